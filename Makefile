@@ -1,0 +1,52 @@
+# ravl: `make demo` shows what it does, `make test` (= `make check`) is what CI runs.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format lint types pytest test-slow wheel bench clean
+
+help:            ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	touch $@
+
+setup: $(READY)  ## make the virtual environment and install ravl in it
+
+demo: $(READY)   ## the main job on real pictures (PICTURES=dir for your own); writes demo/index.html
+	$(BIN)/ravl demo $(if $(PICTURES),--pictures "$(PICTURES)")
+
+test: lint types pytest  ## set up, then everything that must pass: what CI runs
+
+check: test      ## the same as test
+
+format: $(READY) ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+
+types: $(READY)
+	$(BIN)/mypy
+
+pytest: $(READY)
+	$(BIN)/python -m pytest -q -m "not slow"
+
+test-slow: $(READY) ## the slow suites: wheel in an empty environment, kill -9 loops, the demo
+	$(BIN)/python -m pytest -q -m slow
+
+wheel: $(READY)  ## build the wheel and the sdist into dist/
+	$(BIN)/python -m build
+
+bench: $(READY)  ## measure speed and quality; writes benchmarks/results/
+	$(BIN)/python -m benchmarks
+
+clean:           ## remove what the targets above made
+	rm -rf $(VENV) dist demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,162 @@
+"""The encoder: pictures and texts in, vectors of one shared space out."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Array = NDArray[np.float32]
+
+PROBE_TEXT = "a red checked shirt on a wooden table, 木桌上的红格子衬衫"
+SAME = 0.999  # cosine above which two probe vectors count as made by the same encoder
+
+
+class Encoder(ABC):
+    """Turns pictures and texts into L2-normalised vectors that can be compared by dot product.
+
+    Pictures take three steps, so that each runs once and where it is cheapest:
+
+    1. :meth:`prepare`, resizing and cropping, runs in the threads that decode files;
+    2. :meth:`features`, the network, runs in batches; the memory keeps its result;
+    3. :meth:`project`, features to shared space, is cheap, and can be trained and repeated
+       without decoding a picture again.
+
+    Implementations set ``spec`` (the name that :func:`ravl.encoders.load_encoder` finds it by),
+    ``dimension`` (d, of the shared space), ``feature_dimension`` (F, of the picture features),
+    ``picture_size`` (side of the network's input in pixels) and ``batch_size`` (pictures a batch).
+    """
+
+    spec: str
+    dimension: int
+    feature_dimension: int
+    picture_size: int
+    batch_size: int
+
+    @abstractmethod
+    def prepare(self, picture: Image.Image) -> Array:
+        """One RGB picture -> the network's input (3, H, W). Safe to call from several threads."""
+
+    @abstractmethod
+    def features(self, prepared: Sequence[Array]) -> Array:
+        """Prepared pictures (n, each (3, H, W)) -> pooled features (n, F), not normalised."""
+
+    @abstractmethod
+    def grid(self, prepared: Sequence[Array]) -> Array:
+        """Prepared pictures (n, each (3, H, W)) -> one vector per patch, (n, patches, channels)."""
+
+    @abstractmethod
+    def project(self, features: Array) -> Array:
+        """Pooled features (n, F) -> vectors of the shared space (n, d), L2-normalised."""
+
+    @abstractmethod
+    def embed_texts(self, texts: Sequence[str]) -> Array:
+        """Texts (n) -> vectors of the shared space (n, d), L2-normalised. Long texts are cut."""
+
+    def embed_pictures(self, pictures: Sequence[Image.Image]) -> Array:
+        """RGB pictures (n) -> vectors of the shared space (n, d), L2-normalised."""
+        if not pictures:
+            return np.zeros((0, self.dimension), np.float32)
+        batches = range(0, len(pictures), self.batch_size)
+        return np.concatenate(
+            [
+                self.project(self.features([self.prepare(p) for p in pictures[i : i + self.batch_size]]))
+                for i in batches
+            ]
+        )
+
+    @cached_property
+    def fingerprint(self) -> Fingerprint:
+        """What this encoder computes on a fixed picture and text; costs one small batch."""
+        features = self.features([self.prepare(probe_picture())])
+        return Fingerprint(
+            spec=self.spec,
+            features=features[0].astype(np.float16),
+            picture=self.project(features)[0].astype(np.float16),
+            text=self.embed_texts([PROBE_TEXT])[0].astype(np.float16),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Fingerprint:
+    """Identifies an encoder by what it computes, so that wrong preprocessing is caught as well.
+
+    A hash of the weights would miss a checkpoint loaded with another model's preprocessing, and
+    a hash of the outputs would differ between machines in the last bits; so the outputs on a
+    fixed probe are kept, and compared by cosine.
+
+    Args:
+        spec: the encoder's name, for people.
+        features: its picture features of the probe picture, (F,) float16.
+        picture: its vector of the probe picture, (d,) float16.
+        text: its vector of the probe text, (d,) float16.
+    """
+
+    spec: str
+    features: NDArray[np.float16]
+    picture: NDArray[np.float16]
+    text: NDArray[np.float16]
+
+    def matches(self, other: Fingerprint) -> bool:
+        """True where vectors of both can be compared with each other."""
+        return _same(self.picture, other.picture) and _same(self.text, other.text)
+
+    def same_tower(self, other: Fingerprint) -> bool:
+        """True where both compute the same picture features, so that kept ones can be reused."""
+        return _same(self.features, other.features)
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits to tell encoders apart in print."""
+        values = np.concatenate([self.picture, self.text]).astype("<f2").tobytes()
+        return hashlib.sha256(values).hexdigest()[:12]
+
+    def to_json(self) -> str:
+        """As JSON text, for the memory's file and the run's folder."""
+        parts = {k: _pack(getattr(self, k)) for k in ("features", "picture", "text")}
+        return json.dumps({"spec": self.spec, **parts})
+
+    @classmethod
+    def from_json(cls, text: str) -> Fingerprint:
+        """The inverse of :meth:`to_json`."""
+        data = json.loads(text)
+        parts = {k: _unpack(data[k]) for k in ("features", "picture", "text")}
+        return cls(spec=data["spec"], **parts)
+
+
+def probe_picture() -> Image.Image:
+    """A fixed picture whose colours, frequencies and uneven sides make any preprocessing show."""
+    y, x = np.mgrid[0:200, 0:320].astype(np.float64)
+    waves = [np.sin(x / 7 + y / 31), np.cos(x / 23 - y / 5), np.sin(x * y / 900)]
+    pixels = np.stack([127.5 + 127 * w for w in waves], axis=-1)
+    pixels[40:90, 200:300] = (220, 30, 30)
+    return Image.fromarray(pixels.astype(np.uint8), "RGB")
+
+
+def normalise(vectors: NDArray[np.floating]) -> Array:
+    """Rows of (n, d) divided by their L2 norm; rows of zeros stay zero."""
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / np.maximum(norms, 1e-12)).astype(np.float32)
+
+
+def _same(a: NDArray[np.float16], b: NDArray[np.float16]) -> bool:
+    if a.shape != b.shape:
+        return False
+    x, y = a.astype(np.float64), b.astype(np.float64)
+    return bool(x @ y >= SAME * np.linalg.norm(x) * np.linalg.norm(y))
+
+
+def _pack(values: NDArray[np.float16]) -> str:
+    return base64.b64encode(values.astype("<f2").tobytes()).decode()
+
+
+def _unpack(text: str) -> NDArray[np.float16]:
+    return np.frombuffer(base64.b64decode(text), "<f2").astype(np.float16)

@@ -1,0 +1,48 @@
+"""Every error that ravl raises on purpose.
+
+Messages are sentences for the person at the keyboard: what was found, what is allowed, what to do.
+The command line prints them as they are, without a stack trace.
+"""
+
+
+class RavlError(Exception):
+    """Base of all errors that a user can do something about."""
+
+
+class DataError(RavlError, ValueError):
+    """A source of examples cannot be read as what it claims to be: missing columns, broken JSON."""
+
+
+class PictureError(RavlError, ValueError):
+    """One picture cannot be decoded, or is larger than allowed."""
+
+
+class FilterError(RavlError, ValueError):
+    """A ``where`` expression does not parse, or names a column that the memory does not have."""
+
+
+class QueryError(RavlError, ValueError):
+    """A search was asked in a way that has no answer: no query, k below 1, nothing to search in."""
+
+
+class MemoryFileError(RavlError, OSError):
+    """The memory's file is missing, is not a memory, is newer than this ravl, or cannot grow."""
+
+
+class MemoryLockedError(RavlError, TimeoutError):
+    """Another process is writing to the memory and did not finish within the waiting time."""
+
+
+class EncoderError(RavlError, ValueError):
+    """An encoder cannot be found, loaded or used: unknown name, missing files, no text tower."""
+
+
+class EncoderMismatchError(EncoderError):
+    """The memory's vectors were made by another encoder than the one at hand."""
+
+
+class RowNotFoundError(RavlError, KeyError):
+    """No row with this id is in the memory."""
+
+    def __str__(self) -> str:  # KeyError would print the repr of the message
+        return str(self.args[0]) if self.args else "no such row"
