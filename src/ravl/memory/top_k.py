@@ -1,0 +1,82 @@
+"""Exact nearest neighbours: a blocked matrix product that keeps only the best."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.encoders.base import Array
+
+Positions = NDArray[np.int64]
+
+ROWS = 32768  # of the matrix per block: the scores of a block stay in the processor's cache
+HALF_ROWS = 8192  # the same for float16, whose blocks are widened to float32 first
+QUERIES = 128  # per block
+GROUP = 64  # scores of which only the largest is looked at first
+
+
+def top_k(
+    matrix: NDArray[np.floating], queries: Array, k: int, allowed: Positions | None = None
+) -> tuple[Array, Positions]:
+    """The k rows of the matrix with the largest dot product, for each query.
+
+    Args:
+        matrix: vectors to search, (n, d), float32 or float16 (half the memory, slower).
+        queries: (q, d) float32.
+        k: how many; fewer are returned when there are fewer rows.
+        allowed: sorted positions in the matrix to choose from, None for all.
+
+    Returns:
+        Scores, best first, and their positions in the matrix, both (q, min(k, rows)).
+    """
+    count = len(matrix) if allowed is None else len(allowed)
+    k = min(k, count)
+    scores = np.full((len(queries), k), -np.inf, np.float32)
+    positions = np.zeros((len(queries), k), np.int64)
+    if k == 0:
+        return scores, positions
+    step = HALF_ROWS if matrix.dtype == np.float16 else ROWS
+    for start in range(0, count, step):
+        stop = min(start + step, count)
+        # Gathering the allowed rows costs less than scoring the others.
+        chosen = slice(start, stop) if allowed is None else allowed[start:stop]
+        block = matrix[chosen].astype(np.float32, copy=False)  # (b, d)
+        for i in range(0, len(queries), QUERIES):
+            best, where = _best(queries[i : i + QUERIES] @ block.T, k)
+            where = where + start if allowed is None else allowed[where + start]
+            _merge(scores[i : i + QUERIES], positions[i : i + QUERIES], best, where)
+    order = np.argsort(-scores, axis=1, kind="stable")
+    return np.take_along_axis(scores, order, 1), np.take_along_axis(positions, order, 1)
+
+
+def _best(scores: Array, k: int) -> tuple[Array, Positions]:
+    """The k largest of each line of (q, b), unordered; all of them when b <= k.
+
+    The k largest lie in the k groups with the largest maxima, and finding maxima is one pass at
+    the memory's speed, so that the slow partial sort sees k * GROUP numbers instead of b.
+    """
+    q, b = scores.shape
+    whole = b // GROUP * GROUP
+    if b <= 4 * k * GROUP:
+        return _partition(scores, np.broadcast_to(np.arange(b), (q, b)), k)
+    maxima = scores[:, :whole].reshape(q, -1, GROUP).max(axis=2)
+    groups = np.argpartition(maxima, -k, axis=1)[:, -k:]  # (q, k)
+    candidates = (groups[:, :, None] * GROUP + np.arange(GROUP)).reshape(q, -1)
+    rest = np.broadcast_to(np.arange(whole, b), (q, b - whole))
+    candidates = np.concatenate([candidates, rest], axis=1)
+    return _partition(np.take_along_axis(scores, candidates, 1), candidates, k)
+
+
+def _partition(scores: Array, where: Positions, k: int) -> tuple[Array, Positions]:
+    if scores.shape[1] <= k:
+        return scores, where
+    top = np.argpartition(scores, -k, axis=1)[:, -k:]
+    return np.take_along_axis(scores, top, 1), np.take_along_axis(where, top, 1)
+
+
+def _merge(scores: Array, positions: Positions, more: Array, where: Positions) -> None:
+    """Keep, in place, the best of what was found so far and of one more block."""
+    k = scores.shape[1]
+    both = np.concatenate([scores, more], axis=1)
+    places = np.concatenate([positions, where], axis=1)
+    scores[:], positions[:] = _partition(both, places, k)
