@@ -154,12 +154,17 @@ def _test_scalar(kind: str, column: str, parts: list[Any]) -> Sql:
 def _test_list(kind: str, each: str, parts: list[Any], name: str) -> Sql:
     if kind in ("missing", "present"):
         return f"{'NOT ' if kind == 'missing' else ''}EXISTS ({each})", []
-    if kind == "compare" and str(parts[1]) not in ("=", "==", "!="):
-        raise FilterError(f"{name!r} is a list; ask {name} has, contains, = or is missing of it.")
-    sign = str(parts[1]) if kind == "compare" else ""
-    inner, values = _test_scalar("has" if kind == "compare" else kind, "value", [*parts[:1], parts[-1]]
-                                 if kind != "among" else parts)  # fmt: skip
-    return f"{'NOT ' if sign == '!=' else ''}EXISTS (SELECT 1 FROM ({each}) WHERE {inner})", values
+    negate = ""
+    if kind == "compare":
+        if parts[1] not in ("=", "==", "!="):
+            raise FilterError(
+                f"{name!r} is a list and cannot be compared by {parts[1]}. "
+                f'Ask {name} has "x", {name} contains "x", or {name} is missing.'
+            )
+        negate = "NOT " if parts[1] == "!=" else ""
+        kind, parts = "has", [parts[0], parts[2]]
+    test, values = _test_scalar(kind, "value", parts)
+    return f"{negate}EXISTS (SELECT 1 FROM ({each}) WHERE {test})", values
 
 
 def _value(tree: Any) -> Any:

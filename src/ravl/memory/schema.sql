@@ -1,5 +1,5 @@
--- A memory's file, format 1. Vectors live in tables of their own, one pair for each encoder
--- ("space"), made by spaces.py: vectors_N(row, vector) and text_vectors_N(text, row, vector).
+-- A memory's file, format 1. What an encoder computed lives in tables of its own ("space"), made by
+-- spaces.py: vectors_N, text_vectors_N and features_N, each (key, vector).
 
 CREATE TABLE rows (
   row INTEGER PRIMARY KEY AUTOINCREMENT,   -- never reused, so that larger means later
@@ -27,16 +27,12 @@ CREATE TABLE pictures (                    -- of the rows whose picture was copi
   bytes BLOB NOT NULL
 ) STRICT;
 
-CREATE TABLE features (                    -- what the current encoder's network saw, float16
-  row INTEGER PRIMARY KEY REFERENCES rows ON DELETE CASCADE,
-  feature BLOB NOT NULL
-) STRICT;
-
 CREATE TABLE spaces (
   space INTEGER PRIMARY KEY AUTOINCREMENT,
   fingerprint TEXT NOT NULL,
   dimension INTEGER NOT NULL,
-  state TEXT NOT NULL CHECK (state IN ('current', 'building'))
+  state TEXT NOT NULL CHECK (state IN ('current', 'building')),
+  since INTEGER NOT NULL                   -- a building one has seen the changes up to this one
 ) STRICT;
 CREATE UNIQUE INDEX one_current_space ON spaces (state) WHERE state = 'current';
 
@@ -49,6 +45,7 @@ CREATE TABLE column_names (name TEXT PRIMARY KEY) STRICT;  -- of user columns ev
 
 CREATE TABLE quarantine (                  -- what could not be read, until it can be
   place TEXT PRIMARY KEY,
+  source TEXT NOT NULL,                    -- what was being read
   reason TEXT NOT NULL,
   at TEXT NOT NULL
 ) STRICT;

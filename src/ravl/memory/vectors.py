@@ -1,85 +1,22 @@
-"""The memory's vectors: their tables in the file, and the matrices that searches run over."""
+"""The matrices that searches run over: vectors read from the file, and kept up to date with it."""
 
 from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
+from ravl.memory.spaces import STORED, TEXT_BITS, Kind, table_name, unpack
 from ravl.memory.top_k import Positions
 
-STORED = np.dtype("<f2")  # on disk; halves the file, and moves a cosine by less than 0.001
-TEXT_BITS = 16  # a text's key is its row's number and its position among the row's texts
-MOST_TEXTS = 1 << TEXT_BITS  # of one row
 WIDEST = 4 * 2**30  # bytes; a matrix that would be larger as float32 is kept as float16
 CHUNK = 16384  # rows read at a time
 RELOAD = 0.2  # share of changed rows above which everything is read again
-
-
-def table_names(space: int) -> tuple[str, str]:
-    """Names of the tables with one encoder's vectors of pictures and of texts."""
-    return f"vectors_{int(space)}", f"text_vectors_{int(space)}"
-
-
-def make_tables(connection: sqlite3.Connection, space: int) -> None:
-    """Make the two empty tables of a space."""
-    for table in table_names(space):
-        connection.execute(
-            f"CREATE TABLE {table} (key INTEGER PRIMARY KEY, vector BLOB NOT NULL) STRICT"
-        )
-
-
-def drop_tables(connection: sqlite3.Connection, space: int) -> None:
-    """Remove a space's tables."""
-    for table in table_names(space):
-        connection.execute(f"DROP TABLE IF EXISTS {table}")
-
-
-def write_vector(connection: sqlite3.Connection, space: int, row: int, vector: Array) -> None:
-    """Keep a picture's vector (d,)."""
-    connection.execute(
-        f"INSERT OR REPLACE INTO {table_names(space)[0]} VALUES (?, ?)",  # noqa: S608
-        (row, pack(vector)),
-    )
-
-
-def write_text_vectors(connection: sqlite3.Connection, space: int, row: int, vectors: Array) -> None:
-    """Keep the vectors (t, d) of a row's texts in place of those it had."""
-    delete_text_vectors(connection, space, row)
-    connection.executemany(
-        f"INSERT INTO {table_names(space)[1]} VALUES (?, ?)",  # noqa: S608
-        [(row << TEXT_BITS | i, pack(v)) for i, v in enumerate(vectors)],
-    )
-
-
-def delete_text_vectors(connection: sqlite3.Connection, space: int, row: int) -> None:
-    """Forget the vectors of a row's texts."""
-    connection.execute(
-        f"DELETE FROM {table_names(space)[1]} WHERE key >= ? AND key < ?",  # noqa: S608
-        (row << TEXT_BITS, (row + 1) << TEXT_BITS),
-    )
-
-
-def delete_vectors(connection: sqlite3.Connection, space: int, row: int) -> None:
-    """Forget all vectors of a row."""
-    connection.execute(f"DELETE FROM {table_names(space)[0]} WHERE key = ?", (row,))  # noqa: S608
-    delete_text_vectors(connection, space, row)
-
-
-def pack(vector: NDArray[np.floating]) -> bytes:
-    """A vector as it is stored."""
-    return vector.astype(STORED).tobytes()
-
-
-def unpack(blobs: Iterable[bytes], dimension: int) -> Array:
-    """Stored vectors (n) as a matrix (n, d)."""
-    flat = np.frombuffer(b"".join(blobs), STORED)
-    return flat.reshape(-1, dimension).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +51,12 @@ class VectorCache:
     """Keeps the vectors of one kind in memory and follows the file's changes.
 
     Args:
-        kind: 0 for pictures, 1 for texts.
+        kind: ``"vectors"`` of pictures, or ``"text_vectors"``.
     """
 
-    def __init__(self, kind: int) -> None:
-        self._kind = kind
-        self._bits = TEXT_BITS if kind else 0
+    def __init__(self, kind: Kind) -> None:
+        self._kind: Kind = kind
+        self._bits = TEXT_BITS if kind == "text_vectors" else 0
         self._now: Vectors | None = None
         self._spare: NDArray[np.floating] | None = None  # the buffer that `_now.matrix` begins
         self._lock = threading.Lock()
@@ -141,7 +78,7 @@ class VectorCache:
     def _load(
         self, connection: sqlite3.Connection, space: int, dimension: int, change: int
     ) -> Vectors:
-        table = table_names(space)[self._kind]
+        table = table_name(self._kind, space)
         count = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
         wide = count * dimension * 4 > WIDEST
         matrix = np.empty((count, dimension), np.float16 if wide else np.float32)
@@ -186,7 +123,7 @@ class VectorCache:
     def _fetch(
         self, connection: sqlite3.Connection, space: int, rows: Positions
     ) -> tuple[Positions, list[bytes]]:
-        table = table_names(space)[self._kind]
+        table = table_name(self._kind, space)
         found: list[tuple[int, bytes]] = []
         for row in rows.tolist():
             found += connection.execute(
