@@ -1,0 +1,106 @@
+"""Near-duplicates: pictures whose perceptual hashes and vectors are both almost equal.
+
+Either alone is wrong too often: hashes of simple drawings collide, and vectors of two different
+red shirts may nearly coincide.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+import numpy as np
+
+from ravl.memory.spaces import current_space, newest_change, read_vectors
+
+MOST_BITS = 6  # of 64 in which perceptual hashes may differ
+LEAST_COSINE = 0.95  # of the vectors
+BLOCK = 64  # new rows compared with all others at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Twins:
+    """Groups of near-duplicates that include a new picture.
+
+    Args:
+        groups: each the ids of two or more rows, the earliest first.
+    """
+
+    groups: list[tuple[str, ...]]
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures could go without losing a motif."""
+        return sum(len(group) - 1 for group in self.groups)
+
+
+def pending(connection: sqlite3.Connection) -> list[int]:
+    """Rows whose picture has not been compared with the others yet."""
+    found = connection.execute(
+        "SELECT DISTINCT row FROM changes JOIN rows USING (row) "
+        "WHERE change > ? AND phash IS NOT NULL AND twin IS NULL ORDER BY row",
+        (_checked(connection),),
+    )
+    return [row for (row,) in found]
+
+
+def mark_twins(connection: sqlite3.Connection) -> Twins:
+    """Compare what is pending with everything, and note the groups. Needs a transaction."""
+    new = pending(connection)
+    records = connection.execute(
+        "SELECT row, phash, twin FROM rows WHERE phash IS NOT NULL ORDER BY row"
+    ).fetchall()
+    members: dict[int, set[int]] = {}
+    for row, _, twin in records:
+        if twin is not None:
+            members.setdefault(twin, {twin}).add(row)
+    group = {row: first for first, rows in members.items() for row in rows}
+    touched: set[int] = set()
+    for a, b in _alike(connection, new, records):
+        first, second = sorted((group.get(a, a), group.get(b, b)))
+        members.setdefault(first, {first}).update(members.pop(second, {second}))
+        group.update(dict.fromkeys(members[first], first))
+        touched = (touched - {second}) | {first}
+    connection.executemany(
+        "UPDATE rows SET twin = ? WHERE row = ?", [(g, r) for g in touched for r in members[g]]
+    )
+    connection.execute(
+        "INSERT OR REPLACE INTO notes VALUES ('twins checked', ?)", (newest_change(connection),)
+    )
+    return Twins([_ids(connection, sorted(members[g])) for g in sorted(touched)])
+
+
+def _alike(
+    connection: sqlite3.Connection, new: list[int], records: list[tuple[int, int, int | None]]
+) -> list[tuple[int, int]]:
+    """Pairs of a new row and any other one that are near-duplicates."""
+    space = current_space(connection).number
+    rows = np.array([row for row, _, _ in records], np.int64)
+    hashes = np.array([phash for _, phash, _ in records], np.int64)
+    fresh = set(new)
+    pairs = []
+    for start in range(0, len(new), BLOCK):
+        some = np.array(new[start : start + BLOCK], np.int64)
+        mine = hashes[np.searchsorted(rows, some)]
+        bits = np.bitwise_count(mine[:, None] ^ hashes[None, :])  # (block, n)
+        for i, j in np.argwhere(bits <= MOST_BITS).tolist():
+            a, b = int(some[i]), int(rows[j])
+            if a > b or (a != b and b not in fresh):  # each pair of new ones once
+                pairs.append((a, b))
+    wanted = {row for pair in pairs for row in pair}
+    vectors = read_vectors(connection, "vectors", space, wanted)
+    return [
+        (a, b) for a, b in pairs
+        if a in vectors and b in vectors and float(vectors[a] @ vectors[b]) >= LEAST_COSINE
+    ]  # fmt: skip
+
+
+def _checked(connection: sqlite3.Connection) -> int:
+    found = connection.execute("SELECT value FROM notes WHERE key = 'twins checked'").fetchone()
+    return int(found[0]) if found else 0
+
+
+def _ids(connection: sqlite3.Connection, rows: list[int]) -> tuple[str, ...]:
+    marks = ", ".join("?" * len(rows))
+    found = connection.execute(f"SELECT id FROM rows WHERE row IN ({marks}) ORDER BY row", rows)  # noqa: S608
+    return tuple(id_ for (id_,) in found)

@@ -1,0 +1,283 @@
+"""Indexing: examples from a source become rows of a memory.
+
+Threads read, hash and decode files while the network encodes the batch before; each batch is one
+transaction, so that an interrupted run loses at most the batches under way and the next run goes
+on where it stopped.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ravl.data import Example, Rejected, pictures
+from ravl.encoders.base import Array, Encoder
+from ravl.errors import PictureError
+from ravl.memory import rows as store
+from ravl.memory.duplicates import Twins, mark_twins
+from ravl.memory.row import Row
+from ravl.memory.spaces import MOST_TEXTS, current_space
+from ravl.progress import progress_bar
+
+if TYPE_CHECKING:
+    from ravl.memory.memory import Memory
+
+AHEAD = 3  # batches being decoded while one is encoded
+SHOWN = 1000  # reasons kept in a report; all are in the memory's quarantine
+
+
+@dataclass
+class IndexReport:
+    """What an indexing run did.
+
+    Args:
+        added, updated, unchanged: rows.
+        rejected: how much was set aside; the reasons are in ``reasons`` and in the quarantine.
+        reasons: the first thousand of them.
+        twins: groups of near-duplicates that the new pictures belong to.
+        encoded: pictures that went through the network.
+        seconds: the whole run took.
+        dry_run: True if nothing was written.
+    """
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    reasons: list[Rejected] = field(default_factory=list)
+    twins: Twins = field(default_factory=lambda: Twins([]))
+    encoded: int = 0
+    seconds: float = 0.0
+    dry_run: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        return {
+            "added": self.added, "updated": self.updated, "unchanged": self.unchanged,
+            "set_aside": self.rejected, "encoded": self.encoded,
+            "seconds": round(self.seconds, 2), "dry_run": self.dry_run,
+            "reasons": [{"place": r.place, "reason": r.reason} for r in self.reasons],
+            "near_duplicates": [list(group) for group in self.twins.groups],
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An example whose file has been read.
+
+    Args:
+        row: as it should be in the memory.
+        old: as it is there now, None for a new one.
+        picture: the encoded bytes, where they are new.
+        prepared: the network's input (3, H, W), where the picture is new.
+    """
+
+    row: Row
+    old: Row | None
+    picture: bytes | None = None
+    prepared: Array | None = None
+
+
+class Indexer:
+    """Brings the examples of one source into a memory.
+
+    Args:
+        memory: to write to.
+        name: of the source, for history and quarantine.
+        copy: keep a copy of each picture in the memory, so that the file may go.
+        max_pixels: pictures with more are set aside.
+        dry_run: read and check everything, write nothing.
+    """
+
+    def __init__(
+        self, memory: Memory, name: str, *, copy: bool, max_pixels: int, dry_run: bool
+    ) -> None:
+        self._memory = memory
+        self._name = name
+        self._copy = copy
+        self._max_pixels = max_pixels
+        self._version: int | None = None
+        self._encoder: Encoder = memory.encoder
+        self.report = IndexReport(dry_run=dry_run)
+
+    def run(
+        self, source: Iterable[Example | Rejected], total: int | None, show: bool | None
+    ) -> IndexReport:
+        """Index everything; see :class:`IndexReport`."""
+        began, started = time.monotonic(), store.now()
+        with (
+            ThreadPoolExecutor(max(1, min(4, os.cpu_count() or 1)), "decode") as pool,
+            progress_bar("Indexing", total, "pictures", show) as advance,
+        ):
+            try:
+                for batch in self._loaded(source, pool):
+                    self._finish(batch)
+                    advance(len(batch))
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        if not self.report.dry_run:
+            with self._memory.database.transaction() as connection:
+                self.report.twins = mark_twins(connection)
+                # What an earlier run of this source set aside and this one did not is well now.
+                connection.execute(
+                    "DELETE FROM quarantine WHERE source = ? AND at < ?", (self._name, started)
+                )
+        self.report.seconds = time.monotonic() - began
+        return self.report
+
+    def _loaded(
+        self, source: Iterable[Example | Rejected], pool: ThreadPoolExecutor
+    ) -> Iterator[list[Loaded | Rejected]]:
+        """Batches in the source's order, each read in threads while the ones before are encoded."""
+        items = iter(source)
+        window: deque[list[Future[Loaded | Rejected]]] = deque()
+        while True:
+            batch = list(islice(items, self._encoder.batch_size))
+            if batch:
+                ids = [item.id for item in batch if isinstance(item, Example)]
+                connection = self._memory.database.connection
+                known = store.find_rows(connection, ids, self._memory.folder)
+                window.append(
+                    [
+                        pool.submit(self._load, item, known.get(getattr(item, "id", "")))
+                        for item in batch
+                    ]
+                )
+            if window and (len(window) > AHEAD or not batch):
+                yield [future.result() for future in window.popleft()]
+            elif not batch:
+                return
+
+    def _load(self, item: Example | Rejected, old: Row | None) -> Loaded | Rejected:
+        """Read one picture, and decode it if it is new. Runs in a thread."""
+        if isinstance(item, Rejected):
+            return item
+        row = merged(old, item)
+        if len(row.texts) > MOST_TEXTS:
+            return Rejected(
+                _place(item), f"{row.id!r} has {len(row.texts):,} texts; a row takes {MOST_TEXTS:,}."
+            )
+        if item.picture is None:
+            return Loaded(row, old)
+        try:
+            data = pictures.read_bytes(item.picture)
+            hash_ = pictures.content_hash(data)
+            if old is not None and old.hash == hash_:
+                return Loaded(replace(row, path=_better_path(old, item)), old)
+            if old is not None and _is_another(old, item):
+                return Rejected(_place(item), f"The id {row.id!r} is already that of {old.path}. Index "
+                                "this folder with --prefix NAME, or delete the other row.")  # fmt: skip
+            info = pictures.probe(data)
+            picture = pictures.decode(
+                data, hint=self._encoder.picture_size, max_pixels=self._max_pixels
+            )
+            row = replace(
+                row, hash=hash_, width=info.width, height=info.height, twin=None,
+                phash=pictures.perceptual_hash(picture),
+            )  # fmt: skip
+            return Loaded(row, old, data, self._encoder.prepare(picture))
+        except PictureError as error:
+            return Rejected(_place(item), str(error))
+
+    def _finish(self, batch: list[Loaded | Rejected]) -> None:
+        """Encode a batch, write it, count it."""
+        rejected = [item for item in batch if isinstance(item, Rejected)]
+        loaded = [item for item in batch if isinstance(item, Loaded)]
+        changed = [item for item in loaded if item.row != item.old]
+        report = self.report
+        if not report.dry_run and (changed or rejected):
+            computed = self._compute(changed)
+            self._write(changed, computed, rejected)
+        report.rejected += len(rejected)
+        report.reasons += rejected[: SHOWN - len(report.reasons)]
+        report.unchanged += len(loaded) - len(changed)
+        report.added += sum(item.old is None for item in changed)
+        report.updated += sum(item.old is not None for item in changed)
+        report.encoded += sum(item.prepared is not None for item in changed)
+
+    def _compute(self, items: list[Loaded]) -> list[store.Computed]:
+        """Run the networks: once for the new pictures of the batch, once for its new texts."""
+        seen = [item for item in items if item.prepared is not None]
+        features = self._encoder.features([i.prepared for i in seen if i.prepared is not None])
+        vectors = self._encoder.project(features) if seen else features
+        texts = [t for item in items if _texts_changed(item) for t in item.row.texts]
+        text_vectors = self._encoder.embed_texts(texts)
+        computed, picture, text = [], 0, 0
+        for item in items:
+            part = store.Computed(picture=item.picture if self._copy else None)
+            if item.prepared is not None:
+                part = replace(part, vector=vectors[picture], feature=features[picture])
+                picture += 1
+            if _texts_changed(item):
+                count = len(item.row.texts)
+                part = replace(part, text_vectors=text_vectors[text : text + count])
+                text += count
+            computed.append(part)
+        return computed
+
+    def _write(
+        self, items: list[Loaded], computed: list[store.Computed], rejected: list[Rejected]
+    ) -> None:
+        memory = self._memory
+        with memory.database.transaction() as connection:
+            space = current_space(connection)
+            memory.check_encoder(self._encoder, space)
+            if items and self._version is None:
+                self._version = store.new_version(connection, f"index {self._name}")
+            for item, part in zip(items, computed, strict=True):
+                assert self._version is not None
+                store.put_row(
+                    connection, self._version, space.number, memory.folder, item.row, part
+                )
+                connection.execute("DELETE FROM quarantine WHERE place = ?", (str(item.row.path),))
+            store.put_quarantine(connection, self._name, rejected)
+
+
+def merged(old: Row | None, example: Example) -> Row:
+    """The row after an example: what the example says replaces, what it does not say stays."""
+    path = example.picture if isinstance(example.picture, Path) else None
+    old = old or Row(0, example.id)
+    return replace(
+        old,
+        path=_absolute(path) if path else old.path,
+        texts=example.texts or old.texts,
+        label=example.label if example.label is not None else old.label,
+        tags=example.tags or old.tags,
+        qa=example.qa or old.qa,
+        columns={**old.columns, **example.columns},
+        source=old.source or example.source,
+    )
+
+
+def _better_path(old: Row, example: Example) -> Path | None:
+    """Of a picture with the same content: where it was if it is still there, else where it is."""
+    if not isinstance(example.picture, Path):
+        return old.path
+    return old.path if old.path is not None and old.path.exists() else _absolute(example.picture)
+
+
+def _is_another(old: Row, example: Example) -> bool:
+    """True if the id belongs to another picture file, which still exists."""
+    if old.path is None or not isinstance(example.picture, Path):
+        return False
+    return old.path.exists() and old.path != _absolute(example.picture)
+
+
+def _absolute(path: Path) -> Path:
+    return path if path.is_absolute() else Path.cwd() / path
+
+
+def _texts_changed(item: Loaded) -> bool:
+    return item.row.texts != (item.old.texts if item.old else ())
+
+
+def _place(example: Example) -> str:
+    return str(example.picture) if isinstance(example.picture, Path) else example.source or example.id
