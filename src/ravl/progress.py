@@ -10,7 +10,9 @@ Advance = Callable[[int], None]
 
 
 @contextmanager
-def progress_bar(what: str, total: int | None, unit: str, show: bool | None = None) -> Iterator[Advance]:
+def progress_bar(
+    what: str, total: int | None, unit: str, show: bool | None = None
+) -> Iterator[Advance]:
     """A bar on standard error; yields a function to call with how many more are done.
 
     Args:

@@ -1,38 +1,30 @@
 """Decoding pictures: the one place where untrusted bytes become pixels.
 
 Whatever comes in, :func:`decode` hands back an upright 8-bit RGB picture or raises
-:class:`~ravl.errors.PictureError` with a sentence; no other exception, no half-grey picture.
+:class:`~ravl.errors.PictureError` with a sentence: no other exception, no half-grey picture.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
 import stat
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import IO, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import (
-    AvifImagePlugin,
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    ImageChops,
-    ImageFile,
-    JpegImagePlugin,
-    PngImagePlugin,
-    PpmImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-)
+from PIL import Image, ImageFile
 
+from ravl.data.pixels import orientation, to_rgb, upright
 from ravl.errors import PictureError
 
 MAX_PIXELS = 100_000_000
@@ -40,46 +32,35 @@ MAX_PIXELS = 100_000_000
 MAX_BYTES = 256 * 2**20
 """Bytes a picture's file may have."""
 
-FORMATS = "JPEG, PNG, GIF, BMP, TIFF, WebP, AVIF and PPM"
-
-_HEAD = 1024  # bytes that are enough to tell formats apart
-_ORIENTATION = 0x0112
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
+_READ = "ravl reads JPEG, PNG, GIF, BMP, TIFF, WebP, AVIF and PPM"
+_AGAIN = "Copy or download it again."
+_HEAD = 2048  # bytes that are enough to tell formats apart
+# Pillow's readers are called directly, not through `Image.open`: that would try other decoders
+# (EPS starts Ghostscript), warn about sizes that are allowed here, and take apart an MPO, which is
+# an ordinary JPEG with more pictures behind it.
+_READERS = {
+    rb"\xff\xd8\xff": "Jpeg",
+    rb"\x89PNG\r\n\x1a\n": "Png",
+    rb"GIF8[79]a": "Gif",
+    rb"RIFF.{4}WEBPVP8[ XL]": "WebP",
+    rb"II[*+]\0|MM\0[*+]": "Tiff",
+    rb".{4}ftyp(avif|avis|(mif1|msf1).{4,60}?avi[fs])": "Avif",
+    rb"BM.{12}[\x0c(48@l|]\0\0\0": "Bmp",
+    rb"P[1-6f]\s": "Ppm",
 }
-_bomb_filter = threading.Lock()
-
-# The classes are called directly, not through `Image.open`: it would try other decoders (EPS
-# starts Ghostscript), warn about sizes that are allowed here, and read the second picture's
-# header of an MPO, which is an ordinary JPEG with more pictures behind it.
-_READERS: tuple[tuple[re.Pattern[bytes], type[ImageFile.ImageFile]], ...] = (
-    (re.compile(rb"\xff\xd8\xff"), JpegImagePlugin.JpegImageFile),
-    (re.compile(rb"\x89PNG\r\n\x1a\n"), PngImagePlugin.PngImageFile),
-    (re.compile(rb"GIF8[79]a"), GifImagePlugin.GifImageFile),
-    (re.compile(rb"RIFF....WEBP", re.DOTALL), WebPImagePlugin.WebPImageFile),
-    (re.compile(rb"II[*+]\0|MM\0[*+]"), TiffImagePlugin.TiffImageFile),
-    (re.compile(rb"....ftyp(avif|avis|(mif1|msf1).{4,60}avi[fs])", re.DOTALL), AvifImagePlugin.AvifImageFile),
-    (re.compile(rb"BM.{4}\0\0\0\0", re.DOTALL), BmpImagePlugin.BmpImageFile),
-    (re.compile(rb"P[1-6f]\s"), PpmImagePlugin.PpmImageFile),
-)
-_FOREIGN: tuple[tuple[re.Pattern[bytes], str], ...] = (
-    (re.compile(rb"....ftyp(hei|hev|mif1|msf1)", re.DOTALL), "a HEIC picture"),
-    (re.compile(rb"\s*(<\?xml|<!--|<!DOCTYPE svg|<svg).*<svg|\s*<svg", re.DOTALL | re.I), "an SVG drawing"),
-    (re.compile(rb"\xff\x0a|\0\0\0\x0cJXL "), "a JPEG XL picture"),
-    (re.compile(rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"), "a JPEG 2000 picture"),
-    (re.compile(rb"\0\0[\1\2]\0"), "an icon"),
-    (re.compile(rb"8BPS"), "a Photoshop document"),
-    (re.compile(rb"%!PS|\xc5\xd0\xd3\xc6"), "a PostScript file"),
-    (re.compile(rb"%PDF"), "a PDF document"),
-    (re.compile(rb"....ftyp", re.DOTALL), "a video"),
-    (re.compile(rb"\s*(<!doctype html|<html)", re.I), "a web page, as a failed download leaves it"),
-)  # fmt: skip
+_FOREIGN = {
+    rb".{4}ftyp(hei|hev|mif1|msf1)": "a HEIC picture",
+    rb"\s*(<\?xml.*|<!--.*|<!doctype svg.*)?<svg": "an SVG drawing",
+    rb"\xff\x0a|\0\0\0\x0cJXL ": "a JPEG XL picture",
+    rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51": "a JPEG 2000 picture",
+    rb"\0\0[\1\2]\0": "an icon",
+    rb"8BPS": "a Photoshop document",
+    rb"%!PS|\xc5\xd0\xd3\xc6": "a PostScript drawing",
+    rb"%PDF": "a PDF document",
+    rb".{4}ftyp|\x1aE\xdf\xa3|RIFF.{4}AVI ": "a video",
+    rb"\s*<(!doctype html|html)": "a web page, such as a failed download leaves behind",
+}
+_quiet = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,47 +83,214 @@ def read_bytes(source: Path | bytes, max_bytes: int = MAX_BYTES) -> bytes:
 
     Args:
         source: a file, or the bytes themselves.
-        max_bytes: more than this many are refused, before they are read.
+        max_bytes: a file with more than this many is refused before it is read.
 
     Raises:
         PictureError: missing, a folder, a device, unreadable, empty or too large.
     """
-    data = source if isinstance(source, bytes) else _read_file(source, max_bytes)
+    name = _name(source)
+    if isinstance(source, bytes):
+        data, size = source, len(source)
+    else:
+        with _open_file(source) as file:
+            size = os.fstat(file.fileno()).st_size
+            data = file.read(max_bytes) if size <= max_bytes else b""
+    if size > max_bytes:
+        raise PictureError(
+            f"{name} has {size:,} bytes, more than the {max_bytes:,} allowed. Save it smaller."
+        )
     if not data:
-        raise PictureError(f"{_name(source)} is empty (0 bytes). Copy or download it again.")
-    if len(data) > max_bytes:
-        raise PictureError(_too_many_bytes(_name(source), len(data), max_bytes))
+        raise PictureError(f"{name} is empty (0 bytes). {_AGAIN}")
     return data
 
 
 def decode(
     source: Path | bytes | Image.Image, *, hint: int | None = None, max_pixels: int = MAX_PIXELS
 ) -> Image.Image:
-    """An upright 8-bit RGB picture, the first one of an animation, transparency on white.
+    """An upright 8-bit RGB picture: the first of an animation, with transparency on white.
 
     The content decides the format, not the file's name. Deeper greyscale is scaled to 8 bits:
-    16-bit pictures by their full scale (or that of the 9 to 12 bits they use), 32-bit integers and
-    floats from their lowest to their highest value unless floats lie in 0 to 1.
+    16-bit pictures by their full scale, or that of the 9 to 12 bits they use; 32-bit integers and
+    floats from their lowest to their highest value, unless the floats lie in 0 to 1.
 
     Args:
         source: a file, encoded bytes, or a picture, which is returned itself if nothing is to do.
-        hint: shortest side in pixels that the caller needs. JPEGs are then decoded at 1/2, 1/4 or
-            1/8 of their size as long as the short side keeps twice that; ``None`` is full size.
+        hint: side in pixels that the caller needs at least. JPEGs are then decoded at 1/2, 1/4 or
+            1/8 of their size as long as the shorter side keeps twice that; ``None`` is full size.
             Pixels change slightly with it, so use one value for all that is to be compared.
         max_pixels: larger pictures are refused by their header, before a pixel is decoded.
 
     Raises:
-        PictureError: not readable, not a picture, too large, truncated or damaged.
+        PictureError: unreadable, not a picture, too large, truncated or damaged.
     """
     name = _name(source)
     if isinstance(source, Image.Image):
-        return _finish(source, name, None, max_pixels)
+        with _sentences(name, b""):
+            return _upright_rgb(source, name, max_pixels)
     data = read_bytes(source)
-    with _open(io.BytesIO(data), name) as image:
-        try:
-            picture = _finish(image, name, hint, max_pixels)
-        except PictureError as error:
-            cut = not isinstance(error, TooManyPixels) and _is_cut(data, image.format or "")
-            raise _truncated(name, len(data)) if cut else error
-    picture.info = {}  # upright and opaque now: its EXIF and transparency no longer hold
+    with _sentences(name, data):
+        image = _open_header(io.BytesIO(data), name)
+        if hint is not None:
+            _check_size(image, name, max_pixels)  # of the whole picture, not of the draft
+            image.draft(None, (2 * hint, 2 * hint))
+        picture = _upright_rgb(image, name, max_pixels)
+        if picture is image:
+            # The reader holds on to the encoded bytes; copying 1600 x 1200 pixels costs 8 ms.
+            picture = image._new(image.im)
+    picture.info = {}  # it is upright and opaque now: EXIF and transparency no longer apply
     return picture
+
+
+def probe(source: Path | bytes) -> PictureInfo:
+    """Size and format, from the header alone; says nothing about whether the rest is sound.
+
+    Raises:
+        PictureError: unreadable, or not a picture.
+    """
+    name = _name(source)
+    data = source if isinstance(source, bytes) else b""
+    with (
+        io.BytesIO(source) if isinstance(source, bytes) else _open_file(source) as file,
+        _sentences(name, data),
+    ):
+        image = _open_header(file, name)
+        width, height = image.size
+        if orientation(image) >= 5 and image.format != "TIFF":  # Pillow turns TIFF's size itself
+            width, height = height, width
+        return PictureInfo(width, height, image.format or "")
+
+
+def thumbnail(picture: Image.Image, side: int = 160, quality: int = 80) -> bytes:
+    """A JPEG of the picture, at most ``side`` x ``side`` pixels, never enlarged.
+
+    Args:
+        picture: any that :func:`decode` takes.
+        side: of the square it fits in, in pixels.
+        quality: of the JPEG, 1 to 95.
+
+    Raises:
+        PictureError: the picture cannot be converted to RGB.
+    """
+    rgb = decode(picture)
+    scale = min(1.0, side / max(rgb.size))
+    size = max(1, round(rgb.width * scale)), max(1, round(rgb.height * scale))
+    out = io.BytesIO()
+    rgb.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0).save(out, "JPEG", quality=quality)
+    return out.getvalue()
+
+
+def perceptual_hash(picture: Image.Image) -> int:
+    """ImageHash's 64-bit phash as a signed integer, -2^63 to 2^63 - 1, as SQLite keeps it.
+
+    Near-identical pictures (resized, recompressed) differ in a few of the 64 bits, unrelated ones
+    in about 32: count them with ``((a ^ b) & (2**64 - 1)).bit_count()``. Pictures of one even
+    colour have nothing to tell them apart and share a hash.
+    """
+    import imagehash  # brings SciPy along: half a second that only indexing should pay
+
+    factor = min(picture.size) // 128
+    small = picture.reduce(factor) if factor > 1 else picture  # the hash looks at 32 x 32 pixels
+    bits: NDArray[np.bool_] = imagehash.phash(small).hash  # (8, 8)
+    return int.from_bytes(np.packbits(bits).tobytes(), "big", signed=True)
+
+
+def content_hash(data: bytes) -> str:
+    """32 hexadecimal digits (BLAKE2b, 16 bytes) that identify these very bytes."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def _name(source: Path | bytes | Image.Image) -> str:
+    return str(source) if isinstance(source, Path) else "The picture"
+
+
+def _open_file(path: Path) -> IO[bytes]:
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):  # opening a pipe or a device could wait forever
+            what = "a folder" if stat.S_ISDIR(mode) else "a device or pipe"
+            raise PictureError(f"{path} is {what}, not a picture's file.")
+        return path.open("rb")
+    except FileNotFoundError:
+        raise PictureError(f"{path} does not exist. Check the path.") from None
+    except PermissionError:
+        raise PictureError(f"{path} may not be read by this user. Change its rights.") from None
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        raise PictureError(f"{path} cannot be read: {error}.") from error
+
+
+@contextmanager
+def _sentences(name: str, data: bytes) -> Iterator[None]:
+    """Turn whatever a decoder raises inside into a :class:`PictureError`."""
+    try:
+        yield
+    except PictureError:
+        raise
+    except MemoryError:
+        raise PictureError(f"{name} needs more memory than there is. Save it smaller.") from None
+    except Image.DecompressionBombError as error:
+        raise PictureError(f"{name} has more pixels than allowed: {error}") from error
+    except Exception as error:  # on damaged bytes Pillow raises nearly anything
+        if _is_cut(data, error):
+            raise PictureError(
+                f"{name} is truncated: the data end within the picture. {_AGAIN}"
+            ) from error
+        detail = str(error).rstrip(".") or type(error).__name__
+        raise PictureError(f"{name} is damaged or truncated: {detail}. {_AGAIN}") from error
+
+
+def _is_cut(data: bytes, error: Exception) -> bool:
+    """Whether the error comes from an early end: by what Pillow says, or by the sizes stated."""
+    if isinstance(error, EOFError) or re.search("(?i)truncated|not enough|EOF|no more", str(error)):
+        return True
+    size, stated = len(data), 0
+    if data.startswith(b"RIFF"):
+        stated = int.from_bytes(data[4:8], "little") + 8
+    elif data.startswith((b"II*\0", b"MM\0*")):
+        stated = int.from_bytes(data[4:8], "little" if data[:1] == b"I" else "big") + 2
+    elif data[4:8] == b"ftyp":
+        while stated < size and (box := int.from_bytes(data[stated : stated + 4], "big")) > 1:
+            stated += box
+    return stated > size
+
+
+def _open_header(file: IO[bytes], name: str) -> ImageFile.ImageFile:
+    """The lazily opened picture; no pixel is decoded."""
+    head = file.read(_HEAD)
+    file.seek(0)
+    for magic, reader in _READERS.items():
+        if re.match(magic, head, re.DOTALL):
+            module = import_module(f"PIL.{reader}ImagePlugin")
+            return cast(ImageFile.ImageFile, getattr(module, f"{reader}ImageFile")(file))
+    for magic, what in _FOREIGN.items():
+        if re.match(magic, head, re.DOTALL | re.IGNORECASE):
+            raise PictureError(f"{name} is {what}; {_READ}. Convert it to one of these first.")
+    if not head:
+        raise PictureError(f"{name} is empty (0 bytes). {_AGAIN}")
+    raise PictureError(f"{name} is not a picture of a known format; {_READ}.")
+
+
+def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
+    width, height = image.size
+    if width * height > max_pixels:
+        raise PictureError(
+            f"{name} has {width:,} x {height:,} pixels, more than the {max_pixels:,} allowed. "
+            "Save it smaller."
+        )
+
+
+def _upright_rgb(image: Image.Image, name: str, max_pixels: int) -> Image.Image:
+    _check_size(image, name, max_pixels)
+    _load(image)
+    return to_rgb(upright(image))
+
+
+def _load(image: Image.Image) -> None:
+    """Decode the pixels, without Pillow's own warning about a size that is allowed here."""
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is None or image.width * image.height <= limit:
+        image.load()
+        return
+    # TIFF checks a second time. Filters belong to the whole process: one thread at a time.
+    with _quiet, warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        image.load()

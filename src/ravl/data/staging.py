@@ -70,7 +70,10 @@ class Staging:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._database.close()
 
@@ -91,18 +94,23 @@ class Staging:
         return count
 
     def __iter__(self) -> Iterator[Row | Rejected]:
-        """Joined rows in order of first appearance, each followed by its contradictions."""
+        """Joined rows in order of first appearance, each after its contradictions."""
         found = self._database.execute(
             "SELECT first, id, picture, same, place, rest FROM plan JOIN rows USING (number) "
             "ORDER BY first, number"
         )
         for _, group in groupby(found, key=itemgetter(0)):
+            joined: _Joined | None = None
             row = _unpack(next(group))
-            yield from _join(row, map(_unpack, group), self._where)
+            for other in group:
+                joined = joined or _Joined(row, self._where)
+                joined.add(_unpack(other))
+            yield from joined.refused if joined else ()
+            yield joined.done() if joined else row
 
     def _add(self, row: Row) -> Rejected | None:
         try:
-            row.id.encode()
+            (row.id + row.same).encode()
             self._waiting.append((row.id, row.picture, row.same, row.place, _pack(row)))
         except UnicodeEncodeError:  # JSON may escape half of a surrogate pair; no file may hold it
             reason = "a text in it holds half a character (a lone surrogate); write it as UTF-8"
@@ -128,46 +136,6 @@ class Staging:
                 "INSERT INTO plan SELECT min(number) OVER (PARTITION BY id) AS first, number "
                 "FROM rows ORDER BY first, number"
             )
-
-
-class DiskMap:
-    """A dictionary of text on disk, for joins of millions of entries. A context manager."""
-
-    def __init__(self) -> None:
-        self._database = temporary_database()
-        self._database.execute("CREATE TABLE map (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._database.close()
-
-    def __setitem__(self, key: str, value: str) -> None:
-        with full_disk_explained():
-            self._database.execute(
-                "INSERT OR REPLACE INTO map VALUES (?, ?)", (_bytes(key), _bytes(value))
-            )
-
-    def __contains__(self, key: str) -> bool:
-        found = self._database.execute("SELECT 1 FROM map WHERE key = ?", (_bytes(key),))
-        return found.fetchone() is not None
-
-    def pop(self, key: str) -> str | None:
-        """The value of a key, which is then forgotten; None where there is none."""
-        found = self._database.execute("SELECT value FROM map WHERE key = ?", (_bytes(key),))
-        row = found.fetchone()
-        if row is None:
-            return None
-        self._database.execute("DELETE FROM map WHERE key = ?", (_bytes(key),))
-        return _text(row[0])
-
-    def __iter__(self) -> Iterator[str]:
-        """The keys, sorted."""
-        for (key,) in self._database.execute("SELECT key FROM map ORDER BY key"):
-            yield _text(key)
 
 
 def temporary_database() -> sqlite3.Connection:
@@ -200,65 +168,87 @@ def full_disk_explained() -> Iterator[None]:
         ) from error
 
 
-def _join(first: Row, later: Iterable[Row], where: str) -> Iterator[Row | Rejected]:
-    """One row of many. What contradicts an earlier row is told once for each field."""
-    quarrels: dict[str, Rejected] = {}
-    places = {"label": first.place, "picture": first.place}
-    column_places = dict.fromkeys(first.columns, first.place)
+class _Joined:
+    """One row of many; what contradicts an earlier row is told once for each field."""
 
-    def differ(field: str, was: object, said: str, now: object, place: str) -> None:
-        reason = (
-            f"the id {first.id!r} has {field} {was!r} in {said} and {now!r} in {place}; "
-            "the first is kept"
-        )
-        quarrels.setdefault(field, Rejected(f"{where}, {place}", reason))
+    def __init__(self, first: Row, where: str) -> None:
+        self.row = first
+        self.refused: list[Rejected] = []
+        self._where = where
+        self._texts, self._tags = list(first.texts), list(first.tags)
+        self._known_texts, self._known_tags = set(first.texts), set(first.tags)
+        self._qa = {qa.question: qa for qa in first.qa}
+        self._label_place = self._picture_place = first.place
+        self._column_places = dict.fromkeys(first.columns, first.place)
+        self._quarrels: set[str] = set()
 
-    for row in later:
-        if row.picture is not None and first.picture is None:
-            first.picture, first.same, places["picture"] = row.picture, row.same, row.place
-        elif row.picture is not None and row.same != first.same:
-            yield _other_picture(first, places["picture"], row, where)
-            continue
-        first.texts += tuple(t for t in row.texts if t not in first.texts)
-        first.tags += tuple(t for t in row.tags if t not in first.tags)
-        first.qa = _join_qa(first.qa, row.qa)
-        if first.label is None and row.label is not None:
-            first.label, places["label"] = row.label, row.place
-        elif row.label is not None and row.label != first.label:
-            differ("label", first.label, places["label"], row.label, row.place)
-        for name, value in row.columns.items():
-            if name not in first.columns:
-                first.columns[name], column_places[name] = value, row.place
-            elif value != first.columns[name]:
-                differ(name, first.columns[name], column_places[name], value, row.place)
-    yield from quarrels.values()
-    yield first
+    def add(self, row: Row) -> None:
+        if row.picture is not None and self.row.picture is None:
+            self.row.picture, self.row.same = row.picture, row.same
+            self._picture_place = row.place
+        elif row.picture is not None and row.same != self.row.same:
+            self._refuse_other_picture(row)
+            return
+        _append(row.texts, self._texts, self._known_texts)
+        _append(row.tags, self._tags, self._known_tags)
+        for qa in row.qa:
+            self._add_qa(qa)
+        self._add_label(row)
+        self._add_columns(row)
 
+    def done(self) -> Row:
+        self.row.texts, self.row.tags = tuple(self._texts), tuple(self._tags)
+        self.row.qa = tuple(self._qa.values())
+        return self.row
 
-def _other_picture(first: Row, place: str, row: Row, where: str) -> Rejected:
-    pictures = f"{_shown(first)} in {place} and {_shown(row)} in {row.place}"
-    return Rejected(
-        f"{where}, {row.place}",
-        f"the id {first.id!r} stands for two pictures, {pictures}; "
-        "the first is kept, and the other needs an id of its own",
-    )
-
-
-def _shown(row: Row) -> str:
-    return repr(row.picture) if isinstance(row.picture, str) else f"bytes {row.same}"
-
-
-def _join_qa(first: tuple[QA, ...], later: tuple[QA, ...]) -> tuple[QA, ...]:
-    if not first or not later:
-        return first or later
-    joined = {qa.question: qa for qa in first}
-    for qa in later:
-        known = joined.get(qa.question)
+    def _add_qa(self, qa: QA) -> None:
+        known = self._qa.get(qa.question)
         if known is not None:
             new = tuple(a for a in qa.answers if a not in known.answers)
             qa = QA(qa.question, known.answers + new)
-        joined[qa.question] = qa
-    return tuple(joined.values())
+        self._qa[qa.question] = qa
+
+    def _add_label(self, row: Row) -> None:
+        if self.row.label is None:
+            self.row.label, self._label_place = row.label, row.place
+        elif row.label is not None and row.label != self.row.label:
+            self._refuse("label", self.row.label, self._label_place, row.label, row.place)
+
+    def _add_columns(self, row: Row) -> None:
+        known = self.row.columns
+        for name, value in row.columns.items():
+            if name not in known:
+                known[name], self._column_places[name] = value, row.place
+            elif value != known[name]:
+                self._refuse(name, known[name], self._column_places[name], value, row.place)
+
+    def _refuse(self, field: str, was: Scalar, before: str, now: Scalar, place: str) -> None:
+        if field in self._quarrels:
+            return
+        self._quarrels.add(field)
+        reason = (
+            f"the id {self.row.id!r} has {field} {was!r} in {before} and {now!r} in {place}; "
+            "the first is kept"
+        )
+        self.refused.append(Rejected(f"{self._where}, {place}", reason))
+
+    def _refuse_other_picture(self, row: Row) -> None:
+        reason = (
+            f"the id {self.row.id!r} stands for two pictures, {_shown(self.row)} in "
+            f"{self._picture_place} and {_shown(row)} in {row.place}; the first is kept, "
+            "and the other needs an id of its own"
+        )
+        self.refused.append(Rejected(f"{self._where}, {row.place}", reason))
+
+
+def _append(new: Iterable[str], kept: list[str], known: set[str]) -> None:
+    fresh = [text for text in new if text not in known]
+    kept += fresh
+    known.update(fresh)
+
+
+def _shown(row: Row) -> str:
+    return repr(row.picture) if isinstance(row.picture, str) else f"bytes {row.same[:12]}"
 
 
 def _pack(row: Row) -> bytes:
@@ -271,11 +261,3 @@ def _unpack(found: tuple[Any, ...]) -> Row:
     texts, label, tags, qa, columns = json.loads(rest)
     qas = tuple([QA(question, tuple(answers)) for question, answers in qa])
     return Row(id, picture, same, tuple(texts), label, tuple(tags), qas, columns, place)
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
-
-
-def _text(value: bytes) -> str:
-    return value.decode("utf-8", "surrogatepass")

@@ -68,7 +68,9 @@ class Encoder(ABC):
         batches = range(0, len(pictures), self.batch_size)
         return np.concatenate(
             [
-                self.project(self.features([self.prepare(p) for p in pictures[i : i + self.batch_size]]))
+                self.project(
+                    self.features([self.prepare(p) for p in pictures[i : i + self.batch_size]])
+                )
                 for i in batches
             ]
         )

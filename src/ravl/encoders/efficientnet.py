@@ -35,7 +35,9 @@ STAGES = [
 class ConvNorm(nn.Module):
     """Convolution and batch norm, by default with ReLU6. Stride 2 pads as TensorFlow does."""
 
-    def __init__(self, i: int, o: int, kernel: int, stride: int = 1, groups: int = 1, act: bool = True):
+    def __init__(
+        self, i: int, o: int, kernel: int, stride: int = 1, groups: int = 1, act: bool = True
+    ):
         super().__init__()
         # TensorFlow's SAME padding of an even side at stride 2 is one less on the left and top.
         self.pad = ((kernel - 2) // 2, (kernel - 1) // 2) * 2 if stride == 2 else (kernel // 2,) * 4
@@ -105,6 +107,8 @@ def load_pretrained() -> EfficientNetLite0:
     ours = network.state_dict()
     # The published names differ, their order does not; shapes are checked by load_state_dict.
     if len(ours) != len(weights):
-        raise EncoderError(f"{found[0]} holds {len(weights)} arrays, EfficientNet-Lite0 {len(ours)}.")
+        raise EncoderError(
+            f"{found[0]} holds {len(weights)} arrays, EfficientNet-Lite0 {len(ours)}."
+        )
     network.load_state_dict(dict(zip(ours, weights.values(), strict=True)))
     return network

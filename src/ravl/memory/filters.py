@@ -147,7 +147,9 @@ def _test_scalar(kind: str, column: str, parts: list[Any]) -> Sql:
     if sign == "!=":
         return f"{column} IS NOT ?", [value]
     # SQLite sorts every text after every number; here they are not comparable.
-    type_ = "typeof({0}) = 'text'" if isinstance(value, str) else "typeof({0}) IN ('integer', 'real')"
+    type_ = (
+        "typeof({0}) = 'text'" if isinstance(value, str) else "typeof({0}) IN ('integer', 'real')"
+    )
     return f"({type_.format(column)} AND {column} {sign} ?)", [value]
 
 

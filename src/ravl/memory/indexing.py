@@ -163,7 +163,8 @@ class Indexer:
         row = merged(old, item)
         if len(row.texts) > MOST_TEXTS:
             return Rejected(
-                _place(item), f"{row.id!r} has {len(row.texts):,} texts; a row takes {MOST_TEXTS:,}."
+                _place(item),
+                f"{row.id!r} has {len(row.texts):,} texts; a row takes {MOST_TEXTS:,}.",
             )
         if item.picture is None:
             return Loaded(row, old)
@@ -280,4 +281,6 @@ def _texts_changed(item: Loaded) -> bool:
 
 
 def _place(example: Example) -> str:
-    return str(example.picture) if isinstance(example.picture, Path) else example.source or example.id
+    return (
+        str(example.picture) if isinstance(example.picture, Path) else example.source or example.id
+    )

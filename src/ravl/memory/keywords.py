@@ -13,7 +13,9 @@ import sqlite3
 
 from ravl.memory.row import Row
 
-CJK = re.compile(r"[\u2e80-\u2fdf\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f]+")
+CJK = re.compile(
+    r"[\u2e80-\u2fdf\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f]+"
+)
 WORD = re.compile(r"\w+")
 MOST_WORDS = 64  # of a query; the rest of a pasted page would only cost time
 

@@ -108,7 +108,9 @@ def _building_space(connection: sqlite3.Connection, encoder: Encoder) -> Space:
 def _reread(connection: sqlite3.Connection) -> Space:
     space = find_space(connection, "building")
     if space is None:
-        raise RavlError("Another process has finished or replaced this re-embedding; nothing is lost.")
+        raise RavlError(
+            "Another process has finished or replaced this re-embedding; nothing is lost."
+        )
     return space
 
 
@@ -140,7 +142,9 @@ def _embed(
     connection = memory.database.connection
     rows = store.get_rows(connection, numbers, memory.folder)
     kept = read_vectors(connection, "features", old.number, rows) if reuse else {}
-    looked, failed = _look(memory, encoder, [r for r in rows.values() if r.hash and r.number not in kept])
+    looked, failed = _look(
+        memory, encoder, [r for r in rows.values() if r.hash and r.number not in kept]
+    )
     features = {**kept, **looked}
     vectors = dict(zip(features, _project(encoder, features.values()), strict=True))
     texts = encoder.embed_texts([t for row in rows.values() for t in row.texts])
@@ -180,7 +184,11 @@ def _look(
 
     with ThreadPoolExecutor(max(1, min(4, os.cpu_count() or 1)), "decode") as pool:
         prepared = list(pool.map(prepare, rows))
-    seen = [(row.number, p) for row, p in zip(rows, prepared, strict=True) if not isinstance(p, Rejected)]
+    seen = [
+        (row.number, p)
+        for row, p in zip(rows, prepared, strict=True)
+        if not isinstance(p, Rejected)
+    ]
     features = encoder.features([p for _, p in seen]) if seen else []
     looked = {number: f for (number, _), f in zip(seen, features, strict=True)}
     return looked, [p for p in prepared if isinstance(p, Rejected)]
@@ -208,6 +216,4 @@ def _switch(
         )
     drop_space(connection, old.number)
     connection.execute("UPDATE spaces SET state = 'current' WHERE space = ?", (new.number,))
-    connection.execute(
-        "UPDATE versions SET what = what || ' (done)' WHERE version = ?", (version,)
-    )
+    connection.execute("UPDATE versions SET what = what || ' (done)' WHERE version = ?", (version,))

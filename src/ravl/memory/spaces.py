@@ -112,7 +112,9 @@ def write_vector(
     )
 
 
-def write_text_vectors(connection: sqlite3.Connection, space: int, row: int, vectors: Array) -> None:
+def write_text_vectors(
+    connection: sqlite3.Connection, space: int, row: int, vectors: Array
+) -> None:
     """Keep the vectors (t, d) of a row's texts in place of those it had."""
     _delete_keys(connection, "text_vectors", space, row)
     connection.executemany(
@@ -134,6 +136,16 @@ def read_vectors(
     sql = f"SELECT vector FROM {table_name(kind, space)} WHERE key = ?"  # noqa: S608
     found = ((row, connection.execute(sql, (row,)).fetchone()) for row in rows)
     return {row: np.frombuffer(v[0], STORED).astype(np.float32) for row, v in found if v}
+
+
+def read_text_vectors(connection: sqlite3.Connection, space: Space, row: int) -> Array:
+    """Vectors (t, d) of a row's texts, in their order."""
+    found = connection.execute(
+        f"SELECT vector FROM {table_name('text_vectors', space.number)} "  # noqa: S608
+        "WHERE key >= ? AND key < ? ORDER BY key",
+        (row << TEXT_BITS, (row + 1) << TEXT_BITS),
+    )
+    return unpack((v for (v,) in found), space.dimension)
 
 
 def pack(vector: NDArray[np.floating]) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
 
@@ -48,8 +48,10 @@ class Database:
             raise
 
     @classmethod
-    def create(cls, path: Path, timeout: float = 30.0) -> Database:
-        """Make a new, empty file.
+    def create(
+        cls, path: Path, fill: Callable[[sqlite3.Connection], object], timeout: float = 30.0
+    ) -> Database:
+        """Make a new file, with what ``fill`` writes into it; all or nothing.
 
         Raises:
             MemoryFileError: the file exists already, or its folder cannot be written.
@@ -66,6 +68,8 @@ class Database:
                 connection.executescript((files("ravl.memory") / "schema.sql").read_text("utf-8"))
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 connection.execute(f"PRAGMA user_version = {FORMAT}")
+                fill(connection)
+                connection.commit()
                 connection.execute("PRAGMA journal_mode = WAL")
             work.rename(path)
         except (OSError, sqlite3.Error) as error:
@@ -122,9 +126,13 @@ class Database:
                     "make room and run the same command again."
                 ) from error
             if "not a database" in text or "malformed" in text:
-                raise MemoryFileError(f"{self.path} is not a ravl memory, or is damaged: {text}.") from error
+                raise MemoryFileError(
+                    f"{self.path} is not a ravl memory, or is damaged: {text}."
+                ) from error
             if "readonly" in text or "unable to open" in text:
-                raise MemoryFileError(f"{self.path} cannot be written or opened: {text}.") from error
+                raise MemoryFileError(
+                    f"{self.path} cannot be written or opened: {text}."
+                ) from error
             raise
 
     def close(self) -> None:

@@ -1,0 +1,60 @@
+"""ravl gives a vision-language model a memory of your own pictures.
+
+>>> import ravl
+>>> memory = ravl.Memory.create("shop.ravl")
+>>> memory.index("photos/")
+>>> hits = memory.search("a red checked shirt", k=10)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from ravl.data import QA, Example
+    from ravl.encoders import load_encoder
+    from ravl.errors import RavlError
+    from ravl.memory import IndexReport, Memory, Row
+    from ravl.retrieval import Hit, Hits, Query, Retriever
+
+# Where each name lives. It is imported when first asked for, so that `ravl --help` is quick.
+_HOMES = {
+    "Example": "ravl.data",
+    "QA": "ravl.data",
+    "load_encoder": "ravl.encoders",
+    "RavlError": "ravl.errors",
+    "IndexReport": "ravl.memory",
+    "Memory": "ravl.memory",
+    "Row": "ravl.memory",
+    "Hit": "ravl.retrieval",
+    "Hits": "ravl.retrieval",
+    "Query": "ravl.retrieval",
+    "Retriever": "ravl.retrieval",
+}
+
+__all__ = [
+    "QA",
+    "Example",
+    "Hit",
+    "Hits",
+    "IndexReport",
+    "Memory",
+    "Query",
+    "RavlError",
+    "Retriever",
+    "Row",
+    "load_encoder",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'ravl' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

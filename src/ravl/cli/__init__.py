@@ -1,0 +1,58 @@
+"""The command line. It parses and prints; everything else is the Python API.
+
+Modules here import only click at the top, so that ``ravl --help`` answers at once; what a command
+needs is imported when it runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from ravl import __version__
+from ravl.cli import exchange, indexing, rows, searching, show_demo
+from ravl.errors import RavlError
+
+INTERRUPTED = 130  # as shells count a Ctrl-C
+
+
+class Commands(click.Group):
+    """Lists commands in the order in which people meet them, not by letter."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of all commands."""
+        return list(self.commands)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="ravl")
+def cli() -> None:
+    """Give a vision-language model a memory of your own pictures.
+
+    Start with:  ravl index PICTURES --memory my.ravl  and then  ravl search my.ravl "a red shirt"
+    """
+
+
+for module in (indexing, searching, rows, exchange, show_demo):
+    for command in module.COMMANDS:
+        cli.add_command(command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; errors become one sentence on standard error and exit code 1."""
+    try:
+        result: Any = cli.main(arguments, prog_name="ravl", standalone_mode=False)
+    except click.Abort:
+        sys.exit(INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except RavlError as error:
+        click.echo(f"ravl: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:  # `ravl ... | head`
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(result if isinstance(result, int) else 0)

@@ -1,0 +1,139 @@
+"""``ravl index`` and ``ravl reembed``: filling a memory."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ravl.cli.output import json_option, print_json, quiet_option
+
+if TYPE_CHECKING:
+    from ravl.memory import IndexReport
+
+SHOWN = 10  # problems and near-duplicates that a summary lists
+
+
+@click.command()
+@click.argument("source")
+@click.option("--memory", "-m", required=True, type=click.Path(path_type=Path), help="The memory's file; made if new.")
+@click.option("--encoder", help="For a new memory: builtin, or hf:NAME or hf:FOLDER. [default: builtin]")
+@click.option("--captions", type=click.Path(path_type=Path), help="A table about the pictures of the folder SOURCE.")
+@click.option("--root", type=click.Path(path_type=Path), help="The folder that a table's pictures lie in.")
+@click.option("--prefix", default="", help="Put before every id, to keep sources apart.")
+@click.option("--copy", is_flag=True, help="Keep a copy of each picture in the memory.")
+@click.option("--folder-labels/--no-folder-labels", default=None, help="Take sub-folders as labels. [default: if all pictures lie in some]")
+@click.option("--image-column", help="The table's column with the picture's path.")
+@click.option("--id-column", help="The column with the id.")
+@click.option("--label-column", help="The column with the label.")
+@click.option("--tags-column", help="The column with the tags.")
+@click.option("--text-column", multiple=True, help="A column with texts; may be repeated.")
+@click.option("--question-column", help="The column with questions.")
+@click.option("--answer-column", help="The column with answers.")
+@click.option("--annotations", type=click.Path(path_type=Path), help="The answers to a VQA questions file.")
+@click.option("--encoding", default="utf-8", show_default=True, help="Of a CSV, TSV or JSONL file.")
+@click.option("--max-pixels", type=click.IntRange(min=1), help="Set larger pictures aside. [default: 100,000,000]")
+@click.option("--dry-run", is_flag=True, help="Read and check everything, change nothing.")
+@quiet_option
+@json_option
+def index(source: str, memory: Path, encoder: str | None, dry_run: bool, quiet: bool, as_json: bool, **options: Any) -> None:  # fmt: skip
+    """Bring pictures into a memory: from a folder, table or dataset.
+
+    SOURCE is a folder of pictures (class sub-folders are welcome), a .csv, .tsv, .jsonl or
+    .parquet table, COCO captions or VQA questions as .json, or hf:NAME for a Hugging Face dataset.
+
+    What is there unchanged is skipped; interrupted runs go on where they stopped.
+    """
+    with ExitStack() as stack:
+        opened = stack.enter_context(_open_or_create(memory, encoder, dry_run, stack))
+        progress = False if quiet or as_json else None
+        try:
+            report = opened.index(source, dry_run=dry_run, progress=progress, **_reader_options(options))
+        except KeyboardInterrupt:
+            click.echo(
+                f"Interrupted. {len(opened):,} rows are safe in {memory}; "
+                "run the same command to go on.",
+                err=True,
+            )
+            raise
+        if as_json:
+            print_json(report.to_json() | {"memory": str(memory), "rows": len(opened)})
+        elif not quiet:
+            _summary(report, memory, len(opened))
+
+
+@click.command()
+@click.argument("memory", type=click.Path(path_type=Path))
+@click.option("--encoder", required=True, help="builtin, or hf:NAME or hf:FOLDER.")
+@quiet_option
+@json_option
+def reembed(memory: Path, encoder: str, quiet: bool, as_json: bool) -> None:
+    """Give a memory another encoder.
+
+    Searches use the old one until all is done; an interrupted run goes on where it stopped.
+    """
+    from ravl.memory import Memory
+
+    with Memory.open(memory) as opened:
+        report = opened.reembed(encoder, progress=False if quiet or as_json else None)
+        if as_json:
+            print_json(report.to_json())
+        elif not quiet:
+            click.echo(f"{report.rows:,} rows embedded with {encoder}, {report.reused:,} from kept features.")
+            _problems(len(report.rejected), [(r.place, r.reason) for r in report.rejected])
+
+
+def _open_or_create(path: Path, encoder: str | None, dry_run: bool, stack: ExitStack) -> Any:
+    from ravl.encoders import load_encoder
+    from ravl.memory import Memory
+
+    if path.exists():
+        return Memory.open(path, load_encoder(encoder) if encoder else None)
+    if dry_run:  # a dry run leaves no new file behind
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ravl-"))
+        path = Path(folder) / "dry-run.ravl"
+    return Memory.create(path, encoder or "builtin")
+
+
+def _reader_options(options: dict[str, Any]) -> dict[str, Any]:
+    from ravl.data import ColumnNames
+
+    columns = {name: options.pop(f"{name}_column") for name in ("image", "id", "label", "tags", "question", "answer")}
+    columns["texts"] = options.pop("text_column") or None
+    named = {k: v for k, v in columns.items() if v is not None}
+    given = {k: v for k, v in options.items() if v is not None}
+    return given | ({"columns": ColumnNames(**named)} if named else {})
+
+
+def _summary(report: IndexReport, memory: Path, rows: int) -> None:
+    what = "Would have added" if report.dry_run else "Added"
+    speed = report.encoded / report.seconds if report.seconds else 0
+    click.echo(
+        f"{what} {report.added:,}, updated {report.updated:,}, unchanged {report.unchanged:,}, "
+        f"set aside {report.rejected:,} in {report.seconds:.1f} s"
+        + (f" ({speed:.0f} pictures/s)." if report.encoded else ".")
+    )
+    if not report.dry_run:
+        click.echo(f"{memory} now has {rows:,} rows.")
+    groups = report.twins.groups
+    if groups:
+        click.echo(f"{report.twins.pictures:,} near-duplicates in {len(groups):,} groups, for example:")
+        for group in groups[:SHOWN]:
+            click.echo("  " + "  =  ".join(group))
+    _problems(report.rejected, [(r.place, r.reason) for r in report.reasons])
+
+
+def _problems(count: int, problems: list[tuple[str, str]]) -> None:
+    if not count:
+        return
+    click.echo(f"{count:,} set aside:", err=True)
+    for place, reason in problems[:SHOWN]:
+        click.echo(f"  {reason if place in reason else f'{place}: {reason}'}", err=True)
+    if count > SHOWN:
+        click.echo(f"  ... and {count - SHOWN:,} more; all are in: ravl info MEMORY --quarantine", err=True)
+
+
+COMMANDS = (index, reembed)

@@ -1,0 +1,43 @@
+"""Printing: tables for people on a terminal, plain lines for pipes, JSON on request."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+where_option = click.option(
+    "--where", metavar="FILTER", help="Only rows that match, e.g. 'price < 40 and tags has \"red\"'."
+)
+
+
+def print_json(value: Any) -> None:
+    """JSON with readable characters."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def print_table(head: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
+    """A table on a terminal; tab-separated lines elsewhere."""
+    if not sys.stdout.isatty():
+        for line in lines:
+            click.echo("\t".join(_flat(cell) for cell in line))
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*head, box=box.SIMPLE_HEAD)
+    for line in lines:
+        table.add_row(*(Text(_flat(cell)) for cell in line))
+    Console().print(table)
+
+
+def _flat(cell: object) -> str:
+    """One line, and no control character of somebody's caption reaches the terminal."""
+    return "".join(c if c.isprintable() else " " for c in str(cell))

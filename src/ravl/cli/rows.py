@@ -1,0 +1,152 @@
+"""``ravl info``, ``list``, ``get``, ``update``, ``delete``, ``log``: looking and editing."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ravl.cli.output import json_option, print_json, print_table, where_option
+
+memory_argument = click.argument("memory", type=click.Path(path_type=Path))
+
+
+@click.command()
+@memory_argument
+@click.option("--quarantine", is_flag=True, help="List what could not be read, and why.")
+@json_option
+def info(memory: Path, quarantine: bool, as_json: bool) -> None:
+    """Show what a memory holds and what is missing."""
+    from ravl.memory import Memory
+
+    with Memory.open(memory) as opened:
+        if quarantine:
+            aside = opened.quarantine()
+            if as_json:
+                print_json([{"place": r.place, "reason": r.reason} for r in aside])
+            else:
+                print_table(["place", "reason"], [(r.place, r.reason) for r in aside])
+            return
+        found = opened.info()
+        if as_json:
+            print_json(found.to_json())
+            return
+        labels = ", ".join(f"{name} {count:,}" for name, count in islice(found.labels.items(), 8))
+        more = "" if len(found.labels) <= 8 else f", ... ({len(found.labels):,} labels)"
+        lines = [
+            ("rows", f"{found.rows:,}"),
+            ("pictures", f"{found.pictures:,} ({found.copied:,} copied in)"),
+            ("texts", f"{found.texts:,}"),
+            ("questions and answers", f"{found.question_answers:,}"),
+            ("labels", labels + more or "none"),
+            ("tags", f"{found.tags:,} different"),
+            ("columns", ", ".join(found.columns) or "none"),
+            ("pictures without text", f"{found.without_text:,}"),
+            ("pictures without label", f"{found.without_label:,}"),
+            ("pictures without vector", f"{found.without_vector:,}"),
+            ("near-duplicates", f"{found.near_duplicates:,}"),
+            ("set aside", f"{found.quarantined:,}"),
+            ("encoder", f"{found.encoder} ({found.fingerprint}, {found.dimension} dimensions)"),
+            ("version", f"{found.version:,}"),
+            ("file", f"{found.path} ({found.bytes / 2**20:,.1f} MB)"),
+        ]
+        print_table(["", ""], lines)
+
+
+@click.command(name="list")
+@memory_argument
+@where_option
+@click.option("--limit", default=50, show_default=True, help="At most so many; 0 for all.")
+@click.option("--count", is_flag=True, help="Print only how many there are.")
+@json_option
+def list_(memory: Path, where: str | None, limit: int, count: bool, as_json: bool) -> None:
+    """List rows."""
+    from ravl.memory import Memory
+
+    with Memory.open(memory) as opened:
+        if count:
+            click.echo(opened.count(where))
+            return
+        found = islice(opened.rows(where), limit or None)
+        if as_json:
+            print_json([row.to_json() for row in found])
+        else:
+            lines = ((r.id, r.label or "", r.caption, ", ".join(r.tags)) for r in found)
+            print_table(["id", "label", "text", "tags"], lines)
+
+
+@click.command()
+@memory_argument
+@click.argument("id")
+def get(memory: Path, id: str) -> None:
+    """Print one row as JSON."""
+    from ravl.memory import Memory
+
+    with Memory.open(memory) as opened:
+        print_json(opened.get(id).to_json())
+
+
+@click.command()
+@memory_argument
+@click.argument("id")
+@click.option("--label", help="Its label; '' erases it.")
+@click.option("--text", multiple=True, help="Its texts, in place of those it has; may be repeated.")
+@click.option("--tag", multiple=True, help="Its tags, in place of those it has; may be repeated.")
+@click.option("--set", "columns", metavar="NAME=VALUE", multiple=True, help="A column; an empty value erases it.")
+def update(memory: Path, id: str, label: str | None, text: tuple[str, ...], tag: tuple[str, ...], columns: tuple[str, ...]) -> None:  # fmt: skip
+    """Change what is known about a row."""
+    from ravl.memory import Memory
+
+    with Memory.open(memory) as opened:
+        row = opened.update(
+            id, label=label, texts=text or None, tags=tag or None,
+            columns=dict(_assignment(c) for c in columns) or None,
+        )  # fmt: skip
+        print_json(row.to_json())
+
+
+@click.command()
+@memory_argument
+@click.argument("ids", nargs=-1)
+@where_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def delete(memory: Path, ids: tuple[str, ...], where: str | None, yes: bool) -> None:
+    """Delete rows by id or by a filter; picture files stay."""
+    from ravl.memory import Memory
+
+    with Memory.open(memory) as opened:
+        if where and not yes:
+            click.confirm(f"Delete {opened.count(where):,} rows from {memory}?", abort=True)
+        click.echo(f"Deleted {opened.delete(ids, where=where):,} rows.")
+
+
+@click.command()
+@memory_argument
+@click.argument("id", required=False)
+@click.option("--limit", default=20, show_default=True, help="At most so many versions.")
+@json_option
+def log(memory: Path, id: str | None, limit: int, as_json: bool) -> None:
+    """Show who changed what and when, newest first."""
+    from ravl.memory import Memory
+
+    with Memory.open(memory) as opened:
+        versions = opened.history(id, limit)
+        if as_json:
+            print_json([v.to_json() for v in versions])
+            return
+        lines = [(v.number, v.at[:19], v.who, v.what, f"+{v.added} ~{v.updated} -{v.deleted}") for v in versions]
+        print_table(["version", "when (UTC)", "who", "what", "rows"], lines)
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    from ravl.data.readers.values import scalar
+
+    name, sign, value = text.partition("=")
+    if not sign or not name:
+        raise click.BadParameter(f"{text!r} is not of the form NAME=VALUE.", param_hint="--set")
+    return name, scalar(value)
+
+
+COMMANDS = (info, list_, get, update, delete, log)

@@ -1,0 +1,108 @@
+"""Which column of a table holds what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ravl.errors import DataError
+
+IMAGE = ("image", "picture", "file", "file_name", "filename", "path", "filepath", "image_path")
+TEXTS = ("caption", "captions", "text", "texts", "description")
+NEEDED = (
+    "A table needs a column of pictures or of texts. Name the one that holds the pictures' paths "
+    "with --image-column NAME, or one of texts with --text-column NAME"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnNames:
+    """What the columns of a table are called, where not as usual.
+
+    None means the usual names, whichever of them is there, in any case; "" means no such column.
+
+    Args:
+        image: the picture's path (or bytes). Usual: image, picture, file, file_name, filename,
+            path, filepath, image_path.
+        id: the row's id. Usual: id; without one, the picture's path is the id.
+        label: its class. Usual: label, class.
+        tags: its keywords. Usual: tags, keywords.
+        texts: one column of texts or several. Usual: caption, captions, text, texts, description.
+        question: a question about the picture. Usual: question.
+        answer: its answer, or answers. Usual: answer and answers.
+    """
+
+    image: str | None = None
+    id: str | None = None
+    label: str | None = None
+    tags: str | None = None
+    texts: str | tuple[str, ...] = ()
+    question: str | None = None
+    answer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The columns of one table by what they hold; ``others`` are the user's own."""
+
+    image: str | None
+    id: str | None
+    label: str | None
+    tags: str | None
+    texts: tuple[str, ...]
+    question: str | None
+    answers: tuple[str, ...]
+    others: tuple[str, ...]
+
+    @property
+    def enough(self) -> bool:
+        """Whether rows of this table can be examples."""
+        return bool(self.image or self.texts)
+
+
+def lay_out(names: ColumnNames, found: Sequence[str]) -> Layout:
+    """Finds each column among those of a table; what is not there is None or ()."""
+    by_name = {name.strip().casefold(): name for name in reversed(found)}
+
+    def pick(wanted: str | None, usual: Iterable[str]) -> str | None:
+        if wanted is not None:
+            return wanted if wanted in found else None
+        return next((by_name[name] for name in usual if name in by_name), None)
+
+    def pick_all(wanted: Iterable[str], usual: Iterable[str]) -> tuple[str, ...]:
+        if wanted:
+            return tuple(name for name in wanted if name in found)
+        return tuple(by_name[name] for name in usual if name in by_name)
+
+    image = pick(names.image, IMAGE)
+    id = pick(names.id, ("id",))
+    label = pick(names.label, ("label", "class"))
+    tags = pick(names.tags, ("tags", "keywords"))
+    texts = pick_all(_as_tuple(names.texts), TEXTS)
+    question = pick(names.question, ("question",))
+    answers = pick_all(() if names.answer is None else (names.answer,), ("answer", "answers"))
+    taken = {image, id, label, tags, question, *texts, *answers}
+    others = tuple(name for name in found if name not in taken)
+    return Layout(image, id, label, tags, texts, question, answers, others)
+
+
+def check(names: ColumnNames, found: Sequence[str], where: str) -> Layout:
+    """The layout of a table, which must have what was named and what an example needs.
+
+    Raises:
+        DataError: where a named column is missing, or there is neither a picture nor a text.
+    """
+    single = (names.image, names.id, names.label, names.tags, names.question, names.answer)
+    there = f"{where} has the columns {', '.join(found) or '(none)'}"
+    for name in (*single, *_as_tuple(names.texts)):
+        if name and name not in found:
+            raise DataError(f"{there}, and none is called {name!r}. Names must match exactly.")
+    layout = lay_out(names, found)
+    if not layout.enough:
+        usual = f"usual names are {', '.join(IMAGE)}; {', '.join(TEXTS)}"
+        raise DataError(f"{there}. {NEEDED} ({usual}).")
+    return layout
+
+
+def _as_tuple(names: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else names

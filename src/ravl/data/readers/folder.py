@@ -1,0 +1,200 @@
+"""A folder of pictures, with its sub-folders, side-car texts and perhaps a table of captions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+from ravl.data.example import Example, Rejected
+from ravl.data.readers.disk_map import DiskMap
+from ravl.data.readers.source import ReadOptions, Source
+
+SUFFIXES = frozenset(
+    ".jpg .jpeg .jfif .png .gif .bmp .tif .tiff .webp .avif .ppm .pgm".split()
+)
+SPLITS = frozenset("train training test testing val valid validation dev".split())
+LONGEST_TEXT = 2**20  # bytes of a side-car text
+
+
+class FolderSource:
+    """Pictures of a folder and its sub-folders, sorted by path.
+
+    Hidden files and folders are left out, and links that lead to other places within the folder
+    are not followed, since their pictures are read where they lie.
+
+    Args:
+        folder: the folder.
+        options: ``folder_labels``: whether the first sub-folder of a picture's path is its label.
+            None: yes where no picture lies in the folder itself and at least two sub-folders hold
+            some; where those are called train, test, validation and the like, the next
+            sub-folder is the label and they are the column "split".
+        captioned: a table of pictures of this folder; its examples come first.
+    """
+
+    def __init__(self, folder: Path, options: ReadOptions, captioned: Source | None = None) -> None:
+        self.name = str(folder)
+        self._folder = folder.resolve()
+        self._called = folder.name or self._folder.name
+        self._labelled = options.folder_labels
+        self._captioned = captioned
+
+    @cached_property
+    def total(self) -> int:
+        """How many pictures there are."""
+        return sum(isinstance(found, Path) for found in self._walk(self._folder))
+
+    def __iter__(self) -> Iterator[Example | Rejected]:
+        if self._captioned is None:
+            for found in self._walk(self._folder):
+                yield from self._read(found)
+            return
+        with DiskMap() as told:
+            yield from self._tell(self._captioned, told)
+            for found in self._walk(self._folder):
+                if isinstance(found, Rejected) or str(found) not in told:
+                    yield from self._read(found)
+
+    def _tell(self, captioned: Source, told: DiskMap) -> Iterator[Example | Rejected]:
+        """The examples of the table, with what the folder says of their pictures as well."""
+        for example in captioned:
+            if isinstance(example, Rejected) or not isinstance(example.picture, Path):
+                yield example
+                continue
+            path = self._folder / os.path.relpath(example.picture.resolve(), self._folder)
+            told[str(path)] = ""
+            for own in self._read(path):
+                yield own if isinstance(own, Rejected) else _merged(example, own)
+
+    def _read(self, found: Path | Rejected) -> Iterator[Example | Rejected]:
+        if isinstance(found, Rejected):
+            yield found
+            return
+        id = found.relative_to(self._folder).as_posix()
+        texts: list[str] = []
+        for sidecar in (found.with_suffix(".txt"), found.with_name(found.name + ".txt")):
+            if sidecar.is_file():
+                text = self._text(sidecar)
+                if isinstance(text, Rejected):
+                    yield text
+                elif text:
+                    texts.append(text)
+        label, columns = self._label(id)
+        source = f"{self._called}/{id}"
+        yield Example(id, found, tuple(texts), label, columns=columns, source=source)
+
+    def _text(self, sidecar: Path) -> str | Rejected:
+        place = self._place(sidecar)
+        if not sidecar.resolve().is_relative_to(self._folder):
+            return Rejected(place, _leads_outside("this link", self._folder))
+        try:
+            with sidecar.open("rb") as file:
+                content = file.read(LONGEST_TEXT + 1)
+            if len(content) > LONGEST_TEXT:
+                return Rejected(place, f"a text beside a picture may have {LONGEST_TEXT:,} bytes")
+            return content.decode("utf-8-sig").strip()
+        except UnicodeDecodeError as error:
+            byte = f"byte 0x{content[error.start]:02X} at position {error.start + 1}"
+            return Rejected(
+                place,
+                f"{byte} of this text is not UTF-8; its picture is read without the text. "
+                "Save the text as UTF-8",
+            )
+        except OSError as error:
+            return Rejected(place, f"the text cannot be read: {error.strerror}")
+
+    def _label(self, id: str) -> tuple[str | None, dict[str, str]]:
+        *folders, _ = id.split("/")
+        if not self._label_depth:
+            return None, {}
+        label = folders[self._label_depth - 1] if len(folders) >= self._label_depth else None
+        return label, {"split": folders[0]} if self._label_depth == 2 else {}
+
+    @cached_property
+    def _label_depth(self) -> int:
+        """Which sub-folder of a path is the label: 1 the first, 2 that within it, 0 none."""
+        if self._labelled is not None:
+            return int(self._labelled)
+        holding: list[Path] = []
+        for entry in _entries(self._folder):
+            if _is_picture(entry) and entry.is_file():
+                return 0
+            if entry.is_dir(follow_symlinks=False) and self._holds_picture(Path(entry.path)):
+                holding.append(Path(entry.path))
+        if holding and all(folder.name.lower() in SPLITS for folder in holding):
+            return 0 if any(self._holds_picture(f, deep=False) for f in holding) else 2
+        return 1 if len(holding) > 1 else 0
+
+    def _holds_picture(self, folder: Path, *, deep: bool = True) -> bool:
+        if not deep:
+            return any(_is_picture(entry) and entry.is_file() for entry in _entries(folder))
+        return any(isinstance(found, Path) for found in self._walk(folder))
+
+    def _walk(self, folder: Path) -> Iterator[Path | Rejected]:
+        """Paths of pictures in order; what cannot be read is set aside."""
+        try:
+            entries = _entries(folder)
+        except OSError as error:
+            yield Rejected(self._place(folder), f"the folder cannot be read: {error.strerror}")
+            return
+        for entry in entries:
+            path = Path(entry.path)
+            if entry.is_symlink():
+                yield from self._follow(path)
+            elif entry.is_dir():
+                yield from self._walk(path)
+            elif _is_picture(entry):
+                yield self._checked(path, entry.is_file())
+
+    def _follow(self, link: Path) -> Iterator[Path | Rejected]:
+        try:
+            target = link.resolve(strict=True)
+        except (OSError, RuntimeError):  # RuntimeError: a loop
+            if link.suffix.lower() in SUFFIXES:
+                yield Rejected(self._place(link), "this link leads nowhere; mend or remove it")
+            return
+        is_folder = target.is_dir()
+        if not is_folder and link.suffix.lower() not in SUFFIXES:
+            return
+        if not target.is_relative_to(self._folder):
+            if not (is_folder and self._folder.is_relative_to(target)):
+                yield Rejected(self._place(link), _leads_outside("this link", self._folder))
+        elif not is_folder:
+            yield self._checked(link, target.is_file())
+
+    def _checked(self, path: Path, is_file: bool) -> Path | Rejected:
+        if not is_file:
+            return Rejected(self._place(path), "this is not a file but a pipe or a device")
+        try:
+            str(path).encode()
+        except UnicodeEncodeError:
+            return Rejected(self._place(path), "the file's name is not UTF-8; rename the file")
+        return path
+
+    def _place(self, path: Path) -> str:
+        """Where it is, in characters that can be printed whatever the file is called."""
+        name = path.relative_to(self._folder).as_posix()
+        return f"{self._called}/{name.encode(errors='backslashreplace').decode()}"
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as found:
+        kept = [e for e in found if not e.name.startswith(".") and e.name != "__MACOSX"]
+    return sorted(kept, key=lambda entry: entry.name)
+
+
+def _is_picture(entry: os.DirEntry[str]) -> bool:
+    return os.path.splitext(entry.name)[1].lower() in SUFFIXES  # noqa: PTH122 (strings: hot)
+
+
+def _leads_outside(what: str, folder: Path) -> str:
+    return f"{what} leads outside {folder}; copy the file here, or read its own folder as well"
+
+
+def _merged(example: Example, own: Example) -> Example:
+    texts = example.texts + tuple(text for text in own.texts if text not in example.texts)
+    columns = {**own.columns, **example.columns}
+    label = example.label if example.label is not None else own.label
+    return replace(example, texts=texts, label=label, columns=columns)

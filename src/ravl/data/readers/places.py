@@ -1,0 +1,103 @@
+"""Finding the files that a table names, and none outside the folder they must lie in."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import stat
+import unicodedata
+from functools import lru_cache
+from pathlib import Path
+
+CACHED_FOLDERS = 4_096
+
+
+class PlaceError(ValueError):
+    """A written path leads to no file that may be read; the text is the reason, a sentence."""
+
+
+class Root:
+    """The folder that written paths are relative to and may not leave, by ``..`` or by a link.
+
+    Args:
+        folder: the folder; it need not exist yet.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+        self._prefix = os.path.join(self.folder, "")  # noqa: PTH118 (strings: this path is hot)
+        self._prefixes = (self._prefix, os.path.join(folder.absolute(), ""))  # noqa: PTH118
+        self._real_folder = lru_cache(CACHED_FOLDERS)(os.path.realpath)
+
+    def find(self, written: str) -> Path:
+        """The file that a written path means.
+
+        Windows' separators and other Unicode forms of a name are tried where it is not found as
+        written.
+
+        Raises:
+            PlaceError: where there is no such file, or it lies outside.
+        """
+        if "://" in written[:12]:
+            raise PlaceError(
+                f"the picture {written!r} is a web address; allowed are files. Download it first"
+            )
+        found = self._file(written)
+        if found is None:
+            others = (self._file(other) for other in _spellings(written))
+            found = next((other for other in others if other is not None), None)
+        if found is None:
+            raise PlaceError(
+                f"the picture {written!r} is not in {self.folder}; if it lies in another folder, "
+                "name that folder with --root"
+            )
+        return found
+
+    def relative(self, written: str) -> str:
+        """A written path in the form of an id: relative to the root, with single slashes."""
+        for prefix in self._prefixes:
+            written = written.removeprefix(prefix)
+        return normal(written)
+
+    def _file(self, written: str) -> Path | None:
+        full = os.path.join(self._prefix, written)  # noqa: PTH118
+        parent, name = os.path.split(full)
+        try:
+            real = os.path.join(self._real_folder(parent), name)  # noqa: PTH118
+            if name in ("", ".", ".."):
+                real = os.path.realpath(real)
+            self._check_inside(real, written)
+            status = os.lstat(real)
+            if stat.S_ISLNK(status.st_mode):
+                real = os.path.realpath(real)
+                self._check_inside(real, written)
+                status = os.stat(real)  # noqa: PTH116
+        except OSError:
+            return None
+        except ValueError as error:
+            if isinstance(error, PlaceError):
+                raise
+            return None  # a NUL character in the path
+        if not stat.S_ISREG(status.st_mode):
+            raise PlaceError(f"the picture {written!r} is not a file but a folder or a device")
+        return Path(full)
+
+    def _check_inside(self, real: str, written: str) -> None:
+        if not real.startswith(self._prefix):
+            raise PlaceError(
+                f"the picture {written!r} leads outside {self.folder}; name the folder that holds "
+                "it with --root"
+            )
+
+
+def normal(written: str) -> str:
+    """A path in one form, however it was written: ``./a//b.jpg`` and ``a\\b.jpg`` alike."""
+    path = written.replace("\\", "/")
+    return posixpath.normpath(path) if "." in path[:2] or "/." in path or "//" in path else path
+
+
+def _spellings(written: str) -> list[str]:
+    """Other ways to write the same path, the likeliest first."""
+    slashed = written.replace("\\", "/")
+    forms = [slashed, *(unicodedata.normalize(form, slashed) for form in ("NFC", "NFD"))]
+    return [form for form in dict.fromkeys(forms) if form != written]

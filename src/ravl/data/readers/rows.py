@@ -1,0 +1,121 @@
+"""A row of a table, as names and values, becomes a :class:`Row` with typed fields."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ravl.data.example import QA, Rejected, Scalar
+from ravl.data.readers import values
+from ravl.data.readers.columns import ColumnNames, Layout, lay_out
+from ravl.data.readers.places import normal
+from ravl.data.staging import Row
+
+KEPT_LAYOUTS = 1_000  # JSON lines may differ in their keys; each set of keys is laid out once
+
+
+class RowMaker:
+    """Makes rows out of one source's mappings of column names to values.
+
+    Args:
+        names: what the columns are called.
+        where: the source's name: "shop.csv".
+        inferred: True where every value is text, whose type is to be guessed (CSV).
+        relative: a written path in the form of an id.
+    """
+
+    def __init__(
+        self,
+        names: ColumnNames,
+        where: str,
+        *,
+        inferred: bool = False,
+        relative: Callable[[str], str] = normal,
+    ) -> None:
+        self._names = names
+        self._where = where
+        self._scalar: Callable[[Any], Scalar] = values.infer if inferred else values.scalar
+        self._relative = relative
+        self._layouts: dict[tuple[str, ...], Layout] = {}
+
+    def row(self, record: Mapping[str, Any], place: str, number: int) -> Row | Rejected:
+        """One record as a row; ``number`` serves as its id where it has nothing better."""
+        try:
+            row = self._row(record, self._layout(record), place)
+        except ValueError as error:
+            return Rejected(f"{self._where}, {place}", str(error))
+        if row.picture is None and not row.texts and not row.qa:
+            return Rejected(
+                f"{self._where}, {place}", "the row has neither a picture nor a text; one is needed"
+            )
+        row.id = row.id or row.same or f"{self._where}:{number}"
+        return row
+
+    def _layout(self, record: Mapping[str, Any]) -> Layout:
+        keys = tuple(record)
+        layout = self._layouts.get(keys)
+        if layout is None:
+            if len(self._layouts) >= KEPT_LAYOUTS:
+                self._layouts.clear()
+            layout = self._layouts[keys] = lay_out(self._names, keys)
+        return layout
+
+    def _row(self, record: Mapping[str, Any], layout: Layout, place: str) -> Row:
+        row = Row("", place=place)
+        if layout.image is not None:
+            row.picture, row.same = self._picture(record[layout.image])
+        if layout.id is not None:
+            row.id = values.one(record[layout.id], layout.id) or ""
+        if layout.label is not None:
+            row.label = values.one(record[layout.label], layout.label)
+        if layout.tags is not None:
+            row.tags = tuple(values.tags(record[layout.tags]))
+        if layout.texts:
+            row.texts = tuple([t for name in layout.texts for t in values.strings(record[name])])
+        if layout.question is not None:
+            row.qa = self._question(record, layout)
+        self._fill_columns(row, record, layout)
+        return row
+
+    def _question(self, record: Mapping[str, Any], layout: Layout) -> tuple[QA, ...]:
+        question = values.one(record[layout.question or ""], "question")
+        if question is None:
+            return ()
+        best = record["answer"] if "answer" in layout.answers else None
+        listed = [values.strings(record[name]) for name in layout.answers if name != "answer"]
+        return (QA(question, values.answers([a for group in listed for a in group], best)),)
+
+    def _fill_columns(self, row: Row, record: Mapping[str, Any], layout: Layout) -> None:
+        for name in layout.others:
+            value = record[name]
+            if name == "qa":
+                row.qa += tuple(values.questions(value))
+            elif name == "columns" and isinstance(value, Mapping):
+                self._add_columns(row, value)
+            elif (found := self._scalar(value)) is not None:
+                row.columns[name] = found
+
+    def _add_columns(self, row: Row, columns: Mapping[str, Any]) -> None:
+        for name, value in columns.items():
+            if (found := values.scalar(value)) is not None:
+                row.columns[name] = found
+
+    def _picture(self, value: object) -> tuple[str | bytes | None, str]:
+        if isinstance(value, Mapping):  # as Hugging Face datasets write pictures
+            content, path = value.get("bytes"), value.get("path")
+            return embedded(content, path) if content else self._picture(path)
+        if isinstance(value, bytes):
+            return embedded(value, None) if value else (None, "")
+        if value is None or not (written := str(value).strip()):
+            return None, ""
+        return written, self._relative(written)
+
+
+def embedded(content: bytes, path: str | None) -> tuple[bytes, str]:
+    """A picture that lies in the table itself, and what tells it apart: its name and a hash.
+
+    The name alone will not do, since it has lost its folder: every class may have a "1.jpg".
+    """
+    name = normal(path).rpartition("/")[2] if path else "picture"
+    return content, f"{name}@{hashlib.sha256(content).hexdigest()[:16]}"

@@ -1,0 +1,79 @@
+"""What a reader is to its users, and what they may ask of it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ravl.data.example import Example, Rejected
+from ravl.data.readers.columns import ColumnNames
+from ravl.data.staging import Row, Staging
+
+
+class Source(Protocol):
+    """Examples from somewhere, iterable as often as wanted.
+
+    Attributes:
+        name: for people: the path or name it was opened by.
+        total: how many examples there are, for an estimate of the time; None where unknown. A
+            table knows it once its rows are grouped, that is from the first example on.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def total(self) -> int | None: ...  # noqa: D102
+
+    def __iter__(self) -> Iterator[Example | Rejected]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """What a source cannot say of itself; :func:`ravl.data.read` explains each."""
+
+    columns: ColumnNames = ColumnNames()
+    root: Path | None = None
+    encoding: str | None = None
+    captions: Path | None = None
+    folder_labels: bool | None = None
+    annotations: Path | None = None
+    picture_pattern: str | None = None
+    split: str | None = None
+
+
+class GroupedSource(ABC):
+    """A source whose rows are grouped by id on disk, since several may speak of one picture.
+
+    Args:
+        name: the path or name it was opened by.
+        where: how it is called in front of a line number: "shop.csv".
+    """
+
+    def __init__(self, name: str, where: str) -> None:
+        self.name = name
+        self.where = where
+        self.total: int | None = None
+
+    def __iter__(self) -> Iterator[Example | Rejected]:
+        with Staging(self.where) as staging:
+            yield from staging.fill(self.rows())
+            self.total = len(staging)
+            for row in staging:
+                yield row if isinstance(row, Rejected) else self.finish(row)
+
+    @abstractmethod
+    def rows(self) -> Iterator[Row | Rejected]:
+        """Every row of the source, as it stands there."""
+
+    @abstractmethod
+    def finish(self, row: Row) -> Example | Rejected:
+        """A joined row as an example, its picture found."""
+
+    def example(self, row: Row, picture: Path | bytes | None) -> Example:
+        """The row as an example with this picture."""
+        source = f"{self.where}, {row.place}"
+        return Example(row.id, picture, row.texts, row.label, row.tags, row.qa, row.columns, source)

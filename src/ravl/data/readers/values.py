@@ -1,0 +1,155 @@
+"""What a cell, or a value of JSON, means: a number, a list of texts, tags, answers."""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+import re
+from collections.abc import Mapping
+from datetime import date, datetime, time
+from decimal import Decimal
+
+from ravl.data.example import QA, Scalar
+
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_WORDS: dict[str, Scalar] = {"": None, "true": True, "false": False}
+_TEXT_KEYS = ("raw", "caption", "text", "answer")  # what datasets call the text within an object
+_QA_ALLOWED = '"qa" must be a list of {"question": ..., "answers": [...]}'
+_LARGEST = 2**63 - 1  # of SQLite's and Parquet's integers
+
+
+def infer(cell: str) -> Scalar:
+    """A cell of a CSV file as what it looks like: 12, 3.5, true, missing; else text.
+
+    A number is what JSON calls one, so that "007" and "+49 30" stay text.
+    """
+    word = cell.strip()
+    found = _NUMBER.fullmatch(word)
+    if found is None:
+        return _WORDS.get(word.lower(), word) if len(word) < 6 else word
+    if found.lastindex is None:
+        return int(word) if len(word) < 20 and abs(int(word)) <= _LARGEST else word
+    number = float(word)
+    return number if math.isfinite(number) else word
+
+
+def scalar(value: object) -> Scalar:
+    """A value of JSON, Parquet or Arrow as a column may hold it; bytes are left out.
+
+    Lists and objects become their JSON text, dates their ISO text, NaN is missing.
+    """
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) <= _LARGEST else str(value)
+    if isinstance(value, float | Decimal):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, bytes | bytearray | memoryview):
+        return None
+    if isinstance(value, Mapping | list | tuple):
+        return json.dumps(value, ensure_ascii=False, default=_text)
+    return _text(value)
+
+
+def strings(value: object) -> list[str]:
+    """Texts out of a text, a list, a list written as text, or objects that hold the text.
+
+    Doubles stay: ten people's answers to a question are a count.
+    """
+    if isinstance(value, str):
+        word = value.strip()
+        if word.startswith("[") and word.endswith("]"):
+            listed = _listed(word)
+            if listed is not None:
+                return [text for item in listed if (text := item.strip())]
+        return [word] if word else []
+    if isinstance(value, Mapping):
+        for key in _TEXT_KEYS:
+            if key in value:
+                return strings(value[key])
+        return [text for item in value.values() if isinstance(item, str) for text in strings(item)]
+    if isinstance(value, list | tuple):
+        return [text for item in value for text in strings(item)]
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return []
+    return [_text(value)]
+
+
+def tags(value: object) -> list[str]:
+    """Keywords out of a list, or of a text such as "a; b", "a | b" or "a, b"; without doubles."""
+    words = strings(value)
+    if isinstance(value, str) and len(words) == 1:
+        separator = next((s for s in ";|," if s in words[0]), None)
+        words = [w.strip() for w in words[0].split(separator)] if separator else words
+    return list(dict.fromkeys(word for word in words if word))
+
+
+def one(value: object, name: str) -> str | None:
+    """A single text, as a label or an id must be.
+
+    Raises:
+        ValueError: where the value is a list of several.
+    """
+    found = strings(value)
+    if len(found) > 1:
+        raise ValueError(
+            f"{name!r} holds {len(found)} values, {found[0]!r} and {found[1]!r} among them; "
+            "allowed is one. Several keywords belong into tags"
+        )
+    return found[0] if found else None
+
+
+def questions(value: object) -> list[QA]:
+    """Questions with answers out of a list of {"question", "answers"}, or its JSON text.
+
+    Raises:
+        ValueError: where it is something else.
+    """
+    try:
+        listed = json.loads(value or "[]") if isinstance(value, str) else value or []
+    except ValueError:
+        listed = None
+    if not isinstance(listed, list | tuple):
+        raise ValueError(_QA_ALLOWED)
+    found: list[QA] = []
+    for item in listed:
+        question = strings(item.get("question")) if isinstance(item, Mapping) else []
+        if len(question) != 1:
+            raise ValueError(_QA_ALLOWED)
+        found.append(QA(question[0], answers(item.get("answers"), item.get("answer"))))
+    return found
+
+
+def answers(listed: object, best: object) -> tuple[str, ...]:
+    """Answers to one question: the best, then the others as listed."""
+    first, others = strings(best), strings(listed)
+    missing = [answer for answer in first if answer not in others]
+    return tuple(sorted(missing + others, key=lambda answer: answer not in first))
+
+
+def by_frequency(given: list[str]) -> list[str]:
+    """Sorted by how many people gave each, most frequent first; every one is kept."""
+    counts = {answer: given.count(answer) for answer in given}
+    order = {answer: place for place, answer in enumerate(counts)}
+    return sorted(given, key=lambda answer: (-counts[answer], order[answer]))
+
+
+def _listed(word: str) -> list[str] | None:
+    """The list of texts that a text spells out, in JSON or as pandas writes lists into CSV."""
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            found = parse(word)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+        if isinstance(found, list) and all(isinstance(item, str) for item in found):
+            return found
+    return None
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    return "" if isinstance(value, bytes | bytearray | memoryview) else str(value)

@@ -1,0 +1,22 @@
+"""The memory: what is kept, in one SQLite file, and exact search over its vectors."""
+
+from ravl.memory.duplicates import Twins
+from ravl.memory.exchange import ExportReport
+from ravl.memory.history import Version
+from ravl.memory.indexing import IndexReport
+from ravl.memory.info import Info
+from ravl.memory.memory import Memory, Picture
+from ravl.memory.reembedding import ReembedReport
+from ravl.memory.row import Row
+
+__all__ = [
+    "ExportReport",
+    "IndexReport",
+    "Info",
+    "Memory",
+    "Picture",
+    "ReembedReport",
+    "Row",
+    "Twins",
+    "Version",
+]

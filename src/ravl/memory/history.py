@@ -1,0 +1,46 @@
+"""History: numbered versions of a memory, and what each changed."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One thing that somebody did.
+
+    Args:
+        number: counts up by one.
+        at: when it began, UTC, ISO 8601.
+        who: the operating system's user.
+        what: for example "index photos/" or "update shirt-17".
+        added, updated, deleted: rows.
+    """
+
+    number: int
+    at: str
+    who: str
+    what: str
+    added: int
+    updated: int
+    deleted: int
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        return asdict(self)
+
+
+def versions(connection: sqlite3.Connection, id: str | None, limit: int) -> list[Version]:
+    """The newest versions first, all or those that touched one row."""
+    where = "" if id is None else "WHERE version IN (SELECT version FROM changes WHERE id = ?)"
+    found = connection.execute(
+        f"""SELECT version, at, who, what,
+              (SELECT count(*) FROM changes c WHERE c.version = v.version AND action = 'add'),
+              (SELECT count(*) FROM changes c WHERE c.version = v.version AND action = 'update'),
+              (SELECT count(*) FROM changes c WHERE c.version = v.version AND action = 'delete')
+            FROM versions v {where} ORDER BY version DESC LIMIT ?""",  # noqa: S608
+        ([] if id is None else [id]) + [limit],  # type: ignore[list-item]
+    )
+    return [Version(*record) for record in found]

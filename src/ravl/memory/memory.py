@@ -1,0 +1,425 @@
+"""The memory: rows of pictures, texts and labels, with the vectors that find them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from PIL import Image
+
+from ravl.data import QA, Example, Rejected, Scalar, pictures
+from ravl.data import read
+from ravl.encoders import Encoder, load_encoder
+from ravl.errors import DataError, EncoderMismatchError, PictureError, QueryError, RowNotFoundError
+from ravl.memory import exchange, history, reembedding
+from ravl.memory import rows as store
+from ravl.memory.filters import compile_filter, matching_rows
+from ravl.memory.indexing import Indexer, IndexReport
+from ravl.memory.info import Info, describe
+from ravl.memory.row import Row
+from ravl.memory.spaces import Space, current_space, make_space, position
+from ravl.memory.sqlite import Database
+from ravl.memory.vectors import VectorCache, Vectors
+
+if TYPE_CHECKING:
+    from ravl.retrieval import Query
+
+Picture = Path | bytes | Image.Image
+
+
+class Memory:
+    """A searchable memory of pictures in one SQLite file.
+
+    Any number of processes may read one while another writes to it; a change is either there
+    completely or not at all, whatever happens to the process or the machine.
+
+    Make one with :meth:`create`, or open one with :meth:`open`; close it, or use ``with``.
+
+    Example:
+        >>> with Memory.create("shop.ravl") as memory:
+        ...     memory.index("photos/")
+        ...     memory.search("a red checked shirt", k=10)
+    """
+
+    def __init__(self, database: Database, encoder: Encoder | None = None) -> None:
+        self.database = database
+        self.path = database.path.resolve()
+        self._encoder = encoder
+        self._checked: int | None = None  # the space that the encoder was checked against
+        self._given = encoder is not None
+        self._lock = threading.RLock()
+
+    @classmethod
+    def create(
+        cls, path: str | Path, encoder: str | Encoder = "builtin", timeout: float = 30.0
+    ) -> Memory:
+        """A new, empty memory.
+
+        Args:
+            path: of its file, by custom ending in ``.ravl``; must not exist.
+            encoder: ``"builtin"``, ``"hf:NAME"``, or an encoder; see :mod:`ravl.encoders`.
+            timeout: seconds to wait when another process is writing.
+
+        Raises:
+            MemoryFileError: the file exists, or cannot be made there.
+            EncoderError: there is no such encoder, or it cannot be loaded.
+        """
+        network = load_encoder(encoder) if isinstance(encoder, str) else encoder
+        fingerprint = network.fingerprint  # before the file is made: this is what can fail
+        database = Database.create(
+            Path(path), lambda connection: make_space(connection, fingerprint), timeout
+        )
+        return cls(database, network)
+
+    @classmethod
+    def open(
+        cls, path: str | Path, encoder: Encoder | None = None, timeout: float = 30.0
+    ) -> Memory:
+        """The memory in that file.
+
+        Args:
+            path: of its file.
+            encoder: use this one instead of loading the one that the memory names.
+            timeout: seconds to wait when another process is writing.
+
+        Raises:
+            MemoryFileError: there is no such file, it is not a memory, or a newer ravl made it.
+            EncoderMismatchError: ``encoder`` computes something else than the memory's.
+        """
+        memory = cls(Database(Path(path), timeout), encoder)
+        if encoder is not None:
+            try:
+                memory.check_encoder(encoder, current_space(memory.database.connection))
+            except BaseException:
+                memory.close()
+                raise
+        return memory
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Memory({str(self.path)!r}, {len(self):,} rows)"
+
+    @property
+    def folder(self) -> Path:
+        """Where the memory's file is; pictures below it are remembered relative to it."""
+        return self.path.parent
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder that made the memory's vectors; loaded when it is first needed.
+
+        Raises:
+            EncoderError: it cannot be loaded.
+            EncoderMismatchError: what is loaded under its name computes something else.
+        """
+        space = current_space(self.database.connection)
+        with self._lock:
+            if self._encoder is None or (self._checked != space.number and not self._given):
+                self._encoder = load_encoder(space.fingerprint.spec)
+            if self._checked != space.number:
+                self.check_encoder(self._encoder, space)
+                self._checked = space.number
+            return self._encoder
+
+    def check_encoder(self, encoder: Encoder, space: Space) -> None:
+        """Refuse an encoder whose vectors cannot be compared with the memory's.
+
+        Raises:
+            EncoderMismatchError: says what was found and how to re-embed.
+        """
+        if not space.fingerprint.matches(encoder.fingerprint):
+            raise EncoderMismatchError(
+                f"The vectors in {self.path} were made by {space.fingerprint.spec!r} "
+                f"({space.fingerprint.digest}); {encoder.spec!r} as it is here computes others "
+                f"({encoder.fingerprint.digest}: other weights, or other preprocessing). Use the "
+                f"encoder that made them, or run: ravl reembed {self.path} --encoder {encoder.spec}"
+            )
+
+    # --- what is in it ---------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return self.count()
+
+    def __iter__(self) -> Iterator[Row]:
+        return self.rows()
+
+    def __contains__(self, id: object) -> bool:
+        found = self.database.connection.execute("SELECT 1 FROM rows WHERE id = ?", (id,))
+        return found.fetchone() is not None
+
+    def get(self, id: str) -> Row:
+        """The row with that id.
+
+        Raises:
+            RowNotFoundError: there is none.
+        """
+        row = store.find_rows(self.database.connection, [id], self.folder).get(id)
+        if row is None:
+            raise RowNotFoundError(f"There is no row {id!r} in {self.path}.")
+        return row
+
+    def rows(self, where: str | None = None) -> Iterator[Row]:
+        """All rows, or those that a filter lets through, oldest first; a page in memory at a time.
+
+        Args:
+            where: a filter such as ``price < 40 and tags has "red"``; see :mod:`ravl.memory.filters`.
+
+        Raises:
+            FilterError: the filter does not parse or names an unknown column.
+        """
+        connection = self.database.connection
+        sql, values = self._compile(where)
+        return store.iterate_rows(connection, self.folder, sql, values)
+
+    def count(self, where: str | None = None) -> int:
+        """How many rows there are, or a filter lets through."""
+        sql, values = self._compile(where)
+        found = self.database.connection.execute(f"SELECT count(*) FROM rows WHERE {sql}", values)  # noqa: S608
+        return int(found.fetchone()[0])
+
+    def info(self) -> Info:
+        """Counts, sizes, encoder, and what is missing."""
+        return describe(self)
+
+    def history(self, id: str | None = None, limit: int = 100) -> list[history.Version]:
+        """The newest versions first: who did what and when, and how many rows it touched.
+
+        Args:
+            id: only what touched this row.
+            limit: at most so many.
+        """
+        return history.versions(self.database.connection, id, limit)
+
+    def quarantine(self) -> list[Rejected]:
+        """What could not be read in the last run of each source, and why."""
+        found = self.database.connection.execute("SELECT place, reason FROM quarantine ORDER BY at")
+        return [Rejected(place, reason) for place, reason in found]
+
+    # --- pictures --------------------------------------------------------------------------
+
+    def picture(self, row: Row | str, hint: int | None = None) -> Image.Image:
+        """A row's picture, RGB and upright.
+
+        Args:
+            row: the row or its id.
+            hint: see :func:`ravl.data.pictures.decode`.
+
+        Raises:
+            PictureError: the file is gone or damaged, or the row has no picture.
+            RowNotFoundError: there is no such row.
+        """
+        return pictures.decode(self.picture_bytes(row), hint=hint)
+
+    def picture_bytes(self, row: Row | str) -> bytes:
+        """A row's picture as it was encoded; raises as :meth:`picture` does."""
+        row = self.get(row) if isinstance(row, str) else row
+        copied = self.copied_picture(row)
+        if copied is not None:
+            return copied
+        if row.path is None:
+            raise PictureError(f"The row {row.id!r} has no picture.")
+        return pictures.read_bytes(row.path)
+
+    def copied_picture(self, row: Row) -> bytes | None:
+        """The copy of a row's picture in the memory, None where it is kept by reference."""
+        sql = "SELECT bytes FROM pictures WHERE row = ?"
+        found = self.database.connection.execute(sql, (row.number,)).fetchone()
+        return found[0] if found else None
+
+    # --- changing it -----------------------------------------------------------------------
+
+    def index(
+        self, source: str | Path, *, copy: bool = False, prefix: str = "",
+        max_pixels: int = pictures.MAX_PIXELS, dry_run: bool = False,
+        progress: bool | None = None, **options: Any,
+    ) -> IndexReport:  # fmt: skip
+        """Bring in a folder, table or dataset; what is there unchanged is skipped.
+
+        Safe to interrupt and to repeat: it goes on where it stopped.
+
+        Args:
+            source: see :func:`ravl.data.read`.
+            copy: keep a copy of each picture in the memory, so that the file may go.
+            prefix: put before every id, to keep sources with equal names apart.
+            max_pixels: pictures with more are set aside.
+            dry_run: read and check everything, change nothing.
+            progress: show a bar; None shows it on a terminal.
+            **options: of the reader, for example ``columns`` or ``captions``.
+
+        Raises:
+            DataError: the source as a whole cannot be read.
+            MemoryLockedError, MemoryFileError: another writer stays, or the disk is full.
+        """
+        data = read(source, **options)
+        examples = (_prefixed(item, prefix) for item in data)
+        indexer = Indexer(self, data.name, copy=copy, max_pixels=max_pixels, dry_run=dry_run)
+        return indexer.run(examples, data.total, progress)
+
+    def add(
+        self, examples: Iterable[Example], *, copy: bool = False, progress: bool | None = False
+    ) -> IndexReport:
+        """Add examples, or update the rows that have their ids; see :meth:`index`."""
+        indexer = Indexer(self, "Python", copy=copy, max_pixels=pictures.MAX_PIXELS, dry_run=False)
+        return indexer.run(examples, None, progress)
+
+    def update(
+        self, id: str, *, texts: Sequence[str] | None = None, label: str | None = None,
+        tags: Sequence[str] | None = None, qa: Sequence[QA] | None = None,
+        columns: dict[str, Scalar] | None = None,
+    ) -> Row:  # fmt: skip
+        """Change what is known about a row; a field that is None stays.
+
+        ``label=""`` and empty lists erase; ``columns`` are merged, and None erases one.
+
+        Raises:
+            RowNotFoundError: there is no such row.
+        """
+        old = self.get(id)
+        kept = {**old.columns, **(columns or {})}
+        new = replace(
+            old,
+            texts=old.texts if texts is None else _strings("texts", texts),
+            label=old.label if label is None else label or None,
+            tags=old.tags if tags is None else _strings("tags", tags),
+            qa=old.qa if qa is None else tuple(qa),
+            columns={k: v for k, v in kept.items() if v is not None},
+        )
+        if new == old:
+            return old
+        computed = store.Computed()
+        if new.texts != old.texts:
+            computed = store.Computed(text_vectors=self.encoder.embed_texts(new.texts))
+        with self.database.transaction() as connection:
+            version = store.new_version(connection, f"update {id}")
+            space = current_space(connection).number
+            store.put_row(connection, version, space, self.folder, new, computed)
+        return self.get(id)
+
+    def delete(self, ids: Iterable[str] = (), *, where: str | None = None) -> int:
+        """Delete rows by id, or all that a filter lets through; returns how many.
+
+        Picture files are never touched.
+
+        Raises:
+            RowNotFoundError: one of the ids is not there; then nothing is deleted.
+            QueryError: neither ids nor a filter were given.
+        """
+        wanted = [ids] if isinstance(ids, str) else list(ids)
+        if not wanted and where is None:
+            raise QueryError("Say which rows to delete: ids, or where=... for a filter.")
+        with self.database.transaction() as connection:
+            found = store.find_rows(connection, wanted, self.folder)
+            missing = [id for id in wanted if id not in found]
+            if missing:
+                raise RowNotFoundError(f"There is no row {missing[0]!r} in {self.path}.")
+            if where is not None:
+                found |= {row.id: row for row in self.rows(where)}
+            if found:
+                version = store.new_version(connection, f"delete {_named(list(found))}")
+                spaces = [s for (s,) in connection.execute("SELECT space FROM spaces")]
+                for row in found.values():
+                    store.delete_row(connection, version, spaces, row)
+        return len(found)
+
+    def merge(self, other: Memory) -> IndexReport:
+        """Bring in another memory's rows with their vectors; see :func:`exchange.merge`."""
+        return exchange.merge(self, other)
+
+    def export(
+        self, folder: str | Path, format: exchange.Format = "jsonl", where: str | None = None
+    ) -> exchange.ExportReport:
+        """Write rows and pictures to an empty folder; see :func:`exchange.export_rows`."""
+        return exchange.export_rows(self, self.rows(where), Path(folder), format)
+
+    def reembed(
+        self, encoder: str | Encoder, progress: bool | None = None
+    ) -> reembedding.ReembedReport:
+        """Give the memory another encoder; searches use the old one until all is done.
+
+        Safe to interrupt: the same call goes on where it stopped.
+        """
+        network = load_encoder(encoder) if isinstance(encoder, str) else encoder
+        report = reembedding.reembed(self, network, progress)
+        self._encoder, self._given = network, self._given or not isinstance(encoder, str)
+        return report
+
+    # --- finding ---------------------------------------------------------------------------
+
+    def search(
+        self, query: str | Picture | Query | Sequence[Query] | None = None, k: int = 10,
+        **options: Any,
+    ) -> Any:  # fmt: skip
+        """The k rows nearest to a text, a picture, or both; see :meth:`ravl.retrieval.Retriever.search`."""
+        # The one arrow that points up: `memory.search` is what everybody will type.
+        from ravl.retrieval import Retriever
+
+        return Retriever(self).search(query, k, **options)
+
+    def vectors(self, kind: str = "vectors") -> Vectors:
+        """The current vectors of the pictures, or of the texts (``"text_vectors"``)."""
+        cache = self._pictures if kind == "vectors" else self._texts
+        with self.snapshot() as connection:
+            return cache.read(connection, *position(connection))
+
+    def matching(self, where: str) -> list[int]:
+        """Numbers of the rows that a filter lets through, ascending."""
+        connection = self.database.connection
+        return matching_rows(connection, where, store.column_names(connection))
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Any]:
+        """A connection on which everything read belongs to one moment."""
+        connection = self.database.connection
+        if connection.in_transaction:
+            yield connection
+            return
+        connection.execute("BEGIN")
+        try:
+            yield connection
+        finally:
+            connection.execute("COMMIT")
+
+    @cached_property
+    def _pictures(self) -> VectorCache:
+        return VectorCache("vectors")
+
+    @cached_property
+    def _texts(self) -> VectorCache:
+        return VectorCache("text_vectors")
+
+    def _compile(self, where: str | None) -> tuple[str, list[Any]]:
+        if where is None:
+            return "1", []
+        return compile_filter(where, store.column_names(self.database.connection))
+
+
+def _prefixed(item: Example | Rejected, prefix: str) -> Example | Rejected:
+    return replace(item, id=prefix + item.id) if prefix and isinstance(item, Example) else item
+
+
+def _strings(name: str, values: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(values, str) or not all(isinstance(v, str) for v in values):
+        raise DataError(f"{name} must be a list of texts, not {values!r}.")
+    return tuple(values)
+
+
+def _named(ids: list[str]) -> str:
+    return ids[0] if len(ids) == 1 else f"{len(ids):,} rows"

@@ -1,0 +1,30 @@
+"""Templates to HTML, and pictures to data URIs."""
+
+from __future__ import annotations
+
+import base64
+from functools import lru_cache
+from typing import Any
+
+from PIL import Image
+
+from ravl.data import pictures
+
+
+def render(template: str, **values: Any) -> str:
+    """A page from one of the templates beside this file; all values are escaped."""
+    return str(_environment().get_template(template).render(**values))
+
+
+def data_uri(picture: Image.Image, side: int = 160) -> str:
+    """A picture, at most ``side`` pixels on its longer side, for an ``src`` attribute."""
+    return "data:image/jpeg;base64," + base64.b64encode(pictures.thumbnail(picture, side)).decode()
+
+
+@lru_cache(1)
+def _environment() -> Any:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader("ravl.pages", "templates"), autoescape=True, undefined=StrictUndefined
+    )

@@ -1,0 +1,72 @@
+"""The page of search results: each query with what was found, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ravl.errors import PictureError
+from ravl.memory import Memory, Row
+from ravl.pages.render import data_uri, render
+from ravl.retrieval import Hits, Query
+from ravl.retrieval.query import open_picture
+
+SIDE = 160  # of a thumbnail, in pixels
+DETAIL = 2  # a thumbnail is made at twice its side, for sharp screens
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One search on the page.
+
+    Args:
+        query: what was searched for.
+        hits: what was found.
+        note: what this search shows, for people.
+    """
+
+    query: Query
+    hits: Hits
+    note: str = ""
+
+
+def search_page(memory: Memory, sections: list[Section], title: str) -> str:
+    """A self-contained HTML page with thumbnails.
+
+    Args:
+        memory: where the hits come from; their pictures are read from it.
+        sections: searches, in the order of the page.
+        title: of the page.
+    """
+    shown: dict[int, str | None] = {}  # a picture found twice is decoded once
+
+    def thumbnail(row: Row) -> str | None:
+        if row.number not in shown:
+            try:
+                picture = memory.picture(row, hint=SIDE)
+                shown[row.number] = data_uri(picture, SIDE * DETAIL)
+            except PictureError:
+                shown[row.number] = None
+        return shown[row.number]
+
+    return render(
+        "search.html",
+        title=title,
+        info=memory.info(),
+        sections=[
+            {
+                "query": section.query,
+                "picture": _query_picture(memory, section.query),
+                "note": section.note,
+                "hits": [{"hit": hit, "thumbnail": thumbnail(hit.row)} for hit in section.hits],
+            }
+            for section in sections
+        ],
+    )
+
+
+def _query_picture(memory: Memory, query: Query) -> str | None:
+    if query.like is not None:
+        return data_uri(memory.picture(query.like, hint=SIDE), SIDE * DETAIL)
+    if query.image is not None:
+        return data_uri(open_picture(query.image, SIDE), SIDE * DETAIL)
+    return None

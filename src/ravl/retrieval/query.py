@@ -1,0 +1,107 @@
+"""Queries: a text, a picture, a row of the memory, or a text together with one of these."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ravl.data import pictures
+from ravl.encoders.base import Array, Encoder, normalise
+from ravl.errors import QueryError
+from ravl.memory import Memory, Picture
+from ravl.memory.spaces import current_space, read_vectors
+from ravl.memory.vectors import Vectors
+
+SAMPLE = 4096  # vectors from which the spread of a query's scores is estimated
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What to look for.
+
+    Args:
+        text: words or a description.
+        image: a picture file, encoded bytes, or a PIL picture.
+        like: id of a row whose picture to use, instead of ``image``.
+        weight: of the text against the picture when both are given, 0 to 1.
+    """
+
+    text: str | None = None
+    image: Picture | str | None = None
+    like: str | None = None
+    weight: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.text is not None and not self.text.strip():
+            raise QueryError("The query text is empty. Give words, or leave it out for a picture.")
+        if self.image is not None and self.like is not None:
+            raise QueryError("Give a picture or the id of a row (like), not both.")
+        if self.text is None and not self.pictured:
+            raise QueryError("The query is empty. Give a text, a picture, or both.")
+        if not 0 <= self.weight <= 1:
+            raise QueryError(f"The text's weight is {self.weight:g}; it must lie between 0 and 1.")
+
+    @property
+    def pictured(self) -> bool:
+        """True if there is a picture in it."""
+        return self.image is not None or self.like is not None
+
+
+def embed_queries(memory: Memory, queries: Sequence[Query], vectors: Vectors) -> Array:
+    """Vectors (q, d) of queries; all texts and all pictures go through their network together.
+
+    Scores of pictures against pictures spread far wider than scores of texts against pictures.
+    For a query with both, each part is divided by the spread of its scores over the memory, so
+    that ``weight`` means what it says.
+    """
+    encoder = memory.encoder
+    texts = [q.text for q in queries if q.text is not None]
+    seen = [q for q in queries if q.pictured]
+    of_text = iter(encoder.embed_texts(texts))
+    of_picture = iter(_embed_pictures(memory, encoder, seen))
+    sample = vectors.matrix[:: max(1, len(vectors.matrix) // SAMPLE)].astype(np.float32)
+    out = np.zeros((len(queries), encoder.dimension), np.float32)
+    for i, query in enumerate(queries):
+        text = next(of_text) if query.text is not None else None
+        picture = next(of_picture) if query.pictured else None
+        if text is not None and picture is not None:
+            out[i] = query.weight * text / _spread(sample, text)
+            out[i] += (1 - query.weight) * picture / _spread(sample, picture)
+        else:
+            out[i] = text if text is not None else picture
+    return normalise(out)
+
+
+def _embed_pictures(memory: Memory, encoder: Encoder, queries: Sequence[Query]) -> Array:
+    # The same decoding as when the memory was indexed, or equal pictures would differ.
+    opened = [open_picture(q.image, encoder.picture_size) for q in queries if q.image is not None]
+    embedded = iter(encoder.embed_pictures(opened))
+    rows = [_vector_of(memory, q.like) if q.like is not None else next(embedded) for q in queries]
+    return np.stack(rows) if rows else np.zeros((0, encoder.dimension), np.float32)
+
+
+def open_picture(image: Picture | str, hint: int | None = None) -> Image.Image:
+    """A query's picture, RGB and upright.
+
+    Raises:
+        PictureError: it cannot be read or decoded.
+    """
+    return pictures.decode(Path(image) if isinstance(image, str) else image, hint=hint)
+
+
+def _vector_of(memory: Memory, id: str) -> Array:
+    number = memory.get(id).number
+    connection = memory.database.connection
+    space = current_space(connection).number
+    vector = read_vectors(connection, "vectors", space, [number]).get(number)
+    if vector is None:
+        raise QueryError(f"The row {id!r} has no picture to search with.")
+    return vector
+
+
+def _spread(sample: Array, vector: Array) -> float:
+    return max(float(np.std(sample @ vector)), 1e-6) if len(sample) > 1 else 1.0

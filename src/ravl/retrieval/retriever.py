@@ -1,0 +1,254 @@
+"""The retriever: dense, keyword and fused search, filtered and exact."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from PIL import Image
+
+from ravl.errors import QueryError
+from ravl.memory import Memory, Picture, Row
+from ravl.memory import keywords as words
+from ravl.memory import rows as store
+from ravl.memory.spaces import TEXT_BITS
+from ravl.memory.top_k import top_k
+from ravl.memory.vectors import Vectors
+from ravl.retrieval.hits import Hit, Hits
+from ravl.retrieval.query import Query, embed_queries
+from ravl.retrieval.ranking import Ranked, diversify, fuse, ranking
+
+Mode = Literal["auto", "dense", "keyword", "fused"]
+Target = Literal["pictures", "texts"]
+
+FUSED_DEPTH = 100  # candidates from each ranking, at least
+DIVERSE_POOL = 5  # candidates for each hit wanted, when they shall differ
+MOST = 10_000  # hits a search may ask for
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to search; see :meth:`Retriever.search`."""
+
+    k: int = 10
+    mode: Mode = "auto"
+    target: Target = "pictures"
+    where: str | None = None
+    exclude: Collection[str] = ()
+    min_score: float | None = None
+    diversity: float = 0.0
+    collapse: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.k, bool) or not isinstance(self.k, int) or not 1 <= self.k <= MOST:
+            raise QueryError(f"k is {self.k!r}; it must be a whole number from 1 to {MOST:,}.")
+        for name, value, allowed in (
+            ("mode", self.mode, get_args(Mode)), ("target", self.target, get_args(Target))
+        ):  # fmt: skip
+            if value not in allowed:
+                raise QueryError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}.")
+        if not 0 <= self.diversity <= 1:
+            raise QueryError(f"diversity is {self.diversity:g}; it must lie between 0 and 1.")
+        if self.target == "texts" and self.mode in ("keyword", "fused"):
+            raise QueryError(
+                "Texts are searched by meaning only; use mode dense, or search pictures."
+            )
+
+
+class Retriever:
+    """Finds rows of a memory.
+
+    * ``dense`` compares vectors: finds what looks or means alike, whatever the words.
+    * ``keyword`` compares words (BM25): finds names, numbers and languages the encoder cannot read.
+    * ``fused`` asks for both, and for texts that mean alike, and merges the rankings.
+
+    Args:
+        memory: to search in.
+    """
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    def search(
+        self, query: str | Picture | Query | Sequence[Any] | None = None, k: int = 10, *,
+        image: Picture | str | None = None, like: str | None = None, weight: float = 0.5,
+        **options: Any,
+    ) -> Any:  # fmt: skip
+        """The k best rows for a text, a picture, or both.
+
+        Args:
+            query: a text (a str is never taken for a file name), a picture (Path, bytes or PIL),
+                a :class:`Query`, or a list of any of these, which is answered by a list of
+                :class:`Hits` and costs far less than one call each.
+            k: how many hits; fewer only if fewer rows match.
+            image: a picture to search with beside a text: path, bytes or PIL.
+            like: id of a row to search with instead; it is not among the hits.
+            weight: of the text against the picture, 0 to 1.
+            mode: ``dense``, ``keyword``, ``fused``; ``auto`` is fused for a query with a text and
+                dense for a picture alone.
+            target: ``pictures``, or ``texts`` to get the texts that fit best.
+            where: only rows that this filter lets through; see :mod:`ravl.memory.filters`.
+            exclude: ids that must not be among the hits.
+            min_score: only hits with at least this score.
+            diversity: 0 for the nearest ones; up to 1 for hits that differ from each other.
+            collapse: True for only the best of each group of near-duplicates.
+
+        Returns:
+            :class:`Hits`, best first; exact: nothing that scores higher was overlooked.
+
+        Raises:
+            QueryError: nothing to search for, or an option out of its range.
+            FilterError: ``where`` does not parse or names an unknown column.
+            PictureError: a query picture cannot be read.
+            RowNotFoundError: ``like`` is not in the memory.
+            EncoderMismatchError: the encoder at hand is not the memory's.
+        """
+        chosen = Options(k=k, **options)
+        if isinstance(query, list | tuple):
+            return self._search([_as_query(q, None, None, weight) for q in query], chosen)
+        return self._search([_as_query(query, image, like, weight)], chosen)[0]
+
+    def _search(self, queries: list[Query], options: Options) -> list[Hits]:
+        if options.mode == "keyword" and any(q.text is None for q in queries):
+            raise QueryError("Keyword search needs a text; a picture has no words.")
+        with self._memory.snapshot():  # rows, words and vectors of one moment
+            search = _Search(self._memory, queries, options)
+            spare = len(options.exclude) + any(q.like is not None for q in queries)
+            depth = options.k * (DIVERSE_POOL if options.diversity else 1) + spare
+            while True:
+                answers = [search.pick(q, found) for q, found in search.candidates(depth)]
+                # Collapsing near-duplicates can use up a whole ranking; then look deeper.
+                if depth >= search.size or all(len(hits) == options.k for hits in answers):
+                    return answers
+                if not options.collapse:
+                    return answers
+                depth *= 4
+
+
+class _Search:
+    """One batch of queries with the same options, at one moment of the memory."""
+
+    def __init__(self, memory: Memory, queries: list[Query], options: Options) -> None:
+        self._memory = memory
+        self._queries = queries
+        self._options = options
+        self._connection = memory.database.connection
+        self._allowed = memory.matching(options.where) if options.where is not None else None
+        self._excluded = {
+            row.number
+            for row in store.find_rows(self._connection, options.exclude, memory.folder).values()
+        }
+        self.size = memory.count()
+        if options.mode != "keyword":
+            kind = "vectors" if options.target == "pictures" else "text_vectors"
+            self._vectors = memory.vectors(kind)
+            self._embedded = embed_queries(memory, queries, self._vectors)
+            self.size = max(self.size, len(self._vectors.keys))
+
+    def candidates(self, depth: int) -> list[tuple[Query, list[Ranked]]]:
+        """At least ``depth`` candidates for each query, best first, or all that there are."""
+        mode = self._options.mode
+        if mode == "keyword":
+            found = [self._by_words(q, depth) for q in self._queries]
+        else:
+            found = self._by_vectors("pictures", self._vectors, depth)
+        if mode in ("fused", "auto") and self._options.target == "pictures":
+            found = self._fused(found, max(depth, FUSED_DEPTH))
+        return list(zip(self._queries, found, strict=True))
+
+    def _fused(self, pictures: list[list[Ranked]], depth: int) -> list[list[Ranked]]:
+        """Merge with the rankings by words and by texts, for the queries that have a text."""
+        if all(q.text is None for q in self._queries):
+            return pictures
+        pictures = self._by_vectors("pictures", self._vectors, depth)
+        texts = self._by_vectors("texts", self._memory.vectors("text_vectors"), depth)
+        fused = []
+        for query, by_picture, by_text in zip(self._queries, pictures, texts, strict=True):
+            if query.text is None:
+                fused.append(by_picture)
+                continue
+            rankings = {
+                "pictures": by_picture, "texts": by_text, "keywords": self._by_words(query, depth)
+            }  # fmt: skip
+            found = {name: ranked for name, ranked in rankings.items() if ranked}
+            # With one ranking there is nothing to fuse, and its own scores say more.
+            fused.append(fuse(found) if len(found) > 1 else next(iter(found.values()), []))
+        return fused
+
+    def _by_vectors(self, name: str, vectors: Vectors, depth: int) -> list[list[Ranked]]:
+        allowed = None if self._allowed is None else vectors.positions(self._allowed)
+        scores, positions = top_k(vectors.matrix, self._embedded, depth, allowed)
+        of_texts = name == "texts" and self._options.target == "pictures"
+        keys = vectors.rows if of_texts else vectors.keys
+        return [
+            ranking(name, keys[p].tolist(), s.tolist())
+            for p, s in zip(positions, scores, strict=True)
+        ]
+
+    def _by_words(self, query: Query, depth: int) -> list[Ranked]:
+        found = words.search(self._connection, query.text or "", depth, self._allowed)
+        return ranking("keywords", [row for row, _ in found], [score for _, score in found])
+
+    def pick(self, query: Query, candidates: Sequence[Ranked]) -> Hits:
+        """The hits among a query's candidates."""
+        options = self._options
+        bits = TEXT_BITS if options.target == "texts" else 0
+        if options.min_score is not None:
+            candidates = [c for c in candidates if c.score >= options.min_score]
+        if not (options.collapse or options.diversity):  # look up no row that will not be shown
+            candidates = candidates[: options.k + len(self._excluded) + 1]
+        rows = store.get_rows(
+            self._connection, {c.key >> bits for c in candidates}, self._memory.folder
+        )
+        kept, groups = [], set()
+        for candidate in candidates:
+            row = rows.get(candidate.key >> bits)
+            if row is None or row.number in self._excluded or row.id == query.like:
+                continue
+            group = row.twin or row.number
+            if options.collapse and group in groups:
+                continue
+            groups.add(group)
+            kept.append(candidate)
+        if options.diversity:
+            kept = self._diversify(kept)
+        hits = (
+            _hit(rank, candidate, rows[candidate.key >> bits], bits)
+            for rank, candidate in enumerate(kept[: options.k], 1)
+        )
+        return Hits(hits)
+
+    def _diversify(self, candidates: list[Ranked]) -> list[Ranked]:
+        if self._options.mode == "keyword":
+            self._vectors = self._memory.vectors()
+        places = np.searchsorted(self._vectors.keys, [c.key for c in candidates])
+        places = np.minimum(places, len(self._vectors.keys) - 1)
+        vectors = {
+            c.key: self._vectors.matrix[i].astype(np.float32)
+            for c, i in zip(candidates, places, strict=True)
+            if self._vectors.keys[i] == c.key
+        }
+        return diversify(candidates, vectors, self._options.k, self._options.diversity)
+
+
+def _hit(rank: int, candidate: Ranked, row: Row, bits: int) -> Hit:
+    position = candidate.key & ((1 << bits) - 1)
+    # A text that is being changed right now may be gone.
+    text = row.texts[position] if bits and position < len(row.texts) else None
+    return Hit(row, candidate.score, rank, candidate.by, text)
+
+
+def _as_query(query: Any, image: Picture | str | None, like: str | None, weight: float) -> Query:
+    if isinstance(query, Query):
+        return query
+    if query is None or isinstance(query, str):
+        return Query(query, image, like, weight)
+    if isinstance(query, Path | bytes | Image.Image) and image is None:
+        return Query(None, query, like, weight)
+    raise QueryError(
+        f"A query is a text, a picture (Path, bytes or PIL), a Query, or a list of these; "
+        f"not {type(query).__name__}."
+    )
