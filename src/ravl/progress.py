@@ -6,25 +6,22 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-Advance = Callable[[int], None]
+Advance = Callable[[int, int | None], None]
 
 
 @contextmanager
-def progress_bar(
-    what: str, total: int | None, unit: str, show: bool | None = None
-) -> Iterator[Advance]:
-    """A bar on standard error; yields a function to call with how many more are done.
+def progress_bar(what: str, unit: str, show: bool | None = None) -> Iterator[Advance]:
+    """A bar on standard error; yields a function that says how many more are done, of how many.
 
     Args:
         what: shown before the bar, for example "Indexing".
-        total: how many there are, None if unknown (then no time left is shown).
         unit: of what, for example "pictures".
         show: True or False, or None for "only on a terminal".
     """
     if show is None:
         show = sys.stderr.isatty()
     if not show:
-        yield lambda _count: None
+        yield lambda _count, _total: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -35,10 +32,11 @@ def progress_bar(
         TextColumn("{task.fields[speed]}"), TimeElapsedColumn(), TextColumn("left"), TimeLeft(),
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(what, total=total, speed="")
+        task = bar.add_task(what, total=None, speed="")
 
-        def advance(count: int) -> None:
-            bar.advance(task, count)
+        def advance(count: int, total: int | None) -> None:
+            # Without a total no time left is shown; some sources know it only after a while.
+            bar.update(task, advance=count, total=total)
             speed = bar.tasks[0].finished_speed or bar.tasks[0].speed
             bar.update(task, speed=f"{speed:,.0f} {unit}/s" if speed else "")
 

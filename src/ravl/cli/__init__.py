@@ -21,7 +21,7 @@ INTERRUPTED = 130  # as shells count a Ctrl-C
 class Commands(click.Group):
     """Lists commands in the order in which people meet them, not by letter."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, _context: click.Context) -> list[str]:
         """Names of all commands."""
         return list(self.commands)
 

@@ -15,9 +15,17 @@ from ravl.cli.rows import memory_argument
 @click.command()
 @memory_argument
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--format", type=click.Choice(["jsonl", "parquet"]), default="jsonl", show_default=True, help="rows.jsonl and pictures, or one rows.parquet.")
+@click.option(
+    "--format",
+    type=click.Choice(["jsonl", "parquet"]),
+    default="jsonl",
+    show_default=True,
+    help="rows.jsonl and pictures, or one rows.parquet.",
+)
 @where_option
-def export(memory: Path, folder: Path, format: Literal["jsonl", "parquet"], where: str | None) -> None:
+def export(
+    memory: Path, folder: Path, format: Literal["jsonl", "parquet"], where: str | None
+) -> None:
     """Write rows and pictures to a new FOLDER, for other tools or `ravl import`."""
     from ravl.memory import Memory
 

@@ -19,13 +19,31 @@ SHOWN = 10  # problems and near-duplicates that a summary lists
 
 @click.command()
 @click.argument("source")
-@click.option("--memory", "-m", required=True, type=click.Path(path_type=Path), help="The memory's file; made if new.")
-@click.option("--encoder", help="For a new memory: builtin, or hf:NAME or hf:FOLDER. [default: builtin]")
-@click.option("--captions", type=click.Path(path_type=Path), help="A table about the pictures of the folder SOURCE.")
-@click.option("--root", type=click.Path(path_type=Path), help="The folder that a table's pictures lie in.")
+@click.option(
+    "--memory",
+    "-m",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The memory's file; made if new.",
+)
+@click.option(
+    "--encoder", help="For a new memory: builtin, or hf:NAME or hf:FOLDER. [default: builtin]"
+)
+@click.option(
+    "--captions",
+    type=click.Path(path_type=Path),
+    help="A table about the pictures of the folder SOURCE.",
+)
+@click.option(
+    "--root", type=click.Path(path_type=Path), help="The folder that a table's pictures lie in."
+)
 @click.option("--prefix", default="", help="Put before every id, to keep sources apart.")
 @click.option("--copy", is_flag=True, help="Keep a copy of each picture in the memory.")
-@click.option("--folder-labels/--no-folder-labels", default=None, help="Take sub-folders as labels. [default: if all pictures lie in some]")
+@click.option(
+    "--folder-labels/--no-folder-labels",
+    default=None,
+    help="Take sub-folders as labels. [default: if all pictures lie in some]",
+)
 @click.option("--image-column", help="The table's column with the picture's path.")
 @click.option("--id-column", help="The column with the id.")
 @click.option("--label-column", help="The column with the label.")
@@ -33,13 +51,22 @@ SHOWN = 10  # problems and near-duplicates that a summary lists
 @click.option("--text-column", multiple=True, help="A column with texts; may be repeated.")
 @click.option("--question-column", help="The column with questions.")
 @click.option("--answer-column", help="The column with answers.")
-@click.option("--annotations", type=click.Path(path_type=Path), help="The answers to a VQA questions file.")
-@click.option("--encoding", default="utf-8", show_default=True, help="Of a CSV, TSV or JSONL file.")
-@click.option("--max-pixels", type=click.IntRange(min=1), help="Set larger pictures aside. [default: 100,000,000]")
+@click.option(
+    "--annotations", type=click.Path(path_type=Path), help="The answers to a VQA questions file."
+)
+@click.option("--encoding", help="Of a CSV, TSV or JSONL file. [default: utf-8]")
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(min=1),
+    help="Set larger pictures aside. [default: 100,000,000]",
+)
 @click.option("--dry-run", is_flag=True, help="Read and check everything, change nothing.")
 @quiet_option
 @json_option
-def index(source: str, memory: Path, encoder: str | None, dry_run: bool, quiet: bool, as_json: bool, **options: Any) -> None:  # fmt: skip
+def index(
+    source: str, memory: Path, encoder: str | None, dry_run: bool, quiet: bool, as_json: bool,
+    **options: Any,
+) -> None:  # fmt: skip
     """Bring pictures into a memory: from a folder, table or dataset.
 
     SOURCE is a folder of pictures (class sub-folders are welcome), a .csv, .tsv, .jsonl or
@@ -51,7 +78,9 @@ def index(source: str, memory: Path, encoder: str | None, dry_run: bool, quiet: 
         opened = stack.enter_context(_open_or_create(memory, encoder, dry_run, stack))
         progress = False if quiet or as_json else None
         try:
-            report = opened.index(source, dry_run=dry_run, progress=progress, **_reader_options(options))
+            report = opened.index(
+                source, dry_run=dry_run, progress=progress, **_reader_options(options)
+            )
         except KeyboardInterrupt:
             click.echo(
                 f"Interrupted. {len(opened):,} rows are safe in {memory}; "
@@ -81,8 +110,12 @@ def reembed(memory: Path, encoder: str, quiet: bool, as_json: bool) -> None:
         report = opened.reembed(encoder, progress=False if quiet or as_json else None)
         if as_json:
             print_json(report.to_json())
+        elif not quiet and not (report.rows or report.rejected):
+            click.echo(f"{memory} already has the vectors of {encoder}.")
         elif not quiet:
-            click.echo(f"{report.rows:,} rows embedded with {encoder}, {report.reused:,} from kept features.")
+            click.echo(
+                f"{report.rows:,} rows embedded with {encoder}, {report.reused:,} from kept features."
+            )
             _problems(len(report.rejected), [(r.place, r.reason) for r in report.rejected])
 
 
@@ -101,7 +134,10 @@ def _open_or_create(path: Path, encoder: str | None, dry_run: bool, stack: ExitS
 def _reader_options(options: dict[str, Any]) -> dict[str, Any]:
     from ravl.data import ColumnNames
 
-    columns = {name: options.pop(f"{name}_column") for name in ("image", "id", "label", "tags", "question", "answer")}
+    columns = {
+        name: options.pop(f"{name}_column")
+        for name in ("image", "id", "label", "tags", "question", "answer")
+    }
     columns["texts"] = options.pop("text_column") or None
     named = {k: v for k, v in columns.items() if v is not None}
     given = {k: v for k, v in options.items() if v is not None}
@@ -120,7 +156,9 @@ def _summary(report: IndexReport, memory: Path, rows: int) -> None:
         click.echo(f"{memory} now has {rows:,} rows.")
     groups = report.twins.groups
     if groups:
-        click.echo(f"{report.twins.pictures:,} near-duplicates in {len(groups):,} groups, for example:")
+        click.echo(
+            f"{report.twins.pictures:,} near-duplicates in {len(groups):,} groups, for example:"
+        )
         for group in groups[:SHOWN]:
             click.echo("  " + "  =  ".join(group))
     _problems(report.rejected, [(r.place, r.reason) for r in report.reasons])
@@ -133,7 +171,9 @@ def _problems(count: int, problems: list[tuple[str, str]]) -> None:
     for place, reason in problems[:SHOWN]:
         click.echo(f"  {reason if place in reason else f'{place}: {reason}'}", err=True)
     if count > SHOWN:
-        click.echo(f"  ... and {count - SHOWN:,} more; all are in: ravl info MEMORY --quarantine", err=True)
+        click.echo(
+            f"  ... and {count - SHOWN:,} more; all are in: ravl info MEMORY --quarantine", err=True
+        )
 
 
 COMMANDS = (index, reembed)

@@ -12,7 +12,9 @@ import click
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
 where_option = click.option(
-    "--where", metavar="FILTER", help="Only rows that match, e.g. 'price < 40 and tags has \"red\"'."
+    "--where",
+    metavar="FILTER",
+    help="Only rows that match, e.g. 'price < 40 and tags has \"red\"'.",
 )
 
 

@@ -94,8 +94,17 @@ def get(memory: Path, id: str) -> None:
 @click.option("--label", help="Its label; '' erases it.")
 @click.option("--text", multiple=True, help="Its texts, in place of those it has; may be repeated.")
 @click.option("--tag", multiple=True, help="Its tags, in place of those it has; may be repeated.")
-@click.option("--set", "columns", metavar="NAME=VALUE", multiple=True, help="A column; an empty value erases it.")
-def update(memory: Path, id: str, label: str | None, text: tuple[str, ...], tag: tuple[str, ...], columns: tuple[str, ...]) -> None:  # fmt: skip
+@click.option(
+    "--set",
+    "columns",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="A column; an empty value erases it.",
+)
+def update(
+    memory: Path, id: str, label: str | None, text: tuple[str, ...], tag: tuple[str, ...],
+    columns: tuple[str, ...],
+) -> None:  # fmt: skip
     """Change what is known about a row."""
     from ravl.memory import Memory
 
@@ -136,7 +145,10 @@ def log(memory: Path, id: str | None, limit: int, as_json: bool) -> None:
         if as_json:
             print_json([v.to_json() for v in versions])
             return
-        lines = [(v.number, v.at[:19], v.who, v.what, f"+{v.added} ~{v.updated} -{v.deleted}") for v in versions]
+        lines = [
+            (v.number, v.at[:19], v.who, v.what, f"+{v.added} ~{v.updated} -{v.deleted}")
+            for v in versions
+        ]
         print_table(["version", "when (UTC)", "who", "what", "rows"], lines)
 
 

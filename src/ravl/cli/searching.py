@@ -15,14 +15,30 @@ from ravl.cli.output import json_option, print_json, print_table, where_option
 @click.argument("text", required=False)
 @click.option("--image", type=click.Path(path_type=Path), help="Search with this picture.")
 @click.option("--like", metavar="ID", help="Search with the picture of this row.")
-@click.option("--weight", default=0.5, show_default=True, help="Of the text against the picture, 0 to 1.")
+@click.option(
+    "--weight", default=0.5, show_default=True, help="Of the text against the picture, 0 to 1."
+)
 @click.option("-k", default=10, show_default=True, help="How many hits.")
-@click.option("--mode", type=click.Choice(["auto", "dense", "keyword", "fused"]), default="auto", show_default=True, help="By likeness, by words, or both.")
-@click.option("--target", type=click.Choice(["pictures", "texts"]), default="pictures", show_default=True, help="What to find.")
+@click.option(
+    "--mode",
+    type=click.Choice(["auto", "dense", "keyword", "fused"]),
+    default="auto",
+    show_default=True,
+    help="By likeness, by words, or both.",
+)
+@click.option(
+    "--target",
+    type=click.Choice(["pictures", "texts"]),
+    default="pictures",
+    show_default=True,
+    help="What to find.",
+)
 @where_option
 @click.option("--exclude", metavar="ID", multiple=True, help="Leave this row out; may be repeated.")
 @click.option("--min-score", type=float, help="Only hits with at least this score.")
-@click.option("--diversity", default=0.0, show_default=True, help="0: the nearest; up to 1: hits that differ.")
+@click.option(
+    "--diversity", default=0.0, show_default=True, help="0: the nearest; up to 1: hits that differ."
+)
 @click.option("--collapse", is_flag=True, help="Only the best of near-duplicates.")
 @click.option("--html", type=click.Path(path_type=Path), help="Write a page with thumbnails.")
 @json_option
@@ -53,7 +69,10 @@ def search(
         elif html:
             click.echo(f"{len(hits)} hits in {html}")
         elif hits:
-            lines = [(h.rank, f"{h.score:.3f}", h.id, h.text or h.row.caption, h.row.label or "") for h in hits]
+            lines = [
+                (h.rank, f"{h.score:.3f}", h.id, h.text or h.row.caption, h.row.label or "")
+                for h in hits
+            ]
             print_table(["", "score", "id", "text", "label"], lines)
         else:
             click.echo("Nothing found.", err=True)

@@ -8,8 +8,16 @@ import click
 
 
 @click.command()
-@click.option("--pictures", type=click.Path(path_type=Path), help="Your own folder instead of the sample set.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True, help="Where to write the memory and index.html.")
+@click.option(
+    "--pictures", type=click.Path(path_type=Path), help="Your own folder instead of the sample set."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("demo"),
+    show_default=True,
+    help="Where to write the memory and index.html.",
+)
 def demo(pictures: Path | None, out: Path) -> None:
     """Show what ravl does, on real pictures, in a minute or two."""
     from ravl.demo import run

@@ -100,13 +100,12 @@ class Staging:
             "ORDER BY first, number"
         )
         for _, group in groupby(found, key=itemgetter(0)):
-            joined: _Joined | None = None
-            row = _unpack(next(group))
-            for other in group:
-                joined = joined or _Joined(row, self._where)
-                joined.add(_unpack(other))
-            yield from joined.refused if joined else ()
-            yield joined.done() if joined else row
+            rows = map(_unpack, group)
+            first, joined = next(rows), None
+            for row in rows:
+                joined = joined or _Joined(first, self._where)
+                yield from joined.add(row)
+            yield joined.done() if joined else first
 
     def _add(self, row: Row) -> Rejected | None:
         try:
@@ -173,7 +172,6 @@ class _Joined:
 
     def __init__(self, first: Row, where: str) -> None:
         self.row = first
-        self.refused: list[Rejected] = []
         self._where = where
         self._texts, self._tags = list(first.texts), list(first.tags)
         self._known_texts, self._known_tags = set(first.texts), set(first.tags)
@@ -182,19 +180,19 @@ class _Joined:
         self._column_places = dict.fromkeys(first.columns, first.place)
         self._quarrels: set[str] = set()
 
-    def add(self, row: Row) -> None:
+    def add(self, row: Row) -> Iterator[Rejected]:
         if row.picture is not None and self.row.picture is None:
             self.row.picture, self.row.same = row.picture, row.same
             self._picture_place = row.place
         elif row.picture is not None and row.same != self.row.same:
-            self._refuse_other_picture(row)
+            yield self._other_picture(row)
             return
         _append(row.texts, self._texts, self._known_texts)
         _append(row.tags, self._tags, self._known_tags)
         for qa in row.qa:
             self._add_qa(qa)
-        self._add_label(row)
-        self._add_columns(row)
+        yield from self._add_label(row)
+        yield from self._add_columns(row)
 
     def done(self) -> Row:
         self.row.texts, self.row.tags = tuple(self._texts), tuple(self._tags)
@@ -208,21 +206,27 @@ class _Joined:
             qa = QA(qa.question, known.answers + new)
         self._qa[qa.question] = qa
 
-    def _add_label(self, row: Row) -> None:
+    def _add_label(self, row: Row) -> Iterator[Rejected]:
         if self.row.label is None:
             self.row.label, self._label_place = row.label, row.place
         elif row.label is not None and row.label != self.row.label:
-            self._refuse("label", self.row.label, self._label_place, row.label, row.place)
+            yield from self._quarrel(
+                "label", self.row.label, self._label_place, row.label, row.place
+            )
 
-    def _add_columns(self, row: Row) -> None:
+    def _add_columns(self, row: Row) -> Iterator[Rejected]:
         known = self.row.columns
         for name, value in row.columns.items():
             if name not in known:
                 known[name], self._column_places[name] = value, row.place
             elif value != known[name]:
-                self._refuse(name, known[name], self._column_places[name], value, row.place)
+                yield from self._quarrel(
+                    name, known[name], self._column_places[name], value, row.place
+                )
 
-    def _refuse(self, field: str, was: Scalar, before: str, now: Scalar, place: str) -> None:
+    def _quarrel(
+        self, field: str, was: Scalar, before: str, now: Scalar, place: str
+    ) -> Iterator[Rejected]:
         if field in self._quarrels:
             return
         self._quarrels.add(field)
@@ -230,15 +234,15 @@ class _Joined:
             f"the id {self.row.id!r} has {field} {was!r} in {before} and {now!r} in {place}; "
             "the first is kept"
         )
-        self.refused.append(Rejected(f"{self._where}, {place}", reason))
+        yield Rejected(f"{self._where}, {place}", reason)
 
-    def _refuse_other_picture(self, row: Row) -> None:
+    def _other_picture(self, row: Row) -> Rejected:
         reason = (
             f"the id {self.row.id!r} stands for two pictures, {_shown(self.row)} in "
             f"{self._picture_place} and {_shown(row)} in {row.place}; the first is kept, "
             "and the other needs an id of its own"
         )
-        self.refused.append(Rejected(f"{self._where}, {row.place}", reason))
+        return Rejected(f"{self._where}, {row.place}", reason)
 
 
 def _append(new: Iterable[str], kept: list[str], known: set[str]) -> None:

@@ -146,7 +146,8 @@ def probe_picture() -> Image.Image:
 def normalise(vectors: NDArray[np.floating]) -> Array:
     """Rows of (n, d) divided by their L2 norm; rows of zeros stay zero."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return (vectors / np.maximum(norms, 1e-12)).astype(np.float32)
+    unit: Array = (vectors / np.maximum(norms, 1e-12)).astype(np.float32)
+    return unit
 
 
 def _same(a: NDArray[np.float16], b: NDArray[np.float16]) -> bool:

@@ -11,7 +11,6 @@ import contextlib
 import io
 import json
 import logging
-import os
 import shutil
 import tempfile
 import warnings
@@ -68,7 +67,7 @@ def _make(folder: Path) -> None:
         shutil.copy(minilm_folder() / "tokenizer.json", work)
         _write_projection(work, *vision)
         with contextlib.suppress(OSError):  # another process was faster; its folder is as good
-            os.rename(work, folder)
+            work.rename(folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -116,7 +115,8 @@ def _export_text(path: Path) -> None:
         def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
             hidden = self.bert(input_ids=ids, attention_mask=mask).last_hidden_state  # (n, t, 384)
             weight = mask.unsqueeze(-1).to(hidden.dtype)  # (n, t, 1)
-            return (hidden * weight).sum(1) / weight.sum(1)
+            pooled: torch.Tensor = (hidden * weight).sum(1) / weight.sum(1)
+            return pooled
 
     network = MeanPooled().eval()
     ids = torch.arange(1000, 1024).reshape(2, 12)

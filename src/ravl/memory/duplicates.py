@@ -102,5 +102,5 @@ def _checked(connection: sqlite3.Connection) -> int:
 
 def _ids(connection: sqlite3.Connection, rows: list[int]) -> tuple[str, ...]:
     marks = ", ".join("?" * len(rows))
-    found = connection.execute(f"SELECT id FROM rows WHERE row IN ({marks}) ORDER BY row", rows)  # noqa: S608
+    found = connection.execute(f"SELECT id FROM rows WHERE row IN ({marks}) ORDER BY row", rows)
     return tuple(id_ for (id_,) in found)

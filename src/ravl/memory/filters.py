@@ -75,8 +75,9 @@ def compile_filter(expression: str, columns: frozenset[str]) -> Sql:
     try:
         tree = _parser().parse(expression)
     except UnexpectedInput as error:
+        ended = getattr(getattr(error, "token", None), "type", "") == "$END"
         at = error.pos_in_stream or 0
-        place = repr(expression[at : at + 20]) if at < len(expression) else "the end"
+        place = "the end" if ended else repr(expression[at : at + 20])
         raise FilterError(
             f"The filter {expression!r} is not understood at {place}. "
             """Write for example: price < 40 and (label = "shirt" or tags has "red")."""
@@ -90,7 +91,7 @@ def matching_rows(
 ) -> list[int]:
     """Numbers of the rows that a filter lets through, ascending."""
     sql, values = compile_filter(expression, columns)
-    found = connection.execute(f"SELECT row FROM rows WHERE {sql} ORDER BY row", values)  # noqa: S608
+    found = connection.execute(f"SELECT row FROM rows WHERE {sql} ORDER BY row", values)
     return [row for (row,) in found]
 
 

@@ -40,7 +40,7 @@ def versions(connection: sqlite3.Connection, id: str | None, limit: int) -> list
               (SELECT count(*) FROM changes c WHERE c.version = v.version AND action = 'add'),
               (SELECT count(*) FROM changes c WHERE c.version = v.version AND action = 'update'),
               (SELECT count(*) FROM changes c WHERE c.version = v.version AND action = 'delete')
-            FROM versions v {where} ORDER BY version DESC LIMIT ?""",  # noqa: S608
-        ([] if id is None else [id]) + [limit],  # type: ignore[list-item]
+            FROM versions v {where} ORDER BY version DESC LIMIT ?""",
+        [limit] if id is None else [id, limit],
     )
     return [Version(*record) for record in found]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -75,7 +75,7 @@ class Loaded:
     Args:
         row: as it should be in the memory.
         old: as it is there now, None for a new one.
-        picture: the encoded bytes, where they are new.
+        picture: the encoded bytes, where they are new or to be copied.
         prepared: the network's input (3, H, W), where the picture is new.
     """
 
@@ -108,18 +108,21 @@ class Indexer:
         self.report = IndexReport(dry_run=dry_run)
 
     def run(
-        self, source: Iterable[Example | Rejected], total: int | None, show: bool | None
+        self,
+        source: Iterable[Example | Rejected],
+        total: Callable[[], int | None],
+        show: bool | None,
     ) -> IndexReport:
-        """Index everything; see :class:`IndexReport`."""
+        """Index everything; ``total`` tells how much that is, once the source knows."""
         began, started = time.monotonic(), store.now()
         with (
             ThreadPoolExecutor(max(1, min(4, os.cpu_count() or 1)), "decode") as pool,
-            progress_bar("Indexing", total, "pictures", show) as advance,
+            progress_bar("Indexing", "pictures", show) as advance,
         ):
             try:
                 for batch in self._loaded(source, pool):
                     self._finish(batch)
-                    advance(len(batch))
+                    advance(len(batch), total())
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
@@ -142,21 +145,27 @@ class Indexer:
         while True:
             batch = list(islice(items, self._encoder.batch_size))
             if batch:
-                ids = [item.id for item in batch if isinstance(item, Example)]
-                connection = self._memory.database.connection
-                known = store.find_rows(connection, ids, self._memory.folder)
-                window.append(
-                    [
-                        pool.submit(self._load, item, known.get(getattr(item, "id", "")))
-                        for item in batch
-                    ]
-                )
+                window.append(self._submit(batch, pool))
             if window and (len(window) > AHEAD or not batch):
                 yield [future.result() for future in window.popleft()]
             elif not batch:
                 return
 
-    def _load(self, item: Example | Rejected, old: Row | None) -> Loaded | Rejected:
+    def _submit(
+        self, batch: list[Example | Rejected], pool: ThreadPoolExecutor
+    ) -> list[Future[Loaded | Rejected]]:
+        """Start reading a batch, knowing what the memory has of it already."""
+        connection = self._memory.database.connection
+        ids = [item.id for item in batch if isinstance(item, Example)]
+        known = store.find_rows(connection, ids, self._memory.folder)
+        copied = store.copied_rows(connection, [row.number for row in known.values()])
+        futures = []
+        for item in batch:
+            old = known.get(item.id) if isinstance(item, Example) else None
+            futures.append(pool.submit(self._load, item, old, bool(old and old.number in copied)))
+        return futures
+
+    def _load(self, item: Example | Rejected, old: Row | None, copied: bool) -> Loaded | Rejected:
         """Read one picture, and decode it if it is new. Runs in a thread."""
         if isinstance(item, Rejected):
             return item
@@ -172,10 +181,11 @@ class Indexer:
             data = pictures.read_bytes(item.picture)
             hash_ = pictures.content_hash(data)
             if old is not None and old.hash == hash_:
-                return Loaded(replace(row, path=_better_path(old, item)), old)
+                row = replace(row, path=_better_path(old, item))
+                return Loaded(row, old, data if self._keeps(row) and not copied else None)
             if old is not None and _is_another(old, item):
-                return Rejected(_place(item), f"The id {row.id!r} is already that of {old.path}. Index "
-                                "this folder with --prefix NAME, or delete the other row.")  # fmt: skip
+                reason = f"The id {row.id!r} is already that of {old.path}. Index this folder with "
+                return Rejected(_place(item), reason + "--prefix NAME, or delete the other row.")
             info = pictures.probe(data)
             picture = pictures.decode(
                 data, hint=self._encoder.picture_size, max_pixels=self._max_pixels
@@ -188,11 +198,15 @@ class Indexer:
         except PictureError as error:
             return Rejected(_place(item), str(error))
 
+    def _keeps(self, row: Row) -> bool:
+        """True if the picture must be copied in: on request, or since it has no file."""
+        return self._copy or row.path is None
+
     def _finish(self, batch: list[Loaded | Rejected]) -> None:
         """Encode a batch, write it, count it."""
         rejected = [item for item in batch if isinstance(item, Rejected)]
         loaded = [item for item in batch if isinstance(item, Loaded)]
-        changed = [item for item in loaded if item.row != item.old]
+        changed = [item for item in loaded if item.row != item.old or item.picture is not None]
         report = self.report
         if not report.dry_run and (changed or rejected):
             computed = self._compute(changed)
@@ -213,7 +227,7 @@ class Indexer:
         text_vectors = self._encoder.embed_texts(texts)
         computed, picture, text = [], 0, 0
         for item in items:
-            part = store.Computed(picture=item.picture if self._copy else None)
+            part = store.Computed(picture=item.picture if self._keeps(item.row) else None)
             if item.prepared is not None:
                 part = replace(part, vector=vectors[picture], feature=features[picture])
                 picture += 1

@@ -28,7 +28,8 @@ def index_row(connection: sqlite3.Connection, row: Row) -> None:
     fields = ["\n".join(row.texts), row.label or "", "\n".join(row.tags), "\n".join(qa),
               "\n".join(values), row.id.replace("_", " ")]  # fmt: skip
     connection.execute(
-        "INSERT INTO keywords (rowid, texts, label, tags, qa, columns, name) VALUES (?,?,?,?,?,?,?)",
+        "INSERT INTO keywords (rowid, texts, label, tags, qa, columns, name) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
         (row.number, *map(segment, fields)),
     )
 
@@ -72,6 +73,6 @@ def search(
     where = "" if allowed is None else "AND rowid IN (SELECT value FROM json_each(?))"
     # A word in a description counts as much as a label, more than one in a file's name.
     sql = f"""SELECT rowid, -bm25(keywords, 1, 1, 1, 1, 1, 0.5) AS score FROM keywords
-              WHERE keywords MATCH ? {where} ORDER BY score DESC, rowid LIMIT ?"""  # noqa: S608
+              WHERE keywords MATCH ? {where} ORDER BY score DESC, rowid LIMIT ?"""
     values = [expression, *([] if allowed is None else [json.dumps(allowed)]), k]
     return [(int(row), float(score)) for row, score in connection.execute(sql, values)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from PIL import Image
 
-from ravl.data import QA, Example, Rejected, Scalar, pictures
-from ravl.data import read
+from ravl.data import QA, Example, Rejected, Scalar, pictures, read
 from ravl.encoders import Encoder, load_encoder
 from ravl.errors import DataError, EncoderMismatchError, PictureError, QueryError, RowNotFoundError
 from ravl.memory import exchange, history, reembedding
@@ -180,7 +179,7 @@ class Memory:
         """All rows, or those that a filter lets through, oldest first; a page in memory at a time.
 
         Args:
-            where: a filter such as ``price < 40 and tags has "red"``; see :mod:`ravl.memory.filters`.
+            where: such as ``price < 40 and tags has "red"``; see :mod:`ravl.memory.filters`.
 
         Raises:
             FilterError: the filter does not parse or names an unknown column.
@@ -192,7 +191,7 @@ class Memory:
     def count(self, where: str | None = None) -> int:
         """How many rows there are, or a filter lets through."""
         sql, values = self._compile(where)
-        found = self.database.connection.execute(f"SELECT count(*) FROM rows WHERE {sql}", values)  # noqa: S608
+        found = self.database.connection.execute(f"SELECT count(*) FROM rows WHERE {sql}", values)
         return int(found.fetchone()[0])
 
     def info(self) -> Info:
@@ -271,14 +270,15 @@ class Memory:
         data = read(source, **options)
         examples = (_prefixed(item, prefix) for item in data)
         indexer = Indexer(self, data.name, copy=copy, max_pixels=max_pixels, dry_run=dry_run)
-        return indexer.run(examples, data.total, progress)
+        return indexer.run(examples, lambda: data.total, progress)
 
     def add(
         self, examples: Iterable[Example], *, copy: bool = False, progress: bool | None = False
     ) -> IndexReport:
         """Add examples, or update the rows that have their ids; see :meth:`index`."""
         indexer = Indexer(self, "Python", copy=copy, max_pixels=pictures.MAX_PIXELS, dry_run=False)
-        return indexer.run(examples, None, progress)
+        given = len(examples) if isinstance(examples, Sized) else None
+        return indexer.run(examples, lambda: given, progress)
 
     def update(
         self, id: str, *, texts: Sequence[str] | None = None, label: str | None = None,
@@ -367,7 +367,7 @@ class Memory:
         self, query: str | Picture | Query | Sequence[Query] | None = None, k: int = 10,
         **options: Any,
     ) -> Any:  # fmt: skip
-        """The k rows nearest to a text, a picture, or both; see :meth:`ravl.retrieval.Retriever.search`."""
+        """The k best rows for a text, a picture, or both; see :meth:`Retriever.search`."""
         # The one arrow that points up: `memory.search` is what everybody will type.
         from ravl.retrieval import Retriever
 

@@ -75,12 +75,12 @@ def reembed(memory: Memory, encoder: Encoder, show: bool | None = None) -> Reemb
         reuse = old.fingerprint.same_tower(encoder.fingerprint)
         todo = _missing(connection, new)
         version = store.new_version(connection, f"reembed {encoder.spec}")
-    with progress_bar("Embedding", len(todo), "rows", show) as advance:
+    with progress_bar("Embedding", "rows", show) as advance:
         while True:
             step = encoder.batch_size * BATCHES
             for i in range(0, len(todo), step):
                 _embed(memory, encoder, old, new, todo[i : i + step], reuse, report)
-                advance(len(todo[i : i + step]))
+                advance(len(todo[i : i + step]), len(todo))
             with database.transaction() as connection:
                 # What changed while we embedded is embedded again, until nothing has.
                 todo = _changed(connection, new)
@@ -122,7 +122,7 @@ def _missing(connection: sqlite3.Connection, space: Space) -> list[int]:
             (hash IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {pictures} WHERE key = row)) OR
             (texts != '[]' AND NOT EXISTS (
                 SELECT 1 FROM {texts} WHERE key >= row << 16 AND key < (row + 1) << 16))
-            ORDER BY row"""  # noqa: S608
+            ORDER BY row"""
     )
     return [row for (row,) in found]
 
@@ -189,7 +189,7 @@ def _look(
         for row, p in zip(rows, prepared, strict=True)
         if not isinstance(p, Rejected)
     ]
-    features = encoder.features([p for _, p in seen]) if seen else []
+    features: Iterable[Array] = encoder.features([p for _, p in seen]) if seen else []
     looked = {number: f for (number, _), f in zip(seen, features, strict=True)}
     return looked, [p for p in prepared if isinstance(p, Rejected)]
 

@@ -73,7 +73,7 @@ def put_row(
     marks = ", ".join("?" * len(fields))
     number = int(
         connection.execute(
-            f"INSERT INTO rows ({names}) VALUES ({marks}) "  # noqa: S608
+            f"INSERT INTO rows ({names}) VALUES ({marks}) "
             f"ON CONFLICT (id) DO UPDATE SET {changes} RETURNING row",
             list(fields.values()),
         ).fetchone()[0]
@@ -101,7 +101,7 @@ def delete_row(connection: Connection, version: int, spaces: Sequence[int], row:
 def find_rows(connection: Connection, ids: Iterable[str], folder: Path) -> dict[str, Row]:
     """Rows by their ids; unknown ids are left out."""
     records = connection.execute(
-        f"SELECT {COLUMNS} FROM rows WHERE id IN (SELECT value FROM json_each(?))",  # noqa: S608
+        f"SELECT {COLUMNS} FROM rows WHERE id IN (SELECT value FROM json_each(?))",
         (json.dumps(list(ids)),),
     )
     return {row.id: row for row in (from_record(r, folder) for r in records)}
@@ -110,7 +110,7 @@ def find_rows(connection: Connection, ids: Iterable[str], folder: Path) -> dict[
 def get_rows(connection: Connection, numbers: Iterable[int], folder: Path) -> dict[int, Row]:
     """Rows by their numbers; unknown numbers are left out."""
     records = connection.execute(
-        f"SELECT {COLUMNS} FROM rows WHERE row IN (SELECT value FROM json_each(?))",  # noqa: S608
+        f"SELECT {COLUMNS} FROM rows WHERE row IN (SELECT value FROM json_each(?))",
         (json.dumps(list(numbers)),),
     )
     return {row.number: row for row in (from_record(r, folder) for r in records)}
@@ -127,13 +127,22 @@ def iterate_rows(
     last = 0
     while True:
         records = connection.execute(
-            f"SELECT {COLUMNS} FROM rows WHERE row > ? AND ({where}) ORDER BY row LIMIT ?",  # noqa: S608
+            f"SELECT {COLUMNS} FROM rows WHERE row > ? AND ({where}) ORDER BY row LIMIT ?",
             (last, *values, page),
         ).fetchall()
         yield from (from_record(r, folder) for r in records)
         if len(records) < page:
             return
         last = records[-1][0]
+
+
+def copied_rows(connection: Connection, numbers: Iterable[int]) -> set[int]:
+    """Those of the rows whose picture is kept in the memory."""
+    found = connection.execute(
+        "SELECT row FROM pictures WHERE row IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(numbers)),),
+    )
+    return {row for (row,) in found}
 
 
 def put_quarantine(connection: Connection, source: str, rejected: Iterable[Rejected]) -> None:

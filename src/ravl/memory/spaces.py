@@ -107,7 +107,7 @@ def write_vector(
 ) -> None:
     """Keep a picture's vector (d,) or features (F,) in place of what it had."""
     connection.execute(
-        f"INSERT OR REPLACE INTO {table_name(kind, space)} VALUES (?, ?)",  # noqa: S608
+        f"INSERT OR REPLACE INTO {table_name(kind, space)} VALUES (?, ?)",
         (row, pack(vector)),
     )
 
@@ -118,7 +118,7 @@ def write_text_vectors(
     """Keep the vectors (t, d) of a row's texts in place of those it had."""
     _delete_keys(connection, "text_vectors", space, row)
     connection.executemany(
-        f"INSERT INTO {table_name('text_vectors', space)} VALUES (?, ?)",  # noqa: S608
+        f"INSERT INTO {table_name('text_vectors', space)} VALUES (?, ?)",
         [(row << TEXT_BITS | i, pack(v)) for i, v in enumerate(vectors)],
     )
 
@@ -133,7 +133,7 @@ def read_vectors(
     connection: sqlite3.Connection, kind: Kind, space: int, rows: Iterable[int]
 ) -> dict[int, Array]:
     """Vectors (d,) of pictures, or their features (F,), by row; rows without one are left out."""
-    sql = f"SELECT vector FROM {table_name(kind, space)} WHERE key = ?"  # noqa: S608
+    sql = f"SELECT vector FROM {table_name(kind, space)} WHERE key = ?"
     found = ((row, connection.execute(sql, (row,)).fetchone()) for row in rows)
     return {row: np.frombuffer(v[0], STORED).astype(np.float32) for row, v in found if v}
 
@@ -141,7 +141,7 @@ def read_vectors(
 def read_text_vectors(connection: sqlite3.Connection, space: Space, row: int) -> Array:
     """Vectors (t, d) of a row's texts, in their order."""
     found = connection.execute(
-        f"SELECT vector FROM {table_name('text_vectors', space.number)} "  # noqa: S608
+        f"SELECT vector FROM {table_name('text_vectors', space.number)} "
         "WHERE key >= ? AND key < ? ORDER BY key",
         (row << TEXT_BITS, (row + 1) << TEXT_BITS),
     )
@@ -162,6 +162,6 @@ def unpack(blobs: Iterable[bytes], dimension: int) -> Array:
 def _delete_keys(connection: sqlite3.Connection, kind: Kind, space: int, row: int) -> None:
     bits = TEXT_BITS if kind == "text_vectors" else 0
     connection.execute(
-        f"DELETE FROM {table_name(kind, space)} WHERE key >= ? AND key < ?",  # noqa: S608
+        f"DELETE FROM {table_name(kind, space)} WHERE key >= ? AND key < ?",
         (row << bits, (row + 1) << bits),
     )

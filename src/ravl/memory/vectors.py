@@ -79,12 +79,12 @@ class VectorCache:
         self, connection: sqlite3.Connection, space: int, dimension: int, change: int
     ) -> Vectors:
         table = table_name(self._kind, space)
-        count = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
+        count = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
         wide = count * dimension * 4 > WIDEST
         matrix = np.empty((count, dimension), np.float16 if wide else np.float32)
         keys = np.empty(count, np.int64)
         cursor = connection.execute(
-            f"SELECT key, vector FROM {table} ORDER BY key LIMIT ?",  # noqa: S608
+            f"SELECT key, vector FROM {table} ORDER BY key LIMIT ?",
             (count,),
         )
         done = 0
@@ -127,7 +127,7 @@ class VectorCache:
         found: list[tuple[int, bytes]] = []
         for row in rows.tolist():
             found += connection.execute(
-                f"SELECT key, vector FROM {table} WHERE key >= ? AND key < ? ORDER BY key",  # noqa: S608
+                f"SELECT key, vector FROM {table} WHERE key >= ? AND key < ? ORDER BY key",
                 (row << self._bits, (row + 1) << self._bits),
             ).fetchall()
         return np.array([key for key, _ in found], np.int64), [blob for _, blob in found]

@@ -57,7 +57,7 @@ class Delimited:
                 yield self._refuse(feed, self._wrong_width(fields))
 
     def _refuse(self, feed: _Feed, reason: str) -> Rejected:
-        """Sets aside one line. The others of the record are read anew: a stray quote joined them."""
+        """Sets aside one line; those that a stray quote joined to it are read anew."""
         number = feed.record[0][0]
         feed.again.extendleft(reversed(feed.record[1:]))
         return Rejected(f"{self.path.name}, line {number}", reason)

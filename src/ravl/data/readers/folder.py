@@ -12,10 +12,10 @@ from ravl.data.example import Example, Rejected
 from ravl.data.readers.disk_map import DiskMap
 from ravl.data.readers.source import ReadOptions, Source
 
-SUFFIXES = frozenset(
-    ".jpg .jpeg .jfif .png .gif .bmp .tif .tiff .webp .avif .ppm .pgm".split()
-)
-SPLITS = frozenset("train training test testing val valid validation dev".split())
+PHOTOS = (".jpg", ".jpeg", ".jfif", ".webp", ".avif")
+OTHERS = (".png", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
+SUFFIXES = frozenset(PHOTOS + OTHERS)
+SPLITS = frozenset(("train", "training", "test", "testing", "val", "valid", "validation", "dev"))
 LONGEST_TEXT = 2**20  # bytes of a side-car text
 
 
@@ -63,9 +63,8 @@ class FolderSource:
             if isinstance(example, Rejected) or not isinstance(example.picture, Path):
                 yield example
                 continue
-            path = self._folder / os.path.relpath(example.picture.resolve(), self._folder)
-            told[str(path)] = ""
-            for own in self._read(path):
+            told[str(example.picture)] = ""
+            for own in self._read(example.picture):
                 yield own if isinstance(own, Rejected) else _merged(example, own)
 
     def _read(self, found: Path | Rejected) -> Iterator[Example | Rejected]:
@@ -88,7 +87,7 @@ class FolderSource:
     def _text(self, sidecar: Path) -> str | Rejected:
         place = self._place(sidecar)
         if not sidecar.resolve().is_relative_to(self._folder):
-            return Rejected(place, _leads_outside("this link", self._folder))
+            return Rejected(place, _leads_outside(self._folder))
         try:
             with sidecar.open("rb") as file:
                 content = file.read(LONGEST_TEXT + 1)
@@ -134,19 +133,19 @@ class FolderSource:
 
     def _walk(self, folder: Path) -> Iterator[Path | Rejected]:
         """Paths of pictures in order; what cannot be read is set aside."""
-        try:
-            entries = _entries(folder)
-        except OSError as error:
-            yield Rejected(self._place(folder), f"the folder cannot be read: {error.strerror}")
-            return
-        for entry in entries:
-            path = Path(entry.path)
-            if entry.is_symlink():
-                yield from self._follow(path)
-            elif entry.is_dir():
-                yield from self._walk(path)
+        waiting: list[Path | os.DirEntry[str]] = [folder]  # a stack: folders may be nested deeply
+        while waiting:
+            entry = waiting.pop()
+            if isinstance(entry, Path) or entry.is_dir(follow_symlinks=False):
+                try:
+                    waiting += reversed(_entries(entry))
+                except OSError as error:
+                    reason = f"the folder cannot be read: {error.strerror}"
+                    yield Rejected(self._place(Path(entry)), reason)
+            elif entry.is_symlink():
+                yield from self._follow(Path(entry))
             elif _is_picture(entry):
-                yield self._checked(path, entry.is_file())
+                yield self._checked(Path(entry), entry.is_file())
 
     def _follow(self, link: Path) -> Iterator[Path | Rejected]:
         try:
@@ -159,8 +158,7 @@ class FolderSource:
         if not is_folder and link.suffix.lower() not in SUFFIXES:
             return
         if not target.is_relative_to(self._folder):
-            if not (is_folder and self._folder.is_relative_to(target)):
-                yield Rejected(self._place(link), _leads_outside("this link", self._folder))
+            yield Rejected(self._place(link), _leads_outside(self._folder))
         elif not is_folder:
             yield self._checked(link, target.is_file())
 
@@ -179,7 +177,7 @@ class FolderSource:
         return f"{self._called}/{name.encode(errors='backslashreplace').decode()}"
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
+def _entries(folder: Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:
     with os.scandir(folder) as found:
         kept = [e for e in found if not e.name.startswith(".") and e.name != "__MACOSX"]
     return sorted(kept, key=lambda entry: entry.name)
@@ -189,8 +187,8 @@ def _is_picture(entry: os.DirEntry[str]) -> bool:
     return os.path.splitext(entry.name)[1].lower() in SUFFIXES  # noqa: PTH122 (strings: hot)
 
 
-def _leads_outside(what: str, folder: Path) -> str:
-    return f"{what} leads outside {folder}; copy the file here, or read its own folder as well"
+def _leads_outside(folder: Path) -> str:
+    return f"this link leads outside {folder}; copy the file here, or read its own folder as well"
 
 
 def _merged(example: Example, own: Example) -> Example:

@@ -30,9 +30,10 @@ def read_lines(path: Path, encoding: str | None) -> Iterator[Line]:
     codec = _codec(path, encoding)
     try:
         with path.open("rb") as file:
-            lines = _wide_lines(path, codec) if codec.startswith(_WIDE) else _raw_lines(file)
-            for number, line in enumerate(lines, 1):
-                text, problem = line if isinstance(line, tuple) else _decoded(line, codec)
+            wide = codec.startswith(_WIDE)
+            lines = (_decoded(line, codec) for line in _raw_lines(file))
+            for number, line in enumerate(_wide_lines(path, codec) if wide else lines, 1):
+                text, problem = line
                 yield number, text.removeprefix("\ufeff") if number == 1 else text, problem
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from error

@@ -30,7 +30,7 @@ class Root:
         self._real_folder = lru_cache(CACHED_FOLDERS)(os.path.realpath)
 
     def find(self, written: str) -> Path:
-        """The file that a written path means.
+        """The file that a written path means, by the real path of its folder.
 
         Windows' separators and other Unicode forms of a name are tried where it is not found as
         written.
@@ -63,7 +63,7 @@ class Root:
         full = os.path.join(self._prefix, written)  # noqa: PTH118
         parent, name = os.path.split(full)
         try:
-            real = os.path.join(self._real_folder(parent), name)  # noqa: PTH118
+            place = real = os.path.join(self._real_folder(parent), name)  # noqa: PTH118
             if name in ("", ".", ".."):
                 real = os.path.realpath(real)
             self._check_inside(real, written)
@@ -80,7 +80,7 @@ class Root:
             return None  # a NUL character in the path
         if not stat.S_ISREG(status.st_mode):
             raise PlaceError(f"the picture {written!r} is not a file but a folder or a device")
-        return Path(full)
+        return Path(place)
 
     def _check_inside(self, real: str, written: str) -> None:
         if not real.startswith(self._prefix):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -35,7 +35,7 @@ class Source(Protocol):
 class ReadOptions:
     """What a source cannot say of itself; :func:`ravl.data.read` explains each."""
 
-    columns: ColumnNames = ColumnNames()
+    columns: ColumnNames = field(default_factory=ColumnNames)
     root: Path | None = None
     encoding: str | None = None
     captions: Path | None = None

@@ -18,9 +18,9 @@ from ravl.data.readers.places import PlaceError, Root
 from ravl.data.readers.rows import RowMaker
 from ravl.data.readers.source import GroupedSource, ReadOptions
 from ravl.data.staging import Row
-from ravl.errors import DataError
 
-SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+GUESSED = (".csv", ".tsv")  # whose values are all text
+HEADED = (*GUESSED, ".parquet")  # whose columns are known even where there are no rows
 PEEKED = 100  # objects of a JSON file whose keys count as its columns
 
 Opened = tuple[tuple[str, ...], Callable[[], Iterator[Row | Rejected]]]
@@ -47,7 +47,7 @@ class TableSource(GroupedSource):
         self._make = RowMaker(
             options.columns,
             self.where,
-            inferred=suffix in (".csv", ".tsv"),
+            inferred=suffix in GUESSED,
             relative=self._root.relative,
         )
         self._pictures: _PicturesInOrder | None = None
@@ -58,7 +58,7 @@ class TableSource(GroupedSource):
             ".json": self._json_list,
         }
         header, self._read = opened.get(suffix, self._json_lines)()
-        if header or suffix in (".csv", ".tsv", ".parquet"):
+        if header or suffix in HEADED:
             self._layout = check(options.columns, header, str(path))
 
     def rows(self) -> Iterator[Row | Rejected]:

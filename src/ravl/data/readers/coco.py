@@ -1,0 +1,98 @@
+"""COCO files: a list of images, a list of annotations that are captions, categories or both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from ravl.data.example import Example, Rejected, Scalar
+from ravl.data.readers.json_stream import items
+from ravl.data.readers.layouts import SAMPLES, any_of, find_root
+from ravl.data.readers.places import PlaceError, normal
+from ravl.data.readers.source import GroupedSource, ReadOptions
+from ravl.data.readers.values import scalar, strings
+from ravl.data.staging import Row
+from ravl.errors import DataError
+
+
+class CocoSource(GroupedSource):
+    """A COCO file: captions become texts, categories of annotations become tags.
+
+    An example's id is its picture's path within the root; what else COCO says of an image (its
+    number as "image_id", width, height, licence ...) becomes columns.
+
+    Args:
+        path: the JSON file.
+        options: root (default: where the first pictures are found: the file's folder, the one
+            above, or their sub-folders "images" and the split's name).
+
+    Raises:
+        DataError: where the file is not JSON, or its pictures are not found.
+    """
+
+    def __init__(self, path: Path, options: ReadOptions) -> None:
+        super().__init__(str(path), path.name)
+        self._path = path
+        images = islice(items(path, "images.item"), SAMPLES)
+        sample = [_file_name(image) for image in images if isinstance(image, dict)]
+        names = [name for name in sample if name]
+        if not names:
+            raise DataError(f'{path} lists no image with a "file_name" under "images".')
+        self._root, _ = find_root(path, options.root, [any_of(names)])
+        self._categories: dict[str, str] = {}
+
+    def rows(self) -> Iterator[Row | Rejected]:
+        """Images and annotations, each a row with the image's number for its id."""
+        for number, image in enumerate(items(self._path, "images.item"), 1):
+            yield self._image(image, f"image {number}")
+        for number, annotation in enumerate(items(self._path, "annotations.item"), 1):
+            yield self._annotation(annotation, f"annotation {number}")
+        for category in items(self._path, "categories.item"):
+            if isinstance(category, dict) and category.get("name") is not None:
+                self._categories[str(category.get("id"))] = str(category["name"])
+
+    def finish(self, row: Row) -> Example | Rejected:
+        """The image with its captions, under the id that its path is."""
+        place = f"{self.where}, {row.place}"
+        if not isinstance(row.picture, str):
+            return Rejected(place, f'the image {row.id} is not in the list "images"')
+        try:
+            picture = self._root.find(row.picture)
+        except PlaceError as error:
+            return Rejected(place, str(error))
+        row.id = row.same
+        row.tags = tuple(dict.fromkeys(self._categories.get(tag, tag) for tag in row.tags))
+        return self.example(row, picture)
+
+    def _image(self, image: Any, place: str) -> Row | Rejected:
+        name = _file_name(image) if isinstance(image, dict) else ""
+        if not name or image.get("id") is None:
+            return Rejected(
+                f"{self.where}, {place}", 'an image needs an "id" and a "file_name"; one is missing'
+            )
+        columns: dict[str, Scalar] = {
+            "image_id" if key == "id" else key: value
+            for key in image
+            if key != "file_name" and (value := scalar(image[key])) is not None
+        }
+        return Row(str(image["id"]), name, self._root.relative(name), columns=columns, place=place)
+
+    def _annotation(self, annotation: Any, place: str) -> Row | Rejected:
+        if not isinstance(annotation, dict) or annotation.get("image_id") is None:
+            return Rejected(f"{self.where}, {place}", 'the annotation has no "image_id"')
+        texts = tuple(strings(annotation.get("caption")))
+        category = annotation.get("category_id")
+        tags = () if category is None else (str(category),)
+        if not texts and not tags:
+            return Rejected(
+                f"{self.where}, {place}",
+                'the annotation has neither a "caption" nor a "category_id"',
+            )
+        return Row(str(annotation["image_id"]), texts=texts, tags=tags, place=place)
+
+
+def _file_name(image: dict[str, Any]) -> str:
+    name = image.get("file_name")
+    return normal(name.strip()) if isinstance(name, str) else ""

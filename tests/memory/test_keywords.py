@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import pytest
+
+from ravl.data import QA, Example
+from ravl.memory import Memory
+from ravl.memory.keywords import match_expression, segment
+
+
+@pytest.fixture
+def words(empty: Memory) -> Memory:
+    empty.add(
+        [
+            Example("n1", texts=("Two dogs are running on the beach",)),
+            Example("n2", texts=("一只黑色的狗在海滩上奔跑", "a black dog")),
+            Example("n3", texts=("黒い猫",), label="Katze"),
+            Example("n4", texts=("x",), tags=("café",), columns={"brand": "Acme 3000"}),
+            Example("n5", texts=("y",), qa=(QA("What is on the desk?", ("stapler",)),)),
+            Example("blue_shirt/17.jpg", texts=("z",)),
+        ]
+    )
+    return empty
+
+
+def found(memory: Memory, query: str, **options) -> list[str]:
+    return [hit.id for hit in memory.search(query, mode="keyword", **options)]
+
+
+@pytest.mark.parametrize(
+    ("query", "first"),
+    [
+        ("dog", "n1"),
+        ("running", "n1"),
+        ("run dogs", "n1"),
+        ("海滩", "n2"),
+        ("黑狗", None),  # not beside each other in that text
+        ("狗", "n2"),
+        ("猫", "n3"),
+        ("katze", "n3"),
+        ("cafe", "n4"),
+        ("acme", "n4"),
+        ("stapler", "n5"),
+        ("blue shirt", "blue_shirt/17.jpg"),
+        ("nothing like this", None),
+        ("!!! ...", None),
+        ('"unbalanced AND (', None),
+        ("NEAR(dog) OR *", "n1"),
+        ("texts:dog", "n1"),
+    ],
+)
+def test_finds_words(words, query, first):
+    hits = found(words, query)
+    assert (hits[0] if hits else None) == first
+
+
+def test_follows_updates_and_deletions(words):
+    words.update("n1", texts=["an empty street"])
+    assert "n1" not in found(words, "dogs")
+    assert found(words, "street") == ["n1"]
+    words.delete(["n1"])
+    assert found(words, "street") == []
+
+
+def test_respects_filters(words):
+    assert found(words, "dog", where='id != "n2"') == ["n1"]
+
+
+def test_pairs_of_chinese_characters():
+    assert segment("黑色的狗 dog").split() == ["黑色", "色的", "的狗", "黑", "色", "的", "狗", "dog"]
+    assert match_expression("黑色狗") == '"黑色" OR "色狗"'
+    assert match_expression("狗") == '"狗"'
+
+
+def test_a_pasted_page_costs_no_more_than_a_sentence():
+    expression = match_expression(" ".join(f"word{i}" for i in range(100_000)))
+    assert expression is not None
+    assert expression.count(" OR ") == 63
