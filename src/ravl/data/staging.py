@@ -25,6 +25,7 @@ CACHE_KIB = 16_384  # what SQLite may keep in memory, of the database and again 
 BATCH = 2_000  # rows written at once
 
 _encode = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
+_decode = json.JSONDecoder().raw_decode
 
 
 @dataclass(slots=True)
@@ -63,7 +64,7 @@ class Staging:
         self._database = temporary_database()
         self._database.execute(
             "CREATE TABLE rows (number INTEGER PRIMARY KEY, id TEXT, picture, same TEXT, "
-            "place TEXT, rest BLOB)"
+            "place TEXT, rest TEXT)"
         )
 
     def __enter__(self) -> Self:
@@ -109,8 +110,9 @@ class Staging:
 
     def _add(self, row: Row) -> Rejected | None:
         try:
-            (row.id + row.same).encode()
-            self._waiting.append((row.id, row.picture, row.same, row.place, _pack(row)))
+            rest = _pack(row)
+            (row.id + row.same + rest).encode()
+            self._waiting.append((row.id, row.picture, row.same, row.place, rest))
         except UnicodeEncodeError:  # JSON may escape half of a surrogate pair; no file may hold it
             reason = "a text in it holds half a character (a lone surrogate); write it as UTF-8"
             return Rejected(f"{self._where}, {row.place}", reason)
@@ -147,7 +149,7 @@ def temporary_database() -> sqlite3.Connection:
     database.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     database.execute("PRAGMA journal_mode = OFF")
     database.execute("PRAGMA synchronous = OFF")
-    database.execute("PRAGMA locking_mode = EXCLUSIVE")
+    database.execute("BEGIN")  # never committed: each commit would write to disk
     return database
 
 
@@ -255,13 +257,13 @@ def _shown(row: Row) -> str:
     return repr(row.picture) if isinstance(row.picture, str) else f"bytes {row.same[:12]}"
 
 
-def _pack(row: Row) -> bytes:
+def _pack(row: Row) -> str:
     qa = [(q.question, q.answers) for q in row.qa] if row.qa else ()
-    return _encode((row.texts, row.label, row.tags, qa, row.columns)).encode()
+    return _encode((row.texts, row.label, row.tags, qa, row.columns))
 
 
 def _unpack(found: tuple[Any, ...]) -> Row:
     _, id, picture, same, place, rest = found
-    texts, label, tags, qa, columns = json.loads(rest)
+    (texts, label, tags, qa, columns), _ = _decode(rest)
     qas = tuple([QA(question, tuple(answers)) for question, answers in qa])
     return Row(id, picture, same, tuple(texts), label, tuple(tags), qas, columns, place)

@@ -58,7 +58,8 @@ def mark_twins(connection: sqlite3.Connection) -> Twins:
     touched: set[int] = set()
     for a, b in _alike(connection, new, records):
         first, second = sorted((group.get(a, a), group.get(b, b)))
-        members.setdefault(first, {first}).update(members.pop(second, {second}))
+        if first != second:
+            members.setdefault(first, {first}).update(members.pop(second, {second}))
         group.update(dict.fromkeys(members[first], first))
         touched = (touched - {second}) | {first}
     connection.executemany(

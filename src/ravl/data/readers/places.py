@@ -27,7 +27,7 @@ class Root:
         self.folder = folder.resolve()
         self._prefix = os.path.join(self.folder, "")  # noqa: PTH118 (strings: this path is hot)
         self._prefixes = (self._prefix, os.path.join(folder.absolute(), ""))  # noqa: PTH118
-        self._real_folder = lru_cache(CACHED_FOLDERS)(os.path.realpath)
+        self._real_folder = lru_cache(CACHED_FOLDERS)(self._resolve_folder)
 
     def find(self, written: str) -> Path:
         """The file that a written path means, by the real path of its folder.
@@ -60,33 +60,33 @@ class Root:
         return normal(written)
 
     def _file(self, written: str) -> Path | None:
-        full = os.path.join(self._prefix, written)  # noqa: PTH118
-        parent, name = os.path.split(full)
+        cut = written.rfind("/") + 1
         try:
-            place = real = os.path.join(self._real_folder(parent), name)  # noqa: PTH118
-            if name in ("", ".", ".."):
-                real = os.path.realpath(real)
-            self._check_inside(real, written)
-            status = os.lstat(real)
+            place = self._real_folder(written[:cut]) + written[cut:]
+            status = os.lstat(place)
             if stat.S_ISLNK(status.st_mode):
-                real = os.path.realpath(real)
-                self._check_inside(real, written)
-                status = os.stat(real)  # noqa: PTH116
-        except OSError:
+                self._check_inside(os.path.realpath(place), written)
+                status = os.stat(place)  # noqa: PTH116
+        except PlaceError:
+            raise
+        except (OSError, ValueError):  # ValueError: a NUL character in the path
             return None
-        except ValueError as error:
-            if isinstance(error, PlaceError):
-                raise
-            return None  # a NUL character in the path
         if not stat.S_ISREG(status.st_mode):
             raise PlaceError(f"the picture {written!r} is not a file but a folder or a device")
         return Path(place)
 
+    def _resolve_folder(self, written: str) -> str:
+        """The real path, ending in a separator, of a folder in the root."""
+        full = os.path.join(self._prefix, written)  # noqa: PTH118
+        real = os.path.join(os.path.realpath(full), "")  # noqa: PTH118
+        self._check_inside(real, written)
+        return real
+
     def _check_inside(self, real: str, written: str) -> None:
         if not real.startswith(self._prefix):
             raise PlaceError(
-                f"the picture {written!r} leads outside {self.folder}; name the folder that holds "
-                "it with --root"
+                f"the path {written!r} leads outside {self.folder}; name the folder that "
+                "holds the pictures with --root"
             )
 
 

@@ -1,0 +1,214 @@
+"""Getting the files of a Debian package without being root: download, verify, unpack a part."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import tarfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from ravl.errors import RavlError
+from ravl.progress import progress_bar
+
+LISTS_TIMEOUT = 120.0  # seconds for fetching apt's index
+DOWNLOAD_TIMEOUT = 300.0  # seconds for a package
+ASK_TIMEOUT = 30.0  # seconds for a question that needs no network
+_CAREFUL = (
+    "-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20",
+    "-o", "Acquire::Retries=1", "-o", "Acquire::AllowInsecureRepositories=false",
+    "-o", "APT::Get::AllowUnauthenticated=false",
+    # The files lie in a folder of ours, which root's helper user _apt could not enter.
+    "-o", "APT::Sandbox::User=",
+)  # fmt: skip
+
+Runner = Callable[[Sequence[str], Path, float], str]
+"""Runs a command in a folder within a number of seconds, and returns what it printed."""
+
+
+class PackageError(RavlError):
+    """A package cannot be had here: no apt, no network, or not the bytes that were expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A package as apt's signed index describes it.
+
+    Args:
+        name: of the package.
+        version: the one that apt would install.
+        sha256: of its file, 64 hexadecimal digits.
+        size: of its file in bytes.
+    """
+
+    name: str
+    version: str
+    sha256: str
+    size: int
+
+
+def run(command: Sequence[str], folder: Path, timeout: float) -> str:
+    """Run a command in a folder; see :data:`Runner`.
+
+    Raises:
+        PackageError: it is not installed, failed, or took too long.
+    """
+    program = command[0]
+    try:
+        done = subprocess.run(
+            command, cwd=folder, timeout=timeout, capture_output=True, text=True, errors="replace",
+            stdin=subprocess.DEVNULL, env={"PATH": _path(), "LC_ALL": "C.UTF-8", **_proxies()},
+        )  # fmt: skip
+    except FileNotFoundError:
+        raise PackageError(f"{program} is not installed here (it belongs to Debian).") from None
+    except subprocess.TimeoutExpired:
+        raise PackageError(f"{program} did not finish within {timeout:.0f} seconds.") from None
+    except OSError as error:
+        raise PackageError(f"{program} cannot be started: {error}.") from error
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.startswith("E:")]
+        said = (lines or done.stderr.splitlines() or ["no reason given"])[0].removeprefix("E: ")
+        raise PackageError(f"{program} failed: {said.rstrip('.')}.")
+    return done.stdout
+
+
+def download(name: str, pinned: Mapping[str, str], work: Path, runner: Runner = run) -> Path:
+    """A package's file, verified, in a working folder.
+
+    apt checks it against its signed index. It is checked once more here, against the checksum in
+    that index and, for a version that is known, against the one this code was written with.
+
+    Args:
+        name: of the package.
+        pinned: SHA256 of known versions.
+        work: a folder for the file, and for package lists if the machine's are of no use.
+        runner: runs apt.
+
+    Raises:
+        PackageError: says why it cannot be had; no unverified file is left behind.
+    """
+    try:
+        return _download(name, pinned, (), work, runner)
+    except PackageError as first:
+        # Images of Debian come without package lists, and old lists name files that are gone.
+        private = _private_lists(work)
+        try:
+            runner(("apt-get", *_CAREFUL, *private, "update"), work, LISTS_TIMEOUT)
+        except PackageError:
+            if "not installed" in str(first):
+                raise first from None
+        # A single broken source fails the update while Debian's own list may be there.
+        return _download(name, pinned, private, work, runner)
+
+
+def _download(
+    name: str, pinned: Mapping[str, str], options: Sequence[str], work: Path, runner: Runner
+) -> Path:
+    record = runner(
+        ("apt-cache", *options, "show", "--no-all-versions", name), work, ASK_TIMEOUT
+    )
+    package = parse_record(record, name)
+    command = ("apt-get", *_CAREFUL, *options, "download", f"{name}={package.version}")
+    with _shown(work, package.size):
+        runner(command, work, DOWNLOAD_TIMEOUT)
+    found = sorted(work.glob(f"{name}_*.deb"))
+    if len(found) != 1:
+        raise PackageError(f"apt-get left {len(found)} files of the package {name}, not one.")
+    verify(found[0], package, pinned)
+    return found[0]
+
+
+def parse_record(text: str, name: str) -> Package:
+    """The package that ``apt-cache show`` describes.
+
+    Raises:
+        PackageError: there is none, or no checksum.
+    """
+    lines = (line.split(": ", 1) for line in text.splitlines() if not line.startswith(" "))
+    fields = {pair[0]: pair[1].strip() for pair in lines if len(pair) == 2}
+    try:
+        return Package(name, fields["Version"], fields["SHA256"].lower(), int(fields["Size"]))
+    except (KeyError, ValueError):
+        raise PackageError(f"apt knows no package {name} with a SHA256 checksum here.") from None
+
+
+def verify(file: Path, package: Package, pinned: Mapping[str, str]) -> None:
+    """Check a package's file; one that is not what it should be is deleted.
+
+    Raises:
+        PackageError: its SHA256 is not the index's, or not the pinned one of this version.
+    """
+    with file.open("rb") as opened:
+        found = hashlib.file_digest(opened, "sha256").hexdigest()
+    for source, expected in (("apt's index", package.sha256), ("ravl", pinned.get(package.version))):
+        if expected is not None and found != expected:
+            file.unlink()
+            raise PackageError(
+                f"{file.name} has the SHA256 {found[:16]}..., but {source} expects "
+                f"{expected[:16]}...; the file was deleted."
+            )
+
+
+def unpack(
+    package: Path, prefix: str, wanted: Callable[[PurePosixPath], bool], target: Path
+) -> int:
+    """Write those files of a package that are wanted; returns how many.
+
+    The archive is read as a stream, so that what is not wanted never touches the disk.
+
+    Args:
+        package: the .deb file, verified.
+        prefix: only files below this folder of the package, which becomes ``target``.
+        wanted: decides by the path below the prefix.
+        target: a folder to write to.
+
+    Raises:
+        PackageError: the package cannot be read.
+    """
+    count = 0
+    command = ("dpkg-deb", "--fsys-tarfile", str(package))
+    try:
+        with (
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process,
+            tarfile.open(fileobj=process.stdout, mode="r|") as archive,
+        ):
+            for member in archive:
+                inside = _below(prefix, member.name)
+                if inside is None or not member.isreg() or not wanted(inside):
+                    continue
+                content = archive.extractfile(member)
+                if content is None:
+                    continue
+                path = target / inside
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with path.open("wb") as out:
+                    shutil.copyfileobj(content, out)
+                count += 1
+    except FileNotFoundError:
+        raise PackageError("dpkg-deb is not installed here (it belongs to Debian).") from None
+    except tarfile.TarError as error:
+        raise PackageError(f"{package.name} cannot be unpacked: {error}.") from error
+    return count
+
+
+def _below(prefix: str, name: str) -> PurePosixPath | None:
+    path = PurePosixPath(name)
+    if ".." in path.parts or not path.is_relative_to(prefix):
+        return None
+    return path.relative_to(prefix)
+
+
+def _private_lists(work: Path) -> tuple[str, ...]:
+    """Options that make apt keep its package lists in the working folder, where no root is needed."""
+    lists, cache = work / "lists", work / "cache"
+    for folder in (lists / "partial", cache / "archives" / "partial"):
+        folder.mkdir(parents=True, exist_ok=True)
+    return ("-o", f"Dir::State::lists={lists}", "-o", f"Dir::Cache={cache}")
+
+
+def _path() -> str:
+    return os.environ.get("PATH", os.defpath)

@@ -1,0 +1,97 @@
+"""How many pictures a network may take at once, and what to do when they were too many."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from ravl.encoders.base import Array
+from ravl.errors import EncoderError
+
+T = TypeVar("T")
+
+LARGEST = 64
+SHARE = 0.25  # of the free memory; the estimate is rough, and others want some as well
+_UNKNOWN = 4 * 2**30  # bytes taken for free where the system does not say
+
+
+def fitting_batch(vision: Any, tokens: int, device: torch.device) -> int:
+    """Pictures that fit the free memory at once, 1 to 64, by a rough count of what one needs.
+
+    Args:
+        vision: the configuration of the picture tower.
+        tokens: that one picture is cut into.
+        device: where the network runs.
+    """
+    width = int(getattr(vision, "hidden_size", 768))
+    wide = int(getattr(vision, "intermediate_size", 4 * width))
+    heads = int(getattr(vision, "num_attention_heads", 12))
+    # One layer at a time, in float32: states, query, key, value, the MLP twice, attention twice.
+    one = 4 * (tokens * (8 * width + 2 * wide) + 2 * heads * tokens**2)
+    return max(1, min(LARGEST, int(SHARE * _free_bytes(device) / one)))
+
+
+def run_in_batches(
+    run: Callable[[Sequence[T]], Tensor], items: Sequence[T], size: int
+) -> tuple[Array, int]:
+    """Run a network over all items without gradients, halving the batch when memory runs out.
+
+    Args:
+        run: one batch of m items -> a tensor (m, ...).
+        items: at least one.
+        size: of a batch, to begin with.
+
+    Returns:
+        The results of all items (n, ...), float32, and the size of a batch that went well.
+
+    Raises:
+        EncoderError: not even one item fits the memory.
+    """
+    parts: list[Tensor] = []
+    done = 0
+    while done < len(items):
+        batch = items[done : done + size]
+        try:
+            with torch.inference_mode():
+                parts.append(run(batch).float().cpu())
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            if len(batch) == 1:
+                raise EncoderError(
+                    "The model does not fit the free memory even with one picture or text at a "
+                    "time. Close other programs, or choose a smaller model."
+                ) from error
+            size = len(batch) // 2
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            continue
+        done += len(batch)
+    return torch.cat(parts).numpy(), size
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    text = str(error).lower()  # on the CPU torch has no class of its own for it
+    return "out of memory" in text or "can't allocate memory" in text
+
+
+def _free_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # not on every system
+        return _UNKNOWN
+    try:  # a container may have less than the machine
+        root = Path("/sys/fs/cgroup")
+        limit = int((root / "memory.max").read_text())
+        return max(1, min(free, limit - int((root / "memory.current").read_text())))
+    except (OSError, ValueError):  # no such limit
+        return max(1, free)

@@ -1,0 +1,126 @@
+"""Finding the folder of a model: on disk, in the hub's cache, or on the hub.
+
+Weights, preprocessing and tokenizer always come from one folder, at one revision. What is missing
+there is an error and never replaced by a default: the wrong preprocessing fails silently.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from ravl.errors import EncoderError
+
+_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+_TOKENIZERS = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "tokenizer.model",
+)
+# Only these: repositories also hold the same weights in other formats and sizes.
+_WANTED = ["*.json", "*.txt", "*.model", "model*.safetensors"]
+_LOCAL = "A local folder works as well: 'hf:/path/to/folder'."
+
+
+def model_folder(name: str) -> Path:
+    """The folder with all files of a model; a hub name is downloaded at its first use.
+
+    A model that is in the hub's cache is taken from there without asking the hub, so that the
+    encoder of a memory does not change under it.
+
+    Args:
+        name: a folder, or a name on the Hugging Face hub such as "openai/clip-vit-base-patch32".
+
+    Raises:
+        EncoderError: no such folder, the hub cannot be reached, or files are missing.
+    """
+    path = Path(name).expanduser()
+    if path.is_dir():
+        folder = path.resolve()
+    elif path.exists():
+        raise EncoderError(f"{path} is a file. Give the folder of the model, not one file of it.")
+    elif not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", name):
+        raise EncoderError(
+            f"The folder {path} does not exist. Give the folder of a model that transformers has "
+            "saved, or its name on the hub, such as 'hf:openai/clip-vit-base-patch32'."
+        )
+    else:
+        folder = _from_hub(name)
+    missing = missing_files(folder)
+    if missing:
+        raise EncoderError(
+            f"The model in {folder} is not complete. Missing: {'; '.join(missing)}. Copy what is "
+            "missing from where the weights come from (AutoModel, AutoImageProcessor and "
+            "AutoTokenizer each have `save_pretrained(folder)`)."
+        )
+    return folder
+
+
+def missing_files(folder: Path) -> list[str]:
+    """What an encoder needs and the folder does not have, in words; empty if it is complete."""
+
+    def lacks(*names: str) -> bool:
+        return not any((folder / n).is_file() for n in names)
+
+    missing = []
+    if lacks("config.json"):
+        missing.append("the configuration (config.json)")
+    if lacks(*_WEIGHTS):
+        pickled = not lacks("pytorch_model.bin", "pytorch_model.bin.index.json")
+        note = ", since pickled weights (pytorch_model.bin) can run code and are not loaded"
+        missing.append(f"weights as safetensors (model.safetensors){note if pickled else ''}")
+    if lacks("preprocessor_config.json") and not _processor_holds_pictures(folder):
+        missing.append("the preprocessing of pictures (preprocessor_config.json)")
+    if lacks(*_TOKENIZERS):
+        missing.append("the tokenizer (tokenizer.json, or vocab.txt, spiece.model ...)")
+    return missing
+
+
+def _processor_holds_pictures(folder: Path) -> bool:
+    """Processors saved by transformers 5 keep the preprocessing of pictures inside their file."""
+    try:
+        text = (folder / "processor_config.json").read_text("utf-8")
+        return bool(json.loads(text).get("image_processor"))
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    def fetch(local: bool) -> Path:
+        return Path(
+            snapshot_download(
+                name,
+                allow_patterns=_WANTED,
+                ignore_patterns=["*/*"],
+                local_files_only=local,
+                etag_timeout=10,
+            )
+        )
+
+    try:
+        folder = fetch(local=True)
+        if not missing_files(folder):
+            return folder
+    except Exception:  # noqa: S110 -- not in the cache; the reasons differ between versions
+        pass
+    try:
+        return fetch(local=False)
+    except RepositoryNotFoundError as error:
+        raise EncoderError(
+            f"The hub has no model {name!r} that may be read without logging in. Check the name, "
+            f"or log in with `hf auth login`. {_LOCAL}"
+        ) from error
+    except Exception as error:
+        reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
+        raise EncoderError(
+            f"There is no folder {name!r} here, and no such model could be fetched from the "
+            f"Hugging Face hub, which cannot be reached or answered with an error: {reason[0]} "
+            f"{_LOCAL}"
+        ) from error

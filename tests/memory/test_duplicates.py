@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import pytest
+from PIL import Image
+
+from ravl.data import Example
+from ravl.memory import Memory
+from tests.helpers import draw, shared_set
+
+
+@pytest.fixture
+def originals(tmp_path):
+    for i, colour in enumerate(("red", "green", "blue")):
+        draw(i, colour, (320, 240)).save(tmp_path / f"{i}.png")
+    return tmp_path
+
+
+def add(memory: Memory, *paths):
+    return memory.add([Example(p.name, p) for p in paths])
+
+
+def test_a_resized_copy_is_found(empty, originals):
+    picture = Image.open(originals / "1.png")
+    picture.resize((160, 120)).save(originals / "small.jpg", quality=70)
+    report = add(empty, *sorted(originals.glob("*.*")))
+    assert report.twins.groups == [("1.png", "small.jpg")]
+    assert report.twins.pictures == 1
+    assert empty.get("small.jpg").twin == empty.get("1.png").number
+    assert empty.get("0.png").twin is None
+    assert empty.info().near_duplicates == 1
+
+
+def test_later_copies_join_the_group(empty, originals):
+    add(empty, *sorted(originals.glob("*.png")))
+    (originals / "copy.png").write_bytes((originals / "2.png").read_bytes())
+    assert add(empty, originals / "copy.png").twins.groups == [("2.png", "copy.png")]
+    Image.open(originals / "2.png").save(originals / "third.jpg")
+    assert add(empty, originals / "third.jpg").twins.groups == [("2.png", "copy.png", "third.jpg")]
+    assert add(empty, originals / "third.jpg").twins.groups == []
+
+
+def test_deleting_the_first_of_a_group(empty, originals):
+    for name in ("a", "b", "c"):
+        (originals / f"{name}.png").write_bytes((originals / "2.png").read_bytes())
+    add(empty, *(originals / f"{name}.png" for name in ("a", "b", "c")))
+    empty.delete(["a.png"])
+    assert empty.get("b.png").twin == empty.get("c.png").twin == empty.get("b.png").number
+    hits = empty.search(originals / "2.png", collapse=True)
+    assert len(hits) == 1
+
+
+def test_a_picture_that_changes_leaves_its_group(empty, originals):
+    (originals / "copy.png").write_bytes((originals / "2.png").read_bytes())
+    add(empty, originals / "2.png", originals / "copy.png")
+    draw(50, "yellow", (320, 240)).save(originals / "copy.png")
+    add(empty, originals / "copy.png")
+    assert empty.get("copy.png").twin is None
+
+
+def test_finds_the_known_duplicate_of_flickr8k(tmp_path, builtin):
+    folder = shared_set("flickr8k") / "images"
+    names = ["2851198725_37b6027625.jpg", "3050606344_af711c726c.jpg", "1000268201_693b08cb0e.jpg"]
+    with Memory.create(tmp_path / "f.ravl", builtin) as memory:
+        report = add(memory, *(folder / name for name in names))
+        assert report.twins.groups == [tuple(names[:2])]
