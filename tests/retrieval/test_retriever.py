@@ -1,0 +1,264 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ravl.data import Example
+from ravl.errors import FilterError, PictureError, QueryError, RowNotFoundError
+from ravl.memory import Memory
+from ravl.retrieval import Query
+from tests.helpers import COLOURS, ColourEncoder, draw, make_pictures
+
+
+def labels(hits) -> list[str]:
+    return [hit.row.label for hit in hits]
+
+
+def ids(hits) -> list[str]:
+    return [hit.id for hit in hits]
+
+
+def test_text_to_pictures(memory):
+    for colour in COLOURS:
+        hits = memory.search(f"{colour} picture", k=2, mode="dense")
+        assert labels(hits)[0] == colour
+        assert [hit.rank for hit in hits] == [1, 2]
+        assert hits[0].score >= hits[1].score
+        assert set(hits[0].by) == {"pictures"}
+
+
+def test_picture_to_pictures(memory, tmp_path):
+    picture = draw(500, "blue")
+    path = tmp_path / "query.png"
+    picture.save(path)
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    expected = ids(memory.search(picture, k=5))
+    assert labels(memory.search(picture, k=2)) == ["blue", "blue"]
+    assert ids(memory.search(path, k=5)) == expected
+    assert ids(memory.search(buffer.getvalue(), k=5)) == expected
+    assert ids(memory.search(image=str(path), k=5)) == expected
+
+
+def test_the_same_picture_scores_one(memory, tmp_path):
+    hit = memory.search(tmp_path / "pictures" / "red_000.png", k=1)[0]
+    assert hit.id == "red_000.png"
+    assert hit.score == pytest.approx(1, abs=1e-3)
+
+
+def test_more_like_a_row_leaves_the_row_out(memory):
+    hits = memory.search(like="red_000.png", k=15)
+    assert len(hits) == 15
+    assert "red_000.png" not in ids(hits)
+    assert hits[0].row.label == "red"
+
+
+def test_picture_to_texts(memory, tmp_path):
+    hits = memory.search(tmp_path / "pictures" / "green_001.png", target="texts", k=2, mode="dense")
+    assert [hit.text for hit in hits] == ["a green picture"] * 2
+    assert labels(hits) == ["green", "green"]
+
+
+def test_text_and_picture_together(memory, tmp_path):
+    red = tmp_path / "pictures" / "red_000.png"
+
+    def top(weight):
+        return labels(memory.search("blue", image=red, weight=weight, k=2, mode="dense"))
+
+    assert top(0.0) == ["red", "red"]
+    assert top(1.0) == ["blue", "blue"]
+    assert "purple" in labels(memory.search("blue", image=red, k=4, mode="dense"))  # between both
+
+
+def test_weight_ends_equal_the_single_queries(memory, tmp_path):
+    red = tmp_path / "pictures" / "red_000.png"
+    only_text = memory.search("blue", k=16, mode="dense")
+    assert ids(memory.search("blue", image=red, weight=1.0, k=16, mode="dense")) == ids(only_text)
+
+
+def test_fused_finds_by_looks_meaning_and_words(memory):
+    hits = memory.search("number 5", k=3)
+    assert hits[0].id == "purple_006.png" or "number 5" in hits[0].row.texts
+    assert {"keywords", "texts", "pictures"} == set(hits[0].by)
+    assert 0 < hits[0].score <= 1
+    assert memory.search("a red picture", k=1)[0].score > 0.9
+
+
+def test_without_words_or_texts_fused_is_dense(empty, tmp_path):
+    empty.add([Example(f"x{i}", p) for i, p in enumerate(make_pictures(tmp_path / "p", 6))])
+    fused, dense = empty.search("red", k=6), empty.search("red", k=6, mode="dense")
+    assert ids(fused) == ids(dense)
+    assert [h.score for h in fused] == [h.score for h in dense]
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_filtered_search_returns_exactly_what_there_is(filtered, data):
+    low, high = data.draw(st.integers(-2, 60)), data.draw(st.integers(-2, 60))
+    k = data.draw(st.integers(1, 80))
+    mode = data.draw(st.sampled_from(["dense", "fused"]))
+    where = f"price >= {low} and price < {high}"
+    hits = filtered.search("a red picture", k=k, mode=mode, where=where)
+    assert len(hits) == min(k, filtered.count(where))
+    assert len(set(ids(hits))) == len(hits)
+    assert all(low <= hit.row.columns["price"] < high for hit in hits)
+
+
+@pytest.fixture(scope="module")
+def filtered(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("filtered")
+    examples = [
+        Example(p.name, p, texts=("a picture",), columns={"price": i})
+        for i, p in enumerate(make_pictures(folder / "p", 50))
+    ]
+    with Memory.create(folder / "m.ravl", ColourEncoder()) as memory:
+        memory.add(examples)
+        yield memory
+
+
+def test_filtered_search_is_the_best_of_what_there_is(filtered):
+    everything = filtered.search("a red picture", k=50, mode="dense")
+    expected = [hit.id for hit in everything if hit.row.columns["price"] % 2 == 0][:5]
+    where = " or ".join(f"price = {i}" for i in range(0, 50, 2))
+    assert ids(filtered.search("a red picture", k=5, mode="dense", where=where)) == expected
+
+
+def test_exclude(memory):
+    first = memory.search("a red picture", k=3)
+    rest = memory.search("a red picture", k=16, exclude=[first[0].id, "nothing"])
+    assert len(rest) == 15
+    assert first[0].id not in ids(rest)
+
+
+def test_min_score(memory):
+    hits = memory.search("a red picture", k=16, mode="dense")
+    some = memory.search("a red picture", k=16, mode="dense", min_score=hits[3].score)
+    assert ids(some) == ids(hits)[:4]
+    assert memory.search("a red picture", mode="dense", min_score=2.0) == []
+
+
+def test_diversity(memory):
+    near = memory.search("a red picture", k=4, mode="dense")
+    apart = memory.search("a red picture", k=4, mode="dense", diversity=0.7)
+    assert near[0].id == apart[0].id
+    assert len(set(labels(apart))) > len(set(labels(near)))
+    assert len(memory.search("a red picture", k=16, diversity=1.0)) == 16
+    assert len(memory.search("picture", k=4, mode="keyword", diversity=0.5)) == 4
+
+
+def test_collapsing_looks_deep_enough(empty, tmp_path):
+    paths = make_pictures(tmp_path / "p", 3)
+    copies = [Example(f"copy{i}", paths[0], texts=(f"t{i}",)) for i in range(40)]
+    empty.add([*copies, Example("b", paths[1]), Example("c", paths[2])])
+    hits = empty.search(paths[0], k=3, collapse=True)
+    assert ids(hits)[0].startswith("copy")
+    assert set(ids(hits)[1:]) == {"b", "c"}
+    assert len(empty.search(paths[0], k=10, collapse=True)) == 3
+
+
+def test_a_batch_equals_single_searches(memory, tmp_path):
+    queries = [
+        "a red picture",
+        tmp_path / "pictures" / "blue_002.png",
+        Query("green", tmp_path / "pictures" / "red_000.png", weight=0.3),
+        Query(like="purple_006.png"),
+        draw(9, "black"),
+    ]
+    together = memory.search(queries, k=5)
+    for query, hits in zip(queries, together, strict=True):
+        single = memory.search(query, k=5)
+        assert ids(hits) == ids(single)
+        np.testing.assert_allclose([h.score for h in hits], [h.score for h in single], rtol=1e-4)
+
+
+def test_a_batch_runs_each_network_once(memory, encoder, monkeypatch):
+    calls = []
+    original = ColourEncoder.embed_texts
+    monkeypatch.setattr(
+        ColourEncoder, "embed_texts", lambda s, t: calls.append(len(t)) or original(s, t)
+    )
+    memory.search(["red", "green", "blue"], k=2)
+    assert calls == [3]
+
+
+def test_empty_memory(empty):
+    assert empty.search("anything") == []
+    assert empty.search(draw(1, "red"), k=3) == []
+    assert empty.search("anything", mode="keyword") == []
+    assert empty.search("anything", target="texts", mode="dense") == []
+
+
+def test_k_larger_than_the_memory(memory):
+    assert len(memory.search("red", k=10_000)) == 16
+
+
+def test_follows_the_memory(memory, tmp_path):
+    assert memory.search("a red picture", k=1)[0].row.label == "red"
+    memory.delete(where='label = "red"')
+    assert "red" not in labels(memory.search("a red picture", k=16))
+    draw(321, "red").save(tmp_path / "new.png")
+    memory.add([Example("new", tmp_path / "new.png", label="red")])
+    assert memory.search("a red picture", k=1, mode="dense")[0].id == "new"
+    draw(322, "blue").save(tmp_path / "new.png")
+    memory.add([Example("new", tmp_path / "new.png", label="blue")])
+    assert memory.search(draw(323, "red"), k=1)[0].id != "new"
+    assert len(memory.search("red", k=99, mode="dense")) == 15
+
+
+def test_text_only_rows_are_found_by_their_texts(memory):
+    memory.add([Example("fact", texts=("tomatoes are eaten with basil",))])
+    assert "fact" in ids(memory.search("eaten with basil", k=3))
+    assert "fact" not in ids(memory.search("eaten with basil", k=99, mode="dense"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"query": None}, "query is empty"),
+        ({"query": "  "}, "text is empty"),
+        ({"query": "x", "k": 0}, "k is 0"),
+        ({"query": "x", "k": 2.5}, "k is 2.5"),
+        ({"query": "x", "k": 10**9}, "1 to 10,000"),
+        ({"query": "x", "mode": "magic"}, "auto, dense, keyword, fused"),
+        ({"query": "x", "target": "sounds"}, "pictures, texts"),
+        ({"query": "x", "weight": 1.5}, "between 0 and 1"),
+        ({"query": "x", "diversity": -1}, "between 0 and 1"),
+        ({"query": "x", "target": "texts", "mode": "keyword"}, "dense"),
+        ({"query": None, "like": "red_000.png", "mode": "keyword"}, "needs a text"),
+        ({"query": "x", "like": "red_000.png", "image": "a.png"}, "not both"),
+        ({"query": 17}, "not int"),
+    ],
+)
+def test_says_what_is_wrong(memory, arguments, says):
+    with pytest.raises(QueryError, match=".*") as caught:
+        memory.search(**arguments)
+    assert says in str(caught.value)
+
+
+def test_other_errors_are_sentences_too(memory, tmp_path):
+    with pytest.raises(RowNotFoundError, match="no row 'nothing'"):
+        memory.search(like="nothing")
+    with pytest.raises(FilterError, match="no column"):
+        memory.search("x", where="nothing = 1")
+    with pytest.raises(PictureError, match=r"no\.png"):
+        memory.search(tmp_path / "no.png")
+    memory.add([Example("fact", texts=("words",))])
+    with pytest.raises(QueryError, match="no picture"):
+        memory.search(like="fact")
+
+
+def test_prints_and_converts(memory):
+    hits = memory.search("a red picture", k=2)
+    lines = str(hits).splitlines()
+    assert len(lines) == 2
+    assert "red_000.png" in str(hits)
+    record = hits.to_json()[0]
+    assert record["rank"] == 1
+    assert record["label"] == "red"
+    assert Path(record["picture"]).is_file()
+    assert str(memory.search("x", min_score=9.0)) == "nothing found"
