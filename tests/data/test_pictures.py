@@ -22,8 +22,7 @@ from PIL import Image, ImageFile, TiffImagePlugin
 
 from ravl.data import pictures
 from ravl.errors import PictureError
-
-FLICKR = Path("/work/shared/data/flickr8k/images")
+from tests.helpers import shared_set
 
 
 def scene(width: int = 80, height: int = 60) -> Image.Image:
@@ -472,9 +471,8 @@ def test_content_hash() -> None:
     assert pictures.content_hash(b"a") != pictures.content_hash(b"b")
 
 
-@pytest.mark.skipif(not FLICKR.is_dir(), reason="the development pictures are not here")
 def test_real_pictures() -> None:
-    paths = sorted(FLICKR.iterdir())[:60]
+    paths = sorted((shared_set("flickr8k") / "images").iterdir())[:60]
     hashes = []
     for path in paths:
         picture = pictures.decode(path)

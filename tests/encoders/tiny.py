@@ -22,6 +22,8 @@ _TOWER = {
     "num_attention_heads": 2,
 }
 _EYE = {**_TOWER, "image_size": SIDE, "patch_size": PATCH}
+_IDS = {"vocab_size": 200, "bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2}
+_SIGLIP_TEXT = {**_TOWER, **_IDS, "max_position_embeddings": 16}
 
 
 def tiny_clip(folder: Path) -> None:
@@ -42,18 +44,20 @@ def tiny_clip(folder: Path) -> None:
 
 
 def tiny_siglip(folder: Path) -> None:
-    text = {**_TOWER, "vocab_size": 200, "max_position_embeddings": 16, "pad_token_id": 1}
-    config = hf.SiglipConfig(text_config=text, vision_config=_EYE)
+    config = hf.SiglipConfig(text_config=_SIGLIP_TEXT, vision_config=_EYE)
     _save(folder, hf.SiglipModel(config), _letters(["input_ids"]))
     hf.SiglipImageProcessorPil(size={"height": SIDE, "width": SIDE}).save_pretrained(folder)
 
 
 def tiny_siglip2(folder: Path) -> None:
     """NaFlex: the only kind that has a class of its own; the others are SiglipModel."""
-    text = {**_TOWER, "vocab_size": 200, "max_position_embeddings": 16, "pad_token_id": 1}
     eye = {**_TOWER, "patch_size": PATCH, "num_patches": 16}
-    config = hf.Siglip2Config(text_config=text, vision_config=eye)
-    _save(folder, hf.Siglip2Model(config), _letters(["input_ids"]))
+    config = hf.Siglip2Config(text_config=_SIGLIP_TEXT, vision_config=eye)
+    letters = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "▁", *(chr(c) for c in range(33, 127))]
+    tokenizer = hf.Siglip2Tokenizer(
+        vocab={t: i for i, t in enumerate(letters)}, merges=[], model_input_names=["input_ids"]
+    )
+    _save(folder, hf.Siglip2Model(config), tokenizer)
     hf.Siglip2ImageProcessorPil(patch_size=PATCH, max_num_patches=12).save_pretrained(folder)
 
 
@@ -69,13 +73,7 @@ def tiny_chinese_clip(folder: Path) -> None:
 
 def tiny_altclip(folder: Path) -> None:
     """Its text tower counts positions from behind the padding's, as RoBERTa does."""
-    text = {
-        **_TOWER,
-        "vocab_size": 200,
-        "max_position_embeddings": 20,
-        "project_dim": DIMENSION,
-        "pad_token_id": 1,
-    }
+    text = {**_TOWER, **_IDS, "max_position_embeddings": 20, "project_dim": DIMENSION}
     config = hf.AltCLIPConfig(text_config=text, vision_config=_EYE, projection_dim=DIMENSION)
     _save(folder, hf.AltCLIPModel(config), _letters(["input_ids", "attention_mask"]))
     _save_processor(folder, hf.CLIPImageProcessorPil)

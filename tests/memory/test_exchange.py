@@ -19,7 +19,9 @@ def contents(memory: Memory) -> list[tuple]:
 
 @pytest.fixture
 def rich(memory: Memory) -> Memory:
-    memory.update("red_000.png", texts=["café 一张图片", "line\nbreak"], columns={"ok": True, "n": 2.5})
+    memory.update(
+        "red_000.png", texts=["café 一张图片", "line\nbreak"], columns={"ok": True, "n": 2.5}
+    )
     memory.update("blue_002.png", qa=[QA("what?", ("x", "y")), QA("why?", ("z",))])
     memory.add([Example("only text", texts=("knowledge",))])
     return memory
@@ -58,7 +60,9 @@ def test_export_never_overwrites(rich, tmp_path):
 
 def test_export_stays_in_its_folder(empty, tmp_path):
     draw(1, "red").save(tmp_path / "one.png")
-    empty.add([Example("../../../evil", tmp_path / "one.png"), Example("/abs/x", tmp_path / "one.png")])
+    empty.add(
+        [Example("../../../evil", tmp_path / "one.png"), Example("/abs/x", tmp_path / "one.png")]
+    )
     empty.export(tmp_path / "deep" / "er" / "out")
     files = {p.relative_to(tmp_path / "deep").parts[:2] for p in (tmp_path / "deep").rglob("*.*")}
     assert files == {("er", "out")}
@@ -85,7 +89,9 @@ def test_merge_unites_what_both_know(memory, tmp_path):
     with Memory.create(tmp_path / "other.ravl", ColourEncoder()) as other:
         examples = make_examples(tmp_path / "pictures", 4)
         other.add(examples)
-        other.update("red_000.png", texts=["new text", "number 0"], label="crimson", columns={"x": 1})
+        other.update(
+            "red_000.png", texts=["new text", "number 0"], label="crimson", columns={"x": 1}
+        )
         draw(77, "black").save(tmp_path / "black.png")
         other.delete(["green_001.png"])
         other.add([Example("green_001.png", tmp_path / "black.png")])

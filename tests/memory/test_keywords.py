@@ -66,7 +66,16 @@ def test_respects_filters(words):
 
 
 def test_pairs_of_chinese_characters():
-    assert segment("黑色的狗 dog").split() == ["黑色", "色的", "的狗", "黑", "色", "的", "狗", "dog"]
+    assert segment("黑色的狗 dog").split() == [
+        "黑色",
+        "色的",
+        "的狗",
+        "黑",
+        "色",
+        "的",
+        "狗",
+        "dog",
+    ]
     assert match_expression("黑色狗") == '"黑色" OR "色狗"'
     assert match_expression("狗") == '"狗"'
 

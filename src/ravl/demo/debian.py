@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import shutil
 import subprocess
 import tarfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from ravl.errors import RavlError
 from ravl.progress import progress_bar
 
+ASK_TIMEOUT = 30.0  # seconds for a question that needs no network
 LISTS_TIMEOUT = 120.0  # seconds for fetching apt's index
 DOWNLOAD_TIMEOUT = 300.0  # seconds for a package
-ASK_TIMEOUT = 30.0  # seconds for a question that needs no network
+MB = 10**6
 _CAREFUL = (
     "-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20",
     "-o", "Acquire::Retries=1", "-o", "Acquire::AllowInsecureRepositories=false",
     "-o", "APT::Get::AllowUnauthenticated=false",
-    # The files lie in a folder of ours, which root's helper user _apt could not enter.
-    "-o", "APT::Sandbox::User=",
+    # Its helper user _apt may not enter our folder; without this, root is warned of that.
+    "-o", "APT::Sandbox::User=root",
 )  # fmt: skip
 
 Runner = Callable[[Sequence[str], Path, float], str]
@@ -32,6 +35,10 @@ Runner = Callable[[Sequence[str], Path, float], str]
 
 class PackageError(RavlError):
     """A package cannot be had here: no apt, no network, or not the bytes that were expected."""
+
+
+class UnknownPackageError(PackageError):
+    """apt works, but the package lists it has do not lead to the package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +62,23 @@ def run(command: Sequence[str], folder: Path, timeout: float) -> str:
     """Run a command in a folder; see :data:`Runner`.
 
     Raises:
-        PackageError: it is not installed, failed, or took too long.
+        UnknownPackageError: it said that it cannot.
+        PackageError: it is not installed, or took too long.
     """
     program = command[0]
     try:
         done = subprocess.run(
             command, cwd=folder, timeout=timeout, capture_output=True, text=True, errors="replace",
-            stdin=subprocess.DEVNULL, env={"PATH": _path(), "LC_ALL": "C.UTF-8", **_proxies()},
+            stdin=subprocess.DEVNULL, env={**os.environ, "LC_ALL": "C.UTF-8"},
         )  # fmt: skip
     except FileNotFoundError:
-        raise PackageError(f"{program} is not installed here (it belongs to Debian).") from None
+        raise PackageError(f"{program}, a tool of Debian's, is not installed here.") from None
     except subprocess.TimeoutExpired:
         raise PackageError(f"{program} did not finish within {timeout:.0f} seconds.") from None
-    except OSError as error:
-        raise PackageError(f"{program} cannot be started: {error}.") from error
     if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.startswith("E:")]
-        said = (lines or done.stderr.splitlines() or ["no reason given"])[0].removeprefix("E: ")
-        raise PackageError(f"{program} failed: {said.rstrip('.')}.")
+        lines = done.stderr.splitlines()
+        said = next((line for line in lines if line.startswith("E: ")), " ".join(lines[-1:]))
+        raise UnknownPackageError(f"{program} says: {said.removeprefix('E: ').rstrip('.')}.")
     return done.stdout
 
 
@@ -93,27 +99,22 @@ def download(name: str, pinned: Mapping[str, str], work: Path, runner: Runner = 
     """
     try:
         return _download(name, pinned, (), work, runner)
-    except PackageError as first:
+    except UnknownPackageError:
         # Images of Debian come without package lists, and old lists name files that are gone.
         private = _private_lists(work)
-        try:
+        # One broken source fails an update that may have brought Debian's own list all the same.
+        with contextlib.suppress(UnknownPackageError):
             runner(("apt-get", *_CAREFUL, *private, "update"), work, LISTS_TIMEOUT)
-        except PackageError:
-            if "not installed" in str(first):
-                raise first from None
-        # A single broken source fails the update while Debian's own list may be there.
         return _download(name, pinned, private, work, runner)
 
 
 def _download(
     name: str, pinned: Mapping[str, str], options: Sequence[str], work: Path, runner: Runner
 ) -> Path:
-    record = runner(
-        ("apt-cache", *options, "show", "--no-all-versions", name), work, ASK_TIMEOUT
-    )
-    package = parse_record(record, name)
+    asked = ("apt-cache", *options, "show", "--no-all-versions", name)
+    package = parse_record(runner(asked, work, ASK_TIMEOUT), name)
     command = ("apt-get", *_CAREFUL, *options, "download", f"{name}={package.version}")
-    with _shown(work, package.size):
+    with _watched(work, package.size):
         runner(command, work, DOWNLOAD_TIMEOUT)
     found = sorted(work.glob(f"{name}_*.deb"))
     if len(found) != 1:
@@ -126,14 +127,15 @@ def parse_record(text: str, name: str) -> Package:
     """The package that ``apt-cache show`` describes.
 
     Raises:
-        PackageError: there is none, or no checksum.
+        UnknownPackageError: there is none, or no checksum.
     """
     lines = (line.split(": ", 1) for line in text.splitlines() if not line.startswith(" "))
     fields = {pair[0]: pair[1].strip() for pair in lines if len(pair) == 2}
     try:
         return Package(name, fields["Version"], fields["SHA256"].lower(), int(fields["Size"]))
     except (KeyError, ValueError):
-        raise PackageError(f"apt knows no package {name} with a SHA256 checksum here.") from None
+        said = f"apt knows no package {name} with a SHA256 checksum here."
+        raise UnknownPackageError(said) from None
 
 
 def verify(file: Path, package: Package, pinned: Mapping[str, str]) -> None:
@@ -144,7 +146,8 @@ def verify(file: Path, package: Package, pinned: Mapping[str, str]) -> None:
     """
     with file.open("rb") as opened:
         found = hashlib.file_digest(opened, "sha256").hexdigest()
-    for source, expected in (("apt's index", package.sha256), ("ravl", pinned.get(package.version))):
+    expectations = {"apt's index": package.sha256, "ravl": pinned.get(package.version)}
+    for source, expected in expectations.items():
         if expected is not None and found != expected:
             file.unlink()
             raise PackageError(
@@ -169,29 +172,34 @@ def unpack(
     Raises:
         PackageError: the package cannot be read.
     """
-    count = 0
     command = ("dpkg-deb", "--fsys-tarfile", str(package))
     try:
-        with (
-            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process,
-            tarfile.open(fileobj=process.stdout, mode="r|") as archive,
-        ):
-            for member in archive:
-                inside = _below(prefix, member.name)
-                if inside is None or not member.isreg() or not wanted(inside):
-                    continue
-                content = archive.extractfile(member)
-                if content is None:
-                    continue
-                path = target / inside
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with path.open("wb") as out:
-                    shutil.copyfileobj(content, out)
-                count += 1
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ) as process:
+            return _extract(process.stdout, prefix, wanted, target)
     except FileNotFoundError:
-        raise PackageError("dpkg-deb is not installed here (it belongs to Debian).") from None
+        raise PackageError("dpkg-deb, a tool of Debian's, is not installed here.") from None
     except tarfile.TarError as error:
         raise PackageError(f"{package.name} cannot be unpacked: {error}.") from error
+
+
+def _extract(
+    stream: IO[bytes] | None, prefix: str, wanted: Callable[[PurePosixPath], bool], target: Path
+) -> int:
+    count = 0
+    with tarfile.open(fileobj=stream, mode="r|") as archive:
+        for member in archive:
+            inside = _below(prefix, member.name)
+            if inside is None or not member.isreg() or not wanted(inside):
+                continue
+            content = archive.extractfile(member)
+            assert content is not None  # it is a regular file
+            path = target / inside
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("wb") as out:
+                shutil.copyfileobj(content, out)
+            count += 1
     return count
 
 
@@ -203,12 +211,31 @@ def _below(prefix: str, name: str) -> PurePosixPath | None:
 
 
 def _private_lists(work: Path) -> tuple[str, ...]:
-    """Options that make apt keep its package lists in the working folder, where no root is needed."""
+    """Options that make apt keep its package lists in the working folder, as only root may else."""
     lists, cache = work / "lists", work / "cache"
     for folder in (lists / "partial", cache / "archives" / "partial"):
         folder.mkdir(parents=True, exist_ok=True)
     return ("-o", f"Dir::State::lists={lists}", "-o", f"Dir::Cache={cache}")
 
 
-def _path() -> str:
-    return os.environ.get("PATH", os.defpath)
+@contextlib.contextmanager
+def _watched(work: Path, size: int) -> Iterator[None]:
+    """Show how much of a file has arrived, on a terminal."""
+    done = threading.Event()
+    with progress_bar("Downloading", "MB") as advance:
+
+        def watch() -> None:
+            seen = 0
+            while not done.wait(0.25):
+                with contextlib.suppress(OSError):  # renamed at this very moment
+                    now = sum(file.stat().st_size for file in work.glob("*.deb")) // MB
+                    advance(now - seen, size // MB)
+                    seen = now
+
+        thread = threading.Thread(target=watch, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()

@@ -181,7 +181,7 @@ class HFEncoder(Encoder):
         self.batch_size = fitting_batch(vision, self._patch_count(self._blank) + 1, self._device)
 
     def _patch_count(self, prepared: Array) -> int:
-        return (prepared.shape[1] // self._patch) * (prepared.shape[2] // self._patch)
+        return int(prepared.shape[1] // self._patch) * int(prepared.shape[2] // self._patch)
 
 
 def _pooled(output: Any) -> Tensor:

@@ -77,6 +77,8 @@ def missing_files(folder: Path) -> list[str]:
         missing.append("the preprocessing of pictures (preprocessor_config.json)")
     if lacks(*_TOKENIZERS):
         missing.append("the tokenizer (tokenizer.json, or vocab.txt, spiece.model ...)")
+    elif lacks(*(n for n in _TOKENIZERS if n != "vocab.json")) and lacks("merges.txt"):
+        missing.append("the other half of the tokenizer in vocab.json (merges.txt)")
     return missing
 
 
@@ -118,9 +120,9 @@ def _from_hub(name: str) -> Path:
             f"or log in with `hf auth login`. {_LOCAL}"
         ) from error
     except Exception as error:
-        reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise EncoderError(
-            f"There is no folder {name!r} here, and no such model could be fetched from the "
-            f"Hugging Face hub, which cannot be reached or answered with an error: {reason[0]} "
-            f"{_LOCAL}"
+            f"There is no folder {name!r} here, and the model could not be fetched from the "
+            "Hugging Face hub, which cannot be reached or answered with an error "
+            f"({reason.removeprefix('Got: ').rstrip('.')}). {_LOCAL}"
         ) from error

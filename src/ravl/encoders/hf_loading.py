@@ -39,6 +39,7 @@ def load_parts(folder: Path) -> tuple[Any, Any, Any]:
             tokenizer = _hf.AutoTokenizer.from_pretrained(
                 folder, local_files_only=True, trust_remote_code=False
             )
+            _check_vocabulary(folder, model.config, tokenizer)
     except EncoderError:
         raise
     except Exception as error:  # transformers raises nearly anything on what it cannot load
@@ -81,6 +82,16 @@ def _load_model(folder: Path) -> Any:
             f"{lost[0]}. Weights and config.json must come from the same model."
         )
     return model.eval()
+
+
+def _check_vocabulary(folder: Path, config: Any, tokenizer: Any) -> None:
+    """A tokenizer class that does not find its files may start with a vocabulary of its own."""
+    known = int(getattr(getattr(config, "text_config", None), "vocab_size", 0))
+    if len(tokenizer) < known / 4:
+        raise EncoderError(
+            f"The tokenizer in {folder} knows {len(tokenizer):,} tokens, its model {known:,}. "
+            "Copy all files of the tokenizer from where the weights come from."
+        )
 
 
 def _is_dual_encoder(architecture: Any) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack, overload
 
 from PIL import Image
 
@@ -27,7 +27,8 @@ from ravl.memory.sqlite import Database
 from ravl.memory.vectors import VectorCache, Vectors
 
 if TYPE_CHECKING:
-    from ravl.retrieval import Query
+    from ravl.retrieval import Hits, SearchOptions
+    from ravl.retrieval.retriever import Many, One
 
 Picture = Path | bytes | Image.Image
 
@@ -363,10 +364,17 @@ class Memory:
 
     # --- finding ---------------------------------------------------------------------------
 
+    @overload
     def search(
-        self, query: str | Picture | Query | Sequence[Query] | None = None, k: int = 10,
-        **options: Any,
-    ) -> Any:  # fmt: skip
+        self, query: One | None = None, k: int = 10, **options: Unpack[SearchOptions]
+    ) -> Hits: ...
+
+    @overload
+    def search(self, query: Many, k: int = 10, **options: Unpack[SearchOptions]) -> list[Hits]: ...
+
+    def search(
+        self, query: One | Many | None = None, k: int = 10, **options: Unpack[SearchOptions]
+    ) -> Hits | list[Hits]:
         """The k best rows for a text, a picture, or both; see :meth:`Retriever.search`."""
         # The one arrow that points up: `memory.search` is what everybody will type.
         from ravl.retrieval import Retriever

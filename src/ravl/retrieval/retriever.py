@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Unpack, overload
 
 import numpy as np
 from PIL import Image
@@ -18,44 +17,15 @@ from ravl.memory.spaces import TEXT_BITS
 from ravl.memory.top_k import top_k
 from ravl.memory.vectors import Vectors
 from ravl.retrieval.hits import Hit, Hits
+from ravl.retrieval.options import Options, SearchOptions
 from ravl.retrieval.query import Query, embed_queries
 from ravl.retrieval.ranking import Ranked, diversify, fuse, ranking
 
-Mode = Literal["auto", "dense", "keyword", "fused"]
-Target = Literal["pictures", "texts"]
+One = str | Picture | Query
+Many = list[Any] | tuple[Any, ...]  # of One
 
 FUSED_DEPTH = 100  # candidates from each ranking, at least
 DIVERSE_POOL = 5  # candidates for each hit wanted, when they shall differ
-MOST = 10_000  # hits a search may ask for
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How to search; see :meth:`Retriever.search`."""
-
-    k: int = 10
-    mode: Mode = "auto"
-    target: Target = "pictures"
-    where: str | None = None
-    exclude: Collection[str] = ()
-    min_score: float | None = None
-    diversity: float = 0.0
-    collapse: bool = False
-
-    def __post_init__(self) -> None:
-        if isinstance(self.k, bool) or not isinstance(self.k, int) or not 1 <= self.k <= MOST:
-            raise QueryError(f"k is {self.k!r}; it must be a whole number from 1 to {MOST:,}.")
-        for name, value, allowed in (
-            ("mode", self.mode, get_args(Mode)), ("target", self.target, get_args(Target))
-        ):  # fmt: skip
-            if value not in allowed:
-                raise QueryError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}.")
-        if not 0 <= self.diversity <= 1:
-            raise QueryError(f"diversity is {self.diversity:g}; it must lie between 0 and 1.")
-        if self.target == "texts" and self.mode in ("keyword", "fused"):
-            raise QueryError(
-                "Texts are searched by meaning only; use mode dense, or search pictures."
-            )
 
 
 class Retriever:
@@ -72,11 +42,17 @@ class Retriever:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
 
+    @overload
     def search(
-        self, query: str | Picture | Query | Sequence[Any] | None = None, k: int = 10, *,
-        image: Picture | str | None = None, like: str | None = None, weight: float = 0.5,
-        **options: Any,
-    ) -> Any:  # fmt: skip
+        self, query: One | None = None, k: int = 10, **options: Unpack[SearchOptions]
+    ) -> Hits: ...
+
+    @overload
+    def search(self, query: Many, k: int = 10, **options: Unpack[SearchOptions]) -> list[Hits]: ...
+
+    def search(
+        self, query: One | Many | None = None, k: int = 10, **options: Unpack[SearchOptions]
+    ) -> Hits | list[Hits]:
         """The k best rows for a text, a picture, or both.
 
         Args:
@@ -106,7 +82,9 @@ class Retriever:
             RowNotFoundError: ``like`` is not in the memory.
             EncoderMismatchError: the encoder at hand is not the memory's.
         """
-        chosen = Options(k=k, **options)
+        image, like = options.pop("image", None), options.pop("like", None)
+        weight = options.pop("weight", 0.5)
+        chosen = Options(k=k, **options)  # type: ignore[misc]  # what is left are its fields
         if isinstance(query, list | tuple):
             return self._search([_as_query(q, None, None, weight) for q in query], chosen)
         return self._search([_as_query(query, image, like, weight)], chosen)[0]

@@ -11,6 +11,7 @@ from ravl.errors import DataError
 __all__ = ["ColumnNames", "ReadOptions", "Source", "read"]
 
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+EXPORTED = ("rows.jsonl", "rows.parquet")  # what an export of ravl is known by
 ALLOWED = (
     "Allowed are a folder of pictures, a table (.csv, .tsv, .jsonl, .ndjson, .parquet), a .json "
     "of COCO captions or VQA questions, a dataset saved with save_to_disk, or hf:name"
@@ -80,8 +81,9 @@ def read(
 
 
 def _directory(path: Path, options: ReadOptions) -> Source:
-    if (path / "rows.jsonl").is_file():
-        return _file(path / "rows.jsonl", options)
+    for name in EXPORTED:
+        if (path / name).is_file():
+            return _file(path / name, options)
     from ravl.data.readers.hf import is_saved_dataset
 
     if is_saved_dataset(path):

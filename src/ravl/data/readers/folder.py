@@ -118,7 +118,7 @@ class FolderSource:
             return int(self._labelled)
         holding: list[Path] = []
         for entry in _entries(self._folder):
-            if _is_picture(entry) and entry.is_file():
+            if _is_picture(entry) and os.path.isfile(entry):  # noqa: PTH113 (never raises)
                 return 0
             if entry.is_dir(follow_symlinks=False) and self._holds_picture(Path(entry.path)):
                 holding.append(Path(entry.path))
@@ -128,7 +128,7 @@ class FolderSource:
 
     def _holds_picture(self, folder: Path, *, deep: bool = True) -> bool:
         if not deep:
-            return any(_is_picture(entry) and entry.is_file() for entry in _entries(folder))
+            return any(_is_picture(e) and os.path.isfile(e) for e in _entries(folder))  # noqa: PTH113
         return any(isinstance(found, Path) for found in self._walk(folder))
 
     def _walk(self, folder: Path) -> Iterator[Path | Rejected]:

@@ -91,8 +91,8 @@ class RowMaker:
             value = record[name]
             if name == "qa":
                 row.qa += tuple(values.questions(value))
-            elif name == "columns" and isinstance(value, Mapping):
-                self._add_columns(row, value)
+            elif name == "columns" and (own := values.mapping(value)) is not None:
+                self._add_columns(row, own)
             elif (found := self._scalar(value)) is not None:
                 row.columns[name] = found
 

@@ -100,6 +100,16 @@ def one(value: object, name: str) -> str | None:
     return found[0] if found else None
 
 
+def mapping(value: object) -> Mapping[str, object] | None:
+    """An object, or what a text spells out as one in JSON; None where it is something else."""
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return None
+    return value if isinstance(value, Mapping) else None
+
+
 def questions(value: object) -> list[QA]:
     """Questions with answers out of a list of {"question", "answers"}, or its JSON text.
 
@@ -108,7 +118,7 @@ def questions(value: object) -> list[QA]:
     """
     try:
         listed = json.loads(value or "[]") if isinstance(value, str) else value or []
-    except ValueError:
+    except (ValueError, RecursionError):
         listed = None
     if not isinstance(listed, list | tuple):
         raise ValueError(_QA_ALLOWED)

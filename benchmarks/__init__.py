@@ -1,0 +1,1 @@
+"""Speed and quality, measured: `make bench` runs all, `python -m benchmarks NAME ...` some."""

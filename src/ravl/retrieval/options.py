@@ -1,0 +1,59 @@
+"""How to search: the options, their defaults and their bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal, TypedDict, get_args
+
+from ravl.errors import QueryError
+from ravl.memory import Picture
+
+Mode = Literal["auto", "dense", "keyword", "fused"]
+Target = Literal["pictures", "texts"]
+
+MOST = 10_000  # hits a search may ask for
+
+
+class SearchOptions(TypedDict, total=False):
+    """Keywords of :meth:`ravl.retrieval.Retriever.search`, which explains each."""
+
+    image: Picture | str | None
+    like: str | None
+    weight: float
+    mode: Mode
+    target: Target
+    where: str | None
+    exclude: Collection[str]
+    min_score: float | None
+    diversity: float
+    collapse: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to search; see :meth:`Retriever.search`."""
+
+    k: int = 10
+    mode: Mode = "auto"
+    target: Target = "pictures"
+    where: str | None = None
+    exclude: Collection[str] = ()
+    min_score: float | None = None
+    diversity: float = 0.0
+    collapse: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.k, bool) or not isinstance(self.k, int) or not 1 <= self.k <= MOST:
+            raise QueryError(f"k is {self.k!r}; it must be a whole number from 1 to {MOST:,}.")
+        for name, value, allowed in (
+            ("mode", self.mode, get_args(Mode)), ("target", self.target, get_args(Target))
+        ):  # fmt: skip
+            if value not in allowed:
+                raise QueryError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}.")
+        if not 0 <= self.diversity <= 1:
+            raise QueryError(f"diversity is {self.diversity:g}; it must lie between 0 and 1.")
+        if self.target == "texts" and self.mode in ("keyword", "fused"):
+            raise QueryError(
+                "Texts are searched by meaning only; use mode dense, or search pictures."
+            )

@@ -1,0 +1,189 @@
+"""Folders of pictures: what is found, labels, side-car texts, links, tables of captions."""
+
+import os
+import sys
+
+import pytest
+
+from ravl.data import read
+from ravl.errors import DataError
+from tests.data.reading import ids, pictures, read_all, read_good, write
+
+
+def test_sorted_recursive_and_by_suffix(tmp_path):
+    pictures(tmp_path, "b.JPG", "a/z.png", "a/y.webp", "c.jfif", "d.avif", "e.tiff", "f.pgm")
+    write(tmp_path / "notes.md", "x")
+    write(tmp_path / "movie.mp4", "x")
+    examples = read_good(tmp_path)
+    assert ids(examples) == ["a/y.webp", "a/z.png", "b.JPG", "c.jfif", "d.avif", "e.tiff", "f.pgm"]
+    assert examples[0].picture == tmp_path.resolve() / "a/y.webp"
+    assert examples[0].source == f"{tmp_path.name}/a/y.webp"
+
+
+def test_total_is_known_before_reading(tmp_path):
+    assert read(pictures(tmp_path, "a.jpg", "b/c.jpg")).total == 2
+
+
+def test_hidden_files_and_leftovers_are_left_out(tmp_path):
+    pictures(tmp_path, "a.jpg", ".hidden.jpg", "._a.jpg", ".git/b.jpg", "__MACOSX/c.jpg")
+    write(tmp_path / "Thumbs.db", "x")
+    assert ids(read_good(tmp_path)) == ["a.jpg"]
+
+
+def test_empty_folder(tmp_path):
+    assert read_good(tmp_path) == []
+    assert read(tmp_path).total == 0
+
+
+def test_links_in_a_loop_end(tmp_path):
+    pictures(tmp_path, "a/b.jpg")
+    (tmp_path / "a/again").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "x.jpg").symlink_to(tmp_path / "y.jpg")
+    (tmp_path / "y.jpg").symlink_to(tmp_path / "x.jpg")
+    examples, rejected = read_all(tmp_path)
+    assert ids(examples) == ["a/b.jpg"]
+    assert [r.place for r in rejected] == [f"{tmp_path.name}/x.jpg", f"{tmp_path.name}/y.jpg"]
+    assert all("leads nowhere" in r.reason for r in rejected)
+
+
+@pytest.mark.parametrize("target", ["outside", "outside/secret.jpg", "."])
+def test_links_that_lead_outside(tmp_path, target):
+    pictures(tmp_path, "outside/secret.jpg", "shop/a.jpg")
+    (tmp_path / "shop/link.jpg").symlink_to(tmp_path / target)
+    examples, rejected = read_all(tmp_path / "shop")
+    assert ids(examples) == ["a.jpg"]
+    assert [r.place for r in rejected] == ["shop/link.jpg"]
+    assert "leads outside" in rejected[0].reason
+
+
+def test_link_to_a_picture_within(tmp_path):
+    pictures(tmp_path, "a.jpg")
+    (tmp_path / "b.jpg").symlink_to("a.jpg")
+    assert ids(read_good(tmp_path)) == ["a.jpg", "b.jpg"]
+
+
+def test_pipe_with_a_picture_name_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "a.jpg")
+    _, (rejected,) = read_all(tmp_path)
+    assert "pipe or a device" in rejected.reason
+
+
+def test_name_that_is_not_utf8(tmp_path):
+    (tmp_path / os.fsdecode(b"caf\xe9.jpg")).write_bytes(b"x")
+    examples, (rejected,) = read_all(pictures(tmp_path, "a.jpg"))
+    assert ids(examples) == ["a.jpg"]
+    assert "not UTF-8" in rejected.reason
+    assert rejected.place.encode().endswith(b"caf\\udce9.jpg")
+
+
+def test_folder_without_permission(tmp_path, monkeypatch):
+    pictures(tmp_path, "a.jpg", "locked/b.jpg")
+    scandir = os.scandir
+
+    def guarded(folder):
+        if "locked" in os.fspath(folder):
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    examples, (rejected,) = read_all(tmp_path)
+    assert ids(examples) == ["a.jpg"]
+    assert rejected.place == f"{tmp_path.name}/locked"
+    assert "cannot be read: Permission denied" in rejected.reason
+
+
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        (["cat/a.jpg", "dog/x/b.jpg"], ["cat", "dog"]),
+        (["cat/a.jpg", "cat/b.jpg"], [None, None]),  # one sub-folder is no set of classes
+        (["cat/a.jpg", "dog/b.jpg", "z.jpg"], [None, None, None]),
+        (["train/cat/a.jpg", "train/dog/b.jpg", "val/cat/c.jpg"], ["cat", "dog", "cat"]),
+        (["train/cat/a.jpg"], ["cat"]),
+        (["train/a.jpg", "test/b.jpg"], [None, None]),
+    ],
+)
+def test_labels_of_sub_folders_where_it_looks_so(tmp_path, names, labels):
+    assert [example.label for example in read_good(pictures(tmp_path, *names))] == labels
+
+
+def test_splits_become_a_column(tmp_path):
+    pictures(tmp_path, "train/cat/a.jpg", "test/dog/b.jpg")
+    assert [dict(e.columns) for e in read_good(tmp_path)] == [{"split": "test"}, {"split": "train"}]
+
+
+def test_labels_of_sub_folders_as_told(tmp_path):
+    pictures(tmp_path, "cat/a.jpg", "dog/b.jpg")
+    assert [e.label for e in read_good(tmp_path, folder_labels=False)] == [None, None]
+    pictures(tmp_path, "z.jpg")
+    assert [e.label for e in read_good(tmp_path, folder_labels=True)] == ["cat", "dog", None]
+
+
+def test_texts_beside_pictures(tmp_path):
+    pictures(tmp_path, "cat.jpg", "dog.jpg", "cow.jpg")
+    write(tmp_path / "cat.txt", b"\xef\xbb\xbfeine Katze\n")
+    write(tmp_path / "dog.jpg.txt", "ein Hund")
+    write(tmp_path / "cow.txt", "  \n")
+    assert [e.texts for e in read_good(tmp_path)] == [("eine Katze",), (), ("ein Hund",)]
+
+
+def test_text_beside_a_picture_that_is_not_utf8(tmp_path):
+    write(pictures(tmp_path, "cat.jpg") / "cat.txt", "café".encode("cp1252"))
+    (example,), (rejected,) = read_all(tmp_path)
+    assert example.texts == ()
+    assert rejected.place == f"{tmp_path.name}/cat.txt"
+    assert "byte 0xE9 at position 4" in rejected.reason
+
+
+def test_text_beside_a_picture_that_leads_outside(tmp_path):
+    write(tmp_path / "secret.txt", "secret")
+    pictures(tmp_path, "shop/cat.jpg")
+    (tmp_path / "shop/cat.txt").symlink_to(tmp_path / "secret.txt")
+    (example,), (rejected,) = read_all(tmp_path / "shop")
+    assert example.texts == ()
+    assert "leads outside" in rejected.reason
+
+
+def test_text_beside_a_picture_that_is_too_long(tmp_path):
+    write(pictures(tmp_path, "cat.jpg") / "cat.txt", "x" * 2_000_000)
+    (example,), (rejected,) = read_all(tmp_path)
+    assert example.texts == ()
+    assert "1,048,576 bytes" in rejected.reason
+
+
+def test_captions_come_first_then_the_other_pictures(tmp_path):
+    shop = pictures(tmp_path / "shop", "a.jpg", "b.jpg", "c.jpg")
+    table = write(tmp_path / "captions.csv", "image,caption\nb.jpg,a bee\n./b.jpg,a bug\nx.jpg,y\n")
+    examples, (rejected,) = read_all(shop, captions=table)
+    assert [(e.id, e.texts) for e in examples] == [
+        ("b.jpg", ("a bee", "a bug")),
+        ("a.jpg", ()),
+        ("c.jpg", ()),
+    ]
+    assert "'x.jpg' is not in" in rejected.reason
+
+
+def test_captions_with_ids_of_their_own(tmp_path):
+    shop = pictures(tmp_path / "shop", "cat/a.jpg", "dog/b.jpg")
+    write(shop / "cat/a.txt", "from the text beside")
+    table = write(tmp_path / "c.csv", "id,image,caption\nno 1,cat/a.jpg,from the table\n")
+    first, second = read_good(shop, captions=table)
+    assert (first.id, first.label) == ("no 1", "cat")
+    assert first.texts == ("from the table", "from the text beside")
+    assert (second.id, second.label) == ("dog/b.jpg", "dog")
+
+
+def test_captions_that_are_missing(tmp_path):
+    with pytest.raises(DataError, match="no table of captions"):
+        read(tmp_path, captions=tmp_path / "captions.csv")
+
+
+def test_folders_nested_deeper_than_python_calls(tmp_path):
+    pictures(tmp_path, "d/" * 300 + "a.jpg")
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(250)
+    try:
+        found = read_good(tmp_path)
+    finally:
+        sys.setrecursionlimit(limit)
+    assert len(found) == 1

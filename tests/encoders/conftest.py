@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from ravl.encoders import Encoder, load_encoder
+from tests.encoders import tiny
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Family -> the folder of a tiny model, made once; copy it before changing a file."""
+    return cache(lambda family: tiny.make(family, tmp_path_factory.mktemp(family) / "model"))
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tiny_folder: Callable[[str], Path]) -> Callable[[str], Encoder]:
+    """Family -> its encoder, loaded once."""
+    return cache(lambda family: load_encoder(f"hf:{tiny_folder(family)}"))
