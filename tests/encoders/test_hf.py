@@ -20,7 +20,7 @@ from PIL import Image
 from ravl.encoders import Encoder, load_encoder
 from ravl.encoders.base import normalise, probe_picture
 from ravl.encoders.hf import HFEncoder
-from ravl.encoders.hf_batches import LARGEST, fitting_batch, run_in_batches
+from ravl.encoders.hf_batches import LARGEST_ON_CPU, fitting_batch, run_in_batches
 from ravl.encoders.hf_files import missing_files
 from ravl.encoders.hf_patches import flat_patches, whole_picture
 from ravl.errors import EncoderError
@@ -95,7 +95,7 @@ def test_sizes(tiny_encoder: Callable[[str], Encoder]) -> None:
     encoder = tiny_encoder("clip")
     assert (encoder.dimension, encoder.feature_dimension) == (DIMENSION, DIMENSION)
     assert encoder.picture_size == SIDE
-    assert encoder.batch_size == LARGEST
+    assert encoder.batch_size == LARGEST_ON_CPU
     assert tiny_encoder("siglip").dimension == WIDTH
 
 
@@ -357,7 +357,7 @@ def test_the_batch_depends_on_model_and_memory(monkeypatch: pytest.MonkeyPatch) 
     cpu = torch.device("cpu")
     large = hf.SiglipVisionConfig(hidden_size=1152, intermediate_size=4304, num_attention_heads=16)
     monkeypatch.setattr("ravl.encoders.hf_batches._free_bytes", lambda _: 2 * 2**30)
-    assert fitting_batch(hf.CLIPVisionConfig(), 50, cpu) == LARGEST
+    assert fitting_batch(hf.CLIPVisionConfig(), 50, cpu) == LARGEST_ON_CPU
     assert 1 < fitting_batch(large, 729, cpu) < 16
     monkeypatch.setattr("ravl.encoders.hf_batches._free_bytes", lambda _: 1)
     assert fitting_batch(large, 729, cpu) == 1

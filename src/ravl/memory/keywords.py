@@ -12,6 +12,7 @@ import re
 import sqlite3
 
 from ravl.memory.row import Row
+from ravl.memory.top_k import Positions
 
 CJK = re.compile(
     r"[\u2e80-\u2fdf\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003134f]+"
@@ -57,7 +58,7 @@ def _pairs(run: str) -> list[str]:
 
 
 def search(
-    connection: sqlite3.Connection, query: str, k: int, allowed: list[int] | None = None
+    connection: sqlite3.Connection, query: str, k: int, allowed: Positions | None = None
 ) -> list[tuple[int, float]]:
     """Best rows by BM25 (Robertson & Zaragoza 2009): (row number, score), higher is better.
 
@@ -74,5 +75,5 @@ def search(
     # A word in a description counts as much as a label, more than one in a file's name.
     sql = f"""SELECT rowid, -bm25(keywords, 1, 1, 1, 1, 1, 0.5) AS score FROM keywords
               WHERE keywords MATCH ? {where} ORDER BY score DESC, rowid LIMIT ?"""
-    values = [expression, *([] if allowed is None else [json.dumps(allowed)]), k]
+    values = [expression, *([] if allowed is None else [json.dumps(allowed.tolist())]), k]
     return [(int(row), float(score)) for row, score in connection.execute(sql, values)]

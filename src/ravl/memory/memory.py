@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack, overload
 
+import numpy as np
 from PIL import Image
 
 from ravl.data import QA, Example, Rejected, Scalar, pictures, read
@@ -22,8 +23,9 @@ from ravl.memory.filters import compile_filter, matching_rows
 from ravl.memory.indexing import Indexer, IndexReport
 from ravl.memory.info import Info, describe
 from ravl.memory.row import Row
-from ravl.memory.spaces import Space, current_space, make_space, position
+from ravl.memory.spaces import Space, current_space, make_space, newest_change, position
 from ravl.memory.sqlite import Database
+from ravl.memory.top_k import Positions
 from ravl.memory.vectors import VectorCache, Vectors
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from ravl.retrieval.retriever import Many, One
 
 Picture = Path | bytes | Image.Image
+FILTERS_KEPT = 16
 
 
 class Memory:
@@ -53,6 +56,7 @@ class Memory:
         self._encoder = encoder
         self._checked: int | None = None  # the space that the encoder was checked against
         self._given = encoder is not None
+        self._filters: dict[str, tuple[int, Positions]] = {}  # answers, and at which change
         self._lock = threading.RLock()
 
     @classmethod
@@ -130,11 +134,12 @@ class Memory:
             EncoderError: it cannot be loaded.
             EncoderMismatchError: what is loaded under its name computes something else.
         """
-        space = current_space(self.database.connection)
+        connection = self.database.connection
         with self._lock:
-            if self._encoder is None or (self._checked != space.number and not self._given):
-                self._encoder = load_encoder(space.fingerprint.spec)
-            if self._checked != space.number:
+            if self._encoder is None or self._checked != position(connection)[0]:
+                space = current_space(connection)
+                if self._encoder is None or not self._given:
+                    self._encoder = load_encoder(space.fingerprint.spec)
                 self.check_encoder(self._encoder, space)
                 self._checked = space.number
             return self._encoder
@@ -387,10 +392,25 @@ class Memory:
         with self.snapshot() as connection:
             return cache.read(connection, *position(connection))
 
-    def matching(self, where: str) -> list[int]:
-        """Numbers of the rows that a filter lets through, ascending."""
-        connection = self.database.connection
-        return matching_rows(connection, where, store.column_names(connection))
+    def matching(self, where: str) -> Positions:
+        """Numbers of the rows that a filter lets through, ascending, (m,).
+
+        The last few filters' answers are kept until a row changes: pages of results, and servers,
+        ask the same filter again and again.
+        """
+        with self.snapshot() as connection:
+            change = newest_change(connection)
+            with self._lock:
+                known = self._filters.get(where)
+            if known is None or known[0] != change:
+                rows = matching_rows(connection, where, store.column_names(connection))
+                known = change, np.array(rows, np.int64)
+                with self._lock:
+                    self._filters.pop(where, None)
+                    self._filters[where] = known
+                    while len(self._filters) > FILTERS_KEPT:
+                        self._filters.pop(next(iter(self._filters)))
+            return known[1]
 
     @contextmanager
     def snapshot(self) -> Iterator[Any]:

@@ -9,7 +9,7 @@ from ravl.encoders.base import Array
 
 Positions = NDArray[np.int64]
 
-ROWS = 32768  # of the matrix per block: the scores of a block stay in the processor's cache
+ROWS = 16384  # of the matrix per block: its scores stay in the processor's cache
 HALF_ROWS = 8192  # the same for float16, whose blocks are widened to float32 first
 QUERIES = 128  # per block
 GROUP = 64  # scores of which only the largest is looked at first

@@ -43,8 +43,12 @@ class Vectors:
         return self.keys >> self.bits
 
     def positions(self, rows: Sequence[int] | Positions) -> Positions:
-        """Where the vectors of these rows stand in the matrix, ascending."""
-        return np.flatnonzero(np.isin(self.rows, rows, kind="sort" if self.bits else None))
+        """Where the vectors of these rows (ascending) stand in the matrix, ascending."""
+        if self.bits:
+            return np.flatnonzero(np.isin(self.rows, rows))
+        wanted = np.asarray(rows, np.int64)
+        places = np.minimum(np.searchsorted(self.keys, wanted), max(0, len(self.keys) - 1))
+        return places[self.keys[places] == wanted] if len(self.keys) else places
 
 
 class VectorCache:

@@ -63,14 +63,13 @@ def embed_queries(memory: Memory, queries: Sequence[Query], vectors: Vectors) ->
     seen = [q for q in queries if q.pictured]
     of_text = iter(encoder.embed_texts(texts))
     of_picture = iter(_embed_pictures(memory, encoder, seen))
-    sample = vectors.matrix[:: max(1, len(vectors.matrix) // SAMPLE)].astype(np.float32)
     out = np.zeros((len(queries), encoder.dimension), np.float32)
     for i, query in enumerate(queries):
         text = next(of_text) if query.text is not None else None
         picture = next(of_picture) if query.pictured else None
         if text is not None and picture is not None:
-            out[i] = query.weight * text / _spread(sample, text)
-            out[i] += (1 - query.weight) * picture / _spread(sample, picture)
+            out[i] = query.weight * text / _spread(vectors, text)
+            out[i] += (1 - query.weight) * picture / _spread(vectors, picture)
         else:
             out[i] = text if text is not None else picture
     return normalise(out)
@@ -103,5 +102,7 @@ def _vector_of(memory: Memory, id: str) -> Array:
     return vector
 
 
-def _spread(sample: Array, vector: Array) -> float:
+def _spread(vectors: Vectors, vector: Array) -> float:
+    """Standard deviation of a query's scores over (a sample of) the memory."""
+    sample = vectors.matrix[:: max(1, len(vectors.matrix) // SAMPLE)].astype(np.float32)
     return max(float(np.std(sample @ vector)), 1e-6) if len(sample) > 1 else 1.0

@@ -98,10 +98,10 @@ class Retriever:
             depth = options.k * (DIVERSE_POOL if options.diversity else 1) + spare
             while True:
                 answers = [search.pick(q, found) for q, found in search.candidates(depth)]
-                # Collapsing near-duplicates can use up a whole ranking; then look deeper.
-                if depth >= search.size or all(len(hits) == options.k for hits in answers):
+                if not options.collapse or all(len(hits) == options.k for hits in answers):
                     return answers
-                if not options.collapse:
+                # Collapsing near-duplicates can use up a whole ranking; then look deeper.
+                if depth >= search.size():
                     return answers
                 depth *= 4
 
@@ -119,12 +119,15 @@ class _Search:
             row.number
             for row in store.find_rows(self._connection, options.exclude, memory.folder).values()
         }
-        self.size = memory.count()
         if options.mode != "keyword":
             kind = "vectors" if options.target == "pictures" else "text_vectors"
             self._vectors = memory.vectors(kind)
             self._embedded = embed_queries(memory, queries, self._vectors)
-            self.size = max(self.size, len(self._vectors.keys))
+
+    def size(self) -> int:
+        """More candidates than this there cannot be."""
+        texts = len(self._vectors.keys) if self._options.target == "texts" else 0
+        return max(texts, self._memory.count())
 
     def candidates(self, depth: int) -> list[tuple[Query, list[Ranked]]]:
         """At least ``depth`` candidates for each query, best first, or all that there are."""

@@ -1,0 +1,165 @@
+"""A sample set that ravl draws itself, for machines where none can be fetched.
+
+126 small scenes with captions in English and Chinese; the same ones on every machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+from random import Random
+
+from PIL import Image, ImageDraw
+
+from ravl.data import Example, Scalar
+from ravl.demo.objects import COLOURS, KINDS, Kind
+from ravl.demo.pen import Pen, shade
+from ravl.demo.places import HORIZON, PLACES, paint
+
+NAME = "Drawn scenes"
+LICENCE = "ravl has drawn the pictures itself; they are as free as ravl."
+WIDTH, HEIGHT = 400, 300
+FINER = 3  # drawn at so many times the size and scaled down, for smooth edges
+SEED = 7
+EACH = 9  # scenes of a kind
+NUMBERS = {1: ("A", "一"), 2: ("Two", "两"), 3: ("Three", "三")}
+SIZES = {"": ("", "", 1.0), "big": ("big ", "大", 1.3), "small": ("small ", "小", 0.62)}
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What is in a picture.
+
+    Args:
+        name: of its file, without suffix; its id.
+        kind: of the thing that it shows.
+        colour: of this thing, a name in COLOURS.
+        place: a name in PLACES.
+        count: how many of them.
+        size: a name in SIZES.
+        other: another thing to the right, and its colour.
+    """
+
+    name: str
+    kind: Kind
+    colour: str
+    place: str
+    count: int = 1
+    size: str = ""
+    other: tuple[Kind, str] | None = None
+
+
+def draw(folder: Path, limit: int | None = None) -> Iterator[Example]:
+    """Draw the scenes into a folder, those that are not there yet, and yield each with its texts.
+
+    Args:
+        folder: for the pictures, made if need be.
+        limit: draw only so many.
+    """
+    for scene in plan()[:limit]:
+        path = folder / f"{scene.name}.png"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            half = path.with_suffix(".part")
+            render(scene).save(half, "PNG")
+            half.replace(path)
+        yield example(scene, path)
+
+
+def plan() -> list[Scene]:
+    """All scenes; any beginning of the list has all kinds about equally often."""
+    random = Random(SEED)  # noqa: S311 (no secret, but the same pictures everywhere)
+    choices = {kind.name: (cycle(kind.colours), cycle(kind.places)) for kind in KINDS}
+    return [
+        _scene(kind, number, choices[kind.name], random)
+        for number in range(1, EACH + 1)
+        for kind in KINDS
+    ]
+
+
+def example(scene: Scene, path: Path) -> Example:
+    """A scene with what is to be known of it."""
+    tags = (scene.kind.name, *((scene.other[0].name,) if scene.other else ()))
+    columns: dict[str, Scalar] = {"colour": scene.colour, "count": scene.count}
+    return Example(
+        scene.name, path, captions(scene), scene.kind.name, tags, columns=columns, source=NAME
+    )
+
+
+def captions(scene: Scene) -> tuple[str, str]:
+    """What a scene shows, in English and in Chinese."""
+    place = PLACES[scene.place]
+    thing, chinese = _thing(scene.kind, scene.colour, scene.count, scene.size)
+    if scene.other is None:
+        return f"{thing} {place.english}.", f"{place.chinese}有{chinese}。"
+    right, right_chinese = _thing(*scene.other, 1, "")
+    return (
+        f"{thing} on the left and {right.lower()} on the right, {place.english}.",
+        f"{place.chinese}，左边是{chinese}，右边是{right_chinese}。",
+    )
+
+
+def render(scene: Scene) -> Image.Image:
+    """The picture of a scene."""
+    random = Random(f"{SEED} {scene.name}")  # noqa: S311
+    size = WIDTH * FINER, HEIGHT * FINER
+    picture = paint(scene.place, size, random)
+    pen_for = ImageDraw.Draw(picture)
+    things = [(scene.kind, scene.colour)] * scene.count
+    if scene.other is not None:
+        things.append(scene.other)
+    scale = SIZES[scene.size][2] * (1.0, 0.8, 0.62)[len(things) - 1]
+    for i, (kind, colour) in enumerate(things):
+        middle = (i + 0.5) / len(things) + random.uniform(-0.04, 0.04)
+        height = min(kind.size * scale, 0.85 / len(things) * WIDTH / HEIGHT / kind.width)
+        _place_thing(pen_for, scene, kind, colour, middle, height, random)
+    return picture.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
+
+
+def _scene(
+    kind: Kind, number: int, choices: tuple[Iterator[str], Iterator[str]], random: Random
+) -> Scene:
+    """The n-th scene of a kind: five with one thing, two with several, two with another kind."""
+    colour, place = next(choices[0]), next(choices[1])
+    slug = kind.name.replace(" ", "-")
+    name = f"{slug}/{colour}-{number}"
+    if number in (6, 7):
+        return Scene(name, kind, colour, place, count=number - 4)
+    if number > 7:
+        others = [k for k in KINDS if k is not kind and place in k.places]
+        if others:
+            other = random.choice(others)
+            return Scene(name, kind, colour, place, other=(other, random.choice(other.colours)))
+    return Scene(name, kind, colour, place, size=random.choice(list(SIZES)))
+
+
+def _thing(kind: Kind, colour: str, count: int, size: str) -> tuple[str, str]:
+    """For example "Two big red apples" and 两个红色的大苹果."""
+    number, number_chinese = NUMBERS[count]
+    adjective, adjective_chinese, _ = SIZES[size]
+    if count == 1 and (adjective or colour)[0] in "aeiou":
+        number = "An"
+    measure, noun = kind.chinese.split()
+    return (
+        f"{number} {adjective}{colour} {kind.name if count == 1 else kind.plural}",
+        f"{number_chinese}{measure}{COLOURS[colour][1]}的{adjective_chinese}{noun}",
+    )
+
+
+def _place_thing(
+    draw: ImageDraw.ImageDraw, scene: Scene, kind: Kind, colour: str, middle: float, height: float,
+    random: Random,
+) -> None:  # fmt: skip
+    ground = PLACES[scene.place].ground
+    if ground is None:
+        foot = 0.5 + height / 2 + random.uniform(-0.06, 0.06)
+    else:
+        foot = max(HORIZON + 0.08, 0.5 + height / 2) + random.uniform(0.02, 0.08)
+    pen = Pen(
+        draw, middle * WIDTH * FINER, min(foot, 0.95) * HEIGHT * FINER, height * HEIGHT * FINER
+    )
+    if ground is not None and scene.place not in ("sea", "sunset"):
+        pen.ellipse((0.03, 0), 0.5 * kind.width, 0.05, shade(ground, -0.16))
+    kind.draw(pen, COLOURS[colour][0])
