@@ -1,9 +1,10 @@
 """Exact search against a plain NumPy matmul + argpartition on the same matrix.
 
 `ratio` is the time of `memory.search` (dense, k = 10, from query vector to hits with their rows)
-over that of NumPy; the aim is 1.2 or less. `filter` lets 5 % of the rows through, `new` when it is asked for the first time,
-`again` afterwards; NumPy only scores these rows, whose positions it is given. `first search` is opening the file, reading all vectors and one search in a new
-process; `extra memory` is that process's growth over the matrix's own size.
+over that of NumPy; the aim is 1.2 or less. A filter lets 5 % of the rows through, `new` when it is
+asked for the first time, `again` afterwards; NumPy scores only these rows, whose positions it is
+given. `first search` is opening the file, reading all vectors and one search in a new process;
+`extra memory` is that process's growth over the matrix's own size.
 """
 
 from __future__ import annotations

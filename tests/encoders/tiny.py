@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,12 @@ def make(family: str, folder: Path) -> Path:
         torch.manual_seed(1)
         FAMILIES[family](folder)
     return folder
+
+
+def edit(folder: Path, file: str, **changes: object) -> None:
+    """Change fields of a JSON file of a model."""
+    data = json.loads((folder / file).read_text())
+    (folder / file).write_text(json.dumps({**data, **changes}))
 
 
 def _letters(inputs: list[str]) -> Any:

@@ -114,7 +114,8 @@ def reembed(memory: Path, encoder: str, quiet: bool, as_json: bool) -> None:
             click.echo(f"{memory} already has the vectors of {encoder}.")
         elif not quiet:
             click.echo(
-                f"{report.rows:,} rows embedded with {encoder}, {report.reused:,} from kept features."
+                f"{report.rows:,} rows embedded with {encoder}, "
+                f"{report.reused:,} of them from kept features."
             )
             _problems(len(report.rejected), [(r.place, r.reason) for r in report.rejected])
 

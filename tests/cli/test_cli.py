@@ -1,0 +1,216 @@
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ravl.cli import cli, main
+from tests.helpers import draw, make_pictures
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command as the shell would: exit code, output, errors."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main([str(a) for a in arguments])
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory) -> Path:
+    """A folder with pictures, a table about them, and a memory made from both."""
+    folder = tmp_path_factory.mktemp("shop")
+    paths = make_pictures(folder / "photos", 8)
+    lines = ["image,caption,label,price,tags"]
+    lines += [f"{p.name},a {p.name[:-8]} thing,{p.name[:-8]},{i},new;t{i}" for i, p in enumerate(paths)]
+    (folder / "captions.csv").write_text("\n".join([*lines, "gone.png,x,y,1,z"]) + "\n")
+    with pytest.raises(SystemExit) as ended:
+        main(["index", str(folder / "photos"), "-m", str(folder / "shop.ravl"),
+              "--captions", str(folder / "captions.csv"), "-q"])  # fmt: skip
+    assert not ended.value.code
+    return folder
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from ravl.cli import cli; "
+        "print([m for m in ('numpy', 'torch', 'PIL', 'rich', 'sqlite3', 'onnxruntime') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", [None, *cli.commands])
+def test_every_command_and_option_has_help(run, name):
+    code, out, _ = run(*([name] if name else []), "--help")
+    assert code == 0
+    command = cli.commands[name] if name else cli
+    assert command.help
+    for parameter in command.params:
+        if parameter.param_type_name == "option" and parameter.name != "help":
+            assert getattr(parameter, "help", None), f"{name}: {parameter.name} has no help"
+
+
+def test_every_command_is_in_the_readme():
+    for readme in ("README.md", "README.zh-CN.md"):
+        text = (ROOT / readme).read_text("utf-8")
+        for name in cli.commands:
+            assert re.search(rf"ravl {name}\b", text), f"{readme} does not mention `ravl {name}`"
+
+
+def test_index_says_what_it_did(run, tmp_path):
+    make_pictures(tmp_path / "photos", 3)
+    (tmp_path / "photos" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not a whole picture")
+    command = ("index", tmp_path / "photos", "--memory", tmp_path / "m.ravl")
+    code, out, err = run(*command, "--dry-run")
+    assert code == 0
+    assert "Would have added 3" in out
+    assert not (tmp_path / "m.ravl").exists()
+    code, out, err = run(*command)
+    assert code == 0
+    assert "Added 3, updated 0, unchanged 0, set aside 1" in out
+    assert "now has 3 rows" in out
+    assert "broken.jpg" in err
+    code, out, err = run(*command, "--json")
+    report = json.loads(out)
+    assert (report["unchanged"], report["set_aside"], report["rows"]) == (3, 1, 3)
+    assert run(*command, "--quiet") == (0, "", "")
+    code, out, _ = run("info", tmp_path / "m.ravl", "--quarantine")
+    assert "broken.jpg" in out
+
+
+def test_near_duplicates_are_reported(run, tmp_path):
+    (tmp_path / "photos").mkdir()
+    picture = draw(1, "red", (320, 240))
+    picture.save(tmp_path / "photos" / "a.png")
+    picture.resize((200, 150)).save(tmp_path / "photos" / "b.jpg")
+    _, out, _ = run("index", tmp_path / "photos", "-m", tmp_path / "m.ravl")
+    assert "1 near-duplicates in 1 groups" in out
+    assert "a.png  =  b.jpg" in out
+
+
+def test_search(run, shop):
+    code, out, _ = run("search", shop / "shop.ravl", "a red thing", "-k", 2)
+    assert code == 0
+    rank, score, id, text, label = out.splitlines()[0].split("\t")
+    assert (rank, id, text, label) == ("1", "red_000.png", "a red thing", "red")
+    code, out, _ = run("search", shop / "shop.ravl", "thing", "--where", "price < 2", "--json")
+    assert {hit["id"] for hit in json.loads(out)} == {"red_000.png", "green_001.png"}
+    _, out, _ = run("search", shop / "shop.ravl", "--image", shop / "photos" / "blue_002.png", "-k", 1)
+    assert "blue_002.png" in out
+    _, out, _ = run("search", shop / "shop.ravl", "--like", "blue_002.png", "--target", "texts", "-k", 1)
+    assert out.count("\n") == 1
+    code, out, err = run("search", shop / "shop.ravl", "zzz", "--mode", "keyword")
+    assert (code, out, err.strip()) == (0, "", "Nothing found.")
+
+
+def test_search_page(run, shop, tmp_path):
+    page = tmp_path / "page.html"
+    _, out, _ = run("search", shop / "shop.ravl", "a red thing", "-k", 3, "--html", page)
+    assert "3 hits in" in out
+    text = page.read_text("utf-8")
+    assert text.count('src="data:image/jpeg;base64,') == 3
+    assert "a red thing" in text
+    assert not re.search(r"https?://|<script", text)
+
+
+def test_info_list_get(run, shop):
+    _, out, _ = run("info", shop / "shop.ravl")
+    assert "rows\t8" in out
+    assert "builtin" in out
+    _, out, _ = run("info", shop / "shop.ravl", "--json")
+    assert json.loads(out)["columns"] == ["price"]
+    _, out, _ = run("info", shop / "shop.ravl", "--quarantine")
+    assert "gone.png" in out
+    _, out, _ = run("list", shop / "shop.ravl", "--where", 'tags has "t3"')
+    assert out == "yellow_003.png\tyellow\ta yellow thing\tnew, t3\n"
+    assert run("list", shop / "shop.ravl", "--count")[1] == "8\n"
+    assert len(json.loads(run("list", shop / "shop.ravl", "--limit", 3, "--json")[1])) == 3
+    row = json.loads(run("get", shop / "shop.ravl", "red_000.png")[1])
+    assert row["columns"] == {"price": 0}
+    assert row["texts"] == ["a red thing"]
+
+
+def test_update_delete_log(run, tmp_path):
+    file = tmp_path / "m.ravl"
+    make_pictures(tmp_path / "photos", 4)
+    run("index", tmp_path / "photos", "-m", file, "-q")
+    _, out, _ = run("update", file, "red_000.png", "--label", "x", "--text", "a", "--text", "b",
+                    "--tag", "t", "--set", "price=3.5", "--set", "name=007")  # fmt: skip
+    row = json.loads(out)
+    assert (row["label"], row["texts"], row["tags"]) == ("x", ["a", "b"], ["t"])
+    assert row["columns"] == {"price": 3.5, "name": "007"}
+    assert run("update", file, "red_000.png", "--set", "price")[0] == 2
+    assert run("delete", file, "red_000.png")[1] == "Deleted 1 rows.\n"
+    assert run("delete", file, "--where", 'id contains "green"', "--yes")[1] == "Deleted 1 rows.\n"
+    _, out, _ = run("log", file)
+    assert len(out.splitlines()) == 4
+    assert "delete green_001.png" in out.splitlines()[0]
+    assert len(json.loads(run("log", file, "red_000.png", "--json")[1])) == 3
+
+
+@pytest.mark.parametrize("format", ["jsonl", "parquet"])
+def test_export_import_merge(run, shop, tmp_path, format):
+    code, out, _ = run("export", shop / "shop.ravl", tmp_path / "out", "--format", format)
+    assert code == 0
+    assert "8 rows in" in out
+    code, out, _ = run("import", tmp_path / "new.ravl", tmp_path / "out")
+    assert code == 0
+    assert "now has 8 rows" in out
+    _, out, _ = run("merge", tmp_path / "new.ravl", shop / "shop.ravl")
+    assert "added 0" in out.lower()
+    assert "now has 8 rows" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("search", "no.ravl", "x"), "There is no memory at no.ravl. Make one with"),
+        (("search", "SHOP", "x", "--where", "prize < 3"), "There is no column 'prize'"),
+        (("search", "SHOP"), "The query is empty"),
+        (("search", "SHOP", "x", "-k", "0"), "k is 0"),
+        (("search", "SHOP", "--image", "no.png"), "no.png"),
+        (("get", "SHOP", "nothing"), "There is no row 'nothing'"),
+        (("index", "no-folder", "-m", "new.ravl"), "no-folder"),
+        (("index", "SHOP", "-m", "SHOP", "--encoder", "magic"), "There is no encoder 'magic'"),
+        (("reembed", "SHOP", "--encoder", "hf:/no/such/folder"), "/no/such/folder"),
+        (("export", "SHOP", "PHOTOS"), "not an empty folder"),
+        (("delete", "SHOP"), "Say which rows"),
+    ],
+)
+def test_errors_are_one_sentence(run, shop, monkeypatch, tmp_path, arguments, says):
+    monkeypatch.chdir(tmp_path)
+    places = {"SHOP": str(shop / "shop.ravl"), "PHOTOS": str(shop / "photos")}
+    code, out, err = run(*(places.get(a, a) for a in arguments))
+    assert code != 0
+    assert out == ""
+    assert says in err
+    assert "Traceback" not in err
+    assert len(err.splitlines()) <= 3
+
+
+def test_control_characters_do_not_reach_the_terminal(run, tmp_path):
+    make_pictures(tmp_path / "photos", 1)
+    file = tmp_path / "m.ravl"
+    run("index", tmp_path / "photos", "-m", file, "-q")
+    run("update", file, "red_000.png", "--text", "evil \x1b[31m\nline\ttab")
+    _, out, _ = run("search", file, "evil")
+    assert "\x1b" not in out
+    assert out.count("\n") == 1
+
+
+def test_a_closed_pipe_is_no_error(shop):
+    command = f"{sys.executable} -c 'from ravl.cli import main; main()' list {shop}/shop.ravl | true"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=ROOT)
+    assert "Traceback" not in done.stderr
