@@ -33,7 +33,9 @@ def shop(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("shop")
     paths = make_pictures(folder / "photos", 8)
     lines = ["image,caption,label,price,tags"]
-    lines += [f"{p.name},a {p.name[:-8]} thing,{p.name[:-8]},{i},new;t{i}" for i, p in enumerate(paths)]
+    lines += [
+        f"{p.name},a {p.name[:-8]} thing,{p.name[:-8]},{i},new;t{i}" for i, p in enumerate(paths)
+    ]
     (folder / "captions.csv").write_text("\n".join([*lines, "gone.png,x,y,1,z"]) + "\n")
     with pytest.raises(SystemExit) as ended:
         main(["index", str(folder / "photos"), "-m", str(folder / "shop.ravl"),
@@ -107,9 +109,13 @@ def test_search(run, shop):
     assert (rank, id, text, label) == ("1", "red_000.png", "a red thing", "red")
     code, out, _ = run("search", shop / "shop.ravl", "thing", "--where", "price < 2", "--json")
     assert {hit["id"] for hit in json.loads(out)} == {"red_000.png", "green_001.png"}
-    _, out, _ = run("search", shop / "shop.ravl", "--image", shop / "photos" / "blue_002.png", "-k", 1)
+    _, out, _ = run(
+        "search", shop / "shop.ravl", "--image", shop / "photos" / "blue_002.png", "-k", 1
+    )
     assert "blue_002.png" in out
-    _, out, _ = run("search", shop / "shop.ravl", "--like", "blue_002.png", "--target", "texts", "-k", 1)
+    _, out, _ = run(
+        "search", shop / "shop.ravl", "--like", "blue_002.png", "--target", "texts", "-k", 1
+    )
     assert out.count("\n") == 1
     code, out, err = run("search", shop / "shop.ravl", "zzz", "--mode", "keyword")
     assert (code, out, err.strip()) == (0, "", "Nothing found.")
@@ -211,6 +217,8 @@ def test_control_characters_do_not_reach_the_terminal(run, tmp_path):
 
 
 def test_a_closed_pipe_is_no_error(shop):
-    command = f"{sys.executable} -c 'from ravl.cli import main; main()' list {shop}/shop.ravl | true"
+    command = (
+        f"{sys.executable} -c 'from ravl.cli import main; main()' list {shop}/shop.ravl | true"
+    )
     done = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=ROOT)
     assert "Traceback" not in done.stderr

@@ -36,7 +36,9 @@ def test_tsv_is_separated_by_tabs_only(folder):
 def test_line_ends(folder, end):
     text = end.join(["image,caption", 'a.jpg,"two', 'lines"', "", "b.jpg,x", ""])
     first, second = read_good(table(folder, text))
-    assert first.texts == (f"two{end}lines".replace("\r", "\n") if end == "\r" else f"two{end}lines",)
+    assert first.texts == (
+        f"two{end}lines".replace("\r", "\n") if end == "\r" else f"two{end}lines",
+    )
     assert second.texts == ("x",)
 
 

@@ -81,6 +81,8 @@ def test_web_address(shop):
         Root(shop).find("https://example.org/a.jpg")
 
 
-@pytest.mark.parametrize("written", ["a/b.jpg", "./a/b.jpg", "a//b.jpg", "a\\b.jpg", "a/c/../b.jpg"])
+@pytest.mark.parametrize(
+    "written", ["a/b.jpg", "./a/b.jpg", "a//b.jpg", "a\\b.jpg", "a/c/../b.jpg"]
+)
 def test_one_form_for_all_ways_of_writing(written):
     assert normal(written) == "a/b.jpg"

@@ -132,7 +132,9 @@ def test_pictures_that_cannot_be_had(folder):
     examples, rejected = read_all(write(folder / "t.csv", table.replace("..", str(outside.parent))))
     assert ids(examples) == ["a.jpg"]
     assert [r.place for r in rejected] == ["t.csv, line 3", "t.csv, line 4", "t.csv, line 5"]
-    for found, expected in zip(rejected, ["is not in", "leads outside", "web address"], strict=True):
+    for found, expected in zip(
+        rejected, ["is not in", "leads outside", "web address"], strict=True
+    ):
         assert expected in found.reason
     assert all("--root" in r.reason for r in rejected[:2])
 

@@ -57,12 +57,16 @@ def test_contradictions_are_told_once_a_field():
     _, (*told, found) = join(*rows)
     assert (found.label, found.columns) == ("x", {"n": 1, "m": 5})
     assert told == [
-        Rejected("t.csv, line 4", "the id 'a' has n 1 in line 3 and 2 in line 4; the first is kept"),
+        Rejected(
+            "t.csv, line 4", "the id 'a' has n 1 in line 3 and 2 in line 4; the first is kept"
+        ),
         Rejected(
             "t.csv, line 9",
             "the id 'a' has label 'x' in line 3 and 'y' in line 9; the first is kept",
         ),
-        Rejected("t.csv, line 9", "the id 'a' has m 5 in line 4 and 6 in line 9; the first is kept"),
+        Rejected(
+            "t.csv, line 9", "the id 'a' has m 5 in line 4 and 6 in line 9; the first is kept"
+        ),
     ]
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ravl.retrieval.ranking import diversify, fuse, ranking
+from ravl.retrieval.ranking import diversify, fuse, ranking, telling
 
 
 def test_ranking_keeps_the_first_of_doubles():
@@ -42,3 +42,19 @@ def test_diversify():
     assert [r.key for r in diversify(candidates, vectors, 2, 0.5)] == [1, 3]
     assert [r.key for r in diversify(candidates, {}, 3, 0.5)] == [1, 2, 3]
     assert diversify([], {}, 3, 0.5) == []
+
+
+def test_words_that_all_rows_have_are_not_telling():
+    found = ranking("keywords", [1, 2, 3], [1.6, 0.1, 2e-6])
+    assert [c.key for c in telling(found)] == [1, 2]
+    assert telling([]) == []
+
+
+def test_a_ranking_counts_by_its_weight():
+    rankings = {
+        "pictures": ranking("pictures", [1, 2], [2, 1]),
+        "words": ranking("words", [2], [1]),
+    }
+    assert [c.key for c in fuse(rankings)] == [2, 1]
+    assert [c.key for c in fuse(rankings, {"words": 0.001})] == [1, 2]
+    assert fuse(rankings, {"words": 0.5})[0].score <= 1

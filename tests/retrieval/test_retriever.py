@@ -262,3 +262,19 @@ def test_prints_and_converts(memory):
     assert record["label"] == "red"
     assert Path(record["picture"]).is_file()
     assert str(memory.search("x", min_score=9.0)) == "nothing found"
+
+
+def test_beside_a_picture_the_words_count_by_their_weight(memory):
+    alone = ids(memory.search(like="red_000.png", k=5))
+    assert ids(memory.search("blue", like="red_000.png", weight=0, k=5)) == alone
+    mixed = memory.search("blue", like="red_000.png", weight=1, k=5)
+    assert ids(mixed) == ids(memory.search("blue", exclude=["red_000.png"], k=5))
+
+
+def test_a_language_that_the_encoder_does_not_read_is_left_to_the_words(memory, monkeypatch):
+    memory.update("red_000.png", texts=["一只猫"])
+    monkeypatch.setattr(ColourEncoder, "reads", lambda self, text: text.isascii())
+    hits = memory.search("猫", k=5)
+    assert ids(hits) == ["red_000.png"]
+    assert set(hits[0].by) == {"keywords"}
+    assert len(memory.search("狗", k=5)) == 5  # no words either: better a guess than nothing

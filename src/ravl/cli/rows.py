@@ -153,12 +153,12 @@ def log(memory: Path, id: str | None, limit: int, as_json: bool) -> None:
 
 
 def _assignment(text: str) -> tuple[str, Any]:
-    from ravl.data.readers.values import scalar
+    from ravl.data.readers.values import infer
 
     name, sign, value = text.partition("=")
     if not sign or not name:
         raise click.BadParameter(f"{text!r} is not of the form NAME=VALUE.", param_hint="--set")
-    return name, scalar(value)
+    return name, infer(value)
 
 
 COMMANDS = (info, list_, get, update, delete, log)

@@ -22,7 +22,7 @@ def demo(pictures: Path | None, out: Path) -> None:
     """Show what ravl does, on real pictures, in a minute or two."""
     from ravl.demo import run
 
-    run(pictures, out)
+    run(pictures, out, click.echo)
 
 
 COMMANDS = (demo,)

@@ -61,6 +61,10 @@ class Encoder(ABC):
     def embed_texts(self, texts: Sequence[str]) -> Array:
         """Texts (n) -> vectors of the shared space (n, d), L2-normalised. Long texts are cut."""
 
+    def reads(self, text: str) -> bool:  # noqa: ARG002 (for those that override it)
+        """False for a text in a language that it surely does not know; then words must do."""
+        return True
+
     def embed_pictures(self, pictures: Sequence[Image.Image]) -> Array:
         """RGB pictures (n) -> vectors of the shared space (n, d), L2-normalised."""
         if not pictures:

@@ -23,6 +23,7 @@ from ravl.encoders.base import Array, Encoder, normalise
 from ravl.encoders.builtin_parts import MAX_TOKENS, VISUAL, parts_folder
 
 TEXT_BATCH = 32
+LAST_LATIN = "\u024f"  # the end of Latin Extended-B
 SEMANTIC = 384  # dimensions of MiniLM's space
 # Share of the semantic half in a picture's norm; 0.1 gave the best picture -> picture precision on
 # three real sets and cannot change text -> picture ranks (benchmarks/results/encoders.md).
@@ -88,6 +89,11 @@ class BuiltinEncoder(Encoder):
         if texts:
             vectors[:, :SEMANTIC] = normalise(self._text_network.embed(texts) - self._centre)
         return vectors
+
+    def reads(self, text: str) -> bool:
+        """True if at least half of the letters are Latin: MiniLM was trained on English."""
+        letters = [c for c in text if c.isalpha()]
+        return 2 * sum(c <= LAST_LATIN for c in letters) >= len(letters)
 
     def _look(self, prepared: Sequence[Array], output: str, shape: tuple[int, ...]) -> Array:
         batches = range(0, len(prepared), self.batch_size)

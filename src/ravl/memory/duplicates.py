@@ -11,10 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ravl.encoders.base import Array
 from ravl.memory.spaces import current_space, newest_change, read_vectors
 
-MOST_BITS = 6  # of 64 in which perceptual hashes may differ
-LEAST_COSINE = 0.95  # of the vectors
+# The likeness that vectors must have, by the bits of 64 in which the perceptual hashes differ. A
+# photograph at half its size differs in 0 to 2 bits, but its vectors may be as unlike as 0.53; the
+# drawings of a series (playing cards, road signs) reach 6 bits and 0.9 though they differ.
+LEAST_LIKENESS = (0.5, 0.5, 0.5, 0.75, 0.75, 0.95, 0.95)
+MOST_BITS = len(LEAST_LIKENESS) - 1
+SAMPLE = 256  # vectors from which the likeness of unrelated pictures is estimated
+MOST_CANDIDATES = 32  # per row; ten thousand blank pages must not make fifty million pairs
 BLOCK = 64  # new rows compared with all others at a time
 
 
@@ -78,22 +84,37 @@ def _alike(
     space = current_space(connection).number
     rows = np.array([row for row, _, _ in records], np.int64)
     hashes = np.array([phash for _, phash, _ in records], np.int64)
-    fresh = set(new)
-    pairs = []
+    fresh = np.isin(rows, new)
+    pairs: list[tuple[int, int, int]] = []
     for start in range(0, len(new), BLOCK):
         some = np.array(new[start : start + BLOCK], np.int64)
         mine = hashes[np.searchsorted(rows, some)]
         bits = np.bitwise_count(mine[:, None] ^ hashes[None, :])  # (block, n)
-        for i, j in np.argwhere(bits <= MOST_BITS).tolist():
-            a, b = int(some[i]), int(rows[j])
-            if a > b or (a != b and b not in fresh):  # each pair of new ones once
-                pairs.append((a, b))
-    wanted = {row for pair in pairs for row in pair}
-    vectors = read_vectors(connection, "vectors", space, wanted)
+        for a, row_bits in zip(some.tolist(), bits, strict=True):
+            # Each pair of new ones once: with the earlier one.
+            near = np.flatnonzero((row_bits <= MOST_BITS) & ((rows < a) | ((rows != a) & ~fresh)))
+            near = near[np.argsort(row_bits[near], kind="stable")[:MOST_CANDIDATES]]
+            pairs += [(a, int(rows[j]), int(row_bits[j])) for j in near]
+    if not pairs:
+        return []
+    sample = rows[:: max(1, len(rows) // SAMPLE)].tolist()
+    wanted = {row for a, b, _ in pairs for row in (a, b)}
+    vectors = read_vectors(connection, "vectors", space, wanted.union(sample))
+    chance = _chance([vectors[row] for row in sample if row in vectors])
     return [
-        (a, b) for a, b in pairs
-        if a in vectors and b in vectors and float(vectors[a] @ vectors[b]) >= LEAST_COSINE
+        (a, b) for a, b, bits in pairs
+        if a in vectors and b in vectors
+        and (float(vectors[a] @ vectors[b]) - chance) / (1 - chance) >= LEAST_LIKENESS[bits]
     ]  # fmt: skip
+
+
+def _chance(vectors: list[Array]) -> float:
+    """The cosine that unrelated pictures have: 0 for the builtin encoder, about 0.5 for CLIP."""
+    if len(vectors) < SAMPLE // 4:  # too few to tell
+        return 0.0
+    upper = np.triu_indices(len(vectors), 1)
+    matrix = np.stack(vectors)
+    return float(np.clip(np.median((matrix @ matrix.T)[upper]), 0, 0.9))
 
 
 def _checked(connection: sqlite3.Connection) -> int:

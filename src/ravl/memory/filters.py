@@ -73,6 +73,7 @@ def compile_filter(expression: str, columns: frozenset[str]) -> Sql:
     if expression.count("(") + expression.lower().count("not") > DEEPEST:
         raise FilterError(f"The filter has more than {DEEPEST} brackets and nots; simplify it.")
     try:
+        expression.encode()
         tree = _parser().parse(expression)
     except UnexpectedInput as error:
         ended = getattr(getattr(error, "token", None), "type", "") == "$END"
@@ -82,6 +83,9 @@ def compile_filter(expression: str, columns: frozenset[str]) -> Sql:
             f"The filter {expression!r} is not understood at {place}. "
             """Write for example: price < 40 and (label = "shirt" or tags has "red")."""
         ) from error
+    except UnicodeEncodeError as error:
+        reason = "holds half a character (a lone surrogate). Write it as UTF-8."
+        raise FilterError(f"The filter {expression!r} {reason}") from error
     assert isinstance(tree, Tree)
     return _compile(tree, columns)
 
@@ -177,5 +181,5 @@ def _value(tree: Any) -> Any:
         return text.replace("\\" + token[0], token[0]).replace("\\\\", "\\")
     if token.type == "NUMBER":
         number = float(token)
-        return int(token) if token.lstrip("+-").isdigit() else number
+        return int(token) if token.lstrip("+-").isdigit() and abs(number) < 2**63 else number
     return token.type == "TRUE"

@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +21,8 @@ from ravl.encoders.base import Array, Encoder
 from ravl.errors import PictureError
 from ravl.memory import rows as store
 from ravl.memory.duplicates import Twins, mark_twins
-from ravl.memory.row import Row
-from ravl.memory.spaces import MOST_TEXTS, current_space
+from ravl.memory.row import Row, unwritable
+from ravl.memory.spaces import MOST_TEXTS, current_space, position
 from ravl.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -101,6 +100,8 @@ class Indexer:
     ) -> None:
         self._memory = memory
         self._name = name
+        # A folder's quarantine is the same one, however its path was written.
+        self._source = str(Path(name).resolve()) if Path(name).exists() else name
         self._copy = copy
         self._max_pixels = max_pixels
         self._version: int | None = None
@@ -131,7 +132,7 @@ class Indexer:
                 self.report.twins = mark_twins(connection)
                 # What an earlier run of this source set aside and this one did not is well now.
                 connection.execute(
-                    "DELETE FROM quarantine WHERE source = ? AND at < ?", (self._name, started)
+                    "DELETE FROM quarantine WHERE source = ? AND at < ?", (self._source, started)
                 )
         self.report.seconds = time.monotonic() - began
         return self.report
@@ -140,16 +141,34 @@ class Indexer:
         self, source: Iterable[Example | Rejected], pool: ThreadPoolExecutor
     ) -> Iterator[list[Loaded | Rejected]]:
         """Batches in the source's order, each read in threads while the ones before are encoded."""
-        items = iter(source)
         window: deque[list[Future[Loaded | Rejected]]] = deque()
-        while True:
-            batch = list(islice(items, self._encoder.batch_size))
+        for batch in self._batches(source):
             if batch:
                 window.append(self._submit(batch, pool))
-            if window and (len(window) > AHEAD or not batch):
+            while window and (len(window) > AHEAD or not batch):
                 yield [future.result() for future in window.popleft()]
-            elif not batch:
-                return
+
+    def _batches(self, source: Iterable[Example | Rejected]) -> Iterator[list[Example | Rejected]]:
+        """Batches, and an empty one wherever all that came before must be written first.
+
+        That is at the end, and where an id comes again while its first row is still under way:
+        both would be taken for new, and the second would silently replace the first.
+        """
+        size = self._encoder.batch_size
+        recent: deque[str] = deque(maxlen=size * (AHEAD + 1))
+        batch: list[Example | Rejected] = []
+        for item in source:
+            if isinstance(item, Example):
+                if item.id in recent:
+                    yield from (batch, []) if batch else ([],)
+                    batch = []
+                    recent.clear()
+                recent.append(item.id)
+            batch.append(item)
+            if len(batch) >= min(size, self._encoder.batch_size):
+                yield batch
+                batch = []
+        yield from (batch, []) if batch else ([],)
 
     def _submit(
         self, batch: list[Example | Rejected], pool: ThreadPoolExecutor
@@ -158,14 +177,21 @@ class Indexer:
         connection = self._memory.database.connection
         ids = [item.id for item in batch if isinstance(item, Example)]
         known = store.find_rows(connection, ids, self._memory.folder)
-        copied = store.copied_rows(connection, [row.number for row in known.values()])
+        numbers = [row.number for row in known.values()]
+        copied = store.copied_rows(connection, numbers)
+        seen = store.seen_rows(connection, position(connection)[0], numbers)
         futures = []
         for item in batch:
             old = known.get(item.id) if isinstance(item, Example) else None
-            futures.append(pool.submit(self._load, item, old, bool(old and old.number in copied)))
+            is_copied = old is not None and old.number in copied
+            # A picture that was away when the memory was re-embedded has no vector.
+            is_seen = old is not None and old.number in seen
+            futures.append(pool.submit(self._load, item, old, is_copied, is_seen))
         return futures
 
-    def _load(self, item: Example | Rejected, old: Row | None, copied: bool) -> Loaded | Rejected:
+    def _load(
+        self, item: Example | Rejected, old: Row | None, copied: bool, seen: bool
+    ) -> Loaded | Rejected:
         """Read one picture, and decode it if it is new. Runs in a thread."""
         if isinstance(item, Rejected):
             return item
@@ -175,15 +201,18 @@ class Indexer:
                 _place(item),
                 f"{row.id!r} has {len(row.texts):,} texts; a row takes {MOST_TEXTS:,}.",
             )
+        if flaw := unwritable(row):
+            return Rejected(_place(item), flaw)
         if item.picture is None:
             return Loaded(row, old)
         try:
             data = pictures.read_bytes(item.picture)
             hash_ = pictures.content_hash(data)
-            if old is not None and old.hash == hash_:
+            same = old is not None and old.hash == hash_
+            if old is not None and same and seen:
                 row = replace(row, path=_better_path(old, item))
                 return Loaded(row, old, data if self._keeps(row) and not copied else None)
-            if old is not None and _is_another(old, item):
+            if old is not None and not same and _is_another(old, item):
                 reason = f"The id {row.id!r} is already that of {old.path}. Index this folder with "
                 return Rejected(_place(item), reason + "--prefix NAME, or delete the other row.")
             info = pictures.probe(data)
@@ -253,7 +282,7 @@ class Indexer:
                     connection, self._version, space.number, memory.folder, item.row, part
                 )
                 connection.execute("DELETE FROM quarantine WHERE place = ?", (str(item.row.path),))
-            store.put_quarantine(connection, self._name, rejected)
+            store.put_quarantine(connection, self._source, rejected)
 
 
 def merged(old: Row | None, example: Example) -> Row:
@@ -295,6 +324,5 @@ def _texts_changed(item: Loaded) -> bool:
 
 
 def _place(example: Example) -> str:
-    return (
-        str(example.picture) if isinstance(example.picture, Path) else example.source or example.id
-    )
+    place = str(example.picture) if isinstance(example.picture, Path) else example.source
+    return (place or example.id).encode(errors="backslashreplace").decode()

@@ -22,7 +22,7 @@ from ravl.memory import rows as store
 from ravl.memory.filters import compile_filter, matching_rows
 from ravl.memory.indexing import Indexer, IndexReport
 from ravl.memory.info import Info, describe
-from ravl.memory.row import Row
+from ravl.memory.row import Row, unwritable
 from ravl.memory.spaces import Space, current_space, make_space, newest_change, position
 from ravl.memory.sqlite import Database
 from ravl.memory.top_k import Positions
@@ -297,6 +297,7 @@ class Memory:
 
         Raises:
             RowNotFoundError: there is no such row.
+            DataError: a value is none that the memory can keep.
         """
         old = self.get(id)
         kept = {**old.columns, **(columns or {})}
@@ -310,6 +311,8 @@ class Memory:
         )
         if new == old:
             return old
+        if flaw := unwritable(new):
+            raise DataError(f"The row {id!r} cannot be changed so. {flaw}")
         computed = store.Computed()
         if new.texts != old.texts:
             computed = store.Computed(text_vectors=self.encoder.embed_texts(new.texts))

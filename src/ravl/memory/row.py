@@ -101,3 +101,16 @@ def qa_from_json(text: str) -> tuple[QA, ...]:
 def dumps(value: Any) -> str:
     """Compact JSON with readable characters, keys in order so that equal values look equal."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+def unwritable(row: Row) -> str | None:
+    """Why the memory's file cannot keep such a row, as a sentence; None where it can."""
+    if "\0" in row.id:  # SQLite's JSON drops it, so that the row could not be found by its id
+        return f"The id {row.id!r} holds a NUL character. Take it out."
+    try:
+        json.dumps(row.to_json(), ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        return "A text in it holds half a character (a lone surrogate). Write it as UTF-8."
+    except (TypeError, ValueError) as error:  # NaN would break every filter on its column
+        return f"A column holds what JSON cannot say ({error}). Leave it out, or make it a text."
+    return None

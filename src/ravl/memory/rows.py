@@ -17,7 +17,7 @@ from ravl.data import Rejected
 from ravl.encoders.base import Array
 from ravl.memory import keywords
 from ravl.memory.row import COLUMNS, Row, dumps, from_record, qa_to_json
-from ravl.memory.spaces import delete_vectors, write_text_vectors, write_vector
+from ravl.memory.spaces import delete_vectors, table_name, write_text_vectors, write_vector
 
 Connection = sqlite3.Connection
 
@@ -140,6 +140,16 @@ def copied_rows(connection: Connection, numbers: Iterable[int]) -> set[int]:
     """Those of the rows whose picture is kept in the memory."""
     found = connection.execute(
         "SELECT row FROM pictures WHERE row IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(numbers)),),
+    )
+    return {row for (row,) in found}
+
+
+def seen_rows(connection: Connection, space: int, numbers: Iterable[int]) -> set[int]:
+    """Those of the rows whose picture has a vector in that space."""
+    found = connection.execute(
+        f"SELECT key FROM {table_name('vectors', space)} "
+        "WHERE key IN (SELECT value FROM json_each(?))",
         (json.dumps(list(numbers)),),
     )
     return {row for (row,) in found}

@@ -49,10 +49,11 @@ CREATE VIRTUAL TABLE keywords USING fts5 (
 CREATE TABLE column_names (name TEXT PRIMARY KEY) STRICT;  -- of user columns ever seen
 
 CREATE TABLE quarantine (                  -- what could not be read, until it can be
-  place TEXT PRIMARY KEY,
+  place TEXT NOT NULL,
   source TEXT NOT NULL,                    -- what was being read
   reason TEXT NOT NULL,
-  at TEXT NOT NULL
+  at TEXT NOT NULL,
+  PRIMARY KEY (place, source)              -- two tables called shop.csv both have a line 2
 ) STRICT;
 
 CREATE TABLE versions (                    -- one for each thing that somebody did

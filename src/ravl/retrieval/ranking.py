@@ -10,6 +10,7 @@ import numpy as np
 from ravl.encoders.base import Array
 from ravl.retrieval.hits import Found
 
+LEAST_WORDS = 0.05  # of the best keyword score
 RRF = 60  # Cormack et al. 2009; damps the first places
 
 
@@ -39,19 +40,36 @@ def ranking(name: str, keys: Sequence[int], scores: Sequence[float]) -> list[Ran
     ]
 
 
-def fuse(rankings: Mapping[str, Sequence[Ranked]]) -> list[Ranked]:
+def telling(found: Sequence[Ranked]) -> list[Ranked]:
+    """Keyword hits that share more with the query than words such as "a", which all rows have.
+
+    Fusing looks at ranks alone, and would take the first of these for a find.
+    """
+    return [c for c in found if c.score >= LEAST_WORDS * found[0].score]
+
+
+def fuse(
+    rankings: Mapping[str, Sequence[Ranked]], weights: Mapping[str, float] | None = None
+) -> list[Ranked]:
     """Reciprocal rank fusion (Cormack, Clarke & Buettcher 2009).
 
-    Needs no scores that can be compared. A candidate gets 1 / (60 + rank) from each ranking; the
-    sum is given as a share of what first place in all of them would have given.
+    Needs no scores that can be compared. A candidate gets weight / (60 + rank) from each ranking;
+    the sum is given as a share of what first place in all of them would have given.
+
+    Args:
+        rankings: by name.
+        weights: of each ranking, by name; 1 where left out.
     """
-    most = len(rankings) / (RRF + 1)
+    weights = {name: (weights or {}).get(name, 1.0) for name in rankings}
+    most = sum(weights.values()) / (RRF + 1)
     merged: dict[int, dict[str, Found]] = {}
     for candidates in rankings.values():
         for candidate in candidates:
             merged.setdefault(candidate.key, {}).update(candidate.by)
     fused = [
-        Ranked(key, sum(1 / (RRF + found.rank) for found in by.values()) / most, by)
+        Ranked(
+            key, sum(weights[name] / (RRF + found.rank) for name, found in by.items()) / most, by
+        )
         for key, by in merged.items()
     ]
     return sorted(fused, key=lambda c: (-c.score, c.key))

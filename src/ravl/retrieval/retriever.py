@@ -19,7 +19,7 @@ from ravl.memory.vectors import Vectors
 from ravl.retrieval.hits import Hit, Hits
 from ravl.retrieval.options import Options, SearchOptions
 from ravl.retrieval.query import Query, embed_queries
-from ravl.retrieval.ranking import Ranked, diversify, fuse, ranking
+from ravl.retrieval.ranking import Ranked, diversify, fuse, ranking, telling
 
 One = str | Picture | Query
 Many = list[Any] | tuple[Any, ...]  # of One
@@ -151,12 +151,16 @@ class _Search:
             if query.text is None:
                 fused.append(by_picture)
                 continue
-            rankings = {
-                "pictures": by_picture, "texts": by_text, "keywords": self._by_words(query, depth)
-            }  # fmt: skip
-            found = {name: ranked for name, ranked in rankings.items() if ranked}
+            by_words = telling(self._by_words(query, depth))
+            rankings = {"pictures": by_picture, "texts": by_text, "keywords": by_words}
+            if by_words and not query.pictured and not self._memory.encoder.reads(query.text):
+                rankings = {"keywords": by_words}
+            # Beside a picture the text counts by its weight: not at all at 0, alone at 1.
+            weight = query.weight if query.pictured else 1.0
+            weights = {"texts": weight, "keywords": weight}
+            found = {name: r for name, r in rankings.items() if r and weights.get(name, 1.0)}
             # With one ranking there is nothing to fuse, and its own scores say more.
-            fused.append(fuse(found) if len(found) > 1 else next(iter(found.values()), []))
+            fused.append(fuse(found, weights) if len(found) > 1 else next(iter(found.values()), []))
         return fused
 
     def _by_vectors(self, name: str, vectors: Vectors, depth: int) -> list[list[Ranked]]:

@@ -1,0 +1,122 @@
+"""The searches that the demo shows, for each of its sets of pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ravl.memory import Memory
+from ravl.retrieval import Query, SearchOptions
+
+OWN_EXAMPLES = 3  # pictures of your own folder that are searched with
+OWN_WORDS = (
+    "a person",
+    "an animal",
+    "a building",
+    "food",
+    "a vehicle",
+)  # where nothing is labelled
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """One search of the demo.
+
+    Args:
+        note: what it shows, in a sentence.
+        query: what to look for.
+        options: how.
+    """
+
+    note: str
+    query: Query
+    options: SearchOptions = field(default_factory=SearchOptions)
+
+
+def in_stamps() -> list[Search]:
+    """Searches in Tux Paint's stamps."""
+    return [
+        Search(
+            "By text. Pictures, captions and words are asked, and the three rankings fused.",
+            Query("a musical instrument with strings"),
+        ),
+        Search(
+            "By what is to be seen: no caption is read, the network has only looked at the "
+            "pictures. It was never trained for this; ravl has joined two networks.",
+            Query("a sports car"),
+            {"mode": "dense"},
+        ),
+        Search(
+            "With a filter: cartoon = true and label != 'town'.",
+            Query("a building or a vehicle"),
+            {"where": "cartoon = true and label != 'town'"},
+        ),
+        Search("By words, in Chinese.", Query("熊"), {"mode": "keyword"}),
+        Search(
+            "By picture: what looks like this one? (It is in the memory and left out.)",
+            Query(like="animals/mammals/cats/tiger.png"),
+        ),
+        Search(
+            "By picture and text together: like this flower, but yellow.",
+            Query("a yellow flower", like="plants/flowers/rose.png", weight=0.5),
+        ),
+        Search(
+            "By picture, diverse and without near-duplicates.",
+            Query(like="food/fruit/strawberry.png"),
+            {"diversity": 0.5, "collapse": True},
+        ),
+        Search(
+            "From picture to text: which descriptions fit this picture?",
+            Query(like="vehicles/auto/sedan.png"),
+            {"target": "texts"},
+        ),
+    ]
+
+
+def in_scenes() -> list[Search]:
+    """Searches in the scenes that ravl draws."""
+    return [
+        Search(
+            "By text. Pictures, captions and words are asked, and the three rankings fused.",
+            Query("a boat on the water in the evening"),
+        ),
+        Search(
+            "By what is to be seen: no caption is read, the network has only looked at the "
+            "pictures. It was never trained for this; ravl has joined two networks.",
+            Query("a fish"),
+            {"mode": "dense"},
+        ),
+        Search(
+            "With a filter: colour = 'red' and count > 1.",
+            Query("things on a table"),
+            {"where": "colour = 'red' and count > 1"},
+        ),
+        Search("By words, in Chinese.", Query("草地上的房子"), {"mode": "keyword"}),
+        Search(
+            "By picture: what looks like this one? (It is in the memory and left out.)",
+            Query(like="butterfly/orange-2"),
+        ),
+        Search(
+            "By picture and text together: like this, but at night.",
+            Query("at night", like="house/red-1", weight=0.5),
+        ),
+        Search(
+            "From picture to text: which descriptions fit this picture?",
+            Query(like="hot-air-balloon/red-1"),
+            {"target": "texts"},
+        ),
+    ]
+
+
+def in_own(memory: Memory) -> list[Search]:
+    """Searches in pictures that nothing is known of: by their labels, or by common words."""
+    words = list(memory.info().labels)[: len(OWN_WORDS)] or list(OWN_WORDS)
+    pictured = [row.id for row in memory.rows() if row.hash is not None]
+    examples = pictured[:: max(1, len(pictured) // OWN_EXAMPLES)][:OWN_EXAMPLES]
+    return [
+        *(Search("By text.", Query(word)) for word in words),
+        *(Search("By picture: what looks like this one?", Query(like=id)) for id in examples),
+        *(
+            Search("By picture and text together.", Query(words[0], like=id))
+            for id in examples[-1:]
+        ),
+    ]
