@@ -24,7 +24,7 @@ def model(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def made(model, tmp_path_factory) -> Path:
     """The file of a memory that this CLIP made; copy its folder before changing it."""
-    folder = tmp_path_factory.mktemp("shop")
+    folder: Path = tmp_path_factory.mktemp("shop")
     with Memory.create(folder / "shop.ravl", f"hf:{model}") as memory:
         memory.add(make_examples(folder / "pictures"))
     return folder / "shop.ravl"
@@ -83,7 +83,7 @@ def test_a_model_that_has_changed_is_refused(tmp_path, model, file, changes):
     with Memory.open(tmp_path / "m.ravl") as memory:
         for query in ({"query": "red"}, {"image": tmp_path / "pictures" / "red_000.png"}):
             with pytest.raises(EncoderMismatchError, match=f"ravl reembed .* --encoder hf:{mine}"):
-                memory.search(**query)  # type: ignore[call-overload]
+                memory.search(**query)
         with pytest.raises(EncoderMismatchError, match="other weights, or other preprocessing"):
             memory.index(tmp_path / "pictures")
         assert memory.get("red_000.png").label == "red"  # what needs no network still works

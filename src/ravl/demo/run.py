@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ravl.demo import samples, scenes, searches
-from ravl.errors import RavlError
+from ravl.errors import DataError, RavlError
 from ravl.memory import IndexReport, Memory
 from ravl.pages import Section, search_page
 
-SHOWN = 8  # hits of a search on the page
+SHOWN = 6  # hits of a search on the page
 TOLD = 3  # hits of a search in the terminal
 
 Say = Callable[[str], None]
@@ -77,6 +77,10 @@ def _report(report: IndexReport, memory: Memory, say: Say) -> None:
         f"{memory.path.name}: {info.pictures:,} pictures, {info.texts:,} texts, "
         f"{report.rejected:,} set aside, in {report.seconds:.0f} s ({speed:.0f} pictures/s)."
     )
+    for rejected in report.reasons[:TOLD]:
+        say(f"  set aside: {rejected.reason}")
+    if not info.pictures:
+        raise DataError("There is no picture to search in. Name a folder that holds some.")
 
 
 def _tell(section: Section, say: Say) -> None:

@@ -77,12 +77,12 @@ def in_scenes() -> list[Search]:
     return [
         Search(
             "By text. Pictures, captions and words are asked, and the three rankings fused.",
-            Query("a boat on the water in the evening"),
+            Query("something to drink"),
         ),
         Search(
             "By what is to be seen: no caption is read, the network has only looked at the "
             "pictures. It was never trained for this; ravl has joined two networks.",
-            Query("a fish"),
+            Query("an umbrella"),
             {"mode": "dense"},
         ),
         Search(
