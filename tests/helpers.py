@@ -1,4 +1,4 @@
-"""What many tests need: pictures, examples, and an encoder that is quick and easy to reason about."""
+"""What many tests need: pictures, examples, and an encoder that is quick and transparent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ SHARED = Path(__file__).parents[2] / "shared" / "data"  # real picture sets, bes
 
 COLOURS = {
     "red": (220, 30, 30), "green": (30, 160, 60), "blue": (30, 60, 210), "yellow": (240, 220, 40),
-    "black": (15, 15, 15), "white": (245, 245, 245), "purple": (130, 40, 160), "orange": (250, 140, 20),
+    "black": (15, 15, 15), "white": (245, 245, 245), "purple": (130, 40, 160),
+    "orange": (250, 140, 20),
 }  # fmt: skip
 
 
@@ -55,14 +56,16 @@ class ColourEncoder(Encoder):
         small = picture.resize((side, side), Image.Resampling.BOX)
         if self.mirror:
             small = small.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        return np.asarray(small, np.float32).transpose(2, 0, 1) / 255
+        pixels: Array = np.asarray(small, np.float32).transpose(2, 0, 1) / np.float32(255)
+        return pixels
 
     def features(self, prepared: Sequence[Array]) -> Array:
         self.looked += len(prepared)
         if not prepared:
             return np.zeros((0, 48), np.float32)
         x, c = np.stack(prepared), self.picture_size // 4
-        return x.reshape(len(x), 3, 4, c, 4, c).mean((3, 5)).reshape(len(x), 48) - 0.5
+        means: Array = x.reshape(len(x), 3, 4, c, 4, c).mean((3, 5)).reshape(len(x), 48) - 0.5
+        return means
 
     def grid(self, prepared: Sequence[Array]) -> Array:
         return self.features(prepared).reshape(len(prepared), 3, 16).transpose(0, 2, 1)
@@ -89,9 +92,10 @@ def draw(seed: int, colour: str, size: tuple[int, int] = (64, 48)) -> Image.Imag
     picture = Image.new("RGB", size, COLOURS[colour])
     pen = ImageDraw.Draw(picture)
     for _ in range(6):
-        x, y = rng.integers(0, size[0]), rng.integers(0, size[1])
+        x, y = int(rng.integers(0, size[0])), int(rng.integers(0, size[1]))
         shade = tuple(int(v) for v in rng.integers(0, 255, 3))
-        pen.rectangle([x, y, x + rng.integers(4, 14), y + rng.integers(4, 14)], fill=shade)
+        width, height = rng.integers(4, 14, 2).tolist()
+        pen.rectangle((x, y, x + width, y + height), fill=shade)
     return picture
 
 

@@ -28,7 +28,7 @@ def run(capsys):
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory) -> Path:
+def shop(tmp_path_factory):
     """A folder with pictures, a table about them, and a memory made from both."""
     folder = tmp_path_factory.mktemp("shop")
     paths = make_pictures(folder / "photos", 8)
@@ -47,7 +47,8 @@ def shop(tmp_path_factory) -> Path:
 def test_help_imports_nothing_heavy():
     code = (
         "import sys; from ravl.cli import cli; "
-        "print([m for m in ('numpy', 'torch', 'PIL', 'rich', 'sqlite3', 'onnxruntime') if m in sys.modules])"
+        "heavy = 'numpy', 'torch', 'PIL', 'rich', 'sqlite3', 'onnxruntime'; "
+        "print([m for m in heavy if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"

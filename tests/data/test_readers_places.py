@@ -35,7 +35,8 @@ def test_finds_other_unicode_forms(shop):
 
 
 @pytest.mark.parametrize(
-    "written", ["../secret.jpg", "sub/../../secret.jpg", "..\\secret.jpg", "../shop-2/c.jpg", "/etc/passwd"]
+    "written", ["../secret.jpg", "sub/../../secret.jpg", "..\\secret.jpg",
+                "../shop-2/c.jpg", "/etc/passwd"],
 )  # fmt: skip
 def test_refuses_paths_that_leave(shop, written):
     with pytest.raises(PlaceError, match=r"leads outside .* with --root"):

@@ -148,7 +148,7 @@ def test_threads_read_while_one_writes(memory, tmp_path):
     for example in make_examples(tmp_path / "more", 30)[16:]:
         memory.add([example])
     for i in range(5):
-        memory.delete([f"{'red green blue yellow black'.split()[i]}_00{i}.png"])
+        memory.delete([f"{['red', 'green', 'blue', 'yellow', 'black'][i]}_00{i}.png"])
     stop.set()
     for thread in threads:
         thread.join()

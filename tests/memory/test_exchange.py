@@ -10,7 +10,7 @@ from ravl.memory import Memory
 from tests.helpers import ColourEncoder, draw, make_examples
 
 
-def contents(memory: Memory) -> list[tuple]:
+def contents(memory: Memory) -> list[tuple[object, ...]]:
     return [
         (r.id, r.texts, r.label, r.tags, r.qa, dict(r.columns), r.hash, r.width)
         for r in sorted(memory, key=lambda r: r.id)

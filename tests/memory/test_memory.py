@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from ravl.errors import (
     RowNotFoundError,
 )
 from ravl.memory import Memory
-from tests.helpers import ColourEncoder, draw, make_examples
+from tests.helpers import ColourEncoder, draw, make_examples, make_pictures
 
 
 def test_keeps_all_that_an_example_says(empty, tmp_path):
@@ -61,7 +62,7 @@ def test_counts_and_iterates(memory):
 
 
 def test_iterates_while_it_is_written_to(memory):
-    seen = []
+    seen: list[str] = []
     for row in memory:
         if not seen:
             memory.delete(["green_001.png"])
@@ -176,9 +177,8 @@ def test_info(memory, tmp_path):
 def test_copied_pictures_outlive_their_files(empty, tmp_path):
     examples = make_examples(tmp_path / "pictures", 3)
     empty.add(examples, copy=True)
-    pixels = Image.open(examples[0].picture).convert("RGB").tobytes()
-    for example in examples:
-        example.picture.unlink()
+    pixels = Image.open(tmp_path / "pictures" / examples[0].id).convert("RGB").tobytes()
+    shutil.rmtree(tmp_path / "pictures")
     assert empty.picture(examples[0].id).tobytes() == pixels
     assert empty.info().copied == 3
 
@@ -194,7 +194,7 @@ def test_pictures_can_be_copied_later(empty, tmp_path, encoder):
 
 
 def test_pictures_as_bytes_are_always_copied(empty, tmp_path):
-    path = make_examples(tmp_path / "pictures", 1)[0].picture
+    path = make_pictures(tmp_path / "pictures", 1)[0]
     empty.add([Example("bytes", path.read_bytes())])
     assert empty.picture("bytes").size == (64, 48)
 

@@ -53,7 +53,8 @@ def test_pictures_that_are_gone_are_set_aside(memory, tmp_path):
 
 
 def test_readers_keep_the_old_space_until_the_end_and_changes_are_not_lost(memory):
-    found, other = [], Memory.open(memory.path, ColourEncoder())
+    found: list[object] = []
+    other = Memory.open(memory.path, ColourEncoder())
 
     class Nosy(ColourEncoder):
         def features(self, prepared):

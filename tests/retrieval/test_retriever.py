@@ -177,11 +177,14 @@ def test_a_batch_equals_single_searches(memory, tmp_path):
 
 
 def test_a_batch_runs_each_network_once(memory, encoder, monkeypatch):
-    calls = []
+    calls: list[int] = []
     original = ColourEncoder.embed_texts
-    monkeypatch.setattr(
-        ColourEncoder, "embed_texts", lambda s, t: calls.append(len(t)) or original(s, t)
-    )
+
+    def counted(self, texts):
+        calls.append(len(texts))
+        return original(self, texts)
+
+    monkeypatch.setattr(ColourEncoder, "embed_texts", counted)
     memory.search(["red", "green", "blue"], k=2)
     assert calls == [3]
 
