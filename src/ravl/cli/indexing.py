@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import click
 from ravl.cli.output import json_option, print_json, quiet_option
 
 if TYPE_CHECKING:
+    from ravl.data import Rejected
     from ravl.memory import IndexReport
 
 SHOWN = 10  # problems and near-duplicates that a summary lists
@@ -117,7 +119,7 @@ def reembed(memory: Path, encoder: str, quiet: bool, as_json: bool) -> None:
                 f"{report.rows:,} rows embedded with {encoder}, "
                 f"{report.reused:,} of them from kept features."
             )
-            _problems(len(report.rejected), [(r.place, r.reason) for r in report.rejected])
+            _problems(len(report.rejected), report.rejected)
 
 
 def _open_or_create(path: Path, encoder: str | None, dry_run: bool, stack: ExitStack) -> Any:
@@ -162,15 +164,15 @@ def _summary(report: IndexReport, memory: Path, rows: int) -> None:
         )
         for group in groups[:SHOWN]:
             click.echo("  " + "  =  ".join(group))
-    _problems(report.rejected, [(r.place, r.reason) for r in report.reasons])
+    _problems(report.rejected, report.reasons)
 
 
-def _problems(count: int, problems: list[tuple[str, str]]) -> None:
+def _problems(count: int, problems: Sequence[Rejected]) -> None:
     if not count:
         return
     click.echo(f"{count:,} set aside:", err=True)
-    for place, reason in problems[:SHOWN]:
-        click.echo(f"  {reason if place in reason else f'{place}: {reason}'}", err=True)
+    for problem in problems[:SHOWN]:
+        click.echo(f"  {problem}", err=True)
     if count > SHOWN:
         click.echo(
             f"  ... and {count - SHOWN:,} more; all are in: ravl info MEMORY --quarantine", err=True

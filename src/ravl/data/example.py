@@ -62,3 +62,6 @@ class Rejected:
 
     place: str
     reason: str
+
+    def __str__(self) -> str:
+        return self.reason if self.place in self.reason else f"{self.place}: {self.reason}"

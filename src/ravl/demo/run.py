@@ -78,7 +78,7 @@ def _report(report: IndexReport, memory: Memory, say: Say) -> None:
         f"{report.rejected:,} set aside, in {report.seconds:.0f} s ({speed:.0f} pictures/s)."
     )
     for rejected in report.reasons[:TOLD]:
-        say(f"  set aside: {rejected.reason}")
+        say(f"  set aside: {rejected}")
     if not info.pictures:
         raise DataError("There is no picture to search in. Name a folder that holds some.")
 
