@@ -7,8 +7,8 @@ from typing import Literal
 
 import click
 
-from ravl.cli.indexing import _problems, _summary
-from ravl.cli.output import where_option
+from ravl.cli.indexing import print_summary
+from ravl.cli.output import print_problems, where_option
 from ravl.cli.rows import memory_argument
 
 
@@ -32,7 +32,7 @@ def export(
     with Memory.open(memory) as opened:
         report = opened.export(folder, format, where)
     click.echo(f"{report.rows:,} rows in {report.file}")
-    _problems(len(report.missing), [(r.place, r.reason) for r in report.missing])
+    print_problems(len(report.missing), report.missing)
 
 
 @click.command(name="import")
@@ -47,7 +47,7 @@ def import_(memory: Path, folder: Path, copy: bool) -> None:
     with Memory.open(memory) if memory.exists() else Memory.create(memory) as opened:
         # Pictures inside a Parquet file have nowhere else to be.
         source, copy = (parquet, True) if parquet.exists() else (folder, copy)
-        _summary(opened.index(source, copy=copy), memory, len(opened))
+        print_summary(opened.index(source, copy=copy), memory, len(opened))
 
 
 @click.command()
@@ -58,7 +58,7 @@ def merge(memory: Path, other: Path) -> None:
     from ravl.memory import Memory
 
     with Memory.open(memory) as opened, Memory.open(other) as source:
-        _summary(opened.merge(source), memory, len(opened))
+        print_summary(opened.merge(source), memory, len(opened))
 
 
 COMMANDS = (export, import_, merge)

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ravl.cli.output import json_option, print_json, quiet_option
+from ravl.cli.output import SHOWN, json_option, print_json, print_problems, quiet_option
 
 if TYPE_CHECKING:
-    from ravl.data import Rejected
     from ravl.memory import IndexReport
-
-SHOWN = 10  # problems and near-duplicates that a summary lists
 
 
 @click.command()
@@ -93,7 +89,7 @@ def index(
         if as_json:
             print_json(report.to_json() | {"memory": str(memory), "rows": len(opened)})
         elif not quiet:
-            _summary(report, memory, len(opened))
+            print_summary(report, memory, len(opened))
 
 
 @click.command()
@@ -119,7 +115,7 @@ def reembed(memory: Path, encoder: str, quiet: bool, as_json: bool) -> None:
                 f"{report.rows:,} rows embedded with {encoder}, "
                 f"{report.reused:,} of them from kept features."
             )
-            _problems(len(report.rejected), report.rejected)
+            print_problems(len(report.rejected), report.rejected)
 
 
 def _open_or_create(path: Path, encoder: str | None, dry_run: bool, stack: ExitStack) -> Any:
@@ -147,7 +143,8 @@ def _reader_options(options: dict[str, Any]) -> dict[str, Any]:
     return given | ({"columns": ColumnNames(**named)} if named else {})
 
 
-def _summary(report: IndexReport, memory: Path, rows: int) -> None:
+def print_summary(report: IndexReport, memory: Path, rows: int) -> None:
+    """What an indexing run did, in a few lines."""
     what = "Would have added" if report.dry_run else "Added"
     speed = report.encoded / report.seconds if report.seconds else 0
     click.echo(
@@ -164,19 +161,7 @@ def _summary(report: IndexReport, memory: Path, rows: int) -> None:
         )
         for group in groups[:SHOWN]:
             click.echo("  " + "  =  ".join(group))
-    _problems(report.rejected, report.reasons)
-
-
-def _problems(count: int, problems: Sequence[Rejected]) -> None:
-    if not count:
-        return
-    click.echo(f"{count:,} set aside:", err=True)
-    for problem in problems[:SHOWN]:
-        click.echo(f"  {problem}", err=True)
-    if count > SHOWN:
-        click.echo(
-            f"  ... and {count - SHOWN:,} more; all are in: ravl info MEMORY --quarantine", err=True
-        )
+    print_problems(report.rejected, report.reasons)
 
 
 COMMANDS = (index, reembed)

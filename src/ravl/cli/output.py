@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from ravl.data import Rejected
+
+SHOWN = 10  # problems, or near-duplicates, that are listed
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
@@ -38,6 +43,19 @@ def print_table(head: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
     for line in lines:
         table.add_row(*(Text(_flat(cell)) for cell in line))
     Console().print(table)
+
+
+def print_problems(count: int, problems: Sequence[Rejected]) -> None:
+    """What was set aside: the first of them, on standard error."""
+    if not count:
+        return
+    click.echo(f"{count:,} set aside:", err=True)
+    for problem in problems[:SHOWN]:
+        click.echo(f"  {problem}", err=True)
+    if count > SHOWN:
+        click.echo(
+            f"  ... and {count - SHOWN:,} more; all are in: ravl info MEMORY --quarantine", err=True
+        )
 
 
 def _flat(cell: object) -> str:

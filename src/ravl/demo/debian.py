@@ -27,6 +27,7 @@ _CAREFUL = (
     "-o", "APT::Get::AllowUnauthenticated=false",
     # Its helper user _apt may not enter our folder; without this, root is warned of that.
     "-o", "APT::Sandbox::User=root",
+    "-o", "APT::Update::Error-Mode=any",  # else no network is only a warning
 )  # fmt: skip
 
 Runner = Callable[[Sequence[str], Path, float], str]
@@ -77,7 +78,8 @@ def run(command: Sequence[str], folder: Path, timeout: float) -> str:
         raise PackageError(f"{program} did not finish within {timeout:.0f} seconds.") from None
     if done.returncode:
         lines = done.stderr.splitlines()
-        said = next((line for line in lines if line.startswith("E: ")), " ".join(lines[-1:]))
+        last = lines[-1] if lines else f"nothing, but failed with status {done.returncode}"
+        said = next((line for line in lines if line.startswith("E: ")), last)
         raise UnknownPackageError(f"{program} says: {said.removeprefix('E: ').rstrip('.')}.")
     return done.stdout
 
@@ -101,11 +103,22 @@ def download(name: str, pinned: Mapping[str, str], work: Path, runner: Runner = 
         return _download(name, pinned, (), work, runner)
     except UnknownPackageError:
         # Images of Debian come without package lists, and old lists name files that are gone.
-        private = _private_lists(work)
-        # One broken source fails an update that may have brought Debian's own list all the same.
-        with contextlib.suppress(UnknownPackageError):
-            runner(("apt-get", *_CAREFUL, *private, "update"), work, LISTS_TIMEOUT)
+        return _download_with_own_lists(name, pinned, work, runner)
+
+
+def _download_with_own_lists(
+    name: str, pinned: Mapping[str, str], work: Path, runner: Runner
+) -> Path:
+    private = _private_lists(work)
+    reason = None
+    try:
+        runner(("apt-get", *_CAREFUL, *private, "update"), work, LISTS_TIMEOUT)
+    except UnknownPackageError as error:
+        reason = error  # perhaps of another source only, and Debian's own list is there
+    try:
         return _download(name, pinned, private, work, runner)
+    except UnknownPackageError as error:
+        raise reason or error from None
 
 
 def _download(
@@ -116,7 +129,8 @@ def _download(
     command = ("apt-get", *_CAREFUL, *options, "download", f"{name}={package.version}")
     with _watched(work, package.size):
         runner(command, work, DOWNLOAD_TIMEOUT)
-    found = sorted(work.glob(f"{name}_*.deb"))
+    escaped = package.version.replace(":", "%3a")  # as apt writes it
+    found = sorted(work.glob(f"{name}_{escaped}_*.deb"))
     if len(found) != 1:
         raise PackageError(f"apt-get left {len(found)} files of the package {name}, not one.")
     verify(found[0], package, pinned)
@@ -177,15 +191,20 @@ def unpack(
         with subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         ) as process:
-            return _extract(process.stdout, prefix, wanted, target)
+            assert process.stdout is not None  # it is a pipe
+            count = _extract(process.stdout, prefix, wanted, target)
+            process.stdout.read()  # what fills the last block: dpkg-deb must be able to write it
     except FileNotFoundError:
         raise PackageError("dpkg-deb, a tool of Debian's, is not installed here.") from None
     except tarfile.TarError as error:
         raise PackageError(f"{package.name} cannot be unpacked: {error}.") from error
+    if process.returncode:  # a stream that ends early can look like a whole archive
+        raise PackageError(f"{package.name} cannot be unpacked: dpkg-deb failed.")
+    return count
 
 
 def _extract(
-    stream: IO[bytes] | None, prefix: str, wanted: Callable[[PurePosixPath], bool], target: Path
+    stream: IO[bytes], prefix: str, wanted: Callable[[PurePosixPath], bool], target: Path
 ) -> int:
     count = 0
     with tarfile.open(fileobj=stream, mode="r|") as archive:

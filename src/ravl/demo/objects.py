@@ -196,9 +196,9 @@ ALL = tuple(COLOURS)
 BRIGHT = ("red", "orange", "yellow", "purple", "pink")
 
 KINDS = (
-    Kind("house", "houses", "座 房子", 1.2, 0.52, ("meadow", "snow", "hill"), ALL, _house),
+    Kind("house", "houses", "座 房子", 1.2, 0.52, ("meadow", "snow", "field"), ALL, _house),
     Kind("tree", "trees", "棵 树", 0.9, 0.6,
-         ("meadow", "snow", "hill"), ("green", "orange", "yellow", "pink"), _tree),
+         ("meadow", "snow", "field"), ("green", "orange", "yellow", "pink"), _tree),
     Kind("sailing boat", "sailing boats", "艘 帆船", 1.1, 0.55, ("sea", "sunset"), ALL, _boat),
     Kind("car", "cars", "辆 汽车", 2.0, 0.3, ("road", "snow", "beach"), ALL, _car),
     Kind("fish", "fish", "条 鱼", 2.0, 0.26, ("water",), BRIGHT, _fish),
@@ -206,15 +206,15 @@ KINDS = (
     Kind("beach ball", "beach balls", "个 沙滩球", 1.0, 0.36,
          ("beach", "meadow", "plain"), ALL, _ball),
     Kind("star", "stars", "颗 星星", 1.1, 0.4,
-         ("night", "plain"), ("yellow", "orange", "pink", "red"), _star),
+         ("night", "plain"), ("yellow", "orange", "pink", "red", "purple"), _star),
     Kind("cup", "cups", "个 杯子", 1.2, 0.46, ("table", "plain"), ALL, _cup),
     Kind("hot-air balloon", "hot-air balloons", "个 热气球", 0.8, 0.6,
          ("sky", "evening"), ALL, _balloon),
     Kind("umbrella", "umbrellas", "把 伞", 1.2, 0.5, ("beach", "plain", "meadow"), ALL, _umbrella),
     Kind("mushroom", "mushrooms", "个 蘑菇", 1.0, 0.44,
-         ("meadow", "plain", "hill"), ("red", "orange", "purple", "yellow"), _mushroom),
+         ("meadow", "plain", "field"), ("red", "orange", "purple", "yellow"), _mushroom),
     Kind("apple", "apples", "个 苹果", 0.95, 0.4,
-         ("table", "plain", "meadow"), ("red", "green", "yellow"), _apple),
+         ("table", "plain"), ("red", "green", "yellow"), _apple),
     Kind("butterfly", "butterflies", "只 蝴蝶", 1.2, 0.4,
          ("sky", "meadow", "plain"), ALL, _butterfly),
 )  # fmt: skip

@@ -64,11 +64,10 @@ class Pen:
         """A part of an ellipse's edge; angles as for :meth:`slice`."""
         self.draw.arc(self._around(centre, rx, ry), start, end, colour, self._width(width))
 
-    def box(self, low: Point, high: Point, colour: Colour, round: float = 0.0) -> None:
-        """A filled rectangle between its lower left and upper right corner."""
+    def box(self, low: Point, high: Point, colour: Colour, corner: float = 0.0) -> None:
+        """A filled rectangle between its lower left and upper right corner, rounded if wanted."""
         (left, bottom), (right, top) = self.at(low), self.at(high)
-        corner = round * self.size
-        self.draw.rounded_rectangle((left, top, right, bottom), corner, fill=colour)
+        self.draw.rounded_rectangle((left, top, right, bottom), corner * self.size, fill=colour)
 
     def line(self, points: Sequence[Point], width: float, colour: Colour) -> None:
         """A line through points."""

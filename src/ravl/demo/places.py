@@ -41,14 +41,14 @@ class Place:
 PLACES = {
     "meadow": Place("on a green meadow", "绿色的草地上", DAY, (126, 190, 90)),
     "snow": Place("in the snow", "雪地里", DAY, (236, 242, 249)),
-    "hill": Place("on a hill at night", "夜晚的山坡上", NIGHT, (44, 82, 70)),
+    "field": Place("in a field at night", "夜晚的田野里", NIGHT, (44, 82, 70)),
     "beach": Place("on a sandy beach", "沙滩上", DAY, (236, 214, 164)),
     "sea": Place("on the blue sea", "蓝色的大海上", DAY, (48, 124, 184)),
     "sunset": Place("on the sea at sunset", "夕阳下的海面上", DUSK, (92, 74, 128)),
     "road": Place("on a grey road", "灰色的马路上", DAY, (128, 132, 138)),
     "table": Place("on a wooden table", "木桌上", WALL, (186, 132, 84)),
     "plain": Place("on a white background", "白色的背景上", PAPER, WHITE),
-    "water": Place("under water", "水下", DEPTH),
+    "water": Place("under water", "水里", DEPTH),
     "sky": Place("in the blue sky", "蓝天上", DAY),
     "evening": Place("in the evening sky", "傍晚的天空中", DUSK),
     "night": Place("in the night sky", "夜空中", NIGHT),
@@ -82,8 +82,8 @@ def paint(name: str, size: tuple[int, int], random: Random) -> Image.Image:
 
 def _details(name: str, draw: ImageDraw.ImageDraw, size: tuple[int, int], random: Random) -> None:
     """What makes a ground more than a colour."""
-    width, height = float(size[0]), float(size[1])
-    line, thin = HORIZON * height, max(1, size[1] // 160)
+    width, height = size
+    line, thin = HORIZON * height, max(1, height // 160)
     if name == "beach":
         draw.rectangle((0, line - height / 12, width, line), fill=(64, 150, 200))
     elif name == "road":

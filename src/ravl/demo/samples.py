@@ -29,7 +29,6 @@ LAYOUT = 1  # raise when what the cache keeps changes
 LANGUAGE = "zh_CN"
 STAMPS = "usr/share/tuxpaint/stamps"
 LABELS = {"naturalforces": "natural forces"}  # the others are plain words already
-MIRRORED = "_mirror"  # ends the name of a stamp's second picture, for when it is turned round
 DAY = 86_400.0  # seconds
 
 
@@ -50,25 +49,29 @@ def fetch(runner: debian.Runner = debian.run) -> Path:
     if home.is_dir():
         return home
     _sweep(home.parent)
-    work = Path(tempfile.mkdtemp(prefix=".making-", dir=home.parent))
-    try:
+    making = tempfile.TemporaryDirectory(
+        prefix=".making-", dir=home.parent, ignore_cleanup_errors=True
+    )
+    with making as folder:
+        work = Path(folder)
         package = debian.download(PACKAGE, PINNED, work, runner)
         made = work / "made"
-        if not debian.unpack(package, f"./{STAMPS}", _wanted, made):
+        if not debian.unpack(package, STAMPS, _wanted, made):
             raise debian.PackageError(f"{package.name} holds no pictures in {STAMPS}.")
         (made / "LICENCE.txt").write_text(LICENCE + "\n", encoding="utf-8")
-        with contextlib.suppress(OSError):  # another process was faster; its folder is as good
+        try:
             made.rename(home)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+        except OSError:
+            if not home.is_dir():  # another process was faster; its folder is as good
+                raise
     return home
 
 
 def read(folder: Path) -> Iterator[Example]:
     """The stamps with a description, sorted by path."""
-    for picture in sorted(folder.rglob("*.png")):
+    for picture in sorted(folder.glob("*/**/*.png")):
         text = picture.with_suffix(".txt")
-        if not text.is_file() or picture.stem.endswith(MIRRORED):
+        if not text.is_file():  # the mirror image of a stamp has no text of its own
             continue
         english, others = parse_description(text.read_text("utf-8-sig", errors="replace"))
         texts = tuple(dict.fromkeys(t for t in (english, others.get(LANGUAGE)) if t))

@@ -19,7 +19,6 @@ from ravl.demo.pen import Pen, shade
 from ravl.demo.places import HORIZON, PLACES, paint
 
 NAME = "Drawn scenes"
-LICENCE = "ravl has drawn the pictures itself; they are as free as ravl."
 WIDTH, HEIGHT = 400, 300
 FINER = 3  # drawn at so many times the size and scaled down, for smooth edges
 SEED = 7
@@ -52,7 +51,9 @@ class Scene:
 
 
 def draw(folder: Path, limit: int | None = None) -> Iterator[Example]:
-    """Draw the scenes into a folder, those that are not there yet, and yield each with its texts.
+    """Draw the scenes into a folder, and yield each with its texts.
+
+    They are drawn anew each time: pictures left by another version may show something else.
 
     Args:
         folder: for the pictures, made if need be.
@@ -60,11 +61,10 @@ def draw(folder: Path, limit: int | None = None) -> Iterator[Example]:
     """
     for scene in plan()[:limit]:
         path = folder / f"{scene.name}.png"
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            half = path.with_suffix(".part")
-            render(scene).save(half, "PNG")
-            half.replace(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        half = path.with_suffix(".part")
+        render(scene).save(half, "PNG")
+        half.replace(path)
         yield example(scene, path)
 
 
@@ -112,10 +112,10 @@ def render(scene: Scene) -> Image.Image:
         things.append(scene.other)
     scale = SIZES[scene.size][2] * (1.0, 0.8, 0.62)[len(things) - 1]
     for i, (kind, colour) in enumerate(things):
-        middle = (i + 0.5) / len(things) + random.uniform(-0.04, 0.04)
-        height = min(kind.size * scale, 0.85 / len(things) * WIDTH / HEIGHT / kind.width)
+        middle = (i + random.uniform(0.44, 0.56)) / len(things)
+        height = min(kind.size * scale, 0.8 / len(things) * WIDTH / HEIGHT / kind.width)
         _place_thing(pen_for, scene, kind, colour, middle, height, random)
-    return picture.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
+    return picture.reduce(FINER)
 
 
 def _scene(
