@@ -71,7 +71,10 @@ def draw(folder: Path, limit: int | None = None) -> Iterator[Example]:
 def plan() -> list[Scene]:
     """All scenes; any beginning of the list has all kinds about equally often."""
     random = Random(SEED)  # noqa: S311 (no secret, but the same pictures everywhere)
-    choices = {kind.name: (cycle(kind.colours), cycle(kind.places)) for kind in KINDS}
+    choices = {
+        kind.name: tuple(map(cycle, (kind.colours, kind.places, random.sample(list(SIZES), 3))))
+        for kind in KINDS
+    }
     return [
         _scene(kind, number, choices[kind.name], random)
         for number in range(1, EACH + 1)
@@ -118,13 +121,10 @@ def render(scene: Scene) -> Image.Image:
     return picture.reduce(FINER)
 
 
-def _scene(
-    kind: Kind, number: int, choices: tuple[Iterator[str], Iterator[str]], random: Random
-) -> Scene:
+def _scene(kind: Kind, number: int, choices: tuple[Iterator[str], ...], random: Random) -> Scene:
     """The n-th scene of a kind: five with one thing, two with several, two with another kind."""
-    colour, place = next(choices[0]), next(choices[1])
-    slug = kind.name.replace(" ", "-")
-    name = f"{slug}/{colour}-{number}"
+    colour, place, size = map(next, choices)
+    name = f"{kind.name.replace(' ', '-')}/{colour}-{number}"
     if number in (6, 7):
         return Scene(name, kind, colour, place, count=number - 4)
     if number > 7:
@@ -132,7 +132,7 @@ def _scene(
         if others:
             other = random.choice(others)
             return Scene(name, kind, colour, place, other=(other, random.choice(other.colours)))
-    return Scene(name, kind, colour, place, size=random.choice(list(SIZES)))
+    return Scene(name, kind, colour, place, size=size)
 
 
 def _thing(kind: Kind, colour: str, count: int, size: str) -> tuple[str, str]:
