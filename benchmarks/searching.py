@@ -147,22 +147,25 @@ def fill(file: Path, count: int) -> None:
 
 def first_search(file: Path, limit: int) -> None:
     """Print the seconds from opening to the first hits, and the memory beyond the matrix's."""
-    import resource
     import time
-
-    import psutil
 
     module.WIDEST = limit
     encoder = Given()
     assert encoder.fingerprint
-    before = psutil.Process().memory_info().rss / 1024
+    before = _status("VmRSS")
     began = time.perf_counter()
     with Memory.open(file, encoder) as memory:
         memory.search("0", K, mode="dense")
         took = time.perf_counter() - began
         size = memory.vectors().matrix.nbytes / 2**20
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 - size
+    grown = _status("VmHWM") - before - size
     print(f"{took:.2f} {grown:.0f}MB={100 * grown / size:.0f}%")
+
+
+def _status(name: str) -> float:
+    """MB of this process now (VmRSS) or at most so far (VmHWM; ru_maxrss counts the parent's)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(name))
 
 
 if __name__ == "__main__":
