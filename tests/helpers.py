@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 
 from ravl.data import Example
 from ravl.encoders.base import Array, Encoder, normalise
+from ravl.encoders.trained import Head, TrainedEncoder
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"  # real picture sets, beside the checkout
 
@@ -84,6 +85,28 @@ class ColourEncoder(Encoder):
             noise = np.random.default_rng(zlib.crc32(text.encode("utf-8", "replace")))
             vector += 0.01 * noise.normal(size=48)
         return np.roll(normalise(vectors), self.turn, axis=1)
+
+
+def random_head(features: int, seed: int = 0, dimension: int = 32, hidden: int = 0) -> Head:
+    """A head of random weights: nearly keeps what is near, and is the same for the same seed."""
+    rng = np.random.default_rng(seed)
+    shapes = {"weight": (dimension, features)}
+    if hidden:
+        shapes |= {"hidden_weight": (hidden, features), "out_weight": (dimension, hidden)}
+    arrays = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    if hidden:
+        arrays["hidden_bias"] = rng.normal(size=hidden).astype(np.float32)
+    zeros = np.zeros(features, np.float32)
+    return Head(mean=zeros, scale=zeros + 1, bias=np.zeros(dimension, np.float32), **arrays)
+
+
+def trained_on(base: Encoder, seed: int = 0, share: float = 0.5, hidden: int = 0) -> TrainedEncoder:
+    """An encoder with random heads; on a ColourEncoder, both heads are the same."""
+    picture, text = (
+        random_head(features, seed, hidden=hidden)
+        for features in (base.feature_dimension, base.dimension)
+    )
+    return TrainedEncoder(base, picture, text, share)
 
 
 def draw(seed: int, colour: str, size: tuple[int, int] = (64, 48)) -> Image.Image:

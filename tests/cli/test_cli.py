@@ -118,6 +118,7 @@ def test_search(run, shop):
         "search", shop / "shop.ravl", "--like", "blue_002.png", "--target", "texts", "-k", 1
     )
     assert out.count("\n") == 1
+    assert run("search", shop / "shop.ravl", "red", "--hubness", 0.5)[0] == 0
     code, out, err = run("search", shop / "shop.ravl", "zzz", "--mode", "keyword")
     assert (code, out, err.strip()) == (0, "", "Nothing found.")
 
@@ -187,6 +188,7 @@ def test_export_import_merge(run, shop, tmp_path, format):
         (("search", "SHOP", "x", "--where", "prize < 3"), "There is no column 'prize'"),
         (("search", "SHOP"), "The query is empty"),
         (("search", "SHOP", "x", "-k", "0"), "k is 0"),
+        (("search", "SHOP", "x", "--hubness", "3"), "hubness is 3; it must lie between 0 and 2"),
         (("search", "SHOP", "--image", "no.png"), "no.png"),
         (("get", "SHOP", "nothing"), "There is no row 'nothing'"),
         (("index", "no-folder", "-m", "new.ravl"), "no-folder"),

@@ -11,17 +11,21 @@ from PIL import Image
 
 from ravl.encoders import Encoder, Fingerprint, load_encoder
 from ravl.encoders.base import Array, probe_picture
+from tests.helpers import trained_on
 
 TEXTS = ["a red shirt", "dog", "two people on a wooden bench near the sea", "shirt", "红格子衬衫"]
 
 
 @pytest.fixture(
-    scope="module", params=["builtin", "clip", "siglip", "siglip2", "chinese_clip", "altclip"]
+    scope="module",
+    params=["builtin", "clip", "siglip", "siglip2", "chinese_clip", "altclip", "trained"],
 )
 def encoder(request: pytest.FixtureRequest, tiny_encoder: Callable[[str], Encoder]) -> Encoder:
     if request.param == "builtin":
         found: Encoder = request.getfixturevalue("builtin")
         return found
+    if request.param == "trained":
+        return trained_on(tiny_encoder("clip"), hidden=8)
     return tiny_encoder(request.param)
 
 
@@ -46,7 +50,7 @@ def test_attributes(encoder: Encoder) -> None:
 
 
 def test_the_spec_loads_the_same_encoder(encoder: Encoder) -> None:
-    again = load_encoder(encoder.spec)
+    again = load_encoder(encoder.spec, encoder.parts())
     assert again.spec == encoder.spec
     assert again.fingerprint.matches(encoder.fingerprint)
     assert again.fingerprint.same_tower(encoder.fingerprint)

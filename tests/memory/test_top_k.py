@@ -9,8 +9,8 @@ from ravl.memory import top_k as module
 from ravl.memory.top_k import top_k
 
 
-def brute_force(matrix, queries, k, allowed=None):
-    scores = queries @ matrix.astype(np.float32).T
+def brute_force(matrix, queries, k, allowed=None, offset=0):
+    scores = queries @ matrix.astype(np.float32).T + offset
     if allowed is not None:
         barred = np.setdiff1d(np.arange(len(matrix)), allowed)
         scores[:, barred] = -np.inf
@@ -48,6 +48,24 @@ def test_is_exact_under_any_filter(data):
     expected_scores, expected = brute_force(matrix, queries, k, allowed)
     assert positions.shape == (2, min(k, len(allowed)))
     np.testing.assert_allclose(scores, expected_scores, rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(positions, expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_is_exact_with_an_offset(data):
+    count = data.draw(st.integers(1, 20_000))
+    k = data.draw(st.integers(1, 30))
+    rng = np.random.default_rng(count)
+    some = np.flatnonzero(rng.random(count) < data.draw(st.sampled_from([0.01, 0.5])))
+    allowed = data.draw(st.sampled_from([None, some]))
+    dtype = data.draw(st.sampled_from([np.float32, np.float16]))
+    matrix = rng.normal(size=(count, 8)).astype(dtype)
+    queries = rng.normal(size=(2, 8)).astype(np.float32)
+    offset = (3 * rng.normal(size=count)).astype(np.float32)
+    scores, positions = top_k(matrix, queries, k, allowed, offset)
+    expected_scores, expected = brute_force(matrix, queries, k, allowed, offset)
+    np.testing.assert_allclose(scores, expected_scores, rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(positions, expected)
 
 

@@ -13,6 +13,7 @@ from ravl.errors import FilterError, PictureError, QueryError, RowNotFoundError
 from ravl.memory import Memory
 from ravl.retrieval import Query
 from tests.helpers import COLOURS, ColourEncoder, draw, make_pictures
+from tests.planted import HUB, PlantedEncoder, meaning, picture, plant
 
 
 def labels(hits) -> list[str]:
@@ -231,6 +232,7 @@ def test_text_only_rows_are_found_by_their_texts(memory):
         ({"query": "x", "target": "sounds"}, "pictures, texts"),
         ({"query": "x", "weight": 1.5}, "between 0 and 1"),
         ({"query": "x", "diversity": -1}, "between 0 and 1"),
+        ({"query": "x", "hubness": 3}, "hubness is 3; it must lie between 0 and 2"),
         ({"query": "x", "target": "texts", "mode": "keyword"}, "dense"),
         ({"query": None, "like": "red_000.png", "mode": "keyword"}, "needs a text"),
         ({"query": "x", "like": "red_000.png", "image": "a.png"}, "not both"),
@@ -281,3 +283,120 @@ def test_a_language_that_the_encoder_does_not_read_is_left_to_the_words(memory, 
     assert ids(hits) == ["red_000.png"]
     assert set(hits[0].by) == {"keywords"}
     assert len(memory.search("狗", k=5)) == 5  # no words either: better a guess than nothing
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    path = tmp_path_factory.mktemp("planted") / "m.ravl"
+    with Memory.create(path, PlantedEncoder()) as memory:
+        plant(memory)
+        yield memory
+
+
+QUERIES = [f"text {i}" for i in range(100)]
+
+
+def firsts(answers) -> list[str]:
+    return [hits[0].id for hits in answers]
+
+
+def test_a_hub_loses_its_place(planted):
+    before = firsts(planted.search(QUERIES, mode="dense"))
+    after = firsts(planted.search(QUERIES, mode="dense", hubness=0.75))
+    right = [f"r{i}" for i in range(100)]
+    assert before.count(HUB) > 60
+    assert after.count(HUB) < 5
+    assert sum(a == r for a, r in zip(after, right, strict=True)) > 80
+
+
+def test_the_score_is_the_corrected_one(planted):
+    plain = {h.id: h.score for h in planted.search("text 3", k=101, mode="dense")}
+    corrected = planted.search("text 3", k=101, mode="dense", hubness=0.5)
+    numbers = planted.vectors().keys.tolist()
+    hub = planted.hub_scores()
+    for hit in corrected:
+        expected = plain[hit.id] - 0.5 * hub[numbers.index(hit.row.number)]
+        assert hit.score == pytest.approx(expected, abs=1e-5)
+    least = corrected[4].score
+    some = planted.search("text 3", k=101, mode="dense", hubness=0.5, min_score=least)
+    assert ids(some) == ids(corrected)[:5]
+
+
+@pytest.mark.parametrize("target", ["pictures", "texts"])
+def test_correction_is_exact_with_filters(planted, target):
+    query = "text 3" if target == "pictures" else picture(meaning("text 3"))
+    options = {"mode": "dense", "hubness": 0.75, "target": target}
+    everything = planted.search(query, k=101, **options)
+    assert len(everything) == (101 if target == "pictures" else 100)
+    expected = [h.id for h in everything if h.row.columns["number"] % 7 == 0][:6]
+    where = " or ".join(f"number = {i}" for i in range(0, 101, 7))
+    assert ids(planted.search(query, k=6, where=where, **options)) == expected
+
+
+def test_correction_is_only_between_texts_and_pictures(planted):
+    shown = picture(meaning("text 3"))
+
+    def both(query, **options):
+        return [planted.search(query, k=20, hubness=h, **options) for h in (0, 2.0)]
+
+    for query, options in (
+        (shown, {}),
+        (Query(like="r3"), {}),
+        (Query("text 3", shown), {"mode": "dense"}),
+        (Query("text 3", shown, weight=1.0), {}),
+        ("text 3", {"target": "texts"}),
+        ("text 3", {"mode": "keyword"}),
+    ):
+        plain, corrected = both(query, **options)
+        assert ids(plain) == ids(corrected)
+        assert [h.score for h in plain] == [h.score for h in corrected]
+    for query, options in ("text 3", {}), (shown, {"target": "texts"}):
+        plain, corrected = both(query, **options)
+        assert [h.score for h in plain] != [h.score for h in corrected]
+
+
+def test_fused_corrects_only_what_was_found_by_looks(planted):
+    plain, corrected = (planted.search("text 3", k=101, hubness=h) for h in (0, 0.75))
+    by_looks = {h.id: h.score for h in planted.search("text 3", k=101, mode="dense", hubness=0.75)}
+    before = {h.id: h.by for h in plain}
+    for hit in corrected:
+        if "pictures" in hit.by:
+            assert hit.by["pictures"].score == pytest.approx(by_looks[hit.id], abs=1e-5)
+        assert hit.by.get("texts") == before[hit.id].get("texts")
+        assert hit.by.get("keywords") == before[hit.id].get("keywords")
+
+
+@pytest.mark.parametrize("mode", ["auto", "dense"])
+def test_a_mixed_batch_corrects_some(planted, monkeypatch, mode):
+    shown = picture(meaning("text 5"))
+    queries = [shown, "text 1", Query("text 2", shown), "text 3", Query(like="r4")]
+    singles = [planted.search(q, mode=mode, hubness=0.75) for q in queries]
+    calls: list[int] = []
+    original = PlantedEncoder.embed_texts
+
+    def counted(self, texts):
+        calls.append(len(texts))
+        return original(self, texts)
+
+    monkeypatch.setattr(PlantedEncoder, "embed_texts", counted)
+    together = planted.search(queries, mode=mode, hubness=0.75)
+    assert calls == [3]
+    for hits, single in zip(together, singles, strict=True):
+        assert ids(hits) == ids(single)
+        np.testing.assert_allclose([h.score for h in hits], [h.score for h in single], rtol=1e-4)
+
+
+def test_the_memory_says_how_much(planted):
+    with Memory.open(planted.path, PlantedEncoder()) as other:
+        plain = planted.search(QUERIES, mode="dense")
+        other.set_hubness(0.75)
+        corrected = planted.search(QUERIES, mode="dense")
+        assert firsts(corrected) == firsts(planted.search(QUERIES, mode="dense", hubness=0.75))
+        assert firsts(planted.search(QUERIES, mode="dense", hubness=0)) == firsts(plain)
+        other.set_hubness(0)
+        assert firsts(planted.search(QUERIES, mode="dense")) == firsts(plain) != firsts(corrected)
+
+
+def test_too_few_texts_correct_nothing(memory):
+    plain, corrected = (memory.search("red", mode="dense", hubness=h) for h in (0, 1))
+    assert [(h.id, h.score) for h in plain] == [(h.id, h.score) for h in corrected]

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     help="The memory's file; made if new.",
 )
 @click.option(
-    "--encoder", help="For a new memory: builtin, or hf:NAME or hf:FOLDER. [default: builtin]"
+    "--encoder",
+    help="For a new memory: builtin, hf:NAME or hf:FOLDER, or run:FOLDER. [default: builtin]",
 )
 @click.option(
     "--captions",
@@ -94,7 +95,11 @@ def index(
 
 @click.command()
 @click.argument("memory", type=click.Path(path_type=Path))
-@click.option("--encoder", required=True, help="builtin, or hf:NAME or hf:FOLDER.")
+@click.option(
+    "--encoder",
+    required=True,
+    help="builtin, hf:NAME or hf:FOLDER, or run:FOLDER, the folder of a training run.",
+)
 @quiet_option
 @json_option
 def reembed(memory: Path, encoder: str, quiet: bool, as_json: bool) -> None:

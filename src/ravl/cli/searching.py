@@ -40,6 +40,11 @@ from ravl.cli.output import json_option, print_json, print_table, where_option
     "--diversity", default=0.0, show_default=True, help="0: the nearest; up to 1: hits that differ."
 )
 @click.option("--collapse", is_flag=True, help="Only the best of near-duplicates.")
+@click.option(
+    "--hubness",
+    type=float,
+    help="Correction for what is near to everything, 0 to 2.  [default: as the memory has it]",
+)
 @click.option("--html", type=click.Path(path_type=Path), help="Write a page with thumbnails.")
 @json_option
 def search(

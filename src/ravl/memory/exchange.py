@@ -13,6 +13,7 @@ import numpy as np
 
 from ravl.data import QA, Rejected
 from ravl.data.pictures import probe
+from ravl.encoders import loadable
 from ravl.encoders.base import Array
 from ravl.errors import DataError, EncoderMismatchError, PictureError
 from ravl.memory import rows as store
@@ -136,7 +137,7 @@ def merge(memory: Memory, other: Memory) -> IndexReport:
                 raise EncoderMismatchError(
                     f"{other.path} was made with the encoder {theirs.fingerprint.spec!r} and "
                     f"{memory.path} with {ours.fingerprint.spec!r}. Give both the same first: "
-                    f"ravl reembed {other.path} --encoder {ours.fingerprint.spec}"
+                    f"ravl reembed {other.path} --encoder {loadable(ours.fingerprint.spec)}"
                 )
             version = version or store.new_version(connection, f"merge {other.path.name}")
             known = store.find_rows(connection, [row.id for row in page], memory.folder)

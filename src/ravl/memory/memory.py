@@ -15,15 +15,24 @@ import numpy as np
 from PIL import Image
 
 from ravl.data import QA, Example, Rejected, Scalar, pictures, read
-from ravl.encoders import Encoder, load_encoder
+from ravl.encoders import Encoder, load_encoder, loadable
+from ravl.encoders.base import Array
 from ravl.errors import DataError, EncoderMismatchError, PictureError, QueryError, RowNotFoundError
 from ravl.memory import exchange, history, reembedding
 from ravl.memory import rows as store
 from ravl.memory.filters import compile_filter, matching_rows
+from ravl.memory.hubness import HubCache, check_strength, read_strength, write_strength
 from ravl.memory.indexing import Indexer, IndexReport
 from ravl.memory.info import Info, describe
 from ravl.memory.row import Row, unwritable
-from ravl.memory.spaces import Space, current_space, make_space, newest_change, position
+from ravl.memory.spaces import (
+    Space,
+    current_space,
+    make_space,
+    newest_change,
+    position,
+    space_encoder,
+)
 from ravl.memory.sqlite import Database
 from ravl.memory.top_k import Positions
 from ravl.memory.vectors import VectorCache, Vectors
@@ -67,7 +76,8 @@ class Memory:
 
         Args:
             path: of its file, by custom ending in ``.ravl``; must not exist.
-            encoder: ``"builtin"``, ``"hf:NAME"``, or an encoder; see :mod:`ravl.encoders`.
+            encoder: ``"builtin"``, ``"hf:NAME"``, ``"run:FOLDER"``, or an encoder; see
+                :func:`ravl.encoders.load_encoder`.
             timeout: seconds to wait when another process is writing.
 
         Raises:
@@ -75,9 +85,9 @@ class Memory:
             EncoderError: there is no such encoder, or it cannot be loaded.
         """
         network = load_encoder(encoder) if isinstance(encoder, str) else encoder
-        fingerprint = network.fingerprint  # before the file is made: this is what can fail
+        _ = network.fingerprint  # before the file is made: this is what can fail
         database = Database.create(
-            Path(path), lambda connection: make_space(connection, fingerprint), timeout
+            Path(path), lambda connection: make_space(connection, network), timeout
         )
         return cls(database, network)
 
@@ -89,7 +99,8 @@ class Memory:
 
         Args:
             path: of its file.
-            encoder: use this one instead of loading the one that the memory names.
+            encoder: use this one instead of loading the one that the memory names; for a trained
+                encoder, whose heads the memory keeps, its base will do.
             timeout: seconds to wait when another process is writing.
 
         Raises:
@@ -99,7 +110,10 @@ class Memory:
         memory = cls(Database(Path(path), timeout), encoder)
         if encoder is not None:
             try:
-                memory.check_encoder(encoder, current_space(memory.database.connection))
+                with memory.snapshot() as connection:
+                    space = current_space(connection)
+                    memory._encoder = space_encoder(connection, space, encoder)
+                memory.check_encoder(memory._encoder, space)
             except BaseException:
                 memory.close()
                 raise
@@ -134,12 +148,11 @@ class Memory:
             EncoderError: it cannot be loaded.
             EncoderMismatchError: what is loaded under its name computes something else.
         """
-        connection = self.database.connection
-        with self._lock:
+        with self._lock, self.snapshot() as connection:
             if self._encoder is None or self._checked != position(connection)[0]:
                 space = current_space(connection)
                 if self._encoder is None or not self._given:
-                    self._encoder = load_encoder(space.fingerprint.spec)
+                    self._encoder = space_encoder(connection, space)
                 self.check_encoder(self._encoder, space)
                 self._checked = space.number
             return self._encoder
@@ -155,7 +168,8 @@ class Memory:
                 f"The vectors in {self.path} were made by {space.fingerprint.spec!r} "
                 f"({space.fingerprint.digest}); {encoder.spec!r} as it is here computes others "
                 f"({encoder.fingerprint.digest}: other weights, or other preprocessing). Use the "
-                f"encoder that made them, or run: ravl reembed {self.path} --encoder {encoder.spec}"
+                "encoder that made them, or run: "
+                f"ravl reembed {self.path} --encoder {loadable(encoder.spec)}"
             )
 
     # --- what is in it ---------------------------------------------------------------------
@@ -395,6 +409,38 @@ class Memory:
         with self.snapshot() as connection:
             return cache.read(connection, *position(connection))
 
+    @property
+    def hubness(self) -> float:
+        """Strength of the correction for hubs, 0 for none; see :mod:`ravl.memory.hubness`."""
+        with self.snapshot() as connection:
+            return read_strength(connection)
+
+    def set_hubness(self, strength: float) -> None:
+        """Correct searches between texts and pictures for hubs, until another encoder comes.
+
+        Args:
+            strength: 0 for not at all, up to 2. The best is found with queries whose answers are
+                known, and is often about 0.75.
+
+        Raises:
+            QueryError: it is out of this range.
+        """
+        check_strength(strength)
+        with self.database.transaction() as connection:
+            write_strength(connection, strength)
+
+    def hub_scores(self, kind: str = "vectors", items: Vectors | None = None) -> Array:
+        """How much of a hub each picture, or text, is, (n,); see :func:`ravl.memory.hubness.hubs`.
+
+        Args:
+            kind: as for :meth:`vectors`, with which the answer is aligned.
+            items: what that returned before, to be aligned with it whatever has changed since.
+        """
+        other = "text_vectors" if kind == "vectors" else "vectors"
+        with self.snapshot() as connection:
+            items = self.vectors(kind) if items is None else items
+            return self._hubs[kind].read(connection, items, self.vectors(other))
+
     def matching(self, where: str) -> Positions:
         """Numbers of the rows that a filter lets through, ascending, (m,).
 
@@ -435,6 +481,10 @@ class Memory:
     @cached_property
     def _texts(self) -> VectorCache:
         return VectorCache("text_vectors")
+
+    @cached_property
+    def _hubs(self) -> dict[str, HubCache]:
+        return {"vectors": HubCache(), "text_vectors": HubCache()}
 
     def _compile(self, where: str | None) -> tuple[str, list[Any]]:
         if where is None:

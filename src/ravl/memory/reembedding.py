@@ -102,7 +102,7 @@ def _building_space(connection: sqlite3.Connection, encoder: Encoder) -> Space:
         return begun
     if begun:
         drop_space(connection, begun.number)
-    return make_space(connection, encoder.fingerprint, "building")
+    return make_space(connection, encoder, "building")
 
 
 def _reread(connection: sqlite3.Connection) -> Space:

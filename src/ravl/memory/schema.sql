@@ -41,6 +41,13 @@ CREATE TABLE spaces (
 ) STRICT;
 CREATE UNIQUE INDEX one_current_space ON spaces (state) WHERE state = 'current';
 
+CREATE TABLE encoder_parts (               -- what a space's encoder needs besides its name
+  space INTEGER NOT NULL REFERENCES spaces ON DELETE CASCADE,
+  name TEXT NOT NULL,
+  bytes BLOB NOT NULL,
+  PRIMARY KEY (space, name)
+) STRICT;
+
 CREATE VIRTUAL TABLE keywords USING fts5 (
   texts, label, tags, qa, columns, name,
   tokenize = "porter unicode61 remove_diacritics 2"

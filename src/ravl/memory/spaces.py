@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ravl.encoders import Fingerprint
+from ravl.encoders import Encoder, Fingerprint, load_encoder
 from ravl.encoders.base import Array
 from ravl.errors import MemoryFileError
 
@@ -77,10 +77,9 @@ def newest_change(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT coalesce(max(change), 0) FROM changes").fetchone()[0])
 
 
-def make_space(
-    connection: sqlite3.Connection, fingerprint: Fingerprint, state: str = "current"
-) -> Space:
-    """A new, empty space."""
+def make_space(connection: sqlite3.Connection, encoder: Encoder, state: str = "current") -> Space:
+    """A new, empty space, with the parts that its encoder needs to be loaded again."""
+    fingerprint = encoder.fingerprint
     dimension, since = len(fingerprint.picture), newest_change(connection)
     number = connection.execute(
         "INSERT INTO spaces (fingerprint, dimension, state, since) VALUES (?, ?, ?, ?) "
@@ -92,14 +91,39 @@ def make_space(
             f"CREATE TABLE {table_name(kind, number)} "
             "(key INTEGER PRIMARY KEY, vector BLOB NOT NULL) STRICT"
         )
+    connection.executemany(
+        "INSERT INTO encoder_parts VALUES (?, ?, ?)",
+        [(number, name, data) for name, data in encoder.parts().items()],
+    )
     return Space(number, fingerprint, dimension, since)
 
 
 def drop_space(connection: sqlite3.Connection, space: int) -> None:
-    """Forget a space and its vectors."""
+    """Forget a space, its vectors and its encoder's parts."""
     for kind in KINDS:
         connection.execute(f"DROP TABLE {table_name(kind, space)}")
     connection.execute("DELETE FROM spaces WHERE space = ?", (space,))
+
+
+def space_encoder(
+    connection: sqlite3.Connection, space: Space, given: Encoder | None = None
+) -> Encoder:
+    """The encoder of a space, from its name and the parts that are kept with it.
+
+    Args:
+        connection: to the memory's file.
+        space: whose encoder.
+        given: use this one instead; for a trained encoder, its base will do.
+
+    Raises:
+        EncoderError: it cannot be loaded.
+        EncoderMismatchError: the base of a trained encoder computes something else than it did.
+    """
+    sql = "SELECT name, bytes FROM encoder_parts WHERE space = ?"
+    parts = dict(connection.execute(sql, (space.number,)).fetchall())
+    if given is not None and (given.parts() or not parts):
+        return given
+    return load_encoder(space.fingerprint.spec, parts, base=given)
 
 
 def write_vector(

@@ -16,8 +16,9 @@ GROUP = 64  # scores of which only the largest is looked at first
 
 
 def top_k(
-    matrix: NDArray[np.floating], queries: Array, k: int, allowed: Positions | None = None
-) -> tuple[Array, Positions]:
+    matrix: NDArray[np.floating], queries: Array, k: int, allowed: Positions | None = None,
+    offset: Array | None = None,
+) -> tuple[Array, Positions]:  # fmt: skip
     """The k rows of the matrix with the largest dot product, for each query.
 
     Args:
@@ -25,6 +26,7 @@ def top_k(
         queries: (q, d) float32.
         k: how many; fewer are returned when there are fewer rows.
         allowed: sorted positions in the matrix to choose from, None for all.
+        offset: (n,) float32, added to all scores of a row of the matrix; None for none.
 
     Returns:
         Scores, best first, and their positions in the matrix, both (q, min(k, rows)).
@@ -42,7 +44,10 @@ def top_k(
         chosen = slice(start, stop) if allowed is None else allowed[start:stop]
         block = matrix[chosen].astype(np.float32, copy=False)  # (b, d)
         for i in range(0, len(queries), QUERIES):
-            best, where = _best(queries[i : i + QUERIES] @ block.T, k)
+            found = queries[i : i + QUERIES] @ block.T
+            if offset is not None:
+                found += offset[chosen]
+            best, where = _best(found, k)
             where = where + start if allowed is None else allowed[where + start]
             _merge(scores[i : i + QUERIES], positions[i : i + QUERIES], best, where)
     order = np.argsort(-scores, axis=1, kind="stable")

@@ -8,6 +8,7 @@ from typing import Literal, TypedDict, get_args
 
 from ravl.errors import QueryError
 from ravl.memory import Picture
+from ravl.memory.hubness import check_strength
 
 Mode = Literal["auto", "dense", "keyword", "fused"]
 Target = Literal["pictures", "texts"]
@@ -28,6 +29,7 @@ class SearchOptions(TypedDict, total=False):
     min_score: float | None
     diversity: float
     collapse: bool
+    hubness: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Options:
     min_score: float | None = None
     diversity: float = 0.0
     collapse: bool = False
+    hubness: float | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.k, bool) or not isinstance(self.k, int) or not 1 <= self.k <= MOST:
@@ -53,6 +56,8 @@ class Options:
                 raise QueryError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}.")
         if not 0 <= self.diversity <= 1:
             raise QueryError(f"diversity is {self.diversity:g}; it must lie between 0 and 1.")
+        if self.hubness is not None:
+            check_strength(self.hubness)
         if self.target == "texts" and self.mode in ("keyword", "fused"):
             raise QueryError(
                 "Texts are searched by meaning only; use mode dense, or search pictures."

@@ -9,6 +9,7 @@ from typing import Any, Unpack, overload
 import numpy as np
 from PIL import Image
 
+from ravl.encoders.base import Array
 from ravl.errors import QueryError
 from ravl.memory import Memory, Picture, Row
 from ravl.memory import keywords as words
@@ -71,6 +72,11 @@ class Retriever:
             min_score: only hits with at least this score.
             diversity: 0 for the nearest ones; up to 1 for hits that differ from each other.
             collapse: True for only the best of each group of near-duplicates.
+            hubness: strength, 0 to 2, of the correction for pictures that are near to all texts,
+                and for texts that are near to all pictures; see :mod:`ravl.memory.hubness`. None
+                for the memory's own, 0 for none. It is for texts that look for pictures and
+                pictures that look for texts, not for a text together with a picture. A hit's
+                score is then the corrected one, and is what ``min_score`` looks at.
 
         Returns:
             :class:`Hits`, best first; exact: nothing that scores higher was overlooked.
@@ -123,6 +129,15 @@ class _Search:
             kind = "vectors" if options.target == "pictures" else "text_vectors"
             self._vectors = memory.vectors(kind)
             self._embedded = embed_queries(memory, queries, self._vectors)
+            strength = memory.hubness if options.hubness is None else options.hubness
+            self._corrected = [i for i, q in enumerate(queries) if strength and self._crosses(q)]
+            self._offset: Array | None = None
+            if self._corrected:
+                self._offset = -np.float32(strength) * memory.hub_scores(kind, self._vectors)
+
+    def _crosses(self, query: Query) -> bool:
+        """True for a text that looks for pictures, or a picture for texts: what hubs disturb."""
+        return not query.pictured if self._options.target == "pictures" else query.text is None
 
     def size(self) -> int:
         """More candidates than this there cannot be."""
@@ -165,13 +180,18 @@ class _Search:
 
     def _by_vectors(self, name: str, vectors: Vectors, depth: int) -> list[list[Ranked]]:
         allowed = None if self._allowed is None else vectors.positions(self._allowed)
-        scores, positions = top_k(vectors.matrix, self._embedded, depth, allowed)
         of_texts = name == "texts" and self._options.target == "pictures"
         keys = vectors.rows if of_texts else vectors.keys
-        return [
-            ranking(name, keys[p].tolist(), s.tolist())
-            for p, s in zip(positions, scores, strict=True)
-        ]
+        corrected = self._corrected if vectors is self._vectors else []
+        plain = sorted(set(range(len(self._queries))) - set(corrected))
+        found: dict[int, list[Ranked]] = {}
+        for part, offset in (plain, None), (corrected, self._offset):
+            if not part:
+                continue
+            scores, positions = top_k(vectors.matrix, self._embedded[part], depth, allowed, offset)
+            for i, p, s in zip(part, positions, scores, strict=True):
+                found[i] = ranking(name, keys[p].tolist(), s.tolist())
+        return [found[i] for i in range(len(self._queries))]
 
     def _by_words(self, query: Query, depth: int) -> list[Ranked]:
         found = words.search(self._connection, query.text or "", depth, self._allowed)

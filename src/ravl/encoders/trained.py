@@ -1,0 +1,277 @@
+"""The trained encoder: a base encoder's frozen features through small trained heads.
+
+A picture's vector has two parts: the trained head's, and the base encoder's own vector. A text
+has zeros in the second. So texts meet pictures in the trained part only, where the two heads were
+trained to agree, and pictures meet pictures in both, so that training on few pictures cannot lose
+what the base knows of likeness.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ravl.encoders.base import TRAINED, Array, Encoder, Fingerprint
+from ravl.encoders.heads import Head
+from ravl.errors import EncoderError, EncoderMismatchError
+
+__all__ = ["SETTINGS", "WEIGHTS", "Head", "TrainedEncoder"]
+
+FORMAT = 1  # of the files; raise when an older ravl would misread them
+SETTINGS, WEIGHTS = "encoder.json", "encoder.safetensors"
+
+
+class TrainedEncoder(Encoder):
+    """Trained heads on a base encoder; needs NumPy only, besides what the base needs.
+
+    Args:
+        base: whose features go through the heads; not itself a trained one.
+        picture: the head of picture features, from (F,) of the base to (d,).
+        text: the head of the base's text vectors, to the same (d,).
+        share: of the trained part in the squared norm of a picture's vector, above 0 and at most
+            1; 1.0 leaves the base's own part out.
+        known: the fingerprint that the base had when the heads were trained; None means now.
+
+    Raises:
+        EncoderError: the base is itself a trained one, or the heads do not fit it or each other.
+        EncoderMismatchError: the base computes something else than it did in training.
+    """
+
+    def __init__(
+        self, base: Encoder, picture: Head, text: Head, share: float,
+        known: Fingerprint | None = None,
+    ) -> None:  # fmt: skip
+        if isinstance(base, TrainedEncoder):
+            raise EncoderError(_twice(base.base.spec))
+        self.base: Encoder = base
+        self.picture_head, self.text_head = picture, text
+        self.share = float(share)
+        self._check()
+        self._known = known or base.fingerprint
+        self._check_base()
+        self.dimension = picture.dimension + (base.dimension if self.share < 1 else 0)
+        self.feature_dimension = base.feature_dimension
+        self.picture_size = base.picture_size
+        self.batch_size = base.batch_size
+        self.spec = TRAINED + self._digest()
+
+    def prepare(self, picture: Image.Image) -> Array:
+        """As the base does: one RGB picture -> its network's input (3, H, W)."""
+        return self.base.prepare(picture)
+
+    def features(self, prepared: Sequence[Array]) -> Array:
+        """As the base does: prepared pictures (n) -> pooled features (n, F)."""
+        return self.base.features(prepared)
+
+    def grid(self, prepared: Sequence[Array]) -> Array:
+        """As the base does: prepared pictures (n) -> (n, patches, channels)."""
+        return self.base.grid(prepared)
+
+    def project(self, features: Array) -> Array:
+        """Features (n, F) -> vectors (n, dimension): the trained part, and the base's own."""
+        trained = self.picture_head(features)  # (n, d)
+        if self.share == 1:
+            return trained
+        halves = sqrt(self.share) * trained, sqrt(1 - self.share) * self.base.project(features)
+        return np.concatenate(halves, axis=1, dtype=np.float32)
+
+    def embed_texts(self, texts: Sequence[str]) -> Array:
+        """Texts (n) -> vectors (n, dimension), with zeros in the base's part."""
+        vectors = np.zeros((len(texts), self.dimension), np.float32)
+        if texts:
+            vectors[:, : self.text_head.dimension] = self.text_head(self.base.embed_texts(texts))
+        return vectors
+
+    def reads(self, text: str) -> bool:
+        """As the base does: False for a text in a language that it surely does not know."""
+        return self.base.reads(text)
+
+    # --- keeping it ------------------------------------------------------------------------
+
+    def parts(self) -> dict[str, bytes]:
+        """Its two files: settings as JSON, and all arrays, float32, as safetensors."""
+        from safetensors.numpy import save
+
+        settings = {
+            "format": FORMAT,
+            "spec": self.spec,
+            **self._settings(),
+            "fingerprint": json.loads(self._known.to_json()),
+        }
+        text = json.dumps(settings, indent=2, ensure_ascii=False) + "\n"
+        return {SETTINGS: text.encode(), WEIGHTS: save(self._arrays())}
+
+    @classmethod
+    def from_parts(cls, parts: Mapping[str, bytes], base: Encoder | None = None) -> TrainedEncoder:
+        """The inverse of :meth:`parts`.
+
+        Args:
+            parts: the files by name.
+            base: use this one instead of loading the one that the settings name.
+
+        Raises:
+            EncoderError: a file is missing, damaged or of a newer ravl, or the base cannot be
+                loaded.
+            EncoderMismatchError: the base computes something else than it did in training.
+        """
+        for name in (SETTINGS, WEIGHTS):
+            if name not in parts:
+                raise EncoderError(f"The trained encoder lacks its file {name}.")
+        settings = _settings(parts[SETTINGS])
+        try:
+            name, share = str(settings["base"]), float(settings["share"])
+            powers = [float(settings[f"{side}_power"]) for side in ("picture", "text")]
+            known = Fingerprint.from_json(json.dumps(settings["fingerprint"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise EncoderError(
+                f"{SETTINGS} of the trained encoder is damaged: {error!r}."
+            ) from error
+        arrays = _arrays(parts[WEIGHTS])
+        picture, text = (
+            Head.from_arrays(
+                {k.removeprefix(side): v for k, v in arrays.items() if k.startswith(side)}, power
+            )
+            for side, power in zip(("picture.", "text."), powers, strict=True)
+        )
+        encoder = cls(base if base is not None else _load_base(name), picture, text, share, known)
+        if settings.get("spec") != encoder.spec:
+            raise EncoderError(
+                f"{SETTINGS} and {WEIGHTS} of the trained encoder do not belong together: "
+                "one of them has changed. Copy both again from where they were trained."
+            )
+        return encoder
+
+    def save(self, folder: str | Path) -> None:
+        """Write the two files to a folder, which is made if new; they replace older ones."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in self.parts().items():
+            work = folder / f".{name}.writing"
+            work.write_bytes(data)
+            work.replace(folder / name)
+
+    @classmethod
+    def load(cls, folder: str | Path, base: Encoder | None = None) -> TrainedEncoder:
+        """The encoder in a folder, or in the sub-folder ``encoder`` of it; see :meth:`from_parts`.
+
+        Raises:
+            EncoderError, EncoderMismatchError: as :meth:`from_parts` does, or there is none.
+        """
+        folder = Path(folder)
+        places = [p for p in (folder, folder / "encoder") if (p / SETTINGS).is_file()]
+        if not places:
+            raise EncoderError(
+                f"There is no trained encoder in {folder}: neither {SETTINGS} nor "
+                f"encoder/{SETTINGS}. Name the folder that `ravl train` wrote."
+            )
+        try:
+            files = (places[0] / name for name in (SETTINGS, WEIGHTS))
+            parts = {file.name: file.read_bytes() for file in files if file.exists()}
+        except OSError as error:
+            raise EncoderError(
+                f"The trained encoder in {places[0]} cannot be read: {error}."
+            ) from (error)
+        try:
+            return cls.from_parts(parts, base)
+        except EncoderError as error:
+            raise type(error)(f"{error} (In {places[0]}.)") from error
+
+    # --- checks and names ------------------------------------------------------------------
+
+    def _check(self) -> None:
+        base, picture, text = self.base, self.picture_head, self.text_head
+        if not 0 < self.share <= 1:
+            raise EncoderError(f"share must be above 0 and at most 1, not {self.share:g}.")
+        if (picture.inputs, text.inputs) != (base.feature_dimension, base.dimension):
+            raise EncoderError(
+                f"The trained heads take {picture.inputs:,} picture features and text vectors of "
+                f"{text.inputs:,} dimensions; {base.spec!r} gives {base.feature_dimension:,} and "
+                f"{base.dimension:,}."
+            )
+        if picture.dimension != text.dimension:
+            raise EncoderError(
+                f"The trained heads do not meet: the picture head gives {picture.dimension:,} "
+                f"dimensions, the text head {text.dimension:,}."
+            )
+
+    def _check_base(self) -> None:
+        here = self.base.fingerprint
+        if not (self._known.matches(here) and self._known.same_tower(here)):
+            raise EncoderMismatchError(
+                f"The trained heads belong to the base encoder {self._known.spec!r} "
+                f"({self._known.digest}); {here.spec!r} as it is here computes something else "
+                f"({here.digest}: other weights, or other preprocessing). Use the base that they "
+                "were trained on, or train again."
+            )
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "base": self._known.spec,
+            "share": self.share,
+            "picture_power": self.picture_head.power,
+            "text_power": self.text_head.power,
+        }
+
+    def _arrays(self) -> dict[str, Array]:
+        sides = {"picture": self.picture_head, "text": self.text_head}
+        return {f"{s}.{name}": v for s, head in sides.items() for name, v in head.arrays().items()}
+
+    def _digest(self) -> str:
+        # Not over the files' bytes, which another version of safetensors may order otherwise, nor
+        # over the fingerprint, whose last bits differ between machines.
+        digest = hashlib.sha256(json.dumps(self._settings(), sort_keys=True).encode())
+        for name, value in sorted(self._arrays().items()):
+            digest.update(f"{name} {value.shape}".encode())
+            digest.update(value.astype("<f4").tobytes())
+        return digest.hexdigest()[:12]
+
+
+def _settings(data: bytes) -> dict[str, Any]:
+    try:
+        settings = json.loads(data)
+        found = int(settings["format"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise EncoderError(f"{SETTINGS} of the trained encoder is damaged: {error!r}.") from error
+    if found > FORMAT:
+        raise EncoderError(
+            f"The trained encoder was made by a newer ravl (format {found}; this one reads up to "
+            f"{FORMAT}). Upgrade with: pip install --upgrade ravl"
+        )
+    return dict(settings)
+
+
+def _arrays(data: bytes) -> dict[str, Array]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        return dict(load(data))
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise EncoderError(f"{WEIGHTS} of the trained encoder is damaged: {error}.") from error
+
+
+def _load_base(spec: str) -> Encoder:
+    from ravl.encoders import load_encoder
+
+    if spec.startswith((TRAINED, "run:")):
+        raise EncoderError(_twice(spec))
+    try:
+        return load_encoder(spec)
+    except EncoderError as error:
+        raise EncoderError(
+            f"The base {spec!r} of the trained encoder cannot be loaded. {error}"
+        ) from error
+
+
+def _twice(base: str) -> str:
+    return (
+        f"The base of a trained encoder cannot be a trained encoder itself. Train from {base!r}, "
+        "on all the data."
+    )

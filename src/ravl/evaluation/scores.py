@@ -1,0 +1,195 @@
+"""A number with its interval: bootstrap over groups of queries that belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.errors import DataError
+
+Statistic = Literal["mean", "median"]
+Values = NDArray[np.floating] | NDArray[np.integer] | NDArray[np.bool_]
+Groups = NDArray[Any]  # (q,) numbers or names; equal ones are one group
+
+CONFIDENCE = 95  # of the interval, in percent
+DRAWS = 2_000_000  # group numbers drawn at once: they stay below 50 MB
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A measured number and the interval that holds the true one 95 times in 100.
+
+    Args:
+        value: measured on all queries.
+        low: lower end of the interval.
+        high: upper end of the interval.
+    """
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def clear(self) -> bool:
+        """True where the interval excludes 0; for a difference: it is not by chance."""
+        return self.low > 0 or self.high < 0
+
+    def to_json(self) -> dict[str, float]:
+        """For result files, rounded to 6 digits after the point."""
+        return {k: round(getattr(self, k), 6) for k in ("value", "low", "high")}
+
+    def percent(self) -> str:
+        """A share in percent: ``25.1 % (22.9-27.3)``."""
+        value, low, high = (f"{100 * x:.1f}" for x in (self.value, self.low, self.high))
+        return f"{value} % ({_span(low, high)})"
+
+    def __str__(self) -> str:
+        """A number that is no share: ``12 (9-14)``, ``0.345 (0.320-0.371)``."""
+        numbers = (self.value, self.low, self.high)
+        largest = max(abs(x) for x in numbers)
+        digits = 0 if largest >= 100 else 1 if largest >= 10 else 2 if largest >= 1 else 3
+        if all(float(x).is_integer() for x in numbers):
+            digits = 0
+        value, low, high = (f"{x:.{digits}f}" for x in numbers)
+        return f"{value} ({_span(low, high)})"
+
+
+def bootstrap(
+    values: Values,
+    groups: Groups | None = None,
+    statistic: Statistic = "mean",
+    rounds: int = 1000,
+    seed: int = 0,
+) -> Score:
+    """The statistic of all values, with its 95 % percentile bootstrap interval.
+
+    Whole groups are drawn with replacement (the cluster bootstrap: Field & Welsh, "Bootstrapping
+    clustered data", J. R. Statist. Soc. B 69, 2007): five captions of one picture are not five
+    independent queries, and drawing them one by one would make the interval too narrow.
+
+    Args:
+        values: one per query, (q,).
+        groups: which queries belong together, (q,); None when each stands alone.
+        statistic: "mean" or "median" over the queries.
+        rounds: how often to draw.
+        seed: of the drawing; the same seed and groups draw the same groups.
+
+    Raises:
+        DataError: no values, one that is not finite, or another number of groups than of values.
+    """
+    numbers = _checked(values, groups)
+    drawn = _replicates(numbers, groups, statistic, rounds, seed)
+    return _score(_whole(numbers, statistic), drawn)
+
+
+def paired_difference(
+    after: Values,
+    before: Values,
+    groups: Groups | None = None,
+    statistic: Statistic = "mean",
+    rounds: int = 1000,
+    seed: int = 0,
+) -> Score:
+    """The statistic after minus the statistic before, for the same queries in the same order.
+
+    Both are drawn together, so that how hard a query is cancels out, and the interval is narrower
+    than those of the two would suggest. For the median it is the difference of the medians.
+
+    Args:
+        after: one value per query, (q,).
+        before: the same queries' values, (q,).
+        groups: as in :func:`bootstrap`, like the other arguments.
+
+    Raises:
+        DataError: as :func:`bootstrap`, and when the two are not equally long.
+    """
+    new, old = _checked(after, groups), _checked(before, groups)
+    if len(new) != len(old):
+        raise DataError(
+            f"A paired difference needs the same queries twice, "
+            f"but there are {len(new)} values after and {len(old)} before."
+        )
+    # The same seed draws the same groups, so the replicates are paired.
+    drawn = _replicates(new, groups, statistic, rounds, seed)
+    drawn = drawn - _replicates(old, groups, statistic, rounds, seed)
+    return _score(_whole(new, statistic) - _whole(old, statistic), drawn)
+
+
+def _checked(values: Values, groups: Groups | None) -> NDArray[np.float64]:
+    numbers = np.asarray(values, np.float64)
+    if numbers.ndim != 1 or not len(numbers):
+        raise DataError("There is no score without queries: one value per query is needed.")
+    if not np.isfinite(numbers).all():
+        raise DataError("A score of a query is not a finite number.")
+    if groups is not None and len(groups) != len(numbers):
+        raise DataError(f"{len(numbers)} queries have {len(groups)} groups; each needs one.")
+    return numbers
+
+
+def _whole(values: NDArray[np.float64], statistic: Statistic) -> float:
+    return float(np.mean(values) if statistic == "mean" else np.median(values))
+
+
+def _score(value: float, drawn: NDArray[np.float64]) -> Score:
+    rest = (100 - CONFIDENCE) / 2
+    low, high = np.percentile(drawn, [rest, 100 - rest])
+    return Score(value, float(low), float(high))
+
+
+def _replicates(
+    values: NDArray[np.float64],
+    groups: Groups | None,
+    statistic: Statistic,
+    rounds: int,
+    seed: int,
+) -> NDArray[np.float64]:
+    """The statistic (rounds,) of as many samples of whole groups."""
+    if groups is None:
+        members = np.arange(len(values))
+    else:
+        members = np.unique(groups, return_inverse=True)[1]  # (q,) number of each query's group
+    count = int(members.max()) + 1
+    of_draws = (_means if statistic == "mean" else _medians)(values, members, count)
+    random = np.random.default_rng(seed)
+    step = max(1, DRAWS // count)
+    return np.concatenate(
+        [
+            of_draws(random.integers(0, count, (min(step, rounds - i), count), np.int32))
+            for i in range(0, rounds, step)
+        ]
+    )
+
+
+OfDraws = Callable[[NDArray[np.int32]], NDArray[np.float64]]
+
+
+def _means(values: NDArray[np.float64], members: NDArray[np.int64], count: int) -> OfDraws:
+    """Drawn groups (r, g) -> means (r,); a group counts by its sum and its size."""
+    sums = np.bincount(members, values, count)
+    sizes = np.bincount(members, minlength=count)
+    if sizes.min() == sizes.max():
+        total = int(sizes[0]) * count
+        return lambda draws: sums[draws].sum(axis=1) / total
+    return lambda draws: sums[draws].sum(axis=1) / sizes[draws].sum(axis=1)
+
+
+def _medians(values: NDArray[np.float64], members: NDArray[np.int64], count: int) -> OfDraws:
+    """Drawn groups (r, g) -> medians (r,), without sorting again: the order stays, counts vary."""
+    order = np.argsort(values, kind="stable")
+    ordered, owner = values[order], members[order]
+
+    def one(draw: NDArray[np.int32]) -> float:
+        until = np.cumsum(np.bincount(draw, minlength=count)[owner])  # (q,) copies up to each value
+        size = int(until[-1])
+        middle = np.searchsorted(until, [(size - 1) // 2, size // 2], side="right")
+        return float(ordered[middle].mean())
+
+    return lambda draws: np.array([one(draw) for draw in draws])
+
+
+def _span(low: str, high: str) -> str:
+    return f"{low} to {high}" if "-" in low + high else f"{low}-{high}"

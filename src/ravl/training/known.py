@@ -1,0 +1,87 @@
+"""The base encoder during a fit, with the texts that it has read already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ravl.encoders.base import Array, Encoder
+from ravl.progress import progress_bar
+
+BLOCK = 1024  # texts between two steps of the progress bar
+SAVED = 16  # blocks between two saves
+
+
+class KnownTexts(Encoder):
+    """Another encoder that reads no text twice: training, the report and re-embedding share them.
+
+    Args:
+        encoder: that does the work.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self._known: dict[str, Array] = {}
+        self.spec = encoder.spec
+        self.dimension = encoder.dimension
+        self.feature_dimension = encoder.feature_dimension
+        self.picture_size = encoder.picture_size
+        self.batch_size = encoder.batch_size
+
+    def learn(self, texts: Sequence[str], file: Path, show: bool | None) -> Array:
+        """Vectors (m, d) of different texts; kept in a file, so that a new start goes on there."""
+        vectors = np.zeros((len(texts), self.dimension), np.float32)
+        done = 0
+        if file.exists():
+            kept = np.load(file, allow_pickle=False)
+            if kept.shape[1:] == vectors.shape[1:] and len(kept) <= len(vectors):
+                vectors[: len(kept)] = kept
+                done = len(kept)
+        with progress_bar("Reading texts", "texts", show) as advance:
+            advance(done, len(texts))
+            for count, start in enumerate(range(done, len(texts), BLOCK), 1):
+                block = self._encoder.embed_texts(texts[start : start + BLOCK])
+                vectors[start : start + BLOCK] = block
+                done = start + len(block)
+                if count % SAVED == 0:
+                    _save(file, vectors[:done])
+                advance(len(block), len(texts))
+        _save(file, vectors)
+        self._known = dict(zip(texts, vectors, strict=True))
+        return vectors
+
+    def embed_texts(self, texts: Sequence[str]) -> Array:
+        """Texts (n) -> (n, d); only those that are new cost anything."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        fresh = dict(zip(new, self._encoder.embed_texts(new), strict=True)) if new else {}
+        found = [fresh[t] if t in fresh else self._known[t] for t in texts]
+        return np.stack(found) if found else np.zeros((0, self.dimension), np.float32)
+
+    def prepare(self, picture: Image.Image) -> Array:
+        """As the encoder does."""
+        return self._encoder.prepare(picture)
+
+    def features(self, prepared: Sequence[Array]) -> Array:
+        """As the encoder does."""
+        return self._encoder.features(prepared)
+
+    def grid(self, prepared: Sequence[Array]) -> Array:
+        """As the encoder does."""
+        return self._encoder.grid(prepared)
+
+    def project(self, features: Array) -> Array:
+        """As the encoder does."""
+        return self._encoder.project(features)
+
+    def reads(self, text: str) -> bool:
+        """As the encoder does."""
+        return self._encoder.reads(text)
+
+
+def _save(file: Path, vectors: Array) -> None:
+    half = file.with_suffix(".part.npy")
+    np.save(half, vectors, allow_pickle=False)
+    half.replace(file)

@@ -1,0 +1,192 @@
+"""Retrieval-based training: fit an encoder's shared space to a memory's own pictures and texts."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ravl.encoders.base import Array, Encoder
+from ravl.encoders.trained import TrainedEncoder
+from ravl.errors import DataError
+from ravl.evaluation import ranks_of_relevant
+from ravl.memory import Memory
+from ravl.training.batches import PairData, Passes
+from ravl.training.heads import RetrieverModel
+from ravl.training.held import Held, best_hubness, measure, to_json
+from ravl.training.known import KnownTexts
+from ravl.training.pairs import Ints, Pairs, pairs_of, read_pairs, split
+from ravl.training.report import write_report
+from ravl.training.settings import RetrieverReport, RetrieverSettings
+from ravl.training.trainer import train
+
+K = 10  # of the recall that validation goes by
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Positions of pictures for training, validation and test."""
+
+    train: Ints
+    validation: Ints
+    test: Ints
+
+
+def fit_retriever(
+    memory: Memory, out: str | Path, settings: RetrieverSettings | None = None, *,
+    validation: str | None = None, test: str | None = None, progress: bool | None = None,
+) -> RetrieverReport:  # fmt: skip
+    """Train the retriever on a memory, give the memory the new space, and report what it gained.
+
+    The encoder's networks stay as they are; heads on top of their features are trained by
+    contrast (Radford et al. 2021, CLIP): a picture shall be nearer to its own texts than to all
+    others. No picture is decoded again. Interrupted, the same call goes on where it stopped.
+
+    Args:
+        memory: with pictures that have captions, labels, tags or questions.
+        out: folder for the run; made if need be.
+        settings: see :class:`RetrieverSettings`.
+        validation, test: filters that name the pictures of these parts; by default some are drawn.
+            They are never trained on.
+        progress: show bars; None shows them on a terminal.
+
+    Returns:
+        What it gained; also in ``out`` as ``metrics.json`` and ``report.html``.
+
+    Raises:
+        DataError: too few pictures or texts, an empty part, or a folder of another run.
+        RavlError: the loss is no longer a number.
+    """
+    settings = settings or RetrieverSettings()
+    out = Path(out)
+    _claim(out, memory, settings, validation, test)
+    current = memory.encoder
+    base = KnownTexts(current.base if isinstance(current, TrainedEncoder) else current)
+    pairs = read_pairs(memory)
+    parts = _Parts(
+        *split(
+            pairs,
+            memory,
+            validation or settings.validation_share,
+            test or settings.test_share,
+            settings.seed,
+        )
+    )
+    work = out / "work"
+    work.mkdir(exist_ok=True)
+    texts = base.learn(pairs.texts, work / "texts.npy", progress)
+    heads, curve, seconds = _heads(pairs, texts, parts, base, out, settings, progress)
+    if int(os.environ.get("RANK", "0")):  # of several processes, one is enough for the rest
+        return RetrieverReport(out, {}, 0.0, seconds, curve)
+    trained = TrainedEncoder(base, heads.picture_head, heads.text_head, settings.share)
+    held = {
+        name: Held.take(pairs, chosen, parts.train, base, trained)
+        for name, chosen in (("validation", parts.validation), ("test", parts.test))
+    }
+    hubness = best_hubness(held["validation"])
+    metrics = measure(held["test"], hubness, settings.seed)
+    memory.reembed(trained, progress=progress)
+    memory.set_hubness(hubness)
+    report = RetrieverReport(out, to_json(metrics), hubness, seconds, curve)
+    sizes = {name: len(getattr(parts, name)) for name in ("train", "validation", "test")}
+    write_report(report, memory, pairs, held["test"], metrics, sizes, settings)
+    shutil.rmtree(work, ignore_errors=True)
+    return report
+
+
+def _claim(
+    out: Path, memory: Memory, settings: RetrieverSettings, validation: str | None, test: str | None
+) -> None:
+    """The folder is new, or of this very run that did not end."""
+    if (out / "metrics.json").exists():
+        raise DataError(f"{out} holds a finished run. Name another folder with --out.")
+    config: dict[str, Any] = {
+        "task": "search", "memory": str(memory.path), "settings": settings.to_json(),
+        "validation": validation, "test": test,
+    }  # fmt: skip
+    file = out / "config.json"
+    if file.exists() and json.loads(file.read_text("utf-8")) != config:
+        raise DataError(
+            f"{out} holds a run that was interrupted and had other settings. Repeat its command, "
+            "which goes on where it stopped, or name another folder with --out."
+        )
+    if not file.exists() and out.exists() and any(out.iterdir()):
+        raise DataError(f"{out} is not empty. Name a new folder with --out.")
+    out.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _heads(
+    pairs: Pairs, texts: Array, parts: _Parts, base: Encoder, out: Path,
+    settings: RetrieverSettings, show: bool | None,
+) -> tuple[TrainedEncoder, list[tuple[float, float]], float]:  # fmt: skip
+    """The trained encoder of this run: from its folder if training has ended, else trained now."""
+    folder, log = out / "encoder", out / "work" / "curve.json"
+    if folder.is_dir() and log.exists():
+        known = json.loads(log.read_text("utf-8"))
+        return TrainedEncoder.load(folder), [tuple(p) for p in known["curve"]], known["seconds"]
+    torch.manual_seed(settings.seed)
+    began = time.monotonic()
+    chosen = pairs_of(pairs, parts.train)
+    model = RetrieverModel(
+        pairs.features[parts.train], texts[np.unique(pairs.which[chosen])], settings
+    )
+
+    def embed() -> tuple[Array, Array]:
+        """Training pictures and the means of their texts, as of now."""
+        seen, read = _embed(model, pairs.features[parts.train], texts)
+        sums = np.zeros((len(pairs.rows), read.shape[1]), np.float32)
+        np.add.at(sums, pairs.owners[chosen], read[pairs.which[chosen]])
+        means = sums[parts.train]
+        return seen, means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-6)
+
+    order = Passes(
+        chosen, pairs.owners[chosen], pairs.groups, settings.hard_negatives, embed, settings.seed
+    )
+    validate = _validation(model, pairs, texts, parts.validation)
+    curve = train(
+        model, PairData(pairs, texts), order, validate, out / "work" / "checkpoints", settings, show
+    )
+    encoder = TrainedEncoder(base, model.pictures.export(), model.texts.export(), settings.share)
+    seconds = round(time.monotonic() - began, 1)
+    if not int(os.environ.get("RANK", "0")):
+        encoder.save(folder)
+        log.write_text(json.dumps({"curve": curve, "seconds": seconds}), encoding="utf-8")
+    return encoder, curve, seconds
+
+
+def _validation(model: RetrieverModel, pairs: Pairs, texts: Array, chosen: Ints) -> Any:
+    """A function: mean of R@10 both ways on the validation pictures, of the model as it is."""
+    own = pairs_of(pairs, chosen)
+    which, positions = np.unique(pairs.which[own], return_inverse=True)
+    pictures = np.searchsorted(chosen, pairs.owners[own])
+    of_text = [pictures[positions == t] for t in range(len(which))]
+    of_picture = [positions[pictures == p] for p in range(len(chosen))]
+
+    def score() -> float:
+        seen, read = _embed(model, pairs.features[chosen], texts[which])
+        found = [
+            np.mean([ranks[0] <= K for ranks in ranks_of_relevant(q, i, relevant)])
+            for q, i, relevant in ((read, seen, of_text), (seen, read, of_picture))
+        ]
+        return float(np.mean(found))
+
+    return score
+
+
+@torch.inference_mode()
+def _embed(model: RetrieverModel, pictures: Array, texts: Array) -> tuple[Array, Array]:
+    """Vectors of pictures (n, d) and texts (m, d), with the heads as they are."""
+    training = model.training
+    model.eval()
+    seen = model.pictures(torch.from_numpy(pictures)).numpy()
+    read = model.texts(torch.from_numpy(texts)).numpy()
+    model.train(training)
+    return seen, read

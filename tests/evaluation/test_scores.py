@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ravl.errors import DataError
+from ravl.evaluation import Score, bootstrap, paired_difference
+
+GROUPED = st.lists(st.tuples(st.integers(-50, 50), st.integers(0, 6)), min_size=1, max_size=25)
+
+
+def test_words():
+    assert Score(0.2512, 0.229, 0.2731).percent() == "25.1 % (22.9-27.3)"
+    assert Score(-0.01, -0.02, 0.003).percent() == "-1.0 % (-2.0 to 0.3)"
+    assert str(Score(12, 9, 14)) == "12 (9-14)"
+    assert str(Score(12.5, 9, 14)) == "12.5 (9.0-14.0)"
+    assert str(Score(0.3451, 0.32, 0.371)) == "0.345 (0.320-0.371)"
+    assert str(Score(-16, -18, -15)) == "-16 (-18 to -15)"
+
+
+def test_json_and_clear():
+    assert Score(1 / 3, 0.25, 0.5).to_json() == {"value": 0.333333, "low": 0.25, "high": 0.5}
+    clear = [Score(0, low, high).clear for low, high in [(-1, 1), (0, 1), (0.1, 1), (-1, -0.1)]]
+    assert clear == [False, False, True, True]
+
+
+def of(statistic, values):
+    return np.mean(values) if statistic == "mean" else np.median(values)
+
+
+def slow(values, groups, statistic, seed):
+    """The same groups, drawn one sample at a time with their values written out."""
+    names = np.unique(groups)
+    draws = np.random.default_rng(seed).integers(0, len(names), (200, len(names)), np.int32)
+    drawn = [of(statistic, np.concatenate([values[groups == names[g]] for g in d])) for d in draws]
+    return np.percentile(drawn, [2.5, 97.5])
+
+
+@given(GROUPED, st.sampled_from(["mean", "median"]), st.integers(0, 5))
+@settings(max_examples=40, deadline=None)
+def test_bootstrap_is_the_slow_one(pairs, statistic, seed):
+    values, groups = (np.array(column) for column in zip(*pairs, strict=True))
+    score = bootstrap(values, groups, statistic, rounds=200, seed=seed)
+    assert score.value == pytest.approx(of(statistic, values))
+    assert (score.low, score.high) == pytest.approx(slow(values, groups, statistic, seed))
+
+
+def test_intervals_cover_the_truth():
+    random = np.random.default_rng(0)
+    inside = {"by group": 0, "one by one": 0}
+    for i in range(200):
+        shared = random.normal(size=(60, 1))  # what the five queries of a picture have in common
+        values = (shared + 0.3 * random.normal(size=(60, 5))).ravel()
+        for name, groups in (("by group", np.arange(300) // 5), ("one by one", None)):
+            score = bootstrap(values, groups, rounds=400, seed=i)
+            inside[name] += score.low <= 0 <= score.high
+    assert inside["by group"] >= 180  # 95 % of 200 are 190
+    assert inside["one by one"] < 150  # why groups are needed
+
+
+def test_many_draws_are_made_in_parts(monkeypatch):
+    values = np.random.default_rng(0).random(50)
+    whole = bootstrap(values, rounds=101)
+    monkeypatch.setattr("ravl.evaluation.scores.DRAWS", 7 * 50)
+    assert bootstrap(values, rounds=101) == whole
+
+
+def test_a_pair_is_drawn_together():
+    random = np.random.default_rng(0)
+    before = random.normal(0, 10, 400)
+    after = before + random.normal(0.5, 0.1, 400)
+    score = paired_difference(after, before)
+    assert score.value == pytest.approx(0.5, abs=0.02)
+    assert score.high - score.low < 0.05
+    assert score.clear
+    assert not bootstrap(after).clear
+    mean = bootstrap(after - before)
+    assert (score.low, score.high) == pytest.approx((mean.low, mean.high))
+
+
+def test_paired_medians():
+    score = paired_difference(np.array([2, 3, 9]), np.array([5, 6, 7]), statistic="median")
+    assert score.value == -3
+    same = paired_difference(np.arange(9), np.arange(9), np.arange(9) // 3, "median")
+    assert same == Score(0, 0, 0)
+
+
+def test_groups_may_have_names_and_one_query_has_no_interval():
+    values = np.array([1.0, 2.0, 4.0])
+    named = bootstrap(values, np.array(["b", "a", "b"]))
+    assert named == bootstrap(values, np.array([1, 0, 1]))
+    assert bootstrap(np.array([True])) == Score(1, 1, 1)
+    assert bootstrap(values, np.zeros(3)).low == pytest.approx(7 / 3)
+
+
+def test_fast_enough():
+    values = np.random.default_rng(0).random(30_000)
+    start = time.perf_counter()
+    bootstrap(values, np.arange(30_000) // 5)
+    assert time.perf_counter() - start < 2  # 0.07 s on an idle machine
+
+
+@pytest.mark.parametrize(
+    ("values", "groups", "message"),
+    [
+        ([], None, "no score without queries"),
+        ([[1.0]], None, "one value per query"),
+        ([np.nan], None, "not a finite number"),
+        ([1.0, 2.0], [1], "2 queries have 1 groups"),
+    ],
+)
+def test_bad_values(values, groups, message):
+    with pytest.raises(DataError, match=message):
+        bootstrap(np.array(values), None if groups is None else np.array(groups))
+
+
+def test_a_pair_has_the_same_queries():
+    with pytest.raises(DataError, match="2 values after and 3 before"):
+        paired_difference(np.ones(2), np.ones(3))
