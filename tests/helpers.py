@@ -90,14 +90,13 @@ class ColourEncoder(Encoder):
 def random_head(features: int, seed: int = 0, dimension: int = 32, hidden: int = 0) -> Head:
     """A head of random weights: nearly keeps what is near, and is the same for the same seed."""
     rng = np.random.default_rng(seed)
-    shapes = {"weight": (dimension, features)}
+    shapes: dict[str, tuple[int, ...]] = {"weight": (dimension, features)}
     if hidden:
         shapes |= {"hidden_weight": (hidden, features), "out_weight": (dimension, hidden)}
+        shapes |= {"hidden_bias": (hidden,)}
     arrays = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
-    if hidden:
-        arrays["hidden_bias"] = rng.normal(size=hidden).astype(np.float32)
-    zeros = np.zeros(features, np.float32)
-    return Head(mean=zeros, scale=zeros + 1, bias=np.zeros(dimension, np.float32), **arrays)
+    arrays |= {"mean": np.zeros(features, np.float32), "scale": np.ones(features, np.float32)}
+    return Head.from_arrays({**arrays, "bias": np.zeros(dimension, np.float32)}, power=1.0)
 
 
 def trained_on(base: Encoder, seed: int = 0, share: float = 0.5, hidden: int = 0) -> TrainedEncoder:

@@ -33,7 +33,8 @@ class PlantedEncoder(ColourEncoder):
 def meaning(text: str) -> Array:
     """What a text means, (48,)."""
     rng = np.random.default_rng(zlib.crc32(text.encode()))
-    return normalise(rng.normal(size=(1, 48)).astype(np.float32))[0]
+    vector: Array = normalise(rng.normal(size=(1, 48)).astype(np.float32))[0]
+    return vector
 
 
 def picture(vector: Array) -> bytes:

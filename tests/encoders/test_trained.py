@@ -45,8 +45,8 @@ def test_a_head_is_what_torch_computes(hidden, power):
     arrays = {
         "mean": rng.normal(size=12), "scale": rng.uniform(0.5, 2, 12), "bias": rng.normal(size=32)
     }  # fmt: skip
-    start = random_head(12, hidden=hidden)
-    head = Head.from_arrays(start.arrays() | arrays, power)
+    given = {name: value.astype(np.float32) for name, value in arrays.items()}
+    head = Head.from_arrays(random_head(12, hidden=hidden).arrays() | given, power)
     x = torch.tensor(rng.normal(size=(7, 12)), dtype=torch.float64)
     w = {name: torch.tensor(value, dtype=torch.float64) for name, value in head.arrays().items()}
     z = (x.sign() * x.abs() ** power - w["mean"]) / w["scale"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from ravl.data import Example
 from ravl.encoders.base import Array
 from ravl.memory import Memory
-from tests.helpers import ColourEncoder
+from tests.helpers import ColourEncoder, trained_on
 
 
 class SlowEncoder(ColourEncoder):
@@ -36,6 +36,8 @@ if __name__ == "__main__":
             memory.add(examples(folder))
         elif what == "reembed":
             memory.reembed(SlowEncoder(mirror=True))
+        elif what == "reembed-trained":
+            memory.reembed(trained_on(SlowEncoder(mirror=True)))
         elif what == "hold":  # a writer that keeps others waiting
             with memory.database.transaction():
                 print("holding", flush=True)

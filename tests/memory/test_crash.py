@@ -80,19 +80,20 @@ def test_kill_9_while_indexing(tmp_path, times):
         assert [(r.example(), r.hash, r.twin is None) for r in memory] == of_fresh
 
 
-def test_kill_9_while_reembedding(tmp_path):
+@pytest.mark.parametrize("what", ["reembed", "reembed-trained"])
+def test_kill_9_while_reembedding(tmp_path, what):
     make_pictures(tmp_path / "pictures", 60)
     file = tmp_path / "test.ravl"
     with Memory.create(file, ColourEncoder()) as memory:
         memory.add(examples(tmp_path / "pictures"))
-    process = start("reembed", file, tmp_path / "pictures")
+    process = start(what, file, tmp_path / "pictures")
     time.sleep(0.1)
     process.send_signal(signal.SIGKILL)
     assert "done" not in process.communicate()[0]
     with Memory.open(file, ColourEncoder()) as memory:  # the old space is whole
         check(memory)
         assert memory.search("a red picture", k=1)[0].row.label == "red"
-    run("reembed", file, tmp_path / "pictures")
+    run(what, file, tmp_path / "pictures")
     with Memory.open(file, ColourEncoder(mirror=True)) as memory:
         check(memory)
 

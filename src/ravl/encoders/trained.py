@@ -169,7 +169,7 @@ class TrainedEncoder(Encoder):
         if not places:
             raise EncoderError(
                 f"There is no trained encoder in {folder}: neither {SETTINGS} nor "
-                f"encoder/{SETTINGS}. Name the folder that `ravl train` wrote."
+                f"encoder/{SETTINGS}. Name the folder of a finished training run."
             )
         try:
             files = (places[0] / name for name in (SETTINGS, WEIGHTS))

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from ravl.encoders.base import Array, Encoder
+from ravl.memory import Memory
 from ravl.progress import progress_bar
 
 BLOCK = 1024  # texts between two steps of the progress bar
@@ -31,9 +32,21 @@ class KnownTexts(Encoder):
         self.picture_size = encoder.picture_size
         self.batch_size = encoder.batch_size
 
+    def recall(self, memory: Memory) -> None:
+        """Take over the vectors of a memory's texts, which this encoder has made."""
+        vectors = memory.vectors("text_vectors")
+        for row in memory.rows():
+            start = int(np.searchsorted(vectors.keys, row.number << vectors.bits))
+            keys = (row.number << vectors.bits) + np.arange(len(row.texts))
+            # A row that changed since the vectors were read is left out.
+            if np.array_equal(vectors.keys[start : start + len(keys)], keys):
+                found = vectors.matrix[start : start + len(keys)].astype(np.float32)
+                self._known.update(zip(row.texts, found, strict=True))
+
     def learn(self, texts: Sequence[str], file: Path, show: bool | None) -> Array:
         """Vectors (m, d) of different texts; kept in a file, so that a new start goes on there."""
-        vectors = np.zeros((len(texts), self.dimension), np.float32)
+        new = [text for text in texts if text not in self._known]
+        vectors = np.zeros((len(new), self.dimension), np.float32)
         done = 0
         if file.exists():
             kept = np.load(file, allow_pickle=False)
@@ -41,17 +54,16 @@ class KnownTexts(Encoder):
                 vectors[: len(kept)] = kept
                 done = len(kept)
         with progress_bar("Reading texts", "texts", show) as advance:
-            advance(done, len(texts))
-            for count, start in enumerate(range(done, len(texts), BLOCK), 1):
-                block = self._encoder.embed_texts(texts[start : start + BLOCK])
+            advance(done, len(new))
+            for count, start in enumerate(range(done, len(new), BLOCK), 1):
+                block = self._encoder.embed_texts(new[start : start + BLOCK])
                 vectors[start : start + BLOCK] = block
-                done = start + len(block)
                 if count % SAVED == 0:
-                    _save(file, vectors[:done])
-                advance(len(block), len(texts))
+                    _save(file, vectors[: start + len(block)])
+                advance(len(block), len(new))
         _save(file, vectors)
-        self._known = dict(zip(texts, vectors, strict=True))
-        return vectors
+        self._known.update(zip(new, vectors, strict=True))
+        return np.stack([self._known[text] for text in texts])
 
     def embed_texts(self, texts: Sequence[str]) -> Array:
         """Texts (n) -> (n, d); only those that are new cost anything."""

@@ -31,7 +31,7 @@ K = 10  # of the recall that validation goes by
 
 
 @dataclass(frozen=True, slots=True)
-class _Parts:
+class Parts:
     """Positions of pictures for training, validation and test."""
 
     train: Ints
@@ -69,8 +69,10 @@ def fit_retriever(
     _claim(out, memory, settings, validation, test)
     current = memory.encoder
     base = KnownTexts(current.base if isinstance(current, TrainedEncoder) else current)
+    if not isinstance(current, TrainedEncoder):
+        base.recall(memory)
     pairs = read_pairs(memory)
-    parts = _Parts(
+    parts = Parts(
         *split(
             pairs,
             memory,
@@ -82,7 +84,7 @@ def fit_retriever(
     work = out / "work"
     work.mkdir(exist_ok=True)
     texts = base.learn(pairs.texts, work / "texts.npy", progress)
-    heads, curve, seconds = _heads(pairs, texts, parts, base, out, settings, progress)
+    heads, curve, seconds = train_heads(pairs, texts, parts, base, out, settings, progress)
     if int(os.environ.get("RANK", "0")):  # of several processes, one is enough for the rest
         return RetrieverReport(out, {}, 0.0, seconds, curve)
     trained = TrainedEncoder(base, heads.picture_head, heads.text_head, settings.share)
@@ -123,8 +125,8 @@ def _claim(
     file.write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _heads(
-    pairs: Pairs, texts: Array, parts: _Parts, base: Encoder, out: Path,
+def train_heads(
+    pairs: Pairs, texts: Array, parts: Parts, base: Encoder, out: Path,
     settings: RetrieverSettings, show: bool | None,
 ) -> tuple[TrainedEncoder, list[tuple[float, float]], float]:  # fmt: skip
     """The trained encoder of this run: from its folder if training has ended, else trained now."""
