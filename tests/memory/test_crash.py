@@ -183,12 +183,12 @@ def test_interrupting_keeps_what_was_done(empty, tmp_path):
                 raise KeyboardInterrupt
             return super().features(prepared)
 
-    empty._encoder = Interrupted()
+    empty._offered, empty._encoders = [Interrupted()], {}
     with pytest.raises(KeyboardInterrupt):
         empty.add(examples(tmp_path / "pictures"))
     assert len(empty) == 24
     check(empty)
-    empty._encoder = ColourEncoder()
+    empty._offered, empty._encoders = [ColourEncoder()], {}
     assert empty.add(examples(tmp_path / "pictures")).added == 16
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -108,3 +110,26 @@ def test_another_encoder_starts_anew(memory):
         "SELECT count(*) FROM sqlite_master WHERE name LIKE 'vectors_%'"
     )
     assert tables.fetchone() == (1,)
+
+
+def test_threads_search_while_their_own_memory_is_reembedded(memory):
+    stop = threading.Event()
+    failed: list[Exception] = []
+
+    def search():
+        while not stop.is_set():
+            try:
+                assert len(memory.search("red", k=3)) == 3
+            except Exception as error:
+                failed.append(error)
+                return
+
+    threads = [threading.Thread(target=search) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for mirror in (True, False, True, False):
+        memory.reembed(ColourEncoder(mirror=mirror))
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert failed == []

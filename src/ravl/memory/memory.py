@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
@@ -62,9 +63,8 @@ class Memory:
     def __init__(self, database: Database, encoder: Encoder | None = None) -> None:
         self.database = database
         self.path = database.path.resolve()
-        self._encoder = encoder
-        self._checked: int | None = None  # the space that the encoder was checked against
-        self._given = encoder is not None
+        self._offered = [encoder] if encoder is not None else []  # by the caller
+        self._encoders: dict[int, Encoder] = {}  # by their space; a snapshot may see an older one
         self._filters: dict[str, tuple[int, Positions]] = {}  # answers, and at which change
         self._lock = threading.RLock()
 
@@ -112,8 +112,8 @@ class Memory:
             try:
                 with memory.snapshot() as connection:
                     space = current_space(connection)
-                    memory._encoder = space_encoder(connection, space, encoder)
-                memory.check_encoder(memory._encoder, space)
+                    memory._offered = [space_encoder(connection, space, encoder)]
+                memory.check_encoder(memory._offered[0], space)
             except BaseException:
                 memory.close()
                 raise
@@ -149,13 +149,21 @@ class Memory:
             EncoderMismatchError: what is loaded under its name computes something else.
         """
         with self._lock, self.snapshot() as connection:
-            if self._encoder is None or self._checked != position(connection)[0]:
-                space = current_space(connection)
-                if self._encoder is None or not self._given:
-                    self._encoder = space_encoder(connection, space)
-                self.check_encoder(self._encoder, space)
-                self._checked = space.number
-            return self._encoder
+            number = position(connection)[0]
+            if number not in self._encoders:
+                found = self._find_encoder(connection, current_space(connection))
+                self._encoders = {n: self._encoders[n] for n in [*self._encoders][-1:]}
+                self._encoders[number] = found
+            return self._encoders[number]
+
+    def _find_encoder(self, connection: sqlite3.Connection, space: Space) -> Encoder:
+        """The encoder of a space: one that the caller gave, or else the one that it names."""
+        for offered in self._offered:
+            if space.fingerprint.matches(offered.fingerprint):
+                return offered
+        encoder = self._offered[-1] if self._offered else space_encoder(connection, space)
+        self.check_encoder(encoder, space)
+        return encoder
 
     def check_encoder(self, encoder: Encoder, space: Space) -> None:
         """Refuse an encoder whose vectors cannot be compared with the memory's.
@@ -380,8 +388,11 @@ class Memory:
         Safe to interrupt: the same call goes on where it stopped.
         """
         network = load_encoder(encoder) if isinstance(encoder, str) else encoder
+        if self._offered or not isinstance(encoder, str):
+            self._offered.append(network)  # other threads may meet its space before we return
         report = reembedding.reembed(self, network, progress)
-        self._encoder, self._given = network, self._given or not isinstance(encoder, str)
+        with self._lock, self.snapshot() as connection:
+            self._encoders[position(connection)[0]] = network
         return report
 
     # --- finding ---------------------------------------------------------------------------

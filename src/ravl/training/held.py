@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ Metrics = dict[str, dict[str, dict[str, Score]]]
 """By direction, then before, after, difference, then metric."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Space:
     """One encoder's vectors of held-out pictures (n, d) and texts (m, d), and of the bank."""
 
@@ -39,6 +40,7 @@ class Space:
     bank_pictures: Array
     bank_texts: Array
 
+    @cached_property
     def hubs(self) -> tuple[Array, Array]:
         """How near pictures (n,) and texts (m,) are to much of the other kind."""
         return _hubs(self.pictures, self.bank_texts), _hubs(self.texts, self.bank_pictures)
@@ -95,7 +97,7 @@ class Held:
 
     def ranks(self, space: Space, strength: float) -> tuple[list[Ints], list[Ints]]:
         """Ranks of what belongs to each text and to each picture, with hubs held down."""
-        of_pictures, of_texts = (-strength * hubs for hubs in space.hubs())
+        of_pictures, of_texts = (-strength * hubs for hubs in space.hubs)
         return (
             ranks_of_relevant(space.texts, space.pictures, self.of_text, offset=of_pictures),
             ranks_of_relevant(space.pictures, space.texts, self.of_picture, offset=of_texts),

@@ -99,7 +99,7 @@ def _examples(memory: Memory, pairs: Pairs, held: Held, hubness: float, seed: in
 def _hits(
     memory: Memory, pairs: Pairs, held: Held, space: Space, strength: float, query: int
 ) -> list[ShownHit]:
-    scores = space.pictures @ space.texts[query] - strength * space.hubs()[0]
+    scores = space.pictures @ space.texts[query] - strength * space.hubs[0]
     best: Ints = np.argsort(-scores)[:SHOWN]
     right = set(held.of_text[query].tolist())
     hits = []

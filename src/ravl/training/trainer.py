@@ -45,7 +45,8 @@ def train(
     Returns:
         The curve: seconds since the start and score, after each epoch.
     """
-    hf_logging.set_verbosity_error()  # it tells of its own file system heuristics otherwise
+    # It tells of its own file system heuristics otherwise.
+    hf_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     batch = min(settings.batch_size, len(order))
     steps = settings.epochs * -(-len(order) // batch)
     arguments = TrainingArguments(
