@@ -99,13 +99,15 @@ def random_head(features: int, seed: int = 0, dimension: int = 32, hidden: int =
     return Head.from_arrays({**arrays, "bias": np.zeros(dimension, np.float32)}, power=1.0)
 
 
-def trained_on(base: Encoder, seed: int = 0, share: float = 0.5, hidden: int = 0) -> TrainedEncoder:
+def trained_on(
+    base: Encoder, seed: int = 0, share: float = 0.5, hidden: int = 0, text_share: float = 1.0
+) -> TrainedEncoder:
     """An encoder with random heads; on a ColourEncoder, both heads are the same."""
     picture, text = (
         random_head(features, seed, hidden=hidden)
         for features in (base.feature_dimension, base.dimension)
     )
-    return TrainedEncoder(base, picture, text, share)
+    return TrainedEncoder(base, picture, text, share, text_share)
 
 
 def draw(seed: int, colour: str, size: tuple[int, int] = (64, 48)) -> Image.Image:

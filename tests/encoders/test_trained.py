@@ -141,6 +141,26 @@ def test_a_little_more_training_makes_another_encoder():
     assert not two.fingerprint.matches(one.fingerprint)
 
 
+def test_texts_keep_a_share_of_the_base():
+    base = ColourEncoder()
+    encoder = trained_on(base, share=0.5, text_share=0.36)
+    d = encoder.text_head.dimension
+    own = base.embed_texts(TEXTS)
+    vectors = encoder.embed_texts(TEXTS)
+    np.testing.assert_allclose(vectors[:, :d], 0.6 * encoder.text_head(own), atol=1e-6)
+    np.testing.assert_allclose(vectors[:, d:], 0.8 * own, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    features = base.features([base.prepare(p) for p in PICTURES])
+    trained = encoder.text_head(own) @ encoder.picture_head(features).T
+    expected = np.sqrt(0.5) * (0.6 * trained + 0.8 * own @ base.project(features).T)
+    scores = vectors @ encoder.embed_pictures(PICTURES).T
+    np.testing.assert_allclose(scores, expected, atol=1e-5)
+    again = TrainedEncoder.from_parts(encoder.parts(), base)
+    assert (again.text_share, again.spec) == (0.36, encoder.spec)
+    with pytest.raises(EncoderError, match="text_share must be 1 as well"):
+        trained_on(base, share=1.0, text_share=0.5)
+
+
 @pytest.mark.parametrize("share", [0.0, -0.1, 1.1, float("nan")])
 def test_a_share_must_be_one(share):
     with pytest.raises(EncoderError, match="share must be above 0 and at most 1"):

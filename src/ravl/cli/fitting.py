@@ -26,12 +26,12 @@ def fit() -> None:
     "--validation", metavar="FILTER", help="The pictures to validate on. [default: a tenth]"
 )
 @click.option("--epochs", type=int, help="At most. [default: 10]")
-@click.option("--batch-size", type=int, help="Pairs in a batch. [default: 512]")
+@click.option("--batch-size", type=int, help="Pairs in a batch. [default: 1024]")
 @click.option("--learning-rate", type=float, help="At its peak. [default: 0.001]")
 @click.option("--weight-decay", type=float, help="[default: 0.05]")
-@click.option("--dropout", type=float, help="Of the heads' inputs. [default: 0.3]")
+@click.option("--dropout", type=float, help="Of the heads' inputs. [default: 0.5]")
 @click.option("--dimension", type=int, help="Of the trained space. [default: 256]")
-@click.option("--hidden", type=int, help="Size of a hidden layer; 0: linear. [default: 0]")
+@click.option("--hidden", type=int, help="Size of a hidden layer; 0: linear. [default: 1024]")
 @click.option("--loss", type=click.Choice(["infonce", "sigmoid"]), help="[default: infonce]")
 @click.option("--hard-negatives", type=int, help="Mined for each picture. [default: 0]")
 @click.option(

@@ -1,9 +1,9 @@
 """The trained encoder: a base encoder's frozen features through small trained heads.
 
-A picture's vector has two parts: the trained head's, and the base encoder's own vector. A text
-has zeros in the second. So texts meet pictures in the trained part only, where the two heads were
-trained to agree, and pictures meet pictures in both, so that training on few pictures cannot lose
-what the base knows of likeness.
+A vector has two parts: the trained head's, and the base encoder's own vector. Heads trained on a
+thousand pictures know these well and little else; the base's part keeps what it knows of likeness,
+and of texts that are unlike those of the training. Pictures and texts are weighted apart, since a
+picture's likeness to pictures and to texts are different questions.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class TrainedEncoder(Encoder):
         text: the head of the base's text vectors, to the same (d,).
         share: of the trained part in the squared norm of a picture's vector, above 0 and at most
             1; 1.0 leaves the base's own part out.
+        text_share: the same of a text's vector; 1.0 puts zeros into the base's part.
         known: the fingerprint that the base had when the heads were trained; None means now.
 
     Raises:
@@ -45,14 +46,14 @@ class TrainedEncoder(Encoder):
     """
 
     def __init__(
-        self, base: Encoder, picture: Head, text: Head, share: float,
+        self, base: Encoder, picture: Head, text: Head, share: float, text_share: float = 1.0,
         known: Fingerprint | None = None,
     ) -> None:  # fmt: skip
         if isinstance(base, TrainedEncoder):
             raise EncoderError(_twice(base.base.spec))
         self.base: Encoder = base
         self.picture_head, self.text_head = picture, text
-        self.share = float(share)
+        self.share, self.text_share = float(share), float(text_share)
         self._check()
         self._known = known or base.fingerprint
         self._check_base()
@@ -83,10 +84,13 @@ class TrainedEncoder(Encoder):
         return np.concatenate(halves, axis=1, dtype=np.float32)
 
     def embed_texts(self, texts: Sequence[str]) -> Array:
-        """Texts (n) -> vectors (n, dimension), with zeros in the base's part."""
+        """Texts (n) -> vectors (n, dimension): the trained part, and the base's own."""
         vectors = np.zeros((len(texts), self.dimension), np.float32)
         if texts:
-            vectors[:, : self.text_head.dimension] = self.text_head(self.base.embed_texts(texts))
+            own, d = self.base.embed_texts(texts), self.text_head.dimension
+            vectors[:, :d] = sqrt(self.text_share) * self.text_head(own)
+            if self.text_share < 1:
+                vectors[:, d:] = sqrt(1 - self.text_share) * own
         return vectors
 
     def reads(self, text: str) -> bool:
@@ -126,7 +130,8 @@ class TrainedEncoder(Encoder):
                 raise EncoderError(f"The trained encoder lacks its file {name}.")
         settings = _settings(parts[SETTINGS])
         try:
-            name, share = str(settings["base"]), float(settings["share"])
+            name = str(settings["base"])
+            share, text_share = float(settings["share"]), float(settings["text_share"])
             powers = [float(settings[f"{side}_power"]) for side in ("picture", "text")]
             known = Fingerprint.from_json(json.dumps(settings["fingerprint"]))
         except (KeyError, TypeError, ValueError) as error:
@@ -140,7 +145,8 @@ class TrainedEncoder(Encoder):
             )
             for side, power in zip(("picture.", "text."), powers, strict=True)
         )
-        encoder = cls(base if base is not None else _load_base(name), picture, text, share, known)
+        base = base if base is not None else _load_base(name)
+        encoder = cls(base, picture, text, share, text_share, known)
         if settings.get("spec") != encoder.spec:
             raise EncoderError(
                 f"{SETTINGS} and {WEIGHTS} of the trained encoder do not belong together: "
@@ -187,8 +193,16 @@ class TrainedEncoder(Encoder):
 
     def _check(self) -> None:
         base, picture, text = self.base, self.picture_head, self.text_head
-        if not 0 < self.share <= 1:
-            raise EncoderError(f"share must be above 0 and at most 1, not {self.share:g}.")
+        for name in ("share", "text_share"):
+            if not 0 < getattr(self, name) <= 1:
+                raise EncoderError(
+                    f"{name} must be above 0 and at most 1, not {getattr(self, name):g}."
+                )
+        if self.share == 1 and self.text_share < 1:
+            raise EncoderError(
+                f"With a share of 1 pictures have no part of the base's, so texts cannot have one: "
+                f"text_share must be 1 as well, not {self.text_share:g}."
+            )
         if (picture.inputs, text.inputs) != (base.feature_dimension, base.dimension):
             raise EncoderError(
                 f"The trained heads take {picture.inputs:,} picture features and text vectors of "
@@ -215,6 +229,7 @@ class TrainedEncoder(Encoder):
         return {
             "base": self._known.spec,
             "share": self.share,
+            "text_share": self.text_share,
             "picture_power": self.picture_head.power,
             "text_power": self.text_head.power,
         }

@@ -92,7 +92,7 @@ class Passes(Sampler[int]):
 
 
 def mine(pictures: Array, texts: Array, groups: Ints, k: int) -> Ints:
-    """For each picture the k others whose texts it could be taken to mean, (n, k).
+    """For each picture the k others whose texts it could be taken to mean, (n, k), -1 for none.
 
     Those that score nearly as high as its own text are passed over: they may well fit, too
     (positive-aware mining, Moreira et al. 2024, NV-Retriever).
@@ -104,7 +104,8 @@ def mine(pictures: Array, texts: Array, groups: Ints, k: int) -> Ints:
         scores = pictures[part] @ texts.T  # (b, n)
         scores[scores > FALSE_NEGATIVE * own[part, None]] = -np.inf
         scores[groups[part, None] == groups] = -np.inf
-        near[part] = np.argsort(-scores, axis=1)[:, : near.shape[1]]
+        best = np.argsort(-scores, axis=1)[:, : near.shape[1]]
+        near[part] = np.where(np.isfinite(np.take_along_axis(scores, best, axis=1)), best, -1)
     return near
 
 
@@ -118,6 +119,6 @@ def _order(
             left[picture] = False
             yield picture
             for other in near[picture].tolist() if near is not None else ():
-                if left[other]:
+                if other >= 0 and left[other]:
                     left[other] = False
                     yield other

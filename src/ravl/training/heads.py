@@ -66,7 +66,8 @@ class TrainableHead(nn.Module):
                 "hidden_weight": self.hidden.weight, "hidden_bias": self.hidden.bias,
                 "out_weight": self.out.weight,
             }  # fmt: skip
-        return Head(power=self.power, **{k: v.detach().cpu().numpy() for k, v in arrays.items()})
+        values = {name: v.detach().cpu().numpy().copy() for name, v in arrays.items()}
+        return Head(power=self.power, **values)
 
     def _tamed(self, x: Tensor) -> Tensor:
         return x if self.power == 1 else x.sign() * x.abs().pow(self.power)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,6 +48,9 @@ class KnownTexts(Encoder):
     def learn(self, texts: Sequence[str], file: Path, show: bool | None) -> Array:
         """Vectors (m, d) of different texts; kept in a file, so that a new start goes on there."""
         new = [text for text in texts if text not in self._known]
+        # Which are new depends on what was recalled: after re-embedding, that is nothing.
+        digest = hashlib.sha256(json.dumps(new).encode()).hexdigest()[:12]
+        file = file.with_stem(f"{file.stem}-{digest}")
         vectors = np.zeros((len(new), self.dimension), np.float32)
         done = 0
         if file.exists():

@@ -51,8 +51,8 @@ class Pairs:
 def read_pairs(memory: Memory) -> Pairs:
     """All pictures of a memory that have features, with their texts.
 
-    Texts are captions; where a row has none its label and its tags, each in a short sentence, and
-    in any case its questions with their first answer.
+    Texts are captions, or the label in a short sentence where there is none; the tags in one; and
+    questions with their first answer.
 
     Raises:
         DataError: fewer than eight pictures have a text, or all have the same one.
@@ -146,11 +146,10 @@ def pairs_of(pairs: Pairs, pictures: Ints) -> Ints:
 
 def _texts(row: Row) -> Iterator[str]:
     yield from row.texts
-    if not row.texts:
-        if row.label:
-            yield LABEL.format(row.label)
-        if row.tags:
-            yield TAGS.format(_listed(row.tags))
+    if row.label and not row.texts:
+        yield LABEL.format(row.label)
+    if row.tags:
+        yield TAGS.format(_listed(row.tags))
     for qa in row.qa:
         yield " ".join([qa.question, *qa.answers[:1]])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -22,6 +23,7 @@ from ravl.training.batches import PairData, Passes
 from ravl.training.heads import RetrieverModel
 from ravl.training.held import Held, best_hubness, measure, to_json
 from ravl.training.known import KnownTexts
+from ravl.training.mixing import best_text_share
 from ravl.training.pairs import Ints, Pairs, pairs_of, read_pairs, split
 from ravl.training.report import write_report
 from ravl.training.settings import RetrieverReport, RetrieverSettings
@@ -83,17 +85,23 @@ def fit_retriever(
     )
     work = out / "work"
     work.mkdir(exist_ok=True)
+    _check_unchanged(work / "pairs.sha256", pairs, memory)
     texts = base.learn(pairs.texts, work / "texts.npy", progress)
     heads, curve, seconds = train_heads(pairs, texts, parts, base, out, settings, progress)
     if int(os.environ.get("RANK", "0")):  # of several processes, one is enough for the rest
         return RetrieverReport(out, {}, 0.0, seconds, curve)
-    trained = TrainedEncoder(base, heads.picture_head, heads.text_head, settings.share)
+    picture, text = heads.picture_head, heads.text_head
+    kept = best_text_share(
+        pairs, parts.validation, parts.train, base, picture, text, settings.share
+    )
+    trained = TrainedEncoder(base, picture, text, settings.share, kept)
     held = {
         name: Held.take(pairs, chosen, parts.train, base, trained)
         for name, chosen in (("validation", parts.validation), ("test", parts.test))
     }
     hubness = best_hubness(held["validation"])
     metrics = measure(held["test"], hubness, settings.seed)
+    trained.save(out / "encoder")
     memory.reembed(trained, progress=progress)
     memory.set_hubness(hubness)
     report = RetrieverReport(out, to_json(metrics), hubness, seconds, curve)
@@ -125,6 +133,22 @@ def _claim(
     file.write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def _check_unchanged(file: Path, pairs: Pairs, memory: Memory) -> None:
+    """The split goes by the pairs: with others, a picture that was trained on could be tested."""
+    parts = (
+        pairs.rows,
+        pairs.texts,
+        *(x.tolist() for x in (pairs.groups, pairs.owners, pairs.which)),
+    )
+    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    if file.exists() and file.read_text("utf-8") != digest:
+        raise DataError(
+            f"The pictures or texts in {memory.path} have changed since the run in "
+            f"{file.parents[1]} was interrupted. Begin anew: name another folder with --out."
+        )
+    file.write_text(digest, encoding="utf-8")
+
+
 def train_heads(
     pairs: Pairs, texts: Array, parts: Parts, base: Encoder, out: Path,
     settings: RetrieverSettings, show: bool | None,
@@ -133,7 +157,7 @@ def train_heads(
     folder, log = out / "encoder", out / "work" / "curve.json"
     if folder.is_dir() and log.exists():
         known = json.loads(log.read_text("utf-8"))
-        return TrainedEncoder.load(folder), [tuple(p) for p in known["curve"]], known["seconds"]
+        return TrainedEncoder.load(folder, base), [*map(tuple, known["curve"])], known["seconds"]
     torch.manual_seed(settings.seed)
     began = time.monotonic()
     chosen = pairs_of(pairs, parts.train)
@@ -188,7 +212,8 @@ def _embed(model: RetrieverModel, pictures: Array, texts: Array) -> tuple[Array,
     """Vectors of pictures (n, d) and texts (m, d), with the heads as they are."""
     training = model.training
     model.eval()
-    seen = model.pictures(torch.from_numpy(pictures)).numpy()
-    read = model.texts(torch.from_numpy(texts)).numpy()
+    device = model.bias.device
+    seen = model.pictures(torch.from_numpy(pictures).to(device)).cpu().numpy()
+    read = model.texts(torch.from_numpy(texts).to(device)).cpu().numpy()
     model.train(training)
     return seen, read

@@ -37,16 +37,16 @@ class RetrieverSettings:
 
     loss: Loss = "infonce"
     epochs: int = 10
-    batch_size: int = 512
+    batch_size: int = 1024
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
     warmup: float = 0.1
-    dropout: float = 0.3
+    dropout: float = 0.5
     dimension: int = 256
-    hidden: int = 0
+    hidden: int = 1024
     temperature: float = 0.07
     hard_negatives: int = 0
-    patience: int = 3
+    patience: int = 5
     share: float = 0.5
     validation_share: float = 0.1
     test_share: float = 0.1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,8 @@ from transformers import (
     TrainingArguments,
 )
 from transformers import logging as hf_logging
-from transformers.trainer_utils import get_last_checkpoint
+from transformers.trainer import TRAINER_STATE_NAME
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from ravl.progress import Advance, progress_bar
 from ravl.training.batches import PairData, Passes
@@ -66,6 +69,7 @@ def train(
         logging_strategy="epoch",
         report_to="none",
         disable_tqdm=True,
+        restore_callback_states_from_checkpoint=True,  # how long there was nothing better
         remove_unused_columns=False,
         dataloader_pin_memory=False,
         use_cpu=not torch.cuda.is_available(),
@@ -77,16 +81,22 @@ def train(
         trainer.add_callback(_Bar(advance))
         trainer.remove_callback(PrinterCallback)
         trainer.remove_callback(ProgressCallback)
-        last = None
-        if folder.is_dir():
-            last = get_last_checkpoint(str(folder))  # type: ignore[no-untyped-call]
-        trainer.train(resume_from_checkpoint=last)
+        trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
     model.eval()
     return [
         (entry["seconds"], entry["eval_score"])
         for entry in trainer.state.log_history
         if "eval_score" in entry
     ]
+
+
+def _last_checkpoint(folder: Path) -> str | None:
+    """The newest one that was written to its end; a kill may have left half of one."""
+    whole = []
+    for file in folder.glob(f"{PREFIX_CHECKPOINT_DIR}-*/{TRAINER_STATE_NAME}"):  # written last
+        with suppress(ValueError):
+            whole.append((json.loads(file.read_text("utf-8"))["global_step"], str(file.parent)))
+    return max(whole)[1] if whole else None
 
 
 class _Trainer(Trainer):

@@ -1,0 +1,53 @@
+"""How much of the base encoder a trained text keeps: chosen on the validation part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ravl.encoders.base import Array, Encoder
+from ravl.encoders.trained import Head, TrainedEncoder
+from ravl.training.held import Held, K
+from ravl.training.pairs import Ints, Pairs
+
+# Weights of the base's scores, in spreads of the trained ones. In its own set the trained space
+# gains a few points from some of it; on sets never seen it would be lost without
+# (benchmarks/results/transfer.md).
+WEIGHTS = (0.0, 0.125, 0.25, 0.5, 1.0)
+TOLERANCE = 0.005  # of recall: so much may be paid for keeping more of the base
+
+
+def best_text_share(
+    pairs: Pairs, chosen: Ints, train: Ints, base: Encoder, picture: Head, text: Head, share: float
+) -> float:
+    """The ``text_share`` of :class:`TrainedEncoder` that keeps as much of the base as is free.
+
+    Args:
+        pairs: of the memory.
+        chosen, train: pictures of the validation and of the training part.
+        base: the encoder below the heads.
+        picture, text: the trained heads.
+        share: of the trained part in pictures; 1 leaves nothing to keep.
+    """
+    if share == 1:
+        return 1.0
+    held = Held.take(pairs, chosen, train, base, TrainedEncoder(base, picture, text, 1.0))
+    trained = held.after.texts @ held.after.pictures.T  # (m, n)
+    own = held.before.texts @ held.before.pictures.T  # (m, n)
+    ratio = float(trained.std()) / max(float(own.std()), 1e-6)
+    recalls = [
+        (_recall(scores, held.of_text) + _recall(scores.T, held.of_picture)) / 2
+        for scores in (trained + weight * ratio * own for weight in WEIGHTS)
+    ]
+    free = [w for w, r in zip(WEIGHTS, recalls, strict=True) if r >= max(recalls) - TOLERANCE]
+    # The score of text and picture is sqrt(share * t) trained + sqrt((1 - share) (1 - t)) own.
+    return 1 / (1 + (max(free) * ratio) ** 2 * share / (1 - share))
+
+
+def _recall(scores: Array, relevant: Sequence[Ints]) -> float:
+    """Share of queries with something relevant among the first ten."""
+    ranks = [
+        (line >= line[right].max()).sum() for line, right in zip(scores, relevant, strict=True)
+    ]
+    return float(np.mean(np.array(ranks) <= K))

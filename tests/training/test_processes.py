@@ -1,0 +1,76 @@
+"""Several processes learn from their parts of a batch what one learns from all of it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import distributed, nn
+from torch.multiprocessing.spawn import spawn
+
+from ravl.training.heads import RetrieverModel
+from ravl.training.settings import RetrieverSettings
+
+SIZE, PROCESSES = 12, 2
+
+
+def model(loss: str) -> RetrieverModel:
+    torch.manual_seed(0)
+    settings = RetrieverSettings(loss=loss, dimension=5, hidden=3, dropout=0.0)  # type: ignore[arg-type]
+    random = np.random.default_rng(0)
+    pictures, texts = (random.normal(size=(40, n)).astype(np.float32) for n in (8, 6))
+    return RetrieverModel(pictures, texts, settings)
+
+
+def batch() -> dict[str, torch.Tensor]:
+    """Pairs that share a picture, and pairs that share a text, in different halves."""
+    torch.manual_seed(1)
+    groups, which = torch.arange(SIZE), torch.arange(SIZE)
+    groups[9], which[7] = groups[1], which[2]
+    return {
+        "features": torch.randn(SIZE, 8), "texts": torch.randn(SIZE, 6),
+        "groups": groups, "which": which,
+    }  # fmt: skip
+
+
+def learn(rank: int, port: int, folder: str) -> None:
+    """One process: its loss and gradients to a file."""
+    torch.set_num_threads(1)
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    distributed.init_process_group("gloo", rank=rank, world_size=PROCESSES)
+    part = slice(rank * SIZE // PROCESSES, (rank + 1) * SIZE // PROCESSES)
+    for name in ("infonce", "sigmoid"):
+        wrapped = nn.parallel.DistributedDataParallel(model(name))
+        loss = wrapped(**{k: v[part] for k, v in batch().items()})["loss"]
+        loss.backward()
+        gradients = {k: p.grad for k, p in wrapped.module.named_parameters()}
+        torch.save((loss.detach(), gradients), Path(folder) / f"{name}{rank}.pt")
+    distributed.destroy_process_group()
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory) -> Path:
+    folder: Path = tmp_path_factory.mktemp("processes")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    spawn(learn, (port, str(folder)), nprocs=PROCESSES)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["infonce", "sigmoid"])
+def test_halves_of_a_batch_teach_what_the_whole_does(done, name):
+    one = model(name)
+    loss = one(**batch())["loss"]
+    loss.backward()
+    for rank in range(PROCESSES):
+        theirs, gradients = torch.load(done / f"{name}{rank}.pt")
+        assert theirs.item() == pytest.approx(loss.item(), rel=1e-5)
+        for key, parameter in one.named_parameters():
+            assert parameter.grad is not None
+            torch.testing.assert_close(gradients[key], parameter.grad, atol=1e-5, rtol=1e-4)
