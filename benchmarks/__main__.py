@@ -7,7 +7,7 @@ from importlib import import_module
 
 from benchmarks.report import write
 
-NAMES = ("startup", "searching", "indexing", "quality", "encoders", "retriever")
+NAMES = ("startup", "searching", "indexing", "quality", "encoders", "retriever", "transfer")
 
 
 def main() -> None:

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from ravl.errors import RavlError
     from ravl.memory import IndexReport, Memory, Row
     from ravl.retrieval import Hit, Hits, Query, Retriever
+    from ravl.training import fit
 
 # Where each name lives. It is imported when first asked for, so that `ravl --help` is quick.
 _HOMES = {
+    "fit": "ravl.training",
     "Example": "ravl.data",
     "QA": "ravl.data",
     "load_encoder": "ravl.encoders",
@@ -46,6 +48,7 @@ __all__ = [
     "RavlError",
     "Retriever",
     "Row",
+    "fit",
     "load_encoder",
 ]
 

@@ -130,6 +130,27 @@ def test_follows_the_memory_and_computes_little(planted, monkeypatch):
     assert computed[-1] == 101
 
 
+def test_other_processes_find_the_hubs_in_the_file(planted, monkeypatch):
+    planted.set_hubness(0.5)
+    expected = planted.hub_scores(), planted.hub_scores("text_vectors")
+    computed: list[int] = []
+    original = hubness._hubs
+
+    def counted(matrix, rows, bank):
+        computed.append(len(rows))
+        return original(matrix, rows, bank)
+
+    monkeypatch.setattr(hubness, "_hubs", counted)
+    with Memory.open(planted.path) as other:
+        np.testing.assert_allclose(other.hub_scores(), expected[0], atol=1e-6)
+        np.testing.assert_allclose(other.hub_scores("text_vectors"), expected[1], atol=1e-6)
+    assert computed == [0, 0]
+    planted.delete(["r1"])  # a text of the bank goes with it: all that was kept is void
+    with Memory.open(planted.path) as other:
+        assert len(other.hub_scores()) == len(planted.vectors().keys)
+    assert computed[2:] == [100]
+
+
 def test_the_strength_is_remembered(planted):
     with Memory.open(planted.path, PlantedEncoder()) as other:
         assert planted.hubness == other.hubness == 0

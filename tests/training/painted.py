@@ -23,7 +23,7 @@ TEST, VALIDATION = "part = 'test'", "part = 'validation'"
 STEPS = 4  # of an epoch, with these settings and 26 training pictures
 SETTINGS: dict[str, Any] = {
     "epochs": 12, "batch_size": 16, "dimension": 16, "learning_rate": 0.02, "dropout": 0.1,
-    "patience": 12,
+    "patience": 12, "hidden": 0,
 }  # fmt: skip
 
 
@@ -38,7 +38,7 @@ class Scrambled(ColourEncoder):
 
 
 def paint(folder: Path, count: int = 64, first: int = 0) -> list[Example]:
-    """Pictures of two colours, with two texts each that name them, and the part that they are for."""
+    """Pictures of two colours, with two texts each that name them."""
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(first)
     examples = []

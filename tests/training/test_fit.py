@@ -19,7 +19,7 @@ from ravl.encoders.trained import TrainedEncoder
 from ravl.errors import DataError, RavlError
 from ravl.memory import Memory
 from ravl.training import fit, retriever
-from ravl.training.retriever import RetrieverModel
+from ravl.training.heads import RetrieverModel
 from tests.encoders import tiny
 from tests.helpers import make_examples
 from tests.training.painted import SETTINGS, STEPS, Scrambled, fitted, paint, unlike
@@ -49,13 +49,13 @@ def figures(out: Path) -> dict[str, object]:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Iterator[Path]:
+def made(tmp_path_factory) -> Path:
     """A folder with a memory that was trained on; its run is ``run``."""
     folder: Path = tmp_path_factory.mktemp("made")
     with Memory.create(folder / "painted.ravl", Scrambled()) as memory:
         memory.add(paint(folder / "pictures"))
         fitted(memory, folder / "run")
-    yield folder
+    return folder
 
 
 @pytest.fixture
@@ -192,7 +192,7 @@ def interrupted(painted, tmp_path, monkeypatch) -> Path:
         patch.setattr(Memory, "reembed", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             fitted(painted, tmp_path / "run")
-    return tmp_path / "run"
+    return Path(tmp_path / "run")
 
 
 def test_a_run_with_other_settings_is_refused(painted, interrupted):
@@ -314,7 +314,7 @@ def test_half_a_checkpoint_is_passed_over(painted, tmp_path, monkeypatch, made, 
 def test_kill_9_in_the_middle_of_training(painted, tmp_path):
     painted.close()
     other = Path(shutil.copy(painted.path, tmp_path / "other.ravl"))
-    changes = {"epochs": 200, "patience": 200}
+    changes = {"epochs": 120, "patience": 120}
     out = tmp_path / "run"
 
     def start(folder: Path, file: Path = painted.path) -> subprocess.Popen[str]:
@@ -352,7 +352,9 @@ def test_a_model_of_transformers_is_trained_on_and_the_memory_reopens(tmp_path):
     model = tiny.make("clip", tmp_path / "clip")
     with Memory.create(tmp_path / "shop.ravl", f"hf:{model}") as memory:
         memory.add(make_examples(tmp_path / "pictures", 24))
-        fit("search", memory, out=tmp_path / "run", progress=False, epochs=2, batch_size=8)
+        fit(
+            "search", memory, out=tmp_path / "run", progress=False, epochs=2, batch_size=8, hidden=0
+        )
         found = memory.search("a red picture", k=24, mode="dense")
     with Memory.open(tmp_path / "shop.ravl") as memory:
         assert memory.info().encoder.startswith("trained:")
@@ -379,7 +381,8 @@ def test_on_the_command_line(ravl, tmp_path):
     file, model = tmp_path / "shop.ravl", tiny.make("clip", tmp_path / "clip")
     with Memory.create(file, f"hf:{model}") as memory:
         memory.add(make_examples(tmp_path / "pictures", 24))
-    command = ("fit", "search", file, "--epochs", 2, "--batch-size", 8, "--dimension", 12)
+    command = ("fit", "search", file, "--epochs", 2, "--batch-size", 8, "--dimension", 12,
+               "--hidden", 0)  # fmt: skip
     code, out, _ = ravl(*command, "--out", tmp_path / "one", "--test", "price >= 20")
     assert code == 0
     assert re.search(r"Trained \d+ s, 2 epochs", out)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,10 +21,10 @@ def texts_of(pairs: Pairs, id: str) -> list[str]:
 def plain(empty, tmp_path):
     """A memory of 16 pictures, and a function that gives the first of them other texts."""
 
-    def fill(every: bool = False, **fields: object):
+    def fill(every: bool = False, **fields: Any):
         examples = make_examples(tmp_path / "pictures")
         last = 16 if every else 1
-        none = {"texts": (), "label": None, "tags": (), **fields}
+        none: dict[str, Any] = {"texts": (), "label": None, "tags": (), **fields}
         empty.add([replace(e, **none) for e in examples[:last]] + examples[last:])
         return empty
 

@@ -55,13 +55,11 @@ def fit_search(memory: Path, out: Path, quiet: bool, as_json: bool, **options: A
     if as_json:
         print_json({"out": str(out), "hubness": report.hubness, "metrics": report.metrics})
     elif not quiet:
-        from ravl.training.report import summary
-
         click.echo(
             f"Trained {report.seconds:.0f} s, {len(report.curve)} epochs. On the test pictures, "
             "before -> after (difference), with 95 % intervals:"
         )
-        for line in summary(report.metrics):
+        for line in report.summary():
             click.echo(line)
         click.echo(f"{memory} has the trained space now. The report: {out / 'report.html'}")
 

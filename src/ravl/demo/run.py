@@ -1,7 +1,8 @@
-"""The demo: a memory of real pictures, searches in it, and a page that shows what was found."""
+"""The demo: a memory of real pictures, searches in it, a page of them, and training on it."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from ravl.demo import samples, scenes, searches
 from ravl.errors import DataError, RavlError
 from ravl.memory import IndexReport, Memory
 from ravl.pages import Section, search_page
+from ravl.training import fit
 
 SHOWN = 6  # hits of a search on the page
 TOLD = 3  # hits of a search in the terminal
@@ -17,7 +19,7 @@ Say = Callable[[str], None]
 
 
 def run(pictures: Path | None, out: Path, say: Say = print) -> Path:
-    """Build a memory, search it, write a page.
+    """Build a memory, search it, write a page, train the retriever on its texts.
 
     Args:
         pictures: a folder of your own; None for the sample set, fetched when it is not in the
@@ -45,7 +47,10 @@ def run(pictures: Path | None, out: Path, say: Say = print) -> Path:
             _tell(sections[-1], say)
         page = out / "index.html"
         page.write_text(search_page(memory, sections, f"ravl: {name}"), encoding="utf-8")
+        report = _train(memory, out, say)
     say(f"\nThe page with the pictures: {page}")
+    if report:
+        say(f"What training gained:       {report}")
     say(f'Go on with:  ravl search {file} "your words"')
     return page
 
@@ -68,6 +73,22 @@ def _fill(
     say(samples.LICENCE)
     _report(memory.add(samples.read(folder), progress=None), memory, say)
     return samples.NAME, searches.in_stamps()
+
+
+def _train(memory: Memory, out: Path, say: Say) -> Path | None:
+    """Train the retriever on the memory's texts; returns the report, None without texts."""
+    run = out / "search-run"
+    shutil.rmtree(run, ignore_errors=True)
+    say("\nTraining the retriever; a fifth of the pictures is held out to judge it ...")
+    try:
+        report = fit("search", memory, out=run)
+    except DataError as error:
+        say(f"Not trained: {error}")
+        return None
+    for line in report.summary():
+        if "R@10" in line or "P@5" in line:
+            say(f"  {line}")
+    return run / "report.html"
 
 
 def _report(report: IndexReport, memory: Memory, say: Say) -> None:

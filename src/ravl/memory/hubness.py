@@ -10,6 +10,7 @@ from the memory itself, so that no other data is needed.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 import threading
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from ravl.encoders.base import Array
 from ravl.errors import QueryError
 from ravl.memory.rows import new_version
-from ravl.memory.spaces import position
+from ravl.memory.spaces import Kind, position
 from ravl.memory.top_k import Positions
 from ravl.memory.vectors import Vectors
 
@@ -123,12 +124,17 @@ class _Known:
 class HubCache:
     """Keeps the hubs of one kind of items in memory and follows the file's changes.
 
-    The first search of a process pays for all items, see :func:`hubs`: some 10 s on two cores for
-    100,000 pictures. After a change only the rows that it touched are computed again, unless it
-    changed the bank too: that is seldom in a large memory, and cheap in a small one.
+    All items cost some 10 s on two cores for 100,000 pictures, see :func:`hubs`; so what was known
+    when the strength was chosen is in the file (:meth:`keep`). After a change only the rows that it
+    touched are computed again, unless it changed the bank too: that is seldom in a large memory,
+    and cheap in a small one.
+
+    Args:
+        kind: of the items, ``"vectors"`` or ``"text_vectors"``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
         self._now: _Known | None = None
         self._lock = threading.Lock()
 
@@ -137,8 +143,36 @@ class HubCache:
         with self._lock:
             moment = items.space, items.change, bank.change
             if self._now is None or self._now.moment != moment:
-                self._now = _follow(connection, self._now, items, sample(bank), moment)
+                some = sample(bank)
+                old = self._now or _read(connection, self._kind, some)
+                self._now = _follow(connection, old, items, some, moment)
             return self._now.hubs
+
+    def keep(self, connection: sqlite3.Connection) -> None:
+        """Write what is known to the file, for other processes. Needs a transaction."""
+        if self._now is not None:
+            known = self._now
+            connection.execute(
+                "INSERT OR REPLACE INTO hubs VALUES (?, ?, ?, ?, ?)",
+                (self._kind, json.dumps(known.moment), _digest(known.bank), known.keys.tobytes(),
+                 known.hubs.astype("<f4").tobytes()),
+            )  # fmt: skip
+
+
+def _read(connection: sqlite3.Connection, kind: Kind, bank: Bank) -> _Known | None:
+    """What was kept, if this bank told it."""
+    found = connection.execute(
+        "SELECT moment, bank, keys, hubs FROM hubs WHERE kind = ?", (kind,)
+    ).fetchone()
+    if found is None or found[1] != _digest(bank):
+        return None
+    space, change, of_bank = json.loads(found[0])
+    keys, values = np.frombuffer(found[2], np.int64), np.frombuffer(found[3], "<f4")
+    return _Known((space, change, of_bank), keys, bank, values.astype(np.float32))
+
+
+def _digest(bank: Bank) -> str:
+    return hashlib.sha256(bank.rows.tobytes() + bank.matrix.astype("<f4").tobytes()).hexdigest()
 
 
 def _follow(

@@ -437,8 +437,13 @@ class Memory:
             QueryError: it is out of this range.
         """
         check_strength(strength)
+        kinds = ("vectors", "text_vectors") if strength else ()
+        for kind in kinds:
+            self.hub_scores(kind)
         with self.database.transaction() as connection:
             write_strength(connection, strength)
+            for kind in kinds:
+                self._hubs[kind].keep(connection)
 
     def hub_scores(self, kind: str = "vectors", items: Vectors | None = None) -> Array:
         """How much of a hub each picture, or text, is, (n,); see :func:`ravl.memory.hubness.hubs`.
@@ -495,7 +500,7 @@ class Memory:
 
     @cached_property
     def _hubs(self) -> dict[str, HubCache]:
-        return {"vectors": HubCache(), "text_vectors": HubCache()}
+        return {"vectors": HubCache("vectors"), "text_vectors": HubCache("text_vectors")}
 
     def _compile(self, where: str | None) -> tuple[str, list[Any]]:
         if where is None:

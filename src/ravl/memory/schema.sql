@@ -48,6 +48,14 @@ CREATE TABLE encoder_parts (               -- what a space's encoder needs besid
   PRIMARY KEY (space, name)
 ) STRICT;
 
+CREATE TABLE hubs (                        -- near to everything; see hubness.py
+  kind TEXT PRIMARY KEY,                   -- of vectors
+  moment TEXT NOT NULL,                    -- space and changes that they were computed at, JSON
+  bank TEXT NOT NULL,                      -- SHA256 of the vectors that told it
+  keys BLOB NOT NULL,                      -- int64
+  hubs BLOB NOT NULL                       -- float32
+) STRICT;
+
 CREATE VIRTUAL TABLE keywords USING fts5 (
   texts, label, tags, qa, columns, name,
   tokenize = "porter unicode61 remove_diacritics 2"

@@ -52,24 +52,6 @@ def write_report(
     _write(report.out / "metrics.json", record)
 
 
-def summary(metrics: dict[str, Any]) -> list[str]:
-    """The table in lines, for a terminal."""
-    lines = []
-    for direction, moments in metrics.items():
-        for name, old in moments["before"].items():
-            new, change = moments["after"][name], moments["difference"][name]
-            lines.append(
-                f"{direction:<19}{name:<16}{_plain(name, old):>22}  ->  {_plain(name, new):<22}"
-                f"  ({_plain(name, change)})"
-            )
-    return lines
-
-
-def _plain(name: str, score: dict[str, float]) -> str:
-    found = Score(score["value"], score["low"], score["high"])
-    return str(found) if name in ("median_rank", "MRR", "nDCG@10") else found.percent()
-
-
 def _lines(
     moments: dict[str, dict[str, Score]],
 ) -> list[tuple[str, dict[str, tuple[Score, Score, Score]]]]:

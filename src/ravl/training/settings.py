@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ravl.errors import DataError
+from ravl.evaluation import Score
 
 Loss = Literal["infonce", "sigmoid"]
 
@@ -94,3 +95,20 @@ class RetrieverReport:
     hubness: float
     seconds: float
     curve: list[tuple[float, float]] = field(default_factory=list)
+
+    def summary(self) -> list[str]:
+        """What it gained, a line for each direction and metric, for a terminal."""
+        lines = []
+        for direction, moments in self.metrics.items():
+            for name, before in moments["before"].items():
+                old, new, change = (
+                    _plain(name, score)
+                    for score in (before, moments["after"][name], moments["difference"][name])
+                )
+                lines.append(f"{direction:<19}{name:<16}{old:>22}  ->  {new:<22}  ({change})")
+        return lines
+
+
+def _plain(name: str, score: dict[str, float]) -> str:
+    found = Score(score["value"], score["low"], score["high"])
+    return str(found) if name in ("median_rank", "MRR", "nDCG@10") else found.percent()
