@@ -49,7 +49,7 @@ def run(file: Path | None = None) -> Lines:
         with Memory.open(file) as memory:
             base = KnownTexts(memory.encoder)
             base.recall(memory)
-            pairs = read_pairs(memory)
+            pairs = read_pairs(memory, base)
             texts = base.learn(pairs.texts, Path(temporary) / "texts.npy", False)
             parts = Parts(*split(pairs, memory, 0.1, 'split = "dev"', 0))
         lines: Lines = []

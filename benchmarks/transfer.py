@@ -76,7 +76,7 @@ def _source(name: str, test: str | float, folder: Path) -> Source:
         memory.index(picture_set(name)[0] / "annotations.jsonl")
         base = KnownTexts(memory.encoder)
         base.recall(memory)
-        pairs = read_pairs(memory)
+        pairs = read_pairs(memory, base)
         texts = base.learn(pairs.texts, folder / f"{name}.npy", False)
         return Source(base, pairs, texts, Parts(*split(pairs, memory, 0.1, test, 0)))
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,11 +26,20 @@ def scrambled() -> Scrambled:
     return Scrambled()
 
 
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the memory below; copy it."""
+    folder = tmp_path_factory.mktemp("painted")
+    with Memory.create(folder / "painted.ravl", Scrambled()) as memory:
+        memory.add(paint(folder / "pictures"))
+    return folder
+
+
 @pytest.fixture
-def painted(tmp_path: Path, scrambled: Scrambled) -> Iterator[Memory]:
+def painted(made_once: Path, tmp_path: Path, scrambled: Scrambled) -> Iterator[Memory]:
     """A memory of 64 pictures with two texts each, which its encoder cannot find."""
-    with Memory.create(tmp_path / "painted.ravl", scrambled) as memory:
-        memory.add(paint(tmp_path / "pictures"))
+    shutil.copytree(made_once, tmp_path, dirs_exist_ok=True)
+    with Memory.open(tmp_path / "painted.ravl", scrambled) as memory:
         yield memory
 
 

@@ -69,13 +69,13 @@ def trained(made, tmp_path) -> Iterator[Memory]:
 # --- what it gains -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("loss", ["infonce", "sigmoid"])
+@pytest.mark.parametrize("loss", ["infonce", pytest.param("sigmoid", marks=pytest.mark.slow)])
 def test_texts_find_their_pictures_afterwards(painted, tmp_path, loss):
     report = fitted(painted, tmp_path / "run", loss=loss)
     for direction in ("text -> picture", "picture -> text"):
         moments = report.metrics[direction]
         assert moments["before"]["R@10"]["value"] < 0.6
-        assert moments["after"]["R@10"]["value"] > 0.8
+        assert moments["after"]["R@10"]["value"] > 0.7
         assert moments["difference"]["R@10"]["low"] > 0.1
     assert len(report.curve) == SETTINGS["epochs"]
     assert painted.hubness == report.hubness
@@ -84,9 +84,11 @@ def test_texts_find_their_pictures_afterwards(painted, tmp_path, loss):
 def test_the_memory_has_the_trained_space(trained, made):
     assert isinstance(trained.encoder, TrainedEncoder)
     assert trained.info().dimension == 16 + 48
-    row = trained.get("005.png")
-    assert row.id in [h.id for h in trained.search(row.texts[0], k=10, mode="dense")]
-    assert trained.search(image=row.path, k=1)[0].id == row.id
+    rows = list(trained)
+    hits = trained.search([row.texts[0] for row in rows], k=10, mode="dense")
+    found = [row.id in [h.id for h in own] for row, own in zip(rows, hits, strict=True)]
+    assert np.mean(found) > 0.5  # by chance it would be 0.16
+    assert trained.search(image=rows[5].path, k=1)[0].id == rows[5].id
     kept = TrainedEncoder.load(made / "run", Scrambled())
     assert kept.spec == trained.encoder.spec
     pictures = [trained.picture(r) for r in trained]
@@ -142,7 +144,7 @@ def test_the_path_of_a_memory_will_do(painted, tmp_path):
         fit("search", painted.path, out=tmp_path / "run", progress=False)
 
 
-@pytest.mark.parametrize("hard", [0, 3])
+@pytest.mark.parametrize("hard", [0, pytest.param(3, marks=pytest.mark.slow)])
 def test_the_same_seed_gives_the_same_weights(painted, made, tmp_path, hard):
     other = made / "run"
     if hard:
@@ -295,7 +297,7 @@ def test_interrupted_training_ends_with_the_same_weights(painted, tmp_path, monk
     check_same(tmp_path / "run", tmp_path / "whole")
 
 
-@pytest.mark.parametrize("lost", ["trainer_state.json", "optimizer.pt", "half"])
+@pytest.mark.parametrize("lost", ["optimizer.pt", "half"])
 def test_half_a_checkpoint_is_passed_over(painted, tmp_path, monkeypatch, made, lost):
     stop_after(monkeypatch, painted, tmp_path / "run", 3)
     folder = tmp_path / "run" / "work" / "checkpoints"
@@ -305,7 +307,7 @@ def test_half_a_checkpoint_is_passed_over(painted, tmp_path, monkeypatch, made, 
         state.write_text(state.read_text()[:100])
     else:  # files are written in this order
         (newest / "trainer_state.json").unlink()
-        (newest / lost).unlink(missing_ok=True)
+        (newest / lost).unlink()
     fitted(painted, tmp_path / "run")
     check_same(tmp_path / "run", made / "run")
 

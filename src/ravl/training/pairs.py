@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ravl.encoders.base import Array
+from ravl.encoders.base import Array, Encoder
 from ravl.errors import DataError
 from ravl.memory import Memory, Row
 from ravl.memory.spaces import current_space, read_vectors
@@ -34,6 +34,7 @@ class Pairs:
         texts: different texts, m.
         owners: picture of each pair, (p,), ascending.
         which: text of each pair, (p,).
+        unread: number of texts left out, since the encoder does not read their language.
     """
 
     rows: list[str]
@@ -43,35 +44,46 @@ class Pairs:
     texts: list[str]
     owners: Ints
     which: Ints
+    unread: int = 0
 
     def __len__(self) -> int:
         return len(self.owners)
 
 
-def read_pairs(memory: Memory) -> Pairs:
+def read_pairs(memory: Memory, encoder: Encoder | None = None) -> Pairs:
     """All pictures of a memory that have features, with their texts.
 
     Texts are captions, or the label in a short sentence where there is none; the tags in one; and
     questions with their first answer.
 
+    Args:
+        memory: to read from.
+        encoder: texts that it does not read are left out; None keeps all.
+
     Raises:
         DataError: fewer than eight pictures have a text, or all have the same one.
     """
     with memory.snapshot() as connection:
-        rows = [row for row in memory.rows() if row.hash is not None and any(_texts(row))]
+        rows = [row for row in memory.rows() if row.hash is not None]
         space = current_space(connection).number
         found = read_vectors(connection, "features", space, [row.number for row in rows])
-    rows = [row for row in rows if row.number in found]
+    said = {row.number: list(dict.fromkeys(_texts(row)))[:MOST_TEXTS] for row in rows}
+    unread = sum(map(len, said.values()))
+    if encoder is not None:
+        said = {number: [t for t in its if encoder.reads(t)] for number, its in said.items()}
+    unread -= sum(map(len, said.values()))
+    rows = [row for row in rows if row.number in found and said[row.number]]
     texts: dict[str, int] = {}
     owners, which = [], []
     for i, row in enumerate(rows):
-        for text in list(dict.fromkeys(_texts(row)))[:MOST_TEXTS]:
+        for text in said[row.number]:
             owners.append(i)
             which.append(texts.setdefault(text, len(texts)))
     if len(rows) < FEWEST:
         raise DataError(
-            f"{memory.path} has {len(rows)} pictures with a text, a label, tags or questions; "
-            f"training the retriever takes at least {FEWEST}, and is worth it from some hundreds."
+            f"{memory.path} has {len(rows)} pictures with a text, a label, tags or questions that "
+            f"the encoder reads ({unread:,} texts are in another language). Training the retriever "
+            f"takes at least {FEWEST}, and is worth it from some hundreds."
         )
     if len(texts) < 2:
         raise DataError(
@@ -86,6 +98,7 @@ def read_pairs(memory: Memory) -> Pairs:
         texts=list(texts),
         owners=np.array(owners, np.int64),
         which=np.array(which, np.int64),
+        unread=unread,
     )
 
 

@@ -31,6 +31,10 @@ def write_report(
         ("memory", str(memory.path)),
         ("encoder", memory.encoder.spec),
         ("pictures", ", ".join(f"{name} {size:,}" for name, size in sizes.items())),
+        (
+            "texts",
+            f"{len(pairs.texts):,}, and {pairs.unread:,} left out that the encoder cannot read",
+        ),
         ("training", f"{report.seconds:.0f} s, {len(report.curve)} epochs, loss {settings.loss}"),
         ("hubness correction", f"{report.hubness:g}, chosen on the validation part"),
     ]

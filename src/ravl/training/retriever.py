@@ -73,7 +73,7 @@ def fit_retriever(
     base = KnownTexts(current.base if isinstance(current, TrainedEncoder) else current)
     if not isinstance(current, TrainedEncoder):
         base.recall(memory)
-    pairs = read_pairs(memory)
+    pairs = read_pairs(memory, base)
     parts = Parts(
         *split(
             pairs,
