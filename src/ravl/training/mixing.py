@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from ravl.encoders.base import Array, Encoder
+from ravl.encoders.base import Encoder
 from ravl.encoders.trained import Head, TrainedEncoder
-from ravl.training.held import Held, K
+from ravl.evaluation import ranks_of_relevant
+from ravl.training.held import Held, early
 from ravl.training.pairs import Ints, Pairs
 
 # Weights of the base's scores, in spreads of the trained ones. In its own set the trained space
@@ -36,18 +35,18 @@ def best_text_share(
     trained = held.after.texts @ held.after.pictures.T  # (m, n)
     own = held.before.texts @ held.before.pictures.T  # (m, n)
     ratio = float(trained.std()) / max(float(own.std()), 1e-6)
-    recalls = [
-        (_recall(scores, held.of_text) + _recall(scores.T, held.of_picture)) / 2
-        for scores in (trained + weight * ratio * own for weight in WEIGHTS)
-    ]
+    recalls = [_recall(held, weight * ratio) for weight in WEIGHTS]
     free = [w for w, r in zip(WEIGHTS, recalls, strict=True) if r >= max(recalls) - TOLERANCE]
     # The score of text and picture is sqrt(share * t) trained + sqrt((1 - share) (1 - t)) own.
     return 1 / (1 + (max(free) * ratio) ** 2 * share / (1 - share))
 
 
-def _recall(scores: Array, relevant: Sequence[Ints]) -> float:
-    """Share of queries with something relevant among the first ten."""
-    ranks = [
-        (line >= line[right].max()).sum() for line, right in zip(scores, relevant, strict=True)
-    ]
-    return float(np.mean(np.array(ranks) <= K))
+def _recall(held: Held, weight: float) -> float:
+    """Recall by trained scores plus so much of the base's."""
+    texts = np.hstack([held.after.texts, weight * held.before.texts])
+    pictures = np.hstack([held.after.pictures, held.before.pictures])
+    both = (
+        ranks_of_relevant(texts, pictures, held.of_text),
+        ranks_of_relevant(pictures, texts, held.of_picture),
+    )
+    return early(both, len(held.chosen))

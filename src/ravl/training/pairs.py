@@ -114,7 +114,7 @@ def split(
         seed: of the draw.
 
     Raises:
-        DataError: a part would be empty, or the filters overlap.
+        DataError: a part would be empty. A picture that both filters name is for the test.
     """
     part = np.zeros(len(pairs.rows), np.int64)
     for number, wanted in ((2, test), (1, validation)):

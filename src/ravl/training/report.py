@@ -29,7 +29,7 @@ def write_report(
     """Write ``report.html`` and, last of all, ``metrics.json``: the run has ended."""
     about = [
         ("memory", str(memory.path)),
-        ("encoder", memory.encoder.spec),
+        ("encoder now", memory.encoder.spec + _kept(report)),
         ("pictures", ", ".join(f"{name} {size:,}" for name, size in sizes.items())),
         (
             "texts",
@@ -50,10 +50,15 @@ def write_report(
     (report.out / "report.html").write_text(page, encoding="utf-8")
     record: dict[str, Any] = {
         "task": "search", "encoder": memory.encoder.spec, "pictures": sizes,
-        "hubness": report.hubness, "seconds": report.seconds, "curve": report.curve,
+        "adopted": report.adopted, "hubness": report.hubness, "seconds": report.seconds,
+        "curve": report.curve,
         "metrics": report.metrics,
     }  # fmt: skip
     _write(report.out / "metrics.json", record)
+
+
+def _kept(report: RetrieverReport) -> str:
+    return "" if report.adopted else " (as before: training gained nothing on the validation part)"
 
 
 def _lines(

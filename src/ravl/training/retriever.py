@@ -21,15 +21,13 @@ from ravl.evaluation import ranks_of_relevant
 from ravl.memory import Memory
 from ravl.training.batches import PairData, Passes
 from ravl.training.heads import RetrieverModel
-from ravl.training.held import Held, best_hubness, measure, to_json
+from ravl.training.held import Held, best_hubness, early, measure, recall, to_json
 from ravl.training.known import KnownTexts
 from ravl.training.mixing import best_text_share
 from ravl.training.pairs import Ints, Pairs, pairs_of, read_pairs, split
 from ravl.training.report import write_report
 from ravl.training.settings import RetrieverReport, RetrieverSettings
 from ravl.training.trainer import train
-
-K = 10  # of the recall that validation goes by
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +44,8 @@ def fit_retriever(
     validation: str | None = None, test: str | None = None, progress: bool | None = None,
 ) -> RetrieverReport:  # fmt: skip
     """Train the retriever on a memory, give the memory the new space, and report what it gained.
+
+    Where the validation part is found no better than before, the memory keeps the space it has.
 
     The encoder's networks stay as they are; heads on top of their features are trained by
     contrast (Radford et al. 2021, CLIP): a picture shall be nearer to its own texts than to all
@@ -68,7 +68,11 @@ def fit_retriever(
     """
     settings = settings or RetrieverSettings()
     out = Path(out)
-    _claim(out, memory, settings, validation, test)
+    config: dict[str, Any] = {
+        "task": "search", "memory": str(memory.path), "settings": settings.to_json(),
+        "validation": validation, "test": test,
+    }  # fmt: skip
+    _check_folder(out, config)
     current = memory.encoder
     base = KnownTexts(current.base if isinstance(current, TrainedEncoder) else current)
     if not isinstance(current, TrainedEncoder):
@@ -84,12 +88,14 @@ def fit_retriever(
         )
     )
     work = out / "work"
-    work.mkdir(exist_ok=True)
+    work.mkdir(parents=True, exist_ok=True)
+    record = json.dumps(config, indent=1, ensure_ascii=False) + "\n"
+    (out / "config.json").write_text(record, encoding="utf-8")
     _check_unchanged(work / "pairs.sha256", pairs, memory)
     texts = base.learn(pairs.texts, work / "texts.npy", progress)
     heads, curve, seconds = train_heads(pairs, texts, parts, base, out, settings, progress)
     if int(os.environ.get("RANK", "0")):  # of several processes, one is enough for the rest
-        return RetrieverReport(out, {}, 0.0, seconds, curve)
+        return RetrieverReport(out, {}, 0.0, seconds, False, curve)
     picture, text = heads.picture_head, heads.text_head
     kept = best_text_share(
         pairs, parts.validation, parts.train, base, picture, text, settings.share
@@ -102,25 +108,22 @@ def fit_retriever(
     hubness = best_hubness(held["validation"])
     metrics = measure(held["test"], hubness, settings.seed)
     trained.save(out / "encoder")
-    memory.reembed(trained, progress=progress)
-    memory.set_hubness(hubness)
-    report = RetrieverReport(out, to_json(metrics), hubness, seconds, curve)
+    unseen = held["validation"]
+    adopted = recall(unseen, unseen.after, hubness) > recall(unseen, unseen.before, 0)
+    if adopted:
+        memory.reembed(trained, progress=progress)
+        memory.set_hubness(hubness)
+    report = RetrieverReport(out, to_json(metrics), hubness, seconds, adopted, curve)
     sizes = {name: len(getattr(parts, name)) for name in ("train", "validation", "test")}
     write_report(report, memory, pairs, held["test"], metrics, sizes, settings)
     shutil.rmtree(work, ignore_errors=True)
     return report
 
 
-def _claim(
-    out: Path, memory: Memory, settings: RetrieverSettings, validation: str | None, test: str | None
-) -> None:
-    """The folder is new, or of this very run that did not end."""
+def _check_folder(out: Path, config: dict[str, Any]) -> None:
+    """The folder must be new, or of this very run that did not end."""
     if (out / "metrics.json").exists():
         raise DataError(f"{out} holds a finished run. Name another folder with --out.")
-    config: dict[str, Any] = {
-        "task": "search", "memory": str(memory.path), "settings": settings.to_json(),
-        "validation": validation, "test": test,
-    }  # fmt: skip
     file = out / "config.json"
     if file.exists() and json.loads(file.read_text("utf-8")) != config:
         raise DataError(
@@ -129,8 +132,6 @@ def _claim(
         )
     if not file.exists() and out.exists() and any(out.iterdir()):
         raise DataError(f"{out} is not empty. Name a new folder with --out.")
-    out.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _check_unchanged(file: Path, pairs: Pairs, memory: Memory) -> None:
@@ -198,11 +199,10 @@ def _validation(model: RetrieverModel, pairs: Pairs, texts: Array, chosen: Ints)
 
     def score() -> float:
         seen, read = _embed(model, pairs.features[chosen], texts[which])
-        found = [
-            np.mean([ranks[0] <= K for ranks in ranks_of_relevant(q, i, relevant)])
-            for q, i, relevant in ((read, seen, of_text), (seen, read, of_picture))
-        ]
-        return float(np.mean(found))
+        both = (
+            ranks_of_relevant(read, seen, of_text), ranks_of_relevant(seen, read, of_picture)
+        )  # fmt: skip
+        return early(both, len(chosen))
 
     return score
 

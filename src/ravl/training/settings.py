@@ -87,6 +87,7 @@ class RetrieverReport:
         metrics: by direction, then ``before`` and ``after`` and ``difference``, then metric.
         hubness: the strength of hubness correction that was best on the validation part.
         seconds: of training, without the first look at texts and without re-embedding.
+        adopted: whether the memory has the new space: only if validation was better with it.
         curve: validation R@10 (mean of both directions) after each epoch, with the seconds.
     """
 
@@ -94,6 +95,7 @@ class RetrieverReport:
     metrics: dict[str, Any]
     hubness: float
     seconds: float
+    adopted: bool
     curve: list[tuple[float, float]] = field(default_factory=list)
 
     def summary(self) -> list[str]:
