@@ -18,6 +18,7 @@ from ravl.encoders.trained import TrainedEncoder
 from ravl.memory import Memory
 from ravl.training.held import Held, best_hubness
 from ravl.training.known import KnownTexts
+from ravl.training.mixing import best_text_share
 from ravl.training.pairs import Ints, read_pairs, split
 from ravl.training.retriever import Parts, train_heads
 from ravl.training.settings import RetrieverSettings
@@ -57,7 +58,11 @@ def run(file: Path | None = None) -> Lines:
             out = Path(temporary) / name
             (out / "work").mkdir(parents=True)
             encoder, curve, seconds = train_heads(pairs, texts, parts, base, out, settings, False)
-            trained = TrainedEncoder(base, encoder.picture_head, encoder.text_head, settings.share)
+            picture, text = encoder.picture_head, encoder.text_head
+            kept = best_text_share(
+                pairs, parts.validation, parts.train, base, picture, text, settings.share
+            )
+            trained = TrainedEncoder(base, picture, text, settings.share, kept)
             held = [
                 Held.take(pairs, chosen, parts.train, base, trained)
                 for chosen in (parts.validation, parts.test)

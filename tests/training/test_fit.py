@@ -244,7 +244,7 @@ def test_a_space_that_is_no_better_is_not_adopted(painted, tmp_path, monkeypatch
     assert painted.info().encoder == "scrambled"
     assert painted.hubness == 0
     assert "gained nothing" in (tmp_path / "run" / "report.html").read_text("utf-8")
-    assert figures(tmp_path / "run")["adopted"] is False
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["adopted"] is False
 
 
 # --- going on where it stopped -------------------------------------------------------------

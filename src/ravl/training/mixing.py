@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import sqrt
+
 import numpy as np
 
 from ravl.encoders.base import Encoder
@@ -14,7 +16,7 @@ from ravl.training.pairs import Ints, Pairs
 # gains a few points from some of it; on sets never seen it would be lost without
 # (benchmarks/results/transfer.md).
 WEIGHTS = (0.0, 0.125, 0.25, 0.5, 1.0)
-TOLERANCE = 0.005  # of recall: so much may be paid for keeping more of the base
+PRICE = 0.5  # standard errors of recall that may be paid for keeping more of the base
 
 
 def best_text_share(
@@ -36,7 +38,9 @@ def best_text_share(
     own = held.before.texts @ held.before.pictures.T  # (m, n)
     ratio = float(trained.std()) / max(float(own.std()), 1e-6)
     recalls = [_recall(held, weight * ratio) for weight in WEIGHTS]
-    free = [w for w, r in zip(WEIGHTS, recalls, strict=True) if r >= max(recalls) - TOLERANCE]
+    best = max(recalls)
+    error = sqrt(best * (1 - best) / len(held.chosen))
+    free = [w for w, r in zip(WEIGHTS, recalls, strict=True) if r >= best - PRICE * error]
     # The score of text and picture is sqrt(share * t) trained + sqrt((1 - share) (1 - t)) own.
     return 1 / (1 + (max(free) * ratio) ** 2 * share / (1 - share))
 
