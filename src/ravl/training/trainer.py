@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +48,6 @@ def train(
     Returns:
         The curve: seconds since the start and score, after each epoch.
     """
-    # It tells of its own file system heuristics otherwise.
-    hf_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     batch = min(settings.batch_size, len(order))
     steps = settings.epochs * -(-len(order) // batch)
     arguments = TrainingArguments(
@@ -75,7 +73,7 @@ def train(
         use_cpu=not torch.cuda.is_available(),
         seed=settings.seed,
     )
-    with progress_bar("Training", "steps", show) as advance:
+    with _quiet(), progress_bar("Training", "steps", show) as advance:
         trainer = _Trainer(model, arguments, data, order, validate)
         trainer.add_callback(EarlyStoppingCallback(settings.patience))
         trainer.add_callback(_Bar(advance))
@@ -88,6 +86,17 @@ def train(
         for entry in trainer.state.log_history
         if "eval_score" in entry
     ]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Else the library tells of its file system heuristics at each checkpoint."""
+    verbosity = hf_logging.get_verbosity()  # type: ignore[no-untyped-call]
+    hf_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        hf_logging.set_verbosity(verbosity)
 
 
 def _last_checkpoint(folder: Path) -> str | None:
