@@ -91,7 +91,7 @@ def train(
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Else the library tells of its file system heuristics at each checkpoint."""
-    verbosity = hf_logging.get_verbosity()  # type: ignore[no-untyped-call]
+    verbosity = hf_logging.get_verbosity()
     hf_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
         yield
