@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,9 @@ def learn(rank: int, port: int, folder: str) -> None:
     """One process: its loss and gradients to a file."""
     torch.set_num_threads(1)
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    distributed.init_process_group("gloo", rank=rank, world_size=PROCESSES)
+    distributed.init_process_group(
+        "gloo", rank=rank, world_size=PROCESSES, timeout=timedelta(seconds=60)
+    )
     part = slice(rank * SIZE // PROCESSES, (rank + 1) * SIZE // PROCESSES)
     for name in ("infonce", "sigmoid"):
         wrapped = nn.parallel.DistributedDataParallel(model(name))
@@ -49,6 +52,7 @@ def learn(rank: int, port: int, folder: str) -> None:
         loss.backward()
         gradients = {k: p.grad for k, p in wrapped.module.named_parameters()}
         torch.save((loss.detach(), gradients), Path(folder) / f"{name}{rank}.pt")
+    distributed.barrier()  # or the first to leave takes the meeting point with it
     distributed.destroy_process_group()
 
 
