@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
-Advance = Callable[[int, int | None], None]
+
+class Advance(Protocol):
+    """Says how many more are done, of how many in all, and what else is worth showing."""
+
+    def __call__(self, count: int, total: int | None, note: str = "", /) -> None:
+        """Move the bar."""
 
 
 @contextmanager
@@ -21,7 +27,7 @@ def progress_bar(what: str, unit: str, show: bool | None = None) -> Iterator[Adv
     if show is None:
         show = sys.stderr.isatty()
     if not show:
-        yield lambda _count, _total: None
+        yield lambda _count, _total, _note="": None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -29,14 +35,14 @@ def progress_bar(what: str, unit: str, show: bool | None = None) -> Iterator[Adv
 
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]}"), TimeElapsedColumn(), TextColumn("left"), TimeLeft(),
+        TextColumn("{task.fields[speed]}"), TextColumn("{task.fields[note]}"), TimeElapsedColumn(), TextColumn("left"), TimeLeft(),
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(what, total=None, speed="")
+        task = bar.add_task(what, total=None, speed="", note="")
 
-        def advance(count: int, total: int | None) -> None:
+        def advance(count: int, total: int | None, note: str = "") -> None:
             # Without a total no time left is shown; some sources know it only after a while.
-            bar.update(task, advance=count, total=total)
+            bar.update(task, advance=count, total=total, note=note)
             speed = bar.tasks[0].finished_speed or bar.tasks[0].speed
             bar.update(task, speed=f"{speed:,.0f} {unit}/s" if speed else "")
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ravl.errors import DataError
-from ravl.evaluation import Score, bootstrap, paired_difference
+from ravl.evaluation import Score, bootstrap, bootstrap_of, difference_of, paired_difference
 
 GROUPED = st.lists(st.tuples(st.integers(-50, 50), st.integers(0, 6)), min_size=1, max_size=25)
 
@@ -121,3 +121,100 @@ def test_bad_values(values, groups, message):
 def test_a_pair_has_the_same_queries():
     with pytest.raises(DataError, match="2 values after and 3 before"):
         paired_difference(np.ones(2), np.ones(3))
+
+
+def mean_of(values):
+    return lambda weights: float(weights @ values / weights.sum())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_mean_has_the_same_interval_either_way(seed):
+    values, groups = np.random.default_rng(seed).normal(size=200), np.arange(200) // 4
+    for together in (None, groups):
+        score = bootstrap_of(mean_of(values), 200, together, seed=seed)
+        plain = bootstrap(values, together, rounds=300, seed=seed)
+        assert (score.value, score.low, score.high) == pytest.approx(
+            (plain.value, plain.low, plain.high)
+        )
+        assert score == bootstrap_of(mean_of(values), 200, together, seed=seed)
+        assert score != bootstrap_of(mean_of(values), 200, together, seed=seed + 1)
+
+
+def test_weights_are_counts_of_whole_groups():
+    groups, seen = np.array(["b", "a", "b", "c"]), []
+
+    def first(weights):
+        seen.append(weights)
+        return float(weights[0])
+
+    bootstrap_of(first, 4, groups, rounds=20)
+    assert seen[0].tolist() == [1, 1, 1, 1]
+    assert len(seen) == 21
+    for weights in seen:
+        assert weights[0] == weights[2]
+        assert weights[[0, 1, 3]].sum() == 3
+    assert len({tuple(weights) for weights in seen}) > 5
+
+
+def distinct(weights):
+    """A statistic that is smaller in every resample: the share of examples that are there."""
+    return float(np.count_nonzero(weights)) / len(weights)
+
+
+def test_a_bias_moves_the_interval_which_still_holds_the_value():
+    score = bootstrap_of(distinct, 100)
+    assert score.value == score.low == 1
+    assert score.high == pytest.approx(1 + 1 / np.e, abs=0.1)  # resamples have 1 - 1/e of them
+    assert bootstrap_of(distinct, 100, within=(0, 1)) == Score(1, 1, 1)
+
+
+def test_the_correction_covers_more_of_the_truth():
+    random = np.random.default_rng(0)
+    inside = {"corrected": 0, "percentile": 0}
+    for i in range(100):
+        points = random.normal(0.1, 1, (40, 5))
+
+        def length(weights, points=points):  # squared, of the mean: 0.05 in truth, and too long
+            return float(((weights @ points / weights.sum()) ** 2).sum())
+
+        draws = np.random.default_rng(i).integers(0, 40, (200, 40), np.int32)
+        low, high = np.percentile((points[draws].mean(axis=1) ** 2).sum(axis=1), [2.5, 97.5])
+        inside["percentile"] += low <= 0.05 <= high
+        score = bootstrap_of(length, 40, rounds=200, seed=i)
+        inside["corrected"] += score.low <= 0.05 <= score.high
+    assert inside["corrected"] > inside["percentile"] + 20, inside
+    assert inside["corrected"] > 85, inside
+
+
+def test_samples_without_the_statistic_are_left_out():
+    values = np.array([0.0, 0.0, 1.0])
+
+    def only_with_a_one(weights):
+        return float(weights @ values) if weights[2] else float("nan")
+
+    score = bootstrap_of(only_with_a_one, 3)
+    assert score.value == 1
+    assert np.isfinite([score.low, score.high]).all()
+    with pytest.raises(DataError, match="not a finite number"):
+        bootstrap_of(lambda weights: float("nan"), 3)
+    with pytest.raises(DataError, match="not a finite number"):
+        bootstrap_of(lambda weights: float("nan") if weights.max() > 1 else 1.0, 50)
+
+
+def test_any_difference_is_drawn_together():
+    random = np.random.default_rng(0)
+    before = random.normal(0, 10, 400)
+    after = before + random.normal(0.5, 0.1, 400)
+    score = difference_of(mean_of(after), mean_of(before), 400)
+    plain = paired_difference(after, before, rounds=300)
+    assert score.value == pytest.approx(plain.value)
+    assert (score.low, score.high) == pytest.approx((plain.low, plain.high))
+    assert score.clear and score.high - score.low < 0.05
+    assert difference_of(mean_of(after), mean_of(after), 400) == Score(0, 0, 0)
+
+
+def test_there_are_examples_and_each_has_a_group():
+    with pytest.raises(DataError, match="no score without examples"):
+        bootstrap_of(distinct, 0)
+    with pytest.raises(DataError, match="3 examples have 2 groups"):
+        bootstrap_of(distinct, 3, np.array([1, 2]))

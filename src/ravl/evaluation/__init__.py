@@ -1,20 +1,45 @@
-"""How good a search is: ranks of what should be found, and how sure each number is."""
+"""How good searches and answers are, and how sure each number is."""
 
+from ravl.evaluation.answers import PRIMARY, compare, measure, values
+from ravl.evaluation.calibration import Bin, calibration_curve
+from ravl.evaluation.outputs import Task, confidences
+from ravl.evaluation.reports import LabelScore, confusion, per_label, text_report
 from ravl.evaluation.retrieval import (
     precision_at,
     ranks_of_relevant,
     retrieval_differences,
     retrieval_scores,
 )
-from ravl.evaluation.scores import Score, Statistic, bootstrap, paired_difference
+from ravl.evaluation.scores import (
+    Score,
+    Statistic,
+    bootstrap,
+    bootstrap_of,
+    difference_of,
+    paired_difference,
+)
 
 __all__ = [
+    "PRIMARY",
+    "Bin",
+    "LabelScore",
     "Score",
     "Statistic",
+    "Task",
     "bootstrap",
+    "bootstrap_of",
+    "calibration_curve",
+    "compare",
+    "confidences",
+    "confusion",
+    "difference_of",
+    "measure",
     "paired_difference",
+    "per_label",
     "precision_at",
     "ranks_of_relevant",
     "retrieval_differences",
     "retrieval_scores",
+    "text_report",
+    "values",
 ]

@@ -7,11 +7,14 @@ red shirts may nearly coincide.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
+from ravl.memory.row import Row
 from ravl.memory.spaces import current_space, newest_change, read_vectors
 
 # The likeness that vectors must have, by the bits of 64 in which the perceptual hashes differ. A
@@ -104,7 +107,7 @@ def _alike(
     return [
         (a, b) for a, b, bits in pairs
         if a in vectors and b in vectors
-        and (float(vectors[a] @ vectors[b]) - chance) / (1 - chance) >= LEAST_LIKENESS[bits]
+        and _related(vectors[a], vectors[b], chance, bits)
     ]  # fmt: skip
 
 
@@ -115,6 +118,58 @@ def _chance(vectors: list[Array]) -> float:
     upper = np.triu_indices(len(vectors), 1)
     matrix = np.stack(vectors)
     return float(np.clip(np.median((matrix @ matrix.T)[upper]), 0, 0.9))
+
+
+def groups_like(
+    connection: sqlite3.Connection, rows: Sequence[Row], vectors: Array
+) -> list[NDArray[np.int64]]:
+    """For each picture from elsewhere the groups here that show it, or a near-duplicate of it.
+
+    Args:
+        connection: to the memory's file.
+        rows: of another memory, n, with their hashes.
+        vectors: of their pictures by the same encoder, (n, d).
+
+    Returns:
+        For each the numbers of groups: of the first row of near-duplicates, or of a row alone.
+    """
+    records = connection.execute(
+        "SELECT row, hash, phash, ifnull(twin, row) FROM rows WHERE phash IS NOT NULL ORDER BY row"
+    ).fetchall()
+    if not records:
+        return [np.zeros(0, np.int64) for _ in rows]
+    numbers, groups = (np.array([r[i] for r in records], np.int64) for i in (0, 3))
+    hashes = np.array([r[2] for r in records], np.int64)
+    same: dict[str, list[int]] = {}
+    for record in records:
+        same.setdefault(record[1], []).append(record[3])
+    near: list[list[tuple[int, int]]] = []
+    for start in range(0, len(rows), BLOCK):
+        some = np.array([row.phash or 0 for row in rows[start : start + BLOCK]], np.int64)
+        bits = np.bitwise_count(some[:, None] ^ hashes[None, :])  # (block, n)
+        for line in bits:
+            close = np.flatnonzero(line <= MOST_BITS)
+            close = close[np.argsort(line[close], kind="stable")[:MOST_CANDIDATES]]
+            near.append([(int(j), int(line[j])) for j in close])
+    space = current_space(connection).number
+    sample = numbers[:: max(1, len(numbers) // SAMPLE)].tolist()
+    wanted = {int(numbers[j]) for pairs in near for j, _ in pairs}
+    ours = read_vectors(connection, "vectors", space, wanted.union(sample))
+    chance = _chance([ours[row] for row in sample if row in ours])
+    found = []
+    for row, vector, pairs in zip(rows, vectors, near, strict=True):
+        like = set(same.get(row.hash or "", []))
+        for j, bits_apart in pairs:
+            other = ours.get(int(numbers[j]))
+            if other is not None and _related(vector, other, chance, bits_apart):
+                like.add(int(groups[j]))
+        found.append(np.array(sorted(like), np.int64))
+    return found
+
+
+def _related(a: Array, b: Array, chance: float, bits: int) -> bool:
+    """True where the vectors are as alike as near-duplicates whose hashes differ so far."""
+    return (float(a @ b) - chance) / (1 - chance) >= LEAST_LIKENESS[bits]
 
 
 def _checked(connection: sqlite3.Connection) -> int:

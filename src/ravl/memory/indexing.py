@@ -16,6 +16,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ravl.data import Example, Rejected, pictures
 from ravl.encoders.base import Array, Encoder
 from ravl.errors import PictureError
@@ -76,12 +78,19 @@ class Loaded:
         old: as it is there now, None for a new one.
         picture: the encoded bytes, where they are new or to be copied.
         prepared: the network's input (3, H, W), where the picture is new.
+        feature: (F,) of a new picture that the donor has looked at.
     """
 
     row: Row
     old: Row | None
     picture: bytes | None = None
     prepared: Array | None = None
+    feature: Array | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """True if its picture's vectors are to be written."""
+        return self.prepared is not None or self.feature is not None
 
 
 class Indexer:
@@ -93,11 +102,13 @@ class Indexer:
         copy: keep a copy of each picture in the memory, so that the file may go.
         max_pixels: pictures with more are set aside.
         dry_run: read and check everything, write nothing.
+        donor: another memory with the same encoder, whose pictures need no second look.
     """
 
     def __init__(
-        self, memory: Memory, name: str, *, copy: bool, max_pixels: int, dry_run: bool
-    ) -> None:
+        self, memory: Memory, name: str, *, copy: bool, max_pixels: int, dry_run: bool,
+        donor: Memory | None = None,
+    ) -> None:  # fmt: skip
         self._memory = memory
         self._name = name
         # A folder's quarantine is the same one, however its path was written.
@@ -106,6 +117,8 @@ class Indexer:
         self._max_pixels = max_pixels
         self._version: int | None = None
         self._encoder: Encoder = memory.encoder
+        self._donated = donor.looked_at() if donor is not None else {}
+        self._donor = donor
         self.report = IndexReport(dry_run=dry_run)
 
     def run(
@@ -215,6 +228,8 @@ class Indexer:
             if old is not None and not same and _is_another(old, item):
                 reason = f"The id {row.id!r} is already that of {old.path}. Index this folder with "
                 return Rejected(_place(item), reason + "--prefix NAME, or delete the other row.")
+            if hash_ in self._donated:
+                return self._given(row, old, data, hash_)
             info = pictures.probe(data)
             picture = pictures.decode(
                 data, hint=self._encoder.picture_size, max_pixels=self._max_pixels
@@ -226,6 +241,17 @@ class Indexer:
             return Loaded(row, old, data, self._encoder.prepare(picture))
         except PictureError as error:
             return Rejected(_place(item), str(error))
+
+    def _given(self, row: Row, old: Row | None, data: bytes, hash_: str) -> Loaded:
+        """A new picture that the donor knows: what it measured, without decoding anything."""
+        assert self._donor is not None
+        number = self._donated[hash_]
+        theirs, feature = self._donor.looked(number)
+        row = replace(
+            row, hash=hash_, width=theirs.width, height=theirs.height, twin=None,
+            phash=theirs.phash,
+        )  # fmt: skip
+        return Loaded(row, old, data, feature=feature)
 
     def _keeps(self, row: Row) -> bool:
         """True if the picture must be copied in: on request, or since it has no file."""
@@ -250,14 +276,16 @@ class Indexer:
     def _compute(self, items: list[Loaded]) -> list[store.Computed]:
         """Run the networks: once for the new pictures of the batch, once for its new texts."""
         seen = [item for item in items if item.prepared is not None]
-        features = self._encoder.features([i.prepared for i in seen if i.prepared is not None])
-        vectors = self._encoder.project(features) if seen else features
+        looked = iter(self._encoder.features([i.prepared for i in seen if i.prepared is not None]))
+        new = [i.feature if i.feature is not None else next(looked) for i in items if i.is_new]
+        features = np.stack(new) if new else np.zeros((0, 1), np.float32)
+        vectors = self._encoder.project(features) if new else features
         texts = [t for item in items if _texts_changed(item) for t in item.row.texts]
         text_vectors = self._encoder.embed_texts(texts)
         computed, picture, text = [], 0, 0
         for item in items:
             part = store.Computed(picture=item.picture if self._keeps(item.row) else None)
-            if item.prepared is not None:
+            if item.is_new:
                 part = replace(part, vector=vectors[picture], feature=features[picture])
                 picture += 1
             if _texts_changed(item):

@@ -32,7 +32,9 @@ from ravl.memory.spaces import (
     make_space,
     newest_change,
     position,
+    read_vectors,
     space_encoder,
+    table_name,
 )
 from ravl.memory.sqlite import Database
 from ravl.memory.top_k import Positions
@@ -235,6 +237,23 @@ class Memory:
         """
         return history.versions(self.database.connection, id, limit)
 
+    def looked_at(self) -> dict[str, int]:
+        """Row number of each picture that has features, by the hash of its file."""
+        with self.snapshot() as connection:
+            features = table_name("features", position(connection)[0])
+            return dict(
+                connection.execute(
+                    f"SELECT hash, row FROM rows WHERE row IN (SELECT key FROM {features})"
+                )
+            )
+
+    def looked(self, number: int) -> tuple[Row, Array]:
+        """A row by its number, and its picture's features (F,)."""
+        with self.snapshot() as connection:
+            space = position(connection)[0]
+            row = store.get_rows(connection, [number], self.folder)[number]
+            return row, read_vectors(connection, "features", space, [number])[number]
+
     def quarantine(self) -> list[Rejected]:
         """What could not be read in the last run of each source, and why."""
         found = self.database.connection.execute("SELECT place, reason FROM quarantine ORDER BY at")
@@ -276,7 +295,7 @@ class Memory:
     def index(
         self, source: str | Path, *, copy: bool = False, prefix: str = "",
         max_pixels: int = pictures.MAX_PIXELS, dry_run: bool = False,
-        progress: bool | None = None, **options: Any,
+        progress: bool | None = None, donor: Memory | None = None, **options: Any,
     ) -> IndexReport:  # fmt: skip
         """Bring in a folder, table or dataset; what is there unchanged is skipped.
 
@@ -289,6 +308,7 @@ class Memory:
             max_pixels: pictures with more are set aside.
             dry_run: read and check everything, change nothing.
             progress: show a bar; None shows it on a terminal.
+            donor: another memory with the same encoder; what it has looked at is taken over.
             **options: of the reader, for example ``columns`` or ``captions``.
 
         Raises:
@@ -297,7 +317,9 @@ class Memory:
         """
         data = read(source, **options)
         examples = (_prefixed(item, prefix) for item in data)
-        indexer = Indexer(self, data.name, copy=copy, max_pixels=max_pixels, dry_run=dry_run)
+        indexer = Indexer(
+            self, data.name, copy=copy, max_pixels=max_pixels, dry_run=dry_run, donor=donor
+        )
         return indexer.run(examples, lambda: data.total, progress)
 
     def add(

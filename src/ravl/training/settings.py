@@ -2,80 +2,58 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from ravl.errors import DataError
 from ravl.evaluation import Score
+from ravl.training.loop_settings import LoopSettings, check_bounds, check_shares
 
 Loss = Literal["infonce", "sigmoid"]
 
 
-@dataclass(frozen=True, slots=True)
-class RetrieverSettings:
+@dataclass(frozen=True, kw_only=True)
+class RetrieverSettings(LoopSettings):
     """How to train the retriever.
 
     The defaults were chosen on Flickr8k's dev split (benchmarks/results/retriever.md).
 
     Args:
-        loss: ``infonce`` (symmetric, van den Oord et al. 2018; CLIP) or ``sigmoid`` (SigLIP).
-        epochs: passes over all texts of the training part, at most.
-        batch_size: pairs in a batch; each is a negative for all others.
-        learning_rate: at its peak; AdamW with a linear warm-up and a cosine decay.
-        weight_decay: of the heads' weights.
-        warmup: share of the steps.
+        loss: infonce (symmetric, van den Oord et al. 2018; CLIP) or sigmoid (SigLIP).
         dropout: of the heads' inputs.
         dimension: of the trained space.
         hidden: size of the heads' residual hidden layer; 0 for linear heads.
         temperature: at the start; it is learned.
         hard_negatives: pictures mined for each picture of a batch, which then share the batch.
-        patience: epochs without a better validation score before training stops.
         share: of the trained part in the likeness of two pictures; the rest is the base encoder's.
-        validation_share, test_share: of the pictures that are held out, where no filter names them.
-        seed: of the split, the order and the first weights.
+        validation_share: of the pictures, held out to choose by, where no filter names them.
+        test_share: of the pictures, held out to judge by, where no filter names them.
     """
 
-    loss: Loss = "infonce"
     epochs: int = 10
     batch_size: int = 1024
     learning_rate: float = 1e-3
-    weight_decay: float = 0.05
-    warmup: float = 0.1
+    patience: int = 5
+    loss: Loss = "infonce"
     dropout: float = 0.5
     dimension: int = 256
     hidden: int = 1024
     temperature: float = 0.07
     hard_negatives: int = 0
-    patience: int = 5
     share: float = 0.5
     validation_share: float = 0.1
     test_share: float = 0.1
-    seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.loss not in get_args(Loss):
-            raise DataError(
-                f"loss is {self.loss!r}; it must be one of {', '.join(get_args(Loss))}."
-            )
-        for name in ("epochs", "batch_size", "dimension", "patience"):
-            if getattr(self, name) < 1:
-                raise DataError(f"{name} is {getattr(self, name)}; it must be at least 1.")
-        for name in ("learning_rate", "temperature"):
-            if not getattr(self, name) > 0:
-                raise DataError(f"{name} is {getattr(self, name)}; it must be more than 0.")
-        for name in ("weight_decay", "hidden", "hard_negatives"):
-            if getattr(self, name) < 0:
-                raise DataError(f"{name} is {getattr(self, name)}; it must not be negative.")
-        for name in ("warmup", "dropout", "validation_share", "test_share"):
-            if not 0 <= getattr(self, name) < 1:
-                raise DataError(f"{name} is {getattr(self, name)}; it must be from 0 to below 1.")
+        super().__post_init__()
+        check_bounds(self, 1, None, "dimension")
+        check_bounds(self, 0, None, "hidden", "hard_negatives")
+        if not self.temperature > 0:
+            raise DataError(f"temperature is {self.temperature}; it must be more than 0.")
+        check_shares(self, "dropout", "validation_share", "test_share")
         if not 0 < self.share <= 1:
             raise DataError(f"share is {self.share}; it must be more than 0, and at most 1.")
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain JSON types."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
 @dataclass(frozen=True, slots=True)

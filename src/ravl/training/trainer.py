@@ -1,15 +1,20 @@
-"""Runs the training of a retriever through ``transformers.Trainer``: resume, best model, seeds."""
+"""The training loop, by ``transformers.Trainer``: resume, best model, early stopping, seeds."""
 
 from __future__ import annotations
 
 import json
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
+from torch.utils.data import Dataset, Sampler
 from transformers import (
     EarlyStoppingCallback,
     PrinterCallback,
@@ -22,28 +27,40 @@ from transformers import logging as hf_logging
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
+from ravl.errors import RavlError
 from ravl.progress import Advance, progress_bar
-from ravl.training.batches import PairData, Passes
-from ravl.training.heads import RetrieverModel
-from ravl.training.settings import RetrieverSettings
+from ravl.training.loop_settings import LoopSettings
 
 KEPT = 2  # checkpoints: the best one and the newest
+SLOW = 0.1  # share of the learning rate for pretrained weights beside new ones
+
+NO_NUMBER = (
+    "The loss is no longer a number. Train with a lower --learning-rate; if that does not help, the "
+    "features of a picture are broken: ravl reembed computes them anew."
+)
+
+Order = Sampler[int]
 
 
 def train(
-    model: RetrieverModel, data: PairData, order: Passes, validate: Callable[[], float],
-    folder: Path, settings: RetrieverSettings, show: bool | None,
+    model: nn.Module, data: Dataset[Any], order: Order, validate: Callable[[], float],
+    folder: Path, settings: LoopSettings, show: bool | None, what: str = "Training",
+    slow: Sequence[nn.Parameter] = (), logs: Path | None = None,
 ) -> list[tuple[float, float]]:  # fmt: skip
     """Train the model in place, and leave it as it was when validation was best.
 
     Args:
-        model: both heads.
-        data: of all pairs.
-        order: of the training pairs.
+        model: whose forward takes what ``data`` gives and returns a loss; parameters that are
+            frozen stay as they are.
+        data: makes whole batches from a list of positions.
+        order: of the training examples' positions, anew in each epoch.
         validate: gives the score to be made large, with the model as it is.
         folder: for checkpoints; training goes on from the last one that is there.
         settings: of the optimiser.
         show: a progress bar, None for only on a terminal.
+        what: the bar is called.
+        slow: parameters that learn at a tenth of the rate: they know much already.
+        logs: folder for TensorBoard; None, or without the package ``tensorboard``, keeps none.
 
     Returns:
         The curve: seconds since the start and score, after each epoch.
@@ -56,6 +73,9 @@ def train(
         num_train_epochs=settings.epochs,
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
+        max_grad_norm=settings.clip,
+        optim="sgd" if settings.optimiser == "sgd" else "adamw_torch",
+        optim_args="momentum=0.9" if settings.optimiser == "sgd" else None,
         warmup_steps=round(settings.warmup * steps),
         lr_scheduler_type="cosine",
         eval_strategy="epoch",
@@ -65,7 +85,7 @@ def train(
         metric_for_best_model="score",
         greater_is_better=True,
         logging_strategy="epoch",
-        report_to="none",
+        report_to=["tensorboard"] if logs and find_spec("tensorboard") else "none",
         disable_tqdm=True,
         restore_callback_states_from_checkpoint=True,  # how long there was nothing better
         remove_unused_columns=False,
@@ -73,10 +93,10 @@ def train(
         use_cpu=not torch.cuda.is_available(),
         seed=settings.seed,
     )
-    with _quiet(), progress_bar("Training", "steps", show) as advance:
-        trainer = _Trainer(model, arguments, data, order, validate)
+    with _quiet(), _logged_in(logs), progress_bar(what, "steps", show) as advance:
+        trainer = _Trainer(model, arguments, data, order, validate, slow)
         trainer.add_callback(EarlyStoppingCallback(settings.patience))
-        trainer.add_callback(_Bar(advance))
+        trainer.add_callback(_Bar(advance, trainer))
         trainer.remove_callback(PrinterCallback)
         trainer.remove_callback(ProgressCallback)
         trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
@@ -99,6 +119,22 @@ def _quiet() -> Iterator[None]:
         hf_logging.set_verbosity(verbosity)
 
 
+@contextmanager
+def _logged_in(folder: Path | None) -> Iterator[None]:
+    """TensorBoard's files go there; the library takes the place from the environment."""
+    name = "TENSORBOARD_LOGGING_DIR"
+    before = os.environ.get(name)
+    if folder is not None:
+        os.environ[name] = str(folder)
+    try:
+        yield
+    finally:
+        if folder is not None:
+            os.environ.pop(name, None)
+            if before is not None:
+                os.environ[name] = before
+
+
 def _last_checkpoint(folder: Path) -> str | None:
     """The newest one that was written to its end; a kill may have left half of one."""
     whole = []
@@ -112,8 +148,8 @@ class _Trainer(Trainer):
     """The order and the score are ours; all else is the library's."""
 
     def __init__(
-        self, model: RetrieverModel, arguments: TrainingArguments, data: PairData, order: Passes,
-        validate: Callable[[], float],
+        self, model: nn.Module, arguments: TrainingArguments, data: Dataset[Any], order: Order,
+        validate: Callable[[], float], slow: Sequence[nn.Parameter] = (),
     ) -> None:  # fmt: skip
         super().__init__(
             model,
@@ -124,10 +160,32 @@ class _Trainer(Trainer):
         )
         self._order = order
         self._validate = validate
+        self._slow = {id(parameter) for parameter in slow}
         self._began = time.monotonic()
+        self.loss = 0.0  # of the last step
 
-    def _get_train_sampler(self, *_: Any) -> Passes:
+    def _get_train_sampler(self, *_: Any) -> Order:
         return self._order
+
+    def create_optimizer(self, *args: Any) -> Any:
+        """As the library makes it, but with a tenth of the rate for the slow parameters."""
+        made = self.optimizer is not None
+        optimiser = super().create_optimizer(*args)
+        for group in list(optimiser.param_groups) if self._slow and not made else ():
+            slow = [p for p in group["params"] if id(p) in self._slow]
+            if slow:
+                group["params"] = [p for p in group["params"] if id(p) not in self._slow]
+                rate = group["lr"] * SLOW
+                optimiser.add_param_group({**group, "params": slow, "lr": rate})
+        return optimiser
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
+        """One step; a loss that is no number stops everything before it is learned from."""
+        loss: Tensor = super().training_step(*args, **kwargs)
+        self.loss = float(loss)
+        if not isfinite(self.loss):
+            raise RavlError(NO_NUMBER)
+        return loss
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Score the model on the validation part."""
@@ -149,8 +207,9 @@ def _as_it_is(batch: Any) -> Any:
 
 
 class _Bar(TrainerCallback):
-    def __init__(self, advance: Advance) -> None:
+    def __init__(self, advance: Advance, trainer: _Trainer) -> None:
         self._advance = advance
+        self._trainer = trainer
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
-        self._advance(1, state.max_steps)
+        self._advance(1, state.max_steps, f"loss {self._trainer.loss:.3f}")

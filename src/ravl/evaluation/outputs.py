@@ -1,0 +1,164 @@
+"""What a model said about examples and what is true of them, checked once for all metrics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.errors import DataError
+
+Task = Literal["classify", "tag", "match"]
+Probabilities = NDArray[np.floating]
+Targets = NDArray[np.integer] | NDArray[np.bool_]
+Thresholds = NDArray[np.floating] | float
+
+UNKNOWN = -1  # target of an example whose label the model does not know
+THRESHOLD = 0.5
+# Probabilities come out of sums of float32, or of float16, and miss 1 by as much.
+BEYOND = 1e-5
+SUM = 1e-2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outputs:
+    """Probabilities and targets that fit each other; made by :func:`checked`.
+
+    Args:
+        task: what was asked.
+        probabilities: float64, (n, C) of the labels, (n, T) of the tags, or (n,) of a match.
+        targets: int64, (n,) positions of labels or -1, (n, T) 0 and 1, or (n,) 0 and 1.
+        thresholds: float64, (T,) or (), from which on a tag or a match is given.
+    """
+
+    task: Task
+    probabilities: NDArray[np.float64]
+    targets: NDArray[np.int64]
+    thresholds: NDArray[np.float64]
+
+    @property
+    def answers(self) -> NDArray[np.int64]:
+        """The most probable label (n,); of tags (n, T) and matches (n,) 1 where given, else 0."""
+        if self.task == "classify":
+            return np.asarray(self.probabilities.argmax(axis=1), np.int64)
+        return (self.probabilities >= self.thresholds).astype(np.int64)
+
+    @property
+    def of_truth(self) -> NDArray[np.float64]:
+        """The probability of what is true, in the targets' shape; 0 for a label not known."""
+        if self.task == "classify":
+            found = self.probabilities[np.arange(len(self.targets)), self.targets]
+            return np.where(self.targets == UNKNOWN, 0.0, found)
+        return np.where(self.targets == 1, self.probabilities, 1 - self.probabilities)
+
+    @property
+    def confidences(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """The probability of each answer and whether it is right, (n,), or (n * T,) by example."""
+        answers = self.answers
+        if self.task == "classify":
+            confidence = self.probabilities.max(axis=1)
+        else:
+            confidence = np.where(answers == 1, self.probabilities, 1 - self.probabilities)
+        return confidence.ravel(), (answers == self.targets).ravel()
+
+
+def checked(
+    task: Task,
+    probabilities: Probabilities,
+    targets: Targets,
+    thresholds: Thresholds | None = None,
+) -> Outputs:
+    """The arguments of every metric, as :class:`Outputs`.
+
+    Raises:
+        DataError: an unknown task, no examples, shapes that do not fit, probabilities that are none
+            or do not sum to 1 over the labels, targets that cannot be, thresholds that do not fit.
+    """
+    if task not in ("classify", "tag", "match"):
+        raise DataError(f"There is no task {task!r}; there are classify, tag and match.")
+    numbers = _probabilities(task, np.asarray(probabilities, np.float64))
+    truth = _targets(task, np.asarray(targets), numbers)
+    return Outputs(task, numbers, truth, _thresholds(task, thresholds, numbers))
+
+
+def confidences(
+    task: Task,
+    probabilities: Probabilities,
+    targets: Targets,
+    thresholds: Thresholds | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """How sure each answer was, and whether it is right: what the calibration is measured on.
+
+    The confidence is the probability of the answer that was given: of the most probable label; of
+    the tag, or the match, from its threshold on, and of its absence below.
+
+    Args:
+        task: as in :func:`ravl.evaluation.measure`, like the other arguments.
+
+    Returns:
+        Confidences in 0..1 and which answers are right, each (n,); for tags each (n * T,), example
+        by example.
+
+    Raises:
+        DataError: as there.
+    """
+    return checked(task, probabilities, targets, thresholds).confidences
+
+
+def _probabilities(task: Task, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    if numbers.ndim != (1 if task == "match" else 2):
+        shape = {"classify": "(n, labels)", "tag": "(n, tags)", "match": "(n,)"}[task]
+        raise DataError(
+            f"The probabilities of the task {task} have the shape {shape}, not {numbers.shape}."
+        )
+    if not numbers.size:
+        raise DataError(
+            f"There is no score without examples: the probabilities are {numbers.shape}."
+        )
+    if np.isnan(numbers).any():
+        raise DataError("A probability is not a number (NaN); the model has diverged.")
+    low, high = numbers.min(), numbers.max()
+    if low < -BEYOND or high > 1 + BEYOND:
+        raise DataError(f"Probabilities lie between 0 and 1, but these reach {low:g} to {high:g}.")
+    if task == "classify":
+        sums = numbers.sum(axis=1)
+        worst = float(sums[np.abs(sums - 1).argmax()])
+        if abs(worst - 1) > SUM:
+            raise DataError(f"The probabilities of the labels sum to 1, not to {worst:g}.")
+    return numbers.clip(0, 1)
+
+
+def _targets(
+    task: Task, targets: NDArray[np.generic], probabilities: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    expected = probabilities.shape[:1] if task == "classify" else probabilities.shape
+    if targets.shape != expected:
+        raise DataError(
+            f"Probabilities {probabilities.shape} need targets {expected}, not {targets.shape}."
+        )
+    if targets.dtype.kind not in "biu":
+        raise DataError(f"Targets are whole numbers, not {targets.dtype}.")
+    truth = targets.astype(np.int64)
+    least, most = (UNKNOWN, probabilities.shape[1] - 1) if task == "classify" else (0, 1)
+    if truth.min() < least or truth.max() > most:
+        raise DataError(
+            f"Targets of the task {task} lie between {least} and {most}, "
+            f"but these reach {truth.min()} to {truth.max()}."
+        )
+    return truth
+
+
+def _thresholds(
+    task: Task, thresholds: Thresholds | None, probabilities: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    if task == "classify" and thresholds is not None:
+        raise DataError("Labels have no thresholds: the most probable one is the answer.")
+    limits = np.asarray(THRESHOLD if thresholds is None else thresholds, np.float64)
+    allowed = [()] if task != "tag" else [(), probabilities.shape[1:]]
+    if limits.shape not in allowed:
+        raise DataError(f"Probabilities {probabilities.shape} have thresholds {limits.shape}.")
+    if np.isnan(limits).any():
+        raise DataError("A threshold is not a number (NaN).")
+    return limits

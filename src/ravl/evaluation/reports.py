@@ -1,0 +1,158 @@
+"""Where a model errs: scores of each label, which labels it confuses, and a table of text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.errors import DataError
+from ravl.evaluation.outputs import (
+    UNKNOWN,
+    Outputs,
+    Probabilities,
+    Targets,
+    Task,
+    Thresholds,
+    checked,
+)
+
+Counts = NDArray[np.int64]
+UNKNOWN_NAME = "(unknown label)"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelScore:
+    """How well one label, or tag, is found.
+
+    Args:
+        label: its name.
+        support: examples that have it.
+        precision: the share of the examples it was given to that have it; 0 if it never was.
+        recall: the share of the examples that have it that it was given to; 0 if none has it.
+        f1: the harmonic mean of the two.
+    """
+
+    label: str
+    support: int
+    precision: float
+    recall: float
+    f1: float
+
+
+def per_label(
+    task: Task,
+    probabilities: Probabilities,
+    targets: Targets,
+    labels: Sequence[str],
+    thresholds: Thresholds | None = None,
+) -> list[LabelScore]:
+    """The scores of each label, in the order of the labels.
+
+    Args:
+        task: as in :func:`ravl.evaluation.measure`, like probabilities, targets and thresholds.
+        labels: names of the C labels or the T tags; for a match two, of 0 and of 1.
+
+    Raises:
+        DataError: as there, and when there is another number of labels.
+    """
+    outputs = checked(task, probabilities, targets, thresholds)
+    _check_labels(outputs, labels)
+    hits, given, support = _counts(outputs, len(labels))
+    rows = zip(labels, hits, given, support, strict=True)
+    return [
+        LabelScore(str(label), int(true), _share(h, g), _share(h, true), _share(2 * h, g + true))
+        for label, h, g, true in rows
+    ]
+
+
+def confusion(probabilities: Probabilities, targets: Targets) -> tuple[Counts, int]:
+    """How often each label was answered for each true one.
+
+    Args:
+        probabilities: (n, C).
+        targets: (n,) positions of the true labels, -1 for one that the model does not know.
+
+    Returns:
+        Counts (C, C), the true label by row and the answer by column, and the number of examples
+        that are in no row as their label is not known.
+
+    Raises:
+        DataError: as :func:`ravl.evaluation.measure`.
+    """
+    outputs = checked("classify", probabilities, targets)
+    count = outputs.probabilities.shape[1]
+    known = outputs.targets != UNKNOWN
+    cells = outputs.targets[known] * count + outputs.answers[known]
+    table = np.bincount(cells, minlength=count * count).reshape(count, count)
+    return table, int(np.count_nonzero(~known))
+
+
+def text_report(
+    task: Task,
+    probabilities: Probabilities,
+    targets: Targets,
+    labels: Sequence[str],
+    thresholds: Thresholds | None = None,
+) -> str:
+    """The table of scikit-learn's ``classification_report``.
+
+    It has the labels that are true or answered somewhere, and a line for those that the model does
+    not know. Its macro average of tags counts tags that were given but have no positive as 0, and
+    :func:`ravl.evaluation.measure` leaves them out.
+
+    Args:
+        task: as in :func:`per_label`, like the other arguments.
+
+    Raises:
+        DataError: as there.
+    """
+    # It takes longer to load than all else here, and nothing but this needs it.
+    from sklearn.metrics import (  # type: ignore[import-untyped, unused-ignore]
+        classification_report,
+    )
+
+    outputs = checked(task, probabilities, targets, thresholds)
+    _check_labels(outputs, labels)
+    true, answers = outputs.targets, outputs.answers
+    numbers, names = _listed(outputs, labels)
+    if task == "tag" and len(labels) == 1:
+        # scikit-learn takes one column for two classes, of which the tag is 1.
+        true, answers, numbers = true.ravel(), answers.ravel(), [1]
+    return str(
+        classification_report(true, answers, labels=numbers, target_names=names, zero_division=0)
+    )
+
+
+def _listed(outputs: Outputs, labels: Sequence[str]) -> tuple[list[int], list[str]]:
+    """Numbers and names of the labels that are true or answered; all if there are none."""
+    _, given, support = _counts(outputs, len(labels))
+    seen = np.flatnonzero(given + support).tolist() or list(range(len(labels)))
+    names = [str(labels[i]) for i in seen]
+    if outputs.task == "classify" and (outputs.targets == UNKNOWN).any():
+        return [*seen, UNKNOWN], [*names, UNKNOWN_NAME]
+    return seen, names
+
+
+def _check_labels(outputs: Outputs, labels: Sequence[str]) -> None:
+    needed = 2 if outputs.task == "match" else outputs.probabilities.shape[1]
+    if len(labels) != needed:
+        raise DataError(
+            f"Probabilities {outputs.probabilities.shape} need {needed} labels, not {len(labels)}."
+        )
+
+
+def _counts(outputs: Outputs, count: int) -> tuple[Counts, Counts, Counts]:
+    """Of each label (count,): where it was rightly given, where given, and where true."""
+    true, answers = outputs.targets, outputs.answers
+    if outputs.task == "tag":
+        return (true * answers).sum(axis=0), answers.sum(axis=0), true.sum(axis=0)
+    parts = (true[true == answers], answers, true[true != UNKNOWN])
+    hits, given, support = (np.bincount(part, minlength=count) for part in parts)
+    return hits, given, support
+
+
+def _share(part: np.int64, whole: np.int64) -> float:
+    return float(part / whole) if whole else 0.0

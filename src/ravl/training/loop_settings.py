@@ -1,0 +1,77 @@
+"""What every training loop can be told; each kind of training adds its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args, get_type_hints
+
+from ravl.errors import DataError
+
+Optimiser = Literal["adamw", "sgd"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopSettings:
+    """How a network is trained.
+
+    Args:
+        epochs: passes over the training part, at most.
+        batch_size: examples in a batch.
+        learning_rate: at its peak, after a linear warm-up and before a cosine decay.
+        weight_decay: of the weights.
+        warmup: share of the steps in which the learning rate rises.
+        patience: epochs without a better validation score before training stops.
+        optimiser: adamw, or sgd with momentum 0.9.
+        clip: largest norm of the gradient; 0 for no limit.
+        seed: of the split, the order, the first weights and all that is drawn by chance.
+    """
+
+    epochs: int = 10
+    batch_size: int = 32
+    learning_rate: float = 3e-4
+    weight_decay: float = 0.05
+    warmup: float = 0.1
+    patience: int = 3
+    optimiser: Optimiser = "adamw"
+    clip: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        check_bounds(self, 1, None, "epochs", "batch_size", "patience")
+        check_bounds(self, 0, None, "weight_decay", "clip")
+        if not self.learning_rate > 0:
+            raise DataError(f"learning_rate is {self.learning_rate}; it must be more than 0.")
+        check_shares(self, "warmup")
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+
+def check_choices(settings: Any) -> None:
+    """Every field that is a choice must have one of its values."""
+    for name, kind in get_type_hints(type(settings)).items():
+        allowed = get_args(kind) if getattr(kind, "__origin__", None) is Literal else ()
+        value = getattr(settings, name)
+        if allowed and value not in allowed:
+            choices = ", ".join(map(str, allowed))
+            raise DataError(f"{name} is {value!r}; it must be one of {choices}.")
+
+
+def check_bounds(settings: Any, low: float, high: float | None, *names: str) -> None:
+    """These fields must be numbers from ``low`` to ``high``."""
+    for name in names:
+        value = getattr(settings, name)
+        if value < low or (high is not None and value > high):
+            allowed = f"from {low} to {high}" if high is not None else f"at least {low}"
+            allowed = "not be negative" if high is None and low == 0 else f"be {allowed}"
+            raise DataError(f"{name} is {value}; it must {allowed}.")
+
+
+def check_shares(settings: Any, *names: str) -> None:
+    """These fields must be shares, from 0 to below 1."""
+    for name in names:
+        if not 0 <= getattr(settings, name) < 1:
+            raise DataError(f"{name} is {getattr(settings, name)}; it must be from 0 to below 1.")
