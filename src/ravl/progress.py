@@ -35,7 +35,8 @@ def progress_bar(what: str, unit: str, show: bool | None = None) -> Iterator[Adv
 
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]}"), TextColumn("{task.fields[note]}"), TimeElapsedColumn(), TextColumn("left"), TimeLeft(),
+        TextColumn("{task.fields[speed]}"), TextColumn("{task.fields[note]}"), TimeElapsedColumn(),
+        TextColumn("left"), TimeLeft(),
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(what, total=None, speed="", note="")

@@ -54,6 +54,11 @@ class HFEncoder(Encoder):
         self.batch_size = 1
         self._measure()
 
+    @property
+    def model(self) -> Any:
+        """The model of `transformers`, in eval mode; whoever wants to change it copies it."""
+        return self._model
+
     def prepare(self, picture: Image.Image) -> Array:
         """One RGB picture -> (3, H, W), as the model's own image processor makes it."""
         picture = picture if picture.mode == "RGB" else picture.convert("RGB")

@@ -21,6 +21,16 @@ def data_uri(picture: Image.Image, side: int = 160) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(pictures.thumbnail(picture, side)).decode()
 
 
+def only_data(uri: str | None) -> None:
+    """Check the picture of a page, so that the page stands alone.
+
+    Raises:
+        ValueError: it is no data URI.
+    """
+    if uri is not None and not uri.startswith("data:image/"):
+        raise ValueError(f"A picture of a report must be a data URI, not {uri[:40]!r}.")
+
+
 @lru_cache(1)
 def _environment() -> Any:
     from jinja2 import Environment, PackageLoader, StrictUndefined

@@ -20,6 +20,7 @@ from ravl.errors import DataError
 from ravl.evaluation import ranks_of_relevant
 from ravl.memory import Memory
 from ravl.training.batches import PairData, Passes
+from ravl.training.fit_folder import begin
 from ravl.training.heads import RetrieverModel
 from ravl.training.held import Held, best_hubness, early, measure, recall, to_json
 from ravl.training.known import KnownTexts
@@ -72,7 +73,7 @@ def fit_retriever(
         "task": "search", "memory": str(memory.path), "settings": settings.to_json(),
         "validation": validation, "test": test,
     }  # fmt: skip
-    _check_folder(out, config)
+    work = begin(out, config)
     current = memory.encoder
     base = KnownTexts(current.base if isinstance(current, TrainedEncoder) else current)
     if not isinstance(current, TrainedEncoder):
@@ -87,10 +88,6 @@ def fit_retriever(
             settings.seed,
         )
     )
-    work = out / "work"
-    work.mkdir(parents=True, exist_ok=True)
-    record = json.dumps(config, indent=1, ensure_ascii=False) + "\n"
-    (out / "config.json").write_text(record, encoding="utf-8")
     _check_unchanged(work / "pairs.sha256", pairs, memory)
     texts = base.learn(pairs.texts, work / "texts.npy", progress)
     heads, curve, seconds = train_heads(pairs, texts, parts, base, out, settings, progress)
@@ -118,20 +115,6 @@ def fit_retriever(
     write_report(report, memory, pairs, held["test"], metrics, sizes, settings)
     shutil.rmtree(work, ignore_errors=True)
     return report
-
-
-def _check_folder(out: Path, config: dict[str, Any]) -> None:
-    """The folder must be new, or of this very run that did not end."""
-    if (out / "metrics.json").exists():
-        raise DataError(f"{out} holds a finished run. Name another folder with --out.")
-    file = out / "config.json"
-    if file.exists() and json.loads(file.read_text("utf-8")) != config:
-        raise DataError(
-            f"{out} holds a run that was interrupted and had other settings. Repeat its command, "
-            "which goes on where it stopped, or name another folder with --out."
-        )
-    if not file.exists() and out.exists() and any(out.iterdir()):
-        raise DataError(f"{out} is not empty. Name a new folder with --out.")
 
 
 def _check_unchanged(file: Path, pairs: Pairs, memory: Memory) -> None:

@@ -35,8 +35,8 @@ KEPT = 2  # checkpoints: the best one and the newest
 SLOW = 0.1  # share of the learning rate for pretrained weights beside new ones
 
 NO_NUMBER = (
-    "The loss is no longer a number. Train with a lower --learning-rate; if that does not help, the "
-    "features of a picture are broken: ravl reembed computes them anew."
+    "The loss is no longer a number. Train with a lower --learning-rate; if that does not help, "
+    "the features of a picture are broken: ravl reembed computes them anew."
 )
 
 Order = Sampler[int]

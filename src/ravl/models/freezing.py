@@ -1,0 +1,116 @@
+"""Which layers of a model learn: none, the top ones, low-rank adapters in them, or all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from ravl.errors import DataError
+
+Name = Literal["head", "lora", "top", "full"]
+
+LORA_RANK, LORA_ALPHA = 8, 16
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """How much of a model learns; ``str()`` gives what :func:`parse_strategy` takes.
+
+    Args:
+        name: ``head`` (nothing but the head on top), ``lora`` (low-rank adapters in the upper half
+            of the layers: Hu et al. 2021, https://arxiv.org/abs/2106.09685), ``top`` (the top
+            layers) or ``full`` (everything).
+        layers: how many layers, for ``top``; else 0.
+    """
+
+    name: Name
+    layers: int = 0
+
+    def depth(self, layers: int) -> int:
+        """How many of so many layers, counted from the top, may change.
+
+        Raises:
+            DataError: there are fewer than it names.
+        """
+        if self.layers > layers:
+            raise DataError(
+                f"The strategy {self} needs {self.layers} layers, but the model has {layers}. Use "
+                f"at most top:{layers}, or full."
+            )
+        shares = {"head": 0, "top": self.layers, "lora": -(-layers // 2), "full": layers}
+        return shares[self.name]
+
+    def __str__(self) -> str:
+        return f"top:{self.layers}" if self.name == "top" else self.name
+
+
+def parse_strategy(text: str) -> Strategy:
+    """``head``, ``lora``, ``top:N`` or ``full`` as a :class:`Strategy`.
+
+    Raises:
+        DataError: anything else.
+    """
+    match text.strip():
+        case "head" | "lora" | "full" as name:
+            return Strategy(name)
+        case other if found := re.fullmatch(r"top:(\d{1,4})", other, re.ASCII):
+            if int(found[1]):
+                return Strategy("top", int(found[1]))
+    raise DataError(
+        f"The strategy is {text!r}; it must be head, lora, full, or top:N with the number of "
+        "layers to train, for example top:4."
+    )
+
+
+def freeze(
+    model: nn.Module, layers: Sequence[nn.Module], above: Iterable[nn.Module], strategy: Strategy
+) -> int:
+    """Let only the strategy's parameters learn; adapters are for :func:`add_adapters` to add.
+
+    Args:
+        model: all of it.
+        layers: its layers, the lowest first.
+        above: what stands above them and learns with them, such as a last norm or projection.
+        strategy: how much learns.
+
+    Returns:
+        How many layers, counted from the top, may change.
+
+    Raises:
+        DataError: the strategy names more layers than there are.
+    """
+    depth = strategy.depth(len(layers))
+    model.requires_grad_(strategy.name == "full")
+    if strategy.name == "top":
+        for part in [*layers[len(layers) - depth :], *above]:
+            part.requires_grad_(True)
+    return depth
+
+
+def add_adapters(
+    model: nn.Module, names: Sequence[str], rank: int = LORA_RANK, alpha: int = LORA_ALPHA
+) -> None:
+    """Put low-rank adapters, of no effect yet, into layers of the model; only they will learn.
+
+    Args:
+        model: changed in place.
+        names: of linear layers and convolutions, as ``named_modules`` gives them.
+        rank: of the adapters.
+        alpha: their output is scaled by alpha / rank.
+    """
+    from peft import LoraConfig, inject_adapter_in_model
+
+    config: Any = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(names))
+    with torch.random.fork_rng():  # the same adapters each time, and no draw of the caller's
+        torch.manual_seed(0)
+        inject_adapter_in_model(config, model)
+
+
+def trainable(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """The parameters that learn, with their names."""
+    return ((name, p) for name, p in model.named_parameters() if p.requires_grad)

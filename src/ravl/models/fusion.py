@@ -1,0 +1,205 @@
+"""The fusion model: a pretrained language model that reads a picture together with its neighbours.
+
+One sequence of hidden-size tokens goes through the language model's own attention:
+
+    [CLS]  picture x P  [SEP]  text ...  null  (picture, label, text) x k
+
+The neighbours are *evidence*: what is like the query, what it was called and what was said of it.
+The null token is always there, so that attention may turn away from all evidence. What the
+language model makes of it is added to a base answer that needs no retrieval, through an output
+layer that starts as zero: an untrained fusion model answers as its base does (as adapters do:
+Flamingo, Alayrac et al. 2022; REACT, Liu et al. 2023).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+from ravl.models.linear import torch_loss
+
+KINDS = 6  # of tokens: query picture, query text, null; a neighbour's picture, label, text
+
+
+class FusionConfig(PreTrainedConfig):
+    """What a :class:`FusionModel` is made of.
+
+    Args:
+        language: configuration of the language model, as a dictionary.
+        features: F, of pictures.
+        vectors: D, of texts and labels.
+        labels: C, answers; 1 for a score of a picture with a text.
+        exclusive: softmax over the answers, else each for itself.
+        base: B, inputs of the base answer; for labels the F standardised features.
+        picture_tokens: P, tokens that the query's picture becomes.
+        evidence: k, neighbours at most.
+        dropout: of what enters the output layer.
+        smoothing: of the targets, see :class:`ravl.models.linear.Loss`.
+    """
+
+    model_type = "ravl-fusion"
+
+    def __init__(
+        self, language: dict[str, Any] | None = None, features: int = 1280, vectors: int = 384,
+        labels: int = 2, exclusive: bool = True, base: int = 1280, picture_tokens: int = 4,
+        evidence: int = 8, dropout: float = 0.1, smoothing: float = 0.0, **kwargs: Any,
+    ) -> None:  # fmt: skip
+        self.language = language or {}
+        self.features = features
+        self.vectors = vectors
+        self.answers = labels
+        self.exclusive = exclusive
+        self.base = base
+        self.picture_tokens = picture_tokens
+        self.evidence = evidence
+        self.dropout = dropout
+        self.smoothing = smoothing
+        super().__init__(**kwargs)
+
+
+class FusionModel(PreTrainedModel):
+    """See the module's docstring; made with :func:`with_language`, or loaded as any other model."""
+
+    config_class = FusionConfig
+    base_model_prefix = "fusion"
+    main_input_name = "features"
+    weights: Tensor
+
+    def __init__(self, config: FusionConfig) -> None:
+        super().__init__(config)
+        settings = dict(config.language)
+        kind = settings.pop("model_type", "bert")
+        self.language = AutoModel.from_config(
+            AutoConfig.for_model(kind, **settings), attn_implementation="sdpa"
+        )
+        if getattr(self.language, "pooler", None) is not None:
+            self.language.pooler = None  # [CLS] is read as it is; BERT's pooler knows other tasks
+        size = int(self.language.config.hidden_size)
+        self.picture = nn.Linear(config.features, config.picture_tokens * size)
+        self.near_picture = nn.Linear(config.features, size)
+        self.near_label = nn.Linear(config.vectors, size)
+        self.near_text = nn.Linear(config.vectors, size)
+        self.near_likeness = nn.Linear(1, size)
+        self.rank = nn.Embedding(config.evidence, size)
+        self.kind = nn.Embedding(KINDS, size)
+        self.null = nn.Parameter(torch.zeros(size))
+        self.norm = nn.LayerNorm(size)
+        self.dropout = nn.Dropout(config.dropout)
+        self.base = nn.Linear(config.base, config.answers)
+        self.out = nn.Linear(size, config.answers)
+        self.register_buffer("weights", torch.ones(config.answers))
+        self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Small random numbers, as BERT has them; the output layer is zero."""
+        if isinstance(module, nn.Linear | nn.Embedding):
+            nn.init.normal_(module.weight, std=0.02)
+            if isinstance(module, nn.Linear) and module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.LayerNorm):
+            nn.init.ones_(module.weight)
+            nn.init.zeros_(module.bias)
+        if module is getattr(self, "out", None):
+            nn.init.zeros_(self.out.weight)
+
+    def forward(
+        self, features: Tensor, base: Tensor | None = None, tokens: Tensor | None = None,
+        near: dict[str, Tensor] | None = None, targets: Tensor | None = None, **_: Any,
+    ) -> SequenceClassifierOutput:  # fmt: skip
+        """The answer to some queries.
+
+        Args:
+            features: of the queries' pictures, standardised, (b, F).
+            base: inputs of the base answer, (b, B); None for the features.
+            tokens: ids of the query texts, (b, t), 0 for none; None for no text.
+            near: the neighbours, or None for none: ``features`` (b, k, F), ``labels`` (b, k, D),
+                ``texts`` (b, k, D), ``likeness`` (b, k), and whether there is a ``picture``,
+                ``label``, ``text`` in each place, (b, k) booleans.
+            targets: (b, C), for the loss.
+        """
+        known = self.base(features if base is None else base)  # (b, C)
+        pooled = self._read(features, tokens, near)  # (b, H)
+        logits = known + self.out(self.dropout(pooled))
+        loss = None
+        if targets is not None:
+            loss = torch_loss(logits, self._smooth(targets), self.config.exclusive, self.weights)
+        return SequenceClassifierOutput(loss=loss, logits=logits)
+
+    def _read(
+        self, features: Tensor, tokens: Tensor | None, near: dict[str, Tensor] | None
+    ) -> Tensor:
+        """What the language model makes of all tokens, at [CLS]: (b, H)."""
+        words = self.language.get_input_embeddings()
+        b, device = len(features), features.device
+        ends = words(torch.tensor([self._cls, self._sep], device=device)).expand(b, 2, -1)
+        picture = self.picture(features).view(b, self.config.picture_tokens, -1)  # (b, P, H)
+        scale = words.weight.detach().std()  # so that all tokens are of the words' size
+        parts = [ends[:, :1], self._sized(picture, 0, scale), ends[:, 1:]]
+        seen = [torch.ones(b, 2 + picture.shape[1], dtype=torch.bool, device=device)]
+        if tokens is not None:
+            parts.append(words(tokens) + scale * self.kind.weight[1])
+            seen.append(tokens > 0)
+        parts.append(self._sized(self.null.expand(b, 1, -1), 2, scale))
+        seen.append(torch.ones(b, 1, dtype=torch.bool, device=device))
+        if near is not None:
+            more, where = self._evidence(near, scale)
+            parts.append(more)
+            seen.append(where)
+        hidden = self.language(
+            inputs_embeds=torch.cat(parts, 1), attention_mask=torch.cat(seen, 1).long()
+        ).last_hidden_state  # (b, s, H)
+        pooled: Tensor = hidden[:, 0]
+        return pooled
+
+    def _evidence(self, near: dict[str, Tensor], scale: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens of the neighbours (b, 3k, H), or fewer where nobody has one of a kind."""
+        k = near["features"].shape[1]
+        place = self.rank.weight[:k] + self.near_likeness(near["likeness"][..., None])  # (b, k, H)
+        parts, seen = [], []
+        for kind, name, values, layer in (
+            (3, "picture", "features", self.near_picture),
+            (4, "label", "labels", self.near_label),
+            (5, "text", "texts", self.near_text),
+        ):
+            if bool(near[name].any()):
+                parts.append(self._sized(layer(near[values]) + place, kind, scale))
+                seen.append(near[name])
+        if not parts:
+            return place[:, :0], near["picture"][:, :0]
+        return torch.cat(parts, 1), torch.cat(seen, 1)
+
+    def _sized(self, x: Tensor, kind: int, scale: Tensor) -> Tensor:
+        """Normalised and scaled to the size of word embeddings, with what kind of token it is."""
+        sized: Tensor = scale * (self.norm(x) + self.kind.weight[kind])
+        return sized
+
+    def _smooth(self, targets: Tensor) -> Tensor:
+        share = self.config.smoothing
+        level = 1 / targets.shape[1] if self.config.exclusive else 0.5
+        return targets * (1 - share) + share * level
+
+    @property
+    def _cls(self) -> int:
+        return int(getattr(self.language.config, "cls_token_id", None) or 101)
+
+    @property
+    def _sep(self) -> int:
+        return int(getattr(self.language.config, "sep_token_id", None) or 102)
+
+
+def with_language(config: FusionConfig, source: str) -> FusionModel:
+    """A new fusion model around pretrained weights.
+
+    Args:
+        config: of all but the language model, which is filled in.
+        source: a folder, or a name on the Hugging Face hub; safetensors only.
+    """
+    language = AutoModel.from_pretrained(source, use_safetensors=True)
+    config.language = language.config.to_diff_dict() | {"model_type": language.config.model_type}
+    model = FusionModel(config)
+    model.language.load_state_dict(language.state_dict(), strict=False)
+    return model

@@ -1,0 +1,178 @@
+"""The gate: how much of an answer is the memory's vote, and how much the model's, per query.
+
+With v the neighbours' vote, h the model's probabilities at a fitted temperature and z what is
+known of the query, the answer is ``g v + (1 - g) h`` with ``g = sigmoid(w z)``. Ten numbers, fitted
+to held-out answers by likelihood; so the mixture is calibrated, and says how sure it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ravl.encoders.base import Array
+
+SIGNS = 7  # numbers that the gate looks at
+PRIOR = 0.01  # weight of the squared norm: with few examples the gate stays near one half
+FLOOR = 0.02  # share of a vote that goes to all labels alike, at the start
+
+
+@dataclass(frozen=True, eq=False)
+class Gate:
+    """A fitted gate.
+
+    Args:
+        exclusive: True for one label a picture, False for tags.
+        weights: of the signs, (SIGNS,).
+        temperature: that the model's logits are divided by.
+        floor: share of the vote that is spread (over all labels; for tags, towards ``rates``).
+        rates: how often each label occurs, (C,).
+    """
+
+    exclusive: bool
+    weights: Array
+    temperature: float
+    floor: float
+    rates: Array
+
+    def __call__(
+        self, votes: Array, logits: Array, likeness: Array
+    ) -> tuple[Array, Array, Array, Array]:
+        """The answer, and what it is made of.
+
+        Args:
+            votes: of the neighbours for the labels that the model knows, (n, C); a row that sums
+                to 0 has no voters, and its answer is the model's alone.
+            logits: of the model, (n, C).
+            likeness: of the nearest neighbour, (n,).
+
+        Returns:
+            Probabilities (n, C); the gate (n,), 0 for the model alone; the votes with their
+            floor (n, C); the model's probabilities (n, C).
+        """
+        smooth = self.smooth(votes)
+        own = self.model(logits)
+        gate = _sigmoid(signs(votes, own, likeness) @ self.weights) * (votes.sum(1) > 0)
+        mixed = gate[:, None] * smooth + (1 - gate[:, None]) * own
+        return mixed.astype(np.float32), gate.astype(np.float32), smooth, own
+
+    def smooth(self, votes: Array) -> Array:
+        """Votes (n, C) as probabilities: nothing is impossible, and nobody's vote is the rates."""
+        total = votes.sum(1, keepdims=True)
+        spread = np.broadcast_to(self.rates, votes.shape)
+        shares = votes / np.maximum(total, 1e-9) if self.exclusive else votes
+        some = (1 - self.floor) * shares + self.floor * spread
+        return np.where(total > 0, some, spread).astype(np.float32)
+
+    def model(self, logits: Array) -> Array:
+        """The model's probabilities (n, C)."""
+        return probabilities(logits / self.temperature, self.exclusive)
+
+    def arrays(self) -> dict[str, Array]:
+        """All that it has, for a file of arrays."""
+        numbers = np.array([self.exclusive, self.temperature, self.floor], np.float32)
+        return {"weights": self.weights, "numbers": numbers, "rates": self.rates}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> Gate:
+        """The inverse of :meth:`arrays`."""
+        exclusive, temperature, floor = (float(x) for x in arrays["numbers"])
+        return cls(bool(exclusive), arrays["weights"], temperature, floor, arrays["rates"])
+
+
+def fit_gate(votes: Array, logits: Array, likeness: Array, targets: Array, exclusive: bool) -> Gate:
+    """The gate under which held-out answers are likeliest.
+
+    Args:
+        votes: of neighbours that are not the example itself nor its near-duplicates, (n, C).
+        logits: of a model that has not seen the example, (n, C).
+        likeness: of the nearest neighbour, (n,).
+        targets: (n, C) 0 or 1; a row without any 1 is a label that the model does not know, and
+            teaches nothing where labels exclude each other.
+    """
+    import torch
+
+    rates = ((targets.sum(0) + 1) / (len(targets) + targets.shape[1])).astype(np.float32)
+    if exclusive:
+        known = targets.sum(1) > 0
+        votes, logits, likeness = votes[known], logits[known], likeness[known]
+        targets, rates = targets[known], rates / rates.sum()
+    start = Gate(exclusive, np.zeros(SIGNS, np.float32), 1.0, FLOOR, rates)
+    weights = torch.zeros(SIGNS, dtype=torch.float64, requires_grad=True)
+    sharp = torch.zeros((), dtype=torch.float64, requires_grad=True)  # log of the temperature
+    low = torch.tensor(np.log(FLOOR / (1 - FLOOR)), dtype=torch.float64, requires_grad=True)
+    z = torch.from_numpy(signs(votes, start.model(logits), likeness).astype(np.float64))
+    shares, raw, y, spread = (
+        torch.from_numpy(np.asarray(a, np.float64)) for a in (start_shares(votes, exclusive),
+                                                              logits, targets, rates)
+    )  # fmt: skip
+    heard = torch.from_numpy(votes.sum(1) > 0)
+
+    def loss() -> Any:
+        gate = (torch.sigmoid(z @ weights) * heard)[:, None]
+        scaled = raw / sharp.exp()
+        own = scaled.softmax(1) if exclusive else scaled.sigmoid()
+        floor = low.sigmoid()
+        mixed = gate * ((1 - floor) * shares + floor * spread) + (1 - gate) * own
+        mixed = mixed.clamp(1e-7, 1 - 1e-7)
+        if exclusive:
+            fit = -(y * mixed.log()).sum(1).mean()
+        else:
+            fit = -(y * mixed.log() + (1 - y) * (1 - mixed).log()).mean(0).sum()
+        return fit + PRIOR * weights.square().sum() / 2 + PRIOR * sharp.square() / 2
+
+    optimiser = torch.optim.LBFGS(
+        [weights, sharp, low], max_iter=100, line_search_fn="strong_wolfe"
+    )
+
+    def closure() -> Any:
+        optimiser.zero_grad()
+        value = loss()
+        value.backward()
+        return value
+
+    optimiser.step(closure)  # type: ignore[no-untyped-call]
+    found = weights.detach().numpy().astype(np.float32)
+    return Gate(exclusive, found, float(sharp.detach().exp()), float(low.detach().sigmoid()), rates)
+
+
+def signs(votes: Array, own: Array, likeness: Array) -> Array:
+    """What the gate looks at, (n, SIGNS): a constant, likeness, how sure and agreed both are.
+
+    Args:
+        votes: (n, C).
+        own: the model's probabilities, (n, C).
+        likeness: of the nearest neighbour, (n,).
+    """
+    first, second = votes.argmax(1), own.argmax(1)
+    lines = np.arange(len(votes))
+    return np.stack(
+        [
+            np.ones(len(votes)), 2 * likeness - 1, 2 * votes.max(1, initial=0) - 1,
+            2 * own.max(1, initial=0) - 1, first == second, own[lines, first],
+            votes[lines, second],
+        ],
+        axis=1,
+    ).astype(np.float32)  # fmt: skip
+
+
+def start_shares(votes: Array, exclusive: bool) -> Array:
+    """Votes as shares that sum to 1 where labels exclude each other."""
+    return votes / np.maximum(votes.sum(1, keepdims=True), 1e-9) if exclusive else votes
+
+
+def probabilities(logits: Array, exclusive: bool) -> Array:
+    """Softmax over the labels, or a sigmoid for each tag, (n, C)."""
+    if not exclusive:
+        return _sigmoid(logits).astype(np.float32)
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares: Array = (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
+    return shares
+
+
+def _sigmoid(x: Array) -> Array:
+    y: Array = 1 / (1 + np.exp(-np.clip(x, -60, 60)))
+    return y

@@ -1,0 +1,194 @@
+"""The linear head: logistic regression on the frozen tower's features.
+
+The strong baseline that retrieval has to beat, and what the fusion model starts from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ravl.encoders.base import Array
+from ravl.retrieval.bank import Ints
+from ravl.retrieval.keys import FLOOR, root, tamed
+
+DECAYS = (1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6)  # tried in this order, until it gets worse
+STEPS = 30  # of L-BFGS at most, for each
+
+
+@dataclass(frozen=True, eq=False)
+class Standard:
+    """Features made fit for a linear map: tamed, centred, scaled, of norm about 1.
+
+    Args:
+        power: see :class:`ravl.retrieval.keys.Keys`.
+        mean, scale: of each tamed feature, (F,).
+    """
+
+    power: float
+    mean: Array
+    scale: Array
+
+    @classmethod
+    def of(cls, features: Array) -> Standard:
+        """From features (n, F) of the training part."""
+        power = root(features)
+        x = tamed(features, power)
+        return cls(power, x.mean(0), np.maximum(x.std(0), FLOOR) * np.float32(np.sqrt(x.shape[1])))
+
+    def __call__(self, features: Array) -> Array:
+        """(n, F) -> (n, F)."""
+        return (tamed(features, self.power) - self.mean) / self.scale
+
+    def arrays(self) -> dict[str, Array]:
+        """All that it has, for a file of arrays."""
+        power = np.array([self.power], np.float32)
+        return {"power": power, "mean": self.mean, "scale": self.scale}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> Standard:
+        """The inverse of :meth:`arrays`."""
+        return cls(float(arrays["power"][0]), arrays["mean"], arrays["scale"])
+
+
+@dataclass(frozen=True, eq=False)
+class LinearHead:
+    """Logits of labels from features.
+
+    Args:
+        standard: what makes the features fit.
+        weight: (C, F).
+        bias: (C,).
+        decay: that it was fitted with.
+    """
+
+    standard: Standard
+    weight: Array
+    bias: Array
+    decay: float
+
+    def __call__(self, features: Array) -> Array:
+        """Features (n, F) -> logits (n, C)."""
+        logits: Array = self.standard(features) @ self.weight.T + self.bias
+        return logits
+
+    def arrays(self) -> dict[str, Array]:
+        """All that it has, for a file of arrays."""
+        own = {
+            "weight": self.weight, "bias": self.bias, "decay": np.array([self.decay], np.float32)
+        }  # fmt: skip
+        return {**self.standard.arrays(), **own}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> LinearHead:
+        """The inverse of :meth:`arrays`."""
+        standard, decay = Standard.from_arrays(arrays), float(arrays["decay"][0])
+        return cls(standard, arrays["weight"], arrays["bias"], decay)
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What a head is fitted to.
+
+    Args:
+        exclusive: True for one label a picture (softmax, cross-entropy), False for tags (sigmoid,
+            binary cross-entropy).
+        weights: of the labels, (C,), None for all equal.
+        smoothing: share of each target that is spread over all labels.
+    """
+
+    exclusive: bool
+    weights: Array | None = None
+    smoothing: float = 0.0
+
+
+class HeadFit:
+    """Fits heads with ever weaker weight decay, each from where the one before ended.
+
+    Args:
+        features: (n, F).
+        targets: (n, C), 1 for a label or shares that sum to 1; for tags 0 or 1.
+        loss: what is made small, by L-BFGS over all examples at once (Liu & Nocedal 1989).
+        standard: how features are made fit; None takes their own mean and spread.
+    """
+
+    def __init__(
+        self, features: Array, targets: Array, loss: Loss, standard: Standard | None = None
+    ) -> None:
+        import torch
+
+        self._standard = standard or Standard.of(features)
+        self._x = torch.from_numpy(self._standard(features))  # (n, F)
+        self._y = torch.from_numpy(smoothed(targets, loss))  # (n, C)
+        self._exclusive = loss.exclusive
+        self._scale = torch.ones(targets.shape[1])
+        if loss.weights is not None:
+            self._scale = torch.from_numpy(loss.weights)
+        self._weight = torch.zeros(targets.shape[1], features.shape[1], requires_grad=True)
+        self._bias = torch.zeros(targets.shape[1], requires_grad=True)
+
+    def __call__(self, decay: float) -> LinearHead:
+        """The head with this decay: half the weight of the squared norm of the weights."""
+        import torch
+
+        optimiser = torch.optim.LBFGS(
+            [self._weight, self._bias], max_iter=STEPS, history_size=10,
+            line_search_fn="strong_wolfe",
+        )  # fmt: skip
+
+        def closure() -> torch.Tensor:
+            optimiser.zero_grad()
+            logits = self._x @ self._weight.T + self._bias
+            value: torch.Tensor = torch_loss(logits, self._y, self._exclusive, self._scale)
+            value = value + decay * self._weight.square().sum() / 2
+            value.backward()  # type: ignore[no-untyped-call]
+            return value
+
+        optimiser.step(closure)  # type: ignore[no-untyped-call]
+        weight, bias = (p.detach().numpy().copy() for p in (self._weight, self._bias))
+        return LinearHead(self._standard, weight, bias, decay)
+
+
+def torch_loss(logits: Any, targets: Any, exclusive: bool, weights: Any) -> Any:
+    """Cross-entropy with soft targets, or binary cross-entropy, each label by its weight.
+
+    Args:
+        logits, targets: (n, C) tensors.
+        exclusive: see :class:`Loss`.
+        weights: of the labels, (C,) tensor.
+    """
+    from torch.nn import functional as F
+
+    if exclusive:
+        each = -(weights * targets * logits.log_softmax(1)).sum(1)
+        return each.sum() / (weights * targets).sum().clamp(min=1e-9)
+    each = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    # Summed over the labels, so that a decay means the same for one tag as for a hundred.
+    return (weights * each).sum(1).mean()
+
+
+def smoothed(targets: Array, loss: Loss) -> Array:
+    """Targets with a share spread over all labels, or pulled towards one half for tags."""
+    share = np.float32(loss.smoothing)
+    level = np.float32(1 / targets.shape[1] if loss.exclusive else 0.5)
+    return (targets * (1 - share) + share * level).astype(np.float32)
+
+
+def label_weights(targets: Array, exclusive: bool, kind: str) -> Array | None:
+    """Weights of the labels, (C,): ``balanced`` counts each label alike, ``none`` each picture."""
+    if kind == "none":
+        return None
+    counts = np.maximum(targets.sum(0), 1.0)
+    if exclusive:
+        return (counts.sum() / len(counts) / counts).astype(np.float32)
+    return np.sqrt(len(targets) / counts / 2).clip(1, 10).astype(np.float32)
+
+
+def fold_of_groups(groups: Ints, folds: int, seed: int) -> list[Ints]:
+    """Positions of each fold; members of a group are in the same one."""
+    names, members = np.unique(groups, return_inverse=True)
+    of_group = np.random.default_rng(seed).permutation(len(names)) % folds
+    return [np.flatnonzero(of_group[members] == fold) for fold in range(folds)]

@@ -1,0 +1,135 @@
+"""The reader: a fusion model at work, from arrays to logits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import logging as hf_logging
+
+from ravl.encoders.base import Array
+from ravl.models.fusion import FusionModel
+from ravl.retrieval.bank import Ints, Neighbours
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BATCH = 64  # queries of a pass
+
+
+class Evidence(Protocol):
+    """See :class:`ravl.tasks.testimony.EvidenceArrays`."""
+
+    features: Array
+    labels: Array
+    texts: Array
+    has_label: NDArray[np.bool_]
+    has_text: NDArray[np.bool_]
+
+
+def gather(evidence: Evidence, positions: Ints, likeness: Array) -> dict[str, Tensor]:
+    """What a :class:`FusionModel` takes as ``near``, for b queries with k neighbours each.
+
+    Args:
+        evidence: of the bank's rows.
+        positions: of the neighbours, (b, k), -1 for none.
+        likeness: (b, k).
+    """
+    found = positions >= 0
+    return {
+        "features": torch.from_numpy(evidence.features[positions]),  # (b, k, F)
+        "labels": torch.from_numpy(evidence.labels[positions]),  # (b, k, D)
+        "texts": torch.from_numpy(evidence.texts[positions]),  # (b, k, D)
+        "likeness": torch.from_numpy(np.where(found, likeness, 0).astype(np.float32)),
+        "picture": torch.from_numpy(found),
+        "label": torch.from_numpy(found & evidence.has_label[positions]),
+        "text": torch.from_numpy(found & evidence.has_text[positions]),
+    }
+
+
+class Reader:
+    """Answers queries with a fusion model, in batches.
+
+    Args:
+        model: whose device is used.
+    """
+
+    def __init__(self, model: FusionModel) -> None:
+        self.model = model.eval()
+
+    @property
+    def evidence(self) -> int:
+        """How many neighbours it reads, 0 for a model that was trained without."""
+        return int(self.model.config.evidence)
+
+    @torch.inference_mode()
+    def __call__(
+        self, features: Array, near: Neighbours | None = None, evidence: Evidence | None = None,
+        base: Array | None = None, tokens: Sequence[Tensor] | None = None,
+    ) -> Array:  # fmt: skip
+        """Logits (n, C).
+
+        Args:
+            features: of the queries' pictures, standardised, (n, F).
+            near: their neighbours; None to answer without.
+            evidence: of the bank that the neighbours are from.
+            base: inputs of the base answer, (n, B); None for the features.
+            tokens: ids of each query's text, if it has one.
+        """
+        self.model.eval()
+        device = self.model.device
+        parts = []
+        for start in range(0, len(features), BATCH):
+            some = slice(start, start + BATCH)
+            inputs: dict[str, Any] = {"features": torch.from_numpy(features[some])}
+            if base is not None:
+                inputs["base"] = torch.from_numpy(base[some])
+            if tokens is not None:
+                inputs["tokens"] = torch.nn.utils.rnn.pad_sequence(tokens[some], batch_first=True)
+            if near is not None and evidence is not None and self.evidence:
+                k = self.evidence
+                inputs["near"] = gather(evidence, near.positions[some, :k], near.likeness[some, :k])
+            parts.append(self.model(**_to(inputs, device)).logits.float().cpu().numpy())
+        return np.concatenate(parts) if parts else np.zeros((0, self.model.config.answers))
+
+    def save(self, folder: Path) -> None:
+        """Weights and configuration, as transformers keeps them."""
+        with quiet():
+            self.model.save_pretrained(folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> Reader:
+        """The inverse of :meth:`save`."""
+        with quiet():
+            model = FusionModel.from_pretrained(folder, use_safetensors=True)
+        if torch.cuda.is_available():
+            model.to("cuda")
+        return cls(model)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without the library's own bars and its remarks on what it loads and saves."""
+    verbosity = hf_logging.get_verbosity()
+    shown = hf_logging.is_progress_bar_enabled()
+    hf_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    hf_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        hf_logging.set_verbosity(verbosity)
+        if shown:
+            hf_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def _to(inputs: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    return {
+        name: _to(value, device) if isinstance(value, dict) else value.to(device)
+        for name, value in inputs.items()
+    }

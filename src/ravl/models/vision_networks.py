@@ -1,0 +1,186 @@
+"""The vision networks of encoders as a row of steps, so that the row can be cut anywhere.
+
+A row is an ``nn.Sequential``: what turns pixels into the first maps, the layers, and what turns the
+last maps into features (n, F). Everything is a copy: the encoder itself is never changed.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ravl.encoders.base import Encoder, probe_picture
+from ravl.encoders.builtin import BuiltinEncoder
+from ravl.encoders.trained import TrainedEncoder
+from ravl.errors import EncoderError
+
+SAME = 1e-3  # of the largest feature: what the row may differ by from the encoder
+
+
+def base_of(encoder: Encoder) -> Encoder:
+    """The encoder that has the network: itself, or the one below trained heads."""
+    return encoder.base if isinstance(encoder, TrainedEncoder) else encoder
+
+
+def vision_network(encoder: Encoder, whole: bool) -> nn.Sequential:
+    """A copy of the encoder's vision network in float32 and eval mode.
+
+    Args:
+        encoder: ``builtin``, or one of ``hf:``; trained heads do not matter.
+        whole: it will not be cut, so that one step for all is enough.
+
+    Returns:
+        The row: first step, layers, last step; or a single step if no more is possible and wanted.
+
+    Raises:
+        EncoderError: it has no network that can be trained, or none that can be cut.
+    """
+    from ravl.encoders.hf import HFEncoder
+
+    base = base_of(encoder)
+    if isinstance(base, BuiltinEncoder):
+        row = _builtin()
+    elif isinstance(base, HFEncoder):
+        try:
+            row = _layered(base.model)
+            _check(row, base)
+        except Exception as error:  # of any kind: the model was not made for being cut
+            row = _unlayered(base, whole, error)
+    else:
+        raise EncoderError(
+            f"The encoder {base.spec} has no network that can be trained. Use the strategy head, "
+            "or the builtin encoder or one of the CLIP or SigLIP families."
+        )
+    return row.eval()
+
+
+def fuse_norms(frozen: nn.Module) -> None:
+    """Put the batch norms of layers that never learn into their convolutions: half the time."""
+    from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+    from ravl.encoders.efficientnet import ConvNorm
+
+    for module in frozen.modules():
+        if isinstance(module, ConvNorm) and isinstance(module.norm, nn.BatchNorm2d):
+            fused = fuse_conv_bn_eval(module.conv, module.norm).requires_grad_(False)
+            module.conv, module.norm = fused, nn.Identity()  # type: ignore[assignment]
+
+
+def _builtin() -> nn.Sequential:
+    from ravl.encoders.efficientnet import load_pretrained
+
+    network = load_pretrained()
+    row = nn.Sequential(network.stem, *network.blocks, _Pooled(network.head))
+    # Channels last in memory are twice as fast on a CPU.
+    return row.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def _layered(model: Any) -> nn.Sequential:
+    vision = deepcopy(model.vision_model)
+    projection = deepcopy(getattr(model, "visual_projection", None))
+    layers = [_Layer(layer) for layer in vision.encoder.layers]
+    return nn.Sequential(_Embedded(vision), *layers, _Projected(vision, projection)).eval()
+
+
+def _unlayered(encoder: Any, whole: bool, error: Exception) -> nn.Sequential:
+    """All in one step, where the model's parts are not those of CLIP and SigLIP."""
+    row = nn.Sequential(_Whole(deepcopy(encoder.model)))
+    try:
+        _check(row, encoder)
+    except Exception as other:
+        raise EncoderError(
+            f"The network of {encoder.spec} cannot be trained, since it takes more than pixels. "
+            "Use the strategy head."
+        ) from other
+    if not whole:
+        raise EncoderError(
+            f"The network of {encoder.spec} cannot be cut into layers. Only the strategies head "
+            "and full work with it."
+        ) from error
+    return row
+
+
+def _check(row: nn.Sequential, encoder: Encoder) -> None:
+    """The row must compute what the encoder does."""
+    prepared = encoder.prepare(probe_picture())
+    expected = encoder.features([prepared])
+    device = next(row.parameters()).device
+    with torch.inference_mode():
+        found = row(torch.from_numpy(prepared[None]).to(device)).cpu().numpy()
+    if (
+        found.shape != expected.shape
+        or np.abs(found - expected).max() > SAME * np.abs(expected).max()
+    ):
+        raise EncoderError("The parts of the vision network do not give its features.")
+
+
+class _Pooled(nn.Module):
+    """The last convolution of EfficientNet, and the mean over its grid."""
+
+    def __init__(self, head: nn.Module) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, maps: Tensor) -> Tensor:
+        features: Tensor = self.head(maps).mean((2, 3))  # (n, 1280)
+        return features
+
+
+class _Embedded(nn.Module):
+    """Pixels to the tokens that a transformer's first layer takes."""
+
+    def __init__(self, vision: Any) -> None:
+        super().__init__()
+        self.embeddings = vision.embeddings
+        self.norm = getattr(vision, "pre_layrnorm", nn.Identity())  # CLIP has it, spelt like this
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        tokens: Tensor = self.norm(self.embeddings(pixels))  # (n, tokens, width)
+        return tokens
+
+
+class _Layer(nn.Module):
+    """A transformer's layer, which looks at all tokens."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        found: Any = self.layer(tokens, attention_mask=None)
+        tokens = found if isinstance(found, Tensor) else found[0]
+        return tokens
+
+
+class _Projected(nn.Module):
+    """Tokens to features: the class token as in CLIP, or attention pooling as in SigLIP."""
+
+    def __init__(self, vision: Any, projection: nn.Module | None) -> None:
+        super().__init__()
+        self.norm = vision.post_layernorm
+        self.pool: nn.Module | None = getattr(vision, "head", None)
+        self.projection = projection if projection is not None else nn.Identity()
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        pooled = self.norm(tokens[:, 0]) if self.pool is None else self.pool(self.norm(tokens))
+        features: Tensor = self.projection(pooled)  # (n, F)
+        return features
+
+
+class _Whole(nn.Module):
+    """A dual encoder's picture side as one step."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        if hasattr(model, "text_model"):
+            model.text_model = None  # would take memory, and is never asked
+        self.model = model
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        found = self.model.get_image_features(pixel_values=pixels)
+        features: Tensor = found if isinstance(found, Tensor) else found.pooler_output
+        return features

@@ -1,0 +1,107 @@
+"""The neighbour vote: labels or tags of the nearest rows, weighted by likeness.
+
+Non-parametric: a row counts from the moment it is added, and not any more once it is deleted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.encoders.base import Array
+from ravl.retrieval.bank import Neighbours
+
+CAP = 1 / 8  # of any row's share; one wrong row next to a query cannot decide alone
+KS = (4, 8, 16, 32, 64)
+TEMPERATURES = (0.02, 0.04, 0.08, 0.16)
+HALVINGS = 60  # of the scale in `capped`, whose range may span thirty orders of magnitude
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """How neighbours vote.
+
+    Args:
+        k: how many are asked.
+        temperature: a neighbour's weight is exp(likeness / temperature), before capping.
+        cap: largest share of one row; it only binds where at least 1 / cap rows can share.
+        balance: each label's mass is divided by its frequency in the bank to this power.
+    """
+
+    k: int = 32
+    temperature: float = 0.04
+    cap: float = CAP
+    balance: float = 0.0
+
+    def shares(self, neighbours: Neighbours, worth: Array | None = None) -> Array:
+        """Each neighbour's share of its query's vote, (n, k); rows sum to 1, or to 0 if empty.
+
+        Args:
+            neighbours: of n queries.
+            worth: of each row of the bank, (N,): how far its labels are to be believed; a row
+                that says nothing has 0 and leaves its place to the others.
+        """
+        near = neighbours.first(self.k)
+        counts = near.found
+        best = np.max(np.where(counts, near.likeness, -np.inf), axis=1, keepdims=True, initial=-9)
+        weights = np.exp((near.likeness - best) / self.temperature) * counts
+        if worth is not None:
+            weights = weights * np.where(counts, worth[near.positions], 0)
+        total = weights.sum(1, keepdims=True)
+        shares = weights / np.maximum(total, 1e-12)
+        return capped(shares, self.cap)
+
+    def __call__(self, neighbours: Neighbours, said: Array, worth: Array | None = None) -> Array:
+        """Share of the vote that each label gets, (n, C); all 0 where nobody votes.
+
+        For labels that exclude each other rows sum to 1; for tags each is a share of its own.
+
+        Args:
+            neighbours: of n queries.
+            said: what each row of the bank says, (N, C): 1 for its label or tags, or shares.
+            worth: see :meth:`shares`.
+        """
+        near = neighbours.first(self.k)
+        shares = self.shares(neighbours, worth)
+        votes = np.zeros((len(near), said.shape[1]), np.float32)
+        for j in range(near.positions.shape[1]):  # k steps over (n, C), never (n, k, C) at once
+            votes += shares[:, j : j + 1] * said[near.positions[:, j]]
+        worthy = said if worth is None else said * worth[:, None]
+        return balanced(votes, worthy.sum(0), self.balance)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        return asdict(self)
+
+
+def capped(shares: Array, cap: float) -> Array:
+    """Shares (n, k) scaled up and cut at the cap, so that rows still sum to 1.
+
+    Where fewer than 1 / cap rows vote, the cap is raised to an equal share for each.
+    """
+    wide = shares.astype(np.float64)
+    limit = np.maximum(cap, 1 / np.maximum((wide > 0).sum(1, keepdims=True), 1))
+    least = np.min(np.where(wide > 0, wide, 1.0), axis=1, keepdims=True, initial=1.0)
+    low, high = np.ones_like(least), 1 / least
+    for _ in range(HALVINGS):  # the scale at which what is cut off is made up for
+        middle = np.sqrt(low * high)
+        enough = np.minimum(middle * wide, limit).sum(1, keepdims=True) >= 1
+        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+    cut: Array = np.minimum(high * wide, limit).astype(np.float32)
+    return cut
+
+
+def balanced(votes: Array, counts: NDArray[np.floating], power: float) -> Array:
+    """Votes (n, C) with each label's mass divided by how often the bank has it, to a power.
+
+    A label with five rows among thousands is outvoted by sheer number; 0 leaves that as it is,
+    1 makes up for it in full. Rows keep their sums.
+    """
+    if not power:
+        return votes
+    weighed = votes / np.maximum(counts, 1.0) ** power
+    total = weighed.sum(1, keepdims=True)
+    return (weighed * votes.sum(1, keepdims=True) / np.maximum(total, 1e-12)).astype(np.float32)

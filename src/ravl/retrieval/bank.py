@@ -1,0 +1,135 @@
+"""The bank: the rows of a memory that may be evidence, and the neighbours found among them.
+
+This is where *leave-self-out* lives. A query names the rows that it must not see, with all their
+near-duplicates, and what is held out for validation and test is in no bank at all
+(:meth:`Bank.only`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.encoders.base import Array
+from ravl.errors import DataError
+from ravl.memory import Memory, Row
+from ravl.memory.spaces import current_space, read_vectors
+from ravl.memory.top_k import top_k
+from ravl.retrieval.keys import Keys
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """What was found for n queries.
+
+    Args:
+        positions: of rows in the bank, (n, k), best first, -1 where there are no more.
+        likeness: cosines of their keys, (n, k), 0 where there is none.
+    """
+
+    positions: Ints
+    likeness: Array
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @property
+    def found(self) -> NDArray[np.bool_]:
+        """Where there is one, (n, k)."""
+        return self.positions >= 0
+
+    def first(self, k: int) -> Neighbours:
+        """The k nearest of them."""
+        return Neighbours(self.positions[:, :k], self.likeness[:, :k])
+
+    def take(self, chosen: Ints) -> Neighbours:
+        """Those of some of the queries."""
+        return Neighbours(self.positions[chosen], self.likeness[chosen])
+
+
+@dataclass(frozen=True, eq=False)
+class Bank:
+    """Rows with a picture, and their features.
+
+    Args:
+        rows: N of them.
+        features: of the frozen tower, (N, F) float32.
+        groups: number of the first of its near-duplicates, or its own, (N,).
+        keys: what they are compared by, (N, d).
+    """
+
+    rows: Sequence[Row]
+    features: Array
+    groups: Ints
+    keys: Array
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def numbers(self) -> Ints:
+        """Row numbers, (N,), ascending."""
+        return np.array([row.number for row in self.rows], np.int64)
+
+    def neighbours(self, keys: Array, k: int, hidden: Sequence[Ints] | None = None) -> Neighbours:
+        """The k nearest rows of each query.
+
+        Args:
+            keys: of the queries, (n, d).
+            k: how many; fewer are found where the bank is smaller.
+            hidden: for each query the groups that it must not see: its own, in training.
+        """
+        spare = max((self._size(groups) for groups in hidden), default=0) if hidden else 0
+        likeness, found = top_k(self.keys, keys, k + spare)
+        positions = np.full((len(keys), k), -1, np.int64)
+        scores = np.zeros((len(keys), k), np.float32)
+        for i, (line, values) in enumerate(zip(found, likeness, strict=True)):
+            if hidden is not None and len(hidden[i]):
+                seen = ~np.isin(self.groups[line], hidden[i])
+                line, values = line[seen], values[seen]
+            count = min(k, len(line))
+            positions[i, :count], scores[i, :count] = line[:count], values[:count]
+        return Neighbours(positions, scores)
+
+    def only(self, chosen: NDArray[np.bool_]) -> Bank:
+        """A bank of some of the rows."""
+        where = np.flatnonzero(chosen)
+        rows = [self.rows[i] for i in where]
+        return Bank(rows, self.features[where], self.groups[where], self.keys[where])
+
+    def _size(self, groups: Ints) -> int:
+        """How many rows these groups have."""
+        return int(np.isin(self.groups, groups).sum()) if len(groups) else 0
+
+
+def read_bank(memory: Memory, keys: Keys | None = None, where: str | None = None) -> Bank:
+    """All rows of a memory that have a picture's features.
+
+    Args:
+        memory: to read from.
+        keys: how to compare them; None makes them for these rows.
+        where: only rows that this filter lets through.
+
+    Raises:
+        DataError: there is no such row, and so no evidence.
+    """
+    with memory.snapshot() as connection:
+        rows = [row for row in memory.rows(where) if row.hash is not None]
+        space = current_space(connection).number
+        found = read_vectors(connection, "features", space, [row.number for row in rows])
+    rows = sorted((row for row in rows if row.number in found), key=lambda row: row.number)
+    if not rows:
+        which = f" that {where!r} lets through" if where else ""
+        raise DataError(
+            f"{memory.path} holds no picture{which}. Bring some in first: "
+            f"ravl index PICTURES --memory {memory.path}"
+        )
+    features = np.stack([found[row.number] for row in rows])
+    keys = keys or Keys.of(features)
+    groups = np.array([row.twin or row.number for row in rows], np.int64)
+    return Bank(rows, features, groups, keys(features))

@@ -1,0 +1,1 @@
+"""Tasks: what is asked of a picture, and what counts as an answer."""

@@ -1,0 +1,69 @@
+"""A labeller as files of a run, and out of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ravl.encoders.base import Array
+from ravl.models.calibration import Calibration
+from ravl.models.gate import Gate
+from ravl.models.linear import LinearHead, Standard
+from ravl.models.vote import Vote
+from ravl.retrieval.keys import Keys
+from ravl.tasks.labeller import Labeller
+from ravl.tasks.labels import LabelTask
+from ravl.tasks.run import FUSION, Run
+
+
+def describe(labeller: Labeller) -> dict[str, Any]:
+    """What ``run.json`` says of it."""
+    return {
+        "task": labeller.task.name, "column": labeller.task.column, "labels": labeller.labels,
+        "vote": labeller.vote.to_json(), "spread": labeller.spread, "alone": labeller.alone,
+        "reads_texts": labeller.reader is not None,
+    }  # fmt: skip
+
+
+def parts(labeller: Labeller, folder: Path) -> dict[str, dict[str, Array]]:
+    """Its arrays; a fusion model is saved into the folder."""
+    found = {
+        "keys": labeller.keys.arrays(), "gate": labeller.gate.arrays(),
+        "standard": labeller.standard.arrays(), "thresholds": {"values": labeller.thresholds},
+    }  # fmt: skip
+    if labeller.head is not None:
+        found["head"] = labeller.head.arrays()
+    if labeller.calibration is not None:
+        found["calibration"] = {
+            "confidence": labeller.calibration.confidence, "right": labeller.calibration.right
+        }  # fmt: skip
+    if labeller.reader is not None:
+        labeller.reader.save(folder / FUSION)
+    return found
+
+
+def load_labeller(run: Run) -> Labeller:
+    """The inverse of :func:`describe` and :func:`parts`."""
+    record, arrays = run.record, run.arrays()
+    reader = None
+    if record["reads_texts"]:
+        from ravl.models.reader import Reader
+
+        reader = Reader.load(run.folder / FUSION)
+    calibration = arrays.get("calibration")
+    return Labeller(
+        task=LabelTask(record["task"], record["column"]),
+        labels=list(record["labels"]),
+        keys=Keys.from_arrays(arrays["keys"]),
+        standard=Standard.from_arrays(arrays["standard"]),
+        vote=Vote(**record["vote"]),
+        gate=Gate.from_arrays(arrays["gate"]),
+        head=LinearHead.from_arrays(arrays["head"]) if "head" in arrays else None,
+        reader=reader,
+        alone=float(record["alone"]),
+        spread=bool(record["spread"]),
+        thresholds=arrays.get("thresholds", {}).get("values", np.zeros(0, np.float32)),
+        calibration=Calibration(**calibration) if calibration else None,
+    )

@@ -1,0 +1,102 @@
+"""``ravl.load``: a fitted run, ready to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from ravl.errors import QueryError
+from ravl.memory import Memory
+from ravl.tasks.label_model import LabelModel, picture_list
+from ravl.tasks.run import open_memory, open_run
+
+
+class Model:
+    """A fitted run with its memory.
+
+    Lists in, lists out: one picture gives one answer, a list of pictures a list of answers, which
+    costs far less than one call each.
+
+    Example:
+        >>> model = ravl.load("runs/shirts")
+        >>> answer = model.classify("new.jpg")
+        >>> answer.label, answer.confidence, answer.evidence
+    """
+
+    def __init__(self, folder: str | Path, memory: Memory | str | Path | None = None) -> None:
+        self.run = open_run(folder)
+        exact = bool(self.run.record.get("reads_texts"))
+        self.memory = open_memory(self.run, memory, exact)
+        self._own_memory = not isinstance(memory, Memory)
+        self.predictor = LabelModel(self.run, self.memory)
+
+    @property
+    def task(self) -> str:
+        """What it was fitted for."""
+        return self.run.task
+
+    def classify(self, pictures: Any, **options: Any) -> Any:
+        """The label of a picture, or of each in a list.
+
+        Args:
+            pictures: a path, bytes or PIL picture, or a list of these.
+            **options: ``k``, ``retrieval``, ``vote_only``, ``abstain``: see
+                :meth:`ravl.tasks.label_model.LabelModel.answer`.
+
+        Returns:
+            :class:`ravl.tasks.results.Classification`, or a list of them.
+
+        Raises:
+            QueryError: the run was fitted for another task.
+            PictureError: a picture cannot be read.
+        """
+        return self._labelled("classify", pictures, options)
+
+    def tag(self, pictures: Any, **options: Any) -> Any:
+        """The tags of a picture, or of each in a list; as :meth:`classify` otherwise."""
+        return self._labelled("tag", pictures, options)
+
+    def close(self) -> None:
+        """Let go of the memory, unless it was given."""
+        if self._own_memory:
+            self.memory.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self.close()
+
+    def _labelled(self, task: str, pictures: Any, options: dict[str, Any]) -> Any:
+        self.expect(task)
+        wanted, one = picture_list(pictures)
+        answers: Sequence[Any] = self.predictor.answer(wanted, **options)
+        return answers[0] if one else answers
+
+    def expect(self, task: str) -> None:
+        """Refuse another task than it was fitted for."""
+        if self.task != task:
+            raise QueryError(
+                f"{self.run.folder} was fitted for {self.task}, not for {task}. Use "
+                f"ravl {self.task}, or fit a run with ravl fit {task}."
+            )
+
+
+def load(folder: str | Path, memory: Memory | str | Path | None = None) -> Model:
+    """A fitted run, ready to answer.
+
+    Args:
+        folder: of the run.
+        memory: to answer from, instead of the one it was fitted with.
+
+    Raises:
+        DataError: the folder holds no finished run.
+        MemoryFileError: its memory is not where it was.
+        EncoderMismatchError: the memory has another encoder now.
+    """
+    return Model(folder, memory)

@@ -1,0 +1,37 @@
+"""The folder of a fit: new, or one that was interrupted and goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ravl.errors import DataError
+
+
+def begin(out: Path, config: Mapping[str, Any]) -> Path:
+    """Make or check the folder of a run; returns where its intermediate files go.
+
+    Args:
+        out: the run's folder; new, empty, or of this very fit that did not end.
+        config: all that the result depends on, as JSON types.
+
+    Raises:
+        DataError: it holds a finished run, an interrupted one with other settings, or other files.
+    """
+    if (out / "metrics.json").exists():
+        raise DataError(f"{out} holds a finished run. Name another folder with --out.")
+    file = out / "config.json"
+    if file.exists() and json.loads(file.read_text("utf-8")) != config:
+        raise DataError(
+            f"{out} holds a run that was interrupted and had other settings. Repeat its command, "
+            "which goes on where it stopped, or name another folder with --out."
+        )
+    if not file.exists() and out.exists() and any(out.iterdir()):
+        raise DataError(f"{out} is not empty. Name a new folder with --out.")
+    work = out / "work"
+    work.mkdir(parents=True, exist_ok=True)
+    record = json.dumps(config, indent=1, ensure_ascii=False) + "\n"
+    file.write_text(record, encoding="utf-8")
+    return work

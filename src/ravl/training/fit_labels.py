@@ -1,0 +1,180 @@
+"""Fitting classify and tag: every level, the choice among them, and the run that is left."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ravl.encoders.base import Array
+from ravl.evaluation import PRIMARY, compare, values
+from ravl.models.linear import LinearHead
+from ravl.tasks.labeller import Answers, Labeller
+from ravl.tasks.testimony import Testimony
+from ravl.training.ground import Ground
+from ravl.training.levels import fit_linear, fit_vote
+
+LEVELS = ("vote", "linear", "fusion")  # the simplest first
+
+
+@dataclass
+class Fitted:
+    """What a fit has made.
+
+    Args:
+        levels: labellers by name; ``fusion_off`` was trained without retrieval.
+        chosen: the one that the run keeps.
+        curves: seconds and validation score after each epoch, by what was trained.
+        seconds: by what was fitted.
+        parameters: trained, by what was fitted.
+        validation: the score of each level on the validation part.
+        tower: the fine-tuned vision tower, where there is one.
+    """
+
+    levels: dict[str, Labeller] = field(default_factory=dict)
+    chosen: str = "vote"
+    curves: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    parameters: dict[str, int] = field(default_factory=dict)
+    validation: dict[str, float] = field(default_factory=dict)
+    tower: Any = None
+
+
+def fit_levels(ground: Ground, work: Path, show: bool | None) -> tuple[Ground, Fitted]:
+    """Fit what the settings ask for, and choose.
+
+    Args:
+        ground: to fit on.
+        work: for what an interrupted fit goes on from.
+        show: progress bars.
+
+    Returns:
+        The ground, seen by the fine-tuned tower where there is one, and what was fitted on it.
+    """
+    settings, fitted = ground.settings, Fitted()
+    began = time.monotonic()
+    fitted.levels["vote"] = fit_vote(ground)
+    fitted.seconds["vote"] = _since(began)
+    if settings.model == "vote":
+        return ground, fitted
+    head: LinearHead | None = None
+    if settings.vision != "head":
+        ground, head = _tune(ground, fitted, work, show)
+    began = time.monotonic()
+    fitted.levels["linear"] = fit_linear(ground, fitted.levels["vote"], head)
+    fitted.seconds["linear"] = _since(began)
+    best = fitted.levels["linear"].head
+    assert best is not None
+    fitted.parameters["linear"] = best.weight.size + best.bias.size
+    if settings.model in ("auto", "fusion"):
+        _fuse(ground, fitted, work, show)
+    fitted.chosen = settings.model if settings.model != "auto" else _choose(ground, fitted)
+    return ground, fitted
+
+
+def _fuse(ground: Ground, fitted: Fitted, work: Path, show: bool | None) -> None:
+    """Train the fusion model with retrieval and, to compare, without."""
+    from ravl.training.fusion import fusion_labeller, train_fusion
+
+    linear = fitted.levels["linear"]
+    testimony = Testimony.of(ground.bank, ground.task, ground.labels, linear.spread)
+    for name, retrieval in (("fusion_off", False), ("fusion", True)):
+        result = train_fusion(
+            ground, linear, testimony, work / name, retrieval=retrieval, show=show
+        )
+        fitted.levels[name] = fusion_labeller(ground, linear, result, testimony)
+        fitted.curves[name] = result.curve
+        fitted.seconds[name] = result.seconds
+        fitted.parameters[name] = result.parameters
+
+
+def _tune(
+    ground: Ground, fitted: Fitted, work: Path, show: bool | None
+) -> tuple[Ground, LinearHead]:
+    """Fine-tune the vision tower; the ground as it sees it, and the head that came with it."""
+    from ravl.training.vision import tune_vision
+    from ravl.training.vision_settings import VisionSettings
+
+    settings = ground.settings
+    sides = {"train": ground.train, "validation": ground.validation, "test": ground.test}
+    rows = [row for side in sides.values() for row in side.labelled.rows]
+    source = ground.train.labelled.source
+    counts = np.cumsum([0, *(len(side) for side in sides.values())])
+    spans = [np.arange(a, b) for a, b in pairwise(counts)]
+    encoder = ground.memory.encoder
+
+    def load(i: int) -> Any:
+        return source.picture(rows[i], hint=encoder.picture_size)
+
+    result = tune_vision(
+        encoder, load, np.vstack([side.targets for side in sides.values()]),
+        spans[0].tolist(), spans[1].tolist(), exclusive=ground.task.exclusive,
+        folder=work / "vision", class_weights=ground.loss.weights, show=show,
+        logs=work / "vision-logs",
+        settings=VisionSettings(
+            strategy=settings.vision, seed=settings.seed, augment=settings.augment,
+            label_smoothing=settings.smoothing or VisionSettings().label_smoothing,
+        ),
+    )  # fmt: skip
+    from ravl.training.vision_features import tuned_features
+
+    found = tuned_features(result.tower, load, len(rows), work / "vision-features.npy", show)
+    fitted.curves["vision"], fitted.seconds["vision"] = result.curve, result.seconds
+    fitted.parameters["vision"] = result.parameters
+    fitted.tower = result.tower
+    return ground.with_queries(
+        {name: found[span] for name, span in zip(sides, spans, strict=True)}
+    ), result.head
+
+
+def _choose(ground: Ground, fitted: Fitted) -> str:
+    """The simplest level that is as good as the best on validation.
+
+    As good means within half a standard error of the difference: more is not worth a heavier
+    model that nobody can tell apart.
+    """
+    task, side = ground.task, ground.validation
+    truth = ground.truth(side)
+    metric = PRIMARY[task.name]
+    found = {
+        name: (
+            validation_answers(ground, fitted.levels[name], name == "vote")
+            .probabilities[:, : len(ground.labels)],
+            fitted.levels[name].limits(ground.labels) if not task.exclusive else None,
+        )
+        for name in LEVELS if name in fitted.levels
+    }  # fmt: skip
+    scores = {
+        name: values(task.name, p, truth, thresholds=limits).get(metric, 0.0)
+        for name, (p, limits) in found.items()
+    }
+    fitted.validation = scores
+    best = max(scores, key=lambda name: scores[name])
+    for name in found:
+        if name == best or scores[best] - scores[name] <= _half_error(
+            task.name, found[best][0], found[name][0], truth
+        ):
+            return name
+    return best
+
+
+def validation_answers(ground: Ground, labeller: Labeller, vote_only: bool) -> Answers:
+    """Answers to the validation part, as the test part will be answered."""
+    testimony = Testimony.of(ground.bank, ground.task, ground.labels, labeller.spread)
+    side = ground.validation
+    evidence = labeller.evidence(testimony, ground.memory)
+    return labeller.answer(side.queries, testimony, side.near, evidence, vote_only=vote_only)
+
+
+def _half_error(task: Any, after: Array, before: Array, truth: Any) -> float:
+    """Half a standard error of the difference of two rows' scores."""
+    difference = compare(task, after, before, truth)[PRIMARY[task]]
+    return (difference.high - difference.low) / (2 * 1.96) / 2
+
+
+def _since(began: float) -> float:
+    return round(time.monotonic() - began, 1)

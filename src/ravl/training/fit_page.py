@@ -1,0 +1,308 @@
+"""What a fit found, as the report's page, as JSON, and as the table for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ravl.encoders.base import Array
+from ravl.errors import PictureError
+from ravl.evaluation import (
+    PRIMARY,
+    calibration_curve,
+    confidences,
+    confusion,
+    per_label,
+    text_report,
+)
+from ravl.memory import Memory, Row
+from ravl.pages.fit_report import (
+    Answer,
+    Calibration,
+    Confusion,
+    Curves,
+    DifferenceRow,
+    EvidenceItem,
+    ExampleGroup,
+    FitPage,
+    LabelLine,
+    ReportExample,
+    ScoreRow,
+    ScoreTable,
+    Series,
+    fit_report,
+)
+from ravl.pages.render import data_uri
+from ravl.tasks.label_model import evidence_of
+from ravl.tasks.testimony import Testimony
+from ravl.training.fit_labels import Fitted
+from ravl.training.ground import Ground
+from ravl.training.judge import ROWS, Judged
+from ravl.training.parts import Parts
+
+TITLES = {
+    "zero_shot": ("zero-shot", "pretrained, told only the names; no memory"),
+    "vote": ("neighbour vote", "the memory alone, nothing trained"),
+    "no_retrieval": ("fine-tuned, no retrieval", "the model alone"),
+    "with_retrieval": ("fine-tuned, with retrieval", "model and memory, mixed by the gate"),
+    "retrieval_on": ("retrieval on", "the run as it answers"),
+    "retrieval_off": ("retrieval off", "the same model, shown no neighbours"),
+    "retrieval_shuffled": ("retrieval shuffled", "the same model, shown random rows"),
+    "linear alone": ("linear head", "on frozen features"),
+    "linear": ("linear head + memory", "mixed by the gate"),
+    "fusion_off alone": ("fusion, trained without", "the language model reads no neighbours"),
+    "fusion_off": ("fusion without + memory", "mixed by the gate"),
+    "fusion alone": ("fusion, neighbours hidden", "trained with them"),
+    "fusion": ("fusion + memory", "the language model reads the neighbours; mixed by the gate"),
+}
+LEVELS = ("vote", "linear alone", "linear", "fusion_off alone", "fusion_off", "fusion alone",
+          "fusion")  # fmt: skip
+RETRIEVAL = ("retrieval_on", "retrieval_off", "retrieval_shuffled")
+MEASURES = {
+    "classify": ("accuracy", "macro_f1", "log_loss", "ECE", "coverage@5%risk"),
+    "tag": ("mAP", "micro_f1", "macro_f1", "log_loss", "ECE"),
+}
+SHOWN = 3  # measures in a terminal
+EXAMPLES = 6  # of each group
+NEIGHBOURS = 6  # of each example
+SIDE = 120  # of a thumbnail, in pixels
+
+
+def scores_json(judged: Judged, fitted: Fitted) -> dict[str, Any]:
+    """What ``metrics.json`` holds: the four rows under their own names, and the rest."""
+
+    def table(names: Sequence[str]) -> dict[str, Any]:
+        return {
+            name: {m: s.to_json() for m, s in judged.scores[name].items()}
+            for name in names if name in judged.scores
+        }  # fmt: skip
+
+    differences = {
+        f"{after} - {before}": {m: s.to_json() for m, s in scores.items()}
+        for (after, before), scores in judged.differences.items()
+    }
+    return {
+        "rows": table(ROWS), "levels": table(LEVELS), "retrieval": table(RETRIEVAL),
+        "differences": differences, "validation": fitted.validation, "curves": fitted.curves,
+        "fit_seconds": fitted.seconds, "parameters": fitted.parameters,
+    }  # fmt: skip
+
+
+def rows_table(ground: Ground, judged: Judged, fitted: Fitted) -> ScoreTable:
+    """The four rows."""
+    caption = f"{ground.task.name}: {len(ground.test):,} test pictures, {len(judged.names)} names"
+    note = f"The run keeps the level {fitted.chosen!r}. 95 % intervals."
+    pairs = (("with_retrieval", "no_retrieval"), ("with_retrieval", "vote"),
+             ("no_retrieval", "zero_shot"))  # fmt: skip
+    return _table(ground, judged, caption, note, ROWS, pairs)
+
+
+def page_of(
+    ground: Ground, fitted: Fitted, judged: Judged, chosen: Parts, report: Any, command: str
+) -> str:
+    """The whole report as HTML."""
+    task = ground.task.name
+    thresholds = judged.thresholds["with_retrieval"]
+    tables = [
+        _table(ground, judged, "All levels", "What each adds to the one above it.", LEVELS,
+               (("fusion", "fusion_off"),)),
+        _table(ground, judged, "Retrieval on, off and shuffled",
+               "Good neighbours should help, none should cost little, wrong ones not much more.",
+               RETRIEVAL, (("retrieval_on", "retrieval_off"),
+                           ("retrieval_on", "retrieval_shuffled"))),
+    ]  # fmt: skip
+    page = FitPage(
+        title=f"ravl: {task}, what retrieval gained",
+        about=_about(ground, fitted, chosen, report, command),
+        rows=report.table,
+        tables=[t for t in tables if len(t.rows) > 1],
+        calibration=[_calibration(ground, judged, row) for row in ("no_retrieval", "with_retrieval")
+                     if row in judged.answers],
+        curves=_curves(ground, fitted),
+        labels=_lines(ground, judged),
+        confusion=_confusion(ground, judged),
+        text_report=text_report(
+            task, judged.wide("with_retrieval"), judged.truth, judged.names, thresholds  # type: ignore[arg-type]
+        ),
+        examples=_examples(ground, fitted, judged),
+    )  # fmt: skip
+    return fit_report(page)
+
+
+def _table(
+    ground: Ground, judged: Judged, caption: str, note: str, names: Sequence[str],
+    pairs: Sequence[tuple[str, str]],
+) -> ScoreTable:  # fmt: skip
+    task = ground.task.name
+    there = [name for name in names if name in judged.scores]
+    primary = PRIMARY[task]
+    best = max(
+        there, key=lambda n: judged.scores[n][primary].value if primary in judged.scores[n] else 0
+    ) if there else ""  # fmt: skip
+    rows = [ScoreRow(*TITLES[n], judged.scores[n], n == best) for n in there]
+    differences = [
+        DifferenceRow(f"{TITLES[a][0]} − {TITLES[b][0]}", judged.differences[a, b])
+        for a, b in pairs if (a, b) in judged.differences
+    ]  # fmt: skip
+    measures = [m for m in MEASURES[task] if any(m in judged.scores[n] for n in there)]
+    return ScoreTable(caption, note, measures, rows, differences)
+
+
+def _about(
+    ground: Ground, fitted: Fitted, chosen: Parts, report: Any, command: str
+) -> list[tuple[str, str]]:
+    settings, labeller = ground.settings, fitted.levels[fitted.chosen]
+    vote = labeller.vote
+    counts = ", ".join(
+        f"{name} {len(getattr(chosen, name)):,}" for name in ("train", "validation", "test")
+    )
+    validation = ", ".join(f"{n} {s:.3f}" for n, s in fitted.validation.items())
+    trained = ", ".join(f"{n} {p:,}" for n, p in fitted.parameters.items())
+    seconds = ", ".join(f"{n} {s:.0f} s" for n, s in fitted.seconds.items())
+    lines = [
+        ("task", f"{ground.task.name}, {len(ground.labels):,} {ground.task.noun}s"),
+        ("memory", f"{ground.memory.path}, {len(ground.bank):,} rows as evidence"),
+        ("encoder", ground.memory.encoder.spec),
+        ("pictures", f"{counts} ({chosen.how})"),
+        ("level", f"{fitted.chosen}" + (f" (validation: {validation})" if validation else "")),
+        ("vote", f"k {vote.k}, temperature {vote.temperature:g}, cap {vote.cap:g}"
+                 + (", labels propagated" if labeller.spread else "")),
+        ("trained parameters", trained or "none"),
+        ("time", f"{seconds}; {report.seconds:.0f} s in all"),
+        ("seed", str(settings.seed)),
+        ("command", command),
+    ]  # fmt: skip
+    return lines + [("note", note) for note in report.notes]
+
+
+def _calibration(ground: Ground, judged: Judged, row: str) -> Calibration:
+    task = ground.task.name
+    confidence, right = confidences(task, judged.wide(row), judged.truth, judged.thresholds[row])
+    bins = [(b.confidence, b.accuracy, b.count) for b in calibration_curve(confidence, right)]
+    return Calibration(TITLES[row][0], bins, judged.scores[row]["ECE"].value)
+
+
+def _curves(ground: Ground, fitted: Fitted) -> list[Curves]:
+    names = {"fusion": "with retrieval", "fusion_off": "without", "vision": "vision tower"}
+    series = [
+        Series(names[name], [(float(i), score) for i, (_, score) in enumerate(curve, 1)])
+        for name, curve in fitted.curves.items() if curve
+    ]  # fmt: skip
+    if not series:
+        return []
+    title = f"Validation {PRIMARY[ground.task.name]} less a tenth of the log loss"
+    return [Curves(title, "epoch", False, series)]
+
+
+def _lines(ground: Ground, judged: Judged) -> list[LabelLine]:
+    task = ground.task.name
+
+    def of(row: str) -> list[Any]:
+        found: list[Any] = per_label(
+            task, judged.wide(row), judged.truth, judged.names, judged.thresholds[row]
+        )
+        return found
+
+    without = of("no_retrieval" if "no_retrieval" in judged.answers else "zero_shot")
+    return [
+        LabelLine(a.label, a.support, a.precision, a.recall, a.f1, b.f1)
+        for a, b in zip(of("with_retrieval"), without, strict=True)
+    ]
+
+
+def _confusion(ground: Ground, judged: Judged) -> Confusion | None:
+    if not ground.task.exclusive:
+        return None
+    matrix, _ = confusion(judged.wide("with_retrieval"), judged.truth)
+    return Confusion(judged.names, matrix.tolist())
+
+
+def _examples(ground: Ground, fitted: Fitted, judged: Judged) -> list[ExampleGroup]:
+    """Right, wrong, and changed by retrieval; drawn by chance, not by how well they look."""
+    after = _right(ground, judged, "with_retrieval")
+    before = _right(ground, judged, "no_retrieval") if "no_retrieval" in judged.answers else after
+    groups = [
+        ("Changed by retrieval, for the better", "wrong without, right with", after & ~before),
+        ("Changed by retrieval, for the worse", "right without, wrong with", before & ~after),
+        ("Wrong", "with retrieval and without", ~after & ~before),
+        ("Right", "with retrieval and without", after & before),
+    ]
+    random = np.random.default_rng(ground.settings.seed)
+    shown = []
+    for title, note, chosen in groups:
+        some = random.permutation(np.flatnonzero(chosen))[:EXAMPLES]
+        examples = [_example(ground, fitted, judged, int(i)) for i in some]
+        if examples:
+            note = f"{note}: {int(chosen.sum())} of {len(chosen)} test pictures"
+            shown.append(ExampleGroup(title, note, examples))
+    return shown
+
+
+def _right(ground: Ground, judged: Judged, row: str) -> Any:
+    found = judged.wide(row)
+    if ground.task.exclusive:
+        return found.argmax(1) == judged.truth
+    limits = judged.thresholds[row]
+    assert limits is not None
+    return ((found >= limits) == (judged.truth > 0)).all(1)
+
+
+def _example(ground: Ground, fitted: Fitted, judged: Judged, i: int) -> ReportExample:
+    row = ground.test.labelled.rows[i]
+    rows = [r for r in ("zero_shot", "vote", "no_retrieval", "with_retrieval")
+            if r in judged.answers]  # fmt: skip
+    answers = []
+    for name in rows:
+        said, confidence = _said(ground, judged, name, i)
+        right = bool(_right_one(ground, judged, name, i))
+        answers.append(Answer(TITLES[name][0], said, confidence, right))
+    final = judged.answers["with_retrieval"]
+    labeller = fitted.levels[fitted.chosen]
+    testimony = Testimony.of(ground.bank, ground.task, ground.labels, labeller.spread)
+    evidence: list[EvidenceItem] = []
+    if final.neighbours is not None and final.shares is not None:
+        said = set(_names(ground, judged, "with_retrieval", i))
+        for item in evidence_of(testimony, final.neighbours, final.shares, i, ground.task.of)[
+            :NEIGHBOURS
+        ]:
+            evidence.append(
+                EvidenceItem(
+                    thumbnail(ground.memory, item.row), ", ".join(item.says),
+                    item.row.texts[0] if item.row.texts else "", item.likeness, item.share,
+                    bool(said & set(item.says)),
+                )
+            )  # fmt: skip
+    truth = ", ".join(ground.task.of(row))
+    return ReportExample(
+        thumbnail(ground.test.labelled.source, row), None, truth, answers,
+        float(final.gate[i]), evidence,
+    )  # fmt: skip
+
+
+def _right_one(ground: Ground, judged: Judged, row: str, i: int) -> bool:
+    return bool(_right(ground, judged, row)[i])
+
+
+def _names(ground: Ground, judged: Judged, row: str, i: int) -> list[str]:
+    line = judged.wide(row)[i]
+    if ground.task.exclusive:
+        return [judged.names[int(line.argmax())]]
+    limits = judged.thresholds[row]
+    assert limits is not None
+    order = np.argsort(-line, kind="stable")
+    return [judged.names[j] for j in order if line[j] >= limits[j]]
+
+
+def _said(ground: Ground, judged: Judged, row: str, i: int) -> tuple[str, float]:
+    line: Array = judged.wide(row)[i]
+    return ", ".join(_names(ground, judged, row, i)) or "nothing", float(line.max(initial=0))
+
+
+def thumbnail(memory: Memory, row: Row) -> str | None:
+    """A row's picture as a data URI; None where it cannot be read."""
+    try:
+        return data_uri(memory.picture(row, hint=SIDE), SIDE * 2)
+    except PictureError:
+        return None

@@ -1,0 +1,122 @@
+"""What a user can choose when a task is fitted: one dataclass for Python, YAML and the shell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from ravl.errors import DataError
+from ravl.models.zero_shot import TEMPLATES
+from ravl.training.loop_settings import LoopSettings, check_bounds, check_shares
+
+Model = Literal["auto", "vote", "linear", "fusion"]
+Weights = Literal["none", "balanced"]
+Spread = Literal["auto", "yes", "no"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitSettings(LoopSettings):
+    """How to fit classify, tag or match.
+
+    Args:
+        model: vote (neighbours only, nothing trained), linear (a head on frozen features, seconds),
+            fusion (a language model that reads the neighbours, minutes), or auto: all three, and
+            the simplest that is as good as the best on validation.
+        k: neighbours that vote; 0 to choose by leaving examples out in turn.
+        evidence: neighbours that the fusion model reads.
+        language_model: of the fusion model; builtin (MiniLM), or a BERT-like model of the hub or
+            in a folder.
+        language: what of the language model is trained; head (nothing of it), lora, top:N (its
+            last N layers), or full.
+        vision: what of the vision tower is trained; the same choices. Its pictures are decoded.
+        dropout: of what enters the output layer.
+        smoothing: share of each target that is spread over all labels.
+        class_weights: balanced counts each label alike in training, none each picture.
+        augment: show the vision tower mirrored and cropped pictures as well.
+        retrieval_dropout: share of training examples that see no neighbours.
+        noise: share of their neighbours that are exchanged for random rows.
+        spread: propagate labels to the memory's rows that have none; auto where that helps held-out
+            examples.
+        templates: texts around a label's name for the zero-shot row of the report.
+        fewest: pictures that a label or a tag must have to be learned.
+        column: of the user's own that holds the label, the tags or the text; empty for the usual.
+        risk: share of wrong answers that the report's abstention aims at.
+        validation_share: of the pictures, held out to choose by, where none are named.
+        test_share: of the pictures, held out to judge by, where none are named.
+        remember: bring the training pictures of a table into the memory, with their labels.
+    """
+
+    epochs: int = 8
+    batch_size: int = 32
+    learning_rate: float = 3e-4
+    model: Model = "auto"
+    k: int = 0
+    evidence: int = 8
+    language_model: str = "builtin"
+    language: str = "top:2"
+    vision: str = "head"
+    dropout: float = 0.1
+    smoothing: float = 0.0
+    class_weights: Weights = "none"
+    augment: bool = False
+    retrieval_dropout: float = 0.15
+    noise: float = 0.1
+    spread: Spread = "auto"
+    templates: tuple[str, ...] = TEMPLATES
+    fewest: int = 1
+    column: str = ""
+    risk: float = 0.05
+    validation_share: float = 0.15
+    test_share: float = 0.2
+    remember: bool = True
+
+    def __post_init__(self) -> None:
+        from ravl.models.freezing import parse_strategy
+
+        object.__setattr__(self, "templates", tuple(self.templates))
+        super().__post_init__()
+        check_bounds(self, 0, 1000, "k")
+        check_bounds(self, 1, 64, "evidence")
+        check_bounds(self, 1, None, "fewest")
+        check_shares(
+            self, "dropout", "smoothing", "retrieval_dropout", "noise", "validation_share",
+            "test_share",
+        )  # fmt: skip
+        if not 0 < self.risk < 1:
+            raise DataError(f"risk is {self.risk}; it must be more than 0 and less than 1.")
+        for strategy in (self.language, self.vision):
+            parse_strategy(strategy)
+
+
+def read_settings(file: Path) -> dict[str, Any]:
+    """Settings out of a YAML file, by name.
+
+    Raises:
+        DataError: the file is missing, is no YAML mapping, or names what is no setting.
+    """
+    import yaml
+
+    try:
+        found = yaml.safe_load(file.read_text("utf-8")) or {}
+    except OSError as error:
+        raise DataError(f"The settings in {file} cannot be read: {error.strerror}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DataError(f"{file} is no YAML: {error}") from error
+    allowed = [f.name for f in fields(FitSettings)]
+    if not isinstance(found, dict):
+        raise DataError(f"{file} must hold settings, one a line, such as 'epochs: 5'.")
+    if unknown := [name for name in found if name not in allowed]:
+        raise DataError(
+            f"{file} names {unknown[0]!r}, which is no setting; there are: {', '.join(allowed)}."
+        )
+    return found
+
+
+def write_settings(settings: FitSettings, file: Path) -> None:
+    """The resolved settings as YAML, to be used again with ``--config``."""
+    import yaml
+
+    file.write_text(
+        yaml.safe_dump(settings.to_json(), sort_keys=False, allow_unicode=True), "utf-8"
+    )

@@ -1,0 +1,142 @@
+"""The ground that every level of a labeller stands on: examples, evidence, and what may be seen.
+
+The bank of evidence leaves out all rows that show a held-out picture, and a training example never
+sees itself or a near-duplicate among its neighbours (*leave-self-out*).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ravl.encoders.base import Array
+from ravl.errors import DataError
+from ravl.memory import Memory
+from ravl.models.linear import Loss, label_weights
+from ravl.models.vote import KS
+from ravl.retrieval.bank import Bank, Ints, Neighbours, read_bank
+from ravl.retrieval.keys import Keys
+from ravl.tasks.labeller import Queries
+from ravl.tasks.labels import LabelTask
+from ravl.training.fit_settings import FitSettings
+from ravl.training.labelled import Labelled
+from ravl.training.parts import Parts
+
+DEEPEST = 2 * max(KS)  # neighbours that are looked up once for all that is tried
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One part of the examples.
+
+    Args:
+        labelled: n pictures.
+        queries: their features.
+        targets: (n, C); a row of zeros for a label that training does not know.
+        near: their neighbours in the bank.
+    """
+
+    labelled: Labelled
+    queries: Queries
+    targets: Array
+    near: Neighbours
+
+    def __len__(self) -> int:
+        return len(self.labelled)
+
+    def take(self, chosen: Ints) -> Side:
+        """Some of the examples."""
+        return Side(
+            self.labelled.take(chosen), self.queries.take(chosen), self.targets[chosen],
+            self.near.take(chosen),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """All that fitting and judging a labeller needs.
+
+    Args:
+        memory: whose rows are evidence.
+        task: classify or tag.
+        settings: of the fit.
+        labels: C names, those of the training part.
+        bank: of the memory, without what is held out.
+        keys: by which neighbours are found.
+        train, validation, test: the parts.
+        loss: of the model.
+    """
+
+    memory: Memory
+    task: LabelTask
+    settings: FitSettings
+    labels: list[str]
+    bank: Bank
+    keys: Keys
+    train: Side
+    validation: Side
+    test: Side
+    loss: Loss
+
+    def classes(self, side: Side) -> Ints:
+        """Position of each example's label, (n,), -1 where training does not know it."""
+        return np.where(side.targets.sum(1) > 0, side.targets.argmax(1), -1)
+
+    def truth(self, side: Side) -> Array | Ints:
+        """What metrics compare with: positions of labels, or the table of tags."""
+        return self.classes(side) if self.task.exclusive else side.targets.astype(np.int64)
+
+    def with_queries(self, tuned: dict[str, Array]) -> Ground:
+        """The same, seen by a fine-tuned tower: features (n, F) of each part by its name."""
+        sides = {
+            name: replace(side, queries=Queries(side.queries.features, tuned[name]))
+            for name, side in (
+                ("train", self.train), ("validation", self.validation), ("test", self.test)
+            )
+        }  # fmt: skip
+        return replace(self, **sides)
+
+
+def prepare(
+    memory: Memory, task: LabelTask, settings: FitSettings, labelled: Labelled, parts: Parts
+) -> Ground:
+    """Make ready what is fitted on.
+
+    Raises:
+        DataError: too few labels, or no evidence.
+    """
+    taken = {name: labelled.take(getattr(parts, name)) for name in ("train", "validation", "test")}
+    labels = task.names(taken["train"].rows, settings.fewest)
+    if len(labels) < (2 if task.exclusive else 1):
+        raise DataError(_too_few(task, labels, len(taken["train"]), settings.fewest))
+    held = np.union1d(taken["validation"].seen_groups(), taken["test"].seen_groups())
+    bank = read_bank(memory)
+    bank = bank.only(~np.isin(bank.groups, held))
+    if not len(bank):
+        raise DataError(
+            f"All pictures in {memory.path} are held out for validation and test, so nothing is "
+            "left as evidence. Index more pictures, or hold out fewer."
+        )
+    keys = Keys.of(bank.features)
+    bank = replace(bank, keys=keys(bank.features))
+
+    def side(part: Labelled) -> Side:
+        near = bank.neighbours(keys(part.features), min(DEEPEST, len(bank)), part.shown)
+        return Side(part, Queries(part.features), task.table(part.rows, labels), near)
+
+    sides = {name: side(part) for name, part in taken.items()}
+    weights = label_weights(sides["train"].targets, task.exclusive, settings.class_weights)
+    loss = Loss(task.exclusive, weights, settings.smoothing)
+    return Ground(memory, task, settings, labels, bank, keys, **sides, loss=loss)
+
+
+def _too_few(task: LabelTask, labels: list[str], count: int, fewest: int) -> str:
+    noun = task.noun
+    often = f" that at least {fewest} pictures have" if fewest > 1 else ""
+    if labels:
+        return (
+            f"All {count:,} training pictures have the {noun} {labels[0]!r}. There is nothing to "
+            f"tell apart: give pictures of at least two {noun}s{often}."
+        )
+    return f"The {count:,} training pictures have no {noun}{often}."

@@ -1,0 +1,190 @@
+"""Labelled pictures for a fit: where they come from, and which the memory shows already.
+
+A table of labels is first read into a *scratch memory* in the run's folder, with the memory's own
+encoder: so bad pictures are set aside, an interrupted run goes on, filters work, near-duplicates
+are found, and what the memory has looked at is not looked at again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ravl.data import ColumnNames, Rejected
+from ravl.encoders.base import Array
+from ravl.errors import DataError
+from ravl.memory import Memory, Row
+from ravl.memory import rows as store
+from ravl.memory.duplicates import groups_like, mark_twins
+from ravl.memory.spaces import current_space, read_text_vectors, read_vectors
+from ravl.retrieval.bank import Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Pictures that say something for the task.
+
+    Args:
+        rows: n of them.
+        features: of the frozen tower, (n, F).
+        groups: equal for near-duplicates among them, (n,).
+        shown: for each the groups of the memory's rows that show the same picture.
+        source: the memory that holds them.
+        rejected: what could not be read, and why.
+    """
+
+    rows: list[Row]
+    features: Array
+    groups: Ints
+    shown: list[Ints]
+    source: Memory
+    rejected: list[Rejected]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, chosen: Ints) -> Labelled:
+        """Some of them."""
+        return replace(
+            self, rows=[self.rows[i] for i in chosen], features=self.features[chosen],
+            groups=self.groups[chosen], shown=[self.shown[i] for i in chosen],
+        )  # fmt: skip
+
+    def seen_groups(self) -> Ints:
+        """All groups of the memory that show any of them."""
+        return np.unique(np.concatenate([np.zeros(0, np.int64), *self.shown]))
+
+
+def read_tables(
+    memory: Memory, tables: dict[str, str | Path], folder: Path, columns: ColumnNames | None,
+    progress: bool | None,
+) -> Memory:  # fmt: skip
+    """A scratch memory of some tables' pictures; ids begin with the table's part and a slash.
+
+    Args:
+        memory: whose encoder looks at what it has not looked at already.
+        tables: source of each part, by the part's name.
+        folder: for the scratch memory's file; what an interrupted run left there is used.
+        columns: what the tables' columns are called.
+        progress: show bars; None shows them on a terminal.
+
+    Raises:
+        DataError: a source cannot be read.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "data.ravl"
+    scratch = (
+        Memory.open(file, memory.encoder) if file.exists() else Memory.create(file, memory.encoder)
+    )
+    options = {"columns": columns} if columns is not None else {}
+    try:
+        for part, source in tables.items():
+            scratch.index(
+                source, prefix=f"{part}/", donor=memory, progress=progress,
+                **(options if not Path(source).is_dir() else {}),
+            )  # fmt: skip
+    except BaseException:
+        scratch.close()
+        raise
+    return scratch
+
+
+def read_labelled(
+    source: Memory, memory: Memory, says: Callable[[Row], Sequence[str]], where: str | None = None
+) -> Labelled:
+    """The rows of a memory that have a picture and say something.
+
+    Args:
+        source: the memory itself, or a scratch memory.
+        memory: that will be the evidence.
+        says: what a row says for the task; empty for nothing.
+        where: only rows that this filter lets through.
+    """
+    rows = [row for row in source.rows(where) if row.hash is not None and says(row)]
+    with source.snapshot() as connection:
+        space = current_space(connection).number
+        numbers = [row.number for row in rows]
+        features = read_vectors(connection, "features", space, numbers)
+        vectors = read_vectors(connection, "vectors", space, numbers)
+    rows = [row for row in rows if row.number in features]
+    groups = np.array([row.twin or row.number for row in rows], np.int64)
+    if source is memory:
+        shown = [np.array([group], np.int64) for group in groups.tolist()]
+    else:
+        shown = []
+        if rows:
+            with memory.snapshot() as connection:
+                shown = groups_like(connection, rows, np.stack([vectors[r.number] for r in rows]))
+    width = len(next(iter(features.values()))) if features else 0
+    stacked = np.stack([features[r.number] for r in rows]) if rows else np.zeros((0, width))
+    return Labelled(
+        rows, stacked.astype(np.float32), groups, shown, source, source.quarantine()
+        if source is not memory else [],
+    )  # fmt: skip
+
+
+def remember(memory: Memory, labelled: Labelled, what: str) -> int:
+    """Bring labelled pictures into the memory, with what was computed of them; returns how many.
+
+    A picture that the memory shows already gets what the table says about it; the others become
+    rows. One version of the memory, so that it can be looked at and undone.
+
+    Args:
+        memory: to write to.
+        labelled: from a scratch memory with the same encoder.
+        what: was done, for the memory's history.
+    """
+    source, changed = labelled.source, 0
+    with source.snapshot() as theirs, memory.database.transaction() as connection:
+        ours, space = current_space(connection), current_space(theirs)
+        by_hash = dict(connection.execute("SELECT hash, id FROM rows WHERE hash > ''"))
+        version = 0
+        for row in labelled.rows:
+            id = by_hash.get(row.hash) or row.id.partition("/")[2]
+            old = store.find_rows(connection, [id], memory.folder).get(id)
+            if old is not None and old.hash != row.hash:  # the id is another picture's
+                id, old = row.id, None
+            new = _told(old, replace(row, id=id))
+            if new == old:
+                continue
+            version = version or store.new_version(connection, what)
+            number = [row.number]
+            vectors = read_vectors(theirs, "vectors", space.number, number)
+            features = read_vectors(theirs, "features", space.number, number)
+            texts = read_text_vectors(theirs, space, row.number)
+            computed = store.Computed(
+                vector=vectors.get(row.number), feature=features.get(row.number),
+                text_vectors=texts if row.texts else None, picture=source.copied_picture(row),
+            )  # fmt: skip
+            store.put_row(connection, version, ours.number, memory.folder, new, computed)
+            by_hash[row.hash or ""] = id
+            changed += 1
+        mark_twins(connection)
+    return changed
+
+
+def _told(old: Row | None, row: Row) -> Row:
+    """A row after a table has spoken: what it says replaces, what it does not say stays."""
+    if old is None:
+        return replace(row, number=0, twin=None)
+    return replace(
+        old,
+        texts=row.texts or old.texts,
+        label=row.label if row.label is not None else old.label,
+        tags=row.tags or old.tags,
+        qa=row.qa or old.qa,
+        columns={**old.columns, **row.columns},
+    )
+
+
+def none_labelled(memory: Memory, noun: str, column: str | None) -> DataError:
+    """Why there is nothing to fit to."""
+    where = f"a value in the column {column!r}" if column else f"a {noun}"
+    columns = ", ".join(sorted(memory.info().columns)) or "none"
+    return DataError(
+        f"No picture in {memory.path} has {where} (its own columns: {columns}). Name a table with "
+        f"--data that has columns image and {noun}, or name the column with --column."
+    )

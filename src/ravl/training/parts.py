@@ -1,0 +1,128 @@
+"""The split of labelled pictures into training, validation and test, without leakage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ravl.errors import DataError
+from ravl.memory import Memory, Row
+from ravl.retrieval.bank import Ints
+
+PARTS = ("train", "validation", "test")
+COLUMN = "split"  # of a table, that says where its rows belong
+NAMES = {
+    "train": 0, "training": 0, "val": 1, "valid": 1, "validation": 1, "dev": 1, "test": 2,
+    "testing": 2,
+}  # fmt: skip
+LEFT_OUT = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Positions among the labelled pictures.
+
+    Args:
+        train, validation, test: ascending.
+        left_out: near-duplicates of held-out pictures, which would have been trained on.
+        how: the split came about, in words.
+    """
+
+    train: Ints
+    validation: Ints
+    test: Ints
+    left_out: Ints
+    how: str
+
+
+def split(
+    rows: Sequence[Row], groups: Ints, classes: Sequence[str], source: Memory, *,
+    validation: str | None, test: str | None, validation_share: float, test_share: float, seed: int,
+) -> Parts:  # fmt: skip
+    """The parts: as the user named them, as the table's column ``split`` says, or drawn.
+
+    What is drawn is stratified by class, and near-duplicates stay on one side. A picture that was
+    to be trained on and is a near-duplicate of a held-out one is left out.
+
+    Args:
+        rows: n labelled ones.
+        groups: equal for near-duplicates, (n,).
+        classes: of each row, for the strata; any one name for all where there are none.
+        source: the memory that the rows are from.
+        validation, test: filters that name these parts, or None.
+        validation_share, test_share: of the pictures, for the parts that have to be drawn.
+        seed: of the draw.
+
+    Raises:
+        DataError: a part would be empty.
+    """
+    part = np.zeros(len(rows), np.int64)
+    fixed = {1: False, 2: False}
+    words = []
+    for number, name, where in ((1, "validation", validation), (2, "test", test)):
+        prefix = np.array([row.id.startswith(f"{name}/") for row in rows], bool)
+        if where is not None:
+            named = {row.number for row in source.rows(where)}
+            chosen = np.array([row.number in named for row in rows], bool)
+            words.append(f"{name}: {where}")
+        elif prefix.any():
+            chosen = prefix
+            words.append(f"{name}: a table of its own")
+        else:
+            continue
+        part[chosen] = number
+        fixed[number] = True
+        if not chosen.any():
+            raise DataError(f"{where or name!r} names no labelled picture for {name}.")
+    if not any(fixed.values()):
+        told = np.array([NAMES.get(str(row.columns.get(COLUMN)).lower(), LEFT_OUT) for row in rows])
+        if (told >= 0).all() and (told > 0).any():
+            part = told
+            fixed = {1: bool((told == 1).any()), 2: bool((told == 2).any())}
+            words.append(f"as the column {COLUMN!r} says")
+    for number, name, share in ((2, "test", test_share), (1, "validation", validation_share)):
+        if not fixed[number]:
+            part[_draw(part, groups, classes, share, seed + number)] = number
+            words.append(f"{name}: {share:g} of the pictures, drawn")
+    leaking = (part == 0) & np.isin(groups, groups[part > 0])
+    leaking |= (part == 1) & np.isin(groups, groups[part == 2])
+    part[leaking] = LEFT_OUT
+    train, held, judged, out = (np.flatnonzero(part == n) for n in (0, 1, 2, LEFT_OUT))
+    for name, chosen in (("training", train), ("validation", held), ("test", judged)):
+        if not len(chosen):
+            raise DataError(
+                f"No one of {len(rows):,} labelled pictures is left for {name}. Label more, or "
+                "give this part another share or filter."
+            )
+    return Parts(train, held, judged, out, "; ".join(words))
+
+
+def _draw(part: Ints, groups: Ints, classes: Sequence[str], share: float, seed: int) -> Ints:
+    """Whole groups of training pictures, about this share of each class, and one at least in all.
+
+    A class keeps at least one group for training.
+    """
+    random = np.random.default_rng(seed)
+    free = np.flatnonzero(part == 0)
+    by_class: dict[str, dict[int, list[int]]] = {}
+    for i in free.tolist():  # a group is of the class of its first member
+        by_class.setdefault(classes[i], {}).setdefault(int(groups[i]), []).append(i)
+    chosen: list[int] = []
+    spare: list[tuple[float, list[int]]] = []  # what rounding has left, for small classes
+    for name in sorted(by_class):
+        members = list(by_class[name].values())
+        order = random.permutation(len(members))
+        exact = share * len(members)
+        count = min(int(exact), len(members) - 1)
+        chosen += [i for g in order[:count] for i in members[g]]
+        if count < len(members) - 1:
+            spare.append((exact - count, members[order[count]]))
+    wanted = max(1, round(share * len(free))) if share else 0
+    spare.sort(key=lambda item: -item[0])
+    for _, group in spare:
+        if len(chosen) >= wanted:
+            break
+        chosen += group
+    return np.array(sorted(chosen), np.int64)
