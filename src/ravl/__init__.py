@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from ravl.errors import RavlError
     from ravl.memory import IndexReport, Memory, Row
     from ravl.retrieval import Hit, Hits, Query, Retriever
-    from ravl.training import fit
+    from ravl.tasks.model import load
+    from ravl.training import evaluate, fit
 
 # Where each name lives. It is imported when first asked for, so that `ravl --help` is quick.
 _HOMES = {
+    "evaluate": "ravl.training",
     "fit": "ravl.training",
+    "load": "ravl.tasks.model",
     "Example": "ravl.data",
     "QA": "ravl.data",
     "load_encoder": "ravl.encoders",
@@ -48,7 +51,9 @@ __all__ = [
     "RavlError",
     "Retriever",
     "Row",
+    "evaluate",
     "fit",
+    "load",
     "load_encoder",
 ]
 

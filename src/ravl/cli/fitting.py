@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,14 @@ import click
 
 from ravl.cli.output import json_option, print_json, quiet_option
 from ravl.cli.rows import memory_argument
+from ravl.cli.settings import SettingsCommand, column_names, data_options, given
+
+out_option = click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="A new folder for the run."
+)
+config_option = click.option(
+    "--config", type=click.Path(path_type=Path), help="A YAML file with any of the settings below."
+)
 
 
 @click.group()
@@ -16,28 +26,14 @@ def fit() -> None:
     """Train on what a memory holds, and report what it gained."""
 
 
-@fit.command(name="search")
+@fit.command(name="search", cls=SettingsCommand, task="search")
 @memory_argument
-@click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="A new folder for the run."
-)
+@out_option
 @click.option("--test", metavar="FILTER", help="The pictures to test on. [default: a tenth]")
 @click.option(
     "--validation", metavar="FILTER", help="The pictures to validate on. [default: a tenth]"
 )
-@click.option("--epochs", type=int, help="At most. [default: 10]")
-@click.option("--batch-size", type=int, help="Pairs in a batch. [default: 1024]")
-@click.option("--learning-rate", type=float, help="At its peak. [default: 0.001]")
-@click.option("--weight-decay", type=float, help="[default: 0.05]")
-@click.option("--dropout", type=float, help="Of the heads' inputs. [default: 0.5]")
-@click.option("--dimension", type=int, help="Of the trained space. [default: 256]")
-@click.option("--hidden", type=int, help="Size of a hidden layer; 0: linear. [default: 1024]")
-@click.option("--loss", type=click.Choice(["infonce", "sigmoid"]), help="[default: infonce]")
-@click.option("--hard-negatives", type=int, help="Mined for each picture. [default: 0]")
-@click.option(
-    "--share", type=float, help="Of the trained part between two pictures. [default: 0.5]"
-)
-@click.option("--seed", type=int, help="[default: 0]")
+@config_option
 @quiet_option
 @json_option
 def fit_search(memory: Path, out: Path, quiet: bool, as_json: bool, **options: Any) -> None:
@@ -46,12 +42,12 @@ def fit_search(memory: Path, out: Path, quiet: bool, as_json: bool, **options: A
     The encoder's networks stay as they are; small heads on top of them are trained on the memory's
     captions, labels, tags and questions. The memory then has the trained space, and RUN a report.
     """
+    from ravl.training import RetrieverReport
     from ravl.training import fit as train
 
-    report = train(
-        "search", memory, out=out, progress=False if quiet or as_json else None,
-        **{name: value for name, value in options.items() if value is not None},
-    )  # fmt: skip
+    shown = False if quiet or as_json else None
+    report = train("search", memory, out=out, progress=shown, **given(options))
+    assert isinstance(report, RetrieverReport)
     if as_json:
         print_json(
             {
@@ -74,5 +70,68 @@ def fit_search(memory: Path, out: Path, quiet: bool, as_json: bool, **options: A
             click.echo(f"{memory} keeps the space it had: validation was no better with the new.")
         click.echo(f"The report: {out / 'report.html'}")
 
+
+def _task_command(task: str, about: str) -> click.Command:
+    """``ravl fit classify``, ``tag`` or ``match``."""
+
+    @memory_argument
+    @out_option
+    @data_options
+    @config_option
+    @quiet_option
+    @json_option
+    def run(memory: Path, out: Path, quiet: bool, as_json: bool, **options: Any) -> None:
+        _fit(task, memory, out, quiet, as_json, options)
+
+    return SettingsCommand(
+        task, task=task, callback=run, help=about,
+        params=list(reversed(getattr(run, "__click_params__", []))),
+    )  # fmt: skip
+
+
+def _fit(
+    task: str, memory: Path, out: Path, quiet: bool, as_json: bool, options: dict[str, Any]
+) -> None:
+    from ravl.training import fit as train
+
+    columns = column_names(options)
+    try:
+        report: Any = train(
+            task, memory, out=out, columns=columns, progress=False if quiet or as_json else None,
+            command=shlex.join(["ravl", *sys.argv[1:]]), **given(options),
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        click.echo("Interrupted. Repeat the same command to go on where it stopped.", err=True)
+        raise
+    if as_json:
+        print_json(report.to_json())
+    elif not quiet:
+        for line in report.summary():
+            click.echo(line)
+        for note in report.notes:
+            click.echo(note, err=True)
+        click.echo(f"Fitted in {report.seconds:.0f} s; the run answers with: {report.chosen}.")
+        click.echo(f"The report: {out / 'report.html'}")
+
+
+ABOUT = {
+    "classify": """Fit a model that gives pictures one label, with the memory's help.
+
+    Learns from the labels in MEMORY, or from a table or folder of class folders named with --data,
+    whose training part then becomes part of MEMORY. Ends with four rows on the same test pictures:
+    pretrained, neighbours alone, fine-tuned without retrieval, and with it.
+    """,
+    "tag": """Fit a model that gives pictures keywords, with the memory's help.
+
+    As `ravl fit classify`, with any number of tags for a picture; each tag's threshold is chosen
+    on held-out pictures.
+    """,
+    "match": """Fit a model that judges whether a text fits a picture, with the memory's help.
+
+    Learns from the pictures and texts in MEMORY, or from a table named with --data.
+    """,
+}
+for name, about in ABOUT.items():
+    fit.add_command(_task_command(name, about))
 
 COMMANDS = (fit,)

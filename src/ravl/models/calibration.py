@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
 from ravl.errors import DataError
@@ -26,7 +28,7 @@ class Calibration:
     right: Array
 
     @classmethod
-    def of(cls, confidence: Array, right: Array) -> Calibration:
+    def of(cls, confidence: NDArray[Any], right: NDArray[Any]) -> Calibration:
         """From examples in any order; of very many an even sample is kept."""
         order = np.argsort(-confidence, kind="stable")
         if len(order) > KEPT:

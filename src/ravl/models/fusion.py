@@ -25,7 +25,7 @@ from ravl.models.linear import torch_loss
 KINDS = 6  # of tokens: query picture, query text, null; a neighbour's picture, label, text
 
 
-class FusionConfig(PreTrainedConfig):
+class FusionConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
     """What a :class:`FusionModel` is made of.
 
     Args:
@@ -61,7 +61,7 @@ class FusionConfig(PreTrainedConfig):
         super().__init__(**kwargs)
 
 
-class FusionModel(PreTrainedModel):
+class FusionModel(PreTrainedModel):  # type: ignore[no-untyped-call]
     """See the module's docstring; made with :func:`with_language`, or loaded as any other model."""
 
     config_class = FusionConfig
@@ -73,9 +73,8 @@ class FusionModel(PreTrainedModel):
         super().__init__(config)
         settings = dict(config.language)
         kind = settings.pop("model_type", "bert")
-        self.language = AutoModel.from_config(
-            AutoConfig.for_model(kind, **settings), attn_implementation="sdpa"
-        )
+        made = AutoConfig.for_model(kind, **settings)
+        self.language: Any = AutoModel.from_config(made, attn_implementation="sdpa")  # type: ignore[no-untyped-call]
         if getattr(self.language, "pooler", None) is not None:
             self.language.pooler = None  # [CLS] is read as it is; BERT's pooler knows other tasks
         size = int(self.language.config.hidden_size)
@@ -92,7 +91,7 @@ class FusionModel(PreTrainedModel):
         self.base = nn.Linear(config.base, config.answers)
         self.out = nn.Linear(size, config.answers)
         self.register_buffer("weights", torch.ones(config.answers))
-        self.post_init()
+        self.post_init()  # type: ignore[no-untyped-call]
 
     def _init_weights(self, module: nn.Module) -> None:
         """Small random numbers, as BERT has them; the output layer is zero."""
@@ -180,7 +179,8 @@ class FusionModel(PreTrainedModel):
     def _smooth(self, targets: Tensor) -> Tensor:
         share = self.config.smoothing
         level = 1 / targets.shape[1] if self.config.exclusive else 0.5
-        return targets * (1 - share) + share * level
+        smooth: Tensor = targets * (1 - share) + share * level
+        return smooth
 
     @property
     def _cls(self) -> int:

@@ -174,5 +174,5 @@ def probabilities(logits: Array, exclusive: bool) -> Array:
 
 
 def _sigmoid(x: Array) -> Array:
-    y: Array = 1 / (1 + np.exp(-np.clip(x, -60, 60)))
+    y: Array = (1 / (1 + np.exp(-np.clip(x, -60, 60)))).astype(np.float32)
     return y

@@ -182,9 +182,10 @@ def label_weights(targets: Array, exclusive: bool, kind: str) -> Array | None:
     if kind == "none":
         return None
     counts = np.maximum(targets.sum(0), 1.0)
-    if exclusive:
-        return (counts.sum() / len(counts) / counts).astype(np.float32)
-    return np.sqrt(len(targets) / counts / 2).clip(1, 10).astype(np.float32)
+    weights: Array = counts.sum() / len(counts) / counts
+    if not exclusive:  # rare tags count for more, but not for a hundred times more
+        weights = np.sqrt(len(targets) / counts / 2).clip(1, 10)
+    return weights.astype(np.float32)
 
 
 def fold_of_groups(groups: Ints, folds: int, seed: int) -> list[Ints]:

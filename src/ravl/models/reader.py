@@ -26,11 +26,25 @@ BATCH = 64  # queries of a pass
 class Evidence(Protocol):
     """See :class:`ravl.tasks.testimony.EvidenceArrays`."""
 
-    features: Array
-    labels: Array
-    texts: Array
-    has_label: NDArray[np.bool_]
-    has_text: NDArray[np.bool_]
+    @property
+    def features(self) -> Array:
+        """(N, F)."""
+
+    @property
+    def labels(self) -> Array:
+        """(N, D)."""
+
+    @property
+    def texts(self) -> Array:
+        """(N, D)."""
+
+    @property
+    def has_label(self) -> NDArray[np.bool_]:
+        """(N,)."""
+
+    @property
+    def has_text(self) -> NDArray[np.bool_]:
+        """(N,)."""
 
 
 def gather(evidence: Evidence, positions: Ints, likeness: Array) -> dict[str, Tensor]:
@@ -61,7 +75,7 @@ class Reader:
     """
 
     def __init__(self, model: FusionModel) -> None:
-        self.model = model.eval()
+        self.model: Any = model.eval()  # type: ignore[no-untyped-call]
 
     @property
     def evidence(self) -> int:
@@ -84,19 +98,22 @@ class Reader:
         """
         self.model.eval()
         device = self.model.device
-        parts = []
+        parts: list[Array] = []
         for start in range(0, len(features), BATCH):
             some = slice(start, start + BATCH)
             inputs: dict[str, Any] = {"features": torch.from_numpy(features[some])}
             if base is not None:
                 inputs["base"] = torch.from_numpy(base[some])
             if tokens is not None:
-                inputs["tokens"] = torch.nn.utils.rnn.pad_sequence(tokens[some], batch_first=True)
+                inputs["tokens"] = torch.nn.utils.rnn.pad_sequence(
+                    list(tokens[some]), batch_first=True
+                )
             if near is not None and evidence is not None and self.evidence:
                 k = self.evidence
                 inputs["near"] = gather(evidence, near.positions[some, :k], near.likeness[some, :k])
             parts.append(self.model(**_to(inputs, device)).logits.float().cpu().numpy())
-        return np.concatenate(parts) if parts else np.zeros((0, self.model.config.answers))
+        parts = parts or [np.zeros((0, self.model.config.answers), np.float32)]
+        return np.concatenate(parts)
 
     def save(self, folder: Path) -> None:
         """Weights and configuration, as transformers keeps them."""
@@ -107,7 +124,7 @@ class Reader:
     def load(cls, folder: Path) -> Reader:
         """The inverse of :meth:`save`."""
         with quiet():
-            model = FusionModel.from_pretrained(folder, use_safetensors=True)
+            model: Any = FusionModel.from_pretrained(folder, use_safetensors=True)
         if torch.cuda.is_available():
             model.to("cuda")
         return cls(model)

@@ -104,4 +104,5 @@ def balanced(votes: Array, counts: NDArray[np.floating], power: float) -> Array:
         return votes
     weighed = votes / np.maximum(counts, 1.0) ** power
     total = weighed.sum(1, keepdims=True)
-    return (weighed * votes.sum(1, keepdims=True) / np.maximum(total, 1e-12)).astype(np.float32)
+    fair: Array = weighed * votes.sum(1, keepdims=True) / np.maximum(total, 1e-12)
+    return fair.astype(np.float32)

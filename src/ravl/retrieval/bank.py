@@ -43,6 +43,12 @@ class Neighbours:
         """Where there is one, (n, k)."""
         return self.positions >= 0
 
+    @property
+    def nearest(self) -> Array:
+        """Likeness of the best, (n,), 0 where there is none."""
+        best: Array = self.likeness.max(axis=1, initial=0)
+        return best
+
     def first(self, k: int) -> Neighbours:
         """The k nearest of them."""
         return Neighbours(self.positions[:, :k], self.likeness[:, :k])
@@ -99,7 +105,7 @@ class Bank:
     def only(self, chosen: NDArray[np.bool_]) -> Bank:
         """A bank of some of the rows."""
         where = np.flatnonzero(chosen)
-        rows = [self.rows[i] for i in where]
+        rows = [self.rows[i] for i in where.tolist()]
         return Bank(rows, self.features[where], self.groups[where], self.keys[where])
 
     def _size(self, groups: Ints) -> int:

@@ -86,10 +86,16 @@ class LabelModel:
         prepared = [encoder.prepare(p) for p in opened]
         size = encoder.batch_size
         parts = [encoder.features(prepared[i : i + size]) for i in range(0, len(prepared), size)]
-        return Queries(np.concatenate(parts), self._tuned(opened))
+        return Queries(np.concatenate(parts), self.tuned(opened))
 
-    def _tuned(self, pictures: Sequence[Image.Image]) -> Array | None:
-        if not (self.run.folder / VISION).is_dir():
+    @property
+    def has_tower(self) -> bool:
+        """True if the run has a fine-tuned vision tower."""
+        return (self.run.folder / VISION).is_dir()
+
+    def tuned(self, pictures: Sequence[Image.Image]) -> Array | None:
+        """Features (n, F) of RGB pictures by the run's own tower; None where it has none."""
+        if not self.has_tower:
             return None
         if self._tower is None:
             from ravl.models.vision import VisionTower
@@ -138,7 +144,7 @@ class LabelModel:
         self, found: Answers, testimony: Testimony | None, risk: float
     ) -> list[Classification] | list[Tagging]:
         labeller = self.labeller
-        common = [
+        common: list[dict[str, Any]] = [
             {
                 "gate": float(found.gate[i]),
                 "scores": _best(found.names, found.probabilities[i]),

@@ -168,7 +168,7 @@ class Labeller:
             mixed = smooth = self.gate.smooth(known)
             own, gate = np.zeros_like(mixed), np.ones(len(mixed), np.float32)
         else:
-            likeness = near.likeness[:, 0] if near.likeness.shape[1] else np.zeros(len(near))
+            likeness = near.nearest
             logits = self.logits(queries, near, evidence)
             mixed, gate, smooth, own = self.gate(known, logits, likeness)
         if len(testimony.names) > testimony.known:

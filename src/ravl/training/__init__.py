@@ -1,54 +1,115 @@
-"""Training on a memory's own pictures and texts; so far of the retriever."""
+"""Training on a memory's own pictures: of the retriever, and of models for the tasks."""
 
 from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ravl.errors import DataError
 from ravl.memory import Memory
 from ravl.training.settings import RetrieverReport, RetrieverSettings
 
-__all__ = ["RetrieverReport", "RetrieverSettings", "fit"]
+if TYPE_CHECKING:
+    from ravl.data import ColumnNames
+    from ravl.training.fit_task import FitReport
 
-TASKS = ("search",)
+__all__ = ["RetrieverReport", "RetrieverSettings", "evaluate", "fit"]
+
+TASKS = ("search", "classify", "tag", "match")
 
 
 def fit(
-    task: str, memory: Memory | str | Path, *, out: str | Path, validation: str | None = None,
-    test: str | None = None, progress: bool | None = None, **settings: Any,
-) -> RetrieverReport:  # fmt: skip
-    """Train on a memory.
+    task: str, memory: Memory | str | Path, *, out: str | Path, data: str | Path | None = None,
+    validation: str | Path | None = None, test: str | Path | None = None,
+    columns: ColumnNames | None = None, config: str | Path | None = None,
+    progress: bool | None = None, command: str = "", **settings: Any,
+) -> RetrieverReport | FitReport:  # fmt: skip
+    """Train on a memory, and report what it gained.
+
+    Safe to interrupt: the same call goes on where it stopped.
 
     Args:
-        task: ``"search"`` trains the retriever; see
-            :func:`ravl.training.retriever.fit_retriever`.
+        task: ``"search"`` trains the retriever; ``"classify"``, ``"tag"`` and ``"match"`` fit a
+            model that answers with the memory's help.
         memory: or the path of its file.
-        out: folder for the run.
-        validation, test: filters that name the pictures held out; by default some are drawn.
+        out: folder for the run: new, or of this very fit that was interrupted.
+        data: a table or folder of labelled pictures (see :func:`ravl.data.read`); its training
+            part becomes part of the memory. None for what the memory itself says. Not for search.
+        validation, test: tables, or filters that name the pictures held out, such as
+            ``'split = "test"'``; by default as a column ``split`` says, else some are drawn.
+        columns: what the tables' columns are called.
+        config: a YAML file of settings; what is given here besides goes before it.
         progress: show bars; None shows them on a terminal.
-        **settings: fields of :class:`RetrieverSettings`.
+        command: to be noted in the run; None notes the process's own.
+        **settings: fields of :class:`ravl.training.fit_settings.FitSettings`, or for search of
+            :class:`RetrieverSettings`.
+
+    Returns:
+        :class:`ravl.training.fit_task.FitReport`, or for search :class:`RetrieverReport`.
 
     Raises:
-        DataError: no such task or setting, or too little to learn from.
+        DataError: no such task or setting, too little to learn from, or a folder of another run.
+        RavlError: the loss is no longer a number.
     """
     if task not in TASKS:
-        raise DataError(f"There is no task {task!r} to train; there is: {', '.join(TASKS)}.")
-    allowed = [f.name for f in fields(RetrieverSettings)]
+        raise DataError(f"There is no task {task!r} to train; there are: {', '.join(TASKS)}.")
+    if not isinstance(memory, Memory):
+        with Memory.open(memory) as opened:
+            return fit(
+                task, opened, out=out, data=data, validation=validation, test=test,
+                columns=columns, config=config, progress=progress, command=command, **settings,
+            )  # fmt: skip
+    kind = settings_of(task)
+    if config is not None:
+        from ravl.training.fit_settings import read_settings
+
+        settings = {**read_settings(Path(config), kind), **settings}
+    allowed = [f.name for f in fields(kind)]
     if unknown := [name for name in settings if name not in allowed]:
         raise DataError(
             f"There is no setting {unknown[0]!r}; there are: {', '.join(allowed)}. The shares of "
             "validation and test are validation_share and test_share."
         )
-    from ravl.training.retriever import fit_retriever  # imports torch
+    if task == "search":
+        if data is not None:
+            raise DataError("The retriever learns from the memory itself; leave out data.")
+        from ravl.training.retriever import fit_retriever  # imports torch
 
-    if isinstance(memory, Memory):
         return fit_retriever(
-            memory, out, RetrieverSettings(**settings),
-            validation=validation, test=test, progress=progress,
+            memory, out, RetrieverSettings(**settings), progress=progress,
+            validation=_text(validation), test=_text(test),
         )  # fmt: skip
-    with Memory.open(memory) as opened:
-        return fit(
-            task, opened, out=out, validation=validation, test=test, progress=progress, **settings
-        )
+    if task == "match":
+        from ravl.training.fit_match import fit_match as fit_one
+    else:
+        from functools import partial
+
+        from ravl.training.fit_task import fit_labels
+
+        fit_one = partial(fit_labels, task)
+    report: FitReport = fit_one(
+        memory, Path(out), kind(**settings), data=data, validation=validation, test=test,
+        columns=columns, progress=progress, command=command,
+    )  # fmt: skip
+    return report
+
+
+def settings_of(task: str) -> Any:
+    """The class of a task's settings."""
+    if task == "search":
+        return RetrieverSettings
+    from ravl.training.fit_settings import FitSettings
+
+    return FitSettings
+
+
+def evaluate(run: Any, data: str | Path, **options: Any) -> dict[str, Any]:
+    """Judge a fitted run on new pictures; see :func:`ravl.training.evaluating.evaluate_run`."""
+    from ravl.training.evaluating import evaluate_run
+
+    return evaluate_run(run, data, **options)
+
+
+def _text(part: str | Path | None) -> str | None:
+    return None if part is None else str(part)

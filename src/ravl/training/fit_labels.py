@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from ravl.encoders.base import Array
 from ravl.evaluation import PRIMARY, compare, values
@@ -94,41 +95,42 @@ def _fuse(ground: Ground, fitted: Fitted, work: Path, show: bool | None) -> None
 
 def _tune(
     ground: Ground, fitted: Fitted, work: Path, show: bool | None
-) -> tuple[Ground, LinearHead]:
-    """Fine-tune the vision tower; the ground as it sees it, and the head that came with it."""
+) -> tuple[Ground, LinearHead | None]:
+    """Fine-tune the vision tower; the ground as it sees it, and the head that came with it.
+
+    A tower that is no better on validation than the frozen one is not kept.
+    """
     from ravl.training.vision import tune_vision
+    from ravl.training.vision_features import tuned_features
     from ravl.training.vision_settings import VisionSettings
 
-    settings = ground.settings
+    settings, encoder = ground.settings, ground.memory.encoder
     sides = {"train": ground.train, "validation": ground.validation, "test": ground.test}
     rows = [row for side in sides.values() for row in side.labelled.rows]
     source = ground.train.labelled.source
     counts = np.cumsum([0, *(len(side) for side in sides.values())])
-    spans = [np.arange(a, b) for a, b in pairwise(counts)]
-    encoder = ground.memory.encoder
+    spans = [np.arange(a, b) for a, b in pairwise(counts.tolist())]
 
-    def load(i: int) -> Any:
+    def load(i: int) -> Image.Image:
         return source.picture(rows[i], hint=encoder.picture_size)
 
-    result = tune_vision(
-        encoder, load, np.vstack([side.targets for side in sides.values()]),
-        spans[0].tolist(), spans[1].tolist(), exclusive=ground.task.exclusive,
-        folder=work / "vision", class_weights=ground.loss.weights, show=show,
-        logs=work / "vision-logs",
-        settings=VisionSettings(
-            strategy=settings.vision, seed=settings.seed, augment=settings.augment,
-            label_smoothing=settings.smoothing or VisionSettings().label_smoothing,
-        ),
+    how = VisionSettings(
+        strategy=settings.vision, epochs=settings.vision_epochs, seed=settings.seed,
+        learning_rate=settings.vision_rate, augment=settings.augment, mirror=settings.mirror,
     )  # fmt: skip
-    from ravl.training.vision_features import tuned_features
-
+    result = tune_vision(
+        encoder, load, np.vstack([side.targets for side in sides.values()]), spans[0].tolist(),
+        spans[1].tolist(), exclusive=ground.task.exclusive, folder=work / "vision", settings=how,
+        class_weights=ground.loss.weights, show=show, logs=work / "vision" / "logs",
+    )  # fmt: skip
+    fitted.curves["vision"] = [(0.0, result.before), *result.curve]
+    fitted.seconds["vision"], fitted.parameters["vision"] = result.seconds, result.parameters
+    if result.score <= result.before:
+        return ground, None
     found = tuned_features(result.tower, load, len(rows), work / "vision-features.npy", show)
-    fitted.curves["vision"], fitted.seconds["vision"] = result.curve, result.seconds
-    fitted.parameters["vision"] = result.parameters
     fitted.tower = result.tower
-    return ground.with_queries(
-        {name: found[span] for name, span in zip(sides, spans, strict=True)}
-    ), result.head
+    tuned = {name: found[span] for name, span in zip(sides, spans, strict=True)}
+    return ground.with_queries(tuned), result.head
 
 
 def _choose(ground: Ground, fitted: Fitted) -> str:

@@ -124,7 +124,7 @@ def page_of(
         labels=_lines(ground, judged),
         confusion=_confusion(ground, judged),
         text_report=text_report(
-            task, judged.wide("with_retrieval"), judged.truth, judged.names, thresholds  # type: ignore[arg-type]
+            task, judged.wide("with_retrieval"), judged.truth, judged.names, thresholds
         ),
         examples=_examples(ground, fitted, judged),
     )  # fmt: skip
@@ -263,7 +263,7 @@ def _example(ground: Ground, fitted: Fitted, judged: Judged, i: int) -> ReportEx
     testimony = Testimony.of(ground.bank, ground.task, ground.labels, labeller.spread)
     evidence: list[EvidenceItem] = []
     if final.neighbours is not None and final.shares is not None:
-        said = set(_names(ground, judged, "with_retrieval", i))
+        own = set(_names(ground, judged, "with_retrieval", i))
         for item in evidence_of(testimony, final.neighbours, final.shares, i, ground.task.of)[
             :NEIGHBOURS
         ]:
@@ -271,7 +271,7 @@ def _example(ground: Ground, fitted: Fitted, judged: Judged, i: int) -> ReportEx
                 EvidenceItem(
                     thumbnail(ground.memory, item.row), ", ".join(item.says),
                     item.row.texts[0] if item.row.texts else "", item.likeness, item.share,
-                    bool(said & set(item.says)),
+                    bool(own & set(item.says)),
                 )
             )  # fmt: skip
     truth = ", ".join(ground.task.of(row))

@@ -33,7 +33,10 @@ class FitSettings(LoopSettings):
         dropout: of what enters the output layer.
         smoothing: share of each target that is spread over all labels.
         class_weights: balanced counts each label alike in training, none each picture.
-        augment: show the vision tower mirrored and cropped pictures as well.
+        vision_epochs: passes over the pictures in which the vision tower is trained, at most.
+        vision_rate: learning rate of the head on top of it; the tower learns at a tenth of it.
+        augment: show the vision tower cropped pictures as well.
+        mirror: and mirrored ones; not for writing, dials and what else has a left and a right.
         retrieval_dropout: share of training examples that see no neighbours.
         noise: share of their neighbours that are exchanged for random rows.
         spread: propagate labels to the memory's rows that have none; auto where that helps held-out
@@ -59,7 +62,10 @@ class FitSettings(LoopSettings):
     dropout: float = 0.1
     smoothing: float = 0.0
     class_weights: Weights = "none"
-    augment: bool = False
+    vision_epochs: int = 5
+    vision_rate: float = 5e-3
+    augment: bool = True
+    mirror: bool = True
     retrieval_dropout: float = 0.15
     noise: float = 0.1
     spread: Spread = "auto"
@@ -78,7 +84,8 @@ class FitSettings(LoopSettings):
         super().__post_init__()
         check_bounds(self, 0, 1000, "k")
         check_bounds(self, 1, 64, "evidence")
-        check_bounds(self, 1, None, "fewest")
+        check_bounds(self, 1, None, "fewest", "vision_epochs")
+        check_bounds(self, 1e-9, None, "vision_rate")
         check_shares(
             self, "dropout", "smoothing", "retrieval_dropout", "noise", "validation_share",
             "test_share",
@@ -89,8 +96,12 @@ class FitSettings(LoopSettings):
             parse_strategy(strategy)
 
 
-def read_settings(file: Path) -> dict[str, Any]:
+def read_settings(file: Path, kind: type[LoopSettings] | None = None) -> dict[str, Any]:
     """Settings out of a YAML file, by name.
+
+    Args:
+        file: of settings, one a line, such as ``epochs: 5``.
+        kind: of settings; None for :class:`FitSettings`.
 
     Raises:
         DataError: the file is missing, is no YAML mapping, or names what is no setting.
@@ -103,7 +114,7 @@ def read_settings(file: Path) -> dict[str, Any]:
         raise DataError(f"The settings in {file} cannot be read: {error.strerror}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise DataError(f"{file} is no YAML: {error}") from error
-    allowed = [f.name for f in fields(FitSettings)]
+    allowed = [f.name for f in fields(kind or FitSettings)]
     if not isinstance(found, dict):
         raise DataError(f"{file} must hold settings, one a line, such as 'epochs: 5'.")
     if unknown := [name for name in found if name not in allowed]:

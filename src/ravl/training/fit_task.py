@@ -86,7 +86,7 @@ def fit_labels(
             raise none_labelled(source if tables else memory, label_task.noun, label_task.column)
         chosen = split(
             labelled.rows, labelled.groups, [_class(label_task, r) for r in labelled.rows], source,
-            validation=_filter(validation), test=_filter(test),
+            validation=filter_of(validation), test=filter_of(test),
             validation_share=settings.validation_share, test_share=settings.test_share,
             seed=settings.seed,
         )  # fmt: skip
@@ -160,7 +160,7 @@ def _tables(data: Source, validation: Source, test: Source) -> dict[str, str | P
     """The sources that are tables or folders, by part; filters are left out."""
     found: dict[str, str | Path] = {}
     for part, source in zip(PARTS, (data, validation, test), strict=True):
-        if source is None or (part != "train" and _filter(source) is not None):
+        if source is None or (part != "train" and filter_of(source) is not None):
             continue
         found[part] = source
     if found and "train" not in found:
@@ -171,7 +171,7 @@ def _tables(data: Source, validation: Source, test: Source) -> dict[str, str | P
     return found
 
 
-def _filter(source: Source) -> str | None:
+def filter_of(source: Source) -> str | None:
     """A part that is named by a filter, not by a table or a folder."""
     if source is None or isinstance(source, Path) or Path(source).exists():
         return None

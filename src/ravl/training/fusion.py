@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import Dataset, Sampler
 
 from ravl.encoders.base import Array
@@ -88,7 +89,7 @@ def disturb(
     return Neighbours(positions, np.where(positions >= 0, likeness, 0).astype(np.float32))
 
 
-class FusionData(Dataset[dict[str, Tensor]]):
+class FusionData(Dataset[dict[str, Any]]):
     """Training examples with their evidence, made into whole batches.
 
     Args:
@@ -114,10 +115,10 @@ class FusionData(Dataset[dict[str, Tensor]]):
     def __len__(self) -> int:
         return len(self._features)
 
-    def __getitems__(self, positions: Sequence[int]) -> dict[str, object]:
+    def __getitems__(self, positions: Sequence[int]) -> dict[str, Any]:
         """A whole batch at once."""
         chosen = np.asarray(positions, np.int64)
-        batch: dict[str, object] = {
+        batch: dict[str, Any] = {
             "features": self._features[chosen], "targets": self._targets[chosen],
         }  # fmt: skip
         if self._near is not None and self._evidence is not None:
@@ -128,7 +129,7 @@ class FusionData(Dataset[dict[str, Tensor]]):
             batch["near"] = gather(self._evidence, near.positions, near.likeness)
         return batch
 
-    def __getitem__(self, position: int) -> dict[str, object]:
+    def __getitem__(self, position: int) -> dict[str, Any]:
         return self.__getitems__([position])
 
 
@@ -243,8 +244,8 @@ def prepare_language(model: FusionModel, settings: FitSettings) -> list[nn.Param
 
 def language_layers(language: nn.Module) -> list[nn.Module]:
     """The layers of a BERT-like model, the lowest first: its longest list of modules."""
-    lists = [m for m in language.modules() if isinstance(m, nn.ModuleList)]
-    return list(max(lists, key=len, default=nn.ModuleList()))
+    lists = [list(m) for m in language.modules() if isinstance(m, nn.ModuleList)]
+    return max(lists, key=len, default=[])
 
 
 def merge_adapters(model: FusionModel) -> None:
@@ -260,7 +261,7 @@ def merge_adapters(model: FusionModel) -> None:
 
 def _validation(
     reader: Reader, seen: Array, near: Neighbours | None, evidence: Evidence | None,
-    truth: Array | Ints, ground: Ground,
+    truth: Ints, ground: Ground,
 ) -> Callable[[], float]:  # fmt: skip
     """A function: the task's score on the validation part, less a tenth of its surprise.
 
@@ -287,7 +288,7 @@ def fusion_labeller(
     seen = head.standard(side.queries.seen)
     logits = result.reader(seen, side.near, evidence)
     votes = linear.vote(side.near, testimony.said, testimony.worth)[:, : testimony.known]
-    likeness = side.near.likeness[:, 0]
+    likeness = side.near.nearest
     gate = fit_gate(votes, logits, likeness, side.targets, ground.task.exclusive)
     alone = temperature_of(result.reader(seen), side.targets, ground.task.exclusive)
     labeller = replace(linear, reader=result.reader, gate=gate, alone=alone)

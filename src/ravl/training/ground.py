@@ -83,19 +83,20 @@ class Ground:
         """Position of each example's label, (n,), -1 where training does not know it."""
         return np.where(side.targets.sum(1) > 0, side.targets.argmax(1), -1)
 
-    def truth(self, side: Side) -> Array | Ints:
+    def truth(self, side: Side) -> Ints:
         """What metrics compare with: positions of labels, or the table of tags."""
         return self.classes(side) if self.task.exclusive else side.targets.astype(np.int64)
 
     def with_queries(self, tuned: dict[str, Array]) -> Ground:
         """The same, seen by a fine-tuned tower: features (n, F) of each part by its name."""
-        sides = {
-            name: replace(side, queries=Queries(side.queries.features, tuned[name]))
-            for name, side in (
-                ("train", self.train), ("validation", self.validation), ("test", self.test)
-            )
-        }  # fmt: skip
-        return replace(self, **sides)
+
+        def seen(name: str, side: Side) -> Side:
+            return replace(side, queries=Queries(side.queries.features, tuned[name]))
+
+        return replace(
+            self, train=seen("train", self.train), test=seen("test", self.test),
+            validation=seen("validation", self.validation),
+        )  # fmt: skip
 
 
 def prepare(

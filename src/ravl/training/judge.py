@@ -37,7 +37,7 @@ class Judged:
     """
 
     names: list[str]
-    truth: Array | Ints
+    truth: Ints
     answers: Mapping[str, Answers]
     thresholds: Mapping[str, Array | None]
     scores: dict[str, dict[str, Score]] = field(default_factory=dict)
@@ -92,7 +92,7 @@ def _scored(
     task, seed = ground.task, ground.settings.seed
     rows = ground.test.labelled.rows
     table = task.table(rows, names)
-    truth: Array | Ints = table.astype(np.int64)
+    truth: Ints = table.astype(np.int64)
     if task.exclusive:
         truth = np.where(table.sum(1) > 0, table.argmax(1), -1)
     limits = {n: None if task.exclusive else used[n].limits(names) for n in answers}

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -79,7 +80,7 @@ def read_tables(
     scratch = (
         Memory.open(file, memory.encoder) if file.exists() else Memory.create(file, memory.encoder)
     )
-    options = {"columns": columns} if columns is not None else {}
+    options: dict[str, Any] = {"columns": columns} if columns is not None else {}
     try:
         for part, source in tables.items():
             scratch.index(

@@ -20,6 +20,7 @@ from ravl.models.linear import DECAYS, HeadFit, LinearHead, Standard, fold_of_gr
 from ravl.models.vote import KS, TEMPERATURES, Vote
 from ravl.retrieval.bank import Neighbours
 from ravl.tasks.labeller import Labeller, Queries
+from ravl.tasks.labels import LabelTask
 from ravl.tasks.testimony import Testimony
 from ravl.training.ground import Ground, Side
 
@@ -92,10 +93,8 @@ def fit_linear(ground: Ground, vote: Labeller, head: LinearHead | None = None) -
     least = np.inf
     for spread in _spreads(ground):
         votes = _held_votes(ground, vote.vote, side, spread)
-        gate = fit_gate(
-            votes, logits, side.near.likeness[:, 0], side.targets, ground.task.exclusive
-        )
-        mixed = gate(votes, logits, side.near.likeness[:, 0])[0]
+        gate = fit_gate(votes, logits, side.near.nearest, side.targets, ground.task.exclusive)
+        mixed = gate(votes, logits, side.near.nearest)[0]
         value = surprise(mixed, side.targets, ground.task)
         if best is None or value < least - 1e-3:
             least, labeller = value, replace(vote, head=head, gate=gate, alone=alone, spread=spread)
@@ -117,7 +116,8 @@ def _fit_head(ground: Ground, side: Side) -> tuple[LinearHead, Array]:
     folds = [fold for fold in folds if 0 < len(fold) < len(train)]
     rests = [np.setdiff1d(np.arange(len(train)), fold) for fold in folds]
     fits = [HeadFit(x[rest], y[rest], ground.loss) for rest in rests]
-    task, least, best, best_logits = ground.task, np.inf, DECAYS[0], np.zeros(0, np.float32)
+    task, least, best = ground.task, np.inf, DECAYS[0]
+    best_logits: Array = np.zeros((0, 0), np.float32)
     for decay in DECAYS:
         logits = np.zeros((len(side), y.shape[1]), np.float32)
         for fold, fit in zip(folds, fits, strict=True):
@@ -211,12 +211,13 @@ def best_thresholds(found: Array, targets: Array) -> Array:
     common = tried[int(together.argmax())]
     own = tried[(2 * hits / np.maximum(given + wanted, 1)).argmax(0)]
     trust = wanted / (wanted + 20)
-    return (trust * own + (1 - trust) * common).astype(np.float32)
+    chosen: Array = trust * own + (1 - trust) * common
+    return chosen.astype(np.float32)
 
 
-def surprise(found: Array, targets: Array, task: object) -> float:
+def surprise(found: Array, targets: Array, task: LabelTask) -> float:
     """Mean negative log-likelihood of the targets."""
-    return _surprise(found, targets, bool(getattr(task, "exclusive", True)))
+    return _surprise(found, targets, task.exclusive)
 
 
 def _surprise(found: NDArray[np.floating], targets: Array, exclusive: bool) -> float:

@@ -10,11 +10,11 @@ from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 from transformers import (
     EarlyStoppingCallback,
     PrinterCallback,
@@ -39,7 +39,18 @@ NO_NUMBER = (
     "the features of a picture are broken: ravl reembed computes them anew."
 )
 
-Order = Sampler[int]
+
+class Order(Protocol):
+    """A sampler that knows how many positions it gives, and whose epoch the trainer sets."""
+
+    def __len__(self) -> int:
+        """Positions of an epoch."""
+
+    def __iter__(self) -> Iterator[int]:
+        """The epoch's order."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Which epoch is next."""
 
 
 def train(
@@ -164,7 +175,7 @@ class _Trainer(Trainer):
         self._began = time.monotonic()
         self.loss = 0.0  # of the last step
 
-    def _get_train_sampler(self, *_: Any) -> Order:
+    def _get_train_sampler(self, *_: Any) -> Any:
         return self._order
 
     def create_optimizer(self, *args: Any) -> Any:

@@ -1,0 +1,144 @@
+"""``ravl classify``, ``tag``, ``evaluate``: fitted runs at work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ravl.cli.output import json_option, print_json, print_table
+from ravl.cli.settings import column_names, column_options
+
+run_argument = click.argument("run", type=click.Path(path_type=Path))
+memory_option = click.option(
+    "--memory", type=click.Path(path_type=Path), help="Answer from this memory instead."
+)
+HOW = (
+    memory_option,
+    click.option("-k", type=int, help="Neighbours that vote. [default: as fitted]"),
+    click.option("--no-retrieval", is_flag=True, help="The model alone."),
+    click.option("--vote-only", is_flag=True, help="The memory's neighbours alone."),
+    click.option(
+        "--abstain", type=float, metavar="RISK",
+        help="Mark answers that are too unsure for this share of wrong answers, such as 0.05.",
+    ),
+    click.option("--evidence", "shown", default=3, show_default=True, help="Neighbours to print."),
+    json_option,
+)  # fmt: skip
+BATCH = 64  # pictures that are answered in one pass
+
+
+def how_options(command: Any) -> Any:
+    """How to answer: the options that all tasks share."""
+    for option in reversed(HOW):
+        command = option(command)
+    return command
+
+
+@click.command()
+@run_argument
+@click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
+@how_options
+def classify(run: Path, pictures: tuple[Path, ...], **options: Any) -> None:
+    """Give pictures a label: ravl classify runs/shirts new.jpg"""
+    _label("classify", run, pictures, options)
+
+
+@click.command()
+@run_argument
+@click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
+@how_options
+def tag(run: Path, pictures: tuple[Path, ...], **options: Any) -> None:
+    """Give pictures tags: ravl tag runs/keywords new.jpg"""
+    _label("tag", run, pictures, options)
+
+
+@click.command()
+@run_argument
+@click.option(
+    "--data",
+    required=True,
+    help="A table or folder of labelled pictures, or a filter that names rows of the memory.",
+)
+@memory_option
+@json_option
+def evaluate(
+    run: Path, data: str, memory: Path | None, as_json: bool, **options: Any
+) -> None:  # fmt: skip
+    """Judge a run on labelled pictures that it was not fitted on.
+
+    A picture that the memory shows is hidden from itself, with its near-duplicates.
+    """
+    from ravl.evaluation import Score
+    from ravl.pages.score_table import PERCENT
+    from ravl.training import evaluate as judge
+
+    found = judge(run, data, memory=memory, columns=column_names(options))
+    if as_json:
+        print_json(found)
+        return
+    click.echo(f"{found['pictures']:,} pictures, {found['set_aside']:,} set aside.")
+    for reason in found["reasons"]:
+        click.echo(f"  {reason}", err=True)
+
+    def words(metric: str, score: dict[str, float]) -> str:
+        value = Score(**score)
+        return value.percent() if metric in PERCENT else str(value)
+
+    metrics = list(found["rows"]["with_retrieval"])
+    tables = {**found["rows"], **found["differences"]}
+    lines = [[n, *(words(m, s[m]) if m in s else "" for m in metrics)] for n, s in tables.items()]
+    print_table(["", *metrics], lines)
+
+
+for option in reversed(column_options):
+    evaluate = option(evaluate)
+
+
+def _label(task: str, run: Path, pictures: tuple[Path, ...], options: dict[str, Any]) -> None:
+    from ravl.tasks.model import load
+
+    as_json, shown = options.pop("as_json"), options.pop("shown")
+    options["retrieval"] = not options.pop("no_retrieval")
+    with load(run, options.pop("memory")) as model:
+        answers: list[Any] = []
+        wanted = expanded(pictures)
+        for start in range(0, len(wanted), BATCH):
+            answers += getattr(model, task)(wanted[start : start + BATCH], **options)
+    if as_json:
+        print_json(
+            [{"picture": str(p), **a.to_json()} for p, a in zip(wanted, answers, strict=True)]
+        )
+        return
+    for picture, answer in zip(wanted, answers, strict=True):
+        click.echo(f"{picture}\t{answer}")
+        print_evidence(answer, shown)
+
+
+def print_evidence(answer: Any, shown: int) -> None:
+    """What an answer rests on, a line for each neighbour, below it."""
+    if not shown:
+        return
+    model = ", ".join(f"{n} {100 * p:.0f} %" for n, p in list(answer.model.items())[:2])
+    memory = ", ".join(f"{n} {100 * p:.0f} %" for n, p in list(answer.memory.items())[:2])
+    click.echo(f"    memory {100 * answer.gate:.0f} %: {memory or '-'};  model: {model or '-'}")
+    for item in answer.evidence[:shown]:
+        says = ", ".join(item.says) or item.row.caption
+        click.echo(f"    {100 * item.share:5.1f} %  {item.likeness:.2f}  {item.id}  {says}")
+
+
+def expanded(paths: tuple[Path, ...]) -> list[Path]:
+    """Pictures as they were named, and all pictures in the folders among them."""
+    from ravl.data.readers.folder import SUFFIXES
+
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
+        else:
+            found.append(path)
+    return found
+
+
+COMMANDS = (classify, tag, evaluate)

@@ -1,0 +1,110 @@
+"""Stacking: several scores of a pair become one probability, by logistic regression.
+
+Wolpert, "Stacked generalization" (1992); with a single score it is Platt's scaling ("Probabilistic
+outputs for support vector machines", 1999). Fitted on pairs that none of the scores was trained
+on, so that the probability can be believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.encoders.base import Array
+
+PRIOR = 1.0  # weight of half the squared norm against the summed loss: a handful of pairs is few
+FLOOR = 1e-6  # of a score's spread; one that never varies tells nothing
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Scores of a pair to the log odds that it fits.
+
+    Args:
+        names: of the S scores that it takes.
+        mean, scale: of each on the pairs that it was fitted on, (S,).
+        weights: of the standardised scores, (S,).
+        bias: log odds of a pair whose scores are all average.
+    """
+
+    names: tuple[str, ...]
+    mean: Array
+    scale: Array
+    weights: Array
+    bias: float
+
+    def logits(self, scores: Mapping[str, Array]) -> Array:
+        """Log odds (n,) of n pairs, from their scores (n,) by name."""
+        total: Array = (self.parts(scores).sum(1) + self.bias).astype(np.float32)
+        return total
+
+    def probabilities(self, scores: Mapping[str, Array]) -> Array:
+        """Probabilities (n,) that pairs fit."""
+        return sigmoid(self.logits(scores))
+
+    def parts(self, scores: Mapping[str, Array]) -> Array:
+        """What each score adds to the log odds, (n, S)."""
+        table = np.stack([scores[name] for name in self.names], axis=1)
+        parts: Array = ((table - self.mean) / self.scale * self.weights).astype(np.float32)
+        return parts
+
+    def shares(self, scores: Mapping[str, Array], names: Sequence[str]) -> Array:
+        """How much of the log odds, in size, each of these scores makes up, (n, len(names)).
+
+        The shares of all its scores sum to 1; a score that it does not take has 0.
+        """
+        size = np.abs(self.parts(scores))
+        shares = size / np.maximum(size.sum(1, keepdims=True), 1e-9)
+        found = np.zeros((len(shares), len(names)), np.float32)
+        for j, name in enumerate(names):
+            if name in self.names:
+                found[:, j] = shares[:, self.names.index(name)]
+        return found
+
+    def arrays(self) -> dict[str, Array]:
+        """All that it has but the names, for a file of arrays."""
+        bias = np.array([self.bias], np.float32)
+        return {"mean": self.mean, "scale": self.scale, "weights": self.weights, "bias": bias}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array], names: Sequence[str]) -> Stack:
+        """The inverse of :meth:`arrays`."""
+        mean, scale, weights = (arrays[name] for name in ("mean", "scale", "weights"))
+        return cls(tuple(names), mean, scale, weights, float(arrays["bias"][0]))
+
+
+def fit_stack(scores: Mapping[str, Array], names: Sequence[str], targets: Array) -> Stack:
+    """The stack under which pairs are likeliest, with a prior that draws its weights to zero.
+
+    Args:
+        scores: (n,) each, by name; of models that have not seen the pairs.
+        names: of those that it shall take.
+        targets: (n,) 1 for a pair that fits, else 0.
+    """
+    from scipy.optimize import minimize
+
+    table = np.stack([scores[name] for name in names], axis=1).astype(np.float64)
+    mean = table.mean(0)
+    scale = np.maximum(table.std(0), FLOOR)
+    z = np.hstack([(table - mean) / scale, np.ones((len(table), 1))])  # (n, S + 1)
+    y = targets.astype(np.float64)
+
+    def loss(w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        x = z @ w
+        free = np.append(w[:-1], 0.0)  # the bias is not drawn to zero
+        value = (np.logaddexp(0, x) - y * x).sum() + PRIOR * (free @ free) / 2
+        gradient = z.T @ (sigmoid(x) - y) + PRIOR * free
+        return float(value), gradient
+
+    found = minimize(loss, np.zeros(z.shape[1]), jac=True, method="L-BFGS-B").x
+    wide = [np.asarray(a, np.float32) for a in (mean, scale, found[:-1])]
+    return Stack(tuple(names), wide[0], wide[1], wide[2], float(found[-1]))
+
+
+def sigmoid(x: NDArray[np.floating]) -> Array:
+    """1 / (1 + exp(-x)), of the same shape."""
+    y: Array = 1 / (1 + np.exp(-np.clip(x, -60, 60)))
+    return y
