@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from ravl import __version__
-from ravl.cli import answering, exchange, fitting, indexing, rows, searching, show_demo
+from ravl.cli import answering, exchange, fitting, indexing, rows, searching, show_demo, tuning
 from ravl.errors import RavlError
 
 INTERRUPTED = 130  # as shells count a Ctrl-C
@@ -35,7 +35,7 @@ def cli() -> None:
     """
 
 
-for module in (indexing, searching, fitting, answering, rows, exchange, show_demo):
+for module in (indexing, searching, fitting, tuning, answering, rows, exchange, show_demo):
     for command in module.COMMANDS:
         cli.add_command(command)
 

@@ -74,7 +74,7 @@ def evaluate(
     from ravl.pages.score_table import PERCENT
     from ravl.training import evaluate as judge
 
-    found = judge(run, data, memory=memory, columns=column_names(options))
+    found = judge(run, data, memory=memory, columns=column_names(options), **options)
     if as_json:
         print_json(found)
         return

@@ -81,6 +81,9 @@ def data_options(command: Any) -> Any:
 
 
 column_options = (
+    click.option(
+        "--root", type=click.Path(path_type=Path), help="The folder that a table's pictures lie in."
+    ),
     click.option("--image-column", help="The table's column with the picture's path."),
     click.option("--label-column", help="The column with the label."),
     click.option("--tags-column", help="The column with the tags."),

@@ -53,6 +53,13 @@ class Neighbours:
         """The k nearest of them."""
         return Neighbours(self.positions[:, :k], self.likeness[:, :k])
 
+    def then(self, others: Neighbours) -> Neighbours:
+        """These and those of other queries."""
+        return Neighbours(
+            np.vstack([self.positions, others.positions]),
+            np.vstack([self.likeness, others.likeness]),
+        )
+
     def take(self, chosen: Ints) -> Neighbours:
         """Those of some of the queries."""
         return Neighbours(self.positions[chosen], self.likeness[chosen])
@@ -82,16 +89,21 @@ class Bank:
         """Row numbers, (N,), ascending."""
         return np.array([row.number for row in self.rows], np.int64)
 
-    def neighbours(self, keys: Array, k: int, hidden: Sequence[Ints] | None = None) -> Neighbours:
+    def neighbours(
+        self, keys: Array, k: int, hidden: Sequence[Ints] | None = None,
+        among: NDArray[np.bool_] | None = None,
+    ) -> Neighbours:  # fmt: skip
         """The k nearest rows of each query.
 
         Args:
             keys: of the queries, (n, d).
             k: how many; fewer are found where the bank is smaller.
             hidden: for each query the groups that it must not see: its own, in training.
+            among: rows that may be found, (N,); None for all.
         """
         spare = max((self._size(groups) for groups in hidden), default=0) if hidden else 0
-        likeness, found = top_k(self.keys, keys, k + spare)
+        allowed = None if among is None else np.flatnonzero(among)
+        likeness, found = top_k(self.keys, keys, k + spare, allowed)
         positions = np.full((len(keys), k), -1, np.int64)
         scores = np.zeros((len(keys), k), np.float32)
         for i, (line, values) in enumerate(zip(found, likeness, strict=True)):

@@ -123,7 +123,7 @@ class LabelModel:
         if not retrieval:
             return self.labeller.without(queries), None
         testimony, evidence = self._testimony()
-        near = self.labeller.neighbours(queries, testimony.bank, k, hidden)
+        near = self.labeller.neighbours(queries, testimony, k, hidden)
         answers = self.labeller.answer(queries, testimony, near, evidence, vote_only=vote_only, k=k)
         return answers, testimony
 

@@ -19,7 +19,7 @@ from ravl.models.calibration import Calibration
 from ravl.models.gate import Gate, probabilities
 from ravl.models.linear import LinearHead, Standard
 from ravl.models.vote import Vote, balanced
-from ravl.retrieval.bank import Bank, Ints, Neighbours
+from ravl.retrieval.bank import Ints, Neighbours
 from ravl.retrieval.keys import Keys
 from ravl.tasks.labels import LabelTask
 from ravl.tasks.testimony import EvidenceArrays, Testimony
@@ -90,7 +90,8 @@ class Labeller:
         keys: how neighbours are found.
         standard: makes the features of evidence fit for the reader.
         vote: how they vote.
-        gate: of the vote and the model; its temperature and floor also serve each alone.
+        gate: of the vote and the model.
+        ballot: the gate whose floor serves the vote alone.
         head: the linear level, None for a vote alone.
         reader: the fusion level, None below it; its base is the linear one.
         alone: temperature of the model's logits when there is no retrieval.
@@ -105,6 +106,7 @@ class Labeller:
     standard: Standard
     vote: Vote
     gate: Gate
+    ballot: Gate
     head: LinearHead | None = None
     reader: Reader | None = None
     alone: float = 1.0
@@ -113,12 +115,16 @@ class Labeller:
     calibration: Calibration | None = None
 
     def neighbours(
-        self, queries: Queries, bank: Bank, k: int | None = None,
+        self, queries: Queries, testimony: Testimony, k: int | None = None,
         hidden: Sequence[Ints] | None = None,
     ) -> Neighbours:  # fmt: skip
-        """As many as the vote asks (or k), and the reader reads; see :meth:`Bank.neighbours`."""
+        """Rows that say something, as many as the vote asks (or k) and the reader reads.
+
+        See :meth:`Bank.neighbours`.
+        """
         wanted = max(k or self.vote.k, self.reader.evidence if self.reader else 0)
-        return bank.neighbours(self.keys(queries.features), wanted, hidden)
+        keys = self.keys(queries.features)
+        return testimony.bank.neighbours(keys, wanted, hidden, testimony.worth > 0)
 
     def evidence(self, testimony: Testimony, memory: Memory) -> EvidenceArrays | None:
         """What the reader reads of the bank's rows; None where there is no reader."""
@@ -165,8 +171,8 @@ class Labeller:
         shares = vote.shares(near, testimony.worth)  # (n, k)
         known = votes[:, : testimony.known]
         if vote_only or self.head is None:
-            mixed = smooth = self.gate.smooth(known)
-            own, gate = np.zeros_like(mixed), np.ones(len(mixed), np.float32)
+            mixed = smooth = self.ballot.smooth(known)
+            own, gate = np.zeros_like(mixed), (votes.sum(1) > 0).astype(np.float32)
         else:
             likeness = near.nearest
             logits = self.logits(queries, near, evidence)

@@ -31,6 +31,7 @@ def parts(labeller: Labeller, folder: Path) -> dict[str, dict[str, Array]]:
     """Its arrays; a fusion model is saved into the folder."""
     found = {
         "keys": labeller.keys.arrays(), "gate": labeller.gate.arrays(),
+        "ballot": labeller.ballot.arrays(),
         "standard": labeller.standard.arrays(), "thresholds": {"values": labeller.thresholds},
     }  # fmt: skip
     if labeller.head is not None:
@@ -60,6 +61,7 @@ def load_labeller(run: Run) -> Labeller:
         standard=Standard.from_arrays(arrays["standard"]),
         vote=Vote(**record["vote"]),
         gate=Gate.from_arrays(arrays["gate"]),
+        ballot=Gate.from_arrays(arrays["ballot"]),
         head=LinearHead.from_arrays(arrays["head"]) if "head" in arrays else None,
         reader=reader,
         alone=float(record["alone"]),

@@ -22,8 +22,9 @@ TASKS = ("search", "classify", "tag", "match")
 def fit(
     task: str, memory: Memory | str | Path, *, out: str | Path, data: str | Path | None = None,
     validation: str | Path | None = None, test: str | Path | None = None,
-    columns: ColumnNames | None = None, config: str | Path | None = None,
-    progress: bool | None = None, command: str = "", **settings: Any,
+    columns: ColumnNames | None = None, root: str | Path | None = None,
+    config: str | Path | None = None, progress: bool | None = None, command: str = "",
+    **settings: Any,
 ) -> RetrieverReport | FitReport:  # fmt: skip
     """Train on a memory, and report what it gained.
 
@@ -39,6 +40,7 @@ def fit(
         validation, test: tables, or filters that name the pictures held out, such as
             ``'split = "test"'``; by default as a column ``split`` says, else some are drawn.
         columns: what the tables' columns are called.
+        root: the folder that the tables' pictures lie in; None for each table's own.
         config: a YAML file of settings; what is given here besides goes before it.
         progress: show bars; None shows them on a terminal.
         command: to be noted in the run; None notes the process's own.
@@ -58,7 +60,8 @@ def fit(
         with Memory.open(memory) as opened:
             return fit(
                 task, opened, out=out, data=data, validation=validation, test=test,
-                columns=columns, config=config, progress=progress, command=command, **settings,
+                columns=columns, root=root, config=config, progress=progress, command=command,
+                **settings,
             )  # fmt: skip
     kind = settings_of(task)
     if config is not None:
@@ -90,7 +93,7 @@ def fit(
         fit_one = partial(fit_labels, task)
     report: FitReport = fit_one(
         memory, Path(out), kind(**settings), data=data, validation=validation, test=test,
-        columns=columns, progress=progress, command=command,
+        columns=columns, root=root, progress=progress, command=command,
     )  # fmt: skip
     return report
 

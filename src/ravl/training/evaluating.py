@@ -18,9 +18,10 @@ from ravl.errors import DataError, PictureError
 from ravl.evaluation import compare, measure
 from ravl.memory import Memory
 from ravl.tasks.label_model import LabelModel
-from ravl.tasks.labeller import Answers, Queries
+from ravl.tasks.labeller import Queries
 from ravl.tasks.model import Model
 from ravl.training.fit_task import filter_of
+from ravl.training.judge import wide
 from ravl.training.labelled import Labelled, none_labelled, read_labelled, read_tables
 
 BLOCK = 256  # pictures that a fine-tuned tower looks at in one go
@@ -28,7 +29,8 @@ BLOCK = 256  # pictures that a fine-tuned tower looks at in one go
 
 def evaluate_run(
     run: Model | str | Path, data: str | Path, *, memory: Memory | str | Path | None = None,
-    columns: ColumnNames | None = None, progress: bool | None = None, seed: int = 0,
+    columns: ColumnNames | None = None, root: str | Path | None = None,
+    progress: bool | None = None, seed: int = 0,
 ) -> dict[str, Any]:  # fmt: skip
     """Scores of a run on labelled pictures, with retrieval, without, and by the vote alone.
 
@@ -37,6 +39,7 @@ def evaluate_run(
         data: a table or folder of labelled pictures, or a filter that names rows of the memory.
         memory: to answer from, instead of the run's own.
         columns: what the table's columns are called.
+        root: the folder that the table's pictures lie in; None for the table's own.
         progress: show bars.
         seed: of the intervals.
 
@@ -52,7 +55,10 @@ def evaluate_run(
         if model.task == "match":
             from ravl.training.evaluating_match import evaluate_match
 
-            return evaluate_match(model, data, columns=columns, progress=progress, seed=seed)
+            judged: dict[str, Any] = evaluate_match(
+                model, data, columns=columns, root=root, progress=progress, seed=seed
+            )
+            return judged
         predictor = model.predictor
         task = predictor.labeller.task
         where = filter_of(data)
@@ -60,7 +66,7 @@ def evaluate_run(
         if where is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ravl-")))
             source = stack.enter_context(
-                read_tables(model.memory, {"test": data}, folder, columns, progress)
+                read_tables(model.memory, {"test": data}, folder, columns, progress, root)
             )
         labelled = read_labelled(source, model.memory, task.of, where)
         if not len(labelled):
@@ -75,13 +81,13 @@ def _scores(model: LabelModel, labelled: Labelled, seed: int) -> dict[str, Any]:
     if labeller.head is not None:
         answers["no_retrieval"] = model.judge(queries, labelled.shown, retrieval=False)
         answers["vote"] = model.judge(queries, labelled.shown, vote_only=True)
-    names = answers["with_retrieval"].names
+    names = answers["with_retrieval"].names if task.exclusive else labeller.labels
     table = task.table(labelled.rows, names)
     truth = table.astype(np.int64)
     if task.exclusive:
         truth = np.where(table.sum(1) > 0, table.argmax(1), -1)
     limits = None if task.exclusive else labeller.limits(names)
-    found = {name: _wide(answer, len(names)) for name, answer in answers.items()}
+    found = {name: wide(answer.probabilities, len(names)) for name, answer in answers.items()}
     rows = {
         name: measure(task.name, p, truth, thresholds=limits, groups=labelled.groups, seed=seed)
         for name, p in found.items()
@@ -104,7 +110,7 @@ def _tuned(model: LabelModel, labelled: Labelled) -> Any:
     """Features by the run's own tower, where it has one."""
     if not model.has_tower:
         return None
-    parts = []
+    parts: list[Any] = []
     for start in range(0, len(labelled), BLOCK):
         rows = labelled.rows[start : start + BLOCK]
         try:
@@ -112,11 +118,6 @@ def _tuned(model: LabelModel, labelled: Labelled) -> Any:
         except PictureError as error:
             raise DataError(f"A picture of the data has gone since it was read: {error}") from error
     return np.concatenate(parts)
-
-
-def _wide(answers: Answers, count: int) -> Any:
-    found = answers.probabilities
-    return np.clip(np.pad(found, ((0, 0), (0, count - found.shape[1]))), 0, 1)
 
 
 def _json(tables: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -45,13 +46,17 @@ class Fitted:
     tower: Any = None
 
 
-def fit_levels(ground: Ground, work: Path, show: bool | None) -> tuple[Ground, Fitted]:
+def fit_levels(
+    ground: Ground, work: Path, show: bool | None, report: Callable[[float], None] | None = None
+) -> tuple[Ground, Fitted]:
     """Fit what the settings ask for, and choose.
 
     Args:
         ground: to fit on.
         work: for what an interrupted fit goes on from.
         show: progress bars.
+        report: told the validation score after each epoch of the fusion model. Where it is given,
+            the comparison without retrieval is not trained: a search has no use for it.
 
     Returns:
         The ground, seen by the fine-tuned tower where there is one, and what was fitted on it.
@@ -72,20 +77,25 @@ def fit_levels(ground: Ground, work: Path, show: bool | None) -> tuple[Ground, F
     assert best is not None
     fitted.parameters["linear"] = best.weight.size + best.bias.size
     if settings.model in ("auto", "fusion"):
-        _fuse(ground, fitted, work, show)
+        _fuse(ground, fitted, work, show, report)
     fitted.chosen = settings.model if settings.model != "auto" else _choose(ground, fitted)
     return ground, fitted
 
 
-def _fuse(ground: Ground, fitted: Fitted, work: Path, show: bool | None) -> None:
+def _fuse(
+    ground: Ground, fitted: Fitted, work: Path, show: bool | None,
+    report: Callable[[float], None] | None,
+) -> None:  # fmt: skip
     """Train the fusion model with retrieval and, to compare, without."""
     from ravl.training.fusion import fusion_labeller, train_fusion
 
     linear = fitted.levels["linear"]
     testimony = Testimony.of(ground.bank, ground.task, ground.labels, linear.spread)
     for name, retrieval in (("fusion_off", False), ("fusion", True)):
+        if report is not None and not retrieval:
+            continue
         result = train_fusion(
-            ground, linear, testimony, work / name, retrieval=retrieval, show=show
+            ground, linear, testimony, work / name, retrieval=retrieval, show=show, report=report
         )
         fitted.levels[name] = fusion_labeller(ground, linear, result, testimony)
         fitted.curves[name] = result.curve
@@ -141,7 +151,6 @@ def _choose(ground: Ground, fitted: Fitted) -> str:
     """
     task, side = ground.task, ground.validation
     truth = ground.truth(side)
-    metric = PRIMARY[task.name]
     found = {
         name: (
             validation_answers(ground, fitted.levels[name], name == "vote")
@@ -150,18 +159,31 @@ def _choose(ground: Ground, fitted: Fitted) -> str:
         )
         for name in LEVELS if name in fitted.levels
     }  # fmt: skip
+    chosen, fitted.validation = simplest(task.name, found, truth)
+    return chosen
+
+
+def simplest(
+    task: Any, found: Mapping[str, tuple[Array, Any]], truth: Any, groups: Any = None
+) -> tuple[str, dict[str, float]]:
+    """The first level whose score is within half a standard error of the best, and all scores.
+
+    Args:
+        task: classify, tag or match.
+        found: probabilities and thresholds of each level, the simplest first.
+        truth: as :func:`ravl.evaluation.measure` takes it, like ``groups``.
+    """
     scores = {
-        name: values(task.name, p, truth, thresholds=limits).get(metric, 0.0)
+        name: values(task, p, truth, thresholds=limits).get(PRIMARY[task], 0.0)
         for name, (p, limits) in found.items()
     }
-    fitted.validation = scores
     best = max(scores, key=lambda name: scores[name])
     for name in found:
         if name == best or scores[best] - scores[name] <= _half_error(
-            task.name, found[best][0], found[name][0], truth
+            task, found[best][0], found[name][0], truth, groups
         ):
-            return name
-    return best
+            return name, scores
+    return best, scores
 
 
 def validation_answers(ground: Ground, labeller: Labeller, vote_only: bool) -> Answers:
@@ -169,12 +191,14 @@ def validation_answers(ground: Ground, labeller: Labeller, vote_only: bool) -> A
     testimony = Testimony.of(ground.bank, ground.task, ground.labels, labeller.spread)
     side = ground.validation
     evidence = labeller.evidence(testimony, ground.memory)
-    return labeller.answer(side.queries, testimony, side.near, evidence, vote_only=vote_only)
+    return labeller.answer(
+        side.queries, testimony, side.seen(labeller.spread), evidence, vote_only=vote_only
+    )
 
 
-def _half_error(task: Any, after: Array, before: Array, truth: Any) -> float:
+def _half_error(task: Any, after: Array, before: Array, truth: Any, groups: Any) -> float:
     """Half a standard error of the difference of two rows' scores."""
-    difference = compare(task, after, before, truth)[PRIMARY[task]]
+    difference = compare(task, after, before, truth, groups=groups)[PRIMARY[task]]
     return (difference.high - difference.low) / (2 * 1.96) / 2
 
 

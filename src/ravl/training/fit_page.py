@@ -8,38 +8,32 @@ from typing import Any
 import numpy as np
 
 from ravl.encoders.base import Array
-from ravl.errors import PictureError
 from ravl.evaluation import (
-    PRIMARY,
     calibration_curve,
     confidences,
     confusion,
     per_label,
     text_report,
 )
-from ravl.memory import Memory, Row
 from ravl.pages.fit_report import (
     Answer,
     Calibration,
     Confusion,
     Curves,
-    DifferenceRow,
     EvidenceItem,
     ExampleGroup,
     FitPage,
     LabelLine,
     ReportExample,
-    ScoreRow,
     ScoreTable,
-    Series,
     fit_report,
 )
-from ravl.pages.render import data_uri
 from ravl.tasks.label_model import evidence_of
 from ravl.tasks.testimony import Testimony
 from ravl.training.fit_labels import Fitted
 from ravl.training.ground import Ground
 from ravl.training.judge import ROWS, Judged
+from ravl.training.page_parts import LEVELS, RETRIEVAL, curves_of, score_table, thumbnail
 from ravl.training.parts import Parts
 
 TITLES = {
@@ -57,37 +51,9 @@ TITLES = {
     "fusion alone": ("fusion, neighbours hidden", "trained with them"),
     "fusion": ("fusion + memory", "the language model reads the neighbours; mixed by the gate"),
 }
-LEVELS = ("vote", "linear alone", "linear", "fusion_off alone", "fusion_off", "fusion alone",
-          "fusion")  # fmt: skip
-RETRIEVAL = ("retrieval_on", "retrieval_off", "retrieval_shuffled")
-MEASURES = {
-    "classify": ("accuracy", "macro_f1", "log_loss", "ECE", "coverage@5%risk"),
-    "tag": ("mAP", "micro_f1", "macro_f1", "log_loss", "ECE"),
-}
 SHOWN = 3  # measures in a terminal
 EXAMPLES = 6  # of each group
 NEIGHBOURS = 6  # of each example
-SIDE = 120  # of a thumbnail, in pixels
-
-
-def scores_json(judged: Judged, fitted: Fitted) -> dict[str, Any]:
-    """What ``metrics.json`` holds: the four rows under their own names, and the rest."""
-
-    def table(names: Sequence[str]) -> dict[str, Any]:
-        return {
-            name: {m: s.to_json() for m, s in judged.scores[name].items()}
-            for name in names if name in judged.scores
-        }  # fmt: skip
-
-    differences = {
-        f"{after} - {before}": {m: s.to_json() for m, s in scores.items()}
-        for (after, before), scores in judged.differences.items()
-    }
-    return {
-        "rows": table(ROWS), "levels": table(LEVELS), "retrieval": table(RETRIEVAL),
-        "differences": differences, "validation": fitted.validation, "curves": fitted.curves,
-        "fit_seconds": fitted.seconds, "parameters": fitted.parameters,
-    }  # fmt: skip
 
 
 def rows_table(ground: Ground, judged: Judged, fitted: Fitted) -> ScoreTable:
@@ -135,19 +101,7 @@ def _table(
     ground: Ground, judged: Judged, caption: str, note: str, names: Sequence[str],
     pairs: Sequence[tuple[str, str]],
 ) -> ScoreTable:  # fmt: skip
-    task = ground.task.name
-    there = [name for name in names if name in judged.scores]
-    primary = PRIMARY[task]
-    best = max(
-        there, key=lambda n: judged.scores[n][primary].value if primary in judged.scores[n] else 0
-    ) if there else ""  # fmt: skip
-    rows = [ScoreRow(*TITLES[n], judged.scores[n], n == best) for n in there]
-    differences = [
-        DifferenceRow(f"{TITLES[a][0]} − {TITLES[b][0]}", judged.differences[a, b])
-        for a, b in pairs if (a, b) in judged.differences
-    ]  # fmt: skip
-    measures = [m for m in MEASURES[task] if any(m in judged.scores[n] for n in there)]
-    return ScoreTable(caption, note, measures, rows, differences)
+    return score_table(ground.task.name, judged, caption, note, names, pairs, TITLES)
 
 
 def _about(
@@ -185,15 +139,7 @@ def _calibration(ground: Ground, judged: Judged, row: str) -> Calibration:
 
 
 def _curves(ground: Ground, fitted: Fitted) -> list[Curves]:
-    names = {"fusion": "with retrieval", "fusion_off": "without", "vision": "vision tower"}
-    series = [
-        Series(names[name], [(float(i), score) for i, (_, score) in enumerate(curve, 1)])
-        for name, curve in fitted.curves.items() if curve
-    ]  # fmt: skip
-    if not series:
-        return []
-    title = f"Validation {PRIMARY[ground.task.name]} less a tenth of the log loss"
-    return [Curves(title, "epoch", False, series)]
+    return curves_of(ground.task.name, fitted)
 
 
 def _lines(ground: Ground, judged: Judged) -> list[LabelLine]:
@@ -298,11 +244,3 @@ def _names(ground: Ground, judged: Judged, row: str, i: int) -> list[str]:
 def _said(ground: Ground, judged: Judged, row: str, i: int) -> tuple[str, float]:
     line: Array = judged.wide(row)[i]
     return ", ".join(_names(ground, judged, row, i)) or "nothing", float(line.max(initial=0))
-
-
-def thumbnail(memory: Memory, row: Row) -> str | None:
-    """A row's picture as a data URI; None where it cannot be read."""
-    try:
-        return data_uri(memory.picture(row, hint=SIDE), SIDE * 2)
-    except PictureError:
-        return None

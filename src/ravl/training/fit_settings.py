@@ -45,7 +45,7 @@ class FitSettings(LoopSettings):
         fewest: pictures that a label or a tag must have to be learned.
         column: of the user's own that holds the label, the tags or the text; empty for the usual.
         risk: share of wrong answers that the report's abstention aims at.
-        validation_share: of the pictures, held out to choose by, where none are named.
+        validation_share: of those not for testing, held out to choose by, where none are named.
         test_share: of the pictures, held out to judge by, where none are named.
         remember: bring the training pictures of a table into the memory, with their labels.
     """

@@ -6,7 +6,8 @@ import platform
 import shutil
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -70,34 +71,15 @@ class FitReport:
 def fit_labels(
     task: str, memory: Memory, out: Path, settings: FitSettings, *, data: Source = None,
     validation: Source = None, test: Source = None, columns: ColumnNames | None = None,
-    progress: bool | None = None, command: str = "",
+    progress: bool | None = None, command: str = "", root: Source = None,
 ) -> FitReport:  # fmt: skip
     """Fit classify or tag; see :func:`ravl.training.fit`."""
     began = time.monotonic()
-    work = begin(out, _config(task, memory, settings, data, validation, test))
-    label_task = LabelTask(task, settings.column or None)  # type: ignore[arg-type]
-    with ExitStack() as stack:
-        source = memory
-        tables = _tables(data, validation, test)
-        if tables:
-            source = stack.enter_context(read_tables(memory, tables, work, columns, progress))
-        labelled = read_labelled(source, memory, label_task.of)
-        if not len(labelled):
-            raise none_labelled(source if tables else memory, label_task.noun, label_task.column)
-        chosen = split(
-            labelled.rows, labelled.groups, [_class(label_task, r) for r in labelled.rows], source,
-            validation=filter_of(validation), test=filter_of(test),
-            validation_share=settings.validation_share, test_share=settings.test_share,
-            seed=settings.seed,
-        )  # fmt: skip
-        notes = _notes(labelled, chosen)
-        if tables and settings.remember:
-            told = labelled.take(chosen.train)
-            count = remember(memory, told, f"fit {task}: what {data} says")
-            if count:
-                notes.append(f"{count:,} rows of the memory are new or changed by the table.")
-            labelled = read_labelled(source, memory, label_task.of)  # now that it shows them
-        ground = prepare(memory, label_task, settings, labelled, chosen)
+    work = begin(out, config_of(task, memory, settings, data, validation, test))
+    with ground_of(
+        task, memory, settings, work, data=data, validation=validation, test=test, columns=columns,
+        progress=progress, root=root,
+    ) as (ground, chosen, notes):  # fmt: skip
         ground, fitted = fit_levels(ground, work, progress)
         judged = judge(ground, fitted.levels, fitted.chosen)
         notes += _unknown(ground)
@@ -107,18 +89,62 @@ def fit_labels(
     return report
 
 
+@contextmanager
+def ground_of(
+    task: str, memory: Memory, settings: FitSettings, work: Path, *, data: Source = None,
+    validation: Source = None, test: Source = None, columns: ColumnNames | None = None,
+    progress: bool | None = None, root: Source = None,
+) -> Iterator[tuple[Ground, Parts, list[str]]]:  # fmt: skip
+    """What a fit stands on: the ground, its parts, and notes; open while pictures are read.
+
+    Args:
+        task: classify or tag.
+        memory: the evidence.
+        settings: of the fit.
+        work: for the scratch memory of tables.
+        data, validation, test, columns, progress, root: see :func:`ravl.training.fit`.
+
+    Raises:
+        DataError: a source cannot be read, or there is too little to learn from.
+    """
+    label_task = LabelTask(task, settings.column or None)  # type: ignore[arg-type]
+    with ExitStack() as stack:
+        source = memory
+        tables = tables_of(data, validation, test)
+        if tables:
+            source = stack.enter_context(read_tables(memory, tables, work, columns, progress, root))
+        labelled = read_labelled(source, memory, label_task.of)
+        if not len(labelled):
+            raise none_labelled(source if tables else memory, label_task.noun, label_task.column)
+        chosen = split(
+            labelled.rows, labelled.groups, [_class(label_task, r) for r in labelled.rows], source,
+            validation=filter_of(validation), test=filter_of(test),
+            validation_share=settings.validation_share, test_share=settings.test_share,
+            seed=settings.seed,
+        )  # fmt: skip
+        notes = notes_of(labelled, chosen)
+        if tables and settings.remember:
+            told = labelled.take(chosen.train)
+            count = remember(memory, told, f"fit {task}: what {data} says")
+            if count:
+                notes.append(f"{count:,} rows of the memory are new or changed by the table.")
+            labelled = read_labelled(source, memory, label_task.of)  # now that it shows them
+        yield prepare(memory, label_task, settings, labelled, chosen), chosen, notes
+
+
 def _write(
     out: Path, ground: Ground, fitted: Fitted, judged: Judged, chosen: Parts, notes: list[str],
     command: str, began: float,
 ) -> FitReport:  # fmt: skip
     """The run's files; ``metrics.json`` comes last: the run has ended."""
-    from ravl.training.fit_page import page_of, rows_table, scores_json
+    from ravl.training.fit_page import page_of, rows_table
+    from ravl.training.page_parts import scores_json
 
     labeller = fitted.levels[fitted.chosen]
     record = {
         **describe(labeller), "level": fitted.chosen, "memory": about_memory(ground.memory, out),
-        "encoder": _encoder(ground.memory), "command": command or " ".join(sys.argv),
-        "versions": _versions(), "parts": {n: len(getattr(chosen, n)) for n in PARTS},
+        "encoder": encoder_of(ground.memory), "command": command or " ".join(sys.argv),
+        "versions": versions(), "parts": {n: len(getattr(chosen, n)) for n in PARTS},
     }  # fmt: skip
     if fitted.tower is not None:
         fitted.tower.save(out / VISION)
@@ -149,14 +175,15 @@ def _rows(ground: Ground, part: str) -> list[Any]:
     return rows
 
 
-def _config(task: str, memory: Memory, settings: FitSettings, *sources: Source) -> dict[str, Any]:
+def config_of(task: str, memory: Memory, settings: FitSettings, *sources: Source) -> dict[str, Any]:
+    """All that the result of a fit depends on, as JSON types."""
     return {
         "task": task, "memory": str(memory.path), "settings": settings.to_json(),
         "sources": [None if s is None else str(s) for s in sources],
     }  # fmt: skip
 
 
-def _tables(data: Source, validation: Source, test: Source) -> dict[str, str | Path]:
+def tables_of(data: Source, validation: Source, test: Source) -> dict[str, str | Path]:
     """The sources that are tables or folders, by part; filters are left out."""
     found: dict[str, str | Path] = {}
     for part, source in zip(PARTS, (data, validation, test), strict=True):
@@ -184,7 +211,8 @@ def _class(task: LabelTask, row: Any) -> str:
     return task.of(row)[0] if task.exclusive else ""
 
 
-def _notes(labelled: Labelled, chosen: Parts) -> list[str]:
+def notes_of(labelled: Labelled, chosen: Parts) -> list[str]:
+    """What was left out or could not be read, in sentences."""
     notes = []
     if len(chosen.left_out):
         notes.append(
@@ -217,13 +245,15 @@ def _unknown(ground: Ground) -> list[str]:
     return notes
 
 
-def _encoder(memory: Memory) -> dict[str, Any]:
+def encoder_of(memory: Memory) -> dict[str, Any]:
+    """The fingerprint of a memory's encoder, as JSON types."""
     import json
 
     found: dict[str, Any] = json.loads(memory.encoder.fingerprint.to_json())
     return found
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Of what a fit was made with."""
     names = ("ravl", "torch", "transformers", "numpy", "scikit-learn")
     return {"python": platform.python_version(), **{name: version(name) for name in names}}

@@ -152,7 +152,7 @@ class FusionResult:
 
 def train_fusion(
     ground: Ground, linear: Labeller, testimony: Testimony, folder: Path, *, retrieval: bool,
-    show: bool | None,
+    show: bool | None, report: Callable[[float], None] | None = None,
 ) -> FusionResult:  # fmt: skip
     """Train the fusion model, with evidence or without, and keep the epoch best on validation.
 
@@ -163,6 +163,7 @@ def train_fusion(
         folder: for checkpoints and logs of this training.
         retrieval: False for the comparison that reads no neighbours.
         show: progress bars.
+        report: told the validation score after each epoch; what it raises ends the training.
     """
     settings, head = ground.settings, linear.head
     assert head is not None
@@ -188,14 +189,14 @@ def train_fusion(
     order = Shuffled(np.arange(len(ground.train)), settings.seed)
     data = FusionData(
         head.standard(ground.train.queries.seen), ground.train.targets,
-        ground.train.near if retrieval else None, evidence, k,
+        ground.train.seen(linear.spread) if retrieval else None, evidence, k,
         Disturbance(settings.retrieval_dropout, settings.noise), order, settings.seed,
     )  # fmt: skip
     held = ground.validation
     seen, truth = head.standard(held.queries.seen), ground.truth(held)
-    near = held.near if retrieval else None
+    near = held.seen(linear.spread) if retrieval else None
     curve = train(
-        model, data, order, _validation(reader, seen, near, evidence, truth, ground),
+        model, data, order, _validation(reader, seen, near, evidence, truth, ground, report),
         folder / "checkpoints", settings, show,
         "Fusion with retrieval" if retrieval else "Fusion without", slow, folder / "logs",
     )  # fmt: skip
@@ -261,7 +262,7 @@ def merge_adapters(model: FusionModel) -> None:
 
 def _validation(
     reader: Reader, seen: Array, near: Neighbours | None, evidence: Evidence | None,
-    truth: Ints, ground: Ground,
+    truth: Ints, ground: Ground, report: Callable[[float], None] | None,
 ) -> Callable[[], float]:  # fmt: skip
     """A function: the task's score on the validation part, less a tenth of its surprise.
 
@@ -269,13 +270,16 @@ def _validation(
     """
     task = ground.task
 
-    def score() -> float:
+    def validate() -> float:
         found = probabilities(reader(seen, near, evidence), task.exclusive)
         scores = values(task.name, found, truth)
         primary = scores.get(PRIMARY[task.name], 0.0)
-        return float(primary - 0.1 * scores["log_loss"])
+        score = float(primary - 0.1 * scores["log_loss"])
+        if report is not None:
+            report(score)
+        return score
 
-    return score
+    return validate
 
 
 def fusion_labeller(
@@ -285,10 +289,10 @@ def fusion_labeller(
     side, head = ground.validation, linear.head
     assert head is not None
     evidence = EvidenceArrays.of(testimony, linear.standard(ground.bank.features), ground.memory)
-    seen = head.standard(side.queries.seen)
-    logits = result.reader(seen, side.near, evidence)
-    votes = linear.vote(side.near, testimony.said, testimony.worth)[:, : testimony.known]
-    likeness = side.near.nearest
+    seen, near = head.standard(side.queries.seen), side.seen(linear.spread)
+    logits = result.reader(seen, near, evidence)
+    votes = linear.vote(near, testimony.said, testimony.worth)[:, : testimony.known]
+    likeness = near.nearest
     gate = fit_gate(votes, logits, likeness, side.targets, ground.task.exclusive)
     alone = temperature_of(result.reader(seen), side.targets, ground.task.exclusive)
     labeller = replace(linear, reader=result.reader, gate=gate, alone=alone)

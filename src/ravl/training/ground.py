@@ -34,22 +34,28 @@ class Side:
         labelled: n pictures.
         queries: their features.
         targets: (n, C); a row of zeros for a label that training does not know.
-        near: their neighbours in the bank.
+        near: their neighbours among the rows of the bank that say something for the task.
+        wide: their neighbours among all rows, for labels that are propagated to them.
     """
 
     labelled: Labelled
     queries: Queries
     targets: Array
     near: Neighbours
+    wide: Neighbours
 
     def __len__(self) -> int:
         return len(self.labelled)
+
+    def seen(self, spread: bool) -> Neighbours:
+        """The neighbours that vote, with labels propagated or without."""
+        return self.wide if spread else self.near
 
     def take(self, chosen: Ints) -> Side:
         """Some of the examples."""
         return Side(
             self.labelled.take(chosen), self.queries.take(chosen), self.targets[chosen],
-            self.near.take(chosen),
+            self.near.take(chosen), self.wide.take(chosen),
         )  # fmt: skip
 
 
@@ -122,9 +128,13 @@ def prepare(
     keys = Keys.of(bank.features)
     bank = replace(bank, keys=keys(bank.features))
 
+    speaking = np.array([bool(task.of(row)) for row in bank.rows])
+
     def side(part: Labelled) -> Side:
-        near = bank.neighbours(keys(part.features), min(DEEPEST, len(bank)), part.shown)
-        return Side(part, Queries(part.features), task.table(part.rows, labels), near)
+        looked, depth = keys(part.features), min(max(DEEPEST, settings.k), len(bank))
+        near = bank.neighbours(looked, depth, part.shown, speaking)
+        wide = near if speaking.all() else bank.neighbours(looked, depth, part.shown)
+        return Side(part, Queries(part.features), task.table(part.rows, labels), near, wide)
 
     sides = {name: side(part) for name, part in taken.items()}
     weights = label_weights(sides["train"].targets, task.exclusive, settings.class_weights)

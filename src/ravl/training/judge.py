@@ -45,7 +45,7 @@ class Judged:
 
     def wide(self, row: str) -> Array:
         """Probabilities of a row for all names, (n, C'); 0 for labels that it does not know."""
-        return _wide(self.answers[row].probabilities, len(self.names))
+        return wide(self.answers[row].probabilities, len(self.names))
 
 
 def judge(ground: Ground, levels: Mapping[str, Labeller], chosen: str) -> Judged:
@@ -57,14 +57,15 @@ def judge(ground: Ground, levels: Mapping[str, Labeller], chosen: str) -> Judged
             trained without retrieval.
         chosen: the level that the run keeps.
     """
-    queries, near, task = ground.test.queries, ground.test.near, ground.task
+    queries, task = ground.test.queries, ground.task
     best = levels[chosen]
+    near = ground.test.seen(best.spread)
     testimony = Testimony.of(ground.bank, task, ground.labels, best.spread)
     evidence = best.evidence(testimony, ground.memory)
     answers = {"zero_shot": _zero_shot(ground)}
     used = {"zero_shot": best, "vote": levels["vote"]}
     plain = Testimony.of(ground.bank, task, ground.labels)
-    answers["vote"] = levels["vote"].answer(queries, plain, near, vote_only=True)
+    answers["vote"] = levels["vote"].answer(queries, plain, ground.test.near, vote_only=True)
     alone = levels.get("fusion_off", best) if chosen == "fusion" else best
     if best.head is not None:
         answers["no_retrieval"] = alone.without(queries)
@@ -80,9 +81,14 @@ def judge(ground: Ground, levels: Mapping[str, Labeller], chosen: str) -> Judged
         if name != "vote":
             answers[f"{name} alone"] = level.without(queries)
             seen = Testimony.of(ground.bank, task, ground.labels, level.spread)
-            answers[name] = level.answer(queries, seen, near, level.evidence(seen, ground.memory))
+            answers[name] = level.answer(
+                queries, seen, ground.test.seen(level.spread), level.evidence(seen, ground.memory)
+            )
             used |= {name: level, f"{name} alone": level}
-    return _scored(ground, testimony.names, answers, {n: used.get(n, best) for n in answers})
+    # Tags are judged one by one, so that those too rare to be learned can be left out; a label
+    # that only the memory knows takes its share of every answer, and belongs to the picture.
+    names = testimony.names if task.exclusive else ground.labels
+    return _scored(ground, names, answers, {n: used.get(n, best) for n in answers})
 
 
 def _scored(
@@ -129,6 +135,8 @@ def _strangers(near: Neighbours, rows: int, seed: int) -> Neighbours:
     return replace(near, positions=np.where(near.found, drawn, -1))
 
 
-def _wide(found: Array, count: int) -> Array:
-    wide = np.pad(found, ((0, 0), (0, count - found.shape[1])))
-    return np.clip(wide, 0, 1)
+def wide(found: Array, count: int) -> Array:
+    """Probabilities (n, C) for the first ``count`` names, (n, count); 0 for unknown ones."""
+    padded = np.pad(found[:, :count], ((0, 0), (0, max(0, count - found.shape[1]))))
+    shares: Array = np.clip(padded, 0, 1)
+    return shares

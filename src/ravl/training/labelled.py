@@ -61,7 +61,7 @@ class Labelled:
 
 def read_tables(
     memory: Memory, tables: dict[str, str | Path], folder: Path, columns: ColumnNames | None,
-    progress: bool | None,
+    progress: bool | None, root: str | Path | None = None,
 ) -> Memory:  # fmt: skip
     """A scratch memory of some tables' pictures; ids begin with the table's part and a slash.
 
@@ -71,6 +71,8 @@ def read_tables(
         folder: for the scratch memory's file; what an interrupted run left there is used.
         columns: what the tables' columns are called.
         progress: show bars; None shows them on a terminal.
+        root: the folder that the tables' paths are relative to and may not leave; None for each
+            table's own.
 
     Raises:
         DataError: a source cannot be read.
@@ -80,12 +82,13 @@ def read_tables(
     scratch = (
         Memory.open(file, memory.encoder) if file.exists() else Memory.create(file, memory.encoder)
     )
-    options: dict[str, Any] = {"columns": columns} if columns is not None else {}
+    given = {"columns": columns, "root": root}
+    options: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
     try:
         for part, source in tables.items():
             scratch.index(
                 source, prefix=f"{part}/", donor=memory, progress=progress,
-                **(options if not Path(source).is_dir() else {}),
+                **({} if Path(source).is_dir() else options),
             )  # fmt: skip
     except BaseException:
         scratch.close()
@@ -185,7 +188,9 @@ def none_labelled(memory: Memory, noun: str, column: str | None) -> DataError:
     """Why there is nothing to fit to."""
     where = f"a value in the column {column!r}" if column else f"a {noun}"
     columns = ", ".join(sorted(memory.info().columns)) or "none"
+    aside = memory.quarantine()
+    reason = f" {len(aside):,} were set aside, such as {aside[0]}." if aside else ""
     return DataError(
-        f"No picture in {memory.path} has {where} (its own columns: {columns}). Name a table with "
-        f"--data that has columns image and {noun}, or name the column with --column."
+        f"No picture that could be read has {where} (own columns: {columns}).{reason} Name a "
+        f"table with --data that has columns image and {noun}, or the column with --column."
     )

@@ -18,7 +18,6 @@ from ravl.models.calibration import Calibration
 from ravl.models.gate import Gate, fit_gate, probabilities
 from ravl.models.linear import DECAYS, HeadFit, LinearHead, Standard, fold_of_groups
 from ravl.models.vote import KS, TEMPERATURES, Vote
-from ravl.retrieval.bank import Neighbours
 from ravl.tasks.labeller import Labeller, Queries
 from ravl.tasks.labels import LabelTask
 from ravl.tasks.testimony import Testimony
@@ -45,10 +44,7 @@ def held_side(ground: Ground) -> Side:
         tuned = np.vstack([a.queries.tuned, b.queries.tuned])
     return Side(
         labelled, Queries(labelled.features, tuned), np.vstack([a.targets, b.targets]),
-        Neighbours(
-            np.vstack([a.near.positions, b.near.positions]),
-            np.vstack([a.near.likeness, b.near.likeness]),
-        ),
+        a.near.then(b.near), a.wide.then(b.wide),
     )  # fmt: skip
 
 
@@ -69,7 +65,7 @@ def fit_vote(ground: Ground) -> Labeller:
     votes = best(near, said, testimony.worth)
     gate = vote_gate(votes, side.targets, ground.task.exclusive)
     standard = Standard.of(ground.bank.features)
-    labeller = Labeller(ground.task, ground.labels, ground.keys, standard, best, gate)
+    labeller = Labeller(ground.task, ground.labels, ground.keys, standard, best, gate, gate)
     answers = labeller.answer(side.queries, testimony, side.near, vote_only=True)
     return finish(labeller, ground, side, answers.probabilities)
 
@@ -93,8 +89,9 @@ def fit_linear(ground: Ground, vote: Labeller, head: LinearHead | None = None) -
     least = np.inf
     for spread in _spreads(ground):
         votes = _held_votes(ground, vote.vote, side, spread)
-        gate = fit_gate(votes, logits, side.near.nearest, side.targets, ground.task.exclusive)
-        mixed = gate(votes, logits, side.near.nearest)[0]
+        nearest = side.seen(spread).nearest
+        gate = fit_gate(votes, logits, nearest, side.targets, ground.task.exclusive)
+        mixed = gate(votes, logits, nearest)[0]
         value = surprise(mixed, side.targets, ground.task)
         if best is None or value < least - 1e-3:
             least, labeller = value, replace(vote, head=head, gate=gate, alone=alone, spread=spread)
@@ -160,7 +157,7 @@ def _held_votes(ground: Ground, vote: Vote, side: Side, spread: bool) -> Array:
     for fold in fold_of_groups(side.labelled.groups, FOLDS, ground.settings.seed):
         hidden = np.isin(bank.groups, side.take(fold).labelled.seen_groups())
         testimony = Testimony.of(bank, task, labels, spread=True, hidden=hidden)
-        votes[fold] = vote(side.near.take(fold), testimony.said[:, : len(labels)], testimony.worth)
+        votes[fold] = vote(side.wide.take(fold), testimony.said[:, : len(labels)], testimony.worth)
     return votes
 
 

@@ -52,7 +52,8 @@ def split(
         classes: of each row, for the strata; any one name for all where there are none.
         source: the memory that the rows are from.
         validation, test: filters that name these parts, or None.
-        validation_share, test_share: of the pictures, for the parts that have to be drawn.
+        validation_share, test_share: of the pictures, and of those that are not for testing, where
+            the parts have to be drawn.
         seed: of the draw.
 
     Raises:
@@ -82,10 +83,12 @@ def split(
             part = told
             fixed = {1: bool((told == 1).any()), 2: bool((told == 2).any())}
             words.append(f"as the column {COLUMN!r} says")
-    for number, name, share in ((2, "test", test_share), (1, "validation", validation_share)):
+    for number, name, share, of in (
+        (2, "test", test_share, "pictures"), (1, "validation", validation_share, "others")
+    ):  # fmt: skip
         if not fixed[number]:
             part[_draw(part, groups, classes, share, seed + number)] = number
-            words.append(f"{name}: {share:g} of the pictures, drawn")
+            words.append(f"{name}: {share:g} of the {of}, drawn")
     leaking = (part == 0) & np.isin(groups, groups[part > 0])
     leaking |= (part == 1) & np.isin(groups, groups[part == 2])
     part[leaking] = LEFT_OUT

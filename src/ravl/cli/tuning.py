@@ -1,0 +1,105 @@
+"""``ravl tune``: a search for the settings of a fit."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ravl.cli.output import json_option, print_json, quiet_option
+from ravl.cli.rows import memory_argument
+from ravl.cli.settings import SettingsCommand, column_names, data_options, given
+
+ABOUT = """Search for the settings with which `ravl fit {task}` is best on the validation part.
+
+Each trial fits once; what is no use is stopped early. The best settings are then fitted whole,
+into RUN/best, with the report on the test part, which the search does not look at. Repeat the
+command to go on after an interruption, or with more --trials to go on after the end.
+
+The options below that are settings are fixed to what you give; what is searched of the others is
+in the package's search_space.yaml, or in your own file named with --space. Needs: ravl[tune].
+"""
+TASKS = ("classify", "tag", "match")
+
+
+@click.group()
+def tune() -> None:
+    """Search for the settings with which a fit is best."""
+
+
+def _command(task: str) -> click.Command:
+    """``ravl tune classify``, ``tag`` or ``match``."""
+
+    @memory_argument
+    @click.option(
+        "--out",
+        type=click.Path(path_type=Path),
+        required=True,
+        help="A new folder for the search, or that of one to go on with.",
+    )
+    @click.option(
+        "--trials",
+        type=int,
+        default=20,
+        show_default=True,
+        help="Trials in all, with those of an interrupted search.",
+    )
+    @click.option(
+        "--timeout", type=float, help="Seconds after which no trial begins. [default: none]"
+    )
+    @click.option("--space", type=click.Path(path_type=Path), help="A YAML file of what to try.")
+    @data_options
+    @quiet_option
+    @json_option
+    def run(memory: Path, out: Path, quiet: bool, as_json: bool, **options: Any) -> None:
+        _tune(task, memory, out, quiet, as_json, options)
+
+    return SettingsCommand(
+        task, task=task, callback=run, help=ABOUT.format(task=task),
+        params=list(reversed(getattr(run, "__click_params__", []))),
+    )  # fmt: skip
+
+
+def _tune(
+    task: str, memory: Path, out: Path, quiet: bool, as_json: bool, options: dict[str, Any]
+) -> None:
+    from ravl.training.tuning import kept
+    from ravl.training.tuning import tune as search
+
+    columns = column_names(options)
+    try:
+        report = search(
+            task, memory, out=out, columns=columns, progress=False if quiet or as_json else None,
+            command=shlex.join(["ravl", *sys.argv[1:]]), **given(options),
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        click.echo(
+            f"Interrupted. Trials that are kept: {kept(out):,}. Repeat the same command to go on.",
+            err=True,
+        )
+        raise
+    if as_json:
+        print_json(report.to_json())
+    elif not quiet:
+        _print(report)
+
+
+def _print(report: Any) -> None:
+    best, out = report.best, report.out
+    click.echo(f"Trials: {report.counts()}, in {report.seconds:,.0f} s.")
+    score = f"{100 * best.scores.get(report.measure, 0):.1f} %"
+    click.echo(f"The best is trial {best.number}: {report.measure} {score} on the validation part.")
+    for name, value in best.parameters.items():
+        click.echo(f"  {name}: {value:.3g}" if isinstance(value, float) else f"  {name}: {value}")
+    click.echo(f"Fitted whole with that, on the test part: {report.judged()}.")
+    click.echo(f"The run: {out / 'best'}   its settings, for --config: {out / 'best.yaml'}")
+    click.echo(f"The report: {out / 'report.html'}   all trials: {out / 'trials.csv'}")
+
+
+for name in TASKS:
+    tune.add_command(_command(name))
+
+COMMANDS = (tune,)

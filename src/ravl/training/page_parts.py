@@ -1,0 +1,115 @@
+"""What the reports of all fitted tasks have in common: tables of scores, curves, thumbnails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from ravl.errors import PictureError
+from ravl.evaluation import PRIMARY, Score
+from ravl.memory import Memory, Row
+from ravl.pages.fit_report import Curves, DifferenceRow, ScoreRow, ScoreTable, Series
+from ravl.pages.render import data_uri
+from ravl.training.judge import ROWS
+
+LEVELS = ("vote", "linear alone", "linear", "fusion_off alone", "fusion_off", "fusion alone",
+          "fusion")  # fmt: skip
+RETRIEVAL = ("retrieval_on", "retrieval_off", "retrieval_shuffled")
+MEASURES = {
+    "classify": ("accuracy", "macro_f1", "log_loss", "ECE", "coverage@5%risk"),
+    "tag": ("mAP", "micro_f1", "macro_f1", "log_loss", "ECE"),
+    "match": ("AUC", "accuracy", "average_precision", "log_loss", "ECE"),
+}
+SIDE = 120  # of a thumbnail, in pixels
+
+
+class Scored(Protocol):
+    """What judging found, of any task."""
+
+    @property
+    def scores(self) -> Mapping[str, Mapping[str, Score]]:
+        """By name of the row, then by metric."""
+
+    @property
+    def differences(self) -> Mapping[tuple[str, str], Mapping[str, Score]]:
+        """By names of two rows, the first minus the second."""
+
+
+class Made(Protocol):
+    """What fitting says of itself, of any task; see :class:`ravl.training.fit_labels.Fitted`."""
+
+    @property
+    def curves(self) -> Mapping[str, Sequence[tuple[float, float]]]:
+        """Seconds and validation score after each epoch, by what was trained."""
+
+    @property
+    def seconds(self) -> Mapping[str, float]:
+        """By what was fitted."""
+
+    @property
+    def parameters(self) -> Mapping[str, int]:
+        """Trained, by what was fitted."""
+
+    @property
+    def validation(self) -> Mapping[str, float]:
+        """The score of each level on the validation part."""
+
+
+def scores_json(judged: Scored, fitted: Made) -> dict[str, Any]:
+    """What ``metrics.json`` holds: the four rows under their own names, and the rest."""
+
+    def table(names: Sequence[str]) -> dict[str, Any]:
+        return {
+            name: {m: s.to_json() for m, s in judged.scores[name].items()}
+            for name in names if name in judged.scores
+        }  # fmt: skip
+
+    differences = {
+        f"{after} - {before}": {m: s.to_json() for m, s in scores.items()}
+        for (after, before), scores in judged.differences.items()
+    }
+    return {
+        "rows": table(ROWS), "levels": table(LEVELS), "retrieval": table(RETRIEVAL),
+        "differences": differences, "validation": fitted.validation, "curves": fitted.curves,
+        "fit_seconds": fitted.seconds, "parameters": fitted.parameters,
+    }  # fmt: skip
+
+
+def score_table(
+    task: str, judged: Scored, caption: str, note: str, names: Sequence[str],
+    pairs: Sequence[tuple[str, str]], titles: Mapping[str, tuple[str, str]],
+) -> ScoreTable:  # fmt: skip
+    """Rows of a table with the differences of some pairs of them; rows that are not there go."""
+    there = [name for name in names if name in judged.scores]
+    primary = PRIMARY[task]
+    best = max(
+        there, key=lambda n: judged.scores[n][primary].value if primary in judged.scores[n] else 0
+    ) if there else ""  # fmt: skip
+    rows = [ScoreRow(*titles[n], judged.scores[n], n == best) for n in there]
+    differences = [
+        DifferenceRow(f"{titles[a][0]} − {titles[b][0]}", judged.differences[a, b])
+        for a, b in pairs if (a, b) in judged.differences
+    ]  # fmt: skip
+    measures = [m for m in MEASURES[task] if any(m in judged.scores[n] for n in there)]
+    return ScoreTable(caption, note, measures, rows, differences)
+
+
+def curves_of(task: str, fitted: Made) -> list[Curves]:
+    """Validation scores by epoch."""
+    names = {"fusion": "with retrieval", "fusion_off": "without", "vision": "vision tower"}
+    series = [
+        Series(names[name], [(float(i), score) for i, (_, score) in enumerate(curve, 1)])
+        for name, curve in fitted.curves.items() if curve and name in names
+    ]  # fmt: skip
+    if not series:
+        return []
+    title = f"Validation {PRIMARY[task]} less a tenth of the log loss"
+    return [Curves(title, "epoch", False, series)]
+
+
+def thumbnail(memory: Memory, row: Row) -> str | None:
+    """A row's picture as a data URI; None where it cannot be read."""
+    try:
+        return data_uri(memory.picture(row, hint=SIDE), SIDE * 2)
+    except PictureError:
+        return None
