@@ -7,7 +7,10 @@ from importlib import import_module
 
 from benchmarks.report import write
 
-NAMES = ("startup", "searching", "indexing", "quality", "encoders", "retriever", "transfer")
+NAMES = (
+    "startup", "searching", "indexing", "quality", "encoders", "retriever", "transfer", "labelled",
+    "evidence", "towers", "steps",
+)  # fmt: skip
 
 
 def main() -> None:

@@ -33,3 +33,11 @@ def memory(tmp_path: Path, empty: Memory) -> Memory:
 def builtin() -> Encoder:
     """The real builtin encoder, loaded once."""
     return load_encoder("builtin")
+
+
+@pytest.fixture(scope="session")
+def language(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny language model."""
+    from tests.labelled import tiny_bert  # imports torch
+
+    return tiny_bert(tmp_path_factory.mktemp("language"))

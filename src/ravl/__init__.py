@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ravl.retrieval import Hit, Hits, Query, Retriever
     from ravl.tasks.model import load
     from ravl.training import evaluate, fit
+    from ravl.training.tuning import tune
 
 # Where each name lives. It is imported when first asked for, so that `ravl --help` is quick.
 _HOMES = {
@@ -30,6 +31,7 @@ _HOMES = {
     "Example": "ravl.data",
     "QA": "ravl.data",
     "load_encoder": "ravl.encoders",
+    "tune": "ravl.training.tuning",
     "RavlError": "ravl.errors",
     "IndexReport": "ravl.memory",
     "Memory": "ravl.memory",
@@ -55,6 +57,7 @@ __all__ = [
     "fit",
     "load",
     "load_encoder",
+    "tune",
 ]
 
 

@@ -213,7 +213,11 @@ def test_a_memory_that_changed_meanwhile_is_refused(painted, interrupted, tmp_pa
     ("task", "settings", "says"),
     [
         ("dreams", {}, "no task 'dreams' to train; there is: search"),
-        ("search", {"epoch": 3}, "no setting 'epoch'; there are: epochs, batch_size, .* loss, .* test_share"),
+        (
+            "search",
+            {"epoch": 3},
+            "no setting 'epoch'; there are: epochs, batch_size, .* loss, .* test_share",
+        ),
         ("search", {"epochs": 0}, "epochs is 0; it must be at least 1"),
         ("search", {"learning_rate": 0.0}, "learning_rate is 0.0; it must be more than 0"),
         ("search", {"learning_rate": float("nan")}, "learning_rate is nan"),

@@ -10,16 +10,22 @@ from ravl.demo import samples, scenes, searches
 from ravl.errors import DataError, RavlError
 from ravl.memory import IndexReport, Memory
 from ravl.pages import Section, search_page
-from ravl.training import fit
+from ravl.training import RetrieverReport, fit
+from ravl.training.fit_task import FitReport
 
 SHOWN = 6  # hits of a search on the page
 TOLD = 3  # hits of a search in the terminal
+EPOCHS = 4  # of the fusion model, at most
+OPENING = (
+    "The label of pictures that were held out, answered by the pretrained networks alone, by the "
+    "memory's neighbours alone, and by a model that was fitted without and with the memory."
+)
 
 Say = Callable[[str], None]
 
 
 def run(pictures: Path | None, out: Path, say: Say = print) -> Path:
-    """Build a memory, search it, write a page, train the retriever on its texts.
+    """Build a memory, fit a classifier and a retriever on it, search it, write a page.
 
     Args:
         pictures: a folder of your own; None for the sample set, fetched when it is not in the
@@ -35,7 +41,7 @@ def run(pictures: Path | None, out: Path, say: Say = print) -> Path:
         MemoryFileError: the memory cannot be written.
     """
     out.mkdir(parents=True, exist_ok=True)
-    file = out / "demo.ravl"
+    file = file_of(out)
     for left in out.glob(f"{file.name}*"):  # with what SQLite keeps beside it
         left.unlink()
     with Memory.create(file) as memory:
@@ -45,14 +51,29 @@ def run(pictures: Path | None, out: Path, say: Say = print) -> Path:
             hits = memory.search(search.query, k=SHOWN, **search.options)
             sections.append(Section(search.query, hits, search.note))
             _tell(sections[-1], say)
+        fitted = _classify(memory, out, say)
+        trained = _train(memory, out, say)
         page = out / "index.html"
-        page.write_text(search_page(memory, sections, f"ravl: {name}"), encoding="utf-8")
-        report = _train(memory, out, say)
+        reports: dict[str, Path] = {}
+        if fitted:
+            reports["The classifier's report."] = fitted.out / "report.html"
+        if trained:
+            reports["The retriever's report."] = trained
+        links = [(n, f.relative_to(out).as_posix()) for n, f in reports.items()]
+        table = fitted.table if fitted else None
+        page.write_text(
+            search_page(memory, sections, f"ravl: {name}", table, OPENING, links), encoding="utf-8"
+        )
     say(f"\nThe page with the pictures: {page}")
-    if report:
-        say(f"What training gained:       {report}")
-    say(f'Go on with:  ravl search {file} "your words"')
+    for words, report in reports.items():
+        say(f"{words:<26} {report}")
+    say(f'Go on with:  ravl search {file_of(out)} "your words"')
     return page
+
+
+def file_of(out: Path) -> Path:
+    """The demo's memory."""
+    return out / "demo.ravl"
 
 
 def _fill(
@@ -75,6 +96,24 @@ def _fill(
     return samples.NAME, searches.in_stamps()
 
 
+def _classify(memory: Memory, out: Path, say: Say) -> FitReport | None:
+    """Fit a classifier on the memory's labels; None where there are too few."""
+    run = out / "classify-run"
+    shutil.rmtree(run, ignore_errors=True)
+    say("\nFitting a classifier with and without retrieval (a minute or two) ...")
+    try:
+        report = fit(
+            "classify", memory, out=run, epochs=EPOCHS, test_share=0.3, command="make demo"
+        )
+    except DataError as error:
+        say(f"Not fitted: {error}")
+        return None
+    assert isinstance(report, FitReport)
+    for line in report.summary():
+        say(f"  {line}")
+    return report
+
+
 def _train(memory: Memory, out: Path, say: Say) -> Path | None:
     """Train the retriever on the memory's texts; returns the report, None without texts."""
     run = out / "search-run"
@@ -85,6 +124,7 @@ def _train(memory: Memory, out: Path, say: Say) -> Path | None:
     except DataError as error:
         say(f"Not trained: {error}")
         return None
+    assert isinstance(report, RetrieverReport)
     for line in report.summary():
         if "R@10" in line or "P@5" in line:
             say(f"  {line}")

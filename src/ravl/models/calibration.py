@@ -57,7 +57,9 @@ class Calibration:
         sizes = sizes[sizes <= len(self.right)]
         wrong = np.cumsum(1 - self.right)
         kept = 1.01
-        for size in sizes.tolist():
+        # Those that are as sure as the last one are answered with it, whatever their order.
+        ends = np.searchsorted(-self.confidence, -self.confidence[sizes - 1], side="right")
+        for size in ends.tolist():
             bound = upper_bound(round(float(wrong[size - 1])), size, (1 - SURE) / len(sizes))
             if bound <= risk:
                 kept = float(self.confidence[size - 1])

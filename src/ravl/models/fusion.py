@@ -107,7 +107,8 @@ class FusionModel(PreTrainedModel):  # type: ignore[no-untyped-call]
 
     def forward(
         self, features: Tensor, base: Tensor | None = None, tokens: Tensor | None = None,
-        near: dict[str, Tensor] | None = None, targets: Tensor | None = None, **_: Any,
+        near: dict[str, Tensor] | None = None, targets: Tensor | None = None,
+        known: Tensor | None = None, **_: Any,
     ) -> SequenceClassifierOutput:  # fmt: skip
         """The answer to some queries.
 
@@ -119,8 +120,12 @@ class FusionModel(PreTrainedModel):  # type: ignore[no-untyped-call]
                 ``texts`` (b, k, D), ``likeness`` (b, k), and whether there is a ``picture``,
                 ``label``, ``text`` in each place, (b, k) booleans.
             targets: (b, C), for the loss.
+            known: logits (b, C) to use for the base's. In training they are of a base that has
+                not seen the example: its own would be right about nearly all that it was fitted
+                to, and nothing would be left to learn.
         """
-        known = self.base(features if base is None else base)  # (b, C)
+        if known is None:
+            known = self.base(features if base is None else base)  # (b, C)
         pooled = self._read(features, tokens, near)  # (b, H)
         logits = known + self.out(self.dropout(pooled))
         loss = None
@@ -155,20 +160,26 @@ class FusionModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         return pooled
 
     def _evidence(self, near: dict[str, Tensor], scale: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens of the neighbours (b, 3k, H), or fewer where nobody has one of a kind."""
+        """Tokens of the neighbours (b, 3k, H), or fewer where nobody has one of the last kinds.
+
+        Only the last are left out, so that no token's position depends on who else is in the batch.
+        """
         k = near["features"].shape[1]
         place = self.rank.weight[:k] + self.near_likeness(near["likeness"][..., None])  # (b, k, H)
-        parts, seen = [], []
-        for kind, name, values, layer in (
+        kinds = [
             (3, "picture", "features", self.near_picture),
             (4, "label", "labels", self.near_label),
             (5, "text", "texts", self.near_text),
-        ):
-            if bool(near[name].any()):
-                parts.append(self._sized(layer(near[values]) + place, kind, scale))
-                seen.append(near[name])
-        if not parts:
+        ]
+        while kinds and not bool(near[kinds[-1][1]].any()):
+            kinds.pop()
+        if not kinds:
             return place[:, :0], near["picture"][:, :0]
+        parts = [
+            self._sized(layer(near[values]) + place, kind, scale)
+            for kind, _, values, layer in kinds
+        ]
+        seen = [near[name] for _, name, _, _ in kinds]
         return torch.cat(parts, 1), torch.cat(seen, 1)
 
     def _sized(self, x: Tensor, kind: int, scale: Tensor) -> Tensor:

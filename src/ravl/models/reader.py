@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers import logging as hf_logging
 
 from ravl.encoders.base import Array
 from ravl.models.fusion import FusionModel
+from ravl.models.quiet import quiet
 from ravl.retrieval.bank import Ints, Neighbours
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 BATCH = 64  # queries of a pass
 
@@ -128,21 +124,6 @@ class Reader:
         if torch.cuda.is_available():
             model.to("cuda")
         return cls(model)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without the library's own bars and its remarks on what it loads and saves."""
-    verbosity = hf_logging.get_verbosity()
-    shown = hf_logging.is_progress_bar_enabled()
-    hf_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    hf_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        hf_logging.set_verbosity(verbosity)
-        if shown:
-            hf_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _to(inputs: dict[str, Any], device: torch.device) -> dict[str, Any]:

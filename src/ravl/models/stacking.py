@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +77,7 @@ class Stack:
         return cls(tuple(names), mean, scale, weights, float(arrays["bias"][0]))
 
 
-def fit_stack(scores: Mapping[str, Array], names: Sequence[str], targets: Array) -> Stack:
+def fit_stack(scores: Mapping[str, Array], names: Sequence[str], targets: NDArray[Any]) -> Stack:
     """The stack under which pairs are likeliest, with a prior that draws its weights to zero.
 
     Args:

@@ -45,11 +45,13 @@ class Vote:
                 that says nothing has 0 and leaves its place to the others.
         """
         near = neighbours.first(self.k)
-        counts = near.found
-        best = np.max(np.where(counts, near.likeness, -np.inf), axis=1, keepdims=True, initial=-9)
-        weights = np.exp((near.likeness - best) / self.temperature) * counts
-        if worth is not None:
-            weights = weights * np.where(counts, worth[near.positions], 0)
+        belief = near.found.astype(np.float32)  # (n, k)
+        if worth is not None and belief.size:
+            belief = belief * worth[near.positions]
+        counts = belief > 0
+        best = np.max(near.likeness, axis=1, keepdims=True, where=counts, initial=-1)
+        ahead = np.where(counts, near.likeness - best, 0)  # from what votes, so that somebody does
+        weights = np.exp(ahead / self.temperature) * belief
         total = weights.sum(1, keepdims=True)
         shares = weights / np.maximum(total, 1e-12)
         return capped(shares, self.cap)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ravl.errors import PictureError
 from ravl.memory import Memory, Row
 from ravl.pages.render import data_uri, render
+from ravl.pages.score_table import ScoreTable
+from ravl.pages.score_table import shown as shown_table
 from ravl.retrieval import Hits, Query
 from ravl.retrieval.query import open_picture
 
@@ -29,13 +32,19 @@ class Section:
     note: str = ""
 
 
-def search_page(memory: Memory, sections: list[Section], title: str) -> str:
+def search_page(
+    memory: Memory, sections: list[Section], title: str, opening: ScoreTable | None = None,
+    words: str = "", links: Sequence[tuple[str, str]] = (),
+) -> str:  # fmt: skip
     """A self-contained HTML page with thumbnails.
 
     Args:
         memory: where the hits come from; their pictures are read from it.
         sections: searches, in the order of the page.
         title: of the page.
+        opening: a table that the page opens with.
+        words: below that table.
+        links: names and relative addresses of pages beside this one, behind the words.
     """
     shown: dict[int, str | None] = {}  # a picture found twice is decoded once
 
@@ -51,6 +60,9 @@ def search_page(memory: Memory, sections: list[Section], title: str) -> str:
     return render(
         "search.html",
         title=title,
+        opening=shown_table(opening) if opening is not None else None,
+        words=words,
+        links=links,
         info=memory.info(),
         sections=[
             {

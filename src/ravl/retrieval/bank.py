@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,9 +121,28 @@ class Bank:
         rows = [self.rows[i] for i in where.tolist()]
         return Bank(rows, self.features[where], self.groups[where], self.keys[where])
 
+    def showing(self, groups: Ints) -> Ints:
+        """Positions of the rows that belong to these groups."""
+        order, _ = self._by_group
+        first, last = self._spans(groups)
+        spans = [order[a:b] for a, b in zip(first, last, strict=True)]
+        return np.concatenate([np.zeros(0, np.int64), *spans])
+
+    @cached_property
+    def _by_group(self) -> tuple[Ints, Ints]:
+        """Positions sorted by group, and their groups."""
+        order = np.argsort(self.groups, kind="stable")
+        return order, self.groups[order]
+
+    def _spans(self, groups: Ints) -> tuple[Ints, Ints]:
+        """Where each group begins and ends among the sorted ones."""
+        _, names = self._by_group
+        return np.searchsorted(names, groups, "left"), np.searchsorted(names, groups, "right")
+
     def _size(self, groups: Ints) -> int:
         """How many rows these groups have."""
-        return int(np.isin(self.groups, groups).sum()) if len(groups) else 0
+        first, last = self._spans(groups)
+        return int((last - first).sum())
 
 
 def read_bank(memory: Memory, keys: Keys | None = None, where: str | None = None) -> Bank:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ravl.data.readers import values
 from ravl.encoders.base import Array
@@ -53,6 +54,16 @@ class LabelTask:
         """All names that at least so many rows say, sorted."""
         counts = Counter(name for row in rows for name in set(self.of(row)))
         return sorted(name for name, count in counts.items() if count >= fewest)
+
+    def truth(self, rows: Sequence[Row], names: Sequence[str]) -> NDArray[np.int64]:
+        """What metrics compare with: positions of labels (n,), or the table of tags (n, C).
+
+        A label that is none of the names is -1: it can only be missed.
+        """
+        table = self.table(rows, names)
+        if not self.exclusive:
+            return table.astype(np.int64)
+        return np.where(table.sum(1) > 0, table.argmax(1), -1)
 
     def table(self, rows: Sequence[Row], names: Sequence[str]) -> Array:
         """What each row says, (n, C): 1 for its names, 0 for others."""

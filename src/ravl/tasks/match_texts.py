@@ -19,6 +19,8 @@ from ravl.encoders.trained import TrainedEncoder
 from ravl.memory import Memory, Row
 from ravl.retrieval.bank import Bank, Ints
 
+WIDEST = 2**23  # cosines at a time
+
 
 def base_of(encoder: Encoder) -> Encoder:
     """The pretrained encoder below a trained one, or the encoder itself."""
@@ -61,8 +63,12 @@ class Said:
 
     @classmethod
     def of(cls, bank: Bank, task: MatchTask, memory: Memory) -> Said:
-        """The texts of a bank's rows, with the vectors that the memory has, or made now."""
-        said = [task.of(row) for row in bank.rows]
+        """The texts of a bank's rows, with the vectors that the memory has, or made now.
+
+        Texts in a language that the encoder does not read are left out: they are all alike to it.
+        """
+        reads = memory.encoder.reads
+        said = [[text for text in task.of(row) if reads(text)] for row in bank.rows]
         texts = [text for its in said for text in its]
         owners = np.repeat(np.arange(len(bank)), [len(its) for its in said]).astype(np.int64)
         vectors = text_vectors(memory, bank.rows, said, task)
@@ -85,8 +91,11 @@ class Said:
         found = np.full((len(vectors), len(self.bank)), -1.0, np.float32)
         if len(self.owners):
             starts = np.flatnonzero(np.diff(self.owners, prepend=-1))
-            best = np.maximum.reduceat(vectors @ self.vectors.T, starts, axis=1)
-            found[:, self.owners[starts]] = best
+            step = max(1, WIDEST // len(self.owners))
+            for i in range(0, len(vectors), step):
+                cosines = vectors[i : i + step] @ self.vectors.T
+                best = np.maximum.reduceat(cosines, starts, axis=1)
+                found[i : i + step, self.owners[starts]] = best
         return found
 
 

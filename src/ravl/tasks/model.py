@@ -30,7 +30,11 @@ class Model:
         exact = bool(self.run.record.get("reads_texts"))
         self.memory = open_memory(self.run, memory, exact)
         self._own_memory = not isinstance(memory, Memory)
-        self.predictor = LabelModel(self.run, self.memory)
+        try:
+            self.predictor = LabelModel(self.run, self.memory)
+        except BaseException:  # a damaged run
+            self.close()
+            raise
 
     @property
     def task(self) -> str:

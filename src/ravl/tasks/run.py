@@ -127,16 +127,22 @@ def open_memory(run: Run, memory: Memory | str | Path | None, exact: bool) -> Me
         MemoryFileError: it is not where it was.
         EncoderMismatchError: see :meth:`Run.check`.
     """
-    if not isinstance(memory, Memory):
-        path = Path(memory) if memory is not None else run.memory
-        if not path.exists():
-            raise MemoryFileError(
-                f"The memory of {run.folder}, {path}, is not there. If it has moved, name it "
-                "with --memory."
-            )
-        memory = Memory.open(path)
-    run.check(memory, exact)
-    return memory
+    if isinstance(memory, Memory):
+        run.check(memory, exact)
+        return memory
+    path = Path(memory) if memory is not None else run.memory
+    if not path.exists():
+        raise MemoryFileError(
+            f"The memory of {run.folder}, {path}, is not there. If it has moved, name it "
+            "with --memory."
+        )
+    opened = Memory.open(path)
+    try:
+        run.check(opened, exact)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
 
 
 def write_run(

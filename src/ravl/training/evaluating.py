@@ -82,10 +82,7 @@ def _scores(model: LabelModel, labelled: Labelled, seed: int) -> dict[str, Any]:
         answers["no_retrieval"] = model.judge(queries, labelled.shown, retrieval=False)
         answers["vote"] = model.judge(queries, labelled.shown, vote_only=True)
     names = answers["with_retrieval"].names if task.exclusive else labeller.labels
-    table = task.table(labelled.rows, names)
-    truth = table.astype(np.int64)
-    if task.exclusive:
-        truth = np.where(table.sum(1) > 0, table.argmax(1), -1)
+    truth = task.truth(labelled.rows, names)
     limits = None if task.exclusive else labeller.limits(names)
     found = {name: wide(answer.probabilities, len(names)) for name, answer in answers.items()}
     rows = {

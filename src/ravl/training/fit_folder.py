@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ravl.errors import DataError
+
+
+def forget(out: Path) -> None:
+    """Undo :func:`begin` for a fit that was refused, so that it can be asked for in other words."""
+    shutil.rmtree(out / "work", ignore_errors=True)
+    (out / "config.json").unlink(missing_ok=True)
+    with suppress(OSError):  # other files in it
+        out.rmdir()
 
 
 def begin(out: Path, config: Mapping[str, Any]) -> Path:

@@ -18,9 +18,10 @@ from ravl.models.linear import LinearHead
 from ravl.tasks.labeller import Answers, Labeller
 from ravl.tasks.testimony import Testimony
 from ravl.training.ground import Ground
-from ravl.training.levels import fit_linear, fit_vote
+from ravl.training.judge import wide
+from ravl.training.levels import fit_vote, linear_level
 
-LEVELS = ("vote", "linear", "fusion")  # the simplest first
+LEVELS = ("linear", "vote", "fusion")  # in doubt the first: it has vote and model, and is cheap
 
 
 @dataclass
@@ -71,19 +72,19 @@ def fit_levels(
     if settings.vision != "head":
         ground, head = _tune(ground, fitted, work, show)
     began = time.monotonic()
-    fitted.levels["linear"] = fit_linear(ground, fitted.levels["vote"], head)
+    fitted.levels["linear"], unseen = linear_level(ground, fitted.levels["vote"], head)
     fitted.seconds["linear"] = _since(began)
     best = fitted.levels["linear"].head
     assert best is not None
     fitted.parameters["linear"] = best.weight.size + best.bias.size
     if settings.model in ("auto", "fusion"):
-        _fuse(ground, fitted, work, show, report)
+        _fuse(ground, fitted, work, show, unseen, report)
     fitted.chosen = settings.model if settings.model != "auto" else _choose(ground, fitted)
     return ground, fitted
 
 
 def _fuse(
-    ground: Ground, fitted: Fitted, work: Path, show: bool | None,
+    ground: Ground, fitted: Fitted, work: Path, show: bool | None, unseen: Array | None,
     report: Callable[[float], None] | None,
 ) -> None:  # fmt: skip
     """Train the fusion model with retrieval and, to compare, without."""
@@ -95,8 +96,9 @@ def _fuse(
         if report is not None and not retrieval:
             continue
         result = train_fusion(
-            ground, linear, testimony, work / name, retrieval=retrieval, show=show, report=report
-        )
+            ground, linear, testimony, work / name, retrieval=retrieval, show=show, unseen=unseen,
+            report=report,
+        )  # fmt: skip
         fitted.levels[name] = fusion_labeller(ground, linear, result, testimony)
         fitted.curves[name] = result.curve
         fitted.seconds[name] = result.seconds
@@ -144,21 +146,19 @@ def _tune(
 
 
 def _choose(ground: Ground, fitted: Fitted) -> str:
-    """The simplest level that is as good as the best on validation.
+    """The linear level, unless another is better on validation.
 
-    As good means within half a standard error of the difference: more is not worth a heavier
-    model that nobody can tell apart.
+    Better by more than half a standard error of the difference: less is not worth a heavier model
+    that nobody can tell apart.
     """
-    task, side = ground.task, ground.validation
-    truth = ground.truth(side)
-    found = {
-        name: (
-            validation_answers(ground, fitted.levels[name], name == "vote")
-            .probabilities[:, : len(ground.labels)],
-            fitted.levels[name].limits(ground.labels) if not task.exclusive else None,
-        )
-        for name in LEVELS if name in fitted.levels
-    }  # fmt: skip
+    task, names = ground.task, ground.labels
+    found: dict[str, tuple[Array, Array | None]] = {}
+    for name in (level for level in LEVELS if level in fitted.levels):
+        answers = validation_answers(ground, fitted.levels[name], name == "vote")
+        names = answers.names if task.exclusive else ground.labels
+        limits = None if task.exclusive else fitted.levels[name].limits(names)
+        found[name] = wide(answers.probabilities, len(names)), limits
+    truth = task.truth(ground.validation.labelled.rows, names)
     chosen, fitted.validation = simplest(task.name, found, truth)
     return chosen
 

@@ -78,9 +78,15 @@ def fit_match(
 
     Raises:
         DataError: fewer than eight pictures with texts that the encoder reads, texts that are all
-            the same, an empty part, no evidence, or a folder of another run.
+            the same, an empty part, no evidence, a vision tower to be trained, or a folder of
+            another run.
     """
     began = time.monotonic()
+    if settings.vision != "head":
+        raise DataError(
+            f"vision is {settings.vision!r}, but match leaves the vision tower as it is: its "
+            "heads learn on frozen features. Leave vision at head."
+        )
     work = begin(out, config_of("match", memory, settings, data, validation, test))
     task = MatchTask(settings.column or None)
     with ExitStack() as stack:

@@ -22,7 +22,7 @@ class FitSettings(LoopSettings):
     Args:
         model: vote (neighbours only, nothing trained), linear (a head on frozen features, seconds),
             fusion (a language model that reads the neighbours, minutes), or auto: all three, and
-            the simplest that is as good as the best on validation.
+            linear is kept unless another is clearly better on validation.
         k: neighbours that vote; 0 to choose by leaving examples out in turn.
         evidence: neighbours that the fusion model reads.
         language_model: of the fusion model; builtin (MiniLM), or a BERT-like model of the hub or

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import sys
@@ -20,10 +21,10 @@ from ravl.pages.score_table import ScoreTable
 from ravl.tasks.labeller_files import describe, parts
 from ravl.tasks.labels import LabelTask
 from ravl.tasks.run import VISION, about_memory, write_json, write_run
-from ravl.training.fit_folder import begin
+from ravl.training.fit_folder import begin, forget
 from ravl.training.fit_labels import Fitted, fit_levels
 from ravl.training.fit_settings import FitSettings, write_settings
-from ravl.training.ground import Ground, prepare
+from ravl.training.ground import Ground, labels_of, prepare
 from ravl.training.judge import Judged, judge
 from ravl.training.labelled import Labelled, none_labelled, read_labelled, read_tables, remember
 from ravl.training.parts import PARTS, Parts, split
@@ -74,16 +75,21 @@ def fit_labels(
     progress: bool | None = None, command: str = "", root: Source = None,
 ) -> FitReport:  # fmt: skip
     """Fit classify or tag; see :func:`ravl.training.fit`."""
-    began = time.monotonic()
+    began, goes_on = time.monotonic(), out.exists()
     work = begin(out, config_of(task, memory, settings, data, validation, test))
-    with ground_of(
-        task, memory, settings, work, data=data, validation=validation, test=test, columns=columns,
-        progress=progress, root=root,
-    ) as (ground, chosen, notes):  # fmt: skip
-        ground, fitted = fit_levels(ground, work, progress)
-        judged = judge(ground, fitted.levels, fitted.chosen)
-        notes += _unknown(ground)
-        report = _write(out, ground, fitted, judged, chosen, notes, command, began)
+    try:
+        with ground_of(
+            task, memory, settings, work, data=data, validation=validation, test=test,
+            columns=columns, progress=progress, root=root,
+        ) as (ground, chosen, notes):  # fmt: skip
+            ground, fitted = fit_levels(ground, work, progress)
+            judged = judge(ground, fitted.levels, fitted.chosen)
+            notes += _unknown(ground)
+            report = _write(out, ground, fitted, judged, chosen, notes, command, began)
+    except DataError:
+        if not goes_on:
+            forget(out)
+        raise
     shutil.rmtree(work, ignore_errors=True)
     (out / "config.json").unlink(missing_ok=True)
     return report
@@ -125,6 +131,7 @@ def ground_of(
         notes = notes_of(labelled, chosen)
         if tables and settings.remember:
             told = labelled.take(chosen.train)
+            labels_of(told.rows, label_task, settings.fewest)  # refuse before anything is written
             count = remember(memory, told, f"fit {task}: what {data} says")
             if count:
                 notes.append(f"{count:,} rows of the memory are new or changed by the table.")
@@ -200,8 +207,8 @@ def tables_of(data: Source, validation: Source, test: Source) -> dict[str, str |
 
 def filter_of(source: Source) -> str | None:
     """A part that is named by a filter, not by a table or a folder."""
-    if source is None or isinstance(source, Path) or Path(source).exists():
-        return None
+    if source is None or isinstance(source, Path) or os.path.exists(source):  # noqa: PTH110
+        return None  # Path.exists raises where a long filter is no file name
     if Path(source).suffix.lower() in (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet"):
         raise DataError(f"There is no file {source}.")
     return source

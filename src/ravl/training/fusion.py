@@ -18,7 +18,8 @@ from ravl.evaluation import PRIMARY, values
 from ravl.models.freezing import add_adapters, freeze, parse_strategy, trainable
 from ravl.models.fusion import FusionConfig, FusionModel, with_language
 from ravl.models.gate import fit_gate, probabilities
-from ravl.models.reader import Evidence, Reader, gather, quiet
+from ravl.models.quiet import quiet
+from ravl.models.reader import Evidence, Reader, gather
 from ravl.retrieval.bank import Ints, Neighbours
 from ravl.tasks.labeller import Labeller
 from ravl.tasks.testimony import EvidenceArrays, Testimony
@@ -72,9 +73,19 @@ class Disturbance:
 
 
 def disturb(
-    near: Neighbours, k: int, rows: int, how: Disturbance, random: np.random.Generator
-) -> Neighbours:
-    """Neighbours of b examples as they are read in one step of training, (b, k)."""
+    near: Neighbours, k: int, rows: int, how: Disturbance, random: np.random.Generator,
+    own: Sequence[Ints] | None = None,
+) -> Neighbours:  # fmt: skip
+    """Neighbours of b examples as they are read in one step of training, (b, k).
+
+    Args:
+        near: of the examples, which do not show the example itself.
+        k: that are read.
+        rows: of the bank.
+        how: they are disturbed.
+        random: what is drawn with.
+        own: of each example the rows that show it; a random row must be none of them either.
+    """
     positions, likeness = near.positions.copy(), near.likeness.copy()
     b, width = positions.shape
     if width > k:
@@ -85,6 +96,9 @@ def disturb(
         likeness = np.take_along_axis(likeness, order, 1)
     strangers = (random.random(positions.shape) < how.noise) & (positions >= 0)
     positions[strangers] = random.integers(0, max(rows, 1), int(strangers.sum()))
+    if own is not None:
+        for i in np.flatnonzero(strangers.any(axis=1)).tolist():
+            positions[i, np.isin(positions[i], own[i])] = -1
     positions[random.random(b) < how.dropout] = -1
     return Neighbours(positions, np.where(positions >= 0, likeness, 0).astype(np.float32))
 
@@ -102,15 +116,20 @@ class FusionData(Dataset[dict[str, Any]]):
         how: they are disturbed.
         order: that knows the epoch.
         seed: of what is drawn.
+        own: of each example the rows of the bank that show it.
+        known: base logits of each that have not seen it, (n, C); None to let the base answer.
     """
 
     def __init__(
         self, features: Array, targets: Array, near: Neighbours | None, evidence: Evidence | None,
-        k: int, how: Disturbance, order: Shuffled, seed: int,
+        k: int, how: Disturbance, order: Shuffled, seed: int, own: Sequence[Ints] | None = None,
+        known: Array | None = None,
     ) -> None:  # fmt: skip
         self._features, self._targets = torch.from_numpy(features), torch.from_numpy(targets)
         self._near, self._evidence = near, evidence
         self._k, self._how, self._order, self._seed = k, how, order, seed
+        self._own = own
+        self._known = None if known is None else torch.from_numpy(known)
 
     def __len__(self) -> int:
         return len(self._features)
@@ -121,11 +140,14 @@ class FusionData(Dataset[dict[str, Any]]):
         batch: dict[str, Any] = {
             "features": self._features[chosen], "targets": self._targets[chosen],
         }  # fmt: skip
+        if self._known is not None:
+            batch["known"] = self._known[chosen]
         if self._near is not None and self._evidence is not None:
             # By epoch and first example, so that a resumed run draws what it would have drawn.
             random = np.random.default_rng([self._seed, self._order.epoch, int(chosen[0])])
             rows = len(self._evidence.features)
-            near = disturb(self._near.take(chosen), self._k, rows, self._how, random)
+            own = [self._own[i] for i in chosen] if self._own is not None else None
+            near = disturb(self._near.take(chosen), self._k, rows, self._how, random, own)
             batch["near"] = gather(self._evidence, near.positions, near.likeness)
         return batch
 
@@ -152,7 +174,8 @@ class FusionResult:
 
 def train_fusion(
     ground: Ground, linear: Labeller, testimony: Testimony, folder: Path, *, retrieval: bool,
-    show: bool | None, report: Callable[[float], None] | None = None,
+    show: bool | None, unseen: Array | None = None,
+    report: Callable[[float], None] | None = None,
 ) -> FusionResult:  # fmt: skip
     """Train the fusion model, with evidence or without, and keep the epoch best on validation.
 
@@ -163,6 +186,7 @@ def train_fusion(
         folder: for checkpoints and logs of this training.
         retrieval: False for the comparison that reads no neighbours.
         show: progress bars.
+        unseen: base logits (n, C) of the training examples by heads that have not seen them.
         report: told the validation score after each epoch; what it raises ends the training.
     """
     settings, head = ground.settings, linear.head
@@ -191,6 +215,7 @@ def train_fusion(
         head.standard(ground.train.queries.seen), ground.train.targets,
         ground.train.seen(linear.spread) if retrieval else None, evidence, k,
         Disturbance(settings.retrieval_dropout, settings.noise), order, settings.seed,
+        [ground.bank.showing(groups) for groups in ground.train.labelled.shown], unseen,
     )  # fmt: skip
     held = ground.validation
     seen, truth = head.standard(held.queries.seen), ground.truth(held)
@@ -272,6 +297,8 @@ def _validation(
 
     def validate() -> float:
         found = probabilities(reader(seen, near, evidence), task.exclusive)
+        if not np.isfinite(found).all():
+            return float("nan")  # the trainer says what to do
         scores = values(task.name, found, truth)
         primary = scores.get(PRIMARY[task.name], 0.0)
         score = float(primary - 0.1 * scores["log_loss"])

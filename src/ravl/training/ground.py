@@ -6,13 +6,14 @@ sees itself or a near-duplicate among its neighbours (*leave-self-out*).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ravl.encoders.base import Array
 from ravl.errors import DataError
-from ravl.memory import Memory
+from ravl.memory import Memory, Row
 from ravl.models.linear import Loss, label_weights
 from ravl.models.vote import KS
 from ravl.retrieval.bank import Bank, Ints, Neighbours, read_bank
@@ -85,13 +86,9 @@ class Ground:
     test: Side
     loss: Loss
 
-    def classes(self, side: Side) -> Ints:
-        """Position of each example's label, (n,), -1 where training does not know it."""
-        return np.where(side.targets.sum(1) > 0, side.targets.argmax(1), -1)
-
     def truth(self, side: Side) -> Ints:
-        """What metrics compare with: positions of labels, or the table of tags."""
-        return self.classes(side) if self.task.exclusive else side.targets.astype(np.int64)
+        """What metrics compare with, among the labels of the training part."""
+        return self.task.truth(side.labelled.rows, self.labels)
 
     def with_queries(self, tuned: dict[str, Array]) -> Ground:
         """The same, seen by a fine-tuned tower: features (n, F) of each part by its name."""
@@ -114,9 +111,7 @@ def prepare(
         DataError: too few labels, or no evidence.
     """
     taken = {name: labelled.take(getattr(parts, name)) for name in ("train", "validation", "test")}
-    labels = task.names(taken["train"].rows, settings.fewest)
-    if len(labels) < (2 if task.exclusive else 1):
-        raise DataError(_too_few(task, labels, len(taken["train"]), settings.fewest))
+    labels = labels_of(taken["train"].rows, task, settings.fewest)
     held = np.union1d(taken["validation"].seen_groups(), taken["test"].seen_groups())
     bank = read_bank(memory)
     bank = bank.only(~np.isin(bank.groups, held))
@@ -140,6 +135,18 @@ def prepare(
     weights = label_weights(sides["train"].targets, task.exclusive, settings.class_weights)
     loss = Loss(task.exclusive, weights, settings.smoothing)
     return Ground(memory, task, settings, labels, bank, keys, **sides, loss=loss)
+
+
+def labels_of(rows: Sequence[Row], task: LabelTask, fewest: int) -> list[str]:
+    """The names that can be learned from some training pictures.
+
+    Raises:
+        DataError: there is nothing to tell apart.
+    """
+    labels = task.names(rows, fewest)
+    if len(labels) < (2 if task.exclusive else 1):
+        raise DataError(_too_few(task, labels, len(rows), fewest))
+    return labels
 
 
 def _too_few(task: LabelTask, labels: list[str], count: int, fewest: int) -> str:

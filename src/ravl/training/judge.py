@@ -77,6 +77,10 @@ def judge(ground: Ground, levels: Mapping[str, Labeller], chosen: str) -> Judged
         used |= {"no_retrieval": alone}
     else:  # a run that only votes: its retrieval is all it has
         answers["with_retrieval"] = answers["vote"]
+        used["with_retrieval"] = levels["vote"]
+        if "linear" in levels:
+            answers["no_retrieval"] = levels["linear"].without(queries)
+            used["no_retrieval"] = levels["linear"]
     for name, level in levels.items():
         if name != "vote":
             answers[f"{name} alone"] = level.without(queries)
@@ -96,11 +100,7 @@ def _scored(
     used: Mapping[str, Labeller],
 ) -> Judged:  # fmt: skip
     task, seed = ground.task, ground.settings.seed
-    rows = ground.test.labelled.rows
-    table = task.table(rows, names)
-    truth: Ints = table.astype(np.int64)
-    if task.exclusive:
-        truth = np.where(table.sum(1) > 0, table.argmax(1), -1)
+    truth = task.truth(ground.test.labelled.rows, names)
     limits = {n: None if task.exclusive else used[n].limits(names) for n in answers}
     judged = Judged(names, truth, answers, limits)
     groups = ground.test.labelled.groups

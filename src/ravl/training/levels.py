@@ -71,16 +71,29 @@ def fit_vote(ground: Ground) -> Labeller:
 
 
 def fit_linear(ground: Ground, vote: Labeller, head: LinearHead | None = None) -> Labeller:
+    """The labeller of :func:`linear_level`."""
+    return linear_level(ground, vote, head)[0]
+
+
+def linear_level(
+    ground: Ground, vote: Labeller, head: LinearHead | None = None
+) -> tuple[Labeller, Array | None]:
     """A labeller with a linear head and a gate, both chosen on examples they did not see.
 
     Args:
         ground: to fit on.
         vote: the level below.
         head: one that came with a fine-tuned tower; then only validation examples are unseen.
+
+    Returns:
+        The labeller, and logits (n, C) of the training examples by heads that have not seen them;
+        None with a head that was given.
     """
+    unseen: Array | None = None
     side = held_side(ground)
     if head is None:
         head, logits = _fit_head(ground, side)
+        unseen = logits[: len(ground.train)]
     else:
         side = ground.validation
         logits = head(side.queries.seen)
@@ -97,7 +110,7 @@ def fit_linear(ground: Ground, vote: Labeller, head: LinearHead | None = None) -
             least, labeller = value, replace(vote, head=head, gate=gate, alone=alone, spread=spread)
             best = finish(labeller, ground, side, mixed)
     assert best is not None
-    return best
+    return best, unseen
 
 
 def _fit_head(ground: Ground, side: Side) -> tuple[LinearHead, Array]:

@@ -217,7 +217,7 @@ class Study:
         logging.set_verbosity(logging.WARNING)  # else it tells that there is a study
         self._study = optuna.create_study(
             storage=storage, study_name="ravl", direction="maximize", load_if_exists=True,
-            pruner=optuna.pruners.MedianPruner(n_warmup_steps=1),
+            pruner=optuna.pruners.MedianPruner(n_warmup_steps=2),  # not after the first epoch
         )  # fmt: skip
         logging.set_verbosity(before)
         for frozen in self._study.get_trials(states=(states.RUNNING,)):
@@ -263,9 +263,7 @@ class Study:
         """
         ended = self.ended()
         # Its seed depends on what has ended, so that an interrupted search goes the same way.
-        self._study.sampler = self._optuna.samplers.TPESampler(
-            seed=self._seed + 1000 * len(ended), warn_independent_sampling=False
-        )
+        self._study.sampler = self._optuna.samplers.TPESampler(seed=self._seed + 1000 * len(ended))
         trial, states, epochs = self._study.ask(), self._optuna.trial.TrialState, count(1)
 
         def report(score: float) -> None:

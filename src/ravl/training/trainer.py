@@ -23,11 +23,11 @@ from transformers import (
     TrainerCallback,
     TrainingArguments,
 )
-from transformers import logging as hf_logging
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from ravl.errors import RavlError
+from ravl.models.quiet import quiet
 from ravl.progress import Advance, progress_bar
 from ravl.training.loop_settings import LoopSettings
 
@@ -104,30 +104,24 @@ def train(
         use_cpu=not torch.cuda.is_available(),
         seed=settings.seed,
     )
-    with _quiet(), _logged_in(logs), progress_bar(what, "steps", show) as advance:
+    with quiet(), _logged_in(logs), progress_bar(what, "steps", show) as advance:
         trainer = _Trainer(model, arguments, data, order, validate, slow)
         trainer.add_callback(EarlyStoppingCallback(settings.patience))
         trainer.add_callback(_Bar(advance, trainer))
         trainer.remove_callback(PrinterCallback)
         trainer.remove_callback(ProgressCallback)
-        trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
+        try:
+            trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
+        except RuntimeError as error:  # of an optimiser whose step is no float32 any more
+            if "overflow" in str(error):
+                raise RavlError(NO_NUMBER) from error
+            raise
     model.eval()
     return [
         (entry["seconds"], entry["eval_score"])
         for entry in trainer.state.log_history
         if "eval_score" in entry
     ]
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Else the library tells of its file system heuristics at each checkpoint."""
-    verbosity = hf_logging.get_verbosity()
-    hf_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        hf_logging.set_verbosity(verbosity)
 
 
 @contextmanager
@@ -202,9 +196,10 @@ class _Trainer(Trainer):
         """Score the model on the validation part."""
         assert self.model is not None
         self.model.eval()
-        metrics = {
-            "eval_score": self._validate(), "seconds": round(time.monotonic() - self._began, 1)
-        }  # fmt: skip
+        score = self._validate()
+        if not isfinite(score):  # the last step of an epoch may break what no loss sees any more
+            raise RavlError(NO_NUMBER)
+        metrics = {"eval_score": score, "seconds": round(time.monotonic() - self._began, 1)}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(
             self.args, self.state, self.control, metrics

@@ -284,7 +284,7 @@ def _write(report: TuneReport, about: dict[str, str], mattered: list[tuple[str, 
         writer.writeheader()
         writer.writerows(table)
     facts = [*about.items(), ("Trials", report.counts()),
-             ("Compared by", f"{measure} on the validation part, less 1 % of its log loss"),
+             ("Compared by", f"{measure} on the validation part, less a hundredth of its log loss"),
              ("The best, fitted whole", f"{report.judged()} on the test part; see best/"),
              ("Time", f"{report.seconds:,.0f} s")]  # fmt: skip
     page = tune_report(

@@ -1,0 +1,237 @@
+"""Where a memory pays: new classes without training, few labels among many pictures, and poison.
+
+All on `clothing_small`, its validation split judges. *New classes*: a linear head fitted on seven
+of the ten classes, then 5, 20 or all pictures of the other three are added to the memory; nothing
+is trained (five draws of the three). *Few labels*: 4 or 16 labelled pictures a class, all other
+training pictures in the memory without a label, which label propagation fills in (five seeds).
+*Poison*: 1, 2 or 4 records with a wrong label planted next to each query, at a likeness of 0.95.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.labelled import SEEDS, few, memory_of
+from benchmarks.report import Lines
+from ravl.encoders.base import Array
+from ravl.memory import Memory
+from ravl.models.gate import probabilities
+from ravl.models.vote import Vote
+from ravl.retrieval.bank import Bank, Ints, Neighbours
+from ravl.tasks.labeller import Labeller, Queries
+from ravl.tasks.labels import LabelTask
+from ravl.tasks.testimony import Testimony
+from ravl.training.fit_settings import FitSettings
+from ravl.training.ground import DEEPEST, Ground, prepare
+from ravl.training.labelled import Labelled, read_labelled
+from ravl.training.levels import fit_linear, fit_vote
+from ravl.training.parts import Parts, split
+
+TASK = LabelTask("classify")
+NEAR = 0.95  # likeness of a planted record
+Row = dict[str, Any]
+
+
+def run() -> Lines:
+    with tempfile.TemporaryDirectory() as folder, memory_of("clothing_small", Path(folder)) as m:
+        labelled = read_labelled(m, m, TASK.of)
+        classes = [row.label or "" for row in labelled.rows]
+        parts = split(
+            labelled.rows, labelled.groups, classes, m, validation=None,
+            test='split = "validation"', validation_share=0.15, test_share=0.2, seed=0,
+        )  # fmt: skip
+        return [
+            *new_classes(m, labelled, parts), *few_labels(m, labelled, parts),
+            *poison(m, labelled, parts),
+        ]  # fmt: skip
+
+
+# --- new classes -------------------------------------------------------------------------------
+
+
+def new_classes(memory: Memory, labelled: Labelled, parts: Parts) -> Lines:
+    found: dict[tuple[str, str], list[list[float]]] = {}
+    names = np.array([row.label for row in labelled.rows])
+    for seed in range(SEEDS):
+        new = np.random.default_rng(seed).permutation(np.unique(names))[:3]
+        old = Parts(
+            parts.train[~np.isin(names[parts.train], new)],
+            parts.validation[~np.isin(names[parts.validation], new)],
+            parts.test, parts.left_out, "old classes",
+        )  # fmt: skip
+        ground = prepare(memory, TASK, FitSettings(model="linear"), labelled, old)
+        known = np.isin([row.label or "" for row in ground.bank.rows], ground.labels)
+        everything, ground = ground.bank, with_bank(ground, ground.bank.only(known))
+        labeller = fit_linear(ground, fit_vote(ground))
+        truth = names[parts.test]
+        for per in (5, 20, None):
+            bank = grown(everything, new, per, seed)
+            answers = grown_answers(labeller, bank, ground.test.queries)
+            for how, said in answers.items():
+                right = said == truth
+                fresh = np.isin(truth, new)
+                found.setdefault((str(per or "all"), how), []).append(
+                    [right.mean(), right[fresh].mean(), right[~fresh].mean()]
+                )
+    whole = prepare(memory, TASK, FitSettings(model="linear"), labelled, parts)
+    best = fit_linear(whole, fit_vote(whole))
+    said = np.array(best.labels)[best.without(whole.test.queries).probabilities.argmax(1)]
+    found["all", "head trained again on all ten classes"] = [[(said == names[parts.test]).mean()]]
+    return [
+        {"new pictures a class": per, "answer": how, **dict(zip(
+            ("all classes", "new classes", "old classes"), _percent(values), strict=False))}
+        for (per, how), values in found.items()
+    ]  # fmt: skip
+
+
+def grown(bank: Bank, new: Any, per: int | None, seed: int) -> Bank:
+    """The bank with so many rows of each new class."""
+    names = np.array([row.label for row in bank.rows])
+    kept = ~np.isin(names, new)
+    random = np.random.default_rng(seed)
+    for name in new:
+        kept[random.permutation(np.flatnonzero(names == name))[:per]] = True
+    return bank.only(kept)
+
+
+def grown_answers(labeller: Labeller, bank: Bank, queries: Queries) -> dict[str, Any]:
+    """Labels by the head alone, the vote alone, and both, with a memory that has grown."""
+    testimony = Testimony.of(bank, TASK, labeller.labels)
+    near = labeller.neighbours(queries, testimony)
+    both = labeller.answer(queries, testimony, near)
+    votes = labeller.answer(queries, testimony, near, vote_only=True)
+    plain = labeller.vote(near, testimony.said, testimony.worth)
+    names = np.array(testimony.names)
+    alone = labeller.without(queries).probabilities
+    return {
+        "head alone": np.array(labeller.labels)[alone.argmax(1)],
+        "plain vote": names[plain.argmax(1)],
+        "vote, novel labels balanced": names[votes.probabilities.argmax(1)],
+        "with retrieval": names[both.probabilities.argmax(1)],
+    }
+
+
+# --- few labels --------------------------------------------------------------------------------
+
+
+def few_labels(memory: Memory, labelled: Labelled, parts: Parts) -> Lines:
+    found: dict[tuple[int, str], list[list[float]]] = {}
+    for per in (4, 16):
+        for seed in range(SEEDS):
+            some = few(labelled, parts, per, seed)
+
+            ground = prepare(memory, TASK, FitSettings(model="linear"), labelled, some)
+            mine = np.isin(ground.bank.groups, ground.train.labelled.seen_groups())
+            rows = [
+                row if own else replace(row, label=None)
+                for row, own in zip(ground.bank.rows, mine, strict=True)
+            ]
+            silent = with_bank(ground, replace(ground.bank, rows=rows))
+            truth = ground.truth(ground.test)
+            for how, spread in (("labels only", "no"), ("labels propagated", "yes"),
+                                ("chosen by held-out examples", "auto")):  # fmt: skip
+                there = replace(silent, settings=FitSettings(model="linear", spread=spread))  # type: ignore[arg-type]
+                labeller = fit_linear(there, fit_vote(there))
+                testimony = Testimony.of(there.bank, TASK, there.labels, labeller.spread)
+                near = there.test.seen(labeller.spread)
+                both = labeller.answer(there.test.queries, testimony, near)
+                if spread == "no":
+                    alone = labeller.without(there.test.queries).probabilities
+                    found.setdefault((per, "head alone"), []).append(_scores(alone, truth))
+                votes = labeller.answer(there.test.queries, testimony, near, vote_only=True)
+                for name, p in (("vote", votes), ("with retrieval", both)):
+                    found.setdefault((per, f"{name}, {how}"), []).append(
+                        _scores(p.probabilities, truth)
+                    )
+    return [
+        {"labels a class": per, "answer": how,
+         **dict(zip(("accuracy", "macro F1"), _percent(values), strict=False))}
+        for (per, how), values in found.items()
+    ]  # fmt: skip
+
+
+def with_bank(ground: Ground, bank: Bank) -> Ground:
+    """The ground with another bank, and the neighbours found in it."""
+    speaking = np.array([bool(TASK.of(row)) for row in bank.rows])
+
+    def side(part: Any) -> Any:
+        keys, depth = ground.keys(part.queries.features), min(DEEPEST, len(bank))
+        hidden = part.labelled.shown
+        return replace(
+            part, near=bank.neighbours(keys, depth, hidden, speaking),
+            wide=bank.neighbours(keys, depth, hidden),
+        )  # fmt: skip
+
+    return replace(
+        ground, bank=bank, train=side(ground.train), validation=side(ground.validation),
+        test=side(ground.test),
+    )  # fmt: skip
+
+
+# --- poison ------------------------------------------------------------------------------------
+
+
+def poison(memory: Memory, labelled: Labelled, parts: Parts) -> Lines:
+    ground = prepare(memory, TASK, FitSettings(model="linear"), labelled, parts)
+    labeller = fit_linear(ground, fit_vote(ground))
+    count, labels = len(ground.bank), len(ground.labels)
+    clean = Testimony.of(ground.bank, TASK, ground.labels)
+    fakes = np.eye(labels, dtype=np.float32)  # one planted record for each wrong label
+    said = np.vstack([clean.said, fakes])
+    worth = np.ones(len(said), np.float32)
+    truth = ground.truth(ground.test)
+    wrong = (truth + np.random.default_rng(0).integers(1, labels, len(truth))) % labels
+    ways: dict[str, Vote] = {
+        "plain softmax vote": replace(labeller.vote, cap=1.0), "capped vote": labeller.vote
+    }  # fmt: skip
+    lines: Lines = []
+    for planted in (0, 1, 2, 4):
+        near = _planted(ground.test.near, count + wrong, planted)
+        line: Row = {"planted": planted}
+        for name, vote in ways.items():
+            answers = vote(near, said, worth)
+            line[name] = _flipped(answers, vote(ground.test.near, said, worth), truth, wrong)
+        own = labeller.logits(ground.test.queries)
+        votes = labeller.vote(near, said, worth)
+        mixed = labeller.gate(votes, own, near.nearest)[0]
+        before = labeller.gate(
+            labeller.vote(ground.test.near, said, worth), own, ground.test.near.nearest
+        )[0]
+        line["with retrieval"] = _flipped(mixed, before, truth, wrong)
+        alone = probabilities(own, True)
+        line["head alone"] = _flipped(alone, alone, truth, wrong)
+        lines.append(line)
+    return lines
+
+
+def _planted(near: Neighbours, fakes: Ints, planted: int) -> Neighbours:
+    """The same neighbours behind so many planted ones."""
+    positions = np.repeat(fakes[:, None], planted, axis=1)
+    likeness = np.full(positions.shape, NEAR, np.float32)
+    return Neighbours(np.hstack([positions, near.positions]), np.hstack([likeness, near.likeness]))
+
+
+def _flipped(after: Array, before: Array, truth: Ints, wrong: Ints) -> str:
+    """Accuracy, and the share of right answers that became the planted label."""
+    right = before.argmax(1) == truth
+    flipped = (after.argmax(1) == wrong)[right].mean()
+    return f"{100 * (after.argmax(1) == truth).mean():.1f} % right, {100 * flipped:.1f} % flipped"
+
+
+def _scores(found: Array, truth: Ints) -> list[float]:
+    from ravl.evaluation import values
+
+    scores = values("classify", found, truth)
+    return [scores["accuracy"], scores["macro_f1"]]
+
+
+def _percent(values: list[list[float]]) -> list[str]:
+    means, spread = 100 * np.mean(values, axis=0), 100 * np.std(values, axis=0)
+    if len(values) == 1:
+        return [f"{m:.1f} %" for m in means]
+    return [f"{m:.1f} % (± {s:.1f})" for m, s in zip(means, spread, strict=True)]

@@ -1,0 +1,143 @@
+"""Classification and tagging: the four rows on real pictures, with many labels and with few.
+
+`clothing_small`: its validation split judges; training on all, and on 16 and 4 pictures a class
+(five seeds; the memory holds just the training pictures). `openclipart`: tags that occur ten times
+or more, a fifth of the pictures judges.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.report import Lines, picture_set
+from ravl.memory import Memory
+from ravl.tasks.labels import LabelTask
+from ravl.training.fit_labels import Fitted, fit_levels
+from ravl.training.fit_settings import FitSettings
+from ravl.training.ground import Ground, prepare
+from ravl.training.judge import ROWS, Judged, judge
+from ravl.training.labelled import Labelled, read_labelled
+from ravl.training.parts import Parts, split
+
+MEASURES = {"classify": ("accuracy", "macro_f1", "ECE", "coverage@5%risk"),
+            "tag": ("mAP", "micro_f1", "ECE")}  # fmt: skip
+SEEDS = 5
+
+
+def run() -> Lines:
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        return [*_clothes(work), *_clip_art(work)]
+
+
+def memory_of(name: str, folder: Path) -> Memory:
+    """A memory of a shared picture set."""
+    memory = Memory.create(folder / f"{name}.ravl")
+    memory.index(picture_set(name)[0] / "annotations.jsonl")
+    return memory
+
+
+def few(labelled: Labelled, parts: Parts, per: int, seed: int) -> Parts:
+    """Parts with so many training pictures a class; a quarter of them validates."""
+    random = np.random.default_rng(seed)
+    rest = np.concatenate([parts.train, parts.validation])
+    names = np.array([labelled.rows[i].label for i in rest])
+    chosen = [random.permutation(rest[names == name])[:per] for name in np.unique(names)]
+    held = max(1, per // 4)
+    return Parts(
+        np.sort(np.concatenate([c[held:] for c in chosen])),
+        np.sort(np.concatenate([c[:held] for c in chosen])), parts.test, parts.left_out, "few",
+    )  # fmt: skip
+
+
+def only_training(ground: Ground) -> Ground:
+    """With a memory that holds the training pictures and nothing else."""
+    from ravl.training.ground import DEEPEST
+
+    groups = ground.train.labelled.seen_groups()
+    bank = ground.bank.only(np.isin(ground.bank.groups, groups))
+
+    def side(part: Any) -> Any:
+        near = bank.neighbours(
+            ground.keys(part.queries.features), min(DEEPEST, len(bank)), part.labelled.shown
+        )
+        return replace(part, near=near, wide=near)
+
+    return replace(
+        ground, bank=bank, train=side(ground.train), validation=side(ground.validation),
+        test=side(ground.test),
+    )  # fmt: skip
+
+
+def fit_and_judge(ground: Ground, work: Path) -> tuple[Judged, Fitted]:
+    """All levels that the settings ask for, judged."""
+    ground, fitted = fit_levels(ground, work, None)
+    return judge(ground, fitted.levels, fitted.chosen), fitted
+
+
+def _clothes(folder: Path) -> Lines:
+    lines: Lines = []
+    with memory_of("clothing_small", folder) as memory:
+        task, settings = LabelTask("classify"), FitSettings(model="linear")
+        labelled = read_labelled(memory, memory, task.of)
+        parts = _parts(labelled, memory, task, 'split = "validation"')
+        full = prepare(memory, task, settings, labelled, parts)
+        judged, _ = fit_and_judge(full, folder / "full")
+        lines += _lines("clothing_small, all", [judged], "classify")
+        for per in (16, 4):
+            found = []
+            for seed in range(SEEDS):
+                ground = prepare(memory, task, settings, labelled, few(labelled, parts, per, seed))
+                found.append(fit_and_judge(only_training(ground), folder / f"few-{per}-{seed}")[0])
+            lines += _lines(f"clothing_small, {per} a class, {SEEDS} seeds", found, "classify")
+        fusion = replace(full, settings=replace(settings, model="fusion", epochs=4))
+        judged, fitted = fit_and_judge(fusion, folder / "fusion")
+        lines += _lines(
+            f"clothing_small, all, fusion ({fitted.seconds['fusion_off']:.0f} s without, "
+            f"{fitted.seconds['fusion']:.0f} s with retrieval)", [judged], "classify",
+        )  # fmt: skip
+    return lines
+
+
+def _clip_art(folder: Path) -> Lines:
+    with memory_of("openclipart", folder) as memory:
+        task, settings = LabelTask("tag"), FitSettings(model="linear", fewest=10)
+        labelled = read_labelled(memory, memory, task.of)
+        ground = prepare(memory, task, settings, labelled, _parts(labelled, memory, task, None))
+        judged, _ = fit_and_judge(ground, folder / "tags")
+        return _lines(f"openclipart, {len(ground.labels)} tags", [judged], "tag")
+
+
+def _parts(labelled: Labelled, memory: Memory, task: LabelTask, test: str | None) -> Parts:
+    classes = [row.label or "" if task.exclusive else "" for row in labelled.rows]
+    return split(
+        labelled.rows, labelled.groups, classes, memory, validation=None, test=test,
+        validation_share=0.15, test_share=0.2, seed=0,
+    )  # fmt: skip
+
+
+def _lines(name: str, runs: list[Judged], task: str) -> Lines:
+    """A line for each row: the score with its interval, or the mean over seeds and its spread."""
+    lines: Lines = []
+    for row in ROWS:
+        line: dict[str, Any] = {"set": name, "row": row}
+        for measure in MEASURES[task]:
+            scores = [judged.scores[row].get(measure) for judged in runs]
+            values = [s.value for s in scores if s is not None]
+            if len(runs) == 1 and scores[0] is not None:
+                line[measure] = scores[0].percent()
+            elif values:
+                line[measure] = f"{100 * np.mean(values):.1f} % (± {100 * np.std(values):.1f})"
+        lines.append(line)
+    if len(runs) == 1:
+        gain = runs[0].differences["with_retrieval", "no_retrieval"]
+        lines.append(
+            {"set": name, "row": "with - no retrieval", **{m: gain[m].percent()
+             for m in MEASURES[task] if m in gain}}
+        )  # fmt: skip
+    return lines

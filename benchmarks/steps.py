@@ -1,0 +1,74 @@
+"""Time of a training step of the fusion model with retrieval over without, and retrieval's part.
+
+Batches of 32 of `clothing_small`, eight neighbours each; MiniLM with its last two layers trained.
+All are measured in turns in one run. *Retrieval* is finding the neighbours of a batch in the
+memory and gathering their arrays.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.labelled import memory_of
+from benchmarks.report import Lines, alternate
+from ravl.models.linear import HeadFit
+from ravl.models.reader import gather
+from ravl.tasks.labels import LabelTask
+from ravl.tasks.testimony import EvidenceArrays, Testimony
+from ravl.training.fit_settings import FitSettings
+from ravl.training.fusion import new_model, prepare_language
+from ravl.training.ground import prepare
+from ravl.training.labelled import read_labelled
+from ravl.training.parts import split
+
+BATCH, K = 32, 8
+
+
+def run() -> Lines:
+    with tempfile.TemporaryDirectory() as folder, memory_of("clothing_small", Path(folder)) as m:
+        task, settings = LabelTask("classify"), FitSettings()
+        labelled = read_labelled(m, m, task.of)
+        classes = [row.label or "" for row in labelled.rows]
+        parts = split(
+            labelled.rows, labelled.groups, classes, m, validation=None,
+            test='split = "validation"', validation_share=0.15, test_share=0.2, seed=0,
+        )  # fmt: skip
+        ground = prepare(m, task, settings, labelled, parts)
+        head = HeadFit(ground.train.queries.seen, ground.train.targets, ground.loss)(1e-4)
+        testimony = Testimony.of(ground.bank, task, ground.labels)
+        evidence = EvidenceArrays.of(testimony, head.standard(ground.bank.features), m)
+        width = head.weight.shape[1]
+        model = new_model(
+            settings, features=width, vectors=m.encoder.dimension, labels=len(ground.labels),
+            exclusive=True, base=width, k=K, weights=None,
+        )  # fmt: skip
+        prepare_language(model, settings)
+        optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad])
+        some = np.arange(BATCH)
+        features = torch.from_numpy(head.standard(ground.train.queries.seen[:BATCH]))
+        targets = torch.from_numpy(ground.train.targets[:BATCH])
+        keys = ground.keys(ground.train.queries.features[:BATCH])
+        hidden = ground.train.labelled.take(some).shown
+
+        def retrieve() -> Any:
+            near = ground.bank.neighbours(keys, K, hidden)
+            return gather(evidence, near.positions, near.likeness)
+
+        def step(near: Any) -> None:
+            optimiser.zero_grad()
+            model(features=features, near=near, targets=targets).loss.backward()
+            optimiser.step()
+
+        without, with_, alone = alternate(
+            [lambda: step(None), lambda: step(retrieve()), retrieve], repeat=12
+        )
+    return [
+        {"step without, ms": round(1000 * without), "step with, ms": round(1000 * with_),
+         "with / without": round(with_ / without, 2), "retrieval, ms": round(1000 * alone, 1),
+         "retrieval's share of the step": f"{100 * alone / with_:.1f} %"}
+    ]  # fmt: skip

@@ -1,0 +1,62 @@
+"""Texts as a language model's word pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AutoTokenizer
+
+from ravl.errors import EncoderError
+from ravl.models.quiet import quiet
+
+LONGEST = 64  # word pieces of a text; the rest is cut
+
+
+class Words:
+    """Turns texts into the ids that a :class:`ravl.models.fusion.FusionModel` takes as ``tokens``.
+
+    Args:
+        tokenizer: of the language model.
+        longest: word pieces that are kept of a text.
+    """
+
+    def __init__(self, tokenizer: Any, longest: int = LONGEST) -> None:
+        self._tokenizer = tokenizer
+        self.longest = longest
+
+    def __call__(self, texts: Sequence[str]) -> list[Tensor]:
+        """Ids of each text, (t,) with t from 1 to ``longest``, without [CLS] and [SEP]."""
+        if not texts:
+            return []
+        # A lone surrogate would stop the tokenizer.
+        clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+        found = self._tokenizer(
+            clean, add_special_tokens=False, truncation=True, max_length=self.longest
+        )["input_ids"]
+        unknown = self._tokenizer.unk_token_id or 0
+        return [torch.tensor(ids or [unknown], dtype=torch.long) for ids in found]
+
+    def save(self, folder: Path) -> None:
+        """The tokenizer's files, as transformers keeps them."""
+        with quiet():
+            self._tokenizer.save_pretrained(folder)
+
+    @classmethod
+    def load(cls, source: str | Path, longest: int = LONGEST) -> Words:
+        """The tokenizer in a folder, or of a model of the hub.
+
+        Raises:
+            EncoderError: there is none.
+        """
+        try:
+            with quiet():
+                tokenizer = AutoTokenizer.from_pretrained(str(source))
+        except (OSError, ValueError) as error:
+            raise EncoderError(
+                f"The language model {str(source)!r} has no tokenizer that can be loaded: {error}"
+            ) from error
+        return cls(tokenizer, longest)

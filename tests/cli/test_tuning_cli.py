@@ -1,0 +1,112 @@
+"""``ravl tune``: what it prints, and what it says when it is interrupted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ravl.cli import INTERRUPTED, cli, main
+from ravl.memory import Memory, spaces
+from ravl.training import tuning
+from tests.helpers import ColourEncoder
+from tests.training.painted import TEST, VALIDATION, paint
+
+OPTIONS = ("--validation", VALIDATION, "--test", TEST, "--model", "linear", "--k", 8)
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """Run a command as the shell would: exit code, output, errors."""
+    monkeypatch.setattr(spaces, "load_encoder", lambda *_, **__: ColourEncoder())
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main([str(a) for a in arguments])
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory) -> Path:
+    folder: Path = tmp_path_factory.mktemp("tuned")
+    with Memory.create(folder / "painted.ravl", ColourEncoder()) as memory:
+        memory.add(paint(folder / "painted", 80))
+    return folder / "painted.ravl"
+
+
+def test_the_best_trial_and_where_things_are(run, file, tmp_path):
+    command = ("tune", "classify", file, "--out", tmp_path / "out", "--trials", 4, *OPTIONS)
+    code, out, err = run(*command)
+    assert (code, err) == (0, "")
+    first, second, *settings = out.splitlines()
+    assert first.startswith("Trials: 4 (4 complete), in ")
+    assert second.startswith("The best is trial ")
+    assert second.endswith("% on the validation part.")
+    assert [line.split(":")[0].strip() for line in settings[:2]] == ["smoothing", "class_weights"]
+    assert "on the test part: accuracy" in settings[2]
+    for name in ("best", "best.yaml", "report.html", "trials.csv"):
+        assert str(tmp_path / "out" / name) in out
+        assert (tmp_path / "out" / name).exists()
+    code, out, _ = run(*command, "--json")  # there is nothing more to do
+    assert code == 0
+    found = json.loads(out)
+    assert [trial["number"] for trial in found["trials"]] == [1, 2, 3, 4]
+    assert all("k" not in trial["parameters"] for trial in found["trials"])
+    assert run(*command, "--quiet") == (0, "", "")
+    best = ("fit", "classify", file, "--out", tmp_path / "again", *OPTIONS[:4], "--quiet")
+    assert run(*best, "--config", tmp_path / "out" / "best.yaml") == (0, "", "")
+    metrics = json.loads((tmp_path / "again" / "metrics.json").read_text())
+    assert metrics["rows"] == found["metrics"]["rows"]
+
+
+def test_what_is_kept_after_an_interruption(run, file, tmp_path, monkeypatch):
+    command = ("tune", "classify", file, "--out", tmp_path / "out", "--trials", 3, *OPTIONS)
+    score, seen = tuning._label_score, []
+
+    def interrupted(*arguments):
+        seen.append(1)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        return score(*arguments)
+
+    monkeypatch.setattr(tuning, "_label_score", interrupted)
+    code, out, err = run(*command)
+    assert (code, out) == (INTERRUPTED, "")
+    assert "Trials that are kept: 2. Repeat the same command to go on." in err
+    code, out, _ = run(*command)
+    assert (code, len(seen)) == (0, 4)
+    assert "Trials: 3 (3 complete)" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("match",), "'match' cannot be tuned yet; what can be: classify, tag"),
+        (("classify", "--trials", 0), "trials is 0; it must be at least 1"),
+        (("classify", "--space", "none.yaml"), "The space in none.yaml cannot be read"),
+        (("classify", "--language", "most"), "most"),
+    ],
+)
+def test_errors_are_one_sentence(run, file, tmp_path, arguments, says):
+    task, *options = arguments
+    code, out, err = run("tune", task, file, "--out", tmp_path / "out", *options)
+    assert code == 1
+    assert out == ""
+    assert says in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("task", ["classify", "tag", "match"])
+def test_every_option_has_help(run, task):
+    command = cli.commands["tune"].commands[task]  # type: ignore[attr-defined]
+    code, out, _ = run("tune", task, "--help")
+    assert code == 0
+    assert "--trials" in out
+    assert "--learning-rate" in out
+    for parameter in command.params:
+        if parameter.param_type_name == "option":
+            assert parameter.help, parameter.name

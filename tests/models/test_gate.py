@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ravl.models.gate import FLOOR, SIGNS, Gate, fit_gate, probabilities, signs
+
+CLASSES = 4
+
+
+def split_world(n: int = 400, seed: int = 0, exclusive: bool = True):
+    """Where likeness is high the votes are right, elsewhere the model is; both are always sure."""
+    random = np.random.default_rng(seed)
+    truth = random.integers(0, CLASSES, n)
+    wrong = (truth + random.integers(1, CLASSES, n)) % CLASSES
+    near = random.random(n) < 0.5
+    likeness = np.where(near, 0.9, 0.1).astype(np.float32)
+    noise = random.random(n) < 0.05
+    eye = np.eye(CLASSES, dtype=np.float32)
+    votes = eye[np.where(near ^ noise, truth, wrong)]
+    logits = 4 * eye[np.where(near ^ noise, wrong, truth)] - (0 if exclusive else 2)
+    return votes, logits.astype(np.float32), likeness, eye[truth]
+
+
+def likelihood(found, targets, exclusive: bool = True) -> float:
+    p = np.clip(found, 1e-6, 1 - 1e-6)
+    if exclusive:
+        return float((targets * np.log(p)).sum(1).mean())
+    return float((targets * np.log(p) + (1 - targets) * np.log(1 - p)).mean())
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return fit_gate(*split_world(), exclusive=True)
+
+
+def test_the_mixture_is_a_distribution(gate):
+    random = np.random.default_rng(3)
+    votes = random.dirichlet(np.ones(CLASSES), 50).astype(np.float32)
+    logits = random.normal(0, 9, (50, CLASSES)).astype(np.float32)
+    mixed, share, smooth, own = gate(votes, logits, random.random(50).astype(np.float32))
+    for p in (mixed, smooth, own):
+        np.testing.assert_allclose(p.sum(1), 1, rtol=1e-5)
+        assert (p > 0).all()
+    assert ((share > 0) & (share < 1)).all()
+    np.testing.assert_allclose(
+        mixed, share[:, None] * smooth + (1 - share[:, None]) * own, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_it_is_likelier_than_both_alone(exclusive):
+    fitted = fit_gate(*split_world(exclusive=exclusive), exclusive=exclusive)
+    votes, logits, likeness, targets = split_world(seed=1, exclusive=exclusive)
+    mixed, share, smooth, own = fitted(votes, logits, likeness)
+    alone = max(likelihood(smooth, targets, exclusive), likelihood(own, targets, exclusive))
+    assert likelihood(mixed, targets, exclusive) > alone + 0.1
+    assert (mixed.argmax(1) == targets.argmax(1)).mean() > 0.9
+    assert max((p.argmax(1) == targets.argmax(1)).mean() for p in (smooth, own)) < 0.6
+    assert share[likeness > 0.5].mean() > 0.75
+    assert share[likeness < 0.5].mean() < 0.25
+
+
+def test_without_voters_the_model_answers_alone(gate):
+    votes, logits, likeness, _ = split_world(20)
+    votes[::2] = 0
+    mixed, share, _, own = gate(votes, logits, likeness)
+    assert (share[::2] == 0).all()
+    assert (share[1::2] > 0).all()
+    np.testing.assert_allclose(mixed[::2], own[::2], atol=1e-6)
+
+
+def test_a_vote_that_is_always_wrong_is_not_listened_to():
+    votes, _, likeness, targets = split_world()
+    votes, logits = np.roll(targets, 1, axis=1), 4 * targets
+    gate = fit_gate(votes, logits, likeness, targets, exclusive=True)
+    mixed, share, _, own = gate(votes, logits, likeness)
+    assert share.mean() < 0.15
+    assert likelihood(mixed, targets) > likelihood(own, targets) - 0.1
+
+
+@pytest.mark.parametrize("scale", [3, 12])
+def test_a_model_that_is_too_sure_is_calibrated(scale):
+    random = np.random.default_rng(0)
+    truth = random.integers(0, CLASSES, 600)
+    said = np.where(random.random(600) < 0.7, truth, random.integers(0, CLASSES, 600))
+    eye = np.eye(CLASSES, dtype=np.float32)
+    votes, logits = np.full((600, CLASSES), 0.25, np.float32), scale * eye[said]
+    likeness = np.full(600, 0.5, np.float32)
+    gate = fit_gate(votes, logits, likeness, eye[truth], True)
+    sure = gate(votes, logits, likeness)[0].max(1).mean()
+    assert sure == pytest.approx((said == truth).mean(), abs=0.03)
+    assert probabilities(logits, True).max(1).mean() > 0.84  # before
+
+
+def test_labels_that_the_model_does_not_know_teach_nothing(gate):
+    votes, logits, likeness, targets = split_world()
+    more = fit_gate(
+        np.vstack([votes, votes[:50]]), np.vstack([logits, logits[:50]]),
+        np.concatenate([likeness, likeness[:50]]), np.vstack([targets, 0 * targets[:50]]), True,
+    )  # fmt: skip
+    np.testing.assert_allclose(more.weights, gate.weights, atol=0.02)
+    assert more.temperature == pytest.approx(gate.temperature, abs=0.02)
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_nothing_to_fit_to_leaves_it_in_the_middle(exclusive):
+    nothing = np.zeros((0, CLASSES), np.float32)
+    gate = fit_gate(nothing, nothing, np.zeros(0, np.float32), nothing, exclusive)
+    mixed, share, _, _ = gate(*split_world(5)[:3])
+    assert np.isfinite(mixed).all()
+    np.testing.assert_allclose(share, 0.5)
+    unknown = fit_gate(*split_world(9)[:3], np.zeros((9, CLASSES), np.float32), True)
+    assert np.isfinite(unknown(*split_world(5)[:3])[0]).all()
+
+
+def test_smooth_votes_leave_nothing_impossible():
+    rates = np.array([0.7, 0.1, 0.1, 0.1], np.float32)
+    gate = Gate(True, np.zeros(SIGNS, np.float32), 1.0, 0.1, rates)
+    votes = np.array([[0, 2, 0, 0], [0, 0, 0, 0]], np.float32)  # of any sum
+    np.testing.assert_allclose(gate.smooth(votes), [[0.07, 0.91, 0.01, 0.01], rates], rtol=1e-5)
+    tags = Gate(False, gate.weights, 1.0, 0.1, rates)
+    np.testing.assert_allclose(tags.smooth(votes / 4), [[0.07, 0.46, 0.01, 0.01], rates], rtol=1e-5)
+
+
+def test_arrays_and_back(gate):
+    again = Gate.from_arrays(gate.arrays())
+    assert again.exclusive is True
+    for mine, theirs in zip(again(*split_world(9)[:3]), gate(*split_world(9)[:3]), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-5)
+    assert gate.floor == pytest.approx(again.floor, abs=1e-6)
+    assert gate.floor != FLOOR  # it was fitted
+
+
+def test_signs_and_probabilities():
+    votes, own = np.array([[0.2, 0.8]], np.float32), np.array([[0.9, 0.1]], np.float32)
+    np.testing.assert_allclose(
+        signs(votes, own, np.array([0.75], np.float32)), [[1, 0.5, 0.6, 0.8, 0, 0.1, 0.2]],
+        atol=1e-6,
+    )  # fmt: skip
+    huge = np.array([[1e4, -1e4, 0]], np.float32)
+    np.testing.assert_allclose(probabilities(huge, True), [[1, 0, 0]])
+    np.testing.assert_allclose(probabilities(huge, False), [[1, 0, 0.5]], atol=1e-6)

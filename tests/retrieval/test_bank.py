@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ravl.data import Example
+from ravl.errors import DataError
+from ravl.models.vote import Vote
+from ravl.retrieval.bank import Bank, read_bank
+from ravl.retrieval.keys import Keys
+from tests.labelled import bank_of, leak, random_picture
+
+NOTHING = np.zeros(0, np.int64)
+
+
+@pytest.fixture
+def features():
+    return np.random.default_rng(0).normal(size=(20, 6)).astype(np.float32)
+
+
+def test_neighbours_are_the_nearest_by_cosine_of_keys(features):
+    bank = bank_of(features)
+    near = bank.neighbours(bank.keys, 5)
+    expected = np.argsort(-(bank.keys @ bank.keys.T), axis=1)[:, :5]
+    np.testing.assert_array_equal(near.positions, expected)
+    assert (near.positions[:, 0] == np.arange(20)).all()  # nothing hidden: itself
+    np.testing.assert_allclose(near.nearest, 1, rtol=1e-5)
+    assert (np.diff(near.likeness, axis=1) <= 0).all()
+
+
+def test_hidden_groups_are_in_no_ones_neighbours(features):
+    groups = np.arange(20) // 4  # five groups of four
+    bank = bank_of(features, groups=groups.tolist())
+    hidden = [np.array([g]) for g in groups]
+    near = bank.neighbours(bank.keys, 16, hidden)
+    assert (groups[near.positions] != groups[:, None]).all()
+    assert near.found.all()  # as many as were asked for: others take their places
+    every = bank.neighbours(bank.keys, 20, hidden)
+    assert (every.found.sum(1) == 16).all()
+    assert (every.likeness[~every.found] == 0).all()
+
+
+def test_several_hidden_groups_and_none(features):
+    groups = np.arange(20) // 4
+    bank = bank_of(features, groups=groups.tolist())
+    near = bank.neighbours(bank.keys[:2], 20, [np.array([0, 3]), NOTHING])
+    assert set(groups[near.positions[0][near.found[0]]]) == {1, 2, 4}
+    assert near.found[1].all()
+
+
+def test_hiding_is_the_same_as_not_being_there(features):
+    bank = bank_of(features, groups=(np.arange(20) // 2).tolist())
+    queries = bank.keys[:2]
+    hidden = bank.neighbours(queries, 6, [np.array([0])] * 2)
+    less = bank.only(bank.groups != 0)
+    there = less.neighbours(queries, 6)
+    np.testing.assert_array_equal(bank.numbers[hidden.positions], less.numbers[there.positions])
+    np.testing.assert_allclose(hidden.likeness, there.likeness, rtol=1e-6)
+
+
+def test_a_small_bank_leaves_places_empty(features):
+    bank = bank_of(features[:3])
+    near = bank.neighbours(bank.keys[:1], 8)
+    assert near.positions[0].tolist()[3:] == [-1] * 5
+    assert near.found.sum() == 3
+    all_hidden = bank.neighbours(bank.keys[:1], 8, [bank.groups])
+    assert not all_hidden.found.any()
+    assert all_hidden.nearest.tolist() == [0]
+    no_query = bank.neighbours(bank.keys[:0], 4)
+    assert len(no_query) == 0
+    assert no_query.nearest.shape == (0,)
+
+
+def test_first_and_take(features):
+    bank = bank_of(features)
+    near = bank.neighbours(bank.keys, 6)
+    np.testing.assert_array_equal(near.first(2).positions, near.positions[:, :2])
+    np.testing.assert_array_equal(near.take(np.array([3, 1])).likeness, near.likeness[[3, 1]])
+
+
+def test_a_bank_of_a_memory_has_its_pictures(memory):
+    memory.add([Example("words only", texts=("no picture",))])
+    bank = read_bank(memory)
+    assert [row.id for row in bank.rows] == [r.id for r in memory if r.hash]
+    assert bank.numbers.tolist() == sorted(bank.numbers.tolist())
+    assert bank.features.shape == (16, 48)
+    keys = Keys.of(bank.features)
+    some = read_bank(memory, keys, where="label = 'red'")
+    assert {row.label for row in some.rows} == {"red"}
+    where = np.searchsorted(bank.numbers, some.numbers)
+    np.testing.assert_allclose(some.keys, bank.keys[where], atol=1e-6)  # by the keys given
+
+
+def test_near_duplicates_are_a_group_in_the_bank(empty):
+    empty.add([Example("a", random_picture(0)), Example("b", random_picture(0, True)),
+               Example("c", random_picture(1))])  # fmt: skip
+    bank = read_bank(empty)
+    assert bank.groups[0] == bank.groups[1] != bank.groups[2]
+
+
+def test_an_empty_memory_is_no_evidence(empty, memory):
+    with pytest.raises(DataError, match="holds no picture that .* lets through"):
+        read_bank(memory, where="label = 'nothing'")
+    memory.delete([row.id for row in memory])
+    with pytest.raises(DataError, match="holds no picture. Bring some in first: ravl index"):
+        read_bank(memory)
+
+
+def accuracy(bank: Bank, hidden: bool) -> float:
+    """Of the vote on the bank's own rows."""
+    names = sorted({row.label or "" for row in bank.rows})
+    own = np.array([names.index(row.label or "") for row in bank.rows])
+    groups = [np.array([g]) for g in bank.groups] if hidden else [NOTHING] * len(bank)
+    near = bank.neighbours(bank.keys, 8, groups)
+    if not hidden:  # even without the row itself, which is always first
+        near = type(near)(near.positions[:, 1:], near.likeness[:, 1:])
+    votes = Vote(8, 0.02, cap=1.0)(near, np.eye(len(names), dtype=np.float32)[own])
+    return float((votes.argmax(1) == own).mean())
+
+
+def test_a_planted_leak_shows_only_where_nothing_is_hidden(empty, tmp_path):
+    """Random labels; each picture's copy has its label too: 25 % is all that is honest."""
+    empty.add(leak(tmp_path / "leak"))
+    bank = read_bank(empty)
+    assert len(set(bank.groups.tolist())) == 60
+    assert accuracy(bank, hidden=False) == 1.0
+    assert accuracy(bank, hidden=True) < 0.42
+    lonely = Bank(bank.rows, bank.features, bank.numbers, bank.keys)  # nobody knows of the copies
+    assert accuracy(lonely, hidden=True) == 1.0
+
+
+def test_the_rows_of_groups(features):
+    groups = (np.arange(20) % 5).tolist()
+    bank = bank_of(features, groups=groups)
+    assert bank.showing(np.array([1, 4, 9])).tolist() == [1, 6, 11, 16, 4, 9, 14, 19]
+    assert bank.showing(NOTHING).tolist() == []
+
+
+def test_only_some_rows_may_be_found(features):
+    bank = bank_of(features)
+    among = np.arange(20) % 2 == 0
+    near = bank.neighbours(bank.keys, 12, [np.array([n]) for n in bank.groups], among)
+    found = near.positions[near.found]
+    assert (found % 2 == 0).all()
+    assert near.found.sum(1).tolist() == [9, 10] * 10  # without itself, and without the others

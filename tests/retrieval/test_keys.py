@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ravl.retrieval.keys import DIRECTIONS, Keys, root, tamed
+
+
+@pytest.fixture
+def features():
+    return np.random.default_rng(0).normal(size=(40, 12)).astype(np.float32)
+
+
+def test_keys_are_unit_vectors_of_centred_features(features):
+    keys = Keys.of(features + 7)
+    found = keys(features + 7)
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=1e-5)
+    assert abs(found.mean()) < 0.05  # without centring all keys would point the same way
+    assert np.abs((keys(features + 7) @ keys(features + 7).T)[~np.eye(40, dtype=bool)]).mean() < 0.5
+
+
+def test_only_features_that_are_never_negative_are_square_rooted(features):
+    assert root(features) == 1.0
+    assert root(np.abs(features)) == 0.5
+    assert root(features[:0]) == 1.0
+    np.testing.assert_allclose(tamed(np.array([[-4.0, 9.0]]), 0.5), [[-2, 3]])
+    assert Keys.of(np.abs(features)).power == 0.5
+
+
+def test_many_features_are_reduced_to_their_principal_directions():
+    random = np.random.default_rng(1)
+    width = DIRECTIONS + 44
+    wide = random.normal(size=(600, width)).astype(np.float32) * np.linspace(3, 0.01, width)
+    keys = Keys.of(wide.astype(np.float32))
+    assert keys(wide).shape == (600, DIRECTIONS)
+    kept = ((wide - keys.mean) @ keys.directions).var()
+    assert kept * DIRECTIONS > 0.95 * (wide - keys.mean).var() * width
+    np.testing.assert_allclose(
+        keys.directions.T @ keys.directions, np.eye(DIRECTIONS), atol=1e-4
+    )  # orthonormal, so that cosines stay
+
+
+@pytest.mark.parametrize("width", [12, DIRECTIONS + 8])
+def test_arrays_and_back(width):
+    features = np.random.default_rng(2).random((30, width)).astype(np.float32)
+    keys = Keys.of(features)
+    again = Keys.from_arrays(keys.arrays())
+    np.testing.assert_array_equal(again(features), keys(features))
+    assert again.power == 0.5
+
+
+def test_one_picture_has_a_key_of_numbers(features):
+    assert np.isfinite(Keys.of(features[:1])(features[:1])).all()

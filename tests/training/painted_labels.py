@@ -1,0 +1,24 @@
+"""A fit of the fusion model as a process of its own, to be killed at it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from ravl.memory import Memory
+from ravl.training import fit
+from tests.helpers import ColourEncoder
+
+FUSION: dict[str, Any] = {
+    "model": "fusion", "epochs": 3, "patience": 3, "batch_size": 12, "language": "top:1",
+    "learning_rate": 0.003, "evidence": 4,
+}  # fmt: skip
+
+if __name__ == "__main__":
+    file, out, changes = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
+    with Memory.open(file, ColourEncoder()) as memory:
+        print("ready", flush=True)
+        fit("classify", memory, out=out, progress=False, **FUSION | changes)
+    print("done", flush=True)

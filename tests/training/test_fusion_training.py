@@ -1,0 +1,386 @@
+"""Training of the fusion model: what learns, what is drawn, and that it goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+from ravl.errors import DataError, RavlError
+from ravl.memory import Memory
+from ravl.models.freezing import trainable
+from ravl.models.fusion import FusionModel, with_language
+from ravl.models.quiet import quiet
+from ravl.tasks.model import load
+from ravl.training import fit
+from ravl.training.fit_settings import FitSettings
+from ravl.training.fusion import (
+    Disturbance,
+    FusionData,
+    Shuffled,
+    disturb,
+    language_layers,
+    merge_adapters,
+    new_model,
+    prepare_language,
+)
+from tests.helpers import ColourEncoder
+from tests.labelled import near_of, shades
+from tests.models.test_fusion import config, near, queries
+from tests.models.test_reader import Arrays, numbers
+from tests.training.painted_labels import FUSION
+
+ROOT = Path(__file__).parents[2]
+
+
+def made(language: Path, strategy: str, **changes: Any) -> FusionModel:
+    settings = FitSettings(language_model=str(language), language=strategy, **changes)
+    torch.manual_seed(0)
+    model = new_model(
+        settings, features=10, vectors=6, labels=3, exclusive=True, base=10, k=4, weights=None
+    )
+    model.base.requires_grad_(False)
+    return model
+
+
+# --- what learns ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("strategy", "layers", "slow"),
+    [("head", 0, 0), ("top:1", 1, 16), ("top:2", 2, 32), ("full", 2, 37), ("lora", 0, 0)],
+)
+def test_only_what_is_meant_learns(language, strategy, layers, slow):
+    model = made(language, strategy)
+    learn_slowly = prepare_language(model, FitSettings(language=strategy))
+    names = {name for name, _ in trainable(model)}
+    own = {"picture", "near_picture", "near_label", "near_text", "near_likeness", "rank", "kind",
+           "null", "norm", "out"}  # fmt: skip
+    assert own <= {name.split(".")[0] for name in names}
+    assert not any(name.startswith("base") for name in names)
+    of_language = {name for name in names if name.startswith("language")}
+    assert len(learn_slowly) == slow
+    if strategy == "lora":
+        assert len(of_language) == 4  # the upper layer's query and value, each two matrices
+        assert all(".1.attention.self." in n and "lora" in n for n in of_language)
+        return
+    trained = {n for n in of_language if "encoder.layer" in n}
+    assert {n.split("encoder.layer.")[1][0] for n in trained} == set("10"[:layers])
+    assert ("language.embeddings.word_embeddings.weight" in names) == (strategy == "full")
+
+
+def test_more_layers_than_there_are(language):
+    with pytest.raises(DataError, match="needs 5 layers, but the model has 2. Use at most top:2"):
+        prepare_language(made(language, "top:5"), FitSettings(language="top:5"))
+    assert len(language_layers(made(language, "head").language)) == 2
+
+
+def step(model: FusionModel, optimiser: Any) -> None:
+    model.train()
+    model(queries(), near=near(), targets=torch.eye(3)).loss.backward()
+    optimiser.step()
+    optimiser.zero_grad()
+
+
+@pytest.mark.parametrize("strategy", ["head", "top:1", "full", "lora"])
+def test_a_few_steps_change_only_what_learns(language, strategy):
+    model = made(language, strategy)
+    prepare_language(model, FitSettings(language=strategy))
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    learning = {name for name, _ in trainable(model)}
+    optimiser = torch.optim.AdamW((p for _, p in trainable(model)), lr=0.01, weight_decay=0)
+    for _ in range(3):
+        step(model, optimiser)
+    changed = {n for n, p in model.named_parameters() if not torch.equal(p, before[n])}
+    assert changed <= learning
+    unused = {n for n in learning if n.split(".")[-2:] in (["key", "bias"],)}
+    assert {n for n in learning - changed if "position" not in n and "token_type" not in n} <= (
+        unused
+    )
+
+
+def test_merged_adapters_answer_as_they_did(language, tmp_path):
+    model = made(language, "lora")
+    prepare_language(model, FitSettings(language="lora"))
+    plain = made(language, "lora")
+    optimiser = torch.optim.AdamW((p for _, p in trainable(model)), lr=0.05)
+    for _ in range(5):
+        step(model, optimiser)
+    model.eval()
+    before = model(queries(), near=near()).logits
+    merge_adapters(model)
+    torch.testing.assert_close(model(queries(), near=near()).logits, before, atol=1e-5, rtol=1e-4)
+    assert set(model.state_dict()) == set(plain.state_dict())  # a plain model again
+    query = "language.encoder.layer.1.attention.self.query.weight"
+    assert not torch.equal(model.state_dict()[query], plain.state_dict()[query])
+    with quiet():
+        model.save_pretrained(tmp_path)
+        again: Any = FusionModel.from_pretrained(tmp_path).eval()
+    torch.testing.assert_close(again(queries(), near=near()).logits, before, atol=1e-5, rtol=1e-4)
+
+
+def test_a_new_model_takes_its_weights_and_settings(language):
+    settings = FitSettings(language_model=str(language), dropout=0.4, smoothing=0.1)
+    weights = np.array([1, 2, 3], np.float32)
+    model = new_model(
+        settings, features=10, vectors=6, labels=3, exclusive=False, base=10, k=4, weights=weights
+    )
+    assert model.weights.tolist() == [1, 2, 3]
+    assert (model.config.dropout, model.config.smoothing) == (0.4, 0.1)
+    assert model.config.exclusive is False
+    with quiet():
+        other = with_language(config(), str(language))
+    assert model.config.language == other.config.language
+
+
+# --- what is drawn -------------------------------------------------------------------------
+
+
+def test_an_order_of_its_own_in_each_epoch():
+    order = Shuffled(np.arange(50), 3)
+    first = list(order)
+    assert list(order) == first  # the same as long as the epoch is
+    order.set_epoch(1)
+    second = list(order)
+    assert second != first
+    assert sorted(second) == list(range(50))
+    again = Shuffled(np.arange(50), 3)
+    again.set_epoch(1)
+    assert list(again) == second
+    assert list(Shuffled(np.arange(50), 4)) != first
+    assert list(Shuffled([7, 9], 0)) in ([7, 9], [9, 7])
+
+
+def some(n: int = 200, width: int = 16, rows: int = 400):
+    random = np.random.default_rng(0)
+    positions = np.stack([random.permutation(rows // 2)[:width] for _ in range(n)])
+    likeness = -np.sort(-random.random((n, width)), axis=1)
+    return near_of(positions.tolist(), likeness.tolist())
+
+
+def test_undisturbed_neighbours_are_the_nearest():
+    near = some()
+    found = disturb(near, 16, 400, Disturbance(0, 0), np.random.default_rng(0))
+    np.testing.assert_array_equal(found.positions, near.positions)
+    found = disturb(near, 8, 400, Disturbance(0, 0, pool=1), np.random.default_rng(0))
+    np.testing.assert_array_equal(found.positions, near.positions[:, :8])
+
+
+def test_they_are_drawn_from_twice_as_many_in_order():
+    near = some(width=30)
+    found = disturb(near, 8, 400, Disturbance(0, 0), np.random.default_rng(0))
+    assert found.positions.shape == (200, 8)
+    assert (np.diff(found.likeness, axis=1) <= 0).all()
+    ranks = [[near.positions[i].tolist().index(p) for p in found.positions[i]] for i in range(200)]
+    assert set(np.ravel(ranks)) == set(range(16))  # the first 2 k, and none behind them
+    for i in range(200):
+        np.testing.assert_array_equal(found.likeness[i], near.likeness[i][ranks[i]])
+
+
+def test_some_see_strangers_and_some_see_nothing():
+    near = some(2000, 8)
+    before = near.positions.copy()
+    found = disturb(near, 8, 400, Disturbance(0.2, 0.3), np.random.default_rng(0))
+    np.testing.assert_array_equal(near.positions, before)  # what was given stays
+    blind = ~found.found.any(1)
+    assert blind.mean() == pytest.approx(0.2, abs=0.03)
+    assert (found.likeness[blind] == 0).all()
+    strange = (found.positions != near.positions)[~blind]
+    assert strange.mean() == pytest.approx(0.3, abs=0.02)
+    assert found.positions.max() > 200  # rows that are nobody's neighbours
+
+
+def test_where_there_is_none_no_stranger_comes():
+    near = near_of([[3, -1, -1]] * 50, [[0.5, 0, 0]] * 50)
+    found = disturb(near, 3, 9, Disturbance(0, 0.9), np.random.default_rng(0))
+    assert (found.positions[:, 1:] == -1).all()
+
+
+def test_no_stranger_is_the_example_itself():
+    """In a bank of twelve rows, three of which show each example, many strangers would be."""
+    own = [np.array([i % 12, (i + 1) % 12, (i + 2) % 12]) for i in range(300)]
+    near = near_of([[(i + 5) % 12, (i + 6) % 12] for i in range(300)], [[0.5, 0.4]] * 300)
+    drawn = np.random.default_rng
+    blind = disturb(near, 2, 12, Disturbance(0, 0.9), drawn(0))
+    found = disturb(near, 2, 12, Disturbance(0, 0.9), drawn(0), own)
+    assert any(np.isin(blind.positions[i], own[i]).any() for i in range(300))
+    assert not any(np.isin(found.positions[i], own[i]).any() for i in range(300))
+    assert (found.likeness[~found.found] == 0).all()
+
+
+def data_of(epoch: int = 0, seed: int = 0, own: Any = None) -> FusionData:
+    order = Shuffled(np.arange(40), seed)
+    order.set_epoch(epoch)
+    positions = np.random.default_rng(1).integers(0, 12, (40, 8))
+    given = near_of(positions.tolist(), np.full((40, 8), 0.5).tolist())
+    targets = np.eye(3, dtype=np.float32)[np.arange(40) % 3]
+    return FusionData(
+        numbers(40, 10), targets, given, Arrays(), 4, Disturbance(0.2, 0.3), order, seed, own
+    )
+
+
+def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return all(torch.equal(one["near"][name], other["near"][name]) for name in one["near"])
+
+
+def test_a_batch_depends_on_seed_epoch_and_examples_alone():
+    chosen = [5, 3, 8, 1]
+    batch = data_of().__getitems__(chosen)
+    assert batch["near"]["features"].shape == (4, 4, 10)
+    torch.testing.assert_close(batch["features"], torch.from_numpy(numbers(40, 10)[chosen]))
+    other = data_of()
+    other.__getitems__([9, 2])  # what was drawn before does not matter
+    assert same(batch, other.__getitems__(chosen))
+    assert not same(batch, data_of(epoch=1).__getitems__(chosen))
+    assert not same(batch, data_of(seed=1).__getitems__(chosen))
+
+
+def test_a_batch_never_holds_the_example_itself():
+    arrays = Arrays()
+    own = [np.array([i % 12]) for i in range(40)]
+    leaks = {True: 0, False: 0}
+    for known in (True, False):
+        for epoch in range(20):
+            data = data_of(epoch, own=own if known else None)
+            data._near = near_of([[(i + 1) % 12] * 8 for i in range(40)], np.full((40, 8), 0.5))  # type: ignore[arg-type]
+            found = data.__getitems__(list(range(40)))["near"]
+            mine = torch.from_numpy(arrays.features[np.arange(40) % 12])[:, None]
+            equal = (found["features"] == mine).all(-1) & found["picture"]
+            leaks[known] += int(equal.sum())
+    assert leaks[True] == 0
+    assert leaks[False] > 10  # the test would see it
+
+
+# --- going on where it stopped -------------------------------------------------------------
+
+
+def weights(out: Path) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = load_file(out / "fusion" / "model.safetensors")
+    return {**found, **load_file(out / "predictor.safetensors")}
+
+
+def check_same(one: Path, other: Path) -> None:
+    mine, theirs = weights(one), weights(other)
+    assert mine.keys() == theirs.keys()
+    for name, value in mine.items():
+        np.testing.assert_allclose(value, theirs[name], atol=1e-6, err_msg=name)
+
+
+def stop_after(monkeypatch: Any, steps: int, run: Any) -> None:
+    """Interrupt a fit after so many steps of training."""
+    left = iter(range(steps))
+    forward = FusionModel.forward
+
+    def stops(self: Any, *args: Any, **inputs: Any) -> Any:
+        if inputs.get("targets") is not None and next(left, None) is None:
+            raise KeyboardInterrupt
+        return forward(self, *args, **inputs)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(FusionModel, "forward", stops)
+        run()
+
+
+@pytest.fixture
+def shop(tmp_path):
+    with Memory.create(tmp_path / "shop.ravl", ColourEncoder()) as memory:
+        memory.add(shades(tmp_path / "pictures"))
+        yield memory
+
+
+@pytest.mark.parametrize(
+    ("strategy", "steps"),
+    [
+        ("lora", 13),
+        *(pytest.param(*p, marks=pytest.mark.slow) for p in (("top:1", 5), ("full", 13))),
+    ],
+)
+def test_interrupted_it_ends_with_the_same_weights(
+    shop, tmp_path, language, monkeypatch, strategy, steps
+):
+    """After 5 steps while training without retrieval, after 13 while training with it."""
+
+    def run(name: str) -> Any:
+        return fit(
+            "classify", shop, out=tmp_path / name, progress=False,
+            **FUSION | {"language": strategy, "language_model": str(language)},
+        )  # fmt: skip
+
+    stop_after(monkeypatch, steps, lambda: run("run"))
+    assert not (tmp_path / "run" / "run.json").exists()
+    resumed, whole = run("run"), run("whole")
+    for name in ("fusion_off", "fusion"):
+        mine, theirs = ([s for _, s in r.metrics["curves"][name]] for r in (resumed, whole))
+        assert mine == theirs
+        assert len(mine) == FUSION["epochs"]
+    check_same(tmp_path / "run", tmp_path / "whole")
+    assert resumed.metrics["rows"] == whole.metrics["rows"]
+
+
+@pytest.mark.slow
+def test_kill_9_in_the_middle(shop, tmp_path, language):
+    shop.close()
+    changes = {"language_model": str(language), "epochs": 12, "patience": 12}
+
+    def start(out: Path) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.training.painted_labels", str(shop.path), str(out),
+             json.dumps(changes)],
+            stdout=subprocess.PIPE, text=True, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    out = tmp_path / "run"
+    process = start(out)
+    while not any(int(p.name.split("-")[1]) >= 6 for p in out.glob("work/fusion/checkpoints/*-*")):
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    assert "done" not in process.communicate()[0]
+    assert not (out / "run.json").exists()
+    assert "done" in start(out).communicate()[0]
+    assert "done" in start(tmp_path / "whole").communicate()[0]
+    check_same(out, tmp_path / "whole")
+
+
+def test_another_seed_ends_elsewhere(shop, tmp_path, language):
+    for name, seed in (("one", 0), ("two", 1)):
+        fit(
+            "classify", shop, out=tmp_path / name, progress=False, seed=seed,
+            **FUSION | {"language_model": str(language), "epochs": 1},
+        )  # fmt: skip
+    with pytest.raises(AssertionError):
+        check_same(tmp_path / "one", tmp_path / "two")
+
+
+@pytest.mark.parametrize(("rate", "epochs"), [(1e38, 2), (1e30, 1), (1e30, 4)])
+def test_a_loss_that_is_no_number(shop, tmp_path, language, rate, epochs):
+    with pytest.raises(RavlError, match="no longer a number.*lower --learning-rate"):
+        fit(
+            "classify", shop, out=tmp_path / "run", progress=False,
+            **FUSION | {"language_model": str(language), "learning_rate": rate, "epochs": epochs,
+                        "batch_size": 64},
+        )  # fmt: skip
+    assert not (tmp_path / "run" / "run.json").exists()
+    assert not (tmp_path / "run" / "metrics.json").exists()
+    with pytest.raises(DataError, match="holds no fitted run. Its fit was interrupted"):
+        load(tmp_path / "run", shop)
+
+
+def test_replaced_settings_are_checked(language):
+    assert replace(FitSettings(), language="top:1").language == "top:1"
+    with pytest.raises(DataError, match="must be head, lora, full, or top:N"):
+        FitSettings(language="top")

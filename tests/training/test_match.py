@@ -1,0 +1,311 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ravl.encoders.trained import TrainedEncoder
+from ravl.errors import DataError
+from ravl.memory import Memory
+from ravl.models.stacking import fit_stack
+from ravl.models.words import Words
+from ravl.tasks.match_files import load_matcher
+from ravl.tasks.match_model import MatchModel
+from ravl.tasks.match_texts import MatchTask
+from ravl.tasks.run import open_run
+from ravl.training import match_fusion
+from ravl.training.evaluating_match import evaluate_match
+from ravl.training.fit_match import fit_match
+from ravl.training.fit_settings import FitSettings
+from ravl.training.fit_task import FitReport
+from ravl.training.match_ground import MatchGround
+from ravl.training.match_levels import best_threshold, fit_dual, fit_vote, out_of_fold
+from tests.helpers import ColourEncoder, random_head
+from tests.training.painted import TEST, VALIDATION, Scrambled, paint
+from tests.training.test_match_ground import ground_of
+from tests.training.tiny_bert import tiny_bert
+
+
+def fitted(memory: Memory, out: Path, **changes: Any) -> FitReport:
+    options: dict[str, Any] = {"model": "linear", "epochs": 2, "batch_size": 8, **changes}
+    return fit_match(
+        memory, out, FitSettings(**options), validation=VALIDATION, test=TEST, progress=False
+    )
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a memory, a run of each kind, and a language model."""
+    folder = tmp_path_factory.mktemp("match")
+    bert = str(tiny_bert(folder / "bert"))
+    with Memory.create(folder / "painted.ravl", Scrambled()) as memory:
+        memory.add(paint(folder / "pictures", 80))
+        fitted(memory, folder / "linear")
+        fitted(
+            memory, folder / "fusion", model="fusion", language_model=bert, language="full",
+            learning_rate=3e-3,
+        )  # fmt: skip
+    return folder
+
+
+@pytest.fixture
+def memory(made: Path) -> Iterator[Memory]:
+    with Memory.open(made / "painted.ravl", Scrambled()) as opened:
+        yield opened
+
+
+def figures(made: Path, run: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((made / run / "metrics.json").read_text())
+    return found
+
+
+def test_a_run_says_what_each_row_is_worth(made: Path) -> None:
+    metrics = figures(made, "linear")
+    rows = metrics["rows"]
+    assert list(rows) == ["zero_shot", "vote", "no_retrieval", "with_retrieval"]
+    assert {"AUC", "accuracy", "average_precision", "log_loss", "ECE"} == set(rows["vote"])
+    assert rows["zero_shot"]["AUC"]["value"] < 0.7  # it cannot read these texts
+    assert rows["vote"]["AUC"]["value"] > 0.75
+    assert rows["no_retrieval"]["AUC"]["value"] > 0.75
+    assert rows["with_retrieval"]["AUC"]["value"] > 0.8
+    assert set(metrics["retrieval"]) == {"retrieval_on", "retrieval_off", "retrieval_shuffled"}
+    assert "with_retrieval - no_retrieval" in metrics["differences"]
+    shuffled = metrics["differences"]["retrieval_on - retrieval_shuffled"]["AUC"]
+    assert shuffled["value"] > 0
+
+
+def test_a_run_of_the_fusion_level_compares_it_with_one_that_read_nothing(made: Path) -> None:
+    metrics = figures(made, "fusion")
+    assert {"fusion", "fusion alone", "fusion_off", "fusion_off alone"} < set(metrics["levels"])
+    assert metrics["rows"]["no_retrieval"] == metrics["levels"]["fusion_off alone"]
+    assert "fusion - fusion_off" in metrics["differences"]
+    assert set(metrics["curves"]) == {"dual", "fusion", "fusion_off"}
+
+
+@pytest.mark.parametrize("run", ["linear", "fusion"])
+def test_the_report_shows_texts_and_evidence(made: Path, run: str) -> None:
+    page = (made / run / "report.html").read_text()
+    assert "neighbours" in page and "does not fit" in page
+    assert "shuffled" in page and "Platt" in page
+    assert "data:image" in page
+    names = {p.name for p in (made / run).iterdir()}
+    assert {"run.json", "metrics.json", "settings.yaml", "split.json"} < names
+    assert "work" not in names
+
+
+@pytest.mark.parametrize("run", ["linear", "fusion"])
+def test_what_is_loaded_answers_as_what_was_judged(made: Path, run: str, memory: Memory) -> None:
+    model = MatchModel(open_run(made / run), memory)
+    rows = [memory.get(f"{i:03d}.png") for i in range(6)]
+    pictures, texts = [row.path for row in rows], [row.texts[0] for row in rows]
+    first = model.match(pictures, texts)
+    again = MatchModel(open_run(made / run), memory).match(pictures, texts)
+    assert [a.to_json() for a in first] == [a.to_json() for a in again]
+    scores = model.scores(pictures, texts)
+    np.testing.assert_allclose(np.diag(scores), [a.score for a in first], atol=1e-5)
+
+
+def test_the_same_seed_gives_the_same_run(made: Path, memory: Memory, tmp_path: Path) -> None:
+    fitted(memory, tmp_path / "again")
+    again = json.loads((tmp_path / "again" / "metrics.json").read_text())
+    assert again["rows"] == figures(made, "linear")["rows"]
+
+
+def test_an_untrained_fusion_model_answers_as_the_dual_encoder(memory: Memory, made: Path) -> None:
+    ground = ground_of(memory, language_model=str(made / "bert"), evidence=3)
+    dual = replace(
+        fit_vote(ground), picture_head=random_head(48), text_head=random_head(48)
+    )  # fmt: skip
+    model = match_fusion._new(ground, dual, 3)
+    words = match_fusion._words(model, str(made / "bert"), 3)
+    level = replace(dual, reader=match_fusion.Reader(model), words=words)
+    side = ground.validation
+    signals = level.from_model(side.asked, side.clues.near, level.evidence(ground.said))
+    logits = fit_stack(signals, ("dual",), side.targets).logits(signals)
+    np.testing.assert_allclose(signals["fusion"], logits, atol=1e-4)
+
+
+def test_the_fusion_model_looks_at_the_text_and_at_the_evidence(made: Path, memory: Memory) -> None:
+    model = MatchModel(open_run(made / "fusion"), memory)
+    matcher = model.matcher
+    assert matcher.reader is not None
+    with torch.no_grad():  # two epochs do not move it far
+        matcher.reader.model.out.weight.normal_()
+    row = memory.get("003.png")
+    before = model.match(row.path, row.texts[0])[0]
+    near = next(e.row for e in before.evidence if e.row.id != row.id)
+    memory.update(near.id, texts=("purple and yellow number 77",))
+    try:
+        after = model.match(row.path, row.texts[0])[0]
+        assert after.signals["dual"] == pytest.approx(before.signals["dual"])
+        assert after.signals["fusion"] != pytest.approx(before.signals["fusion"], abs=1e-4)
+        hidden = model.match(row.path, row.texts[0], retrieval=False)[0]
+        assert hidden.signals["fusion"] != pytest.approx(after.signals["fusion"], abs=1e-4)
+        other = model.match(row.path, "black below white number 3", retrieval=False)[0]
+        assert other.signals["fusion"] != pytest.approx(hidden.signals["fusion"], abs=1e-4)
+    finally:
+        memory.update(near.id, texts=near.texts)
+
+
+def test_the_loss_prefers_the_right_text(made: Path) -> None:
+    class Fixed(torch.nn.Module):
+        def __init__(self, logits: list[float]) -> None:
+            super().__init__()
+            self.logits = torch.tensor(logits)[:, None]
+
+        def forward(self, *_: Any) -> Any:
+            return self
+
+    def loss(logits: list[float], there: list[list[bool]]) -> float:
+        model = match_fusion.PairModel(Fixed(logits))  # type: ignore[arg-type]
+        nothing = torch.zeros(0)
+        return float(model(nothing, nothing, nothing, torch.tensor(there))["loss"])
+
+    all_there = [[True] * 3]
+    assert loss([3.0, -3.0, -3.0], all_there) < loss([0.0, 0.0, 0.0], all_there)
+    assert loss([0.0, 0.0, 0.0], all_there) < loss([-3.0, 3.0, 3.0], all_there)
+    lonely = [[True, False, False]]
+    assert loss([1.0, 50.0, 50.0], lonely) == loss([1.0, -50.0, 0.0], lonely)
+
+
+def test_auto_keeps_the_simplest_of_equals(memory: Memory, made: Path, tmp_path: Path) -> None:
+    report = fitted(
+        memory, tmp_path / "auto", model="auto", language_model=str(made / "bert"),
+        language="head", epochs=1, learning_rate=1e-7,
+    )  # fmt: skip
+    scores = report.metrics["validation"]
+    assert list(scores) == ["vote", "linear", "fusion"]
+    assert report.chosen != "fusion"  # it has learned nothing that the dual encoder had not
+    assert not (tmp_path / "auto" / "fusion").exists()
+
+
+def test_a_vision_tower_is_not_trained(memory: Memory, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="match leaves the vision tower as it is"):
+        fitted(memory, tmp_path / "run", vision="top:1")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_table_is_remembered_and_its_test_pictures_are_not(tmp_path: Path) -> None:
+    examples = paint(tmp_path / "pictures", 60)
+    lines = [
+        {"image": str(e.picture), "captions": list(e.texts), "split": "test" if i % 4 == 0 else
+         "train"} for i, e in enumerate(examples)
+    ]  # fmt: skip
+    table = tmp_path / "pictures" / "captions.jsonl"
+    table.write_text("\n".join(json.dumps({**line, "image": Path(line["image"]).name})
+                               for line in lines))  # fmt: skip
+    with Memory.create(tmp_path / "m.ravl", Scrambled()) as memory:
+        memory.add(paint(tmp_path / "more", 10, first=200))
+        report = fit_match(
+            memory, tmp_path / "run", FitSettings(model="vote"), data=table, progress=False
+        )
+        split = json.loads((tmp_path / "run" / "split.json").read_text())
+        known = {row.path.name for row in memory.rows() if row.path}
+        assert {Path(i).name for i in split["train"]} <= known
+        assert not {Path(i).name for i in split["test"]} & known
+        assert any("new or changed" in note for note in report.notes)
+        model = MatchModel(open_run(tmp_path / "run"), memory)
+        judged = evaluate_match(model, table, progress=False)
+    assert judged["pictures"] == 60
+    assert judged["rows"]["with_retrieval"]["AUC"]["value"] > 0.7
+
+
+def test_a_run_judges_pictures_of_the_memory_without_themselves(made: Path, memory: Memory) -> None:
+    model = MatchModel(open_run(made / "linear"), memory)
+    judged = evaluate_match(model, TEST)
+    rows = judged["rows"]
+    assert set(rows) == {"with_retrieval", "no_retrieval", "vote"}
+    assert rows["vote"]["AUC"]["value"] < 0.99  # it would find each picture's own text
+    assert set(judged["differences"]) == {
+        "with_retrieval - no_retrieval", "with_retrieval - vote"
+    }  # fmt: skip
+    with pytest.raises(DataError, match="it takes two"):
+        evaluate_match(model, 'id = "003.png"')
+
+
+def test_a_trained_retriever_does_not_change_the_ground(memory: Memory) -> None:
+    before = ground_of(memory)
+    trained = TrainedEncoder(memory.encoder, random_head(48), random_head(48, 1), 0.5, 0.5)
+    memory.reembed(trained, progress=False)
+    try:
+        after = ground_of(memory)
+        np.testing.assert_allclose(after.said.vectors, before.said.vectors, atol=2e-3)
+        np.testing.assert_allclose(after.vectors, before.vectors, atol=2e-3)
+        assert after.base.spec == before.base.spec
+    finally:
+        memory.reembed(trained.base, progress=False)
+
+
+def test_a_text_in_another_language_is_set_aside(tmp_path: Path) -> None:
+    examples = paint(tmp_path / "pictures", 30)
+    examples[0] = replace(examples[0], texts=("红色和蓝色",))
+    examples[1] = replace(examples[1], texts=(*examples[1].texts, "绿色"))
+    with Memory.create(tmp_path / "m.ravl", English()) as memory:
+        memory.add(examples)
+        report = fit_match(memory, tmp_path / "run", FitSettings(model="vote"), progress=False)
+        assert any(note.startswith("2 texts are set aside") for note in report.notes)
+        model = MatchModel(open_run(tmp_path / "run"), memory)
+        unread, read = model.match(examples[0].picture, ["红色", "red and blue"], abstain=0.9)
+        assert not unread.to_json()["read"] and unread.abstained
+        assert read.to_json()["read"]
+        assert "does not read" in str(unread)
+        said = {text for _, text in zip(range(99), model._said()[0].texts, strict=False)}
+        assert not {"红色和蓝色", "绿色"} & said
+
+
+class English(ColourEncoder):
+    spec = "english"
+
+    def reads(self, text: str) -> bool:
+        return text.isascii()
+
+
+def test_pairs_of_a_picture_are_in_one_fold(memory: Memory) -> None:
+    side = ground_of(memory).validation
+    # A score that knows the pictures: only who has seen a picture could use it.
+    truth = np.where(side.targets == 1, 1.0, 0.0).astype(np.float32)
+    found = out_of_fold({"truth": truth}, ("truth",), side, 0)
+    assert ((found > 0.5) == (side.targets == 1)).all()
+    assert best_threshold(found, side.targets) == 0.5
+
+
+def test_heads_are_trained_once_and_found_again(memory: Memory, tmp_path: Path) -> None:
+    ground: MatchGround = ground_of(memory)
+    vote = fit_vote(ground)
+    first, curve, seconds, count = fit_dual(ground, vote, tmp_path, False)
+    again, same, took, _ = fit_dual(ground, vote, tmp_path, False)  # as after an interruption
+    assert (curve, seconds) == (same, took)
+    assert count > 48 * 256
+    a, b = (m.from_model(ground.test.asked)["dual"] for m in (first, again))
+    np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_words_fit_the_language_model(made: Path, tmp_path: Path) -> None:
+    words = Words.load(made / "bert", 4)
+    short, long, strange = words(["red", "red and blue and green", "\ud800 æ"])
+    assert (len(short), len(long)) == (1, 4)
+    assert len(strange) >= 1
+    words.save(tmp_path / "again")
+    np.testing.assert_array_equal(Words.load(tmp_path / "again", 4)(["red and blue"])[0],
+                                  words(["red and blue"])[0])  # fmt: skip
+
+
+def test_a_task_takes_its_text_from_a_column(tmp_path: Path) -> None:
+    examples = [
+        replace(e, texts=(), columns={**e.columns, "title": e.texts[0]})
+        for e in paint(tmp_path / "pictures", 30)
+    ]
+    with Memory.create(tmp_path / "m.ravl", Scrambled()) as memory:
+        memory.add(examples)
+        fitted(memory, tmp_path / "run", model="vote", column="title")
+        matcher = load_matcher(open_run(tmp_path / "run"))
+        assert matcher.task == MatchTask("title")
+        model = MatchModel(open_run(tmp_path / "run"), memory)
+        answer = model.match(examples[3].picture, examples[3].columns["title"])[0]
+    assert answer.evidence[0].says
