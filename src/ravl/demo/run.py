@@ -51,6 +51,7 @@ def run(pictures: Path | None, out: Path, say: Say = print) -> Path:
             hits = memory.search(search.query, k=SHOWN, **search.options)
             sections.append(Section(search.query, hits, search.note))
             _tell(sections[-1], say)
+        searched = memory.info()
         fitted = _classify(memory, out, say)
         trained = _train(memory, out, say)
         page = out / "index.html"
@@ -61,9 +62,8 @@ def run(pictures: Path | None, out: Path, say: Say = print) -> Path:
             reports["The retriever's report."] = trained
         links = [(n, f.relative_to(out).as_posix()) for n, f in reports.items()]
         table = fitted.table if fitted else None
-        page.write_text(
-            search_page(memory, sections, f"ravl: {name}", table, OPENING, links), encoding="utf-8"
-        )
+        html = search_page(memory, sections, f"ravl: {name}", table, OPENING, links, searched)
+        page.write_text(html, encoding="utf-8")
     say(f"\nThe page with the pictures: {page}")
     for words, report in reports.items():
         say(f"{words:<26} {report}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ravl.errors import PictureError
 from ravl.memory import Memory, Row
+from ravl.memory.info import Info
 from ravl.pages.render import data_uri, render
 from ravl.pages.score_table import ScoreTable
 from ravl.pages.score_table import shown as shown_table
@@ -34,7 +35,7 @@ class Section:
 
 def search_page(
     memory: Memory, sections: list[Section], title: str, opening: ScoreTable | None = None,
-    words: str = "", links: Sequence[tuple[str, str]] = (),
+    words: str = "", links: Sequence[tuple[str, str]] = (), info: Info | None = None,
 ) -> str:  # fmt: skip
     """A self-contained HTML page with thumbnails.
 
@@ -44,6 +45,7 @@ def search_page(
         title: of the page.
         opening: a table that the page opens with.
         words: below that table.
+        info: on the memory as it was searched; None for as it is now.
         links: names and relative addresses of pages beside this one, behind the words.
     """
     shown: dict[int, str | None] = {}  # a picture found twice is decoded once
@@ -63,7 +65,7 @@ def search_page(
         opening=shown_table(opening) if opening is not None else None,
         words=words,
         links=links,
-        info=memory.info(),
+        info=info or memory.info(),
         sections=[
             {
                 "query": section.query,

@@ -56,6 +56,29 @@ EXAMPLES = 6  # of each group
 NEIGHBOURS = 6  # of each example
 
 
+def abstention(ground: Ground, fitted: Fitted, judged: Judged) -> dict[str, float] | None:
+    """What the run does at the risk of its settings: the share that it answers, and errors in it.
+
+    Of tags those that are given are answers. None where nothing was calibrated.
+    """
+    labeller, risk = fitted.levels[fitted.chosen], ground.settings.risk
+    if labeller.calibration is None:
+        return None
+    limit = labeller.calibration.threshold(risk)
+    found, truth = judged.wide("with_retrieval"), judged.truth
+    if ground.task.exclusive:
+        sure, right, asked = found.max(1) >= limit, found.argmax(1) == truth, len(found)
+    else:
+        given = found >= labeller.limits(judged.names)
+        sure, right, asked = given & (found >= limit), truth > 0, int(given.sum())
+    answered = int(sure.sum())
+    wrong = float((sure & ~right).sum()) / answered if answered else 0.0
+    return {
+        "risk": risk, "threshold": round(limit, 4), "answered": round(answered / max(asked, 1), 4),
+        "wrong": round(wrong, 4),
+    }  # fmt: skip
+
+
 def rows_table(ground: Ground, judged: Judged, fitted: Fitted) -> ScoreTable:
     """The four rows."""
     caption = f"{ground.task.name}: {len(ground.test):,} test pictures, {len(judged.names)} names"
@@ -81,7 +104,7 @@ def page_of(
     ]  # fmt: skip
     page = FitPage(
         title=f"ravl: {task}, what retrieval gained",
-        about=_about(ground, fitted, chosen, report, command),
+        about=_about(ground, fitted, judged, chosen, report, command),
         rows=report.table,
         tables=[t for t in tables if len(t.rows) > 1],
         calibration=[_calibration(ground, judged, row) for row in ("no_retrieval", "with_retrieval")
@@ -105,7 +128,7 @@ def _table(
 
 
 def _about(
-    ground: Ground, fitted: Fitted, chosen: Parts, report: Any, command: str
+    ground: Ground, fitted: Fitted, judged: Judged, chosen: Parts, report: Any, command: str
 ) -> list[tuple[str, str]]:
     settings, labeller = ground.settings, fitted.levels[fitted.chosen]
     vote = labeller.vote
@@ -115,6 +138,7 @@ def _about(
     validation = ", ".join(f"{n} {s:.3f}" for n, s in fitted.validation.items())
     trained = ", ".join(f"{n} {p:,}" for n, p in fitted.parameters.items())
     seconds = ", ".join(f"{n} {s:.0f} s" for n, s in fitted.seconds.items())
+    safe = abstention(ground, fitted, judged)
     lines = [
         ("task", f"{ground.task.name}, {len(ground.labels):,} {ground.task.noun}s"),
         ("memory", f"{ground.memory.path}, {len(ground.bank):,} rows as evidence"),
@@ -125,10 +149,24 @@ def _about(
                  + (", labels propagated" if labeller.spread else "")),
         ("trained parameters", trained or "none"),
         ("time", f"{seconds}; {report.seconds:.0f} s in all"),
+        ("abstaining", _safely(safe)),
         ("seed", str(settings.seed)),
         ("command", command),
     ]  # fmt: skip
     return lines + [("note", note) for note in report.notes]
+
+
+def _safely(safe: dict[str, float] | None) -> str:
+    """What abstaining does, in words."""
+    if safe is None:
+        return "not calibrated"
+    if not safe["answered"]:
+        return f"at a risk of {100 * safe['risk']:g} % too few held-out examples to promise it"
+    return (
+        f"at a risk of {100 * safe['risk']:g} % it answers {100 * safe['answered']:.1f} % of the "
+        f"test part (confidence {safe['threshold']:.2f} and above), {100 * safe['wrong']:.1f} % "
+        "of that wrongly"
+    )
 
 
 def _calibration(ground: Ground, judged: Judged, row: str) -> Calibration:

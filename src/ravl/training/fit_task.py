@@ -144,7 +144,7 @@ def _write(
     command: str, began: float,
 ) -> FitReport:  # fmt: skip
     """The run's files; ``metrics.json`` comes last: the run has ended."""
-    from ravl.training.fit_page import page_of, rows_table
+    from ravl.training.fit_page import abstention, page_of, rows_table, scores_json
     from ravl.training.page_parts import scores_json
 
     labeller = fitted.levels[fitted.chosen]
@@ -161,7 +161,7 @@ def _write(
     ids = {n: [ground_rows.id for ground_rows in _rows(ground, n)] for n in PARTS}
     write_json(out / "split.json", {"how": chosen.how, **ids})
     seconds = round(time.monotonic() - began, 1)
-    metrics = scores_json(judged, fitted)
+    metrics = scores_json(judged, fitted) | {"abstain": abstention(ground, fitted, judged)}
     table = rows_table(ground, judged, fitted)
     report = FitReport(out, ground.task.name, fitted.chosen, metrics, table, notes, seconds)
     page = page_of(ground, fitted, judged, chosen, report, record["command"])
