@@ -38,7 +38,7 @@ from ravl.training.fit_task import (
 from ravl.training.labelled import Labelled, read_labelled, read_tables, remember
 from ravl.training.match_ground import MatchGround, prepare, readable
 from ravl.training.match_judge import MatchJudged, judge
-from ravl.training.match_levels import fit_dual, fit_vote, out_of_fold, stacked
+from ravl.training.match_levels import fit_dual, fit_unseen, fit_vote, out_of_fold, stacked
 from ravl.training.pairs import FEWEST
 from ravl.training.parts import PARTS, Parts, split
 
@@ -145,8 +145,13 @@ def _fuse(ground: MatchGround, fitted: MatchFitted, work: Path, show: bool | Non
     from ravl.training.match_fusion import train_pairs
 
     dual = fitted.levels["linear"]
+    began = time.monotonic()
+    unseen = fit_unseen(ground, dual, work, show)
+    fitted.seconds["linear, out of fold"] = round(time.monotonic() - began, 1)
     for name, retrieval in (("fusion_off", False), ("fusion", True)):
-        result, words = train_pairs(ground, dual, work / name, retrieval=retrieval, show=show)
+        result, words = train_pairs(
+            ground, dual, unseen, work / name, retrieval=retrieval, show=show
+        )
         fitted.levels[name] = stacked(ground, replace(dual, reader=result.reader, words=words))
         fitted.curves[name] = result.curve
         fitted.seconds[name] = result.seconds

@@ -144,7 +144,7 @@ def _write(
     command: str, began: float,
 ) -> FitReport:  # fmt: skip
     """The run's files; ``metrics.json`` comes last: the run has ended."""
-    from ravl.training.fit_page import abstention, page_of, rows_table, scores_json
+    from ravl.training.fit_page import abstention, page_of, rows_table
     from ravl.training.page_parts import scores_json
 
     labeller = fitted.levels[fitted.chosen]

@@ -37,6 +37,7 @@ from ravl.training.fusion import (
     prepare_language,
 )
 from ravl.training.match_ground import MatchGround, hide
+from ravl.training.match_levels import Unseen
 from ravl.training.pairs import pairs_of
 from ravl.training.trainer import train
 
@@ -56,8 +57,7 @@ class Lesson:
         features: of the training pictures, standardised, (n, F).
         texts: of each training picture, positions among the pairs' texts.
         groups: of the training pictures, (n,).
-        seen: of the training pictures by the dual encoder, (n, d).
-        read: of all texts by it, (t, d).
+        unseen: of the pictures and texts by dual encoders that have not seen them.
         tokens: of all texts.
     """
 
@@ -65,24 +65,27 @@ class Lesson:
     features: Array
     texts: list[Ints]
     groups: Ints
-    seen: Array
-    read: Array
+    unseen: Unseen
     tokens: list[Tensor]
 
     @classmethod
-    def of(cls, ground: MatchGround, dual: Matcher, words: Words) -> Lesson:
+    def of(cls, ground: MatchGround, unseen: Unseen, words: Words) -> Lesson:
         """From what the ground holds for training."""
         chosen, pairs = ground.parts.train, ground.pairs
         own = pairs_of(pairs, chosen)
         starts = np.searchsorted(pairs.owners[own], chosen)
-        assert dual.picture_head is not None
-        assert dual.text_head is not None
         return cls(
             ground, ground.standard(pairs.features[chosen]),
-            np.split(pairs.which[own], starts[1:]), pairs.groups[chosen],
-            dual.picture_head(pairs.features[chosen]), dual.text_head(ground.vectors),
+            np.split(pairs.which[own], starts[1:]), pairs.groups[chosen], unseen,
             words(pairs.texts),
         )  # fmt: skip
+
+    def scores(self, pictures: Ints, texts: Ints) -> Array:
+        """The dual encoder's cosines of training pictures (b,) with texts (b, c)."""
+        of = self.unseen
+        read = of.read[of.fold[pictures][:, None], texts]  # (b, c, d)
+        cosines: Array = np.einsum("bd,bcd->bc", of.seen[pictures], read)
+        return cosines
 
 
 class PairBatches(Dataset[dict[str, Any]]):
@@ -114,10 +117,10 @@ class PairBatches(Dataset[dict[str, Any]]):
         random = np.random.default_rng([self._seed, self._order.epoch, int(chosen[0])])
         texts, there = self.candidates(chosen, random)
         flat = np.repeat(chosen, CANDIDATES)
-        dual = np.einsum("nd,nd->n", lesson.seen[flat], lesson.read[texts.ravel()])
+        dual = lesson.scores(chosen, texts).reshape(-1, 1)
         batch: dict[str, Any] = {
             "features": torch.from_numpy(lesson.features[flat]),
-            "base": torch.from_numpy(dual[:, None].astype(np.float32)),
+            "base": torch.from_numpy(dual.astype(np.float32)),
             "tokens": pad_sequence([lesson.tokens[i] for i in texts.ravel()], batch_first=True),
             "there": torch.from_numpy(there),
         }  # fmt: skip
@@ -133,14 +136,15 @@ class PairBatches(Dataset[dict[str, Any]]):
         """Texts of b pictures, (b, CANDIDATES), their own first, and which of them are there.
 
         The wrong ones are other pictures' texts of the batch, by the dual encoder's score and
-        chance; no near-duplicate's, and none that the picture has itself.
+        chance: of its fold, which that encoder has not seen either; no near-duplicate's, and none
+        that the picture has itself.
         """
         lesson = self._lesson
         own = np.array([random.choice(lesson.texts[i]) for i in chosen.tolist()])
-        scores = lesson.seen[chosen] @ lesson.read[own].T  # (b, b)
+        scores = lesson.scores(chosen, np.broadcast_to(own, (len(own), len(own))))  # (b, b)
         scores = scores + CHANCE * random.gumbel(size=scores.shape)
-        groups = lesson.groups[chosen]
-        scores[groups[:, None] == groups] = -np.inf
+        groups, fold = lesson.groups[chosen], lesson.unseen.fold[chosen]
+        scores[(groups[:, None] == groups) | (fold[:, None] != fold)] = -np.inf
         for i, picture in enumerate(chosen.tolist()):
             scores[i, np.isin(own, lesson.texts[picture])] = -np.inf
         count = min(CANDIDATES - 1, len(chosen))
@@ -199,13 +203,15 @@ class PairModel(nn.Module):
 
 
 def train_pairs(
-    ground: MatchGround, dual: Matcher, folder: Path, *, retrieval: bool, show: bool | None
-) -> tuple[FusionResult, Words]:
+    ground: MatchGround, dual: Matcher, unseen: Unseen, folder: Path, *, retrieval: bool,
+    show: bool | None,
+) -> tuple[FusionResult, Words]:  # fmt: skip
     """Train the fusion model, with evidence or without, and keep the epoch best on validation.
 
     Args:
         ground: to train on.
         dual: the level below, whose score is its base: untrained, it answers as that does.
+        unseen: the same score in training, by encoders that have not seen the pair.
         folder: for checkpoints and logs of this training.
         retrieval: False for the comparison that reads no neighbours.
         show: progress bars.
@@ -220,7 +226,7 @@ def train_pairs(
     evidence = evidence_arrays(ground.said, ground.standard) if retrieval else None
     order = Shuffled(np.arange(len(ground.parts.train)), settings.seed)
     data = PairBatches(
-        Lesson.of(ground, dual, words), evidence, k,
+        Lesson.of(ground, unseen, words), evidence, k,
         Disturbance(settings.retrieval_dropout, settings.noise), order, settings.seed,
     )  # fmt: skip
     reader = Reader(model)

@@ -7,13 +7,14 @@ by, and what confidence is measured on, is found out of fold: pairs of a picture
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
+from ravl.encoders.trained import TrainedEncoder
 from ravl.evaluation import confidences
 from ravl.models.calibration import Calibration
 from ravl.models.linear import fold_of_groups
@@ -24,6 +25,7 @@ from ravl.tasks.matcher import EVEN, MEMORY, Matcher
 from ravl.training.match_ground import HeldPairs, MatchGround
 
 FOLDS = 5
+HALVED = 16  # training pictures from which halves of them are left out in turn
 TINY = 1e-6  # a probability that was 0
 LIMITS = np.linspace(0.3, 0.7, 41)  # thresholds that are tried
 WORTH = 0.002  # of accuracy, for which the threshold leaves one half
@@ -63,16 +65,7 @@ def fit_dual(
     Returns:
         The matcher; the validation score after each epoch; seconds; how many parameters learned.
     """
-    from ravl.training.retriever import Parts, train_heads
-    from ravl.training.settings import RetrieverSettings
-
-    folder = work / "dual"
-    (folder / "work").mkdir(parents=True, exist_ok=True)
-    parts = Parts(ground.parts.train, ground.parts.validation, ground.parts.test)
-    trained, curve, seconds = train_heads(
-        ground.pairs, ground.vectors, parts, ground.base, folder,
-        RetrieverSettings(seed=ground.settings.seed), show,
-    )  # fmt: skip
+    trained, curve, seconds = _train(ground, ground.parts.train, work / "dual", show)
     heads = trained.picture_head, trained.text_head
     count = sum(
         array.size for head in heads for name, array in head.arrays().items()
@@ -80,6 +73,58 @@ def fit_dual(
     )  # fmt: skip
     matcher = replace(vote, picture_head=heads[0], text_head=heads[1])
     return stacked(ground, matcher), curve, seconds, count
+
+
+@dataclass(frozen=True, eq=False)
+class Unseen:
+    """What dual encoders say of training pairs that they have not seen.
+
+    Args:
+        fold: of each training picture, (n,).
+        seen: training pictures, each by the heads that were trained without its fold, (n, d).
+        read: all texts by the heads trained without each fold, (folds, t, d).
+    """
+
+    fold: Ints
+    seen: Array
+    read: Array
+
+
+def fit_unseen(ground: MatchGround, dual: Matcher, work: Path, show: bool | None) -> Unseen:
+    """Dual encoders that have each left a half of the training pictures out.
+
+    One that knows a pair by heart is surer of it than it will be of any other; what is built upon
+    it would learn to add nothing. With a handful of pictures there are no halves.
+    """
+    chosen, pairs = ground.parts.train, ground.pairs
+    features = pairs.features[chosen]
+    assert dual.picture_head is not None
+    assert dual.text_head is not None
+    fold = np.zeros(len(chosen), np.int64)
+    if len(chosen) < HALVED:
+        return Unseen(fold, dual.picture_head(features), dual.text_head(ground.vectors)[None])
+    seen, read = [], []
+    halves = fold_of_groups(pairs.groups[chosen], 2, ground.settings.seed)
+    for number, half in enumerate(halves):
+        fold[half] = number
+        rest = np.setdiff1d(chosen, chosen[half])
+        heads = _train(ground, rest, work / f"dual-{number}", show)[0]
+        seen.append(heads.picture_head(features))
+        read.append(heads.text_head(ground.vectors))
+    return Unseen(fold, np.where(fold[:, None] == 0, seen[0], seen[1]), np.stack(read))
+
+
+def _train(
+    ground: MatchGround, pictures: Ints, folder: Path, show: bool | None
+) -> tuple[TrainedEncoder, list[tuple[float, float]], float]:
+    """Heads for these pictures and their texts, with the retriever's own settings."""
+    from ravl.training.retriever import Parts, train_heads
+    from ravl.training.settings import RetrieverSettings
+
+    (folder / "work").mkdir(parents=True, exist_ok=True)
+    parts = Parts(pictures, ground.parts.validation, ground.parts.test)
+    settings = RetrieverSettings(seed=ground.settings.seed)
+    return train_heads(ground.pairs, ground.vectors, parts, ground.base, folder, settings, show)
 
 
 def stacked(ground: MatchGround, matcher: Matcher) -> Matcher:
