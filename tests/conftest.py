@@ -41,3 +41,51 @@ def language(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.labelled import tiny_bert  # imports torch
 
     return tiny_bert(tmp_path_factory.mktemp("language"))
+
+
+@pytest.fixture
+def by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memories made with a ColourEncoder open by their path alone, as those of real encoders do."""
+    import ravl.memory.spaces as spaces
+
+    load = spaces.load_encoder
+    monkeypatch.setattr(
+        spaces, "load_encoder",
+        lambda spec, *parts, **base: (
+            ColourEncoder() if spec == "colour" else load(spec, *parts, **base)
+        ),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def fitted_once(tmp_path_factory: pytest.TempPathFactory, language: Path) -> Path:
+    """A folder with a memory of 48 shades, ``shop.ravl``, and runs of it; copy it to change it."""
+    import torch
+
+    from ravl.training import fit
+    from tests.labelled import shades
+    from tests.training.painted_labels import FUSION
+
+    folder = tmp_path_factory.mktemp("fitted")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with Memory.create(folder / "shop.ravl", ColourEncoder()) as memory:
+        memory.add(shades(folder / "pictures"))
+        for name, task, settings in (
+            ("vote", "classify", {"model": "vote"}),
+            ("linear", "classify", {"model": "linear"}),
+            ("fusion", "classify", {**FUSION, "language_model": str(language)}),
+            ("tags", "tag", {"model": "linear"}),
+            ("tagvote", "tag", {"model": "vote"}),
+        ):
+            fit(task, memory, out=folder / name, progress=False, **settings)  # type: ignore[arg-type]
+    torch.set_num_threads(threads)
+    return folder
+
+
+@pytest.fixture
+def fitted(fitted_once: Path, tmp_path: Path) -> Path:
+    """The same, to be changed."""
+    import shutil
+
+    return Path(shutil.copytree(fitted_once, tmp_path / "fitted"))

@@ -5,6 +5,7 @@ from PIL import Image
 
 from ravl.data import Example
 from ravl.memory import Memory
+from ravl.memory.duplicates import groups_like
 from tests.helpers import draw, shared_set
 
 
@@ -63,3 +64,49 @@ def test_finds_the_known_duplicate_of_flickr8k(tmp_path, builtin):
     with Memory.create(tmp_path / "f.ravl", builtin) as memory:
         report = add(memory, *(folder / name for name in names))
         assert report.twins.groups == [tuple(names[:2])]
+
+
+# --- pictures from elsewhere -----------------------------------------------------------------
+
+
+def like(memory: Memory, other: Memory) -> dict[str, list[int]]:
+    """For each row of another memory the groups of this one that show it."""
+    rows = sorted(other, key=lambda row: row.number)
+    vectors = other.vectors()
+    matrix = vectors.matrix[[list(vectors.keys).index(row.number) for row in rows]]
+    with memory.snapshot() as connection:
+        found = groups_like(connection, rows, matrix.astype("float32"))
+    return {row.id: groups.tolist() for row, groups in zip(rows, found, strict=True)}
+
+
+@pytest.fixture
+def other(tmp_path, encoder):
+    with Memory.create(tmp_path / "other.ravl", encoder) as made:
+        yield made
+
+
+def test_groups_that_show_pictures_from_elsewhere(empty, other, originals):
+    add(empty, *sorted(originals.glob("*.png")))
+    (originals / "same.png").write_bytes((originals / "0.png").read_bytes())
+    Image.open(originals / "1.png").resize((160, 120)).save(originals / "small.jpg", quality=70)
+    draw(50, "yellow", (320, 240)).save(originals / "new.png")
+    add(other, *(originals / n for n in ("same.png", "small.jpg", "new.png")))
+    found = like(empty, other)
+    assert found == {
+        "same.png": [empty.get("0.png").number], "small.jpg": [empty.get("1.png").number],
+        "new.png": [],
+    }  # fmt: skip
+
+
+def test_a_group_is_named_by_its_first_row(empty, other, originals):
+    (originals / "copy.png").write_bytes((originals / "2.png").read_bytes())
+    add(empty, originals / "copy.png", originals / "0.png", originals / "2.png")
+    add(other, originals / "2.png")
+    assert like(empty, other) == {"2.png": [empty.get("copy.png").twin]}
+
+
+def test_nothing_is_like_pictures_in_an_empty_memory(empty, other, originals):
+    add(other, originals / "0.png", originals / "1.png")
+    assert like(empty, other) == {"0.png": [], "1.png": []}
+    with empty.snapshot() as connection:
+        assert groups_like(connection, [], other.vectors().matrix[:0]) == []

@@ -37,7 +37,8 @@ def asked(known: Said, count: int = 30) -> Asked:
 
 
 def matcher(known: Said, **changes: object) -> Matcher:
-    stack = Stack(MEMORY, np.zeros(4), np.ones(4), np.ones(4), 0.0)
+    ones = np.ones(4, np.float32)
+    stack = Stack(MEMORY, np.zeros(4, np.float32), ones, ones, 0.0)
     keys = Keys.of(known.bank.features)
     return Matcher(MatchTask(), keys, None, Vote(k=4), {"vote": stack}, **changes)  # type: ignore[arg-type]
 

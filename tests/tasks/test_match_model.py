@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from ravl.data import Example
 from ravl.errors import DataError, EncoderMismatchError, PictureError, QueryError
 from ravl.memory import Memory
 from ravl.tasks import match_model
@@ -18,7 +22,8 @@ from ravl.training.fit_settings import FitSettings
 from tests.helpers import ColourEncoder, draw
 from tests.training.painted import Scrambled, paint
 
-RED, BLUE, GREEN = "red and red number 1", "blue and blue number 2", "green and green number 3"
+COLOURS = (("red", "orange"), ("blue", "black"), ("white", "yellow"))
+RED, BLUE, WHITE = (f"{upper} and {lower} number 5" for upper, lower in COLOURS)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +33,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with Memory.create(folder / "m.ravl", ColourEncoder()) as memory:
         memory.add(paint(folder / "pictures", 80))
         for model in ("vote", "linear"):
-            settings = FitSettings(model=model)  # type: ignore[arg-type]
+            settings = FitSettings(model=model)
             fit_match(memory, folder / model, settings, progress=False)
     return folder
 
@@ -44,13 +49,19 @@ def model(made: Path, memory: Memory) -> MatchModel:
     return MatchModel(open_run(made / "linear"), memory)
 
 
-def pictures() -> list:
-    return [draw(900, "red"), draw(901, "blue"), draw(902, "green")]
+def pictures() -> list[Image.Image]:
+    """One for each of the texts."""
+    made = []
+    for i, (upper, lower) in enumerate(COLOURS):
+        picture = draw(900 + i, upper)
+        picture.paste(draw(910 + i, lower).crop((0, 0, 64, 20)), (0, 28))
+        made.append(picture)
+    return made
 
 
 def test_a_text_fits_its_picture_and_no_other(model: MatchModel) -> None:
-    right = model.match(pictures(), [RED, BLUE, GREEN])
-    wrong = model.match(pictures(), [BLUE, GREEN, RED])
+    right = model.match(pictures(), [RED, BLUE, WHITE])
+    wrong = model.match(pictures(), [BLUE, WHITE, RED])
     assert all(isinstance(a, Matching) for a in right)
     assert [a.fits for a in right] == [True] * 3
     assert [a.fits for a in wrong] == [False] * 3
@@ -73,9 +84,9 @@ def test_an_answer_prints_and_becomes_json(model: MatchModel) -> None:
 def test_one_text_for_many_pictures_and_the_other_way(model: MatchModel) -> None:
     one = model.match(pictures(), RED)
     assert [a.fits for a in one] == [True, False, False]
-    other = model.match(pictures()[1], [RED, BLUE, GREEN])
+    other = model.match(pictures()[1], [RED, BLUE, WHITE])
     assert [a.fits for a in other] == [False, True, False]
-    assert model.match([], []) == model.match(pictures(), []) == []
+    assert model.match([], []) == model.match(pictures()[0], []) == []
 
 
 def test_model_and_memory_can_be_asked_apart(model: MatchModel) -> None:
@@ -98,7 +109,7 @@ def test_a_run_that_votes_needs_its_memory(made: Path, memory: Memory) -> None:
 
 
 def test_scores_are_those_of_each_pair(model: MatchModel) -> None:
-    texts = [RED, BLUE, GREEN, "yellow and black number 5"]
+    texts = [RED, BLUE, WHITE, "yellow and black number 5"]
     table = model.scores(pictures(), texts)
     assert table.shape == (3, 4)
     for i, picture in enumerate(pictures()):
@@ -108,13 +119,13 @@ def test_scores_are_those_of_each_pair(model: MatchModel) -> None:
 
 
 def test_the_best_assignment(model: MatchModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert [(i, j) for i, j, _ in model.assign(pictures(), [GREEN, RED, BLUE])] == [
+    assert [(i, j) for i, j, _ in model.assign(pictures(), [WHITE, RED, BLUE])] == [
         (0, 1), (1, 2), (2, 0)
     ]  # fmt: skip
     few = model.assign(pictures(), [BLUE])
     assert [(i, j) for i, j, _ in few] == [(1, 0)]
     assert few[0][2] == pytest.approx(model.match(pictures()[1], BLUE)[0].score, abs=1e-5)
-    many = model.assign(pictures()[:1], [BLUE, GREEN, RED])
+    many = model.assign(pictures()[:1], [BLUE, WHITE, RED])
     assert [(i, j) for i, j, _ in many] == [(0, 2)]
     # Best as a whole: the first picture gives its best text up, and a certain 0 is no infinity.
     table = np.array([[0.9, 0.8], [0.9, 0.0]], np.float32)
@@ -130,8 +141,6 @@ def test_a_new_row_counts_at_once_and_a_deleted_one_no_more(
     draw(77, "purple").save(picture)
     text = "a most unusual thing"
     before = model.match(picture, text)[0]
-    from ravl.data import Example
-
     memory.add([Example(id="new", picture=picture, texts=(text,))])
     after = model.match(picture, text)[0]
     assert after.score > before.score
@@ -147,8 +156,16 @@ def test_hidden_groups_are_not_heard(model: MatchModel, memory: Memory) -> None:
     seen = model.judge(asked, [np.zeros(0, np.int64)])
     hidden = model.judge(asked, [np.array([row.number])])
     assert seen.signals["text_best"][0] == pytest.approx(1, abs=1e-3)
-    assert hidden.signals["text_best"][0] < 0.999
-    assert hidden.probabilities[0] < seen.probabilities[0]
+    assert hidden.signals["text_best"][0] < seen.signals["text_best"][0] - 1e-5
+    assert hidden.clues is not None and seen.clues is not None
+    numbers = memory_numbers(model)
+    assert row.number in numbers[seen.clues.near.positions[0]]
+    for near in (hidden.clues.near, hidden.clues.alike):
+        assert row.number not in numbers[near.positions[0][near.found[0]]]
+
+
+def memory_numbers(model: MatchModel) -> np.ndarray:
+    return model._said()[0].bank.numbers
 
 
 def test_abstaining(model: MatchModel) -> None:
@@ -162,7 +179,8 @@ def test_abstaining(model: MatchModel) -> None:
 @pytest.mark.parametrize(
     ("seen", "read", "how", "message"),
     [
-        (2, [RED, BLUE, GREEN], {}, "There are 2 pictures and 3 texts. Give as many of both"),
+        (2, [RED, BLUE, WHITE], {}, "There are 2 pictures and 3 texts. Give as many of both"),
+        (3, [], {}, "There are 3 pictures and 0 texts"),
         (1, ["  "], {}, "The text number 1 is empty"),
         (3, [RED, "", BLUE], {}, "The text number 2 is empty"),
         (1, [RED], {"k": 0}, "k is 0; it must be at least 1"),
@@ -170,7 +188,7 @@ def test_abstaining(model: MatchModel) -> None:
     ],
 )
 def test_what_cannot_be_asked(
-    model: MatchModel, seen: int, read: list[str], how: dict, message: str
+    model: MatchModel, seen: int, read: list[str], how: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(QueryError, match=message):
         model.match(pictures()[:seen], read, **how)
@@ -191,8 +209,6 @@ def test_another_encoder_is_refused(made: Path, tmp_path: Path) -> None:
 
 
 def test_a_memory_that_says_nothing_leaves_the_model(made: Path, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     examples = [replace(e, texts=()) for e in paint(tmp_path / "pictures", 10)]
     with Memory.create(tmp_path / "silent.ravl", ColourEncoder()) as silent:
         silent.add(examples)

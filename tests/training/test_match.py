@@ -13,6 +13,7 @@ import torch
 from ravl.encoders.trained import TrainedEncoder
 from ravl.errors import DataError
 from ravl.memory import Memory
+from ravl.models.reader import Reader
 from ravl.models.stacking import fit_stack
 from ravl.models.words import Words
 from ravl.tasks.match_files import load_matcher
@@ -25,7 +26,7 @@ from ravl.training.fit_match import fit_match
 from ravl.training.fit_settings import FitSettings
 from ravl.training.fit_task import FitReport
 from ravl.training.match_ground import MatchGround
-from ravl.training.match_levels import best_threshold, fit_dual, fit_vote, out_of_fold
+from ravl.training.match_levels import best_threshold, fit_dual, fit_unseen, fit_vote, out_of_fold
 from tests.helpers import ColourEncoder, random_head
 from tests.training.painted import TEST, VALIDATION, Scrambled, paint
 from tests.training.test_match_ground import ground_of
@@ -124,11 +125,13 @@ def test_an_untrained_fusion_model_answers_as_the_dual_encoder(memory: Memory, m
     )  # fmt: skip
     model = match_fusion._new(ground, dual, 3)
     words = match_fusion._words(model, str(made / "bert"), 3)
-    level = replace(dual, reader=match_fusion.Reader(model), words=words)
+    level = replace(dual, reader=Reader(model), words=words)
     side = ground.validation
     signals = level.from_model(side.asked, side.clues.near, level.evidence(ground.said))
+    np.testing.assert_allclose(signals["fusion"], 0, atol=1e-5)
     logits = fit_stack(signals, ("dual",), side.targets).logits(signals)
-    np.testing.assert_allclose(signals["fusion"], logits, atol=1e-4)
+    base = Reader(model).base(signals["dual"][:, None])[:, 0]
+    np.testing.assert_allclose(base, logits, atol=1e-4)
 
 
 def test_the_fusion_model_looks_at_the_text_and_at_the_evidence(made: Path, memory: Memory) -> None:
@@ -180,7 +183,7 @@ def test_auto_keeps_the_simplest_of_equals(memory: Memory, made: Path, tmp_path:
         language="head", epochs=1, learning_rate=1e-7,
     )  # fmt: skip
     scores = report.metrics["validation"]
-    assert list(scores) == ["vote", "linear", "fusion"]
+    assert list(scores) == ["linear", "vote", "fusion"]
     assert report.chosen != "fusion"  # it has learned nothing that the dual encoder had not
     assert not (tmp_path / "auto" / "fusion").exists()
 
@@ -198,7 +201,7 @@ def test_a_table_is_remembered_and_its_test_pictures_are_not(tmp_path: Path) -> 
          "train"} for i, e in enumerate(examples)
     ]  # fmt: skip
     table = tmp_path / "pictures" / "captions.jsonl"
-    table.write_text("\n".join(json.dumps({**line, "image": Path(line["image"]).name})
+    table.write_text("\n".join(json.dumps({**line, "image": Path(str(line["image"])).name})
                                for line in lines))  # fmt: skip
     with Memory.create(tmp_path / "m.ravl", Scrambled()) as memory:
         memory.add(paint(tmp_path / "more", 10, first=200))
@@ -214,6 +217,21 @@ def test_a_table_is_remembered_and_its_test_pictures_are_not(tmp_path: Path) -> 
         judged = evaluate_match(model, table, progress=False)
     assert judged["pictures"] == 60
     assert judged["rows"]["with_retrieval"]["AUC"]["value"] > 0.7
+
+
+def test_a_table_with_false_pairs_is_refused(tmp_path: Path) -> None:
+    examples = paint(tmp_path / "pictures", 12)
+    lines = [
+        {"image": e.picture.name, "caption": e.texts[0], "match": int(i % 3 > 0)}
+        for i, e in enumerate(examples) if isinstance(e.picture, Path)
+    ]  # fmt: skip
+    table = tmp_path / "pictures" / "pairs.jsonl"
+    table.write_text("\n".join(map(json.dumps, lines)))
+    with Memory.create(tmp_path / "m.ravl", ColourEncoder()) as memory:
+        with pytest.raises(DataError, match="says of 4 rows that their text does not fit"):
+            fit_match(memory, tmp_path / "run", FitSettings(), data=table, progress=False)
+        assert len(memory) == 0
+    assert not (tmp_path / "run").exists()  # so that it can be asked for in other words
 
 
 def test_a_run_judges_pictures_of_the_memory_without_themselves(made: Path, memory: Memory) -> None:
@@ -284,6 +302,25 @@ def test_heads_are_trained_once_and_found_again(memory: Memory, tmp_path: Path) 
     assert count > 48 * 256
     a, b = (m.from_model(ground.test.asked)["dual"] for m in (first, again))
     np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_heads_that_have_not_seen_a_picture_are_less_sure_of_it(
+    memory: Memory, tmp_path: Path
+) -> None:
+    ground = ground_of(memory)
+    dual = fit_dual(ground, fit_vote(ground), tmp_path, False)[0]
+    unseen = fit_unseen(ground, dual, tmp_path, False)
+    train, pairs = ground.parts.train, ground.pairs
+    assert set(unseen.fold.tolist()) == {0, 1}
+    assert dual.picture_head is not None and dual.text_head is not None
+    first = np.searchsorted(pairs.owners, train)  # the first text of each
+    own = np.einsum(
+        "nd,nd->n", unseen.seen, unseen.read[unseen.fold, pairs.which[first]]
+    )  # fmt: skip
+    known = dual.picture_head(pairs.features[train]) * dual.text_head(ground.vectors)[
+        pairs.which[first]
+    ]  # fmt: skip
+    assert own.mean() < known.sum(1).mean() - 0.02
 
 
 def test_words_fit_the_language_model(made: Path, tmp_path: Path) -> None:

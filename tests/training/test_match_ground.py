@@ -17,7 +17,8 @@ from ravl.training.fit_settings import FitSettings
 from ravl.training.fusion import Disturbance, Shuffled
 from ravl.training.labelled import read_labelled
 from ravl.training.match_fusion import CANDIDATES, Lesson, PairBatches
-from ravl.training.match_ground import MatchGround, draw_pairs, prepare, readable
+from ravl.training.match_ground import MatchGround, check, draw_pairs, prepare, readable
+from ravl.training.match_levels import Unseen
 from ravl.training.pairs import pairs_of
 from ravl.training.parts import split
 from tests.helpers import ColourEncoder, draw, make_examples
@@ -32,6 +33,7 @@ def ground_of(memory: Memory, **settings: object) -> MatchGround:
         labelled.rows, labelled.groups, [""] * len(labelled), memory, validation=VALIDATION,
         test=TEST, validation_share=0.2, test_share=0.2, seed=0,
     )  # fmt: skip
+    check(TASK, memory.encoder, labelled, parts)
     return prepare(memory, TASK, FitSettings(**settings), labelled, parts)  # type: ignore[arg-type]
 
 
@@ -99,7 +101,8 @@ def batches(ground: MatchGround) -> PairBatches:
     starts = np.searchsorted(pairs.owners[pairs_of(pairs, chosen)], chosen)
     texts = np.split(pairs.which[pairs_of(pairs, chosen)], starts[1:])
     seen = ground.base.project(pairs.features[chosen])
-    lesson = Lesson(ground, seen, texts, pairs.groups[chosen], seen, ground.vectors, [])
+    unseen = Unseen(np.zeros(len(chosen), np.int64), seen, np.stack([ground.vectors] * 2))
+    lesson = Lesson(ground, seen, texts, pairs.groups[chosen], unseen, [])
     order = Shuffled(np.arange(len(chosen)), 0)
     return PairBatches(lesson, None, 4, Disturbance(0, 0, pool=1), order, 0)
 
@@ -154,7 +157,14 @@ def test_wrong_texts_in_training_are_other_pictures(memory: Memory) -> None:
     for picture, line in zip(ground.parts.train, texts, strict=True):
         own = set(ground.pairs.which[ground.pairs.owners == picture].tolist())
         assert [int(t) in own for t in line] == [True] + [False] * (CANDIDATES - 1)
-    alone, there = data.candidates(chosen[:1], np.random.default_rng(0))
+    data._lesson.unseen.fold[::2] = 1  # of another fold: seen by the encoder that scores it
+    texts, there = data.candidates(chosen, np.random.default_rng(0))
+    fold = data._lesson.unseen.fold
+    for i, line in enumerate(texts):
+        for text in line[there[i]]:
+            theirs = ground.pairs.owners[ground.pairs.which == text]
+            assert fold[np.searchsorted(ground.parts.train, theirs)] == fold[i]
+    _, there = data.candidates(chosen[:1], np.random.default_rng(0))
     assert there.tolist() == [[True, False, False]]  # a batch of one has no other text
 
 
@@ -191,7 +201,18 @@ def test_too_few_pictures(tmp_path: Path) -> None:
 
 def test_pictures_that_all_say_the_same(tmp_path: Path) -> None:
     examples = [replace(e, texts=("a picture",)) for e in make_examples(tmp_path / "p")]
-    assert "one text, 'a picture'" in refused(tmp_path, examples)
+    assert "the same texts, so that no pair is false" in refused(tmp_path, examples)
+
+
+def test_training_pictures_that_all_say_the_same(tmp_path: Path) -> None:
+    examples = [
+        replace(e, texts=("a picture",)) if e.columns["part"] == "train" else e
+        for e in paint(tmp_path / "p", 20)
+    ]
+    with Memory.create(tmp_path / "m.ravl", ColourEncoder()) as memory:
+        memory.add(examples)
+        with pytest.raises(DataError, match="8 training pictures have one text, 'a picture'"):
+            ground_of(memory)
 
 
 def test_a_part_of_one_picture(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""``ravl classify``, ``tag``, ``evaluate``: fitted runs at work."""
+"""``ravl classify``, ``tag``, ``match``, ``evaluate``: fitted runs at work."""
 
 from __future__ import annotations
 
@@ -56,6 +56,49 @@ def tag(run: Path, pictures: tuple[Path, ...], **options: Any) -> None:
 
 @click.command()
 @run_argument
+@click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--text",
+    "texts",
+    multiple=True,
+    required=True,
+    help="A text to judge: one for all pictures, or one for each, in their order.",
+)
+@click.option(
+    "--assign", is_flag=True, help="Find the best one-to-one assignment of texts to pictures."
+)
+@how_options
+def match(
+    run: Path, pictures: tuple[Path, ...], texts: tuple[str, ...], assign: bool, **options: Any
+) -> None:
+    """Judge whether a text fits: ravl match runs/fits new.jpg --text "a red shirt"
+
+    With --assign, any number of texts is shared out among the pictures.
+    """
+    from ravl.tasks.model import load
+
+    as_json, shown = options.pop("as_json"), options.pop("shown")
+    options["retrieval"] = not options.pop("no_retrieval")
+    with load(run, options.pop("memory")) as model:
+        wanted = expanded(pictures)
+        if assign:
+            options.pop("abstain")
+            found = model.assign(wanted, list(texts), **options)
+            _print_pairs([(str(wanted[p]), texts[t], round(s, 4)) for p, t, s in found], as_json)
+            return
+        answers = model.match(wanted, texts[0] if len(texts) == 1 else list(texts), **options)
+    _print(wanted, answers, as_json, shown)
+
+
+def _print_pairs(lines: list[tuple[str, str, float]], as_json: bool) -> None:
+    if as_json:
+        print_json([{"picture": p, "text": t, "score": s} for p, t, s in lines])
+    else:
+        print_table(["picture", "text", "score"], lines)
+
+
+@click.command()
+@run_argument
 @click.option(
     "--data",
     required=True,
@@ -106,6 +149,10 @@ def _label(task: str, run: Path, pictures: tuple[Path, ...], options: dict[str, 
         wanted = expanded(pictures)
         for start in range(0, len(wanted), BATCH):
             answers += getattr(model, task)(wanted[start : start + BATCH], **options)
+    _print(wanted, answers, as_json, shown)
+
+
+def _print(wanted: list[Path], answers: list[Any], as_json: bool, shown: int) -> None:
     if as_json:
         print_json(
             [{"picture": str(p), **a.to_json()} for p, a in zip(wanted, answers, strict=True)]
@@ -141,4 +188,4 @@ def expanded(paths: tuple[Path, ...]) -> list[Path]:
     return found
 
 
-COMMANDS = (classify, tag, evaluate)
+COMMANDS = (classify, tag, match, evaluate)

@@ -111,6 +111,13 @@ class Reader:
         parts = parts or [np.zeros((0, self.model.config.answers), np.float32)]
         return np.concatenate(parts)
 
+    @torch.inference_mode()
+    def base(self, inputs: Array) -> Array:
+        """The base answer's logits (n, C) alone, from its inputs (n, B)."""
+        found = self.model.base(torch.from_numpy(inputs).to(self.model.device))
+        logits: Array = found.float().cpu().numpy()
+        return logits
+
     def save(self, folder: Path) -> None:
         """Weights and configuration, as transformers keeps them."""
         with quiet():

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ravl.encoders.base import Array
 
 PRIOR = 1.0  # weight of half the squared norm against the summed loss: a handful of pairs is few
-FLOOR = 1e-6  # of a score's spread; one that never varies tells nothing
+FLOOR = 1e-4  # of a score's spread; one that never varies tells nothing
 
 
 @dataclass(frozen=True, eq=False)

@@ -188,10 +188,13 @@ class Matcher:
             signals["dual"] = dual
             if self.reader is not None and self.words is not None:
                 tokens = self.words(list(asked.texts))
-                signals["fusion"] = self.reader(
+                logits = self.reader(
                     self.standard(asked.features)[asked.picture], near, evidence,
                     base=dual[:, None], tokens=[tokens[i] for i in asked.text.tolist()],
-                )[:, 0]  # fmt: skip
+                )  # fmt: skip
+                # What reading adds: a reader that has learned nothing adds nothing, and the stack
+                # need not weigh the dual encoder's score twice.
+                signals["fusion"] = (logits - self.reader.base(dual[:, None]))[:, 0]
         return signals
 
     def without(self, asked: Asked) -> Matches:

@@ -31,7 +31,7 @@ class Model:
         self.memory = open_memory(self.run, memory, exact)
         self._own_memory = not isinstance(memory, Memory)
         try:
-            self.predictor = LabelModel(self.run, self.memory)
+            self.predictor: Any = self._load()
         except BaseException:  # a damaged run
             self.close()
             raise
@@ -62,6 +62,38 @@ class Model:
         """The tags of a picture, or of each in a list; as :meth:`classify` otherwise."""
         return self._labelled("tag", pictures, options)
 
+    def match(self, pictures: Any, texts: Any, **options: Any) -> Any:
+        """Whether a text fits a picture, or each text its picture.
+
+        Args:
+            pictures: a path, bytes or PIL picture, or a list of these.
+            texts: a text, or as many as there are pictures; one of the two may be single.
+            **options: see :meth:`ravl.tasks.match_model.MatchModel.match`.
+
+        Returns:
+            :class:`ravl.tasks.matching.Matching`, or a list of them.
+
+        Raises:
+            QueryError: the run was fitted for another task, or the numbers differ.
+            PictureError: a picture cannot be read.
+        """
+        self.expect("match")
+        _, one = picture_list(pictures)
+        answers = self.predictor.match(pictures, texts, **options)
+        return answers[0] if one and isinstance(texts, str) else answers
+
+    def assign(
+        self, pictures: Sequence[Any], texts: Sequence[str], **options: Any
+    ) -> list[tuple[int, int, float]]:
+        """The best one-to-one assignment of texts to pictures.
+
+        Returns:
+            Position of a picture, position of its text, and the probability that they fit.
+        """
+        self.expect("match")
+        found: list[tuple[int, int, float]] = self.predictor.assign(pictures, texts, **options)
+        return found
+
     def close(self) -> None:
         """Let go of the memory, unless it was given."""
         if self._own_memory:
@@ -75,6 +107,13 @@ class Model:
         trace: TracebackType | None,
     ) -> None:  # fmt: skip
         self.close()
+
+    def _load(self) -> Any:
+        if self.task == "match":
+            from ravl.tasks.match_model import MatchModel
+
+            return MatchModel(self.run, self.memory)
+        return LabelModel(self.run, self.memory)
 
     def _labelled(self, task: str, pictures: Any, options: dict[str, Any]) -> Any:
         self.expect(task)

@@ -6,7 +6,8 @@ import json
 import shutil
 import sys
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from ravl.tasks.match_files import describe, parts
 from ravl.tasks.match_texts import MatchTask, base_of
 from ravl.tasks.matcher import Matcher
 from ravl.tasks.run import about_memory, write_json, write_run
-from ravl.training.fit_folder import begin
+from ravl.training.fit_folder import begin, forget
 from ravl.training.fit_labels import LEVELS, simplest
 from ravl.training.fit_settings import FitSettings, write_settings
 from ravl.training.fit_task import (
@@ -36,12 +37,13 @@ from ravl.training.fit_task import (
     versions,
 )
 from ravl.training.labelled import Labelled, read_labelled, read_tables, remember
-from ravl.training.match_ground import MatchGround, prepare, readable
-from ravl.training.match_judge import MatchJudged, judge
+from ravl.training.match_ground import MatchGround, check, prepare, readable
+from ravl.training.match_judge import MatchJudged, abstention, judge
 from ravl.training.match_levels import fit_dual, fit_unseen, fit_vote, out_of_fold, stacked
 from ravl.training.pairs import FEWEST
 from ravl.training.parts import PARTS, Parts, split
 
+TRUTH, FALSE = "match", ("0", "0.0", "false", "no")  # a column, and what it may not say
 LEAST = 2.5  # pictures that a held-out part has at least, or no pair of it could be false
 
 
@@ -81,39 +83,69 @@ def fit_match(
             the same, an empty part, no evidence, a vision tower to be trained, or a folder of
             another run.
     """
-    began = time.monotonic()
+    began, goes_on = time.monotonic(), out.exists()
     if settings.vision != "head":
         raise DataError(
             f"vision is {settings.vision!r}, but match leaves the vision tower as it is: its "
             "heads learn on frozen features. Leave vision at head."
         )
     work = begin(out, config_of("match", memory, settings, data, validation, test))
+    try:
+        with ground_of(
+            memory, settings, work, data=data, validation=validation, test=test, columns=columns,
+            progress=progress, root=root,
+        ) as (ground, notes):  # fmt: skip
+            fitted = fit_levels(ground, work, progress)
+            judged = judge(ground, fitted.levels, fitted.chosen)
+            report = _write(out, ground, fitted, judged, notes, command, began)
+    except DataError:
+        if not goes_on:
+            forget(out)
+        raise
+    shutil.rmtree(work, ignore_errors=True)
+    (out / "config.json").unlink(missing_ok=True)
+    return report
+
+
+@contextmanager
+def ground_of(
+    memory: Memory, settings: FitSettings, work: Path, *, data: Source = None,
+    validation: Source = None, test: Source = None, columns: ColumnNames | None = None,
+    progress: bool | None = None, root: Source = None,
+) -> Iterator[tuple[MatchGround, list[str]]]:  # fmt: skip
+    """What a fit stands on, and notes; open while pictures are read.
+
+    Args:
+        memory: the evidence.
+        settings: of the fit.
+        work: for the scratch memory of tables.
+        data, validation, test, columns, progress, root: see :func:`ravl.training.fit`.
+
+    Raises:
+        DataError: as :func:`fit_match` does.
+    """
     task = MatchTask(settings.column or None)
     with ExitStack() as stack:
         source = memory
         tables = tables_of(data, validation, test)
         if tables:
             source = stack.enter_context(read_tables(memory, tables, work, columns, progress, root))
+            _refuse_false(source)
         labelled = _read(source, memory, task)
         chosen = _split(labelled, source, settings, validation, test)
         notes = notes_of(labelled, chosen)
+        check(task, base_of(memory.encoder), labelled, chosen)  # before anything is written
         if tables and settings.remember:
             told = labelled.take(chosen.train)
             count = remember(memory, told, f"fit match: what {data} says")
             if count:
                 notes.append(f"{count:,} rows of the memory are new or changed by the table.")
             labelled = _read(source, memory, task)  # now that it shows them
-        ground = prepare(memory, task, settings, labelled, chosen)
         if unread := _unread(source, memory, task):
             notes.append(
                 f"{unread:,} texts are set aside, since the encoder does not read their language."
             )
-        fitted = fit_levels(ground, work, progress)
-        judged = judge(ground, fitted.levels, fitted.chosen)
-        report = _write(out, ground, fitted, judged, notes, command, began)
-    shutil.rmtree(work, ignore_errors=True)
-    (out / "config.json").unlink(missing_ok=True)
-    return report
+        yield prepare(memory, task, settings, labelled, chosen), notes
 
 
 def fit_levels(ground: MatchGround, work: Path, show: bool | None) -> MatchFitted:
@@ -171,6 +203,17 @@ def _choose(ground: MatchGround, fitted: MatchFitted) -> str:
         found[name] = out_of_fold(signals, used, side, seed), None
     chosen, fitted.validation = simplest("match", found, side.targets, side.groups)
     return chosen
+
+
+def _refuse_false(source: Memory) -> None:
+    """Tables of true and false pairs cannot be told apart once rows of a picture are one."""
+    false = sum(str(row.columns.get(TRUTH)).lower() in FALSE for row in source.rows())
+    if false:
+        raise DataError(
+            f"The column {TRUTH!r} says of {false:,} rows that their text does not fit. Leave "
+            "these rows out: false pairs are made by shuffling the texts of the true ones. If the "
+            "column means something else, give it another name."
+        )
 
 
 def _read(source: Memory, memory: Memory, task: MatchTask) -> Labelled:
@@ -237,7 +280,7 @@ def _write(
     ids = {n: [ground.labelled.rows[i].id for i in getattr(chosen, n)] for n in PARTS}
     write_json(out / "split.json", {"how": chosen.how, **ids})
     seconds = round(time.monotonic() - began, 1)
-    metrics = scores_json(judged, fitted)
+    metrics = scores_json(judged, fitted) | {"abstain": abstention(judged, matcher, ground)}
     table = rows_table(ground, judged, fitted)
     report = FitReport(out, "match", fitted.chosen, metrics, table, notes, seconds)
     page = page_of(ground, fitted, judged, report, str(record["command"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
 from ravl.errors import DataError
 from ravl.models.zero_shot import TEMPLATES
@@ -80,7 +80,8 @@ class FitSettings(LoopSettings):
     def __post_init__(self) -> None:
         from ravl.models.freezing import parse_strategy
 
-        object.__setattr__(self, "templates", tuple(self.templates))
+        if isinstance(self.templates, list):
+            object.__setattr__(self, "templates", tuple(self.templates))
         super().__post_init__()
         check_bounds(self, 0, 1000, "k")
         check_bounds(self, 1, 64, "evidence")
@@ -121,7 +122,17 @@ def read_settings(file: Path, kind: type[LoopSettings] | None = None) -> dict[st
         raise DataError(
             f"{file} names {unknown[0]!r}, which is no setting; there are: {', '.join(allowed)}."
         )
-    return found
+    hints = get_type_hints(kind or FitSettings)
+    return {name: _number(value) if hints[name] is float else value
+            for name, value in found.items()}  # fmt: skip
+
+
+def _number(value: Any) -> Any:
+    """YAML takes 1e-4, without a point, for a text."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 def write_settings(settings: FitSettings, file: Path) -> None:

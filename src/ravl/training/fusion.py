@@ -37,11 +37,13 @@ class Shuffled(Sampler[int]):
     Args:
         positions: of the examples.
         seed: of the order; the epoch is added.
+        most: positions of an epoch; of more so many are drawn anew for each. None for all.
     """
 
-    def __init__(self, positions: Sequence[int] | Ints, seed: int) -> None:
+    def __init__(self, positions: Sequence[int] | Ints, seed: int, most: int | None = None) -> None:
         self._positions = np.asarray(positions, np.int64)
         self._seed = seed
+        self._count = min(most or len(self._positions), len(self._positions))
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -49,11 +51,11 @@ class Shuffled(Sampler[int]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return len(self._positions)
+        return self._count
 
     def __iter__(self) -> Iterator[int]:
         random = np.random.default_rng([self._seed, self.epoch])
-        yield from random.permutation(self._positions).tolist()
+        yield from random.permutation(self._positions)[: self._count].tolist()
 
 
 @dataclass(frozen=True, eq=False)

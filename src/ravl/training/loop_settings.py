@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from numbers import Integral, Real
 from typing import Any, Literal, get_args, get_type_hints
 
 from ravl.errors import DataError
 
 Optimiser = Literal["adamw", "sgd"]
+KINDS: dict[Any, tuple[type, str]] = {
+    int: (Integral, "a whole number"), float: (Real, "a number"), bool: (bool, "true or false"),
+    str: (str, "a text"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +42,7 @@ class LoopSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_kinds(self)
         check_choices(self)
         check_bounds(self, 1, None, "epochs", "batch_size", "patience")
         check_bounds(self, 0, None, "weight_decay", "clip")
@@ -48,6 +54,24 @@ class LoopSettings:
         """As plain JSON types."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+
+def check_kinds(settings: Any) -> None:
+    """Every field must be of its kind, which a YAML file does not see to; numpy's become Python's."""
+    for name, kind in get_type_hints(type(settings)).items():
+        value = getattr(settings, name)
+        if kind not in KINDS and kind != tuple[str, ...]:
+            continue
+        if kind == tuple[str, ...]:
+            words = "a list of texts"
+            good = isinstance(value, tuple) and all(isinstance(text, str) for text in value)
+        else:
+            allowed, words = KINDS[kind]
+            good = isinstance(value, allowed) and isinstance(value, bool) == (kind is bool)
+        if not good:
+            raise DataError(f"{name} is {value!r}; it must be {words}.")
+        if kind in (int, float) and type(value) not in (int, float):
+            object.__setattr__(settings, name, kind(value))
 
 
 def check_choices(settings: Any) -> None:

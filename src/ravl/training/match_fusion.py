@@ -43,6 +43,7 @@ from ravl.training.trainer import train
 
 CANDIDATES = 3  # texts of a picture in a step: its own, and wrong ones
 CHANCE = 0.1  # how far, in cosines of the dual encoder, chance may go before likeness
+EPOCH = 2048  # pictures of an epoch, drawn anew each time; an epoch shall take minutes
 WATCHED = 1000  # validation pairs that are scored after each epoch
 OTHERS = 8  # tokens that are neither of the text nor of neighbours
 ABSENT = -1e4  # logit of a text that is not there
@@ -142,7 +143,7 @@ class PairBatches(Dataset[dict[str, Any]]):
         lesson = self._lesson
         own = np.array([random.choice(lesson.texts[i]) for i in chosen.tolist()])
         scores = lesson.scores(chosen, np.broadcast_to(own, (len(own), len(own))))  # (b, b)
-        scores = scores + CHANCE * random.gumbel(size=scores.shape)
+        scores += CHANCE * random.gumbel(size=scores.shape).astype(np.float32)
         groups, fold = lesson.groups[chosen], lesson.unseen.fold[chosen]
         scores[(groups[:, None] == groups) | (fold[:, None] != fold)] = -np.inf
         for i, picture in enumerate(chosen.tolist()):
@@ -224,7 +225,7 @@ def train_pairs(
     slow = prepare_language(model, settings)
     words = _words(model, settings.language_model, k)
     evidence = evidence_arrays(ground.said, ground.standard) if retrieval else None
-    order = Shuffled(np.arange(len(ground.parts.train)), settings.seed)
+    order = Shuffled(np.arange(len(ground.parts.train)), settings.seed, EPOCH)
     data = PairBatches(
         Lesson.of(ground, unseen, words), evidence, k,
         Disturbance(settings.retrieval_dropout, settings.noise), order, settings.seed,

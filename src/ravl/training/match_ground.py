@@ -109,7 +109,7 @@ def prepare(
     """Make ready what is fitted on.
 
     Raises:
-        DataError: too few pictures or different texts in a part, or no evidence.
+        DataError: too few different texts in a part, or no evidence.
     """
     base = base_of(memory.encoder)
     pairs, vectors = read_texts(task, base, labelled)
@@ -124,7 +124,6 @@ def prepare(
         labelled.features, base.project(labelled.features), pairs.texts, vectors, pairs.owners,
         pairs.which,
     )  # fmt: skip
-    _check_train(pairs, parts)
 
     def held(name: str) -> HeldPairs:
         chosen = getattr(parts, name)
@@ -152,22 +151,25 @@ def readable(task: MatchTask, base: Encoder, row: Row) -> list[str]:
 
 def read_texts(task: MatchTask, base: Encoder, labelled: Labelled) -> tuple[Pairs, Array]:
     """Pairs of pictures and their texts, and the base vectors of the texts (t, D)."""
+    pairs = read_pairs(task, base, labelled)
     said = [readable(task, base, row) for row in labelled.rows]
     found = text_vectors(labelled.source, labelled.rows, said, task)
+    _, first = np.unique(pairs.which, return_index=True)
+    return pairs, found[first]
+
+
+def read_pairs(task: MatchTask, base: Encoder, labelled: Labelled) -> Pairs:
+    """Pairs of pictures and those of their texts that the encoder reads."""
+    said = [readable(task, base, row) for row in labelled.rows]
     places: dict[str, int] = {}
-    which, first = [], []
-    for i, text in enumerate(text for its in said for text in its):
-        if text not in places:
-            first.append(i)
-        which.append(places.setdefault(text, len(places)))
+    which = [places.setdefault(text, len(places)) for its in said for text in its]
     owners = np.repeat(np.arange(len(said)), [len(its) for its in said])
     unread = sum(len(task.of(row)) for row in labelled.rows) - len(which)
-    pairs = Pairs(
+    return Pairs(
         [row.id for row in labelled.rows], labelled.features, labelled.groups,
         [row.label for row in labelled.rows], list(places), owners.astype(np.int64),
         np.array(which, np.int64), unread,
     )  # fmt: skip
-    return pairs, found[first]
 
 
 def draw_pairs(pairs: Pairs, pictures: Ints, seed: int, name: str) -> tuple[Ints, Ints, Ints]:
@@ -256,7 +258,15 @@ def _sayers(pairs: Pairs, labelled: Labelled, said: Said) -> list[Ints]:
     return [np.array(sorted(some), np.int64) for some in groups]
 
 
-def _check_train(pairs: Pairs, parts: Parts) -> None:
+def check(task: MatchTask, base: Encoder, labelled: Labelled, parts: Parts) -> None:
+    """Refuse what cannot be fitted.
+
+    Raises:
+        DataError: the training pictures all have one text, or a held-out part has no false pair.
+    """
+    pairs = read_pairs(task, base, labelled)
+    for name in ("validation", "test"):
+        draw_pairs(pairs, getattr(parts, name), 0, name)
     texts = np.unique(pairs.which[pairs_of(pairs, parts.train)])
     if len(texts) < 2:
         raise DataError(

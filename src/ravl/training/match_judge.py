@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ravl.encoders.base import Array
-from ravl.evaluation import Score, compare, measure
+from ravl.evaluation import Score, compare, confidences, measure
 from ravl.retrieval.bank import Ints
 from ravl.tasks.match_clues import shuffled
 from ravl.tasks.matcher import Matcher, Matches
@@ -49,6 +49,8 @@ def judge(ground: MatchGround, levels: Mapping[str, Matcher], chosen: str) -> Ma
             answers[f"{name} alone"] = level.without(side.asked)
         answers[name] = _answer(ground, side, level)
     answers["with_retrieval"] = answers[chosen]
+    if not best.has_model and "linear" in levels:
+        answers["no_retrieval"] = answers["linear alone"]
     if best.has_model:
         alone = "fusion_off" if chosen == "fusion" and "fusion_off" in levels else chosen
         answers["no_retrieval"] = answers[f"{alone} alone"]
@@ -56,6 +58,27 @@ def judge(ground: MatchGround, levels: Mapping[str, Matcher], chosen: str) -> Ma
         answers["retrieval_off"] = answers[f"{chosen} alone"]
         answers["retrieval_shuffled"] = _answer(ground, _strangers(ground, side), best)
     return _scored(answers, side, ground.settings.seed)
+
+
+def abstention(
+    judged: MatchJudged, matcher: Matcher, ground: MatchGround
+) -> dict[str, float] | None:
+    """What the run does at the risk of its settings: the share that it answers, and errors in it.
+
+    None where nothing was calibrated.
+    """
+    if matcher.calibration is None:
+        return None
+    risk, final = ground.settings.risk, judged.answers["with_retrieval"]
+    limit = matcher.calibration.threshold(risk)
+    confidence, right = confidences("match", final.probabilities, judged.truth, final.threshold)
+    sure = confidence >= limit
+    answered = int(sure.sum())
+    wrong = float((sure & ~right).sum()) / answered if answered else 0.0
+    return {
+        "risk": risk, "threshold": round(limit, 4), "answered": round(answered / len(sure), 4),
+        "wrong": round(wrong, 4),
+    }  # fmt: skip
 
 
 def _answer(ground: MatchGround, side: HeldPairs, level: Matcher) -> Matches:

@@ -28,7 +28,6 @@ FOLDS = 5
 HALVED = 16  # training pictures from which halves of them are left out in turn
 TINY = 1e-6  # a probability that was 0
 LIMITS = np.linspace(0.3, 0.7, 41)  # thresholds that are tried
-WORTH = 0.002  # of accuracy, for which the threshold leaves one half
 
 
 def fit_vote(ground: MatchGround) -> Matcher:
@@ -177,11 +176,15 @@ def out_of_fold(
 
 
 def best_threshold(found: Array, targets: Ints) -> float:
-    """The probability from which a pair fits, by accuracy; one half unless another is better."""
+    """The probability from which a pair fits, by accuracy.
+
+    One half, unless another is better by more than a standard error: of few pairs it is chance.
+    """
     rates = [((found >= limit) == targets).mean() for limit in LIMITS]
     half = ((found >= EVEN) == targets).mean()
     best = int(np.argmax(rates))
-    return float(LIMITS[best]) if rates[best] > half + WORTH else EVEN
+    error = 0.5 / np.sqrt(len(targets))
+    return float(LIMITS[best]) if rates[best] > half + error else EVEN
 
 
 def surprise(found: NDArray[np.floating], targets: Ints) -> float:

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ravl.models.gate import SIGNS
+from ravl.models.vote import KS
+from ravl.training.levels import (
+    best_thresholds,
+    fit_linear,
+    fit_vote,
+    held_side,
+    surprise,
+    temperature_of,
+    vote_gate,
+)
+from tests.labelled import leak, shades
+from tests.training.test_ground import grounded
+
+
+@pytest.fixture
+def ground(empty, tmp_path):
+    empty.add(shades(tmp_path / "pictures", 80))
+    with grounded(empty, tmp_path / "w") as (found, _, _):
+        yield found
+
+
+def test_what_is_chosen_by_is_training_and_validation_but_not_test(ground):
+    side = held_side(ground)
+    assert len(side) == len(ground.train) + len(ground.validation)
+    tested = {row.id for row in ground.test.labelled.rows}
+    assert not tested & {row.id for row in side.labelled.rows}
+    np.testing.assert_array_equal(side.near.positions[: len(ground.train)],
+                                  ground.train.near.positions)  # fmt: skip
+    assert len(side.labelled.shown) == len(side.labelled.groups) == len(side)
+
+
+def test_the_vote_is_chosen_among_what_can_be(ground):
+    labeller = fit_vote(ground)
+    assert labeller.vote.k in KS
+    assert labeller.head is None
+    fixed = fit_vote(replace(ground, settings=replace(ground.settings, k=7)))
+    assert fixed.vote.k == 7
+
+
+def test_the_linear_level_is_calibrated_on_what_it_has_not_seen(empty, tmp_path):
+    """Labels by chance: a gate fitted to what was seen would be sure, and this one is not."""
+    empty.add(leak(tmp_path / "leak"))
+    with grounded(empty, tmp_path / "w") as (ground, _, _):
+        labeller = fit_linear(ground, fit_vote(ground))
+        assert labeller.calibration is not None
+        assert labeller.calibration.right.mean() < 0.5
+        testimony_free = labeller.without(ground.test.queries)
+        assert testimony_free.probabilities.max(1).mean() < 0.6
+        assert labeller.calibration.threshold(0.05) > 1
+
+
+def test_labels_travel_to_no_one_they_were_hidden_from(empty, tmp_path):
+    """Propagation on random labels: whose label is hidden gains nothing by the graph."""
+    some = leak(tmp_path / "leak")
+    empty.add([replace(e, label=None) if int(str(e.columns["motif"])) % 2 else e for e in some])
+    with grounded(empty, tmp_path / "w", spread="yes") as (ground, _, _):
+        labeller = fit_linear(ground, fit_vote(ground))
+        assert labeller.spread
+        assert labeller.calibration is not None
+        assert labeller.calibration.right.mean() < 0.5
+
+
+def test_a_temperature_that_fits():
+    random = np.random.default_rng(0)
+    truth = random.integers(0, 3, 900)
+    logits = np.eye(3)[np.where(random.random(900) < 0.7, truth, (truth + 1) % 3)]
+    targets = np.eye(3, dtype=np.float32)[truth]
+    sharp, flat = (temperature_of((s * logits).astype(np.float32), targets, True) for s in (20, 1))
+    assert sharp == pytest.approx(20 * flat, rel=0.15) or sharp == pytest.approx(10)
+    assert sharp > 5 > 1 > flat
+
+
+def test_a_vote_that_is_often_wrong_has_a_higher_floor():
+    random = np.random.default_rng(0)
+    truth = random.integers(0, 3, 600)
+    targets = np.eye(3, dtype=np.float32)[truth]
+    noisy = np.eye(3, dtype=np.float32)[np.where(random.random(600) < 0.7, truth, 2 - truth)]
+    low, high = vote_gate(targets, targets, True), vote_gate(noisy, targets, True)
+    assert low.floor < high.floor
+    assert low.weights.shape == (SIGNS,)
+    assert low.rates.sum() == pytest.approx(1)
+
+
+def test_thresholds_follow_the_tags():
+    """One tag is given at 0.3 and more, the other at 0.7; of a rare one the common is taken."""
+    p = np.random.default_rng(0).random((2000, 2)).astype(np.float32)
+    targets = (p > [0.3, 0.7]).astype(np.float32)
+    found = best_thresholds(p, targets)
+    np.testing.assert_allclose(found, [0.3, 0.7], atol=0.05)
+    rare = np.zeros((2000, 1), np.float32)
+    rare[3] = 1
+    three = best_thresholds(np.hstack([p, p[:, :1]]), np.hstack([targets, rare]))
+    assert np.isfinite(three).all()
+    one = best_thresholds(p[:, :1], 0 * targets[:, :1])
+    assert 0 < one[0] < 1
+
+
+def test_surprise_leaves_out_what_cannot_be_known(ground):
+    p = np.array([[0.9, 0.1], [0.5, 0.5]], np.float32)
+    known = np.array([[1, 0], [0, 0]], np.float32)
+    assert surprise(p, known, ground.task) == pytest.approx(-np.log(0.9), rel=1e-5)
+    assert surprise(p, 0 * known, ground.task) == np.inf
