@@ -46,9 +46,9 @@ def language(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memories made with a ColourEncoder open by their path alone, as those of real encoders do."""
-    import ravl.memory.spaces as spaces
+    from ravl.encoders import load_encoder as load
+    from ravl.memory import spaces
 
-    load = spaces.load_encoder
     monkeypatch.setattr(
         spaces, "load_encoder",
         lambda spec, *parts, **base: (
@@ -78,7 +78,7 @@ def fitted_once(tmp_path_factory: pytest.TempPathFactory, language: Path) -> Pat
             ("tags", "tag", {"model": "linear"}),
             ("tagvote", "tag", {"model": "vote"}),
         ):
-            fit(task, memory, out=folder / name, progress=False, **settings)  # type: ignore[arg-type]
+            fit(task, memory, out=folder / name, progress=False, **settings)
     torch.set_num_threads(threads)
     return folder
 

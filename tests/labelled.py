@@ -1,4 +1,4 @@
-"""Labelled pictures for tests of fitting: banks out of arrays, planted leaks, a tiny language model."""
+"""Labelled pictures for tests: banks out of arrays, planted leaks, a tiny language model."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def near_of(positions: Sequence[Sequence[int]], likeness: Sequence[Sequence[floa
 def random_picture(seed: int, retouched: bool = False) -> bytes:
     """A picture of 4 x 4 random colours; retouched it has other bytes and is a near-duplicate."""
     vector = np.random.default_rng([seed, 11]).normal(size=48).astype(np.float32)
-    image = Image.open(io.BytesIO(picture(vector))).resize((64, 64), Image.Resampling.BICUBIC)
+    image: Any = Image.open(io.BytesIO(picture(vector))).resize((64, 64), Image.Resampling.BICUBIC)
     if retouched:
         red, green, blue = image.getpixel((5, 5))
         image.putpixel((5, 5), (red // 2, green, 255 - blue))

@@ -35,7 +35,7 @@ def test_standard_features_are_centred_and_of_norm_one(blobs):
 
 
 def test_a_feature_that_never_varies_does_not_explode():
-    features = np.tile(np.float32([1, 2]), (5, 1))
+    features = np.tile(np.array([1, 2], np.float32), (5, 1))
     assert np.isfinite(Standard.of(features)(features)).all()
     assert np.abs(Standard.of(features)(features + 1)).max() < 1e4
 
@@ -123,7 +123,8 @@ def test_rows_without_a_target_teach_nothing(blobs):
 
 
 def test_arrays_and_back(blobs):
-    head = HeadFit(*blobs, Loss(True))(1e-3)
+    features, targets = blobs
+    head = HeadFit(features, targets, Loss(True))(1e-3)
     again = LinearHead.from_arrays(head.arrays())
     np.testing.assert_array_equal(again(blobs[0]), head(blobs[0]))
     assert again.decay == pytest.approx(1e-3)

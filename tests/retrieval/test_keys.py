@@ -30,8 +30,9 @@ def test_only_features_that_are_never_negative_are_square_rooted(features):
 def test_many_features_are_reduced_to_their_principal_directions():
     random = np.random.default_rng(1)
     width = DIRECTIONS + 44
-    wide = random.normal(size=(600, width)).astype(np.float32) * np.linspace(3, 0.01, width)
-    keys = Keys.of(wide.astype(np.float32))
+    spread = np.linspace(3, 0.01, width).astype(np.float32)
+    wide = random.normal(size=(600, width)).astype(np.float32) * spread
+    keys = Keys.of(wide)
     assert keys(wide).shape == (600, DIRECTIONS)
     kept = ((wide - keys.mean) @ keys.directions).var()
     assert kept * DIRECTIONS > 0.95 * (wide - keys.mean).var() * width

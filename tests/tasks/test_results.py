@@ -18,7 +18,7 @@ def test_a_label_prints_and_becomes_json():
     answer = Classification(label="shirt", abstained=False, **COMMON)
     assert str(answer) == "shirt  91 %"
     record = json.loads(json.dumps(answer.to_json()))
-    assert list(record)[0] == "label"
+    assert next(iter(record)) == "label"
     assert record["label"] == "shirt"
     assert record["scores"] == {"shirt": 0.9123, "hat": 0.1}
     assert record["evidence"] == [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,8 +26,24 @@ def edit(folder, **changes) -> None:
     file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
 
 
+def watched(monkeypatch) -> list[Path]:
+    """The memories that are closed from now on."""
+    closed: list[Path] = []
+    close = Memory.close
+
+    def note(self: Memory) -> None:
+        closed.append(self.path)
+        close(self)
+
+    monkeypatch.setattr(Memory, "close", note)
+    return closed
+
+
 def test_what_is_written_is_read(memory, tmp_path):
-    parts = {"head": {"weight": np.ones((2, 3)), "bias": np.zeros(0)}, "a": {"b.c": np.ones(1)}}
+    parts: dict[str, Any] = {
+        "head": {"weight": np.ones((2, 3)), "bias": np.zeros(0)},
+        "a": {"b.c": np.ones(1)},
+    }
     write_run(tmp_path, {"task": "classify", "memory": about_memory(memory, tmp_path)}, parts)
     run = open_run(tmp_path)
     assert run.task == "classify"
@@ -88,9 +106,7 @@ def test_an_interrupted_fit_says_so(fitted):
 
 
 def test_a_damaged_run_closes_the_memory_that_it_opened(fitted, by_name, monkeypatch):
-    closed = []
-    close = Memory.close
-    monkeypatch.setattr(Memory, "close", lambda self: (closed.append(self.path), close(self)))
+    closed = watched(monkeypatch)
     (fitted / "linear" / "predictor.safetensors").unlink()
     with pytest.raises(DataError):
         load(fitted / "linear")
@@ -126,9 +142,7 @@ def test_another_tower_is_refused(fitted, name):
 def test_a_mismatch_closes_the_memory_that_it_opened(fitted, by_name, monkeypatch):
     with Memory.open(fitted / "shop.ravl", ColourEncoder()) as memory:
         memory.reembed(trained_on(ColourEncoder()))
-    closed = []
-    close = Memory.close
-    monkeypatch.setattr(Memory, "close", lambda self: (closed.append(self.path), close(self)))
+    closed = watched(monkeypatch)
     with pytest.raises(EncoderMismatchError):
         open_memory(open_run(fitted / "fusion"), None, exact=True)
     assert closed == [fitted / "shop.ravl"]

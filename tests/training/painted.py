@@ -67,7 +67,9 @@ def unlike(examples: Sequence[Example]) -> list[Example]:
 def fitted(memory: Memory, out: Path, **changes: Any) -> RetrieverReport:
     """A quick fit on painted pictures."""
     options = {"validation": VALIDATION, "test": TEST, **SETTINGS, **changes}
-    return fit("search", memory, out=out, progress=False, **options)
+    report = fit("search", memory, out=out, progress=False, **options)
+    assert isinstance(report, RetrieverReport)
+    return report
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def chance(empty, tmp_path) -> Memory:
     """Labels drawn by chance; each picture has a retouched copy of the same label."""
     empty.add(leak(tmp_path / "leak"))
     fit("classify", empty, out=tmp_path / "run", model="vote", progress=False)
-    return empty
+    return empty  # type: ignore[no-any-return]
 
 
 def accuracy(memory, run, data) -> float:

@@ -31,7 +31,7 @@ ROWS = ["zero_shot", "vote", "no_retrieval", "with_retrieval"]
 @pytest.fixture
 def shop(empty, tmp_path) -> Memory:
     empty.add(shades(tmp_path / "pictures"))
-    return empty
+    return empty  # type: ignore[no-any-return]
 
 
 def fitted_to(memory: Memory, out: Path, task: str = "classify", **options: Any) -> FitReport:
@@ -114,8 +114,12 @@ def test_a_run_says_what_it_said_when_it_was_judged(shop, tmp_path):
     truth = {id: shop.get(id).label for id in split["test"]}
     pictures = {id: shop.picture_bytes(id) for id in split["test"]}
     shop.delete(held)
-    right = [a.label == truth[id] for id, a in
-             zip(split["test"], model.classify([pictures[i] for i in split["test"]]), strict=True)]
+    right = [
+        a.label == truth[id]
+        for id, a in zip(
+            split["test"], model.classify([pictures[i] for i in split["test"]]), strict=True
+        )
+    ]
     expected = report.metrics["rows"]["with_retrieval"]["accuracy"]["value"]
     assert np.mean(right) == pytest.approx(expected)
 
@@ -145,6 +149,7 @@ def test_auto_takes_the_cheap_one_where_nothing_is_better(shop, tmp_path, langua
     assert load(tmp_path / "run", shop).classify(draw(9, "red")).label == "red"
 
 
+@pytest.mark.slow
 def test_tags_with_a_fusion_model(shop, tmp_path, language):
     report = fitted_to(shop, tmp_path / "run", "tag", **FUSION | {
         "language_model": str(language), "epochs": 2})  # fmt: skip
@@ -228,7 +233,7 @@ def test_unlabelled_rows_are_no_harm(shop, tmp_path):
         shop.delete([row.id])
         shop.add([Example(row.id, row.path)])
     assert sum(row.label is None for row in shop) == 24
-    for spread in ("no", "yes", "auto"):
+    for spread in ("yes", "auto"):
         report = fitted_to(shop, tmp_path / spread, spread=spread)
         assert sum(open_run(tmp_path / spread).record["parts"].values()) == 24
         assert report.metrics["rows"]["with_retrieval"]["accuracy"]["value"] > 0.7
@@ -366,6 +371,7 @@ def test_an_interrupted_fit_goes_on(empty, tmp_path, file, monkeypatch, encoder)
     assert files(tmp_path / "run") - {"logs"} == files(tmp_path / "whole") - {"logs"}
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_run(shop, tmp_path):
     rows = [fitted_to(shop, tmp_path / str(i), seed=i // 2).metrics["rows"] for i in range(3)]
     splits = [json.loads((tmp_path / str(i) / "split.json").read_text()) for i in range(3)]

@@ -1,4 +1,4 @@
-"""Training of the fusion model: what learns, what is drawn, and that it goes on where it stopped."""
+"""Training of the fusion model: what learns, what is drawn, and how it goes on after a stop."""
 
 from __future__ import annotations
 
@@ -356,6 +356,7 @@ def test_kill_9_in_the_middle(shop, tmp_path, language):
     check_same(out, tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_another_seed_ends_elsewhere(shop, tmp_path, language):
     for name, seed in (("one", 0), ("two", 1)):
         fit(

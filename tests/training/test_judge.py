@@ -77,7 +77,7 @@ def test_rows_are_widened_for_labels_that_they_do_not_know():
 
 def test_the_first_level_that_is_as_good_as_the_best():
     truth = np.arange(200) % 2
-    good = np.eye(2)[truth] * 0.8 + 0.1
+    good = (np.eye(2)[truth] * 0.8 + 0.1).astype(np.float32)
     some = good.copy()
     some[:40] = some[:40, ::-1]
     nearly = good.copy()

@@ -22,7 +22,7 @@ PROBE = 1  # picture that an encoder's fingerprint looks at
 def shop(empty, tmp_path) -> Memory:
     """A memory of 16 shades."""
     empty.add(shades(tmp_path / "pictures", 16))
-    return empty
+    return empty  # type: ignore[no-any-return]
 
 
 @pytest.fixture

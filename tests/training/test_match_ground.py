@@ -16,7 +16,7 @@ from ravl.training.fit_match import fit_match
 from ravl.training.fit_settings import FitSettings
 from ravl.training.fusion import Disturbance, Shuffled
 from ravl.training.labelled import read_labelled
-from ravl.training.match_fusion import CANDIDATES, Lesson, PairBatches
+from ravl.training.match_batches import CANDIDATES, Lesson, PairBatches
 from ravl.training.match_ground import MatchGround, check, draw_pairs, prepare, readable
 from ravl.training.match_levels import Unseen
 from ravl.training.pairs import pairs_of
@@ -201,17 +201,19 @@ def test_too_few_pictures(tmp_path: Path) -> None:
 
 def test_pictures_that_all_say_the_same(tmp_path: Path) -> None:
     examples = [replace(e, texts=("a picture",)) for e in make_examples(tmp_path / "p")]
-    assert "the same texts, so that no pair is false" in refused(tmp_path, examples)
+    message = refused(tmp_path, examples)
+    assert "training pictures have one text, 'a picture'" in message
+    assert not (tmp_path / "run").exists()
 
 
-def test_training_pictures_that_all_say_the_same(tmp_path: Path) -> None:
+def test_a_part_whose_pictures_all_say_the_same(tmp_path: Path) -> None:
     examples = [
-        replace(e, texts=("a picture",)) if e.columns["part"] == "train" else e
+        replace(e, texts=("a picture",)) if e.columns["part"] == "test" else e
         for e in paint(tmp_path / "p", 20)
     ]
     with Memory.create(tmp_path / "m.ravl", ColourEncoder()) as memory:
         memory.add(examples)
-        with pytest.raises(DataError, match="8 training pictures have one text, 'a picture'"):
+        with pytest.raises(DataError, match="8 pictures of the test part have the same texts"):
             ground_of(memory)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,8 @@ def evaluate(
     metrics = list(found["rows"]["with_retrieval"])
     tables = {**found["rows"], **found["differences"]}
     lines = [[n, *(words(m, s[m]) if m in s else "" for m in metrics)] for n, s in tables.items()]
+    if not sys.stdout.isatty():  # there a table has no head, and numbers need their names
+        click.echo("\t".join(["", *metrics]))
     print_table(["", *metrics], lines)
 
 

@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -37,13 +37,12 @@ from ravl.training.fit_task import (
     versions,
 )
 from ravl.training.labelled import Labelled, read_labelled, read_tables, remember
-from ravl.training.match_ground import MatchGround, check, prepare, readable
+from ravl.training.match_ground import MatchGround, check, prepare, readable, refuse_false
 from ravl.training.match_judge import MatchJudged, abstention, judge
 from ravl.training.match_levels import fit_dual, fit_unseen, fit_vote, out_of_fold, stacked
 from ravl.training.pairs import FEWEST
 from ravl.training.parts import PARTS, Parts, split
 
-TRUTH, FALSE = "match", ("0", "0.0", "false", "no")  # a column, and what it may not say
 LEAST = 2.5  # pictures that a held-out part has at least, or no pair of it could be false
 
 
@@ -130,7 +129,7 @@ def ground_of(
         tables = tables_of(data, validation, test)
         if tables:
             source = stack.enter_context(read_tables(memory, tables, work, columns, progress, root))
-            _refuse_false(source)
+            refuse_false(source)
         labelled = _read(source, memory, task)
         chosen = _split(labelled, source, settings, validation, test)
         notes = notes_of(labelled, chosen)
@@ -148,13 +147,18 @@ def ground_of(
         yield prepare(memory, task, settings, labelled, chosen), notes
 
 
-def fit_levels(ground: MatchGround, work: Path, show: bool | None) -> MatchFitted:
+def fit_levels(
+    ground: MatchGround, work: Path, show: bool | None,
+    report: Callable[[float], None] | None = None,
+) -> MatchFitted:  # fmt: skip
     """Fit what the settings ask for, and choose.
 
     Args:
         ground: to fit on.
         work: for what an interrupted fit goes on from.
         show: progress bars.
+        report: told the validation score after each epoch of the fusion model. Where it is given,
+            the comparison without retrieval is not trained: a search has no use for it.
     """
     settings, fitted = ground.settings, MatchFitted()
     began = time.monotonic()
@@ -167,12 +171,15 @@ def fit_levels(ground: MatchGround, work: Path, show: bool | None) -> MatchFitte
     fitted.curves["dual"], fitted.seconds["linear"] = curve, seconds
     fitted.parameters["linear"] = count
     if settings.model in ("auto", "fusion"):
-        _fuse(ground, fitted, work, show)
+        _fuse(ground, fitted, work, show, report)
     fitted.chosen = settings.model if settings.model != "auto" else _choose(ground, fitted)
     return fitted
 
 
-def _fuse(ground: MatchGround, fitted: MatchFitted, work: Path, show: bool | None) -> None:
+def _fuse(
+    ground: MatchGround, fitted: MatchFitted, work: Path, show: bool | None,
+    report: Callable[[float], None] | None,
+) -> None:  # fmt: skip
     """Train the fusion model with retrieval and, to compare, without."""
     from ravl.training.match_fusion import train_pairs
 
@@ -181,8 +188,10 @@ def _fuse(ground: MatchGround, fitted: MatchFitted, work: Path, show: bool | Non
     unseen = fit_unseen(ground, dual, work, show)
     fitted.seconds["linear, out of fold"] = round(time.monotonic() - began, 1)
     for name, retrieval in (("fusion_off", False), ("fusion", True)):
+        if report is not None and not retrieval:
+            continue
         result, words = train_pairs(
-            ground, dual, unseen, work / name, retrieval=retrieval, show=show
+            ground, dual, unseen, work / name, retrieval=retrieval, show=show, report=report
         )
         fitted.levels[name] = stacked(ground, replace(dual, reader=result.reader, words=words))
         fitted.curves[name] = result.curve
@@ -203,17 +212,6 @@ def _choose(ground: MatchGround, fitted: MatchFitted) -> str:
         found[name] = out_of_fold(signals, used, side, seed), None
     chosen, fitted.validation = simplest("match", found, side.targets, side.groups)
     return chosen
-
-
-def _refuse_false(source: Memory) -> None:
-    """Tables of true and false pairs cannot be told apart once rows of a picture are one."""
-    false = sum(str(row.columns.get(TRUTH)).lower() in FALSE for row in source.rows())
-    if false:
-        raise DataError(
-            f"The column {TRUTH!r} says of {false:,} rows that their text does not fit. Leave "
-            "these rows out: false pairs are made by shuffling the texts of the true ones. If the "
-            "column means something else, give it another name."
-        )
 
 
 def _read(source: Memory, memory: Memory, task: MatchTask) -> Labelled:

@@ -33,7 +33,14 @@ from ravl.tasks.testimony import Testimony
 from ravl.training.fit_labels import Fitted
 from ravl.training.ground import Ground
 from ravl.training.judge import ROWS, Judged
-from ravl.training.page_parts import LEVELS, RETRIEVAL, curves_of, score_table, thumbnail
+from ravl.training.page_parts import (
+    LEVELS,
+    RETRIEVAL,
+    curves_of,
+    safely,
+    score_table,
+    thumbnail,
+)
 from ravl.training.parts import Parts
 
 TITLES = {
@@ -149,24 +156,11 @@ def _about(
                  + (", labels propagated" if labeller.spread else "")),
         ("trained parameters", trained or "none"),
         ("time", f"{seconds}; {report.seconds:.0f} s in all"),
-        ("abstaining", _safely(safe)),
+        ("abstaining", safely(safe)),
         ("seed", str(settings.seed)),
         ("command", command),
     ]  # fmt: skip
     return lines + [("note", note) for note in report.notes]
-
-
-def _safely(safe: dict[str, float] | None) -> str:
-    """What abstaining does, in words."""
-    if safe is None:
-        return "not calibrated"
-    if not safe["answered"]:
-        return f"at a risk of {100 * safe['risk']:g} % too few held-out examples to promise it"
-    return (
-        f"at a risk of {100 * safe['risk']:g} % it answers {100 * safe['answered']:.1f} % of the "
-        f"test part (confidence {safe['threshold']:.2f} and above), {100 * safe['wrong']:.1f} % "
-        "of that wrongly"
-    )
 
 
 def _calibration(ground: Ground, judged: Judged, row: str) -> Calibration:

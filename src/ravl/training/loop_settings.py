@@ -57,7 +57,7 @@ class LoopSettings:
 
 
 def check_kinds(settings: Any) -> None:
-    """Every field must be of its kind, which a YAML file does not see to; numpy's become Python's."""
+    """Every field must be of its kind, which YAML does not see to; numpy's become Python's."""
     for name, kind in get_type_hints(type(settings)).items():
         value = getattr(settings, name)
         if kind not in KINDS and kind != tuple[str, ...]:

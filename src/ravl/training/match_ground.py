@@ -27,6 +27,7 @@ from ravl.training.pairs import MOST_TEXTS, Pairs, pairs_of
 from ravl.training.parts import Parts
 
 MOST = 4000  # pairs of a held-out part, half of them shuffled
+TRUTH, FALSE = "match", ("0", "0.0", "false", "no")  # a column, and what it may not say
 TRIES = 50  # draws of a text that does not belong to a picture
 
 
@@ -265,12 +266,27 @@ def check(task: MatchTask, base: Encoder, labelled: Labelled, parts: Parts) -> N
         DataError: the training pictures all have one text, or a held-out part has no false pair.
     """
     pairs = read_pairs(task, base, labelled)
-    for name in ("validation", "test"):
-        draw_pairs(pairs, getattr(parts, name), 0, name)
     texts = np.unique(pairs.which[pairs_of(pairs, parts.train)])
     if len(texts) < 2:
         raise DataError(
             f"All {len(parts.train):,} training pictures have one text, "
             f"{pairs.texts[int(texts[0])]!r}. There is nothing to tell apart: give texts that "
             "differ."
+        )
+    for name in ("validation", "test"):
+        draw_pairs(pairs, getattr(parts, name), 0, name)
+
+
+def refuse_false(source: Memory) -> None:
+    """Tables of true and false pairs cannot be told apart once rows of a picture are one.
+
+    Raises:
+        DataError: the column ``match`` of a table says that some text does not fit.
+    """
+    false = sum(str(row.columns.get(TRUTH)).lower() in FALSE for row in source.rows())
+    if false:
+        raise DataError(
+            f"The column {TRUTH!r} says of {false:,} rows that their text does not fit. Leave "
+            "these rows out: false pairs are made by shuffling the texts of the true ones. If the "
+            "column means something else, give it another name."
         )

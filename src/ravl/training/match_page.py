@@ -26,7 +26,14 @@ from ravl.training.fit_match import MatchFitted
 from ravl.training.judge import ROWS
 from ravl.training.match_ground import MatchGround
 from ravl.training.match_judge import MatchJudged
-from ravl.training.page_parts import LEVELS, RETRIEVAL, curves_of, score_table, thumbnail
+from ravl.training.page_parts import (
+    LEVELS,
+    RETRIEVAL,
+    curves_of,
+    safely,
+    score_table,
+    thumbnail,
+)
 
 TITLES = {
     "zero_shot": ("zero-shot", "the pretrained encoder's cosine, scaled on validation (Platt)"),
@@ -118,6 +125,7 @@ def _about(
         ("weights", f"{weights} (log odds by a standard deviation of each score)"),
         ("trained parameters", trained or "none"),
         ("time", f"{seconds}; {report.seconds:.0f} s in all"),
+        ("abstaining", safely(report.metrics["abstain"])),
         ("seed", str(ground.settings.seed)),
         ("command", command),
     ]  # fmt: skip

@@ -113,3 +113,16 @@ def thumbnail(memory: Memory, row: Row) -> str | None:
         return data_uri(memory.picture(row, hint=SIDE), SIDE * 2)
     except PictureError:
         return None
+
+
+def safely(safe: dict[str, float] | None) -> str:
+    """What abstaining does, in words."""
+    if safe is None:
+        return "not calibrated"
+    if not safe["answered"]:
+        return f"at a risk of {100 * safe['risk']:g} % too few held-out examples to promise it"
+    return (
+        f"at a risk of {100 * safe['risk']:g} % it answers {100 * safe['answered']:.1f} % of the "
+        f"test part (confidence {safe['threshold']:.2f} and above), {100 * safe['wrong']:.1f} % "
+        "of that wrongly"
+    )
