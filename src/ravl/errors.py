@@ -17,6 +17,10 @@ class PictureError(RavlError, ValueError):
     """One picture cannot be decoded, or is larger than allowed."""
 
 
+class DivergedError(RavlError, ArithmeticError):
+    """The loss of a training is no longer a number; what it has learned is worth nothing."""
+
+
 class FilterError(RavlError, ValueError):
     """A ``where`` expression does not parse, or names a column that the memory does not have."""
 

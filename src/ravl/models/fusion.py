@@ -2,7 +2,7 @@
 
 One sequence of hidden-size tokens goes through the language model's own attention:
 
-    [CLS]  picture x P  [SEP]  text ...  null  (picture, label, text) x k
+    [CLS]  picture x P  [SEP]  null  (picture, label, text) x k  words of the query's text ...
 
 The neighbours are *evidence*: what is like the query, what it was called and what was said of it.
 The null token is always there, so that attention may turn away from all evidence. What the
@@ -144,25 +144,28 @@ class FusionModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         scale = words.weight.detach().std()  # so that all tokens are of the words' size
         parts = [ends[:, :1], self._sized(picture, 0, scale), ends[:, 1:]]
         seen = [torch.ones(b, 2 + picture.shape[1], dtype=torch.bool, device=device)]
-        if tokens is not None:
-            parts.append(words(tokens) + scale * self.kind.weight[1])
-            seen.append(tokens > 0)
         parts.append(self._sized(self.null.expand(b, 1, -1), 2, scale))
         seen.append(torch.ones(b, 1, dtype=torch.bool, device=device))
         if near is not None:
-            more, where = self._evidence(near, scale)
+            more, where = self._evidence(near, scale, whole=tokens is not None)
             parts.append(more)
             seen.append(where)
+        if tokens is not None:  # last, so that no padding moves the others
+            parts.append(words(tokens) + scale * self.kind.weight[1])
+            seen.append(tokens > 0)
         hidden = self.language(
             inputs_embeds=torch.cat(parts, 1), attention_mask=torch.cat(seen, 1).long()
         ).last_hidden_state  # (b, s, H)
         pooled: Tensor = hidden[:, 0]
         return pooled
 
-    def _evidence(self, near: dict[str, Tensor], scale: Tensor) -> tuple[Tensor, Tensor]:
+    def _evidence(
+        self, near: dict[str, Tensor], scale: Tensor, whole: bool
+    ) -> tuple[Tensor, Tensor]:
         """Tokens of the neighbours (b, 3k, H), or fewer where nobody has one of the last kinds.
 
-        Only the last are left out, so that no token's position depends on who else is in the batch.
+        Only the last are left out, and none if others follow (``whole``), so that no token's
+        position depends on who else is in the batch.
         """
         k = near["features"].shape[1]
         place = self.rank.weight[:k] + self.near_likeness(near["likeness"][..., None])  # (b, k, H)
@@ -171,7 +174,7 @@ class FusionModel(PreTrainedModel):  # type: ignore[no-untyped-call]
             (4, "label", "labels", self.near_label),
             (5, "text", "texts", self.near_text),
         ]
-        while kinds and not bool(near[kinds[-1][1]].any()):
+        while kinds and not whole and not bool(near[kinds[-1][1]].any()):
             kinds.pop()
         if not kinds:
             return place[:, :0], near["picture"][:, :0]

@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ravl.data import ColumnNames
-from ravl.errors import DataError
+from ravl.errors import DataError, DivergedError
 from ravl.memory import Memory
 from ravl.retrieval.bank import Ints
 from ravl.tasks.match_files import describe, parts
@@ -97,8 +97,8 @@ def fit_match(
             fitted = fit_levels(ground, work, progress)
             judged = judge(ground, fitted.levels, fitted.chosen)
             report = _write(out, ground, fitted, judged, notes, command, began)
-    except DataError:
-        if not goes_on:
+    except (DataError, DivergedError) as error:
+        if not goes_on or isinstance(error, DivergedError):
             forget(out)
         raise
     shutil.rmtree(work, ignore_errors=True)
@@ -131,7 +131,7 @@ def ground_of(
             source = stack.enter_context(read_tables(memory, tables, work, columns, progress, root))
             refuse_false(source)
         labelled = _read(source, memory, task)
-        chosen = _split(labelled, source, settings, validation, test)
+        chosen = _split(labelled, source, settings, validation, test, tables)
         notes = notes_of(labelled, chosen)
         check(task, base_of(memory.encoder), labelled, chosen)  # before anything is written
         if tables and settings.remember:
@@ -238,14 +238,16 @@ def _unread(source: Memory, memory: Memory, task: MatchTask) -> int:
 
 
 def _split(
-    labelled: Labelled, source: Memory, settings: FitSettings, validation: Source, test: Source
-) -> Parts:
+    labelled: Labelled, source: Memory, settings: FitSettings, validation: Source, test: Source,
+    tables: Collection[str],
+) -> Parts:  # fmt: skip
     least = min(0.4, LEAST / len(np.unique(labelled.groups)))
     chosen = split(
         labelled.rows, labelled.groups, [""] * len(labelled), source,
         validation=filter_of(validation), test=filter_of(test),
         validation_share=max(settings.validation_share, least),
         test_share=max(settings.test_share, least), seed=settings.seed,
+        tables=tables,
     )  # fmt: skip
     for name in ("validation", "test"):
         part: Ints = getattr(chosen, name)

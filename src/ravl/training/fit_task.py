@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ravl.data import ColumnNames
-from ravl.errors import DataError
+from ravl.errors import DataError, DivergedError
 from ravl.memory import Memory
 from ravl.pages.score_table import ScoreTable
 from ravl.tasks.labeller_files import describe, parts
@@ -86,8 +86,8 @@ def fit_labels(
             judged = judge(ground, fitted.levels, fitted.chosen)
             notes += _unknown(ground)
             report = _write(out, ground, fitted, judged, chosen, notes, command, began)
-    except DataError:
-        if not goes_on:
+    except (DataError, DivergedError) as error:
+        if not goes_on or isinstance(error, DivergedError):
             forget(out)
         raise
     shutil.rmtree(work, ignore_errors=True)
@@ -126,7 +126,7 @@ def ground_of(
             labelled.rows, labelled.groups, [_class(label_task, r) for r in labelled.rows], source,
             validation=filter_of(validation), test=filter_of(test),
             validation_share=settings.validation_share, test_share=settings.test_share,
-            seed=settings.seed,
+            seed=settings.seed, tables=tables,
         )  # fmt: skip
         notes = notes_of(labelled, chosen)
         if tables and settings.remember:

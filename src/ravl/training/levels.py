@@ -202,6 +202,8 @@ def vote_gate(votes: Array, targets: Array, exclusive: bool) -> Gate:
 
 def temperature_of(logits: Array, targets: Array, exclusive: bool) -> float:
     """The temperature under which unseen examples are likeliest (Guo et al. 2017)."""
+    if exclusive and not targets.any():  # no label that the model knows
+        return 1.0
     tried = np.geomspace(0.1, 10, 41)
     values = [_surprise(probabilities(logits / t, exclusive), targets, exclusive) for t in tried]
     return float(tried[int(np.argmin(values))])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +40,7 @@ class Parts:
 def split(
     rows: Sequence[Row], groups: Ints, classes: Sequence[str], source: Memory, *,
     validation: str | None, test: str | None, validation_share: float, test_share: float, seed: int,
+    tables: Collection[str] = (),
 ) -> Parts:  # fmt: skip
     """The parts: as the user named them, as the table's column ``split`` says, or drawn.
 
@@ -55,6 +56,7 @@ def split(
         validation_share, test_share: of the pictures, and of those that are not for testing, where
             the parts have to be drawn.
         seed: of the draw.
+        tables: parts that came as tables of their own; their rows' ids begin with the part's name.
 
     Raises:
         DataError: a part would be empty.
@@ -63,13 +65,12 @@ def split(
     fixed = {1: False, 2: False}
     words = []
     for number, name, where in ((1, "validation", validation), (2, "test", test)):
-        prefix = np.array([row.id.startswith(f"{name}/") for row in rows], bool)
         if where is not None:
             named = {row.number for row in source.rows(where)}
             chosen = np.array([row.number in named for row in rows], bool)
             words.append(f"{name}: {where}")
-        elif prefix.any():
-            chosen = prefix
+        elif name in tables:
+            chosen = np.array([row.id.startswith(f"{name}/") for row in rows], bool)
             words.append(f"{name}: a table of its own")
         else:
             continue

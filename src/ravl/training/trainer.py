@@ -26,7 +26,7 @@ from transformers import (
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from ravl.errors import RavlError
+from ravl.errors import DivergedError
 from ravl.models.quiet import quiet
 from ravl.progress import Advance, progress_bar
 from ravl.training.loop_settings import LoopSettings
@@ -114,7 +114,7 @@ def train(
             trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
         except RuntimeError as error:  # of an optimiser whose step is no float32 any more
             if "overflow" in str(error):
-                raise RavlError(NO_NUMBER) from error
+                raise DivergedError(NO_NUMBER) from error
             raise
     model.eval()
     return [
@@ -189,7 +189,7 @@ class _Trainer(Trainer):
         loss: Tensor = super().training_step(*args, **kwargs)
         self.loss = float(loss)
         if not isfinite(self.loss):
-            raise RavlError(NO_NUMBER)
+            raise DivergedError(NO_NUMBER)
         return loss
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
@@ -198,7 +198,7 @@ class _Trainer(Trainer):
         self.model.eval()
         score = self._validate()
         if not isfinite(score):  # the last step of an epoch may break what no loss sees any more
-            raise RavlError(NO_NUMBER)
+            raise DivergedError(NO_NUMBER)
         metrics = {"eval_score": score, "seconds": round(time.monotonic() - self._began, 1)}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(
