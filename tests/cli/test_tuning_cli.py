@@ -85,7 +85,6 @@ def test_what_is_kept_after_an_interruption(run, file, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("match",), "'match' cannot be tuned yet; what can be: classify, tag"),
         (("classify", "--trials", 0), "trials is 0; it must be at least 1"),
         (("classify", "--space", "none.yaml"), "The space in none.yaml cannot be read"),
         (("classify", "--language", "most"), "most"),

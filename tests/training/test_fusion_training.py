@@ -22,7 +22,6 @@ from ravl.memory import Memory
 from ravl.models.freezing import trainable
 from ravl.models.fusion import FusionModel, with_language
 from ravl.models.quiet import quiet
-from ravl.tasks.model import load
 from ravl.training import fit
 from ravl.training.fit_settings import FitSettings
 from ravl.training.fusion import (
@@ -377,8 +376,7 @@ def test_a_loss_that_is_no_number(shop, tmp_path, language, rate, epochs):
         )  # fmt: skip
     assert not (tmp_path / "run" / "run.json").exists()
     assert not (tmp_path / "run" / "metrics.json").exists()
-    with pytest.raises(DataError, match="holds no fitted run. Its fit was interrupted"):
-        load(tmp_path / "run", shop)
+    assert not (tmp_path / "run").exists()  # so that the same folder serves with a lower rate
 
 
 def test_replaced_settings_are_checked(language):

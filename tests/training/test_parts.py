@@ -134,8 +134,11 @@ def test_a_filter_goes_before_the_column():
 
 def test_tables_of_their_own_are_parts():
     ids = [f"train/{i}" for i in range(12)] + [f"test/{i}" for i in range(4)]
-    parts = parted(rows_of(["a", "b"] * 8, ids=ids))
+    rows = rows_of(["a", "b"] * 8, ids=ids)
+    parts = parted(rows, tables=("train", "test"))
     assert parts.test.tolist() == [12, 13, 14, 15]
+    assert parts.how.startswith("test: a table of its own")
+    assert "a table" not in parted(rows).how  # a memory's own ids may look like that, too
     assert len(parts.validation) > 0
     assert parts.how.startswith("test: a table of its own; validation: 0.2")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import click
@@ -27,6 +28,7 @@ HOW = (
     click.option("--evidence", "shown", default=3, show_default=True, help="Neighbours to print."),
     json_option,
 )  # fmt: skip
+LONGEST = 90  # characters of what a neighbour says
 BATCH = 64  # pictures that are answered in one pass
 
 
@@ -174,7 +176,7 @@ def print_evidence(answer: Any, shown: int) -> None:
     memory = ", ".join(f"{n} {100 * p:.0f} %" for n, p in list(answer.memory.items())[:2])
     click.echo(f"    memory {100 * answer.gate:.0f} %: {memory or '-'};  model: {model or '-'}")
     for item in answer.evidence[:shown]:
-        says = ", ".join(item.says) or item.row.caption
+        says = shorten(", ".join(item.says) or item.row.caption, LONGEST, placeholder=" ...")
         click.echo(f"    {100 * item.share:5.1f} %  {item.likeness:.2f}  {item.id}  {says}")
 
 

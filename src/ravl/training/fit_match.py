@@ -10,11 +10,11 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ravl.data import ColumnNames
+from ravl.encoders.base import Array
 from ravl.errors import DataError, DivergedError
 from ravl.memory import Memory
 from ravl.retrieval.bank import Ints
@@ -201,17 +201,20 @@ def _fuse(
 
 def _choose(ground: MatchGround, fitted: MatchFitted) -> str:
     """The simplest level that is as good as the best on validation, out of fold."""
-    side, seed = ground.validation, ground.settings.seed
-    found: dict[str, tuple[Any, Any]] = {}
-    for name in LEVELS:
-        level = fitted.levels[name]
-        signals = level.from_memory(side.clues, ground.said)[0]
-        if name != "vote":
-            signals |= level.from_model(side.asked, side.clues.near, level.evidence(ground.said))
-        used = level.stacks["vote" if name == "vote" else "both"].names
-        found[name] = out_of_fold(signals, used, side, seed), None
+    side = ground.validation
+    found = {name: (unseen_answers(ground, fitted, name), None) for name in LEVELS}
     chosen, fitted.validation = simplest("match", found, side.targets, side.groups)
     return chosen
+
+
+def unseen_answers(ground: MatchGround, fitted: MatchFitted, name: str) -> Array:
+    """Probabilities (n,) of a level for the validation pairs, stacked without each of them."""
+    side, level = ground.validation, fitted.levels[name]
+    signals = level.from_memory(side.clues, ground.said)[0]
+    if name != "vote":
+        signals |= level.from_model(side.asked, side.clues.near, level.evidence(ground.said))
+    used = level.stacks["vote" if name == "vote" else "both"].names
+    return out_of_fold(signals, used, side, ground.settings.seed)
 
 
 def _read(source: Memory, memory: Memory, task: MatchTask) -> Labelled:

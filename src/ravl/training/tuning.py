@@ -101,7 +101,7 @@ def tune(
     it goes on after the end, and fits again if a better one was found.
 
     Args:
-        task: classify or tag.
+        task: classify, tag or match.
         memory: or the path of its file.
         out: folder of the search: new, or of this very search.
         data, validation, test, columns, root: see :func:`ravl.training.fit`. The test part is
@@ -214,8 +214,10 @@ def _best(study: Study) -> Tried:
 
 
 def _task(task: str) -> Tuned:
-    if task not in ("classify", "tag"):
-        raise DataError(f"{task!r} cannot be tuned yet; what can be: classify, tag.")
+    if task not in ("classify", "tag", "match"):
+        raise DataError(f"{task!r} cannot be tuned; what can be: classify, tag, match.")
+    if task == "match":
+        return Tuned(PRIMARY[task], _match_ground, _match_score)
     return Tuned(PRIMARY[task], partial(_label_ground, task), _label_score)
 
 
@@ -244,6 +246,25 @@ def _label_score(ground: Any, settings: Any, folder: Path, report: Report) -> di
     found = answers.probabilities[:, : len(ground.labels)]
     limits = None if task.exclusive else best.limits(ground.labels)
     return values(task.name, found, ground.truth(ground.validation), thresholds=limits)
+
+
+@contextmanager
+def _match_ground(*given: Any, **sources: Any) -> Iterator[Any]:
+    """The same for match."""
+    from ravl.training.fit_match import ground_of
+
+    with ground_of(*given, **sources) as (ground, _):
+        yield replace(ground, test=ground.validation)
+
+
+def _match_score(ground: Any, settings: Any, folder: Path, report: Report) -> dict[str, float]:
+    """Fit the levels with these settings, and score the one that would be kept."""
+    from ravl.evaluation import values
+    from ravl.training.fit_match import fit_levels, unseen_answers
+
+    ground = replace(ground, settings=settings)
+    fitted = fit_levels(ground, folder, False, report)
+    return values("match", unseen_answers(ground, fitted, fitted.chosen), ground.validation.targets)
 
 
 # --- what is left of it --------------------------------------------------------------------
