@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from ravl.errors import RavlError
     from ravl.memory import IndexReport, Memory, Row
     from ravl.retrieval import Hit, Hits, Query, Retriever
+    from ravl.tasks.by_name import by_name
     from ravl.tasks.model import load
     from ravl.training import evaluate, fit
     from ravl.training.tuning import tune
 
 # Where each name lives. It is imported when first asked for, so that `ravl --help` is quick.
 _HOMES = {
+    "by_name": "ravl.tasks.by_name",
     "evaluate": "ravl.training",
     "fit": "ravl.training",
     "load": "ravl.tasks.model",
@@ -53,6 +55,7 @@ __all__ = [
     "RavlError",
     "Retriever",
     "Row",
+    "by_name",
     "evaluate",
     "fit",
     "load",

@@ -39,21 +39,40 @@ def how_options(command: Any) -> Any:
     return command
 
 
+def name_options(command: Any) -> Any:
+    """What names labels, where nothing has been fitted."""
+    command = click.option(
+        "--template", multiple=True, help="Text around a label's name, such as 'a photo of {}'."
+    )(command)
+    return click.option(
+        "--label", "labels", multiple=True, help="A label to choose among, by its name alone."
+    )(command)
+
+
 @click.command()
 @run_argument
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
+@name_options
 @how_options
 def classify(run: Path, pictures: tuple[Path, ...], **options: Any) -> None:
-    """Give pictures a label: ravl classify runs/shirts new.jpg"""
+    """Give pictures a label: ravl classify runs/shirts new.jpg
+
+    Without anything fitted, name the labels, and a memory in place of RUN:
+    ravl classify shop.ravl new.jpg --label shirt --label hat
+    """
     _label("classify", run, pictures, options)
 
 
 @click.command()
 @run_argument
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
+@name_options
 @how_options
 def tag(run: Path, pictures: tuple[Path, ...], **options: Any) -> None:
-    """Give pictures tags: ravl tag runs/keywords new.jpg"""
+    """Give pictures tags: ravl tag runs/keywords new.jpg
+
+    Without anything fitted, name the tags, and a memory in place of RUN, as for classify.
+    """
     _label("tag", run, pictures, options)
 
 
@@ -148,13 +167,36 @@ def _label(task: str, run: Path, pictures: tuple[Path, ...], options: dict[str, 
     from ravl.tasks.model import load
 
     as_json, shown = options.pop("as_json"), options.pop("shown")
+    labels, templates = options.pop("labels"), options.pop("template")
+    wanted = expanded(pictures)
+    if labels:
+        _print(wanted, _by_name(task, run, wanted, labels, templates), as_json, 0)
+        return
     options["retrieval"] = not options.pop("no_retrieval")
     with load(run, options.pop("memory")) as model:
         answers: list[Any] = []
-        wanted = expanded(pictures)
         for start in range(0, len(wanted), BATCH):
             answers += getattr(model, task)(wanted[start : start + BATCH], **options)
     _print(wanted, answers, as_json, shown)
+
+
+def _by_name(
+    task: str, memory: Path, pictures: list[Path], labels: tuple[str, ...],
+    templates: tuple[str, ...],
+) -> list[Any]:  # fmt: skip
+    """Zero-shot answers by the encoder of a memory."""
+    from ravl.memory import Memory
+    from ravl.models.zero_shot import TEMPLATES
+    from ravl.tasks.by_name import by_name
+
+    answers: list[Any] = []
+    with Memory.open(memory) as opened:
+        for start in range(0, len(pictures), BATCH):
+            answers += by_name(
+                opened.encoder, pictures[start : start + BATCH], labels,
+                templates=templates or TEMPLATES, exclusive=task == "classify",
+            )  # fmt: skip
+    return answers
 
 
 def _print(wanted: list[Path], answers: list[Any], as_json: bool, shown: int) -> None:

@@ -147,9 +147,9 @@ class LabelModel:
         common: list[dict[str, Any]] = [
             {
                 "gate": float(found.gate[i]),
-                "scores": _best(found.names, found.probabilities[i]),
-                "memory": _best(found.names, found.votes[i]),
-                "model": _best(found.names, found.own[i]),
+                "scores": best_of(found.names, found.probabilities[i]),
+                "memory": best_of(found.names, found.votes[i]),
+                "model": best_of(found.names, found.own[i]),
                 "evidence": self._evidence(found, testimony, i),
             }
             for i in range(len(found.probabilities))
@@ -198,7 +198,8 @@ def evidence_of(
     )  # fmt: skip
 
 
-def _best(names: Sequence[str], line: Array) -> dict[str, float]:
+def best_of(names: Sequence[str], line: Array) -> dict[str, float]:
+    """The likeliest of the names, with their probabilities."""
     order = np.argsort(-line, kind="stable")[:SHOWN]
     return {names[j]: float(line[j]) for j in order if line[j] > 0}
 
