@@ -9,7 +9,7 @@ import pytest
 
 from ravl.cli import INTERRUPTED, cli, main
 from ravl.memory import Memory, spaces
-from ravl.training import tuning
+from ravl.training import tuned_tasks
 from tests.helpers import ColourEncoder
 from tests.training.painted import TEST, VALIDATION, paint
 
@@ -65,7 +65,7 @@ def test_the_best_trial_and_where_things_are(run, file, tmp_path):
 
 def test_what_is_kept_after_an_interruption(run, file, tmp_path, monkeypatch):
     command = ("tune", "classify", file, "--out", tmp_path / "out", "--trials", 3, *OPTIONS)
-    score, seen = tuning._label_score, []
+    score, seen = tuned_tasks._label_score, []
 
     def interrupted(*arguments):
         seen.append(1)
@@ -73,7 +73,7 @@ def test_what_is_kept_after_an_interruption(run, file, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return score(*arguments)
 
-    monkeypatch.setattr(tuning, "_label_score", interrupted)
+    monkeypatch.setattr(tuned_tasks, "_label_score", interrupted)
     code, out, err = run(*command)
     assert (code, out) == (INTERRUPTED, "")
     assert "Trials that are kept: 2. Repeat the same command to go on." in err

@@ -13,7 +13,7 @@ NAMES = ["red", "green", "blue", "yellow"]
 
 
 def test_labels_are_found_by_their_names(encoder):
-    answers = by_name(encoder, PICTURES, NAMES)
+    answers: list[Any] = by_name(encoder, PICTURES, NAMES)
     assert [a.label for a in answers] == NAMES
     assert all(sum(a.scores.values()) == pytest.approx(1) for a in answers)
     assert all(a.gate == 0 and not a.evidence and not a.memory for a in answers)

@@ -14,7 +14,7 @@ from ravl.tasks.match_texts import MatchTask
 from ravl.training import match_ground
 from ravl.training.fit_match import fit_match
 from ravl.training.fit_settings import FitSettings
-from ravl.training.fusion import Disturbance, Shuffled
+from ravl.training.fusion_batches import Disturbance, Shuffled
 from ravl.training.labelled import read_labelled
 from ravl.training.match_batches import CANDIDATES, Lesson, PairBatches
 from ravl.training.match_ground import MatchGround, check, draw_pairs, prepare, readable

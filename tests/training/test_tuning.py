@@ -16,10 +16,11 @@ import pytest
 
 from ravl.errors import DataError, RavlError
 from ravl.memory import Memory
-from ravl.training import fit_labels, fit_task, tuning
+from ravl.training import fit_labels, fit_task, tuned_tasks, tuning
 from ravl.training.fit_settings import FitSettings, read_settings
 from ravl.training.search_space import DEFAULT, Study, read_space
-from ravl.training.tuning import Tuned, TuneReport, kept, tune
+from ravl.training.tuned_tasks import Tuned
+from ravl.training.tuning import TuneReport, kept, tune
 from tests.helpers import ColourEncoder
 from tests.training.painted import TEST, VALIDATION, paint
 
@@ -77,8 +78,8 @@ def parameters(report: TuneReport) -> list[dict[str, Any]]:
 
 def instead(monkeypatch: pytest.MonkeyPatch, score: Any) -> None:
     """Trials that fit nothing: their metrics are what this function gives."""
-    whole = tuning._task("classify")
-    monkeypatch.setattr(tuning, "_task", lambda _: Tuned("accuracy", whole.ground, score))
+    whole = tuned_tasks.task_of("classify")
+    monkeypatch.setattr(tuning, "task_of", lambda _: Tuned("accuracy", whole.ground, score))
 
 
 # --- what it finds -------------------------------------------------------------------------
@@ -184,16 +185,16 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from ravl.memory import Memory
-from ravl.training import tuning
+from ravl.training import tuned_tasks
 from tests.helpers import ColourEncoder
 from tests.training.test_tuning import tuned
-score, seen = tuning._label_score, []
+score, seen = tuned_tasks._label_score, []
 def once(*arguments):
     seen.append(1)
     if len(seen) == int(sys.argv[4]):
         os.kill(os.getpid(), signal.SIGKILL)
     return score(*arguments)
-tuning._label_score = once
+tuned_tasks._label_score = once
 with Memory.open(sys.argv[1], ColourEncoder()) as memory:
     tuned(memory, Path(sys.argv[2]), space=sys.argv[3])
 """
@@ -342,7 +343,7 @@ def bert(tmp_path_factory) -> Path:
 
 def test_the_fusion_model_tells_its_epochs(memory, tmp_path, bert, monkeypatch):
     scores = []
-    score = tuning._label_score
+    score = tuned_tasks._label_score
 
     def spied(ground, settings, folder, report):
         def both(value: float) -> None:
@@ -351,7 +352,7 @@ def test_the_fusion_model_tells_its_epochs(memory, tmp_path, bert, monkeypatch):
 
         return score(ground, settings, folder, both)
 
-    monkeypatch.setattr(tuning, "_label_score", spied)
+    monkeypatch.setattr(tuned_tasks, "_label_score", spied)
     out = tmp_path / "out"
     report = tuned(
         memory, out, trials=2, model="fusion", epochs=2, language_model=str(bert), batch_size=16

@@ -18,7 +18,7 @@ from ravl.models.reader import gather
 from ravl.models.words import Words
 from ravl.retrieval.bank import Ints, Neighbours
 from ravl.tasks.testimony import EvidenceArrays
-from ravl.training.fusion import Disturbance, Shuffled, disturb
+from ravl.training.fusion_batches import Disturbance, Shuffled, disturb
 from ravl.training.match_ground import MatchGround, hide
 from ravl.training.match_levels import Unseen
 from ravl.training.pairs import pairs_of

@@ -21,13 +21,12 @@ from ravl.models.words import LONGEST, Words
 from ravl.tasks.matcher import Matcher, evidence_arrays
 from ravl.tasks.testimony import EvidenceArrays
 from ravl.training.fusion import (
-    Disturbance,
     FusionResult,
-    Shuffled,
     merge_adapters,
     new_model,
     prepare_language,
 )
+from ravl.training.fusion_batches import Disturbance, Shuffled
 from ravl.training.match_batches import Lesson, PairBatches
 from ravl.training.match_ground import MatchGround
 from ravl.training.match_levels import Unseen

@@ -11,45 +11,26 @@ import json
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ravl.errors import DataError
-from ravl.evaluation import PRIMARY, Score
+from ravl.evaluation import Score
 from ravl.memory import Memory
 from ravl.progress import progress_bar
 from ravl.training.fit_folder import begin
 from ravl.training.search_space import Report, Space, Study, Tried, read_space
+from ravl.training.tuned_tasks import Tuned, task_of
 
 if TYPE_CHECKING:
     from ravl.data import ColumnNames
 
 Source = str | Path | None
 STUDY = "study.journal"
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """What a search needs of a task.
-
-    Args:
-        measure: the metric that trials are compared by; more is better.
-        ground: ``(memory, settings, work, data=, validation=, test=, columns=, root=, progress=)``
-            opens what all trials share: examples and evidence, without the test part.
-        score: ``(ground, settings, folder, report)`` fits once and gives the metrics on the
-            validation part, ``measure`` and ``log_loss`` among them. ``report`` is to be told the
-            validation score after each epoch of what takes long; what it raises ends the trial.
-    """
-
-    measure: str
-    ground: Callable[..., AbstractContextManager[Any]]
-    score: Callable[[Any, Any, Path, Report], dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -117,7 +98,7 @@ def tune(
         DataError: Optuna is missing, no such task or setting, a space that is none, too little to
             learn from, a folder of something else, or no trial came to a good end.
     """
-    began, tuned, optuna = time.monotonic(), _task(task), _optuna()
+    began, tuned, optuna = time.monotonic(), task_of(task), _optuna()
     settings, out = _settings(task, trials, timeout, fixed), Path(out)
     tried = read_space(None if space is None else Path(space), type(settings), fixed)
     sources: dict[str, Any] = {
@@ -211,60 +192,6 @@ def _best(study: Study) -> Tried:
 
 
 # --- tasks ---------------------------------------------------------------------------------
-
-
-def _task(task: str) -> Tuned:
-    if task not in ("classify", "tag", "match"):
-        raise DataError(f"{task!r} cannot be tuned; what can be: classify, tag, match.")
-    if task == "match":
-        return Tuned(PRIMARY[task], _match_ground, _match_score)
-    return Tuned(PRIMARY[task], partial(_label_ground, task), _label_score)
-
-
-@contextmanager
-def _label_ground(task: str, *given: Any, **sources: Any) -> Iterator[Any]:
-    """The ground of a fit without its test part, so that no trial can look at it."""
-    from ravl.training.fit_task import ground_of
-
-    with ground_of(task, *given, **sources) as (ground, _, _):
-        yield replace(ground, test=ground.test.take(np.zeros(0, np.int64)))
-
-
-def _label_score(ground: Any, settings: Any, folder: Path, report: Report) -> dict[str, float]:
-    """Fit the levels with these settings, and score the one that would be kept."""
-    from ravl.evaluation import values
-    from ravl.models.linear import Loss, label_weights
-    from ravl.training.fit_labels import fit_levels, validation_answers
-
-    task = ground.task
-    weights = label_weights(ground.train.targets, task.exclusive, settings.class_weights)
-    loss = Loss(task.exclusive, weights, settings.smoothing)
-    ground = replace(ground, settings=settings, loss=loss)
-    ground, fitted = fit_levels(ground, folder, False, report)
-    best = fitted.levels[fitted.chosen]
-    answers = validation_answers(ground, best, fitted.chosen == "vote")
-    found = answers.probabilities[:, : len(ground.labels)]
-    limits = None if task.exclusive else best.limits(ground.labels)
-    return values(task.name, found, ground.truth(ground.validation), thresholds=limits)
-
-
-@contextmanager
-def _match_ground(*given: Any, **sources: Any) -> Iterator[Any]:
-    """The same for match."""
-    from ravl.training.fit_match import ground_of
-
-    with ground_of(*given, **sources) as (ground, _):
-        yield replace(ground, test=ground.validation)
-
-
-def _match_score(ground: Any, settings: Any, folder: Path, report: Report) -> dict[str, float]:
-    """Fit the levels with these settings, and score the one that would be kept."""
-    from ravl.evaluation import values
-    from ravl.training.fit_match import fit_levels, unseen_answers
-
-    ground = replace(ground, settings=settings)
-    fitted = fit_levels(ground, folder, False, report)
-    return values("match", unseen_answers(ground, fitted, fitted.chosen), ground.validation.targets)
 
 
 # --- what is left of it --------------------------------------------------------------------
