@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ravl.errors import DataError
+from ravl.errors import DataError, DivergedError
+
+
+@contextmanager
+def running(out: Path, config: Mapping[str, Any]) -> Iterator[Path]:
+    """The folder for a fit's intermediate files; gone once the fit has ended.
+
+    A fit that is refused leaves the run's folder free for other words, and so does one that
+    diverged; one that is interrupted leaves what it goes on from. See :func:`begin`.
+    """
+    goes_on = out.exists()
+    work = begin(out, config)
+    try:
+        yield work
+    except (DataError, DivergedError) as error:
+        if not goes_on or isinstance(error, DivergedError):
+            forget(out)
+        raise
+    shutil.rmtree(work, ignore_errors=True)
+    (out / "config.json").unlink(missing_ok=True)
 
 
 def forget(out: Path) -> None:

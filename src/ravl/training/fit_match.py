@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -15,14 +14,14 @@ import numpy as np
 
 from ravl.data import ColumnNames
 from ravl.encoders.base import Array
-from ravl.errors import DataError, DivergedError
+from ravl.errors import DataError
 from ravl.memory import Memory
 from ravl.retrieval.bank import Ints
 from ravl.tasks.match_files import describe, parts
 from ravl.tasks.match_texts import MatchTask, base_of
 from ravl.tasks.matcher import Matcher
 from ravl.tasks.run import about_memory, write_json, write_run
-from ravl.training.fit_folder import begin, forget
+from ravl.training.fit_folder import running
 from ravl.training.fit_labels import LEVELS, simplest
 from ravl.training.fit_settings import FitSettings, write_settings
 from ravl.training.fit_task import (
@@ -82,28 +81,23 @@ def fit_match(
             the same, an empty part, no evidence, a vision tower to be trained, or a folder of
             another run.
     """
-    began, goes_on = time.monotonic(), out.exists()
+    began = time.monotonic()
     if settings.vision != "head":
         raise DataError(
             f"vision is {settings.vision!r}, but match leaves the vision tower as it is: its "
             "heads learn on frozen features. Leave vision at head."
         )
-    work = begin(out, config_of("match", memory, settings, data, validation, test))
-    try:
-        with ground_of(
+    config = config_of("match", memory, settings, data, validation, test)
+    with (
+        running(out, config) as work,
+        ground_of(
             memory, settings, work, data=data, validation=validation, test=test, columns=columns,
             progress=progress, root=root,
-        ) as (ground, notes):  # fmt: skip
-            fitted = fit_levels(ground, work, progress)
-            judged = judge(ground, fitted.levels, fitted.chosen)
-            report = _write(out, ground, fitted, judged, notes, command, began)
-    except (DataError, DivergedError) as error:
-        if not goes_on or isinstance(error, DivergedError):
-            forget(out)
-        raise
-    shutil.rmtree(work, ignore_errors=True)
-    (out / "config.json").unlink(missing_ok=True)
-    return report
+        ) as (ground, notes),
+    ):  # fmt: skip
+        fitted = fit_levels(ground, work, progress)
+        judged = judge(ground, fitted.levels, fitted.chosen)
+        return _write(out, ground, fitted, judged, notes, command, began)
 
 
 @contextmanager

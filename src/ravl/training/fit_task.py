@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from ravl.data import ColumnNames
-from ravl.errors import DataError, DivergedError
+from ravl.errors import DataError
 from ravl.memory import Memory
 from ravl.pages.score_table import ScoreTable
 from ravl.tasks.labeller_files import describe, parts
 from ravl.tasks.labels import LabelTask
 from ravl.tasks.run import VISION, about_memory, write_json, write_run
-from ravl.training.fit_folder import begin, forget
+from ravl.training.fit_folder import running
 from ravl.training.fit_labels import Fitted, fit_levels
 from ravl.training.fit_settings import FitSettings, write_settings
 from ravl.training.ground import Ground, labels_of, prepare
@@ -75,24 +75,19 @@ def fit_labels(
     progress: bool | None = None, command: str = "", root: Source = None,
 ) -> FitReport:  # fmt: skip
     """Fit classify or tag; see :func:`ravl.training.fit`."""
-    began, goes_on = time.monotonic(), out.exists()
-    work = begin(out, config_of(task, memory, settings, data, validation, test))
-    try:
-        with ground_of(
+    began = time.monotonic()
+    config = config_of(task, memory, settings, data, validation, test)
+    with (
+        running(out, config) as work,
+        ground_of(
             task, memory, settings, work, data=data, validation=validation, test=test,
             columns=columns, progress=progress, root=root,
-        ) as (ground, chosen, notes):  # fmt: skip
-            ground, fitted = fit_levels(ground, work, progress)
-            judged = judge(ground, fitted.levels, fitted.chosen)
-            notes += _unknown(ground)
-            report = _write(out, ground, fitted, judged, chosen, notes, command, began)
-    except (DataError, DivergedError) as error:
-        if not goes_on or isinstance(error, DivergedError):
-            forget(out)
-        raise
-    shutil.rmtree(work, ignore_errors=True)
-    (out / "config.json").unlink(missing_ok=True)
-    return report
+        ) as (ground, chosen, notes),
+    ):  # fmt: skip
+        ground, fitted = fit_levels(ground, work, progress)
+        judged = judge(ground, fitted.levels, fitted.chosen)
+        notes += _unknown(ground)
+        return _write(out, ground, fitted, judged, chosen, notes, command, began)
 
 
 @contextmanager

@@ -102,6 +102,24 @@ class Ground:
         )  # fmt: skip
 
 
+def evidence(memory: Memory, held: Sequence[Labelled]) -> tuple[Bank, Keys]:
+    """The bank without what is held out, and the keys by which it is searched.
+
+    Raises:
+        DataError: nothing is left.
+    """
+    hidden = np.unique(np.concatenate([part.seen_groups() for part in held]))
+    bank = read_bank(memory)
+    bank = bank.only(~np.isin(bank.groups, hidden))
+    if not len(bank):
+        raise DataError(
+            f"All pictures in {memory.path} are held out for validation and test, so nothing is "
+            "left as evidence. Index more pictures, or hold out fewer."
+        )
+    keys = Keys.of(bank.features)
+    return replace(bank, keys=keys(bank.features)), keys
+
+
 def prepare(
     memory: Memory, task: LabelTask, settings: FitSettings, labelled: Labelled, parts: Parts
 ) -> Ground:
@@ -112,17 +130,7 @@ def prepare(
     """
     taken = {name: labelled.take(getattr(parts, name)) for name in ("train", "validation", "test")}
     labels = labels_of(taken["train"].rows, task, settings.fewest)
-    held = np.union1d(taken["validation"].seen_groups(), taken["test"].seen_groups())
-    bank = read_bank(memory)
-    bank = bank.only(~np.isin(bank.groups, held))
-    if not len(bank):
-        raise DataError(
-            f"All pictures in {memory.path} are held out for validation and test, so nothing is "
-            "left as evidence. Index more pictures, or hold out fewer."
-        )
-    keys = Keys.of(bank.features)
-    bank = replace(bank, keys=keys(bank.features))
-
+    bank, keys = evidence(memory, [taken["validation"], taken["test"]])
     speaking = np.array([bool(task.of(row)) for row in bank.rows])
 
     def side(part: Labelled) -> Side:

@@ -15,13 +15,13 @@ from ravl.encoders.base import Array, Encoder
 from ravl.errors import DataError
 from ravl.memory import Memory, Row
 from ravl.models.linear import Standard
-from ravl.retrieval.bank import Bank, Ints, Neighbours, read_bank
+from ravl.retrieval.bank import Bank, Ints, Neighbours
 from ravl.retrieval.keys import Keys
 from ravl.tasks.match_clues import Clues, look_up
 from ravl.tasks.match_texts import MatchTask, Said, base_of, text_vectors
 from ravl.tasks.matcher import Asked
 from ravl.training.fit_settings import FitSettings
-from ravl.training.ground import DEEPEST
+from ravl.training.ground import DEEPEST, evidence
 from ravl.training.labelled import Labelled
 from ravl.training.pairs import MOST_TEXTS, Pairs, pairs_of
 from ravl.training.parts import Parts
@@ -114,7 +114,7 @@ def prepare(
     """
     base = base_of(memory.encoder)
     pairs, vectors = read_texts(task, base, labelled)
-    bank, keys = _bank(memory, labelled, parts)
+    bank, keys = evidence(memory, [labelled.take(parts.validation), labelled.take(parts.test)])
     said = Said.of(bank, task, memory)
     if not len(said.texts):
         raise DataError(
@@ -232,19 +232,6 @@ def hide(near: Neighbours, bank: Bank, hidden: list[Ints]) -> Neighbours:
         count = int(kept.sum())
         positions[i, :count], likeness[i, :count] = line[kept], near.likeness[i, kept]
     return Neighbours(positions, likeness)
-
-
-def _bank(memory: Memory, labelled: Labelled, parts: Parts) -> tuple[Bank, Keys]:
-    held = labelled.take(np.concatenate([parts.validation, parts.test])).seen_groups()
-    bank = read_bank(memory)
-    bank = bank.only(~np.isin(bank.groups, held))
-    if not len(bank):
-        raise DataError(
-            f"All pictures in {memory.path} are held out for validation and test, so nothing is "
-            "left as evidence. Index more pictures, or hold out fewer."
-        )
-    keys = Keys.of(bank.features)
-    return replace(bank, keys=keys(bank.features)), keys
 
 
 def _sayers(pairs: Pairs, labelled: Labelled, said: Said) -> list[Ints]:
