@@ -165,3 +165,15 @@ def test_after_the_retriever_was_trained_only_fusion_runs_are_refused(fitted):
 
 def test_load_is_at_the_top(fitted_once):
     assert ravl.load is load
+
+
+def test_a_run_that_lacks_an_array_is_a_sentence(fitted):
+    from safetensors.numpy import load_file, save_file
+
+    from ravl.tasks.run import ARRAYS
+
+    run = open_run(fitted / "linear")
+    arrays = load_file(run.folder / ARRAYS)
+    save_file({k: v for k, v in arrays.items() if not k.startswith("gate.")}, run.folder / ARRAYS)
+    with pytest.raises(DataError, match="is damaged .*gate.*Fit it again"):
+        load_labeller(run)

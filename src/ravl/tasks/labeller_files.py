@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ravl.encoders.base import Array
+from ravl.errors import DataError
 from ravl.models.calibration import Calibration
 from ravl.models.gate import Gate
 from ravl.models.linear import LinearHead, Standard
@@ -46,7 +47,20 @@ def parts(labeller: Labeller, folder: Path) -> dict[str, dict[str, Array]]:
 
 
 def load_labeller(run: Run) -> Labeller:
-    """The inverse of :func:`describe` and :func:`parts`."""
+    """The inverse of :func:`describe` and :func:`parts`.
+
+    Raises:
+        DataError: a file of the run is damaged, or lacks something.
+    """
+    try:
+        return _load(run)
+    except DataError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"The run in {run.folder} is damaged ({error!r}). Fit it again.") from error
+
+
+def _load(run: Run) -> Labeller:
     record, arrays = run.record, run.arrays()
     reader = None
     if record["reads_texts"]:

@@ -188,9 +188,10 @@ def none_labelled(memory: Memory, noun: str, column: str | None) -> DataError:
     """Why there is nothing to fit to."""
     where = f"a value in the column {column!r}" if column else f"a {noun}"
     columns = ", ".join(sorted(memory.info().columns)) or "none"
+    usual = "tags" if noun == "tag" else noun
     aside = memory.quarantine()
     reason = f" {len(aside):,} were set aside, such as {aside[0]}." if aside else ""
     return DataError(
         f"No picture that could be read has {where} (own columns: {columns}).{reason} Name a "
-        f"table with --data that has columns image and {noun}, or the column with --column."
+        f"table with --data that has columns image and {usual}, or the column with --column."
     )
