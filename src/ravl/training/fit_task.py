@@ -87,6 +87,8 @@ def fit_labels(
         ground, fitted = fit_levels(ground, work, progress)
         judged = judge(ground, fitted.levels, fitted.chosen)
         notes += _unknown(ground)
+        if "vision" in fitted.curves and fitted.tower is None:
+            notes.append("The tuned vision tower was no better on validation; it is not kept.")
         return _write(out, ground, fitted, judged, chosen, notes, command, began)
 
 
