@@ -200,3 +200,43 @@ def test_a_model_that_reads_no_neighbours(language, tmp_path):
         model.save_pretrained(tmp_path)
         again: Any = FusionModel.from_pretrained(tmp_path).eval()
     torch.testing.assert_close(again(queries()).logits, model.base(queries()))
+
+
+SMALL = {
+    "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64,
+    "vocab_size": 200,
+}  # fmt: skip
+FAMILIES = {
+    "roberta": SMALL,
+    "electra": SMALL | {"embedding_size": 32},
+    "distilbert": {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64, "vocab_size": 200},
+    "modernbert": SMALL | {"pad_token_id": 0, "cls_token_id": 1, "sep_token_id": 2},
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_any_bert_like_language_model_reads_neighbours(family, tmp_path):
+    from transformers import AutoConfig, AutoModel
+
+    from ravl.training.fusion import language_layers
+
+    known = AutoConfig.for_model(family, **FAMILIES[family])
+    AutoModel.from_config(known).save_pretrained(tmp_path / "lm")
+    torch.manual_seed(0)
+    config = FusionConfig(features=8, vectors=6, labels=3, base=8, evidence=2)
+    model = with_language(config, str(tmp_path / "lm"))
+    torch.nn.init.normal_(model.out.weight)
+    there = torch.ones(4, 2, dtype=torch.bool)
+    near = {
+        "features": torch.randn(4, 2, 8), "labels": torch.randn(4, 2, 6),
+        "texts": torch.randn(4, 2, 6), "likeness": torch.rand(4, 2), "picture": there,
+        "label": there, "text": there,
+    }  # fmt: skip
+    features = torch.randn(4, 8)
+    model.save_pretrained(tmp_path / "fusion")
+    again = FusionModel.from_pretrained(tmp_path / "fusion").eval()
+    with torch.inference_mode():
+        told, alone = again(features, near=near).logits, again(features).logits
+    assert not torch.allclose(told, alone, atol=1e-4)
+    assert torch.allclose(told, model.eval()(features, near=near).logits, atol=1e-5)
+    assert len(language_layers(again.language)) == 2

@@ -198,11 +198,21 @@ class FusionModel(PreTrainedModel):  # type: ignore[no-untyped-call]
 
     @property
     def _cls(self) -> int:
-        return int(getattr(self.language.config, "cls_token_id", None) or 101)
+        return self._special("cls_token_id", "bos_token_id", 101)
 
     @property
     def _sep(self) -> int:
-        return int(getattr(self.language.config, "sep_token_id", None) or 102)
+        return self._special("sep_token_id", "eos_token_id", 102)
+
+    def _special(self, name: str, other: str, usual: int) -> int:
+        """The id of a special token: BERT's configurations leave it out, RoBERTa's call it other.
+
+        BERT's own are 101 and 102, taken within the vocabulary of a smaller one.
+        """
+        config = self.language.config
+        found = [getattr(config, n, None) for n in (name, other)]
+        number = next((int(n) for n in found if n is not None), usual)
+        return number % int(config.vocab_size)
 
 
 def with_language(config: FusionConfig, source: str) -> FusionModel:
