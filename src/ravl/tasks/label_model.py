@@ -14,7 +14,7 @@ from ravl.encoders.base import Array
 from ravl.errors import QueryError
 from ravl.memory import Memory, Picture
 from ravl.memory.spaces import position
-from ravl.retrieval.bank import Ints, Neighbours, read_bank
+from ravl.retrieval.bank import Bank, Ints, Neighbours, read_bank
 from ravl.retrieval.query import open_picture
 from ravl.tasks.labeller import Answers, Queries
 from ravl.tasks.labeller_files import load_labeller
@@ -181,18 +181,18 @@ class LabelModel:
     ) -> tuple[Evidence, ...]:
         if testimony is None or found.neighbours is None or found.shares is None:
             return ()
-        return evidence_of(testimony, found.neighbours, found.shares, i, self.labeller.task.of)
+        return evidence_of(testimony.bank, found.neighbours, found.shares, i, self.labeller.task.of)
 
 
 def evidence_of(
-    testimony: Testimony, near: Neighbours, shares: Array, i: int, says: Any
+    bank: Bank, near: Neighbours, shares: Array, i: int, says: Any
 ) -> tuple[Evidence, ...]:
     """The neighbours of query ``i`` as evidence, the largest shares first."""
     order = np.lexsort((-near.likeness[i], -shares[i]))
     return tuple(
         Evidence(
-            testimony.bank.rows[near.positions[i, j]], float(near.likeness[i, j]),
-            float(shares[i, j]), says(testimony.bank.rows[near.positions[i, j]]),
+            bank.rows[near.positions[i, j]], float(near.likeness[i, j]),
+            float(shares[i, j]), says(bank.rows[near.positions[i, j]]),
         )
         for j in order if near.positions[i, j] >= 0
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,6 @@ from ravl.pages.fit_report import (
     fit_report,
 )
 from ravl.tasks.label_model import evidence_of
-from ravl.tasks.testimony import Testimony
 from ravl.training.fit_labels import Fitted
 from ravl.training.ground import Ground
 from ravl.training.judge import ROWS, Judged
@@ -122,7 +121,7 @@ def page_of(
         text_report=text_report(
             task, judged.wide("with_retrieval"), judged.truth, judged.names, thresholds
         ),
-        examples=_examples(ground, fitted, judged),
+        examples=_examples(ground, judged),
     )  # fmt: skip
     return fit_report(page)
 
@@ -197,10 +196,11 @@ def _confusion(ground: Ground, judged: Judged) -> Confusion | None:
     return Confusion(judged.names, matrix.tolist())
 
 
-def _examples(ground: Ground, fitted: Fitted, judged: Judged) -> list[ExampleGroup]:
+def _examples(ground: Ground, judged: Judged) -> list[ExampleGroup]:
     """Right, wrong, and changed by retrieval; drawn by chance, not by how well they look."""
-    after = _right(ground, judged, "with_retrieval")
-    before = _right(ground, judged, "no_retrieval") if "no_retrieval" in judged.answers else after
+    right = {row: _right(ground, judged, row) for row in ROWS if row in judged.answers}
+    after = right["with_retrieval"]
+    before = right.get("no_retrieval", after)
     groups = [
         ("Changed by retrieval, for the better", "wrong without, right with", after & ~before),
         ("Changed by retrieval, for the worse", "right without, wrong with", before & ~after),
@@ -211,7 +211,7 @@ def _examples(ground: Ground, fitted: Fitted, judged: Judged) -> list[ExampleGro
     shown = []
     for title, note, chosen in groups:
         some = random.permutation(np.flatnonzero(chosen))[:EXAMPLES]
-        examples = [_example(ground, fitted, judged, int(i)) for i in some]
+        examples = [_example(ground, judged, right, int(i)) for i in some]
         if examples:
             note = f"{note}: {int(chosen.sum())} of {len(chosen)} test pictures"
             shown.append(ExampleGroup(title, note, examples))
@@ -227,22 +227,17 @@ def _right(ground: Ground, judged: Judged, row: str) -> Any:
     return ((found >= limits) == (judged.truth > 0)).all(1)
 
 
-def _example(ground: Ground, fitted: Fitted, judged: Judged, i: int) -> ReportExample:
+def _example(ground: Ground, judged: Judged, right: Mapping[str, Any], i: int) -> ReportExample:
     row = ground.test.labelled.rows[i]
-    rows = [r for r in ("zero_shot", "vote", "no_retrieval", "with_retrieval")
-            if r in judged.answers]  # fmt: skip
     answers = []
-    for name in rows:
+    for name, of_row in right.items():
         said, confidence = _said(ground, judged, name, i)
-        right = bool(_right_one(ground, judged, name, i))
-        answers.append(Answer(TITLES[name][0], said, confidence, right))
+        answers.append(Answer(TITLES[name][0], said, confidence, bool(of_row[i])))
     final = judged.answers["with_retrieval"]
-    labeller = fitted.levels[fitted.chosen]
-    testimony = Testimony.of(ground.bank, ground.task, ground.labels, labeller.spread)
     evidence: list[EvidenceItem] = []
     if final.neighbours is not None and final.shares is not None:
         own = set(_names(ground, judged, "with_retrieval", i))
-        for item in evidence_of(testimony, final.neighbours, final.shares, i, ground.task.of)[
+        for item in evidence_of(ground.bank, final.neighbours, final.shares, i, ground.task.of)[
             :NEIGHBOURS
         ]:
             evidence.append(
@@ -257,10 +252,6 @@ def _example(ground: Ground, fitted: Fitted, judged: Judged, i: int) -> ReportEx
         thumbnail(ground.test.labelled.source, row), None, truth, answers,
         float(final.gate[i]), evidence,
     )  # fmt: skip
-
-
-def _right_one(ground: Ground, judged: Judged, row: str, i: int) -> bool:
-    return bool(_right(ground, judged, row)[i])
 
 
 def _names(ground: Ground, judged: Judged, row: str, i: int) -> list[str]:

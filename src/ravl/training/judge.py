@@ -60,12 +60,16 @@ def judge(ground: Ground, levels: Mapping[str, Labeller], chosen: str) -> Judged
     queries, task = ground.test.queries, ground.task
     best = levels[chosen]
     near = ground.test.seen(best.spread)
-    testimony = Testimony.of(ground.bank, task, ground.labels, best.spread)
+    # Propagating labels over the memory's graph is dear: once for all levels that do it.
+    heard = {
+        spread: Testimony.of(ground.bank, task, ground.labels, spread)
+        for spread in {False, *(level.spread for level in levels.values())}
+    }
+    testimony = heard[best.spread]
     evidence = best.evidence(testimony, ground.memory)
     answers = {"zero_shot": _zero_shot(ground)}
     used = {"zero_shot": best, "vote": levels["vote"]}
-    plain = Testimony.of(ground.bank, task, ground.labels)
-    answers["vote"] = levels["vote"].answer(queries, plain, ground.test.near, vote_only=True)
+    answers["vote"] = levels["vote"].answer(queries, heard[False], ground.test.near, vote_only=True)
     alone = levels.get("fusion_off", best) if chosen == "fusion" else best
     if best.head is not None:
         answers["no_retrieval"] = alone.without(queries)
@@ -84,7 +88,7 @@ def judge(ground: Ground, levels: Mapping[str, Labeller], chosen: str) -> Judged
     for name, level in levels.items():
         if name != "vote":
             answers[f"{name} alone"] = level.without(queries)
-            seen = Testimony.of(ground.bank, task, ground.labels, level.spread)
+            seen = heard[level.spread]
             answers[name] = level.answer(
                 queries, seen, ground.test.seen(level.spread), level.evidence(seen, ground.memory)
             )
