@@ -20,30 +20,21 @@ from ravl.tasks.testimony import Testimony
 from ravl.training.ground import Ground
 from ravl.training.judge import wide
 from ravl.training.levels import fit_vote, linear_level
+from ravl.training.made import Made
 
 LEVELS = ("linear", "vote", "fusion")  # in doubt the first: it has vote and model, and is cheap
 
 
-@dataclass
-class Fitted:
-    """What a fit has made.
+@dataclass(kw_only=True)
+class Fitted(Made):
+    """What a fit of classify or tag has made.
 
     Args:
         levels: labellers by name; ``fusion_off`` was trained without retrieval.
-        chosen: the one that the run keeps.
-        curves: seconds and validation score after each epoch, by what was trained.
-        seconds: by what was fitted.
-        parameters: trained, by what was fitted.
-        validation: the score of each level on the validation part.
         tower: the fine-tuned vision tower, where there is one.
     """
 
     levels: dict[str, Labeller] = field(default_factory=dict)
-    chosen: str = "vote"
-    curves: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-    parameters: dict[str, int] = field(default_factory=dict)
-    validation: dict[str, float] = field(default_factory=dict)
     tower: Any = None
 
 

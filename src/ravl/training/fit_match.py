@@ -36,6 +36,7 @@ from ravl.training.fit_task import (
     versions,
 )
 from ravl.training.labelled import Labelled, read_labelled, read_tables, remember
+from ravl.training.made import Made
 from ravl.training.match_ground import MatchGround, check, prepare, readable, refuse_false
 from ravl.training.match_judge import MatchJudged, abstention, judge
 from ravl.training.match_levels import fit_dual, fit_unseen, fit_vote, out_of_fold, stacked
@@ -45,25 +46,15 @@ from ravl.training.parts import PARTS, Parts, split
 LEAST = 2.5  # pictures that a held-out part has at least, or no pair of it could be false
 
 
-@dataclass
-class MatchFitted:
-    """What a fit has made.
+@dataclass(kw_only=True)
+class MatchFitted(Made):
+    """What a fit of match has made.
 
     Args:
         levels: matchers by name; ``fusion_off`` was trained without retrieval.
-        chosen: the one that the run keeps.
-        curves: seconds and validation score after each epoch, by what was trained.
-        seconds: by what was fitted.
-        parameters: trained, by what was fitted.
-        validation: the score of each level on the validation part.
     """
 
     levels: dict[str, Matcher] = field(default_factory=dict)
-    chosen: str = "vote"
-    curves: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-    parameters: dict[str, int] = field(default_factory=dict)
-    validation: dict[str, float] = field(default_factory=dict)
 
 
 def fit_match(

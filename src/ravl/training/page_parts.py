@@ -11,6 +11,7 @@ from ravl.memory import Memory, Row
 from ravl.pages.fit_report import Curves, DifferenceRow, ScoreRow, ScoreTable, Series
 from ravl.pages.render import data_uri
 from ravl.training.judge import ROWS
+from ravl.training.made import Made
 
 LEVELS = ("vote", "linear alone", "linear", "fusion_off alone", "fusion_off", "fusion alone",
           "fusion")  # fmt: skip
@@ -33,26 +34,6 @@ class Scored(Protocol):
     @property
     def differences(self) -> Mapping[tuple[str, str], Mapping[str, Score]]:
         """By names of two rows, the first minus the second."""
-
-
-class Made(Protocol):
-    """What fitting says of itself, of any task; see :class:`ravl.training.fit_labels.Fitted`."""
-
-    @property
-    def curves(self) -> Mapping[str, Sequence[tuple[float, float]]]:
-        """Seconds and validation score after each epoch, by what was trained."""
-
-    @property
-    def seconds(self) -> Mapping[str, float]:
-        """By what was fitted."""
-
-    @property
-    def parameters(self) -> Mapping[str, int]:
-        """Trained, by what was fitted."""
-
-    @property
-    def validation(self) -> Mapping[str, float]:
-        """The score of each level on the validation part."""
 
 
 def scores_json(judged: Scored, fitted: Made) -> dict[str, Any]:

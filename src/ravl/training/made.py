@@ -1,0 +1,24 @@
+"""What a fit has made of any task, beside the levels themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(kw_only=True)
+class Made:
+    """What fitting says of itself.
+
+    Args:
+        chosen: the level that the run keeps.
+        curves: seconds and validation score after each epoch, by what was trained.
+        seconds: by what was fitted.
+        parameters: trained, by what was fitted.
+        validation: the score of each level on the validation part.
+    """
+
+    chosen: str = "vote"
+    curves: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    parameters: dict[str, int] = field(default_factory=dict)
+    validation: dict[str, float] = field(default_factory=dict)
