@@ -17,9 +17,9 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
+from ravl.encoders.towers.freezing import trainable
 from ravl.errors import DataError, RavlError
 from ravl.memory import Memory
-from ravl.models.freezing import trainable
 from ravl.models.fusion import FusionModel, with_language
 from ravl.models.quiet import quiet
 from ravl.training import fit

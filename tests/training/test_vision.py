@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from ravl.encoders import Encoder, load_encoder
+from ravl.encoders.towers.vision import VisionTower
 from ravl.errors import DataError, PictureError
 from ravl.models.linear import Loss
-from ravl.models.vision import VisionTower
 from ravl.training import vision
 from ravl.training.vision import VisionResult, tune_vision
 from ravl.training.vision_batches import ViewData, ViewOrder

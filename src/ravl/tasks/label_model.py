@@ -98,7 +98,7 @@ class LabelModel:
         if not self.has_tower:
             return None
         if self._tower is None:
-            from ravl.models.vision import VisionTower
+            from ravl.encoders.towers.vision import VisionTower
 
             self._tower = VisionTower.load(self.run.folder / VISION, self.memory.encoder)
         found: Array = self._tower.features([self._tower.prepare(p) for p in pictures])

@@ -78,7 +78,7 @@ class FitSettings(LoopSettings):
     remember: bool = True
 
     def __post_init__(self) -> None:
-        from ravl.models.freezing import parse_strategy
+        from ravl.encoders.towers.freezing import parse_strategy
 
         if isinstance(self.templates, list):
             object.__setattr__(self, "templates", tuple(self.templates))

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from ravl.encoders.base import Array
+from ravl.encoders.towers.freezing import add_adapters, freeze, parse_strategy, trainable
 from ravl.evaluation import PRIMARY, values
-from ravl.models.freezing import add_adapters, freeze, parse_strategy, trainable
 from ravl.models.fusion import FusionConfig, FusionModel, with_language
 from ravl.models.gate import fit_gate, probabilities
 from ravl.models.quiet import quiet

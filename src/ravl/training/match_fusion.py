@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ravl.encoders.builtin_parts import minilm_folder
+from ravl.encoders.towers.freezing import trainable
 from ravl.evaluation import PRIMARY, values
-from ravl.models.freezing import trainable
 from ravl.models.fusion import FusionModel
 from ravl.models.reader import Reader
 from ravl.models.stacking import fit_stack, sigmoid

@@ -18,9 +18,9 @@ import torch
 from numpy.typing import NDArray
 
 from ravl.encoders.base import Array, Encoder
+from ravl.encoders.towers.vision import VisionTower
 from ravl.errors import DataError
 from ravl.models.linear import HeadFit, LinearHead, Loss, smoothed
-from ravl.models.vision import VisionTower
 from ravl.training.trainer import train as run_training
 from ravl.training.vision_batches import ViewData, ViewOrder
 from ravl.training.vision_model import VisionModel, outputs, score
@@ -82,7 +82,7 @@ def tune_vision(
     same result.
 
     Args:
-        encoder: see :class:`~ravl.models.vision.VisionTower`.
+        encoder: see :class:`~ravl.encoders.towers.vision.VisionTower`.
         load: position -> RGB picture, or PictureError; called from several threads.
         targets: of all positions, (n, C): shares of labels that sum to 1, or tags of 0 and 1.
         train: positions of the pictures to learn from.
@@ -97,7 +97,7 @@ def tune_vision(
 
     Raises:
         DataError: no picture to learn from or to validate on, or more layers than there are.
-        EncoderError: see :class:`~ravl.models.vision.VisionTower`.
+        EncoderError: see :class:`~ravl.encoders.towers.vision.VisionTower`.
         RavlError: the loss is no longer a number.
     """
     settings, folder, began = settings or VisionSettings(), Path(folder), time.monotonic()

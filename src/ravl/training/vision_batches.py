@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset, Sampler
 
 from ravl.encoders.base import Array
-from ravl.models.vision import Maps
+from ravl.encoders.towers.vision import Maps
 from ravl.training.vision_views import Views, crop_box
 
 DRAWS = 2**20  # different crops of a picture where they are made anew

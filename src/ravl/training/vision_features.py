@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from ravl.encoders.base import Array
+from ravl.encoders.towers.vision import VisionTower
 from ravl.errors import PictureError
-from ravl.models.vision import VisionTower
 from ravl.progress import progress_bar
 
 BLOCK = 64  # pictures of a pass

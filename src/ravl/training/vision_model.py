@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from ravl.encoders.base import Array
+from ravl.encoders.towers.vision import VisionTower
 from ravl.evaluation.ranking import average_precision
 from ravl.models.linear import LinearHead, Loss, Standard, torch_loss
-from ravl.models.vision import VisionTower
 from ravl.training.vision_batches import ViewData
 
 SOFT = 1e-4  # added below a square root, whose slope would be infinite at 0

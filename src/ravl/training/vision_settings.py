@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ravl.encoders.towers.freezing import parse_strategy
 from ravl.errors import DataError
-from ravl.models.freezing import parse_strategy
 from ravl.training.loop_settings import LoopSettings, check_bounds, check_shares
 
 
@@ -16,10 +16,10 @@ class VisionSettings(LoopSettings):
     The defaults were chosen on photographs of clothes and on drawn dials (see
     ``benchmarks/fine_grained.py``) for a few minutes on two cores. The learning rate is that of
     the linear head on top; the tower learns at a tenth of it. Both are multiplied by
-    :attr:`ravl.models.vision.VisionTower.pace`, so that one default suits all encoders.
+    :attr:`ravl.encoders.towers.vision.VisionTower.pace`, so that one default suits all encoders.
 
     Args:
-        strategy: see :func:`ravl.models.freezing.parse_strategy`.
+        strategy: see :func:`ravl.encoders.towers.freezing.parse_strategy`.
         label_smoothing: share of each target that is spread over all labels.
         dropout: of the head's inputs.
         augment: train on several views of each picture, not only the plain one.

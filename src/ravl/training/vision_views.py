@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ravl.encoders.base import Array
+from ravl.encoders.towers.vision import Maps, VisionTower
 from ravl.errors import PictureError
-from ravl.models.vision import Maps, VisionTower
 from ravl.progress import progress_bar
 
 BLOCK = 32  # pictures between two notes of how far it came

@@ -11,10 +11,10 @@ import torch
 
 from ravl.encoders import Encoder, load_encoder
 from ravl.encoders.base import Array, probe_picture
+from ravl.encoders.towers.freezing import trainable
+from ravl.encoders.towers.vision import VisionTower
 from ravl.encoders.trained import Head, TrainedEncoder
 from ravl.errors import DataError, EncoderError, EncoderMismatchError
-from ravl.models.freezing import trainable
-from ravl.models.vision import VisionTower
 from tests.encoders import tiny
 from tests.helpers import COLOURS, ColourEncoder, draw
 

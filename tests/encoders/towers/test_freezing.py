@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from ravl.encoders.towers.freezing import Strategy, add_adapters, freeze, parse_strategy, trainable
 from ravl.errors import DataError
-from ravl.models.freezing import Strategy, add_adapters, freeze, parse_strategy, trainable
 
 
 class Tower(nn.Module):

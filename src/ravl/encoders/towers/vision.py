@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from ravl.encoders.base import Array, Encoder, Fingerprint
 from ravl.encoders.builtin import BuiltinEncoder
+from ravl.encoders.towers.freezing import Strategy, add_adapters, freeze, parse_strategy, trainable
+from ravl.encoders.towers.vision_networks import base_of, fuse_norms, vision_network
 from ravl.errors import EncoderError, EncoderMismatchError
-from ravl.models.freezing import Strategy, add_adapters, freeze, parse_strategy, trainable
-from ravl.models.vision_networks import base_of, fuse_norms, vision_network
 
 FORMAT = 1  # of the files; raise when an older ravl would misread them
 SETTINGS, WEIGHTS = "vision.json", "vision.safetensors"
@@ -39,8 +39,9 @@ class VisionTower:
     Args:
         encoder: whose network is copied: ``builtin``, one of ``hf:``, or trained heads on these.
             With the strategy ``head``, which tunes nothing, any.
-        strategy: see :func:`~ravl.models.freezing.parse_strategy`. The builtin encoder has 16
-            layers (its blocks); above them stands a last convolution, which learns with them.
+        strategy: see :func:`~ravl.encoders.towers.freezing.parse_strategy`. The builtin encoder
+            has 16 layers (its blocks); above them stands a last convolution, which learns with
+            them.
 
     Raises:
         DataError: an unknown strategy, or more layers than there are.
