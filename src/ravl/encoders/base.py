@@ -31,6 +31,9 @@ class Encoder(ABC):
     3. :meth:`project`, features to shared space, is cheap, and can be trained and repeated
        without decoding a picture again.
 
+    :meth:`look` does the last two. Encoders that run more than one network on a picture keep the
+    features of the first, and set ``projects`` to False: their vectors need another look.
+
     Implementations set ``spec`` (the name that :func:`ravl.encoders.load_encoder` finds it by),
     ``dimension`` (d, of the shared space), ``feature_dimension`` (F, of the picture features),
     ``picture_size`` (side of the network's input in pixels) and ``batch_size`` (pictures a batch).
@@ -41,6 +44,7 @@ class Encoder(ABC):
     feature_dimension: int
     picture_size: int
     batch_size: int
+    projects: bool = True
 
     @abstractmethod
     def prepare(self, picture: Image.Image) -> Array:
@@ -57,6 +61,11 @@ class Encoder(ABC):
     @abstractmethod
     def project(self, features: Array) -> Array:
         """Pooled features (n, F) -> vectors of the shared space (n, d), L2-normalised."""
+
+    def look(self, prepared: Sequence[Array]) -> tuple[Array, Array]:
+        """Prepared pictures (n) -> features (n, F), to be kept, and vectors (n, d)."""
+        features = self.features(prepared)
+        return features, self.project(features)
 
     @abstractmethod
     def embed_texts(self, texts: Sequence[str]) -> Array:
@@ -76,22 +85,18 @@ class Encoder(ABC):
             return np.zeros((0, self.dimension), np.float32)
         batches = range(0, len(pictures), self.batch_size)
         return np.concatenate(
-            [
-                self.project(
-                    self.features([self.prepare(p) for p in pictures[i : i + self.batch_size]])
-                )
-                for i in batches
-            ]
-        )
+            [self.look([self.prepare(p) for p in pictures[i : i + self.batch_size]])[1]
+             for i in batches]
+        )  # fmt: skip
 
     @cached_property
     def fingerprint(self) -> Fingerprint:
         """What this encoder computes on a fixed picture and text; costs one small batch."""
-        features = self.features([self.prepare(probe_picture())])
+        features, vectors = self.look([self.prepare(probe_picture())])
         return Fingerprint(
             spec=self.spec,
             features=features[0].astype(np.float16),
-            picture=self.project(features)[0].astype(np.float16),
+            picture=vectors[0].astype(np.float16),
             text=self.embed_texts([PROBE_TEXT])[0].astype(np.float16),
         )
 

@@ -16,8 +16,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ravl.data import Example, Rejected, pictures
 from ravl.encoders.base import Array, Encoder
 from ravl.errors import PictureError
@@ -78,19 +76,19 @@ class Loaded:
         old: as it is there now, None for a new one.
         picture: the encoded bytes, where they are new or to be copied.
         prepared: the network's input (3, H, W), where the picture is new.
-        feature: (F,) of a new picture that the donor has looked at.
+        donated: features (F,) and vector (d,) of a new picture that the donor has looked at.
     """
 
     row: Row
     old: Row | None
     picture: bytes | None = None
     prepared: Array | None = None
-    feature: Array | None = None
+    donated: tuple[Array, Array] | None = None
 
     @property
     def is_new(self) -> bool:
         """True if its picture's vectors are to be written."""
-        return self.prepared is not None or self.feature is not None
+        return self.prepared is not None or self.donated is not None
 
 
 class Indexer:
@@ -246,12 +244,12 @@ class Indexer:
         """A new picture that the donor knows: what it measured, without decoding anything."""
         assert self._donor is not None
         number = self._donated[hash_]
-        theirs, feature = self._donor.looked(number)
+        theirs, *donated = self._donor.looked(number)
         row = replace(
             row, hash=hash_, width=theirs.width, height=theirs.height, twin=None,
             phash=theirs.phash,
         )  # fmt: skip
-        return Loaded(row, old, data, feature=feature)
+        return Loaded(row, old, data, donated=(donated[0], donated[1]))
 
     def _keeps(self, row: Row) -> bool:
         """True if the picture must be copied in: on request, or since it has no file."""
@@ -276,17 +274,17 @@ class Indexer:
     def _compute(self, items: list[Loaded]) -> list[store.Computed]:
         """Run the networks: once for the new pictures of the batch, once for its new texts."""
         seen = [item for item in items if item.prepared is not None]
-        looked = iter(self._encoder.features([i.prepared for i in seen if i.prepared is not None]))
-        new = [i.feature if i.feature is not None else next(looked) for i in items if i.is_new]
-        features = np.stack(new) if new else np.zeros((0, 1), np.float32)
-        vectors = self._encoder.project(features) if new else features
+        prepared = [i.prepared for i in seen if i.prepared is not None]
+        looked = zip(*self._encoder.look(prepared), strict=True) if seen else iter(())
+        new = [i.donated or next(looked) for i in items if i.is_new]
         texts = [t for item in items if _texts_changed(item) for t in item.row.texts]
         text_vectors = self._encoder.embed_texts(texts)
         computed, picture, text = [], 0, 0
         for item in items:
             part = store.Computed(picture=item.picture if self._keeps(item.row) else None)
             if item.is_new:
-                part = replace(part, vector=vectors[picture], feature=features[picture])
+                feature, vector = new[picture]
+                part = replace(part, vector=vector, feature=feature)
                 picture += 1
             if _texts_changed(item):
                 count = len(item.row.texts)

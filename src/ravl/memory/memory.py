@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -247,12 +247,16 @@ class Memory:
                 )
             )
 
-    def looked(self, number: int) -> tuple[Row, Array]:
-        """A row by its number, and its picture's features (F,)."""
+    def looked(self, number: int) -> tuple[Row, Array, Array]:
+        """A row by its number, and its picture's features (F,) and vector (d,)."""
         with self.snapshot() as connection:
             space = position(connection)[0]
             row = store.get_rows(connection, [number], self.folder)[number]
-            return row, read_vectors(connection, "features", space, [number])[number]
+            features, vectors = (
+                read_vectors(connection, kind, space, [number])[number]
+                for kind in ("features", "vectors")
+            )
+            return row, features, vectors
 
     def quarantine(self) -> list[Rejected]:
         """What could not be read in the last run of each source, and why."""
@@ -403,16 +407,23 @@ class Memory:
         return exchange.export_rows(self, self.rows(where), Path(folder), format)
 
     def reembed(
-        self, encoder: str | Encoder, progress: bool | None = None
-    ) -> reembedding.ReembedReport:
+        self, encoder: str | Encoder, progress: bool | None = None,
+        known: Mapping[str, Array] | None = None,
+    ) -> reembedding.ReembedReport:  # fmt: skip
         """Give the memory another encoder; searches use the old one until all is done.
 
         Safe to interrupt: the same call goes on where it stopped.
+
+        Args:
+            encoder: the new one, or its name.
+            progress: show a bar; None shows it on a terminal.
+            known: vectors (d,) of pictures that the new encoder has seen already, by the hash of
+                their file.
         """
         network = load_encoder(encoder) if isinstance(encoder, str) else encoder
         if self._offered or not isinstance(encoder, str):
             self._offered.append(network)  # other threads may meet its space before we return
-        report = reembedding.reembed(self, network, progress)
+        report = reembedding.reembed(self, network, progress, known)
         with self._lock, self.snapshot() as connection:
             self._encoders[position(connection)[0]] = network
         return report

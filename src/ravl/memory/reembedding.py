@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -49,7 +49,7 @@ class ReembedReport:
 
     Args:
         rows: embedded in this run (a resumed run does only what was left).
-        reused: of these, pictures whose features were kept, so that no file was read.
+        reused: of these, pictures that were known already, so that no file was read.
         rejected: rows whose picture could not be read; they stay, but are not found by likeness.
     """
 
@@ -63,8 +63,19 @@ class ReembedReport:
         return {"rows": self.rows, "reused_features": self.reused, "set_aside": reasons}
 
 
-def reembed(memory: Memory, encoder: Encoder, show: bool | None = None) -> ReembedReport:
-    """Replace the memory's vectors by those of another encoder; resumes where it was stopped."""
+def reembed(
+    memory: Memory, encoder: Encoder, show: bool | None = None,
+    known: Mapping[str, Array] | None = None,
+) -> ReembedReport:  # fmt: skip
+    """Replace the memory's vectors by those of another encoder; resumes where it was stopped.
+
+    Args:
+        memory: to change.
+        encoder: that makes the new vectors.
+        show: a progress bar; None for only on a terminal.
+        known: vectors (d,) of pictures that the encoder has seen already, by the hash of their
+            file.
+    """
     report = ReembedReport()
     database = memory.database
     with database.transaction() as connection:
@@ -79,7 +90,7 @@ def reembed(memory: Memory, encoder: Encoder, show: bool | None = None) -> Reemb
         while True:
             step = encoder.batch_size * BATCHES
             for i in range(0, len(todo), step):
-                _embed(memory, encoder, old, new, todo[i : i + step], reuse, report)
+                _embed(memory, encoder, old, new, todo[i : i + step], reuse, known or {}, report)
                 advance(len(todo[i : i + step]), len(todo))
             with database.transaction() as connection:
                 # What changed while we embedded is embedded again, until nothing has.
@@ -136,17 +147,20 @@ def _changed(connection: sqlite3.Connection, space: Space) -> list[int]:
 
 def _embed(
     memory: Memory, encoder: Encoder, old: Space, new: Space, numbers: Sequence[int],
-    reuse: bool, report: ReembedReport,
+    reuse: bool, known: Mapping[str, Array], report: ReembedReport,
 ) -> None:  # fmt: skip
     """Embed some rows' pictures and texts, and write them in one transaction."""
     connection = memory.database.connection
     rows = store.get_rows(connection, numbers, memory.folder)
     kept = read_vectors(connection, "features", old.number, rows) if reuse else {}
+    hashes = {number: rows[number].hash or "" for number in kept}
+    vectors = {number: known[hash_] for number, hash_ in hashes.items() if hash_ in known}
+    vectors |= _projected(encoder, {n: f for n, f in kept.items() if n not in vectors})
     looked, failed = _look(
-        memory, encoder, [r for r in rows.values() if r.hash and r.number not in kept]
+        memory, encoder, [r for r in rows.values() if r.hash and r.number not in vectors]
     )
-    features = {**kept, **looked}
-    vectors = dict(zip(features, _project(encoder, features.values()), strict=True))
+    report.reused += len(vectors)
+    vectors |= {number: vector for number, (_, vector) in looked.items()}
     texts = encoder.embed_texts([t for row in rows.values() for t in row.texts])
     with memory.database.transaction() as connection:
         current = find_space(connection, "building")
@@ -161,20 +175,19 @@ def _embed(
             if number in vectors:
                 write_vector(connection, "vectors", new.number, number, vectors[number])
             if number in looked:
-                write_vector(connection, "features", new.number, number, looked[number])
+                write_vector(connection, "features", new.number, number, looked[number][0])
             stop = start + len(row.texts)
             write_text_vectors(connection, new.number, number, texts[start:stop])
             start = stop
         store.put_quarantine(connection, f"reembed {encoder.spec}", failed)
     report.rows += len(rows)
-    report.reused += len(kept)
     report.rejected += failed
 
 
 def _look(
     memory: Memory, encoder: Encoder, rows: Sequence[Row]
-) -> tuple[dict[int, Array], list[Rejected]]:
-    """Features (F,) of these rows' pictures, and the pictures that could not be read."""
+) -> tuple[dict[int, tuple[Array, Array]], list[Rejected]]:
+    """Features (F,) and vectors (d,) of these rows' pictures, and what could not be read."""
 
     def prepare(row: Row) -> Array | Rejected:
         try:
@@ -189,16 +202,16 @@ def _look(
         for row, p in zip(rows, prepared, strict=True)
         if not isinstance(p, Rejected)
     ]
-    features: Iterable[Array] = encoder.features([p for _, p in seen]) if seen else []
-    looked = {number: f for (number, _), f in zip(seen, features, strict=True)}
+    found = zip(*encoder.look([p for _, p in seen]), strict=True) if seen else iter(())
+    looked = {number: pair for (number, _), pair in zip(seen, found, strict=True)}
     return looked, [p for p in prepared if isinstance(p, Rejected)]
 
 
-def _project(encoder: Encoder, features: Iterable[Array]) -> Array:
-    stacked = list(features)
-    if not stacked:
-        return np.zeros((0, encoder.dimension), np.float32)
-    return encoder.project(np.stack(stacked))
+def _projected(encoder: Encoder, features: Mapping[int, Array]) -> dict[int, Array]:
+    """Vectors (d,) that follow from kept features alone; none where another look is needed."""
+    if not features or not encoder.projects:
+        return {}
+    return dict(zip(features, encoder.project(np.stack(list(features.values()))), strict=True))
 
 
 def _switch(
