@@ -6,6 +6,7 @@ import torch
 
 from ravl.encoders.base import Array, normalise
 from ravl.training.batches import FALSE_NEGATIVE, PairData, Passes, mine
+from ravl.training.material import Material
 from ravl.training.pairs import Ints, Pairs, pairs_of
 
 COUNTS = [3, 1, 2, 5, 2, 2, 1, 4]  # texts of each picture
@@ -127,13 +128,33 @@ def test_where_all_are_near_duplicates_nothing_is_mined():
 
 def test_an_item_is_a_whole_batch(pairs: Pairs):
     texts = np.random.default_rng(0).normal(size=(len(pairs.texts), 5)).astype(np.float32)
-    data = PairData(pairs, texts)
+    data = PairData(Material(pairs, texts), passes(), 0)
     assert len(data) == 128
-    batch = data.__getitems__([7, 2, 100])
+    batch = data.__getitems__([7, 2, 100, 6])
+    assert batch.pop("taught") == {}
     assert {name: tuple(x.shape) for name, x in batch.items()} == {
-        "features": (3, 48), "texts": (3, 5), "groups": (3,), "which": (3,),
+        "features": (3, 48), "texts": (4, 5), "place": (4,), "groups": (4,), "which": (4,),
     }  # fmt: skip
-    assert torch.equal(batch["features"][1], torch.from_numpy(pairs.features[1]))
+    seen = batch["features"][batch["place"]]  # 6 and 7 are of one picture, looked at once
+    assert torch.equal(seen, torch.from_numpy(pairs.features[pairs.owners[[7, 2, 100, 6]]]))
     assert torch.equal(batch["texts"][2], torch.from_numpy(texts[pairs.which[100]]))
-    assert batch["which"].tolist() == pairs.which[[7, 2, 100]].tolist()
+    assert batch["which"].tolist() == pairs.which[[7, 2, 100, 6]].tolist()
     assert torch.equal(data[7]["texts"], batch["texts"][:1])
+
+
+def test_texts_of_a_picture_may_share_a_batch():
+    order = Passes(ALL, OWNERS, GROUPS, 0, vectors, 0, together=2)
+    found = list(order)
+    assert sorted(found) == ALL.tolist()
+    owners = OWNERS[found].tolist()
+    first = owners[: sum(min(count, 2) for count in COUNTS)]
+    runs = [owner for owner, before in zip(first, [-1, *first], strict=False) if owner != before]
+    assert sorted(runs) == list(range(8))  # each picture once, with up to two of its texts
+
+
+def test_reworded_texts_take_the_place_of_others_in_training_only(pairs: Pairs):
+    texts = np.zeros((len(pairs.texts), 5), np.float32)
+    material = Material(pairs, texts, np.ones((len(pairs.texts), 2, 5), np.float32))
+    batch = PairData(material, passes(), 0).__getitems__(list(range(100)))
+    assert 0.5 < batch["texts"][:, 0].mean() < 0.8  # two of three
+    assert material.read(np.arange(100))["texts"].sum() == 0

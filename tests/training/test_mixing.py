@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ravl.encoders.base import normalise
-from ravl.encoders.trained import Head
+from ravl.encoders.trained import Head, TrainedEncoder
 from ravl.training import mixing
 from ravl.training.mixing import best_text_share
 from ravl.training.pairs import Pairs
@@ -51,7 +51,8 @@ def head(turn: int = 0) -> Head:
 
 def chosen(base: Meaning, picture: Head, text: Head, share: float = 0.5) -> float:
     half = np.arange(N // 2)
-    return best_text_share(made(base), half, half + N // 2, base, picture, text, share)
+    trained = TrainedEncoder(base, picture, text, share)
+    return best_text_share(made(base), half, half + N // 2, trained)
 
 
 def test_keeps_all_of_a_base_that_knows_better():

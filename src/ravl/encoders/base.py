@@ -79,6 +79,10 @@ class Encoder(ABC):
         """False for a text in a language that it surely does not know; then words must do."""
         return True
 
+    def made(self, vectors: Fingerprint) -> bool:
+        """True where vectors with that fingerprint can be compared with this encoder's."""
+        return vectors.matches(self.fingerprint)
+
     def embed_pictures(self, pictures: Sequence[Image.Image]) -> Array:
         """RGB pictures (n) -> vectors of the shared space (n, d), L2-normalised."""
         if not pictures:
@@ -131,6 +135,10 @@ class Fingerprint:
     def same_tower(self, other: Fingerprint) -> bool:
         """True where both compute the same picture features, so that kept ones can be reused."""
         return _same(self.features, other.features)
+
+    def same_reader(self, other: Fingerprint) -> bool:
+        """True where both compute the same vectors of texts."""
+        return _same(self.text, other.text)
 
     @property
     def digest(self) -> str:

@@ -129,7 +129,8 @@ class HFEncoder(Encoder):
         tensors = {k: torch.from_numpy(v).to(self._device) for k, v in inputs.items()}
         return self._model.get_image_features(**tensors)
 
-    def _read(self, texts: Sequence[str]) -> Tensor:
+    def tokens(self, texts: Sequence[str]) -> dict[str, Tensor]:
+        """Texts (n) as the model takes them, (n, t) each, cut at its maximal number of tokens."""
         # A lone surrogate would stop the tokenizer.
         clean = [t.encode("utf-8", "replace").decode("utf-8") for t in texts]
         tokens = self._tokenizer(
@@ -139,8 +140,10 @@ class HFEncoder(Encoder):
             max_length=self._max_tokens,
             return_tensors="pt",
         )
-        known = {k: v.to(self._device) for k, v in tokens.items() if k in self._text_inputs}
-        return _pooled(self._model.get_text_features(**known))  # (n, d)
+        return {k: v.to(self._device) for k, v in tokens.items() if k in self._text_inputs}
+
+    def _read(self, texts: Sequence[str]) -> Tensor:
+        return _pooled(self._model.get_text_features(**self.tokens(texts)))  # (n, d)
 
     def _token_limit(self) -> int:
         """Tokens a text may have: what the model has positions for, the tokenizer allows."""

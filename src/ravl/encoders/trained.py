@@ -1,4 +1,9 @@
-"""The trained encoder: a base encoder's frozen features through small trained heads.
+"""The trained encoder: a base encoder's features through small trained heads.
+
+The features are those of the frozen base. Where towers were tuned with the heads, these run beside
+the base, and their features are appended to its: what the base knows is never lost. A memory keeps
+the base's features alone, which no label has touched, so that tasks may be fitted and judged on
+them.
 
 A vector has two parts: the trained head's, and the base encoder's own vector. Heads trained on a
 thousand pictures know these well and little else; the base's part keeps what it knows of likeness,
@@ -11,9 +16,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from math import sqrt
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -22,23 +28,31 @@ from ravl.encoders.base import TRAINED, Array, Encoder, Fingerprint
 from ravl.encoders.heads import Head
 from ravl.errors import EncoderError, EncoderMismatchError
 
+if TYPE_CHECKING:
+    from ravl.encoders.towers.text import TextTower
+    from ravl.encoders.towers.vision import VisionTower
+
 __all__ = ["SETTINGS", "WEIGHTS", "Head", "TrainedEncoder"]
 
-FORMAT = 1  # of the files; raise when an older ravl would misread them
+FORMAT, TOWERS = 1, 2  # of the files, without and with towers; an older ravl would misread them
 SETTINGS, WEIGHTS = "encoder.json", "encoder.safetensors"
+TUNED = ("vision.json", "vision.safetensors", "text.json", "text.safetensors")  # of towers
 
 
 class TrainedEncoder(Encoder):
-    """Trained heads on a base encoder; needs NumPy only, besides what the base needs.
+    """Trained heads on a base encoder; needs NumPy only, besides what base and towers need.
 
     Args:
         base: whose features go through the heads; not itself a trained one.
-        picture: the head of picture features, from (F,) of the base to (d,).
-        text: the head of the base's text vectors, to the same (d,).
+        picture: the head of picture features, from the base's (F,), and those of a tuned tower
+            behind them, to (d,).
+        text: the head of the base's text vectors, and those of a tuned tower, to the same (d,).
         share: of the trained part in the squared norm of a picture's vector, above 0 and at most
             1; 1.0 leaves the base's own part out.
         text_share: the same of a text's vector; 1.0 puts zeros into the base's part.
         known: the fingerprint that the base had when the heads were trained; None means now.
+        tuned: files of the towers that were tuned with the heads, as
+            :meth:`ravl.encoders.towers.kept.Tower.parts` gives them; loaded when first needed.
 
     Raises:
         EncoderError: the base is itself a trained one, or the heads do not fit it or each other.
@@ -47,13 +61,15 @@ class TrainedEncoder(Encoder):
 
     def __init__(
         self, base: Encoder, picture: Head, text: Head, share: float, text_share: float = 1.0,
-        known: Fingerprint | None = None,
+        known: Fingerprint | None = None, tuned: Mapping[str, bytes] | None = None,
     ) -> None:  # fmt: skip
         if isinstance(base, TrainedEncoder):
             raise EncoderError(_twice(base.base.spec))
         self.base: Encoder = base
         self.picture_head, self.text_head = picture, text
         self.share, self.text_share = float(share), float(text_share)
+        self.tuned = dict(tuned or {})
+        self.projects = TUNED[0] not in self.tuned
         self._check()
         self._known = known or base.fingerprint
         self._check_base()
@@ -75,12 +91,29 @@ class TrainedEncoder(Encoder):
         """As the base does: prepared pictures (n) -> (n, patches, channels)."""
         return self.base.grid(prepared)
 
+    def look(self, prepared: Sequence[Array]) -> tuple[Array, Array]:
+        """Prepared pictures (n) -> the base's features (n, F), to be kept, and vectors (n, d)."""
+        features = self.base.features(prepared)
+        if self.vision is None:
+            return features, self.project(features)
+        return features, self.project(np.hstack([features, self.vision.features(prepared)]))
+
     def project(self, features: Array) -> Array:
-        """Features (n, F) -> vectors (n, dimension): the trained part, and the base's own."""
+        """Features -> vectors (n, dimension): the trained part, and the base's own.
+
+        Args:
+            features: of the base, (n, F); with a tuned tower, its features behind them.
+        """
+        if features.shape[1] != self.picture_head.inputs:
+            raise EncoderError(
+                f"The picture head takes {self.picture_head.inputs:,} features, not "
+                f"{features.shape[1]:,}: the pictures must be looked at by the tuned tower as well."
+            )
         trained = self.picture_head(features)  # (n, d)
         if self.share == 1:
             return trained
-        halves = sqrt(self.share) * trained, sqrt(1 - self.share) * self.base.project(features)
+        own = self.base.project(features[:, : self.feature_dimension])
+        halves = sqrt(self.share) * trained, sqrt(1 - self.share) * own
         return np.concatenate(halves, axis=1, dtype=np.float32)
 
     def embed_texts(self, texts: Sequence[str]) -> Array:
@@ -88,7 +121,8 @@ class TrainedEncoder(Encoder):
         vectors = np.zeros((len(texts), self.dimension), np.float32)
         if texts:
             own, d = self.base.embed_texts(texts), self.text_head.dimension
-            vectors[:, :d] = sqrt(self.text_share) * self.text_head(own)
+            read = own if self.text is None else np.hstack([own, self.text.features(texts)])
+            vectors[:, :d] = sqrt(self.text_share) * self.text_head(read)
             if self.text_share < 1:
                 vectors[:, d:] = sqrt(1 - self.text_share) * own
         return vectors
@@ -97,20 +131,52 @@ class TrainedEncoder(Encoder):
         """As the base does: False for a text in a language that it surely does not know."""
         return self.base.reads(text)
 
+    def made(self, vectors: Fingerprint) -> bool:
+        """By the name, which tells all: no tower need be loaded for it."""
+        return vectors.spec == self.spec
+
+    def weighted(self, share: float, text_share: float) -> TrainedEncoder:
+        """The same with other weights of the trained part; towers are not loaded again."""
+        other = TrainedEncoder(
+            self.base, self.picture_head, self.text_head, share, text_share, self._known, self.tuned
+        )
+        other.__dict__ |= {n: self.__dict__[n] for n in ("vision", "text") if n in self.__dict__}
+        return other
+
+    # torch is imported only once a tower is needed, and of two only the one that is.
+
+    @cached_property
+    def vision(self) -> VisionTower | None:
+        """The tuned vision tower, None for the base's alone."""
+        if TUNED[0] not in self.tuned:
+            return None
+        from ravl.encoders.towers.vision import VisionTower
+
+        return VisionTower.from_parts(self.tuned, self.base)
+
+    @cached_property
+    def text(self) -> TextTower | None:
+        """The tuned text tower, None for the base's alone."""
+        if TUNED[2] not in self.tuned:
+            return None
+        from ravl.encoders.towers.text import TextTower
+
+        return TextTower.from_parts(self.tuned, self.base)
+
     # --- keeping it ------------------------------------------------------------------------
 
     def parts(self) -> dict[str, bytes]:
-        """Its two files: settings as JSON, and all arrays, float32, as safetensors."""
+        """Its files: settings as JSON, all arrays, float32, as safetensors, and the towers'."""
         from safetensors.numpy import save
 
         settings = {
-            "format": FORMAT,
+            "format": TOWERS if self.tuned else FORMAT,
             "spec": self.spec,
             **self._settings(),
             "fingerprint": json.loads(self._known.to_json()),
         }
         text = json.dumps(settings, indent=2, ensure_ascii=False) + "\n"
-        return {SETTINGS: text.encode(), WEIGHTS: save(self._arrays())}
+        return {SETTINGS: text.encode(), WEIGHTS: save(self._arrays()), **self.tuned}
 
     @classmethod
     def from_parts(cls, parts: Mapping[str, bytes], base: Encoder | None = None) -> TrainedEncoder:
@@ -146,7 +212,8 @@ class TrainedEncoder(Encoder):
             for side, power in zip(("picture.", "text."), powers, strict=True)
         )
         base = base if base is not None else _load_base(name)
-        encoder = cls(base, picture, text, share, text_share, known)
+        tuned = {name: parts[name] for name in TUNED if name in parts}
+        encoder = cls(base, picture, text, share, text_share, known, tuned)
         if settings.get("spec") != encoder.spec:
             raise EncoderError(
                 f"{SETTINGS} and {WEIGHTS} of the trained encoder do not belong together: "
@@ -155,7 +222,7 @@ class TrainedEncoder(Encoder):
         return encoder
 
     def save(self, folder: str | Path) -> None:
-        """Write the two files to a folder, which is made if new; they replace older ones."""
+        """Write its files to a folder, which is made if new; they replace older ones."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in self.parts().items():
@@ -178,7 +245,7 @@ class TrainedEncoder(Encoder):
                 f"encoder/{SETTINGS}. Name the folder of a finished training run."
             )
         try:
-            files = (places[0] / name for name in (SETTINGS, WEIGHTS))
+            files = (places[0] / name for name in (SETTINGS, WEIGHTS, *TUNED))
             parts = {file.name: file.read_bytes() for file in files if file.exists()}
         except OSError as error:
             raise EncoderError(
@@ -203,11 +270,14 @@ class TrainedEncoder(Encoder):
                 f"With a share of 1 pictures have no part of the base's, so texts cannot have one: "
                 f"text_share must be 1 as well, not {self.text_share:g}."
             )
-        if (picture.inputs, text.inputs) != (base.feature_dimension, base.dimension):
+        more = picture.inputs - base.feature_dimension, text.inputs - base.dimension
+        towers = TUNED[0] in self.tuned, TUNED[2] in self.tuned
+        if any(n < 0 or (n > 0) != tower for n, tower in zip(more, towers, strict=True)):
+            beside = " and tuned towers more" if self.tuned else ""
             raise EncoderError(
                 f"The trained heads take {picture.inputs:,} picture features and text vectors of "
                 f"{text.inputs:,} dimensions; {base.spec!r} gives {base.feature_dimension:,} and "
-                f"{base.dimension:,}."
+                f"{base.dimension:,}{beside}."
             )
         if picture.dimension != text.dimension:
             raise EncoderError(
@@ -245,6 +315,8 @@ class TrainedEncoder(Encoder):
         for name, value in sorted(self._arrays().items()):
             digest.update(f"{name} {value.shape}".encode())
             digest.update(value.astype("<f4").tobytes())
+        for name, data in sorted(self.tuned.items()):  # as they were saved: never made again
+            digest.update(name.encode() + data)
         return digest.hexdigest()[:12]
 
 
@@ -254,10 +326,10 @@ def _settings(data: bytes) -> dict[str, Any]:
         found = int(settings["format"])
     except (KeyError, TypeError, ValueError) as error:
         raise EncoderError(f"{SETTINGS} of the trained encoder is damaged: {error!r}.") from error
-    if found > FORMAT:
+    if found > TOWERS:
         raise EncoderError(
             f"The trained encoder was made by a newer ravl (format {found}; this one reads up to "
-            f"{FORMAT}). Upgrade with: pip install --upgrade ravl"
+            f"{TOWERS}). Upgrade with: pip install --upgrade ravl"
         )
     return dict(settings)
 

@@ -78,8 +78,8 @@ class Memory:
 
         Args:
             path: of its file, by custom ending in ``.ravl``; must not exist.
-            encoder: ``"builtin"``, ``"hf:NAME"``, ``"run:FOLDER"``, or an encoder; see
-                :func:`ravl.encoders.load_encoder`.
+            encoder: ``"builtin"``, ``"multilingual"``, ``"hf:NAME"``, ``"run:FOLDER"``, or an
+                encoder; see :func:`ravl.encoders.load_encoder`.
             timeout: seconds to wait when another process is writing.
 
         Raises:
@@ -161,7 +161,7 @@ class Memory:
     def _find_encoder(self, connection: sqlite3.Connection, space: Space) -> Encoder:
         """The encoder of a space: one that the caller gave, or else the one that it names."""
         for offered in self._offered:
-            if space.fingerprint.matches(offered.fingerprint):
+            if offered.made(space.fingerprint):
                 return offered
         encoder = self._offered[-1] if self._offered else space_encoder(connection, space)
         self.check_encoder(encoder, space)
@@ -173,7 +173,7 @@ class Memory:
         Raises:
             EncoderMismatchError: says what was found and how to re-embed.
         """
-        if not space.fingerprint.matches(encoder.fingerprint):
+        if not encoder.made(space.fingerprint):
             raise EncoderMismatchError(
                 f"The vectors in {self.path} were made by {space.fingerprint.spec!r} "
                 f"({space.fingerprint.digest}); {encoder.spec!r} as it is here computes others "

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from ravl.encoders.base import Array
-from ravl.training.pairs import Ints, Pairs
+from ravl.training.material import Material
+from ravl.training.pairs import Ints
 
 FALSE_NEGATIVE = 0.95  # of the score of its own text, above which a neighbour may fit as well
 BLOCK = 512  # pictures scored at a time
@@ -19,39 +20,43 @@ Embed = Callable[[], tuple[Array, Array]]
 """Vectors of the training pictures (n, d) and of their texts, averaged, (n, d), as of now."""
 
 
-class PairData(Dataset[dict[str, Tensor]]):
+class PairData(Dataset[dict[str, Any]]):
     """Pairs as batches of tensors; an item is a position among the pairs.
 
     Args:
-        pairs: of which the training part is used.
-        texts: base vectors of all texts, (m, D).
+        material: of which the training part is used.
+        order: that knows the epoch.
+        seed: of the views of pictures and texts.
     """
 
-    def __init__(self, pairs: Pairs, texts: Array) -> None:
-        self._pairs = pairs
-        self._features = torch.from_numpy(pairs.features)
-        self._texts = torch.from_numpy(texts)
+    def __init__(self, material: Material, order: Passes, seed: int) -> None:
+        self._material, self._order, self._seed = material, order, seed
 
     def __len__(self) -> int:
-        return len(self._pairs)
+        return len(self._material.pairs)
 
-    def __getitems__(self, positions: Sequence[int]) -> dict[str, Tensor]:
+    def __getitems__(self, positions: Sequence[int]) -> dict[str, Any]:
         """A whole batch at once: stacking single items would cost more than the step."""
-        owners = self._pairs.owners[positions]
-        which = self._pairs.which[positions]
+        material, pairs = self._material, self._material.pairs
+        # By epoch and first example, so that a resumed run draws what it would have drawn.
+        random = np.random.default_rng([self._seed, self._order.epoch, positions[0]])
+        owners, which = pairs.owners[positions], pairs.which[positions]
+        pictures, place = np.unique(owners, return_inverse=True)  # each is looked at once
         return {
-            "features": self._features[owners],  # (b, F)
-            "texts": self._texts[which],  # (b, D)
-            "groups": torch.from_numpy(self._pairs.groups[owners]),
+            **material.pictures(pictures, random),  # (u, ...)
+            **material.read(which, random),  # (b, ...)
+            "place": torch.from_numpy(place),
+            "groups": torch.from_numpy(pairs.groups[owners]),
             "which": torch.from_numpy(which),
+            "taught": material.taught(owners, which),
         }
 
-    def __getitem__(self, position: int) -> dict[str, Tensor]:
+    def __getitem__(self, position: int) -> dict[str, Any]:
         return self.__getitems__([position])
 
 
 class Passes(Sampler[int]):
-    """The order of an epoch: passes over the pictures, each time with another of their texts.
+    """The order of an epoch: passes over the pictures, each time with others of their texts.
 
     Args:
         pairs: positions of the training pairs, ascending by picture, (p,).
@@ -60,11 +65,13 @@ class Passes(Sampler[int]):
         hard: neighbours that follow each picture, and so share its batch; mined anew each epoch.
         embed: gives the vectors as they are now; only called when ``hard`` is not 0.
         seed: of the order; the epoch is added.
+        together: texts of a picture that follow each other, so that it is looked at once for them.
     """
 
     def __init__(
-        self, pairs: Ints, owners: Ints, groups: Ints, hard: int, embed: Embed, seed: int
-    ) -> None:
+        self, pairs: Ints, owners: Ints, groups: Ints, hard: int, embed: Embed, seed: int,
+        together: int = 1,
+    ) -> None:  # fmt: skip
         self._pairs = pairs
         self._pictures, starts = np.unique(owners, return_index=True)
         self._texts = np.split(pairs, starts[1:])
@@ -72,23 +79,24 @@ class Passes(Sampler[int]):
         self._hard = hard
         self._embed = embed
         self._seed = seed
-        self._epoch = 0
+        self._together = together
+        self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
         """Called by the trainer, so that a resumed run has the order it would have had."""
-        self._epoch = epoch
+        self.epoch = epoch
 
     def __len__(self) -> int:
         return len(self._pairs)
 
     def __iter__(self) -> Iterator[int]:
-        random = np.random.default_rng([self._seed, self._epoch])
+        random = np.random.default_rng([self._seed, self.epoch])
         near = mine(*self._embed(), self._groups, self._hard) if self._hard else None
         decks = [random.permutation(texts) for texts in self._texts]
-        for turn in range(max(map(len, decks))):
+        for turn in range(0, max(map(len, decks)), self._together):
             left = np.array([len(deck) > turn for deck in decks])
             for picture in _order(np.flatnonzero(left), left, near, random):
-                yield int(decks[picture][turn])
+                yield from decks[picture][turn : turn + self._together].tolist()
 
 
 def mine(pictures: Array, texts: Array, groups: Ints, k: int) -> Ints:

@@ -77,13 +77,13 @@ class Held:
         bank = _sample(train)
         bank_texts = _sample(np.unique(pairs.which[pairs_of(pairs, train)]))
 
-        def space(encoder: Encoder) -> Space:
+        def space(encoder: Encoder, tuned: bool) -> Space:
             def read(some: Ints) -> Array:
                 return encoder.embed_texts([pairs.texts[i] for i in some])
 
             return Space(
-                encoder.project(pairs.features[chosen]), read(which),
-                encoder.project(pairs.features[bank]), read(bank_texts),
+                encoder.project(pairs.seen(chosen, tuned)), read(which),
+                encoder.project(pairs.seen(bank, tuned)), read(bank_texts),
             )  # fmt: skip
 
         return cls(
@@ -92,8 +92,8 @@ class Held:
             of_text=[pictures[positions == t] for t in range(len(which))],
             of_picture=[positions[pictures == p] for p in range(len(chosen))],
             labels=[pairs.labels[i] for i in chosen],
-            before=space(before),
-            after=space(after),
+            before=space(before, False),
+            after=space(after, True),
         )
 
     def ranks(self, space: Space, strength: float) -> tuple[list[Ints], list[Ints]]:

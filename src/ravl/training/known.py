@@ -26,7 +26,7 @@ class KnownTexts(Encoder):
     """
 
     def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
+        self.base = encoder
         self._known: dict[str, Array] = {}
         self.spec = encoder.spec
         self.dimension = encoder.dimension
@@ -61,7 +61,7 @@ class KnownTexts(Encoder):
         with progress_bar("Reading texts", "texts", show) as advance:
             advance(done, len(new))
             for count, start in enumerate(range(done, len(new), BLOCK), 1):
-                block = self._encoder.embed_texts(new[start : start + BLOCK])
+                block = self.base.embed_texts(new[start : start + BLOCK])
                 vectors[start : start + BLOCK] = block
                 if count % SAVED == 0:
                     _save(file, vectors[: start + len(block)])
@@ -73,29 +73,29 @@ class KnownTexts(Encoder):
     def embed_texts(self, texts: Sequence[str]) -> Array:
         """Texts (n) -> (n, d); only those that are new cost anything."""
         new = [text for text in dict.fromkeys(texts) if text not in self._known]
-        fresh = dict(zip(new, self._encoder.embed_texts(new), strict=True)) if new else {}
+        fresh = dict(zip(new, self.base.embed_texts(new), strict=True)) if new else {}
         found = [fresh[t] if t in fresh else self._known[t] for t in texts]
         return np.stack(found) if found else np.zeros((0, self.dimension), np.float32)
 
     def prepare(self, picture: Image.Image) -> Array:
         """As the encoder does."""
-        return self._encoder.prepare(picture)
+        return self.base.prepare(picture)
 
     def features(self, prepared: Sequence[Array]) -> Array:
         """As the encoder does."""
-        return self._encoder.features(prepared)
+        return self.base.features(prepared)
 
     def grid(self, prepared: Sequence[Array]) -> Array:
         """As the encoder does."""
-        return self._encoder.grid(prepared)
+        return self.base.grid(prepared)
 
     def project(self, features: Array) -> Array:
         """As the encoder does."""
-        return self._encoder.project(features)
+        return self.base.project(features)
 
     def reads(self, text: str) -> bool:
         """As the encoder does."""
-        return self._encoder.reads(text)
+        return self.base.reads(text)
 
 
 def _save(file: Path, vectors: Array) -> None:

@@ -25,6 +25,20 @@ def info_nce(scores: Tensor, positives: Tensor) -> Tensor:
     return (F.cross_entropy(scores, target) + F.cross_entropy(scores.T, target)) / 2
 
 
+def distilled(scores: Tensor, teacher: Tensor) -> Tensor:
+    """How far both ways' preferences are from a teacher's (Hinton et al. 2015; Wu et al. 2023).
+
+    Args:
+        scores: of picture i and text j, times the inverse temperature, (b, b).
+        teacher: the same by a stronger encoder, (b, b).
+    """
+    ways = [
+        F.kl_div(own.log_softmax(1), theirs.softmax(1), reduction="batchmean")
+        for own, theirs in ((scores, teacher), (scores.T, teacher.T))
+    ]
+    return torch.stack(ways).mean()
+
+
 def sigmoid_loss(scores: Tensor, positives: Tensor, bias: Tensor) -> Tensor:
     """Every picture and text judged for itself (Zhai et al. 2023, SigLIP).
 

@@ -117,13 +117,15 @@ def _train(
     ground: MatchGround, pictures: Ints, folder: Path, show: bool | None
 ) -> tuple[TrainedEncoder, list[tuple[float, float]], float]:
     """Heads for these pictures and their texts, with the retriever's own settings."""
+    from ravl.training.material import Material
     from ravl.training.retriever import Parts, train_heads
     from ravl.training.settings import RetrieverSettings
 
     (folder / "work").mkdir(parents=True, exist_ok=True)
     parts = Parts(pictures, ground.parts.validation, ground.parts.test)
     settings = RetrieverSettings(seed=ground.settings.seed)
-    return train_heads(ground.pairs, ground.vectors, parts, ground.base, folder, settings, show)
+    material = Material(ground.pairs, ground.vectors)
+    return train_heads(material, parts, ground.base, folder, settings, show)
 
 
 def stacked(ground: MatchGround, matcher: Matcher) -> Matcher:

@@ -6,8 +6,7 @@ from math import sqrt
 
 import numpy as np
 
-from ravl.encoders.base import Encoder
-from ravl.encoders.trained import Head, TrainedEncoder
+from ravl.encoders.trained import TrainedEncoder
 from ravl.evaluation import ranks_of_relevant
 from ravl.training.held import Held, early
 from ravl.training.pairs import Ints, Pairs
@@ -19,24 +18,22 @@ WEIGHTS = (0.0, 0.125, 0.25, 0.5, 1.0)
 PRICE = 0.5  # standard errors of recall that may be paid for keeping more of the base
 
 
-def best_text_share(
-    pairs: Pairs, chosen: Ints, train: Ints, base: Encoder, picture: Head, text: Head, share: float
-) -> float:
+def best_text_share(pairs: Pairs, chosen: Ints, train: Ints, trained: TrainedEncoder) -> float:
     """The ``text_share`` of :class:`TrainedEncoder` that keeps as much of the base as is free.
 
     Args:
         pairs: of the memory.
         chosen, train: pictures of the validation and of the training part.
-        base: the encoder below the heads.
-        picture, text: the trained heads.
-        share: of the trained part in pictures; 1 leaves nothing to keep.
+        trained: whose share of the trained part in pictures is as it shall be; 1 leaves nothing
+            to keep.
     """
+    share = trained.share
     if share == 1:
         return 1.0
-    held = Held.take(pairs, chosen, train, base, TrainedEncoder(base, picture, text, 1.0))
-    trained = held.after.texts @ held.after.pictures.T  # (m, n)
+    held = Held.take(pairs, chosen, train, trained.base, trained.weighted(1.0, 1.0))
+    learned = held.after.texts @ held.after.pictures.T  # (m, n)
     own = held.before.texts @ held.before.pictures.T  # (m, n)
-    ratio = float(trained.std()) / max(float(own.std()), 1e-6)
+    ratio = float(learned.std()) / max(float(own.std()), 1e-6)
     recalls = [_recall(held, weight * ratio) for weight in WEIGHTS]
     best = max(recalls)
     error = sqrt(best * (1 - best) / len(held.chosen))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,8 @@ class Pairs:
         owners: picture of each pair, (p,), ascending.
         which: text of each pair, (p,).
         unread: number of texts left out, since the encoder does not read their language.
+        hashes: of the pictures' files, n.
+        tuned: features by a tuned tower, (n, F'), None where there is none.
     """
 
     rows: list[str]
@@ -45,9 +47,18 @@ class Pairs:
     owners: Ints
     which: Ints
     unread: int = 0
+    hashes: list[str] = field(default_factory=list)
+    tuned: Array | None = None
 
     def __len__(self) -> int:
         return len(self.owners)
+
+    def seen(self, pictures: Ints, tuned: bool) -> Array:
+        """Features of some pictures: the base's (n, F), and with them those of a tuned tower."""
+        features = self.features[pictures]
+        if not tuned or self.tuned is None:
+            return features
+        return np.hstack([features, self.tuned[pictures]])
 
 
 def read_pairs(memory: Memory, encoder: Encoder | None = None) -> Pairs:
@@ -99,7 +110,19 @@ def read_pairs(memory: Memory, encoder: Encoder | None = None) -> Pairs:
         owners=np.array(owners, np.int64),
         which=np.array(which, np.int64),
         unread=unread,
+        hashes=[row.hash or "" for row in rows],
     )
+
+
+def only(pairs: Pairs, pictures: Ints) -> Pairs:
+    """The pairs of some pictures alone; texts that nobody has any more stay where they are."""
+    kept = pairs_of(pairs, pictures)
+    return replace(
+        pairs, rows=[pairs.rows[i] for i in pictures], features=pairs.features[pictures],
+        groups=pairs.groups[pictures], labels=[pairs.labels[i] for i in pictures],
+        owners=np.searchsorted(pictures, pairs.owners[kept]), which=pairs.which[kept],
+        hashes=[pairs.hashes[i] for i in pictures],
+    )  # fmt: skip
 
 
 def split(

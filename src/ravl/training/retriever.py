@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import time
 from dataclasses import dataclass
@@ -24,11 +23,18 @@ from ravl.training.fit_folder import begin
 from ravl.training.heads import RetrieverModel
 from ravl.training.held import Held, best_hubness, early, measure, recall, to_json
 from ravl.training.known import KnownTexts
+from ravl.training.material import Material
 from ravl.training.mixing import best_text_share
 from ravl.training.pairs import Ints, Pairs, pairs_of, read_pairs, split
+from ravl.training.processes import is_main_process, main_process_first
 from ravl.training.report import write_report
+from ravl.training.rewording import reworded
 from ravl.training.settings import RetrieverReport, RetrieverSettings
+from ravl.training.teacher import ask_teacher
 from ravl.training.trainer import train
+from ravl.training.tuned import seen_by, starting, with_towers
+
+TOGETHER = 5  # texts of a picture in a batch where looking at it is what costs
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,35 +75,17 @@ def fit_retriever(
     """
     settings = settings or RetrieverSettings()
     out = Path(out)
-    config: dict[str, Any] = {
-        "task": "search", "memory": str(memory.path), "settings": settings.to_json(),
-        "validation": validation, "test": test,
-    }  # fmt: skip
-    work = begin(out, config)
     current = memory.encoder
     base = KnownTexts(current.base if isinstance(current, TrainedEncoder) else current)
-    if not isinstance(current, TrainedEncoder):
-        base.recall(memory)
-    pairs = read_pairs(memory, base)
-    parts = Parts(
-        *split(
-            pairs,
-            memory,
-            validation or settings.validation_share,
-            test or settings.test_share,
-            settings.seed,
-        )
-    )
-    _check_unchanged(work / "pairs.sha256", pairs, memory)
-    texts = base.learn(pairs.texts, work / "texts.npy", progress)
-    heads, curve, seconds = train_heads(pairs, texts, parts, base, out, settings, progress)
-    if int(os.environ.get("RANK", "0")):  # of several processes, one is enough for the rest
+    with main_process_first():  # the others find what it has written
+        material, parts = _prepare(memory, base, out, settings, validation, test, progress)
+    pairs = material.pairs
+    heads, curve, seconds = train_heads(material, parts, base, out, settings, progress)
+    if not is_main_process():  # of several processes, one is enough for the rest
         return RetrieverReport(out, {}, 0.0, seconds, False, curve)
-    picture, text = heads.picture_head, heads.text_head
-    kept = best_text_share(
-        pairs, parts.validation, parts.train, base, picture, text, settings.share
-    )
-    trained = TrainedEncoder(base, picture, text, settings.share, kept)
+    pairs = seen_by(pairs, heads.vision, material.maps)
+    kept = best_text_share(pairs, parts.validation, parts.train, heads)
+    trained = heads.weighted(settings.share, kept)
     held = {
         name: Held.take(pairs, chosen, parts.train, base, trained)
         for name, chosen in (("validation", parts.validation), ("test", parts.test))
@@ -108,13 +96,43 @@ def fit_retriever(
     unseen = held["validation"]
     adopted = recall(unseen, unseen.after, hubness) > recall(unseen, unseen.before, 0)
     if adopted:
-        memory.reembed(trained, progress=progress)
+        vectors = trained.project(pairs.seen(np.arange(len(pairs.rows)), tuned=True))
+        memory.reembed(trained, progress, dict(zip(pairs.hashes, vectors, strict=True)))
         memory.set_hubness(hubness)
     report = RetrieverReport(out, to_json(metrics), hubness, seconds, adopted, curve)
     sizes = {name: len(getattr(parts, name)) for name in ("train", "validation", "test")}
     write_report(report, memory, pairs, held["test"], metrics, sizes, settings)
-    shutil.rmtree(work, ignore_errors=True)
+    shutil.rmtree(out / "work", ignore_errors=True)
     return report
+
+
+def _prepare(
+    memory: Memory, base: KnownTexts, out: Path, settings: RetrieverSettings,
+    validation: str | None, test: str | None, progress: bool | None,
+) -> tuple[Material, Parts]:  # fmt: skip
+    """The run's folder, and all that training needs, computed once and kept there."""
+    config: dict[str, Any] = {
+        "task": "search", "memory": str(memory.path), "settings": settings.to_json(),
+        "validation": validation, "test": test,
+    }  # fmt: skip
+    work = begin(out, config)
+    if not isinstance(memory.encoder, TrainedEncoder):
+        base.recall(memory)
+    pairs, vision, maps, text = with_towers(
+        memory, read_pairs(memory, base), base, settings, work, progress
+    )
+    held_out = validation or settings.validation_share, test or settings.test_share
+    parts = Parts(*split(pairs, memory, *held_out, settings.seed))
+    _check_unchanged(work / "pairs.sha256", pairs, memory)
+    texts = base.learn(pairs.texts, work / "texts.npy", progress)
+    words = variants = teacher = None
+    if settings.reworded:
+        words = reworded(pairs.texts, settings.reworded, settings.seed)
+        flat = base.learn([t for some in words for t in some], work / "reworded.npy", progress)
+        variants = flat.reshape(len(texts), settings.reworded, -1)
+    if settings.teacher:
+        teacher = ask_teacher(settings.teacher, memory, pairs, parts.train, work, progress)
+    return Material(pairs, texts, variants, vision, maps, text, words, teacher), parts
 
 
 def _check_unchanged(file: Path, pairs: Pairs, memory: Memory) -> None:
@@ -134,8 +152,8 @@ def _check_unchanged(file: Path, pairs: Pairs, memory: Memory) -> None:
 
 
 def train_heads(
-    pairs: Pairs, texts: Array, parts: Parts, base: Encoder, out: Path,
-    settings: RetrieverSettings, show: bool | None,
+    material: Material, parts: Parts, base: Encoder, out: Path, settings: RetrieverSettings,
+    show: bool | None,
 ) -> tuple[TrainedEncoder, list[tuple[float, float]], float]:  # fmt: skip
     """The trained encoder of this run: from its folder if training has ended, else trained now."""
     folder, log = out / "encoder", out / "work" / "curve.json"
@@ -144,36 +162,47 @@ def train_heads(
         return TrainedEncoder.load(folder, base), [*map(tuple, known["curve"])], known["seconds"]
     torch.manual_seed(settings.seed)
     began = time.monotonic()
+    pairs, vision, text = material.pairs, material.vision, material.text
     chosen = pairs_of(pairs, parts.train)
     model = RetrieverModel(
-        pairs.features[parts.train], texts[np.unique(pairs.which[chosen])], settings
-    )
+        *starting(material, parts.train, np.unique(pairs.which[chosen])), settings,
+        vision.tail if vision else None, text.network if text else None,
+        material.teacher.sharpness if material.teacher else 1.0,
+    )  # fmt: skip
 
     def embed() -> tuple[Array, Array]:
         """Training pictures and the means of their texts, as of now."""
-        seen, read = _embed(model, pairs.features[parts.train], texts)
+        which, place = np.unique(pairs.which[chosen], return_inverse=True)
+        seen, read = model.embed(material, parts.train, which)
         sums = np.zeros((len(pairs.rows), read.shape[1]), np.float32)
-        np.add.at(sums, pairs.owners[chosen], read[pairs.which[chosen]])
+        np.add.at(sums, pairs.owners[chosen], read[place])
         means = sums[parts.train]
         return seen, means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-6)
 
     order = Passes(
-        chosen, pairs.owners[chosen], pairs.groups, settings.hard_negatives, embed, settings.seed
-    )
-    validate = _validation(model, pairs, texts, parts.validation)
+        chosen, pairs.owners[chosen], pairs.groups, settings.hard_negatives, embed, settings.seed,
+        TOGETHER if vision else 1,
+    )  # fmt: skip
+    towers = [tower for tower in (vision, text) if tower]
     curve = train(
-        model, PairData(pairs, texts), order, validate, out / "work" / "checkpoints", settings, show
-    )
-    encoder = TrainedEncoder(base, model.pictures.export(), model.texts.export(), settings.share)
+        model, PairData(material, order, settings.seed),
+        order, _validation(model, material, parts.validation), out / "work" / "checkpoints",
+        settings, show, "Training", [p for t in towers for p in t.learning],
+        pace=min((tower.pace for tower in towers), default=1.0),
+    )  # fmt: skip
+    tuned = {name: data for tower in towers for name, data in tower.parts().items()}
+    heads = model.pictures.export(), model.texts.export()
+    encoder = TrainedEncoder(base, *heads, settings.share, tuned=tuned)
     seconds = round(time.monotonic() - began, 1)
-    if not int(os.environ.get("RANK", "0")):
+    if is_main_process():
         encoder.save(folder)
         log.write_text(json.dumps({"curve": curve, "seconds": seconds}), encoding="utf-8")
     return encoder, curve, seconds
 
 
-def _validation(model: RetrieverModel, pairs: Pairs, texts: Array, chosen: Ints) -> Any:
+def _validation(model: RetrieverModel, material: Material, chosen: Ints) -> Any:
     """A function: mean of R@10 both ways on the validation pictures, of the model as it is."""
+    pairs = material.pairs
     own = pairs_of(pairs, chosen)
     which, positions = np.unique(pairs.which[own], return_inverse=True)
     pictures = np.searchsorted(chosen, pairs.owners[own])
@@ -181,22 +210,10 @@ def _validation(model: RetrieverModel, pairs: Pairs, texts: Array, chosen: Ints)
     of_picture = [positions[pictures == p] for p in range(len(chosen))]
 
     def score() -> float:
-        seen, read = _embed(model, pairs.features[chosen], texts[which])
+        seen, read = model.embed(material, chosen, which)
         both = (
             ranks_of_relevant(read, seen, of_text), ranks_of_relevant(seen, read, of_picture)
         )  # fmt: skip
         return early(both, len(chosen))
 
     return score
-
-
-@torch.inference_mode()
-def _embed(model: RetrieverModel, pictures: Array, texts: Array) -> tuple[Array, Array]:
-    """Vectors of pictures (n, d) and texts (m, d), with the heads as they are."""
-    training = model.training
-    model.eval()
-    device = model.bias.device
-    seen = model.pictures(torch.from_numpy(pictures).to(device)).cpu().numpy()
-    read = model.texts(torch.from_numpy(texts).to(device)).cpu().numpy()
-    model.train(training)
-    return seen, read

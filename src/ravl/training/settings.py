@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ravl.encoders.towers.freezing import parse_strategy
 from ravl.errors import DataError
 from ravl.evaluation import Score
 from ravl.training.loop_settings import LoopSettings, check_bounds, check_shares
@@ -26,6 +27,17 @@ class RetrieverSettings(LoopSettings):
         hidden: size of the heads' residual hidden layer; 0 for linear heads.
         temperature: at the start; it is learned.
         hard_negatives: pictures mined for each picture of a batch, which then share the batch.
+        vision: how much of the picture network is tuned beside the frozen one: head (nothing, its
+            features go through the head alone), lora, top:N or full; see
+            :func:`ravl.encoders.towers.freezing.parse_strategy`.
+        text: the same of the text network.
+        mirror: a tuned picture network also sees mirror images; False where left and right matter.
+        reworded: variants of each text with words left out, as people type them into a search box.
+        teacher: name of a stronger encoder whose preferences are learned as well, such as
+            hf:openai/clip-vit-large-patch14; empty for none.
+        teacher_weight: of these in the loss.
+        gradient_cache: a batch takes the memory of 32 pictures or texts in the tuned networks, and
+            a third more time.
         share: of the trained part in the likeness of two pictures; the rest is the base encoder's.
         validation_share: of the pictures, held out to choose by, where no filter names them.
         test_share: of the pictures, held out to judge by, where no filter names them.
@@ -41,6 +53,13 @@ class RetrieverSettings(LoopSettings):
     hidden: int = 1024
     temperature: float = 0.07
     hard_negatives: int = 0
+    vision: str = "head"
+    text: str = "head"
+    mirror: bool = True
+    reworded: int = 0
+    teacher: str = ""
+    teacher_weight: float = 0.5
+    gradient_cache: bool = False
     share: float = 0.5
     validation_share: float = 0.1
     test_share: float = 0.1
@@ -48,7 +67,13 @@ class RetrieverSettings(LoopSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_bounds(self, 1, None, "dimension")
-        check_bounds(self, 0, None, "hidden", "hard_negatives")
+        check_bounds(self, 0, None, "hidden", "hard_negatives", "reworded")
+        for strategy in (self.vision, self.text):
+            parse_strategy(strategy)
+        if not 0 < self.teacher_weight <= 1:
+            raise DataError(
+                f"teacher_weight is {self.teacher_weight}; it must be more than 0, and at most 1."
+            )
         if not self.temperature > 0:
             raise DataError(f"temperature is {self.temperature}; it must be more than 0.")
         check_shares(self, "dropout", "validation_share", "test_share")

@@ -56,7 +56,7 @@ class Order(Protocol):
 def train(
     model: nn.Module, data: Dataset[Any], order: Order, validate: Callable[[], float],
     folder: Path, settings: LoopSettings, show: bool | None, what: str = "Training",
-    slow: Sequence[nn.Parameter] = (), logs: Path | None = None,
+    slow: Sequence[nn.Parameter] = (), logs: Path | None = None, pace: float = 1.0,
 ) -> list[tuple[float, float]]:  # fmt: skip
     """Train the model in place, and leave it as it was when validation was best.
 
@@ -71,6 +71,7 @@ def train(
         show: a progress bar, None for only on a terminal.
         what: the bar is called.
         slow: parameters that learn at a tenth of the rate: they know much already.
+        pace: the slow parameters' rate is multiplied by it.
         logs: folder for TensorBoard; None, or without the package ``tensorboard``, keeps none.
 
     Returns:
@@ -105,7 +106,7 @@ def train(
         seed=settings.seed,
     )
     with quiet(), _logged_in(logs), progress_bar(what, "steps", show) as advance:
-        trainer = _Trainer(model, arguments, data, order, validate, slow)
+        trainer = _Trainer(model, arguments, data, order, validate, slow, SLOW * pace)
         trainer.add_callback(EarlyStoppingCallback(settings.patience))
         trainer.add_callback(_Bar(advance, trainer))
         trainer.remove_callback(PrinterCallback)
@@ -154,7 +155,7 @@ class _Trainer(Trainer):
 
     def __init__(
         self, model: nn.Module, arguments: TrainingArguments, data: Dataset[Any], order: Order,
-        validate: Callable[[], float], slow: Sequence[nn.Parameter] = (),
+        validate: Callable[[], float], slow: Sequence[nn.Parameter], share: float,
     ) -> None:  # fmt: skip
         super().__init__(
             model,
@@ -165,7 +166,7 @@ class _Trainer(Trainer):
         )
         self._order = order
         self._validate = validate
-        self._slow = {id(parameter) for parameter in slow}
+        self._slow, self._share = {id(parameter) for parameter in slow}, share
         self._began = time.monotonic()
         self.loss = 0.0  # of the last step
 
@@ -180,7 +181,7 @@ class _Trainer(Trainer):
             slow = [p for p in group["params"] if id(p) in self._slow]
             if slow:
                 group["params"] = [p for p in group["params"] if id(p) not in self._slow]
-                rate = group["lr"] * SLOW
+                rate = group["lr"] * self._share
                 optimiser.add_param_group({**group, "params": slow, "lr": rate})
         return optimiser
 

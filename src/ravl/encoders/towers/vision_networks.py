@@ -15,15 +15,15 @@ from torch import Tensor, nn
 
 from ravl.encoders.base import Encoder, probe_picture
 from ravl.encoders.builtin import BuiltinEncoder
-from ravl.encoders.trained import TrainedEncoder
 from ravl.errors import EncoderError
 
 SAME = 1e-3  # of the largest feature: what the row may differ by from the encoder
 
 
 def base_of(encoder: Encoder) -> Encoder:
-    """The encoder that has the network: itself, or the one below trained heads."""
-    return encoder.base if isinstance(encoder, TrainedEncoder) else encoder
+    """The encoder that has the networks: itself, or the one below trained heads and wrappers."""
+    below: Encoder | None = getattr(encoder, "base", None)
+    return encoder if below is None else base_of(below)
 
 
 def vision_network(encoder: Encoder, whole: bool) -> nn.Sequential:

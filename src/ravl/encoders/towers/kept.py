@@ -1,0 +1,152 @@
+"""What towers have in common: which encoder they were tuned from, and how they are kept."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import nn
+
+from ravl.encoders.base import Encoder, Fingerprint
+from ravl.encoders.builtin import BuiltinEncoder
+from ravl.encoders.towers.freezing import Strategy, parse_strategy, trainable
+from ravl.errors import EncoderError, EncoderMismatchError
+
+FORMAT = 1  # of the files; raise when an older ravl would misread them
+TENDER = 0.1  # of the rate; CLIP is usually tuned with 1e-5 to 5e-5
+
+
+class Tower(ABC):
+    """A copy of one of an encoder's networks, some of whose layers can learn.
+
+    Args:
+        encoder: whose network is copied; not a trained one, but the one below.
+        strategy: see :func:`~ravl.encoders.towers.freezing.parse_strategy`.
+    """
+
+    kind: ClassVar[str]  # of network, which names the files
+    whole: nn.Module
+
+    def __init__(self, encoder: Encoder, strategy: str | Strategy) -> None:
+        self.encoder = encoder
+        self.strategy = parse_strategy(strategy) if isinstance(strategy, str) else strategy
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    @classmethod
+    def same(cls, known: Fingerprint, now: Fingerprint) -> bool:
+        """Whether two encoders have the same network of this kind."""
+        raise NotImplementedError
+
+    @property
+    def pace(self) -> float:
+        """The learning rate that suits it, as a share of what suits convolutions and adapters.
+
+        Transformers that learn as a whole forget what they know at such rates.
+        """
+        tender = self.strategy.name in ("top", "full")
+        return TENDER if tender and not isinstance(self.encoder, BuiltinEncoder) else 1.0
+
+    @property
+    def learning(self) -> list[nn.Parameter]:
+        """What learns."""
+        return [p for _, p in trainable(self.whole)]
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the tower can learn."""
+        return sum(p.numel() for p in self.learning)
+
+    # --- keeping it ------------------------------------------------------------------------
+
+    @classmethod
+    def files(cls) -> tuple[str, str]:
+        """Names of its files: settings, and weights."""
+        return f"{cls.kind}.json", f"{cls.kind}.safetensors"
+
+    def parts(self) -> dict[str, bytes]:
+        """Its files by name: what has learned, and nothing else."""
+        from safetensors.torch import save
+
+        learned = {n: p.detach().cpu().contiguous() for n, p in trainable(self.whole)}
+        settings = {
+            "format": FORMAT, "strategy": str(self.strategy), "encoder": self.encoder.spec,
+            "fingerprint": self.encoder.fingerprint.to_json(),
+        }  # fmt: skip
+        text = json.dumps(settings, indent=1) + "\n"
+        return dict(zip(self.files(), (text.encode(), save(learned)), strict=True))
+
+    def save(self, folder: str | Path) -> None:
+        """Write its files to a folder, which is made if new."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in self.parts().items():
+            (folder / name).write_bytes(data)
+
+    @classmethod
+    def from_parts(cls, parts: Mapping[str, bytes], encoder: Encoder) -> Self:
+        """The tower whose files :meth:`parts` gave.
+
+        Args:
+            parts: the files by name.
+            encoder: the one it was tuned from, or trained heads on that.
+
+        Raises:
+            EncoderError: files that are missing, damaged, or of a newer ravl.
+            EncoderMismatchError: it was tuned from another encoder.
+        """
+        from ravl.encoders.towers.vision_networks import base_of
+
+        names = cls.files()
+        settings = cls._settings(parts, names[0])
+        known, base = Fingerprint.from_json(settings["fingerprint"]), base_of(encoder)
+        if not cls.same(known, base.fingerprint):
+            raise EncoderMismatchError(
+                f"The {cls.kind} tower was tuned from the encoder {settings['encoder']}, and "
+                f"{base.spec} computes other features. Load the first one."
+            )
+        tower = cls(base, settings["strategy"])
+        tower._fill(parts.get(names[1]), names[1])
+        return tower
+
+    @classmethod
+    def load(cls, folder: str | Path, encoder: Encoder) -> Self:
+        """The tower that :meth:`save` wrote; see :meth:`from_parts`."""
+        files = [Path(folder) / name for name in cls.files()]
+        parts = {file.name: file.read_bytes() for file in files if file.is_file()}
+        try:
+            return cls.from_parts(parts, encoder)
+        except EncoderError as error:
+            raise type(error)(f"{error} (In {folder}.)") from error
+
+    @classmethod
+    def _settings(cls, parts: Mapping[str, bytes], name: str) -> dict[str, Any]:
+        if name not in parts:
+            raise EncoderError(f"{name} does not exist, so there is no {cls.kind} tower to load.")
+        try:
+            settings: dict[str, Any] = json.loads(parts[name])
+            version, _ = int(settings["format"]), Fingerprint.from_json(settings["fingerprint"])
+            settings["strategy"], settings["encoder"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise EncoderError(f"{name} is not what ravl writes: {error}.") from error
+        if version > FORMAT:
+            raise EncoderError(f"{name} is of a {cls.kind} tower of a newer ravl. Update ravl.")
+        return settings
+
+    def _fill(self, data: bytes | None, name: str) -> None:
+        from safetensors.torch import load
+
+        own = dict(trainable(self.whole))
+        try:
+            learned = load(data or b"")
+        except Exception as error:  # of several kinds on damaged files
+            raise EncoderError(f"{name} cannot be read: {error}.") from error
+        shapes = [{n: tuple(p.shape) for n, p in x.items()} for x in (own, learned)]
+        if shapes[0] != shapes[1]:
+            raise EncoderError(f"{name} does not hold the layers that {self.strategy} tunes.")
+        with torch.no_grad():
+            for key, parameter in own.items():
+                parameter.copy_(learned[key])
