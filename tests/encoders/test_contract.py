@@ -18,11 +18,20 @@ TEXTS = ["a red shirt", "dog", "two people on a wooden bench near the sea", "shi
 
 @pytest.fixture(
     scope="module",
-    params=["builtin", "clip", "siglip", "siglip2", "chinese_clip", "altclip", "trained"],
+    params=[
+        "builtin",
+        "multilingual",
+        "clip",
+        "siglip",
+        "siglip2",
+        "chinese_clip",
+        "altclip",
+        "trained",
+    ],
 )
 def encoder(request: pytest.FixtureRequest, tiny_encoder: Callable[[str], Encoder]) -> Encoder:
-    if request.param == "builtin":
-        found: Encoder = request.getfixturevalue("builtin")
+    if request.param in ("builtin", "multilingual"):
+        found: Encoder = request.getfixturevalue(request.param)
         return found
     if request.param == "trained":
         return trained_on(tiny_encoder("clip"), hidden=8)

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--encoder",
-    help="For a new memory: builtin, hf:NAME or hf:FOLDER, or run:FOLDER. [default: builtin]",
+    help="For a new memory: builtin, multilingual, hf:NAME or hf:FOLDER, or run:FOLDER. "
+    "[default: builtin]",
 )
 @click.option(
     "--captions",
@@ -98,7 +99,8 @@ def index(
 @click.option(
     "--encoder",
     required=True,
-    help="builtin, hf:NAME or hf:FOLDER, or run:FOLDER, the folder of a training run.",
+    help="builtin, multilingual, hf:NAME or hf:FOLDER, or run:FOLDER, the folder of a training "
+    "run.",
 )
 @quiet_option
 @json_option

@@ -1,4 +1,4 @@
-"""Encoders: ``builtin`` (no download), ``hf:`` (CLIP, SigLIP, kin), and trained heads on them."""
+"""Encoders: ``builtin``, ``multilingual``, ``hf:`` (CLIP, SigLIP, kin), and trained heads."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ def load_encoder(
     """The encoder of that name.
 
     Args:
-        spec: ``"builtin"``; ``"hf:NAME"`` with a name on the Hugging Face hub or a local folder;
-            ``"run:FOLDER"`` with the folder of a training run; or ``"trained:..."``, as a memory
-            calls the encoder of such a run.
+        spec: ``"builtin"``; ``"multilingual"``, which reads Chinese and a hundred other languages
+            (``pip install 'ravl[multilingual]'``); ``"hf:NAME"`` with a name on the Hugging Face
+            hub or a local folder; ``"run:FOLDER"`` with the folder of a training run; or
+            ``"trained:..."``, as a memory calls the encoder of such a run.
         parts: what :meth:`Encoder.parts` gave, for ``"trained:..."``.
         base: for the last two, use this base encoder instead of loading the one they name.
 
@@ -31,6 +32,10 @@ def load_encoder(
         from ravl.encoders.builtin import BuiltinEncoder
 
         return BuiltinEncoder()
+    if spec == "multilingual":
+        from ravl.encoders.multilingual import MultilingualEncoder
+
+        return MultilingualEncoder()
     kind, _, name = spec.partition(":")
     if kind == "hf" and name:
         from ravl.encoders.hf import HFEncoder
@@ -50,9 +55,9 @@ def load_encoder(
             "that trained it: 'run:FOLDER'."
         )
     raise EncoderError(
-        f"There is no encoder {spec!r}. Use 'builtin', or 'hf:' with a model's name or folder, "
-        "for example 'hf:openai/clip-vit-base-patch32', or 'run:' with the folder of a training "
-        "run."
+        f"There is no encoder {spec!r}. Use 'builtin', 'multilingual', or 'hf:' with a model's "
+        "name or folder, for example 'hf:openai/clip-vit-base-patch32', or 'run:' with the folder "
+        "of a training run."
     )
 
 

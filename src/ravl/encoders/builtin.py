@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from ravl.encoders.base import Array, Encoder, normalise
-from ravl.encoders.builtin_parts import MAX_TOKENS, VISUAL, parts_folder
+from ravl.encoders.builtin_parts import MAX_TOKENS, PROJECTION, VISUAL, parts_folder
 
 TEXT_BATCH = 32
 LAST_LATIN = "\u024f"  # the end of Latin Extended-B
@@ -34,7 +34,7 @@ class BuiltinEncoder(Encoder):
     """Works without any download; use ``hf:`` with CLIP or SigLIP where a hub can be reached.
 
     Good at objects and animals that ImageNet knows, and at likeness of pictures. Texts should be
-    English; for other languages rely on keyword search, or an ``hf:`` multilingual model.
+    English; for other languages use the encoder ``multilingual``, or rely on keyword search.
     """
 
     spec = "builtin"
@@ -44,7 +44,7 @@ class BuiltinEncoder(Encoder):
     batch_size = 32
 
     def __init__(self) -> None:
-        self._folder = parts_folder()
+        self._vision_folder = self._text_folder = parts_folder()
 
     def prepare(self, picture: Image.Image) -> Array:
         """Trim the long side half-way to a square, pad the rest with white, scale to 224 x 224.
@@ -87,13 +87,18 @@ class BuiltinEncoder(Encoder):
         """Texts (n) -> vectors (n, 640) with a visual half of zeros. Cut after 256 tokens."""
         vectors = np.zeros((len(texts), self.dimension), np.float32)
         if texts:
-            vectors[:, :SEMANTIC] = normalise(self._text_network.embed(texts) - self._centre)
+            own = self._text_network.embed(texts)  # (n, 384)
+            vectors[:, :SEMANTIC] = normalise(own - self._centres(texts))
         return vectors
 
     def reads(self, text: str) -> bool:
         """True if at least half of the letters are Latin: MiniLM was trained on English."""
         letters = [c for c in text if c.isalpha()]
         return 2 * sum(c <= LAST_LATIN for c in letters) >= len(letters)
+
+    def _centres(self, texts: Sequence[str]) -> Array:  # noqa: ARG002 (for those that override it)
+        """What to subtract from the vectors of texts: (384,), or (n, 384)."""
+        return self._centre
 
     def _look(self, prepared: Sequence[Array], output: str, shape: tuple[int, ...]) -> Array:
         batches = range(0, len(prepared), self.batch_size)
@@ -107,17 +112,17 @@ class BuiltinEncoder(Encoder):
 
     @cached_property
     def _vision_network(self) -> Any:
-        return _session(self._folder / "vision.onnx")
+        return _session(self._vision_folder / "vision.onnx")
 
     @cached_property
     def _text_network(self) -> TextNetwork:
-        return TextNetwork(self._folder)
+        return TextNetwork(self._text_folder)
 
     @cached_property
     def _projection(self) -> dict[str, Array]:
         from safetensors.numpy import load_file
 
-        return dict(load_file(self._folder / "projection.safetensors"))
+        return dict(load_file(self._text_folder / PROJECTION))
 
     @cached_property
     def _centre(self) -> Array:

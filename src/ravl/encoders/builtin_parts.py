@@ -14,21 +14,26 @@ import logging
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ravl.cache import cache_dir
 from ravl.errors import EncoderError
 
+if TYPE_CHECKING:
+    from transformers import BertModel
+
 PARTS = 1  # raise when what this file writes changes
 VISUAL = 256  # dimensions of the visual half of the shared space
 MAX_TOKENS = 256  # what MiniLM was trained on (its sentence_bert_config.json)
 PROMPT = "a photo of a {}"
+PROJECTION = "projection.safetensors"
 
 
 def parts_folder() -> Path:
@@ -40,7 +45,7 @@ def parts_folder() -> Path:
     name = "-".join(["builtin", str(PARTS), *(version(p) for p in packages)])
     folder = cache_dir("encoders") / name
     if not folder.exists():
-        _make(folder)
+        make_folder(folder, _write)
     return folder
 
 
@@ -57,19 +62,87 @@ def minilm_folder() -> Path:
     return Path(package.origin).parent / "model"
 
 
-def _make(folder: Path) -> None:
+def make_folder(folder: Path, write: Callable[[Path], None]) -> None:
     """Write all parts to a folder beside the final one, then rename it: never half a folder."""
     work = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
     try:
-        with _silence():
-            vision = _export_vision(work / "vision.onnx")
-            _export_text(work / "text.onnx")
-        shutil.copy(minilm_folder() / "tokenizer.json", work)
-        _write_projection(work, *vision)
+        write(work)
         with contextlib.suppress(OSError):  # another process was faster; its folder is as good
             work.rename(folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def export_text(bert: BertModel, path: Path) -> None:
+    """Export a BERT with mean pooling: token ids and mask (n, t) -> vectors (n, 384)."""
+    import torch
+
+    class MeanPooled(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.bert = bert
+
+        def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            hidden = self.bert(input_ids=ids, attention_mask=mask).last_hidden_state  # (n, t, 384)
+            weight = mask.unsqueeze(-1).to(hidden.dtype)  # (n, t, 1)
+            pooled: torch.Tensor = (hidden * weight).sum(1) / weight.sum(1)
+            return pooled
+
+    network = MeanPooled().eval()
+    ids = torch.arange(1000, 1024).reshape(2, 12)
+    mask = torch.ones_like(ids)
+    mask[1, 8:] = 0
+    axes = {0: torch.export.Dim("n"), 1: torch.export.Dim("t", max=MAX_TOKENS)}
+    with _silence():
+        torch.onnx.export(
+            network,
+            (ids, mask),
+            path,
+            input_names=["ids", "mask"],
+            output_names=["vectors"],
+            dynamic_shapes={"ids": axes, "mask": axes},
+            external_data=False,
+            dynamo=True,
+            verbose=False,
+        )
+    with torch.inference_mode():
+        _check_parity(path, {"ids": ids.numpy(), "mask": mask.numpy()}, network(ids, mask).numpy())
+
+
+def class_vectors(folder: Path) -> np.ndarray:
+    """Vectors of the ImageNet classes' names, (1000, 384), by the text network in a folder."""
+    from ravl.encoders.builtin import TextNetwork
+
+    names = json.loads((files("ravl.encoders") / "imagenet_classes.json").read_text("utf-8"))
+    return TextNetwork(folder).embed([PROMPT.format(n) for n in names])
+
+
+def write_projection(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write what takes features to the shared space; see BuiltinEncoder.project."""
+    from safetensors.numpy import save_file
+
+    save_file(
+        {k: np.ascontiguousarray(v, np.float32) for k, v in arrays.items()},
+        folder / PROJECTION,
+    )
+
+
+def _write(folder: Path) -> None:
+    from transformers import BertModel
+
+    weight, bias = _export_vision(folder / "vision.onnx")
+    with _silence():
+        minilm = BertModel.from_pretrained(
+            minilm_folder(), add_pooling_layer=False, attn_implementation="eager"
+        )
+    export_text(minilm, folder / "text.onnx")
+    shutil.copy(minilm_folder() / "tokenizer.json", folder)
+    # The directions in which the classifier tells classes apart, best first.
+    visual = np.linalg.svd(weight - weight.mean(0), full_matrices=False)[2][:VISUAL]  # (256, 1280)
+    names = class_vectors(folder)
+    write_projection(
+        folder, {"weight": weight, "bias": bias, "class_vectors": names, "visual": visual}
+    )
 
 
 def _export_vision(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -83,59 +156,22 @@ def _export_vision(path: Path) -> tuple[np.ndarray, np.ndarray]:
     generator = torch.Generator().manual_seed(0)
     # A batch of 1 would be taken for a constant by the exporter.
     example = (torch.rand(2, 3, side, side, generator=generator),)
-    torch.onnx.export(
-        network,
-        example,
-        path,
-        input_names=["pictures"],
-        output_names=["features", "grid"],
-        dynamic_shapes={"x": {0: torch.export.Dim("n")}},
-        external_data=False,
-        dynamo=True,
-        verbose=False,
-    )
+    with _silence():
+        torch.onnx.export(
+            network,
+            example,
+            path,
+            input_names=["pictures"],
+            output_names=["features", "grid"],
+            dynamic_shapes={"x": {0: torch.export.Dim("n")}},
+            external_data=False,
+            dynamo=True,
+            verbose=False,
+        )
     with torch.inference_mode():
         _check_parity(path, {"pictures": example[0].numpy()}, network(*example)[0].numpy())
     head = network.classifier
     return head.weight.detach().numpy(), head.bias.detach().numpy()
-
-
-def _export_text(path: Path) -> None:
-    """Export MiniLM with its mean pooling: token ids and mask (n, t) -> vectors (n, 384)."""
-    import torch
-    from transformers import BertModel
-
-    class MeanPooled(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.bert = BertModel.from_pretrained(
-                minilm_folder(), add_pooling_layer=False, attn_implementation="eager"
-            )
-
-        def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-            hidden = self.bert(input_ids=ids, attention_mask=mask).last_hidden_state  # (n, t, 384)
-            weight = mask.unsqueeze(-1).to(hidden.dtype)  # (n, t, 1)
-            pooled: torch.Tensor = (hidden * weight).sum(1) / weight.sum(1)
-            return pooled
-
-    network = MeanPooled().eval()
-    ids = torch.arange(1000, 1024).reshape(2, 12)
-    mask = torch.ones_like(ids)
-    mask[1, 8:] = 0
-    axes = {0: torch.export.Dim("n"), 1: torch.export.Dim("t", max=MAX_TOKENS)}
-    torch.onnx.export(
-        network,
-        (ids, mask),
-        path,
-        input_names=["ids", "mask"],
-        output_names=["vectors"],
-        dynamic_shapes={"ids": axes, "mask": axes},
-        external_data=False,
-        dynamo=True,
-        verbose=False,
-    )
-    with torch.inference_mode():
-        _check_parity(path, {"ids": ids.numpy(), "mask": mask.numpy()}, network(ids, mask).numpy())
 
 
 def _check_parity(path: Path, inputs: dict[str, np.ndarray], expected: np.ndarray) -> None:
@@ -148,23 +184,6 @@ def _check_parity(path: Path, inputs: dict[str, np.ndarray], expected: np.ndarra
             f"{path.name} computes something else in onnxruntime than in torch (difference "
             f"{difference:.2g}, allowed 0.001). Please report it with your versions of both."
         )
-
-
-def _write_projection(folder: Path, weight: np.ndarray, bias: np.ndarray) -> None:
-    """What takes features to the shared space; see BuiltinEncoder.project."""
-    from safetensors.numpy import save_file
-
-    from ravl.encoders.builtin import TextNetwork
-
-    names = json.loads((files("ravl.encoders") / "imagenet_classes.json").read_text("utf-8"))
-    class_vectors = TextNetwork(folder).embed([PROMPT.format(n) for n in names])  # (1000, 384)
-    # The directions in which the classifier tells classes apart, best first.
-    visual = np.linalg.svd(weight - weight.mean(0), full_matrices=False)[2][:VISUAL]  # (256, 1280)
-    arrays = {"weight": weight, "bias": bias, "class_vectors": class_vectors, "visual": visual}
-    save_file(
-        {k: np.ascontiguousarray(v, np.float32) for k, v in arrays.items()},
-        folder / "projection.safetensors",
-    )
 
 
 @contextlib.contextmanager

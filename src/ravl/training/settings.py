@@ -30,7 +30,9 @@ class RetrieverSettings(LoopSettings):
         vision: how much of the picture network is tuned beside the frozen one: head (nothing, its
             features go through the head alone), lora, top:N or full; see
             :func:`ravl.encoders.towers.freezing.parse_strategy`.
-        text: the same of the text network.
+        vision_side: in pixels, at which a tuned network of the builtin encoder looks at pictures;
+            0 for its own 224.
+        text: how much of the text network is tuned, likewise.
         mirror: a tuned picture network also sees mirror images; False where left and right matter.
         reworded: variants of each text with words left out, as people type them into a search box.
         teacher: name of a stronger encoder whose preferences are learned as well, such as
@@ -54,6 +56,7 @@ class RetrieverSettings(LoopSettings):
     temperature: float = 0.07
     hard_negatives: int = 0
     vision: str = "head"
+    vision_side: int = 0
     text: str = "head"
     mirror: bool = True
     reworded: int = 0
@@ -67,7 +70,7 @@ class RetrieverSettings(LoopSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_bounds(self, 1, None, "dimension")
-        check_bounds(self, 0, None, "hidden", "hard_negatives", "reworded")
+        check_bounds(self, 0, None, "hidden", "hard_negatives", "reworded", "vision_side")
         for strategy in (self.vision, self.text):
             parse_strategy(strategy)
         if not 0 < self.teacher_weight <= 1:

@@ -45,7 +45,7 @@ def with_towers(
     text = TextTower(base, settings.text) if settings.text != "head" else None
     if settings.vision == "head":
         return pairs, None, None, text
-    tower = VisionTower(base, settings.vision)
+    tower = VisionTower(base, settings.vision, settings.vision_side)
 
     def load(i: int) -> Image.Image:
         return memory.picture(pairs.rows[i], hint=base.picture_size)

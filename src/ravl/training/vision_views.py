@@ -191,7 +191,7 @@ def _ahead(
 def _key(tower: VisionTower, positions: Sequence[int], views: Views) -> str:
     # A stem depends on what is frozen: not on the weights that learn.
     parts = [
-        tower.encoder.fingerprint.to_json(), str(tower.strategy), list(positions),
+        tower.encoder.fingerprint.to_json(), str(tower.strategy), tower.side, list(positions),
         repr(views),
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

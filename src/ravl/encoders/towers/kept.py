@@ -60,6 +60,10 @@ class Tower(ABC):
         """How many numbers the tower can learn."""
         return sum(p.numel() for p in self.learning)
 
+    def options(self) -> dict[str, Any]:
+        """What else it was made with."""
+        return {}
+
     # --- keeping it ------------------------------------------------------------------------
 
     @classmethod
@@ -74,7 +78,7 @@ class Tower(ABC):
         learned = {n: p.detach().cpu().contiguous() for n, p in trainable(self.whole)}
         settings = {
             "format": FORMAT, "strategy": str(self.strategy), "encoder": self.encoder.spec,
-            "fingerprint": self.encoder.fingerprint.to_json(),
+            "options": self.options(), "fingerprint": self.encoder.fingerprint.to_json(),
         }  # fmt: skip
         text = json.dumps(settings, indent=1) + "\n"
         return dict(zip(self.files(), (text.encode(), save(learned)), strict=True))
@@ -108,7 +112,7 @@ class Tower(ABC):
                 f"The {cls.kind} tower was tuned from the encoder {settings['encoder']}, and "
                 f"{base.spec} computes other features. Load the first one."
             )
-        tower = cls(base, settings["strategy"])
+        tower = cls(base, settings["strategy"], **settings.get("options", {}))
         tower._fill(parts.get(names[1]), names[1])
         return tower
 

@@ -26,12 +26,13 @@ def base_of(encoder: Encoder) -> Encoder:
     return encoder if below is None else base_of(below)
 
 
-def vision_network(encoder: Encoder, whole: bool) -> nn.Sequential:
+def vision_network(encoder: Encoder, whole: bool, side: int = 0) -> nn.Sequential:
     """A copy of the encoder's vision network in float32 and eval mode.
 
     Args:
         encoder: ``builtin``, or one of ``hf:``; trained heads do not matter.
         whole: it will not be cut, so that one step for all is enough.
+        side: in pixels, to which pictures are enlarged first, for the builtin encoder; 0 for none.
 
     Returns:
         The row: first step, layers, last step; or a single step if no more is possible and wanted.
@@ -43,7 +44,11 @@ def vision_network(encoder: Encoder, whole: bool) -> nn.Sequential:
 
     base = base_of(encoder)
     if isinstance(base, BuiltinEncoder):
-        row = _builtin()
+        row = _builtin(side)
+    elif side:
+        raise EncoderError(
+            f"The network of {base.spec} takes pictures of one size. Leave the side out (0)."
+        )
     elif isinstance(base, HFEncoder):
         try:
             row = _layered(base.model)
@@ -70,11 +75,15 @@ def fuse_norms(frozen: nn.Module) -> None:
             module.conv, module.norm = fused, nn.Identity()  # type: ignore[assignment]
 
 
-def _builtin() -> nn.Sequential:
+def _builtin(side: int) -> nn.Sequential:
     from ravl.encoders.efficientnet import load_pretrained
 
     network = load_pretrained()
-    row = nn.Sequential(network.stem, *network.blocks, _Pooled(network.head))
+    first: nn.Module = network.stem
+    if side:
+        enlarged = nn.Upsample((side, side), mode="bilinear", align_corners=False)
+        first = nn.Sequential(enlarged, network.stem)
+    row = nn.Sequential(first, *network.blocks, _Pooled(network.head))
     # Channels last in memory are twice as fast on a CPU.
     return row.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
