@@ -45,11 +45,17 @@ from ravl.cli.output import json_option, print_json, print_table, where_option
     type=float,
     help="Correction for what is near to everything, 0 to 2.  [default: as the memory has it]",
 )
+@click.option(
+    "--rerank",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Look at the best again with this run of ravl fit match.",
+)
 @click.option("--html", type=click.Path(path_type=Path), help="Write a page with thumbnails.")
 @json_option
 def search(
     memory: Path, text: str | None, image: Path | None, like: str | None, weight: float,
-    html: Path | None, as_json: bool, **options: Any,
+    html: Path | None, as_json: bool, rerank: Path | None, **options: Any,
 ) -> None:  # fmt: skip
     """Find pictures by a text, a picture, or both.
 
@@ -57,12 +63,17 @@ def search(
     ravl search shop.ravl "a red checked shirt" --where "price < 40"
     ravl search shop.ravl --image new.jpg --target texts
     ravl search shop.ravl "in blue" --like shirts/17.jpg --weight 0.3
+    ravl search shop.ravl "a dog on a beach" --rerank runs/match
     """
     from ravl.memory import Memory
     from ravl.retrieval import Query
 
     query = Query(text, image, like, weight)
     with Memory.open(memory) as opened:
+        if rerank is not None:
+            from ravl.tasks.model import Model
+
+            options["rerank"] = Model(rerank, opened).reranker()
         hits = opened.search(query, **options)
         if html:
             from ravl.pages import Section, search_page

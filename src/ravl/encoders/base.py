@@ -85,13 +85,18 @@ class Encoder(ABC):
 
     def embed_pictures(self, pictures: Sequence[Image.Image]) -> Array:
         """RGB pictures (n) -> vectors of the shared space (n, d), L2-normalised."""
+        return self.see(pictures)[1]
+
+    def see(self, pictures: Sequence[Image.Image]) -> tuple[Array, Array]:
+        """RGB pictures (n) -> features (n, F) and vectors (n, d): prepared and looked at."""
         if not pictures:
-            return np.zeros((0, self.dimension), np.float32)
+            empty = (np.zeros((0, n), np.float32) for n in (self.feature_dimension, self.dimension))
+            return next(empty), next(empty)
         batches = range(0, len(pictures), self.batch_size)
-        return np.concatenate(
-            [self.look([self.prepare(p) for p in pictures[i : i + self.batch_size]])[1]
-             for i in batches]
-        )  # fmt: skip
+        looked = [
+            self.look([self.prepare(p) for p in pictures[i : i + self.batch_size]]) for i in batches
+        ]
+        return np.concatenate([f for f, _ in looked]), np.concatenate([v for _, v in looked])
 
     @cached_property
     def fingerprint(self) -> Fingerprint:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Literal, TypedDict, get_args
+from typing import TYPE_CHECKING, Literal, TypedDict, get_args
 
 from ravl.errors import QueryError
 from ravl.memory import Picture
 from ravl.memory.hubness import check_strength
+
+if TYPE_CHECKING:
+    from ravl.retrieval.reranking import Reranker
 
 Mode = Literal["auto", "dense", "keyword", "fused"]
 Target = Literal["pictures", "texts"]
@@ -30,6 +33,7 @@ class SearchOptions(TypedDict, total=False):
     diversity: float
     collapse: bool
     hubness: float | None
+    rerank: Reranker | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class Options:
     diversity: float = 0.0
     collapse: bool = False
     hubness: float | None = None
+    rerank: Reranker | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.k, bool) or not isinstance(self.k, int) or not 1 <= self.k <= MOST:

@@ -51,8 +51,12 @@ class Query:
         return self.image is not None or self.like is not None
 
 
-def embed_queries(memory: Memory, queries: Sequence[Query], vectors: Vectors) -> Array:
-    """Vectors (q, d) of queries; all texts and all pictures go through their network together.
+def embed_queries(
+    memory: Memory, queries: Sequence[Query], vectors: Vectors
+) -> tuple[Array, Array]:
+    """Vectors (q, d) of queries, and the features (p, F) of the p queries that have a picture.
+
+    All texts and all pictures go through their network together.
 
     Scores of pictures against pictures spread far wider than scores of texts against pictures.
     For a query with both, each part is divided by the spread of its scores over the memory, so
@@ -62,7 +66,8 @@ def embed_queries(memory: Memory, queries: Sequence[Query], vectors: Vectors) ->
     texts = [q.text for q in queries if q.text is not None]
     seen = [q for q in queries if q.pictured]
     of_text = iter(encoder.embed_texts(texts))
-    of_picture = iter(_embed_pictures(memory, encoder, seen))
+    features, pictures = _see_pictures(memory, encoder, seen)
+    of_picture = iter(pictures)
     out = np.zeros((len(queries), encoder.dimension), np.float32)
     for i, query in enumerate(queries):
         text = next(of_text) if query.text is not None else None
@@ -72,15 +77,20 @@ def embed_queries(memory: Memory, queries: Sequence[Query], vectors: Vectors) ->
             out[i] += (1 - query.weight) * picture / _spread(vectors, picture)
         else:
             out[i] = text if text is not None else picture
-    return normalise(out)
+    return normalise(out), features
 
 
-def _embed_pictures(memory: Memory, encoder: Encoder, queries: Sequence[Query]) -> Array:
+def _see_pictures(
+    memory: Memory, encoder: Encoder, queries: Sequence[Query]
+) -> tuple[Array, Array]:
+    """Features (p, F) and vectors (p, d) of the queries' pictures."""
     # The same decoding as when the memory was indexed, or equal pictures would differ.
     opened = [open_picture(q.image, encoder.picture_size) for q in queries if q.image is not None]
-    embedded = iter(encoder.embed_pictures(opened))
-    rows = [_vector_of(memory, q.like) if q.like is not None else next(embedded) for q in queries]
-    return np.stack(rows) if rows else np.zeros((0, encoder.dimension), np.float32)
+    seen = zip(*encoder.see(opened), strict=True)
+    rows = [_kept_of(memory, q.like) if q.like is not None else next(seen) for q in queries]
+    if not rows:
+        return np.zeros((0, 0), np.float32), np.zeros((0, encoder.dimension), np.float32)
+    return np.stack([features for features, _ in rows]), np.stack([vector for _, vector in rows])
 
 
 def open_picture(image: Picture | str, hint: int | None = None) -> Image.Image:
@@ -92,14 +102,17 @@ def open_picture(image: Picture | str, hint: int | None = None) -> Image.Image:
     return pictures.decode(Path(image) if isinstance(image, str) else image, hint=hint)
 
 
-def _vector_of(memory: Memory, id: str) -> Array:
+def _kept_of(memory: Memory, id: str) -> tuple[Array, Array]:
     number = memory.get(id).number
     connection = memory.database.connection
     space = current_space(connection).number
-    vector = read_vectors(connection, "vectors", space, [number]).get(number)
-    if vector is None:
+    features, vectors = (
+        read_vectors(connection, kind, space, [number]).get(number)
+        for kind in ("features", "vectors")
+    )
+    if features is None or vectors is None:
         raise QueryError(f"The row {id!r} has no picture to search with.")
-    return vector
+    return features, vectors
 
 
 def _spread(vectors: Vectors, vector: Array) -> float:

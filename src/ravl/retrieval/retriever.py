@@ -14,13 +14,14 @@ from ravl.errors import QueryError
 from ravl.memory import Memory, Picture, Row
 from ravl.memory import keywords as words
 from ravl.memory import rows as store
-from ravl.memory.spaces import TEXT_BITS
+from ravl.memory.spaces import TEXT_BITS, current_space, read_vectors
 from ravl.memory.top_k import top_k
 from ravl.memory.vectors import Vectors
 from ravl.retrieval.hits import Hit, Hits
 from ravl.retrieval.options import Options, SearchOptions
 from ravl.retrieval.query import Query, embed_queries
 from ravl.retrieval.ranking import Ranked, diversify, fuse, ranking, telling
+from ravl.retrieval.reranking import Reranker
 
 One = str | Picture | Query
 Many = list[Any] | tuple[Any, ...]  # of One
@@ -77,6 +78,9 @@ class Retriever:
                 for the memory's own, 0 for none. It is for texts that look for pictures and
                 pictures that look for texts, not for a text together with a picture. A hit's
                 score is then the corrected one, and is what ``min_score`` looks at.
+            rerank: looks at the best again where a text looks for pictures or a picture for texts:
+                ``ravl.load("runs/match").reranker()``. A hit's score is then a mixture of both
+                opinions, and is what ``min_score`` looks at. None for no second look.
 
         Returns:
             :class:`Hits`, best first; exact: nothing that scores higher was overlooked.
@@ -102,6 +106,8 @@ class Retriever:
             search = _Search(self._memory, queries, options)
             spare = len(options.exclude) + any(q.like is not None for q in queries)
             depth = options.k * (DIVERSE_POOL if options.diversity else 1) + spare
+            if options.rerank is not None:
+                depth = max(depth, options.rerank.depth + spare)
             while True:
                 answers = [search.pick(q, found) for q, found in search.candidates(depth)]
                 if not options.collapse or all(len(hits) == options.k for hits in answers):
@@ -128,7 +134,7 @@ class _Search:
         if options.mode != "keyword":
             kind = "vectors" if options.target == "pictures" else "text_vectors"
             self._vectors = memory.vectors(kind)
-            self._embedded = embed_queries(memory, queries, self._vectors)
+            self._embedded, self._features = embed_queries(memory, queries, self._vectors)
             strength = memory.hubness if options.hubness is None else options.hubness
             self._corrected = [i for i, q in enumerate(queries) if strength and self._crosses(q)]
             self._offset: Array | None = None
@@ -153,7 +159,58 @@ class _Search:
             found = self._by_vectors("pictures", self._vectors, depth)
         if mode in ("fused", "auto") and self._options.target == "pictures":
             found = self._fused(found, max(depth, FUSED_DEPTH))
+        if self._options.rerank is not None and mode != "keyword":
+            found = self._reranked(found, self._options.rerank)
         return list(zip(self._queries, found, strict=True))
+
+    def _reranked(self, found: list[list[Ranked]], reranker: Reranker) -> list[list[Ranked]]:
+        """A second look at the best, for the queries that look across; one call for all pairs."""
+        tops = {
+            i: found[i][: reranker.depth] for i, q in enumerate(self._queries) if self._crosses(q)
+        }
+        keys = sorted({candidate.key for top in tops.values() for candidate in top})
+        features, texts = self._both_sides(keys)
+        items = features if self._options.target == "pictures" else texts
+        place = {key: n for n, key in enumerate(items)}
+        asking = np.cumsum([self._crosses(q) for q in self._queries]) - 1
+        pairs = np.array(
+            [(asking[i], place[c.key]) for i, top in tops.items() for c in top if c.key in place],
+            np.int64,
+        ).reshape(-1, 2)
+        if not len(pairs):
+            return found
+        across = (1, 0) if self._options.target == "pictures" else (0, 1)
+        picture, text = (pairs[:, column] for column in across)
+        odds = iter(
+            reranker.scorer.log_odds(
+                np.array([*features.values()]), [*texts.values()], picture, text
+            ).tolist()
+        )
+        for i, top in tops.items():
+            own = [next(odds) if c.key in place else None for c in top]
+            found[i] = reranker(found[i], own)
+        return found
+
+    def _both_sides(self, keys: Sequence[int]) -> tuple[dict[int, Array], dict[int, str]]:
+        """Features of pictures and words of texts, of the queries and of what they found, by key.
+
+        Of the queries' side the keys are their places among those that look across.
+        """
+        asking = [i for i, q in enumerate(self._queries) if self._crosses(q)]
+        if self._options.target == "pictures":
+            space = current_space(self._connection).number
+            features = read_vectors(self._connection, "features", space, keys)
+            return features, {n: self._queries[i].text or "" for n, i in enumerate(asking)}
+        rows = store.get_rows(
+            self._connection, {key >> TEXT_BITS for key in keys}, self._memory.folder
+        )
+        words: dict[int, str] = {}
+        for key in keys:
+            row, position = rows.get(key >> TEXT_BITS), key & ((1 << TEXT_BITS) - 1)
+            if row is not None and position < len(row.texts):
+                words[key] = row.texts[position]
+        seen = np.cumsum([q.pictured for q in self._queries]) - 1
+        return {n: self._features[seen[i]] for n, i in enumerate(asking)}, words
 
     def _fused(self, pictures: list[list[Ranked]], depth: int) -> list[list[Ranked]]:
         """Merge with the rankings by words and by texts, for the queries that have a text."""

@@ -16,16 +16,15 @@ from ravl.memory import Memory, Picture
 from ravl.memory.spaces import position
 from ravl.retrieval.bank import Ints, read_bank
 from ravl.retrieval.query import open_picture
+from ravl.retrieval.reranking import Reranker
 from ravl.tasks.label_model import picture_list
 from ravl.tasks.match_files import load_matcher
 from ravl.tasks.match_texts import Said, base_of
-from ravl.tasks.matcher import Asked, Matches
+from ravl.tasks.matcher import Asked, Matches, odds
 from ravl.tasks.matching import NO, YES, Matching
 from ravl.tasks.results import Evidence
 from ravl.tasks.run import Run
 from ravl.tasks.testimony import EvidenceArrays
-
-SURE = 1e-6  # log odds are taken of probabilities at least so far from 0 and 1
 
 
 class MatchModel:
@@ -123,10 +122,8 @@ class MatchModel:
         """
         from scipy.optimize import linear_sum_assignment
 
-        found = self.scores(pictures, texts, **how).astype(np.float64)
-        safe = found.clip(SURE, 1 - SURE)
-        odds = np.log(safe / (1 - safe))
-        chosen, their = linear_sum_assignment(odds, maximize=True)
+        found = self.scores(pictures, texts, **how)
+        chosen, their = linear_sum_assignment(odds(found), maximize=True)
         return [
             (int(i), int(j), float(found[i, j])) for i, j in zip(chosen, their, strict=True)
         ]  # fmt: skip
@@ -150,6 +147,29 @@ class MatchModel:
         """Pairs of pictures whose features (m, F) are known."""
         vectors = self.base.embed_texts(texts)
         return Asked(features, self.base.project(features), texts, vectors, picture, text)
+
+    def log_odds(
+        self, features: Array, texts: Sequence[str], picture: Ints, text: Ints
+    ) -> Array:  # fmt: skip
+        """That texts fit pictures whose features are known; see :class:`PairScorer`."""
+        asked = self.asked(features, texts, picture, text)
+        if not len(asked):
+            return np.zeros(0, np.float32)
+        return odds(self._answers(asked, None, True, False, apart=False)[0].probabilities)
+
+    def reranker(self) -> Reranker:
+        """A second look at the top of this memory's searches: ``memory.search(..., rerank=it)``.
+
+        Raises:
+            QueryError: the fit found that it is worth nothing, or did not measure it.
+        """
+        known = self.run.record.get("rerank")
+        if not known or not known["weight"]:
+            raise QueryError(
+                f"{self.run.folder} found on its validation part that a second look gains nothing "
+                "in a search. Search without it, or fit match on more pictures."
+            )
+        return Reranker(self, float(known["weight"]), int(known["depth"]))
 
     def judge(self, asked: Asked, hidden: Sequence[Ints], **how: Any) -> Matches:
         """Answers that do not see some groups of rows: what evaluation asks for.

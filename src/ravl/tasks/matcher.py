@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # they need torch, which a vote or the heads do not
 
 MODEL = ("zero_shot", "dual", "fusion")  # scores that need no memory, in this order of levels
 MEMORY = ("text_mean", "text_best", "picture_mean", "picture_best")
+SURE = 1e-6  # log odds are taken of probabilities at least so far from 0 and 1
 EVEN = 0.5  # probability where nothing is known
 
 
@@ -245,6 +246,13 @@ class Matcher:
     def limit(self, name: str) -> float:
         """The probability from which a pair fits, by a stack."""
         return self.thresholds.get(name, EVEN)
+
+
+def odds(probabilities: Array) -> Array:
+    """Log odds of probabilities, within bounds."""
+    safe = probabilities.astype(np.float64).clip(SURE, 1 - SURE)
+    found: Array = np.log(safe / (1 - safe)).astype(np.float32)
+    return found
 
 
 def evidence_arrays(said: Said, standard: Standard) -> EvidenceArrays:

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from ravl.errors import QueryError
 from ravl.memory import Memory
+from ravl.retrieval.reranking import Reranker
 from ravl.tasks.label_model import LabelModel, picture_list
 from ravl.tasks.run import open_memory, open_run
 
@@ -92,6 +93,17 @@ class Model:
         """
         self.expect("match")
         found: list[tuple[int, int, float]] = self.predictor.assign(pictures, texts, **options)
+        return found
+
+    def reranker(self) -> Reranker:
+        """A second look at the top of searches: ``memory.search("...", rerank=model.reranker())``.
+
+        Raises:
+            QueryError: the run was fitted for another task than match, or a second look gained
+                nothing when it was fitted.
+        """
+        self.expect("match")
+        found: Reranker = self.predictor.reranker()
         return found
 
     def close(self) -> None:

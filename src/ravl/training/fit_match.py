@@ -40,6 +40,7 @@ from ravl.training.made import Made
 from ravl.training.match_ground import MatchGround, check, prepare, readable, refuse_false
 from ravl.training.match_judge import MatchJudged, abstention, judge
 from ravl.training.match_levels import fit_dual, fit_unseen, fit_vote, out_of_fold, stacked
+from ravl.training.match_rerank import Reranking, judge_reranking
 from ravl.training.pairs import FEWEST
 from ravl.training.parts import PARTS, Parts, split
 
@@ -69,14 +70,19 @@ def fit_match(
 
     Raises:
         DataError: fewer than eight pictures with texts that the encoder reads, texts that are all
-            the same, an empty part, no evidence, a vision tower to be trained, or a folder of
-            another run.
+            the same, an empty part, no evidence, a vision tower or a retriever to be trained, or
+            a folder of another run.
     """
     began = time.monotonic()
     if settings.vision != "head":
         raise DataError(
             f"vision is {settings.vision!r}, but match leaves the vision tower as it is: its "
             "heads learn on frozen features. Leave vision at head."
+        )
+    if settings.train_retriever:
+        raise DataError(
+            "train_retriever is on, but what finds neighbours for match is the retriever itself, "
+            "which learns from the same pairs. Leave it off, and train that with: ravl fit search."
         )
     config = config_of("match", memory, settings, data, validation, test)
     with (
@@ -88,7 +94,8 @@ def fit_match(
     ):  # fmt: skip
         fitted = fit_levels(ground, work, progress)
         judged = judge(ground, fitted.levels, fitted.chosen)
-        return _write(out, ground, fitted, judged, notes, command, began)
+        second = judge_reranking(ground, fitted.levels[fitted.chosen])
+        return _write(out, ground, fitted, judged, second, notes, command, began)
 
 
 @contextmanager
@@ -248,8 +255,8 @@ def _split(
 
 
 def _write(
-    out: Path, ground: MatchGround, fitted: MatchFitted, judged: MatchJudged, notes: list[str],
-    command: str, began: float,
+    out: Path, ground: MatchGround, fitted: MatchFitted, judged: MatchJudged, second: Reranking,
+    notes: list[str], command: str, began: float,
 ) -> FitReport:  # fmt: skip
     """The run's files; ``metrics.json`` comes last: the run has ended."""
     from ravl.training.match_page import page_of, rows_table
@@ -261,6 +268,7 @@ def _write(
         "encoder": encoder_of(ground.memory), "base": json.loads(ground.base.fingerprint.to_json()),
         "command": command or " ".join(sys.argv), "versions": versions(),
         "parts": {n: len(getattr(chosen, n)) for n in PARTS},
+        "rerank": {"weight": second.weight, "depth": second.depth},
     }  # fmt: skip
     logs(out)
     write_run(out, record, parts(matcher, out))
@@ -269,9 +277,10 @@ def _write(
     write_json(out / "split.json", {"how": chosen.how, **ids})
     seconds = round(time.monotonic() - began, 1)
     metrics = scores_json(judged, fitted) | {"abstain": abstention(judged, matcher, ground)}
+    metrics["rerank"] = second.to_json()
     table = rows_table(ground, judged, fitted)
     report = FitReport(out, "match", fitted.chosen, metrics, table, notes, seconds)
-    page = page_of(ground, fitted, judged, report, str(record["command"]))
+    page = page_of(ground, fitted, judged, second, report, str(record["command"]))
     (out / "report.html").write_text(page, encoding="utf-8")
     write_json(out / "metrics.json", {"task": "match", "level": fitted.chosen, **metrics,
                                       "notes": notes, "seconds": seconds})  # fmt: skip

@@ -20,12 +20,14 @@ from ravl.pages.fit_report import (
     Series,
     fit_report,
 )
+from ravl.pages.score_table import DifferenceRow, ScoreRow
 from ravl.tasks.match_model import evidence_of
 from ravl.tasks.matching import NO, YES
 from ravl.training.fit_match import MatchFitted
 from ravl.training.judge import ROWS
 from ravl.training.match_ground import MatchGround
 from ravl.training.match_judge import MatchJudged
+from ravl.training.match_rerank import MEASURES, Reranking
 from ravl.training.page_parts import (
     LEVELS,
     RETRIEVAL,
@@ -70,8 +72,9 @@ def rows_table(ground: MatchGround, judged: MatchJudged, fitted: MatchFitted) ->
 
 
 def page_of(
-    ground: MatchGround, fitted: MatchFitted, judged: MatchJudged, report: Any, command: str
-) -> str:
+    ground: MatchGround, fitted: MatchFitted, judged: MatchJudged, second: Reranking, report: Any,
+    command: str,
+) -> str:  # fmt: skip
     """The whole report as HTML."""
     levels = score_table(
         "match", judged, "All levels", "What each adds to the one above it.", LEVELS,
@@ -88,7 +91,7 @@ def page_of(
         title="ravl: match, what retrieval gained",
         about=_about(ground, fitted, report, command),
         rows=report.table,
-        tables=[t for t in (levels, retrieval) if len(t.rows) > 1],
+        tables=[t for t in (levels, retrieval) if len(t.rows) > 1] + rerank_tables(second),
         calibration=[
             _calibration(judged, row) for row in ("no_retrieval", "with_retrieval")
             if row in judged.answers
@@ -100,6 +103,25 @@ def page_of(
         examples=_examples(ground, judged),
     )  # fmt: skip
     return fit_report(page)
+
+
+def rerank_tables(second: Reranking) -> list[ScoreTable]:
+    """What a second look at the top of a search gains, each way."""
+    note = (
+        f"{second.queries} queries look among the test pictures and their texts. The first ranking "
+        f"is the dual encoder's; the run looks again at the first {second.depth}, which takes "
+        f"{second.milliseconds:.0f} ms a query, and counts {second.weight:g} as much (chosen on "
+        "validation). Use it: ravl search MEMORY TEXT --rerank RUN."
+    )
+    return [
+        ScoreTable(
+            f"As a reranker of searches: {way}", note, MEASURES,
+            [ScoreRow("before", "", found["before"]), ScoreRow("reranked", "", found["after"])],
+            [DifferenceRow("reranked − before", found["difference"])],
+            percent=frozenset(MEASURES) - {"MRR"},
+        )
+        for way, found in second.scores.items()
+    ]  # fmt: skip
 
 
 def _about(

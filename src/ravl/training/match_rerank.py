@@ -1,0 +1,184 @@
+"""What a matcher is worth as a reranker: searches among held-out pictures, before and after.
+
+The first ranking is the run's own dual encoder (or the pretrained one), which has seen no held-out
+picture either. How much the second look counts is chosen on the validation part.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ravl.encoders.base import Array
+from ravl.evaluation import Score, retrieval_differences, retrieval_scores
+from ravl.retrieval.bank import Ints
+from ravl.retrieval.reranking import DEPTH, Reranker
+from ravl.tasks.matcher import Asked, Matcher, odds
+from ravl.training.match_ground import MatchGround
+from ravl.training.pairs import pairs_of
+
+WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)  # of the second look; 0 for none
+QUERIES = 200  # each way, of each part
+READ, READ_DEPTH = 100, 20  # the same for a reader, which reads every pair
+MEASURES = ("R@1", "R@5", "R@10", "MRR")
+WAYS = ("text -> picture", "picture -> text")
+CHOSEN_BY = "MRR"
+
+
+@dataclass(frozen=True, eq=False)
+class Reranking:
+    """What the second look gains and costs.
+
+    Args:
+        weight: of it, chosen on validation; 0 where it gained nothing there.
+        depth: candidates that are looked at.
+        scores: of the test part by way, then ``before``, ``after`` and ``difference``, then
+            measure.
+        queries: each way.
+        milliseconds: that a query's second look takes.
+    """
+
+    weight: float
+    depth: int
+    scores: dict[str, dict[str, dict[str, Score]]]
+    queries: int
+    milliseconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        scores = {
+            way: {
+                moment: {name: score.to_json() for name, score in found.items() if name in MEASURES}
+                for moment, found in moments.items()
+            }
+            for way, moments in self.scores.items()
+        }
+        return {
+            "weight": self.weight, "depth": self.depth, "queries": self.queries,
+            "milliseconds": round(self.milliseconds, 2), "scores": scores,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class _Ranked:
+    """Queries of one way: the first ranking, and the second look at its top.
+
+    Args:
+        first: scores of all items, (q, n).
+        top: the best items, (q, c).
+        odds: of these, (q, c).
+        relevant: positions of what each query should find.
+        groups: queries of one picture are equal, (q,).
+    """
+
+    first: Array
+    top: Ints
+    odds: Array
+    relevant: list[Ints]
+    groups: Ints
+
+    def ranks(self, weight: float) -> list[Ints]:
+        """1-based ranks of what is relevant, ascending, ties against us."""
+        scores = self.first.astype(np.float64)
+        if weight:
+            best = np.take_along_axis(self.first, self.top, 1)
+            mixed = _reranker(weight).mixed(best, self.odds)
+            above = scores.max(1, keepdims=True) + 1 + mixed - mixed.min(1, keepdims=True)
+            np.put_along_axis(scores, self.top, above, 1)
+        return [
+            np.sort([(line >= line[j]).sum() for j in wanted])
+            for line, wanted in zip(scores, self.relevant, strict=True)
+        ]
+
+
+def judge_reranking(ground: MatchGround, matcher: Matcher) -> Reranking:
+    """Choose the weight on the validation part and measure on the test part."""
+    queries, depth = (READ, READ_DEPTH) if matcher.reader else (QUERIES, DEPTH)
+    unseen = _both_ways(ground, matcher, ground.parts.validation, queries, depth)
+
+    def worth(weight: float) -> float:
+        found = (retrieval_scores(way.ranks(weight))[CHOSEN_BY].value for way in unseen)
+        return sum(found)
+
+    weight = max(WEIGHTS, key=worth)  # of equals the smallest
+    began = time.monotonic()
+    test = _both_ways(ground, matcher, ground.parts.test, queries, depth)
+    count = sum(len(way.first) for way in test)
+    took = 1000 * (time.monotonic() - began) / count
+    scores = {}
+    for name, way in zip(WAYS, test, strict=True):
+        before, after = way.ranks(0), way.ranks(weight)
+        seed = ground.settings.seed
+        scores[name] = {
+            "before": retrieval_scores(before, way.groups, seed),
+            "after": retrieval_scores(after, way.groups, seed),
+            "difference": retrieval_differences(after, before, way.groups, seed),
+        }
+    return Reranking(weight, depth, scores, queries, took)
+
+
+def _reranker(weight: float) -> Reranker:
+    return Reranker(None, weight)  # type: ignore[arg-type]  # its scorer has been asked already
+
+
+def _both_ways(
+    ground: MatchGround, matcher: Matcher, pictures: Ints, queries: int, depth: int
+) -> tuple[_Ranked, _Ranked]:
+    """Texts of a part that look for its pictures, and pictures that look for its texts."""
+    pairs, base = ground.pairs, ground.base
+    own = pairs_of(pairs, pictures)
+    which, text = np.unique(pairs.which[own], return_inverse=True)
+    picture = np.searchsorted(pictures, pairs.owners[own])
+    features = pairs.features[pictures]
+    nothing = np.zeros(0, np.int64)
+    asked = Asked(
+        features, base.project(features), [pairs.texts[i] for i in which.tolist()],
+        ground.vectors[which], nothing, nothing,
+    )  # fmt: skip
+    first = _first(matcher, asked)  # (pictures, texts)
+    random = np.random.default_rng(ground.settings.seed)
+    texts = _some(len(which), queries, random)
+    seen = _some(len(pictures), queries, random)
+    owner = np.zeros(len(which), np.int64)
+    owner[text] = picture
+
+    def look(scores: Array, pair: Callable[[Ints, Ints], tuple[Ints, Ints]], rows: Ints) -> Any:
+        top = np.argsort(-scores, axis=1, kind="stable")[:, :depth]
+        one, other = pair(np.repeat(rows, top.shape[1]), top.ravel())
+        found = second_look(ground, matcher, replace(asked, picture=one, text=other))
+        return top, found.reshape(top.shape)
+
+    by_text = first.T[texts]
+    by_picture = first[seen]
+    return (
+        _Ranked(
+            by_text, *look(by_text, lambda t, p: (p, t), texts),
+            [picture[text == t] for t in texts.tolist()], owner[texts],
+        ),
+        _Ranked(
+            by_picture, *look(by_picture, lambda p, t: (p, t), seen),
+            [text[picture == p] for p in seen.tolist()], seen,
+        ),
+    )  # fmt: skip
+
+
+def second_look(ground: MatchGround, matcher: Matcher, asked: Asked) -> Array:
+    """Log odds (n,) of pairs, by the matcher with all that the bank knows."""
+    clues = matcher.clues(asked, ground.said)
+    evidence = matcher.evidence(ground.said)
+    return odds(matcher.answer(asked, ground.said, clues, evidence, apart=False).probabilities)
+
+
+def _first(matcher: Matcher, asked: Asked) -> Array:
+    """Scores of all pictures with all texts, (m, t)."""
+    if matcher.picture_head is None or matcher.text_head is None:
+        return asked.views @ asked.vectors.T
+    return matcher.picture_head(asked.features) @ matcher.text_head(asked.vectors).T
+
+
+def _some(count: int, most: int, random: np.random.Generator) -> Ints:
+    return np.sort(random.permutation(count)[:most])
