@@ -9,7 +9,7 @@ from benchmarks.report import write
 
 NAMES = (
     "startup", "searching", "indexing", "quality", "encoders", "retriever", "transfer", "labelled",
-    "evidence", "towers", "steps", "matching",
+    "evidence", "towers", "steps", "matching", "multilingual", "space", "joint",
 )  # fmt: skip
 
 

@@ -52,3 +52,18 @@ def test_arrays_and_back(width):
 
 def test_one_picture_has_a_key_of_numbers(features):
     assert np.isfinite(Keys.of(features[:1])(features[:1])).all()
+
+
+def test_turned_keys_are_the_same_by_the_identity_and_others_by_a_matrix(features):
+    keys = Keys.of(features)
+    np.testing.assert_array_equal(
+        keys.turned(np.eye(12, dtype=np.float32))(features), keys(features)
+    )
+    matrix = np.random.default_rng(3).normal(size=(12, 5)).astype(np.float32)
+    found = keys.turned(matrix)
+    assert found(features).shape == (40, 5)
+    expected = keys.project(features) @ matrix
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(found(features), expected, atol=1e-5)
+    again = Keys.from_arrays(found.arrays())
+    np.testing.assert_array_equal(again(features), found(features))

@@ -8,7 +8,7 @@ stay the same when the retriever is trained again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,7 +27,7 @@ class Keys:
         power: the features become sign(x) |x| ** power first; 0.5 tames the long tails of
             features after a ReLU, 1.0 leaves them as they are.
         mean: of the tamed features, (F,).
-        directions: principal ones, (F, d).
+        directions: principal ones, (F, d), or what was learned on top of them.
     """
 
     power: float
@@ -48,7 +48,16 @@ class Keys:
 
     def __call__(self, features: Array) -> Array:
         """Features (n, F) -> keys (n, d), L2-normalised."""
-        return normalise((tamed(features, self.power) - self.mean) @ self.directions)
+        return normalise(self.project(features))
+
+    def project(self, features: Array) -> Array:
+        """Features (n, F) -> keys of whatever length, (n, d): what a matrix may be learned on."""
+        found: Array = (tamed(features, self.power) - self.mean) @ self.directions
+        return found
+
+    def turned(self, matrix: Array) -> Keys:
+        """Keys that a matrix (d, d') has been applied to, before they are normalised."""
+        return replace(self, directions=np.ascontiguousarray(self.directions @ matrix))
 
     def arrays(self) -> dict[str, Array]:
         """All that it has, for a file of arrays."""

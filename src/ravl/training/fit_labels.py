@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -19,8 +19,12 @@ from ravl.tasks.labeller import Answers, Labeller
 from ravl.tasks.testimony import Testimony
 from ravl.training.ground import Ground
 from ravl.training.judge import wide
-from ravl.training.levels import fit_vote, linear_level
+from ravl.training.levels import fit_head, fit_vote, linear_level
 from ravl.training.made import Made
+
+if TYPE_CHECKING:
+    from ravl.training.fusion import FusionResult
+    from ravl.training.learned_keys_fit import Joint
 
 LEVELS = ("linear", "vote", "fusion")  # in doubt the first: it has vote and model, and is cheap
 
@@ -32,10 +36,75 @@ class Fitted(Made):
     Args:
         levels: labellers by name; ``fusion_off`` was trained without retrieval.
         tower: the fine-tuned vision tower, where there is one.
+        joint: what training the retriever with the task came to, where it was asked for.
     """
 
     levels: dict[str, Labeller] = field(default_factory=dict)
     tower: Any = None
+    joint: Joint | None = None
+
+
+@dataclass(eq=False)
+class Ladder:
+    """All levels that the settings ask for, fitted one on top of the other.
+
+    Args:
+        work: for what an interrupted fit goes on from.
+        show: progress bars.
+        report: see :func:`fit_levels`.
+        head: of the linear level.
+        logits: see :func:`ravl.training.levels.fit_head`.
+        off: a fusion model that reads no neighbours, once there is one: it is the same whatever
+            neighbours are found by.
+    """
+
+    work: Path
+    show: bool | None
+    report: Callable[[float], None] | None = None
+    head: LinearHead | None = None
+    logits: Array | None = None
+    off: FusionResult | None = None
+
+    def climb(self, ground: Ground, fitted: Fitted) -> None:
+        """Fit the levels on a ground, and choose one."""
+        settings, began = ground.settings, time.monotonic()
+        fitted.levels["vote"] = fit_vote(ground)
+        fitted.seconds["vote"] = _since(began)
+        if self.head is None:
+            return
+        began = time.monotonic()
+        linear = linear_level(ground, fitted.levels["vote"], self.head, self.logits)
+        fitted.levels["linear"] = linear
+        fitted.seconds["linear"] = round(fitted.seconds.get("linear", 0) + _since(began), 1)
+        fitted.parameters["linear"] = self.head.weight.size + self.head.bias.size
+        if settings.model in ("auto", "fusion"):
+            self._fuse(ground, fitted)
+        fitted.chosen = settings.model if settings.model != "auto" else _choose(ground, fitted)
+
+    def unseen(self, ground: Ground) -> Array | None:
+        """Base logits (n, C) of the training examples by heads that have not seen them."""
+        return None if self.logits is None else self.logits[: len(ground.train)]
+
+    def _fuse(self, ground: Ground, fitted: Fitted) -> None:
+        """Train the fusion model with retrieval and, to compare, without."""
+        from ravl.training.fusion import fusion_labeller, train_fusion
+
+        linear, unseen = fitted.levels["linear"], self.unseen(ground)
+        testimony = Testimony.of(ground.bank, ground.task, ground.labels, linear.spread)
+        for name, retrieval in (("fusion_off", False), ("fusion", True)):
+            if self.report is not None and not retrieval:
+                continue
+            folder = self.work / (f"{name}_learned" if ground.learned else name)
+            result = (None if retrieval else self.off) or train_fusion(
+                ground, linear, testimony, folder, retrieval=retrieval, show=self.show,
+                unseen=unseen, report=self.report,
+            )  # fmt: skip
+            if not retrieval:
+                self.off = result
+            fitted.levels[name] = fusion_labeller(ground, linear, result, testimony)
+            fitted.curves[name] = result.curve
+            fitted.seconds[name] = result.seconds
+            fitted.parameters[name] = result.parameters
 
 
 def fit_levels(
@@ -51,49 +120,24 @@ def fit_levels(
             the comparison without retrieval is not trained: a search has no use for it.
 
     Returns:
-        The ground, seen by the fine-tuned tower where there is one, and what was fitted on it.
+        The ground, seen by the fine-tuned tower where there is one and searched by learned keys
+        where they are adopted, and what was fitted on it.
     """
     settings, fitted = ground.settings, Fitted()
-    began = time.monotonic()
-    fitted.levels["vote"] = fit_vote(ground)
-    fitted.seconds["vote"] = _since(began)
-    if settings.model == "vote":
-        return ground, fitted
-    head: LinearHead | None = None
-    if settings.vision != "head":
-        ground, head = _tune(ground, fitted, work, show)
-    began = time.monotonic()
-    fitted.levels["linear"], unseen = linear_level(ground, fitted.levels["vote"], head)
-    fitted.seconds["linear"] = _since(began)
-    best = fitted.levels["linear"].head
-    assert best is not None
-    fitted.parameters["linear"] = best.weight.size + best.bias.size
-    if settings.model in ("auto", "fusion"):
-        _fuse(ground, fitted, work, show, unseen, report)
-    fitted.chosen = settings.model if settings.model != "auto" else _choose(ground, fitted)
+    ladder = Ladder(work, show, report)
+    if settings.model != "vote":
+        if settings.vision != "head":
+            ground, ladder.head = _tune(ground, fitted, work, show)
+        if ladder.head is None:
+            began = time.monotonic()
+            ladder.head, ladder.logits = fit_head(ground)
+            fitted.seconds["linear"] = _since(began)
+    ladder.climb(ground, fitted)
+    if settings.train_retriever:
+        from ravl.training.learned_keys_fit import fit_jointly
+
+        return fit_jointly(ground, fitted, ladder)
     return ground, fitted
-
-
-def _fuse(
-    ground: Ground, fitted: Fitted, work: Path, show: bool | None, unseen: Array | None,
-    report: Callable[[float], None] | None,
-) -> None:  # fmt: skip
-    """Train the fusion model with retrieval and, to compare, without."""
-    from ravl.training.fusion import fusion_labeller, train_fusion
-
-    linear = fitted.levels["linear"]
-    testimony = Testimony.of(ground.bank, ground.task, ground.labels, linear.spread)
-    for name, retrieval in (("fusion_off", False), ("fusion", True)):
-        if report is not None and not retrieval:
-            continue
-        result = train_fusion(
-            ground, linear, testimony, work / name, retrieval=retrieval, show=show, unseen=unseen,
-            report=report,
-        )  # fmt: skip
-        fitted.levels[name] = fusion_labeller(ground, linear, result, testimony)
-        fitted.curves[name] = result.curve
-        fitted.seconds[name] = result.seconds
-        fitted.parameters[name] = result.parameters
 
 
 def _tune(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -41,6 +41,9 @@ from ravl.training.page_parts import (
     thumbnail,
 )
 from ravl.training.parts import Parts
+
+if TYPE_CHECKING:
+    from ravl.training.learned_keys_gain import Gain
 
 TITLES = {
     "zero_shot": ("zero-shot", "pretrained, told only the names; no memory"),
@@ -95,9 +98,10 @@ def rows_table(ground: Ground, judged: Judged, fitted: Fitted) -> ScoreTable:
 
 
 def page_of(
-    ground: Ground, fitted: Fitted, judged: Judged, chosen: Parts, report: Any, command: str
-) -> str:
-    """The whole report as HTML."""
+    ground: Ground, fitted: Fitted, judged: Judged, chosen: Parts, report: Any, command: str,
+    gain: Gain | None = None,
+) -> str:  # fmt: skip
+    """The whole report as HTML; ``gain`` is that of a retriever trained with the task."""
     task = ground.task.name
     thresholds = judged.thresholds["with_retrieval"]
     tables = [
@@ -108,6 +112,8 @@ def page_of(
                RETRIEVAL, (("retrieval_on", "retrieval_off"),
                            ("retrieval_on", "retrieval_shuffled"))),
     ]  # fmt: skip
+    if gain is not None and (table := gain.table(task)) is not None:
+        tables.append(table)
     page = FitPage(
         title=f"ravl: {task}, what retrieval gained",
         about=_about(ground, fitted, judged, chosen, report, command),
@@ -115,7 +121,7 @@ def page_of(
         tables=[t for t in tables if len(t.rows) > 1],
         calibration=[_calibration(ground, judged, row) for row in ("no_retrieval", "with_retrieval")
                      if row in judged.answers],
-        curves=_curves(ground, fitted),
+        curves=_curves(ground, fitted) + (gain.curves() if gain is not None else []),
         labels=_lines(ground, judged),
         confusion=_confusion(ground, judged),
         text_report=text_report(

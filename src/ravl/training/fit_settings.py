@@ -39,6 +39,9 @@ class FitSettings(LoopSettings):
         mirror: and mirrored ones; not for writing, dials and what else has a left and a right.
         retrieval_dropout: share of training examples that see no neighbours.
         noise: share of their neighbours that are exchanged for random rows.
+        train_retriever: let the task's loss, and what the fusion model prefers to read, reach the
+            keys that neighbours are found by; kept where that helps on validation. For classify and
+            tag whose labels stay: labels that come to the memory later are found less well by it.
         spread: propagate labels to the memory's rows that have none; auto where that helps held-out
             examples.
         templates: texts around a label's name for the zero-shot row of the report.
@@ -68,6 +71,7 @@ class FitSettings(LoopSettings):
     mirror: bool = True
     retrieval_dropout: float = 0.15
     noise: float = 0.1
+    train_retriever: bool = False
     spread: Spread = "auto"
     templates: tuple[str, ...] = TEMPLATES
     fewest: int = 1
@@ -93,6 +97,11 @@ class FitSettings(LoopSettings):
         )  # fmt: skip
         if not 0 < self.risk < 1:
             raise DataError(f"risk is {self.risk}; it must be more than 0 and less than 1.")
+        if self.train_retriever and self.spread == "yes":
+            raise DataError(
+                "spread is 'yes' and train_retriever is on, but labels are not propagated by keys "
+                "that were learned from them. Leave one of the two out."
+            )
         for strategy in (self.language, self.vision):
             parse_strategy(strategy)
 

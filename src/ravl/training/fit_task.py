@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ravl.data import ColumnNames
 from ravl.errors import DataError
@@ -29,6 +29,9 @@ from ravl.training.judge import Judged, judge
 from ravl.training.labelled import Labelled, none_labelled, read_labelled, read_tables, remember
 from ravl.training.parts import PARTS, Parts, split
 
+if TYPE_CHECKING:
+    from ravl.training.learned_keys_gain import Gain
+
 Source = str | Path | None
 
 
@@ -41,7 +44,8 @@ class FitReport:
         task: that was fitted.
         chosen: the level that the run keeps: vote, linear or fusion.
         metrics: ``rows``, ``levels`` and ``retrieval``: scores by row and metric, each as
-            ``{"value", "low", "high"}``; ``differences`` of rows; see ``metrics.json``.
+            ``{"value", "low", "high"}``; ``differences`` of rows; ``retriever``, where it was
+            trained with the task; see ``metrics.json``.
         table: the four rows, for a terminal.
         notes: sentences about what was left out, set aside or changed.
         seconds: the whole fit took.
@@ -89,7 +93,13 @@ def fit_labels(
         notes += _unknown(ground)
         if "vision" in fitted.curves and fitted.tower is None:
             notes.append("The tuned vision tower was no better on validation; it is not kept.")
-        return _write(out, ground, fitted, judged, chosen, notes, command, began)
+        gain = None
+        if fitted.joint is not None:
+            from ravl.training.learned_keys_gain import measure_gain
+
+            gain = measure_gain(fitted.joint)
+            notes.append(gain.note())
+        return _write(out, ground, fitted, judged, chosen, notes, command, began, gain)
 
 
 @contextmanager
@@ -138,7 +148,7 @@ def ground_of(
 
 def _write(
     out: Path, ground: Ground, fitted: Fitted, judged: Judged, chosen: Parts, notes: list[str],
-    command: str, began: float,
+    command: str, began: float, gain: Gain | None,
 ) -> FitReport:  # fmt: skip
     """The run's files; ``metrics.json`` comes last: the run has ended."""
     from ravl.training.fit_page import abstention, page_of, rows_table
@@ -159,9 +169,11 @@ def _write(
     write_json(out / "split.json", {"how": chosen.how, **ids})
     seconds = round(time.monotonic() - began, 1)
     metrics = scores_json(judged, fitted) | {"abstain": abstention(ground, fitted, judged)}
+    if gain is not None:
+        metrics["retriever"] = gain.to_json()
     table = rows_table(ground, judged, fitted)
     report = FitReport(out, ground.task.name, fitted.chosen, metrics, table, notes, seconds)
-    page = page_of(ground, fitted, judged, chosen, report, record["command"])
+    page = page_of(ground, fitted, judged, chosen, report, record["command"], gain)
     (out / "report.html").write_text(page, encoding="utf-8")
     write_json(out / "metrics.json", {"task": ground.task.name, "level": fitted.chosen, **metrics,
                                       "notes": notes, "seconds": seconds})  # fmt: skip

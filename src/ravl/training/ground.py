@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
 from ravl.errors import DataError
@@ -73,6 +74,8 @@ class Ground:
         keys: by which neighbours are found.
         train, validation, test: the parts.
         loss: of the model.
+        learned: the keys have seen the labels of the training part, see
+            :mod:`ravl.training.learned_keys_ground`.
     """
 
     memory: Memory
@@ -85,6 +88,7 @@ class Ground:
     validation: Side
     test: Side
     loss: Loss
+    learned: bool = False
 
     def truth(self, side: Side) -> Ints:
         """What metrics compare with, among the labels of the training part."""
@@ -131,18 +135,45 @@ def prepare(
     taken = {name: labelled.take(getattr(parts, name)) for name in ("train", "validation", "test")}
     labels = labels_of(taken["train"].rows, task, settings.fewest)
     bank, keys = evidence(memory, [taken["validation"], taken["test"]])
-    speaking = np.array([bool(task.of(row)) for row in bank.rows])
+    speaking = speaking_rows(bank, task)
 
     def side(part: Labelled) -> Side:
-        looked, depth = keys(part.features), min(max(DEEPEST, settings.k), len(bank))
-        near = bank.neighbours(looked, depth, part.shown, speaking)
-        wide = near if speaking.all() else bank.neighbours(looked, depth, part.shown)
+        near, wide = seen_by(part, keys, bank, speaking, settings.k)
         return Side(part, Queries(part.features), task.table(part.rows, labels), near, wide)
 
     sides = {name: side(part) for name, part in taken.items()}
     weights = label_weights(sides["train"].targets, task.exclusive, settings.class_weights)
     loss = Loss(task.exclusive, weights, settings.smoothing)
-    return Ground(memory, task, settings, labels, bank, keys, **sides, loss=loss)
+    return Ground(
+        memory, task, settings, labels, bank, keys, sides["train"], sides["validation"],
+        sides["test"], loss,
+    )  # fmt: skip
+
+
+def speaking_rows(bank: Bank, task: LabelTask) -> NDArray[np.bool_]:
+    """Which rows of a bank say something for the task, (N,)."""
+    return np.array([bool(task.of(row)) for row in bank.rows], bool)
+
+
+def seen_by(
+    part: Labelled, keys: Keys, bank: Bank, speaking: NDArray[np.bool_], k: int,
+    among: NDArray[np.bool_] | None = None,
+) -> tuple[Neighbours, Neighbours]:  # fmt: skip
+    """Neighbours of a part's examples, as deep as any vote looks: ``near`` and ``wide`` of a side.
+
+    Args:
+        part: of the examples.
+        keys: that the bank is searched by.
+        bank: N rows.
+        speaking: see :func:`speaking_rows`.
+        k: neighbours that vote, where that is fixed.
+        among: rows that may be found, (N,); None for all.
+    """
+    looked, depth = keys(part.features), min(max(DEEPEST, k), len(bank))
+    near = bank.neighbours(
+        looked, depth, part.shown, speaking if among is None else speaking & among
+    )
+    return near, near if speaking.all() else bank.neighbours(looked, depth, part.shown, among)
 
 
 def labels_of(rows: Sequence[Row], task: LabelTask, fewest: int) -> list[str]:

@@ -70,31 +70,25 @@ def fit_vote(ground: Ground) -> Labeller:
     return finish(labeller, ground, side, answers.probabilities)
 
 
-def fit_linear(ground: Ground, vote: Labeller, head: LinearHead | None = None) -> Labeller:
-    """The labeller of :func:`linear_level`."""
-    return linear_level(ground, vote, head)[0]
+def fit_linear(ground: Ground, vote: Labeller) -> Labeller:
+    """The head, and the level that it makes with the vote."""
+    return linear_level(ground, vote, *fit_head(ground))
 
 
 def linear_level(
-    ground: Ground, vote: Labeller, head: LinearHead | None = None
-) -> tuple[Labeller, Array | None]:
-    """A labeller with a linear head and a gate, both chosen on examples they did not see.
+    ground: Ground, vote: Labeller, head: LinearHead, logits: Array | None = None
+) -> Labeller:
+    """A labeller with a linear head and a gate that is fitted on examples they did not see.
 
     Args:
         ground: to fit on.
         vote: the level below.
-        head: one that came with a fine-tuned tower; then only validation examples are unseen.
-
-    Returns:
-        The labeller, and logits (n, C) of the training examples by heads that have not seen them;
-        None with a head that was given.
+        head: of the model.
+        logits: see :func:`fit_head`; None for a head that came with a fine-tuned tower: then only
+            validation examples are unseen.
     """
-    unseen: Array | None = None
     side = held_side(ground)
-    if head is None:
-        head, logits = _fit_head(ground, side)
-        unseen = logits[: len(ground.train)]
-    else:
+    if logits is None:
         side = ground.validation
         logits = head(side.queries.seen)
     alone = temperature_of(logits, side.targets, ground.task.exclusive)
@@ -110,14 +104,16 @@ def linear_level(
             least, labeller = value, replace(vote, head=head, gate=gate, alone=alone, spread=spread)
             best = finish(labeller, ground, side, mixed)
     assert best is not None
-    return best, unseen
+    return best
 
 
-def _fit_head(ground: Ground, side: Side) -> tuple[LinearHead, Array]:
+def fit_head(ground: Ground) -> tuple[LinearHead, Array]:
     """The head whose weight decay is best out of fold, and logits that did not see their example.
 
-    Validation examples are unseen by every fold's head; theirs are the mean of all folds'.
+    They are of the training examples and those of validation after them, (n, C). Validation
+    examples are unseen by every fold's head; theirs are the mean of all folds'.
     """
+    side = held_side(ground)
     train, held = ground.train, ground.validation
     x, y = train.queries.seen, train.targets
     folds = fold_of_groups(
@@ -148,8 +144,8 @@ def _fit_head(ground: Ground, side: Side) -> tuple[LinearHead, Array]:
 def _spreads(ground: Ground) -> list[bool]:
     """Whether to propagate labels: not, or both ways to be tried."""
     settings, task = ground.settings, ground.task
-    if settings.spread == "no" or not task.exclusive:
-        return [False]
+    if settings.spread == "no" or not task.exclusive or ground.learned:
+        return [False]  # labels that keys were learned from travel too well by them
     if settings.spread == "yes":
         return [True]
     said = Testimony.of(ground.bank, task, ground.labels).worth

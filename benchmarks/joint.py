@@ -1,0 +1,238 @@
+"""The retriever trained with its task (`--train-retriever`): what it gains over frozen keys.
+
+*Same split*: what a run answers without the option and with it, on the same test pictures, with
+paired differences, and whether validation adopts the learned keys (the rows are theirs either way).
+`clothing_small` with all labels (its validation split judges) and with 16 a class (five seeds, the
+memory holds just these), `openclipart` tags that occur ten times or more (a fifth judges).
+*The reader's preferences*: 60 a class with the fusion model, six epochs; keys that learned from the
+task's loss alone, and from what the reader prefers as well. *Folds*: vote and gate fitted on
+neighbours by keys that saw the examples' own labels, instead of by keys of other folds. *New
+classes*: three of ten classes come to the memory after everything was fitted, 20 pictures each
+(five draws); keys learned from the other seven. Seconds were measured
+beside other work.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.evidence import TASK, grown, grown_answers, with_bank
+from benchmarks.labelled import MEASURES, SEEDS, few, memory_of, only_training
+from benchmarks.labelled import _parts as parts_of
+from benchmarks.report import Lines
+from ravl.evaluation import Score, values
+from ravl.memory import Memory
+from ravl.tasks.labeller import Labeller
+from ravl.tasks.labels import LabelTask
+from ravl.tasks.testimony import Testimony
+from ravl.training.fit_labels import Fitted, Ladder, fit_levels
+from ravl.training.fit_settings import FitSettings
+from ravl.training.ground import Ground, prepare, speaking_rows
+from ravl.training.judge import wide
+from ravl.training.labelled import Labelled, read_labelled
+from ravl.training.learned_keys_gain import Gain, measure_gain
+from ravl.training.learned_keys_ground import learned_ground, searched_by
+from ravl.training.levels import fit_head, fit_vote, linear_level
+from ravl.training.parts import Parts
+
+LINEAR = FitSettings(model="linear", train_retriever=True)
+FUSION = FitSettings(model="fusion", train_retriever=True, epochs=6)
+NEW, PER = 3, 20  # classes that come later, and their pictures
+
+
+def run() -> Lines:
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        return [*_clothes(work), *_clip_art(work)]
+
+
+def _clothes(work: Path) -> Lines:
+    with memory_of("clothing_small", work) as memory:
+        labelled = read_labelled(memory, memory, TASK.of)
+        parts = parts_of(labelled, memory, TASK, 'split = "validation"')
+        full = prepare(memory, TASK, LINEAR, labelled, parts)
+        lines = _lines("clothing_small, all", [_joint(full, work / "full")], "classify")
+        found = []
+        for seed in range(SEEDS):
+            ground = prepare(memory, TASK, LINEAR, labelled, few(labelled, parts, 16, seed))
+            found.append(_joint(only_training(ground), work / f"few-{seed}"))
+        lines += _lines(f"clothing_small, 16 a class, {SEEDS} seeds", found, "classify")
+        return [
+            *lines, *_reader(memory, labelled, parts, work), *_folds(full),
+            *_new_classes(memory, labelled, parts),
+        ]  # fmt: skip
+
+
+def _clip_art(work: Path) -> Lines:
+    with memory_of("openclipart", work) as memory:
+        task, settings = LabelTask("tag"), replace(LINEAR, fewest=10)
+        labelled = read_labelled(memory, memory, task.of)
+        ground = prepare(memory, task, settings, labelled, parts_of(labelled, memory, task, None))
+        found = _joint(ground, work / "tags")
+        return _lines(f"openclipart, {len(ground.labels)} tags", [found], "tag")
+
+
+def _joint(ground: Ground, work: Path) -> tuple[Gain, Fitted, float]:
+    """A fit with the option, what it gained, and the seconds of all but the gain's judging."""
+    began = time.monotonic()
+    _, fitted = fit_levels(ground, work, False)
+    took = time.monotonic() - began
+    assert fitted.joint is not None
+    return measure_gain(fitted.joint), fitted, took
+
+
+def _lines(name: str, runs: list[tuple[Gain, Fitted, float]], task: str) -> Lines:
+    """Rows and their differences: with intervals, or means over the seeds and their spread."""
+    lines: Lines = []
+    gains = [gain for gain, _, _ in runs if gain.scores]
+    for row in gains[0].scores:
+        lines.append({"set": name, "row": row, **_values([g.scores[row] for g in gains], task)})
+    for after, before in gains[0].differences:
+        found = [g.differences[after, before] for g in gains]
+        lines.append({"set": name, "row": f"{after} - {before}", **_values(found, task)})
+    added = [sum(gain.joint.seconds.values()) for gain, _, _ in runs]
+    adopted = sum(gain.joint.adopted for gain, _, _ in runs)
+    lines.append({
+        "set": name, "adopted": f"{adopted} of {len(runs)}",
+        "seconds without": f"{np.mean([took for _, _, took in runs]) - np.mean(added):.0f}",
+        "seconds more": f"{np.mean(added):.0f}",
+        "epochs": ", ".join(str(gain.joint.epochs) for gain, _, _ in runs),
+    })  # fmt: skip
+    return lines
+
+
+def _values(scores: list[Any], task: str) -> dict[str, str]:
+    found = {}
+    for measure in (*MEASURES[task], "log_loss"):
+        some: list[Score] = [s[measure] for s in scores if measure in s]
+        if len(some) == 1:
+            found[measure] = str(some[0]) if measure == "log_loss" else some[0].percent()
+        else:
+            v = np.array([s.value for s in some])
+            shown = v if measure == "log_loss" else 100 * v
+            unit = "" if measure == "log_loss" else " %"
+            digits = 3 if measure == "log_loss" else 1
+            found[measure] = f"{shown.mean():.{digits}f}{unit} (± {shown.std():.{digits}f})"
+    return found
+
+
+# --- the reader's preferences ------------------------------------------------------------------
+
+
+def _reader(memory: Memory, labelled: Labelled, parts: Parts, work: Path) -> Lines:
+    from ravl.training.learned_keys_reader import reader_preferences
+
+    name = "clothing_small, 60 a class, fusion"
+    some = few(labelled, parts, 60, 0)
+    ground = only_training(prepare(memory, TASK, FUSION, labelled, some))
+    gain, fitted, took = _joint(ground, work / "fusion")
+    lines = _lines(name, [(gain, fitted, took)], "classify")
+    fusion, vote = (gain.joint.frozen.levels[level] for level in ("fusion", "vote"))
+    ladder = Ladder(work, False)
+    ladder.head, ladder.logits = fit_head(ground)
+    preferred = reader_preferences(ground, fusion, ladder.unseen(ground))
+    grounds = {
+        "frozen": ground,
+        "task's loss": _ground(ground, None),
+        "task's loss and the reader's preferences": _ground(ground, preferred),
+    }
+    for how, there in grounds.items():
+        voting = vote if there is ground else fit_vote(there)
+        reading = replace(fusion, keys=there.keys)
+        lines.append({
+            "set": name, "keys learned from": how, "vote": _accuracy(there, voting, True),
+            "the same reader with these neighbours": _accuracy(there, reading, False),
+        })  # fmt: skip
+    cares = preferred.weights[preferred.shares.sum(1) > 0]
+    lines.append({
+        "set": name,
+        "how much the reader cares which neighbour it reads (standard deviation, nats)":
+        f"{cares.mean():.4f} on average, {np.quantile(cares, 0.95):.4f} at the 95th percentile",
+    })  # fmt: skip
+    return lines
+
+
+def _ground(ground: Ground, preferred: Any) -> Ground:
+    found = learned_ground(ground, preferred)
+    return ground if found is None else found.ground
+
+
+def _accuracy(ground: Ground, labeller: Labeller, vote_only: bool) -> str:
+    found = _scores(ground, labeller, vote_only)
+    return f"{100 * found['accuracy']:.1f} %, log loss {found['log_loss']:.3f}"
+
+
+def _scores(ground: Ground, labeller: Labeller, vote_only: bool) -> dict[str, float]:
+    testimony = Testimony.of(ground.bank, ground.task, ground.labels)
+    evidence = labeller.evidence(testimony, ground.memory)
+    answers = labeller.answer(
+        ground.test.queries, testimony, ground.test.near, evidence, vote_only=vote_only
+    )
+    probabilities = wide(answers.probabilities, len(ground.labels))
+    return {
+        **values("classify", probabilities, ground.truth(ground.test)),
+        "gate": float(answers.gate.mean()),
+    }
+
+
+# --- folds -------------------------------------------------------------------------------------
+
+
+def _folds(ground: Ground) -> Lines:
+    found = learned_ground(ground)
+    assert found is not None
+    seen = searched_by(ground, found.learned.keys, speaking_rows(ground.bank, ground.task))
+    head, logits = fit_head(ground)
+    lines: Lines = []
+    for how, there in (("by keys of other folds", found.ground), ("by keys that saw them", seen)):
+        vote = fit_vote(there)
+        both = _scores(there, linear_level(there, vote, head, logits), False)
+        lines.append({
+            "set": "clothing_small, all", "neighbours of training examples": how,
+            "vote": _accuracy(there, vote, True),
+            "with retrieval": f"{100 * both['accuracy']:.1f} %, log loss {both['log_loss']:.3f}",
+            "mean gate": f"{both['gate']:.2f}",
+        })  # fmt: skip
+    return lines
+
+
+# --- new classes -------------------------------------------------------------------------------
+
+
+def _new_classes(memory: Memory, labelled: Labelled, parts: Parts) -> Lines:
+    names = np.array([row.label for row in labelled.rows])
+    found: dict[tuple[str, str], list[list[float]]] = {}
+    for seed in range(SEEDS):
+        new = np.random.default_rng(seed).permutation(np.unique(names))[:NEW]
+        train, held = (p[~np.isin(names[p], new)] for p in (parts.train, parts.validation))
+        old = Parts(train, held, parts.test, parts.left_out, "old classes")
+        ground = prepare(memory, TASK, LINEAR, labelled, old)
+        known = np.isin([row.label or "" for row in ground.bank.rows], ground.labels)
+        everything, ground = ground.bank, with_bank(ground, ground.bank.only(known))
+        head, logits = fit_head(ground)
+        truth = names[parts.test]
+        fresh = np.isin(truth, new)
+        for how, there in (("frozen", ground), ("learned", _ground(ground, None))):
+            labeller = linear_level(there, fit_vote(there), head, logits)
+            bank = grown(everything, new, PER, seed)
+            bank = replace(bank, keys=there.keys(bank.features))
+            answers = grown_answers(labeller, bank, there.test.queries)
+            for answer in ("vote, novel labels balanced", "with retrieval"):
+                right = answers[answer] == truth
+                found.setdefault((how, answer), []).append(
+                    [right.mean(), right[fresh].mean(), right[~fresh].mean()]
+                )
+    columns = ("all classes", "new classes", "old classes")
+    return [
+        {"keys": how, "answer": answer, **{
+            c: f"{100 * m:.1f} % (± {100 * s:.1f})"
+            for c, m, s in zip(columns, np.mean(v, 0), np.std(v, 0), strict=True)
+        }}
+        for (how, answer), v in found.items()
+    ]  # fmt: skip

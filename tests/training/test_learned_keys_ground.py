@@ -1,0 +1,99 @@
+"""Learned keys on a whole ground: examples are found by keys that have not seen them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ravl.models.linear import fold_of_groups
+from ravl.models.vote import Vote
+from ravl.tasks.testimony import Testimony
+from ravl.training import learned_keys_ground
+from ravl.training.ground import Ground, Side, speaking_rows
+from ravl.training.learned_keys import Preferences
+from ravl.training.learned_keys_ground import FOLDS, learned_ground, lesson_of, searched_by
+from tests.labelled import leak, shades
+from tests.training.test_ground import grounded
+
+
+@pytest.fixture
+def leaky(empty, tmp_path):
+    """A ground of labels drawn by chance, every picture twice; keys could learn them by heart."""
+    empty.add(leak(tmp_path / "leak"))
+    with grounded(empty, tmp_path / "w") as (ground, _, _):
+        yield ground
+
+
+def accuracy(ground: Ground, side: Side) -> float:
+    testimony = Testimony.of(ground.bank, ground.task, ground.labels)
+    votes = Vote(4, 0.02, cap=1.0)(side.near, testimony.said, testimony.worth)
+    return float((votes[:, : len(ground.labels)].argmax(1) == ground.truth(side)).mean())
+
+
+def test_what_keys_learned_by_heart_is_not_believed(leaky, monkeypatch):
+    monkeypatch.setattr(learned_keys_ground, "held_surprise", falling())
+    monkeypatch.setattr("ravl.training.learned_keys.DECAY", 0.0)
+    found = learned_ground(leaky)
+    assert found is not None
+    assert found.ground.learned
+    assert accuracy(found.ground, found.ground.train) < 0.5
+    seen = searched_by(leaky, found.learned.keys, speaking_rows(leaky.bank, leaky.task))
+    assert accuracy(seen, seen.train) > accuracy(found.ground, found.ground.train) + 0.15
+    for name in ("validation", "test"):
+        side = getattr(found.ground, name)
+        np.testing.assert_array_equal(side.near.positions, getattr(seen, name).near.positions)
+        assert accuracy(found.ground, side) < 0.5
+
+
+def falling():
+    """A surprise that falls with every epoch."""
+    values = iter(np.linspace(1, 0, 100))
+    return lambda *_: float(next(values))
+
+
+def test_training_examples_find_no_row_of_their_fold(leaky, monkeypatch):
+    monkeypatch.setattr(learned_keys_ground, "held_surprise", falling())
+    found = learned_ground(leaky)
+    assert found is not None
+    train, bank = found.ground.train, found.ground.bank
+    for fold in fold_of_groups(train.labelled.groups, FOLDS, leaky.settings.seed):
+        part = train.take(fold)
+        own = set(bank.showing(part.labelled.seen_groups()).tolist())
+        near = part.near.positions[part.near.found]
+        assert len(near) == len(fold) * (len(bank) - len(own))  # all that are left
+        assert not own & set(near.tolist())
+
+
+def test_frozen_keys_stay_where_no_epoch_is_better(leaky, monkeypatch):
+    monkeypatch.setattr(learned_keys_ground, "held_surprise", lambda *_: 1.0)
+    assert learned_ground(leaky) is None
+
+
+def test_rows_without_a_label_are_found_but_teach_nothing(empty, tmp_path, monkeypatch):
+    some = shades(tmp_path / "pictures", 60)
+    empty.add([replace(e, label=None) if i % 3 == 0 else e for i, e in enumerate(some)])
+    monkeypatch.setattr(learned_keys_ground, "held_surprise", falling())
+    with grounded(empty, tmp_path / "w") as (ground, _, _):
+        found = learned_ground(ground)
+        assert found is not None
+        speaking = speaking_rows(ground.bank, ground.task)
+        assert 0 < speaking.sum() < len(speaking)
+        train = found.ground.train
+        assert speaking[train.near.positions[train.near.found]].all()
+        assert not speaking[train.wide.positions[train.wide.found]].all()
+
+
+def test_preferences_follow_their_rows_into_a_smaller_bank(leaky):
+    count = len(leaky.train)
+    positions = np.tile(np.array([0, 3, -1]), (count, 1))
+    shares = np.tile(np.array([0.25, 0.5, 0.0], np.float32), (count, 1))
+    preferred = Preferences(positions, shares, np.arange(count, dtype=np.float32))
+    rows = np.arange(len(leaky.bank)) >= 2
+    lesson = lesson_of(leaky, rows, np.array([4, 5]), preferred)
+    assert lesson.preferred is not None
+    np.testing.assert_array_equal(lesson.preferred.positions, [[-1, 1, -1]] * 2)
+    np.testing.assert_allclose(lesson.preferred.shares, [[0, 1, 0]] * 2, atol=1e-6)
+    np.testing.assert_array_equal(lesson.preferred.weights, [4, 5])
+    assert lesson.bank.rows[1] == leaky.bank.rows[3]
