@@ -19,6 +19,7 @@ from ravl.evaluation import retrieval_scores
 from ravl.memory import Memory
 from ravl.training.held import Held, Space
 from ravl.training.known import KnownTexts
+from ravl.training.material import Material
 from ravl.training.mixing import best_text_share
 from ravl.training.pairs import Pairs, read_pairs, split
 from ravl.training.retriever import Parts, train_heads
@@ -48,13 +49,10 @@ def run() -> Lines:
             out = folder / f"{name} run"
             (out / "work").mkdir(parents=True)
             parts, pairs = source.parts, source.pairs
-            encoder, _, _ = train_heads(
-                pairs, source.texts, parts, source.base, out, settings, False
-            )
+            material = Material(pairs, source.texts)
+            encoder, _, _ = train_heads(material, parts, source.base, out, settings, False)
             picture, text = encoder.picture_head, encoder.text_head
-            kept = best_text_share(
-                pairs, parts.validation, parts.train, source.base, picture, text, settings.share
-            )
+            kept = best_text_share(pairs, parts.validation, parts.train, encoder)
             for other, target in sets.items():
                 shares = {"heads alone": (1.0, 1.0), "with the base": (settings.share, kept)}
                 line: dict[str, object] = {"trained on": name, "asked about": other}

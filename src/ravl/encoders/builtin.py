@@ -1,8 +1,9 @@
-"""The builtin encoder: EfficientNet-Lite0 and MiniLM, joined without any training.
+"""The builtin encoder: EfficientNet-Lite0 and MiniLM, joined without any pictures of the user.
 
 A vector has two halves. The *semantic* half lives in MiniLM's text space: a picture is the
 probability-weighted mean of the ImageNet class names' text vectors (ConSE, Norouzi et al. 2013,
-https://arxiv.org/abs/1312.5650), centred so that "a picture" in general counts for nothing. The
+https://arxiv.org/abs/1312.5650), centred so that "a picture" in general counts for nothing, and
+beside it what a small map learned from free drawings takes it for (:mod:`ravl.encoders.space`). The
 *visual* half holds the features along the directions in which the ImageNet classifier tells
 classes apart; a text has zeros there. So texts meet pictures in the first half, and pictures
 meet pictures mostly in the second, which knows far more of looks than a thousand names can say.
@@ -21,6 +22,7 @@ from PIL import Image
 
 from ravl.encoders.base import Array, Encoder, normalise
 from ravl.encoders.builtin_parts import MAX_TOKENS, PROJECTION, VISUAL, parts_folder
+from ravl.encoders.space import guess
 
 TEXT_BATCH = 32
 LAST_LATIN = "\u024f"  # the end of Latin Extended-B
@@ -42,6 +44,7 @@ class BuiltinEncoder(Encoder):
     feature_dimension = 1280
     picture_size = 224
     batch_size = 32
+    guesses = True  # the learned map knows MiniLM's space only
 
     def __init__(self) -> None:
         self._vision_folder = self._text_folder = parts_folder()
@@ -74,11 +77,13 @@ class BuiltinEncoder(Encoder):
         return self._look(prepared, "grid", (49, self.feature_dimension))
 
     def project(self, features: Array) -> Array:
-        """Features (n, 1280) -> vectors (n, 640): ConSE and the visual directions."""
+        """Features (n, 1280) -> vectors (n, 640): ConSE with the learned map, and looks."""
         p = self._projection
         logits = features @ p["weight"].T + p["bias"]  # (n, 1000)
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         semantic = normalise(odds @ (p["class_vectors"] - self._centre))  # (n, 384)
+        if self.guesses:
+            semantic = normalise(semantic + guess(features))
         visual = normalise(features @ p["visual"].T)  # (n, 256)
         halves = sqrt(SEMANTIC_SHARE) * semantic, sqrt(1 - SEMANTIC_SHARE) * visual
         return np.concatenate(halves, axis=1, dtype=np.float32)

@@ -38,6 +38,7 @@ class MultilingualEncoder(BuiltinEncoder):
     """
 
     spec = "multilingual"
+    guesses = False
 
     def __init__(self) -> None:
         super().__init__()

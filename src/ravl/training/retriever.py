@@ -78,7 +78,7 @@ def fit_retriever(
     current = memory.encoder
     base = KnownTexts(current.base if isinstance(current, TrainedEncoder) else current)
     with main_process_first():  # the others find what it has written
-        material, parts = _prepare(memory, base, out, settings, validation, test, progress)
+        material, parts = prepare(memory, base, out, settings, validation, test, progress)
     pairs = material.pairs
     heads, curve, seconds = train_heads(material, parts, base, out, settings, progress)
     if not is_main_process():  # of several processes, one is enough for the rest
@@ -106,7 +106,7 @@ def fit_retriever(
     return report
 
 
-def _prepare(
+def prepare(
     memory: Memory, base: KnownTexts, out: Path, settings: RetrieverSettings,
     validation: str | None, test: str | None, progress: bool | None,
 ) -> tuple[Material, Parts]:  # fmt: skip
