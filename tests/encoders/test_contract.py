@@ -11,7 +11,11 @@ from PIL import Image
 
 from ravl.encoders import Encoder, Fingerprint, load_encoder
 from ravl.encoders.base import Array, probe_picture
-from tests.helpers import trained_on
+from ravl.encoders.towers.text import TextTower
+from ravl.encoders.towers.vision import VisionTower
+from ravl.encoders.trained import TrainedEncoder
+from ravl.errors import EncoderError
+from tests.helpers import random_head, trained_on
 
 TEXTS = ["a red shirt", "dog", "two people on a wooden bench near the sea", "shirt", "红格子衬衫"]
 
@@ -27,6 +31,7 @@ TEXTS = ["a red shirt", "dog", "two people on a wooden bench near the sea", "shi
         "chinese_clip",
         "altclip",
         "trained",
+        "tuned",
     ],
 )
 def encoder(request: pytest.FixtureRequest, tiny_encoder: Callable[[str], Encoder]) -> Encoder:
@@ -35,7 +40,17 @@ def encoder(request: pytest.FixtureRequest, tiny_encoder: Callable[[str], Encode
         return found
     if request.param == "trained":
         return trained_on(tiny_encoder("clip"), hidden=8)
+    if request.param == "tuned":
+        return tuned_on(tiny_encoder("clip"))
     return tiny_encoder(request.param)
+
+
+def tuned_on(base: Encoder) -> TrainedEncoder:
+    """An encoder with random heads on the features of the base and of a tower beside it."""
+    towers = VisionTower(base, "top:1"), TextTower(base, "top:1")
+    parts = {name: data for tower in towers for name, data in tower.parts().items()}
+    picture, text = (random_head(2 * n) for n in (base.feature_dimension, base.dimension))
+    return TrainedEncoder(base, picture, text, 0.5, 0.7, tuned=parts)
 
 
 @pytest.fixture(scope="module")
@@ -88,10 +103,17 @@ def test_prepare_in_threads(encoder: Encoder, pictures: list[Image.Image]) -> No
 
 
 def test_three_steps_make_a_picture_vector(encoder: Encoder, pictures: list[Image.Image]) -> None:
-    features = encoder.features([encoder.prepare(p) for p in pictures])
+    prepared = [encoder.prepare(p) for p in pictures]
+    features = encoder.features(prepared)
     assert features.shape == (len(pictures), encoder.feature_dimension)
     assert features.dtype == np.float32
-    vectors = encoder.project(features)
+    kept, vectors = encoder.look(prepared)
+    np.testing.assert_array_equal(kept, features)
+    if encoder.projects:
+        np.testing.assert_allclose(encoder.project(features), vectors, atol=1e-5)
+    else:
+        with pytest.raises(EncoderError, match="looked at by the tuned tower as well"):
+            encoder.project(features)
     assert_unit(vectors, len(pictures), encoder)
     np.testing.assert_allclose(encoder.embed_pictures(pictures), vectors, atol=1e-4)
     assert vectors[0] @ vectors[3] < 0.999  # other pictures, other vectors
@@ -153,8 +175,11 @@ def test_of_nothing_comes_nothing(encoder: Encoder) -> None:
     none = encoder.grid([])
     assert none.shape[0] == 0
     assert none.shape[1:] == encoder.grid([encoder.prepare(probe_picture())]).shape[1:]
-    empty = np.zeros((0, encoder.feature_dimension), np.float32)
-    assert encoder.project(empty).shape == (0, encoder.dimension)
+    for features, vectors in (encoder.look([]), encoder.see([])):
+        assert features.shape == (0, encoder.feature_dimension)
+        assert vectors.shape == (0, encoder.dimension)
+    if encoder.projects:
+        assert encoder.project(features).shape == (0, encoder.dimension)
 
 
 def test_fingerprint(encoder: Encoder) -> None:

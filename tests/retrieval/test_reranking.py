@@ -94,8 +94,8 @@ def test_a_picture_that_looks_for_texts_is_reranked_and_one_for_pictures_is_not(
     assert len(hits) == 4
     assert all("reranked" in h.by for h in hits)
     assert scorer.calls[0][0] == 1
-    assert memory.search(like=red.id, k=4, rerank=again) == memory.search(like=red.id, k=4)
-    assert memory.search("red", mode="keyword", rerank=again) == memory.search(
+    assert memory.search(like=red.id, k=4, rerank=second) == memory.search(like=red.id, k=4)
+    assert memory.search("red", mode="keyword", rerank=second) == memory.search(
         "red", mode="keyword"
     )
     assert len(scorer.calls) == 1

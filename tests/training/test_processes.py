@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import socket
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,10 +17,16 @@ import torch
 from torch import distributed, nn
 from torch.multiprocessing.spawn import spawn
 
+from ravl.encoders.trained import TrainedEncoder
+from ravl.memory import Memory
 from ravl.training.heads import RetrieverModel
 from ravl.training.settings import RetrieverSettings
+from tests.training.painted import Scrambled, fitted
 
+ROOT = Path(__file__).parents[2]
 SIZE, PROCESSES = 12, 2
+# 26 training pictures with two texts each are two steps of an epoch, without a rest.
+WHOLE = {"batch_size": 26, "dropout": 0.0, "epochs": 4}
 
 
 def model(loss: str) -> RetrieverModel:
@@ -78,3 +88,38 @@ def test_halves_of_a_batch_teach_what_the_whole_does(done, name):
         for key, parameter in one.named_parameters():
             assert parameter.grad is not None
             torch.testing.assert_close(gradients[key], parameter.grad, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hard", [0, 3])
+def test_two_processes_fit_as_one_does(painted, tmp_path, hard):
+    changes = {**WHOLE, "hard_negatives": hard}
+    file = Path(shutil.copy(painted.path, tmp_path / "shared.ravl"))
+    each = json.dumps({**changes, "batch_size": WHOLE["batch_size"] // PROCESSES})
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone",
+         f"--nproc_per_node={PROCESSES}", "-m", "tests.training.painted",
+         str(file), str(tmp_path / "two"), each],
+        capture_output=True, text=True, cwd=ROOT, timeout=300, check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split().count("done") == PROCESSES
+    one = fitted(painted, tmp_path / "one", **changes)
+    record = json.loads((tmp_path / "two" / "metrics.json").read_text())
+    assert one.curve
+    assert [score for _, score in record["curve"]] == [score for _, score in one.curve]
+    assert {p.name for p in (tmp_path / "two").iterdir()} == {
+        p.name for p in (tmp_path / "one").iterdir()
+    }
+    mine, theirs = (TrainedEncoder.load(tmp_path / name, Scrambled()) for name in ("one", "two"))
+    for own, other in (
+        (mine.picture_head, theirs.picture_head), (mine.text_head, theirs.text_head),
+    ):  # fmt: skip
+        for name, value in own.arrays().items():
+            np.testing.assert_allclose(other.arrays()[name], value, atol=1e-3, err_msg=name)
+    with Memory.open(file, Scrambled()) as memory:
+        assert record["adopted"]
+        assert memory.encoder.spec.startswith("trained:")
+        whats = [version.what for version in memory.history()]
+    assert sum(what.startswith("reembed") for what in whats) == 1

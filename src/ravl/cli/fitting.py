@@ -44,10 +44,13 @@ def fit_search(memory: Path, out: Path, quiet: bool, as_json: bool, **options: A
     """
     from ravl.training import RetrieverReport
     from ravl.training import fit as train
+    from ravl.training.processes import is_main_process
 
     shown = False if quiet or as_json else None
     report = train("search", memory, out=out, progress=shown, **given(options))
     assert isinstance(report, RetrieverReport)
+    if not is_main_process():  # of several, as torchrun starts them, the first speaks for all
+        return
     if as_json:
         print_json(
             {

@@ -61,6 +61,7 @@ def begin(out: Path, config: Mapping[str, Any]) -> Path:
         raise DataError(f"{out} is not empty. Name a new folder with --out.")
     work = out / "work"
     work.mkdir(parents=True, exist_ok=True)
-    record = json.dumps(config, indent=1, ensure_ascii=False) + "\n"
-    file.write_text(record, encoding="utf-8")
+    if not file.exists():  # of several processes, none reads what another is just writing
+        record = json.dumps(config, indent=1, ensure_ascii=False) + "\n"
+        file.write_text(record, encoding="utf-8")
     return work

@@ -66,7 +66,8 @@ class KnownTexts(Encoder):
                 if count % SAVED == 0:
                     _save(file, vectors[: start + len(block)])
                 advance(len(block), len(new))
-        _save(file, vectors)
+        if done < len(new):
+            _save(file, vectors)
         self._known.update(zip(new, vectors, strict=True))
         return np.stack([self._known[text] for text in texts])
 

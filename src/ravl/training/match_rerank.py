@@ -7,7 +7,6 @@ picture either. How much the second look counts is chosen on the validation part
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -64,7 +63,7 @@ class Reranking:
 
 
 @dataclass(frozen=True, eq=False)
-class _Ranked:
+class Looked:
     """Queries of one way: the first ranking, and the second look at its top.
 
     Args:
@@ -98,7 +97,7 @@ class _Ranked:
 def judge_reranking(ground: MatchGround, matcher: Matcher) -> Reranking:
     """Choose the weight on the validation part and measure on the test part."""
     queries, depth = (READ, READ_DEPTH) if matcher.reader else (QUERIES, DEPTH)
-    unseen = _both_ways(ground, matcher, ground.parts.validation, queries, depth)
+    unseen = both_ways(ground, matcher, ground.parts.validation, queries, depth)
 
     def worth(weight: float) -> float:
         found = (retrieval_scores(way.ranks(weight))[CHOSEN_BY].value for way in unseen)
@@ -106,7 +105,7 @@ def judge_reranking(ground: MatchGround, matcher: Matcher) -> Reranking:
 
     weight = max(WEIGHTS, key=worth)  # of equals the smallest
     began = time.monotonic()
-    test = _both_ways(ground, matcher, ground.parts.test, queries, depth)
+    test = both_ways(ground, matcher, ground.parts.test, queries, depth)
     count = sum(len(way.first) for way in test)
     took = 1000 * (time.monotonic() - began) / count
     scores = {}
@@ -125,10 +124,25 @@ def _reranker(weight: float) -> Reranker:
     return Reranker(None, weight)  # type: ignore[arg-type]  # its scorer has been asked already
 
 
-def _both_ways(
-    ground: MatchGround, matcher: Matcher, pictures: Ints, queries: int, depth: int
-) -> tuple[_Ranked, _Ranked]:
-    """Texts of a part that look for its pictures, and pictures that look for its texts."""
+def both_ways(
+    ground: MatchGround,
+    matcher: Matcher,
+    pictures: Ints,
+    queries: int,
+    depth: int,
+    first: Array | None = None,
+) -> tuple[Looked, Looked]:
+    """Texts of a part that look for its pictures, and pictures that look for its texts.
+
+    Args:
+        ground: of the fit.
+        matcher: that looks again.
+        pictures: of the part, m positions.
+        queries: each way, drawn by chance, at most.
+        depth: candidates that it looks at.
+        first: scores of the pictures with the part's t texts, in the order of the pairs' texts,
+            (m, t); None for the matcher's dual encoder.
+    """
     pairs, base = ground.pairs, ground.base
     own = pairs_of(pairs, pictures)
     which, text = np.unique(pairs.which[own], return_inverse=True)
@@ -139,31 +153,25 @@ def _both_ways(
         features, base.project(features), [pairs.texts[i] for i in which.tolist()],
         ground.vectors[which], nothing, nothing,
     )  # fmt: skip
-    first = _first(matcher, asked)  # (pictures, texts)
+    first = _first(matcher, asked) if first is None else first  # (m, t)
     random = np.random.default_rng(ground.settings.seed)
     texts = _some(len(which), queries, random)
     seen = _some(len(pictures), queries, random)
     owner = np.zeros(len(which), np.int64)
     owner[text] = picture
 
-    def look(scores: Array, pair: Callable[[Ints, Ints], tuple[Ints, Ints]], rows: Ints) -> Any:
+    def looked(scores: Array, rows: Ints, by_text: bool, relevant: list[Ints]) -> Looked:
         top = np.argsort(-scores, axis=1, kind="stable")[:, :depth]
-        one, other = pair(np.repeat(rows, top.shape[1]), top.ravel())
-        found = second_look(ground, matcher, replace(asked, picture=one, text=other))
-        return top, found.reshape(top.shape)
+        asking, found = np.repeat(rows, top.shape[1]), top.ravel()
+        one, other = (found, asking) if by_text else (asking, found)
+        again = second_look(ground, matcher, replace(asked, picture=one, text=other))
+        groups = owner[rows] if by_text else rows
+        return Looked(scores, top, again.reshape(top.shape), relevant, groups)
 
-    by_text = first.T[texts]
-    by_picture = first[seen]
     return (
-        _Ranked(
-            by_text, *look(by_text, lambda t, p: (p, t), texts),
-            [picture[text == t] for t in texts.tolist()], owner[texts],
-        ),
-        _Ranked(
-            by_picture, *look(by_picture, lambda p, t: (p, t), seen),
-            [text[picture == p] for p in seen.tolist()], seen,
-        ),
-    )  # fmt: skip
+        looked(first.T[texts], texts, True, [picture[text == t] for t in texts.tolist()]),
+        looked(first[seen], seen, False, [text[picture == p] for p in seen.tolist()]),
+    )
 
 
 def second_look(ground: MatchGround, matcher: Matcher, asked: Asked) -> Array:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+
+PATIENCE = timedelta(days=7)  # of those that wait for what the first process makes ready
 
 
 def is_main_process() -> bool:
@@ -12,14 +15,31 @@ def is_main_process() -> bool:
     return int(os.environ.get("RANK", "0")) == 0
 
 
+def process_count() -> int:
+    """How many processes share the fit; each takes its own batch of a step."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 @contextmanager
 def main_process_first() -> Iterator[None]:
     """What the first process does here, and writes to files, is done before the others begin."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if process_count() == 1:
         yield
         return
     import torch
     from accelerate import PartialState
 
-    with PartialState(cpu=not torch.cuda.is_available()).main_process_first():
+    on_cpu = not torch.cuda.is_available()
+    with PartialState(cpu=on_cpu, timeout=PATIENCE).main_process_first():
         yield
+
+
+def of_main_process(value: float) -> float:
+    """The first process's value: a last digit that differs must not stop one process alone."""
+    from torch.distributed import broadcast_object_list, is_initialized
+
+    if not is_initialized():
+        return value
+    values = [value]
+    broadcast_object_list(values, src=0)
+    return values[0]

@@ -75,6 +75,7 @@ def fit_retriever(
     """
     settings = settings or RetrieverSettings()
     out = Path(out)
+    progress = progress if is_main_process() else False
     current = memory.encoder
     base = KnownTexts(current.base if isinstance(current, TrainedEncoder) else current)
     with main_process_first():  # the others find what it has written
@@ -148,7 +149,8 @@ def _check_unchanged(file: Path, pairs: Pairs, memory: Memory) -> None:
             f"The pictures or texts in {memory.path} have changed since the run in "
             f"{file.parents[1]} was interrupted. Begin anew: name another folder with --out."
         )
-    file.write_text(digest, encoding="utf-8")
+    if not file.exists():
+        file.write_text(digest, encoding="utf-8")
 
 
 def train_heads(

@@ -30,6 +30,7 @@ from ravl.errors import DivergedError
 from ravl.models.quiet import quiet
 from ravl.progress import Advance, progress_bar
 from ravl.training.loop_settings import LoopSettings
+from ravl.training.processes import of_main_process, process_count
 
 KEPT = 2  # checkpoints: the best one and the newest
 SLOW = 0.1  # share of the learning rate for pretrained weights beside new ones
@@ -78,7 +79,7 @@ def train(
         The curve: seconds since the start and score, after each epoch.
     """
     batch = min(settings.batch_size, len(order))
-    steps = settings.epochs * -(-len(order) // batch)
+    steps = settings.epochs * -(-len(order) // (batch * process_count()))
     arguments = TrainingArguments(
         output_dir=str(folder),
         per_device_train_batch_size=batch,
@@ -197,7 +198,7 @@ class _Trainer(Trainer):
         """Score the model on the validation part."""
         assert self.model is not None
         self.model.eval()
-        score = self._validate()
+        score = of_main_process(self._validate())
         if not isfinite(score):  # the last step of an epoch may break what no loss sees any more
             raise DivergedError(NO_NUMBER)
         metrics = {"eval_score": score, "seconds": round(time.monotonic() - self._began, 1)}
