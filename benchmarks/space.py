@@ -2,10 +2,10 @@
 
 The learned part (src/ravl/encoders/space) is a ridge regression from picture features to text
 vectors, from public-domain clip art, emoji and ImageNet's class names; a picture's place among
-texts is the mean of it and of ConSE's. Its settings were chosen on clip art when learned from emoji,
-on emoji when learned from clip art, and only where it also helps on made-up features of ImageNet's
-classes (scripts/train_space.py). That last condition was set when these sets had been looked at, so
-a difference that its interval hardly clears from zero should be read with care.
+texts is the mean of it and of ConSE's. Its settings were chosen on clip art when learned from
+emoji, on emoji when learned from clip art, and only where it also helps on made-up features of
+ImageNet's classes (scripts/train_space.py). That last condition was set when these sets had been
+looked at, so a difference that its interval hardly clears from zero should be read with care.
 
 R@10 both ways with all texts and pictures of a set, the right one of ten labels without an example,
 and how many of the five nearest pictures have the query's label; in per cent, differences with 95 %
