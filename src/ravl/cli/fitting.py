@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,15 +41,17 @@ def fit() -> None:
 def fit_search(memory: Path, out: Path, quiet: bool, as_json: bool, **options: Any) -> None:
     """Train the retriever: texts shall find their pictures, and pictures their texts.
 
-    The encoder's networks stay as they are; small heads on top of them are trained on the memory's
-    captions, labels, tags and questions. The memory then has the trained space, and RUN a report.
+    Small heads on top of the encoder's networks are trained on the memory's captions, labels, tags
+    and questions; with --vision and --text copies of the networks learn as well. The memory then
+    has the trained space, and RUN a report.
     """
     from ravl.training import RetrieverReport
     from ravl.training import fit as train
     from ravl.training.processes import is_main_process
 
     shown = False if quiet or as_json else None
-    report = train("search", memory, out=out, progress=shown, **given(options))
+    with _told_if_interrupted():
+        report = train("search", memory, out=out, progress=shown, **given(options))
     assert isinstance(report, RetrieverReport)
     if not is_main_process():  # of several, as torchrun starts them, the first speaks for all
         return
@@ -98,14 +102,11 @@ def _fit(
     from ravl.training import fit as train
 
     columns = column_names(options)
-    try:
+    with _told_if_interrupted():
         report: Any = train(
             task, memory, out=out, columns=columns, progress=False if quiet or as_json else None,
             command=shlex.join(["ravl", *sys.argv[1:]]), **given(options),
         )  # fmt: skip
-    except KeyboardInterrupt:
-        click.echo("Interrupted. Repeat the same command to go on where it stopped.", err=True)
-        raise
     if as_json:
         print_json(report.to_json())
     elif not quiet:
@@ -115,6 +116,15 @@ def _fit(
             click.echo(note, err=True)
         click.echo(f"Fitted in {report.seconds:.0f} s; the run answers with: {report.chosen}.")
         click.echo(f"The report: {out / 'report.html'}")
+
+
+@contextmanager
+def _told_if_interrupted() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("Interrupted. Repeat the same command to go on where it stopped.", err=True)
+        raise
 
 
 ABOUT = {

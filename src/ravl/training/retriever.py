@@ -19,7 +19,7 @@ from ravl.errors import DataError
 from ravl.evaluation import ranks_of_relevant
 from ravl.memory import Memory
 from ravl.training.batches import PairData, Passes
-from ravl.training.fit_folder import begin
+from ravl.training.fit_folder import begin, freeing
 from ravl.training.heads import RetrieverModel
 from ravl.training.held import Held, best_hubness, early, measure, recall, to_json
 from ravl.training.known import KnownTexts
@@ -54,9 +54,10 @@ def fit_retriever(
 
     Where the validation part is found no better than before, the memory keeps the space it has.
 
-    The encoder's networks stay as they are; heads on top of their features are trained by
-    contrast (Radford et al. 2021, CLIP): a picture shall be nearer to its own texts than to all
-    others. No picture is decoded again. Interrupted, the same call goes on where it stopped.
+    Heads on top of the frozen encoder's features are trained by contrast (Radford et al. 2021,
+    CLIP): a picture shall be nearer to its own texts than to all others. No picture is decoded
+    again. Where the settings say so, copies of the networks are tuned with them, for which each
+    picture is decoded once. Interrupted, the same call goes on where it stopped.
 
     Args:
         memory: with pictures that have captions, labels, tags or questions.
@@ -78,10 +79,11 @@ def fit_retriever(
     progress = progress if is_main_process() else False
     current = memory.encoder
     base = KnownTexts(current.base if isinstance(current, TrainedEncoder) else current)
-    with main_process_first():  # the others find what it has written
-        material, parts = prepare(memory, base, out, settings, validation, test, progress)
+    with freeing(out):
+        with main_process_first():  # the others find what it has written
+            material, parts = prepare(memory, base, out, settings, validation, test, progress)
+        heads, curve, seconds = train_heads(material, parts, base, out, settings, progress)
     pairs = material.pairs
-    heads, curve, seconds = train_heads(material, parts, base, out, settings, progress)
     if not is_main_process():  # of several processes, one is enough for the rest
         return RetrieverReport(out, {}, 0.0, seconds, False, curve)
     pairs = seen_by(pairs, heads.vision, material.maps)

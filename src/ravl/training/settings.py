@@ -12,6 +12,7 @@ from ravl.evaluation import Score
 from ravl.training.loop_settings import LoopSettings, check_bounds, check_shares
 
 Loss = Literal["infonce", "sigmoid"]
+SIDES = 32, 1024  # pixels: a network halves pictures five times, and memory grows with the square
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,9 +28,8 @@ class RetrieverSettings(LoopSettings):
         hidden: size of the heads' residual hidden layer; 0 for linear heads.
         temperature: at the start; it is learned.
         hard_negatives: pictures mined for each picture of a batch, which then share the batch.
-        vision: how much of the picture network is tuned beside the frozen one: head (nothing, its
-            features go through the head alone), lora, top:N or full; see
-            :func:`ravl.encoders.towers.freezing.parse_strategy`.
+        vision: how much of the picture network is tuned beside the frozen one: head (nothing),
+            lora (adapters in the upper half), top:N (so many layers), or full.
         vision_side: in pixels, at which a tuned network of the builtin encoder looks at pictures;
             0 for its own 224.
         text: how much of the text network is tuned, likewise.
@@ -71,6 +71,14 @@ class RetrieverSettings(LoopSettings):
         super().__post_init__()
         check_bounds(self, 1, None, "dimension")
         check_bounds(self, 0, None, "hidden", "hard_negatives", "reworded", "vision_side")
+        if self.vision_side:
+            check_bounds(self, *SIDES, "vision_side")
+            if self.vision == "head":
+                raise DataError(
+                    f"vision_side is {self.vision_side}, but no picture network is tuned that "
+                    "would look at larger pictures. Leave it out, or tune one, for example with "
+                    "vision top:4."
+                )
         for strategy in (self.vision, self.text):
             parse_strategy(strategy)
         if not 0 < self.teacher_weight <= 1:
