@@ -116,6 +116,16 @@ def test_a_memory_elsewhere(run, fitted, picture, tmp_path):
     assert "red" in out
 
 
+def test_a_second_look_by_a_run_that_cannot_is_a_sentence(run, fitted, tmp_path):
+    search = ("search", fitted / "shop.ravl", "red", "--rerank")
+    code, out, err = run(*search, fitted / "linear")
+    assert (code, out) == (1, "")
+    assert "was fitted for classify, not for match" in err
+    code, out, err = run(*search, tmp_path / "missing")
+    assert (code, out) == (1, "")
+    assert "missing holds no fitted run" in err
+
+
 def test_evaluate(run, fitted, tmp_path):
     file = table(tmp_path / "new.csv", shades(tmp_path / "new", 16, first=500))
     code, out, err = run("evaluate", fitted / "linear", "--data", file)

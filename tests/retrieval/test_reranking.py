@@ -8,9 +8,9 @@ import pytest
 
 from ravl.encoders.base import Array
 from ravl.memory import Memory
-from ravl.retrieval.bank import Ints
+from ravl.retrieval.bank import Ints, Neighbours
 from ravl.retrieval.hits import Found
-from ravl.retrieval.ranking import ranking
+from ravl.retrieval.ranking import Ranked, ranking
 from ravl.retrieval.reranking import Reranker
 from tests.helpers import ColourEncoder, make_examples
 
@@ -36,7 +36,7 @@ def memory(tmp_path: Path):
         yield opened
 
 
-def candidates(scores: Sequence[float]) -> list:
+def candidates(scores: Sequence[float]) -> list[Ranked]:
     return ranking("pictures", range(len(scores)), scores)
 
 
@@ -46,13 +46,8 @@ def again(weight: float) -> Reranker:
 
 def test_both_opinions_count_in_their_own_spread():
     line = candidates([0.9, 0.8, 0.2])
-    assert [c.key for c in Reranker(Contrary(np.zeros(1)), 0.0)(line, [0.0, 50.0, 90.0])] == [
-        0,
-        1,
-        2,
-    ]  # type: ignore[arg-type]
-    found = Reranker(Contrary(np.zeros(1)), 5.0)(line, [0.0, 50.0, 90.0])  # type: ignore[arg-type]
-    assert [c.key for c in found] == [2, 1, 0]
+    assert [c.key for c in again(0.0)(line, [0.0, 50.0, 90.0])] == [0, 1, 2]
+    found = again(5.0)(line, [0.0, 50.0, 90.0])
     assert found[0].by == {"pictures": Found(3, 0.2), "reranked": Found(1, 90.0)}
     assert [c.score for c in found] == sorted((c.score for c in found), reverse=True)
 
@@ -107,3 +102,33 @@ def test_only_the_best_are_looked_at(memory):
     assert scorer.calls == [(5, 1, 5)]
     assert len(hits) == 20
     assert sum("reranked" in h.by for h in hits) == 5
+
+
+# --- neighbours --------------------------------------------------------------------------------
+
+
+def test_neighbours_are_reordered_in_the_spread_of_their_likeness():
+    near = Neighbours(np.array([[7, 3, 5, -1]]), np.array([[0.9, 0.8, 0.7, 0.0]], np.float32))
+    known = np.ones((1, 4), bool)
+    odds = np.array([[-20.0, 0.0, 20.0, 99.0]], np.float32)
+    assert again(0.0).neighbours(near, odds, known).positions.tolist() == [[7, 3, 5, -1]]
+    found = again(2.0).neighbours(near, odds, known)
+    assert found.positions.tolist() == [[5, 3, 7, -1]]
+    # Both have the same spread, so that twice the odds turn the distances around.
+    assert found.likeness[0].tolist() == pytest.approx([0.9, 0.8, 0.7, 0.0])
+
+
+def test_a_neighbour_that_says_nothing_is_middling():
+    near = Neighbours(np.array([[0, 1, 2]]), np.full((1, 3), 0.5, np.float32))
+    near.likeness[:] = [0.502, 0.501, 0.5]
+    odds = np.array([[1.0, 500.0, 3.0]], np.float32)
+    found = again(9.0).neighbours(near, odds, np.array([[True, False, True]]))
+    assert found.positions.tolist() == [[2, 1, 0]]
+    assert found.likeness[0, 1] == pytest.approx(0.501)
+
+
+def test_where_no_neighbour_says_anything_all_stay():
+    near = Neighbours(np.array([[4, 2, -1]]), np.array([[0.4, 0.3, 0.0]], np.float32))
+    found = again(9.0).neighbours(near, np.ones((1, 3), np.float32), np.zeros((1, 3), bool))
+    assert found.positions.tolist() == near.positions.tolist()
+    assert found.likeness.tolist() == near.likeness.tolist()

@@ -13,7 +13,7 @@ from PIL import Image
 from ravl.data import Example
 from ravl.errors import DataError, EncoderMismatchError, PictureError, QueryError
 from ravl.memory import Memory
-from ravl.tasks import match_model
+from ravl.tasks import matcher
 from ravl.tasks.match_model import MatchModel
 from ravl.tasks.matching import Matching
 from ravl.tasks.run import open_run
@@ -217,4 +217,4 @@ def test_a_memory_that_says_nothing_leaves_the_model(made: Path, tmp_path: Path)
         assert answer.score == pytest.approx(answer.model["fits"], abs=1e-6)
         vote = MatchModel(open_run(made / "vote"), silent).match(pictures()[0], RED)[0]
         assert vote.score == 0.5
-    assert match_model.SURE < 1e-3
+    assert matcher.SURE < 1e-3

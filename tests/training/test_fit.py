@@ -225,6 +225,15 @@ def test_a_memory_that_changed_meanwhile_is_refused(painted, interrupted, tmp_pa
         ("search", {"hidden": -1}, "hidden is -1; it must not be negative"),
         ("search", {"dropout": 1.0}, "dropout is 1.0; it must be from 0 to below 1"),
         ("search", {"share": 0.0}, "share is 0.0"),
+        ("search", {"reworded": -1}, "reworded is -1; it must not be negative"),
+        ("search", {"vision": "nonsense"}, "strategy is 'nonsense'; it must be head, lora"),
+        ("search", {"vision_side": 288}, "vision_side is 288, but no picture network is tuned"),
+        (
+            "search",
+            {"vision": "top:1", "vision_side": 9},
+            "vision_side is 9; it must be from 32 to 1024",
+        ),
+        ("search", {"vision": "top:1", "vision_side": 9999}, "vision_side is 9999"),
         ("search", {"test": "part = 'nothing'"}, "names no picture"),
     ],
 )
@@ -233,12 +242,14 @@ def test_what_cannot_be_trained_is_a_sentence(painted, tmp_path, task, settings,
     with pytest.raises(DataError, match=says):
         fit(task, painted, out=tmp_path / "run", progress=False, **settings)
     assert painted.info().encoder == before
+    assert not (tmp_path / "run").exists()  # it is free for other words
 
 
 def test_a_loss_that_is_no_number_leaves_the_memory_alone(painted, tmp_path):
     with pytest.raises(RavlError, match="no longer a number"):
         fitted(painted, tmp_path / "run", learning_rate=1e38)
     assert painted.info().encoder == "scrambled"
+    assert fitted(painted, tmp_path / "run", epochs=1).curve  # the folder is free again
 
 
 def test_a_space_that_is_no_better_is_not_adopted(painted, tmp_path, monkeypatch):
@@ -428,6 +439,29 @@ def test_on_the_command_line(ravl, tmp_path, always_better):
     code, out, err = ravl(*command, "--out", tmp_path / "four", "--dropout", 2)
     assert "dropout is 2.0" in err
     assert "Traceback" not in err
+
+
+def test_an_interrupted_command_says_how_it_goes_on(ravl, tmp_path, monkeypatch):
+    file, model = tmp_path / "shop.ravl", tiny.make("clip", tmp_path / "clip")
+    with Memory.create(file, f"hf:{model}") as memory:
+        memory.add(make_examples(tmp_path / "pictures", 24))
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    command = ("fit", "search", file, "--out", tmp_path / "run", "--epochs", 1, "--hidden", 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(RetrieverModel, "forward", interrupt)
+        code, out, err = ravl(*command)
+    assert (code, out) == (130, "")
+    assert "Interrupted. Repeat the same command to go on where it stopped." in err.splitlines()
+    with monkeypatch.context() as patch:  # of several processes, only the first ends it and tells
+        patch.setenv("RANK", "1")
+        assert ravl(*command) == (0, "", "")
+    assert not (tmp_path / "run" / "metrics.json").exists()
+    code, out, _ = ravl(*command)
+    assert code == 0
+    assert f"The report: {tmp_path / 'run' / 'report.html'}" in out
 
 
 @pytest.mark.parametrize(

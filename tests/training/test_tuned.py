@@ -11,7 +11,7 @@ import torch
 
 from ravl.encoders import load_encoder
 from ravl.encoders.trained import TrainedEncoder
-from ravl.errors import DataError, EncoderError
+from ravl.errors import DataError, EncoderError, RavlError
 from ravl.memory import Memory
 from ravl.memory.spaces import current_space, read_vectors
 from ravl.training import heads
@@ -64,8 +64,8 @@ def model(made: Material, settings: RetrieverSettings) -> RetrieverModel:
     torch.manual_seed(0)
     everything = np.arange(len(made.pairs.rows)), np.arange(len(made.texts))
     return RetrieverModel(
-        *starting(made, *everything), settings, made.vision and made.vision.tail,
-        made.text and made.text.network,
+        *starting(made, *everything), settings, made.vision.tail if made.vision else None,
+        made.text.network if made.text else None,
     )  # fmt: skip
 
 
@@ -180,3 +180,38 @@ def test_a_teacher_is_asked_once_and_its_preferences_are_learned(memory, shop, t
         fitted(memory, tmp_path / "other", **QUICK, teacher="nobody")
     with pytest.raises(DataError, match="teacher_weight is 0; it must be more than 0"):
         RetrieverSettings(teacher_weight=0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"vision": "top:99"}, "top:99 needs 99 layers, but the model has 2"),
+        ({"text": "top:99"}, "top:99 needs 99 layers, but the model has 2"),
+        ({"vision": "top:1", "vision_side": 64}, "takes pictures of one size"),
+        ({"teacher": "nobody"}, "There is no encoder 'nobody'"),
+        ({"test": "price <"}, "price <"),
+    ],
+)
+def test_a_fit_that_is_refused_leaves_its_folder_free(memory, tmp_path, changes, says):
+    before = memory.info().encoder
+    with pytest.raises(RavlError, match=says):
+        fitted(memory, tmp_path / "run", **{**QUICK, **changes})
+    assert not (tmp_path / "run").exists()
+    assert memory.info().encoder == before
+
+
+def test_a_fit_that_was_interrupted_goes_on_although_it_is_refused_in_between(
+    memory, tmp_path, monkeypatch
+):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(RetrieverModel, "forward", interrupt)
+        fitted(memory, tmp_path / "run", **QUICK, vision="top:1")
+    maps = (tmp_path / "run" / "work" / "maps.npy").read_bytes()
+    with pytest.raises(DataError, match="was interrupted and had other settings"):
+        fitted(memory, tmp_path / "run", **QUICK, vision="top:2")
+    assert (tmp_path / "run" / "work" / "maps.npy").read_bytes() == maps
+    assert fitted(memory, tmp_path / "run", **QUICK, vision="top:1").curve
+
+
+def interrupt(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt

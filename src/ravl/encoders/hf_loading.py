@@ -28,7 +28,7 @@ def load_parts(folder: Path) -> tuple[Any, Any, Any]:
         EncoderError: not a dual encoder, of an unknown kind, or weights that do not fill it.
     """
     try:
-        with _quiet():
+        with quiet():
             model = _load_model(folder)
             processor = _hf.AutoImageProcessor.from_pretrained(
                 folder,
@@ -99,7 +99,7 @@ def _is_dual_encoder(architecture: Any) -> bool:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No progress bars, reports and hints of transformers while a model is loaded."""
     verbosity, bars = _logging.get_verbosity(), _logging.is_progress_bar_enabled()
     _logging.set_verbosity_error()

@@ -52,7 +52,8 @@ class Keys:
 
     def project(self, features: Array) -> Array:
         """Features (n, F) -> keys of whatever length, (n, d): what a matrix may be learned on."""
-        found: Array = (tamed(features, self.power) - self.mean) @ self.directions
+        centred: Array = tamed(features, self.power) - self.mean
+        found: Array = centred @ self.directions
         return found
 
     def turned(self, matrix: Array) -> Keys:

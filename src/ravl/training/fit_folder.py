@@ -9,26 +9,36 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ravl.errors import DataError, DivergedError
+from ravl.errors import DataError, DivergedError, EncoderError, FilterError
+from ravl.training.processes import is_main_process
 
 
 @contextmanager
 def running(out: Path, config: Mapping[str, Any]) -> Iterator[Path]:
     """The folder for a fit's intermediate files; gone once the fit has ended.
 
-    A fit that is refused leaves the run's folder free for other words, and so does one that
-    diverged; one that is interrupted leaves what it goes on from. See :func:`begin`.
+    See :func:`freeing` and :func:`begin`.
     """
-    goes_on = out.exists()
-    work = begin(out, config)
-    try:
+    with freeing(out):
+        work = begin(out, config)
         yield work
-    except (DataError, DivergedError) as error:
-        if not goes_on or isinstance(error, DivergedError):
-            forget(out)
-        raise
     shutil.rmtree(work, ignore_errors=True)
     (out / "config.json").unlink(missing_ok=True)
+
+
+@contextmanager
+def freeing(out: Path) -> Iterator[None]:
+    """A fit that is refused leaves the run's folder free for other words.
+
+    So does one that diverged; one that is interrupted leaves what it goes on from.
+    """
+    goes_on = out.exists() and any(out.iterdir())
+    try:
+        yield
+    except (DataError, EncoderError, FilterError, DivergedError) as error:
+        if is_main_process() and (not goes_on or isinstance(error, DivergedError)):
+            forget(out)
+        raise
 
 
 def forget(out: Path) -> None:

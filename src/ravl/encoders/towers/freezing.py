@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING, Any, Literal
 
 from ravl.errors import DataError
+
+if TYPE_CHECKING:  # settings know strategies, and no network runs for them
+    from torch import nn
 
 Name = Literal["head", "lora", "top", "full"]
 
@@ -103,6 +103,7 @@ def add_adapters(
         rank: of the adapters.
         alpha: their output is scaled by alpha / rank.
     """
+    import torch
     from peft import LoraConfig, inject_adapter_in_model
 
     config: Any = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(names))

@@ -64,11 +64,14 @@ class MeanPooledBert(TextNetwork):
         from tokenizers import Tokenizer
         from transformers import BertModel
 
+        from ravl.encoders.hf_loading import quiet
+
         folder = minilm_folder()
         bert: Any = BertModel
-        self.bert = bert.from_pretrained(
-            folder, add_pooling_layer=False, attn_implementation="sdpa", use_safetensors=True
-        )
+        with quiet():
+            self.bert = bert.from_pretrained(
+                folder, add_pooling_layer=False, attn_implementation="sdpa", use_safetensors=True
+            )
         self.layers, self.above = list(self.bert.encoder.layer), []
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.enable_truncation(MAX_TOKENS)
