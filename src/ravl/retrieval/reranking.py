@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
-from ravl.retrieval.bank import Ints
+from ravl.retrieval.bank import Ints, Neighbours
 from ravl.retrieval.hits import Found
 from ravl.retrieval.ranking import Ranked
 
@@ -82,6 +83,42 @@ class Reranker:
         # Below what was looked at, so that scores fall with the rank.
         lowest = float(scores.min())
         return again + [replace(c, score=lowest - i) for i, c in enumerate(rest, 1)]
+
+    def neighbours(self, near: Neighbours, odds: Array, known: NDArray[np.bool_]) -> Neighbours:
+        """Neighbours in their new order, with a likeness that has heard the scorer.
+
+        The log odds count in the spread of the query's own likenesses, so that what votes by them
+        finds the numbers that it is used to. They may exceed 1.
+
+        Args:
+            near: of n queries, (n, K).
+            odds: the scorer's, that what a neighbour says fits the query, (n, K).
+            known: where it could be asked, (n, K); the others count as middling.
+        """
+        there, known = near.found, known & near.found
+        middle = _mean(odds, known)
+        standard, _ = _by_spread(np.where(known, odds, middle), there)
+        spread = _by_spread(near.likeness, there)[1]
+        likeness = near.likeness + np.float32(self.weight) * spread * standard
+        order = np.argsort(np.where(there, -likeness, np.inf), axis=1, kind="stable")
+        again = np.where(there, likeness, 0).astype(np.float32)
+        return Neighbours(
+            np.take_along_axis(near.positions, order, 1), np.take_along_axis(again, order, 1)
+        )
+
+
+def _mean(scores: Array, there: NDArray[np.bool_]) -> Array:
+    """Of each row (n, c) where there is something, (n, 1); 0 where there is nothing."""
+    sums: Array = np.where(there, scores, 0).sum(1, keepdims=True)
+    mean: Array = sums / np.maximum(there.sum(1, keepdims=True), 1)
+    return mean
+
+
+def _by_spread(scores: Array, there: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """Each row (n, c) less its mean by its spread, and that spread (n, 1); of what is there."""
+    centred = np.where(there, scores - _mean(scores, there), 0)
+    spread = np.sqrt(_mean(centred**2, there))
+    return np.divide(centred, spread, out=np.zeros_like(centred), where=spread > FLAT), spread
 
 
 def _standard(scores: Array) -> Array:

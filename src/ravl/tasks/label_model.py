@@ -18,8 +18,10 @@ from ravl.retrieval.bank import Bank, Ints, Neighbours, read_bank
 from ravl.retrieval.query import open_picture
 from ravl.tasks.labeller import Answers, Queries
 from ravl.tasks.labeller_files import load_labeller
+from ravl.tasks.match_texts import Said
 from ravl.tasks.results import Classification, Evidence, Tagging
 from ravl.tasks.run import VISION, Run
+from ravl.tasks.second_look import DEPTH, SecondLook
 from ravl.tasks.testimony import EvidenceArrays, Testimony
 
 SHOWN = 5  # scores of an answer
@@ -33,14 +35,19 @@ class LabelModel:
     Args:
         run: what was fitted.
         memory: to answer from; checked by :func:`ravl.tasks.run.open_memory`.
+
+    Raises:
+        DataError: the match run by which it looks at neighbours again has gone.
     """
 
     def __init__(self, run: Run, memory: Memory) -> None:
         self.run = run
         self.memory = memory
         self.labeller = load_labeller(run)
+        self.second = SecondLook.of_run(run, memory)
         self._lock = threading.Lock()
         self._known: tuple[Any, Testimony, EvidenceArrays | None] | None = None
+        self._said: tuple[Testimony, Said] | None = None
         self._tower: Any = None
 
     @property
@@ -123,9 +130,24 @@ class LabelModel:
         if not retrieval:
             return self.labeller.without(queries), None
         testimony, evidence = self._testimony()
-        near = self.labeller.neighbours(queries, testimony, k, hidden)
+        near = self._neighbours(queries, testimony, k, hidden)
         answers = self.labeller.answer(queries, testimony, near, evidence, vote_only=vote_only, k=k)
         return answers, testimony
+
+    def _neighbours(
+        self, queries: Queries, testimony: Testimony, k: int | None,
+        hidden: Sequence[Ints] | None,
+    ) -> Neighbours:  # fmt: skip
+        """Neighbours as they vote: where the run does so, looked at again."""
+        if self.second is None:
+            return self.labeller.neighbours(queries, testimony, k, hidden)
+        deep = max(DEPTH, k or self.labeller.vote.k)
+        near = self.labeller.neighbours(queries, testimony, deep, hidden)
+        with self._lock:
+            if self._said is None or self._said[0] is not testimony:
+                self._said = testimony, self.second.said(testimony.bank)
+            said = self._said[1]
+        return self.second(queries.features, said, near, hidden)
 
     def _testimony(self) -> tuple[Testimony, EvidenceArrays | None]:
         """The memory as it is now."""

@@ -114,6 +114,8 @@ def page_of(
     ]  # fmt: skip
     if gain is not None and (table := gain.table(task)) is not None:
         tables.append(table)
+    if ground.second is not None:
+        tables.append(ground.second.table())
     page = FitPage(
         title=f"ravl: {task}, what retrieval gained",
         about=_about(ground, fitted, judged, chosen, report, command),

@@ -42,6 +42,9 @@ class FitSettings(LoopSettings):
         train_retriever: let the task's loss, and what the fusion model prefers to read, reach the
             keys that neighbours are found by; kept where that helps on validation. For classify and
             tag whose labels stay: labels that come to the memory later are found less well by it.
+        rerank: folder of a fitted match run that looks at neighbours again, and at what they say;
+            kept where the vote on validation is better for it. It must have been fitted with the
+            same validation and test parts. For classify and tag.
         spread: propagate labels to the memory's rows that have none; auto where that helps held-out
             examples.
         templates: texts around a label's name for the zero-shot row of the report.
@@ -72,6 +75,7 @@ class FitSettings(LoopSettings):
     retrieval_dropout: float = 0.15
     noise: float = 0.1
     train_retriever: bool = False
+    rerank: str = ""
     spread: Spread = "auto"
     templates: tuple[str, ...] = TEMPLATES
     fewest: int = 1
@@ -101,6 +105,11 @@ class FitSettings(LoopSettings):
             raise DataError(
                 "spread is 'yes' and train_retriever is on, but labels are not propagated by keys "
                 "that were learned from them. Leave one of the two out."
+            )
+        if self.train_retriever and self.rerank:
+            raise DataError(
+                f"rerank is {self.rerank!r} and train_retriever is on, but neighbours are either "
+                "found by learned keys or looked at again. Leave one of the two out."
             )
         for strategy in (self.language, self.vision):
             parse_strategy(strategy)

@@ -45,7 +45,8 @@ class FitReport:
         chosen: the level that the run keeps: vote, linear or fusion.
         metrics: ``rows``, ``levels`` and ``retrieval``: scores by row and metric, each as
             ``{"value", "low", "high"}``; ``differences`` of rows; ``retriever``, where it was
-            trained with the task; see ``metrics.json``.
+            trained with the task, ``rerank``, where neighbours were looked at again; see
+            ``metrics.json``.
         table: the four rows, for a terminal.
         notes: sentences about what was left out, set aside or changed.
         seconds: the whole fit took.
@@ -143,7 +144,13 @@ def ground_of(
             if count:
                 notes.append(f"{count:,} rows of the memory are new or changed by the table.")
             labelled = read_labelled(source, memory, label_task.of)  # now that it shows them
-        yield prepare(memory, label_task, settings, labelled, chosen), chosen, notes
+        ground = prepare(memory, label_task, settings, labelled, chosen)
+        if settings.rerank:
+            from ravl.training.reranked_neighbours import look_again
+
+            ground = look_again(ground, settings.rerank)
+            notes += [ground.second.note()] if ground.second is not None else []
+        yield ground, chosen, notes
 
 
 def _write(
@@ -160,6 +167,8 @@ def _write(
         "encoder": encoder_of(ground.memory), "command": command or " ".join(sys.argv),
         "versions": versions(), "parts": {n: len(getattr(chosen, n)) for n in PARTS},
     }  # fmt: skip
+    if ground.second is not None:
+        record["rerank"] = ground.second.look.describe(out)
     if fitted.tower is not None:
         fitted.tower.save(out / VISION)
     logs(out)
@@ -171,6 +180,8 @@ def _write(
     metrics = scores_json(judged, fitted) | {"abstain": abstention(ground, fitted, judged)}
     if gain is not None:
         metrics["retriever"] = gain.to_json()
+    if ground.second is not None:
+        metrics["rerank"] = ground.second.to_json()
     table = rows_table(ground, judged, fitted)
     report = FitReport(out, ground.task.name, fitted.chosen, metrics, table, notes, seconds)
     page = page_of(ground, fitted, judged, chosen, report, record["command"], gain)
@@ -192,7 +203,16 @@ def _rows(ground: Ground, part: str) -> list[Any]:
 
 
 def config_of(task: str, memory: Memory, settings: FitSettings, *sources: Source) -> dict[str, Any]:
-    """All that the result of a fit depends on, as JSON types."""
+    """All that the result of a fit depends on, as JSON types.
+
+    Raises:
+        DataError: match shall be looked at again, by itself.
+    """
+    if task == "match" and settings.rerank:
+        raise DataError(
+            f"rerank is {settings.rerank!r}, but a match run looks at searches again as it is: "
+            "ravl search --rerank RUN. Leave it out, or use it with ravl fit classify or tag."
+        )
     return {
         "task": task, "memory": str(memory.path), "settings": settings.to_json(),
         "sources": [None if s is None else str(s) for s in sources],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,9 @@ from ravl.tasks.labels import LabelTask
 from ravl.training.fit_settings import FitSettings
 from ravl.training.labelled import Labelled
 from ravl.training.parts import Parts
+
+if TYPE_CHECKING:  # it stands on this ground
+    from ravl.training.reranked_neighbours import Reranked
 
 DEEPEST = 2 * max(KS)  # neighbours that are looked up once for all that is tried
 
@@ -76,6 +80,7 @@ class Ground:
         loss: of the model.
         learned: the keys have seen the labels of the training part, see
             :mod:`ravl.training.learned_keys_ground`.
+        second: what looking at the neighbours of all parts again came to, if they have been.
     """
 
     memory: Memory
@@ -89,6 +94,7 @@ class Ground:
     test: Side
     loss: Loss
     learned: bool = False
+    second: Reranked | None = None
 
     def truth(self, side: Side) -> Ints:
         """What metrics compare with, among the labels of the training part."""

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ravl.errors import DataError
+from ravl.memory import Memory
+from ravl.retrieval.bank import Bank, Neighbours, read_bank
+from ravl.tasks.run import Run, open_run
+from ravl.tasks.second_look import SecondLook
+from tests.helpers import ColourEncoder
+from tests.training.painted_texts import strips, strips_memory
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = strips_memory(tmp_path_factory.mktemp("strips"), 40)
+    with Memory.open(folder / "strips.ravl", ColourEncoder()) as memory:
+        copy = strips(folder / "pictures", 40)[1]
+        memory.add([replace(copy, id="copy.png", texts=("blue above, a copy",))])
+    return folder
+
+
+@pytest.fixture
+def memory(made: Path) -> Iterator[Memory]:
+    with Memory.open(made / "strips.ravl", ColourEncoder()) as opened:
+        yield opened
+
+
+@pytest.fixture
+def look(made: Path, memory: Memory) -> SecondLook:
+    return SecondLook.open(made / "match", memory, 1.0)
+
+
+@pytest.fixture
+def bank(memory: Memory) -> Bank:
+    return read_bank(memory)
+
+
+def test_neighbours_whose_texts_fit_come_first(look: SecondLook, bank: Bank) -> None:
+    queries = np.flatnonzero([bool(row.texts) for row in bank.rows])
+    own = [bank.groups[[i]] for i in queries]
+    near = bank.neighbours(bank.keys[queries], 30, own)
+    said = look.said(bank)
+    labels = np.array([row.label for row in bank.rows])
+
+    def right(found: Neighbours) -> float:
+        return float((labels[found.positions[:, :5]] == labels[queries][:, None]).mean())
+
+    again = look(bank.features[queries], said, near, own)
+    assert right(again) > right(near) + 0.05
+    same = [set(line) for line in again.positions]
+    assert same == [set(line) for line in near.positions]
+
+
+def test_a_picture_and_its_copies_say_nothing_about_it(look: SecondLook, bank: Bank) -> None:
+    """Hidden rows are as good as gone."""
+    i = next(i for i, row in enumerate(bank.rows) if row.id == "001.png")
+    own = bank.groups[[i]]
+    gone = bank.groups == own[0]
+    assert gone.sum() == 2  # the copy has the same group
+    near = bank.neighbours(bank.keys[[i]], 20, [own])
+    assert not gone[near.positions].any()
+    hidden, _ = look.odds(bank.features[[i]], look.said(bank), near, [own])
+    rest = bank.only(~gone)
+    there = replace(near, positions=np.searchsorted(np.flatnonzero(~gone), near.positions))
+    without, _ = look.odds(bank.features[[i]], look.said(rest), there)
+    np.testing.assert_allclose(hidden, without, rtol=1e-4, atol=1e-4)
+    seen, _ = look.odds(bank.features[[i]], look.said(bank), near)
+    assert np.abs(seen - hidden).max() > 1e-2
+
+
+def test_a_row_without_text_is_not_asked_about(look: SecondLook, bank: Bank) -> None:
+    said = look.said(bank)
+    silent = next(i for i, row in enumerate(bank.rows) if not row.texts)
+    near = Neighbours(np.array([[silent, 1, -1]]), np.array([[0.9, 0.8, 0]], np.float32))
+    odds, known = look.odds(bank.features[:1], said, near)
+    assert known.tolist() == [[False, True, False]]
+    assert (odds != 0).tolist() == known.tolist()
+    nobody = near.first(1)
+    assert not look.odds(bank.features[:1], said, nobody)[1].any()
+    assert look(bank.features[:1], said, nobody).positions.tolist() == [[silent]]
+
+
+def test_a_run_finds_its_match_run_again(made: Path, memory: Memory, tmp_path: Path) -> None:
+    moved = Path(shutil.copytree(made / "match", tmp_path / "match"))
+    run = tmp_path / "run"
+    known = SecondLook.open(moved, memory, 0.5).describe(run)
+    assert known["relative"] == "../match"
+    record = {"task": "classify", "rerank": {**known, "path": "/nowhere"}}
+    found = SecondLook.of_run(Run(run, record), memory)
+    assert found is not None
+    assert found.weight == 0.5
+    assert SecondLook.of_run(Run(run, {"task": "tag"}), memory) is None
+    shutil.rmtree(moved)
+    with pytest.raises(DataError, match="Bring it back, or fit again with ravl fit classify"):
+        SecondLook.of_run(Run(run, record), memory)
+
+
+def test_another_tasks_run_is_refused(made: Path, memory: Memory, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(made / "match", tmp_path / "tags"))
+    file = other / "run.json"
+    file.write_text(file.read_text().replace('"task": "match"', '"task": "tag"'))
+    assert open_run(other).task == "tag"
+    with pytest.raises(DataError, match="was fitted for tag, but neighbours"):
+        SecondLook.open(other, memory)
