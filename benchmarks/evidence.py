@@ -27,9 +27,9 @@ from ravl.tasks.labeller import Labeller, Queries
 from ravl.tasks.labels import LabelTask
 from ravl.tasks.testimony import Testimony
 from ravl.training.fit_settings import FitSettings
-from ravl.training.ground import DEEPEST, Ground, prepare
 from ravl.training.labelled import Labelled, read_labelled
-from ravl.training.levels import fit_linear, fit_vote
+from ravl.training.labels.ground import DEEPEST, Ground, prepare
+from ravl.training.labels.levels import fit_linear, fit_vote
 from ravl.training.parts import Parts, split
 
 TASK = LabelTask("classify")

@@ -31,14 +31,14 @@ from ravl.memory import Memory
 from ravl.tasks.labeller import Labeller
 from ravl.tasks.labels import LabelTask
 from ravl.tasks.testimony import Testimony
-from ravl.training.fit_labels import Fitted, Ladder, fit_levels
 from ravl.training.fit_settings import FitSettings
-from ravl.training.ground import Ground, prepare, speaking_rows
-from ravl.training.judge import wide
+from ravl.training.keys.gain import Gain, measure_gain
+from ravl.training.keys.ground import learned_ground, searched_by
 from ravl.training.labelled import Labelled, read_labelled
-from ravl.training.learned_keys_gain import Gain, measure_gain
-from ravl.training.learned_keys_ground import learned_ground, searched_by
-from ravl.training.levels import fit_head, fit_vote, linear_level
+from ravl.training.labels.fitted import Fitted, Ladder, fit_levels
+from ravl.training.labels.ground import Ground, prepare, speaking_rows
+from ravl.training.labels.judge import wide
+from ravl.training.labels.levels import fit_head, fit_vote, linear_level
 from ravl.training.parts import Parts
 
 LINEAR = FitSettings(model="linear", train_retriever=True)
@@ -126,7 +126,7 @@ def _values(scores: list[Any], task: str) -> dict[str, str]:
 
 
 def _reader(memory: Memory, labelled: Labelled, parts: Parts, work: Path) -> Lines:
-    from ravl.training.learned_keys_reader import reader_preferences
+    from ravl.training.keys.reader import reader_preferences
 
     name = "clothing_small, 60 a class, fusion"
     some = few(labelled, parts, 60, 0)

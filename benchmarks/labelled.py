@@ -17,11 +17,11 @@ import numpy as np
 from benchmarks.report import Lines, picture_set
 from ravl.memory import Memory
 from ravl.tasks.labels import LabelTask
-from ravl.training.fit_labels import Fitted, fit_levels
 from ravl.training.fit_settings import FitSettings
-from ravl.training.ground import Ground, prepare
-from ravl.training.judge import ROWS, Judged, judge
 from ravl.training.labelled import Labelled, read_labelled
+from ravl.training.labels.fitted import Fitted, fit_levels
+from ravl.training.labels.ground import Ground, prepare
+from ravl.training.labels.judge import ROWS, Judged, judge
 from ravl.training.parts import Parts, split
 
 MEASURES = {"classify": ("accuracy", "macro_f1", "ECE", "coverage@5%risk"),
@@ -57,7 +57,7 @@ def few(labelled: Labelled, parts: Parts, per: int, seed: int) -> Parts:
 
 def only_training(ground: Ground) -> Ground:
     """With a memory that holds the training pictures and nothing else."""
-    from ravl.training.ground import DEEPEST
+    from ravl.training.labels.ground import DEEPEST
 
     groups = ground.train.labelled.seen_groups()
     bank = ground.bank.only(np.isin(ground.bank.groups, groups))

@@ -29,10 +29,10 @@ from ravl.data import Example
 from ravl.encoders import Encoder, load_encoder
 from ravl.evaluation import bootstrap
 from ravl.memory import Memory
-from ravl.training.known import KnownTexts
-from ravl.training.pairs import read_pairs, split
-from ravl.training.retriever import fit_retriever
-from ravl.training.settings import RetrieverReport, RetrieverSettings
+from ravl.training.retriever.fit import fit_retriever
+from ravl.training.retriever.known import KnownTexts
+from ravl.training.retriever.pairs import read_pairs, split
+from ravl.training.retriever.settings import RetrieverReport, RetrieverSettings
 
 ENCODERS = ("builtin", "multilingual")
 STAMPS = RetrieverSettings(test_share=0.3)

@@ -26,15 +26,15 @@ from ravl.encoders.trained import TrainedEncoder
 from ravl.evaluation import ranks_of_relevant
 from ravl.memory import Memory
 from ravl.training.fit_settings import FitSettings
-from ravl.training.held import Held, Space, best_hubness
-from ravl.training.known import KnownTexts
-from ravl.training.match_rerank import both_ways, judge_reranking
-from ravl.training.mixing import best_text_share
-from ravl.training.pairs import Ints, Pairs
-from ravl.training.retriever import prepare, train_heads
-from ravl.training.rewording import reworded
-from ravl.training.settings import RetrieverSettings
-from ravl.training.tuned import seen_by
+from ravl.training.match.rerank import both_ways, judge_reranking
+from ravl.training.retriever.fit import prepare, train_heads
+from ravl.training.retriever.held import Held, Space, best_hubness
+from ravl.training.retriever.known import KnownTexts
+from ravl.training.retriever.mixing import best_text_share
+from ravl.training.retriever.pairs import Ints, Pairs
+from ravl.training.retriever.rewording import reworded
+from ravl.training.retriever.settings import RetrieverSettings
+from ravl.training.retriever.towers import seen_by
 
 DEV = 'split = "dev"'
 DEFAULT = RetrieverSettings()
@@ -105,7 +105,7 @@ def second_look(
     strength: float, out: Path,
 ) -> dict[str, object]:  # fmt: skip
     """The same searches, their first 50 looked at again by a run of match."""
-    from ravl.training.fit_match import fit_levels, ground_of
+    from ravl.training.match.fit import fit_levels, ground_of
 
     began = time.monotonic()
     settings = FitSettings(model="linear")

@@ -21,9 +21,9 @@ from ravl.models.reader import gather
 from ravl.tasks.labels import LabelTask
 from ravl.tasks.testimony import EvidenceArrays, Testimony
 from ravl.training.fit_settings import FitSettings
-from ravl.training.fusion import new_model, prepare_language
-from ravl.training.ground import prepare
 from ravl.training.labelled import read_labelled
+from ravl.training.labels.fusion import new_model, prepare_language
+from ravl.training.labels.ground import prepare
 from ravl.training.parts import split
 
 BATCH, K = 32, 8

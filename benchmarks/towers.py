@@ -18,8 +18,8 @@ from ravl.data import Example
 from ravl.memory import Memory
 from ravl.tasks.labels import LabelTask
 from ravl.training.fit_settings import FitSettings
-from ravl.training.ground import prepare
 from ravl.training.labelled import read_labelled
+from ravl.training.labels.ground import prepare
 from ravl.training.parts import split
 
 PER_CLASS = 100  # dials

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ravl.tasks.by_name import by_name
     from ravl.tasks.model import load
     from ravl.training import evaluate, fit
-    from ravl.training.tuning import tune
+    from ravl.training.tuning.tune import tune
 
 # Where each name lives. It is imported when first asked for, so that `ravl --help` is quick.
 _HOMES = {
@@ -33,7 +33,7 @@ _HOMES = {
     "Example": "ravl.data",
     "QA": "ravl.data",
     "load_encoder": "ravl.encoders",
-    "tune": "ravl.training.tuning",
+    "tune": "ravl.training.tuning.tune",
     "RavlError": "ravl.errors",
     "IndexReport": "ravl.memory",
     "Memory": "ravl.memory",

@@ -9,7 +9,7 @@ import pytest
 
 from ravl.cli import INTERRUPTED, cli, main
 from ravl.memory import Memory, spaces
-from ravl.training import tuned_tasks
+from ravl.training.tuning import tasks as tuned_tasks
 from tests.helpers import ColourEncoder
 from tests.training.painted import TEST, VALIDATION, paint
 

@@ -17,8 +17,8 @@ from ravl.tasks import matcher
 from ravl.tasks.match_model import MatchModel
 from ravl.tasks.matching import Matching
 from ravl.tasks.run import open_run
-from ravl.training.fit_match import fit_match
 from ravl.training.fit_settings import FitSettings
+from ravl.training.match.fit import fit_match
 from tests.helpers import ColourEncoder, draw
 from tests.training.painted import Scrambled, paint
 

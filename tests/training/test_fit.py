@@ -18,8 +18,9 @@ from ravl.cli import main
 from ravl.encoders.trained import TrainedEncoder
 from ravl.errors import DataError, RavlError
 from ravl.memory import Memory
-from ravl.training import fit, retriever
-from ravl.training.heads import RetrieverModel
+from ravl.training import fit
+from ravl.training.retriever import fit as retriever
+from ravl.training.retriever.heads import RetrieverModel
 from tests.encoders import tiny
 from tests.helpers import make_examples
 from tests.training.painted import SETTINGS, STEPS, Scrambled, fitted, paint, unlike

@@ -20,7 +20,7 @@ from ravl.tasks.model import load
 from ravl.tasks.run import open_run
 from ravl.training import fit
 from ravl.training.fit_settings import read_settings
-from ravl.training.fit_task import FitReport
+from ravl.training.labels.fit import FitReport
 from tests.helpers import ColourEncoder, draw
 from tests.labelled import leak, random_picture, shades, table
 from tests.training.painted_labels import FUSION
@@ -355,7 +355,7 @@ def test_an_interrupted_fit_goes_on(empty, tmp_path, file, monkeypatch, encoder)
     """Stopped before its report; it looks at no picture again, and tells the memory nothing new."""
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(
-            "ravl.training.fit_task.judge", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+            "ravl.training.labels.fit.judge", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
         )
         fitted_to(empty, tmp_path / "run", data=file)
     assert not (tmp_path / "run" / "run.json").exists()

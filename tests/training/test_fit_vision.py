@@ -14,7 +14,7 @@ from ravl.encoders import load_encoder
 from ravl.memory import Memory
 from ravl.tasks.model import Model
 from ravl.tasks.run import VISION
-from ravl.training.vision import VisionResult
+from ravl.training.vision.tune import VisionResult
 from tests.encoders.tiny import tiny_clip
 from tests.labelled import shades
 

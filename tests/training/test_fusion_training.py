@@ -24,13 +24,13 @@ from ravl.models.fusion import FusionModel, with_language
 from ravl.models.quiet import quiet
 from ravl.training import fit
 from ravl.training.fit_settings import FitSettings
-from ravl.training.fusion import (
+from ravl.training.labels.fusion import (
     language_layers,
     merge_adapters,
     new_model,
     prepare_language,
 )
-from ravl.training.fusion_batches import Disturbance, FusionData, Shuffled, disturb
+from ravl.training.labels.fusion_batches import Disturbance, FusionData, Shuffled, disturb
 from tests.helpers import ColourEncoder
 from tests.labelled import near_of, shades
 from tests.models.test_fusion import config, near, queries

@@ -18,8 +18,8 @@ from ravl.tasks import testimony as evidence
 from ravl.tasks.labels import LabelTask
 from ravl.training import fit
 from ravl.training.fit_settings import FitSettings
-from ravl.training.fit_task import ground_of
-from ravl.training.ground import DEEPEST, Ground, Side
+from ravl.training.labels.fit import ground_of
+from ravl.training.labels.ground import DEEPEST, Ground, Side
 from tests.labelled import leak, random_picture, shades, table
 
 NAMES = ("train", "validation", "test")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from ravl.memory import Memory
-from ravl.training.fit_labels import fit_levels, simplest
-from ravl.training.judge import ROWS, _strangers, judge, wide
+from ravl.training.labels.fitted import fit_levels, simplest
+from ravl.training.labels.judge import ROWS, _strangers, judge, wide
 from tests.helpers import ColourEncoder
 from tests.labelled import near_of, shades
 from tests.training.test_ground import grounded

@@ -20,13 +20,13 @@ from ravl.tasks.match_files import load_matcher
 from ravl.tasks.match_model import MatchModel
 from ravl.tasks.match_texts import MatchTask
 from ravl.tasks.run import open_run
-from ravl.training import match_fusion
-from ravl.training.evaluating_match import evaluate_match
-from ravl.training.fit_match import fit_match
 from ravl.training.fit_settings import FitSettings
-from ravl.training.fit_task import FitReport
-from ravl.training.match_ground import MatchGround
-from ravl.training.match_levels import best_threshold, fit_dual, fit_unseen, fit_vote, out_of_fold
+from ravl.training.labels.fit import FitReport
+from ravl.training.match import fusion as match_fusion
+from ravl.training.match.evaluating import evaluate_match
+from ravl.training.match.fit import fit_match
+from ravl.training.match.ground import MatchGround
+from ravl.training.match.levels import best_threshold, fit_dual, fit_unseen, fit_vote, out_of_fold
 from tests.helpers import ColourEncoder, random_head
 from tests.training.painted import TEST, VALIDATION, Scrambled, paint
 from tests.training.test_match_ground import ground_of

@@ -11,16 +11,16 @@ from ravl.data import Example
 from ravl.errors import DataError
 from ravl.memory import Memory
 from ravl.tasks.match_texts import MatchTask
-from ravl.training import match_ground
-from ravl.training.fit_match import fit_match
 from ravl.training.fit_settings import FitSettings
-from ravl.training.fusion_batches import Disturbance, Shuffled
 from ravl.training.labelled import read_labelled
-from ravl.training.match_batches import CANDIDATES, Lesson, PairBatches
-from ravl.training.match_ground import MatchGround, check, draw_pairs, prepare, readable
-from ravl.training.match_levels import Unseen
-from ravl.training.pairs import pairs_of
+from ravl.training.labels.fusion_batches import Disturbance, Shuffled
+from ravl.training.match import ground as match_ground
+from ravl.training.match.batches import CANDIDATES, Lesson, PairBatches
+from ravl.training.match.fit import fit_match
+from ravl.training.match.ground import MatchGround, check, draw_pairs, prepare, readable
+from ravl.training.match.levels import Unseen
 from ravl.training.parts import split
+from ravl.training.retriever.pairs import pairs_of
 from tests.helpers import ColourEncoder, draw, make_examples
 from tests.training.painted import TEST, VALIDATION, paint
 

@@ -5,9 +5,9 @@ import pytest
 
 from ravl.encoders.base import normalise
 from ravl.encoders.trained import Head, TrainedEncoder
-from ravl.training import mixing
-from ravl.training.mixing import best_text_share
-from ravl.training.pairs import Pairs
+from ravl.training.retriever import mixing
+from ravl.training.retriever.mixing import best_text_share
+from ravl.training.retriever.pairs import Pairs
 from tests.helpers import ColourEncoder
 
 N, D = 120, 48

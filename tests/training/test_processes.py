@@ -19,8 +19,8 @@ from torch.multiprocessing.spawn import spawn
 
 from ravl.encoders.trained import TrainedEncoder
 from ravl.memory import Memory
-from ravl.training.heads import RetrieverModel
-from ravl.training.settings import RetrieverSettings
+from ravl.training.retriever.heads import RetrieverModel
+from ravl.training.retriever.settings import RetrieverSettings
 from tests.training.painted import Scrambled, fitted
 
 ROOT = Path(__file__).parents[2]

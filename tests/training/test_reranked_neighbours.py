@@ -13,7 +13,7 @@ from ravl.memory import Memory
 from ravl.tasks.model import load
 from ravl.training import fit, reranked_neighbours
 from ravl.training.fit_settings import FitSettings
-from ravl.training.fit_task import FitReport, ground_of
+from ravl.training.labels.fit import FitReport, ground_of
 from tests.helpers import ColourEncoder
 from tests.training.painted_texts import HELD, strips_memory
 

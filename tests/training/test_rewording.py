@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ravl.training.rewording import reworded
+from ravl.training.retriever.rewording import reworded
 
 TEXT = "A child in a pink dress is climbing up the stairs ."
 

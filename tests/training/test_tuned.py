@@ -14,12 +14,12 @@ from ravl.encoders.trained import TrainedEncoder
 from ravl.errors import DataError, EncoderError, RavlError
 from ravl.memory import Memory
 from ravl.memory.spaces import current_space, read_vectors
-from ravl.training import heads
-from ravl.training.heads import RetrieverModel
-from ravl.training.material import Material
-from ravl.training.pairs import read_pairs
-from ravl.training.settings import RetrieverSettings
-from ravl.training.tuned import starting, with_towers
+from ravl.training.retriever import heads
+from ravl.training.retriever.heads import RetrieverModel
+from ravl.training.retriever.material import Material
+from ravl.training.retriever.pairs import read_pairs
+from ravl.training.retriever.settings import RetrieverSettings
+from ravl.training.retriever.towers import starting, with_towers
 from tests.encoders import tiny
 from tests.training.painted import fitted, paint
 
@@ -76,7 +76,8 @@ def test_a_fit_gives_the_memory_an_encoder_that_it_can_load_again(
     memory, tmp_path, tuned, monkeypatch
 ):
     monkeypatch.setattr(
-        "ravl.training.retriever.recall", lambda held, space, strength: float(space is held.after)
+        "ravl.training.retriever.fit.recall",
+        lambda held, space, strength: float(space is held.after),
     )
     before = kept(memory, "features")
     report = fitted(memory, tmp_path / "run", **QUICK, **tuned)

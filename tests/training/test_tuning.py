@@ -16,11 +16,14 @@ import pytest
 
 from ravl.errors import DataError, RavlError
 from ravl.memory import Memory
-from ravl.training import fit_labels, fit_task, tuned_tasks, tuning
 from ravl.training.fit_settings import FitSettings, read_settings
-from ravl.training.search_space import DEFAULT, Study, read_space
-from ravl.training.tuned_tasks import Tuned
-from ravl.training.tuning import TuneReport, kept, tune
+from ravl.training.labels import fit as fit_task
+from ravl.training.labels import fitted as fit_labels
+from ravl.training.tuning import tasks as tuned_tasks
+from ravl.training.tuning import tune as tuning
+from ravl.training.tuning.space import DEFAULT, Study, read_space
+from ravl.training.tuning.tasks import Tuned
+from ravl.training.tuning.tune import TuneReport, kept, tune
 from tests.helpers import ColourEncoder
 from tests.training.painted import TEST, VALIDATION, paint
 
@@ -185,7 +188,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from ravl.memory import Memory
-from ravl.training import tuned_tasks
+from ravl.training.tuning import tasks as tuned_tasks
 from tests.helpers import ColourEncoder
 from tests.training.test_tuning import tuned
 score, seen = tuned_tasks._label_score, []

@@ -16,12 +16,12 @@ from ravl.encoders import Encoder, load_encoder
 from ravl.encoders.towers.vision import VisionTower
 from ravl.errors import DataError, PictureError
 from ravl.models.linear import Loss
-from ravl.training import vision
-from ravl.training.vision import VisionResult, tune_vision
-from ravl.training.vision_batches import ViewData, ViewOrder
-from ravl.training.vision_model import score
-from ravl.training.vision_settings import VisionSettings
-from ravl.training.vision_views import BLOCK, Views, crop_box, keep_views
+from ravl.training.vision import tune as vision
+from ravl.training.vision.batches import ViewData, ViewOrder
+from ravl.training.vision.model import score
+from ravl.training.vision.settings import VisionSettings
+from ravl.training.vision.tune import VisionResult, tune_vision
+from ravl.training.vision.views import BLOCK, Views, crop_box, keep_views
 from tests.encoders import tiny
 
 COUNT = 96

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from ravl.errors import DataError
 from ravl.memory import Memory
-from ravl.training.settings import RetrieverReport, RetrieverSettings
+from ravl.training.retriever.settings import RetrieverReport, RetrieverSettings
 
 if TYPE_CHECKING:
     from ravl.data import ColumnNames
-    from ravl.training.fit_task import FitReport
+    from ravl.training.labels.fit import FitReport
 
 __all__ = ["RetrieverReport", "RetrieverSettings", "evaluate", "fit"]
 
@@ -48,7 +48,7 @@ def fit(
             :class:`RetrieverSettings`.
 
     Returns:
-        :class:`ravl.training.fit_task.FitReport`, or for search :class:`RetrieverReport`.
+        :class:`ravl.training.labels.fit.FitReport`, or for search :class:`RetrieverReport`.
 
     Raises:
         DataError: no such task or setting, too little to learn from, or a folder of another run.
@@ -77,18 +77,18 @@ def fit(
     if task == "search":
         if data is not None:
             raise DataError("The retriever learns from the memory itself; leave out data.")
-        from ravl.training.retriever import fit_retriever  # imports torch
+        from ravl.training.retriever.fit import fit_retriever  # imports torch
 
         return fit_retriever(
             memory, out, RetrieverSettings(**settings), progress=progress,
             validation=_text(validation), test=_text(test),
         )  # fmt: skip
     if task == "match":
-        from ravl.training.fit_match import fit_match as fit_one
+        from ravl.training.match.fit import fit_match as fit_one
     else:
         from functools import partial
 
-        from ravl.training.fit_task import fit_labels
+        from ravl.training.labels.fit import fit_labels
 
         fit_one = partial(fit_labels, task)
     report: FitReport = fit_one(
@@ -108,8 +108,8 @@ def settings_of(task: str) -> Any:
 
 
 def evaluate(run: Any, data: str | Path, **options: Any) -> dict[str, Any]:
-    """Judge a fitted run on new pictures; see :func:`ravl.training.evaluating.evaluate_run`."""
-    from ravl.training.evaluating import evaluate_run
+    """Judge a fitted run on new pictures; by :mod:`ravl.training.labels.evaluating`."""
+    from ravl.training.labels.evaluating import evaluate_run
 
     return evaluate_run(run, data, **options)
 

@@ -10,7 +10,7 @@ from ravl.evaluation import PRIMARY, Score
 from ravl.memory import Memory, Row
 from ravl.pages.fit_report import Curves, DifferenceRow, ScoreRow, ScoreTable, Series
 from ravl.pages.render import data_uri
-from ravl.training.judge import ROWS
+from ravl.training.labels.judge import ROWS
 from ravl.training.made import Made
 
 LEVELS = ("vote", "linear alone", "linear", "fusion_off alone", "fusion_off", "fusion alone",

@@ -1,0 +1,1 @@
+"""What neighbours are found by, learned with a task."""

@@ -1,0 +1,1 @@
+"""Fitting classify and tag: ground, levels, fusion, judging, page."""

@@ -1,0 +1,121 @@
+"""``ravl evaluate``: a fitted run on pictures that it has not seen.
+
+No picture is judged with itself in the evidence: rows of the memory that show the same picture, or
+a near-duplicate of it, are hidden from it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ravl.data import ColumnNames
+from ravl.errors import DataError, PictureError
+from ravl.evaluation import compare, measure
+from ravl.memory import Memory
+from ravl.tasks.label_model import LabelModel
+from ravl.tasks.labeller import Queries
+from ravl.tasks.model import Model
+from ravl.training.labelled import Labelled, none_labelled, read_labelled, read_tables
+from ravl.training.labels.fit import filter_of
+from ravl.training.labels.judge import wide
+
+BLOCK = 256  # pictures that a fine-tuned tower looks at in one go
+
+
+def evaluate_run(
+    run: Model | str | Path, data: str | Path, *, memory: Memory | str | Path | None = None,
+    columns: ColumnNames | None = None, root: str | Path | None = None,
+    progress: bool | None = None, seed: int = 0,
+) -> dict[str, Any]:  # fmt: skip
+    """Scores of a run on labelled pictures, with retrieval, without, and by the vote alone.
+
+    Args:
+        run: the folder, or a loaded model.
+        data: a table or folder of labelled pictures, or a filter that names rows of the memory.
+        memory: to answer from, instead of the run's own.
+        columns: what the table's columns are called.
+        root: the folder that the table's pictures lie in; None for the table's own.
+        progress: show bars.
+        seed: of the intervals.
+
+    Returns:
+        ``pictures``, ``set_aside``, and under ``rows`` scores by row and metric, each as
+        ``{"value", "low", "high"}``; under ``differences`` what retrieval changes.
+
+    Raises:
+        DataError: no labelled picture.
+    """
+    with ExitStack() as stack:
+        model = run if isinstance(run, Model) else stack.enter_context(Model(run, memory))
+        if model.task == "match":
+            from ravl.training.match.evaluating import evaluate_match
+
+            judged: dict[str, Any] = evaluate_match(
+                model, data, columns=columns, root=root, progress=progress, seed=seed
+            )
+            return judged
+        predictor = model.predictor
+        task = predictor.labeller.task
+        where = filter_of(data)
+        source = model.memory
+        if where is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ravl-")))
+            source = stack.enter_context(
+                read_tables(model.memory, {"test": data}, folder, columns, progress, root)
+            )
+        labelled = read_labelled(source, model.memory, task.of, where)
+        if not len(labelled):
+            raise none_labelled(source, task.noun, task.column)
+        return _scores(predictor, labelled, seed)
+
+
+def _scores(model: LabelModel, labelled: Labelled, seed: int) -> dict[str, Any]:
+    labeller, task = model.labeller, model.labeller.task
+    queries = Queries(labelled.features, _tuned(model, labelled))
+    answers = {"with_retrieval": model.judge(queries, labelled.shown)}
+    if labeller.head is not None:
+        answers["no_retrieval"] = model.judge(queries, labelled.shown, retrieval=False)
+        answers["vote"] = model.judge(queries, labelled.shown, vote_only=True)
+    names = answers["with_retrieval"].names if task.exclusive else labeller.labels
+    truth = task.truth(labelled.rows, names)
+    limits = None if task.exclusive else labeller.limits(names)
+    found = {name: wide(answer.probabilities, len(names)) for name, answer in answers.items()}
+    rows = {
+        name: measure(task.name, p, truth, thresholds=limits, groups=labelled.groups, seed=seed)
+        for name, p in found.items()
+    }
+    differences = {
+        f"with_retrieval - {name}": compare(
+            task.name, found["with_retrieval"], p, truth, thresholds_after=limits,
+            thresholds_before=limits, groups=labelled.groups, seed=seed,
+        )
+        for name, p in found.items() if name != "with_retrieval"
+    }  # fmt: skip
+    return {
+        "task": task.name, "pictures": len(labelled), "set_aside": len(labelled.rejected),
+        "reasons": [str(r) for r in labelled.rejected[:10]],
+        "rows": _json(rows), "differences": _json(differences),
+    }  # fmt: skip
+
+
+def _tuned(model: LabelModel, labelled: Labelled) -> Any:
+    """Features by the run's own tower, where it has one."""
+    if not model.has_tower:
+        return None
+    parts: list[Any] = []
+    for start in range(0, len(labelled), BLOCK):
+        rows = labelled.rows[start : start + BLOCK]
+        try:
+            parts.append(model.tuned([labelled.source.picture(row) for row in rows]))
+        except PictureError as error:
+            raise DataError(f"A picture of the data has gone since it was read: {error}") from error
+    return np.concatenate(parts)
+
+
+def _json(tables: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return {name: {m: s.to_json() for m, s in scores.items()} for name, scores in tables.items()}

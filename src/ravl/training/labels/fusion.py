@@ -1,0 +1,199 @@
+"""Training of the fusion model, with retrieved evidence or without."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from ravl.encoders.base import Array
+from ravl.encoders.towers.freezing import add_adapters, freeze, parse_strategy, trainable
+from ravl.evaluation import PRIMARY, values
+from ravl.models.fusion import FusionConfig, FusionModel, with_language
+from ravl.models.gate import fit_gate, probabilities
+from ravl.models.quiet import quiet
+from ravl.models.reader import Evidence, Reader
+from ravl.retrieval.bank import Ints, Neighbours
+from ravl.tasks.labeller import Labeller
+from ravl.tasks.testimony import EvidenceArrays, Testimony
+from ravl.training.fit_settings import FitSettings
+from ravl.training.labels.fusion_batches import Disturbance, FusionData, Shuffled
+from ravl.training.labels.ground import Ground
+from ravl.training.labels.levels import finish, temperature_of
+from ravl.training.trainer import train
+
+
+@dataclass(frozen=True, slots=True)
+class FusionResult:
+    """A trained fusion model.
+
+    Args:
+        reader: that answers with it.
+        curve: seconds and validation score after each epoch.
+        seconds: of training.
+        parameters: that were trained.
+    """
+
+    reader: Reader
+    curve: list[tuple[float, float]]
+    seconds: float
+    parameters: int
+
+
+def train_fusion(
+    ground: Ground, linear: Labeller, testimony: Testimony, folder: Path, *, retrieval: bool,
+    show: bool | None, unseen: Array | None = None,
+    report: Callable[[float], None] | None = None,
+) -> FusionResult:  # fmt: skip
+    """Train the fusion model, with evidence or without, and keep the epoch best on validation.
+
+    Args:
+        ground: to train on.
+        linear: the level below, whose head its base starts from.
+        testimony: of the ground's bank.
+        folder: for checkpoints and logs of this training.
+        retrieval: False for the comparison that reads no neighbours.
+        show: progress bars.
+        unseen: base logits (n, C) of the training examples by heads that have not seen them.
+        report: told the validation score after each epoch; what it raises ends the training.
+    """
+    settings, head = ground.settings, linear.head
+    assert head is not None
+    torch.manual_seed(settings.seed)
+    began = time.monotonic()
+    k = min(settings.evidence, len(ground.bank)) if retrieval else 0
+    model = new_model(
+        settings, features=head.weight.shape[1], vectors=ground.memory.encoder.dimension,
+        labels=len(ground.labels), exclusive=ground.task.exclusive, base=head.weight.shape[1], k=k,
+        weights=ground.loss.weights,
+    )  # fmt: skip
+    with torch.no_grad():
+        model.base.weight.copy_(torch.from_numpy(head.weight))
+        model.base.bias.copy_(torch.from_numpy(head.bias))
+    model.base.requires_grad_(False)  # it is the best of its kind already
+    slow = prepare_language(model, settings)
+    evidence = None
+    if retrieval:
+        evidence = EvidenceArrays.of(
+            testimony, linear.standard(ground.bank.features), ground.memory
+        )
+    reader = Reader(model)
+    order = Shuffled(np.arange(len(ground.train)), settings.seed)
+    data = FusionData(
+        head.standard(ground.train.queries.seen), ground.train.targets,
+        ground.train.seen(linear.spread) if retrieval else None, evidence, k,
+        Disturbance(settings.retrieval_dropout, settings.noise), order, settings.seed,
+        [ground.bank.showing(groups) for groups in ground.train.labelled.shown], unseen,
+    )  # fmt: skip
+    held = ground.validation
+    seen, truth = head.standard(held.queries.seen), ground.truth(held)
+    near = held.seen(linear.spread) if retrieval else None
+    curve = train(
+        model, data, order, _validation(reader, seen, near, evidence, truth, ground, report),
+        folder / "checkpoints", settings, show,
+        "Fusion with retrieval" if retrieval else "Fusion without", slow, folder / "logs",
+    )  # fmt: skip
+    count = sum(p.numel() for _, p in trainable(model))
+    merge_adapters(model)
+    return FusionResult(reader, curve, round(time.monotonic() - began, 1), count)
+
+
+def new_model(
+    settings: FitSettings, *, features: int, vectors: int, labels: int, exclusive: bool, base: int,
+    k: int, weights: Array | None,
+) -> FusionModel:  # fmt: skip
+    """An untrained fusion model around the chosen language model."""
+    from ravl.encoders.builtin_parts import minilm_folder
+
+    name = settings.language_model
+    config = FusionConfig(
+        features=features, vectors=vectors, labels=labels, exclusive=exclusive, base=base,
+        evidence=k, dropout=settings.dropout, smoothing=settings.smoothing,
+    )  # fmt: skip
+    with quiet():
+        model = with_language(config, str(minilm_folder()) if name == "builtin" else name)
+    if weights is not None:
+        model.weights.copy_(torch.from_numpy(weights))
+    return model
+
+
+def prepare_language(model: FusionModel, settings: FitSettings) -> list[nn.Parameter]:
+    """Freeze what shall stay of the language model; returns its parameters that learn, slowly."""
+    strategy = parse_strategy(settings.language)
+    layers = language_layers(model.language)
+    freeze(model.language, layers, [], strategy)
+    if strategy.name == "lora":
+        depth = strategy.depth(len(layers))
+        upper = {id(m) for layer in layers[len(layers) - depth :] for m in layer.modules()}
+        names = [
+            name for name, module in model.language.named_modules()
+            if id(module) in upper and isinstance(module, nn.Linear)
+            and name.rpartition(".")[2] in ("query", "value", "q_lin", "v_lin", "q_proj", "v_proj")
+        ]  # fmt: skip
+        add_adapters(model.language, names)
+        return []  # adapters are new, and learn at the full rate
+    model.language.get_input_embeddings().requires_grad_(strategy.name == "full")
+    return [p for _, p in trainable(model.language)]
+
+
+def language_layers(language: nn.Module) -> list[nn.Module]:
+    """The layers of a BERT-like model, the lowest first: its longest list of modules."""
+    lists = [list(m) for m in language.modules() if isinstance(m, nn.ModuleList)]
+    return max(lists, key=len, default=[])
+
+
+def merge_adapters(model: FusionModel) -> None:
+    """Add adapters to the weights that they adapt, so that the model is saved as a plain one."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    for name, module in list(model.language.named_modules()):
+        if isinstance(module, BaseTunerLayer):
+            module.merge()
+            parent = model.language.get_submodule(name.rpartition(".")[0])
+            setattr(parent, name.rpartition(".")[2], module.get_base_layer())
+
+
+def _validation(
+    reader: Reader, seen: Array, near: Neighbours | None, evidence: Evidence | None,
+    truth: Ints, ground: Ground, report: Callable[[float], None] | None,
+) -> Callable[[], float]:  # fmt: skip
+    """A function: the task's score on the validation part, less a tenth of its surprise.
+
+    The likelihood tells epochs apart that answer alike.
+    """
+    task = ground.task
+
+    def validate() -> float:
+        found = probabilities(reader(seen, near, evidence), task.exclusive)
+        if not np.isfinite(found).all():
+            return float("nan")  # the trainer says what to do
+        scores = values(task.name, found, truth)
+        primary = scores.get(PRIMARY[task.name], 0.0)
+        score = float(primary - 0.1 * scores["log_loss"])
+        if report is not None:
+            report(score)
+        return score
+
+    return validate
+
+
+def fusion_labeller(
+    ground: Ground, linear: Labeller, result: FusionResult, testimony: Testimony
+) -> Labeller:
+    """A labeller around a trained fusion model; its gate is fitted on the validation part."""
+    side, head = ground.validation, linear.head
+    assert head is not None
+    evidence = EvidenceArrays.of(testimony, linear.standard(ground.bank.features), ground.memory)
+    seen, near = head.standard(side.queries.seen), side.seen(linear.spread)
+    logits = result.reader(seen, near, evidence)
+    votes = linear.vote(near, testimony.said, testimony.worth)[:, : testimony.known]
+    likeness = near.nearest
+    gate = fit_gate(votes, logits, likeness, side.targets, ground.task.exclusive)
+    alone = temperature_of(result.reader(seen), side.targets, ground.task.exclusive)
+    labeller = replace(linear, reader=result.reader, gate=gate, alone=alone)
+    return finish(labeller, ground, side, gate(votes, logits, likeness)[0])

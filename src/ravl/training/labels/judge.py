@@ -1,0 +1,146 @@
+"""Judging a fitted labeller on the test part: the four rows, and what retrieval changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ravl.encoders.base import Array
+from ravl.evaluation import Score, compare, measure
+from ravl.models.zero_shot import label_vectors, zero_shot
+from ravl.retrieval.bank import Ints, Neighbours
+from ravl.tasks.labeller import Answers, Labeller
+from ravl.tasks.testimony import Testimony
+from ravl.training.labels.ground import Ground
+
+ROWS = ("zero_shot", "vote", "no_retrieval", "with_retrieval")
+DIFFERENCES = (
+    ("with_retrieval", "no_retrieval"), ("with_retrieval", "vote"), ("no_retrieval", "zero_shot"),
+    ("retrieval_on", "retrieval_off"), ("retrieval_on", "retrieval_shuffled"),
+    ("fusion", "fusion_off"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Answers to the test part by every row, and their scores.
+
+    Args:
+        names: C' labels that could be answered.
+        truth: positions among the names (n,), -1 for a label nobody knows; or tags (n, C').
+        answers: by name of the row.
+        thresholds: of tags, by name of the row; None where labels exclude each other.
+        scores: by name of the row, then by metric.
+        differences: by names of two rows, the first minus the second.
+    """
+
+    names: list[str]
+    truth: Ints
+    answers: Mapping[str, Answers]
+    thresholds: Mapping[str, Array | None]
+    scores: dict[str, dict[str, Score]] = field(default_factory=dict)
+    differences: dict[tuple[str, str], dict[str, Score]] = field(default_factory=dict)
+
+    def wide(self, row: str) -> Array:
+        """Probabilities of a row for all names, (n, C'); 0 for labels that it does not know."""
+        return wide(self.answers[row].probabilities, len(self.names))
+
+
+def judge(ground: Ground, levels: Mapping[str, Labeller], chosen: str) -> Judged:
+    """Answer the test part by all rows and score them, each in the same way.
+
+    Args:
+        ground: whose test part nobody has looked at so far.
+        levels: labellers by name: ``vote``; ``linear``; ``fusion`` and ``fusion_off``, which was
+            trained without retrieval.
+        chosen: the level that the run keeps.
+    """
+    queries, task = ground.test.queries, ground.task
+    best = levels[chosen]
+    near = ground.test.seen(best.spread)
+    # Propagating labels over the memory's graph is dear: once for all levels that do it.
+    heard = {
+        spread: Testimony.of(ground.bank, task, ground.labels, spread)
+        for spread in {False, *(level.spread for level in levels.values())}
+    }
+    testimony = heard[best.spread]
+    evidence = best.evidence(testimony, ground.memory)
+    answers = {"zero_shot": _zero_shot(ground)}
+    used = {"zero_shot": best, "vote": levels["vote"]}
+    answers["vote"] = levels["vote"].answer(queries, heard[False], ground.test.near, vote_only=True)
+    alone = levels.get("fusion_off", best) if chosen == "fusion" else best
+    if best.head is not None:
+        answers["no_retrieval"] = alone.without(queries)
+        answers["with_retrieval"] = best.answer(queries, testimony, near, evidence)
+        shuffled = _strangers(near, len(ground.bank), ground.settings.seed)
+        answers["retrieval_on"] = answers["with_retrieval"]
+        answers["retrieval_off"] = best.without(queries)
+        answers["retrieval_shuffled"] = best.answer(queries, testimony, shuffled, evidence)
+        used |= {"no_retrieval": alone}
+    else:  # a run that only votes: its retrieval is all it has
+        answers["with_retrieval"] = answers["vote"]
+        used["with_retrieval"] = levels["vote"]
+        if "linear" in levels:
+            answers["no_retrieval"] = levels["linear"].without(queries)
+            used["no_retrieval"] = levels["linear"]
+    for name, level in levels.items():
+        if name != "vote":
+            answers[f"{name} alone"] = level.without(queries)
+            seen = heard[level.spread]
+            answers[name] = level.answer(
+                queries, seen, ground.test.seen(level.spread), level.evidence(seen, ground.memory)
+            )
+            used |= {name: level, f"{name} alone": level}
+    # Tags are judged one by one, so that those too rare to be learned can be left out; a label
+    # that only the memory knows takes its share of every answer, and belongs to the picture.
+    names = testimony.names if task.exclusive else ground.labels
+    return _scored(ground, names, answers, {n: used.get(n, best) for n in answers})
+
+
+def _scored(
+    ground: Ground, names: list[str], answers: Mapping[str, Answers],
+    used: Mapping[str, Labeller],
+) -> Judged:  # fmt: skip
+    task, seed = ground.task, ground.settings.seed
+    truth = task.truth(ground.test.labelled.rows, names)
+    limits = {n: None if task.exclusive else used[n].limits(names) for n in answers}
+    judged = Judged(names, truth, answers, limits)
+    groups = ground.test.labelled.groups
+    for name in answers:
+        judged.scores[name] = measure(
+            task.name, judged.wide(name), truth, thresholds=limits[name], groups=groups, seed=seed
+        )
+    for after, before in DIFFERENCES:
+        if after in answers and before in answers:
+            judged.differences[after, before] = compare(
+                task.name, judged.wide(after), judged.wide(before), truth,
+                thresholds_after=limits[after], thresholds_before=limits[before], groups=groups,
+                seed=seed,
+            )  # fmt: skip
+    return judged
+
+
+def _zero_shot(ground: Ground) -> Answers:
+    """The pretrained encoder, told the labels' names and nothing else."""
+    encoder = ground.memory.encoder
+    vectors = encoder.project(ground.test.queries.features)
+    names = label_vectors(encoder, ground.labels, ground.settings.templates)
+    found = zero_shot(vectors, names, ground.task.exclusive)
+    nothing = np.zeros_like(found)
+    return Answers(ground.labels, found, nothing, found, np.zeros(len(found), np.float32))
+
+
+def _strangers(near: Neighbours, rows: int, seed: int) -> Neighbours:
+    """Random rows in place of neighbours, with the likeness that the neighbours had."""
+    random = np.random.default_rng(seed)
+    drawn = random.integers(0, rows, near.positions.shape)
+    return replace(near, positions=np.where(near.found, drawn, -1))
+
+
+def wide(found: Array, count: int) -> Array:
+    """Probabilities (n, C) for the first ``count`` names, (n, count); 0 for unknown ones."""
+    padded = np.pad(found[:, :count], ((0, 0), (0, max(0, count - found.shape[1]))))
+    shares: Array = np.clip(padded, 0, 1)
+    return shares

@@ -1,0 +1,277 @@
+"""What a fit found, as the report's page, as JSON, and as the table for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ravl.encoders.base import Array
+from ravl.evaluation import (
+    calibration_curve,
+    confidences,
+    confusion,
+    per_label,
+    text_report,
+)
+from ravl.pages.fit_report import (
+    Answer,
+    Calibration,
+    Confusion,
+    Curves,
+    EvidenceItem,
+    ExampleGroup,
+    FitPage,
+    LabelLine,
+    ReportExample,
+    ScoreTable,
+    fit_report,
+)
+from ravl.tasks.label_model import evidence_of
+from ravl.training.labels.fitted import Fitted
+from ravl.training.labels.ground import Ground
+from ravl.training.labels.judge import ROWS, Judged
+from ravl.training.page_parts import (
+    LEVELS,
+    RETRIEVAL,
+    curves_of,
+    safely,
+    score_table,
+    thumbnail,
+)
+from ravl.training.parts import Parts
+
+if TYPE_CHECKING:
+    from ravl.training.keys.gain import Gain
+
+TITLES = {
+    "zero_shot": ("zero-shot", "pretrained, told only the names; no memory"),
+    "vote": ("neighbour vote", "the memory alone, nothing trained"),
+    "no_retrieval": ("fine-tuned, no retrieval", "the model alone"),
+    "with_retrieval": ("fine-tuned, with retrieval", "model and memory, mixed by the gate"),
+    "retrieval_on": ("retrieval on", "the run as it answers"),
+    "retrieval_off": ("retrieval off", "the same model, shown no neighbours"),
+    "retrieval_shuffled": ("retrieval shuffled", "the same model, shown random rows"),
+    "linear alone": ("linear head", "on frozen features"),
+    "linear": ("linear head + memory", "mixed by the gate"),
+    "fusion_off alone": ("fusion, trained without", "the language model reads no neighbours"),
+    "fusion_off": ("fusion without + memory", "mixed by the gate"),
+    "fusion alone": ("fusion, neighbours hidden", "trained with them"),
+    "fusion": ("fusion + memory", "the language model reads the neighbours; mixed by the gate"),
+}
+SHOWN = 3  # measures in a terminal
+EXAMPLES = 6  # of each group
+NEIGHBOURS = 6  # of each example
+
+
+def abstention(ground: Ground, fitted: Fitted, judged: Judged) -> dict[str, float] | None:
+    """What the run does at the risk of its settings: the share that it answers, and errors in it.
+
+    Of tags those that are given are answers. None where nothing was calibrated.
+    """
+    labeller, risk = fitted.levels[fitted.chosen], ground.settings.risk
+    if labeller.calibration is None:
+        return None
+    limit = labeller.calibration.threshold(risk)
+    found, truth = judged.wide("with_retrieval"), judged.truth
+    if ground.task.exclusive:
+        sure, right, asked = found.max(1) >= limit, found.argmax(1) == truth, len(found)
+    else:
+        given = found >= labeller.limits(judged.names)
+        sure, right, asked = given & (found >= limit), truth > 0, int(given.sum())
+    answered = int(sure.sum())
+    wrong = float((sure & ~right).sum()) / answered if answered else 0.0
+    return {
+        "risk": risk, "threshold": round(limit, 4), "answered": round(answered / max(asked, 1), 4),
+        "wrong": round(wrong, 4),
+    }  # fmt: skip
+
+
+def rows_table(ground: Ground, judged: Judged, fitted: Fitted) -> ScoreTable:
+    """The four rows."""
+    caption = f"{ground.task.name}: {len(ground.test):,} test pictures, {len(judged.names)} names"
+    note = f"The run keeps the level {fitted.chosen!r}. 95 % intervals."
+    pairs = (("with_retrieval", "no_retrieval"), ("with_retrieval", "vote"),
+             ("no_retrieval", "zero_shot"))  # fmt: skip
+    return _table(ground, judged, caption, note, ROWS, pairs)
+
+
+def page_of(
+    ground: Ground, fitted: Fitted, judged: Judged, chosen: Parts, report: Any, command: str,
+    gain: Gain | None = None,
+) -> str:  # fmt: skip
+    """The whole report as HTML; ``gain`` is that of a retriever trained with the task."""
+    task = ground.task.name
+    thresholds = judged.thresholds["with_retrieval"]
+    tables = [
+        _table(ground, judged, "All levels", "What each adds to the one above it.", LEVELS,
+               (("fusion", "fusion_off"),)),
+        _table(ground, judged, "Retrieval on, off and shuffled",
+               "Good neighbours should help, none should cost little, wrong ones not much more.",
+               RETRIEVAL, (("retrieval_on", "retrieval_off"),
+                           ("retrieval_on", "retrieval_shuffled"))),
+    ]  # fmt: skip
+    if gain is not None and (table := gain.table(task)) is not None:
+        tables.append(table)
+    if ground.second is not None:
+        tables.append(ground.second.table())
+    page = FitPage(
+        title=f"ravl: {task}, what retrieval gained",
+        about=_about(ground, fitted, judged, chosen, report, command),
+        rows=report.table,
+        tables=[t for t in tables if len(t.rows) > 1],
+        calibration=[_calibration(ground, judged, row) for row in ("no_retrieval", "with_retrieval")
+                     if row in judged.answers],
+        curves=_curves(ground, fitted) + (gain.curves() if gain is not None else []),
+        labels=_lines(ground, judged),
+        confusion=_confusion(ground, judged),
+        text_report=text_report(
+            task, judged.wide("with_retrieval"), judged.truth, judged.names, thresholds
+        ),
+        examples=_examples(ground, judged),
+    )  # fmt: skip
+    return fit_report(page)
+
+
+def _table(
+    ground: Ground, judged: Judged, caption: str, note: str, names: Sequence[str],
+    pairs: Sequence[tuple[str, str]],
+) -> ScoreTable:  # fmt: skip
+    return score_table(ground.task.name, judged, caption, note, names, pairs, TITLES)
+
+
+def _about(
+    ground: Ground, fitted: Fitted, judged: Judged, chosen: Parts, report: Any, command: str
+) -> list[tuple[str, str]]:
+    settings, labeller = ground.settings, fitted.levels[fitted.chosen]
+    vote = labeller.vote
+    counts = ", ".join(
+        f"{name} {len(getattr(chosen, name)):,}" for name in ("train", "validation", "test")
+    )
+    validation = ", ".join(f"{n} {s:.3f}" for n, s in fitted.validation.items())
+    trained = ", ".join(f"{n} {p:,}" for n, p in fitted.parameters.items())
+    seconds = ", ".join(f"{n} {s:.0f} s" for n, s in fitted.seconds.items())
+    safe = abstention(ground, fitted, judged)
+    lines = [
+        ("task", f"{ground.task.name}, {len(ground.labels):,} {ground.task.noun}s"),
+        ("memory", f"{ground.memory.path}, {len(ground.bank):,} rows as evidence"),
+        ("encoder", ground.memory.encoder.spec),
+        ("pictures", f"{counts} ({chosen.how})"),
+        ("level", f"{fitted.chosen}" + (f" (validation: {validation})" if validation else "")),
+        ("vote", f"k {vote.k}, temperature {vote.temperature:g}, cap {vote.cap:g}"
+                 + (", labels propagated" if labeller.spread else "")),
+        ("trained parameters", trained or "none"),
+        ("time", f"{seconds}; {report.seconds:.0f} s in all"),
+        ("abstaining", safely(safe)),
+        ("seed", str(settings.seed)),
+        ("command", command),
+    ]  # fmt: skip
+    return lines + [("note", note) for note in report.notes]
+
+
+def _calibration(ground: Ground, judged: Judged, row: str) -> Calibration:
+    task = ground.task.name
+    confidence, right = confidences(task, judged.wide(row), judged.truth, judged.thresholds[row])
+    bins = [(b.confidence, b.accuracy, b.count) for b in calibration_curve(confidence, right)]
+    return Calibration(TITLES[row][0], bins, judged.scores[row]["ECE"].value)
+
+
+def _curves(ground: Ground, fitted: Fitted) -> list[Curves]:
+    return curves_of(ground.task.name, fitted)
+
+
+def _lines(ground: Ground, judged: Judged) -> list[LabelLine]:
+    task = ground.task.name
+
+    def of(row: str) -> list[Any]:
+        found: list[Any] = per_label(
+            task, judged.wide(row), judged.truth, judged.names, judged.thresholds[row]
+        )
+        return found
+
+    without = of("no_retrieval" if "no_retrieval" in judged.answers else "zero_shot")
+    return [
+        LabelLine(a.label, a.support, a.precision, a.recall, a.f1, b.f1)
+        for a, b in zip(of("with_retrieval"), without, strict=True)
+    ]
+
+
+def _confusion(ground: Ground, judged: Judged) -> Confusion | None:
+    if not ground.task.exclusive:
+        return None
+    matrix, _ = confusion(judged.wide("with_retrieval"), judged.truth)
+    return Confusion(judged.names, matrix.tolist())
+
+
+def _examples(ground: Ground, judged: Judged) -> list[ExampleGroup]:
+    """Right, wrong, and changed by retrieval; drawn by chance, not by how well they look."""
+    right = {row: _right(ground, judged, row) for row in ROWS if row in judged.answers}
+    after = right["with_retrieval"]
+    before = right.get("no_retrieval", after)
+    groups = [
+        ("Changed by retrieval, for the better", "wrong without, right with", after & ~before),
+        ("Changed by retrieval, for the worse", "right without, wrong with", before & ~after),
+        ("Wrong", "with retrieval and without", ~after & ~before),
+        ("Right", "with retrieval and without", after & before),
+    ]
+    random = np.random.default_rng(ground.settings.seed)
+    shown = []
+    for title, note, chosen in groups:
+        some = random.permutation(np.flatnonzero(chosen))[:EXAMPLES]
+        examples = [_example(ground, judged, right, int(i)) for i in some]
+        if examples:
+            note = f"{note}: {int(chosen.sum())} of {len(chosen)} test pictures"
+            shown.append(ExampleGroup(title, note, examples))
+    return shown
+
+
+def _right(ground: Ground, judged: Judged, row: str) -> Any:
+    found = judged.wide(row)
+    if ground.task.exclusive:
+        return found.argmax(1) == judged.truth
+    limits = judged.thresholds[row]
+    assert limits is not None
+    return ((found >= limits) == (judged.truth > 0)).all(1)
+
+
+def _example(ground: Ground, judged: Judged, right: Mapping[str, Any], i: int) -> ReportExample:
+    row = ground.test.labelled.rows[i]
+    answers = []
+    for name, of_row in right.items():
+        said, confidence = _said(ground, judged, name, i)
+        answers.append(Answer(TITLES[name][0], said, confidence, bool(of_row[i])))
+    final = judged.answers["with_retrieval"]
+    evidence: list[EvidenceItem] = []
+    if final.neighbours is not None and final.shares is not None:
+        own = set(_names(ground, judged, "with_retrieval", i))
+        for item in evidence_of(ground.bank, final.neighbours, final.shares, i, ground.task.of)[
+            :NEIGHBOURS
+        ]:
+            evidence.append(
+                EvidenceItem(
+                    thumbnail(ground.memory, item.row), ", ".join(item.says),
+                    item.row.texts[0] if item.row.texts else "", item.likeness, item.share,
+                    bool(own & set(item.says)),
+                )
+            )  # fmt: skip
+    truth = ", ".join(ground.task.of(row))
+    return ReportExample(
+        thumbnail(ground.test.labelled.source, row), None, truth, answers,
+        float(final.gate[i]), evidence,
+    )  # fmt: skip
+
+
+def _names(ground: Ground, judged: Judged, row: str, i: int) -> list[str]:
+    line = judged.wide(row)[i]
+    if ground.task.exclusive:
+        return [judged.names[int(line.argmax())]]
+    limits = judged.thresholds[row]
+    assert limits is not None
+    order = np.argsort(-line, kind="stable")
+    return [judged.names[j] for j in order if line[j] >= limits[j]]
+
+
+def _said(ground: Ground, judged: Judged, row: str, i: int) -> tuple[str, float]:
+    line: Array = judged.wide(row)[i]
+    return ", ".join(_names(ground, judged, row, i)) or "nothing", float(line.max(initial=0))

@@ -1,0 +1,1 @@
+"""Fitting match: whether a text fits a picture."""

@@ -1,0 +1,119 @@
+"""``ravl evaluate`` of a match run: true and shuffled pairs of pictures that it has not seen."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ravl.data import ColumnNames
+from ravl.errors import DataError
+from ravl.evaluation import compare, measure
+from ravl.memory import Memory
+from ravl.retrieval.bank import Ints
+from ravl.tasks.match_model import MatchModel
+from ravl.tasks.matcher import Asked
+from ravl.training.labelled import Labelled, read_labelled, read_tables
+from ravl.training.labels.fit import filter_of
+from ravl.training.match.ground import draw_pairs, read_texts, readable
+from ravl.training.retriever.pairs import Pairs
+
+
+def evaluate_match(
+    model: Any, data: str | Path, *, columns: ColumnNames | None = None,
+    root: str | Path | None = None, progress: bool | None = None, seed: int = 0,
+) -> dict[str, Any]:  # fmt: skip
+    """Scores of a run on pictures with texts; see ``evaluate_run`` of ravl.training.labels.
+
+    As many shuffled pairs are added as there are true ones. Rows that show a pair's picture, or
+    the picture that its text is about, are hidden from it.
+
+    Args:
+        model: a :class:`MatchModel`, or one that has it as ``predictor``.
+        data, columns, root, progress, seed: as there.
+
+    Raises:
+        DataError: fewer than two pictures with texts that the encoder reads.
+    """
+    predictor: MatchModel = getattr(model, "predictor", model)
+    memory, task = predictor.memory, predictor.matcher.task
+    with ExitStack() as stack:
+        where, source = filter_of(data), memory
+        if where is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ravl-")))
+            source = stack.enter_context(
+                read_tables(memory, {"test": data}, folder, columns, progress, root)
+            )
+        labelled = _read(predictor, source, memory, where)
+        pairs, vectors = read_texts(task, predictor.base, labelled)
+        everyone = np.arange(len(labelled))
+        picture, text, targets = draw_pairs(pairs, everyone, seed, "test")
+        views = predictor.base.project(labelled.features)
+        asked = Asked(labelled.features, views, pairs.texts, vectors, picture, text)
+        hidden = _hidden(pairs, labelled, picture, text)
+        return _scores(predictor, asked, hidden, targets, labelled, seed)
+
+
+def _scores(
+    model: MatchModel,
+    asked: Asked,
+    hidden: list[Ints],
+    targets: Ints,
+    labelled: Labelled,
+    seed: int,
+) -> dict[str, Any]:
+    answers = {"with_retrieval": model.judge(asked, hidden)}
+    if model.matcher.has_model:
+        answers["no_retrieval"] = model.judge(asked, hidden, retrieval=False)
+        answers["vote"] = model.judge(asked, hidden, vote_only=True)
+    groups = labelled.groups[asked.picture]
+    rows = {
+        name: measure(
+            "match", a.probabilities, targets, thresholds=a.threshold, groups=groups, seed=seed
+        )
+        for name, a in answers.items()
+    }
+    after = answers["with_retrieval"]
+    differences = {
+        f"with_retrieval - {name}": compare(
+            "match", after.probabilities, a.probabilities, targets,
+            thresholds_after=after.threshold, thresholds_before=a.threshold, groups=groups,
+            seed=seed,
+        )
+        for name, a in answers.items() if name != "with_retrieval"
+    }  # fmt: skip
+    return {
+        "task": "match", "pictures": len(labelled), "pairs": len(targets),
+        "set_aside": len(labelled.rejected), "reasons": [str(r) for r in labelled.rejected[:10]],
+        "rows": _json(rows), "differences": _json(differences),
+    }  # fmt: skip
+
+
+def _read(model: MatchModel, source: Memory, memory: Memory, where: str | None) -> Labelled:
+    task, base = model.matcher.task, model.base
+    labelled = read_labelled(source, memory, lambda row: readable(task, base, row), where)
+    if len(np.unique(labelled.groups)) < 2:
+        raise DataError(
+            f"{len(labelled)} pictures of the data have a text that the encoder reads; it takes "
+            "two that are not near-duplicates for a false pair. Name a table with columns image "
+            "and caption."
+        )
+    return labelled
+
+
+def _hidden(pairs: Pairs, labelled: Labelled, picture: Ints, text: Ints) -> list[Ints]:
+    """For each pair the groups of the memory that show its picture, or what its text is about."""
+    about: list[set[int]] = [set() for _ in pairs.texts]
+    for one, which in zip(pairs.owners.tolist(), pairs.which.tolist(), strict=True):
+        about[which].update(labelled.shown[one].tolist())
+    return [
+        np.array(sorted(about[t] | set(labelled.shown[p].tolist())), np.int64)
+        for p, t in zip(picture.tolist(), text.tolist(), strict=True)
+    ]
+
+
+def _json(tables: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return {name: {m: s.to_json() for m, s in scores.items()} for name, scores in tables.items()}

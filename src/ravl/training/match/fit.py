@@ -1,0 +1,287 @@
+"""Fitting match from beginning to end: pairs, parts, levels, judging, run and report."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from ravl.data import ColumnNames
+from ravl.encoders.base import Array
+from ravl.errors import DataError
+from ravl.memory import Memory
+from ravl.retrieval.bank import Ints
+from ravl.tasks.match_files import describe, parts
+from ravl.tasks.match_texts import MatchTask, base_of
+from ravl.tasks.matcher import Matcher
+from ravl.tasks.run import about_memory, write_json, write_run
+from ravl.training.fit_folder import running
+from ravl.training.fit_settings import FitSettings, write_settings
+from ravl.training.labelled import Labelled, read_labelled, read_tables, remember
+from ravl.training.labels.fit import (
+    FitReport,
+    Source,
+    config_of,
+    encoder_of,
+    filter_of,
+    logs,
+    notes_of,
+    tables_of,
+    versions,
+)
+from ravl.training.labels.fitted import LEVELS, simplest
+from ravl.training.made import Made
+from ravl.training.match.ground import MatchGround, check, prepare, readable, refuse_false
+from ravl.training.match.judge import MatchJudged, abstention, judge
+from ravl.training.match.levels import fit_dual, fit_unseen, fit_vote, out_of_fold, stacked
+from ravl.training.match.rerank import Reranking, judge_reranking
+from ravl.training.parts import PARTS, Parts, split
+from ravl.training.retriever.pairs import FEWEST
+
+LEAST = 2.5  # pictures that a held-out part has at least, or no pair of it could be false
+
+
+@dataclass(kw_only=True)
+class MatchFitted(Made):
+    """What a fit of match has made.
+
+    Args:
+        levels: matchers by name; ``fusion_off`` was trained without retrieval.
+    """
+
+    levels: dict[str, Matcher] = field(default_factory=dict)
+
+
+def fit_match(
+    memory: Memory, out: Path, settings: FitSettings, *, data: Source = None,
+    validation: Source = None, test: Source = None, columns: ColumnNames | None = None,
+    progress: bool | None = None, command: str = "", root: Source = None,
+) -> FitReport:  # fmt: skip
+    """Fit match: whether a text fits a picture; see :func:`ravl.training.fit`.
+
+    Pictures with their texts are true pairs, and the same pictures and texts shuffled within a
+    part are false ones.
+
+    Raises:
+        DataError: fewer than eight pictures with texts that the encoder reads, texts that are all
+            the same, an empty part, no evidence, a vision tower or a retriever to be trained, or
+            a folder of another run.
+    """
+    began = time.monotonic()
+    if settings.vision != "head":
+        raise DataError(
+            f"vision is {settings.vision!r}, but match leaves the vision tower as it is: its "
+            "heads learn on frozen features. Leave vision at head."
+        )
+    if settings.train_retriever:
+        raise DataError(
+            "train_retriever is on, but what finds neighbours for match is the retriever itself, "
+            "which learns from the same pairs. Leave it off, and train that with: ravl fit search."
+        )
+    config = config_of("match", memory, settings, data, validation, test)
+    with (
+        running(out, config) as work,
+        ground_of(
+            memory, settings, work, data=data, validation=validation, test=test, columns=columns,
+            progress=progress, root=root,
+        ) as (ground, notes),
+    ):  # fmt: skip
+        fitted = fit_levels(ground, work, progress)
+        judged = judge(ground, fitted.levels, fitted.chosen)
+        second = judge_reranking(ground, fitted.levels[fitted.chosen])
+        return _write(out, ground, fitted, judged, second, notes, command, began)
+
+
+@contextmanager
+def ground_of(
+    memory: Memory, settings: FitSettings, work: Path, *, data: Source = None,
+    validation: Source = None, test: Source = None, columns: ColumnNames | None = None,
+    progress: bool | None = None, root: Source = None,
+) -> Iterator[tuple[MatchGround, list[str]]]:  # fmt: skip
+    """What a fit stands on, and notes; open while pictures are read.
+
+    Args:
+        memory: the evidence.
+        settings: of the fit.
+        work: for the scratch memory of tables.
+        data, validation, test, columns, progress, root: see :func:`ravl.training.fit`.
+
+    Raises:
+        DataError: as :func:`fit_match` does.
+    """
+    task = MatchTask(settings.column or None)
+    with ExitStack() as stack:
+        source = memory
+        tables = tables_of(data, validation, test)
+        if tables:
+            source = stack.enter_context(read_tables(memory, tables, work, columns, progress, root))
+            refuse_false(source)
+        labelled = _read(source, memory, task)
+        chosen = _split(labelled, source, settings, validation, test, tables)
+        notes = notes_of(labelled, chosen)
+        check(task, base_of(memory.encoder), labelled, chosen)  # before anything is written
+        if tables and settings.remember:
+            told = labelled.take(chosen.train)
+            count = remember(memory, told, f"fit match: what {data} says")
+            if count:
+                notes.append(f"{count:,} rows of the memory are new or changed by the table.")
+            labelled = _read(source, memory, task)  # now that it shows them
+        if unread := _unread(source, memory, task):
+            notes.append(
+                f"{unread:,} texts are set aside, since the encoder does not read their language."
+            )
+        yield prepare(memory, task, settings, labelled, chosen), notes
+
+
+def fit_levels(
+    ground: MatchGround, work: Path, show: bool | None,
+    report: Callable[[float], None] | None = None,
+) -> MatchFitted:  # fmt: skip
+    """Fit what the settings ask for, and choose.
+
+    Args:
+        ground: to fit on.
+        work: for what an interrupted fit goes on from.
+        show: progress bars.
+        report: told the validation score after each epoch of the fusion model. Where it is given,
+            the comparison without retrieval is not trained: a search has no use for it.
+    """
+    settings, fitted = ground.settings, MatchFitted()
+    began = time.monotonic()
+    fitted.levels["vote"] = fit_vote(ground)
+    fitted.seconds["vote"] = round(time.monotonic() - began, 1)
+    if settings.model == "vote":
+        return fitted
+    dual, curve, seconds, count = fit_dual(ground, fitted.levels["vote"], work, show)
+    fitted.levels["linear"] = dual
+    fitted.curves["dual"], fitted.seconds["linear"] = curve, seconds
+    fitted.parameters["linear"] = count
+    if settings.model in ("auto", "fusion"):
+        _fuse(ground, fitted, work, show, report)
+    fitted.chosen = settings.model if settings.model != "auto" else _choose(ground, fitted)
+    return fitted
+
+
+def _fuse(
+    ground: MatchGround, fitted: MatchFitted, work: Path, show: bool | None,
+    report: Callable[[float], None] | None,
+) -> None:  # fmt: skip
+    """Train the fusion model with retrieval and, to compare, without."""
+    from ravl.training.match.fusion import train_pairs
+
+    dual = fitted.levels["linear"]
+    began = time.monotonic()
+    unseen = fit_unseen(ground, dual, work, show)
+    fitted.seconds["linear, out of fold"] = round(time.monotonic() - began, 1)
+    for name, retrieval in (("fusion_off", False), ("fusion", True)):
+        if report is not None and not retrieval:
+            continue
+        result, words = train_pairs(
+            ground, dual, unseen, work / name, retrieval=retrieval, show=show, report=report
+        )
+        fitted.levels[name] = stacked(ground, replace(dual, reader=result.reader, words=words))
+        fitted.curves[name] = result.curve
+        fitted.seconds[name] = result.seconds
+        fitted.parameters[name] = result.parameters
+
+
+def _choose(ground: MatchGround, fitted: MatchFitted) -> str:
+    """The simplest level that is as good as the best on validation, out of fold."""
+    side = ground.validation
+    found = {name: (unseen_answers(ground, fitted, name), None) for name in LEVELS}
+    chosen, fitted.validation = simplest("match", found, side.targets, side.groups)
+    return chosen
+
+
+def unseen_answers(ground: MatchGround, fitted: MatchFitted, name: str) -> Array:
+    """Probabilities (n,) of a level for the validation pairs, stacked without each of them."""
+    side, level = ground.validation, fitted.levels[name]
+    signals = level.from_memory(side.clues, ground.said)[0]
+    if name != "vote":
+        signals |= level.from_model(side.asked, side.clues.near, level.evidence(ground.said))
+    used = level.stacks["vote" if name == "vote" else "both"].names
+    return out_of_fold(signals, used, side, ground.settings.seed)
+
+
+def _read(source: Memory, memory: Memory, task: MatchTask) -> Labelled:
+    """Pictures with texts that the encoder reads."""
+    base = base_of(memory.encoder)
+    labelled = read_labelled(source, memory, lambda row: readable(task, base, row))
+    if len(labelled) >= FEWEST:
+        return labelled
+    unread = _unread(source, memory, task)
+    what = f"a text in the column {task.column!r}" if task.column else "a text"
+    aside = f" ({unread:,} texts are in a language that the encoder does not read)"
+    raise DataError(
+        f"{len(labelled)} pictures in {source.path if source is memory else 'the data'} have "
+        f"{what}{aside if unread else ''}; at least {FEWEST} are needed to fit match. Index "
+        "captions, name a table with --data that has columns image and caption, or name the "
+        "column with --column."
+    )
+
+
+def _unread(source: Memory, memory: Memory, task: MatchTask) -> int:
+    """How many texts are set aside for their language."""
+    reads = base_of(memory.encoder).reads
+    return sum(not reads(text) for row in source.rows() if row.hash for text in task.of(row))
+
+
+def _split(
+    labelled: Labelled, source: Memory, settings: FitSettings, validation: Source, test: Source,
+    tables: Collection[str],
+) -> Parts:  # fmt: skip
+    least = min(0.4, LEAST / len(np.unique(labelled.groups)))
+    chosen = split(
+        labelled.rows, labelled.groups, [""] * len(labelled), source,
+        validation=filter_of(validation), test=filter_of(test),
+        validation_share=max(settings.validation_share, least),
+        test_share=max(settings.test_share, least), seed=settings.seed,
+        tables=tables,
+    )  # fmt: skip
+    for name in ("validation", "test"):
+        part: Ints = getattr(chosen, name)
+        if len(np.unique(labelled.groups[part])) < 2:
+            raise DataError(
+                f"{len(part)} picture is left for {name}, and near-duplicates of it; it takes two "
+                "for a false pair. Give this part more, with another share or filter."
+            )
+    return chosen
+
+
+def _write(
+    out: Path, ground: MatchGround, fitted: MatchFitted, judged: MatchJudged, second: Reranking,
+    notes: list[str], command: str, began: float,
+) -> FitReport:  # fmt: skip
+    """The run's files; ``metrics.json`` comes last: the run has ended."""
+    from ravl.training.match.page import page_of, rows_table
+    from ravl.training.page_parts import scores_json
+
+    matcher, chosen = fitted.levels[fitted.chosen], ground.parts
+    record = {
+        **describe(matcher), "level": fitted.chosen, "memory": about_memory(ground.memory, out),
+        "encoder": encoder_of(ground.memory), "base": json.loads(ground.base.fingerprint.to_json()),
+        "command": command or " ".join(sys.argv), "versions": versions(),
+        "parts": {n: len(getattr(chosen, n)) for n in PARTS},
+        "rerank": {"weight": second.weight, "depth": second.depth},
+    }  # fmt: skip
+    logs(out)
+    write_run(out, record, parts(matcher, out))
+    write_settings(ground.settings, out / "settings.yaml")
+    ids = {n: [ground.labelled.rows[i].id for i in getattr(chosen, n)] for n in PARTS}
+    write_json(out / "split.json", {"how": chosen.how, **ids})
+    seconds = round(time.monotonic() - began, 1)
+    metrics = scores_json(judged, fitted) | {"abstain": abstention(judged, matcher, ground)}
+    metrics["rerank"] = second.to_json()
+    table = rows_table(ground, judged, fitted)
+    report = FitReport(out, "match", fitted.chosen, metrics, table, notes, seconds)
+    page = page_of(ground, fitted, judged, second, report, str(record["command"]))
+    (out / "report.html").write_text(page, encoding="utf-8")
+    write_json(out / "metrics.json", {"task": "match", "level": fitted.chosen, **metrics,
+                                      "notes": notes, "seconds": seconds})  # fmt: skip
+    return report

@@ -1,0 +1,1 @@
+"""Retrieval-based training: the shared space of pictures and texts."""

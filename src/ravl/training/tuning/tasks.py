@@ -1,0 +1,89 @@
+"""What a search for settings needs of a task: the ground of all trials, and one trial's score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ravl.errors import DataError
+from ravl.evaluation import PRIMARY
+from ravl.training.tuning.space import Report
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a search needs of a task.
+
+    Args:
+        measure: the metric that trials are compared by; more is better.
+        ground: ``(memory, settings, work, data=, validation=, test=, columns=, root=, progress=)``
+            opens what all trials share: examples and evidence, without the test part.
+        score: ``(ground, settings, folder, report)`` fits once and gives the metrics on the
+            validation part, ``measure`` and ``log_loss`` among them. ``report`` is to be told the
+            validation score after each epoch of what takes long; what it raises ends the trial.
+    """
+
+    measure: str
+    ground: Callable[..., AbstractContextManager[Any]]
+    score: Callable[[Any, Any, Path, Report], dict[str, float]]
+
+
+def task_of(task: str) -> Tuned:
+    """The adapter of a task; raises DataError for one that cannot be tuned."""
+    if task not in ("classify", "tag", "match"):
+        raise DataError(f"{task!r} cannot be tuned; what can be: classify, tag, match.")
+    if task == "match":
+        return Tuned(PRIMARY[task], _match_ground, _match_score)
+    return Tuned(PRIMARY[task], partial(_label_ground, task), _label_score)
+
+
+@contextmanager
+def _label_ground(task: str, *given: Any, **sources: Any) -> Iterator[Any]:
+    """The ground of a fit without its test part, so that no trial can look at it."""
+    from ravl.training.labels.fit import ground_of
+
+    with ground_of(task, *given, **sources) as (ground, _, _):
+        yield replace(ground, test=ground.test.take(np.zeros(0, np.int64)))
+
+
+def _label_score(ground: Any, settings: Any, folder: Path, report: Report) -> dict[str, float]:
+    """Fit the levels with these settings, and score the one that would be kept."""
+    from ravl.evaluation import values
+    from ravl.models.linear import Loss, label_weights
+    from ravl.training.labels.fitted import fit_levels, validation_answers
+
+    task = ground.task
+    weights = label_weights(ground.train.targets, task.exclusive, settings.class_weights)
+    loss = Loss(task.exclusive, weights, settings.smoothing)
+    ground = replace(ground, settings=settings, loss=loss)
+    ground, fitted = fit_levels(ground, folder, False, report)
+    best = fitted.levels[fitted.chosen]
+    answers = validation_answers(ground, best, fitted.chosen == "vote")
+    found = answers.probabilities[:, : len(ground.labels)]
+    limits = None if task.exclusive else best.limits(ground.labels)
+    return values(task.name, found, ground.truth(ground.validation), thresholds=limits)
+
+
+@contextmanager
+def _match_ground(*given: Any, **sources: Any) -> Iterator[Any]:
+    """The same for match."""
+    from ravl.training.match.fit import ground_of
+
+    with ground_of(*given, **sources) as (ground, _):
+        yield replace(ground, test=ground.validation)
+
+
+def _match_score(ground: Any, settings: Any, folder: Path, report: Report) -> dict[str, float]:
+    """Fit the levels with these settings, and score the one that would be kept."""
+    from ravl.evaluation import values
+    from ravl.training.match.fit import fit_levels, unseen_answers
+
+    ground = replace(ground, settings=settings)
+    fitted = fit_levels(ground, folder, False, report)
+    return values("match", unseen_answers(ground, fitted, fitted.chosen), ground.validation.targets)

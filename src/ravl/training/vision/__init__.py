@@ -1,0 +1,1 @@
+"""Tuning a vision tower for labels or tags."""
