@@ -10,7 +10,7 @@ from benchmarks.report import write
 NAMES = (
     "startup", "searching", "indexing", "quality", "encoders", "retriever", "transfer", "labelled",
     "evidence", "towers", "steps", "matching", "multilingual", "space", "joint",
-    "reembedding", "sets",
+    "reembedding", "sets", "reranking",
 )  # fmt: skip
 
 
