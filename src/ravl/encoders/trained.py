@@ -26,6 +26,16 @@ from PIL import Image
 
 from ravl.encoders.base import TRAINED, Array, Encoder, Fingerprint
 from ravl.encoders.heads import Head
+from ravl.encoders.trained_files import (
+    FORMAT,
+    SETTINGS,
+    TOWERS,
+    TUNED,
+    WEIGHTS,
+    read_arrays,
+    read_folder,
+    read_settings,
+)
 from ravl.errors import EncoderError, EncoderMismatchError
 
 if TYPE_CHECKING:
@@ -33,10 +43,6 @@ if TYPE_CHECKING:
     from ravl.encoders.towers.vision import VisionTower
 
 __all__ = ["SETTINGS", "WEIGHTS", "Head", "TrainedEncoder"]
-
-FORMAT, TOWERS = 1, 2  # of the files, without and with towers; an older ravl would misread them
-SETTINGS, WEIGHTS = "encoder.json", "encoder.safetensors"
-TUNED = ("vision.json", "vision.safetensors", "text.json", "text.safetensors")  # of towers
 
 
 class TrainedEncoder(Encoder):
@@ -194,7 +200,7 @@ class TrainedEncoder(Encoder):
         for name in (SETTINGS, WEIGHTS):
             if name not in parts:
                 raise EncoderError(f"The trained encoder lacks its file {name}.")
-        settings = _settings(parts[SETTINGS])
+        settings = read_settings(parts[SETTINGS])
         try:
             name = str(settings["base"])
             share, text_share = float(settings["share"]), float(settings["text_share"])
@@ -204,7 +210,7 @@ class TrainedEncoder(Encoder):
             raise EncoderError(
                 f"{SETTINGS} of the trained encoder is damaged: {error!r}."
             ) from error
-        arrays = _arrays(parts[WEIGHTS])
+        arrays = read_arrays(parts[WEIGHTS])
         picture, text = (
             Head.from_arrays(
                 {k.removeprefix(side): v for k, v in arrays.items() if k.startswith(side)}, power
@@ -237,24 +243,11 @@ class TrainedEncoder(Encoder):
         Raises:
             EncoderError, EncoderMismatchError: as :meth:`from_parts` does, or there is none.
         """
-        folder = Path(folder)
-        places = [p for p in (folder, folder / "encoder") if (p / SETTINGS).is_file()]
-        if not places:
-            raise EncoderError(
-                f"There is no trained encoder in {folder}: neither {SETTINGS} nor "
-                f"encoder/{SETTINGS}. Name the folder of a finished training run."
-            )
-        try:
-            files = (places[0] / name for name in (SETTINGS, WEIGHTS, *TUNED))
-            parts = {file.name: file.read_bytes() for file in files if file.exists()}
-        except OSError as error:
-            raise EncoderError(
-                f"The trained encoder in {places[0]} cannot be read: {error}."
-            ) from (error)
+        place, parts = read_folder(Path(folder))
         try:
             return cls.from_parts(parts, base)
         except EncoderError as error:
-            raise type(error)(f"{error} (In {places[0]}.)") from error
+            raise type(error)(f"{error} (In {place}.)") from error
 
     # --- checks and names ------------------------------------------------------------------
 
@@ -318,30 +311,6 @@ class TrainedEncoder(Encoder):
         for name, data in sorted(self.tuned.items()):  # as they were saved: never made again
             digest.update(name.encode() + data)
         return digest.hexdigest()[:12]
-
-
-def _settings(data: bytes) -> dict[str, Any]:
-    try:
-        settings = json.loads(data)
-        found = int(settings["format"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise EncoderError(f"{SETTINGS} of the trained encoder is damaged: {error!r}.") from error
-    if found > TOWERS:
-        raise EncoderError(
-            f"The trained encoder was made by a newer ravl (format {found}; this one reads up to "
-            f"{TOWERS}). Upgrade with: pip install --upgrade ravl"
-        )
-    return dict(settings)
-
-
-def _arrays(data: bytes) -> dict[str, Array]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
-    try:
-        return dict(load(data))
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise EncoderError(f"{WEIGHTS} of the trained encoder is damaged: {error}.") from error
 
 
 def _load_base(spec: str) -> Encoder:

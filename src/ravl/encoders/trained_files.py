@@ -1,0 +1,62 @@
+"""The files of a trained encoder: what they are called, and how they are read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ravl.encoders.base import Array
+from ravl.errors import EncoderError
+
+FORMAT, TOWERS = 1, 2  # of the files, without and with towers; an older ravl would misread them
+SETTINGS, WEIGHTS = "encoder.json", "encoder.safetensors"
+TUNED = ("vision.json", "vision.safetensors", "text.json", "text.safetensors")  # of towers
+
+
+def read_folder(folder: Path) -> tuple[Path, dict[str, bytes]]:
+    """Where a trained encoder is, in a folder or its sub-folder ``encoder``, and its files.
+
+    Raises:
+        EncoderError: there is none, or it cannot be read.
+    """
+    places = [p for p in (folder, folder / "encoder") if (p / SETTINGS).is_file()]
+    if not places:
+        raise EncoderError(
+            f"There is no trained encoder in {folder}: neither {SETTINGS} nor "
+            f"encoder/{SETTINGS}. Name the folder of a finished training run."
+        )
+    try:
+        files = (places[0] / name for name in (SETTINGS, WEIGHTS, *TUNED))
+        parts = {file.name: file.read_bytes() for file in files if file.exists()}
+    except OSError as error:
+        raise EncoderError(f"The trained encoder in {places[0]} cannot be read: {error}.") from (
+            error
+        )
+    return places[0], parts
+
+
+def read_settings(data: bytes) -> dict[str, Any]:
+    """What ``encoder.json`` says; raises EncoderError where it is damaged or of a newer ravl."""
+    try:
+        settings = json.loads(data)
+        found = int(settings["format"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise EncoderError(f"{SETTINGS} of the trained encoder is damaged: {error!r}.") from error
+    if found > TOWERS:
+        raise EncoderError(
+            f"The trained encoder was made by a newer ravl (format {found}; this one reads up to "
+            f"{TOWERS}). Upgrade with: pip install --upgrade ravl"
+        )
+    return dict(settings)
+
+
+def read_arrays(data: bytes) -> dict[str, Array]:
+    """What ``encoder.safetensors`` holds; raises EncoderError where it is damaged."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        return dict(load(data))
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise EncoderError(f"{WEIGHTS} of the trained encoder is damaged: {error}.") from error
