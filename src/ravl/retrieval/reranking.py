@@ -53,10 +53,6 @@ class Reranker:
     weight: float
     depth: int = DEPTH
 
-    def mixed(self, first: Array, odds: Array) -> Array:
-        """First scores (q, c) and log odds (q, c) as one score (q, c)."""
-        return _standard(first) + np.float32(self.weight) * _standard(odds)
-
     def __call__(self, candidates: Sequence[Ranked], odds: Sequence[float | None]) -> list[Ranked]:
         """One query's candidates, best first, in their new order.
 
@@ -72,7 +68,7 @@ class Reranker:
         middle = float(np.mean(known))
         judged = np.array([[middle if value is None else value for value in odds]], np.float32)
         first = np.array([[c.score for c in top]], np.float32)
-        scores = self.mixed(first, judged)[0]
+        scores = mixed(first, judged, self.weight)[0]
         again = [
             replace(
                 top[i], score=float(scores[i]),
@@ -107,6 +103,12 @@ class Reranker:
         )
 
 
+def mixed(first: Array, odds: Array, weight: float) -> Array:
+    """First scores (q, c) and log odds (q, c) as one score (q, c), each in its own spread."""
+    there = np.ones(first.shape, bool)
+    return _by_spread(first, there)[0] + np.float32(weight) * _by_spread(odds, there)[0]
+
+
 def _mean(scores: Array, there: NDArray[np.bool_]) -> Array:
     """Of each row (n, c) where there is something, (n, 1); 0 where there is nothing."""
     sums: Array = np.where(there, scores, 0).sum(1, keepdims=True)
@@ -119,11 +121,3 @@ def _by_spread(scores: Array, there: NDArray[np.bool_]) -> tuple[Array, Array]:
     centred = np.where(there, scores - _mean(scores, there), 0)
     spread = np.sqrt(_mean(centred**2, there))
     return np.divide(centred, spread, out=np.zeros_like(centred), where=spread > FLAT), spread
-
-
-def _standard(scores: Array) -> Array:
-    """Each row (c,) less its mean, by its spread."""
-    spread = scores.std(1, keepdims=True)
-    centred: Array = scores - scores.mean(1, keepdims=True)
-    found: Array = np.divide(centred, spread, out=np.zeros_like(centred), where=spread > FLAT)
-    return found

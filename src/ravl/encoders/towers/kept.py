@@ -17,6 +17,7 @@ from ravl.encoders.towers.freezing import Strategy, parse_strategy, trainable
 from ravl.errors import EncoderError, EncoderMismatchError
 
 FORMAT = 1  # of the files; raise when an older ravl would misread them
+ATTENTION = ("q_proj", "v_proj", "query", "value")  # where adapters help most (Hu et al. 2021)
 TENDER = 0.1  # of the rate; CLIP is usually tuned with 1e-5 to 5e-5
 
 

@@ -14,12 +14,11 @@ from torch import Tensor, nn
 from ravl.encoders.base import Array, Encoder, Fingerprint
 from ravl.encoders.builtin import BuiltinEncoder
 from ravl.encoders.towers.freezing import Strategy, add_adapters, freeze
-from ravl.encoders.towers.kept import Tower
+from ravl.encoders.towers.kept import ATTENTION, Tower
 from ravl.encoders.towers.vision_networks import base_of, fuse_norms, vision_network
 
 BATCH = 2  # pictures at once of the builtin network: larger maps are mapped anew each time
 LARGEST = 65504.0  # of float16
-ATTENTION = ("q_proj", "v_proj", "query", "value")  # where adapters help most (Hu et al. 2021)
 
 Maps = NDArray[np.float16] | NDArray[np.uint8]
 

@@ -15,7 +15,7 @@ import numpy as np
 from ravl.encoders.base import Array
 from ravl.evaluation import Score, retrieval_differences, retrieval_scores
 from ravl.retrieval.bank import Ints
-from ravl.retrieval.reranking import DEPTH, Reranker
+from ravl.retrieval.reranking import DEPTH, mixed
 from ravl.tasks.matcher import Asked, Matcher, odds
 from ravl.training.match.ground import MatchGround
 from ravl.training.retriever.pairs import pairs_of
@@ -85,8 +85,8 @@ class Looked:
         scores = self.first.astype(np.float64)
         if weight:
             best = np.take_along_axis(self.first, self.top, 1)
-            mixed = _reranker(weight).mixed(best, self.odds)
-            above = scores.max(1, keepdims=True) + 1 + mixed - mixed.min(1, keepdims=True)
+            again = mixed(best, self.odds, weight)
+            above = scores.max(1, keepdims=True) + 1 + again - again.min(1, keepdims=True)
             np.put_along_axis(scores, self.top, above, 1)
         return [
             np.sort([(line >= line[j]).sum() for j in wanted])
@@ -118,10 +118,6 @@ def judge_reranking(ground: MatchGround, matcher: Matcher) -> Reranking:
             "difference": retrieval_differences(after, before, way.groups, seed),
         }
     return Reranking(weight, depth, scores, queries, took)
-
-
-def _reranker(weight: float) -> Reranker:
-    return Reranker(None, weight)  # type: ignore[arg-type]  # its scorer has been asked already
 
 
 def both_ways(
