@@ -13,7 +13,7 @@ Flamingo, Alayrac et al. 2022; REACT, Liu et al. 2023).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,8 @@ from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedMode
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from ravl.models.linear import torch_loss
+
+AnyFusion = TypeVar("AnyFusion", bound="FusionEncoder")
 
 KINDS = 6  # of tokens: query picture, query text, null; a neighbour's picture, label, text
 
@@ -61,13 +63,12 @@ class FusionConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
         super().__init__(**kwargs)
 
 
-class FusionModel(PreTrainedModel):  # type: ignore[no-untyped-call]
-    """See the module's docstring; made with :func:`with_language`, or loaded as any other model."""
+class FusionEncoder(PreTrainedModel):  # type: ignore[no-untyped-call]
+    """The part that reads: a picture, its neighbours and words become one sequence of states."""
 
     config_class = FusionConfig
     base_model_prefix = "fusion"
     main_input_name = "features"
-    weights: Tensor
 
     def __init__(self, config: FusionConfig) -> None:
         super().__init__(config)
@@ -87,14 +88,11 @@ class FusionModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         self.kind = nn.Embedding(KINDS, size)
         self.null = nn.Parameter(torch.zeros(size))
         self.norm = nn.LayerNorm(size)
-        self.dropout = nn.Dropout(config.dropout)
-        self.base = nn.Linear(config.base, config.answers)
-        self.out = nn.Linear(size, config.answers)
-        self.register_buffer("weights", torch.ones(config.answers))
-        self.post_init()  # type: ignore[no-untyped-call]
+        if type(self) is FusionEncoder:
+            self.post_init()  # type: ignore[no-untyped-call]
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Small random numbers, as BERT has them; the output layer is zero."""
+        """Small random numbers, as BERT has them."""
         if isinstance(module, nn.Linear | nn.Embedding):
             nn.init.normal_(module.weight, std=0.02)
             if isinstance(module, nn.Linear) and module.bias is not None:
@@ -102,41 +100,22 @@ class FusionModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         elif isinstance(module, nn.LayerNorm):
             nn.init.ones_(module.weight)
             nn.init.zeros_(module.bias)
-        if module is getattr(self, "out", None):
-            nn.init.zeros_(self.out.weight)
 
-    def forward(
-        self, features: Tensor, base: Tensor | None = None, tokens: Tensor | None = None,
-        near: dict[str, Tensor] | None = None, targets: Tensor | None = None,
-        known: Tensor | None = None, **_: Any,
-    ) -> SequenceClassifierOutput:  # fmt: skip
-        """The answer to some queries.
+    def read(
+        self, features: Tensor, tokens: Tensor | None, near: dict[str, Tensor] | None
+    ) -> tuple[Tensor, Tensor]:
+        """What the language model makes of all tokens.
 
         Args:
             features: of the queries' pictures, standardised, (b, F).
-            base: inputs of the base answer, (b, B); None for the features.
             tokens: ids of the query texts, (b, t), 0 for none; None for no text.
             near: the neighbours, or None for none: ``features`` (b, k, F), ``labels`` (b, k, D),
                 ``texts`` (b, k, D), ``likeness`` (b, k), and whether there is a ``picture``,
                 ``label``, ``text`` in each place, (b, k) booleans.
-            targets: (b, C), for the loss.
-            known: logits (b, C) to use for the base's. In training they are of a base that has
-                not seen the example: its own would be right about nearly all that it was fitted
-                to, and nothing would be left to learn.
-        """
-        if known is None:
-            known = self.base(features if base is None else base)  # (b, C)
-        pooled = self._read(features, tokens, near)  # (b, H)
-        logits = known + self.out(self.dropout(pooled))
-        loss = None
-        if targets is not None:
-            loss = torch_loss(logits, self._smooth(targets), self.config.exclusive, self.weights)
-        return SequenceClassifierOutput(loss=loss, logits=logits)
 
-    def _read(
-        self, features: Tensor, tokens: Tensor | None, near: dict[str, Tensor] | None
-    ) -> Tensor:
-        """What the language model makes of all tokens, at [CLS]: (b, H)."""
+        Returns:
+            States (b, s, H), the first of which is [CLS]'s, and which tokens are there, (b, s).
+        """
         words = self.language.get_input_embeddings()
         b, device = len(features), features.device
         ends = words(torch.tensor([self._cls, self._sep], device=device)).expand(b, 2, -1)
@@ -153,11 +132,11 @@ class FusionModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         if tokens is not None:  # last, so that no padding moves the others
             parts.append(words(tokens) + scale * self.kind.weight[1])
             seen.append(tokens > 0)
-        hidden = self.language(
-            inputs_embeds=torch.cat(parts, 1), attention_mask=torch.cat(seen, 1).long()
-        ).last_hidden_state  # (b, s, H)
-        pooled: Tensor = hidden[:, 0]
-        return pooled
+        there = torch.cat(seen, 1)
+        hidden: Tensor = self.language(
+            inputs_embeds=torch.cat(parts, 1), attention_mask=there.long()
+        ).last_hidden_state
+        return hidden, there
 
     def _evidence(
         self, near: dict[str, Tensor], scale: Tensor, whole: bool
@@ -190,12 +169,6 @@ class FusionModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         sized: Tensor = scale * (self.norm(x) + self.kind.weight[kind])
         return sized
 
-    def _smooth(self, targets: Tensor) -> Tensor:
-        share = self.config.smoothing
-        level = 1 / targets.shape[1] if self.config.exclusive else 0.5
-        smooth: Tensor = targets * (1 - share) + share * level
-        return smooth
-
     @property
     def _cls(self) -> int:
         return self._special("cls_token_id", "bos_token_id", 101)
@@ -215,6 +188,57 @@ class FusionModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         return number % int(config.vocab_size)
 
 
+class FusionModel(FusionEncoder):
+    """See the module's docstring; made with :func:`with_language`, or loaded as any other model."""
+
+    weights: Tensor
+
+    def __init__(self, config: FusionConfig) -> None:
+        super().__init__(config)
+        size = int(self.language.config.hidden_size)
+        self.dropout = nn.Dropout(config.dropout)
+        self.base = nn.Linear(config.base, config.answers)
+        self.out = nn.Linear(size, config.answers)
+        self.register_buffer("weights", torch.ones(config.answers))
+        self.post_init()  # type: ignore[no-untyped-call]
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """As the encoder's, but the output layer is zero."""
+        super()._init_weights(module)
+        if module is getattr(self, "out", None):
+            nn.init.zeros_(self.out.weight)
+
+    def forward(
+        self, features: Tensor, base: Tensor | None = None, tokens: Tensor | None = None,
+        near: dict[str, Tensor] | None = None, targets: Tensor | None = None,
+        known: Tensor | None = None, **_: Any,
+    ) -> SequenceClassifierOutput:  # fmt: skip
+        """The answer to some queries.
+
+        Args:
+            features, tokens, near: see :meth:`FusionEncoder.read`.
+            base: inputs of the base answer, (b, B); None for the features.
+            targets: (b, C), for the loss.
+            known: logits (b, C) to use for the base's. In training they are of a base that has
+                not seen the example: its own would be right about nearly all that it was fitted
+                to, and nothing would be left to learn.
+        """
+        if known is None:
+            known = self.base(features if base is None else base)  # (b, C)
+        pooled = self.read(features, tokens, near)[0][:, 0]  # (b, H)
+        logits = known + self.out(self.dropout(pooled))
+        loss = None
+        if targets is not None:
+            loss = torch_loss(logits, self._smooth(targets), self.config.exclusive, self.weights)
+        return SequenceClassifierOutput(loss=loss, logits=logits)
+
+    def _smooth(self, targets: Tensor) -> Tensor:
+        share = self.config.smoothing
+        level = 1 / targets.shape[1] if self.config.exclusive else 0.5
+        smooth: Tensor = targets * (1 - share) + share * level
+        return smooth
+
+
 def with_language(config: FusionConfig, source: str) -> FusionModel:
     """A new fusion model around pretrained weights.
 
@@ -222,8 +246,17 @@ def with_language(config: FusionConfig, source: str) -> FusionModel:
         config: of all but the language model, which is filled in.
         source: a folder, or a name on the Hugging Face hub; safetensors only.
     """
+    return _around(FusionModel, config, source)
+
+
+def encoder_with_language(config: FusionConfig, source: str) -> FusionEncoder:
+    """The same without a head: what a decoder reads."""
+    return _around(FusionEncoder, config, source)
+
+
+def _around(kind: type[AnyFusion], config: FusionConfig, source: str) -> AnyFusion:
     language = AutoModel.from_pretrained(source, use_safetensors=True)
     config.language = language.config.to_diff_dict() | {"model_type": language.config.model_type}
-    model = FusionModel(config)
+    model = kind(config)
     model.language.load_state_dict(language.state_dict(), strict=False)
     return model

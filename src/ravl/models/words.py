@@ -28,6 +28,12 @@ class Words:
         self._tokenizer = tokenizer
         self.longest = longest
 
+    @property
+    def separator(self) -> int:
+        """Id of the word piece between texts: [SEP], or what the language model has for it."""
+        found = self._tokenizer.sep_token_id
+        return int(self._tokenizer.eos_token_id or 0) if found is None else int(found)
+
     def __call__(self, texts: Sequence[str]) -> list[Tensor]:
         """Ids of each text, (t,) with t from 1 to ``longest``, without [CLS] and [SEP]."""
         if not texts:

@@ -14,7 +14,7 @@ from torch import nn
 from ravl.encoders.base import Array
 from ravl.encoders.towers.freezing import add_adapters, freeze, parse_strategy, trainable
 from ravl.evaluation import PRIMARY, values
-from ravl.models.fusion import FusionConfig, FusionModel, with_language
+from ravl.models.fusion import FusionConfig, FusionEncoder, FusionModel, with_language
 from ravl.models.gate import fit_gate, probabilities
 from ravl.models.quiet import quiet
 from ravl.models.reader import Evidence, Reader
@@ -76,7 +76,7 @@ def train_fusion(
         model.base.weight.copy_(torch.from_numpy(head.weight))
         model.base.bias.copy_(torch.from_numpy(head.bias))
     model.base.requires_grad_(False)  # it is the best of its kind already
-    slow = prepare_language(model, settings)
+    slow = prepare_language(model, settings.language)
     evidence = None
     if retrieval:
         evidence = EvidenceArrays.of(
@@ -122,9 +122,14 @@ def new_model(
     return model
 
 
-def prepare_language(model: FusionModel, settings: FitSettings) -> list[nn.Parameter]:
-    """Freeze what shall stay of the language model; returns its parameters that learn, slowly."""
-    strategy = parse_strategy(settings.language)
+def prepare_language(model: FusionEncoder, language: str) -> list[nn.Parameter]:
+    """Freeze what shall stay of the language model; returns its parameters that learn, slowly.
+
+    Args:
+        model: around the language model.
+        language: the name of a strategy, see :mod:`ravl.encoders.towers.freezing`.
+    """
+    strategy = parse_strategy(language)
     layers = language_layers(model.language)
     freeze(model.language, layers, [], strategy)
     if strategy.name == "lora":
@@ -147,7 +152,7 @@ def language_layers(language: nn.Module) -> list[nn.Module]:
     return max(lists, key=len, default=[])
 
 
-def merge_adapters(model: FusionModel) -> None:
+def merge_adapters(model: FusionEncoder) -> None:
     """Add adapters to the weights that they adapt, so that the model is saved as a plain one."""
     from peft.tuners.tuners_utils import BaseTunerLayer
 

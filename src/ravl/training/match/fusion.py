@@ -87,7 +87,7 @@ def train_pairs(
     began = time.monotonic()
     k = min(settings.evidence, len(ground.bank)) if retrieval else 0
     model = _new(ground, dual, k)
-    slow = prepare_language(model, settings)
+    slow = prepare_language(model, settings.language)
     words = _words(model, settings.language_model, k)
     evidence = evidence_arrays(ground.said, ground.standard) if retrieval else None
     order = Shuffled(np.arange(len(ground.parts.train)), settings.seed, EPOCH)

@@ -1,0 +1,141 @@
+"""Consensus among texts: the one that most of the others would agree with.
+
+What the captions of similar pictures have in common is a good description of a new one (Devlin et
+al. 2015, "Exploring Nearest Neighbor Approaches for Image Captioning"). Texts are compared by their
+words and short phrases, rare ones counting more, as CIDEr compares a caption with what people wrote
+(Vedantam et al. 2015).
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.encoders.base import Array
+
+LONGEST = 4  # words of a phrase
+CUT = 400  # words of a text that are compared
+SAMPLE = 2000  # documents that phrases are counted in
+KNOWN = 200_000  # texts whose phrases are remembered
+WORDS = re.compile(r"[⺀-鿿가-힯぀-ヿ]|[^\W_]+(?:'[^\W_]+)?")
+
+
+def words_of(text: str) -> list[str]:
+    """Lower-case words without punctuation; of Chinese, Japanese and Korean each character."""
+    return WORDS.findall(text.lower())[:CUT]
+
+
+def phrases(words: Sequence[str]) -> list[tuple[str, ...]]:
+    """All n-grams from one word to ``LONGEST``."""
+    count = len(words)
+    return [
+        tuple(words[i : i + n]) for n in range(1, LONGEST + 1) for i in range(count - n + 1)
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Phrases:
+    """The phrases of a collection of texts, and how much each tells.
+
+    Args:
+        places: column of each phrase; new ones are added as they are met.
+        weight: inverse document frequency by column; a row of the memory is a document.
+        rarest: of a phrase that was not counted.
+    """
+
+    places: dict[tuple[str, ...], int]
+    weight: dict[int, float]
+    rarest: float
+    _known: dict[str, tuple[NDArray[np.int64], Array]] = field(default_factory=dict)
+    _lock: Any = field(default_factory=threading.Lock)
+
+    @classmethod
+    def of(cls, texts: Sequence[str], owners: Sequence[int] | NDArray[Any]) -> Phrases:
+        """Counted in some texts; those with the same owner are one document.
+
+        Of many documents a sample is counted: how rare a phrase is needs no more.
+        """
+        names = np.unique(np.asarray(owners))
+        counted = set(names[:: max(1, len(names) // SAMPLE)].tolist())
+        documents: dict[int, set[tuple[str, ...]]] = {}
+        for text, owner in zip(texts, np.asarray(owners).tolist(), strict=True):
+            if owner in counted:
+                documents.setdefault(owner, set()).update(phrases(words_of(text)))
+        counts: Counter[tuple[str, ...]] = Counter()
+        for found in documents.values():
+            counts.update(found)
+        many = float(np.log(max(len(documents), 2)))
+        common = [(phrase, count) for phrase, count in counts.items() if count > 1]
+        places = {phrase: i for i, (phrase, _) in enumerate(common)}
+        weight = {i: many - float(np.log(count)) for i, (_, count) in enumerate(common)}
+        return cls(places, weight, many)
+
+    def __call__(self, texts: Iterable[str]) -> Any:
+        """Texts as sparse rows (t, V); the dot product of two is their likeness, 0 to 1.
+
+        It is the mean of the cosines of their n-grams over n = 1 to 4.
+        """
+        from scipy.sparse import csr_matrix
+
+        found = [self._row(text) for text in texts]
+        starts = np.cumsum([0, *(len(columns) for columns, _ in found)])
+        columns = np.concatenate([np.zeros(0, np.int64), *(c for c, _ in found)])
+        values = np.concatenate([np.zeros(0, np.float32), *(v for _, v in found)])
+        return csr_matrix((values, columns, starts), shape=(len(found), len(self.places)))
+
+    def _row(self, text: str) -> tuple[NDArray[np.int64], Array]:
+        """Columns of a text's phrases, and their weights; known texts are not read again."""
+        found = self._known.get(text)
+        if found is None:
+            if len(self._known) >= KNOWN:
+                self._known.clear()
+            with self._lock:  # two phrases must not get the same column
+                found = self._known[text] = self._read(text)
+        return found
+
+    def _read(self, text: str) -> tuple[NDArray[np.int64], Array]:
+        counts = Counter(phrases(words_of(text)))
+        columns, weights = np.zeros(len(counts), np.int64), np.zeros(len(counts))
+        squares = np.zeros(LONGEST + 1)
+        lengths = np.array([len(phrase) for phrase in counts], np.int64)
+        for i, (phrase, count) in enumerate(counts.items()):
+            # A phrase that was not counted is one of the rarest.
+            place = self.places.setdefault(phrase, len(self.places))
+            columns[i] = place
+            weights[i] = count * self.weight.get(place, self.rarest)
+        np.add.at(squares, lengths, weights**2)
+        scale = np.sqrt(np.maximum(squares, 1e-12) * LONGEST)
+        return columns, (weights / scale[lengths]).astype(np.float32)
+
+
+def alike(some: Any, others: Any) -> Array:
+    """Likeness of texts (s, V) to others (o, V'), (s, o); phrases met later have later columns."""
+    width = max(some.shape[1], others.shape[1])
+    some.resize(some.shape[0], width)
+    others.resize(others.shape[0], width)
+    found: Array = (some @ others.T).toarray()
+    return found
+
+
+def support(candidates: Any, voters: Any, shares: Array, own: NDArray[np.bool_] | None) -> Array:
+    """How far the voters agree with each candidate, (c,), 0 to 1.
+
+    Args:
+        candidates: texts (c, V), by :class:`Phrases`.
+        voters: other texts, (v, V).
+        shares: of each voter, (v,).
+        own: (c, v), True where a voter must not speak for a candidate: it is the same row's, and
+            people who describe the same picture agree more than the picture is like others. None
+            for nowhere.
+    """
+    likeness = alike(candidates, voters)  # (c, v)
+    weights = np.broadcast_to(shares, likeness.shape) if own is None else np.where(own, 0, shares)
+    agreed: Array = (likeness * weights).sum(1) / np.maximum(weights.sum(1), 1e-9)
+    return agreed.astype(np.float32)

@@ -1,0 +1,1 @@
+"""Generation of text about a picture, with the neighbours' texts as evidence."""

@@ -1,0 +1,131 @@
+"""A pretrained network of which a part learns; only that part is saved, beside the base's name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers.pytorch_utils import Conv1D
+
+from ravl.encoders.hf_loading import quiet
+from ravl.encoders.towers.freezing import Strategy, add_adapters, freeze, trainable
+from ravl.errors import EncoderError
+
+WEIGHTS = "learned.safetensors"
+PROBES = 16  # values of each array that the fingerprint reads
+# Queries and values of attention, as the families name them (Hu et al. 2021).
+ATTENTION = ("q_proj", "v_proj", "query", "value", "c_attn", "query_key_value", "qkv_proj", "Wqkv")
+
+
+class Adapted(nn.Module):
+    """A language model, frozen but for what the strategy names, with parts on top that learn.
+
+    Its state holds what learns and nothing else, so that checkpoints are small.
+
+    Args:
+        language: a model of `transformers` with a head; changed in place.
+        strategy: how much of it learns, see :func:`ravl.encoders.towers.freezing.parse_strategy`.
+        smoothing: of the targets (Szegedy et al. 2016), 0 for none.
+
+    Raises:
+        DataError: the strategy names more layers than there are.
+    """
+
+    def __init__(self, language: Any, strategy: Strategy, smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.language: Any = language
+        self.strategy = strategy
+        self.smoothing = smoothing
+        self.base = fingerprint(language)
+        decoder = language.get_decoder()
+        layers = max(
+            (list(m) for m in decoder.modules() if isinstance(m, nn.ModuleList)),
+            key=len,
+            default=[],
+        )
+        depth = freeze(language, layers, [], strategy)
+        if strategy.name == "lora":
+            top = {id(m) for layer in layers[len(layers) - depth :] for m in layer.modules()}
+            linear = [
+                name for name, module in language.named_modules()
+                if id(module) in top and isinstance(module, nn.Linear | Conv1D)
+            ]  # fmt: skip
+            named = [n for n in linear if n.rpartition(".")[2] in ATTENTION]
+            with quiet():  # the library notes which way round some layers keep their weights
+                add_adapters(language, named or linear)
+        language.eval()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the language model is."""
+        found: torch.device = self.language.get_input_embeddings().weight.device
+        return found
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
+        """What learns; the base is known by its name, and some of its arrays share memory."""
+        learns = {name for name, _ in trainable(self)}
+        state = super().state_dict(*args, **kwargs)
+        return {name: value for name, value in state.items() if name in learns}
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> Any:
+        """Read what learns; the base is there already, and not missing."""
+        result = super().load_state_dict(state_dict, strict=False, assign=assign)
+        learns = {name for name, _ in trainable(self)}
+        result.missing_keys[:] = [name for name in result.missing_keys if name in learns]
+        if strict and any(result):
+            raise RuntimeError(f"missing or unexpected: {result}")
+        return result
+
+    def save_learned(self, folder: Path) -> None:
+        """Write what learns to a folder, as safetensors."""
+        state = {
+            name: value.detach().contiguous().cpu() for name, value in self.state_dict().items()
+        }
+        save_file(state, folder / WEIGHTS)
+
+    def load_learned(self, folder: Path) -> None:
+        """Read what :meth:`save_learned` wrote.
+
+        Raises:
+            EncoderError: the file is missing or broken, or belongs to another network.
+        """
+        path = folder / WEIGHTS
+        try:
+            state = load_file(path)
+        except Exception as error:  # of the library's own kinds
+            raise EncoderError(f"The weights {path} cannot be read: {error}") from error
+        mine = self.state_dict()
+        wrong = sorted(set(state) ^ set(mine)) or [
+            name for name, value in state.items() if value.shape != mine[name].shape
+        ]
+        if wrong:
+            raise EncoderError(
+                f"The weights {path} are not of this network: they differ in {len(wrong)} arrays, "
+                f"for example {wrong[0]}."
+            )
+        self.load_state_dict(state)
+
+    def token_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Mean surprise at the target tokens; targets (b, t) of -100 do not count."""
+        return F.cross_entropy(
+            logits.flatten(0, 1).float(), targets.flatten(), label_smoothing=self.smoothing
+        )
+
+
+def fingerprint(model: nn.Module) -> str:
+    """Of the weights: a hash of some values of each array, the same on all machines."""
+    digest = hashlib.sha256()
+    for name, parameter in model.named_parameters():
+        flat = parameter.detach().flatten()
+        places = torch.linspace(0, max(len(flat) - 1, 0), PROBES).long().to(flat.device)
+        digest.update(f"{name} {tuple(parameter.shape)}".encode())
+        digest.update(flat[places].float().cpu().numpy().tobytes() if len(flat) else b"")
+    return digest.hexdigest()[:16]

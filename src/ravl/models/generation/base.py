@@ -1,0 +1,195 @@
+"""What every generator takes and gives: requests with evidence, candidates with probabilities.
+
+There is one kind of request for all of them. The fused generator reads vectors and words of the
+evidence, decoder-only language models and chat models read it as a prompt, and a model behind a
+server gets it over HTTP. Evidence is data, never an instruction: only
+:mod:`ravl.models.generation.prompts` turns it into text that a model reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from PIL import Image
+
+from ravl.encoders.base import Array
+from ravl.errors import QueryError
+
+Look = Callable[[], Image.Image]  # opens a picture, RGB, when a generator wants to see it
+
+
+@dataclass(frozen=True, eq=False)
+class Exhibit:
+    """One neighbour as a generator reads it: a picture with what is said of it, or a passage.
+
+    Args:
+        text: a caption, an answer, or a passage of a text-only row.
+        question: that the text answers; empty where it answers none.
+        likeness: to what was asked, a cosine; 0 where it was not compared.
+        features: of its picture, standardised, (F,); None for a passage.
+        vector: of its text, L2-normalised, (D,); None where it was not read.
+        look: opens its picture.
+    """
+
+    text: str
+    question: str = ""
+    likeness: float = 0.0
+    features: Array | None = None
+    vector: Array | None = None
+    look: Look | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What is to be written about one picture.
+
+    Args:
+        features: of the picture, standardised, (F,).
+        question: to be answered; empty for a description.
+        instruction: style, length or audience in words; generators that read no instructions
+            leave it alone.
+        exhibits: the evidence, best first.
+        voices: all that the neighbours say, and the share of the vote of each text.
+        look: opens the picture.
+    """
+
+    features: Array
+    question: str = ""
+    instruction: str = ""
+    exhibits: Sequence[Exhibit] = ()
+    voices: Sequence[tuple[str, float]] = ()
+    look: Look | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One text that a generator wrote.
+
+    Args:
+        text: without special tokens.
+        log_probability: of all its tokens together, natural logarithm; NaN where the generator
+            does not tell.
+        tokens: how many it has, with the one that ends it.
+    """
+
+    text: str
+    log_probability: float
+    tokens: int
+
+    @property
+    def mean(self) -> float:
+        """Log probability of a token: what texts of different lengths are compared by."""
+        return self.log_probability / max(self.tokens, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoding:
+    """How text is generated.
+
+    Args:
+        beams: of the beam search; 1 for greedy.
+        candidates: texts of each request, best first; different ones, so there may be fewer.
+        longest: tokens at most; 0 for what the generator is used to.
+        shortest: tokens at least.
+        sample: draw tokens by chance instead of searching; as many texts as ``candidates``.
+        temperature: of the sampling; below 1 likelier, above 1 more varied.
+        top_p: share of the probability that is drawn from (nucleus sampling, Holtzman et al.
+            2020).
+        length_penalty: exponent of the length that a beam's log probability is divided by; larger
+            prefers longer texts.
+        no_repeat: n-grams of this size occur once; 0 for no limit.
+        require: words or phrases that must occur.
+        forbid: words or phrases that must not.
+        nouns: the only nouns that may occur; None for all. See grounded mode.
+        schema: JSON schema that the text must satisfy, as JSON; empty for none.
+        grammar: Lark grammar that it must satisfy; empty for none.
+        seed: of the sampling.
+
+    Raises:
+        QueryError: a value that is out of range, or two that contradict each other.
+    """
+
+    beams: int = 4
+    candidates: int = 1
+    longest: int = 0
+    shortest: int = 0
+    sample: bool = False
+    temperature: float = 1.0
+    top_p: float = 1.0
+    length_penalty: float = 1.0
+    no_repeat: int = 0
+    require: tuple[str, ...] = ()
+    forbid: tuple[str, ...] = ()
+    nouns: frozenset[str] | None = None
+    schema: str = ""
+    grammar: str = ""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, low in (("beams", 1), ("candidates", 1), ("longest", 0), ("shortest", 0),
+                          ("no_repeat", 0)):  # fmt: skip
+            if getattr(self, name) < low:
+                raise QueryError(f"{name} is {getattr(self, name)}; it must be at least {low}.")
+        if not self.temperature > 0:
+            raise QueryError(f"temperature is {self.temperature}; it must be more than 0.")
+        if not 0 < self.top_p <= 1:
+            raise QueryError(f"top_p is {self.top_p}; it must be more than 0 and at most 1.")
+        if self.longest and self.shortest > self.longest:
+            raise QueryError(
+                f"shortest is {self.shortest} and longest is {self.longest}; no text can be both."
+            )
+        if both := {w.lower() for w in self.require} & {w.lower() for w in self.forbid}:
+            raise QueryError(f"{min(both)!r} is both required and forbidden. Leave one out.")
+        if self.schema and self.grammar:
+            raise QueryError("A text follows a schema or a grammar, not both. Leave one out.")
+
+    @property
+    def plain(self) -> bool:
+        """True where nothing constrains which words may be written."""
+        free = Decoding(**{f.name: getattr(self, f.name) for f in fields(self)
+                           if f.name not in CONSTRAINTS})  # fmt: skip
+        return self == free
+
+
+CONSTRAINTS = ("require", "forbid", "nouns", "schema", "grammar")
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """Writes texts about pictures.
+
+    Every implementation passes the suite in ``tests/models/generation/test_contract.py``.
+    """
+
+    @property
+    def spec(self) -> str:
+        """What it is, as it is named in settings: ``fused``, ``hf:...``, ``openai:...``."""
+
+    @property
+    def evidence(self) -> int:
+        """Neighbours that it reads at most; 0 for one that reads none."""
+
+    def __call__(
+        self, requests: Sequence[Request], how: Decoding | None = None
+    ) -> list[list[Candidate]]:
+        """Texts for each request, likeliest first; at least one each, in batches.
+
+        Raises:
+            QueryError: it cannot do what ``how`` asks for.
+        """
+
+    def stream(self, request: Request, how: Decoding | None = None) -> Iterator[str]:
+        """The text of one request, piece by piece as it is written; greedy, or sampled."""
+
+
+def stacked(vectors: Sequence[Array | None], size: int) -> tuple[Array, Array]:
+    """Vectors one below the other (n, size), zeros for None, and which are there (n,) 0 or 1."""
+    found = np.zeros((len(vectors), size), np.float32)
+    there = np.array([v is not None for v in vectors], np.float32)
+    for i, vector in enumerate(vectors):
+        if vector is not None:
+            found[i] = vector
+    return found, there

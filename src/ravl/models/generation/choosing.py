@@ -1,0 +1,101 @@
+"""Choosing among texts: those that the memory offers, and those that a generator wrote.
+
+Each candidate has several scores: how far the neighbours' texts agree with it, how likely the
+generator finds it, and how far the other candidates agree with it. Their weights are those under
+which the texts that are chosen are best on pictures with known texts (minimum risk training of a
+linear model, Och 2003, here smooth as in Shen et al. 2016).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.encoders.base import Array
+from ravl.models.stacking import FLOOR
+
+SHARPNESS = 4.0  # of the softmax over candidates, against scores of unit spread
+PRIOR = 1e-3  # draws weights to zero: a score that does not help is left out
+Scores = Mapping[str, Array]  # of one picture's candidates (c,), by name
+
+
+@dataclass(frozen=True, eq=False)
+class Chooser:
+    """Scores of candidates to one score, by which they are ordered.
+
+    Args:
+        names: of the S scores that it takes.
+        scale: their spread within a picture, (S,).
+        weights: (S,), of the scaled scores.
+    """
+
+    names: tuple[str, ...]
+    scale: Array
+    weights: Array
+
+    def __call__(self, scores: Scores) -> Array:
+        """One score for each candidate, (c,)."""
+        table = np.stack([scores[name] for name in self.names], axis=1)
+        found: Array = ((table / self.scale) @ self.weights).astype(np.float32)
+        return found
+
+    def share(self, names: Sequence[str]) -> float:
+        """How much of the decision these scores make up, 0 to 1."""
+        size = np.abs(self.weights)
+        own = sum(float(w) for n, w in zip(self.names, size, strict=True) if n in names)
+        return own / max(float(size.sum()), 1e-9)
+
+    def arrays(self) -> dict[str, Array]:
+        """All that it has but the names, for a file of arrays."""
+        return {"scale": self.scale, "weights": self.weights}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array], names: Sequence[str]) -> Chooser:
+        """The inverse of :meth:`arrays`."""
+        return cls(tuple(names), arrays["scale"], arrays["weights"])
+
+
+def fit_chooser(
+    scores: Sequence[Scores], quality: Sequence[NDArray[Any]], names: Sequence[str]
+) -> Chooser:  # fmt: skip
+    """The weights whose choices are best.
+
+    Args:
+        scores: of each picture's candidates, none of which was trained on.
+        quality: of each candidate, more is better; by picture (c,).
+        names: of the scores that count.
+    """
+    from scipy.optimize import minimize
+
+    tables = [np.stack([s[n] for n in names], axis=1).astype(np.float64) for s in scores]
+    centred = [t - t.mean(0) for t in tables if len(t) > 1]
+    goods = [np.asarray(q, np.float64) for t, q in zip(tables, quality, strict=True) if len(t) > 1]
+    if not centred:
+        even = np.ones(len(names), np.float32)
+        return Chooser(tuple(names), even, even)
+    scale = np.maximum(np.sqrt(np.mean([(t**2).mean(0) for t in centred], axis=0)), FLOOR)
+    widest = max(len(t) for t in centred)
+    z = np.zeros((len(centred), widest, len(names)))
+    good = np.zeros((len(centred), widest))
+    there = np.zeros((len(centred), widest), bool)
+    for i, (table, values) in enumerate(zip(centred, goods, strict=True)):
+        z[i, : len(table)], good[i, : len(table)], there[i, : len(table)] = (
+            table / scale, values, True
+        )  # fmt: skip
+    spread = max(float(good[there].std()), 1e-9)
+
+    def loss(w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        logits = np.where(there, SHARPNESS * (z @ w), -np.inf)
+        p = np.exp(logits - logits.max(1, keepdims=True))
+        p /= p.sum(1, keepdims=True)
+        mean = (p * good).sum(1, keepdims=True)
+        slope = SHARPNESS * ((p * (good - mean))[:, :, None] * z).sum(1).mean(0)
+        value = -mean.mean() / spread + PRIOR * (w @ w)
+        return float(value), -slope / spread + 2 * PRIOR * w
+
+    found = minimize(loss, np.full(len(names), 0.3), jac=True, method="L-BFGS-B").x
+    return Chooser(tuple(names), scale.astype(np.float32), found.astype(np.float32))

@@ -1,0 +1,89 @@
+"""The fused generator's decoder: a causal BERT with cross-attention that hears evidence words.
+
+What the neighbours' texts have in common are words, so these reach the output layer directly, as
+an addition to its logits (a copy path, See et al. 2017, over a bag of words). How far they are
+heard is decided anew at each step: content words are copied, and grammar is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import BertConfig, BertLMHeadModel
+from transformers.models.bert.modeling_bert import BertOnlyMLMHead
+
+FAINT = 0.02  # share of the evidence below which a word is hardly heard
+_prior: ContextVar[Tensor | None] = ContextVar("prior", default=None)
+
+
+@contextmanager
+def heard(prior: Tensor | None) -> Iterator[None]:
+    """Within it, heads hear this prior; by thread, so that several may write at a time."""
+    token = _prior.set(prior)
+    try:
+        yield
+    finally:
+        _prior.reset(token)
+
+
+def loudness(shares: Tensor) -> Tensor:
+    """Shares of the evidence that use each word, (b, W) from 0 to 1, as a ``prior``: 0 for none."""
+    return torch.log1p(shares / FAINT)
+
+
+class WordHead(BertOnlyMLMHead):
+    """The output layer over the words, to which the evidence's words are added."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__(config)  # type: ignore[no-untyped-call]
+        self.gate = nn.Linear(config.hidden_size, 1)
+        nn.init.zeros_(self.gate.weight)
+        nn.init.zeros_(self.gate.bias)
+
+    def forward(self, sequence_output: Tensor) -> Tensor:
+        """Logits (..., W) of states (..., H)."""
+        logits: Tensor = super().forward(sequence_output)
+        prior = _prior.get()
+        if prior is None:
+            return logits
+        if sequence_output.dim() == 3:  # (b, l, H), as generate gives them
+            prior = prior[:, None]
+        louder: Tensor = logits + self.gate(sequence_output) * prior
+        return louder
+
+
+class Decoder(BertLMHeadModel):
+    """A BERT that writes; ``forward`` takes a ``prior`` (b, W) beside all else.
+
+    The prior is :func:`loudness` of the words in the evidence. ``generate`` of an encoder-decoder
+    model hands it on as ``decoder_prior``.
+    """
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__(config)  # type: ignore[no-untyped-call]
+        self.cls = WordHead(config)
+        self.post_init()  # type: ignore[no-untyped-call]
+
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)  # type: ignore[no-untyped-call]
+        if isinstance(module, WordHead):  # untrained, it does not listen
+            nn.init.zeros_(module.gate.weight)
+            nn.init.zeros_(module.gate.bias)
+
+    def forward(
+        self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None,
+        encoder_hidden_states: Tensor | None = None, encoder_attention_mask: Tensor | None = None,
+        prior: Tensor | None = None, **kwargs: Any,
+    ) -> Any:  # fmt: skip
+        """As BERT's, with the prior heard; the library looks for these names."""
+        with heard(prior):
+            return super().forward(
+                input_ids, attention_mask=attention_mask,
+                encoder_hidden_states=encoder_hidden_states,
+                encoder_attention_mask=encoder_attention_mask, **kwargs,
+            )  # fmt: skip

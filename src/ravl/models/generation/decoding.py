@@ -1,0 +1,235 @@
+"""Running ``generate()``: a Decoding as the library's settings, its output as candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from queue import Empty
+from threading import Event, Thread
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import (
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    NoRepeatNGramLogitsProcessor,
+    StoppingCriteria,
+    StoppingCriteriaList,
+    TextIteratorStreamer,
+)
+
+from ravl.errors import QueryError
+from ravl.models.generation.base import CONSTRAINTS, Candidate, Decoding
+from ravl.models.generation.tidying import tidy
+from ravl.models.quiet import quiet
+
+Constrain = Callable[[Decoding, Any], LogitsProcessorList]  # what a Decoding forbids, as processors
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Writes what a model of `transformers` makes of prepared inputs.
+
+    Args:
+        spec: the generator's name, for errors.
+        model: that has ``generate()``.
+        tokenizer: of its output.
+        longest: tokens, where a Decoding does not say.
+        ends: ids of tokens that end a text.
+        line: a text ends at its first line break; the ids of such tokens are among ``ends``.
+        constrain: makes processors of what a Decoding requires and forbids; None for a model that
+            cannot be constrained.
+    """
+
+    spec: str
+    model: Any
+    tokenizer: Any
+    longest: int
+    ends: Sequence[int]
+    line: bool = False
+    constrain: Constrain | None = None
+
+    def check(self, how: Decoding) -> None:
+        """Raises QueryError if the Decoding asks for what cannot be done."""
+        if how.plain or self.constrain is not None:
+            return
+        asked = [n for n in CONSTRAINTS if getattr(how, n) != getattr(Decoding(), n)]
+        raise QueryError(
+            f"{self.spec} was loaded without constraints, so it cannot do {', '.join(asked)}. "
+            "Leave that out, or load it with constraints."
+        )
+
+    def write(self, inputs: Mapping[str, Any], how: Decoding) -> list[list[Candidate]]:
+        """Candidates of each prompt, likeliest first.
+
+        What is likeliest is judged by the model's own log probability, of which no temperature or
+        constraint is part, divided by the length to the power of the length penalty.
+
+        Args:
+            inputs: of the model, padded on the left; ``input_ids`` or ``inputs_embeds`` of b
+                prompts, or ``decoder_input_ids`` with what else an encoder-decoder takes.
+            how: the Decoding.
+        """
+        start = _start(inputs)
+        with torch.inference_mode(), quiet(), _seeded(how):
+            out = self.model.generate(
+                **inputs,
+                generation_config=self.settings(how),
+                logits_processor=self._processors(how, start),
+            )
+        ids = out.sequences[:, start:]  # (b * n, t)
+        logs = _log_probabilities(out, ids)  # (b * n, t)
+        each = how.candidates
+        found = [self._candidate(i, p) for i, p in zip(ids.tolist(), logs, strict=True)]
+        return [_best(found[i : i + each], how.length_penalty) for i in range(0, len(found), each)]
+
+    def stream(self, inputs: Mapping[str, Any], how: Decoding) -> Iterator[str]:
+        """The text of one prompt in pieces; greedy, or sampled."""
+        how = replace(how, beams=1, candidates=1)
+        streamer = TextIteratorStreamer(
+            self.tokenizer, skip_prompt=True, timeout=0.1, skip_special_tokens=True
+        )
+        stop, errors = Event(), list[BaseException]()
+
+        def run() -> None:
+            try:
+                with torch.inference_mode(), quiet(), _seeded(how):
+                    self.model.generate(
+                        **inputs,
+                        generation_config=self.settings(how),
+                        logits_processor=self._processors(how, _start(inputs)),
+                        streamer=streamer,
+                        stopping_criteria=StoppingCriteriaList([_Stopped(stop)]),
+                    )
+            except BaseException as error:  # raised again where the pieces are read
+                errors.append(error)
+
+        thread = Thread(target=run, daemon=True)
+        thread.start()
+        try:
+            yield from tidy(_pieces(streamer, thread), self.line)
+        finally:
+            stop.set()
+            thread.join()
+        if errors:
+            raise errors[0]
+
+    def settings(self, how: Decoding) -> GenerationConfig:
+        """The library's settings; all that change the text are set, or the model's own would."""
+        drawn: dict[str, Any] = {"num_beams": 1, "do_sample": True, "min_p": 0.0,
+                                 "temperature": how.temperature, "top_p": how.top_p}  # fmt: skip
+        searched = {"num_beams": max(how.beams, how.candidates), "do_sample": False}
+        longest = how.longest or max(self.longest, how.shortest)
+        return GenerationConfig(
+            max_new_tokens=longest, min_new_tokens=min(max(how.shortest, 1), longest), top_k=0,
+            num_return_sequences=how.candidates, length_penalty=how.length_penalty,
+            no_repeat_ngram_size=0, repetition_penalty=1.0, early_stopping=False,
+            eos_token_id=list(self.ends), pad_token_id=self._pad, use_cache=True,
+            return_dict_in_generate=True, output_logits=True,
+            **(drawn if how.sample else searched),
+        )  # type: ignore[no-untyped-call]  # fmt: skip
+
+    @property
+    def _pad(self) -> int:
+        pad = self.tokenizer.pad_token_id
+        return int(self.ends[0] if pad is None else pad)
+
+    def _processors(self, how: Decoding, start: int) -> LogitsProcessorList:
+        inner = LogitsProcessorList()
+        if how.no_repeat:
+            inner.append(NoRepeatNGramLogitsProcessor(how.no_repeat))
+        if self.constrain is not None and not how.plain:
+            inner.extend(self.constrain(how, self.tokenizer))
+        return LogitsProcessorList([_Beyond(start, inner)] if inner else [])
+
+    def _candidate(self, ids: list[int], logs: Tensor) -> Candidate:
+        """The text up to its end; the token that ends it counts."""
+        ends = set(self.ends)
+        count = next((i + 1 for i, token in enumerate(ids) if token in ends), len(ids))
+        text = self.tokenizer.decode(ids[:count], skip_special_tokens=True)
+        probability = min(float(logs[:count].sum()), 0.0)
+        return Candidate("".join(tidy([text], self.line)), probability, count)
+
+
+def context_limit(config: Any, tokenizer: Any) -> int:
+    """Tokens that a model has room for, prompt and answer together."""
+    text = config.get_text_config()
+    names = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
+    found = [getattr(text, n, None) for n in names] + [tokenizer.model_max_length]
+    return min([int(n) for n in found if isinstance(n, int | float) and n > 0], default=2048)
+
+
+def line_ends(tokenizer: Any) -> list[int]:
+    """Ids of all tokens whose text holds a line break."""
+    texts = tokenizer.batch_decode([[i] for i in range(len(tokenizer))])
+    return [i for i, text in enumerate(texts) if "\n" in text]
+
+
+class _Beyond(LogitsProcessor):
+    """Lets other processors see what is written, not the prompt before it."""
+
+    def __init__(self, start: int, inner: LogitsProcessorList) -> None:
+        self._start, self._inner = start, inner
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        return self._inner(input_ids[:, self._start :], scores)
+
+
+class _Stopped(StoppingCriteria):
+    """Ends the writing when nobody reads any more."""
+
+    def __init__(self, stop: Event) -> None:
+        self._stop = stop
+
+    def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:  # noqa: ARG002
+        return torch.full((len(input_ids),), self._stop.is_set(), device=input_ids.device)
+
+
+def _pieces(streamer: Any, thread: Thread) -> Iterator[str]:
+    """What the streamer gives, until it ends or the thread that fills it is dead."""
+    while True:
+        alive = thread.is_alive()
+        try:
+            yield next(streamer)
+        except StopIteration:
+            return
+        except Empty:
+            if not alive:
+                return
+
+
+@contextmanager
+def _seeded(how: Decoding) -> Iterator[None]:
+    """The sampling's own chance; the caller's goes on as if nothing had been drawn."""
+    with torch.random.fork_rng(enabled=how.sample):
+        if how.sample:
+            torch.manual_seed(how.seed)
+        yield
+
+
+def _start(inputs: Mapping[str, Any]) -> int:
+    """Where the output begins: behind the ids of a prompt or of a decoder; embeddings have none."""
+    names = ("decoder_input_ids", "input_ids")
+    return next((int(inputs[name].shape[1]) for name in names if name in inputs), 0)
+
+
+def _log_probabilities(out: Any, ids: Tensor) -> Tensor:
+    """Of each token under the model itself, (rows, t); of padding, whatever comes out."""
+    rows, length = ids.shape
+    beams = getattr(out, "beam_indices", None)
+    if beams is None:
+        beams = torch.arange(rows, device=ids.device)[:, None].expand(rows, length)
+    steps = [
+        out.logits[t].float().log_softmax(-1)[beams[:, t].clamp(min=0), ids[:, t]]
+        for t in range(min(length, len(out.logits), beams.shape[1]))
+    ]
+    return torch.stack(steps, 1).cpu()
+
+
+def _best(candidates: Sequence[Candidate], penalty: float) -> list[Candidate]:
+    """Without those that another one equals, likeliest first."""
+    ordered = sorted(candidates, key=lambda c: -c.log_probability / c.tokens**penalty)
+    return list({c.text: c for c in reversed(ordered)}.values())[::-1]

@@ -1,0 +1,263 @@
+"""The embedded generator: reads picture, evidence and words with the fusion encoder, and writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from transformers import EncoderDecoderModel
+from transformers.modeling_outputs import BaseModelOutput
+
+from ravl.encoders.base import Array
+from ravl.models.generation.base import Candidate, Decoding, Exhibit, Request, stacked
+from ravl.models.generation.decoder import loudness
+from ravl.models.generation.decoding import Constrain, Writer
+from ravl.models.generation.network import GeneratorModel
+from ravl.models.generation.vocabulary import BEGIN, END, Vocabulary
+from ravl.models.quiet import quiet
+from ravl.models.words import Words
+from ravl.retrieval.bank import Ints
+
+BATCH = 32  # requests that are read together
+QUOTED = 24  # word pieces that are read of a passage
+READ = 160  # word pieces of a question and all passages, at most
+KNOWN = 200_000  # texts whose words are remembered
+
+
+class FusedGenerator:
+    """Writes texts about pictures with a :class:`GeneratorModel`.
+
+    Of exhibits that have a picture it reads the vectors; exhibits without one are passages, whose
+    words it reads behind the question's. The words that the voices have in common are louder when
+    it writes.
+
+    Args:
+        model: whose device is used.
+        vocabulary: that it writes with.
+        words: that its language model reads with.
+        longest: tokens of a text, where a Decoding does not say.
+        constrain: see :class:`Writer`.
+    """
+
+    spec = "fused"
+
+    def __init__(
+        self, model: GeneratorModel, vocabulary: Vocabulary, words: Words, longest: int = 40,
+        constrain: Constrain | None = None,
+    ) -> None:  # fmt: skip
+        self.model: Any = model.eval()  # type: ignore[no-untyped-call]
+        self.vocabulary = vocabulary
+        self.words = words
+        self.longest = longest
+        self.constrain = constrain
+        self._known: dict[str, Ints] = {}
+
+    @property
+    def evidence(self) -> int:
+        """Neighbours that it reads at most."""
+        return int(self.model.encoder.config.evidence)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it works."""
+        found: torch.device = self.model.device
+        return found
+
+    def __call__(
+        self, requests: Sequence[Request], how: Decoding | None = None
+    ) -> list[list[Candidate]]:
+        """Texts for each request, likeliest first; sampled ones are the same in any batch.
+
+        Raises:
+            QueryError: constraints that it was made without.
+        """
+        how = how or Decoding()
+        self.writer.check(how)
+        size = 1 if how.sample else BATCH
+        found: list[list[Candidate]] = []
+        for start in range(0, len(requests), size):
+            found += self.writer.write(self._inputs(requests[start : start + size]), how)
+        return found
+
+    def stream(self, request: Request, how: Decoding | None = None) -> Iterator[str]:
+        """The text of one request, in pieces."""
+        how = how or Decoding()
+        self.writer.check(how)
+        return self.writer.stream(self._inputs([request]), how)
+
+    @torch.inference_mode()
+    def log_probabilities(
+        self, requests: Sequence[Request], texts: Sequence[Sequence[str]]
+    ) -> list[list[Candidate]]:
+        """Given texts of each request as candidates, in their order."""
+        found: list[list[Candidate]] = []
+        for start in range(0, len(requests), BATCH):
+            some = texts[start : start + BATCH]
+            states, there = self.read(requests[start : start + BATCH])
+            prior = self.prior(requests[start : start + BATCH])
+            flat = [text for its in some for text in its]
+            if not flat:
+                found += [[] for _ in some]
+                continue
+            owners = np.repeat(np.arange(len(some)), [len(its) for its in some])
+            ids = self.vocabulary(flat, self.longest)
+            logs: list[float] = []
+            for first in range(0, len(flat), 4 * BATCH):
+                part = slice(first, first + 4 * BATCH)
+                own = torch.from_numpy(owners[part]).to(self.device)
+                padded = pad_sequence(ids[part], batch_first=True).to(self.device)
+                logs += self.model.log_probabilities(
+                    padded, states[own], there[own], prior[own]
+                ).tolist()
+            given = iter(zip(flat, logs, ids, strict=True))
+            found += [
+                [Candidate(t, min(p, 0.0), len(i) - 1) for t, p, i in _some(given, len(its))]
+                for its in some
+            ]
+        return found
+
+    def read(self, requests: Sequence[Request]) -> tuple[Tensor, Tensor]:
+        """States of some requests (b, s, H), and which of them are there (b, s)."""
+        self.model.eval()
+        features = np.stack([request.features for request in requests]).astype(np.float32)
+        near, tokens = self._near(requests), self._tokens(requests)
+        found: tuple[Tensor, Tensor] = self.model.encoder.read(
+            torch.from_numpy(features).to(self.device),
+            None if tokens is None else tokens.to(self.device),
+            None if near is None else {n: values.to(self.device) for n, values in near.items()},
+        )
+        return found
+
+    def sample(
+        self, states: Tensor, there: Tensor, prior: Tensor | None, count: int
+    ) -> Tensor:  # fmt: skip
+        """Ids (b * count, l) of texts that are drawn from what was read; for training."""
+        inputs: dict[str, Any] = {
+            "encoder_outputs": BaseModelOutput(last_hidden_state=states.float()),
+            "attention_mask": there.long(),
+            "decoder_input_ids": torch.full((len(states), 1), BEGIN, device=self.device),
+        }
+        if prior is not None:
+            inputs["decoder_prior"] = prior.to(self.device)
+        how = Decoding(sample=True, candidates=count, longest=self.longest)
+        found: Tensor = self.writer.model.generate(
+            **inputs, generation_config=self.writer.settings(how)
+        ).sequences
+        return found
+
+    def prior(self, requests: Sequence[Request]) -> Tensor:
+        """How loud each word is, (b, W); see :class:`Decoder`."""
+        shares = np.zeros((len(requests), len(self.vocabulary)), np.float32)
+        for line, request in zip(shares, requests, strict=True):
+            for text, share in request.voices:
+                line[self._words_of(text)] += share
+        return loudness(torch.from_numpy(shares).to(self.device))
+
+    def _words_of(self, text: str) -> Ints:
+        """The different words of a text, by their ids; known texts are not read again."""
+        found = self._known.get(text)
+        if found is None:
+            if len(self._known) >= KNOWN:
+                self._known.clear()
+            found = self._known[text] = self.vocabulary.words_of(text)
+        return found
+
+    @cached_property
+    def writer(self) -> Writer:
+        """That runs ``generate``."""
+        both = EncoderDecoderModel(encoder=self.model.encoder.language, decoder=self.model.decoder)
+        return Writer(
+            self.spec, both.eval(), self.vocabulary.tokenizer, self.longest, [END],  # type: ignore[no-untyped-call]
+            constrain=self.constrain,
+        )  # fmt: skip
+
+    def save(self, folder: Path) -> None:
+        """Weights, vocabulary and tokenizer, as transformers keeps them."""
+        with quiet():
+            self.model.save_pretrained(folder)
+        self.vocabulary.save(folder)
+        self.words.save(folder)
+
+    @classmethod
+    def load(cls, folder: Path, longest: int, constrain: Constrain | None = None) -> FusedGenerator:
+        """The inverse of :meth:`save`."""
+        with quiet():
+            model: Any = GeneratorModel.from_pretrained(folder, use_safetensors=True)
+        if torch.cuda.is_available():
+            model.to("cuda")
+        words = Words.load(folder, READ)
+        return cls(model, Vocabulary.load(folder), words, longest, constrain)
+
+    def _inputs(self, requests: Sequence[Request]) -> dict[str, Any]:
+        with torch.inference_mode():
+            states, there = self.read(requests)
+        return {
+            "encoder_outputs": BaseModelOutput(last_hidden_state=states),
+            "attention_mask": there.long(),
+            "decoder_input_ids": torch.full((len(requests), 1), BEGIN, device=self.device),
+            "decoder_prior": self.prior(requests),
+        }
+
+    def _near(self, requests: Sequence[Request]) -> dict[str, Tensor] | None:
+        """The neighbours as :meth:`FusionEncoder.read` takes them; None for a model without."""
+        k = self.evidence
+        if not k:
+            return None
+        shown = [[e for e in r.exhibits if e.features is not None][:k] for r in requests]
+        flat: list[Exhibit | None] = [e for its in shown for e in its + [None] * (k - len(its))]
+        config, shape = self.model.encoder.config, (len(requests), k)
+
+        def table(vectors: list[Array | None], size: int) -> tuple[Tensor, Tensor]:
+            found, there = stacked(vectors, size)
+            return torch.from_numpy(found).view(*shape, size), torch.from_numpy(there > 0).view(
+                shape
+            )
+
+        features, picture = table([e.features if e else None for e in flat], config.features)
+        texts, text = table([e.vector if e else None for e in flat], config.vectors)
+        likeness = torch.tensor([e.likeness if e else 0.0 for e in flat]).view(shape)
+        return {
+            "features": features, "texts": texts, "labels": torch.zeros_like(texts),
+            "likeness": likeness, "picture": picture, "text": text,
+            "label": torch.zeros(shape, dtype=torch.bool),
+        }  # fmt: skip
+
+    def _tokens(self, requests: Sequence[Request]) -> Tensor | None:
+        """Word pieces of questions and passages (b, t); None where there is nothing to read."""
+        quoted = [[e.text for e in r.exhibits if e.features is None] for r in requests]
+        if not any(quoted) and not any(r.question for r in requests):
+            return None
+        return read_words(self.words, [r.question for r in requests], quoted)
+
+
+def read_words(
+    words: Words, questions: Sequence[str], passages: Sequence[Sequence[str]]
+) -> Tensor:  # fmt: skip
+    """Questions with passages behind them as word pieces, (b, t), 0 for none.
+
+    Args:
+        words: of the language model that reads.
+        questions: b of them; empty for none.
+        passages: of each, best first; the last are cut where there is no room.
+    """
+    read = words(questions)
+    flat = words([text for its in passages for text in its])
+    end = torch.tensor([words.separator])
+    pieces = iter(flat)
+    lines = []
+    for question, ids, its in zip(questions, read, passages, strict=True):
+        parts = [ids, end] if question else [end]
+        for _ in its:
+            parts += [next(pieces)[:QUOTED], end]
+        lines.append(torch.cat(parts)[: words.longest])
+    return pad_sequence(lines, batch_first=True)
+
+
+def _some(iterator: Iterator[Any], count: int) -> list[Any]:
+    return [next(iterator) for _ in range(count)]
