@@ -12,7 +12,18 @@ from typing import Any
 import click
 
 from ravl import __version__
-from ravl.cli import answering, exchange, fitting, indexing, rows, searching, show_demo, tuning
+from ravl.cli import (
+    answering,
+    asking,
+    captioning,
+    exchange,
+    fitting,
+    indexing,
+    rows,
+    searching,
+    show_demo,
+    tuning,
+)
 from ravl.errors import RavlError
 
 INTERRUPTED = 130  # as shells count a Ctrl-C
@@ -35,7 +46,9 @@ def cli() -> None:
     """
 
 
-for module in (indexing, searching, fitting, tuning, answering, rows, exchange, show_demo):
+for module in (
+    indexing, searching, fitting, tuning, answering, captioning, asking, rows, exchange, show_demo,
+):  # fmt: skip
     for command in module.COMMANDS:
         cli.add_command(command)
 

@@ -109,7 +109,7 @@ def match(
             _print_pairs([(str(wanted[p]), texts[t], round(s, 4)) for p, t, s in found], as_json)
             return
         answers = model.match(wanted, texts[0] if len(texts) == 1 else list(texts), **options)
-    _print(wanted, answers, as_json, shown)
+    print_answers(wanted, answers, as_json, shown)
 
 
 def _print_pairs(lines: list[tuple[str, str, float]], as_json: bool) -> None:
@@ -170,14 +170,14 @@ def _label(task: str, run: Path, pictures: tuple[Path, ...], options: dict[str, 
     labels, templates = options.pop("labels"), options.pop("template")
     wanted = expanded(pictures)
     if labels:
-        _print(wanted, _by_name(task, run, wanted, labels, templates), as_json, 0)
+        print_answers(wanted, _by_name(task, run, wanted, labels, templates), as_json, 0)
         return
     options["retrieval"] = not options.pop("no_retrieval")
     with load(run, options.pop("memory")) as model:
         answers: list[Any] = []
         for start in range(0, len(wanted), BATCH):
             answers += getattr(model, task)(wanted[start : start + BATCH], **options)
-    _print(wanted, answers, as_json, shown)
+    print_answers(wanted, answers, as_json, shown)
 
 
 def _by_name(
@@ -199,7 +199,8 @@ def _by_name(
     return answers
 
 
-def _print(wanted: list[Path], answers: list[Any], as_json: bool, shown: int) -> None:
+def print_answers(wanted: list[Path], answers: list[Any], as_json: bool, shown: int) -> None:
+    """Answers with their evidence, or as JSON."""
     if as_json:
         print_json(
             [{"picture": str(p), **a.to_json()} for p, a in zip(wanted, answers, strict=True)]

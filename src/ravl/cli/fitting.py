@@ -139,6 +139,20 @@ ABOUT = {
     As `ravl fit classify`, with any number of tags for a picture; each tag's threshold is chosen
     on held-out pictures.
     """,
+    "caption": """Fit a model that describes pictures, with the memory's help.
+
+    Learns from the captions in MEMORY, from the texts of another --column, or from a table named
+    with --data, whose training part then becomes part of MEMORY. Ends with four rows on the same
+    test pictures: pretrained, neighbours' texts alone, fine-tuned without retrieval, and with it.
+    """,
+    "ask": """Fit a model that answers questions about pictures, with the memory's help.
+
+    Learns from the questions and answers in MEMORY, or from a table with columns image, question
+    and answer named with --data, whose training part then becomes part of MEMORY; answers are
+    chosen from those that occur in training or in MEMORY. Ends with five rows on the same
+    questions about test pictures: pretrained, the question without its picture, neighbours alone,
+    fine-tuned without retrieval, and with it.
+    """,
     "match": """Fit a model that judges whether a text fits a picture, with the memory's help.
 
     Learns from the pictures and texts in MEMORY, or from a table named with --data.

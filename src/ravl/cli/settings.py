@@ -88,6 +88,8 @@ column_options = (
     click.option("--label-column", help="The column with the label."),
     click.option("--tags-column", help="The column with the tags."),
     click.option("--text-column", multiple=True, help="A column with texts; may be repeated."),
+    click.option("--question-column", help="The column with a question."),
+    click.option("--answer-column", help="The column with its answer."),
 )
 
 
@@ -95,7 +97,7 @@ def column_names(options: dict[str, Any]) -> Any:
     """Takes the column options out of the others; None where none was given."""
     from ravl.data import ColumnNames
 
-    names = ("image", "label", "tags")
+    names = ("image", "label", "tags", "question", "answer")
     found = {name: options.pop(f"{name}_column", None) for name in names}
     found["texts"] = options.pop("text_column", ()) or None
     named = {k: v for k, v in found.items() if v is not None}

@@ -22,7 +22,7 @@ command to go on after an interruption, or with more --trials to go on after the
 The options below that are settings are fixed to what you give; what is searched of the others is
 in the package's search_space.yaml, or in your own file named with --space. Needs: ravl[tune].
 """
-TASKS = ("classify", "tag", "match")
+TASKS = ("classify", "tag", "match", "caption", "ask")
 
 
 @click.group()

@@ -113,8 +113,13 @@ def class_vectors(folder: Path) -> np.ndarray:
     """Vectors of the ImageNet classes' names, (1000, 384), by the text network in a folder."""
     from ravl.encoders.builtin import TextNetwork
 
+    return TextNetwork(folder).embed([PROMPT.format(n) for n in class_names()])
+
+
+def class_names() -> list[str]:
+    """Names of ImageNet's thousand classes, in the network's order."""
     names = json.loads((files("ravl.encoders") / "imagenet_classes.json").read_text("utf-8"))
-    return TextNetwork(folder).embed([PROMPT.format(n) for n in names])
+    return [str(name) for name in names]
 
 
 def write_projection(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:

@@ -80,7 +80,8 @@ class Phrases:
     def __call__(self, texts: Iterable[str]) -> Any:
         """Texts as sparse rows (t, V); the dot product of two is their likeness, 0 to 1.
 
-        It is the mean of the cosines of their n-grams over n = 1 to 4.
+        It is the mean of the cosines of their n-grams over n = 1 to 4, so that texts of fewer than
+        four words are less like each other, as for CIDEr.
         """
         from scipy.sparse import csr_matrix
 

@@ -24,11 +24,11 @@ class Standard:
     """Features made fit for a linear map: tamed, centred, scaled, of norm about 1.
 
     Args:
-        power: see :class:`ravl.retrieval.keys.Keys`.
+        power: see :class:`ravl.retrieval.keys.Keys`; one for all, or of each feature, (F,).
         mean, scale: of each tamed feature, (F,).
     """
 
-    power: float
+    power: float | Array
     mean: Array
     scale: Array
 
@@ -45,13 +45,22 @@ class Standard:
 
     def arrays(self) -> dict[str, Array]:
         """All that it has, for a file of arrays."""
-        power = np.array([self.power], np.float32)
+        power = np.atleast_1d(np.asarray(self.power, np.float32))
         return {"power": power, "mean": self.mean, "scale": self.scale}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> Standard:
         """The inverse of :meth:`arrays`."""
-        return cls(float(arrays["power"][0]), arrays["mean"], arrays["scale"])
+        power = arrays["power"]
+        return cls(float(power[0]) if len(power) == 1 else power, arrays["mean"], arrays["scale"])
+
+    def then(self, other: Standard, weight: float = 1.0) -> Standard:
+        """For features of two kinds, one after the other; the second count ``weight`` times."""
+        powers = [np.broadcast_to(np.float32(s.power), s.mean.shape) for s in (self, other)]
+        return Standard(
+            np.concatenate(powers), np.concatenate([self.mean, other.mean]),
+            np.concatenate([self.scale, other.scale / np.float32(weight)]),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

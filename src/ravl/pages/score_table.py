@@ -12,7 +12,8 @@ from ravl.pages.score_words import Difference, difference, measure_name, value_a
 
 PERCENT = frozenset(
     {"accuracy", "macro_f1", "micro_f1", "mAP", "AUC", "average_precision", "ECE",
-     "coverage@5%risk"}
+     "coverage@5%risk", "BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L", "distinct-1",
+     "distinct-2", "F1", "VQA", "WUPS@0.9", "WUPS@0.0", "valid"}
 )  # fmt: skip
 LOWER = frozenset({"log_loss", "ECE"})
 TITLE = 34  # columns of a terminal for the name of a row

@@ -62,13 +62,18 @@ class Said:
     owners: Ints
 
     @classmethod
-    def of(cls, bank: Bank, task: MatchTask, memory: Memory) -> Said:
+    def of(cls, bank: Bank, task: MatchTask, memory: Memory, unread: bool = False) -> Said:
         """The texts of a bank's rows, with the vectors that the memory has, or made now.
 
-        Texts in a language that the encoder does not read are left out: they are all alike to it.
+        Args:
+            bank: whose rows speak.
+            task: where their texts are.
+            memory: that the bank is of.
+            unread: with the texts in a language that the encoder does not read; they are all alike
+                to it, so that they are left out where vectors decide.
         """
         reads = memory.encoder.reads
-        said = [[text for text in task.of(row) if reads(text)] for row in bank.rows]
+        said = [[text for text in task.of(row) if unread or reads(text)] for row in bank.rows]
         texts = [text for its in said for text in its]
         owners = np.repeat(np.arange(len(bank)), [len(its) for its in said]).astype(np.int64)
         vectors = text_vectors(memory, bank.rows, said, task)

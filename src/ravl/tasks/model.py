@@ -1,4 +1,4 @@
-"""``ravl.load``: a fitted run, ready to answer."""
+"""``ravl.load``: a fitted run, or a memory alone, ready to answer."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from ravl.errors import QueryError
 from ravl.memory import Memory
 from ravl.retrieval.reranking import Reranker
 from ravl.tasks.label_model import LabelModel, picture_list
-from ravl.tasks.run import open_memory, open_run
+from ravl.tasks.run import Run, open_memory, open_run
+
+UNTRAINED = ("ask",)  # what a memory can do without a run
 
 
 class Model:
-    """A fitted run with its memory.
+    """A fitted run with its memory, or a memory alone.
+
+    A memory without a run answers what its neighbours can say: see ``UNTRAINED``.
 
     Lists in, lists out: one picture gives one answer, a list of pictures a list of answers, which
     costs far less than one call each.
@@ -27,20 +31,26 @@ class Model:
     """
 
     def __init__(self, folder: str | Path, memory: Memory | str | Path | None = None) -> None:
-        self.run = open_run(folder)
+        self.run = None if Path(folder).is_file() else open_run(folder)
+        self._untrained: dict[str, Any] = {}
+        if self.run is None:
+            self.memory = Memory.open(folder)
+            self._own_memory = True
+            self.predictor: Any = None
+            return
         exact = bool(self.run.record.get("reads_texts"))
         self.memory = open_memory(self.run, memory, exact)
         self._own_memory = not isinstance(memory, Memory)
         try:
-            self.predictor: Any = self._load()
+            self.predictor = self._load(self.run)
         except BaseException:  # a damaged run
             self.close()
             raise
 
     @property
-    def task(self) -> str:
-        """What it was fitted for."""
-        return self.run.task
+    def task(self) -> str | None:
+        """What it was fitted for; None for a memory alone."""
+        return None if self.run is None else self.run.task
 
     def classify(self, pictures: Any, **options: Any) -> Any:
         """The label of a picture, or of each in a list.
@@ -83,6 +93,46 @@ class Model:
         answers = self.predictor.match(pictures, texts, **options)
         return answers[0] if one and isinstance(texts, str) else answers
 
+    def caption(self, pictures: Any, **options: Any) -> Any:
+        """A text about a picture, or about each in a list.
+
+        Args:
+            pictures: a path, bytes or PIL picture, or a list of these.
+            **options: see :meth:`ravl.tasks.caption.model.CaptionModel.caption`.
+
+        Returns:
+            :class:`ravl.tasks.caption.results.Caption`, or a list of them.
+
+        Raises:
+            QueryError: the run was fitted for another task.
+            PictureError: a picture cannot be read.
+        """
+        self.expect("caption")
+        wanted, one = picture_list(pictures)
+        answers = self.predictor.caption(wanted, **options)
+        return answers[0] if one else answers
+
+    def ask(self, pictures: Any, questions: Any, **options: Any) -> Any:
+        """The answer to a question about a picture, or to each question about its picture.
+
+        Args:
+            pictures: a path, bytes or PIL picture, or a list of these.
+            questions: a question, or as many as there are pictures; one of the two may be single.
+            **options: see :meth:`ravl.tasks.ask.model.AskModel.ask`.
+
+        Returns:
+            :class:`ravl.tasks.ask.results.Reply`, or a list of them.
+
+        Raises:
+            QueryError: the run was fitted for another task, a question is empty, or the numbers
+                differ.
+            DataError: the memory has no answered question.
+            PictureError: a picture cannot be read.
+        """
+        _, one = picture_list(pictures)
+        answers = self._answering("ask").ask(pictures, questions, **options)
+        return answers[0] if one and isinstance(questions, str) else answers
+
     def assign(
         self, pictures: Sequence[Any], texts: Sequence[str], **options: Any
     ) -> list[tuple[int, int, float]]:
@@ -120,12 +170,29 @@ class Model:
     ) -> None:  # fmt: skip
         self.close()
 
-    def _load(self) -> Any:
+    def _answering(self, task: str) -> Any:
+        """The predictor of a task, of the run or of the memory alone."""
+        self.expect(task)
+        if self.run is not None:
+            return self.predictor
+        if task not in self._untrained:
+            self._untrained[task] = _untrained(task, self.memory)
+        return self._untrained[task]
+
+    def _load(self, run: Run) -> Any:
         if self.task == "match":
             from ravl.tasks.match_model import MatchModel
 
-            return MatchModel(self.run, self.memory)
-        return LabelModel(self.run, self.memory)
+            return MatchModel(run, self.memory)
+        if self.task == "caption":
+            from ravl.tasks.caption.model import CaptionModel
+
+            return CaptionModel(self.memory, run)
+        if self.task == "ask":
+            from ravl.tasks.ask.model import AskModel
+
+            return AskModel(self.memory, run)
+        return LabelModel(run, self.memory)
 
     def _labelled(self, task: str, pictures: Any, options: dict[str, Any]) -> Any:
         self.expect(task)
@@ -135,18 +202,31 @@ class Model:
 
     def expect(self, task: str) -> None:
         """Refuse another task than it was fitted for."""
-        if self.task != task:
+        if self.run is None:
+            if task not in UNTRAINED:
+                raise QueryError(
+                    f"{self.memory.path} is a memory, and without training it can only "
+                    f"{' or '.join(UNTRAINED)}. Fit a run with ravl fit {task}, and name its folder."
+                )
+        elif self.task != task:
             raise QueryError(
                 f"{self.run.folder} was fitted for {self.task}, not for {task}. Use "
                 f"ravl {self.task}, or fit a run with ravl fit {task}."
             )
 
 
+def _untrained(task: str, memory: Memory) -> Any:
+    """What a memory alone can answer."""
+    from ravl.tasks.ask.model import AskModel
+
+    return {"ask": AskModel}[task](memory)
+
+
 def load(folder: str | Path, memory: Memory | str | Path | None = None) -> Model:
-    """A fitted run, ready to answer.
+    """A fitted run, or a memory alone, ready to answer.
 
     Args:
-        folder: of the run.
+        folder: of the run; or the file of a memory, which answers what needs no training.
         memory: to answer from, instead of the one it was fitted with.
 
     Raises:

@@ -4,6 +4,7 @@ run.json               what it is: task, labels, encoder, memory, figures of the
 settings.yaml          the resolved settings, for ``--config``
 predictor.safetensors  keys, head, gate, thresholds, calibration
 fusion/                the fusion model, as transformers keeps models, where there is one
+generator/             what writes, with its vocabulary, or what it learned, where there is one
 vision/                the fine-tuned tower's changed weights, where there is one
 split.json             which picture was in which part
 metrics.json, report.html
@@ -26,6 +27,7 @@ from ravl.memory.spaces import current_space
 
 FORMAT = 1  # raise when an older ravl would misread a run
 RUN, ARRAYS, FUSION, VISION = "run.json", "predictor.safetensors", "fusion", "vision"
+GENERATOR = "generator"
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +44,7 @@ class Run:
 
     @property
     def task(self) -> str:
-        """classify, tag or match."""
+        """classify, tag, match, caption or ask."""
         return str(self.record["task"])
 
     @property

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RetrieverReport", "RetrieverSettings", "evaluate", "fit"]
 
-TASKS = ("search", "classify", "tag", "match")
+TASKS = ("search", "classify", "tag", "match", "caption", "ask")
 
 
 def fit(
@@ -31,8 +31,8 @@ def fit(
     Safe to interrupt: the same call goes on where it stopped.
 
     Args:
-        task: ``"search"`` trains the retriever; ``"classify"``, ``"tag"`` and ``"match"`` fit a
-            model that answers with the memory's help.
+        task: ``"search"`` trains the retriever; ``"classify"``, ``"tag"``, ``"match"``,
+            ``"caption"`` and ``"ask"`` fit a model that answers with the memory's help.
         memory: or the path of its file.
         out: folder for the run: new, or of this very fit that was interrupted.
         data: a table or folder of labelled pictures (see :func:`ravl.data.read`); its training
@@ -44,8 +44,9 @@ def fit(
         config: a YAML file of settings; what is given here besides goes before it.
         progress: show bars; None shows them on a terminal.
         command: to be noted in the run; None notes the process's own.
-        **settings: fields of :class:`ravl.training.fit_settings.FitSettings`, or for search of
-            :class:`RetrieverSettings`.
+        **settings: fields of :class:`ravl.training.fit_settings.FitSettings`, for search of
+            :class:`RetrieverSettings`, for caption of
+            :class:`ravl.training.text_settings.TextSettings`.
 
     Returns:
         :class:`ravl.training.labels.fit.FitReport`, or for search :class:`RetrieverReport`.
@@ -83,8 +84,11 @@ def fit(
             memory, out, RetrieverSettings(**settings), progress=progress,
             validation=_text(validation), test=_text(test),
         )  # fmt: skip
+    fit_one: Any
     if task == "match":
         from ravl.training.match.fit import fit_match as fit_one
+    elif task == "caption":
+        from ravl.training.caption.fit import fit_caption as fit_one
     else:
         from functools import partial
 
@@ -102,6 +106,10 @@ def settings_of(task: str) -> Any:
     """The class of a task's settings."""
     if task == "search":
         return RetrieverSettings
+    if task == "caption":
+        from ravl.training.text_settings import TextSettings
+
+        return TextSettings
     from ravl.training.fit_settings import FitSettings
 
     return FitSettings

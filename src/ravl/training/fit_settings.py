@@ -153,7 +153,7 @@ def _number(value: Any) -> Any:
         return value
 
 
-def write_settings(settings: FitSettings, file: Path) -> None:
+def write_settings(settings: LoopSettings, file: Path) -> None:
     """The resolved settings as YAML, to be used again with ``--config``."""
     import yaml
 

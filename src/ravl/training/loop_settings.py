@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_type_hints
 from ravl.errors import DataError
 
 Optimiser = Literal["adamw", "sgd"]
+Precision = Literal["auto", "full", "mixed"]
 KINDS: dict[Any, tuple[type, str]] = {
     int: (Integral, "a whole number"), float: (Real, "a number"), bool: (bool, "true or false"),
     str: (str, "a text"),
@@ -28,6 +29,8 @@ class LoopSettings:
         patience: epochs without a better validation score before training stops.
         optimiser: adamw, or sgd with momentum 0.9.
         clip: largest norm of the gradient; 0 for no limit.
+        precision: full, mixed (matrix products in bfloat16), or auto for mixed where the machine
+            is faster with it.
         seed: of the split, the order, the first weights and all that is drawn by chance.
     """
 
@@ -39,6 +42,7 @@ class LoopSettings:
     patience: int = 3
     optimiser: Optimiser = "adamw"
     clip: float = 1.0
+    precision: Precision = "full"
     seed: int = 0
 
     def __post_init__(self) -> None:

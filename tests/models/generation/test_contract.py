@@ -15,14 +15,13 @@ from ravl.models.generation.causal import CausalGenerator
 from ravl.models.generation.chat import ChatGenerator
 from ravl.models.generation.server import ServerGenerator
 from tests.models.generation.fake_server import FakeServer
-from tests.models.generation.tiny import FEATURES, requests
+from tests.models.generation.tiny import FEATURES, requests, tiny_fused
 
 SHORT = Decoding(beams=2, longest=8)
 GREEDY = Decoding(beams=1, longest=8)
 DRAWN = Decoding(sample=True, longest=8, candidates=3, seed=5)
 
-# The fused generator gets its line here, and its branch in `generator`.
-KINDS = ("causal", "causal_text", "chat_one", "chat_several", "server")
+KINDS = ("causal", "causal_text", "chat_one", "chat_several", "server", "fused")
 
 
 @cache
@@ -30,7 +29,7 @@ def local(kind: str, folder: Path) -> Generator:
     """Loaded once; generators keep no state."""
     if kind.startswith("causal"):
         return CausalGenerator(str(folder), features=FEATURES if kind == "causal" else 0)
-    return ChatGenerator(str(folder))
+    return tiny_fused(folder) if kind == "fused" else ChatGenerator(str(folder))
 
 
 @pytest.fixture(params=KINDS)
@@ -39,7 +38,7 @@ def generator(request: pytest.FixtureRequest) -> Generator:
     if kind == "server":
         server: FakeServer = request.getfixturevalue("server")
         return ServerGenerator(server.address, pause=0.01)
-    folders = {"chat_one": "llava", "chat_several": "idefics3"}
+    folders = {"chat_one": "llava", "chat_several": "idefics3", "fused": "language"}
     return local(kind, request.getfixturevalue(folders.get(kind, "gpt2")))
 
 
@@ -49,8 +48,8 @@ def texts(generator: Generator, asked: list[Request], how: Decoding = SHORT) -> 
 
 def test_it_is_a_generator(generator: Generator) -> None:
     assert isinstance(generator, Generator)
-    assert generator.spec.startswith(("hf:", "openai:"))
-    assert generator.evidence == 4
+    assert generator.spec.startswith(("hf:", "openai:", "fused"))
+    assert generator.evidence == (2 if generator.spec == "fused" else 4)
 
 
 def test_at_least_one_text_for_each_request(generator: Generator) -> None:

@@ -60,7 +60,7 @@ class Constraints:
     def __init__(self) -> None:
         self.made: list[OnlyCapitals] = []
 
-    def __call__(self, how: Decoding, tokenizer: Any) -> LogitsProcessorList:
+    def __call__(self, how: Decoding, tokenizer: Any, ends: Any) -> LogitsProcessorList:
         self.made.append(OnlyCapitals(tokenizer))
         return LogitsProcessorList([self.made[-1]])
 
@@ -209,7 +209,7 @@ def test_the_shortest_is_kept(gpt2: Path) -> None:
 
 
 def test_an_error_while_streaming_arrives(gpt2: Path) -> None:
-    def broken(how: Decoding, tokenizer: Any) -> LogitsProcessorList:
+    def broken(how: Decoding, tokenizer: Any, ends: Any) -> LogitsProcessorList:
         raise QueryError("no such noun")
 
     generator = CausalGenerator(str(gpt2), constrain=broken)

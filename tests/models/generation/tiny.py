@@ -13,12 +13,18 @@ from tokenizers import Tokenizer, decoders
 from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
 
+from ravl.models.fusion import FusionConfig
 from ravl.models.generation.base import Exhibit, Request
+from ravl.models.generation.fused import READ, FusedGenerator
+from ravl.models.generation.vocabulary import Vocabulary
+from ravl.models.generation.warm_start import new_generator
+from ravl.models.words import Words
 from tests.helpers import COLOURS, draw
 
 hf: Any = transformers
 FEATURES = 6
 CONTEXT = 1024
+VECTORS = 5
 
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n"
@@ -119,6 +125,21 @@ def tiny_qwen2_vl(folder: Path) -> Path:
     pixels = hf.Qwen2VLImageProcessorPil(patch_size=4, merge_size=2, min_pixels=64, max_pixels=1024)
     pixels.save_pretrained(folder)
     return _save(folder, hf.Qwen2VLForConditionalGeneration, config, tokenizer)
+
+
+def tiny_fused(folder: Path, **how: Any) -> FusedGenerator:
+    """The embedded generator around the BERT in a folder."""
+    texts = [f"a {colour} {thing}" for colour in COLOURS for thing in ("shirt", "dog", "car")]
+    vocabulary = Vocabulary.of(texts * 2, 300)
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        config = FusionConfig(features=FEATURES, vectors=VECTORS, evidence=2)
+        model = new_generator(config, str(folder), vocabulary)
+        with torch.no_grad():  # as initialised, it hardly looks at what it reads
+            for parameter in model.parameters():
+                if parameter.ndim > 1:
+                    parameter.normal_(0, 0.3)
+    return FusedGenerator(model, vocabulary, Words.load(folder, READ), longest=8, **how)
 
 
 def requests(count: int = 3, evidence: int = 3, question: str = "") -> list[Request]:

@@ -42,8 +42,6 @@ class WordHead(BertOnlyMLMHead):
     def __init__(self, config: BertConfig) -> None:
         super().__init__(config)  # type: ignore[no-untyped-call]
         self.gate = nn.Linear(config.hidden_size, 1)
-        nn.init.zeros_(self.gate.weight)
-        nn.init.zeros_(self.gate.bias)
 
     def forward(self, sequence_output: Tensor) -> Tensor:
         """Logits (..., W) of states (..., H)."""
@@ -68,12 +66,6 @@ class Decoder(BertLMHeadModel):
         super().__init__(config)  # type: ignore[no-untyped-call]
         self.cls = WordHead(config)
         self.post_init()  # type: ignore[no-untyped-call]
-
-    def _init_weights(self, module: nn.Module) -> None:
-        super()._init_weights(module)  # type: ignore[no-untyped-call]
-        if isinstance(module, WordHead):  # untrained, it does not listen
-            nn.init.zeros_(module.gate.weight)
-            nn.init.zeros_(module.gate.bias)
 
     def forward(
         self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None,

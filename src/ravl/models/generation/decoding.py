@@ -26,7 +26,9 @@ from ravl.models.generation.base import CONSTRAINTS, Candidate, Decoding
 from ravl.models.generation.tidying import tidy
 from ravl.models.quiet import quiet
 
-Constrain = Callable[[Decoding, Any], LogitsProcessorList]  # what a Decoding forbids, as processors
+# What a Decoding requires and forbids, with the tokenizer and the tokens that end a text, as
+# processors; one that has a method ``keeps`` is asked in the end if a text is right.
+Constrain = Callable[[Decoding, Any, Sequence[int]], LogitsProcessorList]
 
 
 @dataclass(frozen=True)
@@ -74,17 +76,21 @@ class Writer:
             how: the Decoding.
         """
         start = _start(inputs)
+        constraints = self._constraints(how)
         with torch.inference_mode(), quiet(), _seeded(how):
             out = self.model.generate(
                 **inputs,
                 generation_config=self.settings(how),
-                logits_processor=self._processors(how, start),
+                logits_processor=self._processors(how, start, constraints),
             )
         ids = out.sequences[:, start:]  # (b * n, t)
         logs = _log_probabilities(out, ids)  # (b * n, t)
         each = how.candidates
         found = [self._candidate(i, p) for i, p in zip(ids.tolist(), logs, strict=True)]
-        return [_best(found[i : i + each], how.length_penalty) for i in range(0, len(found), each)]
+        return [
+            _best(self._kept(found[i : i + each], constraints), how.length_penalty)
+            for i in range(0, len(found), each)
+        ]
 
     def stream(self, inputs: Mapping[str, Any], how: Decoding) -> Iterator[str]:
         """The text of one prompt in pieces; greedy, or sampled."""
@@ -100,7 +106,9 @@ class Writer:
                     self.model.generate(
                         **inputs,
                         generation_config=self.settings(how),
-                        logits_processor=self._processors(how, _start(inputs)),
+                        logits_processor=self._processors(
+                            how, _start(inputs), self._constraints(how)
+                        ),
                         streamer=streamer,
                         stopping_criteria=StoppingCriteriaList([_Stopped(stop)]),
                     )
@@ -122,9 +130,11 @@ class Writer:
         drawn: dict[str, Any] = {"num_beams": 1, "do_sample": True, "min_p": 0.0,
                                  "temperature": how.temperature, "top_p": how.top_p}  # fmt: skip
         searched = {"num_beams": max(how.beams, how.candidates), "do_sample": False}
-        longest = how.longest or max(self.longest, how.shortest)
+        longest = self._longest(how)
+        guided = bool(how.schema or how.grammar)  # which say when a text may end
+        shortest = 0 if guided else min(max(how.shortest, 1), longest)
         return GenerationConfig(
-            max_new_tokens=longest, min_new_tokens=min(max(how.shortest, 1), longest), top_k=0,
+            max_new_tokens=longest, min_new_tokens=shortest, top_k=0,
             num_return_sequences=how.candidates, length_penalty=how.length_penalty,
             no_repeat_ngram_size=0, repetition_penalty=1.0, early_stopping=False,
             eos_token_id=list(self.ends), pad_token_id=self._pad, use_cache=True,
@@ -137,13 +147,35 @@ class Writer:
         pad = self.tokenizer.pad_token_id
         return int(self.ends[0] if pad is None else pad)
 
-    def _processors(self, how: Decoding, start: int) -> LogitsProcessorList:
+    def _longest(self, how: Decoding) -> int:
+        return how.longest or max(self.longest, how.shortest)
+
+    def _constraints(self, how: Decoding) -> LogitsProcessorList:
+        if self.constrain is None or how.plain:
+            return LogitsProcessorList()
+        return self.constrain(replace(how, longest=self._longest(how)), self.tokenizer, self.ends)
+
+    def _processors(
+        self, how: Decoding, start: int, constraints: LogitsProcessorList
+    ) -> LogitsProcessorList:
         inner = LogitsProcessorList()
         if how.no_repeat:
             inner.append(NoRepeatNGramLogitsProcessor(how.no_repeat))
-        if self.constrain is not None and not how.plain:
-            inner.extend(self.constrain(how, self.tokenizer))
+        inner.extend(constraints)
         return LogitsProcessorList([_Beyond(start, inner)] if inner else [])
+
+    def _kept(
+        self, candidates: list[Candidate], constraints: LogitsProcessorList
+    ) -> list[Candidate]:
+        """Those that satisfy all constraints in the end; what cannot is not among them."""
+        checks = [p.keeps for p in constraints if hasattr(p, "keeps")]
+        found = [c for c in candidates if all(check(c.text) for check in checks)]
+        if not found:
+            raise QueryError(
+                f"{self.spec} wrote no text that satisfies all constraints. Ask for less, or "
+                "allow more tokens (longest)."
+            )
+        return found
 
     def _candidate(self, ids: list[int], logs: Tensor) -> Candidate:
         """The text up to its end; the token that ends it counts."""

@@ -39,6 +39,22 @@ def load_generator(spec: str, **how: Any) -> Generator:
     )
 
 
+def reads_features(spec: str) -> bool:
+    """True for a model that has no eyes of its own: a picture's features can be put before it.
+
+    Raises:
+        EncoderError: it cannot be found.
+    """
+    kind, _, name = spec.partition(":")
+    if kind != "hf" or not name:
+        return False
+    from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+
+    from ravl.models.generation.hub import found_folder, load_config
+
+    return type(load_config(found_folder(name))) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+
+
 def _of_hub(name: str, how: dict[str, Any]) -> Generator:
     """A chat or a completion model, as its files say."""
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -16,6 +15,7 @@ from PIL import Image
 
 from ravl.errors import EncoderError, PictureError, QueryError
 from ravl.models.generation.base import Candidate, Decoding, Look, Request
+from ravl.models.generation.phrases import keeps
 from ravl.models.generation.prompts import Message, conversation
 from ravl.models.generation.tidying import tidy
 from ravl.models.generation.wire import RefusedError, Wire
@@ -130,7 +130,7 @@ class ServerGenerator:
                 f"{self.spec} answers without a text. Allow more tokens (longest), or use another "
                 "model."
             )
-        kept = list({c.text: c for c in said if _keeps(c.text, how)}.values())[: how.candidates]
+        kept = list({c.text: c for c in said if keeps(c.text, how)}.values())[: how.candidates]
         if not kept:
             raise QueryError(
                 f"None of the {len(said)} texts that {self.spec} wrote keeps what is required and "
@@ -232,18 +232,6 @@ def _delta(event: dict[str, Any]) -> str:
         return str((choice.get("delta") or choice.get("message") or {}).get("content") or "")
     except (AttributeError, TypeError, KeyError) as error:
         raise EncoderError("The server streams something that is no piece of a text.") from error
-
-
-def _keeps(text: str, how: Decoding) -> bool:
-    return all(_occurs(w, text) for w in how.require) and not any(
-        _occurs(w, text) for w in how.forbid
-    )
-
-
-def _occurs(words: str, text: str) -> bool:
-    """Whether whole words occur, of any case; Chinese words have no edges."""
-    start, end = (r"\b" if w.isascii() and w.isalnum() else "" for w in (words[:1], words[-1:]))
-    return re.search(start + re.escape(words) + end, text, re.IGNORECASE | re.ASCII) is not None
 
 
 def _seen(look: Look | None) -> Look | None:

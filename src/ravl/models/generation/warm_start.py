@@ -59,6 +59,8 @@ def new_generator(
         transform = model.decoder.cls.predictions.transform.dense
         nn.init.eye_(transform.weight)  # BERT's own was for other words
         nn.init.zeros_(transform.bias)
+        nn.init.zeros_(model.decoder.cls.gate.weight)  # untrained, it does not listen
+        nn.init.zeros_(model.decoder.cls.gate.bias)
         for layer in bert.encoder.layer:  # looking at the states begins as looking at the words
             _load(layer.crossattention, layer.attention.state_dict())
     model.tie_weights()

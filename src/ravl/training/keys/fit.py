@@ -109,6 +109,6 @@ def variant(ground: Ground, fitted: Fitted) -> Variant:
     names = answers.names if task.exclusive else ground.labels
     truth = task.truth(ground.validation.labelled.rows, names)
     limits = None if task.exclusive else best.limits(names)
-    found = values(task.name, wide(answers.probabilities, len(names)), truth, thresholds=limits)
-    score = found.get(PRIMARY[task.name], 0.0) - TIES * found["log_loss"]
+    found = values(task.judged, wide(answers.probabilities, len(names)), truth, thresholds=limits)
+    score = found.get(PRIMARY[task.judged], 0.0) - TIES * found["log_loss"]
     return Variant(ground, fitted.levels, fitted.chosen, float(score))

@@ -105,12 +105,12 @@ def measure_gain(joint: Joint) -> Gain:
             limit = None if task.exclusive else fit.levels[level].limits(names)
             answers[f"{row}_{kind}"], limits[f"{row}_{kind}"] = found, limit
     scores = {
-        name: measure(task.name, found, truth, thresholds=limits[name], groups=groups, seed=seed)
+        name: measure(task.judged, found, truth, thresholds=limits[name], groups=groups, seed=seed)
         for name, found in answers.items()
     }
     differences = {
         (a, b): compare(
-            task.name, answers[a], answers[b], truth, thresholds_after=limits[a],
+            task.judged, answers[a], answers[b], truth, thresholds_after=limits[a],
             thresholds_before=limits[b], groups=groups, seed=seed,
         )
         for a, b in PAIRS

@@ -17,11 +17,13 @@ from ravl.data import ColumnNames
 from ravl.errors import DataError, PictureError
 from ravl.evaluation import compare, measure
 from ravl.memory import Memory
+from ravl.tasks.ask.model import AskModel
 from ravl.tasks.label_model import LabelModel
 from ravl.tasks.labeller import Queries
 from ravl.tasks.model import Model
 from ravl.training.labelled import Labelled, none_labelled, read_labelled, read_tables
 from ravl.training.labels.fit import filter_of
+from ravl.training.labels.ground import examples_of
 from ravl.training.labels.judge import wide
 
 BLOCK = 256  # pictures that a fine-tuned tower looks at in one go
@@ -52,13 +54,12 @@ def evaluate_run(
     """
     with ExitStack() as stack:
         model = run if isinstance(run, Model) else stack.enter_context(Model(run, memory))
-        if model.task == "match":
-            from ravl.training.match.evaluating import evaluate_match
-
-            judged: dict[str, Any] = evaluate_match(
-                model, data, columns=columns, root=root, progress=progress, seed=seed
-            )
-            return judged
+        if model.task in ("match", "caption"):
+            if model.task == "match":
+                from ravl.training.match.evaluating import evaluate_match as judge
+            else:
+                from ravl.training.caption.evaluating import evaluate_caption as judge
+            return judge(model, data, columns=columns, root=root, progress=progress, seed=seed)
         predictor = model.predictor
         task = predictor.labeller.task
         where = filter_of(data)
@@ -71,12 +72,14 @@ def evaluate_run(
         labelled = read_labelled(source, model.memory, task.of, where)
         if not len(labelled):
             raise none_labelled(source, task.noun, task.column)
+        labelled = examples_of(labelled, task, model.memory)
         return _scores(predictor, labelled, seed)
 
 
-def _scores(model: LabelModel, labelled: Labelled, seed: int) -> dict[str, Any]:
+def _scores(model: LabelModel | AskModel, labelled: Labelled, seed: int) -> dict[str, Any]:
     labeller, task = model.labeller, model.labeller.task
-    queries = Queries(labelled.features, _tuned(model, labelled))
+    texts = model.texts(labelled.rows, labelled.features, labelled.shown)
+    queries = Queries(labelled.features, _tuned(model, labelled), texts)
     answers = {"with_retrieval": model.judge(queries, labelled.shown)}
     if labeller.head is not None:
         answers["no_retrieval"] = model.judge(queries, labelled.shown, retrieval=False)
@@ -86,12 +89,12 @@ def _scores(model: LabelModel, labelled: Labelled, seed: int) -> dict[str, Any]:
     limits = None if task.exclusive else labeller.limits(names)
     found = {name: wide(answer.probabilities, len(names)) for name, answer in answers.items()}
     rows = {
-        name: measure(task.name, p, truth, thresholds=limits, groups=labelled.groups, seed=seed)
+        name: measure(task.judged, p, truth, thresholds=limits, groups=labelled.groups, seed=seed)
         for name, p in found.items()
     }
     differences = {
         f"with_retrieval - {name}": compare(
-            task.name, found["with_retrieval"], p, truth, thresholds_after=limits,
+            task.judged, found["with_retrieval"], p, truth, thresholds_after=limits,
             thresholds_before=limits, groups=labelled.groups, seed=seed,
         )
         for name, p in found.items() if name != "with_retrieval"
@@ -103,9 +106,9 @@ def _scores(model: LabelModel, labelled: Labelled, seed: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _tuned(model: LabelModel, labelled: Labelled) -> Any:
+def _tuned(model: LabelModel | AskModel, labelled: Labelled) -> Any:
     """Features by the run's own tower, where it has one."""
-    if not model.has_tower:
+    if isinstance(model, AskModel) or not model.has_tower:
         return None
     parts: list[Any] = []
     for start in range(0, len(labelled), BLOCK):

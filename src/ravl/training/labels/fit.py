@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
@@ -19,7 +20,7 @@ from ravl.errors import DataError
 from ravl.memory import Memory
 from ravl.pages.score_table import ScoreTable
 from ravl.tasks.labeller_files import describe, parts
-from ravl.tasks.labels import LabelTask
+from ravl.tasks.named import label_task
 from ravl.tasks.run import VISION, about_memory, write_json, write_run
 from ravl.training.fit_folder import running
 from ravl.training.fit_settings import FitSettings, write_settings
@@ -27,6 +28,7 @@ from ravl.training.labelled import Labelled, none_labelled, read_labelled, read_
 from ravl.training.labels.fitted import Fitted, fit_levels
 from ravl.training.labels.ground import Ground, labels_of, prepare
 from ravl.training.labels.judge import Judged, judge
+from ravl.training.loop_settings import LoopSettings
 from ravl.training.parts import PARTS, Parts, split
 
 if TYPE_CHECKING:
@@ -79,7 +81,7 @@ def fit_labels(
     validation: Source = None, test: Source = None, columns: ColumnNames | None = None,
     progress: bool | None = None, command: str = "", root: Source = None,
 ) -> FitReport:  # fmt: skip
-    """Fit classify or tag; see :func:`ravl.training.fit`."""
+    """Fit classify, tag or ask; see :func:`ravl.training.fit`."""
     began = time.monotonic()
     config = config_of(task, memory, settings, data, validation, test)
     with (
@@ -90,7 +92,12 @@ def fit_labels(
         ) as (ground, chosen, notes),
     ):  # fmt: skip
         ground, fitted = fit_levels(ground, work, progress)
-        judged = judge(ground, fitted.levels, fitted.chosen)
+        more = None
+        if task == "ask":
+            from ravl.training.ask.rows import ask_rows
+
+            more = ask_rows(ground)
+        judged = judge(ground, fitted.levels, fitted.chosen, more)
         notes += _unknown(ground)
         if "vision" in fitted.curves and fitted.tower is None:
             notes.append("The tuned vision tower was no better on validation; it is not kept.")
@@ -112,7 +119,7 @@ def ground_of(
     """What a fit stands on: the ground, its parts, and notes; open while pictures are read.
 
     Args:
-        task: classify or tag.
+        task: classify, tag or ask.
         memory: the evidence.
         settings: of the fit.
         work: for the scratch memory of tables.
@@ -121,17 +128,21 @@ def ground_of(
     Raises:
         DataError: a source cannot be read, or there is too little to learn from.
     """
-    label_task = LabelTask(task, settings.column or None)  # type: ignore[arg-type]
+    named = label_task(task, settings.column or None, memory.encoder.feature_dimension)
+    if task == "ask":
+        from ravl.training.ask.ground import asked, refuse
+
+        refuse(settings)
     with ExitStack() as stack:
         source = memory
         tables = tables_of(data, validation, test)
         if tables:
             source = stack.enter_context(read_tables(memory, tables, work, columns, progress, root))
-        labelled = read_labelled(source, memory, label_task.of)
+        labelled = read_labelled(source, memory, named.of)
         if not len(labelled):
-            raise none_labelled(source if tables else memory, label_task.noun, label_task.column)
+            raise none_labelled(source if tables else memory, named.noun, named.column)
         chosen = split(
-            labelled.rows, labelled.groups, [_class(label_task, r) for r in labelled.rows], source,
+            labelled.rows, labelled.groups, [named.stratum(row) for row in labelled.rows], source,
             validation=filter_of(validation), test=filter_of(test),
             validation_share=settings.validation_share, test_share=settings.test_share,
             seed=settings.seed, tables=tables,
@@ -139,12 +150,14 @@ def ground_of(
         notes = notes_of(labelled, chosen)
         if tables and settings.remember:
             told = labelled.take(chosen.train)
-            labels_of(told.rows, label_task, settings.fewest)  # refuse before anything is written
+            labels_of(told.rows, named, settings.fewest)  # refuse before anything is written
             count = remember(memory, told, f"fit {task}: what {data} says")
             if count:
                 notes.append(f"{count:,} rows of the memory are new or changed by the table.")
-            labelled = read_labelled(source, memory, label_task.of)  # now that it shows them
-        ground = prepare(memory, label_task, settings, labelled, chosen)
+            labelled = read_labelled(source, memory, named.of)  # now that it shows them
+        ground = prepare(memory, named, settings, labelled, chosen)
+        if task == "ask":
+            ground = asked(ground)
         if settings.rerank:
             from ravl.training.labels.reranked import look_again
 
@@ -164,7 +177,8 @@ def _write(
     labeller = fitted.levels[fitted.chosen]
     record = {
         **describe(labeller), "level": fitted.chosen, "memory": about_memory(ground.memory, out),
-        "encoder": encoder_of(ground.memory), "command": command or " ".join(sys.argv),
+        "encoder": encoder_of(ground.memory), "base": base_fingerprint(ground),
+        "command": command or " ".join(sys.argv),
         "versions": versions(), "parts": {n: len(getattr(chosen, n)) for n in PARTS},
     }  # fmt: skip
     if ground.second is not None:
@@ -202,13 +216,15 @@ def _rows(ground: Ground, part: str) -> list[Any]:
     return rows
 
 
-def config_of(task: str, memory: Memory, settings: FitSettings, *sources: Source) -> dict[str, Any]:
+def config_of(
+    task: str, memory: Memory, settings: LoopSettings, *sources: Source
+) -> dict[str, Any]:  # fmt: skip
     """All that the result of a fit depends on, as JSON types.
 
     Raises:
         DataError: match shall be looked at again, by itself.
     """
-    if task == "match" and settings.rerank:
+    if task == "match" and isinstance(settings, FitSettings) and settings.rerank:
         raise DataError(
             f"rerank is {settings.rerank!r}, but a match run looks at searches again as it is: "
             "ravl search --rerank RUN. Leave it out, or use it with ravl fit classify or tag."
@@ -243,10 +259,6 @@ def filter_of(source: Source) -> str | None:
     return source
 
 
-def _class(task: LabelTask, row: Any) -> str:
-    return task.of(row)[0] if task.exclusive else ""
-
-
 def notes_of(labelled: Labelled, chosen: Parts) -> list[str]:
     """What was left out or could not be read, in sentences."""
     notes = []
@@ -275,16 +287,20 @@ def _unknown(ground: Ground) -> list[str]:
     rare = [name for name, count in zip(ground.labels, counts, strict=True) if count < 2]
     if rare:
         notes.append(
-            f"{len(rare):,} {task.noun}s have a single training picture, such as {rare[0]!r}; "
+            f"{len(rare):,} {task.noun}s have a single training {task.unit}, such as {rare[0]!r}; "
             "give them more, or leave them out with --fewest 2."
         )
     return notes
 
 
+def base_fingerprint(ground: Ground) -> dict[str, Any]:
+    """That of the encoder that reads texts for the task, as JSON types."""
+    found: dict[str, Any] = json.loads(ground.task.encoder(ground.memory).fingerprint.to_json())
+    return found
+
+
 def encoder_of(memory: Memory) -> dict[str, Any]:
     """The fingerprint of a memory's encoder, as JSON types."""
-    import json
-
     found: dict[str, Any] = json.loads(memory.encoder.fingerprint.to_json())
     return found
 

@@ -194,7 +194,7 @@ def _choose(ground: Ground, fitted: Fitted) -> str:
         limits = None if task.exclusive else fitted.levels[name].limits(names)
         found[name] = wide(answers.probabilities, len(names)), limits
     truth = task.truth(ground.validation.labelled.rows, names)
-    chosen, fitted.validation = simplest(task.name, found, truth)
+    chosen, fitted.validation = simplest(task.judged, found, truth)
     return chosen
 
 

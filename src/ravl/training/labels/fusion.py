@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ravl.encoders.base import Array
 from ravl.encoders.towers.freezing import add_adapters, freeze, parse_strategy, trainable
@@ -17,9 +17,10 @@ from ravl.evaluation import PRIMARY, values
 from ravl.models.fusion import FusionConfig, FusionEncoder, FusionModel, with_language
 from ravl.models.gate import fit_gate, probabilities
 from ravl.models.quiet import quiet
-from ravl.models.reader import Evidence, Reader
-from ravl.retrieval.bank import Ints, Neighbours
-from ravl.tasks.labeller import Labeller
+from ravl.models.reader import Reader
+from ravl.models.words import LONGEST, Words
+from ravl.retrieval.bank import Ints
+from ravl.tasks.labeller import Labeller, Queries
 from ravl.tasks.testimony import EvidenceArrays, Testimony
 from ravl.training.fit_settings import FitSettings
 from ravl.training.labels.fusion_batches import Disturbance, FusionData, Shuffled
@@ -28,12 +29,16 @@ from ravl.training.labels.levels import finish, temperature_of
 from ravl.training.trainer import train
 
 
+OTHERS = 8  # tokens that are neither of the picture, nor of a text, nor of neighbours
+
+
 @dataclass(frozen=True, slots=True)
 class FusionResult:
     """A trained fusion model.
 
     Args:
         reader: that answers with it.
+        words: its tokenizer, where examples have texts of their own.
         curve: seconds and validation score after each epoch.
         seconds: of training.
         parameters: that were trained.
@@ -43,6 +48,7 @@ class FusionResult:
     curve: list[tuple[float, float]]
     seconds: float
     parameters: int
+    words: Words | None = None
 
 
 def train_fusion(
@@ -68,7 +74,7 @@ def train_fusion(
     began = time.monotonic()
     k = min(settings.evidence, len(ground.bank)) if retrieval else 0
     model = new_model(
-        settings, features=head.weight.shape[1], vectors=ground.memory.encoder.dimension,
+        settings, features=head.weight.shape[1], vectors=ground.task.encoder(ground.memory).dimension,
         labels=len(ground.labels), exclusive=ground.task.exclusive, base=head.weight.shape[1], k=k,
         weights=ground.loss.weights,
     )  # fmt: skip
@@ -77,11 +83,9 @@ def train_fusion(
         model.base.bias.copy_(torch.from_numpy(head.bias))
     model.base.requires_grad_(False)  # it is the best of its kind already
     slow = prepare_language(model, settings.language)
-    evidence = None
-    if retrieval:
-        evidence = EvidenceArrays.of(
-            testimony, linear.standard(ground.bank.features), ground.memory
-        )
+    evidence = _evidence(ground, linear, testimony) if retrieval else None
+    texts = ground.train.queries.texts
+    words = words_of(model, settings.language_model, 3 * k) if texts is not None else None
     reader = Reader(model)
     order = Shuffled(np.arange(len(ground.train)), settings.seed)
     data = FusionData(
@@ -89,18 +93,49 @@ def train_fusion(
         ground.train.seen(linear.spread) if retrieval else None, evidence, k,
         Disturbance(settings.retrieval_dropout, settings.noise), order, settings.seed,
         [ground.bank.showing(groups) for groups in ground.train.labelled.shown], unseen,
+        _tokens(words, ground.train.queries),
     )  # fmt: skip
     held = ground.validation
     seen, truth = head.standard(held.queries.seen), ground.truth(held)
     near = held.seen(linear.spread) if retrieval else None
+    tokens = _tokens(words, held.queries)
+
+    def read() -> Array:
+        return reader(seen, near, evidence, tokens=tokens)
+
     curve = train(
-        model, data, order, _validation(reader, seen, near, evidence, truth, ground, report),
+        model, data, order, _validation(read, truth, ground, report),
         folder / "checkpoints", settings, show,
         "Fusion with retrieval" if retrieval else "Fusion without", slow, folder / "logs",
     )  # fmt: skip
     count = sum(p.numel() for _, p in trainable(model))
     merge_adapters(model)
-    return FusionResult(reader, curve, round(time.monotonic() - began, 1), count)
+    return FusionResult(reader, curve, round(time.monotonic() - began, 1), count, words)
+
+
+def words_of(model: FusionModel, name: str, taken: int, most: int = LONGEST) -> Words:
+    """The language model's tokenizer, for texts as long as there are positions for.
+
+    Args:
+        model: around it.
+        name: of the language model.
+        taken: positions of the neighbours.
+        most: word pieces of a text.
+    """
+    from ravl.encoders.builtin_parts import minilm_folder
+
+    places = int(getattr(model.language.config, "max_position_embeddings", 512))
+    left = places - OTHERS - model.config.picture_tokens - taken
+    return Words.load(minilm_folder() if name == "builtin" else name, max(1, min(most, left)))
+
+
+def _tokens(words: Words | None, queries: Queries) -> list[Tensor] | None:
+    return words(queries.texts) if words is not None and queries.texts is not None else None
+
+
+def _evidence(ground: Ground, linear: Labeller, testimony: Testimony) -> EvidenceArrays:
+    features = linear.standard(ground.bank.features)
+    return EvidenceArrays.of(testimony, features, ground.memory, ground.task)
 
 
 def new_model(
@@ -164,8 +199,8 @@ def merge_adapters(model: FusionEncoder) -> None:
 
 
 def _validation(
-    reader: Reader, seen: Array, near: Neighbours | None, evidence: Evidence | None,
-    truth: Ints, ground: Ground, report: Callable[[float], None] | None,
+    read: Callable[[], Array], truth: Ints, ground: Ground,
+    report: Callable[[float], None] | None,
 ) -> Callable[[], float]:  # fmt: skip
     """A function: the task's score on the validation part, less a tenth of its surprise.
 
@@ -174,11 +209,11 @@ def _validation(
     task = ground.task
 
     def validate() -> float:
-        found = probabilities(reader(seen, near, evidence), task.exclusive)
+        found = probabilities(read(), task.exclusive)
         if not np.isfinite(found).all():
             return float("nan")  # the trainer says what to do
-        scores = values(task.name, found, truth)
-        primary = scores.get(PRIMARY[task.name], 0.0)
+        scores = values(task.judged, found, truth)
+        primary = scores.get(PRIMARY[task.judged], 0.0)
         score = float(primary - 0.1 * scores["log_loss"])
         if report is not None:
             report(score)
@@ -191,14 +226,13 @@ def fusion_labeller(
     ground: Ground, linear: Labeller, result: FusionResult, testimony: Testimony
 ) -> Labeller:
     """A labeller around a trained fusion model; its gate is fitted on the validation part."""
-    side, head = ground.validation, linear.head
-    assert head is not None
-    evidence = EvidenceArrays.of(testimony, linear.standard(ground.bank.features), ground.memory)
-    seen, near = head.standard(side.queries.seen), side.seen(linear.spread)
-    logits = result.reader(seen, near, evidence)
+    side = ground.validation
+    near = side.seen(linear.spread)
+    fused = replace(linear, reader=result.reader, words=result.words)
+    logits = fused.logits(side.queries, near, _evidence(ground, linear, testimony))
     votes = linear.vote(near, testimony.said, testimony.worth)[:, : testimony.known]
     likeness = near.nearest
     gate = fit_gate(votes, logits, likeness, side.targets, ground.task.exclusive)
-    alone = temperature_of(result.reader(seen), side.targets, ground.task.exclusive)
-    labeller = replace(linear, reader=result.reader, gate=gate, alone=alone)
+    alone = temperature_of(fused.logits(side.queries), side.targets, ground.task.exclusive)
+    labeller = replace(fused, gate=gate, alone=alone)
     return finish(labeller, ground, side, gate(votes, logits, likeness)[0])

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset, Sampler
 
 from ravl.encoders.base import Array
@@ -106,17 +108,18 @@ class FusionData(Dataset[dict[str, Any]]):
         seed: of what is drawn.
         own: of each example the rows of the bank that show it.
         known: base logits of each that have not seen it, (n, C); None to let the base answer.
+        tokens: ids of the text that is read with each; None for nothing.
     """
 
     def __init__(
         self, features: Array, targets: Array, near: Neighbours | None, evidence: Evidence | None,
         k: int, how: Disturbance, order: Shuffled, seed: int, own: Sequence[Ints] | None = None,
-        known: Array | None = None,
+        known: Array | None = None, tokens: Sequence[Tensor] | None = None,
     ) -> None:  # fmt: skip
         self._features, self._targets = torch.from_numpy(features), torch.from_numpy(targets)
         self._near, self._evidence = near, evidence
         self._k, self._how, self._order, self._seed = k, how, order, seed
-        self._own = own
+        self._own, self._tokens = own, tokens
         self._known = None if known is None else torch.from_numpy(known)
 
     def __len__(self) -> int:
@@ -130,6 +133,8 @@ class FusionData(Dataset[dict[str, Any]]):
         }  # fmt: skip
         if self._known is not None:
             batch["known"] = self._known[chosen]
+        if self._tokens is not None:
+            batch["tokens"] = pad_sequence([self._tokens[i] for i in chosen], batch_first=True)
         if self._near is not None and self._evidence is not None:
             # By epoch and first example, so that a resumed run draws what it would have drawn.
             random = np.random.default_rng([self._seed, self._order.epoch, int(chosen[0])])

@@ -24,7 +24,7 @@ from ravl.tasks.labeller import Queries
 from ravl.tasks.labels import LabelTask
 from ravl.training.fit_settings import FitSettings
 from ravl.training.labelled import Labelled
-from ravl.training.parts import Parts
+from ravl.training.parts import PARTS, Parts
 
 if TYPE_CHECKING:  # it stands on this ground
     from ravl.training.labels.reranked import Reranked
@@ -71,7 +71,7 @@ class Ground:
 
     Args:
         memory: whose rows are evidence.
-        task: classify or tag.
+        task: classify, tag or ask.
         settings: of the fit.
         labels: C names, those of the training part.
         bank: of the memory, without what is held out.
@@ -104,7 +104,7 @@ class Ground:
         """The same, seen by a fine-tuned tower: features (n, F) of each part by its name."""
 
         def seen(name: str, side: Side) -> Side:
-            return replace(side, queries=Queries(side.queries.features, tuned[name]))
+            return replace(side, queries=replace(side.queries, tuned=tuned[name]))
 
         return replace(
             self, train=seen("train", self.train), test=seen("test", self.test),
@@ -112,21 +112,28 @@ class Ground:
         )  # fmt: skip
 
 
-def evidence(memory: Memory, held: Sequence[Labelled]) -> tuple[Bank, Keys]:
+def evidence(
+    memory: Memory, held: Sequence[Labelled], task: LabelTask | None = None
+) -> tuple[Bank, Keys]:
     """The bank without what is held out, and the keys by which it is searched.
+
+    Args:
+        memory: whose rows are evidence.
+        held: the parts that are held out.
+        task: that knows what may be evidence; None for all pictures.
 
     Raises:
         DataError: nothing is left.
     """
     hidden = np.unique(np.concatenate([part.seen_groups() for part in held]))
-    bank = read_bank(memory)
+    bank = read_bank(memory) if task is None else task.bank(memory)
     bank = bank.only(~np.isin(bank.groups, hidden))
     if not len(bank):
         raise DataError(
             f"All pictures in {memory.path} are held out for validation and test, so nothing is "
             "left as evidence. Index more pictures, or hold out fewer."
         )
-    keys = Keys.of(bank.features)
+    keys = Keys.of(bank.features) if task is None else task.keys(bank.features)
     return replace(bank, keys=keys(bank.features)), keys
 
 
@@ -138,9 +145,11 @@ def prepare(
     Raises:
         DataError: too few labels, or no evidence.
     """
-    taken = {name: labelled.take(getattr(parts, name)) for name in ("train", "validation", "test")}
+    taken = {
+        name: examples_of(labelled.take(getattr(parts, name)), task, memory) for name in PARTS
+    }
     labels = labels_of(taken["train"].rows, task, settings.fewest)
-    bank, keys = evidence(memory, [taken["validation"], taken["test"]])
+    bank, keys = evidence(memory, [taken["validation"], taken["test"]], task)
     speaking = speaking_rows(bank, task)
 
     def side(part: Labelled) -> Side:
@@ -154,6 +163,12 @@ def prepare(
         memory, task, settings, labels, bank, keys, sides["train"], sides["validation"],
         sides["test"], loss,
     )  # fmt: skip
+
+
+def examples_of(labelled: Labelled, task: LabelTask, memory: Memory) -> Labelled:
+    """What is to be answered about some pictures: they themselves, or questions about them."""
+    rows, features, owners = task.examples(labelled.rows, labelled.features, memory)
+    return replace(labelled.take(owners), rows=rows, features=features)
 
 
 def speaking_rows(bank: Bank, task: LabelTask) -> NDArray[np.bool_]:
@@ -196,10 +211,10 @@ def labels_of(rows: Sequence[Row], task: LabelTask, fewest: int) -> list[str]:
 
 def _too_few(task: LabelTask, labels: list[str], count: int, fewest: int) -> str:
     noun = task.noun
-    often = f" that at least {fewest} pictures have" if fewest > 1 else ""
+    often = f" that at least {fewest} {task.unit}s have" if fewest > 1 else ""
     if labels:
         return (
-            f"All {count:,} training pictures have the {noun} {labels[0]!r}. There is nothing to "
-            f"tell apart: give pictures of at least two {noun}s{often}."
+            f"All {count:,} training {task.unit}s have the {noun} {labels[0]!r}. There is nothing "
+            f"to tell apart: give {task.unit}s of at least two {noun}s{often}."
         )
-    return f"The {count:,} training pictures have no {noun}{often}."
+    return f"The {count:,} training {task.unit}s have no {noun}{often}."

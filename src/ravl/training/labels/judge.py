@@ -15,10 +15,10 @@ from ravl.tasks.labeller import Answers, Labeller
 from ravl.tasks.testimony import Testimony
 from ravl.training.labels.ground import Ground
 
-ROWS = ("zero_shot", "vote", "no_retrieval", "with_retrieval")
+ROWS = ("zero_shot", "question_only", "vote", "no_retrieval", "with_retrieval")
 DIFFERENCES = (
     ("with_retrieval", "no_retrieval"), ("with_retrieval", "vote"), ("no_retrieval", "zero_shot"),
-    ("retrieval_on", "retrieval_off"), ("retrieval_on", "retrieval_shuffled"),
+    ("no_retrieval", "question_only"), ("retrieval_on", "retrieval_off"), ("retrieval_on", "retrieval_shuffled"),
     ("fusion", "fusion_off"),
 )  # fmt: skip
 
@@ -48,7 +48,10 @@ class Judged:
         return wide(self.answers[row].probabilities, len(self.names))
 
 
-def judge(ground: Ground, levels: Mapping[str, Labeller], chosen: str) -> Judged:
+def judge(
+    ground: Ground, levels: Mapping[str, Labeller], chosen: str,
+    more: Mapping[str, Answers] | None = None,
+) -> Judged:  # fmt: skip
     """Answer the test part by all rows and score them, each in the same way.
 
     Args:
@@ -56,6 +59,7 @@ def judge(ground: Ground, levels: Mapping[str, Labeller], chosen: str) -> Judged
         levels: labellers by name: ``vote``; ``linear``; ``fusion`` and ``fusion_off``, which was
             trained without retrieval.
         chosen: the level that the run keeps.
+        more: answers to the test part by rows that the task adds or sees otherwise.
     """
     queries, task = ground.test.queries, ground.task
     best = levels[chosen]
@@ -67,7 +71,9 @@ def judge(ground: Ground, levels: Mapping[str, Labeller], chosen: str) -> Judged
     }
     testimony = heard[best.spread]
     evidence = best.evidence(testimony, ground.memory)
-    answers = {"zero_shot": _zero_shot(ground)}
+    answers = dict(more or {})
+    if "zero_shot" not in answers:
+        answers["zero_shot"] = _zero_shot(ground)
     used = {"zero_shot": best, "vote": levels["vote"]}
     answers["vote"] = levels["vote"].answer(queries, heard[False], ground.test.near, vote_only=True)
     alone = levels.get("fusion_off", best) if chosen == "fusion" else best
@@ -110,12 +116,12 @@ def _scored(
     groups = ground.test.labelled.groups
     for name in answers:
         judged.scores[name] = measure(
-            task.name, judged.wide(name), truth, thresholds=limits[name], groups=groups, seed=seed
+            task.judged, judged.wide(name), truth, thresholds=limits[name], groups=groups, seed=seed
         )
     for after, before in DIFFERENCES:
         if after in answers and before in answers:
             judged.differences[after, before] = compare(
-                task.name, judged.wide(after), judged.wide(before), truth,
+                task.judged, judged.wide(after), judged.wide(before), truth,
                 thresholds_after=limits[after], thresholds_before=limits[before], groups=groups,
                 seed=seed,
             )  # fmt: skip

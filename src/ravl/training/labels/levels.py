@@ -16,7 +16,7 @@ from ravl.encoders.base import Array
 from ravl.evaluation import confidences
 from ravl.models.calibration import Calibration
 from ravl.models.gate import Gate, fit_gate, probabilities
-from ravl.models.linear import DECAYS, HeadFit, LinearHead, Standard, fold_of_groups
+from ravl.models.linear import DECAYS, HeadFit, LinearHead, fold_of_groups
 from ravl.models.vote import KS, TEMPERATURES, Vote
 from ravl.tasks.labeller import Labeller, Queries
 from ravl.tasks.labels import LabelTask
@@ -64,7 +64,7 @@ def fit_vote(ground: Ground) -> Labeller:
                     best, least = vote, value
     votes = best(near, said, testimony.worth)
     gate = vote_gate(votes, side.targets, ground.task.exclusive)
-    standard = Standard.of(ground.bank.features)
+    standard = ground.task.standard(ground.bank.features)
     labeller = Labeller(ground.task, ground.labels, ground.keys, standard, best, gate, gate)
     answers = labeller.answer(side.queries, testimony, side.near, vote_only=True)
     return finish(labeller, ground, side, answers.probabilities)
@@ -121,7 +121,8 @@ def fit_head(ground: Ground) -> tuple[LinearHead, Array]:
     )
     folds = [fold for fold in folds if 0 < len(fold) < len(train)]
     rests = [np.setdiff1d(np.arange(len(train)), fold) for fold in folds]
-    fits = [HeadFit(x[rest], y[rest], ground.loss) for rest in rests]
+    made = ground.task.standard
+    fits = [HeadFit(x[rest], y[rest], ground.loss, made(x[rest])) for rest in rests]
     task, least, best = ground.task, np.inf, DECAYS[0]
     best_logits: Array = np.zeros((0, 0), np.float32)
     for decay in DECAYS:
@@ -135,7 +136,7 @@ def fit_head(ground: Ground) -> tuple[LinearHead, Array]:
         if value >= least:
             break
         least, best, best_logits = value, decay, logits
-    whole = HeadFit(x, y, ground.loss)
+    whole = HeadFit(x, y, ground.loss, made(x))
     for decay in DECAYS[: DECAYS.index(best) + 1]:
         fitted = whole(decay)
     return fitted, best_logits
@@ -177,7 +178,7 @@ def finish(labeller: Labeller, ground: Ground, side: Side, found: Array) -> Labe
     """
     found = found[:, : len(ground.labels)]
     if ground.task.exclusive:
-        confidence, right = confidences(ground.task.name, found, ground.truth(side))
+        confidence, right = confidences(ground.task.judged, found, ground.truth(side))
         return replace(labeller, calibration=Calibration.of(confidence, right))
     thresholds = best_thresholds(found, side.targets)
     given = (found >= thresholds).ravel()

@@ -194,7 +194,7 @@ def _worth(ground: Ground, vote: Labeller) -> float:
     truth = task.truth(side.labelled.rows, names)
     limits = None if task.exclusive else vote.limits(names)
     found = _answers(ground, vote, side, len(names))
-    return values(task.name, found, truth, thresholds=limits).get(PRIMARY[task.name], 0.0)
+    return values(task.judged, found, truth, thresholds=limits).get(PRIMARY[task.judged], 0.0)
 
 
 def _gain(
@@ -213,11 +213,11 @@ def _gain(
         for name, level in (("before", plain), ("after", vote))
     }
     scores = {
-        name: measure(task.name, each, truth, thresholds=limits[name], **how)
+        name: measure(task.judged, each, truth, thresholds=limits[name], **how)
         for name, each in found.items()
     }
     difference = compare(
-        task.name, found["after"], found["before"], truth, thresholds_after=limits["after"],
+        task.judged, found["after"], found["before"], truth, thresholds_after=limits["after"],
         thresholds_before=limits["before"], **how,
     )  # fmt: skip
     return scores, {("after", "before"): difference}

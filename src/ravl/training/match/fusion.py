@@ -11,13 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ravl.encoders.builtin_parts import minilm_folder
 from ravl.encoders.towers.freezing import trainable
 from ravl.evaluation import PRIMARY, values
 from ravl.models.fusion import FusionModel
 from ravl.models.reader import Reader
 from ravl.models.stacking import fit_stack, sigmoid
-from ravl.models.words import LONGEST, Words
+from ravl.models.words import Words
 from ravl.tasks.matcher import Matcher, evidence_arrays
 from ravl.tasks.testimony import EvidenceArrays
 from ravl.training.labels.fusion import (
@@ -25,6 +24,7 @@ from ravl.training.labels.fusion import (
     merge_adapters,
     new_model,
     prepare_language,
+    words_of,
 )
 from ravl.training.labels.fusion_batches import Disturbance, Shuffled
 from ravl.training.match.batches import Lesson, PairBatches
@@ -34,7 +34,6 @@ from ravl.training.trainer import train
 
 EPOCH = 2048  # pictures of an epoch, drawn anew each time; an epoch shall take minutes
 WATCHED = 1000  # validation pairs that are scored after each epoch
-OTHERS = 8  # tokens that are neither of the text nor of neighbours
 ABSENT = -1e4  # logit of a text that is not there
 
 
@@ -88,7 +87,7 @@ def train_pairs(
     k = min(settings.evidence, len(ground.bank)) if retrieval else 0
     model = _new(ground, dual, k)
     slow = prepare_language(model, settings.language)
-    words = _words(model, settings.language_model, k)
+    words = words_of(model, settings.language_model, 2 * k)
     evidence = evidence_arrays(ground.said, ground.standard) if retrieval else None
     order = Shuffled(np.arange(len(ground.parts.train)), settings.seed, EPOCH)
     data = PairBatches(
@@ -123,13 +122,6 @@ def _new(ground: MatchGround, dual: Matcher, k: int) -> FusionModel:
         model.base.bias.fill_(stack.bias - slope * float(stack.mean[0]))
     model.base.requires_grad_(False)
     return model
-
-
-def _words(model: FusionModel, name: str, k: int) -> Words:
-    """The language model's tokenizer, for texts as long as there are positions for."""
-    places = int(getattr(model.language.config, "max_position_embeddings", 512))
-    longest = min(LONGEST, places - OTHERS - model.config.picture_tokens - 2 * k)
-    return Words.load(minilm_folder() if name == "builtin" else name, max(1, longest))
 
 
 def _validation(

@@ -12,10 +12,12 @@ from typing import Any, get_type_hints
 from ravl.errors import DataError, RavlError
 
 DEFAULT = Path(__file__).with_name("search_space.yaml")
-LEVELS = ("vote", "linear", "fusion")  # of a model; each builds on those before it
+TEXTS = DEFAULT.with_name("search_space_text.yaml")  # for tasks that write
+LEVELS = ("vote", "linear", "fusion", "generator")  # of a model; each builds on those before it
 KINDS = ("choices", "int", "float", "log")
 FIXED = (  # by these trials would not be comparable, or they change the report only
     "seed", "fewest", "column", "validation_share", "test_share", "remember", "templates", "risk",
+    "target", "compare", "generated",
 )  # fmt: skip
 TIES = 0.01  # of the log loss, which tells trials apart that are right equally often
 ATTEMPTS = 3  # at a trial that is interrupted each time, until it counts as failed
@@ -78,7 +80,8 @@ def read_space(file: Path | None, kind: type[Any], fixed: Mapping[str, Any]) -> 
     """The space in a file, without what has a fixed value.
 
     Args:
-        file: YAML, explained in ``search_space.yaml``; None for that one.
+        file: YAML, explained in ``search_space.yaml``; None for that one, or for the settings of
+            tasks that write ``search_space_text.yaml``.
         kind: the class of the settings.
         fixed: settings that are not searched.
 
@@ -86,7 +89,7 @@ def read_space(file: Path | None, kind: type[Any], fixed: Mapping[str, Any]) -> 
         DataError: the file cannot be read, names what is no setting, has a range that is none, or
             leaves nothing to search.
     """
-    file = file or DEFAULT
+    file = file or (TEXTS if "reward_epochs" in get_type_hints(kind) else DEFAULT)
     levels: dict[str, dict[str, Range]] = {}
     hints, allowed = get_type_hints(kind), [f.name for f in fields(kind) if f.name not in FIXED]
     for level, settings in _mapping(file).items():

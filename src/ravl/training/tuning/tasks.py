@@ -15,6 +15,8 @@ from ravl.errors import DataError
 from ravl.evaluation import PRIMARY
 from ravl.training.tuning.space import Report
 
+TUNED = ("classify", "tag", "match", "caption", "ask")
+
 
 @dataclass(frozen=True)
 class Tuned:
@@ -36,11 +38,14 @@ class Tuned:
 
 def task_of(task: str) -> Tuned:
     """The adapter of a task; raises DataError for one that cannot be tuned."""
-    if task not in ("classify", "tag", "match"):
-        raise DataError(f"{task!r} cannot be tuned; what can be: classify, tag, match.")
+    if task not in TUNED:
+        raise DataError(f"{task!r} cannot be tuned; what can be: {', '.join(TUNED)}.")
+    if task == "caption":
+        return Tuned("CIDEr-D", _caption_ground, _caption_score)
     if task == "match":
         return Tuned(PRIMARY[task], _match_ground, _match_score)
-    return Tuned(PRIMARY[task], partial(_label_ground, task), _label_score)
+    measure = "accuracy" if task == "ask" else PRIMARY[task]
+    return Tuned(measure, partial(_label_ground, task), _label_score)
 
 
 @contextmanager
@@ -67,7 +72,7 @@ def _label_score(ground: Any, settings: Any, folder: Path, report: Report) -> di
     answers = validation_answers(ground, best, fitted.chosen == "vote")
     found = answers.probabilities[:, : len(ground.labels)]
     limits = None if task.exclusive else best.limits(ground.labels)
-    return values(task.name, found, ground.truth(ground.validation), thresholds=limits)
+    return values(task.judged, found, ground.truth(ground.validation), thresholds=limits)
 
 
 @contextmanager
@@ -87,3 +92,32 @@ def _match_score(ground: Any, settings: Any, folder: Path, report: Report) -> di
     ground = replace(ground, settings=settings)
     fitted = fit_levels(ground, folder, False, report)
     return values("match", unseen_answers(ground, fitted, fitted.chosen), ground.validation.targets)
+
+
+@contextmanager
+def _caption_ground(*given: Any, **sources: Any) -> Iterator[Any]:
+    """The same for caption."""
+    from ravl.training.caption.fit import ground_of
+
+    with ground_of(*given, **sources) as (ground, _):
+        yield replace(ground, test=ground.validation)
+
+
+def _caption_score(ground: Any, settings: Any, folder: Path, report: Report) -> dict[str, float]:
+    """Fit the levels with these settings, and score the one that would be kept."""
+    from ravl.training.caption.fit import fit_levels
+    from ravl.training.caption.levels import Good, proposals, watched
+    from ravl.training.caption.quality import Quality
+
+    ground = replace(ground, settings=settings)
+    quality = Quality.of(ground.train.texts)
+    good = Good.of(quality, ground.validation.texts)
+    fitted = fit_levels(ground, folder, False, quality=quality, good=good, report=report)
+    side, best = watched(ground), fitted.levels[fitted.chosen]
+    level = "memory" if best.generator is None else "both"
+    found = proposals(ground, side, best, level)
+    rated = quality([p.best for p in found], side.texts)
+    sure = best.confidence(found, level).clip(1e-6, 1 - 1e-6)
+    right = rated >= good.least
+    loss = -np.where(right, np.log(sure), np.log(1 - sure)).mean()
+    return {"CIDEr-D": float(rated.mean()), "log_loss": float(loss)}

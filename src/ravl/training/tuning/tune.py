@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from ravl.errors import DataError
 from ravl.evaluation import Score
 from ravl.memory import Memory
+from ravl.pages.score_table import PERCENT
 from ravl.progress import progress_bar
 from ravl.training.fit_folder import begin
 from ravl.training.tuning.space import Report, Space, Study, Tried, read_space
@@ -63,7 +64,7 @@ class TuneReport:
     def judged(self) -> str:
         """The measure of the best run on the test part, with its interval."""
         score = Score(**self.metrics["rows"]["with_retrieval"][self.measure])
-        return f"{self.measure} {score.percent()}"
+        return f"{self.measure} {score.percent() if self.measure in PERCENT else score}"
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""

@@ -1,0 +1,136 @@
+"""``ravl caption``: texts about pictures, by a fitted run or by a memory alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ravl.cli.answering import (
+    BATCH,
+    expanded,
+    how_options,
+    print_answers,
+    run_argument,
+)
+
+FREE = (
+    click.option(
+        "--generator", metavar="SPEC",
+        help="Writes instead of the run's own: hf:NAME, or openai:http://HOST:PORT/v1.",
+    ),
+    click.option("--target", metavar="COLUMN", help="Without a run: the column that holds texts."),
+    click.option("--instruction", default="", help="Style or audience, for chat models."),
+    click.option("--candidates", type=int, help="Different texts of each picture."),
+    click.option("--beams", type=int, help="Of the beam search; 1 for greedy."),
+    click.option("--longest", type=int, help="Tokens at most."),
+    click.option("--shortest", type=int, help="Tokens at least."),
+    click.option("--sample", is_flag=True, default=None, help="Draw words by chance."),
+    click.option("--temperature", type=float, help="Of the sampling; below 1 likelier."),
+    click.option("--top-p", type=float, help="Share of the probability that is drawn from."),
+    click.option("--seed", type=int, help="Of the sampling."),
+    click.option("--require", multiple=True, help="A word or phrase that must occur."),
+    click.option("--forbid", multiple=True, help="A word or phrase that must not."),
+    click.option("--grounded", is_flag=True, help="Only nouns that the evidence has."),
+    click.option(
+        "--schema", type=click.Path(path_type=Path), help="A JSON schema that texts must satisfy."
+    ),
+    click.option(
+        "--grammar", type=click.Path(path_type=Path), help="A Lark grammar that they must satisfy."
+    ),
+)  # fmt: skip
+DECODING = (
+    "candidates", "beams", "longest", "shortest", "sample", "temperature", "top_p", "seed",
+    "require", "forbid",
+)  # fmt: skip
+
+
+def free_options(command: Any) -> Any:
+    """What may be asked of a text."""
+    for option in reversed(FREE):
+        command = option(command)
+    return command
+
+
+@click.command()
+@run_argument
+@click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
+@free_options
+@click.option("--stream", is_flag=True, help="Print words as they are written.")
+@how_options
+def caption(run: Path, pictures: tuple[Path, ...], stream: bool, **options: Any) -> None:
+    """Describe pictures: ravl caption runs/texts new.jpg
+
+    Without anything fitted, name a memory in place of RUN: its neighbours' captions are compared,
+    and the one that the others agree with most is taken, or a --generator reads them and writes.
+    """
+    as_json, shown = options.pop("as_json"), options.pop("shown")
+    options["retrieval"] = not options.pop("no_retrieval")
+    wanted = expanded(pictures)
+    with captioner(
+        run, options.pop("memory"), options.pop("generator"), options.pop("target")
+    ) as model:
+        options["how"] = decoding(options, model.usual)
+        if stream:
+            _stream(model, wanted, options)
+            return
+        answers: list[Any] = []
+        for start in range(0, len(wanted), BATCH):
+            answers += model.caption(wanted[start : start + BATCH], **options)
+    print_answers(wanted, answers, as_json, shown)
+
+
+@contextmanager
+def captioner(
+    run: Path, memory: Path | None, generator: str | None, target: str | None = None
+) -> Iterator[Any]:
+    """The caption model of a run's folder, or of a memory's file."""
+    from ravl.memory import Memory
+    from ravl.tasks.caption.model import CaptionModel
+    from ravl.tasks.run import open_memory, open_run
+
+    writer: Any = None
+    if generator:
+        from ravl.models.generation.constraints import processors
+        from ravl.models.generation.loading import load_generator
+
+        writer = load_generator(generator, constrain=processors)
+    if run.is_file():
+        with Memory.open(run) as opened:
+            yield CaptionModel(opened, column=target, generator=writer)
+        return
+    fitted = open_run(run)
+    with open_memory(fitted, memory, exact=False) as opened:
+        yield CaptionModel(opened, fitted, generator=writer)
+
+
+def decoding(options: dict[str, Any], usual: Any) -> Any:
+    """The decoding options out of the others, on top of what is usual."""
+    from dataclasses import replace
+
+    from ravl.errors import QueryError
+
+    given = {name: options.pop(name) for name in DECODING}
+    for name in ("schema", "grammar"):
+        file = options.pop(name)
+        if file is not None:
+            try:
+                given[name] = file.read_text("utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise QueryError(f"The {name} in {file} cannot be read: {error}.") from error
+    return replace(usual, **{n: v for n, v in given.items() if v is not None and v != ()})
+
+
+def _stream(model: Any, wanted: list[Path], options: dict[str, Any]) -> None:
+    kept = {name: options[name] for name in ("k", "retrieval", "how", "instruction")}
+    for picture in wanted:
+        click.echo(f"{picture}\t", nl=False)
+        for piece in model.stream(picture, **kept):
+            click.echo(piece, nl=False)
+        click.echo()
+
+
+COMMANDS = (caption,)

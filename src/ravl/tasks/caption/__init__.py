@@ -1,0 +1,1 @@
+"""The task caption: a text about a picture, as the memory's texts are."""

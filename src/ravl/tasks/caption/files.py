@@ -1,0 +1,107 @@
+"""A captioner as files of a run, and out of them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from ravl.encoders.base import Array
+from ravl.models.calibration import Calibration
+from ravl.models.generation.base import Decoding
+from ravl.models.generation.choosing import Chooser
+from ravl.models.linear import Standard
+from ravl.models.stacking import Stack
+from ravl.models.vote import Vote
+from ravl.retrieval.keys import Keys
+from ravl.tasks.caption.captioner import Captioner
+from ravl.tasks.match_texts import MatchTask
+from ravl.tasks.run import GENERATOR, Run
+
+CHOOSERS = ("chooser", "alone")
+
+
+def describe(captioner: Captioner) -> dict[str, Any]:
+    """What ``run.json`` says of it."""
+    how = asdict(captioner.how)
+    return {
+        "task": "caption", "column": captioner.task.column, "vote": captioner.vote.to_json(),
+        "quotes": captioner.quotes, "good": captioner.good,
+        "how": {name: list(v) if isinstance(v, tuple) else v for name, v in how.items()
+                if v is not None},
+        "choosers": {
+            name: list(found.names) for name in CHOOSERS
+            if (found := getattr(captioner, name)) is not None
+        },
+        "doubts": {name: list(stack.names) for name, stack in captioner.doubts.items()},
+        "generator": captioner.generator.spec if captioner.generator is not None else None,
+        "reads_texts": False,  # by the base encoder, whatever the retriever was trained to be
+    }  # fmt: skip
+
+
+def parts(captioner: Captioner, folder: Path) -> dict[str, dict[str, Array]]:
+    """Its arrays; a generator that was trained is saved into the folder."""
+    found = {"keys": captioner.keys.arrays()}
+    if captioner.standard is not None:
+        found["standard"] = captioner.standard.arrays()
+    for name in CHOOSERS:
+        chooser = getattr(captioner, name)
+        if chooser is not None:
+            found[name] = chooser.arrays()
+    found |= {f"doubt_{name}": stack.arrays() for name, stack in captioner.doubts.items()}
+    if captioner.calibration is not None:
+        found["calibration"] = {
+            "confidence": captioner.calibration.confidence, "right": captioner.calibration.right
+        }  # fmt: skip
+    if captioner.generator is not None and hasattr(captioner.generator, "save"):
+        captioner.generator.save(folder / GENERATOR)
+    return found
+
+
+def load_captioner(run: Run) -> Captioner:
+    """The inverse of :func:`describe` and :func:`parts`.
+
+    Raises:
+        DataError, EncoderError: files are missing or damaged.
+    """
+    record, arrays = run.record, run.arrays()
+    kept: dict[str, Any] = record["how"]
+    values: dict[str, Any] = {
+        name: tuple(v) if isinstance(v, list) else v for name, v in kept.items()
+    }
+    how = Decoding(**values)
+    calibration = arrays.get("calibration")
+    standard = arrays.get("standard")
+    choosers = {
+        name: Chooser.from_arrays(arrays[name], names) for name, names in record["choosers"].items()
+    }
+    made = Captioner(
+        task=MatchTask(record["column"]),
+        keys=Keys.from_arrays(arrays["keys"]),
+        vote=Vote(**record["vote"]),
+        standard=Standard.from_arrays(standard) if standard else None,
+        quotes=int(record["quotes"]),
+        good=str(record["good"]),
+        doubts={
+            name: Stack.from_arrays(arrays[f"doubt_{name}"], names)
+            for name, names in record["doubts"].items()
+        },
+        calibration=Calibration(**calibration) if calibration else None,
+        how=how,
+        **choosers,
+    )
+    return replace(made, generator=_generator(run, how)) if record["generator"] else made
+
+
+def _generator(run: Run, how: Decoding) -> Any:
+    spec = str(run.record["generator"])
+    from ravl.models.generation.constraints import processors
+
+    if spec == "fused":
+        from ravl.models.generation.fused import FusedGenerator
+
+        return FusedGenerator.load(run.folder / GENERATOR, how.longest, processors)
+    from ravl.models.generation.loading import load_generator
+
+    learned = run.folder / GENERATOR
+    return load_generator(f"hf:{learned}" if learned.is_dir() else spec, constrain=processors)

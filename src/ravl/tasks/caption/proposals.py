@@ -1,0 +1,123 @@
+"""Proposals: the texts among which one is chosen for a picture, with all that speaks for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ravl.encoders.base import Array
+from ravl.models.consensus import support, words_of
+from ravl.models.generation.base import Candidate, Decoding
+from ravl.models.generation.choosing import Chooser
+from ravl.retrieval.bank import Ints
+from ravl.tasks.caption.recall import Recalled, Told
+
+MEMORY, WRITTEN = ("support",), ("likelihood", "agreement")  # scores of candidates
+
+
+@dataclass(frozen=True, eq=False)
+class Proposals:
+    """The texts among which one is chosen for a picture, the best first.
+
+    Args:
+        texts: c of them.
+        scores: (c,) by name; all that the chooser takes.
+        total: the chooser's score, (c,).
+        rows: position in the bank of the row that says it, -1 for a written one, (c,).
+        written: what the generator wrote or rated, by its text.
+        recalled: what the memory said; None without retrieval.
+    """
+
+    texts: list[str]
+    scores: dict[str, Array]
+    total: Array
+    rows: Ints
+    written: dict[str, Candidate] = field(default_factory=dict)
+    recalled: Recalled | None = None
+
+    @property
+    def best(self) -> str:
+        """The chosen text; empty where there is none."""
+        return self.texts[0] if self.texts else ""
+
+    def ordered(self, chooser: Chooser) -> Proposals:
+        """The same in another chooser's order."""
+        total = chooser(self.scores)
+        order = np.argsort(-total, kind="stable")
+        return replace(
+            self, texts=[self.texts[i] for i in order], total=total[order], rows=self.rows[order],
+            scores={name: values[order] for name, values in self.scores.items()},
+        )  # fmt: skip
+
+
+def complies(text: str, how: Decoding) -> bool:
+    """True if a text has all that a decoding requires, and nothing that it forbids."""
+    if how.schema or how.grammar or how.nouns is not None:
+        return False  # only what was written under them is known to satisfy them
+    words = f" {' '.join(words_of(text))} "
+
+    def has(phrase: str) -> bool:
+        return f" {' '.join(words_of(phrase))} " in words
+
+    return all(has(p) for p in how.require) and not any(has(p) for p in how.forbid)
+
+
+def of_memory(told: Told, recalled: Recalled, offered: list[int]) -> Proposals:
+    """The memory's texts alone; ``offered`` are positions among its texts."""
+    places = {t: i for i, t in enumerate(recalled.texts.tolist())}
+    chosen = np.array([places[t] for t in offered], np.int64)
+    support = recalled.support[chosen]
+    texts = [told.said.texts[t] for t in offered]
+    return Proposals(texts, {"support": support}, support, recalled.rows[chosen], {}, recalled)
+
+
+def mixed(
+    told: Told, written: Sequence[Candidate], rated: Sequence[Candidate],
+    recalled: Recalled | None, offered: Sequence[int], chooser: Chooser | None,
+) -> Proposals:  # fmt: skip
+    """Written texts and the memory's in one order."""
+    both = {c.text: c for c in (*rated, *written)}  # what was written counts as written
+    own = {told.said.texts[t]: t for t in offered if told.said.texts[t] in both}
+    own = {text: t for text, t in own.items() if text not in {c.text for c in written}}
+    texts = list(both)
+    vectors = told.phrases(texts)
+    scores = {
+        "likelihood": _finite([c.mean for c in both.values()]),
+        "agreement": _agreement(vectors, texts, written),
+    }
+    rows = np.full(len(texts), -1, np.int64)
+    if recalled is not None:
+        scores["support"] = recalled.agreement(told, texts)
+        places = {t: i for i, t in enumerate(recalled.texts.tolist())}
+        for i, text in enumerate(texts):
+            if text in own:
+                place = places[own[text]]
+                scores["support"][i], rows[i] = recalled.support[place], recalled.rows[place]
+    if chooser is not None:
+        total = chooser(scores)
+    else:  # the generator's order, before the memory's texts
+        first = {c.text: -float(i) for i, c in enumerate(written)}
+        total = np.array([first.get(t, -1e3 - i) for i, t in enumerate(texts)], np.float32)
+    order = np.argsort(-total, kind="stable")
+    return Proposals(
+        [texts[i] for i in order], {n: v[order] for n, v in scores.items()}, total[order],
+        rows[order], both, recalled,
+    )  # fmt: skip
+
+
+def _agreement(vectors: Any, texts: Sequence[str], written: Sequence[Candidate]) -> Array:
+    """How far each text agrees with what else the generator would write, by its probability."""
+    places = {text: i for i, text in enumerate(texts)}
+    voters = np.array([places[c.text] for c in written], np.int64)
+    means = _finite([c.mean for c in written])
+    shares = np.exp(means - means.max(initial=-np.inf)) if len(means) else means
+    own = np.arange(len(texts))[:, None] == voters
+    return support(vectors, vectors[voters], shares.astype(np.float32), own)
+
+
+def _finite(values: Sequence[float]) -> Array:
+    """The same, 0 for what a generator does not tell."""
+    return np.nan_to_num(np.array(values, np.float32), nan=0.0)

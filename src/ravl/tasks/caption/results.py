@@ -1,0 +1,46 @@
+"""What a caption model answers about one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ravl.tasks.results import Answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caption(Answer):
+    """A text about a picture; ``scores`` orders the candidates, higher is better.
+
+    Its ``gate`` is how much the memory's word counted when it was chosen: 1 where only the memory
+    spoke. ``memory`` has the best supported texts of the neighbours with their support, ``model``
+    the texts that were written, with the probability of a word (the geometric mean).
+
+    Args:
+        text: the chosen one, also where the model abstained; empty where nobody had one.
+        written: True if the model wrote it, False if it is a row's own text.
+        others: other candidates as they were asked for, the best first.
+        signals: the scores behind the choice by name.
+    """
+
+    text: str
+    written: bool = False
+    others: tuple[str, ...] = ()
+    signals: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def said(self) -> str:
+        """The text."""
+        return self.text or "nothing"
+
+    def __str__(self) -> str:
+        return "\n".join([Answer.__str__(self), *(f"    or: {text}" for text in self.others)])
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        return {
+            "text": self.text, "written": self.written, "others": list(self.others),
+            **Answer.to_json(self),
+            "signals": {name: round(value, 4) for name, value in self.signals.items()},
+        }  # fmt: skip

@@ -1,0 +1,1 @@
+"""Fitting ask: what a fit of labels does not do by itself."""

@@ -1,0 +1,1 @@
+"""Fitting caption: texts about pictures, written with the neighbours' texts as evidence."""

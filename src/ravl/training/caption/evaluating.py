@@ -1,0 +1,70 @@
+"""``ravl evaluate`` of a caption run: texts about pictures that it has not seen."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from ravl.data import ColumnNames
+from ravl.evaluation.generation import compare_texts, measure_text
+from ravl.memory import Memory
+from ravl.tasks.caption.model import CaptionModel
+from ravl.training.caption.ground import texts_of
+from ravl.training.labelled import none_labelled, read_labelled, read_tables
+from ravl.training.labels.fit import filter_of
+
+
+def evaluate_caption(
+    model: Any, data: str | Path, *, columns: ColumnNames | None = None,
+    root: str | Path | None = None, progress: bool | None = None, seed: int = 0,
+) -> dict[str, Any]:  # fmt: skip
+    """Scores of a run on pictures with texts; see ``evaluate_run`` of ravl.training.labels.
+
+    Rows that show a picture, or a near-duplicate of it, are hidden from it.
+
+    Args:
+        model: a :class:`CaptionModel`, or one that has it as ``predictor``.
+        data, columns, root, progress, seed: as there.
+
+    Raises:
+        DataError: no picture with a text.
+    """
+    predictor: CaptionModel = getattr(model, "predictor", model)
+    memory, task = predictor.memory, predictor.task
+    with ExitStack() as stack:
+        where = filter_of(data)
+        source: Memory = memory
+        if where is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ravl-")))
+            source = stack.enter_context(
+                read_tables(memory, {"test": data}, folder, columns, progress, root)
+            )
+        labelled = read_labelled(source, memory, task.of, where)
+        if not len(labelled):
+            raise none_labelled(source, "caption", task.column)
+        texts = [texts_of(task, row) for row in labelled.rows]
+        ways: dict[str, dict[str, Any]] = {"with_retrieval": {}}
+        if predictor.has_generator:
+            ways |= {"no_retrieval": {"retrieval": False}, "vote": {"vote_only": True}}
+        written = {
+            name: [p.best for p in predictor.judge(labelled.features, labelled.shown, **how)]
+            for name, how in ways.items()
+        }
+        how: dict[str, Any] = {"groups": labelled.groups, "seed": seed}
+        rows = {name: measure_text("caption", its, texts, **how) for name, its in written.items()}
+        best = written["with_retrieval"]
+        differences = {
+            f"with_retrieval - {name}": compare_texts("caption", best, its, texts, **how)
+            for name, its in written.items() if name != "with_retrieval"
+        }  # fmt: skip
+    return {
+        "task": "caption", "pictures": len(labelled), "set_aside": len(labelled.rejected),
+        "reasons": [str(r) for r in labelled.rejected[:10]],
+        "rows": _json(rows), "differences": _json(differences),
+    }  # fmt: skip
+
+
+def _json(tables: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return {name: {m: s.to_json() for m, s in scores.items()} for name, scores in tables.items()}

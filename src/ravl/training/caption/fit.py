@@ -1,0 +1,230 @@
+"""Fitting caption from beginning to end: texts, parts, levels, judging, run and report."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ravl.data import ColumnNames
+from ravl.memory import Memory
+from ravl.tasks.caption.captioner import Captioner
+from ravl.tasks.caption.files import describe, parts
+from ravl.tasks.match_texts import MatchTask, base_of
+from ravl.tasks.run import about_memory, write_json, write_run
+from ravl.training.caption.ground import CaptionGround, prepare
+from ravl.training.caption.judge import CaptionJudged, abstention, judge
+from ravl.training.caption.levels import Good, fit_vote, proposals, watched, with_generator
+from ravl.training.caption.quality import Quality
+from ravl.training.fit_folder import running
+from ravl.training.fit_settings import write_settings
+from ravl.training.labelled import Labelled, none_labelled, read_labelled, read_tables, remember
+from ravl.training.labels.fit import (
+    FitReport,
+    Source,
+    config_of,
+    encoder_of,
+    filter_of,
+    logs,
+    notes_of,
+    tables_of,
+    versions,
+)
+from ravl.training.made import Made
+from ravl.training.parts import PARTS, Parts, split
+from ravl.training.text_settings import TextSettings
+
+CLEAR = 1.64  # standard errors by which the generator must be better than the memory's own texts
+
+
+@dataclass(kw_only=True)
+class CaptionFitted(Made):
+    """What a fit of caption has made.
+
+    Args:
+        levels: captioners by name; ``generator_off`` was trained without retrieval.
+    """
+
+    levels: dict[str, Captioner] = field(default_factory=dict)
+
+
+def fit_caption(
+    memory: Memory, out: Path, settings: TextSettings, *, data: Source = None,
+    validation: Source = None, test: Source = None, columns: ColumnNames | None = None,
+    progress: bool | None = None, command: str = "", root: Source = None,
+) -> FitReport:  # fmt: skip
+    """Fit caption: a text about a picture; see :func:`ravl.training.fit`.
+
+    Raises:
+        DataError: fewer than eight training pictures with texts, an empty part, no evidence, or a
+            folder of another run.
+    """
+    began = time.monotonic()
+    config = config_of("caption", memory, settings, data, validation, test)
+    with (
+        running(out, config) as work,
+        ground_of(
+            memory, settings, work, data=data, validation=validation, test=test, columns=columns,
+            progress=progress, root=root,
+        ) as (ground, notes),
+    ):  # fmt: skip
+        quality = Quality.of(ground.train.texts)
+        good = Good.of(quality, ground.validation.texts)
+        fitted = fit_levels(ground, work, progress, quality=quality, good=good)
+        judged = judge(ground, fitted.levels, fitted.chosen, quality, good)
+        return _write(out, ground, fitted, judged, notes, command, began)
+
+
+@contextmanager
+def ground_of(
+    memory: Memory, settings: TextSettings, work: Path, *, data: Source = None,
+    validation: Source = None, test: Source = None, columns: ColumnNames | None = None,
+    progress: bool | None = None, root: Source = None,
+) -> Iterator[tuple[CaptionGround, list[str]]]:  # fmt: skip
+    """What a fit stands on, and notes; open while pictures are read.
+
+    Args:
+        memory: the evidence.
+        settings: of the fit.
+        work: for the scratch memory of tables.
+        data, validation, test, columns, progress, root: see :func:`ravl.training.fit`.
+
+    Raises:
+        DataError: as :func:`fit_caption` does.
+    """
+    task = MatchTask(settings.target or None)
+    with ExitStack() as stack:
+        source = memory
+        tables = tables_of(data, validation, test)
+        if tables:
+            source = stack.enter_context(read_tables(memory, tables, work, columns, progress, root))
+        labelled = read_labelled(source, memory, task.of)
+        if not len(labelled):
+            raise none_labelled(source if tables else memory, "caption", task.column)
+        chosen = _split(labelled, source, settings, validation, test, tables)
+        notes = notes_of(labelled, chosen)
+        if tables and settings.remember:
+            count = remember(memory, labelled.take(chosen.train), f"fit caption: what {data} says")
+            if count:
+                notes.append(f"{count:,} rows of the memory are new or changed by the table.")
+            labelled = read_labelled(source, memory, task.of)  # now that it shows them
+        yield prepare(memory, task, settings, labelled, chosen), notes
+
+
+def fit_levels(
+    ground: CaptionGround, work: Path, show: bool | None, *, quality: Quality, good: Good,
+    report: Callable[[float], None] | None = None,
+) -> CaptionFitted:  # fmt: skip
+    """Fit what the settings ask for, and choose.
+
+    Args:
+        ground: to fit on.
+        work: for what an interrupted fit goes on from.
+        show: progress bars.
+        quality: of texts.
+        good: what counts as good.
+        report: told the validation score after each epoch of the generator. Where it is given, the
+            comparison without retrieval is not trained: a search has no use for it.
+    """
+    settings, fitted = ground.settings, CaptionFitted()
+    began = time.monotonic()
+    vote = fitted.levels["vote"] = fit_vote(ground, quality, good)
+    fitted.seconds["vote"] = round(time.monotonic() - began, 1)
+    if settings.model == "vote":
+        return fitted
+    if settings.generator != "builtin":
+        from ravl.training.caption.hub import fit_hub
+
+        made = fit_hub(ground, work, show, report)
+        fitted.levels["generator"] = with_generator(ground, vote, made.generator, quality, good)
+        fitted.curves["generator"], fitted.seconds["generator"] = made.curve, made.seconds
+        fitted.parameters["generator"] = made.parameters
+    else:
+        _train(ground, fitted, work, show, quality, good, report)
+    fitted.chosen = "generator" if settings.model == "generator" else _choose(
+        ground, fitted, quality
+    )  # fmt: skip
+    return fitted
+
+
+def _train(
+    ground: CaptionGround, fitted: CaptionFitted, work: Path, show: bool | None, quality: Quality,
+    good: Good, report: Callable[[float], None] | None,
+) -> None:  # fmt: skip
+    """Train the builtin generator with retrieval and, to compare, without."""
+    from ravl.training.caption.generator import train_generator
+
+    for name, retrieval in (("generator_off", False), ("generator", True)):
+        if not retrieval and (report is not None or ground.settings.compare == "hidden"):
+            continue
+        made = train_generator(ground, work / name, retrieval=retrieval, show=show, report=report)
+        fitted.levels[name] = with_generator(
+            ground, fitted.levels["vote"], made.generator, quality, good
+        )
+        fitted.curves[name], fitted.seconds[name] = made.curve, made.seconds
+        fitted.parameters[name] = made.parameters
+
+
+def _choose(ground: CaptionGround, fitted: CaptionFitted, quality: Quality) -> str:
+    """The memory's own texts, unless the generator is clearly better on validation."""
+    side = watched(ground)
+    rated = {
+        name: quality([p.best for p in proposals(ground, side, fitted.levels[name], level)],
+                      side.texts)
+        for name, level in (("vote", "memory"), ("generator", "both"))
+    }  # fmt: skip
+    fitted.validation = {name: round(float(values.mean()), 4) for name, values in rated.items()}
+    gain = rated["generator"] - rated["vote"]
+    error = float(gain.std()) / np.sqrt(max(len(gain), 1))
+    return "generator" if float(gain.mean()) > CLEAR * error else "vote"
+
+
+def _split(
+    labelled: Labelled, source: Memory, settings: TextSettings, validation: Source, test: Source,
+    tables: Collection[str],
+) -> Parts:  # fmt: skip
+    return split(
+        labelled.rows, labelled.groups, [""] * len(labelled), source,
+        validation=filter_of(validation), test=filter_of(test),
+        validation_share=settings.validation_share, test_share=settings.test_share,
+        seed=settings.seed, tables=tables,
+    )  # fmt: skip
+
+
+def _write(
+    out: Path, ground: CaptionGround, fitted: CaptionFitted, judged: CaptionJudged,
+    notes: list[str], command: str, began: float,
+) -> FitReport:  # fmt: skip
+    """The run's files; ``metrics.json`` comes last: the run has ended."""
+    from ravl.training.caption.page import metrics_of, page_of, rows_table
+
+    captioner, chosen = fitted.levels[fitted.chosen], ground.parts
+    base = base_of(ground.memory.encoder)
+    record = {
+        **describe(captioner), "level": fitted.chosen, "memory": about_memory(ground.memory, out),
+        "encoder": encoder_of(ground.memory), "base": json.loads(base.fingerprint.to_json()),
+        "command": command or " ".join(sys.argv), "versions": versions(),
+        "parts": {n: len(getattr(chosen, n)) for n in PARTS},
+    }  # fmt: skip
+    logs(out)
+    write_run(out, record, parts(captioner, out))
+    write_settings(ground.settings, out / "settings.yaml")
+    sides = {"train": ground.train, "validation": ground.validation, "test": ground.test}
+    ids = {name: [row.id for row in side.labelled.rows] for name, side in sides.items()}
+    write_json(out / "split.json", {"how": chosen.how, **ids})
+    seconds = round(time.monotonic() - began, 1)
+    safe = abstention(judged, captioner, ground.settings.risk)
+    metrics = metrics_of(judged, fitted) | {"abstain": safe}
+    table = rows_table(ground, judged, fitted)
+    report = FitReport(out, "caption", fitted.chosen, metrics, table, notes, seconds)
+    page = page_of(ground, fitted, judged, report, str(record["command"]))
+    (out / "report.html").write_text(page, encoding="utf-8")
+    write_json(out / "metrics.json", {"task": "caption", "level": fitted.chosen, **metrics,
+                                      "notes": notes, "seconds": seconds})  # fmt: skip
+    return report

@@ -1,0 +1,122 @@
+"""Training of the builtin generator, with neighbours or without."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ravl.encoders.builtin_parts import minilm_folder
+from ravl.encoders.towers.freezing import trainable
+from ravl.models.fusion import FusionConfig
+from ravl.models.generation.constraints import processors
+from ravl.models.generation.fused import READ, FusedGenerator
+from ravl.models.generation.vocabulary import Vocabulary
+from ravl.models.generation.warm_start import new_generator
+from ravl.models.quiet import quiet
+from ravl.models.words import Words
+from ravl.training.caption.batches import Lesson, TextBatches
+from ravl.training.caption.ground import CaptionGround
+from ravl.training.caption.reward import learn_from_reward
+from ravl.training.caption.validation import validation_of
+from ravl.training.labels.fusion import merge_adapters, prepare_language
+from ravl.training.labels.fusion_batches import Disturbance, Shuffled
+from ravl.training.trainer import train
+
+ENOUGH = 0.995  # share of the training texts that the longest text has room for
+HEADS = 7  # tokens that are neither of neighbours nor of words
+MOST_TOKENS = 1024  # of a text that may be learned
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A trained generator.
+
+    Args:
+        generator: that writes.
+        curve: seconds and validation score after each epoch.
+        seconds: of training.
+        parameters: that were trained.
+    """
+
+    generator: FusedGenerator
+    curve: list[tuple[float, float]]
+    seconds: float
+    parameters: int
+
+
+def train_generator(
+    ground: CaptionGround, folder: Path, *, retrieval: bool, show: bool | None,
+    report: Callable[[float], None] | None = None,
+) -> Trained:  # fmt: skip
+    """Train the builtin generator and keep the epoch that is best on validation.
+
+    It learns to repeat people's texts first, and then from how good its own are.
+
+    Args:
+        ground: to train on.
+        folder: for checkpoints and logs of this training.
+        retrieval: False for the comparison that reads no neighbours.
+        show: progress bars.
+        report: told the validation score after each epoch; what it raises ends the training.
+    """
+    settings = ground.settings
+    torch.manual_seed(settings.seed)
+    began = time.monotonic()
+    generator = _untrained(ground, retrieval)
+    prepare_language(generator.model.encoder, settings.language)
+    recalled = ground.recalled(ground.train) if retrieval and settings.quotes else []
+    lesson = Lesson.of(
+        ground, ground.train, generator.vocabulary, generator.longest, retrieval, recalled
+    )
+    order = Shuffled(np.arange(len(ground.train)), settings.seed)
+    batches = TextBatches(
+        lesson, generator.words, generator.evidence, settings.quotes,
+        Disturbance(settings.retrieval_dropout, settings.noise), order, settings.seed,
+    )  # fmt: skip
+    validate = validation_of(ground, generator, retrieval, report)
+    what = "Generator with retrieval" if retrieval else "Generator without"
+    curve = train(
+        generator.model, batches, order, validate, folder / "checkpoints", settings, show, what,
+        (), folder / "logs",
+    )  # fmt: skip
+    count = sum(p.numel() for _, p in trainable(generator.model))
+    if settings.reward_epochs:
+        seconds = curve[-1][0] if curve else 0.0
+        more = learn_from_reward(
+            ground, generator, batches, order, validate, folder / "reward", show
+        )
+        curve += [(seconds + at, score) for at, score in more]
+    merge_adapters(generator.model.encoder)
+    return Trained(generator, curve, round(time.monotonic() - began, 1), count)
+
+
+def _untrained(ground: CaptionGround, retrieval: bool) -> FusedGenerator:
+    """A generator with a vocabulary for the training texts."""
+    settings = ground.settings
+    texts = [text for its in ground.train.texts for text in its]
+    vocabulary = Vocabulary.of(texts, settings.words)
+    longest = settings.longest
+    if not longest:
+        lengths = np.array([len(ids) - 1 for ids in vocabulary(texts, MOST_TOKENS)])
+        longest = int(np.quantile(lengths, ENOUGH, method="higher"))
+    config = FusionConfig(
+        features=ground.train.labelled.features.shape[1], vectors=ground.told.said.means.shape[1],
+        evidence=min(settings.evidence, len(ground.bank)) if retrieval else 0,
+    )  # fmt: skip
+    name = settings.language_model
+    source = str(minilm_folder()) if name == "builtin" else name
+    with quiet():
+        model = new_generator(
+            config, source, vocabulary, layers=settings.layers, dropout=settings.dropout,
+            smoothing=settings.smoothing,
+        )  # fmt: skip
+    places = int(getattr(model.encoder.language.config, "max_position_embeddings", 512))
+    room = places - HEADS - 3 * config.evidence
+    words = Words.load(source, max(1, min(READ, room)))
+    longest = min(longest, int(model.decoder.config.max_position_embeddings) - 1)
+    return FusedGenerator(model, vocabulary, words, longest, processors)

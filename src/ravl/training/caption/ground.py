@@ -1,0 +1,158 @@
+"""The ground that every level of a captioner stands on: parts, evidence, and what may be seen.
+
+The bank of evidence leaves out all rows that show a held-out picture, and a training picture sees
+no row that shows it, nor a near-duplicate of one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from ravl.errors import DataError
+from ravl.memory import Memory, Row
+from ravl.models.linear import Standard
+from ravl.models.vote import Vote
+from ravl.retrieval.bank import Bank, Ints, Neighbours
+from ravl.retrieval.keys import Keys
+from ravl.tasks.caption.captioner import Pictures
+from ravl.tasks.caption.recall import CONSENSUS, Recalled, Told, recall
+from ravl.tasks.match_texts import MatchTask
+from ravl.tasks.testimony import EvidenceArrays
+from ravl.training.labelled import Labelled
+from ravl.training.labels.ground import evidence
+from ravl.training.parts import PARTS, Parts
+from ravl.training.text_settings import TextSettings
+
+FEWEST = 8  # training pictures with a text
+MOST = 8  # texts of a picture that count
+BEFORE_MARKS = re.compile(
+    r"\s+([.,;:!?])(?=\s|$)"
+)  # "a dog ." of corpora that were split into words
+
+
+@dataclass(frozen=True, eq=False)
+class CaptionSide:
+    """One part of the pictures.
+
+    Args:
+        labelled: n of them.
+        texts: of each, at least one.
+        near: rows of the bank that speak and do not show it, as deep as anything looks.
+    """
+
+    labelled: Labelled
+    texts: list[list[str]]
+    near: Neighbours
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @property
+    def pictures(self) -> Pictures:
+        """What a captioner is asked about."""
+        return Pictures(self.labelled.features)
+
+    def take(self, chosen: Ints) -> CaptionSide:
+        """Some of them."""
+        texts = [self.texts[i] for i in chosen.tolist()]
+        return CaptionSide(self.labelled.take(chosen), texts, self.near.take(chosen))
+
+
+@dataclass(frozen=True, eq=False)
+class CaptionGround:
+    """All that fitting and judging a captioner needs.
+
+    Args:
+        memory: whose rows are evidence.
+        task: where texts are.
+        settings: of the fit.
+        told: by the rows of the bank, which is without what is held out.
+        keys: by which pictures are compared.
+        standard: of the training pictures' features.
+        parts: positions among all pictures with texts.
+        train, validation, test: these parts.
+    """
+
+    memory: Memory
+    task: MatchTask
+    settings: TextSettings
+    told: Told
+    keys: Keys
+    standard: Standard
+    parts: Parts
+    train: CaptionSide
+    validation: CaptionSide
+    test: CaptionSide
+
+    @property
+    def bank(self) -> Bank:
+        """The rows that may be evidence."""
+        return self.told.said.bank
+
+    @property
+    def vote(self) -> Vote:
+        """How neighbours' texts count."""
+        return replace(CONSENSUS, k=self.settings.k)
+
+    def recalled(self, side: CaptionSide) -> list[Recalled]:
+        """What the memory says of a part's pictures."""
+        return recall(self.told, side.near, self.vote)
+
+    @cached_property
+    def arrays(self) -> EvidenceArrays:
+        """What a generator reads of each row of the bank: picture and mean text."""
+        said = self.told.said
+        nothing = np.broadcast_to(np.zeros(1, np.float32), said.means.shape)
+        return EvidenceArrays(
+            self.standard(self.bank.features), nothing, said.means,
+            np.zeros(len(self.bank), bool), said.has,
+        )  # fmt: skip
+
+
+def prepare(
+    memory: Memory, task: MatchTask, settings: TextSettings, labelled: Labelled, parts: Parts
+) -> CaptionGround:
+    """Make ready what is fitted on.
+
+    Raises:
+        DataError: too few training pictures, or no evidence.
+    """
+    taken = {name: labelled.take(getattr(parts, name)) for name in PARTS}
+    if len(taken["train"]) < FEWEST:
+        raise DataError(
+            f"{len(taken['train'])} pictures with a text are left for training; at least {FEWEST} "
+            "are needed. Bring more in, or hold out fewer."
+        )
+    bank, keys = evidence(memory, [taken["validation"], taken["test"]])
+    told = Told.of(bank, task, memory)
+    if not told.said.texts:
+        raise DataError(
+            f"No picture in {memory.path} that is not held out has a text, so there is no "
+            "evidence. Index captions, or let the training pictures be remembered."
+        )
+    deep = min(max(settings.k, 2 * settings.evidence), len(bank))
+
+    def side(part: Labelled) -> CaptionSide:
+        near = bank.neighbours(keys(part.features), deep, part.shown, told.said.has)
+        return CaptionSide(part, [texts_of(task, row) for row in part.rows], near)
+
+    sides = {name: side(part) for name, part in taken.items()}
+    return CaptionGround(
+        memory, task, settings, told, keys, Standard.of(taken["train"].features), parts,
+        sides["train"], sides["validation"], sides["test"],
+    )  # fmt: skip
+
+
+def texts_of(task: MatchTask, row: Row) -> list[str]:
+    """The texts that a row says, as they are learned and judged.
+
+    Captions are tidied up; the texts of a column, which may be code, stay as they are.
+    """
+    said = task.of(row)[:MOST]
+    return (
+        list(said) if task.column else [BEFORE_MARKS.sub(r"\1", " ".join(t.split())) for t in said]
+    )

@@ -1,0 +1,127 @@
+"""Generators of the hub, and of servers: adapted to the texts where something of them can learn."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from ravl.encoders.towers.freezing import trainable
+from ravl.models.generation.base import Request
+from ravl.models.generation.constraints import processors
+from ravl.models.generation.loading import load_generator
+from ravl.tasks.caption.captioner import Captioner
+from ravl.training.caption.ground import CaptionGround
+from ravl.training.caption.validation import validation_of
+from ravl.training.labels.fusion_batches import Shuffled
+from ravl.training.trainer import train
+
+SERVER = "openai:"
+
+
+@dataclass(frozen=True, slots=True)
+class Adapted:
+    """A generator that somebody else has trained, and what it has learned here.
+
+    Args:
+        generator: that writes.
+        curve: seconds and validation score after each epoch.
+        seconds: of training.
+        parameters: that were trained.
+    """
+
+    generator: Any
+    curve: list[tuple[float, float]]
+    seconds: float
+    parameters: int
+
+
+def fit_hub(
+    ground: CaptionGround, folder: Path, show: bool | None,
+    report: Callable[[float], None] | None = None,
+) -> Adapted:  # fmt: skip
+    """The generator that the settings name, trained as far as they ask for.
+
+    It is trained with its neighbours before its eyes, as it will answer; a server is used as it is.
+
+    Args:
+        ground: to train on.
+        folder: for checkpoints and logs.
+        show: progress bars.
+        report: told the validation score after each epoch.
+    """
+    settings, began = ground.settings, time.monotonic()
+    if settings.generator.startswith(SERVER):
+        generator: Any = load_generator(settings.generator, evidence=settings.evidence)
+        return Adapted(generator, [], 0.0, 0)
+    generator = load_generator(
+        settings.generator, strategy=settings.language, evidence=settings.evidence,
+        constrain=processors, **_sees(settings.generator, ground),
+    )  # fmt: skip
+    count = sum(p.numel() for _, p in trainable(generator.network))
+    if not count:
+        return Adapted(generator, [], 0.0, 0)
+    order = Shuffled(np.arange(len(ground.train)), settings.seed)
+    data = Conversations(ground, generator, order)
+    validate = validation_of(ground, generator, True, report)
+    curve = train(
+        generator.network, data, order, validate, folder / "generator" / "checkpoints", settings,
+        show, "Generator with retrieval", (), folder / "generator" / "logs",
+    )  # fmt: skip
+    return Adapted(generator, curve, round(time.monotonic() - began, 1), count)
+
+
+class Conversations(Dataset[dict[str, Any]]):
+    """Training pictures as requests with their neighbours, and a text of each as the answer.
+
+    Args:
+        ground: to train on.
+        generator: whose batches are made.
+        order: that knows the epoch.
+    """
+
+    def __init__(self, ground: CaptionGround, generator: Any, order: Shuffled) -> None:
+        self._ground, self._generator, self._order = ground, generator, order
+        self._captioner = Captioner(
+            ground.task, ground.keys, ground.vote, generator, ground.standard,
+            quotes=ground.settings.quotes,
+        )  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self._ground.train)
+
+    def __getitems__(self, positions: Sequence[int]) -> dict[str, Any]:
+        """A whole batch: each picture once, with one of its texts."""
+        ground, settings = self._ground, self._ground.settings
+        random = np.random.default_rng([settings.seed, self._order.epoch, int(positions[0])])
+        side = ground.train.take(np.asarray(positions, np.int64))
+        source = side.labelled.source
+        looks = [lambda row=row: source.picture(row) for row in side.labelled.rows]
+        pictures = replace(side.pictures, looks=looks)
+        requests = self._captioner.requests(
+            pictures, ground.told, side.near, ground.recalled(side), opens=ground.memory.picture
+        )
+        blind = random.random(len(requests)) < settings.retrieval_dropout
+        requests = [_alone(r) if b else r for r, b in zip(requests, blind, strict=True)]
+        texts = [its[int(random.integers(len(its)))] for its in side.texts]
+        batch: dict[str, Any] = self._generator.collate(requests, texts)
+        return batch
+
+    def __getitem__(self, position: int) -> dict[str, Any]:
+        return self.__getitems__([position])
+
+
+def _alone(request: Request) -> Request:
+    return replace(request, exhibits=(), voices=())
+
+
+def _sees(spec: str, ground: CaptionGround) -> dict[str, int]:
+    """Picture features for a language model that has no eyes of its own."""
+    from ravl.models.generation.loading import reads_features
+
+    return {"features": int(ground.bank.features.shape[1])} if reads_features(spec) else {}

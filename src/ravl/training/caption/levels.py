@@ -1,0 +1,116 @@
+"""The levels of a captioner: the memory's consensus, and a generator with a choice among texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ravl.models.calibration import Calibration
+from ravl.models.generation.base import Decoding
+from ravl.models.generation.choosing import fit_chooser
+from ravl.models.stacking import fit_stack
+from ravl.tasks.caption.captioner import Captioner
+from ravl.tasks.caption.proposals import MEMORY, WRITTEN, Proposals
+from ravl.training.caption.ground import CaptionGround, CaptionSide
+from ravl.training.caption.quality import Quality
+
+MOST = 1000  # validation pictures that choosing is learned on
+WEAKEST = 0.25  # of people's own texts, by their quality: what is no better than these is not good
+ALONE = 1.0  # CIDEr-D from which a text is good where nobody says how people agree
+LEVELS = {"memory": MEMORY, "alone": WRITTEN, "both": (*WRITTEN, *MEMORY)}
+
+
+@dataclass(frozen=True, slots=True)
+class Good:
+    """What counts as a good text.
+
+    Args:
+        least: quality from which it is one.
+        words: the same in words.
+    """
+
+    least: float
+    words: str
+
+    @classmethod
+    def of(cls, quality: Quality, texts: Sequence[Sequence[str]]) -> Good:
+        """From how people's own texts about the same pictures agree."""
+        several = [its for its in texts if len(its) > 1]
+        if not several:
+            return cls(ALONE, f"a CIDEr-D of {ALONE:g} or more beside the picture's own text")
+        own = [float(quality.of_one(its[:1], its[1:])[0]) for its in several]
+        least = float(np.quantile(own, WEAKEST))
+        return cls(
+            least, f"a CIDEr-D of {least:.2f} or more: as good as all but the weakest quarter of "
+            "people's own texts",
+        )  # fmt: skip
+
+
+def watched(ground: CaptionGround) -> CaptionSide:
+    """Validation pictures that a captioner is finished on."""
+    side = ground.validation
+    if len(side) <= MOST:
+        return side
+    random = np.random.default_rng(ground.settings.seed)
+    return side.take(np.sort(random.choice(len(side), MOST, replace=False)))
+
+
+def fit_vote(ground: CaptionGround, quality: Quality, good: Good) -> Captioner:
+    """The consensus of the neighbours' texts, with an honest confidence."""
+    captioner = Captioner(
+        ground.task, ground.keys, ground.vote, standard=ground.standard, good=good.words,
+        quotes=ground.settings.quotes,
+    )  # fmt: skip
+    found = {"memory": proposals(ground, watched(ground), captioner, "memory")}
+    return _sure(ground, captioner, found, quality, good)
+
+
+def with_generator(
+    ground: CaptionGround, vote: Captioner, generator: Any, quality: Quality, good: Good
+) -> Captioner:
+    """The same with a generator; how to choose among its texts and the memory's is learned."""
+    how = Decoding(beams=ground.settings.beams, longest=int(getattr(generator, "longest", 0)))
+    captioner = replace(vote, generator=generator, how=how)
+    side = watched(ground)
+    found = {level: proposals(ground, side, captioner, level) for level in LEVELS}
+    choosers = {}
+    for level in ("alone", "both"):
+        rated = [quality.of_one(p.texts, t) for p, t in zip(found[level], side.texts, strict=True)]
+        chooser = fit_chooser([p.scores for p in found[level]], rated, LEVELS[level])
+        found[level] = [p.ordered(chooser) for p in found[level]]
+        choosers[level] = chooser
+    captioner = replace(captioner, chooser=choosers["both"], alone=choosers["alone"])
+    return _sure(ground, captioner, found, quality, good)
+
+
+def proposals(
+    ground: CaptionGround, side: CaptionSide, captioner: Captioner, level: str
+) -> list[Proposals]:
+    """Candidates for some pictures by one of ``LEVELS``."""
+    if level == "alone":
+        return captioner.propose(side.pictures, ground.told)
+    return captioner.propose(
+        side.pictures, ground.told, side.near, captioner.recall(side.near, ground.told),
+        vote_only=level == "memory",
+    )  # fmt: skip
+
+
+def _sure(
+    ground: CaptionGround, captioner: Captioner, found: Mapping[str, Sequence[Proposals]],
+    quality: Quality, good: Good,
+) -> Captioner:  # fmt: skip
+    """With the confidence of each level, and the calibration of the last."""
+    side, doubts = watched(ground), {}
+    calibration = None
+    for level, its in found.items():
+        right = (quality([p.best for p in its], side.texts) >= good.least).astype(np.float32)
+        scores = {
+            name: np.array([p.scores[name][0] if p.texts else 0.0 for p in its], np.float32)
+            for name in LEVELS[level]
+        }
+        doubts[level] = fit_stack(scores, LEVELS[level], right)
+        calibration = Calibration.of(doubts[level].probabilities(scores), right)
+    return replace(captioner, doubts=doubts, calibration=calibration)

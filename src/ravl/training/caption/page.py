@@ -1,0 +1,214 @@
+"""What a fit of caption found, as the report's page and as the table for a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ravl.evaluation import calibration_curve
+from ravl.pages.fit_report import (
+    Answer,
+    Calibration,
+    Curves,
+    EvidenceItem,
+    ExampleGroup,
+    FitPage,
+    ReportExample,
+    ScoreTable,
+    Series,
+    fit_report,
+)
+from ravl.pages.score_table import DifferenceRow, ScoreRow
+from ravl.training.caption.fit import CaptionFitted
+from ravl.training.caption.ground import CaptionGround
+from ravl.training.caption.judge import ROBUST, CaptionJudged
+from ravl.training.labels.judge import ROWS
+from ravl.training.page_parts import safely, thumbnail
+
+TITLES = {
+    "zero_shot": ("zero-shot", "the name of what the pretrained encoder sees"),
+    "vote": ("memory's consensus", "the text of the neighbours that the others agree with most"),
+    "no_retrieval": ("fine-tuned, no retrieval", "a generator that reads no neighbours"),
+    "with_retrieval": ("fine-tuned, with retrieval", "generator and memory"),
+    "nearest": ("nearest neighbour's text", "its first"),
+    "generator_off alone": ("generator, trained without", "sees the picture alone"),
+    "generator_off": ("generator without + memory", "chosen among its texts and the memory's"),
+    "generator alone": ("generator, neighbours hidden", "trained with them"),
+    "generator first": ("generator, its likeliest", "reads the neighbours; no choice"),
+    "generator": ("generator + memory", "reads the neighbours; chosen among all texts"),
+    "retrieval_on": ("retrieval on", "the run as it answers"),
+    "retrieval_off": ("retrieval off", "the same generator, shown no neighbours"),
+    "retrieval_shuffled": ("retrieval shuffled", "random rows in place of the neighbours"),
+    "retrieval_misleading": ("retrieval misleading", "another picture's neighbours, all together"),
+}
+LEVELS = (
+    "nearest", "vote", "generator_off alone", "generator_off", "generator alone",
+    "generator first", "generator",
+)  # fmt: skip
+RETRIEVAL = ("retrieval_on", "retrieval_off", "retrieval_shuffled", "retrieval_misleading")
+MEASURES = ("CIDEr-D", "BLEU-4", "ROUGE-L", "BLEU-1", "distinct-2")
+SHOWN = 12  # pictures of a group
+NEIGHBOURS = 6  # of each
+
+
+def metrics_of(judged: CaptionJudged, fitted: CaptionFitted) -> dict[str, Any]:
+    """What ``metrics.json`` holds."""
+
+    def table(names: tuple[str, ...]) -> dict[str, Any]:
+        return {
+            name: {m: s.to_json() for m, s in judged.scores[name].items()}
+            for name in names if name in judged.scores
+        }  # fmt: skip
+
+    return {
+        "rows": table(ROWS), "levels": table(LEVELS), "retrieval": table(RETRIEVAL),
+        "differences": {
+            f"{after} - {before}": {m: s.to_json() for m, s in scores.items()}
+            for (after, before), scores in judged.differences.items()
+        },
+        "validation": fitted.validation, "curves": fitted.curves, "fit_seconds": fitted.seconds,
+        "parameters": fitted.parameters,
+    }  # fmt: skip
+
+
+def rows_table(ground: CaptionGround, judged: CaptionJudged, fitted: CaptionFitted) -> ScoreTable:
+    """The four rows."""
+    texts = sum(map(len, ground.test.texts))
+    caption = f"caption: {len(ground.test):,} test pictures, {texts:,} texts of people's"
+    note = f"The run keeps the level {fitted.chosen!r}. 95 % intervals, by pictures."
+    pairs = (("with_retrieval", "no_retrieval"), ("with_retrieval", "vote"),
+             ("no_retrieval", "zero_shot"))  # fmt: skip
+    return _table(judged, caption, note, ROWS, pairs)
+
+
+def page_of(
+    ground: CaptionGround, fitted: CaptionFitted, judged: CaptionJudged, report: Any, command: str
+) -> str:
+    """The whole report as HTML."""
+    levels = _table(judged, "All levels", "What each adds.", LEVELS, ())
+    robust = _table(
+        judged, "Retrieval on, off, and wrong",
+        "Good neighbours should help, none should cost little, wrong ones not much more.",
+        RETRIEVAL, (("retrieval_on", "retrieval_off"), *ROBUST),
+    )  # fmt: skip
+    sure = judged.confidence
+    bins = [(b.confidence, b.accuracy, b.count) for b in calibration_curve(sure, judged.right)]
+    error = float(np.average([abs(c - a) for c, a, _ in bins], weights=[n for *_, n in bins]))
+    page = FitPage(
+        title="ravl: caption, what retrieval gained",
+        about=_about(ground, fitted, report, command),
+        rows=report.table,
+        tables=[table for table in (levels, robust) if len(table.rows) > 1],
+        calibration=[Calibration("with retrieval: is the text good?", bins, error)],
+        curves=_curves(fitted),
+        examples=_gallery(ground, judged),
+    )
+    return fit_report(page)
+
+
+def _table(
+    judged: CaptionJudged, caption: str, note: str, names: tuple[str, ...],
+    pairs: tuple[tuple[str, str], ...],
+) -> ScoreTable:  # fmt: skip
+    there = [name for name in names if name in judged.scores]
+    best = max(there, key=lambda n: judged.scores[n][MEASURES[0]].value, default="")
+    rows = [ScoreRow(*TITLES[n], judged.scores[n], n == best) for n in there]
+    differences = [
+        DifferenceRow(f"{TITLES[a][0]} − {TITLES[b][0]}", judged.differences[a, b])
+        for a, b in pairs if (a, b) in judged.differences
+    ]  # fmt: skip
+    return ScoreTable(caption, note, MEASURES, rows, differences)
+
+
+def _about(
+    ground: CaptionGround, fitted: CaptionFitted, report: Any, command: str
+) -> list[tuple[str, str]]:
+    captioner, parts = fitted.levels[fitted.chosen], ground.parts
+    counts = ", ".join(
+        f"{name} {len(getattr(parts, name)):,}" for name in ("train", "validation", "test")
+    )
+    validation = ", ".join(f"{n} {s:.3f}" for n, s in fitted.validation.items())
+    trained = ", ".join(f"{n} {p:,}" for n, p in fitted.parameters.items())
+    seconds = ", ".join(f"{n} {s:.0f} s" for n, s in fitted.seconds.items())
+    texts = sum(map(len, ground.train.texts))
+    weights = "none"
+    if captioner.chooser is not None:
+        pairs = zip(captioner.chooser.names, captioner.chooser.weights, strict=True)
+        weights = ", ".join(f"{n} {w:+.2f}" for n, w in pairs)
+    lines = [
+        ("task", "caption: a text about a picture"
+                 + (f", as the column {ground.task.column!r}" if ground.task.column else "")),
+        ("memory", f"{ground.memory.path}, {len(ground.bank):,} rows as evidence, with "
+                   f"{len(ground.told.said.texts):,} texts"),
+        ("pictures", f"{counts} ({parts.how}); {texts:,} texts to learn from"),
+        ("level", fitted.chosen + (f" (validation CIDEr-D: {validation})" if validation else "")),
+        ("choice among texts", weights),
+        ("a good text", captioner.good),
+        ("trained parameters", trained or "none"),
+        ("time", f"{seconds}; {report.seconds:.0f} s in all"),
+        ("abstaining", safely(report.metrics["abstain"])),
+        ("seed", str(ground.settings.seed)),
+        ("command", command),
+    ]  # fmt: skip
+    return lines + [("note", note) for note in report.notes]
+
+
+def _curves(fitted: CaptionFitted) -> list[Curves]:
+    names = {"generator": "with retrieval", "generator_off": "without"}
+    series = [
+        Series(names[name], [(float(at), score) for at, score in curve])
+        for name, curve in fitted.curves.items() if curve and name in names
+    ]  # fmt: skip
+    title = "CIDEr-D of greedy texts about validation pictures, by seconds of training"
+    return [Curves(title, "second", False, series)] if series else []
+
+
+def _gallery(ground: CaptionGround, judged: CaptionJudged) -> list[ExampleGroup]:
+    """Pictures with their evidence, drawn by chance, not by how well they look."""
+    random = np.random.default_rng(ground.settings.seed)
+    groups = [
+        ("Good", "as good as people's own texts, save the weakest quarter", judged.right),
+        ("Not good", "the others", ~judged.right),
+    ]
+    shown = []
+    for title, note, chosen in groups:
+        some = random.permutation(np.flatnonzero(chosen))[:SHOWN]
+        examples = [_example(ground, judged, int(i)) for i in some]
+        if examples:
+            note = f"{note}: {int(chosen.sum()):,} of {len(chosen):,} test pictures"
+            shown.append(ExampleGroup(title, note, examples))
+    return shown
+
+
+def _example(ground: CaptionGround, judged: CaptionJudged, i: int) -> ReportExample:
+    side = ground.test
+    answers = [
+        Answer(
+            TITLES[row][0], judged.answers[row][i],
+            float(judged.confidence[i]) if row == "with_retrieval" else 0.0,
+            row == "with_retrieval" and bool(judged.right[i]),
+        )
+        for row in ROWS if row in judged.answers
+    ]  # fmt: skip
+    return ReportExample(
+        thumbnail(side.labelled.source, side.labelled.rows[i]), None,
+        " / ".join(side.texts[i]), answers, None, _evidence(ground, judged, i),
+    )  # fmt: skip
+
+
+def _evidence(ground: CaptionGround, judged: CaptionJudged, i: int) -> list[EvidenceItem]:
+    """The nearest rows with the text of theirs that the others agree with most."""
+    recalled, told = judged.final[i].recalled, ground.told
+    if recalled is None:
+        return []
+    rows = [int(r) for r in ground.test.near.positions[i] if r >= 0][:NEIGHBOURS]
+    found = []
+    for place, row in enumerate(rows):
+        text = recalled.text_of(told, row)
+        share = float(recalled.shares[told.said.owners[recalled.voters] == row].sum())
+        likeness = float(ground.test.near.likeness[i, place])
+        picture = thumbnail(ground.memory, ground.bank.rows[row])
+        agrees = text in judged.final[i].texts
+        found.append(EvidenceItem(picture, "", text, likeness, share, agrees))
+    return found

@@ -1,0 +1,57 @@
+"""What tells the epochs of a generator apart: how good its texts about validation pictures are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ravl.models.generation.base import Decoding
+from ravl.tasks.caption.captioner import Captioner
+from ravl.training.caption.ground import CaptionGround
+from ravl.training.caption.quality import Quality
+
+WATCHED = 300  # validation pictures that are described after each epoch
+
+
+def validation_of(
+    ground: CaptionGround, generator: Any, retrieval: bool,
+    report: Callable[[float], None] | None,
+) -> Callable[[], float]:  # fmt: skip
+    """A function: how good greedy texts about some validation pictures are.
+
+    Args:
+        ground: to judge on.
+        generator: as it will be then.
+        retrieval: whether it is shown neighbours.
+        report: told each score.
+    """
+    side = ground.validation
+    if len(side) > WATCHED:
+        random = np.random.default_rng(ground.settings.seed)
+        side = side.take(np.sort(random.choice(len(side), WATCHED, replace=False)))
+    captioner = Captioner(
+        ground.task, ground.keys, ground.vote, generator, ground.standard,
+        quotes=ground.settings.quotes,
+    )  # fmt: skip
+    told = ground.told if retrieval else None
+    recalled = ground.recalled(side) if retrieval else None
+    source = side.labelled.source
+    looks = [lambda row=row: source.picture(row) for row in side.labelled.rows]
+    requests = captioner.requests(
+        replace(side.pictures, looks=looks), told, side.near if retrieval else None, recalled,
+        opens=ground.memory.picture,
+    )  # fmt: skip
+    greedy = Decoding(beams=1)
+    quality = Quality.of(ground.train.texts)
+
+    def validate() -> float:
+        written = [found[0].text for found in generator(requests, greedy)]
+        score = float(quality(written, side.texts).mean())
+        if report is not None:
+            report(score)
+        return score
+
+    return validate
