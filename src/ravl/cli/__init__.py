@@ -15,6 +15,7 @@ from ravl import __version__
 from ravl.cli import (
     answering,
     asking,
+    augmenting,
     captioning,
     exchange,
     fitting,
@@ -47,7 +48,8 @@ def cli() -> None:
 
 
 for module in (
-    indexing, searching, fitting, tuning, answering, captioning, asking, rows, exchange, show_demo,
+    indexing, searching, fitting, tuning, answering, captioning, asking, augmenting, rows, exchange,
+    show_demo,
 ):  # fmt: skip
     for command in module.COMMANDS:
         cli.add_command(command)

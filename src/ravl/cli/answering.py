@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ravl.cli.output import json_option, print_json, print_table
+from ravl.cli.output import flat, json_option, print_json, print_table
 from ravl.cli.settings import column_names, column_options
 
 run_argument = click.argument("run", type=click.Path(path_type=Path))
@@ -207,7 +207,10 @@ def print_answers(wanted: list[Path], answers: list[Any], as_json: bool, shown: 
         )
         return
     for picture, answer in zip(wanted, answers, strict=True):
-        click.echo(f"{picture}\t{answer}")
+        first, *others = str(answer).splitlines() or [""]
+        click.echo(f"{picture}\t{flat(first)}")
+        for line in others:
+            click.echo(flat(line))
         print_evidence(answer, shown)
 
 
@@ -217,10 +220,11 @@ def print_evidence(answer: Any, shown: int) -> None:
         return
     model = ", ".join(f"{n} {100 * p:.0f} %" for n, p in list(answer.model.items())[:2])
     memory = ", ".join(f"{n} {100 * p:.0f} %" for n, p in list(answer.memory.items())[:2])
-    click.echo(f"    memory {100 * answer.gate:.0f} %: {memory or '-'};  model: {model or '-'}")
+    gate = 100 * answer.gate
+    click.echo(flat(f"    memory {gate:.0f} %: {memory or '-'};  model: {model or '-'}"))
     for item in answer.evidence[:shown]:
         says = shorten(", ".join(item.says) or item.row.caption, LONGEST, placeholder=" ...")
-        click.echo(f"    {100 * item.share:5.1f} %  {item.likeness:.2f}  {item.id}  {says}")
+        click.echo(flat(f"    {100 * item.share:5.1f} %  {item.likeness:.2f}  {item.id}  {says}"))
 
 
 def expanded(paths: tuple[Path, ...]) -> list[Path]:

@@ -16,6 +16,7 @@ from ravl.cli.answering import (
     print_answers,
     run_argument,
 )
+from ravl.cli.output import flat
 
 FREE = (
     click.option(
@@ -129,7 +130,7 @@ def _stream(model: Any, wanted: list[Path], options: dict[str, Any]) -> None:
     for picture in wanted:
         click.echo(f"{picture}\t", nl=False)
         for piece in model.stream(picture, **kept):
-            click.echo(piece, nl=False)
+            click.echo(flat(piece), nl=False)
         click.echo()
 
 

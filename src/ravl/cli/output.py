@@ -32,7 +32,7 @@ def print_table(head: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
     """A table on a terminal; tab-separated lines elsewhere."""
     if not sys.stdout.isatty():
         for line in lines:
-            click.echo("\t".join(_flat(cell) for cell in line))
+            click.echo("\t".join(flat(cell) for cell in line))
         return
     from rich import box
     from rich.console import Console
@@ -41,7 +41,7 @@ def print_table(head: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
 
     table = Table(*head, box=box.SIMPLE_HEAD)
     for line in lines:
-        table.add_row(*(Text(_flat(cell)) for cell in line))
+        table.add_row(*(Text(flat(cell)) for cell in line))
     Console().print(table)
 
 
@@ -58,6 +58,6 @@ def print_problems(count: int, problems: Sequence[Rejected]) -> None:
         )
 
 
-def _flat(cell: object) -> str:
+def flat(cell: object) -> str:
     """One line, and no control character of somebody's caption reaches the terminal."""
     return "".join(c if c.isprintable() else " " for c in str(cell))

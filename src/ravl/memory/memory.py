@@ -370,6 +370,33 @@ class Memory:
             store.put_row(connection, version, space, self.folder, new, computed)
         return self.get(id)
 
+    def update_columns(self, columns: Mapping[str, Mapping[str, Scalar]], what: str) -> int:
+        """Merge columns into many rows at once, as one version; returns how many rows changed.
+
+        Args:
+            columns: of each row, by its id; None erases one. Rows that are not there are left out.
+            what: was done, for the history.
+
+        Raises:
+            DataError: a value is none that the memory can keep; then nothing is changed.
+        """
+        with self.database.transaction() as connection:
+            found = store.find_rows(connection, list(columns), self.folder)
+            changed = []
+            for id, old in found.items():
+                kept = {**old.columns, **columns[id]}
+                new = replace(old, columns={k: v for k, v in kept.items() if v is not None})
+                if flaw := unwritable(new):
+                    raise DataError(f"The row {id!r} cannot be changed so. {flaw}")
+                if new != old:
+                    changed.append(new)
+            if changed:
+                version = store.new_version(connection, what)
+                space = current_space(connection).number
+                for row in changed:
+                    store.put_row(connection, version, space, self.folder, row, store.Computed())
+        return len(changed)
+
     def delete(self, ids: Iterable[str] = (), *, where: str | None = None) -> int:
         """Delete rows by id, or all that a filter lets through; returns how many.
 

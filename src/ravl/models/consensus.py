@@ -8,7 +8,6 @@ words and short phrases, rare ones counting more, as CIDEr compares a caption wi
 
 from __future__ import annotations
 
-import re
 import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -19,25 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
+from ravl.evaluation.generation.words import LONGEST, phrases, words_of
 
-LONGEST = 4  # words of a phrase
-CUT = 400  # words of a text that are compared
 SAMPLE = 2000  # documents that phrases are counted in
 KNOWN = 200_000  # texts whose phrases are remembered
-WORDS = re.compile(r"[⺀-鿿가-힯぀-ヿ]|[^\W_]+(?:'[^\W_]+)?")
-
-
-def words_of(text: str) -> list[str]:
-    """Lower-case words without punctuation; of Chinese, Japanese and Korean each character."""
-    return WORDS.findall(text.lower())[:CUT]
-
-
-def phrases(words: Sequence[str]) -> list[tuple[str, ...]]:
-    """All n-grams from one word to ``LONGEST``."""
-    count = len(words)
-    return [
-        tuple(words[i : i + n]) for n in range(1, LONGEST + 1) for i in range(count - n + 1)
-    ]  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +86,7 @@ class Phrases:
         return found
 
     def _read(self, text: str) -> tuple[NDArray[np.int64], Array]:
-        counts = Counter(phrases(words_of(text)))
+        counts = phrases(words_of(text))
         columns, weights = np.zeros(len(counts), np.int64), np.zeros(len(counts))
         squares = np.zeros(LONGEST + 1)
         lengths = np.array([len(phrase) for phrase in counts], np.int64)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
+from ravl.errors import EncoderError
 from ravl.models.linear import torch_loss
 
 AnyFusion = TypeVar("AnyFusion", bound="FusionEncoder")
@@ -255,7 +256,13 @@ def encoder_with_language(config: FusionConfig, source: str) -> FusionEncoder:
 
 
 def _around(kind: type[AnyFusion], config: FusionConfig, source: str) -> AnyFusion:
-    language = AutoModel.from_pretrained(source, use_safetensors=True)
+    try:
+        language = AutoModel.from_pretrained(source, use_safetensors=True)
+    except (OSError, ValueError) as error:
+        raise EncoderError(
+            f"The language model {source!r} cannot be loaded: {error}. Name a BERT-like model of "
+            "the hub, or the folder of one, with its weights as safetensors."
+        ) from error
     config.language = language.config.to_diff_dict() | {"model_type": language.config.model_type}
     model = kind(config)
     model.language.load_state_dict(language.state_dict(), strict=False)

@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from ravl.data import Scalar
 from ravl.encoders import Encoder
 from ravl.encoders.base import Array, normalise
 from ravl.encoders.trained import TrainedEncoder
@@ -20,6 +21,7 @@ from ravl.memory import Memory, Row
 from ravl.retrieval.bank import Bank, Ints
 
 WIDEST = 2**23  # cosines at a time
+GENERATED_CAPTION = "generated_caption"  # the column of a row that ravl augment wrote one for
 
 
 def base_of(encoder: Encoder) -> Encoder:
@@ -33,16 +35,23 @@ class MatchTask:
 
     Args:
         column: of the user's own that holds the text; None for the row's captions.
+        generated: let a caption that ``ravl augment`` wrote speak for a row that has none of
+            people's.
     """
 
     column: str | None = None
+    generated: bool = False
 
     def of(self, row: Row) -> tuple[str, ...]:
         """The different texts that a row says, empty where it says nothing."""
-        if self.column is None:
-            return tuple(dict.fromkeys(text for text in row.texts if text.strip()))
-        value = row.columns.get(self.column)
-        return (str(value),) if value is not None and str(value).strip() else ()
+        if self.column is not None:
+            return _one(row.columns.get(self.column))
+        said = tuple(dict.fromkeys(text for text in row.texts if text.strip()))
+        return said or (_one(row.columns.get(GENERATED_CAPTION)) if self.generated else ())
+
+
+def _one(value: Scalar) -> tuple[str, ...]:
+    return (str(value),) if value is not None and str(value).strip() else ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +121,7 @@ def text_vectors(
     base = base_of(encoder)
     texts = [text for its in said for text in its]
     known: dict[str, Array] = {}
-    if task.column is None:
+    if task.column is None:  # generated ones are not kept
         known = dict(_kept(memory, rows, encoder))
     new = list(dict.fromkeys(text for text in texts if text not in known))
     known.update(zip(new, base.embed_texts(new), strict=True))

@@ -159,7 +159,8 @@ def requests(count: int = 3, evidence: int = 3, question: str = "") -> list[Requ
 def exhibit(colour: str, rank: int = 0, question: str = "") -> Exhibit:
     return Exhibit(
         text=f"a {colour} shirt", question=question and "What is it?", likeness=1 - rank / 10,
-        features=_features(rank), look=lambda: draw(rank, colour),
+        features=_features(rank), vector=_vector(list(COLOURS).index(colour)),
+        look=lambda: draw(rank, colour),
     )  # fmt: skip
 
 
@@ -176,6 +177,11 @@ _EYE = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1,
 
 def _features(seed: int) -> Any:
     return np.random.default_rng(seed).normal(size=FEATURES).astype(np.float32)
+
+
+def _vector(seed: int) -> Any:
+    found = np.random.default_rng(seed).normal(size=VECTORS).astype(np.float32)
+    return found / np.linalg.norm(found)
 
 
 def _text(tokenizer: Any) -> dict[str, Any]:

@@ -252,7 +252,9 @@ def read_words(
     pieces = iter(flat)
     lines = []
     for question, ids, its in zip(questions, read, passages, strict=True):
-        parts = [ids, end] if question else [end[: len(its)]]  # nothing, where nothing is to be read
+        parts = (
+            [ids, end] if question else [end[: len(its)]]
+        )  # nothing, where nothing is to be read
         for _ in its:
             parts += [next(pieces)[:QUOTED], end]
         lines.append(torch.cat(parts)[: words.longest])

@@ -115,6 +115,11 @@ class Guided:
         while len(found) < most:
             if matcher.is_accepting():
                 return [*found, self._ends[0]]
+            if forced := matcher.compute_ff_tokens():
+                matcher.consume_tokens(forced)
+                found += forced
+                text += b"".join(self._spelling.pieces[t] for t in forced)
+                continue
             mask = self._allowed(matcher)
             quotes = re.sub(rb"\\.", b"", text, flags=re.DOTALL).count(b'"')
             wanted = [self._single.get(p) for p in (CLOSING_STRING if quotes % 2 else CLOSING)]

@@ -56,6 +56,6 @@ def forms(nouns: Iterable[str]) -> frozenset[str]:
         for one, many in (*_IRREGULAR.items(), *_ENDINGS):
             if noun.endswith(one):
                 found.add(noun[: len(noun) - len(one)] + many)
-            if noun.endswith(many) and len(noun) > len(many):
+            if noun.endswith(many):
                 found.add(noun[: len(noun) - len(many)] + one)
-    return frozenset(found)
+    return frozenset(found - {""})

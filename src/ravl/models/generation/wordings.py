@@ -132,7 +132,7 @@ class Required:
                 f"What must occur needs {needed} tokens, and the text may have {longest}. Require "
                 "less, or allow more (longest)."
             )
-        glued = [re.match(r"\w", self._read(p), re.ASCII) is not None for p in spelling.pieces]
+        glued = [re.match(r"\w|\Z", self._read(p), re.ASCII) is not None for p in spelling.pieces]
         self._glued = torch.tensor(glued)
         self._ends = list(spelling.ends)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from ravl.models.consensus import words_of
+from ravl.evaluation.generation.words import words_of
 from ravl.tasks.caption.recall import Recalled, Told
 
 ENOUGH = 0.05  # of the vote: rows with this much of it together must use a word

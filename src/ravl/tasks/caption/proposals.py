@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ravl.encoders.base import Array
-from ravl.models.consensus import support, words_of
+from ravl.evaluation.generation.words import words_of
+from ravl.models.consensus import support
 from ravl.models.generation.base import Candidate, Decoding
 from ravl.models.generation.choosing import Chooser
 from ravl.retrieval.bank import Ints

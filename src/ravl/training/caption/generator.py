@@ -67,7 +67,7 @@ def train_generator(
     settings = ground.settings
     torch.manual_seed(settings.seed)
     began = time.monotonic()
-    generator = _untrained(ground, retrieval)
+    generator = untrained(ground, retrieval)
     prepare_language(generator.model.encoder, settings.language)
     recalled = ground.recalled(ground.train) if retrieval and settings.quotes else []
     lesson = Lesson.of(
@@ -95,7 +95,7 @@ def train_generator(
     return Trained(generator, curve, round(time.monotonic() - began, 1), count)
 
 
-def _untrained(ground: CaptionGround, retrieval: bool) -> FusedGenerator:
+def untrained(ground: CaptionGround, retrieval: bool) -> FusedGenerator:
     """A generator with a vocabulary for the training texts."""
     settings = ground.settings
     texts = [text for its in ground.train.texts for text in its]

@@ -47,7 +47,7 @@ LEVELS = (
     "generator first", "generator",
 )  # fmt: skip
 RETRIEVAL = ("retrieval_on", "retrieval_off", "retrieval_shuffled", "retrieval_misleading")
-MEASURES = ("CIDEr-D", "BLEU-4", "ROUGE-L", "BLEU-1", "distinct-2")
+MEASURES = ("CIDEr-D", "BLEU-4", "ROUGE-L")
 SHOWN = 12  # pictures of a group
 NEIGHBOURS = 6  # of each
 

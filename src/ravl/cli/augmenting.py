@@ -1,0 +1,58 @@
+"""``ravl augment``: a run writes for pictures that nobody has said anything about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ravl.cli.answering import memory_option, run_argument
+from ravl.cli.output import json_option, print_json, quiet_option, where_option
+
+
+@click.command()
+@run_argument
+@memory_option
+@where_option
+@click.option(
+    "--least",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Confidence from which an answer is kept, 0 to 1.",
+)
+@click.option("--again", is_flag=True, help="Write anew what was generated before.")
+@click.option("--limit", type=int, help="Pictures at most.")
+@quiet_option
+@json_option
+def augment(
+    run: Path, memory: Path | None, where: str | None, least: float, again: bool,
+    limit: int | None, quiet: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Let a run of caption, classify or tag write for pictures of its memory that have none.
+
+    It goes into columns of its own (generated_caption, generated_label, generated_tags, with
+    generated_confidence and generated_by), apart from what people said, and nothing reads it
+    unless asked to: ravl fit caption --generated.
+    """
+    from dataclasses import asdict
+
+    from ravl.tasks.augment import augment as write
+    from ravl.tasks.model import load
+
+    with load(run, memory) as model:
+        done = write(
+            model, where=where, least=least, again=again, limit=limit,
+            progress=False if quiet or as_json else None,
+        )  # fmt: skip
+        name = model.memory.path.name
+    if as_json:
+        print_json(asdict(done))
+    elif not quiet:
+        click.echo(
+            f"{done.written:,} rows of {name} have a {done.column} now; {done.unsure:,} were left "
+            f"alone as too unsure, {done.broken:,} pictures could not be read."
+        )
+
+
+COMMANDS = (augment,)

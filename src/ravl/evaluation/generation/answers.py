@@ -1,0 +1,118 @@
+"""Answers in words: exact match, overlap, several people's agreement, and likeness of meaning."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.evaluation.generation import wordnet
+
+NUMBERS = (
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+    "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen",
+    "nineteen", "twenty",
+)  # fmt: skip
+DIGITS = {word: str(number) for number, word in enumerate(NUMBERS)} | {"none": "0"}
+ARTICLES = {"a", "an", "the"}
+LISTED = re.compile(r"\s*(?:[;，、；]|,(?!\d{3}(?!\d)))\s*")  # between answers; not that of 1,000
+WORD = re.compile(r"[^\W_]+(?:[.'’-][^\W_]+)*")
+AGREED = 3  # people who must have given an answer for it to count in full
+PEOPLE = 3  # from so many on, people's agreement is measured
+
+
+def members(answer: str) -> frozenset[str]:
+    """The answers that one lists, normalised: "A book, two  Pens" is {book, 2 pens}.
+
+    As the VQA evaluation does (Antol et al. 2015): case, articles, punctuation and underscores do
+    not count, and number words are digits.
+    """
+    plain = unicodedata.normalize("NFKC", answer).casefold().replace("_", " ")
+    found = (
+        " ".join(DIGITS.get(w, w) for w in WORD.findall(part) if w not in ARTICLES)
+        for part in LISTED.split(plain)
+    )
+    return frozenset(part for part in found if part)
+
+
+def exact(answers: Sequence[str], references: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+    """1 for an answer that anybody gave, as a set; else 0, (n,)."""
+    return np.array(
+        [
+            float(any(members(a) == members(r) for r in people) and bool(members(a)))
+            for a, people in zip(answers, references, strict=True)
+        ]
+    )
+
+
+def overlap(answers: Sequence[str], references: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+    """F1 of the words of each answer and of the reference that is most like it, (n,).
+
+    Rajpurkar et al. 2016, "SQuAD".
+    """
+    return np.array([
+        max((_f1(_words(a), _words(r)) for r in people), default=0.0)
+        for a, people in zip(answers, references, strict=True)
+    ])  # fmt: skip
+
+
+def agreed(answers: Sequence[str], references: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+    """Soft accuracy of each answer, (n,) from 0 to 1 (Antol et al. 2015, "VQA").
+
+    The mean, over leaving out each of the people in turn, of min(those who agree / 3, 1). With
+    fewer than three people it is whether anybody agrees.
+    """
+    found = np.zeros(len(answers))
+    for i, (answer, people) in enumerate(zip(answers, references, strict=True)):
+        own = members(answer)
+        same = [members(r) == own for r in people]
+        if len(people) < PEOPLE:
+            found[i] = float(any(same) and bool(own))
+            continue
+        others = sum(same) - np.array(same, np.int64)
+        found[i] = float(np.minimum(others / AGREED, 1).mean())
+    return found
+
+
+def wups(
+    answers: Sequence[str], references: Sequence[Sequence[str]], threshold: float
+) -> NDArray[np.float64]:
+    """WUPS of each answer, (n,) from 0 to 1 (Malinowski & Fritz 2014).
+
+    Sets of answers are compared by the likeness of their members in WordNet (Wu & Palmer 1994),
+    either way round: the smaller product counts. Likeness below the threshold counts a tenth.
+
+    Raises:
+        DataError: WordNet is not installed, see :mod:`ravl.evaluation.generation.wordnet`.
+    """
+    return np.array([
+        max((_set_likeness(members(a), members(r), threshold) for r in people), default=0.0)
+        for a, people in zip(answers, references, strict=True)
+    ])  # fmt: skip
+
+
+def _set_likeness(some: frozenset[str], others: frozenset[str], threshold: float) -> float:
+    if not some or not others:
+        return 0.0
+
+    def one_way(these: frozenset[str], those: frozenset[str]) -> float:
+        found = 1.0
+        for a in these:
+            best = max(wordnet.likeness(a, b) for b in those)
+            found *= best if best >= threshold else 0.1 * best
+        return found
+
+    return min(one_way(some, others), one_way(others, some))
+
+
+def _words(answer: str) -> Counter[str]:
+    return Counter(word for part in members(answer) for word in part.split())
+
+
+def _f1(one: Counter[str], other: Counter[str]) -> float:
+    shared = sum((one & other).values())
+    return 2 * shared / (sum(one.values()) + sum(other.values())) if shared else 0.0

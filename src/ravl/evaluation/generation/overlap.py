@@ -1,0 +1,111 @@
+"""Overlap of words: BLEU, ROUGE-L, and how varied texts are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.evaluation.generation.words import LONGEST, Phrase, phrases, words_of
+from ravl.evaluation.scores import OfWeights, Weights
+
+BETA = 1.2  # of ROUGE-L: recall counts somewhat more
+TINY, SMALL = 1e-15, 1e-9  # the COCO evaluation's, so that an empty text is 0 and not undefined
+
+
+def bleu(written: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, OfWeights]:
+    """BLEU-1 to BLEU-4 of a whole set, 0 to 1 (Papineni et al. 2002).
+
+    With the closest reference's length for the brevity penalty, as in the COCO evaluation.
+
+    Args:
+        written: n texts.
+        references: people's, of each.
+    """
+    count = len(written)
+    hits, totals = np.zeros((count, LONGEST)), np.zeros((count, LONGEST))
+    lengths, wanted = np.zeros(count), np.zeros(count)
+    for i, (text, people) in enumerate(zip(written, references, strict=True)):
+        words, theirs = words_of(text), [words_of(r) for r in people]
+        lengths[i] = len(words)
+        wanted[i] = min((abs(len(r) - len(words)), len(r)) for r in theirs)[1]
+        most: dict[Phrase, int] = {}
+        for reference in theirs:
+            for phrase, times in phrases(reference).items():
+                most[phrase] = max(most.get(phrase, 0), times)
+        for phrase, times in phrases(words).items():
+            hits[i, len(phrase) - 1] += min(times, most.get(phrase, 0))
+        totals[i] = np.maximum(len(words) - np.arange(LONGEST), 0)
+
+    def of_order(n: int) -> OfWeights:
+        def score(weights: Weights) -> float:
+            right = weights @ hits[:, :n] + TINY
+            said = weights @ totals[:, :n] + SMALL
+            mean = float(np.exp(np.log(right / said).mean()))
+            ratio = (weights @ lengths + TINY) / (weights @ wanted + SMALL)
+            return mean * float(np.exp(1 - 1 / ratio)) if ratio < 1 else mean
+
+        return score
+
+    return {f"BLEU-{n}": of_order(n) for n in range(1, LONGEST + 1)}
+
+
+def rouge(written: Sequence[str], references: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+    """ROUGE-L of each text, (n,), 0 to 1 (Lin 2004): the longest common subsequence of words.
+
+    The best precision and the best recall among the references, as in the COCO evaluation.
+    """
+    found = np.zeros(len(written))
+    for i, (text, people) in enumerate(zip(written, references, strict=True)):
+        words = words_of(text)
+        common = [(_common(words, theirs), len(theirs)) for r in people if (theirs := words_of(r))]
+        if not words or not common:
+            continue
+        precision = max(c / len(words) for c, _ in common)
+        recall = max(c / length for c, length in common)
+        if precision and recall:
+            found[i] = (1 + BETA**2) * precision * recall / (recall + BETA**2 * precision)
+    return found
+
+
+def distinct(written: Sequence[str]) -> dict[str, OfWeights]:
+    """Share of different words, and of different pairs, among all that were written (Li et al.
+
+    2016, "A Diversity-Promoting Objective Function"): near 0 for a generator that always says the
+    same.
+    """
+    by_order: dict[int, list[list[Phrase]]] = {1: [], 2: []}
+    for text in written:
+        found = phrases(words_of(text))
+        for n, lists in by_order.items():
+            lists.append([p for p, times in found.items() if len(p) == n for _ in range(times)])
+    return {f"distinct-{n}": _different(lists) for n, lists in by_order.items()}
+
+
+def _different(lists: list[list[Phrase]]) -> OfWeights:
+    places: dict[Phrase, int] = {}
+    ids = [np.array([places.setdefault(p, len(places)) for p in its], np.int64) for its in lists]
+    owners = np.repeat(np.arange(len(ids)), [len(its) for its in ids])
+    flat = np.concatenate([np.zeros(0, np.int64), *ids])
+
+    def score(weights: Weights) -> float:
+        drawn = weights[owners]
+        total = drawn.sum()
+        there = np.zeros(len(places), bool)
+        there[flat[drawn > 0]] = True
+        return float(there.sum() / total) if total else 0.0
+
+    return score
+
+
+def _common(one: list[str], other: list[str]) -> int:
+    """Length of the longest common subsequence."""
+    line = [0] * (len(other) + 1)
+    for word in one:
+        before = 0
+        for j, theirs in enumerate(other, 1):
+            kept = line[j]
+            line[j] = before + 1 if word == theirs else max(line[j], line[j - 1])
+            before = kept
+    return line[-1]

@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import ravl
+from ravl.data import Example
+from ravl.errors import DataError, EncoderError
+from ravl.memory import Memory
+from ravl.models.generation.base import Decoding
+from ravl.models.generation.vocabulary import END, PAD
+from ravl.tasks.caption.model import CaptionModel
+from ravl.tasks.run import open_run
+from ravl.training.caption.batches import Lesson, TextBatches
+from ravl.training.caption.evaluating import evaluate_caption
+from ravl.training.caption.fit import fit_caption, ground_of
+from ravl.training.caption.generator import untrained
+from ravl.training.caption.ground import CaptionGround, texts_of
+from ravl.training.caption.judge import misled, strangers
+from ravl.training.caption.levels import Good
+from ravl.training.caption.quality import Quality
+from ravl.training.caption.reward import SAMPLES, OwnTexts
+from ravl.training.labels.fit import FitReport
+from ravl.training.labels.fusion_batches import Disturbance, Shuffled
+from ravl.training.text_settings import TextSettings
+from tests.helpers import ColourEncoder
+from tests.training.caption.coloured import coloured
+from tests.training.tiny_bert import tiny_bert
+
+HELD: dict[str, Any] = {"validation": "part = 'validation'", "test": "part = 'test'"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A memory, a language model, and a fitted run."""
+    made = tmp_path_factory.mktemp("caption")
+    tiny_bert(made / "bert")
+    with Memory.create(made / "m.ravl", ColourEncoder()) as memory:
+        memory.add(coloured(made / "pictures"))
+        fitted(memory, made, "run", model="generator")
+    return made
+
+
+@pytest.fixture
+def memory(folder: Path) -> Iterator[Memory]:
+    with Memory.open(folder / "m.ravl", ColourEncoder()) as opened:
+        yield opened
+
+
+def settings_of(folder: Path, **changes: Any) -> TextSettings:
+    options: dict[str, Any] = {
+        "epochs": 2, "batch_size": 16, "learning_rate": 3e-3,
+        "language_model": str(folder / "bert"),
+        "layers": 1, "words": 300, "beams": 2, "reward_epochs": 1, "evidence": 2, "k": 8,
+        "precision": "full", **changes,
+    }  # fmt: skip
+    return TextSettings(**options)
+
+
+def fitted(memory: Memory, folder: Path, name: str, **changes: Any) -> FitReport:
+    return fit_caption(
+        memory, folder / name, settings_of(folder, **changes), **HELD, progress=False
+    )
+
+
+@pytest.fixture
+def ground(memory: Memory, folder: Path, tmp_path: Path) -> Iterator[CaptionGround]:
+    with ground_of(memory, settings_of(folder), tmp_path, **HELD) as (made, _):
+        yield made
+
+
+def test_the_report_has_the_four_rows(folder: Path) -> None:
+    told = json.loads((folder / "run" / "metrics.json").read_text("utf-8"))
+    assert list(told["rows"]) == ["zero_shot", "vote", "no_retrieval", "with_retrieval"]
+    for row in told["rows"].values():
+        assert set(row["CIDEr-D"]) == {"value", "low", "high"}
+    assert {"retrieval_on", "retrieval_off", "retrieval_shuffled", "retrieval_misleading"} == set(
+        told["retrieval"]
+    )
+    assert "with_retrieval - no_retrieval" in told["differences"]
+    assert len(told["curves"]["generator"]) == 3  # two epochs, and one of reward
+    page = (folder / "run" / "report.html").read_text("utf-8")
+    assert "memory's consensus" in page.replace("&#39;", "'")
+    assert "data:image" in page
+
+
+def test_neighbours_of_the_right_colour_help(folder: Path) -> None:
+    told = json.loads((folder / "run" / "metrics.json").read_text("utf-8"))
+    rows = {name: row["CIDEr-D"]["value"] for name, row in told["rows"].items()}
+    assert rows["vote"] > rows["zero_shot"]
+    assert rows["with_retrieval"] > rows["no_retrieval"]
+
+
+def test_a_loaded_run_answers_as_it_was_judged(folder: Path, memory: Memory) -> None:
+    predictor = CaptionModel(memory, open_run(folder / "run"))
+    assert predictor.has_generator
+    again = evaluate_caption(predictor, "part = 'test'")
+    told = json.loads((folder / "run" / "metrics.json").read_text("utf-8"))
+    # The judged run had only the training part as evidence; here others than its own are there.
+    assert again["pictures"] == 24
+    assert (
+        again["rows"]["with_retrieval"]["CIDEr-D"]["value"]
+        >= 0.3 * (told["rows"]["with_retrieval"]["CIDEr-D"]["value"])
+    )
+    assert set(again["rows"]) == {"with_retrieval", "no_retrieval", "vote"}
+
+
+def test_the_run_describes_new_pictures(folder: Path, memory: Memory) -> None:
+    model = ravl.load(folder / "run", memory)
+    answers = model.caption([folder / "pictures" / "000.png", folder / "pictures" / "001.png"])
+    assert len(answers) == 2
+    assert all(0 <= a.confidence <= 1 for a in answers)
+    one = model.caption(folder / "pictures" / "000.png", abstain=0.5, how=Decoding(candidates=2))
+    assert one.text == answers[0].text
+    alone = model.caption(folder / "pictures" / "000.png", retrieval=False)
+    assert alone.gate == 0
+
+
+def test_vote_alone_trains_nothing(folder: Path, memory: Memory) -> None:
+    report = fitted(memory, folder, "vote", model="vote")
+    assert report.chosen == "vote"
+    assert not (folder / "vote" / "generator").exists()
+    answer = CaptionModel(memory, open_run(folder / "vote")).caption(
+        [folder / "pictures" / "003.png"], abstain=0.9
+    )
+    assert answer[0].text
+
+
+def test_a_column_is_written_as_it_is(folder: Path, memory: Memory) -> None:
+    report = fitted(
+        memory, folder, "code", target="code", model="generator", reward_epochs=0,
+        compare="hidden", epochs=1,
+    )  # fmt: skip
+    assert report.metrics["rows"]["vote"]["CIDEr-D"]["value"] > 0
+    (answer,) = CaptionModel(memory, open_run(folder / "code")).caption(
+        [folder / "pictures" / "000.png"], vote_only=True
+    )
+    assert json.loads(answer.text)["colour"]
+
+
+def test_interrupted_it_goes_on(
+    folder: Path, memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ravl.training.caption import fit
+
+    def killed(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fit, "judge", killed)
+        with pytest.raises(KeyboardInterrupt):
+            fitted(memory, folder, "again", epochs=1, reward_epochs=0, compare="hidden")
+    assert (folder / "again" / "work" / "generator").is_dir()
+    with pytest.raises(DataError, match="other settings"):
+        fitted(memory, folder, "again", epochs=2)
+    fitted(memory, folder, "again", epochs=1, reward_epochs=0, compare="hidden")
+    assert not (folder / "again" / "work").exists()
+
+
+def test_no_training_picture_sees_itself(ground: CaptionGround) -> None:
+    numbers = ground.bank.numbers
+    for i, row in enumerate(ground.train.labelled.rows):
+        found = ground.train.near.positions[i]
+        assert row.number not in numbers[found[found >= 0]]
+    held = {r.number for r in ground.test.labelled.rows + ground.validation.labelled.rows}
+    assert not held & set(numbers.tolist())
+
+
+def test_a_batch_has_all_texts_of_its_pictures(ground: CaptionGround) -> None:
+    torch.manual_seed(0)
+    generator = untrained(ground, retrieval=True)
+    batch = batches_of(ground, generator).__getitems__([0, 1, 2])
+    assert batch["owners"].tolist() == [0, 0, 1, 1, 2, 2]
+    texts = [generator.vocabulary.text(ids) for ids in batch["ids"]]
+    assert texts == [t for its in ground.train.texts[:3] for t in its]
+    assert batch["prior"].shape == (3, len(generator.vocabulary))
+    loss = generator.model(**batch)["loss"]
+    assert torch.isfinite(loss)
+
+
+def test_without_neighbours_nothing_is_heard(ground: CaptionGround) -> None:
+    generator = untrained(ground, retrieval=True)
+    how = Disturbance(dropout=1.0)
+    batch = batches_of(ground, generator, how).__getitems__([0, 1])
+    assert not batch["near"]["picture"].any()
+    assert float(batch["prior"].abs().sum()) == 0
+
+
+def test_own_texts_are_worth_what_they_are_better_than_others(ground: CaptionGround) -> None:
+    torch.manual_seed(0)
+    generator = untrained(ground, retrieval=True)
+    order = Shuffled(np.arange(len(ground.train)), 0)
+    own = OwnTexts(
+        batches_of(ground, generator), ground.train.texts, generator,
+        Quality.of(ground.train.texts), 0, order,
+    )  # fmt: skip
+    batch = own.__getitems__([0, 1])
+    assert len(batch["ids"]) == 2 * SAMPLES == len(batch["worth"])
+    assert batch["worth"].view(2, SAMPLES).sum(1).abs().max() < 1e-4
+    for ids in batch["ids"].tolist():
+        if END in ids:
+            assert set(ids[ids.index(END) + 1 :]) <= {PAD}
+    again = own.__getitems__([0, 1])
+    assert torch.equal(batch["ids"], again["ids"])  # a resumed run draws the same
+
+
+def test_wrong_neighbours_are_others(ground: CaptionGround) -> None:
+    side = ground.test
+    assert not np.array_equal(misled(side).positions, side.near.positions)
+    found = strangers(ground, side).positions
+    assert ((found >= 0) & (found < len(ground.bank))).all()
+
+
+def test_what_is_good_comes_from_people() -> None:
+    texts = [["a red dog", "a red dog runs"], ["a blue cat", "one blue cat"], ["x y", "z"]]
+    good = Good.of(Quality.of(texts), texts)
+    assert good.least > 0
+    assert "weakest quarter" in good.words
+    alone = Good.of(Quality.of([["a"]]), [["a"]])
+    assert alone.least == 1.0
+
+
+def test_captions_are_tidied_and_columns_are_not(memory: Memory) -> None:
+    from dataclasses import replace
+
+    from ravl.tasks.match_texts import MatchTask
+
+    row = replace(memory.get("000.png"), texts=("A dog  runs .", "Wait , what ?"),
+                  columns={"code": "f( x ) ."})  # fmt: skip
+    assert texts_of(MatchTask(), row) == ["A dog runs.", "Wait, what?"]
+    assert texts_of(MatchTask("code"), row) == ["f( x ) ."]
+
+
+def test_a_memory_without_captions_cannot_be_fitted(folder: Path, tmp_path: Path) -> None:
+    with Memory.create(tmp_path / "silent.ravl", ColourEncoder()) as silent:
+        rows = [Example(e.id, e.picture, label="x") for e in coloured(tmp_path / "p", 16)]
+        silent.add(rows)
+        with pytest.raises(DataError, match="has a caption"):
+            fit_caption(silent, tmp_path / "run", settings_of(folder), progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_language_model_that_is_not_there_is_a_sentence(folder: Path, memory: Memory) -> None:
+    with pytest.raises(EncoderError, match="cannot be loaded"):
+        fitted(memory, folder, "nowhere", language_model=str(folder / "nobody"))
+
+
+@pytest.mark.parametrize(("changes", "words"), [
+    ({"k": 0}, "k is 0"), ({"beams": 0}, "beams is 0"), ({"layers": 0}, "layers is 0"),
+    ({"words": 10}, "words is 10"), ({"generator": "gpt"}, "generator is 'gpt'"),
+    ({"risk": 1.0}, "risk is 1.0"), ({"language": "some"}, "some"),
+])  # fmt: skip
+def test_settings_that_make_no_sense(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        TextSettings(**changes)
+
+
+def batches_of(
+    ground: CaptionGround, generator: Any, how: Disturbance | None = None
+) -> TextBatches:
+    lesson = Lesson.of(
+        ground, ground.train, generator.vocabulary, generator.longest, True,
+        ground.recalled(ground.train),
+    )  # fmt: skip
+    order = Shuffled(np.arange(len(ground.train)), 0)
+    return TextBatches(lesson, generator.words, 2, 0, how or Disturbance(), order, 0)
