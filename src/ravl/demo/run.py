@@ -1,4 +1,4 @@
-"""The demo: a memory of real pictures, searches in it, a page of them, and training on it."""
+"""The demo: a memory of real pictures, searches in it, training on it, and a page of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from ravl.demo import samples, scenes, searches
+from ravl.data import Example
+from ravl.demo import samples, scenes, searches, sentences
 from ravl.errors import DataError, RavlError
 from ravl.memory import IndexReport, Memory
 from ravl.pages import Section, search_page
@@ -25,7 +26,7 @@ Say = Callable[[str], None]
 
 
 def run(pictures: Path | None, out: Path, say: Say = print) -> Path:
-    """Build a memory, fit a classifier and a retriever on it, search it, write a page.
+    """Build a memory, search it, fit a classifier and a retriever on it, describe pictures.
 
     Args:
         pictures: a folder of your own; None for the sample set, fetched when it is not in the
@@ -45,7 +46,7 @@ def run(pictures: Path | None, out: Path, say: Say = print) -> Path:
     for left in out.glob(f"{file.name}*"):  # with what SQLite keeps beside it
         left.unlink()
     with Memory.create(file) as memory:
-        name, wanted = _fill(memory, pictures, out, say)
+        name, wanted, new = _fill(memory, pictures, out, say)
         sections = []
         for search in wanted:
             hits = memory.search(search.query, k=SHOWN, **search.options)
@@ -54,6 +55,8 @@ def run(pictures: Path | None, out: Path, say: Say = print) -> Path:
         searched = memory.info()
         fitted = _classify(memory, out, say)
         trained = _train(memory, out, say)
+        if new:
+            sentences.describe(file, new, say)
         page = out / "index.html"
         reports: dict[str, Path] = {}
         if fitted:
@@ -78,22 +81,24 @@ def file_of(out: Path) -> Path:
 
 def _fill(
     memory: Memory, pictures: Path | None, out: Path, say: Say
-) -> tuple[str, list[searches.Search]]:
-    """Index the pictures; returns what they are called, and what to search for in them."""
+) -> tuple[str, list[searches.Search], list[Example]]:
+    """Index the pictures; returns their name, what to search for, and some that are kept apart."""
     if pictures is not None:
         _report(memory.index(pictures), memory, say)
-        return pictures.resolve().name, searches.in_own(memory)
+        return pictures.resolve().name, searches.in_own(memory), []
     try:
         if samples.in_cache() is None:
             say(f"Fetching {samples.NAME} ({samples.PACKAGE}, {samples.SIZE}) ...")
         folder = samples.fetch()
     except (RavlError, OSError) as error:
         say(f"The sample set cannot be had: {error}\nravl draws some scenes instead ...")
-        _report(memory.add(scenes.draw(out / "scenes"), progress=None), memory, say)
-        return scenes.NAME, searches.in_scenes()
+        known, new = sentences.apart(scenes.draw(out / "scenes"))
+        _report(memory.add(known, progress=None), memory, say)
+        return scenes.NAME, searches.in_scenes(), new
     say(samples.LICENCE)
-    _report(memory.add(samples.read(folder), progress=None), memory, say)
-    return samples.NAME, searches.in_stamps()
+    known, new = sentences.apart(samples.read(folder))
+    _report(memory.add(known, progress=None), memory, say)
+    return samples.NAME, searches.in_stamps(), new
 
 
 def _classify(memory: Memory, out: Path, say: Say) -> FitReport | None:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from ravl.cache import cache_dir
-from ravl.data import Example, Scalar
+from ravl.data import QA, Example, Scalar
 from ravl.demo import debian
 
 NAME = "Tux Paint stamps"
@@ -99,9 +99,11 @@ def _example(picture: Path, inside: Path, texts: tuple[str, ...]) -> Example:
     groups = [folder for folder in folders if folder != "cartoon"]
     if groups:
         columns["group"] = groups[0]
+    label = LABELS.get(label, label)
     return Example(
-        id=inside.as_posix(), picture=picture, texts=texts, label=LABELS.get(label, label),
-        columns=columns, source=f"{PACKAGE}, {inside.as_posix()}",
+        id=inside.as_posix(), picture=picture, texts=texts, label=label,
+        qa=(QA("what kind of thing is it?", (label,)),), columns=columns,
+        source=f"{PACKAGE}, {inside.as_posix()}",
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from random import Random
 
 from PIL import Image, ImageDraw
 
-from ravl.data import Example, Scalar
+from ravl.data import QA, Example, Scalar
 from ravl.demo.objects import COLOURS, KINDS, Kind
 from ravl.demo.pen import Pen, shade
 from ravl.demo.places import HORIZON, PLACES, paint
@@ -87,7 +87,17 @@ def example(scene: Scene, path: Path) -> Example:
     tags = (scene.kind.name, *((scene.other[0].name,) if scene.other else ()))
     columns: dict[str, Scalar] = {"colour": scene.colour, "count": scene.count}
     return Example(
-        scene.name, path, captions(scene), scene.kind.name, tags, columns=columns, source=NAME
+        scene.name, path, captions(scene), scene.kind.name, tags, questions(scene), columns, NAME
+    )
+
+
+def questions(scene: Scene) -> tuple[QA, ...]:
+    """What may be asked about a scene, with the answers."""
+    return (
+        QA("what is in the picture?", (scene.kind.name,)),
+        QA("what colour is it?", (scene.colour,)),
+        QA("where is it?", (PLACES[scene.place].english,)),
+        QA("how many are there?", (str(scene.count),)),
     )
 
 

@@ -133,8 +133,9 @@ class Required:
                 "less, or allow more (longest)."
             )
         glued = [re.match(r"\w|\Z", self._read(p), re.ASCII) is not None for p in spelling.pieces]
-        self._glued = torch.tensor(glued)
         self._ends = list(spelling.ends)
+        self._glued = torch.tensor(glued)  # what leaves the word before open
+        self._glued[self._ends] = False
 
     def need(self, text: bytes) -> int:
         """Tokens of what is missing."""

@@ -23,7 +23,7 @@ from ravl.tasks.caption.diverse import diverse
 from ravl.tasks.caption.files import load_captioner
 from ravl.tasks.caption.grounding import known_words
 from ravl.tasks.caption.proposals import MEMORY, Proposals
-from ravl.tasks.caption.recall import Recalled, Told
+from ravl.tasks.caption.recall import Recalled, Told, consensus
 from ravl.tasks.caption.results import Caption
 from ravl.tasks.match_texts import MatchTask
 from ravl.tasks.results import Evidence
@@ -211,13 +211,14 @@ class CaptionModel:
             if self._known is None or self._known[0] != now:
                 fitted, task = self._fitted, self.task
                 bank = read_bank(self.memory, fitted.keys if fitted is not None else None)
-                captioner = fitted or Captioner(task, Keys.of(bank.features))
+                told = Told.of(bank, task, self.memory)
+                vote = consensus(int(told.said.has.sum()))
+                captioner = fitted or Captioner(task, Keys.of(bank.features), vote)
                 if self._generator is not None:
                     captioner = replace(
                         captioner, generator=self._generator, standard=None, chooser=None,
                         alone=None, doubts={}, calibration=None,
                     )  # fmt: skip
-                told = Told.of(bank, task, self.memory)
                 if not told.said.texts:
                     raise nothing_said(self.memory, task)
                 self._known = now, captioner, told

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +21,13 @@ from ravl.tasks.match_texts import MatchTask, Said
 MOST = 8  # texts of a row that count; of more the first
 # Leaving pictures out in turn on Flickr8k: CIDEr-D 0.40 with equal weights, 0.445 with these.
 CONSENSUS = Vote(k=60, temperature=0.05)
+CJK = re.compile("[⺀-鿿가-힯぀-ヿ]")
+NEAR = 1 / 8  # of a small memory: more rows than that are not near any more
+
+
+def consensus(rows: int, k: int = CONSENSUS.k) -> Vote:
+    """How the neighbours' texts count in a memory of so many rows that say something."""
+    return replace(CONSENSUS, k=max(4, min(k, round(NEAR * rows))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +51,16 @@ class Told:
     def vectors(self, positions: Ints) -> Any:
         """Phrases of some of the texts, sparse (t, V)."""
         return self.phrases([self.said.texts[i] for i in positions.tolist()])
+
+    def spoken(self, first: int, last: int) -> Ints:
+        """Positions of a row's texts, without those in another script than its first.
+
+        These are translations: texts in Chinese, compared by their characters, are so much more
+        like each other that they would always win.
+        """
+        own = bool(CJK.search(self.said.texts[first])) if last > first else False
+        same = [i for i in range(first, last) if bool(CJK.search(self.said.texts[i])) == own]
+        return np.array(same, np.int64)
 
     @cached_property
     def starts(self) -> Ints:
@@ -107,7 +125,8 @@ def recall(told: Told, near: Neighbours, vote: Vote = CONSENSUS) -> list[Recalle
 def _recalled(told: Told, rows: Ints, shares: Array) -> Recalled:
     starts = told.starts[rows]
     counts = np.minimum(told.starts[rows + 1] - starts, MOST)
-    spans = [np.arange(a, a + c) for a, c in zip(starts, counts, strict=True)]
+    spans = [told.spoken(a, a + c) for a, c in zip(starts, counts, strict=True)]
+    counts = np.array([len(span) for span in spans], np.int64)
     voters: Ints = np.concatenate([np.zeros(0, np.int64), *spans])
     if not len(voters):
         nothing = np.zeros(0, np.float32)
