@@ -128,8 +128,9 @@ def decoding(options: dict[str, Any], usual: Any) -> Any:
 def _stream(model: Any, wanted: list[Path], options: dict[str, Any]) -> None:
     kept = {name: options[name] for name in ("k", "retrieval", "how", "instruction")}
     for picture in wanted:
+        pieces = model.stream(picture, **kept)  # refused before anything is printed
         click.echo(f"{picture}\t", nl=False)
-        for piece in model.stream(picture, **kept):
+        for piece in pieces:
             click.echo(flat(piece), nl=False)
         click.echo()
 

@@ -7,7 +7,7 @@ no row that shows it, nor a near-duplicate of one.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -19,7 +19,7 @@ from ravl.models.vote import Vote
 from ravl.retrieval.bank import Bank, Ints, Neighbours
 from ravl.retrieval.keys import Keys
 from ravl.tasks.caption.captioner import Pictures
-from ravl.tasks.caption.recall import CONSENSUS, Recalled, Told, recall
+from ravl.tasks.caption.recall import Recalled, Told, consensus, recall
 from ravl.tasks.match_texts import MatchTask
 from ravl.tasks.testimony import EvidenceArrays
 from ravl.training.labelled import Labelled
@@ -96,7 +96,7 @@ class CaptionGround:
     @property
     def vote(self) -> Vote:
         """How neighbours' texts count."""
-        return replace(CONSENSUS, k=self.settings.k)
+        return consensus(int(self.told.said.has.sum()), self.settings.k)
 
     def recalled(self, side: CaptionSide) -> list[Recalled]:
         """What the memory says of a part's pictures."""
