@@ -270,3 +270,34 @@ def batches_of(
     )  # fmt: skip
     order = Shuffled(np.arange(len(ground.train)), 0)
     return TextBatches(lesson, generator.words, 2, 0, how or Disturbance(), order, 0)
+
+
+def test_settings_of_captions_can_be_searched(folder: Path, memory: Memory, tmp_path: Path) -> None:
+    from ravl.training.tuning.tune import tune
+
+    report = tune(
+        "caption", memory, out=tmp_path / "tuned", trials=2, model="vote", progress=False, **HELD
+    )
+    assert report.measure == "CIDEr-D"
+    assert {t.state for t in report.trials} == {"complete"}
+    assert report.judged().startswith("CIDEr-D ")
+    assert (tmp_path / "tuned" / "best" / "run.json").is_file()
+
+
+def test_generated_texts_speak_but_do_not_judge(folder: Path, tmp_path: Path) -> None:
+    from ravl.tasks.match_texts import GENERATED_CAPTION
+
+    with Memory.create(tmp_path / "half.ravl", ColourEncoder()) as half:
+        half.add(coloured(tmp_path / "pictures"))
+        rows = list(half.rows("part = 'train'"))
+        for row in rows[16:]:  # most training pictures have only a generated text
+            half.update(row.id, texts=())
+        half.update_columns({r.id: {GENERATED_CAPTION: r.texts[1]} for r in rows[16:]}, "augment")
+        report = fitted(half, tmp_path, "run", model="vote", generated=True)
+        levels = report.metrics["levels"]
+        assert levels["vote"]["CIDEr-D"]["value"] > levels["vote_human"]["CIDEr-D"]["value"]
+        assert "vote - vote_human" in report.metrics["differences"]
+        split = json.loads((tmp_path / "run" / "split.json").read_text("utf-8"))
+        assert len(split["train"]) == 16
+        predictor = CaptionModel(half, open_run(tmp_path / "run"))
+        assert predictor.task.generated

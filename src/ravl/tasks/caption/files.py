@@ -25,7 +25,8 @@ def describe(captioner: Captioner) -> dict[str, Any]:
     """What ``run.json`` says of it."""
     how = asdict(captioner.how)
     return {
-        "task": "caption", "column": captioner.task.column, "vote": captioner.vote.to_json(),
+        "task": "caption", "column": captioner.task.column,
+        "generated": captioner.task.generated, "vote": captioner.vote.to_json(),
         "quotes": captioner.quotes, "good": captioner.good,
         "how": {name: list(v) if isinstance(v, tuple) else v for name, v in how.items()
                 if v is not None},
@@ -76,7 +77,7 @@ def load_captioner(run: Run) -> Captioner:
         name: Chooser.from_arrays(arrays[name], names) for name, names in record["choosers"].items()
     }
     made = Captioner(
-        task=MatchTask(record["column"]),
+        task=MatchTask(record["column"], bool(record["generated"])),
         keys=Keys.from_arrays(arrays["keys"]),
         vote=Vote(**record["vote"]),
         standard=Standard.from_arrays(standard) if standard else None,

@@ -7,7 +7,7 @@ no row that shows it, nor a near-duplicate of one.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -68,7 +68,7 @@ class CaptionGround:
 
     Args:
         memory: whose rows are evidence.
-        task: where texts are.
+        task: where the texts are that speak.
         settings: of the fit.
         told: by the rows of the bank, which is without what is held out.
         keys: by which pictures are compared.
@@ -128,7 +128,9 @@ def prepare(
             "are needed. Bring more in, or hold out fewer."
         )
     bank, keys = evidence(memory, [taken["validation"], taken["test"]])
-    told = Told.of(bank, task, memory)
+    # Generated texts may speak, but nothing is learned from them, nor judged by them.
+    speaking = replace(task, generated=settings.generated)
+    told = Told.of(bank, speaking, memory)
     if not told.said.texts:
         raise DataError(
             f"No picture in {memory.path} that is not held out has a text, so there is no "
@@ -142,7 +144,7 @@ def prepare(
 
     sides = {name: side(part) for name, part in taken.items()}
     return CaptionGround(
-        memory, task, settings, told, keys, Standard.of(taken["train"].features), parts,
+        memory, speaking, settings, told, keys, Standard.of(taken["train"].features), parts,
         sides["train"], sides["validation"], sides["test"],
     )  # fmt: skip
 

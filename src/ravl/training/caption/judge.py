@@ -15,6 +15,7 @@ from ravl.retrieval.bank import Neighbours
 from ravl.tasks.caption.by_name import named
 from ravl.tasks.caption.captioner import Captioner
 from ravl.tasks.caption.proposals import Proposals
+from ravl.tasks.caption.recall import Told, recall
 from ravl.tasks.match_texts import base_of
 from ravl.training.caption.ground import CaptionGround, CaptionSide
 from ravl.training.caption.levels import Good, proposals
@@ -22,6 +23,7 @@ from ravl.training.caption.quality import Quality
 from ravl.training.labels.judge import DIFFERENCES
 
 ROBUST = (("retrieval_on", "retrieval_shuffled"), ("retrieval_on", "retrieval_misleading"))
+GENERATED = ("vote", "vote_human")
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +70,8 @@ def judge(
             if name == "generator":
                 answers["generator first"] = _best(_first(ground, side, level))
         answers[name] = _best(proposals(ground, side, level, _level(level)))
+    if ground.task.generated:
+        answers["vote_human"] = _of_people(ground, side, levels["vote"])
     final = proposals(ground, side, best, _level(best))
     answers["with_retrieval"] = answers[chosen]
     writer = "generator" if "generator" in levels else None
@@ -128,6 +132,15 @@ def _nearest(ground: CaptionGround, side: CaptionSide) -> list[str]:
     return [said.texts[starts[row]] if row >= 0 else "" for row in first.tolist()]
 
 
+def _of_people(ground: CaptionGround, side: CaptionSide, vote: Captioner) -> list[str]:
+    """The consensus of people's texts alone, to tell what generated ones add."""
+    told = Told.of(ground.bank, replace(ground.task, generated=False), ground.memory)
+    near = ground.bank.neighbours(
+        ground.keys(side.labelled.features), vote.vote.k, side.labelled.shown, told.said.has
+    )
+    return _best(vote.propose(side.pictures, told, near, recall(told, near, vote.vote)))
+
+
 def _first(ground: CaptionGround, side: CaptionSide, level: Captioner) -> list[Proposals]:
     """What the generator finds likeliest, with the neighbours but without a choice."""
     plain = replace(level, chooser=None)
@@ -142,7 +155,7 @@ def _scored(
     groups = side.labelled.groups
     for name, written in answers.items():
         judged.scores[name] = measure_text("caption", written, side.texts, groups=groups, seed=seed)
-    for after, before in (*DIFFERENCES, *ROBUST):
+    for after, before in (*DIFFERENCES, *ROBUST, GENERATED):
         if after in answers and before in answers:
             judged.differences[after, before] = compare_texts(
                 "caption", answers[after], answers[before], side.texts, groups=groups, seed=seed

@@ -22,7 +22,7 @@ from ravl.pages.fit_report import (
 from ravl.pages.score_table import DifferenceRow, ScoreRow
 from ravl.training.caption.fit import CaptionFitted
 from ravl.training.caption.ground import CaptionGround
-from ravl.training.caption.judge import ROBUST, CaptionJudged
+from ravl.training.caption.judge import GENERATED, ROBUST, CaptionJudged
 from ravl.training.labels.judge import ROWS
 from ravl.training.page_parts import safely, thumbnail
 
@@ -31,6 +31,7 @@ TITLES = {
     "vote": ("memory's consensus", "the text of the neighbours that the others agree with most"),
     "no_retrieval": ("fine-tuned, no retrieval", "a generator that reads no neighbours"),
     "with_retrieval": ("fine-tuned, with retrieval", "generator and memory"),
+    "vote_human": ("people's texts alone", "the consensus without generated ones"),
     "nearest": ("nearest neighbour's text", "its first"),
     "generator_off alone": ("generator, trained without", "sees the picture alone"),
     "generator_off": ("generator without + memory", "chosen among its texts and the memory's"),
@@ -43,7 +44,7 @@ TITLES = {
     "retrieval_misleading": ("retrieval misleading", "another picture's neighbours, all together"),
 }
 LEVELS = (
-    "nearest", "vote", "generator_off alone", "generator_off", "generator alone",
+    "nearest", "vote_human", "vote", "generator_off alone", "generator_off", "generator alone",
     "generator first", "generator",
 )  # fmt: skip
 RETRIEVAL = ("retrieval_on", "retrieval_off", "retrieval_shuffled", "retrieval_misleading")
@@ -86,7 +87,7 @@ def page_of(
     ground: CaptionGround, fitted: CaptionFitted, judged: CaptionJudged, report: Any, command: str
 ) -> str:
     """The whole report as HTML."""
-    levels = _table(judged, "All levels", "What each adds.", LEVELS, ())
+    levels = _table(judged, "All levels", "What each adds.", LEVELS, (GENERATED,))
     robust = _table(
         judged, "Retrieval on, off, and wrong",
         "Good neighbours should help, none should cost little, wrong ones not much more.",
