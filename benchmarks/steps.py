@@ -41,13 +41,13 @@ def run() -> Lines:
         ground = prepare(m, task, settings, labelled, parts)
         head = HeadFit(ground.train.queries.seen, ground.train.targets, ground.loss)(1e-4)
         testimony = Testimony.of(ground.bank, task, ground.labels)
-        evidence = EvidenceArrays.of(testimony, head.standard(ground.bank.features), m)
+        evidence = EvidenceArrays.of(testimony, head.standard(ground.bank.features), m, task)
         width = head.weight.shape[1]
         model = new_model(
             settings, features=width, vectors=m.encoder.dimension, labels=len(ground.labels),
             exclusive=True, base=width, k=K, weights=None,
         )  # fmt: skip
-        prepare_language(model, settings)
+        prepare_language(model, settings.language)
         optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad])
         some = np.arange(BATCH)
         features = torch.from_numpy(head.standard(ground.train.queries.seen[:BATCH]))

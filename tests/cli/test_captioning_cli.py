@@ -41,7 +41,7 @@ def folder(tmp_path_factory) -> Path:
             validation="part = 'validation'", test="part = 'test'",
         )  # fmt: skip
     draw(9999, "red", (48, 32)).save(made / "new.png")
-    return made
+    return Path(made)
 
 
 def test_a_memory_describes_without_a_run(run, folder):

@@ -59,7 +59,7 @@ def made(language: Path, strategy: str, **changes: Any) -> FusionModel:
 )
 def test_only_what_is_meant_learns(language, strategy, layers, slow):
     model = made(language, strategy)
-    learn_slowly = prepare_language(model, FitSettings(language=strategy))
+    learn_slowly = prepare_language(model, strategy)
     names = {name for name, _ in trainable(model)}
     own = {"picture", "near_picture", "near_label", "near_text", "near_likeness", "rank", "kind",
            "null", "norm", "out"}  # fmt: skip
@@ -78,7 +78,7 @@ def test_only_what_is_meant_learns(language, strategy, layers, slow):
 
 def test_more_layers_than_there_are(language):
     with pytest.raises(DataError, match="needs 5 layers, but the model has 2. Use at most top:2"):
-        prepare_language(made(language, "top:5"), FitSettings(language="top:5"))
+        prepare_language(made(language, "top:5"), "top:5")
     assert len(language_layers(made(language, "head").language)) == 2
 
 
@@ -92,7 +92,7 @@ def step(model: FusionModel, optimiser: Any) -> None:
 @pytest.mark.parametrize("strategy", ["head", "top:1", "full", "lora"])
 def test_a_few_steps_change_only_what_learns(language, strategy):
     model = made(language, strategy)
-    prepare_language(model, FitSettings(language=strategy))
+    prepare_language(model, strategy)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     learning = {name for name, _ in trainable(model)}
     optimiser = torch.optim.AdamW((p for _, p in trainable(model)), lr=0.01, weight_decay=0)
@@ -108,7 +108,7 @@ def test_a_few_steps_change_only_what_learns(language, strategy):
 
 def test_merged_adapters_answer_as_they_did(language, tmp_path):
     model = made(language, "lora")
-    prepare_language(model, FitSettings(language="lora"))
+    prepare_language(model, "lora")
     plain = made(language, "lora")
     optimiser = torch.optim.AdamW((p for _, p in trainable(model)), lr=0.05)
     for _ in range(5):

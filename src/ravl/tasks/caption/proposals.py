@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ravl.encoders.base import Array
-from ravl.evaluation.generation.words import words_of
 from ravl.models.consensus import support
 from ravl.models.generation.base import Candidate, Decoding
 from ravl.models.generation.choosing import Chooser
+from ravl.models.generation.phrases import keeps
 from ravl.retrieval.bank import Ints
 from ravl.tasks.caption.recall import Recalled, Told
 
@@ -58,12 +58,7 @@ def complies(text: str, how: Decoding) -> bool:
     """True if a text has all that a decoding requires, and nothing that it forbids."""
     if how.schema or how.grammar or how.nouns is not None:
         return False  # only what was written under them is known to satisfy them
-    words = f" {' '.join(words_of(text))} "
-
-    def has(phrase: str) -> bool:
-        return f" {' '.join(words_of(phrase))} " in words
-
-    return all(has(p) for p in how.require) and not any(has(p) for p in how.forbid)
+    return keeps(text, how)
 
 
 def of_memory(told: Told, recalled: Recalled, offered: list[int]) -> Proposals:

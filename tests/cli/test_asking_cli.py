@@ -1,0 +1,96 @@
+"""ravl ask from the shell, with a run and with a memory alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ravl.cli import main
+from ravl.data import Example
+from ravl.memory import Memory
+from tests.helpers import ColourEncoder, draw
+from tests.tasks.ask.asked import KIND, TASTE, asked
+
+pytestmark = pytest.mark.usefixtures("by_name")
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command as the shell would: exit code, output, errors."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main([str(a) for a in arguments])
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return call
+
+
+@pytest.fixture
+def shop(tmp_path) -> Path:
+    with Memory.create(tmp_path / "shop.ravl", ColourEncoder()) as memory:
+        memory.add(asked(tmp_path / "pictures", 32))
+    return Path(tmp_path / "shop.ravl")
+
+
+@pytest.fixture
+def picture(tmp_path) -> Path:
+    draw(9999, "red", (48, 32)).save(tmp_path / "new.png")
+    return Path(tmp_path / "new.png")
+
+
+def test_a_memory_answers_without_a_run(run, shop, picture):
+    code, said, err = run("ask", shop, picture, KIND, TASTE, "--evidence", 2)
+    assert (code, err) == (0, "")
+    lines = said.splitlines()
+    assert lines[0].startswith(f"{KIND}\tred  ")
+    assert lines[2].endswith(f"{KIND} red")
+    assert "red_" in lines[2]
+    assert lines[4].startswith(f"{TASTE}\thot  ")
+    assert len(lines) == 8
+    code, said, _ = run("ask", shop, picture, KIND, "--json")
+    found = json.loads(said)[0]
+    assert (found["picture"], found["question"], found["answer"]) == (str(picture), KIND, "red")
+    assert found["evidence"][0]["says"] == [KIND, "red"]
+
+
+def test_a_text_is_shown_as_it_is_cited(run, shop, picture):
+    with Memory.open(shop, ColourEncoder()) as memory:
+        memory.add([Example("plums", texts=("The purple plum grows in Kazakhstan.",))])
+    code, said, _ = run("ask", shop, picture, "purple plum grows in Kazakhstan?")
+    assert code == 0
+    assert "\tThe purple plum grows in Kazakhstan." in said.splitlines()[0]
+    assert "plums" in said.splitlines()[1]
+
+
+def test_fit_and_ask(run, shop, picture, tmp_path):
+    out = tmp_path / "run"
+    code, said, err = run("fit", "ask", shop, "--out", out, "--model", "linear")
+    assert code == 0, err
+    assert "question only" in said
+    assert "zero-shot" in said
+    code, said, err = run("ask", out, picture, KIND, "--abstain", 0.3)
+    assert (code, err) == (0, "")
+    assert said.startswith(f"{KIND}\tred  ")
+    code, said, err = run("evaluate", out, "--data", "number < 8")
+    assert code == 0, err
+    assert "accuracy" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(("",), "empty"), ((KIND, "--no-retrieval"), "ravl fit ask"), ((KIND, "-k", 0), "at least 1")],
+)
+def test_errors_are_sentences(run, shop, picture, arguments, words):
+    code, said, err = run("ask", shop, picture, *arguments)
+    assert (code, said) == (1, "")
+    assert words in err
+
+
+def test_a_memory_cannot_classify(run, shop, picture):
+    code, _, err = run("classify", shop, picture)
+    assert code == 1
+    assert "ravl fit classify" in err
