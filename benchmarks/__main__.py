@@ -10,7 +10,8 @@ from benchmarks.report import write
 NAMES = (
     "startup", "searching", "indexing", "quality", "encoders", "retriever", "transfer", "labelled",
     "evidence", "towers", "steps", "matching", "multilingual", "space", "joint",
-    "reembedding", "sets", "reranking",
+    "reembedding", "sets", "reranking", "captions",
+    "drawings",
 )  # fmt: skip
 
 

@@ -113,15 +113,17 @@ def decoding(options: dict[str, Any], usual: Any) -> Any:
     from dataclasses import replace
 
     from ravl.errors import QueryError
+    from ravl.models.generation.schemas import read_schema
 
     given = {name: options.pop(name) for name in DECODING}
-    for name in ("schema", "grammar"):
-        file = options.pop(name)
-        if file is not None:
-            try:
-                given[name] = file.read_text("utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise QueryError(f"The {name} in {file} cannot be read: {error}.") from error
+    schema, grammar = options.pop("schema"), options.pop("grammar")
+    if schema is not None:
+        given["schema"] = read_schema(schema)
+    if grammar is not None:
+        try:
+            given["grammar"] = grammar.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise QueryError(f"The grammar in {grammar} cannot be read: {error}.") from error
     return replace(usual, **{n: v for n, v in given.items() if v is not None and v != ()})
 
 

@@ -42,6 +42,8 @@ class TextSettings(LoopSettings):
         compare: what the row without retrieval is; a generator trained without (trained), or the
             same one, shown no neighbours (hidden), which takes half the time.
         target: column of the user's own whose text is to be written; empty for captions.
+        schema: file of a JSON schema that all texts must satisfy; what is written then does. Needs
+            ravl[grammar].
         risk: share of texts that are not good that the report's abstention aims at.
         validation_share: of those not for testing, held out to choose by, where none are named.
         test_share: of the pictures, held out to judge by, where none are named.
@@ -72,6 +74,7 @@ class TextSettings(LoopSettings):
     reward_epochs: int = 2
     compare: Compared = "trained"
     target: str = ""
+    schema: str = ""
     risk: float = 0.2
     validation_share: float = 0.1
     test_share: float = 0.1

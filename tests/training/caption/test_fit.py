@@ -144,6 +144,22 @@ def test_a_column_is_written_as_it_is(folder: Path, memory: Memory) -> None:
     assert json.loads(answer.text)["colour"]
 
 
+def test_a_schema_makes_all_texts_valid(folder: Path, memory: Memory) -> None:
+    schema = {
+        "type": "object", "properties": {"colour": {"enum": ["red", "blue", "green"]}},
+        "required": ["colour"], "additionalProperties": False,
+    }  # fmt: skip
+    (folder / "schema.json").write_text(json.dumps(schema))
+    report = fitted(
+        memory, folder, "valid", target="code", model="generator", reward_epochs=0,
+        compare="hidden", epochs=1, schema=str(folder / "schema.json"),
+    )  # fmt: skip
+    rows = report.metrics["rows"]
+    assert rows["no_retrieval"]["valid"]["value"] == 1
+    assert rows["with_retrieval"]["valid"]["value"] == 1
+    assert rows["zero_shot"]["valid"]["value"] == 0
+
+
 def test_interrupted_it_goes_on(
     folder: Path, memory: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ from ravl.models.consensus import support
 from ravl.models.generation.base import Candidate, Decoding
 from ravl.models.generation.choosing import Chooser
 from ravl.models.generation.phrases import keeps
+from ravl.models.generation.schemas import satisfies
 from ravl.retrieval.bank import Ints
 from ravl.tasks.caption.recall import Recalled, Told
 
@@ -56,9 +57,9 @@ class Proposals:
 
 def complies(text: str, how: Decoding) -> bool:
     """True if a text has all that a decoding requires, and nothing that it forbids."""
-    if how.schema or how.grammar or how.nouns is not None:
+    if how.grammar or how.nouns is not None:
         return False  # only what was written under them is known to satisfy them
-    return keeps(text, how)
+    return keeps(text, how) and (not how.schema or satisfies(text, how.schema))
 
 
 def of_memory(told: Told, recalled: Recalled, offered: list[int]) -> Proposals:

@@ -14,6 +14,7 @@ import numpy as np
 
 from ravl.data import ColumnNames
 from ravl.memory import Memory
+from ravl.models.generation.schemas import read_schema
 from ravl.tasks.caption.captioner import Captioner
 from ravl.tasks.caption.files import describe, parts
 from ravl.tasks.match_texts import MatchTask, base_of
@@ -66,6 +67,8 @@ def fit_caption(
             folder of another run.
     """
     began = time.monotonic()
+    if settings.schema:
+        read_schema(Path(settings.schema))  # refused before anything is read
     config = config_of("caption", memory, settings, data, validation, test)
     with (
         running(out, config) as work,

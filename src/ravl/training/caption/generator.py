@@ -29,6 +29,7 @@ from ravl.training.trainer import train
 
 ENOUGH = 0.995  # share of the training texts that the longest text has room for
 HEADS = 7  # tokens that are neither of neighbours nor of words
+SPARE = 16  # tokens that a schema may ask for beyond what is usual
 MOST_TOKENS = 1024  # of a text that may be learned
 
 
@@ -104,6 +105,7 @@ def untrained(ground: CaptionGround, retrieval: bool) -> FusedGenerator:
     if not longest:
         lengths = np.array([len(ids) - 1 for ids in vocabulary(texts, MOST_TOKENS)])
         longest = int(np.quantile(lengths, ENOUGH, method="higher"))
+        longest += SPARE if settings.schema else 0
     config = FusionConfig(
         features=ground.train.labelled.features.shape[1], vectors=ground.told.said.means.shape[1],
         evidence=min(settings.evidence, len(ground.bank)) if retrieval else 0,

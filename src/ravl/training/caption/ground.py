@@ -6,6 +6,7 @@ no row that shows it, nor a near-duplicate of one.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -140,7 +141,9 @@ def prepare(
 
     def side(part: Labelled) -> CaptionSide:
         near = bank.neighbours(keys(part.features), deep, part.shown, told.said.has)
-        return CaptionSide(part, [texts_of(task, row) for row in part.rows], near)
+        return CaptionSide(
+            part, [texts_of(task, row, bool(settings.schema)) for row in part.rows], near
+        )
 
     sides = {name: side(part) for name, part in taken.items()}
     return CaptionGround(
@@ -149,12 +152,27 @@ def prepare(
     )  # fmt: skip
 
 
-def texts_of(task: MatchTask, row: Row) -> list[str]:
+def texts_of(task: MatchTask, row: Row, compact: bool = False) -> list[str]:
     """The texts that a row says, as they are learned and judged.
 
     Captions are tidied up; the texts of a column, which may be code, stay as they are.
+
+    Args:
+        task: where they are.
+        row: that says them.
+        compact: write JSON without white space, as texts are that follow a schema.
     """
     said = task.of(row)[:MOST]
+    if compact:
+        return [compacted(text) for text in said]
     return (
         list(said) if task.column else [BEFORE_MARKS.sub(r"\1", " ".join(t.split())) for t in said]
     )
+
+
+def compacted(text: str) -> str:
+    """JSON without white space between its parts; what is none stays as it is."""
+    try:
+        return json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":"))
+    except (ValueError, RecursionError):
+        return text

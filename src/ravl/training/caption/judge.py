@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
-from ravl.evaluation import Score
+from ravl.evaluation import Score, bootstrap
 from ravl.evaluation.generation import compare_texts, measure_text
+from ravl.models.generation.schemas import are_json, satisfies
 from ravl.retrieval.bank import Neighbours
 from ravl.tasks.caption.by_name import named
 from ravl.tasks.caption.captioner import Captioner
@@ -86,7 +87,8 @@ def judge(
             answers[f"retrieval_{name}"] = _best(proposals(ground, other, best, _level(best)))
     confidence = best.confidence(final, _level(best))
     right = quality(answers["with_retrieval"], side.texts) >= good.least
-    return _scored(answers, side, final, confidence, right, ground.settings.seed)
+    schema = levels[chosen].how.schema
+    return _scored(answers, side, final, confidence, right, ground.settings.seed, schema)
 
 
 def strangers(ground: CaptionGround, side: CaptionSide) -> Neighbours:
@@ -149,12 +151,16 @@ def _first(ground: CaptionGround, side: CaptionSide, level: Captioner) -> list[P
 
 def _scored(
     answers: Mapping[str, list[str]], side: CaptionSide, final: Sequence[Proposals],
-    confidence: Array, right: NDArray[np.bool_], seed: int,
+    confidence: Array, right: NDArray[np.bool_], seed: int, schema: str,
 ) -> CaptionJudged:  # fmt: skip
     judged = CaptionJudged(answers, final, confidence, right)
     groups = side.labelled.groups
+    structured = are_json([text for its in side.texts for text in its])
     for name, written in answers.items():
         judged.scores[name] = measure_text("caption", written, side.texts, groups=groups, seed=seed)
+        if structured:
+            valid = np.array([satisfies(text, schema) for text in written], np.float64)
+            judged.scores[name]["valid"] = bootstrap(valid, groups, seed=seed)
     for after, before in (*DIFFERENCES, *ROBUST, GENERATED):
         if after in answers and before in answers:
             judged.differences[after, before] = compare_texts(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from ravl.models.calibration import Calibration
 from ravl.models.generation.base import Decoding
 from ravl.models.generation.choosing import fit_chooser
+from ravl.models.generation.schemas import read_schema
 from ravl.models.stacking import fit_stack
 from ravl.tasks.caption.captioner import Captioner
 from ravl.tasks.caption.proposals import MEMORY, WRITTEN, Proposals
@@ -72,7 +74,11 @@ def with_generator(
     ground: CaptionGround, vote: Captioner, generator: Any, quality: Quality, good: Good
 ) -> Captioner:
     """The same with a generator; how to choose among its texts and the memory's is learned."""
-    how = Decoding(beams=ground.settings.beams, longest=int(getattr(generator, "longest", 0)))
+    file = ground.settings.schema
+    how = Decoding(
+        beams=ground.settings.beams, longest=int(getattr(generator, "longest", 0)),
+        schema=read_schema(Path(file)) if file else "",
+    )  # fmt: skip
     captioner = replace(vote, generator=generator, how=how)
     side = watched(ground)
     found = {level: proposals(ground, side, captioner, level) for level in LEVELS}

@@ -48,7 +48,7 @@ LEVELS = (
     "generator first", "generator",
 )  # fmt: skip
 RETRIEVAL = ("retrieval_on", "retrieval_off", "retrieval_shuffled", "retrieval_misleading")
-MEASURES = ("CIDEr-D", "BLEU-4", "ROUGE-L")
+MEASURES = ("CIDEr-D", "BLEU-4", "ROUGE-L", "valid")
 SHOWN = 12  # pictures of a group
 NEIGHBOURS = 6  # of each
 
@@ -119,7 +119,8 @@ def _table(
         DifferenceRow(f"{TITLES[a][0]} − {TITLES[b][0]}", judged.differences[a, b])
         for a, b in pairs if (a, b) in judged.differences
     ]  # fmt: skip
-    return ScoreTable(caption, note, MEASURES, rows, differences)
+    measures = [m for m in MEASURES if any(m in judged.scores[n] for n in there)]
+    return ScoreTable(caption, note, measures, rows, differences)
 
 
 def _about(
