@@ -1,6 +1,6 @@
 """Pictures to drawing code: the code that is written is run, and both pictures are compared.
 
-A script draws one to three shapes on white, and the code is JSON that follows a schema. Agreement is
+A script draws one to three shapes on white; the code is JSON that follows a schema. Agreement is
 the share of pixels drawn in either picture that have the same colour in both.
 """
 

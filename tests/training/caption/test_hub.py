@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ravl.memory import Memory
+from ravl.models.generation.base import Decoding
+from ravl.tasks.caption.model import CaptionModel
+from ravl.tasks.run import open_run
+from ravl.training.caption.fit import fit_caption
+from ravl.training.labels.fit import FitReport
+from ravl.training.text_settings import TextSettings
+from tests.helpers import ColourEncoder
+from tests.models.generation.tiny import tiny_gpt2, tiny_llava
+from tests.training.caption.coloured import coloured
+
+HELD: dict[str, Any] = {"validation": "part = 'validation'", "test": "part = 'test'"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("hub")
+    tiny_gpt2(made / "gpt2")
+    tiny_llava(made / "llava")
+    with Memory.create(made / "m.ravl", ColourEncoder()) as memory:
+        memory.add(coloured(made / "pictures", 40))
+    return made
+
+
+@pytest.fixture
+def memory(folder: Path) -> Iterator[Memory]:
+    with Memory.open(folder / "m.ravl", ColourEncoder()) as opened:
+        yield opened
+
+
+def fitted(memory: Memory, folder: Path, name: str, **changes: Any) -> FitReport:
+    options: dict[str, Any] = {
+        "model": "generator", "epochs": 1, "batch_size": 8, "k": 4, "evidence": 1, "beams": 1,
+        "precision": "full", **changes,
+    }  # fmt: skip
+    return fit_caption(memory, folder / name, TextSettings(**options), **HELD, progress=False)
+
+
+@pytest.mark.parametrize("language", ["head", "lora"])
+def test_a_language_model_learns_to_read_the_picture(
+    memory: Memory, folder: Path, language: str
+) -> None:
+    report = fitted(
+        memory, folder, f"gpt2-{language}", generator=f"hf:{folder / 'gpt2'}", language=language
+    )
+    assert report.metrics["parameters"]["generator"] > 0  # the picture's projection, at least
+    run = open_run(folder / f"gpt2-{language}")
+    assert (run.folder / "generator").is_dir()
+    (answer,) = CaptionModel(memory, run).caption(
+        [folder / "pictures" / "000.png"], how=Decoding(beams=1, longest=5)
+    )
+    assert answer.text
+
+
+def test_a_model_that_sees_and_chats_is_adapted(memory: Memory, folder: Path) -> None:
+    report = fitted(
+        memory, folder, "llava-run", generator=f"hf:{folder / 'llava'}", language="lora"
+    )
+    assert report.metrics["parameters"]["generator"] > 0
+    (answer,) = CaptionModel(memory, open_run(folder / "llava-run")).caption(
+        [folder / "pictures" / "001.png"], how=Decoding(beams=1, longest=5)
+    )
+    assert answer.evidence
+
+
+def test_a_model_of_which_nothing_learns_is_used_as_it_is(memory: Memory, folder: Path) -> None:
+    report = fitted(memory, folder, "asis", generator=f"hf:{folder / 'llava'}", language="head")
+    assert report.metrics["parameters"]["generator"] == 0
+    assert report.metrics["curves"]["generator"] == []
+    predictor = CaptionModel(memory, open_run(folder / "asis"))
+    assert predictor.caption([folder / "pictures" / "002.png"])[0].text
