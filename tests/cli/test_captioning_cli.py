@@ -119,3 +119,19 @@ def test_augment_writes_for_silent_pictures(run, folder, tmp_path):
     assert json.loads(said)["written"] == 2
     code, said, _ = run("list", tmp_path / "half.ravl", "--where", "generated_by = 'run'", "--json")
     assert len(json.loads(said)) == 5
+
+
+def test_a_server_writes_with_the_evidence_before_it(run, folder):
+    from tests.models.generation.fake_server import serving
+
+    with serving() as server:
+        code, said, err = run(
+            "caption", folder / "shop.ravl", folder / "new.png", "--evidence", 0,
+            "--generator", f"openai:{server.address}", "--instruction", "in three words",
+        )  # fmt: skip
+        asked = json.dumps(server.asked)
+    assert (code, err) == (0, "")
+    assert said.startswith(f"{folder / 'new.png'}\t")
+    assert "in three words" in asked
+    assert "below number" in asked  # what the neighbours say
+    assert "data:image" in asked
