@@ -205,7 +205,7 @@ def test_what_the_reader_reads(memory):
     memory.add([Example("bare", random_picture(0))])
     bank = read_bank(memory)
     testimony = evidence.Testimony.of(bank, TASK, ["green", "red"])
-    found = EvidenceArrays.of(testimony, bank.features, memory)
+    found = EvidenceArrays.of(testimony, bank.features, memory, TASK)
     assert found.labels.shape == found.texts.shape == (17, 48)
     where = {row.id: i for i, row in enumerate(bank.rows)}
     green, other = where["green_001.png"], where["green_009.png"]

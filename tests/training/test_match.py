@@ -124,7 +124,7 @@ def test_an_untrained_fusion_model_answers_as_the_dual_encoder(memory: Memory, m
         fit_vote(ground), picture_head=random_head(48), text_head=random_head(48)
     )  # fmt: skip
     model = match_fusion._new(ground, dual, 3)
-    words = match_fusion._words(model, str(made / "bert"), 3)
+    words = match_fusion.words_of(model, str(made / "bert"), 6)
     level = replace(dual, reader=Reader(model), words=words)
     side = ground.validation
     signals = level.from_model(side.asked, side.clues.near, level.evidence(ground.said))

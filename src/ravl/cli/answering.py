@@ -143,7 +143,8 @@ def evaluate(
     if as_json:
         print_json(found)
         return
-    click.echo(f"{found['pictures']:,} pictures, {found['set_aside']:,} set aside.")
+    asked = f"{found['questions']:,} questions about " if "questions" in found else ""
+    click.echo(f"{asked}{found['pictures']:,} pictures, {found['set_aside']:,} set aside.")
     for reason in found["reasons"]:
         click.echo(f"  {reason}", err=True)
 

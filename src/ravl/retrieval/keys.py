@@ -79,8 +79,8 @@ def root(features: Array) -> float:
     return 0.5 if len(features) and features.min() >= 0 else 1.0
 
 
-def tamed(features: Array, power: float) -> Array:
-    """sign(x) |x| ** power."""
-    if power == 1.0:
+def tamed(features: Array, power: float | Array) -> Array:
+    """sign(x) |x| ** power; of (n, F) features with one power for all, or one for each, (F,)."""
+    if isinstance(power, float) and power == 1.0:
         return features.astype(np.float32, copy=False)
     return (np.sign(features) * np.abs(features) ** np.float32(power)).astype(np.float32)

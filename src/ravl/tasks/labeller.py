@@ -26,6 +26,7 @@ from ravl.tasks.testimony import EvidenceArrays, Testimony
 
 if TYPE_CHECKING:  # it needs torch, which a vote or a linear head does not
     from ravl.models.reader import Evidence, Reader
+    from ravl.models.words import Words
 
 # A label that only the memory knows has few rows, and no model speaks for it: its votes count by
 # the square root of its frequency (benchmarks/results/new_classes.md).
@@ -39,10 +40,12 @@ class Queries:
     Args:
         features: by the memory's own tower, (n, F): what neighbours are found by.
         tuned: by the run's fine-tuned tower, (n, F); None where it has none.
+        texts: what the reader reads with each picture, n of them; None for nothing.
     """
 
     features: Array
     tuned: Array | None = None
+    texts: Sequence[str] | None = None
 
     def __len__(self) -> int:
         return len(self.features)
@@ -54,7 +57,9 @@ class Queries:
 
     def take(self, chosen: np.ndarray) -> Queries:
         """Some of them."""
-        return Queries(self.features[chosen], None if self.tuned is None else self.tuned[chosen])
+        texts = None if self.texts is None else [self.texts[i] for i in np.asarray(chosen)]
+        tuned = None if self.tuned is None else self.tuned[chosen]
+        return Queries(self.features[chosen], tuned, texts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +90,7 @@ class Labeller:
     """A fitted predictor.
 
     Args:
-        task: classify or tag.
+        task: classify, tag or ask.
         labels: C names that the model knows.
         keys: how neighbours are found.
         standard: makes the features of evidence fit for the reader.
@@ -94,6 +99,7 @@ class Labeller:
         ballot: the gate whose floor serves the vote alone.
         head: the linear level, None for a vote alone.
         reader: the fusion level, None below it; its base is the linear one.
+        words: its tokenizer, where it reads texts with the pictures.
         alone: temperature of the model's logits when there is no retrieval.
         spread: whether labels are propagated to rows that have none.
         thresholds: of the tags, (C,); for labels unused.
@@ -109,6 +115,7 @@ class Labeller:
     ballot: Gate
     head: LinearHead | None = None
     reader: Reader | None = None
+    words: Words | None = None
     alone: float = 1.0
     spread: bool = False
     thresholds: Array = field(default_factory=lambda: np.zeros(0, np.float32))
@@ -130,7 +137,8 @@ class Labeller:
         """What the reader reads of the bank's rows; None where there is no reader."""
         if self.reader is None or not self.reader.evidence:
             return None
-        return EvidenceArrays.of(testimony, self.standard(testimony.bank.features), memory)
+        features = self.standard(testimony.bank.features)
+        return EvidenceArrays.of(testimony, features, memory, self.task)
 
     def logits(
         self, queries: Queries, near: Neighbours | None = None, evidence: Evidence | None = None
@@ -139,7 +147,10 @@ class Labeller:
         assert self.head is not None
         if self.reader is None:
             return self.head(queries.seen)
-        return self.reader(self.head.standard(queries.seen), near, evidence)
+        tokens = None
+        if self.words is not None and queries.texts is not None:
+            tokens = self.words(queries.texts)
+        return self.reader(self.head.standard(queries.seen), near, evidence, tokens=tokens)
 
     def without(self, queries: Queries) -> Answers:
         """Answers of the model alone."""

@@ -13,18 +13,21 @@ from ravl.models.calibration import Calibration
 from ravl.models.gate import Gate
 from ravl.models.linear import LinearHead, Standard
 from ravl.models.vote import Vote
-from ravl.retrieval.keys import Keys
 from ravl.tasks.labeller import Labeller
-from ravl.tasks.labels import LabelTask
+from ravl.tasks.named import label_task
 from ravl.tasks.run import FUSION, Run
 
 
 def describe(labeller: Labeller) -> dict[str, Any]:
     """What ``run.json`` says of it."""
+    ask = labeller.task.name == "ask"
     return {
-        "task": labeller.task.name, "column": labeller.task.column, "labels": labeller.labels,
+        **labeller.task.to_json(), "labels": labeller.labels,
         "vote": labeller.vote.to_json(), "spread": labeller.spread, "alone": labeller.alone,
-        "reads_texts": labeller.reader is not None,
+        # Questions are read by the base encoder, whatever the memory's retriever was trained to
+        # be; AskModel compares that.
+        "reads_texts": labeller.reader is not None and not ask,
+        "longest": labeller.words.longest if labeller.words is not None else 0,
     }  # fmt: skip
 
 
@@ -43,6 +46,8 @@ def parts(labeller: Labeller, folder: Path) -> dict[str, dict[str, Array]]:
         }  # fmt: skip
     if labeller.reader is not None:
         labeller.reader.save(folder / FUSION)
+        if labeller.words is not None:
+            labeller.words.save(folder / FUSION)
     return found
 
 
@@ -62,22 +67,27 @@ def load_labeller(run: Run) -> Labeller:
 
 def _load(run: Run) -> Labeller:
     record, arrays = run.record, run.arrays()
-    reader = None
-    if record["reads_texts"]:
+    task = label_task(record["task"], record["column"], int(record.get("width", 0)))
+    reader = words = None
+    if record["reads_texts"] or (run.folder / FUSION).is_dir():
         from ravl.models.reader import Reader
+        from ravl.models.words import Words
 
         reader = Reader.load(run.folder / FUSION)
+        if record.get("longest"):
+            words = Words.load(run.folder / FUSION, int(record["longest"]))
     calibration = arrays.get("calibration")
     return Labeller(
-        task=LabelTask(record["task"], record["column"]),
+        task=task,
         labels=list(record["labels"]),
-        keys=Keys.from_arrays(arrays["keys"]),
+        keys=task.keys_of(arrays["keys"]),
         standard=Standard.from_arrays(arrays["standard"]),
         vote=Vote(**record["vote"]),
         gate=Gate.from_arrays(arrays["gate"]),
         ballot=Gate.from_arrays(arrays["ballot"]),
         head=LinearHead.from_arrays(arrays["head"]) if "head" in arrays else None,
         reader=reader,
+        words=words,
         alone=float(record["alone"]),
         spread=bool(record["spread"]),
         thresholds=arrays.get("thresholds", {}).get("values", np.zeros(0, np.float32)),

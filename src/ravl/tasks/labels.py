@@ -1,9 +1,13 @@
-"""What rows say for the tasks that choose among names: classify (one label) and tag (several)."""
+"""What rows say for the tasks that choose among names: classify (one label) and tag (several).
+
+Ask, which chooses an answer to a question, is one of them as well: see
+:class:`ravl.tasks.ask.task.AskTask`, which says otherwise what is said here for pictures.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,10 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravl.data.readers import values
+from ravl.encoders import Encoder
 from ravl.encoders.base import Array
-from ravl.memory import Row
+from ravl.memory import Memory, Row
+from ravl.models.linear import Standard
+from ravl.retrieval.bank import Bank, Ints, read_bank
+from ravl.retrieval.keys import Keys
 
-LabelName = Literal["classify", "tag"]
+LabelName = Literal["classify", "tag", "ask"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +30,7 @@ class LabelTask:
     """One label, or several tags.
 
     Args:
-        name: ``classify`` or ``tag``.
+        name: ``classify``, ``tag`` or ``ask``.
         column: of the user's own that holds the label or the tags; None for the usual field.
     """
 
@@ -32,7 +40,17 @@ class LabelTask:
     @property
     def exclusive(self) -> bool:
         """True where a picture has one label."""
-        return self.name == "classify"
+        return self.name != "tag"
+
+    @property
+    def judged(self) -> Literal["classify", "tag"]:
+        """How its answers are judged, see :func:`ravl.evaluation.measure`."""
+        return "classify" if self.exclusive else "tag"
+
+    @property
+    def unit(self) -> str:
+        """What one example is called."""
+        return "picture"
 
     @property
     def noun(self) -> str:
@@ -50,6 +68,10 @@ class LabelTask:
             return (row.label,) if row.label else ()
         return row.tags
 
+    def to_json(self) -> dict[str, object]:
+        """What ``run.json`` says of it."""
+        return {"task": self.name, "column": self.column}
+
     def names(self, rows: Sequence[Row], fewest: int = 1) -> list[str]:
         """All names that at least so many rows say, sorted."""
         counts = Counter(name for row in rows for name in set(self.of(row)))
@@ -64,6 +86,63 @@ class LabelTask:
         if not self.exclusive:
             return table.astype(np.int64)
         return np.where(table.sum(1) > 0, table.argmax(1), -1)
+
+    def stratum(self, row: Row) -> str:
+        """What drawn parts have alike: the label; any one name where there is no such thing."""
+        return self.of(row)[0] if self.exclusive else ""
+
+    def question(self, row: Row) -> str | None:  # noqa: ARG002 (for those that override it)
+        """What is asked of an example beside its picture."""
+        return None
+
+    def encoder(self, memory: Memory) -> Encoder:
+        """Whose text vectors the reader sees."""
+        return memory.encoder
+
+    def examples(
+        self,
+        rows: Sequence[Row],
+        features: Array,
+        memory: Memory,  # noqa: ARG002 (likewise)
+    ) -> tuple[list[Row], Array, Ints]:
+        """What is to be answered about some pictures.
+
+        Args:
+            rows: n pictures.
+            features: theirs, (n, F).
+            memory: whose encoder reads texts.
+
+        Returns:
+            Rows of m examples, what keys and models see of them (m, F'), and the position of each
+            one's picture (m,).
+        """
+        return list(rows), features, np.arange(len(rows))
+
+    def bank(self, memory: Memory, keys: Keys | None = None) -> Bank:
+        """The memory's rows as they may be evidence; without keys they are compared by their own.
+
+        Raises:
+            DataError: there is no such row.
+        """
+        return read_bank(memory, keys)
+
+    def keys(self, features: Array) -> Keys:
+        """Keys for what :meth:`examples` gives, (m, F')."""
+        return Keys.of(features)
+
+    def keys_of(self, arrays: Mapping[str, Array]) -> Keys:
+        """Keys out of a file of arrays."""
+        return Keys.from_arrays(arrays)
+
+    def standard(self, features: Array) -> Standard:
+        """What makes features (m, F') fit for a linear map."""
+        return Standard.of(features)
+
+    def heard(
+        self, bank: Bank  # noqa: ARG002 (likewise)
+    ) -> tuple[Array, NDArray[np.bool_]] | None:  # fmt: skip
+        """Text vectors of a bank's rows (N, D) and who has one (N,); None for their captions'."""
+        return None
 
     def table(self, rows: Sequence[Row], names: Sequence[str]) -> Array:
         """What each row says, (n, C): 1 for its names, 0 for others."""

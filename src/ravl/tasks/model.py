@@ -13,7 +13,7 @@ from ravl.retrieval.reranking import Reranker
 from ravl.tasks.label_model import LabelModel, picture_list
 from ravl.tasks.run import Run, open_memory, open_run
 
-UNTRAINED = ("ask",)  # what a memory can do without a run
+UNTRAINED = ("ask", "caption")  # what a memory can do without a run
 
 
 class Model:
@@ -30,14 +30,19 @@ class Model:
         >>> answer.label, answer.confidence, answer.evidence
     """
 
-    def __init__(self, folder: str | Path, memory: Memory | str | Path | None = None) -> None:
-        self.run = None if Path(folder).is_file() else open_run(folder)
+    def __init__(
+        self, folder: Memory | str | Path, memory: Memory | str | Path | None = None
+    ) -> None:
         self._untrained: dict[str, Any] = {}
-        if self.run is None:
-            self.memory = Memory.open(folder)
-            self._own_memory = True
-            self.predictor: Any = None
+        self.predictor: Any = None
+        self.run: Run | None = None
+        if isinstance(folder, Memory) or Path(folder).is_file():
+            if memory is not None:
+                raise QueryError(f"{folder} is a memory itself. Name it alone, or name a run.")
+            self._own_memory = not isinstance(folder, Memory)
+            self.memory = folder if isinstance(folder, Memory) else Memory.open(folder)
             return
+        self.run = open_run(folder)
         exact = bool(self.run.record.get("reads_texts"))
         self.memory = open_memory(self.run, memory, exact)
         self._own_memory = not isinstance(memory, Memory)
@@ -107,9 +112,8 @@ class Model:
             QueryError: the run was fitted for another task.
             PictureError: a picture cannot be read.
         """
-        self.expect("caption")
         wanted, one = picture_list(pictures)
-        answers = self.predictor.caption(wanted, **options)
+        answers = self._answering("caption").caption(wanted, **options)
         return answers[0] if one else answers
 
     def ask(self, pictures: Any, questions: Any, **options: Any) -> Any:
@@ -206,7 +210,8 @@ class Model:
             if task not in UNTRAINED:
                 raise QueryError(
                     f"{self.memory.path} is a memory, and without training it can only "
-                    f"{' or '.join(UNTRAINED)}. Fit a run with ravl fit {task}, and name its folder."
+                    f"{' or '.join(UNTRAINED)}. Fit a run with ravl fit {task}, and name its "
+                    "folder."
                 )
         elif self.task != task:
             raise QueryError(
@@ -217,16 +222,20 @@ class Model:
 
 def _untrained(task: str, memory: Memory) -> Any:
     """What a memory alone can answer."""
+    if task == "caption":
+        from ravl.tasks.caption.model import CaptionModel
+
+        return CaptionModel(memory)
     from ravl.tasks.ask.model import AskModel
 
-    return {"ask": AskModel}[task](memory)
+    return AskModel(memory)
 
 
-def load(folder: str | Path, memory: Memory | str | Path | None = None) -> Model:
+def load(folder: Memory | str | Path, memory: Memory | str | Path | None = None) -> Model:
     """A fitted run, or a memory alone, ready to answer.
 
     Args:
-        folder: of the run; or the file of a memory, which answers what needs no training.
+        folder: of the run; or a memory, or its file, which answers what needs no training.
         memory: to answer from, instead of the one it was fitted with.
 
     Raises:

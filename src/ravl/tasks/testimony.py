@@ -81,11 +81,13 @@ class EvidenceArrays:
     has_text: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, testimony: Testimony, features: Array, memory: Memory) -> EvidenceArrays:
+    def of(
+        cls, testimony: Testimony, features: Array, memory: Memory, task: LabelTask
+    ) -> EvidenceArrays:
         """For the rows of a testimony; ``features`` (N, F) are theirs, standardised."""
-        vectors = name_vectors(memory.encoder, testimony.names)  # (C', D)
+        vectors = name_vectors(task.encoder(memory), testimony.names)  # (C', D)
         weights = testimony.said * testimony.worth[:, None]
-        texts, has_text = _texts(memory, testimony.bank)
+        texts, has_text = task.heard(testimony.bank) or _texts(memory, testimony.bank)
         return cls(
             features, normalise(weights @ vectors) * testimony.worth[:, None], texts,
             testimony.worth > 0, has_text,

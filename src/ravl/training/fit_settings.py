@@ -17,7 +17,7 @@ Spread = Literal["auto", "yes", "no"]
 
 @dataclass(frozen=True, kw_only=True)
 class FitSettings(LoopSettings):
-    """How to fit classify, tag or match.
+    """How to fit classify, tag, match or ask.
 
     Args:
         model: vote (neighbours only, nothing trained), linear (a head on frozen features, seconds),

@@ -18,6 +18,7 @@ LEVELS = ("vote", "linear alone", "linear", "fusion_off alone", "fusion_off", "f
 RETRIEVAL = ("retrieval_on", "retrieval_off", "retrieval_shuffled")
 MEASURES = {
     "classify": ("accuracy", "macro_f1", "log_loss", "ECE", "coverage@5%risk"),
+    "ask": ("accuracy", "VQA", "WUPS@0.9", "F1", "log_loss", "ECE", "coverage@5%risk"),
     "tag": ("mAP", "micro_f1", "macro_f1", "log_loss", "ECE"),
     "match": ("AUC", "accuracy", "average_precision", "log_loss", "ECE"),
 }
@@ -62,7 +63,7 @@ def score_table(
 ) -> ScoreTable:  # fmt: skip
     """Rows of a table with the differences of some pairs of them; rows that are not there go."""
     there = [name for name in names if name in judged.scores]
-    primary = PRIMARY[task]
+    primary = PRIMARY.get(task, "accuracy")
     best = max(
         there, key=lambda n: judged.scores[n][primary].value if primary in judged.scores[n] else 0
     ) if there else ""  # fmt: skip

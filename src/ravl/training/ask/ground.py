@@ -1,4 +1,4 @@
-"""The ground of a fit of ask: entries by the keys that find answers best, with what is read of them.
+"""The ground of a fit of ask: keys that find answers best, and what is read with pictures.
 
 Everything else is that of labels, see :mod:`ravl.training.labels.ground`.
 """
@@ -15,8 +15,8 @@ from ravl.models.vote import Vote
 from ravl.tasks.ask.entries import question_of
 from ravl.tasks.ask.keys import WEIGHTS
 from ravl.tasks.ask.knowledge import Knowledge
-from ravl.tasks.ask.model import VOTE
 from ravl.tasks.ask.task import AskTask
+from ravl.tasks.ask.untrained import VOTE
 from ravl.tasks.testimony import Testimony
 from ravl.training.fit_settings import FitSettings
 from ravl.training.keys.ground import searched_by

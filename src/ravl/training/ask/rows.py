@@ -44,13 +44,16 @@ def question_only(ground: Ground) -> Answers:
     assert isinstance(task, AskTask)
 
     def blind(side: Side) -> Side:
-        return replace(side, queries=Queries(task.blind(side.queries.features)),
-                       labelled=replace(side.labelled, features=task.blind(side.labelled.features)))  # fmt: skip
+        features = side.queries.features[:, task.width :]
+        labelled = replace(side.labelled, features=features)
+        return replace(side, queries=Queries(features), labelled=labelled)
 
-    unseen = replace(ground, train=blind(ground.train), validation=blind(ground.validation))
+    unseen = replace(
+        ground, task=task.blind(), train=blind(ground.train), validation=blind(ground.validation)
+    )
     head, logits = fit_head(unseen)
     warmth = temperature_of(logits, held_side(unseen).targets, exclusive=True)
-    found = head(task.blind(ground.test.queries.features)) / warmth
+    found = head(blind(ground.test).queries.features) / warmth
     return _alone(ground, probabilities(found, exclusive=True))
 
 

@@ -41,7 +41,9 @@ def reader_preferences(ground: Ground, fusion: Labeller, unseen: Array | None) -
     chosen = np.random.default_rng(ground.settings.seed).permutation(len(side))[:EXAMPLES]
     seen, targets = head.standard(side.queries.seen[chosen]), side.targets[chosen]
     testimony = Testimony.of(ground.bank, ground.task, ground.labels, fusion.spread)
-    evidence = EvidenceArrays.of(testimony, fusion.standard(ground.bank.features), ground.memory)
+    evidence = EvidenceArrays.of(
+        testimony, fusion.standard(ground.bank.features), ground.memory, ground.task
+    )
     known: Array | float = 0.0 if unseen is None else unseen[chosen] - reader.base(seen)
 
     def likelihood(one: Neighbours | None) -> Array:

@@ -24,7 +24,7 @@ from ravl.tasks.model import Model
 from ravl.training.labelled import Labelled, none_labelled, read_labelled, read_tables
 from ravl.training.labels.fit import filter_of
 from ravl.training.labels.ground import examples_of
-from ravl.training.labels.judge import wide
+from ravl.training.labels.judge import in_words, wide
 
 BLOCK = 256  # pictures that a fine-tuned tower looks at in one go
 
@@ -46,8 +46,9 @@ def evaluate_run(
         seed: of the intervals.
 
     Returns:
-        ``pictures``, ``set_aside``, and under ``rows`` scores by row and metric, each as
-        ``{"value", "low", "high"}``; under ``differences`` what retrieval changes.
+        ``pictures`` (for ask ``questions``, too), ``set_aside``, and under ``rows`` scores by row
+        and metric, each as ``{"value", "low", "high"}``; under ``differences`` what retrieval
+        changes.
 
     Raises:
         DataError: no labelled picture.
@@ -60,6 +61,11 @@ def evaluate_run(
             else:
                 from ravl.training.caption.evaluating import evaluate_caption as judge
             return judge(model, data, columns=columns, root=root, progress=progress, seed=seed)
+        if model.run is None:
+            raise DataError(
+                f"{model.memory.path} is a memory, and only fitted runs are judged. Fit one first, "
+                "such as with ravl fit ask."
+            )
         predictor = model.predictor
         task = predictor.labeller.task
         where = filter_of(data)
@@ -88,19 +94,23 @@ def _scores(model: LabelModel | AskModel, labelled: Labelled, seed: int) -> dict
     truth = task.truth(labelled.rows, names)
     limits = None if task.exclusive else labeller.limits(names)
     found = {name: wide(answer.probabilities, len(names)) for name, answer in answers.items()}
+    how: dict[str, Any] = {"groups": labelled.groups, "seed": seed}
     rows = {
-        name: measure(task.judged, p, truth, thresholds=limits, groups=labelled.groups, seed=seed)
+        name: measure(task.judged, p, truth, thresholds=limits, **how)
+        | in_words(task, labelled.rows, names, p, **how)
         for name, p in found.items()
     }
     differences = {
         f"with_retrieval - {name}": compare(
             task.judged, found["with_retrieval"], p, truth, thresholds_after=limits,
-            thresholds_before=limits, groups=labelled.groups, seed=seed,
-        )
+            thresholds_before=limits, **how,
+        ) | in_words(task, labelled.rows, names, found["with_retrieval"], p, **how)
         for name, p in found.items() if name != "with_retrieval"
     }  # fmt: skip
+    shown = len({row.number for row in labelled.rows})
     return {
-        "task": task.name, "pictures": len(labelled), "set_aside": len(labelled.rejected),
+        "task": task.name, "pictures": shown, "set_aside": len(labelled.rejected),
+        **({"questions": len(labelled)} if task.unit == "question" else {}),
         "reasons": [str(r) for r in labelled.rejected[:10]],
         "rows": _json(rows), "differences": _json(differences),
     }  # fmt: skip

@@ -177,7 +177,8 @@ def _write(
     labeller = fitted.levels[fitted.chosen]
     record = {
         **describe(labeller), "level": fitted.chosen, "memory": about_memory(ground.memory, out),
-        "encoder": encoder_of(ground.memory), "base": base_fingerprint(ground),
+        "encoder": encoder_of(ground.memory),
+        "base": json.loads(ground.task.encoder(ground.memory).fingerprint.to_json()),
         "command": command or " ".join(sys.argv),
         "versions": versions(), "parts": {n: len(getattr(chosen, n)) for n in PARTS},
     }  # fmt: skip
@@ -188,7 +189,8 @@ def _write(
     logs(out)
     write_run(out, record, parts(labeller, out))
     write_settings(ground.settings, out / "settings.yaml")
-    ids = {n: [ground_rows.id for ground_rows in _rows(ground, n)] for n in PARTS}
+    rows = {n: getattr(ground, n).labelled.rows for n in PARTS}
+    ids = {n: list(dict.fromkeys(row.id for row in its)) for n, its in rows.items()}
     write_json(out / "split.json", {"how": chosen.how, **ids})
     seconds = round(time.monotonic() - began, 1)
     metrics = scores_json(judged, fitted) | {"abstain": abstention(ground, fitted, judged)}
@@ -209,11 +211,6 @@ def logs(out: Path) -> None:
     """Keep what TensorBoard reads, before the intermediate files go."""
     for folder in sorted((out / "work").glob("*/logs")):
         shutil.copytree(folder, out / "logs" / folder.parent.name, dirs_exist_ok=True)
-
-
-def _rows(ground: Ground, part: str) -> list[Any]:
-    rows: list[Any] = getattr(ground, part).labelled.rows
-    return rows
 
 
 def config_of(
@@ -291,12 +288,6 @@ def _unknown(ground: Ground) -> list[str]:
             "give them more, or leave them out with --fewest 2."
         )
     return notes
-
-
-def base_fingerprint(ground: Ground) -> dict[str, Any]:
-    """That of the encoder that reads texts for the task, as JSON types."""
-    found: dict[str, Any] = json.loads(ground.task.encoder(ground.memory).fingerprint.to_json())
-    return found
 
 
 def encoder_of(memory: Memory) -> dict[str, Any]:

@@ -28,7 +28,6 @@ from ravl.training.labels.ground import Ground
 from ravl.training.labels.levels import finish, temperature_of
 from ravl.training.trainer import train
 
-
 OTHERS = 8  # tokens that are neither of the picture, nor of a text, nor of neighbours
 
 
@@ -74,7 +73,8 @@ def train_fusion(
     began = time.monotonic()
     k = min(settings.evidence, len(ground.bank)) if retrieval else 0
     model = new_model(
-        settings, features=head.weight.shape[1], vectors=ground.task.encoder(ground.memory).dimension,
+        settings, features=head.weight.shape[1],
+        vectors=ground.task.encoder(ground.memory).dimension,
         labels=len(ground.labels), exclusive=ground.task.exclusive, base=head.weight.shape[1], k=k,
         weights=ground.loss.weights,
     )  # fmt: skip

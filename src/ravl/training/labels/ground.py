@@ -145,9 +145,7 @@ def prepare(
     Raises:
         DataError: too few labels, or no evidence.
     """
-    taken = {
-        name: examples_of(labelled.take(getattr(parts, name)), task, memory) for name in PARTS
-    }
+    taken = {name: examples_of(labelled.take(getattr(parts, name)), task, memory) for name in PARTS}
     labels = labels_of(taken["train"].rows, task, settings.fewest)
     bank, keys = evidence(memory, [taken["validation"], taken["test"]], task)
     speaking = speaking_rows(bank, task)

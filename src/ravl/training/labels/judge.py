@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from ravl.encoders.base import Array
 from ravl.evaluation import Score, compare, measure
+from ravl.memory import Row
 from ravl.models.zero_shot import label_vectors, zero_shot
 from ravl.retrieval.bank import Ints, Neighbours
 from ravl.tasks.labeller import Answers, Labeller
+from ravl.tasks.labels import LabelTask
 from ravl.tasks.testimony import Testimony
 from ravl.training.labels.ground import Ground
 
 ROWS = ("zero_shot", "question_only", "vote", "no_retrieval", "with_retrieval")
 DIFFERENCES = (
     ("with_retrieval", "no_retrieval"), ("with_retrieval", "vote"), ("no_retrieval", "zero_shot"),
-    ("no_retrieval", "question_only"), ("retrieval_on", "retrieval_off"), ("retrieval_on", "retrieval_shuffled"),
+    ("no_retrieval", "question_only"), ("retrieval_on", "retrieval_off"),
+    ("retrieval_on", "retrieval_shuffled"),
     ("fusion", "fusion_off"),
 )  # fmt: skip
 
@@ -113,19 +117,45 @@ def _scored(
     truth = task.truth(ground.test.labelled.rows, names)
     limits = {n: None if task.exclusive else used[n].limits(names) for n in answers}
     judged = Judged(names, truth, answers, limits)
-    groups = ground.test.labelled.groups
+    groups, rows = ground.test.labelled.groups, ground.test.labelled.rows
     for name in answers:
         judged.scores[name] = measure(
             task.judged, judged.wide(name), truth, thresholds=limits[name], groups=groups, seed=seed
-        )
+        ) | in_words(task, rows, names, judged.wide(name), groups=groups, seed=seed)
     for after, before in DIFFERENCES:
         if after in answers and before in answers:
+            both = judged.wide(after), judged.wide(before)
             judged.differences[after, before] = compare(
-                task.judged, judged.wide(after), judged.wide(before), truth,
-                thresholds_after=limits[after], thresholds_before=limits[before], groups=groups,
-                seed=seed,
-            )  # fmt: skip
+                task.judged, *both, truth, thresholds_after=limits[after],
+                thresholds_before=limits[before], groups=groups, seed=seed,
+            ) | in_words(task, rows, names, *both, groups=groups, seed=seed)  # fmt: skip
     return judged
+
+
+def in_words(
+    task: LabelTask, rows: Sequence[Row], names: Sequence[str], found: Array,
+    before: Array | None = None, **how: Any,
+) -> dict[str, Score]:  # fmt: skip
+    """Metrics of answers as texts, for a task whose answers are compared as such; else none.
+
+    Args:
+        task: of the answers.
+        rows: n examples.
+        names: C' that can be answered.
+        found: probabilities, (n, C').
+        before: others to compare with: then the scores are differences.
+        **how: ``groups`` and ``seed`` of :func:`ravl.evaluation.generation.measure_text`.
+    """
+    if task.name != "ask":
+        return {}
+    from ravl.evaluation.generation import compare_texts, measure_text
+    from ravl.tasks.ask.answers import said
+
+    people = [said(row.qa[0]) for row in rows]
+    written = [names[i] for i in found.argmax(1)]
+    if before is None:
+        return measure_text("ask", written, people, **how)
+    return compare_texts("ask", written, [names[i] for i in before.argmax(1)], people, **how)
 
 
 def _zero_shot(ground: Ground) -> Answers:

@@ -25,6 +25,7 @@ from ravl.training.labels.ground import Ground, Side
 
 FOLDS = 5
 FEW_FOLDS, MANY = 3, 5000  # folds where there are more examples than that
+MUCH = 1_000_000  # examples times labels, likewise: hundreds of answers take minutes
 BALANCES = (0.0, 0.25, 0.5)
 SPREAD_FROM = 0.2  # share of rows without a label from which propagation is tried
 TINY = 1e-4  # a probability that was 0
@@ -116,9 +117,8 @@ def fit_head(ground: Ground) -> tuple[LinearHead, Array]:
     side = held_side(ground)
     train, held = ground.train, ground.validation
     x, y = train.queries.seen, train.targets
-    folds = fold_of_groups(
-        train.labelled.groups, FOLDS if len(train) <= MANY else FEW_FOLDS, ground.settings.seed
-    )
+    few = len(train) > MANY or y.size > MUCH
+    folds = fold_of_groups(train.labelled.groups, FEW_FOLDS if few else FOLDS, ground.settings.seed)
     folds = [fold for fold in folds if 0 < len(fold) < len(train)]
     rests = [np.setdiff1d(np.arange(len(train)), fold) for fold in folds]
     made = ground.task.standard

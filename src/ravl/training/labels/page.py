@@ -60,9 +60,20 @@ TITLES = {
     "fusion alone": ("fusion, neighbours hidden", "trained with them"),
     "fusion": ("fusion + memory", "the language model reads the neighbours; mixed by the gate"),
 }
+OF_ASK = {
+    "zero_shot": ("zero-shot", "pretrained: known answers that are like picture and question"),
+    "question_only": ("question only", "the same linear head, shown no picture"),
+    "vote": ("neighbour vote", "answered questions of the memory alone, nothing trained"),
+    "linear alone": ("linear head", "on frozen features of picture and question"),
+}
 SHOWN = 3  # measures in a terminal
 EXAMPLES = 6  # of each group
 NEIGHBOURS = 6  # of each example
+
+
+def titles(ground: Ground) -> Mapping[str, tuple[str, str]]:
+    """Names of the rows, and what each is."""
+    return TITLES | OF_ASK if ground.task.name == "ask" else TITLES
 
 
 def abstention(ground: Ground, fitted: Fitted, judged: Judged) -> dict[str, float] | None:
@@ -90,10 +101,11 @@ def abstention(ground: Ground, fitted: Fitted, judged: Judged) -> dict[str, floa
 
 def rows_table(ground: Ground, judged: Judged, fitted: Fitted) -> ScoreTable:
     """The four rows."""
-    caption = f"{ground.task.name}: {len(ground.test):,} test pictures, {len(judged.names)} names"
+    task = ground.task
+    caption = f"{task.name}: {len(ground.test):,} test {task.unit}s, {len(judged.names):,} names"
     note = f"The run keeps the level {fitted.chosen!r}. 95 % intervals."
     pairs = (("with_retrieval", "no_retrieval"), ("with_retrieval", "vote"),
-             ("no_retrieval", "zero_shot"))  # fmt: skip
+             ("no_retrieval", "question_only"), ("no_retrieval", "zero_shot"))  # fmt: skip
     return _table(ground, judged, caption, note, ROWS, pairs)
 
 
@@ -102,7 +114,7 @@ def page_of(
     gain: Gain | None = None,
 ) -> str:  # fmt: skip
     """The whole report as HTML; ``gain`` is that of a retriever trained with the task."""
-    task = ground.task.name
+    task = ground.task.judged
     thresholds = judged.thresholds["with_retrieval"]
     tables = [
         _table(ground, judged, "All levels", "What each adds to the one above it.", LEVELS,
@@ -117,7 +129,7 @@ def page_of(
     if ground.second is not None:
         tables.append(ground.second.table())
     page = FitPage(
-        title=f"ravl: {task}, what retrieval gained",
+        title=f"ravl: {ground.task.name}, what retrieval gained",
         about=_about(ground, fitted, judged, chosen, report, command),
         rows=report.table,
         tables=[t for t in tables if len(t.rows) > 1],
@@ -138,7 +150,7 @@ def _table(
     ground: Ground, judged: Judged, caption: str, note: str, names: Sequence[str],
     pairs: Sequence[tuple[str, str]],
 ) -> ScoreTable:  # fmt: skip
-    return score_table(ground.task.name, judged, caption, note, names, pairs, TITLES)
+    return score_table(ground.task.name, judged, caption, note, names, pairs, titles(ground))
 
 
 def _about(
@@ -147,7 +159,7 @@ def _about(
     settings, labeller = ground.settings, fitted.levels[fitted.chosen]
     vote = labeller.vote
     counts = ", ".join(
-        f"{name} {len(getattr(chosen, name)):,}" for name in ("train", "validation", "test")
+        f"{name} {len(getattr(ground, name)):,}" for name in ("train", "validation", "test")
     )
     validation = ", ".join(f"{n} {s:.3f}" for n, s in fitted.validation.items())
     trained = ", ".join(f"{n} {p:,}" for n, p in fitted.parameters.items())
@@ -157,7 +169,7 @@ def _about(
         ("task", f"{ground.task.name}, {len(ground.labels):,} {ground.task.noun}s"),
         ("memory", f"{ground.memory.path}, {len(ground.bank):,} rows as evidence"),
         ("encoder", ground.memory.encoder.spec),
-        ("pictures", f"{counts} ({chosen.how})"),
+        (f"{ground.task.unit}s", f"{counts} ({chosen.how})"),
         ("level", f"{fitted.chosen}" + (f" (validation: {validation})" if validation else "")),
         ("vote", f"k {vote.k}, temperature {vote.temperature:g}, cap {vote.cap:g}"
                  + (", labels propagated" if labeller.spread else "")),
@@ -171,18 +183,18 @@ def _about(
 
 
 def _calibration(ground: Ground, judged: Judged, row: str) -> Calibration:
-    task = ground.task.name
+    task = ground.task.judged
     confidence, right = confidences(task, judged.wide(row), judged.truth, judged.thresholds[row])
     bins = [(b.confidence, b.accuracy, b.count) for b in calibration_curve(confidence, right)]
-    return Calibration(TITLES[row][0], bins, judged.scores[row]["ECE"].value)
+    return Calibration(titles(ground)[row][0], bins, judged.scores[row]["ECE"].value)
 
 
 def _curves(ground: Ground, fitted: Fitted) -> list[Curves]:
-    return curves_of(ground.task.name, fitted)
+    return curves_of(ground.task.judged, fitted)
 
 
 def _lines(ground: Ground, judged: Judged) -> list[LabelLine]:
-    task = ground.task.name
+    task = ground.task.judged
 
     def of(row: str) -> list[Any]:
         found: list[Any] = per_label(
@@ -221,7 +233,7 @@ def _examples(ground: Ground, judged: Judged) -> list[ExampleGroup]:
         some = random.permutation(np.flatnonzero(chosen))[:EXAMPLES]
         examples = [_example(ground, judged, right, int(i)) for i in some]
         if examples:
-            note = f"{note}: {int(chosen.sum())} of {len(chosen)} test pictures"
+            note = f"{note}: {int(chosen.sum())} of {len(chosen)} test {ground.task.unit}s"
             shown.append(ExampleGroup(title, note, examples))
     return shown
 
@@ -240,7 +252,7 @@ def _example(ground: Ground, judged: Judged, right: Mapping[str, Any], i: int) -
     answers = []
     for name, of_row in right.items():
         said, confidence = _said(ground, judged, name, i)
-        answers.append(Answer(TITLES[name][0], said, confidence, bool(of_row[i])))
+        answers.append(Answer(titles(ground)[name][0], said, confidence, bool(of_row[i])))
     final = judged.answers["with_retrieval"]
     evidence: list[EvidenceItem] = []
     if final.neighbours is not None and final.shares is not None:
@@ -257,7 +269,7 @@ def _example(ground: Ground, judged: Judged, right: Mapping[str, Any], i: int) -
             )  # fmt: skip
     truth = ", ".join(ground.task.of(row))
     return ReportExample(
-        thumbnail(ground.test.labelled.source, row), None, truth, answers,
+        thumbnail(ground.test.labelled.source, row), ground.task.question(row), truth, answers,
         float(final.gate[i]), evidence,
     )  # fmt: skip
 

@@ -130,7 +130,7 @@ def look_again(ground: Ground, folder: str | Path) -> Ground:
     best = int(np.argmax(worth))  # of equals the smallest weight
     look = replace(look, weight=WEIGHTS[best])
     gain = _gain(grounds[0], votes[0], grounds[best], votes[best])
-    return replace(grounds[best], second=Reranked(ground.task.name, look, *gain, took))
+    return replace(grounds[best], second=Reranked(ground.task.judged, look, *gain, took))
 
 
 def refuse_seen(ground: Ground, look: SecondLook) -> None:

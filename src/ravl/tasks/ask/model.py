@@ -1,0 +1,298 @@
+"""A memory, and a fitted run if there is one, at work: questions in, answers with evidence out."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ravl.encoders import Fingerprint
+from ravl.encoders.base import Array
+from ravl.errors import DataError, EncoderMismatchError, QueryError
+from ravl.memory import Memory, Picture, Row
+from ravl.memory.spaces import position
+from ravl.retrieval.bank import Bank, Ints
+from ravl.retrieval.query import open_picture
+from ravl.tasks.ask.answers import shares
+from ravl.tasks.ask.entries import LONGEST, question_of
+from ravl.tasks.ask.knowledge import Cited, Knowledge
+from ravl.tasks.ask.quoting import NEAR, passages_of, quoted, silent
+from ravl.tasks.ask.results import Reply
+from ravl.tasks.ask.task import AskTask, ask_task, nothing_asked
+from ravl.tasks.ask.untrained import untrained
+from ravl.tasks.ask.vectors import question_vectors
+from ravl.tasks.label_model import best_of, evidence_of, picture_list
+from ravl.tasks.labeller import Answers, Labeller, Queries
+from ravl.tasks.labeller_files import load_labeller
+from ravl.tasks.match_texts import base_of
+from ravl.tasks.results import Evidence
+from ravl.tasks.run import Run
+from ravl.tasks.testimony import EvidenceArrays, Testimony
+
+
+@dataclass(frozen=True, eq=False)
+class _Ready:
+    """What the memory says now, and who answers by it; without entries the last two are None."""
+
+    labeller: Labeller | None
+    knowledge: Knowledge | None
+    testimony: Testimony | None = None
+    evidence: EvidenceArrays | None = None
+
+
+class AskModel:
+    """Answers questions about pictures from a memory.
+
+    The memory is followed: a row that is added, changed or deleted counts from the next call on.
+
+    Args:
+        memory: to answer from.
+        run: what was fitted; None for the vote of the memory's answered questions, untrained.
+
+    Raises:
+        EncoderMismatchError: the memory's base encoder is another than the run was fitted with.
+    """
+
+    def __init__(self, memory: Memory, run: Run | None = None) -> None:
+        self.memory = memory
+        self.run = run
+        self._fitted = None
+        if run is not None:
+            check_base(run, memory)
+            self._fitted = load_labeller(run)
+        self._task: AskTask = ask_task(memory)
+        self._lock = threading.Lock()
+        self._known: tuple[Any, _Ready] | None = None
+
+    @property
+    def labeller(self) -> Labeller:
+        """Who answers.
+
+        Raises:
+            DataError: the memory has no answered question.
+        """
+        found = self._ready().labeller
+        if found is None:
+            raise nothing_asked(self.memory)
+        return found
+
+    def ask(
+        self, pictures: Any, questions: Any, *, k: int | None = None, retrieval: bool = True,
+        vote_only: bool = False, abstain: float | None = None,
+    ) -> list[Reply]:  # fmt: skip
+        """An answer to each question about the picture in the same place, in one pass.
+
+        Args:
+            pictures: paths, bytes or PIL pictures; or one, for all questions.
+            questions: as many; or one, for all pictures.
+            k: answered questions that vote; None for as many as were fitted.
+            retrieval: False for the model alone.
+            vote_only: True for the memory alone.
+            abstain: the share of wrong answers that is acceptable, such as 0.05; answers that are
+                less sure than that are marked.
+
+        Raises:
+            QueryError: numbers that do not fit, an empty question, k below 1, neither model nor
+                memory shall answer, or nothing was calibrated to abstain by.
+            DataError: the memory has neither an answered question nor a text that is no caption.
+            PictureError: a picture cannot be read.
+        """
+        if k is not None and k < 1:
+            raise QueryError(f"k is {k}; it must be at least 1.")
+        if vote_only and not retrieval:
+            raise QueryError("Without retrieval there is no vote. Leave one of the two out.")
+        if not retrieval and self.run is None:
+            raise QueryError(
+                "Nothing has been fitted, so that only the memory answers, and without retrieval "
+                "nobody does. Fit a run with ravl fit ask."
+            )
+        seen, asked = _lists(pictures, questions)
+        if not seen or not asked:
+            return []
+        sure = self._least(abstain)
+        features = self._look(seen)[np.arange(len(asked)) % len(seen)]
+        ready = self._ready()
+        cited = None
+        if ready.knowledge is not None and retrieval:
+            cited = ready.knowledge.find(asked, features)
+        if ready.labeller is None or ready.testimony is None:
+            if cited is None or ready.knowledge is None:
+                raise nothing_asked(self.memory)
+            return [
+                quoted(self.memory, ready.knowledge, cited, asked[i], i) or silent(asked[i])
+                for i in range(len(asked))
+            ]
+        queries = self._queries(ready, asked, features, None, retrieval)
+        found = self._answers(ready, queries, k, retrieval, vote_only)
+        return [self._reply(ready, found, cited, asked[i], i, sure) for i in range(len(asked))]
+
+    def texts(
+        self, rows: Sequence[Row], features: Array, hidden: Sequence[Ints]
+    ) -> list[str] | None:  # fmt: skip
+        """What the reader reads of entries; see :meth:`judge`."""
+        questions = [question_of(row) for row in rows]
+        pictures = features[:, : self._task.width]
+        return list(self._queries(self._ready(), questions, pictures, hidden, True).texts or [])
+
+    def judge(self, queries: Queries, hidden: Sequence[Ints], **how: Any) -> Answers:
+        """Answers that do not see some groups of rows: what evaluation asks for.
+
+        Args:
+            queries: n of them.
+            hidden: for each the groups of rows that show the same picture.
+            **how: ``k``, ``retrieval``, ``vote_only`` of :meth:`ask`.
+        """
+        return self._answers(
+            self._ready(), queries, how.get("k"), how.get("retrieval", True),
+            how.get("vote_only", False), hidden,
+        )  # fmt: skip
+
+    def _look(self, pictures: Sequence[Picture | str]) -> Array:
+        """Features of pictures by the memory's tower, (n, F)."""
+        encoder = self.memory.encoder
+        prepared = [encoder.prepare(open_picture(p, encoder.picture_size)) for p in pictures]
+        size = encoder.batch_size
+        parts = [encoder.features(prepared[i : i + size]) for i in range(0, len(prepared), size)]
+        return np.concatenate(parts)
+
+    def _queries(
+        self, ready: _Ready, questions: Sequence[str], pictures: Array,
+        hidden: Sequence[Ints] | None, retrieval: bool,
+    ) -> Queries:  # fmt: skip
+        """Questions about pictures whose features (n, F) are known."""
+        features = np.hstack([pictures, question_vectors(self.memory, questions)])
+        texts: Sequence[str] = questions
+        reads = ready.labeller is not None and ready.labeller.words is not None
+        if reads and retrieval and ready.knowledge is not None:
+            texts = ready.knowledge.reading(questions, pictures, hidden)
+        return Queries(features, texts=texts)
+
+    def _answers(
+        self, ready: _Ready, queries: Queries, k: int | None, retrieval: bool, vote_only: bool,
+        hidden: Sequence[Ints] | None = None,
+    ) -> Answers:  # fmt: skip
+        labeller, testimony = ready.labeller, ready.testimony
+        assert labeller is not None
+        if not retrieval:
+            return labeller.without(queries)
+        assert testimony is not None
+        near = labeller.neighbours(queries, testimony, k, hidden)
+        return labeller.answer(queries, testimony, near, ready.evidence, vote_only=vote_only, k=k)
+
+    def _ready(self) -> _Ready:
+        """The memory as it is now."""
+        with self._lock, self.memory.snapshot() as connection:
+            now = position(connection)
+            if self._known is None or self._known[0] != now:
+                self._known = now, self._read()
+            return self._known[1]
+
+    def _read(self) -> _Ready:
+        fitted = self._fitted
+        keys: Any = fitted.keys if fitted is not None else None
+        knowledge = Knowledge.of(self.memory, keys.pictures if keys is not None else None)
+        try:
+            bank = self._task.bank(self.memory, keys)
+        except DataError:
+            if knowledge is None:
+                raise nothing_asked(self.memory) from None
+            return _Ready(None, knowledge)
+        if fitted is None:
+            keys = self._task.keys(bank.features)
+            bank = replace(bank, keys=keys(bank.features))
+        labeller = fitted or untrained(self._task, bank, keys)
+        testimony = Testimony.of(bank, labeller.task, labeller.labels, labeller.spread)
+        evidence = labeller.evidence(testimony, self.memory)
+        return _Ready(labeller, knowledge, testimony, evidence)
+
+    def _least(self, abstain: float | None) -> float:
+        """The confidence below which it abstains."""
+        if abstain is None:
+            return 0.0
+        calibration = self._fitted.calibration if self._fitted is not None else None
+        if calibration is None:
+            raise QueryError(
+                "Nothing tells how sure is sure enough. Fit a run with ravl fit ask, which learns "
+                "that on held-out questions."
+            )
+        return calibration.threshold(abstain)
+
+    def _reply(
+        self, ready: _Ready, found: Answers, cited: Cited | None, question: str, i: int,
+        sure: float,
+    ) -> Reply:  # fmt: skip
+        assert ready.testimony is not None
+        evidence: tuple[Evidence, ...] = ()
+        if found.neighbours is not None and found.shares is not None:
+            bank = ready.testimony.bank
+            evidence = evidence_of(bank, found.neighbours, found.shares, i, _says)
+        known = ready.knowledge if self.run is None and cited is not None else None
+        if known is not None and not self._similar(ready.testimony.bank, question, found, i):
+            reply = quoted(self.memory, known, cited, question, i, evidence)
+            if reply is not None:
+                return reply
+        best = int(found.probabilities[i].argmax())
+        confidence = float(found.probabilities[i, best])
+        read = base_of(self.memory.encoder).reads(question)
+        return Reply(
+            question=question, answer=found.names[best], confidence=confidence, read=read,
+            abstained=confidence < sure or bool(sure and not read), gate=float(found.gate[i]),
+            scores=best_of(found.names, found.probabilities[i]),
+            memory=best_of(found.names, found.votes[i]), model=best_of(found.names, found.own[i]),
+            evidence=evidence + passages_of(ready.knowledge, cited, i),
+        )  # fmt: skip
+
+    def _similar(self, bank: Bank, question: str, found: Answers, i: int) -> bool:
+        """Whether any answered question among the neighbours asks the same kind of thing."""
+        assert found.neighbours is not None
+        line = found.neighbours.positions[i]
+        near = bank.features[line[line >= 0], self._task.width :]
+        vector = question_vectors(self.memory, [question])[0]
+        return bool((near @ vector).max(initial=-1) >= NEAR)
+
+
+def check_base(run: Run, memory: Memory) -> None:
+    """Refuse a memory whose base encoder reads questions otherwise than at fitting time.
+
+    Raises:
+        EncoderMismatchError: says what was found and what to do.
+    """
+    fitted = Fingerprint.from_json(json.dumps(run.record["base"]))
+    now = base_of(memory.encoder).fingerprint
+    if not now.matches(fitted):
+        raise EncoderMismatchError(
+            f"{run.folder} was fitted with the encoder {fitted.spec!r} ({fitted.digest}), and "
+            f"{memory.path} has {now.spec!r} ({now.digest}). Fit again with ravl fit ask, or name "
+            "a memory that has the old encoder with --memory."
+        )
+
+
+def _says(row: Row) -> tuple[str, ...]:
+    return (row.texts[0], *shares(row.qa[0]))
+
+
+def _lists(pictures: Any, questions: Any) -> tuple[list[Any], list[str]]:
+    """Pictures, and as many questions; the one that is single is repeated.
+
+    Raises:
+        QueryError: the numbers do not fit, or a question is empty.
+    """
+    seen, _ = picture_list(pictures)
+    asked = [questions] if isinstance(questions, str) else list(questions)
+    if len(seen) != len(asked) and 1 not in (len(seen), len(asked)):
+        raise QueryError(
+            f"There are {len(seen):,} pictures and {len(asked):,} questions. Give as many of "
+            "both, or one of either for all of the others."
+        )
+    if empty := [i for i, q in enumerate(asked) if not q.strip()]:
+        raise QueryError(
+            f"The question number {empty[0] + 1} is empty. Ask something, such as 'what colour is "
+            "it?'."
+        )
+    if len(asked) == 1:
+        asked = asked * len(seen)
+    return seen, [question[:LONGEST] for question in asked]

@@ -1,0 +1,144 @@
+"""What rows say for ask: answers to questions about their pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.encoders import Encoder
+from ravl.encoders.base import Array
+from ravl.errors import DataError
+from ravl.memory import Memory, Row
+from ravl.models.linear import Standard
+from ravl.retrieval.bank import Bank, Ints, read_bank
+from ravl.retrieval.keys import Keys
+from ravl.tasks.ask.answers import said, shares
+from ravl.tasks.ask.entries import counts, entries_of, question_of
+from ravl.tasks.ask.keys import AskKeys
+from ravl.tasks.ask.vectors import question_vectors
+from ravl.tasks.labels import LabelTask
+from ravl.tasks.match_texts import base_of
+
+QUESTION = 2.0  # how much a question's features count beside the picture's, for a linear map
+
+
+@dataclass(frozen=True, slots=True)
+class AskTask(LabelTask):
+    """One answer to a question; examples are entries, see :mod:`ravl.tasks.ask.entries`.
+
+    Features of an entry are those of its picture, and its question's vector by the base encoder
+    after them; a question in a language that it does not read has zeros.
+
+    Args:
+        width: F, of a picture's features; 0 for questions alone.
+    """
+
+    width: int = 0
+
+    @property
+    def unit(self) -> str:
+        """What one example is called."""
+        return "question"
+
+    @property
+    def noun(self) -> str:
+        """What one answer is called."""
+        return "answer"
+
+    def of(self, row: Row) -> tuple[str, ...]:
+        """The answers of an entry, the best first; of a picture those to all its questions."""
+        return tuple(dict.fromkeys(name for qa in row.qa if counts(qa) for name in said(qa)))
+
+    def truth(self, rows: Sequence[Row], names: Sequence[str]) -> NDArray[np.int64]:
+        """Positions of the entries' best answers, (n,), -1 for none of the names."""
+        places = {name: i for i, name in enumerate(names)}
+        return np.array([places.get(row.label or "", -1) for row in rows], np.int64)
+
+    def table(self, rows: Sequence[Row], names: Sequence[str]) -> Array:
+        """The share of people who gave each answer to each entry, (n, C)."""
+        places = {name: i for i, name in enumerate(names)}
+        found = np.zeros((len(rows), len(names)), np.float32)
+        for i, row in enumerate(rows):
+            for name, share in shares(row.qa[0]).items():
+                if name in places:
+                    found[i, places[name]] = share
+        return found
+
+    def stratum(self, row: Row) -> str:  # noqa: ARG002 (others have classes)
+        """Parts are drawn by picture, whatever was asked about it."""
+        return ""
+
+    def question(self, row: Row) -> str | None:
+        """The question of an entry."""
+        return question_of(row)
+
+    def encoder(self, memory: Memory) -> Encoder:
+        """The base encoder, so that a run stays true when the retriever is trained again."""
+        return base_of(memory.encoder)
+
+    def examples(
+        self, rows: Sequence[Row], features: Array, memory: Memory
+    ) -> tuple[list[Row], Array, Ints]:
+        """Entries, their features (m, F + D), and the position of each one's picture."""
+        entries, owners = entries_of(rows)
+        questions = question_vectors(memory, [question_of(e) for e in entries])
+        return entries, np.hstack([features[owners], questions]), owners
+
+    def bank(self, memory: Memory, keys: AskKeys | None = None) -> Bank:  # type: ignore[override]
+        """All entries of the memory.
+
+        Raises:
+            DataError: it has no picture with a question and an answer.
+        """
+        pictures = read_bank(memory, keys.pictures if keys is not None else None)
+        entries, features, owners = self.examples(pictures.rows, pictures.features, memory)
+        if not entries:
+            raise nothing_asked(memory)
+        keys = keys or self.keys(pictures.features)
+        seen = keys.joined(pictures.keys[owners], features[:, self.width :])
+        return Bank(entries, features, pictures.groups[owners], seen)
+
+    def keys(self, features: Array) -> AskKeys:  # type: ignore[override]
+        """Keys with the usual weight."""
+        return AskKeys(Keys.of(features[:, : self.width]))
+
+    def keys_of(self, arrays: Mapping[str, Array]) -> AskKeys:  # type: ignore[override]
+        """Keys out of a file of arrays."""
+        return AskKeys.from_arrays(arrays)
+
+    def standard(self, features: Array) -> Standard:
+        """Picture and question each made fit for itself."""
+        if not self.width:
+            return Standard.of(features)
+        picture = Standard.of(features[:, : self.width])
+        return picture.then(Standard.of(features[:, self.width :]), QUESTION)
+
+    def heard(self, bank: Bank) -> tuple[Array, NDArray[np.bool_]]:
+        """The questions' vectors."""
+        vectors = np.ascontiguousarray(bank.features[:, self.width :])
+        return vectors, np.abs(vectors).max(axis=1, initial=0) > 0
+
+    def blind(self) -> AskTask:
+        """The same for questions without their pictures."""
+        return replace(self, width=0)
+
+    def to_json(self) -> dict[str, object]:
+        """What ``run.json`` says of it."""
+        return {"task": self.name, "column": None, "width": self.width}
+
+
+def ask_task(memory: Memory) -> AskTask:
+    """The task for a memory's pictures."""
+    return AskTask("ask", None, memory.encoder.feature_dimension)
+
+
+def nothing_asked(memory: Memory) -> DataError:
+    """Why a memory has no answers."""
+    return DataError(
+        f"No picture in {memory.path} has a question with an answer, so nothing can be asked. "
+        "Bring some in with a table that has columns image, question and answer: "
+        f"ravl index TABLE --memory {memory.path}"
+    )

@@ -1,0 +1,78 @@
+"""Vectors of questions and passages by the base encoder; each text is read once.
+
+The memory keeps vectors of captions only. Those of questions are kept in ravl's cache, by what the
+encoder computes and by the text, so that they can be thrown away at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ravl.cache import cache_dir
+from ravl.encoders.base import Array, Encoder
+from ravl.memory import Memory
+from ravl.tasks.match_texts import base_of
+
+FEW = 64  # texts that are read again rather than written to a file
+KEPT = 200_000  # texts in a file; then it begins anew
+_known: dict[str, dict[bytes, Array]] = {}
+_lock = threading.Lock()
+
+
+def question_vectors(memory: Memory, texts: Sequence[str]) -> Array:
+    """Vectors of texts, (n, D), L2-normalised; zeros where the language is not read."""
+    base = base_of(memory.encoder)
+    found = kept_vectors(base, texts)
+    found[[not base.reads(text) for text in texts]] = 0
+    return found
+
+
+def kept_vectors(base: Encoder, texts: Sequence[str]) -> Array:
+    """Vectors of texts, (n, D), as they were kept, or made now."""
+    name = base.fingerprint.digest
+    keys = [hashlib.blake2b(t.encode("utf-8", "replace"), digest_size=16).digest() for t in texts]
+    with _lock:
+        if name not in _known:
+            _known[name] = _read(_file(name))
+        known = _known[name]
+        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        if len(known) + len(new) > KEPT:
+            known.clear()
+            new = dict(zip(keys, texts, strict=True))
+        vectors = base.embed_texts(list(new.values()))
+        known.update(zip(new, vectors.astype(np.float16), strict=True))
+        found = [known[key] for key in keys]
+        if len(new) > FEW:
+            _write(_file(name), known)
+    if not found:
+        return np.zeros((0, base.dimension), np.float32)
+    return np.stack(found).astype(np.float32)
+
+
+def _file(name: str) -> Path:
+    return cache_dir("questions") / f"{name}.npz"
+
+
+def _read(file: Path) -> dict[bytes, Array]:
+    try:
+        with np.load(file) as arrays:
+            return {key.tobytes(): v for key, v in zip(arrays["keys"], arrays["vectors"],
+                                                       strict=True)}  # fmt: skip
+    except Exception:  # none there yet, or damaged: it is made again
+        return {}
+
+
+def _write(file: Path, known: dict[bytes, Array]) -> None:
+    half = file.with_name(f"{file.stem}.{os.getpid()}.part.npz")
+    keys = np.array([np.frombuffer(key, np.uint8) for key in known])
+    try:
+        np.savez(half, keys=keys, vectors=np.stack(list(known.values())))
+        half.replace(file)
+    except OSError:  # a full or read-only disk: they are read again next time
+        half.unlink(missing_ok=True)

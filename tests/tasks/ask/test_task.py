@@ -1,0 +1,92 @@
+"""Entries as examples of a task: features, targets, keys, and vectors that are read once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ravl.data import QA, Example
+from ravl.memory import Row
+from ravl.tasks.ask.entries import entries_of
+from ravl.tasks.ask.keys import AskKeys
+from ravl.tasks.ask.task import AskTask, ask_task
+from ravl.tasks.ask.vectors import kept_vectors
+from ravl.tasks.named import label_task
+from tests.helpers import ColourEncoder
+from tests.tasks.ask.asked import asked
+
+PEOPLE = QA("how many?", ("2", "two", "three"))
+
+
+def test_only_answered_questions_are_entries():
+    row = Row(1, "a", qa=(PEOPLE, QA("what?", ()), QA("  ", ("x",)), QA("why?", (" ",))))
+    entries, owners = entries_of([Row(2, "b"), row])
+    assert [e.texts for e in entries] == [("how many?",)]
+    assert owners.tolist() == [1]
+
+
+def test_several_peoples_answers_are_soft_targets():
+    task = AskTask("ask", None, 48)
+    entries, _ = entries_of([Row(1, "a", qa=(PEOPLE, QA("what?", ("cat",))))])
+    assert task.of(entries[0]) == ("2", "3")
+    np.testing.assert_allclose(
+        task.table(entries, ["2", "3"]), np.array([[2 / 3, 1 / 3], [0, 0]]), atol=1e-6
+    )  # fmt: skip
+    assert task.truth(entries, ["3", "2"]).tolist() == [1, -1]
+    tie, _ = entries_of([Row(1, "a", qa=(QA("how many?", ("8", "7")),))])
+    assert task.truth(tie, ["7", "8"]).tolist() == [1]  # the first is the best
+
+
+def test_linear_features_of_picture_and_question(empty, tmp_path):
+    empty.add(asked(tmp_path / "pictures", 16))
+    task = ask_task(empty)
+    bank = task.bank(empty)
+    found = task.standard(bank.features)(bank.features)
+    spread = found.std(0) * np.sqrt(48)
+    np.testing.assert_allclose(spread[:48], 1, atol=1e-3)
+    np.testing.assert_allclose(spread[48:], 2, atol=1e-2)
+    questions = task.blind().standard(bank.features[:, 48:])
+    assert questions(bank.features[:, 48:]).shape == (32, 48)
+    texts, has = task.heard(bank)
+    np.testing.assert_allclose(texts, bank.features[:, 48:])
+    assert has.all()
+
+
+def test_keys_as_arrays(empty, tmp_path):
+    empty.add(asked(tmp_path / "pictures", 8))
+    bank = ask_task(empty).bank(empty)
+    keys = ask_task(empty).keys(bank.features)
+    again = AskKeys.from_arrays(keys.arrays())
+    assert again.weight == pytest.approx(keys.weight)
+    np.testing.assert_allclose(again(bank.features), keys(bank.features), atol=1e-6)
+    task = label_task("ask", None, 48)
+    assert task.to_json() == {"task": "ask", "column": None, "width": 48}
+    assert label_task("tag").to_json() == {"task": "tag", "column": None}
+
+
+def test_texts_are_read_once_and_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAVL_CACHE", str(tmp_path))
+    encoder = ColourEncoder(turn=7)  # whose vectors no other test has kept
+    assert kept_vectors(encoder, []).shape == (0, 48)
+    texts = [f"red number {i}" for i in range(100)]
+    first = kept_vectors(encoder, texts)
+    assert encoder.read >= 100
+    count = encoder.read
+    np.testing.assert_array_equal(kept_vectors(encoder, texts[:50]), first[:50])
+    assert encoder.read == count
+    np.testing.assert_allclose(first, encoder.embed_texts(texts), atol=1e-3)
+    from ravl.tasks.ask import vectors
+
+    monkeypatch.setattr(vectors, "_known", {})  # another process
+    fresh = ColourEncoder(turn=7)
+    np.testing.assert_array_equal(kept_vectors(fresh, texts), first)
+    assert fresh.read <= 1  # the fingerprint's probe
+    monkeypatch.setattr(vectors, "_known", {})
+    next(tmp_path.glob("questions/*.npz")).write_bytes(b"broken")
+    np.testing.assert_array_equal(kept_vectors(ColourEncoder(turn=7), texts), first)
+
+
+def test_texts_of_rows_without_a_picture_are_no_entries(empty, tmp_path):
+    empty.add(asked(tmp_path / "pictures", 4))
+    empty.add([Example("text", texts=("a long text",), qa=(PEOPLE,))])
+    assert len(ask_task(empty).bank(empty)) == 8
