@@ -14,7 +14,7 @@ from ravl.tasks.labeller import Labeller
 
 # Without training: the best of 24 that were tried on 1,500 of DAQUAR's questions, each answered by
 # those of other pictures; they hardly differ. On 2,400 drawn anew, some of them the same, accuracy
-# is 22.5 %, and 20.0 % where pictures with neighbouring numbers, often of one room, are hidden, too.
+# is 22.5 %, and 20.0 % where pictures with neighbouring numbers, often of one room, are hidden too.
 VOTE = Vote(k=64, temperature=0.08)
 
 

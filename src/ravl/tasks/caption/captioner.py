@@ -23,6 +23,7 @@ from ravl.models.stacking import Stack
 from ravl.models.vote import Vote
 from ravl.retrieval.bank import Ints, Neighbours
 from ravl.retrieval.keys import Keys
+from ravl.tasks.caption.fitting import Fits
 from ravl.tasks.caption.proposals import MEMORY, Proposals, complies, mixed, of_memory
 from ravl.tasks.caption.recall import CONSENSUS, Recalled, Told, recall
 from ravl.tasks.match_texts import MatchTask
@@ -65,6 +66,7 @@ class Captioner:
         quotes: of the memory's best supported texts, how many the generator reads word for word.
         chooser: among candidates; None takes the generator's first, or else the memory's.
         alone: among candidates without the memory.
+        fits: how well texts fit pictures; None where nothing was trained for that.
         doubts: confidence of the chosen text, by level: ``memory``, ``alone``, ``both``.
         calibration: for abstaining.
         good: what counts as a good text, in words: what confidence is the probability of.
@@ -79,6 +81,7 @@ class Captioner:
     quotes: int = 3
     chooser: Chooser | None = None
     alone: Chooser | None = None
+    fits: Fits | None = None
     doubts: dict[str, Stack] = field(default_factory=dict)
     calibration: Calibration | None = None
     good: str = ""
@@ -180,11 +183,14 @@ class Captioner:
             rated: list[list[Candidate]] = [[] for _ in requests]
         else:
             rated = rates(requests, [[told.said.texts[t] for t in found] for found in offered])
+        both = [{c.text: c for c in (*r, *w)} for r, w in zip(rated, written, strict=True)]
+        fits = self.fits(pictures.features, [list(its) for its in both]) if self.fits else None
         chooser = self.alone if recalled is None else self.chooser
         return [
             mixed(
-                told, written[i], rated[i], recalled[i] if recalled is not None else None,
+                told, both[i], written[i], recalled[i] if recalled is not None else None,
                 offered[i] if offered is not None else [], chooser,
+                fits[i] if fits is not None else None,
             )
             for i in range(len(requests))
         ]  # fmt: skip

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ravl.encoders.base import Array
+from ravl.encoders.heads import Head
 from ravl.models.calibration import Calibration
 from ravl.models.generation.base import Decoding
 from ravl.models.generation.choosing import Chooser
@@ -15,10 +16,12 @@ from ravl.models.stacking import Stack
 from ravl.models.vote import Vote
 from ravl.retrieval.keys import Keys
 from ravl.tasks.caption.captioner import Captioner
+from ravl.tasks.caption.fitting import Fits
 from ravl.tasks.match_texts import MatchTask
 from ravl.tasks.run import GENERATOR, Run
 
 CHOOSERS = ("chooser", "alone")
+HEADS = ("picture", "text")  # of the dual encoder
 
 
 def describe(captioner: Captioner) -> dict[str, Any]:
@@ -34,6 +37,9 @@ def describe(captioner: Captioner) -> dict[str, Any]:
             name: list(found.names) for name in CHOOSERS
             if (found := getattr(captioner, name)) is not None
         },
+        "powers": {
+            name: getattr(captioner.fits, name).power for name in HEADS
+        } if captioner.fits is not None else {},
         "doubts": {name: list(stack.names) for name, stack in captioner.doubts.items()},
         "generator": captioner.generator.spec if captioner.generator is not None else None,
         "reads_texts": False,  # by the base encoder, whatever the retriever was trained to be
@@ -49,6 +55,8 @@ def parts(captioner: Captioner, folder: Path) -> dict[str, dict[str, Array]]:
         chooser = getattr(captioner, name)
         if chooser is not None:
             found[name] = chooser.arrays()
+    if captioner.fits is not None:
+        found |= {name: getattr(captioner.fits, name).arrays() for name in HEADS}
     found |= {f"doubt_{name}": stack.arrays() for name, stack in captioner.doubts.items()}
     if captioner.calibration is not None:
         found["calibration"] = {
@@ -76,6 +84,10 @@ def load_captioner(run: Run) -> Captioner:
     choosers = {
         name: Chooser.from_arrays(arrays[name], names) for name, names in record["choosers"].items()
     }
+    heads = {
+        name: Head.from_arrays(arrays[name], float(power))
+        for name, power in record["powers"].items()
+    }
     made = Captioner(
         task=MatchTask(record["column"], bool(record["generated"])),
         keys=Keys.from_arrays(arrays["keys"]),
@@ -89,6 +101,7 @@ def load_captioner(run: Run) -> Captioner:
         },
         calibration=Calibration(**calibration) if calibration else None,
         how=how,
+        fits=Fits(heads["picture"], heads["text"]) if heads else None,
         **choosers,
     )
     return replace(made, generator=_generator(run, how)) if record["generator"] else made

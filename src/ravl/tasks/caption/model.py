@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -10,8 +11,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ravl.encoders import Fingerprint
 from ravl.encoders.base import Array
-from ravl.errors import DataError, QueryError
+from ravl.errors import EncoderMismatchError, QueryError
 from ravl.memory import Memory, Picture
 from ravl.memory.spaces import position
 from ravl.models.generation.base import Decoding
@@ -20,13 +22,13 @@ from ravl.retrieval.keys import Keys
 from ravl.retrieval.query import open_picture
 from ravl.tasks.caption.captioner import Captioner, Pictures
 from ravl.tasks.caption.diverse import diverse
+from ravl.tasks.caption.evidence import evidence_of, nothing_said
 from ravl.tasks.caption.files import load_captioner
 from ravl.tasks.caption.grounding import known_words
 from ravl.tasks.caption.proposals import MEMORY, Proposals
 from ravl.tasks.caption.recall import Recalled, Told, consensus
 from ravl.tasks.caption.results import Caption
-from ravl.tasks.match_texts import MatchTask
-from ravl.tasks.results import Evidence
+from ravl.tasks.match_texts import MatchTask, base_of
 from ravl.tasks.run import Run
 
 SHOWN = 5  # candidates of an answer with their scores
@@ -54,7 +56,7 @@ class CaptionModel:
     ) -> None:  # fmt: skip
         self.memory = memory
         self.run = run
-        self._fitted = load_captioner(run) if run is not None else None
+        self._fitted = self._load(run) if run is not None else None
         self._column = column
         self._generator = generator
         self._lock = threading.Lock()
@@ -173,6 +175,19 @@ class CaptionModel:
             seen, told, near if retrieval else None, recalled, vote_only=vote_only
         )
 
+    def _load(self, run: Run) -> Captioner:
+        """The run's captioner, which reads texts with the memory's base encoder."""
+        base = base_of(self.memory.encoder)
+        fitted = Fingerprint.from_json(json.dumps(run.record["base"]))
+        if not base.fingerprint.matches(fitted):
+            raise EncoderMismatchError(
+                f"{run.folder} was fitted with the encoder {fitted.spec!r} ({fitted.digest}), and "
+                f"{self.memory.path} has {base.spec!r} ({base.fingerprint.digest}). Fit again with "
+                "ravl fit caption, or name a memory that has the old encoder with --memory."
+            )
+        made = load_captioner(run)
+        return replace(made, fits=replace(made.fits, base=base)) if made.fits else made
+
     def _recalled(
         self, captioner: Captioner, told: Told, seen: Pictures, k: int | None,
         hidden: Sequence[Ints] | None, retrieval: bool,
@@ -217,7 +232,8 @@ class CaptionModel:
                 if self._generator is not None:
                     captioner = replace(
                         captioner, generator=self._generator, standard=None, chooser=None,
-                        alone=None, doubts={}, calibration=None,
+                        alone=None, fits=None, doubts={},
+                        calibration=None,
                     )  # fmt: skip
                 if not told.said.texts:
                     raise nothing_said(self.memory, task)
@@ -269,38 +285,8 @@ class CaptionModel:
             scores=dict(zip(found.texts[:SHOWN], found.total[:SHOWN].tolist(), strict=True)),
             memory=memory, model={c.text: float(np.exp(c.mean)) for c in likely if c.mean <= 0},
             signals={n: float(v[0]) for n, v in found.scores.items() if len(v)},
-            evidence=() if near is None else _evidence(told, found, near, i, gate),
+            evidence=() if near is None else evidence_of(told, found, near, i, gate),
         )  # fmt: skip
-
-
-def nothing_said(memory: Memory, task: MatchTask) -> DataError:
-    """Why a memory cannot be described from."""
-    what = f"a text in the column {task.column!r}" if task.column else "a caption"
-    return DataError(
-        f"No picture in {memory.path} has {what}, so there is nothing to say. Bring captions in "
-        f"with ravl index PICTURES --memory {memory.path} --captions TABLE, or name the column "
-        "that holds the texts."
-    )
-
-
-def _evidence(
-    told: Told, found: Proposals, near: Neighbours, i: int, gate: float
-) -> tuple[Evidence, ...]:
-    """The rows that spoke for picture ``i``, the largest shares first."""
-    recalled = found.recalled
-    if recalled is None:
-        return ()
-    shares: dict[int, float] = {}
-    owners = told.said.owners[recalled.voters]
-    for row, share in zip(owners.tolist(), recalled.shares.tolist(), strict=True):
-        shares[row] = shares.get(row, 0.0) + share
-    likeness = dict(zip(near.positions[i].tolist(), near.likeness[i].tolist(), strict=True))
-    order = sorted(shares, key=lambda row: (-shares[row], -likeness[row]))
-    rows = told.said.bank.rows
-    return tuple(
-        Evidence(rows[r], float(likeness[r]), shares[r] * gate, (recalled.text_of(told, r),))
-        for r in order
-    )
 
 
 def _check(k: int | None, retrieval: bool, vote_only: bool) -> None:

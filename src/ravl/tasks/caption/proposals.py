@@ -18,6 +18,7 @@ from ravl.retrieval.bank import Ints
 from ravl.tasks.caption.recall import Recalled, Told
 
 MEMORY, WRITTEN = ("support",), ("likelihood", "agreement")  # scores of candidates
+FITS = "fits"  # where a dual encoder was trained
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,11 +73,21 @@ def of_memory(told: Told, recalled: Recalled, offered: list[int]) -> Proposals:
 
 
 def mixed(
-    told: Told, written: Sequence[Candidate], rated: Sequence[Candidate],
+    told: Told, both: dict[str, Candidate], written: Sequence[Candidate],
     recalled: Recalled | None, offered: Sequence[int], chooser: Chooser | None,
+    fits: Array | None,
 ) -> Proposals:  # fmt: skip
-    """Written texts and the memory's in one order."""
-    both = {c.text: c for c in (*rated, *written)}  # what was written counts as written
+    """Written texts and the memory's in one order.
+
+    Args:
+        told: by the bank's rows.
+        both: all candidates by their texts; what was written counts as written.
+        written: by the generator, the likeliest first.
+        recalled: what the memory says; None without retrieval.
+        offered: positions of the memory's candidates among its texts.
+        chooser: whose order it is; None for the generator's, before the memory's.
+        fits: how well each candidate fits, (c,); None where nothing tells.
+    """
     own = {told.said.texts[t]: t for t in offered if told.said.texts[t] in both}
     own = {text: t for text, t in own.items() if text not in {c.text for c in written}}
     texts = list(both)
@@ -85,6 +96,8 @@ def mixed(
         "likelihood": _finite([c.mean for c in both.values()]),
         "agreement": _agreement(vectors, texts, written),
     }
+    if fits is not None:
+        scores[FITS] = fits
     rows = np.full(len(texts), -1, np.int64)
     if recalled is not None:
         scores["support"] = recalled.agreement(told, texts)

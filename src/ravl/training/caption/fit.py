@@ -17,6 +17,7 @@ from ravl.memory import Memory
 from ravl.models.generation.schemas import read_schema
 from ravl.tasks.caption.captioner import Captioner
 from ravl.tasks.caption.files import describe, parts
+from ravl.tasks.caption.fitting import Fits
 from ravl.tasks.match_texts import MatchTask, base_of
 from ravl.tasks.run import about_memory, write_json, write_run
 from ravl.training.caption.ground import CaptionGround, prepare
@@ -141,15 +142,22 @@ def fit_levels(
     fitted.seconds["vote"] = round(time.monotonic() - began, 1)
     if settings.model == "vote":
         return fitted
+    from ravl.training.caption.fits import fit_dual
+
+    began = time.monotonic()
+    fits = fit_dual(ground, work, show)
+    fitted.seconds["dual encoder"] = round(time.monotonic() - began, 1)
     if settings.generator != "builtin":
         from ravl.training.caption.hub import fit_hub
 
         made = fit_hub(ground, work, show, report)
-        fitted.levels["generator"] = with_generator(ground, vote, made.generator, quality, good)
+        fitted.levels["generator"] = with_generator(
+            ground, vote, made.generator, quality, good, fits
+        )
         fitted.curves["generator"], fitted.seconds["generator"] = made.curve, made.seconds
         fitted.parameters["generator"] = made.parameters
     else:
-        _train(ground, fitted, work, show, quality, good, report)
+        _train(ground, fitted, work, show, quality, good, fits, report)
     fitted.chosen = "generator" if settings.model == "generator" else _choose(
         ground, fitted, quality
     )  # fmt: skip
@@ -158,7 +166,7 @@ def fit_levels(
 
 def _train(
     ground: CaptionGround, fitted: CaptionFitted, work: Path, show: bool | None, quality: Quality,
-    good: Good, report: Callable[[float], None] | None,
+    good: Good, fits: Fits | None, report: Callable[[float], None] | None,
 ) -> None:  # fmt: skip
     """Train the builtin generator with retrieval and, to compare, without."""
     from ravl.training.caption.generator import train_generator
@@ -168,7 +176,7 @@ def _train(
             continue
         made = train_generator(ground, work / name, retrieval=retrieval, show=show, report=report)
         fitted.levels[name] = with_generator(
-            ground, fitted.levels["vote"], made.generator, quality, good
+            ground, fitted.levels["vote"], made.generator, quality, good, fits
         )
         fitted.curves[name], fitted.seconds[name] = made.curve, made.seconds
         fitted.parameters[name] = made.parameters

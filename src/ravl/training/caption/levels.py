@@ -15,7 +15,8 @@ from ravl.models.generation.choosing import fit_chooser
 from ravl.models.generation.schemas import read_schema
 from ravl.models.stacking import fit_stack
 from ravl.tasks.caption.captioner import Captioner
-from ravl.tasks.caption.proposals import MEMORY, WRITTEN, Proposals
+from ravl.tasks.caption.fitting import Fits
+from ravl.tasks.caption.proposals import FITS, MEMORY, WRITTEN, Proposals
 from ravl.training.caption.ground import CaptionGround, CaptionSide
 from ravl.training.caption.quality import Quality
 
@@ -71,25 +72,33 @@ def fit_vote(ground: CaptionGround, quality: Quality, good: Good) -> Captioner:
 
 
 def with_generator(
-    ground: CaptionGround, vote: Captioner, generator: Any, quality: Quality, good: Good
-) -> Captioner:
+    ground: CaptionGround, vote: Captioner, generator: Any, quality: Quality, good: Good,
+    fits: Fits | None = None,
+) -> Captioner:  # fmt: skip
     """The same with a generator; how to choose among its texts and the memory's is learned."""
     file = ground.settings.schema
     how = Decoding(
         beams=ground.settings.beams, longest=int(getattr(generator, "longest", 0)),
         schema=read_schema(Path(file)) if file else "",
     )  # fmt: skip
-    captioner = replace(vote, generator=generator, how=how)
+    captioner = replace(vote, generator=generator, how=how, fits=fits)
     side = watched(ground)
     found = {level: proposals(ground, side, captioner, level) for level in LEVELS}
     choosers = {}
     for level in ("alone", "both"):
         rated = [quality.of_one(p.texts, t) for p, t in zip(found[level], side.texts, strict=True)]
-        chooser = fit_chooser([p.scores for p in found[level]], rated, LEVELS[level])
+        chooser = fit_chooser([p.scores for p in found[level]], rated, scores_of(captioner, level))
         found[level] = [p.ordered(chooser) for p in found[level]]
         choosers[level] = chooser
     captioner = replace(captioner, chooser=choosers["both"], alone=choosers["alone"])
     return _sure(ground, captioner, found, quality, good)
+
+
+def scores_of(captioner: Captioner, level: str) -> tuple[str, ...]:
+    """The scores of candidates that count at a level."""
+    if captioner.fits is None or level == "memory":
+        return LEVELS[level]
+    return (*LEVELS[level], FITS)
 
 
 def proposals(
@@ -113,10 +122,11 @@ def _sure(
     calibration = None
     for level, its in found.items():
         right = (quality([p.best for p in its], side.texts) >= good.least).astype(np.float32)
+        names = scores_of(captioner, level)
         scores = {
             name: np.array([p.scores[name][0] if p.texts else 0.0 for p in its], np.float32)
-            for name in LEVELS[level]
+            for name in names
         }
-        doubts[level] = fit_stack(scores, LEVELS[level], right)
+        doubts[level] = fit_stack(scores, names, right)
         calibration = Calibration.of(doubts[level].probabilities(scores), right)
     return replace(captioner, doubts=doubts, calibration=calibration)

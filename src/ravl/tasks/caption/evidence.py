@@ -1,0 +1,49 @@
+"""What a caption rests on, and what to say where there is nothing to say."""
+
+from __future__ import annotations
+
+from ravl.errors import DataError
+from ravl.memory import Memory
+from ravl.retrieval.bank import Neighbours
+from ravl.tasks.caption.proposals import Proposals
+from ravl.tasks.caption.recall import Told
+from ravl.tasks.match_texts import MatchTask
+from ravl.tasks.results import Evidence
+
+
+def nothing_said(memory: Memory, task: MatchTask) -> DataError:
+    """Why a memory cannot be described from."""
+    what = f"a text in the column {task.column!r}" if task.column else "a caption"
+    return DataError(
+        f"No picture in {memory.path} has {what}, so there is nothing to say. Bring captions in "
+        f"with ravl index PICTURES --memory {memory.path} --captions TABLE, or name the column "
+        "that holds the texts."
+    )
+
+
+def evidence_of(
+    told: Told, found: Proposals, near: Neighbours, i: int, gate: float
+) -> tuple[Evidence, ...]:
+    """The rows that spoke for picture ``i``, the largest shares first, with their best texts.
+
+    Args:
+        told: by the bank's rows.
+        found: the proposals for the picture.
+        near: neighbours of all pictures.
+        i: which picture.
+        gate: how much the memory counted.
+    """
+    recalled = found.recalled
+    if recalled is None:
+        return ()
+    shares: dict[int, float] = {}
+    owners = told.said.owners[recalled.voters]
+    for row, share in zip(owners.tolist(), recalled.shares.tolist(), strict=True):
+        shares[row] = shares.get(row, 0.0) + share
+    likeness = dict(zip(near.positions[i].tolist(), near.likeness[i].tolist(), strict=True))
+    order = sorted(shares, key=lambda row: (-shares[row], -likeness[row]))
+    rows = told.said.bank.rows
+    return tuple(
+        Evidence(rows[r], float(likeness[r]), shares[r] * gate, (recalled.text_of(told, r),))
+        for r in order
+    )
