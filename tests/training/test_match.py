@@ -22,6 +22,7 @@ from ravl.tasks.match_texts import MatchTask
 from ravl.tasks.run import open_run
 from ravl.training.fit_settings import FitSettings
 from ravl.training.labels.fit import FitReport
+from ravl.training.labels.fusion import words_of
 from ravl.training.match import fusion as match_fusion
 from ravl.training.match.evaluating import evaluate_match
 from ravl.training.match.fit import fit_match
@@ -124,7 +125,7 @@ def test_an_untrained_fusion_model_answers_as_the_dual_encoder(memory: Memory, m
         fit_vote(ground), picture_head=random_head(48), text_head=random_head(48)
     )  # fmt: skip
     model = match_fusion._new(ground, dual, 3)
-    words = match_fusion.words_of(model, str(made / "bert"), 6)
+    words = words_of(model, str(made / "bert"), 6)
     level = replace(dual, reader=Reader(model), words=words)
     side = ground.validation
     signals = level.from_model(side.asked, side.clues.near, level.evidence(ground.said))

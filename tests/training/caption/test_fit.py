@@ -317,3 +317,21 @@ def test_generated_texts_speak_but_do_not_judge(folder: Path, tmp_path: Path) ->
         assert len(split["train"]) == 16
         predictor = CaptionModel(half, open_run(tmp_path / "run"))
         assert predictor.task.generated
+
+
+def test_the_dual_encoder_is_kept_with_the_run(folder: Path, memory: Memory) -> None:
+    record = json.loads((folder / "run" / "run.json").read_text("utf-8"))
+    assert record["choosers"]["chooser"][-1] == "fits"
+    assert set(record["powers"]) == {"picture", "text"}
+    predictor = CaptionModel(memory, open_run(folder / "run"))
+    (answer,) = predictor.caption([folder / "pictures" / "000.png"])
+    assert -1 <= answer.signals["fits"] <= 1
+
+
+def test_a_memory_with_another_encoder_is_refused(folder: Path, tmp_path: Path) -> None:
+    from ravl.errors import EncoderMismatchError
+
+    with Memory.create(tmp_path / "other.ravl", ColourEncoder(mirror=True)) as other:
+        other.add(coloured(tmp_path / "pictures", 8))
+        with pytest.raises(EncoderMismatchError, match="ravl fit caption"):
+            CaptionModel(other, open_run(folder / "run"))
