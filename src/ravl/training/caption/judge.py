@@ -65,15 +65,16 @@ def judge(
     side, best = ground.test, levels[chosen]
     answers = {"zero_shot": named(base_of(ground.memory.encoder), side.labelled.features)}
     answers["nearest"] = _nearest(ground, side)
+    found = {name: proposals(ground, side, level, _level(level)) for name, level in levels.items()}
     for name, level in levels.items():
         if level.generator is not None:
             answers[f"{name} alone"] = _best(proposals(ground, side, level, "alone"))
             if name == "generator":
-                answers["generator first"] = _best(_first(ground, side, level))
-        answers[name] = _best(proposals(ground, side, level, _level(level)))
+                answers["generator first"] = [_likeliest(proposal) for proposal in found[name]]
+        answers[name] = _best(found[name])
     if ground.task.generated:
         answers["vote_human"] = _of_people(ground, side, levels["vote"])
-    final = proposals(ground, side, best, _level(best))
+    final = found[chosen]
     answers["with_retrieval"] = answers[chosen]
     writer = "generator" if "generator" in levels else None
     if writer:
@@ -143,10 +144,12 @@ def _of_people(ground: CaptionGround, side: CaptionSide, vote: Captioner) -> lis
     return _best(vote.propose(side.pictures, told, near, recall(told, near, vote.vote)))
 
 
-def _first(ground: CaptionGround, side: CaptionSide, level: Captioner) -> list[Proposals]:
-    """What the generator finds likeliest, with the neighbours but without a choice."""
-    plain = replace(level, chooser=None)
-    return proposals(ground, side, plain, "both")
+def _likeliest(proposal: Proposals) -> str:
+    """What the generator finds likeliest of its own texts, before anything is chosen."""
+    own = np.flatnonzero(proposal.rows < 0)
+    if not len(own):
+        return proposal.best
+    return proposal.texts[int(own[proposal.scores["likelihood"][own].argmax()])]
 
 
 def _scored(
