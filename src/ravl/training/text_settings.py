@@ -58,7 +58,7 @@ class TextSettings(LoopSettings):
     precision: Precision = "auto"
     model: Level = "auto"
     generator: str = "builtin"
-    k: int = 60
+    k: int = 100
     evidence: int = 8
     quotes: int = 0
     language_model: str = "builtin"
