@@ -7,26 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from ravl.cli import main
 from ravl.data import Example
 from ravl.memory import Memory
 from tests.helpers import ColourEncoder, draw
 from tests.tasks.ask.asked import KIND, TASTE, asked
 
 pytestmark = pytest.mark.usefixtures("by_name")
-
-
-@pytest.fixture
-def run(capsys):
-    """Run a command as the shell would: exit code, output, errors."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main([str(a) for a in arguments])
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return call
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from ravl.cli import main
 from ravl.memory import Memory
 from ravl.training.caption.fit import fit_caption
 from ravl.training.text_settings import TextSettings
@@ -15,19 +14,6 @@ from tests.helpers import ColourEncoder, draw
 from tests.training.caption.coloured import coloured
 
 pytestmark = pytest.mark.usefixtures("by_name")
-
-
-@pytest.fixture
-def run(capsys):
-    """Run a command as the shell would: exit code, output, errors."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main([str(a) for a in arguments])
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return call
 
 
 @pytest.fixture(scope="module")

@@ -14,19 +14,6 @@ from tests.helpers import draw, make_pictures
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def run(capsys):
-    """Run a command as the shell would: exit code, output, errors."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main([str(a) for a in arguments])
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return call
-
-
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
     """A folder with pictures, a table about them, and a memory made from both."""

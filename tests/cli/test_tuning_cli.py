@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ravl.cli import INTERRUPTED, cli, main
+from ravl.cli import INTERRUPTED, cli
 from ravl.memory import Memory, spaces
 from ravl.training.tuning import tasks as tuned_tasks
 from tests.helpers import ColourEncoder
@@ -16,18 +16,10 @@ from tests.training.painted import TEST, VALIDATION, paint
 OPTIONS = ("--validation", VALIDATION, "--test", TEST, "--model", "linear", "--k", 8)
 
 
-@pytest.fixture
-def run(capsys, monkeypatch):
-    """Run a command as the shell would: exit code, output, errors."""
+@pytest.fixture(autouse=True)
+def colours(monkeypatch):
+    """Memories open with the encoder that they were made with."""
     monkeypatch.setattr(spaces, "load_encoder", lambda *_, **__: ColourEncoder())
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main([str(a) for a in arguments])
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return call
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ from ravl.memory import Memory
 from ravl.tasks.model import load
 from ravl.tasks.run import open_run
 from ravl.training import fit
+from ravl.training.fit_report import FitReport
 from ravl.training.fit_settings import read_settings
-from ravl.training.labels.fit import FitReport
 from tests.helpers import ColourEncoder, draw
 from tests.labelled import leak, random_picture, shades, table
 from tests.training.painted_labels import FUSION

@@ -20,8 +20,8 @@ from ravl.tasks.match_files import load_matcher
 from ravl.tasks.match_model import MatchModel
 from ravl.tasks.match_texts import MatchTask
 from ravl.tasks.run import open_run
+from ravl.training.fit_report import FitReport
 from ravl.training.fit_settings import FitSettings
-from ravl.training.labels.fit import FitReport
 from ravl.training.labels.fusion import words_of
 from ravl.training.match import fusion as match_fusion
 from ravl.training.match.evaluating import evaluate_match

@@ -12,9 +12,10 @@ from ravl.errors import DataError
 from ravl.memory import Memory
 from ravl.tasks.model import load
 from ravl.training import fit
+from ravl.training.fit_report import FitReport
 from ravl.training.fit_settings import FitSettings
 from ravl.training.labels import reranked as reranked_neighbours
-from ravl.training.labels.fit import FitReport, ground_of
+from ravl.training.labels.fit import ground_of
 from tests.helpers import ColourEncoder
 from tests.training.painted_texts import HELD, strips_memory
 

@@ -12,7 +12,7 @@ from ravl.errors import DataError, RavlError
 from ravl.memory import IndexReport, Memory
 from ravl.pages import Section, search_page
 from ravl.training import RetrieverReport, fit
-from ravl.training.labels.fit import FitReport
+from ravl.training.fit_report import FitReport
 
 SHOWN = 6  # hits of a search on the page
 TOLD = 3  # hits of a search in the terminal

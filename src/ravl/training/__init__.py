@@ -12,7 +12,7 @@ from ravl.training.retriever.settings import RetrieverReport, RetrieverSettings
 
 if TYPE_CHECKING:
     from ravl.data import ColumnNames
-    from ravl.training.labels.fit import FitReport
+    from ravl.training.fit_report import FitReport
 
 __all__ = ["RetrieverReport", "RetrieverSettings", "evaluate", "fit"]
 

@@ -26,7 +26,7 @@ from ravl.training.caption.judge import misled, strangers
 from ravl.training.caption.levels import Good
 from ravl.training.caption.quality import Quality
 from ravl.training.caption.reward import SAMPLES, OwnTexts
-from ravl.training.labels.fit import FitReport
+from ravl.training.fit_report import FitReport
 from ravl.training.labels.fusion_batches import Disturbance, Shuffled
 from ravl.training.text_settings import TextSettings
 from tests.helpers import ColourEncoder

@@ -11,7 +11,7 @@ from ravl.models.generation.base import Decoding
 from ravl.tasks.caption.model import CaptionModel
 from ravl.tasks.run import open_run
 from ravl.training.caption.fit import fit_caption
-from ravl.training.labels.fit import FitReport
+from ravl.training.fit_report import FitReport
 from ravl.training.text_settings import TextSettings
 from tests.helpers import ColourEncoder
 from tests.models.generation.tiny import tiny_gpt2, tiny_llava

@@ -13,7 +13,7 @@ from ravl.memory import Memory
 from ravl.tasks.caption.model import CaptionModel
 from ravl.training.caption.ground import texts_of
 from ravl.training.labelled import none_labelled, read_labelled, read_tables
-from ravl.training.labels.fit import filter_of
+from ravl.training.sources import filter_of
 
 
 def evaluate_caption(

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,26 +20,18 @@ from ravl.tasks.caption.files import describe, parts
 from ravl.tasks.caption.fitting import Fits
 from ravl.tasks.match_texts import MatchTask, base_of
 from ravl.tasks.run import about_memory, write_json, write_run
-from ravl.training.caption.ground import CaptionGround, prepare
+from ravl.training.caption.ground import CaptionGround, enough, prepare
 from ravl.training.caption.judge import CaptionJudged, abstention, judge
 from ravl.training.caption.levels import Good, fit_vote, proposals, watched, with_generator
 from ravl.training.caption.quality import Quality
 from ravl.training.fit_folder import running
+from ravl.training.fit_report import FitReport
 from ravl.training.fit_settings import write_settings
-from ravl.training.labelled import Labelled, none_labelled, read_labelled, read_tables, remember
-from ravl.training.labels.fit import (
-    FitReport,
-    Source,
-    config_of,
-    encoder_of,
-    filter_of,
-    logs,
-    notes_of,
-    tables_of,
-    versions,
-)
+from ravl.training.labelled import Labelled, none_labelled, read_labelled
 from ravl.training.made import Made
 from ravl.training.parts import PARTS, Parts, split
+from ravl.training.run_record import config_of, encoder_of, logs, versions
+from ravl.training.sources import Source, filter_of, told
 from ravl.training.text_settings import TextSettings
 
 CLEAR = 1.64  # standard errors by which the generator must be better than the memory's own texts
@@ -103,21 +95,21 @@ def ground_of(
         DataError: as :func:`fit_caption` does.
     """
     task = MatchTask(settings.target or None)
-    with ExitStack() as stack:
-        source = memory
-        tables = tables_of(data, validation, test)
-        if tables:
-            source = stack.enter_context(read_tables(memory, tables, work, columns, progress, root))
+
+    def read(source: Memory) -> Labelled:
         labelled = read_labelled(source, memory, task.of)
         if not len(labelled):
-            raise none_labelled(source if tables else memory, "caption", task.column)
-        chosen = _split(labelled, source, settings, validation, test, tables)
-        notes = notes_of(labelled, chosen)
-        if tables and settings.remember:
-            count = remember(memory, labelled.take(chosen.train), f"fit caption: what {data} says")
-            if count:
-                notes.append(f"{count:,} rows of the memory are new or changed by the table.")
-            labelled = read_labelled(source, memory, task.of)  # now that it shows them
+            raise none_labelled(source, "caption", task.column)
+        return labelled
+
+    with told(
+        "caption", memory, settings.remember, work, read,
+        lambda labelled, source, tables: _split(
+            labelled, source, settings, validation, test, tables
+        ),
+        lambda _, chosen: enough(len(chosen.train)), data=data, validation=validation, test=test,
+        columns=columns, progress=progress, root=root,
+    ) as (labelled, chosen, _, notes):  # fmt: skip
         yield prepare(memory, task, settings, labelled, chosen), notes
 
 

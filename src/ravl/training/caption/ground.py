@@ -123,11 +123,7 @@ def prepare(
         DataError: too few training pictures, or no evidence.
     """
     taken = {name: labelled.take(getattr(parts, name)) for name in PARTS}
-    if len(taken["train"]) < FEWEST:
-        raise DataError(
-            f"{len(taken['train'])} pictures with a text are left for training; at least {FEWEST} "
-            "are needed. Bring more in, or hold out fewer."
-        )
+    enough(len(taken["train"]))
     bank, keys = evidence(memory, [taken["validation"], taken["test"]])
     # Generated texts may speak, but nothing is learned from them, nor judged by them.
     speaking = replace(task, generated=settings.generated)
@@ -150,6 +146,19 @@ def prepare(
         memory, speaking, settings, told, keys, Standard.of(taken["train"].features), parts,
         sides["train"], sides["validation"], sides["test"],
     )  # fmt: skip
+
+
+def enough(count: int) -> None:
+    """Refuse too few training pictures.
+
+    Raises:
+        DataError: says how many there must be.
+    """
+    if count < FEWEST:
+        raise DataError(
+            f"{count} pictures with a text are left for training; at least {FEWEST} are needed. "
+            "Bring more in, or hold out fewer."
+        )
 
 
 def texts_of(task: MatchTask, row: Row, compact: bool = False) -> list[str]:

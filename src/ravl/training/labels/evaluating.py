@@ -22,9 +22,9 @@ from ravl.tasks.label_model import LabelModel
 from ravl.tasks.labeller import Queries
 from ravl.tasks.model import Model
 from ravl.training.labelled import Labelled, none_labelled, read_labelled, read_tables
-from ravl.training.labels.fit import filter_of
 from ravl.training.labels.ground import examples_of
 from ravl.training.labels.judge import in_words, wide
+from ravl.training.sources import filter_of
 
 BLOCK = 256  # pictures that a fine-tuned tower looks at in one go
 

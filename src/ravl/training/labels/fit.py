@@ -3,77 +3,31 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
-import shutil
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from importlib.metadata import version
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ravl.data import ColumnNames
-from ravl.errors import DataError
 from ravl.memory import Memory
-from ravl.pages.score_table import ScoreTable
 from ravl.tasks.labeller_files import describe, parts
 from ravl.tasks.named import label_task
 from ravl.tasks.run import VISION, about_memory, write_json, write_run
 from ravl.training.fit_folder import running
+from ravl.training.fit_report import FitReport
 from ravl.training.fit_settings import FitSettings, write_settings
-from ravl.training.labelled import Labelled, none_labelled, read_labelled, read_tables, remember
+from ravl.training.labelled import Labelled, none_labelled, read_labelled
 from ravl.training.labels.fitted import Fitted, fit_levels
 from ravl.training.labels.ground import Ground, labels_of, prepare
 from ravl.training.labels.judge import Judged, judge
-from ravl.training.loop_settings import LoopSettings
 from ravl.training.parts import PARTS, Parts, split
+from ravl.training.run_record import config_of, encoder_of, logs, versions
+from ravl.training.sources import Source, filter_of, told
 
 if TYPE_CHECKING:
     from ravl.training.keys.gain import Gain
-
-Source = str | Path | None
-
-
-@dataclass(frozen=True)
-class FitReport:
-    """What a fit has made and what it gained.
-
-    Args:
-        out: the run's folder, with ``run.json``, ``metrics.json`` and ``report.html``.
-        task: that was fitted.
-        chosen: the level that the run keeps: vote, linear or fusion.
-        metrics: ``rows``, ``levels`` and ``retrieval``: scores by row and metric, each as
-            ``{"value", "low", "high"}``; ``differences`` of rows; ``retriever``, where it was
-            trained with the task, ``rerank``, where neighbours were looked at again; see
-            ``metrics.json``.
-        table: the four rows, for a terminal.
-        notes: sentences about what was left out, set aside or changed.
-        seconds: the whole fit took.
-    """
-
-    out: Path
-    task: str
-    chosen: str
-    metrics: dict[str, Any]
-    table: ScoreTable
-    notes: list[str] = field(default_factory=list)
-    seconds: float = 0.0
-
-    def summary(self) -> list[str]:
-        """The four rows and what they differ by, as lines for a terminal."""
-        from ravl.pages.score_table import terminal_table
-
-        return terminal_table(self.table)
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain JSON types."""
-        return {
-            "out": str(self.out), "task": self.task, "chosen": self.chosen, "notes": self.notes,
-            "seconds": self.seconds, **self.metrics,
-        }  # fmt: skip
 
 
 def fit_labels(
@@ -133,28 +87,28 @@ def ground_of(
         from ravl.training.ask.ground import asked, refuse
 
         refuse(settings)
-    with ExitStack() as stack:
-        source = memory
-        tables = tables_of(data, validation, test)
-        if tables:
-            source = stack.enter_context(read_tables(memory, tables, work, columns, progress, root))
+
+    def read(source: Memory) -> Labelled:
         labelled = read_labelled(source, memory, named.of)
         if not len(labelled):
-            raise none_labelled(source if tables else memory, named.noun, named.column)
-        chosen = split(
+            raise none_labelled(source, named.noun, named.column)
+        return labelled
+
+    def parts(labelled: Labelled, source: Memory, tables: Collection[str]) -> Parts:
+        return split(
             labelled.rows, labelled.groups, [named.stratum(row) for row in labelled.rows], source,
             validation=filter_of(validation), test=filter_of(test),
             validation_share=settings.validation_share, test_share=settings.test_share,
             seed=settings.seed, tables=tables,
         )  # fmt: skip
-        notes = notes_of(labelled, chosen)
-        if tables and settings.remember:
-            told = labelled.take(chosen.train)
-            labels_of(told.rows, named, settings.fewest)  # refuse before anything is written
-            count = remember(memory, told, f"fit {task}: what {data} says")
-            if count:
-                notes.append(f"{count:,} rows of the memory are new or changed by the table.")
-            labelled = read_labelled(source, memory, named.of)  # now that it shows them
+
+    def check(labelled: Labelled, chosen: Parts) -> None:
+        labels_of(labelled.take(chosen.train).rows, named, settings.fewest)
+
+    with told(
+        task, memory, settings.remember, work, read, parts, check, data=data,
+        validation=validation, test=test, columns=columns, progress=progress, root=root,
+    ) as (labelled, chosen, _, notes):  # fmt: skip
         ground = prepare(memory, named, settings, labelled, chosen)
         if task == "ask":
             ground = asked(ground)
@@ -207,69 +161,6 @@ def _write(
     return report
 
 
-def logs(out: Path) -> None:
-    """Keep what TensorBoard reads, before the intermediate files go."""
-    for folder in sorted((out / "work").glob("*/logs")):
-        shutil.copytree(folder, out / "logs" / folder.parent.name, dirs_exist_ok=True)
-
-
-def config_of(
-    task: str, memory: Memory, settings: LoopSettings, *sources: Source
-) -> dict[str, Any]:  # fmt: skip
-    """All that the result of a fit depends on, as JSON types.
-
-    Raises:
-        DataError: match shall be looked at again, by itself.
-    """
-    if task == "match" and isinstance(settings, FitSettings) and settings.rerank:
-        raise DataError(
-            f"rerank is {settings.rerank!r}, but a match run looks at searches again as it is: "
-            "ravl search --rerank RUN. Leave it out, or use it with ravl fit classify or tag."
-        )
-    return {
-        "task": task, "memory": str(memory.path), "settings": settings.to_json(),
-        "sources": [None if s is None else str(s) for s in sources],
-    }  # fmt: skip
-
-
-def tables_of(data: Source, validation: Source, test: Source) -> dict[str, str | Path]:
-    """The sources that are tables or folders, by part; filters are left out."""
-    found: dict[str, str | Path] = {}
-    for part, source in zip(PARTS, (data, validation, test), strict=True):
-        if source is None or (part != "train" and filter_of(source) is not None):
-            continue
-        found[part] = source
-    if found and "train" not in found:
-        raise DataError(
-            f"The {'and '.join(found)} part is a table, but the training pictures are not named. "
-            "Name their table with --data."
-        )
-    return found
-
-
-def filter_of(source: Source) -> str | None:
-    """A part that is named by a filter, not by a table or a folder."""
-    if source is None or isinstance(source, Path) or os.path.exists(source):  # noqa: PTH110
-        return None  # Path.exists raises where a long filter is no file name
-    if Path(source).suffix.lower() in (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet"):
-        raise DataError(f"There is no file {source}.")
-    return source
-
-
-def notes_of(labelled: Labelled, chosen: Parts) -> list[str]:
-    """What was left out or could not be read, in sentences."""
-    notes = []
-    if len(chosen.left_out):
-        notes.append(
-            f"{len(chosen.left_out):,} pictures are left out of training, since they are "
-            "near-duplicates of held-out ones."
-        )
-    if labelled.rejected:
-        first = labelled.rejected[0]
-        notes.append(f"{len(labelled.rejected):,} pictures could not be read, such as {first}")
-    return notes
-
-
 def _unknown(ground: Ground) -> list[str]:
     """Labels that only occur in the test part, and classes with next to nothing to learn from."""
     task, notes = ground.task, []
@@ -288,15 +179,3 @@ def _unknown(ground: Ground) -> list[str]:
             "give them more, or leave them out with --fewest 2."
         )
     return notes
-
-
-def encoder_of(memory: Memory) -> dict[str, Any]:
-    """The fingerprint of a memory's encoder, as JSON types."""
-    found: dict[str, Any] = json.loads(memory.encoder.fingerprint.to_json())
-    return found
-
-
-def versions() -> dict[str, str]:
-    """Of what a fit was made with."""
-    names = ("ravl", "torch", "transformers", "numpy", "scikit-learn")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}

@@ -17,9 +17,9 @@ from ravl.retrieval.bank import Ints
 from ravl.tasks.match_model import MatchModel
 from ravl.tasks.matcher import Asked
 from ravl.training.labelled import Labelled, read_labelled, read_tables
-from ravl.training.labels.fit import filter_of
 from ravl.training.match.ground import draw_pairs, read_texts, readable
 from ravl.training.retriever.pairs import Pairs
+from ravl.training.sources import filter_of
 
 
 def evaluate_match(

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,19 +22,9 @@ from ravl.tasks.match_texts import MatchTask, base_of
 from ravl.tasks.matcher import Matcher
 from ravl.tasks.run import about_memory, write_json, write_run
 from ravl.training.fit_folder import running
+from ravl.training.fit_report import FitReport
 from ravl.training.fit_settings import FitSettings, write_settings
-from ravl.training.labelled import Labelled, read_labelled, read_tables, remember
-from ravl.training.labels.fit import (
-    FitReport,
-    Source,
-    config_of,
-    encoder_of,
-    filter_of,
-    logs,
-    notes_of,
-    tables_of,
-    versions,
-)
+from ravl.training.labelled import Labelled, read_labelled
 from ravl.training.labels.fitted import LEVELS, simplest
 from ravl.training.made import Made
 from ravl.training.match.ground import MatchGround, check, prepare, readable, refuse_false
@@ -43,6 +33,8 @@ from ravl.training.match.levels import fit_dual, fit_unseen, fit_vote, out_of_fo
 from ravl.training.match.rerank import Reranking, judge_reranking
 from ravl.training.parts import PARTS, Parts, split
 from ravl.training.retriever.pairs import FEWEST
+from ravl.training.run_record import config_of, encoder_of, logs, versions
+from ravl.training.sources import Source, filter_of, told
 
 LEAST = 2.5  # pictures that a held-out part has at least, or no pair of it could be false
 
@@ -116,22 +108,21 @@ def ground_of(
         DataError: as :func:`fit_match` does.
     """
     task = MatchTask(settings.column or None)
-    with ExitStack() as stack:
-        source = memory
-        tables = tables_of(data, validation, test)
-        if tables:
-            source = stack.enter_context(read_tables(memory, tables, work, columns, progress, root))
+    base = base_of(memory.encoder)
+
+    def read(source: Memory) -> Labelled:
+        if source is not memory:
             refuse_false(source)
-        labelled = _read(source, memory, task)
-        chosen = _split(labelled, source, settings, validation, test, tables)
-        notes = notes_of(labelled, chosen)
-        check(task, base_of(memory.encoder), labelled, chosen)  # before anything is written
-        if tables and settings.remember:
-            told = labelled.take(chosen.train)
-            count = remember(memory, told, f"fit match: what {data} says")
-            if count:
-                notes.append(f"{count:,} rows of the memory are new or changed by the table.")
-            labelled = _read(source, memory, task)  # now that it shows them
+        return _read(source, memory, task)
+
+    with told(
+        "match", memory, settings.remember, work, read,
+        lambda labelled, source, tables: _split(
+            labelled, source, settings, validation, test, tables
+        ),
+        lambda labelled, chosen: check(task, base, labelled, chosen), data=data,
+        validation=validation, test=test, columns=columns, progress=progress, root=root,
+    ) as (labelled, chosen, source, notes):  # fmt: skip
         if unread := _unread(source, memory, task):
             notes.append(
                 f"{unread:,} texts are set aside, since the encoder does not read their language."
