@@ -40,6 +40,8 @@ class FusionConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
         base: B, inputs of the base answer; for labels the F standardised features.
         picture_tokens: P, tokens that the query's picture becomes.
         evidence: k, neighbours at most.
+        regions: R, parts of the query's picture that are read one by one; 0 for none.
+        region_features: G, of each part.
         dropout: of what enters the output layer.
         smoothing: of the targets, see :class:`ravl.models.linear.Loss`.
     """
@@ -49,7 +51,8 @@ class FusionConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
     def __init__(
         self, language: dict[str, Any] | None = None, features: int = 1280, vectors: int = 384,
         labels: int = 2, exclusive: bool = True, base: int = 1280, picture_tokens: int = 4,
-        evidence: int = 8, dropout: float = 0.1, smoothing: float = 0.0, **kwargs: Any,
+        evidence: int = 8, dropout: float = 0.1, smoothing: float = 0.0, regions: int = 0,
+        region_features: int = 1280, **kwargs: Any,
     ) -> None:  # fmt: skip
         self.language = language or {}
         self.features = features
@@ -59,6 +62,8 @@ class FusionConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
         self.base = base
         self.picture_tokens = picture_tokens
         self.evidence = evidence
+        self.regions = regions
+        self.region_features = region_features
         self.dropout = dropout
         self.smoothing = smoothing
         super().__init__(**kwargs)
@@ -87,6 +92,9 @@ class FusionEncoder(PreTrainedModel):  # type: ignore[no-untyped-call]
         self.near_likeness = nn.Linear(1, size)
         self.rank = nn.Embedding(config.evidence, size)
         self.kind = nn.Embedding(KINDS, size)
+        if config.regions:
+            self.region = nn.Linear(config.region_features, size)
+            self.place = nn.Embedding(config.regions, size)
         self.null = nn.Parameter(torch.zeros(size))
         self.norm = nn.LayerNorm(size)
         if type(self) is FusionEncoder:
@@ -103,8 +111,9 @@ class FusionEncoder(PreTrainedModel):  # type: ignore[no-untyped-call]
             nn.init.zeros_(module.bias)
 
     def read(
-        self, features: Tensor, tokens: Tensor | None, near: dict[str, Tensor] | None
-    ) -> tuple[Tensor, Tensor]:
+        self, features: Tensor, tokens: Tensor | None, near: dict[str, Tensor] | None,
+        regions: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """What the language model makes of all tokens.
 
         Args:
@@ -113,6 +122,7 @@ class FusionEncoder(PreTrainedModel):  # type: ignore[no-untyped-call]
             near: the neighbours, or None for none: ``features`` (b, k, F), ``labels`` (b, k, D),
                 ``texts`` (b, k, D), ``likeness`` (b, k), and whether there is a ``picture``,
                 ``label``, ``text`` in each place, (b, k) booleans.
+            regions: of the queries' pictures, standardised, (b, R, G); None for a model without.
 
         Returns:
             States (b, s, H), the first of which is [CLS]'s, and which tokens are there, (b, s).
@@ -123,7 +133,10 @@ class FusionEncoder(PreTrainedModel):  # type: ignore[no-untyped-call]
         picture = self.picture(features).view(b, self.config.picture_tokens, -1)  # (b, P, H)
         scale = words.weight.detach().std()  # so that all tokens are of the words' size
         parts = [ends[:, :1], self._sized(picture, 0, scale), ends[:, 1:]]
-        seen = [torch.ones(b, 2 + picture.shape[1], dtype=torch.bool, device=device)]
+        if regions is not None:
+            parts.append(self._sized(self.region(regions) + self.place.weight, 0, scale))
+        before = sum(part.shape[1] for part in parts)
+        seen = [torch.ones(b, before, dtype=torch.bool, device=device)]
         parts.append(self._sized(self.null.expand(b, 1, -1), 2, scale))
         seen.append(torch.ones(b, 1, dtype=torch.bool, device=device))
         if near is not None:

@@ -24,6 +24,8 @@ class TextSettings(LoopSettings):
             model of the hub or in a folder), or openai:URL (a server, which is not trained).
         k: neighbours whose texts count in the consensus.
         evidence: neighbours that the generator reads.
+        regions: s, of the s x s parts of a picture that the builtin generator looks at one by one;
+            0 for the features that the memory keeps alone. Pictures are decoded for it.
         quotes: of the best supported texts, how many it reads word for word.
         language_model: of the builtin generator; builtin (MiniLM), or a BERT-like model of the hub
             or in a folder.
@@ -54,12 +56,13 @@ class TextSettings(LoopSettings):
     epochs: int = 8
     batch_size: int = 32
     learning_rate: float = 3e-4
-    patience: int = 2
+    patience: int = 3
     precision: Precision = "auto"
     model: Level = "auto"
     generator: str = "builtin"
     k: int = 100
     evidence: int = 8
+    regions: int = 0
     quotes: int = 0
     language_model: str = "builtin"
     language: str = "full"
@@ -88,6 +91,7 @@ class TextSettings(LoopSettings):
         check_bounds(self, 1, 1000, "k")
         check_bounds(self, 1, 64, "evidence", "beams")
         check_bounds(self, 0, 16, "quotes")
+        check_bounds(self, 0, 7, "regions")
         check_bounds(self, 1, 48, "layers")
         check_bounds(self, 300, 100_000, "words")
         check_bounds(self, 0, 1024, "longest")

@@ -335,3 +335,19 @@ def test_a_memory_with_another_encoder_is_refused(folder: Path, tmp_path: Path) 
         other.add(coloured(tmp_path / "pictures", 8))
         with pytest.raises(EncoderMismatchError, match="ravl fit caption"):
             CaptionModel(other, open_run(folder / "run"))
+
+
+def test_regions_are_read_in_training_and_after(folder: Path, memory: Memory) -> None:
+    fitted(
+        memory, folder, "closer", model="generator", regions=2, epochs=1, reward_epochs=1,
+        compare="hidden",
+    )  # fmt: skip
+    predictor = CaptionModel(memory, open_run(folder / "closer"))
+    captioner, _ = predictor._ready()
+    assert captioner.regions is not None
+    assert captioner.regions.count == captioner.generator.regions == 4
+    pictures = [folder / "pictures" / f"00{i}.png" for i in range(3)]
+    together = [a.text for a in predictor.caption(pictures)]
+    assert together == [predictor.caption([p])[0].text for p in pictures]
+    judged = evaluate_caption(predictor, "part = 'test'")
+    assert judged["rows"]["with_retrieval"]["CIDEr-D"]["value"] >= 0

@@ -54,6 +54,7 @@ class Request:
         exhibits: the evidence, best first.
         voices: all that the neighbours say, and the share of the vote of each text.
         look: opens the picture.
+        regions: parts of it, standardised, (R, G); None where nobody looks so closely.
     """
 
     features: Array
@@ -62,6 +63,7 @@ class Request:
     exhibits: Sequence[Exhibit] = ()
     voices: Sequence[tuple[str, float]] = ()
     look: Look | None = None
+    regions: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,11 @@ class FusedGenerator:
         return int(self.model.encoder.config.evidence)
 
     @property
+    def regions(self) -> int:
+        """Parts of a picture that it reads one by one."""
+        return int(self.model.encoder.config.regions)
+
+    @property
     def device(self) -> torch.device:
         """Where it works."""
         found: torch.device = self.model.device
@@ -126,11 +131,17 @@ class FusedGenerator:
         """States of some requests (b, s, H), and which of them are there (b, s)."""
         self.model.eval()
         features = np.stack([request.features for request in requests]).astype(np.float32)
-        near, tokens = self._near(requests), self._tokens(requests)
+        near, tokens, regions = self._near(requests), self._tokens(requests), None
+        if self.regions:
+            size = int(self.model.encoder.config.region_features)
+            blank = np.zeros((self.regions, size), np.float32)
+            parts = [blank if r.regions is None else r.regions for r in requests]
+            regions = torch.from_numpy(np.stack(parts)).float().to(self.device)
         found: tuple[Tensor, Tensor] = self.model.encoder.read(
             torch.from_numpy(features).to(self.device),
             None if tokens is None else tokens.to(self.device),
             None if near is None else {n: values.to(self.device) for n, values in near.items()},
+            regions,
         )
         return found
 

@@ -26,6 +26,7 @@ from ravl.retrieval.keys import Keys
 from ravl.tasks.caption.fitting import Fits
 from ravl.tasks.caption.proposals import MEMORY, Proposals, complies, mixed, of_memory
 from ravl.tasks.caption.recall import CONSENSUS, Recalled, Told, recall
+from ravl.tasks.caption.regions import Regions
 from ravl.tasks.match_texts import MatchTask
 
 OFFERED = 5  # texts of the memory that are candidates beside the generator's
@@ -39,10 +40,12 @@ class Pictures:
     Args:
         features: of the frozen tower, (n, F).
         looks: opens each, for generators that look themselves; None where nobody does.
+        regions: of each, standardised, (n, R, G); None where nobody looks so closely.
     """
 
     features: Array
     looks: Sequence[Callable[[], Image.Image]] | None = None
+    regions: Array | None = None
 
     def __len__(self) -> int:
         return len(self.features)
@@ -50,7 +53,8 @@ class Pictures:
     def one(self, i: int) -> Pictures:
         """One of them."""
         looks = None if self.looks is None else self.looks[i : i + 1]
-        return Pictures(self.features[i : i + 1], looks)
+        regions = None if self.regions is None else self.regions[i : i + 1]
+        return Pictures(self.features[i : i + 1], looks, regions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +67,7 @@ class Captioner:
         vote: how they vote.
         generator: see :class:`ravl.models.generation.base.Generator`; None for the memory alone.
         standard: makes features fit for the generator.
+        regions: how the generator looks at parts of a picture; None for one that does not.
         quotes: of the memory's best supported texts, how many the generator reads word for word.
         chooser: among candidates; None takes the generator's first, or else the memory's.
         alone: among candidates without the memory.
@@ -78,6 +83,7 @@ class Captioner:
     vote: Vote = CONSENSUS
     generator: Any = None
     standard: Standard | None = None
+    regions: Regions | None = None
     quotes: int = 3
     chooser: Chooser | None = None
     alone: Chooser | None = None
@@ -116,7 +122,8 @@ class Captioner:
                 exhibits = self._exhibits(told, near, recalled[i], i, opens)
                 voices = recalled[i].voices(told)
             look = pictures.looks[i] if pictures.looks is not None else None
-            found.append(Request(seen[i], "", instruction, exhibits, voices, look))
+            regions = pictures.regions[i] if pictures.regions is not None else None
+            found.append(Request(seen[i], "", instruction, exhibits, voices, look, regions))
         return found
 
     def seen(self, features: Array) -> Array:

@@ -17,6 +17,7 @@ from ravl.models.vote import Vote
 from ravl.retrieval.keys import Keys
 from ravl.tasks.caption.captioner import Captioner
 from ravl.tasks.caption.fitting import Fits
+from ravl.tasks.caption.regions import Regions
 from ravl.tasks.match_texts import MatchTask
 from ravl.tasks.run import GENERATOR, Run
 
@@ -30,6 +31,7 @@ def describe(captioner: Captioner) -> dict[str, Any]:
     return {
         "task": "caption", "column": captioner.task.column,
         "generated": captioner.task.generated, "vote": captioner.vote.to_json(),
+        "regions": captioner.regions.side if captioner.regions is not None else 0,
         "quotes": captioner.quotes, "good": captioner.good,
         "how": {name: list(v) if isinstance(v, tuple) else v for name, v in how.items()
                 if v is not None},
@@ -51,6 +53,8 @@ def parts(captioner: Captioner, folder: Path) -> dict[str, dict[str, Array]]:
     found = {"keys": captioner.keys.arrays()}
     if captioner.standard is not None:
         found["standard"] = captioner.standard.arrays()
+    if captioner.regions is not None:
+        found["regions"] = captioner.regions.standard.arrays()
     for name in CHOOSERS:
         chooser = getattr(captioner, name)
         if chooser is not None:
@@ -93,6 +97,7 @@ def load_captioner(run: Run) -> Captioner:
         keys=Keys.from_arrays(arrays["keys"]),
         vote=Vote(**record["vote"]),
         standard=Standard.from_arrays(standard) if standard else None,
+        regions=_regions(int(record["regions"]), arrays),
         quotes=int(record["quotes"]),
         good=str(record["good"]),
         doubts={
@@ -105,6 +110,10 @@ def load_captioner(run: Run) -> Captioner:
         **choosers,
     )
     return replace(made, generator=_generator(run, how)) if record["generator"] else made
+
+
+def _regions(side: int, arrays: dict[str, dict[str, Array]]) -> Regions | None:
+    return Regions(side, Standard.from_arrays(arrays["regions"])) if side else None
 
 
 def _generator(run: Run, how: Decoding) -> Any:

@@ -107,7 +107,7 @@ class CaptionModel:
             return []
         captioner, told = self._ready()
         self._can(captioner, retrieval, vote_only, instruction)
-        seen = self._look(pictures)
+        seen = self._look(captioner, pictures)
         near, recalled = self._recalled(captioner, told, seen, k, None, retrieval)
         decoding = how or captioner.how
         if not grounded:
@@ -151,7 +151,7 @@ class CaptionModel:
                 "Without a generator nothing is written piece by piece. Fit one with ravl fit "
                 "caption, or name one with --generator."
             )
-        seen = self._look([picture])
+        seen = self._look(captioner, [picture])
         near, recalled = self._recalled(captioner, told, seen, k, None, retrieval)
         requests = captioner.requests(
             seen, told if retrieval else None, near, recalled, instruction, self._opens
@@ -159,17 +159,27 @@ class CaptionModel:
         pieces: Iterator[str] = captioner.generator.stream(requests[0], how or captioner.how)
         return pieces
 
-    def judge(self, features: Array, hidden: Sequence[Ints], **how: Any) -> list[Proposals]:
+    def judge(
+        self, features: Array, hidden: Sequence[Ints],
+        opens: Callable[[int], Image.Image] | None = None, **how: Any,
+    ) -> list[Proposals]:  # fmt: skip
         """Candidates of pictures that do not see some groups of rows: what evaluation asks for.
 
         Args:
             features: of the pictures' frozen tower, (n, F).
             hidden: for each the groups of rows that show the same picture.
+            opens: the picture in each place, for a generator that looks closer.
             **how: ``k``, ``retrieval``, ``vote_only`` of :meth:`caption`.
         """
         captioner, told = self._ready()
         retrieval, vote_only = how.get("retrieval", True), how.get("vote_only", False)
-        seen = Pictures(features)
+        regions = None
+        if captioner.regions is not None and opens is not None:
+            size = self.memory.encoder.batch_size
+            blocks = [range(i, min(i + size, len(features))) for i in range(0, len(features), size)]
+            parts = [captioner.regions(self.memory.encoder, [opens(i) for i in b]) for b in blocks]
+            regions = np.concatenate(parts)
+        seen = Pictures(features, None, regions)
         near, recalled = self._recalled(captioner, told, seen, how.get("k"), hidden, retrieval)
         return captioner.propose(
             seen, told, near if retrieval else None, recalled, vote_only=vote_only
@@ -209,7 +219,7 @@ class CaptionModel:
     def _opens(self, row: Any) -> Image.Image:
         return self.memory.picture(row, hint=SIDE)
 
-    def _look(self, pictures: Sequence[Picture | str]) -> Pictures:
+    def _look(self, captioner: Captioner, pictures: Sequence[Picture | str]) -> Pictures:
         """Features of pictures by the memory's tower, and the pictures themselves."""
         encoder = self.memory.encoder
         opened = [open_picture(p, max(encoder.picture_size, SIDE)) for p in pictures]
@@ -217,7 +227,9 @@ class CaptionModel:
         size = encoder.batch_size
         parts = [encoder.features(prepared[i : i + size]) for i in range(0, len(prepared), size)]
         looks: list[Callable[[], Image.Image]] = [lambda p=p: p for p in opened]  # type: ignore[misc]
-        return Pictures(np.concatenate(parts), looks)
+        closer = captioner.regions
+        regions = closer(encoder, opened) if closer is not None else None
+        return Pictures(np.concatenate(parts), looks, regions)
 
     def _ready(self) -> tuple[Captioner, Told]:
         """The captioner, and what the memory says now."""
@@ -231,7 +243,8 @@ class CaptionModel:
                 captioner = fitted or Captioner(task, Keys.of(bank.features), vote)
                 if self._generator is not None:
                     captioner = replace(
-                        captioner, generator=self._generator, standard=None, chooser=None,
+                        captioner, generator=self._generator, standard=None, regions=None,
+                        chooser=None,
                         alone=None, fits=None, doubts={},
                         calibration=None,
                     )  # fmt: skip

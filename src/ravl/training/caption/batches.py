@@ -44,6 +44,7 @@ class Lesson:
         evidence: of the bank's rows; None without neighbours.
         quotes: of each the memory's texts that it may read word for word, best first.
         texts: all of the memory.
+        regions: of the pictures, standardised, (n, R, G); None for a generator without.
     """
 
     features: Array
@@ -55,6 +56,7 @@ class Lesson:
     evidence: EvidenceArrays | None
     quotes: list[list[int]]
     texts: list[str]
+    regions: Array | None = None
 
     @classmethod
     def of(
@@ -74,7 +76,7 @@ class Lesson:
             [ground.bank.showing(groups) for groups in side.labelled.shown],
             ground.arrays if retrieval else None,
             [r.texts[:wanted].tolist() for r in recalled] if wanted else [[] for _ in side.texts],
-            ground.told.said.texts,
+            ground.told.said.texts, side.regions,
         )  # fmt: skip
 
 
@@ -113,6 +115,8 @@ class TextBatches(Dataset[dict[str, Any]]):
             "ids": pad_sequence([t for its in texts for t in its], batch_first=True),
             "owners": torch.tensor([i for i, its in enumerate(texts) for _ in its]),
         }  # fmt: skip
+        if lesson.regions is not None:
+            batch["regions"] = torch.from_numpy(lesson.regions[chosen].astype(np.float32))
         if lesson.near is not None and lesson.evidence is not None:
             rows = len(lesson.evidence.features)
             own = [lesson.own[i] for i in chosen]

@@ -49,7 +49,15 @@ def evaluate_caption(
         if predictor.has_generator:
             ways |= {"no_retrieval": {"retrieval": False}, "vote": {"vote_only": True}}
         written = {
-            name: [p.best for p in predictor.judge(labelled.features, labelled.shown, **how)]
+            name: [
+                p.best
+                for p in predictor.judge(
+                    labelled.features,
+                    labelled.shown,
+                    lambda i: labelled.source.picture(labelled.rows[i]),
+                    **how,
+                )
+            ]
             for name, how in ways.items()
         }
         how: dict[str, Any] = {"groups": labelled.groups, "seed": seed}

@@ -110,7 +110,12 @@ def ground_of(
         lambda _, chosen: enough(len(chosen.train)), data=data, validation=validation, test=test,
         columns=columns, progress=progress, root=root,
     ) as (labelled, chosen, _, notes):  # fmt: skip
-        yield prepare(memory, task, settings, labelled, chosen), notes
+        ground = prepare(memory, task, settings, labelled, chosen)
+        if settings.regions and settings.generator == "builtin" and settings.model != "vote":
+            from ravl.training.caption.closer import look_closer
+
+            ground = look_closer(ground, work, progress)
+        yield ground, notes
 
 
 def fit_levels(

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -96,6 +97,13 @@ def train_generator(
     return Trained(generator, curve, round(time.monotonic() - began, 1), count)
 
 
+def _closer(ground: CaptionGround) -> dict[str, Any]:
+    regions = ground.train.regions
+    if regions is None:
+        return {}
+    return {"regions": regions.shape[1], "region_features": regions.shape[2]}
+
+
 def untrained(ground: CaptionGround, retrieval: bool) -> FusedGenerator:
     """A generator with a vocabulary for the training texts."""
     settings = ground.settings
@@ -109,6 +117,7 @@ def untrained(ground: CaptionGround, retrieval: bool) -> FusedGenerator:
     config = FusionConfig(
         features=ground.train.labelled.features.shape[1], vectors=ground.told.said.means.shape[1],
         evidence=min(settings.evidence, len(ground.bank)) if retrieval else 0,
+        **_closer(ground),
     )  # fmt: skip
     name = settings.language_model
     source = str(minilm_folder()) if name == "builtin" else name

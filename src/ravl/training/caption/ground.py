@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.memory import Memory, Row
 from ravl.models.linear import Standard
@@ -21,6 +22,7 @@ from ravl.retrieval.bank import Bank, Ints, Neighbours
 from ravl.retrieval.keys import Keys
 from ravl.tasks.caption.captioner import Pictures
 from ravl.tasks.caption.recall import Recalled, Told, consensus, recall
+from ravl.tasks.caption.regions import Regions
 from ravl.tasks.match_texts import MatchTask
 from ravl.tasks.testimony import EvidenceArrays
 from ravl.training.labelled import Labelled
@@ -43,11 +45,13 @@ class CaptionSide:
         labelled: n of them.
         texts: of each, at least one.
         near: rows of the bank that speak and do not show it, as deep as anything looks.
+        regions: of each picture, standardised, (n, R, G); None where nobody looks so closely.
     """
 
     labelled: Labelled
     texts: list[list[str]]
     near: Neighbours
+    regions: Array | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -55,12 +59,13 @@ class CaptionSide:
     @property
     def pictures(self) -> Pictures:
         """What a captioner is asked about."""
-        return Pictures(self.labelled.features)
+        return Pictures(self.labelled.features, None, self.regions)
 
     def take(self, chosen: Ints) -> CaptionSide:
         """Some of them."""
         texts = [self.texts[i] for i in chosen.tolist()]
-        return CaptionSide(self.labelled.take(chosen), texts, self.near.take(chosen))
+        regions = None if self.regions is None else self.regions[chosen]
+        return CaptionSide(self.labelled.take(chosen), texts, self.near.take(chosen), regions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +81,7 @@ class CaptionGround:
         standard: of the training pictures' features.
         parts: positions among all pictures with texts.
         train, validation, test: these parts.
+        regions: how a generator looks at parts of pictures; None for one that does not.
     """
 
     memory: Memory
@@ -88,6 +94,7 @@ class CaptionGround:
     train: CaptionSide
     validation: CaptionSide
     test: CaptionSide
+    regions: Regions | None = None
 
     @property
     def bank(self) -> Bank:

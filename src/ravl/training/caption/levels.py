@@ -81,7 +81,7 @@ def with_generator(
         beams=ground.settings.beams, longest=int(getattr(generator, "longest", 0)),
         schema=read_schema(Path(file)) if file else "",
     )  # fmt: skip
-    captioner = replace(vote, generator=generator, how=how, fits=fits)
+    captioner = replace(vote, generator=generator, how=how, fits=fits, regions=ground.regions)
     side = watched(ground)
     found = {level: proposals(ground, side, captioner, level) for level in LEVELS}
     choosers = {}

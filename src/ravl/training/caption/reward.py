@@ -84,6 +84,7 @@ class OwnTexts(Dataset[dict[str, Any]]):
             states, there = model.encoder.read(
                 batch["features"].to(device), batch.get("tokens"),
                 None if near is None else {n: v.to(device) for n, v in near.items()},
+                batch.get("regions"),
             )  # fmt: skip
             ids: Tensor = self._generator.sample(
                 states, there, batch.get("prior"), SAMPLES
