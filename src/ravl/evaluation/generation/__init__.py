@@ -34,7 +34,7 @@ def measure_text(
 ) -> dict[str, Score]:  # fmt: skip
     """The metrics of texts, with their 95 % bootstrap intervals.
 
-    - caption: ``CIDEr-D`` (people reach about 0.8 against each other), ``BLEU-4`` to ``BLEU-1`` and
+    - caption: ``CIDEr-D``, ``BLEU-4`` to ``BLEU-1`` and
       ``ROUGE-L`` from 0 to 1, ``distinct-1`` and ``distinct-2``.
     - ask: ``accuracy`` (exact match of sets of answers), ``F1`` of words, ``VQA`` soft accuracy
       where three people or more have answered any question, ``WUPS@0.9`` and ``WUPS@0.0`` where

@@ -69,9 +69,9 @@ def agreed(answers: Sequence[str], references: Sequence[Sequence[str]]) -> NDArr
     found = np.zeros(len(answers))
     for i, (answer, people) in enumerate(zip(answers, references, strict=True)):
         own = members(answer)
-        same = [members(r) == own for r in people]
+        same = [bool(own) and members(r) == own for r in people]
         if len(people) < PEOPLE:
-            found[i] = float(any(same) and bool(own))
+            found[i] = float(any(same))
             continue
         others = sum(same) - np.array(same, np.int64)
         found[i] = float(np.minimum(others / AGREED, 1).mean())

@@ -1,7 +1,7 @@
 """CIDEr-D: how far a text agrees with what people wrote, rare words and phrases counting more.
 
 Vedantam et al. 2015, "CIDEr: Consensus-based Image Description Evaluation". As the COCO evaluation
-reports it, ten times the mean cosine: people reach 0.8 to 0.9 against each other on Flickr8k.
+reports it, ten times the mean cosine.
 """
 
 from __future__ import annotations

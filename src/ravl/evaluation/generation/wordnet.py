@@ -43,7 +43,7 @@ def likeness(one: str, other: str) -> float:
 
 @cache
 def _senses(words: str) -> list[Any]:
-    found: list[Any] = _reader().synsets("_".join(words.split()))
+    found: list[Any] = _reader().synsets("_".join(words.split()), pos="n")
     return found
 
 
