@@ -83,8 +83,10 @@ def run() -> Lines:
 def judged(model: Any, rows: list[Any], how: dict[str, Any]) -> dict[str, str]:
     """Agreement of what the code draws with the pictures, and how often it is the same code."""
     hidden = [np.array([row.twin or row.number]) for row in rows]
-    features = model.predictor._look([row.path for row in rows]).features
-    written = [p.best for p in model.predictor.judge(features, hidden, **how)]
+    predictor = model.predictor
+    captioner, _ = predictor._ready()
+    seen = predictor._look(captioner, [row.path for row in rows])
+    written = [p.best for p in predictor.judge(seen, hidden, **how)]
     truth = [json.loads(str(row.columns["code"])) for row in rows]
     agreement = np.array([
         agreed(draw(shapes), draw(json.loads(text) if text else []))

@@ -210,3 +210,18 @@ def test_json_holds_plain_types(memory: Memory, red: Image.Image) -> None:
     told = json.loads(json.dumps(found.to_json()))
     assert told["text"] == "a red thing"
     assert told["model"]["a red thing"] == pytest.approx(np.exp(-0.25), abs=1e-3)
+
+
+def test_what_is_judged_sees_pictures_and_hides_rows(memory: Memory, tmp_path: Path) -> None:
+    generator = FakeGenerator()
+    model = CaptionModel(memory, generator=generator)
+    rows = list(memory.rows())[:2]
+    features = np.stack([np.zeros(48, np.float32)] * 2)
+    seen = model.seen(features, [lambda: draw(1, "red"), lambda: draw(2, "blue")])
+    model.judge(seen, [np.array([row.number]) for row in rows])
+    assert all(r.look is not None for r in generator.asked)
+    assert all(
+        e.look is not None for r in generator.asked for e in r.exhibits if e.features is not None
+    )
+    for request, row in zip(generator.asked, rows, strict=True):
+        assert not set(row.texts) & {text for text, _ in request.voices}

@@ -153,9 +153,7 @@ class Captioner:
         found: dict[int, int] = {}
         for text, row in zip(recalled.texts.tolist(), recalled.rows.tolist(), strict=True):
             found.setdefault(row, text)
-            if len(found) >= self.quotes:
-                break
-        return list(found.values())
+        return list(found.values())[: self.quotes]
 
     def propose(
         self, pictures: Pictures, told: Told, near: Neighbours | None = None,

@@ -159,31 +159,30 @@ class CaptionModel:
         pieces: Iterator[str] = captioner.generator.stream(requests[0], how or captioner.how)
         return pieces
 
-    def judge(
-        self, features: Array, hidden: Sequence[Ints],
-        opens: Callable[[int], Image.Image] | None = None, **how: Any,
-    ) -> list[Proposals]:  # fmt: skip
+    def seen(
+        self, features: Array, looks: Sequence[Callable[[], Image.Image]]
+    ) -> Pictures:  # fmt: skip
+        """Pictures whose features (n, F) are known; looked at closer where the generator does."""
+        captioner, encoder = self._ready()[0], self.memory.encoder
+        if captioner.regions is None:
+            return Pictures(features, looks)
+        size = encoder.batch_size
+        blocks = [looks[i : i + size] for i in range(0, len(looks), size)]
+        parts = [captioner.regions(encoder, [look() for look in block]) for block in blocks]
+        return Pictures(features, looks, np.concatenate(parts))
+
+    def judge(self, seen: Pictures, hidden: Sequence[Ints], **how: Any) -> list[Proposals]:
         """Candidates of pictures that do not see some groups of rows: what evaluation asks for.
 
         Args:
-            features: of the pictures' frozen tower, (n, F).
+            seen: the pictures, by :meth:`seen`.
             hidden: for each the groups of rows that show the same picture.
-            opens: the picture in each place, for a generator that looks closer.
             **how: ``k``, ``retrieval``, ``vote_only`` of :meth:`caption`.
         """
         captioner, told = self._ready()
         retrieval, vote_only = how.get("retrieval", True), how.get("vote_only", False)
-        regions = None
-        if captioner.regions is not None and opens is not None:
-            size = self.memory.encoder.batch_size
-            blocks = [range(i, min(i + size, len(features))) for i in range(0, len(features), size)]
-            parts = [captioner.regions(self.memory.encoder, [opens(i) for i in b]) for b in blocks]
-            regions = np.concatenate(parts)
-        seen = Pictures(features, None, regions)
         near, recalled = self._recalled(captioner, told, seen, how.get("k"), hidden, retrieval)
-        return captioner.propose(
-            seen, told, near if retrieval else None, recalled, vote_only=vote_only
-        )
+        return self._propose(captioner, told, seen, near, recalled, captioner.how, vote_only, "")
 
     def _load(self, run: Run) -> Captioner:
         """The run's captioner, which reads texts with the memory's base encoder."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,16 +49,10 @@ def evaluate_caption(
         ways: dict[str, dict[str, Any]] = {"with_retrieval": {}}
         if predictor.has_generator:
             ways |= {"no_retrieval": {"retrieval": False}, "vote": {"vote_only": True}}
+        looks = [partial(source.picture, row) for row in labelled.rows]
+        seen = predictor.seen(labelled.features, looks)
         written = {
-            name: [
-                p.best
-                for p in predictor.judge(
-                    labelled.features,
-                    labelled.shown,
-                    lambda i: labelled.source.picture(labelled.rows[i]),
-                    **how,
-                )
-            ]
+            name: [p.best for p in predictor.judge(seen, labelled.shown, **how)]
             for name, how in ways.items()
         }
         how: dict[str, Any] = {"groups": labelled.groups, "seed": seed}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -59,7 +59,9 @@ class CaptionSide:
     @property
     def pictures(self) -> Pictures:
         """What a captioner is asked about."""
-        return Pictures(self.labelled.features, None, self.regions)
+        source = self.labelled.source
+        looks = [partial(source.picture, row) for row in self.labelled.rows]
+        return Pictures(self.labelled.features, looks, self.regions)
 
     def take(self, chosen: Ints) -> CaptionSide:
         """Some of them."""

@@ -100,12 +100,10 @@ class Conversations(Dataset[dict[str, Any]]):
         ground, settings = self._ground, self._ground.settings
         random = np.random.default_rng([settings.seed, self._order.epoch, int(positions[0])])
         side = ground.train.take(np.asarray(positions, np.int64))
-        source = side.labelled.source
-        looks = [lambda row=row: source.picture(row) for row in side.labelled.rows]
-        pictures = replace(side.pictures, looks=looks)
         requests = self._captioner.requests(
-            pictures, ground.told, side.near, ground.recalled(side), opens=ground.memory.picture
-        )
+            side.pictures, ground.told, side.near, ground.recalled(side),
+            opens=ground.memory.picture,
+        )  # fmt: skip
         blind = random.random(len(requests)) < settings.retrieval_dropout
         requests = [_alone(r) if b else r for r, b in zip(requests, blind, strict=True)]
         texts = [its[int(random.integers(len(its)))] for its in side.texts]

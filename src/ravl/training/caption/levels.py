@@ -109,7 +109,7 @@ def proposals(
         return captioner.propose(side.pictures, ground.told)
     return captioner.propose(
         side.pictures, ground.told, side.near, captioner.recall(side.near, ground.told),
-        vote_only=level == "memory",
+        vote_only=level == "memory", opens=ground.memory.picture,
     )  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,10 +37,8 @@ def validation_of(
     )  # fmt: skip
     told = ground.told if retrieval else None
     recalled = ground.recalled(side) if retrieval else None
-    source = side.labelled.source
-    looks = [lambda row=row: source.picture(row) for row in side.labelled.rows]
     requests = captioner.requests(
-        replace(side.pictures, looks=looks), told, side.near if retrieval else None, recalled,
+        side.pictures, told, side.near if retrieval else None, recalled,
         opens=ground.memory.picture,
     )  # fmt: skip
     greedy = Decoding(beams=1)

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ravl.data import Example
+from ravl.memory import Memory
+from ravl.retrieval.bank import read_bank
+from ravl.retrieval.keys import Keys
+from ravl.tasks.caption.captioner import Captioner, Pictures
+from ravl.tasks.caption.recall import Told
+from ravl.tasks.match_texts import MatchTask
+from tests.helpers import COLOURS, ColourEncoder, draw
+from tests.tasks.caption.fakes import FakeGenerator
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Told:
+    rows = []
+    for i in range(8):
+        file = tmp_path / f"{i}.png"
+        draw(i, list(COLOURS)[i]).save(file)
+        texts = (f"spots on a {list(COLOURS)[i]} sheet", f"a sheet with spots, number {i}")
+        rows.append(Example(f"{i}", file, texts=texts))
+    with Memory.create(tmp_path / "m.ravl", ColourEncoder()) as memory:
+        memory.add(rows)
+        return Told.of(read_bank(memory), MatchTask(), memory)
+
+
+@pytest.mark.parametrize("quotes", [0, 1, 3])
+def test_as_many_passages_are_read_word_for_word(told: Told, quotes: int) -> None:
+    keys = Keys.of(told.said.bank.features)
+    captioner = Captioner(MatchTask(), keys, generator=FakeGenerator(), quotes=quotes)
+    pictures = Pictures(told.said.bank.features[:2])
+    near = captioner.neighbours(pictures.features, told)
+    recalled = captioner.recall(near, told)
+    for request in captioner.requests(pictures, told, near, recalled):
+        passages = [e.text for e in request.exhibits if e.features is None]
+        assert len(passages) == quotes
+        owners = {told.said.owners[told.said.texts.index(text)] for text in passages}
+        assert len(owners) == quotes  # of different rows
+    assert np.isfinite(near.likeness).all()
