@@ -3,6 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A generator, and what it has learned in a fit.
+
+    Args:
+        generator: that writes.
+        curve: seconds and validation score after each epoch.
+        seconds: of training.
+        parameters: that were trained.
+    """
+
+    generator: Any
+    curve: list[tuple[float, float]]
+    seconds: float
+    parameters: int
 
 
 @dataclass(kw_only=True)

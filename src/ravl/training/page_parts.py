@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from ravl.errors import PictureError
 from ravl.evaluation import PRIMARY, Score
+from ravl.evaluation.generation import PRIMARY as OF_TEXTS
 from ravl.memory import Memory, Row
 from ravl.pages.fit_report import Curves, DifferenceRow, ScoreRow, ScoreTable, Series
 from ravl.pages.render import data_uri
@@ -21,7 +22,9 @@ MEASURES = {
     "ask": ("accuracy", "VQA", "WUPS@0.9", "F1", "log_loss", "ECE", "coverage@5%risk"),
     "tag": ("mAP", "micro_f1", "macro_f1", "log_loss", "ECE"),
     "match": ("AUC", "accuracy", "average_precision", "log_loss", "ECE"),
+    "caption": ("CIDEr-D", "BLEU-4", "ROUGE-L", "valid"),
 }
+BEST = PRIMARY | OF_TEXTS  # what rows are compared by
 SIDE = 120  # of a thumbnail, in pixels
 
 
@@ -37,8 +40,17 @@ class Scored(Protocol):
         """By names of two rows, the first minus the second."""
 
 
-def scores_json(judged: Scored, fitted: Made) -> dict[str, Any]:
-    """What ``metrics.json`` holds: the four rows under their own names, and the rest."""
+def scores_json(
+    judged: Scored, fitted: Made, levels: Sequence[str] = LEVELS,
+    retrieval: Sequence[str] = RETRIEVAL,
+) -> dict[str, Any]:  # fmt: skip
+    """What ``metrics.json`` holds: the four rows under their own names, and the rest.
+
+    Args:
+        judged: the scores.
+        fitted: what they are of.
+        levels, retrieval: names of the rows in these tables; those that are not there go.
+    """
 
     def table(names: Sequence[str]) -> dict[str, Any]:
         return {
@@ -51,7 +63,7 @@ def scores_json(judged: Scored, fitted: Made) -> dict[str, Any]:
         for (after, before), scores in judged.differences.items()
     }
     return {
-        "rows": table(ROWS), "levels": table(LEVELS), "retrieval": table(RETRIEVAL),
+        "rows": table(ROWS), "levels": table(levels), "retrieval": table(retrieval),
         "differences": differences, "validation": fitted.validation, "curves": fitted.curves,
         "fit_seconds": fitted.seconds, "parameters": fitted.parameters,
     }  # fmt: skip
@@ -63,7 +75,7 @@ def score_table(
 ) -> ScoreTable:  # fmt: skip
     """Rows of a table with the differences of some pairs of them; rows that are not there go."""
     there = [name for name in names if name in judged.scores]
-    primary = PRIMARY.get(task, "accuracy")
+    primary = BEST[task]
     best = max(
         there, key=lambda n: judged.scores[n][primary].value if primary in judged.scores[n] else 0
     ) if there else ""  # fmt: skip

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import platform
 import shutil
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ravl.errors import DataError
+from ravl.evaluation import Score
 from ravl.memory import Memory
 from ravl.training.fit_settings import FitSettings
 from ravl.training.loop_settings import LoopSettings
@@ -51,3 +56,31 @@ def versions() -> dict[str, str]:
     """Of what a fit was made with."""
     names = ("ravl", "torch", "transformers", "numpy", "scikit-learn")
     return {"python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+def tables_json(tables: Mapping[str, Mapping[str, Score]]) -> dict[str, dict[str, Any]]:
+    """Scores by row and metric, as JSON types."""
+    return {name: {m: s.to_json() for m, s in scores.items()} for name, scores in tables.items()}
+
+
+def promise(
+    confidence: NDArray[Any], right: NDArray[np.bool_], limit: float, risk: float,
+    given: NDArray[np.bool_] | None = None,
+) -> dict[str, float]:  # fmt: skip
+    """What abstaining does: the share of answers that it gives, and the errors among them.
+
+    Args:
+        confidence: of each answer, of any shape.
+        right: whether it is.
+        limit: confidence from which it is given.
+        risk: share of errors that was aimed at.
+        given: where there is an answer to be sure of; None for everywhere.
+    """
+    given = np.ones(confidence.shape, bool) if given is None else given
+    sure = given & (confidence >= limit)
+    answered, asked = int(sure.sum()), int(given.sum())
+    wrong = float((sure & ~right).sum()) / answered if answered else 0.0
+    return {
+        "risk": risk, "threshold": round(limit, 4), "answered": round(answered / max(asked, 1), 4),
+        "wrong": round(wrong, 4),
+    }  # fmt: skip

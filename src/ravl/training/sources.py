@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -88,3 +89,26 @@ def notes_of(labelled: Labelled, chosen: Parts) -> list[str]:
         first = labelled.rejected[0]
         notes.append(f"{len(labelled.rejected):,} pictures could not be read, such as {first}")
     return notes
+
+
+@contextmanager
+def judged(
+    memory: Memory, data: str | Path, columns: ColumnNames | None, progress: bool | None,
+    root: Source,
+) -> Iterator[tuple[Memory, str | None]]:  # fmt: skip
+    """What an evaluation is on: a memory, and a filter for its rows; open while pictures are read.
+
+    Args:
+        memory: that answers.
+        data: a filter that names rows of it, or a table or folder, which is read aside.
+        columns, progress, root: see :func:`ravl.training.fit`.
+    """
+    where = filter_of(data)
+    if where is not None:
+        yield memory, where
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="ravl-") as folder,
+        read_tables(memory, {"test": data}, Path(folder), columns, progress, root) as scratch,
+    ):
+        yield scratch, None

@@ -263,9 +263,8 @@ def read_words(
     pieces = iter(flat)
     lines = []
     for question, ids, its in zip(questions, read, passages, strict=True):
-        parts = (
-            [ids, end] if question else [end[: len(its)]]
-        )  # nothing, where nothing is to be read
+        # Passages begin behind an end; where nothing is to be read, there is nothing.
+        parts = [ids, end] if question else [end[: len(its)]]
         for _ in its:
             parts += [next(pieces)[:QUOTED], end]
         lines.append(torch.cat(parts)[: words.longest])

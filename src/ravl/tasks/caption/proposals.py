@@ -88,8 +88,8 @@ def mixed(
         chooser: whose order it is; None for the generator's, before the memory's.
         fits: how well each candidate fits, (c,); None where nothing tells.
     """
-    own = {told.said.texts[t]: t for t in offered if told.said.texts[t] in both}
-    own = {text: t for text, t in own.items() if text not in {c.text for c in written}}
+    new = {candidate.text for candidate in written}
+    own = {told.said.texts[t]: t for t in offered if told.said.texts[t] in both.keys() - new}
     texts = list(both)
     vectors = told.phrases(texts)
     scores = {

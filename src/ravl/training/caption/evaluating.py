@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ravl.data import ColumnNames
 from ravl.evaluation.generation import compare_texts, measure_text
-from ravl.memory import Memory
 from ravl.tasks.caption.model import CaptionModel
 from ravl.training.caption.ground import texts_of
-from ravl.training.labelled import none_labelled, read_labelled, read_tables
-from ravl.training.sources import filter_of
+from ravl.training.labelled import none_labelled, read_labelled
+from ravl.training.run_record import tables_json
+from ravl.training.sources import judged
 
 
 def evaluate_caption(
@@ -34,14 +32,7 @@ def evaluate_caption(
     """
     predictor: CaptionModel = getattr(model, "predictor", model)
     memory, task = predictor.memory, predictor.task
-    with ExitStack() as stack:
-        where = filter_of(data)
-        source: Memory = memory
-        if where is None:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ravl-")))
-            source = stack.enter_context(
-                read_tables(memory, {"test": data}, folder, columns, progress, root)
-            )
+    with judged(memory, data, columns, progress, root) as (source, where):
         labelled = read_labelled(source, memory, task.of, where)
         if not len(labelled):
             raise none_labelled(source, "caption", task.column)
@@ -65,9 +56,5 @@ def evaluate_caption(
     return {
         "task": "caption", "pictures": len(labelled), "set_aside": len(labelled.rejected),
         "reasons": [str(r) for r in labelled.rejected[:10]],
-        "rows": _json(rows), "differences": _json(differences),
+        "rows": tables_json(rows), "differences": tables_json(differences),
     }  # fmt: skip
-
-
-def _json(tables: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    return {name: {m: s.to_json() for m, s in scores.items()} for name, scores in tables.items()}

@@ -17,18 +17,17 @@ from ravl.memory import Memory
 from ravl.models.generation.schemas import read_schema
 from ravl.tasks.caption.captioner import Captioner
 from ravl.tasks.caption.files import describe, parts
-from ravl.tasks.caption.fitting import Fits
 from ravl.tasks.match_texts import MatchTask, base_of
 from ravl.tasks.run import about_memory, write_json, write_run
 from ravl.training.caption.ground import CaptionGround, enough, prepare
 from ravl.training.caption.judge import CaptionJudged, abstention, judge
-from ravl.training.caption.levels import Good, fit_vote, proposals, watched, with_generator
+from ravl.training.caption.levels import Good, Level, fit_vote, with_generator
 from ravl.training.caption.quality import Quality
 from ravl.training.fit_folder import running
 from ravl.training.fit_report import FitReport
 from ravl.training.fit_settings import write_settings
 from ravl.training.labelled import Labelled, none_labelled, read_labelled
-from ravl.training.made import Made
+from ravl.training.made import Made, Trained
 from ravl.training.parts import PARTS, Parts, split
 from ravl.training.run_record import config_of, encoder_of, logs, versions
 from ravl.training.sources import Source, filter_of, told
@@ -42,10 +41,15 @@ class CaptionFitted(Made):
     """What a fit of caption has made.
 
     Args:
-        levels: captioners by name; ``generator_off`` was trained without retrieval.
+        finished: levels by name; ``generator_off`` was trained without retrieval.
     """
 
-    levels: dict[str, Captioner] = field(default_factory=dict)
+    finished: dict[str, Level] = field(default_factory=dict)
+
+    @property
+    def levels(self) -> dict[str, Captioner]:
+        """The captioners alone."""
+        return {name: level.captioner for name, level in self.finished.items()}
 
 
 def fit_caption(
@@ -135,7 +139,7 @@ def fit_levels(
     """
     settings, fitted = ground.settings, CaptionFitted()
     began = time.monotonic()
-    vote = fitted.levels["vote"] = fit_vote(ground, quality, good)
+    vote = fitted.finished["vote"] = fit_vote(ground, quality, good)
     fitted.seconds["vote"] = round(time.monotonic() - began, 1)
     if settings.model == "vote":
         return fitted
@@ -144,49 +148,42 @@ def fit_levels(
     began = time.monotonic()
     fits = fit_dual(ground, work, show)
     fitted.seconds["dual encoder"] = round(time.monotonic() - began, 1)
-    if settings.generator != "builtin":
-        from ravl.training.caption.hub import fit_hub
-
-        made = fit_hub(ground, work, show, report)
-        fitted.levels["generator"] = with_generator(
-            ground, vote, made.generator, quality, good, fits
-        )
-        fitted.curves["generator"], fitted.seconds["generator"] = made.curve, made.seconds
-        fitted.parameters["generator"] = made.parameters
-    else:
-        _train(ground, fitted, work, show, quality, good, fits, report)
-    fitted.chosen = "generator" if settings.model == "generator" else _choose(
-        ground, fitted, quality
-    )  # fmt: skip
-    return fitted
-
-
-def _train(
-    ground: CaptionGround, fitted: CaptionFitted, work: Path, show: bool | None, quality: Quality,
-    good: Good, fits: Fits | None, report: Callable[[float], None] | None,
-) -> None:  # fmt: skip
-    """Train the builtin generator with retrieval and, to compare, without."""
-    from ravl.training.caption.generator import train_generator
-
-    for name, retrieval in (("generator_off", False), ("generator", True)):
-        if not retrieval and (report is not None or ground.settings.compare == "hidden"):
-            continue
-        made = train_generator(ground, work / name, retrieval=retrieval, show=show, report=report)
-        fitted.levels[name] = with_generator(
-            ground, fitted.levels["vote"], made.generator, quality, good, fits
+    for name, made in _generators(ground, work, show, quality, report):
+        fitted.finished[name] = with_generator(
+            ground, vote.captioner, made.generator, quality, good, fits
         )
         fitted.curves[name], fitted.seconds[name] = made.curve, made.seconds
         fitted.parameters[name] = made.parameters
+    fitted.chosen = "generator" if settings.model == "generator" else _choose(fitted)
+    return fitted
 
 
-def _choose(ground: CaptionGround, fitted: CaptionFitted, quality: Quality) -> str:
+def _generators(
+    ground: CaptionGround, work: Path, show: bool | None, quality: Quality,
+    report: Callable[[float], None] | None,
+) -> Iterator[tuple[str, Trained]]:  # fmt: skip
+    """The generators that the settings ask for: with retrieval and, to compare, without."""
+    settings = ground.settings
+    if settings.generator != "builtin":
+        from ravl.training.caption.hub import fit_hub
+
+        yield "generator", fit_hub(ground, quality, work, show, report)
+        return
+    from ravl.training.caption.generator import train_generator
+
+    for name, retrieval in (("generator_off", False), ("generator", True)):
+        if retrieval or (report is None and settings.compare == "trained"):
+            yield (
+                name,
+                train_generator(
+                    ground, quality, work / name, retrieval=retrieval, show=show, report=report
+                ),
+            )
+
+
+def _choose(fitted: CaptionFitted) -> str:
     """The memory's own texts, unless the generator is clearly better on validation."""
-    side = watched(ground)
-    rated = {
-        name: quality([p.best for p in proposals(ground, side, fitted.levels[name], level)],
-                      side.texts)
-        for name, level in (("vote", "memory"), ("generator", "both"))
-    }  # fmt: skip
+    rated = {name: fitted.finished[name].rated for name in ("vote", "generator")}
     fitted.validation = {name: round(float(values.mean()), 4) for name, values in rated.items()}
     gain = rated["generator"] - rated["vote"]
     error = float(gain.std()) / np.sqrt(max(len(gain), 1))
@@ -210,7 +207,8 @@ def _write(
     notes: list[str], command: str, began: float,
 ) -> FitReport:  # fmt: skip
     """The run's files; ``metrics.json`` comes last: the run has ended."""
-    from ravl.training.caption.page import metrics_of, page_of, rows_table
+    from ravl.training.caption.page import LEVELS, RETRIEVAL, page_of, rows_table
+    from ravl.training.page_parts import scores_json
 
     captioner, chosen = fitted.levels[fitted.chosen], ground.parts
     base = base_of(ground.memory.encoder)
@@ -228,7 +226,7 @@ def _write(
     write_json(out / "split.json", {"how": chosen.how, **ids})
     seconds = round(time.monotonic() - began, 1)
     safe = abstention(judged, captioner, ground.settings.risk)
-    metrics = metrics_of(judged, fitted) | {"abstain": safe}
+    metrics = scores_json(judged, fitted, LEVELS, RETRIEVAL) | {"abstain": safe}
     table = rows_table(ground, judged, fitted)
     report = FitReport(out, "caption", fitted.chosen, metrics, table, notes, seconds)
     page = page_of(ground, fitted, judged, report, str(record["command"]))

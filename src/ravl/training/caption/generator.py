@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +21,12 @@ from ravl.models.quiet import quiet
 from ravl.models.words import Words
 from ravl.training.caption.batches import Lesson, TextBatches
 from ravl.training.caption.ground import CaptionGround
+from ravl.training.caption.quality import Quality
 from ravl.training.caption.reward import learn_from_reward
 from ravl.training.caption.validation import validation_of
 from ravl.training.labels.fusion import merge_adapters, prepare_language
 from ravl.training.labels.fusion_batches import Disturbance, Shuffled
+from ravl.training.made import Trained
 from ravl.training.trainer import train
 
 ENOUGH = 0.995  # share of the training texts that the longest text has room for
@@ -34,25 +35,8 @@ SPARE = 16  # tokens that a schema may ask for beyond what is usual
 MOST_TOKENS = 1024  # of a text that may be learned
 
 
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """A trained generator.
-
-    Args:
-        generator: that writes.
-        curve: seconds and validation score after each epoch.
-        seconds: of training.
-        parameters: that were trained.
-    """
-
-    generator: FusedGenerator
-    curve: list[tuple[float, float]]
-    seconds: float
-    parameters: int
-
-
 def train_generator(
-    ground: CaptionGround, folder: Path, *, retrieval: bool, show: bool | None,
+    ground: CaptionGround, quality: Quality, folder: Path, *, retrieval: bool, show: bool | None,
     report: Callable[[float], None] | None = None,
 ) -> Trained:  # fmt: skip
     """Train the builtin generator and keep the epoch that is best on validation.
@@ -61,6 +45,7 @@ def train_generator(
 
     Args:
         ground: to train on.
+        quality: of its texts.
         folder: for checkpoints and logs of this training.
         retrieval: False for the comparison that reads no neighbours.
         show: progress bars.
@@ -80,7 +65,7 @@ def train_generator(
         lesson, generator.words, generator.evidence, settings.quotes,
         Disturbance(settings.retrieval_dropout, settings.noise), order, settings.seed,
     )  # fmt: skip
-    validate = validation_of(ground, generator, retrieval, report)
+    validate = validation_of(ground, generator, quality, retrieval, report)
     what = "Generator with retrieval" if retrieval else "Generator without"
     curve = train(
         generator.model, batches, order, validate, folder / "checkpoints", settings, show, what,
@@ -90,7 +75,7 @@ def train_generator(
     if settings.reward_epochs:
         seconds = curve[-1][0] if curve else 0.0
         more = learn_from_reward(
-            ground, generator, batches, order, validate, folder / "reward", show
+            ground, generator, quality, batches, order, validate, folder / "reward", show
         )
         curve += [(seconds + at, score) for at, score in more]
     merge_adapters(generator.model.encoder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,40 +17,26 @@ from ravl.models.generation.constraints import processors
 from ravl.models.generation.loading import load_generator
 from ravl.tasks.caption.captioner import Captioner
 from ravl.training.caption.ground import CaptionGround
+from ravl.training.caption.quality import Quality
 from ravl.training.caption.validation import validation_of
 from ravl.training.labels.fusion_batches import Shuffled
+from ravl.training.made import Trained
 from ravl.training.trainer import train
 
 SERVER = "openai:"
 
 
-@dataclass(frozen=True, slots=True)
-class Adapted:
-    """A generator that somebody else has trained, and what it has learned here.
-
-    Args:
-        generator: that writes.
-        curve: seconds and validation score after each epoch.
-        seconds: of training.
-        parameters: that were trained.
-    """
-
-    generator: Any
-    curve: list[tuple[float, float]]
-    seconds: float
-    parameters: int
-
-
 def fit_hub(
-    ground: CaptionGround, folder: Path, show: bool | None,
+    ground: CaptionGround, quality: Quality, folder: Path, show: bool | None,
     report: Callable[[float], None] | None = None,
-) -> Adapted:  # fmt: skip
+) -> Trained:  # fmt: skip
     """The generator that the settings name, trained as far as they ask for.
 
     It is trained with its neighbours before its eyes, as it will answer; a server is used as it is.
 
     Args:
         ground: to train on.
+        quality: of its texts.
         folder: for checkpoints and logs.
         show: progress bars.
         report: told the validation score after each epoch.
@@ -58,22 +44,22 @@ def fit_hub(
     settings, began = ground.settings, time.monotonic()
     if settings.generator.startswith(SERVER):
         generator: Any = load_generator(settings.generator, evidence=settings.evidence)
-        return Adapted(generator, [], 0.0, 0)
+        return Trained(generator, [], 0.0, 0)
     generator = load_generator(
         settings.generator, strategy=settings.language, evidence=settings.evidence,
         constrain=processors, **_sees(settings.generator, ground),
     )  # fmt: skip
     count = sum(p.numel() for _, p in trainable(generator.network))
     if not count:
-        return Adapted(generator, [], 0.0, 0)
+        return Trained(generator, [], 0.0, 0)
     order = Shuffled(np.arange(len(ground.train)), settings.seed)
     data = Conversations(ground, generator, order)
-    validate = validation_of(ground, generator, True, report)
+    validate = validation_of(ground, generator, quality, True, report)
     curve = train(
         generator.network, data, order, validate, folder / "generator" / "checkpoints", settings,
         show, "Generator with retrieval", (), folder / "generator" / "logs",
     )  # fmt: skip
-    return Adapted(generator, curve, round(time.monotonic() - began, 1), count)
+    return Trained(generator, curve, round(time.monotonic() - began, 1), count)
 
 
 class Conversations(Dataset[dict[str, Any]]):

@@ -22,6 +22,7 @@ from ravl.training.caption.ground import CaptionGround, CaptionSide
 from ravl.training.caption.levels import Good, proposals
 from ravl.training.caption.quality import Quality
 from ravl.training.labels.judge import DIFFERENCES
+from ravl.training.run_record import promise
 
 ROBUST = (("retrieval_on", "retrieval_shuffled"), ("retrieval_on", "retrieval_misleading"))
 GENERATED = ("vote", "vote_human")
@@ -111,13 +112,7 @@ def abstention(judged: CaptionJudged, captioner: Captioner, risk: float) -> dict
     if captioner.calibration is None:
         return None
     limit = captioner.calibration.threshold(risk)
-    sure = judged.confidence >= limit
-    answered = int(sure.sum())
-    wrong = float((sure & ~judged.right).sum()) / answered if answered else 0.0
-    return {
-        "risk": risk, "threshold": round(limit, 4), "answered": round(answered / len(sure), 4),
-        "wrong": round(wrong, 4),
-    }  # fmt: skip
+    return promise(judged.confidence, judged.right, limit, risk)
 
 
 def _level(captioner: Captioner) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ravl.encoders.base import Array
 from ravl.models.calibration import Calibration
 from ravl.models.generation.base import Decoding
 from ravl.models.generation.choosing import fit_chooser
@@ -22,6 +23,7 @@ from ravl.training.caption.quality import Quality
 
 MOST = 1000  # validation pictures that choosing is learned on
 WEAKEST = 0.25  # of people's own texts, by their quality: what is no better than these is not good
+TINY = 1e-6  # a probability that was 0
 ALONE = 1.0  # CIDEr-D from which a text is good where nobody says how people agree
 LEVELS = {"memory": MEMORY, "alone": WRITTEN, "both": (*WRITTEN, *MEMORY)}
 
@@ -52,6 +54,21 @@ class Good:
         )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A captioner, and what it came to on the validation pictures that it was finished on.
+
+    Args:
+        captioner: that is finished.
+        rated: quality of the texts that it chose, (n,).
+        surprise: mean negative log-likelihood of their being good, under its confidence.
+    """
+
+    captioner: Captioner
+    rated: Array
+    surprise: float
+
+
 def watched(ground: CaptionGround) -> CaptionSide:
     """Validation pictures that a captioner is finished on."""
     side = ground.validation
@@ -61,7 +78,7 @@ def watched(ground: CaptionGround) -> CaptionSide:
     return side.take(np.sort(random.choice(len(side), MOST, replace=False)))
 
 
-def fit_vote(ground: CaptionGround, quality: Quality, good: Good) -> Captioner:
+def fit_vote(ground: CaptionGround, quality: Quality, good: Good) -> Level:
     """The consensus of the neighbours' texts, with an honest confidence."""
     captioner = Captioner(
         ground.task, ground.keys, ground.vote, standard=ground.standard, good=good.words,
@@ -74,7 +91,7 @@ def fit_vote(ground: CaptionGround, quality: Quality, good: Good) -> Captioner:
 def with_generator(
     ground: CaptionGround, vote: Captioner, generator: Any, quality: Quality, good: Good,
     fits: Fits | None = None,
-) -> Captioner:  # fmt: skip
+) -> Level:  # fmt: skip
     """The same with a generator; how to choose among its texts and the memory's is learned."""
     file = ground.settings.schema
     how = Decoding(
@@ -116,17 +133,20 @@ def proposals(
 def _sure(
     ground: CaptionGround, captioner: Captioner, found: Mapping[str, Sequence[Proposals]],
     quality: Quality, good: Good,
-) -> Captioner:  # fmt: skip
-    """With the confidence of each level, and the calibration of the last."""
+) -> Level:  # fmt: skip
+    """With the confidence of each level, and the calibration of the last, which is judged."""
     side, doubts = watched(ground), {}
-    calibration = None
+    rated, sure, right = (np.zeros(0, np.float32) for _ in range(3))
     for level, its in found.items():
-        right = (quality([p.best for p in its], side.texts) >= good.least).astype(np.float32)
+        rated = quality([p.best for p in its], side.texts)
+        right = (rated >= good.least).astype(np.float32)
         names = scores_of(captioner, level)
         scores = {
             name: np.array([p.scores[name][0] if p.texts else 0.0 for p in its], np.float32)
             for name in names
         }
         doubts[level] = fit_stack(scores, names, right)
-        calibration = Calibration.of(doubts[level].probabilities(scores), right)
-    return replace(captioner, doubts=doubts, calibration=calibration)
+        sure = doubts[level].probabilities(scores)
+    finished = replace(captioner, doubts=doubts, calibration=Calibration.of(sure, right))
+    safe = np.where(right > 0, sure, 1 - sure).clip(TINY)
+    return Level(finished, rated, float(-np.log(safe).mean()))

@@ -19,12 +19,11 @@ from ravl.pages.fit_report import (
     Series,
     fit_report,
 )
-from ravl.pages.score_table import DifferenceRow, ScoreRow
 from ravl.training.caption.fit import CaptionFitted
 from ravl.training.caption.ground import CaptionGround
 from ravl.training.caption.judge import GENERATED, ROBUST, CaptionJudged
 from ravl.training.labels.judge import ROWS
-from ravl.training.page_parts import safely, thumbnail
+from ravl.training.page_parts import safely, score_table, thumbnail
 
 TITLES = {
     "zero_shot": ("zero-shot", "the name of what the pretrained encoder sees"),
@@ -48,29 +47,8 @@ LEVELS = (
     "generator first", "generator",
 )  # fmt: skip
 RETRIEVAL = ("retrieval_on", "retrieval_off", "retrieval_shuffled", "retrieval_misleading")
-MEASURES = ("CIDEr-D", "BLEU-4", "ROUGE-L", "valid")
 SHOWN = 12  # pictures of a group
 NEIGHBOURS = 6  # of each
-
-
-def metrics_of(judged: CaptionJudged, fitted: CaptionFitted) -> dict[str, Any]:
-    """What ``metrics.json`` holds."""
-
-    def table(names: tuple[str, ...]) -> dict[str, Any]:
-        return {
-            name: {m: s.to_json() for m, s in judged.scores[name].items()}
-            for name in names if name in judged.scores
-        }  # fmt: skip
-
-    return {
-        "rows": table(ROWS), "levels": table(LEVELS), "retrieval": table(RETRIEVAL),
-        "differences": {
-            f"{after} - {before}": {m: s.to_json() for m, s in scores.items()}
-            for (after, before), scores in judged.differences.items()
-        },
-        "validation": fitted.validation, "curves": fitted.curves, "fit_seconds": fitted.seconds,
-        "parameters": fitted.parameters,
-    }  # fmt: skip
 
 
 def rows_table(ground: CaptionGround, judged: CaptionJudged, fitted: CaptionFitted) -> ScoreTable:
@@ -80,18 +58,20 @@ def rows_table(ground: CaptionGround, judged: CaptionJudged, fitted: CaptionFitt
     note = f"The run keeps the level {fitted.chosen!r}. 95 % intervals, by pictures."
     pairs = (("with_retrieval", "no_retrieval"), ("with_retrieval", "vote"),
              ("no_retrieval", "zero_shot"))  # fmt: skip
-    return _table(judged, caption, note, ROWS, pairs)
+    return score_table("caption", judged, caption, note, ROWS, pairs, TITLES)
 
 
 def page_of(
     ground: CaptionGround, fitted: CaptionFitted, judged: CaptionJudged, report: Any, command: str
 ) -> str:
     """The whole report as HTML."""
-    levels = _table(judged, "All levels", "What each adds.", LEVELS, (GENERATED,))
-    robust = _table(
-        judged, "Retrieval on, off, and wrong",
+    levels = score_table(
+        "caption", judged, "All levels", "What each adds.", LEVELS, (GENERATED,), TITLES
+    )
+    robust = score_table(
+        "caption", judged, "Retrieval on, off, and wrong",
         "Good neighbours should help, none should cost little, wrong ones not much more.",
-        RETRIEVAL, (("retrieval_on", "retrieval_off"), *ROBUST),
+        RETRIEVAL, (("retrieval_on", "retrieval_off"), *ROBUST), TITLES,
     )  # fmt: skip
     sure = judged.confidence
     bins = [(b.confidence, b.accuracy, b.count) for b in calibration_curve(sure, judged.right)]
@@ -106,21 +86,6 @@ def page_of(
         examples=_gallery(ground, judged),
     )
     return fit_report(page)
-
-
-def _table(
-    judged: CaptionJudged, caption: str, note: str, names: tuple[str, ...],
-    pairs: tuple[tuple[str, str], ...],
-) -> ScoreTable:  # fmt: skip
-    there = [name for name in names if name in judged.scores]
-    best = max(there, key=lambda n: judged.scores[n][MEASURES[0]].value, default="")
-    rows = [ScoreRow(*TITLES[n], judged.scores[n], n == best) for n in there]
-    differences = [
-        DifferenceRow(f"{TITLES[a][0]} − {TITLES[b][0]}", judged.differences[a, b])
-        for a, b in pairs if (a, b) in judged.differences
-    ]  # fmt: skip
-    measures = [m for m in MEASURES if any(m in judged.scores[n] for n in there)]
-    return ScoreTable(caption, note, measures, rows, differences)
 
 
 def _about(

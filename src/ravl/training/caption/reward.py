@@ -98,8 +98,8 @@ class OwnTexts(Dataset[dict[str, Any]]):
 
 
 def learn_from_reward(
-    ground: CaptionGround, generator: FusedGenerator, batches: TextBatches, order: Shuffled,
-    validate: Callable[[], float], folder: Path, show: bool | None,
+    ground: CaptionGround, generator: FusedGenerator, quality: Quality, batches: TextBatches,
+    order: Shuffled, validate: Callable[[], float], folder: Path, show: bool | None,
 ) -> list[tuple[float, float]]:  # fmt: skip
     """Train on from what it has learned, in place; keeps what was best on validation.
 
@@ -107,9 +107,7 @@ def learn_from_reward(
         The curve: seconds since the start and score, after each epoch.
     """
     settings = ground.settings
-    own = OwnTexts(
-        batches, ground.train.texts, generator, Quality.of(ground.train.texts), settings.seed, order
-    )
+    own = OwnTexts(batches, ground.train.texts, generator, quality, settings.seed, order)
     before = validate()
     kept = {name: value.clone() for name, value in generator.model.state_dict().items()}
     how = replace(

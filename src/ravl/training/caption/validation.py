@@ -16,7 +16,7 @@ WATCHED = 300  # validation pictures that are described after each epoch
 
 
 def validation_of(
-    ground: CaptionGround, generator: Any, retrieval: bool,
+    ground: CaptionGround, generator: Any, quality: Quality, retrieval: bool,
     report: Callable[[float], None] | None,
 ) -> Callable[[], float]:  # fmt: skip
     """A function: how good greedy texts about some validation pictures are.
@@ -24,6 +24,7 @@ def validation_of(
     Args:
         ground: to judge on.
         generator: as it will be then.
+        quality: of its texts.
         retrieval: whether it is shown neighbours.
         report: told each score.
     """
@@ -42,7 +43,6 @@ def validation_of(
         opens=ground.memory.picture,
     )  # fmt: skip
     greedy = Decoding(beams=1)
-    quality = Quality.of(ground.train.texts)
 
     def validate() -> float:
         written = [found[0].text for found in generator(requests, greedy)]

@@ -6,7 +6,6 @@ a near-duplicate of it, are hidden from it.
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,11 @@ from ravl.tasks.ask.model import AskModel
 from ravl.tasks.label_model import LabelModel
 from ravl.tasks.labeller import Queries
 from ravl.tasks.model import Model
-from ravl.training.labelled import Labelled, none_labelled, read_labelled, read_tables
+from ravl.training.labelled import Labelled, none_labelled, read_labelled
 from ravl.training.labels.ground import examples_of
 from ravl.training.labels.judge import in_words, wide
-from ravl.training.sources import filter_of
+from ravl.training.run_record import tables_json
+from ravl.training.sources import judged
 
 BLOCK = 256  # pictures that a fine-tuned tower looks at in one go
 
@@ -68,13 +68,7 @@ def evaluate_run(
             )
         predictor = model.predictor
         task = predictor.labeller.task
-        where = filter_of(data)
-        source = model.memory
-        if where is None:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ravl-")))
-            source = stack.enter_context(
-                read_tables(model.memory, {"test": data}, folder, columns, progress, root)
-            )
+        source, where = stack.enter_context(judged(model.memory, data, columns, progress, root))
         labelled = read_labelled(source, model.memory, task.of, where)
         if not len(labelled):
             raise none_labelled(source, task.noun, task.column)
@@ -112,7 +106,7 @@ def _scores(model: LabelModel | AskModel, labelled: Labelled, seed: int) -> dict
         "task": task.name, "pictures": shown, "set_aside": len(labelled.rejected),
         **({"questions": len(labelled)} if task.unit == "question" else {}),
         "reasons": [str(r) for r in labelled.rejected[:10]],
-        "rows": _json(rows), "differences": _json(differences),
+        "rows": tables_json(rows), "differences": tables_json(differences),
     }  # fmt: skip
 
 
@@ -128,7 +122,3 @@ def _tuned(model: LabelModel | AskModel, labelled: Labelled) -> Any:
         except PictureError as error:
             raise DataError(f"A picture of the data has gone since it was read: {error}") from error
     return np.concatenate(parts)
-
-
-def _json(tables: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    return {name: {m: s.to_json() for m, s in scores.items()} for name, scores in tables.items()}

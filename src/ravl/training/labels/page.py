@@ -41,6 +41,7 @@ from ravl.training.page_parts import (
     thumbnail,
 )
 from ravl.training.parts import Parts
+from ravl.training.run_record import promise
 
 if TYPE_CHECKING:
     from ravl.training.keys.gain import Gain
@@ -87,16 +88,8 @@ def abstention(ground: Ground, fitted: Fitted, judged: Judged) -> dict[str, floa
     limit = labeller.calibration.threshold(risk)
     found, truth = judged.wide("with_retrieval"), judged.truth
     if ground.task.exclusive:
-        sure, right, asked = found.max(1) >= limit, found.argmax(1) == truth, len(found)
-    else:
-        given = found >= labeller.limits(judged.names)
-        sure, right, asked = given & (found >= limit), truth > 0, int(given.sum())
-    answered = int(sure.sum())
-    wrong = float((sure & ~right).sum()) / answered if answered else 0.0
-    return {
-        "risk": risk, "threshold": round(limit, 4), "answered": round(answered / max(asked, 1), 4),
-        "wrong": round(wrong, 4),
-    }  # fmt: skip
+        return promise(found.max(1), found.argmax(1) == truth, limit, risk)
+    return promise(found, truth > 0, limit, risk, found >= labeller.limits(judged.names))
 
 
 def rows_table(ground: Ground, judged: Judged, fitted: Fitted) -> ScoreTable:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +14,11 @@ from ravl.memory import Memory
 from ravl.retrieval.bank import Ints
 from ravl.tasks.match_model import MatchModel
 from ravl.tasks.matcher import Asked
-from ravl.training.labelled import Labelled, read_labelled, read_tables
+from ravl.training.labelled import Labelled, read_labelled
 from ravl.training.match.ground import draw_pairs, read_texts, readable
 from ravl.training.retriever.pairs import Pairs
-from ravl.training.sources import filter_of
+from ravl.training.run_record import tables_json
+from ravl.training.sources import judged
 
 
 def evaluate_match(
@@ -40,13 +39,7 @@ def evaluate_match(
     """
     predictor: MatchModel = getattr(model, "predictor", model)
     memory, task = predictor.memory, predictor.matcher.task
-    with ExitStack() as stack:
-        where, source = filter_of(data), memory
-        if where is None:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ravl-")))
-            source = stack.enter_context(
-                read_tables(memory, {"test": data}, folder, columns, progress, root)
-            )
+    with judged(memory, data, columns, progress, root) as (source, where):
         labelled = _read(predictor, source, memory, where)
         pairs, vectors = read_texts(task, predictor.base, labelled)
         everyone = np.arange(len(labelled))
@@ -88,7 +81,7 @@ def _scores(
     return {
         "task": "match", "pictures": len(labelled), "pairs": len(targets),
         "set_aside": len(labelled.rejected), "reasons": [str(r) for r in labelled.rejected[:10]],
-        "rows": _json(rows), "differences": _json(differences),
+        "rows": tables_json(rows), "differences": tables_json(differences),
     }  # fmt: skip
 
 
@@ -113,7 +106,3 @@ def _hidden(pairs: Pairs, labelled: Labelled, picture: Ints, text: Ints) -> list
         np.array(sorted(about[t] | set(labelled.shown[p].tolist())), np.int64)
         for p, t in zip(picture.tolist(), text.tolist(), strict=True)
     ]
-
-
-def _json(tables: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    return {name: {m: s.to_json() for m, s in scores.items()} for name, scores in tables.items()}

@@ -14,6 +14,7 @@ from ravl.tasks.match_clues import shuffled
 from ravl.tasks.matcher import Matcher, Matches
 from ravl.training.labels.judge import DIFFERENCES
 from ravl.training.match.ground import HeldPairs, MatchGround
+from ravl.training.run_record import promise
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,13 +73,7 @@ def abstention(
     risk, final = ground.settings.risk, judged.answers["with_retrieval"]
     limit = matcher.calibration.threshold(risk)
     confidence, right = confidences("match", final.probabilities, judged.truth, final.threshold)
-    sure = confidence >= limit
-    answered = int(sure.sum())
-    wrong = float((sure & ~right).sum()) / answered if answered else 0.0
-    return {
-        "risk": risk, "threshold": round(limit, 4), "answered": round(answered / len(sure), 4),
-        "wrong": round(wrong, 4),
-    }  # fmt: skip
+    return promise(confidence, right, limit, risk)
 
 
 def _answer(ground: MatchGround, side: HeldPairs, level: Matcher) -> Matches:

@@ -106,18 +106,12 @@ def _caption_ground(*given: Any, **sources: Any) -> Iterator[Any]:
 def _caption_score(ground: Any, settings: Any, folder: Path, report: Report) -> dict[str, float]:
     """Fit the levels with these settings, and score the one that would be kept."""
     from ravl.training.caption.fit import fit_levels
-    from ravl.training.caption.levels import Good, proposals, watched
+    from ravl.training.caption.levels import Good
     from ravl.training.caption.quality import Quality
 
     ground = replace(ground, settings=settings)
     quality = Quality.of(ground.train.texts)
     good = Good.of(quality, ground.validation.texts)
     fitted = fit_levels(ground, folder, False, quality=quality, good=good, report=report)
-    side, best = watched(ground), fitted.levels[fitted.chosen]
-    level = "memory" if best.generator is None else "both"
-    found = proposals(ground, side, best, level)
-    rated = quality([p.best for p in found], side.texts)
-    sure = best.confidence(found, level).clip(1e-6, 1 - 1e-6)
-    right = rated >= good.least
-    loss = -np.where(right, np.log(sure), np.log(1 - sure)).mean()
-    return {"CIDEr-D": float(rated.mean()), "log_loss": float(loss)}
+    kept = fitted.finished[fitted.chosen]
+    return {"CIDEr-D": float(kept.rated.mean()), "log_loss": kept.surprise}
