@@ -88,5 +88,9 @@ def test_a_filter_says_which(memory: Memory) -> None:
 def test_other_tasks_and_shares_are_refused(memory: Memory) -> None:
     with pytest.raises(QueryError, match="match"):
         augment(model_of(memory, "match"))
+    alone = model_of(memory)
+    alone.run, alone.task = None, None
+    with pytest.raises(QueryError, match="is a memory"):
+        augment(alone)
     with pytest.raises(QueryError, match="between 0 and 1"):
         augment(model_of(memory), least=2)

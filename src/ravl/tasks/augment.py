@@ -60,6 +60,11 @@ def augment(
     Raises:
         QueryError: the run is of another task, or ``least`` is out of range.
     """
+    if model.run is None:
+        raise QueryError(
+            f"{model.memory.path} is a memory. Name a run that writes, such as one of ravl fit "
+            "caption; it writes into its own memory, or into the one given with --memory."
+        )
     if model.task not in COLUMN:
         raise QueryError(
             f"A run of the task {model.task} writes nothing that could be kept; those that do: "
@@ -67,7 +72,6 @@ def augment(
         )
     if not 0 <= least <= 1:
         raise QueryError(f"The least confidence is {least:g}; it must lie between 0 and 1.")
-    assert model.run is not None  # a memory alone has no task
     name = model.run.folder.name
     column, memory = COLUMN[model.task], model.memory
     silent = [row for row in memory.rows(where) if _silent(row, model.task, column, again)]

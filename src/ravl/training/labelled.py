@@ -185,13 +185,22 @@ def _told(old: Row | None, row: Row) -> Row:
 
 
 def none_labelled(memory: Memory, noun: str, column: str | None) -> DataError:
-    """Why there is nothing to fit to."""
-    where = f"a value in the column {column!r}" if column else f"a {noun}"
+    """Why there is nothing to fit to.
+
+    Args:
+        memory: that was read.
+        noun: what its pictures lack: a label, tag, caption or answer.
+        column: of the user's own that was looked in; None for the usual field.
+    """
+    article = "an" if noun[0] in "aeiou" else "a"
+    where = f"a value in the column {column!r}" if column else f"{article} {noun}"
     columns = ", ".join(sorted(memory.info().columns)) or "none"
-    usual = "tags" if noun == "tag" else noun
+    usual = {"tag": "image and tags", "answer": "image, question and answer"}
+    option = {"caption": "--target", "answer": ""}.get(noun, "--column")
     aside = memory.quarantine()
     reason = f" {len(aside):,} were set aside, such as {aside[0]}." if aside else ""
     return DataError(
         f"No picture that could be read has {where} (own columns: {columns}).{reason} Name a "
-        f"table with --data that has columns image and {usual}, or the column with --column."
+        f"table with --data that has columns {usual.get(noun, f'image and {noun}')}"
+        + (f", or the column with {option}." if option else ".")
     )
