@@ -9,6 +9,21 @@ from ravl.encoders import Encoder, load_encoder
 from ravl.memory import Memory
 from tests.helpers import ColourEncoder, make_examples
 
+SHARED_CACHE = ("encoders", "samples")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cache of the tests' own; what takes long to make, such as networks, is the user's."""
+    from ravl.cache import cache_dir
+
+    folder = tmp_path_factory.mktemp("cache")
+    for name in SHARED_CACHE:
+        (folder / name).symlink_to(cache_dir(name), target_is_directory=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAVL_CACHE", str(folder))
+        yield
+
 
 @pytest.fixture
 def encoder() -> ColourEncoder:

@@ -80,3 +80,52 @@ def test_a_memory_cannot_classify(run, shop, picture):
     code, _, err = run("classify", shop, picture)
     assert code == 1
     assert "ravl fit classify" in err
+
+
+def test_a_server_writes_answers(run, shop, picture):
+    from tests.models.generation.fake_server import serving
+
+    with serving() as server:
+        to = ("--generator", f"openai:{server.address}")
+        code, said, err = run("ask", shop, picture, KIND, *to, "--evidence", 1)
+        asked_of = json.dumps(server.asked, ensure_ascii=False)
+        streamed = run("ask", shop, picture, KIND, TASTE, *to, "--stream", "--longest", 3)
+    assert (code, err) == (0, "")
+    assert said.startswith(f"{KIND}\t")
+    assert f"asked “{KIND}”, the answer was “Red”" in asked_of
+    code, said, err = streamed
+    assert (code, err) == (0, "")
+    assert [line.split("\t")[0] for line in said.splitlines()] == [KIND, TASTE]
+
+
+@pytest.mark.parametrize("option", [("--beams", 2), ("--stream",), ("--require", "red")])
+def test_what_is_for_writing_is_refused_without(run, shop, picture, option):
+    code, said, err = run("ask", shop, picture, KIND, *option)
+    assert (code, said) == (1, "")
+    assert f"{option[0]} is for answers that a generator writes" in err
+
+
+def test_open_answers_from_the_shell(run, shop, picture, tmp_path):
+    out = tmp_path / "run"
+    code, said, err = run("fit", "ask", shop, "--out", out, "--answers", "open", "--model", "vote")
+    assert code == 0, err
+    assert "neighbour vote" in said
+    code, said, err = run("ask", out, picture, KIND, "--candidates", 2, "--evidence", 1)
+    assert (code, err) == (0, "")
+    lines = said.splitlines()
+    assert lines[0].startswith(f"{KIND}\tRed  ")
+    assert lines[1].startswith("    or: ")
+    code, said, err = run("evaluate", out, "--data", "number < 8")
+    assert code == 0, err
+    assert "16 questions about 8 pictures" in said
+
+
+def test_a_generator_needs_a_run_that_writes(run, shop, picture, tmp_path):
+    code, _, err = run("fit", "ask", shop, "--out", tmp_path / "run", "--model", "vote")
+    assert code == 0, err
+    code, _, err = run("ask", tmp_path / "run", picture, KIND, "--generator", "openai:http://x/v1")
+    assert code == 1
+    assert "answers out of a list" in err
+    code, _, err = run("fit", "ask", shop, "--out", tmp_path / "other", "--layers", 2)
+    assert code == 1
+    assert "layers is 2" in err

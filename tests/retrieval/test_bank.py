@@ -143,3 +143,26 @@ def test_only_some_rows_may_be_found(features):
     found = near.positions[near.found]
     assert (found % 2 == 0).all()
     assert near.found.sum(1).tolist() == [9, 10] * 10  # without itself, and without the others
+
+
+def test_neighbours_that_are_less_alike_than_that_leave_empty_places(features):
+    bank = bank_of(features)
+    near = bank.neighbours(bank.keys[:3], 20)
+    kept = near.above(0.2)
+    assert (kept.likeness[kept.found] > 0.2).all()
+    assert (kept.found == (near.likeness > 0.2)).all()
+    assert (kept.likeness[~kept.found] == 0).all()
+
+
+def test_likeness_of_rows_that_were_not_looked_for(features):
+    bank = bank_of(features)
+    near = bank.neighbours(bank.keys[:3], 5)
+    np.testing.assert_allclose(bank.likeness(bank.keys[:3], near.positions), near.likeness, 1e-5)
+    assert bank.likeness(bank.keys[:1], np.array([[-1]])) == 0
+
+
+def test_chance_is_above_most_pairs_of_different_groups(features):
+    bank = bank_of(features)
+    every = (bank.keys @ bank.keys.T)[~np.eye(20, dtype=bool)]
+    assert (every < bank.chance(0.9)).mean() == pytest.approx(0.9, abs=0.03)
+    assert bank_of(features[:1]).chance() == -1  # nothing to tell by

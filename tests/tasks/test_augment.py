@@ -1,15 +1,16 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from ravl.data import Example
+from ravl.data import QA, Example
 from ravl.errors import QueryError
 from ravl.memory import Memory
-from ravl.tasks.augment import augment
+from ravl.tasks.augment import augment, usual_questions
 from ravl.tasks.caption.model import CaptionModel
 from ravl.tasks.match_texts import MatchTask
 from tests.helpers import draw
@@ -94,3 +95,50 @@ def test_other_tasks_and_shares_are_refused(memory: Memory) -> None:
         augment(alone)
     with pytest.raises(QueryError, match="between 0 and 1"):
         augment(model_of(memory), least=2)
+
+
+class Replies:
+    """A run of ask that is sure of colours and of nothing else."""
+
+    def __init__(self, memory: Memory) -> None:
+        self.task, self.memory = "ask", memory
+        self.run = SimpleNamespace(folder=Path("runs/asked"))
+
+    def ask(self, pictures: list[Any], questions: list[str]) -> list[Any]:
+        assert len(pictures) == len(questions)
+        return [
+            SimpleNamespace(question=q, answer="red", confidence=0.9 if "colour" in q else 0.2)
+            for q in questions
+        ]
+
+
+def test_questions_are_answered_where_nothing_was_asked(memory: Memory) -> None:
+    memory.update("0", qa=[QA("what colour is it?", ("red",)), QA("how many?", ("1",))])
+    memory.update("1", qa=[QA("what colour is it?", ("red",))])
+    assert usual_questions(memory) == ["what colour is it?", "how many?"]
+    done = augment(Replies(memory), least=0.5, progress=False)  # type: ignore[arg-type]
+    assert (done.written, done.unsure, done.column) == (7, 0, "generated_qa")
+    row = memory.get("7")
+    assert row.qa == ()
+    pairs = json.loads(str(row.columns["generated_qa"]))
+    assert pairs == [{"question": "what colour is it?", "answer": "red"}]
+    assert row.columns["generated_confidence"] == pytest.approx(0.9)
+    assert "generated_qa" not in memory.get("0").columns
+
+
+def test_questions_may_be_named_and_answers_be_too_unsure(memory: Memory) -> None:
+    run: Any = Replies(memory)
+    done = augment(run, least=0.5, questions=["how many?"], progress=False)
+    assert (done.written, done.unsure) == (0, 9)
+    done = augment(run, questions=["how many?"], progress=False)
+    assert done.written == 9
+
+
+def test_without_any_question_nothing_is_written(memory: Memory) -> None:
+    done = augment(Replies(memory), progress=False)  # type: ignore[arg-type]
+    assert (done.written, done.unsure) == (0, 9)
+
+
+def test_questions_for_a_run_that_answers_none(memory: Memory) -> None:
+    with pytest.raises(QueryError, match="answers no questions"):
+        augment(model_of(memory), questions=["what?"], progress=False)

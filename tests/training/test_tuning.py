@@ -82,7 +82,7 @@ def parameters(report: TuneReport) -> list[dict[str, Any]]:
 def instead(monkeypatch: pytest.MonkeyPatch, score: Any) -> None:
     """Trials that fit nothing: their metrics are what this function gives."""
     whole = tuned_tasks.task_of("classify")
-    monkeypatch.setattr(tuning, "task_of", lambda _: Tuned("accuracy", whole.ground, score))
+    monkeypatch.setattr(tuning, "task_of", lambda *_: Tuned("accuracy", whole.ground, score))
 
 
 # --- what it finds -------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from ravl.cli import (
     indexing,
     rows,
     searching,
+    serving,
     show_demo,
     tuning,
 )
@@ -48,8 +49,8 @@ def cli() -> None:
 
 
 for module in (
-    indexing, searching, fitting, tuning, answering, captioning, asking, augmenting, rows, exchange,
-    show_demo,
+    indexing, searching, fitting, tuning, answering, captioning, asking, augmenting, serving, rows,
+    exchange, show_demo,
 ):  # fmt: skip
     for command in module.COMMANDS:
         cli.add_command(command)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -9,33 +11,94 @@ from typing import Any
 import click
 
 from ravl.cli.answering import LONGEST, how_options, run_argument
-from ravl.cli.output import print_json
+from ravl.cli.captioning import DECODING, decoding, free_options, print_pieces, writer_of
+from ravl.cli.output import flat, print_json
+
+WRITTEN = (*DECODING, "instruction", "schema", "grammar", "stream")  # for answers that are written
 
 
 @click.command()
 @run_argument
 @click.argument("picture", type=click.Path(path_type=Path))
 @click.argument("questions", nargs=-1, required=True)
+@free_options
+@click.option("--stream", is_flag=True, help="Print words as they are written.")
 @how_options
 def ask(run: Path, picture: Path, questions: tuple[str, ...], **options: Any) -> None:
     """Answer questions about a picture: ravl ask runs/shop new.jpg "what colour is it?"
 
     Without anything fitted, name a memory in place of RUN: its answered questions vote, those that
-    are alike in picture and in question.
+    are alike in picture and in question, or a --generator reads them and writes. How it writes is
+    for a generator and for runs of ravl fit ask --answers open to be told.
     """
-    from ravl.tasks.model import load
-
     as_json, shown = options.pop("as_json"), options.pop("shown")
     options["retrieval"] = not options.pop("no_retrieval")
-    with load(run, options.pop("memory")) as model:
+    memory, generator = options.pop("memory"), options.pop("generator")
+    with answerer(run, memory, generator) as model:
+        _told_how(model, options)
+        if options.pop("stream", False):
+            kept = {name: options[name] for name in ("k", "retrieval", "how", "instruction")}
+            for question in questions:
+                print_pieces(flat(question), model.stream(picture, question, **kept))
+            return
         answers = model.ask(picture, list(questions), **options)
     if as_json:
         print_json([{"picture": str(picture), **answer.to_json()} for answer in answers])
         return
     for answer in answers:
-        click.echo(f"{answer.question}\t{answer}")
+        first, *others = str(answer).splitlines() or [""]
+        click.echo(f"{answer.question}\t{flat(first)}")
+        for line in others:
+            click.echo(flat(line))
         if shown:
             _print_evidence(answer, shown)
+
+
+@contextmanager
+def answerer(run: Path, memory: Path | None, generator: str | None) -> Iterator[Any]:
+    """Who answers: of a run's folder, of a memory's file, or a generator that reads either."""
+    from ravl.errors import QueryError
+    from ravl.memory import Memory
+    from ravl.tasks.ask.open import is_open
+    from ravl.tasks.ask.writing import OpenAskModel
+    from ravl.tasks.model import load
+    from ravl.tasks.run import open_memory, open_run
+
+    if not generator:
+        with load(run, memory) as model:
+            model.expect("ask")
+            yield model if model.run is None else model.predictor
+        return
+    if run.is_file():
+        writer = writer_of(generator)
+        with Memory.open(run) as opened:
+            yield OpenAskModel(opened, generator=writer)
+        return
+    fitted = open_run(run)
+    if fitted.task != "ask" or not is_open(fitted.record):
+        what = "answers out of a list" if fitted.task == "ask" else f"was fitted for {fitted.task}"
+        raise QueryError(
+            f"{run} {what}, and a generator writes its answers. Name a memory in place of the run, "
+            "or a run of ravl fit ask --answers open."
+        )
+    writer = writer_of(generator)
+    with open_memory(fitted, memory, exact=False) as opened:
+        yield OpenAskModel(opened, fitted, generator=writer)
+
+
+def _told_how(model: Any, options: dict[str, Any]) -> None:
+    """The options for what writes, as its model takes them; refused where nothing writes."""
+    from ravl.errors import QueryError
+    from ravl.tasks.ask.writing import OpenAskModel
+
+    if isinstance(model, OpenAskModel):
+        options["how"] = decoding(options, model.usual)
+        return
+    if given := [name for name in WRITTEN if options.pop(name) not in (None, (), "", False)]:
+        raise QueryError(
+            f"--{given[0].replace('_', '-')} is for answers that a generator writes. Name one with "
+            "--generator, or a run of ravl fit ask --answers open."
+        )
 
 
 def _print_evidence(answer: Any, shown: int) -> None:
@@ -44,7 +107,8 @@ def _print_evidence(answer: Any, shown: int) -> None:
     if not answer.quoted:
         model = ", ".join(f"{n} {100 * p:.0f} %" for n, p in list(answer.model.items())[:2])
         memory = ", ".join(f"{n} {100 * p:.0f} %" for n, p in list(answer.memory.items())[:2])
-        click.echo(f"    memory {100 * answer.gate:.0f} %: {memory or '-'};  model: {model or '-'}")
+        gate = f"    memory {100 * answer.gate:.0f} %: {memory or '-'};  model: {model or '-'}"
+        click.echo(flat(gate))
         for item in [item for item in answer.evidence if item.row.hash is not None][:shown]:
             said = f"{item.says[0]} {', '.join(item.says[1:])}"
             click.echo(_line(item, said))
@@ -54,7 +118,7 @@ def _print_evidence(answer: Any, shown: int) -> None:
 
 def _line(item: Any, said: str) -> str:
     words = shorten(said, LONGEST, placeholder=" ...")
-    return f"    {100 * item.share:5.1f} %  {item.likeness:.2f}  {item.id}  {words}"
+    return flat(f"    {100 * item.share:5.1f} %  {item.likeness:.2f}  {item.id}  {words}")
 
 
 COMMANDS = (ask,)

@@ -23,17 +23,24 @@ from ravl.cli.output import json_option, print_json, quiet_option, where_option
 )
 @click.option("--again", is_flag=True, help="Write anew what was generated before.")
 @click.option("--limit", type=int, help="Pictures at most.")
+@click.option(
+    "--question",
+    "questions",
+    multiple=True,
+    help="That a run of ask answers about each picture; may be repeated.  [default: those that the "
+    "memory is asked most]",
+)
 @quiet_option
 @json_option
 def augment(
     run: Path, memory: Path | None, where: str | None, least: float, again: bool,
-    limit: int | None, quiet: bool, as_json: bool,
+    limit: int | None, questions: tuple[str, ...], quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Let a run of caption, classify or tag write for pictures of its memory that have none.
+    """Let a run of caption, classify, tag or ask write for pictures of its memory that have none.
 
-    It goes into columns of its own (generated_caption, generated_label, generated_tags, with
-    generated_confidence and generated_by), apart from what people said, and nothing reads it
-    unless asked to: ravl fit caption --generated.
+    It goes into columns of its own (generated_caption, generated_label, generated_tags,
+    generated_qa, with generated_confidence and generated_by), apart from what people said, and
+    nothing reads it unless asked to: ravl fit caption --generated, ravl fit ask --generated.
     """
     from dataclasses import asdict
 
@@ -42,7 +49,7 @@ def augment(
 
     with load(run, memory) as model:
         done = write(
-            model, where=where, least=least, again=again, limit=limit,
+            model, where=where, least=least, again=again, limit=limit, questions=questions,
             progress=False if quiet or as_json else None,
         )  # fmt: skip
         name = model.memory.path.name

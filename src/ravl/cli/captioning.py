@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,8 @@ FREE = (
         "--generator", metavar="SPEC",
         help="Writes instead of the run's own: hf:NAME, or openai:http://HOST:PORT/v1.",
     ),
-    click.option("--target", metavar="COLUMN", help="Without a run: the column that holds texts."),
     click.option("--instruction", default="", help="Style or audience, for chat models."),
-    click.option("--candidates", type=int, help="Different texts of each picture."),
+    click.option("--candidates", type=int, help="So many different texts of each."),
     click.option("--beams", type=int, help="Of the beam search; 1 for greedy."),
     click.option("--longest", type=int, help="Tokens at most."),
     click.option("--shortest", type=int, help="Tokens at least."),
@@ -35,7 +34,6 @@ FREE = (
     click.option("--seed", type=int, help="Of the sampling."),
     click.option("--require", multiple=True, help="A word or phrase that must occur."),
     click.option("--forbid", multiple=True, help="A word or phrase that must not."),
-    click.option("--grounded", is_flag=True, help="Only nouns that the evidence has."),
     click.option(
         "--schema", type=click.Path(path_type=Path), help="A JSON schema that texts must satisfy."
     ),
@@ -50,7 +48,7 @@ DECODING = (
 
 
 def free_options(command: Any) -> Any:
-    """What may be asked of a text."""
+    """What may be asked of a text, whatever it is about."""
     for option in reversed(FREE):
         command = option(command)
     return command
@@ -60,6 +58,8 @@ def free_options(command: Any) -> Any:
 @run_argument
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
 @free_options
+@click.option("--target", metavar="COLUMN", help="Without a run: the column that holds texts.")
+@click.option("--grounded", is_flag=True, help="Only nouns that the evidence has.")
 @click.option("--stream", is_flag=True, help="Print words as they are written.")
 @how_options
 def caption(run: Path, pictures: tuple[Path, ...], stream: bool, **options: Any) -> None:
@@ -93,12 +93,7 @@ def captioner(
     from ravl.tasks.caption.model import CaptionModel
     from ravl.tasks.run import open_memory, open_run
 
-    writer: Any = None
-    if generator:
-        from ravl.models.generation.constraints import processors
-        from ravl.models.generation.loading import load_generator
-
-        writer = load_generator(generator, constrain=processors)
+    writer = writer_of(generator)
     if run.is_file():
         with Memory.open(run) as opened:
             yield CaptionModel(opened, column=target, generator=writer)
@@ -106,6 +101,16 @@ def captioner(
     fitted = open_run(run)
     with open_memory(fitted, memory, exact=False) as opened:
         yield CaptionModel(opened, fitted, generator=writer)
+
+
+def writer_of(generator: str | None) -> Any:
+    """The generator of that name; None for none."""
+    if not generator:
+        return None
+    from ravl.models.generation.constraints import processors
+    from ravl.models.generation.loading import load_generator
+
+    return load_generator(generator, constrain=processors)
 
 
 def decoding(options: dict[str, Any], usual: Any) -> Any:
@@ -130,11 +135,16 @@ def decoding(options: dict[str, Any], usual: Any) -> Any:
 def _stream(model: Any, wanted: list[Path], options: dict[str, Any]) -> None:
     kept = {name: options[name] for name in ("k", "retrieval", "how", "instruction")}
     for picture in wanted:
-        pieces = model.stream(picture, **kept)  # refused before anything is printed
-        click.echo(f"{picture}\t", nl=False)
-        for piece in pieces:
-            click.echo(flat(piece), nl=False)
-        click.echo()
+        # Refused before anything is printed.
+        print_pieces(str(picture), model.stream(picture, **kept))
+
+
+def print_pieces(about: str, pieces: Iterable[str]) -> None:
+    """A text as it is written, behind what it is about."""
+    click.echo(f"{about}\t", nl=False)
+    for piece in pieces:
+        click.echo(flat(piece), nl=False)
+    click.echo()
 
 
 COMMANDS = (caption,)

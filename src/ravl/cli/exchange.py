@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
@@ -11,28 +11,73 @@ from ravl.cli.indexing import print_summary
 from ravl.cli.output import print_problems, where_option
 from ravl.cli.rows import memory_argument
 
+FILE = click.Path(path_type=Path)
+
 
 @click.command()
-@memory_argument
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("place", metavar="MEMORY|RUN", type=FILE)
+@click.argument("folder", type=FILE, required=False)
 @click.option(
     "--format",
     type=click.Choice(["jsonl", "parquet"]),
-    default="jsonl",
-    show_default=True,
-    help="rows.jsonl and pictures, or one rows.parquet.",
+    help="Of a memory: rows.jsonl and pictures (usual), or one rows.parquet.",
 )
 @where_option
+@click.option("--onnx", type=FILE, metavar="DIR", help="Of a run: its networks, to a new folder.")
+@click.option("--memory", type=FILE, help="That the run answers from, instead of its own.")
+@click.option("--int8", is_flag=True, help="Eight-bit weights; what they cost is measured.")
+@click.option(
+    "--check", type=FILE, metavar="DATA", help="Labelled pictures to measure --int8 on."
+)  # fmt: skip
+@click.option(
+    "--sample",
+    type=click.IntRange(1),
+    help="Pictures of the memory that run and export are compared on. [default: 32]",
+)
 def export(
-    memory: Path, folder: Path, format: Literal["jsonl", "parquet"], where: str | None
-) -> None:
-    """Write rows and pictures to a new FOLDER, for other tools or `ravl import`."""
+    place: Path, folder: Path | None, format: Literal["jsonl", "parquet"] | None,
+    where: str | None, onnx: Path | None, **of_run: Any,
+) -> None:  # fmt: skip
+    """Write a memory's rows, or a run that needs no torch.
+
+    \b
+    ravl export shop.ravl rows/                 rows and pictures, for other tools or `ravl import`
+    ravl export runs/shirts --onnx shirts-onnx  a run as ONNX, to be used like the run itself
+    """
+    if place.is_dir():
+        if folder is not None or format or where or onnx is None:
+            raise click.UsageError(
+                f"{place} is a run. Export it with: ravl export {place} --onnx DIR, without "
+                "FOLDER, --format and --where, which are for memories."
+            )
+        _run(place, onnx, **of_run)
+        return
+    given = [f"--{name}" for name, value in {"onnx": onnx, **of_run}.items() if value]
+    if given:
+        raise click.UsageError(
+            f"{place} is a memory, or nothing, and {given[0]} is for runs. Name the folder of a "
+            f"run, or export the memory's rows with: ravl export {place} FOLDER"
+        )
+    if folder is None:
+        raise click.UsageError(f"Name a new folder for the rows: ravl export {place} FOLDER")
     from ravl.memory import Memory
 
-    with Memory.open(memory) as opened:
-        report = opened.export(folder, format, where)
+    with Memory.open(place) as opened:
+        report = opened.export(folder, format or "jsonl", where)
     click.echo(f"{report.rows:,} rows in {report.file}")
     print_problems(len(report.missing), report.missing)
+
+
+def _run(
+    run: Path, out: Path, memory: Path | None, int8: bool, check: Path | None, sample: int | None
+) -> None:
+    if check is not None and not int8:
+        raise click.UsageError("--check measures what --int8 costs. Add --int8, or leave it out.")
+    from ravl.exports.run import SAMPLE, export_run
+
+    click.echo(
+        export_run(run, out, memory=memory, int8=int8, data=check, sample=sample or SAMPLE)
+    )  # fmt: skip
 
 
 @click.command(name="import")

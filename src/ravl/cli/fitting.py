@@ -149,9 +149,9 @@ ABOUT = {
 
     Learns from the questions and answers in MEMORY, or from a table with columns image, question
     and answer named with --data, whose training part then becomes part of MEMORY; answers are
-    chosen from those that occur in training or in MEMORY. Ends with five rows on the same
-    questions about test pictures: pretrained, the question without its picture, neighbours alone,
-    fine-tuned without retrieval, and with it.
+    chosen from those that occur in training or in MEMORY, or with --answers open written by a
+    generator. Ends with five rows on the same questions about test pictures: pretrained, the
+    question without its picture, neighbours alone, fine-tuned without retrieval, and with it.
     """,
     "match": """Fit a model that judges whether a text fits a picture, with the memory's help.
 

@@ -93,7 +93,7 @@ def export_text(bert: BertModel, path: Path) -> None:
     mask = torch.ones_like(ids)
     mask[1, 8:] = 0
     axes = {0: torch.export.Dim("n"), 1: torch.export.Dim("t", max=MAX_TOKENS)}
-    with _silence():
+    with silence():
         torch.onnx.export(
             network,
             (ids, mask),
@@ -136,7 +136,7 @@ def _write(folder: Path) -> None:
     from transformers import BertModel
 
     weight, bias = _export_vision(folder / "vision.onnx")
-    with _silence():
+    with silence():
         minilm = BertModel.from_pretrained(
             minilm_folder(), add_pooling_layer=False, attn_implementation="eager"
         )
@@ -161,7 +161,7 @@ def _export_vision(path: Path) -> tuple[np.ndarray, np.ndarray]:
     generator = torch.Generator().manual_seed(0)
     # A batch of 1 would be taken for a constant by the exporter.
     example = (torch.rand(2, 3, side, side, generator=generator),)
-    with _silence():
+    with silence():
         torch.onnx.export(
             network,
             example,
@@ -192,7 +192,7 @@ def _check_parity(path: Path, inputs: dict[str, np.ndarray], expected: np.ndarra
 
 
 @contextlib.contextmanager
-def _silence() -> Iterator[None]:
+def silence() -> Iterator[None]:
     """The exporters print pages about their inner steps."""
     noisy = [logging.getLogger(n) for n in ("torch", "onnxscript", "onnx_ir", "transformers")]
     levels = [logger.level for logger in noisy]

@@ -205,18 +205,19 @@ class Memory:
             raise RowNotFoundError(f"There is no row {id!r} in {self.path}.")
         return row
 
-    def rows(self, where: str | None = None) -> Iterator[Row]:
+    def rows(self, where: str | None = None, after: int = 0) -> Iterator[Row]:
         """All rows, or those that a filter lets through, oldest first; a page in memory at a time.
 
         Args:
             where: such as ``price < 40 and tags has "red"``; see :mod:`ravl.memory.filters`.
+            after: number of a row; only those that were added later.
 
         Raises:
             FilterError: the filter does not parse or names an unknown column.
         """
         connection = self.database.connection
         sql, values = self._compile(where)
-        return store.iterate_rows(connection, self.folder, sql, values)
+        return store.iterate_rows(connection, self.folder, sql, values, after=after)
 
     def count(self, where: str | None = None) -> int:
         """How many rows there are, or a filter lets through."""

@@ -118,13 +118,13 @@ def get_rows(connection: Connection, numbers: Iterable[int], folder: Path) -> di
 
 def iterate_rows(
     connection: Connection, folder: Path, where: str = "1", values: Sequence[Any] = (),
-    page: int = 1000,
+    page: int = 1000, after: int = 0,
 ) -> Iterator[Row]:  # fmt: skip
     """All rows that a compiled filter lets through, in order, a page at a time.
 
     Paging lets others write in between, and never holds more than a page in memory.
     """
-    last = 0
+    last = after
     while True:
         records = connection.execute(
             f"SELECT {COLUMNS} FROM rows WHERE row > ? AND ({where}) ORDER BY row LIMIT ?",

@@ -48,7 +48,7 @@ class Vectors:
             return np.flatnonzero(np.isin(self.rows, rows))
         wanted = np.asarray(rows, np.int64)
         places = np.minimum(np.searchsorted(self.keys, wanted), max(0, len(self.keys) - 1))
-        return places[self.keys[places] == wanted] if len(self.keys) else places
+        return places[self.keys[places] == wanted] if len(self.keys) else places[:0]
 
 
 class VectorCache:

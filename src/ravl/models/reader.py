@@ -4,63 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ravl.encoders.base import Array
+from ravl.models.evidence import Evidence, gathered
 from ravl.models.fusion import FusionModel
 from ravl.models.quiet import quiet
 from ravl.retrieval.bank import Ints, Neighbours
 
+__all__ = ["Evidence", "Reader", "gather"]
+
 BATCH = 64  # queries of a pass
 
 
-class Evidence(Protocol):
-    """See :class:`ravl.tasks.testimony.EvidenceArrays`."""
-
-    @property
-    def features(self) -> Array:
-        """(N, F)."""
-
-    @property
-    def labels(self) -> Array:
-        """(N, D)."""
-
-    @property
-    def texts(self) -> Array:
-        """(N, D)."""
-
-    @property
-    def has_label(self) -> NDArray[np.bool_]:
-        """(N,)."""
-
-    @property
-    def has_text(self) -> NDArray[np.bool_]:
-        """(N,)."""
-
-
 def gather(evidence: Evidence, positions: Ints, likeness: Array) -> dict[str, Tensor]:
-    """What a :class:`FusionModel` takes as ``near``, for b queries with k neighbours each.
-
-    Args:
-        evidence: of the bank's rows.
-        positions: of the neighbours, (b, k), -1 for none.
-        likeness: (b, k).
-    """
-    found = positions >= 0
-    return {
-        "features": torch.from_numpy(evidence.features[positions]),  # (b, k, F)
-        "labels": torch.from_numpy(evidence.labels[positions]),  # (b, k, D)
-        "texts": torch.from_numpy(evidence.texts[positions]),  # (b, k, D)
-        "likeness": torch.from_numpy(np.where(found, likeness, 0).astype(np.float32)),
-        "picture": torch.from_numpy(found),
-        "label": torch.from_numpy(found & evidence.has_label[positions]),
-        "text": torch.from_numpy(found & evidence.has_text[positions]),
-    }
+    """The same as :func:`ravl.models.evidence.gathered`, as tensors."""
+    arrays = gathered(evidence, positions, likeness)
+    return {name: torch.from_numpy(values) for name, values in arrays.items()}
 
 
 class Reader:

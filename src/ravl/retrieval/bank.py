@@ -22,6 +22,8 @@ from ravl.memory.top_k import top_k
 from ravl.retrieval.keys import Keys
 
 Ints = NDArray[np.int64]
+CHANCE = 0.95  # share of the pairs of rows that are less alike than neighbours are
+PAIRS = 10_000  # that are drawn to tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,13 @@ class Neighbours:
     def first(self, k: int) -> Neighbours:
         """The k nearest of them."""
         return Neighbours(self.positions[:, :k], self.likeness[:, :k])
+
+    def above(self, least: float) -> Neighbours:
+        """Those that are more alike than that; the places of the others are empty."""
+        kept = self.found & (self.likeness > least)
+        return Neighbours(
+            np.where(kept, self.positions, -1), np.where(kept, self.likeness, 0).astype(np.float32)
+        )
 
     def then(self, others: Neighbours) -> Neighbours:
         """These and those of other queries."""
@@ -114,6 +123,21 @@ class Bank:
             count = min(k, len(line))
             positions[i, :count], scores[i, :count] = line[:count], values[:count]
         return Neighbours(positions, scores)
+
+    def likeness(self, keys: Array, positions: Ints) -> Array:
+        """Cosines of queries (n, d) to some rows of each, (n, k); 0 where there is none."""
+        found = np.einsum("nd,nkd->nk", keys, self.keys[np.maximum(positions, 0)])
+        return np.where(positions >= 0, found, 0).astype(np.float32)
+
+    def chance(self, share: float = CHANCE, seed: int = 0) -> float:
+        """The likeness that this share of pairs of rows does not reach, drawn by chance."""
+        random = np.random.default_rng(seed)
+        some, others = random.integers(0, len(self), (2, PAIRS))
+        different = self.groups[some] != self.groups[others]
+        if not different.any():
+            return -1.0
+        pairs = self.keys[some[different]], self.keys[others[different]]
+        return float(np.quantile(np.einsum("nd,nd->n", *pairs), share))
 
     def only(self, chosen: NDArray[np.bool_]) -> Bank:
         """A bank of some of the rows."""

@@ -15,6 +15,7 @@ from ravl.errors import QueryError
 from ravl.memory import Memory, Picture
 from ravl.memory.spaces import current_space, read_vectors
 from ravl.memory.vectors import Vectors
+from ravl.timing import step
 
 SAMPLE = 4096  # vectors from which the spread of a query's scores is estimated
 
@@ -51,6 +52,7 @@ class Query:
         return self.image is not None or self.like is not None
 
 
+@step("encode")
 def embed_queries(
     memory: Memory, queries: Sequence[Query], vectors: Vectors
 ) -> tuple[Array, Array]:
@@ -93,6 +95,7 @@ def _see_pictures(
     return np.stack([features for features, _ in rows]), np.stack([vector for _, vector in rows])
 
 
+@step("decode")
 def open_picture(image: Picture | str, hint: int | None = None) -> Image.Image:
     """A query's picture, RGB and upright.
 

@@ -22,6 +22,7 @@ from ravl.retrieval.options import Options, SearchOptions
 from ravl.retrieval.query import Query, embed_queries
 from ravl.retrieval.ranking import Ranked, diversify, fuse, ranking, telling
 from ravl.retrieval.reranking import Reranker
+from ravl.timing import step
 
 One = str | Picture | Query
 Many = list[Any] | tuple[Any, ...]  # of One
@@ -150,6 +151,7 @@ class _Search:
         texts = len(self._vectors.keys) if self._options.target == "texts" else 0
         return max(texts, self._memory.count())
 
+    @step("retrieve")
     def candidates(self, depth: int) -> list[tuple[Query, list[Ranked]]]:
         """At least ``depth`` candidates for each query, best first, or all that there are."""
         mode = self._options.mode
@@ -254,6 +256,7 @@ class _Search:
         found = words.search(self._connection, query.text or "", depth, self._allowed)
         return ranking("keywords", [row for row, _ in found], [score for _, score in found])
 
+    @step("retrieve")
     def pick(self, query: Query, candidates: Sequence[Ranked]) -> Hits:
         """The hits among a query's candidates."""
         options = self._options

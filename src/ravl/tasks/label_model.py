@@ -14,7 +14,7 @@ from ravl.encoders.base import Array
 from ravl.errors import QueryError
 from ravl.memory import Memory, Picture, Row
 from ravl.memory.spaces import position
-from ravl.retrieval.bank import Bank, Ints, Neighbours, read_bank
+from ravl.retrieval.bank import Bank, Ints, Neighbours
 from ravl.retrieval.query import open_picture
 from ravl.tasks.labeller import Answers, Queries
 from ravl.tasks.labeller_files import load_labeller
@@ -23,6 +23,7 @@ from ravl.tasks.results import Classification, Evidence, Tagging
 from ravl.tasks.run import VISION, Run
 from ravl.tasks.second_look import DEPTH, SecondLook
 from ravl.tasks.testimony import EvidenceArrays, Testimony
+from ravl.timing import step
 
 SHOWN = 5  # scores of an answer
 
@@ -86,6 +87,7 @@ class LabelModel:
         ) else 0.0  # fmt: skip
         return self._results(found, testimony, risk)
 
+    @step("encode")
     def look(self, pictures: Sequence[Picture | str]) -> Queries:
         """Features of pictures, by the memory's tower and by the run's own."""
         encoder = self.memory.encoder
@@ -105,9 +107,8 @@ class LabelModel:
         if not self.has_tower:
             return None
         if self._tower is None:
-            from ravl.encoders.towers.vision import VisionTower
-
-            self._tower = VisionTower.load(self.run.folder / VISION, self.memory.encoder)
+            folder = self.run.folder / VISION
+            self._tower = self.run.networks.tower(folder, self.memory.encoder)
         found: Array = self._tower.features([self._tower.prepare(p) for p in pictures])
         return found
 
@@ -160,7 +161,7 @@ class LabelModel:
         with self._lock, self.memory.snapshot() as connection:
             now = position(connection)
             if self._known is None or self._known[0] != now:
-                bank = read_bank(self.memory, self.labeller.keys)
+                bank = self.labeller.task.bank(self.memory, self.labeller.keys)
                 testimony = Testimony.of(
                     bank, self.labeller.task, self.labeller.labels, self.labeller.spread
                 )

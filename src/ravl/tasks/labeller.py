@@ -23,6 +23,7 @@ from ravl.retrieval.bank import Ints, Neighbours
 from ravl.retrieval.keys import Keys
 from ravl.tasks.labels import LabelTask
 from ravl.tasks.testimony import EvidenceArrays, Testimony
+from ravl.timing import step
 
 if TYPE_CHECKING:  # it needs torch, which a vote or a linear head does not
     from ravl.models.reader import Evidence, Reader
@@ -121,6 +122,7 @@ class Labeller:
     thresholds: Array = field(default_factory=lambda: np.zeros(0, np.float32))
     calibration: Calibration | None = None
 
+    @step("retrieve")
     def neighbours(
         self, queries: Queries, testimony: Testimony, k: int | None = None,
         hidden: Sequence[Ints] | None = None,
@@ -152,6 +154,7 @@ class Labeller:
             tokens = self.words(queries.texts)
         return self.reader(self.head.standard(queries.seen), near, evidence, tokens=tokens)
 
+    @step("fuse")
     def without(self, queries: Queries) -> Answers:
         """Answers of the model alone."""
         if self.head is None:
@@ -163,6 +166,7 @@ class Labeller:
         nothing = np.zeros_like(own)
         return Answers(self.labels, own, nothing, own, np.zeros(len(own), np.float32))
 
+    @step("fuse")
     def answer(
         self, queries: Queries, testimony: Testimony, near: Neighbours,
         evidence: Evidence | None = None, *, vote_only: bool = False, k: int | None = None,

@@ -67,15 +67,13 @@ def load_labeller(run: Run) -> Labeller:
 
 def _load(run: Run) -> Labeller:
     record, arrays = run.record, run.arrays()
-    task = label_task(record["task"], record["column"], int(record.get("width", 0)))
+    task = label_task(
+        record["task"], record["column"], int(record.get("width", 0)), bool(record.get("generated"))
+    )
     reader = words = None
     if record["reads_texts"] or (run.folder / FUSION).is_dir():
-        from ravl.models.reader import Reader
-        from ravl.models.words import Words
-
-        reader = Reader.load(run.folder / FUSION)
-        if record.get("longest"):
-            words = Words.load(run.folder / FUSION, int(record["longest"]))
+        longest = int(record.get("longest", 0))
+        reader, words = run.networks.reader(run.folder / FUSION, longest)
     calibration = arrays.get("calibration")
     return Labeller(
         task=task,

@@ -21,6 +21,7 @@ from ravl.memory import Memory, Row
 from ravl.models.linear import Standard
 from ravl.retrieval.bank import Bank, Ints, read_bank
 from ravl.retrieval.keys import Keys
+from ravl.tasks.generated import filled_bank
 
 LabelName = Literal["classify", "tag", "ask"]
 
@@ -32,10 +33,12 @@ class LabelTask:
     Args:
         name: ``classify``, ``tag`` or ``ask``.
         column: of the user's own that holds the label or the tags; None for the usual field.
+        generated: let what ``ravl augment`` wrote be evidence where people said nothing.
     """
 
     name: LabelName
     column: str | None = None
+    generated: bool = False
 
     @property
     def exclusive(self) -> bool:
@@ -70,7 +73,7 @@ class LabelTask:
 
     def to_json(self) -> dict[str, object]:
         """What ``run.json`` says of it."""
-        return {"task": self.name, "column": self.column}
+        return {"task": self.name, "column": self.column, "generated": self.generated}
 
     def names(self, rows: Sequence[Row], fewest: int = 1) -> list[str]:
         """All names that at least so many rows say, sorted."""
@@ -124,7 +127,8 @@ class LabelTask:
         Raises:
             DataError: there is no such row.
         """
-        return read_bank(memory, keys)
+        bank = read_bank(memory, keys)
+        return filled_bank(bank) if self.generated else bank
 
     def keys(self, features: Array) -> Keys:
         """Keys for what :meth:`examples` gives, (m, F')."""

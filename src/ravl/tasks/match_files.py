@@ -58,11 +58,7 @@ def load_matcher(run: Run) -> Matcher:
     record, arrays = run.record, run.arrays()
     reader = words = None
     if (run.folder / FUSION).is_dir():
-        from ravl.models.reader import Reader
-        from ravl.models.words import Words
-
-        reader = Reader.load(run.folder / FUSION)
-        words = Words.load(run.folder / FUSION, int(record["longest"]))
+        reader, words = run.networks.reader(run.folder / FUSION, int(record["longest"]))
     calibration = arrays.get("calibration")
     heads = {
         name: Head.from_arrays(arrays[name], float(power))

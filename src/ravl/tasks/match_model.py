@@ -25,6 +25,7 @@ from ravl.tasks.matching import NO, YES, Matching
 from ravl.tasks.results import Evidence
 from ravl.tasks.run import Run
 from ravl.tasks.testimony import EvidenceArrays
+from ravl.timing import step
 
 
 class MatchModel:
@@ -128,6 +129,7 @@ class MatchModel:
             (int(i), int(j), float(found[i, j])) for i, j in zip(chosen, their, strict=True)
         ]  # fmt: skip
 
+    @step("encode")
     def ask(
         self, pictures: Sequence[Picture | str], texts: Sequence[str], picture: Ints, text: Ints
     ) -> Asked:

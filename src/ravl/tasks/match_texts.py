@@ -19,9 +19,9 @@ from ravl.encoders.base import Array, normalise
 from ravl.encoders.trained import TrainedEncoder
 from ravl.memory import Memory, Row
 from ravl.retrieval.bank import Bank, Ints
+from ravl.tasks import generated
 
 WIDEST = 2**23  # cosines at a time
-GENERATED_CAPTION = "generated_caption"  # the column of a row that ravl augment wrote one for
 
 
 def base_of(encoder: Encoder) -> Encoder:
@@ -47,7 +47,7 @@ class MatchTask:
         if self.column is not None:
             return _one(row.columns.get(self.column))
         said = tuple(dict.fromkeys(text for text in row.texts if text.strip()))
-        return said or (_one(row.columns.get(GENERATED_CAPTION)) if self.generated else ())
+        return said or (_one(row.columns.get(generated.CAPTION)) if self.generated else ())
 
 
 def _one(value: Scalar) -> tuple[str, ...]:

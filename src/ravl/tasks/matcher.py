@@ -26,6 +26,7 @@ from ravl.retrieval.keys import Keys
 from ravl.tasks.match_clues import Clues, look_up
 from ravl.tasks.match_texts import MatchTask, Said
 from ravl.tasks.testimony import EvidenceArrays
+from ravl.timing import step
 
 if TYPE_CHECKING:  # they need torch, which a vote or the heads do not
     from ravl.models.reader import Reader
@@ -132,6 +133,7 @@ class Matcher:
         """False for a run that only votes."""
         return self.picture_head is not None
 
+    @step("retrieve")
     def clues(
         self, asked: Asked, said: Said, k: int | None = None, hidden: Sequence[Ints] | None = None
     ) -> Clues:
@@ -198,6 +200,7 @@ class Matcher:
                 signals["fusion"] = (logits - self.reader.base(dual[:, None]))[:, 0]
         return signals
 
+    @step("fuse")
     def without(self, asked: Asked) -> Matches:
         """Answers of the model alone."""
         if not self.has_model:
@@ -209,6 +212,7 @@ class Matcher:
         own, nothing = self.stacks["alone"].probabilities(signals), np.zeros(len(asked), np.float32)
         return Matches(own, nothing, own, nothing, self.limit("alone"), signals)
 
+    @step("fuse")
     def answer(
         self, asked: Asked, said: Said, clues: Clues, evidence: EvidenceArrays | None = None, *,
         vote_only: bool = False, k: int | None = None, apart: bool = True,

@@ -31,18 +31,18 @@ class Model:
     """
 
     def __init__(
-        self, folder: Memory | str | Path, memory: Memory | str | Path | None = None
+        self, folder: Memory | Run | str | Path, memory: Memory | str | Path | None = None
     ) -> None:
         self._untrained: dict[str, Any] = {}
         self.predictor: Any = None
         self.run: Run | None = None
-        if isinstance(folder, Memory) or Path(folder).is_file():
+        if isinstance(folder, Memory) or (not isinstance(folder, Run) and Path(folder).is_file()):
             if memory is not None:
                 raise QueryError(f"{folder} is a memory itself. Name it alone, or name a run.")
             self._own_memory = not isinstance(folder, Memory)
             self.memory = folder if isinstance(folder, Memory) else Memory.open(folder)
             return
-        self.run = open_run(folder)
+        self.run = folder if isinstance(folder, Run) else open_run(folder)
         exact = bool(self.run.record.get("reads_texts"))
         self.memory = open_memory(self.run, memory, exact)
         self._own_memory = not isinstance(memory, Memory)
@@ -122,7 +122,8 @@ class Model:
         Args:
             pictures: a path, bytes or PIL picture, or a list of these.
             questions: a question, or as many as there are pictures; one of the two may be single.
-            **options: see :meth:`ravl.tasks.ask.model.AskModel.ask`.
+            **options: see :meth:`ravl.tasks.ask.model.AskModel.ask`, for open answers
+                :meth:`ravl.tasks.ask.writing.OpenAskModel.ask`.
 
         Returns:
             :class:`ravl.tasks.ask.results.Reply`, or a list of them.
@@ -193,6 +194,10 @@ class Model:
 
             return CaptionModel(self.memory, run)
         if self.task == "ask":
+            if run.record.get("answers") == "open":
+                from ravl.tasks.ask.writing import OpenAskModel
+
+                return OpenAskModel(self.memory, run)
             from ravl.tasks.ask.model import AskModel
 
             return AskModel(self.memory, run)

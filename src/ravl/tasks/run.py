@@ -7,7 +7,10 @@ fusion/                the fusion model, as transformers keeps models, where the
 generator/             what writes, with its vocabulary, or what it learned, where there is one
 vision/                the fine-tuned tower's changed weights, where there is one
 split.json             which picture was in which part
-metrics.json, report.html
+metrics.json, report.html, README.md
+
+An export (``ravl export RUN --onnx FOLDER``) is such a folder, whose networks are ONNX files; its
+``export.json`` says what they are.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,8 @@ from ravl.encoders.base import Array
 from ravl.errors import DataError, EncoderMismatchError, MemoryFileError
 from ravl.memory import Memory
 from ravl.memory.spaces import current_space
+from ravl.runtime.names import MANIFEST
+from ravl.tasks.networks import Networks, Torch
 
 FORMAT = 1  # raise when an older ravl would misread a run
 RUN, ARRAYS, FUSION, VISION = "run.json", "predictor.safetensors", "fusion", "vision"
@@ -37,10 +42,12 @@ class Run:
     Args:
         folder: of the run.
         record: what ``run.json`` holds.
+        networks: what opens its networks: as they were fitted, or an export's.
     """
 
     folder: Path
     record: Mapping[str, Any]
+    networks: Networks = field(default_factory=Torch)
 
     @property
     def task(self) -> str:
@@ -114,6 +121,10 @@ def open_run(folder: str | Path) -> Run:
         raise DataError(f"{file} is damaged ({error}). Fit the run again.") from error
     if number > FORMAT:
         raise DataError(f"{folder} was made by a newer ravl (format {number}). Update ravl.")
+    if (folder / MANIFEST).is_file():
+        from ravl.runtime.networks import OnnxNetworks
+
+        return Run(folder, record, OnnxNetworks.open(folder))
     return Run(folder, record)
 
 

@@ -46,7 +46,8 @@ def fit(
         command: to be noted in the run; None notes the process's own.
         **settings: fields of :class:`ravl.training.fit_settings.FitSettings`, for search of
             :class:`RetrieverSettings`, for caption of
-            :class:`ravl.training.text_settings.TextSettings`.
+            :class:`ravl.training.text_settings.TextSettings`, and for ask of
+            :class:`ravl.training.ask.settings.AskSettings`.
 
     Returns:
         :class:`ravl.training.labels.fit.FitReport`, or for search :class:`RetrieverReport`.
@@ -85,10 +86,17 @@ def fit(
             validation=_text(validation), test=_text(test),
         )  # fmt: skip
     fit_one: Any
+    if task == "ask":
+        from ravl.training.ask.settings import completed
+
+        settings = completed(settings)
+    made = kind(**settings)
     if task == "match":
         from ravl.training.match.fit import fit_match as fit_one
     elif task == "caption":
         from ravl.training.caption.fit import fit_caption as fit_one
+    elif task == "ask" and made.answers == "open":
+        from ravl.training.ask.open import fit_open as fit_one
     else:
         from functools import partial
 
@@ -96,7 +104,7 @@ def fit(
 
         fit_one = partial(fit_labels, task)
     report: FitReport = fit_one(
-        memory, Path(out), kind(**settings), data=data, validation=validation, test=test,
+        memory, Path(out), made, data=data, validation=validation, test=test,
         columns=columns, root=root, progress=progress, command=command,
     )  # fmt: skip
     return report
@@ -110,6 +118,10 @@ def settings_of(task: str) -> Any:
         from ravl.training.text_settings import TextSettings
 
         return TextSettings
+    if task == "ask":
+        from ravl.training.ask.settings import AskSettings
+
+        return AskSettings
     from ravl.training.fit_settings import FitSettings
 
     return FitSettings

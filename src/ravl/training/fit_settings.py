@@ -54,6 +54,7 @@ class FitSettings(LoopSettings):
         validation_share: of those not for testing, held out to choose by, where none are named.
         test_share: of the pictures, held out to judge by, where none are named.
         remember: bring the training pictures of a table into the memory, with their labels.
+        generated: let what ravl augment has written be evidence, too; for classify, tag and ask.
     """
 
     epochs: int = 8
@@ -84,6 +85,7 @@ class FitSettings(LoopSettings):
     validation_share: float = 0.15
     test_share: float = 0.2
     remember: bool = True
+    generated: bool = False
 
     def __post_init__(self) -> None:
         from ravl.encoders.towers.freezing import parse_strategy

@@ -14,8 +14,10 @@ from ravl.pages.render import data_uri
 from ravl.training.labels.judge import ROWS
 from ravl.training.made import Made
 
-LEVELS = ("vote", "linear alone", "linear", "fusion_off alone", "fusion_off", "fusion alone",
-          "fusion")  # fmt: skip
+LEVELS = (
+    "vote_human", "vote", "linear alone", "linear", "fusion_off alone", "fusion_off",
+    "fusion alone", "fusion",
+)  # fmt: skip
 RETRIEVAL = ("retrieval_on", "retrieval_off", "retrieval_shuffled")
 MEASURES = {
     "classify": ("accuracy", "macro_f1", "log_loss", "ECE", "coverage@5%risk"),

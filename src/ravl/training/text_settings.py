@@ -38,7 +38,8 @@ class TextSettings(LoopSettings):
         dropout: in the decoder.
         smoothing: share of each target that is spread over all words.
         retrieval_dropout: share of training examples that see no neighbours.
-        noise: share of their neighbours that are exchanged for random rows.
+        noise: share of their neighbours that are exchanged for random rows, and of examples that
+            are shown another picture's neighbours.
         reward_epochs: passes in which the builtin generator learns from how good whole texts of
             its own are (self-critical training), after it has learned to repeat people's.
         compare: what the row without retrieval is; a generator trained without (trained), or the
@@ -53,7 +54,7 @@ class TextSettings(LoopSettings):
         generated: let texts that ravl augment has written speak, too.
     """
 
-    epochs: int = 8
+    epochs: int = 6
     batch_size: int = 32
     learning_rate: float = 3e-4
     patience: int = 3
@@ -62,7 +63,7 @@ class TextSettings(LoopSettings):
     generator: str = "builtin"
     k: int = 100
     evidence: int = 8
-    regions: int = 0
+    regions: int = 3
     quotes: int = 0
     language_model: str = "builtin"
     language: str = "full"
@@ -74,7 +75,7 @@ class TextSettings(LoopSettings):
     smoothing: float = 0.1
     retrieval_dropout: float = 0.15
     noise: float = 0.1
-    reward_epochs: int = 2
+    reward_epochs: int = 0
     compare: Compared = "trained"
     target: str = ""
     schema: str = ""

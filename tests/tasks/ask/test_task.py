@@ -26,7 +26,7 @@ def test_only_answered_questions_are_entries():
 
 
 def test_several_peoples_answers_are_soft_targets():
-    task = AskTask("ask", None, 48)
+    task = AskTask("ask", width=48)
     entries, _ = entries_of([Row(1, "a", qa=(PEOPLE, QA("what?", ("cat",))))])
     assert task.of(entries[0]) == ("2", "3")
     np.testing.assert_allclose(
@@ -60,8 +60,8 @@ def test_keys_as_arrays(empty, tmp_path):
     assert again.weight == pytest.approx(keys.weight)
     np.testing.assert_allclose(again(bank.features), keys(bank.features), atol=1e-6)
     task = label_task("ask", None, 48)
-    assert task.to_json() == {"task": "ask", "column": None, "width": 48}
-    assert label_task("tag").to_json() == {"task": "tag", "column": None}
+    assert task.to_json() == {"task": "ask", "column": None, "generated": False, "width": 48}
+    assert label_task("tag").to_json() == {"task": "tag", "column": None, "generated": False}
 
 
 def test_texts_are_read_once_and_kept(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from ravl.retrieval.bank import read_bank
 from ravl.retrieval.keys import Keys
 from ravl.tasks.caption.captioner import Captioner, Pictures
 from ravl.tasks.caption.recall import Told
-from ravl.tasks.match_texts import MatchTask
+from ravl.tasks.caption.task import TextTask
 from tests.helpers import COLOURS, ColourEncoder, draw
 from tests.tasks.caption.fakes import FakeGenerator
 
@@ -26,13 +26,13 @@ def told(tmp_path: Path) -> Told:
         rows.append(Example(f"{i}", file, texts=texts))
     with Memory.create(tmp_path / "m.ravl", ColourEncoder()) as memory:
         memory.add(rows)
-        return Told.of(read_bank(memory), MatchTask(), memory)
+        return Told.of(read_bank(memory), TextTask(), memory)
 
 
 @pytest.mark.parametrize("quotes", [0, 1, 3])
 def test_as_many_passages_are_read_word_for_word(told: Told, quotes: int) -> None:
     keys = Keys.of(told.said.bank.features)
-    captioner = Captioner(MatchTask(), keys, generator=FakeGenerator(), quotes=quotes)
+    captioner = Captioner(TextTask(), keys, generator=FakeGenerator(), quotes=quotes)
     pictures = Pictures(told.said.bank.features[:2])
     near = captioner.neighbours(pictures.features, told)
     recalled = captioner.recall(near, told)

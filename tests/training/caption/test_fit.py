@@ -15,10 +15,12 @@ from ravl.errors import DataError, EncoderError
 from ravl.memory import Memory
 from ravl.models.generation.base import Decoding
 from ravl.models.generation.vocabulary import END, PAD
+from ravl.retrieval.bank import Neighbours
+from ravl.tasks.caption.files import load_captioner
 from ravl.tasks.caption.model import CaptionModel
 from ravl.tasks.run import open_run
-from ravl.training.caption.batches import Lesson, TextBatches
-from ravl.training.caption.evaluating import evaluate_caption
+from ravl.training.caption.batches import Lesson, TextBatches, _without
+from ravl.training.caption.evaluating import evaluate_texts
 from ravl.training.caption.fit import fit_caption, ground_of
 from ravl.training.caption.generator import untrained
 from ravl.training.caption.ground import CaptionGround, texts_of
@@ -100,7 +102,7 @@ def test_neighbours_of_the_right_colour_help(folder: Path) -> None:
 def test_a_loaded_run_answers_as_it_was_judged(folder: Path, memory: Memory) -> None:
     predictor = CaptionModel(memory, open_run(folder / "run"))
     assert predictor.has_generator
-    again = evaluate_caption(predictor, "part = 'test'")
+    again = evaluate_texts(predictor, "part = 'test'")
     told = json.loads((folder / "run" / "metrics.json").read_text("utf-8"))
     # The judged run had only the training part as evidence; here others than its own are there.
     assert again["pictures"] == 24
@@ -229,8 +231,43 @@ def test_own_texts_are_worth_what_they_are_better_than_others(ground: CaptionGro
 def test_wrong_neighbours_are_others(ground: CaptionGround) -> None:
     side = ground.test
     assert not np.array_equal(misled(side).positions, side.near.positions)
-    found = strangers(ground, side).positions
-    assert ((found >= 0) & (found < len(ground.bank))).all()
+    found = strangers(ground, side)
+    assert ((found.positions >= 0) & (found.positions < len(ground.bank))).all()
+    keys = ground.keys(side.labelled.features)
+    np.testing.assert_allclose(  # a stranger does not claim to be a neighbour
+        found.likeness, ground.bank.likeness(keys, found.positions), atol=1e-5
+    )
+    assert (np.diff(found.likeness, axis=1) <= 0).all()
+
+
+def test_a_generator_is_not_shown_what_is_alike_by_chance(
+    ground: CaptionGround, folder: Path, memory: Memory
+) -> None:
+    captioner = load_captioner(open_run(folder / "run"), ground.task)
+    assert captioner.floor == pytest.approx(ground.bank.chance(), abs=1e-5)
+    near = strangers(ground, ground.test)
+    believed = captioner.believed(near)
+    assert believed.found.sum() < near.found.sum()
+    assert (believed.likeness[believed.found] > captioner.floor).all()
+    assert captioner.believed(near, vote_only=True) is near  # nobody else could answer
+
+
+def test_strangers_neighbours_are_shown_as_noise(ground: CaptionGround) -> None:
+    generator = untrained(ground, retrieval=True)
+    quiet = batches_of(ground, generator, Disturbance(dropout=0, noise=0))
+    noisy = batches_of(ground, generator, Disturbance(dropout=0, noise=1))
+    positions = list(range(12))
+    own, others = quiet.__getitems__(positions), noisy.__getitems__(positions)
+    assert not torch.equal(own["prior"] > 0, others["prior"] > 0)
+    assert torch.equal(own["features"], others["features"])
+
+
+def test_a_stranger_may_not_show_the_example_itself() -> None:
+    near = Neighbours(np.array([[3, 4], [3, 4]]), np.array([[0.9, 0.8]] * 2, np.float32))
+    own = [np.array([3]), np.array([3])]
+    kept = _without(near, own, np.array([True, False]))
+    assert kept.positions.tolist() == [[-1, 4], [3, 4]]
+    assert kept.likeness[0, 0] == 0
 
 
 def test_what_is_good_comes_from_people() -> None:
@@ -245,12 +282,12 @@ def test_what_is_good_comes_from_people() -> None:
 def test_captions_are_tidied_and_columns_are_not(memory: Memory) -> None:
     from dataclasses import replace
 
-    from ravl.tasks.match_texts import MatchTask
+    from ravl.tasks.caption.task import TextTask
 
     row = replace(memory.get("000.png"), texts=("A dog  runs .", "Wait , what ?"),
                   columns={"code": "f( x ) ."})  # fmt: skip
-    assert texts_of(MatchTask(), row) == ["A dog runs.", "Wait, what?"]
-    assert texts_of(MatchTask("code"), row) == ["f( x ) ."]
+    assert texts_of(TextTask(), row) == ["A dog runs.", "Wait, what?"]
+    assert texts_of(TextTask("code"), row) == ["f( x ) ."]
 
 
 def test_a_memory_without_captions_cannot_be_fitted(folder: Path, tmp_path: Path) -> None:
@@ -301,14 +338,14 @@ def test_settings_of_captions_can_be_searched(folder: Path, memory: Memory, tmp_
 
 
 def test_generated_texts_speak_but_do_not_judge(folder: Path, tmp_path: Path) -> None:
-    from ravl.tasks.match_texts import GENERATED_CAPTION
+    from ravl.tasks.generated import CAPTION
 
     with Memory.create(tmp_path / "half.ravl", ColourEncoder()) as half:
         half.add(coloured(tmp_path / "pictures"))
         rows = list(half.rows("part = 'train'"))
         for row in rows[16:]:  # most training pictures have only a generated text
             half.update(row.id, texts=())
-        half.update_columns({r.id: {GENERATED_CAPTION: r.texts[1]} for r in rows[16:]}, "augment")
+        half.update_columns({r.id: {CAPTION: r.texts[1]} for r in rows[16:]}, "augment")
         report = fitted(half, tmp_path, "run", model="vote", generated=True)
         levels = report.metrics["levels"]
         assert levels["vote"]["CIDEr-D"]["value"] > levels["vote_human"]["CIDEr-D"]["value"]
@@ -349,5 +386,5 @@ def test_regions_are_read_in_training_and_after(folder: Path, memory: Memory) ->
     pictures = [folder / "pictures" / f"00{i}.png" for i in range(3)]
     together = [a.text for a in predictor.caption(pictures)]
     assert together == [predictor.caption([p])[0].text for p in pictures]
-    judged = evaluate_caption(predictor, "part = 'test'")
+    judged = evaluate_texts(predictor, "part = 'test'")
     assert judged["rows"]["with_retrieval"]["CIDEr-D"]["value"] >= 0

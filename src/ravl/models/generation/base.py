@@ -195,3 +195,14 @@ def stacked(vectors: Sequence[Array | None], size: int) -> tuple[Array, Array]:
         if vector is not None:
             found[i] = vector
     return found, there
+
+
+def best_first(candidates: Sequence[Candidate], penalty: float) -> list[Candidate]:
+    """Without those that another one equals, likeliest first.
+
+    Args:
+        candidates: of one request.
+        penalty: exponent of the length that log probabilities are divided by.
+    """
+    ordered = sorted(candidates, key=lambda c: -c.log_probability / c.tokens**penalty)
+    return list({c.text: c for c in reversed(ordered)}.values())[::-1]

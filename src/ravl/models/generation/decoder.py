@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertLMHeadModel
 from transformers.models.bert.modeling_bert import BertOnlyMLMHead
 
-FAINT = 0.02  # share of the evidence below which a word is hardly heard
+from ravl.models.generation.reading import FAINT
+
 _prior: ContextVar[Tensor | None] = ContextVar("prior", default=None)
 
 

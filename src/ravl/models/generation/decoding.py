@@ -22,7 +22,7 @@ from transformers import (
 )
 
 from ravl.errors import QueryError
-from ravl.models.generation.base import CONSTRAINTS, Candidate, Decoding
+from ravl.models.generation.base import CONSTRAINTS, Candidate, Decoding, best_first
 from ravl.models.generation.tidying import tidy
 from ravl.models.quiet import quiet
 
@@ -88,7 +88,7 @@ class Writer:
         each = how.candidates
         found = [self._candidate(i, p) for i, p in zip(ids.tolist(), logs, strict=True)]
         return [
-            _best(self._kept(found[i : i + each], constraints), how.length_penalty)
+            best_first(self._kept(found[i : i + each], constraints), how.length_penalty)
             for i in range(0, len(found), each)
         ]
 
@@ -259,9 +259,3 @@ def _log_probabilities(out: Any, ids: Tensor) -> Tensor:
         for t in range(min(length, len(out.logits), beams.shape[1]))
     ]
     return torch.stack(steps, 1).cpu()
-
-
-def _best(candidates: Sequence[Candidate], penalty: float) -> list[Candidate]:
-    """Without those that another one equals, likeliest first."""
-    ordered = sorted(candidates, key=lambda c: -c.log_probability / c.tokens**penalty)
-    return list({c.text: c for c in reversed(ordered)}.values())[::-1]

@@ -14,20 +14,26 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import EncoderDecoderModel
 from transformers.modeling_outputs import BaseModelOutput
 
-from ravl.encoders.base import Array
-from ravl.models.generation.base import Candidate, Decoding, Exhibit, Request, stacked
+from ravl.models.generation.base import Candidate, Decoding, Request
 from ravl.models.generation.decoder import loudness
 from ravl.models.generation.decoding import Constrain, Writer
 from ravl.models.generation.network import GeneratorModel
+from ravl.models.generation.reading import (
+    READ,
+    Voices,
+    neighbours_of,
+    pictures_of,
+    regions_of,
+    word_lines,
+    words_of,
+)
 from ravl.models.generation.vocabulary import BEGIN, END, Vocabulary
 from ravl.models.quiet import quiet
 from ravl.models.words import Words
-from ravl.retrieval.bank import Ints
+
+__all__ = ["READ", "FusedGenerator", "read_words"]
 
 BATCH = 32  # requests that are read together
-QUOTED = 24  # word pieces that are read of a passage
-READ = 160  # word pieces of a question and all passages, at most
-KNOWN = 200_000  # texts whose words are remembered
 
 
 class FusedGenerator:
@@ -56,7 +62,7 @@ class FusedGenerator:
         self.words = words
         self.longest = longest
         self.constrain = constrain
-        self._known: dict[str, Ints] = {}
+        self._voices = Voices(vocabulary.words_of, len(vocabulary))
 
     @property
     def evidence(self) -> int:
@@ -130,15 +136,13 @@ class FusedGenerator:
     def read(self, requests: Sequence[Request]) -> tuple[Tensor, Tensor]:
         """States of some requests (b, s, H), and which of them are there (b, s)."""
         self.model.eval()
-        features = np.stack([request.features for request in requests]).astype(np.float32)
         near, tokens, regions = self._near(requests), self._tokens(requests), None
         if self.regions:
             size = int(self.model.encoder.config.region_features)
-            blank = np.zeros((self.regions, size), np.float32)
-            parts = [blank if r.regions is None else r.regions for r in requests]
-            regions = torch.from_numpy(np.stack(parts)).float().to(self.device)
+            parts = regions_of(requests, self.regions, size)
+            regions = torch.from_numpy(parts).to(self.device)
         found: tuple[Tensor, Tensor] = self.model.encoder.read(
-            torch.from_numpy(features).to(self.device),
+            torch.from_numpy(pictures_of(requests)).to(self.device),
             None if tokens is None else tokens.to(self.device),
             None if near is None else {n: values.to(self.device) for n, values in near.items()},
             regions,
@@ -164,20 +168,7 @@ class FusedGenerator:
 
     def prior(self, requests: Sequence[Request]) -> Tensor:
         """How loud each word is, (b, W); see :class:`Decoder`."""
-        shares = np.zeros((len(requests), len(self.vocabulary)), np.float32)
-        for line, request in zip(shares, requests, strict=True):
-            for text, share in request.voices:
-                line[self._words_of(text)] += share
-        return loudness(torch.from_numpy(shares).to(self.device))
-
-    def _words_of(self, text: str) -> Ints:
-        """The different words of a text, by their ids; known texts are not read again."""
-        found = self._known.get(text)
-        if found is None:
-            if len(self._known) >= KNOWN:
-                self._known.clear()
-            found = self._known[text] = self.vocabulary.words_of(text)
-        return found
+        return loudness(torch.from_numpy(self._voices(requests)).to(self.device))
 
     @cached_property
     def writer(self) -> Writer:
@@ -217,58 +208,23 @@ class FusedGenerator:
 
     def _near(self, requests: Sequence[Request]) -> dict[str, Tensor] | None:
         """The neighbours as :meth:`FusionEncoder.read` takes them; None for a model without."""
-        k = self.evidence
-        if not k:
+        if not self.evidence:
             return None
-        shown = [[e for e in r.exhibits if e.features is not None][:k] for r in requests]
-        flat: list[Exhibit | None] = [e for its in shown for e in its + [None] * (k - len(its))]
-        config, shape = self.model.encoder.config, (len(requests), k)
-
-        def table(vectors: list[Array | None], size: int) -> tuple[Tensor, Tensor]:
-            found, there = stacked(vectors, size)
-            return torch.from_numpy(found).view(*shape, size), torch.from_numpy(there > 0).view(
-                shape
-            )
-
-        features, picture = table([e.features if e else None for e in flat], config.features)
-        texts, text = table([e.vector if e else None for e in flat], config.vectors)
-        likeness = torch.tensor([e.likeness if e else 0.0 for e in flat]).view(shape)
-        return {
-            "features": features, "texts": texts, "labels": torch.zeros_like(texts),
-            "likeness": likeness, "picture": picture, "text": text,
-            "label": torch.zeros(shape, dtype=torch.bool),
-        }  # fmt: skip
+        config = self.model.encoder.config
+        arrays = neighbours_of(requests, self.evidence, config.features, config.vectors)
+        return {name: torch.from_numpy(values) for name, values in arrays.items()}
 
     def _tokens(self, requests: Sequence[Request]) -> Tensor | None:
         """Word pieces of questions and passages (b, t); None where there is nothing to read."""
-        quoted = [[e.text for e in r.exhibits if e.features is None] for r in requests]
-        if not any(quoted) and not any(r.question for r in requests):
-            return None
-        return read_words(self.words, [r.question for r in requests], quoted)
+        found = words_of(self.words, requests)
+        return None if found is None else torch.from_numpy(found)
 
 
 def read_words(
     words: Words, questions: Sequence[str], passages: Sequence[Sequence[str]]
 ) -> Tensor:  # fmt: skip
-    """Questions with passages behind them as word pieces, (b, t), 0 for none.
-
-    Args:
-        words: of the language model that reads.
-        questions: b of them; empty for none.
-        passages: of each, best first; the last are cut where there is no room.
-    """
-    read = words(questions)
-    flat = words([text for its in passages for text in its])
-    end = torch.tensor([words.separator])
-    pieces = iter(flat)
-    lines = []
-    for question, ids, its in zip(questions, read, passages, strict=True):
-        # Passages begin behind an end; where nothing is to be read, there is nothing.
-        parts = [ids, end] if question else [end[: len(its)]]
-        for _ in its:
-            parts += [next(pieces)[:QUOTED], end]
-        lines.append(torch.cat(parts)[: words.longest])
-    return pad_sequence(lines, batch_first=True)
+    """The same as :func:`ravl.models.generation.reading.word_lines`, as a tensor."""
+    return torch.from_numpy(word_lines(words, questions, passages))
 
 
 def _some(iterator: Iterator[Any], count: int) -> list[Any]:

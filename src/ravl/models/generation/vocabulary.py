@@ -19,13 +19,11 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from ravl.errors import DataError
+from ravl.models.generation.specials import BEGIN, END, FOLDER, LONGEST, PAD, SPECIAL, clean
 from ravl.models.quiet import quiet
 from ravl.retrieval.bank import Ints
 
-PAD, BEGIN, END = 0, 1, 2
-SPECIAL = ("<|ravl pad|>", "<|ravl begin|>", "<|ravl end|>")  # in this order
-LONGEST = 64  # tokens of a text, with the one that ends it
-FOLDER = "vocabulary"
+__all__ = ["BEGIN", "END", "FOLDER", "LONGEST", "PAD", "SPECIAL", "Vocabulary"]
 
 
 class Vocabulary:
@@ -54,7 +52,7 @@ class Vocabulary:
             vocab_size=size, min_frequency=fewest, special_tokens=list(SPECIAL),
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False,
         )  # fmt: skip
-        made.train_from_iterator((_clean(text) for text in texts), trainer)
+        made.train_from_iterator((clean(text) for text in texts), trainer)
         fast: Any = PreTrainedTokenizerFast
         return cls(fast(tokenizer_object=made, **_names()))
 
@@ -68,14 +66,14 @@ class Vocabulary:
         """
         if not texts:
             return []
-        found = self.tokenizer([_clean(t) for t in texts], add_special_tokens=False)["input_ids"]
+        found = self.tokenizer([clean(t) for t in texts], add_special_tokens=False)["input_ids"]
         return [
             torch.tensor([BEGIN, *ids[: longest - 1], END], dtype=torch.long) for ids in found
         ]  # fmt: skip
 
     def words_of(self, text: str) -> Ints:
         """The different ids of a text, ascending, without its beginning and end."""
-        ids = self.tokenizer(_clean(text), add_special_tokens=False)["input_ids"]
+        ids = self.tokenizer(clean(text), add_special_tokens=False)["input_ids"]
         return np.unique(np.array(ids, np.int64))
 
     def text(self, ids: Sequence[int] | Tensor) -> str:
@@ -117,10 +115,3 @@ class Vocabulary:
 
 def _names() -> dict[str, str]:
     return {"pad_token": SPECIAL[PAD], "bos_token": SPECIAL[BEGIN], "eos_token": SPECIAL[END]}
-
-
-def _clean(text: str) -> str:
-    """Without what would be taken for a special token, and without lone surrogates."""
-    for name in SPECIAL:
-        text = text.replace(name, name.replace("|", "| "))
-    return text.encode("utf-8", "replace").decode("utf-8")

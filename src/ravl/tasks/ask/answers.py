@@ -1,4 +1,4 @@
-"""Answers as names of a list: two people who mean the same give the same name.
+"""Answers in people's words, and as names of a list: who mean the same give the same name.
 
 Case, articles, punctuation and underscores do not count; a number word is its digits; and an answer
 that lists things ("book, scissor, papers") is a *set*, whose order does not matter. It is what the
@@ -17,18 +17,24 @@ def normal(answer: str) -> str:
     return ", ".join(sorted(members(answer))) or " ".join(answer.split()).strip(" .,;!?")
 
 
-def said(qa: QA) -> list[str]:
-    """What people answered to a question, by name, the best first; doubles count.
+def people(qa: QA) -> list[str]:
+    """What people answered to a question, in their own words, the best first; doubles count.
 
     Several answers are several people's. But where the first is a set and all others are its
-    members, they only spell it out, as DAQUAR's tables do, and one person has spoken.
+    members, they only spell it out, as DAQUAR's tables do, and one person has spoken. An
+    underscore stands for a space.
     """
-    names = [name for answer in qa.answers if (name := normal(answer))]
+    found = [" ".join(a.replace("_", " ").split()) for a in qa.answers if normal(a)]
     if len(qa.answers) > 1:
         whole = members(qa.answers[0])
         if len(whole) > 1 and all(members(answer) <= whole for answer in qa.answers[1:]):
-            return names[:1]
-    return names
+            return found[:1]
+    return found
+
+
+def said(qa: QA) -> list[str]:
+    """The same by name."""
+    return [normal(answer) for answer in people(qa)]
 
 
 def shares(qa: QA) -> dict[str, float]:

@@ -14,7 +14,7 @@ import numpy as np
 from ravl.data import QA
 from ravl.memory import Row
 from ravl.retrieval.bank import Ints
-from ravl.tasks.ask.answers import said
+from ravl.tasks.ask.answers import said, shares
 
 LONGEST = 2000  # characters of a question that are read; encoders cut far earlier
 
@@ -38,6 +38,11 @@ def entry(row: Row, qa: QA) -> Row:
 def counts(qa: QA) -> bool:
     """Whether a pair says something."""
     return bool(qa.question.strip()) and bool(said(qa))
+
+
+def says(row: Row) -> tuple[str, ...]:
+    """What an entry says as evidence: its question, and then its answers by name."""
+    return (row.texts[0], *shares(row.qa[0]))
 
 
 def question_of(row: Row) -> str:

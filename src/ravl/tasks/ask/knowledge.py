@@ -18,6 +18,7 @@ from ravl.retrieval.bank import Bank, Ints, read_bank
 from ravl.retrieval.keys import Keys
 from ravl.tasks.ask.answers import said
 from ravl.tasks.ask.passages import Passages
+from ravl.timing import step
 
 LOOKED = Vote(k=8, temperature=0.04, cap=1.0)  # neighbours that say what the picture is
 NAMED = 2  # different things that they say, at most, with which is asked
@@ -85,6 +86,7 @@ class Knowledge:
             bank = bank.only(~np.isin(bank.groups, hidden))
         return cls(passages, bank, made, [hint_of(row) for row in bank.rows])
 
+    @step("retrieve")
     def find(
         self, questions: Sequence[str], pictures: Array, hidden: Sequence[Ints] | None = None
     ) -> Cited:
@@ -99,6 +101,13 @@ class Knowledge:
         queries = [f"{q} {hint}".strip() for q, hint in zip(questions, hints, strict=True)]
         best, scores = self.passages.find(queries, CITED)
         return Cited(queries, np.where(scores >= LEAST, best, -1), scores)
+
+    def texts_of(self, cited: Cited) -> list[list[tuple[str, float]]]:
+        """The passages found for each question, with their scores, best first."""
+        return [
+            [(self.passages.texts[p], score) for p, score in cited.of(i)]
+            for i in range(len(cited.queries))
+        ]
 
     def reading(
         self, questions: Sequence[str], pictures: Array, hidden: Sequence[Ints] | None = None

@@ -17,21 +17,22 @@ from ravl.memory import Memory, Picture, Row
 from ravl.memory.spaces import position
 from ravl.retrieval.bank import Bank, Ints
 from ravl.retrieval.query import open_picture
-from ravl.tasks.ask.answers import shares
-from ravl.tasks.ask.entries import LONGEST, question_of
+from ravl.tasks.ask.entries import question_of, says
+from ravl.tasks.ask.given import asked_about
 from ravl.tasks.ask.knowledge import Cited, Knowledge
 from ravl.tasks.ask.quoting import NEAR, passages_of, quoted, silent
 from ravl.tasks.ask.results import Reply
 from ravl.tasks.ask.task import AskTask, ask_task, nothing_asked
 from ravl.tasks.ask.untrained import untrained
 from ravl.tasks.ask.vectors import question_vectors
-from ravl.tasks.label_model import best_of, evidence_of, picture_list
+from ravl.tasks.label_model import best_of, evidence_of
 from ravl.tasks.labeller import Answers, Labeller, Queries
 from ravl.tasks.labeller_files import load_labeller
 from ravl.tasks.match_texts import base_of
 from ravl.tasks.results import Evidence
 from ravl.tasks.run import Run
 from ravl.tasks.testimony import EvidenceArrays, Testimony
+from ravl.timing import step
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +65,8 @@ class AskModel:
         if run is not None:
             check_base(run, memory)
             self._fitted = load_labeller(run)
-        self._task: AskTask = ask_task(memory)
+        fitted: Any = self._fitted
+        self._task: AskTask = fitted.task if fitted is not None else ask_task(memory)
         self._lock = threading.Lock()
         self._known: tuple[Any, _Ready] | None = None
 
@@ -110,7 +112,7 @@ class AskModel:
                 "Nothing has been fitted, so that only the memory answers, and without retrieval "
                 "nobody does. Fit a run with ravl fit ask."
             )
-        seen, asked = _lists(pictures, questions)
+        seen, asked = asked_about(pictures, questions)
         if not seen or not asked:
             return []
         sure = self._least(abstain)
@@ -151,6 +153,7 @@ class AskModel:
             how.get("vote_only", False), hidden,
         )  # fmt: skip
 
+    @step("encode")
     def _look(self, pictures: Sequence[Picture | str]) -> Array:
         """Features of pictures by the memory's tower, (n, F)."""
         encoder = self.memory.encoder
@@ -159,6 +162,7 @@ class AskModel:
         parts = [encoder.features(prepared[i : i + size]) for i in range(0, len(prepared), size)]
         return np.concatenate(parts)
 
+    @step("encode")
     def _queries(
         self, ready: _Ready, questions: Sequence[str], pictures: Array,
         hidden: Sequence[Ints] | None, retrieval: bool,
@@ -229,7 +233,7 @@ class AskModel:
         evidence: tuple[Evidence, ...] = ()
         if found.neighbours is not None and found.shares is not None:
             bank = ready.testimony.bank
-            evidence = evidence_of(bank, found.neighbours, found.shares, i, _says)
+            evidence = evidence_of(bank, found.neighbours, found.shares, i, says)
         known = ready.knowledge if self.run is None and cited is not None else None
         if known is not None and not self._similar(ready.testimony.bank, question, found, i):
             reply = quoted(self.memory, known, cited, question, i, evidence)
@@ -269,30 +273,3 @@ def check_base(run: Run, memory: Memory) -> None:
             f"{memory.path} has {now.spec!r} ({now.digest}). Fit again with ravl fit ask, or name "
             "a memory that has the old encoder with --memory."
         )
-
-
-def _says(row: Row) -> tuple[str, ...]:
-    return (row.texts[0], *shares(row.qa[0]))
-
-
-def _lists(pictures: Any, questions: Any) -> tuple[list[Any], list[str]]:
-    """Pictures, and as many questions; the one that is single is repeated.
-
-    Raises:
-        QueryError: the numbers do not fit, or a question is empty.
-    """
-    seen, _ = picture_list(pictures)
-    asked = [questions] if isinstance(questions, str) else list(questions)
-    if len(seen) != len(asked) and 1 not in (len(seen), len(asked)):
-        raise QueryError(
-            f"There are {len(seen):,} pictures and {len(asked):,} questions. Give as many of "
-            "both, or one of either for all of the others."
-        )
-    if empty := [i for i, q in enumerate(asked) if not q.strip()]:
-        raise QueryError(
-            f"The question number {empty[0] + 1} is empty. Ask something, such as 'what colour is "
-            "it?'."
-        )
-    if len(asked) == 1:
-        asked = asked * len(seen)
-    return seen, [question[:LONGEST] for question in asked]

@@ -19,6 +19,8 @@ class Reply(Answer):
             was looked at.
         quoted: True where no similar question has been answered, so that the answer is a sentence
             of a text in the memory.
+        written: True if a generator wrote it, False if it is an answer that the memory has.
+        others: other answers as they were asked for, the best first; of open answers alone.
 
     The ``evidence`` is answered questions, each of which ``says`` its question and then its
     answers, the largest shares first; and after them passages of texts, which say themselves.
@@ -28,6 +30,8 @@ class Reply(Answer):
     answer: str
     read: bool = True
     quoted: bool = False
+    written: bool = False
+    others: tuple[str, ...] = ()
 
     @property
     def said(self) -> str:
@@ -43,9 +47,11 @@ class Reply(Answer):
         """As plain JSON types."""
         return {
             "question": self.question, "answer": self.answer, "read": self.read,
-            "quoted": self.quoted, **Answer.to_json(self),
+            "quoted": self.quoted, "written": self.written, "others": list(self.others),
+            **Answer.to_json(self),
         }  # fmt: skip
 
     def __str__(self) -> str:
         unread = "" if self.read else "  (the encoder does not read this language)"
-        return f"{Answer.__str__(self)}{unread}"
+        first = f"{Answer.__str__(self)}{unread}"
+        return "\n".join([first, *(f"    or: {other}" for other in self.others)])

@@ -19,6 +19,7 @@ from ravl.tasks.ask.answers import said, shares
 from ravl.tasks.ask.entries import counts, entries_of, question_of
 from ravl.tasks.ask.keys import AskKeys
 from ravl.tasks.ask.vectors import question_vectors
+from ravl.tasks.generated import filled_bank
 from ravl.tasks.labels import LabelTask
 from ravl.tasks.match_texts import base_of
 
@@ -94,6 +95,7 @@ class AskTask(LabelTask):
             DataError: it has no picture with a question and an answer.
         """
         pictures = read_bank(memory, keys.pictures if keys is not None else None)
+        pictures = filled_bank(pictures) if self.generated else pictures
         entries, features, owners = self.examples(pictures.rows, pictures.features, memory)
         if not entries:
             raise nothing_asked(memory)
@@ -127,12 +129,14 @@ class AskTask(LabelTask):
 
     def to_json(self) -> dict[str, object]:
         """What ``run.json`` says of it."""
-        return {"task": self.name, "column": None, "width": self.width}
+        return {
+            "task": self.name, "column": None, "generated": self.generated, "width": self.width,
+        }  # fmt: skip
 
 
 def ask_task(memory: Memory) -> AskTask:
     """The task for a memory's pictures."""
-    return AskTask("ask", None, memory.encoder.feature_dimension)
+    return AskTask("ask", width=memory.encoder.feature_dimension)
 
 
 def nothing_asked(memory: Memory) -> DataError:

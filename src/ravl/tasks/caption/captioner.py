@@ -22,12 +22,12 @@ from ravl.models.linear import Standard
 from ravl.models.stacking import Stack
 from ravl.models.vote import Vote
 from ravl.retrieval.bank import Ints, Neighbours
-from ravl.retrieval.keys import Keys
 from ravl.tasks.caption.fitting import Fits
 from ravl.tasks.caption.proposals import MEMORY, Proposals, complies, mixed, of_memory
 from ravl.tasks.caption.recall import CONSENSUS, Recalled, Told, recall
 from ravl.tasks.caption.regions import Regions
-from ravl.tasks.match_texts import MatchTask
+from ravl.tasks.caption.task import TextTask
+from ravl.timing import step
 
 OFFERED = 5  # texts of the memory that are candidates beside the generator's
 Opens = Callable[[Any], Image.Image]  # the picture of a row, for generators that look themselves
@@ -41,20 +41,35 @@ class Pictures:
         features: of the frozen tower, (n, F).
         looks: opens each, for generators that look themselves; None where nobody does.
         regions: of each, standardised, (n, R, G); None where nobody looks so closely.
+        questions: asked about each; None where they are to be described.
+        passages: of texts without a picture that have to do with each, with their scores, best
+            first; None where there are no such texts.
     """
 
     features: Array
     looks: Sequence[Callable[[], Image.Image]] | None = None
     regions: Array | None = None
+    questions: Sequence[str] | None = None
+    passages: Sequence[Sequence[tuple[str, float]]] | None = None
 
     def __len__(self) -> int:
         return len(self.features)
 
     def one(self, i: int) -> Pictures:
         """One of them."""
-        looks = None if self.looks is None else self.looks[i : i + 1]
-        regions = None if self.regions is None else self.regions[i : i + 1]
-        return Pictures(self.features[i : i + 1], looks, regions)
+        return self.take(np.array([i]))
+
+    def take(self, chosen: Ints) -> Pictures:
+        """Some of them; any may be taken several times."""
+
+        def some(values: Sequence[Any] | None) -> list[Any] | None:
+            return None if values is None else [values[i] for i in chosen.tolist()]
+
+        regions = None if self.regions is None else self.regions[chosen]
+        return Pictures(
+            self.features[chosen], some(self.looks), regions, some(self.questions),
+            some(self.passages),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +77,11 @@ class Captioner:
     """A predictor of texts.
 
     Args:
-        task: where texts are.
-        keys: how neighbours are found.
+        task: what is written, and where the memory's texts are.
+        keys: how neighbours are found, see :class:`ravl.retrieval.keys.Keys`.
         vote: how they vote.
+        floor: likeness of neighbours that are none: rows that are no more like a picture than most
+            are by chance. A generator describes it without them.
         generator: see :class:`ravl.models.generation.base.Generator`; None for the memory alone.
         standard: makes features fit for the generator.
         regions: how the generator looks at parts of a picture; None for one that does not.
@@ -78,9 +95,10 @@ class Captioner:
         how: usual decoding.
     """
 
-    task: MatchTask
-    keys: Keys
+    task: TextTask
+    keys: Any
     vote: Vote = CONSENSUS
+    floor: float = -1.0
     generator: Any = None
     standard: Standard | None = None
     regions: Regions | None = None
@@ -93,6 +111,7 @@ class Captioner:
     good: str = ""
     how: Decoding = field(default_factory=Decoding)
 
+    @step("retrieve")
     def neighbours(
         self, features: Array, told: Told, k: int | None = None,
         hidden: Sequence[Ints] | None = None,
@@ -103,6 +122,11 @@ class Captioner:
         said = told.said
         return said.bank.neighbours(self.keys(features), wanted, hidden, said.has)
 
+    def believed(self, near: Neighbours, vote_only: bool = False) -> Neighbours:
+        """The neighbours that are taken for some; all, where nobody could answer without any."""
+        return near if vote_only or self.generator is None else near.above(self.floor)
+
+    @step("retrieve")
     def recall(self, near: Neighbours, told: Told, k: int | None = None) -> list[Recalled]:
         """What the memory says of the pictures that the neighbours are of."""
         return recall(told, near, self.vote if k is None else replace(self.vote, k=k))
@@ -119,16 +143,26 @@ class Captioner:
             exhibits: list[Exhibit] = []
             voices: list[tuple[str, float]] = []
             if told is not None and near is not None and recalled is not None:
-                exhibits = self._exhibits(told, near, recalled[i], i, opens)
+                exhibits = self._passages(pictures, i)
+                exhibits += self._exhibits(told, near, recalled[i], i, opens)
                 voices = recalled[i].voices(told)
             look = pictures.looks[i] if pictures.looks is not None else None
             regions = pictures.regions[i] if pictures.regions is not None else None
-            found.append(Request(seen[i], "", instruction, exhibits, voices, look, regions))
+            asked = pictures.questions[i] if pictures.questions is not None else ""
+            wish = instruction or self.task.instruction
+            found.append(Request(seen[i], asked, wish, exhibits, voices, look, regions))
         return found
 
     def seen(self, features: Array) -> Array:
         """Features (n, F) as the generator reads them."""
         return features if self.standard is None else self.standard(features)
+
+    def _passages(self, pictures: Pictures, i: int) -> list[Exhibit]:
+        """The best passages; they leave half of what the generator reads to the neighbours."""
+        if pictures.passages is None:
+            return []
+        most = (self.generator.evidence + 1) // 2
+        return [Exhibit(text, likeness=score) for text, score in pictures.passages[i][:most]]
 
     def _exhibits(
         self, told: Told, near: Neighbours, recalled: Recalled, i: int, opens: Opens | None
@@ -142,7 +176,8 @@ class Captioner:
             look = None if opens is None else _look(opens, said.bank.rows[row])
             shown.append(
                 Exhibit(
-                    text, likeness=float(near.likeness[i, j]), vector=said.means[row],
+                    text, self.task.question(said.bank.rows[row]),
+                    likeness=float(near.likeness[i, j]), vector=said.means[row],
                     features=self.seen(said.bank.features[row][None])[0], look=look,
                 )
             )  # fmt: skip
@@ -155,6 +190,7 @@ class Captioner:
             found.setdefault(row, text)
         return list(found.values())[: self.quotes]
 
+    @step("generate")
     def propose(
         self, pictures: Pictures, told: Told, near: Neighbours | None = None,
         recalled: Sequence[Recalled] | None = None, *, how: Decoding | None = None,

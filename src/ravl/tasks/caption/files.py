@@ -14,11 +14,10 @@ from ravl.models.generation.choosing import Chooser
 from ravl.models.linear import Standard
 from ravl.models.stacking import Stack
 from ravl.models.vote import Vote
-from ravl.retrieval.keys import Keys
 from ravl.tasks.caption.captioner import Captioner
 from ravl.tasks.caption.fitting import Fits
 from ravl.tasks.caption.regions import Regions
-from ravl.tasks.match_texts import MatchTask
+from ravl.tasks.caption.task import TextTask
 from ravl.tasks.run import GENERATOR, Run
 
 CHOOSERS = ("chooser", "alone")
@@ -29,10 +28,9 @@ def describe(captioner: Captioner) -> dict[str, Any]:
     """What ``run.json`` says of it."""
     how = asdict(captioner.how)
     return {
-        "task": "caption", "column": captioner.task.column,
-        "generated": captioner.task.generated, "vote": captioner.vote.to_json(),
+        **captioner.task.to_json(), "vote": captioner.vote.to_json(),
         "regions": captioner.regions.side if captioner.regions is not None else 0,
-        "quotes": captioner.quotes, "good": captioner.good,
+        "quotes": captioner.quotes, "floor": captioner.floor, "good": captioner.good,
         "how": {name: list(v) if isinstance(v, tuple) else v for name, v in how.items()
                 if v is not None},
         "choosers": {
@@ -71,8 +69,8 @@ def parts(captioner: Captioner, folder: Path) -> dict[str, dict[str, Array]]:
     return found
 
 
-def load_captioner(run: Run) -> Captioner:
-    """The inverse of :func:`describe` and :func:`parts`.
+def load_captioner(run: Run, task: TextTask) -> Captioner:
+    """The inverse of :func:`describe` and :func:`parts`, for the task that the run says.
 
     Raises:
         DataError, EncoderError: files are missing or damaged.
@@ -93,12 +91,13 @@ def load_captioner(run: Run) -> Captioner:
         for name, power in record["powers"].items()
     }
     made = Captioner(
-        task=MatchTask(record["column"], bool(record["generated"])),
-        keys=Keys.from_arrays(arrays["keys"]),
+        task=task,
+        keys=task.keys_of(arrays["keys"]),
         vote=Vote(**record["vote"]),
         standard=Standard.from_arrays(standard) if standard else None,
         regions=_regions(int(record["regions"]), arrays),
         quotes=int(record["quotes"]),
+        floor=float(record.get("floor", -1.0)),
         good=str(record["good"]),
         doubts={
             name: Stack.from_arrays(arrays[f"doubt_{name}"], names)
@@ -118,12 +117,9 @@ def _regions(side: int, arrays: dict[str, dict[str, Array]]) -> Regions | None:
 
 def _generator(run: Run, how: Decoding) -> Any:
     spec = str(run.record["generator"])
-    from ravl.models.generation.constraints import processors
-
     if spec == "fused":
-        from ravl.models.generation.fused import FusedGenerator
-
-        return FusedGenerator.load(run.folder / GENERATOR, how.longest, processors)
+        return run.networks.generator(run.folder / GENERATOR, how.longest)
+    from ravl.models.generation.constraints import processors
     from ravl.models.generation.loading import load_generator
 
     learned = run.folder / GENERATOR

@@ -93,7 +93,7 @@ def mixed(
     texts = list(both)
     vectors = told.phrases(texts)
     scores = {
-        "likelihood": _finite([c.mean for c in both.values()]),
+        "likelihood": _finite([c.log_probability if told.whole else c.mean for c in both.values()]),
         "agreement": _agreement(vectors, texts, written),
     }
     if fits is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -18,7 +18,7 @@ from ravl.models.vote import Vote
 from ravl.retrieval.bank import Bank, Ints, Neighbours
 from ravl.tasks.match_texts import MatchTask, Said
 
-MOST = 8  # texts of a row that count; of more the first
+MOST = 10  # texts of a row that count; of more the first
 # On Flickr8k 0.43 CIDEr-D; from 0.40 to 0.43 with 30 to 100 rows and temperatures of 0.03 to 0.2.
 CONSENSUS = Vote(k=100, temperature=0.1)
 CJK = re.compile("[⺀-鿿가-힯぀-ヿ]")
@@ -37,10 +37,13 @@ class Told:
     Args:
         said: their texts.
         phrases: of all of them.
+        whole: texts are answers, which are the same or not: as in a vote a row's own count for it,
+            and a generator's probability is that of the whole text.
     """
 
     said: Said
-    phrases: Phrases
+    phrases: Callable[[Iterable[str]], Any]
+    whole: bool = False
 
     @classmethod
     def of(cls, bank: Bank, task: MatchTask, memory: Memory) -> Told:
@@ -135,7 +138,8 @@ def _recalled(told: Told, rows: Ints, shares: Array) -> Recalled:
     each = np.repeat(shares / counts, counts).astype(np.float32)
     vectors = told.vectors(voters)
     own: NDArray[np.bool_] = owners[:, None] == owners
-    found = support(vectors, vectors, each, own if len(rows) > 1 else None)
+    alone = len(rows) == 1 or told.whole  # then nobody else need agree
+    found = support(vectors, vectors, each, None if alone else own)
     order = np.argsort(-found, kind="stable")
     seen: set[str] = set()
     kept = [i for i in order.tolist()

@@ -45,6 +45,8 @@ class Lesson:
         quotes: of each the memory's texts that it may read word for word, best first.
         texts: all of the memory.
         regions: of the pictures, standardised, (n, R, G); None for a generator without.
+        questions: asked about each; None where they are described.
+        passages: of each, that are read with its neighbours, best first; None for none.
     """
 
     features: Array
@@ -57,6 +59,8 @@ class Lesson:
     quotes: list[list[int]]
     texts: list[str]
     regions: Array | None = None
+    questions: list[str] | None = None
+    passages: list[list[str]] | None = None
 
     @classmethod
     def of(
@@ -76,7 +80,9 @@ class Lesson:
             [ground.bank.showing(groups) for groups in side.labelled.shown],
             ground.arrays if retrieval else None,
             [r.texts[:wanted].tolist() for r in recalled] if wanted else [[] for _ in side.texts],
-            ground.told.said.texts, side.regions,
+            ground.told.said.texts, side.regions, side.questions,
+            [[text for text, _ in its] for its in side.passages]
+            if retrieval and side.passages is not None else None,
         )  # fmt: skip
 
 
@@ -117,28 +123,50 @@ class TextBatches(Dataset[dict[str, Any]]):
         }  # fmt: skip
         if lesson.regions is not None:
             batch["regions"] = torch.from_numpy(lesson.regions[chosen].astype(np.float32))
+        quoted: list[list[str]] = [[] for _ in positions]
         if lesson.near is not None and lesson.evidence is not None:
+            assert lesson.shares is not None
             rows = len(lesson.evidence.features)
             own = [lesson.own[i] for i in chosen]
-            near = disturb(lesson.near.take(chosen), self._k, rows, self._how, random, own)
+            whose = self._whose(chosen, random)
+            said = Neighbours(lesson.near.positions[whose], lesson.near.likeness[chosen])
+            close = _without(said, own, whose != chosen)
+            near = disturb(close, self._k, rows, self._how, random, own)
             batch["near"] = gather(lesson.evidence, near.positions, near.likeness)
             reads: Reads = near.found.max(axis=1)
-            batch["prior"] = self._prior(chosen, reads, random)
+            batch["prior"] = self._prior(close, lesson.shares[whose], reads, random)
             if self._quotes:
                 quoted = self._quoted(chosen, reads, random)
-                batch["tokens"] = read_words(self._words, [""] * len(chosen), quoted)
+            quoted = [p + q for p, q in zip(self._passages(chosen, reads), quoted, strict=True)]
+        if lesson.questions is not None or self._quotes:
+            asked = lesson.questions or [""] * len(self)
+            batch["tokens"] = read_words(self._words, [asked[i] for i in chosen], quoted)
         return batch
 
-    def _prior(self, chosen: Ints, reads: Reads, random: np.random.Generator) -> Tensor:
-        """How loud each word is, (b, W); silence where no neighbour is read."""
-        lesson = self.lesson
-        assert lesson.near is not None
-        assert lesson.shares is not None
-        shares = lesson.shares[chosen]  # (b, k)
-        shares = shares * (random.random(shares.shape) >= MISSING) * reads[:, None]
+    def _whose(self, chosen: Ints, random: np.random.Generator) -> Ints:
+        """The picture whose neighbours each example is shown: a stranger's for the share noise.
+
+        They agree with each other, so that only the picture itself tells that they are wrong.
+        """
+        strangers = random.integers(0, len(self), len(chosen))
+        return np.where(random.random(len(chosen)) < self._how.noise, strangers, chosen)
+
+    def _prior(
+        self, close: Neighbours, shares: Array, reads: Reads, random: np.random.Generator
+    ) -> Tensor:
+        """How loud each word is, (b, W); silence where no neighbour is read.
+
+        Args:
+            close: neighbours that speak, (b, k) or more.
+            shares: of each in the vote, (b, k).
+            reads: whether any is read.
+            random: that draws which are not heard.
+        """
+        places = close.positions[:, : shares.shape[1]]
+        shares = shares * (random.random(shares.shape) >= MISSING) * reads[:, None] * (places >= 0)
         shares /= np.maximum(shares.sum(1, keepdims=True), 1e-9)
-        rows = np.maximum(lesson.near.positions[chosen, : shares.shape[1]], 0)
-        found = [s @ lesson.bags[r] for s, r in zip(shares, rows, strict=True)]
+        rows = np.maximum(places, 0)
+        found = [s @ self.lesson.bags[r] for s, r in zip(shares, rows, strict=True)]
         return loudness(torch.from_numpy(np.stack(found).astype(np.float32)))
 
     def _quoted(self, chosen: Ints, reads: Reads, random: np.random.Generator) -> list[list[str]]:
@@ -150,8 +178,24 @@ class TextBatches(Dataset[dict[str, Any]]):
             found.append([self.lesson.texts[pool[j]] for j in kept.tolist()])
         return found
 
+    def _passages(self, chosen: Ints, reads: Reads) -> list[list[str]]:
+        """Passages that are read with each, as many as when it answers."""
+        known, most = self.lesson.passages, (self._k + 1) // 2
+        if known is None:
+            return [[] for _ in chosen]
+        return [known[i][: most if r else 0] for i, r in zip(chosen, reads, strict=True)]
+
     def __getitem__(self, position: int) -> dict[str, Any]:
         return self.__getitems__([position])
+
+
+def _without(near: Neighbours, own: Sequence[Ints], strange: NDArray[np.bool_]) -> Neighbours:
+    """Neighbours without an example's own rows, which another picture's may well be."""
+    positions = near.positions.copy()
+    for i in np.flatnonzero(strange).tolist():
+        positions[i, np.isin(positions[i], own[i])] = -1
+    likeness = np.where(positions >= 0, near.likeness, 0).astype(np.float32)
+    return Neighbours(positions, likeness)
 
 
 def bags_of(ground: CaptionGround, vocabulary: Vocabulary) -> Any:

@@ -26,14 +26,20 @@ def look_closer(ground: CaptionGround, work: Path, show: bool | None) -> Caption
     side = ground.settings.regions
     sides = {"train": ground.train, "validation": ground.validation, "test": ground.test}
     work.mkdir(parents=True, exist_ok=True)
+    # Several examples may be about one picture, which is looked at once.
+    places = {
+        name: np.unique([r.number for r in its.labelled.rows], return_index=True,
+                        return_inverse=True)[1:]
+        for name, its in sides.items()
+    }  # fmt: skip
     raw = {
-        name: _regions(ground, its, work / f"regions-{name}.npy", show)
+        name: _regions(ground, its.take(places[name][0]), work / f"regions-{name}.npy", show)
         for name, its in sides.items()
     }
     flat = raw["train"].reshape(-1, raw["train"].shape[2]).astype(np.float32)
     regions = Regions(side, Standard.of(flat))
     seen: dict[str, Any] = {
-        name: regions.standard(its.astype(np.float32)).astype(np.float16)
+        name: regions.standard(its.astype(np.float32)).astype(np.float16)[places[name][1]]
         for name, its in raw.items()
     }
     made = {name: replace(its, regions=seen[name]) for name, its in sides.items()}

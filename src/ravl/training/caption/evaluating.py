@@ -1,4 +1,4 @@
-"""``ravl evaluate`` of a caption run: texts about pictures that it has not seen."""
+"""``ravl evaluate`` of a run that writes: texts about pictures that it has not seen."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 from ravl.data import ColumnNames
 from ravl.evaluation.generation import compare_texts, measure_text
-from ravl.tasks.caption.model import CaptionModel
+from ravl.tasks.caption.writer import TextModel
 from ravl.training.caption.ground import texts_of
 from ravl.training.labelled import none_labelled, read_labelled
 from ravl.training.run_record import tables_json
 from ravl.training.sources import judged
 
 
-def evaluate_caption(
+def evaluate_texts(
     model: Any, data: str | Path, *, columns: ColumnNames | None = None,
     root: str | Path | None = None, progress: bool | None = None, seed: int = 0,
 ) -> dict[str, Any]:  # fmt: skip
@@ -24,37 +24,43 @@ def evaluate_caption(
     Rows that show a picture, or a near-duplicate of it, are hidden from it.
 
     Args:
-        model: a :class:`CaptionModel`, or one that has it as ``predictor``.
+        model: a :class:`TextModel`, or one that has it as ``predictor``.
         data, columns, root, progress, seed: as there.
 
     Raises:
         DataError: no picture with a text.
     """
-    predictor: CaptionModel = getattr(model, "predictor", model)
+    predictor: TextModel = getattr(model, "predictor", model)
     memory, task = predictor.memory, predictor.task
     with judged(memory, data, columns, progress, root) as (source, where):
         labelled = read_labelled(source, memory, task.of, where)
         if not len(labelled):
-            raise none_labelled(source, "caption", task.column)
-        texts = [texts_of(task, row) for row in labelled.rows]
+            raise none_labelled(source, task.noun, task.column)
+        pictures, rejected = len(labelled), labelled.rejected
+        looks = [partial(source.picture, row) for row in labelled.rows]
+        seen = predictor.seen(labelled.features, looks)  # each once, whatever is asked about it
+        rows, features, owners = task.examples(labelled.rows, labelled.features, memory)
+        labelled = labelled.take(owners)
+        seen = predictor.about(seen.take(owners), rows, features, labelled.shown)
+        texts = [texts_of(task, row) for row in rows]
         ways: dict[str, dict[str, Any]] = {"with_retrieval": {}}
         if predictor.has_generator:
             ways |= {"no_retrieval": {"retrieval": False}, "vote": {"vote_only": True}}
-        looks = [partial(source.picture, row) for row in labelled.rows]
-        seen = predictor.seen(labelled.features, looks)
         written = {
             name: [p.best for p in predictor.judge(seen, labelled.shown, **how)]
             for name, how in ways.items()
         }
         how: dict[str, Any] = {"groups": labelled.groups, "seed": seed}
-        rows = {name: measure_text("caption", its, texts, **how) for name, its in written.items()}
+        name_of: Any = task.name
+        scores = {name: measure_text(name_of, its, texts, **how) for name, its in written.items()}
         best = written["with_retrieval"]
         differences = {
-            f"with_retrieval - {name}": compare_texts("caption", best, its, texts, **how)
+            f"with_retrieval - {name}": compare_texts(name_of, best, its, texts, **how)
             for name, its in written.items() if name != "with_retrieval"
         }  # fmt: skip
     return {
-        "task": "caption", "pictures": len(labelled), "set_aside": len(labelled.rejected),
-        "reasons": [str(r) for r in labelled.rejected[:10]],
-        "rows": tables_json(rows), "differences": tables_json(differences),
+        "task": task.name, "pictures": pictures, "set_aside": len(rejected),
+        **({"questions": len(labelled)} if task.unit == "question" else {}),
+        "reasons": [str(r) for r in rejected[:10]],
+        "rows": tables_json(scores), "differences": tables_json(differences),
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Fitting caption from beginning to end: texts, parts, levels, judging, run and report."""
+"""Fitting a task that writes, from beginning to end: texts, parts, levels, judging, report."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ import numpy as np
 from ravl.data import ColumnNames
 from ravl.memory import Memory
 from ravl.models.generation.schemas import read_schema
+from ravl.pages.card import write_card
 from ravl.tasks.caption.captioner import Captioner
 from ravl.tasks.caption.files import describe, parts
-from ravl.tasks.match_texts import MatchTask, base_of
+from ravl.tasks.match_texts import base_of
 from ravl.tasks.run import about_memory, write_json, write_run
 from ravl.training.caption.ground import CaptionGround, enough, prepare
 from ravl.training.caption.judge import CaptionJudged, abstention, judge
+from ravl.training.caption.kind import CAPTION, Kind
 from ravl.training.caption.levels import Good, Level, fit_vote, with_generator
 from ravl.training.caption.quality import Quality
 from ravl.training.fit_folder import running
 from ravl.training.fit_report import FitReport
 from ravl.training.fit_settings import write_settings
 from ravl.training.labelled import Labelled, none_labelled, read_labelled
+from ravl.training.loop_settings import LoopSettings
 from ravl.training.made import Made, Trained
 from ravl.training.parts import PARTS, Parts, split
 from ravl.training.run_record import config_of, encoder_of, logs, versions
@@ -38,13 +41,16 @@ CLEAR = 1.64  # standard errors by which the generator must be better than the m
 
 @dataclass(kw_only=True)
 class CaptionFitted(Made):
-    """What a fit of caption has made.
+    """What a fit of a task that writes has made.
 
     Args:
-        finished: levels by name; ``generator_off`` was trained without retrieval.
+        finished: levels by name; ``generator_off`` was trained without retrieval, and
+            ``question_only`` without pictures.
+        measure: of the validation scores.
     """
 
     finished: dict[str, Level] = field(default_factory=dict)
+    measure: str = "CIDEr-D"
 
     @property
     def levels(self) -> dict[str, Captioner]:
@@ -63,29 +69,53 @@ def fit_caption(
         DataError: fewer than eight training pictures with texts, an empty part, no evidence, or a
             folder of another run.
     """
-    began = time.monotonic()
+    return fit_texts(
+        CAPTION, memory, out, settings, data=data, validation=validation, test=test,
+        columns=columns, progress=progress, command=command, root=root,
+    )  # fmt: skip
+
+
+def fit_texts(
+    kind: Kind, memory: Memory, out: Path, settings: TextSettings, *,
+    given: LoopSettings | None = None, data: Source = None, validation: Source = None,
+    test: Source = None, columns: ColumnNames | None = None, progress: bool | None = None,
+    command: str = "", root: Source = None,
+) -> FitReport:  # fmt: skip
+    """Fit a task that writes.
+
+    Args:
+        kind: of fit.
+        memory, out, data, validation, test, columns, progress, command, root: see
+            :func:`ravl.training.fit`.
+        settings: of the fit.
+        given: the settings as they were given, which the run keeps; None for ``settings``.
+
+    Raises:
+        DataError: as :func:`fit_caption` does.
+    """
+    began, given = time.monotonic(), given or settings
     if settings.schema:
         read_schema(Path(settings.schema))  # refused before anything is read
-    config = config_of("caption", memory, settings, data, validation, test)
+    config = config_of(kind.task(memory, settings).name, memory, given, data, validation, test)
     with (
         running(out, config) as work,
         ground_of(
             memory, settings, work, data=data, validation=validation, test=test, columns=columns,
-            progress=progress, root=root,
+            progress=progress, root=root, kind=kind,
         ) as (ground, notes),
     ):  # fmt: skip
-        quality = Quality.of(ground.train.texts)
-        good = Good.of(quality, ground.validation.texts)
-        fitted = fit_levels(ground, work, progress, quality=quality, good=good)
-        judged = judge(ground, fitted.levels, fitted.chosen, quality, good)
-        return _write(out, ground, fitted, judged, notes, command, began)
+        quality = kind.quality(ground.train.texts)
+        good = kind.good(quality, ground.validation.texts)
+        fitted = fit_levels(ground, work, progress, quality=quality, good=good, kind=kind)
+        judged = judge(ground, fitted.levels, fitted.chosen, quality, good, kind)
+        return _write(out, kind, ground, fitted, judged, given, notes, command, began)
 
 
 @contextmanager
 def ground_of(
     memory: Memory, settings: TextSettings, work: Path, *, data: Source = None,
     validation: Source = None, test: Source = None, columns: ColumnNames | None = None,
-    progress: bool | None = None, root: Source = None,
+    progress: bool | None = None, root: Source = None, kind: Kind = CAPTION,
 ) -> Iterator[tuple[CaptionGround, list[str]]]:  # fmt: skip
     """What a fit stands on, and notes; open while pictures are read.
 
@@ -94,37 +124,40 @@ def ground_of(
         settings: of the fit.
         work: for the scratch memory of tables.
         data, validation, test, columns, progress, root: see :func:`ravl.training.fit`.
+        kind: of fit.
 
     Raises:
         DataError: as :func:`fit_caption` does.
     """
-    task = MatchTask(settings.target or None)
+    task = kind.task(memory, settings)
 
     def read(source: Memory) -> Labelled:
         labelled = read_labelled(source, memory, task.of)
         if not len(labelled):
-            raise none_labelled(source, "caption", task.column)
+            raise none_labelled(source, task.noun, task.column)
         return labelled
 
     with told(
-        "caption", memory, settings.remember, work, read,
+        task.name, memory, settings.remember, work, read,
         lambda labelled, source, tables: _split(
             labelled, source, settings, validation, test, tables
         ),
-        lambda _, chosen: enough(len(chosen.train)), data=data, validation=validation, test=test,
-        columns=columns, progress=progress, root=root,
+        lambda labelled, chosen: enough(task.count(labelled.take(chosen.train).rows), task),
+        data=data, validation=validation, test=test, columns=columns, progress=progress, root=root,
     ) as (labelled, chosen, _, notes):  # fmt: skip
         ground = prepare(memory, task, settings, labelled, chosen)
         if settings.regions and settings.generator == "builtin" and settings.model != "vote":
             from ravl.training.caption.closer import look_closer
 
             ground = look_closer(ground, work, progress)
+        if kind.ready is not None:
+            ground = kind.ready(ground)
         yield ground, notes
 
 
 def fit_levels(
     ground: CaptionGround, work: Path, show: bool | None, *, quality: Quality, good: Good,
-    report: Callable[[float], None] | None = None,
+    report: Callable[[float], None] | None = None, kind: Kind = CAPTION,
 ) -> CaptionFitted:  # fmt: skip
     """Fit what the settings ask for, and choose.
 
@@ -135,9 +168,10 @@ def fit_levels(
         quality: of texts.
         good: what counts as good.
         report: told the validation score after each epoch of the generator. Where it is given, the
-            comparison without retrieval is not trained: a search has no use for it.
+            comparisons are not trained: a search has no use for them.
+        kind: of fit.
     """
-    settings, fitted = ground.settings, CaptionFitted()
+    settings, fitted = ground.settings, CaptionFitted(measure=quality.measure)
     began = time.monotonic()
     vote = fitted.finished["vote"] = fit_vote(ground, quality, good)
     fitted.seconds["vote"] = round(time.monotonic() - began, 1)
@@ -145,12 +179,14 @@ def fit_levels(
         return fitted
     from ravl.training.caption.fits import fit_dual
 
-    began = time.monotonic()
-    fits = fit_dual(ground, work, show)
-    fitted.seconds["dual encoder"] = round(time.monotonic() - began, 1)
-    for name, made in _generators(ground, work, show, quality, report):
+    fits = None
+    if kind.fits:
+        began = time.monotonic()
+        fits = fit_dual(ground, work, show)
+        fitted.seconds["dual encoder"] = round(time.monotonic() - began, 1)
+    for name, seen, made in _generators(ground, work, show, quality, report, kind):
         fitted.finished[name] = with_generator(
-            ground, vote.captioner, made.generator, quality, good, fits
+            seen, vote.captioner, made.generator, quality, good, fits
         )
         fitted.curves[name], fitted.seconds[name] = made.curve, made.seconds
         fitted.parameters[name] = made.parameters
@@ -160,25 +196,30 @@ def fit_levels(
 
 def _generators(
     ground: CaptionGround, work: Path, show: bool | None, quality: Quality,
-    report: Callable[[float], None] | None,
-) -> Iterator[tuple[str, Trained]]:  # fmt: skip
-    """The generators that the settings ask for: with retrieval and, to compare, without."""
+    report: Callable[[float], None] | None, kind: Kind,
+) -> Iterator[tuple[str, CaptionGround, Trained]]:  # fmt: skip
+    """The generators that the settings ask for, and what each was trained on.
+
+    To compare, one without retrieval and one without pictures come first.
+    """
     settings = ground.settings
     if settings.generator != "builtin":
         from ravl.training.caption.hub import fit_hub
 
-        yield "generator", fit_hub(ground, quality, work, show, report)
+        yield "generator", ground, fit_hub(ground, quality, work, show, report)
         return
     from ravl.training.caption.generator import train_generator
 
-    for name, retrieval in (("generator_off", False), ("generator", True)):
-        if retrieval or (report is None and settings.compare == "trained"):
-            yield (
-                name,
-                train_generator(
-                    ground, quality, work / name, retrieval=retrieval, show=show, report=report
-                ),
-            )
+    wanted = [("generator", ground, True)]
+    if report is None and settings.compare == "trained":
+        wanted.insert(0, ("generator_off", ground, False))
+        if kind.blind is not None:
+            wanted.insert(0, ("question_only", kind.blind(ground), False))
+    for name, seen, retrieval in wanted:
+        trained = train_generator(
+            seen, quality, work / name, retrieval=retrieval, show=show, report=report
+        )
+        yield name, seen, trained
 
 
 def _choose(fitted: CaptionFitted) -> str:
@@ -203,8 +244,8 @@ def _split(
 
 
 def _write(
-    out: Path, ground: CaptionGround, fitted: CaptionFitted, judged: CaptionJudged,
-    notes: list[str], command: str, began: float,
+    out: Path, kind: Kind, ground: CaptionGround, fitted: CaptionFitted, judged: CaptionJudged,
+    given: LoopSettings, notes: list[str], command: str, began: float,
 ) -> FitReport:  # fmt: skip
     """The run's files; ``metrics.json`` comes last: the run has ended."""
     from ravl.training.caption.page import LEVELS, RETRIEVAL, page_of, rows_table
@@ -220,17 +261,19 @@ def _write(
     }  # fmt: skip
     logs(out)
     write_run(out, record, parts(captioner, out))
-    write_settings(ground.settings, out / "settings.yaml")
+    write_settings(given, out / "settings.yaml")
     sides = {"train": ground.train, "validation": ground.validation, "test": ground.test}
-    ids = {name: [row.id for row in side.labelled.rows] for name, side in sides.items()}
+    rows = {name: side.labelled.rows for name, side in sides.items()}
+    ids = {name: list(dict.fromkeys(row.id for row in its)) for name, its in rows.items()}
     write_json(out / "split.json", {"how": chosen.how, **ids})
     seconds = round(time.monotonic() - began, 1)
     safe = abstention(judged, captioner, ground.settings.risk)
     metrics = scores_json(judged, fitted, LEVELS, RETRIEVAL) | {"abstain": safe}
-    table = rows_table(ground, judged, fitted)
-    report = FitReport(out, "caption", fitted.chosen, metrics, table, notes, seconds)
-    page = page_of(ground, fitted, judged, report, str(record["command"]))
+    table = rows_table(kind, ground, judged, fitted)
+    report = FitReport(out, ground.task.name, fitted.chosen, metrics, table, notes, seconds)
+    page = page_of(kind, ground, fitted, judged, report, str(record["command"]))
     (out / "report.html").write_text(page, encoding="utf-8")
-    write_json(out / "metrics.json", {"task": "caption", "level": fitted.chosen, **metrics,
+    write_json(out / "metrics.json", {"task": ground.task.name, "level": fitted.chosen, **metrics,
                                       "notes": notes, "seconds": seconds})  # fmt: skip
+    write_card(out)
     return report

@@ -10,6 +10,7 @@ import json
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 
@@ -19,11 +20,10 @@ from ravl.memory import Memory, Row
 from ravl.models.linear import Standard
 from ravl.models.vote import Vote
 from ravl.retrieval.bank import Bank, Ints, Neighbours
-from ravl.retrieval.keys import Keys
 from ravl.tasks.caption.captioner import Pictures
-from ravl.tasks.caption.recall import Recalled, Told, consensus, recall
+from ravl.tasks.caption.recall import Recalled, Told, recall
 from ravl.tasks.caption.regions import Regions
-from ravl.tasks.match_texts import MatchTask
+from ravl.tasks.caption.task import TextTask
 from ravl.tasks.testimony import EvidenceArrays
 from ravl.training.labelled import Labelled
 from ravl.training.labels.ground import evidence
@@ -31,7 +31,7 @@ from ravl.training.parts import PARTS, Parts
 from ravl.training.text_settings import TextSettings
 
 FEWEST = 8  # training pictures with a text
-MOST = 8  # texts of a picture that count
+MOST = 10  # texts of a picture that count
 BEFORE_MARKS = re.compile(
     r"\s+([.,;:!?])(?=\s|$)"
 )  # "a dog ." of corpora that were split into words
@@ -46,12 +46,18 @@ class CaptionSide:
         texts: of each, at least one.
         near: rows of the bank that speak and do not show it, as deep as anything looks.
         regions: of each picture, standardised, (n, R, G); None where nobody looks so closely.
+        questions: asked about each; None where they are described.
+        passages: what texts without a picture say of each; see :class:`Pictures`.
+        blind: the pictures are not to be seen.
     """
 
     labelled: Labelled
     texts: list[list[str]]
     near: Neighbours
     regions: Array | None = None
+    questions: list[str] | None = None
+    passages: list[list[tuple[str, float]]] | None = None
+    blind: bool = False
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -60,14 +66,21 @@ class CaptionSide:
     def pictures(self) -> Pictures:
         """What a captioner is asked about."""
         source = self.labelled.source
-        looks = [partial(source.picture, row) for row in self.labelled.rows]
-        return Pictures(self.labelled.features, looks, self.regions)
+        looks = None if self.blind else [partial(source.picture, r) for r in self.labelled.rows]
+        return Pictures(
+            self.labelled.features, looks, self.regions, self.questions, self.passages
+        )  # fmt: skip
 
     def take(self, chosen: Ints) -> CaptionSide:
         """Some of them."""
-        texts = [self.texts[i] for i in chosen.tolist()]
-        regions = None if self.regions is None else self.regions[chosen]
-        return CaptionSide(self.labelled.take(chosen), texts, self.near.take(chosen), regions)
+        places = chosen.tolist()
+        return replace(
+            self, labelled=self.labelled.take(chosen), texts=[self.texts[i] for i in places],
+            near=self.near.take(chosen),
+            regions=None if self.regions is None else self.regions[chosen],
+            questions=None if self.questions is None else [self.questions[i] for i in places],
+            passages=None if self.passages is None else [self.passages[i] for i in places],
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,21 +89,21 @@ class CaptionGround:
 
     Args:
         memory: whose rows are evidence.
-        task: where the texts are that speak.
+        task: what is written, and where the texts are that speak.
         settings: of the fit.
         told: by the rows of the bank, which is without what is held out.
-        keys: by which pictures are compared.
-        standard: of the training pictures' features.
+        keys: by which examples are compared.
+        standard: of the training examples' features.
         parts: positions among all pictures with texts.
         train, validation, test: these parts.
         regions: how a generator looks at parts of pictures; None for one that does not.
     """
 
     memory: Memory
-    task: MatchTask
+    task: TextTask
     settings: TextSettings
     told: Told
-    keys: Keys
+    keys: Any
     standard: Standard
     parts: Parts
     train: CaptionSide
@@ -106,7 +119,7 @@ class CaptionGround:
     @property
     def vote(self) -> Vote:
         """How neighbours' texts count."""
-        return consensus(int(self.told.said.has.sum()), self.settings.k)
+        return self.task.vote(int(self.told.said.has.sum()), self.settings.k)
 
     def recalled(self, side: CaptionSide) -> list[Recalled]:
         """What the memory says of a part's pictures."""
@@ -124,19 +137,21 @@ class CaptionGround:
 
 
 def prepare(
-    memory: Memory, task: MatchTask, settings: TextSettings, labelled: Labelled, parts: Parts
+    memory: Memory, task: TextTask, settings: TextSettings, labelled: Labelled, parts: Parts
 ) -> CaptionGround:
     """Make ready what is fitted on.
 
     Raises:
         DataError: too few training pictures, or no evidence.
     """
-    taken = {name: labelled.take(getattr(parts, name)) for name in PARTS}
-    enough(len(taken["train"]))
-    bank, keys = evidence(memory, [taken["validation"], taken["test"]])
+    taken = {name: examples_of(labelled.take(getattr(parts, name)), task, memory) for name in PARTS}
+    enough(len(taken["train"]), task)
     # Generated texts may speak, but nothing is learned from them, nor judged by them.
     speaking = replace(task, generated=settings.generated)
-    told = Told.of(bank, speaking, memory)
+    kind: Any = speaking
+    bank, keys = evidence(memory, [taken["validation"], taken["test"]], kind)
+    told = speaking.told(bank, memory)
+    speaking = speaking.fitting(told)
     if not told.said.texts:
         raise DataError(
             f"No picture in {memory.path} that is not held out has a text, so there is no "
@@ -146,31 +161,38 @@ def prepare(
 
     def side(part: Labelled) -> CaptionSide:
         near = bank.neighbours(keys(part.features), deep, part.shown, told.said.has)
-        return CaptionSide(
-            part, [texts_of(task, row, bool(settings.schema)) for row in part.rows], near
-        )
+        texts = [texts_of(task, row, bool(settings.schema)) for row in part.rows]
+        questions = [task.question(row) for row in part.rows]
+        return CaptionSide(part, texts, near, questions=questions if any(questions) else None)
 
     sides = {name: side(part) for name, part in taken.items()}
     return CaptionGround(
-        memory, speaking, settings, told, keys, Standard.of(taken["train"].features), parts,
+        memory, speaking, settings, told, keys, task.standard(taken["train"].features), parts,
         sides["train"], sides["validation"], sides["test"],
     )  # fmt: skip
 
 
-def enough(count: int) -> None:
-    """Refuse too few training pictures.
+def examples_of(labelled: Labelled, task: TextTask, memory: Memory) -> Labelled:
+    """What is written about, of some pictures: they themselves, or questions about them."""
+    rows, features, owners = task.examples(labelled.rows, labelled.features, memory)
+    return replace(labelled.take(owners), rows=rows, features=features)
+
+
+def enough(count: int, task: TextTask) -> None:
+    """Refuse too few training examples.
 
     Raises:
         DataError: says how many there must be.
     """
     if count < FEWEST:
+        said = "an answer" if task.noun == "answer" else "a text"
         raise DataError(
-            f"{count} pictures with a text are left for training; at least {FEWEST} are needed. "
-            "Bring more in, or hold out fewer."
+            f"{count} {task.unit}s with {said} are left for training; at least {FEWEST} are "
+            "needed. Bring more in, or hold out fewer."
         )
 
 
-def texts_of(task: MatchTask, row: Row, compact: bool = False) -> list[str]:
+def texts_of(task: TextTask, row: Row, compact: bool = False) -> list[str]:
     """The texts that a row says, as they are learned and judged.
 
     Captions are tidied up; the texts of a column, which may be code, stay as they are.

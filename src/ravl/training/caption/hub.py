@@ -74,7 +74,7 @@ class Conversations(Dataset[dict[str, Any]]):
     def __init__(self, ground: CaptionGround, generator: Any, order: Shuffled) -> None:
         self._ground, self._generator, self._order = ground, generator, order
         self._captioner = Captioner(
-            ground.task, ground.keys, ground.vote, generator, ground.standard,
+            ground.task, ground.keys, ground.vote, generator=generator, standard=ground.standard,
             quotes=ground.settings.quotes,
         )  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +14,12 @@ from ravl.evaluation import Score, bootstrap
 from ravl.evaluation.generation import compare_texts, measure_text
 from ravl.models.generation.schemas import are_json, satisfies
 from ravl.retrieval.bank import Neighbours
-from ravl.tasks.caption.by_name import named
 from ravl.tasks.caption.captioner import Captioner
 from ravl.tasks.caption.proposals import Proposals
-from ravl.tasks.caption.recall import Told, recall
-from ravl.tasks.match_texts import base_of
+from ravl.tasks.caption.recall import recall
+from ravl.tasks.generated import of_people
 from ravl.training.caption.ground import CaptionGround, CaptionSide
+from ravl.training.caption.kind import CAPTION, Kind
 from ravl.training.caption.levels import Good, proposals
 from ravl.training.caption.quality import Quality
 from ravl.training.labels.judge import DIFFERENCES
@@ -51,20 +52,26 @@ class CaptionJudged:
 
 def judge(
     ground: CaptionGround, levels: Mapping[str, Captioner], chosen: str, quality: Quality,
-    good: Good,
+    good: Good, kind: Kind = CAPTION,
 ) -> CaptionJudged:  # fmt: skip
     """Describe the test part by all rows and score them, each in the same way.
 
     Args:
         ground: whose test part nobody has looked at so far.
-        levels: captioners by name: ``vote``; ``generator`` and ``generator_off``, which was trained
-            without retrieval.
+        levels: captioners by name: ``vote``; ``generator``; ``generator_off``, which was trained
+            without retrieval; and ``question_only``, which was trained without pictures, too.
         chosen: the level that the run keeps.
         quality: of texts.
         good: what counts as good.
+        kind: of fit.
     """
     side, best = ground.test, levels[chosen]
-    answers = {"zero_shot": named(base_of(ground.memory.encoder), side.labelled.features)}
+    answers = {"zero_shot": kind.zero_shot(ground)}
+    reads = levels.get("question_only", levels.get("generator"))
+    if kind.blind is not None and reads is not None:
+        unseen = kind.blind(ground)
+        answers["question_only"] = _best(proposals(unseen, unseen.test, reads, "alone"))
+    levels = {name: level for name, level in levels.items() if name != "question_only"}
     answers["nearest"] = _nearest(ground, side)
     found = {name: proposals(ground, side, level, _level(level)) for name, level in levels.items()}
     for name, level in levels.items():
@@ -90,19 +97,27 @@ def judge(
     confidence = best.confidence(final, _level(best))
     right = quality(answers["with_retrieval"], side.texts) >= good.least
     schema = levels[chosen].how.schema
-    return _scored(answers, side, final, confidence, right, ground.settings.seed, schema)
+    return _scored(ground, answers, final, confidence, right, schema)
 
 
 def strangers(ground: CaptionGround, side: CaptionSide) -> Neighbours:
-    """Random rows that speak, in place of the neighbours."""
+    """Random rows that speak, in place of the neighbours; they are as like as they are."""
     random = np.random.default_rng(ground.settings.seed)
     speaking = np.flatnonzero(ground.told.said.has)
     positions = random.choice(speaking, side.near.positions.shape)
-    return Neighbours(positions.astype(np.int64), side.near.likeness)
+    likeness = ground.bank.likeness(ground.keys(side.labelled.features), positions)
+    order = np.argsort(-likeness, axis=1)
+    return Neighbours(
+        np.take_along_axis(positions.astype(np.int64), order, 1),
+        np.take_along_axis(likeness, order, 1),
+    )
 
 
 def misled(side: CaptionSide) -> Neighbours:
-    """The neighbours of another picture: evidence that agrees with itself, and is wrong."""
+    """The neighbours of another picture, which claim to be as like as its own.
+
+    So evidence looks that was planted: it agrees with itself, and is wrong.
+    """
     other = np.roll(np.arange(len(side)), len(side) // 2)
     return Neighbours(side.near.positions[other], side.near.likeness)
 
@@ -132,10 +147,10 @@ def _nearest(ground: CaptionGround, side: CaptionSide) -> list[str]:
 
 def _of_people(ground: CaptionGround, side: CaptionSide, vote: Captioner) -> list[str]:
     """The consensus of people's texts alone, to tell what generated ones add."""
-    told = Told.of(ground.bank, replace(ground.task, generated=False), ground.memory)
-    near = ground.bank.neighbours(
-        ground.keys(side.labelled.features), vote.vote.k, side.labelled.shown, told.said.has
-    )
+    told, alone = ground.told, replace(ground.task, generated=False)
+    people = told.said.has & of_people(ground.bank, ground.memory, alone.of)
+    keys = ground.keys(side.labelled.features)
+    near = ground.bank.neighbours(keys, vote.vote.k, side.labelled.shown, people)
     return _best(vote.propose(side.pictures, told, near, recall(told, near, vote.vote)))
 
 
@@ -148,20 +163,21 @@ def _likeliest(proposal: Proposals) -> str:
 
 
 def _scored(
-    answers: Mapping[str, list[str]], side: CaptionSide, final: Sequence[Proposals],
-    confidence: Array, right: NDArray[np.bool_], seed: int, schema: str,
+    ground: CaptionGround, answers: Mapping[str, list[str]], final: Sequence[Proposals],
+    confidence: Array, right: NDArray[np.bool_], schema: str,
 ) -> CaptionJudged:  # fmt: skip
-    judged = CaptionJudged(answers, final, confidence, right)
-    groups = side.labelled.groups
+    judged, side = CaptionJudged(answers, final, confidence, right), ground.test
+    task: Any = ground.task.name
+    groups, seed = side.labelled.groups, ground.settings.seed
     structured = are_json([text for its in side.texts for text in its])
     for name, written in answers.items():
-        judged.scores[name] = measure_text("caption", written, side.texts, groups=groups, seed=seed)
+        judged.scores[name] = measure_text(task, written, side.texts, groups=groups, seed=seed)
         if structured:
             valid = np.array([satisfies(text, schema) for text in written], np.float64)
             judged.scores[name]["valid"] = bootstrap(valid, groups, seed=seed)
     for after, before in (*DIFFERENCES, *ROBUST, GENERATED):
         if after in answers and before in answers:
             judged.differences[after, before] = compare_texts(
-                "caption", answers[after], answers[before], side.texts, groups=groups, seed=seed
+                task, answers[after], answers[before], side.texts, groups=groups, seed=seed
             )
     return judged

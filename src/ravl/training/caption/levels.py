@@ -81,8 +81,8 @@ def watched(ground: CaptionGround) -> CaptionSide:
 def fit_vote(ground: CaptionGround, quality: Quality, good: Good) -> Level:
     """The consensus of the neighbours' texts, with an honest confidence."""
     captioner = Captioner(
-        ground.task, ground.keys, ground.vote, standard=ground.standard, good=good.words,
-        quotes=ground.settings.quotes,
+        ground.task, ground.keys, ground.vote, ground.bank.chance(), standard=ground.standard,
+        good=good.words, quotes=ground.settings.quotes,
     )  # fmt: skip
     found = {"memory": proposals(ground, watched(ground), captioner, "memory")}
     return _sure(ground, captioner, found, quality, good)
@@ -97,6 +97,7 @@ def with_generator(
     how = Decoding(
         beams=ground.settings.beams, longest=int(getattr(generator, "longest", 0)),
         schema=read_schema(Path(file)) if file else "",
+        length_penalty=0.0 if ground.told.whole else 1.0,
     )  # fmt: skip
     captioner = replace(vote, generator=generator, how=how, fits=fits, regions=ground.regions)
     side = watched(ground)
@@ -124,9 +125,11 @@ def proposals(
     """Candidates for some pictures by one of ``LEVELS``."""
     if level == "alone":
         return captioner.propose(side.pictures, ground.told)
+    memory = level == "memory"
+    near = captioner.believed(side.near, memory)
     return captioner.propose(
-        side.pictures, ground.told, side.near, captioner.recall(side.near, ground.told),
-        vote_only=level == "memory", opens=ground.memory.picture,
+        side.pictures, ground.told, near, captioner.recall(near, ground.told), vote_only=memory,
+        opens=ground.memory.picture,
     )  # fmt: skip
 
 

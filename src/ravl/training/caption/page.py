@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from ravl.pages.fit_report import (
 from ravl.training.caption.fit import CaptionFitted
 from ravl.training.caption.ground import CaptionGround
 from ravl.training.caption.judge import GENERATED, ROBUST, CaptionJudged
+from ravl.training.caption.kind import Kind
 from ravl.training.labels.judge import ROWS
 from ravl.training.page_parts import safely, score_table, thumbnail
 
@@ -40,7 +42,10 @@ TITLES = {
     "retrieval_on": ("retrieval on", "the run as it answers"),
     "retrieval_off": ("retrieval off", "the same generator, shown no neighbours"),
     "retrieval_shuffled": ("retrieval shuffled", "random rows in place of the neighbours"),
-    "retrieval_misleading": ("retrieval misleading", "another picture's neighbours, all together"),
+    "retrieval_misleading": (
+        "retrieval misleading",
+        "another picture's neighbours, said to be as like",
+    ),
 }
 LEVELS = (
     "nearest", "vote_human", "vote", "generator_off alone", "generator_off", "generator alone",
@@ -51,49 +56,63 @@ SHOWN = 12  # pictures of a group
 NEIGHBOURS = 6  # of each
 
 
-def rows_table(ground: CaptionGround, judged: CaptionJudged, fitted: CaptionFitted) -> ScoreTable:
-    """The four rows."""
-    texts = sum(map(len, ground.test.texts))
-    caption = f"caption: {len(ground.test):,} test pictures, {texts:,} texts of people's"
+def titles_of(kind: Kind, fitted: CaptionFitted) -> dict[str, tuple[str, str]]:
+    """Names of the rows, and what each is."""
+    words = "a generator trained without pictures and neighbours"
+    if "question_only" not in fitted.finished:
+        words = "the same generator, shown a blank picture and no neighbours"
+    return TITLES | {"question_only": ("question only", words)} | dict(kind.titles)
+
+
+def rows_table(
+    kind: Kind, ground: CaptionGround, judged: CaptionJudged, fitted: CaptionFitted
+) -> ScoreTable:
+    """The four rows, and that of the question alone where there is one."""
+    task, texts = ground.task, sum(map(len, ground.test.texts))
+    said = "answers" if task.noun == "answer" else "texts"
+    caption = f"{task.name}: {len(ground.test):,} test {task.unit}s, {texts:,} {said} of people's"
     note = f"The run keeps the level {fitted.chosen!r}. 95 % intervals, by pictures."
     pairs = (("with_retrieval", "no_retrieval"), ("with_retrieval", "vote"),
-             ("no_retrieval", "zero_shot"))  # fmt: skip
-    return score_table("caption", judged, caption, note, ROWS, pairs, TITLES)
+             ("no_retrieval", "question_only"), ("no_retrieval", "zero_shot"))  # fmt: skip
+    titles = titles_of(kind, fitted)
+    return score_table(task.name, judged, caption, note, ROWS, pairs, titles)
 
 
 def page_of(
-    ground: CaptionGround, fitted: CaptionFitted, judged: CaptionJudged, report: Any, command: str
-) -> str:
+    kind: Kind, ground: CaptionGround, fitted: CaptionFitted, judged: CaptionJudged, report: Any,
+    command: str,
+) -> str:  # fmt: skip
     """The whole report as HTML."""
+    task, titles = ground.task, titles_of(kind, fitted)
     levels = score_table(
-        "caption", judged, "All levels", "What each adds.", LEVELS, (GENERATED,), TITLES
+        task.name, judged, "All levels", "What each adds.", LEVELS, (GENERATED,), titles
     )
     robust = score_table(
-        "caption", judged, "Retrieval on, off, and wrong",
+        task.name, judged, "Retrieval on, off, and wrong",
         "Good neighbours should help, none should cost little, wrong ones not much more.",
-        RETRIEVAL, (("retrieval_on", "retrieval_off"), *ROBUST), TITLES,
+        RETRIEVAL, (("retrieval_on", "retrieval_off"), *ROBUST), titles,
     )  # fmt: skip
     sure = judged.confidence
     bins = [(b.confidence, b.accuracy, b.count) for b in calibration_curve(sure, judged.right)]
     error = float(np.average([abs(c - a) for c, a, _ in bins], weights=[n for *_, n in bins]))
     page = FitPage(
-        title="ravl: caption, what retrieval gained",
-        about=_about(ground, fitted, report, command),
+        title=f"ravl: {task.name}, what retrieval gained",
+        about=_about(kind, ground, fitted, report, command),
         rows=report.table,
         tables=[table for table in (levels, robust) if len(table.rows) > 1],
-        calibration=[Calibration("with retrieval: is the text good?", bins, error)],
+        calibration=[Calibration(f"with retrieval: is the {task.noun} good?", bins, error)],
         curves=_curves(fitted),
-        examples=_gallery(ground, judged),
+        examples=_gallery(kind, ground, judged, titles),
     )
     return fit_report(page)
 
 
 def _about(
-    ground: CaptionGround, fitted: CaptionFitted, report: Any, command: str
+    kind: Kind, ground: CaptionGround, fitted: CaptionFitted, report: Any, command: str
 ) -> list[tuple[str, str]]:
-    captioner, parts = fitted.levels[fitted.chosen], ground.parts
+    captioner, task = fitted.levels[fitted.chosen], ground.task
     counts = ", ".join(
-        f"{name} {len(getattr(parts, name)):,}" for name in ("train", "validation", "test")
+        f"{name} {len(getattr(ground, name)):,}" for name in ("train", "validation", "test")
     )
     validation = ", ".join(f"{n} {s:.3f}" for n, s in fitted.validation.items())
     trained = ", ".join(f"{n} {p:,}" for n, p in fitted.parameters.items())
@@ -104,14 +123,15 @@ def _about(
         pairs = zip(captioner.chooser.names, captioner.chooser.weights, strict=True)
         weights = ", ".join(f"{n} {w:+.2f}" for n, w in pairs)
     lines = [
-        ("task", "caption: a text about a picture"
-                 + (f", as the column {ground.task.column!r}" if ground.task.column else "")),
+        ("task", f"{task.name}: {kind.about}"
+                 + (f", as the column {task.column!r}" if task.column else "")),
         ("memory", f"{ground.memory.path}, {len(ground.bank):,} rows as evidence, with "
                    f"{len(ground.told.said.texts):,} texts"),
-        ("pictures", f"{counts} ({parts.how}); {texts:,} texts to learn from"),
-        ("level", fitted.chosen + (f" (validation CIDEr-D: {validation})" if validation else "")),
+        (f"{task.unit}s", f"{counts} ({ground.parts.how}); {texts:,} texts to learn from"),
+        ("level", fitted.chosen
+                  + (f" (validation {fitted.measure}: {validation})" if validation else "")),
         ("choice among texts", weights),
-        ("a good text", captioner.good),
+        (f"a good {'text' if task.noun == 'caption' else task.noun}", captioner.good),
         ("trained parameters", trained or "none"),
         ("time", f"{seconds}; {report.seconds:.0f} s in all"),
         ("abstaining", safely(report.metrics["abstain"])),
@@ -122,45 +142,47 @@ def _about(
 
 
 def _curves(fitted: CaptionFitted) -> list[Curves]:
-    names = {"generator": "with retrieval", "generator_off": "without"}
+    names = {"generator": "with retrieval", "generator_off": "without",
+             "question_only": "without pictures"}  # fmt: skip
     series = [
         Series(names[name], [(float(at), score) for at, score in curve])
         for name, curve in fitted.curves.items() if curve and name in names
     ]  # fmt: skip
-    title = "CIDEr-D of greedy texts about validation pictures, by seconds of training"
+    title = f"{fitted.measure} of greedy texts on the validation part, by seconds of training"
     return [Curves(title, "second", False, series)] if series else []
 
 
-def _gallery(ground: CaptionGround, judged: CaptionJudged) -> list[ExampleGroup]:
+def _gallery(
+    kind: Kind, ground: CaptionGround, judged: CaptionJudged, titles: Mapping[str, tuple[str, str]]
+) -> list[ExampleGroup]:
     """Pictures with their evidence, drawn by chance, not by how well they look."""
     random = np.random.default_rng(ground.settings.seed)
-    groups = [
-        ("Good", "as good as people's own texts, save the weakest quarter", judged.right),
-        ("Not good", "the others", ~judged.right),
-    ]
     shown = []
-    for title, note, chosen in groups:
+    for (title, note), chosen in zip(kind.groups, (judged.right, ~judged.right), strict=True):
         some = random.permutation(np.flatnonzero(chosen))[:SHOWN]
-        examples = [_example(ground, judged, int(i)) for i in some]
+        examples = [_example(ground, judged, titles, int(i)) for i in some]
         if examples:
-            note = f"{note}: {int(chosen.sum()):,} of {len(chosen):,} test pictures"
+            note = f"{note}: {int(chosen.sum()):,} of {len(chosen):,} test {ground.task.unit}s"
             shown.append(ExampleGroup(title, note, examples))
     return shown
 
 
-def _example(ground: CaptionGround, judged: CaptionJudged, i: int) -> ReportExample:
+def _example(
+    ground: CaptionGround, judged: CaptionJudged, titles: Mapping[str, tuple[str, str]], i: int
+) -> ReportExample:
     side = ground.test
     answers = [
         Answer(
-            TITLES[row][0], judged.answers[row][i],
+            titles[row][0], judged.answers[row][i],
             float(judged.confidence[i]) if row == "with_retrieval" else 0.0,
             row == "with_retrieval" and bool(judged.right[i]),
         )
         for row in ROWS if row in judged.answers
     ]  # fmt: skip
+    asked = side.questions[i] if side.questions is not None else None
     return ReportExample(
-        thumbnail(side.labelled.source, side.labelled.rows[i]), None,
-        " / ".join(side.texts[i]), answers, None, _evidence(ground, judged, i),
+        thumbnail(side.labelled.source, side.labelled.rows[i]), asked, " / ".join(side.texts[i]),
+        answers, None, _evidence(ground, judged, i),
     )  # fmt: skip
 
 
@@ -177,5 +199,7 @@ def _evidence(ground: CaptionGround, judged: CaptionJudged, i: int) -> list[Evid
         likeness = float(ground.test.near.likeness[i, place])
         picture = thumbnail(ground.memory, ground.bank.rows[row])
         agrees = text in judged.final[i].texts
-        found.append(EvidenceItem(picture, "", text, likeness, share, agrees))
+        asked = ground.task.question(ground.bank.rows[row])
+        item = EvidenceItem(picture, text if asked else "", asked or text, likeness, share, agrees)
+        found.append(item)
     return found

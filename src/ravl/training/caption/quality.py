@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -13,18 +15,20 @@ from ravl.evaluation.generation.cider import DocumentFrequency, rate
 
 @dataclass(frozen=True, eq=False)
 class Quality:
-    """CIDEr-D (Vedantam et al. 2015) with the phrases of the training texts.
+    """How texts are rated.
 
     Args:
-        frequency: how often training pictures have each phrase.
+        measure: what that is called.
+        rate: several texts (c,), and what people wrote, to a number for each.
     """
 
-    frequency: DocumentFrequency
+    measure: str
+    rate: Callable[[Sequence[str], Sequence[str]], Any]
 
     @classmethod
     def of(cls, texts: Sequence[Sequence[str]]) -> Quality:
-        """From the texts of each training picture."""
-        return cls(DocumentFrequency.of(texts))
+        """CIDEr-D (Vedantam et al. 2015) with the phrases of each training picture's texts."""
+        return cls("CIDEr-D", partial(rate, frequency=DocumentFrequency.of(texts)))
 
     def __call__(self, written: Sequence[str], references: Sequence[Sequence[str]]) -> Array:
         """Of one text about each picture, (n,)."""
@@ -33,4 +37,4 @@ class Quality:
 
     def of_one(self, written: Sequence[str], references: Sequence[str]) -> Array:
         """Of several texts about one picture, (c,)."""
-        return np.asarray(rate(written, references, self.frequency), np.float32)
+        return np.asarray(self.rate(written, references), np.float32)

@@ -12,7 +12,7 @@ from ravl.tasks.caption.captioner import Captioner
 from ravl.training.caption.ground import CaptionGround
 from ravl.training.caption.quality import Quality
 
-WATCHED = 300  # validation pictures that are described after each epoch
+WATCHED = 600  # validation pictures that are described after each epoch
 
 
 def validation_of(
@@ -33,7 +33,7 @@ def validation_of(
         random = np.random.default_rng(ground.settings.seed)
         side = side.take(np.sort(random.choice(len(side), WATCHED, replace=False)))
     captioner = Captioner(
-        ground.task, ground.keys, ground.vote, generator, ground.standard,
+        ground.task, ground.keys, ground.vote, generator=generator, standard=ground.standard,
         quotes=ground.settings.quotes,
     )  # fmt: skip
     told = ground.told if retrieval else None

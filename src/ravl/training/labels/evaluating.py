@@ -55,11 +55,12 @@ def evaluate_run(
     """
     with ExitStack() as stack:
         model = run if isinstance(run, Model) else stack.enter_context(Model(run, memory))
-        if model.task in ("match", "caption"):
+        writes = model.run is not None and model.run.record.get("answers") == "open"
+        if model.task in ("match", "caption") or writes:
             if model.task == "match":
                 from ravl.training.match.evaluating import evaluate_match as judge
             else:
-                from ravl.training.caption.evaluating import evaluate_caption as judge
+                from ravl.training.caption.evaluating import evaluate_texts as judge
             return judge(model, data, columns=columns, root=root, progress=progress, seed=seed)
         if model.run is None:
             raise DataError(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ravl.data import ColumnNames
 from ravl.memory import Memory
+from ravl.pages.card import write_card
 from ravl.tasks.labeller_files import describe, parts
 from ravl.tasks.named import label_task
 from ravl.tasks.run import VISION, about_memory, write_json, write_run
@@ -158,6 +159,7 @@ def _write(
     (out / "report.html").write_text(page, encoding="utf-8")
     write_json(out / "metrics.json", {"task": ground.task.name, "level": fitted.chosen, **metrics,
                                       "notes": notes, "seconds": seconds})  # fmt: skip
+    write_card(out)
     return report
 
 

@@ -147,6 +147,8 @@ def prepare(
     """
     taken = {name: examples_of(labelled.take(getattr(parts, name)), task, memory) for name in PARTS}
     labels = labels_of(taken["train"].rows, task, settings.fewest)
+    # What was generated may be evidence, but nothing is learned from it, nor judged by it.
+    task = replace(task, generated=settings.generated)
     bank, keys = evidence(memory, [taken["validation"], taken["test"]], task)
     speaking = speaking_rows(bank, task)
 

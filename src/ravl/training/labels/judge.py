@@ -13,17 +13,18 @@ from ravl.evaluation import Score, compare, measure
 from ravl.memory import Row
 from ravl.models.zero_shot import label_vectors, zero_shot
 from ravl.retrieval.bank import Ints, Neighbours
+from ravl.tasks.generated import of_people
 from ravl.tasks.labeller import Answers, Labeller
 from ravl.tasks.labels import LabelTask
 from ravl.tasks.testimony import Testimony
-from ravl.training.labels.ground import Ground
+from ravl.training.labels.ground import DEEPEST, Ground, speaking_rows
 
 ROWS = ("zero_shot", "question_only", "vote", "no_retrieval", "with_retrieval")
 DIFFERENCES = (
     ("with_retrieval", "no_retrieval"), ("with_retrieval", "vote"), ("no_retrieval", "zero_shot"),
     ("no_retrieval", "question_only"), ("retrieval_on", "retrieval_off"),
     ("retrieval_on", "retrieval_shuffled"),
-    ("fusion", "fusion_off"),
+    ("fusion", "fusion_off"), ("vote", "vote_human"),
 )  # fmt: skip
 
 
@@ -80,6 +81,9 @@ def judge(
         answers["zero_shot"] = _zero_shot(ground)
     used = {"zero_shot": best, "vote": levels["vote"]}
     answers["vote"] = levels["vote"].answer(queries, heard[False], ground.test.near, vote_only=True)
+    if task.generated:
+        answers["vote_human"] = _of_people(ground, levels["vote"], heard[False])
+        used["vote_human"] = levels["vote"]
     alone = levels.get("fusion_off", best) if chosen == "fusion" else best
     if best.head is not None:
         answers["no_retrieval"] = alone.without(queries)
@@ -107,6 +111,16 @@ def judge(
     # that only the memory knows takes its share of every answer, and belongs to the picture.
     names = testimony.names if task.exclusive else ground.labels
     return _scored(ground, names, answers, {n: used.get(n, best) for n in answers})
+
+
+def _of_people(ground: Ground, vote: Labeller, testimony: Testimony) -> Answers:
+    """The vote of what people said alone, to tell what is gained by what was generated."""
+    part, bank = ground.test.labelled, ground.bank
+    alone = replace(ground.task, generated=False)
+    people = speaking_rows(bank, ground.task) & of_people(bank, ground.memory, alone.of)
+    depth = min(max(DEEPEST, vote.vote.k), len(bank))
+    near = bank.neighbours(ground.keys(part.features), depth, part.shown, people)
+    return vote.answer(ground.test.queries, testimony, near, vote_only=True)
 
 
 def _scored(

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 TITLES = {
     "zero_shot": ("zero-shot", "pretrained, told only the names; no memory"),
     "vote": ("neighbour vote", "the memory alone, nothing trained"),
+    "vote_human": ("vote of people's labels", "without what ravl augment wrote"),
     "no_retrieval": ("fine-tuned, no retrieval", "the model alone"),
     "with_retrieval": ("fine-tuned, with retrieval", "model and memory, mixed by the gate"),
     "retrieval_on": ("retrieval on", "the run as it answers"),
@@ -111,7 +112,7 @@ def page_of(
     thresholds = judged.thresholds["with_retrieval"]
     tables = [
         _table(ground, judged, "All levels", "What each adds to the one above it.", LEVELS,
-               (("fusion", "fusion_off"),)),
+               (("fusion", "fusion_off"), ("vote", "vote_human"))),
         _table(ground, judged, "Retrieval on, off and shuffled",
                "Good neighbours should help, none should cost little, wrong ones not much more.",
                RETRIEVAL, (("retrieval_on", "retrieval_off"),

@@ -16,6 +16,7 @@ from ravl.data import ColumnNames
 from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.memory import Memory
+from ravl.pages.card import write_card
 from ravl.retrieval.bank import Ints
 from ravl.tasks.match_files import describe, parts
 from ravl.tasks.match_texts import MatchTask, base_of
@@ -66,6 +67,11 @@ def fit_match(
             a folder of another run.
     """
     began = time.monotonic()
+    if settings.generated:
+        raise DataError(
+            "generated is on, but match has no such setting: what fits a picture is learned from "
+            "people's texts alone. Leave it out."
+        )
     if settings.vision != "head":
         raise DataError(
             f"vision is {settings.vision!r}, but match leaves the vision tower as it is: its "
@@ -275,4 +281,5 @@ def _write(
     (out / "report.html").write_text(page, encoding="utf-8")
     write_json(out / "metrics.json", {"task": "match", "level": fitted.chosen, **metrics,
                                       "notes": notes, "seconds": seconds})  # fmt: skip
+    write_card(out)
     return report

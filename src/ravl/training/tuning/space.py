@@ -17,7 +17,7 @@ LEVELS = ("vote", "linear", "fusion", "generator")  # of a model; each builds on
 KINDS = ("choices", "int", "float", "log")
 FIXED = (  # by these trials would not be comparable, or they change the report only
     "seed", "fewest", "column", "validation_share", "test_share", "remember", "templates", "risk",
-    "target", "compare", "generated",
+    "target", "compare", "generated", "answers",
 )  # fmt: skip
 TIES = 0.01  # of the log loss, which tells trials apart that are right equally often
 ATTEMPTS = 3  # at a trial that is interrupted each time, until it counts as failed
@@ -89,7 +89,8 @@ def read_space(file: Path | None, kind: type[Any], fixed: Mapping[str, Any]) -> 
         DataError: the file cannot be read, names what is no setting, has a range that is none, or
             leaves nothing to search.
     """
-    file = file or (TEXTS if "reward_epochs" in get_type_hints(kind) else DEFAULT)
+    writes = "target" in get_type_hints(kind) or fixed.get("answers") == "open"
+    file = file or (TEXTS if writes else DEFAULT)
     levels: dict[str, dict[str, Range]] = {}
     hints, allowed = get_type_hints(kind), [f.name for f in fields(kind) if f.name not in FIXED]
     for level, settings in _mapping(file).items():

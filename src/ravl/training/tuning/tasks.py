@@ -36,12 +36,19 @@ class Tuned:
     score: Callable[[Any, Any, Path, Report], dict[str, float]]
 
 
-def task_of(task: str) -> Tuned:
-    """The adapter of a task; raises DataError for one that cannot be tuned."""
+def task_of(task: str, settings: Any = None) -> Tuned:
+    """The adapter of a task; raises DataError for one that cannot be tuned.
+
+    Args:
+        task: by its name.
+        settings: those that are not searched: ask with open answers is fitted as captions are.
+    """
     if task not in TUNED:
         raise DataError(f"{task!r} cannot be tuned; what can be: {', '.join(TUNED)}.")
     if task == "caption":
         return Tuned("CIDEr-D", _caption_ground, _caption_score)
+    if getattr(settings, "answers", "list") == "open":
+        return Tuned("accuracy", _open_ground, _open_score)
     if task == "match":
         return Tuned(PRIMARY[task], _match_ground, _match_score)
     measure = "accuracy" if task == "ask" else PRIMARY[task]
@@ -96,7 +103,7 @@ def _match_score(ground: Any, settings: Any, folder: Path, report: Report) -> di
 
 @contextmanager
 def _caption_ground(*given: Any, **sources: Any) -> Iterator[Any]:
-    """The same for caption."""
+    """The same for caption, or another task that writes."""
     from ravl.training.caption.fit import ground_of
 
     with ground_of(*given, **sources) as (ground, _):
@@ -105,13 +112,36 @@ def _caption_ground(*given: Any, **sources: Any) -> Iterator[Any]:
 
 def _caption_score(ground: Any, settings: Any, folder: Path, report: Report) -> dict[str, float]:
     """Fit the levels with these settings, and score the one that would be kept."""
+    from ravl.training.caption.kind import CAPTION
+
+    rated, _, surprise = _written(CAPTION, ground, settings, folder, report)
+    return {"CIDEr-D": float(rated.mean()), "log_loss": surprise}
+
+
+def _open_ground(memory: Any, settings: Any, *given: Any, **sources: Any) -> Any:
+    """The same for ask with open answers."""
+    from ravl.training.ask.open import OPEN
+
+    return _caption_ground(memory, settings.texts(), *given, **sources, kind=OPEN)
+
+
+def _open_score(ground: Any, settings: Any, folder: Path, report: Report) -> dict[str, float]:
+    """The same; how many answers are right."""
+    from ravl.training.ask.open import OPEN
+
+    rated, least, surprise = _written(OPEN, ground, settings.texts(), folder, report)
+    return {"accuracy": float((rated >= least).mean()), "log_loss": surprise}
+
+
+def _written(
+    kind: Any, ground: Any, settings: Any, folder: Path, report: Report
+) -> tuple[Any, float, float]:
+    """Quality of the texts that would be kept (n,), that of a good one, and their surprise."""
     from ravl.training.caption.fit import fit_levels
-    from ravl.training.caption.levels import Good
-    from ravl.training.caption.quality import Quality
 
     ground = replace(ground, settings=settings)
-    quality = Quality.of(ground.train.texts)
-    good = Good.of(quality, ground.validation.texts)
-    fitted = fit_levels(ground, folder, False, quality=quality, good=good, report=report)
+    quality = kind.quality(ground.train.texts)
+    good = kind.good(quality, ground.validation.texts)
+    fitted = fit_levels(ground, folder, False, quality=quality, good=good, report=report, kind=kind)
     kept = fitted.finished[fitted.chosen]
-    return {"CIDEr-D": float(kept.rated.mean()), "log_loss": kept.surprise}
+    return kept.rated, good.least, kept.surprise

@@ -99,8 +99,10 @@ def tune(
         DataError: Optuna is missing, no such task or setting, a space that is none, too little to
             learn from, a folder of something else, or no trial came to a good end.
     """
-    began, tuned, optuna = time.monotonic(), task_of(task), _optuna()
+    began, optuna = time.monotonic(), _optuna()
+    task_of(task)  # refused before its settings are looked at
     settings, out = _settings(task, trials, timeout, fixed), Path(out)
+    tuned = task_of(task, settings)
     tried = read_space(None if space is None else Path(space), type(settings), fixed)
     sources: dict[str, Any] = {
         "data": data, "validation": validation, "test": test, "columns": columns, "root": root,
@@ -146,6 +148,10 @@ def _settings(task: str, trials: int, timeout: float | None, fixed: dict[str, An
     from ravl.training import settings_of
 
     kind = settings_of(task)
+    if task == "ask":
+        from ravl.training.ask.settings import completed
+
+        fixed = completed(fixed)
     allowed = [f.name for f in fields(kind)]
     if unknown := [name for name in fixed if name not in allowed]:
         raise DataError(f"There is no setting {unknown[0]!r}; there are: {', '.join(allowed)}.")

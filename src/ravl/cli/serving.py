@@ -1,0 +1,117 @@
+"""``ravl serve``: a memory and what was fitted to it, for programs and people, over HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ravl.errors import RavlError
+
+FILE = click.Path(path_type=Path)
+EXTRA = 'ravl serve needs more packages. Install them with: pip install "ravl[serve]"'
+
+
+@click.command()
+@click.argument("places", metavar="RUN_OR_MEMORY...", nargs=-1, type=FILE)
+@click.option("--memory", type=FILE, help="Answer from this memory instead of the runs' own.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option(
+    "--port",
+    default=8000,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Where to listen; 0 for any that is free.",
+)
+@click.option(
+    "--keys",
+    type=FILE,
+    metavar="FILE",
+    help="Who may ask: a file that --new-key writes; or the variable RAVL_KEYS.",
+)
+@click.option(
+    "--new-key",
+    type=click.Choice(["read", "write", "admin"]),
+    metavar="SCOPE",
+    help="Make a key for read, write or admin, print it once, and keep its hash in --keys.",
+)
+@click.option("--name", default="", help="Of the new key, for the audit log.")
+@click.option("--allow-urls", is_flag=True, help="Take pictures by URL, from public addresses.")
+@click.option("--audit", type=FILE, help="Where writes are logged. [default: beside the memory]")
+@click.option("--feedback", type=FILE, help="Where feedback is kept. [default: beside the memory]")
+@click.option("--max-body", default=32, show_default=True, help="Megabytes of a request.")
+@click.option("--max-pixels", default=50, show_default=True, help="Million pixels of a picture.")
+@click.option("--max-batch", default=64, show_default=True, help="Pictures or rows of a request.")
+@click.option("--max-text", default=4000, show_default=True, help="Characters of a text.")
+@click.option(
+    "--rate", default=6000.0, show_default=True, help="Requests a minute of one key; 0: no limit."
+)
+@click.option("--queue", default=256, show_default=True, help="Items that may wait for one model.")
+@click.option(
+    "--together", default=32, show_default=True, help="Items in one pass; 1 for no batching."
+)
+@click.option("--wait", default=4.0, show_default=True, help="Milliseconds to wait for company.")
+@click.option("--deadline", default=30.0, show_default=True, help="Seconds until giving up.")
+def serve(
+    places: tuple[Path, ...], memory: Path | None, host: str, port: int, keys: Path | None,
+    new_key: Any, name: str, audit: Path | None, feedback: Path | None, allow_urls: bool,
+    **limits: Any,
+) -> None:  # fmt: skip
+    """Answer over HTTP: ravl serve runs/shirts
+
+    Several runs answer together, each its task, from one memory; a memory alone can be searched,
+    asked, and describes pictures. Without keys only this machine may ask:
+
+    \b
+    ravl serve --new-key read --keys keys.txt
+    ravl serve runs/shirts runs/texts --host 0.0.0.0 --keys keys.txt
+    """
+    if new_key:
+        _make_key(new_key, name, keys)
+        return
+    if not places and memory is None:
+        raise click.UsageError("Name a run, or a memory: ravl serve runs/shirts")
+    try:
+        from ravl.serving.keys import Keys
+        from ravl.serving.server import check_host
+        from ravl.serving.server import serve as run
+        from ravl.serving.service import Service
+    except ModuleNotFoundError as error:
+        raise RavlError(f"{EXTRA} ({error.name} is missing).") from error
+
+    known: Keys | None = Keys(keys)
+    if keys is None and not len(known or ()):
+        known = None
+    check_host(host, known is not None)
+    service = Service(
+        places, memory, keys=known, limits=_limits(**limits), allow_urls=allow_urls, audit=audit,
+        feedback=feedback,
+    )  # fmt: skip
+    run(service, host, port, click.echo)
+
+
+def _limits(
+    *, max_body: int, max_pixels: int, max_batch: int, max_text: int, rate: float, queue: int,
+    together: int, wait: float, deadline: float,
+) -> Any:  # fmt: skip
+    from ravl.serving.limits import Limits
+
+    return Limits(
+        body=max_body * 2**20, pixels=max_pixels * 1_000_000, batch=max_batch, text=max_text,
+        rate=rate, queue=queue, together=together, wait=wait / 1000, deadline=deadline,
+    )  # fmt: skip
+
+
+def _make_key(scope: Any, name: str, file: Path | None) -> None:
+    from ravl.serving.keys import VARIABLE, keep_line, new_key
+
+    key, line = new_key(scope, name)
+    if file is None:
+        click.echo(f"{key}\nKeep it; it is not shown again. For the server's {VARIABLE}:\n{line}")
+        return
+    keep_line(file, line)
+    click.echo(f"{key}\nKeep it; it is not shown again. Its hash is in {file}.")
+
+
+COMMANDS = (serve,)

@@ -1,0 +1,229 @@
+"""``ravl export RUN --onnx DIR``: a fitted run as ONNX files, which need no torch to answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ravl.encoders.builtin_parts import parts_folder
+from ravl.encoders.multilingual_parts import multilingual_folder
+from ravl.errors import DataError
+from ravl.exports.comparing import Agreement, Sample, agreement, beside
+from ravl.exports.networks import write_networks
+from ravl.memory import Memory
+from ravl.runtime import names
+from ravl.tasks.match_texts import base_of
+from ravl.tasks.model import Model
+from ravl.tasks.run import ARRAYS, FUSION, GENERATOR, RUN, Run, open_memory, open_run
+from ravl.tasks.run import write_json as write
+
+SAMPLE = 32  # pictures of the memory that run and export are compared on
+KEPT = (ARRAYS, "metrics.json", "settings.yaml", "report.html")
+FILES = {"builtin": (parts_folder,), "multilingual": (parts_folder, multilingual_folder)}
+RERANK = "rerank"  # folder of the match run by which neighbours are looked at again
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What was exported.
+
+    Args:
+        folder: of the export.
+        task: of the run.
+        manifest: what ``export.json`` says.
+    """
+
+    folder: Path
+    task: str
+    manifest: dict[str, Any]
+
+    def __str__(self) -> str:
+        """What a terminal shows."""
+        lines = [f"{self.folder} answers {self.task} without torch."]
+        for name, its in self.manifest["networks"].items():
+            parity = its["parity"]
+            real = f", {parity['real']:.1g} on pictures" if "real" in parity else ""
+            lines.append(
+                f"  {name:<8} {its['bytes'] / 2**20:,.1f} MB{', int8' * its['int8']}; torch and "
+                f"ONNX differ by {parity['random']:.1g} on random inputs{real}, allowed "
+                f"{parity['tolerance']:g}"
+            )
+        lines.append(_told("The run and its export", self.manifest["answers"]))
+        if "int8" in self.manifest:
+            cost = self.manifest["int8"]
+            lines.append(_told("With and without int8", cost["answers"]))
+            for measure, its in cost.get("scores", {}).items():
+                lines.append(f"  {measure}: {its['float']:.4g}, with int8 {its['int8']:.4g}")
+        return "\n".join(lines)
+
+
+def export_run(
+    folder: str | Path, out: str | Path, *, memory: Memory | str | Path | None = None,
+    int8: bool = False, data: str | Path | None = None, sample: int = SAMPLE,
+    **reading: Any,
+) -> ExportReport:  # fmt: skip
+    """Export a fitted run.
+
+    Args:
+        folder: of the run.
+        out: a new folder.
+        memory: that it answers from, instead of the one it was fitted with.
+        int8: give the language models eight-bit weights, and measure what that costs.
+        data: labelled pictures to measure it on, as ``ravl evaluate`` takes them; without, only
+            how often answers stay the same is counted.
+        sample: pictures of the memory that run and export are compared on.
+        **reading: ``columns`` and ``root`` of the data, see :func:`ravl.evaluate`.
+
+    Raises:
+        DataError: there is no run, the folder is not empty, or something in the run needs torch.
+        EncoderError: a network computes something else when exported, or cannot be.
+        MemoryFileError, EncoderMismatchError: as :func:`ravl.load`.
+    """
+    run, out = open_run(folder), Path(out)
+    if (run.folder / names.MANIFEST).is_file():
+        raise DataError(f"{run.folder} is an export already. Name the run that it was made from.")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DataError(f"{out} is not empty. Name a new folder with --onnx.")
+    if data is not None and not int8:
+        raise DataError("Data is for measuring what int8 costs. Ask for int8, or leave it out.")
+    opened = open_memory(run, memory, bool(run.record.get("reads_texts")))
+    new = not out.exists()
+    try:
+        return _export(run, out, opened, int8, data, sample, reading)
+    except BaseException:
+        if new:
+            shutil.rmtree(out, ignore_errors=True)
+        raise
+    finally:
+        if not isinstance(memory, Memory):
+            opened.close()
+
+
+def refuse(run: Run, memory: Memory) -> None:
+    """Say what an export could not do without torch.
+
+    Raises:
+        DataError: names it.
+    """
+    generator = run.record.get("generator")
+    if generator not in (None, "fused"):
+        raise DataError(
+            f"{run.folder} writes with {generator}, which is not exported; only the embedded "
+            "generator is. Export it with that library's own tools."
+        )
+    encoder = base_of(memory.encoder)
+    if encoder.spec.startswith("hf:"):
+        raise DataError(
+            f"The pictures of {memory.path} are looked at by {encoder.spec}, which needs torch and "
+            "is not exported. Only runs on the builtin or multilingual encoder are."
+        )
+
+
+def _export(
+    run: Run, out: Path, memory: Memory, int8: bool, data: Any, sample: int,
+    reading: dict[str, Any],
+) -> ExportReport:  # fmt: skip
+    _write(run, out, memory)
+    shown, export = Sample.of(memory, sample, run.task), open_run(out)
+    manifest = json.loads((out / names.MANIFEST).read_text("utf-8"))
+    model, both = beside(run, export, memory)
+    expected = shown.answers(model)
+    for name, (worst,) in both.seen.items():
+        from ravl.exports.onnx_files import check
+
+        check(name, worst)
+        manifest["networks"][name]["parity"]["real"] = worst
+    given = shown.answers(Model(export, memory))
+    manifest["answers"] = agreement(expected, given).to_json()
+    if int8 and manifest["networks"]:
+        before = _scores(export, memory, data, reading)
+        _quantise(out, manifest)
+        small = open_run(out)
+        cost: dict[str, Any] = {
+            "answers": agreement(given, shown.answers(Model(small, memory))).to_json()
+        }
+        after = _scores(small, memory, data, reading)
+        cost["scores"] = {
+            name: {"float": value, "int8": after[name]} for name, value in before.items()
+        }
+        manifest["int8"] = cost
+    write(out / names.MANIFEST, manifest)
+    from ravl.pages.card import write_card
+
+    write_card(out)
+    return ExportReport(out, run.task, manifest)
+
+
+def _write(run: Run, out: Path, memory: Memory) -> None:
+    """All files of the export but the card; first the memory that it is for is looked at."""
+    refuse(run, memory)
+    out.mkdir(parents=True, exist_ok=True)
+    for name in KEPT:
+        if (run.folder / name).is_file():
+            shutil.copy(run.folder / name, out / name)
+    networks = write_networks(run, out, memory)
+    for source in (make() for make in FILES.get(base_of(memory.encoder).spec, ())):
+        shutil.copytree(source, out / names.ENCODER / source.name, dirs_exist_ok=True)
+    record = dict(run.record)
+    known = record["memory"]
+    relative = os.path.relpath(run.memory.resolve(), out.resolve())
+    record["memory"] = {**known, "path": str(run.memory.resolve()), "relative": relative}
+    if record.get("rerank", {}).get("relative") and record["rerank"]["weight"]:
+        record["rerank"] = _second(run, out, memory)
+    write(out / names.MANIFEST, {
+        "format": names.FORMAT, "task": run.task, "run": str(run.folder.resolve()),
+        "networks": networks, "versions": _versions(),
+    })  # fmt: skip
+    write(out / RUN, record)
+
+
+def _second(run: Run, out: Path, memory: Memory) -> dict[str, Any]:
+    """The match run by which neighbours are looked at again, exported into the export."""
+    from ravl.tasks.second_look import SecondLook
+
+    look = SecondLook.of_run(run, memory)
+    assert look is not None
+    _write(look.model.run, out / RERANK, memory)
+    return {"path": str((out / RERANK).resolve()), "relative": RERANK, "weight": look.weight}
+
+
+def _quantise(out: Path, manifest: dict[str, Any]) -> None:
+    from ravl.exports.quantising import quantise
+
+    for name, its in manifest["networks"].items():
+        if name == names.VISION:  # convolutions stay as they are
+            continue
+        path = out / (FUSION if name == names.FUSION else GENERATOR) / its["file"]
+        quantise(path)
+        its |= {"int8": True, "bytes": path.stat().st_size}
+    write(out / names.MANIFEST, manifest)
+
+
+def _scores(export: Run, memory: Memory, data: Any, reading: dict[str, Any]) -> dict[str, float]:
+    """Scores with retrieval on labelled pictures; none without data."""
+    if data is None:
+        return {}
+    from ravl.training import evaluate
+
+    found = evaluate(Model(export, memory), data, progress=False, **reading)
+    rows = found["rows"]["with_retrieval"]
+    return {name: float(score["value"]) for name, score in rows.items()}
+
+
+def _versions() -> dict[str, str]:
+    packages = ("ravl", "torch", "transformers", "onnx", "onnxruntime", "onnxscript", "numpy")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def _told(who: str, answers: dict[str, Any]) -> str:
+    found = Agreement(**answers)
+    return (
+        f"{who} agree on {found.same:,} of {found.compared:,} answers about the memory's pictures; "
+        f"confidence differs by {found.confidence:.1g} at most"
+    )

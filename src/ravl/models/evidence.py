@@ -1,0 +1,55 @@
+"""What a fusion model reads of neighbours, as arrays; needs no network."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.encoders.base import Array
+from ravl.retrieval.bank import Ints
+
+
+class Evidence(Protocol):
+    """See :class:`ravl.tasks.testimony.EvidenceArrays`."""
+
+    @property
+    def features(self) -> Array:
+        """(N, F)."""
+
+    @property
+    def labels(self) -> Array:
+        """(N, D)."""
+
+    @property
+    def texts(self) -> Array:
+        """(N, D)."""
+
+    @property
+    def has_label(self) -> NDArray[np.bool_]:
+        """(N,)."""
+
+    @property
+    def has_text(self) -> NDArray[np.bool_]:
+        """(N,)."""
+
+
+def gathered(evidence: Evidence, positions: Ints, likeness: Array) -> dict[str, NDArray[Any]]:
+    """What a fusion model takes as ``near``, for b queries with k neighbours each.
+
+    Args:
+        evidence: of the bank's rows.
+        positions: of the neighbours, (b, k), -1 for none.
+        likeness: (b, k).
+    """
+    found = positions >= 0
+    return {
+        "features": evidence.features[positions],  # (b, k, F)
+        "labels": evidence.labels[positions],  # (b, k, D)
+        "texts": evidence.texts[positions],  # (b, k, D)
+        "likeness": np.where(found, likeness, 0).astype(np.float32),
+        "picture": found,
+        "label": found & evidence.has_label[positions],
+        "text": found & evidence.has_text[positions],
+    }

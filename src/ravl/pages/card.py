@@ -1,0 +1,247 @@
+"""The model card of a run: ``README.md``, for people who meet its folder without us."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ravl.evaluation import Score
+from ravl.pages.score_table import LOWER, PERCENT
+from ravl.pages.score_words import difference, measure_name, value_and_interval
+from ravl.runtime.names import MANIFEST
+from ravl.tasks.run import RUN
+
+CARD = "README.md"
+MEASURES = 5  # columns of the table
+PIPELINES = {
+    "classify": "image-classification", "tag": "image-classification",
+    "match": "zero-shot-image-classification", "caption": "image-to-text",
+    "ask": "visual-question-answering",
+}  # fmt: skip
+PURPOSES = {
+    "classify": "says what a picture shows, by one label",
+    "tag": "says which keywords apply to a picture",
+    "match": "says whether a text fits a picture",
+    "caption": "describes a picture in a sentence",
+    "ask": "answers a question about a picture",
+}
+LEVELS = {
+    "vote": "the vote of the nearest rows of its memory",
+    "linear": "a linear head on frozen features, the memory's vote, and a gate between them",
+    "dual": "a pair of heads trained by contrast, and what the memory says",
+    "fusion": "a language model that reads the picture with its neighbours, the memory's vote, and "
+              "a gate between them",
+    "generator": "a generator that reads the picture with its neighbours, and a choice between its "
+                 "texts and the memory's",
+}  # fmt: skip
+ROWS = {
+    "zero_shot": "pretrained, without a memory",
+    "question_only": "the question without its picture",
+    "vote": "the neighbours' vote alone",
+    "no_retrieval": "fine-tuned, without retrieval",
+    "with_retrieval": "**fine-tuned, with retrieval**",
+}
+LICENCES = {
+    "builtin": (
+        "EfficientNet-Lite0, weights trained on ImageNet: Apache-2.0 (Tan and Le, Google)",
+        "all-MiniLM-L6-v2: Apache-2.0 (Reimers and Gurevych), after MiniLM: MIT (Microsoft)",
+    ),
+    "multilingual": (
+        "EfficientNet-Lite0, weights trained on ImageNet: Apache-2.0 (Tan and Le, Google)",
+        "multilingual-e5-small: MIT (Wang et al., Microsoft)",
+        "all-MiniLM-L6-v2, where a language model was trained: Apache-2.0, after MiniLM: MIT",
+    ),
+}
+
+
+def write_card(folder: Path) -> None:
+    """Write the card of a finished run, or of an export, into its folder."""
+    (folder / CARD).write_text(card_of(folder), encoding="utf-8")
+
+
+def card_of(folder: Path) -> str:
+    """The card in Markdown, from ``run.json``, ``metrics.json`` and ``export.json``."""
+    record, metrics = _read(folder / RUN), _read(folder / "metrics.json")
+    manifest = _read(folder / MANIFEST)
+    task, level = str(record["task"]), str(record.get("level", ""))
+    parts = [
+        _head(task), _what(folder, record, task, level), _data(record, metrics),
+        _scores(metrics), _use(folder, task), _limits(record, task),
+    ]  # fmt: skip
+    if manifest:
+        parts.append(_export(manifest))
+    return "\n".join([*parts, _licences(record)])
+
+
+def _head(task: str) -> str:
+    return (
+        f"---\nlibrary_name: ravl\npipeline_tag: {PIPELINES[task]}\ntags:\n- ravl\n"
+        f"- retrieval-augmented\n- {task}\n---\n"
+    )
+
+
+def _what(folder: Path, record: Mapping[str, Any], task: str, level: str) -> str:
+    made = LEVELS.get(level, level)
+    spec = record["encoder"]["spec"]
+    base = record.get("base", {}).get("spec", spec)
+    trained = f", through heads that were trained ({_code(spec)})" if base != spec else ""
+    return (
+        f"# {_plain(folder.resolve().name)}\n\n"
+        f"A run of ravl that {PURPOSES[task]}. It answers from a *memory*, a collection of "
+        "pictures that can be edited at any time: rows that are added count at once, and every "
+        "answer names the rows that it rests on.\n\n"
+        f"- Task: {task}\n- Made of: {made}\n- Encoder: {_code(base)}{trained}\n"
+    )
+
+
+def _data(record: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+    memory = record["memory"]
+    lines = ["## Data\n"]
+    counts = ", ".join(f"{count:,} for {part}" for part, count in record["parts"].items())
+    lines.append(f"- Pictures with what they teach: {counts}")
+    lines.append(
+        f"- Memory: {_code(Path(memory['path']).name)} at its version {memory['version']:,}; it is "
+        "not part of this folder"
+    )
+    labels = record.get("labels") or []
+    if labels:
+        some = ", ".join(_code(label) for label in labels[:8])
+        more = ", …" if len(labels) > 8 else ""
+        lines.append(f"- Answers that it was fitted to: {len(labels):,} ({some}{more})")
+    versions = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
+    lines.append(f"- Made with: {versions}")
+    if "seconds" in metrics:
+        lines.append(f"- Fitting took {metrics['seconds']:,.0f} seconds")
+    return "\n".join([*lines, "", "```", *_fenced(str(record["command"])), "```", ""])
+
+
+def _scores(metrics: Mapping[str, Any]) -> str:
+    rows = metrics.get("rows", {})
+    if not rows:
+        return "## How good it is\n\nNot measured.\n"
+    names = list(next(iter(rows.values())))[:MEASURES]
+    lines = [
+        "## How good it is\n",
+        "On pictures that were held out, none of which was judged with itself, or a "
+        "near-duplicate, among its evidence. In brackets, 95 % intervals.\n",
+        "| | " + " | ".join(measure_name(name) for name in names) + " |",
+        "|---|" + "---|" * len(names),
+    ]
+    for row, scores in rows.items():
+        cells = [_cell(name, scores.get(name)) for name in names]
+        lines.append(f"| {ROWS.get(row, row)} | " + " | ".join(cells) + " |")
+    lines += ["", *_gains(metrics.get("differences", {}), names[0])]
+    lines += [f"- {_plain(note)}" for note in metrics.get("notes", ())]
+    return "\n".join([*lines, ""])
+
+
+def _gains(differences: Mapping[str, Any], name: str) -> Iterator[str]:
+    """What retrieval and fitting are worth, by the first measure."""
+    for key in ("with_retrieval - no_retrieval", "with_retrieval - vote"):
+        if name not in differences.get(key, {}):
+            continue
+        words = difference(_score(differences[key][name]), name in PERCENT, name in LOWER)
+        after, before = (ROWS[part].strip("*") for part in key.split(" - "))
+        verdict = f"clearly {words.verdict}" if words.verdict else "not clear"
+        yield (
+            f"- {measure_name(name)}, {after} minus {before}: {words.value} ({words.interval}), "
+            f"{verdict}"
+        )
+
+
+def _use(folder: Path, task: str) -> str:
+    name = _plain(folder.resolve().name)
+    extra = {"match": ', "a text"', "ask": ', "what is it?"'}.get(task, "")
+    shell = {"match": ' "a text"', "ask": ' "what is it?"'}.get(task, "")
+    return (
+        "## Use\n\n```python\nimport ravl\n\n"
+        f'model = ravl.load("{name}", memory="MEMORY.ravl")\n'
+        f'answer = model.{task}("new.jpg"{extra})\nanswer, answer.evidence\n```\n\n'
+        f"```\nravl {task} {name} new.jpg{shell} --memory MEMORY.ravl\n```\n"
+    )
+
+
+def _limits(record: Mapping[str, Any], task: str) -> str:
+    base = record.get("base", record["encoder"])["spec"]
+    lines = [
+        "The figures hold for pictures like those that it was fitted on. Judge it on your own: "
+        "`ravl evaluate`.",
+        "It needs a memory with the encoder that it was fitted with, and refuses others.",
+        "What is wrong in the memory, such as a label, speaks in its answers: look at the "
+        "evidence.",
+        "It has not been examined for bias against groups of people. Do not let it decide about "
+        "people.",
+    ]
+    if base == "builtin":
+        lines.append(
+            "Texts are read in English; in other languages they are words that are looked up."
+        )
+    if task in ("caption", "ask"):
+        lines.append("What it writes may be fluent and wrong.")
+    return "\n".join(["## Limits\n", *(f"- {line}" for line in lines), ""])
+
+
+def _export(manifest: Mapping[str, Any]) -> str:
+    lines = ["## Export\n", "Runs with onnxruntime and NumPy: `ravl.runtime.load`.\n"]
+    for name, its in manifest["networks"].items():
+        parity = its["parity"]
+        real = f", {parity['real']:.1g} on pictures of the memory" if "real" in parity else ""
+        kind = ", with eight-bit weights" if its["int8"] else ""
+        lines.append(
+            f"- {name}: {its['bytes'] / 2**20:,.1f} MB{kind}, opset {its['opset']}; as floating "
+            f"point it differed from torch by {parity['random']:.1g} on random inputs{real}"
+        )
+    lines.append(_agreed("Answers equal to torch's", manifest["answers"]))
+    if "int8" in manifest:
+        lines.append(_agreed("Answers equal with and without int8", manifest["int8"]["answers"]))
+        lines += [
+            f"- {measure_name(name)}: {its['float']:.4g} in floating point, {its['int8']:.4g} with "
+            "int8"
+            for name, its in manifest["int8"].get("scores", {}).items()
+        ]
+    return "\n".join([*lines, ""])
+
+
+def _agreed(what: str, answers: Mapping[str, Any]) -> str:
+    return f"- {what}: {answers['same']:,} of {answers['compared']:,}"
+
+
+def _licences(record: Mapping[str, Any]) -> str:
+    base = record.get("base", record["encoder"])["spec"]
+    lines = [f"- {line}" for line in LICENCES.get(base, (f"{_code(base)}: see its own card",))]
+    lines.append("- ravl: Apache-2.0")
+    return "\n".join(["## Licences\n", *lines, "- The pictures and texts: their owners'", ""])
+
+
+def _cell(name: str, score: Any) -> str:
+    if score is None:
+        return "–"
+    value, interval = value_and_interval(_score(score), name in PERCENT)
+    return f"{value} ({interval})"
+
+
+def _score(found: Mapping[str, float]) -> Score:
+    return Score(found["value"], found["low"], found["high"])
+
+
+def _read(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        return {}
+    found: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    return found
+
+
+def _plain(text: str) -> str:
+    """One line without what Markdown or HTML would take for more than text."""
+    line = " ".join(text.split())
+    return "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in line)
+
+
+def _code(text: str) -> str:
+    return "`" + " ".join(text.split()).replace("`", "'") + "`"
+
+
+def _fenced(text: str) -> list[str]:
+    return [line.replace("```", "'''") for line in text.splitlines()] or [""]

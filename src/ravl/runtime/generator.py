@@ -1,0 +1,203 @@
+"""The embedded generator of an export: what FusedGenerator does, in onnxruntime and NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.encoders.base import Array
+from ravl.errors import QueryError
+from ravl.models.generation.base import (
+    CONSTRAINTS,
+    Candidate,
+    Decoding,
+    Request,
+    best_first,
+)
+from ravl.models.generation.reading import (
+    FAINT,
+    READ,
+    Voices,
+    neighbours_of,
+    padded,
+    pictures_of,
+    regions_of,
+    words_of,
+)
+from ravl.models.generation.specials import PAD
+from ravl.models.generation.tidying import tidy
+from ravl.retrieval.bank import Ints
+from ravl.runtime import names
+from ravl.runtime.reader import near_inputs
+from ravl.runtime.search import Written, beam_search, greedy, log_softmax, pieces, sample
+from ravl.runtime.sessions import Session
+from ravl.runtime.words import PlainVocabulary, PlainWords
+
+BATCH = 32  # requests that are read together
+HALF = "\N{REPLACEMENT CHARACTER}"  # a letter of which not all bytes are written yet
+
+
+class OnnxGenerator:
+    """Writes texts about pictures with an exported generator; see FusedGenerator.
+
+    It cannot be constrained (``require``, ``forbid``, ``nouns``, ``schema``, ``grammar``), and what
+    it draws by chance is not what torch draws.
+
+    Args:
+        folder: of its files.
+        about: what the manifest says of it.
+        longest: tokens of a text, where a Decoding does not say.
+    """
+
+    spec = "fused"
+
+    def __init__(self, folder: Path, about: Mapping[str, Any], longest: int) -> None:
+        self._read = Session(folder / f"{names.READ}.onnx")
+        self._write = Session(folder / f"{names.WRITE}.onnx")
+        self.vocabulary = PlainVocabulary(folder)
+        self.words = PlainWords(folder, READ, int(about["separator"]), int(about["unknown"]))
+        self.evidence, self.regions = int(about["evidence"]), int(about["regions"])
+        self.longest = longest
+        self._voices = Voices(self.vocabulary.words_of, len(self.vocabulary))
+
+    def __call__(
+        self, requests: Sequence[Request], how: Decoding | None = None
+    ) -> list[list[Candidate]]:
+        """Texts for each request, likeliest first; sampled ones are the same in any batch.
+
+        Raises:
+            QueryError: constraints, which an export does not keep.
+        """
+        how = how or Decoding()
+        longest = self._longest(how)
+        size = 1 if how.sample else BATCH
+        found: list[list[Candidate]] = []
+        for start in range(0, len(requests), size):
+            some = requests[start : start + size]
+            steps, count = _Cached(self._write, *self.read(some)), len(some)
+            if how.sample:
+                written = sample(steps, count, how, longest, np.random.default_rng(how.seed))
+            elif max(how.beams, how.candidates) == 1:
+                written = greedy(steps, count, how, longest)
+            else:
+                written = beam_search(steps, count, how, longest)
+            found += [
+                best_first([self._candidate(text) for text in its], how.length_penalty)
+                for its in written
+            ]
+        return found
+
+    def stream(self, request: Request, how: Decoding | None = None) -> Iterator[str]:
+        """The text of one request, in pieces; greedy, or sampled."""
+        how = how or Decoding()
+        longest = self._longest(how)
+        chance = np.random.default_rng(how.seed) if how.sample else None
+
+        def grown() -> Iterator[str]:
+            told = text = ""
+            for ids in pieces(_Cached(self._write, *self.read([request])), how, longest, chance):
+                text = self.vocabulary.text(ids)
+                if not text.endswith(HALF):
+                    yield text[len(told) :]
+                    told = text
+            yield text[len(told) :]
+
+        return tidy(grown(), line=False)
+
+    def log_probabilities(
+        self, requests: Sequence[Request], texts: Sequence[Sequence[str]]
+    ) -> list[list[Candidate]]:
+        """Given texts of each request as candidates, in their order."""
+        found: list[list[Candidate]] = []
+        for start in range(0, len(requests), BATCH):
+            some = texts[start : start + BATCH]
+            flat = [text for its in some for text in its]
+            owners = np.repeat(np.arange(len(some)), [len(its) for its in some])
+            rated = self._rated(self.read(requests[start : start + BATCH]), flat, owners)
+            given = iter(rated)
+            found += [[next(given) for _ in its] for its in some]
+        return found
+
+    def read(self, requests: Sequence[Request]) -> tuple[Array, NDArray[np.bool_], Array]:
+        """What the decoder knows of requests: keys and values, which are there, and loud words."""
+        session, count = self._read, len(requests)
+        tokens = words_of(self.words, requests)
+        if tokens is None or not tokens.shape[1]:
+            tokens = np.full((count, 1), PAD, np.int64)
+        inputs: dict[str, NDArray[Any]] = {"features": pictures_of(requests), "tokens": tokens}
+        if self.evidence:
+            widths = session.width("near_features"), session.width("near_texts")
+            inputs |= near_inputs(neighbours_of(requests, self.evidence, *widths))
+        if self.regions:
+            inputs["regions"] = regions_of(requests, self.regions, session.width("regions"))
+        read, there = session(**inputs)
+        return read, there, np.log1p(self._voices(requests) / np.float32(FAINT))
+
+    def _rated(
+        self, known: tuple[Array, NDArray[np.bool_], Array], texts: Sequence[str], owners: Ints
+    ) -> list[Candidate]:
+        """Texts, each about the request that owns it."""
+        ids = self.vocabulary(texts, self.longest)
+        rated: list[Candidate] = []
+        for start in range(0, len(texts), BATCH):
+            part = slice(start, start + BATCH)
+            lines, own = padded(ids[part]), owners[part]
+            read, there, prior = known
+            logits = _Cached(self._write, read[own], there[own], prior[own]).all(lines[:, :-1])
+            targets = lines[:, 1:]
+            logs = np.take_along_axis(log_softmax(logits), targets[:, :, None], 2)[:, :, 0]
+            sums = np.where(targets != PAD, logs, 0).sum(1, dtype=np.float64)
+            rated += [
+                Candidate(text, min(float(log), 0.0), len(its) - 1)
+                for text, log, its in zip(texts[part], sums, ids[part], strict=True)
+            ]
+        return rated
+
+    def _longest(self, how: Decoding) -> int:
+        if not how.plain:
+            usual = Decoding()
+            asked = [n for n in CONSTRAINTS if getattr(how, n) != getattr(usual, n)]
+            raise QueryError(
+                f"An exported run cannot do {', '.join(asked)}. Leave that out, or use the run "
+                "that was exported."
+            )
+        return how.longest or max(self.longest, how.shortest)
+
+    def _candidate(self, written: Written) -> Candidate:
+        text = self.vocabulary.text(written.ids)
+        probability = min(written.log_probability, 0.0)
+        return Candidate("".join(tidy([text], line=False)), probability, len(written.ids))
+
+
+class _Cached:
+    """A decoder that remembers keys and values of what it has written; see Steps."""
+
+    def __init__(
+        self, session: Session, read: Array, there: NDArray[np.bool_], prior: Array
+    ) -> None:
+        self._session = session
+        self._read, self._there, self._prior = read, there, prior
+        shape = (*read.shape[:4], 0, read.shape[5])
+        self._past: NDArray[Any] = np.zeros(shape, np.float32)
+
+    def __call__(self, ids: Ints) -> Array:
+        """Logits (n, W) of what comes after one more token of each text, (n,)."""
+        return self.all(ids[:, None])[:, -1]
+
+    def all(self, ids: Ints) -> Array:
+        """Logits (n, l, W) of what comes after each of l more tokens, (n, l)."""
+        logits, self._past = self._session(
+            ids=ids, past=self._past, read=self._read, there=self._there, prior=self._prior
+        )
+        return logits
+
+    def keep(self, rows: Ints) -> None:
+        """Go on with these texts."""
+        self._past = self._past[rows]
+        if len(rows) != len(self._there) or (rows != np.arange(len(rows))).any():
+            self._read, self._there = self._read[rows], self._there[rows]
+            self._prior = self._prior[rows]

@@ -1,0 +1,93 @@
+"""The networks of an export, and the manifest that says what they are."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ravl.encoders import Encoder
+from ravl.errors import DataError
+from ravl.runtime import names
+from ravl.runtime.generator import OnnxGenerator
+from ravl.runtime.reader import OnnxReader
+from ravl.runtime.tower import OnnxTower
+from ravl.runtime.words import PlainWords
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxNetworks:
+    """Opens what an export holds; see :class:`ravl.tasks.networks.Networks`.
+
+    Args:
+        folder: of the export.
+        manifest: what ``export.json`` says.
+    """
+
+    folder: Path
+    manifest: Mapping[str, Any]
+
+    @classmethod
+    def open(cls, folder: Path) -> OnnxNetworks:
+        """The networks of an export; the encoder's files are put where encoders look for them.
+
+        Raises:
+            DataError: the manifest is damaged, or of a newer ravl.
+        """
+        file = folder / names.MANIFEST
+        try:
+            manifest = json.loads(file.read_text("utf-8"))
+            number = int(manifest["format"])
+            manifest["networks"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{file} is damaged ({error}). Export the run again.") from error
+        if number > names.FORMAT:
+            raise DataError(
+                f"{folder} was exported by a newer ravl (format {number}). Update ravl."
+            )
+        _install(folder / names.ENCODER)
+        return cls(folder, manifest)
+
+    def reader(self, folder: Path, longest: int) -> tuple[Any, Any]:
+        """The fusion model in a folder of the export, and its tokenizer."""
+        about = self._about(names.FUSION)
+        words = None
+        if longest:
+            words = PlainWords(folder, longest, int(about["separator"]), int(about["unknown"]))
+        return OnnxReader(folder, about), words
+
+    def generator(self, folder: Path, longest: int) -> Any:
+        """The generator in a folder of the export."""
+        return OnnxGenerator(folder, self._about(names.WRITE), longest)
+
+    def tower(self, folder: Path, encoder: Encoder) -> Any:
+        """The vision tower in a folder of the export."""
+        return OnnxTower(folder, encoder)
+
+    def _about(self, name: str) -> Mapping[str, Any]:
+        try:
+            found: Mapping[str, Any] = self.manifest["networks"][name]
+        except KeyError as error:
+            raise DataError(
+                f"{self.folder / names.MANIFEST} does not mention the network {name!r}. Export the "
+                "run again."
+            ) from error
+        return found
+
+
+def _install(folder: Path) -> None:
+    """Files of encoders go where they would be made, unless they are there."""
+    from ravl.cache import cache_dir
+    from ravl.encoders.builtin_parts import make_folder
+
+    for source in sorted(folder.glob("*")) if folder.is_dir() else []:
+        target = cache_dir("encoders") / source.name
+        if not target.exists():
+            make_folder(target, lambda work, source=source: _copy(source, work))  # type: ignore[misc]
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, dirs_exist_ok=True)

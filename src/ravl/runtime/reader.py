@@ -1,0 +1,86 @@
+"""The fusion model of an export: what :class:`ravl.models.reader.Reader` does, in onnxruntime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.encoders.base import Array
+from ravl.models.evidence import Evidence, gathered
+from ravl.models.generation.reading import padded
+from ravl.retrieval.bank import Ints, Neighbours
+from ravl.runtime.names import BASE, FUSION
+from ravl.runtime.sessions import Session
+
+BATCH = 64  # queries of a pass
+
+
+class OnnxReader:
+    """Answers queries with an exported fusion model, in batches.
+
+    Args:
+        folder: of its files.
+        about: what the manifest says of it.
+    """
+
+    def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
+        from safetensors.numpy import load_file
+
+        self._session = Session(folder / f"{FUSION}.onnx")
+        self._base = load_file(folder / BASE)
+        self.evidence = int(about["evidence"])
+
+    def __call__(
+        self, features: Array, near: Neighbours | None = None, evidence: Evidence | None = None,
+        base: Array | None = None, tokens: Sequence[Ints] | None = None,
+    ) -> Array:  # fmt: skip
+        """Logits (n, C); see :meth:`ravl.models.reader.Reader.__call__`."""
+        parts = [np.zeros((0, len(self._base["bias"])), np.float32)]
+        for start in range(0, len(features), BATCH):
+            some = slice(start, start + BATCH)
+            count = len(features[some])
+            inputs: dict[str, NDArray[Any]] = {
+                "features": features[some],
+                "base": features[some] if base is None else base[some],
+                "tokens": np.zeros((count, 1), np.int64) if tokens is None else padded(
+                    [ids.tolist() for ids in tokens[some]]
+                ),
+            }  # fmt: skip
+            if self.evidence:
+                inputs |= self._near(count, some, near, evidence)
+            parts.append(self._session(**inputs)[0])
+        return np.concatenate(parts)
+
+    def base(self, inputs: Array) -> Array:
+        """The base answer's logits (n, C) alone, from its inputs (n, B)."""
+        found: Array = inputs @ self._base["weight"].T + self._base["bias"]
+        return found
+
+    def _near(
+        self, count: int, some: slice, near: Neighbours | None, evidence: Evidence | None
+    ) -> dict[str, NDArray[Any]]:
+        """The neighbours; a table of none where it answers without."""
+        k = self.evidence
+        if near is not None and evidence is not None:
+            arrays = gathered(evidence, near.positions[some, :k], near.likeness[some, :k])
+            return near_inputs(arrays)
+        return no_neighbours(self._session, count)
+
+
+def near_inputs(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Neighbours as :func:`gathered` gives them, by the names of the graph's inputs."""
+    return {f"near_{name}": values for name, values in arrays.items()}
+
+
+def no_neighbours(session: Session, count: int) -> dict[str, NDArray[Any]]:
+    """Inputs of a graph for queries without neighbours."""
+    tables = {name: (count, 0, session.width(f"near_{name}"))
+              for name in ("features", "labels", "texts")}  # fmt: skip
+    arrays: dict[str, NDArray[Any]] = {n: np.zeros(s, np.float32) for n, s in tables.items()}
+    arrays["likeness"] = np.zeros((count, 0), np.float32)
+    arrays |= {name: np.zeros((count, 0), np.bool_) for name in ("picture", "label", "text")}
+    return near_inputs(arrays)

@@ -1,0 +1,47 @@
+"""Graphs that run in onnxruntime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.errors import DataError
+
+
+class Session:
+    """A graph that is ready to run.
+
+    Args:
+        path: of its file.
+
+    Raises:
+        DataError: it is missing or damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # errors only
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # of several kinds
+            raise DataError(
+                f"{path} is missing or damaged ({error}). Export the run again."
+            ) from error
+        self.inputs = {i.name: i.shape for i in self._session.get_inputs()}
+
+    def __call__(self, **arrays: NDArray[Any]) -> list[NDArray[Any]]:
+        """Its outputs, in their order; inputs by name, of which it takes those that it knows."""
+        given = {name: np.ascontiguousarray(arrays[name]) for name in self.inputs}
+        found: list[NDArray[Any]] = self._session.run(None, given)
+        return found
+
+    def width(self, name: str) -> int:
+        """The last size of an input, which never changes."""
+        return int(self.inputs[name][-1])

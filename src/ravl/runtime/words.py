@@ -1,0 +1,80 @@
+"""Tokenizers of an export: texts to ids and back, without the library that trained them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ravl.errors import DataError
+from ravl.models.generation.specials import BEGIN, END, FOLDER, LONGEST, clean
+from ravl.retrieval.bank import Ints
+
+TOKENIZER = "tokenizer.json"
+
+
+class PlainWords:
+    """What :class:`ravl.models.words.Words` does.
+
+    Args:
+        folder: with the language model's ``tokenizer.json``.
+        longest: word pieces that are kept of a text.
+        separator: id of the word piece between texts.
+        unknown: id of what stands for a text that has none.
+    """
+
+    def __init__(self, folder: Path, longest: int, separator: int, unknown: int) -> None:
+        self._tokenizer = _load(folder)
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(longest)
+        self.longest, self.separator, self._unknown = longest, separator, unknown
+
+    def __call__(self, texts: Sequence[str]) -> list[Ints]:
+        """Ids of each text, (t,) with t from 1 to ``longest``, without special ones."""
+        plain = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+        found = self._tokenizer.encode_batch(plain, add_special_tokens=False)
+        return [np.array(one.ids or [self._unknown], np.int64) for one in found]
+
+
+class PlainVocabulary:
+    """What :class:`ravl.models.generation.vocabulary.Vocabulary` does.
+
+    Args:
+        folder: of the generator.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._tokenizer = _load(folder / FOLDER)
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+
+    def __len__(self) -> int:
+        return int(self._tokenizer.get_vocab_size())
+
+    def __call__(self, texts: Sequence[str], longest: int = LONGEST) -> list[list[int]]:
+        """Ids of each text with ``BEGIN`` and ``END`` around it."""
+        found = self._tokenizer.encode_batch([clean(t) for t in texts], add_special_tokens=False)
+        return [[BEGIN, *one.ids[: longest - 1], END] for one in found]
+
+    def words_of(self, text: str) -> Ints:
+        """The different ids of a text, ascending, without its beginning and end."""
+        ids = self._tokenizer.encode(clean(text), add_special_tokens=False).ids
+        return np.unique(np.array(ids, np.int64))
+
+    def text(self, ids: Sequence[int]) -> str:
+        """The text that these ids write, with a space in front where they write one."""
+        plain: str = self._tokenizer.decode(list(ids), skip_special_tokens=True)
+        return plain
+
+
+def _load(folder: Path) -> Any:
+    from tokenizers import Tokenizer
+
+    try:
+        return Tokenizer.from_file(str(folder / TOKENIZER))
+    except Exception as error:  # of no kind of its own
+        raise DataError(
+            f"{folder / TOKENIZER} is missing or damaged ({error}). Export the run again."
+        ) from error

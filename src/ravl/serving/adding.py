@@ -1,0 +1,80 @@
+"""Adding rows: pictures are copied into the memory, and no row is replaced by accident."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ravl.data import QA, Example, pictures
+from ravl.memory import Memory, Row
+from ravl.serving.asking import Asking
+from ravl.serving.bodies import PictureIn, RowChange, RowIn
+from ravl.serving.incoming import check_texts
+from ravl.serving.keys import Caller
+from ravl.serving.problems import Problem
+
+
+async def added(
+    asking: Asking, caller: Caller, given: Sequence[tuple[RowIn, bytes | PictureIn | None]]
+) -> list[Row]:
+    """New rows, all of them or none.
+
+    Raises:
+        Problem: 409, an id is taken; 422, a row has neither id nor picture, or cannot be kept.
+        PictureError: a picture cannot be read.
+    """
+    service = asking.service
+    examples = [await _example(asking, body, source) for body, source in given]
+    rows = await asking.service.writing(_add, service.memory, examples)
+    service.audit.write(
+        caller=caller.name, request=asking.number, what="rows.add", ids=[row.id for row in rows]
+    )
+    return rows
+
+
+async def _example(asking: Asking, body: RowIn, source: bytes | PictureIn | None) -> Example:
+    limits = asking.service.limits
+    check_texts(texts_of(body), limits.text)
+    data = await asking.encoded(source) if source is not None else None
+    if data is not None:  # refused here, before anything is written
+        await asking.service.aside(pictures.decode, data, hint=64, max_pixels=limits.pixels)
+    if body.id is None and data is None:
+        raise Problem(422, "The row has neither an id nor a picture. Give it one of both.")
+    return Example(
+        id=body.id or f"added/{pictures.content_hash(data or b'')}",
+        picture=data, texts=tuple(body.texts or ()), label=body.label or None,
+        tags=tuple(body.tags or ()),
+        qa=tuple(QA(q.question, tuple(q.answers)) for q in body.qa or ()),
+        columns={k: v for k, v in (body.columns or {}).items() if v is not None},
+        source="server",
+    )  # fmt: skip
+
+
+def _add(memory: Memory, examples: Sequence[Example]) -> list[Row]:
+    """Runs in the thread that writes, so that nobody of this server comes between."""
+    ids = [example.id for example in examples]
+    for i, id in enumerate(ids):
+        if id in ids[:i] or id in memory:
+            raise Problem(409, f"There is a row {id!r} already. Change it, or choose another id.")
+    report = memory.add(examples, copy=True)
+    if report.rejected:
+        kept = [id for id in ids if id in memory]
+        if kept:
+            memory.delete(kept)
+        raise Problem(422, report.reasons[0].reason)
+    return [memory.get(id) for id in ids]
+
+
+def texts_of(body: RowChange) -> list[str | None]:
+    """All texts that somebody wrote into a row."""
+    asked = [text for qa in body.qa or [] for text in (qa.question, *qa.answers)]
+    columns = [value for value in (body.columns or {}).values() if isinstance(value, str)]
+    return [*(body.texts or []), body.label, *(body.tags or []), *asked, *columns]
+
+
+def fields_of(body: RowChange) -> dict[str, Any]:
+    """A change as :meth:`ravl.memory.Memory.update` takes it."""
+    return {
+        "texts": body.texts, "label": body.label, "tags": body.tags, "columns": body.columns,
+        "qa": None if body.qa is None else [QA(q.question, tuple(q.answers)) for q in body.qa],
+    }  # fmt: skip

@@ -1,0 +1,299 @@
+"""What clients send: the bodies of requests, with their examples."""
+
+from __future__ import annotations
+
+import base64
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
+
+MOST_LISTED = 1_000  # ids, tags or labels in one list
+
+
+def _sound(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("a text holds a NUL character; take it out")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("a text holds half a character (a lone surrogate)") from None
+    return text
+
+
+def _decoded(text: Any) -> Any:
+    if not isinstance(text, str):
+        raise ValueError("must be a text in base64")
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        raise ValueError("is not base64: letters, digits, + and /, in fours") from None
+
+
+Text = Annotated[str, AfterValidator(_sound)]
+Base64 = Annotated[
+    bytes, BeforeValidator(_decoded), WithJsonSchema({"type": "string", "format": "byte"})
+]
+Id = Annotated[str, AfterValidator(_sound), Field(min_length=1, max_length=2_000)]
+Texts = Annotated[list[Text], Field(max_length=MOST_LISTED)]
+Key = Annotated[str, AfterValidator(_sound), Field(min_length=1, max_length=200)]
+Value = Annotated[str, AfterValidator(_sound)] | bool | int | float | None
+
+
+class Body(BaseModel):
+    """What all bodies have: no field that is not known, no number that is none."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+def example(**values: Any) -> ConfigDict:
+    """A body's example."""
+    return ConfigDict(json_schema_extra={"examples": [values]})
+
+
+class PictureIn(Body):
+    """A picture: its bytes, or the id of a row of the memory, or a URL where these are allowed."""
+
+    model_config = example(id="shirts/17.jpg")
+
+    base64: Base64 | None = Field(
+        None, description="The picture's file (JPEG, PNG, WebP, ...) in base64."
+    )
+    id: Id | None = Field(None, description="The id of a row whose picture is meant.")
+    url: Annotated[str, Field(max_length=4_000)] | None = Field(
+        None, description="Where to get it; only where the server was started with --allow-urls."
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if sum(value is not None for value in (self.base64, self.id, self.url)) != 1:
+            raise ValueError("give a picture by one of base64, id and url")
+        return self
+
+
+_picture = Field(None, description="The picture; as multipart/form-data a file of this name.")
+_pictures = Field(
+    default_factory=list[PictureIn],
+    description="The pictures; as multipart/form-data files of this name.",
+)
+
+
+class How(Body):
+    """How to answer."""
+
+    run: str | None = Field(
+        None, max_length=200, description="Name of the run; without it the first of the task."
+    )
+    k: int | None = Field(None, ge=1, le=1_000, description="Neighbours that count.")
+    retrieval: bool = Field(True, description="False for the model alone.")
+    vote_only: bool = Field(False, description="True for the memory alone.")
+    abstain: float | None = Field(
+        None, ge=0, le=1, description="Mark answers too unsure for this share of wrong ones."
+    )
+
+
+class LabelOne(How):
+    """A picture to be given a label, or tags."""
+
+    model_config = example(picture={"id": "shirts/17.jpg"}, abstain=0.05)
+    picture: PictureIn | None = _picture
+
+
+class LabelMany(How):
+    """Pictures to be given labels, or tags."""
+
+    model_config = example(pictures=[{"id": "shirts/17.jpg"}, {"id": "hats/3.jpg"}])
+    pictures: list[PictureIn] = _pictures
+
+
+class MatchOne(How):
+    """A picture and a text that may fit it."""
+
+    model_config = example(picture={"id": "shirts/17.jpg"}, text="a red checked shirt")
+    picture: PictureIn | None = _picture
+    text: Text = Field(description="Words to be compared with the picture.")
+
+
+class MatchMany(How):
+    """Pictures and as many texts; one of the two may be single."""
+
+    model_config = example(
+        pictures=[{"id": "shirts/17.jpg"}], texts=["a red checked shirt", "a straw hat"]
+    )
+    pictures: list[PictureIn] = _pictures
+    texts: Texts = Field(description="Texts to be compared with the pictures.")
+
+
+class AskOne(How):
+    """A picture and a question about it."""
+
+    model_config = example(picture={"id": "shirts/17.jpg"}, question="what colour is it?")
+    picture: PictureIn | None = _picture
+    question: Text = Field(description="In words.")
+
+
+class AskMany(How):
+    """Pictures and as many questions; one of the two may be single."""
+
+    model_config = example(
+        pictures=[{"id": "shirts/17.jpg"}], questions=["what colour is it?", "how many are there?"]
+    )
+    pictures: list[PictureIn] = _pictures
+    questions: Texts = Field(description="Questions about the pictures.")
+
+
+class Written(How):
+    """How captions are written; most is for runs that have a generator."""
+
+    instruction: Text = Field("", description="Style or audience, for generators that read it.")
+    candidates: int | None = Field(None, ge=1, le=16, description="Different texts.")
+    longest: int | None = Field(None, ge=1, le=512, description="Tokens at most.")
+    sample: bool | None = Field(None, description="Draw words by chance.")
+    temperature: float | None = Field(None, gt=0, le=10, description="Of the sampling.")
+    seed: int | None = Field(None, ge=0, lt=2**31, description="Of the sampling.")
+    require: Texts = Field(default_factory=list, description="Words that must occur.")
+    forbid: Texts = Field(default_factory=list, description="Words that must not occur.")
+
+
+class CaptionOne(Written):
+    """A picture to be described."""
+
+    model_config = example(picture={"id": "shirts/17.jpg"})
+    picture: PictureIn | None = _picture
+
+
+class CaptionMany(Written):
+    """Pictures to be described."""
+
+    model_config = example(pictures=[{"id": "shirts/17.jpg"}, {"id": "hats/3.jpg"}])
+    pictures: list[PictureIn] = _pictures
+
+
+class QueryIn(Body):
+    """What to look for: a text, a picture, or both."""
+
+    text: Text | None = Field(None, description="Words or a description.")
+    picture: PictureIn | None = _picture
+    weight: float = Field(0.5, ge=0, le=1, description="Of the text beside a picture.")
+
+
+class SearchHow(Body):
+    """How to search."""
+
+    k: int = Field(10, ge=1, le=1_000, description="How many hits.")
+    mode: Literal["auto", "dense", "keyword", "fused"] = Field(
+        "auto", description="By likeness, by words, or both."
+    )
+    target: Literal["pictures", "texts"] = Field("pictures", description="What to find.")
+    where: Text | None = Field(None, description="A filter: only rows that it lets through.")
+    exclude: Annotated[list[Id], Field(max_length=MOST_LISTED)] = Field(
+        default_factory=list, description="Ids of rows that shall not be found."
+    )
+    min_score: float | None = Field(None, description="Only hits with at least this score.")
+    diversity: float = Field(0.0, ge=0, le=1, description="Up to 1: hits that differ.")
+    collapse: bool = Field(False, description="Only the best of near-duplicates.")
+    hubness: float | None = Field(None, ge=0, le=2, description="Correction for hubs.")
+    rerank: str | None = Field(
+        None, max_length=200, description="Name of a match run that looks at the best again."
+    )
+
+
+class SearchOne(SearchHow, QueryIn):
+    """A search."""
+
+    model_config = example(text="a red checked shirt", k=5, where="price < 40")
+
+
+class SearchMany(SearchHow):
+    """Several searches with the same options."""
+
+    model_config = example(queries=[{"text": "a red shirt"}, {"picture": {"id": "hats/3.jpg"}}])
+    queries: list[QueryIn] = Field(description="What to look for.")
+
+
+class QAIn(Body):
+    """A question with its answers."""
+
+    question: Text
+    answers: Texts = Field(min_length=1)
+
+
+class RowChange(Body):
+    """What is known about a row; what is left out stays as it is, empty values erase."""
+
+    model_config = example(label="shirt", tags=["new", "sale"], columns={"price": 29.9})
+    texts: Texts | None = Field(None, description="Captions or descriptions.")
+    label: Text | None = Field(None, description="Its class.")
+    tags: Texts | None = Field(None, description="Keywords.")
+    qa: Annotated[list[QAIn], Field(max_length=MOST_LISTED)] | None = Field(
+        None, description="Questions with their answers."
+    )
+    columns: dict[Key, Value] | None = Field(
+        None, max_length=200, description="Columns of your own; null erases one."
+    )
+
+
+class RowIn(RowChange):
+    """A new row; without an id it gets one from its picture's content."""
+
+    model_config = example(
+        id="shirts/18.jpg", picture={"base64": "/9j/4AAQSkZJRg=="}, label="shirt",
+        texts=["a red checked shirt with long sleeves"], columns={"price": 34.9},
+    )  # fmt: skip
+    id: Id | None = Field(None, description="Unique within the memory.")
+    picture: PictureIn | None = _picture
+
+
+class RowsIn(Body):
+    """New rows."""
+
+    model_config = example(
+        rows=[{"id": "note-1", "texts": ["Shirts of linen are washed at 40 degrees."]}]
+    )
+    rows: list[RowIn]
+
+
+class DeleteIn(Body):
+    """Rows to delete: by their ids, or all that a filter lets through."""
+
+    model_config = example(ids=["shirts/18.jpg"])
+    ids: Annotated[list[Id], Field(max_length=MOST_LISTED)] = Field(default_factory=list)
+    where: Text | None = Field(None, description="A filter; takes a key with the scope admin.")
+
+
+class FeedbackIn(Body):
+    """What somebody says about an answer."""
+
+    model_config = example(
+        task="classify", run="kinds", version=12, picture={"id": "shirts/17.jpg"}, answer="hat",
+        verdict="corrected", correction="shirt",
+    )  # fmt: skip
+    task: Literal["search", "match", "classify", "tag", "caption", "ask"]
+    run: Text = Field("", max_length=200, description="The run that answered.")
+    version: int | None = Field(None, ge=0, lt=2**63, description="Of the memory that answered.")
+    picture: PictureIn | None = _picture
+    asked: Text | None = Field(None, description="The question or text beside the picture.")
+    answer: Text | bool | Texts = Field(description="As it was given.")
+    verdict: Literal["accepted", "corrected", "rejected"]
+    correction: Text | bool | Texts | None = Field(None, description="What would be right.")
+    note: Text | None = Field(None, description="In words of the person's own.")
+
+    @model_validator(mode="after")
+    def _says(self) -> Self:
+        if (self.correction is not None) != (self.verdict == "corrected"):
+            raise ValueError("give a correction if, and only if, the verdict is corrected")
+        return self
+
+
+class SettleIn(Body):
+    """The state of an entry of the inbox."""
+
+    model_config = example(state="dismissed")
+    state: Literal["open", "used", "dismissed"]

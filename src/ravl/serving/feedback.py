@@ -1,0 +1,203 @@
+"""Feedback: answers that people accepted or corrected, kept for learning from them later.
+
+One SQLite file beside the memory, ``shop.ravl.feedback``. Pictures are kept once, by their hash, so
+that a correction of an upload can be learned from. ``state`` is the inbox: what was given is
+``open`` until somebody makes a row of it (``used``) or leaves it out (``dismissed``).
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from ravl.data.pictures import content_hash
+from ravl.errors import MemoryFileError, RowNotFoundError
+
+Verdict = Literal["accepted", "corrected", "rejected"]
+State = Literal["open", "used", "dismissed"]
+STATES: tuple[State, ...] = get_args(State)
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS feedback (
+  number INTEGER PRIMARY KEY,
+  at TEXT NOT NULL,            -- UTC, ISO 8601
+  who TEXT NOT NULL,           -- name of the key
+  task TEXT NOT NULL,
+  run TEXT NOT NULL,           -- that answered
+  version INTEGER,             -- of the memory that answered
+  row TEXT,                    -- id of the memory's row that was asked about, if it was one
+  picture TEXT REFERENCES pictures,
+  asked TEXT,                  -- question or text beside the picture
+  answer TEXT NOT NULL,        -- JSON, as it was given
+  verdict TEXT NOT NULL,       -- accepted, corrected, rejected
+  correction TEXT,             -- JSON: what would have been right
+  note TEXT,
+  state TEXT NOT NULL DEFAULT 'open'
+) STRICT;
+CREATE INDEX IF NOT EXISTS feedback_state ON feedback (state, number);
+CREATE TABLE IF NOT EXISTS pictures (hash TEXT PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What somebody said about one answer; see ``SCHEMA``.
+
+    Args:
+        picture: hash of the picture, if it was not a row's.
+        answer, correction: as JSON types: a label, a list of tags, a text, a truth value.
+        number, at, state: set by the store.
+    """
+
+    who: str
+    task: str
+    run: str
+    answer: Any
+    verdict: Verdict
+    version: int | None = None
+    row: str | None = None
+    picture: str | None = None
+    asked: str | None = None
+    correction: Any = None
+    note: str | None = None
+    number: int = 0
+    at: str = ""
+    state: State = "open"
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        return asdict(self)
+
+
+class FeedbackStore:
+    """The feedback given about one memory's answers.
+
+    Args:
+        file: made when it is not there.
+
+    Raises:
+        MemoryFileError: it cannot be opened.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._lock = threading.Lock()
+        try:
+            self._connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = FULL")  # a thank-you is a promise
+            self._connection.executescript(SCHEMA)
+        except sqlite3.Error as error:
+            raise MemoryFileError(f"The feedback in {file} cannot be opened: {error}.") from error
+
+    def add(self, entry: Entry, picture: bytes | None = None) -> Entry:
+        """Keep an entry, with its picture if there is one; returns it with its number.
+
+        Raises:
+            MemoryFileError: the disk is full, or the file cannot be written.
+        """
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        hash_ = content_hash(picture) if picture is not None else entry.picture
+        values = (
+            at, entry.who, entry.task, entry.run, entry.version, entry.row, hash_, entry.asked,
+            _dumps(entry.answer), entry.verdict,
+            None if entry.correction is None else _dumps(entry.correction), entry.note,
+        )  # fmt: skip
+        with self._lock, closing(self._connection.cursor()) as cursor:
+            try:
+                cursor.execute("BEGIN IMMEDIATE")
+                if picture is not None:
+                    cursor.execute("INSERT OR IGNORE INTO pictures VALUES (?, ?)", (hash_, picture))
+                cursor.execute(
+                    "INSERT INTO feedback (at, who, task, run, version, row, picture, asked, "
+                    "answer, verdict, correction, note) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+                    values,
+                )
+                number = int(cursor.lastrowid or 0)
+                cursor.execute("COMMIT")
+            except sqlite3.Error as error:
+                if self._connection.in_transaction:
+                    cursor.execute("ROLLBACK")
+                raise MemoryFileError(f"The feedback cannot be kept: {error}.") from error
+        return self.get(number)
+
+    def get(self, number: int) -> Entry:
+        """The entry with that number.
+
+        Raises:
+            RowNotFoundError: there is none.
+        """
+        found = self._select("number = ?", (number,), 1)
+        if not found:
+            raise RowNotFoundError(f"There is no feedback with the number {number}.")
+        return found[0]
+
+    def entries(
+        self, state: State | None = None, after: int = 0, limit: int = 100
+    ) -> list[Entry]:  # fmt: skip
+        """Entries in the order in which they came.
+
+        Args:
+            state: only those in this one.
+            after: only those with a larger number.
+            limit: at most so many.
+        """
+        if state is None:
+            return self._select("number > ?", (after,), limit)
+        return self._select("number > ? AND state = ?", (after, state), limit)
+
+    def count(self, state: State = "open") -> int:
+        """How many are in a state."""
+        sql = "SELECT count(*) FROM feedback WHERE state = ?"
+        with self._lock:
+            return int(self._connection.execute(sql, (state,)).fetchone()[0])
+
+    def settle(self, number: int, state: State) -> Entry:
+        """Put an entry into another state; raises as :meth:`get` does."""
+        with self._lock:
+            self._connection.execute(
+                "UPDATE feedback SET state = ? WHERE number = ?", (state, number)
+            )
+        return self.get(number)
+
+    def picture(self, number: int) -> bytes | None:
+        """The picture that came with an entry; None where it was a row's, or none."""
+        sql = "SELECT bytes FROM pictures JOIN feedback ON hash = picture WHERE number = ?"
+        with self._lock:
+            found = self._connection.execute(sql, (number,)).fetchone()
+        return found[0] if found else None
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def _select(self, where: str, values: tuple[Any, ...], limit: int) -> list[Entry]:
+        names = (
+            "number, at, who, task, run, version, row, picture, asked, answer, verdict, "
+            "correction, note, state"
+        )
+        sql = f"SELECT {names} FROM feedback WHERE {where} ORDER BY number LIMIT ?"  # noqa: S608
+        with self._lock:
+            found = self._connection.execute(sql, (*values, limit)).fetchall()
+        entries = []
+        for record in found:
+            fields = dict(zip(names.split(", "), record, strict=True))
+            for name in ("answer", "correction"):
+                fields[name] = None if fields[name] is None else json.loads(fields[name])
+            entries.append(Entry(**fields))
+        return entries
+
+
+def beside(memory: Path) -> Path:
+    """Where the feedback about a memory is."""
+    return memory.with_name(f"{memory.name}.feedback")
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)

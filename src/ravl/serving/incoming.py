@@ -1,0 +1,155 @@
+"""Reading requests: JSON or multipart/form-data, and the pictures in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, get_origin
+
+from pydantic import ValidationError
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from ravl.serving.bodies import Body, PictureIn
+from ravl.serving.problems import Problem, sentence_of
+
+B = TypeVar("B", bound=Body)
+FIELD = 1 << 20  # bytes of a form's field that is no file
+FILES = ("picture", "pictures")
+
+
+@dataclass(frozen=True)
+class Sent(Generic[B]):
+    """What a client sent.
+
+    Args:
+        body: its fields.
+        files: uploaded pictures.
+    """
+
+    body: B
+    files: Sequence[bytes] = ()
+
+    def picture(self) -> bytes | PictureIn | None:
+        """The one picture; None where there is none.
+
+        Raises:
+            Problem: there are two.
+        """
+        found = [*self.files, *([p] if (p := getattr(self.body, "picture", None)) else [])]
+        if len(found) > 1:
+            raise Problem(422, f"There are {len(found)} pictures; one is asked about here.")
+        return found[0] if found else None
+
+    def one(self) -> bytes | PictureIn:
+        """The one picture that there must be."""
+        found = self.picture()
+        if found is None:
+            raise Problem(
+                422,
+                "There is no picture. Send one as multipart/form-data in the field picture, or in "
+                'JSON as {"picture": {"base64": "..."}} or {"picture": {"id": "..."}}.',
+            )
+        return found
+
+    def many(self, most: int) -> list[bytes | PictureIn]:
+        """At least one picture, and not too many."""
+        found = [*self.files, *getattr(self.body, "pictures", [])]
+        if not found:
+            raise Problem(422, "There are no pictures. Send them in the field pictures.")
+        check_number(len(found), "pictures", most)
+        return found
+
+
+async def read(request: Request, shape: type[B], batch: int) -> Sent[B]:
+    """The body of a request.
+
+    Args:
+        request: of the client.
+        shape: that its fields must have.
+        batch: files that it may have.
+
+    Raises:
+        Problem: 415 for another content type, 422 for other fields, 400 for a broken form.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    try:
+        if kind == "application/json":
+            return Sent(shape.model_validate_json(await request.body()))
+        if kind == "multipart/form-data" and _takes_files(shape):
+            fields, files = await _form(request, shape, batch)
+            return Sent(shape.model_validate(fields), files)
+    except ValidationError as error:
+        raise Problem(422, sentence_of(error)) from None
+    takes = "application/json" + (" or multipart/form-data" if _takes_files(shape) else "")
+    raise Problem(415, f"The body is {kind[:80] or 'of no type'}; send {takes}.")
+
+
+async def _form(
+    request: Request, shape: type[B], batch: int
+) -> tuple[dict[str, Any], list[bytes]]:  # fmt: skip
+    """Fields and files of a form."""
+    fields: dict[str, Any] = {}
+    files: list[bytes] = []
+    try:
+        async with request.form(max_files=batch, max_fields=1_000, max_part_size=FIELD) as form:
+            for name, value in form.multi_items():
+                if isinstance(value, UploadFile):
+                    if name not in FILES:
+                        raise Problem(422, f"The file in {name[:80]!r} is not expected there.")
+                    files.append(await value.read())
+                elif _is_list(shape, name):
+                    fields.setdefault(name, []).append(value)
+                else:
+                    fields[name] = _value(shape, name, value)
+    except HTTPException as error:  # of the form's parser
+        raise Problem(400, f"The form cannot be read: {error.detail}") from None
+    return fields, files
+
+
+def check_number(count: int, what: str, most: int) -> None:
+    """Refuse too many of something."""
+    if count > most:
+        raise Problem(422, f"There are {count:,} {what}; at most {most:,} go in one request.")
+
+
+def check_texts(texts: Sequence[str | None], most: int) -> None:
+    """Refuse texts that are too long."""
+    for text in texts:
+        if text is not None and len(text) > most:
+            raise Problem(
+                422, f"A text has {len(text):,} characters; at most {most:,} are read. Shorten it."
+            )
+
+
+def _takes_files(shape: type[Body]) -> bool:
+    return any(name in shape.model_fields for name in FILES)
+
+
+def _is_list(shape: type[Body], name: str) -> bool:
+    field = shape.model_fields.get(name)
+    if field is None or name in FILES:
+        return False
+    kinds = (field.annotation, *getattr(field.annotation, "__args__", ()))
+    return any(_plain(kind) is list for kind in kinds)
+
+
+def _value(shape: type[Body], name: str, value: str) -> Any:
+    """A form's field; objects, and lists of objects, are written as JSON."""
+    field = shape.model_fields.get(name)
+    kinds = () if field is None else (field.annotation, *getattr(field.annotation, "__args__", ()))
+    if name not in FILES and not any(_plain(kind) is dict for kind in kinds):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        raise Problem(422, f"The field {name} must be written as JSON.") from None
+
+
+def _plain(kind: Any) -> Any:
+    """What a type is without its annotations and arguments."""
+    while hasattr(kind, "__metadata__"):
+        kind = kind.__origin__
+    return get_origin(kind) or kind

@@ -1,0 +1,67 @@
+"""What the server counts, for Prometheus."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from ravl.timing import STEPS
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+ITEMS = (1, 2, 4, 8, 16, 32, 64)
+
+
+class Metrics:
+    """One registry for each server, so that several can live in one process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "ravl_requests", "Requests that were answered.", ("route", "method", "status"),
+            registry=self.registry,
+        )  # fmt: skip
+        self._seconds = Histogram(
+            "ravl_request_seconds", "From the request's first byte to the answer's.",
+            ("route", "method"), buckets=SECONDS, registry=self.registry,
+        )  # fmt: skip
+        self._steps = Histogram(
+            "ravl_step_seconds", "What a step of a pass took; decode is of a request.",
+            ("model", "step"), buckets=SECONDS, registry=self.registry,
+        )  # fmt: skip
+        self._together = Histogram(
+            "ravl_pass_items", "Items that shared a pass of the network.", ("model",),
+            buckets=ITEMS, registry=self.registry,
+        )  # fmt: skip
+        self._pending = Gauge(
+            "ravl_pending_items", "Items that wait or are being answered.", ("model",),
+            registry=self.registry,
+        )  # fmt: skip
+        self._rows = Gauge("ravl_rows", "Rows of the memory.", registry=self.registry)
+
+    def model(self, name: str) -> None:
+        """Announce a model, so that its series are there from the start."""
+        for step in STEPS:
+            self._steps.labels(name, step)
+        self._together.labels(name)
+        self._pending.labels(name).set(0)
+
+    def request(self, route: str, method: str, status: int, seconds: float) -> None:
+        """A request was answered."""
+        self._requests.labels(route, method, str(status)).inc()
+        self._seconds.labels(route, method).observe(seconds)
+
+    def passed(self, model: str, items: int, seconds: dict[str, float]) -> None:
+        """A pass of a model is over."""
+        self._together.labels(model).observe(items)
+        self.steps(model, seconds)
+
+    def steps(self, model: str, seconds: dict[str, float]) -> None:
+        """What steps took."""
+        for step, took in seconds.items():
+            self._steps.labels(model, step).observe(took)
+
+    def text(self, pending: dict[str, int], rows: int) -> bytes:
+        """All of it in Prometheus's text format."""
+        for model, count in pending.items():
+            self._pending.labels(model).set(count)
+        self._rows.set(rows)
+        return generate_latest(self.registry)

@@ -1,0 +1,105 @@
+"""What clients are told when something is wrong: RFC 9457's problem JSON, never a stack trace."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.responses import JSONResponse
+
+from ravl.errors import (
+    EncoderError,
+    MemoryFileError,
+    MemoryLockedError,
+    RavlError,
+    RowNotFoundError,
+)
+from ravl.memory import Memory
+
+MEDIA_TYPE = "application/problem+json"
+GONE = 499  # the client has left; nobody reads this
+
+
+class Problem(Exception):
+    """Something that a client is told.
+
+    Args:
+        status: of HTTP.
+        detail: a sentence: what was found, what is allowed, what to do.
+        retry: seconds after which it may go better; None where it will not.
+    """
+
+    def __init__(self, status: int, detail: str, retry: float | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.retry = retry
+
+
+class ProblemBody(BaseModel):
+    """What is wrong, as RFC 9457 has it."""
+
+    model_config = ConfigDict(
+        title="Problem",
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "about:blank", "title": "Not Found", "status": 404,
+                    "detail": "There is no row 'shirts/18.jpg' in shop.ravl.",
+                    "request": "6f1c0b52a9d3",
+                }
+            ]
+        },
+    )  # fmt: skip
+
+    type: str = Field(description="Always about:blank: the status says which kind it is.")
+    title: str = Field(description="The status in words.")
+    status: int = Field(description="The status of HTTP.")
+    detail: str = Field(description="What is wrong and what to do, in a sentence or two.")
+    request: str = Field(description="Identifies the request in the server's log.")
+
+
+def problem_response(problem: Problem, request: str) -> JSONResponse:
+    """A problem as it is sent."""
+    try:
+        title = HTTPStatus(problem.status).phrase
+    except ValueError:
+        title = "Client Closed Request"
+    headers = {} if problem.retry is None else {"Retry-After": str(max(1, round(problem.retry)))}
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer realm="ravl"'
+    body = {
+        "type": "about:blank", "title": title, "status": problem.status,
+        "detail": problem.detail, "request": request,
+    }  # fmt: skip
+    return JSONResponse(body, problem.status, headers, media_type=MEDIA_TYPE)
+
+
+def problem_of(error: RavlError, memory: Memory) -> Problem:
+    """An error of ravl as a problem, with the same sentence but no path of the server's."""
+    detail = without_paths(str(error), memory)
+    if isinstance(error, RowNotFoundError):
+        return Problem(404, detail)
+    if isinstance(error, MemoryLockedError):
+        return Problem(503, detail, retry=5)
+    if isinstance(error, MemoryFileError | EncoderError):
+        return Problem(503, detail, retry=60)
+    return Problem(422, detail)
+
+
+def without_paths(text: str, memory: Memory) -> str:
+    """A sentence that names files but not where they are."""
+    text = text.replace(str(memory.path), memory.path.name)
+    return text.replace(f"{memory.folder}/", "")
+
+
+def sentence_of(error: ValidationError | list[Any]) -> str:
+    """The first things that a request got wrong, as a sentence."""
+    errors = error.errors(include_url=False) if isinstance(error, ValidationError) else error
+    told = []
+    for found in errors[:3]:
+        place = ".".join(str(part) for part in found["loc"] if part not in ("query", "body"))
+        message = str(found["msg"]).removeprefix("Value error, ").rstrip(".")
+        told.append(f"{place[:100]}: {message}." if place else f"{message}.")
+    return " ".join(told)[:1000].encode("utf-8", "replace").decode()

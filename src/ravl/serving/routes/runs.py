@@ -1,0 +1,158 @@
+"""``/v1/runs``: what is served, what it was made of, and its report."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path as File
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from fastapi import FastAPI, Path, Request
+from pydantic import BaseModel, Field
+from starlette.responses import HTMLResponse
+
+from ravl.serving.asking import caller_of
+from ravl.serving.documented import gives, problems, secured
+from ravl.serving.guard import REPORT_POLICY
+from ravl.serving.models import Served
+from ravl.serving.outgoing import Json
+from ravl.serving.problems import Problem
+from ravl.serving.results import example
+from ravl.serving.service import Service
+
+RUN: dict[str, Any] = {
+    "name": "kinds", "task": "classify", "default": True, "streams": False, "level": "linear",
+    "report": "/v1/runs/kinds/report",
+}  # fmt: skip
+# Of run.json; the rest is for the machine, or tells where things are.
+TOLD = ("level", "labels", "vote", "parts", "versions", "column", "answers", "generator", "rerank")
+Name = Annotated[str, Path(max_length=255, examples=["kinds"], description="Of the run.")]
+
+
+class RunOut(BaseModel):
+    """What answers a task."""
+
+    model_config = example(**RUN)
+    name: str
+    task: str
+    default: bool = Field(description="Whether it answers where no run is named.")
+    streams: bool = Field(description="Whether its texts come word by word.")
+    level: str | None = Field(description="What it is made of; null for the memory alone.")
+    report: str | None
+
+
+class Runs(BaseModel):
+    """What is served."""
+
+    model_config = example(
+        memory={"name": "shop.ravl", "rows": 1234, "version": 12, "encoder": "builtin"},
+        tasks=["search", "classify"], runs=[RUN],
+    )  # fmt: skip
+    memory: dict[str, Any]
+    tasks: list[str]
+    runs: list[RunOut]
+
+
+class RunDetails(RunOut):
+    """A run, how it was made, and what it is worth."""
+
+    model_config = example(
+        **RUN, record={"labels": ["shirt", "hat"], "parts": {"train": 800, "test": 100}},
+        metrics={"rows": {"vote": {"accuracy": {"value": 0.9, "low": 0.87, "high": 0.93}}}},
+    )  # fmt: skip
+    record: dict[str, Any]
+    metrics: dict[str, Any]
+
+
+def add(app: FastAPI, service: Service) -> None:
+    """Add the endpoints."""
+
+    @app.get(
+        "/v1/runs", summary="What is served", tags=["runs"], operation_id="runs",
+        openapi_extra=secured("read"), responses=gives(app, Runs),
+    )  # fmt: skip
+    async def runs(request: Request) -> Json:
+        caller_of(service, request, "read")
+        memory = await service.aside(_memory, service)
+        shown = [_run(service, served) for served in service.models]
+        return Json({"memory": memory, "tasks": ["search", *service.tasks], "runs": shown})
+
+    @app.get(
+        "/v1/runs/{name}", summary="A run and what it is worth", tags=["runs"], operation_id="run",
+        openapi_extra=secured("read"), responses=gives(app, RunDetails, 404),
+    )  # fmt: skip
+    async def run(request: Request, name: Name) -> Json:
+        caller_of(service, request, "read")
+        served = _named(service, name)
+        found = served.run
+        assert found is not None
+        record = {key: found.record[key] for key in TOLD if found.record.get(key) is not None}
+        metrics = await service.aside(_metrics, found.folder / "metrics.json")
+        shown = {**_run(service, served), "record": record, "metrics": metrics}
+        return Json(_without_paths(shown, keep={"report"}))
+
+    page = {"description": "A page.", "content": {"text/html": {"schema": {"type": "string"}}}}
+
+    @app.get(
+        "/v1/runs/{name}/report", summary="Its report as a page", tags=["runs"],
+        operation_id="run_report", openapi_extra=secured("read"), response_class=HTMLResponse,
+        responses={200: page, **problems(404)},
+    )  # fmt: skip
+    async def report(request: Request, name: Name) -> HTMLResponse:
+        caller_of(service, request, "read")
+        found = _named(service, name).run
+        assert found is not None
+        file = found.folder / "report.html"
+        if not file.is_file():
+            raise Problem(404, f"The run {name!r} has no report.")
+        text = await service.aside(file.read_text, "utf-8")
+        return HTMLResponse(text, headers={"Content-Security-Policy": REPORT_POLICY})
+
+
+def _run(service: Service, served: Served) -> dict[str, Any]:
+    found = served.run
+    return {
+        "name": served.name, "task": served.task,
+        "default": service.model(served.task) is served, "streams": served.writer is not None,
+        "level": None if found is None else found.record.get("level"),
+        "report": None if found is None else f"/v1/runs/{quote(served.name, safe='')}/report",
+    }  # fmt: skip
+
+
+def _named(service: Service, name: str) -> Served:
+    for served in service.models:
+        if served.name == name and served.run is not None:
+            return served
+    raise Problem(404, f"There is no run {name[:80]!r} here; /v1/runs lists what there is.")
+
+
+def _memory(service: Service) -> dict[str, Any]:
+    info = service.memory.info()
+    return {
+        "name": info.path.name, "rows": info.rows, "pictures": info.pictures,
+        "version": info.version, "encoder": info.encoder, "columns": list(info.columns),
+        "labels": dict(list(info.labels.items())[:100]),
+    }  # fmt: skip
+
+
+def _metrics(file: File) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+_PATH = re.compile(r"(?<![\w:/.])/(?:[\w.\- ]+/)+(?=[\w.\-])")
+
+
+def _without_paths(value: Any, keep: set[str]) -> Any:
+    """The same, and no text in it says where something is on this machine."""
+    if isinstance(value, dict):
+        return {
+            k: v if k in keep else _without_paths(v, keep) for k, v in value.items()
+        }  # fmt: skip
+    if isinstance(value, list):
+        return [_without_paths(v, keep) for v in value]
+    return _PATH.sub("", value) if isinstance(value, str) else value

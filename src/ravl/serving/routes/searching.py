@@ -1,0 +1,102 @@
+"""``/v1/search``, and several at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+
+from ravl.retrieval import Query
+from ravl.serving.asking import Asking, caller_of
+from ravl.serving.bodies import PictureIn, SearchHow, SearchMany, SearchOne
+from ravl.serving.documented import gives, takes
+from ravl.serving.incoming import Sent, check_number, check_texts, read
+from ravl.serving.models import search_call
+from ravl.serving.outgoing import Json, hit_json, origin_json
+from ravl.serving.problems import Problem
+from ravl.serving.results import HitOut, shown, wrapped
+from ravl.serving.routes.answering import options_of
+from ravl.serving.service import Service
+
+HOW = set(SearchHow.model_fields) - {"rerank"}
+Wanted = tuple[str | None, bytes | PictureIn | None, float]
+
+Found = wrapped("SearchResult", "What was found.", hits=(list[HitOut], [shown(HitOut)]))
+FoundMany = wrapped(
+    "SearchResults", "What each search found, in their order.",
+    results=(list[list[HitOut]], [[shown(HitOut)]]),
+)  # fmt: skip
+
+
+def add(app: FastAPI, service: Service) -> None:
+    """Add the endpoints."""
+
+    @app.post(
+        "/v1/search", summary="Find pictures or texts", tags=["search"], operation_id="search",
+        openapi_extra=takes(app, SearchOne, "read"), responses=gives(app, Found, 400, 404, 415),
+    )  # fmt: skip
+    async def search(request: Request) -> Json:
+        caller_of(service, request, "read")
+        asking = Asking(service, request)
+        service.search.check()
+        sent: Sent[SearchOne] = await read(request, SearchOne, 1)
+        body = sent.body
+        found, origin = await _found(asking, body, [(body.text, sent.picture(), body.weight)])
+        return Json({"hits": found[0], **origin})
+
+    @app.post(
+        "/v1/search/batch", summary="Find pictures or texts: several searches", tags=["search"],
+        operation_id="search_batch", openapi_extra=takes(app, SearchMany, "read"),
+        responses=gives(app, FoundMany, 400, 404, 415),
+    )  # fmt: skip
+    async def search_batch(request: Request) -> Json:
+        caller_of(service, request, "read")
+        asking = Asking(service, request)
+        most = service.limits.batch
+        sent: Sent[SearchMany] = await read(request, SearchMany, most)
+        if not sent.body.queries:
+            raise Problem(422, "There are no queries. Give at least one text or picture.")
+        check_number(len(sent.body.queries), "queries", most)
+        wanted: list[Wanted] = [(q.text, q.picture, q.weight) for q in sent.body.queries]
+        found, origin = await _found(asking, sent.body, wanted)
+        return Json({"results": found, **origin})
+
+
+async def _found(
+    asking: Asking, body: SearchHow, wanted: Sequence[Wanted]
+) -> tuple[list[list[dict[str, Any]]], dict[str, Any]]:
+    """Hits of each query as JSON, and where they come from."""
+    service = asking.service
+    check_texts([text for text, _, _ in wanted], service.limits.text)
+    for text, source, _ in wanted:
+        if source is None and not (text or "").strip():
+            raise Problem(422, "The query is empty. Give a text, a picture, or both.")
+    options = tuple(item for item in options_of(body) if item[0] in HOW)
+    reranker = None
+    if body.rerank is not None:
+        reranker = await service.aside(service.reranker, body.rerank)
+
+    async def items() -> Sequence[Query]:
+        return [await _query(asking, *one) for one in wanted]
+
+    done, timings = await asking.answered(
+        service.search, len(wanted), (options, body.rerank),
+        search_call(service.memory, options, reranker), items,
+    )  # fmt: skip
+    hits = [[hit_json(hit) for hit in found] for found in done.answers]
+    return hits, origin_json(None, service.memory, done, timings, asking.number)
+
+
+async def _query(
+    asking: Asking, text: str | None, source: bytes | PictureIn | None, weight: float
+) -> Query:  # fmt: skip
+    """A query; a row's picture need not be looked at again."""
+    if isinstance(source, PictureIn) and source.id is not None:
+        row = await asking.service.aside(asking.service.thumbnails.row, source.id)
+        return Query(text, like=row.id, weight=weight)
+    image = None
+    if source is not None:
+        size = asking.service.memory.encoder.picture_size
+        image = await asking.picture(source, size)
+    return Query(text, image, weight=weight)

@@ -1,0 +1,77 @@
+"""Health, readiness, metrics, and the OpenAPI document."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from ravl.serving.asking import caller_of
+from ravl.serving.documented import gives, problems, secured
+from ravl.serving.outgoing import Json
+from ravl.serving.problems import Problem
+from ravl.serving.results import example
+from ravl.serving.service import Service
+
+
+class Health(BaseModel):
+    """Whether the process lives."""
+
+    model_config = example(status="alive")
+    status: str
+
+
+class Ready(BaseModel):
+    """Whether it answers: models are warm, and the memory can be read."""
+
+    model_config = example(status="ready", tasks=["search", "classify"])
+    status: str
+    tasks: list[str]
+
+
+def add(app: FastAPI, service: Service) -> None:
+    """Add the endpoints."""
+
+    @app.get(
+        "/v1/health", summary="Does the process live?", tags=["status"], operation_id="health",
+        openapi_extra=secured(None), responses=gives(app, Health),
+    )  # fmt: skip
+    async def health() -> Json:
+        return Json({"status": "alive"})
+
+    @app.get(
+        "/v1/ready", summary="Does it answer?", tags=["status"], operation_id="ready",
+        openapi_extra=secured(None), responses=gives(app, Ready),
+    )  # fmt: skip
+    async def ready() -> Json:
+        if not service.ready:
+            raise Problem(503, "The models are not ready yet.", retry=1)
+        await service.aside(service.memory.count, 'id = ""')  # can its file be read?
+        return Json({"status": "ready", "tasks": ["search", *service.tasks]})
+
+    @app.get(
+        "/v1/metrics", summary="For Prometheus", tags=["status"], operation_id="metrics",
+        openapi_extra=secured("read"), response_class=Response,
+        responses={
+            200: {
+                "description": "Prometheus's text format.",
+                "content": {
+                    "text/plain": {
+                        "schema": {"type": "string"},
+                        "example": 'ravl_requests_total{route="/v1/search"} 12.0\n',
+                    }
+                },
+            },
+            **problems(),
+        },
+    )  # fmt: skip
+    async def metrics(request: Request) -> Response:
+        caller_of(service, request, "read")
+        rows = await service.aside(service.memory.count)
+        text = service.metrics.text(service.pending(), rows)
+        return Response(text, media_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/v1/openapi.json", include_in_schema=False)
+    async def openapi() -> Json:
+        return Json(app.openapi())

@@ -1,0 +1,161 @@
+"""``/v1/caption/stream`` and ``/v1/ask/stream``: texts as they are written, by server-sent events.
+
+``evidence``  first, the rows that the text will rest on, where a generator writes
+``token``     a piece of the text
+``answer``    last, the whole answer as the plain endpoint gives it
+``problem``   instead, when something went wrong after the beginning
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from starlette.responses import Response, StreamingResponse
+
+from ravl.errors import RavlError
+from ravl.serving.asking import Asking, caller_of
+from ravl.serving.batching import Done
+from ravl.serving.documented import problems, takes
+from ravl.serving.guard import told
+from ravl.serving.models import Options, Served, at_one_moment
+from ravl.serving.outgoing import Json, answer_json, evidence_json, origin_json
+from ravl.serving.problems import Problem, problem_of, problem_response
+from ravl.serving.routes.answering import (
+    KINDS,
+    Kind,
+    answers_of,
+    decoded,
+    options_of,
+    read_one,
+    text_of,
+)
+from ravl.serving.service import Service
+from ravl.timing import step
+
+EVENTS = "text/event-stream"
+EXAMPLE = 'event: token\ndata: {"text": "a red"}\n\nevent: answer\ndata: {"answer": {}}\n\n'
+
+
+def add(app: FastAPI, service: Service) -> None:
+    """Add the endpoints of the tasks that write texts and are offered."""
+    for task in ("caption", "ask"):
+        if task in service.tasks:
+            _stream(app, service, task, KINDS[task])
+
+
+def _stream(app: FastAPI, service: Service, task: str, kind: Kind) -> None:
+    success: dict[int | str, Any] = {
+        200: {
+            "description": "Events: evidence, token, answer, problem.",
+            "content": {EVENTS: {"schema": {"type": "string"}, "example": EXAMPLE}},
+        }
+    }
+
+    @app.post(
+        f"/v1/{task}/stream", summary=f"{kind.summary}, word by word", tags=[task],
+        operation_id=f"{task}_stream", openapi_extra=takes(app, kind.one, "read"),
+        responses={**success, **problems(400, 404, 415)}, response_class=StreamingResponse,
+    )  # fmt: skip
+    async def stream(request: Request) -> Response:
+        caller_of(service, request, "read")
+        asking = Asking(service, request)
+        sent, served = await read_one(service, request, task, kind)
+        text, options = text_of(sent, kind), options_of(sent.body)
+        source = sent.one()
+        if served.writer is None or dict(options).get("vote_only"):
+            answers, origin = await answers_of(asking, served, [source], text, options)
+            events = _once("answer", {"answer": answers[0], **origin})
+        else:
+            served.batcher.check()
+            picture = (await asking.in_time(decoded(asking, served, [source])))[0]
+            item = picture if text is None else (picture, text[0])
+            events = _written(asking, served, item, options)
+        return StreamingResponse(events, media_type=EVENTS)
+
+
+async def _once(name: str, data: Any) -> AsyncIterator[bytes]:
+    yield event(name, data)
+
+
+async def _written(
+    asking: Asking, served: Served, item: Any, options: Options
+) -> AsyncIterator[bytes]:  # fmt: skip
+    """Events while a text is written in the model's thread.
+
+    The thread writes on whatever the client reads, and stops between two pieces once it has gone.
+    """
+    loop = asyncio.get_running_loop()
+    waiting: asyncio.Queue[tuple[str, Any] | None] = asyncio.Queue()
+    stopped = False
+
+    def put(event: tuple[str, Any] | None) -> None:
+        loop.call_soon_threadsafe(waiting.put_nowait, event)
+
+    def write(_: Sequence[Any]) -> Sequence[Any]:
+        answer = _evidence(served, item, options)
+        put(("evidence", {"evidence": answer["evidence"]}))
+        parts: list[str] = []
+        with step("generate"):
+            for piece in served.pieces(item, options):
+                if stopped:
+                    break
+                parts.append(piece)
+                put(("token", {"text": piece}))
+        field = "text" if served.task == "caption" else "answer"
+        return [{**answer, field: "".join(parts).strip(), "written": True}]
+
+    async def work() -> Done:
+        with served.batcher.place(1):
+            return await served.batcher.answer(object(), [item], at_one_moment(memory, write))
+
+    memory = asking.service.memory
+    task = asyncio.ensure_future(work())
+    task.add_done_callback(lambda _: waiting.put_nowait(None))
+    limit = asking.began + asking.service.limits.deadline
+    try:
+        async with asyncio.timeout_at(loop.time() + limit - asking.began):
+            while (found := await waiting.get()) is not None:
+                yield event(*found)
+            done = await task
+        run = served.name if served.run is not None else None
+        timings = {**done.seconds, "total": sum(done.seconds.values())}
+        origin = origin_json(run, memory, done, timings, asking.number)
+        yield event("answer", {"answer": done.answers[0], **origin})
+    except Exception as error:
+        yield event("problem", _problem(asking, error))
+    finally:
+        stopped = True
+        task.cancel()
+
+
+def _evidence(served: Served, item: Any, options: Options) -> dict[str, Any]:
+    """What the memory alone says: the rows that the text will rest on."""
+    given = dict(options)
+    if given.get("retrieval", True) is False:
+        return {"evidence": []}
+    kept = tuple((n, v) for n, v in options if n == "k")
+    found = served.call((*kept, ("vote_only", True)))([item])[0][0]
+    told = answer_json(found)
+    return {
+        "evidence": [evidence_json(e) for e in found.evidence], "memory": told["memory"],
+        **({"question": item[1]} if served.task == "ask" else {}),
+    }  # fmt: skip
+
+
+def _problem(asking: Asking, error: Exception) -> Any:
+    if isinstance(error, TimeoutError):
+        error = Problem(503, "The text was not finished in time. Ask again later.", retry=5)
+    elif isinstance(error, RavlError):
+        error = problem_of(error, asking.service.memory)
+    elif not isinstance(error, Problem):
+        error = Problem(500, f"Something went wrong here. The log knows it as {asking.number}.")
+    return json.loads(bytes(problem_response(error, told(asking.request.scope)).body))
+
+
+def event(name: str, data: Any) -> bytes:
+    """One server-sent event."""
+    return f"event: {name}\ndata: {Json(data).body.decode()}\n\n".encode()  # type: ignore[union-attr]

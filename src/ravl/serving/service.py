@@ -1,0 +1,196 @@
+"""A server's state: memory, models, keys, limits, and the threads that work for them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import secrets
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from PIL import Image
+
+from ravl.errors import DataError
+from ravl.retrieval import Query
+from ravl.retrieval.reranking import Reranker
+from ravl.serving.audit import Audit
+from ravl.serving.batching import Batcher
+from ravl.serving.feedback import FeedbackStore, beside
+from ravl.serving.fetching import Fetcher
+from ravl.serving.keys import ANYONE, Caller, Keys
+from ravl.serving.limits import Limits
+from ravl.serving.metrics import Metrics
+from ravl.serving.models import Served, open_models, search_call
+from ravl.serving.problems import Problem
+from ravl.serving.rate import Rate
+from ravl.serving.thumbnails import Thumbnails
+
+P = ParamSpec("P")
+R = TypeVar("R")
+READERS = 4  # threads that decode pictures and read rows; each has a connection to the memory
+SEARCH = "memory:search"  # no folder of a run is called so
+
+
+class Service:
+    """All that the endpoints need.
+
+    Args:
+        places: runs, by their folder; or a memory.
+        memory: to answer from, instead of the runs' own.
+        keys: who may ask; None for anyone, which is for loopback alone.
+        limits: of requests.
+        allow_urls: whether pictures may be given by URL.
+        audit: where writes are logged; None for a file beside the memory.
+        feedback: where feedback is kept; None for a file beside the memory.
+
+    Raises:
+        RavlError: see :func:`open_models`.
+    """
+
+    def __init__(
+        self, places: Sequence[str | Path], memory: str | Path | None = None, *,
+        keys: Keys | None = None, limits: Limits | None = None, allow_urls: bool = False,
+        audit: Path | None = None, feedback: Path | None = None,
+    ) -> None:  # fmt: skip
+        self.keys = keys
+        self.limits = limits or Limits()
+        self.metrics = Metrics()
+        self.ready = False
+        self._batchers: dict[str, Batcher] = {}
+        paths = [Path(place) for place in places]
+        self.memory, self.models = open_models(
+            paths, Path(memory) if memory is not None else None, self._batcher
+        )
+        self.search = self._batcher(SEARCH)
+        path = self.memory.path
+        try:
+            self.audit = Audit(audit or path.with_name(f"{path.name}.audit"))
+            self.feedback = FeedbackStore(feedback or beside(path))
+        except BaseException:
+            self.memory.close()
+            raise
+        self.fetcher = Fetcher(self.limits.body) if allow_urls else None
+        self.thumbnails = Thumbnails(self.memory, self.limits.pixels)
+        self._rate = Rate(self.limits.rate)
+        self._readers = ThreadPoolExecutor(READERS, "ravl reader")
+        self._writer = ThreadPoolExecutor(1, "ravl writer")
+        self._rerankers: dict[str, Reranker] = {}
+
+    def _batcher(self, name: str) -> Batcher:
+        limits = self.limits
+        self.metrics.model(name)
+        self._batchers[name] = Batcher(
+            name, queue=limits.queue, together=limits.together, wait=limits.wait,
+            meter=self.metrics.passed,
+        )  # fmt: skip
+        return self._batchers[name]
+
+    # --- who and what ------------------------------------------------------------------------
+
+    def caller(self, key: str | None, host: str) -> Caller:
+        """Who asks, counted against the rate.
+
+        Raises:
+            Problem: 401 without a known key, 429 for too many requests.
+        """
+        if self.keys is None:  # this machine alone
+            return ANYONE
+        found = self.keys.caller(key) if key else None
+        if found is None:
+            self._rate.count(f"unknown {host}")
+            raise Problem(
+                401,
+                "This server takes a key: send the header Authorization: Bearer KEY."
+                if not key else "The key is not known here. Ask whoever runs the server for one.",
+            )  # fmt: skip
+        self._rate.count(f"key {found.name}")
+        return found
+
+    def model(self, task: str, name: str | None = None) -> Served:
+        """What answers a task: the first, or the one of that name.
+
+        Raises:
+            Problem: 404, there is none of that name.
+        """
+        offered = [served for served in self.models if served.task == task]
+        for served in offered:
+            if name in (None, served.name):
+                return served
+        names = ", ".join(served.name for served in offered)
+        raise Problem(404, f"No run {str(name)[:80]!r} answers {task} here. There is: {names}.")
+
+    @property
+    def tasks(self) -> list[str]:
+        """What is offered."""
+        return list(dict.fromkeys(served.task for served in self.models))
+
+    def reranker(self, name: str | None) -> Reranker | None:
+        """A match run's second look at searches."""
+        if name is None:
+            return None
+        served = self.model("match", name)
+        if name not in self._rerankers:
+            self._rerankers[name] = served.model.reranker()
+        return self._rerankers[name]
+
+    def pending(self) -> dict[str, int]:
+        """Items that wait or are being answered, by model."""
+        return {name: batcher.pending for name, batcher in self._batchers.items()}
+
+    # --- work ---------------------------------------------------------------------------------
+
+    async def aside(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Read or decode in a thread of a few that have a connection to the memory."""
+        return await self._in(self._readers, partial(work, *args, **kwargs))
+
+    async def writing(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Change the memory in the one thread that does so."""
+        return await self._in(self._writer, partial(work, *args, **kwargs))
+
+    @staticmethod
+    async def _in(pool: ThreadPoolExecutor, work: Callable[[], R]) -> R:
+        context = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(pool, context.run, work)
+
+    # --- life ---------------------------------------------------------------------------------
+
+    def warm_up(self) -> None:
+        """Load what is loaded late, and run each network once, in the thread that will run it.
+
+        Raises:
+            RavlError: a model cannot answer, for another reason than that the memory has nothing
+                to say yet.
+        """
+        picture = Image.new("RGB", (64, 48), (128, 128, 128))
+        size = self.memory.encoder.picture_size
+        query = Query("picture", picture.resize((size, size)))
+        jobs = [self.search.submit(SEARCH, [query], search_call(self.memory, (), None))]
+        for served in self.models:
+            item = (picture, "what is it?") if served.task in ("match", "ask") else picture
+            jobs.append(served.batcher.submit(served.task, [item], served.call(())))
+        for job in jobs:
+            with suppress(DataError):
+                job.result()
+        self.ready = True
+
+    def close(self) -> None:
+        """Finish what is under way, and let go of all files."""
+        self.ready = False
+        for batcher in self._batchers.values():
+            batcher.close(self.limits.shutdown)
+        self._readers.shutdown()
+        self._writer.shutdown()
+        for served in self.models:
+            served.model.close()
+        self.audit.close()
+        self.feedback.close()
+        self.memory.close()
+
+
+def request_id() -> str:
+    """Twelve digits that identify a request."""
+    return secrets.token_hex(6)

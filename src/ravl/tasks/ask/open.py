@@ -1,0 +1,138 @@
+"""Open answers: a generator writes what the answer to a question about a picture is.
+
+Examples are entries, see :mod:`ravl.tasks.ask.entries`, and all that is true of captions and of
+what writes them holds for answers as well: neighbours that speak, evidence, a choice among texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ravl.encoders.base import Array
+from ravl.errors import DataError
+from ravl.memory import Memory, Row
+from ravl.models.linear import Standard
+from ravl.models.vote import Vote
+from ravl.retrieval.bank import Bank, Ints
+from ravl.tasks.ask.alike import Alike
+from ravl.tasks.ask.answers import people
+from ravl.tasks.ask.entries import counts, question_of
+from ravl.tasks.ask.keys import AskKeys
+from ravl.tasks.ask.task import AskTask, nothing_asked
+from ravl.tasks.ask.untrained import VOTE
+from ravl.tasks.ask.vectors import kept_vectors
+from ravl.tasks.caption.recall import Told
+from ravl.tasks.caption.task import TextTask
+from ravl.tasks.match_texts import Said, base_of
+
+FEW = 4  # words of an answer that is short
+BRIEF = "Answer with a word or a short phrase."
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerTask(TextTask):
+    """An answer to each question, in words of the generator's own.
+
+    Args:
+        width: F, of a picture's features; those of a question come after them.
+        brief: answers are short, and generators that read instructions are told so.
+    """
+
+    width: int = 0
+    brief: bool = False
+    name: ClassVar[str] = "ask"
+    noun: ClassVar[str] = "answer"
+    unit: ClassVar[str] = "question"
+
+    @property
+    def entries(self) -> AskTask:
+        """The same questions, answered out of a list: what is found, and by what."""
+        return AskTask("ask", None, self.generated, self.width)
+
+    @property
+    def instruction(self) -> str:
+        """What generators that read instructions are told where the user says nothing."""
+        return BRIEF if self.brief else ""
+
+    def of(self, row: Row) -> tuple[str, ...]:
+        """People's answers to an entry, the best first, doubles among them; of a picture to all."""
+        return tuple(answer for qa in row.qa if counts(qa) for answer in people(qa))
+
+    def examples(
+        self, rows: Sequence[Row], features: Array, memory: Memory
+    ) -> tuple[list[Row], Array, Ints]:
+        """Entries, their features (m, F + D), and the position of each one's picture."""
+        return self.entries.examples(rows, features, memory)
+
+    def count(self, rows: Sequence[Row]) -> int:
+        """How many answered questions some pictures have."""
+        return sum(counts(qa) for row in rows for qa in row.qa)
+
+    def question(self, row: Row) -> str:
+        """The question of an entry."""
+        return question_of(row)
+
+    def bank(self, memory: Memory, keys: AskKeys | None = None) -> Bank:
+        """All entries of the memory.
+
+        Raises:
+            DataError: it has no picture with a question and an answer.
+        """
+        bank = self.entries.bank(memory, keys)
+        if keys is None:
+            bank = replace(bank, keys=self.keys(bank.features)(bank.features))
+        return bank
+
+    def keys(self, features: Array) -> AskKeys:
+        """Keys with the usual weight."""
+        return self.entries.keys(features)
+
+    def keys_of(self, arrays: Mapping[str, Array]) -> AskKeys:
+        """Keys out of a file of arrays."""
+        return AskKeys.from_arrays(arrays)
+
+    def standard(self, features: Array) -> Standard:
+        """Picture and question each made fit for itself."""
+        return self.entries.standard(features)
+
+    def told(self, bank: Bank, memory: Memory) -> Told:
+        """The answers of a bank's entries; they are compared as wholes."""
+        answers = [self.of(row) for row in bank.rows]
+        flat = [answer for its in answers for answer in its]
+        owners = np.repeat(np.arange(len(bank)), [len(its) for its in answers]).astype(np.int64)
+        vectors = kept_vectors(base_of(memory.encoder), flat)
+        return Told(Said(bank, flat, vectors, owners), Alike(), whole=True)
+
+    def fitting(self, told: Told) -> AnswerTask:
+        """The same for a memory that says this: are its answers short?"""
+        return replace(self, brief=are_short(told.said.texts))
+
+    def vote(self, rows: int, k: int = 0) -> Vote:  # noqa: ARG002 (captions need it)
+        """The vote of answered questions; k 0 for as many as usual."""
+        return replace(VOTE, k=k or VOTE.k)
+
+    def silent(self, memory: Memory) -> DataError:
+        """Why a memory has nothing to say."""
+        return nothing_asked(memory)
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``run.json`` says of it."""
+        return {
+            "task": self.name, "answers": "open", "column": None, "generated": self.generated,
+            "width": self.width, "brief": self.brief,
+        }  # fmt: skip
+
+
+def are_short(answers: Sequence[str]) -> bool:
+    """Whether answers are names of things, mostly, and not sentences."""
+    words = [len(answer.split()) for answer in answers]
+    return bool(words) and float(np.median(words)) <= FEW
+
+
+def is_open(record: Mapping[str, Any]) -> bool:
+    """Whether a run writes its answers."""
+    return record.get("answers") == "open"

@@ -1,0 +1,204 @@
+"""Open answers at work: pictures and questions in, what a generator writes with evidence out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ravl.encoders.base import Array
+from ravl.errors import DataError
+from ravl.memory import Memory, Picture, Row
+from ravl.memory.spaces import position
+from ravl.models.generation.base import Decoding
+from ravl.retrieval.bank import Bank, Ints, Neighbours
+from ravl.tasks.ask.entries import question_of, says
+from ravl.tasks.ask.given import asked_about
+from ravl.tasks.ask.knowledge import Cited, Knowledge
+from ravl.tasks.ask.open import AnswerTask
+from ravl.tasks.ask.passages import Passages
+from ravl.tasks.ask.quoting import passages_of
+from ravl.tasks.ask.results import Reply
+from ravl.tasks.ask.vectors import question_vectors
+from ravl.tasks.caption.captioner import Captioner, Pictures
+from ravl.tasks.caption.recall import Recalled, Told
+from ravl.tasks.caption.results import Caption
+from ravl.tasks.caption.task import TextTask
+from ravl.tasks.caption.writer import TextModel
+from ravl.tasks.match_texts import base_of
+from ravl.tasks.run import Run
+
+
+class OpenAskModel(TextModel):
+    """Writes answers to questions about pictures; see :class:`TextModel`.
+
+    Args:
+        memory: to answer from.
+        run: what was fitted; None for a generator that was not.
+        generator: that writes, without a run or instead of the run's.
+
+    Raises:
+        EncoderMismatchError: the memory's base encoder is another than the run was fitted with.
+    """
+
+    def __init__(self, memory: Memory, run: Run | None = None, *, generator: Any = None) -> None:
+        super().__init__(memory, run, generator=generator)
+        self._read: tuple[Told, Knowledge | None] | None = None
+
+    def _usual_task(self, run: Run | None) -> AnswerTask:
+        """The task of a run, or of a memory alone."""
+        if run is None:
+            return AnswerTask(width=self.memory.encoder.feature_dimension)
+        return AnswerTask(
+            generated=bool(run.record["generated"]), width=int(run.record["width"]),
+            brief=bool(run.record["brief"]),
+        )  # fmt: skip
+
+    def _unfitted(self, task: TextTask, told: Told) -> Captioner:
+        """Neighbours' answers are read with their questions, and not once more without."""
+        return replace(super()._unfitted(task, told), quotes=0)
+
+    def ask(
+        self, pictures: Any, questions: Any, *, k: int | None = None, retrieval: bool = True,
+        vote_only: bool = False, abstain: float | None = None, how: Decoding | None = None,
+        instruction: str = "",
+    ) -> list[Reply]:  # fmt: skip
+        """An answer to each question about the picture in the same place, in one pass.
+
+        Args:
+            pictures: paths, bytes or PIL pictures; or one, for all questions.
+            questions: as many; or one, for all pictures.
+            k: answered questions that vote; None for as many as were fitted.
+            retrieval: False for the generator alone.
+            vote_only: True for the memory alone.
+            abstain: the share of wrong answers that is acceptable, such as 0.05; answers that are
+                less sure than that are marked.
+            how: the decoding; None for the run's usual.
+            instruction: style, length or audience in words, for a generator that reads them.
+
+        Raises:
+            QueryError: numbers that do not fit, an empty question, k below 1, neither generator
+                nor memory shall answer, nothing was calibrated to abstain by, or the generator
+                cannot do what ``how`` asks for.
+            DataError: the memory has no answered question.
+            PictureError: a picture cannot be read.
+        """
+        seen, asked = asked_about(pictures, questions)
+        captioner = self._allowed(k, retrieval, vote_only, instruction)
+        if not seen or not asked:
+            return []
+        examples, cited = self._examples(captioner, seen, asked)
+        found = self.write(
+            examples, k=k, retrieval=retrieval, vote_only=vote_only, abstain=abstain, how=how,
+            instruction=instruction,
+        )  # fmt: skip
+        writes = captioner.generator is not None and not vote_only
+        base = base_of(self.memory.encoder)
+        # A generator of the hub reads languages of its own.
+        own = writes and captioner.generator.spec != "fused"
+        read = [own or base.reads(question) for question in asked]
+        return [
+            self._reply(found[i], asked[i], read[i], bool(abstain), cited if retrieval else None, i)
+            for i in range(len(asked))
+        ]
+
+    def stream(
+        self, picture: Picture | str, question: str, *, k: int | None = None,
+        retrieval: bool = True, how: Decoding | None = None, instruction: str = "",
+    ) -> Iterator[str]:  # fmt: skip
+        """The generator's answer to one question, piece by piece as it is written.
+
+        Nothing is chosen among candidates, which would have to be known to their ends.
+
+        Raises:
+            QueryError: there is no generator, or the question is empty.
+        """
+        seen, asked = asked_about([picture], question)
+        examples, _ = self._examples(self._writing(k, retrieval), seen, asked)
+        return self._stream(examples, k, retrieval, how, instruction)
+
+    def about(
+        self, seen: Pictures, rows: Sequence[Row], features: Array,
+        hidden: Sequence[Ints] | None = None,
+    ) -> Pictures:  # fmt: skip
+        """Entries as they are answered; see :meth:`TextModel.about`."""
+        questions = [question_of(row) for row in rows]
+        made, _ = self._asked(seen, questions, features, hidden)
+        return made
+
+    def _examples(
+        self, captioner: Captioner, pictures: Sequence[Any], asked: Sequence[str]
+    ) -> tuple[Pictures, Cited | None]:
+        """Questions about pictures, of which there may be one for all."""
+        seen = self._look(captioner, pictures).take(np.arange(len(asked)) % len(pictures))
+        features = np.hstack([seen.features, question_vectors(self.memory, asked)])
+        return self._asked(seen, asked, features, None)
+
+    def _asked(
+        self, seen: Pictures, questions: Sequence[str], features: Array,
+        hidden: Sequence[Ints] | None,
+    ) -> tuple[Pictures, Cited | None]:  # fmt: skip
+        """Pictures with what is asked about them, and what texts say of that."""
+        knowledge, cited, passages = self._knowledge(), None, None
+        if knowledge is not None:
+            cited = knowledge.find(questions, features[:, : self.memory.encoder.feature_dimension],
+                                   hidden)  # fmt: skip
+            passages = knowledge.texts_of(cited)
+        return replace(seen, features=features, questions=questions, passages=passages), cited
+
+    def _knowledge(self) -> Knowledge | None:
+        """What the memory's texts say now."""
+        captioner, told = self._ready()
+        if self._read is None or self._read[0] is not told:
+            keys = captioner.keys.pictures if told.said.texts else None
+            self._read = told, Knowledge.of(self.memory, keys)
+        return self._read[1]
+
+    def _ready(self) -> tuple[Captioner, Told]:
+        """Who answers; a generator also where texts without a picture are all that there is."""
+        with self.memory.snapshot() as connection:
+            now = position(connection)
+        try:
+            return super()._ready()
+        except DataError:
+            if not self.has_generator or Passages.of(self.memory) is None:
+                raise
+        task, bank = self.task, nobody(self.memory)
+        told = task.told(bank, self.memory)
+        keys = task.keys(np.zeros((1, bank.features.shape[1]), np.float32))
+        made = self._fitted or Captioner(task, keys, task.vote(0), quotes=0)
+        captioner = replace(made, generator=self._generator or made.generator)
+        self._known = now, captioner, told
+        return captioner, told
+
+    def _recalled(
+        self, captioner: Captioner, told: Told, seen: Pictures, k: int | None,
+        hidden: Sequence[Ints] | None, retrieval: bool, vote_only: bool = False,
+    ) -> tuple[Neighbours | None, list[Recalled] | None]:  # fmt: skip
+        if told.said.texts or not retrieval:
+            return super()._recalled(captioner, told, seen, k, hidden, retrieval, vote_only)
+        count, none = len(seen), np.zeros(0, np.int64)
+        silent = Recalled(none, np.zeros(0, np.float32), none, none, np.zeros(0, np.float32))
+        near = Neighbours(np.zeros((count, 0), np.int64), np.zeros((count, 0), np.float32))
+        return near, [silent] * count
+
+    def _reply(
+        self, found: Caption, question: str, read: bool, careful: bool, cited: Cited | None, i: int
+    ) -> Reply:
+        evidence = tuple(replace(item, says=says(item.row)) for item in found.evidence)
+        return Reply(
+            question=question, answer=found.text, confidence=found.confidence, read=read,
+            abstained=found.abstained or (careful and not read), gate=found.gate,
+            scores=found.scores, memory=found.memory, model=found.model, written=found.written,
+            others=found.others, evidence=evidence + passages_of(self._knowledge(), cited, i),
+        )  # fmt: skip
+
+
+def nobody(memory: Memory) -> Bank:
+    """The bank of a memory in which no question has been answered."""
+    encoder = memory.encoder
+    width = encoder.feature_dimension + base_of(encoder).dimension
+    nothing = np.zeros((0, width), np.float32)
+    return Bank([], nothing, np.zeros(0, np.int64), nothing)

@@ -1,0 +1,92 @@
+"""What is written, about what, and what the memory's rows say for it.
+
+Captions are the usual case. A task that writes about something else, such as answers to questions
+about pictures, says here what is otherwise, and all the rest serves it as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ravl.encoders.base import Array
+from ravl.errors import DataError
+from ravl.memory import Memory, Row
+from ravl.models.linear import Standard
+from ravl.models.vote import Vote
+from ravl.retrieval.bank import Bank, Ints, read_bank
+from ravl.retrieval.keys import Keys
+from ravl.tasks.caption.evidence import nothing_said
+from ravl.tasks.caption.recall import CONSENSUS, Told, consensus
+from ravl.tasks.match_texts import MatchTask
+
+
+@dataclass(frozen=True, slots=True)
+class TextTask(MatchTask):
+    """A text about each picture: its caption, or what a column of the user's own holds."""
+
+    name: ClassVar[str] = "caption"
+    noun: ClassVar[str] = "caption"  # what one text is called
+    unit: ClassVar[str] = "picture"  # what it is about
+
+    @property
+    def instruction(self) -> str:
+        """What generators that read instructions are told where the user says nothing."""
+        return ""
+
+    def examples(
+        self, rows: Sequence[Row], features: Array, memory: Memory  # noqa: ARG002
+    ) -> tuple[list[Row], Array, Ints]:  # fmt: skip
+        """What is written about, of some pictures: see :meth:`LabelTask.examples`."""
+        return list(rows), features, np.arange(len(rows))
+
+    def count(self, rows: Sequence[Row]) -> int:
+        """How many examples some pictures are."""
+        return len(rows)
+
+    def question(self, row: Row) -> str:  # noqa: ARG002 (for those that override it)
+        """What is asked of an example; empty for a description."""
+        return ""
+
+    def bank(self, memory: Memory, keys: Any = None) -> Bank:
+        """The memory's rows as they may be evidence; without keys they are compared by their own.
+
+        Raises:
+            DataError: there is no such row.
+        """
+        return read_bank(memory, keys)
+
+    def keys(self, features: Array) -> Any:
+        """Keys for the features of examples, (n, F)."""
+        return Keys.of(features)
+
+    def keys_of(self, arrays: Mapping[str, Array]) -> Any:
+        """Keys out of a file of arrays."""
+        return Keys.from_arrays(arrays)
+
+    def standard(self, features: Array) -> Standard:
+        """What makes features (n, F) fit for a generator."""
+        return Standard.of(features)
+
+    def told(self, bank: Bank, memory: Memory) -> Told:
+        """What a bank's rows say."""
+        return Told.of(bank, self, memory)
+
+    def fitting(self, told: Told) -> TextTask:  # noqa: ARG002
+        """The same for a memory that says this."""
+        return self
+
+    def vote(self, rows: int, k: int = 0) -> Vote:
+        """How texts count in a memory of so many rows that say something; k 0 for as usual."""
+        return consensus(rows, k or CONSENSUS.k)
+
+    def silent(self, memory: Memory) -> DataError:
+        """Why a memory has nothing to say."""
+        return nothing_said(memory, self)
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``run.json`` says of it."""
+        return {"task": self.name, "column": self.column, "generated": self.generated}

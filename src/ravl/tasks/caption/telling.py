@@ -1,0 +1,58 @@
+"""An answer made of proposals: the chosen text with its confidence, its rivals and its evidence."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ravl.models.generation.base import Candidate, Decoding
+from ravl.retrieval.bank import Neighbours
+from ravl.tasks.caption.captioner import Captioner
+from ravl.tasks.caption.diverse import diverse
+from ravl.tasks.caption.evidence import evidence_of
+from ravl.tasks.caption.proposals import MEMORY, Proposals
+from ravl.tasks.caption.recall import Told
+from ravl.tasks.caption.results import Caption
+
+SHOWN = 5  # candidates of an answer with their scores
+
+
+def caption_of(
+    captioner: Captioner, told: Told, found: Proposals, confidence: float, least: float,
+    level: str, near: Neighbours | None, i: int, how: Decoding,
+) -> Caption:  # fmt: skip
+    """What is answered about picture ``i``, of which these are the proposals.
+
+    Args:
+        captioner: who answers.
+        told: by the bank's rows.
+        found: proposals for the picture, the chosen one first.
+        confidence: in the chosen one.
+        least: confidence below which it abstains.
+        level: who was asked, see :mod:`ravl.training.caption.levels`.
+        near: neighbours of all pictures; None without retrieval.
+        i: which picture.
+        how: the decoding.
+    """
+    gate = {"memory": 1.0, "alone": 0.0}.get(level)
+    if gate is None:
+        gate = captioner.chooser.share(MEMORY) if captioner.chooser is not None else 0.0
+    others = diverse(told.phrases(found.texts), found.total, how.candidates)[1:]
+    memory: dict[str, float] = {}
+    if found.recalled is not None:
+        top = zip(found.recalled.texts[:SHOWN], found.recalled.support[:SHOWN], strict=True)
+        memory = {told.said.texts[t]: float(s) for t, s in top}
+    likely = sorted(found.written.values(), key=lambda c: -likelihood(c, told.whole))[:SHOWN]
+    return Caption(
+        text=found.best, written=bool(found.texts) and bool(found.rows[0] < 0),
+        others=tuple(found.texts[j] for j in others), confidence=confidence,
+        abstained=confidence < least or not found.texts, gate=gate,
+        scores=dict(zip(found.texts[:SHOWN], found.total[:SHOWN].tolist(), strict=True)),
+        memory=memory, model={c.text: likelihood(c, told.whole) for c in likely if c.mean <= 0},
+        signals={n: float(v[0]) for n, v in found.scores.items() if len(v)},
+        evidence=() if near is None else evidence_of(told, found, near, i, gate),
+    )  # fmt: skip
+
+
+def likelihood(candidate: Candidate, whole: bool) -> float:
+    """Probability of a text as a whole, or of a word of it; NaN where nobody tells."""
+    return float(np.exp(candidate.log_probability if whole else candidate.mean))

@@ -1,0 +1,286 @@
+"""A memory, and a fitted run if there is one, at work: pictures in, texts with evidence out."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ravl.encoders import Fingerprint
+from ravl.encoders.base import Array
+from ravl.errors import EncoderMismatchError, QueryError
+from ravl.memory import Memory, Picture, Row
+from ravl.memory.spaces import position
+from ravl.models.generation.base import Decoding
+from ravl.retrieval.bank import Ints, Neighbours
+from ravl.retrieval.query import open_picture
+from ravl.tasks.caption.captioner import Captioner, Pictures
+from ravl.tasks.caption.files import load_captioner
+from ravl.tasks.caption.grounding import known_words
+from ravl.tasks.caption.proposals import Proposals
+from ravl.tasks.caption.recall import Recalled, Told
+from ravl.tasks.caption.results import Caption
+from ravl.tasks.caption.task import TextTask
+from ravl.tasks.caption.telling import caption_of
+from ravl.tasks.match_texts import base_of
+from ravl.tasks.run import Run
+from ravl.timing import step
+
+SIDE = 448  # pixels of a picture's longer side, for generators that look themselves
+
+
+class TextModel:
+    """Writes texts from a memory; each task that does so has a class of its own on top.
+
+    The memory is followed: a row that is added, changed or deleted counts from the next call on.
+
+    Args:
+        memory: to answer from.
+        run: what was fitted; None for the consensus of the neighbours' texts, without training.
+        generator: that writes, without a run or instead of the run's.
+
+    Raises:
+        DataError, EncoderError: the run's files are missing or damaged.
+    """
+
+    def __init__(self, memory: Memory, run: Run | None = None, *, generator: Any = None) -> None:
+        self.memory = memory
+        self.run = run
+        self._fitted = self._load(run) if run is not None else None
+        self._generator = generator
+        self._lock = threading.Lock()
+        self._known: tuple[Any, Captioner, Told] | None = None
+
+    @property
+    def task(self) -> TextTask:
+        """What is written, and where texts are."""
+        return self._fitted.task if self._fitted is not None else self._usual_task(None)
+
+    def _usual_task(self, run: Run | None) -> TextTask:
+        """The task of a run, or of a memory alone."""
+        raise NotImplementedError
+
+    @property
+    def has_generator(self) -> bool:
+        """True where something writes, beside the memory's own texts."""
+        fitted = self._fitted.generator if self._fitted is not None else None
+        return self._generator is not None or fitted is not None
+
+    @property
+    def usual(self) -> Decoding:
+        """How the run decodes where nothing else is asked for."""
+        return self._fitted.how if self._fitted is not None else Decoding()
+
+    def write(
+        self, seen: Pictures, *, k: int | None = None, retrieval: bool = True,
+        vote_only: bool = False, abstain: float | None = None, how: Decoding | None = None,
+        instruction: str = "", grounded: bool = False,
+    ) -> list[Caption]:  # fmt: skip
+        """A text about each picture that was looked at; see :meth:`CaptionModel.caption`."""
+        captioner, told = self._ready()
+        near, recalled = self._recalled(captioner, told, seen, k, None, retrieval, vote_only)
+        decoding = how or captioner.how
+        if not grounded:
+            found = self._propose(
+                captioner, told, seen, near, recalled, decoding, vote_only, instruction
+            )
+        else:  # each picture has nouns of its own
+            found = []
+            if near is None or recalled is None:
+                raise QueryError("Without retrieval there is no evidence to be grounded in.")
+            for i in range(len(seen)):
+                nouns = known_words(told, recalled[i])
+                found += self._propose(
+                    captioner, told, seen.one(i), near.take(np.array([i])), recalled[i : i + 1],
+                    replace(decoding, nouns=nouns), vote_only, instruction,
+                )  # fmt: skip
+        level = _level(captioner, retrieval, vote_only)
+        sure = self._least(captioner, abstain)
+        confidence = captioner.confidence(found, level)
+        return [
+            caption_of(captioner, told, found[i], float(confidence[i]), sure, level, near, i,
+                         decoding)
+            for i in range(len(found))
+        ]  # fmt: skip
+
+    def _stream(
+        self, seen: Pictures, k: int | None, retrieval: bool, how: Decoding | None,
+        instruction: str,
+    ) -> Iterator[str]:  # fmt: skip
+        """The text about the first of some pictures."""
+        captioner, told = self._ready()
+        near, recalled = self._recalled(captioner, told, seen, k, None, retrieval)
+        requests = captioner.requests(
+            seen, told if retrieval else None, near, recalled, instruction, self._opens
+        )
+        pieces: Iterator[str] = captioner.generator.stream(requests[0], how or captioner.how)
+        return pieces
+
+    def about(
+        self, seen: Pictures, rows: Sequence[Row], features: Array,  # noqa: ARG002
+        hidden: Sequence[Ints] | None = None,  # noqa: ARG002 (for tasks that need it)
+    ) -> Pictures:  # fmt: skip
+        """Examples as they are written about.
+
+        Args:
+            seen: n pictures, that of each example.
+            rows: the examples.
+            features: theirs, (n, F').
+            hidden: for each the groups of rows that show the same picture.
+        """
+        return replace(seen, features=features)
+
+    def seen(
+        self, features: Array, looks: Sequence[Callable[[], Image.Image]]
+    ) -> Pictures:  # fmt: skip
+        """Pictures whose features (n, F) are known; looked at closer where the generator does."""
+        captioner, encoder = self._ready()[0], self.memory.encoder
+        if captioner.regions is None:
+            return Pictures(features, looks)
+        size = encoder.batch_size
+        blocks = [looks[i : i + size] for i in range(0, len(looks), size)]
+        parts = [captioner.regions(encoder, [look() for look in block]) for block in blocks]
+        return Pictures(features, looks, np.concatenate(parts))
+
+    def judge(self, seen: Pictures, hidden: Sequence[Ints], **how: Any) -> list[Proposals]:
+        """Candidates of pictures that do not see some groups of rows: what evaluation asks for.
+
+        Args:
+            seen: the pictures, by :meth:`seen` and :meth:`about`.
+            hidden: for each the groups of rows that show the same picture.
+            **how: ``k``, ``retrieval``, ``vote_only``, as when it answers.
+        """
+        captioner, told = self._ready()
+        retrieval, vote_only = how.get("retrieval", True), how.get("vote_only", False)
+        near, recalled = self._recalled(
+            captioner, told, seen, how.get("k"), hidden, retrieval, vote_only
+        )
+        return self._propose(captioner, told, seen, near, recalled, captioner.how, vote_only, "")
+
+    def _load(self, run: Run) -> Captioner:
+        """The run's captioner, which reads texts with the memory's base encoder."""
+        base = base_of(self.memory.encoder)
+        fitted = Fingerprint.from_json(json.dumps(run.record["base"]))
+        if not base.fingerprint.matches(fitted):
+            raise EncoderMismatchError(
+                f"{run.folder} was fitted with the encoder {fitted.spec!r} ({fitted.digest}), and "
+                f"{self.memory.path} has {base.spec!r} ({base.fingerprint.digest}). Fit again with "
+                f"ravl fit {run.task}, or name a memory that has the old encoder with --memory."
+            )
+        made = load_captioner(run, self._usual_task(run))
+        return replace(made, fits=replace(made.fits, base=base)) if made.fits else made
+
+    def _recalled(
+        self, captioner: Captioner, told: Told, seen: Pictures, k: int | None,
+        hidden: Sequence[Ints] | None, retrieval: bool, vote_only: bool = False,
+    ) -> tuple[Neighbours | None, list[Recalled] | None]:  # fmt: skip
+        if not retrieval:
+            return None, None
+        near = captioner.neighbours(seen.features, told, k, hidden)
+        near = captioner.believed(near, vote_only)
+        return near, captioner.recall(near, told, k)
+
+    def _propose(
+        self, captioner: Captioner, told: Told, seen: Pictures, near: Neighbours | None,
+        recalled: Sequence[Recalled] | None, how: Decoding, vote_only: bool, instruction: str,
+    ) -> list[Proposals]:  # fmt: skip
+        return captioner.propose(
+            seen, told, near, recalled, how=how, vote_only=vote_only, instruction=instruction,
+            opens=self._opens,
+        )  # fmt: skip
+
+    def _opens(self, row: Any) -> Image.Image:
+        return self.memory.picture(row, hint=SIDE)
+
+    @step("encode")
+    def _look(self, captioner: Captioner, pictures: Sequence[Picture | str]) -> Pictures:
+        """Features of pictures by the memory's tower, and the pictures themselves."""
+        encoder = self.memory.encoder
+        opened = [open_picture(p, max(encoder.picture_size, SIDE)) for p in pictures]
+        prepared = [encoder.prepare(p) for p in opened]
+        size = encoder.batch_size
+        parts = [encoder.features(prepared[i : i + size]) for i in range(0, len(prepared), size)]
+        looks: list[Callable[[], Image.Image]] = [lambda p=p: p for p in opened]  # type: ignore[misc]
+        closer = captioner.regions
+        regions = closer(encoder, opened) if closer is not None else None
+        return Pictures(np.concatenate(parts), looks, regions)
+
+    def _ready(self) -> tuple[Captioner, Told]:
+        """The captioner, and what the memory says now."""
+        with self._lock, self.memory.snapshot() as connection:
+            now = position(connection)
+            if self._known is None or self._known[0] != now:
+                fitted, task = self._fitted, self.task
+                bank = task.bank(self.memory, fitted.keys if fitted is not None else None)
+                told = task.told(bank, self.memory)
+                captioner = fitted or self._unfitted(task.fitting(told), told)
+                if self._generator is not None:
+                    captioner = replace(
+                        captioner, generator=self._generator, standard=None, regions=None,
+                        chooser=None,
+                        alone=None, fits=None, doubts={},
+                        calibration=None,
+                    )  # fmt: skip
+                if not told.said.texts:
+                    raise task.silent(self.memory)
+                self._known = now, captioner, told
+            return self._known[1], self._known[2]
+
+    def _unfitted(self, task: TextTask, told: Told) -> Captioner:
+        """Who answers where nothing has been fitted."""
+        vote = task.vote(int(told.said.has.sum()))
+        return Captioner(task, task.keys(told.said.bank.features), vote)
+
+    def _allowed(
+        self, k: int | None, retrieval: bool, vote_only: bool, words: str
+    ) -> Captioner:  # fmt: skip
+        """Who answers; refuses what nobody here could do."""
+        if k is not None and k < 1:
+            raise QueryError(f"k is {k}; it must be at least 1.")
+        if vote_only and not retrieval:
+            raise QueryError("Without retrieval there is no vote. Leave one of the two out.")
+        captioner, _ = self._ready()
+        if captioner.generator is None and not retrieval:
+            raise QueryError(
+                "Without a generator there are only the memory's texts, and without retrieval not "
+                f"these. Fit one with ravl fit {self.task.name}, or name one with --generator."
+            )
+        writes = captioner.generator is not None and not vote_only
+        if words and (not writes or captioner.generator.spec == "fused"):
+            raise QueryError(
+                "Instructions are for generators that read them: name one with --generator, such "
+                "as hf:HuggingFaceTB/SmolVLM-256M-Instruct."
+            )
+        return captioner
+
+    def _writing(self, k: int | None, retrieval: bool) -> Captioner:
+        """Who answers piece by piece; refuses where nobody writes."""
+        captioner = self._allowed(k, retrieval, False, "") if self.has_generator else None
+        if captioner is None:
+            raise QueryError(
+                "Without a generator nothing is written piece by piece. Fit one with ravl fit "
+                f"{self.task.name}, or name one with --generator."
+            )
+        return captioner
+
+    def _least(self, captioner: Captioner, abstain: float | None) -> float:
+        """The confidence below which it abstains."""
+        if abstain is None:
+            return 0.0
+        if captioner.calibration is None:
+            raise QueryError(
+                f"Nothing tells how sure is sure enough. Fit a run with ravl fit {self.task.name}, "
+                "which learns that on held-out pictures."
+            )
+        return captioner.calibration.threshold(abstain)
+
+
+def _level(captioner: Captioner, retrieval: bool, vote_only: bool) -> str:
+    if captioner.generator is None or vote_only:
+        return "memory"
+    return "both" if retrieval else "alone"

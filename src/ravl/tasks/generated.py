@@ -1,0 +1,64 @@
+"""What ``ravl augment`` wrote of a row, for those who ask for it; nobody else reads it.
+
+It lies in columns of its own, so that what people said can always be told from it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.data import QA
+from ravl.memory import Memory, Row
+from ravl.retrieval.bank import Bank
+
+CAPTION, LABEL, TAGS, ANSWERS = COLUMNS = (
+    "generated_caption", "generated_label", "generated_tags", "generated_qa"
+)  # fmt: skip
+CONFIDENCE, PROVENANCE = "generated_confidence", "generated_by"
+
+
+def filled(row: Row) -> Row:
+    """The row with a generated label, tags and answers where people gave none."""
+    label, tags, qa = row.label, row.tags, row.qa
+    if not label and row.columns.get(LABEL):
+        label = str(row.columns[LABEL])
+    if not tags:
+        tags = tuple(str(tag) for tag in _listed(row, TAGS))
+    if not qa:
+        pairs = [pair for pair in _listed(row, ANSWERS) if isinstance(pair, dict)]
+        qa = tuple(QA(str(p.get("question", "")), (str(p.get("answer", "")),)) for p in pairs)
+    return replace(row, label=label, tags=tags, qa=qa)
+
+
+def filled_bank(bank: Bank) -> Bank:
+    """The bank whose rows are :func:`filled`."""
+    return replace(bank, rows=[filled(row) for row in bank.rows])
+
+
+def of_people(
+    bank: Bank, memory: Memory, says: Callable[[Row], tuple[str, ...]]
+) -> NDArray[np.bool_]:  # fmt: skip
+    """Which rows of a bank say what they say by people, (N,).
+
+    Args:
+        bank: some of whose rows may be filled.
+        memory: that it is of.
+        says: what a row of the memory says, without what was generated.
+    """
+    spoken = [row.number for row in memory.rows() if says(row)]
+    return np.isin(bank.numbers, spoken)
+
+
+def _listed(row: Row, column: str) -> list[Any]:
+    """The list in a column; empty where there is none, or it is damaged."""
+    try:
+        found = json.loads(str(row.columns.get(column) or "[]"))
+    except ValueError:
+        return []
+    return found if isinstance(found, list) else []

@@ -1,0 +1,64 @@
+"""The networks of a run: the one place where files become something that computes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from ravl.encoders import Encoder
+
+
+class Networks(Protocol):
+    """Opens the networks that a run's predictor asks; what they give has the same protocol.
+
+    :class:`Torch` opens what was fitted, :class:`ravl.runtime.networks.OnnxNetworks` an export.
+    """
+
+    def reader(self, folder: Path, longest: int) -> tuple[Any, Any]:
+        """A fusion model, as a :class:`ravl.models.reader.Reader`, and its tokenizer.
+
+        Args:
+            folder: of its files.
+            longest: word pieces that are read of a text; 0 where none is read, and no tokenizer
+                is needed.
+        """
+
+    def generator(self, folder: Path, longest: int) -> Any:
+        """The embedded generator, as a :class:`ravl.models.generation.fused.FusedGenerator`.
+
+        Args:
+            folder: of its files.
+            longest: tokens of a text.
+        """
+
+    def tower(self, folder: Path, encoder: Encoder) -> Any:
+        """A tuned tower, as a :class:`ravl.encoders.towers.vision.VisionTower`.
+
+        Args:
+            folder: of its files.
+            encoder: that it was tuned from, or trained heads on that.
+        """
+
+
+class Torch:
+    """The networks as they were fitted; imports torch when one is wanted."""
+
+    def reader(self, folder: Path, longest: int) -> tuple[Any, Any]:
+        """See :class:`Networks`."""
+        from ravl.models.reader import Reader
+        from ravl.models.words import Words
+
+        return Reader.load(folder), Words.load(folder, longest) if longest else None
+
+    def generator(self, folder: Path, longest: int) -> Any:
+        """See :class:`Networks`."""
+        from ravl.models.generation.constraints import processors
+        from ravl.models.generation.fused import FusedGenerator
+
+        return FusedGenerator.load(folder, longest, processors)
+
+    def tower(self, folder: Path, encoder: Encoder) -> Any:
+        """See :class:`Networks`."""
+        from ravl.encoders.towers.vision import VisionTower
+
+        return VisionTower.load(folder, encoder)

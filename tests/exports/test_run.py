@@ -1,0 +1,224 @@
+"""ravl export RUN --onnx: the same answers, from ONNX files, without torch."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ravl
+import ravl.runtime
+from ravl.errors import DataError, EncoderError
+from ravl.exports import onnx_files
+from ravl.exports.run import export_run
+from ravl.memory import Memory
+from ravl.training import evaluate
+from tests.helpers import ColourEncoder, draw
+
+TASKS = {"vote": "classify", "linear": "classify", "fusion": "classify", "tags": "tag"}
+COLOURS = ("red", "green", "blue", "yellow")
+WAYS: list[dict[str, Any]] = [
+    {}, {"k": 2}, {"retrieval": False}, {"vote_only": True}, {"abstain": 0.05}
+]  # fmt: skip
+
+
+@pytest.fixture
+def shop(fitted_once: Path) -> Iterator[Memory]:
+    with Memory.open(fitted_once / "shop.ravl", ColourEncoder()) as memory:
+        yield memory
+
+
+@pytest.fixture
+def new() -> list[Any]:
+    """Pictures that no memory has seen."""
+    return [draw(5000 + i, COLOURS[i % 4], (48, 32)) for i in range(6)]
+
+
+@pytest.mark.parametrize("how", WAYS, ids=str)
+@pytest.mark.parametrize("name", list(TASKS))
+def test_an_export_answers_as_its_run(
+    fitted_once: Path, exported: Path, shop: Memory, new: list[Any], name: str, how: dict[str, Any]
+) -> None:
+    if name == "vote" and how.get("retrieval") is False:
+        return
+    ask = {folder: getattr(model, TASKS[name])(new, **how) for folder, model in (
+        ("run", ravl.load(fitted_once / name, shop)),
+        ("export", ravl.runtime.load(exported / name, shop)),
+    )}  # fmt: skip
+    for run, export in zip(ask["run"], ask["export"], strict=True):
+        assert type(run) is type(export)
+        assert export.confidence == pytest.approx(run.confidence, abs=1e-4)
+        assert list(export.scores) == list(run.scores)
+        assert export.abstained == run.abstained
+        assert [e.id for e in export.evidence] == [e.id for e in run.evidence]
+        shares = [[e.share for e in found.evidence] for found in (export, run)]
+        assert np.allclose(*shares, atol=1e-4)
+
+
+def test_a_single_picture_and_none(exported: Path, shop: Memory, new: list[Any]) -> None:
+    model = ravl.runtime.load(exported / "fusion", shop)
+    assert model.classify(new[0]).label == model.classify(new)[0].label
+    assert model.classify([]) == []
+
+
+def test_it_is_judged_as_its_run(fitted_once: Path, exported: Path, shop: Memory) -> None:
+    rows = [
+        evaluate(ravl.load(folder / "fusion", shop), "label is not missing", progress=False)["rows"]
+        for folder in (fitted_once, exported)
+    ]
+    assert rows[0].keys() == rows[1].keys()
+    for name, scores in rows[0].items():
+        assert rows[1][name]["accuracy"] == scores["accuracy"]
+        assert rows[1][name]["log_loss"]["value"] == pytest.approx(
+            scores["log_loss"]["value"], abs=1e-3
+        )
+
+
+def test_the_manifest_says_what_was_checked(exported: Path) -> None:
+    told = json.loads((exported / "fusion" / "export.json").read_text("utf-8"))
+    fusion = told["networks"]["fusion"]
+    assert fusion["parity"]["random"] < 1e-4
+    assert fusion["parity"]["real"] < 1e-4
+    assert fusion["inputs"]["near_features"] == ["b", "k", 48]
+    assert (fusion["evidence"], fusion["int8"]) == (8, False) or fusion["evidence"] > 0
+    assert told["answers"]["same"] == told["answers"]["compared"] == 8
+    assert {"torch", "onnxruntime", "ravl"} < set(told["versions"])
+    assert json.loads((exported / "vote" / "export.json").read_text("utf-8"))["networks"] == {}
+    card = (exported / "fusion" / "README.md").read_text("utf-8")
+    assert "## Export" in card
+    assert "Answers equal to torch's: 8 of 8" in card
+
+
+SCRIPT = """
+import sys
+import ravl.runtime
+from ravl.memory import Memory
+from tests.helpers import ColourEncoder, draw
+
+with Memory.open(sys.argv[2], ColourEncoder()) as memory:
+    model = ravl.runtime.load(sys.argv[1], memory=memory)
+    answers = getattr(model, sys.argv[3])([draw(1, "red"), draw(2, "blue")])
+    assert len(answers) == 2 and answers[0].evidence
+heavy = {"torch", "transformers"} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+@pytest.mark.parametrize("name", ["linear", "fusion"])
+def test_no_torch_is_imported(fitted_once: Path, exported: Path, name: str) -> None:
+    subprocess.run(
+        [sys.executable, "-c", SCRIPT, exported / name, fitted_once / "shop.ravl", TASKS[name]],
+        check=True, cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+
+
+def test_nor_by_a_run_that_has_no_network(fitted_once: Path) -> None:
+    script = SCRIPT.replace("ravl.runtime.load", "ravl.load")
+    for name in ("vote", "linear"):
+        subprocess.run(
+            [sys.executable, "-c", script, fitted_once / name, fitted_once / "shop.ravl",
+             "classify"],
+            check=True, cwd=Path(__file__).parents[2],
+        )  # fmt: skip
+
+
+def test_it_stands_alone(
+    fitted: Path, exported: Path, shop: Memory, new: list[Any], tmp_path: Path
+) -> None:
+    """Neither the run nor the place of the export is needed."""
+    shutil.copytree(exported / "fusion", tmp_path / "elsewhere")
+    shutil.rmtree(fitted / "fusion")
+    found = ravl.runtime.load(tmp_path / "elsewhere", fitted / "shop.ravl" if False else shop)
+    assert len(found.classify(new)) == len(new)
+
+
+def test_a_new_row_counts_at_once(fitted: Path, exported: Path, tmp_path: Path) -> None:
+    from ravl.data import Example
+
+    draw(1, "purple").save(tmp_path / "p.png")
+    with Memory.open(fitted / "shop.ravl", ColourEncoder()) as memory:
+        model = ravl.runtime.load(exported / "fusion", memory)
+        before = model.classify(draw(2, "purple"))
+        memory.add([Example(f"p{i}", tmp_path / "p.png", label="violet") for i in range(5)])
+        after = model.classify(draw(2, "purple"))
+    assert "violet" not in before.scores
+    assert after.label == "violet"
+
+
+def test_int8_is_smaller_and_its_cost_is_measured(
+    fitted_once: Path, shop: Memory, new: list[Any], tmp_path: Path
+) -> None:
+    report = export_run(
+        fitted_once / "fusion", tmp_path / "small", memory=shop, int8=True, sample=8,
+        data="label is not missing",
+    )  # fmt: skip
+    cost = report.manifest["int8"]
+    assert cost["answers"]["compared"] == 8
+    assert cost["answers"]["same"] >= 6
+    assert set(cost["scores"]["accuracy"]) == {"float", "int8"}
+    assert abs(cost["scores"]["accuracy"]["float"] - cost["scores"]["accuracy"]["int8"]) < 0.2
+    assert report.manifest["networks"]["fusion"]["int8"]
+    assert "With and without int8" in str(report)
+    assert "accuracy" in str(report)
+    assert "eight-bit weights" in (tmp_path / "small" / "README.md").read_text("utf-8")
+    import onnx
+
+    graph = onnx.load(tmp_path / "small" / "fusion" / "fusion.onnx").graph
+    assert {"MatMulInteger", "DynamicQuantizeLinear"} & {node.op_type for node in graph.node}
+    model = ravl.runtime.load(tmp_path / "small", shop)
+    assert len(model.classify(new)) == len(new)
+
+
+def test_a_difference_is_refused(
+    fitted_once: Path, shop: Memory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx_files, "TOLERANCE", 0.0)
+    with pytest.raises(EncoderError, match="computes something else in onnxruntime"):
+        export_run(fitted_once / "fusion", tmp_path / "out", memory=shop)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_cannot_be_exported_is_refused(fitted: Path, exported: Path, tmp_path: Path) -> None:
+    with Memory.open(fitted / "shop.ravl", ColourEncoder()) as memory:
+        with pytest.raises(DataError, match="is an export already"):
+            export_run(exported / "vote", tmp_path / "out", memory=memory)
+        with pytest.raises(DataError, match="holds no fitted run"):
+            export_run(tmp_path, tmp_path / "out", memory=memory)
+        (tmp_path / "full").mkdir()
+        (tmp_path / "full" / "file").touch()
+        with pytest.raises(DataError, match="is not empty"):
+            export_run(fitted / "vote", tmp_path / "full", memory=memory)
+        with pytest.raises(DataError, match="Ask for int8"):
+            export_run(fitted / "vote", tmp_path / "out", memory=memory, data="label = 1")
+        run = fitted / "vote" / "run.json"
+        record = json.loads(run.read_text("utf-8"))
+        run.write_text(json.dumps(record | {"generator": "hf:gpt2"}), "utf-8")
+        with pytest.raises(DataError, match="writes with hf:gpt2, which is not exported"):
+            export_run(fitted / "vote", tmp_path / "out", memory=memory)
+        assert not (tmp_path / "out").exists()
+
+
+def test_a_damaged_export_says_so(exported: Path, shop: Memory, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="holds no export"):
+        ravl.runtime.load(tmp_path, shop)
+    shutil.copytree(exported / "fusion", tmp_path / "bad")
+    manifest = tmp_path / "bad" / "export.json"
+    told = json.loads(manifest.read_text("utf-8"))
+    for change, said in (
+        ("{", "is damaged"), (json.dumps(told | {"format": 99}), "newer ravl"),
+        (json.dumps(told | {"networks": {}}), "does not mention the network 'fusion'"),
+    ):  # fmt: skip
+        manifest.write_text(change, "utf-8")
+        with pytest.raises(DataError, match=said):
+            ravl.runtime.load(tmp_path / "bad", shop)
+    manifest.write_text(json.dumps(told), "utf-8")
+    (tmp_path / "bad" / "fusion" / "fusion.onnx").write_bytes(b"")
+    with pytest.raises(DataError, match=r"fusion\.onnx is missing or damaged"):
+        ravl.runtime.load(tmp_path / "bad", shop)

@@ -1,0 +1,138 @@
+"""The exported generator writes what the generator writes, and keeps what all generators promise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ravl.errors import DataError, QueryError
+from ravl.exports.networks import write_networks
+from ravl.models.generation.base import Candidate, Decoding, Exhibit, Generator, Request
+from ravl.models.generation.fused import FusedGenerator
+from ravl.runtime.generator import OnnxGenerator
+from ravl.tasks.run import GENERATOR, Run
+from tests.models.generation.test_contract import *  # noqa: F403
+from tests.models.generation.tiny import requests, tiny_fused
+
+FIGURES = [
+    Decoding(beams=1, longest=8),
+    Decoding(beams=2, longest=8),
+    Decoding(beams=4, longest=12),
+    Decoding(beams=3, candidates=5, longest=10),
+    Decoding(beams=4, longest=10, shortest=6, candidates=2),
+    Decoding(beams=4, longest=12, no_repeat=2, candidates=4),
+    Decoding(beams=4, longest=10, length_penalty=0.0, candidates=4),
+    Decoding(beams=4, longest=10, length_penalty=2.0, candidates=4),
+    Decoding(beams=1, longest=1),
+]
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory, language: Path) -> tuple[FusedGenerator, Path]:
+    """A generator, and the folder of its export."""
+    folder = tmp_path_factory.mktemp("generator")
+    made = tiny_fused(language)
+    made.save(folder / "run" / GENERATOR)
+    run = Run(folder / "run", {"how": {"longest": 8}})
+    memory: Any = None
+    networks = write_networks(run, folder / "out", memory)
+    assert all(its["parity"]["random"] < 1e-4 for its in networks.values())
+    loaded = FusedGenerator.load(folder / "run" / GENERATOR, 8)
+    (folder / "out" / "about").write_text(str(networks["write"]), "utf-8")
+    return loaded, folder / "out"
+
+
+@pytest.fixture
+def fused(both: tuple[FusedGenerator, Path]) -> FusedGenerator:
+    return both[0]
+
+
+@pytest.fixture
+def generator(both: tuple[FusedGenerator, Path]) -> Generator:
+    folder = both[1]
+    about = __import__("ast").literal_eval((folder / "about").read_text("utf-8"))
+    return OnnxGenerator(folder / GENERATOR, about, 8)
+
+
+def asked() -> list[Request]:
+    passage = Exhibit(text="a red shirt and a green dog")
+    more = requests(4, question="What colour is number")
+    voices = [("a red shirt", 0.6), ("a blue dog", 0.4)]
+    return [
+        *requests(4), *more,
+        Request(more[0].features, "What?", exhibits=[passage, *more[0].exhibits], voices=voices),
+        Request(more[1].features, exhibits=(), voices=voices),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("how", FIGURES, ids=range(len(FIGURES)))
+def test_searches_find_the_texts_that_torch_finds(
+    fused: FusedGenerator, generator: Generator, how: Decoding
+) -> None:
+    expected, found = fused(asked(), how), generator(asked(), how)
+    for those, these in zip(expected, found, strict=True):
+        assert [c.text for c in these] == [c.text for c in those]
+        assert [c.tokens for c in these] == [c.tokens for c in those]
+        for a, b in zip(these, those, strict=True):
+            assert a.log_probability == pytest.approx(b.log_probability, abs=1e-3)
+
+
+def test_texts_are_as_likely_as_for_torch(fused: FusedGenerator, generator: OnnxGenerator) -> None:
+    texts = [["a red shirt", "a blue dog", ""], [], ["green " * 20], *[["a car"]] * 7]
+    expected = fused.log_probabilities(asked(), texts)
+    found = generator.log_probabilities(asked(), texts)
+    assert [len(its) for its in found] == [3, 0, 1] + [1] * 7
+    flat: list[tuple[Candidate, Candidate]] = [
+        pair for two in zip(found, expected, strict=True) for pair in zip(*two, strict=True)
+    ]
+    for a, b in flat:
+        assert (a.text, a.tokens) == (b.text, b.tokens)
+        assert a.log_probability == pytest.approx(b.log_probability, abs=1e-3)
+
+
+def test_sampling_draws_from_the_same_odds(fused: FusedGenerator, generator: Generator) -> None:
+    how = Decoding(sample=True, candidates=400, longest=1, temperature=0.8, top_p=0.9)
+    shares = []
+    for one in (fused, generator):
+        drawn = [c.text for seed in range(3) for c in one(requests(1), _seeded(how, seed))[0]]
+        shares.append(set(drawn))
+    # Texts are different ones, so that what can be compared is which can be drawn at all.
+    assert len(shares[0] & shares[1]) >= 0.9 * len(shares[0] | shares[1])
+
+
+def _seeded(how: Decoding, seed: int) -> Decoding:
+    from dataclasses import replace
+
+    return replace(how, seed=seed)
+
+
+@pytest.mark.parametrize("change", [{"require": ("shirt",)}, {"forbid": ("dog",)},
+                                    {"schema": "{}"}])  # fmt: skip
+def test_constraints_are_refused(generator: Generator, change: dict[str, Any]) -> None:
+    name = next(iter(change))
+    with pytest.raises(QueryError, match=f"cannot do {name}"):
+        generator(requests(1), Decoding(**change))
+
+
+def test_what_is_missing_or_damaged_is_named(
+    both: tuple[FusedGenerator, Path], tmp_path: Path
+) -> None:
+    import shutil
+
+    shutil.copytree(both[1] / GENERATOR, tmp_path / "g")
+    (tmp_path / "g" / "write.onnx").write_bytes(b"no graph")
+    about = {"separator": 1, "unknown": 1, "evidence": 2, "regions": 0}
+    with pytest.raises(DataError, match=r"write\.onnx is missing or damaged"):
+        OnnxGenerator(tmp_path / "g", about, 8)
+    shutil.copy(both[1] / GENERATOR / "write.onnx", tmp_path / "g")
+    (tmp_path / "g" / "tokenizer.json").unlink()
+    with pytest.raises(DataError, match=r"tokenizer\.json is missing or damaged"):
+        OnnxGenerator(tmp_path / "g", about, 8)
+
+
+def test_vectors_are_of_the_kind_that_a_graph_takes(generator: OnnxGenerator) -> None:
+    wide = [Request(r.features.astype(np.float64), exhibits=r.exhibits) for r in requests(2)]
+    assert generator(wide, FIGURES[1]) == generator(requests(2), FIGURES[1])

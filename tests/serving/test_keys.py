@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import stat
+
+import pytest
+
+from ravl.errors import DataError
+from ravl.serving.keys import ANYONE, Caller, Keys, digest_of, keep_line, new_key, read_lines
+from ravl.serving.problems import Problem
+from ravl.serving.rate import Rate
+
+
+def test_a_key_is_known_by_its_hash_alone(tmp_path):
+    file = tmp_path / "keys.txt"
+    key, line = new_key("write", "web")
+    keep_line(file, line)
+    assert key not in file.read_text()
+    assert digest_of(key) in file.read_text()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    keys = Keys(file, {})
+    assert keys.caller(key) == Caller("web", "write")
+    assert keys.caller(key + "x") is None
+    assert keys.caller("") is None
+
+
+def test_scopes_are_ordered():
+    assert Caller("a", "write").may("read")
+    assert not Caller("a", "write").may("admin")
+    assert ANYONE.may("admin")
+
+
+def test_keys_of_the_environment(tmp_path):
+    key, line = new_key("read")
+    other, second = new_key("admin", "boss")
+    keys = Keys(None, {"RAVL_KEYS": f"{line};{second}"})
+    assert keys.caller(other) == Caller("boss", "admin")
+    found = keys.caller(key)
+    assert found is not None and found.scope == "read"
+
+
+def test_a_key_can_be_withdrawn_while_the_server_runs(tmp_path):
+    file = tmp_path / "keys.txt"
+    key, line = new_key("read", "a")
+    keep_line(file, line)
+    keys = Keys(file, {})
+    assert keys.caller(key)
+    file.write_text("# nobody\n")
+    assert keys.caller(key) is None
+
+
+@pytest.mark.parametrize("line", ["a read", "a root sha256:" + "0" * 64, "ravl_secret", "a read x"])
+def test_a_broken_line_is_a_sentence_that_does_not_repeat_it(line):
+    with pytest.raises(DataError, match="Line 1 of keys is no key") as error:
+        read_lines(line, "keys")
+    assert "secret" not in str(error.value)
+
+
+def test_names_are_unique_and_files_must_be_there(tmp_path):
+    _, line = new_key("read", "a")
+    keep_line(tmp_path / "k", line)
+    with pytest.raises(DataError, match="called 'a'"):
+        keep_line(tmp_path / "k", new_key("read", "a")[1])
+    with pytest.raises(DataError, match="cannot be read"):
+        Keys(tmp_path / "none", {})
+
+
+def test_the_rate_of_each_caller():
+    now = [0.0]
+    rate = Rate(60, lambda: now[0])
+    for _ in range(10):
+        rate.count("a")
+    with pytest.raises(Problem) as refused:
+        rate.count("a")
+    assert refused.value.status == 429 and refused.value.retry == pytest.approx(1.0)
+    rate.count("b")
+    now[0] = 1.0
+    rate.count("a")
+    unlimited = Rate(0)
+    for _ in range(1000):
+        unlimited.count("a")

@@ -1,0 +1,127 @@
+"""Texts as they are written, by server-sent events."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx2 as httpx
+
+from ravl.memory import Memory
+from ravl.serving.limits import Limits
+from ravl.serving.models import Served
+from ravl.serving.service import Service
+from ravl.tasks.caption.model import CaptionModel
+from tests.serving.conftest import Client
+from tests.serving.helpers import events
+from tests.tasks.caption.fakes import FakeGenerator
+
+
+class Typist(FakeGenerator):
+    """Writes slowly, so many pieces."""
+
+    def __init__(self, pieces: int = 3, seconds: float = 0.0) -> None:
+        super().__init__()
+        self.pieces, self.seconds = pieces, seconds
+        self.written = 0
+        self.go = threading.Event()
+        self.go.set()
+
+    def stream(self, request: Any, how: Any = None) -> Iterator[str]:
+        for i in range(self.pieces):
+            assert self.go.wait(10)
+            time.sleep(self.seconds)
+            self.written += 1
+            yield ("a ", "red ", "thing")[i] if i < 3 else " more"
+
+
+class WithGenerator:
+    """A model of the memory whose captions are written."""
+
+    run = None
+
+    def __init__(self, memory: Memory, generator: Typist) -> None:
+        self.memory = memory
+        self.predictor = CaptionModel(memory, generator=generator)
+
+    def caption(self, pictures: Any, **options: Any) -> Any:
+        return self.predictor.caption(pictures, **options)
+
+    def close(self) -> None:
+        pass
+
+
+def with_generator(generator: Typist) -> Callable[[Service], None]:
+    def prepare(service: Service) -> None:
+        model: Any = WithGenerator(service.memory, generator)
+        service.models.insert(0, Served("typist", "caption", model, service._batcher("typist")))
+
+    return prepare
+
+
+def test_a_generator_is_heard_word_by_word(client: Client, red: bytes):
+    api = client(prepare=with_generator(Typist()))
+    assert api.get("/v1/runs").json()["runs"][0]["streams"]
+    response = api.post("/v1/caption/stream", files={"picture": red}, data={"k": 3})
+    assert response.headers["content-type"].startswith("text/event-stream")
+    found = [(name, json.loads(data)) for name, data in events(response.text)]
+    assert [name for name, _ in found] == ["evidence", "token", "token", "token", "answer"]
+    assert len(found[0][1]["evidence"]) == 3
+    assert found[0][1]["evidence"][0]["thumbnail"].startswith("/v1/thumbnail?id=red")
+    assert "".join(data["text"] for name, data in found if name == "token") == "a red thing"
+    answer = found[-1][1]
+    assert answer["answer"]["text"] == "a red thing" and answer["answer"]["written"]
+    assert answer["answer"]["evidence"] == found[0][1]["evidence"]
+    assert answer["memory"]["version"] == 1 and answer["timings"]["generate"] >= 0
+
+
+def test_who_cannot_stream_answers_at_once(client: Client, red: bytes):
+    api = client()
+    plain = api.post("/v1/caption", files={"picture": red}).json()
+    found = list(events(api.post("/v1/caption/stream", files={"picture": red}).text))
+    assert [name for name, _ in found] == ["answer"]
+    assert json.loads(found[0][1])["answer"] == plain["answer"]
+    body = {"picture": {"id": "red/0.png"}, "question": "what colour is it?"}
+    asked = list(events(api.post("/v1/ask/stream", json=body).text))
+    assert json.loads(asked[0][1])["answer"]["answer"] == "red"
+
+
+def test_what_is_wrong_is_told_before_the_stream_begins(client: Client, red: bytes):
+    api = client(prepare=with_generator(Typist()))
+    assert api.post("/v1/caption/stream", json={}).status_code == 422
+    broken = api.post("/v1/caption/stream", files={"picture": red[:50]})
+    assert broken.status_code == 422
+
+
+def test_what_goes_wrong_later_is_an_event(client: Client, red: bytes):
+    typist = Typist(2000, 0.01)
+    api = client(prepare=with_generator(typist), limits=Limits(deadline=0.4))
+    found = list(events(api.post("/v1/caption/stream", files={"picture": red}).text))
+    assert found[-1][0] == "problem" and json.loads(found[-1][1])["status"] == 503
+    until = time.monotonic() + 5
+    while api.app.state.service.pending()["typist"] and time.monotonic() < until:  # type: ignore[attr-defined]
+        time.sleep(0.01)
+    written = typist.written
+    assert written < 200  # the thread has stopped as well
+    time.sleep(0.1)
+    assert typist.written <= written + 1
+
+
+def test_who_leaves_stops_the_writing(running: Any, red: bytes):
+    typist = Typist(2000, 0.01)
+    url, service = running(prepare=with_generator(typist))
+    address = f"{url}/v1/caption/stream"
+    with httpx.stream("POST", address, files={"picture": red}) as response:
+        for line in response.iter_lines():
+            if line == "event: token":
+                break
+    until = time.monotonic() + 5
+    while service.pending()["typist"] and time.monotonic() < until:
+        time.sleep(0.01)
+    written = typist.written
+    assert service.pending()["typist"] == 0
+    time.sleep(0.1)
+    assert typist.written <= written + 1 < 1000

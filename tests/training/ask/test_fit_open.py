@@ -1,0 +1,286 @@
+"""ravl fit ask with open answers, from the data to the run that writes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import ravl
+from ravl.data import QA, Example
+from ravl.errors import DataError, QueryError
+from ravl.memory import Memory
+from ravl.tasks.ask.writing import OpenAskModel
+from ravl.tasks.run import open_run
+from ravl.training import evaluate, fit
+from ravl.training.ask.open import OPEN, blind
+from ravl.training.ask.quality import answer_quality, good_answer
+from ravl.training.ask.settings import AskSettings
+from ravl.training.caption.batches import Lesson, TextBatches
+from ravl.training.caption.fit import ground_of
+from ravl.training.caption.generator import untrained
+from ravl.training.caption.ground import CaptionGround
+from ravl.training.labels.fusion_batches import Disturbance, Shuffled
+from ravl.training.tuning.tune import tune
+from tests.helpers import ColourEncoder, draw
+from tests.tasks.ask.asked import KIND, TASTE, TASTES, asked
+from tests.training.tiny_bert import tiny_bert
+
+ROWS = ["zero_shot", "question_only", "vote", "no_retrieval", "with_retrieval"]
+FACT = "A red thing is hot."
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A memory with a text, a language model, and a fitted run."""
+    made = tmp_path_factory.mktemp("open")
+    tiny_bert(made / "bert")
+    with Memory.create(made / "m.ravl", ColourEncoder()) as memory:
+        memory.add(asked(made / "pictures"))
+        memory.add([Example("about", texts=(FACT,))])
+        fitted(memory, made, "run", model="generator")
+    return made
+
+
+@pytest.fixture
+def memory(folder: Path) -> Iterator[Memory]:
+    with Memory.open(folder / "m.ravl", ColourEncoder()) as opened:
+        yield opened
+
+
+def options_of(folder: Path, **changes: Any) -> dict[str, Any]:
+    return {
+        "answers": "open", "epochs": 12, "batch_size": 16, "learning_rate": 3e-3, "patience": 12,
+        "language_model": str(folder / "bert"), "layers": 1, "words": 300, "beams": 2,
+        "reward_epochs": 1, "evidence": 2, "k": 8, "precision": "full", **changes,
+    }  # fmt: skip
+
+
+def fitted(memory: Memory, folder: Path, name: str, **changes: Any) -> Any:
+    options = options_of(folder, **changes)
+    return fit("ask", memory, out=folder / name, progress=False, **options)
+
+
+@pytest.fixture
+def ground(memory: Memory, folder: Path, tmp_path: Path) -> Iterator[CaptionGround]:
+    settings = AskSettings(**options_of(folder)).texts()
+    with ground_of(memory, settings, tmp_path, kind=OPEN) as (made, _):
+        yield made
+
+
+def test_the_report_has_five_rows(folder: Path) -> None:
+    told = json.loads((folder / "run" / "metrics.json").read_text("utf-8"))
+    assert (told["task"], told["level"]) == ("ask", "generator")
+    assert list(told["rows"]) == ROWS
+    assert {"accuracy", "F1"} <= set(told["rows"]["vote"])
+    assert set(told["rows"]["vote"]["accuracy"]) == {"value", "low", "high"}
+    assert {"retrieval_on", "retrieval_off", "retrieval_shuffled", "retrieval_misleading"} == set(
+        told["retrieval"]
+    )
+    assert {"question_only", "generator_off", "generator"} == set(told["curves"])
+    assert told["rows"]["with_retrieval"]["accuracy"]["value"] > 0.9
+    assert told["rows"]["question_only"]["accuracy"]["value"] < 0.6  # no picture, no answer
+    assert "no_retrieval - question_only" in told["differences"]
+    assert 0 <= told["abstain"]["answered"] <= 1
+    page = (folder / "run" / "report.html").read_text("utf-8")
+    for words in (KIND, "question only", "trained without pictures", "test questions",
+                  "an answer to a question about a picture"):  # fmt: skip
+        assert words in page
+    split = json.loads((folder / "run" / "split.json").read_text("utf-8"))
+    parts = [set(split[part]) for part in ("train", "validation", "test")]
+    assert len(set().union(*parts)) == sum(map(len, parts)) == 48  # by picture
+    assert "answers: open" in (folder / "run" / "settings.yaml").read_text("utf-8")
+
+
+def test_the_run_answers(folder: Path, memory: Memory) -> None:
+    with ravl.load(folder / "run", memory) as model:
+        assert model.task == "ask"
+        replies = model.ask([draw(i, c) for i, c in enumerate(TASTES)], KIND)
+        assert [r.answer.lower() for r in replies] == list(TASTES)
+        how = replace(model.predictor.usual, candidates=2)
+        reply = model.ask(draw(0, "blue"), TASTE, abstain=0.5, how=how)
+        assert reply.answer == "cold"
+        assert reply.read
+        assert reply.evidence[0].says == (TASTE, "cold")
+        assert 0 <= reply.confidence <= 1
+        assert sum(e.share for e in reply.evidence) == pytest.approx(reply.gate, abs=1e-4)
+        assert len(reply.others) <= 1
+        assert set(reply.to_json()) >= {"answer", "written", "others", "evidence", "confidence"}
+        alone = model.ask(draw(0, "blue"), TASTE, retrieval=False)
+        assert (alone.gate, alone.evidence) == (0, ())
+        assert model.ask(draw(0, "blue"), TASTE, vote_only=True, k=3).gate == 1
+        assert model.ask(draw(0, "blue"), [KIND, TASTE])[1].answer == "cold"
+        text = "".join(model.predictor.stream(draw(0, "blue"), TASTE))
+        assert text
+
+
+def test_many_questions_are_answered_as_each_alone(folder: Path, memory: Memory) -> None:
+    model = OpenAskModel(memory, open_run(folder / "run"))
+    pictures = [draw(50 + i, c) for i, c in enumerate(TASTES)]
+    together = [r.answer for r in model.ask(pictures, [KIND, TASTE, TASTE, KIND])]
+    alone = [model.ask(p, q)[0].answer
+             for p, q in zip(pictures, [KIND, TASTE, TASTE, KIND], strict=True)]  # fmt: skip
+    assert together == alone
+
+
+@pytest.mark.parametrize("question", ["🙂" * 20, "what\x00is\x07it", "\ud800 kind", "x" * 10_000])
+def test_odd_questions(folder: Path, memory: Memory, question: str) -> None:
+    (reply,) = OpenAskModel(memory, open_run(folder / "run")).ask(draw(0, "red"), question)
+    assert reply.answer
+    assert json.dumps(reply.to_json())
+
+
+def test_what_cannot_be_asked(folder: Path, memory: Memory) -> None:
+    model = OpenAskModel(memory, open_run(folder / "run"))
+    for question, how, words in (
+        (" ", {}, "empty"), (KIND, {"k": 0}, "at least 1"),
+        (KIND, {"retrieval": False, "vote_only": True}, "Without retrieval"),
+        (KIND, {"instruction": "for children"}, "Instructions"),
+    ):  # fmt: skip
+        with pytest.raises(QueryError, match=words):
+            model.ask(draw(0, "red"), question, **how)
+    with pytest.raises(QueryError, match="empty"):
+        model.stream(draw(0, "red"), "")
+
+
+def test_a_run_is_judged_on_other_pictures(folder: Path, memory: Memory) -> None:
+    found = evaluate(folder / "run", "number < 8", memory=memory, progress=False)
+    assert (found["task"], found["pictures"], found["questions"]) == ("ask", 8, 16)
+    assert set(found["rows"]) == {"with_retrieval", "no_retrieval", "vote"}
+    assert found["rows"]["vote"]["accuracy"]["value"] > 0.9
+
+
+def test_hidden_is_compared_without_training(folder: Path, memory: Memory) -> None:
+    report = fitted(
+        memory, folder, "hidden", model="generator", compare="hidden", epochs=1, reward_epochs=0,
+        regions=2, quotes=1,
+    )  # fmt: skip
+    assert list(report.metrics["rows"]) == ROWS
+    assert set(report.metrics["curves"]) == {"generator"}
+    assert "shown a blank picture" in (folder / "hidden" / "report.html").read_text("utf-8")
+    model = OpenAskModel(memory, open_run(folder / "hidden"))
+    assert len(model.ask(draw(1, "red"), [KIND, TASTE])) == 2
+    found = evaluate(folder / "hidden", "number < 4", memory=memory, progress=False)
+    assert found["questions"] == 8
+
+
+def test_the_vote_alone_trains_nothing(folder: Path, memory: Memory) -> None:
+    report = fitted(memory, folder, "vote", model="vote")
+    assert list(report.metrics["rows"]) == ["zero_shot", "vote", "with_retrieval"]
+    assert report.metrics["rows"]["vote"]["accuracy"]["value"] > 0.9
+    model = OpenAskModel(memory, open_run(folder / "vote"))
+    assert model.ask(draw(0, "blue"), TASTE)[0].answer == "cold"
+    with pytest.raises(QueryError, match="ravl fit ask"):
+        model.stream(draw(0, "blue"), TASTE)
+
+
+def test_no_question_sees_its_own_picture(ground: CaptionGround) -> None:
+    held = {r.number for side in (ground.validation, ground.test) for r in side.labelled.rows}
+    assert not held & set(ground.bank.numbers.tolist())
+    for i, row in enumerate(ground.train.labelled.rows):
+        found = ground.train.near.positions[i]
+        assert row.number not in ground.bank.numbers[found[found >= 0]]
+    assert len(ground.train) == 2 * len(ground.parts.train)
+
+
+def test_a_batch_has_questions_and_passages(ground: CaptionGround) -> None:
+    torch.manual_seed(0)
+    generator = untrained(ground, retrieval=True)
+    side = ground.train
+    assert side.passages is not None
+    lesson = Lesson.of(ground, side, generator.vocabulary, generator.longest, True, [])
+    order = Shuffled(np.arange(len(side)), 0)
+    batches = TextBatches(lesson, generator.words, 2, 0, Disturbance(0, 0), order, 0)
+    batch = batches.__getitems__([0, 1])
+    assert batch["owners"].tolist() == [0, 1, 1]  # two people said how it tastes
+    read = generator._tokens(captioner_requests(ground, generator, [0, 1]))
+    assert read is not None
+    assert torch.equal(batch["tokens"], read)  # as when it answers
+    assert torch.isfinite(generator.model(**batch)["loss"])
+    dropped = TextBatches(lesson, generator.words, 2, 0, Disturbance(1.0), order, 0)
+    blank = dropped.__getitems__([0, 1])
+    assert blank["tokens"].shape[1] <= batch["tokens"].shape[1]
+
+
+def captioner_requests(ground: CaptionGround, generator: Any, places: list[int]) -> Any:
+    from ravl.tasks.caption.captioner import Captioner
+
+    side = ground.train.take(np.array(places))
+    captioner = Captioner(ground.task, ground.keys, ground.vote, generator=generator, quotes=0)
+    requests = captioner.requests(side.pictures, ground.told, side.near, ground.recalled(side))
+    assert [r.question for r in requests] == side.questions
+    assert all(e.question in (KIND, TASTE, "") for r in requests for e in r.exhibits)
+    return requests
+
+
+def test_a_blank_picture_tells_nothing(ground: CaptionGround) -> None:
+    unseen = blind(ground).test
+    seen = ground.standard(unseen.labelled.features)
+    assert np.abs(seen[:, :48]).max() < 1e-4
+    assert np.ptp(seen[:, 48:], axis=0).max() > 0.1
+    assert unseen.pictures.looks is None
+
+
+def test_answers_are_rated_as_names_or_as_sentences() -> None:
+    quality = answer_quality([["red"], ["dark blue"]])
+    good = good_answer(quality, [])
+    people = ["white board"] + ["board"] * 2
+    rated = quality.of_one(["board", "white board", "big board", "chair"], people)
+    assert rated[0] > rated[1] > good.least > rated[2] > rated[3] == 0
+    assert quality.of_one(["a Red"], ["red"])[0] == pytest.approx(1)
+    ten = ["red"] + ["blue"] * 9  # one of ten is somebody
+    assert quality.of_one(["red"], ten)[0] > good.least
+    long = answer_quality([["it lies in the kitchen beside the stove"]] * 3)
+    assert long.measure == "F1"
+    assert long.of_one(["in the kitchen"], ["it is in the kitchen"])[0] > 0.5
+
+
+@pytest.mark.parametrize(("options", "words"), [
+    ({"layers": 2}, "layers is 2, but answers are 'list'"),
+    ({"generator": "hf:x"}, "generator is 'hf:x'"),
+    ({"model": "generator"}, "model is 'generator'"),
+    ({"answers": "open", "model": "linear"}, "model is 'linear'"),
+    ({"answers": "open", "vision": "top:1"}, "vision is 'top:1'"),
+    ({"answers": "open", "beams": 0}, "beams is 0"),
+    ({"answers": "open", "generator": "gpt"}, "generator is 'gpt'"),
+    ({"answers": "some"}, "answers is 'some'"),
+])  # fmt: skip
+def test_settings_that_make_no_sense(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        AskSettings(**options)
+
+
+def test_open_answers_are_fitted_as_captions_where_nothing_is_said(folder: Path) -> None:
+    said = (folder / "run" / "settings.yaml").read_text("utf-8")
+    assert "language: full" in said
+    assert "smoothing: 0.1" in said
+    assert AskSettings().language == "top:2"
+
+
+def test_nothing_to_learn_from(folder: Path, tmp_path: Path) -> None:
+    with Memory.create(tmp_path / "silent.ravl", ColourEncoder()) as silent:
+        draw(1, "red").save(tmp_path / "1.png")
+        silent.add([Example("1", tmp_path / "1.png", label="x")])
+        with pytest.raises(DataError, match="image, question and answer"):
+            fit("ask", silent, out=tmp_path / "run", **options_of(folder))
+        silent.add([Example("1", tmp_path / "1.png", qa=(QA(KIND, ("x",)),))])
+        with pytest.raises(DataError):
+            fit("ask", silent, out=tmp_path / "run", **options_of(folder))
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
+def test_settings_of_open_answers_can_be_searched(memory: Memory, tmp_path: Path) -> None:
+    report = tune(
+        "ask", memory, out=tmp_path / "tuned", trials=2, answers="open", model="vote",
+        progress=False,
+    )  # fmt: skip
+    assert report.measure == "accuracy"
+    assert report.best.scores["accuracy"] > 0.9
+    assert {t.state for t in report.trials} == {"complete"}
+    assert (tmp_path / "tuned" / "best" / "run.json").is_file()
