@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 import ravl
 import ravl.runtime
+from ravl.data import Example
 from ravl.errors import DataError, EncoderError
 from ravl.exports import onnx_files
 from ravl.exports.run import export_run
@@ -58,8 +60,8 @@ def test_an_export_answers_as_its_run(
         assert list(export.scores) == list(run.scores)
         assert export.abstained == run.abstained
         assert [e.id for e in export.evidence] == [e.id for e in run.evidence]
-        shares = [[e.share for e in found.evidence] for found in (export, run)]
-        assert np.allclose(*shares, atol=1e-4)
+        first, second = ([e.share for e in found.evidence] for found in (export, run))
+        assert np.allclose(first, second, atol=1e-4)
 
 
 def test_a_single_picture_and_none(exported: Path, shop: Memory, new: list[Any]) -> None:
@@ -87,7 +89,8 @@ def test_the_manifest_says_what_was_checked(exported: Path) -> None:
     assert fusion["parity"]["random"] < 1e-4
     assert fusion["parity"]["real"] < 1e-4
     assert fusion["inputs"]["near_features"] == ["b", "k", 48]
-    assert (fusion["evidence"], fusion["int8"]) == (8, False) or fusion["evidence"] > 0
+    assert fusion["evidence"] > 0
+    assert fusion["int8"] is False
     assert told["answers"]["same"] == told["answers"]["compared"] == 8
     assert {"torch", "onnxruntime", "ravl"} < set(told["versions"])
     assert json.loads((exported / "vote" / "export.json").read_text("utf-8"))["networks"] == {}
@@ -135,13 +138,11 @@ def test_it_stands_alone(
     """Neither the run nor the place of the export is needed."""
     shutil.copytree(exported / "fusion", tmp_path / "elsewhere")
     shutil.rmtree(fitted / "fusion")
-    found = ravl.runtime.load(tmp_path / "elsewhere", fitted / "shop.ravl" if False else shop)
+    found = ravl.runtime.load(tmp_path / "elsewhere", shop)
     assert len(found.classify(new)) == len(new)
 
 
 def test_a_new_row_counts_at_once(fitted: Path, exported: Path, tmp_path: Path) -> None:
-    from ravl.data import Example
-
     draw(1, "purple").save(tmp_path / "p.png")
     with Memory.open(fitted / "shop.ravl", ColourEncoder()) as memory:
         model = ravl.runtime.load(exported / "fusion", memory)
@@ -168,8 +169,6 @@ def test_int8_is_smaller_and_its_cost_is_measured(
     assert "With and without int8" in str(report)
     assert "accuracy" in str(report)
     assert "eight-bit weights" in (tmp_path / "small" / "README.md").read_text("utf-8")
-    import onnx
-
     graph = onnx.load(tmp_path / "small" / "fusion" / "fusion.onnx").graph
     assert {"MatMulInteger", "DynamicQuantizeLinear"} & {node.op_type for node in graph.node}
     model = ravl.runtime.load(tmp_path / "small", shop)

@@ -1,7 +1,9 @@
-"""The exported generator writes what the generator writes, and keeps what all generators promise."""
+"""The exported generator writes what the generator writes, and keeps what all promise."""
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,15 @@ import pytest
 
 from ravl.errors import DataError, QueryError
 from ravl.exports.networks import write_networks
-from ravl.models.generation.base import Candidate, Decoding, Exhibit, Generator, Request
+from ravl.models.generation.base import Candidate, Decoding, Exhibit, Request
 from ravl.models.generation.fused import FusedGenerator
 from ravl.runtime.generator import OnnxGenerator
 from ravl.tasks.run import GENERATOR, Run
-from tests.models.generation.test_contract import *  # noqa: F403
+from tests.models.generation import test_contract
 from tests.models.generation.tiny import requests, tiny_fused
+
+# What every generator promises is tested with the fixture ``generator`` below.
+globals().update({name: it for name, it in vars(test_contract).items() if name.startswith("test_")})
 
 FIGURES = [
     Decoding(beams=1, longest=8),
@@ -30,31 +35,35 @@ FIGURES = [
 ]
 
 
+@dataclass(frozen=True)
+class Both:
+    """A generator, and the folder of its export with what the manifest says."""
+
+    fused: FusedGenerator
+    folder: Path
+    about: dict[str, Any]
+
+
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory, language: Path) -> tuple[FusedGenerator, Path]:
-    """A generator, and the folder of its export."""
+def both(tmp_path_factory: pytest.TempPathFactory, language: Path) -> Both:
     folder = tmp_path_factory.mktemp("generator")
-    made = tiny_fused(language)
-    made.save(folder / "run" / GENERATOR)
+    tiny_fused(language).save(folder / "run" / GENERATOR)
     run = Run(folder / "run", {"how": {"longest": 8}})
-    memory: Any = None
+    memory: Any = None  # it is for towers
     networks = write_networks(run, folder / "out", memory)
     assert all(its["parity"]["random"] < 1e-4 for its in networks.values())
     loaded = FusedGenerator.load(folder / "run" / GENERATOR, 8)
-    (folder / "out" / "about").write_text(str(networks["write"]), "utf-8")
-    return loaded, folder / "out"
+    return Both(loaded, folder / "out" / GENERATOR, networks["write"])
 
 
 @pytest.fixture
-def fused(both: tuple[FusedGenerator, Path]) -> FusedGenerator:
-    return both[0]
+def fused(both: Both) -> FusedGenerator:
+    return both.fused
 
 
 @pytest.fixture
-def generator(both: tuple[FusedGenerator, Path]) -> Generator:
-    folder = both[1]
-    about = __import__("ast").literal_eval((folder / "about").read_text("utf-8"))
-    return OnnxGenerator(folder / GENERATOR, about, 8)
+def generator(both: Both) -> OnnxGenerator:
+    return OnnxGenerator(both.folder, both.about, 8)
 
 
 def asked() -> list[Request]:
@@ -70,7 +79,7 @@ def asked() -> list[Request]:
 
 @pytest.mark.parametrize("how", FIGURES, ids=range(len(FIGURES)))
 def test_searches_find_the_texts_that_torch_finds(
-    fused: FusedGenerator, generator: Generator, how: Decoding
+    fused: FusedGenerator, generator: OnnxGenerator, how: Decoding
 ) -> None:
     expected, found = fused(asked(), how), generator(asked(), how)
     for those, these in zip(expected, found, strict=True):
@@ -93,44 +102,33 @@ def test_texts_are_as_likely_as_for_torch(fused: FusedGenerator, generator: Onnx
         assert a.log_probability == pytest.approx(b.log_probability, abs=1e-3)
 
 
-def test_sampling_draws_from_the_same_odds(fused: FusedGenerator, generator: Generator) -> None:
+def test_sampling_draws_from_the_same_odds(fused: FusedGenerator, generator: OnnxGenerator) -> None:
     how = Decoding(sample=True, candidates=400, longest=1, temperature=0.8, top_p=0.9)
     shares = []
     for one in (fused, generator):
-        drawn = [c.text for seed in range(3) for c in one(requests(1), _seeded(how, seed))[0]]
+        drawn = [c.text for seed in range(3) for c in one(requests(1), replace(how, seed=seed))[0]]
         shares.append(set(drawn))
     # Texts are different ones, so that what can be compared is which can be drawn at all.
     assert len(shares[0] & shares[1]) >= 0.9 * len(shares[0] | shares[1])
 
 
-def _seeded(how: Decoding, seed: int) -> Decoding:
-    from dataclasses import replace
-
-    return replace(how, seed=seed)
-
-
 @pytest.mark.parametrize("change", [{"require": ("shirt",)}, {"forbid": ("dog",)},
                                     {"schema": "{}"}])  # fmt: skip
-def test_constraints_are_refused(generator: Generator, change: dict[str, Any]) -> None:
+def test_constraints_are_refused(generator: OnnxGenerator, change: dict[str, Any]) -> None:
     name = next(iter(change))
     with pytest.raises(QueryError, match=f"cannot do {name}"):
         generator(requests(1), Decoding(**change))
 
 
-def test_what_is_missing_or_damaged_is_named(
-    both: tuple[FusedGenerator, Path], tmp_path: Path
-) -> None:
-    import shutil
-
-    shutil.copytree(both[1] / GENERATOR, tmp_path / "g")
+def test_what_is_missing_or_damaged_is_named(both: Both, tmp_path: Path) -> None:
+    shutil.copytree(both.folder, tmp_path / "g")
     (tmp_path / "g" / "write.onnx").write_bytes(b"no graph")
-    about = {"separator": 1, "unknown": 1, "evidence": 2, "regions": 0}
     with pytest.raises(DataError, match=r"write\.onnx is missing or damaged"):
-        OnnxGenerator(tmp_path / "g", about, 8)
-    shutil.copy(both[1] / GENERATOR / "write.onnx", tmp_path / "g")
+        OnnxGenerator(tmp_path / "g", both.about, 8)
+    shutil.copy(both.folder / "write.onnx", tmp_path / "g")
     (tmp_path / "g" / "tokenizer.json").unlink()
     with pytest.raises(DataError, match=r"tokenizer\.json is missing or damaged"):
-        OnnxGenerator(tmp_path / "g", about, 8)
+        OnnxGenerator(tmp_path / "g", both.about, 8)
 
 
 def test_vectors_are_of_the_kind_that_a_graph_takes(generator: OnnxGenerator) -> None:

@@ -39,8 +39,8 @@ def moved(to: str) -> bytes:
 
 def get(url: str, backend: Backend, names: Mapping[str, Any], most: int = 100) -> bytes:
     async def resolve(host: str, port: int) -> Sequence[str]:
-        found = names[host]
-        return found.pop(0) if found and isinstance(found[0], list) else found
+        found: list[Any] = names[host]
+        return list(found.pop(0) if found and isinstance(found[0], list) else found)
 
     return asyncio.run(Fetcher(most, 2, resolve, backend).get(url))
 

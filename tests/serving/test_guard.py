@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ravl.serving.keys import SCOPES, Keys, new_key
+from ravl.serving.keys import SCOPES, Keys, Scope, new_key
 from ravl.serving.limits import Limits
 from ravl.serving.server import check_host
 from tests.serving.conftest import Client
@@ -101,7 +101,7 @@ def test_scopes(client: Client, shop: Path, red: bytes):
     keys = Keys(None, {"RAVL_KEYS": ";".join(line for _, line in made.values())})
     api = client(keys=keys)
 
-    def status(scope: str | None, method: str, path: str, **more: Any) -> int:
+    def status(scope: Scope | None, method: str, path: str, **more: Any) -> int:
         headers = {"authorization": f"Bearer {made[scope][0]}"} if scope else {}
         return api.request(method, path, headers=headers, **more).status_code
 

@@ -14,6 +14,7 @@ from ravl.memory import Memory
 from ravl.serving.limits import Limits
 from ravl.serving.models import Served
 from ravl.serving.service import Service
+from ravl.tasks.ask.writing import OpenAskModel
 from ravl.tasks.caption.model import CaptionModel
 from tests.serving.conftest import Client
 from tests.serving.helpers import events
@@ -76,6 +77,23 @@ def test_a_generator_is_heard_word_by_word(client: Client, red: bytes):
     assert answer["answer"]["text"] == "a red thing" and answer["answer"]["written"]
     assert answer["answer"]["evidence"] == found[0][1]["evidence"]
     assert answer["memory"]["version"] == 1 and answer["timings"]["generate"] >= 0
+
+
+def test_an_open_answer_is_heard_word_by_word(client: Client, red: bytes):
+    def prepare(service: Service) -> None:
+        model: Any = WithGenerator(service.memory, Typist())
+        model.predictor = OpenAskModel(service.memory, generator=Typist())
+        model.ask = model.predictor.ask
+        service.models.insert(0, Served("typist", "ask", model, service._batcher("typist")))
+
+    api = client(prepare=prepare)
+    body = {"question": "what colour is it?"}
+    response = api.post("/v1/ask/stream", files={"picture": red}, data=body)
+    found = [(name, json.loads(data)) for name, data in events(response.text)]
+    assert [name for name, _ in found] == ["evidence", "token", "token", "token", "answer"]
+    assert found[0][1]["evidence"][0]["says"][0] == "what colour is it?"
+    assert found[-1][1]["answer"]["answer"] == "a red thing"
+    assert found[-1][1]["answer"]["question"] == "what colour is it?"
 
 
 def test_who_cannot_stream_answers_at_once(client: Client, red: bytes):

@@ -24,7 +24,9 @@ def quantise(path: Path) -> None:
         onnx.save(model, half)
         quantize_dynamic(
             half, half, op_types_to_quantize=OPERATORS, weight_type=QuantType.QInt8,
-            extra_options={"MatMulConstBOnly": True},
+            # A scale for each column, and seven bits of range: processors without VNNI add pairs of
+            # products in sixteen bits. Of 40 captions 34 stayed the same, and 29 without either.
+            per_channel=True, reduce_range=True, extra_options={"MatMulConstBOnly": True},
         )  # fmt: skip
         half.replace(path)
     finally:

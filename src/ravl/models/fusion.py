@@ -131,7 +131,7 @@ class FusionEncoder(PreTrainedModel):  # type: ignore[no-untyped-call]
         b, device = len(features), features.device
         ends = words(torch.tensor([self._cls, self._sep], device=device)).expand(b, 2, -1)
         picture = self.picture(features).view(b, self.config.picture_tokens, -1)  # (b, P, H)
-        scale = words.weight.detach().std()  # so that all tokens are of the words' size
+        scale = self.scale()
         parts = [ends[:, :1], self._sized(picture, 0, scale), ends[:, 1:]]
         if regions is not None:
             parts.append(self._sized(self.region(regions) + self.place.weight, 0, scale))
@@ -151,6 +151,11 @@ class FusionEncoder(PreTrainedModel):  # type: ignore[no-untyped-call]
             inputs_embeds=torch.cat(parts, 1), attention_mask=there.long()
         ).last_hidden_state
         return hidden, there
+
+    def scale(self) -> Tensor:
+        """The spread of the word embeddings, so that all tokens are of the words' size."""
+        spread: Tensor = self.language.get_input_embeddings().weight.detach().std()
+        return spread
 
     def _evidence(
         self, near: dict[str, Tensor], scale: Tensor, whole: bool

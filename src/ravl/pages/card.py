@@ -30,11 +30,16 @@ PURPOSES = {
 LEVELS = {
     "vote": "the vote of the nearest rows of its memory",
     "linear": "a linear head on frozen features, the memory's vote, and a gate between them",
-    "dual": "a pair of heads trained by contrast, and what the memory says",
     "fusion": "a language model that reads the picture with its neighbours, the memory's vote, and "
               "a gate between them",
     "generator": "a generator that reads the picture with its neighbours, and a choice between its "
                  "texts and the memory's",
+}  # fmt: skip
+MATCHING = {
+    "vote": "what the nearest rows of its memory say",
+    "linear": "a pair of heads trained by contrast, what the memory says, and a stack of both",
+    "fusion": "a language model that reads text and picture with the neighbours, a pair of heads, "
+              "what the memory says, and a stack of all",
 }  # fmt: skip
 ROWS = {
     "zero_shot": "pretrained, without a memory",
@@ -83,7 +88,7 @@ def _head(task: str) -> str:
 
 
 def _what(folder: Path, record: Mapping[str, Any], task: str, level: str) -> str:
-    made = LEVELS.get(level, level)
+    made = MATCHING.get(level, level) if task == "match" else LEVELS.get(level, level)
     spec = record["encoder"]["spec"]
     base = record.get("base", {}).get("spec", spec)
     trained = f", through heads that were trained ({_code(spec)})" if base != spec else ""

@@ -37,6 +37,14 @@ from ravl.serving.service import Service
 from ravl.timing import step
 
 EVENTS = "text/event-stream"
+EVENT = {  # of each event
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {
+        "event": {"enum": ["evidence", "token", "answer", "problem"]},
+        "data": {"type": "string", "description": "JSON."},
+    },
+}
 EXAMPLE = 'event: token\ndata: {"text": "a red"}\n\nevent: answer\ndata: {"answer": {}}\n\n'
 
 
@@ -51,7 +59,7 @@ def _stream(app: FastAPI, service: Service, task: str, kind: Kind) -> None:
     success: dict[int | str, Any] = {
         200: {
             "description": "Events: evidence, token, answer, problem.",
-            "content": {EVENTS: {"schema": {"type": "string"}, "example": EXAMPLE}},
+            "content": {EVENTS: {"schema": EVENT, "example": EXAMPLE}},
         }
     }
 
