@@ -17,6 +17,7 @@ from tests.training.painted import TEST, VALIDATION, Scrambled, paint
 from tests.training.painted_labels import FUSION
 
 
+@pytest.mark.slow
 def test_match_by_the_fusion_model(tmp_path: Path, language: Path) -> None:
     with Memory.create(tmp_path / "painted.ravl", Scrambled()) as memory:
         memory.add(paint(tmp_path / "pictures", 60))
@@ -43,6 +44,7 @@ def test_match_by_the_fusion_model(tmp_path: Path, language: Path) -> None:
                 assert b.score == pytest.approx(a.score, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_answers_out_of_a_list_by_the_fusion_model(tmp_path: Path, language: Path) -> None:
     with Memory.create(tmp_path / "shop.ravl", ColourEncoder()) as memory:
         memory.add(asked(tmp_path / "pictures"))
