@@ -40,12 +40,6 @@ class Graph:
     outputs: tuple[str, ...]
     axes: dict[str, Axes]
 
-    def __call__(self) -> list[Tensor]:
-        """Outputs for the examples."""
-        with torch.inference_mode():
-            found = self.module(*self.inputs.values())
-        return [found] if isinstance(found, Tensor) else list(found)
-
 
 class _Reading(nn.Module):
     """A fusion encoder whose inputs have an order."""

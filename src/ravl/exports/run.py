@@ -134,9 +134,9 @@ def _export(
     manifest = json.loads((out / names.MANIFEST).read_text("utf-8"))
     model, both = beside(run, export, memory)
     expected = shown.answers(model)
-    for name, (worst,) in both.seen.items():
-        from ravl.exports.onnx_files import check
+    from ravl.exports.onnx_files import check
 
+    for name, (worst,) in both.seen.items():
         check(name, worst)
         manifest["networks"][name]["parity"]["real"] = worst
     given = shown.answers(Model(export, memory))

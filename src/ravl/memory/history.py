@@ -32,6 +32,12 @@ class Version:
         return asdict(self)
 
 
+def newest(connection: sqlite3.Connection) -> int:
+    """The number of the newest version; 0 before the first."""
+    found = connection.execute("SELECT coalesce(max(version), 0) FROM versions").fetchone()
+    return int(found[0])
+
+
 def versions(connection: sqlite3.Connection, id: str | None, limit: int) -> list[Version]:
     """The newest versions first, all or those that touched one row."""
     where = "" if id is None else "WHERE version IN (SELECT version FROM changes WHERE id = ?)"

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ravl.memory import history
 from ravl.memory.spaces import current_space, table_name
 
 if TYPE_CHECKING:
@@ -94,5 +95,5 @@ def describe(memory: Memory) -> Info:
             encoder=space.fingerprint.spec,
             fingerprint=space.fingerprint.digest,
             dimension=space.dimension,
-            version=number("SELECT coalesce(max(version), 0) FROM versions"),
+            version=history.newest(connection),
         )

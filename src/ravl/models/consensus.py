@@ -9,6 +9,7 @@ words and short phrases, rare ones counting more, as CIDEr compares a caption wi
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -25,20 +26,57 @@ KNOWN = 200_000  # texts whose phrases are remembered
 
 
 @dataclass(frozen=True, eq=False)
-class Phrases:
-    """The phrases of a collection of texts, and how much each tells.
+class Comparable(ABC):
+    """Texts as sparse vectors; the dot product of two is their likeness, 0 to 1.
 
     Args:
-        places: column of each phrase; new ones are added as they are met.
+        places: column of whatever is compared; new ones are added as they are met.
+    """
+
+    places: dict[tuple[str, ...], int] = field(default_factory=dict)
+    _known: dict[str, tuple[NDArray[np.int64], Array]] = field(default_factory=dict)
+    _lock: Any = field(default_factory=threading.Lock)
+
+    def __call__(self, texts: Iterable[str]) -> Any:
+        """Texts as rows (t, V)."""
+        from scipy.sparse import csr_matrix
+
+        found = [self._row(text) for text in texts]
+        starts = np.cumsum([0, *(len(columns) for columns, _ in found)])
+        columns = np.concatenate([np.zeros(0, np.int64), *(c for c, _ in found)])
+        values = np.concatenate([np.zeros(0, np.float32), *(v for _, v in found)])
+        return csr_matrix((values, columns, starts), shape=(len(found), len(self.places)))
+
+    def _row(self, text: str) -> tuple[NDArray[np.int64], Array]:
+        """Columns and values of a text; known texts are not read again."""
+        found = self._known.get(text)
+        if found is None:
+            with self._lock:  # two things must not get the same column
+                if len(self._known) >= KNOWN:
+                    self._known.clear()
+                found = self._known[text] = self._read(text)
+        return found
+
+    @abstractmethod
+    def _read(self, text: str) -> tuple[NDArray[np.int64], Array]:
+        """The same of a text that was not met before."""
+
+
+@dataclass(frozen=True, eq=False)
+class Phrases(Comparable):
+    """The phrases of a collection of texts, and how much each tells.
+
+    The likeness of two texts is the mean of the cosines of their n-grams over n = 1 to 4, so that
+    texts of fewer than four words are less like each other, as for CIDEr.
+
+    Args:
+        places: column of each phrase.
         weight: inverse document frequency by column; a row of the memory is a document.
         rarest: of a phrase that was not counted.
     """
 
-    places: dict[tuple[str, ...], int]
-    weight: dict[int, float]
-    rarest: float
-    _known: dict[str, tuple[NDArray[np.int64], Array]] = field(default_factory=dict)
-    _lock: Any = field(default_factory=threading.Lock)
+    weight: dict[int, float] = field(default_factory=dict)
+    rarest: float = 0.0
 
     @classmethod
     def of(cls, texts: Sequence[str], owners: Sequence[int] | NDArray[Any]) -> Phrases:
@@ -59,31 +97,7 @@ class Phrases:
         common = [(phrase, count) for phrase, count in counts.items() if count > 1]
         places = {phrase: i for i, (phrase, _) in enumerate(common)}
         weight = {i: many - float(np.log(count)) for i, (_, count) in enumerate(common)}
-        return cls(places, weight, many)
-
-    def __call__(self, texts: Iterable[str]) -> Any:
-        """Texts as sparse rows (t, V); the dot product of two is their likeness, 0 to 1.
-
-        It is the mean of the cosines of their n-grams over n = 1 to 4, so that texts of fewer than
-        four words are less like each other, as for CIDEr.
-        """
-        from scipy.sparse import csr_matrix
-
-        found = [self._row(text) for text in texts]
-        starts = np.cumsum([0, *(len(columns) for columns, _ in found)])
-        columns = np.concatenate([np.zeros(0, np.int64), *(c for c, _ in found)])
-        values = np.concatenate([np.zeros(0, np.float32), *(v for _, v in found)])
-        return csr_matrix((values, columns, starts), shape=(len(found), len(self.places)))
-
-    def _row(self, text: str) -> tuple[NDArray[np.int64], Array]:
-        """Columns of a text's phrases, and their weights; known texts are not read again."""
-        found = self._known.get(text)
-        if found is None:
-            if len(self._known) >= KNOWN:
-                self._known.clear()
-            with self._lock:  # two phrases must not get the same column
-                found = self._known[text] = self._read(text)
-        return found
+        return cls(places, weight=weight, rarest=many)
 
     def _read(self, text: str) -> tuple[NDArray[np.int64], Array]:
         counts = phrases(words_of(text))
@@ -113,7 +127,7 @@ def support(candidates: Any, voters: Any, shares: Array, own: NDArray[np.bool_] 
     """How far the voters agree with each candidate, (c,), 0 to 1.
 
     Args:
-        candidates: texts (c, V), by :class:`Phrases`.
+        candidates: texts (c, V), by a :class:`Comparable`.
         voters: other texts, (v, V).
         shares: of each voter, (v,).
         own: (c, v), True where a voter must not speak for a candidate: it is the same row's, and

@@ -9,6 +9,7 @@ from typing import Any
 
 from ravl.errors import MemoryFileError, QueryError
 from ravl.memory import Memory
+from ravl.memory.history import newest
 from ravl.retrieval import Query
 from ravl.serving.batching import Batcher, Call
 from ravl.tasks.caption.writer import SIDE, TextModel
@@ -101,9 +102,7 @@ def at_one_moment(memory: Memory, answer: Callable[[Sequence[Any]], Sequence[Any
 
     def call(items: Sequence[Any]) -> tuple[Sequence[Any], int]:
         with memory.snapshot() as connection:
-            sql = "SELECT coalesce(max(version), 0) FROM versions"
-            version = int(connection.execute(sql).fetchone()[0])
-            return answer(items), version
+            return answer(items), newest(connection)
 
     return call
 

@@ -85,7 +85,7 @@ def augment(
     column, memory = COLUMN[model.task], model.memory
     silent = [row for row in memory.rows(where) if _silent(row, model.task, column, again)]
     silent = silent[:limit]
-    answering = _answering(model, questions or usual_questions(memory))
+    answering = _answering(model, questions)
     counts: Counter[str] = Counter()
     with progress_bar("Augmenting", "pictures", progress) as advance:
         for start in range(0, len(silent), AT_ONCE):
@@ -134,6 +134,7 @@ def _answering(model: Model, questions: Sequence[str]) -> Callable[[Sequence[Any
     if model.task != "ask":
         answer: Callable[[Sequence[Any]], Sequence[Any]] = getattr(model, str(model.task))
         return answer
+    questions = questions or usual_questions(model.memory)
 
     def ask(pictures: Sequence[Any]) -> Sequence[Any]:
         if not questions:

@@ -194,7 +194,9 @@ class Model:
 
             return CaptionModel(self.memory, run)
         if self.task == "ask":
-            if run.record.get("answers") == "open":
+            from ravl.tasks.ask.open import is_open
+
+            if is_open(run.record):
                 from ravl.tasks.ask.writing import OpenAskModel
 
                 return OpenAskModel(self.memory, run)

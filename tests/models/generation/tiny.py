@@ -13,13 +13,15 @@ from tokenizers import Tokenizer, decoders
 from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
 
+from ravl.data import Example
+from ravl.memory import Memory
 from ravl.models.fusion import FusionConfig
 from ravl.models.generation.base import Exhibit, Request
 from ravl.models.generation.fused import READ, FusedGenerator
 from ravl.models.generation.vocabulary import Vocabulary
 from ravl.models.generation.warm_start import new_generator
 from ravl.models.words import Words
-from tests.helpers import COLOURS, draw
+from tests.helpers import COLOURS, ColourEncoder, draw
 
 hf: Any = transformers
 FEATURES = 6
@@ -204,3 +206,11 @@ def _save(folder: Path, kind: Any, config: Any, reader: Any) -> Path:
     model.save_pretrained(folder)
     reader.save_pretrained(folder)
     return folder
+
+
+def models_beside(folder: Path, examples: Sequence[Example]) -> None:
+    """A memory of examples, m.ravl, with a GPT-2 and a LLaVA that have learned nothing."""
+    tiny_gpt2(folder / "gpt2")
+    tiny_llava(folder / "llava")
+    with Memory.create(folder / "m.ravl", ColourEncoder()) as memory:
+        memory.add(examples)

@@ -17,7 +17,7 @@ from ravl.tasks.ask.writing import OpenAskModel
 from ravl.training import fit
 from tests.helpers import ColourEncoder
 from tests.models.generation.fake_server import serving
-from tests.models.generation.tiny import tiny_gpt2, tiny_llava
+from tests.models.generation.tiny import models_beside
 from tests.tasks.ask.asked import KIND, asked
 
 SHORT = Decoding(beams=1, longest=4)
@@ -26,10 +26,7 @@ SHORT = Decoding(beams=1, longest=4)
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("hub")
-    tiny_gpt2(made / "gpt2")
-    tiny_llava(made / "llava")
-    with Memory.create(made / "m.ravl", ColourEncoder()) as memory:
-        memory.add(asked(made / "pictures", 24))
+    models_beside(made, asked(made / "pictures", 24))
     return made
 
 

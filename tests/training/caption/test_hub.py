@@ -14,7 +14,7 @@ from ravl.training.caption.fit import fit_caption
 from ravl.training.fit_report import FitReport
 from ravl.training.text_settings import TextSettings
 from tests.helpers import ColourEncoder
-from tests.models.generation.tiny import tiny_gpt2, tiny_llava
+from tests.models.generation.tiny import models_beside
 from tests.training.caption.coloured import coloured
 
 HELD: dict[str, Any] = {"validation": "part = 'validation'", "test": "part = 'test'"}
@@ -23,10 +23,7 @@ HELD: dict[str, Any] = {"validation": "part = 'validation'", "test": "part = 'te
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("hub")
-    tiny_gpt2(made / "gpt2")
-    tiny_llava(made / "llava")
-    with Memory.create(made / "m.ravl", ColourEncoder()) as memory:
-        memory.add(coloured(made / "pictures", 40))
+    models_beside(made, coloured(made / "pictures", 40))
     return made
 
 

@@ -123,9 +123,8 @@ async def _written(
     memory = asking.service.memory
     task = asyncio.ensure_future(work())
     task.add_done_callback(lambda _: waiting.put_nowait(None))
-    limit = asking.began + asking.service.limits.deadline
     try:
-        async with asyncio.timeout_at(loop.time() + limit - asking.began):
+        async with asyncio.timeout(asking.service.limits.deadline):
             while (found := await waiting.get()) is not None:
                 yield event(*found)
             done = await task

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
 from ravl.memory import Memory
-from ravl.models.consensus import Phrases, support
+from ravl.models.consensus import Comparable, Phrases, support
 from ravl.models.vote import Vote
 from ravl.retrieval.bank import Bank, Ints, Neighbours
 from ravl.tasks.match_texts import MatchTask, Said
@@ -42,7 +42,7 @@ class Told:
     """
 
     said: Said
-    phrases: Callable[[Iterable[str]], Any]
+    phrases: Comparable
     whole: bool = False
 
     @classmethod

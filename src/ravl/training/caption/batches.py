@@ -24,7 +24,7 @@ from ravl.retrieval.bank import Ints, Neighbours
 from ravl.tasks.caption.recall import MOST, Recalled
 from ravl.tasks.testimony import EvidenceArrays
 from ravl.training.caption.ground import CaptionGround, CaptionSide
-from ravl.training.labels.fusion_batches import Disturbance, Shuffled, disturb
+from ravl.training.labels.fusion_batches import Disturbance, Shuffled, disturb, leave_out
 
 Reads = NDArray[np.bool_]  # whether any neighbour is read, (b,)
 MISSING = 0.3  # share of the voices that are not heard in a step
@@ -192,8 +192,7 @@ class TextBatches(Dataset[dict[str, Any]]):
 def _without(near: Neighbours, own: Sequence[Ints], strange: NDArray[np.bool_]) -> Neighbours:
     """Neighbours without an example's own rows, which another picture's may well be."""
     positions = near.positions.copy()
-    for i in np.flatnonzero(strange).tolist():
-        positions[i, np.isin(positions[i], own[i])] = -1
+    leave_out(positions, own, strange)
     likeness = np.where(positions >= 0, near.likeness, 0).astype(np.float32)
     return Neighbours(positions, likeness)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset, Sampler
@@ -87,10 +88,21 @@ def disturb(
     strangers = (random.random(positions.shape) < how.noise) & (positions >= 0)
     positions[strangers] = random.integers(0, max(rows, 1), int(strangers.sum()))
     if own is not None:
-        for i in np.flatnonzero(strangers.any(axis=1)).tolist():
-            positions[i, np.isin(positions[i], own[i])] = -1
+        leave_out(positions, own, strangers.max(axis=1))
     positions[random.random(b) < how.dropout] = -1
     return Neighbours(positions, np.where(positions >= 0, likeness, 0).astype(np.float32))
+
+
+def leave_out(positions: Ints, own: Sequence[Ints], which: NDArray[np.bool_]) -> None:
+    """Take rows that show an example itself out of its neighbours (b, k), where it may have any.
+
+    Args:
+        positions: changed in place; -1 for what is left out.
+        own: of each example the rows that show it.
+        which: of the examples are looked at, (b,).
+    """
+    for i in np.flatnonzero(which).tolist():
+        positions[i, np.isin(positions[i], own[i])] = -1
 
 
 class FusionData(Dataset[dict[str, Any]]):
