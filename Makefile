@@ -37,7 +37,7 @@ types: $(READY)
 	$(BIN)/mypy
 
 pytest: $(READY)
-	$(BIN)/python -m pytest -q -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow"
 
 test-slow: $(READY) ## the slow suites: wheel in an empty environment, kill -9 loops, the demo
 	$(BIN)/python -m pytest -q -m slow

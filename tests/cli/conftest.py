@@ -8,12 +8,16 @@ from ravl.cli import main
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+def run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str, str]]:
     """Run a command as the shell would: exit code, output, errors."""
 
     def call(*arguments: object) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as ended:
-            main([str(a) for a in arguments])
+            words = [str(a) for a in arguments]
+            monkeypatch.setattr("sys.argv", ["ravl", *words])
+            main(words)
         out, err = capsys.readouterr()
         return int(ended.value.code or 0), out, err
 

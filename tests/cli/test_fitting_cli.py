@@ -44,7 +44,7 @@ def test_fit_and_answer(run, fitted, tmp_path, picture, language, task, model):
     assert "zero-shot" in said and "neighbour vote" in said
     assert f"The report: {out / 'report.html'}" in said
     assert "the run answers with: " in said
-    assert json.loads((out / "run.json").read_text())["command"].startswith("ravl ")
+    assert json.loads((out / "run.json").read_text())["command"].startswith(f"ravl fit {task} ")
     code, said, err = run(task, out, picture)
     assert (code, err) == (0, "")
     first, gate, *evidence = said.splitlines()
