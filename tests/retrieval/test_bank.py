@@ -6,7 +6,7 @@ import pytest
 from ravl.data import Example
 from ravl.errors import DataError
 from ravl.models.vote import Vote
-from ravl.retrieval.bank import Bank, read_bank
+from ravl.retrieval.bank import Bank, Neighbours, Usual, read_bank
 from ravl.retrieval.keys import Keys
 from tests.labelled import bank_of, leak, random_picture
 
@@ -145,13 +145,32 @@ def test_only_some_rows_may_be_found(features):
     assert near.found.sum(1).tolist() == [9, 10] * 10  # without itself, and without the others
 
 
-def test_neighbours_that_are_less_alike_than_that_leave_empty_places(features):
-    bank = bank_of(features)
-    near = bank.neighbours(bank.keys[:3], 20)
-    kept = near.above(0.2)
-    assert (kept.likeness[kept.found] > 0.2).all()
-    assert (kept.found == (near.likeness > 0.2)).all()
+def test_neighbours_are_believed_together_or_alone():
+    positions = np.array([[0, 1, 2], [0, 1, 2], [0, 1, -1], [-1, -1, -1]])
+    likeness = np.array([[0.6, 0.5, 0.4], [0.9, 0.1, 0.0], [0.5, 0.1, 0], [0, 0, 0]], np.float32)
+    near = Neighbours(positions, likeness)
+    np.testing.assert_allclose(near.together, [0.5, 1 / 3, 0.3, 0], atol=1e-6)
+    kept = near.believed(Usual(together=0.45, single=0.8))
+    assert kept.positions.tolist() == [[0, 1, 2], [0, -1, -1], [-1, -1, -1], [-1, -1, -1]]
     assert (kept.likeness[~kept.found] == 0).all()
+
+
+def test_random_rows_are_less_alike_than_is_usual(features):
+    random = np.random.default_rng(0)
+    heaps = np.repeat(random.normal(size=(20, 16)), 20, axis=0) + random.normal(size=(400, 16)) / 2
+    bank = bank_of(heaps.astype(np.float32))
+    near = bank.neighbours(bank.keys, 10, [np.array([n]) for n in bank.groups])
+    usual = Usual.of(near)
+    assert near.believed(usual).found.all(axis=1).mean() == pytest.approx(0.99, abs=0.005)
+    strangers = random.integers(0, 400, (400, 10))
+    found = Neighbours(strangers, bank.likeness(bank.keys, strangers)).believed(usual).found
+    assert found.any(axis=1).mean() < 0.35
+    assert found.all(axis=1).mean() < 0.02
+
+
+def test_without_neighbours_everything_is_usual():
+    none = Neighbours(np.full((2, 3), -1), np.zeros((2, 3), np.float32))
+    assert Usual.of(none) == Usual(-1, -1)
 
 
 def test_likeness_of_rows_that_were_not_looked_for(features):
@@ -159,10 +178,3 @@ def test_likeness_of_rows_that_were_not_looked_for(features):
     near = bank.neighbours(bank.keys[:3], 5)
     np.testing.assert_allclose(bank.likeness(bank.keys[:3], near.positions), near.likeness, 1e-5)
     assert bank.likeness(bank.keys[:1], np.array([[-1]])) == 0
-
-
-def test_chance_is_above_most_pairs_of_different_groups(features):
-    bank = bank_of(features)
-    every = (bank.keys @ bank.keys.T)[~np.eye(20, dtype=bool)]
-    assert (every < bank.chance(0.9)).mean() == pytest.approx(0.9, abs=0.03)
-    assert bank_of(features[:1]).chance() == -1  # nothing to tell by

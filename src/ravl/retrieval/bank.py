@@ -22,8 +22,7 @@ from ravl.memory.top_k import top_k
 from ravl.retrieval.keys import Keys
 
 Ints = NDArray[np.int64]
-CHANCE = 0.95  # share of the pairs of rows that are less alike than neighbours are
-PAIRS = 10_000  # that are drawn to tell
+UNUSUAL = 0.01  # share of queries whose neighbours are less alike than is usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +55,19 @@ class Neighbours:
         """The k nearest of them."""
         return Neighbours(self.positions[:, :k], self.likeness[:, :k])
 
-    def above(self, least: float) -> Neighbours:
-        """Those that are more alike than that; the places of the others are empty."""
-        kept = self.found & (self.likeness > least)
+    @property
+    def together(self) -> Array:
+        """Mean likeness of all that were found, (n,), 0 where there is none."""
+        mean: Array = self.likeness.sum(1) / np.maximum(self.found.sum(1), 1)
+        return mean
+
+    def believed(self, usual: Usual) -> Neighbours:
+        """Those that are as alike as is usual, all together or each alone; other places are empty.
+
+        The likeness of one tells little: among a hundred random rows some are alike by chance.
+        """
+        alike = (self.together >= usual.together)[:, None] | (self.likeness >= usual.single)
+        kept = self.found & alike
         return Neighbours(
             np.where(kept, self.positions, -1), np.where(kept, self.likeness, 0).astype(np.float32)
         )
@@ -73,6 +82,28 @@ class Neighbours:
     def take(self, chosen: Ints) -> Neighbours:
         """Those of some of the queries."""
         return Neighbours(self.positions[chosen], self.likeness[chosen])
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """How alike neighbours usually are, so that it is noticed when a memory knows nothing.
+
+    Args:
+        together: mean likeness of its neighbours that all but 1 % of the queries reach.
+        single: likeness of the nearest that half of them reach.
+    """
+
+    together: float
+    single: float
+
+    @classmethod
+    def of(cls, near: Neighbours) -> Usual:
+        """What is usual for these; without any, everything is."""
+        some = near.found.any(axis=1)
+        if not some.any():
+            return cls(-1.0, -1.0)
+        together = float(np.quantile(near.together[some], UNUSUAL))
+        return cls(together, float(np.median(near.nearest[some])))
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,16 +159,6 @@ class Bank:
         """Cosines of queries (n, d) to some rows of each, (n, k); 0 where there is none."""
         found = np.einsum("nd,nkd->nk", keys, self.keys[np.maximum(positions, 0)])
         return np.where(positions >= 0, found, 0).astype(np.float32)
-
-    def chance(self, share: float = CHANCE, seed: int = 0) -> float:
-        """The likeness that this share of pairs of rows does not reach, drawn by chance."""
-        random = np.random.default_rng(seed)
-        some, others = random.integers(0, len(self), (2, PAIRS))
-        different = self.groups[some] != self.groups[others]
-        if not different.any():
-            return -1.0
-        pairs = self.keys[some[different]], self.keys[others[different]]
-        return float(np.quantile(np.einsum("nd,nd->n", *pairs), share))
 
     def only(self, chosen: NDArray[np.bool_]) -> Bank:
         """A bank of some of the rows."""

@@ -15,7 +15,7 @@ from ravl.errors import DataError, EncoderError
 from ravl.memory import Memory
 from ravl.models.generation.base import Decoding
 from ravl.models.generation.vocabulary import END, PAD
-from ravl.retrieval.bank import Neighbours
+from ravl.retrieval.bank import Neighbours, Usual
 from ravl.tasks.caption.files import load_captioner
 from ravl.tasks.caption.model import CaptionModel
 from ravl.tasks.run import open_run
@@ -244,11 +244,14 @@ def test_a_generator_is_not_shown_what_is_alike_by_chance(
     ground: CaptionGround, folder: Path, memory: Memory
 ) -> None:
     captioner = load_captioner(open_run(folder / "run"), ground.task)
-    assert captioner.floor == pytest.approx(ground.bank.chance(), abs=1e-5)
+    usual = captioner.usual
+    assert usual is not None
+    assert usual.together == pytest.approx(Usual.of(ground.train.near).together, abs=1e-5)
     near = strangers(ground, ground.test)
     believed = captioner.believed(near)
     assert believed.found.sum() < near.found.sum()
-    assert (believed.likeness[believed.found] > captioner.floor).all()
+    alone = believed.found & (near.together < usual.together)[:, None]
+    assert (believed.likeness[alone] >= usual.single).all()
     assert captioner.believed(near, vote_only=True) is near  # nobody else could answer
 
 

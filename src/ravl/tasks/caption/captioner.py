@@ -21,7 +21,7 @@ from ravl.models.generation.choosing import Chooser
 from ravl.models.linear import Standard
 from ravl.models.stacking import Stack
 from ravl.models.vote import Vote
-from ravl.retrieval.bank import Ints, Neighbours
+from ravl.retrieval.bank import Ints, Neighbours, Usual
 from ravl.tasks.caption.fitting import Fits
 from ravl.tasks.caption.proposals import MEMORY, Proposals, complies, mixed, of_memory
 from ravl.tasks.caption.recall import CONSENSUS, Recalled, Told, recall
@@ -80,8 +80,8 @@ class Captioner:
         task: what is written, and where the memory's texts are.
         keys: how neighbours are found, see :class:`ravl.retrieval.keys.Keys`.
         vote: how they vote.
-        floor: likeness of neighbours that are none: rows that are no more like a picture than most
-            are by chance. A generator describes it without them.
+        usual: how alike neighbours are; a generator describes a picture without those that are
+            less so, since they were not found because they are like it. None to believe all.
         generator: see :class:`ravl.models.generation.base.Generator`; None for the memory alone.
         standard: makes features fit for the generator.
         regions: how the generator looks at parts of a picture; None for one that does not.
@@ -98,7 +98,7 @@ class Captioner:
     task: TextTask
     keys: Any
     vote: Vote = CONSENSUS
-    floor: float = -1.0
+    usual: Usual | None = None
     generator: Any = None
     standard: Standard | None = None
     regions: Regions | None = None
@@ -124,7 +124,9 @@ class Captioner:
 
     def believed(self, near: Neighbours, vote_only: bool = False) -> Neighbours:
         """The neighbours that are taken for some; all, where nobody could answer without any."""
-        return near if vote_only or self.generator is None else near.above(self.floor)
+        if vote_only or self.generator is None or self.usual is None:
+            return near
+        return near.believed(self.usual)
 
     @step("retrieve")
     def recall(self, near: Neighbours, told: Told, k: int | None = None) -> list[Recalled]:
@@ -226,11 +228,12 @@ class Captioner:
             rated = rates(requests, [[told.said.texts[t] for t in found] for found in offered])
         both = [{c.text: c for c in (*r, *w)} for r, w in zip(rated, written, strict=True)]
         fits = self.fits(pictures.features, [list(its) for its in both]) if self.fits else None
-        chooser = self.alone if recalled is None else self.chooser
+        found = near.found.any(axis=1) if near is not None else np.zeros(len(requests), bool)
         return [
             mixed(
                 told, both[i], written[i], recalled[i] if recalled is not None else None,
-                offered[i] if offered is not None else [], chooser,
+                offered[i] if offered is not None else [],
+                self.chooser if np.take(found, i) else self.alone,
                 fits[i] if fits is not None else None,
             )
             for i in range(len(requests))

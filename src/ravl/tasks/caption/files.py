@@ -14,6 +14,7 @@ from ravl.models.generation.choosing import Chooser
 from ravl.models.linear import Standard
 from ravl.models.stacking import Stack
 from ravl.models.vote import Vote
+from ravl.retrieval.bank import Usual
 from ravl.tasks.caption.captioner import Captioner
 from ravl.tasks.caption.fitting import Fits
 from ravl.tasks.caption.regions import Regions
@@ -30,7 +31,8 @@ def describe(captioner: Captioner) -> dict[str, Any]:
     return {
         **captioner.task.to_json(), "vote": captioner.vote.to_json(),
         "regions": captioner.regions.side if captioner.regions is not None else 0,
-        "quotes": captioner.quotes, "floor": captioner.floor, "good": captioner.good,
+        "quotes": captioner.quotes, "good": captioner.good,
+        "usual": asdict(captioner.usual) if captioner.usual is not None else None,
         "how": {name: list(v) if isinstance(v, tuple) else v for name, v in how.items()
                 if v is not None},
         "choosers": {
@@ -97,7 +99,7 @@ def load_captioner(run: Run, task: TextTask) -> Captioner:
         standard=Standard.from_arrays(standard) if standard else None,
         regions=_regions(int(record["regions"]), arrays),
         quotes=int(record["quotes"]),
-        floor=float(record.get("floor", -1.0)),
+        usual=Usual(**record["usual"]) if record.get("usual") else None,
         good=str(record["good"]),
         doubts={
             name: Stack.from_arrays(arrays[f"doubt_{name}"], names)

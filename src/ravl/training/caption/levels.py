@@ -15,6 +15,7 @@ from ravl.models.generation.base import Decoding
 from ravl.models.generation.choosing import fit_chooser
 from ravl.models.generation.schemas import read_schema
 from ravl.models.stacking import fit_stack
+from ravl.retrieval.bank import Usual
 from ravl.tasks.caption.captioner import Captioner
 from ravl.tasks.caption.fitting import Fits
 from ravl.tasks.caption.proposals import FITS, MEMORY, WRITTEN, Proposals
@@ -81,8 +82,8 @@ def watched(ground: CaptionGround) -> CaptionSide:
 def fit_vote(ground: CaptionGround, quality: Quality, good: Good) -> Level:
     """The consensus of the neighbours' texts, with an honest confidence."""
     captioner = Captioner(
-        ground.task, ground.keys, ground.vote, ground.bank.chance(), standard=ground.standard,
-        good=good.words, quotes=ground.settings.quotes,
+        ground.task, ground.keys, ground.vote, Usual.of(ground.train.near),
+        standard=ground.standard, good=good.words, quotes=ground.settings.quotes,
     )  # fmt: skip
     found = {"memory": proposals(ground, watched(ground), captioner, "memory")}
     return _sure(ground, captioner, found, quality, good)
