@@ -47,7 +47,10 @@ def test_draws_scenes_where_nothing_can_be_fetched(tmp_path, told, monkeypatch):
     monkeypatch.setattr(scenes, "draw", partial(scenes.draw, limit=28))
     page = run(None, tmp_path / "out", told.append)
     assert any("apt-get" in line for line in told)
-    assert "A big red house on a green meadow." in page.read_text("utf-8")
+    html = page.read_text("utf-8")
+    assert "A big red house on a green meadow." in html
+    seen = html.split("Pictures that the memory has not seen")[1]
+    assert seen.count("<section>") == seen.count("People say: ") == 4
 
 
 def test_a_folder_without_pictures_is_a_sentence(tmp_path, told):
@@ -74,5 +77,5 @@ def test_the_sample_set(tmp_path, told):
         "A raspberry.",
     ):
         assert found in html
-    assert html.count("<section>") == 8
+    assert html.count("<section>") == 12  # eight searches, four descriptions
     assert "Nothing found." not in html

@@ -55,8 +55,7 @@ def run(pictures: Path | None, out: Path, say: Say = print) -> Path:
         searched = memory.info()
         fitted = _classify(memory, out, say)
         trained = _train(memory, out, say)
-        if new:
-            sentences.describe(file, new, say)
+        described = sentences.describe(file, new, say) if new else []
         page = out / "index.html"
         reports: dict[str, Path] = {}
         if fitted:
@@ -65,7 +64,9 @@ def run(pictures: Path | None, out: Path, say: Say = print) -> Path:
             reports["The retriever's report."] = trained
         links = [(n, f.relative_to(out).as_posix()) for n, f in reports.items()]
         table = fitted.table if fitted else None
-        html = search_page(memory, sections, f"ravl: {name}", table, OPENING, links, searched)
+        html = search_page(
+            memory, sections, f"ravl: {name}", table, OPENING, links, searched, described
+        )
         page.write_text(html, encoding="utf-8")
     say(f"\nThe page with the pictures: {page}")
     for words, report in reports.items():

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from ravl.data import Example
 from ravl.errors import DataError
+from ravl.pages import Described
 
+EVIDENCE = 6  # rows that are shown of what a description rests on
 SHOWN = 4  # pictures that are kept from the memory, to be described
 QUESTIONS = ("what kind of thing is it?",)
 
@@ -21,7 +23,7 @@ def apart(examples: Iterable[Example]) -> tuple[list[Example], list[Example]]:
     return [example for example in every if example.id not in names], new
 
 
-def describe(file: Path, new: list[Example], say: Callable[[str], None]) -> None:
+def describe(file: Path, new: list[Example], say: Callable[[str], None]) -> list[Described]:
     """Describe some pictures, and ask about them, by a memory alone; nothing is trained.
 
     Args:
@@ -33,13 +35,24 @@ def describe(file: Path, new: list[Example], say: Callable[[str], None]) -> None
 
     say("\nDescribing pictures that the memory has not seen, by what it says of others ...")
     with load(file) as model:
-        pictures = [example.picture for example in new]
+        pictures = [example.picture for example in new if example.picture is not None]
         try:
             captions = model.caption(pictures)
         except DataError as error:
             say(f"Not described: {error}")
-            return
-        for example, caption in zip(new, captions, strict=True):
+            return []
+        found = []
+        for example, picture, caption in zip(new, pictures, captions, strict=True):
             say(f"  {example.id:<40} {caption.text}   (it is: {example.texts[0]})")
-            for question in QUESTIONS if example.qa else ():
-                say(f"  {'':<40} {question} {model.ask(example.picture, question)}")
+            asked = QUESTIONS if example.qa else ()
+            replies = [(question, model.ask(picture, question)) for question in asked]
+            for question, reply in replies:
+                say(f"  {'':<40} {question} {reply}")
+            found.append(
+                Described(
+                    picture, caption.text, example.texts[0],
+                    [(question, reply.answer) for question, reply in replies],
+                    caption.evidence[:EVIDENCE],
+                )
+            )  # fmt: skip
+    return found

@@ -1,5 +1,5 @@
 """Self-contained HTML pages: no scripts, no outside hosts, pictures inside."""
 
-from ravl.pages.search_page import Section, search_page
+from ravl.pages.search_page import Described, Section, search_page
 
-__all__ = ["Section", "search_page"]
+__all__ = ["Described", "Section", "search_page"]

@@ -1,4 +1,4 @@
-"""The page of search results: each query with what was found, and why."""
+"""The page of search results: each query with what was found, and why; and of descriptions."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ravl.errors import PictureError
-from ravl.memory import Memory, Row
+from ravl.memory import Memory, Picture, Row
 from ravl.memory.info import Info
 from ravl.pages.render import data_uri, render
 from ravl.pages.score_table import ScoreTable
 from ravl.pages.score_table import shown as shown_table
 from ravl.retrieval import Hits, Query
 from ravl.retrieval.query import open_picture
+from ravl.tasks.results import Evidence
 
 SIDE = 160  # of a thumbnail, in pixels
 DETAIL = 2  # a thumbnail is made at twice its side, for sharp screens
@@ -33,9 +34,29 @@ class Section:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A picture that the memory has not seen, and what it says about it.
+
+    Args:
+        picture: as pictures are given.
+        text: that describes it.
+        truth: what people say about it.
+        replies: questions about it, each with its answer.
+        evidence: rows that the text rests on, the strongest first.
+    """
+
+    picture: Picture | str
+    text: str
+    truth: str
+    replies: Sequence[tuple[str, str]]
+    evidence: Sequence[Evidence]
+
+
 def search_page(
     memory: Memory, sections: list[Section], title: str, opening: ScoreTable | None = None,
     words: str = "", links: Sequence[tuple[str, str]] = (), info: Info | None = None,
+    described: Sequence[Described] = (),
 ) -> str:  # fmt: skip
     """A self-contained HTML page with thumbnails.
 
@@ -47,6 +68,7 @@ def search_page(
         words: below that table.
         info: on the memory as it was searched; None for as it is now.
         links: names and relative addresses of pages beside this one, behind the words.
+        described: pictures that the page ends with.
     """
     shown: dict[int, str | None] = {}  # a picture found twice is decoded once
 
@@ -74,6 +96,14 @@ def search_page(
                 "hits": [{"hit": hit, "thumbnail": thumbnail(hit.row)} for hit in section.hits],
             }
             for section in sections
+        ],
+        described=[
+            {
+                "said": one,
+                "picture": data_uri(open_picture(one.picture, SIDE), SIDE * DETAIL),
+                "evidence": [(each, thumbnail(each.row)) for each in one.evidence],
+            }
+            for one in described
         ],
     )
 
