@@ -127,6 +127,17 @@ def test_what_is_wrong_is_a_sentence(client: Client):
         assert "/tmp" not in response.text and "Traceback" not in response.text
 
 
+def test_who_chooses_answers_is_not_told_how_to_write(client: Client):
+    body = {"picture": {"id": "red/0.png"}, "question": "what colour is it?", "longest": 5}
+    response = client().post("/v1/ask", json=body)
+    assert response.status_code == 422
+    assert response.json()["detail"].startswith("memory chooses its answers and writes none, so")
+    assert "longest says nothing" in response.json()["detail"]
+    body = {"pictures": [{"id": "red/0.png"}], "questions": ["why?"], "instruction": "x" * 4001}
+    response = client().post("/v1/ask/batch", json=body)
+    assert (response.status_code, "4,001" in response.json()["detail"]) == (422, True)
+
+
 def test_a_million_characters(client: Client):
     body = {"picture": {"id": "red/0.png"}, "question": "why? " * 200_000}
     response = client().post("/v1/ask", json=body)

@@ -28,10 +28,12 @@ class Typist(FakeGenerator):
         super().__init__()
         self.pieces, self.seconds = pieces, seconds
         self.written = 0
+        self.streamed: Any = None
         self.go = threading.Event()
         self.go.set()
 
     def stream(self, request: Any, how: Any = None) -> Iterator[str]:
+        self.streamed = how
         for i in range(self.pieces):
             assert self.go.wait(10)
             time.sleep(self.seconds)
@@ -80,15 +82,18 @@ def test_a_generator_is_heard_word_by_word(client: Client, red: bytes):
 
 
 def test_an_open_answer_is_heard_word_by_word(client: Client, red: bytes):
+    typist = Typist()
+
     def prepare(service: Service) -> None:
-        model: Any = WithGenerator(service.memory, Typist())
-        model.predictor = OpenAskModel(service.memory, generator=Typist())
+        model: Any = WithGenerator(service.memory, typist)
+        model.predictor = OpenAskModel(service.memory, generator=typist)
         model.ask = model.predictor.ask
         service.models.insert(0, Served("typist", "ask", model, service._batcher("typist")))
 
     api = client(prepare=prepare)
-    body = {"question": "what colour is it?"}
+    body = {"question": "what colour is it?", "longest": "7", "instruction": "briefly"}
     response = api.post("/v1/ask/stream", files={"picture": red}, data=body)
+    assert typist.streamed.longest == 7
     found = [(name, json.loads(data)) for name, data in events(response.text)]
     assert [name for name, _ in found] == ["evidence", "token", "token", "token", "answer"]
     assert found[0][1]["evidence"][0]["says"][0] == "what colour is it?"

@@ -131,26 +131,8 @@ class MatchMany(How):
     texts: Texts = Field(description="Texts to be compared with the pictures.")
 
 
-class AskOne(How):
-    """A picture and a question about it."""
-
-    model_config = example(picture={"id": "shirts/17.jpg"}, question="what colour is it?")
-    picture: PictureIn | None = _picture
-    question: Text = Field(description="In words.")
-
-
-class AskMany(How):
-    """Pictures and as many questions; one of the two may be single."""
-
-    model_config = example(
-        pictures=[{"id": "shirts/17.jpg"}], questions=["what colour is it?", "how many are there?"]
-    )
-    pictures: list[PictureIn] = _pictures
-    questions: Texts = Field(description="Questions about the pictures.")
-
-
 class Written(How):
-    """How captions are written; most is for runs that have a generator."""
+    """How texts are written; most is for runs that have a generator."""
 
     instruction: Text = Field("", description="Style or audience, for generators that read it.")
     candidates: int | None = Field(None, ge=1, le=16, description="Different texts.")
@@ -160,6 +142,24 @@ class Written(How):
     seed: int | None = Field(None, ge=0, lt=2**31, description="Of the sampling.")
     require: Texts = Field(default_factory=list, description="Words that must occur.")
     forbid: Texts = Field(default_factory=list, description="Words that must not occur.")
+
+
+class AskOne(Written):
+    """A picture and a question about it."""
+
+    model_config = example(picture={"id": "shirts/17.jpg"}, question="what colour is it?")
+    picture: PictureIn | None = _picture
+    question: Text = Field(description="In words.")
+
+
+class AskMany(Written):
+    """Pictures and as many questions; one of the two may be single."""
+
+    model_config = example(
+        pictures=[{"id": "shirts/17.jpg"}], questions=["what colour is it?", "how many are there?"]
+    )
+    pictures: list[PictureIn] = _pictures
+    questions: Texts = Field(description="Questions about the pictures.")
 
 
 class CaptionOne(Written):

@@ -18,6 +18,7 @@ from ravl.tasks.run import Run, open_run
 
 TASKS = ("classify", "tag", "match", "caption", "ask")
 DECODING = ("candidates", "longest", "sample", "temperature", "seed", "require", "forbid")
+WRITES = ("caption", "ask")
 MEMORY = "memory"  # the name under which the memory itself answers
 
 Options = tuple[tuple[str, Any], ...]
@@ -60,7 +61,7 @@ class Served:
     def call(self, options: Options) -> Call:
         """What answers a list of items with these options, all from one moment of the memory."""
         given = dict(options)
-        if self.task == "caption":
+        if self.task in WRITES:
             given = self._decoding(given)
 
         def answer(items: Sequence[Any]) -> Sequence[Any]:
@@ -78,14 +79,22 @@ class Served:
         writer: Any = self.writer
         kept = ("k", "retrieval", "instruction", *DECODING)
         given = {name: value for name, value in options if name in kept}
-        if self.task == "caption":
-            found: Iterator[str] = writer.stream(item, **self._decoding(given))
-            return found
-        found = writer.stream(*item, **given)
+        items = (item,) if self.task == "caption" else item
+        found: Iterator[str] = writer.stream(*items, **self._decoding(given))
         return found
 
     def _decoding(self, given: dict[str, Any]) -> dict[str, Any]:
-        """The options of the decoding as one, on top of what is usual."""
+        """The options of the decoding as one, on top of what is usual.
+
+        Raises:
+            QueryError: there is no generator that answers questions, so nothing is written.
+        """
+        told = [name for name in (*DECODING, "instruction") if name in given]
+        if told and self.task == "ask" and self.writer is None:
+            raise QueryError(
+                f"{self.name} chooses its answers and writes none, so {', '.join(told)} says "
+                "nothing to it. Leave it out, or ask a run that was fitted with --answers open."
+            )
         wanted = {name: given.pop(name) for name in DECODING if name in given}
         if wanted:
             usual = self.writer.usual if self.writer is not None else None

@@ -111,6 +111,7 @@ def _many(app: FastAPI, service: Service, task: str, kind: Kind) -> None:
         most = service.limits.batch
         sent = await read(request, kind.many, most)
         served = service.model(task, getattr(sent.body, "run", None))
+        check_texts([getattr(sent.body, "instruction", None)], service.limits.text)
         sources = sent.many(most)
         texts: list[str] | None = getattr(sent.body, f"{kind.field}s") if kind.field else None
         if texts is not None:
