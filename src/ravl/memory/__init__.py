@@ -8,6 +8,7 @@ from ravl.memory.info import Info
 from ravl.memory.memory import Memory, Picture
 from ravl.memory.reembedding import ReembedReport
 from ravl.memory.row import Row
+from ravl.memory.syncing import SyncReport
 
 __all__ = [
     "ExportReport",
@@ -17,6 +18,7 @@ __all__ = [
     "Picture",
     "ReembedReport",
     "Row",
+    "SyncReport",
     "Twins",
     "Version",
 ]

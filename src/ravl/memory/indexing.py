@@ -101,11 +101,12 @@ class Indexer:
         max_pixels: pictures with more are set aside.
         dry_run: read and check everything, write nothing.
         donor: another memory with the same encoder, whose pictures need no second look.
+        wrote: told of each row that is written: its id, and whether it is new.
     """
 
     def __init__(
         self, memory: Memory, name: str, *, copy: bool, max_pixels: int, dry_run: bool,
-        donor: Memory | None = None,
+        donor: Memory | None = None, wrote: Callable[[str, bool], object] | None = None,
     ) -> None:  # fmt: skip
         self._memory = memory
         self._name = name
@@ -117,6 +118,7 @@ class Indexer:
         self._encoder: Encoder = memory.encoder
         self._donated = donor.looked_at() if donor is not None else {}
         self._donor = donor
+        self._wrote = wrote
         self.report = IndexReport(dry_run=dry_run)
 
     def run(
@@ -270,6 +272,9 @@ class Indexer:
         report.added += sum(item.old is None for item in changed)
         report.updated += sum(item.old is not None for item in changed)
         report.encoded += sum(item.prepared is not None for item in changed)
+        if self._wrote is not None:
+            for item in changed:
+                self._wrote(item.row.id, item.old is None)
 
     def _compute(self, items: list[Loaded]) -> list[store.Computed]:
         """Run the networks: once for the new pictures of the batch, once for its new texts."""

@@ -19,7 +19,7 @@ from ravl.data import QA, Example, Rejected, Scalar, pictures, read
 from ravl.encoders import Encoder, load_encoder, loadable
 from ravl.encoders.base import Array
 from ravl.errors import DataError, EncoderMismatchError, PictureError, QueryError, RowNotFoundError
-from ravl.memory import exchange, history, reembedding
+from ravl.memory import bin, exchange, history, reembedding, syncing
 from ravl.memory import rows as store
 from ravl.memory.filters import compile_filter, matching_rows
 from ravl.memory.hubness import HubCache, check_strength, read_strength, write_strength
@@ -37,6 +37,7 @@ from ravl.memory.spaces import (
     table_name,
 )
 from ravl.memory.sqlite import Database
+from ravl.memory.syncing import SyncReport
 from ravl.memory.top_k import Positions
 from ravl.memory.vectors import VectorCache, Vectors
 
@@ -423,6 +424,39 @@ class Memory:
                 for row in found.values():
                     store.delete_row(connection, version, spaces, row)
         return len(found)
+
+    def sync(self, *folders: str | Path, **options: Any) -> SyncReport:
+        """Bring the memory up to date with folders of pictures that it follows.
+
+        New pictures are indexed as :meth:`index` does, changed ones are looked at again, renamed
+        ones are known by their content, and rows whose picture is gone go to the bin. What has not
+        been touched is not opened. Safe to interrupt and to repeat.
+
+        Args:
+            *folders: to follow; none for all that the memory follows already.
+            **options: ``ignore``, patterns as in a ``.gitignore``, of what is left as it is, beside
+                those in a file ``.ravlignore`` of the folder; ``folder_labels``, as of
+                :func:`ravl.data.read`; ``dry_run``, to change nothing; ``remove_all``, to let all
+                pictures of a folder go; ``progress``. The first two are kept for the next time.
+
+        Raises:
+            DataError: a folder is not there, is empty though the memory has pictures of it, or
+                lies within another.
+        """
+        return syncing.sync(self, folders, **options)
+
+    def binned(self) -> list[bin.Binned]:
+        """Rows in the bin, the newest first."""
+        with self.database.transaction() as connection:
+            return list(bin.listed(connection, self.folder))
+
+    def restore(self, ids: Iterable[str] | None = None) -> list[str]:
+        """Bring rows back from the bin; see :func:`ravl.memory.bin.restore`."""
+        return bin.restore(self, ids)
+
+    def empty_bin(self, ids: Iterable[str] | None = None) -> int:
+        """Forget what is in the bin; see :func:`ravl.memory.bin.empty`."""
+        return bin.empty(self, ids)
 
     def merge(self, other: Memory) -> IndexReport:
         """Bring in another memory's rows with their vectors; see :func:`exchange.merge`."""

@@ -61,7 +61,7 @@ def put_row(
     old = find_rows(connection, [row.id], folder).get(row.id)
     stamp = now()
     fields = {
-        "id": row.id, "path": _stored_path(row.path, folder), "hash": row.hash,
+        "id": row.id, "path": stored_path(row.path, folder), "hash": row.hash,
         "width": row.width, "height": row.height, "phash": row.phash, "twin": row.twin,
         "label": row.label, "texts": dumps(list(row.texts)), "tags": dumps(list(row.tags)),
         "qa": qa_to_json(row.qa), "columns": dumps(dict(row.columns)), "source": row.source,
@@ -85,6 +85,17 @@ def put_row(
     keywords.index_row(connection, from_record((number, *fields.values()), folder))
     _record(connection, version, number, row.id, "update" if old else "add", old)
     return number
+
+
+def rename_row(connection: Connection, version: int, folder: Path, old: Row, new: Row) -> None:
+    """Give a row another id and path; all that was computed from it stays."""
+    connection.execute(
+        "UPDATE rows SET id = ?, path = ?, changed = ? WHERE row = ?",
+        (new.id, stored_path(new.path, folder), now(), old.number),
+    )
+    found = get_rows(connection, [old.number], folder)[old.number]
+    keywords.index_row(connection, found)
+    _record(connection, version, old.number, new.id, "update", old)
 
 
 def delete_row(connection: Connection, version: int, spaces: Sequence[int], row: Row) -> None:
@@ -190,7 +201,7 @@ def _record(
     )
 
 
-def _stored_path(path: Path | None, folder: Path) -> str | None:
+def stored_path(path: Path | None, folder: Path) -> str | None:
     """Relative to the memory where possible, so that both can be moved together."""
     if path is None:
         return None

@@ -67,13 +67,21 @@ class FolderSource:
             for own in self._read(example.picture):
                 yield own if isinstance(own, Rejected) else _merged(example, own)
 
+    def pictures(self) -> Iterator[Path | Rejected]:
+        """Paths of its pictures in order, and what cannot be read."""
+        return self._walk(self._folder)
+
+    def about(self, picture: Path) -> Iterator[Example | Rejected]:
+        """What the folder says of one of its pictures."""
+        return self._read(picture)
+
     def _read(self, found: Path | Rejected) -> Iterator[Example | Rejected]:
         if isinstance(found, Rejected):
             yield found
             return
         id = found.relative_to(self._folder).as_posix()
         texts: list[str] = []
-        for sidecar in (found.with_suffix(".txt"), found.with_name(found.name + ".txt")):
+        for sidecar in sidecars(found):
             if sidecar.is_file():
                 text = self._text(sidecar)
                 if isinstance(text, Rejected):
@@ -175,6 +183,11 @@ class FolderSource:
         """Where it is, in characters that can be printed whatever the file is called."""
         name = path.relative_to(self._folder).as_posix()
         return f"{self._called}/{name.encode(errors='backslashreplace').decode()}"
+
+
+def sidecars(picture: Path) -> tuple[Path, Path]:
+    """Where texts about a picture may lie."""
+    return picture.with_suffix(".txt"), picture.with_name(picture.name + ".txt")
 
 
 def _entries(folder: Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:

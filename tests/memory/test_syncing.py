@@ -1,0 +1,272 @@
+"""Memories that follow folders."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ravl.data import Example
+from ravl.errors import DataError
+from ravl.memory import Memory
+from tests.helpers import ColourEncoder, draw
+
+COLOURS = ("red", "green", "blue", "yellow")
+
+
+@pytest.fixture
+def counting() -> ColourEncoder:
+    return ColourEncoder()
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """A folder with twelve pictures in two sub-folders."""
+    folder = tmp_path / "shop"
+    for i in range(12):
+        path = folder / ("hats" if i % 2 else "shirts") / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draw(i, COLOURS[i % 4]).save(path)
+    return folder
+
+
+@pytest.fixture
+def memory(tmp_path, counting):
+    with Memory.create(tmp_path / "m.ravl", counting) as made:
+        yield made
+
+
+def vectors(memory: Memory) -> dict[str, np.ndarray]:
+    found = memory.vectors()
+    by_number = dict(zip(found.keys.tolist(), found.matrix, strict=True))
+    return {row.id: by_number[row.number] for row in memory if row.number in by_number}
+
+
+def test_a_folder_comes_in_and_is_not_opened_again(memory, shop, counting, monkeypatch):
+    report = memory.sync(shop)
+    assert (len(report.new), report.unchanged, report.encoded) == (12, 0, 12)
+    assert {row.label for row in memory} == {"hats", "shirts"}
+    assert memory.get("hats/1.png").path == shop / "hats" / "1.png"
+    monkeypatch.setattr("ravl.data.pictures.read_bytes", None)  # whoever opens a file fails
+    again = memory.sync()
+    assert (again.quiet, again.unchanged, again.encoded) == (True, 12, 0)
+    assert len(memory.history()) == 1
+
+
+def test_what_was_indexed_before_is_known(memory, shop, counting):
+    memory.index(shop)
+    counting.looked = 0
+    report = memory.sync(shop)
+    assert report.quiet and report.unchanged == 12 and counting.looked == 0
+
+
+def test_changed_pictures_and_texts(memory, shop, counting):
+    memory.sync(shop)
+    memory.update("hats/1.png", label="caps", texts=["a green hat"])
+    before = vectors(memory)
+    draw(1, "blue").save(shop / "hats" / "1.png")
+    os.utime(shop / "shirts" / "0.png", ns=(1, 1))  # touched alone
+    (shop / "shirts" / "2.txt").write_text("a shirt that is described")
+    counting.looked = 0
+    report = memory.sync()
+    assert sorted(report.changed) == ["hats/1.png", "shirts/2.png"]
+    assert (report.new, report.removed, report.unchanged) == ([], [], 10)
+    assert counting.looked == 1
+    changed = memory.get("hats/1.png")
+    assert (changed.label, changed.texts) == ("caps", ("a green hat",))  # what people said stays
+    assert memory.get("shirts/2.png").texts == ("a shirt that is described",)
+    after = vectors(memory)
+    assert not np.allclose(before["hats/1.png"], after["hats/1.png"])
+    np.testing.assert_array_equal(before["hats/3.png"], after["hats/3.png"])
+
+
+def test_renamed_pictures_are_not_looked_at_again(memory, shop, counting):
+    memory.sync(shop)
+    memory.update("hats/1.png", texts=["my hat"], columns={"price": 3})
+    number, before = memory.get("hats/1.png").number, vectors(memory)["hats/1.png"]
+    (shop / "shirts" / "new").mkdir()
+    (shop / "hats" / "1.png").rename(shop / "shirts" / "new" / "first.png")
+    counting.looked = 0
+    report = memory.sync()
+    assert report.renamed == [("hats/1.png", "shirts/new/first.png")]
+    assert (report.new, report.changed, report.removed) == ([], ["shirts/new/first.png"], [])
+    assert counting.looked == 0
+    row = memory.get("shirts/new/first.png")
+    assert (row.number, row.texts, row.columns["price"]) == (number, ("my hat",), 3)
+    assert (row.label, row.path) == ("shirts", shop / "shirts" / "new" / "first.png")
+    np.testing.assert_array_equal(vectors(memory)[row.id], before)
+    assert memory.search("my hat", k=1, mode="keyword")[0].id == row.id
+    assert "hats/1.png" not in memory
+    assert memory.sync().quiet
+
+
+def test_two_pictures_that_change_places(memory, shop, counting):
+    memory.sync(shop)
+    a, b = shop / "hats" / "1.png", shop / "hats" / "3.png"
+    a.rename(shop / "x.png")
+    b.rename(a)
+    (shop / "x.png").rename(b)
+    report = memory.sync()
+    assert sorted(report.changed) == ["hats/1.png", "hats/3.png"]
+    assert memory.sync().quiet
+
+
+def test_removed_pictures_go_to_the_bin_and_come_back(memory, shop, counting):
+    memory.sync(shop)
+    memory.update("hats/1.png", texts=["my hat"])
+    before = vectors(memory)["hats/1.png"]
+    shutil.move(shop / "hats" / "1.png", shop.parent / "away.png")
+    report = memory.sync()
+    assert (report.removed, len(memory)) == (["hats/1.png"], 11)
+    assert [b.row.id for b in memory.binned()] == ["hats/1.png"]
+    assert "hats/1.png" not in [hit.id for hit in memory.search("my hat", k=12)]
+    counting.looked = 0
+    shutil.move(shop.parent / "away.png", shop / "hats" / "again.png")
+    report = memory.sync()
+    assert (report.restored, report.new, counting.looked) == (["hats/again.png"], [], 0)
+    row = memory.get("hats/again.png")
+    assert (row.texts, memory.binned()) == (("my hat",), [])
+    np.testing.assert_array_equal(vectors(memory)["hats/again.png"], before)
+
+
+def test_a_row_can_be_restored_without_its_file(memory, shop, counting):
+    memory.sync(shop)
+    (shop / "hats" / "1.png").unlink()
+    (shop / "hats" / "3.png").unlink()
+    memory.sync()
+    assert memory.restore(["hats/1.png"]) == ["hats/1.png"]
+    report = memory.sync()
+    assert report.quiet and len(memory) == 11  # and is not thrown away again
+    assert memory.empty_bin() == 1
+    assert (memory.binned(), memory.restore()) == ([], [])
+    with pytest.raises(Exception, match="There is no row 'x' in the bin"):
+        memory.restore(["x"])
+
+
+def test_a_row_whose_id_was_taken_stays_in_the_bin(memory, shop, counting):
+    memory.sync(shop)
+    (shop / "hats" / "1.png").unlink()
+    memory.sync()
+    draw(77, "red").save(shop / "hats" / "1.png")
+    assert memory.sync().new == ["hats/1.png"]
+    assert memory.restore() == []
+    assert len(memory.binned()) == 1
+
+
+def test_what_the_bin_has_of_another_encoder_is_computed_anew(memory, shop, counting):
+    memory.sync(shop)
+    memory.update("hats/1.png", texts=["my hat"])
+    away = shop.parent / "away.png"
+    (shop / "hats" / "1.png").rename(away)
+    memory.sync()
+    memory.reembed(ColourEncoder(turn=1), progress=False)
+    memory.restore()
+    assert memory.get("hats/1.png").texts == ("my hat",)
+    away.rename(shop / "hats" / "1.png")
+    memory.sync()
+    assert "hats/1.png" in vectors(memory)
+
+
+def test_a_dry_run_changes_nothing(memory, shop, counting):
+    memory.sync(shop)
+    (shop / "hats" / "1.png").rename(shop / "hats" / "one.png")
+    (shop / "hats" / "3.png").unlink()
+    draw(99, "red").save(shop / "hats" / "99.png")
+    draw(98, "red").save(shop / "hats" / "5.png")
+    report = memory.sync(dry_run=True)
+    assert report.renamed == [("hats/1.png", "hats/one.png")]
+    assert (report.removed, report.new, report.changed) == (
+        ["hats/3.png"], ["hats/99.png"], ["hats/5.png"]
+    )  # fmt: skip
+    assert len(memory.history()) == 1 and "hats/3.png" in memory and not memory.binned()
+    done = memory.sync()
+    assert (done.renamed, done.removed, done.new, done.changed) == (
+        report.renamed, report.removed, report.new, report.changed
+    )  # fmt: skip
+
+
+def test_a_disk_that_is_away_empties_nothing(memory, shop, counting):
+    memory.sync(shop)
+    shop.rename(shop.with_name("elsewhere"))
+    with pytest.raises(DataError, match="nothing was removed"):
+        memory.sync()
+    shop.mkdir()
+    with pytest.raises(DataError, match="12 rows of .* are of pictures there"):
+        memory.sync()
+    assert len(memory) == 12
+    assert len(memory.sync(remove_all=True).removed) == 12
+    assert len(memory) == 0 and len(memory.binned()) == 12
+
+
+def test_patterns_are_kept(memory, shop, counting):
+    (shop / ".ravlignore").write_text("drafts/\n")
+    (shop / "drafts").mkdir()
+    draw(50, "red").save(shop / "drafts" / "a.png")
+    draw(51, "red").save(shop / "hats" / "b_tmp.png")
+    assert len(memory.sync(shop, ignore=["*_tmp.png"]).new) == 12
+    assert memory.sync().quiet
+    (shop / "hats" / "1.png").rename(shop / "hats" / "1_tmp.png")
+    assert memory.sync().removed == ["hats/1.png"]
+
+
+def test_several_folders(memory, shop, tmp_path, counting):
+    other = tmp_path / "museum"
+    (other / "hats").mkdir(parents=True)
+    draw(1, "yellow").save(other / "hats" / "1.png")
+    memory.sync(shop)
+    assert memory.sync(other).new == ["museum/hats/1.png"]
+    (shop / "hats" / "1.png").rename(other / "moved.png")
+    report = memory.sync()
+    assert report.renamed == [("hats/1.png", "museum/moved.png")]
+    assert report.unchanged == 12
+    with pytest.raises(DataError, match="lie within each other"):
+        memory.sync(shop / "hats")
+
+
+def test_nothing_to_follow(memory, tmp_path, counting):
+    with pytest.raises(DataError, match="follows no folder yet"):
+        memory.sync()
+    with pytest.raises(DataError, match="There is no folder"):
+        memory.sync(tmp_path / "nowhere")
+
+
+def test_broken_pictures_are_looked_at_each_time(memory, shop, counting):
+    (shop / "hats" / "bad.png").write_bytes(b"no picture")
+    assert len(memory.sync(shop).rejected) == 1
+    again = memory.sync()
+    assert (len(again.rejected), again.unchanged) == (1, 12)
+    assert len(memory.quarantine()) == 1
+    draw(60, "red").save(shop / "hats" / "bad.png")
+    assert memory.sync().new == ["hats/bad.png"]
+    assert memory.quarantine() == []
+
+
+def test_rows_of_a_table_keep_their_ids(memory, shop, counting):
+    path = shop / "hats" / "1.png"
+    memory.add([Example("hat-1", path, ("from a table",), "cap")])
+    report = memory.sync(shop)
+    assert len(report.new) == 11 and "hats/1.png" not in memory
+    draw(70, "red").save(path)
+    assert memory.sync().changed == ["hat-1"]
+    assert memory.get("hat-1").label == "cap"
+    path.rename(shop / "hats" / "other.png")
+    assert memory.sync().renamed == [("hat-1", "hat-1")]
+    assert memory.get("hat-1").path == shop / "hats" / "other.png"
+
+
+def test_deleted_rows_stay_deleted_until_their_file_changes(memory, shop, counting):
+    memory.sync(shop)
+    memory.delete(["hats/1.png"])
+    assert memory.sync().quiet and len(memory) == 11
+    draw(71, "red").save(shop / "hats" / "1.png")
+    assert memory.sync().new == ["hats/1.png"]
+
+
+def test_copied_pictures_need_no_file(memory, shop, counting):
+    memory.index(shop, copy=True)
+    (shop / "hats" / "1.png").unlink()
+    report = memory.sync(shop)
+    assert report.quiet and len(memory) == 12
