@@ -93,6 +93,7 @@ def test_renamed_pictures_are_not_looked_at_again(memory, shop, counting):
     report = memory.sync()
     assert report.renamed == [("hats/1.png", "shirts/new/first.png")]
     assert (report.new, report.changed, report.removed) == ([], ["shirts/new/first.png"], [])
+    assert report.unchanged == 11
     assert counting.looked == 0
     row = memory.get("shirts/new/first.png")
     assert (row.number, row.texts, row.columns["price"]) == (number, ("my hat",), 3)

@@ -250,7 +250,8 @@ def _index(
         memory, name, copy=False, max_pixels=pictures.MAX_PIXELS, dry_run=dry, wrote=wrote
     )
     done = indexer.run(examples(), lambda: len(fresh) + len(found.rejected), progress)
-    report.unchanged += done.unchanged - sum(path in moved for path in fresh)
+    kept = {moved[path] for path in fresh if path in moved} - set(report.changed)
+    report.unchanged += done.unchanged - len(kept)
     report.rejected += done.reasons
     report.encoded += done.encoded
     if not dry:
