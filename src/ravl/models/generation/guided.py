@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +23,23 @@ TRIED = 8  # likeliest tokens that are tried near the end of the room
 STEPS = 400  # tokens to the end of a text at most
 CLOSING = (b"}", b"]", b'"', b"0", b"a")  # what mostly leads to the end of a text
 CLOSING_STRING = (b'"', b"a", b"0")
+
+
+@dataclass(slots=True)
+class _Point:
+    """Where a text is.
+
+    Args:
+        matcher: behind the tokens so far.
+        mask: of what may follow; None before it was asked for.
+        closing: about the fewest tokens to the end.
+        rests: how many there are behind some of those that may follow.
+    """
+
+    matcher: Any
+    mask: Tensor | None = None
+    closing: list[int] | None = None
+    rests: dict[int, int] = field(default_factory=dict)
 
 
 class Guided:
@@ -43,7 +61,7 @@ class Guided:
         self._breaks = [e for e in spelling.ends if spelling.pieces[e]]
         self._single = {p: i for i, p in reversed(list(enumerate(spelling.pieces))) if len(p) == 1}
         self._root = _matcher(how, spelling.tokenizer, self._ends[0])
-        self._known: dict[tuple[int, ...], Any] = {}
+        self._known: dict[int, dict[tuple[int, ...], _Point]] = {}  # by how many tokens they have
         shortest = self._shortest(self._root, b"")
         if not shortest or len(shortest) >= longest:
             raise QueryError(
@@ -55,12 +73,13 @@ class Guided:
 
     def narrow(self, row: Row, allowed: Tensor, scores: Tensor) -> None:
         """See :class:`ravl.models.generation.constraints.Rule`."""
-        matcher = self._at(row.ids)
-        mask = self._allowed(matcher)
-        if row.room <= STEPS:
-            closing = self._shortest(matcher, row.text)
-            if closing is not None and row.room <= len(closing) + self._grows:
-                mask = self._timely(row, matcher, mask, closing, scores)
+        point = self._at(row.ids)
+        if point.mask is None:
+            point.mask = self._allowed(point.matcher)
+            point.closing = self._shortest(point.matcher, row.text) if row.room <= STEPS else None
+        mask, closing = point.mask, point.closing
+        if closing is not None and row.room <= len(closing) + self._grows:
+            mask = self._timely(row, point, mask, closing, scores)
         allowed &= mask
 
     def keeps(self, text: str) -> bool:
@@ -69,16 +88,21 @@ class Guided:
         ids = _tokens(self._spelling.tokenizer, self._ends[0]).tokenize_str(text)
         return bool(matcher.consume_tokens(ids)) and bool(matcher.is_accepting())
 
-    def _at(self, ids: tuple[int, ...]) -> Any:
-        """The matcher behind some tokens; those of the step before are remembered."""
-        if ids in self._known:
-            return self._known[ids]
-        before = self._known.get(ids[:-1]) if ids else None
-        matcher = (before or self._root).deep_copy()
-        matcher.consume_tokens(list(ids[-1:] if before else ids))
-        self._known = {k: m for k, m in self._known.items() if len(k) >= len(ids) - 1}
-        self._known[ids] = matcher
-        return matcher
+    def _at(self, ids: tuple[int, ...]) -> _Point:
+        """The point behind some tokens; those of the step before are remembered.
+
+        Beams and pictures of a batch have many beginnings in common.
+        """
+        count = len(ids)
+        here = self._known.setdefault(count, {})
+        if ids not in here:
+            before = self._known.get(count - 1, {}).get(ids[:-1])
+            matcher = (before.matcher if before else self._root).deep_copy()
+            matcher.consume_tokens(list(ids[-1:] if before else ids))
+            here[ids] = _Point(matcher)
+            for left in [c for c in self._known if c not in (count - 1, count)]:
+                del self._known[left]
+        return here[ids]
 
     def _allowed(self, matcher: Any) -> Tensor:
         count = len(self._spelling.pieces)
@@ -91,7 +115,7 @@ class Guided:
         return mask
 
     def _timely(
-        self, row: Row, matcher: Any, mask: Tensor, closing: list[int], scores: Tensor
+        self, row: Row, point: _Point, mask: Tensor, closing: list[int], scores: Tensor
     ) -> Tensor:
         """The likeliest tokens behind which there is time to close, and the one that closes."""
         kept = torch.zeros_like(mask)
@@ -102,10 +126,12 @@ class Guided:
             if not mask[token] or token in ends:
                 kept[token] |= mask[token]
                 continue
-            after = matcher.deep_copy()
-            after.consume_token(token)
-            rest = self._shortest(after, row.text + self._spelling.pieces[token], row.room)
-            kept[token] = rest is not None and len(rest) < row.room
+            if token not in point.rests:
+                after = point.matcher.deep_copy()
+                after.consume_token(token)
+                rest = self._shortest(after, row.text + self._spelling.pieces[token], row.room)
+                point.rests[token] = STEPS if rest is None else len(rest)
+            kept[token] = point.rests[token] < row.room
         return kept
 
     def _shortest(self, matcher: Any, text: bytes, most: int = STEPS) -> list[int] | None:
