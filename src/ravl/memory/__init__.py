@@ -1,5 +1,6 @@
 """The memory: what is kept, in one SQLite file, and exact search over its vectors."""
 
+from ravl.memory.compacting import CompactReport
 from ravl.memory.duplicates import Twins
 from ravl.memory.exchange import ExportReport
 from ravl.memory.history import Version
@@ -11,6 +12,7 @@ from ravl.memory.row import Row
 from ravl.memory.syncing import SyncReport
 
 __all__ = [
+    "CompactReport",
     "ExportReport",
     "IndexReport",
     "Info",

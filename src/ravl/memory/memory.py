@@ -21,6 +21,7 @@ from ravl.encoders.base import Array
 from ravl.errors import DataError, EncoderMismatchError, PictureError, QueryError, RowNotFoundError
 from ravl.memory import bin, exchange, history, reembedding, syncing
 from ravl.memory import rows as store
+from ravl.memory.compacting import CompactReport, compact
 from ravl.memory.filters import compile_filter, matching_rows
 from ravl.memory.hubness import HubCache, check_strength, read_strength, write_strength
 from ravl.memory.indexing import Indexer, IndexReport
@@ -457,6 +458,19 @@ class Memory:
     def empty_bin(self, ids: Iterable[str] | None = None) -> int:
         """Forget what is in the bin; see :func:`ravl.memory.bin.empty`."""
         return bin.empty(self, ids)
+
+    def compact(self) -> CompactReport:
+        """Forget what was deleted: afterwards the file holds nothing of it, and is smaller.
+
+        A deleted row is in no search and no vote from the moment of its deletion; this takes it
+        out of the history and off the disk as well. Rows in the bin stay until it is emptied.
+        Exports, runs and the feedback of a server are files of their own, and are not touched.
+
+        Raises:
+            MemoryLockedError, MemoryFileError: another writer stays, or the disk is full: as much
+                room as the file has is needed for a moment.
+        """
+        return compact(self)
 
     def merge(self, other: Memory) -> IndexReport:
         """Bring in another memory's rows with their vectors; see :func:`exchange.merge`."""
