@@ -23,9 +23,11 @@ from ravl.memory import bin, exchange, history, reembedding, syncing
 from ravl.memory import rows as store
 from ravl.memory.compacting import CompactReport, compact
 from ravl.memory.filters import compile_filter, matching_rows
+from ravl.memory.history import Difference
 from ravl.memory.hubness import HubCache, check_strength, read_strength, write_strength
 from ravl.memory.indexing import Indexer, IndexReport
 from ravl.memory.info import Info, describe
+from ravl.memory.reverting import RevertReport, diff, revert
 from ravl.memory.row import Row, unwritable
 from ravl.memory.spaces import (
     Space,
@@ -239,6 +241,17 @@ class Memory:
             limit: at most so many.
         """
         return history.versions(self.database.connection, id, limit)
+
+    def diff(self, old: int, new: int | None = None) -> list[Difference]:
+        """What became of rows between two versions, in what users put in.
+
+        Args:
+            old, new: numbers of versions, 0 for the empty memory; None for as it is now.
+
+        Raises:
+            QueryError: there is no such version.
+        """
+        return diff(self, old, new)
 
     def looked_at(self) -> dict[str, int]:
         """Row number of each picture that has features, by the hash of its file."""
@@ -458,6 +471,19 @@ class Memory:
     def empty_bin(self, ids: Iterable[str] | None = None) -> int:
         """Forget what is in the bin; see :func:`ravl.memory.bin.empty`."""
         return bin.empty(self, ids)
+
+    def revert(self, version: int) -> RevertReport:
+        """Make the memory like it was at a version, as a new version.
+
+        Rows that were changed get back what they said, those that came since go, and those that
+        went come back: out of the bin, or by looking at their picture again. A picture file that
+        is gone or another now cannot be had back, and a deleted row that was compacted away is
+        nobody's to remember; what cannot be restored is reported.
+
+        Raises:
+            QueryError: there is no such version.
+        """
+        return revert(self, version)
 
     def compact(self) -> CompactReport:
         """Forget what was deleted: afterwards the file holds nothing of it, and is smaller.

@@ -1,0 +1,88 @@
+"""Differences between versions, and the way back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ravl.data import QA, Example
+from ravl.errors import QueryError
+from ravl.memory import Memory
+from tests.helpers import draw
+
+
+def told(memory: Memory) -> dict[str, Any]:
+    return {row.id: row.to_json() for row in memory}
+
+
+def test_what_became_of_rows(memory: Memory):
+    memory.update("red_000.png", label="crimson")
+    memory.delete(["green_001.png"])
+    memory.add([Example("note", texts=("a note",))])
+    memory.update("red_000.png", tags=["new"])
+    found = {d.id: d for d in memory.diff(1)}
+    assert set(found) == {"red_000.png", "green_001.png", "note"}
+    assert found["red_000.png"].fields == ["label", "tags"]
+    assert (found["green_001.png"].after, found["note"].before) == (None, None)
+    assert [d.fields for d in memory.diff(4, 5)] == [["tags"]]
+    assert {d.id for d in memory.diff(0, 1)} == {row.id for row in memory} - {"note"} | {
+        "green_001.png"
+    }
+    assert memory.diff(5, 5) == memory.diff(5) == []
+    back = {d.id: d for d in memory.diff(5, 1)}
+    assert back["note"].after is None and back["green_001.png"].before is None
+    with pytest.raises(QueryError, match="has no version 9; it has 0 to 5"):
+        memory.diff(9)
+
+
+def test_back_to_a_version(memory: Memory):
+    before, vectors = told(memory), memory.vectors().matrix.copy()
+    memory.update("red_000.png", label="crimson", texts=["other words"], qa=[QA("why?", ("so",))])
+    memory.delete(["green_001.png"])
+    memory.add([Example("note", texts=("a note",))])
+    report = memory.revert(1)
+    assert (report.updated, report.deleted, report.restored, report.rejected) == (
+        ["red_000.png"], ["note"], ["green_001.png"], []
+    )  # fmt: skip
+    assert told(memory) == before
+    np.testing.assert_allclose(
+        np.sort(memory.vectors().matrix, axis=0), np.sort(vectors, axis=0), atol=1e-3
+    )
+    assert not memory.search("other words", k=1, mode="keyword")
+    assert memory.revert(1).to_json() == {
+        "version": 1, "updated": [], "deleted": [], "restored": [], "reasons": []
+    }  # fmt: skip
+    memory.revert(4)  # and forth again
+    assert memory.get("red_000.png").label == "crimson" and "note" in memory
+
+
+def test_what_cannot_be_had_back_is_reported(memory: Memory):
+    path = memory.get("green_001.png").path
+    assert path is not None
+    memory.delete(["green_001.png", "red_000.png"])
+    path.unlink()
+    report = memory.revert(1)
+    assert (report.restored, len(report.rejected)) == (["red_000.png"], 1)
+    assert "green_001.png" not in memory
+
+
+def test_out_of_the_bin(empty: Memory, tmp_path: Path, encoder: Any):
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    for i, colour in enumerate(("red", "green", "blue")):
+        draw(i, colour).save(folder / f"{i}.png")
+    empty.sync(folder)
+    empty.update("0.png", texts=["mine"])
+    version = empty.history()[0].number
+    (folder / "0.png").unlink()
+    (folder / "1.png").rename(folder / "one.png")
+    empty.sync()
+    encoder.looked = 0
+    report = empty.revert(version)
+    assert report.restored == ["0.png"] and encoder.looked == 0
+    assert empty.get("0.png").texts == ("mine",)
+    assert "one.png" in empty  # whose file has this name now
+    assert empty.binned() == []
