@@ -259,3 +259,10 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 def test_repr_and_path(memory: Memory):
     assert repr(memory).endswith("test.ravl', 16 rows)")
     assert isinstance(memory.path, Path)
+
+
+def test_a_file_that_is_another_one_now_is_not_shown(memory, tmp_path):
+    row = memory.get("red_000.png")
+    draw(999, "green").save(row.path)
+    with pytest.raises(PictureError, match="is not the picture that was indexed as 'red_000.png'"):
+        memory.picture(row)

@@ -289,7 +289,8 @@ class Memory:
             hint: see :func:`ravl.data.pictures.decode`.
 
         Raises:
-            PictureError: the file is gone or damaged, or the row has no picture.
+            PictureError: the file is gone, damaged, or another one than was indexed, or the row
+                has no picture.
             RowNotFoundError: there is no such row.
         """
         return pictures.decode(self.picture_bytes(row), hint=hint)
@@ -302,7 +303,14 @@ class Memory:
             return copied
         if row.path is None:
             raise PictureError(f"The row {row.id!r} has no picture.")
-        return pictures.read_bytes(row.path)
+        data = pictures.read_bytes(row.path)
+        # Nor does a memory that somebody else made show any file that it names.
+        if pictures.content_hash(data) != row.hash:
+            raise PictureError(
+                f"{row.path} is not the picture that was indexed as {row.id!r} any more. Bring the "
+                "memory up to date: ravl sync, or ravl index."
+            )
+        return data
 
     def copied_picture(self, row: Row) -> bytes | None:
         """The copy of a row's picture in the memory, None where it is kept by reference."""

@@ -81,5 +81,6 @@ class Thumbnails:
             return self._memory.picture_bytes(row)
         except PictureError:  # its sentence names a path of this machine
             raise PictureError(
-                f"The picture of {row.id!r} is kept by reference, and its file is gone."
+                f"The picture of {row.id!r} is kept by reference, and its file is gone, or is not "
+                "the one that was indexed any more."
             ) from None
