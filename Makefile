@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format lint types pytest test-slow wheel bench clean
+.PHONY: help setup demo test check format lint types pytest test-slow test-browser docs wheel bench clean
 
 help:            ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 14
@@ -37,10 +37,16 @@ types: $(READY)
 	$(BIN)/mypy
 
 pytest: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow and not browser"
 
 test-slow: $(READY) ## the slow suites: wheel in an empty environment, kill -9 loops, the demo
 	$(BIN)/python -m pytest -q -m slow
+
+test-browser: $(READY) ## the web page in Chromium (apt-get install chromium), skipped where it is missing
+	$(BIN)/python -m pytest -q -m browser tests/serving/page
+
+docs: $(READY)   ## build the documentation into build/docs/, warnings being errors
+	$(BIN)/sphinx-build -E -W --keep-going -q docs build/docs
 
 wheel: $(READY)  ## build the wheel and the sdist into dist/
 	$(BIN)/python -m build
@@ -49,4 +55,4 @@ bench: $(READY)  ## measure speed and quality; writes benchmarks/results/
 	$(BIN)/python -m benchmarks
 
 clean:           ## remove what the targets above made
-	rm -rf $(VENV) dist demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) build dist demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

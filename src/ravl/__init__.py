@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from ravl.client import AsyncClient, Client
     from ravl.data import QA, Example
     from ravl.encoders import load_encoder
     from ravl.errors import RavlError
     from ravl.memory import IndexReport, Memory, Row
     from ravl.retrieval import Hit, Hits, Query, Retriever
+    from ravl.sharing.pull import pull
+    from ravl.sharing.push import push
     from ravl.tasks.by_name import by_name
     from ravl.tasks.model import load
     from ravl.training import evaluate, fit
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 
 # Where each name lives. It is imported when first asked for, so that `ravl --help` is quick.
 _HOMES = {
+    "AsyncClient": "ravl.client",
+    "Client": "ravl.client",
     "by_name": "ravl.tasks.by_name",
     "evaluate": "ravl.training",
     "fit": "ravl.training",
@@ -33,6 +38,8 @@ _HOMES = {
     "Example": "ravl.data",
     "QA": "ravl.data",
     "load_encoder": "ravl.encoders",
+    "pull": "ravl.sharing.pull",
+    "push": "ravl.sharing.push",
     "tune": "ravl.training.tuning.tune",
     "RavlError": "ravl.errors",
     "IndexReport": "ravl.memory",
@@ -46,6 +53,8 @@ _HOMES = {
 
 __all__ = [
     "QA",
+    "AsyncClient",
+    "Client",
     "Example",
     "Hit",
     "Hits",
@@ -60,6 +69,8 @@ __all__ = [
     "fit",
     "load",
     "load_encoder",
+    "pull",
+    "push",
     "tune",
 ]
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import sqlite3
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from ravl.memory import Memory
 from tests.helpers import ColourEncoder
@@ -129,6 +132,31 @@ def test_feedback_is_kept_beside_the_memory(client: Client, shop: Path, red: byt
     with sqlite3.connect(f"{shop}.feedback") as file:
         assert file.execute("SELECT count(*) FROM feedback").fetchone() == (2,)
     file.close()
+
+
+@pytest.mark.parametrize(("task", "given", "kept"), [
+    ("classify", "hat", "hat"), ("tag", "new", ["new"]), ("tag", ["new", "red"], ["new", "red"]),
+    ("match", "true", True), ("match", "false", False), ("ask", "2", "2"),
+])  # fmt: skip
+def test_answers_keep_their_shape_in_a_form(
+    client: Client, red: bytes, task: str, given: Any, kept: Any
+):
+    api = client()
+    sent = {"task": task, "asked": "what?", "answer": given, "verdict": "accepted"}
+    found = api.post("/v1/feedback", files={"picture": red}, data=sent)
+    assert found.json()["answer"] == kept
+    as_json = api.post("/v1/feedback", json={**sent, "answer": kept})
+    assert as_json.json()["answer"] == kept
+
+
+@pytest.mark.parametrize(("task", "given", "says"), [
+    ("classify", ["a", "b"], "is one text"), ("match", "perhaps", "true or false"),
+    ("tag", True, "is a list of texts"),
+])  # fmt: skip
+def test_an_answer_of_another_task_is_a_sentence(client: Client, task: str, given: Any, says: str):
+    body = {"task": task, "answer": given, "verdict": "accepted"}
+    response = client().post("/v1/feedback", json=body)
+    assert (response.status_code, says in response.json()["detail"]) == (422, True), response.text
 
 
 def test_runs_and_their_reports(client: Client, fitted: Path, by_name: None):

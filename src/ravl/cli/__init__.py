@@ -19,12 +19,16 @@ from ravl.cli import (
     captioning,
     exchange,
     fitting,
+    inbox,
     indexing,
     rows,
     searching,
     serving,
+    sharing,
     show_demo,
+    syncing,
     tuning,
+    versions,
 )
 from ravl.errors import RavlError
 
@@ -49,8 +53,8 @@ def cli() -> None:
 
 
 for module in (
-    indexing, searching, fitting, tuning, answering, captioning, asking, augmenting, serving, rows,
-    exchange, show_demo,
+    indexing, syncing, searching, fitting, tuning, answering, captioning, asking, augmenting,
+    serving, inbox, rows, versions, exchange, sharing, show_demo,
 ):  # fmt: skip
     for command in module.COMMANDS:
         cli.add_command(command)

@@ -10,9 +10,19 @@ from typing import Any
 import click
 
 from ravl.cli.output import flat, json_option, print_json, print_table
+from ravl.cli.remote import (
+    Place,
+    PlaceCommand,
+    key_option,
+    model_at,
+    name_option,
+    refused,
+    server_option,
+)
 from ravl.cli.settings import column_names, column_options
 
 run_argument = click.argument("run", type=click.Path(path_type=Path))
+place_argument = click.argument("run", metavar="RUN", type=Place())
 memory_option = click.option(
     "--memory", type=click.Path(path_type=Path), help="Answer from this memory instead."
 )
@@ -26,6 +36,9 @@ HOW = (
         help="Mark answers that are too unsure for this share of wrong answers, such as 0.05.",
     ),
     click.option("--evidence", "shown", default=3, show_default=True, help="Neighbours to print."),
+    server_option,
+    name_option,
+    key_option,
     json_option,
 )  # fmt: skip
 LONGEST = 90  # characters of what a neighbour says
@@ -49,12 +62,12 @@ def name_options(command: Any) -> Any:
     )(command)
 
 
-@click.command()
-@run_argument
+@click.command(cls=PlaceCommand)
+@place_argument
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
 @name_options
 @how_options
-def classify(run: Path, pictures: tuple[Path, ...], **options: Any) -> None:
+def classify(run: Path | str, pictures: tuple[Path, ...], **options: Any) -> None:
     """Give pictures a label: ravl classify runs/shirts new.jpg
 
     Without anything fitted, name the labels, and a memory in place of RUN:
@@ -63,12 +76,12 @@ def classify(run: Path, pictures: tuple[Path, ...], **options: Any) -> None:
     _label("classify", run, pictures, options)
 
 
-@click.command()
-@run_argument
+@click.command(cls=PlaceCommand)
+@place_argument
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
 @name_options
 @how_options
-def tag(run: Path, pictures: tuple[Path, ...], **options: Any) -> None:
+def tag(run: Path | str, pictures: tuple[Path, ...], **options: Any) -> None:
     """Give pictures tags: ravl tag runs/keywords new.jpg
 
     Without anything fitted, name the tags, and a memory in place of RUN, as for classify.
@@ -76,8 +89,8 @@ def tag(run: Path, pictures: tuple[Path, ...], **options: Any) -> None:
     _label("tag", run, pictures, options)
 
 
-@click.command()
-@run_argument
+@click.command(cls=PlaceCommand)
+@place_argument
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--text",
@@ -91,17 +104,18 @@ def tag(run: Path, pictures: tuple[Path, ...], **options: Any) -> None:
 )
 @how_options
 def match(
-    run: Path, pictures: tuple[Path, ...], texts: tuple[str, ...], assign: bool, **options: Any
-) -> None:
+    run: Path | str, pictures: tuple[Path, ...], texts: tuple[str, ...], assign: bool,
+    **options: Any,
+) -> None:  # fmt: skip
     """Judge whether a text fits: ravl match runs/fits new.jpg --text "a red shirt"
 
     With --assign, any number of texts is shared out among the pictures.
     """
-    from ravl.tasks.model import load
-
     as_json, shown = options.pop("as_json"), options.pop("shown")
     options["retrieval"] = not options.pop("no_retrieval")
-    with load(run, options.pop("memory")) as model:
+    if isinstance(run, str):
+        refused(assign=assign)
+    with model_at(run, options) as model:
         wanted = expanded(pictures)
         if assign:
             options.pop("abstain")
@@ -164,17 +178,19 @@ for option in reversed(column_options):
     evaluate = option(evaluate)
 
 
-def _label(task: str, run: Path, pictures: tuple[Path, ...], options: dict[str, Any]) -> None:
-    from ravl.tasks.model import load
-
+def _label(
+    task: str, run: Path | str, pictures: tuple[Path, ...], options: dict[str, Any]
+) -> None:  # fmt: skip
     as_json, shown = options.pop("as_json"), options.pop("shown")
     labels, templates = options.pop("labels"), options.pop("template")
     wanted = expanded(pictures)
-    if labels:
+    if isinstance(run, str):
+        refused(label=labels, template=templates)
+    elif labels:
         print_answers(wanted, _by_name(task, run, wanted, labels, templates), as_json, 0)
         return
     options["retrieval"] = not options.pop("no_retrieval")
-    with load(run, options.pop("memory")) as model:
+    with model_at(run, options) as model:
         answers: list[Any] = []
         for start in range(0, len(wanted), BATCH):
             answers += getattr(model, task)(wanted[start : start + BATCH], **options)

@@ -10,21 +10,29 @@ from typing import Any
 
 import click
 
-from ravl.cli.answering import LONGEST, how_options, run_argument
-from ravl.cli.captioning import DECODING, decoding, free_options, print_pieces, writer_of
+from ravl.cli.answering import LONGEST, how_options, place_argument
+from ravl.cli.captioning import (
+    DECODING,
+    decoding,
+    free_options,
+    print_pieces,
+    while_written,
+    writer_of,
+)
 from ravl.cli.output import flat, print_json
+from ravl.cli.remote import PlaceCommand, model_at, refused
 
 WRITTEN = (*DECODING, "instruction", "schema", "grammar", "stream")  # for answers that are written
 
 
-@click.command()
-@run_argument
+@click.command(cls=PlaceCommand)
+@place_argument
 @click.argument("picture", type=click.Path(path_type=Path))
 @click.argument("questions", nargs=-1, required=True)
 @free_options
 @click.option("--stream", is_flag=True, help="Print words as they are written.")
 @how_options
-def ask(run: Path, picture: Path, questions: tuple[str, ...], **options: Any) -> None:
+def ask(run: Path | str, picture: Path, questions: tuple[str, ...], **options: Any) -> None:
     """Answer questions about a picture: ravl ask runs/shop new.jpg "what colour is it?"
 
     Without anything fitted, name a memory in place of RUN: its answered questions vote, those that
@@ -33,11 +41,9 @@ def ask(run: Path, picture: Path, questions: tuple[str, ...], **options: Any) ->
     """
     as_json, shown = options.pop("as_json"), options.pop("shown")
     options["retrieval"] = not options.pop("no_retrieval")
-    memory, generator = options.pop("memory"), options.pop("generator")
-    with answerer(run, memory, generator) as model:
-        _told_how(model, options)
+    with answerer(run, options) as model:
         if options.pop("stream", False):
-            kept = {name: options[name] for name in ("k", "retrieval", "how", "instruction")}
+            kept = while_written(options)
             for question in questions:
                 print_pieces(flat(question), model.stream(picture, question, **kept))
             return
@@ -55,8 +61,24 @@ def ask(run: Path, picture: Path, questions: tuple[str, ...], **options: Any) ->
 
 
 @contextmanager
-def answerer(run: Path, memory: Path | None, generator: str | None) -> Iterator[Any]:
-    """Who answers: of a run's folder, of a memory's file, or a generator that reads either."""
+def answerer(run: Path | str, options: dict[str, Any]) -> Iterator[Any]:
+    """Who answers: a run, a memory, a generator that reads either, or a server.
+
+    Takes what concerns it out of the options, and leaves them as it takes them.
+    """
+    if isinstance(run, str):
+        refused(**{name: options.pop(name) for name in (*WRITTEN, "generator") if name != "stream"})
+        with model_at(run, options) as client:
+            yield client
+        return
+    with _answerer(run, options.pop("memory"), options.pop("generator")) as model:
+        _told_how(model, options)
+        yield model
+
+
+@contextmanager
+def _answerer(run: Path, memory: Path | None, generator: str | None) -> Iterator[Any]:
+    """Of a run's folder, of a memory's file, or a generator that reads either."""
     from ravl.errors import QueryError
     from ravl.memory import Memory
     from ravl.tasks.ask.open import is_open

@@ -13,10 +13,11 @@ from ravl.cli.answering import (
     BATCH,
     expanded,
     how_options,
+    place_argument,
     print_answers,
-    run_argument,
 )
 from ravl.cli.output import flat
+from ravl.cli.remote import PlaceCommand, model_at, refused
 
 FREE = (
     click.option(
@@ -46,6 +47,8 @@ DECODING = (
     "require", "forbid",
 )  # fmt: skip
 
+LOCAL = ("generator", "beams", "shortest", "top_p", "schema", "grammar")  # no server takes them
+
 
 def free_options(command: Any) -> Any:
     """What may be asked of a text, whatever it is about."""
@@ -54,15 +57,15 @@ def free_options(command: Any) -> Any:
     return command
 
 
-@click.command()
-@run_argument
+@click.command(cls=PlaceCommand)
+@place_argument
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
 @free_options
 @click.option("--target", metavar="COLUMN", help="Without a run: the column that holds texts.")
 @click.option("--grounded", is_flag=True, help="Only nouns that the evidence has.")
 @click.option("--stream", is_flag=True, help="Print words as they are written.")
 @how_options
-def caption(run: Path, pictures: tuple[Path, ...], stream: bool, **options: Any) -> None:
+def caption(run: Path | str, pictures: tuple[Path, ...], stream: bool, **options: Any) -> None:
     """Describe pictures: ravl caption runs/texts new.jpg
 
     Without anything fitted, name a memory in place of RUN: its neighbours' captions are compared,
@@ -71,10 +74,7 @@ def caption(run: Path, pictures: tuple[Path, ...], stream: bool, **options: Any)
     as_json, shown = options.pop("as_json"), options.pop("shown")
     options["retrieval"] = not options.pop("no_retrieval")
     wanted = expanded(pictures)
-    with captioner(
-        run, options.pop("memory"), options.pop("generator"), options.pop("target")
-    ) as model:
-        options["how"] = decoding(options, model.usual)
+    with captioner(run, options) as model:
         if stream:
             _stream(model, wanted, options)
             return
@@ -85,22 +85,33 @@ def caption(run: Path, pictures: tuple[Path, ...], stream: bool, **options: Any)
 
 
 @contextmanager
-def captioner(
-    run: Path, memory: Path | None, generator: str | None, target: str | None = None
-) -> Iterator[Any]:
-    """The caption model of a run's folder, or of a memory's file."""
+def captioner(run: Path | str, options: dict[str, Any]) -> Iterator[Any]:
+    """The caption model of a run's folder, or of a memory's file; or a server.
+
+    Takes what concerns it out of the options, and leaves them as it takes them.
+    """
+    if isinstance(run, str):
+        refused(**{name: options.pop(name) for name in (*LOCAL, "target", "grounded")})
+        with model_at(run, options) as client:
+            yield client
+        return
     from ravl.memory import Memory
     from ravl.tasks.caption.model import CaptionModel
     from ravl.tasks.run import open_memory, open_run
 
-    writer = writer_of(generator)
+    memory, target = options.pop("memory"), options.pop("target")
+    writer = writer_of(options.pop("generator"))
     if run.is_file():
         with Memory.open(run) as opened:
-            yield CaptionModel(opened, column=target, generator=writer)
+            model = CaptionModel(opened, column=target, generator=writer)
+            options["how"] = decoding(options, model.usual)
+            yield model
         return
     fitted = open_run(run)
     with open_memory(fitted, memory, exact=False) as opened:
-        yield CaptionModel(opened, fitted, generator=writer)
+        model = CaptionModel(opened, fitted, generator=writer)
+        options["how"] = decoding(options, model.usual)
+        yield model
 
 
 def writer_of(generator: str | None) -> Any:
@@ -133,10 +144,15 @@ def decoding(options: dict[str, Any], usual: Any) -> Any:
 
 
 def _stream(model: Any, wanted: list[Path], options: dict[str, Any]) -> None:
-    kept = {name: options[name] for name in ("k", "retrieval", "how", "instruction")}
     for picture in wanted:
         # Refused before anything is printed.
-        print_pieces(str(picture), model.stream(picture, **kept))
+        print_pieces(str(picture), model.stream(picture, **while_written(options)))
+
+
+def while_written(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of a text that is printed as it is written."""
+    judged = ("vote_only", "abstain", "grounded")
+    return {name: value for name, value in options.items() if name not in judged}
 
 
 def print_pieces(about: str, pieces: Iterable[str]) -> None:

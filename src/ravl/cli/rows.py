@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -9,19 +10,33 @@ from typing import Any
 import click
 
 from ravl.cli.output import json_option, print_json, print_table, where_option
+from ravl.cli.remote import (
+    Place,
+    PlaceCommand,
+    connect,
+    key_option,
+    memory_at,
+    refused,
+    server_option,
+)
 
 memory_argument = click.argument("memory", type=click.Path(path_type=Path))
+place_argument = click.argument("memory", metavar="MEMORY", type=Place())
 
 
-@click.command()
-@memory_argument
+@click.command(cls=PlaceCommand)
+@place_argument
 @click.option("--quarantine", is_flag=True, help="List what could not be read, and why.")
 @json_option
-def info(memory: Path, quarantine: bool, as_json: bool) -> None:
-    """Show what a memory holds and what is missing."""
-    from ravl.memory import Memory
-
-    with Memory.open(memory) as opened:
+@server_option
+@key_option
+def info(memory: Path | str, quarantine: bool, as_json: bool) -> None:
+    """Show what a memory holds and what is missing; or what a server offers."""
+    if isinstance(memory, str):
+        refused(quarantine=quarantine)
+        _print_server(memory, as_json)
+        return
+    with memory_at(memory) as opened:
         if quarantine:
             aside = opened.quarantine()
             if as_json:
@@ -55,17 +70,38 @@ def info(memory: Path, quarantine: bool, as_json: bool) -> None:
         print_table(["", ""], lines)
 
 
-@click.command(name="list")
-@memory_argument
+def _print_server(url: str, as_json: bool) -> None:
+    with connect(url) as client:
+        found = client.info()
+    if as_json:
+        print_json(asdict(found))
+        return
+    memory = found.memory
+    labels = [f"{name} {count:,}" for name, count in memory["labels"].items()]
+    lines = [
+        ("memory", memory["name"]),
+        ("rows", f"{memory['rows']:,}"),
+        ("pictures", f"{memory['pictures']:,}"),
+        ("labels", ", ".join(labels[:8]) + (", ..." if len(labels) > 8 else "") or "none"),
+        ("columns", ", ".join(memory["columns"]) or "none"),
+        ("encoder", memory["encoder"]),
+        ("version", f"{memory['version']:,}"),
+        *((run.task, f"{run.name} ({run.level or 'the memory alone'})") for run in found.runs),
+    ]
+    print_table(["", ""], lines)
+
+
+@click.command(name="list", cls=PlaceCommand)
+@place_argument
 @where_option
 @click.option("--limit", default=50, show_default=True, help="At most so many; 0 for all.")
 @click.option("--count", is_flag=True, help="Print only how many there are.")
 @json_option
-def list_(memory: Path, where: str | None, limit: int, count: bool, as_json: bool) -> None:
+@server_option
+@key_option
+def list_(memory: Path | str, where: str | None, limit: int, count: bool, as_json: bool) -> None:
     """List rows."""
-    from ravl.memory import Memory
-
-    with Memory.open(memory) as opened:
+    with memory_at(memory) as opened:
         if count:
             click.echo(opened.count(where))
             return
@@ -77,19 +113,19 @@ def list_(memory: Path, where: str | None, limit: int, count: bool, as_json: boo
             print_table(["id", "label", "text", "tags"], lines)
 
 
-@click.command()
-@memory_argument
+@click.command(cls=PlaceCommand)
+@place_argument
 @click.argument("id")
-def get(memory: Path, id: str) -> None:
+@server_option
+@key_option
+def get(memory: Path | str, id: str) -> None:
     """Print one row as JSON."""
-    from ravl.memory import Memory
-
-    with Memory.open(memory) as opened:
+    with memory_at(memory) as opened:
         print_json(opened.get(id).to_json())
 
 
-@click.command()
-@memory_argument
+@click.command(cls=PlaceCommand)
+@place_argument
 @click.argument("id")
 @click.option("--label", help="Its label; '' erases it.")
 @click.option("--text", multiple=True, help="Its texts, in place of those it has; may be repeated.")
@@ -101,14 +137,14 @@ def get(memory: Path, id: str) -> None:
     multiple=True,
     help="A column; an empty value erases it.",
 )
+@server_option
+@key_option
 def update(
-    memory: Path, id: str, label: str | None, text: tuple[str, ...], tag: tuple[str, ...],
+    memory: Path | str, id: str, label: str | None, text: tuple[str, ...], tag: tuple[str, ...],
     columns: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Change what is known about a row."""
-    from ravl.memory import Memory
-
-    with Memory.open(memory) as opened:
+    with memory_at(memory) as opened:
         row = opened.update(
             id, label=label, texts=text or None, tags=tag or None,
             columns=dict(_assignment(c) for c in columns) or None,
@@ -116,16 +152,16 @@ def update(
         print_json(row.to_json())
 
 
-@click.command()
-@memory_argument
+@click.command(cls=PlaceCommand)
+@place_argument
 @click.argument("ids", nargs=-1)
 @where_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def delete(memory: Path, ids: tuple[str, ...], where: str | None, yes: bool) -> None:
+@server_option
+@key_option
+def delete(memory: Path | str, ids: tuple[str, ...], where: str | None, yes: bool) -> None:
     """Delete rows by id or by a filter; picture files stay."""
-    from ravl.memory import Memory
-
-    with Memory.open(memory) as opened:
+    with memory_at(memory) as opened:
         if where and not yes:
             click.confirm(f"Delete {opened.count(where):,} rows from {memory}?", abort=True)
         click.echo(f"Deleted {opened.delete(ids, where=where):,} rows.")

@@ -8,10 +8,11 @@ from typing import Any
 import click
 
 from ravl.cli.output import json_option, print_json, print_table, where_option
+from ravl.cli.remote import Place, PlaceCommand, key_option, memory_at, refused, server_option
 
 
-@click.command()
-@click.argument("memory", type=click.Path(path_type=Path))
+@click.command(cls=PlaceCommand)
+@click.argument("memory", metavar="MEMORY", type=Place())
 @click.argument("text", required=False)
 @click.option("--image", type=click.Path(path_type=Path), help="Search with this picture.")
 @click.option("--like", metavar="ID", help="Search with the picture of this row.")
@@ -52,9 +53,11 @@ from ravl.cli.output import json_option, print_json, print_table, where_option
     help="Look at the best again with this run of ravl fit match.",
 )
 @click.option("--html", type=click.Path(path_type=Path), help="Write a page with thumbnails.")
+@server_option
+@key_option
 @json_option
 def search(
-    memory: Path, text: str | None, image: Path | None, like: str | None, weight: float,
+    memory: Path | str, text: str | None, image: Path | None, like: str | None, weight: float,
     html: Path | None, as_json: bool, rerank: Path | None, **options: Any,
 ) -> None:  # fmt: skip
     """Find pictures by a text, a picture, or both.
@@ -65,17 +68,19 @@ def search(
     ravl search shop.ravl "in blue" --like shirts/17.jpg --weight 0.3
     ravl search shop.ravl "a dog on a beach" --rerank runs/match
     """
-    from ravl.memory import Memory
     from ravl.retrieval import Query
 
     query = Query(text, image, like, weight)
-    with Memory.open(memory) as opened:
-        if rerank is not None:
+    if isinstance(memory, str):
+        refused(html=html)
+        options["rerank"] = rerank and str(rerank)
+    with memory_at(memory) as opened:
+        if rerank is not None and not isinstance(memory, str):
             from ravl.tasks.model import Model
 
             options["rerank"] = Model(rerank, opened).reranker()
         hits = opened.search(query, **options)
-        if html:
+        if html and not isinstance(memory, str):
             from ravl.pages import Section, search_page
 
             page = search_page(opened, [Section(query, hits)], f"{memory.name}: search")

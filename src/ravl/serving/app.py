@@ -23,6 +23,7 @@ from ravl.serving.routes import (
     answering,
     feedback,
     images,
+    page,
     rows,
     runs,
     searching,
@@ -37,11 +38,11 @@ DESCRIPTION = (
     "carries the rows that it rests on, the run and the version of the memory that gave it, and "
     "what it took. Errors are problem JSON with a sentence that says what to do."
 )
-ROUTES = (searching, answering, streaming, rows, images, feedback, runs, status)
+ROUTES = (searching, answering, streaming, rows, images, feedback, runs, status, page)
 
 
 def create_app(service: Service) -> FastAPI:
-    """The app of a service; whoever runs it mounts pages of its own.
+    """The app of a service.
 
     The service is closed when the app ends, after what is under way has been answered.
     """

@@ -78,7 +78,7 @@ class PictureIn(Body):
         return self
 
 
-_picture = Field(None, description="The picture; as multipart/form-data a file of this name.")
+picture_field = Field(None, description="The picture; as multipart/form-data a file of this name.")
 _pictures = Field(
     default_factory=list[PictureIn],
     description="The pictures; as multipart/form-data files of this name.",
@@ -103,7 +103,7 @@ class LabelOne(How):
     """A picture to be given a label, or tags."""
 
     model_config = example(picture={"id": "shirts/17.jpg"}, abstain=0.05)
-    picture: PictureIn | None = _picture
+    picture: PictureIn | None = picture_field
 
 
 class LabelMany(How):
@@ -117,7 +117,7 @@ class MatchOne(How):
     """A picture and a text that may fit it."""
 
     model_config = example(picture={"id": "shirts/17.jpg"}, text="a red checked shirt")
-    picture: PictureIn | None = _picture
+    picture: PictureIn | None = picture_field
     text: Text = Field(description="Words to be compared with the picture.")
 
 
@@ -148,7 +148,7 @@ class AskOne(Written):
     """A picture and a question about it."""
 
     model_config = example(picture={"id": "shirts/17.jpg"}, question="what colour is it?")
-    picture: PictureIn | None = _picture
+    picture: PictureIn | None = picture_field
     question: Text = Field(description="In words.")
 
 
@@ -166,7 +166,7 @@ class CaptionOne(Written):
     """A picture to be described."""
 
     model_config = example(picture={"id": "shirts/17.jpg"})
-    picture: PictureIn | None = _picture
+    picture: PictureIn | None = picture_field
 
 
 class CaptionMany(Written):
@@ -180,7 +180,7 @@ class QueryIn(Body):
     """What to look for: a text, a picture, or both."""
 
     text: Text | None = Field(None, description="Words or a description.")
-    picture: PictureIn | None = _picture
+    picture: PictureIn | None = picture_field
     weight: float = Field(0.5, ge=0, le=1, description="Of the text beside a picture.")
 
 
@@ -248,7 +248,7 @@ class RowIn(RowChange):
         texts=["a red checked shirt with long sleeves"], columns={"price": 34.9},
     )  # fmt: skip
     id: Id | None = Field(None, description="Unique within the memory.")
-    picture: PictureIn | None = _picture
+    picture: PictureIn | None = picture_field
 
 
 class RowsIn(Body):
@@ -266,34 +266,3 @@ class DeleteIn(Body):
     model_config = example(ids=["shirts/18.jpg"])
     ids: Annotated[list[Id], Field(max_length=MOST_LISTED)] = Field(default_factory=list)
     where: Text | None = Field(None, description="A filter; takes a key with the scope admin.")
-
-
-class FeedbackIn(Body):
-    """What somebody says about an answer."""
-
-    model_config = example(
-        task="classify", run="kinds", version=12, picture={"id": "shirts/17.jpg"}, answer="hat",
-        verdict="corrected", correction="shirt",
-    )  # fmt: skip
-    task: Literal["search", "match", "classify", "tag", "caption", "ask"]
-    run: Text = Field("", max_length=200, description="The run that answered.")
-    version: int | None = Field(None, ge=0, lt=2**63, description="Of the memory that answered.")
-    picture: PictureIn | None = _picture
-    asked: Text | None = Field(None, description="The question or text beside the picture.")
-    answer: Text | bool | Texts = Field(description="As it was given.")
-    verdict: Literal["accepted", "corrected", "rejected"]
-    correction: Text | bool | Texts | None = Field(None, description="What would be right.")
-    note: Text | None = Field(None, description="In words of the person's own.")
-
-    @model_validator(mode="after")
-    def _says(self) -> Self:
-        if (self.correction is not None) != (self.verdict == "corrected"):
-            raise ValueError("give a correction if, and only if, the verdict is corrected")
-        return self
-
-
-class SettleIn(Body):
-    """The state of an entry of the inbox."""
-
-    model_config = example(state="dismissed")
-    state: Literal["open", "used", "dismissed"]

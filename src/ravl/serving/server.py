@@ -83,6 +83,7 @@ def told(service: Service, url: str, seconds: float) -> list[str]:
         f"  keys    {keys}",
         f"  writes  logged in {service.audit.file}",
         f"  inbox   {service.feedback.file} keeps feedback",
+        f"  page    {url}/",
         f"  API     {url}/v1/openapi.json",
     ]  # fmt: skip
 

@@ -95,7 +95,7 @@ class HuggingFaceSource(GroupedSource):
 
     def _fetched(self, row: Row) -> Row | Rejected:
         """The row of a picture that lies on the hub as a file of its own."""
-        import fsspec  # type: ignore[import-untyped]
+        import fsspec
 
         path = str(row.picture)
         try:

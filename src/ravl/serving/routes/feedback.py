@@ -10,10 +10,11 @@ from starlette.responses import Response
 
 from ravl.data import pictures
 from ravl.serving.asking import Asking, caller_of
-from ravl.serving.bodies import FeedbackIn, PictureIn, SettleIn
+from ravl.serving.bodies import PictureIn
 from ravl.serving.documented import gives, problems, secured, takes
 from ravl.serving.feedback import Entry, State
 from ravl.serving.incoming import Sent, check_texts, read
+from ravl.serving.opinions import FeedbackIn, SettleIn
 from ravl.serving.outgoing import Json
 from ravl.serving.problems import Problem
 from ravl.serving.results import example

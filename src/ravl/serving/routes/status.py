@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI, Request
 from prometheus_client import CONTENT_TYPE_LATEST
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from ravl.serving.asking import caller_of
@@ -20,6 +20,15 @@ class Health(BaseModel):
 
     model_config = example(status="alive")
     status: str
+
+
+class Asks(BaseModel):
+    """Who asks, and what they may."""
+
+    model_config = example(name="web", scope="write", keyed=True)
+    name: str = Field(description="Of the key.")
+    scope: str = Field(description="read, write or admin.")
+    keyed: bool = Field(description="Whether the server takes keys.")
 
 
 class Ready(BaseModel):
@@ -49,6 +58,15 @@ def add(app: FastAPI, service: Service) -> None:
             raise Problem(503, "The models are not ready yet.", retry=1)
         await service.aside(service.memory.count, 'id = ""')  # can its file be read?
         return Json({"status": "ready", "tasks": ["search", *service.tasks]})
+
+    @app.get(
+        "/v1/caller", summary="Who asks?", tags=["status"], operation_id="caller",
+        openapi_extra=secured("read"), responses=gives(app, Asks),
+    )  # fmt: skip
+    async def caller(request: Request) -> Json:
+        found = caller_of(service, request, "read")
+        keyed = service.keys is not None
+        return Json({"name": found.name, "scope": found.scope, "keyed": keyed})
 
     @app.get(
         "/v1/metrics", summary="For Prometheus", tags=["status"], operation_id="metrics",

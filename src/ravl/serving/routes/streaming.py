@@ -2,7 +2,8 @@
 
 ``evidence``  first, the rows that the text will rest on, where a generator writes
 ``token``     a piece of the text
-``answer``    last, the whole answer as the plain endpoint gives it
+``answer``    last, the whole answer; of a generator without confidence and scores, since nothing was
+              chosen among candidates
 ``problem``   instead, when something went wrong after the beginning
 """
 

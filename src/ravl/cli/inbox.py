@@ -1,0 +1,107 @@
+"""``ravl inbox``: what people said about a server's answers, and what becomes of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ravl.cli.output import flat, json_option, print_json, print_table
+from ravl.errors import RavlError
+
+if TYPE_CHECKING:
+    from ravl.memory import Memory
+    from ravl.serving.feedback import Entry, FeedbackStore
+
+
+@click.command()
+@click.argument("memory", type=click.Path(path_type=Path))
+@click.option(
+    "--use",
+    multiple=True,
+    type=int,
+    metavar="NUMBER",
+    help="Make a row of an entry, or add it to the row that was asked about; may be repeated.",
+)
+@click.option(
+    "--dismiss", multiple=True, type=int, metavar="NUMBER", help="Leave an entry out; likewise."
+)
+@click.option("--use-all", is_flag=True, help="Use all on which people agree.")
+@click.option(
+    "--feedback", type=click.Path(path_type=Path), help="The file. [default: beside the memory]"
+)
+@json_option
+def inbox(
+    memory: Path, use: tuple[int, ...], dismiss: tuple[int, ...], use_all: bool,
+    feedback: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Review what people said about answers: ravl inbox shop.ravl --use 3 --dismiss 4
+
+    Lists what is open, and what is disputed: people say different things about one picture, and
+    nobody's word is overwritten. A page of ravl serve shows the same with its pictures.
+    """
+    from ravl.memory import Memory
+    from ravl.serving.feedback import FeedbackStore, beside
+    from ravl.serving.reviewing import disputed, open_entries
+
+    file = feedback or beside(memory)
+    if not file.exists():
+        raise RavlError(f"There is no feedback in {file}. It is kept by ravl serve.")
+    with Memory.open(memory) as opened:
+        store = FeedbackStore(file)
+        try:
+            entries = open_entries(store)
+            unsure = disputed(entries)
+            if use_all:
+                use = (*use, *(e.number for e in entries if _usable(e) and e.number not in unsure))
+            if use or dismiss:
+                _settle(opened, store, use, dismiss)
+            elif as_json:
+                print_json([{**e.to_json(), "disputed": e.number in unsure} for e in entries])
+            else:
+                _list(entries, unsure)
+        finally:
+            store.close()
+
+
+def _settle(
+    memory: Memory, store: FeedbackStore, use: tuple[int, ...], dismiss: tuple[int, ...]
+) -> None:  # fmt: skip
+    from ravl.serving.reviewing import remember
+
+    for number in dict.fromkeys(use):
+        try:
+            row = remember(memory, store, store.get(number))
+            click.echo(f"{number}\t{flat(row.id)}\t{flat(row.caption)}")
+        except RavlError as error:  # the others need not wait for it
+            click.echo(f"{number}\tnot used: {error}", err=True)
+    for number in dismiss:
+        store.settle(number, "dismissed")
+    click.echo(f"{store.count():,} open.")
+
+
+def _list(entries: list[Entry], unsure: set[int]) -> None:
+    lines = [
+        (e.number, e.at[:16], e.who, e.task, e.row or e.picture or "", e.asked or "",
+         _said(e.answer), e.verdict if e.number not in unsure else f"{e.verdict}, disputed",
+         _said(e.correction), e.note or "")
+        for e in entries
+    ]  # fmt: skip
+    head = ["number", "when (UTC)", "who", "task", "about", "asked", "answer", "verdict", "right",
+            "note"]  # fmt: skip
+    print_table(head, lines)
+
+
+def _usable(entry: Entry) -> bool:
+    return entry.verdict != "rejected" and entry.task != "search"
+
+
+def _said(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+COMMANDS = (inbox,)

@@ -1,0 +1,131 @@
+"""``--server URL``: a server answers instead of a run or a memory on this machine.
+
+The first argument of these commands is a run or a memory; ``--server URL`` stands in its place, so
+that ``ravl classify --server http://shop:8000 new.jpg`` and ``ravl classify http://shop:8000
+new.jpg`` are the same. A :class:`ravl.Client` has the methods of what it stands for.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ravl.client import Client
+
+VARIABLE = "RAVL_KEY"
+RUN, KEY_FILE = "ravl.run", "ravl.key_file"  # in a command's context
+
+server_option = click.option(
+    "--server",
+    metavar="URL",
+    expose_value=False,
+    help="Ask this server of ravl serve; then the first argument is left out.",
+)
+key_option = click.option(
+    "--key-file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    expose_value=False,
+    callback=lambda context, _, file: context.meta.update({KEY_FILE: file}),
+    help=f"Holds the key for the server. [default: the variable {VARIABLE}]",
+)
+name_option = click.option(
+    "--run",
+    "run_name",
+    metavar="NAME",
+    expose_value=False,
+    callback=lambda context, _, name: context.meta.update({RUN: name}),
+    help="Of the server's runs, this one. [default: its first of the task]",
+)
+
+
+class Place(click.Path):
+    """A path; or the address of a server, which stays a text."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """As it was typed."""
+        if str(value).startswith(("http://", "https://")):
+            return value
+        return super().convert(value, param, ctx)
+
+
+class PlaceCommand(click.Command):
+    """A command whose first argument may be given as ``--server``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """With the server in front."""
+        given, _, _ = self.make_parser(ctx).parse_args(list(args))
+        server = given.get("server")
+        if server is not None and "://" not in server:
+            raise click.UsageError(f"{server!r} is no address. Write --server http://{server}", ctx)
+        rest = super().parse_args(ctx, args if server is None else [server, *args])
+        first = next(p for p in self.params if isinstance(p, click.Argument))
+        place = ctx.params[str(first.name)]
+        if not isinstance(place, str) and (ctx.meta.get(RUN) or ctx.meta.get(KEY_FILE)):
+            raise click.UsageError("--run and --key-file are for servers: add --server URL.", ctx)
+        return rest
+
+
+def refused(**given: Any) -> None:
+    """Refuse options that a server does not take; those that were not given are nothing."""
+    for name, value in given.items():
+        if value not in (None, (), "", False):
+            raise click.UsageError(
+                f"--{name.replace('_', '-')} is for runs and memories on this machine. Leave it "
+                "out, or --server."
+            )
+
+
+def connect(url: str) -> Client:
+    """The client of a server, with the key of ``--key-file`` or of the environment.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    from ravl.client import Client
+    from ravl.errors import DataError
+
+    file = click.get_current_context().meta.get(KEY_FILE)
+    try:
+        key = file.read_text("utf-8").strip() if file else os.environ.get(VARIABLE)
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"The key in {file} cannot be read: {error}.") from error
+    return Client(url, key or None)
+
+
+@contextmanager
+def memory_at(place: Path | str) -> Iterator[Any]:
+    """A memory's file, or a server's memory."""
+    if isinstance(place, str):
+        with connect(place) as client:
+            yield client
+        return
+    from ravl.memory import Memory
+
+    with Memory.open(place) as memory:
+        yield memory
+
+
+@contextmanager
+def model_at(place: Path | str, options: dict[str, Any]) -> Iterator[Any]:
+    """A run, or a server; takes ``memory`` out of the options, and says which run of a server."""
+    memory = options.pop("memory")
+    if isinstance(place, str):
+        refused(memory=memory)
+        options["run"] = click.get_current_context().meta.get(RUN)
+        with connect(place) as client:
+            yield client
+        return
+    from ravl.tasks.model import load
+
+    with load(place, memory) as model:
+        yield model

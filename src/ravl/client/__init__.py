@@ -1,0 +1,21 @@
+"""The client of ``ravl serve``: what the local API does, done by a server.
+
+``Client`` and ``AsyncClient`` have the methods of :class:`ravl.Memory` and of what
+:func:`ravl.load` gives, with the same arguments and results; see :mod:`ravl.client.methods`.
+"""
+
+from ravl.errors import RavlError
+
+try:
+    import httpx2  # noqa: F401
+except ModuleNotFoundError as error:
+    raise RavlError(
+        'The client needs the package httpx2. Install it with: pip install "ravl[client]"'
+    ) from error
+
+from ravl.client.clients import AsyncClient, Client
+from ravl.client.origin import Origin
+from ravl.client.problems import ServerError
+from ravl.client.streams import AsyncStream, Stream
+
+__all__ = ["AsyncClient", "AsyncStream", "Client", "Origin", "ServerError", "Stream"]

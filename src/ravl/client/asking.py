@@ -1,0 +1,162 @@
+"""The plans of searches and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import httpx2 as httpx
+from PIL import Image
+
+from ravl.client import reading
+from ravl.client.origin import ServedHits
+from ravl.client.plans import Ask, Opening, Plan, Server, fetched
+from ravl.client.problems import checked
+from ravl.client.sending import (
+    Source,
+    files_first,
+    how_of,
+    in_chunks,
+    in_json,
+    is_one,
+    paired,
+    size_of,
+    with_pictures,
+)
+from ravl.errors import QueryError
+from ravl.memory import Row
+from ravl.retrieval import Query
+from ravl.retrieval.options import Options
+
+BESIDE = {"match": "text", "ask": "question"}  # what is said beside the picture
+Item = tuple[Source, str]
+
+
+def query_of(given: Any, image: Any, like: str | None, weight: float) -> Query:
+    """A query; a text is never taken for a file's name.
+
+    Raises:
+        QueryError: there is nothing to look for, or something else.
+    """
+    if isinstance(given, Query):
+        return given
+    if isinstance(given, Row):
+        return Query(None, None, given.id, weight)
+    if given is None or isinstance(given, str):
+        return Query(given, image, like, weight)
+    if isinstance(given, Path | bytes | Image.Image) and image is None:
+        return Query(None, given, like, weight)
+    raise QueryError(
+        "A query is a text, a picture (Path, bytes, PIL or a row), a Query, or a list of these; "
+        f"not {type(given).__name__}."
+    )
+
+
+def search(server: Server, given: Any, k: int, options: Mapping[str, Any]) -> Plan[Any]:
+    """Hits of a query, or of each in a list."""
+    how = dict(options)
+    image, like, weight = how.pop("image", None), how.pop("like", None), how.pop("weight", 0.5)
+    rerank = how.pop("rerank", None)
+    values = how_of(_search_values(Options(k=k, **how)) | {"rerank": rerank})
+    if not isinstance(given, list | tuple):
+        query = query_of(given, image, like, weight)
+        reply = yield from fetched(server, Ask("POST", "/v1/search", _one_query(query, values)))
+        return reading.read(reply, lambda told: reading.hits(told["hits"], told))
+
+    def ask(chunk: list[Query]) -> Ask:
+        body = {**values, "queries": [_in_json(query) for query in chunk]}
+        return Ask("POST", "/v1/search/batch", {"json": body}, divisible=len(chunk) > 1)
+
+    def reader(reply: httpx.Response, count: int) -> list[ServedHits]:
+        return reading.read(
+            reply, lambda told: [reading.hits(told["results"][i], told) for i in range(count)]
+        )
+
+    queries = [query_of(one, None, None, weight) for one in given]
+    found = yield from in_chunks(server, queries, lambda q: size_of(q.image), ask, reader)
+    return found
+
+
+def answers(
+    server: Server, task: str, pictures: Any, texts: Any, options: Mapping[str, Any]
+) -> Plan[Any]:  # fmt: skip
+    """The answer about a picture, or about each in a list.
+
+    Args:
+        server: that answers.
+        task: of the answers.
+        pictures: one, or several.
+        texts: questions or texts; None for a task without.
+        options: how to answer.
+    """
+    values, field = how_of(options), BESIDE.get(task)
+    sources: list[Source] = [pictures] if is_one(pictures) else list(pictures)
+    items: list[Item] = [(source, "") for source in sources]
+    if field is not None:
+        items = paired(sources, [texts] if isinstance(texts, str) else list(texts), f"{field}s")
+
+    def ask(chunk: list[Item]) -> Ask:
+        said = {} if field is None else {f"{field}s": [text for _, text in chunk]}
+        shown = [source for source, _ in (chunk if len(sources) > 1 else chunk[:1])]
+        body = with_pictures("pictures", shown, {**values, **said})
+        return Ask("POST", f"/v1/{task}/batch", body, divisible=len(chunk) > 1)
+
+    def reader(reply: httpx.Response, count: int) -> list[Any]:
+        return reading.read(
+            reply,
+            lambda told: [reading.answer(task, told["answers"][i], told) for i in range(count)],
+        )
+
+    def weigh(item: Item) -> int:
+        return size_of(item[0]) if len(sources) > 1 else 0  # one picture is sent but once
+
+    order = files_first([source for source, _ in items])
+    sorted_ = yield from in_chunks(server, [items[i] for i in order], weigh, ask, reader)
+    found = [answer for _, answer in sorted(zip(order, sorted_, strict=True), key=lambda a: a[0])]
+    return found[0] if is_one(pictures) and (texts is None or isinstance(texts, str)) else found
+
+
+def opening(
+    server: Server, picture: Source, question: str | None, options: Mapping[str, Any]
+) -> Opening:
+    """A reply that is heard word by word: a caption, or the answer to a question."""
+    task = "caption" if question is None else "ask"
+
+    def plan() -> Plan[httpx.Response]:
+        values = {**how_of(options), **({} if question is None else {"question": question})}
+        body = with_pictures("picture", [picture], values)
+        reply = yield from fetched(server, Ask("POST", f"/v1/{task}/stream", body, stream=True))
+        return checked(reply)
+
+    return Opening(task, plan())
+
+
+def _search_values(options: Options) -> dict[str, Any]:
+    """What is not as usual."""
+    usual = Options()
+    told = {field.name: getattr(options, field.name) for field in fields(options)}
+    values = {name: value for name, value in told.items() if value != getattr(usual, name)}
+    return {n: list(value) if n == "exclude" else value for n, value in values.items()}
+
+
+def _one_query(query: Query, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The body of one search; a picture is uploaded."""
+    if query.image is None:
+        return {"json": {**values, **_in_json(query)}}
+    return with_pictures("picture", [query.image], {**values, **_words(query)})
+
+
+def _in_json(query: Query) -> dict[str, Any]:
+    """A query within JSON."""
+    if query.like is not None:
+        return {**_words(query), "picture": {"id": query.like}}
+    return _words(query) | ({"picture": in_json(query.image)} if query.image is not None else {})
+
+
+def _words(query: Query) -> dict[str, Any]:
+    """What a query says beside its picture."""
+    if query.text is None:
+        return {}
+    return {"text": query.text} | ({"weight": query.weight} if query.pictured else {})

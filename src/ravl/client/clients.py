@@ -1,0 +1,200 @@
+"""``Client`` and ``AsyncClient``: how bytes travel; what is asked is in :mod:`.methods`."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Iterator
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx2 as httpx
+
+from ravl.client.decorators import Page
+from ravl.client.methods import Methods
+from ravl.client.plans import Ask, Done, Opening, Pause, Plan, Server, advance
+from ravl.client.streams import AsyncStream, Stream
+from ravl.errors import QueryError
+
+T = TypeVar("T")
+CONNECT = 10.0  # seconds until a server that does not answer is given up
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class Client(Methods):
+    """A server of ``ravl serve``, used like a memory and a model at once.
+
+    Args:
+        url: of the server, such as ``http://127.0.0.1:8000``.
+        key: where the server takes keys. It travels as it is: over anything but this machine's own
+            network use https.
+        timeout: seconds until an answer is given up; servers give up after 30 themselves.
+        retries: how often what a busy server refuses is asked again, after the time that it says.
+
+    Raises:
+        QueryError: the address or the key is none.
+
+    Example:
+        >>> with ravl.Client("http://127.0.0.1:8000") as client:
+        ...     client.search("a red shirt", k=5)
+        ...     client.classify(["new.jpg", "old.jpg"], abstain=0.05)
+    """
+
+    def __init__(
+        self, url: str, key: str | None = None, *, timeout: float = 60.0, retries: int = 3
+    ) -> None:
+        self._server = Server(address(url), retries)
+        self._http = httpx.Client(**_settings(self._server.url, key, timeout))
+
+    def __repr__(self) -> str:
+        return f"Client({self._server.url!r})"
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self.close()
+
+    def _run(self, plan: Plan[T]) -> T:
+        step = advance(plan)
+        while not isinstance(step, Done):
+            step = advance(plan, self._step(step))
+        return step.value
+
+    def _step(self, step: Ask | Pause) -> Any:
+        if isinstance(step, Pause):
+            return time.sleep(step.seconds)
+        try:
+            request = self._http.build_request(step.method, step.path, **step.body)
+        except (ValueError, TypeError) as error:  # what JSON cannot say
+            return error
+        try:
+            reply = self._http.send(request, stream=step.stream)
+            if reply.is_error:
+                reply.read()
+            return reply
+        except httpx.TransportError as error:
+            return error
+
+    def _pages(self, page: Page[T]) -> Iterator[T]:
+        after: int | None = 0
+        while after is not None:
+            found, after = self._run(page(after))
+            yield from found
+
+    def _listen(self, opening: Opening) -> Stream:
+        return Stream(self._server, opening.task, self._run(opening.plan))
+
+
+class AsyncClient(Methods):
+    """The same for asyncio: methods are awaited, ``rows`` and ``stream`` iterated by ``async for``.
+
+    Example:
+        >>> async with ravl.AsyncClient("http://127.0.0.1:8000") as client:
+        ...     await client.search("a red shirt", k=5)
+        ...     async for piece in client.stream("new.jpg"):
+        ...         print(piece, end="")
+    """
+
+    def __init__(
+        self, url: str, key: str | None = None, *, timeout: float = 60.0, retries: int = 3
+    ) -> None:
+        self._server = Server(address(url), retries)
+        self._http = httpx.AsyncClient(**_settings(self._server.url, key, timeout))
+
+    def __repr__(self) -> str:
+        return f"AsyncClient({self._server.url!r})"
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        await self.aclose()
+
+    async def _run(self, plan: Plan[T]) -> T:
+        # In a thread: a plan reads and encodes pictures, which shall not hold up other tasks.
+        step = await asyncio.to_thread(advance, plan)
+        while not isinstance(step, Done):
+            step = await asyncio.to_thread(advance, plan, await self._step(step))
+        return step.value
+
+    async def _step(self, step: Ask | Pause) -> Any:
+        if isinstance(step, Pause):
+            return await asyncio.sleep(step.seconds)
+        try:
+            request = self._http.build_request(step.method, step.path, **step.body)
+        except (ValueError, TypeError) as error:  # what JSON cannot say
+            return error
+        try:
+            reply = await self._http.send(request, stream=step.stream)
+            if reply.is_error:
+                await reply.aread()
+            return reply
+        except httpx.TransportError as error:
+            return error
+
+    async def _pages(self, page: Page[T]) -> AsyncIterator[T]:
+        after: int | None = 0
+        while after is not None:
+            found, after = await self._run(page(after))
+            for item in found:
+                yield item
+
+    def _listen(self, opening: Opening) -> AsyncStream:
+        return AsyncStream(self._server, opening.task, lambda: self._run(opening.plan))
+
+
+class Bearer(httpx.Auth):
+    """Sends a key, and shows it to nobody else."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def auth_flow(self, request: httpx.Request) -> Any:
+        """With the key in its header."""
+        request.headers["Authorization"] = f"Bearer {self._key}"
+        yield request
+
+
+def address(url: str) -> str:
+    """A server's address.
+
+    Raises:
+        QueryError: it is none, or holds a password.
+    """
+    try:
+        found = httpx.URL(url.strip())
+    except (httpx.InvalidURL, TypeError):
+        found = httpx.URL("")
+    if found.userinfo:
+        raise QueryError("The server's address holds a name or password. Give a key as key=...")
+    if found.scheme not in ("http", "https") or not found.host or found.query or found.fragment:
+        raise QueryError(f"{url!r} is no server's address. Write it like http://127.0.0.1:8000.")
+    return str(found).rstrip("/").removesuffix("/v1")
+
+
+def _settings(url: str, key: str | None, timeout: float) -> dict[str, Any]:
+    if key is not None and not re.fullmatch(r"[!-~]+", key.strip()):  # it is not repeated
+        raise QueryError("The key holds signs that no key has, or nothing. Copy it again.")
+    return {
+        "base_url": url,
+        "auth": Bearer(key.strip()) if key is not None else None,
+        "headers": {"User-Agent": "ravl"},
+        "timeout": httpx.Timeout(timeout, connect=min(timeout, CONNECT)),
+        "trust_env": httpx.URL(url).host not in LOOPBACK,  # no proxy for this machine itself
+    }

@@ -1,0 +1,79 @@
+"""Plans as methods: a client returns what a plan does, or an awaitable of it.
+
+What kind of client a method belongs to is told by the type of the method: ``client.count`` is
+``Callable[..., int]`` of a ``Client``, and of an ``AsyncClient`` one that gives an awaitable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
+
+from ravl.client.plans import Opening, Plan
+from ravl.client.streams import AsyncStream, Stream
+
+if TYPE_CHECKING:
+    from ravl.client.clients import AsyncClient, Client
+
+P = ParamSpec("P")
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+Page = Callable[[int], Plan[tuple[list[T], int | None]]]
+"""The items after a number, and what to give for the next page; None at the end."""
+
+
+class Planned(Protocol[P, T_co]):
+    """A method that returns something."""
+
+    @overload
+    def __get__(self, client: Client, owner: Any) -> Callable[P, T_co]: ...
+    @overload
+    def __get__(
+        self, client: AsyncClient, owner: Any
+    ) -> Callable[P, Coroutine[Any, Any, T_co]]: ...
+
+
+class Listed(Protocol[P, T_co]):
+    """A method that returns one thing after the other."""
+
+    @overload
+    def __get__(self, client: Client, owner: Any) -> Callable[P, Iterator[T_co]]: ...
+    @overload
+    def __get__(self, client: AsyncClient, owner: Any) -> Callable[P, AsyncIterator[T_co]]: ...
+
+
+class Streamed(Protocol[P]):
+    """A method that returns a text as it is written."""
+
+    @overload
+    def __get__(self, client: Client, owner: Any) -> Callable[P, Stream]: ...
+    @overload
+    def __get__(self, client: AsyncClient, owner: Any) -> Callable[P, AsyncStream]: ...
+
+
+def planned(plan: Callable[Concatenate[Any, P], Plan[T]]) -> Planned[P, T]:
+    """A method that carries out a plan."""
+    found: Planned[P, T] = _carried(plan, "_run")
+    return found
+
+
+def listed(page: Callable[Concatenate[Any, P], Page[T]]) -> Listed[P, T]:
+    """A method that goes through pages."""
+    found: Listed[P, T] = _carried(page, "_pages")
+    return found
+
+
+def streamed(opening: Callable[Concatenate[Any, P], Opening]) -> Streamed[P]:
+    """A method that listens."""
+    found: Streamed[P] = _carried(opening, "_listen")
+    return found
+
+
+def _carried(method: Callable[..., Any], by: str) -> Any:
+    @wraps(method)
+    def called(client: Any, *args: Any, **kwargs: Any) -> Any:
+        return getattr(client, by)(method(client, *args, **kwargs))
+
+    return called

@@ -1,0 +1,296 @@
+"""All that a server can be asked, once for both clients.
+
+The methods are those of :class:`ravl.Memory` and of what :func:`ravl.load` gives. Where these take
+a picture (a path, bytes or a PIL picture), a :class:`ravl.Row` of the server's memory will do as
+well, and is sent by its id: that of a hit, of evidence, or what ``get`` gives.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from typing import Any, Unpack
+
+from PIL import Image
+
+from ravl.client import asking, reading
+from ravl.client.decorators import Page, listed, planned, streamed
+from ravl.client.info import RunInfo, ServerInfo, info_of
+from ravl.client.judging import judged
+from ravl.client.options import AboutOptions, FindOptions, HowOptions, WriteOptions
+from ravl.client.plans import Ask, Opening, Plan, Server, fetched
+from ravl.client.problems import ServerError, checked
+from ravl.client.sending import Source, in_chunks, in_json, new_row, qa_of, size_of
+from ravl.data import QA, Example, Scalar
+from ravl.data.pictures import decode
+from ravl.memory import IndexReport, Row
+
+PAGE = 500  # rows of a request
+LISTED = 1_000  # ids of a request
+
+
+class Methods:
+    """What :class:`ravl.Client` returns, and :class:`ravl.AsyncClient` once it is awaited."""
+
+    _server: Server
+
+    @planned
+    def search(
+        self, query: Any = None, k: int = 10, **options: Unpack[FindOptions]
+    ) -> Plan[Any]:  # fmt: skip
+        """The k best rows for a text, a picture, or both; see :meth:`ravl.Memory.search`.
+
+        Args:
+            query: a text, a picture, a row, a :class:`ravl.Query`, or a list of these.
+            k: how many hits.
+            **options: see :class:`ravl.client.options.FindOptions`.
+
+        Returns:
+            :class:`ravl.Hits`, or a list of them; with ``origin``.
+        """
+        return asking.search(self._server, query, k, options)
+
+    @planned
+    def classify(self, pictures: Any, **options: Unpack[HowOptions]) -> Plan[Any]:
+        """The label of a picture, or of each in a list.
+
+        Args:
+            pictures: a path, bytes, PIL picture or row, or a list of these, of any length.
+            **options: see :class:`ravl.client.options.HowOptions`.
+
+        Returns:
+            :class:`ravl.tasks.results.Classification`, or a list of them; with ``origin``.
+
+        Raises:
+            QueryError: no run answers that there, or an option is out of range.
+            PictureError: a picture cannot be read.
+            ServerError: the server cannot be reached, refuses the key, or is too busy.
+        """
+        return asking.answers(self._server, "classify", pictures, None, options)
+
+    @planned
+    def tag(self, pictures: Any, **options: Unpack[HowOptions]) -> Plan[Any]:
+        """The tags of a picture, or of each in a list; as :meth:`classify` otherwise."""
+        return asking.answers(self._server, "tag", pictures, None, options)
+
+    @planned
+    def match(self, pictures: Any, texts: Any, **options: Unpack[HowOptions]) -> Plan[Any]:
+        """Whether a text fits a picture, or each text its picture; one of both may be single."""
+        return asking.answers(self._server, "match", pictures, texts, options)
+
+    @planned
+    def caption(self, pictures: Any, **options: Unpack[WriteOptions]) -> Plan[Any]:
+        """A text about a picture, or about each in a list.
+
+        Args:
+            pictures: as for :meth:`classify`.
+            **options: see :class:`ravl.client.options.WriteOptions`.
+        """
+        return asking.answers(self._server, "caption", pictures, None, options)
+
+    @planned
+    def ask(self, pictures: Any, questions: Any, **options: Unpack[HowOptions]) -> Plan[Any]:
+        """The answer to a question about a picture; one of pictures and questions may be single."""
+        return asking.answers(self._server, "ask", pictures, questions, options)
+
+    @streamed
+    def stream(
+        self, picture: Source, question: str | None = None, **options: Unpack[WriteOptions]
+    ) -> Opening:
+        """A caption, or the answer to a question, piece by piece as it is written.
+
+        Args:
+            picture: as for :meth:`classify`.
+            question: None for a caption.
+            **options: of :meth:`caption` or :meth:`ask`.
+        """
+        return asking.opening(self._server, picture, question, options)
+
+    # --- the memory --------------------------------------------------------------------------
+
+    @planned
+    def get(self, id: str) -> Plan[Row]:
+        """The row with that id.
+
+        Raises:
+            RowNotFoundError: there is none.
+        """
+        reply = yield from self._get("/v1/row", id=id)
+        return reading.read(reply, reading.row)
+
+    @listed
+    def rows(self, where: str | None = None) -> Page[Row]:
+        """All rows, or those that a filter lets through, oldest first."""
+
+        def page(after: int) -> Plan[tuple[list[Row], int | None]]:
+            reply = yield from self._get("/v1/rows", where=where, after=after, limit=PAGE)
+            return reading.read(
+                reply, lambda told: ([reading.row(row) for row in told["rows"]], told["next"])
+            )
+
+        return page
+
+    @planned
+    def count(self, where: str | None = None) -> Plan[int]:
+        """How many rows there are, or a filter lets through."""
+        reply = yield from self._get("/v1/rows/count", where=where)
+        return reading.read(reply, lambda told: int(told["count"]))
+
+    @planned
+    def add(self, examples: Iterable[Example]) -> Plan[IndexReport]:
+        """Add examples; pictures are copied into the memory.
+
+        Other than :meth:`ravl.Memory.add` no row is replaced. Of many examples some may have been
+        added when one is refused; those that were sent with it are not.
+
+        Raises:
+            DataError: a row with such an id is there already, or it cannot be kept.
+            PictureError: a picture cannot be read.
+        """
+        given = list(examples)
+
+        def ask(chunk: list[Example]) -> Ask:
+            body = {"json": {"rows": [new_row(example) for example in chunk]}}
+            return Ask("POST", "/v1/rows/batch", body, safe=False, divisible=len(chunk) > 1)
+
+        added = yield from in_chunks(
+            self._server, given, lambda example: size_of(example.picture), ask,
+            lambda reply, count: reading.read(
+                reply, lambda told: [told["rows"][i]["id"] for i in range(count)]
+            ),
+        )  # fmt: skip
+        return IndexReport(added=len(added))
+
+    @planned
+    def update(
+        self, id: str, *, texts: Iterable[str] | None = None, label: str | None = None,
+        tags: Iterable[str] | None = None, qa: Iterable[QA] | None = None,
+        columns: dict[str, Scalar] | None = None,
+    ) -> Plan[Row]:  # fmt: skip
+        """Change what is known about a row; what is None stays, empty values erase.
+
+        Raises:
+            RowNotFoundError: there is no such row.
+            DataError: a value is none that the memory can keep.
+        """
+        change = {
+            "label": label, "qa": qa_of(qa), "columns": columns,
+            "texts": None if texts is None else list(texts),
+            "tags": None if tags is None else list(tags),
+        }  # fmt: skip
+        body = {
+            "params": {"id": id},
+            "json": {name: value for name, value in change.items() if value is not None},
+        }
+        reply = yield from fetched(self._server, Ask("PATCH", "/v1/row", body))
+        return reading.read(reply, reading.row)
+
+    @planned
+    def delete(self, ids: Iterable[str] = (), *, where: str | None = None) -> Plan[int]:
+        """Delete rows by id, or all that a filter lets through; returns how many.
+
+        A filter takes a key with the scope admin.
+
+        Raises:
+            RowNotFoundError: one of the ids is not there; then no more are deleted.
+            QueryError: neither ids nor a filter were given.
+        """
+        wanted = [ids] if isinstance(ids, str) else list(ids)
+        deleted = 0
+        for start in range(0, max(1, len(wanted)), LISTED):
+            body: dict[str, Any] = {"ids": wanted[start : start + LISTED]}
+            if where is not None and start + LISTED >= len(wanted):
+                body["where"] = where
+            ask = Ask("POST", "/v1/rows/delete", {"json": body}, safe=False)
+            reply = yield from fetched(self._server, ask)
+            deleted += reading.read(reply, lambda told: int(told["deleted"]))
+        return deleted
+
+    @planned
+    def picture(self, row: Row | str) -> Plan[Image.Image]:
+        """A row's picture, RGB and upright; the row or its id."""
+        reply = yield from self._get("/v1/picture", id=_id_of(row))
+        return decode(checked(reply).content)
+
+    @planned
+    def picture_bytes(self, row: Row | str) -> Plan[bytes]:
+        """A row's picture as it was put in."""
+        reply = yield from self._get("/v1/picture", id=_id_of(row))
+        return checked(reply).content
+
+    @planned
+    def thumbnail(self, row: Row | str, side: int = 160) -> Plan[Image.Image]:
+        """A row's picture, small: within a square of so many pixels, at most 640, or a bit more."""
+        reply = yield from self._get("/v1/thumbnail", id=_id_of(row), side=side)
+        image = Image.open(io.BytesIO(checked(reply).content))
+        image.load()
+        return image
+
+    # --- the server --------------------------------------------------------------------------
+
+    @planned
+    def feedback(
+        self, answer: Any, verdict: str, *, picture: Source | None = None, correction: Any = None,
+        note: str | None = None, **about: Unpack[AboutOptions],
+    ) -> Plan[int]:  # fmt: skip
+        """Say whether an answer was right; returns the number under which that is kept.
+
+        Args:
+            answer: of this client; or as plain text, truth value or list of tags, then with
+                ``task``, and ``run``, ``version`` and ``asked`` (the question or text) if known.
+            verdict: accepted, corrected or rejected.
+            picture: that it was about.
+            correction: what would have been right; for corrected, and only there.
+            note: in words of the person's own.
+            **about: overrides what the answer says of itself.
+        """
+        told = judged(answer) | {"verdict": verdict, "correction": correction, "note": note} | about
+        values = {name: value for name, value in told.items() if value is not None}
+        if picture is not None:  # not as a form, which could not tell a truth value from a text
+            values["picture"] = in_json(picture)
+        ask = Ask("POST", "/v1/feedback", {"json": values}, safe=False)
+        reply = yield from fetched(self._server, ask)
+        return reading.read(reply, lambda entry: int(entry["number"]))
+
+    @planned
+    def info(self) -> Plan[ServerInfo]:
+        """What is served: the memory, tasks and runs."""
+        reply = yield from self._get("/v1/runs")
+        return reading.read(reply, info_of)
+
+    @planned
+    def runs(self) -> Plan[tuple[RunInfo, ...]]:
+        """What answers which task."""
+        reply = yield from self._get("/v1/runs")
+        return reading.read(reply, info_of).runs
+
+    @planned
+    def metrics(self) -> Plan[str]:
+        """The server's figures as Prometheus reads them."""
+        reply = yield from self._get("/v1/metrics")
+        return checked(reply).text
+
+    @planned
+    def health(self) -> Plan[bool]:
+        """Whether the server lives."""
+        return self._fine("/v1/health")
+
+    @planned
+    def ready(self) -> Plan[bool]:
+        """Whether it answers: its models are warm, and its memory can be read."""
+        return self._fine("/v1/ready")
+
+    def _fine(self, path: str) -> Plan[bool]:
+        try:
+            reply = yield from fetched(self._server, Ask("GET", path), retries=0)
+        except ServerError:
+            return False
+        return reply.is_success
+
+    def _get(self, path: str, **params: Any) -> Plan[Any]:
+        given = {name: value for name, value in params.items() if value is not None}
+        return fetched(self._server, Ask("GET", path, {"params": given}))
+
+
+def _id_of(row: Row | str) -> str:
+    return row if isinstance(row, str) else row.id

@@ -1,0 +1,174 @@
+"""Pictures and texts as they are sent: uploads by multipart, rows by their id, in chunks."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx2 as httpx
+from PIL import Image
+
+from ravl.client.plans import BYTES, Ask, Plan, Server, fetched
+from ravl.client.problems import checked, fewer
+from ravl.data import Example, pictures
+from ravl.errors import QueryError
+from ravl.memory import Picture, Row
+
+Source = Picture | str | Row
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def is_one(given: Any) -> bool:
+    """Whether that is one picture, and no list of them."""
+    return isinstance(given, str | bytes | Path | Image.Image | Row)
+
+
+def encoded(source: Picture | str) -> bytes:
+    """A picture's file; of a PIL picture one without loss.
+
+    Raises:
+        PictureError: it cannot be read.
+    """
+    if not isinstance(source, Image.Image):
+        return pictures.read_bytes(Path(source) if isinstance(source, str) else source)
+    out = io.BytesIO()
+    pictures.decode(source).save(out, "PNG", compress_level=1)
+    return out.getvalue()
+
+
+def in_json(source: Source) -> dict[str, Any]:
+    """A picture within JSON."""
+    if isinstance(source, Row):
+        return {"id": source.id}
+    return {"base64": base64.b64encode(encoded(source)).decode()}
+
+
+def size_of(source: Source | None) -> int:
+    """About how many bytes of it are sent."""
+    if isinstance(source, bytes):
+        return len(source)
+    if isinstance(source, Image.Image):
+        return source.width * source.height * 3
+    if isinstance(source, str | Path):
+        try:
+            return Path(source).stat().st_size
+        except (OSError, ValueError):  # it is refused with a sentence when it is read
+            return 0
+    return 0
+
+
+def with_pictures(
+    name: str, sources: Sequence[Source], values: Mapping[str, Any]
+) -> dict[str, Any]:  # fmt: skip
+    """The body of a request about pictures; files go before rows, see :func:`files_first`.
+
+    Args:
+        name: of the field: picture or pictures.
+        sources: at least one.
+        values: other fields.
+    """
+    rows = [in_json(source) for source in sources if isinstance(source, Row)]
+    files = [encoded(source) for source in sources if not isinstance(source, Row)]
+    given: Any = rows if name == "pictures" or not rows else rows[0]
+    if not files:
+        return {"json": {**values, name: given}}
+    data = {**values, name: json.dumps(given)} if rows else dict(values)
+    return {"data": data, "files": [(name, ("picture", file)) for file in files]}
+
+
+def files_first(sources: Sequence[Source]) -> list[int]:
+    """The order in which a server looks at the pictures of a form."""
+    return sorted(range(len(sources)), key=lambda i: isinstance(sources[i], Row))
+
+
+def how_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options as they are sent: what was not said is left out, and a decoding is its fields."""
+    given = dict(options)
+    if (how := given.pop("how", None)) is not None:
+        usual = type(how)()
+        told = {f.name: getattr(how, f.name) for f in fields(how)}
+        given |= {n: v for n, v in told.items() if v != getattr(usual, n)}
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in given.items()
+        if value is not None and value != () and value != ""
+    }
+
+
+def paired(given: Sequence[Source], texts: Sequence[str], what: str) -> list[tuple[Source, str]]:
+    """As many pictures as texts; one that is single is repeated.
+
+    Raises:
+        QueryError: the numbers do not fit.
+    """
+    if len(given) != len(texts) and 1 not in (len(given), len(texts)):
+        raise QueryError(
+            f"There are {len(given):,} pictures and {len(texts):,} {what}. Give as many of both, "
+            "or one of either for all of the others."
+        )
+    count = max(len(given), len(texts)) if given and texts else 0
+    return [(given[i % len(given)], texts[i % len(texts)]) for i in range(count)]
+
+
+def in_chunks(
+    server: Server, items: Sequence[T], weigh: Callable[[T], int],
+    ask: Callable[[list[T]], Ask], reader: Callable[[httpx.Response, int], list[R]],
+) -> Plan[list[R]]:  # fmt: skip
+    """What is made of all items; as many go at once as the server takes.
+
+    Args:
+        server: that answers.
+        items: of any number.
+        weigh: bytes of an item.
+        ask: the request for a chunk.
+        reader: a result for each item of a chunk, out of the reply.
+
+    Raises:
+        RavlError: as the reader does.
+    """
+    found: list[R] = []
+    most = server.batch
+    while len(found) < len(items):
+        chunk = list(_next(items, len(found), most, weigh))
+        reply = yield from fetched(server, ask(chunk))
+        less = fewer(reply, len(chunk))
+        if less is None:
+            found += reader(checked(reply), len(chunk))
+            continue
+        most = less
+        if reply.status_code in (400, 422):  # a limit of the server's, and not of these items
+            server.batch = less
+    return found
+
+
+def _next(items: Sequence[T], start: int, most: int, weigh: Callable[[T], int]) -> Iterator[T]:
+    """The next items, at least one, as far as their number and their bytes allow."""
+    total = 0
+    for i, item in enumerate(items[start : start + most]):
+        total += weigh(item)
+        if i and total > BYTES:
+            return
+        yield item
+
+
+def new_row(example: Example) -> dict[str, Any]:
+    """A row to be added; empty fields are left out."""
+    values = {
+        "id": example.id, "texts": list(example.texts), "label": example.label,
+        "tags": list(example.tags), "qa": qa_of(example.qa), "columns": dict(example.columns),
+        "picture": in_json(example.picture) if example.picture is not None else None,
+    }  # fmt: skip
+    return {name: value for name, value in values.items() if value not in (None, "", [], {})}
+
+
+def qa_of(qa: Any) -> list[dict[str, Any]] | None:
+    """Questions with their answers as JSON; None stays."""
+    if qa is None:
+        return None
+    return [{"question": q.question, "answers": list(q.answers)} for q in qa]

@@ -1,0 +1,118 @@
+"""Texts as they are written: iterate over the pieces, then look at the answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from types import TracebackType
+from typing import Any, Self
+
+import httpx2 as httpx
+
+from ravl.client import reading
+from ravl.client.plans import Server
+from ravl.client.problems import ServerError, refusal, unreachable
+from ravl.tasks.ask.results import Reply
+from ravl.tasks.caption.results import Caption
+from ravl.tasks.results import Evidence
+
+WRITTEN = {"caption": "text", "ask": "answer"}  # the field of an answer that is written
+
+
+class Told:
+    """What a stream has told so far.
+
+    Attributes:
+        evidence: the rows that the text will rest on; there before the first piece, where a
+            generator writes.
+        answer: the whole answer; None until the last piece has come.
+    """
+
+    def __init__(self, server: Server, task: str) -> None:
+        self._server, self._task = server, task
+        self._heard = False
+        self.evidence: tuple[Evidence, ...] = ()
+        self.answer: Caption | Reply | None = None
+
+    def _hear(self, event: httpx.ServerSentEvent) -> str:
+        """The piece of the text in an event; a text that comes at once is one piece.
+
+        Raises:
+            RavlError: something went wrong after the beginning.
+        """
+        told: Any = json.loads(event.data)
+        if event.event == "problem":
+            raise refusal(told["status"], told["detail"], told["request"])
+        if event.event == "evidence":
+            self.evidence = reading.evidence(told["evidence"])
+        elif event.event == "token":
+            self._heard = True
+            return str(told["text"])
+        elif event.event == "answer":
+            answer = {**reading.UNJUDGED, **told["answer"]}
+            self.answer = reading.answer(self._task, answer, told)
+            self.evidence = self.answer.evidence
+            return "" if self._heard else str(told["answer"][WRITTEN[self._task]])
+        return ""
+
+    def _end(self) -> None:
+        """Refuse a stream that broke off."""
+        if self.answer is None:
+            raise ServerError(
+                f"{self._server.url} stopped before the text was whole. Check whether it still "
+                "runs, and ask again."
+            )
+
+
+class Stream(Told):
+    """Pieces of a text, from a :class:`ravl.Client`; closed, the server stops writing."""
+
+    def __init__(self, server: Server, task: str, response: httpx.Response) -> None:
+        super().__init__(server, task)
+        self._response = response
+
+    def __iter__(self) -> Iterator[str]:
+        try:
+            for event in httpx.EventSource(self._response):
+                if piece := self._hear(event):
+                    yield piece
+        except httpx.TransportError as error:
+            raise unreachable(self._server.url, error) from error
+        finally:
+            self._response.close()
+        self._end()
+
+    def close(self) -> None:
+        """Hear no more."""
+        self._response.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self.close()
+
+
+class AsyncStream(Told):
+    """The same from a :class:`ravl.AsyncClient`; the server is asked when it is iterated."""
+
+    def __init__(
+        self, server: Server, task: str, opened: Callable[[], Awaitable[httpx.Response]]
+    ) -> None:
+        super().__init__(server, task)
+        self._opened = opened
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        response = await self._opened()
+        try:
+            async for event in httpx.EventSource(response):
+                if piece := self._hear(event):
+                    yield piece
+        except httpx.TransportError as error:
+            raise unreachable(self._server.url, error) from error
+        finally:
+            await response.aclose()
+        self._end()

@@ -1,0 +1,14 @@
+// What the server offers, and what the key may do.
+import { get } from "./api.js";
+
+export const server = { memory: null, tasks: [], runs: [], scope: "read", keyed: false };
+
+export async function learn() {
+  const [offered, caller] = await Promise.all([get("/v1/runs"), get("/v1/caller")]);
+  Object.assign(server, offered, { scope: caller.scope, keyed: caller.keyed });
+}
+
+export const mayWrite = () => server.scope !== "read";
+
+/** What answers a task; the first is the default. */
+export const answering = (task) => server.runs.filter((run) => run.task === task);

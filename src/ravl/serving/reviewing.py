@@ -1,0 +1,112 @@
+"""Reviewing feedback: what people said about answers becomes rows of the memory."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from ravl.data import QA, Example
+from ravl.errors import DataError
+from ravl.memory import Memory, Row
+from ravl.serving.feedback import Entry, FeedbackStore
+
+PAGE = 1_000
+
+
+def open_entries(store: FeedbackStore) -> list[Entry]:
+    """All entries that nobody has settled."""
+    found: list[Entry] = []
+    while len(page := store.entries("open", found[-1].number if found else 0, PAGE)) == PAGE:
+        found += page
+    return found + page
+
+
+def right_of(entry: Entry) -> Any:
+    """What would have been right, as far as somebody said so."""
+    return entry.answer if entry.verdict == "accepted" else entry.correction
+
+
+def disputed(entries: Sequence[Entry]) -> set[int]:
+    """Numbers of entries that say different things about the same.
+
+    Nobody's word is overwritten by another's: such entries wait until somebody decides.
+    """
+    said: dict[Any, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for entry in entries:
+        right = right_of(entry)
+        about = (entry.task, entry.row or entry.picture, entry.asked)
+        if right is not None and entry.task in ("classify", "match", "ask"):
+            said[about][json.dumps(right)].append(entry.number)
+    return {n for views in said.values() if len(views) > 1 for its in views.values() for n in its}
+
+
+def remember(memory: Memory, store: FeedbackStore, entry: Entry) -> Row:
+    """Make a row of an entry, or add it to the row that was asked about, and settle it.
+
+    A label and tags take the place of what the row had; texts and questions come to it.
+
+    Args:
+        memory: that answered.
+        store: that the entry is from.
+        entry: accepted or corrected.
+
+    Raises:
+        DataError: it says nothing that a row could hold, or its picture was not kept.
+        RowNotFoundError: the row that was asked about is not there any more.
+    """
+    fields = _fields(entry)
+    if entry.row is not None:
+        row = memory.update(entry.row, **_extended(memory.get(entry.row), fields))
+    else:
+        picture = store.picture(entry.number)
+        if picture is None:
+            raise DataError(f"No picture came with the feedback number {entry.number}.")
+        row = _added(memory, f"feedback/{entry.picture}", picture, fields)
+    store.settle(entry.number, "used")
+    return row
+
+
+def _added(memory: Memory, id: str, picture: bytes, fields: dict[str, Any]) -> Row:
+    """A row of its own; a second entry about the same picture comes to it."""
+    if id in memory:
+        return memory.update(id, **_extended(memory.get(id), fields))
+    example = Example(
+        id, picture, tuple(fields.get("texts", ())), fields.get("label"),
+        tuple(fields.get("tags", ())), tuple(fields.get("qa", ())), source="feedback",
+    )  # fmt: skip
+    report = memory.add([example], copy=True)
+    if report.rejected:
+        raise DataError(str(report.reasons[0]))
+    return memory.get(id)
+
+
+def _fields(entry: Entry) -> dict[str, Any]:
+    """What a row would hold of an entry."""
+    right = right_of(entry)
+    if right is not None:
+        if entry.task == "classify":
+            return {"label": right}
+        if entry.task == "tag":
+            return {"tags": right}
+        if entry.task == "caption":
+            return {"texts": [right]}
+        if entry.task == "ask" and entry.asked:
+            return {"qa": [QA(entry.asked, (right,))]}
+        if entry.task == "match" and right and entry.asked:
+            return {"texts": [entry.asked]}
+    raise DataError(
+        f"The feedback number {entry.number} says nothing that a row could hold: it is about "
+        f"{entry.task} and {entry.verdict}. Dismiss it."
+    )
+
+
+def _extended(row: Row, fields: dict[str, Any]) -> dict[str, Any]:
+    change = dict(fields)
+    if "texts" in change:
+        change["texts"] = list(dict.fromkeys([*row.texts, *change["texts"]]))
+    if "qa" in change:
+        asked = {qa.question for qa in change["qa"]}
+        change["qa"] = [*(qa for qa in row.qa if qa.question not in asked), *change["qa"]]
+    return change
