@@ -2,8 +2,7 @@
 
 ``evidence``  first, the rows that the text will rest on, where a generator writes
 ``token``     a piece of the text
-``answer``    last, the whole answer; of a generator without confidence and scores, since nothing was
-              chosen among candidates
+``answer``    last, the whole answer; a generator's has no confidence, since nothing was chosen
 ``problem``   instead, when something went wrong after the beginning
 """
 
