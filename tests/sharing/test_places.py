@@ -124,6 +124,18 @@ def test_a_second_look_goes_along(tmp_path: Path) -> None:
     assert record["rerank"] == {"path": "rerank", "relative": "rerank", "weight": 0.5}
 
 
+def test_how_a_match_run_looks_itself_is_left_as_it_is(tmp_path: Path) -> None:
+    import json
+
+    from tests.sharing.hand_made import RUN
+
+    own = {"weight": 0.5, "depth": 50}
+    run = make_run(tmp_path / "fits", run_json=json.dumps({**RUN, "rerank": own}))
+    push(run, tmp_path / "place")
+    record = json.loads((tmp_path / "place" / "run.json").read_text())
+    assert record["rerank"] == own
+
+
 def test_a_run_of_search(tmp_path: Path) -> None:
     folder = tmp_path / "sharper"
     (folder / "encoder").mkdir(parents=True)

@@ -149,15 +149,18 @@ def _moved(record: Any, memory: str) -> dict[str, Any]:
     """``run.json`` with places that hold wherever the folder lies, and tell nobody where it was."""
     moved = dict(record)
     moved["memory"] = {**record["memory"], "path": memory, "relative": memory}
-    if record.get("rerank"):
+    if "relative" in record.get("rerank", {}):
         moved["rerank"] = {**record["rerank"], "path": RERANK, "relative": RERANK}
     return moved
 
 
 def _second_look(parcel: Parcel, run: Run) -> None:
-    """The match run by which neighbours are looked at again goes along, in a folder of its own."""
-    known = run.record.get("rerank")
-    if not known or not known["weight"]:
+    """The match run by which neighbours are looked at again goes along, in a folder of its own.
+
+    A match run says under that name how it looks itself.
+    """
+    known = run.record.get("rerank", {})
+    if "relative" not in known or not known["weight"]:
         return
     beside = (run.folder / known["relative"]).resolve()
     other = beside if (beside / RUN).exists() else Path(known["path"])
