@@ -10,7 +10,6 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 
-from docs._ext.fields import FIELDS
 from docs._ext.words import escaped
 
 from ravl.serving.results import Origin
@@ -25,6 +24,7 @@ SHARED = ("run", "memory", "timings", "together", "request")  # of every answer 
 def document() -> dict[str, Any]:
     """What a server with every task and with keys answers at ``/v1/openapi.json``."""
     from ravl.serving.app import create_app
+    from ravl.serving.documented import describe
     from ravl.serving.limits import Limits
     from ravl.serving.routes.answering import KINDS
 
@@ -33,6 +33,7 @@ def document() -> dict[str, Any]:
     )  # fmt: skip
     found: dict[str, Any] = create_app(service).openapi()
     found["components"]["schemas"]["Origin"] = Origin.model_json_schema()
+    describe(found["components"]["schemas"])
     return found
 
 
@@ -81,23 +82,15 @@ def schemas() -> dict[str, Any]:
 
 
 def described(schema: str, name: str) -> str:
-    """What a field holds: as the code says, or where it says nothing as our table does.
+    """What a field holds.
 
     Raises:
-        KeyError: neither does; describe the field in the code.
+        KeyError: nobody says; describe it in its model, or in ravl/serving/fields.py.
     """
-    field = schemas()[schema]["properties"][name]
-    words = field.get("description")
-    key = table_key(schema, name)
-    if not words and key not in FIELDS:
+    words: str | None = schemas()[schema]["properties"][name].get("description")
+    if not words:
         raise KeyError(f"{schema}.{name} has no description. Give it one in the code.")
-    return words or FIELDS[key]
-
-
-def table_key(schema: str, name: str) -> str:
-    """Where our table describes a field: of this schema, or wherever it occurs."""
-    own = f"{schema}.{name}"
-    return own if own in FIELDS else name
+    return words
 
 
 # --- one endpoint -------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from ravl.serving.bodies import Body
+from ravl.serving.fields import FIELDS
 from ravl.serving.incoming import FILES
 from ravl.serving.keys import Scope
 from ravl.serving.problems import MEDIA_TYPE, ProblemBody
@@ -93,6 +94,7 @@ def document(app: FastAPI, keyed: bool) -> dict[str, Any]:
     for model in models:
         if issubclass(model, Body) and any(name in model.model_fields for name in FILES):
             schemas[_form_name(model)] = _form_of(schemas[model.__name__])
+    describe(schemas)
     components = found.setdefault("components", {})
     components["schemas"] = {**components.get("schemas", {}), **schemas}
     _mend_examples(found, models)
@@ -106,6 +108,15 @@ def document(app: FastAPI, keyed: bool) -> dict[str, Any]:
                 operation.pop("security", None)
     app.openapi_schema = found
     return found
+
+
+def describe(schemas: dict[str, Any]) -> None:
+    """Say what each field holds."""
+    for name, schema in schemas.items():
+        for field, about in schema.get("properties", {}).items():
+            words = FIELDS.get(f"{name}.{field}") or FIELDS.get(field)
+            if words and not about.get("description"):
+                about["description"] = words
 
 
 def _mend_examples(document: dict[str, Any], models: set[type[BaseModel]]) -> None:

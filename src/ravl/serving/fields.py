@@ -1,7 +1,7 @@
-"""What fields hold that the code does not describe itself: most say it by their name.
+"""What fields hold whose models do not say so themselves, for the OpenAPI document.
 
-A description in the code goes before. A line here that nothing needs fails the tests, so that the
-table shrinks as the code learns to speak. ``Schema.field`` goes before ``field``.
+The same field occurs in many answers, and is described once. ``Schema.field`` goes before
+``field``, and a description in the model before both.
 """
 
 FIELDS = {
