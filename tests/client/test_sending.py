@@ -262,7 +262,7 @@ def test_feedback(running: Running, connect, shop: Path):
         "what colour is it?", "blue", "blue/2.png", "yes",
     )  # fmt: skip
     entry = service.feedback.get(client.feedback("red/0.png", "rejected", task="search", asked="r"))
-    assert (entry.task, entry.answer, entry.asked) == ("search", "red/0.png", "r")
+    assert (entry.task, entry.answer, entry.asked) == ("search", ["red/0.png"], "r")
     with pytest.raises(DataError, match="correction"):
         client.feedback(reply, "corrected")
 
