@@ -16,7 +16,6 @@ from ravl.pages.card import write_card
 from ravl.tasks.labeller_files import describe, parts
 from ravl.tasks.named import label_task
 from ravl.tasks.run import VISION, about_memory, write_json, write_run
-from ravl.training.again import SPLIT, Again, keep_held
 from ravl.training.fit_folder import running
 from ravl.training.fit_report import FitReport
 from ravl.training.fit_settings import FitSettings, write_settings
@@ -36,21 +35,18 @@ def fit_labels(
     task: str, memory: Memory, out: Path, settings: FitSettings, *, data: Source = None,
     validation: Source = None, test: Source = None, columns: ColumnNames | None = None,
     progress: bool | None = None, command: str = "", root: Source = None,
-    again: Again | None = None,
 ) -> FitReport:  # fmt: skip
-    """Fit classify, tag or ask; see :func:`ravl.training.fit`, and for a refit :class:`Again`."""
+    """Fit classify, tag or ask; see :func:`ravl.training.fit`."""
     began = time.monotonic()
-    told_apart = () if again is None else (again.digest,)
-    config = config_of(task, memory, settings, data, validation, test, *told_apart)
+    config = config_of(task, memory, settings, data, validation, test)
     with (
         running(out, config) as work,
         ground_of(
             task, memory, settings, work, data=data, validation=validation, test=test,
-            columns=columns, progress=progress, root=root, again=again,
+            columns=columns, progress=progress, root=root,
         ) as (ground, chosen, notes),
     ):  # fmt: skip
-        start = None if again is None else again.start
-        ground, fitted = fit_levels(ground, work, progress, start=start)
+        ground, fitted = fit_levels(ground, work, progress)
         more = None
         if task == "ask":
             from ravl.training.ask.rows import ask_rows
@@ -73,7 +69,7 @@ def fit_labels(
 def ground_of(
     task: str, memory: Memory, settings: FitSettings, work: Path, *, data: Source = None,
     validation: Source = None, test: Source = None, columns: ColumnNames | None = None,
-    progress: bool | None = None, root: Source = None, again: Again | None = None,
+    progress: bool | None = None, root: Source = None,
 ) -> Iterator[tuple[Ground, Parts, list[str]]]:  # fmt: skip
     """What a fit stands on: the ground, its parts, and notes; open while pictures are read.
 
@@ -83,7 +79,6 @@ def ground_of(
         settings: of the fit.
         work: for the scratch memory of tables.
         data, validation, test, columns, progress, root: see :func:`ravl.training.fit`.
-        again: the parts of a refit, instead of all these.
 
     Raises:
         DataError: a source cannot be read, or there is too little to learn from.
@@ -111,14 +106,10 @@ def ground_of(
     def check(labelled: Labelled, chosen: Parts) -> None:
         labels_of(labelled.take(chosen.train).rows, named, settings.fewest)
 
-    if again is not None:
-        opened = again.told(read, check)
-    else:
-        opened = told(
-            task, memory, settings.remember, work, read, parts, check, data=data,
-            validation=validation, test=test, columns=columns, progress=progress, root=root,
-        )  # fmt: skip
-    with opened as (labelled, chosen, _, notes):
+    with told(
+        task, memory, settings.remember, work, read, parts, check, data=data,
+        validation=validation, test=test, columns=columns, progress=progress, root=root,
+    ) as (labelled, chosen, _, notes):  # fmt: skip
         ground = prepare(memory, named, settings, labelled, chosen)
         if task == "ask":
             ground = asked(ground)
@@ -155,9 +146,7 @@ def _write(
     write_settings(ground.settings, out / "settings.yaml")
     rows = {n: getattr(ground, n).labelled.rows for n in PARTS}
     ids = {n: list(dict.fromkeys(row.id for row in its)) for n, its in rows.items()}
-    hashes = {n: list(dict.fromkeys(row.hash for row in its)) for n, its in rows.items()}
-    write_json(out / SPLIT, {"how": chosen.how, **ids, "hashes": hashes})
-    keep_held(out, ground.memory, [getattr(ground, n).labelled for n in PARTS])
+    write_json(out / "split.json", {"how": chosen.how, **ids})
     seconds = round(time.monotonic() - began, 1)
     metrics = scores_json(judged, fitted) | {"abstain": abstention(ground, fitted, judged)}
     if gain is not None:
