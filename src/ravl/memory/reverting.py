@@ -11,6 +11,7 @@ from ravl.data import QA, Example, Rejected
 from ravl.errors import QueryError
 from ravl.memory import bin
 from ravl.memory import rows as store
+from ravl.memory.duplicates import mark_twins
 from ravl.memory.history import Difference, newest, states
 from ravl.memory.row import Row
 from ravl.memory.spaces import current_space
@@ -93,6 +94,7 @@ def revert(memory: Memory, version: int) -> RevertReport:
                 store.delete_row(connection, number, spaces, row)
                 report.deleted.append(row.id)
             missing = _from_bin(memory, connection, number, missing, report)
+            mark_twins(connection)
     lost = [_example(state) for state in missing.values()]
     taken = {example.id for example in lost if example.id in memory}
     report.rejected += [
