@@ -11,7 +11,7 @@ NAMES = (
     "startup", "searching", "indexing", "quality", "encoders", "retriever", "transfer", "labelled",
     "evidence", "towers", "steps", "matching", "multilingual", "space", "joint",
     "reembedding", "sets", "reranking", "captions",
-    "drawings", "serving", "soak", "syncing",
+    "drawings", "serving", "soak", "syncing", "checking", "drift", "suggest", "stream",
 )  # fmt: skip
 
 

@@ -14,16 +14,20 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from ravl.checking.check import check
     from ravl.client import AsyncClient, Client
     from ravl.data import QA, Example
+    from ravl.drift.comparing import detect_drift
     from ravl.encoders import load_encoder
     from ravl.errors import RavlError
     from ravl.memory import IndexReport, Memory, Row
+    from ravl.refitting import refit, rollback
     from ravl.retrieval import Hit, Hits, Query, Retriever
     from ravl.sharing.pull import pull
     from ravl.sharing.push import push
     from ravl.tasks.by_name import by_name
     from ravl.tasks.model import load
+    from ravl.tasks.suggesting import suggest
     from ravl.training import evaluate, fit
     from ravl.training.tuning.tune import tune
 
@@ -32,6 +36,8 @@ _HOMES = {
     "AsyncClient": "ravl.client",
     "Client": "ravl.client",
     "by_name": "ravl.tasks.by_name",
+    "check": "ravl.checking.check",
+    "detect_drift": "ravl.drift.comparing",
     "evaluate": "ravl.training",
     "fit": "ravl.training",
     "load": "ravl.tasks.model",
@@ -40,7 +46,10 @@ _HOMES = {
     "load_encoder": "ravl.encoders",
     "pull": "ravl.sharing.pull",
     "push": "ravl.sharing.push",
+    "suggest": "ravl.tasks.suggesting",
     "tune": "ravl.training.tuning.tune",
+    "refit": "ravl.refitting",
+    "rollback": "ravl.refitting",
     "RavlError": "ravl.errors",
     "IndexReport": "ravl.memory",
     "Memory": "ravl.memory",
@@ -65,12 +74,17 @@ __all__ = [
     "Retriever",
     "Row",
     "by_name",
+    "check",
+    "detect_drift",
     "evaluate",
     "fit",
     "load",
     "load_encoder",
     "pull",
     "push",
+    "refit",
+    "rollback",
+    "suggest",
     "tune",
 ]
 

@@ -23,6 +23,8 @@ from ravl.memory import Memory
 ROOT = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 UNIT = ROOT / "deploy" / "ravl.service"
+REFIT = ROOT / "deploy" / "ravl-refit.service"
+TIMER = ROOT / "deploy" / "ravl-refit.timer"
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +206,7 @@ def test_the_units_command_and_places(unit: dict[str, list[str]]) -> None:
 
 def commented() -> Iterator[tuple[str, list[str]]]:
     """Command lines in the comments of all files."""
-    for file in (ROOT / "compose.yaml", UNIT, ROOT / "Containerfile"):
+    for file in (ROOT / "compose.yaml", UNIT, REFIT, ROOT / "Containerfile"):
         for line in file.read_text("utf-8").splitlines():
             if not line.startswith("#   "):
                 continue
@@ -220,7 +222,7 @@ def commented() -> Iterator[tuple[str, list[str]]]:
 
 def test_commands_in_comments_are_real() -> None:
     found = list(commented())
-    assert {name for name, _ in found} == {"serve", "push", "pull"}
+    assert {name for name, _ in found} == {"serve", "push", "pull", "refit"}
     for name, arguments in found:
         parsed(name, arguments)
 
@@ -233,6 +235,19 @@ def test_systemd_reads_the_unit(tmp_path: Path) -> None:
         ["systemd-analyze", "verify", str(copy)], capture_output=True, text=True, timeout=60
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_refit_is_a_command_and_writes_where_it_may() -> None:
+    lines = [line for line in REFIT.read_text("utf-8").splitlines() if "=" in line]
+    found = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+    program, command, *arguments = shlex.split(found["ExecStart"])
+    assert Path(program).name in PROJECT["scripts"] and command == "refit"
+    told = parsed(command, arguments)
+    assert told["run"].is_relative_to(Path("/var/lib", found["StateDirectory"]))
+    assert told["if_new"] > 0
+    assert found["Type"] == "oneshot"
+    timer = TIMER.read_text("utf-8")
+    assert f"Unit={REFIT.name}" in timer and "OnCalendar=" in timer
 
 
 def test_the_unit_has_its_sections() -> None:

@@ -50,7 +50,7 @@ def files(run: Path) -> set[str]:
 @pytest.mark.parametrize("name", ["vote", "linear", "fusion", "tags", "tagvote"])
 def test_the_runs_folder_is_complete(fitted_once, name):
     expected = {"run.json", "settings.yaml", "predictor.safetensors", "split.json",
-                "metrics.json", "report.html", "README.md"}  # fmt: skip
+                "metrics.json", "report.html", "README.md", "reference.json"}  # fmt: skip
     assert files(fitted_once / name) - {"logs"} == expected | (
         {"fusion"} if name == "fusion" else set()
     )

@@ -17,15 +17,19 @@ from ravl.cli import (
     asking,
     augmenting,
     captioning,
+    checking,
+    drifting,
     exchange,
     fitting,
     inbox,
     indexing,
+    refitting,
     rows,
     searching,
     serving,
     sharing,
     show_demo,
+    suggesting,
     syncing,
     tuning,
     versions,
@@ -53,8 +57,9 @@ def cli() -> None:
 
 
 for module in (
-    indexing, syncing, searching, fitting, tuning, answering, captioning, asking, augmenting,
-    serving, inbox, rows, versions, exchange, sharing, show_demo,
+    indexing, syncing, searching, fitting, refitting, tuning, answering, captioning, asking,
+    augmenting, drifting, suggesting, serving, inbox, rows, checking, versions, exchange, sharing,
+    show_demo,
 ):  # fmt: skip
     for command in module.COMMANDS:
         cli.add_command(command)

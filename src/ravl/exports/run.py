@@ -24,7 +24,7 @@ from ravl.tasks.run import ARRAYS, FUSION, GENERATOR, RUN, Run, open_memory, ope
 from ravl.tasks.run import write_json as write
 
 SAMPLE = 32  # pictures of the memory that run and export are compared on
-KEPT = (ARRAYS, "metrics.json", "settings.yaml", "report.html")
+KEPT = (ARRAYS, "metrics.json", "settings.yaml", "report.html", "reference.json")
 FILES = {"builtin": (parts_folder,), "multilingual": (parts_folder, multilingual_folder)}
 RERANK = "rerank"  # folder of the match run by which neighbours are looked at again
 

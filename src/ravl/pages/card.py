@@ -61,19 +61,25 @@ LICENCES = {
 }
 
 
-def write_card(folder: Path) -> None:
-    """Write the card of a finished run, or of an export, into its folder."""
-    (folder / CARD).write_text(card_of(folder), encoding="utf-8")
+def write_card(folder: Path, name: str | None = None) -> None:
+    """Write the card of a finished run, or of an export, into its folder; see :func:`card_of`."""
+    (folder / CARD).write_text(card_of(folder, name), encoding="utf-8")
 
 
-def card_of(folder: Path) -> str:
-    """The card in Markdown, from ``run.json``, ``metrics.json`` and ``export.json``."""
+def card_of(folder: Path, name: str | None = None) -> str:
+    """The card in Markdown, from ``run.json``, ``metrics.json`` and ``export.json``.
+
+    Args:
+        folder: of the run.
+        name: of the run; None for the folder's.
+    """
+    name = _plain(name or folder.resolve().name)
     record, metrics = _read(folder / RUN), _read(folder / "metrics.json")
     manifest = _read(folder / MANIFEST)
     task, level = str(record["task"]), str(record.get("level", ""))
     parts = [
-        _head(task), _what(folder, record, task, level), _data(record, metrics),
-        _scores(metrics), _use(folder, task), _limits(record, task),
+        _head(task), _what(name, record, task, level), _data(record, metrics),
+        _scores(metrics), _use(name, task), _limits(record, task),
     ]  # fmt: skip
     if manifest:
         parts.append(_export(manifest))
@@ -87,13 +93,13 @@ def _head(task: str) -> str:
     )
 
 
-def _what(folder: Path, record: Mapping[str, Any], task: str, level: str) -> str:
+def _what(name: str, record: Mapping[str, Any], task: str, level: str) -> str:
     made = MATCHING.get(level, level) if task == "match" else LEVELS.get(level, level)
     spec = record["encoder"]["spec"]
     base = record.get("base", {}).get("spec", spec)
     trained = f", through heads that were trained ({_code(spec)})" if base != spec else ""
     return (
-        f"# {_plain(folder.resolve().name)}\n\n"
+        f"# {name}\n\n"
         f"A run of ravl that {PURPOSES[task]}. It answers from a *memory*, a collection of "
         "pictures that can be edited at any time: rows that are added count at once, and every "
         "answer names the rows that it rests on.\n\n"
@@ -156,8 +162,7 @@ def _gains(differences: Mapping[str, Any], name: str) -> Iterator[str]:
         )
 
 
-def _use(folder: Path, task: str) -> str:
-    name = _plain(folder.resolve().name)
+def _use(name: str, task: str) -> str:
     extra = {"match": ', "a text"', "ask": ', "what is it?"'}.get(task, "")
     shell = {"match": ' "a text"', "ask": ' "what is it?"'}.get(task, "")
     return (

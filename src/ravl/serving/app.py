@@ -21,6 +21,7 @@ from ravl.serving.guard import Guard, told
 from ravl.serving.problems import Problem, problem_of, problem_response, sentence_of
 from ravl.serving.routes import (
     answering,
+    drift,
     feedback,
     images,
     page,
@@ -38,7 +39,7 @@ DESCRIPTION = (
     "carries the rows that it rests on, the run and the version of the memory that gave it, and "
     "what it took. Errors are problem JSON with a sentence that says what to do."
 )
-ROUTES = (searching, answering, streaming, rows, images, feedback, runs, status, page)
+ROUTES = (searching, answering, streaming, rows, images, feedback, runs, drift, status, page)
 
 
 def create_app(service: Service) -> FastAPI:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from ravl.timing import STEPS
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 ITEMS = (1, 2, 4, 8, 16, 32, 64)
+LIKENESS = tuple(round(0.05 * i, 2) for i in range(1, 21))
 
 
 class Metrics:
@@ -35,6 +39,23 @@ class Metrics:
             "ravl_pending_items", "Items that wait or are being answered.", ("model",),
             registry=self.registry,
         )  # fmt: skip
+        self._likeness = Histogram(
+            "ravl_nearest_likeness",
+            "Mean likeness of the five nearest rows to an answered picture.", ("run",),
+            buckets=LIKENESS, registry=self.registry,
+        )  # fmt: skip
+        self._p = Gauge(
+            "ravl_drift_p_value", "How often chance gives as much as the last window of answers.",
+            ("run", "signal"), registry=self.registry,
+        )  # fmt: skip
+        self._windows = Counter(
+            "ravl_drift_windows", "Windows of answers that were compared with fitting time.",
+            ("run",), registry=self.registry,
+        )  # fmt: skip
+        self._alarms = Counter(
+            "ravl_drift_alarms", "Windows of answers that had drifted.", ("run",),
+            registry=self.registry,
+        )  # fmt: skip
         self._rows = Gauge("ravl_rows", "Rows of the memory.", registry=self.registry)
 
     def model(self, name: str) -> None:
@@ -58,6 +79,27 @@ class Metrics:
         """What steps took."""
         for step, took in seconds.items():
             self._steps.labels(model, step).observe(took)
+
+    def watch(self, run: str, last: Mapping[str, Any] | None) -> None:
+        """Announce a run whose answers are watched, with its last window, if there is one."""
+        for counted in (self._likeness, self._windows, self._alarms):
+            counted.labels(run)
+        self._p_values(run, last or {})
+
+    def likeness(self, run: str, values: Sequence[float]) -> None:
+        """Pictures were answered that are so near to the memory."""
+        for value in values:
+            self._likeness.labels(run).observe(value)
+
+    def window(self, run: str, outcome: Mapping[str, Any]) -> None:
+        """A window of answers was compared with fitting time."""
+        self._windows.labels(run).inc()
+        self._alarms.labels(run).inc(bool(outcome["drifted"]))
+        self._p_values(run, outcome)
+
+    def _p_values(self, run: str, outcome: Mapping[str, Any]) -> None:
+        for tested in outcome.get("signals", ()):
+            self._p.labels(run, tested["signal"]).set(tested["p"])
 
     def text(self, pending: dict[str, int], rows: int) -> bytes:
         """All of it in Prometheus's text format."""

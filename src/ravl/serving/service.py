@@ -24,10 +24,12 @@ from ravl.serving.fetching import Fetcher
 from ravl.serving.keys import ANYONE, Caller, Keys
 from ravl.serving.limits import Limits
 from ravl.serving.metrics import Metrics
-from ravl.serving.models import Served, open_models, search_call
+from ravl.serving.models import Options, Served, open_models, search_call
+from ravl.serving.monitor import Monitor
 from ravl.serving.problems import Problem
 from ravl.serving.rate import Rate
 from ravl.serving.thumbnails import Thumbnails
+from ravl.tasks.results import Answer
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -70,6 +72,8 @@ class Service:
         try:
             self.audit = Audit(audit or path.with_name(f"{path.name}.audit"))
             self.feedback = FeedbackStore(feedback or beside(path))
+            watch = path.with_name(f"{path.name}.drift")
+            self.monitor = Monitor(watch, self.models, self.metrics)
         except BaseException:
             self.memory.close()
             raise
@@ -151,6 +155,11 @@ class Service:
         """Change the memory in the one thread that does so."""
         return await self._in(self._writer, partial(work, *args, **kwargs))
 
+    def saw(self, served: Served, options: Options, answers: Sequence[Answer]) -> None:
+        """Count answers for the watch over drift, which nobody waits for."""
+        if answers and self.monitor.watches(served, options):
+            self._readers.submit(self.monitor.saw, served.name, answers)
+
     @staticmethod
     async def _in(pool: ThreadPoolExecutor, work: Callable[[], R]) -> R:
         context = contextvars.copy_context()
@@ -184,6 +193,7 @@ class Service:
             batcher.close(self.limits.shutdown)
         self._readers.shutdown()
         self._writer.shutdown()
+        self.monitor.close()
         for served in self.models:
             served.model.close()
         self.audit.close()

@@ -14,7 +14,7 @@ from ravl.errors import DataError, MemoryFileError
 from ravl.runtime.names import MANIFEST as EXPORT
 from ravl.sharing.copies import Pictures, copy_memory
 from ravl.sharing.manifest import MANIFEST, Manifest, entry_of, is_safe, is_taken
-from ravl.tasks.run import FORMAT, RUN, Run, open_run, write_json
+from ravl.tasks.run import FORMAT, HISTORY, REPORTS, RUN, Run, open_run, write_json
 
 UNFINISHED = "work"  # folder of a fit that is under way, or was interrupted
 LOGS = "logs"  # of TensorBoard
@@ -175,6 +175,8 @@ def _second_look(parcel: Parcel, run: Run) -> None:
 def _collect(parcel: Parcel, folder: Path, below: str = "") -> None:
     """The files of a run's folder, but for memories and what nobody needs."""
     for file in _files(folder):
+        if file.relative_to(folder).parts[0] in (HISTORY, REPORTS):
+            continue  # what it was before is its owner's
         name = below + file.relative_to(folder).as_posix()
         if file.name == MANIFEST and file.parent == folder:
             continue

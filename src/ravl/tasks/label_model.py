@@ -19,7 +19,7 @@ from ravl.retrieval.query import open_picture
 from ravl.tasks.labeller import Answers, Queries
 from ravl.tasks.labeller_files import load_labeller
 from ravl.tasks.match_texts import Said
-from ravl.tasks.results import Classification, Evidence, Tagging
+from ravl.tasks.results import Answer, Classification, Evidence, Tagging
 from ravl.tasks.run import VISION, Run
 from ravl.tasks.second_look import DEPTH, SecondLook
 from ravl.tasks.testimony import EvidenceArrays, Testimony
@@ -49,6 +49,8 @@ class LabelModel:
         self._lock = threading.Lock()
         self._known: tuple[Any, Testimony, EvidenceArrays | None] | None = None
         self._said: tuple[Testimony, Said] | None = None
+        # Whether there is a fine-tuned tower is asked once: a refit may exchange the run's files.
+        self.has_tower = (run.folder / VISION).is_dir()
         self._tower: Any = None
 
     @property
@@ -87,6 +89,16 @@ class LabelModel:
         ) else 0.0  # fmt: skip
         return self._results(found, testimony, risk)
 
+    def results(self, queries: Queries, hidden: Sequence[Ints] | None = None) -> Sequence[Answer]:
+        """Answers as :meth:`answer` gives them to pictures that were looked at before.
+
+        Args:
+            queries: n of them.
+            hidden: for each the groups of rows that show the same picture; None for none.
+        """
+        found, testimony = self._answers(queries, None, True, False, hidden)
+        return self._results(found, testimony, 0.0)
+
     @step("encode")
     def look(self, pictures: Sequence[Picture | str]) -> Queries:
         """Features of pictures, by the memory's tower and by the run's own."""
@@ -96,11 +108,6 @@ class LabelModel:
         size = encoder.batch_size
         parts = [encoder.features(prepared[i : i + size]) for i in range(0, len(prepared), size)]
         return Queries(np.concatenate(parts), self.tuned(opened))
-
-    @property
-    def has_tower(self) -> bool:
-        """True if the run has a fine-tuned vision tower."""
-        return (self.run.folder / VISION).is_dir()
 
     def tuned(self, pictures: Sequence[Image.Image]) -> Array | None:
         """Features (n, F) of RGB pictures by the run's own tower; None where it has none."""

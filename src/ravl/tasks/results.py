@@ -66,6 +66,14 @@ class Answer:
         """The answer in words."""
         raise NotImplementedError
 
+    @property
+    def disagreement(self) -> float:
+        """Of the memory's vote and the model, 0 to 1: what they do not share (Ruzicka)."""
+        names = dict.fromkeys([*self.memory, *self.model])
+        pairs = [(self.memory.get(name, 0.0), self.model.get(name, 0.0)) for name in names]
+        either = sum(max(pair) for pair in pairs)
+        return 1.0 - sum(min(pair) for pair in pairs) / either if either else 0.0
+
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
         return {

@@ -7,6 +7,8 @@ fusion/                the fusion model, as transformers keeps models, where the
 generator/             what writes, with its vocabulary, or what it learned, where there is one
 vision/                the fine-tuned tower's changed weights, where there is one
 split.json             which picture was in which part
+held.ravl              held-out pictures that the memory does not show, where there are some
+history/, refits.json  the versions of the run, and what each refit came to, where there were some
 metrics.json, report.html, README.md
 
 An export (``ravl export RUN --onnx FOLDER``) is such a folder, whose networks are ONNX files; its
@@ -33,6 +35,8 @@ from ravl.tasks.networks import Networks, Torch
 FORMAT = 1  # raise when an older ravl would misread a run
 RUN, ARRAYS, FUSION, VISION = "run.json", "predictor.safetensors", "fusion", "vision"
 GENERATOR = "generator"
+HISTORY, REPORTS = "history", "refits"  # earlier versions, and the pages of refits
+AT = "at"  # of run.json while versions are exchanged: the folder that is whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +123,8 @@ def open_run(folder: str | Path) -> Run:
         number = int(record["format"])
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{file} is damaged ({error}). Fit the run again.") from error
+    if AT in record:
+        return open_run(folder / str(record[AT]))
     if number > FORMAT:
         raise DataError(f"{folder} was made by a newer ravl (format {number}). Update ravl.")
     if (folder / MANIFEST).is_file():

@@ -130,7 +130,9 @@ def read_labelled(
     )  # fmt: skip
 
 
-def remember(memory: Memory, labelled: Labelled, what: str) -> int:
+def remember(
+    memory: Memory, labelled: Labelled, what: str, name: Callable[[Row], str] | None = None
+) -> int:
     """Bring labelled pictures into the memory, with what was computed of them; returns how many.
 
     A picture that the memory shows already gets what the table says about it; the others become
@@ -140,14 +142,16 @@ def remember(memory: Memory, labelled: Labelled, what: str) -> int:
         memory: to write to.
         labelled: from a scratch memory with the same encoder.
         what: was done, for the memory's history.
+        name: the id of a picture that is new; None for that of its table, without the part.
     """
+    name = name or (lambda row: row.id.partition("/")[2])
     source, changed = labelled.source, 0
     with source.snapshot() as theirs, memory.database.transaction() as connection:
         ours, space = current_space(connection), current_space(theirs)
         by_hash = dict(connection.execute("SELECT hash, id FROM rows WHERE hash > ''"))
         version = 0
         for row in labelled.rows:
-            id = by_hash.get(row.hash) or row.id.partition("/")[2]
+            id = by_hash.get(row.hash) or name(row)
             old = store.find_rows(connection, [id], memory.folder).get(id)
             if old is not None and old.hash != row.hash:  # the id is another picture's
                 id, old = row.id, None

@@ -88,7 +88,7 @@ def split(
         (2, "test", test_share, "pictures"), (1, "validation", validation_share, "others")
     ):  # fmt: skip
         if not fixed[number]:
-            part[_draw(part, groups, classes, share, seed + number)] = number
+            part[draw(part, groups, classes, share, seed + number)] = number
             words.append(f"{name}: {share:g} of the {of}, drawn")
     leaking = (part == 0) & np.isin(groups, groups[part > 0])
     leaking |= (part == 1) & np.isin(groups, groups[part == 2])
@@ -103,10 +103,14 @@ def split(
     return Parts(train, held, judged, out, "; ".join(words))
 
 
-def _draw(part: Ints, groups: Ints, classes: Sequence[str], share: float, seed: int) -> Ints:
+def draw(part: Ints, groups: Ints, classes: Sequence[str], share: float, seed: int) -> Ints:
     """Whole groups of training pictures, about this share of each class, and one at least in all.
 
     A class keeps at least one group for training.
+
+    Args:
+        part: number of each picture's part, (n,); 0 for those that are drawn from.
+        groups, classes, share, seed: see :func:`split`.
     """
     random = np.random.default_rng(seed)
     free = np.flatnonzero(part == 0)

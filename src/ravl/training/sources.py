@@ -16,6 +16,7 @@ from ravl.training.parts import PARTS, Parts
 
 Source = str | Path | None
 Divide = Callable[[Labelled, Memory, Collection[str]], Parts]
+Told = tuple[Labelled, Parts, Memory, list[str]]
 
 
 @contextmanager
@@ -24,7 +25,7 @@ def told(
     divide: Divide, check: Callable[[Labelled, Parts], None], *, data: Source = None,
     validation: Source = None, test: Source = None, columns: ColumnNames | None = None,
     progress: bool | None = None, root: Source = None,
-) -> Iterator[tuple[Labelled, Parts, Memory, list[str]]]:  # fmt: skip
+) -> Iterator[Told]:  # fmt: skip
     """Examples, their parts, the memory that holds them, and notes; open while pictures are read.
 
     Args:

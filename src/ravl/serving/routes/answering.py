@@ -149,6 +149,11 @@ async def answers_of(
     done, timings = await asking.answered(
         served.batcher, len(sources), (served.task, options), served.call(options), items
     )
+    own = [isinstance(source, PictureIn) and source.id is not None for source in sources]
+    # the memory's own pictures would find themselves
+    asking.service.saw(
+        served, options, [a for a, known in zip(done.answers, own, strict=True) if not known]
+    )
     run = served.name if served.run is not None else None
     origin = origin_json(run, asking.service.memory, done, timings, asking.number)
     return [answer_json(answer) for answer in done.answers], origin

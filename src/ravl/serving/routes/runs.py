@@ -84,7 +84,7 @@ def add(app: FastAPI, service: Service) -> None:
     )  # fmt: skip
     async def run(request: Request, name: Name) -> Json:
         caller_of(service, request, "read")
-        served = _named(service, name)
+        served = named(service, name)
         found = served.run
         assert found is not None
         record = {key: found.record[key] for key in TOLD if found.record.get(key) is not None}
@@ -101,7 +101,7 @@ def add(app: FastAPI, service: Service) -> None:
     )  # fmt: skip
     async def report(request: Request, name: Name) -> HTMLResponse:
         caller_of(service, request, "read")
-        found = _named(service, name).run
+        found = named(service, name).run
         assert found is not None
         file = found.folder / "report.html"
         if not file.is_file():
@@ -120,7 +120,12 @@ def _run(service: Service, served: Served) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _named(service: Service, name: str) -> Served:
+def named(service: Service, name: str) -> Served:
+    """The run of a name.
+
+    Raises:
+        Problem: 404, there is none.
+    """
     for served in service.models:
         if served.name == name and served.run is not None:
             return served

@@ -79,8 +79,7 @@ def evaluate_run(
 
 def _scores(model: LabelModel | AskModel, labelled: Labelled, seed: int) -> dict[str, Any]:
     labeller, task = model.labeller, model.labeller.task
-    texts = model.texts(labelled.rows, labelled.features, labelled.shown)
-    queries = Queries(labelled.features, _tuned(model, labelled), texts)
+    queries = queries_of(model, labelled)
     answers = {"with_retrieval": model.judge(queries, labelled.shown)}
     if labeller.head is not None:
         answers["no_retrieval"] = model.judge(queries, labelled.shown, retrieval=False)
@@ -109,6 +108,12 @@ def _scores(model: LabelModel | AskModel, labelled: Labelled, seed: int) -> dict
         "reasons": [str(r) for r in labelled.rejected[:10]],
         "rows": tables_json(rows), "differences": tables_json(differences),
     }  # fmt: skip
+
+
+def queries_of(model: LabelModel | AskModel, labelled: Labelled) -> Queries:
+    """Pictures as a model looks at them."""
+    texts = model.texts(labelled.rows, labelled.features, labelled.shown)
+    return Queries(labelled.features, _tuned(model, labelled), texts)
 
 
 def _tuned(model: LabelModel | AskModel, labelled: Labelled) -> Any:

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ravl.data import ColumnNames
+from ravl.drift.reference import TASKS, keep_reference
 from ravl.memory import Memory
 from ravl.pages.card import write_card
+from ravl.tasks.label_model import LabelModel
 from ravl.tasks.labeller_files import describe, parts
 from ravl.tasks.named import label_task
 from ravl.tasks.run import VISION, about_memory, write_json, write_run
+from ravl.training.again import REFITTED, SPLIT, Again, keep_held
 from ravl.training.fit_folder import running
 from ravl.training.fit_report import FitReport
 from ravl.training.fit_settings import FitSettings, write_settings
@@ -35,18 +38,21 @@ def fit_labels(
     task: str, memory: Memory, out: Path, settings: FitSettings, *, data: Source = None,
     validation: Source = None, test: Source = None, columns: ColumnNames | None = None,
     progress: bool | None = None, command: str = "", root: Source = None,
+    again: Again | None = None,
 ) -> FitReport:  # fmt: skip
-    """Fit classify, tag or ask; see :func:`ravl.training.fit`."""
+    """Fit classify, tag or ask; see :func:`ravl.training.fit`, and for a refit :class:`Again`."""
     began = time.monotonic()
-    config = config_of(task, memory, settings, data, validation, test)
+    told_apart = () if again is None else (again.digest,)
+    config = config_of(task, memory, settings, data, validation, test, *told_apart)
     with (
         running(out, config) as work,
         ground_of(
             task, memory, settings, work, data=data, validation=validation, test=test,
-            columns=columns, progress=progress, root=root,
+            columns=columns, progress=progress, root=root, again=again,
         ) as (ground, chosen, notes),
     ):  # fmt: skip
-        ground, fitted = fit_levels(ground, work, progress)
+        start = None if again is None else again.start
+        ground, fitted = fit_levels(ground, work, progress, start=start)
         more = None
         if task == "ask":
             from ravl.training.ask.rows import ask_rows
@@ -69,7 +75,7 @@ def fit_labels(
 def ground_of(
     task: str, memory: Memory, settings: FitSettings, work: Path, *, data: Source = None,
     validation: Source = None, test: Source = None, columns: ColumnNames | None = None,
-    progress: bool | None = None, root: Source = None,
+    progress: bool | None = None, root: Source = None, again: Again | None = None,
 ) -> Iterator[tuple[Ground, Parts, list[str]]]:  # fmt: skip
     """What a fit stands on: the ground, its parts, and notes; open while pictures are read.
 
@@ -79,6 +85,7 @@ def ground_of(
         settings: of the fit.
         work: for the scratch memory of tables.
         data, validation, test, columns, progress, root: see :func:`ravl.training.fit`.
+        again: the parts of a refit, instead of all these.
 
     Raises:
         DataError: a source cannot be read, or there is too little to learn from.
@@ -106,10 +113,14 @@ def ground_of(
     def check(labelled: Labelled, chosen: Parts) -> None:
         labels_of(labelled.take(chosen.train).rows, named, settings.fewest)
 
-    with told(
-        task, memory, settings.remember, work, read, parts, check, data=data,
-        validation=validation, test=test, columns=columns, progress=progress, root=root,
-    ) as (labelled, chosen, _, notes):  # fmt: skip
+    if again is not None:
+        opened = again.told(check)
+    else:
+        opened = told(
+            task, memory, settings.remember, work, read, parts, check, data=data,
+            validation=validation, test=test, columns=columns, progress=progress, root=root,
+        )  # fmt: skip
+    with opened as (labelled, chosen, _, notes):
         ground = prepare(memory, named, settings, labelled, chosen)
         if task == "ask":
             ground = asked(ground)
@@ -142,11 +153,18 @@ def _write(
     if fitted.tower is not None:
         fitted.tower.save(out / VISION)
     logs(out)
-    write_run(out, record, parts(labeller, out))
+    run = write_run(out, record, parts(labeller, out))
     write_settings(ground.settings, out / "settings.yaml")
     rows = {n: getattr(ground, n).labelled.rows for n in PARTS}
     ids = {n: list(dict.fromkeys(row.id for row in its)) for n, its in rows.items()}
-    write_json(out / "split.json", {"how": chosen.how, **ids})
+    hashes = {n: list(dict.fromkeys(row.hash for row in its)) for n, its in rows.items()}
+    write_json(out / SPLIT, {"how": chosen.how, **ids, "hashes": hashes})
+    if ground.task.name in REFITTED:
+        keep_held(out, ground.memory, [getattr(ground, n).labelled for n in PARTS])
+    if ground.task.name in TASKS:
+        keep_reference(
+            LabelModel(run, ground.memory), ground.test.queries, ground.test.labelled.shown
+        )
     seconds = round(time.monotonic() - began, 1)
     metrics = scores_json(judged, fitted) | {"abstain": abstention(ground, fitted, judged)}
     if gain is not None:

@@ -56,6 +56,8 @@ class Ladder:
         logits: see :func:`ravl.training.labels.levels.fit_head`.
         off: a fusion model that reads no neighbours, once there is one: it is the same whatever
             neighbours are found by.
+        start: the labeller whose weights the fusion model begins with, in a refit. There the
+            comparison without retrieval is not trained again.
     """
 
     work: Path
@@ -64,6 +66,7 @@ class Ladder:
     head: LinearHead | None = None
     logits: Array | None = None
     off: FusionResult | None = None
+    start: Labeller | None = None
 
     def climb(self, ground: Ground, fitted: Fitted) -> None:
         """Fit the levels on a ground, and choose one."""
@@ -92,12 +95,12 @@ class Ladder:
         linear, unseen = fitted.levels["linear"], self.unseen(ground)
         testimony = Testimony.of(ground.bank, ground.task, ground.labels, linear.spread)
         for name, retrieval in (("fusion_off", False), ("fusion", True)):
-            if self.report is not None and not retrieval:
+            if not retrieval and (self.report is not None or self.start is not None):
                 continue
             folder = self.work / (f"{name}_learned" if ground.learned else name)
             result = (None if retrieval else self.off) or train_fusion(
                 ground, linear, testimony, folder, retrieval=retrieval, show=self.show,
-                unseen=unseen, report=self.report,
+                unseen=unseen, report=self.report, start=self.start,
             )  # fmt: skip
             if not retrieval:
                 self.off = result
@@ -108,8 +111,9 @@ class Ladder:
 
 
 def fit_levels(
-    ground: Ground, work: Path, show: bool | None, report: Callable[[float], None] | None = None
-) -> tuple[Ground, Fitted]:
+    ground: Ground, work: Path, show: bool | None, report: Callable[[float], None] | None = None,
+    start: Labeller | None = None,
+) -> tuple[Ground, Fitted]:  # fmt: skip
     """Fit what the settings ask for, and choose.
 
     Args:
@@ -118,13 +122,14 @@ def fit_levels(
         show: progress bars.
         report: told the validation score after each epoch of the fusion model. Where it is given,
             the comparison without retrieval is not trained: a search has no use for it.
+        start: see :class:`Ladder`.
 
     Returns:
         The ground, seen by the fine-tuned tower where there is one and searched by learned keys
         where they are adopted, and what was fitted on it.
     """
     settings, fitted = ground.settings, Fitted()
-    ladder = Ladder(work, show, report)
+    ladder = Ladder(work, show, report, start=start)
     if settings.model != "vote":
         if settings.vision != "head":
             ground, ladder.head = _tune(ground, fitted, work, show)

@@ -28,6 +28,8 @@ from ravl.training.labels.ground import Ground
 from ravl.training.labels.levels import finish, temperature_of
 from ravl.training.trainer import train
 
+AGAIN = 0.3  # of the learning rate, where the weights have learned already
+OWN = ("base.", "weights")  # of each fit: the base is fitted anew, in closed form
 OTHERS = 8  # tokens that are neither of the picture, nor of a text, nor of neighbours
 
 
@@ -53,7 +55,7 @@ class FusionResult:
 def train_fusion(
     ground: Ground, linear: Labeller, testimony: Testimony, folder: Path, *, retrieval: bool,
     show: bool | None, unseen: Array | None = None,
-    report: Callable[[float], None] | None = None,
+    report: Callable[[float], None] | None = None, start: Labeller | None = None,
 ) -> FusionResult:  # fmt: skip
     """Train the fusion model, with evidence or without, and keep the epoch best on validation.
 
@@ -66,6 +68,8 @@ def train_fusion(
         show: progress bars.
         unseen: base logits (n, C) of the training examples by heads that have not seen them.
         report: told the validation score after each epoch; what it raises ends the training.
+        start: the labeller whose weights it begins with, at a lower learning rate; None for the
+            language model's alone.
     """
     settings, head = ground.settings, linear.head
     assert head is not None
@@ -82,6 +86,9 @@ def train_fusion(
         model.base.weight.copy_(torch.from_numpy(head.weight))
         model.base.bias.copy_(torch.from_numpy(head.bias))
     model.base.requires_grad_(False)  # it is the best of its kind already
+    if start is not None and start.reader is not None:
+        begin_with(model, start, ground.labels)
+        settings = replace(settings, learning_rate=settings.learning_rate * AGAIN)
     slow = prepare_language(model, settings.language)
     evidence = _evidence(ground, linear, testimony) if retrieval else None
     texts = ground.train.queries.texts
@@ -111,6 +118,23 @@ def train_fusion(
     count = sum(p.numel() for _, p in trainable(model))
     merge_adapters(model)
     return FusionResult(reader, curve, round(time.monotonic() - began, 1), count, words)
+
+
+def begin_with(model: FusionModel, start: Labeller, labels: list[str]) -> None:
+    """Take over what another fusion model has learned, but for its base.
+
+    What it says of a label goes to the same label; a label that it does not know starts at zero.
+    """
+    assert start.reader is not None
+    old, own = start.reader.model.state_dict(), model.state_dict()
+    places = {label: i for i, label in enumerate(start.labels)}
+    both = [(i, places[label]) for i, label in enumerate(labels) if label in places]
+    here, there = (list(side) for side in zip(*both, strict=True)) if both else ([], [])
+    for name, tensor in own.items():
+        if name.startswith("out."):
+            tensor[here] = old[name][there]
+        elif name in old and old[name].shape == tensor.shape and not name.startswith(OWN):
+            tensor.copy_(old[name])
 
 
 def words_of(model: FusionModel, name: str, taken: int, most: int = LONGEST) -> Words:

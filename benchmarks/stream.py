@@ -1,0 +1,210 @@
+"""A stream of new classes on `clothing_small`: what has to be trained again, and what that takes.
+
+The ten classes arrive three, three, two and two at a time (two orders); after each arrival all
+test pictures of the classes seen so far are answered, by the model with the memory and by the model
+alone. The first run is fitted to the first three classes (linear level). *Memory edits only*: the
+new pictures are added to the memory, nothing is trained. *Refit*: `ravl.refit`, which trains on
+the old pictures and four fifths of the new ones, by its own rule or with `promote="always"`.
+*New rows only*: the old weights go on learning by gradient descent (ten passes) from the new
+pictures alone. *From scratch*: `ravl.fit` on all that is there.
+The seconds are those of one step's training, judging and reports included; other work shared the
+machine, so they are rough.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import ravl
+from benchmarks.labelled import memory_of
+from benchmarks.report import Lines, picture_set
+from ravl.memory import Memory
+from ravl.models.linear import LinearHead
+from ravl.tasks.label_model import LabelModel
+from ravl.tasks.labels import LabelTask
+from ravl.training.labelled import Labelled, read_labelled
+from ravl.training.labels.evaluating import queries_of
+
+ORDERS = 2
+SIZES = (3, 3, 2, 2)
+PASSES, RATE, BATCH = 10, 1e-3, 32
+TASK = LabelTask("classify")
+Figures = dict[tuple[str, int], list[tuple[float, float, float, float]]]
+
+
+def run() -> Lines:
+    found: Figures = {}
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        with memory_of("clothing_small", work) as everything:
+            for order in range(ORDERS):
+                stream(everything, work / str(order), order, found)
+    steps = len(SIZES)
+    names = dict.fromkeys(name for name, _ in found)
+    lines: Lines = []
+    for name in names:
+        for step in range(steps):
+            if (name, step) in found and (step or not name.startswith("refit")):
+                both, alone, old, took = np.array(found[name, step]).T
+                lines.append({
+                    "classes": sum(SIZES[: step + 1]), "what is done": name,
+                    "with memory": _percent(both), "model alone": _percent(alone),
+                    "with memory, classes of before": _percent(old) if step else "–",
+                    "seconds": f"{took.mean():.1f}",
+                })  # fmt: skip
+    return sorted(lines, key=lambda line: line["classes"])
+
+
+def stream(everything: Memory, folder: Path, order: int, found: Figures) -> None:
+    """One order of the classes."""
+    folder.mkdir()
+    lines = picture_set("clothing_small")[1]
+    names = sorted({line["label"] for line in lines})
+    shuffled = [names[i] for i in np.random.default_rng(order).permutation(len(names))]
+    test = [line for line in lines if line["split"] == "validation"]
+    train = [{"image": x["image"], "label": x["label"]} for x in lines if x not in test]
+    with (
+        Memory.create(folder / "shop.ravl") as memory, Memory.create(folder / "test.ravl") as asked
+    ):  # fmt: skip
+        add(asked, [{"image": x["image"], "label": x["label"]} for x in test], everything)
+        came: list[str] = []
+        for step, size in enumerate(SIZES):
+            new = shuffled[len(came) : len(came) + size]
+            add(memory, [line for line in train if line["label"] in new], everything)
+            came += new
+            questions = read_labelled(asked, memory, TASK.of)
+            seen = np.array([row.label in came for row in questions.rows])
+            questions = questions.take(np.flatnonzero(seen))
+            one_step(memory, folder, step, new, questions, found)
+
+
+def one_step(
+    memory: Memory, folder: Path, step: int, new: list[str], questions: Labelled, found: Figures
+) -> None:
+    """What each way makes of the classes that have just come."""
+    first = {name: folder / name for name in ("edits", "better", "always")}
+    naive = folder / "naive.npz"
+    if not step:
+        for run in first.values():
+            fit(memory, run)
+        head = ravl.load(first["edits"], memory).predictor.labeller
+        np.savez(naive, weight=head.head.weight, bias=head.head.bias, labels=head.labels)
+
+    def refit(run: Path, promote: Any) -> Path:
+        report = ravl.refit(run, memory, promote=promote, progress=False)
+        print(step, run.name, report.state, report.reason, flush=True)
+        return run
+
+    def note(name: str, work: Callable[[], Path], known: Any = None) -> None:
+        began = time.perf_counter()
+        run = work() if step or name == FROM_SCRATCH else first["edits"]
+        took = time.perf_counter() - began
+        with ravl.load(run, memory) as model:
+            if known is not None and step:
+                known(model.predictor)
+            found.setdefault((name, step), []).append(
+                (*accuracies(model.predictor, questions, new), took)
+            )
+
+    note("memory edits only", lambda: first["edits"])
+    note("refit, when better", lambda: refit(first["better"], "better"))
+    note("refit, always", lambda: refit(first["always"], "always"))
+    if step:
+        began = time.perf_counter()
+        known = go_on(memory, first["edits"], naive, new)
+        took = time.perf_counter() - began
+        with ravl.load(first["edits"], memory) as model:
+            predictor = model.predictor
+            predictor.labeller = replace(predictor.labeller, **known)
+            found.setdefault(("new rows only", step), []).append(
+                (*accuracies(predictor, questions, new), took)
+            )
+    note(FROM_SCRATCH, lambda: fit(memory, folder / f"scratch{step}"))
+
+
+FROM_SCRATCH = "fit from scratch"
+
+
+def fit(memory: Memory, run: Path) -> Path:
+    ravl.fit("classify", memory, out=run, model="linear", progress=False)
+    return run
+
+
+def go_on(memory: Memory, run: Path, file: Path, new: list[str]) -> dict[str, Any]:
+    """Gradient descent on the new rows, from the weights of the step before."""
+    import torch as untyped
+
+    torch: Any = untyped
+    with np.load(file) as kept:
+        weight, bias, labels = kept["weight"], kept["bias"], kept["labels"].tolist()
+    labeller = ravl.load(run, memory).predictor.labeller
+    labels += new
+    weight = np.vstack([weight, np.zeros((len(new), weight.shape[1]), np.float32)])
+    bias = np.concatenate([bias, np.zeros(len(new), np.float32)])
+    rows = read_labelled(memory, memory, TASK.of)
+    fresh = np.flatnonzero([row.label in new for row in rows.rows])
+    x = torch.from_numpy(labeller.head.standard(rows.features[fresh]))
+    y = torch.tensor([labels.index(rows.rows[i].label or "") for i in fresh])
+    torch.manual_seed(0)
+    head = torch.nn.Linear(*weight.T.shape)
+    with torch.no_grad():
+        head.weight.copy_(torch.from_numpy(weight))
+        head.bias.copy_(torch.from_numpy(bias))
+    optimiser = torch.optim.AdamW(head.parameters(), lr=RATE)
+    for _ in range(PASSES):
+        for some in torch.randperm(len(x)).split(BATCH):
+            loss = torch.nn.functional.cross_entropy(head(x[some]), y[some])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    weight, bias = head.weight.detach().numpy(), head.bias.detach().numpy()
+    np.savez(file, weight=weight, bias=bias, labels=labels)
+    return {"head": replace_head(labeller.head, weight, bias), "labels": labels,
+            "ballot": widened(labeller.ballot, len(labels)),
+            "gate": widened(labeller.gate, len(labels))}  # fmt: skip
+
+
+def replace_head(head: LinearHead, weight: Any, bias: Any) -> LinearHead:
+    return replace(head, weight=weight, bias=bias)
+
+
+def widened(gate: Any, count: int) -> Any:
+    """A gate for more labels: new ones are as frequent as the mean of the others."""
+    rates = np.full(count, gate.rates.mean(), np.float32)
+    rates[: len(gate.rates)] = gate.rates
+    return replace(gate, rates=rates / rates.sum())
+
+
+def accuracies(
+    predictor: LabelModel, questions: Labelled, new: list[str]
+) -> tuple[float, float, float]:
+    """With the memory, of the model alone, and with the memory of what came before."""
+    queries = queries_of(predictor, questions)
+    truth = np.array([row.label for row in questions.rows])
+    both = predictor.judge(queries, questions.shown)
+    alone = predictor.judge(queries, questions.shown, retrieval=False)
+    said = np.array(both.names)[both.probabilities.argmax(1)] == truth
+    own = np.array(alone.names)[alone.probabilities.argmax(1)] == truth
+    before = ~np.isin(truth, new)
+    return float(said.mean()), float(own.mean()), float(said[before].mean()) if before.any() else 1
+
+
+def add(memory: Memory, lines: Lines, donor: Memory) -> None:
+    with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
+        file.write("\n".join(json.dumps(line) for line in lines) + "\n")
+        file.flush()
+        root = picture_set("clothing_small")[0]
+        memory.index(file.name, donor=donor, progress=False, root=root)
+
+
+def _percent(values: Any) -> str:
+    spread = f" ± {100 * values.std(ddof=1):.1f}" if len(values) > 1 else ""
+    return f"{100 * values.mean():.1f}{spread}"

@@ -1,0 +1,1 @@
+"""Checking a memory: what in it is likely wrong, why, and how to put it right."""

@@ -1,0 +1,35 @@
+"""Class imbalance: labels that have far fewer rows than others, or far more."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ravl.checking.finding import Finding, ranked
+from ravl.checking.ground import Ground
+
+RARE = 4  # times fewer, or more, rows than the label in the middle
+NAMED = 12  # rows that a finding names
+
+
+def imbalances(ground: Ground) -> list[Finding]:
+    """Labels with a ``RARE``-th of the rows of the label in the middle, or as many times more."""
+    labels = np.where(ground.chosen, ground.label, -1)
+    counts = np.bincount(labels[labels >= 0], minlength=len(ground.labels))
+    if (counts > 0).sum() < 2:
+        return []
+    middle = float(np.median(counts[counts > 0]))
+    found = []
+    for y in np.flatnonzero(counts).tolist():
+        share = float(counts[y]) / middle
+        if 1 / RARE < share < RARE:
+            continue
+        few = share <= 1
+        why = (
+            f"The label {ground.labels[y]!r} has {counts[y]:,} rows, where {middle:,.0f} are usual "
+            f"for a label here. "
+            + ("It will seldom be answered: add more of it." if few
+               else "It may be answered too often: weigh labels with ravl fit --class-weights.")
+        )  # fmt: skip
+        ids = tuple(ground.id(i) for i in np.flatnonzero(labels == y)[:NAMED].tolist())
+        found.append(Finding("imbalance", ids, 1 - (share if few else 1 / share), why))
+    return ranked(found)

@@ -1,0 +1,79 @@
+"""What a row's label should be, by those who have not seen it: a linear head, and neighbours."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ravl.checking.ground import Ground
+from ravl.encoders.base import Array
+from ravl.models.linear import DECAYS, HeadFit, Loss, Standard, fold_of_groups
+from ravl.models.vote import Vote
+
+FOLDS, FEW_FOLDS, MANY = 5, 3, 5000  # fewer folds where there are more rows than that
+WARM = 0.08  # temperature of the vote: many are asked, so that one wrong one next to it says little
+DOUBT = 0.01  # added to what each says, so that neither can rule out a label alone
+MUCH = 100_000  # rows times labels, from which on the head sees keys: a fifth of the work
+TOO_MUCH = 1_000_000  # likewise, from which on only neighbours are asked
+
+
+def beliefs(ground: Ground) -> Array:
+    """Probability of each label for each row, (N, C); rows sum to 1, or to 0 where nobody knows.
+
+    The geometric mean of two that did not see the row's label, nor its near-duplicates': a linear
+    head on the frozen features, fitted on other folds, and the vote of the nearest rows. A label
+    is likely where both think so.
+    """
+    if not ground.labels:
+        return np.zeros((len(ground), 0), np.float32)
+    votes: Array = Vote(temperature=WARM)(
+        ground.near, said(ground), (ground.label >= 0) * np.float32(1)
+    )
+    head = _unseen(ground)
+    if head is None:
+        return votes
+    voted = votes.sum(1, keepdims=True) > 0
+    both: Array = np.sqrt((head + DOUBT) * (np.where(voted, votes, head) + DOUBT))
+    both /= both.sum(1, keepdims=True)
+    return both
+
+
+def said(ground: Ground) -> Array:
+    """1 for the label of each row, (N, C)."""
+    found: Array = np.equal(ground.label[:, None], np.arange(len(ground.labels))).astype(np.float32)
+    return found
+
+
+def _unseen(ground: Ground) -> Array | None:
+    """The head's probabilities of each row, (N, C), out of fold; None where it would be too much.
+
+    The decay is the one under which unseen labels are likeliest.
+    """
+    known = np.flatnonzero(ground.label >= 0)
+    groups, count = ground.bank.groups[known], len(ground.labels)
+    folds = fold_of_groups(groups, FEW_FOLDS if len(known) > MANY else FOLDS, 0)
+    folds = [fold for fold in folds if 0 < len(fold) < len(known)]
+    if len(known) * count > TOO_MUCH or len(folds) < 2:
+        return None
+    seen = ground.bank.features if len(known) * count <= MUCH else ground.bank.keys
+    x, y = seen[known], said(ground)[known]
+    rests = [np.setdiff1d(np.arange(len(known)), fold) for fold in folds]
+    fits = [HeadFit(x[rest], y[rest], Loss(True), Standard.of(x[rest])) for rest in rests]
+    best, least = np.zeros((len(ground), count), np.float32), np.inf
+    for decay in DECAYS:
+        found = np.zeros_like(best)
+        for fold, fit in zip(folds, fits, strict=True):
+            head = fit(decay)
+            found[known[fold]] = _softmax(head(x[fold]))
+            unlabelled = np.flatnonzero(ground.label < 0)
+            found[unlabelled] += _softmax(head(seen[unlabelled])) / len(folds)
+        surprise = -np.log(np.maximum(found[known, ground.label[known]], 1e-9)).mean()
+        if surprise >= least:
+            break
+        best, least = found, surprise
+    return best
+
+
+def _softmax(logits: Array) -> Array:
+    powers = np.exp(logits - logits.max(1, keepdims=True))
+    found: Array = powers / powers.sum(1, keepdims=True)
+    return found

@@ -1,0 +1,138 @@
+"""Checking a memory: all kinds of faults, each ranked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from ravl.checking.balance import imbalances
+from ravl.checking.beliefs import beliefs
+from ravl.checking.duplicates import duplicates
+from ravl.checking.finding import KINDS, Finding, Kind
+from ravl.checking.ground import Ground
+from ravl.checking.hubs import hubs
+from ravl.checking.labels import conflicts, mislabels
+from ravl.checking.outliers import outliers
+from ravl.checking.pictures import flaws
+from ravl.checking.texts import misfits
+from ravl.encoders.base import Array
+from ravl.errors import QueryError
+from ravl.memory import Memory
+from ravl.progress import progress_bar
+
+DECODED: tuple[Kind, ...] = ("broken", "blank", "blurred")  # kinds that open every picture
+
+
+@dataclass
+class Check:
+    """What a check found.
+
+    Args:
+        path: of the memory.
+        version: of the memory that was checked.
+        rows: that were checked.
+        kinds: of faults that were looked for.
+        findings: kind by kind, of each the surest first.
+        seconds: that it took.
+    """
+
+    path: Path
+    version: int
+    rows: int
+    kinds: tuple[Kind, ...]
+    findings: list[Finding] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def of(self, kind: Kind) -> list[Finding]:
+        """The findings of one kind, the surest first."""
+        return [finding for finding in self.findings if finding.kind == kind]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many findings there are of each kind that was looked for."""
+        counts = Counter(finding.kind for finding in self.findings)
+        return {kind: counts[kind] for kind in self.kinds}
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        return {
+            "memory": str(self.path), "version": self.version, "rows": self.rows,
+            "counts": self.counts, "seconds": round(self.seconds, 2),
+            "findings": [finding.to_json() for finding in self.findings],
+        }  # fmt: skip
+
+
+def check(
+    memory: Memory | str | Path, *, kinds: Sequence[Kind] = (), where: str | None = None,
+    fast: bool = False, progress: bool | None = None,
+) -> Check:  # fmt: skip
+    """Look for rows that are likely wrong; nothing is changed, see :func:`fix`.
+
+    Args:
+        memory: to check, or its path.
+        kinds: of faults to look for; none for all: ``mislabel``, ``conflict``, ``duplicate``,
+            ``hub``, ``text``, ``outlier``, ``imbalance``, ``broken``, ``blank``, ``blurred``.
+        where: a filter; only rows that it lets through are reported. All are evidence.
+        fast: leave out the last three, which open every picture.
+        progress: show a bar; None shows it on a terminal.
+
+    Raises:
+        QueryError: there is no such kind.
+        DataError: the memory holds no picture.
+        FilterError: the filter does not parse or names an unknown column.
+    """
+    if not isinstance(memory, Memory):
+        with Memory.open(memory) as opened:
+            return check(opened, kinds=kinds, where=where, fast=fast, progress=progress)
+    if unknown := [kind for kind in kinds if kind not in KINDS]:
+        raise QueryError(f"There is no kind {unknown[0]!r}; there are: {', '.join(KINDS)}.")
+    began = monotonic()
+    wanted = tuple(k for k in KINDS if (not kinds or k in kinds) and not (fast and k in DECODED))
+    with memory.snapshot(), progress_bar("Checking", "kinds", progress) as advance:
+        version = next((each.number for each in memory.history(limit=1)), 0)
+        found = Check(memory.path, version, memory.count(where), wanted)
+        run = _Run(memory, where)
+        for kind in wanted:
+            if kind not in DECODED:
+                found.findings += run.ways[kind]()
+                advance(1, len(wanted), kind)
+    if decoded := [kind for kind in wanted if kind in DECODED]:
+        rows = [row for row in memory.rows(where) if row.hash is not None]
+        seen = flaws(memory, rows, decoded, progress)
+        found.findings += [finding for kind in decoded for finding in seen if finding.kind == kind]
+    found.seconds = monotonic() - began
+    return found
+
+
+@dataclass
+class _Run:
+    """What several kinds need is made once, when the first of them asks."""
+
+    memory: Memory
+    where: str | None
+
+    @cached_property
+    def ground(self) -> Ground:
+        return Ground.of(self.memory, self.where)
+
+    @cached_property
+    def beliefs(self) -> Array:
+        return beliefs(self.ground)
+
+    @property
+    def ways(self) -> dict[Kind, Callable[[], list[Finding]]]:
+        """How each kind is looked for."""
+        return {
+            "mislabel": lambda: mislabels(self.ground, self.beliefs),
+            "conflict": lambda: conflicts(self.ground, self.beliefs),
+            "duplicate": lambda: duplicates(self.ground),
+            "hub": lambda: hubs(self.ground),
+            "text": lambda: misfits(self.ground),
+            "outlier": lambda: outliers(self.ground),
+            "imbalance": lambda: imbalances(self.ground),
+        }

@@ -1,0 +1,100 @@
+"""What all checks look at: the rows with their features, and each row's nearest others."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.encoders.base import Array
+from ravl.memory import Memory
+from ravl.retrieval.bank import Bank, Ints, Neighbours, read_bank
+
+NEAR = 32  # neighbours of each row
+SHOWN = 6  # of them that a finding names
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """A memory's pictures, as they are checked.
+
+    All of them are evidence; findings are about those that were chosen.
+
+    Args:
+        memory: that is checked.
+        bank: all N rows with a picture's features.
+        chosen: which of them may be found, (N,).
+        near: the nearest rows of each that are no near-duplicates of it, (N, ``NEAR``).
+    """
+
+    memory: Memory
+    bank: Bank
+    chosen: NDArray[np.bool_]
+    near: Neighbours
+
+    @classmethod
+    def of(cls, memory: Memory, where: str | None = None) -> Ground:
+        """The ground of a memory.
+
+        Raises:
+            DataError: it holds no picture.
+            FilterError: the filter does not parse or names an unknown column.
+        """
+        bank = read_bank(memory)
+        chosen = np.ones(len(bank), bool)
+        if where is not None:
+            chosen = np.isin(bank.numbers, memory.matching(where))
+        own = [np.array([group], np.int64) for group in bank.groups]
+        near = bank.neighbours(bank.keys, min(NEAR, len(bank)), own)
+        return cls(memory, bank, chosen, near)
+
+    def __len__(self) -> int:
+        return len(self.bank)
+
+    def id(self, position: int) -> str:
+        """Of the row at a position."""
+        return self.bank.rows[position].id
+
+    def neighbours(self, position: int) -> tuple[str, ...]:
+        """Ids of the nearest rows of one, for people to compare."""
+        near = self.near.positions[position, :SHOWN]
+        return tuple(self.id(i) for i in near[near >= 0].tolist())
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """All labels, sorted."""
+        return sorted({row.label for row in self.bank.rows if row.label})
+
+    @cached_property
+    def label(self) -> Ints:
+        """Number of each row's label, (N,), -1 where it has none."""
+        number = {name: i for i, name in enumerate(self.labels)}
+        return np.array([number.get(row.label or "", -1) for row in self.bank.rows], np.int64)
+
+    @cached_property
+    def twins(self) -> list[list[int]]:
+        """Groups that the memory has marked as near-duplicates, two or more positions each."""
+        members: dict[int, list[int]] = defaultdict(list)
+        for position, group in enumerate(self.bank.groups.tolist()):
+            members[group].append(position)
+        return [its for its in members.values() if len(its) > 1]
+
+
+def excess(values: Array) -> Array:
+    """How many spreads each value lies above the median, (n,).
+
+    The spread is the median deviation, scaled to be the standard deviation of a normal
+    distribution, so that outliers do not hide themselves (Rousseeuw & Croux 1993).
+    """
+    middle = np.median(values)
+    spread = 1.4826 * np.median(np.abs(values - middle))
+    found: Array = (values - middle) / max(float(spread), 1e-6)
+    return found
+
+
+def certainty(excess: float, least: float) -> float:
+    """An excess as a score: one half where it is just worth a look, towards 1 beyond that."""
+    return excess / (excess + least)

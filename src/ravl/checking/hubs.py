@@ -1,0 +1,76 @@
+"""Hubs: rows that are among the nearest of too many others, and so speak too often.
+
+How often a row is among the k nearest of others is its k-occurrence (Radovanovic et al. 2010). One
+that is so more often than its like, and for rows of other labels, misleads them all: by chance, or
+because somebody put it there.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.checking.finding import Finding, Fix, ranked
+from ravl.checking.ground import Ground, certainty, excess
+from ravl.encoders.base import Array
+from ravl.retrieval.bank import Ints
+
+K = 10
+OFTEN = 3.5  # spreads above what is usual for the memory
+SEEN = 2 * K  # of how many a row must be among the nearest, so that it matters whom it misleads
+MISLED = 0.5  # share of those with another label, from which the row had better go
+CHANCE = 0.01  # that any row of a memory misleads as many by chance
+
+
+def hubs(ground: Ground) -> list[Finding]:
+    """Rows that are near to unusually many, or to many of other labels, the worst first."""
+    near = ground.near.first(K)
+    if not near.found.any():
+        return []
+    count = occurrences(ground, near.positions)
+    wrong = occurrences(ground, np.where(_differ(ground, near.positions), near.positions, -1))
+    often, doubt = excess(np.log1p(count)), _by_chance(ground, count, wrong)
+    usual = float(np.median(count))
+    found = []
+    misleads = (doubt < CHANCE) & (count >= SEEN)
+    for i in np.flatnonzero((misleads | (often > OFTEN)) & ground.chosen).tolist():
+        share = float(wrong[i] / max(count[i], 1))
+        why = f"It is among the {K} nearest of {count[i]:,.0f} rows, where {usual:,.0f} is usual"
+        if misleads[i]:
+            why += (
+                f"; {share:.0%} of them have another label than its {ground.bank.rows[i].label!r}"
+            )
+        score = share * (1 - float(doubt[i])) if misleads[i] else certainty(float(often[i]), OFTEN)
+        fix: Fix | None = "drop" if misleads[i] and share >= MISLED else None
+        near_ids = ground.neighbours(i)
+        found.append(Finding("hub", (ground.id(i),), score, f"{why}.", fix, None, near_ids))
+    return ranked(found)
+
+
+def _by_chance(ground: Ground, count: Array, wrong: Array) -> Array:
+    """Probability that one of all rows misleads as many as each does, by chance, (N,).
+
+    Some labels lie closer to others, so that each has its own rate of misleading (Bonferroni's
+    bound of the binomial tail).
+    """
+    from scipy.stats import binom
+
+    doubt = np.ones(len(ground))
+    for y in range(len(ground.labels)):
+        its = np.flatnonzero(ground.label == y)
+        rate = wrong[its].sum() / max(count[its].sum(), 1)
+        doubt[its] = binom.sf(wrong[its] - 1, count[its], rate) * len(ground)
+    return np.minimum(doubt, 1.0)
+
+
+def occurrences(ground: Ground, positions: Ints) -> Array:
+    """How often each row is among these, (N,)."""
+    counts: Array = np.bincount(positions[positions >= 0], minlength=len(ground)).astype(np.float32)
+    return counts
+
+
+def _differ(ground: Ground, positions: Ints) -> NDArray[np.bool_]:
+    """Where a neighbour bears another label than the row whose neighbour it is, (N, k)."""
+    its, own = ground.label[positions], ground.label[:, None]
+    differ: NDArray[np.bool_] = (positions >= 0) & (its >= 0) & (own >= 0) & (its != own)
+    return differ

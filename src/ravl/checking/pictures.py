@@ -1,0 +1,118 @@
+"""Pictures that cannot be decoded, are blank, or blurred: the checks that open every file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from ravl.checking.finding import Finding, Kind, ranked
+from ravl.checking.ground import certainty, excess
+from ravl.data import pictures
+from ravl.encoders.base import Array
+from ravl.errors import PictureError
+from ravl.memory import Memory, Row
+from ravl.progress import progress_bar
+
+SIDE = 192  # of the picture as it is measured, in pixels on its longer side
+FLAT = 4.0  # spread of a blank picture's brightness at most, of 255: a little noise
+BLURRED = 3.0  # spreads below what is usual for the memory
+SOFT = 4.0  # times below it, at least: where all are equally sharp a spread is next to nothing
+AHEAD = 64  # pictures under way
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a picture looks like.
+
+    Args:
+        spread: standard deviation of its brightness, 0 to 127.
+        sharpness: variance of its Laplacian, in parts of the variance of its brightness.
+        broken: why it cannot be shown, as a sentence; empty where it can.
+        gone: whether that is for good: no file, or one that does not decode.
+    """
+
+    spread: float = 0.0
+    sharpness: float = 0.0
+    broken: str = ""
+    gone: bool = False
+
+
+def look(memory: Memory, row: Row) -> Look:
+    """Open a row's picture and measure it."""
+    try:
+        return measured(memory.picture(row, hint=SIDE))
+    except PictureError as error:
+        why, there = str(error), row.path is not None and row.path.exists()
+        if row.path is None or not there:
+            return Look(broken=why, gone=True)
+        try:  # another picture than was indexed, or a damaged file
+            pictures.decode(row.path)
+        except PictureError as damage:
+            return Look(broken=str(damage), gone=True)
+        return Look(broken=why)
+
+
+def measured(picture: Image.Image) -> Look:
+    """Spread and sharpness of a picture, made small but never large."""
+    scale = min(1.0, SIDE / max(picture.size))
+    size = max(3, round(picture.width * scale)), max(3, round(picture.height * scale))
+    grey = np.asarray(picture.convert("L").resize(size, Image.Resampling.BOX), np.float32)
+    spread = float(grey.std())
+    edges = laplacian(grey)
+    return Look(spread, float(edges.var()) / max(spread**2, 1.0))
+
+
+def laplacian(grey: Array) -> Array:
+    """How much each inner pixel differs from its four neighbours, (h, w) -> (h - 2, w - 2)."""
+    around = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
+    found: Array = around - 4 * grey[1:-1, 1:-1]
+    return found
+
+
+def looks(memory: Memory, rows: Sequence[Row], progress: bool | None = None) -> Iterator[Look]:
+    """What each picture looks like, in order; several are opened at a time."""
+    with (
+        ThreadPoolExecutor(os.cpu_count() or 1) as pool,
+        progress_bar("Looking", "pictures", progress) as advance,
+    ):
+        for start in range(0, len(rows), AHEAD):
+            some = rows[start : start + AHEAD]
+            yield from pool.map(lambda row: look(memory, row), some)
+            advance(len(some), len(rows))
+
+
+def flaws(
+    memory: Memory, rows: Sequence[Row], kinds: Sequence[Kind], progress: bool | None = None
+) -> list[Finding]:
+    """Broken, blank and blurred pictures, the surest of each kind first.
+
+    A picture is blurred where its sharpness is far below what is usual in this memory: drawings
+    have other edges than photographs.
+    """
+    seen = list(looks(memory, rows, progress))
+    sound = [not one.broken and one.spread > FLAT for one in seen]
+    sharp = np.log(np.array([max(one.sharpness, 1e-6) for one in seen], np.float32))
+    below = np.zeros(len(seen), np.float32)
+    if any(sound):
+        below[sound] = excess(-sharp[sound])
+        usual = float(np.exp(np.median(sharp[sound])))
+    found: list[Finding] = []
+    for row, one, soft in zip(rows, seen, below.tolist(), strict=True):
+        ids = (row.id,)
+        if one.broken:
+            found.append(Finding("broken", ids, 1.0, one.broken, "drop" if one.gone else None))
+        elif one.spread <= FLAT:
+            why = f"It is of one colour: its brightness varies by {one.spread:.1f} of 255."
+            found.append(Finding("blank", ids, 1 - one.spread / 10 / FLAT, why, "drop"))
+        elif soft > BLURRED and usual > SOFT * one.sharpness:
+            why = (
+                f"The variance of its Laplacian is {usual / max(one.sharpness, 1e-6):,.0f} times "
+                "smaller than is usual here."
+            )
+            found.append(Finding("blurred", ids, certainty(soft, BLURRED), why, "drop"))
+    return ranked([one for one in found if one.kind in kinds])

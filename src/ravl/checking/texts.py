@@ -1,0 +1,105 @@
+"""Texts that do not fit their picture.
+
+A text is compared with two things that are known of its picture: the picture's own vector, and
+what the nearest pictures' texts say. Each is told as a rank: the share of other pictures that the
+text fits better than its own. A text that fits has a small one; that of a text from elsewhere is
+anything from 0 to 1.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ravl.checking.finding import Finding, ranked
+from ravl.checking.ground import Ground
+from ravl.encoders.base import Array, normalise
+from ravl.retrieval.bank import Ints
+
+OTHERS = 2048  # pictures that a text is tried on
+LEAST = 32  # texts and pictures from which ranks say something
+STRANGE = 0.5  # rank from which a text is worth a look
+BLOCK = 2048  # texts at a time
+
+
+def misfits(ground: Ground) -> list[Finding]:
+    """Texts that fit many other pictures better than their own, the worst of each row."""
+    owners, texts, vectors, pictures = _read(ground)
+    if len(texts) < LEAST or len(np.unique(owners)) < LEAST:
+        return []
+    told = _told(ground, owners, vectors)
+    strange = np.sqrt(ranks(vectors, owners, pictures) * ranks(vectors, owners, told))
+    found: dict[int, Finding] = {}
+    for t in np.argsort(-strange, kind="stable").tolist():
+        i = int(owners[t])
+        if strange[t] < STRANGE:
+            break
+        if i not in found and ground.chosen[i]:
+            why = (
+                f"{texts[t]!r} fits {strange[t]:.0%} of other pictures better than this one, by "
+                "what it shows and by what its nearest pictures say."
+            )
+            found[i] = Finding(
+                "text", (ground.id(i),), float(strange[t]), why, None, None, ground.neighbours(i)
+            )
+    return ranked(list(found.values()))
+
+
+def ranks(vectors: Array, owners: Ints, pictures: Array) -> Array:
+    """For each text the share of other pictures that it is more like than its own, (T,).
+
+    Args:
+        vectors: of the texts, (T, d).
+        owners: position of each one's picture, (T,).
+        pictures: vectors of the pictures, (N, d); one of zeros has nothing to say and is left
+            out, and the rank of its texts is one half.
+    """
+    speaks = np.asarray(pictures.any(axis=1))
+    others = np.flatnonzero(speaks)
+    others = others[:: max(1, len(others) // OTHERS)]
+    mean = pictures[others].mean(0)  # what all pictures share says nothing of one
+    centred = np.where(speaks[:, None], pictures - mean, 0).astype(np.float32)
+    found = np.full(len(vectors), 0.5, np.float32)
+    for start in range(0, len(vectors), BLOCK):
+        some = slice(start, start + BLOCK)
+        own = np.einsum("td,td->t", vectors[some], centred[owners[some]])
+        scores = vectors[some] @ centred[others].T  # (t, others)
+        better = (scores > own[:, None]) & (others != owners[some][:, None])
+        found[some] = better.mean(1)
+    return np.where(speaks[owners], found, np.float32(0.5))
+
+
+def _read(ground: Ground) -> tuple[Ints, list[str], Array, Array]:
+    """Owners, texts and vectors of the texts that the encoder reads, and the pictures' vectors."""
+    memory, bank = ground.memory, ground.bank
+    kept, seen = memory.vectors("text_vectors"), memory.vectors()
+    pictures = np.zeros((len(bank), seen.matrix.shape[1]), np.float32)
+    where = np.searchsorted(bank.numbers, seen.rows)
+    ours = np.flatnonzero(np.isin(seen.rows, bank.numbers))
+    pictures[where[ours]] = seen.matrix[ours]
+    owners = np.searchsorted(bank.numbers, kept.rows)
+    places = kept.keys - (kept.rows << kept.bits)
+    lines = [
+        (t, i, bank.rows[i].texts[p])
+        for t, (i, p, row) in enumerate(
+            zip(owners.tolist(), places.tolist(), kept.rows.tolist(), strict=True)
+        )
+        if i < len(bank) and bank.rows[i].number == row and p < len(bank.rows[i].texts)
+    ]
+    if lines:
+        reads = memory.encoder.reads
+        lines = [line for line in lines if reads(line[2])]
+    chosen = np.array([t for t, _, _ in lines], np.int64)
+    vectors = kept.matrix[chosen].astype(np.float32)
+    return np.array([i for _, i, _ in lines], np.int64), [s for _, _, s in lines], vectors, pictures
+
+
+def _told(ground: Ground, owners: Ints, vectors: Array) -> Array:
+    """What the nearest pictures' texts say about each picture, (N, d); zeros where nothing."""
+    sums = np.zeros((len(ground), vectors.shape[1]), np.float32)
+    np.add.at(sums, owners, vectors)
+    means = normalise(sums)
+    near = ground.near.positions
+    told = np.zeros_like(means)
+    for j in range(near.shape[1]):  # (N, d) at a time
+        told += np.where(near[:, j : j + 1] >= 0, means[near[:, j]], 0)
+    return normalise(told)

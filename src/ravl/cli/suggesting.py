@@ -1,0 +1,56 @@
+"""``ravl suggest``: which pictures to label next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ravl.cli.answering import memory_option
+from ravl.cli.output import json_option, print_json, print_table, where_option
+
+
+@click.command()
+@click.argument("place", metavar="RUN_OR_MEMORY", type=click.Path(path_type=Path))
+@click.option("--count", "-n", default=20, show_default=True, help="How many pictures.")
+@click.option("--column", help="Of a memory: the column of your own that holds the label.")
+@where_option
+@memory_option
+@click.option("--html", type=click.Path(path_type=Path), help="Write a page with the pictures.")
+@json_option
+def suggest(
+    place: Path, count: int, column: str | None, where: str | None, memory: Path | None,
+    html: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Name the unlabelled pictures of a memory that are most worth labelling.
+
+    A run of classify or tag knows what it is unsure about; of a memory alone those pictures are
+    named that together say most about the others.
+
+    \b
+    ravl suggest runs/kinds --count 50 --html label.html
+    ravl suggest shop.ravl
+    """
+    from ravl.tasks.model import Model
+    from ravl.tasks.suggesting import suggest as find
+
+    with Model(place, memory) as model:
+        found = find(model, count, where=where, column=column)
+        if html:
+            from ravl.pages.suggest_page import suggest_page
+
+            page = suggest_page(model.memory, found, f"{place.name}: worth labelling")
+            html.write_text(page, "utf-8")
+    if as_json:
+        print_json([one.to_json() for one in found])
+        return
+    lines = [
+        (i, one.row.id, one.answer.said if one.answer else "", one.reason)
+        for i, one in enumerate(found, 1)
+    ]
+    print_table(["", "id", "answer so far", "why"], lines)
+    if html:
+        click.echo(f"The page: {html}", err=True)
+
+
+COMMANDS = (suggest,)

@@ -1,0 +1,94 @@
+"""The page of a comparison: signals then and now, and the pictures that the memory knows least."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ravl.drift.report import TITLES, Drift, words_of
+from ravl.drift.signals import ANSWERS
+from ravl.encoders.base import Array
+from ravl.errors import PictureError
+from ravl.memory import Memory
+from ravl.pages.charts import Chart, line_chart
+from ravl.pages.render import data_uri, render
+from ravl.retrieval.query import open_picture
+from ravl.tasks.results import Evidence
+
+SHOWN = 24  # pictures
+NEIGHBOURS = 4  # of each
+MIXED = 40  # answers whose shares are listed
+BINS = 20  # of a distribution
+SIDE = 160  # of a thumbnail, in pixels
+DETAIL = 2  # a thumbnail is made at twice its side, for sharp screens
+
+
+def drift_page(drift: Drift, memory: Memory, title: str) -> str:
+    """A self-contained HTML page.
+
+    Args:
+        drift: what was found.
+        memory: that answered; neighbours' pictures are read from it.
+        title: of the page.
+    """
+    by_name = {tested.name: tested for tested in drift.signals}
+    mix: Any = by_name[ANSWERS]
+    order = sorted(mix.then, key=lambda name: -abs(mix.now[name] - mix.then[name]))[:MIXED]
+    numbers = [name for name in by_name if name != ANSWERS]
+    charts = [(TITLES[name], _chart(drift, name)) for name in numbers]
+    return render(
+        "drift.html",
+        title=title,
+        drift=drift,
+        signals=[(tested, TITLES[tested.name], words_of(tested.p)) for tested in drift.signals],
+        charts=[(name, chart) for name, chart in charts if chart is not None],
+        mix=[(name, mix.then[name], mix.now[name]) for name in order],
+        furthest=[
+            (
+                asked,
+                _picture(asked.picture),
+                [
+                    (each, _thumbnail(memory, each))
+                    for each in sorted(asked.answer.evidence, key=lambda e: -e.likeness)[
+                        :NEIGHBOURS
+                    ]
+                ],
+            )
+            for asked in drift.furthest[:SHOWN]
+        ],
+    )
+
+
+def _chart(drift: Drift, name: str) -> Chart | None:
+    """The shares of pictures by the number's value, then and now."""
+    then, now = drift.then.numbers[name], drift.now.numbers[name]
+    both = np.concatenate([then, now])
+    edges = np.linspace(float(both.min()), float(both.max()) + 1e-6, BINS + 1)
+    middles = (edges[1:] + edges[:-1]) / 2
+
+    def line(values: Array) -> list[tuple[float, float]]:
+        counts, _ = np.histogram(values, edges)
+        return [(float(x), float(c) / len(values)) for x, c in zip(middles, counts, strict=True)]
+
+    chart = line_chart([("fitting time", line(then)), ("now", line(now))], name, True)
+    if chart is None:
+        return None
+    means = [f"mean {values.mean():.2f}" for values in (then, now)]
+    told = [replace(one, summary=mean) for one, mean in zip(chart.lines, means, strict=True)]
+    return replace(chart, lines=told)
+
+
+def _picture(given: Any) -> str | None:
+    try:
+        return data_uri(open_picture(given, SIDE * DETAIL), SIDE * DETAIL)
+    except PictureError:
+        return None
+
+
+def _thumbnail(memory: Memory, evidence: Evidence) -> str | None:
+    try:
+        return data_uri(memory.picture(evidence.row, hint=SIDE), SIDE * DETAIL)
+    except PictureError:
+        return None

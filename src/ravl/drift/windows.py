@@ -1,0 +1,75 @@
+"""A watch over a stream of answers: disjoint windows, each tested once.
+
+A window that slides would be tested again and again, and sooner or later chance would look like
+drift. Here every picture counts in one test, so that the rate holds for each window: at 0.01 one
+window of a hundred alarms where nothing has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ravl.drift.report import Drift, check_rate, compare_signals
+from ravl.drift.signals import Signals
+
+WINDOW = 200  # answered pictures
+RATE = 0.01  # of false alarms among windows
+
+
+@dataclass
+class Windows:
+    """What a run was asked lately, against its reference.
+
+    Args:
+        reference: of fitting time.
+        size: answered pictures of a window.
+        rate: of false alarms among windows.
+        waiting: signals of the window that is not full yet.
+        tested: windows so far.
+        alarms: how many of them had drifted.
+        last: outcome of the last one, as plain JSON types; None before the first.
+    """
+
+    reference: Signals
+    size: int = WINDOW
+    rate: float = RATE
+    waiting: Signals = field(default_factory=lambda: Signals({}, []))
+    tested: int = 0
+    alarms: int = 0
+    last: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        check_rate(self.rate)
+
+    def add(self, signals: Signals) -> list[Drift]:
+        """Count answered pictures; gives the outcome of each window that they filled."""
+        self.waiting = self.waiting.then(signals)
+        outcomes = []
+        while len(self.waiting) >= self.size:
+            window = self.waiting.take(range(self.size))
+            self.waiting = self.waiting.take(range(self.size, len(self.waiting)))
+            outcome = compare_signals(self.reference, window, self.rate, seed=self.tested)
+            self.tested += 1
+            self.alarms += outcome.drifted
+            self.last = outcome.to_json()
+            outcomes.append(outcome)
+        return outcomes
+
+    def to_json(self) -> dict[str, Any]:
+        """What is needed to go on after a restart, as plain JSON types."""
+        return {
+            "waiting": self.waiting.to_json(), "tested": self.tested, "alarms": self.alarms,
+            "last": self.last,
+        }  # fmt: skip
+
+    def go_on(self, record: Mapping[str, Any]) -> None:
+        """Take over what :meth:`to_json` gave.
+
+        Raises:
+            KeyError, TypeError, ValueError: the record is damaged.
+        """
+        waiting = Signals.from_json(record["waiting"])
+        counts = int(record["tested"]), int(record["alarms"])
+        self.waiting, (self.tested, self.alarms), self.last = waiting, counts, record["last"]

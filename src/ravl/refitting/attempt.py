@@ -1,0 +1,193 @@
+"""``ravl refit``: one attempt, from what is new to who answers from now on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ravl.errors import DataError
+from ravl.memory import Memory
+from ravl.pages.card import write_card
+from ravl.refitting.comparing import Comparison, Promote, compare_models, decide
+from ravl.refitting.lock import BusyError, locked, moment
+from ravl.refitting.log import note, read_log
+from ravl.refitting.news import News, examples, read_news
+from ravl.refitting.outcome import RefitReport
+from ravl.refitting.page import page_of, tables_of
+from ravl.refitting.triggers import waits_for
+from ravl.refitting.versions import current, mend, replace_champion
+from ravl.tasks.model import Model
+from ravl.tasks.run import REPORTS, RUN, open_run, write_json
+from ravl.training.again import REFITTED, Again
+from ravl.training.fit_settings import FitSettings, read_settings
+from ravl.training.labels.fit import fit_labels
+
+WORK = "work-refit"  # begins the names of what an attempt makes in the run's folder
+
+
+def refit(
+    run: str | Path, memory: Memory | str | Path | None = None, *, promote: Promote = "better",
+    replay: int = 0, newest: float = 0.2, if_new: int = 0, if_drift: bool = False,
+    dry_run: bool = False, progress: bool | None = None, command: str = "",
+) -> RefitReport:  # fmt: skip
+    """Fit a run again, with what its memory has learned since, and keep the better of the two.
+
+    The champion's test part stays what it is, and nothing learns from it. All its training pictures
+    that are still there are trained on again, so that nothing is forgotten; a share of the new ones
+    is held out, to judge by. The fusion level begins with the champion's weights. Safe to
+    interrupt: the same call goes on where it stopped, and the run can be used all the time.
+
+    Args:
+        run: the folder of a run of classify or tag.
+        memory: another than the one it was fitted with; None for that one.
+        promote: ``better``: only where the challenger is better by more than chance on both test
+            parts together, and not worse on the frozen one; ``always`` or ``never``.
+        replay: train on so many old pictures at most, evenly over their labels; 0 for all.
+        newest: share of the new pictures that both are judged by, and the challenger not fitted to.
+        if_new: do nothing unless so many pictures were labelled since the last attempt.
+        if_drift: do nothing unless the pictures that come in have drifted; of two triggers one is
+            enough.
+        dry_run: only say what is new.
+        progress: show bars; None shows them on a terminal.
+        command: to be noted in the run; empty notes the process's own.
+
+    Returns:
+        :class:`RefitReport`. Where there is nothing new, or another process is at it, it says so.
+
+    Raises:
+        DataError: a run of another task, or one that does not say what it has learned from.
+        EncoderMismatchError: the memory's encoder is another one by now.
+    """
+    began, folder = time.monotonic(), Path(run).resolve()
+    task = open_run(folder).task
+    if task not in REFITTED:
+        raise DataError(
+            f"{run} was fitted for {task}, and only runs of {' and '.join(REFITTED)} can be "
+            f"refitted so far. Fit it again with ravl fit {task}."
+        )
+    if promote not in ("better", "always", "never"):
+        raise DataError(f"promote is {promote!r}; it must be one of better, always, never.")
+    if replay < 0 or if_new < 0 or not 0 <= newest < 1:
+        raise DataError("replay and if_new must not be negative, and newest be from 0 to below 1.")
+    try:
+        with locked(folder):
+            mend(folder)
+            with _opened(folder, memory, replay, newest) as (model, settings, news):
+                rules = [promote, replay, newest, current(folder), news.digest]
+                mark = hashlib.sha256(json.dumps(rules).encode()).hexdigest()[:12]
+                refused = _refused(folder, model, news, mark, if_new, if_drift, dry_run)
+                if refused is not None:
+                    return refused
+                challenger = _fit(folder, model, settings, news, mark, progress, command)
+                comparison = _compare(model, challenger, settings, news)
+                found = _end(folder, challenger, news, comparison, promote, mark)
+                return replace(found, seconds=round(time.monotonic() - began, 1))
+    except BusyError as error:
+        return RefitReport(folder, "busy", str(error))
+
+
+@contextmanager
+def _opened(
+    folder: Path, memory: Memory | str | Path | None, replay: int, newest: float
+) -> Iterator[tuple[Model, FitSettings, News]]:
+    """The champion, its settings, and what is new; open while pictures are read."""
+    work = folder / f"{WORK}-data"
+    settings = FitSettings(**read_settings(folder / "settings.yaml"))
+    with Model(folder, memory) as model:
+        assert model.run is not None
+        task = model.predictor.labeller.task
+        with examples(model.run, model.memory, task, work) as source:
+            yield model, settings, read_news(
+                model.run, model.memory, source, task, settings, replay=replay, newest=newest
+            )  # fmt: skip
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def _refused(
+    folder: Path, model: Model, news: News, mark: str, if_new: int, if_drift: bool, dry_run: bool
+) -> RefitReport | None:
+    """What there is to say where nothing is to be trained; None where something is."""
+    version = current(folder)
+    attempts = [a for a in read_log(folder) if a.get("champion") == version and "mark" in a]
+    told = news.to_json()
+    if not news.count:
+        return RefitReport(folder, "nothing", "Nothing is new since the last fit.", version, told)
+    if earlier := [a for a in attempts if a["mark"] == mark]:
+        at = earlier[-1]["at"]
+        return RefitReport(
+            folder, "nothing", f"Nothing is new since the refit of {at}.", version, told
+        )
+    waiting = waits_for(model, news, attempts, if_new, if_drift)
+    if waiting is not None:
+        return RefitReport(folder, "waiting", waiting, version, told)
+    if dry_run:
+        return RefitReport(folder, "dry", "A refit would train on that.", version, told)
+    return None
+
+
+def _fit(
+    folder: Path, model: Model, settings: FitSettings, news: News, mark: str,
+    progress: bool | None, command: str,
+) -> Path:  # fmt: skip
+    """The challenger's folder; what an interrupted attempt left there is gone on with."""
+    out = folder / f"{WORK}-{mark}"
+    for stale in folder.glob(f"{WORK}-*"):
+        if stale not in (out, folder / f"{WORK}-data"):
+            shutil.rmtree(stale)
+    judged, begun = ((out / name).exists() for name in ("metrics.json", "config.json"))
+    if judged == begun:  # cut off before the fit had begun, or just before it had ended
+        shutil.rmtree(out, ignore_errors=True)
+    if begun or not judged:
+        again = Again(news.labelled, news.parts, mark, model.predictor.labeller)
+        fit_labels(
+            str(model.task), model.memory, out, settings, progress=progress, command=command,
+            again=again,
+        )  # fmt: skip
+    record = json.loads((out / RUN).read_text("utf-8"))
+    record["memory"]["version"] = news.version  # later rows were not learned from
+    write_json(out / RUN, record)
+    write_card(out, folder.name)
+    return out
+
+
+def _compare(model: Model, challenger: Path, settings: FitSettings, news: News) -> Comparison:
+    """Both on the frozen part and the newest."""
+    test = news.parts.test
+    with Model(challenger, model.memory) as other:
+        return compare_models(
+            model, other, news.labelled.take(test), np.isin(test, news.frozen), settings.seed
+        )
+
+
+def _end(
+    folder: Path, challenger: Path, news: News, comparison: Comparison, rule: Promote, mark: str
+) -> RefitReport:
+    """Promote or not; the page and the log. The run is usable all the time."""
+    better, why = decide(comparison, rule)
+    champion, at, told = current(folder), moment(), news.to_json()
+    verdict = f"The challenger {'replaces' if better else 'does not replace'} the champion: {why}."
+    page = folder / REPORTS / f"{len(read_log(folder)) + 1:04}.html"
+    page.parent.mkdir(exist_ok=True)
+    page.write_text(page_of(folder.name, at, verdict, news, comparison), encoding="utf-8")
+    version = replace_champion(folder, challenger) if better else champion
+    scores: dict[str, Any] = comparison.to_json()
+    note(folder, {
+        "at": at, "state": "promoted" if better else "kept", "reason": why, "champion": champion,
+        "version": version, "rule": rule, "mark": mark, "page": f"{REPORTS}/{page.name}",
+        **told, "scores": scores,
+    })  # fmt: skip
+    if not better:
+        shutil.rmtree(challenger)
+    return RefitReport(
+        folder, "promoted" if better else "kept", verdict, version, told, scores,
+        tables_of(comparison), page,
+    )  # fmt: skip

@@ -1,0 +1,251 @@
+"""What is new since a run was fitted, and which part each labelled picture belongs to now."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.errors import DataError, QueryError
+from ravl.memory import Memory, Row
+from ravl.retrieval.bank import Ints
+from ravl.tasks.labels import LabelTask
+from ravl.tasks.run import Run
+from ravl.training.again import HELD, SPLIT
+from ravl.training.fit_settings import FitSettings
+from ravl.training.labelled import Labelled, read_labelled, remember
+from ravl.training.parts import LEFT_OUT, PARTS, Parts, draw
+
+NEW = -2  # a picture that the run does not know
+SEED = 100  # beside that of the fit: what is new is drawn by itself
+
+
+@dataclass(frozen=True, eq=False)
+class News:
+    """The labelled pictures as they are now; positions are among them, ascending.
+
+    Args:
+        labelled: all of them.
+        parts: for the challenger; its test part is ``frozen`` and ``newest`` together.
+        frozen: the champion's test part.
+        newest: new pictures that both are judged by.
+        fresh: all that are new, but for near-duplicates of what is held out.
+        changed: those of the champion's training part that were labelled anew.
+        gone: hashes of its training pictures that are there no more.
+        counts: new pictures by label or tag.
+        since: version of the memory that the champion was fitted to.
+        version: of the memory, when it was read.
+        digest: of all this; equal for equal news.
+    """
+
+    labelled: Labelled
+    parts: Parts
+    frozen: Ints
+    newest: Ints
+    fresh: Ints
+    changed: Ints
+    gone: list[str]
+    counts: dict[str, int]
+    since: int
+    version: int
+    digest: str
+
+    @property
+    def count(self) -> int:
+        """New and changed pictures, and those that are gone."""
+        return len(self.fresh) + len(self.changed) + len(self.gone)
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``refits.json`` says of it."""
+        return {
+            "new": len(self.fresh), "changed": len(self.changed), "gone": len(self.gone),
+            "labels": self.counts,
+            "parts": {name: len(getattr(self.parts, name)) for name in PARTS},
+            "memory_version": self.version, "frozen": len(self.frozen), "newest": len(self.newest),
+        }  # fmt: skip
+
+
+def known_parts(run: Run, memory: Memory) -> dict[str, int]:
+    """The part of each picture that the run knows, by the hash of its file.
+
+    Raises:
+        DataError: the run does not say it.
+    """
+    file = run.folder / SPLIT
+    try:
+        split = json.loads(file.read_text("utf-8"))
+        ids = {name: [str(id) for id in split[name]] for name in PARTS}
+        hashes: dict[str, list[str]] | None = split.get("hashes")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{file} is missing or damaged ({error!r}), so that nobody can tell what the run has "
+            f"learned from. Fit it again with ravl fit {run.task}."
+        ) from error
+    if hashes is None:  # of an older ravl
+        named = {row.id: row.hash for row in memory.rows() if row.hash is not None}
+        hashes = {name: [named[id] for id in its if id in named] for name, its in ids.items()}
+        if not hashes["test"]:
+            raise DataError(
+                f"{run.folder} was fitted to a table by an older ravl, which did not keep the "
+                f"pictures that it was judged by. Fit it again with ravl fit {run.task}; from then "
+                "on it can be refitted."
+            )
+    return {hash: number for number, name in enumerate(PARTS) for hash in hashes[name]}
+
+
+@contextmanager
+def examples(run: Run, memory: Memory, task: LabelTask, work: Path) -> Iterator[Memory]:
+    """The memory that holds all labelled pictures: the run's own, or one with what it held out.
+
+    Args:
+        run: with the pictures that the memory does not show, where there are some.
+        memory: of the run.
+        task: of the run.
+        work: a folder for a memory of both.
+    """
+    held = run.folder / HELD
+    if not held.exists():
+        yield memory
+        return
+    work.mkdir(parents=True, exist_ok=True)
+    for file in work.glob("data.ravl*"):
+        file.unlink()
+    shutil.copyfile(held, work / "data.ravl")
+    with Memory.open(work / "data.ravl", memory.encoder) as both:
+        own = read_labelled(memory, memory, task.of)
+        remember(both, own, "what the memory shows", lambda row: row.id)
+        yield both
+
+
+def read_news(
+    run: Run, memory: Memory, source: Memory, task: LabelTask, settings: FitSettings, *,
+    replay: int, newest: float,
+) -> News:  # fmt: skip
+    """Compare the labelled pictures with what the run knows.
+
+    A new picture of a near-duplicate in training is trained on; one of a near-duplicate that is
+    held out is left out. Of the others a share is held out to be judged by, and one to choose by.
+
+    Args:
+        run: the champion.
+        memory: of the run.
+        source: of the labelled pictures, see :func:`examples`.
+        task, settings: of the run.
+        replay: training pictures that the champion knows are no more than so many; 0 for all.
+        newest: share of the new pictures to be judged by.
+
+    Raises:
+        DataError: nothing is left of a part.
+    """
+    history = memory.history(limit=1)
+    labelled = read_labelled(source, memory, task.of)
+    known = known_parts(run, memory)
+    touched = _touched(run, memory, task)
+    part = np.array([known.get(row.hash or "", NEW) for row in labelled.rows], np.int64)
+    if source is not memory and touched is not None:  # what the table did not name stays out
+        others = np.array([row.id not in touched for row in labelled.rows], bool)
+        part[(part == NEW) & others] = LEFT_OUT
+    classes = [task.stratum(row) for row in labelled.rows]
+    fresh, judged = _divide(part, labelled.groups, classes, settings, newest)
+    frozen = part == PARTS.index("test")
+    there = {row.hash for row in labelled.rows}
+    again = np.array([bool(touched and touched.get(row.id)) for row in labelled.rows], bool)
+    old = np.flatnonzero((part == 0) & ~fresh)
+    train = np.sort(np.concatenate([
+        _replayed(old, classes, replay, settings.seed), np.flatnonzero((part == 0) & fresh)
+    ]))  # fmt: skip
+    for name, count in (("training", len(train)), ("validation", (part == 1).sum()),
+                        ("test", frozen.sum())):  # fmt: skip
+        if not count:
+            raise DataError(
+                f"No picture of the {name} part of {run.folder} is there any more, so it cannot be "
+                f"refitted. Fit it again with ravl fit {run.task}."
+            )
+    parts = Parts(
+        train, np.flatnonzero(part == 1), np.flatnonzero(frozen | judged),
+        np.flatnonzero(part == LEFT_OUT), "as the last fit says; what is new since was drawn",
+    )  # fmt: skip
+    new = np.flatnonzero(fresh)
+    counts = Counter(name for i in new for name in task.of(labelled.rows[i]))
+    gone = sorted(hash for hash, number in known.items() if number == 0 and hash not in there)
+    digest = _digest(labelled.rows, task, part, train, judged, gone)
+    return News(
+        labelled, parts, np.flatnonzero(frozen), np.flatnonzero(judged), new,
+        old[again[old]], gone, dict(sorted(counts.items())),
+        int(run.record["memory"]["version"]), history[0].number if history else 0, digest,
+    )  # fmt: skip
+
+
+def _divide(
+    part: Ints, groups: Ints, classes: Sequence[str], settings: FitSettings, newest: float
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Give each new picture a part, in place; which are new, and which of them are to be judged by.
+
+    The numbers of parts are 0 to 2; the newest test pictures get ``LEFT_OUT``'s neighbour 3.
+    """
+    fresh = part == NEW
+    held = np.isin(groups, groups[(part == 1) | (part == 2)])
+    part[(fresh | (part == 0)) & held] = LEFT_OUT
+    fresh &= ~held
+    free = np.where(fresh & ~np.isin(groups, groups[part == 0]), 0, LEFT_OUT)
+    part[fresh] = 0
+    for number, share in ((3, newest), (1, settings.validation_share)):
+        if (free == 0).any() and share:
+            drawn = draw(free, groups, classes, share, settings.seed + SEED + number)
+            free[drawn] = LEFT_OUT
+            part[drawn] = number
+    return fresh, part == 3
+
+
+def _replayed(old: Ints, classes: Sequence[str], most: int, seed: int) -> Ints:
+    """At most so many pictures, as evenly over the classes as their numbers allow; 0 for all."""
+    if not most or len(old) <= most:
+        return old
+    by_class: dict[str, list[int]] = {}
+    for i in np.random.default_rng(seed).permutation(old).tolist():
+        by_class.setdefault(classes[i], []).append(i)
+    # One of each class in turn: who is first in all classes comes before who is second in any.
+    turns = sorted((turn, name, i) for name, its in by_class.items() for turn, i in enumerate(its))
+    return np.array(sorted(i for _, _, i in turns[:most]), np.int64)
+
+
+def _touched(run: Run, memory: Memory, task: LabelTask) -> dict[str, bool] | None:
+    """Rows that changed since the run was fitted, by id, and whether they were labelled anew.
+
+    None where the memory is another one, or no longer knows.
+    """
+    try:
+        changes = memory.diff(int(run.record["memory"]["version"]))
+    except QueryError:
+        return None
+    return {
+        change.id: change.before is not None and change.after is not None
+        and _says(task, change.before) != _says(task, change.after)
+        for change in changes
+    }  # fmt: skip
+
+
+def _says(task: LabelTask, row: dict[str, Any]) -> Any:
+    if task.column is not None:
+        return row.get("columns", {}).get(task.column)
+    return row.get("label" if task.exclusive else "tags")
+
+
+def _digest(
+    rows: Sequence[Row], task: LabelTask, part: Ints, train: Ints, judged: Any, gone: list[str]
+) -> str:
+    replayed = set(train.tolist())
+    lines = sorted(
+        f"{row.hash} {part[i]} {i in replayed} {judged[i]} {sorted(task.of(row))}"
+        for i, row in enumerate(rows)
+    )
+    return hashlib.sha256("\n".join([*lines, *gone]).encode()).hexdigest()[:16]

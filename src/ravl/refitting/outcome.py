@@ -1,0 +1,67 @@
+"""What a refit came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from ravl.pages.score_table import ScoreTable, terminal_table
+
+COLUMNS = 3  # measures that fit a terminal
+State = Literal["promoted", "kept", "nothing", "waiting", "busy", "dry"]
+
+
+@dataclass(frozen=True, eq=False)
+class RefitReport:
+    """What a refit came to.
+
+    Args:
+        run: the folder.
+        state: ``promoted``: the challenger answers now; ``kept``: the champion still does;
+            ``nothing``: there is nothing new; ``waiting``: not what it was to wait for; ``busy``:
+            another process refits the run; ``dry``: what there is was only to be told.
+        reason: in a sentence.
+        version: that answers now; 0 where nobody looked.
+        news: what is new, as ``refits.json`` says it.
+        scores: of both, likewise; empty where nothing was trained.
+        tables: of the scores, for people.
+        page: the report of this attempt.
+        seconds: it took.
+    """
+
+    run: Path
+    state: State
+    reason: str
+    version: int = 0
+    news: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, Any] = field(default_factory=dict)
+    tables: list[ScoreTable] = field(default_factory=list)
+    page: Path | None = None
+    seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        return {
+            "run": str(self.run), "state": self.state, "reason": self.reason,
+            "version": self.version, "news": self.news, "scores": self.scores,
+            "page": str(self.page) if self.page else None, "seconds": self.seconds,
+        }  # fmt: skip
+
+    def summary(self) -> list[str]:
+        """Lines of plain text."""
+        lines = []
+        for table in self.tables:
+            narrow = replace(table, measures=table.measures[:COLUMNS])
+            lines += [table.caption, *terminal_table(narrow), ""]
+        return [*lines, *([told(self.news)] if self.news else []), self.reason]
+
+
+def told(news: dict[str, Any]) -> str:
+    """What is new, in a sentence."""
+    labels = ", ".join(f"{name} {count:,}" for name, count in news["labels"].items())
+    return (
+        f"Since the last fit: {news['new']:,} new labelled pictures"
+        + (f" ({labels})" if labels else "")
+        + f", {news['changed']:,} labelled anew, {news['gone']:,} gone."
+    )

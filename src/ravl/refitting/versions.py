@@ -1,0 +1,172 @@
+"""The versions of a run: each a whole folder below ``history/``, and one of them in its place.
+
+Publishing a version takes three steps, and a run that is cut off after any of them loads. First
+``run.json`` points to the version's folder, which is whole and never changes; this one rename is
+the exchange. Then the files beside it are replaced, as hard links where the file system has them.
+Last, ``run.json`` points nowhere any more. What was cut off is ended by the next refit or rollback.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ravl.errors import DataError
+from ravl.refitting.lock import LOCK, BusyError, locked, moment
+from ravl.refitting.log import LOG, note
+from ravl.tasks.run import AT, HISTORY, REPORTS, RUN, Run, open_run, write_json
+
+NUMBER = "history"  # of run.json: which version it is
+OURS = (HISTORY, REPORTS, LOG, RUN, LOCK)  # of the run as a whole, not of a version
+
+
+def versions(folder: Path) -> list[int]:
+    """Numbers of the versions that are kept, ascending."""
+    kept = (folder / HISTORY).glob("[0-9]*")
+    return sorted(int(each.name) for each in kept if each.name.isdigit())
+
+
+def current(folder: Path) -> int:
+    """The number of the version in its place; what was never refitted will be the first."""
+    return int(_record(folder).get(NUMBER, 1))
+
+
+def rollback(run: str | Path, version: int | None = None) -> int:
+    """Put an earlier version of a run back into its place.
+
+    Args:
+        run: the folder.
+        version: its number; None for the one before the version that answers now.
+
+    Returns:
+        The number of the version that answers from now on.
+
+    Raises:
+        DataError: there is no such version, or the run is being refitted.
+    """
+    folder = Path(run).resolve()
+    open_run(folder)
+    try:
+        with locked(folder):
+            mend(folder)
+            kept, now = versions(folder), current(folder)
+            earlier = [number for number in kept if number < now]
+            chosen = version if version is not None else earlier[-1] if earlier else 0
+            if chosen not in kept:
+                names = ", ".join(map(str, kept)) or "none"
+                raise DataError(
+                    f"{run} has no version {chosen} to go back to; there are: {names}."
+                    if version is not None or kept
+                    else f"{run} was never refitted, so there is nothing to go back to."
+                )
+            if chosen != now:
+                publish(folder, chosen)
+                note(folder, {"at": moment(), "state": "rolled back", "version": chosen})
+            return chosen
+    except BusyError as error:
+        raise DataError(f"{error} Roll back when it has ended.") from error
+
+
+def replace_champion(folder: Path, challenger: Path) -> int:
+    """Put a challenger in the place of the champion, which is kept; returns its number."""
+    if not versions(folder):
+        keep(folder)
+    number = max(versions(folder)) + 1
+    place = folder / HISTORY / str(number)
+    record = _placed(_record(challenger), challenger, place) | {NUMBER: number}
+    write_json(challenger / RUN, record)
+    challenger.rename(place)
+    publish(folder, number)
+    return number
+
+
+def keep(folder: Path) -> None:
+    """Keep a run that was never refitted as its first version."""
+    place = folder / HISTORY / "1"
+    half = place.with_name("1.part")
+    half.mkdir(parents=True)
+    for item in _items(folder):
+        _link(item, half / item.name)
+    write_json(half / RUN, _placed(_record(folder), folder, place) | {NUMBER: 1})
+    half.rename(place)
+
+
+def publish(folder: Path, number: int) -> None:
+    """Put a version in its place; see above."""
+    place = folder / HISTORY / str(number)
+    record = _placed(_record(place), place, folder)
+    write_json(folder / RUN, record | {AT: f"{HISTORY}/{number}"})
+    new = {item.name for item in _items(place)}
+    for item in _items(folder):
+        if item.name not in new:
+            shutil.rmtree(item) if item.is_dir() else item.unlink()
+    for item in _items(place):
+        half = folder / f"work-{item.name}"
+        _remove(half)
+        _link(item, half)
+        if item.is_dir():
+            _remove(folder / item.name)
+        half.replace(folder / item.name)
+        _remove(half)  # the same file twice is not renamed
+    write_json(folder / RUN, record)
+
+
+def mend(folder: Path) -> None:
+    """End an exchange that was cut off, and tidy up what it left."""
+    for half in (*folder.glob("work-*"), *(folder / HISTORY).glob("*.part")):
+        if not half.name.startswith("work-refit-"):
+            _remove(half)
+    record = _record(folder)
+    if AT in record:
+        publish(folder, int(record[NUMBER]))
+
+
+def _items(folder: Path) -> list[Path]:
+    """The files and folders of a version, but for ``run.json``."""
+    return sorted(
+        item for item in folder.iterdir()
+        if item.name not in OURS and not item.name.startswith("work")
+        and item.suffix != ".part"
+    )  # fmt: skip
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((folder / RUN).read_text("utf-8"))
+    return record
+
+
+def _placed(record: dict[str, Any], before: Path, after: Path) -> dict[str, Any]:
+    """``run.json`` of a folder that lies elsewhere: what it says relative to it is said anew."""
+    record = {name: value for name, value in record.items() if name != AT}
+    for name in ("memory", "rerank"):
+        if "relative" in record.get(name, {}):
+            target = Path(before, record[name]["relative"])
+            if name == "memory":
+                target = Run(before, record).memory
+            record[name] = {**record[name], "relative": os.path.relpath(target.resolve(), after)}
+    return record
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same file or folder a second time, without its bytes where that is possible."""
+    if source.is_dir():
+        shutil.copytree(source, target, copy_function=_same, dirs_exist_ok=True)
+    else:
+        _same(source, target)
+
+
+def _same(source: str | Path, target: str | Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without hard links
+        shutil.copy2(source, target)
+
+
+def _remove(item: Path) -> None:
+    if item.is_dir():
+        shutil.rmtree(item)
+    else:
+        item.unlink(missing_ok=True)

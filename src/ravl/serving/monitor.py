@@ -1,0 +1,137 @@
+"""The watch for drift: what each run is asked, against fitting time; survives a restart.
+
+Kept is what the answers tell about pictures, never a picture.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import threading
+import traceback
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ravl.drift.reference import REFERENCE, TASKS, read_reference
+from ravl.drift.signals import Signals
+from ravl.drift.windows import Windows
+from ravl.errors import DataError
+from ravl.serving.metrics import Metrics
+from ravl.serving.models import Options, Served
+from ravl.tasks.results import Answer
+from ravl.tasks.run import write_json
+
+OTHER = {"k", "retrieval", "vote_only"}  # options with which answers are not those of fitting time
+SAVED = 20  # answers after which the state is written again
+
+
+class Monitor:
+    """Windows of answers of all runs that have a reference.
+
+    Args:
+        file: beside the memory, by custom; what it holds is taken up again.
+        models: of the server.
+        metrics: that are kept up to date.
+    """
+
+    def __init__(self, file: Path, models: Sequence[Served], metrics: Metrics) -> None:
+        self._file = file
+        self._metrics = metrics
+        self._lock = threading.Lock()
+        self._unsaved = 0
+        self._windows: dict[str, Windows] = {}
+        self._marks: dict[str, str] = {}  # of each reference: another one begins anew
+        self._ended: dict[str, str] = {}
+        before = _read(file)
+        for served in models:
+            if served.run is not None and served.task in TASKS:
+                self._watch(served.name, served.run.folder, before.get(served.name, {}))
+
+    def _watch(self, name: str, folder: Path, before: dict[str, Any]) -> None:
+        try:
+            windows = Windows(read_reference(folder).signals)
+        except DataError:  # asked about it, the endpoint says so
+            return
+        mark = hashlib.sha256((folder / REFERENCE).read_bytes()).hexdigest()[:16]
+        try:
+            if before.get("reference") == mark:
+                windows.go_on(before)
+                self._ended[name] = str(before["ended"])
+        except (KeyError, TypeError, ValueError):
+            pass  # it only costs a window that was not full
+        self._windows[name], self._marks[name] = windows, mark
+        self._metrics.watch(name, windows.last)
+
+    def watches(self, served: Served, options: Options) -> bool:
+        """Whether answers that were given so are compared."""
+        return served.name in self._windows and not OTHER & dict(options).keys()
+
+    def saw(self, name: str, answers: Sequence[Answer]) -> None:
+        """Count answers of a run; a window that is full is tested.
+
+        Nobody waits for it, so that what goes wrong is told on standard error.
+        """
+        try:
+            self._count(name, Signals.of(answers))
+        except Exception:  # answers go on
+            traceback.print_exc()
+
+    def _count(self, name: str, signals: Signals) -> None:
+        with self._lock:
+            self._metrics.likeness(name, signals.numbers["likeness"].tolist())
+            outcomes = self._windows[name].add(signals)
+            for outcome in outcomes:
+                self._ended[name] = datetime.now(UTC).isoformat(timespec="milliseconds")
+                self._metrics.window(name, outcome.to_json())
+                if outcome.drifted:
+                    print(f"{name}: {outcome.said}", file=sys.stderr)
+            self._unsaved += len(signals)
+            if outcomes or self._unsaved >= SAVED:
+                self._save()
+
+    def state(self, name: str) -> dict[str, Any] | None:
+        """The last window's outcome, and how many there were; None for a run without reference."""
+        with self._lock:
+            windows = self._windows.get(name)
+            if windows is None:
+                return None
+            last = windows.last or {}
+            return {
+                "run": name, "drifted": last.get("drifted"), "said": last.get("said"),
+                "p": last.get("p"), "ended": self._ended.get(name) or None,
+                "signals": last.get("signals", []), "window": windows.size,
+                "waiting": len(windows.waiting), "windows": windows.tested,
+                "alarms": windows.alarms, "rate": windows.rate,
+                "reference": len(windows.reference),
+            }  # fmt: skip
+
+    def close(self) -> None:
+        """Write the state."""
+        with self._lock:
+            if self._unsaved:
+                self._save()
+
+    def _save(self) -> None:
+        record = {
+            name: {
+                "reference": self._marks[name], "ended": self._ended.get(name, ""),
+                **windows.to_json(),
+            }
+            for name, windows in self._windows.items()
+        }  # fmt: skip
+        try:
+            write_json(self._file, record)
+            self._unsaved = 0
+        except OSError as error:  # answers go on
+            print(f"The watch for drift cannot be kept in {self._file}: {error}", file=sys.stderr)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

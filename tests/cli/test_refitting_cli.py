@@ -1,0 +1,76 @@
+"""ravl refit and ravl rollback from the shell."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+
+import pytest
+
+from ravl.memory import Memory
+from tests.helpers import ColourEncoder
+from tests.refitting.shop import fitted, grow
+
+pytestmark = pytest.mark.usefixtures("by_name")
+
+
+@pytest.fixture
+def kinds(tmp_path):
+    from tests.labelled import shades
+
+    with Memory.create(tmp_path / "shop.ravl", ColourEncoder()) as memory:
+        memory.add(shades(tmp_path / "pictures"))
+        run = fitted(memory, tmp_path / "kinds")
+        grow(memory, ("purple", "red"), 16, 300)
+    return run
+
+
+def test_from_dry_run_to_rollback(run, kinds):
+    code, out, err = run("refit", kinds, "--dry-run")
+    assert (code, err) == (0, "")
+    assert "16 new labelled pictures (purple 8, red 8), 0 labelled anew, 0 gone." in out
+    code, out, _ = run("refit", kinds, "--if-new", 17)
+    assert (code, out) == (0, ""), "a timer writes no letter about nothing"
+    _, out, _ = run("refit", kinds, "--if-new", 17, "--json")
+    assert json.loads(out)["reason"].startswith("Not yet: 16 pictures were labelled since")
+    code, out, err = run("refit", kinds, "--promote", "always", "--replay", 20)
+    assert (code, err) == (0, "")
+    for words in ("Both test parts together", "The frozen test part", "The newest test part",
+                  "challenger", "replaces the champion: as --promote always says",
+                  f"The report: {kinds.resolve()}/refits/0001.html"):  # fmt: skip
+        assert words in out
+    assert max(map(len, out.splitlines())) < 160
+    assert run("refit", kinds, "--quiet") == (0, "", "")
+    code, out, _ = run("refit", kinds, "--json")
+    assert json.loads(out)["state"] == "nothing" and json.loads(out)["version"] == 2
+    assert run("rollback", kinds)[1] == f"{kinds} answers with version 1 now.\n"
+    assert json.loads(run("rollback", kinds, 2, "--json")[1])["version"] == 2
+    code, _, err = run("rollback", kinds, 9)
+    assert code == 1 and "no version 9 to go back to; there are: 1, 2" in err
+
+
+def test_busy_and_wrong(run, kinds, tmp_path):
+    with (kinds / "refit.lock").open("w") as file:
+        file.write("process 7, since noon")
+        file.flush()
+        fcntl.flock(file, fcntl.LOCK_EX)
+        code, out, _ = run("refit", kinds, "--json")
+        assert code == 0 and "is being refitted by process 7" in out
+    code, _, err = run("refit", tmp_path)
+    assert code == 1 and "holds no fitted run" in err
+    assert run("refit", kinds, "--promote", "maybe")[0] == 2
+
+
+def test_forget(run, kinds):
+    shop = kinds.parent / "shop.ravl"
+    id = json.loads((kinds / "split.json").read_text())["train"][0]
+    code, out, err = run("forget", shop, id, "--audit", kinds, "--yes")
+    assert (code, err) == (0, "")
+    assert f"{kinds}: 1 learned from, 0 judged by" in out
+    assert out.endswith(f"  ravl refit {kinds} --promote always\n")
+    assert run("get", shop, id)[0] == 1
+    late = "purple_300.png"
+    code, out, _ = run("forget", shop, late, "--audit", kinds, "--yes")
+    assert "None of the runs has learned from them." in out
+    code, _, err = run("forget", shop, "nobody", "--yes")
+    assert code == 1 and "nobody" in err

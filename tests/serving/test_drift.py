@@ -1,0 +1,110 @@
+"""The watch for drift on a server: windows, metrics, the endpoint, and a restart."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+import ravl
+from ravl.drift import windows
+from ravl.serving import monitor
+from tests.labelled import shades
+from tests.serving.helpers import png
+
+
+@pytest.fixture
+def run(fitted: Path, tmp_path: Path, by_name: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run with a reference of forty pictures; windows are of twenty."""
+    monkeypatch.setattr(windows.Windows.__init__, "__defaults__", (20, 0.02, *_defaults()[2:]))
+    shades(tmp_path / "then", 40, first=1000)
+    ravl.detect_drift(fitted / "linear", tmp_path / "then", reference=tmp_path / "then")
+    return fitted / "linear"
+
+
+def _defaults():
+    return windows.Windows.__init__.__defaults__ or ()
+
+
+def asked(client, pictures, path="/v1/classify/batch"):
+    files = [("pictures", (f"{i}.png", each)) for i, each in enumerate(pictures)]
+    response = client.post(path, files=files)
+    assert response.status_code == 200, response.text
+
+
+def state(client, until):
+    """The endpoint's answer, once the window has been tested."""
+    end = time.monotonic() + 20
+    while True:
+        found = client.get("/v1/runs/linear/drift").json()
+        if until(found) or time.monotonic() > end:
+            return found
+        time.sleep(0.02)
+
+
+def test_a_window_of_other_pictures_alarms(client, run):
+    app = client(run)
+    assert client_state(app)["drifted"] is None
+    asked(app, [png("red", i) for i in range(24)])
+    found = state(app, lambda s: s["windows"])
+    assert (found["windows"], found["alarms"], found["waiting"]) == (1, 1, 4)
+    assert found["drifted"] and found["ended"]
+    by_name = {each["signal"]: each for each in found["signals"]}
+    assert by_name["answers"]["drifted"] and by_name["answers"]["now"]["red"] == 1.0
+    text = app.get("/v1/metrics").text
+    assert 'ravl_drift_windows_total{run="linear"} 1.0' in text
+    assert 'ravl_drift_alarms_total{run="linear"} 1.0' in text
+    assert 'ravl_drift_p_value{run="linear",signal="answers"} 0.0' in text
+    assert 'ravl_nearest_likeness_count{run="linear"} 24.0' in text
+
+
+def test_pictures_like_those_of_fitting_time_do_not(client, run, tmp_path):
+    app = client(run)
+    examples = shades(tmp_path / "now", 20, first=2000)
+    asked(app, [Path(str(e.picture)).read_bytes() for e in examples])
+    found = state(app, lambda s: s["windows"])
+    assert (found["windows"], found["alarms"], found["drifted"]) == (1, 0, False)
+
+
+def test_what_is_answered_otherwise_does_not_count(client, run):
+    app = client(run)
+    answer = app.post("/v1/classify", json={"picture": {"id": "red_000.png"}})
+    assert answer.status_code == 200  # the memory's own picture would find itself
+    for field in ({"k": "3"}, {"retrieval": "false"}):
+        sent = app.post("/v1/classify", data=field, files={"picture": ("a.png", png("red"))})
+        assert sent.status_code == 200, sent.text
+    asked(app, [png("red")])
+    assert state(app, lambda s: s["waiting"])["waiting"] == 1
+
+
+def test_a_restart_goes_on_unless_the_reference_is_another(client, run):
+    first = client(run)
+    asked(first, [png("red", i) for i in range(24)])
+    state(first, lambda s: s["waiting"] == 4)
+    first.__exit__(None, None, None)
+    file = run.parent / "shop.ravl.drift"
+    kept = json.loads(file.read_text())["linear"]
+    assert kept["tested"] == 1 and len(kept["waiting"]["likeness"]) == 4
+    again = client_state(client(run))
+    assert (again["windows"], again["waiting"], again["drifted"]) == (1, 4, True)
+    shades(run.parent / "later", 30, first=5000)
+    ravl.detect_drift(run, run.parent / "later", reference=run.parent / "later")
+    assert client_state(client(run))["windows"] == 0
+    file.write_text("[]")
+    assert client_state(client(run))["windows"] == 0
+
+
+def test_a_run_without_reference_says_so(client, run):
+    (run / "reference.json").unlink()
+    app = client(run, run.parent / "tags")
+    response = app.get("/v1/runs/linear/drift")
+    assert response.status_code == 404 and "--reference" in response.json()["detail"]
+    assert app.get("/v1/runs/nothing/drift").status_code == 404
+    asked(app, [png("red", i) for i in range(3)])
+    assert not monitor._read(run.parent / "shop.ravl.drift").get("linear")
+
+
+def client_state(app):
+    return app.get("/v1/runs/linear/drift").json()
