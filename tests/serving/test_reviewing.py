@@ -10,7 +10,7 @@ import pytest
 from ravl.errors import DataError
 from ravl.memory import Memory
 from ravl.serving.feedback import Entry, FeedbackStore
-from ravl.serving.reviewing import disputed, open_entries, remember
+from ravl.serving.reviewing import disputed, from_table, open_entries, remember
 from tests.helpers import ColourEncoder, draw
 from tests.serving.helpers import png
 
@@ -88,6 +88,26 @@ def test_more_than_a_page(store: FeedbackStore, monkeypatch: pytest.MonkeyPatch)
     assert len(open_entries(store)) == 7
 
 
+def test_what_a_table_says(memory: Memory, store: FeedbackStore, tmp_path: Path):
+    (tmp_path / "new.png").write_bytes(png("red"))
+    known = memory.get("red_000.png").path
+    (tmp_path / "right.csv").write_text(
+        "image,label,tags,question,answer\n"
+        f"{known},crimson,new; red,what colour is it?,red\nnew.png,scarlet,,,\ngone.png,x,,,\n"
+    )
+    count, rejected = from_table(memory, store, tmp_path / "right.csv", "ann")
+    assert (count, len(rejected)) == (4, 1)
+    entries = open_entries(store)
+    assert [(e.task, e.answer, e.row) for e in entries] == [
+        ("classify", "crimson", "red_000.png"), ("tag", ["new", "red"], "red_000.png"),
+        ("ask", "red", "red_000.png"), ("classify", "scarlet", None),
+    ]  # fmt: skip
+    for entry in entries:
+        remember(memory, store, entry)
+    assert memory.get("red_000.png").label == "crimson"
+    assert {row.label for row in memory} >= {"crimson", "scarlet"}
+
+
 def test_from_the_shell(tmp_path: Path, by_name: None, capsys: pytest.CaptureFixture[str]):
     from ravl.cli import main
 
@@ -110,5 +130,11 @@ def test_from_the_shell(tmp_path: Path, by_name: None, capsys: pytest.CaptureFix
     assert run(file)[0].count("disputed") == 2
     assert run(file, "--use-all")[0].endswith("a blue thing\n2 open.\n")
     assert "0 open" in run(file, "--use", 1, "--dismiss", 2)[0]
+    (tmp_path / "p.png").write_bytes(png("green"))
+    (tmp_path / "t.csv").write_text("image,label\np.png,grass\nq.png,x\n")
+    out, err = run(file, "--add", tmp_path / "t.csv", "--use-all")
+    assert "1 came in from" in out and "q.png" in err
     with Memory.open(file, ColourEncoder()) as memory:
-        assert sorted(row.label or row.caption for row in memory) == ["a blue thing", "shirt"]
+        assert sorted(row.label or row.caption for row in memory) == [
+            "a blue thing", "grass", "shirt",
+        ]  # fmt: skip

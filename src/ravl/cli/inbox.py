@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ravl.cli.output import flat, json_option, print_json, print_table
+from ravl.cli.output import flat, json_option, print_json, print_problems, print_table
 from ravl.errors import RavlError
 
 if TYPE_CHECKING:
@@ -28,13 +28,19 @@ if TYPE_CHECKING:
 @click.option(
     "--dismiss", multiple=True, type=int, metavar="NUMBER", help="Leave an entry out; likewise."
 )
+@click.option(
+    "--add",
+    type=click.Path(path_type=Path),
+    metavar="TABLE",
+    help="Bring in what a table says about pictures, as ravl index reads it.",
+)
 @click.option("--use-all", is_flag=True, help="Use all on which people agree.")
 @click.option(
     "--feedback", type=click.Path(path_type=Path), help="The file. [default: beside the memory]"
 )
 @json_option
 def inbox(
-    memory: Path, use: tuple[int, ...], dismiss: tuple[int, ...], use_all: bool,
+    memory: Path, use: tuple[int, ...], dismiss: tuple[int, ...], add: Path | None, use_all: bool,
     feedback: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Review what people said about answers: ravl inbox shop.ravl --use 3 --dismiss 4
@@ -47,23 +53,37 @@ def inbox(
     from ravl.serving.reviewing import disputed, open_entries
 
     file = feedback or beside(memory)
-    if not file.exists():
+    if not file.exists() and add is None:
         raise RavlError(f"There is no feedback in {file}. It is kept by ravl serve.")
     with Memory.open(memory) as opened:
         store = FeedbackStore(file)
         try:
+            if add is not None:
+                _bring(opened, store, add)
             entries = open_entries(store)
             unsure = disputed(entries)
             if use_all:
                 use = (*use, *(e.number for e in entries if _usable(e) and e.number not in unsure))
             if use or dismiss:
                 _settle(opened, store, use, dismiss)
+            elif add is not None:
+                click.echo(f"{len(entries):,} open.")
             elif as_json:
                 print_json([{**e.to_json(), "disputed": e.number in unsure} for e in entries])
             else:
                 _list(entries, unsure)
         finally:
             store.close()
+
+
+def _bring(memory: Memory, store: FeedbackStore, table: Path) -> None:
+    import getpass
+
+    from ravl.serving.reviewing import from_table
+
+    count, rejected = from_table(memory, store, table, getpass.getuser())
+    click.echo(f"{count:,} came in from {table}.")
+    print_problems(len(rejected), rejected)
 
 
 def _settle(

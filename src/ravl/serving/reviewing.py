@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from ravl.data import QA, Example
-from ravl.errors import DataError
+from ravl.data import QA, Example, Rejected, pictures, read
+from ravl.errors import DataError, PictureError
 from ravl.memory import Memory, Row
 from ravl.serving.feedback import Entry, FeedbackStore
 
@@ -110,3 +111,57 @@ def _extended(row: Row, fields: dict[str, Any]) -> dict[str, Any]:
         asked = {qa.question for qa in change["qa"]}
         change["qa"] = [*(qa for qa in row.qa if qa.question not in asked), *change["qa"]]
     return change
+
+
+def from_table(
+    memory: Memory, store: FeedbackStore, source: str | Path, who: str
+) -> tuple[int, list[Rejected]]:
+    """Bring what a table says about pictures into the inbox, each as an answer that is right.
+
+    Args:
+        memory: whose rows are known by their pictures.
+        store: to bring it into.
+        source: as :func:`ravl.data.read` takes it.
+        who: says so.
+
+    Returns:
+        How many entries came, and what could not be read.
+
+    Raises:
+        DataError: the table as a whole cannot be read.
+    """
+    known = {row.hash: row.id for row in memory.rows() if row.hash is not None}
+    count, rejected = 0, []
+    for found in read(source):
+        if isinstance(found, Rejected) or found.picture is None:
+            rejected.append(found if isinstance(found, Rejected) else _unpictured(found))
+            continue
+        try:
+            data = pictures.read_bytes(found.picture)
+            pictures.probe(data)
+        except PictureError as error:
+            rejected.append(Rejected(found.source or found.id, str(error)))
+            continue
+        row = known.get(pictures.content_hash(data))
+        for task, asked, answer in _said(found):
+            entry = Entry(
+                who=who, task=task, run="", answer=answer, verdict="accepted", asked=asked, row=row
+            )
+            store.add(entry, data if row is None else None)
+            count += 1
+    return count, rejected
+
+
+def _said(example: Example) -> list[tuple[str, str | None, Any]]:
+    """Tasks, questions and answers of an example."""
+    found: list[tuple[str, str | None, Any]] = []
+    if example.label:
+        found.append(("classify", None, example.label))
+    if example.tags:
+        found.append(("tag", None, list(example.tags)))
+    found += [("caption", None, text) for text in example.texts]
+    return found + [("ask", qa.question, answer) for qa in example.qa for answer in qa.answers[:1]]
+
+
+def _unpictured(example: Example) -> Rejected:
+    return Rejected(example.source or example.id, "there is no picture that this is said about")
