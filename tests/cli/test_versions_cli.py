@@ -40,3 +40,20 @@ def test_revert(run, shop):
     assert "as at version 1, with 16 rows" in out
     assert run("diff", shop, 1)[1] == "Nothing differs.\n"
     assert json.loads(run("revert", shop, 3, "--yes", "--json")[1])["deleted"] == ["green_001.png"]
+
+
+def test_answers_at_a_version(run, shop, fitted, tmp_path):
+    assert "green_001" not in run("search", shop, "a green thing", "-k", 9)[1]
+    assert "green_001" in run("search", shop, "a green thing", "-k", 9, "--at", 1)[1]
+    picture = tmp_path / "pictures" / "red_000.png"
+    code, out, err = run("caption", shop, picture, "--at", 1)
+    assert (code, err) == (0, "")
+    memory, new = fitted / "shop.ravl", fitted / "pictures" / "red_004.png"
+    before = run("classify", fitted / "vote", new)[1]
+    with Memory.open(memory, ColourEncoder()) as opened:
+        version = opened.history()[0].number
+        opened.delete(where='label = "red"')
+    code, out, err = run("classify", fitted / "vote", new, "--at", version)
+    assert (code, err, out) == (0, "", before)
+    assert run("classify", fitted / "vote", new)[1] != before
+    assert "for memories on this machine" in run("search", "http://a", "x", "--at", 1)[2]

@@ -86,3 +86,21 @@ def test_out_of_the_bin(empty: Memory, tmp_path: Path, encoder: Any):
     assert empty.get("0.png").texts == ("mine",)
     assert "one.png" in empty  # whose file has this name now
     assert empty.binned() == []
+
+
+def test_as_it_was(memory: Memory):
+    query, before = draw(0, "red"), {row.id for row in memory}
+    answer = memory.search(image=query, k=16)
+    memory.delete(where='label = "red"')
+    memory.update("green_001.png", texts=["other words"])
+    with memory.at(1) as then:
+        again = then.search(image=query, k=16)
+        assert {row.id for row in then} == before
+        assert [(h.id, round(h.score, 3)) for h in again] == [
+            (h.id, round(h.score, 3)) for h in answer
+        ]
+        assert then.picture("green_001.png").size  # by its relative path
+    assert "red_000.png" not in memory
+    assert [f.name for f in memory.folder.iterdir() if "at-" in f.name] == []
+    with pytest.raises(QueryError, match="has no version 9"), memory.at(9):
+        pass

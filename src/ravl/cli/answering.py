@@ -13,6 +13,7 @@ from ravl.cli.output import flat, json_option, print_json, print_table
 from ravl.cli.remote import (
     Place,
     PlaceCommand,
+    at_option,
     key_option,
     model_at,
     name_option,
@@ -28,6 +29,7 @@ memory_option = click.option(
 )
 HOW = (
     memory_option,
+    at_option,
     click.option("-k", type=int, help="Neighbours that vote. [default: as fitted]"),
     click.option("--no-retrieval", is_flag=True, help="The model alone."),
     click.option("--vote-only", is_flag=True, help="The memory's neighbours alone."),

@@ -20,7 +20,7 @@ from ravl.cli.captioning import (
     writer_of,
 )
 from ravl.cli.output import flat, print_json
-from ravl.cli.remote import PlaceCommand, model_at, refused
+from ravl.cli.remote import PlaceCommand, as_it_was, memory_at, model_at, refused
 
 WRITTEN = (*DECODING, "instruction", "schema", "grammar", "stream")  # for answers that are written
 
@@ -80,20 +80,18 @@ def answerer(run: Path | str, options: dict[str, Any]) -> Iterator[Any]:
 def _answerer(run: Path, memory: Path | None, generator: str | None) -> Iterator[Any]:
     """Of a run's folder, of a memory's file, or a generator that reads either."""
     from ravl.errors import QueryError
-    from ravl.memory import Memory
     from ravl.tasks.ask.open import is_open
     from ravl.tasks.ask.writing import OpenAskModel
-    from ravl.tasks.model import load
     from ravl.tasks.run import open_memory, open_run
 
     if not generator:
-        with load(run, memory) as model:
+        with model_at(run, {"memory": memory}) as model:
             model.expect("ask")
             yield model if model.run is None else model.predictor
         return
     if run.is_file():
         writer = writer_of(generator)
-        with Memory.open(run) as opened:
+        with memory_at(run) as opened:
             yield OpenAskModel(opened, generator=writer)
         return
     fitted = open_run(run)
@@ -104,7 +102,7 @@ def _answerer(run: Path, memory: Path | None, generator: str | None) -> Iterator
             "or a run of ravl fit ask --answers open."
         )
     writer = writer_of(generator)
-    with open_memory(fitted, memory, exact=False) as opened:
+    with open_memory(fitted, memory, exact=False) as now, as_it_was(now) as opened:
         yield OpenAskModel(opened, fitted, generator=writer)
 
 

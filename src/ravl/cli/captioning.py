@@ -17,7 +17,7 @@ from ravl.cli.answering import (
     print_answers,
 )
 from ravl.cli.output import flat
-from ravl.cli.remote import PlaceCommand, model_at, refused
+from ravl.cli.remote import PlaceCommand, as_it_was, memory_at, model_at, refused
 
 FREE = (
     click.option(
@@ -95,20 +95,19 @@ def captioner(run: Path | str, options: dict[str, Any]) -> Iterator[Any]:
         with model_at(run, options) as client:
             yield client
         return
-    from ravl.memory import Memory
     from ravl.tasks.caption.model import CaptionModel
     from ravl.tasks.run import open_memory, open_run
 
     memory, target = options.pop("memory"), options.pop("target")
     writer = writer_of(options.pop("generator"))
     if run.is_file():
-        with Memory.open(run) as opened:
+        with memory_at(run) as opened:
             model = CaptionModel(opened, column=target, generator=writer)
             options["how"] = decoding(options, model.usual)
             yield model
         return
     fitted = open_run(run)
-    with open_memory(fitted, memory, exact=False) as opened:
+    with open_memory(fitted, memory, exact=False) as now, as_it_was(now) as opened:
         model = CaptionModel(opened, fitted, generator=writer)
         options["how"] = decoding(options, model.usual)
         yield model

@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ravl.cli.output import print_problems
+
 if TYPE_CHECKING:
     from ravl.client import Client
+    from ravl.memory import Memory
 
 VARIABLE = "RAVL_KEY"
-RUN, KEY_FILE = "ravl.run", "ravl.key_file"  # in a command's context
+RUN, KEY_FILE, AT = "ravl.run", "ravl.key_file", "ravl.at"  # in a command's context
 
 server_option = click.option(
     "--server",
@@ -42,6 +45,16 @@ name_option = click.option(
     expose_value=False,
     callback=lambda context, _, name: context.meta.update({RUN: name}),
     help="Of the server's runs, this one. [default: its first of the task]",
+)
+
+
+at_option = click.option(
+    "--at",
+    metavar="VERSION",
+    type=int,
+    expose_value=False,
+    callback=lambda context, _, version: context.meta.update({AT: version}),
+    help="From the memory as it was at this version; see ravl log.",
 )
 
 
@@ -72,6 +85,8 @@ class PlaceCommand(click.Command):
         place = ctx.params[str(first.name)]
         if not isinstance(place, str) and (ctx.meta.get(RUN) or ctx.meta.get(KEY_FILE)):
             raise click.UsageError("--run and --key-file are for servers: add --server URL.", ctx)
+        if isinstance(place, str) and ctx.meta.get(AT) is not None:
+            raise click.UsageError("--at is for memories on this machine, not for a server.", ctx)
         return rest
 
 
@@ -111,8 +126,8 @@ def memory_at(place: Path | str) -> Iterator[Any]:
         return
     from ravl.memory import Memory
 
-    with Memory.open(place) as memory:
-        yield memory
+    with Memory.open(place) as memory, as_it_was(memory) as then:
+        yield then
 
 
 @contextmanager
@@ -127,5 +142,23 @@ def model_at(place: Path | str, options: dict[str, Any]) -> Iterator[Any]:
         return
     from ravl.tasks.model import load
 
-    with load(place, memory) as model:
-        yield model
+    with load(place, memory) as model, as_it_was(model.memory) as then:
+        if then is model.memory:
+            yield model
+            return
+        with load(then) if model.run is None else load(model.run.folder, then) as old:
+            yield old
+
+
+@contextmanager
+def as_it_was(memory: Memory) -> Iterator[Memory]:
+    """The memory, or a copy of it as it was at the version of ``--at``."""
+    version = click.get_current_context().meta.get(AT)
+    if version is None:
+        yield memory
+        return
+    from ravl.memory.reverting import at
+
+    with at(memory, version) as (then, report):
+        print_problems(len(report.rejected), report.rejected)
+        yield then

@@ -8,7 +8,15 @@ from typing import Any
 import click
 
 from ravl.cli.output import json_option, print_json, print_table, where_option
-from ravl.cli.remote import Place, PlaceCommand, key_option, memory_at, refused, server_option
+from ravl.cli.remote import (
+    Place,
+    PlaceCommand,
+    at_option,
+    key_option,
+    memory_at,
+    refused,
+    server_option,
+)
 
 
 @click.command(cls=PlaceCommand)
@@ -53,6 +61,7 @@ from ravl.cli.remote import Place, PlaceCommand, key_option, memory_at, refused,
     help="Look at the best again with this run of ravl fit match.",
 )
 @click.option("--html", type=click.Path(path_type=Path), help="Write a page with thumbnails.")
+@at_option
 @server_option
 @key_option
 @json_option

@@ -27,7 +27,7 @@ from ravl.memory.history import Difference
 from ravl.memory.hubness import HubCache, check_strength, read_strength, write_strength
 from ravl.memory.indexing import Indexer, IndexReport
 from ravl.memory.info import Info, describe
-from ravl.memory.reverting import RevertReport, diff, revert
+from ravl.memory.reverting import RevertReport, at, diff, revert
 from ravl.memory.row import Row, unwritable
 from ravl.memory.spaces import (
     Space,
@@ -492,6 +492,23 @@ class Memory:
             QueryError: there is no such version.
         """
         return revert(self, version)
+
+    @contextmanager
+    def at(self, version: int) -> Iterator[Memory]:
+        """The memory as it was at a version, to search and to answer from; a copy is made of it.
+
+        What :meth:`revert` cannot bring back is missing from it, too.
+
+        Example:
+            >>> with memory.at(41) as then:
+            ...     ravl.load("runs/shirts", then).classify("new.jpg")
+
+        Raises:
+            QueryError: there is no such version.
+            MemoryFileError: there is no room for the copy beside the memory.
+        """
+        with at(self, version) as (copy, _):
+            yield copy
 
     def compact(self) -> CompactReport:
         """Forget what was deleted: afterwards the file holds nothing of it, and is smaller.

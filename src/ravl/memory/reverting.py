@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from ravl.data import QA, Example, Rejected
@@ -105,6 +108,25 @@ def revert(memory: Memory, version: int) -> RevertReport:
     report.rejected += added.reasons
     report.restored += [e.id for e in lost if e.id not in taken and e.id in memory]
     return report
+
+
+@contextmanager
+def at(memory: Memory, version: int) -> Iterator[tuple[Memory, RevertReport]]:
+    """A memory as it was at a version, until the block is left; see :meth:`Memory.at`.
+
+    It is a copy beside the memory, so that relative paths hold, and is gone afterwards.
+    """
+    with memory.snapshot() as connection:
+        _check(memory, newest(connection), version)
+    file = memory.folder / f".{memory.path.name}.at-{version}-{token_hex(4)}"
+    try:
+        with memory.database.errors():
+            memory.database.connection.execute("VACUUM INTO ?", (str(file),))
+        with type(memory).open(file, memory.encoder) as copy:
+            yield copy, revert(copy, version)
+    finally:
+        for left in memory.folder.glob(f"{file.name}*"):
+            left.unlink()
 
 
 def _pairs(then: States, later: States) -> list[tuple[State, State]]:
