@@ -29,6 +29,7 @@ def test_from_dry_run_to_rollback(run, kinds):
     code, out, err = run("refit", kinds, "--dry-run")
     assert (code, err) == (0, "")
     assert "16 new labelled pictures (purple 8, red 8), 0 labelled anew, 0 gone." in out
+    assert "Not yet" in run("refit", kinds, "--dry-run", "--if-new", 17)[1]
     code, out, _ = run("refit", kinds, "--if-new", 17)
     assert (code, out) == (0, ""), "a timer writes no letter about nothing"
     _, out, _ = run("refit", kinds, "--if-new", 17, "--json")

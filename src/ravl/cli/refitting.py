@@ -62,7 +62,7 @@ def refit(run: Path, quiet: bool, as_json: bool, **options: object) -> None:
     )  # fmt: skip
     if as_json:
         print_json(found.to_json())
-    elif not quiet and (found.state not in IDLE or sys.stdout.isatty()):
+    elif not quiet and (found.state not in IDLE or options["dry_run"] or sys.stdout.isatty()):
         for line in found.summary():
             click.echo(line)
         if found.page is not None:
