@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -253,7 +254,9 @@ def test_more_trials_go_on_after_the_end(memory, tmp_path, space, monkeypatch):
         lambda _g, settings, _f, _r: {"accuracy": settings.smoothing, "log_loss": 0.0},
     )
     fit_whole = fit_task.fit_levels  # type: ignore[attr-defined]
-    monkeypatch.setattr(fit_task, "fit_levels", lambda *a: counted(fits, fit_whole, *a))
+    monkeypatch.setattr(
+        fit_task, "fit_levels", lambda *a, **how: counted(fits, partial(fit_whole, **how), *a)
+    )
     first = tuned(memory, out, trials=1, space=space)
     again = tuned(memory, out, trials=1, space=space)
     assert (parameters(again), again.metrics) == (parameters(first), first.metrics)
