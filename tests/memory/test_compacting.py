@@ -56,6 +56,17 @@ def test_nothing_of_a_deleted_row_is_left(shop: Path):
         assert memory.search("a red thing", k=3)
 
 
+def test_an_id_that_is_a_part_of_a_word_spoils_no_history(shop: Path):
+    with Memory.open(shop, ColourEncoder()) as memory:
+        memory.add([Example("a", texts=("something",))])
+        memory.update("a", label="note")
+        memory.delete(["a"])
+        memory.compact()
+        assert [v.what for v in memory.history()[:3]] == [
+            "delete (forgotten)", "update (forgotten)", "index Python"
+        ]  # fmt: skip
+
+
 def test_a_row_in_the_bin_stays(shop: Path, tmp_path: Path):
     folder = tmp_path / "more"
     folder.mkdir()

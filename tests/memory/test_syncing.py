@@ -147,6 +147,26 @@ def test_a_row_can_be_restored_without_its_file(memory, shop, counting):
         memory.restore(["x"])
 
 
+def test_a_row_that_comes_back_replaces_no_other(memory, shop, counting):
+    """Two pictures that had one id, one after the other, and are both back under other names."""
+    first, second = shop / "hats" / "1.png", shop / "hats" / "3.png"
+    memory.add([Example("hat", first)])
+    memory.sync(shop)
+    first.rename(shop.parent / "first.png")
+    memory.sync()
+    memory.delete(["hats/3.png"])
+    memory.add([Example("hat", second)])
+    second.rename(shop.parent / "second.png")
+    memory.sync()
+    assert [b.row.id for b in memory.binned()] == ["hat", "hat"]
+    (shop.parent / "first.png").rename(shop / "x.png")
+    (shop.parent / "second.png").rename(shop / "y.png")
+    report = memory.sync()
+    assert report.restored == ["hat"] and len(report.new) == 1
+    assert len({memory.get("hat").path, shop / "x.png", shop / "y.png"}) == 2
+    assert len(memory) == 12
+
+
 def test_a_row_whose_id_was_taken_stays_in_the_bin(memory, shop, counting):
     memory.sync(shop)
     (shop / "hats" / "1.png").unlink()

@@ -40,7 +40,7 @@ def info(memory: Path | str, quarantine: bool, as_json: bool) -> None:
         if quarantine:
             aside = opened.quarantine()
             if as_json:
-                print_json([{"place": r.place, "reason": r.reason} for r in aside])
+                print_json([r.to_json() for r in aside])
             else:
                 print_table(["place", "reason"], [(r.place, r.reason) for r in aside])
             return

@@ -65,3 +65,7 @@ class Rejected:
 
     def __str__(self) -> str:
         return self.reason if self.place in self.reason else f"{self.place}: {self.reason}"
+
+    def to_json(self) -> dict[str, str]:
+        """As plain JSON types."""
+        return {"place": self.place, "reason": self.reason}

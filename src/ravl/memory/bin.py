@@ -73,8 +73,7 @@ def throw(connection: Connection, version: int, row: Row) -> None:
             pack(texts) if len(texts) else None, (picture.fetchone() or (None,))[0],
         ),
     )  # fmt: skip
-    spaces = [s for (s,) in connection.execute("SELECT space FROM spaces")]
-    store.delete_row(connection, version, spaces, row)
+    store.delete_row(connection, version, row)
 
 
 def listed(connection: Connection, folder: Path) -> Iterator[Binned]:

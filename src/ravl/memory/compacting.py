@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ravl.memory import bin
+from ravl.memory.sqlite import files_of
 
 if TYPE_CHECKING:
     from ravl.memory.memory import Memory
@@ -54,17 +56,22 @@ def _forget_history(connection: sqlite3.Connection) -> int:
         f"SELECT DISTINCT row, id FROM changes WHERE {gone} AND id != ?", (GONE,)
     ).fetchall()
     for row, id in found:
-        connection.execute(
-            "UPDATE versions SET what = replace(what, ?, ?) WHERE version IN "
-            "(SELECT version FROM changes WHERE row = ?)", (id, GONE, row),
-        )  # fmt: skip
+        told = connection.execute(
+            "SELECT version, what FROM versions WHERE version IN "
+            "(SELECT version FROM changes WHERE row = ?)", (row,),
+        ).fetchall()  # fmt: skip
+        whole = re.compile(rf"(?<!\S){re.escape(id)}(?!\S)")  # an id may be a part of a word
+        connection.executemany(
+            "UPDATE versions SET what = ? WHERE version = ?",
+            [(whole.sub(GONE, what), version) for version, what in told],
+        )
     connection.execute(f"UPDATE changes SET before = NULL, id = ? WHERE {gone}", (GONE,))
     return len({row for row, _ in found})
 
 
 def _size(memory: Memory) -> int:
-    return sum(file.stat().st_size for file in memory.folder.glob(f"{memory.path.name}*")
-               if file.name in (memory.path.name, f"{memory.path.name}-wal"))  # fmt: skip
+    file, log, _ = files_of(memory.path)
+    return file.stat().st_size + (log.stat().st_size if log.exists() else 0)
 
 
 def _forget_files(memory: Memory, connection: sqlite3.Connection) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ravl.memory.memory import Memory
 
 
-def edit(memory: Memory, what: str, changed: Sequence[Row] = (), thrown: Iterable[str] = ()) -> int:
+def edit(memory: Memory, what: str, changed: Sequence[Row] = (), thrown: Sequence[str] = ()) -> int:
     """Write rows in place of their old selves, and throw others into the bin: all or nothing.
 
     Args:
@@ -44,12 +44,13 @@ def edit(memory: Memory, what: str, changed: Sequence[Row] = (), thrown: Iterabl
         for row in changed if row.texts != old[row.id].texts
     }  # fmt: skip
     with memory.database.transaction() as connection:
-        bin.ensure(connection)
         version = store.new_version(connection, what)
         space = current_space(connection).number
         for row in changed:
             store.put_row(connection, version, space, memory.folder, row,
                           computed.get(row.id, store.Computed()))  # fmt: skip
+        if thrown:
+            bin.ensure(connection)
         for id in thrown:
             row = memory.get(id)
             bin.throw(connection, version, row)

@@ -62,7 +62,7 @@ class IndexReport:
             "added": self.added, "updated": self.updated, "unchanged": self.unchanged,
             "set_aside": self.rejected, "encoded": self.encoded,
             "seconds": round(self.seconds, 2), "dry_run": self.dry_run,
-            "reasons": [{"place": r.place, "reason": r.reason} for r in self.reasons],
+            "reasons": [r.to_json() for r in self.reasons],
             "near_duplicates": [list(group) for group in self.twins.groups],
         }  # fmt: skip
 

@@ -88,11 +88,11 @@ def look(memory: Memory, root: Root, known: dict[str, Stamp]) -> Look:
         if isinstance(path, Rejected):
             found.rejected.append(path)
         elif not patterns or found.follows(path):
-            found.there.add(path)
             stamp = stamp_of(path)
             if stamp is None:  # gone in this very moment
-                found.there.discard(path)
-            elif known.get(store.stored_path(path, memory.folder) or "") != stamp:
+                continue
+            found.there.add(path)
+            if known.get(store.stored_path(path, memory.folder) or "") != stamp:
                 found.fresh[path] = stamp
     return found
 
@@ -100,15 +100,16 @@ def look(memory: Memory, root: Root, known: dict[str, Stamp]) -> Look:
 def stamp_of(path: Path) -> Stamp | None:
     """How a file is now, with the texts beside it; None where it is not there."""
     try:
-        size, newest = os.stat(path).st_size, os.stat(path).st_mtime_ns  # noqa: PTH116 (hot)
+        file = os.stat(path)  # noqa: PTH116 (hot)
     except OSError:
         return None
+    newest = file.st_mtime_ns
     for text in sidecars(path):
         try:
             newest = max(newest, os.stat(text).st_mtime_ns)  # noqa: PTH116
         except OSError:
             continue
-    return size, newest
+    return file.st_size, newest
 
 
 def roots_of(

@@ -22,6 +22,7 @@ from ravl.errors import DataError, EncoderMismatchError, PictureError, QueryErro
 from ravl.memory import bin, exchange, history, reembedding, syncing
 from ravl.memory import rows as store
 from ravl.memory.compacting import CompactReport, compact
+from ravl.memory.editing import edit
 from ravl.memory.filters import compile_filter, matching_rows
 from ravl.memory.history import Difference
 from ravl.memory.hubness import HubCache, check_strength, read_strength, write_strength
@@ -233,6 +234,12 @@ class Memory:
         """Counts, sizes, encoder, and what is missing."""
         return describe(self)
 
+    @property
+    def version(self) -> int:
+        """The number of the newest version; 0 before the first."""
+        with self.snapshot() as connection:
+            return history.newest(connection)
+
     def history(self, id: str | None = None, limit: int = 100) -> list[history.Version]:
         """The newest versions first: who did what and when, and how many rows it touched.
 
@@ -383,15 +390,7 @@ class Memory:
         )
         if new == old:
             return old
-        if flaw := unwritable(new):
-            raise DataError(f"The row {id!r} cannot be changed so. {flaw}")
-        computed = store.Computed()
-        if new.texts != old.texts:
-            computed = store.Computed(text_vectors=self.encoder.embed_texts(new.texts))
-        with self.database.transaction() as connection:
-            version = store.new_version(connection, f"update {id}")
-            space = current_space(connection).number
-            store.put_row(connection, version, space, self.folder, new, computed)
+        edit(self, f"update {id}", [new])
         return self.get(id)
 
     def update_columns(self, columns: Mapping[str, Mapping[str, Scalar]], what: str) -> int:
@@ -442,9 +441,8 @@ class Memory:
                 found |= {row.id: row for row in self.rows(where)}
             if found:
                 version = store.new_version(connection, f"delete {_named(list(found))}")
-                spaces = [s for (s,) in connection.execute("SELECT space FROM spaces")]
                 for row in found.values():
-                    store.delete_row(connection, version, spaces, row)
+                    store.delete_row(connection, version, row)
         return len(found)
 
     def sync(self, *folders: str | Path, **options: Any) -> SyncReport:

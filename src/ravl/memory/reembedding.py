@@ -59,7 +59,7 @@ class ReembedReport:
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
-        reasons = [{"place": r.place, "reason": r.reason} for r in self.rejected]
+        reasons = [r.to_json() for r in self.rejected]
         return {"rows": self.rows, "reused_features": self.reused, "set_aside": reasons}
 
 

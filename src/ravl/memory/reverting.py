@@ -10,7 +10,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from ravl.data import QA, Example, Rejected
+from ravl.data import QA, Rejected
 from ravl.errors import QueryError
 from ravl.memory import bin
 from ravl.memory import rows as store
@@ -18,6 +18,7 @@ from ravl.memory.duplicates import mark_twins
 from ravl.memory.history import Difference, newest, states
 from ravl.memory.row import Row
 from ravl.memory.spaces import current_space
+from ravl.memory.sqlite import files_of
 
 if TYPE_CHECKING:
     from ravl.memory.memory import Memory
@@ -48,7 +49,7 @@ class RevertReport:
         return {
             "version": self.version, "updated": self.updated, "deleted": self.deleted,
             "restored": self.restored,
-            "reasons": [{"place": r.place, "reason": r.reason} for r in self.rejected],
+            "reasons": [r.to_json() for r in self.rejected],
         }  # fmt: skip
 
 
@@ -92,13 +93,12 @@ def revert(memory: Memory, version: int) -> RevertReport:
         if changed or surplus or missing:
             number = store.new_version(connection, f"revert to version {version}")
             _update(memory, connection, number, changed, report)
-            spaces = [s for (s,) in connection.execute("SELECT space FROM spaces")]
             for row in surplus:
-                store.delete_row(connection, number, spaces, row)
+                store.delete_row(connection, number, row)
                 report.deleted.append(row.id)
             missing = _from_bin(memory, connection, number, missing, report)
             mark_twins(connection)
-    lost = [_example(state) for state in missing.values()]
+    lost = [_said(Row(0, ""), state).example() for state in missing.values()]
     taken = {example.id for example in lost if example.id in memory}
     report.rejected += [
         Rejected(id, "another row has this id now; rename or delete it, and revert again")
@@ -120,13 +120,12 @@ def at(memory: Memory, version: int) -> Iterator[tuple[Memory, RevertReport]]:
         _check(memory, newest(connection), version)
     file = memory.folder / f".{memory.path.name}.at-{version}-{token_hex(4)}"
     try:
-        with memory.database.errors():
-            memory.database.connection.execute("VACUUM INTO ?", (str(file),))
+        memory.database.copy_to(file)
         with type(memory).open(file, memory.encoder) as copy:
             yield copy, revert(copy, version)
     finally:
-        for left in memory.folder.glob(f"{file.name}*"):
-            left.unlink()
+        for left in files_of(file):
+            left.unlink(missing_ok=True)
 
 
 def _pairs(then: States, later: States) -> list[tuple[State, State]]:
@@ -173,28 +172,15 @@ def _from_bin(
     return {n: state for n, state in missing.items() if n not in binned}
 
 
-def _example(state: dict[str, Any]) -> Example:
-    """A row as a source would tell of it."""
-    picture = state.get("picture")
-    return Example(
-        str(state["id"]), Path(picture) if picture else None, tuple(state.get("texts", ())),
-        state.get("label"), tuple(state.get("tags", ())), _qa(state),
-        state.get("columns", {}), source=state.get("source", ""),
-    )  # fmt: skip
-
-
 def _said(row: Row, state: dict[str, Any]) -> Row:
     """A row with what users had put in."""
     return replace(
         row, id=state["id"], path=Path(state["picture"]) if state.get("picture") else None,
         label=state.get("label"), texts=tuple(state.get("texts", ())),
-        tags=tuple(state.get("tags", ())), qa=_qa(state), columns=state.get("columns", {}),
-        source=state.get("source", ""),
+        tags=tuple(state.get("tags", ())),
+        qa=tuple(QA(q["question"], tuple(q["answers"])) for q in state.get("qa", ())),
+        columns=state.get("columns", {}), source=state.get("source", ""),
     )  # fmt: skip
-
-
-def _qa(state: dict[str, Any]) -> tuple[QA, ...]:
-    return tuple(QA(q["question"], tuple(q["answers"])) for q in state.get("qa", ()))
 
 
 def _check(memory: Memory, last: int, *wanted: int) -> None:

@@ -98,9 +98,9 @@ def rename_row(connection: Connection, version: int, folder: Path, old: Row, new
     _record(connection, version, old.number, new.id, "update", old)
 
 
-def delete_row(connection: Connection, version: int, spaces: Sequence[int], row: Row) -> None:
+def delete_row(connection: Connection, version: int, row: Row) -> None:
     """Remove a row and all that was computed from it; history keeps what users had put in."""
-    for space in spaces:
+    for (space,) in connection.execute("SELECT space FROM spaces").fetchall():
         delete_vectors(connection, space, row.number)
     connection.execute("DELETE FROM keywords WHERE rowid = ?", (row.number,))
     connection.execute("DELETE FROM rows WHERE row = ?", (row.number,))

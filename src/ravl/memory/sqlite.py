@@ -16,6 +16,11 @@ FORMAT = 1  # raise when schema.sql changes; older files are then migrated when 
 PAGE_SIZE = 16384  # several vectors a page
 
 
+def files_of(path: Path) -> tuple[Path, ...]:
+    """A memory's file, and what SQLite keeps beside it while it is open."""
+    return path, *(path.with_name(f"{path.name}{end}") for end in ("-wal", "-shm"))
+
+
 class Database:
     """Connections to one memory file: one for each thread, so that readers never wait.
 
@@ -87,6 +92,15 @@ class Database:
             with self._lock:
                 self._all.append(connection)
         return connection
+
+    def copy_to(self, file: Path) -> None:
+        """A new file with what is there at this moment, without what was deleted.
+
+        Raises:
+            MemoryFileError: the disk is full, or the file cannot be written.
+        """
+        with self.errors():
+            self.connection.execute("VACUUM INTO ?", (str(file),))
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

@@ -67,7 +67,7 @@ class SyncReport:
             "renamed": [{"from": old, "to": new} for old, new in self.renamed],
             "removed": self.removed, "restored": self.restored, "unchanged": self.unchanged,
             "set_aside": len(self.rejected),
-            "reasons": [{"place": r.place, "reason": r.reason} for r in self.rejected],
+            "reasons": [r.to_json() for r in self.rejected],
             "encoded": self.encoded, "seconds": round(self.seconds, 2), "dry_run": self.dry_run,
         }  # fmt: skip
 
@@ -165,7 +165,8 @@ def _moves(
         lost[thrown.row.hash or ""].append((thrown.row, True))
     if not lost:
         return []
-    free, moves = {row.id for row in gone}, []
+    moves: list[Move] = []
+    given: set[str] = set()  # ids of the moves
     for found in looks:
         for path in found.fresh:
             if path in rows:
@@ -178,10 +179,11 @@ def _moves(
                 continue
             # Of several pictures with the same content, the one that has the same name.
             same.sort(key=lambda pair: pair[0].path is None or pair[0].path.name != path.name)
-            row = same[0][0]
+            row, binned = same[0]
             id = _new_id(row, found, path)
-            if id in free or id not in memory:
-                free.discard(id)
+            own = id == row.id and not binned
+            if id not in given and (own or id not in memory):
+                given.add(id)
                 moves.append(Move(*same.pop(0), id, path))
     return moves
 
