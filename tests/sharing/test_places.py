@@ -109,6 +109,16 @@ def test_where_a_run_lay_is_not_told(run: Path, tmp_path: Path) -> None:
     assert b"/home/ann" not in (tmp_path / "place" / "run.json").read_bytes()
 
 
+def test_a_run_between_two_versions_is_not_pushed(tmp_path: Path) -> None:
+    import json
+
+    from tests.sharing.hand_made import RUN
+
+    run = make_run(tmp_path / "kinds", run_json=json.dumps({**RUN, "at": "history/1"}))
+    with pytest.raises(DataError, match="is between two versions"):
+        push(run, tmp_path / "place")
+
+
 def test_a_second_look_goes_along(tmp_path: Path) -> None:
     import json
 

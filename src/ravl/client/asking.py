@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from ravl.client.sending import (
     is_one,
     paired,
     size_of,
+    unusual,
     with_pictures,
 )
 from ravl.errors import QueryError
@@ -135,9 +135,7 @@ def opening(
 
 def _search_values(options: Options) -> dict[str, Any]:
     """What is not as usual."""
-    usual = Options()
-    told = {field.name: getattr(options, field.name) for field in fields(options)}
-    values = {name: value for name, value in told.items() if value != getattr(usual, name)}
+    values = unusual(options)
     return {n: list(value) if n == "exclude" else value for n, value in values.items()}
 
 

@@ -7,7 +7,6 @@ well, and is sent by its id: that of a hit, of evidence, or what ``get`` gives.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
 from typing import Any, Unpack
 
@@ -222,9 +221,7 @@ class Methods:
     def thumbnail(self, row: Row | str, side: int = 160) -> Plan[Image.Image]:
         """A row's picture, small: within a square of so many pixels, at most 640, or a bit more."""
         reply = yield from self._get("/v1/thumbnail", id=_id_of(row), side=side)
-        image = Image.open(io.BytesIO(checked(reply).content))
-        image.load()
-        return image
+        return decode(checked(reply).content)
 
     # --- the server --------------------------------------------------------------------------
 

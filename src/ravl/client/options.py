@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypedDict
 
-from ravl.memory import Picture
-from ravl.retrieval import Mode, Target
+from ravl.retrieval.options import QueryOptions
 
 if TYPE_CHECKING:
     from ravl.models.generation.base import Decoding
 
 
-class FindOptions(TypedDict, total=False):
+class FindOptions(QueryOptions, total=False):
     """Of a search; see :meth:`ravl.Memory.search`. ``rerank`` is the name of a match run here."""
 
-    image: Picture | str | None
-    like: str | None
-    weight: float
-    mode: Mode
-    target: Target
-    where: str | None
-    exclude: Collection[str]
-    min_score: float | None
-    diversity: float
-    collapse: bool
-    hubness: float | None
     rerank: str | None
 
 

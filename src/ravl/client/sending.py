@@ -87,13 +87,18 @@ def files_first(sources: Sequence[Source]) -> list[int]:
     return sorted(range(len(sources)), key=lambda i: isinstance(sources[i], Row))
 
 
+def unusual(record: Any) -> dict[str, Any]:
+    """The fields of a dataclass that are not as usual."""
+    usual = type(record)()
+    told = {field.name: getattr(record, field.name) for field in fields(record)}
+    return {name: value for name, value in told.items() if value != getattr(usual, name)}
+
+
 def how_of(options: Mapping[str, Any]) -> dict[str, Any]:
     """Options as they are sent: what was not said is left out, and a decoding is its fields."""
     given = dict(options)
     if (how := given.pop("how", None)) is not None:
-        usual = type(how)()
-        told = {f.name: getattr(how, f.name) for f in fields(how)}
-        given |= {n: v for n, v in told.items() if v != getattr(usual, n)}
+        given |= unusual(how)
     return {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in given.items()

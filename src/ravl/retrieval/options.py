@@ -19,8 +19,8 @@ Target = Literal["pictures", "texts"]
 MOST = 10_000  # hits a search may ask for
 
 
-class SearchOptions(TypedDict, total=False):
-    """Keywords of :meth:`ravl.retrieval.Retriever.search`, which explains each."""
+class QueryOptions(TypedDict, total=False):
+    """Keywords of a search, here or by a server; :meth:`Retriever.search` explains each."""
 
     image: Picture | str | None
     like: str | None
@@ -33,6 +33,11 @@ class SearchOptions(TypedDict, total=False):
     diversity: float
     collapse: bool
     hubness: float | None
+
+
+class SearchOptions(QueryOptions, total=False):
+    """Keywords of :meth:`ravl.retrieval.Retriever.search`, which explains each."""
+
     rerank: Reranker | None
 
 

@@ -11,7 +11,7 @@ from ravl.data import pictures
 from ravl.errors import MemoryFileError, PictureError
 from ravl.memory import Memory
 from ravl.memory.spaces import current_space
-from ravl.memory.sqlite import Database
+from ravl.memory.sqlite import Database, files_of
 from ravl.progress import progress_bar
 
 PAGE = 64  # pictures that are copied in together
@@ -51,8 +51,7 @@ def copy_memory(path: Path, to: Path, with_pictures: bool, show: bool | None = F
         MemoryFileError: there is no memory, or no room for the copy.
     """
     with Memory.open(path) as memory:
-        with memory.database.errors():
-            memory.database.connection.execute("VACUUM INTO ?", (str(to),))
+        memory.database.copy_to(to)
         copy = Database(to)
         try:
             lost = _bring_in(memory, copy, show) if with_pictures else 0
@@ -94,7 +93,7 @@ def check_memory(path: Path) -> Pictures:
 
 def in_use(path: Path) -> bool:
     """Whether the file's newest changes are still beside it, in SQLite's log."""
-    log = path.with_name(f"{path.name}-wal")
+    _, log, _ = files_of(path)
     return log.exists() and log.stat().st_size > 0
 
 
@@ -104,8 +103,8 @@ def settle(half: Path, target: Path) -> None:
     The older one's log would be taken for the new one's, and is removed.
     """
     if target.suffix == ".ravl":
-        for ending in ("-wal", "-shm"):
-            target.with_name(target.name + ending).unlink(missing_ok=True)
+        for beside in files_of(target)[1:]:
+            beside.unlink(missing_ok=True)
     half.replace(target)
 
 

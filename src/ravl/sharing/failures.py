@@ -61,7 +61,7 @@ def sentences(place: str, protocol: str, doing: str) -> Iterator[None]:
 
 
 def _sentence(place: str, protocol: str, doing: str, error: Exception) -> str:
-    shown, why = masked(place), _why(error)
+    shown, why = masked(place), why_of(error)
     package = PACKAGES.get(protocol)
     if isinstance(error, ImportError):
         install = f"Install it with: pip install {package}" if package else f"It says: {why}"
@@ -80,7 +80,7 @@ def _sentence(place: str, protocol: str, doing: str, error: Exception) -> str:
     return f"{shown} cannot be {doing}: {why}."
 
 
-def _why(error: Exception) -> str:
-    """The first line of what it says."""
-    text = " ".join(masked(str(error)).split()) or type(error).__name__
-    return text[:300].rstrip(". ")
+def why_of(error: Exception) -> str:
+    """What it says, in one line and without secrets; or its name, where it says nothing."""
+    text = " ".join(masked(str(error)).split())
+    return text[:300].rstrip(". ") or type(error).__name__

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ravl.errors import DataError, RavlError
-from ravl.sharing.failures import masked
+from ravl.sharing.failures import masked, why_of
 from ravl.sharing.manifest import MANIFEST, MOST_BYTES, Entry, Manifest, holds
-from ravl.sharing.places import AGAIN, damaged
+from ravl.sharing.places import AGAIN, Advance, damaged
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -24,7 +24,6 @@ ASKED = 500  # files that the hub is asked about at a time
 _NAME = re.compile(
     r"hf:(?://)?(?:(?P<type>models|datasets)/)?(?P<repo>[\w.\-]+/[\w.\-]+)(?:@(?P<rev>[\w./\-]+))?/?"
 )
-Advance = Callable[[int], object]
 
 
 class HubPlace:
@@ -97,8 +96,6 @@ class HubPlace:
         from huggingface_hub import CommitOperationAdd, CommitOperationCopy, CommitOperationDelete
 
         known = before.files if before else {}
-        if before == manifest:
-            return
         gone = sorted(known.keys() - manifest.files.keys())
         operations: list[CommitOperationAdd | CommitOperationCopy | CommitOperationDelete] = [
             *(CommitOperationDelete(name) for name in gone),
@@ -207,8 +204,7 @@ class HubPlace:
                     f"The hub does not let you in to {self.shown} ({status or 'no token'}). Sign "
                     f"in with: hf auth login; or set HF_TOKEN{may}."
                 ) from None
-            why = " ".join(masked(str(error)).split())[:300].rstrip(". ") or type(error).__name__
-            raise DataError(f"{self.shown} cannot be {doing}: {why}.") from None
+            raise DataError(f"{self.shown} cannot be {doing}: {why_of(error)}.") from None
 
 
 @contextmanager

@@ -102,12 +102,9 @@ class Manifest:
 
 def entry_of(file: Path) -> Entry:
     """A file's size and hash."""
-    digest, size = hashlib.sha256(), 0
     with file.open("rb") as opened:
-        while block := opened.read(BLOCK):
-            digest.update(block)
-            size += len(block)
-    return Entry(size, digest.hexdigest())
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        return Entry(opened.tell(), digest)
 
 
 def holds(file: Path, entry: Entry) -> bool:

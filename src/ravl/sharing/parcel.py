@@ -14,7 +14,7 @@ from ravl.errors import DataError, MemoryFileError
 from ravl.runtime.names import MANIFEST as EXPORT
 from ravl.sharing.copies import Pictures, copy_memory
 from ravl.sharing.manifest import MANIFEST, Manifest, entry_of, is_safe, is_taken
-from ravl.tasks.run import FORMAT, HISTORY, REPORTS, RUN, Run, open_run, write_json
+from ravl.tasks.run import AT, FORMAT, HISTORY, REPORTS, RUN, Run, open_run, write_json
 
 UNFINISHED = "work"  # folder of a fit that is under way, or was interrupted
 LOGS = "logs"  # of TensorBoard
@@ -102,6 +102,11 @@ def _run(
             raise DataError(f"{folder} names no memory. Push the memory by itself.")
         return parcel
     run = read_run(folder)
+    if AT in run.record:
+        raise DataError(
+            f"{folder} is between two versions: ravl refit or ravl rollback is at it, or was cut "
+            f"off. Wait, or mend it with ravl refit {folder}, and push it then."
+        )
     _collect(parcel, folder)
     memory = run.memory
     if with_memory:

@@ -88,7 +88,8 @@ def push(
         changed = [n for n, e in manifest.files.items() if not before or before.files.get(n) != e]
         size = sum(manifest.files[name].size for name in changed)
         with bar("Pushing", place, progress) as advance:
-            place.send(parcel.files, manifest, before, lambda done: advance(done, size))
+            if before != manifest:
+                place.send(parcel.files, manifest, before, lambda done: advance(done, size))
     return Moved(
         parcel.kind, parcel.name, place.shown, parcel.memory, changed,
         len(manifest.files) - len(changed),
