@@ -75,6 +75,18 @@ def test_several_rows_all_or_none(client: Client):
     assert api.post("/v1/rows/batch", json={"rows": []}).status_code == 422
 
 
+def test_a_form_holds_lists_of_objects_as_json(client: Client, red: bytes):
+    api = client()
+    qa = [{"question": "how many?", "answers": ["2"]}]
+    sent = {"id": "new", "qa": json.dumps(qa), "columns": '{"price": 3}', "tags": ["a", "b"]}
+    row = api.post("/v1/rows", files={"picture": red}, data=sent)
+    assert row.status_code == 201, row.text
+    assert (row.json()["qa"], row.json()["columns"]) == (qa, {"price": 3})
+    assert row.json()["tags"] == ["a", "b"]
+    wrong = api.post("/v1/rows", files={"picture": red}, data={"id": "w", "qa": "how many?"})
+    assert "The field qa must be written as JSON" in wrong.json()["detail"]
+
+
 def test_no_path_becomes_a_picture(client: Client, tmp_path: Path):
     api = client()
     api.post("/v1/rows", json={"id": "/etc/passwd", "columns": {"path": "/etc/passwd"}})

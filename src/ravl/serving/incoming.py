@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, get_origin
+from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -129,18 +129,14 @@ def _takes_files(shape: type[Body]) -> bool:
 
 
 def _is_list(shape: type[Body], name: str) -> bool:
-    field = shape.model_fields.get(name)
-    if field is None or name in FILES:
-        return False
-    kinds = (field.annotation, *getattr(field.annotation, "__args__", ()))
-    return any(_plain(kind) is list for kind in kinds)
+    """True for lists of texts, of which a form has one in each field of the name."""
+    kinds = _kinds(shape, name)
+    return any(get_origin(kind) is list for kind in kinds) and not any(map(_is_object, kinds))
 
 
 def _value(shape: type[Body], name: str, value: str) -> Any:
     """A form's field; objects, and lists of objects, are written as JSON."""
-    field = shape.model_fields.get(name)
-    kinds = () if field is None else (field.annotation, *getattr(field.annotation, "__args__", ()))
-    if name not in FILES and not any(_plain(kind) is dict for kind in kinds):
+    if name not in FILES and not any(map(_is_object, _kinds(shape, name))):
         return value
     try:
         return json.loads(value)
@@ -148,8 +144,16 @@ def _value(shape: type[Body], name: str, value: str) -> Any:
         raise Problem(422, f"The field {name} must be written as JSON.") from None
 
 
-def _plain(kind: Any) -> Any:
-    """What a type is without its annotations and arguments."""
-    while hasattr(kind, "__metadata__"):
-        kind = kind.__origin__
-    return get_origin(kind) or kind
+def _kinds(shape: type[Body], name: str) -> list[Any]:
+    """The types that a field may have, without their annotations; none for pictures."""
+    field = shape.model_fields.get(name)
+    if field is None or name in FILES:
+        return []
+    kinds = (field.annotation, *get_args(field.annotation))
+    return [get_args(kind)[0] if get_origin(kind) is Annotated else kind for kind in kinds]
+
+
+def _is_object(kind: Any) -> bool:
+    """True for an object, and for a list of objects."""
+    inner = get_args(kind)[0] if get_origin(kind) is list else kind
+    return get_origin(inner) is dict or (isinstance(inner, type) and issubclass(inner, BaseModel))

@@ -228,12 +228,12 @@ class Captioner:
             rated = rates(requests, [[told.said.texts[t] for t in found] for found in offered])
         both = [{c.text: c for c in (*r, *w)} for r, w in zip(rated, written, strict=True)]
         fits = self.fits(pictures.features, [list(its) for its in both]) if self.fits else None
-        found = near.found.any(axis=1) if near is not None else np.zeros(len(requests), bool)
+        heard = near.found.sum(axis=1) if near is not None else np.zeros(len(requests))
         return [
             mixed(
                 told, both[i], written[i], recalled[i] if recalled is not None else None,
                 offered[i] if offered is not None else [],
-                self.chooser if np.take(found, i) else self.alone,
+                self.chooser if heard[i] else self.alone,
                 fits[i] if fits is not None else None,
             )
             for i in range(len(requests))
