@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import gc
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from typing import Any
 import ravl
 from benchmarks.labelled import memory_of
 from benchmarks.load import Load, form, load, served
-from benchmarks.report import Lines, picture_set
+from benchmarks.report import Lines, picture_set, seconds
 from ravl.retrieval import Query
 from ravl.training import fit
 
@@ -102,12 +101,7 @@ def in_a_loop(place: Path, work: Path, files: list[bytes]) -> dict[str, float]:
             "search, text": (lambda: [memory.search(part) for part in texts],
                              TOGETHER * len(texts)),
         }  # fmt: skip
-        found = {}
-        for name, (work_, count) in works.items():
-            work_()
-            began = time.perf_counter()
-            work_()
-            found[name] = count / (time.perf_counter() - began)
+        found = {name: count / seconds(answer, 1) for name, (answer, count) in works.items()}
     gc.collect()
     return found
 

@@ -103,30 +103,27 @@ def one_step(
         print(step, run.name, report.state, report.reason, flush=True)
         return run
 
-    def note(name: str, work: Callable[[], Path], known: Any = None) -> None:
+    def note(
+        name: str, work: Callable[[], Path], parts: Callable[[], dict[str, Any]] = dict
+    ) -> None:
+        """Time what is done, and judge the run that comes of it, with other parts if any do."""
         began = time.perf_counter()
         run = work() if step or name == FROM_SCRATCH else first["edits"]
+        learnt = parts()
         took = time.perf_counter() - began
         with ravl.load(run, memory) as model:
-            if known is not None and step:
-                known(model.predictor)
+            predictor = model.predictor
+            predictor.labeller = replace(predictor.labeller, **learnt)
             found.setdefault((name, step), []).append(
-                (*accuracies(model.predictor, questions, new), took)
+                (*accuracies(predictor, questions, new), took)
             )
 
     note("memory edits only", lambda: first["edits"])
     note("refit, when better", lambda: refit(first["better"], "better"))
     note("refit, always", lambda: refit(first["always"], "always"))
     if step:
-        began = time.perf_counter()
-        known = go_on(memory, first["edits"], naive, new)
-        took = time.perf_counter() - began
-        with ravl.load(first["edits"], memory) as model:
-            predictor = model.predictor
-            predictor.labeller = replace(predictor.labeller, **known)
-            found.setdefault(("new rows only", step), []).append(
-                (*accuracies(predictor, questions, new), took)
-            )
+        edits = first["edits"]
+        note("new rows only", lambda: edits, lambda: go_on(memory, edits, naive, new))
     note(FROM_SCRATCH, lambda: fit(memory, folder / f"scratch{step}"))
 
 

@@ -206,6 +206,23 @@ def test_a_row_is_deleted_only_when_somebody_is_sure(tab: Any, shop_site: str, s
         assert "green/1.png" not in memory and len(memory) == 15
 
 
+def test_what_no_row_could_hold_is_not_remembered(tab: Any, running: Any):
+    from ravl.serving.feedback import Entry
+
+    url, service = running()
+    for task, asked in (("search", "a red thing"), ("ask", None)):
+        entry = Entry(
+            who="ann", task=task, run="", answer="red/0.png", verdict="accepted", asked=asked
+        )
+        service.feedback.add(entry, png("red", 70))
+    page = tab(f"{url}/#/inbox")
+    entries = page.locator(".entry")
+    expect(entries).to_have_count(2)
+    expect(entries.first).to_contain_text("a red thing")
+    expect(entries.get_by_role("button", name="Dismiss")).to_have_count(2)
+    expect(entries.get_by_role("button", name="Remember")).to_have_count(0)
+
+
 def test_the_inbox_is_settled(tab: Any, running: Any, shop: Path):
     from ravl.serving.feedback import Entry
 

@@ -1,10 +1,10 @@
 // Asking about a picture: the form, and who answers.
-import { address, told, post, Problem } from "./api.js";
+import { told, post, Problem } from "./api.js";
 import { startAnswer } from "./answer.js";
 import { Chooser } from "./chooser.js";
 import { byId, el, listed } from "./dom.js";
 import { hush, say, translate } from "./language.js";
-import { sent } from "./pictures.js";
+import { ofRow, sent } from "./pictures.js";
 import { answering, server } from "./server.js";
 import { handOver } from "./search.js";
 import { events } from "./stream.js";
@@ -34,9 +34,7 @@ export function setUp() {
 /** Show the view; a row's picture may be given by its id, and who shall answer. */
 export function show(query) {
   const id = query.get("id");
-  if (id !== null && chooser.picture?.id !== id) {
-    chooser.set([{ id, thumbnail: address("/v1/thumbnail", { id }) }]);
-  }
+  if (id !== null && chooser.picture?.id !== id) chooser.set([ofRow(id)]);
   if (server.tasks.includes(query.get("task"))) {
     form.elements.task.value = query.get("task");
     chosen();

@@ -1,6 +1,6 @@
 // Right or wrong: what people say about an answer goes to the inbox, and into the memory on request.
 import { answerOf } from "./answer.js";
-import { get, patch, post, told } from "./api.js";
+import { address, get, patch, post, told } from "./api.js";
 import { el, field, lines } from "./dom.js";
 import { say } from "./language.js";
 import { sent } from "./pictures.js";
@@ -101,13 +101,13 @@ export function fieldsOf(task, right, asked) {
   if (task === "classify") return { label: right };
   if (task === "tag") return { tags: right };
   if (task === "caption") return { texts: [right] };
-  if (task === "ask") return { qa: [{ question: asked, answers: [right] }] };
-  return right ? { texts: [asked] } : null; // a text that does not fit is no text of the picture
+  if (task === "ask") return asked ? { qa: [{ question: asked, answers: [right] }] } : null;
+  return task === "match" && right && asked ? { texts: [asked] } : null; // what does not fit is no text of the picture
 }
 
 /** A row with more than it had; its label and tags become what is right. */
 export async function extended(id, fields) {
-  const path = `/v1/row?${new URLSearchParams({ id })}`;
+  const path = address("/v1/row", { id });
   const row = await get(path);
   const change = { ...fields };
   if (fields.texts) change.texts = [...new Set([...row.texts, ...fields.texts])];

@@ -1,7 +1,7 @@
 // Making elements. Texts only ever become text nodes: nothing that anybody wrote is read as HTML.
 import { say } from "./language.js";
 
-const SAID = { t: "data-t", tLabel: "data-t-label", tPlaceholder: "data-t-placeholder" };
+const SAID = { t: "data-t", tLabel: "data-t-label" };
 
 /** An element; `t` is a key of words.js or [key, values], `on...` is a listener. */
 export function el(tag, props = {}, ...children) {

@@ -1,8 +1,7 @@
 // Evidence: the rows of the memory behind an answer, as pictures.
 import { bar, el } from "./dom.js";
 import { percent } from "./language.js";
-import { thumbnail } from "./pictures.js";
-import { openRow } from "./row.js";
+import { tile } from "./tile.js";
 
 const AT_ONCE = 8;
 
@@ -23,10 +22,12 @@ export function evidence(items) {
 
 function item(row) {
   const says = row.says.length ? row.says : row.texts.slice(0, 1);
-  return el("li", { class: "tile" },
-    el("button", { type: "button", class: "open", onclick: () => openRow(row.id) },
-      thumbnail(row, 320),
-      el("span", { class: "words" }, says.join(", ") || row.id)),
-    el("p", { class: "facts" }, el("span", { t: ["evidence.likeness", { likeness: percent(Math.max(0, row.likeness)) }] }),
-      row.share > 0 && bar(row.share), row.share > 0 && el("span", { t: ["evidence.share", { share: percent(row.share) }] })));
+  return tile(row, {
+    words: says.join(", ") || row.id,
+    extra: [
+      el("span", { t: ["evidence.likeness", { likeness: percent(Math.max(0, row.likeness)) }] }),
+      row.share > 0 && bar(row.share),
+      row.share > 0 && el("span", { t: ["evidence.share", { share: percent(row.share) }] }),
+    ],
+  });
 }

@@ -2,8 +2,8 @@
 import { address, ask, get, patch, post, told } from "./api.js";
 import { extended, fieldsOf } from "./correct.js";
 import { byId, el } from "./dom.js";
-import { moment, say } from "./language.js";
-import { remote, sent, thumbnail } from "./pictures.js";
+import { moment } from "./language.js";
+import { ofRow, remote, sent, thumbnail } from "./pictures.js";
 import { openRow } from "./row.js";
 import { mayWrite } from "./server.js";
 import { status } from "./status.js";
@@ -56,8 +56,7 @@ function item(entry) {
 
 function picture(entry) {
   if (entry.row !== null) {
-    const path = address("/v1/thumbnail", { id: entry.row });
-    return el("button", { type: "button", class: "open", tLabel: "row.show", onclick: () => openRow(entry.row) }, thumbnail({ thumbnail: path }, 160));
+    return el("button", { type: "button", class: "open", tLabel: "row.show", onclick: () => openRow(entry.row) }, thumbnail(ofRow(entry.row), 160));
   }
   return entry.picture === null ? el("span", { class: "none", t: "picture.none" }) : remote(`/v1/feedback/${entry.number}/picture`);
 }
@@ -109,7 +108,7 @@ function gone(node) {
   node.remove();
   if (next) next.querySelector(".actions button")?.focus();
   else {
-    byId("inbox-list").append(say(el("li", { class: "empty" }), "inbox.none"));
+    byId("inbox-list").append(el("li", { class: "empty", t: "inbox.none" }));
     byId("view-inbox").querySelector("h1").focus();
   }
 }

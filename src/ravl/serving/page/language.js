@@ -4,7 +4,6 @@ import { WORDS } from "./words.js";
 const PLACES = {
   "data-t": (node, text) => (node.textContent = text),
   "data-t-label": (node, text) => node.setAttribute("aria-label", text),
-  "data-t-placeholder": (node, text) => node.setAttribute("placeholder", text),
 };
 const values = new WeakMap(); // what fills the gaps of an element's texts
 

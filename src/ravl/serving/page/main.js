@@ -1,11 +1,11 @@
 // The page: its views, by the address behind the #, and its switches.
 import * as askView from "./ask.js";
-import { Problem } from "./api.js";
+import { told } from "./api.js";
 import { listen } from "./chooser.js";
 import { byId } from "./dom.js";
 import * as inboxView from "./inbox.js";
 import * as keys from "./keys.js";
-import { hush, language, say, t, translate } from "./language.js";
+import { hush, language, say, translate } from "./language.js";
 import * as rowsView from "./rows.js";
 import * as runsView from "./runs.js";
 import * as searchView from "./search.js";
@@ -48,12 +48,8 @@ function reveal(name) {
 }
 
 async function start() {
-  try {
-    await learn();
-  } catch (error) {
+  if (!(await told(byId("start-error"), learn))) {
     reveal("start");
-    hush(byId("start-error"));
-    (error instanceof Problem ? error : new Problem(0, "", { key: "error" })).tell(byId("start-error"));
     return;
   }
   byId("memory-name").textContent = server.memory.name;
@@ -119,5 +115,4 @@ switches();
 connection();
 listen();
 delete document.documentElement.dataset.waiting;
-document.title = t("title");
 start();

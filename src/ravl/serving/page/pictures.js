@@ -1,7 +1,6 @@
 // Pictures of the memory: fetched with the key when they come into sight, a few at a time.
-import { ask } from "./api.js";
+import { address, ask } from "./api.js";
 import { el } from "./dom.js";
-import { say } from "./language.js";
 
 const TOGETHER = 6;
 const AHEAD = "300px"; // below the fold
@@ -20,6 +19,9 @@ const observer = new IntersectionObserver(
   { rootMargin: AHEAD },
 );
 const addresses = new WeakMap();
+
+/** A row's picture by its id alone. */
+export const ofRow = (id) => ({ id, thumbnail: address("/v1/thumbnail", { id }) });
 
 /** An image of the memory, or a place for a row that has none. */
 export function thumbnail(row, side = 320, alt = "") {
@@ -63,7 +65,7 @@ async function load(image) {
   try {
     show(image, await (await ask(addresses.get(image), { quiet: true })).blob());
   } catch {
-    image.replaceWith(say(el("span", { class: "none" }), "picture.gone"));
+    image.replaceWith(el("span", { class: "none", t: "picture.gone" }));
   }
 }
 

@@ -30,7 +30,7 @@ export function setUp() {
   }));
   byId("rows-back").addEventListener("click", () => turn(() => (now = before.pop())));
   document.addEventListener("rowchange", ({ detail }) => {
-    for (const node of document.querySelectorAll(".tile[data-id]")) {
+    for (const node of document.querySelectorAll("#rows-list .tile, #search-hits .tile")) {
       if (node.dataset.id !== detail.id) continue;
       if (detail.row && node.closest("#rows-list")) node.replaceWith(tile(detail.row));
       else if (!detail.row) node.remove();

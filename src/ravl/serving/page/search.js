@@ -4,7 +4,7 @@ import { Chooser } from "./chooser.js";
 import { byId, el } from "./dom.js";
 import { explain } from "./filter.js";
 import { hush, say } from "./language.js";
-import { sent } from "./pictures.js";
+import { ofRow, sent } from "./pictures.js";
 import { answering, server } from "./server.js";
 import { tile, summary } from "./tile.js";
 
@@ -74,7 +74,7 @@ export function show(query) {
   const id = query.get("like");
   const file = query.has("file") ? files[Number(query.get("file"))] : undefined;
   const before = chooser.picture;
-  if (id !== null && before?.id !== id) chooser.set([{ id, thumbnail: address("/v1/thumbnail", { id }) }]);
+  if (id !== null && before?.id !== id) chooser.set([ofRow(id)]);
   else if (file && before?.file !== file) chooser.set([{ file }]);
   else if (id === null && !file && before) chooser.set([]);
   weigh();

@@ -1,11 +1,11 @@
 // What the server offers, and what the key may do.
 import { get } from "./api.js";
 
-export const server = { memory: null, tasks: [], runs: [], scope: "read", keyed: false };
+export const server = { memory: null, tasks: [], runs: [], scope: "read" };
 
 export async function learn() {
   const [offered, caller] = await Promise.all([get("/v1/runs"), get("/v1/caller")]);
-  Object.assign(server, offered, { scope: caller.scope, keyed: caller.keyed });
+  Object.assign(server, offered, { scope: caller.scope });
 }
 
 export const mayWrite = () => server.scope !== "read";

@@ -1,6 +1,5 @@
 // What the page says, in English and in Chinese. {name} is filled in; {n|one|many} goes by number.
 export const WORDS = {
-  title: ["ravl", "ravl"],
   skip: ["Skip to the content", "跳到正文"],
   nav: ["Views", "页面"],
   "nav.ask": ["Ask", "提问"],

@@ -30,7 +30,7 @@ def add(app: FastAPI, service: Service) -> None:
         caller_of(service, request, "read")
         row = await service.aside(thumbnails.row, id)
         tag = _tag(row)
-        if _known(request, tag):
+        if known(request, tag):
             return Response(status_code=304, headers=_headers(tag))
         data, kind = await service.aside(thumbnails.picture, row)
         return Response(data, media_type=kind, headers=_headers(tag))
@@ -49,7 +49,7 @@ def add(app: FastAPI, service: Service) -> None:
         row = await service.aside(thumbnails.row, id)
         made = next(size for size in SIDES if size >= side)
         tag = _tag(row, made)
-        if _known(request, tag):
+        if known(request, tag):
             return Response(status_code=304, headers=_headers(tag))
         data = await service.aside(thumbnails.thumbnail, row, made)
         return Response(data, media_type="image/jpeg", headers=_headers(tag))
@@ -68,7 +68,8 @@ def _tag(row: Row, side: int = 0) -> str:
     return f'"{row.hash}-{side}"' if side else f'"{row.hash}"'
 
 
-def _known(request: Request, tag: str) -> bool:
+def known(request: Request, tag: str) -> bool:
+    """Whether the browser has what the tag identifies already, as its If-None-Match says."""
     given = request.headers.get("if-none-match", "")
     return tag in (part.strip().removeprefix("W/") for part in given.split(","))
 

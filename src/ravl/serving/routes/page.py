@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from ravl.serving.guard import REPORT_POLICY
 from ravl.serving.problems import Problem
+from ravl.serving.routes.images import known
 from ravl.serving.service import Service
 
 FOLDER = "page"
@@ -56,17 +57,17 @@ def assets() -> dict[str, Asset]:
 
 def add(app: FastAPI, service: Service) -> None:  # noqa: ARG001 - as all routes
     """Add the page; it is no part of the API, and takes no key: what it shows does."""
-    known = assets()
+    ours = assets()
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def index(request: Request) -> Response:
-        return _sent(request, known[INDEX])
+        return _sent(request, ours[INDEX])
 
     @app.api_route("/page/{name}", methods=["GET", "HEAD"], include_in_schema=False)
     async def asset(request: Request, name: Annotated[str, Path(max_length=100)]) -> Response:
-        if name not in known:
+        if name not in ours:
             raise Problem(404, f"The page has no file {name!r}.")
-        return _sent(request, known[name])
+        return _sent(request, ours[name])
 
 
 def _sent(request: Request, asset: Asset) -> Response:
@@ -74,7 +75,6 @@ def _sent(request: Request, asset: Asset) -> Response:
     headers = {"ETag": asset.tag, "Cache-Control": "no-cache"}
     if asset.policy:
         headers["Content-Security-Policy"] = asset.policy
-    known = request.headers.get("if-none-match", "")
-    if asset.tag in (part.strip().removeprefix("W/") for part in known.split(",")):
+    if known(request, asset.tag):
         return Response(status_code=304, headers=headers)
     return Response(asset.data, media_type=asset.media_type, headers=headers)
