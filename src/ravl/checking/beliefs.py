@@ -6,6 +6,7 @@ import numpy as np
 
 from ravl.checking.ground import Ground
 from ravl.encoders.base import Array
+from ravl.models.gate import probabilities
 from ravl.models.linear import DECAYS, HeadFit, Loss, Standard, fold_of_groups
 from ravl.models.vote import Vote
 
@@ -63,17 +64,11 @@ def _unseen(ground: Ground) -> Array | None:
         found = np.zeros_like(best)
         for fold, fit in zip(folds, fits, strict=True):
             head = fit(decay)
-            found[known[fold]] = _softmax(head(x[fold]))
+            found[known[fold]] = probabilities(head(x[fold]), True)
             unlabelled = np.flatnonzero(ground.label < 0)
-            found[unlabelled] += _softmax(head(seen[unlabelled])) / len(folds)
+            found[unlabelled] += probabilities(head(seen[unlabelled]), True) / len(folds)
         surprise = -np.log(np.maximum(found[known, ground.label[known]], 1e-9)).mean()
         if surprise >= least:
             break
         best, least = found, surprise
     return best
-
-
-def _softmax(logits: Array) -> Array:
-    powers = np.exp(logits - logits.max(1, keepdims=True))
-    found: Array = powers / powers.sum(1, keepdims=True)
-    return found

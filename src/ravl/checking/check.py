@@ -94,8 +94,7 @@ def check(
     began = monotonic()
     wanted = tuple(k for k in KINDS if (not kinds or k in kinds) and not (fast and k in DECODED))
     with memory.snapshot(), progress_bar("Checking", "kinds", progress) as advance:
-        version = next((each.number for each in memory.history(limit=1)), 0)
-        found = Check(memory.path, version, memory.count(where), wanted)
+        found = Check(memory.path, memory.version, memory.count(where), wanted)
         run = _Run(memory, where)
         for kind in wanted:
             if kind not in DECODED:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ravl.checking.motifs import find_motifs
 from ravl.encoders.base import Array
 from ravl.memory import Memory
 from ravl.retrieval.bank import Bank, Ints, Neighbours, read_bank
@@ -75,12 +75,9 @@ class Ground:
         return np.array([number.get(row.label or "", -1) for row in self.bank.rows], np.int64)
 
     @cached_property
-    def twins(self) -> list[list[int]]:
-        """Groups that the memory has marked as near-duplicates, two or more positions each."""
-        members: dict[int, list[int]] = defaultdict(list)
-        for position, group in enumerate(self.bank.groups.tolist()):
-            members[group].append(position)
-        return [its for its in members.values() if len(its) > 1]
+    def motifs(self) -> list[list[int]]:
+        """Positions of near-duplicates, two or more in each group, with a chosen one among them."""
+        return [its for its in find_motifs(self.bank, self.near) if self.chosen[its].any()]
 
 
 def excess(values: Array) -> Array:

@@ -12,7 +12,6 @@ from collections import Counter
 
 import numpy as np
 
-from ravl.checking.duplicates import groups
 from ravl.checking.finding import Finding, ranked
 from ravl.checking.ground import Ground
 from ravl.encoders.base import Array
@@ -70,7 +69,7 @@ def suspects(ground: Ground, beliefs: Array) -> Ints:
 def conflicts(ground: Ground, beliefs: Array) -> list[Finding]:
     """Near-identical pictures with different labels, those first whose right label is sure."""
     found = []
-    for its in groups(ground):
+    for its in ground.motifs:
         counts = Counter(ground.label[i] for i in its if ground.label[i] >= 0)
         if len(counts) < 2:
             continue

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import click
 
+from ravl.cli.answering import run_argument
 from ravl.cli.output import json_option, print_json, quiet_option
 
 IDLE = ("nothing", "waiting", "busy")  # nobody wants a nightly letter about these
-run_argument = click.argument("run", type=click.Path(path_type=Path))
 
 
 @click.command()

@@ -15,12 +15,11 @@ from ravl.data import ColumnNames, Rejected
 from ravl.data.pictures import content_hash, read_bytes
 from ravl.data.readers import read
 from ravl.data.readers.folder import SUFFIXES
-from ravl.drift.reference import TASKS, Reference, read_reference, write_reference
+from ravl.drift.reference import Reference, read_reference, write_reference
 from ravl.drift.report import RATE, Asked, Drift, check_rate, compare_signals
 from ravl.drift.signals import Signals
 from ravl.errors import PictureError, QueryError
 from ravl.memory import Memory
-from ravl.memory.history import newest
 from ravl.progress import progress_bar
 from ravl.tasks.label_model import LabelModel, picture_list
 from ravl.tasks.model import Model
@@ -113,7 +112,7 @@ def label_model(model: Model) -> LabelModel:
     Raises:
         QueryError: it was fitted for something else.
     """
-    if model.task not in TASKS or not isinstance(model.predictor, LabelModel):
+    if not isinstance(model.predictor, LabelModel):
         raise QueryError(
             f"Drift is told of runs of classify and tag, and this one is of {model.task}."
             if model.run is not None else
@@ -188,8 +187,7 @@ def _items(
 
 def _notes(model: LabelModel, known: Reference, looked: Looked) -> list[str]:
     notes = []
-    with model.memory.snapshot() as connection:
-        version = newest(connection)
+    version = model.memory.version
     if version != known.version:
         notes.append(
             f"The memory has changed since the reference was made (version {known.version} → "

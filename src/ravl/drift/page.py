@@ -13,16 +13,14 @@ from ravl.encoders.base import Array
 from ravl.errors import PictureError
 from ravl.memory import Memory
 from ravl.pages.charts import Chart, line_chart
-from ravl.pages.render import data_uri, render
+from ravl.pages.render import DETAIL, data_uri, render, row_uri
 from ravl.retrieval.query import open_picture
-from ravl.tasks.results import Evidence
 
 SHOWN = 24  # pictures
 NEIGHBOURS = 4  # of each
 MIXED = 40  # answers whose shares are listed
 BINS = 20  # of a distribution
 SIDE = 160  # of a thumbnail, in pixels
-DETAIL = 2  # a thumbnail is made at twice its side, for sharp screens
 
 
 def drift_page(drift: Drift, memory: Memory, title: str) -> str:
@@ -50,7 +48,7 @@ def drift_page(drift: Drift, memory: Memory, title: str) -> str:
                 asked,
                 _picture(asked.picture),
                 [
-                    (each, _thumbnail(memory, each))
+                    (each, row_uri(memory, each.row, SIDE))
                     for each in sorted(asked.answer.evidence, key=lambda e: -e.likeness)[
                         :NEIGHBOURS
                     ]
@@ -83,12 +81,5 @@ def _chart(drift: Drift, name: str) -> Chart | None:
 def _picture(given: Any) -> str | None:
     try:
         return data_uri(open_picture(given, SIDE * DETAIL), SIDE * DETAIL)
-    except PictureError:
-        return None
-
-
-def _thumbnail(memory: Memory, evidence: Evidence) -> str | None:
-    try:
-        return data_uri(memory.picture(evidence.row, hint=SIDE), SIDE * DETAIL)
     except PictureError:
         return None

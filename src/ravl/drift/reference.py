@@ -11,7 +11,6 @@ import numpy as np
 
 from ravl.drift.signals import Signals
 from ravl.errors import DataError
-from ravl.memory.history import newest
 from ravl.retrieval.bank import Ints
 from ravl.tasks.label_model import LabelModel
 from ravl.tasks.labeller import Queries
@@ -51,8 +50,7 @@ def keep_reference(model: LabelModel, queries: Queries, hidden: Sequence[Ints]) 
 
 def write_reference(model: LabelModel, signals: Signals) -> Reference:
     """Keep signals in a run's folder as its reference."""
-    with model.memory.snapshot() as connection:
-        version = newest(connection)
+    version = model.memory.version
     record = {"format": 1, "memory_version": version, **signals.to_json()}
     write_json(model.run.folder / REFERENCE, record)
     return Reference(signals, version)

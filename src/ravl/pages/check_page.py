@@ -10,9 +10,8 @@ from typing import Any
 from ravl.checking.check import Check
 from ravl.checking.finding import Finding, Kind
 from ravl.checking.fixes import LEAST
-from ravl.errors import PictureError
-from ravl.memory import Memory
-from ravl.pages.render import data_uri, render
+from ravl.memory import Memory, Row
+from ravl.pages.render import render, row_uri
 
 MOST = 24  # findings of each kind that are shown
 ROWS = 6  # of a finding
@@ -132,13 +131,9 @@ class _Thumbnails:
     def rows(self, ids: Sequence[str], side: int) -> list[Shown]:
         """Of these ids; what is not there any more is left out."""
         rows = [self._memory.get(id) for id in ids if id in self._memory]
-        return [Shown(row.id, row.label or "", self._picture(row.id, side)) for row in rows]
+        return [Shown(row.id, row.label or "", self._picture(row, side)) for row in rows]
 
-    def _picture(self, id: str, side: int) -> str | None:
-        if (id, side) not in self._known:
-            try:
-                picture = self._memory.picture(id, hint=side)
-                self._known[id, side] = data_uri(picture, side)
-            except PictureError:
-                self._known[id, side] = None
-        return self._known[id, side]
+    def _picture(self, row: Row, side: int) -> str | None:
+        if (row.id, side) not in self._known:
+            self._known[row.id, side] = row_uri(self._memory, row, side, detail=1)
+        return self._known[row.id, side]

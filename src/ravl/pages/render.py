@@ -9,6 +9,10 @@ from typing import Any
 from PIL import Image
 
 from ravl.data import pictures
+from ravl.errors import PictureError
+from ravl.memory import Memory, Row
+
+DETAIL = 2  # a thumbnail is made at twice its side, for sharp screens
 
 
 def render(template: str, **values: Any) -> str:
@@ -19,6 +23,21 @@ def render(template: str, **values: Any) -> str:
 def data_uri(picture: Image.Image, side: int = 160) -> str:
     """A picture, at most ``side`` pixels on its longer side, for an ``src`` attribute."""
     return "data:image/jpeg;base64," + base64.b64encode(pictures.thumbnail(picture, side)).decode()
+
+
+def row_uri(memory: Memory, row: Row, side: int, detail: int = DETAIL) -> str | None:
+    """A row's picture as a data URI; None where it cannot be read.
+
+    Args:
+        memory: that the row is of.
+        row: whose picture it is.
+        side: of the thumbnail on the page, in pixels.
+        detail: its pixels for each of those.
+    """
+    try:
+        return data_uri(memory.picture(row, hint=side), side * detail)
+    except PictureError:
+        return None
 
 
 def only_data(uri: str | None) -> None:

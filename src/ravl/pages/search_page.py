@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ravl.errors import PictureError
 from ravl.memory import Memory, Picture, Row
 from ravl.memory.info import Info
-from ravl.pages.render import data_uri, render
+from ravl.pages.render import DETAIL, data_uri, render, row_uri
 from ravl.pages.score_table import ScoreTable
 from ravl.pages.score_table import shown as shown_table
 from ravl.retrieval import Hits, Query
@@ -16,7 +15,6 @@ from ravl.retrieval.query import open_picture
 from ravl.tasks.results import Evidence
 
 SIDE = 160  # of a thumbnail, in pixels
-DETAIL = 2  # a thumbnail is made at twice its side, for sharp screens
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +72,7 @@ def search_page(
 
     def thumbnail(row: Row) -> str | None:
         if row.number not in shown:
-            try:
-                picture = memory.picture(row, hint=SIDE)
-                shown[row.number] = data_uri(picture, SIDE * DETAIL)
-            except PictureError:
-                shown[row.number] = None
+            shown[row.number] = row_uri(memory, row, SIDE)
         return shown[row.number]
 
     return render(

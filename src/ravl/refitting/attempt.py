@@ -177,7 +177,7 @@ def _end(
     verdict = f"The challenger {'replaces' if better else 'does not replace'} the champion: {why}."
     page = folder / REPORTS / f"{len(read_log(folder)) + 1:04}.html"
     page.parent.mkdir(exist_ok=True)
-    page.write_text(page_of(folder.name, at, verdict, news, comparison), encoding="utf-8")
+    page.write_text(page_of(folder.name, at, verdict, better, news, comparison), encoding="utf-8")
     version = replace_champion(folder, challenger) if better else champion
     scores: dict[str, Any] = comparison.to_json()
     note(folder, {

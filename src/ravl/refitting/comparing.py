@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
-from ravl.errors import DataError
 from ravl.evaluation import PRIMARY, Score, compare, measure
 from ravl.tasks.labels import LabelTask
 from ravl.tasks.model import Model
 from ravl.training.labelled import Labelled
 from ravl.training.labels.evaluating import queries_of
+from ravl.training.labels.judge import given, right
 from ravl.training.run_record import tables_json
 
 Promote = Literal["better", "always", "never"]
@@ -73,20 +73,14 @@ class Comparison:
     def right(self, who: str) -> NDArray[np.bool_]:
         """Whether an answer is wholly the truth, (n,)."""
         said = self.said[who]
-        if said.limits is None:
-            right: NDArray[np.bool_] = said.probabilities.argmax(1) == self.truth
-            return right
-        whole: NDArray[np.bool_] = ((said.probabilities >= said.limits) == (self.truth > 0)).all(1)
-        return whole
+        return right(said.probabilities, self.truth, said.limits)
 
     def answer(self, who: str, i: int) -> tuple[str, float]:
         """What it says of a picture, and how sure it is."""
         said = self.said[who]
         line = said.probabilities[i]
-        chosen = [int(line.argmax())] if said.limits is None else [
-            int(j) for j in np.argsort(-line, kind="stable") if line[j] >= said.limits[j]
-        ]  # fmt: skip
-        return ", ".join(self.names[j] for j in chosen) or "nothing", float(line.max(initial=0))
+        names = given(line, self.names, said.limits)
+        return ", ".join(names) or "nothing", float(line.max(initial=0))
 
     def to_json(self) -> dict[str, Any]:
         """What ``refits.json`` says of it."""
@@ -152,12 +146,7 @@ def decide(comparison: Comparison, promote: Promote) -> tuple[bool, str]:
 
     Better means: the interval of the difference on all pictures together is above 0, and that on
     the frozen part alone is not below it.
-
-    Raises:
-        DataError: there is no such rule.
     """
-    if promote not in ("better", "always", "never"):
-        raise DataError(f"promote is {promote!r}; it must be one of better, always, never.")
     metric = comparison.metric
     gain = comparison.differences[TOGETHER].get(metric)
     frozen = comparison.differences[FROZEN].get(metric)

@@ -146,7 +146,7 @@ def read_news(
     Raises:
         DataError: nothing is left of a part.
     """
-    history = memory.history(limit=1)
+    version = memory.version
     labelled = read_labelled(source, memory, task.of)
     known = known_parts(run, memory)
     touched = _touched(run, memory, task)
@@ -181,7 +181,7 @@ def read_news(
     return News(
         labelled, parts, np.flatnonzero(frozen), np.flatnonzero(judged), new,
         old[again[old]], gone, dict(sorted(counts.items())),
-        int(run.record["memory"]["version"]), history[0].number if history else 0, digest,
+        int(run.record["memory"]["version"]), version, digest,
     )  # fmt: skip
 
 

@@ -56,10 +56,12 @@ def tables_of(comparison: Comparison) -> list[ScoreTable]:
     return tables
 
 
-def page_of(name: str, at: str, verdict: str, news: News, comparison: Comparison) -> str:
+def page_of(
+    name: str, at: str, verdict: str, promoted: bool, news: News, comparison: Comparison
+) -> str:
     """The page, as HTML."""
     return refit_report(
-        f"Refit of {name}", verdict, "does not" not in verdict, _about(at, news),
+        f"Refit of {name}", verdict, promoted, _about(at, news),
         tables_of(comparison), _labels(news, comparison), _pictures(news, comparison),
         _changed(news, comparison),
     )  # fmt: skip

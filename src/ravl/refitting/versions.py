@@ -102,7 +102,7 @@ def publish(folder: Path, number: int) -> None:
     new = {item.name for item in _items(place)}
     for item in _items(folder):
         if item.name not in new:
-            shutil.rmtree(item) if item.is_dir() else item.unlink()
+            _remove(item)
     for item in _items(place):
         half = folder / f"work-{item.name}"
         _remove(half)

@@ -185,11 +185,7 @@ def write_run(
 def about_memory(memory: Memory, folder: Path) -> dict[str, Any]:
     """How ``run.json`` names a memory."""
     relative = os.path.relpath(memory.path, folder.resolve())
-    versions = memory.history(limit=1)
-    return {
-        "path": str(memory.path), "relative": relative,
-        "version": versions[0].number if versions else 0,
-    }  # fmt: skip
+    return {"path": str(memory.path), "relative": relative, "version": memory.version}
 
 
 def write_json(file: Path, record: Mapping[str, Any]) -> None:

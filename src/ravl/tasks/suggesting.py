@@ -99,7 +99,7 @@ def suggest(
     model = place if isinstance(place, Model) else Model(place, memory)
     try:
         labels = model.predictor if isinstance(model.predictor, LabelModel) else None
-        if model.run is not None and (labels is None or model.task not in ("classify", "tag")):
+        if model.run is not None and labels is None:
             raise QueryError(
                 f"Pictures are suggested by runs of classify and tag, and {model.run.folder} is of "
                 f"{model.task}. Name such a run, or the memory."
@@ -162,13 +162,11 @@ def _candidates(
     memory: Memory, bank: Bank, said: np.ndarray, where: str | None, seed: int
 ) -> Ints:  # fmt: skip
     """Positions of the rows without a label; of near-duplicates the first."""
-    numbers = {row.number for row in memory.rows(where)} if where else None
-    free = [
-        i for i, row in enumerate(bank.rows)
-        if not said[i] and (numbers is None or row.number in numbers)
-    ]  # fmt: skip
+    free = np.flatnonzero(~said)
+    if where:
+        free = free[np.isin(bank.numbers[free], memory.matching(where))]
     _, first = np.unique(bank.groups[free], return_index=True)
-    found = np.array(free, np.int64)[np.sort(first)]
+    found: Ints = free[np.sort(first)]
     if not len(found):
         raise DataError(
             f"{memory.path} has no picture without a label"

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from ravl.errors import PictureError
 from ravl.evaluation import PRIMARY, Score
 from ravl.evaluation.generation import PRIMARY as OF_TEXTS
 from ravl.memory import Memory, Row
 from ravl.pages.fit_report import Curves, DifferenceRow, ScoreRow, ScoreTable, Series
-from ravl.pages.render import data_uri
+from ravl.pages.render import row_uri
 from ravl.training.labels.judge import ROWS
 from ravl.training.made import Made
 
@@ -105,10 +104,7 @@ def curves_of(task: str, fitted: Made) -> list[Curves]:
 
 def thumbnail(memory: Memory, row: Row) -> str | None:
     """A row's picture as a data URI; None where it cannot be read."""
-    try:
-        return data_uri(memory.picture(row, hint=SIDE), SIDE * 2)
-    except PictureError:
-        return None
+    return row_uri(memory, row, SIDE)
 
 
 def safely(safe: dict[str, float] | None) -> str:

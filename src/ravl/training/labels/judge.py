@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
 from ravl.evaluation import Score, compare, measure
@@ -194,3 +195,25 @@ def wide(found: Array, count: int) -> Array:
     padded = np.pad(found[:, :count], ((0, 0), (0, max(0, count - found.shape[1]))))
     shares: Array = np.clip(padded, 0, 1)
     return shares
+
+
+def right(found: Array, truth: Ints, limits: Array | None) -> NDArray[np.bool_]:
+    """Whether answers are wholly the truth, (n,).
+
+    Args:
+        found: probabilities, (n, C).
+        truth: positions among the names (n,); or tags (n, C).
+        limits: thresholds of tags (C,); None where labels exclude each other.
+    """
+    if limits is None:
+        single: NDArray[np.bool_] = found.argmax(1) == truth
+        return single
+    whole: NDArray[np.bool_] = ((found >= limits) == (truth > 0)).all(1)
+    return whole
+
+
+def given(line: Array, names: Sequence[str], limits: Array | None) -> list[str]:
+    """The names that an answer (C,) gives, the surest first: one, or the tags above the limits."""
+    if limits is None:
+        return [names[int(line.argmax())]]
+    return [names[j] for j in np.argsort(-line, kind="stable") if line[j] >= limits[j]]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ravl.encoders.base import Array
 from ravl.evaluation import (
     calibration_curve,
     confidences,
@@ -31,7 +30,7 @@ from ravl.pages.fit_report import (
 from ravl.tasks.label_model import evidence_of
 from ravl.training.labels.fitted import Fitted
 from ravl.training.labels.ground import Ground
-from ravl.training.labels.judge import ROWS, Judged
+from ravl.training.labels.judge import ROWS, Judged, given, right
 from ravl.training.page_parts import (
     LEVELS,
     RETRIEVAL,
@@ -212,9 +211,12 @@ def _confusion(ground: Ground, judged: Judged) -> Confusion | None:
 
 def _examples(ground: Ground, judged: Judged) -> list[ExampleGroup]:
     """Right, wrong, and changed by retrieval; drawn by chance, not by how well they look."""
-    right = {row: _right(ground, judged, row) for row in ROWS if row in judged.answers}
-    after = right["with_retrieval"]
-    before = right.get("no_retrieval", after)
+    correct = {
+        row: right(judged.wide(row), judged.truth, judged.thresholds[row])
+        for row in ROWS if row in judged.answers
+    }  # fmt: skip
+    after = correct["with_retrieval"]
+    before = correct.get("no_retrieval", after)
     groups = [
         ("Changed by retrieval, for the better", "wrong without, right with", after & ~before),
         ("Changed by retrieval, for the worse", "right without, wrong with", before & ~after),
@@ -225,32 +227,24 @@ def _examples(ground: Ground, judged: Judged) -> list[ExampleGroup]:
     shown = []
     for title, note, chosen in groups:
         some = random.permutation(np.flatnonzero(chosen))[:EXAMPLES]
-        examples = [_example(ground, judged, right, int(i)) for i in some]
+        examples = [_example(ground, judged, correct, int(i)) for i in some]
         if examples:
             note = f"{note}: {int(chosen.sum())} of {len(chosen)} test {ground.task.unit}s"
             shown.append(ExampleGroup(title, note, examples))
     return shown
 
 
-def _right(ground: Ground, judged: Judged, row: str) -> Any:
-    found = judged.wide(row)
-    if ground.task.exclusive:
-        return found.argmax(1) == judged.truth
-    limits = judged.thresholds[row]
-    assert limits is not None
-    return ((found >= limits) == (judged.truth > 0)).all(1)
-
-
-def _example(ground: Ground, judged: Judged, right: Mapping[str, Any], i: int) -> ReportExample:
+def _example(ground: Ground, judged: Judged, correct: Mapping[str, Any], i: int) -> ReportExample:
     row = ground.test.labelled.rows[i]
     answers = []
-    for name, of_row in right.items():
-        said, confidence = _said(ground, judged, name, i)
+    for name, of_row in correct.items():
+        said = ", ".join(_names(judged, name, i)) or "nothing"
+        confidence = float(judged.wide(name)[i].max(initial=0))
         answers.append(Answer(titles(ground)[name][0], said, confidence, bool(of_row[i])))
     final = judged.answers["with_retrieval"]
     evidence: list[EvidenceItem] = []
     if final.neighbours is not None and final.shares is not None:
-        own = set(_names(ground, judged, "with_retrieval", i))
+        own = set(_names(judged, "with_retrieval", i))
         for item in evidence_of(ground.bank, final.neighbours, final.shares, i, ground.task.of)[
             :NEIGHBOURS
         ]:
@@ -268,16 +262,5 @@ def _example(ground: Ground, judged: Judged, right: Mapping[str, Any], i: int) -
     )  # fmt: skip
 
 
-def _names(ground: Ground, judged: Judged, row: str, i: int) -> list[str]:
-    line = judged.wide(row)[i]
-    if ground.task.exclusive:
-        return [judged.names[int(line.argmax())]]
-    limits = judged.thresholds[row]
-    assert limits is not None
-    order = np.argsort(-line, kind="stable")
-    return [judged.names[j] for j in order if line[j] >= limits[j]]
-
-
-def _said(ground: Ground, judged: Judged, row: str, i: int) -> tuple[str, float]:
-    line: Array = judged.wide(row)[i]
-    return ", ".join(_names(ground, judged, row, i)) or "nothing", float(line.max(initial=0))
+def _names(judged: Judged, row: str, i: int) -> list[str]:
+    return given(judged.wide(row)[i], judged.names, judged.thresholds[row])

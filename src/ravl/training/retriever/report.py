@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ravl.errors import PictureError
 from ravl.evaluation import Score
 from ravl.memory import Memory
-from ravl.pages.render import data_uri
+from ravl.pages.render import row_uri
 from ravl.pages.retriever_report import Example, ShownHit, Table, retriever_report
 from ravl.training.retriever.held import Held, Metrics, Space
 from ravl.training.retriever.pairs import Ints, Pairs
@@ -96,11 +95,7 @@ def _hits(
     hits = []
     for i in best.tolist():
         row = memory.get(pairs.rows[held.chosen[i]])
-        try:
-            thumbnail = data_uri(memory.picture(row, hint=SIDE), SIDE * 2)
-        except PictureError:
-            thumbnail = None
-        hits.append(ShownHit(thumbnail, row.caption, i in right))
+        hits.append(ShownHit(row_uri(memory, row, SIDE), row.caption, i in right))
     return hits
 
 
