@@ -28,7 +28,7 @@ def code() -> str:
 def used() -> set[str]:
     """Keys that are certainly used as such."""
     patterns = (
-        r'data-t(?:-\w+)?="([\w.]+)"', r'\bt(?:Label)?: \[?"([\w.]+)"',
+        r'data-t(?:-\w+)?="([\w.]+)"', r'\bt(?:Label|Placeholder)?: \[?"([\w.]+)"',
         r'\bsay\([^,]+(?:\([^)]*\))?, "([\w.]+)"', r'\bstatus\("([\w.]+)"', r'\bkey: "([\w.]+)"',
         r'\b(?:field|group|repeated|button|confirmed|options)\("([\w.]+)"', r'\["(row\.[\w.]+)",',
         r'\["(runs\.[\w.]+)",', r'"(figures\.[\w.]+)"',
