@@ -163,6 +163,7 @@ def test_answers_keep_their_shape_in_a_form(
 
 @pytest.mark.parametrize(("task", "given", "says"), [
     ("classify", ["a", "b"], "is one text"), ("match", "perhaps", "true or false"),
+    ("match", [], "true or false"), ("ask", [], "is one text"),
     ("tag", True, "is a list of texts"),
 ])  # fmt: skip
 def test_an_answer_of_another_task_is_a_sentence(client: Client, task: str, given: Any, says: str):

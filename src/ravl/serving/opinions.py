@@ -58,9 +58,11 @@ def shaped(task: str, value: Any) -> Any:
         return value if isinstance(value, list) else [value]
     one = value[0] if isinstance(value, list) and len(value) == 1 else value
     if task == "match":
-        if not isinstance(one, bool) and one not in TRUTHS:
+        if isinstance(one, bool):
+            return one
+        if not isinstance(one, str) or one not in TRUTHS:
             raise ValueError("an answer of match is true or false")
-        return one if isinstance(one, bool) else TRUTHS[one]
+        return TRUTHS[one]
     if not isinstance(one, str):
         raise ValueError(f"an answer of {task} is one text")
     return one
