@@ -17,6 +17,7 @@ from ravl.refitting import triggers as drift
 from ravl.refitting.log import read_log
 from ravl.tasks.model import Model
 from ravl.tasks.run import open_run, write_run
+from ravl.training.labels import fit
 from tests.helpers import ColourEncoder
 from tests.labelled import shades, table
 from tests.refitting.shop import fitted, grow, relabel
@@ -214,24 +215,18 @@ def test_what_is_refused(shop, tmp_path):
     for how in ({"promote": "sometimes"}, {"replay": -1}, {"newest": 1}, {"if_new": -1}):
         with pytest.raises(DataError, match=r"must"):
             refit(run, shop, **how)
-    match = tmp_path / "match"
-    match.mkdir()
-    record = json.loads((run / "run.json").read_text()) | {"task": "match"}
-    (match / "run.json").write_text(json.dumps(record))
-    with pytest.raises(DataError, match="only runs of classify and tag can be refitted so far"):
-        refit(match, shop)
 
 
 def test_interrupted_between_fit_and_promotion_it_does_not_fit_again(shop, tmp_path, monkeypatch):
     run = fitted(shop, tmp_path / "run")
     grow(shop, ("purple", "red"), 16, 300)
     with monkeypatch.context() as patch:
-        patch.setattr(attempt, "compare_models", lambda *_: 1 / 0)
+        patch.setattr(attempt, "compared", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             refit(run, shop, promote="always")
     assert known(run, shop) == ["blue", "green", "red", "yellow"]
     with monkeypatch.context() as patch:
-        patch.setattr(attempt, "fit_labels", lambda *_, **__: 1 / 0)
+        patch.setattr(fit, "fit_labels", lambda *_, **__: 1 / 0)
         assert refit(run, shop, promote="always").state == "promoted"
     assert "purple" in known(run, shop)
 
@@ -240,7 +235,7 @@ def test_what_was_begun_with_other_rows_is_begun_anew(shop, tmp_path, monkeypatc
     run = fitted(shop, tmp_path / "run")
     grow(shop, ("purple", "red"), 16, 300)
     with monkeypatch.context() as patch:
-        patch.setattr(attempt, "compare_models", lambda *_: 1 / 0)
+        patch.setattr(attempt, "compared", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             refit(run, shop)
     grow(shop, ("white",), 6, 400)
@@ -262,7 +257,7 @@ def test_cut_off_at_the_ends_of_the_fit(shop, tmp_path, monkeypatch, left):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(attempt, "fit_labels", cut)
+        patch.setattr(fit, "fit_labels", cut)
         with pytest.raises(KeyboardInterrupt):
             refit(run, shop, promote="always")
     assert refit(run, shop, promote="always").state == "promoted"

@@ -7,21 +7,21 @@ import numpy as np
 import pytest
 
 from ravl.errors import DataError
+from ravl.refitting.kinds import kind_of
 from ravl.refitting.news import _replayed, examples, read_news
-from ravl.tasks.named import label_task
+from ravl.tasks.model import Model
 from ravl.tasks.run import open_run
 from ravl.training.again import HELD
-from ravl.training.fit_settings import FitSettings
 from tests.helpers import ColourEncoder
 from tests.labelled import shades, table
 from tests.refitting.shop import fitted, grow, relabel
 
 
 def news_of(memory, run, tmp_path, replay=0, newest=0.2):
-    task = label_task("classify", None)
-    opened = open_run(run)
-    with examples(opened, memory, task, tmp_path / "work") as source:
-        return read_news(opened, memory, source, task, FitSettings(), replay=replay, newest=newest)
+    with Model(run, memory) as model:
+        kind, opened = kind_of(model), open_run(run)
+        with examples(opened, memory, kind, tmp_path / "work") as source:
+            return read_news(opened, memory, source, kind, replay=replay, newest=newest)
 
 
 def hashes(news, part):

@@ -6,17 +6,16 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from ravl.data import QA, Rejected
+from ravl.data import Rejected
 from ravl.errors import QueryError
 from ravl.memory import bin
 from ravl.memory import rows as store
 from ravl.memory.duplicates import mark_twins
 from ravl.memory.history import Difference, newest, states
-from ravl.memory.row import Row
+from ravl.memory.row import Row, told
 from ravl.memory.spaces import current_space
 from ravl.memory.sqlite import files_of
 
@@ -98,7 +97,7 @@ def revert(memory: Memory, version: int) -> RevertReport:
                 report.deleted.append(row.id)
             missing = _from_bin(memory, connection, number, missing, report)
             mark_twins(connection)
-    lost = [_said(Row(0, ""), state).example() for state in missing.values()]
+    lost = [Row(0, **told(state)).example() for state in missing.values()]
     taken = {example.id for example in lost if example.id in memory}
     report.rejected += [
         Rejected(id, "another row has this id now; rename or delete it, and revert again")
@@ -147,7 +146,7 @@ def _update(
 ) -> None:  # fmt: skip
     space = current_space(connection).number
     for row, state in changed:
-        old = _said(row, state)
+        old = replace(row, **told(state))
         if old.id != row.id or old.path != row.path:
             if old.path is None or old.path.exists():
                 store.rename_row(connection, version, memory.folder, row, old)
@@ -166,21 +165,10 @@ def _from_bin(
     """Bring back what lies in the bin; what does not is returned."""
     binned = {each.row.number: each.row for each in bin.listed(connection, memory.folder)}
     for number in binned.keys() & missing.keys():
-        bin.put_back(memory, connection, version, binned[number],
-                     _said(binned[number], missing[number]))  # fmt: skip
+        row = binned[number]
+        bin.put_back(memory, connection, version, row, replace(row, **told(missing[number])))
         report.restored.append(str(missing[number]["id"]))
     return {n: state for n, state in missing.items() if n not in binned}
-
-
-def _said(row: Row, state: dict[str, Any]) -> Row:
-    """A row with what users had put in."""
-    return replace(
-        row, id=state["id"], path=Path(state["picture"]) if state.get("picture") else None,
-        label=state.get("label"), texts=tuple(state.get("texts", ())),
-        tags=tuple(state.get("tags", ())),
-        qa=tuple(QA(q["question"], tuple(q["answers"])) for q in state.get("qa", ())),
-        columns=state.get("columns", {}), source=state.get("source", ""),
-    )  # fmt: skip
 
 
 def _check(memory: Memory, last: int, *wanted: int) -> None:

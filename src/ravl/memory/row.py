@@ -76,6 +76,17 @@ class Row:
         return {k: v for k, v in fields.items() if v not in (None, "", [], {})}
 
 
+def told(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a row that users put in, out of what :meth:`Row.to_json` gives."""
+    picture = data.get("picture")
+    return {
+        "id": data["id"], "path": Path(picture) if picture else None, "label": data.get("label"),
+        "texts": tuple(data.get("texts", ())), "tags": tuple(data.get("tags", ())),
+        "qa": tuple(QA(q["question"], tuple(q["answers"])) for q in data.get("qa", ())),
+        "columns": dict(data.get("columns", {})), "source": data.get("source", ""),
+    }  # fmt: skip
+
+
 def from_record(record: sqlite3.Row | tuple[Any, ...], folder: Path) -> Row:
     """A row from a record of ``COLUMNS``; relative paths are below the memory's folder."""
     (number, id_, path, hash_, width, height, phash, twin, label, texts, tags, qa, columns, source,

@@ -12,12 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ravl.errors import DataError
 from ravl.memory import Memory
 from ravl.pages.card import write_card
-from ravl.refitting.comparing import Comparison, Promote, compare_models, decide
+from ravl.refitting.comparing import Comparison, Promote, compared, decide
+from ravl.refitting.kinds import Kind, kind_of
 from ravl.refitting.lock import BusyError, locked, moment
 from ravl.refitting.log import note, read_log
 from ravl.refitting.news import News, examples, read_news
@@ -27,9 +26,7 @@ from ravl.refitting.triggers import waits_for
 from ravl.refitting.versions import current, mend, replace_champion
 from ravl.tasks.model import Model
 from ravl.tasks.run import REPORTS, RUN, open_run, write_json
-from ravl.training.again import REFITTED, Again
-from ravl.training.fit_settings import FitSettings, read_settings
-from ravl.training.labels.fit import fit_labels
+from ravl.training.again import Again
 
 WORK = "work-refit"  # begins the names of what an attempt makes in the run's folder
 
@@ -47,7 +44,7 @@ def refit(
     interrupt: the same call goes on where it stopped, and the run can be used all the time.
 
     Args:
-        run: the folder of a run of classify or tag.
+        run: the folder of a run.
         memory: another than the one it was fitted with; None for that one.
         promote: ``better``: only where the challenger is better by more than chance on both test
             parts together, and not worse on the frozen one; ``always`` or ``never``.
@@ -64,16 +61,11 @@ def refit(
         :class:`RefitReport`. Where there is nothing new, or another process is at it, it says so.
 
     Raises:
-        DataError: a run of another task, or one that does not say what it has learned from.
+        DataError: the run does not say what it has learned from.
         EncoderMismatchError: the memory's encoder is another one by now.
     """
     began, folder = time.monotonic(), Path(run).resolve()
-    task = open_run(folder).task
-    if task not in REFITTED:
-        raise DataError(
-            f"{run} was fitted for {task}, and only runs of {' and '.join(REFITTED)} can be "
-            f"refitted so far. Fit it again with ravl fit {task}."
-        )
+    open_run(folder)
     if promote not in ("better", "always", "never"):
         raise DataError(f"promote is {promote!r}; it must be one of better, always, never.")
     if replay < 0 or if_new < 0 or not 0 <= newest < 1:
@@ -81,15 +73,15 @@ def refit(
     try:
         with locked(folder):
             mend(folder)
-            with _opened(folder, memory, replay, newest) as (model, settings, news):
+            with _opened(folder, memory, replay, newest) as (model, kind, news):
                 rules = [promote, replay, newest, current(folder), news.digest]
                 mark = hashlib.sha256(json.dumps(rules).encode()).hexdigest()[:12]
                 refused = _refused(folder, model, news, mark, if_new, if_drift, dry_run)
                 if refused is not None:
                     return refused
-                challenger = _fit(folder, model, settings, news, mark, progress, command)
-                comparison = _compare(model, challenger, settings, news)
-                found = _end(folder, challenger, news, comparison, promote, mark)
+                challenger = _fit(folder, model, kind, news, mark, progress, command)
+                comparison = _compare(model, challenger, kind, news)
+                found = _end(folder, challenger, kind, news, comparison, promote, mark)
                 return replace(found, seconds=round(time.monotonic() - began, 1))
     except BusyError as error:
         return RefitReport(folder, "busy", str(error))
@@ -98,16 +90,15 @@ def refit(
 @contextmanager
 def _opened(
     folder: Path, memory: Memory | str | Path | None, replay: int, newest: float
-) -> Iterator[tuple[Model, FitSettings, News]]:
-    """The champion, its settings, and what is new; open while pictures are read."""
+) -> Iterator[tuple[Model, Kind, News]]:
+    """The champion, what its task has of its own, and what is new; open while pictures are read."""
     work = folder / f"{WORK}-data"
-    settings = FitSettings(**read_settings(folder / "settings.yaml"))
     with Model(folder, memory) as model:
         assert model.run is not None
-        task = model.predictor.labeller.task
-        with examples(model.run, model.memory, task, work) as source:
-            yield model, settings, read_news(
-                model.run, model.memory, source, task, settings, replay=replay, newest=newest
+        kind = kind_of(model)
+        with examples(model.run, model.memory, kind, work) as source:
+            yield model, kind, read_news(
+                model.run, model.memory, source, kind, replay=replay, newest=newest
             )  # fmt: skip
     shutil.rmtree(work, ignore_errors=True)
 
@@ -135,7 +126,7 @@ def _refused(
 
 
 def _fit(
-    folder: Path, model: Model, settings: FitSettings, news: News, mark: str,
+    folder: Path, model: Model, kind: Kind, news: News, mark: str,
     progress: bool | None, command: str,
 ) -> Path:  # fmt: skip
     """The challenger's folder; what an interrupted attempt left there is gone on with."""
@@ -147,10 +138,9 @@ def _fit(
     if judged == begun:  # cut off before the fit had begun, or just before it had ended
         shutil.rmtree(out, ignore_errors=True)
     if begun or not judged:
-        again = Again(news.labelled, news.parts, mark, model.predictor.labeller)
-        fit_labels(
-            str(model.task), model.memory, out, settings, progress=progress, command=command,
-            again=again,
+        again = Again(news.labelled, news.parts, mark, kind.start)
+        kind.fit(
+            model.memory, out, kind.settings, progress=progress, command=command, again=again
         )  # fmt: skip
     record = json.loads((out / RUN).read_text("utf-8"))
     record["memory"]["version"] = news.version  # later rows were not learned from
@@ -159,25 +149,26 @@ def _fit(
     return out
 
 
-def _compare(model: Model, challenger: Path, settings: FitSettings, news: News) -> Comparison:
+def _compare(model: Model, challenger: Path, kind: Kind, news: News) -> Comparison:
     """Both on the frozen part and the newest."""
-    test = news.parts.test
+    test = news.labelled.take(news.parts.test)
+    frozen = {news.labelled.rows[i].hash or "" for i in news.frozen.tolist()}
     with Model(challenger, model.memory) as other:
-        return compare_models(
-            model, other, news.labelled.take(test), np.isin(test, news.frozen), settings.seed
-        )
+        return compared(kind.examine(model, other, test, kind.settings.seed), frozen)
 
 
 def _end(
-    folder: Path, challenger: Path, news: News, comparison: Comparison, rule: Promote, mark: str
-) -> RefitReport:
+    folder: Path, challenger: Path, kind: Kind, news: News, comparison: Comparison, rule: Promote,
+    mark: str,
+) -> RefitReport:  # fmt: skip
     """Promote or not; the page and the log. The run is usable all the time."""
     better, why = decide(comparison, rule)
     champion, at, told = current(folder), moment(), news.to_json()
     verdict = f"The challenger {'replaces' if better else 'does not replace'} the champion: {why}."
     page = folder / REPORTS / f"{len(read_log(folder)) + 1:04}.html"
     page.parent.mkdir(exist_ok=True)
-    page.write_text(page_of(folder.name, at, verdict, better, news, comparison), encoding="utf-8")
+    html = page_of(folder.name, at, verdict, better, kind, news, comparison)
+    page.write_text(html, encoding="utf-8")
     version = replace_champion(folder, challenger) if better else champion
     scores: dict[str, Any] = comparison.to_json()
     note(folder, {

@@ -10,8 +10,7 @@ from typing import Any
 from ravl.memory import Memory
 from ravl.refitting.news import known_parts
 from ravl.refitting.versions import versions
-from ravl.tasks.run import HISTORY, Run, open_run
-from ravl.training.again import REFITTED
+from ravl.tasks.run import HISTORY, open_run
 from ravl.training.parts import PARTS
 
 
@@ -55,7 +54,7 @@ def trace(memory: Memory, ids: Iterable[str], runs: Sequence[str | Path]) -> lis
             learned = [id for id, its in part.items() if its != "test"]
             judged = [id for id, its in part.items() if its == "test"]
             if part:
-                remedy = _remedy(run, folder, place) if learned else ""
+                remedy = _remedy(folder, place) if learned else ""
                 found.append(Trace(str(place), learned, judged, remedy))
     return found
 
@@ -72,9 +71,7 @@ def forget(memory: Memory, ids: Sequence[str], runs: Sequence[str | Path] = ()) 
     return found
 
 
-def _remedy(run: Run, folder: Path, place: Path) -> str:
+def _remedy(folder: Path, place: Path) -> str:
     if place != folder:
         return f"Delete {place}, once another version answers."
-    if run.task in REFITTED:
-        return f"ravl refit {folder} --promote always"
-    return f"Fit it again with ravl fit {run.task}."
+    return f"ravl refit {folder} --promote always"

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from ravl.errors import DataError, QueryError
 from ravl.memory import Memory, Row
+from ravl.memory.row import told
+from ravl.refitting.kinds import Kind
 from ravl.retrieval.bank import Ints
-from ravl.tasks.labels import LabelTask
 from ravl.tasks.run import Run
 from ravl.training.again import HELD, SPLIT
-from ravl.training.fit_settings import FitSettings
 from ravl.training.labelled import Labelled, read_labelled, remember
 from ravl.training.parts import LEFT_OUT, PARTS, Parts, draw
 
@@ -41,7 +41,7 @@ class News:
         fresh: all that are new, but for near-duplicates of what is held out.
         changed: those of the champion's training part that were labelled anew.
         gone: hashes of its training pictures that are there no more.
-        counts: new pictures by label or tag.
+        counts: new pictures by label, tag or answer; empty where there are no such names.
         since: version of the memory that the champion was fitted to.
         version: of the memory, when it was read.
         digest: of all this; equal for equal news.
@@ -103,13 +103,13 @@ def known_parts(run: Run, memory: Memory) -> dict[str, int]:
 
 
 @contextmanager
-def examples(run: Run, memory: Memory, task: LabelTask, work: Path) -> Iterator[Memory]:
+def examples(run: Run, memory: Memory, kind: Kind, work: Path) -> Iterator[Memory]:
     """The memory that holds all labelled pictures: the run's own, or one with what it held out.
 
     Args:
         run: with the pictures that the memory does not show, where there are some.
         memory: of the run.
-        task: of the run.
+        kind: of the refit.
         work: a folder for a memory of both.
     """
     held = run.folder / HELD
@@ -121,14 +121,13 @@ def examples(run: Run, memory: Memory, task: LabelTask, work: Path) -> Iterator[
         file.unlink()
     shutil.copyfile(held, work / "data.ravl")
     with Memory.open(work / "data.ravl", memory.encoder) as both:
-        own = read_labelled(memory, memory, task.of)
+        own = read_labelled(memory, memory, kind.says)
         remember(both, own, "what the memory shows", lambda row: row.id)
         yield both
 
 
 def read_news(
-    run: Run, memory: Memory, source: Memory, task: LabelTask, settings: FitSettings, *,
-    replay: int, newest: float,
+    run: Run, memory: Memory, source: Memory, kind: Kind, *, replay: int, newest: float
 ) -> News:  # fmt: skip
     """Compare the labelled pictures with what the run knows.
 
@@ -139,7 +138,7 @@ def read_news(
         run: the champion.
         memory: of the run.
         source: of the labelled pictures, see :func:`examples`.
-        task, settings: of the run.
+        kind: of the refit.
         replay: training pictures that the champion knows are no more than so many; 0 for all.
         newest: share of the new pictures to be judged by.
 
@@ -147,21 +146,21 @@ def read_news(
         DataError: nothing is left of a part.
     """
     version = memory.version
-    labelled = read_labelled(source, memory, task.of)
+    labelled = read_labelled(source, memory, kind.says)
     known = known_parts(run, memory)
-    touched = _touched(run, memory, task)
+    touched = _touched(run, memory, kind)
     part = np.array([known.get(row.hash or "", NEW) for row in labelled.rows], np.int64)
     if source is not memory and touched is not None:  # what the table did not name stays out
         others = np.array([row.id not in touched for row in labelled.rows], bool)
         part[(part == NEW) & others] = LEFT_OUT
-    classes = [task.stratum(row) for row in labelled.rows]
-    fresh, judged = _divide(part, labelled.groups, classes, settings, newest)
+    classes = [kind.stratum(row) for row in labelled.rows]
+    fresh, judged = _divide(part, labelled.groups, kind, classes, newest)
     frozen = part == PARTS.index("test")
     there = {row.hash for row in labelled.rows}
     again = np.array([bool(touched and touched.get(row.id)) for row in labelled.rows], bool)
     old = np.flatnonzero((part == 0) & ~fresh)
     train = np.sort(np.concatenate([
-        _replayed(old, classes, replay, settings.seed), np.flatnonzero((part == 0) & fresh)
+        _replayed(old, classes, replay, kind.settings.seed), np.flatnonzero((part == 0) & fresh)
     ]))  # fmt: skip
     for name, count in (("training", len(train)), ("validation", (part == 1).sum()),
                         ("test", frozen.sum())):  # fmt: skip
@@ -175,9 +174,9 @@ def read_news(
         np.flatnonzero(part == LEFT_OUT), "as the last fit says; what is new since was drawn",
     )  # fmt: skip
     new = np.flatnonzero(fresh)
-    counts = Counter(name for i in new for name in task.of(labelled.rows[i]))
+    counts = Counter(name for i in new for name in kind.says(labelled.rows[i]) if kind.names)
     gone = sorted(hash for hash, number in known.items() if number == 0 and hash not in there)
-    digest = _digest(labelled.rows, task, part, train, judged, gone)
+    digest = _digest(labelled.rows, kind, part, train, judged, gone)
     return News(
         labelled, parts, np.flatnonzero(frozen), np.flatnonzero(judged), new,
         old[again[old]], gone, dict(sorted(counts.items())),
@@ -186,7 +185,7 @@ def read_news(
 
 
 def _divide(
-    part: Ints, groups: Ints, classes: Sequence[str], settings: FitSettings, newest: float
+    part: Ints, groups: Ints, kind: Kind, classes: Sequence[str], newest: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Give each new picture a part, in place; which are new, and which of them are to be judged by.
 
@@ -198,6 +197,7 @@ def _divide(
     fresh &= ~held
     free = np.where(fresh & ~np.isin(groups, groups[part == 0]), 0, LEFT_OUT)
     part[fresh] = 0
+    settings = kind.settings
     for number, share in ((3, newest), (1, settings.validation_share)):
         if (free == 0).any() and share:
             drawn = draw(free, groups, classes, share, settings.seed + SEED + number)
@@ -218,7 +218,7 @@ def _replayed(old: Ints, classes: Sequence[str], most: int, seed: int) -> Ints:
     return np.array(sorted(i for _, _, i in turns[:most]), np.int64)
 
 
-def _touched(run: Run, memory: Memory, task: LabelTask) -> dict[str, bool] | None:
+def _touched(run: Run, memory: Memory, kind: Kind) -> dict[str, bool] | None:
     """Rows that changed since the run was fitted, by id, and whether they were labelled anew.
 
     None where the memory is another one, or no longer knows.
@@ -229,23 +229,21 @@ def _touched(run: Run, memory: Memory, task: LabelTask) -> dict[str, bool] | Non
         return None
     return {
         change.id: change.before is not None and change.after is not None
-        and _says(task, change.before) != _says(task, change.after)
+        and _told(kind, change.before) != _told(kind, change.after)
         for change in changes
     }  # fmt: skip
 
 
-def _says(task: LabelTask, row: dict[str, Any]) -> Any:
-    if task.column is not None:
-        return row.get("columns", {}).get(task.column)
-    return row.get("label" if task.exclusive else "tags")
+def _told(kind: Kind, state: dict[str, Any]) -> str:
+    return kind.told(Row(number=0, **told(state)))
 
 
 def _digest(
-    rows: Sequence[Row], task: LabelTask, part: Ints, train: Ints, judged: Any, gone: list[str]
+    rows: Sequence[Row], kind: Kind, part: Ints, train: Ints, judged: Any, gone: list[str]
 ) -> str:
     replayed = set(train.tolist())
     lines = sorted(
-        f"{row.hash} {part[i]} {i in replayed} {judged[i]} {sorted(task.of(row))}"
+        f"{row.hash} {part[i]} {i in replayed} {judged[i]} {kind.told(row)}"
         for i, row in enumerate(rows)
     )
     return hashlib.sha256("\n".join([*lines, *gone]).encode()).hexdigest()[:16]

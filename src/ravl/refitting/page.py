@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ravl.pages.fit_parts import Answer, ExampleGroup, ReportExample
 from ravl.pages.refit_report import NewLabel, NewPicture, refit_report
 from ravl.pages.score_table import DifferenceRow, ScoreRow, ScoreTable
-from ravl.refitting.comparing import (
-    CHALLENGER,
-    CHAMPION,
-    FROZEN,
-    NEWEST,
-    TOGETHER,
-    Comparison,
-)
+from ravl.refitting.comparing import FROZEN, NEWEST, TOGETHER, Comparison
+from ravl.refitting.examined import CHALLENGER, CHAMPION, Examined
+from ravl.refitting.kinds import Kind
 from ravl.refitting.news import News
 from ravl.training.page_parts import MEASURES, thumbnail
 
@@ -37,7 +31,7 @@ CAPTIONS = {
 
 def tables_of(comparison: Comparison) -> list[ScoreTable]:
     """Scores of both on each part."""
-    wanted = MEASURES[comparison.task.judged]
+    wanted, unit = MEASURES[comparison.examined.judged], comparison.examined.unit
     tables = []
     for part, chosen in comparison.parts.items():
         scores, (caption, note) = comparison.scores[part], CAPTIONS[part]
@@ -48,7 +42,7 @@ def tables_of(comparison: Comparison) -> list[ScoreTable]:
         better = CHALLENGER if gain is not None and gain.value > 0 else CHAMPION
         tables.append(
             ScoreTable(
-                f"{caption}: {len(chosen):,} pictures", note, measures,
+                f"{caption}: {len(chosen):,} {unit}", note, measures,
                 [ScoreRow(who, SUBTITLES[who], scores[who], who == better) for who in SUBTITLES],
                 [DifferenceRow(f"{CHALLENGER} − {CHAMPION}", comparison.differences[part])],
             )
@@ -57,13 +51,14 @@ def tables_of(comparison: Comparison) -> list[ScoreTable]:
 
 
 def page_of(
-    name: str, at: str, verdict: str, promoted: bool, news: News, comparison: Comparison
-) -> str:
+    name: str, at: str, verdict: str, promoted: bool, kind: Kind, news: News,
+    comparison: Comparison,
+) -> str:  # fmt: skip
     """The page, as HTML."""
     return refit_report(
         f"Refit of {name}", verdict, promoted, _about(at, news),
-        tables_of(comparison), _labels(news, comparison), _pictures(news, comparison),
-        _changed(news, comparison),
+        tables_of(comparison), _labels(kind, news), _pictures(kind, news),
+        _changed(news, comparison.examined),
     )  # fmt: skip
 
 
@@ -81,15 +76,15 @@ def _about(at: str, news: News) -> list[tuple[str, str]]:
     ]  # fmt: skip
 
 
-def _labels(news: News, comparison: Comparison) -> list[NewLabel]:
+def _labels(kind: Kind, news: News) -> list[NewLabel]:
     old = np.setdiff1d(news.parts.train, news.fresh)
-    before = Counter(n for i in old for n in comparison.task.of(news.labelled.rows[i]))
+    before = Counter(n for i in old for n in kind.says(news.labelled.rows[i]))
     widest = max(news.counts.values(), default=1)
     most = sorted(news.counts.items(), key=lambda item: (-item[1], item[0]))[:LABELS]
     return [NewLabel(name, count, before[name], widest) for name, count in most]
 
 
-def _pictures(news: News, comparison: Comparison) -> list[NewPicture]:
+def _pictures(kind: Kind, news: News) -> list[NewPicture]:
     """Some of what is new, drawn by chance."""
     drawn = np.random.default_rng(0).permutation(news.fresh)[:PICTURES]
     found = []
@@ -97,34 +92,39 @@ def _pictures(news: News, comparison: Comparison) -> list[NewPicture]:
         row = news.labelled.rows[i]
         uri = thumbnail(news.labelled.source, row)
         if uri is not None:
-            found.append(NewPicture(uri, ", ".join(comparison.task.of(row)), row.id))
+            found.append(NewPicture(uri, kind.told(row), row.id))
     return found
 
 
-def _changed(news: News, comparison: Comparison) -> list[ExampleGroup]:
-    after, before = comparison.right(CHALLENGER), comparison.right(CHAMPION)
-    kinds = (
-        ("From wrong to right", "the champion is wrong, the challenger right", after & ~before),
-        ("From right to wrong", "the champion is right, the challenger wrong", before & ~after),
-    )
+def _changed(news: News, examined: Examined) -> list[ExampleGroup]:
+    """Examples whose answer became better or worse; those by most come first, drawn by chance."""
+    gain = examined.worth[CHALLENGER] - examined.worth[CHAMPION]
+    if examined.quality is None:
+        kinds = (
+            ("From wrong to right", "the champion is wrong, the challenger right", 1),
+            ("From right to wrong", "the champion is right, the challenger wrong", -1),
+        )
+    else:
+        kinds = (
+            ("Better", f"the challenger's has the higher {examined.quality}", 1),
+            ("Worse", f"the challenger's has the lower {examined.quality}", -1),
+        )
     groups = []
-    for title, note, chosen in kinds:
-        drawn = np.random.default_rng(0).permutation(np.flatnonzero(chosen))[:EXAMPLES]
-        note = f"{note}: {int(chosen.sum()):,} of {len(chosen):,} test pictures"
-        examples = [_example(news, comparison, int(i), (before, after)) for i in drawn]
+    for title, note, sign in kinds:
+        drawn = np.random.default_rng(0).permutation(np.flatnonzero(sign * gain > 0))
+        note = f"{note}: {len(drawn):,} of {len(gain):,} test {examined.unit}"
+        order = drawn[np.argsort(-sign * gain[drawn], kind="stable")][:EXAMPLES]
+        examples = [_example(news, examined, i) for i in order.tolist()]
         if examples:
             groups.append(ExampleGroup(title, note, examples))
     return groups
 
 
-def _example(
-    news: News, comparison: Comparison, i: int,
-    right: tuple[NDArray[np.bool_], NDArray[np.bool_]],
-) -> ReportExample:  # fmt: skip
-    row = comparison.labelled.rows[i]
+def _example(news: News, examined: Examined, i: int) -> ReportExample:
+    best = max(its[i] for its in examined.worth.values())
     answers = [
-        Answer(who, *comparison.answer(who, i), bool(its[i]))
-        for who, its in zip((CHAMPION, CHALLENGER), right, strict=True)
+        Answer(who, *examined.said[who][i], bool(examined.worth[who][i] == best))
+        for who in (CHAMPION, CHALLENGER)
     ]
-    truth = ", ".join(comparison.task.of(row)) or "nothing"
-    return ReportExample(thumbnail(news.labelled.source, row), None, truth, answers)
+    picture = thumbnail(news.labelled.source, examined.rows[i])
+    return ReportExample(picture, examined.asked[i], examined.truth[i], answers)

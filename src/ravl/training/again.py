@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ravl.memory import Memory
-from ravl.tasks.labeller import Labeller
+from ravl.tasks.run import write_json
 from ravl.training.labelled import Labelled, remember
-from ravl.training.parts import Parts
-from ravl.training.sources import Told, notes_of
+from ravl.training.parts import PARTS, Parts
 
-REFITTED = ("classify", "tag")  # tasks that can be
 SPLIT = "split.json"  # which picture was in which part, by id and by the hash of its file
 HELD = "held.ravl"  # pictures of a table that the run's memory does not show
+SLOWER = 0.3  # of the learning rate, where the weights have learned already
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,34 +26,48 @@ class Again:
         labelled: the examples.
         parts: of them.
         digest: of both, so that an interrupted fit goes on with the same ones only.
-        start: the labeller whose weights the fusion model begins with.
+        start: the labeller, matcher or captioner that answers so far; what is trained by gradient
+            descent begins with its weights.
     """
 
     labelled: Labelled
     parts: Parts
     digest: str
-    start: Labeller
-
-    @contextmanager
-    def told(self, check: Callable[[Labelled, Parts], None]) -> Iterator[Told]:
-        """The examples as :func:`ravl.training.sources.told` gives them."""
-        check(self.labelled, self.parts)
-        yield self.labelled, self.parts, self.labelled.source, notes_of(self.labelled, self.parts)
+    start: Any
 
 
-def keep_held(out: Path, memory: Memory, parts: Sequence[Labelled]) -> None:
-    """Keep the pictures of a table that the memory does not show, for a refit to be judged by.
+def take_over(model: Any, old: Any, but: tuple[str, ...] = ()) -> None:
+    """Begin with what another network of its kind has learned, where names and shapes fit.
+
+    Args:
+        model: the new network, changed in place.
+        old: that has learned.
+        but: beginnings of names that are left as they are.
+    """
+    own = model.state_dict()  # shares its memory with the network
+    for name, tensor in old.state_dict().items():
+        if name in own and own[name].shape == tensor.shape and not name.startswith(but):
+            own[name].copy_(tensor)
+
+
+def keep_parts(out: Path, memory: Memory, labelled: Labelled, parts: Parts) -> None:
+    """Write down which picture was in which part, and keep those that the memory does not show.
 
     Args:
         out: the run's folder.
         memory: of the run.
-        parts: all that was learned from and judged by.
+        labelled: all that was learned from and judged by.
+        parts: of them.
     """
+    its = {name: labelled.take(getattr(parts, name)) for name in PARTS}
+    ids = {name: [row.id for row in part.rows] for name, part in its.items()}
+    hashes = {name: [row.hash for row in part.rows] for name, part in its.items()}
+    write_json(out / SPLIT, {"how": parts.how, **ids, "hashes": hashes})
     (out / HELD).unlink(missing_ok=True)
-    if all(part.source is memory for part in parts):
+    if labelled.source is memory:
         return
     shown = memory.looked_at()
     with Memory.create(out / HELD, memory.encoder) as held:
-        for part in parts:
+        for part in its.values():
             missing = np.flatnonzero([row.hash not in shown for row in part.rows])
             remember(held, part.take(missing), "keep what is held out", lambda row: row.id)

@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 from ravl.errors import DataError
 from ravl.evaluation import Score
 from ravl.memory import Memory
+from ravl.training.again import Again
 from ravl.training.fit_settings import FitSettings
 from ravl.training.loop_settings import LoopSettings
 from ravl.training.sources import Source
 
 
 def config_of(
-    task: str, memory: Memory, settings: LoopSettings, *sources: Source
+    task: str, memory: Memory, settings: LoopSettings, *sources: Source,
+    again: Again | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """All that the result of a fit depends on, as JSON types.
 
@@ -34,9 +36,10 @@ def config_of(
             f"rerank is {settings.rerank!r}, but a match run looks at searches again as it is: "
             "ravl search --rerank RUN. Leave it out, or use it with ravl fit classify or tag."
         )
+    told = [None if s is None else str(s) for s in sources]
     return {
         "task": task, "memory": str(memory.path), "settings": settings.to_json(),
-        "sources": [None if s is None else str(s) for s in sources],
+        "sources": told if again is None else [again.digest],
     }  # fmt: skip
 
 

@@ -7,12 +7,16 @@ import tempfile
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ravl.data import ColumnNames
 from ravl.errors import DataError
 from ravl.memory import Memory
 from ravl.training.labelled import Labelled, read_tables, remember
 from ravl.training.parts import PARTS, Parts
+
+if TYPE_CHECKING:
+    from ravl.training.again import Again
 
 Source = str | Path | None
 Divide = Callable[[Labelled, Memory, Collection[str]], Parts]
@@ -24,7 +28,7 @@ def told(
     task: str, memory: Memory, keep: bool, work: Path, read: Callable[[Memory], Labelled],
     divide: Divide, check: Callable[[Labelled, Parts], None], *, data: Source = None,
     validation: Source = None, test: Source = None, columns: ColumnNames | None = None,
-    progress: bool | None = None, root: Source = None,
+    progress: bool | None = None, root: Source = None, again: Again | None = None,
 ) -> Iterator[Told]:  # fmt: skip
     """Examples, their parts, the memory that holds them, and notes; open while pictures are read.
 
@@ -37,7 +41,13 @@ def told(
         divide: makes parts of them; the names of parts that are tables are given.
         check: refuses what cannot be learned from, before anything is written.
         data, validation, test, columns, progress, root: see :func:`ravl.training.fit`.
+        again: the examples of a refit, instead of all these.
     """
+    if again is not None:
+        check(again.labelled, again.parts)
+        notes = notes_of(again.labelled, again.parts)
+        yield again.labelled, again.parts, again.labelled.source, notes
+        return
     with ExitStack() as stack:
         source, tables = memory, tables_of(data, validation, test)
         if tables:

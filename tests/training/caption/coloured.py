@@ -10,12 +10,12 @@ from tests.helpers import COLOURS, draw
 PARTS = ("train", "train", "train", "validation", "test")
 
 
-def coloured(folder: Path, count: int = 120) -> list[Example]:
+def coloured(folder: Path, count: int = 120, first: int = 0) -> list[Example]:
     """So many pictures, two texts each; a column has the same as code."""
     folder.mkdir(parents=True, exist_ok=True)
     names = list(COLOURS)
     examples = []
-    for i in range(count):
+    for i in range(first, first + count):
         colour = names[i % len(names)]
         file = folder / f"{i:03d}.png"
         draw(i, colour).save(file)

@@ -61,6 +61,11 @@ class TextModel:
         """What is written, and where texts are."""
         return self._fitted.task if self._fitted is not None else self._usual_task(None)
 
+    @property
+    def fitted(self) -> Captioner | None:
+        """Who answers, as the run keeps it; None for a memory alone."""
+        return self._fitted
+
     def _usual_task(self, run: Run | None) -> TextTask:
         """The task of a run, or of a memory alone."""
         raise NotImplementedError
@@ -161,6 +166,11 @@ class TextModel:
             captioner, told, seen, how.get("k"), hidden, retrieval, vote_only
         )
         return self._propose(captioner, told, seen, near, recalled, captioner.how, vote_only, "")
+
+    def confidence(self, found: Sequence[Proposals]) -> Array:
+        """How sure the best of candidates are to be good, (n,), where memory and model speak."""
+        captioner, _ = self._ready()
+        return captioner.confidence(found, _level(captioner, True, False))
 
     def _load(self, run: Run) -> Captioner:
         """The run's captioner, which reads texts with the memory's base encoder."""

@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ravl.data import ColumnNames
 from ravl.evaluation.generation import compare_texts, measure_text
+from ravl.tasks.caption.captioner import Pictures
 from ravl.tasks.caption.writer import TextModel
 from ravl.training.caption.ground import texts_of
-from ravl.training.labelled import none_labelled, read_labelled
+from ravl.training.labelled import Labelled, none_labelled, read_labelled
 from ravl.training.run_record import tables_json
 from ravl.training.sources import judged
+
+
+def examples_seen(
+    model: TextModel, labelled: Labelled
+) -> tuple[Labelled, Pictures, list[list[str]]]:
+    """What is written about, of some pictures.
+
+    Args:
+        model: that will be asked.
+        labelled: pictures with texts.
+
+    Returns:
+        The examples, they themselves or questions about them; as the model looks at them; and what
+        people wrote of each.
+    """
+    looks = [partial(labelled.source.picture, row) for row in labelled.rows]
+    seen = model.seen(labelled.features, looks)  # each once, whatever is asked about it
+    task = model.task
+    rows, features, owners = task.examples(labelled.rows, labelled.features, model.memory)
+    labelled = replace(labelled.take(owners), rows=rows, features=features)
+    seen = model.about(seen.take(owners), rows, features, labelled.shown)
+    return labelled, seen, [texts_of(task, row) for row in rows]
 
 
 def evaluate_texts(
@@ -37,12 +61,7 @@ def evaluate_texts(
         if not len(labelled):
             raise none_labelled(source, task.noun, task.column)
         pictures, rejected = len(labelled), labelled.rejected
-        looks = [partial(source.picture, row) for row in labelled.rows]
-        seen = predictor.seen(labelled.features, looks)  # each once, whatever is asked about it
-        rows, features, owners = task.examples(labelled.rows, labelled.features, memory)
-        labelled = labelled.take(owners)
-        seen = predictor.about(seen.take(owners), rows, features, labelled.shown)
-        texts = [texts_of(task, row) for row in rows]
+        labelled, seen, texts = examples_seen(predictor, labelled)
         ways: dict[str, dict[str, Any]] = {"with_retrieval": {}}
         if predictor.has_generator:
             ways |= {"no_retrieval": {"retrieval": False}, "vote": {"vote_only": True}}

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from ravl.tasks.caption.captioner import Captioner
 from ravl.tasks.caption.files import describe, parts
 from ravl.tasks.match_texts import base_of
 from ravl.tasks.run import about_memory, write_json, write_run
+from ravl.training.again import Again, keep_parts
 from ravl.training.caption.ground import CaptionGround, enough, prepare
 from ravl.training.caption.judge import CaptionJudged, abstention, judge
 from ravl.training.caption.kind import CAPTION, Kind
@@ -59,27 +61,22 @@ class CaptionFitted(Made):
 
 
 def fit_caption(
-    memory: Memory, out: Path, settings: TextSettings, *, data: Source = None,
-    validation: Source = None, test: Source = None, columns: ColumnNames | None = None,
-    progress: bool | None = None, command: str = "", root: Source = None,
+    memory: Memory, out: Path, settings: TextSettings, **sources: Any
 ) -> FitReport:  # fmt: skip
-    """Fit caption: a text about a picture; see :func:`ravl.training.fit`.
+    """Fit caption: a text about a picture; see :func:`ravl.training.fit` and :func:`fit_texts`.
 
     Raises:
         DataError: fewer than eight training pictures with texts, an empty part, no evidence, or a
             folder of another run.
     """
-    return fit_texts(
-        CAPTION, memory, out, settings, data=data, validation=validation, test=test,
-        columns=columns, progress=progress, command=command, root=root,
-    )  # fmt: skip
+    return fit_texts(CAPTION, memory, out, settings, **sources)
 
 
 def fit_texts(
     kind: Kind, memory: Memory, out: Path, settings: TextSettings, *,
     given: LoopSettings | None = None, data: Source = None, validation: Source = None,
     test: Source = None, columns: ColumnNames | None = None, progress: bool | None = None,
-    command: str = "", root: Source = None,
+    command: str = "", root: Source = None, again: Again | None = None,
 ) -> FitReport:  # fmt: skip
     """Fit a task that writes.
 
@@ -89,6 +86,7 @@ def fit_texts(
             :func:`ravl.training.fit`.
         settings: of the fit.
         given: the settings as they were given, which the run keeps; None for ``settings``.
+        again: the parts of a refit, instead of the sources.
 
     Raises:
         DataError: as :func:`fit_caption` does.
@@ -96,17 +94,21 @@ def fit_texts(
     began, given = time.monotonic(), given or settings
     if settings.schema:
         read_schema(Path(settings.schema))  # refused before anything is read
-    config = config_of(kind.task(memory, settings).name, memory, given, data, validation, test)
+    name = kind.task(memory, settings).name
+    config = config_of(name, memory, given, data, validation, test, again=again)
     with (
         running(out, config) as work,
         ground_of(
             memory, settings, work, data=data, validation=validation, test=test, columns=columns,
-            progress=progress, root=root, kind=kind,
+            progress=progress, root=root, kind=kind, again=again,
         ) as (ground, notes),
     ):  # fmt: skip
         quality = kind.quality(ground.train.texts)
         good = kind.good(quality, ground.validation.texts)
-        fitted = fit_levels(ground, work, progress, quality=quality, good=good, kind=kind)
+        start = None if again is None else again.start
+        fitted = fit_levels(
+            ground, work, progress, quality=quality, good=good, kind=kind, start=start
+        )
         judged = judge(ground, fitted.levels, fitted.chosen, quality, good, kind)
         return _write(out, kind, ground, fitted, judged, given, notes, command, began)
 
@@ -116,6 +118,7 @@ def ground_of(
     memory: Memory, settings: TextSettings, work: Path, *, data: Source = None,
     validation: Source = None, test: Source = None, columns: ColumnNames | None = None,
     progress: bool | None = None, root: Source = None, kind: Kind = CAPTION,
+    again: Again | None = None,
 ) -> Iterator[tuple[CaptionGround, list[str]]]:  # fmt: skip
     """What a fit stands on, and notes; open while pictures are read.
 
@@ -125,6 +128,7 @@ def ground_of(
         work: for the scratch memory of tables.
         data, validation, test, columns, progress, root: see :func:`ravl.training.fit`.
         kind: of fit.
+        again: the parts of a refit, instead of the sources.
 
     Raises:
         DataError: as :func:`fit_caption` does.
@@ -144,6 +148,7 @@ def ground_of(
         ),
         lambda labelled, chosen: enough(task.count(labelled.take(chosen.train).rows), task),
         data=data, validation=validation, test=test, columns=columns, progress=progress, root=root,
+        again=again,
     ) as (labelled, chosen, _, notes):  # fmt: skip
         ground = prepare(memory, task, settings, labelled, chosen)
         if settings.regions and settings.generator == "builtin" and settings.model != "vote":
@@ -158,6 +163,7 @@ def ground_of(
 def fit_levels(
     ground: CaptionGround, work: Path, show: bool | None, *, quality: Quality, good: Good,
     report: Callable[[float], None] | None = None, kind: Kind = CAPTION,
+    start: Captioner | None = None,
 ) -> CaptionFitted:  # fmt: skip
     """Fit what the settings ask for, and choose.
 
@@ -170,6 +176,8 @@ def fit_levels(
         report: told the validation score after each epoch of the generator. Where it is given, the
             comparisons are not trained: a search has no use for them.
         kind: of fit.
+        start: the captioner whose generator is trained on, in a refit. There the comparisons are
+            not trained again, either.
     """
     settings, fitted = ground.settings, CaptionFitted(measure=quality.measure)
     began = time.monotonic()
@@ -184,7 +192,7 @@ def fit_levels(
         began = time.monotonic()
         fits = fit_dual(ground, work, show)
         fitted.seconds["dual encoder"] = round(time.monotonic() - began, 1)
-    for name, seen, made in _generators(ground, work, show, quality, report, kind):
+    for name, seen, made in _generators(ground, work, show, quality, report, kind, start):
         fitted.finished[name] = with_generator(
             seen, vote.captioner, made.generator, quality, good, fits
         )
@@ -196,28 +204,28 @@ def fit_levels(
 
 def _generators(
     ground: CaptionGround, work: Path, show: bool | None, quality: Quality,
-    report: Callable[[float], None] | None, kind: Kind,
+    report: Callable[[float], None] | None, kind: Kind, start: Captioner | None,
 ) -> Iterator[tuple[str, CaptionGround, Trained]]:  # fmt: skip
     """The generators that the settings ask for, and what each was trained on.
 
     To compare, one without retrieval and one without pictures come first.
     """
-    settings = ground.settings
+    settings, known = ground.settings, start.generator if start is not None else None
     if settings.generator != "builtin":
         from ravl.training.caption.hub import fit_hub
 
-        yield "generator", ground, fit_hub(ground, quality, work, show, report)
+        yield "generator", ground, fit_hub(ground, quality, work, show, report, known)
         return
     from ravl.training.caption.generator import train_generator
 
     wanted = [("generator", ground, True)]
-    if report is None and settings.compare == "trained":
+    if report is None and start is None and settings.compare == "trained":
         wanted.insert(0, ("generator_off", ground, False))
         if kind.blind is not None:
             wanted.insert(0, ("question_only", kind.blind(ground), False))
     for name, seen, retrieval in wanted:
         trained = train_generator(
-            seen, quality, work / name, retrieval=retrieval, show=show, report=report
+            seen, quality, work / name, retrieval=retrieval, show=show, report=report, start=known
         )
         yield name, seen, trained
 
@@ -262,10 +270,7 @@ def _write(
     logs(out)
     write_run(out, record, parts(captioner, out))
     write_settings(given, out / "settings.yaml")
-    sides = {"train": ground.train, "validation": ground.validation, "test": ground.test}
-    rows = {name: side.labelled.rows for name, side in sides.items()}
-    ids = {name: list(dict.fromkeys(row.id for row in its)) for name, its in rows.items()}
-    write_json(out / "split.json", {"how": chosen.how, **ids})
+    keep_parts(out, ground.memory, ground.labelled, chosen)
     seconds = round(time.monotonic() - began, 1)
     safe = abstention(judged, captioner, ground.settings.risk)
     metrics = scores_json(judged, fitted, LEVELS, RETRIEVAL) | {"abstain": safe}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ravl.models.generation.vocabulary import Vocabulary
 from ravl.models.generation.warm_start import new_generator
 from ravl.models.quiet import quiet
 from ravl.models.words import Words
+from ravl.training.again import SLOWER, take_over
 from ravl.training.caption.batches import Lesson, TextBatches
 from ravl.training.caption.ground import CaptionGround
 from ravl.training.caption.quality import Quality
@@ -37,7 +39,7 @@ MOST_TOKENS = 1024  # of a text that may be learned
 
 def train_generator(
     ground: CaptionGround, quality: Quality, folder: Path, *, retrieval: bool, show: bool | None,
-    report: Callable[[float], None] | None = None,
+    report: Callable[[float], None] | None = None, start: Any = None,
 ) -> Trained:  # fmt: skip
     """Train the builtin generator and keep the epoch that is best on validation.
 
@@ -50,11 +52,16 @@ def train_generator(
         retrieval: False for the comparison that reads no neighbours.
         show: progress bars.
         report: told the validation score after each epoch; what it raises ends the training.
+        start: the generator whose words and weights it begins with, at a lower learning rate; None
+            for the language model's alone.
     """
     settings = ground.settings
     torch.manual_seed(settings.seed)
     began = time.monotonic()
-    generator = untrained(ground, retrieval)
+    generator = untrained(ground, retrieval, getattr(start, "vocabulary", None))
+    if start is not None:
+        take_over(generator.model, start.model)
+        settings = replace(settings, learning_rate=settings.learning_rate * SLOWER)
     prepare_language(generator.model.encoder, settings.language)
     recalled = ground.recalled(ground.train) if retrieval and settings.quotes else []
     lesson = Lesson.of(
@@ -89,11 +96,13 @@ def _closer(ground: CaptionGround) -> dict[str, Any]:
     return {"regions": regions.shape[1], "region_features": regions.shape[2]}
 
 
-def untrained(ground: CaptionGround, retrieval: bool) -> FusedGenerator:
-    """A generator with a vocabulary for the training texts."""
+def untrained(
+    ground: CaptionGround, retrieval: bool, known: Vocabulary | None = None
+) -> FusedGenerator:
+    """A generator that writes with known words, or else with those of the training texts."""
     settings = ground.settings
     texts = [text for its in ground.train.texts for text in its]
-    vocabulary = Vocabulary.of(texts, settings.words)
+    vocabulary = known or Vocabulary.of(texts, settings.words)
     longest = settings.longest
     if not longest:
         lengths = np.array([len(ids) - 1 for ids in vocabulary(texts, MOST_TOKENS)])

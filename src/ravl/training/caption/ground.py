@@ -94,7 +94,8 @@ class CaptionGround:
         told: by the rows of the bank, which is without what is held out.
         keys: by which examples are compared.
         standard: of the training examples' features.
-        parts: positions among all pictures with texts.
+        labelled: all pictures with texts.
+        parts: of them.
         train, validation, test: these parts.
         regions: how a generator looks at parts of pictures; None for one that does not.
     """
@@ -105,6 +106,7 @@ class CaptionGround:
     told: Told
     keys: Any
     standard: Standard
+    labelled: Labelled
     parts: Parts
     train: CaptionSide
     validation: CaptionSide
@@ -167,8 +169,8 @@ def prepare(
 
     sides = {name: side(part) for name, part in taken.items()}
     return CaptionGround(
-        memory, speaking, settings, told, keys, task.standard(taken["train"].features), parts,
-        sides["train"], sides["validation"], sides["test"],
+        memory, speaking, settings, told, keys, task.standard(taken["train"].features), labelled,
+        parts, sides["train"], sides["validation"], sides["test"],
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from ravl.models.generation.base import Request
 from ravl.models.generation.constraints import processors
 from ravl.models.generation.loading import load_generator
 from ravl.tasks.caption.captioner import Captioner
+from ravl.training.again import SLOWER, take_over
 from ravl.training.caption.ground import CaptionGround
 from ravl.training.caption.quality import Quality
 from ravl.training.caption.validation import validation_of
@@ -28,7 +29,7 @@ SERVER = "openai:"
 
 def fit_hub(
     ground: CaptionGround, quality: Quality, folder: Path, show: bool | None,
-    report: Callable[[float], None] | None = None,
+    report: Callable[[float], None] | None = None, start: Any = None,
 ) -> Trained:  # fmt: skip
     """The generator that the settings name, trained as far as they ask for.
 
@@ -40,6 +41,7 @@ def fit_hub(
         folder: for checkpoints and logs.
         show: progress bars.
         report: told the validation score after each epoch.
+        start: a trained generator of the same kind, whose weights it begins with.
     """
     settings, began = ground.settings, time.monotonic()
     if settings.generator.startswith(SERVER):
@@ -52,6 +54,9 @@ def fit_hub(
     count = sum(p.numel() for _, p in trainable(generator.network))
     if not count:
         return Trained(generator, [], 0.0, 0)
+    if start is not None:
+        take_over(generator.network, start.network)
+        settings = replace(settings, learning_rate=settings.learning_rate * SLOWER)
     order = Shuffled(np.arange(len(ground.train)), settings.seed)
     data = Conversations(ground, generator, order)
     validate = validation_of(ground, generator, quality, True, report)

@@ -18,7 +18,7 @@ from ravl.tasks.label_model import LabelModel
 from ravl.tasks.labeller_files import describe, parts
 from ravl.tasks.named import label_task
 from ravl.tasks.run import VISION, about_memory, write_json, write_run
-from ravl.training.again import REFITTED, SPLIT, Again, keep_held
+from ravl.training.again import Again, keep_parts
 from ravl.training.fit_folder import running
 from ravl.training.fit_report import FitReport
 from ravl.training.fit_settings import FitSettings, write_settings
@@ -40,10 +40,9 @@ def fit_labels(
     progress: bool | None = None, command: str = "", root: Source = None,
     again: Again | None = None,
 ) -> FitReport:  # fmt: skip
-    """Fit classify, tag or ask; see :func:`ravl.training.fit`, and for a refit :class:`Again`."""
+    """Fit classify, tag or ask; see :func:`ravl.training.fit`, and :class:`Again` for a refit."""
     began = time.monotonic()
-    told_apart = () if again is None else (again.digest,)
-    config = config_of(task, memory, settings, data, validation, test, *told_apart)
+    config = config_of(task, memory, settings, data, validation, test, again=again)
     with (
         running(out, config) as work,
         ground_of(
@@ -113,14 +112,11 @@ def ground_of(
     def check(labelled: Labelled, chosen: Parts) -> None:
         labels_of(labelled.take(chosen.train).rows, named, settings.fewest)
 
-    if again is not None:
-        opened = again.told(check)
-    else:
-        opened = told(
-            task, memory, settings.remember, work, read, parts, check, data=data,
-            validation=validation, test=test, columns=columns, progress=progress, root=root,
-        )  # fmt: skip
-    with opened as (labelled, chosen, _, notes):
+    with told(
+        task, memory, settings.remember, work, read, parts, check, data=data,
+        validation=validation, test=test, columns=columns, progress=progress, root=root,
+        again=again,
+    ) as (labelled, chosen, _, notes):  # fmt: skip
         ground = prepare(memory, named, settings, labelled, chosen)
         if task == "ask":
             ground = asked(ground)
@@ -155,12 +151,7 @@ def _write(
     logs(out)
     run = write_run(out, record, parts(labeller, out))
     write_settings(ground.settings, out / "settings.yaml")
-    rows = {n: getattr(ground, n).labelled.rows for n in PARTS}
-    ids = {n: list(dict.fromkeys(row.id for row in its)) for n, its in rows.items()}
-    hashes = {n: list(dict.fromkeys(row.hash for row in its)) for n, its in rows.items()}
-    write_json(out / SPLIT, {"how": chosen.how, **ids, "hashes": hashes})
-    if ground.task.name in REFITTED:
-        keep_held(out, ground.memory, [getattr(ground, n).labelled for n in PARTS])
+    keep_parts(out, ground.memory, ground.labelled, ground.parts)
     if ground.task.name in TASKS:
         keep_reference(
             LabelModel(run, ground.memory), ground.test.queries, ground.test.labelled.shown

@@ -22,13 +22,13 @@ from ravl.models.words import LONGEST, Words
 from ravl.retrieval.bank import Ints
 from ravl.tasks.labeller import Labeller, Queries
 from ravl.tasks.testimony import EvidenceArrays, Testimony
+from ravl.training.again import SLOWER, take_over
 from ravl.training.fit_settings import FitSettings
 from ravl.training.labels.fusion_batches import Disturbance, FusionData, Shuffled
 from ravl.training.labels.ground import Ground
 from ravl.training.labels.levels import finish, temperature_of
 from ravl.training.trainer import train
 
-AGAIN = 0.3  # of the learning rate, where the weights have learned already
 OWN = ("base.", "weights")  # of each fit: the base is fitted anew, in closed form
 OTHERS = 8  # tokens that are neither of the picture, nor of a text, nor of neighbours
 
@@ -88,7 +88,7 @@ def train_fusion(
     model.base.requires_grad_(False)  # it is the best of its kind already
     if start is not None and start.reader is not None:
         begin_with(model, start, ground.labels)
-        settings = replace(settings, learning_rate=settings.learning_rate * AGAIN)
+        settings = replace(settings, learning_rate=settings.learning_rate * SLOWER)
     slow = prepare_language(model, settings.language)
     evidence = _evidence(ground, linear, testimony) if retrieval else None
     texts = ground.train.queries.texts
@@ -126,15 +126,13 @@ def begin_with(model: FusionModel, start: Labeller, labels: list[str]) -> None:
     What it says of a label goes to the same label; a label that it does not know starts at zero.
     """
     assert start.reader is not None
-    old, own = start.reader.model.state_dict(), model.state_dict()
+    take_over(model, start.reader.model, (*OWN, "out."))
     places = {label: i for i, label in enumerate(start.labels)}
     both = [(i, places[label]) for i, label in enumerate(labels) if label in places]
     here, there = (list(side) for side in zip(*both, strict=True)) if both else ([], [])
+    old, own = start.reader.model.out.state_dict(), model.out.state_dict()
     for name, tensor in own.items():
-        if name.startswith("out."):
-            tensor[here] = old[name][there]
-        elif name in old and old[name].shape == tensor.shape and not name.startswith(OWN):
-            tensor.copy_(old[name])
+        tensor[here] = old[name][there]
 
 
 def words_of(model: FusionModel, name: str, taken: int, most: int = LONGEST) -> Words:

@@ -73,6 +73,8 @@ class Ground:
         memory: whose rows are evidence.
         task: classify, tag or ask.
         settings: of the fit.
+        labelled: all labelled pictures.
+        parts: of them.
         labels: C names, those of the training part.
         bank: of the memory, without what is held out.
         keys: by which neighbours are found.
@@ -86,6 +88,8 @@ class Ground:
     memory: Memory
     task: LabelTask
     settings: FitSettings
+    labelled: Labelled
+    parts: Parts
     labels: list[str]
     bank: Bank
     keys: Keys
@@ -160,8 +164,8 @@ def prepare(
     weights = label_weights(sides["train"].targets, task.exclusive, settings.class_weights)
     loss = Loss(task.exclusive, weights, settings.smoothing)
     return Ground(
-        memory, task, settings, labels, bank, keys, sides["train"], sides["validation"],
-        sides["test"], loss,
+        memory, task, settings, labelled, parts, labels, bank, keys, sides["train"],
+        sides["validation"], sides["test"], loss,
     )  # fmt: skip
 
 

@@ -38,16 +38,34 @@ def evaluate_match(
         DataError: fewer than two pictures with texts that the encoder reads.
     """
     predictor: MatchModel = getattr(model, "predictor", model)
-    memory, task = predictor.memory, predictor.matcher.task
+    memory = predictor.memory
     with judged(memory, data, columns, progress, root) as (source, where):
         labelled = _read(predictor, source, memory, where)
-        pairs, vectors = read_texts(task, predictor.base, labelled)
-        everyone = np.arange(len(labelled))
-        picture, text, targets = draw_pairs(pairs, everyone, seed, "test")
-        views = predictor.base.project(labelled.features)
-        asked = Asked(labelled.features, views, pairs.texts, vectors, picture, text)
-        hidden = _hidden(pairs, labelled, picture, text)
+        asked, hidden, targets = pairs_of_examples(predictor, labelled, seed)
         return _scores(predictor, asked, hidden, targets, labelled, seed)
+
+
+def pairs_of_examples(
+    model: MatchModel, labelled: Labelled, seed: int
+) -> tuple[Asked, list[Ints], Ints]:
+    """True and shuffled pairs of pictures and their texts.
+
+    Args:
+        model: that will be asked.
+        labelled: n pictures, with texts that the encoder reads.
+        seed: of the shuffled ones.
+
+    Returns:
+        The pairs; for each the groups of the memory that it must not see; 1 for a true one, else 0.
+
+    Raises:
+        DataError: all pictures have the same texts.
+    """
+    pairs, vectors = read_texts(model.matcher.task, model.base, labelled)
+    picture, text, targets = draw_pairs(pairs, np.arange(len(labelled)), seed, "test")
+    views = model.base.project(labelled.features)
+    asked = Asked(labelled.features, views, pairs.texts, vectors, picture, text)
+    return asked, _hidden(pairs, labelled, picture, text), targets
 
 
 def _scores(

@@ -22,6 +22,7 @@ from ravl.tasks.match_files import describe, parts
 from ravl.tasks.match_texts import MatchTask, base_of
 from ravl.tasks.matcher import Matcher
 from ravl.tasks.run import about_memory, write_json, write_run
+from ravl.training.again import Again, keep_parts
 from ravl.training.fit_folder import running
 from ravl.training.fit_report import FitReport
 from ravl.training.fit_settings import FitSettings, write_settings
@@ -55,8 +56,9 @@ def fit_match(
     memory: Memory, out: Path, settings: FitSettings, *, data: Source = None,
     validation: Source = None, test: Source = None, columns: ColumnNames | None = None,
     progress: bool | None = None, command: str = "", root: Source = None,
+    again: Again | None = None,
 ) -> FitReport:  # fmt: skip
-    """Fit match: whether a text fits a picture; see :func:`ravl.training.fit`.
+    """Fit match: whether a text fits a picture; see :func:`ravl.training.fit`, and :class:`Again`.
 
     Pictures with their texts are true pairs, and the same pictures and texts shuffled within a
     part are false ones.
@@ -82,15 +84,16 @@ def fit_match(
             "train_retriever is on, but what finds neighbours for match is the retriever itself, "
             "which learns from the same pairs. Leave it off, and train that with: ravl fit search."
         )
-    config = config_of("match", memory, settings, data, validation, test)
+    config = config_of("match", memory, settings, data, validation, test, again=again)
     with (
         running(out, config) as work,
         ground_of(
             memory, settings, work, data=data, validation=validation, test=test, columns=columns,
-            progress=progress, root=root,
+            progress=progress, root=root, again=again,
         ) as (ground, notes),
     ):  # fmt: skip
-        fitted = fit_levels(ground, work, progress)
+        start = None if again is None else again.start
+        fitted = fit_levels(ground, work, progress, start=start)
         judged = judge(ground, fitted.levels, fitted.chosen)
         second = judge_reranking(ground, fitted.levels[fitted.chosen])
         return _write(out, ground, fitted, judged, second, notes, command, began)
@@ -100,7 +103,7 @@ def fit_match(
 def ground_of(
     memory: Memory, settings: FitSettings, work: Path, *, data: Source = None,
     validation: Source = None, test: Source = None, columns: ColumnNames | None = None,
-    progress: bool | None = None, root: Source = None,
+    progress: bool | None = None, root: Source = None, again: Again | None = None,
 ) -> Iterator[tuple[MatchGround, list[str]]]:  # fmt: skip
     """What a fit stands on, and notes; open while pictures are read.
 
@@ -109,6 +112,7 @@ def ground_of(
         settings: of the fit.
         work: for the scratch memory of tables.
         data, validation, test, columns, progress, root: see :func:`ravl.training.fit`.
+        again: the parts of a refit, instead of all these.
 
     Raises:
         DataError: as :func:`fit_match` does.
@@ -128,6 +132,7 @@ def ground_of(
         ),
         lambda labelled, chosen: check(task, base, labelled, chosen), data=data,
         validation=validation, test=test, columns=columns, progress=progress, root=root,
+        again=again,
     ) as (labelled, chosen, source, notes):  # fmt: skip
         if unread := _unread(source, memory, task):
             notes.append(
@@ -138,7 +143,7 @@ def ground_of(
 
 def fit_levels(
     ground: MatchGround, work: Path, show: bool | None,
-    report: Callable[[float], None] | None = None,
+    report: Callable[[float], None] | None = None, start: Matcher | None = None,
 ) -> MatchFitted:  # fmt: skip
     """Fit what the settings ask for, and choose.
 
@@ -148,6 +153,8 @@ def fit_levels(
         show: progress bars.
         report: told the validation score after each epoch of the fusion model. Where it is given,
             the comparison without retrieval is not trained: a search has no use for it.
+        start: the matcher whose weights the fusion model begins with, in a refit. There the
+            comparison is not trained again, either.
     """
     settings, fitted = ground.settings, MatchFitted()
     began = time.monotonic()
@@ -160,14 +167,14 @@ def fit_levels(
     fitted.curves["dual"], fitted.seconds["linear"] = curve, seconds
     fitted.parameters["linear"] = count
     if settings.model in ("auto", "fusion"):
-        _fuse(ground, fitted, work, show, report)
+        _fuse(ground, fitted, work, show, report, start)
     fitted.chosen = settings.model if settings.model != "auto" else _choose(ground, fitted)
     return fitted
 
 
 def _fuse(
     ground: MatchGround, fitted: MatchFitted, work: Path, show: bool | None,
-    report: Callable[[float], None] | None,
+    report: Callable[[float], None] | None, start: Matcher | None,
 ) -> None:  # fmt: skip
     """Train the fusion model with retrieval and, to compare, without."""
     from ravl.training.match.fusion import train_pairs
@@ -177,11 +184,12 @@ def _fuse(
     unseen = fit_unseen(ground, dual, work, show)
     fitted.seconds["linear, out of fold"] = round(time.monotonic() - began, 1)
     for name, retrieval in (("fusion_off", False), ("fusion", True)):
-        if report is not None and not retrieval:
+        if not retrieval and (report is not None or start is not None):
             continue
         result, words = train_pairs(
-            ground, dual, unseen, work / name, retrieval=retrieval, show=show, report=report
-        )
+            ground, dual, unseen, work / name, retrieval=retrieval, show=show, report=report,
+            start=start,
+        )  # fmt: skip
         fitted.levels[name] = stacked(ground, replace(dual, reader=result.reader, words=words))
         fitted.curves[name] = result.curve
         fitted.seconds[name] = result.seconds
@@ -270,8 +278,7 @@ def _write(
     logs(out)
     write_run(out, record, parts(matcher, out))
     write_settings(ground.settings, out / "settings.yaml")
-    ids = {n: [ground.labelled.rows[i].id for i in getattr(chosen, n)] for n in PARTS}
-    write_json(out / "split.json", {"how": chosen.how, **ids})
+    keep_parts(out, ground.memory, ground.labelled, chosen)
     seconds = round(time.monotonic() - began, 1)
     metrics = scores_json(judged, fitted) | {"abstain": abstention(judged, matcher, ground)}
     metrics["rerank"] = second.to_json()

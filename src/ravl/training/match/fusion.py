@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,9 @@ from ravl.models.stacking import fit_stack, sigmoid
 from ravl.models.words import Words
 from ravl.tasks.matcher import Matcher, evidence_arrays
 from ravl.tasks.testimony import EvidenceArrays
+from ravl.training.again import SLOWER, take_over
 from ravl.training.labels.fusion import (
+    OWN,
     FusionResult,
     merge_adapters,
     new_model,
@@ -69,6 +72,7 @@ class PairModel(nn.Module):
 def train_pairs(
     ground: MatchGround, dual: Matcher, unseen: Unseen, folder: Path, *, retrieval: bool,
     show: bool | None, report: Callable[[float], None] | None = None,
+    start: Matcher | None = None,
 ) -> tuple[FusionResult, Words]:  # fmt: skip
     """Train the fusion model, with evidence or without, and keep the epoch best on validation.
 
@@ -80,12 +84,17 @@ def train_pairs(
         retrieval: False for the comparison that reads no neighbours.
         show: progress bars.
         report: told the validation score after each epoch; what it raises ends the training.
+        start: the matcher whose weights it begins with, at a lower learning rate; None for the
+            language model's alone.
     """
     settings = ground.settings
     torch.manual_seed(settings.seed)
     began = time.monotonic()
     k = min(settings.evidence, len(ground.bank)) if retrieval else 0
     model = _new(ground, dual, k)
+    if start is not None and start.reader is not None:
+        take_over(model, start.reader.model, OWN)
+        settings = replace(settings, learning_rate=settings.learning_rate * SLOWER)
     slow = prepare_language(model, settings.language)
     words = words_of(model, settings.language_model, 2 * k)
     evidence = evidence_arrays(ground.said, ground.standard) if retrieval else None

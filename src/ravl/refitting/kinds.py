@@ -1,0 +1,107 @@
+"""What a refit of each task has of its own: what rows say, how it is fitted, how it is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from ravl.memory import Row
+from ravl.refitting.examined import Examined
+from ravl.tasks.model import Model
+from ravl.training import settings_of
+from ravl.training.fit_settings import FitSettings, read_settings
+from ravl.training.labelled import Labelled
+from ravl.training.text_settings import TextSettings
+
+
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """How runs of a task are fitted again.
+
+    Args:
+        task: its name.
+        settings: of the run.
+        start: the labeller, matcher or captioner that answers so far.
+        says: what a row says for the task; empty for nothing.
+        told: the same in words, with what was asked.
+        fit: the function that fits it: of memory, folder and settings.
+        examine: lets champion and challenger answer the same pictures; the last is a seed.
+        stratum: what drawn parts have alike.
+        names: what rows say are names out of a list, worth counting.
+    """
+
+    task: str
+    settings: FitSettings | TextSettings
+    start: Any
+    says: Callable[[Row], Sequence[str]]
+    told: Callable[[Row], str]
+    fit: Callable[..., Any]
+    examine: Callable[[Model, Model, Labelled, int], Examined]
+    stratum: Callable[[Row], str] = lambda _: ""
+    names: bool = False
+
+
+def kind_of(model: Model) -> Kind:
+    """How a run is fitted again.
+
+    Args:
+        model: the run, which must be one.
+
+    Raises:
+        DataError: its settings are missing or damaged.
+    """
+    assert model.run is not None
+    name, predictor = model.run.task, model.predictor
+    its = settings_of(name)
+    settings = its(**read_settings(model.run.folder / "settings.yaml", its))
+    if hasattr(predictor, "labeller"):
+        return _labels(name, settings, predictor)
+    return _pairs(settings, predictor) if name == "match" else _texts(name, settings, predictor)
+
+
+def _labels(name: str, settings: Any, predictor: Any) -> Kind:
+    from ravl.refitting.of_labels import examine_labels
+    from ravl.training.labels.fit import fit_labels
+
+    task = predictor.labeller.task
+
+    def told(row: Row) -> str:
+        return asked(row) if name == "ask" else ", ".join(sorted(task.of(row)))
+
+    return Kind(
+        name, settings, predictor.labeller, task.of, told, partial(fit_labels, name),
+        examine_labels, task.stratum, names=True,
+    )  # fmt: skip
+
+
+def _pairs(settings: Any, predictor: Any) -> Kind:
+    from ravl.refitting.of_pairs import examine_pairs
+    from ravl.training.match.fit import fit_match
+    from ravl.training.match.ground import readable
+
+    says = partial(readable, predictor.matcher.task, predictor.base)
+    return Kind(
+        "match", settings, predictor.matcher, says, lambda row: " / ".join(says(row)), fit_match,
+        examine_pairs,
+    )  # fmt: skip
+
+
+def _texts(name: str, settings: Any, predictor: Any) -> Kind:
+    from ravl.refitting.of_texts import examine_texts
+    from ravl.training.ask.open import fit_open
+    from ravl.training.caption.fit import fit_caption
+
+    says = predictor.task.of
+    if name == "ask":
+        return Kind(name, settings, predictor.fitted, says, asked, fit_open, examine_texts)
+    return Kind(
+        name, settings, predictor.fitted, says, lambda row: " / ".join(says(row)), fit_caption,
+        examine_texts,
+    )  # fmt: skip
+
+
+def asked(row: Row) -> str:
+    """All questions about a picture, with their answers."""
+    return " / ".join(f"{qa.question} {', '.join(qa.answers)}" for qa in row.qa)

@@ -1,0 +1,187 @@
+"""Refits of every task: what is new is learned, nothing that judges is, and the report tells."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ravl.data import QA, Example
+from ravl.memory import Memory
+from ravl.refitting import refit, rollback
+from ravl.refitting.forgetting import trace
+from ravl.refitting.log import read_log
+from ravl.tasks.model import Model
+from ravl.training import fit
+from tests.helpers import ColourEncoder
+from tests.models.generation.tiny import models_beside
+from tests.tasks.ask.asked import asked
+from tests.training.caption.coloured import coloured
+from tests.training.painted import Scrambled, paint
+from tests.training.tiny_bert import tiny_bert
+
+Paints = Callable[..., list[Example]]
+WRITES: dict[str, Any] = {
+    "model": "generator", "epochs": 1, "batch_size": 16, "learning_rate": 3e-3, "layers": 1,
+    "words": 300, "beams": 2, "evidence": 2, "k": 8, "precision": "full",
+}  # fmt: skip
+READS: dict[str, Any] = {"model": "fusion", "epochs": 1, "batch_size": 8, "language": "full"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A run to be fitted again.
+
+    Args:
+        task: its task.
+        paints: pictures that it learns.
+        metric: that is decided by.
+        settings: of the fit.
+        encoder: of the memory.
+    """
+
+    task: str
+    paints: Paints
+    metric: str
+    settings: dict[str, Any]
+    encoder: type[Any] = ColourEncoder
+
+
+CASES = {
+    "match-vote": Case("match", paint, "AUC", {"model": "vote"}, Scrambled),
+    "match-linear": Case("match", paint, "AUC", {"model": "linear"}, Scrambled),
+    "match-fusion": Case("match", paint, "AUC", READS, Scrambled),
+    "caption-vote": Case("caption", coloured, "CIDEr-D", {"model": "vote"}),
+    "caption-generator": Case("caption", coloured, "CIDEr-D", WRITES),
+    "ask-linear": Case("ask", asked, "accuracy", {"model": "linear"}),
+    "ask-open": Case("ask", asked, "accuracy", {**WRITES, "answers": "open"}),
+}
+
+
+@contextmanager
+def fitted(case: Case, folder: Path, **more: Any) -> Iterator[tuple[Memory, Path]]:
+    """The memory of a case, and its run."""
+    settings = {**case.settings, **more}
+    if settings["model"] in ("fusion", "generator") and "generator" not in settings:
+        settings["language_model"] = str(tiny_bert(folder / "bert"))
+    with Memory.create(folder / "shop.ravl", case.encoder()) as memory:
+        memory.add(case.paints(folder / "pictures", 60))
+        fit(case.task, memory, out=folder / "run", progress=False, **settings)
+        yield memory, folder / "run"
+
+
+def parts(run: Path) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = json.loads((run / "split.json").read_text())["hashes"]
+    return found
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_follows_the_memory(name: str, tmp_path: Path) -> None:
+    case = CASES[name]
+    with fitted(case, tmp_path) as (memory, run):
+        assert refit(run, memory).state == "nothing"
+        before = parts(run)
+        memory.add(case.paints(tmp_path / "pictures", 20, first=100))
+        lost = next(row.id for row in memory if row.hash == before["train"][0])
+        memory.delete([lost])
+        report = refit(run, memory, promote="always")
+        assert report.state == "promoted", report.reason
+        assert case.metric in report.reason
+        assert (report.news["new"], report.news["gone"]) == (20, 1)
+        after = parts(run)
+        assert set(before["test"]) < set(after["test"])
+        assert not set(after["test"]) & {*after["train"], *after["validation"]}
+        assert len(after["train"]) > len(before["train"])
+        assert before["train"][0] not in after["train"]
+        scores = read_log(run)[0]["scores"]
+        assert set(scores) == {"together", "frozen", "newest"}
+        assert all(case.metric in scores["frozen"][who] for who in ("champion", "challenger"))
+        page = (run / read_log(run)[0]["page"]).read_text("utf-8")
+        assert "The frozen test part" in page and "data:image" in page
+        assert refit(run, memory).state == "nothing"
+        with Model(run, memory) as model:
+            assert model.task == case.task
+        assert rollback(run) == 1
+        assert parts(run) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "compared"), [("match-fusion", "fusion_off"), ("caption-generator", "generator_off")]
+)
+def test_what_was_learned_is_gone_on_with(name: str, compared: str, tmp_path: Path) -> None:
+    case = CASES[name]
+    with fitted(case, tmp_path) as (memory, run):
+        old, first = weights(run, memory), trained(run)
+        memory.add(case.paints(tmp_path / "pictures", 20, first=100))
+        assert refit(run, memory, promote="always").state == "promoted"
+        new = weights(run, memory)
+        assert set(first) - set(trained(run)) == {compared}
+    for tensor in ("picture.weight", "near_label.weight"):
+        far = (new[tensor] - old[tensor]).abs().mean() / old[tensor].abs().mean()
+        assert 0 < far < 0.5, "a new one would be as far away as it is large"
+
+
+def trained(run: Path) -> dict[str, float]:
+    """Seconds of a fit, by what was trained."""
+    found: dict[str, float] = json.loads((run / "metrics.json").read_text())["fit_seconds"]
+    return found
+
+
+def weights(run: Path, memory: Memory) -> dict[str, Any]:
+    """Of what reads pictures and neighbours."""
+    with Model(run, memory) as model:
+        if model.task == "match":
+            network = model.predictor.matcher.reader.model
+        else:
+            network = model.predictor.fitted.generator.model.encoder
+        return {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+
+def test_a_generator_of_the_hub(tmp_path: Path) -> None:
+    models_beside(tmp_path / "hub", coloured(tmp_path / "hub" / "pictures", 8))
+    case = CASES["caption-vote"]
+    settings = {
+        "model": "generator", "generator": f"hf:{tmp_path / 'hub' / 'gpt2'}", "epochs": 1,
+        "language": "lora", "batch_size": 8, "k": 4, "evidence": 1, "beams": 1,
+        "precision": "full",
+    }  # fmt: skip
+    with fitted(case, tmp_path, **settings) as (memory, run):
+        memory.add(coloured(tmp_path / "pictures", 20, first=100))
+        assert refit(run, memory, promote="always").state == "promoted"
+
+
+def test_a_question_that_is_new_about_an_old_picture(tmp_path: Path) -> None:
+    case = CASES["ask-linear"]
+    with fitted(case, tmp_path) as (memory, run):
+        known = parts(run)["train"]
+        row = next(row for row in memory if row.hash == known[0])
+        memory.update(row.id, qa=[*row.qa, QA("is it round?", ("no",))])
+        other = next(row for row in memory if row.hash == known[1])
+        memory.update(other.id, label="something that is no answer")
+        report = refit(run, memory, promote="always")
+        assert (report.news["new"], report.news["changed"]) == (0, 1)
+        with Model(run, memory) as model:
+            assert model.ask(row.path, "is it round?").answer == "no"
+        learned = trace(memory, [row.id], [run])
+        assert learned[0].remedy == f"ravl refit {run} --promote always"
+
+
+def test_a_table_of_captions(tmp_path: Path) -> None:
+    case = CASES["match-linear"]
+    pictures = paint(tmp_path / "others", 60, first=200)
+    lines = [json.dumps({"image": str(e.picture), "texts": list(e.texts)}) for e in pictures]
+    (tmp_path / "table.jsonl").write_text("\n".join(lines))
+    more = {"data": tmp_path / "table.jsonl", "root": tmp_path}
+    with fitted(case, tmp_path, **more) as (memory, run):
+        split = parts(run)
+        with Memory.open(run / "held.ravl", case.encoder()) as held:
+            assert {row.hash for row in held} == {*split["test"], *split["validation"]}
+        memory.add(paint(tmp_path / "pictures", 20, first=400))
+        report = refit(run, memory, promote="always")
+        assert report.state == "promoted" and report.news["new"] == 20
+        assert set(split["test"]) < set(parts(run)["test"])
