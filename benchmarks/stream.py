@@ -2,18 +2,20 @@
 
 The ten classes arrive three, three, two and two at a time (two orders); after each arrival all
 test pictures of the classes seen so far are answered, by the model with the memory and by the model
-alone. The first run is fitted to the first three classes (linear level). *Memory edits only*: the
-new pictures are added to the memory, nothing is trained. *Refit*: `ravl.refit`, which trains on
-the old pictures and four fifths of the new ones, by its own rule or with `promote="always"`.
-*New rows only*: the old weights go on learning by gradient descent (ten passes) from the new
-pictures alone. *From scratch*: `ravl.fit` on all that is there.
-The seconds are those of one step's training, judging and reports included; other work shared the
-machine, so they are rough.
+alone. The first run is fitted to the first three classes. *Memory edits only*: the new pictures are
+added to the memory, nothing is trained. *Refit*: `ravl.refit`, which trains on the old pictures and
+four fifths of the new ones, by its own rule or with `promote="always"`; with one old picture a
+class, it replays no more than that. *New rows only*: the old weights go on learning by gradient
+descent (ten passes) from the new pictures alone. *From scratch*: `ravl.fit` on all that is there.
+The fusion level takes one order. Its fit from scratch also trains the comparison that reads no
+neighbours, which a refit leaves out. The seconds are those of one step's training, judging and
+reports included, on one core.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -33,11 +35,11 @@ from ravl.tasks.labels import LabelTask
 from ravl.training.labelled import Labelled, read_labelled
 from ravl.training.labels.evaluating import queries_of
 
-ORDERS = 2
+ORDERS = {"linear": 4, "fusion": 1}
 SIZES = (3, 3, 2, 2)
 PASSES, RATE, BATCH = 10, 1e-3, 32
 TASK = LabelTask("classify")
-Figures = dict[tuple[str, int], list[tuple[float, float, float, float]]]
+Figures = dict[tuple[str, str, int], list[tuple[float, float, float, float]]]
 
 
 def run() -> Lines:
@@ -45,25 +47,26 @@ def run() -> Lines:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         with memory_of("clothing_small", work) as everything:
-            for order in range(ORDERS):
-                stream(everything, work / str(order), order, found)
+            for level, orders in ORDERS.items():
+                for order in range(orders):
+                    stream(everything, work / f"{level}{order}", order, level, found)
     steps = len(SIZES)
-    names = dict.fromkeys(name for name, _ in found)
+    names = dict.fromkeys((level, name) for level, name, _ in found)
     lines: Lines = []
-    for name in names:
+    for level, name in names:
         for step in range(steps):
-            if (name, step) in found and (step or not name.startswith("refit")):
-                both, alone, old, took = np.array(found[name, step]).T
+            if (level, name, step) in found and (step or not name.startswith("refit")):
+                both, alone, old, took = np.array(found[level, name, step]).T
                 lines.append({
-                    "classes": sum(SIZES[: step + 1]), "what is done": name,
+                    "level": level, "classes": sum(SIZES[: step + 1]), "what is done": name,
                     "with memory": _percent(both), "model alone": _percent(alone),
                     "with memory, classes of before": _percent(old) if step else "–",
                     "seconds": f"{took.mean():.1f}",
                 })  # fmt: skip
-    return sorted(lines, key=lambda line: line["classes"])
+    return sorted(lines, key=lambda line: (line["level"] == "fusion", line["classes"]))
 
 
-def stream(everything: Memory, folder: Path, order: int, found: Figures) -> None:
+def stream(everything: Memory, folder: Path, order: int, level: str, found: Figures) -> None:
     """One order of the classes."""
     folder.mkdir()
     lines = picture_set("clothing_small")[1]
@@ -83,24 +86,26 @@ def stream(everything: Memory, folder: Path, order: int, found: Figures) -> None
             questions = read_labelled(asked, memory, TASK.of)
             seen = np.array([row.label in came for row in questions.rows])
             questions = questions.take(np.flatnonzero(seen))
-            one_step(memory, folder, step, new, questions, found)
+            one_step(memory, folder, step, new, questions, level, found)
 
 
 def one_step(
-    memory: Memory, folder: Path, step: int, new: list[str], questions: Labelled, found: Figures
-) -> None:
+    memory: Memory, folder: Path, step: int, new: list[str], questions: Labelled, level: str,
+    found: Figures,
+) -> None:  # fmt: skip
     """What each way makes of the classes that have just come."""
-    first = {name: folder / name for name in ("edits", "better", "always")}
+    first = {name: folder / name for name in ("edits", "better", "always", "forgetful")}
     naive = folder / "naive.npz"
     if not step:
-        for run in first.values():
-            fit(memory, run)
+        fit(memory, first["edits"], level)
+        for run in list(first.values())[1:]:
+            shutil.copytree(first["edits"], run)
         head = ravl.load(first["edits"], memory).predictor.labeller
         np.savez(naive, weight=head.head.weight, bias=head.head.bias, labels=head.labels)
 
-    def refit(run: Path, promote: Any) -> Path:
-        report = ravl.refit(run, memory, promote=promote, progress=False)
-        print(step, run.name, report.state, report.reason, flush=True)
+    def refit(run: Path, promote: Any, replay: int = 0) -> Path:
+        report = ravl.refit(run, memory, promote=promote, replay=replay, progress=False)
+        print(level, step, run.name, report.state, report.reason, flush=True)
         return run
 
     def note(
@@ -114,24 +119,28 @@ def one_step(
         with ravl.load(run, memory) as model:
             predictor = model.predictor
             predictor.labeller = replace(predictor.labeller, **learnt)
-            found.setdefault((name, step), []).append(
+            found.setdefault((level, name, step), []).append(
                 (*accuracies(predictor, questions, new), took)
             )
 
     note("memory edits only", lambda: first["edits"])
-    note("refit, when better", lambda: refit(first["better"], "better"))
+    if level == "linear":
+        note("refit, when better", lambda: refit(first["better"], "better"))
     note("refit, always", lambda: refit(first["always"], "always"))
     if step:
+        old = sum(SIZES[:step])
+        note("refit, one old picture a class", lambda: refit(first["forgetful"], "always", old))
+    if step and level == "linear":
         edits = first["edits"]
         note("new rows only", lambda: edits, lambda: go_on(memory, edits, naive, new))
-    note(FROM_SCRATCH, lambda: fit(memory, folder / f"scratch{step}"))
+    note(FROM_SCRATCH, lambda: fit(memory, folder / f"scratch{step}", level))
 
 
 FROM_SCRATCH = "fit from scratch"
 
 
-def fit(memory: Memory, run: Path) -> Path:
-    ravl.fit("classify", memory, out=run, model="linear", progress=False)
+def fit(memory: Memory, run: Path, level: str) -> Path:
+    ravl.fit("classify", memory, out=run, model=level, progress=False)
     return run
 
 
