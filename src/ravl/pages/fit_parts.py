@@ -109,12 +109,14 @@ class Answer:
         answer: the label, the tags, or yes and no.
         confidence: 0..1.
         right: whether it is the truth.
+        verdict: how that is called; empty for right and wrong.
     """
 
     name: str
     answer: str
     confidence: float
     right: bool
+    verdict: str = ""
 
 
 @dataclass(frozen=True, slots=True)

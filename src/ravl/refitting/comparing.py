@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravl.evaluation import Score
+from ravl.pages.score_table import PERCENT
+from ravl.pages.score_words import difference
 from ravl.refitting.examined import CHALLENGER, CHAMPION, Examined
 from ravl.training.page_parts import BEST
 from ravl.training.run_record import tables_json
@@ -80,18 +82,18 @@ def decide(comparison: Comparison, promote: Promote) -> tuple[bool, str]:
     metric = comparison.metric
     gain = comparison.differences[TOGETHER].get(metric)
     frozen = comparison.differences[FROZEN].get(metric)
-    told = f"{metric} {_points(gain)}"
+    told = f"{metric} {_in_words(metric, gain)}"
     if promote != "better":
         return promote == "always", f"as --promote {promote} says ({told})"
     if frozen is not None and frozen.high < 0:
-        return False, f"it is worse on the frozen test part: {metric} {_points(frozen)}"
+        return False, f"it is worse on the frozen test part: {metric} {_in_words(metric, frozen)}"
     if gain is None or gain.low <= 0:
         return False, f"it is not better by more than chance: {told}"
     return True, f"it is better by more than chance: {told}"
 
 
-def _points(score: Score | None) -> str:
-    if score is None:
+def _in_words(metric: str, gain: Score | None) -> str:
+    if gain is None:
         return "could not be measured"
-    value, low, high = (100 * x for x in (score.value, score.low, score.high))
-    return f"{value:+.1f} points ({low:+.1f} to {high:+.1f})"
+    shown = difference(gain, metric in PERCENT, lower=False)
+    return f"{shown.value} ({shown.interval})".replace("−", "-")

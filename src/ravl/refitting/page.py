@@ -122,9 +122,10 @@ def _changed(news: News, examined: Examined) -> list[ExampleGroup]:
 
 def _example(news: News, examined: Examined, i: int) -> ReportExample:
     best = max(its[i] for its in examined.worth.values())
-    answers = [
-        Answer(who, *examined.said[who][i], bool(examined.worth[who][i] == best))
-        for who in (CHAMPION, CHALLENGER)
-    ]
+    answers = []
+    for who in (CHAMPION, CHALLENGER):
+        good = bool(examined.worth[who][i] == best)
+        verdict = "" if examined.quality is None else "better" if good else "worse"
+        answers.append(Answer(who, *examined.said[who][i], good, verdict))
     picture = thumbnail(news.labelled.source, examined.rows[i])
     return ReportExample(picture, examined.asked[i], examined.truth[i], answers)
