@@ -9,6 +9,7 @@ from typing import Any, Literal
 from ravl.pages.score_table import ScoreTable, terminal_table
 
 COLUMNS = 3  # measures that fit a terminal
+LABELS = 10  # of the new pictures that are named in a sentence
 State = Literal["promoted", "kept", "nothing", "waiting", "busy", "dry"]
 
 
@@ -59,7 +60,9 @@ class RefitReport:
 
 def told(news: dict[str, Any]) -> str:
     """What is new, in a sentence."""
-    labels = ", ".join(f"{name} {count:,}" for name, count in news["labels"].items())
+    most = sorted(news["labels"].items(), key=lambda item: -item[1])
+    labels = ", ".join(f"{name} {count:,}" for name, count in most[:LABELS])
+    labels += f" and {len(most) - LABELS:,} others" if len(most) > LABELS else ""
     return (
         f"Since the last fit: {news['new']:,} new labelled pictures"
         + (f" ({labels})" if labels else "")
