@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -16,12 +14,10 @@ import numpy as np
 from ravl.data import ColumnNames
 from ravl.memory import Memory
 from ravl.models.generation.schemas import read_schema
-from ravl.pages.card import write_card
 from ravl.tasks.caption.captioner import Captioner
 from ravl.tasks.caption.files import describe, parts
 from ravl.tasks.match_texts import base_of
-from ravl.tasks.run import about_memory, write_json, write_run
-from ravl.training.again import Again, keep_parts
+from ravl.training.again import Again
 from ravl.training.caption.ground import CaptionGround, enough, prepare
 from ravl.training.caption.judge import CaptionJudged, abstention, judge
 from ravl.training.caption.kind import CAPTION, Kind
@@ -29,14 +25,14 @@ from ravl.training.caption.levels import Good, Level, fit_vote, with_generator
 from ravl.training.caption.quality import Quality
 from ravl.training.fit_folder import running
 from ravl.training.fit_report import FitReport
-from ravl.training.fit_settings import write_settings
 from ravl.training.labelled import Labelled, none_labelled, read_labelled
 from ravl.training.loop_settings import LoopSettings
 from ravl.training.made import Made, Trained
-from ravl.training.parts import PARTS, Parts, split
-from ravl.training.run_record import config_of, encoder_of, logs, versions
+from ravl.training.parts import Parts, split
+from ravl.training.run_record import config_of
 from ravl.training.sources import Source, filter_of, told
 from ravl.training.text_settings import TextSettings
+from ravl.training.writing import begin_run, end_run
 
 CLEAR = 1.64  # standard errors by which the generator must be better than the memory's own texts
 
@@ -255,30 +251,20 @@ def _write(
     out: Path, kind: Kind, ground: CaptionGround, fitted: CaptionFitted, judged: CaptionJudged,
     given: LoopSettings, notes: list[str], command: str, began: float,
 ) -> FitReport:  # fmt: skip
-    """The run's files; ``metrics.json`` comes last: the run has ended."""
+    """The run, and what it is worth."""
     from ravl.training.caption.page import LEVELS, RETRIEVAL, page_of, rows_table
     from ravl.training.page_parts import scores_json
 
-    captioner, chosen = fitted.levels[fitted.chosen], ground.parts
-    base = base_of(ground.memory.encoder)
-    record = {
-        **describe(captioner), "level": fitted.chosen, "memory": about_memory(ground.memory, out),
-        "encoder": encoder_of(ground.memory), "base": json.loads(base.fingerprint.to_json()),
-        "command": command or " ".join(sys.argv), "versions": versions(),
-        "parts": {n: len(getattr(chosen, n)) for n in PARTS},
-    }  # fmt: skip
-    logs(out)
-    write_run(out, record, parts(captioner, out))
-    write_settings(given, out / "settings.yaml")
-    keep_parts(out, ground.memory, ground.labelled, chosen)
+    captioner = fitted.levels[fitted.chosen]
+    run = begin_run(
+        out, {**describe(captioner), "level": fitted.chosen}, parts(captioner, out),
+        memory=ground.memory, base=base_of(ground.memory.encoder), labelled=ground.labelled,
+        parts=ground.parts, settings=given, command=command,
+    )  # fmt: skip
     seconds = round(time.monotonic() - began, 1)
     safe = abstention(judged, captioner, ground.settings.risk)
     metrics = scores_json(judged, fitted, LEVELS, RETRIEVAL) | {"abstain": safe}
     table = rows_table(kind, ground, judged, fitted)
     report = FitReport(out, ground.task.name, fitted.chosen, metrics, table, notes, seconds)
-    page = page_of(kind, ground, fitted, judged, report, str(record["command"]))
-    (out / "report.html").write_text(page, encoding="utf-8")
-    write_json(out / "metrics.json", {"task": ground.task.name, "level": fitted.chosen, **metrics,
-                                      "notes": notes, "seconds": seconds})  # fmt: skip
-    write_card(out)
-    return report
+    page = page_of(kind, ground, fitted, judged, report, str(run.record["command"]))
+    return end_run(report, page)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -13,22 +11,22 @@ from typing import TYPE_CHECKING
 from ravl.data import ColumnNames
 from ravl.drift.reference import TASKS, keep_reference
 from ravl.memory import Memory
-from ravl.pages.card import write_card
 from ravl.tasks.label_model import LabelModel
 from ravl.tasks.labeller_files import describe, parts
 from ravl.tasks.named import label_task
-from ravl.tasks.run import VISION, about_memory, write_json, write_run
-from ravl.training.again import Again, keep_parts
+from ravl.tasks.run import VISION
+from ravl.training.again import Again
 from ravl.training.fit_folder import running
 from ravl.training.fit_report import FitReport
-from ravl.training.fit_settings import FitSettings, write_settings
+from ravl.training.fit_settings import FitSettings
 from ravl.training.labelled import Labelled, none_labelled, read_labelled
 from ravl.training.labels.fitted import Fitted, fit_levels
 from ravl.training.labels.ground import Ground, labels_of, prepare
 from ravl.training.labels.judge import Judged, judge
-from ravl.training.parts import PARTS, Parts, split
-from ravl.training.run_record import config_of, encoder_of, logs, versions
+from ravl.training.parts import Parts, split
+from ravl.training.run_record import config_of
 from ravl.training.sources import Source, filter_of, told
+from ravl.training.writing import begin_run, end_run
 
 if TYPE_CHECKING:
     from ravl.training.keys.gain import Gain
@@ -132,26 +130,21 @@ def _write(
     out: Path, ground: Ground, fitted: Fitted, judged: Judged, chosen: Parts, notes: list[str],
     command: str, began: float, gain: Gain | None,
 ) -> FitReport:  # fmt: skip
-    """The run's files; ``metrics.json`` comes last: the run has ended."""
+    """The run, and what it is worth."""
     from ravl.training.labels.page import abstention, page_of, rows_table
     from ravl.training.page_parts import scores_json
 
     labeller = fitted.levels[fitted.chosen]
-    record = {
-        **describe(labeller), "level": fitted.chosen, "memory": about_memory(ground.memory, out),
-        "encoder": encoder_of(ground.memory),
-        "base": json.loads(ground.task.encoder(ground.memory).fingerprint.to_json()),
-        "command": command or " ".join(sys.argv),
-        "versions": versions(), "parts": {n: len(getattr(chosen, n)) for n in PARTS},
-    }  # fmt: skip
+    described = {**describe(labeller), "level": fitted.chosen}
     if ground.second is not None:
-        record["rerank"] = ground.second.look.describe(out)
+        described["rerank"] = ground.second.look.describe(out)
     if fitted.tower is not None:
         fitted.tower.save(out / VISION)
-    logs(out)
-    run = write_run(out, record, parts(labeller, out))
-    write_settings(ground.settings, out / "settings.yaml")
-    keep_parts(out, ground.memory, ground.labelled, ground.parts)
+    run = begin_run(
+        out, described, parts(labeller, out), memory=ground.memory,
+        base=ground.task.encoder(ground.memory), labelled=ground.labelled, parts=chosen,
+        settings=ground.settings, command=command,
+    )  # fmt: skip
     if ground.task.name in TASKS:
         keep_reference(
             LabelModel(run, ground.memory), ground.test.queries, ground.test.labelled.shown
@@ -164,12 +157,8 @@ def _write(
         metrics["rerank"] = ground.second.to_json()
     table = rows_table(ground, judged, fitted)
     report = FitReport(out, ground.task.name, fitted.chosen, metrics, table, notes, seconds)
-    page = page_of(ground, fitted, judged, chosen, report, record["command"], gain)
-    (out / "report.html").write_text(page, encoding="utf-8")
-    write_json(out / "metrics.json", {"task": ground.task.name, "level": fitted.chosen, **metrics,
-                                      "notes": notes, "seconds": seconds})  # fmt: skip
-    write_card(out)
-    return report
+    page = page_of(ground, fitted, judged, chosen, report, run.record["command"], gain)
+    return end_run(report, page)
 
 
 def _unknown(ground: Ground) -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -16,16 +14,14 @@ from ravl.data import ColumnNames
 from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.memory import Memory
-from ravl.pages.card import write_card
 from ravl.retrieval.bank import Ints
 from ravl.tasks.match_files import describe, parts
 from ravl.tasks.match_texts import MatchTask, base_of
 from ravl.tasks.matcher import Matcher
-from ravl.tasks.run import about_memory, write_json, write_run
-from ravl.training.again import Again, keep_parts
+from ravl.training.again import Again
 from ravl.training.fit_folder import running
 from ravl.training.fit_report import FitReport
-from ravl.training.fit_settings import FitSettings, write_settings
+from ravl.training.fit_settings import FitSettings
 from ravl.training.labelled import Labelled, read_labelled
 from ravl.training.labels.fitted import LEVELS, simplest
 from ravl.training.made import Made
@@ -33,10 +29,11 @@ from ravl.training.match.ground import MatchGround, check, prepare, readable, re
 from ravl.training.match.judge import MatchJudged, abstention, judge
 from ravl.training.match.levels import fit_dual, fit_unseen, fit_vote, out_of_fold, stacked
 from ravl.training.match.rerank import Reranking, judge_reranking
-from ravl.training.parts import PARTS, Parts, split
+from ravl.training.parts import Parts, split
 from ravl.training.retriever.pairs import FEWEST
-from ravl.training.run_record import config_of, encoder_of, logs, versions
+from ravl.training.run_record import config_of
 from ravl.training.sources import Source, filter_of, told
+from ravl.training.writing import begin_run, end_run
 
 LEAST = 2.5  # pictures that a held-out part has at least, or no pair of it could be false
 
@@ -263,30 +260,23 @@ def _write(
     out: Path, ground: MatchGround, fitted: MatchFitted, judged: MatchJudged, second: Reranking,
     notes: list[str], command: str, began: float,
 ) -> FitReport:  # fmt: skip
-    """The run's files; ``metrics.json`` comes last: the run has ended."""
+    """The run, and what it is worth."""
     from ravl.training.match.page import page_of, rows_table
     from ravl.training.page_parts import scores_json
 
-    matcher, chosen = fitted.levels[fitted.chosen], ground.parts
-    record = {
-        **describe(matcher), "level": fitted.chosen, "memory": about_memory(ground.memory, out),
-        "encoder": encoder_of(ground.memory), "base": json.loads(ground.base.fingerprint.to_json()),
-        "command": command or " ".join(sys.argv), "versions": versions(),
-        "parts": {n: len(getattr(chosen, n)) for n in PARTS},
+    matcher = fitted.levels[fitted.chosen]
+    described = {
+        **describe(matcher), "level": fitted.chosen,
         "rerank": {"weight": second.weight, "depth": second.depth},
     }  # fmt: skip
-    logs(out)
-    write_run(out, record, parts(matcher, out))
-    write_settings(ground.settings, out / "settings.yaml")
-    keep_parts(out, ground.memory, ground.labelled, chosen)
+    run = begin_run(
+        out, described, parts(matcher, out), memory=ground.memory, base=ground.base,
+        labelled=ground.labelled, parts=ground.parts, settings=ground.settings, command=command,
+    )  # fmt: skip
     seconds = round(time.monotonic() - began, 1)
     metrics = scores_json(judged, fitted) | {"abstain": abstention(judged, matcher, ground)}
     metrics["rerank"] = second.to_json()
     table = rows_table(ground, judged, fitted)
     report = FitReport(out, "match", fitted.chosen, metrics, table, notes, seconds)
-    page = page_of(ground, fitted, judged, second, report, str(record["command"]))
-    (out / "report.html").write_text(page, encoding="utf-8")
-    write_json(out / "metrics.json", {"task": "match", "level": fitted.chosen, **metrics,
-                                      "notes": notes, "seconds": seconds})  # fmt: skip
-    write_card(out)
-    return report
+    page = page_of(ground, fitted, judged, second, report, str(run.record["command"]))
+    return end_run(report, page)
