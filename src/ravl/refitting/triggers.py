@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ravl.refitting.news import News
+from ravl.tasks.known_rows import answers_to_rows
 from ravl.tasks.model import Model
 
 MOST = 1000  # pictures, the last that came in, by which drift is told
@@ -41,20 +44,29 @@ def waits_for(
 def has_drifted(model: Model, since: int) -> bool:
     """Whether the pictures that came in differ from those that a run was fitted for.
 
-    Too few pictures are no drift.
+    Too few pictures are no drift. What the memory keeps of them tells, so that none is looked at
+    anew, unless the run has a tower of its own.
 
     Args:
         model: the run.
         since: version of the memory after which they came in.
 
     Raises:
+        QueryError: it was fitted for a task that knows no drift.
         DataError: the run does not know what pictures were like when it was fitted.
     """
-    from ravl.drift import detect_drift
-    from ravl.drift.report import FEWEST
+    from ravl.drift.comparing import label_model
+    from ravl.drift.reference import read_reference
+    from ravl.drift.report import FEWEST, compare_signals
+    from ravl.drift.signals import Signals
 
-    memory = model.memory
+    labels, memory = label_model(model), model.memory
     added = {each.id for each in memory.diff(since) if each.before is None}
-    rows = [row for row in memory.rows() if row.hash is not None and row.id in added][-MOST:]
-    pictures = [memory.picture_bytes(row) for row in rows]
-    return len(pictures) >= FEWEST and detect_drift(model, pictures, progress=False).drifted
+    if len(added) < FEWEST:
+        return False
+    bank = labels.labeller.task.bank(memory, labels.labeller.keys)
+    chosen = np.array([i for i, row in enumerate(bank.rows) if row.id in added], np.int64)[-MOST:]
+    if len(chosen) < FEWEST:
+        return False
+    now = Signals.of(answers_to_rows(labels, bank, chosen))
+    return compare_signals(read_reference(labels.run.folder).signals, now).drifted

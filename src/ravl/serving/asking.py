@@ -13,6 +13,7 @@ from PIL import Image
 from starlette.requests import Request
 
 from ravl.data import pictures
+from ravl.errors import PictureError
 from ravl.serving.batching import Batcher, Done
 from ravl.serving.bodies import PictureIn
 from ravl.serving.guard import told
@@ -118,8 +119,7 @@ class Asking:
         """A picture that was sent or named, decoded as the model would.
 
         Raises:
-            PictureError, RowNotFoundError: it cannot be had.
-            Problem: it is given by URL, and that is not allowed.
+            PictureError, RowNotFoundError: it cannot be had; not by URL where that is not allowed.
         """
         data = await self.encoded(source)
         most = self.service.limits.pixels
@@ -145,5 +145,5 @@ class Asking:
 
             return await self.service.aside(kept, source.id)
         if self.service.fetcher is None:
-            raise Problem(422, "This server takes no pictures by URL. Send the picture itself.")
+            raise PictureError("This server takes no pictures by URL. Send the picture itself.")
         return await self.service.fetcher.get(source.url or "")

@@ -14,6 +14,7 @@ from typing import ParamSpec, TypeVar
 
 from PIL import Image
 
+from ravl.drift.windows import RATE, WINDOW, check_windows
 from ravl.errors import DataError
 from ravl.retrieval import Query
 from ravl.retrieval.reranking import Reranker
@@ -48,16 +49,20 @@ class Service:
         allow_urls: whether pictures may be given by URL.
         audit: where writes are logged; None for a file beside the memory.
         feedback: where feedback is kept; None for a file beside the memory.
+        drift_window: answered pictures that the watch for drift tests together.
+        drift_rate: share of such windows that alarm where nothing has changed.
 
     Raises:
-        RavlError: see :func:`open_models`.
+        RavlError: see :func:`open_models`, and :func:`check_windows`.
     """
 
     def __init__(
         self, places: Sequence[str | Path], memory: str | Path | None = None, *,
         keys: Keys | None = None, limits: Limits | None = None, allow_urls: bool = False,
-        audit: Path | None = None, feedback: Path | None = None,
+        audit: Path | None = None, feedback: Path | None = None, drift_window: int = WINDOW,
+        drift_rate: float = RATE,
     ) -> None:  # fmt: skip
+        check_windows(drift_window, drift_rate)
         self.keys = keys
         self.limits = limits or Limits()
         self.metrics = Metrics()
@@ -73,7 +78,7 @@ class Service:
             self.audit = Audit(audit or path.with_name(f"{path.name}.audit"))
             self.feedback = FeedbackStore(feedback or beside(path))
             watch = path.with_name(f"{path.name}.drift")
-            self.monitor = Monitor(watch, self.models, self.metrics)
+            self.monitor = Monitor(watch, self.models, self.metrics, drift_window, drift_rate)
         except BaseException:
             self.memory.close()
             raise
@@ -125,7 +130,9 @@ class Service:
             if name in (None, served.name):
                 return served
         names = ", ".join(served.name for served in offered)
-        raise Problem(404, f"No run {str(name)[:80]!r} answers {task} here. There is: {names}.")
+        raise Problem(
+            404, f"No run {str(name)[:80]!r} answers {task} here. There is: {names}.", kind="query"
+        )
 
     @property
     def tasks(self) -> list[str]:
