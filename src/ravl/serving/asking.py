@@ -14,10 +14,11 @@ from starlette.requests import Request
 
 from ravl.data import pictures
 from ravl.errors import PictureError
+from ravl.memory.rows import FOR_WHOM
 from ravl.serving.batching import Batcher, Done
 from ravl.serving.bodies import PictureIn
 from ravl.serving.guard import told
-from ravl.serving.keys import Caller, Scope
+from ravl.serving.keys import ANYONE, Caller, Scope
 from ravl.serving.problems import GONE, Problem
 from ravl.serving.service import Service
 
@@ -36,6 +37,8 @@ def caller_of(service: Service, request: Request, scope: Scope) -> Caller:
     caller = service.caller(key, host)
     if not caller.may(scope):
         raise Problem(403, f"This takes a key with the scope {scope}; yours may {caller.scope}.")
+    if caller is not ANYONE:
+        FOR_WHOM.set(caller.name)  # of this request, which has a context of its own
     return caller
 
 

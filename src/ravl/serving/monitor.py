@@ -73,6 +73,13 @@ class Monitor:
         self._windows[name], self._marks[name] = windows, mark
         self._metrics.watch(name, windows.last)
 
+    def follow(self, served: Served) -> None:
+        """Compare with fitting time of the version of a run that answers now."""
+        if served.run is not None and served.task in TASKS:
+            with self._lock:
+                self._windows.pop(served.name, None)
+                self._watch(served.name, served.run.folder, {})
+
     def watches(self, served: Served, options: Options) -> bool:
         """Whether answers that were given so are compared."""
         return served.name in self._windows and not OTHER & dict(options).keys()

@@ -22,6 +22,7 @@ from ravl.serving.audit import Audit
 from ravl.serving.batching import Batcher
 from ravl.serving.feedback import FeedbackStore, beside
 from ravl.serving.fetching import Fetcher
+from ravl.serving.following import Follower, blank
 from ravl.serving.keys import ANYONE, Caller, Keys
 from ravl.serving.limits import Limits
 from ravl.serving.metrics import Metrics
@@ -79,6 +80,7 @@ class Service:
             self.feedback = FeedbackStore(feedback or beside(path))
             watch = path.with_name(f"{path.name}.drift")
             self.monitor = Monitor(watch, self.models, self.metrics, drift_window, drift_rate)
+            self.follower = Follower(self.models, self._exchanged)
         except BaseException:
             self.memory.close()
             raise
@@ -167,6 +169,11 @@ class Service:
         if answers and self.monitor.watches(served, options):
             self._readers.submit(self.monitor.saw, served.name, answers)
 
+    def _exchanged(self, served: Served) -> None:
+        """What hangs on a run follows it."""
+        self._rerankers.pop(served.name, None)
+        self.monitor.follow(served)
+
     @staticmethod
     async def _in(pool: ThreadPoolExecutor, work: Callable[[], R]) -> R:
         context = contextvars.copy_context()
@@ -181,21 +188,21 @@ class Service:
             RavlError: a model cannot answer, for another reason than that the memory has nothing
                 to say yet.
         """
-        picture = Image.new("RGB", (64, 48), (128, 128, 128))
         size = self.memory.encoder.picture_size
-        query = Query("picture", picture.resize((size, size)))
+        query = Query("picture", Image.new("RGB", (size, size), (128, 128, 128)))
         jobs = [self.search.submit(SEARCH, [query], search_call(self.memory, (), None))]
         for served in self.models:
-            item = (picture, "what is it?") if served.task in ("match", "ask") else picture
-            jobs.append(served.batcher.submit(served.task, [item], served.call(())))
+            jobs.append(served.batcher.submit(served.task, [blank(served)], served.call(())))
         for job in jobs:
             with suppress(DataError):
                 job.result()
+        self.follower.start()
         self.ready = True
 
     def close(self) -> None:
         """Finish what is under way, and let go of all files."""
         self.ready = False
+        self.follower.close()
         for batcher in self._batchers.values():
             batcher.close(self.limits.shutdown)
         self._readers.shutdown()
