@@ -77,7 +77,8 @@ class Monitor:
         """Compare with fitting time of the version of a run that answers now."""
         if served.run is not None and served.task in TASKS:
             with self._lock:
-                self._windows.pop(served.name, None)
+                for of_before in (self._windows, self._marks, self._ended, self._since):
+                    of_before.pop(served.name, None)
                 self._watch(served.name, served.run.folder, {})
 
     def watches(self, served: Served, options: Options) -> bool:
@@ -96,6 +97,8 @@ class Monitor:
 
     def _count(self, name: str, signals: Signals) -> None:
         with self._lock:
+            if name not in self._windows:  # the version that answers now has no reference
+                return
             self._metrics.likeness(name, signals.numbers["likeness"].tolist())
             outcomes = self._windows[name].add(signals)
             for outcome in outcomes:
