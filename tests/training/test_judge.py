@@ -22,7 +22,7 @@ def judged(tmp_path_factory):
         for i in range(5):
             memory.update(f"red_{4 * i:03d}.png", label="strange")
         options = {"model": "linear", "test": "number < 24"}
-        with grounded(memory, folder / "w", **options) as (ground, _, _):
+        with grounded(memory, folder / "w", **options) as (ground, _):
             ground, fitted = fit_levels(ground, folder / "w", False)
             yield ground, fitted, judge(ground, fitted.levels, "linear")
 

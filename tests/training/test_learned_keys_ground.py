@@ -22,7 +22,7 @@ from tests.training.test_ground import grounded
 def leaky(empty, tmp_path):
     """A ground of labels drawn by chance, every picture twice; keys could learn them by heart."""
     empty.add(leak(tmp_path / "leak"))
-    with grounded(empty, tmp_path / "w") as (ground, _, _):
+    with grounded(empty, tmp_path / "w") as (ground, _):
         yield ground
 
 
@@ -75,7 +75,7 @@ def test_rows_without_a_label_are_found_but_teach_nothing(empty, tmp_path, monke
     some = shades(tmp_path / "pictures", 60)
     empty.add([replace(e, label=None) if i % 3 == 0 else e for i, e in enumerate(some)])
     monkeypatch.setattr(learned_keys_ground, "held_surprise", falling())
-    with grounded(empty, tmp_path / "w") as (ground, _, _):
+    with grounded(empty, tmp_path / "w") as (ground, _):
         found = learned_ground(ground)
         assert found is not None
         speaking = speaking_rows(ground.bank, ground.task)

@@ -23,7 +23,7 @@ from tests.training.test_ground import grounded
 @pytest.fixture
 def ground(empty, tmp_path):
     empty.add(shades(tmp_path / "pictures", 80))
-    with grounded(empty, tmp_path / "w") as (found, _, _):
+    with grounded(empty, tmp_path / "w") as (found, _):
         yield found
 
 
@@ -50,7 +50,7 @@ def test_labels_too_rare_to_be_learned_may_vote(empty, tmp_path):
     empty.add(shades(tmp_path / "pictures", 80))
     for i in range(0, 80, 8):
         empty.update(f"red_{i:03d}.png", label=f"rare {i}")
-    with grounded(empty, tmp_path / "w", fewest=5) as (ground, _, _):
+    with grounded(empty, tmp_path / "w", fewest=5) as (ground, _):
         assert not any(label.startswith("rare") for label in ground.labels)
         labeller = fit_vote(ground)
         assert labeller.calibration is not None
@@ -60,7 +60,7 @@ def test_labels_too_rare_to_be_learned_may_vote(empty, tmp_path):
 def test_the_linear_level_is_calibrated_on_what_it_has_not_seen(empty, tmp_path):
     """Labels by chance: a gate fitted to what was seen would be sure, and this one is not."""
     empty.add(leak(tmp_path / "leak"))
-    with grounded(empty, tmp_path / "w") as (ground, _, _):
+    with grounded(empty, tmp_path / "w") as (ground, _):
         labeller = fit_linear(ground, fit_vote(ground))
         assert labeller.calibration is not None
         assert labeller.calibration.right.mean() < 0.5
@@ -73,7 +73,7 @@ def test_labels_travel_to_no_one_they_were_hidden_from(empty, tmp_path):
     """Propagation on random labels: whose label is hidden gains nothing by the graph."""
     some = leak(tmp_path / "leak")
     empty.add([replace(e, label=None) if int(str(e.columns["motif"])) % 2 else e for e in some])
-    with grounded(empty, tmp_path / "w", spread="yes") as (ground, _, _):
+    with grounded(empty, tmp_path / "w", spread="yes") as (ground, _):
         labeller = fit_linear(ground, fit_vote(ground))
         assert labeller.spread
         assert labeller.calibration is not None
