@@ -9,10 +9,9 @@ import pytest
 
 import ravl
 from ravl.drift.page import drift_page
-from ravl.drift.reference import REFERENCE, keep_reference, read_reference
+from ravl.drift.reference import REFERENCE, read_reference
 from ravl.drift.report import compare_signals
 from ravl.errors import DataError, QueryError
-from ravl.tasks.labeller import Queries
 from tests.drift.samples import sample
 from tests.helpers import draw
 from tests.labelled import shades, table
@@ -110,16 +109,6 @@ def test_what_cannot_be_compared_is_refused(referenced, tmp_path):
     (referenced / "linear" / REFERENCE).unlink()
     with pytest.raises(DataError, match="--reference PICTURES"):
         ravl.detect_drift(referenced / "linear", tmp_path / "few")
-
-
-def test_a_large_test_part_is_sampled(fitted, monkeypatch):
-    from ravl.drift import reference
-
-    monkeypatch.setattr(reference, "MOST", 6)
-    with ravl.load(fitted / "linear") as model:
-        features = model.predictor._testimony()[0].bank.features
-        kept = keep_reference(model.predictor, Queries(features), [np.zeros(0, np.int64)] * 48)
-    assert len(kept.signals) == 6 == len(read_reference(fitted / "linear").signals)
 
 
 def test_page_shows_signals_pictures_and_neighbours(referenced, tmp_path):

@@ -32,7 +32,7 @@ def drift(
     run: Path, pictures: tuple[Path, ...], reference: tuple[Path, ...], rate: float,
     memory: Path | None, html: Path | None, as_json: bool, **options: Any,
 ) -> int:  # fmt: skip
-    """Tell whether pictures differ from those that a run of classify or tag was fitted for.
+    """Tell whether pictures differ from those that a run was fitted for.
 
     PICTURES are files, folders or tables, and need no labels. The exit code is 3 where they have
     drifted, and 0 where they have not.

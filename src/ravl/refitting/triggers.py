@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from ravl.refitting.news import News
 from ravl.tasks.model import Model
+from ravl.training.labelled import read_labelled
 
 MOST = 1000  # pictures, the last that came in, by which drift is told
 
@@ -41,7 +45,8 @@ def waits_for(
 def has_drifted(model: Model, since: int) -> bool:
     """Whether the pictures that came in differ from those that a run was fitted for.
 
-    Too few pictures are no drift.
+    Each is asked about with its own text or question, where the task takes one, and none of them
+    is evidence: what came in is compared with the memory as it was. Too few pictures are no drift.
 
     Args:
         model: the run.
@@ -50,11 +55,18 @@ def has_drifted(model: Model, since: int) -> bool:
     Raises:
         DataError: the run does not know what pictures were like when it was fitted.
     """
-    from ravl.drift import detect_drift
-    from ravl.drift.report import FEWEST
+    from ravl.drift.reference import read_reference
+    from ravl.drift.report import FEWEST, compare_signals
+    from ravl.drift.signals import Signals
+    from ravl.training.reference import answers_to, askable
 
-    memory = model.memory
+    assert model.run is not None
+    memory, asks = model.memory, askable(model)
     added = {each.id for each in memory.diff(since) if each.before is None}
-    rows = [row for row in memory.rows() if row.hash is not None and row.id in added][-MOST:]
-    pictures = [memory.picture_bytes(row) for row in rows]
-    return len(pictures) >= FEWEST and detect_drift(model, pictures, progress=False).drifted
+    news = np.array([r.twin or r.number for r in memory.rows() if r.id in added], np.int64)
+    came = read_labelled(memory, memory, lambda row: asks(row) if row.id in added else ())
+    came = replace(came, shown=[news] * len(came)).take(np.arange(len(came))[-MOST:])
+    if len(came) < FEWEST:
+        return False
+    known = read_reference(model.run.folder)
+    return compare_signals(known.signals, Signals.of(answers_to(model, came))).drifted

@@ -24,7 +24,7 @@ from ravl.serving.models import Options, Served
 from ravl.tasks.results import Answer
 from ravl.tasks.run import write_json
 
-OTHER = {"k", "retrieval", "vote_only"}  # options with which answers are not those of fitting time
+SAME = {"abstain"}  # the options with which answers still are those of fitting time
 SAVED = 20  # answers after which the state is written again
 
 
@@ -67,7 +67,7 @@ class Monitor:
 
     def watches(self, served: Served, options: Options) -> bool:
         """Whether answers that were given so are compared."""
-        return served.name in self._windows and not OTHER & dict(options).keys()
+        return served.name in self._windows and dict(options).keys() <= SAME
 
     def saw(self, name: str, answers: Sequence[Answer]) -> None:
         """Count answers of a run; a window that is full is tested.
