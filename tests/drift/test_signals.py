@@ -95,7 +95,7 @@ def test_tags_are_all_said():
 def test_json_and_back():
     signals = sample(np.random.default_rng(0), 7)
     again = Signals.from_json(signals.to_json())
-    assert again.answers == list(signals.answers)
+    assert again.answers == list(signals.answers or [])
     for name, values in signals.numbers.items():
         assert again.numbers[name] == pytest.approx(values, abs=1e-4)
     with pytest.raises(ValueError, match="length"):
@@ -110,5 +110,5 @@ def test_then_and_take():
     random = np.random.default_rng(0)
     a, b = sample(random, 3), sample(random, 2)
     both = a.then(b)
-    assert len(both) == 5 and both.take([3, 4]).answers == list(b.answers)
+    assert len(both) == 5 and both.take([3, 4]).answers == list(b.answers or [])
     assert len(Signals({}, []).then(a)) == 3

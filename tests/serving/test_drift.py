@@ -12,7 +12,10 @@ import ravl
 from ravl.drift import windows
 from ravl.serving import monitor
 from tests.labelled import shades
+from tests.refitting.test_tasks import CASES
+from tests.refitting.test_tasks import fitted as fitted_case
 from tests.serving.helpers import png
+from tests.tasks.ask.asked import KIND, TASTE
 
 
 @pytest.fixture
@@ -34,11 +37,11 @@ def asked(client, pictures, path="/v1/classify/batch"):
     assert response.status_code == 200, response.text
 
 
-def state(client, until):
+def state(client, until, run="linear"):
     """The endpoint's answer, once the window has been tested."""
     end = time.monotonic() + 20
     while True:
-        found = client.get("/v1/runs/linear/drift").json()
+        found = client.get(f"/v1/runs/{run}/drift").json()
         if until(found) or time.monotonic() > end:
             return found
         time.sleep(0.02)
@@ -104,6 +107,35 @@ def test_a_run_without_reference_says_so(client, run):
     assert app.get("/v1/runs/nothing/drift").status_code == 404
     asked(app, [png("red", i) for i in range(3)])
     assert not monitor._read(run.parent / "shop.ravl.drift").get("linear")
+
+
+@pytest.mark.parametrize(("name", "path"), [("caption-vote", "caption"), ("ask-linear", "ask")])
+def test_other_tasks_are_watched_too(client, by_name, tmp_path, name, path):
+    case = CASES[name]
+    with fitted_case(case, tmp_path, model="vote") as (_, run):
+        then = case.paints(tmp_path / "then", 30, first=1000)
+        ravl.detect_drift(run, then, reference=then)
+    app = client(run)
+
+    def ask(**fields):
+        asked = {"question": KIND} if path == "ask" else {}
+        sent = app.post(f"/v1/{path}", data=asked | fields, files={"picture": ("a", png("red"))})
+        assert sent.status_code == 200, sent.text
+
+    def waiting(count):
+        found = state(app, lambda s: s["waiting"] == count, "run")
+        return found["waiting"] == count
+
+    ask()
+    assert waiting(1)
+    ask(k="3")  # neighbours of another number
+    ask(abstain="0.1")  # the answer stays the same
+    assert waiting(2)
+    if path == "ask":
+        files = [("pictures", ("a.png", png("blue")))]
+        sent = app.post("/v1/ask/batch", data={"questions": [KIND, TASTE]}, files=files)
+        assert sent.status_code == 200, sent.text
+        assert waiting(3), "one picture"
 
 
 def client_state(app):

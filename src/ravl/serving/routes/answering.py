@@ -149,11 +149,12 @@ async def answers_of(
     done, timings = await asking.answered(
         served.batcher, len(sources), (served.task, options), served.call(options), items
     )
-    own = [isinstance(source, PictureIn) and source.id is not None for source in sources]
-    # the memory's own pictures would find themselves
-    asking.service.saw(
-        served, options, [a for a, known in zip(done.answers, own, strict=True) if not known]
-    )
+    # Of several questions about a picture one counts, and none about one of the memory's own, which
+    # would find itself.
+    first = {id(source): i for i, source in reversed([*enumerate(sources)])}
+    own = {id(s) for s in sources if isinstance(s, PictureIn) and s.id is not None}
+    counted = [done.answers[i] for source, i in first.items() if source not in own]
+    asking.service.saw(served, options, counted)
     run = served.name if served.run is not None else None
     origin = origin_json(run, asking.service.memory, done, timings, asking.number)
     return [answer_json(answer) for answer in done.answers], origin
