@@ -186,12 +186,16 @@ class AskModel:
         if not retrieval:
             return labeller.without(queries)
         assert testimony is not None
-        if labeller.words is not None and ready.knowledge is not None:
-            asked = queries.texts or []
-            read = ready.knowledge.reading(asked, self._pictures(queries), hidden)
-            queries = replace(queries, texts=read)
+        queries = self._read_by(ready, queries, hidden)
         near = labeller.neighbours(queries, testimony, k, hidden)
         return labeller.answer(queries, testimony, near, ready.evidence, vote_only=vote_only, k=k)
+
+    def _read_by(self, ready: _Ready, queries: Queries, hidden: Sequence[Ints] | None) -> Queries:
+        """Questions as the run reads them: with the passage that is best for each."""
+        if ready.labeller is None or ready.labeller.words is None or ready.knowledge is None:
+            return queries
+        read = ready.knowledge.reading(queries.texts or [], self._pictures(queries), hidden)
+        return replace(queries, texts=read)
 
     def _ready(self) -> _Ready:
         """The memory as it is now."""
