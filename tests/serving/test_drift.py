@@ -117,19 +117,21 @@ def test_other_tasks_are_watched_too(client, by_name, tmp_path, name, path):
         ravl.detect_drift(run, then, reference=then)
     app = client(run)
 
-    def ask(**fields):
+    def ask(number, **fields):
         asked = {"question": KIND} if path == "ask" else {}
-        sent = app.post(f"/v1/{path}", data=asked | fields, files={"picture": ("a", png("red"))})
+        picture = {"picture": ("a", png("red", number))}
+        sent = app.post(f"/v1/{path}", data=asked | fields, files=picture)
         assert sent.status_code == 200, sent.text
 
     def waiting(count):
         found = state(app, lambda s: s["waiting"] == count, "run")
         return found["waiting"] == count
 
-    ask()
+    ask(0)
     assert waiting(1)
-    ask(k="3")  # neighbours of another number
-    ask(abstain="0.1")  # the answer stays the same
+    ask(1, k="3")  # neighbours of another number
+    ask(0)  # no other picture
+    ask(2, abstain="0.1")  # the answer stays the same
     assert waiting(2)
     if path == "ask":
         files = [("pictures", ("a.png", png("blue")))]

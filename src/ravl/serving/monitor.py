@@ -26,6 +26,7 @@ from ravl.tasks.run import write_json
 
 SAME = {"abstain"}  # the options with which answers still are those of fitting time
 SAVED = 20  # answers after which the state is written again
+RECENT = 1000  # pictures of a run, of each of which one answer counts
 
 
 class Monitor:
@@ -45,6 +46,7 @@ class Monitor:
         self._windows: dict[str, Windows] = {}
         self._marks: dict[str, str] = {}  # of each reference: another one begins anew
         self._ended: dict[str, str] = {}
+        self._recent: dict[str, dict[int, None]] = {}
         before = _read(file)
         for served in models:
             if served.run is not None and served.task in TASKS:
@@ -69,18 +71,24 @@ class Monitor:
         """Whether answers that were given so are compared."""
         return served.name in self._windows and dict(options).keys() <= SAME
 
-    def saw(self, name: str, answers: Sequence[Answer]) -> None:
+    def saw(self, name: str, answers: Sequence[tuple[int | None, Answer]]) -> None:
         """Count answers of a run; a window that is full is tested.
 
-        Nobody waits for it, so that what goes wrong is told on standard error.
+        Several questions about a picture are no several pictures: the first alone counts. Nobody
+        waits for it, so that what goes wrong is told on standard error.
+
+        Args:
+            name: of the run.
+            answers: each with what tells its picture from others; None for one not to be counted.
         """
         try:
-            self._count(name, Signals.of(answers))
+            self._count(name, answers)
         except Exception:  # answers go on
             traceback.print_exc()
 
-    def _count(self, name: str, signals: Signals) -> None:
+    def _count(self, name: str, answers: Sequence[tuple[int | None, Answer]]) -> None:
         with self._lock:
+            signals = Signals.of(self._new(name, answers))
             self._metrics.likeness(name, signals.numbers["likeness"].tolist())
             outcomes = self._windows[name].add(signals)
             for outcome in outcomes:
@@ -91,6 +99,17 @@ class Monitor:
             self._unsaved += len(signals)
             if outcomes or self._unsaved >= SAVED:
                 self._save()
+
+    def _new(self, name: str, answers: Sequence[tuple[int | None, Answer]]) -> list[Answer]:
+        """The first answer about each picture that was not asked about lately."""
+        recent, new = self._recent.setdefault(name, {}), []
+        for mark, answer in answers:
+            if mark is not None and mark not in recent:
+                recent[mark] = None
+                new.append(answer)
+        for mark in [*recent][:-RECENT]:
+            del recent[mark]
+        return new
 
     def state(self, name: str) -> dict[str, Any] | None:
         """The last window's outcome, and how many there were; None for a run without reference."""

@@ -149,15 +149,17 @@ async def answers_of(
     done, timings = await asking.answered(
         served.batcher, len(sources), (served.task, options), served.call(options), items
     )
-    # Of several questions about a picture one counts, and none about one of the memory's own, which
-    # would find itself.
-    first = {id(source): i for i, source in reversed([*enumerate(sources)])}
-    own = {id(s) for s in sources if isinstance(s, PictureIn) and s.id is not None}
-    counted = [done.answers[i] for source, i in first.items() if source not in own]
-    asking.service.saw(served, options, counted)
+    asking.service.saw(served, options, list(zip(map(mark_of, sources), done.answers, strict=True)))
     run = served.name if served.run is not None else None
     origin = origin_json(run, asking.service.memory, done, timings, asking.number)
     return [answer_json(answer) for answer in done.answers], origin
+
+
+def mark_of(source: Source) -> int | None:
+    """What tells a picture from others; None for the memory's own, which would find itself."""
+    if isinstance(source, bytes):
+        return hash(source)
+    return None if source.id is not None else hash((source.base64, source.url))
 
 
 async def decoded(asking: Asking, served: Served, sources: Sequence[Source]) -> list[Any]:
