@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +130,18 @@ def test_results_are_the_same_each_time_and_survive_json():
     one, two = compare_signals(then, now), compare_signals(then, now)
     assert one.to_json() == two.to_json()
     assert json.loads(json.dumps(one.to_json()))["signals"][3]["size"] == "medium"
+
+
+def test_many_answers_differ_by_chance_which_is_no_effect():
+    random = np.random.default_rng(100)
+    then, now = (
+        replace(sample(random, n), answers=[(f"{i}",) for i in random.integers(0, 200, n)])
+        for n in (150, 100)
+    )
+    mix = compare_signals(then, now).signals[-1]
+    assert mix.name == "answers" and not mix.drifted and mix.size in ("negligible", "small")
+    changed = replace(now, answers=[("0",) for _ in range(100)])
+    assert compare_signals(then, changed).signals[-1].size == "large"
 
 
 def test_a_copied_run_keeps_its_reference(fitted, tmp_path):

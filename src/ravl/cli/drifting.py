@@ -34,8 +34,9 @@ def drift(
 ) -> int:  # fmt: skip
     """Tell whether pictures differ from those that a run was fitted for.
 
-    PICTURES are files, folders or tables, and need no labels. The exit code is 3 where they have
-    drifted, and 0 where they have not.
+    PICTURES are files, folders or tables, and need no labels; for match and ask they are tables
+    with a text or a question each. The exit code is 3 where they have drifted, and 0 where they
+    have not.
 
     \b
     ravl drift runs/kinds today/
@@ -81,7 +82,8 @@ def _print(found: Any, html: Path | None) -> None:
         click.echo(f"The page: {html}")
 
 
-for option in reversed(column_options[:2]):  # where the pictures are; labels are not read
+# Where the pictures are, and what is asked about them; labels and answers are not read.
+for option in (*column_options[:2], *column_options[4:6]):
     drift = option(drift)
 
 COMMANDS = (drift,)

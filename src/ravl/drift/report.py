@@ -40,7 +40,7 @@ class Tested:
         p: how often chance alone gives any signal such a difference; adjusted for their number.
         effect: of a number Cliff's delta, -1 to 1: by how much more often a picture of now has
             the larger value than the smaller, against one of then. Of the answers Cohen's w, 0
-            and above.
+            and above, less what chance gives.
         then: mean at fitting time; for the answers their shares.
         now: the same of the pictures.
         drifted: p is at most the rate.
@@ -203,8 +203,10 @@ def _tested(name: str, p: float, then: Signals, now: Signals, rate: float) -> Te
     table, names = member_table([*(then.answers or ()), *(now.answers or ())])
     a, b = table[: len(then)].mean(axis=0), table[len(then) :].mean(axis=0)
     m, n = len(then), len(now)
-    weights = 1 / np.maximum(table.mean(axis=0), 1e-9)
-    effect = float(np.sqrt(((a - b) ** 2 * weights).sum() * m * n / (m + n) ** 2))
+    both = table.mean(axis=0)
+    square = ((a - b) ** 2 / np.maximum(both, 1e-9)).sum() * m * n / (m + n) ** 2
+    # Hundreds of answers differ by chance alone; that much is taken off (Bergsma 2013).
+    effect = float(np.sqrt(max(square - (1 - both).sum() / (m + n - 1), 0)))
     old, new = (dict(zip(names, part.tolist(), strict=True)) for part in (a, b))
     return Tested(name, p, effect, old, new, p <= rate)
 
