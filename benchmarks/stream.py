@@ -1,6 +1,6 @@
 """A stream of new classes on `clothing_small`: what has to be trained again, and what that takes.
 
-The ten classes arrive three, three, two and two at a time (two orders); after each arrival all
+The ten classes arrive three, three, two and two at a time (four orders); after each arrival all
 test pictures of the classes seen so far are answered, by the model with the memory and by the model
 alone. The first run is fitted to the first three classes. *Memory edits only*: the new pictures are
 added to the memory, nothing is trained. *Refit*: `ravl.refit`, which trains on the old pictures and

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
 from tests.labelled import shades, table
+from tests.serving.conftest import running, shop, shop_once  # noqa: F401  (fixtures)
 
 pytestmark = pytest.mark.usefixtures("by_name")
 
@@ -51,3 +53,41 @@ def test_what_goes_wrong_is_a_sentence(run, fitted, tmp_path):
     assert code == 1 and "too few to compare" in err
     code, _, err = run("drift", fitted / "shop.ravl", tmp_path / "few")
     assert code == 1 and "is a memory" in err
+
+
+def test_of_a_server(run, fitted, running, tmp_path):  # noqa: F811
+    shades(tmp_path / "then", 40, first=1000)
+    run("drift", fitted / "linear", "--reference", tmp_path / "then")
+    url, service = running(fitted / "linear", fitted / "tags", drift_window=20, drift_rate=0.02)
+    assert run("drift", "--server", url) == (
+        0, "linear: Nothing is known yet: 0 of the 20 pictures have come that are compared with "
+        "fitting time.\n", "",
+    )  # fmt: skip
+    shades(tmp_path / "red", 24, ("red",), first=2000)
+    assert run("classify", "--server", url, tmp_path / "red")[0] == 0
+    while service.monitor.state("linear")["waiting"] != 4:
+        time.sleep(0.02)
+    code, said, _ = run("drift", url, "--run", "linear")
+    assert code == 3
+    first, since, *signals, last = said.splitlines()
+    assert first.startswith("linear: Drift: 20 pictures against 40") and since.startswith(
+        "The pictures differ since 20"
+    )
+    assert signals[-1].split("\t")[:2] == ["mix of answers", "drift"] and len(signals) == 4
+    assert last == "1 of 1 windows alarmed; in the next are 4 of 20 pictures."
+    code, said, _ = run("drift", "--server", url, "--json")
+    found = json.loads(said)
+    assert (code, found["run"], found["signals"][3]["signal"]) == (3, "linear", "answers")
+
+
+def test_what_a_server_does_not_tell_is_a_sentence(run, running, tmp_path):  # noqa: F811
+    url, _ = running()
+    for arguments, says in (
+        ((tmp_path,), "leave PICTURES out"), (("--rate", 0.1), "--rate is for runs"),
+        (("--image-column", "x"), "--image-column is for runs"),
+        ((), f"There is no run at {url}"), (("--run", "no"), "There is no run 'no'"),
+    ):  # fmt: skip
+        code, said, err = run("drift", "--server", url, *arguments)
+        assert code in (1, 2) and said == "" and says in err
+    code, _, err = run("drift", tmp_path, tmp_path, "--run", "linear")
+    assert code == 2 and "--run and --key-file are for servers" in err

@@ -46,10 +46,20 @@ def test_what_cannot_be_served_is_a_sentence(run, tmp_path, shop):
         ((tmp_path / "empty",), "holds no fitted run"),
         ((tmp_path / "gone.ravl",), "holds no fitted run"),
         ((shop, "--memory", shop), "more are named"),
+        ((shop, "--drift-window", 5), "A window is of 5 pictures; it must be of 20 to 10,000"),
+        ((shop, "--drift-rate", 2), "The rate is 2; it must be a share from 0.005 to 0.5"),
     ):
         code, _, err = run("serve", *arguments)
         assert code != 0
         assert says in err and "Traceback" not in err
+
+
+def test_the_watch_for_drift_is_by_default_as_it_is_in_python():
+    from ravl.cli.serving import serve
+    from ravl.drift.windows import RATE, WINDOW
+
+    given = {option.name: option.default for option in serve.params}
+    assert (given["drift_window"], given["drift_rate"]) == (WINDOW, RATE)
 
 
 def test_runs_of_different_memories_are_refused(run, fitted, tmp_path):

@@ -41,8 +41,11 @@ def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return pauses
 
 
-def problem(status: int, detail: str, **headers: str) -> httpx.Response:
-    body = {"type": "about:blank", "title": "", "status": status, "detail": detail, "request": "f0"}
+def problem(status: int, detail: str, kind: str = "busy", **headers: str) -> httpx.Response:
+    body = {
+        "type": "about:blank", "title": "", "status": status, "kind": kind, "detail": detail,
+        "request": "f0",
+    }  # fmt: skip
     return httpx.Response(status, json=body, headers={"X-Request-Id": "f0", **headers})
 
 

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 import pytest
 from docs._ext import metrics, rest
 
+from ravl.client.problems import KINDS
 from ravl.serving.fields import FIELDS
 from ravl.serving.metrics import Metrics
+from ravl.serving.problems import Kind
 from tests.docs.pages import DOCS, PAGES, everything, page
 
 OPERATIONS = {f"{method} {path}": operation for method, path, operation in rest.operations()}
@@ -72,6 +75,15 @@ def test_every_metric_is_listed():
             ("_created", "_bucket", "_sum", "_count")
         ):
             assert f"`{name}" in text
+
+
+def test_every_kind_of_problem_is_listed():
+    table = page("reference/rest/index.md").partition("| kind |")[2]
+    listed = [kind for line in table.splitlines() for kind in re.findall(r"`([a-z_]+)`", line)]
+    assert sorted(listed) == sorted(get_args(Kind))
+    for kind, error in KINDS.items():
+        line = next(line for line in table.splitlines() if f"`{kind}`" in line)
+        assert f"`{error.__name__}`" in line
 
 
 def test_pages_of_the_reference_are_generated():

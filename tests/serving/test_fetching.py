@@ -11,7 +11,6 @@ import pytest
 
 from ravl.errors import PictureError
 from ravl.serving.fetching import Fetcher, is_public
-from ravl.serving.problems import Problem
 
 PUBLIC = "93.184.216.34"
 
@@ -70,7 +69,7 @@ def test_a_picture_from_the_checked_address():
 @pytest.mark.parametrize("addresses", [["10.0.0.1"], [PUBLIC, "127.0.0.1"], []])
 def test_every_address_must_be_public(addresses):
     backend = Backend(ok(b"secret"))
-    with pytest.raises(Problem, match="not public"):
+    with pytest.raises(PictureError, match="not public"):
         get("http://a.example/", backend, {"a.example": addresses})
     assert backend.led == []
 
@@ -93,7 +92,7 @@ def test_a_name_that_resolves_otherwise_the_second_time_is_asked_once():
 def test_redirects_are_checked_as_well(to, says):
     backend = Backend(moved(to), ok(b"secret"))
     names = {"a.example": [PUBLIC], "inside.example": ["10.0.0.1"], "127.0.0.1": ["127.0.0.1"]}
-    with pytest.raises(Problem, match=says):
+    with pytest.raises(PictureError, match=says):
         get("http://a.example/", backend, names)
     assert backend.led == [(PUBLIC, 80)]
 
@@ -136,11 +135,11 @@ def test_a_server_that_takes_too_long():
 )  # fmt: skip
 def test_urls_that_are_refused_before_anything_is_asked(url):
     backend = Backend()
-    with pytest.raises(Problem):
+    with pytest.raises(PictureError):
         get(url, backend, {})
     assert backend.led == []
 
 
 def test_the_system_resolves_loopback_and_it_is_refused():
-    with pytest.raises(Problem, match="not public"):
+    with pytest.raises(PictureError, match="not public"):
         asyncio.run(Fetcher(100, 2).get("http://localhost/"))

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from ravl.memory import Memory
 from ravl.serving.keys import SCOPES, Keys, Scope, new_key
 from ravl.serving.limits import Limits
 from ravl.serving.server import check_host
+from tests.helpers import ColourEncoder
 from tests.serving.conftest import Client
 from tests.serving.helpers import fake
 
@@ -126,6 +128,10 @@ def test_scopes(client: Client, shop: Path, red: bytes):
     assert [x["what"] for x in log] == ["rows.add", "rows.delete"]
     assert log[0]["caller"].startswith("write-") and log[0]["ids"] == ["new"]
     assert not any(key in Path(f"{shop}.audit").read_text() for key, _ in made.values())
+    with Memory.open(shop, ColourEncoder()) as memory:
+        newest, before, first = memory.history(limit=3)
+        assert (newest.who, before.who) == (log[1]["caller"], log[0]["caller"])
+        assert first.who not in {newest.who, before.who}
 
 
 def test_too_many_requests_of_one_key(client: Client):

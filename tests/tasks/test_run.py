@@ -79,6 +79,7 @@ def test_a_loaded_labeller_is_the_one_that_was_saved(fitted_once, name):
     [
         (lambda f: shutil.rmtree(f), "holds no fitted run. Name the folder that ravl fit wrote"),
         (lambda f: (f / "run.json").unlink(), "holds no fitted run"),
+        (lambda f: [(f / "run.json").unlink(), (f / "encoder").mkdir()], "a trained retriever, wh"),
         (lambda f: (f / "run.json").write_text("{"), "run.json is damaged .*Fit the run again"),
         (lambda f: (f / "run.json").write_text("[]"), "run.json is damaged"),
         (lambda f: (f / "run.json").write_text("{}"), "run.json is damaged"),

@@ -27,7 +27,7 @@ NAMES = ("train", "validation", "test")
 
 @contextmanager
 def grounded(memory: Memory, work: Path, task: str = "classify", **options: Any) -> Iterator[Any]:
-    """The ground of a fit, its parts and notes."""
+    """The ground of a fit, and notes."""
     sources = {n: options.pop(n) for n in ("data", "validation", "test") if n in options}
     work.mkdir(exist_ok=True)
     with ground_of(
@@ -64,9 +64,9 @@ def check(ground: Ground) -> None:
 
 
 def test_a_memorys_held_out_pictures_are_no_evidence(leaky, tmp_path):
-    with grounded(leaky, tmp_path / "w") as (ground, parts, _):
+    with grounded(leaky, tmp_path / "w") as (ground, _):
         check(ground)
-        assert len(ground.bank) == len(parts.train)  # only what is trained on is left
+        assert len(ground.bank) == len(ground.parts.train)  # only what is trained on is left
         for name in NAMES:
             assert vote_accuracy(ground, getattr(ground, name)) < 0.5
 
@@ -75,7 +75,7 @@ def test_without_knowing_of_near_duplicates_the_leak_shows(leaky, tmp_path):
     """So that these tests would see it: each picture's copy tells its label."""
     with leaky.database.transaction() as connection:
         connection.execute("UPDATE rows SET twin = NULL")
-    with grounded(leaky, tmp_path / "w") as (ground, _, _):
+    with grounded(leaky, tmp_path / "w") as (ground, _):
         for name in NAMES:
             assert vote_accuracy(ground, getattr(ground, name)) > 0.6
         with pytest.raises(AssertionError):
@@ -89,19 +89,19 @@ def test_a_tables_held_out_pictures_are_no_evidence_under_any_name(empty, tmp_pa
     empty.add([e for e in examples if e.id.startswith("copy")])
     firsts = [e for e in examples if e.id.startswith("first")]
     file = table(tmp_path / "t.csv", firsts, motif=[e.columns["motif"] for e in firsts])
-    with grounded(empty, tmp_path / "w", data=file, remember=remember) as (ground, parts, _):
+    with grounded(empty, tmp_path / "w", data=file, remember=remember) as (ground, _):
         check(ground)
-        assert len(ground.bank) == len(parts.train) * (2 if remember else 1)
+        assert len(ground.bank) == len(ground.parts.train) * (2 if remember else 1)
         for name in NAMES:
             assert vote_accuracy(ground, getattr(ground, name)) < 0.5
-    assert len(empty) == 60 + (len(parts.train) if remember else 0)
+    assert len(empty) == 60 + (len(ground.parts.train) if remember else 0)
 
 
 def test_left_out_near_duplicates_are_neither_learned_nor_evidence(leaky, tmp_path):
     """The test part is named by a filter that takes one of each pair."""
     where = 'motif < 20 and id starts with "first"'
-    with grounded(leaky, tmp_path / "w", test=where) as (ground, parts, notes):
-        assert len(parts.left_out) == 20
+    with grounded(leaky, tmp_path / "w", test=where) as (ground, notes):
+        assert len(ground.parts.left_out) == 20
         assert "20 pictures are left out of training, since they are near-duplicates" in notes[0]
         check(ground)
 
@@ -119,16 +119,16 @@ def test_of_labels_drawn_by_chance_nothing_is_learned(leaky, tmp_path, model):
 
 def test_deep_enough_for_whatever_votes(empty, tmp_path):
     empty.add(leak(tmp_path / "leak", motifs=DEEPEST + 60, copies=False))
-    with grounded(empty, tmp_path / "w") as (ground, _, _):
+    with grounded(empty, tmp_path / "w") as (ground, _):
         assert ground.train.near.positions.shape[1] == min(DEEPEST, len(ground.bank))
-    with grounded(empty, tmp_path / "w", k=1000) as (ground, _, _):
+    with grounded(empty, tmp_path / "w", k=1000) as (ground, _):
         assert ground.train.near.positions.shape[1] == len(ground.bank)
 
 
 def test_rows_that_say_nothing_are_only_in_the_wide_neighbourhood(empty, tmp_path):
     some = shades(tmp_path / "pictures", 40)
     empty.add([replace(e, label=None) if i % 2 else e for i, e in enumerate(some)])
-    with grounded(empty, tmp_path / "w") as (ground, _, _):
+    with grounded(empty, tmp_path / "w") as (ground, _):
         near = ground.train.near
         assert all(ground.bank.rows[i].label for i in near.positions[near.found])
         wide = ground.train.wide
@@ -147,7 +147,7 @@ def check_targets(ground: Ground) -> None:
 
 def test_truth_and_classes(empty, tmp_path):
     empty.add(shades(tmp_path / "pictures", 40))
-    with grounded(empty, tmp_path / "w") as (ground, _, _):
+    with grounded(empty, tmp_path / "w") as (ground, _):
         check_targets(ground)
         targets = np.eye(4)[ground.truth(ground.test)]
         np.testing.assert_array_equal(ground.test.targets, targets)
@@ -155,7 +155,7 @@ def test_truth_and_classes(empty, tmp_path):
         assert len(some) == 2
         assert some.labelled.rows[0] == ground.train.labelled.rows[2]
         np.testing.assert_array_equal(some.near.positions[1], ground.train.near.positions[0])
-    with grounded(empty, tmp_path / "w", "tag") as (ground, _, _):
+    with grounded(empty, tmp_path / "w", "tag") as (ground, _):
         assert ground.labels == ["cold", "drawn", "warm"]
         assert ground.truth(ground.test).shape == (len(ground.test), 3)
 
@@ -163,14 +163,14 @@ def test_truth_and_classes(empty, tmp_path):
 def test_a_label_that_training_does_not_know(empty, tmp_path):
     some = shades(tmp_path / "pictures", 40)
     empty.add([replace(e, label="novel") if i < 3 else e for i, e in enumerate(some)])
-    with grounded(empty, tmp_path / "w", test="number < 8") as (ground, _, _):
+    with grounded(empty, tmp_path / "w", test="number < 8") as (ground, _):
         assert "novel" not in ground.labels
         assert (ground.truth(ground.test) == -1).sum() == 3
 
 
 def test_balanced_weights_and_smoothing_reach_the_loss(empty, tmp_path):
     empty.add(shades(tmp_path / "pictures", 40))
-    with grounded(empty, tmp_path / "w", class_weights="balanced", smoothing=0.1) as (g, _, _):
+    with grounded(empty, tmp_path / "w", class_weights="balanced", smoothing=0.1) as (g, _):
         assert g.loss.weights is not None
         assert g.loss.weights.shape == (4,)
         assert g.loss.smoothing == 0.1
@@ -262,7 +262,7 @@ def test_a_long_filter_is_no_file_name(empty, tmp_path):
     empty.add(shades(tmp_path / "pictures", 40))
     where = " or ".join(f"number = {i}" for i in range(30))
     assert len(where) > 256
-    with grounded(empty, tmp_path / "w", test=where) as (ground, _, _):
+    with grounded(empty, tmp_path / "w", test=where) as (ground, _):
         assert len(ground.test) >= 20
 
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ravl.memory import Memory
-from ravl.training.labels.fitted import fit_levels, simplest
+from ravl.training.labels.fitted import Fitted, _choose, fit_levels, simplest
 from ravl.training.labels.judge import ROWS, _strangers, judge, wide
 from tests.helpers import ColourEncoder
 from tests.labelled import near_of, shades
@@ -87,3 +89,18 @@ def test_the_first_level_that_is_as_good_as_the_best():
     equal = {"a": (good, None), "b": (good, None)}
     assert simplest("classify", equal, truth)[0] == "a"
     assert simplest("classify", {"a": (good, None), "b": (nearly, None)}, truth)[0] == "a"
+
+
+def test_auto_chooses_between_linear_and_fusion_not_the_vote(judged):
+    """Here the vote is right, and a linear level that is turned round and unmixed is wrong."""
+    ground, fitted, _ = judged
+    vote, good = fitted.levels["vote"], fitted.levels["linear"]
+    head = replace(good.head, weight=-good.head.weight, bias=-good.head.bias)
+    alone = np.array([-50, *[0] * (len(good.gate.weights) - 1)], np.float32)
+    wrong = replace(good, head=head, gate=replace(good.gate, weights=alone))
+    for linear, fusion, chosen in ((wrong, wrong, "linear"), (wrong, good, "fusion"),
+                                   (good, good, "linear")):  # fmt: skip
+        made = Fitted(levels={"vote": vote, "linear": linear, "fusion": fusion})
+        assert _choose(ground, made) == chosen
+        assert set(made.validation) == {"linear", "fusion"}
+        assert made.validation[chosen] == max(made.validation.values())

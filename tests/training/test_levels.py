@@ -45,6 +45,18 @@ def test_the_vote_is_chosen_among_what_can_be(ground):
     assert fixed.vote.k == 7
 
 
+def test_labels_too_rare_to_be_learned_may_vote(empty, tmp_path):
+    """Only the memory knows them, so that the vote has more labels than were learned."""
+    empty.add(shades(tmp_path / "pictures", 80))
+    for i in range(0, 80, 8):
+        empty.update(f"red_{i:03d}.png", label=f"rare {i}")
+    with grounded(empty, tmp_path / "w", fewest=5) as (ground, _, _):
+        assert not any(label.startswith("rare") for label in ground.labels)
+        labeller = fit_vote(ground)
+        assert labeller.calibration is not None
+        assert 0 < labeller.calibration.right.mean() < 1
+
+
 def test_the_linear_level_is_calibrated_on_what_it_has_not_seen(empty, tmp_path):
     """Labels by chance: a gate fitted to what was seen would be sure, and this one is not."""
     empty.add(leak(tmp_path / "leak"))

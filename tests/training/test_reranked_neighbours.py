@@ -66,7 +66,7 @@ def test_what_answers_is_what_was_judged(strips: Path, memory: Memory, tmp_path:
     settings = FitSettings(model="vote", rerank=str(strips / "match"))
     with ground_of(
         "classify", memory, settings, tmp_path, validation=HELD["validation"], test=HELD["test"]
-    ) as (ground, _, _):
+    ) as (ground, _):
         near, rows = ground.test.near, ground.bank.rows
         judged = [[rows[j].id for j in line] for line in near.positions]
         held = [row.id for row in (*ground.test.labelled.rows, *ground.validation.labelled.rows)]
@@ -86,7 +86,7 @@ def test_no_training_example_finds_itself_nor_its_copy(
     settings = FitSettings(model="vote", rerank=str(strips / "match"))
     with ground_of(
         "classify", memory, settings, tmp_path, validation=HELD["validation"], test=HELD["test"]
-    ) as (ground, _, _):
+    ) as (ground, _):
         assert ground.second is not None
         near = ground.train.near
         for own, line in zip(ground.train.labelled.shown, near.positions, strict=True):

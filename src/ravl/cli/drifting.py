@@ -2,50 +2,74 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ravl.cli.answering import memory_option, run_argument
+from ravl.cli.answering import memory_option, place_argument
 from ravl.cli.output import json_option, print_json, print_table
+from ravl.cli.remote import (
+    RUN,
+    PlaceCommand,
+    connect,
+    key_option,
+    name_option,
+    refused,
+    server_option,
+)
 from ravl.cli.settings import column_names, column_options
 
 DRIFTED = 3  # the exit code
 
 
-@click.command()
-@run_argument
+@click.command(cls=PlaceCommand)
+@place_argument
 @click.argument("pictures", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--reference", multiple=True, type=click.Path(path_type=Path), metavar="PICTURES",
     help="Make the run's reference anew from pictures of fitting time that it was not trained on.",
 )  # fmt: skip
 @click.option(
-    "--rate", type=float, default=0.05, show_default=True,
-    help="How often there may be a false alarm, over all signals together.",
+    "--rate", type=float,
+    help="How often there may be a false alarm, over all signals together. [default: 0.05]",
 )  # fmt: skip
 @memory_option
 @click.option("--html", type=click.Path(path_type=Path), help="Write a page with the pictures.")
+@server_option
+@name_option
+@key_option
 @json_option
 def drift(
-    run: Path, pictures: tuple[Path, ...], reference: tuple[Path, ...], rate: float,
+    run: Path | str, pictures: tuple[Path, ...], reference: tuple[Path, ...], rate: float | None,
     memory: Path | None, html: Path | None, as_json: bool, **options: Any,
 ) -> int:  # fmt: skip
     """Tell whether pictures differ from those that a run was fitted for.
 
     PICTURES are files, folders or tables, and need no labels; for match and ask they are tables
     with a text or a question each. The exit code is 3 where they have drifted, and 0 where they
-    have not.
+    have not. With --server and no PICTURES, it tells about those that the server was asked about
+    last.
 
     \b
     ravl drift runs/kinds today/
     ravl drift runs/kinds today.csv --html drift.html
     ravl drift runs/kinds --reference held-out/
+    ravl drift --server http://127.0.0.1:8000 --run kinds
     """
+    if isinstance(run, str):
+        if pictures:
+            raise click.UsageError(
+                "A server tells of the pictures that it is asked about: leave PICTURES out. Which "
+                "of its runs is meant, --run NAME says."
+            )
+        refused(reference=reference, rate=rate, memory=memory, html=html, **options)
+        return _print_served(run, as_json)
     if not pictures and not reference:
         raise click.UsageError("Name pictures to compare: a folder, files or a table.")
     from ravl.drift.comparing import detect_drift, make_reference
+    from ravl.drift.report import RATE
     from ravl.tasks.model import Model
 
     how = {"columns": column_names(options), **options}
@@ -55,7 +79,7 @@ def drift(
             click.echo(f"The reference is now of {len(made.signals):,} pictures.", err=True)
         if not pictures:
             return 0
-        found = detect_drift(model, list(pictures), rate=rate, **how)
+        found = detect_drift(model, list(pictures), rate=RATE if rate is None else rate, **how)
         if html:
             from ravl.drift.page import drift_page
 
@@ -63,23 +87,50 @@ def drift(
     if as_json:
         print_json(found.to_json())
     else:
-        _print(found, html)
+        click.echo(found.said)
+        for note in found.notes:
+            click.echo(note, err=True)
+        _print_signals(found.signals)
+        if html:
+            click.echo(f"The page: {html}")
     return DRIFTED if found.drifted else 0
 
 
-def _print(found: Any, html: Path | None) -> None:
+def _print_served(url: str, as_json: bool) -> int:
+    """What a server has seen of a run: the one of ``--run``, or its first that can tell."""
+    from ravl.errors import QueryError
+
+    name = click.get_current_context().meta.get(RUN)
+    with connect(url) as client:
+        if name is None:
+            names = [run.name for run in client.runs() if run.level]
+            if not names:
+                raise QueryError(f"There is no run at {url}, and a memory alone knows no drift.")
+            name = names[0]
+        found = client.drift(name)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        click.echo(f"{found.run}: {found}")
+        if found.since:
+            click.echo(f"The pictures differ since {found.since} at the latest.")
+        if found.windows:
+            _print_signals(found.signals)
+            click.echo(
+                f"{found.alarms:,} of {found.windows:,} windows alarmed; in the next are "
+                f"{found.waiting:,} of {found.window:,} pictures."
+            )
+    return DRIFTED if found.drifted else 0
+
+
+def _print_signals(signals: Sequence[Any]) -> None:
     from ravl.drift.report import TITLES, words_of
 
-    click.echo(found.said)
-    for note in found.notes:
-        click.echo(note, err=True)
     lines = [
         (TITLES[t.name], "drift" if t.drifted else "-", words_of(t.p), t.size, t.said)
-        for t in found.signals
+        for t in signals
     ]
     print_table(["signal", "", "p", "effect", "what changed"], lines)
-    if html:
-        click.echo(f"The page: {html}")
 
 
 # Where the pictures are, and what is asked about them; labels and answers are not read.

@@ -77,11 +77,10 @@ def inbox(
 
 
 def _bring(memory: Memory, store: FeedbackStore, table: Path) -> None:
-    import getpass
-
+    from ravl.memory.rows import who
     from ravl.serving.reviewing import from_table
 
-    count, rejected = from_table(memory, store, table, getpass.getuser())
+    count, rejected = from_table(memory, store, table, who())
     click.echo(f"{count:,} came in from {table}.")
     print_problems(len(rejected), rejected)
 

@@ -53,10 +53,22 @@ EXTRA = 'ravl serve needs more packages. Install them with: pip install "ravl[se
 )
 @click.option("--wait", default=4.0, show_default=True, help="Milliseconds to wait for company.")
 @click.option("--deadline", default=30.0, show_default=True, help="Seconds until giving up.")
+@click.option(
+    "--drift-window",
+    default=200,
+    show_default=True,
+    help="Answered pictures of a run that are tested together for drift.",
+)
+@click.option(
+    "--drift-rate",
+    default=0.01,
+    show_default=True,
+    help="Share of these windows that alarm where nothing has changed.",
+)
 def serve(
     places: tuple[Path, ...], memory: Path | None, host: str, port: int, keys: Path | None,
     new_key: Any, name: str, audit: Path | None, feedback: Path | None, allow_urls: bool,
-    **limits: Any,
+    drift_window: int, drift_rate: float, **limits: Any,
 ) -> None:  # fmt: skip
     """Answer over HTTP: ravl serve runs/shirts
 
@@ -86,7 +98,7 @@ def serve(
     check_host(host, known is not None)
     service = Service(
         places, memory, keys=known, limits=_limits(**limits), allow_urls=allow_urls, audit=audit,
-        feedback=feedback,
+        feedback=feedback, drift_window=drift_window, drift_rate=drift_rate,
     )  # fmt: skip
     run(service, host, port, click.echo)
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, Unpack
+from urllib.parse import quote
 
 from PIL import Image
 
 from ravl.client import asking, reading
 from ravl.client.decorators import Page, listed, planned, streamed
-from ravl.client.info import RunInfo, ServerInfo, info_of
+from ravl.client.info import DriftInfo, RunInfo, ServerInfo, drift_of, info_of
 from ravl.client.judging import judged
 from ravl.client.options import AboutOptions, FindOptions, HowOptions, WriteOptions
 from ravl.client.plans import Ask, Opening, Plan, Server, fetched
@@ -34,9 +35,7 @@ class Methods:
     _server: Server
 
     @planned
-    def search(
-        self, query: Any = None, k: int = 10, **options: Unpack[FindOptions]
-    ) -> Plan[Any]:  # fmt: skip
+    def search(self, query: Any = None, k: int = 10, **options: Unpack[FindOptions]) -> Plan[Any]:
         """The k best rows for a text, a picture, or both; see :meth:`ravl.Memory.search`.
 
         Args:
@@ -146,17 +145,15 @@ class Methods:
             DataError: a row with such an id is there already, or it cannot be kept.
             PictureError: a picture cannot be read.
         """
-        given = list(examples)
 
         def ask(chunk: list[Example]) -> Ask:
             body = {"json": {"rows": [new_row(example) for example in chunk]}}
             return Ask("POST", "/v1/rows/batch", body, safe=False, divisible=len(chunk) > 1)
 
         added = yield from in_chunks(
-            self._server, given, lambda example: size_of(example.picture), ask,
+            self._server, list(examples), lambda example: size_of(example.picture), ask,
             lambda reply, count: reading.read(
-                reply, lambda told: [told["rows"][i]["id"] for i in range(count)]
-            ),
+                reply, lambda told: [told["rows"][i]["id"] for i in range(count)]),
         )  # fmt: skip
         return IndexReport(added=len(added))
 
@@ -177,11 +174,9 @@ class Methods:
             "texts": None if texts is None else list(texts),
             "tags": None if tags is None else list(tags),
         }  # fmt: skip
-        body = {
-            "params": {"id": id},
-            "json": {name: value for name, value in change.items() if value is not None},
-        }
-        reply = yield from fetched(self._server, Ask("PATCH", "/v1/row", body))
+        given = {name: value for name, value in change.items() if value is not None}
+        ask = Ask("PATCH", "/v1/row", {"params": {"id": id}, "json": given})
+        reply = yield from fetched(self._server, ask)
         return reading.read(reply, reading.row)
 
     @planned
@@ -260,6 +255,17 @@ class Methods:
         """What answers which task."""
         reply = yield from self._get("/v1/runs")
         return reading.read(reply, info_of).runs
+
+    @planned
+    def drift(self, run: str) -> Plan[DriftInfo]:
+        """Whether the pictures that the run of a name is asked about are those of fitting time.
+
+        Raises:
+            QueryError: there is no such run.
+            DataError: it does not know what pictures were like when it was fitted.
+        """
+        reply = yield from self._get(f"/v1/runs/{quote(run, safe='')}/drift")
+        return reading.read(reply, drift_of)
 
     @planned
     def metrics(self) -> Plan[str]:

@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import httpx2 as httpx
 
 from ravl.errors import (
     DataError,
+    EncoderError,
+    EncoderMismatchError,
     FilterError,
+    MemoryFileError,
+    MemoryLockedError,
     PictureError,
     QueryError,
     RavlError,
     RowNotFoundError,
 )
 
-WRITES = re.compile(r"/v1/(rows?|feedback)\b")
-OURS = (401, 403, 408, 429)  # statuses that say nothing about what was asked
-# What the problem is about, by how its sentence begins: the wire has a status and a sentence.
-KINDS: tuple[tuple[str, type[RavlError]], ...] = (
-    (r"There is no row|There is no feedback", RowNotFoundError),
-    (r"The filter |There is no column |where: |.* is a list and cannot be compared", FilterError),
-    (r"Say which rows", QueryError),
-    (r"The picture|The row .* has no picture\.", PictureError),
-)
+ADDRESS = "address"  # there is none like it
+TASKS = ("classify", "tag", "match", "caption", "ask")  # whose addresses a server may lack
+# What a problem is about, by its kind. Others say nothing about what was asked: access, busy, ...
+KINDS: dict[str, type[RavlError]] = {
+    ADDRESS: QueryError, "data": DataError, "encoder": EncoderError,
+    "encoder_mismatch": EncoderMismatchError, "filter": FilterError,
+    "memory_file": MemoryFileError, "memory_locked": MemoryLockedError, "picture": PictureError,
+    "query": QueryError, "request": QueryError, "row_not_found": RowNotFoundError,
+}  # fmt: skip
 FEWER = re.compile(r"at most ([\d,]+) go in one request|number of files is (\d+)")
 LESS = "for less"  # how a server says that the same in parts would do
 
@@ -48,50 +54,48 @@ def checked(reply: httpx.Response) -> httpx.Response:
     """The reply, unless it is a problem.
 
     Raises:
-        QueryError, DataError, PictureError, FilterError, RowNotFoundError: as the local API would.
+        RavlError: as the local API would; of the class that the problem's kind names.
         ServerError: the server is busy, does not let you in, or failed.
     """
     if reply.is_success:
         return reply
-    sentence = sentence_of(reply)
-    if not sentence:
+    told = _told(reply)
+    if not told.get("detail"):
         raise stranger(reply)
-    request, url = reply.headers.get("x-request-id", ""), reply.request.url
-    if reply.status_code == 404 and sentence.startswith("There is no such address"):
-        task = url.path.rpartition("/v1/")[2].partition("/")[0]
+    url = reply.request.url
+    task = url.path.rpartition("/v1/")[2].partition("/")[0]
+    if told.get("kind") == ADDRESS and task in TASKS:
         raise QueryError(
             f"No run at {origin_of(url)} answers {task}. See Client.runs(), or ravl info --server "
             "URL, for what does."
         )
-    raise refusal(reply.status_code, sentence, request, writes=bool(WRITES.search(url.path)))
+    raise refusal(told)
 
 
-def refusal(status: int, sentence: str, request: str, writes: bool = False) -> RavlError:
+def refusal(told: Mapping[str, Any]) -> RavlError:
     """What a server refuses, as the error that the local API would raise.
 
     Args:
-        status: of HTTP.
-        sentence: of the server.
-        request: number of it.
-        writes: something was to be changed.
+        told: the problem, as RFC 9457 has it.
     """
-    if status in OURS or status >= 500:
-        return ServerError(sentence, status, request)
-    if status == 413:
-        return PictureError(sentence)
-    for begins, kind in KINDS:
-        if re.match(begins, sentence):
-            return kind(sentence)
-    return DataError(sentence) if writes else QueryError(sentence)
+    sentence, kind = str(told["detail"]), KINDS.get(str(told.get("kind")))
+    if kind is not None:
+        return kind(sentence)
+    return ServerError(sentence, told.get("status"), str(told.get("request", "")))
 
 
 def sentence_of(reply: httpx.Response) -> str:
     """What a server says is wrong; empty where it is no server of ravl that says so."""
+    return str(_told(reply).get("detail", ""))
+
+
+def _told(reply: httpx.Response) -> Mapping[str, Any]:
+    """A problem; empty where there is none."""
     try:
         found = json.loads(reply.content)
     except ValueError:
-        return ""
-    return str(found.get("detail", "")) if isinstance(found, dict) else ""
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def fewer(reply: httpx.Response, count: int) -> int | None:

@@ -42,7 +42,7 @@ class Told:
         """
         told: Any = json.loads(event.data)
         if event.event == "problem":
-            raise refusal(told["status"], told["detail"], told["request"])
+            raise refusal(told)
         if event.event == "evidence":
             self.evidence = reading.evidence(told["evidence"])
         elif event.event == "token":

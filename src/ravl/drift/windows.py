@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ravl.drift.report import Drift, check_rate, compare_signals
+from ravl.drift.report import FEWEST, Drift, check_rate, compare_signals
 from ravl.drift.signals import Signals
+from ravl.errors import QueryError
 
 WINDOW = 200  # answered pictures
 RATE = 0.01  # of false alarms among windows
+LARGEST = 10_000  # answered pictures, all of which are kept until the window is full
 
 
 @dataclass
@@ -41,7 +43,7 @@ class Windows:
     last: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        check_rate(self.rate)
+        check_windows(self.size, self.rate)
 
     def add(self, signals: Signals) -> list[Drift]:
         """Count answered pictures; gives the outcome of each window that they filled."""
@@ -73,3 +75,17 @@ class Windows:
         waiting = Signals.from_json(record["waiting"])
         counts = int(record["tested"]), int(record["alarms"])
         self.waiting, (self.tested, self.alarms), self.last = waiting, counts, record["last"]
+
+
+def check_windows(size: int, rate: float) -> None:
+    """Refuse windows that cannot be tested, or a rate that cannot be held.
+
+    Raises:
+        QueryError: the size is not from 20 to 10,000, or the rate not from 0.005 to 0.5.
+    """
+    if not FEWEST <= size <= LARGEST:
+        raise QueryError(
+            f"A window is of {size:,} pictures; it must be of {FEWEST} to {LARGEST:,}, like "
+            f"{WINDOW}."
+        )
+    check_rate(rate)

@@ -15,7 +15,7 @@ class Version:
     Args:
         number: counts up by one.
         at: when it began, UTC, ISO 8601.
-        who: the operating system's user.
+        who: the operating system's user, or of what came over HTTP the name of the key.
         what: for example "index photos/" or "update shirt-17".
         added, updated, deleted: rows.
     """

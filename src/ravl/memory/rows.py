@@ -6,6 +6,7 @@ import getpass
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,8 @@ from ravl.memory.row import COLUMNS, Row, dumps, from_record, qa_to_json
 from ravl.memory.spaces import delete_vectors, table_name, write_text_vectors, write_vector
 
 Connection = sqlite3.Connection
+# The name that the history gets for what is done in this context, as by a server for its clients.
+FOR_WHOM: ContextVar[str] = ContextVar("for whom", default="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ def new_version(connection: Connection, what: str) -> int:
     return int(
         connection.execute(
             "INSERT INTO versions (at, who, what) VALUES (?, ?, ?) RETURNING version",
-            (now(), _who(), what),
+            (now(), who(), what),
         ).fetchone()[0]
     )
 
@@ -209,7 +212,10 @@ def stored_path(path: Path | None, folder: Path) -> str | None:
     return full.relative_to(folder).as_posix() if full.is_relative_to(folder) else str(full)
 
 
-def _who() -> str:
+def who() -> str:
+    """Who changes something: the one for whom it is done, or the operating system's user."""
+    if name := FOR_WHOM.get():
+        return name
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container without a user database

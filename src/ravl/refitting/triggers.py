@@ -46,27 +46,30 @@ def has_drifted(model: Model, since: int) -> bool:
     """Whether the pictures that came in differ from those that a run was fitted for.
 
     Each is asked about with its own text or question, where the task takes one, and none of them
-    is evidence: what came in is compared with the memory as it was. Too few pictures are no drift.
+    is evidence: what came in is compared with the memory as it was. What it keeps of them tells, so
+    that none is looked at anew, unless the run looks closer or has a tower of its own. Too few
+    pictures are no drift.
 
     Args:
         model: the run.
         since: version of the memory after which they came in.
 
     Raises:
+        QueryError: it is a memory without a run.
         DataError: the run does not know what pictures were like when it was fitted.
     """
+    from ravl.drift.comparing import fitted
     from ravl.drift.reference import read_reference
     from ravl.drift.report import FEWEST, compare_signals
     from ravl.drift.signals import Signals
     from ravl.training.reference import answers_to, askable
 
-    assert model.run is not None
-    memory, asks = model.memory, askable(model)
+    folder, memory, asks = fitted(model).folder, model.memory, askable(model)
     added = {each.id for each in memory.diff(since) if each.before is None}
     news = np.array([r.twin or r.number for r in memory.rows() if r.id in added], np.int64)
     came = read_labelled(memory, memory, lambda row: asks(row) if row.id in added else ())
     came = replace(came, shown=[news] * len(came)).take(np.arange(len(came))[-MOST:])
     if len(came) < FEWEST:
         return False
-    known = read_reference(model.run.folder)
+    known = read_reference(folder)
     return compare_signals(known.signals, Signals.of(answers_to(model, came))).drifted

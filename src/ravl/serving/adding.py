@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ravl.data import QA, Example, pictures
+from ravl.errors import DataError
 from ravl.memory import Memory, Row
 from ravl.serving.asking import Asking
 from ravl.serving.bodies import PictureIn, RowChange, RowIn
@@ -20,7 +21,8 @@ async def added(
     """New rows, all of them or none.
 
     Raises:
-        Problem: 409, an id is taken; 422, a row has neither id nor picture, or cannot be kept.
+        Problem: 409, an id is taken.
+        DataError: a row has neither id nor picture, or cannot be kept.
         PictureError: a picture cannot be read.
     """
     service = asking.service
@@ -34,12 +36,12 @@ async def added(
 
 async def _example(asking: Asking, body: RowIn, source: bytes | PictureIn | None) -> Example:
     limits = asking.service.limits
-    check_texts(texts_of(body), limits.text)
+    check_texts(texts_of(body), limits.text, DataError)
     data = await asking.encoded(source) if source is not None else None
     if data is not None:  # refused here, before anything is written
         await asking.service.aside(pictures.decode, data, hint=64, max_pixels=limits.pixels)
     if body.id is None and data is None:
-        raise Problem(422, "The row has neither an id nor a picture. Give it one of both.")
+        raise DataError("The row has neither an id nor a picture. Give it one of both.")
     return Example(
         id=body.id or f"added/{pictures.content_hash(data or b'')}",
         picture=data, texts=tuple(body.texts or ()), label=body.label or None,
@@ -55,13 +57,15 @@ def _add(memory: Memory, examples: Sequence[Example]) -> list[Row]:
     ids = [example.id for example in examples]
     for i, id in enumerate(ids):
         if id in ids[:i] or id in memory:
-            raise Problem(409, f"There is a row {id!r} already. Change it, or choose another id.")
+            raise Problem(
+                409, f"There is a row {id!r} already. Change it, or choose another id.", kind="data"
+            )
     report = memory.add(examples, copy=True)
     if report.rejected:
         kept = [id for id in ids if id in memory]
         if kept:
             memory.delete(kept)
-        raise Problem(422, report.reasons[0].reason)
+        raise DataError(report.reasons[0].reason)
     return [memory.get(id) for id in ids]
 
 

@@ -13,10 +13,12 @@ from PIL import Image
 from starlette.requests import Request
 
 from ravl.data import pictures
+from ravl.errors import PictureError
+from ravl.memory.rows import FOR_WHOM
 from ravl.serving.batching import Batcher, Done
 from ravl.serving.bodies import PictureIn
 from ravl.serving.guard import told
-from ravl.serving.keys import Caller, Scope
+from ravl.serving.keys import ANYONE, Caller, Scope
 from ravl.serving.problems import GONE, Problem
 from ravl.serving.service import Service
 
@@ -35,6 +37,8 @@ def caller_of(service: Service, request: Request, scope: Scope) -> Caller:
     caller = service.caller(key, host)
     if not caller.may(scope):
         raise Problem(403, f"This takes a key with the scope {scope}; yours may {caller.scope}.")
+    if caller is not ANYONE:
+        FOR_WHOM.set(caller.name)  # of this request, which has a context of its own
     return caller
 
 
@@ -118,8 +122,7 @@ class Asking:
         """A picture that was sent or named, decoded as the model would.
 
         Raises:
-            PictureError, RowNotFoundError: it cannot be had.
-            Problem: it is given by URL, and that is not allowed.
+            PictureError, RowNotFoundError: it cannot be had; not by URL where that is not allowed.
         """
         data = await self.encoded(source)
         most = self.service.limits.pixels
@@ -145,5 +148,5 @@ class Asking:
 
             return await self.service.aside(kept, source.id)
         if self.service.fetcher is None:
-            raise Problem(422, "This server takes no pictures by URL. Send the picture itself.")
+            raise PictureError("This server takes no pictures by URL. Send the picture itself.")
         return await self.service.fetcher.get(source.url or "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -14,6 +14,8 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
+
+from ravl.errors import DataError, QueryError, RavlError
 
 MOST_LISTED = 1_000  # ids, tags or labels in one list
 
@@ -48,9 +50,14 @@ Value = Annotated[str, AfterValidator(_sound)] | bool | int | float | None
 
 
 class Body(BaseModel):
-    """What all bodies have: no field that is not known, no number that is none."""
+    """What all bodies have: no field that is not known, no number that is none.
+
+    Attributes:
+        refused: what a body is that breaks this: a question that has no answer, or data.
+    """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    refused: ClassVar[type[RavlError]] = QueryError
 
 
 def example(**values: Any) -> ConfigDict:
@@ -229,6 +236,7 @@ class RowChange(Body):
     """What is known about a row; what is left out stays as it is, empty values erase."""
 
     model_config = example(label="shirt", tags=["new", "sale"], columns={"price": 29.9})
+    refused = DataError
     texts: Texts | None = Field(None, description="Captions or descriptions.")
     label: Text | None = Field(None, description="Its class.")
     tags: Texts | None = Field(None, description="Keywords.")
@@ -257,6 +265,7 @@ class RowsIn(Body):
     model_config = example(
         rows=[{"id": "note-1", "texts": ["Shirts of linen are washed at 40 degrees."]}]
     )
+    refused = DataError
     rows: list[RowIn]
 
 

@@ -18,7 +18,6 @@ import httpcore2 as httpcore
 
 from ravl import __version__
 from ravl.errors import PictureError
-from ravl.serving.problems import Problem
 
 REDIRECTS = 3
 PORTS = {"http": 80, "https": 443}
@@ -108,14 +107,14 @@ class _Guarded(httpcore.AsyncNetworkBackend):
         """A connection to a checked address of the host."""
         addresses = await self._resolve(host, port)
         if not addresses or not all(is_public(address) for address in addresses):
-            raise Problem(422, "The picture's URL leads to an address that is not public.")
+            raise PictureError("The picture's URL leads to an address that is not public.")
         return await self._inner.connect_tcp(
             addresses[0], port, timeout, local_address, socket_options
         )
 
     async def connect_unix_socket(self, *_: Any, **__: Any) -> httpcore.AsyncNetworkStream:
         """Refused."""
-        raise Problem(422, "The picture's URL leads to an address that is not public.")
+        raise PictureError("The picture's URL leads to an address that is not public.")
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -147,13 +146,13 @@ def _checked(url: str) -> str:
         port = parts.port
         host = parts.hostname
     except ValueError:
-        raise Problem(422, "The picture's URL is none.") from None
+        raise PictureError("The picture's URL is none.") from None
     if parts.scheme not in PORTS or not host or parts.username or parts.password:
-        raise Problem(422, "The picture's URL must begin with https:// or http:// and a host.")
+        raise PictureError("The picture's URL must begin with https:// or http:// and a host.")
     if port not in (None, PORTS[parts.scheme]):
-        raise Problem(422, f"The picture's URL names the port {port}; only 80 and 443 are asked.")
+        raise PictureError(f"The picture's URL names the port {port}; only 80 and 443 are asked.")
     if not url.isascii() or any(ord(c) <= 32 for c in url):
-        raise Problem(422, "The picture's URL holds signs that must be percent-encoded.")
+        raise PictureError("The picture's URL holds signs that must be percent-encoded.")
     return url
 
 

@@ -12,6 +12,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from ravl.errors import QueryError, RavlError
 from ravl.serving.bodies import Body, PictureIn
 from ravl.serving.problems import Problem, sentence_of
 
@@ -36,19 +37,18 @@ class Sent(Generic[B]):
         """The one picture; None where there is none.
 
         Raises:
-            Problem: there are two.
+            QueryError: there are two.
         """
         found = [*self.files, *([p] if (p := getattr(self.body, "picture", None)) else [])]
         if len(found) > 1:
-            raise Problem(422, f"There are {len(found)} pictures; one is asked about here.")
+            raise QueryError(f"There are {len(found)} pictures; one is asked about here.")
         return found[0] if found else None
 
     def one(self) -> bytes | PictureIn:
         """The one picture that there must be."""
         found = self.picture()
         if found is None:
-            raise Problem(
-                422,
+            raise QueryError(
                 "There is no picture. Send one as multipart/form-data in the field picture, or in "
                 'JSON as {"picture": {"base64": "..."}} or {"picture": {"id": "..."}}.',
             )
@@ -58,7 +58,7 @@ class Sent(Generic[B]):
         """At least one picture, and not too many."""
         found = [*self.files, *getattr(self.body, "pictures", [])]
         if not found:
-            raise Problem(422, "There are no pictures. Send them in the field pictures.")
+            raise QueryError("There are no pictures. Send them in the field pictures.")
         check_number(len(found), "pictures", most)
         return found
 
@@ -72,7 +72,8 @@ async def read(request: Request, shape: type[B], batch: int) -> Sent[B]:
         batch: files that it may have.
 
     Raises:
-        Problem: 415 for another content type, 422 for other fields, 400 for a broken form.
+        Problem: 415 for another content type, 400 for a broken form.
+        RavlError: the fields are others; of the class that the shape says.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     try:
@@ -82,7 +83,7 @@ async def read(request: Request, shape: type[B], batch: int) -> Sent[B]:
             fields, files = await _form(request, shape, batch)
             return Sent(shape.model_validate(fields), files)
     except ValidationError as error:
-        raise Problem(422, sentence_of(error)) from None
+        raise shape.refused(sentence_of(error)) from None
     takes = "application/json" + (" or multipart/form-data" if _takes_files(shape) else "")
     raise Problem(415, f"The body is {kind[:80] or 'of no type'}; send {takes}.")
 
@@ -98,7 +99,7 @@ async def _form(
             for name, value in form.multi_items():
                 if isinstance(value, UploadFile):
                     if name not in FILES:
-                        raise Problem(422, f"The file in {name[:80]!r} is not expected there.")
+                        raise QueryError(f"The file in {name[:80]!r} is not expected there.")
                     files.append(await value.read())
                 elif _is_list(shape, name):
                     fields.setdefault(name, []).append(value)
@@ -112,15 +113,17 @@ async def _form(
 def check_number(count: int, what: str, most: int) -> None:
     """Refuse too many of something."""
     if count > most:
-        raise Problem(422, f"There are {count:,} {what}; at most {most:,} go in one request.")
+        raise QueryError(f"There are {count:,} {what}; at most {most:,} go in one request.")
 
 
-def check_texts(texts: Sequence[str | None], most: int) -> None:
+def check_texts(
+    texts: Sequence[str | None], most: int, refused: type[RavlError] = QueryError
+) -> None:  # fmt: skip
     """Refuse texts that are too long."""
     for text in texts:
         if text is not None and len(text) > most:
-            raise Problem(
-                422, f"A text has {len(text):,} characters; at most {most:,} are read. Shorten it."
+            raise refused(
+                f"A text has {len(text):,} characters; at most {most:,} are read. Shorten it."
             )
 
 
@@ -141,7 +144,7 @@ def _value(shape: type[Body], name: str, value: str) -> Any:
     try:
         return json.loads(value)
     except (ValueError, RecursionError):
-        raise Problem(422, f"The field {name} must be written as JSON.") from None
+        raise QueryError(f"The field {name} must be written as JSON.") from None
 
 
 def _kinds(shape: type[Body], name: str) -> list[Any]:

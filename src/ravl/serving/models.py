@@ -31,14 +31,16 @@ class Served:
     Args:
         name: by which clients choose it.
         task: that it answers.
-        model: a run, or the memory alone.
+        model: a run, or the memory alone; a refit puts another in its place.
         batcher: its thread and queue.
+        folder: of the run; None for the memory alone.
     """
 
     name: str
     task: str
     model: Model
     batcher: Batcher
+    folder: Path | None = None
 
     @property
     def run(self) -> Run | None:
@@ -156,33 +158,36 @@ def open_models(
         raise MemoryFileError(f"There is no memory at {path}. If it has moved, name it: --memory")
     opened = Memory.open(path)
     try:
-        return opened, _served(opened, runs, batcher)
+        return opened, _served(opened, folders, runs, batcher)
     except BaseException:
         opened.close()
         raise
 
 
 def _served(
-    memory: Memory, runs: Sequence[Run], batcher: Callable[[str], Batcher]
+    memory: Memory, folders: Sequence[Path], runs: Sequence[Run],
+    batcher: Callable[[str], Batcher],
 ) -> list[Served]:  # fmt: skip
-    found: list[tuple[str, str, Model]] = []
-    for run in runs:
-        name = run.folder.resolve().name
-        if any(name == other for other, _, _ in found) or name == MEMORY:
+    found: dict[str, tuple[str, Model, Path]] = {}
+    for folder, run in zip(folders, runs, strict=True):
+        name = folder.resolve().name
+        if name in found or name == MEMORY:
             raise QueryError(f"Two models would be called {name!r}. Rename the run's folder.")
         if run.task not in TASKS:
             raise QueryError(
-                f"{run.folder} was fitted for {run.task}; what it learned is in its memory "
-                "already. Name the memory."
+                f"{folder} was fitted for {run.task}; what it learned is in its memory already. "
+                "Name the memory."
             )
-        found.append((name, run.task, Model(run.folder, memory)))
-    alone = Model(memory)
-    tasks = {task for _, task, _ in found}
-    found += [(MEMORY, task, alone) for task in UNTRAINED if task not in tasks]
-    made: dict[str, Batcher] = {}
-    for name, _, _ in found:  # the memory alone has one thread for all that it answers
-        made.setdefault(name, batcher(name) if name not in made else made[name])
-    return [Served(name, task, model, made[name]) for name, task, model in found]
+        found[name] = run.task, Model(folder, memory), folder
+    served = [
+        Served(name, task, model, batcher(name), folder)
+        for name, (task, model, folder) in found.items()
+    ]
+    left = [task for task in UNTRAINED if all(task != each.task for each in served)]
+    if left:  # the memory alone has one thread for all that it answers
+        alone, own = Model(memory), batcher(MEMORY)
+        served += [Served(MEMORY, task, alone, own) for task in left]
+    return served
 
 
 def _common(runs: Sequence[Run]) -> Path:

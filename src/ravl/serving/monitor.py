@@ -17,7 +17,7 @@ from typing import Any
 
 from ravl.drift.reference import REFERENCE, TASKS, read_reference
 from ravl.drift.signals import Signals
-from ravl.drift.windows import Windows
+from ravl.drift.windows import RATE, WINDOW, Windows
 from ravl.errors import DataError
 from ravl.serving.metrics import Metrics
 from ravl.serving.models import Options, Served
@@ -36,17 +36,24 @@ class Monitor:
         file: beside the memory, by custom; what it holds is taken up again.
         models: of the server.
         metrics: that are kept up to date.
+        window: answered pictures that are tested together.
+        rate: of false alarms among windows.
     """
 
-    def __init__(self, file: Path, models: Sequence[Served], metrics: Metrics) -> None:
+    def __init__(
+        self, file: Path, models: Sequence[Served], metrics: Metrics, window: int = WINDOW,
+        rate: float = RATE,
+    ) -> None:  # fmt: skip
         self._file = file
         self._metrics = metrics
+        self._window, self._rate = window, rate
         self._lock = threading.Lock()
         self._unsaved = 0
         self._windows: dict[str, Windows] = {}
         self._marks: dict[str, str] = {}  # of each reference: another one begins anew
-        self._ended: dict[str, str] = {}
-        self._recent: dict[str, dict[int, None]] = {}
+        self._ended: dict[str, str] = {}  # when the last window was full
+        self._since: dict[str, str] = {}  # and the first of those that alarmed, up to the last
+        self._recent: dict[str, dict[int, None]] = {}  # pictures that were counted lately
         before = _read(file)
         for served in models:
             if served.run is not None and served.task in TASKS:
@@ -54,18 +61,29 @@ class Monitor:
 
     def _watch(self, name: str, folder: Path, before: dict[str, Any]) -> None:
         try:
-            windows = Windows(read_reference(folder).signals)
+            windows = Windows(read_reference(folder).signals, self._window, self._rate)
         except DataError:  # asked about it, the endpoint says so
             return
         mark = hashlib.sha256((folder / REFERENCE).read_bytes()).hexdigest()[:16]
         try:
             if before.get("reference") == mark:
+                ended, since = str(before["ended"]), str(before["since"])
                 windows.go_on(before)
-                self._ended[name] = str(before["ended"])
+                self._ended[name], self._since[name] = ended, since
         except (KeyError, TypeError, ValueError):
             pass  # it only costs a window that was not full
         self._windows[name], self._marks[name] = windows, mark
         self._metrics.watch(name, windows.last)
+
+    def follow(self, served: Served) -> None:
+        """Compare with fitting time of the version of a run that answers now."""
+        if served.run is not None and served.task in TASKS:
+            with self._lock:
+                for of_before in (
+                    self._windows, self._marks, self._ended, self._since, self._recent,
+                ):  # fmt: skip
+                    of_before.pop(served.name, None)
+                self._watch(served.name, served.run.folder, {})
 
     def watches(self, served: Served, options: Options) -> bool:
         """Whether answers that were given so are compared."""
@@ -88,11 +106,15 @@ class Monitor:
 
     def _count(self, name: str, answers: Sequence[tuple[int | None, Answer]]) -> None:
         with self._lock:
+            if name not in self._windows:  # the version that answers now has no reference
+                return
             signals = Signals.of(self._new(name, answers))
             self._metrics.likeness(name, signals.numbers["likeness"].tolist())
             outcomes = self._windows[name].add(signals)
             for outcome in outcomes:
-                self._ended[name] = datetime.now(UTC).isoformat(timespec="milliseconds")
+                ended = datetime.now(UTC).isoformat(timespec="milliseconds")
+                self._ended[name] = ended
+                self._since[name] = (self._since.get(name) or ended) if outcome.drifted else ""
                 self._metrics.window(name, outcome.to_json())
                 if outcome.drifted:
                     print(f"{name}: {outcome.said}", file=sys.stderr)
@@ -121,6 +143,7 @@ class Monitor:
             return {
                 "run": name, "drifted": last.get("drifted"), "said": last.get("said"),
                 "p": last.get("p"), "ended": self._ended.get(name) or None,
+                "since": self._since.get(name) or None,
                 "signals": last.get("signals", []), "window": windows.size,
                 "waiting": len(windows.waiting), "windows": windows.tested,
                 "alarms": windows.alarms, "rate": windows.rate,
@@ -137,7 +160,7 @@ class Monitor:
         record = {
             name: {
                 "reference": self._marks[name], "ended": self._ended.get(name, ""),
-                **windows.to_json(),
+                "since": self._since.get(name, ""), **windows.to_json(),
             }
             for name, windows in self._windows.items()
         }  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from ravl.errors import DataError
 from ravl.serving.bodies import Body, PictureIn, Text, Texts, example, picture_field
 
 LISTS = ("tag", "search")  # whose answers are several texts
@@ -19,6 +20,7 @@ class FeedbackIn(Body):
         task="classify", run="kinds", version=12, picture={"id": "shirts/17.jpg"}, answer="hat",
         verdict="corrected", correction="shirt",
     )  # fmt: skip
+    refused = DataError
     task: Literal["search", "match", "classify", "tag", "caption", "ask"]
     run: Text = Field("", max_length=200, description="The run that answered.")
     version: int | None = Field(None, ge=0, lt=2**63, description="Of the memory that answered.")
@@ -43,6 +45,7 @@ class SettleIn(Body):
     """The state of an entry of the inbox."""
 
     model_config = example(state="dismissed")
+    refused = DataError
     state: Literal["open", "used", "dismissed"]
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import JSONResponse
 
 from ravl.errors import (
+    DataError,
     EncoderError,
+    EncoderMismatchError,
+    FilterError,
     MemoryFileError,
     MemoryLockedError,
+    PictureError,
+    QueryError,
     RavlError,
     RowNotFoundError,
 )
@@ -19,6 +24,20 @@ from ravl.memory import Memory
 
 MEDIA_TYPE = "application/problem+json"
 GONE = 499  # the client has left; nobody reads this
+
+Kind = Literal[
+    "access", "address", "busy", "data", "encoder", "encoder_mismatch", "failure", "filter",
+    "memory_file", "memory_locked", "picture", "query", "request", "row_not_found",
+]  # fmt: skip
+ERRORS: dict[type[RavlError], Kind] = {
+    DataError: "data", EncoderError: "encoder", EncoderMismatchError: "encoder_mismatch",
+    FilterError: "filter", MemoryFileError: "memory_file", MemoryLockedError: "memory_locked",
+    PictureError: "picture", QueryError: "query", RowNotFoundError: "row_not_found",
+}  # fmt: skip
+STATUSES: dict[int, Kind] = {  # of what is no error of ravl's, unless it says otherwise
+    400: "request", 401: "access", 403: "access", 404: "address", 405: "address", 408: "busy",
+    413: "picture", 415: "request", 429: "busy", 499: "request", 500: "failure", 503: "busy",
+}  # fmt: skip
 
 
 class Problem(Exception):
@@ -28,13 +47,17 @@ class Problem(Exception):
         status: of HTTP.
         detail: a sentence: what was found, what is allowed, what to do.
         retry: seconds after which it may go better; None where it will not.
+        kind: what it is about; None for what the status says.
     """
 
-    def __init__(self, status: int, detail: str, retry: float | None = None) -> None:
+    def __init__(
+        self, status: int, detail: str, retry: float | None = None, kind: Kind | None = None
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.retry = retry
+        self.kind: Kind = kind or STATUSES.get(status, "query")
 
 
 class ProblemBody(BaseModel):
@@ -46,6 +69,7 @@ class ProblemBody(BaseModel):
             "examples": [
                 {
                     "type": "about:blank", "title": "Not Found", "status": 404,
+                    "kind": "row_not_found",
                     "detail": "There is no row 'shirts/18.jpg' in shop.ravl.",
                     "request": "6f1c0b52a9d3",
                 }
@@ -56,6 +80,9 @@ class ProblemBody(BaseModel):
     type: str = Field(description="Always about:blank: the status says which kind it is.")
     title: str = Field(description="The status in words.")
     status: int = Field(description="The status of HTTP.")
+    kind: Kind = Field(
+        description="What it is about, for programs: the client's errors are told apart by it."
+    )
     detail: str = Field(description="What is wrong and what to do, in a sentence or two.")
     request: str = Field(description="Identifies the request in the server's log.")
 
@@ -70,7 +97,7 @@ def problem_response(problem: Problem, request: str) -> JSONResponse:
     if problem.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="ravl"'
     body = {
-        "type": "about:blank", "title": title, "status": problem.status,
+        "type": "about:blank", "title": title, "status": problem.status, "kind": problem.kind,
         "detail": problem.detail, "request": request,
     }  # fmt: skip
     return JSONResponse(body, problem.status, headers, media_type=MEDIA_TYPE)
@@ -79,13 +106,14 @@ def problem_response(problem: Problem, request: str) -> JSONResponse:
 def problem_of(error: RavlError, memory: Memory) -> Problem:
     """An error of ravl as a problem, with the same sentence but no path of the server's."""
     detail = without_paths(str(error), memory)
+    kind = next((ERRORS[each] for each in type(error).__mro__ if each in ERRORS), None)
     if isinstance(error, RowNotFoundError):
-        return Problem(404, detail)
+        return Problem(404, detail, kind=kind)
     if isinstance(error, MemoryLockedError):
-        return Problem(503, detail, retry=5)
+        return Problem(503, detail, retry=5, kind=kind)
     if isinstance(error, MemoryFileError | EncoderError):
-        return Problem(503, detail, retry=60)
-    return Problem(422, detail)
+        return Problem(503, detail, retry=60, kind=kind)
+    return Problem(422, detail, kind=kind)
 
 
 def without_paths(text: str, memory: Memory) -> str:

@@ -14,6 +14,7 @@ from typing import ParamSpec, TypeVar
 
 from PIL import Image
 
+from ravl.drift.windows import RATE, WINDOW, check_windows
 from ravl.errors import DataError
 from ravl.retrieval import Query
 from ravl.retrieval.reranking import Reranker
@@ -21,6 +22,7 @@ from ravl.serving.audit import Audit
 from ravl.serving.batching import Batcher
 from ravl.serving.feedback import FeedbackStore, beside
 from ravl.serving.fetching import Fetcher
+from ravl.serving.following import Follower, blank
 from ravl.serving.keys import ANYONE, Caller, Keys
 from ravl.serving.limits import Limits
 from ravl.serving.metrics import Metrics
@@ -48,16 +50,20 @@ class Service:
         allow_urls: whether pictures may be given by URL.
         audit: where writes are logged; None for a file beside the memory.
         feedback: where feedback is kept; None for a file beside the memory.
+        drift_window: answered pictures that the watch for drift tests together.
+        drift_rate: share of such windows that alarm where nothing has changed.
 
     Raises:
-        RavlError: see :func:`open_models`.
+        RavlError: see :func:`open_models`, and :func:`check_windows`.
     """
 
     def __init__(
         self, places: Sequence[str | Path], memory: str | Path | None = None, *,
         keys: Keys | None = None, limits: Limits | None = None, allow_urls: bool = False,
-        audit: Path | None = None, feedback: Path | None = None,
+        audit: Path | None = None, feedback: Path | None = None, drift_window: int = WINDOW,
+        drift_rate: float = RATE,
     ) -> None:  # fmt: skip
+        check_windows(drift_window, drift_rate)
         self.keys = keys
         self.limits = limits or Limits()
         self.metrics = Metrics()
@@ -73,7 +79,8 @@ class Service:
             self.audit = Audit(audit or path.with_name(f"{path.name}.audit"))
             self.feedback = FeedbackStore(feedback or beside(path))
             watch = path.with_name(f"{path.name}.drift")
-            self.monitor = Monitor(watch, self.models, self.metrics)
+            self.monitor = Monitor(watch, self.models, self.metrics, drift_window, drift_rate)
+            self.follower = Follower(self.models, self._exchanged)
         except BaseException:
             self.memory.close()
             raise
@@ -125,7 +132,9 @@ class Service:
             if name in (None, served.name):
                 return served
         names = ", ".join(served.name for served in offered)
-        raise Problem(404, f"No run {str(name)[:80]!r} answers {task} here. There is: {names}.")
+        raise Problem(
+            404, f"No run {str(name)[:80]!r} answers {task} here. There is: {names}.", kind="query"
+        )
 
     @property
     def tasks(self) -> list[str]:
@@ -162,6 +171,11 @@ class Service:
         if answers and self.monitor.watches(served, options):
             self._readers.submit(self.monitor.saw, served.name, answers)
 
+    def _exchanged(self, served: Served) -> None:
+        """What hangs on a run follows it."""
+        self._rerankers.pop(served.name, None)
+        self.monitor.follow(served)
+
     @staticmethod
     async def _in(pool: ThreadPoolExecutor, work: Callable[[], R]) -> R:
         context = contextvars.copy_context()
@@ -176,21 +190,21 @@ class Service:
             RavlError: a model cannot answer, for another reason than that the memory has nothing
                 to say yet.
         """
-        picture = Image.new("RGB", (64, 48), (128, 128, 128))
         size = self.memory.encoder.picture_size
-        query = Query("picture", picture.resize((size, size)))
+        query = Query("picture", Image.new("RGB", (size, size), (128, 128, 128)))
         jobs = [self.search.submit(SEARCH, [query], search_call(self.memory, (), None))]
         for served in self.models:
-            item = (picture, "what is it?") if served.task in ("match", "ask") else picture
-            jobs.append(served.batcher.submit(served.task, [item], served.call(())))
+            jobs.append(served.batcher.submit(served.task, [blank(served)], served.call(())))
         for job in jobs:
             with suppress(DataError):
                 job.result()
+        self.follower.start()
         self.ready = True
 
     def close(self) -> None:
         """Finish what is under way, and let go of all files."""
         self.ready = False
+        self.follower.close()
         for batcher in self._batchers.values():
             batcher.close(self.limits.shutdown)
         self._readers.shutdown()

@@ -112,11 +112,15 @@ def open_run(folder: str | Path) -> Run:
     folder = Path(folder)
     file = folder / RUN
     if not file.is_file():
-        begun = (folder / "work").is_dir()
-        hint = (
-            "Its fit was interrupted: repeat the command, which goes on where it stopped."
-            if begun else "Name the folder that ravl fit wrote with --out."
-        )  # fmt: skip
+        if (folder / "work").is_dir():
+            hint = "Its fit was interrupted: repeat the command, which goes on where it stopped."
+        elif (folder / "encoder").is_dir():
+            hint = (
+                "It holds a trained retriever, which its memory has already: name the memory. To "
+                "train it again: ravl fit search."
+            )
+        else:
+            hint = "Name the folder that ravl fit wrote with --out."
         raise DataError(f"{folder} holds no fitted run. {hint}")
     try:
         record = json.loads(file.read_text("utf-8"))

@@ -21,15 +21,15 @@ from ravl.encoders.base import Array
 from ravl.errors import DataError, QueryError
 from ravl.memory import Memory, Row
 from ravl.retrieval.bank import Bank, Ints
+from ravl.tasks.known_rows import answers_to_rows
 from ravl.tasks.label_model import LabelModel
-from ravl.tasks.labeller import Queries
 from ravl.tasks.labels import LabelTask
 from ravl.tasks.model import Model
 from ravl.tasks.results import Answer, Tagging
 
 REACH = 0.2  # how far a label tells: at a likeness lower by this it tells 1/e as much
 MOST = 5000  # candidates that are compared; of more, a random part
-BATCH = 256  # pictures that are answered in one pass
+BATCH = 256  # pictures whose likeness to all labelled ones is computed at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def suggest(
         )
         said = np.array([bool(task.of(row)) for row in bank.rows])
         free = _candidates(model.memory, bank, said, where, seed)
-        answers = _answers(labels, bank, free) if labels else None
+        answers = answers_to_rows(labels, bank, free) if labels else None
         return _chosen(bank, said, free, answers, count)
     finally:
         if model is not place:
@@ -175,19 +175,6 @@ def _candidates(
     if len(found) > MOST:
         found = np.sort(np.random.default_rng(seed).permutation(found)[:MOST])
     return found
-
-
-def _answers(model: LabelModel, bank: Bank, free: Ints) -> list[Answer]:
-    """What the run says to the candidates, which do not see themselves."""
-    answers: list[Answer] = []
-    for start in range(0, len(free), BATCH):
-        part = free[start : start + BATCH]
-        tuned = None
-        if model.has_tower:
-            tuned = model.tuned([model.memory.picture(bank.rows[i]) for i in part])
-        hidden = [bank.groups[i : i + 1] for i in part]
-        answers += model.results(Queries(bank.features[part], tuned), hidden)
-    return answers
 
 
 def _chosen(

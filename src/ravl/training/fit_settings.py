@@ -21,8 +21,8 @@ class FitSettings(LoopSettings):
 
     Args:
         model: vote (neighbours only, nothing trained), linear (a head on frozen features, seconds),
-            fusion (a language model that reads the neighbours, minutes), or auto: all three, and
-            linear is kept unless another is clearly better on validation.
+            fusion (a language model that reads the neighbours, minutes), or auto: linear, unless
+            fusion is better on validation.
         k: neighbours that vote; 0 to choose by leaving examples out in turn.
         evidence: neighbours that the fusion model reads.
         language_model: of the fusion model; builtin (MiniLM), or a BERT-like model of the hub or

@@ -32,7 +32,7 @@ class Made:
         curves: seconds and validation score after each epoch, by what was trained.
         seconds: by what was fitted.
         parameters: trained, by what was fitted.
-        validation: the score of each level on the validation part.
+        validation: scores on the validation part of the levels that were chosen among.
     """
 
     chosen: str = "vote"

@@ -6,44 +6,31 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ravl.errors import DataError
-from ravl.training.loop_settings import LoopSettings, Precision, check_bounds, check_shares
+from ravl.training.generator_settings import GeneratorSettings
+from ravl.training.loop_settings import Precision, check_bounds, check_shares
 
 Level = Literal["auto", "vote", "generator"]
-Compared = Literal["trained", "hidden"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextSettings(LoopSettings):
+class TextSettings(GeneratorSettings):
     """How to fit caption: a text about a picture.
 
     Args:
         model: vote (the neighbours' texts, by consensus; nothing trained), generator (a decoder
             that reads picture and neighbours, and writes), or auto: both, and the generator is
             kept where it is clearly better on validation.
-        generator: that writes; builtin (MiniLM reads and writes), hf:NAME (a decoder-only or chat
-            model of the hub or in a folder), or openai:URL (a server, which is not trained).
         k: neighbours whose texts count in the consensus.
         evidence: neighbours that the generator reads.
-        regions: s, of the s x s parts of a picture that the builtin generator looks at one by one;
-            0 for the features that the memory keeps alone. Pictures are decoded for it.
-        quotes: of the best supported texts, how many it reads word for word.
         language_model: of the builtin generator; builtin (MiniLM), or a BERT-like model of the hub
             or in a folder.
         language: what of the model that reads is trained, or of a generator of the hub; head
             (nothing of it), lora, top:N (its last N layers), or full.
-        layers: of the builtin decoder, taken evenly from the language model's.
-        words: tokens of its vocabulary at most, learned on the texts.
-        longest: tokens of a text; 0 for what nearly all training texts need.
-        beams: of the search when it writes.
         dropout: in the decoder.
         smoothing: share of each target that is spread over all words.
         retrieval_dropout: share of training examples that see no neighbours.
         noise: share of their neighbours that are exchanged for random rows, and of examples that
             are shown another picture's neighbours.
-        reward_epochs: passes in which the builtin generator learns from how good whole texts of
-            its own are (self-critical training), after it has learned to repeat people's.
-        compare: what the row without retrieval is; a generator trained without (trained), or the
-            same one, shown no neighbours (hidden), which takes half the time.
         target: column of the user's own whose text is to be written; empty for captions.
         schema: file of a JSON schema that all texts must satisfy; what is written then does. Needs
             ravl[grammar].
@@ -60,23 +47,15 @@ class TextSettings(LoopSettings):
     patience: int = 3
     precision: Precision = "auto"
     model: Level = "auto"
-    generator: str = "builtin"
     k: int = 100
     evidence: int = 8
     regions: int = 3
-    quotes: int = 0
     language_model: str = "builtin"
     language: str = "full"
-    layers: int = 3
-    words: int = 6000
-    longest: int = 0
-    beams: int = 5
     dropout: float = 0.1
     smoothing: float = 0.1
     retrieval_dropout: float = 0.15
     noise: float = 0.1
-    reward_epochs: int = 0
-    compare: Compared = "trained"
     target: str = ""
     schema: str = ""
     risk: float = 0.2
@@ -90,21 +69,11 @@ class TextSettings(LoopSettings):
 
         super().__post_init__()
         check_bounds(self, 1, 1000, "k")
-        check_bounds(self, 1, 64, "evidence", "beams")
-        check_bounds(self, 0, 16, "quotes")
-        check_bounds(self, 0, 7, "regions")
-        check_bounds(self, 1, 48, "layers")
-        check_bounds(self, 300, 100_000, "words")
-        check_bounds(self, 0, 1024, "longest")
-        check_bounds(self, 0, None, "reward_epochs")
+        check_bounds(self, 1, 64, "evidence")
         check_shares(
             self, "dropout", "smoothing", "retrieval_dropout", "noise", "validation_share",
             "test_share",
         )  # fmt: skip
         if not 0 < self.risk < 1:
             raise DataError(f"risk is {self.risk}; it must be more than 0 and less than 1.")
-        if self.generator != "builtin" and not self.generator.startswith(("hf:", "openai:")):
-            raise DataError(
-                f"generator is {self.generator!r}; it must be builtin, hf:NAME or openai:URL."
-            )
         parse_strategy(self.language)

@@ -128,7 +128,7 @@ def test_no_training_question_sees_its_own_picture(empty, tmp_path):
             path.write_bytes(random_picture(i, copy))
             examples.append(Example(path.name, path, qa=qa))
     empty.add(examples)
-    with ground_of("ask", empty, FitSettings(model="vote"), tmp_path / "work") as (ground, _, _):
+    with ground_of("ask", empty, FitSettings(model="vote"), tmp_path / "work") as (ground, _):
         bank = ground.bank
         for side in (ground.train, ground.validation, ground.test):
             for i, row in enumerate(side.labelled.rows):

@@ -19,10 +19,8 @@ export function t(key, given = {}) {
 
 const shown = (value) => (typeof value === "number" ? number(value) : String(value ?? ""));
 export const number = (value) => new Intl.NumberFormat(document.documentElement.lang).format(value);
-export const percent = (share) =>
-  new Intl.NumberFormat(document.documentElement.lang, {
-    style: "percent", maximumFractionDigits: share < 0.1 || share > 0.99 ? 1 : 0,
-  }).format(share);
+export const percent = (share, digits = share < 0.1 || share > 0.99 ? 1 : 0) =>
+  new Intl.NumberFormat(document.documentElement.lang, { style: "percent", maximumFractionDigits: digits }).format(share);
 export const moment = (text) =>
   new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" }).format(new Date(text));
 

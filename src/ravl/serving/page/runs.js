@@ -1,6 +1,7 @@
 // What answers here: each run with its figures and its report.
 import { address, ask, get, told } from "./api.js";
 import { byId, el } from "./dom.js";
+import { drift } from "./drift.js";
 import { hush, number, percent, say } from "./language.js";
 import { learn, server } from "./server.js";
 
@@ -29,8 +30,10 @@ export async function show(_, name) {
   await told(byId("runs-error"), async () => {
     const run = await get(`/v1/runs/${encodeURIComponent(name)}`);
     if (mine !== shows) return;
-    body.replaceChildren(el("p", {}, el("a", { href: "#/runs", t: "runs.all" })), facts(run), figures(run.metrics), el("h2", { t: "runs.report" }));
-    await told(byId("runs-error"), () => report(body, run));
+    const head = el("h2", { t: "runs.report" });
+    body.replaceChildren(el("p", {}, el("a", { href: "#/runs", t: "runs.all" })), facts(run), figures(run.metrics), head);
+    const seen = drift(run).then((section) => head.before(section));
+    await told(byId("runs-error"), () => Promise.all([seen, report(body, run)]));
   });
 }
 

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from pydantic import BaseModel
 
+from ravl.errors import QueryError
 from ravl.serving.asking import Asking, caller_of
 from ravl.serving.bodies import (
     AskMany,
@@ -26,7 +27,6 @@ from ravl.serving.documented import gives, takes
 from ravl.serving.incoming import Sent, check_number, check_texts, read
 from ravl.serving.models import Options, Served
 from ravl.serving.outgoing import Json, answer_json, origin_json
-from ravl.serving.problems import Problem
 from ravl.serving.results import (
     AnswerOut,
     CaptionAnswer,
@@ -118,7 +118,7 @@ def _many(app: FastAPI, service: Service, task: str, kind: Kind) -> None:
             check_number(len(texts), f"{kind.field}s", most)
             check_texts(texts, service.limits.text)
             if not all(text.strip() for text in texts):
-                raise Problem(422, f"Among the {kind.field}s is an empty one. Give words.")
+                raise QueryError(f"Among the {kind.field}s is an empty one. Give words.")
             sources, texts = paired(sources, texts, f"{kind.field}s")
         answers, origin = await answers_of(asking, served, sources, texts, options_of(sent.body))
         return Json({"answers": answers, **origin})
@@ -175,8 +175,7 @@ def paired(
 ) -> tuple[list[Source], list[str]]:  # fmt: skip
     """As many pictures as texts; one that is single is repeated."""
     if not texts or (len(sources) != len(texts) and 1 not in (len(sources), len(texts))):
-        raise Problem(
-            422,
+        raise QueryError(
             f"There are {len(sources):,} pictures and {len(texts):,} {what}. Give as many of both, "
             "or one of either for all of the others.",
         )
@@ -193,7 +192,7 @@ def text_of(sent: Sent[Body], kind: Kind) -> list[str] | None:
         return None
     text: str = getattr(sent.body, kind.field)
     if not text.strip():
-        raise Problem(422, f"The {kind.field} is empty. Give words.")
+        raise QueryError(f"The {kind.field} is empty. Give words.")
     return [text]
 
 

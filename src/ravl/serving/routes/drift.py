@@ -42,14 +42,18 @@ class DriftOut(BaseModel):
         run="kinds", drifted=True,
         said="Drift: 200 pictures against 400 of fitting time; changed: likeness of the nearest in "
         "the memory.",
-        p=0.0005, ended="2026-11-25T08:00:00.000+00:00", signals=[SIGNAL], window=200, waiting=17,
-        windows=12, alarms=1, rate=0.01, reference=400,
+        p=0.0005, ended="2026-11-25T08:00:00.000+00:00", since="2026-11-25T08:00:00.000+00:00",
+        signals=[SIGNAL], window=200, waiting=17, windows=12, alarms=1, rate=0.01, reference=400,
     )  # fmt: skip
     run: str = Field(description="Its name.")
     drifted: bool | None = Field(description="Of the last window; null before the first is full.")
     said: str | None = Field(description="The outcome in a sentence.")
     p: float | None = Field(description="The least of the signals' p values.")
     ended: str | None = Field(description="When the last window was full, in UTC.")
+    since: str | None = Field(
+        description="When the first of the windows was full that have alarmed in a row, up to the "
+        "last; null where the last did not."
+    )
     signals: list[SignalOut] = Field(description="Each with what was found.")
     window: int = Field(description="Answered pictures of a window; each counts in one alone.")
     waiting: int = Field(description="Answered pictures of the window that is not full yet.")
@@ -76,5 +80,6 @@ def add(app: FastAPI, service: Service) -> None:
                 404,
                 f"The run {name!r} has no reference to compare with, since an older ravl made it. "
                 "It gets one by ravl drift RUN --reference PICTURES.",
+                kind="data",
             )
         return Json(found)

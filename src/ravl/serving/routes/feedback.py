@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from ravl.data import pictures
+from ravl.errors import DataError
 from ravl.serving.asking import Asking, caller_of
 from ravl.serving.bodies import PictureIn
 from ravl.serving.documented import gives, problems, secured, takes
@@ -76,7 +77,7 @@ def _giving(app: FastAPI, service: Service) -> None:
         sent: Sent[FeedbackIn] = await read(request, FeedbackIn, 1)
         body = sent.body
         check_texts([body.asked, body.note, *_texts(body.answer), *_texts(body.correction)],
-                    service.limits.text)  # fmt: skip
+                    service.limits.text, DataError)  # fmt: skip
         row, data = await _about(asking, sent.picture())
         entry = Entry(
             who=caller.name, task=body.task, run=body.run, version=body.version, row=row,
@@ -134,7 +135,9 @@ def _inbox(app: FastAPI, service: Service) -> None:
         caller_of(service, request, "write")
         data = await service.aside(store.picture, number)
         if data is None:
-            raise Problem(404, f"No picture came with the feedback number {number}.")
+            raise Problem(
+                404, f"No picture came with the feedback number {number}.", kind="picture"
+            )
         return Response(data, media_type=MEDIA_TYPES[pictures.probe(data).format])
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Query, Request
 from pydantic import BaseModel, Field
 
+from ravl.errors import DataError
 from ravl.serving.adding import added, fields_of, texts_of
 from ravl.serving.asking import Asking, caller_of
 from ravl.serving.bodies import DeleteIn, RowChange, RowIn, RowsIn
@@ -129,7 +130,7 @@ def _adding(app: FastAPI, service: Service) -> None:
         sent: Sent[RowsIn] = await read(request, RowsIn, 0)
         given = sent.body.rows
         if not given:
-            raise Problem(422, "There are no rows. Give at least one.")
+            raise DataError("There are no rows. Give at least one.")
         check_number(len(given), "rows", service.limits.batch)
         asking = Asking(service, request)
         rows = await added(asking, caller, [(row, row.picture) for row in given])
@@ -146,7 +147,7 @@ def _changing(app: FastAPI, service: Service) -> None:
     async def row_update(request: Request, id: IdQuery) -> Json:
         caller = caller_of(service, request, "write")
         body = (await read(request, RowChange, 0)).body
-        check_texts(texts_of(body), service.limits.text)
+        check_texts(texts_of(body), service.limits.text, DataError)
         change = fields_of(body)
         row = await service.writing(memory.update, id, **change)
         service.audit.write(

@@ -105,7 +105,7 @@ def add(app: FastAPI, service: Service) -> None:
         assert found is not None
         file = found.folder / "report.html"
         if not file.is_file():
-            raise Problem(404, f"The run {name!r} has no report.")
+            raise Problem(404, f"The run {name!r} has no report.", kind="data")
         text = await service.aside(file.read_text, "utf-8")
         return HTMLResponse(text, headers={"Content-Security-Policy": REPORT_POLICY})
 
@@ -129,7 +129,9 @@ def named(service: Service, name: str) -> Served:
     for served in service.models:
         if served.name == name and served.run is not None:
             return served
-    raise Problem(404, f"There is no run {name[:80]!r} here; /v1/runs lists what there is.")
+    raise Problem(
+        404, f"There is no run {name[:80]!r} here; /v1/runs lists what there is.", kind="query"
+    )
 
 
 def _memory(service: Service) -> dict[str, Any]:

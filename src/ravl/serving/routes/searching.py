@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 
+from ravl.errors import QueryError
 from ravl.retrieval import Query
 from ravl.serving.asking import Asking, caller_of
 from ravl.serving.bodies import PictureIn, SearchHow, SearchMany, SearchOne
@@ -14,7 +15,6 @@ from ravl.serving.documented import gives, takes
 from ravl.serving.incoming import Sent, check_number, check_texts, read
 from ravl.serving.models import search_call
 from ravl.serving.outgoing import Json, hit_json, origin_json
-from ravl.serving.problems import Problem
 from ravl.serving.results import HitOut, shown, wrapped
 from ravl.serving.routes.answering import options_of
 from ravl.serving.service import Service
@@ -56,7 +56,7 @@ def add(app: FastAPI, service: Service) -> None:
         most = service.limits.batch
         sent: Sent[SearchMany] = await read(request, SearchMany, most)
         if not sent.body.queries:
-            raise Problem(422, "There are no queries. Give at least one text or picture.")
+            raise QueryError("There are no queries. Give at least one text or picture.")
         check_number(len(sent.body.queries), "queries", most)
         wanted: list[Wanted] = [(q.text, q.picture, q.weight) for q in sent.body.queries]
         found, origin = await _found(asking, sent.body, wanted)
@@ -71,7 +71,7 @@ async def _found(
     check_texts([text for text, _, _ in wanted], service.limits.text)
     for text, source, _ in wanted:
         if source is None and not (text or "").strip():
-            raise Problem(422, "The query is empty. Give a text, a picture, or both.")
+            raise QueryError("The query is empty. Give a text, a picture, or both.")
     options = tuple(item for item in options_of(body) if item[0] in HOW)
     reranker = None
     if body.rerank is not None:

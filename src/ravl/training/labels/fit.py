@@ -44,7 +44,7 @@ def fit_labels(
         ground_of(
             task, memory, settings, work, data=data, validation=validation, test=test,
             columns=columns, progress=progress, root=root, again=again,
-        ) as (ground, chosen, notes),
+        ) as (ground, notes),
     ):  # fmt: skip
         start = None if again is None else again.start
         ground, fitted = fit_levels(ground, work, progress, start=start)
@@ -63,7 +63,7 @@ def fit_labels(
 
             gain = measure_gain(fitted.joint)
             notes.append(gain.note())
-        return _write(out, ground, fitted, judged, chosen, notes, command, began, gain)
+        return _write(out, ground, fitted, judged, notes, command, began, gain)
 
 
 @contextmanager
@@ -71,8 +71,8 @@ def ground_of(
     task: str, memory: Memory, settings: FitSettings, work: Path, *, data: Source = None,
     validation: Source = None, test: Source = None, columns: ColumnNames | None = None,
     progress: bool | None = None, root: Source = None, again: Again | None = None,
-) -> Iterator[tuple[Ground, Parts, list[str]]]:  # fmt: skip
-    """What a fit stands on: the ground, its parts, and notes; open while pictures are read.
+) -> Iterator[tuple[Ground, list[str]]]:  # fmt: skip
+    """What a fit stands on, and notes; open while pictures are read.
 
     Args:
         task: classify, tag or ask.
@@ -121,12 +121,12 @@ def ground_of(
 
             ground = look_again(ground, settings.rerank)
             notes += [ground.second.note()] if ground.second is not None else []
-        yield ground, chosen, notes
+        yield ground, notes
 
 
 def _write(
-    out: Path, ground: Ground, fitted: Fitted, judged: Judged, chosen: Parts, notes: list[str],
-    command: str, began: float, gain: Gain | None,
+    out: Path, ground: Ground, fitted: Fitted, judged: Judged, notes: list[str], command: str,
+    began: float, gain: Gain | None,
 ) -> FitReport:  # fmt: skip
     """The run, and what it is worth."""
     from ravl.training.labels.page import abstention, page_of, rows_table
@@ -140,7 +140,7 @@ def _write(
         fitted.tower.save(out / VISION)
     run = begin_run(
         out, described, parts(labeller, out), memory=ground.memory,
-        base=ground.task.encoder(ground.memory), labelled=ground.labelled, parts=chosen,
+        base=ground.task.encoder(ground.memory), labelled=ground.labelled, parts=ground.parts,
         settings=ground.settings, command=command,
     )  # fmt: skip
     seconds = round(time.monotonic() - began, 1)
@@ -151,7 +151,7 @@ def _write(
         metrics["rerank"] = ground.second.to_json()
     table = rows_table(ground, judged, fitted)
     report = FitReport(out, ground.task.name, fitted.chosen, metrics, table, notes, seconds)
-    page = page_of(ground, fitted, judged, chosen, report, run.record["command"], gain)
+    page = page_of(ground, fitted, judged, report, run.record["command"], gain)
     return end_run(report, page)
 
 

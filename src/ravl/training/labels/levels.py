@@ -67,8 +67,7 @@ def fit_vote(ground: Ground) -> Labeller:
     gate = vote_gate(votes, side.targets, ground.task.exclusive)
     standard = ground.task.standard(ground.bank.features)
     labeller = Labeller(ground.task, ground.labels, ground.keys, standard, best, gate, gate)
-    answers = labeller.answer(side.queries, testimony, side.near, vote_only=True)
-    return finish(labeller, ground, side, answers.probabilities)
+    return finish(labeller, ground, side, gate.smooth(votes))
 
 
 def fit_linear(ground: Ground, vote: Labeller) -> Labeller:

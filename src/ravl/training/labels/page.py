@@ -39,7 +39,6 @@ from ravl.training.page_parts import (
     score_table,
     thumbnail,
 )
-from ravl.training.parts import Parts
 from ravl.training.run_record import promise
 
 if TYPE_CHECKING:
@@ -103,7 +102,7 @@ def rows_table(ground: Ground, judged: Judged, fitted: Fitted) -> ScoreTable:
 
 
 def page_of(
-    ground: Ground, fitted: Fitted, judged: Judged, chosen: Parts, report: Any, command: str,
+    ground: Ground, fitted: Fitted, judged: Judged, report: Any, command: str,
     gain: Gain | None = None,
 ) -> str:  # fmt: skip
     """The whole report as HTML; ``gain`` is that of a retriever trained with the task."""
@@ -123,7 +122,7 @@ def page_of(
         tables.append(ground.second.table())
     page = FitPage(
         title=f"ravl: {ground.task.name}, what retrieval gained",
-        about=_about(ground, fitted, judged, chosen, report, command),
+        about=_about(ground, fitted, judged, report, command),
         rows=report.table,
         tables=[t for t in tables if len(t.rows) > 1],
         calibration=[_calibration(ground, judged, row) for row in ("no_retrieval", "with_retrieval")
@@ -147,7 +146,7 @@ def _table(
 
 
 def _about(
-    ground: Ground, fitted: Fitted, judged: Judged, chosen: Parts, report: Any, command: str
+    ground: Ground, fitted: Fitted, judged: Judged, report: Any, command: str
 ) -> list[tuple[str, str]]:
     settings, labeller = ground.settings, fitted.levels[fitted.chosen]
     vote = labeller.vote
@@ -162,7 +161,7 @@ def _about(
         ("task", f"{ground.task.name}, {len(ground.labels):,} {ground.task.noun}s"),
         ("memory", f"{ground.memory.path}, {len(ground.bank):,} rows as evidence"),
         ("encoder", ground.memory.encoder.spec),
-        (f"{ground.task.unit}s", f"{counts} ({chosen.how})"),
+        (f"{ground.task.unit}s", f"{counts} ({ground.parts.how})"),
         ("level", f"{fitted.chosen}" + (f" (validation: {validation})" if validation else "")),
         ("vote", f"k {vote.k}, temperature {vote.temperature:g}, cap {vote.cap:g}"
                  + (", labels propagated" if labeller.spread else "")),

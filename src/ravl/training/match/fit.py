@@ -23,7 +23,7 @@ from ravl.training.fit_folder import running
 from ravl.training.fit_report import FitReport
 from ravl.training.fit_settings import FitSettings
 from ravl.training.labelled import Labelled, read_labelled
-from ravl.training.labels.fitted import LEVELS, simplest
+from ravl.training.labels.fitted import simplest
 from ravl.training.made import Made
 from ravl.training.match.ground import MatchGround, check, prepare, readable, refuse_false
 from ravl.training.match.judge import MatchJudged, abstention, judge
@@ -35,6 +35,7 @@ from ravl.training.run_record import config_of
 from ravl.training.sources import Source, filter_of, told
 from ravl.training.writing import begin_run, end_run
 
+LEVELS = ("linear", "vote", "fusion")  # in doubt the first: it has vote and model, and is cheap
 LEAST = 2.5  # pictures that a held-out part has at least, or no pair of it could be false
 
 

@@ -60,7 +60,7 @@ def _label_ground(task: str, *given: Any, **sources: Any) -> Iterator[Any]:
     """The ground of a fit without its test part, so that no trial can look at it."""
     from ravl.training.labels.fit import ground_of
 
-    with ground_of(task, *given, **sources) as (ground, _, _):
+    with ground_of(task, *given, **sources) as (ground, _):
         yield replace(ground, test=ground.test.take(np.zeros(0, np.int64)))
 
 

@@ -1,0 +1,113 @@
+"""A server follows its runs: what a refit or a rollback puts in place answers from then on.
+
+The new version is loaded beside the old one, which answers meanwhile, and takes its place between
+two passes of the model's own thread. No request is lost, and none is answered by half of each.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from ravl.errors import DataError
+from ravl.serving.models import Served
+from ravl.tasks.model import Model
+from ravl.tasks.run import AT, RUN
+
+PAUSE = 5.0  # seconds between two looks
+
+
+class Follower:
+    """Looks at the runs of a server now and then, in a thread of its own.
+
+    Args:
+        models: of the server; a model that has changed is exchanged in place.
+        exchanged: is told of each.
+        pause: seconds between two looks.
+    """
+
+    def __init__(
+        self, models: Sequence[Served], exchanged: Callable[[Served], None], pause: float = PAUSE
+    ) -> None:
+        self._models = [served for served in models if served.folder is not None]
+        self._exchanged = exchanged
+        self._pause = pause
+        self._seen = {served.name: _mark(served.folder) for served in self._models}
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="ravl follower", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        if self._thread.ident is None:
+            self._thread.start()
+
+    def close(self) -> None:
+        """Look no more; what is being loaded is let go of."""
+        self._end.set()
+
+    def look(self) -> list[str]:
+        """Load what has changed since the last look; names of what has been exchanged.
+
+        What cannot be loaded is told on standard error, and the old version answers on.
+        """
+        found: list[str] = []
+        for served in self._models:
+            mark = _mark(served.folder)
+            if mark is None or mark == self._seen[served.name]:
+                continue
+            self._seen[served.name] = mark
+            try:
+                self._exchange(served)
+            except Exception as error:
+                if self._end.is_set():  # the server is being stopped
+                    return found
+                print(
+                    f"{served.name}: the version that has taken its place cannot be loaded, so the "
+                    f"one before answers on: {error}", file=sys.stderr,
+                )  # fmt: skip
+            else:
+                found.append(served.name)
+        return found
+
+    def _work(self) -> None:
+        while not self._end.wait(self._pause):
+            self.look()
+
+    def _exchange(self, served: Served) -> None:
+        assert served.folder is not None
+        model = Model(served.folder, served.model.memory)
+        model.expect(served.task)
+
+        def exchange(items: Sequence[Any]) -> tuple[Sequence[Any], int]:
+            with suppress(DataError):  # the memory has nothing to say yet
+                replace(served, model=model).call(())(items)  # what is loaded late is loaded now
+            served.model = model
+            return items, 0
+
+        served.batcher.submit(("exchange", served.name), [blank(served)], exchange).result()
+        self._exchanged(served)
+
+
+def blank(served: Served) -> Any:
+    """An item that any model of the task answers."""
+    picture = Image.new("RGB", (64, 48), (128, 128, 128))
+    return (picture, "what is it?") if served.task in ("match", "ask") else picture
+
+
+def _mark(folder: Path | None) -> str | None:
+    """What tells one version of a run from another; None while versions are exchanged."""
+    if folder is None:
+        return None
+    try:
+        text = (folder / RUN).read_text("utf-8")
+        return None if AT in json.loads(text) else text
+    except (OSError, ValueError):  # the next look will do
+        return None

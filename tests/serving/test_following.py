@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import ravl
+from ravl.memory import Memory
+from ravl.refitting import refit, rollback
+from ravl.serving.service import Service
+from ravl.training import fit
+from tests.helpers import ColourEncoder
+from tests.labelled import shades
+from tests.serving.helpers import png
+
+NEW = ("purple", "orange")
+
+
+@pytest.fixture
+def run(tmp_path: Path, by_name: None) -> Path:
+    """A run that knows four colours."""
+    with Memory.create(tmp_path / "shop.ravl", ColourEncoder()) as memory:
+        memory.add(shades(tmp_path / "pictures"))
+        fit("classify", memory, out=tmp_path / "kinds", model="linear", progress=False)
+    return tmp_path / "kinds"
+
+
+@pytest.fixture
+def service(run: Path) -> Iterator[Service]:
+    made = Service([run])
+    made.warm_up()
+    yield made
+    made.close()
+
+
+def renew(run: Path) -> None:
+    """Refit a run, with a colour more."""
+    with Memory.open(run.parent / "shop.ravl", ColourEncoder()) as memory:
+        memory.add(shades(run.parent / "pictures", 16, NEW, 300))
+        assert refit(run, memory, promote="always", progress=False).state == "promoted"
+
+
+def labels(service: Service) -> list[str]:
+    found: list[str] = service.model("classify").model.predictor.labeller.labels
+    return found
+
+
+def test_what_is_refitted_and_rolled_back_answers(run: Path, service: Service) -> None:
+    assert service.follower.look() == []
+    watched = service.monitor._windows["kinds"].reference
+    renew(run)
+    assert service.follower.look() == ["kinds"]
+    assert set(NEW) < set(labels(service))
+    assert service.monitor._windows["kinds"].reference is not watched
+    assert service.follower.look() == []
+    rollback(run)
+    assert service.follower.look() == ["kinds"]
+    assert not set(NEW) & set(labels(service))
+
+
+def test_half_an_exchange_is_waited_for(run: Path, service: Service) -> None:
+    renew(run)
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, "at": "history/2"}))
+    assert service.follower.look() == []
+    (run / "run.json").write_text(json.dumps(record))
+    assert service.follower.look() == ["kinds"]
+
+
+def test_a_server_that_starts_within_an_exchange_calls_the_run_by_its_name(run: Path) -> None:
+    renew(run)
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, "at": "history/2"}))
+    made = Service([run])
+    try:
+        assert made.model("classify").name == "kinds"
+    finally:
+        made.close()
+
+
+def test_what_cannot_be_loaded_does_not_answer(
+    run: Path, service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = service.model("classify").model
+    renew(run)
+    (run / "predictor.safetensors").unlink()
+    assert service.follower.look() == []
+    said = capsys.readouterr().err
+    assert "kinds: the version that has taken its place cannot be loaded" in said
+    assert service.model("classify").model is before
+    assert service.follower.look() == []
+    assert capsys.readouterr().err == "", "told once"
+
+
+def test_no_request_is_lost(running, run: Path) -> None:
+    def often(service: Service) -> None:
+        service.follower._pause = 0.05
+
+    url, service = running(run, prepare=often)
+    answers, end = [], threading.Event()
+
+    def ask() -> None:
+        with ravl.Client(url) as client:
+            while not end.is_set():
+                answers.append(client.classify(png("red")).label)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        renew(run)
+        until = time.monotonic() + 60
+        while not set(NEW) < set(labels(service)):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+    finally:
+        end.set()
+        thread.join(20)
+    assert set(answers) == {"red"}, "and no error has ended the thread"

@@ -1,0 +1,54 @@
+"""Answers to rows of the memory: as to their pictures, which are not looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ravl.tasks import known_rows
+from ravl.tasks.known_rows import answers_to_rows
+from ravl.tasks.label_model import LabelModel
+from ravl.tasks.model import Model
+
+
+@pytest.fixture(params=["linear", "tags"])
+def labels(request: pytest.FixtureRequest, fitted: Path, by_name: None) -> Iterator[LabelModel]:
+    with Model(fitted / request.param) as model:
+        assert isinstance(model.predictor, LabelModel)
+        yield model.predictor
+
+
+def test_rows_are_answered_as_their_pictures_are(
+    labels: LabelModel, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(known_rows, "BATCH", 3)
+    bank = labels.labeller.task.bank(labels.memory, labels.labeller.keys)
+    chosen = np.array([5, 0, 17, 40, 9, 30, 2], np.int64)
+    found = answers_to_rows(labels, bank, chosen)
+    looked = labels.look([labels.memory.picture(bank.rows[i]) for i in chosen])
+    wanted = labels.results(looked, [bank.groups[i : i + 1] for i in chosen])
+    assert [answer.said for answer in found] == [answer.said for answer in wanted]
+    for one, other, i in zip(found, wanted, chosen, strict=True):
+        assert one.confidence == pytest.approx(other.confidence, abs=1e-3)
+        assert [each.id for each in one.evidence] == [each.id for each in other.evidence]
+        assert bank.rows[i].id not in {each.id for each in one.evidence}
+    assert answers_to_rows(labels, bank, chosen[:0]) == []
+
+
+def test_a_tower_of_the_run_sees_the_pictures(labels: LabelModel, monkeypatch: pytest.MonkeyPatch):
+    seen: list[Any] = []
+
+    def tuned(pictures: list[Any]) -> Any:
+        seen.extend(pictures)
+        return bank.features[: len(pictures)]
+
+    bank = labels.labeller.task.bank(labels.memory, labels.labeller.keys)
+    monkeypatch.setattr(labels, "has_tower", True)
+    monkeypatch.setattr(labels, "tuned", tuned)
+    answers_to_rows(labels, bank, np.array([4, 8], np.int64))
+    wanted = [labels.memory.picture(bank.rows[i]).tobytes() for i in (4, 8)]
+    assert [picture.tobytes() for picture in seen] == wanted
