@@ -85,7 +85,7 @@ def test_what_a_server_does_not_tell_is_a_sentence(run, running, tmp_path):  # n
     for arguments, says in (
         ((tmp_path,), "leave PICTURES out"), (("--rate", 0.1), "--rate is for runs"),
         (("--image-column", "x"), "--image-column is for runs"),
-        ((), f"No run at {url} is of classify or tag"), (("--run", "no"), "There is no run 'no'"),
+        ((), f"There is no run at {url}"), (("--run", "no"), "There is no run 'no'"),
     ):  # fmt: skip
         code, said, err = run("drift", "--server", url, *arguments)
         assert code in (1, 2) and said == "" and says in err

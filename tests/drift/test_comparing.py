@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,9 @@ import pytest
 
 import ravl
 from ravl.drift.page import drift_page
-from ravl.drift.reference import REFERENCE, keep_reference, read_reference
+from ravl.drift.reference import REFERENCE, read_reference
 from ravl.drift.report import compare_signals
 from ravl.errors import DataError, QueryError
-from ravl.tasks.labeller import Queries
 from tests.drift.samples import sample
 from tests.helpers import draw
 from tests.labelled import shades, table
@@ -35,7 +35,8 @@ def test_a_fit_keeps_what_its_test_part_gave(fitted):
     assert len(known.signals) == len(split["test"])
     assert set(known.signals.numbers) == {"likeness", "confidence", "disagreement"}
     assert set(read_reference(fitted / "vote").signals.numbers) == {"likeness", "confidence"}
-    assert read_reference(fitted / "tags").signals.answers[0]
+    tagged = read_reference(fitted / "tags").signals.answers
+    assert tagged is not None and tagged[0]
 
 
 def test_pictures_of_the_same_kind_have_not_drifted(referenced, tmp_path):
@@ -112,16 +113,6 @@ def test_what_cannot_be_compared_is_refused(referenced, tmp_path):
         ravl.detect_drift(referenced / "linear", tmp_path / "few")
 
 
-def test_a_large_test_part_is_sampled(fitted, monkeypatch):
-    from ravl.drift import reference
-
-    monkeypatch.setattr(reference, "MOST", 6)
-    with ravl.load(fitted / "linear") as model:
-        features = model.predictor._testimony()[0].bank.features
-        kept = keep_reference(model.predictor, Queries(features), [np.zeros(0, np.int64)] * 48)
-    assert len(kept.signals) == 6 == len(read_reference(fitted / "linear").signals)
-
-
 def test_page_shows_signals_pictures_and_neighbours(referenced, tmp_path):
     shades(tmp_path / "now", 24, ("red",), first=2000)
     with ravl.load(referenced / "linear") as model:
@@ -139,6 +130,18 @@ def test_results_are_the_same_each_time_and_survive_json():
     one, two = compare_signals(then, now), compare_signals(then, now)
     assert one.to_json() == two.to_json()
     assert json.loads(json.dumps(one.to_json()))["signals"][3]["size"] == "medium"
+
+
+def test_many_answers_differ_by_chance_which_is_no_effect():
+    random = np.random.default_rng(100)
+    then, now = (
+        replace(sample(random, n), answers=[(f"{i}",) for i in random.integers(0, 200, n)])
+        for n in (150, 100)
+    )
+    mix = compare_signals(then, now).signals[-1]
+    assert mix.name == "answers" and not mix.drifted and mix.size in ("negligible", "small")
+    changed = replace(now, answers=[("0",) for _ in range(100)])
+    assert compare_signals(then, changed).signals[-1].size == "large"
 
 
 def test_a_copied_run_keeps_its_reference(fitted, tmp_path):

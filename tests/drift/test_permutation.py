@@ -28,7 +28,10 @@ def test_statistic_is_that_of_kolmogorov_and_smirnov():
     random = np.random.default_rng(2)
     then, now = sample(random, 50), sample(random, 30, "confidence")
     found = permutation_test(then, now, 99)
+    free = permutation_test(type(then)(then.numbers, None), type(now)(now.numbers, None), 99)
+    assert list(free) == list(then.numbers), "captions have no mix"
     for name in then.numbers:
+        assert free[name][0] == found[name][0]
         expected = ks_2samp(then.numbers[name], now.numbers[name]).statistic
         assert found[name][0] == pytest.approx(expected)
 

@@ -6,19 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from ravl.drift.comparing import look
-from ravl.drift.signals import Signals
+import ravl
 from ravl.errors import DataError, QueryError
 from ravl.memory import Memory
 from ravl.refitting.triggers import has_drifted
-from ravl.tasks.known_rows import answers_to_rows
-from ravl.tasks.label_model import LabelModel
 from ravl.tasks.model import Model
 from ravl.training import fit
+from tests.drift.test_tasks import noisy
 from tests.labelled import shades
+from tests.refitting.test_tasks import CASES, fitted
 
 EVERY = ("red", "green", "blue", "yellow")
 
@@ -65,20 +63,6 @@ def test_no_picture_is_looked_at(
         assert has_drifted(model, since) is drifted
 
 
-def test_it_tells_what_the_pictures_would(shop: Memory, run: Path, tmp_path: Path):
-    came_in(shop, tmp_path / "new", EVERY, 32, 500)
-    with Model(run, shop) as model:
-        labels: Any = model.predictor
-        assert isinstance(labels, LabelModel)
-        bank = labels.labeller.task.bank(shop, labels.labeller.keys)
-        kept = Signals.of(answers_to_rows(labels, bank, np.arange(48, 80)))
-        files = [bank.rows[i].path for i in range(48, 80)]
-        looked = Signals.of(look(labels, files, progress=False).answers)
-    assert kept.answers == looked.answers
-    for name, values in looked.numbers.items():
-        assert np.allclose(kept.numbers[name], values, atol=2e-3), name
-
-
 def test_few_pictures_are_no_drift(shop: Memory, run: Path, tmp_path: Path):
     since = came_in(shop, tmp_path / "new", ("purple",), 19, 500)
     with Model(run, shop) as model:
@@ -90,6 +74,20 @@ def test_few_pictures_are_no_drift(shop: Memory, run: Path, tmp_path: Path):
             has_drifted(model, since)
 
 
-def test_other_tasks_know_no_drift(shop: Memory):
+def test_a_memory_alone_knows_no_drift(shop: Memory):
     with Model(shop) as model, pytest.raises(QueryError, match="is a memory"):
         has_drifted(model, 0)
+
+
+@pytest.mark.parametrize("name", ["match-vote", "caption-vote", "ask-linear"])
+def test_what_came_in_is_asked_about_with_its_own_texts(name: str, tmp_path: Path) -> None:
+    case = CASES[name]
+    with fitted(case, tmp_path) as (memory, run), Model(run, memory) as model:
+        then = case.paints(tmp_path / "then", 60, first=1000)
+        ravl.detect_drift(model, then, reference=then)
+        since = memory.version
+        memory.add(case.paints(tmp_path / "now", 30, first=2000))
+        assert not has_drifted(model, since)
+        since = memory.version
+        memory.add(noisy(case.paints(tmp_path / "new", 30, first=3000)))
+        assert has_drifted(model, since)

@@ -13,7 +13,10 @@ import ravl
 from ravl.errors import QueryError
 from ravl.serving import monitor
 from tests.labelled import shades
+from tests.refitting.test_tasks import CASES
+from tests.refitting.test_tasks import fitted as fitted_case
 from tests.serving.helpers import png
+from tests.tasks.ask.asked import KIND, TASTE
 
 
 @pytest.fixture
@@ -35,11 +38,11 @@ def asked(client, pictures, path="/v1/classify/batch"):
     assert response.status_code == 200, response.text
 
 
-def state(client, until):
+def state(client, until, run="linear"):
     """The endpoint's answer, once the window has been tested."""
     end = time.monotonic() + 20
     while True:
-        found = client.get("/v1/runs/linear/drift").json()
+        found = client.get(f"/v1/runs/{run}/drift").json()
         if until(found) or time.monotonic() > end:
             return found
         time.sleep(0.02)
@@ -74,9 +77,9 @@ def test_pictures_like_those_of_fitting_time_do_not(client, run, tmp_path):
 def test_it_tells_since_when_pictures_drift(client, run, tmp_path):
     app = watched(client, run)
     like = [Path(str(e.picture)).read_bytes() for e in shades(tmp_path / "now", 20, first=2000)]
-    other = [png("red", i) for i in range(20)]
+    others = [[png("red", i + start) for i in range(20)] for start in (0, 100, 200)]
     told = []
-    for number, pictures in enumerate((other, other, like, other), 1):
+    for number, pictures in enumerate((*others[:2], like, others[2]), 1):
         asked(app, pictures)
         told.append(state(app, lambda s, number=number: s["windows"] == number))
     first, second, fine, again = told
@@ -146,6 +149,37 @@ def test_a_run_without_reference_says_so(client, run):
     assert app.get("/v1/runs/nothing/drift").status_code == 404
     asked(app, [png("red", i) for i in range(3)])
     assert not monitor._read(run.parent / "shop.ravl.drift").get("linear")
+
+
+@pytest.mark.parametrize(("name", "path"), [("caption-vote", "caption"), ("ask-linear", "ask")])
+def test_other_tasks_are_watched_too(client, by_name, tmp_path, name, path):
+    case = CASES[name]
+    with fitted_case(case, tmp_path, model="vote") as (_, run):
+        then = case.paints(tmp_path / "then", 30, first=1000)
+        ravl.detect_drift(run, then, reference=then)
+    app = client(run)
+
+    def ask(number, **fields):
+        asked = {"question": KIND} if path == "ask" else {}
+        picture = {"picture": ("a", png("red", number))}
+        sent = app.post(f"/v1/{path}", data=asked | fields, files=picture)
+        assert sent.status_code == 200, sent.text
+
+    def waiting(count):
+        found = state(app, lambda s: s["waiting"] == count, "run")
+        return found["waiting"] == count
+
+    ask(0)
+    assert waiting(1)
+    ask(1, k="3")  # neighbours of another number
+    ask(0)  # no other picture
+    ask(2, abstain="0.1")  # the answer stays the same
+    assert waiting(2)
+    if path == "ask":
+        files = [("pictures", ("a.png", png("blue")))]
+        sent = app.post("/v1/ask/batch", data={"questions": [KIND, TASTE]}, files=files)
+        assert sent.status_code == 200, sent.text
+        assert waiting(3), "one picture"
 
 
 def client_state(app):

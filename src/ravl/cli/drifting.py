@@ -45,11 +45,12 @@ def drift(
     run: Path | str, pictures: tuple[Path, ...], reference: tuple[Path, ...], rate: float | None,
     memory: Path | None, html: Path | None, as_json: bool, **options: Any,
 ) -> int:  # fmt: skip
-    """Tell whether pictures differ from those that a run of classify or tag was fitted for.
+    """Tell whether pictures differ from those that a run was fitted for.
 
-    PICTURES are files, folders or tables, and need no labels. The exit code is 3 where they have
-    drifted, and 0 where they have not. With --server and no PICTURES, it tells about those that the
-    server was asked about last.
+    PICTURES are files, folders or tables, and need no labels; for match and ask they are tables
+    with a text or a question each. The exit code is 3 where they have drifted, and 0 where they
+    have not. With --server and no PICTURES, it tells about those that the server was asked about
+    last.
 
     \b
     ravl drift runs/kinds today/
@@ -97,15 +98,14 @@ def drift(
 
 def _print_served(url: str, as_json: bool) -> int:
     """What a server has seen of a run: the one of ``--run``, or its first that can tell."""
-    from ravl.drift.reference import TASKS
     from ravl.errors import QueryError
 
     name = click.get_current_context().meta.get(RUN)
     with connect(url) as client:
         if name is None:
-            names = [run.name for run in client.runs() if run.task in TASKS and run.level]
+            names = [run.name for run in client.runs() if run.level]
             if not names:
-                raise QueryError(f"No run at {url} is of classify or tag, which can tell drift.")
+                raise QueryError(f"There is no run at {url}, and a memory alone knows no drift.")
             name = names[0]
         found = client.drift(name)
     if as_json:
@@ -133,7 +133,8 @@ def _print_signals(signals: Sequence[Any]) -> None:
     print_table(["signal", "", "p", "effect", "what changed"], lines)
 
 
-for option in reversed(column_options[:2]):  # where the pictures are; labels are not read
+# Where the pictures are, and what is asked about them; labels and answers are not read.
+for option in (*column_options[:2], *column_options[4:6]):
     drift = option(drift)
 
 COMMANDS = (drift,)

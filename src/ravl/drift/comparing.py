@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -11,19 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from ravl.data import ColumnNames, Rejected
+from ravl.data import ColumnNames, Example, Rejected
 from ravl.data.pictures import content_hash, read_bytes
-from ravl.data.readers import read
-from ravl.data.readers.folder import SUFFIXES
-from ravl.drift.reference import Reference, read_reference, write_reference
+from ravl.drift.items import Item, read_items
+from ravl.drift.reference import TASKS, Reference, read_reference, write_reference
 from ravl.drift.report import RATE, Asked, Drift, check_rate, compare_signals
 from ravl.drift.signals import Signals
-from ravl.errors import PictureError, QueryError
+from ravl.errors import DataError, PictureError, QueryError
 from ravl.memory import Memory
 from ravl.progress import progress_bar
-from ravl.tasks.label_model import LabelModel, picture_list
+from ravl.tasks.label_model import picture_list
 from ravl.tasks.model import Model
 from ravl.tasks.results import Answer
+from ravl.tasks.run import Run
 
 BATCH = 64  # pictures that are answered in one pass
 
@@ -33,12 +33,11 @@ class Looked:
     """Pictures that were answered.
 
     Args:
-        names, pictures, answers: of each.
+        items, answers: of each.
         rejected: what could not be read.
     """
 
-    names: list[str] = field(default_factory=list)
-    pictures: list[Any] = field(default_factory=list)
+    items: list[Item] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
 
@@ -51,13 +50,15 @@ def detect_drift(
 ) -> Drift:  # fmt: skip
     """Whether pictures differ from those that a run was fitted for; needs no labels.
 
-    Compared are the likeness of the nearest rows of the memory, the confidence, the disagreement
-    of vote and model, and the mix of answers, with what the run's test part gave at fitting time.
-    A picture that the memory holds is hidden from itself.
+    Compared are the likeness of the nearest rows of the memory, the confidence and, where answers
+    are out of a list, the disagreement of vote and model and the mix of answers, with what the
+    run's test part gave at fitting time. A picture that the memory holds is hidden from itself.
 
     Args:
-        run: the folder of a run of classify or tag, or a loaded model.
-        pictures: a folder, a table, a picture, or a list of these.
+        run: the folder of a run, or a loaded model.
+        pictures: a folder, a table, a picture, a :class:`ravl.data.Example`, or a list of these.
+            For match they come with texts and for ask with questions, as tables and examples have
+            them; one of each picture is drawn.
         reference: pictures to compare with in place of the test part: of fitting time, and not
             trained on. They become the run's reference.
         memory: to answer from, instead of the run's own.
@@ -68,30 +69,30 @@ def detect_drift(
         progress: show bars; None shows them on a terminal.
 
     Raises:
-        QueryError: the run was fitted for another task, or the rate is no share.
-        DataError: a source cannot be read, there are too few pictures, or the run has no
-            reference.
+        QueryError: a memory without a run, or the rate is no share.
+        DataError: a source cannot be read, there are too few pictures, none comes with a text or
+            question where it takes one, or the run has no reference.
     """
     check_rate(rate)
     how: dict[str, Any] = {"columns": columns, "root": root, "progress": progress}
     with ExitStack() as stack:
         model = run if isinstance(run, Model) else stack.enter_context(Model(run, memory))
-        labels = label_model(model)
+        folder = fitted(model).folder
         known = make_reference(model, reference, **how) if reference is not None else (
-            read_reference(labels.run.folder)
+            read_reference(folder)
         )  # fmt: skip
-        looked = look(labels, pictures, **how)
+        looked = look(model, pictures, **how)
         now = Signals.of(looked.answers)
         found = compare_signals(known.signals, now, rate, seed)
         order = np.argsort(now.numbers["likeness"], kind="stable")
         furthest = [
             Asked(
-                looked.names[i], looked.pictures[i], float(now.numbers["likeness"][i]),
-                looked.answers[i],
+                looked.items[i].name, looked.items[i].picture,
+                float(now.numbers["likeness"][i]), looked.answers[i],
             )
             for i in order
         ]  # fmt: skip
-        return replace(found, furthest=furthest, notes=_notes(labels, known, looked))
+        return replace(found, furthest=furthest, notes=_notes(model, known, looked))
 
 
 def make_reference(model: Model, pictures: Any, **how: Any) -> Reference:
@@ -102,57 +103,62 @@ def make_reference(model: Model, pictures: Any, **how: Any) -> Reference:
         pictures: that it was not trained on; see :func:`detect_drift`.
         **how: ``columns``, ``root`` and ``progress`` of :func:`detect_drift`.
     """
-    labels = label_model(model)
-    return write_reference(labels, Signals.of(look(labels, pictures, **how).answers))
+    folder = fitted(model).folder
+    signals = Signals.of(look(model, pictures, **how).answers)
+    return write_reference(folder, signals, model.memory.version)
 
 
-def label_model(model: Model) -> LabelModel:
-    """What answers classify or tag.
+def fitted(model: Model) -> Run:
+    """The run that answers.
 
     Raises:
-        QueryError: it was fitted for something else.
+        QueryError: it is a memory alone, or was fitted for no task.
     """
-    if not isinstance(model.predictor, LabelModel):
+    if model.run is None:
+        raise QueryError(f"{model.memory.path} is a memory. Fit a run first: ravl fit classify")
+    if model.task not in TASKS:
         raise QueryError(
-            f"Drift is told of runs of classify and tag, and this one is of {model.task}."
-            if model.run is not None else
-            f"{model.memory.path} is a memory. Fit a run first: ravl fit classify"
-        )  # fmt: skip
-    return model.predictor
+            f"Drift is told of what a run answers, and this one was fitted for {model.task}."
+        )
+    return model.run
 
 
 def look(
-    model: LabelModel, pictures: Any, columns: ColumnNames | None = None,
+    model: Model, pictures: Any, columns: ColumnNames | None = None,
     root: str | Path | None = None, progress: bool | None = None,
 ) -> Looked:  # fmt: skip
-    """Answer pictures, a batch at a time; what cannot be read is set aside."""
+    """Answer pictures, a batch at a time; what cannot be read or asked is set aside.
+
+    Raises:
+        DataError: that is all of them.
+    """
     looked = Looked()
     groups = {row.hash: row.twin or row.number for row in model.memory.rows() if row.hash}
-    items = _items(picture_list(pictures)[0], columns, root, looked.rejected)
+    sources = [pictures] if isinstance(pictures, Example) else picture_list(pictures)[0]
+    items = read_items(model, sources, columns, root, looked.rejected)
     with progress_bar("Answering", "pictures", progress) as advance:
         while batch := list(islice(items, BATCH)):
             _answer(model, batch, groups, looked)
             advance(len(batch), None)
+    if looked.rejected and not looked.answers:
+        raise DataError(f"None of the pictures can be compared. {looked.rejected[0]}")
     return looked
 
 
-def _answer(
-    model: LabelModel, batch: Sequence[tuple[str, Any]], groups: dict[str, int],
-    looked: Looked,
-) -> None:  # fmt: skip
+def _answer(model: Model, batch: Sequence[Item], groups: dict[str, int], looked: Looked) -> None:
     """Answer one batch; where a picture is broken, the others one by one."""
     try:
-        hidden = [_showing(picture, groups) for _, picture in batch]
-        answers = model.results(model.look([picture for _, picture in batch]), hidden)
+        hidden = [_showing(item.picture, groups) for item in batch]
+        asked = (list(part) for part in zip(*(item.parts for item in batch), strict=True))
+        answers = model.predictor.results(model.predictor.look(*asked), hidden)
     except PictureError as error:
         if len(batch) == 1:
-            looked.rejected.append(Rejected(batch[0][0], str(error)))
+            looked.rejected.append(Rejected(batch[0].name, str(error)))
             return
         for one in batch:
             _answer(model, [one], groups, looked)
         return
-    looked.names += [name for name, _ in batch]
-    looked.pictures += [picture for _, picture in batch]
+    looked.items += batch
     looked.answers += answers
 
 
@@ -165,27 +171,7 @@ def _showing(picture: Any, groups: dict[str, int]) -> np.ndarray:
     return np.array([] if group is None else [group], np.int64)
 
 
-def _items(
-    sources: Sequence[Any], columns: ColumnNames | None, root: str | Path | None,
-    rejected: list[Rejected],
-) -> Iterator[tuple[str, Any]]:  # fmt: skip
-    """Names and pictures of files, folders, tables, bytes and PIL pictures."""
-    for number, source in enumerate(sources, 1):
-        if not isinstance(source, str | Path):
-            yield f"picture {number}", source
-        elif Path(source).suffix.lower() in SUFFIXES:
-            yield str(source), Path(source)
-        else:
-            folder = Path(source).is_dir()
-            options: dict[str, Any] = {} if folder else {"columns": columns, "root": root}
-            for example in read(source, **options):
-                if isinstance(example, Rejected):
-                    rejected.append(example)
-                elif example.picture is not None:
-                    yield example.id, example.picture
-
-
-def _notes(model: LabelModel, known: Reference, looked: Looked) -> list[str]:
+def _notes(model: Model, known: Reference, looked: Looked) -> list[str]:
     notes = []
     version = model.memory.version
     if version != known.version:
@@ -195,6 +181,6 @@ def _notes(model: LabelModel, known: Reference, looked: Looked) -> list[str]:
         )
     if looked.rejected:
         notes.append(
-            f"{len(looked.rejected):,} pictures could not be read, such as {looked.rejected[0]}"
+            f"{len(looked.rejected):,} pictures were set aside, such as {looked.rejected[0]}"
         )
     return notes

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ravl.drift.report import TITLES, Drift, words_of
-from ravl.drift.signals import ANSWERS
+from ravl.drift.signals import ANSWERS, nearest
 from ravl.encoders.base import Array
 from ravl.errors import PictureError
 from ravl.memory import Memory
@@ -31,32 +31,36 @@ def drift_page(drift: Drift, memory: Memory, title: str) -> str:
         memory: that answered; neighbours' pictures are read from it.
         title: of the page.
     """
-    by_name = {tested.name: tested for tested in drift.signals}
-    mix: Any = by_name[ANSWERS]
-    order = sorted(mix.then, key=lambda name: -abs(mix.now[name] - mix.then[name]))[:MIXED]
-    numbers = [name for name in by_name if name != ANSWERS]
-    charts = [(TITLES[name], _chart(drift, name)) for name in numbers]
+    names = [tested.name for tested in drift.signals]
+    charts = [(TITLES[name], _chart(drift, name)) for name in names if name != ANSWERS]
     return render(
         "drift.html",
         title=title,
         drift=drift,
         signals=[(tested, TITLES[tested.name], words_of(tested.p)) for tested in drift.signals],
         charts=[(name, chart) for name, chart in charts if chart is not None],
-        mix=[(name, mix.then[name], mix.now[name]) for name in order],
+        mix=_mix(drift),
         furthest=[
             (
                 asked,
                 _picture(asked.picture),
                 [
                     (each, row_uri(memory, each.row, SIDE))
-                    for each in sorted(asked.answer.evidence, key=lambda e: -e.likeness)[
-                        :NEIGHBOURS
-                    ]
+                    for each in nearest(asked.answer, NEIGHBOURS)
                 ],
             )
             for asked in drift.furthest[:SHOWN]
         ],
     )
+
+
+def _mix(drift: Drift) -> list[tuple[str, float, float]]:
+    """Answers with their shares then and now, what changed most first; empty without a list."""
+    mix: Any = next((tested for tested in drift.signals if tested.name == ANSWERS), None)
+    if mix is None:
+        return []
+    order = sorted(mix.then, key=lambda name: -abs(mix.now[name] - mix.then[name]))[:MIXED]
+    return [(name, mix.then[name], mix.now[name]) for name in order]
 
 
 def _chart(drift: Drift, name: str) -> Chart | None:

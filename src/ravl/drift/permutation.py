@@ -10,7 +10,7 @@ rate.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,10 @@ def permutation_test(
     both = then.then(now)
     size, count = len(both), len(now)
     statistics = [_smirnov(values, count) for values in both.numbers.values()]
-    statistics.append(_chi_squared(member_table(both)[0], count))
+    names = [*both.numbers]
+    if both.answers is not None:
+        statistics.append(_chi_squared(member_table(both.answers)[0], count))
+        names.append(ANSWERS)
     random = np.random.default_rng(seed)
     seen = np.zeros((1, size), bool)
     seen[0, len(then) :] = True
@@ -57,19 +60,18 @@ def permutation_test(
     p = np.stack([_shares_above(line) for line in table])
     least = p.min(axis=0)
     adjusted = [(least <= line[0]).mean() for line in p]
-    names = [*both.numbers, ANSWERS]
     return {
         name: (float(line[0]), float(value))
         for name, line, value in zip(names, table, adjusted, strict=True)
     }
 
 
-def member_table(signals: Signals) -> tuple[Array, list[str]]:
+def member_table(answers: Sequence[tuple[str, ...]]) -> tuple[Array, list[str]]:
     """Which answer each picture got, (n, C) of 0 and 1, and the C answers."""
-    names = sorted({name for said in signals.answers for name in said})
+    names = sorted({name for said in answers for name in said})
     places: Mapping[str, int] = {name: i for i, name in enumerate(names)}
-    table = np.zeros((len(signals), len(names)), np.float32)
-    for i, said in enumerate(signals.answers):
+    table = np.zeros((len(answers), len(names)), np.float32)
+    for i, said in enumerate(answers):
         table[i, [places[name] for name in said]] = 1
     return table, names
 

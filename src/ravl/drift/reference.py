@@ -1,24 +1,17 @@
-"""The reference: the signals of a run's test part at fitting time, kept in ``reference.json``."""
+"""The reference: what a run answered to pictures of fitting time, kept in ``reference.json``."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from ravl.drift.signals import Signals
 from ravl.errors import DataError
-from ravl.retrieval.bank import Ints
-from ravl.tasks.label_model import LabelModel
-from ravl.tasks.labeller import Queries
 from ravl.tasks.run import write_json
 
 REFERENCE = "reference.json"
-MOST = 2000  # pictures of a reference; more make a test slower, and hardly better
-TASKS = ("classify", "tag")  # that have one
+TASKS = ("classify", "tag", "match", "caption", "ask")  # that have one
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,25 +27,16 @@ class Reference:
     version: int
 
 
-def keep_reference(model: LabelModel, queries: Queries, hidden: Sequence[Ints]) -> Reference:
-    """Let a run answer held-out pictures, and keep the signals in its folder.
+def write_reference(folder: Path, signals: Signals, version: int) -> Reference:
+    """Keep signals in a run's folder as its reference.
 
     Args:
-        model: the run.
-        queries: held-out pictures; of very many, a random part is taken.
-        hidden: for each the groups of the memory's rows that show the same picture.
+        folder: of the run.
+        signals: of its answers to pictures that were held out of training.
+        version: of the memory that answered.
     """
-    if len(queries) > MOST:
-        chosen = np.sort(np.random.default_rng(0).permutation(len(queries))[:MOST])
-        queries, hidden = queries.take(chosen), [hidden[i] for i in chosen]
-    return write_reference(model, Signals.of(model.results(queries, hidden)))
-
-
-def write_reference(model: LabelModel, signals: Signals) -> Reference:
-    """Keep signals in a run's folder as its reference."""
-    version = model.memory.version
     record = {"format": 1, "memory_version": version, **signals.to_json()}
-    write_json(model.run.folder / REFERENCE, record)
+    write_json(folder / REFERENCE, record)
     return Reference(signals, version)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import mannwhitneyu
 
 from ravl.drift.permutation import member_table, permutation_test
-from ravl.drift.signals import ANSWERS, Signals
+from ravl.drift.signals import ANSWERS, Signals, nearest
 from ravl.errors import DataError, QueryError
 from ravl.tasks.results import Answer
 
@@ -40,7 +40,7 @@ class Tested:
         p: how often chance alone gives any signal such a difference; adjusted for their number.
         effect: of a number Cliff's delta, -1 to 1: by how much more often a picture of now has
             the larger value than the smaller, against one of then. Of the answers Cohen's w, 0
-            and above.
+            and above, less what chance gives.
         then: mean at fitting time; for the answers their shares.
         now: the same of the pictures.
         drifted: p is at most the rate.
@@ -86,7 +86,7 @@ class Asked:
         name: its file, or its place in the list.
         picture: as it was given.
         likeness: mean of its five nearest.
-        answer: what the run says, with the neighbours as evidence.
+        answer: what the run says, with what was asked, and the neighbours as evidence.
     """
 
     name: str
@@ -96,10 +96,12 @@ class Asked:
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
+        asked = self.answer.asked
         return {
-            "picture": self.name, "likeness": round(self.likeness, 4), "answer": self.answer.said,
+            "picture": self.name, **({"asked": asked} if asked else {}),
+            "likeness": round(self.likeness, 4), "answer": self.answer.said,
             "confidence": round(self.answer.confidence, 4),
-            "nearest": [each.id for each in self.answer.evidence[:NAMED]],
+            "nearest": [each.id for each in nearest(self.answer, NAMED)],
         }  # fmt: skip
 
 
@@ -198,11 +200,13 @@ def _tested(name: str, p: float, then: Signals, now: Signals, rate: float) -> Te
         a, b = then.numbers[name], now.numbers[name]
         delta = 2 * float(mannwhitneyu(b, a).statistic) / (len(a) * len(b)) - 1
         return Tested(name, p, delta, float(a.mean()), float(b.mean()), p <= rate)
-    table, names = member_table(then.then(now))
+    table, names = member_table([*(then.answers or ()), *(now.answers or ())])
     a, b = table[: len(then)].mean(axis=0), table[len(then) :].mean(axis=0)
     m, n = len(then), len(now)
-    weights = 1 / np.maximum(table.mean(axis=0), 1e-9)
-    effect = float(np.sqrt(((a - b) ** 2 * weights).sum() * m * n / (m + n) ** 2))
+    both = table.mean(axis=0)
+    square = ((a - b) ** 2 / np.maximum(both, 1e-9)).sum() * m * n / (m + n) ** 2
+    # Hundreds of answers differ by chance alone; that much is taken off (Bergsma 2013).
+    effect = float(np.sqrt(max(square - (1 - both).sum() / (m + n - 1), 0)))
     old, new = (dict(zip(names, part.tolist(), strict=True)) for part in (a, b))
     return Tested(name, p, effect, old, new, p <= rate)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ravl.refitting.news import News
-from ravl.tasks.known_rows import answers_to_rows
 from ravl.tasks.model import Model
+from ravl.training.labelled import read_labelled
 
 MOST = 1000  # pictures, the last that came in, by which drift is told
 
@@ -44,29 +45,31 @@ def waits_for(
 def has_drifted(model: Model, since: int) -> bool:
     """Whether the pictures that came in differ from those that a run was fitted for.
 
-    Too few pictures are no drift. What the memory keeps of them tells, so that none is looked at
-    anew, unless the run has a tower of its own.
+    Each is asked about with its own text or question, where the task takes one, and none of them
+    is evidence: what came in is compared with the memory as it was. What it keeps of them tells, so
+    that none is looked at anew, unless the run looks closer or has a tower of its own. Too few
+    pictures are no drift.
 
     Args:
         model: the run.
         since: version of the memory after which they came in.
 
     Raises:
-        QueryError: it was fitted for a task that knows no drift.
+        QueryError: it is a memory without a run.
         DataError: the run does not know what pictures were like when it was fitted.
     """
-    from ravl.drift.comparing import label_model
+    from ravl.drift.comparing import fitted
     from ravl.drift.reference import read_reference
     from ravl.drift.report import FEWEST, compare_signals
     from ravl.drift.signals import Signals
+    from ravl.training.reference import answers_to, askable
 
-    labels, memory = label_model(model), model.memory
+    folder, memory, asks = fitted(model).folder, model.memory, askable(model)
     added = {each.id for each in memory.diff(since) if each.before is None}
-    if len(added) < FEWEST:
+    news = np.array([r.twin or r.number for r in memory.rows() if r.id in added], np.int64)
+    came = read_labelled(memory, memory, lambda row: asks(row) if row.id in added else ())
+    came = replace(came, shown=[news] * len(came)).take(np.arange(len(came))[-MOST:])
+    if len(came) < FEWEST:
         return False
-    bank = labels.labeller.task.bank(memory, labels.labeller.keys)
-    chosen = np.array([i for i, row in enumerate(bank.rows) if row.id in added], np.int64)[-MOST:]
-    if len(chosen) < FEWEST:
-        return False
-    now = Signals.of(answers_to_rows(labels, bank, chosen))
-    return compare_signals(read_reference(labels.run.folder).signals, now).drifted
+    known = read_reference(folder)
+    return compare_signals(known.signals, Signals.of(answers_to(model, came))).drifted

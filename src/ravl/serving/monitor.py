@@ -24,8 +24,9 @@ from ravl.serving.models import Options, Served
 from ravl.tasks.results import Answer
 from ravl.tasks.run import write_json
 
-OTHER = {"k", "retrieval", "vote_only"}  # options with which answers are not those of fitting time
+SAME = {"abstain"}  # the options with which answers still are those of fitting time
 SAVED = 20  # answers after which the state is written again
+RECENT = 1000  # pictures of a run, of each of which one answer counts
 
 
 class Monitor:
@@ -52,6 +53,7 @@ class Monitor:
         self._marks: dict[str, str] = {}  # of each reference: another one begins anew
         self._ended: dict[str, str] = {}  # when the last window was full
         self._since: dict[str, str] = {}  # and the first of those that alarmed, up to the last
+        self._recent: dict[str, dict[int, None]] = {}  # pictures that were counted lately
         before = _read(file)
         for served in models:
             if served.run is not None and served.task in TASKS:
@@ -77,28 +79,36 @@ class Monitor:
         """Compare with fitting time of the version of a run that answers now."""
         if served.run is not None and served.task in TASKS:
             with self._lock:
-                for of_before in (self._windows, self._marks, self._ended, self._since):
+                for of_before in (
+                    self._windows, self._marks, self._ended, self._since, self._recent,
+                ):  # fmt: skip
                     of_before.pop(served.name, None)
                 self._watch(served.name, served.run.folder, {})
 
     def watches(self, served: Served, options: Options) -> bool:
         """Whether answers that were given so are compared."""
-        return served.name in self._windows and not OTHER & dict(options).keys()
+        return served.name in self._windows and dict(options).keys() <= SAME
 
-    def saw(self, name: str, answers: Sequence[Answer]) -> None:
+    def saw(self, name: str, answers: Sequence[tuple[int | None, Answer]]) -> None:
         """Count answers of a run; a window that is full is tested.
 
-        Nobody waits for it, so that what goes wrong is told on standard error.
+        Several questions about a picture are no several pictures: the first alone counts. Nobody
+        waits for it, so that what goes wrong is told on standard error.
+
+        Args:
+            name: of the run.
+            answers: each with what tells its picture from others; None for one not to be counted.
         """
         try:
-            self._count(name, Signals.of(answers))
+            self._count(name, answers)
         except Exception:  # answers go on
             traceback.print_exc()
 
-    def _count(self, name: str, signals: Signals) -> None:
+    def _count(self, name: str, answers: Sequence[tuple[int | None, Answer]]) -> None:
         with self._lock:
             if name not in self._windows:  # the version that answers now has no reference
                 return
+            signals = Signals.of(self._new(name, answers))
             self._metrics.likeness(name, signals.numbers["likeness"].tolist())
             outcomes = self._windows[name].add(signals)
             for outcome in outcomes:
@@ -111,6 +121,17 @@ class Monitor:
             self._unsaved += len(signals)
             if outcomes or self._unsaved >= SAVED:
                 self._save()
+
+    def _new(self, name: str, answers: Sequence[tuple[int | None, Answer]]) -> list[Answer]:
+        """The first answer about each picture that was not asked about lately."""
+        recent, new = self._recent.setdefault(name, {}), []
+        for mark, answer in answers:
+            if mark is not None and mark not in recent:
+                recent[mark] = None
+                new.append(answer)
+        for mark in [*recent][:-RECENT]:
+            del recent[mark]
+        return new
 
     def state(self, name: str) -> dict[str, Any] | None:
         """The last window's outcome, and how many there were; None for a run without reference."""

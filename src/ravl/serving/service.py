@@ -164,8 +164,10 @@ class Service:
         """Change the memory in the one thread that does so."""
         return await self._in(self._writer, partial(work, *args, **kwargs))
 
-    def saw(self, served: Served, options: Options, answers: Sequence[Answer]) -> None:
-        """Count answers for the watch over drift, which nobody waits for."""
+    def saw(
+        self, served: Served, options: Options, answers: Sequence[tuple[int | None, Answer]]
+    ) -> None:
+        """Count answers for the watch over drift, which nobody waits for; see :class:`Monitor`."""
         if answers and self.monitor.watches(served, options):
             self._readers.submit(self.monitor.saw, served.name, answers)
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from ravl.encoders.base import Array
 from ravl.errors import QueryError
-from ravl.memory import Memory, Picture, Row
+from ravl.memory import Memory, Picture
 from ravl.memory.spaces import position
 from ravl.retrieval.bank import Bank, Ints, Neighbours
 from ravl.retrieval.query import open_picture
@@ -118,12 +118,6 @@ class LabelModel:
             self._tower = self.run.networks.tower(folder, self.memory.encoder)
         found: Array = self._tower.features([self._tower.prepare(p) for p in pictures])
         return found
-
-    def texts(
-        self, rows: Sequence[Row], features: Array, hidden: Sequence[Ints],  # noqa: ARG002
-    ) -> list[str] | None:  # fmt: skip
-        """What is read with pictures: nothing."""
-        return None
 
     def judge(self, queries: Queries, hidden: Sequence[Ints], **how: Any) -> Answers:
         """Answers that do not see some groups of rows: what evaluation asks for.

@@ -88,6 +88,21 @@ class MatchModel:
         sure = calibration.threshold(abstain) if abstain is not None and calibration else 0.0
         return self._results(asked, found, said, sure)
 
+    def look(self, pictures: Sequence[Picture | str], texts: Sequence[str]) -> Asked:
+        """Each picture with the text in the same place."""
+        each = np.arange(len(texts))
+        return self.ask(pictures, texts, each, each)
+
+    def results(self, asked: Asked, hidden: Sequence[Ints] | None = None) -> list[Matching]:
+        """Answers as :meth:`match` gives them to pairs that were looked at before.
+
+        Args:
+            asked: n pairs.
+            hidden: for each the groups of rows that it must not see; None for none.
+        """
+        found, said = self._answers(asked, None, True, False, hidden)
+        return self._results(asked, found, said, 0.0)
+
     def scores(
         self, pictures: Any, texts: Any, *, k: int | None = None, retrieval: bool = True,
         vote_only: bool = False,

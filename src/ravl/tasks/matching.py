@@ -35,6 +35,16 @@ class Matching(Answer):
         """The answer in words."""
         return YES if self.fits else NO
 
+    @property
+    def asked(self) -> str:
+        """The text."""
+        return self.text
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """One of two."""
+        return (self.said,)
+
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
         return {

@@ -67,6 +67,16 @@ class Answer:
         raise NotImplementedError
 
     @property
+    def asked(self) -> str:
+        """What was asked about the picture; empty where nothing was."""
+        return ""
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """The answer as names of a list; None where it is words of its own."""
+        return None
+
+    @property
     def disagreement(self) -> float:
         """Of the memory's vote and the model, 0 to 1: what they do not share (Ruzicka)."""
         names = dict.fromkeys([*self.memory, *self.model])
@@ -103,6 +113,11 @@ class Classification(Answer):
         """The label."""
         return self.label
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The label."""
+        return (self.label,)
+
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
         return {"label": self.label, **Answer.to_json(self)}
@@ -122,6 +137,11 @@ class Tagging(Answer):
     def said(self) -> str:
         """The tags."""
         return ", ".join(self.tags) or "no tag"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The tags."""
+        return self.tags
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""

@@ -18,6 +18,7 @@ from ravl.training.fit_settings import write_settings
 from ravl.training.labelled import Labelled
 from ravl.training.loop_settings import LoopSettings
 from ravl.training.parts import PARTS, Parts
+from ravl.training.reference import keep_reference
 from ravl.training.run_record import encoder_of, logs, versions
 
 
@@ -26,7 +27,7 @@ def begin_run(
     memory: Memory, base: Encoder, labelled: Labelled, parts: Parts, settings: LoopSettings,
     command: str,
 ) -> Run:  # fmt: skip
-    """Write what answers, what it was fitted to, and how.
+    """Write what answers, what it was fitted to, and how; then it answers its test part.
 
     Args:
         out: the run's folder.
@@ -48,6 +49,7 @@ def begin_run(
     run = write_run(out, record, arrays)
     write_settings(settings, out / "settings.yaml")
     keep_parts(out, memory, labelled, parts)
+    keep_reference(run, memory, labelled.take(parts.test))
     return run
 
 

@@ -96,14 +96,17 @@ def test_the_reader_reads_question_and_passage(runs, opened):
     with load(runs / "fusion", opened) as model:
         ready = model.predictor._ready()
         assert ready.labeller.words is not None
-        features = model.predictor._look([draw(0, "red")])
-        queries = model.predictor._queries(ready, [KIND], features, None, True)
+
+        def read(question):
+            looked = model.predictor.look([draw(0, "red")], [question])
+            return model.predictor._read_by(ready, looked, None)
+
+        queries = read(KIND)
         near = ready.labeller.neighbours(queries, ready.testimony)
         logits = ready.labeller.logits(queries, near, ready.evidence)
-        other = model.predictor._queries(ready, [TASTE], features, None, True)
+        other = read(TASTE)
         assert np.abs(ready.labeller.logits(other, near, ready.evidence) - logits).max() > 1e-3
-        cited = model.predictor._queries(ready, ["is a red thing hot?"], features, None, True)
-        assert "A red thing is hot." in cited.texts[0]
+        assert "A red thing is hot." in read("is a red thing hot?").texts[0]
 
 
 def test_another_encoder_is_refused(runs, tmp_path):

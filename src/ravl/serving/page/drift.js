@@ -3,12 +3,10 @@ import { get } from "./api.js";
 import { el } from "./dom.js";
 import { moment, number, percent } from "./language.js";
 
-const TASKS = ["classify", "tag"]; // whose runs can tell
 const CHANGED = 3; // answers whose share changed most
 
-/** A section about a run's drift; null where its task knows none. */
-export async function drift({ name, task }) {
-  if (!TASKS.includes(task)) return null;
+/** A section about a run's drift. */
+export async function drift({ name }) {
   const found = await seen(name);
   return el("section", { class: "stack", id: "drift" }, el("h2", { t: "drift" }), outcome(found),
     found?.signals.length > 0 && el("ul", { class: "cards" }, found.signals.map(signal)),

@@ -32,7 +32,7 @@ export async function show(_, name) {
     if (mine !== shows) return;
     const head = el("h2", { t: "runs.report" });
     body.replaceChildren(el("p", {}, el("a", { href: "#/runs", t: "runs.all" })), facts(run), figures(run.metrics), head);
-    const seen = drift(run).then((section) => section && head.before(section));
+    const seen = drift(run).then((section) => head.before(section));
     await told(byId("runs-error"), () => Promise.all([seen, report(body, run)]));
   });
 }

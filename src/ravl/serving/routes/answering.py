@@ -149,14 +149,17 @@ async def answers_of(
     done, timings = await asking.answered(
         served.batcher, len(sources), (served.task, options), served.call(options), items
     )
-    own = [isinstance(source, PictureIn) and source.id is not None for source in sources]
-    # the memory's own pictures would find themselves
-    asking.service.saw(
-        served, options, [a for a, known in zip(done.answers, own, strict=True) if not known]
-    )
+    asking.service.saw(served, options, list(zip(map(mark_of, sources), done.answers, strict=True)))
     run = served.name if served.run is not None else None
     origin = origin_json(run, asking.service.memory, done, timings, asking.number)
     return [answer_json(answer) for answer in done.answers], origin
+
+
+def mark_of(source: Source) -> int | None:
+    """What tells a picture from others; None for the memory's own, which would find itself."""
+    if isinstance(source, bytes):
+        return hash(source)
+    return None if source.id is not None else hash((source.base64, source.url))
 
 
 async def decoded(asking: Asking, served: Served, sources: Sequence[Source]) -> list[Any]:

@@ -78,8 +78,8 @@ def add(app: FastAPI, service: Service) -> None:
         if found is None:
             raise Problem(
                 404,
-                f"The run {name!r} has no reference to compare with: only runs of classify and tag "
-                "have one, and older ones get it by ravl drift RUN --reference PICTURES.",
+                f"The run {name!r} has no reference to compare with, since an older ravl made it. "
+                "It gets one by ravl drift RUN --reference PICTURES.",
                 kind="data",
             )
         return Json(found)

@@ -13,11 +13,11 @@ import numpy as np
 from ravl.encoders import Fingerprint
 from ravl.encoders.base import Array
 from ravl.errors import DataError, EncoderMismatchError, QueryError
-from ravl.memory import Memory, Picture, Row
+from ravl.memory import Memory, Picture
 from ravl.memory.spaces import position
 from ravl.retrieval.bank import Bank, Ints
 from ravl.retrieval.query import open_picture
-from ravl.tasks.ask.entries import question_of, says
+from ravl.tasks.ask.entries import LONGEST, says
 from ravl.tasks.ask.given import asked_about
 from ravl.tasks.ask.knowledge import Cited, Knowledge
 from ravl.tasks.ask.quoting import NEAR, passages_of, quoted, silent
@@ -116,35 +116,22 @@ class AskModel:
         if not seen or not asked:
             return []
         sure = self._least(abstain)
-        features = self._look(seen)[np.arange(len(asked)) % len(seen)]
-        ready = self._ready()
-        cited = None
-        if ready.knowledge is not None and retrieval:
-            cited = ready.knowledge.find(asked, features)
-        if ready.labeller is None or ready.testimony is None:
-            if cited is None or ready.knowledge is None:
-                raise nothing_asked(self.memory)
-            return [
-                quoted(self.memory, ready.knowledge, cited, asked[i], i) or silent(asked[i])
-                for i in range(len(asked))
-            ]
-        queries = self._queries(ready, asked, features, None, retrieval)
-        found = self._answers(ready, queries, k, retrieval, vote_only)
-        return [self._reply(ready, found, cited, asked[i], i, sure) for i in range(len(asked))]
+        return self._replies(self.look(seen, asked), None, k, retrieval, vote_only, sure)
 
-    def texts(
-        self, rows: Sequence[Row], features: Array, hidden: Sequence[Ints]
-    ) -> list[str] | None:  # fmt: skip
-        """What the reader reads of entries; see :meth:`judge`."""
-        questions = [question_of(row) for row in rows]
-        pictures = features[:, : self._task.width]
-        return list(self._queries(self._ready(), questions, pictures, hidden, True).texts or [])
+    def results(self, queries: Queries, hidden: Sequence[Ints] | None = None) -> list[Reply]:
+        """Answers as :meth:`ask` gives them to questions about pictures that were looked at before.
+
+        Args:
+            queries: n of them, with the questions as their texts.
+            hidden: for each the groups of rows that it must not see; None for none.
+        """
+        return self._replies(queries, hidden)
 
     def judge(self, queries: Queries, hidden: Sequence[Ints], **how: Any) -> Answers:
         """Answers that do not see some groups of rows: what evaluation asks for.
 
         Args:
-            queries: n of them.
+            queries: n of them, with the questions as their texts.
             hidden: for each the groups of rows that show the same picture.
             **how: ``k``, ``retrieval``, ``vote_only`` of :meth:`ask`.
         """
@@ -154,6 +141,12 @@ class AskModel:
         )  # fmt: skip
 
     @step("encode")
+    def look(self, pictures: Sequence[Picture | str], questions: Sequence[str]) -> Queries:
+        """Questions about pictures, of which there may be one for all."""
+        seen = self._look(pictures)[np.arange(len(questions)) % len(pictures)]
+        asked = [question[:LONGEST] for question in questions]
+        return Queries(np.hstack([seen, question_vectors(self.memory, asked)]), texts=asked)
+
     def _look(self, pictures: Sequence[Picture | str]) -> Array:
         """Features of pictures by the memory's tower, (n, F)."""
         encoder = self.memory.encoder
@@ -162,18 +155,27 @@ class AskModel:
         parts = [encoder.features(prepared[i : i + size]) for i in range(0, len(prepared), size)]
         return np.concatenate(parts)
 
-    @step("encode")
-    def _queries(
-        self, ready: _Ready, questions: Sequence[str], pictures: Array,
-        hidden: Sequence[Ints] | None, retrieval: bool,
-    ) -> Queries:  # fmt: skip
-        """Questions about pictures whose features (n, F) are known."""
-        features = np.hstack([pictures, question_vectors(self.memory, questions)])
-        texts: Sequence[str] = questions
-        reads = ready.labeller is not None and ready.labeller.words is not None
-        if reads and retrieval and ready.knowledge is not None:
-            texts = ready.knowledge.reading(questions, pictures, hidden)
-        return Queries(features, texts=texts)
+    def _replies(
+        self, queries: Queries, hidden: Sequence[Ints] | None, k: int | None = None,
+        retrieval: bool = True, vote_only: bool = False, sure: float = 0.0,
+    ) -> list[Reply]:  # fmt: skip
+        ready, asked = self._ready(), list(queries.texts or [])
+        cited = None
+        if ready.knowledge is not None and retrieval:
+            cited = ready.knowledge.find(asked, self._pictures(queries), hidden)
+        if ready.labeller is None or ready.testimony is None:
+            if cited is None or ready.knowledge is None:
+                raise nothing_asked(self.memory)
+            return [
+                quoted(self.memory, ready.knowledge, cited, asked[i], i) or silent(asked[i])
+                for i in range(len(asked))
+            ]
+        found = self._answers(ready, queries, k, retrieval, vote_only, hidden)
+        return [self._reply(ready, found, cited, asked[i], i, sure) for i in range(len(asked))]
+
+    def _pictures(self, queries: Queries) -> Array:
+        """The pictures' part of features, (n, F)."""
+        return queries.features[:, : self._task.width]
 
     def _answers(
         self, ready: _Ready, queries: Queries, k: int | None, retrieval: bool, vote_only: bool,
@@ -184,8 +186,16 @@ class AskModel:
         if not retrieval:
             return labeller.without(queries)
         assert testimony is not None
+        queries = self._read_by(ready, queries, hidden)
         near = labeller.neighbours(queries, testimony, k, hidden)
         return labeller.answer(queries, testimony, near, ready.evidence, vote_only=vote_only, k=k)
+
+    def _read_by(self, ready: _Ready, queries: Queries, hidden: Sequence[Ints] | None) -> Queries:
+        """Questions as the run reads them: with the passage that is best for each."""
+        if ready.labeller is None or ready.labeller.words is None or ready.knowledge is None:
+            return queries
+        read = ready.knowledge.reading(queries.texts or [], self._pictures(queries), hidden)
+        return replace(queries, texts=read)
 
     def _ready(self) -> _Ready:
         """The memory as it is now."""

@@ -21,6 +21,7 @@ class Reply(Answer):
             of a text in the memory.
         written: True if a generator wrote it, False if it is an answer that the memory has.
         others: other answers as they were asked for, the best first; of open answers alone.
+        open: True of open answers, which are out of no list.
 
     The ``evidence`` is answered questions, each of which ``says`` its question and then its
     answers, the largest shares first; and after them passages of texts, which say themselves.
@@ -32,11 +33,22 @@ class Reply(Answer):
     quoted: bool = False
     written: bool = False
     others: tuple[str, ...] = ()
+    open: bool = False
 
     @property
     def said(self) -> str:
         """The answer."""
         return self.answer
+
+    @property
+    def asked(self) -> str:
+        """The question."""
+        return self.question
+
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """The answer, where it is out of a list."""
+        return None if self.open else (self.answer,)
 
     @property
     def passages(self) -> tuple[Evidence, ...]:

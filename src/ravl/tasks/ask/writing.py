@@ -95,14 +95,26 @@ class OpenAskModel(TextModel):
             instruction=instruction,
         )  # fmt: skip
         writes = captioner.generator is not None and not vote_only
-        base = base_of(self.memory.encoder)
-        # A generator of the hub reads languages of its own.
-        own = writes and captioner.generator.spec != "fused"
-        read = [own or base.reads(question) for question in asked]
-        return [
-            self._reply(found[i], asked[i], read[i], bool(abstain), cited if retrieval else None, i)
-            for i in range(len(asked))
-        ]
+        return self._replies(
+            found, asked, cited if retrieval else None, captioner if writes else None, bool(abstain)
+        )
+
+    def look(self, pictures: Sequence[Picture | str], questions: Sequence[str]) -> Pictures:
+        """Each picture with the question in the same place."""
+        return self._examples(self._ready()[0], *asked_about(pictures, questions))[0]
+
+    def results(self, seen: Pictures, hidden: Sequence[Ints] | None = None) -> list[Reply]:
+        """Answers as :meth:`ask` gives them to questions about pictures that were looked at before.
+
+        Args:
+            seen: n questions about pictures, by :meth:`look`, or by :meth:`seen` and :meth:`about`.
+            hidden: for each the groups of rows that it must not see; None for none.
+        """
+        captioner, asked = self._ready()[0], list(seen.questions or [])
+        seen, cited = self._asked(seen, asked, seen.features, hidden)
+        found = self.write(seen, hidden=hidden)
+        writes = captioner if captioner.generator is not None else None
+        return self._replies(found, asked, cited, writes)
 
     def stream(
         self, picture: Picture | str, question: str, *, k: int | None = None,
@@ -184,6 +196,26 @@ class OpenAskModel(TextModel):
         near = Neighbours(np.zeros((count, 0), np.int64), np.zeros((count, 0), np.float32))
         return near, [silent] * count
 
+    def _replies(
+        self, found: Sequence[Caption], asked: Sequence[str], cited: Cited | None,
+        writes: Captioner | None, careful: bool = False,
+    ) -> list[Reply]:  # fmt: skip
+        """Texts as answers.
+
+        Args:
+            found, asked: n of each.
+            cited: what passages were found for them.
+            writes: whose generator has written; None where none has.
+            careful: abstain from questions that cannot be read.
+        """
+        base = base_of(self.memory.encoder)
+        # A generator of the hub reads languages of its own.
+        own = writes is not None and writes.generator.spec != "fused"
+        return [
+            self._reply(found[i], question, own or base.reads(question), careful, cited, i)
+            for i, question in enumerate(asked)
+        ]
+
     def _reply(
         self, found: Caption, question: str, read: bool, careful: bool, cited: Cited | None, i: int
     ) -> Reply:
@@ -192,7 +224,8 @@ class OpenAskModel(TextModel):
             question=question, answer=found.text, confidence=found.confidence, read=read,
             abstained=found.abstained or (careful and not read), gate=found.gate,
             scores=found.scores, memory=found.memory, model=found.model, written=found.written,
-            others=found.others, evidence=evidence + passages_of(self._knowledge(), cited, i),
+            others=found.others, open=True,
+            evidence=evidence + passages_of(self._knowledge(), cited, i),
         )  # fmt: skip
 
 

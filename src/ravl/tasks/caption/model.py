@@ -7,6 +7,8 @@ from typing import Any
 
 from ravl.memory import Memory, Picture
 from ravl.models.generation.base import Decoding
+from ravl.retrieval.bank import Ints
+from ravl.tasks.caption.captioner import Pictures
 from ravl.tasks.caption.results import Caption
 from ravl.tasks.caption.task import TextTask
 from ravl.tasks.caption.writer import TextModel
@@ -71,6 +73,19 @@ class CaptionModel(TextModel):
             seen, k=k, retrieval=retrieval, vote_only=vote_only, abstain=abstain, how=how,
             instruction=instruction, grounded=grounded,
         )  # fmt: skip
+
+    def look(self, pictures: Sequence[Picture | str]) -> Pictures:
+        """Pictures as they are described."""
+        return self._look(self._ready()[0], pictures)
+
+    def results(self, seen: Pictures, hidden: Sequence[Ints] | None = None) -> list[Caption]:
+        """Answers as :meth:`caption` gives them to pictures that were looked at before.
+
+        Args:
+            seen: n pictures, by :meth:`look`, or by :meth:`seen` and :meth:`about`.
+            hidden: for each the groups of rows that it must not see; None for none.
+        """
+        return self.write(seen, hidden=hidden)
 
     def stream(
         self, picture: Picture | str, *, k: int | None = None, retrieval: bool = True,

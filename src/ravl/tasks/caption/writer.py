@@ -84,11 +84,14 @@ class TextModel:
     def write(
         self, seen: Pictures, *, k: int | None = None, retrieval: bool = True,
         vote_only: bool = False, abstain: float | None = None, how: Decoding | None = None,
-        instruction: str = "", grounded: bool = False,
+        instruction: str = "", grounded: bool = False, hidden: Sequence[Ints] | None = None,
     ) -> list[Caption]:  # fmt: skip
-        """A text about each picture that was looked at; see :meth:`CaptionModel.caption`."""
+        """A text about each picture that was looked at; see :meth:`CaptionModel.caption`.
+
+        ``hidden`` has for each the groups of rows that it must not see; None for none.
+        """
         captioner, told = self._ready()
-        near, recalled = self._recalled(captioner, told, seen, k, None, retrieval, vote_only)
+        near, recalled = self._recalled(captioner, told, seen, k, hidden, retrieval, vote_only)
         decoding = how or captioner.how
         if not grounded:
             found = self._propose(

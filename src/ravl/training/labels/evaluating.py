@@ -111,8 +111,9 @@ def _scores(model: LabelModel | AskModel, labelled: Labelled, seed: int) -> dict
 
 
 def queries_of(model: LabelModel | AskModel, labelled: Labelled) -> Queries:
-    """Pictures as a model looks at them."""
-    texts = model.texts(labelled.rows, labelled.features, labelled.shown)
+    """Pictures as a model looks at them, with what is asked about them."""
+    asked = [model.labeller.task.question(row) for row in labelled.rows]
+    texts = [question for question in asked if question is not None] or None
     return Queries(labelled.features, _tuned(model, labelled), texts)
 
 

@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ravl.data import ColumnNames
-from ravl.drift.reference import TASKS, keep_reference
 from ravl.memory import Memory
-from ravl.tasks.label_model import LabelModel
 from ravl.tasks.labeller_files import describe, parts
 from ravl.tasks.named import label_task
 from ravl.tasks.run import VISION
@@ -145,10 +143,6 @@ def _write(
         base=ground.task.encoder(ground.memory), labelled=ground.labelled, parts=ground.parts,
         settings=ground.settings, command=command,
     )  # fmt: skip
-    if ground.task.name in TASKS:
-        keep_reference(
-            LabelModel(run, ground.memory), ground.test.queries, ground.test.labelled.shown
-        )
     seconds = round(time.monotonic() - began, 1)
     metrics = scores_json(judged, fitted) | {"abstain": abstention(ground, fitted, judged)}
     if gain is not None:

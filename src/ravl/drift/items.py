@@ -1,0 +1,105 @@
+"""What is compared: pictures, each with what is asked about it where the task takes that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ravl.data import ColumnNames, Example, Rejected
+from ravl.data.readers import read
+from ravl.data.readers.folder import SUFFIXES
+from ravl.memory import Row
+from ravl.tasks.model import Model
+
+WANTED = {
+    "match": "match compares a picture with a text, and this one has none. Name a table with "
+    "columns image and caption",
+    "ask": "ask answers questions about pictures, and this one has none. Name a table with columns "
+    "image and question",
+}  # what is said of a picture that comes without
+
+Asks = Callable[[Example | Row], Sequence[str]]
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """One picture.
+
+    Args:
+        name: its file, its id, or its place in the list.
+        picture: a path, bytes or PIL picture.
+        asked: the text or question that comes with it; None where the task takes none.
+    """
+
+    name: str
+    picture: Any
+    asked: str | None = None
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """What the model looks at."""
+        return (self.picture,) if self.asked is None else (self.picture, self.asked)
+
+
+def asks_of(model: Model) -> Asks | None:
+    """What a run can be asked with a picture that says this; None where it takes pictures alone."""
+    if model.task == "match":
+        texts: Asks = model.predictor.matcher.task.of
+        return texts
+    return questions_of if model.task == "ask" else None
+
+
+def questions_of(row: Example | Row) -> list[str]:
+    """The questions about a picture, whether they have answers or not."""
+    return [qa.question for qa in row.qa if qa.question.strip()]
+
+
+def read_items(
+    model: Model, sources: Sequence[Any], columns: ColumnNames | None, root: str | Path | None,
+    rejected: list[Rejected],
+) -> Iterator[Item]:  # fmt: skip
+    """The pictures of files, folders, tables and examples.
+
+    Of several texts or questions about a picture one is drawn: pictures are compared, and what is
+    asked about the same one is no more independent than the same picture twice.
+
+    Args:
+        model: that will be asked.
+        sources: of pictures, see :func:`ravl.drift.detect_drift`.
+        columns, root: of tables.
+        rejected: gets what cannot be asked about.
+    """
+    asks = asks_of(model)
+    random = np.random.default_rng(0)
+    for example in _examples(sources, columns, root):
+        if isinstance(example, Rejected):
+            rejected.append(example)
+        elif example.picture is None:  # a text of its own
+            continue
+        elif asks is None:
+            yield Item(example.id, example.picture)
+        elif texts := asks(example):
+            yield Item(example.id, example.picture, texts[int(random.integers(len(texts)))])
+        else:
+            rejected.append(Rejected(example.id, WANTED[str(model.task)]))
+
+
+def _examples(
+    sources: Sequence[Any], columns: ColumnNames | None, root: str | Path | None
+) -> Iterator[Example | Rejected]:
+    """What the sources say about their pictures."""
+    for number, source in enumerate(sources, 1):
+        if isinstance(source, Example):
+            yield source
+        elif not isinstance(source, str | Path):
+            yield Example(f"picture {number}", source)
+        elif Path(source).suffix.lower() in SUFFIXES:
+            yield Example(str(source), Path(source))
+        else:
+            folder = Path(source).is_dir()
+            options: dict[str, Any] = {} if folder else {"columns": columns, "root": root}
+            yield from read(source, **options)
