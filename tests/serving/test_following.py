@@ -49,7 +49,9 @@ def labels(service: Service) -> list[str]:
     return found
 
 
-def test_what_is_refitted_and_rolled_back_answers(run: Path, service: Service) -> None:
+def test_what_is_refitted_and_rolled_back_answers(
+    run: Path, service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert service.follower.look() == []
     watched = service.monitor._windows["kinds"].reference
     renew(run)
@@ -59,6 +61,8 @@ def test_what_is_refitted_and_rolled_back_answers(run: Path, service: Service) -
     assert service.follower.look() == []
     rollback(run)
     assert service.follower.look() == ["kinds"]
+    said = capsys.readouterr().err
+    assert said == "kinds answers with version 2 now.\nkinds answers with version 1 now.\n"
     assert not set(NEW) & set(labels(service))
 
 

@@ -91,8 +91,9 @@ def _tell(report: SyncReport, memory: Memory) -> None:
             if len(ids) > SHOWN:
                 click.echo(f"  ... and {len(ids) - SHOWN:,} more")
     print_problems(len(report.rejected), report.rejected)
+    to_be = "to be " if report.dry_run else ""
     click.echo(
-        f"{report.unchanged:,} unchanged, {report.encoded:,} looked at by the network, in "
+        f"{report.unchanged:,} unchanged, {report.encoded:,} {to_be}looked at by the network, in "
         f"{report.seconds:.1f} s. {memory.path} {'has' if report.dry_run else 'now has'} "
         f"{len(memory):,} rows."
     )

@@ -20,7 +20,7 @@ from PIL import Image
 from ravl.errors import DataError
 from ravl.serving.models import Served
 from ravl.tasks.model import Model
-from ravl.tasks.run import AT, RUN
+from ravl.tasks.run import AT, NUMBER, RUN
 
 PAUSE = 5.0  # seconds between two looks
 
@@ -74,6 +74,8 @@ class Follower:
                     f"one before answers on: {error}", file=sys.stderr,
                 )  # fmt: skip
             else:
+                number = version_of(served)
+                print(f"{served.name} answers with version {number} now.", file=sys.stderr)
                 found.append(served.name)
         return found
 
@@ -94,6 +96,11 @@ class Follower:
 
         served.batcher.submit(("exchange", served.name), [blank(served)], exchange).result()
         self._exchanged(served)
+
+
+def version_of(served: Served) -> int:
+    """The number of a run's version; what was never refitted will be the first."""
+    return int(served.run.record.get(NUMBER, 1)) if served.run is not None else 1
 
 
 def blank(served: Served) -> Any:

@@ -36,6 +36,7 @@ FORMAT = 1  # raise when an older ravl would misread a run
 RUN, ARRAYS, FUSION, VISION = "run.json", "predictor.safetensors", "fusion", "vision"
 GENERATOR = "generator"
 HISTORY, REPORTS = "history", "refits"  # earlier versions, and the pages of refits
+NUMBER = "history"  # of run.json: which version it is, once it was refitted
 AT = "at"  # of run.json while versions are exchanged: the folder that is whole
 
 
