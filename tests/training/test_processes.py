@@ -10,6 +10,7 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,15 +56,19 @@ def learn(rank: int, port: int, folder: str) -> None:
     distributed.init_process_group(
         "gloo", rank=rank, world_size=PROCESSES, timeout=timedelta(seconds=60)
     )
-    part = slice(rank * SIZE // PROCESSES, (rank + 1) * SIZE // PROCESSES)
     for name in ("infonce", "sigmoid"):
-        wrapped = nn.parallel.DistributedDataParallel(model(name))
-        loss = wrapped(**{k: v[part] for k, v in batch().items()})["loss"]
-        loss.backward()
-        gradients = {k: p.grad for k, p in wrapped.module.named_parameters()}
-        torch.save((loss.detach(), gradients), Path(folder) / f"{name}{rank}.pt")
+        torch.save(taught(rank, name), Path(folder) / f"{name}{rank}.pt")
     distributed.barrier()  # or the first to leave takes the meeting point with it
     distributed.destroy_process_group()
+
+
+def taught(rank: int, name: str) -> tuple[torch.Tensor, dict[str, Any]]:
+    """Loss and gradients of one part; what is wrapped goes before the group, or may wait for it."""
+    part = slice(rank * SIZE // PROCESSES, (rank + 1) * SIZE // PROCESSES)
+    wrapped = nn.parallel.DistributedDataParallel(model(name))
+    loss = wrapped(**{k: v[part] for k, v in batch().items()})["loss"]
+    loss.backward()
+    return loss.detach(), {k: p.grad for k, p in wrapped.module.named_parameters()}
 
 
 @pytest.fixture(scope="module")
