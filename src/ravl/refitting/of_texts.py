@@ -11,7 +11,6 @@ from ravl.evaluation import Score
 from ravl.evaluation.generation import answers, cider, compare_texts, measure_text
 from ravl.refitting.examined import CHALLENGER, CHAMPION, Examined
 from ravl.retrieval.bank import Ints
-from ravl.tasks.caption.writer import TextModel
 from ravl.tasks.model import Model
 from ravl.training.caption.evaluating import examples_seen
 from ravl.training.labelled import Labelled
@@ -28,11 +27,10 @@ def examine_texts(champion: Model, challenger: Model, labelled: Labelled, seed: 
     written: dict[str, list[str]] = {}
     said: dict[str, list[tuple[str, float]]] = {}
     for who, model in ((CHAMPION, champion), (CHALLENGER, challenger)):
-        writer: TextModel = model.predictor
+        writer: Any = model.predictor
         examples, seen, texts = examples_seen(writer, labelled)
-        found = writer.judge(seen, examples.shown)
-        written[who] = [proposal.best for proposal in found]
-        said[who] = list(zip(written[who], writer.confidence(found).tolist(), strict=True))
+        said[who] = [(a.said, a.confidence) for a in writer.results(seen, examples.shown)]
+        written[who] = [text for text, _ in said[who]]
     task: Any = writer.task.name
     groups = examples.groups
 

@@ -170,11 +170,6 @@ class TextModel:
         )
         return self._propose(captioner, told, seen, near, recalled, captioner.how, vote_only, "")
 
-    def confidence(self, found: Sequence[Proposals]) -> Array:
-        """How sure the best of candidates are to be good, (n,), where memory and model speak."""
-        captioner, _ = self._ready()
-        return captioner.confidence(found, _level(captioner, True, False))
-
     def _load(self, run: Run) -> Captioner:
         """The run's captioner, which reads texts with the memory's base encoder."""
         base = base_of(self.memory.encoder)
