@@ -223,7 +223,8 @@ def _put(
     # Killed in between, the next pull finds what is missing by the manifest: of a new folder the
     # new one, of an update the old one, by which files that are old have not been changed here.
     first = [MANIFEST] if not (folder / MANIFEST).exists() else []
-    for name in (*first, *missing, *([] if first else [MANIFEST])):
+    whole = sorted(missing, key=lambda name: Path(name).name == RUN)  # last: servers follow it
+    for name in (*first, *whole, *([] if first else [MANIFEST])):
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         settle(stage / name, target)
