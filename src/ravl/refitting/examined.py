@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ravl.evaluation import Score
+from ravl.encoders.base import Array
+from ravl.evaluation import Score, Task, compare, measure
 from ravl.memory import Row
 from ravl.retrieval.bank import Ints
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+
+Measure = Callable[[str, Ints], dict[str, Score]]
+Compare = Callable[[Ints], dict[str, Score]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +46,51 @@ class Examined:
     truth: Sequence[str]
     said: Mapping[str, Sequence[tuple[str, float]]]
     worth: Mapping[str, NDArray[np.floating]]
-    measure: Callable[[str, Ints], dict[str, Score]]
-    compare: Callable[[Ints], dict[str, Score]]
+    measure: Measure
+    compare: Compare
     quality: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """What one of the two answers, as probabilities.
+
+    Args:
+        probabilities: as :func:`ravl.evaluation.measure` takes them.
+        limits: from which a tag, or a match, is given; None for labels.
+    """
+
+    probabilities: Array
+    limits: Any
+
+
+def judges(
+    task: Task, said: Mapping[str, Said], truth: Ints, groups: Ints, seed: int
+) -> tuple[Measure, Compare]:
+    """What measures and compares probabilities, see :class:`Examined`.
+
+    Args:
+        task: whose metrics.
+        said: by ``champion`` and ``challenger``, of n examples.
+        truth: see :func:`ravl.evaluation.measure`.
+        groups: equal for near-duplicates, (n,).
+        seed: of the intervals.
+    """
+    new, old = said[CHALLENGER], said[CHAMPION]
+
+    def how(chosen: Ints) -> dict[str, Any]:
+        return {"groups": groups[chosen], "seed": seed}
+
+    def measured(who: str, chosen: Ints) -> dict[str, Score]:
+        one = said[who]
+        return measure(
+            task, one.probabilities[chosen], truth[chosen], thresholds=one.limits, **how(chosen)
+        )
+
+    def compared(chosen: Ints) -> dict[str, Score]:
+        return compare(
+            task, new.probabilities[chosen], old.probabilities[chosen], truth[chosen],
+            thresholds_after=new.limits, thresholds_before=old.limits, **how(chosen),
+        )  # fmt: skip
+
+    return measured, compared

@@ -7,34 +7,17 @@ unless the memory's vote knows it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ravl.encoders.base import Array
-from ravl.evaluation import Score, compare, measure
-from ravl.refitting.examined import CHALLENGER, CHAMPION, Examined
-from ravl.retrieval.bank import Ints
+from ravl.refitting.examined import CHALLENGER, CHAMPION, Examined, Said, judges
 from ravl.tasks.labels import LabelTask
 from ravl.tasks.model import Model
 from ravl.training.labelled import Labelled
 from ravl.training.labels.evaluating import queries_of
 from ravl.training.labels.ground import examples_of
 from ravl.training.labels.judge import given, right
-
-
-@dataclass(frozen=True, eq=False)
-class Said:
-    """What one of the two answers.
-
-    Args:
-        probabilities: for the names of the comparison, (n, C).
-        limits: thresholds of tags (C,); None for labels.
-    """
-
-    probabilities: Array
-    limits: Array | None
 
 
 def examine_labels(champion: Model, challenger: Model, labelled: Labelled, seed: int) -> Examined:
@@ -50,23 +33,6 @@ def examine_labels(champion: Model, challenger: Model, labelled: Labelled, seed:
     said, names = _answers(task, champion, challenger, labelled)
     truth = task.truth(labelled.rows, names)
 
-    def how(chosen: Ints) -> dict[str, Any]:
-        return {"groups": labelled.groups[chosen], "seed": seed}
-
-    def measured(who: str, chosen: Ints) -> dict[str, Score]:
-        one = said[who]
-        return measure(
-            task.judged, one.probabilities[chosen], truth[chosen], thresholds=one.limits,
-            **how(chosen),
-        )  # fmt: skip
-
-    def compared(chosen: Ints) -> dict[str, Score]:
-        new, old = said[CHALLENGER], said[CHAMPION]
-        return compare(
-            task.judged, new.probabilities[chosen], old.probabilities[chosen], truth[chosen],
-            thresholds_after=new.limits, thresholds_before=old.limits, **how(chosen),
-        )  # fmt: skip
-
     return Examined(
         task.judged, f"{task.unit}s", labelled.rows, labelled.groups,
         [task.question(row) for row in labelled.rows],
@@ -75,7 +41,7 @@ def examine_labels(champion: Model, challenger: Model, labelled: Labelled, seed:
          for who, one in said.items()},
         {who: right(one.probabilities, truth, one.limits).astype(np.float32)
          for who, one in said.items()},
-        measured, compared,
+        *judges(task.judged, said, truth, labelled.groups, seed),
     )  # fmt: skip
 
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from ravl.evaluation import Score, compare, measure
-from ravl.refitting.examined import CHALLENGER, CHAMPION, Examined
-from ravl.retrieval.bank import Ints
+from ravl.refitting.examined import CHALLENGER, CHAMPION, Examined, Said, judges
+from ravl.tasks.matching import NO, YES
 from ravl.tasks.model import Model
 from ravl.training.labelled import Labelled
 from ravl.training.match.evaluating import pairs_of_examples
 
-WORDS = {True: "fits", False: "does not fit"}
+WORDS = {True: YES, False: NO}
 
 
 def examine_pairs(champion: Model, challenger: Model, labelled: Labelled, seed: int) -> Examined:
@@ -35,23 +32,7 @@ def examine_pairs(champion: Model, challenger: Model, labelled: Labelled, seed: 
     rows = [labelled.rows[i] for i in asked.picture.tolist()]
     groups = labelled.groups[asked.picture]
 
-    def how(chosen: Ints) -> dict[str, Any]:
-        return {"groups": groups[chosen], "seed": seed}
-
-    def measured(who: str, chosen: Ints) -> dict[str, Score]:
-        one = found[who]
-        return measure(
-            "match", one.probabilities[chosen], targets[chosen], thresholds=one.threshold,
-            **how(chosen),
-        )  # fmt: skip
-
-    def compared(chosen: Ints) -> dict[str, Score]:
-        new, old = found[CHALLENGER], found[CHAMPION]
-        return compare(
-            "match", new.probabilities[chosen], old.probabilities[chosen], targets[chosen],
-            thresholds_after=new.threshold, thresholds_before=old.threshold, **how(chosen),
-        )  # fmt: skip
-
+    said = {who: Said(one.probabilities, one.threshold) for who, one in found.items()}
     fits = {who: one.probabilities >= one.threshold for who, one in found.items()}
     return Examined(
         "match", "pairs", rows, groups, [asked.texts[i] for i in asked.text.tolist()],
@@ -60,5 +41,5 @@ def examine_pairs(champion: Model, challenger: Model, labelled: Labelled, seed: 
                for yes, p in zip(fits[who], one.probabilities, strict=True)]
          for who, one in found.items()},
         {who: (its == targets).astype(np.float32) for who, its in fits.items()},
-        measured, compared,
+        *judges("match", said, targets, groups, seed),
     )  # fmt: skip

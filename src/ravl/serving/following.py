@@ -37,10 +37,10 @@ class Follower:
     def __init__(
         self, models: Sequence[Served], exchanged: Callable[[Served], None], pause: float = PAUSE
     ) -> None:
-        self._models = [served for served in models if served.folder is not None]
+        self._runs = [(each, each.folder) for each in models if each.folder is not None]
         self._exchanged = exchanged
         self._pause = pause
-        self._seen = {served.name: _mark(served.folder) for served in self._models}
+        self._seen = {served.name: _mark(folder) for served, folder in self._runs}
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._work, name="ravl follower", daemon=True)
 
@@ -59,13 +59,13 @@ class Follower:
         What cannot be loaded is told on standard error, and the old version answers on.
         """
         found: list[str] = []
-        for served in self._models:
-            mark = _mark(served.folder)
+        for served, folder in self._runs:
+            mark = _mark(folder)
             if mark is None or mark == self._seen[served.name]:
                 continue
             self._seen[served.name] = mark
             try:
-                self._exchange(served)
+                self._exchange(served, folder)
             except Exception as error:
                 if self._end.is_set():  # the server is being stopped
                     return found
@@ -83,9 +83,8 @@ class Follower:
         while not self._end.wait(self._pause):
             self.look()
 
-    def _exchange(self, served: Served) -> None:
-        assert served.folder is not None
-        model = Model(served.folder, served.model.memory)
+    def _exchange(self, served: Served, folder: Path) -> None:
+        model = Model(folder, served.model.memory)
         model.expect(served.task)
 
         def exchange(items: Sequence[Any]) -> tuple[Sequence[Any], int]:
@@ -109,10 +108,8 @@ def blank(served: Served) -> Any:
     return (picture, "what is it?") if served.task in ("match", "ask") else picture
 
 
-def _mark(folder: Path | None) -> str | None:
+def _mark(folder: Path) -> str | None:
     """What tells one version of a run from another; None while versions are exchanged."""
-    if folder is None:
-        return None
     try:
         text = (folder / RUN).read_text("utf-8")
         return None if AT in json.loads(text) else text

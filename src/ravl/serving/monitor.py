@@ -10,7 +10,7 @@ import json
 import sys
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,7 @@ class Monitor:
         """Whether answers that were given so are compared."""
         return served.name in self._windows and dict(options).keys() <= SAME
 
-    def saw(self, name: str, answers: Sequence[tuple[int | None, Answer]]) -> None:
+    def saw(self, name: str, answers: Iterable[tuple[int | None, Answer]]) -> None:
         """Count answers of a run; a window that is full is tested.
 
         Several questions about a picture are no several pictures: the first alone counts. Nobody
@@ -104,7 +104,7 @@ class Monitor:
         except Exception:  # answers go on
             traceback.print_exc()
 
-    def _count(self, name: str, answers: Sequence[tuple[int | None, Answer]]) -> None:
+    def _count(self, name: str, answers: Iterable[tuple[int | None, Answer]]) -> None:
         with self._lock:
             if name not in self._windows:  # the version that answers now has no reference
                 return
@@ -122,7 +122,7 @@ class Monitor:
             if outcomes or self._unsaved >= SAVED:
                 self._save()
 
-    def _new(self, name: str, answers: Sequence[tuple[int | None, Answer]]) -> list[Answer]:
+    def _new(self, name: str, answers: Iterable[tuple[int | None, Answer]]) -> list[Answer]:
         """The first answer about each picture that was not asked about lately."""
         recent, new = self._recent.setdefault(name, {}), []
         for mark, answer in answers:

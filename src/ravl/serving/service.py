@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -165,10 +165,10 @@ class Service:
         return await self._in(self._writer, partial(work, *args, **kwargs))
 
     def saw(
-        self, served: Served, options: Options, answers: Sequence[tuple[int | None, Answer]]
+        self, served: Served, options: Options, answers: Iterable[tuple[int | None, Answer]]
     ) -> None:
         """Count answers for the watch over drift, which nobody waits for; see :class:`Monitor`."""
-        if answers and self.monitor.watches(served, options):
+        if self.monitor.watches(served, options):
             self._readers.submit(self.monitor.saw, served.name, answers)
 
     def _exchanged(self, served: Served) -> None:

@@ -149,7 +149,7 @@ async def answers_of(
     done, timings = await asking.answered(
         served.batcher, len(sources), (served.task, options), served.call(options), items
     )
-    asking.service.saw(served, options, list(zip(map(mark_of, sources), done.answers, strict=True)))
+    asking.service.saw(served, options, zip(map(mark_of, sources), done.answers, strict=True))
     run = served.name if served.run is not None else None
     origin = origin_json(run, asking.service.memory, done, timings, asking.number)
     return [answer_json(answer) for answer in done.answers], origin
