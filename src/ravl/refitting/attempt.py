@@ -69,8 +69,11 @@ def refit(
     open_run(folder)
     if promote not in ("better", "always", "never"):
         raise DataError(f"promote is {promote!r}; it must be one of better, always, never.")
-    if replay < 0 or if_new < 0 or not 0 <= newest < 1:
-        raise DataError("replay and if_new must not be negative, and newest be from 0 to below 1.")
+    for name, count in (("replay", replay), ("if_new", if_new)):
+        if count < 0:
+            raise DataError(f"{name} is {count}; it must not be negative.")
+    if not 0 <= newest < 1:
+        raise DataError(f"newest is {newest:g}; it must be a share, from 0 to below 1.")
     try:
         with locked(folder):
             mend(folder)
