@@ -8,11 +8,34 @@ from importlib import import_module
 from benchmarks.report import write
 
 NAMES = (
-    "startup", "searching", "indexing", "quality", "encoders", "retriever", "transfer", "labelled",
-    "evidence", "towers", "steps", "matching", "multilingual", "space", "joint",
-    "reembedding", "sets", "reranking", "captions",
-    "drawings", "serving", "soak", "syncing", "checking", "drift", "suggest", "stream",
-)  # fmt: skip
+    "startup",
+    "searching",
+    "indexing",
+    "quality",
+    "encoders",
+    "retriever",
+    "transfer",
+    "labelled",
+    "evidence",
+    "towers",
+    "steps",
+    "matching",
+    "multilingual",
+    "space",
+    "joint",
+    "reembedding",
+    "sets",
+    "reranking",
+    "captions",
+    "drawings",
+    "serving",
+    "soak",
+    "syncing",
+    "checking",
+    "drift",
+    "suggest",
+    "stream",
+)
 
 
 def main() -> None:

@@ -21,9 +21,17 @@ from ravl.models.generation.base import Decoding
 from ravl.training import fit
 
 ROWS = (
-    "zero_shot", "nearest", "vote", "no_retrieval", "generator_off", "generator alone",
-    "generator first", "with_retrieval", "retrieval_shuffled", "retrieval_misleading",
-)  # fmt: skip
+    "zero_shot",
+    "nearest",
+    "vote",
+    "no_retrieval",
+    "generator_off",
+    "generator alone",
+    "generator first",
+    "with_retrieval",
+    "retrieval_shuffled",
+    "retrieval_misleading",
+)
 PICTURES = 64  # that the throughput is measured on
 
 
@@ -31,23 +39,33 @@ def run() -> Lines:
     with tempfile.TemporaryDirectory() as folder, memory_of("flickr8k", Path(folder)) as memory:
         out = Path(folder) / "run"
         report: Any = fit(
-            "caption", memory, out=out, model="generator", progress=False,
-            test='split = "dev"', command="benchmark",
-        )  # fmt: skip
+            "caption",
+            memory,
+            out=out,
+            model="generator",
+            progress=False,
+            test='split = "dev"',
+            command="benchmark",
+        )
         metrics = report.metrics
         found = {**metrics["levels"], **metrics["rows"], **metrics["retrieval"]}
         lines: Lines = [
             {
-                "row": name, "CIDEr-D": str(Score(**found[name]["CIDEr-D"])),
+                "row": name,
+                "CIDEr-D": str(Score(**found[name]["CIDEr-D"])),
                 "BLEU-4": Score(**found[name]["BLEU-4"]).percent(),
             }
-            for name in ROWS if name in found
-        ]  # fmt: skip
+            for name in ROWS
+            if name in found
+        ]
         for name, gain in metrics["differences"].items():
-            lines.append({
-                "row": name, "CIDEr-D": str(Score(**gain["CIDEr-D"])),
-                "BLEU-4": Score(**gain["BLEU-4"]).percent(),
-            })  # fmt: skip
+            lines.append(
+                {
+                    "row": name,
+                    "CIDEr-D": str(Score(**gain["CIDEr-D"])),
+                    "BLEU-4": Score(**gain["BLEU-4"]).percent(),
+                }
+            )
         for name, curve in metrics["curves"].items():
             lines += [
                 {"curve": name, "seconds": round(at), "validation CIDEr-D": round(score, 3)}
@@ -70,25 +88,27 @@ def speed(run: Path) -> Lines:
         parts: dict[str, float] = {}
         captioner, _ = predictor._ready()
         with (
-            timed(predictor, "_look", parts, "vision"), timed(captioner.generator, "read", parts,
-                                                              "reading"),
+            timed(predictor, "_look", parts, "vision"),
+            timed(captioner.generator, "read", parts, "reading"),
             timed(captioner.generator.writer.__class__, "write", parts, "writing, with reading"),
             timed(captioner.generator, "log_probabilities", parts, "rating the memory's texts"),
-        ):  # fmt: skip
+        ):
             began = time.perf_counter()
             model.caption(images)
             whole = time.perf_counter() - began
     lines: Lines = [
         {"captioning": "batched", "pictures/s": round(PICTURES / together, 1), "ratio": 1.0},
         {
-            "captioning": "one by one", "pictures/s": round(1 / alone, 1),
+            "captioning": "one by one",
+            "pictures/s": round(1 / alone, 1),
             "ratio": round(PICTURES * alone / together, 2),
         },
         {
-            "captioning": "batched, greedy", "pictures/s": round(PICTURES / greedy, 1),
+            "captioning": "batched, greedy",
+            "pictures/s": round(PICTURES / greedy, 1),
             "ratio": round(greedy / together, 2),
         },
-    ]  # fmt: skip
+    ]
     return lines + [
         {"part": name, "share of time": f"{100 * spent / whole:.0f} %"}
         for name, spent in parts.items()

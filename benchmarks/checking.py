@@ -28,10 +28,15 @@ from ravl.memory import Memory
 WRONG = ("flipped label", "poisoned, mirrored", "poisoned, blended")
 COPIES = ("near-duplicate, resized", "near-duplicate, recompressed", "near-duplicate, cropped")
 MEANT = {
-    "mislabel": WRONG, "hub": WRONG, "duplicate": COPIES, "outlier": ("foreign",),
-    "text": ("swapped captions",), "broken": ("broken",), "blank": ("blank",),
+    "mislabel": WRONG,
+    "hub": WRONG,
+    "duplicate": COPIES,
+    "outlier": ("foreign",),
+    "text": ("swapped captions",),
+    "broken": ("broken",),
+    "blank": ("blank",),
     "blurred": ("blurred",),
-}  # fmt: skip
+}
 SURE = 0.9
 PICTURES, SWAPPED = 1500, 0.05  # of Flickr8k, and the share with another's captions
 
@@ -49,17 +54,22 @@ def _clothes(folder: Path) -> Lines:
         fast = check(memory, fast=True, progress=False).seconds
     right = [
         finding.label == planted.labels[finding.ids[0]]
-        for finding in found.of("mislabel") if finding.ids[0] in planted.labels
-    ]  # fmt: skip
+        for finding in found.of("mislabel")
+        if finding.ids[0] in planted.labels
+    ]
     kinds = [kind for kind in MEANT if kind != "text"]
     table = [_kind(found, kind, planted.faults) for kind in kinds]
     table += [
         _fault(found, kind, name, planted.faults[name]) for kind in kinds for name in MEANT[kind]
     ]
-    return [*table, {
-        "suggested labels that are right": f"{np.mean(right):.0%} of {len(right)}",
-        "seconds": round(found.seconds), "seconds with --fast": round(fast),
-    }]  # fmt: skip
+    return [
+        *table,
+        {
+            "suggested labels that are right": f"{np.mean(right):.0%} of {len(right)}",
+            "seconds": round(found.seconds),
+            "seconds with --fast": round(fast),
+        },
+    ]
 
 
 def _kind(found: Check, kind: Any, faults: dict[str, set[str]]) -> dict[str, Any]:
@@ -68,9 +78,12 @@ def _kind(found: Check, kind: Any, faults: dict[str, set[str]]) -> dict[str, Any
     all_ = [bool(true & set(finding.ids)) for finding in found.of(kind)]
     sure = [bool(true & set(f.ids)) for f in found.of(kind) if f.score >= SURE]
     return {
-        "kind": kind, "found": len(all_), "precision": _share(all_),
-        "found from 0.9": len(sure), "precision from 0.9": _share(sure),
-    }  # fmt: skip
+        "kind": kind,
+        "found": len(all_),
+        "precision": _share(all_),
+        "found from 0.9": len(sure),
+        "precision from 0.9": _share(sure),
+    }
 
 
 def _fault(found: Check, kind: Any, name: str, true: set[str]) -> dict[str, Any]:
@@ -80,10 +93,12 @@ def _fault(found: Check, kind: Any, name: str, true: set[str]) -> dict[str, Any]
         for least in (0, SURE)
     )
     return {
-        "fault": name, "planted": len(true), "by": kind,
+        "fault": name,
+        "planted": len(true),
+        "by": kind,
         "recall": _share([id in ids for id in true]),
         "recall from 0.9": _share([id in sure for id in true]),
-    }  # fmt: skip
+    }
 
 
 def _captions(folder: Path) -> Lines:

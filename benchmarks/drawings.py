@@ -27,9 +27,12 @@ PARTS = {"train": 1600, "validation": 200, "test": 200}
 SIDE = 96  # of a drawing, in pixels
 KINDS = ("circle", "square", "triangle")
 COLOURS = {
-    "red": (220, 40, 40), "green": (40, 160, 60), "blue": (40, 70, 210), "yellow": (240, 210, 40),
+    "red": (220, 40, 40),
+    "green": (40, 160, 60),
+    "blue": (40, 70, 210),
+    "yellow": (240, 210, 40),
     "black": (20, 20, 20),
-}  # fmt: skip
+}
 SIZES = {"small": 9, "big": 16}
 PLACES = {
     f"{row} {column}": (x, y)
@@ -39,11 +42,14 @@ PLACES = {
 SHAPE = {
     "type": "object",
     "properties": {
-        "kind": {"enum": list(KINDS)}, "size": {"enum": list(SIZES)},
-        "colour": {"enum": list(COLOURS)}, "at": {"enum": list(PLACES)},
+        "kind": {"enum": list(KINDS)},
+        "size": {"enum": list(SIZES)},
+        "colour": {"enum": list(COLOURS)},
+        "at": {"enum": list(PLACES)},
     },
-    "required": ["kind", "size", "colour", "at"], "additionalProperties": False,
-}  # fmt: skip
+    "required": ["kind", "size", "colour", "at"],
+    "additionalProperties": False,
+}
 SCHEMA = {"type": "array", "items": SHAPE, "minItems": 1, "maxItems": 3}
 
 
@@ -54,24 +60,35 @@ def run() -> Lines:
         with Memory.create(folder / "drawings.ravl") as memory:
             memory.add(drawings(folder))
             report: Any = fit(
-                "caption", memory, out=folder / "run", target="code", model="generator",
-                schema=str(folder / "schema.json"), validation='part = "validation"',
-                test='part = "test"', compare="hidden", reward_epochs=0, epochs=12,
-                progress=False, command="benchmark",
-            )  # fmt: skip
+                "caption",
+                memory,
+                out=folder / "run",
+                target="code",
+                model="generator",
+                schema=str(folder / "schema.json"),
+                validation='part = "validation"',
+                test='part = "test"',
+                compare="hidden",
+                reward_epochs=0,
+                epochs=12,
+                progress=False,
+                command="benchmark",
+            )
             lines: Lines = [
                 {
-                    "row": row, "valid": Score(**scores["valid"]).percent(),
+                    "row": row,
+                    "valid": Score(**scores["valid"]).percent(),
                     "CIDEr-D": str(Score(**scores["CIDEr-D"])),
                 }
                 for row, scores in report.metrics["rows"].items()
-            ]  # fmt: skip
+            ]
             rows = list(memory.rows('part = "test"'))
             with ravl.load(folder / "run", memory) as model:
                 ways: dict[str, dict[str, Any]] = {
-                    "with_retrieval": {}, "no_retrieval": {"retrieval": False},
+                    "with_retrieval": {},
+                    "no_retrieval": {"retrieval": False},
                     "vote": {"vote_only": True},
-                }  # fmt: skip
+                }
                 # The memory holds the test pictures, too: each is judged without itself.
                 lines += [
                     {"run and compared": row, **judged(model, rows, how)}
@@ -88,14 +105,18 @@ def judged(model: Any, rows: list[Any], how: dict[str, Any]) -> dict[str, str]:
     seen = predictor._look(captioner, [row.path for row in rows])
     written = [p.best for p in predictor.judge(seen, hidden, **how)]
     truth = [json.loads(str(row.columns["code"])) for row in rows]
-    agreement = np.array([
-        agreed(draw(shapes), draw(json.loads(text) if text else []))
-        for shapes, text in zip(truth, written, strict=True)
-    ])  # fmt: skip
-    same = np.array([
-        canonical(shapes) == canonical(json.loads(text) if text else [])
-        for shapes, text in zip(truth, written, strict=True)
-    ])  # fmt: skip
+    agreement = np.array(
+        [
+            agreed(draw(shapes), draw(json.loads(text) if text else []))
+            for shapes, text in zip(truth, written, strict=True)
+        ]
+    )
+    same = np.array(
+        [
+            canonical(shapes) == canonical(json.loads(text) if text else [])
+            for shapes, text in zip(truth, written, strict=True)
+        ]
+    )
     return {"pixels agree": bootstrap(agreement).percent(), "same code": bootstrap(same).percent()}
 
 
@@ -107,10 +128,14 @@ def drawings(folder: Path) -> list[Example]:
         for i in range(count):
             places = sorted(chance.sample(list(PLACES), chance.randint(1, 3)))
             shapes = [
-                {"kind": chance.choice(KINDS), "size": chance.choice(list(SIZES)),
-                 "colour": chance.choice(list(COLOURS)), "at": place}
+                {
+                    "kind": chance.choice(KINDS),
+                    "size": chance.choice(list(SIZES)),
+                    "colour": chance.choice(list(COLOURS)),
+                    "at": place,
+                }
                 for place in places
-            ]  # fmt: skip
+            ]
             file = folder / part / f"{i}.png"
             file.parent.mkdir(exist_ok=True)
             draw(shapes).save(file)

@@ -143,10 +143,12 @@ def _line(
     share = float(np.mean(alarms))
     by = {n: f"{100 * np.mean([p[n] <= RATE for p in found]):.0f}" for n in found[0]}
     return {
-        "shift": shift, "reference": f"{reference}, {count:,}", "window": size,
+        "shift": shift,
+        "reference": f"{reference}, {count:,}",
+        "window": size,
         "alarms, %": with_interval(alarms),
         "by likeness / confidence / disagreement / answers, %": " / ".join(
             by.get(n, "–") for n in ("likeness", "confidence", "disagreement", ANSWERS)
         ),
         "pictures until the alarm": f"{size / share:,.0f}" if share else "–",
-    }  # fmt: skip
+    }

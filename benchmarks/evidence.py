@@ -42,13 +42,21 @@ def run() -> Lines:
         labelled = read_labelled(m, m, TASK.of)
         classes = [row.label or "" for row in labelled.rows]
         parts = split(
-            labelled.rows, labelled.groups, classes, m, validation=None,
-            test='split = "validation"', validation_share=0.15, test_share=0.2, seed=0,
-        )  # fmt: skip
+            labelled.rows,
+            labelled.groups,
+            classes,
+            m,
+            validation=None,
+            test='split = "validation"',
+            validation_share=0.15,
+            test_share=0.2,
+            seed=0,
+        )
         return [
-            *new_classes(m, labelled, parts), *few_labels(m, labelled, parts),
+            *new_classes(m, labelled, parts),
+            *few_labels(m, labelled, parts),
             *poison(m, labelled, parts),
-        ]  # fmt: skip
+        ]
 
 
 # --- new classes -------------------------------------------------------------------------------
@@ -62,8 +70,10 @@ def new_classes(memory: Memory, labelled: Labelled, parts: Parts) -> Lines:
         old = Parts(
             parts.train[~np.isin(names[parts.train], new)],
             parts.validation[~np.isin(names[parts.validation], new)],
-            parts.test, parts.left_out, "old classes",
-        )  # fmt: skip
+            parts.test,
+            parts.left_out,
+            "old classes",
+        )
         ground = prepare(memory, TASK, FitSettings(model="linear"), labelled, old)
         known = np.isin([row.label or "" for row in ground.bank.rows], ground.labels)
         everything, ground = ground.bank, with_bank(ground, ground.bank.only(known))
@@ -83,10 +93,15 @@ def new_classes(memory: Memory, labelled: Labelled, parts: Parts) -> Lines:
     said = np.array(best.labels)[best.without(whole.test.queries).probabilities.argmax(1)]
     found["all", "head trained again on all ten classes"] = [[(said == names[parts.test]).mean()]]
     return [
-        {"new pictures a class": per, "answer": how, **dict(zip(
-            ("all classes", "new classes", "old classes"), _percent(values), strict=False))}
+        {
+            "new pictures a class": per,
+            "answer": how,
+            **dict(
+                zip(("all classes", "new classes", "old classes"), _percent(values), strict=False)
+            ),
+        }
         for (per, how), values in found.items()
-    ]  # fmt: skip
+    ]
 
 
 def grown(bank: Bank, new: Any, per: int | None, seed: int) -> Bank:
@@ -133,8 +148,11 @@ def few_labels(memory: Memory, labelled: Labelled, parts: Parts) -> Lines:
             ]
             silent = with_bank(ground, replace(ground.bank, rows=rows))
             truth = ground.truth(ground.test)
-            for how, spread in (("labels only", "no"), ("labels propagated", "yes"),
-                                ("chosen by held-out examples", "auto")):  # fmt: skip
+            for how, spread in (
+                ("labels only", "no"),
+                ("labels propagated", "yes"),
+                ("chosen by held-out examples", "auto"),
+            ):
                 there = replace(silent, settings=FitSettings(model="linear", spread=spread))  # type: ignore[arg-type]
                 labeller = fit_linear(there, fit_vote(there))
                 testimony = Testimony.of(there.bank, TASK, there.labels, labeller.spread)
@@ -149,10 +167,13 @@ def few_labels(memory: Memory, labelled: Labelled, parts: Parts) -> Lines:
                         _scores(p.probabilities, truth)
                     )
     return [
-        {"labels a class": per, "answer": how,
-         **dict(zip(("accuracy", "macro F1"), _percent(values), strict=False))}
+        {
+            "labels a class": per,
+            "answer": how,
+            **dict(zip(("accuracy", "macro F1"), _percent(values), strict=False)),
+        }
         for (per, how), values in found.items()
-    ]  # fmt: skip
+    ]
 
 
 def with_bank(ground: Ground, bank: Bank) -> Ground:
@@ -163,14 +184,18 @@ def with_bank(ground: Ground, bank: Bank) -> Ground:
         keys, depth = ground.keys(part.queries.features), min(DEEPEST, len(bank))
         hidden = part.labelled.shown
         return replace(
-            part, near=bank.neighbours(keys, depth, hidden, speaking),
+            part,
+            near=bank.neighbours(keys, depth, hidden, speaking),
             wide=bank.neighbours(keys, depth, hidden),
-        )  # fmt: skip
+        )
 
     return replace(
-        ground, bank=bank, train=side(ground.train), validation=side(ground.validation),
+        ground,
+        bank=bank,
+        train=side(ground.train),
+        validation=side(ground.validation),
         test=side(ground.test),
-    )  # fmt: skip
+    )
 
 
 # --- poison ------------------------------------------------------------------------------------
@@ -187,8 +212,9 @@ def poison(memory: Memory, labelled: Labelled, parts: Parts) -> Lines:
     truth = ground.truth(ground.test)
     wrong = (truth + np.random.default_rng(0).integers(1, labels, len(truth))) % labels
     ways: dict[str, Vote] = {
-        "plain softmax vote": replace(labeller.vote, cap=1.0), "capped vote": labeller.vote
-    }  # fmt: skip
+        "plain softmax vote": replace(labeller.vote, cap=1.0),
+        "capped vote": labeller.vote,
+    }
     lines: Lines = []
     for planted in (0, 1, 2, 4):
         near = _planted(ground.test.near, count + wrong, planted)

@@ -77,9 +77,13 @@ def _colours(random: np.random.Generator) -> list[tuple[int, int, int]]:
 
 
 def _line(
-    pen: ImageDraw.ImageDraw, centre: tuple[float, float], hour: float,
-    reach: tuple[float, float], ink: tuple[int, int, int], width: float,
-) -> None:  # fmt: skip
+    pen: ImageDraw.ImageDraw,
+    centre: tuple[float, float],
+    hour: float,
+    reach: tuple[float, float],
+    ink: tuple[int, int, int],
+    width: float,
+) -> None:
     """A stroke from ``reach[0]`` to ``reach[1]`` away from the centre, towards an hour."""
     angle = hour / 6 * pi
     ends = [(centre[0] + r * sin(angle), centre[1] - r * cos(angle)) for r in reach]

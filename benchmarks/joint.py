@@ -64,9 +64,11 @@ def _clothes(work: Path) -> Lines:
             found.append(_joint(only_training(ground), work / f"few-{seed}"))
         lines += _lines(f"clothing_small, 16 a class, {SEEDS} seeds", found, "classify")
         return [
-            *lines, *_reader(memory, labelled, parts, work), *_folds(full),
+            *lines,
+            *_reader(memory, labelled, parts, work),
+            *_folds(full),
             *_new_classes(memory, labelled, parts),
-        ]  # fmt: skip
+        ]
 
 
 def _clip_art(work: Path) -> Lines:
@@ -98,12 +100,15 @@ def _lines(name: str, runs: list[tuple[Gain, Fitted, float]], task: str) -> Line
         lines.append({"set": name, "row": f"{after} - {before}", **_values(found, task)})
     added = [sum(gain.joint.seconds.values()) for gain, _, _ in runs]
     adopted = sum(gain.joint.adopted for gain, _, _ in runs)
-    lines.append({
-        "set": name, "adopted": f"{adopted} of {len(runs)}",
-        "seconds without": f"{np.mean([took for _, _, took in runs]) - np.mean(added):.0f}",
-        "seconds more": f"{np.mean(added):.0f}",
-        "epochs": ", ".join(str(gain.joint.epochs) for gain, _, _ in runs),
-    })  # fmt: skip
+    lines.append(
+        {
+            "set": name,
+            "adopted": f"{adopted} of {len(runs)}",
+            "seconds without": f"{np.mean([took for _, _, took in runs]) - np.mean(added):.0f}",
+            "seconds more": f"{np.mean(added):.0f}",
+            "epochs": ", ".join(str(gain.joint.epochs) for gain, _, _ in runs),
+        }
+    )
     return lines
 
 
@@ -145,16 +150,20 @@ def _reader(memory: Memory, labelled: Labelled, parts: Parts, work: Path) -> Lin
     for how, there in grounds.items():
         voting = vote if there is ground else fit_vote(there)
         reading = replace(fusion, keys=there.keys)
-        lines.append({
-            "set": name, "keys learned from": how, "vote": _accuracy(there, voting, True),
-            "the same reader with these neighbours": _accuracy(there, reading, False),
-        })  # fmt: skip
+        lines.append(
+            {
+                "set": name,
+                "keys learned from": how,
+                "vote": _accuracy(there, voting, True),
+                "the same reader with these neighbours": _accuracy(there, reading, False),
+            }
+        )
     cares = preferred.weights[preferred.shares.sum(1) > 0]
-    lines.append({
-        "set": name,
-        "how much the reader cares which neighbour it reads (standard deviation, nats)":
-        f"{cares.mean():.4f} on average, {np.quantile(cares, 0.95):.4f} at the 95th percentile",
-    })  # fmt: skip
+    what = "how much the reader cares which neighbour it reads (standard deviation, nats)"
+    most = np.quantile(cares, 0.95)
+    lines.append(
+        {"set": name, what: f"{cares.mean():.4f} on average, {most:.4f} at the 95th percentile"}
+    )
     return lines
 
 
@@ -193,12 +202,17 @@ def _folds(ground: Ground) -> Lines:
     for how, there in (("by keys of other folds", found.ground), ("by keys that saw them", seen)):
         vote = fit_vote(there)
         both = _scores(there, linear_level(there, vote, head, logits), False)
-        lines.append({
-            "set": "clothing_small, all", "neighbours of training examples": how,
-            "vote": _accuracy(there, vote, True),
-            "with retrieval": f"{100 * both['accuracy']:.1f} %, log loss {both['log_loss']:.3f}",
-            "mean gate": f"{both['gate']:.2f}",
-        })  # fmt: skip
+        lines.append(
+            {
+                "set": "clothing_small, all",
+                "neighbours of training examples": how,
+                "vote": _accuracy(there, vote, True),
+                "with retrieval": (
+                    f"{100 * both['accuracy']:.1f} %, log loss {both['log_loss']:.3f}"
+                ),
+                "mean gate": f"{both['gate']:.2f}",
+            }
+        )
     return lines
 
 
@@ -230,9 +244,13 @@ def _new_classes(memory: Memory, labelled: Labelled, parts: Parts) -> Lines:
                 )
     columns = ("all classes", "new classes", "old classes")
     return [
-        {"keys": how, "answer": answer, **{
-            c: f"{100 * m:.1f} % (± {100 * s:.1f})"
-            for c, m, s in zip(columns, np.mean(v, 0), np.std(v, 0), strict=True)
-        }}
+        {
+            "keys": how,
+            "answer": answer,
+            **{
+                c: f"{100 * m:.1f} % (± {100 * s:.1f})"
+                for c, m, s in zip(columns, np.mean(v, 0), np.std(v, 0), strict=True)
+            },
+        }
         for (how, answer), v in found.items()
-    ]  # fmt: skip
+    ]

@@ -24,8 +24,10 @@ from ravl.training.labels.ground import Ground, prepare
 from ravl.training.labels.judge import ROWS, Judged, judge
 from ravl.training.parts import Parts, split
 
-MEASURES = {"classify": ("accuracy", "macro_f1", "ECE", "coverage@5%risk"),
-            "tag": ("mAP", "micro_f1", "ECE")}  # fmt: skip
+MEASURES = {
+    "classify": ("accuracy", "macro_f1", "ECE", "coverage@5%risk"),
+    "tag": ("mAP", "micro_f1", "ECE"),
+}
 SEEDS = 5
 
 
@@ -51,8 +53,11 @@ def few(labelled: Labelled, parts: Parts, per: int, seed: int) -> Parts:
     held = max(1, per // 4)
     return Parts(
         np.sort(np.concatenate([c[held:] for c in chosen])),
-        np.sort(np.concatenate([c[:held] for c in chosen])), parts.test, parts.left_out, "few",
-    )  # fmt: skip
+        np.sort(np.concatenate([c[:held] for c in chosen])),
+        parts.test,
+        parts.left_out,
+        "few",
+    )
 
 
 def only_training(ground: Ground) -> Ground:
@@ -69,9 +74,12 @@ def only_training(ground: Ground) -> Ground:
         return replace(part, near=near, wide=near)
 
     return replace(
-        ground, bank=bank, train=side(ground.train), validation=side(ground.validation),
+        ground,
+        bank=bank,
+        train=side(ground.train),
+        validation=side(ground.validation),
         test=side(ground.test),
-    )  # fmt: skip
+    )
 
 
 def fit_and_judge(ground: Ground, work: Path) -> tuple[Judged, Fitted]:
@@ -99,8 +107,10 @@ def _clothes(folder: Path) -> Lines:
         judged, fitted = fit_and_judge(fusion, folder / "fusion")
         lines += _lines(
             f"clothing_small, all, fusion ({fitted.seconds['fusion_off']:.0f} s without, "
-            f"{fitted.seconds['fusion']:.0f} s with retrieval)", [judged], "classify",
-        )  # fmt: skip
+            f"{fitted.seconds['fusion']:.0f} s with retrieval)",
+            [judged],
+            "classify",
+        )
     return lines
 
 
@@ -116,9 +126,16 @@ def _clip_art(folder: Path) -> Lines:
 def _parts(labelled: Labelled, memory: Memory, task: LabelTask, test: str | None) -> Parts:
     classes = [row.label or "" if task.exclusive else "" for row in labelled.rows]
     return split(
-        labelled.rows, labelled.groups, classes, memory, validation=None, test=test,
-        validation_share=0.15, test_share=0.2, seed=0,
-    )  # fmt: skip
+        labelled.rows,
+        labelled.groups,
+        classes,
+        memory,
+        validation=None,
+        test=test,
+        validation_share=0.15,
+        test_share=0.2,
+        seed=0,
+    )
 
 
 def _lines(name: str, runs: list[Judged], task: str) -> Lines:
@@ -137,7 +154,10 @@ def _lines(name: str, runs: list[Judged], task: str) -> Lines:
     if len(runs) == 1:
         gain = runs[0].differences["with_retrieval", "no_retrieval"]
         lines.append(
-            {"set": name, "row": "with - no retrieval", **{m: gain[m].percent()
-             for m in MEASURES[task] if m in gain}}
-        )  # fmt: skip
+            {
+                "set": name,
+                "row": "with - no retrieval",
+                **{m: gain[m].percent() for m in MEASURES[task] if m in gain},
+            }
+        )
     return lines

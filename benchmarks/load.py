@@ -138,9 +138,7 @@ def served(*words: str | Path) -> Iterator[Started]:
         line = process.stdout.readline()
         if not line.startswith("Ready at "):
             raise SystemExit(f"The server did not start: {line}")
-        yield Started(
-            line.split()[2], psutil.Process(process.pid), time.perf_counter() - began
-        )  # fmt: skip
+        yield Started(line.split()[2], psutil.Process(process.pid), time.perf_counter() - began)
     finally:
         process.terminate()
         process.wait(60)

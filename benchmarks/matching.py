@@ -21,9 +21,14 @@ MEASURES = ("AUC", "accuracy", "ECE")
 def run() -> Lines:
     with tempfile.TemporaryDirectory() as folder, memory_of("flickr8k", Path(folder)) as memory:
         report: Any = fit(
-            "match", memory, out=Path(folder) / "run", model="linear", progress=False,
-            test='split = "dev"', command="benchmark",
-        )  # fmt: skip
+            "match",
+            memory,
+            out=Path(folder) / "run",
+            model="linear",
+            progress=False,
+            test='split = "dev"',
+            command="benchmark",
+        )
     lines: Lines = []
     for name, scores in report.metrics["rows"].items():
         lines.append({"row": name, **{m: Score(**scores[m]).percent() for m in MEASURES}})

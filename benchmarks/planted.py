@@ -76,8 +76,9 @@ def plant(memory: Memory, folder: Path, foreign: Sequence[Path], seed: int = 0) 
         name = names[i % len(names)]
         of = [row for row in rows if row.label == name]
         chosen = [of[j] for j in random.choice(len(of), BLENDED, replace=False)]
-        blend = Example(f"poison-{i}", _blend([memory.picture(r) for r in chosen]),
-                        label=other(name))  # fmt: skip
+        blend = Example(
+            f"poison-{i}", _blend([memory.picture(r) for r in chosen]), label=other(name)
+        )
         added.append(blend)
         planted.faults["poisoned, blended"].add(blend.id)
     for row in some(BLURRED):
@@ -117,8 +118,9 @@ def _popular(memory: Memory, rows: Sequence[Row], count: int) -> list[Row]:
     bank = read_bank(memory)
     own = [np.array([group], np.int64) for group in bank.groups]
     near = bank.neighbours(bank.keys, K, own).positions
-    often = dict(zip(bank.numbers.tolist(), np.bincount(near[near >= 0], minlength=len(bank)),
-                     strict=True))  # fmt: skip
+    often = dict(
+        zip(bank.numbers.tolist(), np.bincount(near[near >= 0], minlength=len(bank)), strict=True)
+    )
     return sorted(rows, key=lambda row: -int(often[row.number]))[:count]
 
 

@@ -46,11 +46,13 @@ def run() -> Lines:
             minutes = round(ROWS / len(rows) * seconds / 60, 1)
             lines.append(
                 {
-                    "new encoder": name, "captions a row": 5 * texts,
-                    "looked at": len(rows) - reused, "rows/s": round(len(rows) / seconds),
+                    "new encoder": name,
+                    "captions a row": 5 * texts,
+                    "looked at": len(rows) - reused,
+                    "rows/s": round(len(rows) / seconds),
                     "minutes for 100,000": minutes,
                 }
-            )  # fmt: skip
+            )
             print(lines[-1], flush=True)
     return lines
 

@@ -27,9 +27,12 @@ SETS: dict[str, tuple[str, dict[str, Any], str]] = {
     "openclipart": ("tag", {"fewest": 10}, "mAP"),
 }
 HOW: dict[str, Any] = {
-    "test": "part = 'test'", "validation": "part = 'validation'", "model": "linear",
-    "remember": False, "progress": False,
-}  # fmt: skip
+    "test": "part = 'test'",
+    "validation": "part = 'validation'",
+    "model": "linear",
+    "remember": False,
+    "progress": False,
+}
 ASKED = ("R@1", "R@10")
 
 
@@ -45,7 +48,7 @@ def run() -> Lines:
                 lines += [_line(name, f"search, {way}", m, scores, m, found) for m in ASKED]
             report: Any = fit(
                 task, memory, out=Path(folder) / task, rerank=str(out), **HOW, **settings
-            )  # fmt: skip
+            )
             found = report.metrics["rerank"]
             lines.append(_line(name, f"neighbours, {task}", measure, found["vote"], measure, found))
             print(*lines, sep="\n", flush=True)
@@ -71,6 +74,10 @@ def _line(
         for moment in ("before", "after", "difference")
     }
     return {
-        "set": name, "second look at": what, "measure": title, **values,
-        "weight": found["weight"], "ms": round(found["milliseconds"], 1),
-    }  # fmt: skip
+        "set": name,
+        "second look at": what,
+        "measure": title,
+        **values,
+        "weight": found["weight"],
+        "ms": round(found["milliseconds"], 1),
+    }

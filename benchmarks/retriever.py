@@ -101,9 +101,14 @@ def measured(
 
 
 def second_look(
-    name: str, memory: Memory, pairs: Pairs, trained: TrainedEncoder, test: Held,
-    strength: float, out: Path,
-) -> dict[str, object]:  # fmt: skip
+    name: str,
+    memory: Memory,
+    pairs: Pairs,
+    trained: TrainedEncoder,
+    test: Held,
+    strength: float,
+    out: Path,
+) -> dict[str, object]:
     """The same searches, their first 50 looked at again by a run of match."""
     from ravl.training.match.fit import fit_levels, ground_of
 
@@ -129,8 +134,9 @@ def second_look(
     plain, again = (recalls([way.ranks(w) for way in found]) for w in (0, reranking.weight))
     seconds = round(time.monotonic() - began, 1)
     return _line(f"{name}, reranked", 0, seconds, seconds, plain, again, strength, "") | {
-        "weight": reranking.weight, "ms a query": round(reranking.milliseconds, 1),
-    }  # fmt: skip
+        "weight": reranking.weight,
+        "ms a query": round(reranking.milliseconds, 1),
+    }
 
 
 def keywords(pairs: Pairs, held: Held, space: Space, encoder: Any, strength: float) -> str:
@@ -152,11 +158,24 @@ def recalls(both: Any) -> list[str]:
 
 
 def _line(
-    name: str, epochs: int, seconds: float, whole: float, plain: list[str],
-    corrected: list[str], strength: float, words: str,
-) -> dict[str, object]:  # fmt: skip
+    name: str,
+    epochs: int,
+    seconds: float,
+    whole: float,
+    plain: list[str],
+    corrected: list[str],
+    strength: float,
+    words: str,
+) -> dict[str, object]:
     return {
-        "variant": name, "epochs": epochs, "seconds": seconds, "in all": whole,
-        "text -> picture": plain[0], "picture -> text": plain[1], "hubness": strength,
-        "t -> p corrected": corrected[0], "p -> t corrected": corrected[1], "keywords": words,
-    }  # fmt: skip
+        "variant": name,
+        "epochs": epochs,
+        "seconds": seconds,
+        "in all": whole,
+        "text -> picture": plain[0],
+        "picture -> text": plain[1],
+        "hubness": strength,
+        "t -> p corrected": corrected[0],
+        "p -> t corrected": corrected[1],
+        "keywords": words,
+    }

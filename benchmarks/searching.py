@@ -69,8 +69,10 @@ def _measure(file: Path, count: int, half: bool) -> dict[str, object]:
     limit = 0 if half else 2**62
     first = subprocess.run(
         [sys.executable, "-m", "benchmarks.searching", str(file), str(limit)],
-        check=True, capture_output=True, text=True,
-    )  # fmt: skip
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     module.WIDEST = limit
     with Memory.open(file, Given()) as memory:
         memory.search("0", mode="dense")

@@ -50,14 +50,26 @@ def fitted(work: Path) -> dict[str, Path]:
         test = 'split = "validation"'
         fit("classify", memory, out=found["linear"], model="linear", test=test, progress=False)
         fit(
-            "classify", memory, out=found["fusion"], model="fusion", test=test, epochs=1,
+            "classify",
+            memory,
+            out=found["fusion"],
+            model="fusion",
+            test=test,
+            epochs=1,
             progress=False,
-        )  # fmt: skip
+        )
     with memory_of("tuxpaint_stamps", work) as memory:
         fit(
-            "caption", memory, out=found["texts"], model="generator", compare="hidden", epochs=1,
-            regions=0, test_share=0.2, progress=False,
-        )  # fmt: skip
+            "caption",
+            memory,
+            out=found["texts"],
+            model="generator",
+            compare="hidden",
+            epochs=1,
+            regions=0,
+            test_share=0.2,
+            progress=False,
+        )
     return found
 
 
@@ -76,9 +88,12 @@ def throughput(work: Path, runs: dict[str, Path], files: list[bytes]) -> Iterato
                 for clients in CLIENTS:
                     found = load(server.url, ask, clients, REQUESTS[clients])
                     yield {
-                        "what": what, "batching": how, "clients": clients, **_told(found),
+                        "what": what,
+                        "batching": how,
+                        "clients": clients,
+                        **_told(found),
                         "of the loop": round(found.rate / loops[what], 2),
-                    }  # fmt: skip
+                    }
     for what, rate in loops.items():
         yield {"in a loop": what, "a second": round(rate, 1)}
 
@@ -98,9 +113,11 @@ def in_a_loop(place: Path, work: Path, files: list[bytes]) -> dict[str, float]:
                 lambda: [memory.search([Query(image=p) for p in part]) for part in parts],
                 len(files),
             ),
-            "search, text": (lambda: [memory.search(part) for part in texts],
-                             TOGETHER * len(texts)),
-        }  # fmt: skip
+            "search, text": (
+                lambda: [memory.search(part) for part in texts],
+                TOGETHER * len(texts),
+            ),
+        }
         found = {name: count / seconds(answer, 1) for name, (answer, count) in works.items()}
     gc.collect()
     return found
@@ -121,9 +138,13 @@ def exports(work: Path, runs: dict[str, Path], files: list[bytes]) -> Iterator[d
                 load(server.url, ask, 8, 30)
                 found = load(server.url, ask, 8, 200)
                 yield {
-                    "run": f"{what} ({name})", "runs on": kind, "clients": 8, **_told(found),
-                    "MB": round(server.megabytes), "ready after, s": round(server.seconds, 1),
-                }  # fmt: skip
+                    "run": f"{what} ({name})",
+                    "runs on": kind,
+                    "clients": 8,
+                    **_told(found),
+                    "MB": round(server.megabytes),
+                    "ready after, s": round(server.seconds, 1),
+                }
 
 
 def starts(work: Path, runs: dict[str, Path]) -> Iterator[dict[str, Any]]:
@@ -136,9 +157,10 @@ def starts(work: Path, runs: dict[str, Path]) -> Iterator[dict[str, Any]]:
     }.items():
         with served(*places) as server:
             yield {
-                "serves": what, "ready after, s": round(server.seconds, 1),
+                "serves": what,
+                "ready after, s": round(server.seconds, 1),
                 "MB": round(server.megabytes),
-            }  # fmt: skip
+            }
 
 
 def _told(found: Load) -> dict[str, Any]:

@@ -20,8 +20,10 @@ from ravl.training.retriever.settings import RetrieverSettings
 
 LABELS = {"clothing_small": None, "openclipart": None, "tuxpaint_stamps": "category"}
 ASKED = {
-    "text -> picture": "R@10", "picture -> text": "R@10", "picture -> picture": "P@5 same label"
-}  # fmt: skip
+    "text -> picture": "R@10",
+    "picture -> text": "R@10",
+    "picture -> picture": "P@5 same label",
+}
 
 
 def run() -> Lines:

@@ -38,17 +38,23 @@ def run() -> Lines:
             load(server.url, lambda i: asked(i, files, ids, "warm"), CLIENTS, seconds=WARM)
             with sizes(server, 60 * minutes / 10) as held:
                 found = load(
-                    server.url, lambda i: asked(i, files, ids, "new"), CLIENTS,
+                    server.url,
+                    lambda i: asked(i, files, ids, "new"),
+                    CLIENTS,
                     seconds=60 * minutes,
-                )  # fmt: skip
+                )
     statuses = {s: found.statuses.count(s) for s in sorted(set(found.statuses))}
     lines: Lines = [
         {
-            "minutes": minutes, "clients": CLIENTS, "requests": len(found.statuses),
-            "statuses": statuses, "a second": round(len(found.statuses) / found.whole, 1),
-            "p50, ms": found.milliseconds(50), "p99, ms": found.milliseconds(99),
+            "minutes": minutes,
+            "clients": CLIENTS,
+            "requests": len(found.statuses),
+            "statuses": statuses,
+            "a second": round(len(found.statuses) / found.whole, 1),
+            "p50, ms": found.milliseconds(50),
+            "p99, ms": found.milliseconds(99),
         }
-    ]  # fmt: skip
+    ]
     return lines + [{"after, s": round(at), "MB held": round(size)} for at, size in held]
 
 

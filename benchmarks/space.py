@@ -62,10 +62,15 @@ def run() -> Lines:
     lines: Lines = []
     for each in sets:
         for question, old, new, change in _ask(each, encoder):
-            lines.append({
-                "set": each.name, "question": question, "ConSE": old.percent(),
-                "with the learned part": new.percent(), "difference": change.percent(),
-            })  # fmt: skip
+            lines.append(
+                {
+                    "set": each.name,
+                    "question": question,
+                    "ConSE": old.percent(),
+                    "with the learned part": new.percent(),
+                    "difference": change.percent(),
+                }
+            )
             print(lines[-1], flush=True)
     return lines
 
@@ -149,7 +154,10 @@ def _read(name: str, encoder: BuiltinEncoder, label: str | None) -> Set:
         for t in own:
             of_text[t].append(i)
     return Set(
-        name, np.concatenate(features), encoder.embed_texts(list(texts))[:, :SEMANTIC],
-        [np.array(own) for own in of_text], of_picture,
+        name,
+        np.concatenate(features),
+        encoder.embed_texts(list(texts))[:, :SEMANTIC],
+        [np.array(own) for own in of_text],
+        of_picture,
         np.array([row[label] for row in rows]) if label else None,
-    )  # fmt: skip
+    )

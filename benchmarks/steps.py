@@ -35,18 +35,31 @@ def run() -> Lines:
         labelled = read_labelled(m, m, task.of)
         classes = [row.label or "" for row in labelled.rows]
         parts = split(
-            labelled.rows, labelled.groups, classes, m, validation=None,
-            test='split = "validation"', validation_share=0.15, test_share=0.2, seed=0,
-        )  # fmt: skip
+            labelled.rows,
+            labelled.groups,
+            classes,
+            m,
+            validation=None,
+            test='split = "validation"',
+            validation_share=0.15,
+            test_share=0.2,
+            seed=0,
+        )
         ground = prepare(m, task, settings, labelled, parts)
         head = HeadFit(ground.train.queries.seen, ground.train.targets, ground.loss)(1e-4)
         testimony = Testimony.of(ground.bank, task, ground.labels)
         evidence = EvidenceArrays.of(testimony, head.standard(ground.bank.features), m, task)
         width = head.weight.shape[1]
         model = new_model(
-            settings, features=width, vectors=m.encoder.dimension, labels=len(ground.labels),
-            exclusive=True, base=width, k=K, weights=None,
-        )  # fmt: skip
+            settings,
+            features=width,
+            vectors=m.encoder.dimension,
+            labels=len(ground.labels),
+            exclusive=True,
+            base=width,
+            k=K,
+            weights=None,
+        )
         prepare_language(model, settings.language)
         optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad])
         some = np.arange(BATCH)
@@ -68,7 +81,11 @@ def run() -> Lines:
             [lambda: step(None), lambda: step(retrieve()), retrieve], repeat=12
         )
     return [
-        {"step without, ms": round(1000 * without), "step with, ms": round(1000 * with_),
-         "with / without": round(with_ / without, 2), "retrieval, ms": round(1000 * alone, 1),
-         "retrieval's share of the step": f"{100 * alone / with_:.1f} %"}
-    ]  # fmt: skip
+        {
+            "step without, ms": round(1000 * without),
+            "step with, ms": round(1000 * with_),
+            "with / without": round(with_ / without, 2),
+            "retrieval, ms": round(1000 * alone, 1),
+            "retrieval's share of the step": f"{100 * alone / with_:.1f} %",
+        }
+    ]

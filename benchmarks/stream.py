@@ -57,12 +57,17 @@ def run() -> Lines:
         for step in range(steps):
             if (level, name, step) in found and (step or not name.startswith("refit")):
                 both, alone, old, took = np.array(found[level, name, step]).T
-                lines.append({
-                    "level": level, "classes": sum(SIZES[: step + 1]), "what is done": name,
-                    "with memory": _percent(both), "model alone": _percent(alone),
-                    "with memory, classes of before": _percent(old) if step else "–",
-                    "seconds": f"{took.mean():.1f}",
-                })  # fmt: skip
+                lines.append(
+                    {
+                        "level": level,
+                        "classes": sum(SIZES[: step + 1]),
+                        "what is done": name,
+                        "with memory": _percent(both),
+                        "model alone": _percent(alone),
+                        "with memory, classes of before": _percent(old) if step else "–",
+                        "seconds": f"{took.mean():.1f}",
+                    }
+                )
     return sorted(lines, key=lambda line: (line["level"] == "fusion", line["classes"]))
 
 
@@ -75,8 +80,9 @@ def stream(everything: Memory, folder: Path, order: int, level: str, found: Figu
     test = [line for line in lines if line["split"] == "validation"]
     train = [{"image": x["image"], "label": x["label"]} for x in lines if x not in test]
     with (
-        Memory.create(folder / "shop.ravl") as memory, Memory.create(folder / "test.ravl") as asked
-    ):  # fmt: skip
+        Memory.create(folder / "shop.ravl") as memory,
+        Memory.create(folder / "test.ravl") as asked,
+    ):
         add(asked, [{"image": x["image"], "label": x["label"]} for x in test], everything)
         came: list[str] = []
         for step, size in enumerate(SIZES):
@@ -90,9 +96,14 @@ def stream(everything: Memory, folder: Path, order: int, level: str, found: Figu
 
 
 def one_step(
-    memory: Memory, folder: Path, step: int, new: list[str], questions: Labelled, level: str,
+    memory: Memory,
+    folder: Path,
+    step: int,
+    new: list[str],
+    questions: Labelled,
+    level: str,
     found: Figures,
-) -> None:  # fmt: skip
+) -> None:
     """What each way makes of the classes that have just come."""
     first = {name: folder / name for name in ("edits", "better", "always", "forgetful")}
     naive = folder / "naive.npz"
@@ -173,9 +184,12 @@ def go_on(memory: Memory, run: Path, file: Path, new: list[str]) -> dict[str, An
             optimiser.step()
     weight, bias = head.weight.detach().numpy(), head.bias.detach().numpy()
     np.savez(file, weight=weight, bias=bias, labels=labels)
-    return {"head": replace_head(labeller.head, weight, bias), "labels": labels,
-            "ballot": widened(labeller.ballot, len(labels)),
-            "gate": widened(labeller.gate, len(labels))}  # fmt: skip
+    return {
+        "head": replace_head(labeller.head, weight, bias),
+        "labels": labels,
+        "ballot": widened(labeller.ballot, len(labels)),
+        "gate": widened(labeller.gate, len(labels)),
+    }
 
 
 def replace_head(head: LinearHead, weight: Any, bias: Any) -> LinearHead:

@@ -56,7 +56,7 @@ def run() -> Lines:
                 [a - b for a, b in zip(found[way, c], found["random", c], strict=True)]
             )
             for c in counts
-        }  # fmt: skip
+        }
         lines.append({"labelled": f"{way} - random", **gains})
     return lines
 
@@ -86,9 +86,14 @@ def _one(
             labelled += count
             out = place / f"run {labelled}"
             fit(
-                "classify", memory, out=out, model="linear", test_share=0.1, validation_share=0.2,
+                "classify",
+                memory,
+                out=out,
+                model="linear",
+                test_share=0.1,
+                validation_share=0.2,
                 progress=False,
-            )  # fmt: skip
+            )
             last = Model(out, memory)
             answers = last.predictor.results(Queries(features))
             right = [a.label == truth[id] for a, id in zip(answers, judges, strict=True)]

@@ -30,11 +30,17 @@ def run() -> Lines:
 
             def step(what: str) -> None:
                 report = memory.sync(root, progress=False)
-                lines.append({
-                    "what": what, "seconds": round(report.seconds, 2), "new": len(report.new),
-                    "renamed": len(report.renamed), "removed": len(report.removed),
-                    "unchanged": report.unchanged, "through the network": report.encoded,
-                })  # fmt: skip
+                lines.append(
+                    {
+                        "what": what,
+                        "seconds": round(report.seconds, 2),
+                        "new": len(report.new),
+                        "renamed": len(report.renamed),
+                        "removed": len(report.removed),
+                        "unchanged": report.unchanged,
+                        "through the network": report.encoded,
+                    }
+                )
                 print(lines[-1], flush=True)
 
             step("all are new")

@@ -47,19 +47,30 @@ def compare(memory: Memory, name: str, work: Path, test: str | None, tuned: FitS
     labelled = read_labelled(memory, memory, task.of)
     classes = [row.label or "" for row in labelled.rows]
     parts = split(
-        labelled.rows, labelled.groups, classes, memory, validation=None, test=test,
-        validation_share=0.15, test_share=0.2, seed=0,
-    )  # fmt: skip
+        labelled.rows,
+        labelled.groups,
+        classes,
+        memory,
+        validation=None,
+        test=test,
+        validation_share=0.15,
+        test_share=0.2,
+        seed=0,
+    )
     lines: Lines = []
     for settings in (replace(tuned, vision="head"), tuned):
         ground = prepare(memory, task, replace(settings, model="linear"), labelled, parts)
         judged, fitted = fit_and_judge(ground, work / f"{name}-{settings.vision}")
         for row in ("no_retrieval", "with_retrieval"):
             lines.append(
-                {"set": name, "tower": settings.vision, "row": row,
-                 "accuracy": judged.scores[row]["accuracy"].percent(),
-                 "macro F1": judged.scores[row]["macro_f1"].percent(),
-                 "seconds": round(sum(fitted.seconds.values()))}
-            )  # fmt: skip
+                {
+                    "set": name,
+                    "tower": settings.vision,
+                    "row": row,
+                    "accuracy": judged.scores[row]["accuracy"].percent(),
+                    "macro F1": judged.scores[row]["macro_f1"].percent(),
+                    "seconds": round(sum(fitted.seconds.values())),
+                }
+            )
             print(lines[-1], flush=True)
     return lines

@@ -27,8 +27,10 @@ from ravl.training.retriever.settings import RetrieverSettings
 
 # Each with the pictures to test on: a filter, or a share.
 SETS: dict[str, str | float] = {
-    "flickr8k": 'split = "dev"', "openclipart": 0.2, "tuxpaint_stamps": 0.2,
-}  # fmt: skip
+    "flickr8k": 'split = "dev"',
+    "openclipart": 0.2,
+    "tuxpaint_stamps": 0.2,
+}
 
 
 @dataclass(frozen=True)

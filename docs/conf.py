@@ -16,9 +16,13 @@ release = version = __version__
 language = "en"
 
 extensions = [
-    "myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton",
-    "docs._ext.generated", "docs._ext.api",
-]  # fmt: skip
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "docs._ext.generated",
+    "docs._ext.api",
+]
 exclude_patterns = ["_ext", "_build", "**/_*.md"]
 nitpicky = True
 smartquotes = False  # two hyphens are two hyphens

@@ -20,15 +20,39 @@ from ravl.errors import PictureError
 
 ROOT = "usr/share/openclipart"
 LEFT_OUT = (
-    "computer/icons", "computer/buttons", "shapes", "signs_and_symbols/flags",
-    "signs_and_symbols/led", "signs_and_symbols/map_symbols", "special", "buttons", "logos",
+    "computer/icons",
+    "computer/buttons",
+    "shapes",
+    "signs_and_symbols/flags",
+    "signs_and_symbols/led",
+    "signs_and_symbols/map_symbols",
+    "special",
+    "buttons",
+    "logos",
     "decorations",
-)  # fmt: skip
+)
 SAYS_NOTHING = {
-    "", "unsorted", "clipart", "clip art", "clip_art", "svg", "png", "image", "icon", "color",
-    "externalsource", "colour", "public domain", "logo", "shape", "cartoon", "contour", "outline",
-    "black and white", "media",
-}  # fmt: skip
+    "",
+    "unsorted",
+    "clipart",
+    "clip art",
+    "clip_art",
+    "svg",
+    "png",
+    "image",
+    "icon",
+    "color",
+    "externalsource",
+    "colour",
+    "public domain",
+    "logo",
+    "shape",
+    "cartoon",
+    "contour",
+    "outline",
+    "black and white",
+    "media",
+}
 LARGEST = 30e6  # pixels
 
 

@@ -30,10 +30,18 @@ with tempfile.TemporaryDirectory() as folder:
         page.write_text(search_page(memory, sections, "ravl: drawn scenes"), encoding="utf-8")
     picture = base / "page.png"
     subprocess.run(
-        ["chromium", "--headless", "--no-sandbox", "--hide-scrollbars", "--window-size=1180,1590",
-         f"--screenshot={picture}", page.as_uri()],
-        check=True, capture_output=True,
-    )  # fmt: skip
+        [
+            "chromium",
+            "--headless",
+            "--no-sandbox",
+            "--hide-scrollbars",
+            "--window-size=1180,1590",
+            f"--screenshot={picture}",
+            page.as_uri(),
+        ],
+        check=True,
+        capture_output=True,
+    )
     OUT.parent.mkdir(exist_ok=True)
     Image.open(picture).convert("RGB").save(OUT, quality=85, optimize=True)
 print(f"{OUT}: {OUT.stat().st_size / 1000:.0f} kB")

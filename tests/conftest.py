@@ -65,11 +65,12 @@ def by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     from ravl.memory import spaces
 
     monkeypatch.setattr(
-        spaces, "load_encoder",
+        spaces,
+        "load_encoder",
         lambda spec, *parts, **base: (
             ColourEncoder() if spec == "colour" else load(spec, *parts, **base)
         ),
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="session")

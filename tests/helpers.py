@@ -18,10 +18,15 @@ from ravl.encoders.trained import Head, TrainedEncoder
 SHARED = Path(__file__).parents[2] / "shared" / "data"  # real picture sets, beside the checkout
 
 COLOURS = {
-    "red": (220, 30, 30), "green": (30, 160, 60), "blue": (30, 60, 210), "yellow": (240, 220, 40),
-    "black": (15, 15, 15), "white": (245, 245, 245), "purple": (130, 40, 160),
+    "red": (220, 30, 30),
+    "green": (30, 160, 60),
+    "blue": (30, 60, 210),
+    "yellow": (240, 220, 40),
+    "black": (15, 15, 15),
+    "white": (245, 245, 245),
+    "purple": (130, 40, 160),
     "orange": (250, 140, 20),
-}  # fmt: skip
+}
 
 
 def shared_set(name: str) -> Path:

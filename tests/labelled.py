@@ -29,9 +29,12 @@ def tiny_bert(folder: Path) -> Path:
     with torch.random.fork_rng():
         torch.manual_seed(3)
         config = hf.BertConfig(
-            hidden_size=HIDDEN, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
+            hidden_size=HIDDEN,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=64,
             vocab_size=200,
-        )  # fmt: skip
+        )
         model = hf.BertModel(config)
         with torch.no_grad():  # as initialised it hardly looks at its input
             for parameter in model.parameters():
@@ -42,18 +45,23 @@ def tiny_bert(folder: Path) -> Path:
 
 
 def bank_of(
-    features: Array, labels: Sequence[str | None] | None = None,
-    groups: Sequence[int] | None = None, tags: Sequence[tuple[str, ...]] | None = None,
-) -> Bank:  # fmt: skip
+    features: Array,
+    labels: Sequence[str | None] | None = None,
+    groups: Sequence[int] | None = None,
+    tags: Sequence[tuple[str, ...]] | None = None,
+) -> Bank:
     """A bank of rows that no memory holds."""
     features = features.astype(np.float32)
     rows = [
         Row(
-            i + 1, f"r{i}", hash=f"h{i}", label=labels[i] if labels else None,
+            i + 1,
+            f"r{i}",
+            hash=f"h{i}",
+            label=labels[i] if labels else None,
             tags=tags[i] if tags else (),
         )
         for i in range(len(features))
-    ]  # fmt: skip
+    ]
     numbers = np.array(groups if groups is not None else [r.number for r in rows], np.int64)
     return Bank(rows, features, numbers, Keys.of(features)(features))
 
@@ -76,9 +84,11 @@ def random_picture(seed: int, retouched: bool = False) -> bytes:
 
 
 def leak(
-    folder: Path, motifs: int = 60, names: Sequence[str] = ("a", "b", "c", "d"),
+    folder: Path,
+    motifs: int = 60,
+    names: Sequence[str] = ("a", "b", "c", "d"),
     copies: bool = True,
-) -> list[Example]:  # fmt: skip
+) -> list[Example]:
     """Motifs with labels drawn by chance, each a second time, retouched, of the same label.
 
     Nothing can be learned from them; but who sees a picture's copy knows its label.
@@ -98,9 +108,11 @@ def leak(
 
 
 def shades(
-    folder: Path, count: int = 48, colours: Sequence[str] = ("red", "green", "blue", "yellow"),
+    folder: Path,
+    count: int = 48,
+    colours: Sequence[str] = ("red", "green", "blue", "yellow"),
     first: int = 0,
-) -> list[Example]:  # fmt: skip
+) -> list[Example]:
     """Pictures of a colour each, which is their label; tags say what it has of red and blue."""
     folder.mkdir(parents=True, exist_ok=True)
     examples = []
@@ -111,9 +123,15 @@ def shades(
         red, _, blue = COLOURS[colour]
         tags = (*(("warm",) if red > 128 else ()), *(("cold",) if blue > 128 else ()), "drawn")
         examples.append(
-            Example(path.name, path, texts=(f"a {colour} thing",), label=colour, tags=tags,
-                    columns={"number": i})
-        )  # fmt: skip
+            Example(
+                path.name,
+                path,
+                texts=(f"a {colour} thing",),
+                label=colour,
+                tags=tags,
+                columns={"number": i},
+            )
+        )
     return examples
 
 

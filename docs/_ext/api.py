@@ -25,9 +25,14 @@ def setup(app: Any) -> dict[str, Any]:
     """For Sphinx."""
 
     def mended(
-        _app: Any, _what: str, name: str, _object: Any, _options: Any, signature: str | None,
+        _app: Any,
+        _what: str,
+        name: str,
+        _object: Any,
+        _options: Any,
+        signature: str | None,
         gives: str | None,
-    ) -> tuple[str | None, str | None] | None:  # fmt: skip
+    ) -> tuple[str | None, str | None] | None:
         if gives is None or not name.startswith(("ravl.Client.", "ravl.AsyncClient.")):
             return None
         return signature, returned(gives)

@@ -29,8 +29,13 @@ def document() -> dict[str, Any]:
     from ravl.serving.routes.answering import KINDS
 
     service: Any = SimpleNamespace(
-        tasks=list(KINDS), keys=(), limits=Limits(), memory=None, thumbnails=None, feedback=None,
-    )  # fmt: skip
+        tasks=list(KINDS),
+        keys=(),
+        limits=Limits(),
+        memory=None,
+        thumbnails=None,
+        feedback=None,
+    )
     found: dict[str, Any] = create_app(service).openapi()
     found["components"]["schemas"]["Origin"] = Origin.model_json_schema()
     describe(found["components"]["schemas"])
@@ -142,9 +147,13 @@ def curl(method: str, path: str, operation: Mapping[str, Any]) -> str:
         words += ["-H", "Content-Type: application/json", "-d", body]
     address = ADDRESS + path + (f"?{urlencode(query)}" if query else "")
     line = shlex.join([*words, address])
-    return line if len(line) <= WIDTH else line.replace(" -d ", " \\\n     -d ", 1).replace(
-        f" {ADDRESS}", f" \\\n     {ADDRESS}", 1
-    )  # fmt: skip
+    return (
+        line
+        if len(line) <= WIDTH
+        else line.replace(" -d ", " \\\n     -d ", 1).replace(
+            f" {ADDRESS}", f" \\\n     {ADDRESS}", 1
+        )
+    )
 
 
 def _parameter(parameter: Mapping[str, Any]) -> str:
@@ -207,7 +216,7 @@ def _fields(name: str, *, sent: bool = False) -> str:
 
 def _definition(
     name: str, schema: Mapping[str, Any], words: str, needed: bool, note: str = ""
-) -> str:  # fmt: skip
+) -> str:
     kind = _type(schema)
     if "default" in schema:  # null is what is not sent
         kind = kind.removesuffix(" or null")

@@ -29,15 +29,20 @@ def spoiled(folder: Path) -> Memory:
     picture = memory.picture("green_013.png")
     memory.add(
         [
-            Example("again.png", encoded(picture.resize((40, 27))), label="green", tags=("again",),
-                    texts=("a green thing", "a green thing, smaller")),
+            Example(
+                "again.png",
+                encoded(picture.resize((40, 27))),
+                label="green",
+                tags=("again",),
+                texts=("a green thing", "a green thing, smaller"),
+            ),
             Example(BLURRED, encoded(memory.picture(BLURRED).filter(ImageFilter.GaussianBlur(5)))),
             Example("blank.png", encoded(Image.new("RGB", (48, 32), (90, 90, 90)))),
             Example(POISON, encoded(blend(memory)), label="blue"),
             Example("foreign.png", encoded(checked())),
         ],
         copy=True,
-    )  # fmt: skip
+    )
     for name in ("gone.png", "cut.png"):
         drawn(folder / name, name)
         memory.add([Example(name, folder / name, label="yellow")])

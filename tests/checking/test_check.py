@@ -52,8 +52,10 @@ def test_mislabels(found):
     first = found.of("mislabel")[:3]
     assert {f.ids[0] for f in first} == {*FLIPPED, POISON}
     assert {f.ids[0]: f.label for f in first} == {
-        FLIPPED[0]: "red", FLIPPED[1]: "green", POISON: "red"
-    }  # fmt: skip
+        FLIPPED[0]: "red",
+        FLIPPED[1]: "green",
+        POISON: "red",
+    }
     assert first[0].fix == "relabel" and first[0].score > 0.9
     assert "Labelled 'blue', but" in first[0].why
     assert FLIPPED[0] not in first[0].neighbours and len(first[0].neighbours) == 6
@@ -192,7 +194,5 @@ def test_what_cannot_be_checked(memory, empty):
 
 def test_pictures_without_labels_or_texts(tmp_path):
     with Memory.create(tmp_path / "m.ravl", ColourEncoder()) as memory:
-        memory.add(
-            Example(e.id, e.picture) for e in shades(tmp_path / "p", 3)
-        )  # fmt: skip
+        memory.add(Example(e.id, e.picture) for e in shades(tmp_path / "p", 3))
         assert ravl.check(memory, progress=False).of("mislabel") == []

@@ -98,8 +98,15 @@ def test_sync_leaves_alone_what_was_dropped(tmp_path):
 
 def test_union():
     a = Row(1, "a", texts=("x", "y"), tags=("t",), qa=(QA("q", ("1",)),), columns={"price": 3})
-    b = Row(2, "b", texts=("y", "z"), label="shirt", tags=("t", "u"), columns={"price": 4, "n": 1},
-            qa=(QA("q", ("1", "2")), QA("r", ("3",))))  # fmt: skip
+    b = Row(
+        2,
+        "b",
+        texts=("y", "z"),
+        label="shirt",
+        tags=("t", "u"),
+        columns={"price": 4, "n": 1},
+        qa=(QA("q", ("1", "2")), QA("r", ("3",))),
+    )
     merged = union([a, b])
     assert merged.id == "a" and merged.texts == ("x", "y", "z") and merged.label == "shirt"
     assert merged.tags == ("t", "u") and merged.columns == {"price": 3, "n": 1}

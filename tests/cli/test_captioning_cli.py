@@ -23,9 +23,13 @@ def folder(tmp_path_factory) -> Path:
     with Memory.create(made / "shop.ravl", ColourEncoder()) as memory:
         memory.add(coloured(made / "pictures", 80))
         fit_caption(
-            memory, made / "run", TextSettings(model="vote", k=8), progress=False,
-            validation="part = 'validation'", test="part = 'test'",
-        )  # fmt: skip
+            memory,
+            made / "run",
+            TextSettings(model="vote", k=8),
+            progress=False,
+            validation="part = 'validation'",
+            test="part = 'test'",
+        )
     draw(9999, "red", (48, 32)).save(made / "new.png")
     return Path(made)
 
@@ -44,9 +48,17 @@ def test_a_memory_describes_without_a_run(run, folder):
 
 def test_a_run_answers_as_json(run, folder):
     code, said, _ = run(
-        "caption", folder / "run", folder / "new.png", "--json", "--abstain", 0.5,
-        "--require", "below number", "--forbid", "7",
-    )  # fmt: skip
+        "caption",
+        folder / "run",
+        folder / "new.png",
+        "--json",
+        "--abstain",
+        0.5,
+        "--require",
+        "below number",
+        "--forbid",
+        "7",
+    )
     assert code == 0
     (found,) = json.loads(said)
     assert "below number" in found["text"]
@@ -62,16 +74,19 @@ def test_another_column_by_its_name(run, folder):
     assert '{"colour": "red"}' in said
 
 
-@pytest.mark.parametrize(("options", "words"), [
-    (("--stream",), "generator"),
-    (("--no-retrieval",), "generator"),
-    (("--schema", "nowhere.json"), "cannot be read"),
-    (("--require", "red", "--forbid", "red"), "both required and forbidden"),
-    (("--longest", "-1"), "longest is -1"),
-    (("--target", "poem"), "column 'poem'"),
-    (("--generator", "gpt"), "no generator 'gpt'"),
-    (("--generator", "openai:http://127.0.0.1:9/v1"), "127.0.0.1"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--stream",), "generator"),
+        (("--no-retrieval",), "generator"),
+        (("--schema", "nowhere.json"), "cannot be read"),
+        (("--require", "red", "--forbid", "red"), "both required and forbidden"),
+        (("--longest", "-1"), "longest is -1"),
+        (("--target", "poem"), "column 'poem'"),
+        (("--generator", "gpt"), "no generator 'gpt'"),
+        (("--generator", "openai:http://127.0.0.1:9/v1"), "127.0.0.1"),
+    ],
+)
 def test_errors_are_sentences(run, folder, options, words):
     code, said, err = run("caption", folder / "shop.ravl", folder / "new.png", *options)
     assert code == 1
@@ -112,9 +127,16 @@ def test_a_server_writes_with_the_evidence_before_it(run, folder):
 
     with serving() as server:
         code, said, err = run(
-            "caption", folder / "shop.ravl", folder / "new.png", "--evidence", 0,
-            "--generator", f"openai:{server.address}", "--instruction", "in three words",
-        )  # fmt: skip
+            "caption",
+            folder / "shop.ravl",
+            folder / "new.png",
+            "--evidence",
+            0,
+            "--generator",
+            f"openai:{server.address}",
+            "--instruction",
+            "in three words",
+        )
         asked = json.dumps(server.asked)
     assert (code, err) == (0, "")
     assert said.startswith(f"{folder / 'new.png'}\t")

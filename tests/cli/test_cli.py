@@ -25,8 +25,17 @@ def shop(tmp_path_factory):
     ]
     (folder / "captions.csv").write_text("\n".join([*lines, "gone.png,x,y,1,z"]) + "\n")
     with pytest.raises(SystemExit) as ended:
-        main(["index", str(folder / "photos"), "-m", str(folder / "shop.ravl"),
-              "--captions", str(folder / "captions.csv"), "-q"])  # fmt: skip
+        main(
+            [
+                "index",
+                str(folder / "photos"),
+                "-m",
+                str(folder / "shop.ravl"),
+                "--captions",
+                str(folder / "captions.csv"),
+                "-q",
+            ]
+        )
     assert not ended.value.code
     return folder
 
@@ -141,8 +150,23 @@ def test_update_delete_log(run, tmp_path):
     file = tmp_path / "m.ravl"
     make_pictures(tmp_path / "photos", 4)
     run("index", tmp_path / "photos", "-m", file, "-q")
-    _, out, _ = run("update", file, "red_000.png", "--label", "x", "--text", "a", "--text", "b",
-                    "--tag", "t", "--set", "price=3.5", "--set", "name=007")  # fmt: skip
+    _, out, _ = run(
+        "update",
+        file,
+        "red_000.png",
+        "--label",
+        "x",
+        "--text",
+        "a",
+        "--text",
+        "b",
+        "--tag",
+        "t",
+        "--set",
+        "price=3.5",
+        "--set",
+        "name=007",
+    )
     row = json.loads(out)
     assert (row["label"], row["texts"], row["tags"]) == ("x", ["a", "b"], ["t"])
     assert row["columns"] == {"price": 3.5, "name": "007"}

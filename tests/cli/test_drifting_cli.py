@@ -22,9 +22,11 @@ def test_exit_codes_tell_cron(run, fitted, tmp_path):
     code, said, err = run("drift", made, now)
     assert (code, err) == (0, "") and said.startswith("No drift beyond chance: 40 pictures")
     assert [line.split("\t")[0] for line in said.splitlines()[1:]] == [
-        "likeness of the nearest in the memory", "confidence", "disagreement of vote and model",
+        "likeness of the nearest in the memory",
+        "confidence",
+        "disagreement of vote and model",
         "mix of answers",
-    ]  # fmt: skip
+    ]
     shades(shirts, 30, ("red",), first=2000)
     page = tmp_path / "drift.html"
     code, said, _ = run("drift", made, shirts, "--html", page)
@@ -60,9 +62,11 @@ def test_of_a_server(run, fitted, running, tmp_path):  # noqa: F811
     run("drift", fitted / "linear", "--reference", tmp_path / "then")
     url, service = running(fitted / "linear", fitted / "tags", drift_window=20, drift_rate=0.02)
     assert run("drift", "--server", url) == (
-        0, "linear: Nothing is known yet: 0 of the 20 pictures have come that are compared with "
-        "fitting time.\n", "",
-    )  # fmt: skip
+        0,
+        "linear: Nothing is known yet: 0 of the 20 pictures have come that are compared with "
+        "fitting time.\n",
+        "",
+    )
     shades(tmp_path / "red", 24, ("red",), first=2000)
     assert run("classify", "--server", url, tmp_path / "red")[0] == 0
     while service.monitor.state("linear")["waiting"] != 4:
@@ -83,10 +87,12 @@ def test_of_a_server(run, fitted, running, tmp_path):  # noqa: F811
 def test_what_a_server_does_not_tell_is_a_sentence(run, running, tmp_path):  # noqa: F811
     url, _ = running()
     for arguments, says in (
-        ((tmp_path,), "leave PICTURES out"), (("--rate", 0.1), "--rate is for runs"),
+        ((tmp_path,), "leave PICTURES out"),
+        (("--rate", 0.1), "--rate is for runs"),
         (("--image-column", "x"), "--image-column is for runs"),
-        ((), f"There is no run at {url}"), (("--run", "no"), "There is no run 'no'"),
-    ):  # fmt: skip
+        ((), f"There is no run at {url}"),
+        (("--run", "no"), "There is no run 'no'"),
+    ):
         code, said, err = run("drift", "--server", url, *arguments)
         assert code in (1, 2) and said == "" and says in err
     code, _, err = run("drift", tmp_path, tmp_path, "--run", "linear")

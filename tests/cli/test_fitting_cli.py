@@ -32,9 +32,15 @@ def fusion_options(language) -> list[object]:
 
 @pytest.mark.parametrize(
     ("task", "model"),
-    [("classify", "vote"), ("classify", "linear"), ("classify", "auto"), ("tag", "vote"),
-     ("tag", "linear"), ("tag", "fusion")],
-)  # fmt: skip
+    [
+        ("classify", "vote"),
+        ("classify", "linear"),
+        ("classify", "auto"),
+        ("tag", "vote"),
+        ("tag", "linear"),
+        ("tag", "fusion"),
+    ],
+)
 def test_fit_and_answer(run, fitted, tmp_path, picture, language, task, model):
     shop, out = fitted / "shop.ravl", tmp_path / "run"
     code, said, err = run(
@@ -127,10 +133,21 @@ def test_a_table_with_columns_of_its_own(run, fitted, tmp_path):
     lines = [f"told/{e.id},{e.label}" for e in examples]
     (tmp_path / "t.csv").write_text("\n".join(["datei,art", *lines]) + "\n")
     code, out, err = run(
-        "fit", "classify", fitted / "shop.ravl", "--data", tmp_path / "t.csv", "--out",
-        tmp_path / "run", "--model", "linear", "--image-column", "datei", "--label-column", "art",
+        "fit",
+        "classify",
+        fitted / "shop.ravl",
+        "--data",
+        tmp_path / "t.csv",
+        "--out",
+        tmp_path / "run",
+        "--model",
+        "linear",
+        "--image-column",
+        "datei",
+        "--label-column",
+        "art",
         "--no-remember",
-    )  # fmt: skip
+    )
     assert code == 0, err
     with Memory.open(fitted / "shop.ravl", ColourEncoder()) as memory:
         assert len(memory) == 48
@@ -211,7 +228,10 @@ def test_a_real_encoder(run, tmp_path, picture, capsys):
         memory.add(shades(tmp_path / "pictures", 24, ("red", "blue")))
     capsys.readouterr()  # what transformers says as it saves the model
     assert run("fit", "classify", shop, "--out", tmp_path / "run", "--model", "linear", "-q") == (
-        0, "", "")  # fmt: skip
+        0,
+        "",
+        "",
+    )
     code, out, err = run("classify", tmp_path / "run", picture, "--json")
     assert (code, err) == (0, "")
     assert json.loads(out)[0]["label"] in ("red", "blue")

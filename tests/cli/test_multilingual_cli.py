@@ -22,8 +22,17 @@ def test_index_and_search_in_chinese(tmp_path, capsys):
     lines = [f"{p.name},a {p.name.split('_')[0]} picture" for p in paths]
     (tmp_path / "captions.csv").write_text("\n".join(["image,caption", *lines]) + "\n")
     memory = tmp_path / "m.ravl"
-    assert not run("index", tmp_path / "photos", "-m", memory, "--encoder", "multilingual",
-                   "--captions", tmp_path / "captions.csv", "-q")  # fmt: skip
+    assert not run(
+        "index",
+        tmp_path / "photos",
+        "-m",
+        memory,
+        "--encoder",
+        "multilingual",
+        "--captions",
+        tmp_path / "captions.csv",
+        "-q",
+    )
     capsys.readouterr()
     assert not run("info", memory)
     assert "multilingual" in capsys.readouterr().out

@@ -36,9 +36,14 @@ def test_from_dry_run_to_rollback(run, kinds):
     assert json.loads(out)["reason"].startswith("Not yet: 16 pictures were labelled since")
     code, out, err = run("refit", kinds, "--promote", "always", "--replay", 20)
     assert (code, err) == (0, "")
-    for words in ("Both test parts together", "The frozen test part", "The newest test part",
-                  "challenger", "replaces the champion: as --promote always says",
-                  f"The report: {kinds.resolve()}/refits/0001.html"):  # fmt: skip
+    for words in (
+        "Both test parts together",
+        "The frozen test part",
+        "The newest test part",
+        "challenger",
+        "replaces the champion: as --promote always says",
+        f"The report: {kinds.resolve()}/refits/0001.html",
+    ):
         assert words in out
     assert max(map(len, out.splitlines())) < 160
     assert run("refit", kinds, "--quiet") == (0, "", "")

@@ -64,10 +64,12 @@ def same(run, url, here, command, *arguments):
 def test_search_caption_ask_and_rows(run, running, shop, new):  # noqa: F811
     url, _ = running()
     for arguments in (
-        ("a red thing", "-k", 3), ("--image", new, "--exclude", "red/0.png"),
-        ("green", "--like", "blue/2.png", "--weight", 0.3), ("blue", "--where", "price < 3"),
+        ("a red thing", "-k", 3),
+        ("--image", new, "--exclude", "red/0.png"),
+        ("green", "--like", "blue/2.png", "--weight", 0.3),
+        ("blue", "--where", "price < 3"),
         ("--image", new, "--target", "texts", "-k", 2),
-    ):  # fmt: skip
+    ):
         same(run, url, shop, "search", *arguments)
     same(run, url, shop, "caption", new, "-k", 3, "--evidence", 2)
     same(run, url, shop, "ask", new, "what colour is it?", "and this?")

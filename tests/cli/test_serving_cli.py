@@ -96,9 +96,11 @@ def test_a_real_process_is_ready_answers_and_stops(tmp_path):
     make_examples(tmp_path / "pictures", 4)
     subprocess.run([*ravl, "index", "pictures", "-m", shop, "-q"], cwd=tmp_path, check=True)
     process = subprocess.Popen(
-        [*ravl, "serve", str(shop), "--port", "0"], stdout=subprocess.PIPE, text=True,
+        [*ravl, "serve", str(shop), "--port", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    )
     assert process.stdout is not None
     began = time.monotonic()
     first = process.stdout.readline()

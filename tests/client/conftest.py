@@ -98,8 +98,11 @@ def runs_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
     with Memory.create(folder / "shop.ravl", ColourEncoder()) as memory:
         memory.add(shades(folder / "pictures"))
-        fits = (("linear", "classify", "linear"), ("vote", "classify", "vote"),
-                ("tags", "tag", "vote"))  # fmt: skip
+        fits = (
+            ("linear", "classify", "linear"),
+            ("vote", "classify", "vote"),
+            ("tags", "tag", "vote"),
+        )
         for name, task, model in fits:
             fit(task, memory, out=folder / name, model=model, progress=False)
     return folder

@@ -108,8 +108,13 @@ def test_matches(running: Running, connect, texts: Path, by_name, kind: str):
     pictures = sorted((texts / "pictures").iterdir())[:3]
     asked = ["red above 1", "blue above 2", "a thing"]
     with ravl.load(texts / "match") as model:
-        for pair in ((pictures, asked), (pictures, "green"), (pictures[0], asked),
-                     (pictures[1], "red above 1"), (pictures[:1], asked[:1])):  # fmt: skip
+        for pair in (
+            (pictures, asked),
+            (pictures, "green"),
+            (pictures[0], asked),
+            (pictures[1], "red above 1"),
+            (pictures[:1], asked[:1]),
+        ):
             assert told(client.match(*pair)) == told(model.match(*pair))
         with Memory.open(texts / "strips.ravl") as memory:
             local = memory.search("red", k=3, rerank=model.reranker())
@@ -167,16 +172,19 @@ def test_rows_are_added_changed_and_deleted(client, memory_of: Memory):
         (QA("why?", ("because", "so")),),
         {"price": 1.5, "sold": True, "x": None},
     )
-    report = client.add([given, Example("note", texts=("a text alone",)),
-                         Example("new/2.png", png("blue"))])  # fmt: skip
+    report = client.add(
+        [given, Example("note", texts=("a text alone",)), Example("new/2.png", png("blue"))]
+    )
     assert (report.added, report.updated, report.rejected) == (3, 0, 0)
     row = memory_of.get("new/1.png")
-    assert row.example() == replace(given, picture=None, source="server",
-                                    columns={"price": 1.5, "sold": True})  # fmt: skip
+    assert row.example() == replace(
+        given, picture=None, source="server", columns={"price": 1.5, "sold": True}
+    )
     assert memory_of.picture_bytes(row) == file.read_bytes()
     assert client.get("note").hash is None and client.get("new/2.png").hash == ""
-    changed = client.update("note", label="n", tags=["a"], qa=[QA("q?", ("a",))],
-                            columns={"price": 2})  # fmt: skip
+    changed = client.update(
+        "note", label="n", tags=["a"], qa=[QA("q?", ("a",))], columns={"price": 2}
+    )
     assert changed == as_told(memory_of.get("note")) and changed.label == "n"
     assert client.update("note", label="", texts=[]).label is None
     assert client.delete(["note", "new/1.png"]) == 2 and client.delete("new/2.png") == 1

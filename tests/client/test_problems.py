@@ -25,9 +25,10 @@ from tests.serving.helpers import png
 from tests.serving.test_streaming import Typist, with_generator
 
 CLASSES = [
-    kind for _, kind in inspect.getmembers(errors, inspect.isclass)
+    kind
+    for _, kind in inspect.getmembers(errors, inspect.isclass)
     if kind not in (RavlError, errors.DivergedError)  # nothing is trained by a server
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
@@ -53,10 +54,19 @@ def test_both_sides_know_the_same_kinds():
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(400, QueryError), (401, ServerError), (403, ServerError), (404, QueryError),
-     (408, ServerError), (413, PictureError), (422, QueryError), (429, ServerError),
-     (500, ServerError), (503, ServerError)],
-)  # fmt: skip
+    [
+        (400, QueryError),
+        (401, ServerError),
+        (403, ServerError),
+        (404, QueryError),
+        (408, ServerError),
+        (413, PictureError),
+        (422, QueryError),
+        (429, ServerError),
+        (500, ServerError),
+        (503, ServerError),
+    ],
+)
 def test_what_is_no_error_of_ravl_is_told_by_its_status(status: int, kind: type[RavlError]):
     found = refusal(_json(Problem(status, "No.")))
     assert type(found) is kind
@@ -92,7 +102,7 @@ def test_what_servers_refuse(keyed: tuple[str, str], connect, kind: str):
         (QueryError, "k: ", lambda: client.caption(png("red"), k=0)),
         (QueryError, "No run at .* answers tag", lambda: client.tag(png("red"))),
         (ServerError, "with the scope admin", lambda: client.delete(where="price < 1")),
-    ]  # fmt: skip
+    ]
     for error, says, call in calls:
         with pytest.raises(RavlError, match=says) as raised:
             call()

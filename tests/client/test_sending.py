@@ -43,9 +43,13 @@ def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def problem(status: int, detail: str, kind: str = "busy", **headers: str) -> httpx.Response:
     body = {
-        "type": "about:blank", "title": "", "status": status, "kind": kind, "detail": detail,
+        "type": "about:blank",
+        "title": "",
+        "status": status,
+        "kind": kind,
+        "detail": detail,
         "request": "f0",
-    }  # fmt: skip
+    }
     return httpx.Response(status, json=body, headers={"X-Request-Id": "f0", **headers})
 
 
@@ -129,10 +133,12 @@ def test_a_server_that_is_not_there_is_a_sentence(connect, kind: str):
 
 def test_what_is_no_ravl_server_is_a_sentence(connect):
     for reply in (
-        httpx.Response(200, text="<html>hello"), httpx.Response(404, text="<html>gone"),
-        httpx.Response(200, json={"size": 3}), httpx.Response(502, text="bad gateway"),
+        httpx.Response(200, text="<html>hello"),
+        httpx.Response(404, text="<html>gone"),
+        httpx.Response(200, json={"size": 3}),
+        httpx.Response(502, text="bad gateway"),
         httpx.Response(200, json=[1]),
-    ):  # fmt: skip
+    ):
         client, _ = scripted(connect, "sync", reply, retries=0)
         with pytest.raises(ServerError, match="http://x is no ravl server"):
             client.count()
@@ -238,8 +244,11 @@ def test_answers_can_be_pickled_and_compared(running: Running, connect):
 def test_a_decoding_is_sent_as_its_fields(running: Running, connect):
     how = Decoding(candidates=2, require=("red",), seed=3)
     assert how_of({"how": how, "k": None, "abstain": 0.1, "instruction": ""}) == {
-        "candidates": 2, "require": ["red"], "seed": 3, "abstain": 0.1,
-    }  # fmt: skip
+        "candidates": 2,
+        "require": ["red"],
+        "seed": 3,
+        "abstain": 0.1,
+    }
     client = connect(running()[0])
     assert client.caption(png("red"), how=Decoding(forbid=("cat",))).text == "a red thing"
     with pytest.raises(QueryError, match="beams"):
@@ -255,15 +264,20 @@ def test_feedback(running: Running, connect, shop: Path):
     )
     entry = service.feedback.get(number)
     assert (entry.task, entry.answer, entry.correction) == (
-        "caption", "a red thing", "a scarlet thing",
-    )  # fmt: skip
+        "caption",
+        "a red thing",
+        "a scarlet thing",
+    )
     assert entry.version == 1 and service.feedback.picture(number) == picture
     row = client.get("blue/2.png")
     reply = client.ask(row, "what colour is it?")
     entry = service.feedback.get(client.feedback(reply, "accepted", picture=row, note="yes"))
     assert (entry.asked, entry.answer, entry.row, entry.note) == (
-        "what colour is it?", "blue", "blue/2.png", "yes",
-    )  # fmt: skip
+        "what colour is it?",
+        "blue",
+        "blue/2.png",
+        "yes",
+    )
     entry = service.feedback.get(client.feedback("red/0.png", "rejected", task="search", asked="r"))
     assert (entry.task, entry.answer, entry.asked) == ("search", ["red/0.png"], "r")
     with pytest.raises(DataError, match="correction"):

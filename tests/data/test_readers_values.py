@@ -13,15 +13,32 @@ from ravl.data.readers import values
 @pytest.mark.parametrize(
     ("cell", "meant"),
     [
-        ("12", 12), ("-3", -3), ("0", 0), ("3.5", 3.5), ("-0.25", -0.25), ("1e-05", 1e-05),
-        ("", None), ("  ", None), ("true", True), ("False", False), (" 7 ", 7),
-        ("007", "007"), ("1e5x", "1e5x"), ("1e999", "1e999"), ("+49", "+49"), ("1,5", "1,5"),
-        ("1_000", "1_000"), ("٣", "٣"), ("nan", "nan"), ("Infinity", "Infinity"), ("-", "-"),
+        ("12", 12),
+        ("-3", -3),
+        ("0", 0),
+        ("3.5", 3.5),
+        ("-0.25", -0.25),
+        ("1e-05", 1e-05),
+        ("", None),
+        ("  ", None),
+        ("true", True),
+        ("False", False),
+        (" 7 ", 7),
+        ("007", "007"),
+        ("1e5x", "1e5x"),
+        ("1e999", "1e999"),
+        ("+49", "+49"),
+        ("1,5", "1,5"),
+        ("1_000", "1_000"),
+        ("٣", "٣"),
+        ("nan", "nan"),
+        ("Infinity", "Infinity"),
+        ("-", "-"),
         ("9223372036854775807", 9223372036854775807),
         ("9223372036854775808", "9223372036854775808"),  # one more than SQLite can hold
         ("2024-01-02", "2024-01-02"),
     ],
-)  # fmt: skip
+)
 def test_infer(cell, meant):
     found = values.infer(cell)
     assert (found, type(found)) == (meant, type(meant))
@@ -30,12 +47,21 @@ def test_infer(cell, meant):
 @pytest.mark.parametrize(
     ("value", "kept"),
     [
-        ("12", "12"), (True, True), (1.5, 1.5), (math.nan, None), (math.inf, None), (None, None),
-        (2**70, str(2**70)), (Decimal("1.5"), 1.5), (date(2024, 1, 2), "2024-01-02"), (b"x", None),
-        ([1, "ä"], '[1, "ä"]'), ({"a": [None]}, '{"a": [null]}'),
+        ("12", "12"),
+        (True, True),
+        (1.5, 1.5),
+        (math.nan, None),
+        (math.inf, None),
+        (None, None),
+        (2**70, str(2**70)),
+        (Decimal("1.5"), 1.5),
+        (date(2024, 1, 2), "2024-01-02"),
+        (b"x", None),
+        ([1, "ä"], '[1, "ä"]'),
+        ({"a": [None]}, '{"a": [null]}'),
         ({"on": date(2024, 1, 2)}, '{"on": "2024-01-02"}'),
     ],
-)  # fmt: skip
+)
 def test_scalar(value, kept):
     found = values.scalar(value)
     assert (found, type(found)) == (kept, type(kept))
@@ -44,17 +70,24 @@ def test_scalar(value, kept):
 @pytest.mark.parametrize(
     ("value", "texts"),
     [
-        (" a dog ", ["a dog"]), ("", []), (None, []), (math.nan, []), (3, ["3"]), (True, ["true"]),
+        (" a dog ", ["a dog"]),
+        ("", []),
+        (None, []),
+        (math.nan, []),
+        (3, ["3"]),
+        (True, ["true"]),
         (["a", "", None, "b", "a"], ["a", "b", "a"]),
         ('["a", "b"]', ["a", "b"]),
         ("['a', \"it's\"]", ["a", "it's"]),  # as pandas writes lists
-        ("[inaudible]", ["[inaudible]"]), ("[1]", ["[1]"]), ("['a' +", ["['a' +"]),
+        ("[inaudible]", ["[inaudible]"]),
+        ("[1]", ["[1]"]),
+        ("['a' +", ["['a' +"]),
         ({"raw": "a", "tokens": ["x"]}, ["a"]),
         ([{"answer": "yes", "answer_confidence": "maybe"}, {"answer": "no"}], ["yes", "no"]),
         ({"de": "Hund", "en": "dog", "n": 2}, ["Hund", "dog"]),
         ("[" * 100_000 + "]", ["[" * 100_000 + "]"]),
     ],
-)  # fmt: skip
+)
 def test_strings(value, texts):
     assert values.strings(value) == texts
 
@@ -62,10 +95,15 @@ def test_strings(value, texts):
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ("a; b,c ;a", ["a", "b,c"]), ("a, b", ["a", "b"]), ("a|b| ", ["a", "b"]), ("a b", ["a b"]),
-        ('["a, b", "c"]', ["a, b", "c"]), (["a, b", "c", "c"], ["a, b", "c"]), (None, []),
+        ("a; b,c ;a", ["a", "b,c"]),
+        ("a, b", ["a", "b"]),
+        ("a|b| ", ["a", "b"]),
+        ("a b", ["a b"]),
+        ('["a, b", "c"]', ["a, b", "c"]),
+        (["a, b", "c", "c"], ["a, b", "c"]),
+        (None, []),
     ],
-)  # fmt: skip
+)
 def test_tags(value, words):
     assert values.tags(value) == words
 

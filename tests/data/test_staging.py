@@ -19,8 +19,17 @@ def join(*rows):
 
 
 def test_everything_of_a_row_comes_back():
-    row = Row("ä", "p.jpg", "p.jpg", ("t",), "l", ("g",), (QA("q", ("a", "b")),),
-              {"n": 1, "x": 1.5, "b": True, "s": "007"}, "line 2")  # fmt: skip
+    row = Row(
+        "ä",
+        "p.jpg",
+        "p.jpg",
+        ("t",),
+        "l",
+        ("g",),
+        (QA("q", ("a", "b")),),
+        {"n": 1, "x": 1.5, "b": True, "s": "007"},
+        "line 2",
+    )
     assert join(row) == ([], [row])
 
 
@@ -39,8 +48,14 @@ def test_order_of_first_appearance():
 
 def test_joined_without_doubles():
     first = Row("a", texts=("x", "x"), tags=("r",), qa=(QA("q", ("1",)),), columns={"m": 1})
-    later = Row("a", texts=("x", "y"), tags=("s", "r"), qa=(QA("q", ("2", "1")), QA("p", ())),
-                label="l", columns={"n": 2})  # fmt: skip
+    later = Row(
+        "a",
+        texts=("x", "y"),
+        tags=("s", "r"),
+        qa=(QA("q", ("2", "1")), QA("p", ())),
+        label="l",
+        columns={"n": 2},
+    )
     _, (found,) = join(first, later)
     assert found.texts == ("x", "x", "y")  # what one row says twice is its own affair
     assert found.tags == ("r", "s")

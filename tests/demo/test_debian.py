@@ -171,9 +171,7 @@ def test_nothing_is_written_outside_of_the_folder(tmp_path: Path) -> None:
     ]
     deb = forge_deb(tmp_path / "bad.deb", members, b"content")
     assert debian.unpack(deb, "", any_file, target) == 2
-    assert written(tmp_path) == {
-        "bad.deb", "deep/target/good.png", "deep/target/way/through.png"
-    }  # fmt: skip
+    assert written(tmp_path) == {"bad.deb", "deep/target/good.png", "deep/target/way/through.png"}
     assert not (target / "way").is_symlink()
 
 

@@ -75,8 +75,10 @@ def test_what_broke_off_is_never_reused(
     cut = FakeApt(half.content, sha256="0" * 64)
     away = FakeApt(fails={"download": PackageError("apt-get did not finish within 300 seconds.")})
     for apt, sentence in (
-        (half, "cannot be unpacked"), (cut, "was deleted"), (away, "did not finish")
-    ):  # fmt: skip
+        (half, "cannot be unpacked"),
+        (cut, "was deleted"),
+        (away, "did not finish"),
+    ):
         with pytest.raises(PackageError, match=sentence):
             samples.fetch(apt)
         assert list(cache.iterdir()) == []
@@ -173,8 +175,10 @@ def test_odd_texts(tmp_path: Path) -> None:
     }
     read = {example.id: example.texts for example in lay_out(tmp_path, files)}
     assert read == {
-        "a/bom.png": ("A cat.", "猫"), "a/chinese-only.png": ("猫",), "a/letter.png": ("X",)
-    }  # fmt: skip
+        "a/bom.png": ("A cat.", "猫"),
+        "a/chinese-only.png": ("猫",),
+        "a/letter.png": ("X",),
+    }
     (tmp_path / "a/bom.txt").write_bytes(b"Caf\xe9")
     assert next(samples.read(tmp_path)).texts == ("Caf\ufffd",)
 

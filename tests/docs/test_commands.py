@@ -50,8 +50,10 @@ def test_commands_on_pages_are_taken(path):
             parse(line)
         except click.ClickException as error:
             pytest.fail(f"{path.name}: {line}\n{error.format_message()}")
-    known = {c: {name for o in options(c, p) for name in (*o.opts, *o.secondary_opts)}
-             for p, c in commands()}  # fmt: skip
+    known = {
+        c: {name for o in options(c, p) for name in (*o.opts, *o.secondary_opts)}
+        for p, c in commands()
+    }
     for found in INLINE.findall(without_blocks(text)):
         words = found.split()[1:]
         if words[0].isupper() or words[0].startswith(("-", ".")) or "|" in found:

@@ -32,8 +32,10 @@ def blocks_that_run(text):
     """Commands without their comments and output."""
     lines = [
         re.split(r"\s+#\s", line)[0].rstrip()
-        for kind, block in _blocks(text) if kind in ("sh", "python") for line in block.splitlines()
-    ]  # fmt: skip
+        for kind, block in _blocks(text)
+        if kind in ("sh", "python")
+        for line in block.splitlines()
+    ]
     return [line for line in lines if line and "multilingual" not in line]
 
 

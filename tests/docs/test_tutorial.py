@@ -36,18 +36,24 @@ def test_the_tutorial_works_as_written(tmp_path):
             script = text.replace("8000", port).replace("curl ", "curl -sS ")
             if script.startswith("ravl serve"):
                 server = subprocess.Popen(
-                    [*script.split(), "--port", "0"], cwd=tmp_path, env=environment,
-                    stdout=subprocess.PIPE, text=True,
-                )  # fmt: skip
+                    [*script.split(), "--port", "0"],
+                    cwd=tmp_path,
+                    env=environment,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
                 assert server.stdout is not None
                 ready = re.match(r"Ready at http://127.0.0.1:(\d+) ", server.stdout.readline())
                 assert ready
                 port = ready[1]
                 continue
             done = subprocess.run(
-                ["bash", "-euo", "pipefail", "-c", script], cwd=tmp_path, env=environment,
-                capture_output=True, text=True,
-            )  # fmt: skip
+                ["bash", "-euo", "pipefail", "-c", script],
+                cwd=tmp_path,
+                env=environment,
+                capture_output=True,
+                text=True,
+            )
             assert done.returncode == 0, f"{script}\n{done.stderr}"
             printed.append(done.stdout)
     finally:

@@ -41,6 +41,6 @@ def test_p_is_adjusted_for_the_number_of_signals():
     then, now = sample(random, 100), sample(random, 100)
     alone = type(then)({"likeness": then.numbers["likeness"]}, [()] * 100)
     other = type(now)({"likeness": now.numbers["likeness"]}, [()] * 100)
-    assert permutation_test(alone, other)["likeness"][1] <= permutation_test(then, now)[
-        "likeness"
-    ][1]  # fmt: skip
+    assert (
+        permutation_test(alone, other)["likeness"][1] <= permutation_test(then, now)["likeness"][1]
+    )

@@ -14,9 +14,14 @@ from ravl.tasks.results import Answer, Classification, Evidence, Tagging
 from tests.drift.samples import sample
 
 COMMON: dict[str, Any] = {
-    "confidence": 0.9, "abstained": False, "gate": 0.5, "scores": {}, "memory": {"a": 1.0},
-    "model": {"a": 1.0}, "evidence": (),
-}  # fmt: skip
+    "confidence": 0.9,
+    "abstained": False,
+    "gate": 0.5,
+    "scores": {},
+    "memory": {"a": 1.0},
+    "model": {"a": 1.0},
+    "evidence": (),
+}
 
 
 def answer(**given: Any) -> Classification:

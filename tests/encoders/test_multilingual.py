@@ -77,12 +77,20 @@ def test_reads_every_language(multilingual, text):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a cat", "Latin"), ("猫在桌上", "Han"), ("T恤衫和裤子", "Han"),
-        ("白い背景の林檎", "Kana"), ("東京駅前の大型書店", "Han"), ("고양이", "Hangul"),
-        ("кошка", "Cyrillic"), ("قطة", "Arabic"),
-        ("बिल्ली", "Devanagari"), ("γάτα", "Latin"), ("", "Latin"), ("42 !", "Latin"),
+        ("a cat", "Latin"),
+        ("猫在桌上", "Han"),
+        ("T恤衫和裤子", "Han"),
+        ("白い背景の林檎", "Kana"),
+        ("東京駅前の大型書店", "Han"),
+        ("고양이", "Hangul"),
+        ("кошка", "Cyrillic"),
+        ("قطة", "Arabic"),
+        ("बिल्ली", "Devanagari"),
+        ("γάτα", "Latin"),
+        ("", "Latin"),
+        ("42 !", "Latin"),
     ],
-)  # fmt: skip
+)
 def test_script(text, expected):
     assert script(text) == expected
 
@@ -123,9 +131,15 @@ def test_a_missing_package_is_a_sentence(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"E5S1", b"GGUF" + bytes(100), struct.pack("<4sI", b"E5S1", 2) + bytes(100),
-             struct.pack("<4sI36xi", b"E5S1", 1, 250_000) + bytes(100)],
-)  # fmt: skip
+    "data",
+    [
+        b"",
+        b"E5S1",
+        b"GGUF" + bytes(100),
+        struct.pack("<4sI", b"E5S1", 2) + bytes(100),
+        struct.pack("<4sI36xi", b"E5S1", 1, 250_000) + bytes(100),
+    ],
+)
 def test_weights_of_another_format(tmp_path, data):
     (tmp_path / "weights.bin").write_bytes(data)
     with pytest.raises(EncoderError, match="cannot be read: .* pip install"):

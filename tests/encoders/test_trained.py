@@ -43,8 +43,10 @@ def test_gelu_is_that_of_torch():
 def test_a_head_is_what_torch_computes(hidden, power):
     rng = np.random.default_rng(1)
     arrays = {
-        "mean": rng.normal(size=12), "scale": rng.uniform(0.5, 2, 12), "bias": rng.normal(size=32)
-    }  # fmt: skip
+        "mean": rng.normal(size=12),
+        "scale": rng.uniform(0.5, 2, 12),
+        "bias": rng.normal(size=32),
+    }
     given = {name: value.astype(np.float32) for name, value in arrays.items()}
     head = Head.from_arrays(random_head(12, hidden=hidden).arrays() | given, power)
     x = torch.tensor(rng.normal(size=(7, 12)), dtype=torch.float64)

@@ -24,11 +24,26 @@ def test_a_caption_run(tmp_path: Path, language: Path) -> None:
     with Memory.create(tmp_path / "m.ravl", ColourEncoder()) as memory:
         memory.add(coloured(tmp_path / "pictures", 60))
         fit(
-            "caption", memory, out=tmp_path / "run", validation="part = 'validation'",
-            test="part = 'test'", progress=False, model="generator", epochs=1, batch_size=16,
-            learning_rate=3e-3, language_model=str(language), layers=1, words=300, beams=2,
-            reward_epochs=0, evidence=2, k=8, regions=2, precision="full",
-        )  # fmt: skip
+            "caption",
+            memory,
+            out=tmp_path / "run",
+            validation="part = 'validation'",
+            test="part = 'test'",
+            progress=False,
+            model="generator",
+            epochs=1,
+            batch_size=16,
+            learning_rate=3e-3,
+            language_model=str(language),
+            layers=1,
+            words=300,
+            beams=2,
+            reward_epochs=0,
+            evidence=2,
+            k=8,
+            regions=2,
+            precision="full",
+        )
         assert "# run\n" in (tmp_path / "run" / "README.md").read_text("utf-8")
         report = export_run(tmp_path / "run", tmp_path / "out", memory=memory, sample=6)
         assert report.manifest["networks"]["write"]["parity"]["real"] < 1e-4
@@ -36,9 +51,7 @@ def test_a_caption_run(tmp_path: Path, language: Path) -> None:
         run = ravl.load(tmp_path / "run", memory)
         export = ravl.runtime.load(tmp_path / "out", memory)
         pictures = [draw(9000 + i, colour) for i, colour in enumerate(("red", "blue", "green"))]
-        for how in (
-            {}, {"retrieval": False}, {"vote_only": True}, {"how": Decoding(candidates=3)}
-        ):  # fmt: skip
+        for how in ({}, {"retrieval": False}, {"vote_only": True}, {"how": Decoding(candidates=3)}):
             expected, found = run.caption(pictures, **how), export.caption(pictures, **how)
             assert [a.text for a in found] == [a.text for a in expected]
             assert [a.others for a in found] == [a.others for a in expected]
@@ -50,5 +63,6 @@ def test_a_caption_run(tmp_path: Path, language: Path) -> None:
             export.caption(pictures, how=Decoding(require=("red",)))
     subprocess.run(
         [sys.executable, "-c", SCRIPT, tmp_path / "out", tmp_path / "m.ravl", "caption"],
-        check=True, cwd=Path(__file__).parents[2],
-    )  # fmt: skip
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )

@@ -23,9 +23,14 @@ def test_match_by_the_fusion_model(tmp_path: Path, language: Path) -> None:
         memory.add(paint(tmp_path / "pictures", 60))
         settings = FUSION | {"epochs": 1, "language_model": str(language)}
         fit(
-            "match", memory, out=tmp_path / "run", validation=VALIDATION, test=TEST,
-            progress=False, **settings,
-        )  # fmt: skip
+            "match",
+            memory,
+            out=tmp_path / "run",
+            validation=VALIDATION,
+            test=TEST,
+            progress=False,
+            **settings,
+        )
         report = export_run(tmp_path / "run", tmp_path / "out", memory=memory, sample=6)
         assert report.manifest["networks"]["fusion"]["parity"]["real"] < 1e-4
         assert report.manifest["answers"]["same"] == report.manifest["answers"]["compared"] == 12

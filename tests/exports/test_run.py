@@ -27,8 +27,12 @@ from tests.helpers import ColourEncoder, draw
 TASKS = {"vote": "classify", "linear": "classify", "fusion": "classify", "tags": "tag"}
 COLOURS = ("red", "green", "blue", "yellow")
 WAYS: list[dict[str, Any]] = [
-    {}, {"k": 2}, {"retrieval": False}, {"vote_only": True}, {"abstain": 0.05}
-]  # fmt: skip
+    {},
+    {"k": 2},
+    {"retrieval": False},
+    {"vote_only": True},
+    {"abstain": 0.05},
+]
 
 
 @pytest.fixture
@@ -50,10 +54,13 @@ def test_an_export_answers_as_its_run(
 ) -> None:
     if name == "vote" and how.get("retrieval") is False:
         return
-    ask = {folder: getattr(model, TASKS[name])(new, **how) for folder, model in (
-        ("run", ravl.load(fitted_once / name, shop)),
-        ("export", ravl.runtime.load(exported / name, shop)),
-    )}  # fmt: skip
+    ask = {
+        folder: getattr(model, TASKS[name])(new, **how)
+        for folder, model in (
+            ("run", ravl.load(fitted_once / name, shop)),
+            ("export", ravl.runtime.load(exported / name, shop)),
+        )
+    }
     for run, export in zip(ask["run"], ask["export"], strict=True):
         assert type(run) is type(export)
         assert export.confidence == pytest.approx(run.confidence, abs=1e-4)
@@ -118,18 +125,26 @@ assert not heavy, heavy
 def test_no_torch_is_imported(fitted_once: Path, exported: Path, name: str) -> None:
     subprocess.run(
         [sys.executable, "-c", SCRIPT, exported / name, fitted_once / "shop.ravl", TASKS[name]],
-        check=True, cwd=Path(__file__).parents[2],
-    )  # fmt: skip
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
 
 
 def test_nor_by_a_run_that_has_no_network(fitted_once: Path) -> None:
     script = SCRIPT.replace("ravl.runtime.load", "ravl.load")
     for name in ("vote", "linear"):
         subprocess.run(
-            [sys.executable, "-c", script, fitted_once / name, fitted_once / "shop.ravl",
-             "classify"],
-            check=True, cwd=Path(__file__).parents[2],
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-c",
+                script,
+                fitted_once / name,
+                fitted_once / "shop.ravl",
+                "classify",
+            ],
+            check=True,
+            cwd=Path(__file__).parents[2],
+        )
 
 
 def test_it_stands_alone(
@@ -157,9 +172,13 @@ def test_int8_is_smaller_and_its_cost_is_measured(
     fitted_once: Path, shop: Memory, new: list[Any], tmp_path: Path
 ) -> None:
     report = export_run(
-        fitted_once / "fusion", tmp_path / "small", memory=shop, int8=True, sample=8,
+        fitted_once / "fusion",
+        tmp_path / "small",
+        memory=shop,
+        int8=True,
+        sample=8,
         data="label is not missing",
-    )  # fmt: skip
+    )
     cost = report.manifest["int8"]
     assert cost["answers"]["compared"] == 8
     assert cost["answers"]["same"] >= 6
@@ -211,9 +230,10 @@ def test_a_damaged_export_says_so(exported: Path, shop: Memory, tmp_path: Path) 
     manifest = tmp_path / "bad" / "export.json"
     told = json.loads(manifest.read_text("utf-8"))
     for change, said in (
-        ("{", "is damaged"), (json.dumps(told | {"format": 99}), "newer ravl"),
+        ("{", "is damaged"),
+        (json.dumps(told | {"format": 99}), "newer ravl"),
         (json.dumps(told | {"networks": {}}), "does not mention the network 'fusion'"),
-    ):  # fmt: skip
+    ):
         manifest.write_text(change, "utf-8")
         with pytest.raises(DataError, match=said):
             ravl.runtime.load(tmp_path / "bad", shop)

@@ -23,9 +23,14 @@ def shop(tmp_path: Path) -> Path:
         memory.add(make_examples(tmp_path / "pictures"))
         draw(500, "red").save(tmp_path / f"{SECRET}.png")
         example = Example(
-            SECRET, tmp_path / f"{SECRET}.png", (f"{SECRET} told me",), f"{SECRET}label",
-            (f"{SECRET}tag",), columns={"note": f"{SECRET}note"}, source=SECRET,
-        )  # fmt: skip
+            SECRET,
+            tmp_path / f"{SECRET}.png",
+            (f"{SECRET} told me",),
+            f"{SECRET}label",
+            (f"{SECRET}tag",),
+            columns={"note": f"{SECRET}note"},
+            source=SECRET,
+        )
         memory.add([example], copy=True)
         memory.update(SECRET, texts=[f"{SECRET} told me more"])
     return tmp_path / "shop.ravl"
@@ -63,8 +68,10 @@ def test_an_id_that_is_a_part_of_a_word_spoils_no_history(shop: Path):
         memory.delete(["a"])
         memory.compact()
         assert [v.what for v in memory.history()[:3]] == [
-            "delete (forgotten)", "update (forgotten)", "index Python"
-        ]  # fmt: skip
+            "delete (forgotten)",
+            "update (forgotten)",
+            "index Python",
+        ]
 
 
 def test_a_row_in_the_bin_stays(shop: Path, tmp_path: Path):

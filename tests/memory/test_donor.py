@@ -39,8 +39,9 @@ def test_what_is_given_is_what_a_look_would_find(memory, folder, tmp_path):
         alone.index(folder, progress=False)
         one, other = new.vectors(), alone.vectors()
         np.testing.assert_allclose(one.matrix, other.matrix, atol=2e-3)
-        facts = [[(r.id, r.hash, r.phash, r.width, r.height, r.twin) for r in m]
-                 for m in (new, alone)]  # fmt: skip
+        facts = [
+            [(r.id, r.hash, r.phash, r.width, r.height, r.twin) for r in m] for m in (new, alone)
+        ]
         assert facts[0] == facts[1]
         assert all(row.texts == () for row in new)  # what is said of them is not taken over
 

@@ -93,9 +93,10 @@ def test_groups_that_show_pictures_from_elsewhere(empty, other, originals):
     add(other, *(originals / n for n in ("same.png", "small.jpg", "new.png")))
     found = like(empty, other)
     assert found == {
-        "same.png": [empty.get("0.png").number], "small.jpg": [empty.get("1.png").number],
+        "same.png": [empty.get("0.png").number],
+        "small.jpg": [empty.get("1.png").number],
         "new.png": [],
-    }  # fmt: skip
+    }
 
 
 def test_a_group_is_named_by_its_first_row(empty, other, originals):

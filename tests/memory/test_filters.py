@@ -13,13 +13,18 @@ from ravl.memory import Memory
 def shop(empty: Memory) -> Memory:
     empty.add(
         [
-            Example("a", texts=("A red Dog", "running"), label="shirt", tags=("red", "new"),
-                    columns={"price": 30, "brand": "Acme", "sold": True, "unit price": 3.5}),
+            Example(
+                "a",
+                texts=("A red Dog", "running"),
+                label="shirt",
+                tags=("red", "new"),
+                columns={"price": 30, "brand": "Acme", "sold": True, "unit price": 3.5},
+            ),
             Example("b", texts=("a cat",), label="dress", tags=("blue",), columns={"price": 50.5}),
-            Example("c", texts=("猫在睡觉",), columns={"price": "cheap", "brand": "it's \"x\""}),
+            Example("c", texts=("猫在睡觉",), columns={"price": "cheap", "brand": 'it\'s "x"'}),
             Example("d", texts=("x",), qa=(QA("What colour?", ("red", "crimson")),), label=""),
         ]
-    )  # fmt: skip
+    )
     return empty
 
 

@@ -24,10 +24,15 @@ def test_keeps_all_that_an_example_says(empty, tmp_path):
     path.parent.mkdir()
     draw(1, "red").save(path)
     example = Example(
-        id="one", picture=path, texts=("a picture", "一张图片"), label="red", tags=("a", "b"),
-        qa=(QA("what?", ("red", "crimson")),), columns={"price": 3.5, "name": "x", "ok": True},
+        id="one",
+        picture=path,
+        texts=("a picture", "一张图片"),
+        label="red",
+        tags=("a", "b"),
+        qa=(QA("what?", ("red", "crimson")),),
+        columns={"price": 3.5, "name": "x", "ok": True},
         source="here",
-    )  # fmt: skip
+    )
     empty.add([example])
     row = empty.get("one")
     assert row.example() == example

@@ -45,16 +45,23 @@ def test_back_to_a_version(memory: Memory):
     memory.add([Example("note", texts=("a note",))])
     report = memory.revert(1)
     assert (report.updated, report.deleted, report.restored, report.rejected) == (
-        ["red_000.png"], ["note"], ["green_001.png"], []
-    )  # fmt: skip
+        ["red_000.png"],
+        ["note"],
+        ["green_001.png"],
+        [],
+    )
     assert told(memory) == before
     np.testing.assert_allclose(
         np.sort(memory.vectors().matrix, axis=0), np.sort(vectors, axis=0), atol=1e-3
     )
     assert not memory.search("other words", k=1, mode="keyword")
     assert memory.revert(1).to_json() == {
-        "version": 1, "updated": [], "deleted": [], "restored": [], "reasons": []
-    }  # fmt: skip
+        "version": 1,
+        "updated": [],
+        "deleted": [],
+        "restored": [],
+        "reasons": [],
+    }
     memory.revert(4)  # and forth again
     assert memory.get("red_000.png").label == "crimson" and "note" in memory
 

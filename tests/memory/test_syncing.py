@@ -200,13 +200,18 @@ def test_a_dry_run_changes_nothing(memory, shop, counting):
     report = memory.sync(dry_run=True)
     assert report.renamed == [("hats/1.png", "hats/one.png")]
     assert (report.removed, report.new, report.changed) == (
-        ["hats/3.png"], ["hats/99.png"], ["hats/5.png"]
-    )  # fmt: skip
+        ["hats/3.png"],
+        ["hats/99.png"],
+        ["hats/5.png"],
+    )
     assert len(memory.history()) == 1 and "hats/3.png" in memory and not memory.binned()
     done = memory.sync()
     assert (done.renamed, done.removed, done.new, done.changed) == (
-        report.renamed, report.removed, report.new, report.changed
-    )  # fmt: skip
+        report.renamed,
+        report.removed,
+        report.new,
+        report.changed,
+    )
 
 
 def test_a_disk_that_is_away_empties_nothing(memory, shop, counting):

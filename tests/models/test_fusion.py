@@ -135,10 +135,16 @@ def test_gradients_reach_evidence_and_language_model(spoken):
     spoken(queries(), near=near(), targets=targets).loss.backward()
     top = spoken.language.encoder.layer[-1]
     for part in (
-        spoken.near_picture, spoken.near_label, spoken.near_text, spoken.near_likeness,
-        spoken.picture, spoken.rank, top.attention.self.query, top.attention.self.value,
+        spoken.near_picture,
+        spoken.near_label,
+        spoken.near_text,
+        spoken.near_likeness,
+        spoken.picture,
+        spoken.rank,
+        top.attention.self.query,
+        top.attention.self.value,
         top.output.dense,
-    ):  # fmt: skip
+    ):
         assert part.weight.grad is not None
         assert part.weight.grad.abs().max() > 1e-7
     assert spoken.null.grad is not None
@@ -203,9 +209,12 @@ def test_a_model_that_reads_no_neighbours(language, tmp_path):
 
 
 SMALL = {
-    "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
     "vocab_size": 200,
-}  # fmt: skip
+}
 FAMILIES = {
     "roberta": SMALL,
     "electra": SMALL | {"embedding_size": 32},
@@ -228,10 +237,14 @@ def test_any_bert_like_language_model_reads_neighbours(family, tmp_path):
     torch.nn.init.normal_(model.out.weight)
     there = torch.ones(4, 2, dtype=torch.bool)
     near = {
-        "features": torch.randn(4, 2, 8), "labels": torch.randn(4, 2, 6),
-        "texts": torch.randn(4, 2, 6), "likeness": torch.rand(4, 2), "picture": there,
-        "label": there, "text": there,
-    }  # fmt: skip
+        "features": torch.randn(4, 2, 8),
+        "labels": torch.randn(4, 2, 6),
+        "texts": torch.randn(4, 2, 6),
+        "likeness": torch.rand(4, 2),
+        "picture": there,
+        "label": there,
+        "text": there,
+    }
     features = torch.randn(4, 8)
     model.save_pretrained(tmp_path / "fusion")
     again = FusionModel.from_pretrained(tmp_path / "fusion").eval()

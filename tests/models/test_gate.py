@@ -99,9 +99,12 @@ def test_a_model_that_is_too_sure_is_calibrated(scale):
 def test_labels_that_the_model_does_not_know_teach_nothing(gate):
     votes, logits, likeness, targets = split_world()
     more = fit_gate(
-        np.vstack([votes, votes[:50]]), np.vstack([logits, logits[:50]]),
-        np.concatenate([likeness, likeness[:50]]), np.vstack([targets, 0 * targets[:50]]), True,
-    )  # fmt: skip
+        np.vstack([votes, votes[:50]]),
+        np.vstack([logits, logits[:50]]),
+        np.concatenate([likeness, likeness[:50]]),
+        np.vstack([targets, 0 * targets[:50]]),
+        True,
+    )
     np.testing.assert_allclose(more.weights, gate.weights, atol=0.02)
     assert more.temperature == pytest.approx(gate.temperature, abs=0.02)
 
@@ -141,9 +144,10 @@ def test_arrays_and_back(gate):
 def test_signs_and_probabilities():
     votes, own = np.array([[0.2, 0.8]], np.float32), np.array([[0.9, 0.1]], np.float32)
     np.testing.assert_allclose(
-        signs(votes, own, np.array([0.75], np.float32)), [[1, 0.5, 0.6, 0.8, 0, 0.1, 0.2]],
+        signs(votes, own, np.array([0.75], np.float32)),
+        [[1, 0.5, 0.6, 0.8, 0, 0.1, 0.2]],
         atol=1e-6,
-    )  # fmt: skip
+    )
     huge = np.array([[1e4, -1e4, 0]], np.float32)
     np.testing.assert_allclose(probabilities(huge, True), [[1, 0, 0]])
     np.testing.assert_allclose(probabilities(huge, False), [[1, 0, 0.5]], atol=1e-6)

@@ -56,8 +56,15 @@ def test_it_is_logistic_regression(blobs):
         head = fit(decay)
     x = torch.from_numpy(head.standard(features))
     weight = torch.from_numpy(head.weight).requires_grad_()
-    value = torch_loss(x @ weight.T + torch.from_numpy(head.bias), torch.from_numpy(targets), True,
-                       torch.ones(3)) + decay * weight.square().sum() / 2  # fmt: skip
+    value = (
+        torch_loss(
+            x @ weight.T + torch.from_numpy(head.bias),
+            torch.from_numpy(targets),
+            True,
+            torch.ones(3),
+        )
+        + decay * weight.square().sum() / 2
+    )
     value.backward()
     assert weight.grad is not None
     assert weight.grad.abs().max() < 1e-3

@@ -12,9 +12,11 @@ def made(count: int = 4000) -> tuple[dict[str, np.ndarray], np.ndarray]:
     good, fair = random.normal(size=(2, count))
     targets = (random.random(count) < sigmoid(2 * good + fair - 0.5)).astype(np.int64)
     scores = {
-        "good": 10 * good + 3, "fair": fair, "noise": random.normal(size=count),
+        "good": 10 * good + 3,
+        "fair": fair,
+        "noise": random.normal(size=count),
         "same": np.full(count, 7.0),
-    }  # fmt: skip
+    }
     return {name: values.astype(np.float32) for name, values in scores.items()}, targets
 
 

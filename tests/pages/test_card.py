@@ -29,19 +29,26 @@ def test_figures_are_those_of_the_fit(fitted_once: Path) -> None:
     score = metrics["rows"]["with_retrieval"]["accuracy"]
     shown = f"{100 * score['value']:.1f} % ({100 * score['low']:.1f}–{100 * score['high']:.1f})"
     line = next(
-        line for line in card_of(fitted_once / "linear").splitlines()
+        line
+        for line in card_of(fitted_once / "linear").splitlines()
         if line.startswith("| **fine-tuned")
-    )  # fmt: skip
+    )
     assert line.split("|")[2].strip() == shown
 
 
 def run(folder: Path, **changes: Any) -> Path:
     record = {
-        "task": "classify", "level": "linear", "encoder": {"spec": "builtin"},
-        "base": {"spec": "builtin"}, "memory": {"path": "/home/me/shop.ravl", "version": 3},
-        "labels": ["a`b", "*c*"], "parts": {"train": 1200}, "versions": {"ravl": "0.1.0"},
-        "command": "ravl fit `rm -rf`\n```\nmore", **changes,
-    }  # fmt: skip
+        "task": "classify",
+        "level": "linear",
+        "encoder": {"spec": "builtin"},
+        "base": {"spec": "builtin"},
+        "memory": {"path": "/home/me/shop.ravl", "version": 3},
+        "labels": ["a`b", "*c*"],
+        "parts": {"train": 1200},
+        "versions": {"ravl": "0.1.0"},
+        "command": "ravl fit `rm -rf`\n```\nmore",
+        **changes,
+    }
     (folder / "run.json").write_text(json.dumps(record), "utf-8")
     (folder / "metrics.json").write_text("{}", "utf-8")
     return folder

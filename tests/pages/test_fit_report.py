@@ -118,9 +118,12 @@ def test_the_page_opens_with_what_was_gained_and_the_four_rows():
 
 @pytest.mark.parametrize(
     ("score", "words", "mark"),
-    [(BETTER, "✓ better", "is-better"), (WORSE, "✗ worse", "is-worse"),
-     (UNCLEAR, "not clear", "is-unclear")],
-)  # fmt: skip
+    [
+        (BETTER, "✓ better", "is-better"),
+        (WORSE, "✗ worse", "is-worse"),
+        (UNCLEAR, "not clear", "is-unclear"),
+    ],
+)
 def test_a_difference_is_marked_in_words_and_colour(score, words, mark):
     rows = [ScoreRow("a", "", {"AUC": Score(0.8, 0.7, 0.9)})]
     table = ScoreTable("", "", ["AUC"], rows, [DifferenceRow("a minus b", {"AUC": score})])
@@ -226,13 +229,20 @@ def test_an_example_may_lack_most():
 
 
 def test_pictures_have_a_description():
-    item = ReportExample(PICTURE, None, "shirt", [], None, [
-        EvidenceItem(PICTURE, "", "", 1, 1, True), EvidenceItem(PICTURE, "coat", "", 1, 1, True)
-    ])  # fmt: skip
+    item = ReportExample(
+        PICTURE,
+        None,
+        "shirt",
+        [],
+        None,
+        [EvidenceItem(PICTURE, "", "", 1, 1, True), EvidenceItem(PICTURE, "coat", "", 1, 1, True)],
+    )
     page = read(examples=[ExampleGroup("One", "", [item])])
     assert [image["alt"] for image in page.all("img")] == [
-        "a picture of: shirt", "a picture of the memory", "coat"
-    ]  # fmt: skip
+        "a picture of: shirt",
+        "a picture of the memory",
+        "coat",
+    ]
 
 
 def test_many_examples_are_folded():

@@ -66,8 +66,10 @@ def test_pictures_have_a_description():
     hits = [ShownHit(PICTURE, "a shirt", True), ShownHit(PICTURE, "", False)]
     read = Page(report(examples=[Example("", hits, [], PICTURE), Example("红格子衬衫", [], [])]))
     assert [image["alt"] for image in read.all("img")] == [
-        "the query picture", "a shirt", "a picture without a caption"
-    ]  # fmt: skip
+        "the query picture",
+        "a shirt",
+        "a picture without a caption",
+    ]
     assert "This picture" in read.text
     assert "“红格子衬衫”" in read.text
 

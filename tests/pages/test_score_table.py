@@ -16,16 +16,24 @@ def score(value: float) -> Score:
 
 def four_rows() -> ScoreTable:
     titles = [
-        "zero-shot without memory", "neighbour vote only, no training",
-        "fine-tuned without retrieval", "fine-tuned with retrieval",
-    ]  # fmt: skip
+        "zero-shot without memory",
+        "neighbour vote only, no training",
+        "fine-tuned without retrieval",
+        "fine-tuned with retrieval",
+    ]
     rows = [
-        ScoreRow(title, "", {
-            "accuracy": score(0.5 + 0.1 * i), "macro_f1": score(0.4 + 0.1 * i),
-            "log_loss": score(1.1 - 0.2 * i),
-        }, best=i == 3)
+        ScoreRow(
+            title,
+            "",
+            {
+                "accuracy": score(0.5 + 0.1 * i),
+                "macro_f1": score(0.4 + 0.1 * i),
+                "log_loss": score(1.1 - 0.2 * i),
+            },
+            best=i == 3,
+        )
         for i, title in enumerate(titles)
-    ]  # fmt: skip
+    ]
     gain = {"accuracy": Score(0.1234, 0.1012, 0.1456), "macro_f1": UNCLEAR, "log_loss": WORSE}
     minus = DifferenceRow("fine-tuned with retrieval minus neighbour vote only", gain)
     measures = ["accuracy", "macro_f1", "log_loss"]
@@ -42,9 +50,11 @@ fine-tuned with retrieval *         80.0 % (77.0-83.0)      70.0 % (67.0-73.0)  
 fine-tuned with retrieval minus     +12.3 (+10.1 to +14.6)  0 (-1.0 to +1.0)    [-0.040]
 neighbour vote only                 better                  not clear           better"""
 LONG = {
-    "[0.900]": "0.900 (0.870-0.930)", "[0.700]": "0.700 (0.670-0.730)",
-    "[0.500]": "0.500 (0.470-0.530)", "[-0.040]": "-0.040 (-0.060 to -0.020)",
-}  # fmt: skip
+    "[0.900]": "0.900 (0.870-0.930)",
+    "[0.700]": "0.700 (0.670-0.730)",
+    "[0.500]": "0.500 (0.470-0.530)",
+    "[-0.040]": "-0.040 (-0.060 to -0.020)",
+}
 
 
 def test_the_terminal_shows_aligned_rows_and_differences_below():
@@ -73,11 +83,16 @@ def test_the_terminal_does_without_differences_and_missing_measures():
 @pytest.mark.parametrize(
     ("name", "difference", "verdict"),
     [
-        ("accuracy", BETTER, "better"), ("accuracy", WORSE, "worse"), ("accuracy", UNCLEAR, ""),
-        ("log_loss", BETTER, "worse"), ("log_loss", WORSE, "better"), ("ECE", WORSE, "better"),
-        ("ECE", UNCLEAR, ""), ("accuracy", Score(0.1, 0.0, 0.2), ""),
+        ("accuracy", BETTER, "better"),
+        ("accuracy", WORSE, "worse"),
+        ("accuracy", UNCLEAR, ""),
+        ("log_loss", BETTER, "worse"),
+        ("log_loss", WORSE, "better"),
+        ("ECE", WORSE, "better"),
+        ("ECE", UNCLEAR, ""),
+        ("accuracy", Score(0.1, 0.0, 0.2), ""),
     ],
-)  # fmt: skip
+)
 def test_verdicts(name, difference, verdict):
     rows = [DifferenceRow("a minus b", {name: difference})]
     ((_, (cell,)),) = shown(ScoreTable("", "", [name], [], rows)).differences

@@ -19,9 +19,14 @@ HISTORY = [(0.0, 0.7), (1.0, 0.7), (2.0, 0.8)]
 
 
 def report(
-    trials=TRIALS, importances=(("rate", 0.2), ("k", 0.8)), best=2, measure="accuracy",
-    history=HISTORY, title="Search", about=(),
-) -> str:  # fmt: skip
+    trials=TRIALS,
+    importances=(("rate", 0.2), ("k", 0.8)),
+    best=2,
+    measure="accuracy",
+    history=HISTORY,
+    title="Search",
+    about=(),
+) -> str:
     return tune_report(title, about, trials, importances, best, measure, history)
 
 

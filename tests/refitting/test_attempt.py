@@ -282,9 +282,11 @@ def test_kill_9_in_the_middle(shop, tmp_path):
     grow(shop, ("purple", "red"), 16, 300)
     for delay in (0.3, 0.9):
         child = subprocess.Popen(
-            [sys.executable, "-c", CHILD, str(shop.path), str(run)], stdout=subprocess.PIPE,
-            env={**os.environ, "OMP_NUM_THREADS": "1"}, text=True,
-        )  # fmt: skip
+            [sys.executable, "-c", CHILD, str(shop.path), str(run)],
+            stdout=subprocess.PIPE,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            text=True,
+        )
         assert child.stdout is not None and child.stdout.readline() == "ready\n"
         time.sleep(delay)
         child.send_signal(signal.SIGKILL)

@@ -21,12 +21,21 @@ def examined(before: list[float], after: list[float], quality: str | None = None
         return {}
 
     return Examined(
-        "classify", "pictures", [Row(i, str(i)) for i in range(count)], np.arange(count),
-        [f"question {i}" for i in range(count)], [f"truth {i}" for i in range(count)],
-        {CHAMPION: [(f"old {i}", 0.5) for i in range(count)],
-         CHALLENGER: [(f"new {i}", 0.7) for i in range(count)]},
-        {CHAMPION: np.array(before), CHALLENGER: np.array(after)}, nothing, nothing, quality,
-    )  # fmt: skip
+        "classify",
+        "pictures",
+        [Row(i, str(i)) for i in range(count)],
+        np.arange(count),
+        [f"question {i}" for i in range(count)],
+        [f"truth {i}" for i in range(count)],
+        {
+            CHAMPION: [(f"old {i}", 0.5) for i in range(count)],
+            CHALLENGER: [(f"new {i}", 0.7) for i in range(count)],
+        },
+        {CHAMPION: np.array(before), CHALLENGER: np.array(after)},
+        nothing,
+        nothing,
+        quality,
+    )
 
 
 @pytest.fixture(autouse=True)

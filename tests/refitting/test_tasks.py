@@ -28,9 +28,17 @@ from tests.training.tiny_bert import tiny_bert
 COMPARED = {"fusion_off", "generator_off", "question_only"}
 Paints = Callable[..., list[Example]]
 WRITES: dict[str, Any] = {
-    "model": "generator", "epochs": 1, "batch_size": 16, "learning_rate": 3e-3, "layers": 1,
-    "words": 300, "beams": 2, "evidence": 2, "k": 8, "precision": "full",
-}  # fmt: skip
+    "model": "generator",
+    "epochs": 1,
+    "batch_size": 16,
+    "learning_rate": 3e-3,
+    "layers": 1,
+    "words": 300,
+    "beams": 2,
+    "evidence": 2,
+    "k": 8,
+    "precision": "full",
+}
 READS: dict[str, Any] = {"model": "fusion", "epochs": 1, "batch_size": 8, "language": "full"}
 
 
@@ -139,10 +147,16 @@ def test_a_generator_of_the_hub(tmp_path: Path) -> None:
     models_beside(tmp_path / "hub", coloured(tmp_path / "hub" / "pictures", 8))
     case = CASES["caption-vote"]
     settings = {
-        "model": "generator", "generator": f"hf:{tmp_path / 'hub' / 'gpt2'}", "epochs": 1,
-        "language": "lora", "batch_size": 8, "k": 4, "evidence": 1, "beams": 1,
+        "model": "generator",
+        "generator": f"hf:{tmp_path / 'hub' / 'gpt2'}",
+        "epochs": 1,
+        "language": "lora",
+        "batch_size": 8,
+        "k": 4,
+        "evidence": 1,
+        "beams": 1,
         "precision": "full",
-    }  # fmt: skip
+    }
     with fitted(case, tmp_path, **settings) as (memory, run):
         memory.add(coloured(tmp_path / "pictures", 20, first=100))
         assert refit(run, memory, promote="always").state == "promoted"

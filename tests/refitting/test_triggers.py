@@ -43,18 +43,24 @@ def blind(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("a picture was looked at")
 
     for place in (
-        "ravl.data.pictures.decode", "ravl.data.pictures.read_bytes",
-        "ravl.memory.memory.Memory.picture_bytes", "tests.helpers.ColourEncoder.features",
+        "ravl.data.pictures.decode",
+        "ravl.data.pictures.read_bytes",
+        "ravl.memory.memory.Memory.picture_bytes",
+        "tests.helpers.ColourEncoder.features",
         "tests.helpers.ColourEncoder.prepare",
-    ):  # fmt: skip
+    ):
         monkeypatch.setattr(place, refuse)
 
 
 @pytest.mark.parametrize(("colours", "drifted"), [(("purple",), True), (EVERY, False)])
 def test_no_picture_is_looked_at(
-    shop: Memory, run: Path, tmp_path: Path, colours: Any, drifted: bool,
+    shop: Memory,
+    run: Path,
+    tmp_path: Path,
+    colours: Any,
+    drifted: bool,
     request: pytest.FixtureRequest,
-):  # fmt: skip
+):
     since = came_in(shop, tmp_path / "new", colours, 32, 500)
     for file in (tmp_path / "new").iterdir():
         file.unlink()  # nor need it be there any more

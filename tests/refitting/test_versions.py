@@ -22,9 +22,15 @@ class Cut(BaseException):
 
 
 STEPS = (
-    (Path, "rename"), (Path, "replace"), (Path, "unlink"), (Path, "write_text"), (Path, "mkdir"),
-    (os, "link"), (shutil, "rmtree"), (shutil, "copytree"),
-)  # fmt: skip
+    (Path, "rename"),
+    (Path, "replace"),
+    (Path, "unlink"),
+    (Path, "write_text"),
+    (Path, "mkdir"),
+    (os, "link"),
+    (shutil, "rmtree"),
+    (shutil, "copytree"),
+)
 
 
 @pytest.fixture
@@ -44,9 +50,10 @@ def contents(folder):
     return {
         file.relative_to(folder).as_posix(): file.read_bytes()
         for file in sorted(folder.rglob("*"))
-        if file.is_file() and file.name != "run.json"
+        if file.is_file()
+        and file.name != "run.json"
         and file.relative_to(folder).parts[0] not in versions.OURS
-    }  # fmt: skip
+    }
 
 
 def labels(run, memory):

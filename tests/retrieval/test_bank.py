@@ -92,8 +92,13 @@ def test_a_bank_of_a_memory_has_its_pictures(memory):
 
 
 def test_near_duplicates_are_a_group_in_the_bank(empty):
-    empty.add([Example("a", random_picture(0)), Example("b", random_picture(0, True)),
-               Example("c", random_picture(1))])  # fmt: skip
+    empty.add(
+        [
+            Example("a", random_picture(0)),
+            Example("b", random_picture(0, True)),
+            Example("c", random_picture(1)),
+        ]
+    )
     bank = read_bank(empty)
     assert bank.groups[0] == bank.groups[1] != bank.groups[2]
 

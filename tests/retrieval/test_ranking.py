@@ -9,8 +9,10 @@ from ravl.retrieval.ranking import diversify, fuse, ranking, telling
 def test_ranking_keeps_the_first_of_doubles():
     ranked = ranking("texts", [7, 8, 7, 9], [0.9, 0.8, 0.7, 0.6])
     assert [(r.key, r.score, r.by["texts"].rank) for r in ranked] == [
-        (7, 0.9, 1), (8, 0.8, 2), (9, 0.6, 3)
-    ]  # fmt: skip
+        (7, 0.9, 1),
+        (8, 0.8, 2),
+        (9, 0.6, 3),
+    ]
 
 
 def test_fuse_is_reciprocal_rank_fusion():

@@ -22,9 +22,7 @@ class Contrary:
         self.liked = liked
         self.calls: list[tuple[int, int, int]] = []
 
-    def log_odds(
-        self, features: Array, texts: Sequence[str], picture: Ints, text: Ints
-    ) -> Array:  # fmt: skip
+    def log_odds(self, features: Array, texts: Sequence[str], picture: Ints, text: Ints) -> Array:
         self.calls.append((len(features), len(texts), len(picture)))
         return (features @ self.liked)[picture].astype(np.float32)
 

@@ -71,10 +71,11 @@ def asked() -> list[Request]:
     more = requests(4, question="What colour is number")
     voices = [("a red shirt", 0.6), ("a blue dog", 0.4)]
     return [
-        *requests(4), *more,
+        *requests(4),
+        *more,
         Request(more[0].features, "What?", exhibits=[passage, *more[0].exhibits], voices=voices),
         Request(more[1].features, exhibits=(), voices=voices),
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize("how", FIGURES, ids=range(len(FIGURES)))
@@ -112,8 +113,9 @@ def test_sampling_draws_from_the_same_odds(fused: FusedGenerator, generator: Onn
     assert len(shares[0] & shares[1]) >= 0.9 * len(shares[0] | shares[1])
 
 
-@pytest.mark.parametrize("change", [{"require": ("shirt",)}, {"forbid": ("dog",)},
-                                    {"schema": "{}"}])  # fmt: skip
+@pytest.mark.parametrize(
+    "change", [{"require": ("shirt",)}, {"forbid": ("dog",)}, {"schema": "{}"}]
+)
 def test_constraints_are_refused(generator: OnnxGenerator, change: dict[str, Any]) -> None:
     name = next(iter(change))
     with pytest.raises(QueryError, match=f"cannot do {name}"):

@@ -36,10 +36,15 @@ def shop_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
             draw(i, colour).save(file)
             rows.append(
                 Example(
-                    f"{colour}/{i}.png", file, (f"a {colour} thing",), colour, ("drawn",),
-                    (QA("what colour is it?", (colour,)),), {"price": i},
+                    f"{colour}/{i}.png",
+                    file,
+                    (f"a {colour} thing",),
+                    colour,
+                    ("drawn",),
+                    (QA("what colour is it?", (colour,)),),
+                    {"price": i},
                 )
-            )  # fmt: skip
+            )
         memory.add(rows)
     return tmp_path
 
@@ -61,9 +66,11 @@ def client(shop: Path) -> Iterator[Client]:
             prepare(service)
         service.warm_up()
         found = TestClient(
-            create_app(service), base_url="http://localhost", client=("127.0.0.1", 9),
+            create_app(service),
+            base_url="http://localhost",
+            client=("127.0.0.1", 9),
             raise_server_exceptions=False,
-        )  # fmt: skip
+        )
         made.append(found)
         return found.__enter__()
 

@@ -67,9 +67,14 @@ class FakeModel:
     @staticmethod
     def _common() -> dict[str, Any]:
         return {
-            "confidence": 1.0, "abstained": False, "gate": 0.5, "scores": {}, "memory": {},
-            "model": {"nan": float("nan")}, "evidence": (),
-        }  # fmt: skip
+            "confidence": 1.0,
+            "abstained": False,
+            "gate": 0.5,
+            "scores": {},
+            "memory": {},
+            "model": {"nan": float("nan")},
+            "evidence": (),
+        }
 
 
 def serve_fake(service: Service, seconds: float = 0.0) -> FakeModel:

@@ -65,9 +65,10 @@ def test_a_memory_alone_describes_and_answers(client: Client, red: bytes):
     assert caption["run"] is None and not caption["answer"]["written"]
     assert {"decode", "encode", "retrieve", "generate"} <= set(caption["timings"])
     asked = api.post(
-        "/v1/ask/batch", files=[("pictures", red), ("pictures", png("blue"))],
+        "/v1/ask/batch",
+        files=[("pictures", red), ("pictures", png("blue"))],
         data={"questions": "what colour is it?"},
-    ).json()  # fmt: skip
+    ).json()
     assert [a["answer"] for a in asked["answers"]] == ["red", "blue"]
     assert asked["answers"][0]["evidence"][0]["says"][1:] == ["red"]
 
@@ -113,7 +114,7 @@ WRONG: list[tuple[Any, int, str]] = [
     ({"picture": {"id": "red/0.png"}, "instruction": "x" * 4001}, 422, "4,001 characters"),
     ({"picture": {"id": "red/0.png"}, "instruction": "a\0b"}, 422, "NUL"),
     ([], 422, "Input should be an object"),
-]  # fmt: skip
+]
 
 
 def test_what_is_wrong_is_a_sentence(client: Client):

@@ -46,11 +46,31 @@ def get(url: str, backend: Backend, names: Mapping[str, Any], most: int = 100) -
 
 @pytest.mark.parametrize(
     "address",
-    ["127.0.0.1", "10.1.2.3", "192.168.0.1", "172.16.0.1", "169.254.169.254", "0.0.0.0", "::1",
-     "::", "fe80::1%eth0", "fc00::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "224.0.0.1",
-     "255.255.255.255", "100.64.0.1", "2002:7f00:1::", "64:ff9b::7f00:1", "64:ff9b::a00:1",
-     "ff02::1", "no address", "192.0.2.1", "198.18.0.1"],
-)  # fmt: skip
+    [
+        "127.0.0.1",
+        "10.1.2.3",
+        "192.168.0.1",
+        "172.16.0.1",
+        "169.254.169.254",
+        "0.0.0.0",
+        "::1",
+        "::",
+        "fe80::1%eth0",
+        "fc00::1",
+        "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1",
+        "224.0.0.1",
+        "255.255.255.255",
+        "100.64.0.1",
+        "2002:7f00:1::",
+        "64:ff9b::7f00:1",
+        "64:ff9b::a00:1",
+        "ff02::1",
+        "no address",
+        "192.0.2.1",
+        "198.18.0.1",
+    ],
+)
 def test_what_is_not_public(address):
     assert not is_public(address)
 
@@ -85,10 +105,15 @@ def test_a_name_that_resolves_otherwise_the_second_time_is_asked_once():
 
 @pytest.mark.parametrize(
     ("to", "says"),
-    [("http://inside.example/", "not public"), ("http://127.0.0.1/", "not public"),
-     ("file:///etc/passwd", "must begin with"), ("http://a.example:22/", "only 80 and 443"),
-     ("//inside.example/x", "not public"), ("gopher://a.example", "must begin with")],
-)  # fmt: skip
+    [
+        ("http://inside.example/", "not public"),
+        ("http://127.0.0.1/", "not public"),
+        ("file:///etc/passwd", "must begin with"),
+        ("http://a.example:22/", "only 80 and 443"),
+        ("//inside.example/x", "not public"),
+        ("gopher://a.example", "must begin with"),
+    ],
+)
 def test_redirects_are_checked_as_well(to, says):
     backend = Backend(moved(to), ok(b"secret"))
     names = {"a.example": [PUBLIC], "inside.example": ["10.0.0.1"], "127.0.0.1": ["127.0.0.1"]}
@@ -129,10 +154,20 @@ def test_a_server_that_takes_too_long():
 
 @pytest.mark.parametrize(
     "url",
-    ["ftp://a.example/", "http://", "http://user:word@a.example/", "http://a.example:8080/",
-     "http://a.example/ x", "http://a.example/\r\nX: y", "http://[::1", "picture.jpg", "http://ä/",
-     "http://a.example:99999/", ""],
-)  # fmt: skip
+    [
+        "ftp://a.example/",
+        "http://",
+        "http://user:word@a.example/",
+        "http://a.example:8080/",
+        "http://a.example/ x",
+        "http://a.example/\r\nX: y",
+        "http://[::1",
+        "picture.jpg",
+        "http://ä/",
+        "http://a.example:99999/",
+        "",
+    ],
+)
 def test_urls_that_are_refused_before_anything_is_asked(url):
     backend = Backend()
     with pytest.raises(PictureError):

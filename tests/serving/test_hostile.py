@@ -23,9 +23,11 @@ FEW, MANY = 3, 60
 # No server error; statuses, content types and shapes as documented. That all that fits the shapes
 # is accepted is not asked: whether a picture can be decoded, no schema says.
 CHECKS: list[Any] = [
-    not_a_server_error, status_code_conformance, content_type_conformance,
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
     response_schema_conformance,
-]  # fmt: skip
+]
 
 
 def attack(running: Callable[..., Any], examples: int) -> int:
@@ -40,10 +42,12 @@ def attack(running: Callable[..., Any], examples: int) -> int:
         operation: Any = found.ok()  # type: ignore[union-attr]  # the document is sound
 
         @settings(
-            max_examples=examples, deadline=None, database=None,
+            max_examples=examples,
+            deadline=None,
+            database=None,
             phases=[Phase.explicit, Phase.generate],
             suppress_health_check=list(HealthCheck),
-        )  # fmt: skip
+        )
         @given(case=operation.as_strategy())
         def check(case: Any) -> None:
             response = case.call(base_url=url, timeout=30)

@@ -25,9 +25,14 @@ def store(tmp_path: Path) -> Any:
 def said(task: str, answer: Any, right: Any = None, **more: Any) -> Entry:
     verdict: Any = "accepted" if right is None else "corrected"
     return Entry(
-        who=more.pop("who", "ann"), task=task, run="", answer=answer, verdict=verdict,
-        correction=right, **more,
-    )  # fmt: skip
+        who=more.pop("who", "ann"),
+        task=task,
+        run="",
+        answer=answer,
+        verdict=verdict,
+        correction=right,
+        **more,
+    )
 
 
 def test_a_correction_of_an_upload_becomes_a_row(memory: Memory, store: FeedbackStore):
@@ -44,26 +49,33 @@ def test_a_correction_of_an_upload_becomes_a_row(memory: Memory, store: Feedback
 def test_what_is_said_about_a_row_comes_to_it(memory: Memory, store: FeedbackStore):
     id = "red_000.png"
     for entry in (
-        said("classify", "hat", "shirt", row=id), said("tag", ["a"], ["b", "c"], row=id),
+        said("classify", "hat", "shirt", row=id),
+        said("tag", ["a"], ["b", "c"], row=id),
         said("caption", "a red thing", "a crimson thing", row=id),
         said("ask", "blue", "red", row=id, asked="what colour is it?"),
         said("ask", "3", "2", row=id, asked="how many?"),
         said("match", True, row=id, asked="it is red"),
-    ):  # fmt: skip
+    ):
         remember(memory, store, store.add(entry))
     row = memory.get(id)
     assert (row.label, row.tags) == ("shirt", ("b", "c"))
     assert row.texts[-2:] == ("a crimson thing", "it is red")
     assert [(q.question, q.answers) for q in row.qa][-2:] == [
-        ("what colour is it?", ("red",)), ("how many?", ("2",))
-    ]  # fmt: skip
+        ("what colour is it?", ("red",)),
+        ("how many?", ("2",)),
+    ]
 
 
-@pytest.mark.parametrize("entry", [
-    said("match", True, False, row="red_000.png", asked="it is blue"),
-    said("search", ["a"], row="red_000.png"),
-    Entry(who="ann", task="classify", run="", answer="hat", verdict="rejected", row="red_000.png"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "entry",
+    [
+        said("match", True, False, row="red_000.png", asked="it is blue"),
+        said("search", ["a"], row="red_000.png"),
+        Entry(
+            who="ann", task="classify", run="", answer="hat", verdict="rejected", row="red_000.png"
+        ),
+    ],
+)
 def test_what_no_row_could_hold_stays_open(memory: Memory, store: FeedbackStore, entry: Entry):
     kept = store.add(entry)
     with pytest.raises(DataError, match="says nothing that a row could hold"):
@@ -99,9 +111,11 @@ def test_what_a_table_says(memory: Memory, store: FeedbackStore, tmp_path: Path)
     assert (count, len(rejected)) == (4, 1)
     entries = open_entries(store)
     assert [(e.task, e.answer, e.row) for e in entries] == [
-        ("classify", "crimson", "red_000.png"), ("tag", ["new", "red"], "red_000.png"),
-        ("ask", "red", "red_000.png"), ("classify", "scarlet", None),
-    ]  # fmt: skip
+        ("classify", "crimson", "red_000.png"),
+        ("tag", ["new", "red"], "red_000.png"),
+        ("ask", "red", "red_000.png"),
+        ("classify", "scarlet", None),
+    ]
     for entry in entries:
         remember(memory, store, entry)
     assert memory.get("red_000.png").label == "crimson"
@@ -136,5 +150,7 @@ def test_from_the_shell(tmp_path: Path, by_name: None, capsys: pytest.CaptureFix
     assert "1 came in from" in out and "q.png" in err
     with Memory.open(file, ColourEncoder()) as memory:
         assert sorted(row.label or row.caption for row in memory) == [
-            "a blue thing", "grass", "shirt",
-        ]  # fmt: skip
+            "a blue thing",
+            "grass",
+            "shirt",
+        ]

@@ -122,13 +122,20 @@ def test_thumbnails_are_cached_by_content(client: Client, shop: Path):
 def test_feedback_is_kept_beside_the_memory(client: Client, shop: Path, red: bytes):
     api = client()
     body = {
-        "task": "caption", "run": "memory", "version": 1, "picture": {"id": "red/0.png"},
-        "answer": "a blue thing", "verdict": "corrected", "correction": "a red thing",
-    }  # fmt: skip
+        "task": "caption",
+        "run": "memory",
+        "version": 1,
+        "picture": {"id": "red/0.png"},
+        "answer": "a blue thing",
+        "verdict": "corrected",
+        "correction": "a red thing",
+    }
     first = api.post("/v1/feedback", json=body)
     assert (first.status_code, first.json()["row"], first.json()["state"]) == (
-        201, "red/0.png", "open",
-    )  # fmt: skip
+        201,
+        "red/0.png",
+        "open",
+    )
     sent = {"task": "ask", "asked": "why?", "answer": "red", "verdict": "accepted"}
     second = api.post("/v1/feedback", files={"picture": red}, data=sent).json()
     assert second["number"] == 2 and second["who"] == "anyone"
@@ -146,10 +153,17 @@ def test_feedback_is_kept_beside_the_memory(client: Client, shop: Path, red: byt
     file.close()
 
 
-@pytest.mark.parametrize(("task", "given", "kept"), [
-    ("classify", "hat", "hat"), ("tag", "new", ["new"]), ("tag", ["new", "red"], ["new", "red"]),
-    ("match", "true", True), ("match", "false", False), ("ask", "2", "2"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("task", "given", "kept"),
+    [
+        ("classify", "hat", "hat"),
+        ("tag", "new", ["new"]),
+        ("tag", ["new", "red"], ["new", "red"]),
+        ("match", "true", True),
+        ("match", "false", False),
+        ("ask", "2", "2"),
+    ],
+)
 def test_answers_keep_their_shape_in_a_form(
     client: Client, red: bytes, task: str, given: Any, kept: Any
 ):
@@ -161,11 +175,16 @@ def test_answers_keep_their_shape_in_a_form(
     assert as_json.json()["answer"] == kept
 
 
-@pytest.mark.parametrize(("task", "given", "says"), [
-    ("classify", ["a", "b"], "is one text"), ("match", "perhaps", "true or false"),
-    ("match", [], "true or false"), ("ask", [], "is one text"),
-    ("tag", True, "is a list of texts"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("task", "given", "says"),
+    [
+        ("classify", ["a", "b"], "is one text"),
+        ("match", "perhaps", "true or false"),
+        ("match", [], "true or false"),
+        ("ask", [], "is one text"),
+        ("tag", True, "is a list of texts"),
+    ],
+)
 def test_an_answer_of_another_task_is_a_sentence(client: Client, task: str, given: Any, says: str):
     body = {"task": task, "answer": given, "verdict": "accepted"}
     response = client().post("/v1/feedback", json=body)

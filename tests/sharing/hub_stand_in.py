@@ -112,11 +112,19 @@ class Handler(BaseHTTPRequestHandler):
             return self._say(200, {})
         if what == "preupload":
             files = json.loads(body)["files"]
-            return self._say(200, {"files": [
-                {"path": f["path"], "shouldIgnore": False,
-                 "uploadMode": "lfs" if f["path"].endswith(LARGE) else "regular"}
-                for f in files
-            ]})  # fmt: skip
+            return self._say(
+                200,
+                {
+                    "files": [
+                        {
+                            "path": f["path"],
+                            "shouldIgnore": False,
+                            "uploadMode": "lfs" if f["path"].endswith(LARGE) else "regular",
+                        }
+                        for f in files
+                    ]
+                },
+            )
         if what == "commit":
             return self._commit(name, repo, revision, body)
         found = repo.at(revision)
@@ -175,8 +183,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def _entry(self, name: str, data: bytes) -> dict[str, Any]:
         entry: dict[str, Any] = {
-            "type": "file", "path": name, "size": len(data), "oid": hashlib.sha1(data).hexdigest(),
-        }  # fmt: skip
+            "type": "file",
+            "path": name,
+            "size": len(data),
+            "oid": hashlib.sha1(data).hexdigest(),
+        }
         if name.endswith(LARGE):
             sha = hashlib.sha256(data).hexdigest()
             entry["lfs"] = {"oid": sha, "size": len(data), "pointerSize": 130}

@@ -38,8 +38,10 @@ def test_a_memory_is_named_as_it_is_used(
     memory: Memory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert said(capsys, "push", memory.path, tmp_path / "place", "-q", "--with-pictures") == (
-        "", "", 0,
-    )  # fmt: skip
+        "",
+        "",
+        0,
+    )
     out, _, _ = said(capsys, "pull", tmp_path / "place", tmp_path / "here")
     assert f"It is in {tmp_path / 'here' / 'test.ravl'}" in out
 

@@ -27,13 +27,34 @@ def left(folder: Path) -> set[str]:
 @pytest.mark.parametrize(
     "name",
     [
-        "../run.json", "a/../../b.json", "/etc/cron.json", "..", ".", "", "a//b.json", "./a.json",
-        "C:/a.json", "C:a.json", "\\\\host\\share\\a.json", "a\\..\\b.json", "a.json\0.md",
-        ".ssh/a.json", "a/.git/config.json", "~/a.json", "a./b.json", "b.json ", "CON.json",
-        "a/nul.txt", "ravl.json", "RAVL.json", "a\nb.json", "x" * 300 + ".json",
-        "/".join("abcdefghij") + ".json", "a\u202eb.json",
+        "../run.json",
+        "a/../../b.json",
+        "/etc/cron.json",
+        "..",
+        ".",
+        "",
+        "a//b.json",
+        "./a.json",
+        "C:/a.json",
+        "C:a.json",
+        "\\\\host\\share\\a.json",
+        "a\\..\\b.json",
+        "a.json\0.md",
+        ".ssh/a.json",
+        "a/.git/config.json",
+        "~/a.json",
+        "a./b.json",
+        "b.json ",
+        "CON.json",
+        "a/nul.txt",
+        "ravl.json",
+        "RAVL.json",
+        "a\nb.json",
+        "x" * 300 + ".json",
+        "/".join("abcdefghij") + ".json",
+        "a\u202eb.json",
     ],
-)  # fmt: skip
+)
 def test_names_that_leave_the_folder(tmp_path: Path, name: str) -> None:
     assert not is_safe(name)
     source = make_place(tmp_path / "source", {**GOOD, name: b"{}"})
@@ -118,9 +139,14 @@ def test_more_than_the_disk_holds(tmp_path: Path) -> None:
 
 def test_code_is_left_out(tmp_path: Path) -> None:
     code = {
-        "model.pkl": b"x", "weights.bin": b"x", "setup.py": b"x", "run.sh": b"x", "m.pt": b"x",
-        "lib.so": b"x", "noending": b"x",
-    }  # fmt: skip
+        "model.pkl": b"x",
+        "weights.bin": b"x",
+        "setup.py": b"x",
+        "run.sh": b"x",
+        "m.pt": b"x",
+        "lib.so": b"x",
+        "noending": b"x",
+    }
     source = make_place(tmp_path / "source", {**GOOD, **code})
     got = pull(source, tmp_path / "run")
     assert got.left_out == sorted(code)

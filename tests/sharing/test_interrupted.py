@@ -33,9 +33,7 @@ ravl.{what}(sys.argv[1], sys.argv[2])
 """
 
 
-def killed(
-    what: str, function: str, source: Path, target: Path, module: str = "places"
-) -> None:  # fmt: skip
+def killed(what: str, function: str, source: Path, target: Path, module: str = "places") -> None:
     code = KILLED.format(what=what, function=function, module=module)
     done = subprocess.run([sys.executable, "-c", code, str(source), str(target)], timeout=100)
     assert done.returncode == -signal.SIGKILL

@@ -279,8 +279,9 @@ class TestHub:
         push(run, "hf:me/shirts")
         push(memory.path, "hf:me/shop", public=True)
         assert {n: r.private for n, r in hub.repos.items()} == {
-            "models/me/shirts": True, "datasets/me/shop": False,
-        }  # fmt: skip
+            "models/me/shirts": True,
+            "datasets/me/shop": False,
+        }
         files = hub.repos["datasets/me/shop"].at("main")
         assert files is not None and "README.md" in files[1]
 

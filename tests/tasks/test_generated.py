@@ -18,9 +18,10 @@ from ravl.tasks.labels import LabelTask
 from tests.helpers import COLOURS, ColourEncoder, draw
 
 WRITTEN: dict[str, Any] = {
-    generated.LABEL: "red", generated.TAGS: '["a", "b"]',
+    generated.LABEL: "red",
+    generated.TAGS: '["a", "b"]',
     generated.ANSWERS: '[{"question": "what?", "answer": "red"}]',
-}  # fmt: skip
+}
 HELD = {"validation": "part = 'validation'", "test": "part = 'test'"}
 
 
@@ -57,15 +58,23 @@ def half(tmp_path: Path) -> Any:
             draw(i, colour).save(file)
             people = part != "train" or i // 40 == 0
             qa = (QA("what colour is it?", (colour,)),) if people else ()
-            memory.add([
-                Example(file.name, file, label=colour if people else None, qa=qa,
-                        columns={"part": part})
-            ])  # fmt: skip
+            memory.add(
+                [
+                    Example(
+                        file.name,
+                        file,
+                        label=colour if people else None,
+                        qa=qa,
+                        columns={"part": part},
+                    )
+                ]
+            )
             if not people:
                 pairs = [{"question": "what colour is it?", "answer": colour}]
                 written[file.name] = {
-                    generated.LABEL: colour, generated.ANSWERS: json.dumps(pairs),
-                }  # fmt: skip
+                    generated.LABEL: colour,
+                    generated.ANSWERS: json.dumps(pairs),
+                }
         memory.update_columns(written, "augment")
         yield memory
 
@@ -85,8 +94,14 @@ def test_people_can_be_told_from_what_was_generated(half: Memory) -> None:
 def test_it_is_evidence_where_it_is_asked_for(half: Memory, tmp_path: Path, task: str) -> None:
     out = tmp_path / "run"
     report: Any = ravl.fit(
-        task, half, out=out, model="vote", generated=True, progress=False, **HELD  # type: ignore[arg-type]
-    )  # fmt: skip
+        task,
+        half,
+        out=out,
+        model="vote",
+        generated=True,
+        progress=False,
+        **HELD,  # type: ignore[arg-type]
+    )
     levels = report.metrics["levels"]
     assert {"vote", "vote_human"} <= set(levels)
     assert "vote - vote_human" in report.metrics["differences"]
@@ -107,8 +122,13 @@ def test_it_is_evidence_where_it_is_asked_for(half: Memory, tmp_path: Path, task
 
 def test_nobody_else_reads_it(half: Memory, tmp_path: Path) -> None:
     report: Any = ravl.fit(
-        "classify", half, out=tmp_path / "run", model="vote", progress=False, **HELD  # type: ignore[arg-type]
-    )  # fmt: skip
+        "classify",
+        half,
+        out=tmp_path / "run",
+        model="vote",
+        progress=False,
+        **HELD,  # type: ignore[arg-type]
+    )
     assert "vote_human" not in report.metrics["levels"]
     with ravl.load(tmp_path / "run", half) as model:
         answer = model.classify(half.picture(half.get("001.png")), k=64)

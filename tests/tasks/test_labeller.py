@@ -47,9 +47,15 @@ def labeller(bank) -> Labeller:
     head = HeadFit(features[known], np.eye(3, dtype=np.float32)[kinds[known]], Loss(True))(1e-3)
     gate = Gate(True, np.zeros(SIGNS, np.float32), 1.0, 0.02, np.full(3, 1 / 3, np.float32))
     return Labeller(
-        TASK, NAMES, Keys.of(bank.features), Standard.of(bank.features), Vote(8), gate,
-        replace(gate, floor=0.1), head,
-    )  # fmt: skip
+        TASK,
+        NAMES,
+        Keys.of(bank.features),
+        Standard.of(bank.features),
+        Vote(8),
+        gate,
+        replace(gate, floor=0.1),
+        head,
+    )
 
 
 def answered(labeller: Labeller, bank: Bank, queries: Queries, **how):
@@ -165,17 +171,25 @@ def test_a_rare_new_label_is_balanced(labeller, bank):
 
 def test_tags_of_their_own(bank):
     features, kinds = world(seed=1)
-    rows = [replace(r, label=None, tags=(*((r.label,) if r.label else ()), "drawn")) for r in
-            bank.rows]  # fmt: skip
+    rows = [
+        replace(r, label=None, tags=(*((r.label,) if r.label else ()), "drawn")) for r in bank.rows
+    ]
     tagged = Bank(rows, bank.features, bank.groups, bank.keys)
     names = ["a", "b", "drawn"]
     targets = np.stack([kinds == 0, kinds == 1, np.ones(60)], 1).astype(np.float32)
     head = HeadFit(features, targets, Loss(False))(1e-4)
     gate = Gate(False, np.zeros(SIGNS, np.float32), 1.0, 0.02, targets.mean(0))
     labeller = Labeller(
-        LabelTask("tag"), names, Keys.of(bank.features), Standard.of(bank.features), Vote(8),
-        gate, gate, head, thresholds=np.array([0.3, 0.4, 0.6], np.float32),
-    )  # fmt: skip
+        LabelTask("tag"),
+        names,
+        Keys.of(bank.features),
+        Standard.of(bank.features),
+        Vote(8),
+        gate,
+        gate,
+        head,
+        thresholds=np.array([0.3, 0.4, 0.6], np.float32),
+    )
     found = answered(labeller, tagged, Queries(world(seed=2)[0]))
     assert found.names == [*names, "c"]  # only the memory knows it
     np.testing.assert_allclose(found.shares.sum(1), found.gate, atol=1e-4)
@@ -210,8 +224,9 @@ def test_what_the_reader_reads(memory):
     where = {row.id: i for i, row in enumerate(bank.rows)}
     green, other = where["green_001.png"], where["green_009.png"]
     np.testing.assert_allclose(found.labels[green], found.labels[other])
-    np.testing.assert_allclose(found.labels[green], memory.encoder.embed_texts(["green"])[0],
-                               atol=1e-5)  # fmt: skip
+    np.testing.assert_allclose(
+        found.labels[green], memory.encoder.embed_texts(["green"])[0], atol=1e-5
+    )
     texts = memory.encoder.embed_texts(["a green picture", "number 1"]).sum(0)
     np.testing.assert_allclose(found.texts[green], texts / np.linalg.norm(texts), atol=2e-3)
     bare = where["bare"]

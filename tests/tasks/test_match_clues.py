@@ -53,9 +53,11 @@ def test_clues_are_what_a_loop_finds(block: int, monkeypatch: pytest.MonkeyPatch
     for i, (p, t) in enumerate(zip(pairs.picture, pairs.text, strict=True)):
         likeness = known.vectors @ pairs.vectors[t]
         of_row = np.array(
-            [likeness[known.owners == r].max() if (known.owners == r).any() else -1 for r in
-             range(ROWS)]
-        )  # fmt: skip
+            [
+                likeness[known.owners == r].max() if (known.owners == r).any() else -1
+                for r in range(ROWS)
+            ]
+        )
         seen = known.bank.keys @ keys[p]
         near, alike = np.argsort(-seen)[:4], np.argsort(-of_row)[:4]
         np.testing.assert_array_equal(found.near.positions[i], near)

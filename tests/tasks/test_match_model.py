@@ -120,8 +120,10 @@ def test_scores_are_those_of_each_pair(model: MatchModel) -> None:
 
 def test_the_best_assignment(model: MatchModel, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [(i, j) for i, j, _ in model.assign(pictures(), [WHITE, RED, BLUE])] == [
-        (0, 1), (1, 2), (2, 0)
-    ]  # fmt: skip
+        (0, 1),
+        (1, 2),
+        (2, 0),
+    ]
     few = model.assign(pictures(), [BLUE])
     assert [(i, j) for i, j, _ in few] == [(1, 0)]
     assert few[0][2] == pytest.approx(model.match(pictures()[1], BLUE)[0].score, abs=1e-5)

@@ -18,8 +18,13 @@ from tests.helpers import ColourEncoder, draw
 from tests.labelled import random_picture, shades
 
 COLOURS = ("red", "green", "blue", "yellow")
-TASKS = {"vote": "classify", "linear": "classify", "fusion": "classify", "tags": "tag",
-         "tagvote": "tag"}  # fmt: skip
+TASKS = {
+    "vote": "classify",
+    "linear": "classify",
+    "fusion": "classify",
+    "tags": "tag",
+    "tagvote": "tag",
+}
 
 
 @pytest.fixture
@@ -57,8 +62,9 @@ def test_new_pictures_get_their_label(fitted, shop, new, name):
 def test_new_pictures_get_their_tags(fitted, shop, new, name):
     found = answers(fitted, name, shop, new)
     assert all(isinstance(a, Tagging) and "drawn" in a.tags for a in found)
-    warm = np.mean([("warm" in a.tags) == (COLOURS[i % 4] in ("red", "yellow"))
-                    for i, a in enumerate(found)])  # fmt: skip
+    warm = np.mean(
+        [("warm" in a.tags) == (COLOURS[i % 4] in ("red", "yellow")) for i, a in enumerate(found)]
+    )
     assert warm >= 0.75
 
 

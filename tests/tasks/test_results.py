@@ -9,9 +9,13 @@ from ravl.tasks.results import Classification, Evidence, Tagging
 SHIRT = Row(3, "shirt.png", texts=("a shirt",), label="shirt")
 SEEN = Evidence(SHIRT, 0.812345, 0.2512345, ("shirt",))
 COMMON: dict[str, Any] = {
-    "confidence": 0.912345, "gate": 0.3, "scores": {"shirt": 0.912345, "hat": 0.1},
-    "memory": {"shirt": 1.0}, "model": {"shirt": 0.8}, "evidence": (SEEN,),
-}  # fmt: skip
+    "confidence": 0.912345,
+    "gate": 0.3,
+    "scores": {"shirt": 0.912345, "hat": 0.1},
+    "memory": {"shirt": 1.0},
+    "model": {"shirt": 0.8},
+    "evidence": (SEEN,),
+}
 
 
 def test_a_label_prints_and_becomes_json():
@@ -22,9 +26,15 @@ def test_a_label_prints_and_becomes_json():
     assert record["label"] == "shirt"
     assert record["scores"] == {"shirt": 0.9123, "hat": 0.1}
     assert record["evidence"] == [
-        {"id": "shirt.png", "picture": None, "says": ["shirt"], "texts": ["a shirt"],
-         "likeness": 0.8123, "share": 0.2512}
-    ]  # fmt: skip
+        {
+            "id": "shirt.png",
+            "picture": None,
+            "says": ["shirt"],
+            "texts": ["a shirt"],
+            "likeness": 0.8123,
+            "share": 0.2512,
+        }
+    ]
     assert answer.evidence[0].id == "shirt.png"
 
 

@@ -135,8 +135,11 @@ def test_a_memory_that_has_moved_is_named(fitted, by_name, tmp_path):
 def test_another_tower_is_refused(fitted, name):
     with Memory.open(fitted / "shop.ravl", ColourEncoder()) as memory:
         memory.reembed(ColourEncoder(mirror=True))
-        with pytest.raises(EncoderMismatchError, match=r"was fitted with the encoder 'colour'.*now "
-                           r"has 'colour'.*Fit again with ravl fit (classify|tag)"):  # fmt: skip
+        with pytest.raises(
+            EncoderMismatchError,
+            match=r"was fitted with the encoder 'colour'.*now "
+            r"has 'colour'.*Fit again with ravl fit (classify|tag)",
+        ):
             load(fitted / name, memory)
 
 
@@ -153,8 +156,11 @@ def test_after_the_retriever_was_trained_only_fusion_runs_are_refused(fitted):
     """New heads on the same tower: keys and features stay, text vectors do not."""
     picture = fitted / "pictures" / "green_001.png"
     with Memory.open(fitted / "shop.ravl", ColourEncoder()) as memory:
-        before = {n: load(fitted / n, memory).predictor.answer([picture])[0]
-                  for n in RUNS if n != "fusion"}  # fmt: skip
+        before = {
+            n: load(fitted / n, memory).predictor.answer([picture])[0]
+            for n in RUNS
+            if n != "fusion"
+        }
         memory.reembed(trained_on(ColourEncoder()))
         for name, old in before.items():
             new = load(fitted / name, memory).predictor.answer([picture])[0]

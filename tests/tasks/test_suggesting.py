@@ -67,8 +67,12 @@ def test_gains_are_those_of_the_plain_greedy_choice():
 
 def test_uncertainty_of_labels_and_tags():
     usual: dict[str, Any] = {
-        "confidence": 0.5, "abstained": False, "gate": 0.5, "memory": {}, "model": {},
-    }  # fmt: skip
+        "confidence": 0.5,
+        "abstained": False,
+        "gate": 0.5,
+        "memory": {},
+        "model": {},
+    }
     even = Classification(**usual, label="a", scores={"a": 0.5, "b": 0.5})
     assert uncertainty(even) == pytest.approx(1)
     sure = Classification(**usual, label="a", scores={"a": 0.98, "b": 0.01})

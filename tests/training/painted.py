@@ -22,9 +22,14 @@ FEATURES = 48
 TEST, VALIDATION = "part = 'test'", "part = 'validation'"
 STEPS = 4  # of an epoch, with these settings and 26 training pictures
 SETTINGS: dict[str, Any] = {
-    "epochs": 8, "batch_size": 16, "dimension": 16, "learning_rate": 0.02, "dropout": 0.1,
-    "patience": 8, "hidden": 0,
-}  # fmt: skip
+    "epochs": 8,
+    "batch_size": 16,
+    "dimension": 16,
+    "learning_rate": 0.02,
+    "dropout": 0.1,
+    "patience": 8,
+    "hidden": 0,
+}
 
 
 class Scrambled(ColourEncoder):

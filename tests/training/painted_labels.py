@@ -12,9 +12,14 @@ from ravl.training import fit
 from tests.helpers import ColourEncoder
 
 FUSION: dict[str, Any] = {
-    "model": "fusion", "epochs": 3, "patience": 3, "batch_size": 12, "language": "top:1",
-    "learning_rate": 0.003, "evidence": 4,
-}  # fmt: skip
+    "model": "fusion",
+    "epochs": 3,
+    "patience": 3,
+    "batch_size": 12,
+    "language": "top:1",
+    "learning_rate": 0.003,
+    "evidence": 4,
+}
 
 if __name__ == "__main__":
     file, out, changes = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])

@@ -15,9 +15,11 @@ from tests.helpers import COLOURS, ColourEncoder
 
 PARTS = ("train", "train", "validation", "train", "test")
 HELD: dict[str, Any] = {
-    "validation": "part = 'validation'", "test": "part = 'test'", "model": "vote",
+    "validation": "part = 'validation'",
+    "test": "part = 'test'",
+    "model": "vote",
     "progress": False,
-}  # fmt: skip
+}
 
 
 def strips(folder: Path, count: int) -> list[Example]:

@@ -133,8 +133,12 @@ def test_an_item_is_a_whole_batch(pairs: Pairs):
     batch = data.__getitems__([7, 2, 100, 6])
     assert batch.pop("taught") == {}
     assert {name: tuple(x.shape) for name, x in batch.items()} == {
-        "features": (3, 48), "texts": (4, 5), "place": (4,), "groups": (4,), "which": (4,),
-    }  # fmt: skip
+        "features": (3, 48),
+        "texts": (4, 5),
+        "place": (4,),
+        "groups": (4,),
+        "which": (4,),
+    }
     seen = batch["features"][batch["place"]]  # 6 and 7 are of one picture, looked at once
     assert torch.equal(seen, torch.from_numpy(pairs.features[pairs.owners[[7, 2, 100, 6]]]))
     assert torch.equal(batch["texts"][2], torch.from_numpy(texts[pairs.which[100]]))

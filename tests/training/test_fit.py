@@ -118,8 +118,11 @@ def test_no_picture_is_looked_at_and_no_text_is_read_again(painted, scrambled, t
 def test_the_run_is_on_record(made):
     run = made / "run"
     assert {p.name for p in run.iterdir()} == {
-        "config.json", "encoder", "metrics.json", "report.html",
-    }  # fmt: skip
+        "config.json",
+        "encoder",
+        "metrics.json",
+        "report.html",
+    }
     config = json.loads((run / "config.json").read_text())
     assert config["task"] == "search"
     assert config["validation"] == "part = 'validation'"
@@ -162,8 +165,10 @@ def test_training_again_starts_from_the_base(trained, tmp_path, made):
     fitted(trained, tmp_path / "again")
     # Its text vectors are computed anew, and were the memory's, in float16.
     check_same(tmp_path / "again", made / "run", within=5e-2)
-    before = [json.loads((run / "metrics.json").read_text())["metrics"]["text -> picture"]["before"]
-              for run in (tmp_path / "again", made / "run")]  # fmt: skip
+    before = [
+        json.loads((run / "metrics.json").read_text())["metrics"]["text -> picture"]["before"]
+        for run in (tmp_path / "again", made / "run")
+    ]
     assert before[0]["MRR"]["value"] == pytest.approx(before[1]["MRR"]["value"], abs=0.02)
     fitted(trained, tmp_path / "other", dimension=8)
     assert trained.info().dimension == 8 + 48
@@ -352,10 +357,19 @@ def test_kill_9_in_the_middle_of_training(painted, tmp_path):
 
     def start(folder: Path, file: Path = painted.path) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.training.painted", str(file), str(folder),
-             json.dumps(changes)],
-            stdout=subprocess.PIPE, text=True, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "tests.training.painted",
+                str(file),
+                str(folder),
+                json.dumps(changes),
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         return process
@@ -420,8 +434,19 @@ def test_on_the_command_line(ravl, tmp_path, always_better):
     file, model = tmp_path / "shop.ravl", tiny.make("clip", tmp_path / "clip")
     with Memory.create(file, f"hf:{model}") as memory:
         memory.add(make_examples(tmp_path / "pictures", 24))
-    command = ("fit", "search", file, "--epochs", 2, "--batch-size", 8, "--dimension", 12,
-               "--hidden", 0)  # fmt: skip
+    command = (
+        "fit",
+        "search",
+        file,
+        "--epochs",
+        2,
+        "--batch-size",
+        8,
+        "--dimension",
+        12,
+        "--hidden",
+        0,
+    )
     code, out, _ = ravl(*command, "--out", tmp_path / "one", "--test", "price >= 20")
     assert code == 0
     assert re.search(r"Trained \d+ s, 2 epochs", out)

@@ -49,8 +49,16 @@ def files(run: Path) -> set[str]:
 
 @pytest.mark.parametrize("name", ["vote", "linear", "fusion", "tags", "tagvote"])
 def test_the_runs_folder_is_complete(fitted_once, name):
-    expected = {"run.json", "settings.yaml", "predictor.safetensors", "split.json",
-                "metrics.json", "report.html", "README.md", "reference.json"}  # fmt: skip
+    expected = {
+        "run.json",
+        "settings.yaml",
+        "predictor.safetensors",
+        "split.json",
+        "metrics.json",
+        "report.html",
+        "README.md",
+        "reference.json",
+    }
     assert files(fitted_once / name) - {"logs"} == expected | (
         {"fusion"} if name == "fusion" else set()
     )
@@ -128,18 +136,32 @@ def test_settings_round_trip(shop, tmp_path):
     fitted_to(shop, tmp_path / "one", seed=3, test_share=0.3, templates=("x {}",))
     written = read_settings(tmp_path / "one" / "settings.yaml")
     assert (written["seed"], written["templates"]) == (3, ["x {}"])
-    fit("classify", shop, out=tmp_path / "two", progress=False,
-        config=tmp_path / "one" / "settings.yaml")  # fmt: skip
+    fit(
+        "classify",
+        shop,
+        out=tmp_path / "two",
+        progress=False,
+        config=tmp_path / "one" / "settings.yaml",
+    )
     one, two = (json.loads((tmp_path / n / "metrics.json").read_text()) for n in ("one", "two"))
     assert one["rows"] == two["rows"]
-    fit("classify", shop, out=tmp_path / "three", progress=False, seed=4,
-        config=tmp_path / "one" / "settings.yaml")  # fmt: skip
+    fit(
+        "classify",
+        shop,
+        out=tmp_path / "three",
+        progress=False,
+        seed=4,
+        config=tmp_path / "one" / "settings.yaml",
+    )
     assert read_settings(tmp_path / "three" / "settings.yaml")["seed"] == 4
 
 
 def test_auto_takes_the_cheap_one_where_nothing_is_better(shop, tmp_path, language):
-    report = fitted_to(shop, tmp_path / "run", **FUSION | {
-        "model": "auto", "language_model": str(language), "epochs": 1})  # fmt: skip
+    report = fitted_to(
+        shop,
+        tmp_path / "run",
+        **FUSION | {"model": "auto", "language_model": str(language), "epochs": 1},
+    )
     assert report.chosen in ("linear", "fusion")
     assert set(report.metrics["validation"]) == {"linear", "fusion"}  # what was chosen between
     best = max(report.metrics["validation"].values())
@@ -151,8 +173,9 @@ def test_auto_takes_the_cheap_one_where_nothing_is_better(shop, tmp_path, langua
 
 @pytest.mark.slow
 def test_tags_with_a_fusion_model(shop, tmp_path, language):
-    report = fitted_to(shop, tmp_path / "run", "tag", **FUSION | {
-        "language_model": str(language), "epochs": 2})  # fmt: skip
+    report = fitted_to(
+        shop, tmp_path / "run", "tag", **FUSION | {"language_model": str(language), "epochs": 2}
+    )
     assert report.chosen == "fusion"
     assert report.metrics["rows"]["with_retrieval"]["mAP"]["value"] > 0.8
     answer = load(tmp_path / "run", shop).tag(draw(9, "red"))
@@ -281,14 +304,19 @@ def test_a_tiny_memory(empty, tmp_path):
     for model in ("vote", "linear"):
         report = fitted_to(empty, tmp_path / model, model=model, k=500)
         assert load(tmp_path / model, empty).classify(draw(9, "red"), k=500).label in (
-            "red", "blue")  # fmt: skip
+            "red",
+            "blue",
+        )
         assert np.isfinite(report.metrics["rows"]["with_retrieval"]["log_loss"]["value"])
 
 
 def test_a_tiny_memory_and_a_fusion_model(empty, tmp_path, language):
     empty.add(shades(tmp_path / "pictures", 6, ("red", "blue")))
-    fitted_to(empty, tmp_path / "run", **FUSION | {
-        "language_model": str(language), "epochs": 1, "evidence": 64})  # fmt: skip
+    fitted_to(
+        empty,
+        tmp_path / "run",
+        **FUSION | {"language_model": str(language), "epochs": 1, "evidence": 64},
+    )
     assert load(tmp_path / "run", empty).classify(draw(9, "red")).label in ("red", "blue")
 
 

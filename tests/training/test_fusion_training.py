@@ -61,8 +61,18 @@ def test_only_what_is_meant_learns(language, strategy, layers, slow):
     model = made(language, strategy)
     learn_slowly = prepare_language(model, strategy)
     names = {name for name, _ in trainable(model)}
-    own = {"picture", "near_picture", "near_label", "near_text", "near_likeness", "rank", "kind",
-           "null", "norm", "out"}  # fmt: skip
+    own = {
+        "picture",
+        "near_picture",
+        "near_label",
+        "near_text",
+        "near_likeness",
+        "rank",
+        "kind",
+        "null",
+        "norm",
+        "out",
+    }
     assert own <= {name.split(".")[0] for name in names}
     assert not any(name.startswith("base") for name in names)
     of_language = {name for name in names if name.startswith("language")}
@@ -309,9 +319,12 @@ def test_interrupted_it_ends_with_the_same_weights(
 
     def run(name: str) -> Any:
         return fit(
-            "classify", shop, out=tmp_path / name, progress=False,
+            "classify",
+            shop,
+            out=tmp_path / name,
+            progress=False,
             **FUSION | {"language": strategy, "language_model": str(language)},
-        )  # fmt: skip
+        )
 
     stop_after(monkeypatch, steps, lambda: run("run"))
     assert not (tmp_path / "run" / "run.json").exists()
@@ -331,10 +344,19 @@ def test_kill_9_in_the_middle(shop, tmp_path, language):
 
     def start(out: Path) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.training.painted_labels", str(shop.path), str(out),
-             json.dumps(changes)],
-            stdout=subprocess.PIPE, text=True, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "tests.training.painted_labels",
+                str(shop.path),
+                str(out),
+                json.dumps(changes),
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         return process
@@ -356,9 +378,13 @@ def test_kill_9_in_the_middle(shop, tmp_path, language):
 def test_another_seed_ends_elsewhere(shop, tmp_path, language):
     for name, seed in (("one", 0), ("two", 1)):
         fit(
-            "classify", shop, out=tmp_path / name, progress=False, seed=seed,
+            "classify",
+            shop,
+            out=tmp_path / name,
+            progress=False,
+            seed=seed,
             **FUSION | {"language_model": str(language), "epochs": 1},
-        )  # fmt: skip
+        )
     with pytest.raises(AssertionError):
         check_same(tmp_path / "one", tmp_path / "two")
 
@@ -367,10 +393,18 @@ def test_another_seed_ends_elsewhere(shop, tmp_path, language):
 def test_a_loss_that_is_no_number(shop, tmp_path, language, rate, epochs):
     with pytest.raises(RavlError, match="no longer a number.*lower --learning-rate"):
         fit(
-            "classify", shop, out=tmp_path / "run", progress=False,
-            **FUSION | {"language_model": str(language), "learning_rate": rate, "epochs": epochs,
-                        "batch_size": 64},
-        )  # fmt: skip
+            "classify",
+            shop,
+            out=tmp_path / "run",
+            progress=False,
+            **FUSION
+            | {
+                "language_model": str(language),
+                "learning_rate": rate,
+                "epochs": epochs,
+                "batch_size": 64,
+            },
+        )
     assert not (tmp_path / "run" / "run.json").exists()
     assert not (tmp_path / "run" / "metrics.json").exists()
     assert not (tmp_path / "run").exists()  # so that the same folder serves with a lower rate

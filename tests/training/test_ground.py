@@ -30,9 +30,7 @@ def grounded(memory: Memory, work: Path, task: str = "classify", **options: Any)
     """The ground of a fit, and notes."""
     sources = {n: options.pop(n) for n in ("data", "validation", "test") if n in options}
     work.mkdir(exist_ok=True)
-    with ground_of(
-        task, memory, FitSettings(**options), work, progress=False, **sources
-    ) as found:  # fmt: skip
+    with ground_of(task, memory, FitSettings(**options), work, progress=False, **sources) as found:
         yield found
 
 
@@ -223,8 +221,9 @@ def test_a_memory_of_nothing_but_held_out_pictures(empty, tmp_path):
     (tmp_path / "p.png").write_bytes(random_picture(1))
     empty.add([Example("p", tmp_path / "p.png", label="a")])
     examples = [*shades(tmp_path / "pictures", 20), Example("p", tmp_path / "p.png", label="red")]
-    parts = ["test" if e.id == "p" else ("val" if i < 4 else "train")
-             for i, e in enumerate(examples)]  # fmt: skip
+    parts = [
+        "test" if e.id == "p" else ("val" if i < 4 else "train") for i, e in enumerate(examples)
+    ]
     file = table(tmp_path / "t.csv", examples, split=parts)
     with (
         pytest.raises(DataError, match="nothing is left as evidence"),

@@ -98,8 +98,11 @@ def test_auto_chooses_between_linear_and_fusion_not_the_vote(judged):
     head = replace(good.head, weight=-good.head.weight, bias=-good.head.bias)
     alone = np.array([-50, *[0] * (len(good.gate.weights) - 1)], np.float32)
     wrong = replace(good, head=head, gate=replace(good.gate, weights=alone))
-    for linear, fusion, chosen in ((wrong, wrong, "linear"), (wrong, good, "fusion"),
-                                   (good, good, "linear")):  # fmt: skip
+    for linear, fusion, chosen in (
+        (wrong, wrong, "linear"),
+        (wrong, good, "fusion"),
+        (good, good, "linear"),
+    ):
         made = Fitted(levels={"vote": vote, "linear": linear, "fusion": fusion})
         assert _choose(ground, made) == chosen
         assert set(made.validation) == {"linear", "fusion"}

@@ -28,9 +28,7 @@ def shop(empty, tmp_path) -> Memory:
 @pytest.fixture
 def file(tmp_path):
     """A table of these and eight more, with other labels."""
-    examples = [
-        *shades(tmp_path / "pictures", 16), *shades(tmp_path / "pictures", 8, first=100)
-    ]  # fmt: skip
+    examples = [*shades(tmp_path / "pictures", 16), *shades(tmp_path / "pictures", 8, first=100)]
     return table(tmp_path / "told.csv", [replace(e, label=f"very {e.label}") for e in examples])
 
 
@@ -133,8 +131,11 @@ def test_a_retouched_copy_is_recognised_under_another_name(empty, tmp_path):
         labelled = read_labelled(scratch, empty, SAYS)
     numbers = {row.id: row.number for row in empty}
     assert [s.tolist() for s in labelled.shown] == [
-        [numbers["mine_2.png"]], [numbers["mine_3.png"]], [], []
-    ]  # fmt: skip
+        [numbers["mine_2.png"]],
+        [numbers["mine_3.png"]],
+        [],
+        [],
+    ]
     assert labelled.seen_groups().tolist() == sorted([numbers["mine_2.png"], numbers["mine_3.png"]])
 
 

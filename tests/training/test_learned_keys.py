@@ -170,8 +170,12 @@ def test_candidates_that_are_not_there_teach_nothing():
 def test_one_example_and_one_row():
     lesson = lesson_of(count=120)
     one = replace(
-        lesson, bank=lesson.bank.only(np.arange(120) == 0), said=lesson.said[:1],
-        features=lesson.features[:1], targets=lesson.targets[:1], hidden=lesson.hidden[:1],
-    )  # fmt: skip
+        lesson,
+        bank=lesson.bank.only(np.arange(120) == 0),
+        said=lesson.said[:1],
+        features=lesson.features[:1],
+        targets=lesson.targets[:1],
+        hidden=lesson.hidden[:1],
+    )
     found = learn_keys(Keys.of(lesson.features), one, 2).keys
     assert np.isfinite(found.directions).all()

@@ -56,7 +56,7 @@ def keys_of(run: Path) -> Keys:
 @pytest.mark.parametrize(
     ("task", "options"),
     [("classify", {}), ("tag", {}), ("classify", {"model": "vote"})],
-)  # fmt: skip
+)
 def test_learned_keys_are_kept_and_answer(shop, tmp_path, monkeypatch, task, options):
     decide(monkeypatch, True)
     report = trained(shop, tmp_path / "run", task, **options)

@@ -16,8 +16,9 @@ def test_the_likelihood_of_a_label_and_of_all_tags():
 
 
 def test_an_answer_that_was_held_impossible_stays_finite():
-    found = log_likelihood(np.array([[-1000, 1000]], np.float32), np.eye(2, dtype=np.float32)[:1],
-                           True)  # fmt: skip
+    found = log_likelihood(
+        np.array([[-1000, 1000]], np.float32), np.eye(2, dtype=np.float32)[:1], True
+    )
     assert np.isfinite(found).all()
 
 

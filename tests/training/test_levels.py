@@ -32,8 +32,9 @@ def test_what_is_chosen_by_is_training_and_validation_but_not_test(ground):
     assert len(side) == len(ground.train) + len(ground.validation)
     tested = {row.id for row in ground.test.labelled.rows}
     assert not tested & {row.id for row in side.labelled.rows}
-    np.testing.assert_array_equal(side.near.positions[: len(ground.train)],
-                                  ground.train.near.positions)  # fmt: skip
+    np.testing.assert_array_equal(
+        side.near.positions[: len(ground.train)], ground.train.near.positions
+    )
     assert len(side.labelled.shown) == len(side.labelled.groups) == len(side)
 
 

@@ -50,9 +50,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         memory.add(paint(folder / "pictures", 80))
         fitted(memory, folder / "linear")
         fitted(
-            memory, folder / "fusion", model="fusion", language_model=bert, language="full",
+            memory,
+            folder / "fusion",
+            model="fusion",
+            language_model=bert,
+            language="full",
             learning_rate=3e-3,
-        )  # fmt: skip
+        )
     return folder
 
 
@@ -121,9 +125,7 @@ def test_the_same_seed_gives_the_same_run(made: Path, memory: Memory, tmp_path: 
 
 def test_an_untrained_fusion_model_answers_as_the_dual_encoder(memory: Memory, made: Path) -> None:
     ground = ground_of(memory, language_model=str(made / "bert"), evidence=3)
-    dual = replace(
-        fit_vote(ground), picture_head=random_head(48), text_head=random_head(48)
-    )  # fmt: skip
+    dual = replace(fit_vote(ground), picture_head=random_head(48), text_head=random_head(48))
     model = match_fusion._new(ground, dual, 3)
     words = words_of(model, str(made / "bert"), 6)
     level = replace(dual, reader=Reader(model), words=words)
@@ -180,9 +182,14 @@ def test_the_loss_prefers_the_right_text(made: Path) -> None:
 
 def test_auto_keeps_the_simplest_of_equals(memory: Memory, made: Path, tmp_path: Path) -> None:
     report = fitted(
-        memory, tmp_path / "auto", model="auto", language_model=str(made / "bert"),
-        language="head", epochs=1, learning_rate=1e-7,
-    )  # fmt: skip
+        memory,
+        tmp_path / "auto",
+        model="auto",
+        language_model=str(made / "bert"),
+        language="head",
+        epochs=1,
+        learning_rate=1e-7,
+    )
     scores = report.metrics["validation"]
     assert list(scores) == ["linear", "vote", "fusion"]
     assert report.chosen != "fusion"  # it has learned nothing that the dual encoder had not
@@ -198,12 +205,17 @@ def test_a_vision_tower_is_not_trained(memory: Memory, tmp_path: Path) -> None:
 def test_a_table_is_remembered_and_its_test_pictures_are_not(tmp_path: Path) -> None:
     examples = paint(tmp_path / "pictures", 60)
     lines = [
-        {"image": str(e.picture), "captions": list(e.texts), "split": "test" if i % 4 == 0 else
-         "train"} for i, e in enumerate(examples)
-    ]  # fmt: skip
+        {
+            "image": str(e.picture),
+            "captions": list(e.texts),
+            "split": "test" if i % 4 == 0 else "train",
+        }
+        for i, e in enumerate(examples)
+    ]
     table = tmp_path / "pictures" / "captions.jsonl"
-    table.write_text("\n".join(json.dumps({**line, "image": Path(str(line["image"])).name})
-                               for line in lines))  # fmt: skip
+    table.write_text(
+        "\n".join(json.dumps({**line, "image": Path(str(line["image"])).name}) for line in lines)
+    )
     with Memory.create(tmp_path / "m.ravl", Scrambled()) as memory:
         memory.add(paint(tmp_path / "more", 10, first=200))
         report = fit_match(
@@ -224,8 +236,9 @@ def test_a_table_with_false_pairs_is_refused(tmp_path: Path) -> None:
     examples = paint(tmp_path / "pictures", 12)
     lines = [
         {"image": e.picture.name, "caption": e.texts[0], "match": int(i % 3 > 0)}
-        for i, e in enumerate(examples) if isinstance(e.picture, Path)
-    ]  # fmt: skip
+        for i, e in enumerate(examples)
+        if isinstance(e.picture, Path)
+    ]
     table = tmp_path / "pictures" / "pairs.jsonl"
     table.write_text("\n".join(map(json.dumps, lines)))
     with Memory.create(tmp_path / "m.ravl", ColourEncoder()) as memory:
@@ -241,9 +254,7 @@ def test_a_run_judges_pictures_of_the_memory_without_themselves(made: Path, memo
     rows = judged["rows"]
     assert set(rows) == {"with_retrieval", "no_retrieval", "vote"}
     assert rows["vote"]["AUC"]["value"] < 0.99  # it would find each picture's own text
-    assert set(judged["differences"]) == {
-        "with_retrieval - no_retrieval", "with_retrieval - vote"
-    }  # fmt: skip
+    assert set(judged["differences"]) == {"with_retrieval - no_retrieval", "with_retrieval - vote"}
     with pytest.raises(DataError, match="it takes two"):
         evaluate_match(model, 'id = "003.png"')
 
@@ -315,12 +326,11 @@ def test_heads_that_have_not_seen_a_picture_are_less_sure_of_it(
     assert set(unseen.fold.tolist()) == {0, 1}
     assert dual.picture_head is not None and dual.text_head is not None
     first = np.searchsorted(pairs.owners, train)  # the first text of each
-    own = np.einsum(
-        "nd,nd->n", unseen.seen, unseen.read[unseen.fold, pairs.which[first]]
-    )  # fmt: skip
-    known = dual.picture_head(pairs.features[train]) * dual.text_head(ground.vectors)[
-        pairs.which[first]
-    ]  # fmt: skip
+    own = np.einsum("nd,nd->n", unseen.seen, unseen.read[unseen.fold, pairs.which[first]])
+    known = (
+        dual.picture_head(pairs.features[train])
+        * dual.text_head(ground.vectors)[pairs.which[first]]
+    )
     assert own.mean() < known.sum(1).mean() - 0.02
 
 
@@ -330,8 +340,9 @@ def test_words_fit_the_language_model(made: Path, tmp_path: Path) -> None:
     assert (len(short), len(long)) == (1, 4)
     assert len(strange) >= 1
     words.save(tmp_path / "again")
-    np.testing.assert_array_equal(Words.load(tmp_path / "again", 4)(["red and blue"])[0],
-                                  words(["red and blue"])[0])  # fmt: skip
+    np.testing.assert_array_equal(
+        Words.load(tmp_path / "again", 4)(["red and blue"])[0], words(["red and blue"])[0]
+    )
 
 
 def test_a_task_takes_its_text_from_a_column(tmp_path: Path) -> None:

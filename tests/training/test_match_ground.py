@@ -30,9 +30,16 @@ TASK = MatchTask()
 def ground_of(memory: Memory, **settings: object) -> MatchGround:
     labelled = read_labelled(memory, memory, lambda row: readable(TASK, memory.encoder, row))
     parts = split(
-        labelled.rows, labelled.groups, [""] * len(labelled), memory, validation=VALIDATION,
-        test=TEST, validation_share=0.2, test_share=0.2, seed=0,
-    )  # fmt: skip
+        labelled.rows,
+        labelled.groups,
+        [""] * len(labelled),
+        memory,
+        validation=VALIDATION,
+        test=TEST,
+        validation_share=0.2,
+        test_share=0.2,
+        seed=0,
+    )
     check(TASK, memory.encoder, labelled, parts)
     return prepare(memory, TASK, FitSettings(**settings), labelled, parts)  # type: ignore[arg-type]
 
@@ -88,9 +95,7 @@ def test_near_duplicates_get_no_text_of_each_other(tmp_path: Path) -> None:
 
 def test_nothing_that_is_held_out_is_evidence(memory: Memory) -> None:
     ground = ground_of(memory)
-    held = {
-        ground.labelled.rows[i].id for i in (*ground.parts.validation, *ground.parts.test)
-    }  # fmt: skip
+    held = {ground.labelled.rows[i].id for i in (*ground.parts.validation, *ground.parts.test)}
     assert held
     assert not held & {row.id for row in ground.bank.rows}
 
@@ -118,8 +123,12 @@ def test_a_training_pair_does_not_find_its_own_text(tmp_path: Path) -> None:
     leak = tmp_path / "pictures" / "leak.png"
     draw(1, str(victim.label)).save(leak)
     with Memory.create(tmp_path / "m.ravl", ColourEncoder()) as memory:
-        memory.add([*examples, Example(id="leak", picture=leak, texts=victim.texts,
-                                       columns={"part": "train"})])  # fmt: skip
+        memory.add(
+            [
+                *examples,
+                Example(id="leak", picture=leak, texts=victim.texts, columns={"part": "train"}),
+            ]
+        )
         ground = ground_of(memory)
         data = batches(ground)
         rows = [ground.labelled.rows[i].id for i in ground.parts.train]

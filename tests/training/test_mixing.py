@@ -35,18 +35,25 @@ class Meaning(ColourEncoder):
 def made(base: Meaning) -> Pairs:
     every = np.arange(N)
     return Pairs(
-        [str(i) for i in every], base.meaning, every, [None] * N, [str(i) for i in every],
-        every, every,
-    )  # fmt: skip
+        [str(i) for i in every],
+        base.meaning,
+        every,
+        [None] * N,
+        [str(i) for i in every],
+        every,
+        every,
+    )
 
 
 def head(turn: int = 0) -> Head:
     """One that changes nothing, or turns the space at random."""
     weight = np.linalg.qr(np.random.default_rng(turn).normal(size=(D, D)))[0] if turn else np.eye(D)
     return Head(
-        mean=np.zeros(D, np.float32), scale=np.ones(D, np.float32),
-        weight=weight.astype(np.float32), bias=np.zeros(D, np.float32),
-    )  # fmt: skip
+        mean=np.zeros(D, np.float32),
+        scale=np.ones(D, np.float32),
+        weight=weight.astype(np.float32),
+        bias=np.zeros(D, np.float32),
+    )
 
 
 def chosen(base: Meaning, picture: Head, text: Head, share: float = 0.5) -> float:

@@ -22,8 +22,12 @@ def rows_of(classes, ids=None, columns=None) -> list[Row]:
 def parted(rows, groups=None, source: Any = None, **changes) -> Parts:
     groups = np.array(groups if groups is not None else [r.number for r in rows], np.int64)
     options: dict[str, Any] = {
-        "validation": None, "test": None, "validation_share": 0.2, "test_share": 0.3, "seed": 0,
-    }  # fmt: skip
+        "validation": None,
+        "test": None,
+        "validation_share": 0.2,
+        "test_share": 0.3,
+        "seed": 0,
+    }
     return split(rows, groups, [r.label for r in rows], source, **{**options, **changes})
 
 

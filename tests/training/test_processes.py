@@ -44,9 +44,11 @@ def batch() -> dict[str, torch.Tensor]:
     groups, which = torch.arange(SIZE), torch.arange(SIZE)
     groups[9], which[7] = groups[1], which[2]
     return {
-        "features": torch.randn(SIZE, 8), "texts": torch.randn(SIZE, 6),
-        "groups": groups, "which": which,
-    }  # fmt: skip
+        "features": torch.randn(SIZE, 8),
+        "texts": torch.randn(SIZE, 6),
+        "groups": groups,
+        "which": which,
+    }
 
 
 def learn(rank: int, port: int, folder: str) -> None:
@@ -102,12 +104,25 @@ def test_two_processes_fit_as_one_does(painted, tmp_path, hard):
     file = Path(shutil.copy(painted.path, tmp_path / "shared.ravl"))
     each = json.dumps({**changes, "batch_size": WHOLE["batch_size"] // PROCESSES})
     done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone",
-         f"--nproc_per_node={PROCESSES}", "-m", "tests.training.painted",
-         str(file), str(tmp_path / "two"), each],
-        capture_output=True, text=True, cwd=ROOT, timeout=300, check=False,
+        [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            f"--nproc_per_node={PROCESSES}",
+            "-m",
+            "tests.training.painted",
+            str(file),
+            str(tmp_path / "two"),
+            each,
+        ],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=300,
+        check=False,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split().count("done") == PROCESSES
     one = fitted(painted, tmp_path / "one", **changes)
@@ -119,8 +134,9 @@ def test_two_processes_fit_as_one_does(painted, tmp_path, hard):
     }
     mine, theirs = (TrainedEncoder.load(tmp_path / name, Scrambled()) for name in ("one", "two"))
     for own, other in (
-        (mine.picture_head, theirs.picture_head), (mine.text_head, theirs.text_head),
-    ):  # fmt: skip
+        (mine.picture_head, theirs.picture_head),
+        (mine.text_head, theirs.text_head),
+    ):
         for name, value in own.arrays().items():
             np.testing.assert_allclose(other.arrays()[name], value, atol=1e-3, err_msg=name)
     with Memory.open(file, Scrambled()) as memory:

@@ -64,9 +64,11 @@ def model(made: Material, settings: RetrieverSettings) -> RetrieverModel:
     torch.manual_seed(0)
     everything = np.arange(len(made.pairs.rows)), np.arange(len(made.texts))
     return RetrieverModel(
-        *starting(made, *everything), settings, made.vision.tail if made.vision else None,
+        *starting(made, *everything),
+        settings,
+        made.vision.tail if made.vision else None,
         made.text.network if made.text else None,
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(
@@ -115,9 +117,11 @@ def test_towers_learn_and_begin_as_the_frozen_ones(memory, tmp_path):
     one = model(made, settings)
     pairs = made.pairs
     loss = one(
-        **made.pictures(pairs.owners[:9]), **made.read(pairs.which[:9]),
-        groups=torch.arange(9), which=torch.arange(9),
-    )["loss"]  # fmt: skip
+        **made.pictures(pairs.owners[:9]),
+        **made.read(pairs.which[:9]),
+        groups=torch.arange(9),
+        which=torch.arange(9),
+    )["loss"]
     loss.backward()
     learning = [*made.vision.learning, *made.text.learning]
     assert learning
@@ -131,9 +135,11 @@ def test_gradient_caching_gives_the_gradients_of_the_whole_batch(memory, tmp_pat
     _, cached = material(memory, tmp_path, gradient_cache=True)
     pairs = made.pairs
     inputs = {
-        **made.pictures(pairs.owners[:10]), **made.read(pairs.which[:10]),
-        "groups": torch.arange(10), "which": torch.arange(10),
-    }  # fmt: skip
+        **made.pictures(pairs.owners[:10]),
+        **made.read(pairs.which[:10]),
+        "groups": torch.arange(10),
+        "which": torch.arange(10),
+    }
     assert made.vision is not None
     found = []
     for some in (settings, cached):

@@ -71,8 +71,12 @@ def space(tmp_path) -> Path:
 def tuned(memory: Memory, out: Path, task: str = "classify", **changes: Any) -> TuneReport:
     """A quick search."""
     options = {
-        "validation": VALIDATION, "test": TEST, "trials": 4, "model": "linear", "progress": False,
-    }  # fmt: skip
+        "validation": VALIDATION,
+        "test": TEST,
+        "trials": 4,
+        "model": "linear",
+        "progress": False,
+    }
     return tune(task, memory, out=out, **{**options, **changes})
 
 
@@ -99,8 +103,13 @@ def test_the_best_settings_are_fitted_whole(memory, tmp_path, space, task, measu
     assert report.best.score == max(t.score or 0 for t in report.trials)
     assert report.measure == measure
     assert {p.name for p in out.iterdir()} == {
-        "best", "best.yaml", "config.json", "report.html", "study.journal", "trials.csv",
-    }  # fmt: skip
+        "best",
+        "best.yaml",
+        "config.json",
+        "report.html",
+        "study.journal",
+        "trials.csv",
+    }
     assert report.metrics["rows"]["with_retrieval"][measure]["value"] > 0.5
     assert report.judged().startswith(measure)
     best = FitSettings(**read_settings(out / "best.yaml"))
@@ -142,9 +151,15 @@ def test_the_model_can_be_searched_with_the_settings_of_its_level(memory, tmp_pa
     with pytest.raises(DataError, match="that is not given a fixed value"):
         tuned(memory, tmp_path / "out", space=space, model="vote", k=3)
     report = tune(
-        "classify", memory, out=tmp_path / "out", validation=VALIDATION, test=TEST, trials=6,
-        space=space, progress=False,
-    )  # fmt: skip
+        "classify",
+        memory,
+        out=tmp_path / "out",
+        validation=VALIDATION,
+        test=TEST,
+        trials=6,
+        space=space,
+        progress=False,
+    )
     assert {p["model"] for p in parameters(report)} == {"vote", "linear"}
     for p in parameters(report):
         assert ("smoothing" in p) == (p["model"] == "linear")
@@ -208,9 +223,12 @@ def test_a_search_that_was_killed_goes_the_same_way(memory, file, tmp_path, spac
     out = tmp_path / "out"
     for at in (3, 1):  # in the third trial, and in the first after that
         done = subprocess.run(
-            [sys.executable, "-c", KILLED, file, out, space, str(at)], cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
-        )  # fmt: skip
+            [sys.executable, "-c", KILLED, file, out, space, str(at)],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+        )
         assert done.returncode == -signal.SIGKILL, done.stderr
     assert not (out / "best").exists()
     assert kept(out) == 2
@@ -221,9 +239,7 @@ def test_a_search_that_was_killed_goes_the_same_way(memory, file, tmp_path, spac
     assert [t.scores for t in report.trials] == [t.scores for t in whole.trials]
 
 
-def test_a_trial_that_is_always_interrupted_fails_in_the_end(
-    memory, tmp_path, space, monkeypatch
-):  # fmt: skip
+def test_a_trial_that_is_always_interrupted_fails_in_the_end(memory, tmp_path, space, monkeypatch):
     def score(_ground, settings, _folder, _report):
         if settings.class_weights == "balanced":
             raise KeyboardInterrupt
@@ -312,9 +328,7 @@ def test_a_trial_that_is_worse_than_others_were_is_stopped(memory, tmp_path, spa
     assert report.counts() == "7 (6 complete, 1 pruned)"
 
 
-def test_a_trial_that_fails_is_noted_and_the_search_goes_on(
-    memory, tmp_path, space, monkeypatch
-):  # fmt: skip
+def test_a_trial_that_fails_is_noted_and_the_search_goes_on(memory, tmp_path, space, monkeypatch):
     def score(_ground, settings, _folder, _report):
         if settings.smoothing > 0.1:
             raise RavlError("The loss is no longer a number.")
@@ -340,10 +354,13 @@ def bert(tmp_path_factory) -> Path:
     folder: Path = tmp_path_factory.mktemp("bert")
     BertModel(
         BertConfig(
-            vocab_size=1000, hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
+            vocab_size=1000,
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=2,
             intermediate_size=64,
         )
-    ).save_pretrained(folder)  # fmt: skip
+    ).save_pretrained(folder)
     return folder
 
 

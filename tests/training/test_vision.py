@@ -27,9 +27,14 @@ from tests.encoders import tiny
 COUNT = 96
 TRAIN, VALIDATION = range(64), range(64, COUNT)
 QUICK: dict[str, Any] = {
-    "epochs": 4, "batch_size": 16, "learning_rate": 0.2, "dropout": 0.1, "views": 2,
-    "strategy": "top:1", "patience": 4,
-}  # fmt: skip
+    "epochs": 4,
+    "batch_size": 16,
+    "learning_rate": 0.2,
+    "dropout": 0.1,
+    "views": 2,
+    "strategy": "top:1",
+    "patience": 4,
+}
 HALVES = ((220, 40, 40), (40, 60, 220))
 
 
@@ -58,9 +63,16 @@ def tune(encoder: Encoder, folder: Path, load: Any = paint, **changes: Any) -> V
     options |= {k: changes.pop(k) for k in tuple(changes) if k in ("exclusive", "targets")}
     settings = VisionSettings(**{**QUICK, **changes})
     return tune_vision(
-        encoder, load, options["targets"], TRAIN, VALIDATION, exclusive=options["exclusive"],
-        folder=folder, settings=settings, show=False,
-    )  # fmt: skip
+        encoder,
+        load,
+        options["targets"],
+        TRAIN,
+        VALIDATION,
+        exclusive=options["exclusive"],
+        folder=folder,
+        settings=settings,
+        show=False,
+    )
 
 
 def features(result: VisionResult) -> np.ndarray:
@@ -95,9 +107,16 @@ def test_it_learns_what_frozen_features_do_not_show(encoder, tmp_path, strategy)
     )
     targets = np.eye(2, dtype=np.float32)[np.arange(300) % 2]
     result = tune_vision(
-        encoder, tiles, targets, range(200), range(200, 300), exclusive=True, folder=tmp_path,
-        settings=settings, show=False,
-    )  # fmt: skip
+        encoder,
+        tiles,
+        targets,
+        range(200),
+        range(200, 300),
+        exclusive=True,
+        folder=tmp_path,
+        settings=settings,
+        show=False,
+    )
     assert result.score > result.before + 0.05
     assert result.score == max(value for _, value in result.curve)
 
@@ -281,10 +300,15 @@ def test_an_order_has_each_picture_once_in_one_of_its_views():
 @pytest.mark.parametrize(
     "changes",
     [
-        {"strategy": "all"}, {"views": 0}, {"smallest_crop": 0}, {"smallest_crop": 1.1},
-        {"label_smoothing": 1}, {"dropout": -0.1}, {"epochs": 0},
+        {"strategy": "all"},
+        {"views": 0},
+        {"smallest_crop": 0},
+        {"smallest_crop": 1.1},
+        {"label_smoothing": 1},
+        {"dropout": -0.1},
+        {"epochs": 0},
     ],
-)  # fmt: skip
+)
 def test_settings_that_cannot_be(changes):
     with pytest.raises(DataError, match="must be"):
         VisionSettings(**changes)

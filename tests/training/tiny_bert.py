@@ -19,10 +19,15 @@ def tiny_bert(folder: Path) -> Path:
     """A BERT of two layers that knows the words of the painted pictures, with random weights."""
     tokens = [*SPECIAL, *WORDS]
     config = hf.BertConfig(
-        vocab_size=len(tokens), hidden_size=16, intermediate_size=32, num_hidden_layers=2,
-        num_attention_heads=2, max_position_embeddings=64, hidden_dropout_prob=0.0,
+        vocab_size=len(tokens),
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=64,
+        hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
-    )  # fmt: skip
+    )
     with torch.random.fork_rng():
         torch.manual_seed(1)
         model = hf.BertModel(config)

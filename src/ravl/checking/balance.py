@@ -27,9 +27,12 @@ def imbalances(ground: Ground) -> list[Finding]:
         why = (
             f"The label {ground.labels[y]!r} has {counts[y]:,} rows, where {middle:,.0f} are usual "
             f"for a label here. "
-            + ("It will seldom be answered: add more of it." if few
-               else "It may be answered too often: weigh labels with ravl fit --class-weights.")
-        )  # fmt: skip
+            + (
+                "It will seldom be answered: add more of it."
+                if few
+                else "It may be answered too often: weigh labels with ravl fit --class-weights."
+            )
+        )
         ids = tuple(ground.id(i) for i in np.flatnonzero(labels == y)[:NAMED].tolist())
         found.append(Finding("imbalance", ids, 1 - (share if few else 1 / share), why))
     return ranked(found)

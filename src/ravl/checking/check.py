@@ -61,16 +61,23 @@ class Check:
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
         return {
-            "memory": str(self.path), "version": self.version, "rows": self.rows,
-            "counts": self.counts, "seconds": round(self.seconds, 2),
+            "memory": str(self.path),
+            "version": self.version,
+            "rows": self.rows,
+            "counts": self.counts,
+            "seconds": round(self.seconds, 2),
             "findings": [finding.to_json() for finding in self.findings],
-        }  # fmt: skip
+        }
 
 
 def check(
-    memory: Memory | str | Path, *, kinds: Sequence[Kind] = (), where: str | None = None,
-    fast: bool = False, progress: bool | None = None,
-) -> Check:  # fmt: skip
+    memory: Memory | str | Path,
+    *,
+    kinds: Sequence[Kind] = (),
+    where: str | None = None,
+    fast: bool = False,
+    progress: bool | None = None,
+) -> Check:
     """Look for rows that are likely wrong; nothing is changed, see :func:`fix`.
 
     Args:

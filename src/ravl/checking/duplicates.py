@@ -29,10 +29,11 @@ def duplicates(ground: Ground) -> list[Finding]:
         same = len({row.hash for row in rows}) == 1
         score = 1.0 if same else float(np.clip(alike * (1 - apart / BITS), 0, 1).min())
         why = (
-            f"{len(its)} pictures are the same file." if same else
-            f"{len(its)} pictures are nearly the same: likeness {alike.min():.2f}, and "
+            f"{len(its)} pictures are the same file."
+            if same
+            else f"{len(its)} pictures are nearly the same: likeness {alike.min():.2f}, and "
             f"{apart.max()} of {BITS} bits of their hashes differ."
-        )  # fmt: skip
+        )
         if not same and _other_words(rows):
             score *= OTHER_WORDS
             why += " But their texts differ: they may be two of a series."

@@ -6,9 +6,17 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 Kind = Literal[
-    "mislabel", "conflict", "duplicate", "hub", "text", "outlier", "imbalance", "broken", "blank",
+    "mislabel",
+    "conflict",
+    "duplicate",
+    "hub",
+    "text",
+    "outlier",
+    "imbalance",
+    "broken",
+    "blank",
     "blurred",
-]  # fmt: skip
+]
 Fix = Literal["relabel", "drop", "merge"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -41,10 +49,14 @@ class Finding:
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types; what is empty is left out."""
         fields = {
-            "kind": self.kind, "ids": list(self.ids), "score": round(self.score, 4),
-            "why": self.why, "fix": self.fix, "label": self.label,
+            "kind": self.kind,
+            "ids": list(self.ids),
+            "score": round(self.score, 4),
+            "why": self.why,
+            "fix": self.fix,
+            "label": self.label,
             "neighbours": list(self.neighbours),
-        }  # fmt: skip
+        }
         return {name: value for name, value in fields.items() if value not in (None, [])}
 
 

@@ -44,14 +44,21 @@ class FixReport:
         return {
             "fix": self.fix,
             "relabelled": [{"id": i, "old": a, "new": b} for i, a, b in self.relabelled],
-            "dropped": self.dropped, "merged": self.merged, "version": self.version,
-        }  # fmt: skip
+            "dropped": self.dropped,
+            "merged": self.merged,
+            "version": self.version,
+        }
 
 
 def fix(
-    memory: Memory, findings: Sequence[Finding], how: Fix, *, least: float = LEAST,
-    ids: Iterable[str] = (), dry_run: bool = False,
-) -> FixReport:  # fmt: skip
+    memory: Memory,
+    findings: Sequence[Finding],
+    how: Fix,
+    *,
+    least: float = LEAST,
+    ids: Iterable[str] = (),
+    dry_run: bool = False,
+) -> FixReport:
     """Make the fix that findings suggest, for those that are sure or named; one version.
 
     ``relabel`` gives rows their likely label; the old one stays in the history. ``drop`` moves

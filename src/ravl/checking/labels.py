@@ -84,7 +84,14 @@ def conflicts(ground: Ground, beliefs: Array) -> list[Finding]:
         ids = tuple(ground.id(i) for i in its)
         score = weights[best] / sum(weights.values())
         found.append(
-            Finding("conflict", ids, score, why, "relabel", ground.labels[best],
-                    ground.neighbours(its[0]))
-        )  # fmt: skip
+            Finding(
+                "conflict",
+                ids,
+                score,
+                why,
+                "relabel",
+                ground.labels[best],
+                ground.neighbours(its[0]),
+            )
+        )
     return ranked(found)

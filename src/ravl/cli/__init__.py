@@ -57,10 +57,27 @@ def cli() -> None:
 
 
 for module in (
-    indexing, syncing, searching, fitting, refitting, tuning, answering, captioning, asking,
-    augmenting, drifting, suggesting, serving, inbox, rows, checking, versions, exchange, sharing,
+    indexing,
+    syncing,
+    searching,
+    fitting,
+    refitting,
+    tuning,
+    answering,
+    captioning,
+    asking,
+    augmenting,
+    drifting,
+    suggesting,
+    serving,
+    inbox,
+    rows,
+    checking,
+    versions,
+    exchange,
+    sharing,
     show_demo,
-):  # fmt: skip
+):
     for command in module.COMMANDS:
         cli.add_command(command)
 

@@ -34,7 +34,9 @@ HOW = (
     click.option("--no-retrieval", is_flag=True, help="The model alone."),
     click.option("--vote-only", is_flag=True, help="The memory's neighbours alone."),
     click.option(
-        "--abstain", type=float, metavar="RISK",
+        "--abstain",
+        type=float,
+        metavar="RISK",
         help="Mark answers that are too unsure for this share of wrong answers, such as 0.05.",
     ),
     click.option("--evidence", "shown", default=3, show_default=True, help="Neighbours to print."),
@@ -42,7 +44,7 @@ HOW = (
     name_option,
     key_option,
     json_option,
-)  # fmt: skip
+)
 LONGEST = 90  # characters of what a neighbour says
 BATCH = 64  # pictures that are answered in one pass
 
@@ -106,9 +108,12 @@ def tag(run: Path | str, pictures: tuple[Path, ...], **options: Any) -> None:
 )
 @how_options
 def match(
-    run: Path | str, pictures: tuple[Path, ...], texts: tuple[str, ...], assign: bool,
+    run: Path | str,
+    pictures: tuple[Path, ...],
+    texts: tuple[str, ...],
+    assign: bool,
     **options: Any,
-) -> None:  # fmt: skip
+) -> None:
     """Judge whether a text fits: ravl match runs/fits new.jpg --text "a red shirt"
 
     With --assign, any number of texts is shared out among the pictures.
@@ -144,9 +149,7 @@ def _print_pairs(lines: list[tuple[str, str, float]], as_json: bool) -> None:
 )
 @memory_option
 @json_option
-def evaluate(
-    run: Path, data: str, memory: Path | None, as_json: bool, **options: Any
-) -> None:  # fmt: skip
+def evaluate(run: Path, data: str, memory: Path | None, as_json: bool, **options: Any) -> None:
     """Judge a run on labelled pictures that it was not fitted on.
 
     A picture that the memory shows is hidden from itself, with its near-duplicates.
@@ -180,9 +183,7 @@ for option in reversed(column_options):
     evaluate = option(evaluate)
 
 
-def _label(
-    task: str, run: Path | str, pictures: tuple[Path, ...], options: dict[str, Any]
-) -> None:  # fmt: skip
+def _label(task: str, run: Path | str, pictures: tuple[Path, ...], options: dict[str, Any]) -> None:
     as_json, shown = options.pop("as_json"), options.pop("shown")
     labels, templates = options.pop("labels"), options.pop("template")
     wanted = expanded(pictures)
@@ -200,9 +201,12 @@ def _label(
 
 
 def _by_name(
-    task: str, memory: Path, pictures: list[Path], labels: tuple[str, ...],
+    task: str,
+    memory: Path,
+    pictures: list[Path],
+    labels: tuple[str, ...],
     templates: tuple[str, ...],
-) -> list[Any]:  # fmt: skip
+) -> list[Any]:
     """Zero-shot answers by the encoder of a memory."""
     from ravl.memory import Memory
     from ravl.models.zero_shot import TEMPLATES
@@ -212,9 +216,12 @@ def _by_name(
     with Memory.open(memory) as opened:
         for start in range(0, len(pictures), BATCH):
             answers += by_name(
-                opened.encoder, pictures[start : start + BATCH], labels,
-                templates=templates or TEMPLATES, exclusive=task == "classify",
-            )  # fmt: skip
+                opened.encoder,
+                pictures[start : start + BATCH],
+                labels,
+                templates=templates or TEMPLATES,
+                exclusive=task == "classify",
+            )
     return answers
 
 

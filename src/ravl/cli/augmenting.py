@@ -33,9 +33,16 @@ from ravl.cli.output import json_option, print_json, quiet_option, where_option
 @quiet_option
 @json_option
 def augment(
-    run: Path, memory: Path | None, where: str | None, least: float, again: bool,
-    limit: int | None, questions: tuple[str, ...], quiet: bool, as_json: bool,
-) -> None:  # fmt: skip
+    run: Path,
+    memory: Path | None,
+    where: str | None,
+    least: float,
+    again: bool,
+    limit: int | None,
+    questions: tuple[str, ...],
+    quiet: bool,
+    as_json: bool,
+) -> None:
     """Let a run of caption, classify, tag or ask write for pictures of its memory that have none.
 
     It goes into columns of its own (generated_caption, generated_label, generated_tags,
@@ -49,9 +56,14 @@ def augment(
 
     with load(run, memory) as model:
         done = write(
-            model, where=where, least=least, again=again, limit=limit, questions=questions,
+            model,
+            where=where,
+            least=least,
+            again=again,
+            limit=limit,
+            questions=questions,
             progress=False if quiet or as_json else None,
-        )  # fmt: skip
+        )
         name = model.memory.path.name
     if as_json:
         print_json(asdict(done))

@@ -21,7 +21,8 @@ from ravl.cli.remote import PlaceCommand, as_it_was, memory_at, model_at, refuse
 
 FREE = (
     click.option(
-        "--generator", metavar="SPEC",
+        "--generator",
+        metavar="SPEC",
         help="Writes instead of the run's own: hf:NAME, or openai:http://HOST:PORT/v1.",
     ),
     click.option("--instruction", default="", help="Style or audience, for chat models."),
@@ -41,11 +42,19 @@ FREE = (
     click.option(
         "--grammar", type=click.Path(path_type=Path), help="A Lark grammar that they must satisfy."
     ),
-)  # fmt: skip
+)
 DECODING = (
-    "candidates", "beams", "longest", "shortest", "sample", "temperature", "top_p", "seed",
-    "require", "forbid",
-)  # fmt: skip
+    "candidates",
+    "beams",
+    "longest",
+    "shortest",
+    "sample",
+    "temperature",
+    "top_p",
+    "seed",
+    "require",
+    "forbid",
+)
 
 LOCAL = ("generator", "beams", "shortest", "top_p", "schema", "grammar")  # no server takes them
 

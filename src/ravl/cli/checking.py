@@ -16,10 +16,17 @@ if TYPE_CHECKING:
 
 # As in ravl.checking.finding, which imports what `ravl --help` need not wait for.
 KINDS = {
-    "mislabel": "relabel", "conflict": "relabel", "duplicate": "merge", "hub": "drop",
-    "text": None, "outlier": "drop", "imbalance": None, "broken": "drop", "blank": "drop",
+    "mislabel": "relabel",
+    "conflict": "relabel",
+    "duplicate": "merge",
+    "hub": "drop",
+    "text": None,
+    "outlier": "drop",
+    "imbalance": None,
+    "broken": "drop",
+    "blank": "drop",
     "blurred": "drop",
-}  # fmt: skip
+}
 FIXES = ("relabel", "drop", "merge")
 LISTED = 5  # findings of each kind that are printed
 
@@ -60,9 +67,17 @@ LISTED = 5  # findings of each kind that are printed
 @where_option
 @json_option
 def check(
-    memory: Path, html: Path | None, kinds: tuple[Any, ...], how: Any, least: float,
-    ids: tuple[str, ...], dry_run: bool, fast: bool, where: str | None, as_json: bool,
-) -> None:  # fmt: skip
+    memory: Path,
+    html: Path | None,
+    kinds: tuple[Any, ...],
+    how: Any,
+    least: float,
+    ids: tuple[str, ...],
+    dry_run: bool,
+    fast: bool,
+    where: str | None,
+    as_json: bool,
+) -> None:
     """Look for rows that are likely wrong, ranked, each with why.
 
     Labels that others contradict, near-duplicates, rows that mislead many others, texts that do
@@ -101,10 +116,16 @@ def _show(found: Check, memory: Path, html: Path | None, as_json: bool) -> None:
         print_json(found.to_json())
         return
     lines = [
-        (each.kind, f"{each.score:.2f}", each.fix or "", ", ".join(each.ids[:3])
-         + (", ..." if len(each.ids) > 3 else ""), each.why)
-        for kind in found.kinds for each in islice(found.of(kind), LISTED)
-    ]  # fmt: skip
+        (
+            each.kind,
+            f"{each.score:.2f}",
+            each.fix or "",
+            ", ".join(each.ids[:3]) + (", ..." if len(each.ids) > 3 else ""),
+            each.why,
+        )
+        for kind in found.kinds
+        for each in islice(found.of(kind), LISTED)
+    ]
     if lines:
         print_table(["kind", "score", "fix", "rows", "why"], lines)
     counts = ", ".join(f"{kind} {count:,}" for kind, count in found.counts.items() if count)

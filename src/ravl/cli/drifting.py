@@ -28,13 +28,17 @@ DRIFTED = 3  # the exit code
 @place_argument
 @click.argument("pictures", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
-    "--reference", multiple=True, type=click.Path(path_type=Path), metavar="PICTURES",
+    "--reference",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="PICTURES",
     help="Make the run's reference anew from pictures of fitting time that it was not trained on.",
-)  # fmt: skip
+)
 @click.option(
-    "--rate", type=float,
+    "--rate",
+    type=float,
     help="How often there may be a false alarm, over all signals together. [default: 0.05]",
-)  # fmt: skip
+)
 @memory_option
 @click.option("--html", type=click.Path(path_type=Path), help="Write a page with the pictures.")
 @server_option
@@ -42,9 +46,15 @@ DRIFTED = 3  # the exit code
 @key_option
 @json_option
 def drift(
-    run: Path | str, pictures: tuple[Path, ...], reference: tuple[Path, ...], rate: float | None,
-    memory: Path | None, html: Path | None, as_json: bool, **options: Any,
-) -> int:  # fmt: skip
+    run: Path | str,
+    pictures: tuple[Path, ...],
+    reference: tuple[Path, ...],
+    rate: float | None,
+    memory: Path | None,
+    html: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> int:
     """Tell whether pictures differ from those that a run was fitted for.
 
     PICTURES are files, folders or tables, and need no labels; for match and ask they are tables

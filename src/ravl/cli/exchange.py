@@ -26,18 +26,20 @@ FILE = click.Path(path_type=Path)
 @click.option("--onnx", type=FILE, metavar="DIR", help="Of a run: its networks, to a new folder.")
 @click.option("--memory", type=FILE, help="That the run answers from, instead of its own.")
 @click.option("--int8", is_flag=True, help="Eight-bit weights; what they cost is measured.")
-@click.option(
-    "--check", type=FILE, metavar="DATA", help="Labelled pictures to measure --int8 on."
-)  # fmt: skip
+@click.option("--check", type=FILE, metavar="DATA", help="Labelled pictures to measure --int8 on.")
 @click.option(
     "--sample",
     type=click.IntRange(1),
     help="Pictures of the memory that run and export are compared on. [default: 32]",
 )
 def export(
-    place: Path, folder: Path | None, format: Literal["jsonl", "parquet"] | None,
-    where: str | None, onnx: Path | None, **of_run: Any,
-) -> None:  # fmt: skip
+    place: Path,
+    folder: Path | None,
+    format: Literal["jsonl", "parquet"] | None,
+    where: str | None,
+    onnx: Path | None,
+    **of_run: Any,
+) -> None:
     """Write a memory's rows, or a run that needs no torch.
 
     \b
@@ -75,9 +77,7 @@ def _run(
         raise click.UsageError("--check measures what --int8 costs. Add --int8, or leave it out.")
     from ravl.exports.run import SAMPLE, export_run
 
-    click.echo(
-        export_run(run, out, memory=memory, int8=int8, data=check, sample=sample or SAMPLE)
-    )  # fmt: skip
+    click.echo(export_run(run, out, memory=memory, int8=int8, data=check, sample=sample or SAMPLE))
 
 
 @click.command(name="import")

@@ -91,9 +91,12 @@ def _task_command(task: str, about: str) -> click.Command:
         _fit(task, memory, out, quiet, as_json, options)
 
     return SettingsCommand(
-        task, task=task, callback=run, help=about,
+        task,
+        task=task,
+        callback=run,
+        help=about,
         params=list(reversed(getattr(run, "__click_params__", []))),
-    )  # fmt: skip
+    )
 
 
 def _fit(
@@ -104,9 +107,14 @@ def _fit(
     columns = column_names(options)
     with _told_if_interrupted():
         report: Any = train(
-            task, memory, out=out, columns=columns, progress=False if quiet or as_json else None,
-            command=shlex.join(["ravl", *sys.argv[1:]]), **given(options),
-        )  # fmt: skip
+            task,
+            memory,
+            out=out,
+            columns=columns,
+            progress=False if quiet or as_json else None,
+            command=shlex.join(["ravl", *sys.argv[1:]]),
+            **given(options),
+        )
     if as_json:
         print_json(report.to_json())
     elif not quiet:

@@ -40,9 +40,14 @@ if TYPE_CHECKING:
 )
 @json_option
 def inbox(
-    memory: Path, use: tuple[int, ...], dismiss: tuple[int, ...], add: Path | None, use_all: bool,
-    feedback: Path | None, as_json: bool,
-) -> None:  # fmt: skip
+    memory: Path,
+    use: tuple[int, ...],
+    dismiss: tuple[int, ...],
+    add: Path | None,
+    use_all: bool,
+    feedback: Path | None,
+    as_json: bool,
+) -> None:
     """Review what people said about answers: ravl inbox shop.ravl --use 3 --dismiss 4
 
     Lists what is open, and what is disputed: people say different things about one picture, and
@@ -87,7 +92,7 @@ def _bring(memory: Memory, store: FeedbackStore, table: Path) -> None:
 
 def _settle(
     memory: Memory, store: FeedbackStore, use: tuple[int, ...], dismiss: tuple[int, ...]
-) -> None:  # fmt: skip
+) -> None:
     from ravl.serving.reviewing import remember
 
     for number in dict.fromkeys(use):
@@ -103,13 +108,32 @@ def _settle(
 
 def _list(entries: list[Entry], unsure: set[int]) -> None:
     lines = [
-        (e.number, e.at[:16], e.who, e.task, e.row or e.picture or "", e.asked or "",
-         _said(e.answer), e.verdict if e.number not in unsure else f"{e.verdict}, disputed",
-         _said(e.correction), e.note or "")
+        (
+            e.number,
+            e.at[:16],
+            e.who,
+            e.task,
+            e.row or e.picture or "",
+            e.asked or "",
+            _said(e.answer),
+            e.verdict if e.number not in unsure else f"{e.verdict}, disputed",
+            _said(e.correction),
+            e.note or "",
+        )
         for e in entries
-    ]  # fmt: skip
-    head = ["number", "when (UTC)", "who", "task", "about", "asked", "answer", "verdict", "right",
-            "note"]  # fmt: skip
+    ]
+    head = [
+        "number",
+        "when (UTC)",
+        "who",
+        "task",
+        "about",
+        "asked",
+        "answer",
+        "verdict",
+        "right",
+        "note",
+    ]
     print_table(head, lines)
 
 

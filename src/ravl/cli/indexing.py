@@ -64,9 +64,14 @@ if TYPE_CHECKING:
 @quiet_option
 @json_option
 def index(
-    source: str, memory: Path, encoder: str | None, dry_run: bool, quiet: bool, as_json: bool,
+    source: str,
+    memory: Path,
+    encoder: str | None,
+    dry_run: bool,
+    quiet: bool,
+    as_json: bool,
     **options: Any,
-) -> None:  # fmt: skip
+) -> None:
     """Bring pictures into a memory: from a folder, table or dataset.
 
     SOURCE is a folder of pictures (class sub-folders are welcome), a .csv, .tsv, .jsonl or

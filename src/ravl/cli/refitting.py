@@ -27,17 +27,26 @@ IDLE = ("nothing", "waiting", "busy")  # nobody wants a nightly letter about the
     help="When the new model replaces the old one: only if it is better by more than chance.",
 )
 @click.option(
-    "--replay", type=int, default=0, metavar="N",
+    "--replay",
+    type=int,
+    default=0,
+    metavar="N",
     help="Train on N old pictures at most, evenly over their labels. [default: all]",
-)  # fmt: skip
+)
 @click.option(
-    "--newest", type=float, default=0.2, show_default=True,
+    "--newest",
+    type=float,
+    default=0.2,
+    show_default=True,
     help="Share of the new pictures that both are judged by.",
-)  # fmt: skip
+)
 @click.option(
-    "--if-new", type=int, default=0, metavar="N",
+    "--if-new",
+    type=int,
+    default=0,
+    metavar="N",
     help="Do nothing unless N pictures were labelled since the last refit.",
-)  # fmt: skip
+)
 @click.option("--if-drift", is_flag=True, help="Do nothing unless incoming pictures have drifted.")
 @click.option("--dry-run", is_flag=True, help="Only say what is new.")
 @quiet_option
@@ -57,9 +66,11 @@ def refit(run: Path, quiet: bool, as_json: bool, **options: object) -> None:
     from ravl.refitting import refit as attempt
 
     found = attempt(
-        run, progress=False if quiet or as_json else None,
-        command=shlex.join(["ravl", *sys.argv[1:]]), **options,  # type: ignore[arg-type]
-    )  # fmt: skip
+        run,
+        progress=False if quiet or as_json else None,
+        command=shlex.join(["ravl", *sys.argv[1:]]),
+        **options,  # type: ignore[arg-type]
+    )
     if as_json:
         print_json(found.to_json())
     elif not quiet and (found.state not in IDLE or options["dry_run"] or sys.stdout.isatty()):

@@ -140,15 +140,22 @@ def get(memory: Path | str, id: str) -> None:
 @server_option
 @key_option
 def update(
-    memory: Path | str, id: str, label: str | None, text: tuple[str, ...], tag: tuple[str, ...],
+    memory: Path | str,
+    id: str,
+    label: str | None,
+    text: tuple[str, ...],
+    tag: tuple[str, ...],
     columns: tuple[str, ...],
-) -> None:  # fmt: skip
+) -> None:
     """Change what is known about a row."""
     with memory_at(memory) as opened:
         row = opened.update(
-            id, label=label, texts=text or None, tags=tag or None,
+            id,
+            label=label,
+            texts=text or None,
+            tags=tag or None,
             columns=dict(_assignment(c) for c in columns) or None,
-        )  # fmt: skip
+        )
         print_json(row.to_json())
 
 

@@ -66,9 +66,16 @@ from ravl.cli.remote import (
 @key_option
 @json_option
 def search(
-    memory: Path | str, text: str | None, image: Path | None, like: str | None, weight: float,
-    html: Path | None, as_json: bool, rerank: Path | None, **options: Any,
-) -> None:  # fmt: skip
+    memory: Path | str,
+    text: str | None,
+    image: Path | None,
+    like: str | None,
+    weight: float,
+    html: Path | None,
+    as_json: bool,
+    rerank: Path | None,
+    **options: Any,
+) -> None:
     """Find pictures by a text, a picture, or both.
 
     \b

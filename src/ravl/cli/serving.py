@@ -66,10 +66,20 @@ EXTRA = 'ravl serve needs more packages. Install them with: pip install "ravl[se
     help="Share of these windows that alarm where nothing has changed.",
 )
 def serve(
-    places: tuple[Path, ...], memory: Path | None, host: str, port: int, keys: Path | None,
-    new_key: Any, name: str, audit: Path | None, feedback: Path | None, allow_urls: bool,
-    drift_window: int, drift_rate: float, **limits: Any,
-) -> None:  # fmt: skip
+    places: tuple[Path, ...],
+    memory: Path | None,
+    host: str,
+    port: int,
+    keys: Path | None,
+    new_key: Any,
+    name: str,
+    audit: Path | None,
+    feedback: Path | None,
+    allow_urls: bool,
+    drift_window: int,
+    drift_rate: float,
+    **limits: Any,
+) -> None:
     """Answer over HTTP: ravl serve runs/shirts
 
     Several runs answer together, each its task, from one memory; a memory alone can be searched,
@@ -97,22 +107,44 @@ def serve(
         known = None
     check_host(host, known is not None)
     service = Service(
-        places, memory, keys=known, limits=_limits(**limits), allow_urls=allow_urls, audit=audit,
-        feedback=feedback, drift_window=drift_window, drift_rate=drift_rate,
-    )  # fmt: skip
+        places,
+        memory,
+        keys=known,
+        limits=_limits(**limits),
+        allow_urls=allow_urls,
+        audit=audit,
+        feedback=feedback,
+        drift_window=drift_window,
+        drift_rate=drift_rate,
+    )
     run(service, host, port, click.echo)
 
 
 def _limits(
-    *, max_body: int, max_pixels: int, max_batch: int, max_text: int, rate: float, queue: int,
-    together: int, wait: float, deadline: float,
-) -> Any:  # fmt: skip
+    *,
+    max_body: int,
+    max_pixels: int,
+    max_batch: int,
+    max_text: int,
+    rate: float,
+    queue: int,
+    together: int,
+    wait: float,
+    deadline: float,
+) -> Any:
     from ravl.serving.limits import Limits
 
     return Limits(
-        body=max_body * 2**20, pixels=max_pixels * 1_000_000, batch=max_batch, text=max_text,
-        rate=rate, queue=queue, together=together, wait=wait / 1000, deadline=deadline,
-    )  # fmt: skip
+        body=max_body * 2**20,
+        pixels=max_pixels * 1_000_000,
+        batch=max_batch,
+        text=max_text,
+        rate=rate,
+        queue=queue,
+        together=together,
+        wait=wait / 1000,
+        deadline=deadline,
+    )
 
 
 def _make_key(scope: Any, name: str, file: Path | None) -> None:

@@ -68,14 +68,15 @@ def data_options(command: Any) -> Any:
     for option in reversed(
         (
             click.option(
-                "--data", type=click.Path(path_type=Path),
+                "--data",
+                type=click.Path(path_type=Path),
                 help="A table or folder of labelled pictures. [default: what MEMORY says]",
             ),
             click.option("--validation", help="A table, or a filter. [default: some are drawn]"),
             click.option("--test", help="A table, or a filter. [default: some are drawn]"),
             *column_options,
         )
-    ):  # fmt: skip
+    ):
         command = option(command)
     return command
 

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 @click.argument("to", metavar="PLACE")
 @click.option("--with-memory", is_flag=True, help="Of a run: send its memory with it.")
 @click.option(
-    "--with-pictures", is_flag=True,
+    "--with-pictures",
+    is_flag=True,
     help="Send pictures that are files of their own inside the memory's copy.",
-)  # fmt: skip
+)
 @click.option("--public", is_flag=True, help="On the hub: everyone may read it.")
 @click.option("--force", is_flag=True, help="Replace what lies there, whatever it is.")
 @quiet_option

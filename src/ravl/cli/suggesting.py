@@ -19,9 +19,14 @@ from ravl.cli.output import json_option, print_json, print_table, where_option
 @click.option("--html", type=click.Path(path_type=Path), help="Write a page with the pictures.")
 @json_option
 def suggest(
-    place: Path, count: int, column: str | None, where: str | None, memory: Path | None,
-    html: Path | None, as_json: bool,
-) -> None:  # fmt: skip
+    place: Path,
+    count: int,
+    column: str | None,
+    where: str | None,
+    memory: Path | None,
+    html: Path | None,
+    as_json: bool,
+) -> None:
     """Name the unlabelled pictures of a memory that are most worth labelling.
 
     A run of classify or tag knows what it is unsure about; of a memory alone those pictures are

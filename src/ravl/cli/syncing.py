@@ -53,9 +53,13 @@ if TYPE_CHECKING:
 @quiet_option
 @json_option
 def sync(
-    memory: Path, folders: tuple[Path, ...], watch: float | None, quiet: bool, as_json: bool,
+    memory: Path,
+    folders: tuple[Path, ...],
+    watch: float | None,
+    quiet: bool,
+    as_json: bool,
     **options: Any,
-) -> None:  # fmt: skip
+) -> None:
     """Bring a memory up to date with folders: what is new, changed, renamed or removed.
 
     FOLDERS are those to follow; without any, all that the memory follows already. What has not
@@ -80,9 +84,12 @@ def _tell(report: SyncReport, memory: Memory) -> None:
     would = "would be " if report.dry_run else ""
     renames = [f"{old}  ->  {new}" for old, new in report.renamed]
     parts: list[tuple[str, Sequence[str]]] = [
-        ("new", report.new), ("changed", report.changed), ("renamed", renames),
-        ("restored from the bin", report.restored), ("removed, into the bin", report.removed),
-    ]  # fmt: skip
+        ("new", report.new),
+        ("changed", report.changed),
+        ("renamed", renames),
+        ("restored from the bin", report.restored),
+        ("removed, into the bin", report.removed),
+    ]
     for what, ids in parts:
         if ids:
             click.echo(f"{len(ids):,} {would}{what}:")
@@ -105,9 +112,7 @@ def _tell(report: SyncReport, memory: Memory) -> None:
 @click.option("--restore", is_flag=True, help="Bring IDS back, or all.")
 @click.option("--empty", is_flag=True, help="Forget IDS, or all.")
 @json_option
-def bin_(
-    memory: Path, ids: tuple[str, ...], restore: bool, empty: bool, as_json: bool
-) -> None:  # fmt: skip
+def bin_(memory: Path, ids: tuple[str, ...], restore: bool, empty: bool, as_json: bool) -> None:
     """List rows whose pictures are gone, bring them back, or forget them.
 
     A row in the bin is in no search and no vote, and keeps its vectors. Forgotten rows leave the

@@ -58,9 +58,12 @@ def _command(task: str) -> click.Command:
         _tune(task, memory, out, quiet, as_json, options)
 
     return SettingsCommand(
-        task, task=task, callback=run, help=ABOUT.format(task=task),
+        task,
+        task=task,
+        callback=run,
+        help=ABOUT.format(task=task),
         params=list(reversed(getattr(run, "__click_params__", []))),
-    )  # fmt: skip
+    )
 
 
 def _tune(
@@ -72,9 +75,14 @@ def _tune(
     columns = column_names(options)
     try:
         report = search(
-            task, memory, out=out, columns=columns, progress=False if quiet or as_json else None,
-            command=shlex.join(["ravl", *sys.argv[1:]]), **given(options),
-        )  # fmt: skip
+            task,
+            memory,
+            out=out,
+            columns=columns,
+            progress=False if quiet or as_json else None,
+            command=shlex.join(["ravl", *sys.argv[1:]]),
+            **given(options),
+        )
     except KeyboardInterrupt:
         click.echo(
             f"Interrupted. Trials that are kept: {kept(out):,}. Repeat the same command to go on.",

@@ -79,9 +79,10 @@ def revert(memory: Path, version: int, yes: bool, as_json: bool) -> None:
             print_json(report.to_json())
             return
         for what, ids in (
-            ("changed back", report.updated), ("deleted", report.deleted),
+            ("changed back", report.updated),
+            ("deleted", report.deleted),
             ("restored", report.restored),
-        ):  # fmt: skip
+        ):
             if ids:
                 more = ", ..." if len(ids) > SHOWN else ""
                 click.echo(f"{len(ids):,} {what}: {flat(', '.join(ids[:SHOWN]))}{more}")

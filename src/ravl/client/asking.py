@@ -81,7 +81,7 @@ def search(server: Server, given: Any, k: int, options: Mapping[str, Any]) -> Pl
 
 def answers(
     server: Server, task: str, pictures: Any, texts: Any, options: Mapping[str, Any]
-) -> Plan[Any]:  # fmt: skip
+) -> Plan[Any]:
     """The answer about a picture, or about each in a list.
 
     Args:

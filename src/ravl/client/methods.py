@@ -151,18 +151,27 @@ class Methods:
             return Ask("POST", "/v1/rows/batch", body, safe=False, divisible=len(chunk) > 1)
 
         added = yield from in_chunks(
-            self._server, list(examples), lambda example: size_of(example.picture), ask,
+            self._server,
+            list(examples),
+            lambda example: size_of(example.picture),
+            ask,
             lambda reply, count: reading.read(
-                reply, lambda told: [told["rows"][i]["id"] for i in range(count)]),
-        )  # fmt: skip
+                reply, lambda told: [told["rows"][i]["id"] for i in range(count)]
+            ),
+        )
         return IndexReport(added=len(added))
 
     @planned
     def update(
-        self, id: str, *, texts: Iterable[str] | None = None, label: str | None = None,
-        tags: Iterable[str] | None = None, qa: Iterable[QA] | None = None,
+        self,
+        id: str,
+        *,
+        texts: Iterable[str] | None = None,
+        label: str | None = None,
+        tags: Iterable[str] | None = None,
+        qa: Iterable[QA] | None = None,
         columns: dict[str, Scalar] | None = None,
-    ) -> Plan[Row]:  # fmt: skip
+    ) -> Plan[Row]:
         """Change what is known about a row; what is None stays, empty values erase.
 
         Raises:
@@ -170,10 +179,12 @@ class Methods:
             DataError: a value is none that the memory can keep.
         """
         change = {
-            "label": label, "qa": qa_of(qa), "columns": columns,
+            "label": label,
+            "qa": qa_of(qa),
+            "columns": columns,
             "texts": None if texts is None else list(texts),
             "tags": None if tags is None else list(tags),
-        }  # fmt: skip
+        }
         given = {name: value for name, value in change.items() if value is not None}
         ask = Ask("PATCH", "/v1/row", {"params": {"id": id}, "json": given})
         reply = yield from fetched(self._server, ask)
@@ -222,9 +233,15 @@ class Methods:
 
     @planned
     def feedback(
-        self, answer: Any, verdict: str, *, picture: Source | None = None, correction: Any = None,
-        note: str | None = None, **about: Unpack[AboutOptions],
-    ) -> Plan[int]:  # fmt: skip
+        self,
+        answer: Any,
+        verdict: str,
+        *,
+        picture: Source | None = None,
+        correction: Any = None,
+        note: str | None = None,
+        **about: Unpack[AboutOptions],
+    ) -> Plan[int]:
         """Say whether an answer was right; returns the number under which that is kept.
 
         Args:

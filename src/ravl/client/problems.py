@@ -26,11 +26,18 @@ ADDRESS = "address"  # there is none like it
 TASKS = ("classify", "tag", "match", "caption", "ask")  # whose addresses a server may lack
 # What a problem is about, by its kind. Others say nothing about what was asked: access, busy, ...
 KINDS: dict[str, type[RavlError]] = {
-    ADDRESS: QueryError, "data": DataError, "encoder": EncoderError,
-    "encoder_mismatch": EncoderMismatchError, "filter": FilterError,
-    "memory_file": MemoryFileError, "memory_locked": MemoryLockedError, "picture": PictureError,
-    "query": QueryError, "request": QueryError, "row_not_found": RowNotFoundError,
-}  # fmt: skip
+    ADDRESS: QueryError,
+    "data": DataError,
+    "encoder": EncoderError,
+    "encoder_mismatch": EncoderMismatchError,
+    "filter": FilterError,
+    "memory_file": MemoryFileError,
+    "memory_locked": MemoryLockedError,
+    "picture": PictureError,
+    "query": QueryError,
+    "request": QueryError,
+    "row_not_found": RowNotFoundError,
+}
 FEWER = re.compile(r"at most ([\d,]+) go in one request|number of files is (\d+)")
 LESS = "for less"  # how a server says that the same in parts would do
 

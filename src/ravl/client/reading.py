@@ -31,14 +31,21 @@ from ravl.tasks.results import Evidence
 T = TypeVar("T")
 
 ANSWERS: dict[str, Any] = {
-    "classify": ServedClassification, "tag": ServedTagging, "match": ServedMatching,
-    "caption": ServedCaption, "ask": ServedReply,
-}  # fmt: skip
+    "classify": ServedClassification,
+    "tag": ServedTagging,
+    "match": ServedMatching,
+    "caption": ServedCaption,
+    "ask": ServedReply,
+}
 # Nobody judges what is heard word by word.
 UNJUDGED = {
-    "confidence": math.nan, "abstained": False, "gate": math.nan, "scores": {}, "memory": {},
+    "confidence": math.nan,
+    "abstained": False,
+    "gate": math.nan,
+    "scores": {},
+    "memory": {},
     "model": {},
-}  # fmt: skip
+}
 
 
 def read(reply: httpx.Response, reader: Callable[[Any], T]) -> T:
@@ -58,21 +65,31 @@ def read(reply: httpx.Response, reader: Callable[[Any], T]) -> T:
 def origin(data: Any) -> Origin:
     """Where an answer comes from."""
     return Origin(
-        data["run"], data["memory"]["name"], data["memory"]["version"], dict(data["timings"]),
-        data["together"], data["request"],
-    )  # fmt: skip
+        data["run"],
+        data["memory"]["name"],
+        data["memory"]["version"],
+        dict(data["timings"]),
+        data["together"],
+        data["request"],
+    )
 
 
 def row(data: Any) -> Row:
     """A row; of one behind an answer, only what is told of these."""
     return Row(
-        number=0, id=data["id"], texts=tuple(data["texts"]), label=data.get("label"),
+        number=0,
+        id=data["id"],
+        texts=tuple(data["texts"]),
+        label=data.get("label"),
         tags=tuple(data.get("tags", ())),
         qa=tuple(QA(q["question"], tuple(q["answers"])) for q in data.get("qa", ())),
-        columns=dict(data.get("columns", {})), hash=None if data["picture"] is None else "",
-        width=data.get("width"), height=data.get("height"), added=data.get("added", ""),
+        columns=dict(data.get("columns", {})),
+        hash=None if data["picture"] is None else "",
+        width=data.get("width"),
+        height=data.get("height"),
+        added=data.get("added", ""),
         changed=data.get("changed", ""),
-    )  # fmt: skip
+    )
 
 
 def hits(found: Any, told: Any) -> ServedHits:
@@ -80,14 +97,16 @@ def hits(found: Any, told: Any) -> ServedHits:
     return ServedHits(
         (
             Hit(
-                row(hit), hit["score"], hit["rank"],
+                row(hit),
+                hit["score"],
+                hit["rank"],
                 {name: Found(by["rank"], by["score"]) for name, by in hit["by"].items()},
                 hit["found"],
             )
             for hit in found
         ),
         origin(told),
-    )  # fmt: skip
+    )
 
 
 def answer(task: str, data: Any, told: Any) -> Any:

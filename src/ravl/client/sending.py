@@ -65,7 +65,7 @@ def size_of(source: Source | None) -> int:
 
 def with_pictures(
     name: str, sources: Sequence[Source], values: Mapping[str, Any]
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """The body of a request about pictures; files go before rows, see :func:`files_first`.
 
     Args:
@@ -122,9 +122,12 @@ def paired(given: Sequence[Source], texts: Sequence[str], what: str) -> list[tup
 
 
 def in_chunks(
-    server: Server, items: Sequence[T], weigh: Callable[[T], int],
-    ask: Callable[[list[T]], Ask], reader: Callable[[httpx.Response, int], list[R]],
-) -> Plan[list[R]]:  # fmt: skip
+    server: Server,
+    items: Sequence[T],
+    weigh: Callable[[T], int],
+    ask: Callable[[list[T]], Ask],
+    reader: Callable[[httpx.Response, int], list[R]],
+) -> Plan[list[R]]:
     """What is made of all items; as many go at once as the server takes.
 
     Args:
@@ -165,10 +168,14 @@ def _next(items: Sequence[T], start: int, most: int, weigh: Callable[[T], int]) 
 def new_row(example: Example) -> dict[str, Any]:
     """A row to be added; empty fields are left out."""
     values = {
-        "id": example.id, "texts": list(example.texts), "label": example.label,
-        "tags": list(example.tags), "qa": qa_of(example.qa), "columns": dict(example.columns),
+        "id": example.id,
+        "texts": list(example.texts),
+        "label": example.label,
+        "tags": list(example.tags),
+        "qa": qa_of(example.qa),
+        "columns": dict(example.columns),
         "picture": in_json(example.picture) if example.picture is not None else None,
-    }  # fmt: skip
+    }
     return {name: value for name, value in values.items() if value not in (None, "", [], {})}
 
 

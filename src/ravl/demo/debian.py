@@ -22,13 +22,22 @@ LISTS_TIMEOUT = 120.0  # seconds for fetching apt's index
 DOWNLOAD_TIMEOUT = 300.0  # seconds for a package
 MB = 10**6
 _CAREFUL = (
-    "-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20",
-    "-o", "Acquire::Retries=1", "-o", "Acquire::AllowInsecureRepositories=false",
-    "-o", "APT::Get::AllowUnauthenticated=false",
+    "-o",
+    "Acquire::http::Timeout=20",
+    "-o",
+    "Acquire::https::Timeout=20",
+    "-o",
+    "Acquire::Retries=1",
+    "-o",
+    "Acquire::AllowInsecureRepositories=false",
+    "-o",
+    "APT::Get::AllowUnauthenticated=false",
     # Its helper user _apt may not enter our folder; without this, root is warned of that.
-    "-o", "APT::Sandbox::User=root",
-    "-o", "APT::Update::Error-Mode=any",  # else no network is only a warning
-)  # fmt: skip
+    "-o",
+    "APT::Sandbox::User=root",
+    "-o",
+    "APT::Update::Error-Mode=any",  # else no network is only a warning
+)
 
 Runner = Callable[[Sequence[str], Path, float], str]
 """Runs a command in a folder within a number of seconds, and returns what it printed."""
@@ -69,9 +78,15 @@ def run(command: Sequence[str], folder: Path, timeout: float) -> str:
     program = command[0]
     try:
         done = subprocess.run(
-            command, cwd=folder, timeout=timeout, capture_output=True, text=True, errors="replace",
-            stdin=subprocess.DEVNULL, env={**os.environ, "LC_ALL": "C.UTF-8"},
-        )  # fmt: skip
+            command,
+            cwd=folder,
+            timeout=timeout,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
+        )
     except FileNotFoundError:
         raise PackageError(f"{program}, a tool of Debian's, is not installed here.") from None
     except subprocess.TimeoutExpired:

@@ -58,9 +58,15 @@ class Pen:
         self.draw.pieslice(self._around(centre, rx, ry), start, end, fill=colour)
 
     def arc(
-        self, centre: Point, rx: float, ry: float, start: float, end: float, width: float,
+        self,
+        centre: Point,
+        rx: float,
+        ry: float,
+        start: float,
+        end: float,
+        width: float,
         colour: Colour,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """A part of an ellipse's edge; angles as for :meth:`slice`."""
         self.draw.arc(self._around(centre, rx, ry), start, end, colour, self._width(width))
 

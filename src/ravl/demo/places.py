@@ -118,9 +118,12 @@ def _gradient(picture: Image.Image, start: float, colours: Sky) -> None:
 
 
 def _disc(
-    draw: ImageDraw.ImageDraw, size: tuple[int, int], at: tuple[float, float], r: float,
+    draw: ImageDraw.ImageDraw,
+    size: tuple[int, int],
+    at: tuple[float, float],
+    r: float,
     colour: Colour,
-) -> None:  # fmt: skip
+) -> None:
     x, y, radius = at[0] * size[0], at[1] * size[1], r * size[1]
     draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
 

@@ -101,10 +101,14 @@ def _example(picture: Path, inside: Path, texts: tuple[str, ...]) -> Example:
         columns["group"] = groups[0]
     label = LABELS.get(label, label)
     return Example(
-        id=inside.as_posix(), picture=picture, texts=texts, label=label,
-        qa=(QA("what kind of thing is it?", (label,)),), columns=columns,
+        id=inside.as_posix(),
+        picture=picture,
+        texts=texts,
+        label=label,
+        qa=(QA("what kind of thing is it?", (label,)),),
+        columns=columns,
         source=f"{PACKAGE}, {inside.as_posix()}",
-    )  # fmt: skip
+    )
 
 
 def _home() -> Path:

@@ -159,9 +159,14 @@ def _thing(kind: Kind, colour: str, count: int, size: str) -> tuple[str, str]:
 
 
 def _place_thing(
-    draw: ImageDraw.ImageDraw, scene: Scene, kind: Kind, colour: str, middle: float, height: float,
+    draw: ImageDraw.ImageDraw,
+    scene: Scene,
+    kind: Kind,
+    colour: str,
+    middle: float,
+    height: float,
     random: Random,
-) -> None:  # fmt: skip
+) -> None:
     ground = PLACES[scene.place].ground
     if ground is None:
         foot = 0.5 + height / 2 + random.uniform(-0.06, 0.06)

@@ -50,9 +50,11 @@ def describe(file: Path, new: list[Example], say: Callable[[str], None]) -> list
                 say(f"  {'':<40} {question} {reply}")
             found.append(
                 Described(
-                    picture, caption.text, example.texts[0],
+                    picture,
+                    caption.text,
+                    example.texts[0],
                     [(question, reply.answer) for question, reply in replies],
                     caption.evidence[:EVIDENCE],
                 )
-            )  # fmt: skip
+            )
     return found

@@ -43,11 +43,17 @@ class Looked:
 
 
 def detect_drift(
-    run: Model | str | Path, pictures: Any, *, reference: Any = None,
-    memory: Memory | str | Path | None = None, columns: ColumnNames | None = None,
-    root: str | Path | None = None, rate: float = RATE, seed: int = 0,
+    run: Model | str | Path,
+    pictures: Any,
+    *,
+    reference: Any = None,
+    memory: Memory | str | Path | None = None,
+    columns: ColumnNames | None = None,
+    root: str | Path | None = None,
+    rate: float = RATE,
+    seed: int = 0,
     progress: bool | None = None,
-) -> Drift:  # fmt: skip
+) -> Drift:
     """Whether pictures differ from those that a run was fitted for; needs no labels.
 
     Compared are the likeness of the nearest rows of the memory, the confidence and, where answers
@@ -78,20 +84,24 @@ def detect_drift(
     with ExitStack() as stack:
         model = run if isinstance(run, Model) else stack.enter_context(Model(run, memory))
         folder = fitted(model).folder
-        known = make_reference(model, reference, **how) if reference is not None else (
-            read_reference(folder)
-        )  # fmt: skip
+        known = (
+            make_reference(model, reference, **how)
+            if reference is not None
+            else (read_reference(folder))
+        )
         looked = look(model, pictures, **how)
         now = Signals.of(looked.answers)
         found = compare_signals(known.signals, now, rate, seed)
         order = np.argsort(now.numbers["likeness"], kind="stable")
         furthest = [
             Asked(
-                looked.items[i].name, looked.items[i].picture,
-                float(now.numbers["likeness"][i]), looked.answers[i],
+                looked.items[i].name,
+                looked.items[i].picture,
+                float(now.numbers["likeness"][i]),
+                looked.answers[i],
             )
             for i in order
-        ]  # fmt: skip
+        ]
         return replace(found, furthest=furthest, notes=_notes(model, known, looked))
 
 
@@ -124,9 +134,12 @@ def fitted(model: Model) -> Run:
 
 
 def look(
-    model: Model, pictures: Any, columns: ColumnNames | None = None,
-    root: str | Path | None = None, progress: bool | None = None,
-) -> Looked:  # fmt: skip
+    model: Model,
+    pictures: Any,
+    columns: ColumnNames | None = None,
+    root: str | Path | None = None,
+    progress: bool | None = None,
+) -> Looked:
     """Answer pictures, a batch at a time; what cannot be read or asked is set aside.
 
     Raises:

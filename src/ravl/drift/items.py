@@ -59,9 +59,12 @@ def questions_of(row: Example | Row) -> list[str]:
 
 
 def read_items(
-    model: Model, sources: Sequence[Any], columns: ColumnNames | None, root: str | Path | None,
+    model: Model,
+    sources: Sequence[Any],
+    columns: ColumnNames | None,
+    root: str | Path | None,
     rejected: list[Rejected],
-) -> Iterator[Item]:  # fmt: skip
+) -> Iterator[Item]:
     """The pictures of files, folders, tables and examples.
 
     Of several texts or questions about a picture one is drawn: pictures are compared, and what is

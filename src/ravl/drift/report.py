@@ -20,9 +20,11 @@ FEWEST = 20  # pictures that can be compared at all
 SIZES = {True: (0.147, 0.33, 0.474), False: (0.1, 0.3, 0.5)}
 WORDS = ("negligible", "small", "medium", "large")
 TITLES = {
-    "likeness": "likeness of the nearest in the memory", "confidence": "confidence",
-    "disagreement": "disagreement of vote and model", ANSWERS: "mix of answers",
-}  # fmt: skip
+    "likeness": "likeness of the nearest in the memory",
+    "confidence": "confidence",
+    "disagreement": "disagreement of vote and model",
+    ANSWERS: "mix of answers",
+}
 CHANGES = {
     "likeness": ("further from the memory", "closer to the memory"),
     "confidence": ("answered less surely", "answered more surely"),
@@ -72,10 +74,15 @@ class Tested:
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
         return {
-            "signal": self.name, "p": round(self.p, 5), "drifted": self.drifted,
-            "effect": round(self.effect, 4), "size": self.size, "said": self.said,
-            "then": _rounded(self.then), "now": _rounded(self.now),
-        }  # fmt: skip
+            "signal": self.name,
+            "p": round(self.p, 5),
+            "drifted": self.drifted,
+            "effect": round(self.effect, 4),
+            "size": self.size,
+            "said": self.said,
+            "then": _rounded(self.then),
+            "now": _rounded(self.now),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +105,13 @@ class Asked:
         """As plain JSON types."""
         asked = self.answer.asked
         return {
-            "picture": self.name, **({"asked": asked} if asked else {}),
-            "likeness": round(self.likeness, 4), "answer": self.answer.said,
+            "picture": self.name,
+            **({"asked": asked} if asked else {}),
+            "likeness": round(self.likeness, 4),
+            "answer": self.answer.said,
             "confidence": round(self.answer.confidence, 4),
             "nearest": [each.id for each in nearest(self.answer, NAMED)],
-        }  # fmt: skip
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,12 +155,16 @@ class Drift:
     def to_json(self, furthest: int = 10) -> dict[str, Any]:
         """As plain JSON types, with some of the pictures that the memory knows least."""
         return {
-            "drifted": self.drifted, "p": round(self.p, 5), "rate": self.rate, "said": self.said,
-            "pictures": len(self.now), "reference": len(self.then),
+            "drifted": self.drifted,
+            "p": round(self.p, 5),
+            "rate": self.rate,
+            "said": self.said,
+            "pictures": len(self.now),
+            "reference": len(self.then),
             "signals": [tested.to_json() for tested in self.signals],
             "furthest": [asked.to_json() for asked in self.furthest[:furthest]],
             "notes": list(self.notes),
-        }  # fmt: skip
+        }
 
 
 def compare_signals(then: Signals, now: Signals, rate: float = RATE, seed: int = 0) -> Drift:

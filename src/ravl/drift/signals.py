@@ -76,7 +76,7 @@ class Signals:
         return {
             **{n: [round(float(v), DIGITS) for v in values] for n, values in self.numbers.items()},
             ANSWERS: None if self.answers is None else [list(said) for said in self.answers],
-        }  # fmt: skip
+        }
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Signals:

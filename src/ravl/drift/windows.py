@@ -62,9 +62,11 @@ class Windows:
     def to_json(self) -> dict[str, Any]:
         """What is needed to go on after a restart, as plain JSON types."""
         return {
-            "waiting": self.waiting.to_json(), "tested": self.tested, "alarms": self.alarms,
+            "waiting": self.waiting.to_json(),
+            "tested": self.tested,
+            "alarms": self.alarms,
             "last": self.last,
-        }  # fmt: skip
+        }
 
     def go_on(self, record: Mapping[str, Any]) -> None:
         """Take over what :meth:`to_json` gave.

@@ -66,9 +66,15 @@ class TrainedEncoder(Encoder):
     """
 
     def __init__(
-        self, base: Encoder, picture: Head, text: Head, share: float, text_share: float = 1.0,
-        known: Fingerprint | None = None, tuned: Mapping[str, bytes] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        base: Encoder,
+        picture: Head,
+        text: Head,
+        share: float,
+        text_share: float = 1.0,
+        known: Fingerprint | None = None,
+        tuned: Mapping[str, bytes] | None = None,
+    ) -> None:
         if isinstance(base, TrainedEncoder):
             raise EncoderError(_twice(base.base.spec))
         self.base: Encoder = base

@@ -111,8 +111,11 @@ class Agreement:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON types."""
-        return {"compared": self.compared, "same": self.same,
-                "confidence": round(self.confidence, 6)}  # fmt: skip
+        return {
+            "compared": self.compared,
+            "same": self.same,
+            "confidence": round(self.confidence, 6),
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,8 +147,10 @@ class Sample:
             return []
         if task == "match":
             texts = [row.texts[0] if row.texts else row.id for row in self.rows]
-            pairs = [*zip(pictures, texts, strict=True),
-                     *zip(pictures, texts[1:] + texts[:1], strict=True)]  # fmt: skip
+            pairs = [
+                *zip(pictures, texts, strict=True),
+                *zip(pictures, texts[1:] + texts[:1], strict=True),
+            ]
             found = model.match([p for p, _ in pairs], [t for _, t in pairs])
             return [(str(one.fits), one.score) for one in found]
         if task == "ask":
@@ -159,9 +164,7 @@ class Sample:
         return [(one.label, one.confidence) for one in model.classify(pictures)]
 
 
-def agreement(
-    first: Sequence[tuple[str, float]], second: Sequence[tuple[str, float]]
-) -> Agreement:  # fmt: skip
+def agreement(first: Sequence[tuple[str, float]], second: Sequence[tuple[str, float]]) -> Agreement:
     """How far two models answer alike."""
     same = sum(a[0] == b[0] for a, b in zip(first, second, strict=True))
     apart = [abs(a[1] - b[1]) for a, b in zip(first, second, strict=True)]

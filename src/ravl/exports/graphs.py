@@ -109,9 +109,12 @@ class StepGraph(nn.Module):
             read[:, 0, 0].transpose(1, 2).flatten(2)
         )  # (b, s, H): its length is all that counts
         hidden = self.decoder.bert(
-            input_ids=ids, encoder_hidden_states=states, encoder_attention_mask=there.long(),
-            past_key_values=cache, use_cache=True,
-        ).last_hidden_state  # fmt: skip
+            input_ids=ids,
+            encoder_hidden_states=states,
+            encoder_attention_mask=there.long(),
+            past_key_values=cache,
+            use_cache=True,
+        ).last_hidden_state
         with heard(prior):
             logits = self.decoder.cls(hidden)
         parts = [torch.stack([layer.keys, layer.values], 1) for layer in own.layers]
@@ -146,9 +149,12 @@ def generator_graphs(model: Any) -> tuple[Graph, Graph]:
     }
     step["there"][1:, -3:] = False
     moving: dict[str, Axes] = {
-        "ids": {0: "b", 1: "l"}, "past": {0: "b", 4: "p"}, "read": {0: "b", 4: "s"},
-        "there": {0: "b", 1: "s"}, "prior": {0: "b"},
-    }  # fmt: skip
+        "ids": {0: "b", 1: "l"},
+        "past": {0: "b", 4: "p"},
+        "read": {0: "b", 4: "s"},
+        "there": {0: "b", 1: "s"},
+        "prior": {0: "b"},
+    }
     writing = Graph("write", StepGraph(model).eval(), step, ("logits", "present"), moving)
     return reading, writing
 
@@ -176,9 +182,12 @@ def _reading(config: Any) -> tuple[dict[str, Tensor], dict[str, Axes]]:
     if config.evidence:
         there = some(3, BATCH, k) > 0
         near = (
-            some(BATCH, k, config.features), some(BATCH, k, config.vectors),
-            some(BATCH, k, config.vectors), some(BATCH, k).tanh(), *there,
-        )  # fmt: skip
+            some(BATCH, k, config.features),
+            some(BATCH, k, config.vectors),
+            some(BATCH, k, config.vectors),
+            some(BATCH, k).tanh(),
+            *there,
+        )
         inputs |= dict(zip(NEAR, near, strict=True))
         axes |= {name: {0: "b", 1: "k"} for name in NEAR}
     if config.regions:

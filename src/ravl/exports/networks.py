@@ -28,8 +28,10 @@ def write_networks(run: Run, out: Path, memory: Memory) -> dict[str, Any]:
     """
     made: dict[str, Any] = {}
     kinds: tuple[tuple[str, Callable[..., dict[str, Any]]], ...] = (
-        (FUSION, _fusion), (GENERATOR, _generator), (VISION, _tower),
-    )  # fmt: skip
+        (FUSION, _fusion),
+        (GENERATOR, _generator),
+        (VISION, _tower),
+    )
     for name, write_network in kinds:
         if (run.folder / name).is_dir():
             made |= write_network(run, out / name, memory)
@@ -79,5 +81,7 @@ def _tower(run: Run, folder: Path, memory: Memory) -> dict[str, Any]:
     tower = run.networks.tower(run.folder / VISION, memory.encoder)
     if tower.strategy.name == "head":  # nothing in it was tuned
         raise DataError(f"{run.folder / VISION} holds a tower without tuned layers. Fit it again.")
-    return {names.VISION: write_onnx(tower_graph(tower), folder / f"{names.VISION}.onnx")
-            | {"int8": False}}  # fmt: skip
+    return {
+        names.VISION: write_onnx(tower_graph(tower), folder / f"{names.VISION}.onnx")
+        | {"int8": False}
+    }

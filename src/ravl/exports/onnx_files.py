@@ -33,10 +33,16 @@ def write_onnx(graph: Graph, path: Path) -> dict[str, Any]:
     try:
         with silence():
             program = torch.onnx.export(
-                graph.module, tuple(graph.inputs.values()), path,
-                input_names=list(graph.inputs), output_names=list(graph.outputs),
-                dynamic_shapes=_shapes(graph), external_data=False, dynamo=True, verbose=False,
-            )  # fmt: skip
+                graph.module,
+                tuple(graph.inputs.values()),
+                path,
+                input_names=list(graph.inputs),
+                output_names=list(graph.outputs),
+                dynamic_shapes=_shapes(graph),
+                external_data=False,
+                dynamo=True,
+                verbose=False,
+            )
     except Exception as error:  # of any kind: the exporter traces code that others wrote
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise EncoderError(

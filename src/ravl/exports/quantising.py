@@ -23,11 +23,16 @@ def quantise(path: Path) -> None:
         del model.graph.value_info[:]
         onnx.save(model, half)
         quantize_dynamic(
-            half, half, op_types_to_quantize=OPERATORS, weight_type=QuantType.QInt8,
+            half,
+            half,
+            op_types_to_quantize=OPERATORS,
+            weight_type=QuantType.QInt8,
             # A scale for each column, and seven bits of range: processors without VNNI add pairs of
             # products in sixteen bits. Of 40 captions 34 stayed the same, and 29 without either.
-            per_channel=True, reduce_range=True, extra_options={"MatMulConstBOnly": True},
-        )  # fmt: skip
+            per_channel=True,
+            reduce_range=True,
+            extra_options={"MatMulConstBOnly": True},
+        )
         half.replace(path)
     finally:
         logger.setLevel(level)

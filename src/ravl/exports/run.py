@@ -64,10 +64,15 @@ class ExportReport:
 
 
 def export_run(
-    folder: str | Path, out: str | Path, *, memory: Memory | str | Path | None = None,
-    int8: bool = False, data: str | Path | None = None, sample: int = SAMPLE,
+    folder: str | Path,
+    out: str | Path,
+    *,
+    memory: Memory | str | Path | None = None,
+    int8: bool = False,
+    data: str | Path | None = None,
+    sample: int = SAMPLE,
     **reading: Any,
-) -> ExportReport:  # fmt: skip
+) -> ExportReport:
     """Export a fitted run.
 
     Args:
@@ -126,9 +131,14 @@ def refuse(run: Run, memory: Memory) -> None:
 
 
 def _export(
-    run: Run, out: Path, memory: Memory, int8: bool, data: Any, sample: int,
+    run: Run,
+    out: Path,
+    memory: Memory,
+    int8: bool,
+    data: Any,
+    sample: int,
     reading: dict[str, Any],
-) -> ExportReport:  # fmt: skip
+) -> ExportReport:
     _write(run, out, memory)
     shown, export = Sample.of(memory, sample, run.task), open_run(out)
     manifest = json.loads((out / names.MANIFEST).read_text("utf-8"))
@@ -176,10 +186,16 @@ def _write(run: Run, out: Path, memory: Memory) -> None:
     record["memory"] = {**known, "path": str(run.memory.resolve()), "relative": relative}
     if record.get("rerank", {}).get("relative") and record["rerank"]["weight"]:
         record["rerank"] = _second(run, out, memory)
-    write(out / names.MANIFEST, {
-        "format": names.FORMAT, "task": run.task, "run": str(run.folder.resolve()),
-        "networks": networks, "versions": _versions(),
-    })  # fmt: skip
+    write(
+        out / names.MANIFEST,
+        {
+            "format": names.FORMAT,
+            "task": run.task,
+            "run": str(run.folder.resolve()),
+            "networks": networks,
+            "versions": _versions(),
+        },
+    )
     write(out / RUN, record)
 
 

@@ -12,9 +12,15 @@ from ravl.runtime.words import TOKENIZER, PlainVocabulary, PlainWords
 
 # Capitals, accents, other scripts, signs, white space, half a letter, and a word nobody knows.
 PROBES = (
-    "two dogs run on a red field", "Crème brûlée, 3.5 kg — it's “good”!", "一只黑色的猫 is here",
-    "  spaces\tand\nlines  ", "<|ravl end|> [SEP] </s>", "half \ud800 letter", "", "zxqv " * 80,
-)  # fmt: skip
+    "two dogs run on a red field",
+    "Crème brûlée, 3.5 kg — it's “good”!",
+    "一只黑色的猫 is here",
+    "  spaces\tand\nlines  ",
+    "<|ravl end|> [SEP] </s>",
+    "half \ud800 letter",
+    "",
+    "zxqv " * 80,
+)
 
 
 def keep_words(source: Path, folder: Path, words: Any) -> dict[str, Any]:

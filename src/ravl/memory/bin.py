@@ -67,12 +67,16 @@ def throw(connection: Connection, version: int, row: Row) -> None:
     connection.execute(
         "INSERT OR REPLACE INTO bin VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            row.number, store.now(), dumps(list(record.fetchone())), space.number,
+            row.number,
+            store.now(),
+            dumps(list(record.fetchone())),
+            space.number,
             pack(vector) if vector is not None else None,
             pack(feature) if feature is not None else None,
-            pack(texts) if len(texts) else None, (picture.fetchone() or (None,))[0],
+            pack(texts) if len(texts) else None,
+            (picture.fetchone() or (None,))[0],
         ),
-    )  # fmt: skip
+    )
     store.delete_row(connection, version, row)
 
 

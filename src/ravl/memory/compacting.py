@@ -58,8 +58,9 @@ def _forget_history(connection: sqlite3.Connection) -> int:
     for row, id in found:
         told = connection.execute(
             "SELECT version, what FROM versions WHERE version IN "
-            "(SELECT version FROM changes WHERE row = ?)", (row,),
-        ).fetchall()  # fmt: skip
+            "(SELECT version FROM changes WHERE row = ?)",
+            (row,),
+        ).fetchall()
         whole = re.compile(rf"(?<!\S){re.escape(id)}(?!\S)")  # an id may be a part of a word
         connection.executemany(
             "UPDATE versions SET what = ? WHERE version = ?",

@@ -105,10 +105,10 @@ def _alike(
     vectors = read_vectors(connection, "vectors", space, wanted.union(sample))
     chance = _chance([vectors[row] for row in sample if row in vectors])
     return [
-        (a, b) for a, b, bits in pairs
-        if a in vectors and b in vectors
-        and _related(vectors[a], vectors[b], chance, bits)
-    ]  # fmt: skip
+        (a, b)
+        for a, b, bits in pairs
+        if a in vectors and b in vectors and _related(vectors[a], vectors[b], chance, bits)
+    ]
 
 
 def _chance(vectors: list[Array]) -> float:

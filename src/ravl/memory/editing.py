@@ -41,14 +41,21 @@ def edit(memory: Memory, what: str, changed: Sequence[Row] = (), thrown: Sequenc
     old = {row.id: memory.get(row.id) for row in changed}
     computed = {
         row.id: store.Computed(text_vectors=memory.encoder.embed_texts(row.texts))
-        for row in changed if row.texts != old[row.id].texts
-    }  # fmt: skip
+        for row in changed
+        if row.texts != old[row.id].texts
+    }
     with memory.database.transaction() as connection:
         version = store.new_version(connection, what)
         space = current_space(connection).number
         for row in changed:
-            store.put_row(connection, version, space, memory.folder, row,
-                          computed.get(row.id, store.Computed()))  # fmt: skip
+            store.put_row(
+                connection,
+                version,
+                space,
+                memory.folder,
+                row,
+                computed.get(row.id, store.Computed()),
+            )
         if thrown:
             bin.ensure(connection)
         for id in thrown:

@@ -154,9 +154,14 @@ class HubCache:
             known = self._now
             connection.execute(
                 "INSERT OR REPLACE INTO hubs VALUES (?, ?, ?, ?, ?)",
-                (self._kind, json.dumps(known.moment), _digest(known.bank), known.keys.tobytes(),
-                 known.hubs.astype("<f4").tobytes()),
-            )  # fmt: skip
+                (
+                    self._kind,
+                    json.dumps(known.moment),
+                    _digest(known.bank),
+                    known.keys.tobytes(),
+                    known.hubs.astype("<f4").tobytes(),
+                ),
+            )
 
 
 def _read(connection: sqlite3.Connection, kind: Kind, bank: Bank) -> _Known | None:
@@ -176,9 +181,12 @@ def _digest(bank: Bank) -> str:
 
 
 def _follow(
-    connection: sqlite3.Connection, old: _Known | None, items: Vectors, bank: Bank,
+    connection: sqlite3.Connection,
+    old: _Known | None,
+    items: Vectors,
+    bank: Bank,
     moment: tuple[int, int, int],
-) -> _Known:  # fmt: skip
+) -> _Known:
     if old is None or not _continues(old, bank, moment):
         return _Known(moment, items.keys, bank, _hubs(items.matrix, items.rows, bank))
     sql = "SELECT DISTINCT row FROM changes WHERE change > ?"

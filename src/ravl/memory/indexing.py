@@ -59,12 +59,16 @@ class IndexReport:
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
         return {
-            "added": self.added, "updated": self.updated, "unchanged": self.unchanged,
-            "set_aside": self.rejected, "encoded": self.encoded,
-            "seconds": round(self.seconds, 2), "dry_run": self.dry_run,
+            "added": self.added,
+            "updated": self.updated,
+            "unchanged": self.unchanged,
+            "set_aside": self.rejected,
+            "encoded": self.encoded,
+            "seconds": round(self.seconds, 2),
+            "dry_run": self.dry_run,
             "reasons": [r.to_json() for r in self.reasons],
             "near_duplicates": [list(group) for group in self.twins.groups],
-        }  # fmt: skip
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +109,16 @@ class Indexer:
     """
 
     def __init__(
-        self, memory: Memory, name: str, *, copy: bool, max_pixels: int, dry_run: bool,
-        donor: Memory | None = None, wrote: Callable[[str, bool], object] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        memory: Memory,
+        name: str,
+        *,
+        copy: bool,
+        max_pixels: int,
+        dry_run: bool,
+        donor: Memory | None = None,
+        wrote: Callable[[str, bool], object] | None = None,
+    ) -> None:
         self._memory = memory
         self._name = name
         # A folder's quarantine is the same one, however its path was written.
@@ -235,9 +246,13 @@ class Indexer:
                 data, hint=self._encoder.picture_size, max_pixels=self._max_pixels
             )
             row = replace(
-                row, hash=hash_, width=info.width, height=info.height, twin=None,
+                row,
+                hash=hash_,
+                width=info.width,
+                height=info.height,
+                twin=None,
                 phash=pictures.perceptual_hash(picture),
-            )  # fmt: skip
+            )
             return Loaded(row, old, data, self._encoder.prepare(picture))
         except PictureError as error:
             return Rejected(_place(item), str(error))
@@ -248,9 +263,13 @@ class Indexer:
         number = self._donated[hash_]
         theirs, *donated = self._donor.looked(number)
         row = replace(
-            row, hash=hash_, width=theirs.width, height=theirs.height, twin=None,
+            row,
+            hash=hash_,
+            width=theirs.width,
+            height=theirs.height,
+            twin=None,
             phash=theirs.phash,
-        )  # fmt: skip
+        )
         return Loaded(row, old, data, donated=(donated[0], donated[1]))
 
     def _keeps(self, row: Row) -> bool:

@@ -26,8 +26,14 @@ def index_row(connection: sqlite3.Connection, row: Row) -> None:
     connection.execute("DELETE FROM keywords WHERE rowid = ?", (row.number,))
     qa = [part for q in row.qa for part in (q.question, *q.answers)]
     values = [v for v in row.columns.values() if isinstance(v, str)]
-    fields = ["\n".join(row.texts), row.label or "", "\n".join(row.tags), "\n".join(qa),
-              "\n".join(values), row.id.replace("_", " ")]  # fmt: skip
+    fields = [
+        "\n".join(row.texts),
+        row.label or "",
+        "\n".join(row.tags),
+        "\n".join(qa),
+        "\n".join(values),
+        row.id.replace("_", " "),
+    ]
     connection.execute(
         "INSERT INTO keywords (rowid, texts, label, tags, qa, columns, name) "
         "VALUES (?, ?, ?, ?, ?, ?, ?)",

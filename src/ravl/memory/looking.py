@@ -114,7 +114,7 @@ def stamp_of(path: Path) -> Stamp | None:
 
 def roots_of(
     memory: Memory, folders: Sequence[Path], ignored: Sequence[str], labelled: bool | None
-) -> list[Root]:  # fmt: skip
+) -> list[Root]:
     """Folders to follow: those named, and what is known of them; all known ones for none.
 
     Raises:
@@ -155,9 +155,12 @@ def roots_of(
 
 
 def _prefix(
-    connection: sqlite3.Connection, memory: Memory, folder: Path, roots: list[Root],
+    connection: sqlite3.Connection,
+    memory: Memory,
+    folder: Path,
+    roots: list[Root],
     known: dict[Path, Root],
-) -> str:  # fmt: skip
+) -> str:
     """That of rows which lie in the folder already; else none for the first, and its name."""
     for id, path in _paths(connection, memory):
         if path.is_relative_to(folder):

@@ -134,9 +134,11 @@ class Memory:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
         trace: TracebackType | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.close()
 
     def __repr__(self) -> str:
@@ -328,10 +330,17 @@ class Memory:
     # --- changing it -----------------------------------------------------------------------
 
     def index(
-        self, source: str | Path, *, copy: bool = False, prefix: str = "",
-        max_pixels: int = pictures.MAX_PIXELS, dry_run: bool = False,
-        progress: bool | None = None, donor: Memory | None = None, **options: Any,
-    ) -> IndexReport:  # fmt: skip
+        self,
+        source: str | Path,
+        *,
+        copy: bool = False,
+        prefix: str = "",
+        max_pixels: int = pictures.MAX_PIXELS,
+        dry_run: bool = False,
+        progress: bool | None = None,
+        donor: Memory | None = None,
+        **options: Any,
+    ) -> IndexReport:
         """Bring in a folder, table or dataset; what is there unchanged is skipped.
 
         Safe to interrupt and to repeat: it goes on where it stopped.
@@ -366,10 +375,15 @@ class Memory:
         return indexer.run(examples, lambda: given, progress)
 
     def update(
-        self, id: str, *, texts: Sequence[str] | None = None, label: str | None = None,
-        tags: Sequence[str] | None = None, qa: Sequence[QA] | None = None,
+        self,
+        id: str,
+        *,
+        texts: Sequence[str] | None = None,
+        label: str | None = None,
+        tags: Sequence[str] | None = None,
+        qa: Sequence[QA] | None = None,
         columns: dict[str, Scalar] | None = None,
-    ) -> Row:  # fmt: skip
+    ) -> Row:
         """Change what is known about a row; a field that is None stays.
 
         ``label=""`` and empty lists erase; ``columns`` are merged, and None erases one.
@@ -532,9 +546,11 @@ class Memory:
         return exchange.export_rows(self, self.rows(where), Path(folder), format)
 
     def reembed(
-        self, encoder: str | Encoder, progress: bool | None = None,
+        self,
+        encoder: str | Encoder,
+        progress: bool | None = None,
         known: Mapping[str, Array] | None = None,
-    ) -> reembedding.ReembedReport:  # fmt: skip
+    ) -> reembedding.ReembedReport:
         """Give the memory another encoder; searches use the old one until all is done.
 
         Safe to interrupt: the same call goes on where it stopped.

@@ -64,9 +64,11 @@ class ReembedReport:
 
 
 def reembed(
-    memory: Memory, encoder: Encoder, show: bool | None = None,
+    memory: Memory,
+    encoder: Encoder,
+    show: bool | None = None,
     known: Mapping[str, Array] | None = None,
-) -> ReembedReport:  # fmt: skip
+) -> ReembedReport:
     """Replace the memory's vectors by those of another encoder; resumes where it was stopped.
 
     Args:
@@ -146,9 +148,15 @@ def _changed(connection: sqlite3.Connection, space: Space) -> list[int]:
 
 
 def _embed(
-    memory: Memory, encoder: Encoder, old: Space, new: Space, numbers: Sequence[int],
-    reuse: bool, known: Mapping[str, Array], report: ReembedReport,
-) -> None:  # fmt: skip
+    memory: Memory,
+    encoder: Encoder,
+    old: Space,
+    new: Space,
+    numbers: Sequence[int],
+    reuse: bool,
+    known: Mapping[str, Array],
+    report: ReembedReport,
+) -> None:
     """Embed some rows' pictures and texts, and write them in one transaction."""
     connection = memory.database.connection
     rows = store.get_rows(connection, numbers, memory.folder)

@@ -46,10 +46,12 @@ class RevertReport:
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
         return {
-            "version": self.version, "updated": self.updated, "deleted": self.deleted,
+            "version": self.version,
+            "updated": self.updated,
+            "deleted": self.deleted,
             "restored": self.restored,
             "reasons": [r.to_json() for r in self.rejected],
-        }  # fmt: skip
+        }
 
 
 def diff(memory: Memory, old: int, new: int | None = None) -> list[Difference]:
@@ -59,8 +61,9 @@ def diff(memory: Memory, old: int, new: int | None = None) -> list[Difference]:
         new = last if new is None else new
         _check(memory, last, old, new)
         then, later = states(connection, min(old, new)), states(connection, max(old, new))
-        now = {n: row.to_json() for n, row in
-               store.get_rows(connection, then, memory.folder).items()}  # fmt: skip
+        now = {
+            n: row.to_json() for n, row in store.get_rows(connection, then, memory.folder).items()
+        }
     found = []
     after_ = {n: later[n] if n in later else now.get(n) for n in then}
     for before, after in _pairs(then, after_):
@@ -141,9 +144,12 @@ def _pairs(then: States, later: States) -> list[tuple[State, State]]:
 
 
 def _update(
-    memory: Memory, connection: sqlite3.Connection, version: int,
-    changed: list[tuple[Row, dict[str, Any]]], report: RevertReport,
-) -> None:  # fmt: skip
+    memory: Memory,
+    connection: sqlite3.Connection,
+    version: int,
+    changed: list[tuple[Row, dict[str, Any]]],
+    report: RevertReport,
+) -> None:
     space = current_space(connection).number
     for row, state in changed:
         old = replace(row, **told(state))
@@ -159,9 +165,12 @@ def _update(
 
 
 def _from_bin(
-    memory: Memory, connection: sqlite3.Connection, version: int,
-    missing: dict[int, dict[str, Any]], report: RevertReport,
-) -> dict[int, dict[str, Any]]:  # fmt: skip
+    memory: Memory,
+    connection: sqlite3.Connection,
+    version: int,
+    missing: dict[int, dict[str, Any]],
+    report: RevertReport,
+) -> dict[int, dict[str, Any]]:
     """Bring back what lies in the bin; what does not is returned."""
     binned = {each.row.number: each.row for each in bin.listed(connection, memory.folder)}
     for number in binned.keys() & missing.keys():

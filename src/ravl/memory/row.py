@@ -57,9 +57,15 @@ class Row:
     def example(self) -> Example:
         """What a source would say about it; the picture by its path."""
         return Example(
-            id=self.id, picture=self.path, texts=self.texts, label=self.label, tags=self.tags,
-            qa=self.qa, columns=self.columns, source=self.source,
-        )  # fmt: skip
+            id=self.id,
+            picture=self.path,
+            texts=self.texts,
+            label=self.label,
+            tags=self.tags,
+            qa=self.qa,
+            columns=self.columns,
+            source=self.source,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """All that users put in, as plain JSON types; empty fields are left out."""
@@ -80,23 +86,55 @@ def told(data: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a row that users put in, out of what :meth:`Row.to_json` gives."""
     picture = data.get("picture")
     return {
-        "id": data["id"], "path": Path(picture) if picture else None, "label": data.get("label"),
-        "texts": tuple(data.get("texts", ())), "tags": tuple(data.get("tags", ())),
+        "id": data["id"],
+        "path": Path(picture) if picture else None,
+        "label": data.get("label"),
+        "texts": tuple(data.get("texts", ())),
+        "tags": tuple(data.get("tags", ())),
         "qa": tuple(QA(q["question"], tuple(q["answers"])) for q in data.get("qa", ())),
-        "columns": dict(data.get("columns", {})), "source": data.get("source", ""),
-    }  # fmt: skip
+        "columns": dict(data.get("columns", {})),
+        "source": data.get("source", ""),
+    }
 
 
 def from_record(record: sqlite3.Row | tuple[Any, ...], folder: Path) -> Row:
     """A row from a record of ``COLUMNS``; relative paths are below the memory's folder."""
-    (number, id_, path, hash_, width, height, phash, twin, label, texts, tags, qa, columns, source,
-     added, changed) = record  # fmt: skip
+    (
+        number,
+        id_,
+        path,
+        hash_,
+        width,
+        height,
+        phash,
+        twin,
+        label,
+        texts,
+        tags,
+        qa,
+        columns,
+        source,
+        added,
+        changed,
+    ) = record
     return Row(
-        number=number, id=id_, path=folder / path if path else None, label=label,
-        texts=tuple(json.loads(texts)), tags=tuple(json.loads(tags)), qa=qa_from_json(qa),
-        columns=json.loads(columns), source=source, hash=hash_, width=width, height=height,
-        phash=phash, twin=twin, added=added, changed=changed,
-    )  # fmt: skip
+        number=number,
+        id=id_,
+        path=folder / path if path else None,
+        label=label,
+        texts=tuple(json.loads(texts)),
+        tags=tuple(json.loads(tags)),
+        qa=qa_from_json(qa),
+        columns=json.loads(columns),
+        source=source,
+        hash=hash_,
+        width=width,
+        height=height,
+        phash=phash,
+        twin=twin,
+        added=added,
+        changed=changed,
+    )
 
 
 def qa_to_json(qa: tuple[QA, ...]) -> str:

@@ -64,12 +64,22 @@ def put_row(
     old = find_rows(connection, [row.id], folder).get(row.id)
     stamp = now()
     fields = {
-        "id": row.id, "path": stored_path(row.path, folder), "hash": row.hash,
-        "width": row.width, "height": row.height, "phash": row.phash, "twin": row.twin,
-        "label": row.label, "texts": dumps(list(row.texts)), "tags": dumps(list(row.tags)),
-        "qa": qa_to_json(row.qa), "columns": dumps(dict(row.columns)), "source": row.source,
-        "added": old.added if old else stamp, "changed": stamp,
-    }  # fmt: skip
+        "id": row.id,
+        "path": stored_path(row.path, folder),
+        "hash": row.hash,
+        "width": row.width,
+        "height": row.height,
+        "phash": row.phash,
+        "twin": row.twin,
+        "label": row.label,
+        "texts": dumps(list(row.texts)),
+        "tags": dumps(list(row.tags)),
+        "qa": qa_to_json(row.qa),
+        "columns": dumps(dict(row.columns)),
+        "source": row.source,
+        "added": old.added if old else stamp,
+        "changed": stamp,
+    }
     names = ", ".join(fields)
     # An upsert keeps the row's number, so that what refers to it stays true.
     changes = ", ".join(f"{name} = excluded.{name}" for name in fields)
@@ -131,9 +141,13 @@ def get_rows(connection: Connection, numbers: Iterable[int], folder: Path) -> di
 
 
 def iterate_rows(
-    connection: Connection, folder: Path, where: str = "1", values: Sequence[Any] = (),
-    page: int = 1000, after: int = 0,
-) -> Iterator[Row]:  # fmt: skip
+    connection: Connection,
+    folder: Path,
+    where: str = "1",
+    values: Sequence[Any] = (),
+    page: int = 1000,
+    after: int = 0,
+) -> Iterator[Row]:
     """All rows that a compiled filter lets through, in order, a page at a time.
 
     Paging lets others write in between, and never holds more than a page in memory.

@@ -63,13 +63,18 @@ class SyncReport:
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
         return {
-            "new": self.new, "changed": self.changed,
+            "new": self.new,
+            "changed": self.changed,
             "renamed": [{"from": old, "to": new} for old, new in self.renamed],
-            "removed": self.removed, "restored": self.restored, "unchanged": self.unchanged,
+            "removed": self.removed,
+            "restored": self.restored,
+            "unchanged": self.unchanged,
             "set_aside": len(self.rejected),
             "reasons": [r.to_json() for r in self.rejected],
-            "encoded": self.encoded, "seconds": round(self.seconds, 2), "dry_run": self.dry_run,
-        }  # fmt: skip
+            "encoded": self.encoded,
+            "seconds": round(self.seconds, 2),
+            "dry_run": self.dry_run,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +94,15 @@ class Move:
 
 
 def sync(
-    memory: Memory, folders: Sequence[str | Path] = (), *, ignore: Sequence[str] = (),
-    folder_labels: bool | None = None, dry_run: bool = False, remove_all: bool = False,
+    memory: Memory,
+    folders: Sequence[str | Path] = (),
+    *,
+    ignore: Sequence[str] = (),
+    folder_labels: bool | None = None,
+    dry_run: bool = False,
+    remove_all: bool = False,
     progress: bool | None = None,
-) -> SyncReport:  # fmt: skip
+) -> SyncReport:
     """Bring a memory up to date with folders; see :meth:`ravl.memory.Memory.sync`."""
     began = monotonic()
     with memory.database.transaction() as connection:
@@ -203,9 +213,13 @@ def _write(
             root = found.root
             connection.execute(
                 "INSERT OR REPLACE INTO roots VALUES (?, ?, ?, ?)",
-                (store.stored_path(root.path, memory.folder), root.prefix,
-                 json.dumps(root.ignored), root.labelled),
-            )  # fmt: skip
+                (
+                    store.stored_path(root.path, memory.folder),
+                    root.prefix,
+                    json.dumps(root.ignored),
+                    root.labelled,
+                ),
+            )
         if not moves and not removed:
             return
         names = ", ".join(str(found.root.path) for found in looks)
@@ -226,9 +240,13 @@ def _write(
 
 
 def _index(
-    memory: Memory, found: Look, rows: dict[Path, list[Row]], moved: dict[Path, str],
-    report: SyncReport, progress: bool | None,
-) -> None:  # fmt: skip
+    memory: Memory,
+    found: Look,
+    rows: dict[Path, list[Row]],
+    moved: dict[Path, str],
+    report: SyncReport,
+    progress: bool | None,
+) -> None:
     """Bring in what is new or was touched, and remember how the files are now."""
     name, dry = str(found.root.path), report.dry_run
     fresh = [path for path in found.fresh if not (dry and path in moved)]
@@ -290,6 +308,7 @@ def _remember(memory: Memory, found: Look, bad: set[str]) -> None:
             "INSERT OR REPLACE INTO files VALUES (?, ?, ?)",
             [
                 (store.stored_path(path, memory.folder), size, mtime)
-                for path, (size, mtime) in found.fresh.items() if str(path) not in bad
+                for path, (size, mtime) in found.fresh.items()
+                if str(path) not in bad
             ],
-        )  # fmt: skip
+        )

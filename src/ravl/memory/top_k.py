@@ -16,9 +16,12 @@ GROUP = 64  # scores of which only the largest is looked at first
 
 
 def top_k(
-    matrix: NDArray[np.floating], queries: Array, k: int, allowed: Positions | None = None,
+    matrix: NDArray[np.floating],
+    queries: Array,
+    k: int,
+    allowed: Positions | None = None,
     offset: Array | None = None,
-) -> tuple[Array, Positions]:  # fmt: skip
+) -> tuple[Array, Positions]:
     """The k rows of the matrix with the largest dot product, for each query.
 
     Args:

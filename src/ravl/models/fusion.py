@@ -49,11 +49,21 @@ class FusionConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
     model_type = "ravl-fusion"
 
     def __init__(
-        self, language: dict[str, Any] | None = None, features: int = 1280, vectors: int = 384,
-        labels: int = 2, exclusive: bool = True, base: int = 1280, picture_tokens: int = 4,
-        evidence: int = 8, dropout: float = 0.1, smoothing: float = 0.0, regions: int = 0,
-        region_features: int = 1280, **kwargs: Any,
-    ) -> None:  # fmt: skip
+        self,
+        language: dict[str, Any] | None = None,
+        features: int = 1280,
+        vectors: int = 384,
+        labels: int = 2,
+        exclusive: bool = True,
+        base: int = 1280,
+        picture_tokens: int = 4,
+        evidence: int = 8,
+        dropout: float = 0.1,
+        smoothing: float = 0.0,
+        regions: int = 0,
+        region_features: int = 1280,
+        **kwargs: Any,
+    ) -> None:
         self.language = language or {}
         self.features = features
         self.vectors = vectors
@@ -111,9 +121,12 @@ class FusionEncoder(PreTrainedModel):  # type: ignore[no-untyped-call]
             nn.init.zeros_(module.bias)
 
     def read(
-        self, features: Tensor, tokens: Tensor | None, near: dict[str, Tensor] | None,
+        self,
+        features: Tensor,
+        tokens: Tensor | None,
+        near: dict[str, Tensor] | None,
         regions: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+    ) -> tuple[Tensor, Tensor]:
         """What the language model makes of all tokens.
 
         Args:
@@ -228,10 +241,15 @@ class FusionModel(FusionEncoder):
             nn.init.zeros_(self.out.weight)
 
     def forward(
-        self, features: Tensor, base: Tensor | None = None, tokens: Tensor | None = None,
-        near: dict[str, Tensor] | None = None, targets: Tensor | None = None,
-        known: Tensor | None = None, **_: Any,
-    ) -> SequenceClassifierOutput:  # fmt: skip
+        self,
+        features: Tensor,
+        base: Tensor | None = None,
+        tokens: Tensor | None = None,
+        near: dict[str, Tensor] | None = None,
+        targets: Tensor | None = None,
+        known: Tensor | None = None,
+        **_: Any,
+    ) -> SequenceClassifierOutput:
         """The answer to some queries.
 
         Args:

@@ -106,9 +106,9 @@ def fit_gate(votes: Array, logits: Array, likeness: Array, targets: Array, exclu
     low = torch.tensor(np.log(FLOOR / (1 - FLOOR)), dtype=torch.float64, requires_grad=True)
     z = torch.from_numpy(signs(votes, start.model(logits), likeness).astype(np.float64))
     shares, raw, y, spread = (
-        torch.from_numpy(np.asarray(a, np.float64)) for a in (start_shares(votes, exclusive),
-                                                              logits, targets, rates)
-    )  # fmt: skip
+        torch.from_numpy(np.asarray(a, np.float64))
+        for a in (start_shares(votes, exclusive), logits, targets, rates)
+    )
     heard = torch.from_numpy(votes.sum(1) > 0)
 
     def loss() -> Any:
@@ -151,12 +151,16 @@ def signs(votes: Array, own: Array, likeness: Array) -> Array:
     lines = np.arange(len(votes))
     return np.stack(
         [
-            np.ones(len(votes)), 2 * likeness - 1, 2 * votes.max(1, initial=0) - 1,
-            2 * own.max(1, initial=0) - 1, first == second, own[lines, first],
+            np.ones(len(votes)),
+            2 * likeness - 1,
+            2 * votes.max(1, initial=0) - 1,
+            2 * own.max(1, initial=0) - 1,
+            first == second,
+            own[lines, first],
             votes[lines, second],
         ],
         axis=1,
-    ).astype(np.float32)  # fmt: skip
+    ).astype(np.float32)
 
 
 def start_shares(votes: Array, exclusive: bool) -> Array:

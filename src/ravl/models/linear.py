@@ -58,9 +58,10 @@ class Standard:
         """For features of two kinds, one after the other; the second count ``weight`` times."""
         powers = [np.broadcast_to(np.float32(s.power), s.mean.shape) for s in (self, other)]
         return Standard(
-            np.concatenate(powers), np.concatenate([self.mean, other.mean]),
+            np.concatenate(powers),
+            np.concatenate([self.mean, other.mean]),
             np.concatenate([self.scale, other.scale / np.float32(weight)]),
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +88,10 @@ class LinearHead:
     def arrays(self) -> dict[str, Array]:
         """All that it has, for a file of arrays."""
         own = {
-            "weight": self.weight, "bias": self.bias, "decay": np.array([self.decay], np.float32)
-        }  # fmt: skip
+            "weight": self.weight,
+            "bias": self.bias,
+            "decay": np.array([self.decay], np.float32),
+        }
         return {**self.standard.arrays(), **own}
 
     @classmethod
@@ -144,9 +147,11 @@ class HeadFit:
         import torch
 
         optimiser = torch.optim.LBFGS(
-            [self._weight, self._bias], max_iter=STEPS, history_size=10,
+            [self._weight, self._bias],
+            max_iter=STEPS,
+            history_size=10,
             line_search_fn="strong_wolfe",
-        )  # fmt: skip
+        )
 
         def closure() -> torch.Tensor:
             optimiser.zero_grad()

@@ -44,9 +44,13 @@ class Reader:
 
     @torch.inference_mode()
     def __call__(
-        self, features: Array, near: Neighbours | None = None, evidence: Evidence | None = None,
-        base: Array | None = None, tokens: Sequence[Tensor] | None = None,
-    ) -> Array:  # fmt: skip
+        self,
+        features: Array,
+        near: Neighbours | None = None,
+        evidence: Evidence | None = None,
+        base: Array | None = None,
+        tokens: Sequence[Tensor] | None = None,
+    ) -> Array:
         """Logits (n, C).
 
         Args:

@@ -16,10 +16,12 @@ from ravl.tasks.run import RUN
 CARD = "README.md"
 MEASURES = 5  # columns of the table
 PIPELINES = {
-    "classify": "image-classification", "tag": "image-classification",
-    "match": "zero-shot-image-classification", "caption": "image-to-text",
+    "classify": "image-classification",
+    "tag": "image-classification",
+    "match": "zero-shot-image-classification",
+    "caption": "image-to-text",
     "ask": "visual-question-answering",
-}  # fmt: skip
+}
 PURPOSES = {
     "classify": "says what a picture shows, by one label",
     "tag": "says which keywords apply to a picture",
@@ -31,16 +33,16 @@ LEVELS = {
     "vote": "the vote of the nearest rows of its memory",
     "linear": "a linear head on frozen features, the memory's vote, and a gate between them",
     "fusion": "a language model that reads the picture with its neighbours, the memory's vote, and "
-              "a gate between them",
+    "a gate between them",
     "generator": "a generator that reads the picture with its neighbours, and a choice between its "
-                 "texts and the memory's",
-}  # fmt: skip
+    "texts and the memory's",
+}
 MATCHING = {
     "vote": "what the nearest rows of its memory say",
     "linear": "a pair of heads trained by contrast, what the memory says, and a stack of both",
     "fusion": "a language model that reads text and picture with the neighbours, a pair of heads, "
-              "what the memory says, and a stack of all",
-}  # fmt: skip
+    "what the memory says, and a stack of all",
+}
 ROWS = {
     "zero_shot": "pretrained, without a memory",
     "question_only": "the question without its picture",
@@ -78,9 +80,13 @@ def card_of(folder: Path, name: str | None = None) -> str:
     manifest = _read(folder / MANIFEST)
     task, level = str(record["task"]), str(record.get("level", ""))
     parts = [
-        _head(task), _what(name, record, task, level), _data(record, metrics),
-        _scores(metrics), _use(name, task), _limits(record, task),
-    ]  # fmt: skip
+        _head(task),
+        _what(name, record, task, level),
+        _data(record, metrics),
+        _scores(metrics),
+        _use(name, task),
+        _limits(record, task),
+    ]
     if manifest:
         parts.append(_export(manifest))
     return "\n".join([*parts, _licences(record)])

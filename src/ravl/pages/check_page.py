@@ -43,17 +43,20 @@ WORDS: dict[Kind, tuple[str, str]] = {
         "right.",
     ),
     "outlier": (
-        "Outliers", "Pictures that are like nothing else here: rare ones, or such as do not belong."
+        "Outliers",
+        "Pictures that are like nothing else here: rare ones, or such as do not belong.",
     ),
     "imbalance": (
-        "Rare and frequent labels", "Labels with far fewer rows than others, or far more."
+        "Rare and frequent labels",
+        "Labels with far fewer rows than others, or far more.",
     ),
     "broken": ("Broken pictures", "Files that are gone, damaged, or other ones than were indexed."),
     "blank": ("Blank pictures", "Pictures of one colour."),
     "blurred": (
-        "Blurred pictures", "Much softer than is usual here; such as are meant to be so, too."
+        "Blurred pictures",
+        "Much softer than is usual here; such as are meant to be so, too.",
     ),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,24 +81,32 @@ def check_page(memory: Memory, check: Check, place: str) -> str:
     for kind in check.kinds:
         found = check.of(kind)
         title, words = WORDS[kind]
-        kinds.append({
-            "name": kind, "title": title, "words": words, "count": len(found),
-            "all": _fix_all(found, place),
-            "findings": [
-                {
-                    "finding": finding,
-                    "rows": thumbnails.rows(finding.ids[:ROWS], SIDE),
-                    "more": max(0, len(finding.ids) - ROWS),
-                    "neighbours": thumbnails.rows(finding.neighbours, SMALL),
-                    "command": command(finding, place),
-                }
-                for finding in found[:MOST]
-            ],
-        })  # fmt: skip
+        kinds.append(
+            {
+                "name": kind,
+                "title": title,
+                "words": words,
+                "count": len(found),
+                "all": _fix_all(found, place),
+                "findings": [
+                    {
+                        "finding": finding,
+                        "rows": thumbnails.rows(finding.ids[:ROWS], SIDE),
+                        "more": max(0, len(finding.ids) - ROWS),
+                        "neighbours": thumbnails.rows(finding.neighbours, SMALL),
+                        "command": command(finding, place),
+                    }
+                    for finding in found[:MOST]
+                ],
+            }
+        )
     return render(
-        "check.html", title=f"What to check in {memory.path.name}", check=check, kinds=kinds,
+        "check.html",
+        title=f"What to check in {memory.path.name}",
+        check=check,
+        kinds=kinds,
         most=MOST,
-    )  # fmt: skip
+    )
 
 
 def command(finding: Finding, place: str) -> str | None:

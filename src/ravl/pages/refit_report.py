@@ -51,10 +51,15 @@ class NewPicture:
 
 
 def refit_report(
-    title: str, verdict: str, promoted: bool, about: Sequence[tuple[str, str]],
-    tables: Sequence[ScoreTable], labels: Sequence[NewLabel], pictures: Sequence[NewPicture],
+    title: str,
+    verdict: str,
+    promoted: bool,
+    about: Sequence[tuple[str, str]],
+    tables: Sequence[ScoreTable],
+    labels: Sequence[NewLabel],
+    pictures: Sequence[NewPicture],
     groups: Sequence[ExampleGroup],
-) -> str:  # fmt: skip
+) -> str:
     """A self-contained HTML page.
 
     Args:
@@ -68,7 +73,14 @@ def refit_report(
         groups: pictures whose answer changed.
     """
     return render(
-        "refit_report.html", title=title, verdict=verdict, promoted=promoted, about=about,
-        tables=[shown(table) for table in tables], pictures=pictures, groups=groups,
-        labels=sorted(labels, key=lambda label: (-label.count, label.name)), at_once=AT_ONCE,
-    )  # fmt: skip
+        "refit_report.html",
+        title=title,
+        verdict=verdict,
+        promoted=promoted,
+        about=about,
+        tables=[shown(table) for table in tables],
+        pictures=pictures,
+        groups=groups,
+        labels=sorted(labels, key=lambda label: (-label.count, label.name)),
+        at_once=AT_ONCE,
+    )

@@ -11,10 +11,29 @@ from ravl.evaluation import Score
 from ravl.pages.score_words import Difference, difference, measure_name, value_and_interval
 
 PERCENT = frozenset(
-    {"accuracy", "macro_f1", "micro_f1", "mAP", "AUC", "average_precision", "ECE",
-     "coverage@5%risk", "BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L", "distinct-1",
-     "distinct-2", "F1", "VQA", "WUPS@0.9", "WUPS@0.0", "valid"}
-)  # fmt: skip
+    {
+        "accuracy",
+        "macro_f1",
+        "micro_f1",
+        "mAP",
+        "AUC",
+        "average_precision",
+        "ECE",
+        "coverage@5%risk",
+        "BLEU-1",
+        "BLEU-2",
+        "BLEU-3",
+        "BLEU-4",
+        "ROUGE-L",
+        "distinct-1",
+        "distinct-2",
+        "F1",
+        "VQA",
+        "WUPS@0.9",
+        "WUPS@0.0",
+        "valid",
+    }
+)
 LOWER = frozenset({"log_loss", "ECE"})
 TITLE = 34  # columns of a terminal for the name of a row
 VERDICTS = {"better": "better", "worse": "worse", "": "not clear"}

@@ -52,10 +52,15 @@ class Described:
 
 
 def search_page(
-    memory: Memory, sections: list[Section], title: str, opening: ScoreTable | None = None,
-    words: str = "", links: Sequence[tuple[str, str]] = (), info: Info | None = None,
+    memory: Memory,
+    sections: list[Section],
+    title: str,
+    opening: ScoreTable | None = None,
+    words: str = "",
+    links: Sequence[tuple[str, str]] = (),
+    info: Info | None = None,
     described: Sequence[Described] = (),
-) -> str:  # fmt: skip
+) -> str:
     """A self-contained HTML page with thumbnails.
 
     Args:

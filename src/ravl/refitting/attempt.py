@@ -32,10 +32,18 @@ WORK = "work-refit"  # begins the names of what an attempt makes in the run's fo
 
 
 def refit(
-    run: str | Path, memory: Memory | str | Path | None = None, *, promote: Promote = "better",
-    replay: int = 0, newest: float = 0.2, if_new: int = 0, if_drift: bool = False,
-    dry_run: bool = False, progress: bool | None = None, command: str = "",
-) -> RefitReport:  # fmt: skip
+    run: str | Path,
+    memory: Memory | str | Path | None = None,
+    *,
+    promote: Promote = "better",
+    replay: int = 0,
+    newest: float = 0.2,
+    if_new: int = 0,
+    if_drift: bool = False,
+    dry_run: bool = False,
+    progress: bool | None = None,
+    command: str = "",
+) -> RefitReport:
     """Fit a run again, with what its memory has learned since, and keep the better of the two.
 
     The champion's test part stays what it is, and nothing learns from it. All its training pictures
@@ -101,9 +109,11 @@ def _opened(
         assert model.run is not None
         kind = kind_of(model)
         with examples(model.run, model.memory, kind, work) as source:
-            yield model, kind, read_news(
-                model.run, model.memory, source, kind, replay=replay, newest=newest
-            )  # fmt: skip
+            yield (
+                model,
+                kind,
+                read_news(model.run, model.memory, source, kind, replay=replay, newest=newest),
+            )
     shutil.rmtree(work, ignore_errors=True)
 
 
@@ -130,9 +140,14 @@ def _refused(
 
 
 def _fit(
-    folder: Path, model: Model, kind: Kind, news: News, mark: str,
-    progress: bool | None, command: str,
-) -> Path:  # fmt: skip
+    folder: Path,
+    model: Model,
+    kind: Kind,
+    news: News,
+    mark: str,
+    progress: bool | None,
+    command: str,
+) -> Path:
     """The challenger's folder; what an interrupted attempt left there is gone on with."""
     out = folder / f"{WORK}-{mark}"
     for stale in folder.glob(f"{WORK}-*"):
@@ -143,9 +158,7 @@ def _fit(
         shutil.rmtree(out, ignore_errors=True)
     if begun or not judged:
         again = Again(news.labelled, news.parts, mark, kind.start)
-        kind.fit(
-            model.memory, out, kind.settings, progress=progress, command=command, again=again
-        )  # fmt: skip
+        kind.fit(model.memory, out, kind.settings, progress=progress, command=command, again=again)
     record = json.loads((out / RUN).read_text("utf-8"))
     record["memory"]["version"] = news.version  # later rows were not learned from
     write_json(out / RUN, record)
@@ -162,9 +175,14 @@ def _compare(model: Model, challenger: Path, kind: Kind, news: News) -> Comparis
 
 
 def _end(
-    folder: Path, challenger: Path, kind: Kind, news: News, comparison: Comparison, rule: Promote,
+    folder: Path,
+    challenger: Path,
+    kind: Kind,
+    news: News,
+    comparison: Comparison,
+    rule: Promote,
     mark: str,
-) -> RefitReport:  # fmt: skip
+) -> RefitReport:
     """Promote or not; the page and the log. The run is usable all the time."""
     better, why = decide(comparison, rule)
     champion, at, told = current(folder), moment(), news.to_json()
@@ -175,14 +193,30 @@ def _end(
     page.write_text(html, encoding="utf-8")
     version = replace_champion(folder, challenger) if better else champion
     scores: dict[str, Any] = comparison.to_json()
-    note(folder, {
-        "at": at, "state": "promoted" if better else "kept", "reason": why, "champion": champion,
-        "version": version, "rule": rule, "mark": mark, "page": f"{REPORTS}/{page.name}",
-        **told, "scores": scores,
-    })  # fmt: skip
+    note(
+        folder,
+        {
+            "at": at,
+            "state": "promoted" if better else "kept",
+            "reason": why,
+            "champion": champion,
+            "version": version,
+            "rule": rule,
+            "mark": mark,
+            "page": f"{REPORTS}/{page.name}",
+            **told,
+            "scores": scores,
+        },
+    )
     if not better:
         shutil.rmtree(challenger)
     return RefitReport(
-        folder, "promoted" if better else "kept", verdict, version, told, scores,
-        tables_of(comparison), page,
-    )  # fmt: skip
+        folder,
+        "promoted" if better else "kept",
+        verdict,
+        version,
+        told,
+        scores,
+        tables_of(comparison),
+        page,
+    )

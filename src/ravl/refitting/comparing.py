@@ -48,10 +48,12 @@ class Comparison:
     def to_json(self) -> dict[str, Any]:
         """What ``refits.json`` says of it."""
         return {
-            part: {**tables_json(self.scores[part]),
-                   "difference": tables_json({"": self.differences[part]})[""]}
+            part: {
+                **tables_json(self.scores[part]),
+                "difference": tables_json({"": self.differences[part]})[""],
+            }
             for part in self.parts
-        }  # fmt: skip
+        }
 
 
 def compared(examined: Examined, frozen: Collection[str]) -> Comparison:
@@ -66,11 +68,14 @@ def compared(examined: Examined, frozen: Collection[str]) -> Comparison:
     if not stays.all():
         parts[NEWEST] = np.flatnonzero(~stays)
     return Comparison(
-        examined, parts,
-        {part: {who: examined.measure(who, chosen) for who in (CHAMPION, CHALLENGER)}
-         for part, chosen in parts.items()},
+        examined,
+        parts,
+        {
+            part: {who: examined.measure(who, chosen) for who in (CHAMPION, CHALLENGER)}
+            for part, chosen in parts.items()
+        },
         {part: examined.compare(chosen) for part, chosen in parts.items()},
-    )  # fmt: skip
+    )
 
 
 def decide(comparison: Comparison, promote: Promote) -> tuple[bool, str]:

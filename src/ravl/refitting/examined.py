@@ -89,8 +89,13 @@ def judges(
 
     def compared(chosen: Ints) -> dict[str, Score]:
         return compare(
-            task, new.probabilities[chosen], old.probabilities[chosen], truth[chosen],
-            thresholds_after=new.limits, thresholds_before=old.limits, **how(chosen),
-        )  # fmt: skip
+            task,
+            new.probabilities[chosen],
+            old.probabilities[chosen],
+            truth[chosen],
+            thresholds_after=new.limits,
+            thresholds_before=old.limits,
+            **how(chosen),
+        )
 
     return measured, compared

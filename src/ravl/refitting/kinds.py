@@ -71,9 +71,16 @@ def _labels(name: str, settings: Any, predictor: Any) -> Kind:
         return asked(row) if name == "ask" else ", ".join(sorted(task.of(row)))
 
     return Kind(
-        name, settings, predictor.labeller, task.of, told, partial(fit_labels, name),
-        examine_labels, task.stratum, names=True,
-    )  # fmt: skip
+        name,
+        settings,
+        predictor.labeller,
+        task.of,
+        told,
+        partial(fit_labels, name),
+        examine_labels,
+        task.stratum,
+        names=True,
+    )
 
 
 def _pairs(settings: Any, predictor: Any) -> Kind:
@@ -83,9 +90,14 @@ def _pairs(settings: Any, predictor: Any) -> Kind:
 
     says = partial(readable, predictor.matcher.task, predictor.base)
     return Kind(
-        "match", settings, predictor.matcher, says, lambda row: " / ".join(says(row)), fit_match,
+        "match",
+        settings,
+        predictor.matcher,
+        says,
+        lambda row: " / ".join(says(row)),
+        fit_match,
         examine_pairs,
-    )  # fmt: skip
+    )
 
 
 def _texts(name: str, settings: Any, predictor: Any) -> Kind:
@@ -97,9 +109,14 @@ def _texts(name: str, settings: Any, predictor: Any) -> Kind:
     if name == "ask":
         return Kind(name, settings, predictor.fitted, says, asked, fit_open, examine_texts)
     return Kind(
-        name, settings, predictor.fitted, says, lambda row: " / ".join(says(row)), fit_caption,
+        name,
+        settings,
+        predictor.fitted,
+        says,
+        lambda row: " / ".join(says(row)),
+        fit_caption,
         examine_texts,
-    )  # fmt: skip
+    )
 
 
 def asked(row: Row) -> str:

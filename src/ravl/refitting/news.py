@@ -67,11 +67,15 @@ class News:
     def to_json(self) -> dict[str, Any]:
         """What ``refits.json`` says of it."""
         return {
-            "new": len(self.fresh), "changed": len(self.changed), "gone": len(self.gone),
+            "new": len(self.fresh),
+            "changed": len(self.changed),
+            "gone": len(self.gone),
             "labels": self.counts,
             "parts": {name: len(getattr(self.parts, name)) for name in PARTS},
-            "memory_version": self.version, "frozen": len(self.frozen), "newest": len(self.newest),
-        }  # fmt: skip
+            "memory_version": self.version,
+            "frozen": len(self.frozen),
+            "newest": len(self.newest),
+        }
 
 
 def known_parts(run: Run, memory: Memory) -> dict[str, int]:
@@ -128,7 +132,7 @@ def examples(run: Run, memory: Memory, kind: Kind, work: Path) -> Iterator[Memor
 
 def read_news(
     run: Run, memory: Memory, source: Memory, kind: Kind, *, replay: int, newest: float
-) -> News:  # fmt: skip
+) -> News:
     """Compare the labelled pictures with what the run knows.
 
     A new picture of a near-duplicate in training is trained on; one of a near-duplicate that is
@@ -159,29 +163,48 @@ def read_news(
     there = {row.hash for row in labelled.rows}
     again = np.array([bool(touched and touched.get(row.id)) for row in labelled.rows], bool)
     old = np.flatnonzero((part == 0) & ~fresh)
-    train = np.sort(np.concatenate([
-        _replayed(old, classes, replay, kind.settings.seed), np.flatnonzero((part == 0) & fresh)
-    ]))  # fmt: skip
-    for name, count in (("training", len(train)), ("validation", (part == 1).sum()),
-                        ("test", frozen.sum())):  # fmt: skip
+    train = np.sort(
+        np.concatenate(
+            [
+                _replayed(old, classes, replay, kind.settings.seed),
+                np.flatnonzero((part == 0) & fresh),
+            ]
+        )
+    )
+    for name, count in (
+        ("training", len(train)),
+        ("validation", (part == 1).sum()),
+        ("test", frozen.sum()),
+    ):
         if not count:
             raise DataError(
                 f"No picture of the {name} part of {run.folder} is there any more, so it cannot be "
                 f"refitted. Fit it again with ravl fit {run.task}."
             )
     parts = Parts(
-        train, np.flatnonzero(part == 1), np.flatnonzero(frozen | judged),
-        np.flatnonzero(part == LEFT_OUT), "as the last fit says; what is new since was drawn",
-    )  # fmt: skip
+        train,
+        np.flatnonzero(part == 1),
+        np.flatnonzero(frozen | judged),
+        np.flatnonzero(part == LEFT_OUT),
+        "as the last fit says; what is new since was drawn",
+    )
     new = np.flatnonzero(fresh)
     counts = Counter(name for i in new for name in kind.says(labelled.rows[i]) if kind.names)
     gone = sorted(hash for hash, number in known.items() if number == 0 and hash not in there)
     digest = _digest(labelled.rows, kind, part, train, judged, gone)
     return News(
-        labelled, parts, np.flatnonzero(frozen), np.flatnonzero(judged), new,
-        old[again[old]], gone, dict(sorted(counts.items())),
-        int(run.record["memory"]["version"]), version, digest,
-    )  # fmt: skip
+        labelled,
+        parts,
+        np.flatnonzero(frozen),
+        np.flatnonzero(judged),
+        new,
+        old[again[old]],
+        gone,
+        dict(sorted(counts.items())),
+        int(run.record["memory"]["version"]),
+        version,
+        digest,
+    )
 
 
 def _divide(
@@ -228,10 +251,11 @@ def _touched(run: Run, memory: Memory, kind: Kind) -> dict[str, bool] | None:
     except QueryError:
         return None
     return {
-        change.id: change.before is not None and change.after is not None
+        change.id: change.before is not None
+        and change.after is not None
         and _told(kind, change.before) != _told(kind, change.after)
         for change in changes
-    }  # fmt: skip
+    }
 
 
 def _told(kind: Kind, state: dict[str, Any]) -> str:

@@ -34,15 +34,22 @@ def examine_labels(champion: Model, challenger: Model, labelled: Labelled, seed:
     truth = task.truth(labelled.rows, names)
 
     return Examined(
-        task.judged, f"{task.unit}s", labelled.rows, labelled.groups,
+        task.judged,
+        f"{task.unit}s",
+        labelled.rows,
+        labelled.groups,
         [task.question(row) for row in labelled.rows],
         [", ".join(task.of(row)) or "nothing" for row in labelled.rows],
-        {who: [_words(line, names, one.limits) for line in one.probabilities]
-         for who, one in said.items()},
-        {who: right(one.probabilities, truth, one.limits).astype(np.float32)
-         for who, one in said.items()},
+        {
+            who: [_words(line, names, one.limits) for line in one.probabilities]
+            for who, one in said.items()
+        },
+        {
+            who: right(one.probabilities, truth, one.limits).astype(np.float32)
+            for who, one in said.items()
+        },
         *judges(task.judged, said, truth, labelled.groups, seed),
-    )  # fmt: skip
+    )
 
 
 def _answers(
@@ -50,22 +57,28 @@ def _answers(
 ) -> tuple[dict[str, Said], list[str]]:
     """By whom, for all labels that any of the two could answer, and these labels."""
     answers = {
-        who: (model.predictor, model.predictor.judge(queries_of(model.predictor, labelled),
-                                                     labelled.shown))
+        who: (
+            model.predictor,
+            model.predictor.judge(queries_of(model.predictor, labelled), labelled.shown),
+        )
         for who, model in ((CHAMPION, champion), (CHALLENGER, challenger))
-    }  # fmt: skip
-    names = list(dict.fromkeys(
-        name for predictor, found in answers.values()
-        for name in (found.names if task.exclusive else predictor.labeller.labels)
-    ))  # fmt: skip
+    }
+    names = list(
+        dict.fromkeys(
+            name
+            for predictor, found in answers.values()
+            for name in (found.names if task.exclusive else predictor.labeller.labels)
+        )
+    )
     said = {
         who: Said(
             _spread(found.probabilities, found.names, names, 0.0),
-            None if task.exclusive
+            None
+            if task.exclusive
             else _spread(predictor.labeller.limits(found.names)[None], found.names, names, 1.0)[0],
         )
         for who, (predictor, found) in answers.items()
-    }  # fmt: skip
+    }
     return said, names
 
 

@@ -35,11 +35,19 @@ def examine_pairs(champion: Model, challenger: Model, labelled: Labelled, seed: 
     said = {who: Said(one.probabilities, one.threshold) for who, one in found.items()}
     fits = {who: one.probabilities >= one.threshold for who, one in found.items()}
     return Examined(
-        "match", "pairs", rows, groups, [asked.texts[i] for i in asked.text.tolist()],
+        "match",
+        "pairs",
+        rows,
+        groups,
+        [asked.texts[i] for i in asked.text.tolist()],
         [WORDS[bool(target)] for target in targets],
-        {who: [(WORDS[bool(yes)], float(p if yes else 1 - p))
-               for yes, p in zip(fits[who], one.probabilities, strict=True)]
-         for who, one in found.items()},
+        {
+            who: [
+                (WORDS[bool(yes)], float(p if yes else 1 - p))
+                for yes, p in zip(fits[who], one.probabilities, strict=True)
+            ]
+            for who, one in found.items()
+        },
         {who: (its == targets).astype(np.float32) for who, its in fits.items()},
         *judges("match", said, targets, groups, seed),
-    )  # fmt: skip
+    )

@@ -44,16 +44,26 @@ def examine_texts(champion: Model, challenger: Model, labelled: Labelled, seed: 
 
     def compared(chosen: Ints) -> dict[str, Score]:
         return compare_texts(
-            task, some(written[CHALLENGER], chosen), some(written[CHAMPION], chosen),
-            some(texts, chosen), groups=groups[chosen], seed=seed,
-        )  # fmt: skip
+            task,
+            some(written[CHALLENGER], chosen),
+            some(written[CHAMPION], chosen),
+            some(texts, chosen),
+            groups=groups[chosen],
+            seed=seed,
+        )
 
     asks = task == "ask"
     worth = answers.exact if asks else cider.scores
     return Examined(
-        task, f"{writer.task.unit}s", examples.rows, groups,
+        task,
+        f"{writer.task.unit}s",
+        examples.rows,
+        groups,
         [writer.task.question(row) or None for row in examples.rows],
-        [" / ".join(its) for its in texts], said,
+        [" / ".join(its) for its in texts],
+        said,
         {who: np.asarray(worth(its, texts), np.float32) for who, its in written.items()},
-        measured, compared, None if asks else "CIDEr-D",
-    )  # fmt: skip
+        measured,
+        compared,
+        None if asks else "CIDEr-D",
+    )

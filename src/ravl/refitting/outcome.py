@@ -44,10 +44,15 @@ class RefitReport:
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
         return {
-            "run": str(self.run), "state": self.state, "reason": self.reason,
-            "version": self.version, "news": self.news, "scores": self.scores,
-            "page": str(self.page) if self.page else None, "seconds": self.seconds,
-        }  # fmt: skip
+            "run": str(self.run),
+            "state": self.state,
+            "reason": self.reason,
+            "version": self.version,
+            "news": self.news,
+            "scores": self.scores,
+            "page": str(self.page) if self.page else None,
+            "seconds": self.seconds,
+        }
 
     def summary(self) -> list[str]:
         """Lines of plain text."""

@@ -42,24 +42,36 @@ def tables_of(comparison: Comparison) -> list[ScoreTable]:
         better = CHALLENGER if gain is not None and gain.value > 0 else CHAMPION
         tables.append(
             ScoreTable(
-                f"{caption}: {len(chosen):,} {unit}", note, measures,
+                f"{caption}: {len(chosen):,} {unit}",
+                note,
+                measures,
                 [ScoreRow(who, SUBTITLES[who], scores[who], who == better) for who in SUBTITLES],
                 [DifferenceRow(f"{CHALLENGER} − {CHAMPION}", comparison.differences[part])],
             )
-        )  # fmt: skip
+        )
     return tables
 
 
 def page_of(
-    name: str, at: str, verdict: str, promoted: bool, kind: Kind, news: News,
+    name: str,
+    at: str,
+    verdict: str,
+    promoted: bool,
+    kind: Kind,
+    news: News,
     comparison: Comparison,
-) -> str:  # fmt: skip
+) -> str:
     """The page, as HTML."""
     return refit_report(
-        f"Refit of {name}", verdict, promoted, _about(at, news),
-        tables_of(comparison), _labels(kind, news), _pictures(kind, news),
+        f"Refit of {name}",
+        verdict,
+        promoted,
+        _about(at, news),
+        tables_of(comparison),
+        _labels(kind, news),
+        _pictures(kind, news),
         _changed(news, comparison.examined),
-    )  # fmt: skip
+    )
 
 
 def _about(at: str, news: News) -> list[tuple[str, str]]:
@@ -67,13 +79,19 @@ def _about(at: str, news: News) -> list[tuple[str, str]]:
     return [
         ("when", at),
         ("memory", f"version {news.version:,}"),
-        ("new", f"{len(news.fresh):,} labelled pictures, {len(news.changed):,} labelled anew, "
-                f"{len(news.gone):,} gone from training"),
-        ("trained on", f"{len(parts.train):,} pictures, "
-                       f"{len(np.intersect1d(parts.train, news.fresh)):,} of them new"),
+        (
+            "new",
+            f"{len(news.fresh):,} labelled pictures, {len(news.changed):,} labelled anew, "
+            f"{len(news.gone):,} gone from training",
+        ),
+        (
+            "trained on",
+            f"{len(parts.train):,} pictures, "
+            f"{len(np.intersect1d(parts.train, news.fresh)):,} of them new",
+        ),
         ("chosen by", f"{len(parts.validation):,} pictures"),
         ("judged by", f"{len(news.frozen):,} that stay, {len(news.newest):,} of the newest"),
-    ]  # fmt: skip
+    ]
 
 
 def _labels(kind: Kind, news: News) -> list[NewLabel]:

@@ -126,10 +126,10 @@ def mend(folder: Path) -> None:
 def _items(folder: Path) -> list[Path]:
     """The files and folders of a version, but for ``run.json``."""
     return sorted(
-        item for item in folder.iterdir()
-        if item.name not in OURS and not item.name.startswith("work")
-        and item.suffix != ".part"
-    )  # fmt: skip
+        item
+        for item in folder.iterdir()
+        if item.name not in OURS and not item.name.startswith("work") and item.suffix != ".part"
+    )
 
 
 def _record(folder: Path) -> dict[str, Any]:

@@ -131,9 +131,12 @@ class Bank:
         return np.array([row.number for row in self.rows], np.int64)
 
     def neighbours(
-        self, keys: Array, k: int, hidden: Sequence[Ints] | None = None,
+        self,
+        keys: Array,
+        k: int,
+        hidden: Sequence[Ints] | None = None,
         among: NDArray[np.bool_] | None = None,
-    ) -> Neighbours:  # fmt: skip
+    ) -> Neighbours:
         """The k nearest rows of each query.
 
         Args:

@@ -60,8 +60,9 @@ class Options:
         if isinstance(self.k, bool) or not isinstance(self.k, int) or not 1 <= self.k <= MOST:
             raise QueryError(f"k is {self.k!r}; it must be a whole number from 1 to {MOST:,}.")
         for name, value, allowed in (
-            ("mode", self.mode, get_args(Mode)), ("target", self.target, get_args(Target))
-        ):  # fmt: skip
+            ("mode", self.mode, get_args(Mode)),
+            ("target", self.target, get_args(Target)),
+        ):
             if value not in allowed:
                 raise QueryError(f"{name} is {value!r}; it must be one of {', '.join(allowed)}.")
         if not 0 <= self.diversity <= 1:

@@ -26,9 +26,7 @@ FLAT = 1e-6  # a spread below this tells nothing
 class PairScorer(Protocol):
     """What judges pairs; :class:`ravl.tasks.match_model.MatchModel` does."""
 
-    def log_odds(
-        self, features: Array, texts: Sequence[str], picture: Ints, text: Ints
-    ) -> Array:  # fmt: skip
+    def log_odds(self, features: Array, texts: Sequence[str], picture: Ints, text: Ints) -> Array:
         """That texts fit pictures, (n,).
 
         Args:
@@ -71,11 +69,12 @@ class Reranker:
         scores = mixed(first, judged, self.weight)[0]
         again = [
             replace(
-                top[i], score=float(scores[i]),
+                top[i],
+                score=float(scores[i]),
                 by={**top[i].by, "reranked": Found(rank, float(judged[0, i]))},
             )
             for rank, i in enumerate(np.argsort(-scores, kind="stable").tolist(), 1)
-        ]  # fmt: skip
+        ]
         # Below what was looked at, so that scores fall with the rank.
         lowest = float(scores.min())
         return again + [replace(c, score=lowest - i) for i, c in enumerate(rest, 1)]

@@ -10,6 +10,11 @@ ENCODER = "encoder"  # folder of the builtin encoder's files
 
 # Inputs of the neighbours, in this order; see ravl.models.fusion.FusionEncoder.read.
 NEAR = (
-    "near_features", "near_labels", "near_texts", "near_likeness", "near_picture", "near_label",
+    "near_features",
+    "near_labels",
+    "near_texts",
+    "near_likeness",
+    "near_picture",
+    "near_label",
     "near_text",
-)  # fmt: skip
+)

@@ -35,9 +35,13 @@ class OnnxReader:
         self.evidence = int(about["evidence"])
 
     def __call__(
-        self, features: Array, near: Neighbours | None = None, evidence: Evidence | None = None,
-        base: Array | None = None, tokens: Sequence[Ints] | None = None,
-    ) -> Array:  # fmt: skip
+        self,
+        features: Array,
+        near: Neighbours | None = None,
+        evidence: Evidence | None = None,
+        base: Array | None = None,
+        tokens: Sequence[Ints] | None = None,
+    ) -> Array:
         """Logits (n, C); see :meth:`ravl.models.reader.Reader.__call__`."""
         parts = [np.zeros((0, len(self._base["bias"])), np.float32)]
         for start in range(0, len(features), BATCH):
@@ -46,10 +50,10 @@ class OnnxReader:
             inputs: dict[str, NDArray[Any]] = {
                 "features": features[some],
                 "base": features[some] if base is None else base[some],
-                "tokens": np.zeros((count, 1), np.int64) if tokens is None else padded(
-                    [ids.tolist() for ids in tokens[some]]
-                ),
-            }  # fmt: skip
+                "tokens": np.zeros((count, 1), np.int64)
+                if tokens is None
+                else padded([ids.tolist() for ids in tokens[some]]),
+            }
             if self.evidence:
                 inputs |= self._near(count, some, near, evidence)
             parts.append(self._session(**inputs)[0])
@@ -78,8 +82,9 @@ def near_inputs(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
 
 def no_neighbours(session: Session, count: int) -> dict[str, NDArray[Any]]:
     """Inputs of a graph for queries without neighbours."""
-    tables = {name: (count, 0, session.width(f"near_{name}"))
-              for name in ("features", "labels", "texts")}  # fmt: skip
+    tables = {
+        name: (count, 0, session.width(f"near_{name}")) for name in ("features", "labels", "texts")
+    }
     arrays: dict[str, NDArray[Any]] = {n: np.zeros(s, np.float32) for n, s in tables.items()}
     arrays["likeness"] = np.zeros((count, 0), np.float32)
     arrays |= {name: np.zeros((count, 0), np.bool_) for name in ("picture", "label", "text")}

@@ -108,8 +108,9 @@ def _advance(
     if search.open:  # only what ends among the best n counts; the others stand by
         search.ended += [
             (score / length**penalty, Written(texts[i], score))
-            for i, (score, _, _) in enumerate(found[:n]) if ends[i]
-        ]  # fmt: skip
+            for i, (score, _, _) in enumerate(found[:n])
+            if ends[i]
+        ]
         search.ended = sorted(search.ended, key=lambda pair: -pair[0])[:n]
     order = sorted(range(len(found)), key=lambda i: ends[i])[:n]  # those that go on come first
     search.running = [(found[i][0] + float(AFTER) * ends[i], texts[i]) for i in order]

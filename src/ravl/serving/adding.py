@@ -44,12 +44,14 @@ async def _example(asking: Asking, body: RowIn, source: bytes | PictureIn | None
         raise DataError("The row has neither an id nor a picture. Give it one of both.")
     return Example(
         id=body.id or f"added/{pictures.content_hash(data or b'')}",
-        picture=data, texts=tuple(body.texts or ()), label=body.label or None,
+        picture=data,
+        texts=tuple(body.texts or ()),
+        label=body.label or None,
         tags=tuple(body.tags or ()),
         qa=tuple(QA(q.question, tuple(q.answers)) for q in body.qa or ()),
         columns={k: v for k, v in (body.columns or {}).items() if v is not None},
         source="server",
-    )  # fmt: skip
+    )
 
 
 def _add(memory: Memory, examples: Sequence[Example]) -> list[Row]:
@@ -79,6 +81,9 @@ def texts_of(body: RowChange) -> list[str | None]:
 def fields_of(body: RowChange) -> dict[str, Any]:
     """A change as :meth:`ravl.memory.Memory.update` takes it."""
     return {
-        "texts": body.texts, "label": body.label, "tags": body.tags, "columns": body.columns,
+        "texts": body.texts,
+        "label": body.label,
+        "tags": body.tags,
+        "columns": body.columns,
         "qa": None if body.qa is None else [QA(q.question, tuple(q.answers)) for q in body.qa],
-    }  # fmt: skip
+    }

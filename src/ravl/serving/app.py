@@ -55,10 +55,16 @@ def create_app(service: Service) -> FastAPI:
         service.close()
 
     app = FastAPI(
-        title="ravl", version=__version__, summary=SUMMARY, description=DESCRIPTION,
-        openapi_url=None, docs_url=None, redoc_url=None, lifespan=life,
+        title="ravl",
+        version=__version__,
+        summary=SUMMARY,
+        description=DESCRIPTION,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=life,
         redirect_slashes=False,
-    )  # fmt: skip
+    )
     app.state.service = service
     for module in ROUTES:
         module.add(app, service)

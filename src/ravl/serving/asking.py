@@ -62,9 +62,13 @@ class Asking:
         return told(self.request.scope)
 
     async def answered(
-        self, batcher: Batcher, count: int, key: Any, call: Any,
+        self,
+        batcher: Batcher,
+        count: int,
+        key: Any,
+        call: Any,
         items: Callable[[], Awaitable[Sequence[Any]]],
-    ) -> tuple[Done, dict[str, float]]:  # fmt: skip
+    ) -> tuple[Done, dict[str, float]]:
         """Answers to items that are decoded first, and the seconds of each step.
 
         Args:
@@ -128,9 +132,7 @@ class Asking:
         most = self.service.limits.pixels
         return await self.service.aside(pictures.decode, data, hint=hint, max_pixels=most)
 
-    async def pictures(
-        self, sources: Sequence[bytes | PictureIn], hint: int
-    ) -> list[Image.Image]:  # fmt: skip
+    async def pictures(self, sources: Sequence[bytes | PictureIn], hint: int) -> list[Image.Image]:
         """Several of these."""
         return await asyncio.gather(*(self.picture(source, hint) for source in sources))
 

@@ -252,9 +252,12 @@ class RowIn(RowChange):
     """A new row; without an id it gets one from its picture's content."""
 
     model_config = example(
-        id="shirts/18.jpg", picture={"base64": "/9j/4AAQSkZJRg=="}, label="shirt",
-        texts=["a red checked shirt with long sleeves"], columns={"price": 34.9},
-    )  # fmt: skip
+        id="shirts/18.jpg",
+        picture={"base64": "/9j/4AAQSkZJRg=="},
+        label="shirt",
+        texts=["a red checked shirt with long sleeves"],
+        columns={"price": 34.9},
+    )
     id: Id | None = Field(None, description="Unique within the memory.")
     picture: PictureIn | None = picture_field
 

@@ -38,9 +38,10 @@ def takes(app: FastAPI, body: type[Body], scope: Scope | None) -> dict[str, Any]
     _remember(app, body)
     content: dict[str, Any] = {
         "application/json": {
-            "schema": {"$ref": REF.format(model=body.__name__)}, "example": shown(body),
+            "schema": {"$ref": REF.format(model=body.__name__)},
+            "example": shown(body),
         }
-    }  # fmt: skip
+    }
     if files := [name for name in FILES if name in body.model_fields]:
         content["multipart/form-data"] = {"schema": {"$ref": REF.format(model=_form_name(body))}}
         example = {k: v for k, v in shown(body).items() if k not in FILES}
@@ -63,7 +64,7 @@ def gives(app: FastAPI, model: type[BaseModel], *also: int, status: int = 200) -
             "content": {"application/json": content},
         },
         **problems(*also),
-    }  # fmt: skip
+    }
 
 
 def problems(*also: int) -> dict[Any, Any]:
@@ -75,7 +76,7 @@ def problems(*also: int) -> dict[Any, Any]:
             "content": {MEDIA_TYPE: {"schema": schema, "example": {**example, "status": status}}},
         }
         for status in sorted({*ALWAYS, *also})
-    }  # fmt: skip
+    }
 
 
 def document(app: FastAPI, keyed: bool) -> dict[str, Any]:
@@ -83,9 +84,13 @@ def document(app: FastAPI, keyed: bool) -> dict[str, Any]:
     if app.openapi_schema:
         return app.openapi_schema
     found = get_openapi(
-        title=app.title, version=app.version, summary=app.summary, description=app.description,
-        routes=app.routes, tags=app.openapi_tags,
-    )  # fmt: skip
+        title=app.title,
+        version=app.version,
+        summary=app.summary,
+        description=app.description,
+        routes=app.routes,
+        tags=app.openapi_tags,
+    )
     models: set[type[BaseModel]] = app.state.documented
     kinds = [(m, "validation") for m in sorted(models, key=lambda m: m.__name__)]
     _, definitions = models_json_schema([*kinds, (ProblemBody, "validation")], ref_template=REF)  # type: ignore[list-item]

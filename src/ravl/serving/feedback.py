@@ -105,10 +105,19 @@ class FeedbackStore:
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         hash_ = content_hash(picture) if picture is not None else entry.picture
         values = (
-            at, entry.who, entry.task, entry.run, entry.version, entry.row, hash_, entry.asked,
-            _dumps(entry.answer), entry.verdict,
-            None if entry.correction is None else _dumps(entry.correction), entry.note,
-        )  # fmt: skip
+            at,
+            entry.who,
+            entry.task,
+            entry.run,
+            entry.version,
+            entry.row,
+            hash_,
+            entry.asked,
+            _dumps(entry.answer),
+            entry.verdict,
+            None if entry.correction is None else _dumps(entry.correction),
+            entry.note,
+        )
         with self._lock, closing(self._connection.cursor()) as cursor:
             try:
                 cursor.execute("BEGIN IMMEDIATE")
@@ -138,9 +147,7 @@ class FeedbackStore:
             raise RowNotFoundError(f"There is no feedback with the number {number}.")
         return found[0]
 
-    def entries(
-        self, state: State | None = None, after: int = 0, limit: int = 100
-    ) -> list[Entry]:  # fmt: skip
+    def entries(self, state: State | None = None, after: int = 0, limit: int = 100) -> list[Entry]:
         """Entries in the order in which they came.
 
         Args:

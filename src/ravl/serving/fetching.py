@@ -38,9 +38,12 @@ class Fetcher:
     """
 
     def __init__(
-        self, most: int, seconds: float = SECONDS, resolve: Resolve | None = None,
+        self,
+        most: int,
+        seconds: float = SECONDS,
+        resolve: Resolve | None = None,
         backend: httpcore.AsyncNetworkBackend | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._most, self._seconds = most, seconds
         self._backend = _Guarded(resolve or _resolve, backend or httpcore.AnyIOBackend())
 
@@ -101,9 +104,13 @@ class _Guarded(httpcore.AsyncNetworkBackend):
         self._resolve, self._inner = resolve, backend
 
     async def connect_tcp(
-        self, host: str, port: int, timeout: float | None = None,
-        local_address: str | None = None, socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:  # fmt: skip
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
         """A connection to a checked address of the host."""
         addresses = await self._resolve(host, port)
         if not addresses or not all(is_public(address) for address in addresses):

@@ -71,8 +71,9 @@ class Follower:
                     return found
                 print(
                     f"{served.name}: the version that has taken its place cannot be loaded, so the "
-                    f"one before answers on: {error}", file=sys.stderr,
-                )  # fmt: skip
+                    f"one before answers on: {error}",
+                    file=sys.stderr,
+                )
             else:
                 number = version_of(served)
                 print(f"{served.name} answers with version {number} now.", file=sys.stderr)

@@ -69,7 +69,7 @@ class Guard:
                     *message["headers"],
                     *more,
                     (b"x-request-id", number.encode()),
-                ]  # fmt: skip
+                ]
             await send(message)
 
         try:
@@ -106,8 +106,10 @@ class Guard:
 
     def _check(self, scope: Scope) -> None:
         """Refuse what is too large by its own word, and pages of other sites."""
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1")
-                   for name, value in scope["headers"]}  # fmt: skip
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1")
+            for name, value in scope["headers"]
+        }
         length = headers.get("content-length", "0")
         if not length.isdigit():
             raise Problem(400, "The header Content-Length is no number.")

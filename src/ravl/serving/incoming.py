@@ -88,9 +88,7 @@ async def read(request: Request, shape: type[B], batch: int) -> Sent[B]:
     raise Problem(415, f"The body is {kind[:80] or 'of no type'}; send {takes}.")
 
 
-async def _form(
-    request: Request, shape: type[B], batch: int
-) -> tuple[dict[str, Any], list[bytes]]:  # fmt: skip
+async def _form(request: Request, shape: type[B], batch: int) -> tuple[dict[str, Any], list[bytes]]:
     """Fields and files of a form."""
     fields: dict[str, Any] = {}
     files: list[bytes] = []
@@ -118,7 +116,7 @@ def check_number(count: int, what: str, most: int) -> None:
 
 def check_texts(
     texts: Sequence[str | None], most: int, refused: type[RavlError] = QueryError
-) -> None:  # fmt: skip
+) -> None:
     """Refuse texts that are too long."""
     for text in texts:
         if text is not None and len(text) > most:

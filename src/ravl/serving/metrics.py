@@ -20,42 +20,63 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._requests = Counter(
-            "ravl_requests", "Requests that were answered.", ("route", "method", "status"),
+            "ravl_requests",
+            "Requests that were answered.",
+            ("route", "method", "status"),
             registry=self.registry,
-        )  # fmt: skip
+        )
         self._seconds = Histogram(
-            "ravl_request_seconds", "From the request's first byte to the answer's.",
-            ("route", "method"), buckets=SECONDS, registry=self.registry,
-        )  # fmt: skip
-        self._steps = Histogram(
-            "ravl_step_seconds", "What a step of a pass took; decode is of a request.",
-            ("model", "step"), buckets=SECONDS, registry=self.registry,
-        )  # fmt: skip
-        self._together = Histogram(
-            "ravl_pass_items", "Items that shared a pass of the network.", ("model",),
-            buckets=ITEMS, registry=self.registry,
-        )  # fmt: skip
-        self._pending = Gauge(
-            "ravl_pending_items", "Items that wait or are being answered.", ("model",),
+            "ravl_request_seconds",
+            "From the request's first byte to the answer's.",
+            ("route", "method"),
+            buckets=SECONDS,
             registry=self.registry,
-        )  # fmt: skip
+        )
+        self._steps = Histogram(
+            "ravl_step_seconds",
+            "What a step of a pass took; decode is of a request.",
+            ("model", "step"),
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self._together = Histogram(
+            "ravl_pass_items",
+            "Items that shared a pass of the network.",
+            ("model",),
+            buckets=ITEMS,
+            registry=self.registry,
+        )
+        self._pending = Gauge(
+            "ravl_pending_items",
+            "Items that wait or are being answered.",
+            ("model",),
+            registry=self.registry,
+        )
         self._likeness = Histogram(
             "ravl_nearest_likeness",
-            "Mean likeness of the five nearest rows to an answered picture.", ("run",),
-            buckets=LIKENESS, registry=self.registry,
-        )  # fmt: skip
-        self._p = Gauge(
-            "ravl_drift_p_value", "How often chance gives as much as the last window of answers.",
-            ("run", "signal"), registry=self.registry,
-        )  # fmt: skip
-        self._windows = Counter(
-            "ravl_drift_windows", "Windows of answers that were compared with fitting time.",
-            ("run",), registry=self.registry,
-        )  # fmt: skip
-        self._alarms = Counter(
-            "ravl_drift_alarms", "Windows of answers that had drifted.", ("run",),
+            "Mean likeness of the five nearest rows to an answered picture.",
+            ("run",),
+            buckets=LIKENESS,
             registry=self.registry,
-        )  # fmt: skip
+        )
+        self._p = Gauge(
+            "ravl_drift_p_value",
+            "How often chance gives as much as the last window of answers.",
+            ("run", "signal"),
+            registry=self.registry,
+        )
+        self._windows = Counter(
+            "ravl_drift_windows",
+            "Windows of answers that were compared with fitting time.",
+            ("run",),
+            registry=self.registry,
+        )
+        self._alarms = Counter(
+            "ravl_drift_alarms",
+            "Windows of answers that had drifted.",
+            ("run",),
+            registry=self.registry,
+        )
         self._rows = Gauge("ravl_rows", "Rows of the memory.", registry=self.registry)
 
     def model(self, name: str) -> None:

@@ -165,9 +165,11 @@ def open_models(
 
 
 def _served(
-    memory: Memory, folders: Sequence[Path], runs: Sequence[Run],
+    memory: Memory,
+    folders: Sequence[Path],
+    runs: Sequence[Run],
     batcher: Callable[[str], Batcher],
-) -> list[Served]:  # fmt: skip
+) -> list[Served]:
     found: dict[str, tuple[str, Model, Path]] = {}
     for folder, run in zip(folders, runs, strict=True):
         name = folder.resolve().name

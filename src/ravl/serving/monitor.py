@@ -41,9 +41,13 @@ class Monitor:
     """
 
     def __init__(
-        self, file: Path, models: Sequence[Served], metrics: Metrics, window: int = WINDOW,
+        self,
+        file: Path,
+        models: Sequence[Served],
+        metrics: Metrics,
+        window: int = WINDOW,
         rate: float = RATE,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._file = file
         self._metrics = metrics
         self._window, self._rate = window, rate
@@ -80,8 +84,12 @@ class Monitor:
         if served.run is not None and served.task in TASKS:
             with self._lock:
                 for of_before in (
-                    self._windows, self._marks, self._ended, self._since, self._recent,
-                ):  # fmt: skip
+                    self._windows,
+                    self._marks,
+                    self._ended,
+                    self._since,
+                    self._recent,
+                ):
                     of_before.pop(served.name, None)
                 self._watch(served.name, served.run.folder, {})
 
@@ -141,14 +149,20 @@ class Monitor:
                 return None
             last = windows.last or {}
             return {
-                "run": name, "drifted": last.get("drifted"), "said": last.get("said"),
-                "p": last.get("p"), "ended": self._ended.get(name) or None,
+                "run": name,
+                "drifted": last.get("drifted"),
+                "said": last.get("said"),
+                "p": last.get("p"),
+                "ended": self._ended.get(name) or None,
                 "since": self._since.get(name) or None,
-                "signals": last.get("signals", []), "window": windows.size,
-                "waiting": len(windows.waiting), "windows": windows.tested,
-                "alarms": windows.alarms, "rate": windows.rate,
+                "signals": last.get("signals", []),
+                "window": windows.size,
+                "waiting": len(windows.waiting),
+                "windows": windows.tested,
+                "alarms": windows.alarms,
+                "rate": windows.rate,
                 "reference": len(windows.reference),
-            }  # fmt: skip
+            }
 
     def close(self) -> None:
         """Write the state."""
@@ -159,11 +173,13 @@ class Monitor:
     def _save(self) -> None:
         record = {
             name: {
-                "reference": self._marks[name], "ended": self._ended.get(name, ""),
-                "since": self._since.get(name, ""), **windows.to_json(),
+                "reference": self._marks[name],
+                "ended": self._ended.get(name, ""),
+                "since": self._since.get(name, ""),
+                **windows.to_json(),
             }
             for name, windows in self._windows.items()
-        }  # fmt: skip
+        }
         try:
             write_json(self._file, record)
             self._unsaved = 0

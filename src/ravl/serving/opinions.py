@@ -17,9 +17,14 @@ class FeedbackIn(Body):
     """What somebody says about an answer."""
 
     model_config = example(
-        task="classify", run="kinds", version=12, picture={"id": "shirts/17.jpg"}, answer="hat",
-        verdict="corrected", correction="shirt",
-    )  # fmt: skip
+        task="classify",
+        run="kinds",
+        version=12,
+        picture={"id": "shirts/17.jpg"},
+        answer="hat",
+        verdict="corrected",
+        correction="shirt",
+    )
     refused = DataError
     task: Literal["search", "match", "classify", "tag", "caption", "ask"]
     run: Text = Field("", max_length=200, description="The run that answered.")

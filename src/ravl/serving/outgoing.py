@@ -26,28 +26,42 @@ def links(row: Row) -> dict[str, str | None]:
 def row_json(row: Row) -> dict[str, Any]:
     """A row of the memory."""
     return {
-        "id": row.id, "label": row.label, "texts": list(row.texts), "tags": list(row.tags),
+        "id": row.id,
+        "label": row.label,
+        "texts": list(row.texts),
+        "tags": list(row.tags),
         "qa": [{"question": q.question, "answers": list(q.answers)} for q in row.qa],
-        "columns": dict(row.columns), "width": row.width, "height": row.height,
-        "added": row.added, "changed": row.changed, **links(row),
-    }  # fmt: skip
+        "columns": dict(row.columns),
+        "width": row.width,
+        "height": row.height,
+        "added": row.added,
+        "changed": row.changed,
+        **links(row),
+    }
 
 
 def hit_json(hit: Hit) -> dict[str, Any]:
     """A row that a search found."""
     by = {name: {"rank": f.rank, "score": round(f.score, 4)} for name, f in hit.by.items()}
     return {
-        "rank": hit.rank, "score": round(hit.score, 4), "by": by, "found": hit.text,
+        "rank": hit.rank,
+        "score": round(hit.score, 4),
+        "by": by,
+        "found": hit.text,
         **row_json(hit.row),
-    }  # fmt: skip
+    }
 
 
 def evidence_json(item: Evidence) -> dict[str, Any]:
     """A row behind an answer."""
     return {
-        "id": item.id, "says": list(item.says), "texts": list(item.row.texts),
-        "likeness": round(item.likeness, 4), "share": round(item.share, 4), **links(item.row),
-    }  # fmt: skip
+        "id": item.id,
+        "says": list(item.says),
+        "texts": list(item.row.texts),
+        "likeness": round(item.likeness, 4),
+        "share": round(item.share, 4),
+        **links(item.row),
+    }
 
 
 def answer_json(answer: Answer) -> dict[str, Any]:
@@ -60,10 +74,12 @@ def origin_json(
 ) -> dict[str, Any]:
     """Where an answer comes from; timings are in seconds here, and sent as milliseconds."""
     return {
-        "run": run, "memory": {"name": memory.path.name, "version": done.version},
+        "run": run,
+        "memory": {"name": memory.path.name, "version": done.version},
         "timings": {name: round(1000 * took, 2) for name, took in timings.items()},
-        "together": done.together, "request": request,
-    }  # fmt: skip
+        "together": done.together,
+        "request": request,
+    }
 
 
 class Json(JSONResponse):

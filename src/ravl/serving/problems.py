@@ -26,18 +26,46 @@ MEDIA_TYPE = "application/problem+json"
 GONE = 499  # the client has left; nobody reads this
 
 Kind = Literal[
-    "access", "address", "busy", "data", "encoder", "encoder_mismatch", "failure", "filter",
-    "memory_file", "memory_locked", "picture", "query", "request", "row_not_found",
-]  # fmt: skip
+    "access",
+    "address",
+    "busy",
+    "data",
+    "encoder",
+    "encoder_mismatch",
+    "failure",
+    "filter",
+    "memory_file",
+    "memory_locked",
+    "picture",
+    "query",
+    "request",
+    "row_not_found",
+]
 ERRORS: dict[type[RavlError], Kind] = {
-    DataError: "data", EncoderError: "encoder", EncoderMismatchError: "encoder_mismatch",
-    FilterError: "filter", MemoryFileError: "memory_file", MemoryLockedError: "memory_locked",
-    PictureError: "picture", QueryError: "query", RowNotFoundError: "row_not_found",
-}  # fmt: skip
+    DataError: "data",
+    EncoderError: "encoder",
+    EncoderMismatchError: "encoder_mismatch",
+    FilterError: "filter",
+    MemoryFileError: "memory_file",
+    MemoryLockedError: "memory_locked",
+    PictureError: "picture",
+    QueryError: "query",
+    RowNotFoundError: "row_not_found",
+}
 STATUSES: dict[int, Kind] = {  # of what is no error of ravl's, unless it says otherwise
-    400: "request", 401: "access", 403: "access", 404: "address", 405: "address", 408: "busy",
-    413: "picture", 415: "request", 429: "busy", 499: "request", 500: "failure", 503: "busy",
-}  # fmt: skip
+    400: "request",
+    401: "access",
+    403: "access",
+    404: "address",
+    405: "address",
+    408: "busy",
+    413: "picture",
+    415: "request",
+    429: "busy",
+    499: "request",
+    500: "failure",
+    503: "busy",
+}
 
 
 class Problem(Exception):
@@ -68,14 +96,16 @@ class ProblemBody(BaseModel):
         json_schema_extra={
             "examples": [
                 {
-                    "type": "about:blank", "title": "Not Found", "status": 404,
+                    "type": "about:blank",
+                    "title": "Not Found",
+                    "status": 404,
                     "kind": "row_not_found",
                     "detail": "There is no row 'shirts/18.jpg' in shop.ravl.",
                     "request": "6f1c0b52a9d3",
                 }
             ]
         },
-    )  # fmt: skip
+    )
 
     type: str = Field(description="Always about:blank: the status says which kind it is.")
     title: str = Field(description="The status in words.")
@@ -97,9 +127,13 @@ def problem_response(problem: Problem, request: str) -> JSONResponse:
     if problem.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="ravl"'
     body = {
-        "type": "about:blank", "title": title, "status": problem.status, "kind": problem.kind,
-        "detail": problem.detail, "request": request,
-    }  # fmt: skip
+        "type": "about:blank",
+        "title": title,
+        "status": problem.status,
+        "kind": problem.kind,
+        "detail": problem.detail,
+        "request": request,
+    }
     return JSONResponse(body, problem.status, headers, media_type=MEDIA_TYPE)
 
 

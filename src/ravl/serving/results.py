@@ -7,25 +7,44 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 ROW = {
-    "id": "shirts/17.jpg", "label": "shirt", "texts": ["a red checked shirt with long sleeves"],
-    "tags": ["new"], "qa": [], "columns": {"price": 34.9}, "width": 1200, "height": 1600,
-    "added": "2026-11-25T08:00:00.000+00:00", "changed": "2026-11-25T08:00:00.000+00:00",
-    "picture": "/v1/picture?id=shirts%2F17.jpg", "thumbnail": "/v1/thumbnail?id=shirts%2F17.jpg",
-}  # fmt: skip
-EVIDENCE = {
-    "id": "shirts/17.jpg", "says": ["shirt"], "texts": ["a red checked shirt with long sleeves"],
-    "likeness": 0.91, "share": 0.12, "picture": "/v1/picture?id=shirts%2F17.jpg",
+    "id": "shirts/17.jpg",
+    "label": "shirt",
+    "texts": ["a red checked shirt with long sleeves"],
+    "tags": ["new"],
+    "qa": [],
+    "columns": {"price": 34.9},
+    "width": 1200,
+    "height": 1600,
+    "added": "2026-11-25T08:00:00.000+00:00",
+    "changed": "2026-11-25T08:00:00.000+00:00",
+    "picture": "/v1/picture?id=shirts%2F17.jpg",
     "thumbnail": "/v1/thumbnail?id=shirts%2F17.jpg",
-}  # fmt: skip
+}
+EVIDENCE = {
+    "id": "shirts/17.jpg",
+    "says": ["shirt"],
+    "texts": ["a red checked shirt with long sleeves"],
+    "likeness": 0.91,
+    "share": 0.12,
+    "picture": "/v1/picture?id=shirts%2F17.jpg",
+    "thumbnail": "/v1/thumbnail?id=shirts%2F17.jpg",
+}
 ORIGIN: dict[str, Any] = {
-    "run": "kinds", "memory": {"name": "shop.ravl", "version": 12},
+    "run": "kinds",
+    "memory": {"name": "shop.ravl", "version": 12},
     "timings": {"decode": 3.1, "encode": 14.0, "retrieve": 0.8, "fuse": 1.2, "total": 21.5},
-    "together": 4, "request": "6f1c0b52a9d3",
-}  # fmt: skip
+    "together": 4,
+    "request": "6f1c0b52a9d3",
+}
 ANSWER = {
-    "confidence": 0.97, "abstained": False, "gate": 0.41, "scores": {"shirt": 0.97, "hat": 0.02},
-    "memory": {"shirt": 0.99}, "model": {"shirt": 0.95, "hat": 0.04}, "evidence": [EVIDENCE],
-}  # fmt: skip
+    "confidence": 0.97,
+    "abstained": False,
+    "gate": 0.41,
+    "scores": {"shirt": 0.97, "hat": 0.02},
+    "memory": {"shirt": 0.99},
+    "model": {"shirt": 0.95, "hat": 0.04},
+    "evidence": [EVIDENCE],
+}
 
 
 def example(**values: Any) -> ConfigDict:

@@ -74,9 +74,14 @@ def _added(memory: Memory, id: str, picture: bytes, fields: dict[str, Any]) -> R
     if id in memory:
         return memory.update(id, **_extended(memory.get(id), fields))
     example = Example(
-        id, picture, tuple(fields.get("texts", ())), fields.get("label"),
-        tuple(fields.get("tags", ())), tuple(fields.get("qa", ())), source="feedback",
-    )  # fmt: skip
+        id,
+        picture,
+        tuple(fields.get("texts", ())),
+        fields.get("label"),
+        tuple(fields.get("tags", ())),
+        tuple(fields.get("qa", ())),
+        source="feedback",
+    )
     report = memory.add([example], copy=True)
     if report.rejected:
         raise DataError(str(report.reasons[0]))

@@ -43,18 +43,26 @@ class Server(uvicorn.Server):
 
     def __init__(
         self, service: Service, host: str, port: int, say: Callable[[str], object]
-    ) -> None:  # fmt: skip
+    ) -> None:
         check_host(host, service.keys is not None)
         self._service, self._say = service, say
         self._began = time.monotonic()
         super().__init__(
             uvicorn.Config(
-                create_app(service), host=host, port=port, log_level="warning", access_log=False,
-                server_header=False, date_header=True, backlog=BACKLOG, lifespan="on", ws="none",
+                create_app(service),
+                host=host,
+                port=port,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                date_header=True,
+                backlog=BACKLOG,
+                lifespan="on",
+                ws="none",
                 timeout_keep_alive=KEEP_ALIVE,
                 timeout_graceful_shutdown=int(service.limits.shutdown),
             )
-        )  # fmt: skip
+        )
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Warm up, listen, and say so."""
@@ -74,7 +82,7 @@ def told(service: Service, url: str, seconds: float) -> list[str]:
     runs = ", ".join(
         f"{served.task} " + (f"by {served.name}" if served.run is not None else "(untrained)")
         for served in service.models
-    )  # fmt: skip
+    )
     keys = "off: this machine alone may ask" if service.keys is None else f"{len(service.keys)}"
     return [
         f"Ready at {url} after {seconds:.1f} s.",
@@ -85,7 +93,7 @@ def told(service: Service, url: str, seconds: float) -> list[str]:
         f"  inbox   {service.feedback.file} keeps feedback",
         f"  page    {url}/",
         f"  API     {url}/v1/openapi.json",
-    ]  # fmt: skip
+    ]
 
 
 def serve(service: Service, host: str, port: int, say: Callable[[str], object]) -> None:

@@ -58,11 +58,18 @@ class Service:
     """
 
     def __init__(
-        self, places: Sequence[str | Path], memory: str | Path | None = None, *,
-        keys: Keys | None = None, limits: Limits | None = None, allow_urls: bool = False,
-        audit: Path | None = None, feedback: Path | None = None, drift_window: int = WINDOW,
+        self,
+        places: Sequence[str | Path],
+        memory: str | Path | None = None,
+        *,
+        keys: Keys | None = None,
+        limits: Limits | None = None,
+        allow_urls: bool = False,
+        audit: Path | None = None,
+        feedback: Path | None = None,
+        drift_window: int = WINDOW,
         drift_rate: float = RATE,
-    ) -> None:  # fmt: skip
+    ) -> None:
         check_windows(drift_window, drift_rate)
         self.keys = keys
         self.limits = limits or Limits()
@@ -95,9 +102,12 @@ class Service:
         limits = self.limits
         self.metrics.model(name)
         self._batchers[name] = Batcher(
-            name, queue=limits.queue, together=limits.together, wait=limits.wait,
+            name,
+            queue=limits.queue,
+            together=limits.together,
+            wait=limits.wait,
             meter=self.metrics.passed,
-        )  # fmt: skip
+        )
         return self._batchers[name]
 
     # --- who and what ------------------------------------------------------------------------
@@ -116,8 +126,9 @@ class Service:
             raise Problem(
                 401,
                 "This server takes a key: send the header Authorization: Bearer KEY."
-                if not key else "The key is not known here. Ask whoever runs the server for one.",
-            )  # fmt: skip
+                if not key
+                else "The key is not known here. Ask whoever runs the server for one.",
+            )
         self._rate.count(f"key {found.name}")
         return found
 

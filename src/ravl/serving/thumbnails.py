@@ -12,10 +12,15 @@ from ravl.memory import Memory, Row
 SIDES = (160, 320, 640)
 KEPT = 64 * 2**20  # bytes of thumbnails that are kept
 MEDIA_TYPES = {
-    "JPEG": "image/jpeg", "PNG": "image/png", "GIF": "image/gif", "BMP": "image/bmp",
-    "TIFF": "image/tiff", "WEBP": "image/webp", "AVIF": "image/avif",
+    "JPEG": "image/jpeg",
+    "PNG": "image/png",
+    "GIF": "image/gif",
+    "BMP": "image/bmp",
+    "TIFF": "image/tiff",
+    "WEBP": "image/webp",
+    "AVIF": "image/avif",
     "PPM": "image/x-portable-anymap",
-}  # fmt: skip
+}
 
 
 class Thumbnails:

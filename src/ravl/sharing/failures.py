@@ -9,17 +9,31 @@ from contextlib import contextmanager
 from ravl.errors import DataError, RavlError
 
 PACKAGES = {
-    "s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs",
-    "abfss": "adlfs", "sftp": "paramiko", "ssh": "paramiko", "smb": "smbprotocol",
-    "http": "aiohttp requests", "https": "aiohttp requests", "oss": "ossfs", "oci": "ocifs",
-    "dropbox": "dropboxdrivefs", "webdav": "webdav4", "hdfs": "pyarrow", "webhdfs": "requests",
-}  # fmt: skip
+    "s3": "s3fs",
+    "s3a": "s3fs",
+    "gs": "gcsfs",
+    "gcs": "gcsfs",
+    "az": "adlfs",
+    "abfs": "adlfs",
+    "abfss": "adlfs",
+    "sftp": "paramiko",
+    "ssh": "paramiko",
+    "smb": "smbprotocol",
+    "http": "aiohttp requests",
+    "https": "aiohttp requests",
+    "oss": "ossfs",
+    "oci": "ocifs",
+    "dropbox": "dropboxdrivefs",
+    "webdav": "webdav4",
+    "hdfs": "pyarrow",
+    "webhdfs": "requests",
+}
 SECRETS = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS, or run gcloud auth application-default login",
     "az": "AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT_NAME and "
-          "AZURE_STORAGE_ACCOUNT_KEY",
-}  # fmt: skip
+    "AZURE_STORAGE_ACCOUNT_KEY",
+}
 SAME = {"s3a": "s3", "gcs": "gs", "abfs": "az", "abfss": "az"}
 _SECRET = (
     (re.compile(r"(?<=://)[^/\s'\"]*@"), "***@"),  # user:password@

@@ -78,17 +78,18 @@ class HubPlace:
             commit = self._commit(type_)
             if commit is not None:
                 with self._errors("read"):
-                    names = self._api.list_repo_files(
-                        self._repo, repo_type=type_, revision=commit
-                    )  # fmt: skip
+                    names = self._api.list_repo_files(self._repo, repo_type=type_, revision=commit)
                 if set(names) - OWN:
                     return False
         return True
 
     def send(
-        self, files: Mapping[str, Path], manifest: Manifest, before: Manifest | None,
+        self,
+        files: Mapping[str, Path],
+        manifest: Manifest,
+        before: Manifest | None,
         advance: Advance,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """One commit with all that has changed; the repository is made if there is none.
 
         Large files that arrived before an interruption are known to the hub and not sent again.
@@ -101,16 +102,20 @@ class HubPlace:
             *(CommitOperationDelete(name) for name in gone),
             *(
                 CommitOperationAdd(name, str(files[name]))
-                for name, entry in manifest.files.items() if known.get(name) != entry
+                for name, entry in manifest.files.items()
+                if known.get(name) != entry
             ),
             CommitOperationAdd(MANIFEST, manifest.to_bytes()),
-        ]  # fmt: skip
+        ]
         with self._errors("written"), _bars(self._bars):
             self._make()
             self._api.create_commit(
-                self._repo, operations, repo_type=self._types[0], revision=self._revision,
+                self._repo,
+                operations,
+                repo_type=self._types[0],
+                revision=self._revision,
                 commit_message=f"ravl push: {manifest.kind} {manifest.name}",
-            )  # fmt: skip
+            )
         advance(0)
 
     def fetch(self, entries: Mapping[str, Entry], folder: Path, advance: Advance) -> None:
@@ -122,7 +127,7 @@ class HubPlace:
             for name, entry in entries.items():
                 self._api.hf_hub_download(
                     self._repo, name, repo_type=type_, revision=commit, local_dir=folder
-                )  # fmt: skip
+                )
                 if not holds(folder / name, entry):
                     (folder / name).unlink(missing_ok=True)
                     raise DataError(damaged(name, self.shown))
@@ -136,7 +141,7 @@ class HubPlace:
             page = names[start : start + ASKED]
             for found in self._api.get_paths_info(
                 self._repo, page, repo_type=type_, revision=commit
-            ):  # fmt: skip
+            ):
                 sizes[found.path] = getattr(found, "size", -1)
         for name, entry in entries.items():
             if name not in sizes:
@@ -149,7 +154,7 @@ class HubPlace:
         with self._errors("read"), _bars(False), tempfile.TemporaryDirectory() as work:
             found = self._api.get_paths_info(
                 self._repo, [MANIFEST], repo_type=type_, revision=commit
-            )  # fmt: skip
+            )
             if not found:
                 return None
             if getattr(found[0], "size", MOST_BYTES + 1) > MOST_BYTES:
@@ -166,9 +171,7 @@ class HubPlace:
 
         with self._errors("read"):
             try:
-                info = self._api.repo_info(
-                    self._repo, repo_type=type_, revision=self._revision
-                )  # fmt: skip
+                info = self._api.repo_info(self._repo, repo_type=type_, revision=self._revision)
             except (RepositoryNotFoundError, RevisionNotFoundError):
                 return None
         return info.sha
@@ -176,9 +179,7 @@ class HubPlace:
     def _make(self) -> None:
         """The repository and its branch, if they are not there; nobody's secret becomes public."""
         type_ = self._types[0]
-        self._api.create_repo(
-            self._repo, repo_type=type_, private=not self._public, exist_ok=True
-        )  # fmt: skip
+        self._api.create_repo(self._repo, repo_type=type_, private=not self._public, exist_ok=True)
         if not self._public and not self._api.repo_info(self._repo, repo_type=type_).private:
             raise DataError(
                 f"{self.shown} can be read by everyone. Say --public if that is meant, or name "
@@ -187,7 +188,7 @@ class HubPlace:
         if self._revision:
             self._api.create_branch(
                 self._repo, repo_type=type_, branch=self._revision, exist_ok=True
-            )  # fmt: skip
+            )
 
     @contextmanager
     def _errors(self, doing: str) -> Iterator[None]:

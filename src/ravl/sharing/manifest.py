@@ -24,10 +24,30 @@ MOST_BYTES = 16 * 2**20  # of a manifest
 MOST_FILES = 10_000
 LONGEST = 200  # bytes of a part of a name; file systems allow 255
 BLOCK = 2**20
-TAKEN = frozenset((
-    ".ravl", ".json", ".yaml", ".safetensors", ".onnx", ".md", ".html", ".txt", ".model", ".jinja",
-    ".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".avif", ".ppm",
-))  # fmt: skip
+TAKEN = frozenset(
+    (
+        ".ravl",
+        ".json",
+        ".yaml",
+        ".safetensors",
+        ".onnx",
+        ".md",
+        ".html",
+        ".txt",
+        ".model",
+        ".jinja",
+        ".jpg",
+        ".jpeg",
+        ".png",
+        ".gif",
+        ".bmp",
+        ".tif",
+        ".tiff",
+        ".webp",
+        ".avif",
+        ".ppm",
+    )
+)
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # of Windows
 
 
@@ -85,9 +105,12 @@ class Manifest:
             number = int(record["format"])
             files = _entries(record["files"])
             found = cls(
-                str(record["kind"]), str(record["name"]), files, record["memory"],
+                str(record["kind"]),
+                str(record["name"]),
+                files,
+                record["memory"],
                 record["complete"] is True,
-            )  # fmt: skip
+            )
             if number <= FORMAT:
                 _check(found)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -110,9 +133,11 @@ def entry_of(file: Path) -> Entry:
 def holds(file: Path, entry: Entry) -> bool:
     """Whether a file is there, itself and no link, and is that one."""
     return (
-        file.is_file() and not file.is_symlink()
-        and file.stat().st_size == entry.size and entry_of(file) == entry
-    )  # fmt: skip
+        file.is_file()
+        and not file.is_symlink()
+        and file.stat().st_size == entry.size
+        and entry_of(file) == entry
+    )
 
 
 def is_safe(name: str) -> bool:
@@ -141,10 +166,11 @@ def _is_safe_part(part: str) -> bool:
     return (
         0 < len(part.encode("utf-8", "replace")) <= LONGEST
         and part.isprintable()
-        and part[0] not in ".~ " and part[-1] not in ". "
+        and part[0] not in ".~ "
+        and part[-1] not in ". "
         and not set(part) & set('\\:*?"<>|')
         and not _DEVICE.fullmatch(part)
-    )  # fmt: skip
+    )
 
 
 def _entries(record: Any) -> dict[str, Entry]:

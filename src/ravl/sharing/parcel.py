@@ -51,7 +51,7 @@ class Parcel:
 
 def pack(
     what: Path, scratch: Path, with_memory: bool, with_pictures: bool, show: bool | None
-) -> Parcel:  # fmt: skip
+) -> Parcel:
     """Make a parcel.
 
     Args:
@@ -237,12 +237,23 @@ def _card(parcel: Parcel, memory: Path) -> str:
     finally:
         database.close()
     lines = (
-        "---", "tags:", "- ravl", "viewer: false", "---", f"# {parcel.name}", "",
+        "---",
+        "tags:",
+        "- ravl",
+        "viewer: false",
+        "---",
+        f"# {parcel.name}",
+        "",
         f"A memory of ravl: {rows:,} rows of pictures and texts with their vectors, to search, to "
-        "answer from, and to fit with.", "", "```", f"ravl pull THIS_PLACE {parcel.name}",
-        f'ravl search {parcel.name}/{memory.name} "words"', "```", "",
+        "answer from, and to fit with.",
+        "",
+        "```",
+        f"ravl pull THIS_PLACE {parcel.name}",
+        f'ravl search {parcel.name}/{memory.name} "words"',
+        "```",
+        "",
         "The pictures and texts are their owners'.",
-    )  # fmt: skip
+    )
     return "\n".join(lines) + "\n"
 
 

@@ -42,9 +42,12 @@ class Place(Protocol):
         """Whether nothing at all lies here."""
 
     def send(
-        self, files: Mapping[str, Path], manifest: Manifest, before: Manifest | None,
+        self,
+        files: Mapping[str, Path],
+        manifest: Manifest,
+        before: Manifest | None,
         advance: Advance,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Bring the place from what it holds to what the manifest says.
 
         Args:
@@ -60,7 +63,7 @@ class Place(Protocol):
 
 def open_place(
     address: str | Path, kind: str | None = None, public: bool = False, show: bool | None = None
-) -> Place:  # fmt: skip
+) -> Place:
     """The place that an address names.
 
     Args:
@@ -129,9 +132,12 @@ class FsspecPlace:
                 return True
 
     def send(
-        self, files: Mapping[str, Path], manifest: Manifest, before: Manifest | None,
+        self,
+        files: Mapping[str, Path],
+        manifest: Manifest,
+        before: Manifest | None,
         advance: Advance,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """See :class:`Place`. What is half done is noted there, so that nobody pulls it."""
         known = before.files if before else {}
         there = {n: e for n, e in known.items() if manifest.files.get(n, e) == e}

@@ -27,7 +27,7 @@ SPARE = 64 * MEGABYTE  # that stays free on the disk
 
 def pull(
     source: str | Path, folder: str | Path, *, force: bool = False, progress: bool | None = None
-) -> Moved:  # fmt: skip
+) -> Moved:
     """Fetch what :func:`ravl.push` sent; fetched again, only what has changed is.
 
     Args:
@@ -70,9 +70,17 @@ def pull(
     notes = _checked(manifest, taken, folder, stage)
     _put(folder, stage, manifest, missing, gone)
     return Moved(
-        manifest.kind, manifest.name, place.shown, manifest.memory, list(missing),
-        len(taken) - len(missing), len(gone), size, left_out, notes,
-    )  # fmt: skip
+        manifest.kind,
+        manifest.name,
+        place.shown,
+        manifest.memory,
+        list(missing),
+        len(taken) - len(missing),
+        len(gone),
+        size,
+        left_out,
+        notes,
+    )
 
 
 def _here(folder: Path, manifest: Manifest, force: bool) -> dict[str, Entry]:
@@ -125,9 +133,7 @@ def _refuse_changed(
             )
 
 
-def _fetch(
-    place: Place, missing: dict[str, Entry], stage: Path, progress: bool | None
-) -> int:  # fmt: skip
+def _fetch(place: Place, missing: dict[str, Entry], stage: Path, progress: bool | None) -> int:
     """Fetch files into the stage; what an interrupted pull left there is not fetched again."""
     if stage.is_symlink() or stage.is_file():
         raise DataError(f"{stage} is in the way. Remove it.")
@@ -145,9 +151,7 @@ def _fetch(
     return size
 
 
-def _checked(
-    manifest: Manifest, taken: dict[str, Entry], folder: Path, stage: Path
-) -> list[str]:  # fmt: skip
+def _checked(manifest: Manifest, taken: dict[str, Entry], folder: Path, stage: Path) -> list[str]:
     """Open what was fetched; what does not open is not kept. Returns what is worth saying."""
 
     def find(name: str) -> Path:
@@ -192,8 +196,10 @@ def _about(found: Pictures, name: str) -> list[str]:
     if found.outside:
         away = (
             f" {found.elsewhere:,} of them are looked for outside the memory's folder, where the "
-            "machine that pushed it had them." if found.elsewhere else ""
-        )  # fmt: skip
+            "machine that pushed it had them."
+            if found.elsewhere
+            else ""
+        )
         notes.append(
             f"{found.outside:,} pictures of {name} are not in it, and can be shown only where "
             f"their files are.{away}"
@@ -207,9 +213,12 @@ def _about(found: Pictures, name: str) -> list[str]:
 
 
 def _put(
-    folder: Path, stage: Path, manifest: Manifest, missing: dict[str, Entry],
+    folder: Path,
+    stage: Path,
+    manifest: Manifest,
+    missing: dict[str, Entry],
     gone: dict[str, Entry],
-) -> None:  # fmt: skip
+) -> None:
     """Put the stage in place: as a whole, or file by file into a folder that is there already."""
     (stage / MANIFEST).write_bytes(manifest.to_bytes())
     for extra in _extras(stage, {MANIFEST, *missing}):

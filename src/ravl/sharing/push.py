@@ -53,9 +53,15 @@ class Moved:
 
 
 def push(
-    what: str | Path, to: str | Path, *, with_memory: bool = False, with_pictures: bool = False,
-    public: bool = False, force: bool = False, progress: bool | None = None,
-) -> Moved:  # fmt: skip
+    what: str | Path,
+    to: str | Path,
+    *,
+    with_memory: bool = False,
+    with_pictures: bool = False,
+    public: bool = False,
+    force: bool = False,
+    progress: bool | None = None,
+) -> Moved:
     """Send a run or a memory to a place; sent again, only what has changed goes.
 
     Args:
@@ -91,11 +97,17 @@ def push(
             if before != manifest:
                 place.send(parcel.files, manifest, before, lambda done: advance(done, size))
     return Moved(
-        parcel.kind, parcel.name, place.shown, parcel.memory, changed,
+        parcel.kind,
+        parcel.name,
+        place.shown,
+        parcel.memory,
+        changed,
         len(manifest.files) - len(changed),
         len(before.files.keys() - manifest.files.keys()) if before else 0,
-        size, parcel.left_out, parcel.notes,
-    )  # fmt: skip
+        size,
+        parcel.left_out,
+        parcel.notes,
+    )
 
 
 def bar(what: str, place: Place, show: bool | None) -> AbstractContextManager[Advance]:

@@ -43,9 +43,15 @@ class Augmented:
 
 
 def augment(
-    model: Model, *, where: str | None = None, least: float = 0.0, again: bool = False,
-    limit: int | None = None, questions: Sequence[str] = (), progress: bool | None = None,
-) -> Augmented:  # fmt: skip
+    model: Model,
+    *,
+    where: str | None = None,
+    least: float = 0.0,
+    again: bool = False,
+    limit: int | None = None,
+    questions: Sequence[str] = (),
+    progress: bool | None = None,
+) -> Augmented:
     """Have a run write for the rows of its memory that people have said nothing about.
 
     Safe to interrupt: what is written stays, and the same call goes on with the rest.
@@ -98,8 +104,10 @@ def augment(
                 value, confidence = _value(model.task, answer, least)
                 if value and confidence >= least:
                     told[row.id] = {
-                        column: value, CONFIDENCE: round(confidence, 4), PROVENANCE: name,
-                    }  # fmt: skip
+                        column: value,
+                        CONFIDENCE: round(confidence, 4),
+                        PROVENANCE: name,
+                    }
                 else:
                     counts["unsure"] += 1
             what = f"augment: {model.task} by {name}"
@@ -111,8 +119,11 @@ def augment(
 def _silent(row: Row, task: str, column: str, again: bool) -> bool:
     """Whether nobody has said anything about a picture for the task."""
     said: dict[str, Any] = {
-        "caption": row.texts, "classify": row.label, "tag": row.tags, "ask": row.qa,
-    }  # fmt: skip
+        "caption": row.texts,
+        "classify": row.label,
+        "tag": row.tags,
+        "ask": row.qa,
+    }
     return row.hash is not None and not said[task] and (again or column not in row.columns)
 
 

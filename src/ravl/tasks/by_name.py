@@ -19,9 +19,13 @@ NEARLY = 0.3  # a tag is given from here on; the likeliest one has 0.5
 
 
 def by_name(
-    encoder: Encoder, pictures: Sequence[Picture | str], labels: Sequence[str], *,
-    templates: Sequence[str] = TEMPLATES, exclusive: bool = True,
-) -> list[Classification] | list[Tagging]:  # fmt: skip
+    encoder: Encoder,
+    pictures: Sequence[Picture | str],
+    labels: Sequence[str],
+    *,
+    templates: Sequence[str] = TEMPLATES,
+    exclusive: bool = True,
+) -> list[Classification] | list[Tagging]:
     """Label pictures by the names of the labels alone.
 
     Use it before there is anything to fit to; the confidence orders answers and is not calibrated.
@@ -50,9 +54,13 @@ def by_name(
     def common(line: Any) -> dict[str, Any]:
         scores = best_of(names, line)
         return {
-            "confidence": float(line.max()), "abstained": False, "gate": 0.0, "scores": scores,
-            "memory": {}, "model": scores,
-        }  # fmt: skip
+            "confidence": float(line.max()),
+            "abstained": False,
+            "gate": 0.0,
+            "scores": scores,
+            "memory": {},
+            "model": scores,
+        }
 
     if exclusive:
         return [Classification(label=names[int(line.argmax())], **common(line)) for line in found]

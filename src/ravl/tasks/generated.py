@@ -18,8 +18,11 @@ from ravl.memory import Memory, Row
 from ravl.retrieval.bank import Bank
 
 CAPTION, LABEL, TAGS, ANSWERS = COLUMNS = (
-    "generated_caption", "generated_label", "generated_tags", "generated_qa"
-)  # fmt: skip
+    "generated_caption",
+    "generated_label",
+    "generated_tags",
+    "generated_qa",
+)
 CONFIDENCE, PROVENANCE = "generated_confidence", "generated_by"
 
 
@@ -43,7 +46,7 @@ def filled_bank(bank: Bank) -> Bank:
 
 def of_people(
     bank: Bank, memory: Memory, says: Callable[[Row], tuple[str, ...]]
-) -> NDArray[np.bool_]:  # fmt: skip
+) -> NDArray[np.bool_]:
     """Which rows of a bank say what they say by people, (N,).
 
     Args:

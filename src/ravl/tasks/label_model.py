@@ -59,9 +59,14 @@ class LabelModel:
         return self._testimony()[0].names
 
     def answer(
-        self, pictures: Sequence[Picture | str], *, k: int | None = None, retrieval: bool = True,
-        vote_only: bool = False, abstain: float | None = None,
-    ) -> list[Classification] | list[Tagging]:  # fmt: skip
+        self,
+        pictures: Sequence[Picture | str],
+        *,
+        k: int | None = None,
+        retrieval: bool = True,
+        vote_only: bool = False,
+        abstain: float | None = None,
+    ) -> list[Classification] | list[Tagging]:
         """Answers to some pictures, in one pass.
 
         Args:
@@ -84,9 +89,11 @@ class LabelModel:
             return []
         queries = self.look(pictures)
         found, testimony = self._answers(queries, k, retrieval, vote_only)
-        risk = self.labeller.calibration.threshold(abstain) if (
-            abstain is not None and self.labeller.calibration is not None
-        ) else 0.0  # fmt: skip
+        risk = (
+            self.labeller.calibration.threshold(abstain)
+            if (abstain is not None and self.labeller.calibration is not None)
+            else 0.0
+        )
         return self._results(found, testimony, risk)
 
     def results(self, queries: Queries, hidden: Sequence[Ints] | None = None) -> Sequence[Answer]:
@@ -132,9 +139,13 @@ class LabelModel:
         )[0]
 
     def _answers(
-        self, queries: Queries, k: int | None, retrieval: bool, vote_only: bool,
+        self,
+        queries: Queries,
+        k: int | None,
+        retrieval: bool,
+        vote_only: bool,
         hidden: Sequence[Ints] | None = None,
-    ) -> tuple[Answers, Testimony | None]:  # fmt: skip
+    ) -> tuple[Answers, Testimony | None]:
         if not retrieval:
             return self.labeller.without(queries), None
         testimony, evidence = self._testimony()
@@ -143,9 +154,12 @@ class LabelModel:
         return answers, testimony
 
     def _neighbours(
-        self, queries: Queries, testimony: Testimony, k: int | None,
+        self,
+        queries: Queries,
+        testimony: Testimony,
+        k: int | None,
         hidden: Sequence[Ints] | None,
-    ) -> Neighbours:  # fmt: skip
+    ) -> Neighbours:
         """Neighbours as they vote: where the run does so, looked at again."""
         if self.second is None:
             return self.labeller.neighbours(queries, testimony, k, hidden)
@@ -200,10 +214,12 @@ class LabelModel:
             tags = tuple(found.names[j] for j in order if line[j] >= limits[j])
             results.append(
                 Tagging(
-                    tags=tags, confidence=float(line.max(initial=0)),
-                    abstained=bool(risk) and not tags, **rest,
+                    tags=tags,
+                    confidence=float(line.max(initial=0)),
+                    abstained=bool(risk) and not tags,
+                    **rest,
                 )
-            )  # fmt: skip
+            )
         return results
 
     def _evidence(
@@ -221,11 +237,14 @@ def evidence_of(
     order = np.lexsort((-near.likeness[i], -shares[i]))
     return tuple(
         Evidence(
-            bank.rows[near.positions[i, j]], float(near.likeness[i, j]),
-            float(shares[i, j]), says(bank.rows[near.positions[i, j]]),
+            bank.rows[near.positions[i, j]],
+            float(near.likeness[i, j]),
+            float(shares[i, j]),
+            says(bank.rows[near.positions[i, j]]),
         )
-        for j in order if near.positions[i, j] >= 0
-    )  # fmt: skip
+        for j in order
+        if near.positions[i, j] >= 0
+    )
 
 
 def best_of(names: Sequence[str], line: Array) -> dict[str, float]:

@@ -124,9 +124,12 @@ class Labeller:
 
     @step("retrieve")
     def neighbours(
-        self, queries: Queries, testimony: Testimony, k: int | None = None,
+        self,
+        queries: Queries,
+        testimony: Testimony,
+        k: int | None = None,
         hidden: Sequence[Ints] | None = None,
-    ) -> Neighbours:  # fmt: skip
+    ) -> Neighbours:
         """Rows that say something, as many as the vote asks (or k) and the reader reads.
 
         See :meth:`Bank.neighbours`.
@@ -168,9 +171,15 @@ class Labeller:
 
     @step("fuse")
     def answer(
-        self, queries: Queries, testimony: Testimony, near: Neighbours,
-        evidence: Evidence | None = None, *, vote_only: bool = False, k: int | None = None,
-    ) -> Answers:  # fmt: skip
+        self,
+        queries: Queries,
+        testimony: Testimony,
+        near: Neighbours,
+        evidence: Evidence | None = None,
+        *,
+        vote_only: bool = False,
+        k: int | None = None,
+    ) -> Answers:
         """Answers with retrieval.
 
         Args:

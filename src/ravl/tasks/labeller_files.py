@@ -22,28 +22,34 @@ def describe(labeller: Labeller) -> dict[str, Any]:
     """What ``run.json`` says of it."""
     ask = labeller.task.name == "ask"
     return {
-        **labeller.task.to_json(), "labels": labeller.labels,
-        "vote": labeller.vote.to_json(), "spread": labeller.spread, "alone": labeller.alone,
+        **labeller.task.to_json(),
+        "labels": labeller.labels,
+        "vote": labeller.vote.to_json(),
+        "spread": labeller.spread,
+        "alone": labeller.alone,
         # Questions are read by the base encoder, whatever the memory's retriever was trained to
         # be; AskModel compares that.
         "reads_texts": labeller.reader is not None and not ask,
         "longest": labeller.words.longest if labeller.words is not None else 0,
-    }  # fmt: skip
+    }
 
 
 def parts(labeller: Labeller, folder: Path) -> dict[str, dict[str, Array]]:
     """Its arrays; a fusion model is saved into the folder."""
     found = {
-        "keys": labeller.keys.arrays(), "gate": labeller.gate.arrays(),
+        "keys": labeller.keys.arrays(),
+        "gate": labeller.gate.arrays(),
         "ballot": labeller.ballot.arrays(),
-        "standard": labeller.standard.arrays(), "thresholds": {"values": labeller.thresholds},
-    }  # fmt: skip
+        "standard": labeller.standard.arrays(),
+        "thresholds": {"values": labeller.thresholds},
+    }
     if labeller.head is not None:
         found["head"] = labeller.head.arrays()
     if labeller.calibration is not None:
         found["calibration"] = {
-            "confidence": labeller.calibration.confidence, "right": labeller.calibration.right
-        }  # fmt: skip
+            "confidence": labeller.calibration.confidence,
+            "right": labeller.calibration.right,
+        }
     if labeller.reader is not None:
         labeller.reader.save(folder / FUSION)
         if labeller.words is not None:

@@ -143,8 +143,9 @@ class LabelTask:
         return Standard.of(features)
 
     def heard(
-        self, bank: Bank  # noqa: ARG002 (likewise)
-    ) -> tuple[Array, NDArray[np.bool_]] | None:  # fmt: skip
+        self,
+        bank: Bank,  # noqa: ARG002 (likewise)
+    ) -> tuple[Array, NDArray[np.bool_]] | None:
         """Text vectors of a bank's rows (N, D) and who has one (N,); None for their captions'."""
         return None
 

@@ -43,9 +43,16 @@ class Clues:
 
 
 def look_up(
-    vectors: Array, keys: Array, picture: Ints, text: Ints, said: Said, near: Neighbours, *,
-    alike: Neighbours | None = None, hidden: Sequence[Ints] | None = None,
-) -> Clues:  # fmt: skip
+    vectors: Array,
+    keys: Array,
+    picture: Ints,
+    text: Ints,
+    said: Said,
+    near: Neighbours,
+    *,
+    alike: Neighbours | None = None,
+    hidden: Sequence[Ints] | None = None,
+) -> Clues:
     """What the rows say of n pairs.
 
     Args:
@@ -103,9 +110,13 @@ def shuffled(
 
 
 def _best(
-    table: Array, local: Ints, count: int, said: Said, chosen: Ints,
+    table: Array,
+    local: Ints,
+    count: int,
+    said: Said,
+    chosen: Ints,
     hidden: Sequence[Ints] | None,
-) -> Ints:  # fmt: skip
+) -> Ints:
     """Positions of the rows with the largest values, (b, count), best first."""
     if hidden is None:
         return _top(table, count)[local]

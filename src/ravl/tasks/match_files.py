@@ -22,7 +22,9 @@ HEADS = ("picture_head", "text_head")
 def describe(matcher: Matcher) -> dict[str, Any]:
     """What ``run.json`` says of it."""
     return {
-        "task": "match", "column": matcher.task.column, "vote": matcher.vote.to_json(),
+        "task": "match",
+        "column": matcher.task.column,
+        "vote": matcher.vote.to_json(),
         "stacks": {name: list(stack.names) for name, stack in matcher.stacks.items()},
         "thresholds": dict(matcher.thresholds),
         "powers": {
@@ -32,7 +34,7 @@ def describe(matcher: Matcher) -> dict[str, Any]:
         # Texts are read by the base encoder, whatever the memory's retriever was trained to be;
         # MatchModel compares that.
         "reads_texts": False,
-    }  # fmt: skip
+    }
 
 
 def parts(matcher: Matcher, folder: Path) -> dict[str, dict[str, Array]]:
@@ -45,8 +47,9 @@ def parts(matcher: Matcher, folder: Path) -> dict[str, dict[str, Array]]:
             found[name] = head.arrays()
     if matcher.calibration is not None:
         found["calibration"] = {
-            "confidence": matcher.calibration.confidence, "right": matcher.calibration.right
-        }  # fmt: skip
+            "confidence": matcher.calibration.confidence,
+            "right": matcher.calibration.right,
+        }
     if matcher.reader is not None and matcher.words is not None:
         matcher.reader.save(folder / FUSION)
         matcher.words.save(folder / FUSION)

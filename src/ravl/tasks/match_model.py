@@ -51,9 +51,15 @@ class MatchModel:
         self._known: tuple[Any, Said, EvidenceArrays | None] | None = None
 
     def match(
-        self, pictures: Any, texts: Any, *, k: int | None = None, retrieval: bool = True,
-        vote_only: bool = False, abstain: float | None = None,
-    ) -> list[Matching]:  # fmt: skip
+        self,
+        pictures: Any,
+        texts: Any,
+        *,
+        k: int | None = None,
+        retrieval: bool = True,
+        vote_only: bool = False,
+        abstain: float | None = None,
+    ) -> list[Matching]:
         """Whether each text fits the picture in the same place, in one pass.
 
         Args:
@@ -104,9 +110,14 @@ class MatchModel:
         return self._results(asked, found, said, 0.0)
 
     def scores(
-        self, pictures: Any, texts: Any, *, k: int | None = None, retrieval: bool = True,
+        self,
+        pictures: Any,
+        texts: Any,
+        *,
+        k: int | None = None,
+        retrieval: bool = True,
         vote_only: bool = False,
-    ) -> Array:  # fmt: skip
+    ) -> Array:
         """Probabilities that each of t texts fits each of p pictures, (p, t).
 
         A run of the level fusion reads every pair; the others take seconds for a million.
@@ -140,9 +151,7 @@ class MatchModel:
 
         found = self.scores(pictures, texts, **how)
         chosen, their = linear_sum_assignment(odds(found), maximize=True)
-        return [
-            (int(i), int(j), float(found[i, j])) for i, j in zip(chosen, their, strict=True)
-        ]  # fmt: skip
+        return [(int(i), int(j), float(found[i, j])) for i, j in zip(chosen, their, strict=True)]
 
     @step("encode")
     def ask(
@@ -165,9 +174,7 @@ class MatchModel:
         vectors = self.base.embed_texts(texts)
         return Asked(features, self.base.project(features), texts, vectors, picture, text)
 
-    def log_odds(
-        self, features: Array, texts: Sequence[str], picture: Ints, text: Ints
-    ) -> Array:  # fmt: skip
+    def log_odds(self, features: Array, texts: Sequence[str], picture: Ints, text: Ints) -> Array:
         """That texts fit pictures whose features are known; see :class:`PairScorer`."""
         asked = self.asked(features, texts, picture, text)
         if not len(asked):
@@ -197,14 +204,23 @@ class MatchModel:
             **how: ``k``, ``retrieval``, ``vote_only`` of :meth:`match`.
         """
         return self._answers(
-            asked, how.get("k"), how.get("retrieval", True), how.get("vote_only", False), hidden,
+            asked,
+            how.get("k"),
+            how.get("retrieval", True),
+            how.get("vote_only", False),
+            hidden,
             apart=False,
-        )[0]  # fmt: skip
+        )[0]
 
     def _answers(
-        self, asked: Asked, k: int | None, retrieval: bool, vote_only: bool,
-        hidden: Sequence[Ints] | None = None, apart: bool = True,
-    ) -> tuple[Matches, Said | None]:  # fmt: skip
+        self,
+        asked: Asked,
+        k: int | None,
+        retrieval: bool,
+        vote_only: bool,
+        hidden: Sequence[Ints] | None = None,
+        apart: bool = True,
+    ) -> tuple[Matches, Said | None]:
         if k is not None and k < 1:
             raise QueryError(f"k is {k}; it must be at least 1.")
         if vote_only and not retrieval:
@@ -237,15 +253,20 @@ class MatchModel:
             read = self.base.reads(text)
             results.append(
                 Matching(
-                    text=text, fits=fits, score=p, confidence=confidence, read=read,
+                    text=text,
+                    fits=fits,
+                    score=p,
+                    confidence=confidence,
+                    read=read,
                     abstained=confidence < sure or bool(sure and not read),
-                    gate=float(found.gate[i]), scores=_both(p),
+                    gate=float(found.gate[i]),
+                    scores=_both(p),
                     memory=_both(float(found.votes[i])) if found.clues is not None else {},
                     model=_both(float(found.own[i])) if found.own[i] > 0 else {},
                     signals={name: float(values[i]) for name, values in found.signals.items()},
                     evidence=() if said is None else evidence_of(found, said, i),
                 )
-            )  # fmt: skip
+            )
         return results
 
     def _check(self) -> None:
@@ -268,8 +289,9 @@ def evidence_of(found: Matches, said: Said, i: int) -> tuple[Evidence, ...]:
     shares: dict[int, float] = {}
     likeness: dict[int, float] = {}
     for neighbours, values, seen in (
-        (clues.near, found.near, clues.near.likeness), (clues.alike, found.alike, clues.seen)
-    ):  # fmt: skip
+        (clues.near, found.near, clues.near.likeness),
+        (clues.alike, found.alike, clues.seen),
+    ):
         for j in range(values.shape[1]):
             row = int(neighbours.positions[i, j])
             if row >= 0:

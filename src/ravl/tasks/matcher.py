@@ -66,9 +66,13 @@ class Asked:
         several, picture = np.unique(self.picture[chosen], return_inverse=True)
         names, text = np.unique(self.text[chosen], return_inverse=True)
         return Asked(
-            self.features[several], self.views[several], [self.texts[i] for i in names.tolist()],
-            self.vectors[names], picture, text,
-        )  # fmt: skip
+            self.features[several],
+            self.views[several],
+            [self.texts[i] for i in names.tolist()],
+            self.vectors[names],
+            picture,
+            text,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,9 +196,12 @@ class Matcher:
             if self.reader is not None and self.words is not None:
                 tokens = self.words(list(asked.texts))
                 logits = self.reader(
-                    self.standard(asked.features)[asked.picture], near, evidence,
-                    base=dual[:, None], tokens=[tokens[i] for i in asked.text.tolist()],
-                )  # fmt: skip
+                    self.standard(asked.features)[asked.picture],
+                    near,
+                    evidence,
+                    base=dual[:, None],
+                    tokens=[tokens[i] for i in asked.text.tolist()],
+                )
                 # What reading adds: a reader that has learned nothing adds nothing, and the stack
                 # need not weigh the dual encoder's score twice.
                 signals["fusion"] = (logits - self.reader.base(dual[:, None]))[:, 0]
@@ -214,9 +221,16 @@ class Matcher:
 
     @step("fuse")
     def answer(
-        self, asked: Asked, said: Said, clues: Clues, evidence: EvidenceArrays | None = None, *,
-        vote_only: bool = False, k: int | None = None, apart: bool = True,
-    ) -> Matches:  # fmt: skip
+        self,
+        asked: Asked,
+        said: Said,
+        clues: Clues,
+        evidence: EvidenceArrays | None = None,
+        *,
+        vote_only: bool = False,
+        k: int | None = None,
+        apart: bool = True,
+    ) -> Matches:
         """Answers with retrieval.
 
         Args:
@@ -242,10 +256,16 @@ class Matcher:
             found = np.where(heard, self.stacks["both"].probabilities(signals), own)
         shares = self.stacks[name].shares(signals, MEMORY) * heard[:, None]  # (n, 4)
         return Matches(
-            found.astype(np.float32), votes.astype(np.float32), own, shares.sum(1),
-            self.limit(name), signals, clues,
-            by_picture * shares[:, :2].sum(1)[:, None], by_text * shares[:, 2:].sum(1)[:, None],
-        )  # fmt: skip
+            found.astype(np.float32),
+            votes.astype(np.float32),
+            own,
+            shares.sum(1),
+            self.limit(name),
+            signals,
+            clues,
+            by_picture * shares[:, :2].sum(1)[:, None],
+            by_text * shares[:, 2:].sum(1)[:, None],
+        )
 
     def limit(self, name: str) -> float:
         """The probability from which a pair fits, by a stack."""

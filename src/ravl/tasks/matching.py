@@ -48,10 +48,13 @@ class Matching(Answer):
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
         return {
-            "text": self.text, "fits": self.fits, "score": round(self.score, 4),
-            "read": self.read, **Answer.to_json(self),
+            "text": self.text,
+            "fits": self.fits,
+            "score": round(self.score, 4),
+            "read": self.read,
+            **Answer.to_json(self),
             "signals": {name: round(value, 4) for name, value in self.signals.items()},
-        }  # fmt: skip
+        }
 
     def __str__(self) -> str:
         unread = "" if self.read else "  (the encoder does not read this language)"

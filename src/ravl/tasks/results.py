@@ -33,10 +33,13 @@ class Evidence:
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
         return {
-            "id": self.id, "picture": str(self.row.path) if self.row.path else None,
-            "says": list(self.says), "texts": list(self.row.texts),
-            "likeness": round(self.likeness, 4), "share": round(self.share, 4),
-        }  # fmt: skip
+            "id": self.id,
+            "picture": str(self.row.path) if self.row.path else None,
+            "says": list(self.says),
+            "texts": list(self.row.texts),
+            "likeness": round(self.likeness, 4),
+            "share": round(self.share, 4),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +90,14 @@ class Answer:
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
         return {
-            "confidence": round(self.confidence, 4), "abstained": self.abstained,
-            "gate": round(self.gate, 4), "scores": _rounded(self.scores),
-            "memory": _rounded(self.memory), "model": _rounded(self.model),
+            "confidence": round(self.confidence, 4),
+            "abstained": self.abstained,
+            "gate": round(self.gate, 4),
+            "scores": _rounded(self.scores),
+            "memory": _rounded(self.memory),
+            "model": _rounded(self.model),
             "evidence": [e.to_json() for e in self.evidence],
-        }  # fmt: skip
+        }
 
     def __str__(self) -> str:
         unsure = "  (abstains)" if self.abstained else ""

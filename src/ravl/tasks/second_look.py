@@ -96,7 +96,7 @@ class SecondLook:
 
     def __call__(
         self, features: Array, said: Said, near: Neighbours, hidden: Sequence[Ints] | None = None
-    ) -> Neighbours:  # fmt: skip
+    ) -> Neighbours:
         """Neighbours in their new order; arguments as for :meth:`odds`."""
         return self.again(near, *self.odds(features, said, near, hidden))
 
@@ -106,7 +106,7 @@ class SecondLook:
 
     def odds(
         self, features: Array, said: Said, near: Neighbours, hidden: Sequence[Ints] | None = None
-    ) -> tuple[Array, NDArray[np.bool_]]:  # fmt: skip
+    ) -> tuple[Array, NDArray[np.bool_]]:
         """Log odds that the first text of each neighbour fits the picture, in one call.
 
         Args:
@@ -126,9 +126,13 @@ class SecondLook:
         rows, text = np.unique(near.positions[known], return_inverse=True)
         first = np.searchsorted(said.owners, rows)
         asked = Asked(
-            features, self.model.base.project(features), [said.texts[i] for i in first.tolist()],
-            said.vectors[first], query, text,
-        )  # fmt: skip
+            features,
+            self.model.base.project(features),
+            [said.texts[i] for i in first.tolist()],
+            said.vectors[first],
+            query,
+            text,
+        )
         found[known] = self._judged(asked, said, hidden)
         return found, known
 
@@ -140,9 +144,7 @@ class SecondLook:
         # Once for each picture, of which there are many pairs.
         near = said.bank.neighbours(keys, wanted, hidden).take(asked.picture)
         unseen = None if hidden is None else [hidden[i] for i in asked.picture.tolist()]
-        clues = look_up(
-            asked.vectors, keys, asked.picture, asked.text, said, near, hidden=unseen
-        )  # fmt: skip
+        clues = look_up(asked.vectors, keys, asked.picture, asked.text, said, near, hidden=unseen)
         evidence = matcher.evidence(said)
         answers = matcher.answer(asked, said, clues, evidence, apart=False)
         return odds(answers.probabilities)

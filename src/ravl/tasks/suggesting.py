@@ -66,19 +66,26 @@ class Suggestion:
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
         return {
-            "id": self.row.id, "picture": str(self.row.path) if self.row.path else None,
-            "gain": round(self.gain, 3), "uncertainty": round(self.uncertainty, 4),
-            "known": round(self.known, 4), "reason": self.reason,
+            "id": self.row.id,
+            "picture": str(self.row.path) if self.row.path else None,
+            "gain": round(self.gain, 3),
+            "uncertainty": round(self.uncertainty, 4),
+            "known": round(self.known, 4),
+            "reason": self.reason,
             "answer": None if self.answer is None else self.answer.said,
             "confidence": None if self.answer is None else round(self.answer.confidence, 4),
-        }  # fmt: skip
+        }
 
 
 def suggest(
-    place: Model | Memory | str | Path, count: int = 20, *,
-    memory: Memory | str | Path | None = None, where: str | None = None,
-    column: str | None = None, seed: int = 0,
-) -> list[Suggestion]:  # fmt: skip
+    place: Model | Memory | str | Path,
+    count: int = 20,
+    *,
+    memory: Memory | str | Path | None = None,
+    where: str | None = None,
+    column: str | None = None,
+    seed: int = 0,
+) -> list[Suggestion]:
     """The unlabelled pictures of a memory that are most worth labelling, the best first.
 
     Args:
@@ -158,9 +165,7 @@ def uncertainty(answer: Answer) -> float:
     return (unsure + answer.disagreement) / 2 if answer.model else unsure
 
 
-def _candidates(
-    memory: Memory, bank: Bank, said: np.ndarray, where: str | None, seed: int
-) -> Ints:  # fmt: skip
+def _candidates(memory: Memory, bank: Bank, said: np.ndarray, where: str | None, seed: int) -> Ints:
     """Positions of the rows without a label; of near-duplicates the first."""
     free = np.flatnonzero(~said)
     if where:
@@ -179,7 +184,7 @@ def _candidates(
 
 def _chosen(
     bank: Bank, said: np.ndarray, free: Ints, answers: Sequence[Answer] | None, count: int
-) -> list[Suggestion]:  # fmt: skip
+) -> list[Suggestion]:
     keys = bank.keys[free]
     known = np.zeros(len(free), np.float32)
     if said.any():
@@ -191,8 +196,11 @@ def _chosen(
     found = most_telling(keys @ keys.T, covered, unsure.astype(np.float32), count)
     return [
         Suggestion(
-            bank.rows[free[i]], gain, float(unsure[i]), float(known[i]),
+            bank.rows[free[i]],
+            gain,
+            float(unsure[i]),
+            float(known[i]),
             answers[i] if answers else None,
         )
         for i, gain in found
-    ]  # fmt: skip
+    ]

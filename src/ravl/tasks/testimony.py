@@ -40,9 +40,13 @@ class Testimony:
 
     @classmethod
     def of(
-        cls, bank: Bank, task: LabelTask, labels: Sequence[str], spread: bool = False,
+        cls,
+        bank: Bank,
+        task: LabelTask,
+        labels: Sequence[str],
+        spread: bool = False,
         hidden: NDArray[np.bool_] | None = None,
-    ) -> Testimony:  # fmt: skip
+    ) -> Testimony:
         """What a bank says about these labels, and others.
 
         Args:
@@ -89,9 +93,12 @@ class EvidenceArrays:
         weights = testimony.said * testimony.worth[:, None]
         texts, has_text = task.heard(testimony.bank) or _texts(memory, testimony.bank)
         return cls(
-            features, normalise(weights @ vectors) * testimony.worth[:, None], texts,
-            testimony.worth > 0, has_text,
-        )  # fmt: skip
+            features,
+            normalise(weights @ vectors) * testimony.worth[:, None],
+            texts,
+            testimony.worth > 0,
+            has_text,
+        )
 
 
 def name_vectors(encoder: Encoder, names: Sequence[str]) -> Array:

@@ -20,12 +20,20 @@ TASKS = ("search", "classify", "tag", "match", "caption", "ask")
 
 
 def fit(
-    task: str, memory: Memory | str | Path, *, out: str | Path, data: str | Path | None = None,
-    validation: str | Path | None = None, test: str | Path | None = None,
-    columns: ColumnNames | None = None, root: str | Path | None = None,
-    config: str | Path | None = None, progress: bool | None = None, command: str = "",
+    task: str,
+    memory: Memory | str | Path,
+    *,
+    out: str | Path,
+    data: str | Path | None = None,
+    validation: str | Path | None = None,
+    test: str | Path | None = None,
+    columns: ColumnNames | None = None,
+    root: str | Path | None = None,
+    config: str | Path | None = None,
+    progress: bool | None = None,
+    command: str = "",
     **settings: Any,
-) -> RetrieverReport | FitReport:  # fmt: skip
+) -> RetrieverReport | FitReport:
     """Train on a memory, and report what it gained.
 
     Safe to interrupt: the same call goes on where it stopped.
@@ -61,10 +69,19 @@ def fit(
     if not isinstance(memory, Memory):
         with Memory.open(memory) as opened:
             return fit(
-                task, opened, out=out, data=data, validation=validation, test=test,
-                columns=columns, root=root, config=config, progress=progress, command=command,
+                task,
+                opened,
+                out=out,
+                data=data,
+                validation=validation,
+                test=test,
+                columns=columns,
+                root=root,
+                config=config,
+                progress=progress,
+                command=command,
                 **settings,
-            )  # fmt: skip
+            )
     kind = settings_of(task)
     if config is not None:
         from ravl.training.fit_settings import read_settings
@@ -82,9 +99,13 @@ def fit(
         from ravl.training.retriever.fit import fit_retriever  # imports torch
 
         return fit_retriever(
-            memory, out, RetrieverSettings(**settings), progress=progress,
-            validation=_text(validation), test=_text(test),
-        )  # fmt: skip
+            memory,
+            out,
+            RetrieverSettings(**settings),
+            progress=progress,
+            validation=_text(validation),
+            test=_text(test),
+        )
     fit_one: Any
     if task == "ask":
         from ravl.training.ask.settings import completed
@@ -104,9 +125,17 @@ def fit(
 
         fit_one = partial(fit_labels, task)
     report: FitReport = fit_one(
-        memory, Path(out), made, data=data, validation=validation, test=test,
-        columns=columns, root=root, progress=progress, command=command,
-    )  # fmt: skip
+        memory,
+        Path(out),
+        made,
+        data=data,
+        validation=validation,
+        test=test,
+        columns=columns,
+        root=root,
+        progress=progress,
+        command=command,
+    )
     return report
 
 

@@ -43,6 +43,10 @@ class FitReport:
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
         return {
-            "out": str(self.out), "task": self.task, "chosen": self.chosen, "notes": self.notes,
-            "seconds": self.seconds, **self.metrics,
-        }  # fmt: skip
+            "out": str(self.out),
+            "task": self.task,
+            "chosen": self.chosen,
+            "notes": self.notes,
+            "seconds": self.seconds,
+            **self.metrics,
+        }

@@ -98,9 +98,14 @@ class FitSettings(LoopSettings):
         check_bounds(self, 1, None, "fewest", "vision_epochs")
         check_bounds(self, 1e-9, None, "vision_rate")
         check_shares(
-            self, "dropout", "smoothing", "retrieval_dropout", "noise", "validation_share",
+            self,
+            "dropout",
+            "smoothing",
+            "retrieval_dropout",
+            "noise",
+            "validation_share",
             "test_share",
-        )  # fmt: skip
+        )
         if not 0 < self.risk < 1:
             raise DataError(f"risk is {self.risk}; it must be more than 0 and less than 1.")
         if self.train_retriever and self.spread == "yes":
@@ -143,8 +148,9 @@ def read_settings(file: Path, kind: type[LoopSettings] | None = None) -> dict[st
             f"{file} names {unknown[0]!r}, which is no setting; there are: {', '.join(allowed)}."
         )
     hints = get_type_hints(kind or FitSettings)
-    return {name: _number(value) if hints[name] is float else value
-            for name, value in found.items()}  # fmt: skip
+    return {
+        name: _number(value) if hints[name] is float else value for name, value in found.items()
+    }
 
 
 def _number(value: Any) -> Any:

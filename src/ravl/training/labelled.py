@@ -50,9 +50,12 @@ class Labelled:
     def take(self, chosen: Ints) -> Labelled:
         """Some of them."""
         return replace(
-            self, rows=[self.rows[i] for i in chosen], features=self.features[chosen],
-            groups=self.groups[chosen], shown=[self.shown[i] for i in chosen],
-        )  # fmt: skip
+            self,
+            rows=[self.rows[i] for i in chosen],
+            features=self.features[chosen],
+            groups=self.groups[chosen],
+            shown=[self.shown[i] for i in chosen],
+        )
 
     def seen_groups(self) -> Ints:
         """All groups of the memory that show any of them."""
@@ -60,9 +63,13 @@ class Labelled:
 
 
 def read_tables(
-    memory: Memory, tables: dict[str, str | Path], folder: Path, columns: ColumnNames | None,
-    progress: bool | None, root: str | Path | None = None,
-) -> Memory:  # fmt: skip
+    memory: Memory,
+    tables: dict[str, str | Path],
+    folder: Path,
+    columns: ColumnNames | None,
+    progress: bool | None,
+    root: str | Path | None = None,
+) -> Memory:
     """A scratch memory of some tables' pictures; ids begin with the table's part and a slash.
 
     Args:
@@ -87,9 +94,12 @@ def read_tables(
     try:
         for part, source in tables.items():
             scratch.index(
-                source, prefix=f"{part}/", donor=memory, progress=progress,
+                source,
+                prefix=f"{part}/",
+                donor=memory,
+                progress=progress,
                 **({} if Path(source).is_dir() else options),
-            )  # fmt: skip
+            )
     except BaseException:
         scratch.close()
         raise
@@ -125,9 +135,13 @@ def read_labelled(
     width = len(next(iter(features.values()))) if features else 0
     stacked = np.stack([features[r.number] for r in rows]) if rows else np.zeros((0, width))
     return Labelled(
-        rows, stacked.astype(np.float32), groups, shown, source, source.quarantine()
-        if source is not memory else [],
-    )  # fmt: skip
+        rows,
+        stacked.astype(np.float32),
+        groups,
+        shown,
+        source,
+        source.quarantine() if source is not memory else [],
+    )
 
 
 def remember(
@@ -164,9 +178,11 @@ def remember(
             features = read_vectors(theirs, "features", space.number, number)
             texts = read_text_vectors(theirs, space, row.number)
             computed = store.Computed(
-                vector=vectors.get(row.number), feature=features.get(row.number),
-                text_vectors=texts if row.texts else None, picture=source.copied_picture(row),
-            )  # fmt: skip
+                vector=vectors.get(row.number),
+                feature=features.get(row.number),
+                text_vectors=texts if row.texts else None,
+                picture=source.copied_picture(row),
+            )
             store.put_row(connection, version, ours.number, memory.folder, new, computed)
             by_hash[row.hash or ""] = id
             changed += 1

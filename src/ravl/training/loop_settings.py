@@ -11,9 +11,11 @@ from ravl.errors import DataError
 Optimiser = Literal["adamw", "sgd"]
 Precision = Literal["auto", "full", "mixed"]
 KINDS: dict[Any, tuple[type, str]] = {
-    int: (Integral, "a whole number"), float: (Real, "a number"), bool: (bool, "true or false"),
+    int: (Integral, "a whole number"),
+    float: (Real, "a number"),
+    bool: (bool, "true or false"),
     str: (str, "a text"),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, kw_only=True)

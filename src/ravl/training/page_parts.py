@@ -14,9 +14,15 @@ from ravl.training.labels.judge import ROWS
 from ravl.training.made import Made
 
 LEVELS = (
-    "vote_human", "vote", "linear alone", "linear", "fusion_off alone", "fusion_off",
-    "fusion alone", "fusion",
-)  # fmt: skip
+    "vote_human",
+    "vote",
+    "linear alone",
+    "linear",
+    "fusion_off alone",
+    "fusion_off",
+    "fusion alone",
+    "fusion",
+)
 RETRIEVAL = ("retrieval_on", "retrieval_off", "retrieval_shuffled")
 MEASURES = {
     "classify": ("accuracy", "macro_f1", "log_loss", "ECE", "coverage@5%risk"),
@@ -42,9 +48,11 @@ class Scored(Protocol):
 
 
 def scores_json(
-    judged: Scored, fitted: Made, levels: Sequence[str] = LEVELS,
+    judged: Scored,
+    fitted: Made,
+    levels: Sequence[str] = LEVELS,
     retrieval: Sequence[str] = RETRIEVAL,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """What ``metrics.json`` holds: the four rows under their own names, and the rest.
 
     Args:
@@ -56,35 +64,52 @@ def scores_json(
     def table(names: Sequence[str]) -> dict[str, Any]:
         return {
             name: {m: s.to_json() for m, s in judged.scores[name].items()}
-            for name in names if name in judged.scores
-        }  # fmt: skip
+            for name in names
+            if name in judged.scores
+        }
 
     differences = {
         f"{after} - {before}": {m: s.to_json() for m, s in scores.items()}
         for (after, before), scores in judged.differences.items()
     }
     return {
-        "rows": table(ROWS), "levels": table(levels), "retrieval": table(retrieval),
-        "differences": differences, "validation": fitted.validation, "curves": fitted.curves,
-        "fit_seconds": fitted.seconds, "parameters": fitted.parameters,
-    }  # fmt: skip
+        "rows": table(ROWS),
+        "levels": table(levels),
+        "retrieval": table(retrieval),
+        "differences": differences,
+        "validation": fitted.validation,
+        "curves": fitted.curves,
+        "fit_seconds": fitted.seconds,
+        "parameters": fitted.parameters,
+    }
 
 
 def score_table(
-    task: str, judged: Scored, caption: str, note: str, names: Sequence[str],
-    pairs: Sequence[tuple[str, str]], titles: Mapping[str, tuple[str, str]],
-) -> ScoreTable:  # fmt: skip
+    task: str,
+    judged: Scored,
+    caption: str,
+    note: str,
+    names: Sequence[str],
+    pairs: Sequence[tuple[str, str]],
+    titles: Mapping[str, tuple[str, str]],
+) -> ScoreTable:
     """Rows of a table with the differences of some pairs of them; rows that are not there go."""
     there = [name for name in names if name in judged.scores]
     primary = BEST[task]
-    best = max(
-        there, key=lambda n: judged.scores[n][primary].value if primary in judged.scores[n] else 0
-    ) if there else ""  # fmt: skip
+    best = (
+        max(
+            there,
+            key=lambda n: judged.scores[n][primary].value if primary in judged.scores[n] else 0,
+        )
+        if there
+        else ""
+    )
     rows = [ScoreRow(*titles[n], judged.scores[n], n == best) for n in there]
     differences = [
         DifferenceRow(f"{titles[a][0]} − {titles[b][0]}", judged.differences[a, b])
-        for a, b in pairs if (a, b) in judged.differences
-    ]  # fmt: skip
+        for a, b in pairs
+        if (a, b) in judged.differences
+    ]
     measures = [m for m in MEASURES[task] if any(m in judged.scores[n] for n in there)]
     return ScoreTable(caption, note, measures, rows, differences)
 
@@ -94,8 +119,9 @@ def curves_of(task: str, fitted: Made) -> list[Curves]:
     names = {"fusion": "with retrieval", "fusion_off": "without", "vision": "vision tower"}
     series = [
         Series(names[name], [(float(i), score) for i, (_, score) in enumerate(curve, 1)])
-        for name, curve in fitted.curves.items() if curve and name in names
-    ]  # fmt: skip
+        for name, curve in fitted.curves.items()
+        if curve and name in names
+    ]
     if not series:
         return []
     title = f"Validation {PRIMARY[task]} less a tenth of the log loss"

@@ -14,9 +14,15 @@ from ravl.retrieval.bank import Ints
 PARTS = ("train", "validation", "test")
 COLUMN = "split"  # of a table, that says where its rows belong
 NAMES = {
-    "train": 0, "training": 0, "val": 1, "valid": 1, "validation": 1, "dev": 1, "test": 2,
+    "train": 0,
+    "training": 0,
+    "val": 1,
+    "valid": 1,
+    "validation": 1,
+    "dev": 1,
+    "test": 2,
     "testing": 2,
-}  # fmt: skip
+}
 LEFT_OUT = -1
 
 
@@ -38,10 +44,18 @@ class Parts:
 
 
 def split(
-    rows: Sequence[Row], groups: Ints, classes: Sequence[str], source: Memory, *,
-    validation: str | None, test: str | None, validation_share: float, test_share: float, seed: int,
+    rows: Sequence[Row],
+    groups: Ints,
+    classes: Sequence[str],
+    source: Memory,
+    *,
+    validation: str | None,
+    test: str | None,
+    validation_share: float,
+    test_share: float,
+    seed: int,
     tables: Collection[str] = (),
-) -> Parts:  # fmt: skip
+) -> Parts:
     """The parts: as the user named them, as the table's column ``split`` says, or drawn.
 
     What is drawn is stratified by class, and near-duplicates stay on one side. A picture that was
@@ -85,8 +99,9 @@ def split(
             fixed = {1: bool((told == 1).any()), 2: bool((told == 2).any())}
             words.append(f"as the column {COLUMN!r} says")
     for number, name, share, of in (
-        (2, "test", test_share, "pictures"), (1, "validation", validation_share, "others")
-    ):  # fmt: skip
+        (2, "test", test_share, "pictures"),
+        (1, "validation", validation_share, "others"),
+    ):
         if not fixed[number]:
             part[draw(part, groups, classes, share, seed + number)] = number
             words.append(f"{name}: {share:g} of the {of}, drawn")

@@ -91,7 +91,7 @@ def one_each(rows: Sequence[Row], random: np.random.Generator) -> Ints:
 
 def _matched(
     model: MatchModel, labelled: Labelled, random: np.random.Generator
-) -> Sequence[Answer]:  # fmt: skip
+) -> Sequence[Answer]:
     """Each picture with a text of its own."""
     said = [readable(model.matcher.task, model.base, row) for row in labelled.rows]
     texts = [its[int(random.integers(len(its)))] for its in said]

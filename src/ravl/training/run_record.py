@@ -23,9 +23,12 @@ from ravl.training.sources import Source
 
 
 def config_of(
-    task: str, memory: Memory, settings: LoopSettings, *sources: Source,
+    task: str,
+    memory: Memory,
+    settings: LoopSettings,
+    *sources: Source,
     again: Again | None = None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """All that the result of a fit depends on, as JSON types.
 
     Raises:
@@ -38,9 +41,11 @@ def config_of(
         )
     told = [None if s is None else str(s) for s in sources]
     return {
-        "task": task, "memory": str(memory.path), "settings": settings.to_json(),
+        "task": task,
+        "memory": str(memory.path),
+        "settings": settings.to_json(),
         "sources": told if again is None else [again.digest],
-    }  # fmt: skip
+    }
 
 
 def logs(out: Path) -> None:
@@ -67,9 +72,12 @@ def tables_json(tables: Mapping[str, Mapping[str, Score]]) -> dict[str, dict[str
 
 
 def promise(
-    confidence: NDArray[Any], right: NDArray[np.bool_], limit: float, risk: float,
+    confidence: NDArray[Any],
+    right: NDArray[np.bool_],
+    limit: float,
+    risk: float,
     given: NDArray[np.bool_] | None = None,
-) -> dict[str, float]:  # fmt: skip
+) -> dict[str, float]:
     """What abstaining does: the share of answers that it gives, and the errors among them.
 
     Args:
@@ -84,6 +92,8 @@ def promise(
     answered, asked = int(sure.sum()), int(given.sum())
     wrong = float((sure & ~right).sum()) / answered if answered else 0.0
     return {
-        "risk": risk, "threshold": round(limit, 4), "answered": round(answered / max(asked, 1), 4),
+        "risk": risk,
+        "threshold": round(limit, 4),
+        "answered": round(answered / max(asked, 1), 4),
         "wrong": round(wrong, 4),
-    }  # fmt: skip
+    }

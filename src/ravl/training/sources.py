@@ -25,11 +25,22 @@ Told = tuple[Labelled, Parts, Memory, list[str]]
 
 @contextmanager
 def told(
-    task: str, memory: Memory, keep: bool, work: Path, read: Callable[[Memory], Labelled],
-    divide: Divide, check: Callable[[Labelled, Parts], None], *, data: Source = None,
-    validation: Source = None, test: Source = None, columns: ColumnNames | None = None,
-    progress: bool | None = None, root: Source = None, again: Again | None = None,
-) -> Iterator[Told]:  # fmt: skip
+    task: str,
+    memory: Memory,
+    keep: bool,
+    work: Path,
+    read: Callable[[Memory], Labelled],
+    divide: Divide,
+    check: Callable[[Labelled, Parts], None],
+    *,
+    data: Source = None,
+    validation: Source = None,
+    test: Source = None,
+    columns: ColumnNames | None = None,
+    progress: bool | None = None,
+    root: Source = None,
+    again: Again | None = None,
+) -> Iterator[Told]:
     """Examples, their parts, the memory that holds them, and notes; open while pictures are read.
 
     Args:
@@ -104,9 +115,12 @@ def notes_of(labelled: Labelled, chosen: Parts) -> list[str]:
 
 @contextmanager
 def judged(
-    memory: Memory, data: str | Path, columns: ColumnNames | None, progress: bool | None,
+    memory: Memory,
+    data: str | Path,
+    columns: ColumnNames | None,
+    progress: bool | None,
     root: Source,
-) -> Iterator[tuple[Memory, str | None]]:  # fmt: skip
+) -> Iterator[tuple[Memory, str | None]]:
     """What an evaluation is on: a memory, and a filter for its rows; open while pictures are read.
 
     Args:

@@ -71,9 +71,14 @@ class TextSettings(GeneratorSettings):
         check_bounds(self, 1, 1000, "k")
         check_bounds(self, 1, 64, "evidence")
         check_shares(
-            self, "dropout", "smoothing", "retrieval_dropout", "noise", "validation_share",
+            self,
+            "dropout",
+            "smoothing",
+            "retrieval_dropout",
+            "noise",
+            "validation_share",
             "test_share",
-        )  # fmt: skip
+        )
         if not 0 < self.risk < 1:
             raise DataError(f"risk is {self.risk}; it must be more than 0 and less than 1.")
         parse_strategy(self.language)

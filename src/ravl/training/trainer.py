@@ -55,10 +55,18 @@ class Order(Protocol):
 
 
 def train(
-    model: nn.Module, data: Dataset[Any], order: Order, validate: Callable[[], float],
-    folder: Path, settings: LoopSettings, show: bool | None, what: str = "Training",
-    slow: Sequence[nn.Parameter] = (), logs: Path | None = None, pace: float = 1.0,
-) -> list[tuple[float, float]]:  # fmt: skip
+    model: nn.Module,
+    data: Dataset[Any],
+    order: Order,
+    validate: Callable[[], float],
+    folder: Path,
+    settings: LoopSettings,
+    show: bool | None,
+    what: str = "Training",
+    slow: Sequence[nn.Parameter] = (),
+    logs: Path | None = None,
+    pace: float = 1.0,
+) -> list[tuple[float, float]]:
     """Train the model in place, and leave it as it was when validation was best.
 
     Args:
@@ -164,9 +172,15 @@ class _Trainer(Trainer):
     """The order and the score are ours; all else is the library's."""
 
     def __init__(
-        self, model: nn.Module, arguments: TrainingArguments, data: Dataset[Any], order: Order,
-        validate: Callable[[], float], slow: Sequence[nn.Parameter], share: float,
-    ) -> None:  # fmt: skip
+        self,
+        model: nn.Module,
+        arguments: TrainingArguments,
+        data: Dataset[Any],
+        order: Order,
+        validate: Callable[[], float],
+        slow: Sequence[nn.Parameter],
+        share: float,
+    ) -> None:
         super().__init__(
             model,
             arguments,

@@ -23,10 +23,17 @@ from ravl.training.run_record import encoder_of, logs, versions
 
 
 def begin_run(
-    out: Path, described: Mapping[str, Any], arrays: Mapping[str, Mapping[str, Array]], *,
-    memory: Memory, base: Encoder, labelled: Labelled, parts: Parts, settings: LoopSettings,
+    out: Path,
+    described: Mapping[str, Any],
+    arrays: Mapping[str, Mapping[str, Array]],
+    *,
+    memory: Memory,
+    base: Encoder,
+    labelled: Labelled,
+    parts: Parts,
+    settings: LoopSettings,
     command: str,
-) -> Run:  # fmt: skip
+) -> Run:
     """Write what answers, what it was fitted to, and how; then it answers its test part.
 
     Args:
@@ -41,10 +48,14 @@ def begin_run(
         command: that fitted it; empty for the process's own.
     """
     record = {
-        **described, "memory": about_memory(memory, out), "encoder": encoder_of(memory),
-        "base": json.loads(base.fingerprint.to_json()), "command": command or " ".join(sys.argv),
-        "versions": versions(), "parts": {n: len(getattr(parts, n)) for n in PARTS},
-    }  # fmt: skip
+        **described,
+        "memory": about_memory(memory, out),
+        "encoder": encoder_of(memory),
+        "base": json.loads(base.fingerprint.to_json()),
+        "command": command or " ".join(sys.argv),
+        "versions": versions(),
+        "parts": {n: len(getattr(parts, n)) for n in PARTS},
+    }
     logs(out)
     run = write_run(out, record, arrays)
     write_settings(settings, out / "settings.yaml")
@@ -57,9 +68,15 @@ def end_run(report: FitReport, page: str) -> FitReport:
     """Write figures and report; with ``metrics.json`` the run has ended."""
     out = report.out
     (out / "report.html").write_text(page, encoding="utf-8")
-    write_json(out / "metrics.json", {
-        "task": report.task, "level": report.chosen, **report.metrics, "notes": report.notes,
-        "seconds": report.seconds,
-    })  # fmt: skip
+    write_json(
+        out / "metrics.json",
+        {
+            "task": report.task,
+            "level": report.chosen,
+            **report.metrics,
+            "notes": report.notes,
+            "seconds": report.seconds,
+        },
+    )
     write_card(out)
     return report

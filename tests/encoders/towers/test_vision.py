@@ -98,9 +98,11 @@ def test_maps_are_small(builtin):
     maps = {s: VisionTower(builtin, s).stem(prepared) for s in ("head", "top:3", "top:5", "full")}
     shapes = {s: (m.dtype.name, m.shape[1:]) for s, m in maps.items()}
     assert shapes == {
-        "head": ("float16", (1280,)), "top:3": ("float16", (192, 7, 7)),
-        "top:5": ("float16", (112, 14, 14)), "full": ("uint8", (3, 224, 224)),
-    }  # fmt: skip
+        "head": ("float16", (1280,)),
+        "top:3": ("float16", (192, 7, 7)),
+        "top:5": ("float16", (112, 14, 14)),
+        "full": ("uint8", (3, 224, 224)),
+    }
 
 
 def test_no_pictures(made):

@@ -11,11 +11,18 @@ no_wordnet = pytest.mark.skipif(
 )
 
 
-@pytest.mark.parametrize(("answer", "same"), [
-    ("A Book", "book"), ("tape_dispenser", "tape dispenser"), ("two", "2"),
-    ("book, pen", "pen, book"),
-    ("the red one.", "red one"), ("1,000", "1,000"), ("书；笔", "笔，书"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("answer", "same"),
+    [
+        ("A Book", "book"),
+        ("tape_dispenser", "tape dispenser"),
+        ("two", "2"),
+        ("book, pen", "pen, book"),
+        ("the red one.", "red one"),
+        ("1,000", "1,000"),
+        ("书；笔", "笔，书"),
+    ],
+)
 def test_answers_that_mean_the_same_are_equal(answer: str, same: str) -> None:
     assert members(answer) == members(same)
 

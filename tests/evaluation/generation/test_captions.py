@@ -137,9 +137,14 @@ def test_chinese_is_compared_by_characters() -> None:
     assert words_of("T-shirt, 红") == ["t-shirt", "红"]
 
 
-@pytest.mark.parametrize(("written", "references", "words"), [
-    ([], [], "no text"), (["a"], [["a"], ["b"]], "as many"), (["a", "b"], [["a"], []], "number 2"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("written", "references", "words"),
+    [
+        ([], [], "no text"),
+        (["a"], [["a"], ["b"]], "as many"),
+        (["a", "b"], [["a"], []], "number 2"),
+    ],
+)
 def test_what_cannot_be_measured_is_a_sentence(
     written: list[str], references: list[list[str]], words: str
 ) -> None:

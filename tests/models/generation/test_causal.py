@@ -59,9 +59,14 @@ def learn(generator: Any, folder: Path, texts: list[str], epochs: int = 40) -> B
             return -float(generator.network(**data[0])["loss"])
 
     train(
-        generator.network, data, Order(len(texts)), validate, folder,
-        LoopSettings(epochs=epochs, batch_size=4, learning_rate=0.02, patience=epochs), show=False,
-    )  # fmt: skip
+        generator.network,
+        data,
+        Order(len(texts)),
+        validate,
+        folder,
+        LoopSettings(epochs=epochs, batch_size=4, learning_rate=0.02, patience=epochs),
+        show=False,
+    )
     return data
 
 

@@ -13,10 +13,12 @@ def pictures(count: int = 60) -> tuple[list[dict[str, np.ndarray]], list[np.ndar
     scores, quality = [], []
     for _ in range(count):
         good = random.normal(size=6)
-        scores.append({
-            "tells": (10 * good + random.normal(size=6)).astype(np.float32),
-            "noise": random.normal(size=6).astype(np.float32),
-        })  # fmt: skip
+        scores.append(
+            {
+                "tells": (10 * good + random.normal(size=6)).astype(np.float32),
+                "noise": random.normal(size=6).astype(np.float32),
+            }
+        )
         quality.append(good)
     return scores, quality
 

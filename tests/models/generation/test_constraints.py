@@ -31,11 +31,18 @@ WAYS = {
     "beams": Decoding(beams=3, candidates=2),
     "drawn": Decoding(sample=True, candidates=2, seed=3),
 }
-SCHEMA = json.dumps({
-    "type": "object", "additionalProperties": False, "required": ["colour", "sure"],
-    "properties": {"colour": {"enum": ["red", "blue"]}, "sure": {"type": "boolean"},
-                   "what": {"type": "string", "minLength": 1}},
-})  # fmt: skip
+SCHEMA = json.dumps(
+    {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["colour", "sure"],
+        "properties": {
+            "colour": {"enum": ["red", "blue"]},
+            "sure": {"type": "boolean"},
+            "what": {"type": "string", "minLength": 1},
+        },
+    }
+)
 
 
 @pytest.fixture(params=["causal", "fused"])
@@ -128,13 +135,16 @@ def test_a_grammar_is_followed(generator: Any, way: Decoding) -> None:
         assert re.fullmatch("a (red|blue) [a-z]{3,9}", text)
 
 
-@pytest.mark.parametrize(("how", "words"), [
-    (Decoding(schema="{"), "schema cannot be followed"),
-    (Decoding(schema='{"type": "objct"}'), "schema cannot be followed"),
-    (Decoding(grammar="start: (("), "grammar cannot be followed"),
-    (Decoding(schema=SCHEMA, longest=9), "shortest text of this schema has about"),
-    (Decoding(schema="{}", require=("dog",)), "cannot be held to words"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        (Decoding(schema="{"), "schema cannot be followed"),
+        (Decoding(schema='{"type": "objct"}'), "schema cannot be followed"),
+        (Decoding(grammar="start: (("), "grammar cannot be followed"),
+        (Decoding(schema=SCHEMA, longest=9), "shortest text of this schema has about"),
+        (Decoding(schema="{}", require=("dog",)), "cannot be held to words"),
+    ],
+)
 def test_what_cannot_be_followed(how: Decoding, words: str) -> None:
     pytest.importorskip("llguidance")
     with pytest.raises(QueryError, match=words):

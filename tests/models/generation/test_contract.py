@@ -98,9 +98,17 @@ def test_what_is_asked_changes_what_is_likely(generator: Generator) -> None:
         lambda r: replace(r, exhibits=[Exhibit(text="word " * 5000)] * 6),
         lambda r: replace(r, instruction="in two words", question=" \n "),
     ],
-    ids=["no evidence", "no picture", "passages", "10,000 characters", "Chinese", "control",
-         "long evidence", "blank question"],
-)  # fmt: skip
+    ids=[
+        "no evidence",
+        "no picture",
+        "passages",
+        "10,000 characters",
+        "Chinese",
+        "control",
+        "long evidence",
+        "blank question",
+    ],
+)
 def test_odd_requests(generator: Generator, change: Callable[[Request], Request]) -> None:
     asked = requests(3)
     for how in (SHORT, DRAWN):

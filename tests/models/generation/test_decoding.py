@@ -73,21 +73,30 @@ def constrained(request: pytest.FixtureRequest, gpt2: Path, llava: Path) -> tupl
     return ChatGenerator(str(llava), constrain=constrain), constrain
 
 
-@pytest.mark.parametrize("how", [
-    Decoding(beams=1, longest=6, shortest=6),
-    Decoding(beams=3, candidates=3, longest=6, shortest=6),
-    Decoding(sample=True, candidates=2, temperature=0.5, longest=6, shortest=6),
-    Decoding(beams=4, candidates=2, longest=12), Decoding(beams=3, longest=5, forbid=("x",)),
-], ids=["greedy", "beams", "drawn", "ends", "constrained"])  # fmt: skip
+@pytest.mark.parametrize(
+    "how",
+    [
+        Decoding(beams=1, longest=6, shortest=6),
+        Decoding(beams=3, candidates=3, longest=6, shortest=6),
+        Decoding(sample=True, candidates=2, temperature=0.5, longest=6, shortest=6),
+        Decoding(beams=4, candidates=2, longest=12),
+        Decoding(beams=3, longest=5, forbid=("x",)),
+    ],
+    ids=["greedy", "beams", "drawn", "ends", "constrained"],
+)
 def test_log_probabilities_are_the_models_own(constrained: Any, how: Decoding) -> None:
     check_log_probabilities(constrained[0], how)
 
 
-@pytest.mark.parametrize("how", [
-    Decoding(beams=4, candidates=3, longest=12, forbid=("x",)),
-    Decoding(beams=1, longest=12, forbid=("x",)),
-    Decoding(sample=True, candidates=3, longest=12, forbid=("x",)),
-], ids=["beams", "greedy", "drawn"])  # fmt: skip
+@pytest.mark.parametrize(
+    "how",
+    [
+        Decoding(beams=4, candidates=3, longest=12, forbid=("x",)),
+        Decoding(beams=1, longest=12, forbid=("x",)),
+        Decoding(sample=True, candidates=3, longest=12, forbid=("x",)),
+    ],
+    ids=["beams", "greedy", "drawn"],
+)
 @pytest.mark.parametrize("family", ["gpt2", "llava"])
 def test_texts_that_end_at_different_lengths(
     request: pytest.FixtureRequest, family: str, how: Decoding
@@ -107,9 +116,10 @@ def check_log_probabilities(generator: Any, how: Decoding) -> set[int]:
         generator._fitted(r, 12) if isinstance(generator, ChatGenerator) else r for r in requests(2)
     ]
     inputs = (
-        generator._inputs(batch) if isinstance(generator, ChatGenerator)
+        generator._inputs(batch)
+        if isinstance(generator, ChatGenerator)
         else generator._inputs(batch, how)
-    )  # fmt: skip
+    )
     start = inputs["input_ids"].shape[1] if "input_ids" in inputs else 0
     kept: list[Any] = []
     generate = writer.model.generate
@@ -154,8 +164,10 @@ def _by_hand(model: Any, inputs: dict[str, Any], written: list[int]) -> float:
 
 def test_constraints_see_what_is_written_and_nothing_else(constrained: Any) -> None:
     generator, constraints = constrained
-    for how in (Decoding(beams=3, longest=5, forbid=("x",)),
-                Decoding(sample=True, longest=5, forbid=("x",))):  # fmt: skip
+    for how in (
+        Decoding(beams=3, longest=5, forbid=("x",)),
+        Decoding(sample=True, longest=5, forbid=("x",)),
+    ):
         for found in generator(requests(2), how):
             assert found[0].text.isupper() and len(found[0].text) == 5
         assert [made.shown for made in constraints.made] == [[0, 1, 2, 3, 4]] * len(
@@ -169,10 +181,16 @@ def test_constraints_see_what_is_written_and_nothing_else(constrained: Any) -> N
     assert not constraints.made  # nothing to constrain
 
 
-@pytest.mark.parametrize("asked", [
-    {"require": ("x",)}, {"forbid": ("x",)}, {"nouns": frozenset()}, {"schema": "{}"},
-    {"grammar": "start: X"},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"require": ("x",)},
+        {"forbid": ("x",)},
+        {"nouns": frozenset()},
+        {"schema": "{}"},
+        {"grammar": "start: X"},
+    ],
+)
 def test_constraints_that_were_not_loaded(gpt2: Path, llava: Path, asked: dict[str, Any]) -> None:
     for generator in (CausalGenerator(str(gpt2)), ChatGenerator(str(llava))):
         with pytest.raises(QueryError, match=f"cannot do {next(iter(asked))}"):
@@ -238,9 +256,12 @@ def test_the_token_that_ends_a_text_counts(gpt2: Path) -> None:
 def test_an_encoder_decoder_writes_behind_its_first_token() -> None:
     tokenizer = letters("<end>", "<pad>")
     sizes: dict[str, Any] = {
-        "vocab_size": len(tokenizer), "hidden_size": 16, "num_hidden_layers": 1,
-        "num_attention_heads": 2, "intermediate_size": 32,
-    }  # fmt: skip
+        "vocab_size": len(tokenizer),
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+    }
     with torch.random.fork_rng():
         torch.manual_seed(0)
         decoder = BertLMHeadModel(BertConfig(**sizes, is_decoder=True, add_cross_attention=True))
@@ -250,12 +271,22 @@ def test_an_encoder_decoder_writes_behind_its_first_token() -> None:
     model.generation_config.decoder_start_token_id = 7
     how = Decoding(beams=2, forbid=("x",))
     capitals = OnlyCapitals(tokenizer)
-    writer = Writer("tiny", model.eval(), tokenizer, 5, [tokenizer.eos_token_id],
-                    constrain=lambda *_: LogitsProcessorList([capitals]))  # fmt: skip
-    found = writer.write({
-        "encoder_outputs": BaseModelOutput(last_hidden_state=states),
-        "decoder_input_ids": torch.full((2, 1), 7), "attention_mask": torch.ones(2, 3),
-    }, how)  # fmt: skip
+    writer = Writer(
+        "tiny",
+        model.eval(),
+        tokenizer,
+        5,
+        [tokenizer.eos_token_id],
+        constrain=lambda *_: LogitsProcessorList([capitals]),
+    )
+    found = writer.write(
+        {
+            "encoder_outputs": BaseModelOutput(last_hidden_state=states),
+            "decoder_input_ids": torch.full((2, 1), 7),
+            "attention_mask": torch.ones(2, 3),
+        },
+        how,
+    )
     assert capitals.shown == [0, 1, 2, 3, 4]
     for i, (candidate,) in enumerate(found):
         ids = tokenizer(candidate.text)["input_ids"]

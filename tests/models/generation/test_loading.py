@@ -71,8 +71,11 @@ def test_folders_that_are_no_model(tmp_path: Path, gpt2: Path) -> None:
 def test_missing_weights(gpt2: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(gpt2, tmp_path / "copy"))
     state = load_file(copy / "model.safetensors")
-    save_file({k: v for k, v in state.items() if "h.1.mlp" not in k}, copy / "model.safetensors",
-              {"format": "pt"})  # fmt: skip
+    save_file(
+        {k: v for k, v in state.items() if "h.1.mlp" not in k},
+        copy / "model.safetensors",
+        {"format": "pt"},
+    )
     with pytest.raises(EncoderError, match="lack 4 arrays of a 'gpt2' model"):
         load_generator(f"hf:{copy}")
     (copy / "model.safetensors").unlink()

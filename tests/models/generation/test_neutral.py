@@ -10,11 +10,31 @@ from ravl.models.generation.neutral import LONGEST, neutral, quoted, special_tok
 from tests.models.generation.tiny import letters
 
 MARKERS = (
-    "<|im_start|>", "<|im_end|>", "</s>", "<s>", "[INST]", "[/INST]", "<<SYS>>", "<</SYS>>",
-    "<image>", "<|user|>", "<|assistant|>", "<pad>", "＜|im_start|＞", "[IN\u200dST]", "[ INST]",
-    "\nsystem: ", "\nAssistant：", "### Instruction", "[[INST]]", "<|im_<|im_end|>end|>", "gMASK",
-    "gMAgMASKSK", "\u2028user:", "**User**:",
-)  # fmt: skip
+    "<|im_start|>",
+    "<|im_end|>",
+    "</s>",
+    "<s>",
+    "[INST]",
+    "[/INST]",
+    "<<SYS>>",
+    "<</SYS>>",
+    "<image>",
+    "<|user|>",
+    "<|assistant|>",
+    "<pad>",
+    "＜|im_start|＞",
+    "[IN\u200dST]",
+    "[ INST]",
+    "\nsystem: ",
+    "\nAssistant：",
+    "### Instruction",
+    "[[INST]]",
+    "<|im_<|im_end|>end|>",
+    "gMASK",
+    "gMAgMASKSK",
+    "\u2028user:",
+    "**User**:",
+)
 texts = st.lists(st.sampled_from(MARKERS) | st.text(max_size=8), max_size=8).map("".join)
 
 

@@ -12,10 +12,17 @@ SCHEMA = """{
 }"""
 
 
-@pytest.mark.parametrize(("text", "good"), [
-    ('{"colour": "red"}', True), ('{"colour": "pink"}', False), ("{}", False), ("red", False),
-    ('{"colour": "red"', False), ("[" * 5000, False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ('{"colour": "red"}', True),
+        ('{"colour": "pink"}', False),
+        ("{}", False),
+        ("red", False),
+        ('{"colour": "red"', False),
+        ("[" * 5000, False),
+    ],
+)
 def test_a_text_satisfies_a_schema(text: str, good: bool) -> None:
     assert satisfies(text, SCHEMA) is good
 

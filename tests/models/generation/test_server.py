@@ -37,8 +37,16 @@ def test_what_is_sent(generator: ServerGenerator, server: FakeServer) -> None:
     ServerGenerator(f"{server.address}#big", stop=["\n"])([asked], how)
     (body,) = server.asked
     messages = body.pop("messages")
-    assert body == {"model": "big", "max_tokens": 20, "temperature": 0.7, "top_p": 0.9, "n": 3,
-                    "seed": 4, "stop": ["\n"], "logprobs": True}  # fmt: skip
+    assert body == {
+        "model": "big",
+        "max_tokens": 20,
+        "temperature": 0.7,
+        "top_p": 0.9,
+        "n": 3,
+        "seed": 4,
+        "stop": ["\n"],
+        "logprobs": True,
+    }
     assert [m["role"] for m in messages] == ["system", "user"]
     assert "never an instruction" in messages[0]["content"]
     assert messages[1]["content"][-1] == {"type": "text", "text": "What 0?\nBe brief."}
@@ -100,7 +108,7 @@ def test_log_probabilities_where_they_are_told(
     generator: ServerGenerator, server: FakeServer
 ) -> None:
     how = Decoding(sample=True, candidates=2)
-    (first, second), = generator(requests(1), how)  # fmt: skip
+    ((first, second),) = generator(requests(1), how)
     assert (first.log_probability, first.tokens) == (-3.5, 7)
     assert (second.log_probability, second.tokens) == (-10.5, 7)
     server.tells = False
@@ -152,9 +160,15 @@ def test_a_schema_is_passed_on(generator: ServerGenerator, server: FakeServer) -
             generator(requests(1), Decoding(schema=wrong))
 
 
-@pytest.mark.parametrize("asked", [
-    {"nouns": frozenset({"dog"})}, {"grammar": "start: X"}, {"no_repeat": 2}, {"shortest": 3},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"nouns": frozenset({"dog"})},
+        {"grammar": "start: X"},
+        {"no_repeat": 2},
+        {"shortest": 3},
+    ],
+)
 def test_what_no_server_can_do(generator: ServerGenerator, asked: dict[str, Any]) -> None:
     with pytest.raises(QueryError, match=f"cannot do {next(iter(asked))}"):
         generator(requests(1), Decoding(**asked))
@@ -162,11 +176,17 @@ def test_what_no_server_can_do(generator: ServerGenerator, asked: dict[str, Any]
         generator.stream(requests(1)[0], Decoding(**asked))
 
 
-@pytest.mark.parametrize("answer", [
-    {}, {"choices": 7}, {"choices": [{}]}, {"choices": [{"message": "text"}]},
-    {"choices": [{"message": {"content": "a"}, "logprobs": {"content": [{"logprob": "x"}]}}]},
-    {"choices": [{"message": {"content": "a"}, "logprobs": 7}]},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"choices": 7},
+        {"choices": [{}]},
+        {"choices": [{"message": "text"}]},
+        {"choices": [{"message": {"content": "a"}, "logprobs": {"content": [{"logprob": "x"}]}}]},
+        {"choices": [{"message": {"content": "a"}, "logprobs": 7}]},
+    ],
+)
 def test_answers_of_another_shape(
     generator: ServerGenerator, server: FakeServer, answer: dict[str, Any]
 ) -> None:

@@ -15,10 +15,19 @@ def vocabulary() -> Vocabulary:
     return Vocabulary.of(TEXTS, 400)
 
 
-@pytest.mark.parametrize("text", [
-    "A man", "Ein Hund läuft 🙂", "一只狗", '{"a": [1,  2]}', "line one\n\tline two", "<s>x</s>",
-    "\\frac{1}{2}", "tab\tand  spaces",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A man",
+        "Ein Hund läuft 🙂",
+        "一只狗",
+        '{"a": [1,  2]}',
+        "line one\n\tline two",
+        "<s>x</s>",
+        "\\frac{1}{2}",
+        "tab\tand  spaces",
+    ],
+)
 def test_nothing_is_lost(vocabulary: Vocabulary, text: str) -> None:
     (ids,) = vocabulary([text])
     assert ids[0] == BEGIN

@@ -21,11 +21,21 @@ def line(server: FakeServer) -> Wire:
     return Wire(server.address, timeout=2, retries=3, pause=0.01)
 
 
-@pytest.mark.parametrize("address", [
-    "localhost:8000", "ftp://host/v1", "file:///etc/passwd", "http://", "http://host:port/v1",
-    "http://a b/v1", "http://host/v1\r\nX: y", "http://user:pass@host/v1", "http://host/v1?key=1",
-    "http://höst/v1",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "address",
+    [
+        "localhost:8000",
+        "ftp://host/v1",
+        "file:///etc/passwd",
+        "http://",
+        "http://host:port/v1",
+        "http://a b/v1",
+        "http://host/v1\r\nX: y",
+        "http://user:pass@host/v1",
+        "http://host/v1?key=1",
+        "http://höst/v1",
+    ],
+)
 def test_addresses_that_are_none(address: str) -> None:
     with pytest.raises(EncoderError, match="The address of the server") as caught:
         Wire(address)
@@ -62,10 +72,16 @@ def test_pauses_grow_and_the_server_may_name_them(
     assert [p for p in pauses if p] == [0.01, 0.02, 7, 30]
 
 
-@pytest.mark.parametrize(("code", "words"), [
-    (400, "answers 400: wrong shape"), (401, "set RAVL_OPENAI_KEY"), (403, "may not"),
-    (404, "no such model.*it says: wrong shape"), (418, "wrong shape"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (400, "answers 400: wrong shape"),
+        (401, "set RAVL_OPENAI_KEY"),
+        (403, "may not"),
+        (404, "no such model.*it says: wrong shape"),
+        (418, "wrong shape"),
+    ],
+)
 def test_other_errors_are_told_at_once(
     line: Wire, server: FakeServer, code: int, words: str
 ) -> None:
@@ -206,10 +222,13 @@ def test_events(line: Wire, server: FakeServer) -> None:
     assert list(line.events("chat/completions", BODY)) == [{"whole": 1}]
 
 
-@pytest.mark.parametrize(("data", "words"), [
-    (b"data: {broken\n\n", "no JSON object"),
-    (b'data: {"error": {"message": "overloaded"}}\n\n', "says: overloaded"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"data: {broken\n\n", "no JSON object"),
+        (b'data: {"error": {"message": "overloaded"}}\n\n', "says: overloaded"),
+    ],
+)
 def test_broken_events(line: Wire, server: FakeServer, data: bytes, words: str) -> None:
     server.script.append(sending(b'data: {"good": 1}\n\n' + data))
     events: Iterator[Any] = line.events("chat/completions", BODY)

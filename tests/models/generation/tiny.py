@@ -56,9 +56,12 @@ def letters(*special: str, template: str | None = None) -> Any:
     core.pre_tokenizer = ByteLevel(add_prefix_space=False)
     core.decoder = decoders.ByteLevel()
     made = hf.PreTrainedTokenizerFast(
-        tokenizer_object=core, eos_token=special[0], pad_token=special[1],
-        extra_special_tokens=list(special[2:]), model_max_length=CONTEXT,
-    )  # fmt: skip
+        tokenizer_object=core,
+        eos_token=special[0],
+        pad_token=special[1],
+        extra_special_tokens=list(special[2:]),
+        model_max_length=CONTEXT,
+    )
     made.chat_template = template
     return made
 
@@ -67,10 +70,17 @@ def tiny_gpt2(folder: Path) -> Path:
     """GPT-2 of two layers over bytes."""
     tokenizer = letters("<|endoftext|>", "<pad>")
     config = hf.GPT2Config(
-        vocab_size=len(tokenizer), n_positions=CONTEXT, n_embd=32, n_layer=2, n_head=2,
-        eos_token_id=tokenizer.eos_token_id, bos_token_id=tokenizer.eos_token_id,
-        resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0,
-    )  # fmt: skip
+        vocab_size=len(tokenizer),
+        n_positions=CONTEXT,
+        n_embd=32,
+        n_layer=2,
+        n_head=2,
+        eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=tokenizer.eos_token_id,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+    )
     return _save(folder, hf.GPT2LMHeadModel, config, tokenizer)
 
 
@@ -79,16 +89,22 @@ def tiny_llava(folder: Path) -> Path:
     tokenizer = letters("<|im_end|>", "<pad>", "<|im_start|>", "<image>", template=CHATML)
     eye = hf.CLIPVisionConfig(**_EYE, patch_size=8)
     config = hf.LlavaConfig(
-        vision_config=eye, text_config=hf.LlamaConfig(**_text(tokenizer)),
-        image_token_id=tokenizer.convert_tokens_to_ids("<image>"), vision_feature_layer=-1,
-    )  # fmt: skip
+        vision_config=eye,
+        text_config=hf.LlamaConfig(**_text(tokenizer)),
+        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+        vision_feature_layer=-1,
+    )
     pixels = hf.CLIPImageProcessorPil(
         size={"shortest_edge": SIDE}, crop_size={"height": SIDE, "width": SIDE}
     )
     processor = hf.LlavaProcessor(
-        pixels, tokenizer, patch_size=8, vision_feature_select_strategy="default",
-        num_additional_image_tokens=1, chat_template=CHATML,
-    )  # fmt: skip
+        pixels,
+        tokenizer,
+        patch_size=8,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=CHATML,
+    )
     return _save(folder, hf.LlavaForConditionalGeneration, config, processor)
 
 
@@ -99,14 +115,16 @@ def tiny_idefics3(folder: Path) -> Path:
     tokenizer = letters("<end_of_utterance>", "<pad>", *more, template=template)
     config = hf.Idefics3Config(
         vision_config={**_EYE, "patch_size": 4},
-        text_config={"model_type": "llama", **_text(tokenizer)}, scale_factor=2,
+        text_config={"model_type": "llama", **_text(tokenizer)},
+        scale_factor=2,
         image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
         pad_token_id=tokenizer.pad_token_id,
-    )  # fmt: skip
+    )
     pixels = hf.Idefics3ImageProcessorPil(
-        size={"longest_edge": SIDE}, max_image_size={"longest_edge": SIDE},
+        size={"longest_edge": SIDE},
+        max_image_size={"longest_edge": SIDE},
         do_image_splitting=False,
-    )  # fmt: skip
+    )
     processor = hf.Idefics3Processor(pixels, tokenizer, image_seq_len=4, chat_template=template)
     return _save(folder, hf.Idefics3ForConditionalGeneration, config, processor)
 
@@ -114,16 +132,26 @@ def tiny_idefics3(folder: Path) -> Path:
 def tiny_qwen2_vl(folder: Path) -> Path:
     """Qwen2-VL: pictures of any size as flat patches, and a processor that also knows videos."""
     template = CHATML.replace("<image>", "<|vision_start|><|image_pad|><|vision_end|>")
-    names = {"image": "<|image_pad|>", "video": "<|video_pad|>",
-             "vision_start": "<|vision_start|>", "vision_end": "<|vision_end|>"}  # fmt: skip
+    names = {
+        "image": "<|image_pad|>",
+        "video": "<|video_pad|>",
+        "vision_start": "<|vision_start|>",
+        "vision_end": "<|vision_end|>",
+    }
     tokenizer = letters("<|im_end|>", "<pad>", "<|im_start|>", *names.values(), template=template)
     turns = {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 10000.0}
     config = hf.Qwen2VLConfig(
         text_config={**_text(tokenizer), "rope_parameters": turns},
-        vision_config={"depth": 1, "embed_dim": 16, "hidden_size": 32, "num_heads": 2,
-                       "mlp_ratio": 2, "patch_size": 4},
+        vision_config={
+            "depth": 1,
+            "embed_dim": 16,
+            "hidden_size": 32,
+            "num_heads": 2,
+            "mlp_ratio": 2,
+            "patch_size": 4,
+        },
         **{f"{k}_token_id": tokenizer.convert_tokens_to_ids(v) for k, v in names.items()},
-    )  # fmt: skip
+    )
     pixels = hf.Qwen2VLImageProcessorPil(patch_size=4, merge_size=2, min_pixels=64, max_pixels=1024)
     pixels.save_pretrained(folder)
     return _save(folder, hf.Qwen2VLForConditionalGeneration, config, tokenizer)
@@ -160,10 +188,13 @@ def requests(count: int = 3, evidence: int = 3, question: str = "") -> list[Requ
 
 def exhibit(colour: str, rank: int = 0, question: str = "") -> Exhibit:
     return Exhibit(
-        text=f"a {colour} shirt", question=question and "What is it?", likeness=1 - rank / 10,
-        features=_features(rank), vector=_vector(list(COLOURS).index(colour)),
+        text=f"a {colour} shirt",
+        question=question and "What is it?",
+        likeness=1 - rank / 10,
+        features=_features(rank),
+        vector=_vector(list(COLOURS).index(colour)),
         look=lambda: draw(rank, colour),
-    )  # fmt: skip
+    )
 
 
 def said(texts: Sequence[str]) -> Request:
@@ -173,8 +204,13 @@ def said(texts: Sequence[str]) -> Request:
 
 
 SIDE = 16
-_EYE = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1,
-        "num_attention_heads": 2, "image_size": SIDE}  # fmt: skip
+_EYE = {
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "image_size": SIDE,
+}
 
 
 def _features(seed: int) -> Any:
@@ -188,11 +224,17 @@ def _vector(seed: int) -> Any:
 
 def _text(tokenizer: Any) -> dict[str, Any]:
     return {
-        "vocab_size": len(tokenizer), "hidden_size": 32, "intermediate_size": 64,
-        "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2,
-        "max_position_embeddings": CONTEXT, "eos_token_id": tokenizer.eos_token_id,
-        "pad_token_id": tokenizer.pad_token_id, "bos_token_id": None,
-    }  # fmt: skip
+        "vocab_size": len(tokenizer),
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": CONTEXT,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+        "bos_token_id": None,
+    }
 
 
 def _save(folder: Path, kind: Any, config: Any, reader: Any) -> Path:

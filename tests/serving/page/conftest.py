@@ -19,9 +19,14 @@ from tests.serving.helpers import FakeModel, png
 from tests.serving.test_streaming import Typist, WithGenerator
 
 ARGUMENTS = (
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--no-first-run", "--disable-quic",
-)  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+)
 PATIENCE = 20_000  # milliseconds; machines that test are busy
 
 

@@ -19,8 +19,13 @@ def test_an_upload_is_classified_with_its_evidence(tab: Any, site: str, picture:
     expect(page.locator("#memory-name")).to_have_text("shop.ravl")
     tasks = page.locator("#ask-tasks span")
     assert tasks.all_inner_texts() == [
-        "Classify", "Question", "Describe", "Tag", "Match a text", "Search"
-    ]  # fmt: skip
+        "Classify",
+        "Question",
+        "Describe",
+        "Tag",
+        "Match a text",
+        "Search",
+    ]
     page.set_input_files("#ask-picture input >> nth=0", picture)
     expect(page.locator("#ask-picture .previews img")).to_have_attribute("alt", "new.png")
     expect(page.locator("#ask-hint")).to_have_text("Answered by linear (linear).")

@@ -51,8 +51,9 @@ def test_a_key_is_remembered_only_on_request(
     page.get_by_role("button", name="Sign in").click()
     expect(page.locator("#ask-form")).to_be_visible()
     assert page.evaluate("[sessionStorage.length, localStorage.getItem('ravl.key')]") == [
-        0, named["read"]
-    ]  # fmt: skip
+        0,
+        named["read"],
+    ]
     page.get_by_role("button", name="Sign out").click()
     expect(page.locator("#key-dialog")).to_be_visible()
     assert page.evaluate("localStorage.getItem('ravl.key')") is None
@@ -142,10 +143,11 @@ def test_a_busy_server_is_asked_again_or_its_sentence_is_shown(tab: Any, running
         asked.append(1)
         if len(asked) == 1 or wait["seconds"] != "1":
             route.fulfill(
-                status=429, headers={"Retry-After": wait["seconds"]},
+                status=429,
+                headers={"Retry-After": wait["seconds"]},
                 content_type="application/problem+json",
                 body='{"status": 429, "title": "x", "detail": "Too much waits."}',
-            )  # fmt: skip
+            )
         else:
             route.continue_()
 

@@ -26,9 +26,11 @@ def settled(page: Any, view: str) -> None:
     name = view.partition("?")[0].partition("/")[0]
     expect(page.locator(f"#view-{name}")).to_be_visible()
     ready = {
-        "search": "#search-hits img", "rows": "#rows-list img", "inbox": "#inbox-list li",
+        "search": "#search-hits img",
+        "rows": "#rows-list img",
+        "inbox": "#inbox-list li",
         "runs": "#runs-body > *",
-    }.get(name)  # fmt: skip
+    }.get(name)
     if ready:
         expect(page.locator(ready).first).to_be_visible()
     if view == "runs/linear":

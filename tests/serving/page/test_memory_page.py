@@ -228,13 +228,19 @@ def test_the_inbox_is_settled(tab: Any, running: Any, shop: Path):
 
     url, service = running()
     for verdict, correction, row, data in (
-        ("corrected", "ruby", "red/0.png", None), ("corrected", "wine", None, png("red", 70)),
+        ("corrected", "ruby", "red/0.png", None),
+        ("corrected", "wine", None, png("red", 70)),
         ("rejected", None, "blue/2.png", None),
-    ):  # fmt: skip
+    ):
         entry = Entry(
-            who="ann", task="classify", run="kinds", answer="red", verdict=verdict,  # type: ignore[arg-type]
-            correction=correction, row=row,
-        )  # fmt: skip
+            who="ann",
+            task="classify",
+            run="kinds",
+            answer="red",
+            verdict=verdict,  # type: ignore[arg-type]
+            correction=correction,
+            row=row,
+        )
         service.feedback.add(entry, data)
     page = tab(f"{url}/#/inbox")
     entries = page.locator(".entry")

@@ -77,10 +77,21 @@ def test_what_the_browser_has_is_not_sent_again(client: Client):
 
 
 OUTSIDE = [
-    "../app.py", "..%2fapp.py", "%2e%2e%2fapp.py", "..\\app.py", "....//app.py", "",
-    "%2fetc%2fpasswd", "main.js%00.css", "main.js/", "./main.js/none", "MAIN.JS", "none.js",
-    "__init__.py", "a" * 5000,
-]  # fmt: skip
+    "../app.py",
+    "..%2fapp.py",
+    "%2e%2e%2fapp.py",
+    "..\\app.py",
+    "....//app.py",
+    "",
+    "%2fetc%2fpasswd",
+    "main.js%00.css",
+    "main.js/",
+    "./main.js/none",
+    "MAIN.JS",
+    "none.js",
+    "__init__.py",
+    "a" * 5000,
+]
 
 
 def test_there_is_no_way_out_of_the_folder(client: Client):

@@ -28,11 +28,16 @@ def code() -> str:
 def used() -> set[str]:
     """Keys that are certainly used as such."""
     patterns = (
-        r'data-t(?:-\w+)?="([\w.]+)"', r'\bt(?:Label|Placeholder)?: \[?"([\w.]+)"',
-        r'\bsay\([^,]+(?:\([^)]*\))?, "([\w.]+)"', r'\bstatus\("([\w.]+)"', r'\bkey: "([\w.]+)"',
-        r'\b(?:field|group|repeated|button|confirmed|options)\("([\w.]+)"', r'\["(row\.[\w.]+)",',
-        r'\["(runs\.[\w.]+)",', r'"(figures\.[\w.]+)"',
-    )  # fmt: skip
+        r'data-t(?:-\w+)?="([\w.]+)"',
+        r'\bt(?:Label|Placeholder)?: \[?"([\w.]+)"',
+        r'\bsay\([^,]+(?:\([^)]*\))?, "([\w.]+)"',
+        r'\bstatus\("([\w.]+)"',
+        r'\bkey: "([\w.]+)"',
+        r'\b(?:field|group|repeated|button|confirmed|options)\("([\w.]+)"',
+        r'\["(row\.[\w.]+)",',
+        r'\["(runs\.[\w.]+)",',
+        r'"(figures\.[\w.]+)"',
+    )
     return {key for pattern in patterns for key in re.findall(pattern, code())}
 
 

@@ -11,13 +11,27 @@ from ravl.tasks.ask.answers import normal, said, shares
 @pytest.mark.parametrize(
     ("answer", "name"),
     [
-        ("Red", "red"), ("  dark   blue ", "dark blue"), ("tape_dispenser", "tape dispenser"),
-        ("Yes.", "yes"), ("a  dog", "dog"), ("NO", "no"), ("two", "2"), ("2", "2"), ("none", "0"),
-        ("pen, book", "book, pen"), ("book , pen,", "book, pen"), ("two, one", "1, 2"),
-        ("1,000", "1 000"), ("书、笔", "书, 笔"), ("", ""), (" ,; ", ""), ("“x”", "x"),
-        ("🙂", "🙂"), ("C++ .", "c"),
+        ("Red", "red"),
+        ("  dark   blue ", "dark blue"),
+        ("tape_dispenser", "tape dispenser"),
+        ("Yes.", "yes"),
+        ("a  dog", "dog"),
+        ("NO", "no"),
+        ("two", "2"),
+        ("2", "2"),
+        ("none", "0"),
+        ("pen, book", "book, pen"),
+        ("book , pen,", "book, pen"),
+        ("two, one", "1, 2"),
+        ("1,000", "1 000"),
+        ("书、笔", "书, 笔"),
+        ("", ""),
+        (" ,; ", ""),
+        ("“x”", "x"),
+        ("🙂", "🙂"),
+        ("C++ .", "c"),
     ],
-)  # fmt: skip
+)
 def test_what_an_answer_is_called(answer, name):
     assert normal(answer) == name
 

@@ -126,9 +126,11 @@ def test_an_empty_question(shop, question):
 def test_what_an_untrained_memory_cannot_do(shop):
     model = AskModel(shop)
     for how, words in (
-        ({"abstain": 0.1}, "ravl fit ask"), ({"retrieval": False}, "ravl fit ask"),
-        ({"k": 0}, "at least 1"), ({"retrieval": False, "vote_only": True}, "Without retrieval"),
-    ):  # fmt: skip
+        ({"abstain": 0.1}, "ravl fit ask"),
+        ({"retrieval": False}, "ravl fit ask"),
+        ({"k": 0}, "at least 1"),
+        ({"retrieval": False, "vote_only": True}, "Without retrieval"),
+    ):
         with pytest.raises(QueryError, match=words):
             model.ask(draw(0, "red"), KIND, **how)
 

@@ -28,8 +28,10 @@ def shop(empty, tmp_path) -> Memory:
 def test_people_speak_in_their_own_words() -> None:
     assert people(QA("?", ("A book,  pens", "book", "pens"))) == ["A book, pens"]
     assert people(QA("?", ("tape_dispenser", "Tape", " ", "Tape"))) == [
-        "tape dispenser", "Tape", "Tape",
-    ]  # fmt: skip
+        "tape dispenser",
+        "Tape",
+        "Tape",
+    ]
 
 
 def test_a_vote_counts_peoples_shares(shop, tmp_path):
@@ -102,11 +104,15 @@ def test_a_language_that_is_not_read(tmp_path):
         assert not model.ask(draw(0, "red"), "这是什么？", vote_only=True)[0].read
 
 
-@pytest.mark.parametrize(("how", "words"), [
-    ({"k": 0}, "at least 1"), ({"abstain": 0.1}, "ravl fit ask"),
-    ({"vote_only": True, "retrieval": False}, "Without retrieval"),
-    ({"vote_only": True, "instruction": "x"}, "Instructions"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({"k": 0}, "at least 1"),
+        ({"abstain": 0.1}, "ravl fit ask"),
+        ({"vote_only": True, "retrieval": False}, "Without retrieval"),
+        ({"vote_only": True, "instruction": "x"}, "Instructions"),
+    ],
+)
 def test_what_it_cannot_do(shop, how, words):
     with pytest.raises(QueryError, match=words):
         OpenAskModel(shop, generator=FakeGenerator()).ask(draw(0, "red"), KIND, **how)

@@ -31,7 +31,7 @@ def test_several_peoples_answers_are_soft_targets():
     assert task.of(entries[0]) == ("2", "3")
     np.testing.assert_allclose(
         task.table(entries, ["2", "3"]), np.array([[2 / 3, 1 / 3], [0, 0]]), atol=1e-6
-    )  # fmt: skip
+    )
     assert task.truth(entries, ["3", "2"]).tolist() == [1, -1]
     tie, _ = entries_of([Row(1, "a", qa=(QA("how many?", ("8", "7")),))])
     assert task.truth(tie, ["7", "8"]).tolist() == [1]  # the first is the best

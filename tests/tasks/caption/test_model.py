@@ -150,13 +150,16 @@ def test_a_planted_text_is_only_a_text(memory: Memory, tmp_path: Path) -> None:
     assert "HACKED" not in found.text  # nobody agrees with it
 
 
-@pytest.mark.parametrize(("how", "words"), [
-    ({"k": 0}, "at least 1"),
-    ({"retrieval": False, "vote_only": True}, "no vote"),
-    ({"retrieval": False}, "Without a generator"),
-    ({"abstain": 0.1}, "how sure"),
-    ({"instruction": "as a poem"}, "Instructions"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({"k": 0}, "at least 1"),
+        ({"retrieval": False, "vote_only": True}, "no vote"),
+        ({"retrieval": False}, "Without a generator"),
+        ({"abstain": 0.1}, "how sure"),
+        ({"instruction": "as a poem"}, "Instructions"),
+    ],
+)
 def test_what_cannot_be_done_is_a_sentence(
     memory: Memory, red: Image.Image, how: dict[str, Any], words: str
 ) -> None:

@@ -49,8 +49,11 @@ def test_the_text_that_others_agree_with_comes_first(told: Told) -> None:
 def test_a_row_does_not_speak_for_its_own_texts(told: Told) -> None:
     (alone,) = recall(told, near_of([[0, 2]], [[0.9, 0.9]]))
     # Its two texts share a word, but nobody else says it.
-    red = [s for t, s in zip(alone.texts, alone.support, strict=True)
-           if told.said.texts[t] == "something red"]  # fmt: skip
+    red = [
+        s
+        for t, s in zip(alone.texts, alone.support, strict=True)
+        if told.said.texts[t] == "something red"
+    ]
     assert red == [0]
 
 

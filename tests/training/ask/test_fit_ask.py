@@ -137,8 +137,9 @@ def test_no_training_question_sees_its_own_picture(empty, tmp_path):
                 assert len(seen) > 10
                 assert not groups & set(side.labelled.shown[i].tolist())
                 assert (row.twin or row.number) not in groups
-        held = {r.twin or r.number for s in (ground.validation, ground.test)
-                for r in s.labelled.rows}  # fmt: skip
+        held = {
+            r.twin or r.number for s in (ground.validation, ground.test) for r in s.labelled.rows
+        }
         assert not held & set(bank.groups.tolist())
     report = fitted_to(empty, tmp_path / "run")
     assert report.metrics["rows"]["vote"]["accuracy"]["value"] < 0.6  # a quarter by chance
@@ -171,9 +172,13 @@ def test_a_table_with_its_own_split(empty, tmp_path):
 
 @pytest.mark.parametrize(
     ("settings", "words"),
-    [({"vision": "top:1"}, "vision"), ({"train_retriever": True}, "train_retriever"),
-     ({"column": "price"}, "column"), ({"rerank": "runs/x"}, "rerank")],
-)  # fmt: skip
+    [
+        ({"vision": "top:1"}, "vision"),
+        ({"train_retriever": True}, "train_retriever"),
+        ({"column": "price"}, "column"),
+        ({"rerank": "runs/x"}, "rerank"),
+    ],
+)
 def test_settings_of_labels_are_refused(empty, tmp_path, settings, words):
     empty.add(asked(tmp_path / "pictures", 8))
     with pytest.raises(DataError, match=f"{words} is"):
@@ -201,10 +206,13 @@ def test_vqa_files_with_several_peoples_answers(empty, tmp_path):
         people = [colour] * 7 + ["dark"] * 3
         image = str(Path(str(example.picture)).relative_to(tmp_path / "pictures"))
         questions.append({"question_id": i, "image": image, "question": KIND})
-        annotations.append({
-            "question_id": i, "multiple_choice_answer": colour,
-            "answers": [{"answer": answer} for answer in people],
-        })  # fmt: skip
+        annotations.append(
+            {
+                "question_id": i,
+                "multiple_choice_answer": colour,
+                "answers": [{"answer": answer} for answer in people],
+            }
+        )
     file = tmp_path / "pictures" / "questions.json"
     file.write_text(json.dumps({"questions": questions}))
     file.with_name("annotations.json").write_text(json.dumps({"annotations": annotations}))

@@ -56,10 +56,21 @@ def memory(folder: Path) -> Iterator[Memory]:
 
 def options_of(folder: Path, **changes: Any) -> dict[str, Any]:
     return {
-        "answers": "open", "epochs": 12, "batch_size": 16, "learning_rate": 3e-3, "patience": 12,
-        "language_model": str(folder / "bert"), "layers": 1, "words": 300, "beams": 2,
-        "reward_epochs": 1, "evidence": 2, "k": 8, "precision": "full", **changes,
-    }  # fmt: skip
+        "answers": "open",
+        "epochs": 12,
+        "batch_size": 16,
+        "learning_rate": 3e-3,
+        "patience": 12,
+        "language_model": str(folder / "bert"),
+        "layers": 1,
+        "words": 300,
+        "beams": 2,
+        "reward_epochs": 1,
+        "evidence": 2,
+        "k": 8,
+        "precision": "full",
+        **changes,
+    }
 
 
 def fitted(memory: Memory, folder: Path, name: str, **changes: Any) -> Any:
@@ -89,8 +100,13 @@ def test_the_report_has_five_rows(folder: Path) -> None:
     assert "no_retrieval - question_only" in told["differences"]
     assert 0 <= told["abstain"]["answered"] <= 1
     page = (folder / "run" / "report.html").read_text("utf-8")
-    for words in (KIND, "question only", "trained without pictures", "test questions",
-                  "an answer to a question about a picture"):  # fmt: skip
+    for words in (
+        KIND,
+        "question only",
+        "trained without pictures",
+        "test questions",
+        "an answer to a question about a picture",
+    ):
         assert words in page
     split = json.loads((folder / "run" / "split.json").read_text("utf-8"))
     parts = [set(split[part]) for part in ("train", "validation", "test")]
@@ -124,8 +140,9 @@ def test_many_questions_are_answered_as_each_alone(folder: Path, memory: Memory)
     model = OpenAskModel(memory, open_run(folder / "run"))
     pictures = [draw(50 + i, c) for i, c in enumerate(TASTES)]
     together = [r.answer for r in model.ask(pictures, [KIND, TASTE, TASTE, KIND])]
-    alone = [model.ask(p, q)[0].answer
-             for p, q in zip(pictures, [KIND, TASTE, TASTE, KIND], strict=True)]  # fmt: skip
+    alone = [
+        model.ask(p, q)[0].answer for p, q in zip(pictures, [KIND, TASTE, TASTE, KIND], strict=True)
+    ]
     assert together == alone
 
 
@@ -139,10 +156,11 @@ def test_odd_questions(folder: Path, memory: Memory, question: str) -> None:
 def test_what_cannot_be_asked(folder: Path, memory: Memory) -> None:
     model = OpenAskModel(memory, open_run(folder / "run"))
     for question, how, words in (
-        (" ", {}, "empty"), (KIND, {"k": 0}, "at least 1"),
+        (" ", {}, "empty"),
+        (KIND, {"k": 0}, "at least 1"),
         (KIND, {"retrieval": False, "vote_only": True}, "Without retrieval"),
         (KIND, {"instruction": "for children"}, "Instructions"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(QueryError, match=words):
             model.ask(draw(0, "red"), question, **how)
     with pytest.raises(QueryError, match="empty"):
@@ -158,9 +176,16 @@ def test_a_run_is_judged_on_other_pictures(folder: Path, memory: Memory) -> None
 
 def test_hidden_is_compared_without_training(folder: Path, memory: Memory) -> None:
     report = fitted(
-        memory, folder, "hidden", model="generator", compare="hidden", epochs=1, reward_epochs=0,
-        regions=2, quotes=1,
-    )  # fmt: skip
+        memory,
+        folder,
+        "hidden",
+        model="generator",
+        compare="hidden",
+        epochs=1,
+        reward_epochs=0,
+        regions=2,
+        quotes=1,
+    )
     assert list(report.metrics["rows"]) == ROWS
     assert set(report.metrics["curves"]) == {"generator"}
     assert "shown a blank picture" in (folder / "hidden" / "report.html").read_text("utf-8")
@@ -241,16 +266,19 @@ def test_answers_are_rated_as_names_or_as_sentences() -> None:
     assert long.of_one(["in the kitchen"], ["it is in the kitchen"])[0] > 0.5
 
 
-@pytest.mark.parametrize(("options", "words"), [
-    ({"layers": 2}, "layers is 2, but answers are 'list'"),
-    ({"generator": "hf:x"}, "generator is 'hf:x'"),
-    ({"model": "generator"}, "model is 'generator'"),
-    ({"answers": "open", "model": "linear"}, "model is 'linear'"),
-    ({"answers": "open", "vision": "top:1"}, "vision is 'top:1'"),
-    ({"answers": "open", "beams": 0}, "beams is 0"),
-    ({"answers": "open", "generator": "gpt"}, "generator is 'gpt'"),
-    ({"answers": "some"}, "answers is 'some'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"layers": 2}, "layers is 2, but answers are 'list'"),
+        ({"generator": "hf:x"}, "generator is 'hf:x'"),
+        ({"model": "generator"}, "model is 'generator'"),
+        ({"answers": "open", "model": "linear"}, "model is 'linear'"),
+        ({"answers": "open", "vision": "top:1"}, "vision is 'top:1'"),
+        ({"answers": "open", "beams": 0}, "beams is 0"),
+        ({"answers": "open", "generator": "gpt"}, "generator is 'gpt'"),
+        ({"answers": "some"}, "answers is 'some'"),
+    ],
+)
 def test_settings_that_make_no_sense(options: dict[str, Any], words: str) -> None:
     with pytest.raises(DataError, match=words):
         AskSettings(**options)
@@ -277,9 +305,14 @@ def test_nothing_to_learn_from(folder: Path, tmp_path: Path) -> None:
 
 def test_settings_of_open_answers_can_be_searched(memory: Memory, tmp_path: Path) -> None:
     report = tune(
-        "ask", memory, out=tmp_path / "tuned", trials=2, answers="open", model="vote",
+        "ask",
+        memory,
+        out=tmp_path / "tuned",
+        trials=2,
+        answers="open",
+        model="vote",
         progress=False,
-    )  # fmt: skip
+    )
     assert report.measure == "accuracy"
     assert report.best.scores["accuracy"] > 0.9
     assert {t.state for t in report.trials} == {"complete"}

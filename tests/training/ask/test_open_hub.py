@@ -42,9 +42,17 @@ def picture(folder: Path) -> Path:
 
 def fitted(memory: Memory, folder: Path, name: str, generator: str, **changes: Any) -> Any:
     options: dict[str, Any] = {
-        "answers": "open", "model": "generator", "epochs": 1, "batch_size": 8, "k": 4,
-        "evidence": 1, "beams": 1, "precision": "full", "longest": 4, **changes,
-    }  # fmt: skip
+        "answers": "open",
+        "model": "generator",
+        "epochs": 1,
+        "batch_size": 8,
+        "k": 4,
+        "evidence": 1,
+        "beams": 1,
+        "precision": "full",
+        "longest": 4,
+        **changes,
+    }
     return fit("ask", memory, out=folder / name, progress=False, generator=generator, **options)
 
 

@@ -57,11 +57,19 @@ def memory(folder: Path) -> Iterator[Memory]:
 
 def settings_of(folder: Path, **changes: Any) -> TextSettings:
     options: dict[str, Any] = {
-        "epochs": 2, "batch_size": 16, "learning_rate": 3e-3,
+        "epochs": 2,
+        "batch_size": 16,
+        "learning_rate": 3e-3,
         "language_model": str(folder / "bert"),
-        "layers": 1, "words": 300, "beams": 2, "reward_epochs": 1, "evidence": 2, "k": 8,
-        "precision": "full", **changes,
-    }  # fmt: skip
+        "layers": 1,
+        "words": 300,
+        "beams": 2,
+        "reward_epochs": 1,
+        "evidence": 2,
+        "k": 8,
+        "precision": "full",
+        **changes,
+    }
     return TextSettings(**options)
 
 
@@ -136,9 +144,15 @@ def test_vote_alone_trains_nothing(folder: Path, memory: Memory) -> None:
 
 def test_a_column_is_written_as_it_is(folder: Path, memory: Memory) -> None:
     report = fitted(
-        memory, folder, "code", target="code", model="generator", reward_epochs=0,
-        compare="hidden", epochs=1,
-    )  # fmt: skip
+        memory,
+        folder,
+        "code",
+        target="code",
+        model="generator",
+        reward_epochs=0,
+        compare="hidden",
+        epochs=1,
+    )
     assert report.metrics["rows"]["vote"]["CIDEr-D"]["value"] > 0
     (answer,) = CaptionModel(memory, open_run(folder / "code")).caption(
         [folder / "pictures" / "000.png"], vote_only=True
@@ -148,14 +162,23 @@ def test_a_column_is_written_as_it_is(folder: Path, memory: Memory) -> None:
 
 def test_a_schema_makes_all_texts_valid(folder: Path, memory: Memory) -> None:
     schema = {
-        "type": "object", "properties": {"colour": {"enum": ["red", "blue", "green"]}},
-        "required": ["colour"], "additionalProperties": False,
-    }  # fmt: skip
+        "type": "object",
+        "properties": {"colour": {"enum": ["red", "blue", "green"]}},
+        "required": ["colour"],
+        "additionalProperties": False,
+    }
     (folder / "schema.json").write_text(json.dumps(schema))
     report = fitted(
-        memory, folder, "valid", target="code", model="generator", reward_epochs=0,
-        compare="hidden", epochs=1, schema=str(folder / "schema.json"),
-    )  # fmt: skip
+        memory,
+        folder,
+        "valid",
+        target="code",
+        model="generator",
+        reward_epochs=0,
+        compare="hidden",
+        epochs=1,
+        schema=str(folder / "schema.json"),
+    )
     rows = report.metrics["rows"]
     assert rows["no_retrieval"]["valid"]["value"] == 1
     assert rows["with_retrieval"]["valid"]["value"] == 1
@@ -215,9 +238,13 @@ def test_own_texts_are_worth_what_they_are_better_than_others(ground: CaptionGro
     generator = untrained(ground, retrieval=True)
     order = Shuffled(np.arange(len(ground.train)), 0)
     own = OwnTexts(
-        batches_of(ground, generator), ground.train.texts, generator,
-        Quality.of(ground.train.texts), 0, order,
-    )  # fmt: skip
+        batches_of(ground, generator),
+        ground.train.texts,
+        generator,
+        Quality.of(ground.train.texts),
+        0,
+        order,
+    )
     batch = own.__getitems__([0, 1])
     assert len(batch["ids"]) == 2 * SAMPLES == len(batch["worth"])
     assert batch["worth"].view(2, SAMPLES).sum(1).abs().max() < 1e-4
@@ -287,8 +314,11 @@ def test_captions_are_tidied_and_columns_are_not(memory: Memory) -> None:
 
     from ravl.tasks.caption.task import TextTask
 
-    row = replace(memory.get("000.png"), texts=("A dog  runs .", "Wait , what ?"),
-                  columns={"code": "f( x ) ."})  # fmt: skip
+    row = replace(
+        memory.get("000.png"),
+        texts=("A dog  runs .", "Wait , what ?"),
+        columns={"code": "f( x ) ."},
+    )
     assert texts_of(TextTask(), row) == ["A dog runs.", "Wait, what?"]
     assert texts_of(TextTask("code"), row) == ["f( x ) ."]
 
@@ -307,11 +337,18 @@ def test_a_language_model_that_is_not_there_is_a_sentence(folder: Path, memory: 
         fitted(memory, folder, "nowhere", language_model=str(folder / "nobody"))
 
 
-@pytest.mark.parametrize(("changes", "words"), [
-    ({"k": 0}, "k is 0"), ({"beams": 0}, "beams is 0"), ({"layers": 0}, "layers is 0"),
-    ({"words": 10}, "words is 10"), ({"generator": "gpt"}, "generator is 'gpt'"),
-    ({"risk": 1.0}, "risk is 1.0"), ({"language": "some"}, "some"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"k": 0}, "k is 0"),
+        ({"beams": 0}, "beams is 0"),
+        ({"layers": 0}, "layers is 0"),
+        ({"words": 10}, "words is 10"),
+        ({"generator": "gpt"}, "generator is 'gpt'"),
+        ({"risk": 1.0}, "risk is 1.0"),
+        ({"language": "some"}, "some"),
+    ],
+)
 def test_settings_that_make_no_sense(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(DataError, match=words):
         TextSettings(**changes)
@@ -321,9 +358,13 @@ def batches_of(
     ground: CaptionGround, generator: Any, how: Disturbance | None = None
 ) -> TextBatches:
     lesson = Lesson.of(
-        ground, ground.train, generator.vocabulary, generator.longest, True,
+        ground,
+        ground.train,
+        generator.vocabulary,
+        generator.longest,
+        True,
         ground.recalled(ground.train),
-    )  # fmt: skip
+    )
     order = Shuffled(np.arange(len(ground.train)), 0)
     return TextBatches(lesson, generator.words, 2, 0, how or Disturbance(), order, 0)
 
@@ -379,9 +420,15 @@ def test_a_memory_with_another_encoder_is_refused(folder: Path, tmp_path: Path) 
 
 def test_regions_are_read_in_training_and_after(folder: Path, memory: Memory) -> None:
     fitted(
-        memory, folder, "closer", model="generator", regions=2, epochs=1, reward_epochs=1,
+        memory,
+        folder,
+        "closer",
+        model="generator",
+        regions=2,
+        epochs=1,
+        reward_epochs=1,
         compare="hidden",
-    )  # fmt: skip
+    )
     predictor = CaptionModel(memory, open_run(folder / "closer"))
     captioner, _ = predictor._ready()
     assert captioner.regions is not None

@@ -35,9 +35,15 @@ def memory(folder: Path) -> Iterator[Memory]:
 
 def fitted(memory: Memory, folder: Path, name: str, **changes: Any) -> FitReport:
     options: dict[str, Any] = {
-        "model": "generator", "epochs": 1, "batch_size": 8, "k": 4, "evidence": 1, "beams": 1,
-        "precision": "full", **changes,
-    }  # fmt: skip
+        "model": "generator",
+        "epochs": 1,
+        "batch_size": 8,
+        "k": 4,
+        "evidence": 1,
+        "beams": 1,
+        "precision": "full",
+        **changes,
+    }
     return fit_caption(memory, folder / name, TextSettings(**options), **HELD, progress=False)
 
 

@@ -78,9 +78,12 @@ class Tower(ABC):
 
         learned = {n: p.detach().cpu().contiguous() for n, p in trainable(self.whole)}
         settings = {
-            "format": FORMAT, "strategy": str(self.strategy), "encoder": self.encoder.spec,
-            "options": self.options(), "fingerprint": self.encoder.fingerprint.to_json(),
-        }  # fmt: skip
+            "format": FORMAT,
+            "strategy": str(self.strategy),
+            "encoder": self.encoder.spec,
+            "options": self.options(),
+            "fingerprint": self.encoder.fingerprint.to_json(),
+        }
         text = json.dumps(settings, indent=1) + "\n"
         return dict(zip(self.files(), (text.encode(), save(learned)), strict=True))
 

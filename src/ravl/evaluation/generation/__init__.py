@@ -29,9 +29,14 @@ THRESHOLDS = (0.9, 0.0)  # of WUPS
 
 
 def measure_text(
-    task: TextTask, written: Sequence[str], references: Sequence[Sequence[str]], *,
-    groups: Groups | None = None, seed: int = 0, frequency: DocumentFrequency | None = None,
-) -> dict[str, Score]:  # fmt: skip
+    task: TextTask,
+    written: Sequence[str],
+    references: Sequence[Sequence[str]],
+    *,
+    groups: Groups | None = None,
+    seed: int = 0,
+    frequency: DocumentFrequency | None = None,
+) -> dict[str, Score]:
     """The metrics of texts, with their 95 % bootstrap intervals.
 
     - caption: ``CIDEr-D``, ``BLEU-4`` to ``BLEU-1`` and
@@ -60,10 +65,15 @@ def measure_text(
 
 
 def compare_texts(
-    task: TextTask, after: Sequence[str], before: Sequence[str],
-    references: Sequence[Sequence[str]], *, groups: Groups | None = None, seed: int = 0,
+    task: TextTask,
+    after: Sequence[str],
+    before: Sequence[str],
+    references: Sequence[Sequence[str]],
+    *,
+    groups: Groups | None = None,
+    seed: int = 0,
     frequency: DocumentFrequency | None = None,
-) -> dict[str, Score]:  # fmt: skip
+) -> dict[str, Score]:
     """After minus before of each metric in :func:`measure_text`, for the same examples, paired.
 
     Raises:
@@ -77,9 +87,12 @@ def compare_texts(
 
 
 def text_values(
-    task: TextTask, written: Sequence[str], references: Sequence[Sequence[str]], *,
+    task: TextTask,
+    written: Sequence[str],
+    references: Sequence[Sequence[str]],
+    *,
     frequency: DocumentFrequency | None = None,
-) -> dict[str, float]:  # fmt: skip
+) -> dict[str, float]:
     """The metrics of :func:`measure_text` without their intervals."""
     once = np.ones(len(written))
     metrics = _metrics(task, written, references, frequency)
@@ -87,9 +100,11 @@ def text_values(
 
 
 def _metrics(
-    task: TextTask, written: Sequence[str], references: Sequence[Sequence[str]],
+    task: TextTask,
+    written: Sequence[str],
+    references: Sequence[Sequence[str]],
     frequency: DocumentFrequency | None,
-) -> dict[str, OfWeights]:  # fmt: skip
+) -> dict[str, OfWeights]:
     """Each metric as a function of how often each example counts."""
     _check(written, references)
     if task == "caption":

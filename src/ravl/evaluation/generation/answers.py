@@ -13,10 +13,28 @@ from numpy.typing import NDArray
 from ravl.evaluation.generation import wordnet
 
 NUMBERS = (
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
-    "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen",
-    "nineteen", "twenty",
-)  # fmt: skip
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
+)
 DIGITS = {word: str(number) for number, word in enumerate(NUMBERS)} | {"none": "0"}
 ARTICLES = {"a", "an", "the"}
 LISTED = re.compile(r"\s*(?:[;，、；]|,(?!\d{3}(?!\d)))\s*")  # between answers; not that of 1,000
@@ -54,10 +72,12 @@ def overlap(answers: Sequence[str], references: Sequence[Sequence[str]]) -> NDAr
 
     Rajpurkar et al. 2016, "SQuAD".
     """
-    return np.array([
-        max((_f1(_words(a), _words(r)) for r in people), default=0.0)
-        for a, people in zip(answers, references, strict=True)
-    ])  # fmt: skip
+    return np.array(
+        [
+            max((_f1(_words(a), _words(r)) for r in people), default=0.0)
+            for a, people in zip(answers, references, strict=True)
+        ]
+    )
 
 
 def agreed(answers: Sequence[str], references: Sequence[Sequence[str]]) -> NDArray[np.float64]:
@@ -89,10 +109,12 @@ def wups(
     Raises:
         DataError: WordNet is not installed, see :mod:`ravl.evaluation.generation.wordnet`.
     """
-    return np.array([
-        max((_set_likeness(members(a), members(r), threshold) for r in people), default=0.0)
-        for a, people in zip(answers, references, strict=True)
-    ])  # fmt: skip
+    return np.array(
+        [
+            max((_set_likeness(members(a), members(r), threshold) for r in people), default=0.0)
+            for a, people in zip(answers, references, strict=True)
+        ]
+    )
 
 
 def _set_likeness(some: frozenset[str], others: frozenset[str], threshold: float) -> float:

@@ -78,9 +78,10 @@ def rate(
 
 
 def scores(
-    candidates: Sequence[str], references: Sequence[Sequence[str]],
+    candidates: Sequence[str],
+    references: Sequence[Sequence[str]],
     frequency: DocumentFrequency | None = None,
-) -> NDArray[np.float64]:  # fmt: skip
+) -> NDArray[np.float64]:
     """CIDEr-D of one text about each picture, (n,); of the whole set it is the mean.
 
     Args:

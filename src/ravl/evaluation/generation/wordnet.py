@@ -10,9 +10,7 @@ from typing import Any
 
 from ravl.errors import DataError
 
-MISSING = (
-    "WUPS needs WordNet, which is not installed. Install it with: pip install 'ravl[wups]'"
-)  # fmt: skip
+MISSING = "WUPS needs WordNet, which is not installed. Install it with: pip install 'ravl[wups]'"
 _lock = threading.Lock()  # it is read once
 
 

@@ -53,9 +53,10 @@ class Adapted(nn.Module):
         if strategy.name == "lora":
             top = {id(m) for layer in layers[len(layers) - depth :] for m in layer.modules()}
             linear = [
-                name for name, module in language.named_modules()
+                name
+                for name, module in language.named_modules()
                 if id(module) in top and isinstance(module, nn.Linear | Conv1D)
-            ]  # fmt: skip
+            ]
             named = [n for n in linear if n.rpartition(".")[2] in ATTENTION]
             with quiet():  # the library notes which way round some layers keep their weights
                 add_adapters(language, named or linear)

@@ -131,8 +131,13 @@ class Decoding:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, low in (("beams", 1), ("candidates", 1), ("longest", 0), ("shortest", 0),
-                          ("no_repeat", 0)):  # fmt: skip
+        for name, low in (
+            ("beams", 1),
+            ("candidates", 1),
+            ("longest", 0),
+            ("shortest", 0),
+            ("no_repeat", 0),
+        ):
             if getattr(self, name) < low:
                 raise QueryError(f"{name} is {getattr(self, name)}; it must be at least {low}.")
         if not self.temperature > 0:
@@ -151,8 +156,9 @@ class Decoding:
     @property
     def plain(self) -> bool:
         """True where nothing constrains which words may be written."""
-        free = Decoding(**{f.name: getattr(self, f.name) for f in fields(self)
-                           if f.name not in CONSTRAINTS})  # fmt: skip
+        free = Decoding(
+            **{f.name: getattr(self, f.name) for f in fields(self) if f.name not in CONSTRAINTS}
+        )
         return self == free
 
 

@@ -49,10 +49,17 @@ class CausalGenerator:
     """
 
     def __init__(
-        self, source: str, *, features: int = 0, tokens: int = 4, strategy: str | Strategy = "head",
-        smoothing: float = 0.0, evidence: int = 4, batch: int = 8,
+        self,
+        source: str,
+        *,
+        features: int = 0,
+        tokens: int = 4,
+        strategy: str | Strategy = "head",
+        smoothing: float = 0.0,
+        evidence: int = 4,
+        batch: int = 8,
         constrain: Constrain | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         folder = found_folder(source)
         self._source = str(folder) if Path(source).expanduser().is_dir() else source
         self._evidence = evidence
@@ -68,9 +75,14 @@ class CausalGenerator:
         )
         self._room = context_limit(load_config(folder), self.tokenizer) - self.network.tokens - 1
         self.writer = Writer(
-            self.spec, language, self.tokenizer, min(LONGEST, max(self._room // 2, 1)),
-            sorted({self._end, *line_ends(self.tokenizer)}), line=True, constrain=constrain,
-        )  # fmt: skip
+            self.spec,
+            language,
+            self.tokenizer,
+            min(LONGEST, max(self._room // 2, 1)),
+            sorted({self._end, *line_ends(self.tokenizer)}),
+            line=True,
+            constrain=constrain,
+        )
 
     @property
     def spec(self) -> str:
@@ -134,7 +146,7 @@ class CausalGenerator:
         answers = [
             [*self._ids(" " + " ".join(t.split()))[: self.writer.longest - 1], self._end]
             for t in targets
-        ]  # fmt: skip
+        ]
         longest = max(map(len, answers))
         prompts = [self._ids(self.prompt(r, longest)) for r in requests]
         batch = {"prompts": padded_ids(prompts), "targets": padded_ids(answers)}
@@ -144,10 +156,18 @@ class CausalGenerator:
 
     def save(self, folder: str | Path) -> None:
         """Write what was learned, and the name of the model below it, into a folder."""
-        write_settings(Path(folder), KIND, self._source, self.network, {
-            "features": self.features, "tokens": self.network.tokens or 4,
-            "smoothing": self.network.smoothing, "evidence": self._evidence,
-        })  # fmt: skip
+        write_settings(
+            Path(folder),
+            KIND,
+            self._source,
+            self.network,
+            {
+                "features": self.features,
+                "tokens": self.network.tokens or 4,
+                "smoothing": self.network.smoothing,
+                "evidence": self._evidence,
+            },
+        )
         self.network.save_learned(Path(folder))
 
     @classmethod

@@ -33,10 +33,29 @@ KIND = "chat"
 LONGEST = 128  # tokens of a text, where a Decoding does not say
 # Trained on several pictures in one conversation; the others see the request's alone.
 SEVERAL = (
-    "aya_vision", "cohere2_vision", "gemma3", "gemma3n", "gemma4", "glm46v", "glm4v", "idefics2",
-    "idefics3", "internvl", "kimi_k25", "lfm2_vl", "llama4", "llava_onevision", "mistral3",
-    "perception_lm", "pixtral", "qwen2_5_vl", "qwen2_vl", "qwen3_5", "qwen3_vl", "smolvlm",
-)  # fmt: skip
+    "aya_vision",
+    "cohere2_vision",
+    "gemma3",
+    "gemma3n",
+    "gemma4",
+    "glm46v",
+    "glm4v",
+    "idefics2",
+    "idefics3",
+    "internvl",
+    "kimi_k25",
+    "lfm2_vl",
+    "llama4",
+    "llava_onevision",
+    "mistral3",
+    "perception_lm",
+    "pixtral",
+    "qwen2_5_vl",
+    "qwen2_vl",
+    "qwen3_5",
+    "qwen3_vl",
+    "smolvlm",
+)
 
 
 class ChatModel(Adapted):
@@ -74,10 +93,16 @@ class ChatGenerator:
     """
 
     def __init__(
-        self, source: str, *, strategy: str | Strategy = "head", smoothing: float = 0.0,
-        evidence: int = 4, batch: int = 4, several: bool | None = None,
+        self,
+        source: str,
+        *,
+        strategy: str | Strategy = "head",
+        smoothing: float = 0.0,
+        evidence: int = 4,
+        batch: int = 4,
+        several: bool | None = None,
         constrain: Constrain | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         folder = found_folder(source)
         self._source = str(folder) if Path(source).expanduser().is_dir() else source
         self._evidence = evidence
@@ -99,9 +124,13 @@ class ChatGenerator:
         self.network = ChatModel(language, chosen, smoothing)
         self._room = context_limit(language.config, tokenizer)
         self.writer = Writer(
-            self.spec, language, tokenizer, min(LONGEST, max(self._room // 2, 1)),
-            self._ends(language), constrain=constrain,
-        )  # fmt: skip
+            self.spec,
+            language,
+            tokenizer,
+            min(LONGEST, max(self._room // 2, 1)),
+            self._ends(language),
+            constrain=constrain,
+        )
 
     @property
     def spec(self) -> str:
@@ -147,7 +176,7 @@ class ChatGenerator:
         tokenizer, end = self.processor.tokenizer, self.writer.ends[0]
         answers = [
             [*tokenizer(t.strip(), add_special_tokens=False)["input_ids"], end] for t in targets
-        ]  # fmt: skip
+        ]
         longest = max(map(len, answers))
         inputs = self._inputs([self._fitted(r, longest) for r in requests])
         shape = inputs["input_ids"].shape  # (b, t)
@@ -156,18 +185,26 @@ class ChatGenerator:
         behind = {"input_ids": ids, "attention_mask": (labels != IGNORED).long()}
         whole = {
             name: torch.cat([value, behind.get(name, torch.zeros_like(ids))], 1)
-            if value.shape == shape else value
+            if value.shape == shape
+            else value
             for name, value in inputs.items()
-        }  # fmt: skip
+        }
         silent = torch.full_like(inputs["input_ids"], IGNORED)
         return {**whole, "labels": torch.cat([silent, labels], 1)}
 
     def save(self, folder: str | Path) -> None:
         """Write what was learned, and the name of the model below it, into a folder."""
-        write_settings(Path(folder), KIND, self._source, self.network, {
-            "smoothing": self.network.smoothing, "evidence": self._evidence,
-            "several": self._several,
-        })  # fmt: skip
+        write_settings(
+            Path(folder),
+            KIND,
+            self._source,
+            self.network,
+            {
+                "smoothing": self.network.smoothing,
+                "evidence": self._evidence,
+                "several": self._several,
+            },
+        )
         self.network.save_learned(Path(folder))
 
     @classmethod
@@ -217,7 +254,7 @@ class ChatGenerator:
         exhibits = [
             replace(e, look=_opened(e.look, strict=False) if self._several else None)
             for e in list(request.exhibits)[: self.evidence]
-        ]  # fmt: skip
+        ]
         request = replace(request, exhibits=exhibits, look=_opened(request.look, strict=True))
         return fitted(request, lambda r: int(self._inputs([r])["input_ids"].shape[1]), room)
 
@@ -237,8 +274,11 @@ class ChatGenerator:
         made = self.processor(
             text=list(texts),
             images=[[look() for look in some] for some in looks] if any(looks) else None,
-            padding=True, padding_side="left", return_tensors="pt", add_special_tokens=not begun,
-        )  # fmt: skip
+            padding=True,
+            padding_side="left",
+            return_tensors="pt",
+            add_special_tokens=not begun,
+        )
         dtype = self.network.language.dtype  # of what is no id or mask
         return {
             name: value.to(self.network.device, dtype if value.is_floating_point() else None)

@@ -61,7 +61,7 @@ class Chooser:
 
 def fit_chooser(
     scores: Sequence[Scores], quality: Sequence[NDArray[Any]], names: Sequence[str]
-) -> Chooser:  # fmt: skip
+) -> Chooser:
     """The weights whose choices are best.
 
     Args:
@@ -84,8 +84,10 @@ def fit_chooser(
     there = np.zeros((len(centred), widest), bool)
     for i, (table, values) in enumerate(zip(centred, goods, strict=True)):
         z[i, : len(table)], good[i, : len(table)], there[i, : len(table)] = (
-            table / scale, values, True
-        )  # fmt: skip
+            table / scale,
+            values,
+            True,
+        )
     spread = max(float(good[there].std()), 1e-9)
 
     def loss(w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:

@@ -174,9 +174,11 @@ def processors(how: Decoding, tokenizer: Any, ends: Sequence[int] = ()) -> Logit
             "Write them into the schema or the grammar."
         )
     spelling = Spelling(
-        pieces(tokenizer), tuple(ends) or (int(tokenizer.eos_token_id),),
-        partial(_encoded, tokenizer), tokenizer,
-    )  # fmt: skip
+        pieces(tokenizer),
+        tuple(ends) or (int(tokenizer.eos_token_id),),
+        partial(_encoded, tokenizer),
+        tokenizer,
+    )
     longest = how.longest or LONGEST
     rules: list[Rule] = []
     if how.schema or how.grammar:

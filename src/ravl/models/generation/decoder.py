@@ -69,14 +69,20 @@ class Decoder(BertLMHeadModel):
         self.post_init()  # type: ignore[no-untyped-call]
 
     def forward(
-        self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None,
-        encoder_hidden_states: Tensor | None = None, encoder_attention_mask: Tensor | None = None,
-        prior: Tensor | None = None, **kwargs: Any,
-    ) -> Any:  # fmt: skip
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        encoder_hidden_states: Tensor | None = None,
+        encoder_attention_mask: Tensor | None = None,
+        prior: Tensor | None = None,
+        **kwargs: Any,
+    ) -> Any:
         """As BERT's, with the prior heard; the library looks for these names."""
         with heard(prior):
             return super().forward(
-                input_ids, attention_mask=attention_mask,
+                input_ids,
+                attention_mask=attention_mask,
                 encoder_hidden_states=encoder_hidden_states,
-                encoder_attention_mask=encoder_attention_mask, **kwargs,
-            )  # fmt: skip
+                encoder_attention_mask=encoder_attention_mask,
+                **kwargs,
+            )

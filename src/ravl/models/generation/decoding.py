@@ -127,20 +127,33 @@ class Writer:
 
     def settings(self, how: Decoding) -> GenerationConfig:
         """The library's settings; all that change the text are set, or the model's own would."""
-        drawn: dict[str, Any] = {"num_beams": 1, "do_sample": True, "min_p": 0.0,
-                                 "temperature": how.temperature, "top_p": how.top_p}  # fmt: skip
+        drawn: dict[str, Any] = {
+            "num_beams": 1,
+            "do_sample": True,
+            "min_p": 0.0,
+            "temperature": how.temperature,
+            "top_p": how.top_p,
+        }
         searched = {"num_beams": max(how.beams, how.candidates), "do_sample": False}
         longest = self._longest(how)
         guided = bool(how.schema or how.grammar)  # which say when a text may end
         shortest = 0 if guided else min(max(how.shortest, 1), longest)
         return GenerationConfig(
-            max_new_tokens=longest, min_new_tokens=shortest, top_k=0,
-            num_return_sequences=how.candidates, length_penalty=how.length_penalty,
-            no_repeat_ngram_size=0, repetition_penalty=1.0, early_stopping=False,
-            eos_token_id=list(self.ends), pad_token_id=self._pad, use_cache=True,
-            return_dict_in_generate=True, output_logits=True,
+            max_new_tokens=longest,
+            min_new_tokens=shortest,
+            top_k=0,
+            num_return_sequences=how.candidates,
+            length_penalty=how.length_penalty,
+            no_repeat_ngram_size=0,
+            repetition_penalty=1.0,
+            early_stopping=False,
+            eos_token_id=list(self.ends),
+            pad_token_id=self._pad,
+            use_cache=True,
+            return_dict_in_generate=True,
+            output_logits=True,
             **(drawn if how.sample else searched),
-        )  # type: ignore[no-untyped-call]  # fmt: skip
+        )  # type: ignore[no-untyped-call]
 
     @property
     def _pad(self) -> int:

@@ -54,9 +54,13 @@ class FusedGenerator:
     spec = "fused"
 
     def __init__(
-        self, model: GeneratorModel, vocabulary: Vocabulary, words: Words, longest: int = 40,
+        self,
+        model: GeneratorModel,
+        vocabulary: Vocabulary,
+        words: Words,
+        longest: int = 40,
         constrain: Constrain | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.model: Any = model.eval()  # type: ignore[no-untyped-call]
         self.vocabulary = vocabulary
         self.words = words
@@ -149,9 +153,7 @@ class FusedGenerator:
         )
         return found
 
-    def sample(
-        self, states: Tensor, there: Tensor, prior: Tensor | None, count: int
-    ) -> Tensor:  # fmt: skip
+    def sample(self, states: Tensor, there: Tensor, prior: Tensor | None, count: int) -> Tensor:
         """Ids (b * count, l) of texts that are drawn from what was read; for training."""
         inputs: dict[str, Any] = {
             "encoder_outputs": BaseModelOutput(last_hidden_state=states.float()),
@@ -175,9 +177,13 @@ class FusedGenerator:
         """That runs ``generate``."""
         both = EncoderDecoderModel(encoder=self.model.encoder.language, decoder=self.model.decoder)
         return Writer(
-            self.spec, both.eval(), self.vocabulary.tokenizer, self.longest, [END],  # type: ignore[no-untyped-call]
+            self.spec,
+            both.eval(),
+            self.vocabulary.tokenizer,
+            self.longest,
+            [END],  # type: ignore[no-untyped-call]
             constrain=self.constrain,
-        )  # fmt: skip
+        )
 
     def save(self, folder: Path) -> None:
         """Weights, vocabulary and tokenizer, as transformers keeps them."""
@@ -220,9 +226,7 @@ class FusedGenerator:
         return None if found is None else torch.from_numpy(found)
 
 
-def read_words(
-    words: Words, questions: Sequence[str], passages: Sequence[Sequence[str]]
-) -> Tensor:  # fmt: skip
+def read_words(words: Words, questions: Sequence[str], passages: Sequence[Sequence[str]]) -> Tensor:
     """The same as :func:`ravl.models.generation.reading.word_lines`, as a tensor."""
     return torch.from_numpy(word_lines(words, questions, passages))
 

@@ -174,8 +174,10 @@ def _matcher(how: Decoding, tokenizer: Any, end: int) -> Any:
         grammar = (
             LLMatcher.grammar_from_json_schema(
                 json.dumps(json.loads(how.schema)), overrides={"whitespace_flexible": False}
-            ) if how.schema else LLMatcher.grammar_from_lark(how.grammar)
-        )  # fmt: skip
+            )
+            if how.schema
+            else LLMatcher.grammar_from_lark(how.grammar)
+        )
         wrong, reasons = LLMatcher.validate_grammar_with_warnings(grammar)
     except ValueError as error:
         wrong, reasons = True, [str(error)]

@@ -122,9 +122,11 @@ class _Still:
         settings = {k: v for k, v in saved.items() if k in known and k not in parts}
         no_videos = SimpleNamespace(num_frames=None, fps=None)  # which SmolVLM's asks for
         return kind(
-            image_processor=self._pixels, tokenizer=self._tokenizer, video_processor=no_videos,
+            image_processor=self._pixels,
+            tokenizer=self._tokenizer,
+            video_processor=no_videos,
             **settings,
-        )  # fmt: skip
+        )
 
 
 def load_network(folder: Path, auto: Any) -> Any:
@@ -139,9 +141,13 @@ def load_network(folder: Path, auto: Any) -> Any:
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model, info = _loaded(
-        folder, "model", auto, use_safetensors=True, output_loading_info=True,
+        folder,
+        "model",
+        auto,
+        use_safetensors=True,
+        output_loading_info=True,
         dtype="auto" if device.type == "cuda" else torch.float32,
-    )  # fmt: skip
+    )
     lost = [str(k) for k in info["missing_keys"] if not k.endswith(_DISPENSABLE)]
     lost += [str(k) for k in info["mismatched_keys"]]
     if lost:  # transformers would fill them with random numbers

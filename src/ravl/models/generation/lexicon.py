@@ -18,9 +18,14 @@ from ravl.errors import QueryError
 # What is left of contractions, which the lexicon does not write as we do.
 _PARTS = ("d", "don", "doesn", "isn", "aren", "wasn", "ll", "m", "re", "s", "t", "ve")
 _IRREGULAR = {
-    "person": "people", "child": "children", "foot": "feet", "tooth": "teeth", "goose": "geese",
-    "mouse": "mice", "ox": "oxen",
-}  # fmt: skip
+    "person": "people",
+    "child": "children",
+    "foot": "feet",
+    "tooth": "teeth",
+    "goose": "geese",
+    "mouse": "mice",
+    "ox": "oxen",
+}
 _ENDINGS = (("man", "men"), ("y", "ies"), ("fe", "ves"), ("f", "ves"), ("", "s"), ("", "es"))
 
 
@@ -40,9 +45,10 @@ def no_nouns() -> frozenset[str]:
             "Run: pip install 'ravl[grounded]'"
         )
     tags = dict(
-        line.split() for line in path.read_text("utf-8").splitlines()
+        line.split()
+        for line in path.read_text("utf-8").splitlines()
         if line[:1].isalpha() and len(line.split()) == 2
-    )  # fmt: skip
+    )
     usual = {word.lower(): tag for word, tag in tags.items()}  # "I", "American"
     usual |= {word: tag for word, tag in tags.items() if word.islower()}
     found = {word for word, tag in usual.items() if not tag.startswith(("NN", "FW"))}

@@ -34,9 +34,12 @@ class GeneratorConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
     model_type = "ravl-generator"
 
     def __init__(
-        self, fusion: dict[str, Any] | None = None, decoder: dict[str, Any] | None = None,
-        smoothing: float = 0.1, **kwargs: Any,
-    ) -> None:  # fmt: skip
+        self,
+        fusion: dict[str, Any] | None = None,
+        decoder: dict[str, Any] | None = None,
+        smoothing: float = 0.1,
+        **kwargs: Any,
+    ) -> None:
         self.fusion = fusion or {}
         self.decoder = decoder or {}
         self.smoothing = smoothing
@@ -74,10 +77,17 @@ class GeneratorModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         return layer
 
     def forward(
-        self, features: Tensor, ids: Tensor, owners: Tensor, tokens: Tensor | None = None,
-        near: dict[str, Tensor] | None = None, prior: Tensor | None = None,
-        worth: Tensor | None = None, regions: Tensor | None = None, **_: Any,
-    ) -> dict[str, Tensor]:  # fmt: skip
+        self,
+        features: Tensor,
+        ids: Tensor,
+        owners: Tensor,
+        tokens: Tensor | None = None,
+        near: dict[str, Tensor] | None = None,
+        prior: Tensor | None = None,
+        worth: Tensor | None = None,
+        regions: Tensor | None = None,
+        **_: Any,
+    ) -> dict[str, Tensor]:
         """The loss of t texts about b pictures: each picture is read once for all of its texts.
 
         Args:
@@ -113,9 +123,12 @@ class GeneratorModel(PreTrainedModel):  # type: ignore[no-untyped-call]
     ) -> tuple[Tensor, Tensor]:
         """Logits (m, W) and targets (m,) of all words that are there, each from those before it."""
         hidden = self.decoder.bert(
-            input_ids=ids[:, :-1], attention_mask=(ids[:, :-1] != PAD).long(),
-            encoder_hidden_states=states, encoder_attention_mask=there.long(), use_cache=False,
-        ).last_hidden_state  # (p, l - 1, H)  # fmt: skip
+            input_ids=ids[:, :-1],
+            attention_mask=(ids[:, :-1] != PAD).long(),
+            encoder_hidden_states=states,
+            encoder_attention_mask=there.long(),
+            use_cache=False,
+        ).last_hidden_state  # (p, l - 1, H)
         targets = ids[:, 1:]
         real = targets != PAD  # (p, l - 1)
         if prior is not None:

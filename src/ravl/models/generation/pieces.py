@@ -23,9 +23,11 @@ def pieces(tokenizer: Any) -> list[bytes]:
     names = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
     backend = getattr(tokenizer, "backend_tokenizer", None)
     decoder = json.dumps(json.loads(backend.to_str())["decoder"]) if backend else ""
-    write = _byte_level if "ByteLevel" in decoder else (
-        _word_piece if "WordPiece" in decoder else _sentence_piece
-    )  # fmt: skip
+    write = (
+        _byte_level
+        if "ByteLevel" in decoder
+        else (_word_piece if "WordPiece" in decoder else _sentence_piece)
+    )
     return [
         b"" if i in special or name is None else added[i].encode() if i in added else write(name)
         for i, name in enumerate(names)

@@ -33,9 +33,14 @@ class PrefixModel(Adapted):
     """
 
     def __init__(
-        self, language: Any, strategy: Strategy, features: int, tokens: int = 4,
-        begin: int | None = None, smoothing: float = 0.0,
-    ) -> None:  # fmt: skip
+        self,
+        language: Any,
+        strategy: Strategy,
+        features: int,
+        tokens: int = 4,
+        begin: int | None = None,
+        smoothing: float = 0.0,
+    ) -> None:
         super().__init__(language, strategy, smoothing)
         self.tokens = tokens if features else 0
         self.begin = begin
@@ -83,9 +88,8 @@ class PrefixModel(Adapted):
             assert features is not None
             drawn = self.picture(features).view(len(features), self.tokens, -1)  # (b, P, H)
             rows = [
-                torch.cat([p.to(r.dtype), r])
-                for p, r in zip(self.norm(drawn), rows, strict=True)
-            ]  # fmt: skip
+                torch.cat([p.to(r.dtype), r]) for p, r in zip(self.norm(drawn), rows, strict=True)
+            ]
         if self.begin is not None:
             first = self._words(torch.tensor([self.begin], device=prompts.device))
             rows = [torch.cat([first, r]) for r in rows]
@@ -105,8 +109,10 @@ def padded_ids(rows: Sequence[Sequence[int]]) -> Tensor:
 def _left_padded(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     width = max(map(len, rows))
     padded = torch.stack([F.pad(r, (0, 0, width - len(r), 0)) for r in rows])
-    seen = torch.stack([
-        F.pad(torch.ones(len(r), dtype=torch.long, device=r.device), (width - len(r), 0))
-        for r in rows
-    ])  # fmt: skip
+    seen = torch.stack(
+        [
+            F.pad(torch.ones(len(r), dtype=torch.long, device=r.device), (width - len(r), 0))
+            for r in rows
+        ]
+    )
     return padded, seen

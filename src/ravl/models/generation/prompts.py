@@ -42,8 +42,9 @@ def completion(request: Request, special: Collection[str] = ()) -> str:
         blocks.append("Similar images show " + "\n\n".join(filter(None, said)))
     blocks += [
         f"Question: {quoted(e.question, special)} Answer: {quoted(e.text, special)}"
-        for e in request.exhibits if e.question and e.text
-    ]  # fmt: skip
+        for e in request.exhibits
+        if e.question and e.text
+    ]
     asked = neutral(request.question, special)
     blocks.append(f"Question: {asked} Answer:" if asked else "This image shows")
     return "\n\n".join(filter(None, blocks))

@@ -56,9 +56,9 @@ def pictures_of(requests: Sequence[Request]) -> Array:
 def regions_of(requests: Sequence[Request], count: int, size: int) -> Array:
     """Regions of the pictures, (b, R, G); zeros where nobody looked so closely."""
     blank = np.zeros((count, size), np.float32)
-    return np.stack(
-        [blank if r.regions is None else r.regions for r in requests]
-    ).astype(np.float32)  # fmt: skip
+    return np.stack([blank if r.regions is None else r.regions for r in requests]).astype(
+        np.float32
+    )
 
 
 def neighbours_of(
@@ -84,9 +84,14 @@ def neighbours_of(
     texts, text = table([e.vector if e else None for e in flat], vectors)
     likeness = np.array([e.likeness if e else 0.0 for e in flat], np.float32).reshape(shape)
     return {
-        "features": seen, "labels": np.zeros_like(texts), "texts": texts, "likeness": likeness,
-        "picture": picture, "label": np.zeros(shape, np.bool_), "text": text,
-    }  # fmt: skip
+        "features": seen,
+        "labels": np.zeros_like(texts),
+        "texts": texts,
+        "likeness": likeness,
+        "picture": picture,
+        "label": np.zeros(shape, np.bool_),
+        "text": text,
+    }
 
 
 def words_of(words: Any, requests: Sequence[Request]) -> Ints | None:
@@ -97,9 +102,7 @@ def words_of(words: Any, requests: Sequence[Request]) -> Ints | None:
     return word_lines(words, [r.question for r in requests], quoted)
 
 
-def word_lines(
-    words: Any, questions: Sequence[str], passages: Sequence[Sequence[str]]
-) -> Ints:  # fmt: skip
+def word_lines(words: Any, questions: Sequence[str], passages: Sequence[Sequence[str]]) -> Ints:
     """Questions with passages behind them as word pieces, (b, t), 0 for none.
 
     Args:

@@ -48,8 +48,14 @@ def write_settings(
 ) -> None:
     """Write the file; makes the folder if there is none."""
     folder.mkdir(parents=True, exist_ok=True)
-    data = {"format": FORMAT, "kind": kind, "source": source, "base": network.base,
-            "strategy": str(network.strategy), "rest": rest}  # fmt: skip
+    data = {
+        "format": FORMAT,
+        "kind": kind,
+        "source": source,
+        "base": network.base,
+        "strategy": str(network.strategy),
+        "rest": rest,
+    }
     (folder / FILE).write_text(json.dumps(data, indent=2) + "\n", "utf-8")
 
 

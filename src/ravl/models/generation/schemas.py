@@ -29,8 +29,9 @@ def satisfies(text: str, schema: str) -> bool:
 
 def are_json(texts: Sequence[str]) -> bool:
     """True if all of these texts are JSON objects or lists: then what is written should be, too."""
-    return bool(texts) and all(text.lstrip()[:1] in ("{", "[") and satisfies(text, "")
-                               for text in texts)  # fmt: skip
+    return bool(texts) and all(
+        text.lstrip()[:1] in ("{", "[") and satisfies(text, "") for text in texts
+    )
 
 
 def read_schema(file: Path) -> str:

@@ -51,10 +51,18 @@ class ServerGenerator:
     """
 
     def __init__(
-        self, address: str, *, evidence: int = 4, longest: int = LONGEST, several: bool = True,
-        parallel: int = 4, stop: Sequence[str] = (), timeout: float = 60.0, retries: int = 4,
+        self,
+        address: str,
+        *,
+        evidence: int = 4,
+        longest: int = LONGEST,
+        several: bool = True,
+        parallel: int = 4,
+        stop: Sequence[str] = (),
+        timeout: float = 60.0,
+        retries: int = 4,
         pause: float = 0.5,
-    ) -> None:  # fmt: skip
+    ) -> None:
         place, _, self._model = address.partition("#")
         self._wire = Wire(place, timeout, retries, pause)
         self._spec = f"openai:{self._wire.address}" + (f"#{self._model}" if self._model else "")
@@ -166,12 +174,13 @@ class ServerGenerator:
         if how.forbid:
             wishes.append(f"These words must not occur: {', '.join(how.forbid)}.")
         request = replace(
-            request, instruction=" ".join(filter(None, wishes)),
+            request,
+            instruction=" ".join(filter(None, wishes)),
             question=request.question[-CHARACTERS:],
             exhibits=[
                 replace(e, look=_seen(e.look)) for e in list(request.exhibits)[: self.evidence]
             ],
-        )  # fmt: skip
+        )
         messages, looks = conversation(request, several=self.several)
         pictures = iter(looks)
         for message in messages:
@@ -199,8 +208,11 @@ class ServerGenerator:
 
 def _check(how: Decoding) -> None:
     """Raises QueryError for what no server of this API can be asked."""
-    asked = [n for n in ("nouns", "grammar", "no_repeat", "shortest")
-             if getattr(how, n) != getattr(Decoding(), n)]  # fmt: skip
+    asked = [
+        n
+        for n in ("nouns", "grammar", "no_repeat", "shortest")
+        if getattr(how, n) != getattr(Decoding(), n)
+    ]
     if asked:
         raise QueryError(
             f"A model behind a server cannot do {', '.join(asked)}. Leave that out, or use a model "

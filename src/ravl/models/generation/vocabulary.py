@@ -49,9 +49,12 @@ class Vocabulary:
         made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
         made.decoder = decoders.ByteLevel()
         trainer = trainers.BpeTrainer(
-            vocab_size=size, min_frequency=fewest, special_tokens=list(SPECIAL),
-            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False,
-        )  # fmt: skip
+            vocab_size=size,
+            min_frequency=fewest,
+            special_tokens=list(SPECIAL),
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        )
         made.train_from_iterator((clean(text) for text in texts), trainer)
         fast: Any = PreTrainedTokenizerFast
         return cls(fast(tokenizer_object=made, **_names()))
@@ -67,9 +70,7 @@ class Vocabulary:
         if not texts:
             return []
         found = self.tokenizer([clean(t) for t in texts], add_special_tokens=False)["input_ids"]
-        return [
-            torch.tensor([BEGIN, *ids[: longest - 1], END], dtype=torch.long) for ids in found
-        ]  # fmt: skip
+        return [torch.tensor([BEGIN, *ids[: longest - 1], END], dtype=torch.long) for ids in found]
 
     def words_of(self, text: str) -> Ints:
         """The different ids of a text, ascending, without its beginning and end."""
@@ -86,8 +87,10 @@ class Vocabulary:
     def pieces(self) -> list[str]:
         """What each token writes, by its id; empty for the special ones and for single bytes."""
         written = [self.tokenizer.decode([i]) for i in range(len(self))]
-        return ["" if i <= END or "\N{REPLACEMENT CHARACTER}" in text else text.strip()
-                for i, text in enumerate(written)]  # fmt: skip
+        return [
+            "" if i <= END or "\N{REPLACEMENT CHARACTER}" in text else text.strip()
+            for i, text in enumerate(written)
+        ]
 
     def save(self, folder: Path) -> None:
         """The tokenizer's files, as transformers keeps them, in a folder of their own."""

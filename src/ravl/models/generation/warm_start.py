@@ -16,15 +16,26 @@ from ravl.models.quiet import quiet
 
 LAYER = re.compile(r"encoder\.layer\.(\d+)\.(.*)")
 BERT = (  # what of a language model's configuration the decoder takes over
-    "hidden_size", "num_attention_heads", "intermediate_size", "hidden_act", "layer_norm_eps",
-    "max_position_embeddings", "type_vocab_size", "initializer_range",
-)  # fmt: skip
+    "hidden_size",
+    "num_attention_heads",
+    "intermediate_size",
+    "hidden_act",
+    "layer_norm_eps",
+    "max_position_embeddings",
+    "type_vocab_size",
+    "initializer_range",
+)
 
 
 def new_generator(
-    config: FusionConfig, source: str, vocabulary: Vocabulary, *, layers: int = 3,
-    dropout: float = 0.1, smoothing: float = 0.1,
-) -> GeneratorModel:  # fmt: skip
+    config: FusionConfig,
+    source: str,
+    vocabulary: Vocabulary,
+    *,
+    layers: int = 3,
+    dropout: float = 0.1,
+    smoothing: float = 0.1,
+) -> GeneratorModel:
     """An untrained generator.
 
     Args:
@@ -44,11 +55,17 @@ def new_generator(
     theirs = language.config.to_dict()
     layers = max(1, min(layers, int(getattr(language.config, "num_hidden_layers", layers))))
     decoder = {name: theirs[name] for name in BERT if theirs.get(name) is not None} | {
-        "vocab_size": len(vocabulary), "num_hidden_layers": layers, "is_decoder": True,
-        "add_cross_attention": True, "tie_word_embeddings": True, "hidden_dropout_prob": dropout,
-        "attention_probs_dropout_prob": dropout, "pad_token_id": PAD, "bos_token_id": BEGIN,
+        "vocab_size": len(vocabulary),
+        "num_hidden_layers": layers,
+        "is_decoder": True,
+        "add_cross_attention": True,
+        "tie_word_embeddings": True,
+        "hidden_dropout_prob": dropout,
+        "attention_probs_dropout_prob": dropout,
+        "pad_token_id": PAD,
+        "bos_token_id": BEGIN,
         "eos_token_id": END,
-    }  # fmt: skip
+    }
     model = GeneratorModel(GeneratorConfig(encoder.config.to_dict(), decoder, smoothing))
     model.encoder.load_state_dict(encoder.state_dict())
     bert = model.decoder.bert

@@ -85,10 +85,12 @@ class Nouns(Masked):
         """Tokens behind which every word is allowed, or may still become so."""
         word, room = state
         ends = set(self.spelling.ends)
-        return torch.tensor([
-            self._fits(word, parts, 0 if token in ends else room)
-            for token, parts in enumerate(self._parts)
-        ])  # fmt: skip
+        return torch.tensor(
+            [
+                self._fits(word, parts, 0 if token in ends else room)
+                for token, parts in enumerate(self._parts)
+            ]
+        )
 
     def keeps(self, text: str) -> bool:
         """Whether all words are allowed."""

@@ -41,8 +41,16 @@ from ravl.serving.service import Service
 
 Source = bytes | PictureIn
 NOT_OPTIONS = {
-    "run", "picture", "pictures", "text", "texts", "question", "questions", "queries", "weight",
-}  # fmt: skip
+    "run",
+    "picture",
+    "pictures",
+    "text",
+    "texts",
+    "question",
+    "questions",
+    "queries",
+    "weight",
+}
 
 
 @dataclass(frozen=True)
@@ -83,9 +91,13 @@ def _one(app: FastAPI, service: Service, task: str, kind: Kind) -> None:
     model = result(task, kind, "answer")
 
     @app.post(
-        f"/v1/{task}", summary=kind.summary, tags=[task], operation_id=task,
-        openapi_extra=takes(app, kind.one, "read"), responses=gives(app, model, 400, 404, 415),
-    )  # fmt: skip
+        f"/v1/{task}",
+        summary=kind.summary,
+        tags=[task],
+        operation_id=task,
+        openapi_extra=takes(app, kind.one, "read"),
+        responses=gives(app, model, 400, 404, 415),
+    )
     async def one(request: Request) -> Json:
         caller_of(service, request, "read")
         asking = Asking(service, request)
@@ -101,10 +113,13 @@ def _many(app: FastAPI, service: Service, task: str, kind: Kind) -> None:
     model = result(task, kind, "answers")
 
     @app.post(
-        f"/v1/{task}/batch", summary=f"{kind.summary}: several", tags=[task],
-        operation_id=f"{task}_batch", openapi_extra=takes(app, kind.many, "read"),
+        f"/v1/{task}/batch",
+        summary=f"{kind.summary}: several",
+        tags=[task],
+        operation_id=f"{task}_batch",
+        openapi_extra=takes(app, kind.many, "read"),
         responses=gives(app, model, 400, 404, 415),
-    )  # fmt: skip
+    )
     async def many(request: Request) -> Json:
         caller_of(service, request, "read")
         asking = Asking(service, request)
@@ -126,7 +141,7 @@ def _many(app: FastAPI, service: Service, task: str, kind: Kind) -> None:
 
 async def read_one(
     service: Service, request: Request, task: str, kind: Kind
-) -> tuple[Sent[Body], Served]:  # fmt: skip
+) -> tuple[Sent[Body], Served]:
     """A body about one picture, and who answers; refused before it is read where it is full."""
     service.model(task).batcher.check()
     sent: Sent[Body] = await read(request, kind.one, 1)
@@ -137,9 +152,12 @@ async def read_one(
 
 
 async def answers_of(
-    asking: Asking, served: Served, sources: Sequence[Source], texts: Sequence[str] | None,
+    asking: Asking,
+    served: Served,
+    sources: Sequence[Source],
+    texts: Sequence[str] | None,
     options: Options,
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:  # fmt: skip
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Answers as JSON, and where they come from."""
 
     async def items() -> Sequence[Any]:
@@ -170,9 +188,7 @@ async def decoded(asking: Asking, served: Served, sources: Sequence[Source]) -> 
     return [known[id(source)] for source in sources]
 
 
-def paired(
-    sources: list[Source], texts: list[str], what: str
-) -> tuple[list[Source], list[str]]:  # fmt: skip
+def paired(sources: list[Source], texts: list[str], what: str) -> tuple[list[Source], list[str]]:
     """As many pictures as texts; one that is single is repeated."""
     if not texts or (len(sources) != len(texts) and 1 not in (len(sources), len(texts))):
         raise QueryError(
@@ -205,9 +221,10 @@ def options_of(body: Body) -> Options:
     return tuple(
         sorted(
             (name, tuple(value) if isinstance(value, list) else value)
-            for name, value in given.items() if value != usual(name)
+            for name, value in given.items()
+            if value != usual(name)
         )
-    )  # fmt: skip
+    )
 
 
 def result(task: str, kind: Kind, field: str) -> type[BaseModel]:

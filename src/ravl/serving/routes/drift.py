@@ -16,9 +16,15 @@ from ravl.serving.routes.runs import Name, named
 from ravl.serving.service import Service
 
 SIGNAL: dict[str, Any] = {
-    "signal": "likeness", "p": 0.0005, "drifted": True, "effect": -0.41, "size": "medium",
-    "said": "further from the memory: 0.742 → 0.655", "then": 0.742, "now": 0.655,
-}  # fmt: skip
+    "signal": "likeness",
+    "p": 0.0005,
+    "drifted": True,
+    "effect": -0.41,
+    "size": "medium",
+    "said": "further from the memory: 0.742 → 0.655",
+    "then": 0.742,
+    "now": 0.655,
+}
 
 
 class SignalOut(BaseModel):
@@ -39,12 +45,21 @@ class DriftOut(BaseModel):
     """Drift of what a run is asked, by the last full window of answers."""
 
     model_config = example(
-        run="kinds", drifted=True,
+        run="kinds",
+        drifted=True,
         said="Drift: 200 pictures against 400 of fitting time; changed: likeness of the nearest in "
         "the memory.",
-        p=0.0005, ended="2026-11-25T08:00:00.000+00:00", since="2026-11-25T08:00:00.000+00:00",
-        signals=[SIGNAL], window=200, waiting=17, windows=12, alarms=1, rate=0.01, reference=400,
-    )  # fmt: skip
+        p=0.0005,
+        ended="2026-11-25T08:00:00.000+00:00",
+        since="2026-11-25T08:00:00.000+00:00",
+        signals=[SIGNAL],
+        window=200,
+        waiting=17,
+        windows=12,
+        alarms=1,
+        rate=0.01,
+        reference=400,
+    )
     run: str = Field(description="Its name.")
     drifted: bool | None = Field(description="Of the last window; null before the first is full.")
     said: str | None = Field(description="The outcome in a sentence.")
@@ -67,10 +82,13 @@ def add(app: FastAPI, service: Service) -> None:
     """Add the endpoint."""
 
     @app.get(
-        "/v1/runs/{name}/drift", summary="Are pictures still those of fitting time?",
-        tags=["runs"], operation_id="run_drift", openapi_extra=secured("read"),
+        "/v1/runs/{name}/drift",
+        summary="Are pictures still those of fitting time?",
+        tags=["runs"],
+        operation_id="run_drift",
+        openapi_extra=secured("read"),
         responses=gives(app, DriftOut, 404),
-    )  # fmt: skip
+    )
     async def drift(request: Request, name: Name) -> Json:
         caller_of(service, request, "read")
         named(service, name)

@@ -24,10 +24,21 @@ from ravl.serving.service import Service
 from ravl.serving.thumbnails import MEDIA_TYPES
 
 ENTRY: dict[str, Any] = {
-    "number": 1, "at": "2026-11-25T08:00:00.000+00:00", "who": "web", "task": "classify",
-    "run": "kinds", "version": 12, "row": "shirts/17.jpg", "picture": None, "asked": None,
-    "answer": "hat", "verdict": "corrected", "correction": "shirt", "note": None, "state": "open",
-}  # fmt: skip
+    "number": 1,
+    "at": "2026-11-25T08:00:00.000+00:00",
+    "who": "web",
+    "task": "classify",
+    "run": "kinds",
+    "version": 12,
+    "row": "shirts/17.jpg",
+    "picture": None,
+    "asked": None,
+    "answer": "hat",
+    "verdict": "corrected",
+    "correction": "shirt",
+    "note": None,
+    "state": "open",
+}
 NumberPath = Annotated[int, Path(ge=1, lt=2**62, examples=[1], description="Of the entry.")]
 
 
@@ -67,23 +78,37 @@ def add(app: FastAPI, service: Service) -> None:
 
 def _giving(app: FastAPI, service: Service) -> None:
     @app.post(
-        "/v1/feedback", summary="Say whether an answer was right", tags=["feedback"],
-        operation_id="feedback_add", status_code=201, openapi_extra=takes(app, FeedbackIn, "write"),
+        "/v1/feedback",
+        summary="Say whether an answer was right",
+        tags=["feedback"],
+        operation_id="feedback_add",
+        status_code=201,
+        openapi_extra=takes(app, FeedbackIn, "write"),
         responses=gives(app, EntryOut, 400, 404, 415, status=201),
-    )  # fmt: skip
+    )
     async def feedback_add(request: Request) -> Json:
         caller = caller_of(service, request, "write")
         asking = Asking(service, request)
         sent: Sent[FeedbackIn] = await read(request, FeedbackIn, 1)
         body = sent.body
-        check_texts([body.asked, body.note, *_texts(body.answer), *_texts(body.correction)],
-                    service.limits.text, DataError)  # fmt: skip
+        check_texts(
+            [body.asked, body.note, *_texts(body.answer), *_texts(body.correction)],
+            service.limits.text,
+            DataError,
+        )
         row, data = await _about(asking, sent.picture())
         entry = Entry(
-            who=caller.name, task=body.task, run=body.run, version=body.version, row=row,
-            asked=body.asked, answer=body.answer, verdict=body.verdict,
-            correction=body.correction, note=body.note,
-        )  # fmt: skip
+            who=caller.name,
+            task=body.task,
+            run=body.run,
+            version=body.version,
+            row=row,
+            asked=body.asked,
+            answer=body.answer,
+            verdict=body.verdict,
+            correction=body.correction,
+            note=body.note,
+        )
         kept = await service.writing(service.feedback.add, entry, data)
         service.audit.write(
             caller=caller.name, request=asking.number, what="feedback.add", number=kept.number
@@ -95,42 +120,56 @@ def _inbox(app: FastAPI, service: Service) -> None:
     store = service.feedback
 
     @app.get(
-        "/v1/feedback", summary="The inbox", tags=["feedback"], operation_id="feedback_list",
-        openapi_extra=secured("write"), responses=gives(app, Inbox),
-    )  # fmt: skip
+        "/v1/feedback",
+        summary="The inbox",
+        tags=["feedback"],
+        operation_id="feedback_list",
+        openapi_extra=secured("write"),
+        responses=gives(app, Inbox),
+    )
     async def feedback_list(
         request: Request,
         state: Annotated[State | None, Query(description="Only entries in this state.")] = None,
-        after: Number = 0, limit: Limit = 50,
-    ) -> Json:  # fmt: skip
+        after: Number = 0,
+        limit: Limit = 50,
+    ) -> Json:
         caller_of(service, request, "write")
         found = await service.aside(store.entries, state, after, limit + 1)
         following = found[limit - 1].number if len(found) > limit else None
         return Json({"entries": [e.to_json() for e in found[:limit]], "next": following})
 
     @app.patch(
-        "/v1/feedback/{number}", summary="Settle an entry", tags=["feedback"],
-        operation_id="feedback_settle", openapi_extra=takes(app, SettleIn, "write"),
+        "/v1/feedback/{number}",
+        summary="Settle an entry",
+        tags=["feedback"],
+        operation_id="feedback_settle",
+        openapi_extra=takes(app, SettleIn, "write"),
         responses=gives(app, EntryOut, 404, 415),
-    )  # fmt: skip
+    )
     async def feedback_settle(request: Request, number: NumberPath) -> Json:
         caller = caller_of(service, request, "write")
         body = (await read(request, SettleIn, 0)).body
         entry = await service.writing(store.settle, number, body.state)
         service.audit.write(
-            caller=caller.name, request=Asking(service, request).number, what="feedback.settle",
-            number=number, state=body.state,
-        )  # fmt: skip
+            caller=caller.name,
+            request=Asking(service, request).number,
+            what="feedback.settle",
+            number=number,
+            state=body.state,
+        )
         return Json(entry.to_json())
 
     kinds = {k: {"schema": {"type": "string", "format": "binary"}} for k in MEDIA_TYPES.values()}
 
     @app.get(
-        "/v1/feedback/{number}/picture", summary="The picture that came with it",
-        tags=["feedback"], operation_id="feedback_picture", openapi_extra=secured("write"),
+        "/v1/feedback/{number}/picture",
+        summary="The picture that came with it",
+        tags=["feedback"],
+        operation_id="feedback_picture",
+        openapi_extra=secured("write"),
         responses={200: {"description": "The picture.", "content": kinds}, **problems(404)},
         response_class=Response,
-    )  # fmt: skip
+    )
     async def feedback_picture(request: Request, number: NumberPath) -> Response:
         caller_of(service, request, "write")
         data = await service.aside(store.picture, number)
@@ -143,7 +182,7 @@ def _inbox(app: FastAPI, service: Service) -> None:
 
 async def _about(
     asking: Asking, source: bytes | PictureIn | None
-) -> tuple[str | None, bytes | None]:  # fmt: skip
+) -> tuple[str | None, bytes | None]:
     """The row that an answer was about, or the picture."""
     if source is None:
         return None, None

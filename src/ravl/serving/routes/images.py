@@ -22,10 +22,14 @@ def add(app: FastAPI, service: Service) -> None:
     thumbnails = service.thumbnails
 
     @app.get(
-        "/v1/picture", summary="A row's picture as it was put in", tags=["memory"],
-        operation_id="picture", openapi_extra=secured("read"), response_class=Response,
+        "/v1/picture",
+        summary="A row's picture as it was put in",
+        tags=["memory"],
+        operation_id="picture",
+        openapi_extra=secured("read"),
+        response_class=Response,
         responses=_images(*MEDIA_TYPES.values()),
-    )  # fmt: skip
+    )
     async def picture(request: Request, id: IdQuery) -> Response:
         caller_of(service, request, "read")
         row = await service.aside(thumbnails.row, id)
@@ -36,15 +40,26 @@ def add(app: FastAPI, service: Service) -> None:
         return Response(data, media_type=kind, headers=_headers(tag))
 
     @app.get(
-        "/v1/thumbnail", summary="A row's picture, small", tags=["memory"],
-        operation_id="thumbnail", openapi_extra=secured("read"), response_class=Response,
+        "/v1/thumbnail",
+        summary="A row's picture, small",
+        tags=["memory"],
+        operation_id="thumbnail",
+        openapi_extra=secured("read"),
+        response_class=Response,
         responses=_images("image/jpeg"),
-    )  # fmt: skip
+    )
     async def thumbnail(
-        request: Request, id: IdQuery,
-        side: Annotated[int, Query(ge=16, le=640, description="Of its square in pixels; "
-                                   f"{', '.join(map(str, SIDES))} are made.")] = SIDES[0],
-    ) -> Response:  # fmt: skip
+        request: Request,
+        id: IdQuery,
+        side: Annotated[
+            int,
+            Query(
+                ge=16,
+                le=640,
+                description=f"Of its square in pixels; {', '.join(map(str, SIDES))} are made.",
+            ),
+        ] = SIDES[0],
+    ) -> Response:
         caller_of(service, request, "read")
         row = await service.aside(thumbnails.row, id)
         made = next(size for size in SIDES if size >= side)

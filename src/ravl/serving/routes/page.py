@@ -20,9 +20,11 @@ INDEX = "index.html"
 FRAME = "report.html"  # an empty page that reports are written into; may style itself, as they do
 FRAME_POLICY = REPORT_POLICY.removesuffix("; sandbox")
 MEDIA_TYPES = {
-    ".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
-}  # fmt: skip
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
 
 
 @dataclass(frozen=True)

@@ -74,9 +74,13 @@ def _reading(app: FastAPI, service: Service) -> None:
     memory = service.memory
 
     @app.get(
-        "/v1/rows", summary="List rows", tags=["memory"], operation_id="rows",
-        openapi_extra=secured("read"), responses=gives(app, RowPage),
-    )  # fmt: skip
+        "/v1/rows",
+        summary="List rows",
+        tags=["memory"],
+        operation_id="rows",
+        openapi_extra=secured("read"),
+        responses=gives(app, RowPage),
+    )
     async def rows(
         request: Request, where: Where = None, after: Number = 0, limit: Limit = 50
     ) -> Json:
@@ -91,17 +95,25 @@ def _reading(app: FastAPI, service: Service) -> None:
         return Json({"rows": shown, "next": found[limit - 1].number if more else None})
 
     @app.get(
-        "/v1/rows/count", summary="Count rows", tags=["memory"], operation_id="rows_count",
-        openapi_extra=secured("read"), responses=gives(app, Count),
-    )  # fmt: skip
+        "/v1/rows/count",
+        summary="Count rows",
+        tags=["memory"],
+        operation_id="rows_count",
+        openapi_extra=secured("read"),
+        responses=gives(app, Count),
+    )
     async def count(request: Request, where: Where = None) -> Json:
         caller_of(service, request, "read")
         return Json({"count": await service.aside(memory.count, where)})
 
     @app.get(
-        "/v1/row", summary="Get a row", tags=["memory"], operation_id="row_get",
-        openapi_extra=secured("read"), responses=gives(app, RowOut, 404),
-    )  # fmt: skip
+        "/v1/row",
+        summary="Get a row",
+        tags=["memory"],
+        operation_id="row_get",
+        openapi_extra=secured("read"),
+        responses=gives(app, RowOut, 404),
+    )
     async def row(request: Request, id: IdQuery) -> Json:
         caller_of(service, request, "read")
         return Json(row_json(await service.aside(memory.get, id)))
@@ -109,10 +121,14 @@ def _reading(app: FastAPI, service: Service) -> None:
 
 def _adding(app: FastAPI, service: Service) -> None:
     @app.post(
-        "/v1/rows", summary="Add a row", tags=["memory"], operation_id="row_add", status_code=201,
+        "/v1/rows",
+        summary="Add a row",
+        tags=["memory"],
+        operation_id="row_add",
+        status_code=201,
         openapi_extra=takes(app, RowIn, "write"),
         responses=gives(app, RowOut, 400, 404, 409, 415, status=201),
-    )  # fmt: skip
+    )
     async def row_add(request: Request) -> Json:
         caller = caller_of(service, request, "write")
         sent: Sent[RowIn] = await read(request, RowIn, 1)
@@ -121,10 +137,14 @@ def _adding(app: FastAPI, service: Service) -> None:
         return Json(row_json(rows[0]), 201)
 
     @app.post(
-        "/v1/rows/batch", summary="Add rows", tags=["memory"], operation_id="row_add_batch",
-        status_code=201, openapi_extra=takes(app, RowsIn, "write"),
+        "/v1/rows/batch",
+        summary="Add rows",
+        tags=["memory"],
+        operation_id="row_add_batch",
+        status_code=201,
+        openapi_extra=takes(app, RowsIn, "write"),
         responses=gives(app, RowsOut, 404, 409, 415, status=201),
-    )  # fmt: skip
+    )
     async def row_add_batch(request: Request) -> Json:
         caller = caller_of(service, request, "write")
         sent: Sent[RowsIn] = await read(request, RowsIn, 0)
@@ -141,9 +161,13 @@ def _changing(app: FastAPI, service: Service) -> None:
     memory = service.memory
 
     @app.patch(
-        "/v1/row", summary="Change a row", tags=["memory"], operation_id="row_update",
-        openapi_extra=takes(app, RowChange, "write"), responses=gives(app, RowOut, 404, 415),
-    )  # fmt: skip
+        "/v1/row",
+        summary="Change a row",
+        tags=["memory"],
+        operation_id="row_update",
+        openapi_extra=takes(app, RowChange, "write"),
+        responses=gives(app, RowOut, 404, 415),
+    )
     async def row_update(request: Request, id: IdQuery) -> Json:
         caller = caller_of(service, request, "write")
         body = (await read(request, RowChange, 0)).body
@@ -151,15 +175,22 @@ def _changing(app: FastAPI, service: Service) -> None:
         change = fields_of(body)
         row = await service.writing(memory.update, id, **change)
         service.audit.write(
-            caller=caller.name, request=Asking(service, request).number, what="row.update", id=id,
+            caller=caller.name,
+            request=Asking(service, request).number,
+            what="row.update",
+            id=id,
             fields=sorted(name for name, value in change.items() if value is not None),
-        )  # fmt: skip
+        )
         return Json(row_json(row))
 
     @app.delete(
-        "/v1/row", summary="Delete a row", tags=["memory"], operation_id="row_delete",
-        openapi_extra=secured("write"), responses=gives(app, Deleted, 404),
-    )  # fmt: skip
+        "/v1/row",
+        summary="Delete a row",
+        tags=["memory"],
+        operation_id="row_delete",
+        openapi_extra=secured("write"),
+        responses=gives(app, Deleted, 404),
+    )
     async def row_delete(request: Request, id: IdQuery) -> Json:
         caller = caller_of(service, request, "write")
         deleted = await service.writing(memory.delete, [id])
@@ -168,9 +199,13 @@ def _changing(app: FastAPI, service: Service) -> None:
         return Json({"deleted": deleted})
 
     @app.post(
-        "/v1/rows/delete", summary="Delete rows", tags=["memory"], operation_id="rows_delete",
-        openapi_extra=takes(app, DeleteIn, "write"), responses=gives(app, Deleted, 404, 415),
-    )  # fmt: skip
+        "/v1/rows/delete",
+        summary="Delete rows",
+        tags=["memory"],
+        operation_id="rows_delete",
+        openapi_extra=takes(app, DeleteIn, "write"),
+        responses=gives(app, Deleted, 404, 415),
+    )
     async def rows_delete(request: Request) -> Json:
         caller = caller_of(service, request, "write")
         body = (await read(request, DeleteIn, 0)).body
@@ -179,7 +214,11 @@ def _changing(app: FastAPI, service: Service) -> None:
         deleted = await service.writing(memory.delete, body.ids, where=body.where)
         number = Asking(service, request).number
         service.audit.write(
-            caller=caller.name, request=number, what="rows.delete", ids=body.ids, where=body.where,
+            caller=caller.name,
+            request=number,
+            what="rows.delete",
+            ids=body.ids,
+            where=body.where,
             deleted=deleted,
-        )  # fmt: skip
+        )
         return Json({"deleted": deleted})

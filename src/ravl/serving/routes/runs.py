@@ -22,9 +22,13 @@ from ravl.serving.results import example
 from ravl.serving.service import Service
 
 RUN: dict[str, Any] = {
-    "name": "kinds", "task": "classify", "default": True, "streams": False, "level": "linear",
+    "name": "kinds",
+    "task": "classify",
+    "default": True,
+    "streams": False,
+    "level": "linear",
     "report": "/v1/runs/kinds/report",
-}  # fmt: skip
+}
 # Of run.json; the rest is for the machine, or tells where things are.
 TOLD = ("level", "labels", "vote", "parts", "versions", "column", "answers", "generator", "rerank")
 Name = Annotated[str, Path(max_length=255, examples=["kinds"], description="Of the run.")]
@@ -47,8 +51,9 @@ class Runs(BaseModel):
 
     model_config = example(
         memory={"name": "shop.ravl", "rows": 1234, "version": 12, "encoder": "builtin"},
-        tasks=["search", "classify"], runs=[RUN],
-    )  # fmt: skip
+        tasks=["search", "classify"],
+        runs=[RUN],
+    )
     memory: dict[str, Any]
     tasks: list[str]
     runs: list[RunOut]
@@ -58,9 +63,10 @@ class RunDetails(RunOut):
     """A run, how it was made, and what it is worth."""
 
     model_config = example(
-        **RUN, record={"labels": ["shirt", "hat"], "parts": {"train": 800, "test": 100}},
+        **RUN,
+        record={"labels": ["shirt", "hat"], "parts": {"train": 800, "test": 100}},
         metrics={"rows": {"vote": {"accuracy": {"value": 0.9, "low": 0.87, "high": 0.93}}}},
-    )  # fmt: skip
+    )
     record: dict[str, Any]
     metrics: dict[str, Any]
 
@@ -69,9 +75,13 @@ def add(app: FastAPI, service: Service) -> None:
     """Add the endpoints."""
 
     @app.get(
-        "/v1/runs", summary="What is served", tags=["runs"], operation_id="runs",
-        openapi_extra=secured("read"), responses=gives(app, Runs),
-    )  # fmt: skip
+        "/v1/runs",
+        summary="What is served",
+        tags=["runs"],
+        operation_id="runs",
+        openapi_extra=secured("read"),
+        responses=gives(app, Runs),
+    )
     async def runs(request: Request) -> Json:
         caller_of(service, request, "read")
         memory = await service.aside(_memory, service)
@@ -79,9 +89,13 @@ def add(app: FastAPI, service: Service) -> None:
         return Json({"memory": memory, "tasks": ["search", *service.tasks], "runs": shown})
 
     @app.get(
-        "/v1/runs/{name}", summary="A run and what it is worth", tags=["runs"], operation_id="run",
-        openapi_extra=secured("read"), responses=gives(app, RunDetails, 404),
-    )  # fmt: skip
+        "/v1/runs/{name}",
+        summary="A run and what it is worth",
+        tags=["runs"],
+        operation_id="run",
+        openapi_extra=secured("read"),
+        responses=gives(app, RunDetails, 404),
+    )
     async def run(request: Request, name: Name) -> Json:
         caller_of(service, request, "read")
         served = named(service, name)
@@ -95,10 +109,14 @@ def add(app: FastAPI, service: Service) -> None:
     page = {"description": "A page.", "content": {"text/html": {"schema": {"type": "string"}}}}
 
     @app.get(
-        "/v1/runs/{name}/report", summary="Its report as a page", tags=["runs"],
-        operation_id="run_report", openapi_extra=secured("read"), response_class=HTMLResponse,
+        "/v1/runs/{name}/report",
+        summary="Its report as a page",
+        tags=["runs"],
+        operation_id="run_report",
+        openapi_extra=secured("read"),
+        response_class=HTMLResponse,
         responses={200: page, **problems(404)},
-    )  # fmt: skip
+    )
     async def report(request: Request, name: Name) -> HTMLResponse:
         caller_of(service, request, "read")
         found = named(service, name).run
@@ -113,11 +131,13 @@ def add(app: FastAPI, service: Service) -> None:
 def _run(service: Service, served: Served) -> dict[str, Any]:
     found = served.run
     return {
-        "name": served.name, "task": served.task,
-        "default": service.model(served.task) is served, "streams": served.writer is not None,
+        "name": served.name,
+        "task": served.task,
+        "default": service.model(served.task) is served,
+        "streams": served.writer is not None,
         "level": None if found is None else found.record.get("level"),
         "report": None if found is None else f"/v1/runs/{quote(served.name, safe='')}/report",
-    }  # fmt: skip
+    }
 
 
 def named(service: Service, name: str) -> Served:
@@ -137,10 +157,14 @@ def named(service: Service, name: str) -> Served:
 def _memory(service: Service) -> dict[str, Any]:
     info = service.memory.info()
     return {
-        "name": info.path.name, "rows": info.rows, "pictures": info.pictures,
-        "version": info.version, "encoder": info.encoder, "columns": list(info.columns),
+        "name": info.path.name,
+        "rows": info.rows,
+        "pictures": info.pictures,
+        "version": info.version,
+        "encoder": info.encoder,
+        "columns": list(info.columns),
         "labels": dict(list(info.labels.items())[:100]),
-    }  # fmt: skip
+    }
 
 
 def _metrics(file: File) -> dict[str, Any]:
@@ -157,9 +181,7 @@ _PATH = re.compile(r"(?<![\w:/.])/(?:[\w.\- ]+/)+(?=[\w.\-])")
 def _without_paths(value: Any, keep: set[str]) -> Any:
     """The same, and no text in it says where something is on this machine."""
     if isinstance(value, dict):
-        return {
-            k: v if k in keep else _without_paths(v, keep) for k, v in value.items()
-        }  # fmt: skip
+        return {k: v if k in keep else _without_paths(v, keep) for k, v in value.items()}
     if isinstance(value, list):
         return [_without_paths(v, keep) for v in value]
     return _PATH.sub("", value) if isinstance(value, str) else value

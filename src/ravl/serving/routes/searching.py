@@ -24,18 +24,23 @@ Wanted = tuple[str | None, bytes | PictureIn | None, float]
 
 Found = wrapped("SearchResult", "What was found.", hits=(list[HitOut], [shown(HitOut)]))
 FoundMany = wrapped(
-    "SearchResults", "What each search found, in their order.",
+    "SearchResults",
+    "What each search found, in their order.",
     results=(list[list[HitOut]], [[shown(HitOut)]]),
-)  # fmt: skip
+)
 
 
 def add(app: FastAPI, service: Service) -> None:
     """Add the endpoints."""
 
     @app.post(
-        "/v1/search", summary="Find pictures or texts", tags=["search"], operation_id="search",
-        openapi_extra=takes(app, SearchOne, "read"), responses=gives(app, Found, 400, 404, 415),
-    )  # fmt: skip
+        "/v1/search",
+        summary="Find pictures or texts",
+        tags=["search"],
+        operation_id="search",
+        openapi_extra=takes(app, SearchOne, "read"),
+        responses=gives(app, Found, 400, 404, 415),
+    )
     async def search(request: Request) -> Json:
         caller_of(service, request, "read")
         asking = Asking(service, request)
@@ -46,10 +51,13 @@ def add(app: FastAPI, service: Service) -> None:
         return Json({"hits": found[0], **origin})
 
     @app.post(
-        "/v1/search/batch", summary="Find pictures or texts: several searches", tags=["search"],
-        operation_id="search_batch", openapi_extra=takes(app, SearchMany, "read"),
+        "/v1/search/batch",
+        summary="Find pictures or texts: several searches",
+        tags=["search"],
+        operation_id="search_batch",
+        openapi_extra=takes(app, SearchMany, "read"),
         responses=gives(app, FoundMany, 400, 404, 415),
-    )  # fmt: skip
+    )
     async def search_batch(request: Request) -> Json:
         caller_of(service, request, "read")
         asking = Asking(service, request)
@@ -81,16 +89,19 @@ async def _found(
         return [await _query(asking, *one) for one in wanted]
 
     done, timings = await asking.answered(
-        service.search, len(wanted), (options, body.rerank),
-        search_call(service.memory, options, reranker), items,
-    )  # fmt: skip
+        service.search,
+        len(wanted),
+        (options, body.rerank),
+        search_call(service.memory, options, reranker),
+        items,
+    )
     hits = [[hit_json(hit) for hit in found] for found in done.answers]
     return hits, origin_json(None, service.memory, done, timings, asking.number)
 
 
 async def _query(
     asking: Asking, text: str | None, source: bytes | PictureIn | None, weight: float
-) -> Query:  # fmt: skip
+) -> Query:
     """A query; a row's picture need not be looked at again."""
     if isinstance(source, PictureIn) and source.id is not None:
         row = await asking.service.aside(asking.service.thumbnails.row, source.id)

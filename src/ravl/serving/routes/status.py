@@ -43,16 +43,24 @@ def add(app: FastAPI, service: Service) -> None:
     """Add the endpoints."""
 
     @app.get(
-        "/v1/health", summary="Does the process live?", tags=["status"], operation_id="health",
-        openapi_extra=secured(None), responses=gives(app, Health),
-    )  # fmt: skip
+        "/v1/health",
+        summary="Does the process live?",
+        tags=["status"],
+        operation_id="health",
+        openapi_extra=secured(None),
+        responses=gives(app, Health),
+    )
     async def health() -> Json:
         return Json({"status": "alive"})
 
     @app.get(
-        "/v1/ready", summary="Does it answer?", tags=["status"], operation_id="ready",
-        openapi_extra=secured(None), responses=gives(app, Ready),
-    )  # fmt: skip
+        "/v1/ready",
+        summary="Does it answer?",
+        tags=["status"],
+        operation_id="ready",
+        openapi_extra=secured(None),
+        responses=gives(app, Ready),
+    )
     async def ready() -> Json:
         if not service.ready:
             raise Problem(503, "The models are not ready yet.", retry=1)
@@ -60,17 +68,25 @@ def add(app: FastAPI, service: Service) -> None:
         return Json({"status": "ready", "tasks": ["search", *service.tasks]})
 
     @app.get(
-        "/v1/caller", summary="Who asks?", tags=["status"], operation_id="caller",
-        openapi_extra=secured("read"), responses=gives(app, Asks),
-    )  # fmt: skip
+        "/v1/caller",
+        summary="Who asks?",
+        tags=["status"],
+        operation_id="caller",
+        openapi_extra=secured("read"),
+        responses=gives(app, Asks),
+    )
     async def caller(request: Request) -> Json:
         found = caller_of(service, request, "read")
         keyed = service.keys is not None
         return Json({"name": found.name, "scope": found.scope, "keyed": keyed})
 
     @app.get(
-        "/v1/metrics", summary="For Prometheus", tags=["status"], operation_id="metrics",
-        openapi_extra=secured("read"), response_class=Response,
+        "/v1/metrics",
+        summary="For Prometheus",
+        tags=["status"],
+        operation_id="metrics",
+        openapi_extra=secured("read"),
+        response_class=Response,
         responses={
             200: {
                 "description": "Prometheus's text format.",
@@ -83,7 +99,7 @@ def add(app: FastAPI, service: Service) -> None:
             },
             **problems(),
         },
-    )  # fmt: skip
+    )
     async def metrics(request: Request) -> Response:
         caller_of(service, request, "read")
         rows = await service.aside(service.memory.count)

@@ -64,10 +64,14 @@ def _stream(app: FastAPI, service: Service, task: str, kind: Kind) -> None:
     }
 
     @app.post(
-        f"/v1/{task}/stream", summary=f"{kind.summary}, word by word", tags=[task],
-        operation_id=f"{task}_stream", openapi_extra=takes(app, kind.one, "read"),
-        responses={**success, **problems(400, 404, 415)}, response_class=StreamingResponse,
-    )  # fmt: skip
+        f"/v1/{task}/stream",
+        summary=f"{kind.summary}, word by word",
+        tags=[task],
+        operation_id=f"{task}_stream",
+        openapi_extra=takes(app, kind.one, "read"),
+        responses={**success, **problems(400, 404, 415)},
+        response_class=StreamingResponse,
+    )
     async def stream(request: Request) -> Response:
         caller_of(service, request, "read")
         asking = Asking(service, request)
@@ -91,7 +95,7 @@ async def _once(name: str, data: Any) -> AsyncIterator[bytes]:
 
 async def _written(
     asking: Asking, served: Served, item: Any, options: Options
-) -> AsyncIterator[bytes]:  # fmt: skip
+) -> AsyncIterator[bytes]:
     """Events while a text is written in the model's thread.
 
     The thread writes on whatever the client reads, and stops between two pieces once it has gone.
@@ -148,9 +152,10 @@ def _evidence(served: Served, item: Any, options: Options) -> dict[str, Any]:
     found = served.call((*kept, ("vote_only", True)))([item])[0][0]
     told = answer_json(found)
     return {
-        "evidence": [evidence_json(e) for e in found.evidence], "memory": told["memory"],
+        "evidence": [evidence_json(e) for e in found.evidence],
+        "memory": told["memory"],
         **({"question": item[1]} if served.task == "ask" else {}),
-    }  # fmt: skip
+    }
 
 
 def _problem(asking: Asking, error: Exception) -> Any:

@@ -83,9 +83,15 @@ class AskModel:
         return found
 
     def ask(
-        self, pictures: Any, questions: Any, *, k: int | None = None, retrieval: bool = True,
-        vote_only: bool = False, abstain: float | None = None,
-    ) -> list[Reply]:  # fmt: skip
+        self,
+        pictures: Any,
+        questions: Any,
+        *,
+        k: int | None = None,
+        retrieval: bool = True,
+        vote_only: bool = False,
+        abstain: float | None = None,
+    ) -> list[Reply]:
         """An answer to each question about the picture in the same place, in one pass.
 
         Args:
@@ -136,9 +142,13 @@ class AskModel:
             **how: ``k``, ``retrieval``, ``vote_only`` of :meth:`ask`.
         """
         return self._answers(
-            self._ready(), queries, how.get("k"), how.get("retrieval", True),
-            how.get("vote_only", False), hidden,
-        )  # fmt: skip
+            self._ready(),
+            queries,
+            how.get("k"),
+            how.get("retrieval", True),
+            how.get("vote_only", False),
+            hidden,
+        )
 
     @step("encode")
     def look(self, pictures: Sequence[Picture | str], questions: Sequence[str]) -> Queries:
@@ -156,9 +166,14 @@ class AskModel:
         return np.concatenate(parts)
 
     def _replies(
-        self, queries: Queries, hidden: Sequence[Ints] | None, k: int | None = None,
-        retrieval: bool = True, vote_only: bool = False, sure: float = 0.0,
-    ) -> list[Reply]:  # fmt: skip
+        self,
+        queries: Queries,
+        hidden: Sequence[Ints] | None,
+        k: int | None = None,
+        retrieval: bool = True,
+        vote_only: bool = False,
+        sure: float = 0.0,
+    ) -> list[Reply]:
         ready, asked = self._ready(), list(queries.texts or [])
         cited = None
         if ready.knowledge is not None and retrieval:
@@ -178,9 +193,14 @@ class AskModel:
         return queries.features[:, : self._task.width]
 
     def _answers(
-        self, ready: _Ready, queries: Queries, k: int | None, retrieval: bool, vote_only: bool,
+        self,
+        ready: _Ready,
+        queries: Queries,
+        k: int | None,
+        retrieval: bool,
+        vote_only: bool,
         hidden: Sequence[Ints] | None = None,
-    ) -> Answers:  # fmt: skip
+    ) -> Answers:
         labeller, testimony = ready.labeller, ready.testimony
         assert labeller is not None
         if not retrieval:
@@ -236,9 +256,14 @@ class AskModel:
         return calibration.threshold(abstain)
 
     def _reply(
-        self, ready: _Ready, found: Answers, cited: Cited | None, question: str, i: int,
+        self,
+        ready: _Ready,
+        found: Answers,
+        cited: Cited | None,
+        question: str,
+        i: int,
         sure: float,
-    ) -> Reply:  # fmt: skip
+    ) -> Reply:
         assert ready.testimony is not None
         evidence: tuple[Evidence, ...] = ()
         if found.neighbours is not None and found.shares is not None:
@@ -253,12 +278,17 @@ class AskModel:
         confidence = float(found.probabilities[i, best])
         read = base_of(self.memory.encoder).reads(question)
         return Reply(
-            question=question, answer=found.names[best], confidence=confidence, read=read,
-            abstained=confidence < sure or bool(sure and not read), gate=float(found.gate[i]),
+            question=question,
+            answer=found.names[best],
+            confidence=confidence,
+            read=read,
+            abstained=confidence < sure or bool(sure and not read),
+            gate=float(found.gate[i]),
             scores=best_of(found.names, found.probabilities[i]),
-            memory=best_of(found.names, found.votes[i]), model=best_of(found.names, found.own[i]),
+            memory=best_of(found.names, found.votes[i]),
+            model=best_of(found.names, found.own[i]),
             evidence=evidence + passages_of(ready.knowledge, cited, i),
-        )  # fmt: skip
+        )
 
     def _similar(self, bank: Bank, question: str, found: Answers, i: int) -> bool:
         """Whether any answered question among the neighbours asks the same kind of thing."""

@@ -122,9 +122,13 @@ class AnswerTask(TextTask):
     def to_json(self) -> dict[str, Any]:
         """What ``run.json`` says of it."""
         return {
-            "task": self.name, "answers": "open", "column": None, "generated": self.generated,
-            "width": self.width, "brief": self.brief,
-        }  # fmt: skip
+            "task": self.name,
+            "answers": "open",
+            "column": None,
+            "generated": self.generated,
+            "width": self.width,
+            "brief": self.brief,
+        }
 
 
 def are_short(answers: Sequence[str]) -> bool:

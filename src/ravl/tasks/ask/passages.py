@@ -52,9 +52,12 @@ class Passages:
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         found = [
-            (row, piece) for row in memory.rows() if row.hash is None
-            for text in row.texts for piece in split_passages(text)
-        ]  # fmt: skip
+            (row, piece)
+            for row in memory.rows()
+            if row.hash is None
+            for text in row.texts
+            for piece in split_passages(text)
+        ]
         if not found:
             return None
         rows, texts = [row for row, _ in found], [text for _, text in found]

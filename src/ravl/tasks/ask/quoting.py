@@ -21,9 +21,13 @@ ANSWERS = 0.18
 
 
 def quoted(
-    memory: Memory, knowledge: Knowledge, cited: Cited | None, question: str, i: int,
+    memory: Memory,
+    knowledge: Knowledge,
+    cited: Cited | None,
+    question: str,
+    i: int,
     evidence: tuple[Evidence, ...] = (),
-) -> Reply | None:  # fmt: skip
+) -> Reply | None:
     """The sentence of the best passage; None where no passage has to do with the question.
 
     A sentence that has little to do with the question itself is given, but marked: it abstains.
@@ -42,11 +46,18 @@ def quoted(
     confidence = HALF * min(max(score, 0.0), 1.0)
     first, *others = passages_of(knowledge, cited, i)
     return Reply(
-        question=question, answer=sentence, confidence=confidence, quoted=True,
-        read=base_of(memory.encoder).reads(question), abstained=score < ANSWERS, gate=1.0,
-        scores={sentence: confidence}, memory={}, model={},
+        question=question,
+        answer=sentence,
+        confidence=confidence,
+        quoted=True,
+        read=base_of(memory.encoder).reads(question),
+        abstained=score < ANSWERS,
+        gate=1.0,
+        scores={sentence: confidence},
+        memory={},
+        model={},
         evidence=(replace(first, share=1.0), *others, *(replace(e, share=0.0) for e in evidence)),
-    )  # fmt: skip
+    )
 
 
 def passages_of(knowledge: Knowledge | None, cited: Cited | None, i: int) -> tuple[Evidence, ...]:
@@ -60,6 +71,12 @@ def passages_of(knowledge: Knowledge | None, cited: Cited | None, i: int) -> tup
 def silent(question: str) -> Reply:
     """Where neither answered questions nor passages have anything to do with a question."""
     return Reply(
-        question=question, answer="", confidence=0.0, abstained=True, gate=0.0, scores={},
-        memory={}, model={},
-    )  # fmt: skip
+        question=question,
+        answer="",
+        confidence=0.0,
+        abstained=True,
+        gate=0.0,
+        scores={},
+        memory={},
+        model={},
+    )

@@ -58,10 +58,14 @@ class Reply(Answer):
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
         return {
-            "question": self.question, "answer": self.answer, "read": self.read,
-            "quoted": self.quoted, "written": self.written, "others": list(self.others),
+            "question": self.question,
+            "answer": self.answer,
+            "read": self.read,
+            "quoted": self.quoted,
+            "written": self.written,
+            "others": list(self.others),
             **Answer.to_json(self),
-        }  # fmt: skip
+        }
 
     def __str__(self) -> str:
         unread = "" if self.read else "  (the encoder does not read this language)"

@@ -130,8 +130,11 @@ class AskTask(LabelTask):
     def to_json(self) -> dict[str, object]:
         """What ``run.json`` says of it."""
         return {
-            "task": self.name, "column": None, "generated": self.generated, "width": self.width,
-        }  # fmt: skip
+            "task": self.name,
+            "column": None,
+            "generated": self.generated,
+            "width": self.width,
+        }
 
 
 def ask_task(memory: Memory) -> AskTask:

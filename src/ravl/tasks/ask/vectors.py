@@ -62,8 +62,9 @@ def _file(name: str) -> Path:
 def _read(file: Path) -> dict[bytes, Array]:
     try:
         with np.load(file) as arrays:
-            return {key.tobytes(): v for key, v in zip(arrays["keys"], arrays["vectors"],
-                                                       strict=True)}  # fmt: skip
+            return {
+                key.tobytes(): v for key, v in zip(arrays["keys"], arrays["vectors"], strict=True)
+            }
     except Exception:  # none there yet, or damaged: it is made again
         return {}
 

@@ -52,19 +52,27 @@ class OpenAskModel(TextModel):
         if run is None:
             return AnswerTask(width=self.memory.encoder.feature_dimension)
         return AnswerTask(
-            generated=bool(run.record["generated"]), width=int(run.record["width"]),
+            generated=bool(run.record["generated"]),
+            width=int(run.record["width"]),
             brief=bool(run.record["brief"]),
-        )  # fmt: skip
+        )
 
     def _unfitted(self, task: TextTask, told: Told) -> Captioner:
         """Neighbours' answers are read with their questions, and not once more without."""
         return replace(super()._unfitted(task, told), quotes=0)
 
     def ask(
-        self, pictures: Any, questions: Any, *, k: int | None = None, retrieval: bool = True,
-        vote_only: bool = False, abstain: float | None = None, how: Decoding | None = None,
+        self,
+        pictures: Any,
+        questions: Any,
+        *,
+        k: int | None = None,
+        retrieval: bool = True,
+        vote_only: bool = False,
+        abstain: float | None = None,
+        how: Decoding | None = None,
         instruction: str = "",
-    ) -> list[Reply]:  # fmt: skip
+    ) -> list[Reply]:
         """An answer to each question about the picture in the same place, in one pass.
 
         Args:
@@ -91,9 +99,14 @@ class OpenAskModel(TextModel):
             return []
         examples, cited = self._examples(captioner, seen, asked)
         found = self.write(
-            examples, k=k, retrieval=retrieval, vote_only=vote_only, abstain=abstain, how=how,
+            examples,
+            k=k,
+            retrieval=retrieval,
+            vote_only=vote_only,
+            abstain=abstain,
+            how=how,
             instruction=instruction,
-        )  # fmt: skip
+        )
         writes = captioner.generator is not None and not vote_only
         return self._replies(
             found, asked, cited if retrieval else None, captioner if writes else None, bool(abstain)
@@ -117,9 +130,15 @@ class OpenAskModel(TextModel):
         return self._replies(found, asked, cited, writes)
 
     def stream(
-        self, picture: Picture | str, question: str, *, k: int | None = None,
-        retrieval: bool = True, how: Decoding | None = None, instruction: str = "",
-    ) -> Iterator[str]:  # fmt: skip
+        self,
+        picture: Picture | str,
+        question: str,
+        *,
+        k: int | None = None,
+        retrieval: bool = True,
+        how: Decoding | None = None,
+        instruction: str = "",
+    ) -> Iterator[str]:
         """The generator's answer to one question, piece by piece as it is written.
 
         Nothing is chosen among candidates, which would have to be known to their ends.
@@ -132,9 +151,12 @@ class OpenAskModel(TextModel):
         return self._stream(examples, k, retrieval, how, instruction)
 
     def about(
-        self, seen: Pictures, rows: Sequence[Row], features: Array,
+        self,
+        seen: Pictures,
+        rows: Sequence[Row],
+        features: Array,
         hidden: Sequence[Ints] | None = None,
-    ) -> Pictures:  # fmt: skip
+    ) -> Pictures:
         """Entries as they are answered; see :meth:`TextModel.about`."""
         questions = [question_of(row) for row in rows]
         made, _ = self._asked(seen, questions, features, hidden)
@@ -149,14 +171,18 @@ class OpenAskModel(TextModel):
         return self._asked(seen, asked, features, None)
 
     def _asked(
-        self, seen: Pictures, questions: Sequence[str], features: Array,
+        self,
+        seen: Pictures,
+        questions: Sequence[str],
+        features: Array,
         hidden: Sequence[Ints] | None,
-    ) -> tuple[Pictures, Cited | None]:  # fmt: skip
+    ) -> tuple[Pictures, Cited | None]:
         """Pictures with what is asked about them, and what texts say of that."""
         knowledge, cited, passages = self._knowledge(), None, None
         if knowledge is not None:
-            cited = knowledge.find(questions, features[:, : self.memory.encoder.feature_dimension],
-                                   hidden)  # fmt: skip
+            cited = knowledge.find(
+                questions, features[:, : self.memory.encoder.feature_dimension], hidden
+            )
             passages = knowledge.texts_of(cited)
         return replace(seen, features=features, questions=questions, passages=passages), cited
 
@@ -186,9 +212,15 @@ class OpenAskModel(TextModel):
         return captioner, told
 
     def _recalled(
-        self, captioner: Captioner, told: Told, seen: Pictures, k: int | None,
-        hidden: Sequence[Ints] | None, retrieval: bool, vote_only: bool = False,
-    ) -> tuple[Neighbours | None, list[Recalled] | None]:  # fmt: skip
+        self,
+        captioner: Captioner,
+        told: Told,
+        seen: Pictures,
+        k: int | None,
+        hidden: Sequence[Ints] | None,
+        retrieval: bool,
+        vote_only: bool = False,
+    ) -> tuple[Neighbours | None, list[Recalled] | None]:
         if told.said.texts or not retrieval:
             return super()._recalled(captioner, told, seen, k, hidden, retrieval, vote_only)
         count, none = len(seen), np.zeros(0, np.int64)
@@ -197,9 +229,13 @@ class OpenAskModel(TextModel):
         return near, [silent] * count
 
     def _replies(
-        self, found: Sequence[Caption], asked: Sequence[str], cited: Cited | None,
-        writes: Captioner | None, careful: bool = False,
-    ) -> list[Reply]:  # fmt: skip
+        self,
+        found: Sequence[Caption],
+        asked: Sequence[str],
+        cited: Cited | None,
+        writes: Captioner | None,
+        careful: bool = False,
+    ) -> list[Reply]:
         """Texts as answers.
 
         Args:
@@ -221,12 +257,20 @@ class OpenAskModel(TextModel):
     ) -> Reply:
         evidence = tuple(replace(item, says=says(item.row)) for item in found.evidence)
         return Reply(
-            question=question, answer=found.text, confidence=found.confidence, read=read,
-            abstained=found.abstained or (careful and not read), gate=found.gate,
-            scores=found.scores, memory=found.memory, model=found.model, written=found.written,
-            others=found.others, open=True,
+            question=question,
+            answer=found.text,
+            confidence=found.confidence,
+            read=read,
+            abstained=found.abstained or (careful and not read),
+            gate=found.gate,
+            scores=found.scores,
+            memory=found.memory,
+            model=found.model,
+            written=found.written,
+            others=found.others,
+            open=True,
             evidence=evidence + passages_of(self._knowledge(), cited, i),
-        )  # fmt: skip
+        )
 
 
 def nobody(memory: Memory) -> Bank:

@@ -67,9 +67,12 @@ class Pictures:
 
         regions = None if self.regions is None else self.regions[chosen]
         return Pictures(
-            self.features[chosen], some(self.looks), regions, some(self.questions),
+            self.features[chosen],
+            some(self.looks),
+            regions,
+            some(self.questions),
             some(self.passages),
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,9 +116,12 @@ class Captioner:
 
     @step("retrieve")
     def neighbours(
-        self, features: Array, told: Told, k: int | None = None,
+        self,
+        features: Array,
+        told: Told,
+        k: int | None = None,
         hidden: Sequence[Ints] | None = None,
-    ) -> Neighbours:  # fmt: skip
+    ) -> Neighbours:
         """Rows that say something; see :meth:`Bank.neighbours`."""
         read = self.generator.evidence if self.generator is not None else 0
         wanted = max(k or self.vote.k, read)
@@ -134,10 +140,14 @@ class Captioner:
         return recall(told, near, self.vote if k is None else replace(self.vote, k=k))
 
     def requests(
-        self, pictures: Pictures, told: Told | None = None, near: Neighbours | None = None,
-        recalled: Sequence[Recalled] | None = None, instruction: str = "",
+        self,
+        pictures: Pictures,
+        told: Told | None = None,
+        near: Neighbours | None = None,
+        recalled: Sequence[Recalled] | None = None,
+        instruction: str = "",
         opens: Opens | None = None,
-    ) -> list[Request]:  # fmt: skip
+    ) -> list[Request]:
         """What the generator is asked; without ``told`` it sees the pictures alone."""
         seen = self.seen(pictures.features)
         found = []
@@ -178,11 +188,14 @@ class Captioner:
             look = None if opens is None else _look(opens, said.bank.rows[row])
             shown.append(
                 Exhibit(
-                    text, self.task.question(said.bank.rows[row]),
-                    likeness=float(near.likeness[i, j]), vector=said.means[row],
-                    features=self.seen(said.bank.features[row][None])[0], look=look,
+                    text,
+                    self.task.question(said.bank.rows[row]),
+                    likeness=float(near.likeness[i, j]),
+                    vector=said.means[row],
+                    features=self.seen(said.bank.features[row][None])[0],
+                    look=look,
                 )
-            )  # fmt: skip
+            )
         return shown + [Exhibit(said.texts[t]) for t in self.quoted(recalled)]
 
     def quoted(self, recalled: Recalled) -> list[int]:
@@ -194,10 +207,17 @@ class Captioner:
 
     @step("generate")
     def propose(
-        self, pictures: Pictures, told: Told, near: Neighbours | None = None,
-        recalled: Sequence[Recalled] | None = None, *, how: Decoding | None = None,
-        vote_only: bool = False, instruction: str = "", opens: Opens | None = None,
-    ) -> list[Proposals]:  # fmt: skip
+        self,
+        pictures: Pictures,
+        told: Told,
+        near: Neighbours | None = None,
+        recalled: Sequence[Recalled] | None = None,
+        *,
+        how: Decoding | None = None,
+        vote_only: bool = False,
+        instruction: str = "",
+        opens: Opens | None = None,
+    ) -> list[Proposals]:
         """Candidates for each picture, the best first.
 
         Args:
@@ -231,13 +251,16 @@ class Captioner:
         heard = near.found.sum(axis=1) if near is not None else np.zeros(len(requests))
         return [
             mixed(
-                told, both[i], written[i], recalled[i] if recalled is not None else None,
+                told,
+                both[i],
+                written[i],
+                recalled[i] if recalled is not None else None,
                 offered[i] if offered is not None else [],
                 self.chooser if heard[i] else self.alone,
                 fits[i] if fits is not None else None,
             )
             for i in range(len(requests))
-        ]  # fmt: skip
+        ]
 
     def confidence(self, proposals: Sequence[Proposals], level: str) -> Array:
         """How sure the chosen texts are to be good, (n,); uncalibrated where nothing was fitted.

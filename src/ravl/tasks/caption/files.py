@@ -29,23 +29,27 @@ def describe(captioner: Captioner) -> dict[str, Any]:
     """What ``run.json`` says of it."""
     how = asdict(captioner.how)
     return {
-        **captioner.task.to_json(), "vote": captioner.vote.to_json(),
+        **captioner.task.to_json(),
+        "vote": captioner.vote.to_json(),
         "regions": captioner.regions.side if captioner.regions is not None else 0,
-        "quotes": captioner.quotes, "good": captioner.good,
+        "quotes": captioner.quotes,
+        "good": captioner.good,
         "usual": asdict(captioner.usual) if captioner.usual is not None else None,
-        "how": {name: list(v) if isinstance(v, tuple) else v for name, v in how.items()
-                if v is not None},
+        "how": {
+            name: list(v) if isinstance(v, tuple) else v for name, v in how.items() if v is not None
+        },
         "choosers": {
-            name: list(found.names) for name in CHOOSERS
+            name: list(found.names)
+            for name in CHOOSERS
             if (found := getattr(captioner, name)) is not None
         },
-        "powers": {
-            name: getattr(captioner.fits, name).power for name in HEADS
-        } if captioner.fits is not None else {},
+        "powers": {name: getattr(captioner.fits, name).power for name in HEADS}
+        if captioner.fits is not None
+        else {},
         "doubts": {name: list(stack.names) for name, stack in captioner.doubts.items()},
         "generator": captioner.generator.spec if captioner.generator is not None else None,
         "reads_texts": False,  # by the base encoder, whatever the retriever was trained to be
-    }  # fmt: skip
+    }
 
 
 def parts(captioner: Captioner, folder: Path) -> dict[str, dict[str, Array]]:
@@ -64,8 +68,9 @@ def parts(captioner: Captioner, folder: Path) -> dict[str, dict[str, Array]]:
     found |= {f"doubt_{name}": stack.arrays() for name, stack in captioner.doubts.items()}
     if captioner.calibration is not None:
         found["calibration"] = {
-            "confidence": captioner.calibration.confidence, "right": captioner.calibration.right
-        }  # fmt: skip
+            "confidence": captioner.calibration.confidence,
+            "right": captioner.calibration.right,
+        }
     if captioner.generator is not None and hasattr(captioner.generator, "save"):
         captioner.generator.save(folder / GENERATOR)
     return found

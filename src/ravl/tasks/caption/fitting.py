@@ -41,6 +41,7 @@ class Fits:
         seen = self.picture(features)
         return [
             np.asarray(read[[places[t] for t in its]] @ line, np.float32)
-            if its else np.zeros(0, np.float32)
+            if its
+            else np.zeros(0, np.float32)
             for its, line in zip(texts, seen, strict=True)
-        ]  # fmt: skip
+        ]

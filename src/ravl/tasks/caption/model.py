@@ -29,9 +29,13 @@ class CaptionModel(TextModel):
     """
 
     def __init__(
-        self, memory: Memory, run: Run | None = None, *, column: str | None = None,
+        self,
+        memory: Memory,
+        run: Run | None = None,
+        *,
+        column: str | None = None,
         generator: Any = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._column = column
         super().__init__(memory, run, generator=generator)
 
@@ -42,10 +46,17 @@ class CaptionModel(TextModel):
         return TextTask(run.record["column"], bool(run.record["generated"]))
 
     def caption(
-        self, pictures: Sequence[Picture | str], *, k: int | None = None, retrieval: bool = True,
-        vote_only: bool = False, abstain: float | None = None, how: Decoding | None = None,
-        instruction: str = "", grounded: bool = False,
-    ) -> list[Caption]:  # fmt: skip
+        self,
+        pictures: Sequence[Picture | str],
+        *,
+        k: int | None = None,
+        retrieval: bool = True,
+        vote_only: bool = False,
+        abstain: float | None = None,
+        how: Decoding | None = None,
+        instruction: str = "",
+        grounded: bool = False,
+    ) -> list[Caption]:
         """A text for each picture, in one pass.
 
         Args:
@@ -70,9 +81,15 @@ class CaptionModel(TextModel):
             return []
         seen = self._look(captioner, pictures)
         return self.write(
-            seen, k=k, retrieval=retrieval, vote_only=vote_only, abstain=abstain, how=how,
-            instruction=instruction, grounded=grounded,
-        )  # fmt: skip
+            seen,
+            k=k,
+            retrieval=retrieval,
+            vote_only=vote_only,
+            abstain=abstain,
+            how=how,
+            instruction=instruction,
+            grounded=grounded,
+        )
 
     def look(self, pictures: Sequence[Picture | str]) -> Pictures:
         """Pictures as they are described."""
@@ -88,9 +105,14 @@ class CaptionModel(TextModel):
         return self.write(seen, hidden=hidden)
 
     def stream(
-        self, picture: Picture | str, *, k: int | None = None, retrieval: bool = True,
-        how: Decoding | None = None, instruction: str = "",
-    ) -> Iterator[str]:  # fmt: skip
+        self,
+        picture: Picture | str,
+        *,
+        k: int | None = None,
+        retrieval: bool = True,
+        how: Decoding | None = None,
+        instruction: str = "",
+    ) -> Iterator[str]:
         """The generator's text of one picture, piece by piece as it is written.
 
         Nothing is chosen among candidates, which would have to be known to their ends.

@@ -51,9 +51,12 @@ class Proposals:
         total = chooser(self.scores)
         order = np.argsort(-total, kind="stable")
         return replace(
-            self, texts=[self.texts[i] for i in order], total=total[order], rows=self.rows[order],
+            self,
+            texts=[self.texts[i] for i in order],
+            total=total[order],
+            rows=self.rows[order],
             scores={name: values[order] for name, values in self.scores.items()},
-        )  # fmt: skip
+        )
 
 
 def complies(text: str, how: Decoding) -> bool:
@@ -73,10 +76,14 @@ def of_memory(told: Told, recalled: Recalled, offered: list[int]) -> Proposals:
 
 
 def mixed(
-    told: Told, both: dict[str, Candidate], written: Sequence[Candidate],
-    recalled: Recalled | None, offered: Sequence[int], chooser: Chooser | None,
+    told: Told,
+    both: dict[str, Candidate],
+    written: Sequence[Candidate],
+    recalled: Recalled | None,
+    offered: Sequence[int],
+    chooser: Chooser | None,
     fits: Array | None,
-) -> Proposals:  # fmt: skip
+) -> Proposals:
     """Written texts and the memory's in one order.
 
     Args:
@@ -113,9 +120,13 @@ def mixed(
         total = np.array([first.get(t, -1e3 - i) for i, t in enumerate(texts)], np.float32)
     order = np.argsort(-total, kind="stable")
     return Proposals(
-        [texts[i] for i in order], {n: v[order] for n, v in scores.items()}, total[order],
-        rows[order], both, recalled,
-    )  # fmt: skip
+        [texts[i] for i in order],
+        {n: v[order] for n, v in scores.items()},
+        total[order],
+        rows[order],
+        both,
+        recalled,
+    )
 
 
 def _agreement(vectors: Any, texts: Sequence[str], written: Sequence[Candidate]) -> Array:

@@ -142,6 +142,9 @@ def _recalled(told: Told, rows: Ints, shares: Array) -> Recalled:
     found = support(vectors, vectors, each, None if alone else own)
     order = np.argsort(-found, kind="stable")
     seen: set[str] = set()
-    kept = [i for i in order.tolist()
-            if (text := told.said.texts[voters[i]]) not in seen and not seen.add(text)]  # type: ignore[func-returns-value]  # fmt: skip
+    kept = [
+        i
+        for i in order.tolist()
+        if (text := told.said.texts[voters[i]]) not in seen and not seen.add(text)
+    ]  # type: ignore[func-returns-value]
     return Recalled(voters[kept], found[kept], owners[kept], voters, each)

@@ -40,7 +40,9 @@ class Caption(Answer):
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
         return {
-            "text": self.text, "written": self.written, "others": list(self.others),
+            "text": self.text,
+            "written": self.written,
+            "others": list(self.others),
             **Answer.to_json(self),
             "signals": {name: round(value, 4) for name, value in self.signals.items()},
-        }  # fmt: skip
+        }

@@ -38,8 +38,11 @@ class TextTask(MatchTask):
         return ""
 
     def examples(
-        self, rows: Sequence[Row], features: Array, memory: Memory  # noqa: ARG002
-    ) -> tuple[list[Row], Array, Ints]:  # fmt: skip
+        self,
+        rows: Sequence[Row],
+        features: Array,
+        memory: Memory,  # noqa: ARG002
+    ) -> tuple[list[Row], Array, Ints]:
         """What is written about, of some pictures: see :meth:`LabelTask.examples`."""
         return list(rows), features, np.arange(len(rows))
 

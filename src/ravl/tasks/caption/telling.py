@@ -17,9 +17,16 @@ SHOWN = 5  # candidates of an answer with their scores
 
 
 def caption_of(
-    captioner: Captioner, told: Told, found: Proposals, confidence: float, least: float,
-    level: str, near: Neighbours | None, i: int, how: Decoding,
-) -> Caption:  # fmt: skip
+    captioner: Captioner,
+    told: Told,
+    found: Proposals,
+    confidence: float,
+    least: float,
+    level: str,
+    near: Neighbours | None,
+    i: int,
+    how: Decoding,
+) -> Caption:
     """What is answered about picture ``i``, of which these are the proposals.
 
     Args:
@@ -43,14 +50,18 @@ def caption_of(
         memory = {told.said.texts[t]: float(s) for t, s in top}
     likely = sorted(found.written.values(), key=lambda c: -likelihood(c, told.whole))[:SHOWN]
     return Caption(
-        text=found.best, written=bool(found.texts) and bool(found.rows[0] < 0),
-        others=tuple(found.texts[j] for j in others), confidence=confidence,
-        abstained=confidence < least or not found.texts, gate=gate,
+        text=found.best,
+        written=bool(found.texts) and bool(found.rows[0] < 0),
+        others=tuple(found.texts[j] for j in others),
+        confidence=confidence,
+        abstained=confidence < least or not found.texts,
+        gate=gate,
         scores=dict(zip(found.texts[:SHOWN], found.total[:SHOWN].tolist(), strict=True)),
-        memory=memory, model={c.text: likelihood(c, told.whole) for c in likely if c.mean <= 0},
+        memory=memory,
+        model={c.text: likelihood(c, told.whole) for c in likely if c.mean <= 0},
         signals={n: float(v[0]) for n, v in found.scores.items() if len(v)},
         evidence=() if near is None else evidence_of(told, found, near, i, gate),
-    )  # fmt: skip
+    )
 
 
 def likelihood(candidate: Candidate, whole: bool) -> float:

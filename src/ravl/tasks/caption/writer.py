@@ -82,10 +82,18 @@ class TextModel:
         return self._fitted.how if self._fitted is not None else Decoding()
 
     def write(
-        self, seen: Pictures, *, k: int | None = None, retrieval: bool = True,
-        vote_only: bool = False, abstain: float | None = None, how: Decoding | None = None,
-        instruction: str = "", grounded: bool = False, hidden: Sequence[Ints] | None = None,
-    ) -> list[Caption]:  # fmt: skip
+        self,
+        seen: Pictures,
+        *,
+        k: int | None = None,
+        retrieval: bool = True,
+        vote_only: bool = False,
+        abstain: float | None = None,
+        how: Decoding | None = None,
+        instruction: str = "",
+        grounded: bool = False,
+        hidden: Sequence[Ints] | None = None,
+    ) -> list[Caption]:
         """A text about each picture that was looked at; see :meth:`CaptionModel.caption`.
 
         ``hidden`` has for each the groups of rows that it must not see; None for none.
@@ -104,22 +112,33 @@ class TextModel:
             for i in range(len(seen)):
                 nouns = known_words(told, recalled[i])
                 found += self._propose(
-                    captioner, told, seen.one(i), near.take(np.array([i])), recalled[i : i + 1],
-                    replace(decoding, nouns=nouns), vote_only, instruction,
-                )  # fmt: skip
+                    captioner,
+                    told,
+                    seen.one(i),
+                    near.take(np.array([i])),
+                    recalled[i : i + 1],
+                    replace(decoding, nouns=nouns),
+                    vote_only,
+                    instruction,
+                )
         level = _level(captioner, retrieval, vote_only)
         sure = self._least(captioner, abstain)
         confidence = captioner.confidence(found, level)
         return [
-            caption_of(captioner, told, found[i], float(confidence[i]), sure, level, near, i,
-                         decoding)
+            caption_of(
+                captioner, told, found[i], float(confidence[i]), sure, level, near, i, decoding
+            )
             for i in range(len(found))
-        ]  # fmt: skip
+        ]
 
     def _stream(
-        self, seen: Pictures, k: int | None, retrieval: bool, how: Decoding | None,
+        self,
+        seen: Pictures,
+        k: int | None,
+        retrieval: bool,
+        how: Decoding | None,
         instruction: str,
-    ) -> Iterator[str]:  # fmt: skip
+    ) -> Iterator[str]:
         """The text about the first of some pictures."""
         captioner, told = self._ready()
         near, recalled = self._recalled(captioner, told, seen, k, None, retrieval)
@@ -130,9 +149,12 @@ class TextModel:
         return pieces
 
     def about(
-        self, seen: Pictures, rows: Sequence[Row], features: Array,  # noqa: ARG002
-        hidden: Sequence[Ints] | None = None,  # noqa: ARG002 (for tasks that need it)
-    ) -> Pictures:  # fmt: skip
+        self,
+        seen: Pictures,
+        rows: Sequence[Row],  # noqa: ARG002 (for tasks that need it)
+        features: Array,
+        hidden: Sequence[Ints] | None = None,  # noqa: ARG002 (likewise)
+    ) -> Pictures:
         """Examples as they are written about.
 
         Args:
@@ -143,9 +165,7 @@ class TextModel:
         """
         return replace(seen, features=features)
 
-    def seen(
-        self, features: Array, looks: Sequence[Callable[[], Image.Image]]
-    ) -> Pictures:  # fmt: skip
+    def seen(self, features: Array, looks: Sequence[Callable[[], Image.Image]]) -> Pictures:
         """Pictures whose features (n, F) are known; looked at closer where the generator does."""
         captioner, encoder = self._ready()[0], self.memory.encoder
         if captioner.regions is None:
@@ -184,9 +204,15 @@ class TextModel:
         return replace(made, fits=replace(made.fits, base=base)) if made.fits else made
 
     def _recalled(
-        self, captioner: Captioner, told: Told, seen: Pictures, k: int | None,
-        hidden: Sequence[Ints] | None, retrieval: bool, vote_only: bool = False,
-    ) -> tuple[Neighbours | None, list[Recalled] | None]:  # fmt: skip
+        self,
+        captioner: Captioner,
+        told: Told,
+        seen: Pictures,
+        k: int | None,
+        hidden: Sequence[Ints] | None,
+        retrieval: bool,
+        vote_only: bool = False,
+    ) -> tuple[Neighbours | None, list[Recalled] | None]:
         if not retrieval:
             return None, None
         near = captioner.neighbours(seen.features, told, k, hidden)
@@ -194,13 +220,26 @@ class TextModel:
         return near, captioner.recall(near, told, k)
 
     def _propose(
-        self, captioner: Captioner, told: Told, seen: Pictures, near: Neighbours | None,
-        recalled: Sequence[Recalled] | None, how: Decoding, vote_only: bool, instruction: str,
-    ) -> list[Proposals]:  # fmt: skip
+        self,
+        captioner: Captioner,
+        told: Told,
+        seen: Pictures,
+        near: Neighbours | None,
+        recalled: Sequence[Recalled] | None,
+        how: Decoding,
+        vote_only: bool,
+        instruction: str,
+    ) -> list[Proposals]:
         return captioner.propose(
-            seen, told, near, recalled, how=how, vote_only=vote_only, instruction=instruction,
+            seen,
+            told,
+            near,
+            recalled,
+            how=how,
+            vote_only=vote_only,
+            instruction=instruction,
             opens=self._opens,
-        )  # fmt: skip
+        )
 
     def _opens(self, row: Any) -> Image.Image:
         return self.memory.picture(row, hint=SIDE)
@@ -229,11 +268,16 @@ class TextModel:
                 captioner = fitted or self._unfitted(task.fitting(told), told)
                 if self._generator is not None:
                     captioner = replace(
-                        captioner, generator=self._generator, standard=None, regions=None,
+                        captioner,
+                        generator=self._generator,
+                        standard=None,
+                        regions=None,
                         chooser=None,
-                        alone=None, fits=None, doubts={},
+                        alone=None,
+                        fits=None,
+                        doubts={},
                         calibration=None,
-                    )  # fmt: skip
+                    )
                 if not told.said.texts:
                     raise task.silent(self.memory)
                 self._known = now, captioner, told
@@ -244,9 +288,7 @@ class TextModel:
         vote = task.vote(int(told.said.has.sum()))
         return Captioner(task, task.keys(told.said.bank.features), vote)
 
-    def _allowed(
-        self, k: int | None, retrieval: bool, vote_only: bool, words: str
-    ) -> Captioner:  # fmt: skip
+    def _allowed(self, k: int | None, retrieval: bool, vote_only: bool, words: str) -> Captioner:
         """Who answers; refuses what nobody here could do."""
         if k is not None and k < 1:
             raise QueryError(f"k is {k}; it must be at least 1.")

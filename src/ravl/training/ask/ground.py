@@ -56,9 +56,11 @@ def asked(ground: Ground) -> Ground:
         return replace(part, queries=replace(part.queries, texts=texts))
 
     return replace(
-        ground, train=side(ground.train), validation=side(ground.validation),
+        ground,
+        train=side(ground.train),
+        validation=side(ground.validation),
         test=side(ground.test),
-    )  # fmt: skip
+    )
 
 
 def weighed(ground: Ground) -> Ground:

@@ -143,9 +143,11 @@ def likely_answers(ground: CaptionGround) -> list[str]:
 
 def _each(ground: CaptionGround, change: Any) -> CaptionGround:
     return replace(
-        ground, train=change(ground.train), validation=change(ground.validation),
+        ground,
+        train=change(ground.train),
+        validation=change(ground.validation),
         test=change(ground.test),
-    )  # fmt: skip
+    )
 
 
 OPEN = Kind(

@@ -64,26 +64,37 @@ class Lesson:
 
     @classmethod
     def of(
-        cls, ground: CaptionGround, side: CaptionSide, vocabulary: Vocabulary, longest: int,
-        retrieval: bool, recalled: Sequence[Recalled],
-    ) -> Lesson:  # fmt: skip
+        cls,
+        ground: CaptionGround,
+        side: CaptionSide,
+        vocabulary: Vocabulary,
+        longest: int,
+        retrieval: bool,
+        recalled: Sequence[Recalled],
+    ) -> Lesson:
         """From a part of the ground; ``recalled`` is what the memory says of its pictures."""
         flat = vocabulary([text for its in side.texts for text in its], longest)
         ids = iter(flat)
         texts = [[next(ids) for _ in its] for its in side.texts]
         wanted = 2 * ground.settings.quotes if retrieval else 0
         return cls(
-            ground.standard(side.labelled.features), texts, side.near if retrieval else None,
+            ground.standard(side.labelled.features),
+            texts,
+            side.near if retrieval else None,
             ground.vote.shares(side.near, ground.told.said.has.astype(np.float32))
-            if retrieval else None,
+            if retrieval
+            else None,
             bags_of(ground, vocabulary) if retrieval else None,
             [ground.bank.showing(groups) for groups in side.labelled.shown],
             ground.arrays if retrieval else None,
             [r.texts[:wanted].tolist() for r in recalled] if wanted else [[] for _ in side.texts],
-            ground.told.said.texts, side.regions, side.questions,
+            ground.told.said.texts,
+            side.regions,
+            side.questions,
             [[text for text, _ in its] for its in side.passages]
-            if retrieval and side.passages is not None else None,
-        )  # fmt: skip
+            if retrieval and side.passages is not None
+            else None,
+        )
 
 
 class TextBatches(Dataset[dict[str, Any]]):
@@ -100,9 +111,15 @@ class TextBatches(Dataset[dict[str, Any]]):
     """
 
     def __init__(
-        self, lesson: Lesson, words: Words, k: int, quotes: int, how: Disturbance, order: Shuffled,
+        self,
+        lesson: Lesson,
+        words: Words,
+        k: int,
+        quotes: int,
+        how: Disturbance,
+        order: Shuffled,
         seed: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.lesson = lesson
         self._words, self._k, self._quotes = words, k, quotes
         self._how, self._order, self._seed = how, order, seed
@@ -120,7 +137,7 @@ class TextBatches(Dataset[dict[str, Any]]):
             "features": torch.from_numpy(lesson.features[chosen]),
             "ids": pad_sequence([t for its in texts for t in its], batch_first=True),
             "owners": torch.tensor([i for i, its in enumerate(texts) for _ in its]),
-        }  # fmt: skip
+        }
         if lesson.regions is not None:
             batch["regions"] = torch.from_numpy(lesson.regions[chosen].astype(np.float32))
         quoted: list[list[str]] = [[] for _ in positions]

@@ -28,10 +28,11 @@ def look_closer(ground: CaptionGround, work: Path, show: bool | None) -> Caption
     work.mkdir(parents=True, exist_ok=True)
     # Several examples may be about one picture, which is looked at once.
     places = {
-        name: np.unique([r.number for r in its.labelled.rows], return_index=True,
-                        return_inverse=True)[1:]
+        name: np.unique(
+            [r.number for r in its.labelled.rows], return_index=True, return_inverse=True
+        )[1:]
         for name, its in sides.items()
-    }  # fmt: skip
+    }
     raw = {
         name: _regions(ground, its.take(places[name][0]), work / f"regions-{name}.npy", show)
         for name, its in sides.items()
@@ -44,9 +45,12 @@ def look_closer(ground: CaptionGround, work: Path, show: bool | None) -> Caption
     }
     made = {name: replace(its, regions=seen[name]) for name, its in sides.items()}
     return replace(
-        ground, train=made["train"], validation=made["validation"], test=made["test"],
+        ground,
+        train=made["train"],
+        validation=made["validation"],
+        test=made["test"],
         regions=regions,
-    )  # fmt: skip
+    )
 
 
 def _regions(ground: CaptionGround, side: CaptionSide, file: Path, show: bool | None) -> Any:

@@ -40,9 +40,14 @@ def examples_seen(
 
 
 def evaluate_texts(
-    model: Any, data: str | Path, *, columns: ColumnNames | None = None,
-    root: str | Path | None = None, progress: bool | None = None, seed: int = 0,
-) -> dict[str, Any]:  # fmt: skip
+    model: Any,
+    data: str | Path,
+    *,
+    columns: ColumnNames | None = None,
+    root: str | Path | None = None,
+    progress: bool | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
     """Scores of a run on pictures with texts; see ``evaluate_run`` of ravl.training.labels.
 
     Rows that show a picture, or a near-duplicate of it, are hidden from it.
@@ -75,11 +80,15 @@ def evaluate_texts(
         best = written["with_retrieval"]
         differences = {
             f"with_retrieval - {name}": compare_texts(name_of, best, its, texts, **how)
-            for name, its in written.items() if name != "with_retrieval"
-        }  # fmt: skip
+            for name, its in written.items()
+            if name != "with_retrieval"
+        }
     return {
-        "task": task.name, "pictures": pictures, "set_aside": len(rejected),
+        "task": task.name,
+        "pictures": pictures,
+        "set_aside": len(rejected),
         **({"questions": len(labelled)} if task.unit == "question" else {}),
         "reasons": [str(r) for r in rejected[:10]],
-        "rows": tables_json(scores), "differences": tables_json(differences),
-    }  # fmt: skip
+        "rows": tables_json(scores),
+        "differences": tables_json(differences),
+    }

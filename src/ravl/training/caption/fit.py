@@ -56,9 +56,7 @@ class CaptionFitted(Made):
         return {name: level.captioner for name, level in self.finished.items()}
 
 
-def fit_caption(
-    memory: Memory, out: Path, settings: TextSettings, **sources: Any
-) -> FitReport:  # fmt: skip
+def fit_caption(memory: Memory, out: Path, settings: TextSettings, **sources: Any) -> FitReport:
     """Fit caption: a text about a picture; see :func:`ravl.training.fit` and :func:`fit_texts`.
 
     Raises:
@@ -69,11 +67,21 @@ def fit_caption(
 
 
 def fit_texts(
-    kind: Kind, memory: Memory, out: Path, settings: TextSettings, *,
-    given: LoopSettings | None = None, data: Source = None, validation: Source = None,
-    test: Source = None, columns: ColumnNames | None = None, progress: bool | None = None,
-    command: str = "", root: Source = None, again: Again | None = None,
-) -> FitReport:  # fmt: skip
+    kind: Kind,
+    memory: Memory,
+    out: Path,
+    settings: TextSettings,
+    *,
+    given: LoopSettings | None = None,
+    data: Source = None,
+    validation: Source = None,
+    test: Source = None,
+    columns: ColumnNames | None = None,
+    progress: bool | None = None,
+    command: str = "",
+    root: Source = None,
+    again: Again | None = None,
+) -> FitReport:
     """Fit a task that writes.
 
     Args:
@@ -95,10 +103,19 @@ def fit_texts(
     with (
         running(out, config) as work,
         ground_of(
-            memory, settings, work, data=data, validation=validation, test=test, columns=columns,
-            progress=progress, root=root, kind=kind, again=again,
+            memory,
+            settings,
+            work,
+            data=data,
+            validation=validation,
+            test=test,
+            columns=columns,
+            progress=progress,
+            root=root,
+            kind=kind,
+            again=again,
         ) as (ground, notes),
-    ):  # fmt: skip
+    ):
         quality = kind.quality(ground.train.texts)
         good = kind.good(quality, ground.validation.texts)
         start = None if again is None else again.start
@@ -111,11 +128,19 @@ def fit_texts(
 
 @contextmanager
 def ground_of(
-    memory: Memory, settings: TextSettings, work: Path, *, data: Source = None,
-    validation: Source = None, test: Source = None, columns: ColumnNames | None = None,
-    progress: bool | None = None, root: Source = None, kind: Kind = CAPTION,
+    memory: Memory,
+    settings: TextSettings,
+    work: Path,
+    *,
+    data: Source = None,
+    validation: Source = None,
+    test: Source = None,
+    columns: ColumnNames | None = None,
+    progress: bool | None = None,
+    root: Source = None,
+    kind: Kind = CAPTION,
     again: Again | None = None,
-) -> Iterator[tuple[CaptionGround, list[str]]]:  # fmt: skip
+) -> Iterator[tuple[CaptionGround, list[str]]]:
     """What a fit stands on, and notes; open while pictures are read.
 
     Args:
@@ -138,14 +163,23 @@ def ground_of(
         return labelled
 
     with told(
-        task.name, memory, settings.remember, work, read,
+        task.name,
+        memory,
+        settings.remember,
+        work,
+        read,
         lambda labelled, source, tables: _split(
             labelled, source, settings, validation, test, tables
         ),
         lambda labelled, chosen: enough(task.count(labelled.take(chosen.train).rows), task),
-        data=data, validation=validation, test=test, columns=columns, progress=progress, root=root,
+        data=data,
+        validation=validation,
+        test=test,
+        columns=columns,
+        progress=progress,
+        root=root,
         again=again,
-    ) as (labelled, chosen, _, notes):  # fmt: skip
+    ) as (labelled, chosen, _, notes):
         ground = prepare(memory, task, settings, labelled, chosen)
         if settings.regions and settings.generator == "builtin" and settings.model != "vote":
             from ravl.training.caption.closer import look_closer
@@ -157,10 +191,16 @@ def ground_of(
 
 
 def fit_levels(
-    ground: CaptionGround, work: Path, show: bool | None, *, quality: Quality, good: Good,
-    report: Callable[[float], None] | None = None, kind: Kind = CAPTION,
+    ground: CaptionGround,
+    work: Path,
+    show: bool | None,
+    *,
+    quality: Quality,
+    good: Good,
+    report: Callable[[float], None] | None = None,
+    kind: Kind = CAPTION,
     start: Captioner | None = None,
-) -> CaptionFitted:  # fmt: skip
+) -> CaptionFitted:
     """Fit what the settings ask for, and choose.
 
     Args:
@@ -199,9 +239,14 @@ def fit_levels(
 
 
 def _generators(
-    ground: CaptionGround, work: Path, show: bool | None, quality: Quality,
-    report: Callable[[float], None] | None, kind: Kind, start: Captioner | None,
-) -> Iterator[tuple[str, CaptionGround, Trained]]:  # fmt: skip
+    ground: CaptionGround,
+    work: Path,
+    show: bool | None,
+    quality: Quality,
+    report: Callable[[float], None] | None,
+    kind: Kind,
+    start: Captioner | None,
+) -> Iterator[tuple[str, CaptionGround, Trained]]:
     """The generators that the settings ask for, and what each was trained on.
 
     To compare, one without retrieval and one without pictures come first.
@@ -236,31 +281,54 @@ def _choose(fitted: CaptionFitted) -> str:
 
 
 def _split(
-    labelled: Labelled, source: Memory, settings: TextSettings, validation: Source, test: Source,
+    labelled: Labelled,
+    source: Memory,
+    settings: TextSettings,
+    validation: Source,
+    test: Source,
     tables: Collection[str],
-) -> Parts:  # fmt: skip
+) -> Parts:
     return split(
-        labelled.rows, labelled.groups, [""] * len(labelled), source,
-        validation=filter_of(validation), test=filter_of(test),
-        validation_share=settings.validation_share, test_share=settings.test_share,
-        seed=settings.seed, tables=tables,
-    )  # fmt: skip
+        labelled.rows,
+        labelled.groups,
+        [""] * len(labelled),
+        source,
+        validation=filter_of(validation),
+        test=filter_of(test),
+        validation_share=settings.validation_share,
+        test_share=settings.test_share,
+        seed=settings.seed,
+        tables=tables,
+    )
 
 
 def _write(
-    out: Path, kind: Kind, ground: CaptionGround, fitted: CaptionFitted, judged: CaptionJudged,
-    given: LoopSettings, notes: list[str], command: str, began: float,
-) -> FitReport:  # fmt: skip
+    out: Path,
+    kind: Kind,
+    ground: CaptionGround,
+    fitted: CaptionFitted,
+    judged: CaptionJudged,
+    given: LoopSettings,
+    notes: list[str],
+    command: str,
+    began: float,
+) -> FitReport:
     """The run, and what it is worth."""
     from ravl.training.caption.page import LEVELS, RETRIEVAL, page_of, rows_table
     from ravl.training.page_parts import scores_json
 
     captioner = fitted.levels[fitted.chosen]
     run = begin_run(
-        out, {**describe(captioner), "level": fitted.chosen}, parts(captioner, out),
-        memory=ground.memory, base=base_of(ground.memory.encoder), labelled=ground.labelled,
-        parts=ground.parts, settings=given, command=command,
-    )  # fmt: skip
+        out,
+        {**describe(captioner), "level": fitted.chosen},
+        parts(captioner, out),
+        memory=ground.memory,
+        base=base_of(ground.memory.encoder),
+        labelled=ground.labelled,
+        parts=ground.parts,
+        settings=given,
+        command=command,
+    )
     seconds = round(time.monotonic() - began, 1)
     safe = abstention(judged, captioner, ground.settings.risk)
     metrics = scores_json(judged, fitted, LEVELS, RETRIEVAL) | {"abstain": safe}

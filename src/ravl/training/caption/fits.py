@@ -55,7 +55,9 @@ def fit_dual(ground: CaptionGround, work: Path, show: bool | None) -> Fits | Non
 
 def _joined(some: Labelled, others: Labelled) -> Labelled:
     return replace(
-        some, rows=some.rows + others.rows, shown=some.shown + others.shown,
+        some,
+        rows=some.rows + others.rows,
+        shown=some.shown + others.shown,
         features=np.concatenate([some.features, others.features]),
         groups=np.concatenate([some.groups, others.groups]),
-    )  # fmt: skip
+    )

@@ -38,9 +38,15 @@ MOST_TOKENS = 1024  # of a text that may be learned
 
 
 def train_generator(
-    ground: CaptionGround, quality: Quality, folder: Path, *, retrieval: bool, show: bool | None,
-    report: Callable[[float], None] | None = None, start: Any = None,
-) -> Trained:  # fmt: skip
+    ground: CaptionGround,
+    quality: Quality,
+    folder: Path,
+    *,
+    retrieval: bool,
+    show: bool | None,
+    report: Callable[[float], None] | None = None,
+    start: Any = None,
+) -> Trained:
     """Train the builtin generator and keep the epoch that is best on validation.
 
     It learns to repeat people's texts first, and then from how good its own are.
@@ -69,15 +75,28 @@ def train_generator(
     )
     order = Shuffled(np.arange(len(ground.train)), settings.seed)
     batches = TextBatches(
-        lesson, generator.words, generator.evidence, settings.quotes,
-        Disturbance(settings.retrieval_dropout, settings.noise), order, settings.seed,
-    )  # fmt: skip
+        lesson,
+        generator.words,
+        generator.evidence,
+        settings.quotes,
+        Disturbance(settings.retrieval_dropout, settings.noise),
+        order,
+        settings.seed,
+    )
     validate = validation_of(ground, generator, quality, retrieval, report)
     what = "Generator with retrieval" if retrieval else "Generator without"
     curve = train(
-        generator.model, batches, order, validate, folder / "checkpoints", settings, show, what,
-        (), folder / "logs",
-    )  # fmt: skip
+        generator.model,
+        batches,
+        order,
+        validate,
+        folder / "checkpoints",
+        settings,
+        show,
+        what,
+        (),
+        folder / "logs",
+    )
     count = sum(p.numel() for _, p in trainable(generator.model))
     if settings.reward_epochs:
         seconds = curve[-1][0] if curve else 0.0
@@ -109,17 +128,22 @@ def untrained(
         longest = int(np.quantile(lengths, ENOUGH, method="higher"))
         longest += SPARE if settings.schema else 0
     config = FusionConfig(
-        features=ground.train.labelled.features.shape[1], vectors=ground.told.said.means.shape[1],
+        features=ground.train.labelled.features.shape[1],
+        vectors=ground.told.said.means.shape[1],
         evidence=min(settings.evidence, len(ground.bank)) if retrieval else 0,
         **_closer(ground),
-    )  # fmt: skip
+    )
     name = settings.language_model
     source = str(minilm_folder()) if name == "builtin" else name
     with quiet():
         model = new_generator(
-            config, source, vocabulary, layers=settings.layers, dropout=settings.dropout,
+            config,
+            source,
+            vocabulary,
+            layers=settings.layers,
+            dropout=settings.dropout,
             smoothing=settings.smoothing,
-        )  # fmt: skip
+        )
     places = int(getattr(model.encoder.language.config, "max_position_embeddings", 512))
     room = places - HEADS - 3 * config.evidence
     words = Words.load(source, max(1, min(READ, room)))

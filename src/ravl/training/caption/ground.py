@@ -67,20 +67,20 @@ class CaptionSide:
         """What a captioner is asked about."""
         source = self.labelled.source
         looks = None if self.blind else [partial(source.picture, r) for r in self.labelled.rows]
-        return Pictures(
-            self.labelled.features, looks, self.regions, self.questions, self.passages
-        )  # fmt: skip
+        return Pictures(self.labelled.features, looks, self.regions, self.questions, self.passages)
 
     def take(self, chosen: Ints) -> CaptionSide:
         """Some of them."""
         places = chosen.tolist()
         return replace(
-            self, labelled=self.labelled.take(chosen), texts=[self.texts[i] for i in places],
+            self,
+            labelled=self.labelled.take(chosen),
+            texts=[self.texts[i] for i in places],
             near=self.near.take(chosen),
             regions=None if self.regions is None else self.regions[chosen],
             questions=None if self.questions is None else [self.questions[i] for i in places],
             passages=None if self.passages is None else [self.passages[i] for i in places],
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,9 +133,12 @@ class CaptionGround:
         said = self.told.said
         nothing = np.broadcast_to(np.zeros(1, np.float32), said.means.shape)
         return EvidenceArrays(
-            self.standard(self.bank.features), nothing, said.means,
-            np.zeros(len(self.bank), bool), said.has,
-        )  # fmt: skip
+            self.standard(self.bank.features),
+            nothing,
+            said.means,
+            np.zeros(len(self.bank), bool),
+            said.has,
+        )
 
 
 def prepare(
@@ -169,9 +172,18 @@ def prepare(
 
     sides = {name: side(part) for name, part in taken.items()}
     return CaptionGround(
-        memory, speaking, settings, told, keys, task.standard(taken["train"].features), labelled,
-        parts, sides["train"], sides["validation"], sides["test"],
-    )  # fmt: skip
+        memory,
+        speaking,
+        settings,
+        told,
+        keys,
+        task.standard(taken["train"].features),
+        labelled,
+        parts,
+        sides["train"],
+        sides["validation"],
+        sides["test"],
+    )
 
 
 def examples_of(labelled: Labelled, task: TextTask, memory: Memory) -> Labelled:

@@ -28,9 +28,13 @@ SERVER = "openai:"
 
 
 def fit_hub(
-    ground: CaptionGround, quality: Quality, folder: Path, show: bool | None,
-    report: Callable[[float], None] | None = None, start: Any = None,
-) -> Trained:  # fmt: skip
+    ground: CaptionGround,
+    quality: Quality,
+    folder: Path,
+    show: bool | None,
+    report: Callable[[float], None] | None = None,
+    start: Any = None,
+) -> Trained:
     """The generator that the settings name, trained as far as they ask for.
 
     It is trained with its neighbours before its eyes, as it will answer; a server is used as it is.
@@ -48,9 +52,12 @@ def fit_hub(
         generator: Any = load_generator(settings.generator, evidence=settings.evidence)
         return Trained(generator, [], 0.0, 0)
     generator = load_generator(
-        settings.generator, strategy=settings.language, evidence=settings.evidence,
-        constrain=processors, **_sees(settings.generator, ground),
-    )  # fmt: skip
+        settings.generator,
+        strategy=settings.language,
+        evidence=settings.evidence,
+        constrain=processors,
+        **_sees(settings.generator, ground),
+    )
     count = sum(p.numel() for _, p in trainable(generator.network))
     if not count:
         return Trained(generator, [], 0.0, 0)
@@ -61,9 +68,17 @@ def fit_hub(
     data = Conversations(ground, generator, order)
     validate = validation_of(ground, generator, quality, True, report)
     curve = train(
-        generator.network, data, order, validate, folder / "generator" / "checkpoints", settings,
-        show, "Generator with retrieval", (), folder / "generator" / "logs",
-    )  # fmt: skip
+        generator.network,
+        data,
+        order,
+        validate,
+        folder / "generator" / "checkpoints",
+        settings,
+        show,
+        "Generator with retrieval",
+        (),
+        folder / "generator" / "logs",
+    )
     return Trained(generator, curve, round(time.monotonic() - began, 1), count)
 
 
@@ -79,9 +94,13 @@ class Conversations(Dataset[dict[str, Any]]):
     def __init__(self, ground: CaptionGround, generator: Any, order: Shuffled) -> None:
         self._ground, self._generator, self._order = ground, generator, order
         self._captioner = Captioner(
-            ground.task, ground.keys, ground.vote, generator=generator, standard=ground.standard,
+            ground.task,
+            ground.keys,
+            ground.vote,
+            generator=generator,
+            standard=ground.standard,
             quotes=ground.settings.quotes,
-        )  # fmt: skip
+        )
 
     def __len__(self) -> int:
         return len(self._ground.train)
@@ -92,9 +111,12 @@ class Conversations(Dataset[dict[str, Any]]):
         random = np.random.default_rng([settings.seed, self._order.epoch, int(positions[0])])
         side = ground.train.take(np.asarray(positions, np.int64))
         requests = self._captioner.requests(
-            side.pictures, ground.told, side.near, ground.recalled(side),
+            side.pictures,
+            ground.told,
+            side.near,
+            ground.recalled(side),
             opens=ground.memory.picture,
-        )  # fmt: skip
+        )
         blind = random.random(len(requests)) < settings.retrieval_dropout
         requests = [_alone(r) if b else r for r, b in zip(requests, blind, strict=True)]
         texts = [its[int(random.integers(len(its)))] for its in side.texts]

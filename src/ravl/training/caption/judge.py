@@ -51,9 +51,13 @@ class CaptionJudged:
 
 
 def judge(
-    ground: CaptionGround, levels: Mapping[str, Captioner], chosen: str, quality: Quality,
-    good: Good, kind: Kind = CAPTION,
-) -> CaptionJudged:  # fmt: skip
+    ground: CaptionGround,
+    levels: Mapping[str, Captioner],
+    chosen: str,
+    quality: Quality,
+    good: Good,
+    kind: Kind = CAPTION,
+) -> CaptionJudged:
     """Describe the test part by all rows and score them, each in the same way.
 
     Args:
@@ -163,9 +167,13 @@ def _likeliest(proposal: Proposals) -> str:
 
 
 def _scored(
-    ground: CaptionGround, answers: Mapping[str, list[str]], final: Sequence[Proposals],
-    confidence: Array, right: NDArray[np.bool_], schema: str,
-) -> CaptionJudged:  # fmt: skip
+    ground: CaptionGround,
+    answers: Mapping[str, list[str]],
+    final: Sequence[Proposals],
+    confidence: Array,
+    right: NDArray[np.bool_],
+    schema: str,
+) -> CaptionJudged:
     judged, side = CaptionJudged(answers, final, confidence, right), ground.test
     task: Any = ground.task.name
     groups, seed = side.labelled.groups, ground.settings.seed

@@ -50,9 +50,10 @@ class Good:
         own = [float(quality.of_one(its[:1], its[1:])[0]) for its in several]
         least = float(np.quantile(own, WEAKEST))
         return cls(
-            least, f"a CIDEr-D of {least:.2f} or more: as good as all but the weakest quarter of "
+            least,
+            f"a CIDEr-D of {least:.2f} or more: as good as all but the weakest quarter of "
             "people's own texts",
-        )  # fmt: skip
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,24 +83,34 @@ def watched(ground: CaptionGround) -> CaptionSide:
 def fit_vote(ground: CaptionGround, quality: Quality, good: Good) -> Level:
     """The consensus of the neighbours' texts, with an honest confidence."""
     captioner = Captioner(
-        ground.task, ground.keys, ground.vote, Usual.of(ground.train.near),
-        standard=ground.standard, good=good.words, quotes=ground.settings.quotes,
-    )  # fmt: skip
+        ground.task,
+        ground.keys,
+        ground.vote,
+        Usual.of(ground.train.near),
+        standard=ground.standard,
+        good=good.words,
+        quotes=ground.settings.quotes,
+    )
     found = {"memory": proposals(ground, watched(ground), captioner, "memory")}
     return _sure(ground, captioner, found, quality, good)
 
 
 def with_generator(
-    ground: CaptionGround, vote: Captioner, generator: Any, quality: Quality, good: Good,
+    ground: CaptionGround,
+    vote: Captioner,
+    generator: Any,
+    quality: Quality,
+    good: Good,
     fits: Fits | None = None,
-) -> Level:  # fmt: skip
+) -> Level:
     """The same with a generator; how to choose among its texts and the memory's is learned."""
     file = ground.settings.schema
     how = Decoding(
-        beams=ground.settings.beams, longest=int(getattr(generator, "longest", 0)),
+        beams=ground.settings.beams,
+        longest=int(getattr(generator, "longest", 0)),
         schema=read_schema(Path(file)) if file else "",
         length_penalty=0.0 if ground.told.whole else 1.0,
-    )  # fmt: skip
+    )
     captioner = replace(vote, generator=generator, how=how, fits=fits, regions=ground.regions)
     side = watched(ground)
     found = {level: proposals(ground, side, captioner, level) for level in LEVELS}
@@ -129,15 +140,22 @@ def proposals(
     memory = level == "memory"
     near = captioner.believed(side.near, memory)
     return captioner.propose(
-        side.pictures, ground.told, near, captioner.recall(near, ground.told), vote_only=memory,
+        side.pictures,
+        ground.told,
+        near,
+        captioner.recall(near, ground.told),
+        vote_only=memory,
         opens=ground.memory.picture,
-    )  # fmt: skip
+    )
 
 
 def _sure(
-    ground: CaptionGround, captioner: Captioner, found: Mapping[str, Sequence[Proposals]],
-    quality: Quality, good: Good,
-) -> Level:  # fmt: skip
+    ground: CaptionGround,
+    captioner: Captioner,
+    found: Mapping[str, Sequence[Proposals]],
+    quality: Quality,
+    good: Good,
+) -> Level:
     """With the confidence of each level, and the calibration of the last, which is judged."""
     side, doubts = watched(ground), {}
     rated, sure, right = (np.zeros(0, np.float32) for _ in range(3))

@@ -48,9 +48,15 @@ TITLES = {
     ),
 }
 LEVELS = (
-    "nearest", "vote_human", "vote", "generator_off alone", "generator_off", "generator alone",
-    "generator first", "generator",
-)  # fmt: skip
+    "nearest",
+    "vote_human",
+    "vote",
+    "generator_off alone",
+    "generator_off",
+    "generator alone",
+    "generator first",
+    "generator",
+)
 RETRIEVAL = ("retrieval_on", "retrieval_off", "retrieval_shuffled", "retrieval_misleading")
 SHOWN = 12  # pictures of a group
 NEIGHBOURS = 6  # of each
@@ -72,26 +78,38 @@ def rows_table(
     said = "answers" if task.noun == "answer" else "texts"
     caption = f"{task.name}: {len(ground.test):,} test {task.unit}s, {texts:,} {said} of people's"
     note = f"The run keeps the level {fitted.chosen!r}. 95 % intervals, by pictures."
-    pairs = (("with_retrieval", "no_retrieval"), ("with_retrieval", "vote"),
-             ("no_retrieval", "question_only"), ("no_retrieval", "zero_shot"))  # fmt: skip
+    pairs = (
+        ("with_retrieval", "no_retrieval"),
+        ("with_retrieval", "vote"),
+        ("no_retrieval", "question_only"),
+        ("no_retrieval", "zero_shot"),
+    )
     titles = titles_of(kind, fitted)
     return score_table(task.name, judged, caption, note, ROWS, pairs, titles)
 
 
 def page_of(
-    kind: Kind, ground: CaptionGround, fitted: CaptionFitted, judged: CaptionJudged, report: Any,
+    kind: Kind,
+    ground: CaptionGround,
+    fitted: CaptionFitted,
+    judged: CaptionJudged,
+    report: Any,
     command: str,
-) -> str:  # fmt: skip
+) -> str:
     """The whole report as HTML."""
     task, titles = ground.task, titles_of(kind, fitted)
     levels = score_table(
         task.name, judged, "All levels", "What each adds.", LEVELS, (GENERATED,), titles
     )
     robust = score_table(
-        task.name, judged, "Retrieval on, off, and wrong",
+        task.name,
+        judged,
+        "Retrieval on, off, and wrong",
         "Good neighbours should help, none should cost little, wrong ones not much more.",
-        RETRIEVAL, (("retrieval_on", "retrieval_off"), *ROBUST), titles,
-    )  # fmt: skip
+        RETRIEVAL,
+        (("retrieval_on", "retrieval_off"), *ROBUST),
+        titles,
+    )
     sure = judged.confidence
     bins = [(b.confidence, b.accuracy, b.count) for b in calibration_curve(sure, judged.right)]
     error = float(np.average([abs(c - a) for c, a, _ in bins], weights=[n for *_, n in bins]))
@@ -123,13 +141,21 @@ def _about(
         pairs = zip(captioner.chooser.names, captioner.chooser.weights, strict=True)
         weights = ", ".join(f"{n} {w:+.2f}" for n, w in pairs)
     lines = [
-        ("task", f"{task.name}: {kind.about}"
-                 + (f", as the column {task.column!r}" if task.column else "")),
-        ("memory", f"{ground.memory.path}, {len(ground.bank):,} rows as evidence, with "
-                   f"{len(ground.told.said.texts):,} texts"),
+        (
+            "task",
+            f"{task.name}: {kind.about}"
+            + (f", as the column {task.column!r}" if task.column else ""),
+        ),
+        (
+            "memory",
+            f"{ground.memory.path}, {len(ground.bank):,} rows as evidence, with "
+            f"{len(ground.told.said.texts):,} texts",
+        ),
         (f"{task.unit}s", f"{counts} ({ground.parts.how}); {texts:,} texts to learn from"),
-        ("level", fitted.chosen
-                  + (f" (validation {fitted.measure}: {validation})" if validation else "")),
+        (
+            "level",
+            fitted.chosen + (f" (validation {fitted.measure}: {validation})" if validation else ""),
+        ),
         ("choice among texts", weights),
         (f"a good {'text' if task.noun == 'caption' else task.noun}", captioner.good),
         ("trained parameters", trained or "none"),
@@ -137,17 +163,21 @@ def _about(
         ("abstaining", safely(report.metrics["abstain"])),
         ("seed", str(ground.settings.seed)),
         ("command", command),
-    ]  # fmt: skip
+    ]
     return lines + [("note", note) for note in report.notes]
 
 
 def _curves(fitted: CaptionFitted) -> list[Curves]:
-    names = {"generator": "with retrieval", "generator_off": "without",
-             "question_only": "without pictures"}  # fmt: skip
+    names = {
+        "generator": "with retrieval",
+        "generator_off": "without",
+        "question_only": "without pictures",
+    }
     series = [
         Series(names[name], [(float(at), score) for at, score in curve])
-        for name, curve in fitted.curves.items() if curve and name in names
-    ]  # fmt: skip
+        for name, curve in fitted.curves.items()
+        if curve and name in names
+    ]
     title = f"{fitted.measure} of greedy texts on the validation part, by seconds of training"
     return [Curves(title, "second", False, series)] if series else []
 
@@ -173,17 +203,23 @@ def _example(
     side = ground.test
     answers = [
         Answer(
-            titles[row][0], judged.answers[row][i],
+            titles[row][0],
+            judged.answers[row][i],
             float(judged.confidence[i]) if row == "with_retrieval" else 0.0,
             row == "with_retrieval" and bool(judged.right[i]),
         )
-        for row in ROWS if row in judged.answers
-    ]  # fmt: skip
+        for row in ROWS
+        if row in judged.answers
+    ]
     asked = side.questions[i] if side.questions is not None else None
     return ReportExample(
-        thumbnail(side.labelled.source, side.labelled.rows[i]), asked, " / ".join(side.texts[i]),
-        answers, None, _evidence(ground, judged, i),
-    )  # fmt: skip
+        thumbnail(side.labelled.source, side.labelled.rows[i]),
+        asked,
+        " / ".join(side.texts[i]),
+        answers,
+        None,
+        _evidence(ground, judged, i),
+    )
 
 
 def _evidence(ground: CaptionGround, judged: CaptionJudged, i: int) -> list[EvidenceItem]:

@@ -43,9 +43,14 @@ class OwnTexts(Dataset[dict[str, Any]]):
     """
 
     def __init__(
-        self, batches: TextBatches, references: Sequence[Sequence[str]],
-        generator: FusedGenerator, quality: Quality, seed: int, order: Shuffled,
-    ) -> None:  # fmt: skip
+        self,
+        batches: TextBatches,
+        references: Sequence[Sequence[str]],
+        generator: FusedGenerator,
+        quality: Quality,
+        seed: int,
+        order: Shuffled,
+    ) -> None:
         self._batches, self._references = batches, references
         self._generator, self._quality = generator, quality
         self._seed, self._order = seed, order
@@ -58,15 +63,19 @@ class OwnTexts(Dataset[dict[str, Any]]):
         batch = self._batches.__getitems__(positions)
         ids = self._write(batch, [self._order.epoch, int(positions[0])])
         texts = [self._generator.vocabulary.text(line) for line in ids]
-        rewards = np.stack([
-            self._quality.of_one(texts[i * SAMPLES : (i + 1) * SAMPLES], self._references[p])
-            for i, p in enumerate(positions)
-        ])  # (b, SAMPLES)  # fmt: skip
+        rewards = np.stack(
+            [
+                self._quality.of_one(texts[i * SAMPLES : (i + 1) * SAMPLES], self._references[p])
+                for i, p in enumerate(positions)
+            ]
+        )  # (b, SAMPLES)
         others = (rewards.sum(1, keepdims=True) - rewards) / (SAMPLES - 1)
         return {
-            **batch, "ids": ids, "worth": torch.from_numpy((rewards - others).ravel()),
+            **batch,
+            "ids": ids,
+            "worth": torch.from_numpy((rewards - others).ravel()),
             "owners": torch.arange(len(positions)).repeat_interleave(SAMPLES),
-        }  # fmt: skip
+        }
 
     @torch.inference_mode()
     def _write(self, batch: dict[str, Any], seed: list[int]) -> Tensor:
@@ -82,13 +91,14 @@ class OwnTexts(Dataset[dict[str, Any]]):
             torch.manual_seed(number)
             near = batch.get("near")
             states, there = model.encoder.read(
-                batch["features"].to(device), batch.get("tokens"),
+                batch["features"].to(device),
+                batch.get("tokens"),
                 None if near is None else {n: v.to(device) for n, v in near.items()},
                 batch.get("regions"),
-            )  # fmt: skip
-            ids: Tensor = self._generator.sample(
-                states, there, batch.get("prior"), SAMPLES
-            ).cpu().clone()  # fmt: skip
+            )
+            ids: Tensor = (
+                self._generator.sample(states, there, batch.get("prior"), SAMPLES).cpu().clone()
+            )
         model.train(mode)
         ids[:, 1:][(ids[:, 1:] == PAD).cumsum(1) > 0] = PAD
         return ids
@@ -98,9 +108,15 @@ class OwnTexts(Dataset[dict[str, Any]]):
 
 
 def learn_from_reward(
-    ground: CaptionGround, generator: FusedGenerator, quality: Quality, batches: TextBatches,
-    order: Shuffled, validate: Callable[[], float], folder: Path, show: bool | None,
-) -> list[tuple[float, float]]:  # fmt: skip
+    ground: CaptionGround,
+    generator: FusedGenerator,
+    quality: Quality,
+    batches: TextBatches,
+    order: Shuffled,
+    validate: Callable[[], float],
+    folder: Path,
+    show: bool | None,
+) -> list[tuple[float, float]]:
     """Train on from what it has learned, in place; keeps what was best on validation.
 
     Returns:
@@ -111,9 +127,11 @@ def learn_from_reward(
     before = validate()
     kept = {name: value.clone() for name, value in generator.model.state_dict().items()}
     how = replace(
-        settings, epochs=settings.reward_epochs, learning_rate=RATE * settings.learning_rate,
+        settings,
+        epochs=settings.reward_epochs,
+        learning_rate=RATE * settings.learning_rate,
         weight_decay=0.0,
-    )  # fmt: skip
+    )
     curve = train(
         generator.model, own, order, validate, folder, how, show, "Learning from its own texts"
     )

@@ -16,9 +16,12 @@ WATCHED = 600  # validation pictures that are described after each epoch
 
 
 def validation_of(
-    ground: CaptionGround, generator: Any, quality: Quality, retrieval: bool,
+    ground: CaptionGround,
+    generator: Any,
+    quality: Quality,
+    retrieval: bool,
     report: Callable[[float], None] | None,
-) -> Callable[[], float]:  # fmt: skip
+) -> Callable[[], float]:
     """A function: how good greedy texts about some validation pictures are.
 
     Args:
@@ -33,15 +36,22 @@ def validation_of(
         random = np.random.default_rng(ground.settings.seed)
         side = side.take(np.sort(random.choice(len(side), WATCHED, replace=False)))
     captioner = Captioner(
-        ground.task, ground.keys, ground.vote, generator=generator, standard=ground.standard,
+        ground.task,
+        ground.keys,
+        ground.vote,
+        generator=generator,
+        standard=ground.standard,
         quotes=ground.settings.quotes,
-    )  # fmt: skip
+    )
     told = ground.told if retrieval else None
     recalled = ground.recalled(side) if retrieval else None
     requests = captioner.requests(
-        side.pictures, told, side.near if retrieval else None, recalled,
+        side.pictures,
+        told,
+        side.near if retrieval else None,
+        recalled,
         opens=ground.memory.picture,
-    )  # fmt: skip
+    )
     greedy = Decoding(beams=1)
 
     def validate() -> float:

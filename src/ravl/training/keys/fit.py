@@ -90,9 +90,15 @@ def fit_jointly(ground: Ground, fitted: Fitted, ladder: Ladder) -> tuple[Ground,
     learned = variant(found.ground, again)
     matrix = found.learned.keys.directions.shape[1] ** 2
     joint = Joint(
-        frozen, learned, learned.score > frozen.score, preferred is not None,
-        found.learned.epochs, found.learned.curve, seconds, matrix,
-    )  # fmt: skip
+        frozen,
+        learned,
+        learned.score > frozen.score,
+        preferred is not None,
+        found.learned.epochs,
+        found.learned.curve,
+        seconds,
+        matrix,
+    )
     fitted.joint = again.joint = joint
     if not joint.adopted:
         return ground, fitted

@@ -20,9 +20,7 @@ TITLES = {
     "with_retrieval_frozen": ("with retrieval, frozen keys", "as a run without --train-retriever"),
     "with_retrieval_learned": ("with retrieval, learned keys", "model and memory, by the gate"),
 }
-PAIRS = (
-    ("vote_learned", "vote_frozen"), ("with_retrieval_learned", "with_retrieval_frozen")
-)  # fmt: skip
+PAIRS = (("vote_learned", "vote_frozen"), ("with_retrieval_learned", "with_retrieval_frozen"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,13 +44,16 @@ class Gain:
         if learned is not None:
             validation["learned"] = learned.score
         return {
-            "adopted": joint.adopted, "distilled": joint.distilled, "epochs": joint.epochs,
-            "parameters": joint.parameters, "seconds": joint.seconds,
+            "adopted": joint.adopted,
+            "distilled": joint.distilled,
+            "epochs": joint.epochs,
+            "parameters": joint.parameters,
+            "seconds": joint.seconds,
             "validation": {n: round(v, 4) for n, v in validation.items()},
             "curve": [(s, round(v, 4)) for s, v in joint.curve],
             "rows": {n: _json(scores) for n, scores in self.scores.items()},
             "differences": {f"{a} - {b}": _json(s) for (a, b), s in self.differences.items()},
-        }  # fmt: skip
+        }
 
     def note(self) -> str:
         """In a sentence."""
@@ -82,8 +83,9 @@ class Gain:
         kept = "kept" if self.joint.adopted else "not kept, since validation was no better"
         told = "the task's loss" + (" and the reader's preferences" if self.joint.distilled else "")
         note = f"Learned from {told} ({seconds}); {kept}."
-        return score_table(task, self, "Retriever frozen and trained", note, list(TITLES), PAIRS,
-                           TITLES)  # fmt: skip
+        return score_table(
+            task, self, "Retriever frozen and trained", note, list(TITLES), PAIRS, TITLES
+        )
 
 
 def measure_gain(joint: Joint) -> Gain:
@@ -110,11 +112,17 @@ def measure_gain(joint: Joint) -> Gain:
     }
     differences = {
         (a, b): compare(
-            task.judged, answers[a], answers[b], truth, thresholds_after=limits[a],
-            thresholds_before=limits[b], groups=groups, seed=seed,
+            task.judged,
+            answers[a],
+            answers[b],
+            truth,
+            thresholds_after=limits[a],
+            thresholds_before=limits[b],
+            groups=groups,
+            seed=seed,
         )
         for a, b in PAIRS
-    }  # fmt: skip
+    }
     return Gain(joint, scores, differences)
 
 
@@ -124,9 +132,12 @@ def _answers(fit: Variant, level: str, names: int) -> Array:
     testimony = Testimony.of(ground.bank, ground.task, ground.labels, labeller.spread)
     evidence = labeller.evidence(testimony, ground.memory)
     found = labeller.answer(
-        ground.test.queries, testimony, ground.test.seen(labeller.spread), evidence,
+        ground.test.queries,
+        testimony,
+        ground.test.seen(labeller.spread),
+        evidence,
         vote_only=level == "vote",
-    )  # fmt: skip
+    )
     return wide(found.probabilities, names)
 
 

@@ -70,9 +70,15 @@ def lesson_of(
     if preferred is not None:
         preferred = _among(preferred, rows, examples)
     return Lesson(
-        bank, said, side.queries.features, side.targets, list(side.labelled.shown), ground.loss,
-        preferred, ground.settings.seed,
-    )  # fmt: skip
+        bank,
+        said,
+        side.queries.features,
+        side.targets,
+        list(side.labelled.shown),
+        ground.loss,
+        preferred,
+        ground.settings.seed,
+    )
 
 
 def _among(preferred: Preferences, rows: NDArray[np.bool_], examples: Ints) -> Preferences:
@@ -104,9 +110,13 @@ def searched_by(ground: Ground, keys: Keys, speaking: NDArray[np.bool_]) -> Grou
         return replace(part, near=near, wide=wide)
 
     return replace(
-        ground, bank=bank, keys=keys, train=side(ground.train), test=side(ground.test),
+        ground,
+        bank=bank,
+        keys=keys,
+        train=side(ground.train),
+        test=side(ground.test),
         validation=side(ground.validation),
-    )  # fmt: skip
+    )
 
 
 def _of_training(

@@ -132,9 +132,9 @@ class _Learner:
         self._rates = torch.from_numpy(lesson.targets.mean(0))
         self._own = [lesson.bank.showing(groups) for groups in lesson.hidden]
         weights = lesson.loss.weights
-        self._weights = torch.ones(len(self._rates)) if weights is None else (
-            torch.from_numpy(weights)
-        )  # fmt: skip
+        self._weights = (
+            torch.ones(len(self._rates)) if weights is None else (torch.from_numpy(weights))
+        )
         self._eye = torch.eye(self._rows.shape[1])
         self._matrix = self._eye.clone().requires_grad_()
         self._optimiser = torch.optim.Adam([self._matrix], lr=RATE)

@@ -68,9 +68,9 @@ def reader_preferences(ground: Ground, fusion: Labeller, unseen: Array | None) -
 def log_likelihood(logits: Array, targets: Array, exclusive: bool) -> Array:
     """Of what is true of each example, (n,): of its label, or of all tags together."""
     p = np.clip(probabilities(logits, exclusive), TINY, 1 - TINY)
-    each = targets * np.log(p) if exclusive else (
-        targets * np.log(p) + (1 - targets) * np.log(1 - p)
-    )  # fmt: skip
+    each = (
+        targets * np.log(p) if exclusive else (targets * np.log(p) + (1 - targets) * np.log(1 - p))
+    )
     found: Array = each.sum(1)
     return found
 

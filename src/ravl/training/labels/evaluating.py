@@ -30,10 +30,15 @@ BLOCK = 256  # pictures that a fine-tuned tower looks at in one go
 
 
 def evaluate_run(
-    run: Model | str | Path, data: str | Path, *, memory: Memory | str | Path | None = None,
-    columns: ColumnNames | None = None, root: str | Path | None = None,
-    progress: bool | None = None, seed: int = 0,
-) -> dict[str, Any]:  # fmt: skip
+    run: Model | str | Path,
+    data: str | Path,
+    *,
+    memory: Memory | str | Path | None = None,
+    columns: ColumnNames | None = None,
+    root: str | Path | None = None,
+    progress: bool | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
     """Scores of a run on labelled pictures, with retrieval, without, and by the vote alone.
 
     Args:
@@ -96,18 +101,28 @@ def _scores(model: LabelModel | AskModel, labelled: Labelled, seed: int) -> dict
     }
     differences = {
         f"with_retrieval - {name}": compare(
-            task.judged, found["with_retrieval"], p, truth, thresholds_after=limits,
-            thresholds_before=limits, **how,
-        ) | in_words(task, labelled.rows, names, found["with_retrieval"], p, **how)
-        for name, p in found.items() if name != "with_retrieval"
-    }  # fmt: skip
+            task.judged,
+            found["with_retrieval"],
+            p,
+            truth,
+            thresholds_after=limits,
+            thresholds_before=limits,
+            **how,
+        )
+        | in_words(task, labelled.rows, names, found["with_retrieval"], p, **how)
+        for name, p in found.items()
+        if name != "with_retrieval"
+    }
     shown = len({row.number for row in labelled.rows})
     return {
-        "task": task.name, "pictures": shown, "set_aside": len(labelled.rejected),
+        "task": task.name,
+        "pictures": shown,
+        "set_aside": len(labelled.rejected),
         **({"questions": len(labelled)} if task.unit == "question" else {}),
         "reasons": [str(r) for r in labelled.rejected[:10]],
-        "rows": tables_json(rows), "differences": tables_json(differences),
-    }  # fmt: skip
+        "rows": tables_json(rows),
+        "differences": tables_json(differences),
+    }
 
 
 def queries_of(model: LabelModel | AskModel, labelled: Labelled) -> Queries:

@@ -31,21 +31,39 @@ if TYPE_CHECKING:
 
 
 def fit_labels(
-    task: str, memory: Memory, out: Path, settings: FitSettings, *, data: Source = None,
-    validation: Source = None, test: Source = None, columns: ColumnNames | None = None,
-    progress: bool | None = None, command: str = "", root: Source = None,
+    task: str,
+    memory: Memory,
+    out: Path,
+    settings: FitSettings,
+    *,
+    data: Source = None,
+    validation: Source = None,
+    test: Source = None,
+    columns: ColumnNames | None = None,
+    progress: bool | None = None,
+    command: str = "",
+    root: Source = None,
     again: Again | None = None,
-) -> FitReport:  # fmt: skip
+) -> FitReport:
     """Fit classify, tag or ask; see :func:`ravl.training.fit`, and :class:`Again` for a refit."""
     began = time.monotonic()
     config = config_of(task, memory, settings, data, validation, test, again=again)
     with (
         running(out, config) as work,
         ground_of(
-            task, memory, settings, work, data=data, validation=validation, test=test,
-            columns=columns, progress=progress, root=root, again=again,
+            task,
+            memory,
+            settings,
+            work,
+            data=data,
+            validation=validation,
+            test=test,
+            columns=columns,
+            progress=progress,
+            root=root,
+            again=again,
         ) as (ground, notes),
-    ):  # fmt: skip
+    ):
         start = None if again is None else again.start
         ground, fitted = fit_levels(ground, work, progress, start=start)
         more = None
@@ -68,10 +86,19 @@ def fit_labels(
 
 @contextmanager
 def ground_of(
-    task: str, memory: Memory, settings: FitSettings, work: Path, *, data: Source = None,
-    validation: Source = None, test: Source = None, columns: ColumnNames | None = None,
-    progress: bool | None = None, root: Source = None, again: Again | None = None,
-) -> Iterator[tuple[Ground, list[str]]]:  # fmt: skip
+    task: str,
+    memory: Memory,
+    settings: FitSettings,
+    work: Path,
+    *,
+    data: Source = None,
+    validation: Source = None,
+    test: Source = None,
+    columns: ColumnNames | None = None,
+    progress: bool | None = None,
+    root: Source = None,
+    again: Again | None = None,
+) -> Iterator[tuple[Ground, list[str]]]:
     """What a fit stands on, and notes; open while pictures are read.
 
     Args:
@@ -99,20 +126,37 @@ def ground_of(
 
     def parts(labelled: Labelled, source: Memory, tables: Collection[str]) -> Parts:
         return split(
-            labelled.rows, labelled.groups, [named.stratum(row) for row in labelled.rows], source,
-            validation=filter_of(validation), test=filter_of(test),
-            validation_share=settings.validation_share, test_share=settings.test_share,
-            seed=settings.seed, tables=tables,
-        )  # fmt: skip
+            labelled.rows,
+            labelled.groups,
+            [named.stratum(row) for row in labelled.rows],
+            source,
+            validation=filter_of(validation),
+            test=filter_of(test),
+            validation_share=settings.validation_share,
+            test_share=settings.test_share,
+            seed=settings.seed,
+            tables=tables,
+        )
 
     def check(labelled: Labelled, chosen: Parts) -> None:
         labels_of(labelled.take(chosen.train).rows, named, settings.fewest)
 
     with told(
-        task, memory, settings.remember, work, read, parts, check, data=data,
-        validation=validation, test=test, columns=columns, progress=progress, root=root,
+        task,
+        memory,
+        settings.remember,
+        work,
+        read,
+        parts,
+        check,
+        data=data,
+        validation=validation,
+        test=test,
+        columns=columns,
+        progress=progress,
+        root=root,
         again=again,
-    ) as (labelled, chosen, _, notes):  # fmt: skip
+    ) as (labelled, chosen, _, notes):
         ground = prepare(memory, named, settings, labelled, chosen)
         if task == "ask":
             ground = asked(ground)
@@ -125,9 +169,15 @@ def ground_of(
 
 
 def _write(
-    out: Path, ground: Ground, fitted: Fitted, judged: Judged, notes: list[str], command: str,
-    began: float, gain: Gain | None,
-) -> FitReport:  # fmt: skip
+    out: Path,
+    ground: Ground,
+    fitted: Fitted,
+    judged: Judged,
+    notes: list[str],
+    command: str,
+    began: float,
+    gain: Gain | None,
+) -> FitReport:
     """The run, and what it is worth."""
     from ravl.training.labels.page import abstention, page_of, rows_table
     from ravl.training.page_parts import scores_json
@@ -139,10 +189,16 @@ def _write(
     if fitted.tower is not None:
         fitted.tower.save(out / VISION)
     run = begin_run(
-        out, described, parts(labeller, out), memory=ground.memory,
-        base=ground.task.encoder(ground.memory), labelled=ground.labelled, parts=ground.parts,
-        settings=ground.settings, command=command,
-    )  # fmt: skip
+        out,
+        described,
+        parts(labeller, out),
+        memory=ground.memory,
+        base=ground.task.encoder(ground.memory),
+        labelled=ground.labelled,
+        parts=ground.parts,
+        settings=ground.settings,
+        command=command,
+    )
     seconds = round(time.monotonic() - began, 1)
     metrics = scores_json(judged, fitted) | {"abstain": abstention(ground, fitted, judged)}
     if gain is not None:

@@ -99,9 +99,16 @@ class Ladder:
                 continue
             folder = self.work / (f"{name}_learned" if ground.learned else name)
             result = (None if retrieval else self.off) or train_fusion(
-                ground, linear, testimony, folder, retrieval=retrieval, show=self.show,
-                unseen=unseen, report=self.report, start=self.start,
-            )  # fmt: skip
+                ground,
+                linear,
+                testimony,
+                folder,
+                retrieval=retrieval,
+                show=self.show,
+                unseen=unseen,
+                report=self.report,
+                start=self.start,
+            )
             if not retrieval:
                 self.off = result
             fitted.levels[name] = fusion_labeller(ground, linear, result, testimony)
@@ -111,9 +118,12 @@ class Ladder:
 
 
 def fit_levels(
-    ground: Ground, work: Path, show: bool | None, report: Callable[[float], None] | None = None,
+    ground: Ground,
+    work: Path,
+    show: bool | None,
+    report: Callable[[float], None] | None = None,
     start: Labeller | None = None,
-) -> tuple[Ground, Fitted]:  # fmt: skip
+) -> tuple[Ground, Fitted]:
     """Fit what the settings ask for, and choose.
 
     Args:
@@ -167,14 +177,26 @@ def _tune(
         return source.picture(rows[i], hint=encoder.picture_size)
 
     how = VisionSettings(
-        strategy=settings.vision, epochs=settings.vision_epochs, seed=settings.seed,
-        learning_rate=settings.vision_rate, augment=settings.augment, mirror=settings.mirror,
-    )  # fmt: skip
+        strategy=settings.vision,
+        epochs=settings.vision_epochs,
+        seed=settings.seed,
+        learning_rate=settings.vision_rate,
+        augment=settings.augment,
+        mirror=settings.mirror,
+    )
     result = tune_vision(
-        encoder, load, np.vstack([side.targets for side in sides.values()]), spans[0].tolist(),
-        spans[1].tolist(), exclusive=ground.task.exclusive, folder=work / "vision", settings=how,
-        class_weights=ground.loss.weights, show=show, logs=work / "vision" / "logs",
-    )  # fmt: skip
+        encoder,
+        load,
+        np.vstack([side.targets for side in sides.values()]),
+        spans[0].tolist(),
+        spans[1].tolist(),
+        exclusive=ground.task.exclusive,
+        folder=work / "vision",
+        settings=how,
+        class_weights=ground.loss.weights,
+        show=show,
+        logs=work / "vision" / "logs",
+    )
     fitted.curves["vision"] = [(0.0, result.before), *result.curve]
     fitted.seconds["vision"], fitted.parameters["vision"] = result.seconds, result.parameters
     if result.score <= result.before:

@@ -53,10 +53,17 @@ class FusionResult:
 
 
 def train_fusion(
-    ground: Ground, linear: Labeller, testimony: Testimony, folder: Path, *, retrieval: bool,
-    show: bool | None, unseen: Array | None = None,
-    report: Callable[[float], None] | None = None, start: Labeller | None = None,
-) -> FusionResult:  # fmt: skip
+    ground: Ground,
+    linear: Labeller,
+    testimony: Testimony,
+    folder: Path,
+    *,
+    retrieval: bool,
+    show: bool | None,
+    unseen: Array | None = None,
+    report: Callable[[float], None] | None = None,
+    start: Labeller | None = None,
+) -> FusionResult:
     """Train the fusion model, with evidence or without, and keep the epoch best on validation.
 
     Args:
@@ -77,11 +84,15 @@ def train_fusion(
     began = time.monotonic()
     k = min(settings.evidence, len(ground.bank)) if retrieval else 0
     model = new_model(
-        settings, features=head.weight.shape[1],
+        settings,
+        features=head.weight.shape[1],
         vectors=ground.task.encoder(ground.memory).dimension,
-        labels=len(ground.labels), exclusive=ground.task.exclusive, base=head.weight.shape[1], k=k,
+        labels=len(ground.labels),
+        exclusive=ground.task.exclusive,
+        base=head.weight.shape[1],
+        k=k,
         weights=ground.loss.weights,
-    )  # fmt: skip
+    )
     with torch.no_grad():
         model.base.weight.copy_(torch.from_numpy(head.weight))
         model.base.bias.copy_(torch.from_numpy(head.bias))
@@ -96,12 +107,18 @@ def train_fusion(
     reader = Reader(model)
     order = Shuffled(np.arange(len(ground.train)), settings.seed)
     data = FusionData(
-        head.standard(ground.train.queries.seen), ground.train.targets,
-        ground.train.seen(linear.spread) if retrieval else None, evidence, k,
-        Disturbance(settings.retrieval_dropout, settings.noise), order, settings.seed,
-        [ground.bank.showing(groups) for groups in ground.train.labelled.shown], unseen,
+        head.standard(ground.train.queries.seen),
+        ground.train.targets,
+        ground.train.seen(linear.spread) if retrieval else None,
+        evidence,
+        k,
+        Disturbance(settings.retrieval_dropout, settings.noise),
+        order,
+        settings.seed,
+        [ground.bank.showing(groups) for groups in ground.train.labelled.shown],
+        unseen,
         _tokens(words, ground.train.queries),
-    )  # fmt: skip
+    )
     held = ground.validation
     seen, truth = head.standard(held.queries.seen), ground.truth(held)
     near = held.seen(linear.spread) if retrieval else None
@@ -111,10 +128,17 @@ def train_fusion(
         return reader(seen, near, evidence, tokens=tokens)
 
     curve = train(
-        model, data, order, _validation(read, truth, ground, report),
-        folder / "checkpoints", settings, show,
-        "Fusion with retrieval" if retrieval else "Fusion without", slow, folder / "logs",
-    )  # fmt: skip
+        model,
+        data,
+        order,
+        _validation(read, truth, ground, report),
+        folder / "checkpoints",
+        settings,
+        show,
+        "Fusion with retrieval" if retrieval else "Fusion without",
+        slow,
+        folder / "logs",
+    )
     count = sum(p.numel() for _, p in trainable(model))
     merge_adapters(model)
     return FusionResult(reader, curve, round(time.monotonic() - began, 1), count, words)
@@ -161,17 +185,30 @@ def _evidence(ground: Ground, linear: Labeller, testimony: Testimony) -> Evidenc
 
 
 def new_model(
-    settings: FitSettings, *, features: int, vectors: int, labels: int, exclusive: bool, base: int,
-    k: int, weights: Array | None,
-) -> FusionModel:  # fmt: skip
+    settings: FitSettings,
+    *,
+    features: int,
+    vectors: int,
+    labels: int,
+    exclusive: bool,
+    base: int,
+    k: int,
+    weights: Array | None,
+) -> FusionModel:
     """An untrained fusion model around the chosen language model."""
     from ravl.encoders.builtin_parts import minilm_folder
 
     name = settings.language_model
     config = FusionConfig(
-        features=features, vectors=vectors, labels=labels, exclusive=exclusive, base=base,
-        evidence=k, dropout=settings.dropout, smoothing=settings.smoothing,
-    )  # fmt: skip
+        features=features,
+        vectors=vectors,
+        labels=labels,
+        exclusive=exclusive,
+        base=base,
+        evidence=k,
+        dropout=settings.dropout,
+        smoothing=settings.smoothing,
+    )
     with quiet():
         model = with_language(config, str(minilm_folder()) if name == "builtin" else name)
     if weights is not None:
@@ -193,10 +230,12 @@ def prepare_language(model: FusionEncoder, language: str) -> list[nn.Parameter]:
         depth = strategy.depth(len(layers))
         upper = {id(m) for layer in layers[len(layers) - depth :] for m in layer.modules()}
         names = [
-            name for name, module in model.language.named_modules()
-            if id(module) in upper and isinstance(module, nn.Linear)
+            name
+            for name, module in model.language.named_modules()
+            if id(module) in upper
+            and isinstance(module, nn.Linear)
             and name.rpartition(".")[2] in ("query", "value", "q_lin", "v_lin", "q_proj", "v_proj")
-        ]  # fmt: skip
+        ]
         add_adapters(model.language, names)
         return []  # adapters are new, and learn at the full rate
     model.language.get_input_embeddings().requires_grad_(strategy.name == "full")
@@ -221,9 +260,11 @@ def merge_adapters(model: FusionEncoder) -> None:
 
 
 def _validation(
-    read: Callable[[], Array], truth: Ints, ground: Ground,
+    read: Callable[[], Array],
+    truth: Ints,
+    ground: Ground,
     report: Callable[[float], None] | None,
-) -> Callable[[], float]:  # fmt: skip
+) -> Callable[[], float]:
     """A function: the task's score on the validation part, less a tenth of its surprise.
 
     The likelihood tells epochs apart that answer alike.

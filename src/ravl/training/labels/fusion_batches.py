@@ -64,9 +64,13 @@ class Disturbance:
 
 
 def disturb(
-    near: Neighbours, k: int, rows: int, how: Disturbance, random: np.random.Generator,
+    near: Neighbours,
+    k: int,
+    rows: int,
+    how: Disturbance,
+    random: np.random.Generator,
     own: Sequence[Ints] | None = None,
-) -> Neighbours:  # fmt: skip
+) -> Neighbours:
     """Neighbours of b examples as they are read in one step of training, (b, k).
 
     Args:
@@ -124,10 +128,19 @@ class FusionData(Dataset[dict[str, Any]]):
     """
 
     def __init__(
-        self, features: Array, targets: Array, near: Neighbours | None, evidence: Evidence | None,
-        k: int, how: Disturbance, order: Shuffled, seed: int, own: Sequence[Ints] | None = None,
-        known: Array | None = None, tokens: Sequence[Tensor] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        features: Array,
+        targets: Array,
+        near: Neighbours | None,
+        evidence: Evidence | None,
+        k: int,
+        how: Disturbance,
+        order: Shuffled,
+        seed: int,
+        own: Sequence[Ints] | None = None,
+        known: Array | None = None,
+        tokens: Sequence[Tensor] | None = None,
+    ) -> None:
         self._features, self._targets = torch.from_numpy(features), torch.from_numpy(targets)
         self._near, self._evidence = near, evidence
         self._k, self._how, self._order, self._seed = k, how, order, seed
@@ -141,8 +154,9 @@ class FusionData(Dataset[dict[str, Any]]):
         """A whole batch at once."""
         chosen = np.asarray(positions, np.int64)
         batch: dict[str, Any] = {
-            "features": self._features[chosen], "targets": self._targets[chosen],
-        }  # fmt: skip
+            "features": self._features[chosen],
+            "targets": self._targets[chosen],
+        }
         if self._known is not None:
             batch["known"] = self._known[chosen]
         if self._tokens is not None:

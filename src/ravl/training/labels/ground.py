@@ -60,9 +60,12 @@ class Side:
     def take(self, chosen: Ints) -> Side:
         """Some of the examples."""
         return Side(
-            self.labelled.take(chosen), self.queries.take(chosen), self.targets[chosen],
-            self.near.take(chosen), self.wide.take(chosen),
-        )  # fmt: skip
+            self.labelled.take(chosen),
+            self.queries.take(chosen),
+            self.targets[chosen],
+            self.near.take(chosen),
+            self.wide.take(chosen),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,9 +114,11 @@ class Ground:
             return replace(side, queries=replace(side.queries, tuned=tuned[name]))
 
         return replace(
-            self, train=seen("train", self.train), test=seen("test", self.test),
+            self,
+            train=seen("train", self.train),
+            test=seen("test", self.test),
             validation=seen("validation", self.validation),
-        )  # fmt: skip
+        )
 
 
 def evidence(
@@ -164,9 +169,19 @@ def prepare(
     weights = label_weights(sides["train"].targets, task.exclusive, settings.class_weights)
     loss = Loss(task.exclusive, weights, settings.smoothing)
     return Ground(
-        memory, task, settings, labelled, parts, labels, bank, keys, sides["train"],
-        sides["validation"], sides["test"], loss,
-    )  # fmt: skip
+        memory,
+        task,
+        settings,
+        labelled,
+        parts,
+        labels,
+        bank,
+        keys,
+        sides["train"],
+        sides["validation"],
+        sides["test"],
+        loss,
+    )
 
 
 def examples_of(labelled: Labelled, task: LabelTask, memory: Memory) -> Labelled:
@@ -181,9 +196,13 @@ def speaking_rows(bank: Bank, task: LabelTask) -> NDArray[np.bool_]:
 
 
 def seen_by(
-    part: Labelled, keys: Keys, bank: Bank, speaking: NDArray[np.bool_], k: int,
+    part: Labelled,
+    keys: Keys,
+    bank: Bank,
+    speaking: NDArray[np.bool_],
+    k: int,
     among: NDArray[np.bool_] | None = None,
-) -> tuple[Neighbours, Neighbours]:  # fmt: skip
+) -> tuple[Neighbours, Neighbours]:
     """Neighbours of a part's examples, as deep as any vote looks: ``near`` and ``wide`` of a side.
 
     Args:

@@ -22,11 +22,15 @@ from ravl.training.labels.ground import DEEPEST, Ground, speaking_rows
 
 ROWS = ("zero_shot", "question_only", "vote", "no_retrieval", "with_retrieval")
 DIFFERENCES = (
-    ("with_retrieval", "no_retrieval"), ("with_retrieval", "vote"), ("no_retrieval", "zero_shot"),
-    ("no_retrieval", "question_only"), ("retrieval_on", "retrieval_off"),
+    ("with_retrieval", "no_retrieval"),
+    ("with_retrieval", "vote"),
+    ("no_retrieval", "zero_shot"),
+    ("no_retrieval", "question_only"),
+    ("retrieval_on", "retrieval_off"),
     ("retrieval_on", "retrieval_shuffled"),
-    ("fusion", "fusion_off"), ("vote", "vote_human"),
-)  # fmt: skip
+    ("fusion", "fusion_off"),
+    ("vote", "vote_human"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +59,11 @@ class Judged:
 
 
 def judge(
-    ground: Ground, levels: Mapping[str, Labeller], chosen: str,
+    ground: Ground,
+    levels: Mapping[str, Labeller],
+    chosen: str,
     more: Mapping[str, Answers] | None = None,
-) -> Judged:  # fmt: skip
+) -> Judged:
     """Answer the test part by all rows and score them, each in the same way.
 
     Args:
@@ -125,9 +131,11 @@ def _of_people(ground: Ground, vote: Labeller, testimony: Testimony) -> Answers:
 
 
 def _scored(
-    ground: Ground, names: list[str], answers: Mapping[str, Answers],
+    ground: Ground,
+    names: list[str],
+    answers: Mapping[str, Answers],
     used: Mapping[str, Labeller],
-) -> Judged:  # fmt: skip
+) -> Judged:
     task, seed = ground.task, ground.settings.seed
     truth = task.truth(ground.test.labelled.rows, names)
     limits = {n: None if task.exclusive else used[n].limits(names) for n in answers}
@@ -141,16 +149,25 @@ def _scored(
         if after in answers and before in answers:
             both = judged.wide(after), judged.wide(before)
             judged.differences[after, before] = compare(
-                task.judged, *both, truth, thresholds_after=limits[after],
-                thresholds_before=limits[before], groups=groups, seed=seed,
-            ) | in_words(task, rows, names, *both, groups=groups, seed=seed)  # fmt: skip
+                task.judged,
+                *both,
+                truth,
+                thresholds_after=limits[after],
+                thresholds_before=limits[before],
+                groups=groups,
+                seed=seed,
+            ) | in_words(task, rows, names, *both, groups=groups, seed=seed)
     return judged
 
 
 def in_words(
-    task: LabelTask, rows: Sequence[Row], names: Sequence[str], found: Array,
-    before: Array | None = None, **how: Any,
-) -> dict[str, Score]:  # fmt: skip
+    task: LabelTask,
+    rows: Sequence[Row],
+    names: Sequence[str],
+    found: Array,
+    before: Array | None = None,
+    **how: Any,
+) -> dict[str, Score]:
     """Metrics of answers as texts, for a task whose answers are compared as such; else none.
 
     Args:

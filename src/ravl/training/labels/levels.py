@@ -35,18 +35,22 @@ def held_side(ground: Ground) -> Side:
     """Training and validation examples one after the other: what is chosen by."""
     a, b = ground.train, ground.validation
     labelled = replace(
-        a.labelled, rows=[*a.labelled.rows, *b.labelled.rows],
+        a.labelled,
+        rows=[*a.labelled.rows, *b.labelled.rows],
         features=np.vstack([a.labelled.features, b.labelled.features]),
         groups=np.concatenate([a.labelled.groups, b.labelled.groups]),
         shown=[*a.labelled.shown, *b.labelled.shown],
-    )  # fmt: skip
+    )
     tuned = None
     if a.queries.tuned is not None and b.queries.tuned is not None:
         tuned = np.vstack([a.queries.tuned, b.queries.tuned])
     return Side(
-        labelled, Queries(labelled.features, tuned), np.vstack([a.targets, b.targets]),
-        a.near.then(b.near), a.wide.then(b.wide),
-    )  # fmt: skip
+        labelled,
+        Queries(labelled.features, tuned),
+        np.vstack([a.targets, b.targets]),
+        a.near.then(b.near),
+        a.wide.then(b.wide),
+    )
 
 
 def fit_vote(ground: Ground) -> Labeller:

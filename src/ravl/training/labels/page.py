@@ -96,26 +96,44 @@ def rows_table(ground: Ground, judged: Judged, fitted: Fitted) -> ScoreTable:
     task = ground.task
     caption = f"{task.name}: {len(ground.test):,} test {task.unit}s, {len(judged.names):,} names"
     note = f"The run keeps the level {fitted.chosen!r}. 95 % intervals."
-    pairs = (("with_retrieval", "no_retrieval"), ("with_retrieval", "vote"),
-             ("no_retrieval", "question_only"), ("no_retrieval", "zero_shot"))  # fmt: skip
+    pairs = (
+        ("with_retrieval", "no_retrieval"),
+        ("with_retrieval", "vote"),
+        ("no_retrieval", "question_only"),
+        ("no_retrieval", "zero_shot"),
+    )
     return _table(ground, judged, caption, note, ROWS, pairs)
 
 
 def page_of(
-    ground: Ground, fitted: Fitted, judged: Judged, report: Any, command: str,
+    ground: Ground,
+    fitted: Fitted,
+    judged: Judged,
+    report: Any,
+    command: str,
     gain: Gain | None = None,
-) -> str:  # fmt: skip
+) -> str:
     """The whole report as HTML; ``gain`` is that of a retriever trained with the task."""
     task = ground.task.judged
     thresholds = judged.thresholds["with_retrieval"]
     tables = [
-        _table(ground, judged, "All levels", "What each adds to the one above it.", LEVELS,
-               (("fusion", "fusion_off"), ("vote", "vote_human"))),
-        _table(ground, judged, "Retrieval on, off and shuffled",
-               "Good neighbours should help, none should cost little, wrong ones not much more.",
-               RETRIEVAL, (("retrieval_on", "retrieval_off"),
-                           ("retrieval_on", "retrieval_shuffled"))),
-    ]  # fmt: skip
+        _table(
+            ground,
+            judged,
+            "All levels",
+            "What each adds to the one above it.",
+            LEVELS,
+            (("fusion", "fusion_off"), ("vote", "vote_human")),
+        ),
+        _table(
+            ground,
+            judged,
+            "Retrieval on, off and shuffled",
+            "Good neighbours should help, none should cost little, wrong ones not much more.",
+            RETRIEVAL,
+            (("retrieval_on", "retrieval_off"), ("retrieval_on", "retrieval_shuffled")),
+        ),
+    ]
     if gain is not None and (table := gain.table(task)) is not None:
         tables.append(table)
     if ground.second is not None:
@@ -125,8 +143,11 @@ def page_of(
         about=_about(ground, fitted, judged, report, command),
         rows=report.table,
         tables=[t for t in tables if len(t.rows) > 1],
-        calibration=[_calibration(ground, judged, row) for row in ("no_retrieval", "with_retrieval")
-                     if row in judged.answers],
+        calibration=[
+            _calibration(ground, judged, row)
+            for row in ("no_retrieval", "with_retrieval")
+            if row in judged.answers
+        ],
         curves=_curves(ground, fitted) + (gain.curves() if gain is not None else []),
         labels=_lines(ground, judged),
         confusion=_confusion(ground, judged),
@@ -134,14 +155,18 @@ def page_of(
             task, judged.wide("with_retrieval"), judged.truth, judged.names, thresholds
         ),
         examples=_examples(ground, judged),
-    )  # fmt: skip
+    )
     return fit_report(page)
 
 
 def _table(
-    ground: Ground, judged: Judged, caption: str, note: str, names: Sequence[str],
+    ground: Ground,
+    judged: Judged,
+    caption: str,
+    note: str,
+    names: Sequence[str],
     pairs: Sequence[tuple[str, str]],
-) -> ScoreTable:  # fmt: skip
+) -> ScoreTable:
     return score_table(ground.task.name, judged, caption, note, names, pairs, titles(ground))
 
 
@@ -163,14 +188,17 @@ def _about(
         ("encoder", ground.memory.encoder.spec),
         (f"{ground.task.unit}s", f"{counts} ({ground.parts.how})"),
         ("level", f"{fitted.chosen}" + (f" (validation: {validation})" if validation else "")),
-        ("vote", f"k {vote.k}, temperature {vote.temperature:g}, cap {vote.cap:g}"
-                 + (", labels propagated" if labeller.spread else "")),
+        (
+            "vote",
+            f"k {vote.k}, temperature {vote.temperature:g}, cap {vote.cap:g}"
+            + (", labels propagated" if labeller.spread else ""),
+        ),
         ("trained parameters", trained or "none"),
         ("time", f"{seconds}; {report.seconds:.0f} s in all"),
         ("abstaining", safely(safe)),
         ("seed", str(settings.seed)),
         ("command", command),
-    ]  # fmt: skip
+    ]
     return lines + [("note", note) for note in report.notes]
 
 
@@ -212,8 +240,9 @@ def _examples(ground: Ground, judged: Judged) -> list[ExampleGroup]:
     """Right, wrong, and changed by retrieval; drawn by chance, not by how well they look."""
     correct = {
         row: right(judged.wide(row), judged.truth, judged.thresholds[row])
-        for row in ROWS if row in judged.answers
-    }  # fmt: skip
+        for row in ROWS
+        if row in judged.answers
+    }
     after = correct["with_retrieval"]
     before = correct.get("no_retrieval", after)
     groups = [
@@ -249,16 +278,23 @@ def _example(ground: Ground, judged: Judged, correct: Mapping[str, Any], i: int)
         ]:
             evidence.append(
                 EvidenceItem(
-                    thumbnail(ground.memory, item.row), ", ".join(item.says),
-                    item.row.texts[0] if item.row.texts else "", item.likeness, item.share,
+                    thumbnail(ground.memory, item.row),
+                    ", ".join(item.says),
+                    item.row.texts[0] if item.row.texts else "",
+                    item.likeness,
+                    item.share,
                     bool(own & set(item.says)),
                 )
-            )  # fmt: skip
+            )
     truth = ", ".join(ground.task.of(row))
     return ReportExample(
-        thumbnail(ground.test.labelled.source, row), ground.task.question(row), truth, answers,
-        float(final.gate[i]), evidence,
-    )  # fmt: skip
+        thumbnail(ground.test.labelled.source, row),
+        ground.task.question(row),
+        truth,
+        answers,
+        float(final.gate[i]),
+        evidence,
+    )
 
 
 def _names(judged: Judged, row: str, i: int) -> list[str]:

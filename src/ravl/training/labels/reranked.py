@@ -57,8 +57,10 @@ class Reranked:
         found = {**self.scores, "difference": self.differences["after", "before"]}
         vote = {n: {m: s.to_json() for m, s in scores.items()} for n, scores in found.items()}
         return {
-            "weight": self.look.weight, "milliseconds": round(self.milliseconds, 2), "vote": vote,
-        }  # fmt: skip
+            "weight": self.look.weight,
+            "milliseconds": round(self.milliseconds, 2),
+            "vote": vote,
+        }
 
     def note(self) -> str:
         """In a sentence."""
@@ -83,9 +85,14 @@ class Reranked:
             "picture."
         )
         return score_table(
-            self.task, self, "Neighbours looked at again", note, list(TITLES),
-            (("after", "before"),), TITLES,
-        )  # fmt: skip
+            self.task,
+            self,
+            "Neighbours looked at again",
+            note,
+            list(TITLES),
+            (("after", "before"),),
+            TITLES,
+        )
 
 
 def look_again(ground: Ground, folder: str | Path) -> Ground:
@@ -112,7 +119,7 @@ def look_again(ground: Ground, folder: str | Path) -> Ground:
         kept[name] = [
             (near, *look.odds(side.queries.features, said, near, side.labelled.shown))
             for near in first
-        ]  # fmt: skip
+        ]
         took = 1000 * (time.monotonic() - began) / (len(side) * len(sides))
 
     def weighed(weight: float) -> Ground:
@@ -217,7 +224,12 @@ def _gain(
         for name, each in found.items()
     }
     difference = compare(
-        task.judged, found["after"], found["before"], truth, thresholds_after=limits["after"],
-        thresholds_before=limits["before"], **how,
-    )  # fmt: skip
+        task.judged,
+        found["after"],
+        found["before"],
+        truth,
+        thresholds_after=limits["after"],
+        thresholds_before=limits["before"],
+        **how,
+    )
     return scores, {("after", "before"): difference}

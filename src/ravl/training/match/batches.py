@@ -54,10 +54,13 @@ class Lesson:
         own = pairs_of(pairs, chosen)
         starts = np.searchsorted(pairs.owners[own], chosen)
         return cls(
-            ground, ground.standard(pairs.features[chosen]),
-            np.split(pairs.which[own], starts[1:]), pairs.groups[chosen], unseen,
+            ground,
+            ground.standard(pairs.features[chosen]),
+            np.split(pairs.which[own], starts[1:]),
+            pairs.groups[chosen],
+            unseen,
             words(pairs.texts),
-        )  # fmt: skip
+        )
 
     def scores(self, pictures: Ints, texts: Ints) -> Array:
         """The dual encoder's cosines of training pictures (b,) with texts (b, c)."""
@@ -80,9 +83,14 @@ class PairBatches(Dataset[dict[str, Any]]):
     """
 
     def __init__(
-        self, lesson: Lesson, evidence: EvidenceArrays | None, k: int, how: Disturbance,
-        order: Shuffled, seed: int,
-    ) -> None:  # fmt: skip
+        self,
+        lesson: Lesson,
+        evidence: EvidenceArrays | None,
+        k: int,
+        how: Disturbance,
+        order: Shuffled,
+        seed: int,
+    ) -> None:
         self._lesson, self._evidence = lesson, evidence
         self._k, self._how, self._order, self._seed = k, how, order, seed
 
@@ -102,7 +110,7 @@ class PairBatches(Dataset[dict[str, Any]]):
             "base": torch.from_numpy(dual.astype(np.float32)),
             "tokens": pad_sequence([lesson.tokens[i] for i in texts.ravel()], batch_first=True),
             "there": torch.from_numpy(there),
-        }  # fmt: skip
+        }
         if self._evidence is not None:
             near = self.neighbours(chosen, texts, random)
             each = np.repeat(np.arange(len(chosen)), CANDIDATES)

@@ -22,9 +22,14 @@ from ravl.training.sources import judged
 
 
 def evaluate_match(
-    model: Any, data: str | Path, *, columns: ColumnNames | None = None,
-    root: str | Path | None = None, progress: bool | None = None, seed: int = 0,
-) -> dict[str, Any]:  # fmt: skip
+    model: Any,
+    data: str | Path,
+    *,
+    columns: ColumnNames | None = None,
+    root: str | Path | None = None,
+    progress: bool | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
     """Scores of a run on pictures with texts; see ``evaluate_run`` of ravl.training.labels.
 
     As many shuffled pairs are added as there are true ones. Rows that show a pair's picture, or
@@ -90,17 +95,27 @@ def _scores(
     after = answers["with_retrieval"]
     differences = {
         f"with_retrieval - {name}": compare(
-            "match", after.probabilities, a.probabilities, targets,
-            thresholds_after=after.threshold, thresholds_before=a.threshold, groups=groups,
+            "match",
+            after.probabilities,
+            a.probabilities,
+            targets,
+            thresholds_after=after.threshold,
+            thresholds_before=a.threshold,
+            groups=groups,
             seed=seed,
         )
-        for name, a in answers.items() if name != "with_retrieval"
-    }  # fmt: skip
+        for name, a in answers.items()
+        if name != "with_retrieval"
+    }
     return {
-        "task": "match", "pictures": len(labelled), "pairs": len(targets),
-        "set_aside": len(labelled.rejected), "reasons": [str(r) for r in labelled.rejected[:10]],
-        "rows": tables_json(rows), "differences": tables_json(differences),
-    }  # fmt: skip
+        "task": "match",
+        "pictures": len(labelled),
+        "pairs": len(targets),
+        "set_aside": len(labelled.rejected),
+        "reasons": [str(r) for r in labelled.rejected[:10]],
+        "rows": tables_json(rows),
+        "differences": tables_json(differences),
+    }
 
 
 def _read(model: MatchModel, source: Memory, memory: Memory, where: str | None) -> Labelled:

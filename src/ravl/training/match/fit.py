@@ -51,11 +51,19 @@ class MatchFitted(Made):
 
 
 def fit_match(
-    memory: Memory, out: Path, settings: FitSettings, *, data: Source = None,
-    validation: Source = None, test: Source = None, columns: ColumnNames | None = None,
-    progress: bool | None = None, command: str = "", root: Source = None,
+    memory: Memory,
+    out: Path,
+    settings: FitSettings,
+    *,
+    data: Source = None,
+    validation: Source = None,
+    test: Source = None,
+    columns: ColumnNames | None = None,
+    progress: bool | None = None,
+    command: str = "",
+    root: Source = None,
     again: Again | None = None,
-) -> FitReport:  # fmt: skip
+) -> FitReport:
     """Fit match: whether a text fits a picture; see :func:`ravl.training.fit`, and :class:`Again`.
 
     Pictures with their texts are true pairs, and the same pictures and texts shuffled within a
@@ -86,10 +94,18 @@ def fit_match(
     with (
         running(out, config) as work,
         ground_of(
-            memory, settings, work, data=data, validation=validation, test=test, columns=columns,
-            progress=progress, root=root, again=again,
+            memory,
+            settings,
+            work,
+            data=data,
+            validation=validation,
+            test=test,
+            columns=columns,
+            progress=progress,
+            root=root,
+            again=again,
         ) as (ground, notes),
-    ):  # fmt: skip
+    ):
         start = None if again is None else again.start
         fitted = fit_levels(ground, work, progress, start=start)
         judged = judge(ground, fitted.levels, fitted.chosen)
@@ -99,10 +115,18 @@ def fit_match(
 
 @contextmanager
 def ground_of(
-    memory: Memory, settings: FitSettings, work: Path, *, data: Source = None,
-    validation: Source = None, test: Source = None, columns: ColumnNames | None = None,
-    progress: bool | None = None, root: Source = None, again: Again | None = None,
-) -> Iterator[tuple[MatchGround, list[str]]]:  # fmt: skip
+    memory: Memory,
+    settings: FitSettings,
+    work: Path,
+    *,
+    data: Source = None,
+    validation: Source = None,
+    test: Source = None,
+    columns: ColumnNames | None = None,
+    progress: bool | None = None,
+    root: Source = None,
+    again: Again | None = None,
+) -> Iterator[tuple[MatchGround, list[str]]]:
     """What a fit stands on, and notes; open while pictures are read.
 
     Args:
@@ -124,14 +148,23 @@ def ground_of(
         return _read(source, memory, task)
 
     with told(
-        "match", memory, settings.remember, work, read,
+        "match",
+        memory,
+        settings.remember,
+        work,
+        read,
         lambda labelled, source, tables: _split(
             labelled, source, settings, validation, test, tables
         ),
-        lambda labelled, chosen: check(task, base, labelled, chosen), data=data,
-        validation=validation, test=test, columns=columns, progress=progress, root=root,
+        lambda labelled, chosen: check(task, base, labelled, chosen),
+        data=data,
+        validation=validation,
+        test=test,
+        columns=columns,
+        progress=progress,
+        root=root,
         again=again,
-    ) as (labelled, chosen, source, notes):  # fmt: skip
+    ) as (labelled, chosen, source, notes):
         if unread := _unread(source, memory, task):
             notes.append(
                 f"{unread:,} texts are set aside, since the encoder does not read their language."
@@ -140,9 +173,12 @@ def ground_of(
 
 
 def fit_levels(
-    ground: MatchGround, work: Path, show: bool | None,
-    report: Callable[[float], None] | None = None, start: Matcher | None = None,
-) -> MatchFitted:  # fmt: skip
+    ground: MatchGround,
+    work: Path,
+    show: bool | None,
+    report: Callable[[float], None] | None = None,
+    start: Matcher | None = None,
+) -> MatchFitted:
     """Fit what the settings ask for, and choose.
 
     Args:
@@ -171,9 +207,13 @@ def fit_levels(
 
 
 def _fuse(
-    ground: MatchGround, fitted: MatchFitted, work: Path, show: bool | None,
-    report: Callable[[float], None] | None, start: Matcher | None,
-) -> None:  # fmt: skip
+    ground: MatchGround,
+    fitted: MatchFitted,
+    work: Path,
+    show: bool | None,
+    report: Callable[[float], None] | None,
+    start: Matcher | None,
+) -> None:
     """Train the fusion model with retrieval and, to compare, without."""
     from ravl.training.match.fusion import train_pairs
 
@@ -185,9 +225,15 @@ def _fuse(
         if not retrieval and (report is not None or start is not None):
             continue
         result, words = train_pairs(
-            ground, dual, unseen, work / name, retrieval=retrieval, show=show, report=report,
+            ground,
+            dual,
+            unseen,
+            work / name,
+            retrieval=retrieval,
+            show=show,
+            report=report,
             start=start,
-        )  # fmt: skip
+        )
         fitted.levels[name] = stacked(ground, replace(dual, reader=result.reader, words=words))
         fitted.curves[name] = result.curve
         fitted.seconds[name] = result.seconds
@@ -236,17 +282,26 @@ def _unread(source: Memory, memory: Memory, task: MatchTask) -> int:
 
 
 def _split(
-    labelled: Labelled, source: Memory, settings: FitSettings, validation: Source, test: Source,
+    labelled: Labelled,
+    source: Memory,
+    settings: FitSettings,
+    validation: Source,
+    test: Source,
     tables: Collection[str],
-) -> Parts:  # fmt: skip
+) -> Parts:
     least = min(0.4, LEAST / len(np.unique(labelled.groups)))
     chosen = split(
-        labelled.rows, labelled.groups, [""] * len(labelled), source,
-        validation=filter_of(validation), test=filter_of(test),
+        labelled.rows,
+        labelled.groups,
+        [""] * len(labelled),
+        source,
+        validation=filter_of(validation),
+        test=filter_of(test),
         validation_share=max(settings.validation_share, least),
-        test_share=max(settings.test_share, least), seed=settings.seed,
+        test_share=max(settings.test_share, least),
+        seed=settings.seed,
         tables=tables,
-    )  # fmt: skip
+    )
     for name in ("validation", "test"):
         part: Ints = getattr(chosen, name)
         if len(np.unique(labelled.groups[part])) < 2:
@@ -258,22 +313,36 @@ def _split(
 
 
 def _write(
-    out: Path, ground: MatchGround, fitted: MatchFitted, judged: MatchJudged, second: Reranking,
-    notes: list[str], command: str, began: float,
-) -> FitReport:  # fmt: skip
+    out: Path,
+    ground: MatchGround,
+    fitted: MatchFitted,
+    judged: MatchJudged,
+    second: Reranking,
+    notes: list[str],
+    command: str,
+    began: float,
+) -> FitReport:
     """The run, and what it is worth."""
     from ravl.training.match.page import page_of, rows_table
     from ravl.training.page_parts import scores_json
 
     matcher = fitted.levels[fitted.chosen]
     described = {
-        **describe(matcher), "level": fitted.chosen,
+        **describe(matcher),
+        "level": fitted.chosen,
         "rerank": {"weight": second.weight, "depth": second.depth},
-    }  # fmt: skip
+    }
     run = begin_run(
-        out, described, parts(matcher, out), memory=ground.memory, base=ground.base,
-        labelled=ground.labelled, parts=ground.parts, settings=ground.settings, command=command,
-    )  # fmt: skip
+        out,
+        described,
+        parts(matcher, out),
+        memory=ground.memory,
+        base=ground.base,
+        labelled=ground.labelled,
+        parts=ground.parts,
+        settings=ground.settings,
+        command=command,
+    )
     seconds = round(time.monotonic() - began, 1)
     metrics = scores_json(judged, fitted) | {"abstain": abstention(judged, matcher, ground)}
     metrics["rerank"] = second.to_json()

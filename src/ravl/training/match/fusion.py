@@ -52,9 +52,13 @@ class PairModel(nn.Module):
         self.fusion = fusion
 
     def forward(
-        self, features: Tensor, base: Tensor, tokens: Tensor, there: Tensor,
+        self,
+        features: Tensor,
+        base: Tensor,
+        tokens: Tensor,
+        there: Tensor,
         near: dict[str, Tensor] | None = None,
-    ) -> dict[str, Tensor]:  # fmt: skip
+    ) -> dict[str, Tensor]:
         """The loss of b pictures with c texts each, the first of which is right.
 
         Args:
@@ -70,10 +74,16 @@ class PairModel(nn.Module):
 
 
 def train_pairs(
-    ground: MatchGround, dual: Matcher, unseen: Unseen, folder: Path, *, retrieval: bool,
-    show: bool | None, report: Callable[[float], None] | None = None,
+    ground: MatchGround,
+    dual: Matcher,
+    unseen: Unseen,
+    folder: Path,
+    *,
+    retrieval: bool,
+    show: bool | None,
+    report: Callable[[float], None] | None = None,
     start: Matcher | None = None,
-) -> tuple[FusionResult, Words]:  # fmt: skip
+) -> tuple[FusionResult, Words]:
     """Train the fusion model, with evidence or without, and keep the epoch best on validation.
 
     Args:
@@ -100,15 +110,26 @@ def train_pairs(
     evidence = evidence_arrays(ground.said, ground.standard) if retrieval else None
     order = Shuffled(np.arange(len(ground.parts.train)), settings.seed, EPOCH)
     data = PairBatches(
-        Lesson.of(ground, unseen, words), evidence, k,
-        Disturbance(settings.retrieval_dropout, settings.noise), order, settings.seed,
-    )  # fmt: skip
+        Lesson.of(ground, unseen, words),
+        evidence,
+        k,
+        Disturbance(settings.retrieval_dropout, settings.noise),
+        order,
+        settings.seed,
+    )
     reader = Reader(model)
     curve = train(
-        PairModel(model), data, order, _validation(ground, dual, reader, words, evidence, report),
-        folder / "checkpoints", settings, show,
-        "Fusion with retrieval" if retrieval else "Fusion without", slow, folder / "logs",
-    )  # fmt: skip
+        PairModel(model),
+        data,
+        order,
+        _validation(ground, dual, reader, words, evidence, report),
+        folder / "checkpoints",
+        settings,
+        show,
+        "Fusion with retrieval" if retrieval else "Fusion without",
+        slow,
+        folder / "logs",
+    )
     count = sum(p.numel() for _, p in trainable(model))
     merge_adapters(model)
     seconds = round(time.monotonic() - began, 1)
@@ -123,9 +144,15 @@ def _new(ground: MatchGround, dual: Matcher, k: int) -> FusionModel:
     slope = float(stack.weights[0] / stack.scale[0])
     features = ground.labelled.features.shape[1]
     model = new_model(
-        ground.settings, features=features, vectors=ground.vectors.shape[1], labels=1,
-        exclusive=False, base=1, k=k, weights=None,
-    )  # fmt: skip
+        ground.settings,
+        features=features,
+        vectors=ground.vectors.shape[1],
+        labels=1,
+        exclusive=False,
+        base=1,
+        k=k,
+        weights=None,
+    )
     with torch.no_grad():
         model.base.weight.fill_(slope)
         model.base.bias.fill_(stack.bias - slope * float(stack.mean[0]))
@@ -134,9 +161,13 @@ def _new(ground: MatchGround, dual: Matcher, k: int) -> FusionModel:
 
 
 def _validation(
-    ground: MatchGround, dual: Matcher, reader: Reader, words: Words,
-    evidence: EvidenceArrays | None, report: Callable[[float], None] | None,
-) -> Callable[[], float]:  # fmt: skip
+    ground: MatchGround,
+    dual: Matcher,
+    reader: Reader,
+    words: Words,
+    evidence: EvidenceArrays | None,
+    report: Callable[[float], None] | None,
+) -> Callable[[], float]:
     """A function: AUC on some validation pairs, less a tenth of their surprise."""
     side = ground.validation
     random = np.random.default_rng(ground.settings.seed)

@@ -55,9 +55,12 @@ class HeldPairs:
     def take(self, chosen: Ints) -> HeldPairs:
         """Some of the pairs."""
         return HeldPairs(
-            self.asked.take(chosen), self.targets[chosen],
-            [self.rows[i] for i in chosen.tolist()], self.groups[chosen], self.clues.take(chosen),
-        )  # fmt: skip
+            self.asked.take(chosen),
+            self.targets[chosen],
+            [self.rows[i] for i in chosen.tolist()],
+            self.groups[chosen],
+            self.clues.take(chosen),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,9 +125,13 @@ def prepare(
             "evidence. Index captions, or let the training pictures be remembered."
         )
     everything = Asked(
-        labelled.features, base.project(labelled.features), pairs.texts, vectors, pairs.owners,
+        labelled.features,
+        base.project(labelled.features),
+        pairs.texts,
+        vectors,
+        pairs.owners,
         pairs.which,
-    )  # fmt: skip
+    )
 
     def held(name: str) -> HeldPairs:
         chosen = getattr(parts, name)
@@ -139,10 +146,22 @@ def prepare(
     train = labelled.take(parts.train)
     near = bank.neighbours(keys(train.features), min(DEEPEST, len(bank)), train.shown)
     return MatchGround(
-        memory, task, settings, base, labelled, pairs, vectors, parts, said, keys,
-        Standard.of(train.features), near, _sayers(pairs, labelled, said), held("validation"),
+        memory,
+        task,
+        settings,
+        base,
+        labelled,
+        pairs,
+        vectors,
+        parts,
+        said,
+        keys,
+        Standard.of(train.features),
+        near,
+        _sayers(pairs, labelled, said),
+        held("validation"),
         held("test"),
-    )  # fmt: skip
+    )
 
 
 def readable(task: MatchTask, base: Encoder, row: Row) -> list[str]:
@@ -167,10 +186,15 @@ def read_pairs(task: MatchTask, base: Encoder, labelled: Labelled) -> Pairs:
     owners = np.repeat(np.arange(len(said)), [len(its) for its in said])
     unread = sum(len(task.of(row)) for row in labelled.rows) - len(which)
     return Pairs(
-        [row.id for row in labelled.rows], labelled.features, labelled.groups,
-        [row.label for row in labelled.rows], list(places), owners.astype(np.int64),
-        np.array(which, np.int64), unread,
-    )  # fmt: skip
+        [row.id for row in labelled.rows],
+        labelled.features,
+        labelled.groups,
+        [row.label for row in labelled.rows],
+        list(places),
+        owners.astype(np.int64),
+        np.array(which, np.int64),
+        unread,
+    )
 
 
 def draw_pairs(pairs: Pairs, pictures: Ints, seed: int, name: str) -> tuple[Ints, Ints, Ints]:
@@ -217,9 +241,10 @@ def draw_pairs(pairs: Pairs, pictures: Ints, seed: int, name: str) -> tuple[Ints
             "pair is false. Hold out more pictures, with other texts."
         )
     return (
-        np.concatenate([picture, picture[false]]), np.concatenate([text, other[false]]),
+        np.concatenate([picture, picture[false]]),
+        np.concatenate([text, other[false]]),
         np.repeat([1, 0], [len(picture), int(false.sum())]),
-    )  # fmt: skip
+    )
 
 
 def hide(near: Neighbours, bank: Bank, hidden: list[Ints]) -> Neighbours:

@@ -85,9 +85,14 @@ def _strangers(ground: MatchGround, side: HeldPairs) -> HeldPairs:
     """The same pairs, to whom random rows speak in place of those that were found."""
     asked = side.asked
     clues = shuffled(
-        side.clues, asked.vectors, ground.keys(asked.features), asked.picture, asked.text,
-        ground.said, ground.settings.seed,
-    )  # fmt: skip
+        side.clues,
+        asked.vectors,
+        ground.keys(asked.features),
+        asked.picture,
+        asked.text,
+        ground.said,
+        ground.settings.seed,
+    )
     return replace(side, clues=clues)
 
 
@@ -104,15 +109,24 @@ def _scored(answers: Mapping[str, Matches], side: HeldPairs, seed: int) -> Match
     judged = MatchJudged(side.targets, answers)
     for name, found in answers.items():
         judged.scores[name] = measure(
-            "match", found.probabilities, side.targets, thresholds=found.threshold,
-            groups=side.groups, seed=seed,
-        )  # fmt: skip
+            "match",
+            found.probabilities,
+            side.targets,
+            thresholds=found.threshold,
+            groups=side.groups,
+            seed=seed,
+        )
     for after, before in DIFFERENCES:
         if after in answers and before in answers:
             new, old = answers[after], answers[before]
             judged.differences[after, before] = compare(
-                "match", new.probabilities, old.probabilities, side.targets,
-                thresholds_after=new.threshold, thresholds_before=old.threshold,
-                groups=side.groups, seed=seed,
-            )  # fmt: skip
+                "match",
+                new.probabilities,
+                old.probabilities,
+                side.targets,
+                thresholds_after=new.threshold,
+                thresholds_before=old.threshold,
+                groups=side.groups,
+                seed=seed,
+            )
     return judged

@@ -67,9 +67,11 @@ def fit_dual(
     trained, curve, seconds = _train(ground, ground.parts.train, work / "dual", show)
     heads = trained.picture_head, trained.text_head
     count = sum(
-        array.size for head in heads for name, array in head.arrays().items()
+        array.size
+        for head in heads
+        for name, array in head.arrays().items()
         if name not in ("mean", "scale")
-    )  # fmt: skip
+    )
     matcher = replace(vote, picture_head=heads[0], text_head=heads[1])
     return stacked(ground, matcher), curve, seconds, count
 
@@ -157,9 +159,10 @@ def finish(matcher: Matcher, scores: Mapping[str, Array], side: HeldPairs, seed:
     limit = best_threshold(found, side.targets)
     confidence, right = confidences("match", found, side.targets, limit)
     return replace(
-        matcher, thresholds={**matcher.thresholds, name: limit},
+        matcher,
+        thresholds={**matcher.thresholds, name: limit},
         calibration=Calibration.of(confidence, right),
-    )  # fmt: skip
+    )
 
 
 def out_of_fold(

@@ -66,26 +66,41 @@ def rows_table(ground: MatchGround, judged: MatchJudged, fitted: MatchFitted) ->
         "others shuffled"
     )
     note = f"The run keeps the level {fitted.chosen!r}. 95 % intervals, by pictures."
-    pairs = (("with_retrieval", "no_retrieval"), ("with_retrieval", "vote"),
-             ("no_retrieval", "zero_shot"))  # fmt: skip
+    pairs = (
+        ("with_retrieval", "no_retrieval"),
+        ("with_retrieval", "vote"),
+        ("no_retrieval", "zero_shot"),
+    )
     return score_table("match", judged, caption, note, ROWS, pairs, TITLES)
 
 
 def page_of(
-    ground: MatchGround, fitted: MatchFitted, judged: MatchJudged, second: Reranking, report: Any,
+    ground: MatchGround,
+    fitted: MatchFitted,
+    judged: MatchJudged,
+    second: Reranking,
+    report: Any,
     command: str,
-) -> str:  # fmt: skip
+) -> str:
     """The whole report as HTML."""
     levels = score_table(
-        "match", judged, "All levels", "What each adds to the one above it.", LEVELS,
-        (("fusion", "fusion_off"),), TITLES,
-    )  # fmt: skip
-    retrieval = score_table(
-        "match", judged, "Retrieval on, off and shuffled",
-        "Good neighbours should help, none should cost little, wrong ones not much more.",
-        RETRIEVAL, (("retrieval_on", "retrieval_off"), ("retrieval_on", "retrieval_shuffled")),
+        "match",
+        judged,
+        "All levels",
+        "What each adds to the one above it.",
+        LEVELS,
+        (("fusion", "fusion_off"),),
         TITLES,
-    )  # fmt: skip
+    )
+    retrieval = score_table(
+        "match",
+        judged,
+        "Retrieval on, off and shuffled",
+        "Good neighbours should help, none should cost little, wrong ones not much more.",
+        RETRIEVAL,
+        (("retrieval_on", "retrieval_off"), ("retrieval_on", "retrieval_shuffled")),
+        TITLES,
+    )
     final = judged.answers["with_retrieval"]
     page = FitPage(
         title="ravl: match, what retrieval gained",
@@ -93,7 +108,8 @@ def page_of(
         rows=report.table,
         tables=[t for t in (levels, retrieval) if len(t.rows) > 1] + rerank_tables(second),
         calibration=[
-            _calibration(judged, row) for row in ("no_retrieval", "with_retrieval")
+            _calibration(judged, row)
+            for row in ("no_retrieval", "with_retrieval")
             if row in judged.answers
         ],
         curves=curves_of("match", fitted) + _dual_curve(fitted),
@@ -101,7 +117,7 @@ def page_of(
             "match", final.probabilities, judged.truth, (NO, YES), final.threshold
         ),
         examples=_examples(ground, judged),
-    )  # fmt: skip
+    )
     return fit_report(page)
 
 
@@ -115,13 +131,15 @@ def rerank_tables(second: Reranking) -> list[ScoreTable]:
     )
     return [
         ScoreTable(
-            f"As a reranker of searches: {way}", note, MEASURES,
+            f"As a reranker of searches: {way}",
+            note,
+            MEASURES,
             [ScoreRow("before", "", found["before"]), ScoreRow("reranked", "", found["after"])],
             [DifferenceRow("reranked − before", found["difference"])],
             percent=frozenset(MEASURES) - {"MRR"},
         )
         for way, found in second.scores.items()
-    ]  # fmt: skip
+    ]
 
 
 def _about(
@@ -138,8 +156,11 @@ def _about(
     weights = ", ".join(f"{n} {w:+.2f}" for n, w in zip(stack.names, stack.weights, strict=True))
     lines = [
         ("task", "match: does this text fit this picture?"),
-        ("memory", f"{ground.memory.path}, {len(ground.bank):,} rows as evidence, with "
-                   f"{len(ground.said.texts):,} texts"),
+        (
+            "memory",
+            f"{ground.memory.path}, {len(ground.bank):,} rows as evidence, with "
+            f"{len(ground.said.texts):,} texts",
+        ),
         ("encoder", ground.base.spec),
         ("pictures", f"{counts} ({parts.how}); {len(ground.pairs):,} texts"),
         ("level", fitted.chosen + (f" (validation: {validation})" if validation else "")),
@@ -150,7 +171,7 @@ def _about(
         ("abstaining", safely(report.metrics["abstain"])),
         ("seed", str(ground.settings.seed)),
         ("command", command),
-    ]  # fmt: skip
+    ]
     return lines + [("note", note) for note in report.notes]
 
 
@@ -209,9 +230,13 @@ def _example(ground: MatchGround, judged: MatchJudged, i: int) -> ReportExample:
     final = judged.answers["with_retrieval"]
     text = side.asked.texts[side.asked.text[i]]
     return ReportExample(
-        thumbnail(ground.labelled.source, side.rows[i]), text, YES if judged.truth[i] else NO,
-        answers, float(final.gate[i]), _evidence(ground, judged, i),
-    )  # fmt: skip
+        thumbnail(ground.labelled.source, side.rows[i]),
+        text,
+        YES if judged.truth[i] else NO,
+        answers,
+        float(final.gate[i]),
+        _evidence(ground, judged, i),
+    )
 
 
 def _evidence(ground: MatchGround, judged: MatchJudged, i: int) -> list[EvidenceItem]:
@@ -224,8 +249,12 @@ def _evidence(ground: MatchGround, judged: MatchJudged, i: int) -> list[Evidence
     )
     return [
         EvidenceItem(
-            thumbnail(ground.memory, item.row), "", item.says[0] if item.says else "",
-            item.likeness, item.share, (likeness[item.row.number] >= NEAR) == fits,
+            thumbnail(ground.memory, item.row),
+            "",
+            item.says[0] if item.says else "",
+            item.likeness,
+            item.share,
+            (likeness[item.row.number] >= NEAR) == fits,
         )
         for item in evidence_of(final, ground.said, i)[:NEIGHBOURS]
-    ]  # fmt: skip
+    ]

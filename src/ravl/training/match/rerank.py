@@ -57,9 +57,12 @@ class Reranking:
             for way, moments in self.scores.items()
         }
         return {
-            "weight": self.weight, "depth": self.depth, "queries": self.queries,
-            "milliseconds": round(self.milliseconds, 2), "scores": scores,
-        }  # fmt: skip
+            "weight": self.weight,
+            "depth": self.depth,
+            "queries": self.queries,
+            "milliseconds": round(self.milliseconds, 2),
+            "scores": scores,
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,9 +149,13 @@ def both_ways(
     features = pairs.features[pictures]
     nothing = np.zeros(0, np.int64)
     asked = Asked(
-        features, base.project(features), [pairs.texts[i] for i in which.tolist()],
-        ground.vectors[which], nothing, nothing,
-    )  # fmt: skip
+        features,
+        base.project(features),
+        [pairs.texts[i] for i in which.tolist()],
+        ground.vectors[which],
+        nothing,
+        nothing,
+    )
     first = _first(matcher, asked) if first is None else first  # (m, t)
     random = np.random.default_rng(ground.settings.seed)
     texts = _some(len(which), queries, random)

@@ -69,9 +69,15 @@ class Passes(Sampler[int]):
     """
 
     def __init__(
-        self, pairs: Ints, owners: Ints, groups: Ints, hard: int, embed: Embed, seed: int,
+        self,
+        pairs: Ints,
+        owners: Ints,
+        groups: Ints,
+        hard: int,
+        embed: Embed,
+        seed: int,
         together: int = 1,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._pairs = pairs
         self._pictures, starts = np.unique(owners, return_index=True)
         self._texts = np.split(pairs, starts[1:])

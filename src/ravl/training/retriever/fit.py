@@ -47,9 +47,14 @@ class Parts:
 
 
 def fit_retriever(
-    memory: Memory, out: str | Path, settings: RetrieverSettings | None = None, *,
-    validation: str | None = None, test: str | None = None, progress: bool | None = None,
-) -> RetrieverReport:  # fmt: skip
+    memory: Memory,
+    out: str | Path,
+    settings: RetrieverSettings | None = None,
+    *,
+    validation: str | None = None,
+    test: str | None = None,
+    progress: bool | None = None,
+) -> RetrieverReport:
     """Train the retriever on a memory, give the memory the new space, and report what it gained.
 
     Where the validation part is found no better than before, the memory keeps the space it has.
@@ -110,14 +115,22 @@ def fit_retriever(
 
 
 def prepare(
-    memory: Memory, base: KnownTexts, out: Path, settings: RetrieverSettings,
-    validation: str | None, test: str | None, progress: bool | None,
-) -> tuple[Material, Parts]:  # fmt: skip
+    memory: Memory,
+    base: KnownTexts,
+    out: Path,
+    settings: RetrieverSettings,
+    validation: str | None,
+    test: str | None,
+    progress: bool | None,
+) -> tuple[Material, Parts]:
     """The run's folder, and all that training needs, computed once and kept there."""
     config: dict[str, Any] = {
-        "task": "search", "memory": str(memory.path), "settings": settings.to_json(),
-        "validation": validation, "test": test,
-    }  # fmt: skip
+        "task": "search",
+        "memory": str(memory.path),
+        "settings": settings.to_json(),
+        "validation": validation,
+        "test": test,
+    }
     work = begin(out, config)
     if not isinstance(memory.encoder, TrainedEncoder):
         base.recall(memory)
@@ -156,9 +169,13 @@ def _check_unchanged(file: Path, pairs: Pairs, memory: Memory) -> None:
 
 
 def train_heads(
-    material: Material, parts: Parts, base: Encoder, out: Path, settings: RetrieverSettings,
+    material: Material,
+    parts: Parts,
+    base: Encoder,
+    out: Path,
+    settings: RetrieverSettings,
     show: bool | None,
-) -> tuple[TrainedEncoder, list[tuple[float, float]], float]:  # fmt: skip
+) -> tuple[TrainedEncoder, list[tuple[float, float]], float]:
     """The trained encoder of this run: from its folder if training has ended, else trained now."""
     folder, log = out / "encoder", out / "work" / "curve.json"
     if folder.is_dir() and log.exists():
@@ -169,10 +186,12 @@ def train_heads(
     pairs, vision, text = material.pairs, material.vision, material.text
     chosen = pairs_of(pairs, parts.train)
     model = RetrieverModel(
-        *starting(material, parts.train, np.unique(pairs.which[chosen])), settings,
-        vision.tail if vision else None, text.network if text else None,
+        *starting(material, parts.train, np.unique(pairs.which[chosen])),
+        settings,
+        vision.tail if vision else None,
+        text.network if text else None,
         material.teacher.sharpness if material.teacher else 1.0,
-    )  # fmt: skip
+    )
 
     def embed() -> tuple[Array, Array]:
         """Training pictures and the means of their texts, as of now."""
@@ -184,16 +203,27 @@ def train_heads(
         return seen, means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-6)
 
     order = Passes(
-        chosen, pairs.owners[chosen], pairs.groups, settings.hard_negatives, embed, settings.seed,
+        chosen,
+        pairs.owners[chosen],
+        pairs.groups,
+        settings.hard_negatives,
+        embed,
+        settings.seed,
         TOGETHER if vision else 1,
-    )  # fmt: skip
+    )
     towers = [tower for tower in (vision, text) if tower]
     curve = train(
-        model, PairData(material, order, settings.seed),
-        order, _validation(model, material, parts.validation), out / "work" / "checkpoints",
-        settings, show, "Training", [p for t in towers for p in t.learning],
+        model,
+        PairData(material, order, settings.seed),
+        order,
+        _validation(model, material, parts.validation),
+        out / "work" / "checkpoints",
+        settings,
+        show,
+        "Training",
+        [p for t in towers for p in t.learning],
         pace=min((tower.pace for tower in towers), default=1.0),
-    )  # fmt: skip
+    )
     tuned = {name: data for tower in towers for name, data in tower.parts().items()}
     heads = model.pictures.export(), model.texts.export()
     encoder = TrainedEncoder(base, *heads, settings.share, tuned=tuned)
@@ -215,9 +245,7 @@ def _validation(model: RetrieverModel, material: Material, chosen: Ints) -> Any:
 
     def score() -> float:
         seen, read = model.embed(material, chosen, which)
-        both = (
-            ranks_of_relevant(read, seen, of_text), ranks_of_relevant(seen, read, of_picture)
-        )  # fmt: skip
+        both = (ranks_of_relevant(read, seen, of_text), ranks_of_relevant(seen, read, of_picture))
         return early(both, len(chosen))
 
     return score

@@ -64,14 +64,17 @@ class TrainableHead(nn.Module):
     def export(self) -> Head:
         """As plain arrays, for inference without torch."""
         arrays = {
-            "mean": self.mean, "scale": self.scale,
-            "weight": self.linear.weight, "bias": self.linear.bias,
-        }  # fmt: skip
+            "mean": self.mean,
+            "scale": self.scale,
+            "weight": self.linear.weight,
+            "bias": self.linear.bias,
+        }
         if self.hidden is not None:
             arrays |= {
-                "hidden_weight": self.hidden.weight, "hidden_bias": self.hidden.bias,
+                "hidden_weight": self.hidden.weight,
+                "hidden_bias": self.hidden.bias,
                 "out_weight": self.out.weight,
-            }  # fmt: skip
+            }
         values = {name: v.detach().cpu().numpy().copy() for name, v in arrays.items()}
         return Head(power=self.power, **values)
 
@@ -97,9 +100,14 @@ class RetrieverModel(nn.Module):
     """
 
     def __init__(
-        self, pictures: Array, texts: Array, settings: RetrieverSettings,
-        tail: nn.Module | None = None, reader: nn.Module | None = None, sharpness: float = 1.0,
-    ) -> None:  # fmt: skip
+        self,
+        pictures: Array,
+        texts: Array,
+        settings: RetrieverSettings,
+        tail: nn.Module | None = None,
+        reader: nn.Module | None = None,
+        sharpness: float = 1.0,
+    ) -> None:
         super().__init__()
         self.pictures = TrainableHead(pictures, settings)
         self.texts = TrainableHead(texts, settings)
@@ -111,10 +119,16 @@ class RetrieverModel(nn.Module):
         self.cached = settings.gradient_cache
 
     def forward(
-        self, features: Tensor, texts: Tensor, groups: Tensor, which: Tensor,
-        place: Tensor | None = None, maps: Tensor | None = None,
-        tokens: dict[str, Tensor] | None = None, taught: dict[str, Tensor] | None = None,
-    ) -> dict[str, Tensor]:  # fmt: skip
+        self,
+        features: Tensor,
+        texts: Tensor,
+        groups: Tensor,
+        which: Tensor,
+        place: Tensor | None = None,
+        maps: Tensor | None = None,
+        tokens: dict[str, Tensor] | None = None,
+        taught: dict[str, Tensor] | None = None,
+    ) -> dict[str, Tensor]:
         """The loss of a batch.
 
         Args:

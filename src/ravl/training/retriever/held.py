@@ -82,9 +82,11 @@ class Held:
                 return encoder.embed_texts([pairs.texts[i] for i in some])
 
             return Space(
-                encoder.project(pairs.seen(chosen, tuned)), read(which),
-                encoder.project(pairs.seen(bank, tuned)), read(bank_texts),
-            )  # fmt: skip
+                encoder.project(pairs.seen(chosen, tuned)),
+                read(which),
+                encoder.project(pairs.seen(bank, tuned)),
+                read(bank_texts),
+            )
 
         return cls(
             chosen=chosen,

@@ -118,11 +118,15 @@ def only(pairs: Pairs, pictures: Ints) -> Pairs:
     """The pairs of some pictures alone; texts that nobody has any more stay where they are."""
     kept = pairs_of(pairs, pictures)
     return replace(
-        pairs, rows=[pairs.rows[i] for i in pictures], features=pairs.features[pictures],
-        groups=pairs.groups[pictures], labels=[pairs.labels[i] for i in pictures],
-        owners=np.searchsorted(pictures, pairs.owners[kept]), which=pairs.which[kept],
+        pairs,
+        rows=[pairs.rows[i] for i in pictures],
+        features=pairs.features[pictures],
+        groups=pairs.groups[pictures],
+        labels=[pairs.labels[i] for i in pictures],
+        owners=np.searchsorted(pictures, pairs.owners[kept]),
+        which=pairs.which[kept],
         hashes=[pairs.hashes[i] for i in pictures],
-    )  # fmt: skip
+    )
 
 
 def split(

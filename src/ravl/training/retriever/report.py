@@ -22,9 +22,14 @@ SIDE = 120  # of a thumbnail, in pixels
 
 
 def write_report(
-    report: RetrieverReport, memory: Memory, pairs: Pairs, held: Held, metrics: Metrics,
-    sizes: dict[str, int], settings: RetrieverSettings,
-) -> None:  # fmt: skip
+    report: RetrieverReport,
+    memory: Memory,
+    pairs: Pairs,
+    held: Held,
+    metrics: Metrics,
+    sizes: dict[str, int],
+    settings: RetrieverSettings,
+) -> None:
     """Write ``report.html`` and, last of all, ``metrics.json``: the run has ended."""
     about = [
         ("memory", str(memory.path)),
@@ -38,21 +43,30 @@ def write_report(
         ("hubness correction", f"{report.hubness:g}, chosen on the validation part"),
     ]
     tables = [
-        Table(f"{direction}, {len(held.chosen):,} test pictures, {len(held.which):,} texts",
-              _lines(moments))
+        Table(
+            f"{direction}, {len(held.chosen):,} test pictures, {len(held.which):,} texts",
+            _lines(moments),
+        )
         for direction, moments in metrics.items()
-    ]  # fmt: skip
+    ]
     page = retriever_report(
-        "ravl: the retriever, before and after training", about, tables,
-        _examples(memory, pairs, held, report.hubness, settings.seed), report.curve,
-    )  # fmt: skip
+        "ravl: the retriever, before and after training",
+        about,
+        tables,
+        _examples(memory, pairs, held, report.hubness, settings.seed),
+        report.curve,
+    )
     (report.out / "report.html").write_text(page, encoding="utf-8")
     record: dict[str, Any] = {
-        "task": "search", "encoder": memory.encoder.spec, "pictures": sizes,
-        "adopted": report.adopted, "hubness": report.hubness, "seconds": report.seconds,
+        "task": "search",
+        "encoder": memory.encoder.spec,
+        "pictures": sizes,
+        "adopted": report.adopted,
+        "hubness": report.hubness,
+        "seconds": report.seconds,
         "curve": report.curve,
         "metrics": report.metrics,
-    }  # fmt: skip
+    }
     _write(report.out / "metrics.json", record)
 
 

@@ -23,9 +23,13 @@ MIRRORED = 2  # views kept of a picture: plain, and its mirror image
 
 
 def with_towers(
-    memory: Memory, pairs: Pairs, base: Encoder, settings: RetrieverSettings, work: Path,
+    memory: Memory,
+    pairs: Pairs,
+    base: Encoder,
+    settings: RetrieverSettings,
+    work: Path,
     show: bool | None,
-) -> tuple[Pairs, VisionTower | None, Maps | None, TextTower | None]:  # fmt: skip
+) -> tuple[Pairs, VisionTower | None, Maps | None, TextTower | None]:
     """The towers that the settings name, and the maps that a frozen stem made of the pictures.
 
     Args:

@@ -16,9 +16,19 @@ TEXTS = DEFAULT.with_name("search_space_text.yaml")  # for tasks that write
 LEVELS = ("vote", "linear", "fusion", "generator")  # of a model; each builds on those before it
 KINDS = ("choices", "int", "float", "log")
 FIXED = (  # by these trials would not be comparable, or they change the report only
-    "seed", "fewest", "column", "validation_share", "test_share", "remember", "templates", "risk",
-    "target", "compare", "generated", "answers",
-)  # fmt: skip
+    "seed",
+    "fewest",
+    "column",
+    "validation_share",
+    "test_share",
+    "remember",
+    "templates",
+    "risk",
+    "target",
+    "compare",
+    "generated",
+    "answers",
+)
 TIES = 0.01  # of the log loss, which tells trials apart that are right equally often
 ATTEMPTS = 3  # at a trial that is interrupted each time, until it counts as failed
 MATTERED = 5  # complete trials, from which it is said what mattered
@@ -220,9 +230,12 @@ class Study:
         before = logging.get_verbosity()
         logging.set_verbosity(logging.WARNING)  # else it tells that there is a study
         self._study = optuna.create_study(
-            storage=storage, study_name="ravl", direction="maximize", load_if_exists=True,
+            storage=storage,
+            study_name="ravl",
+            direction="maximize",
+            load_if_exists=True,
             pruner=optuna.pruners.MedianPruner(n_warmup_steps=2),  # not after the first epoch
-        )  # fmt: skip
+        )
         logging.set_verbosity(before)
         for frozen in self._study.get_trials(states=(states.RUNNING,)):
             trial = optuna.trial.Trial(self._study, frozen._trial_id)
@@ -241,11 +254,15 @@ class Study:
             if state and (state != "failed" or "error" in told):
                 found.append(
                     Tried(
-                        len(found) + 1, state, trial.value if state == "complete" else None,
-                        told.get("scores", {}), round(trial.duration.total_seconds(), 1),
-                        trial.params, told.get("error", ""),
+                        len(found) + 1,
+                        state,
+                        trial.value if state == "complete" else None,
+                        told.get("scores", {}),
+                        round(trial.duration.total_seconds(), 1),
+                        trial.params,
+                        told.get("error", ""),
                     )
-                )  # fmt: skip
+                )
         return found
 
     def best(self) -> Tried | None:
@@ -254,9 +271,12 @@ class Study:
         return max(complete, key=lambda trial: trial.score or 0, default=None)
 
     def run(
-        self, fit: Callable[[dict[str, Any], Report], dict[str, float]], space: Space,
-        model: str, measure: str,
-    ) -> None:  # fmt: skip
+        self,
+        fit: Callable[[dict[str, Any], Report], dict[str, float]],
+        space: Space,
+        model: str,
+        measure: str,
+    ) -> None:
         """One trial. What is no RavlError stops the search, and the trial is tried again.
 
         Args:

@@ -72,11 +72,22 @@ class TuneReport:
 
 
 def tune(
-    task: str, memory: Memory | str | Path, *, out: str | Path, data: Source = None,
-    validation: Source = None, test: Source = None, columns: ColumnNames | None = None,
-    root: Source = None, trials: int = 20, timeout: float | None = None, space: Source = None,
-    progress: bool | None = None, command: str = "", **fixed: Any,
-) -> TuneReport:  # fmt: skip
+    task: str,
+    memory: Memory | str | Path,
+    *,
+    out: str | Path,
+    data: Source = None,
+    validation: Source = None,
+    test: Source = None,
+    columns: ColumnNames | None = None,
+    root: Source = None,
+    trials: int = 20,
+    timeout: float | None = None,
+    space: Source = None,
+    progress: bool | None = None,
+    command: str = "",
+    **fixed: Any,
+) -> TuneReport:
     """Search for the settings that are best on the validation part, and fit once with them.
 
     Safe to interrupt: the same call goes on with the trials that are missing. With more trials
@@ -105,15 +116,24 @@ def tune(
     tuned = task_of(task, settings)
     tried = read_space(None if space is None else Path(space), type(settings), fixed)
     sources: dict[str, Any] = {
-        "data": data, "validation": validation, "test": test, "columns": columns, "root": root,
+        "data": data,
+        "validation": validation,
+        "test": test,
+        "columns": columns,
+        "root": root,
         "progress": progress,
-    }  # fmt: skip
+    }
     with nullcontext(memory) if isinstance(memory, Memory) else Memory.open(memory) as memory:
-        work = begin(out, {
-            "task": f"tune {task}", "memory": str(memory.path), "settings": settings.to_json(),
-            "space": tried.to_json(),
-            "sources": [None if s is None else str(s) for s in (data, validation, test, root)],
-        })  # fmt: skip
+        work = begin(
+            out,
+            {
+                "task": f"tune {task}",
+                "memory": str(memory.path),
+                "settings": settings.to_json(),
+                "space": tried.to_json(),
+                "sources": [None if s is None else str(s) for s in (data, validation, test, root)],
+            },
+        )
         study = Study(optuna, out / STUDY, settings.seed)
         if len(study.ended()) < trials:
             with tuned.ground(memory, settings, work, **sources) as ground:
@@ -226,10 +246,20 @@ def _write(report: TuneReport, about: dict[str, str], mattered: list[tuple[str, 
     measure, best, lines, table = report.measure, None, [], []
     history: list[tuple[float, float]] = []
     for t in report.trials:
-        table.append({"trial": t.number, "state": t.state, "seconds": t.seconds, "score": t.score,
-                      **t.scores, **t.parameters, "error": t.error})  # fmt: skip
-        words = {name: f"{v:.3g}" if isinstance(v, float) else str(v)
-                 for name, v in t.parameters.items()}  # fmt: skip
+        table.append(
+            {
+                "trial": t.number,
+                "state": t.state,
+                "seconds": t.seconds,
+                "score": t.score,
+                **t.scores,
+                **t.parameters,
+                "error": t.error,
+            }
+        )
+        words = {
+            name: f"{v:.3g}" if isinstance(v, float) else str(v) for name, v in t.parameters.items()
+        }
         lines.append(TrialLine(t.number, t.state, t.scores.get(measure), t.seconds, words))
         if t.score is not None:
             best = t if best is None or t.score > (best.score or 0) else best
@@ -238,12 +268,20 @@ def _write(report: TuneReport, about: dict[str, str], mattered: list[tuple[str, 
         writer = csv.DictWriter(file, list(dict.fromkeys(name for row in table for name in row)))
         writer.writeheader()
         writer.writerows(table)
-    facts = [*about.items(), ("Trials", report.counts()),
-             ("Compared by", f"{measure} on the validation part, less a hundredth of its log loss"),
-             ("The best, fitted whole", f"{report.judged()} on the test part; see best/"),
-             ("Time", f"{report.seconds:,.0f} s")]  # fmt: skip
+    facts = [
+        *about.items(),
+        ("Trials", report.counts()),
+        ("Compared by", f"{measure} on the validation part, less a hundredth of its log loss"),
+        ("The best, fitted whole", f"{report.judged()} on the test part; see best/"),
+        ("Time", f"{report.seconds:,.0f} s"),
+    ]
     page = tune_report(
-        f"Tuning {report.task}", [f for f in facts if f[1]], lines, mattered, report.best.number,
-        measure, history,
-    )  # fmt: skip
+        f"Tuning {report.task}",
+        [f for f in facts if f[1]],
+        lines,
+        mattered,
+        report.best.number,
+        measure,
+        history,
+    )
     (report.out / "report.html").write_text(page, encoding="utf-8")

@@ -18,9 +18,12 @@ BLOCK = 64  # pictures of a pass
 
 
 def tuned_features(
-    tower: VisionTower, load: Callable[[int], Image.Image], count: int, file: Path,
+    tower: VisionTower,
+    load: Callable[[int], Image.Image],
+    count: int,
+    file: Path,
     show: bool | None,
-) -> Array:  # fmt: skip
+) -> Array:
     """Features (count, F); zeros for a picture that cannot be read any more.
 
     Args:

@@ -71,11 +71,20 @@ class _Part:
 
 
 def tune_vision(
-    encoder: Encoder, load: Load, targets: Array, train: Sequence[int],
-    validation: Sequence[int], *, exclusive: bool, folder: str | Path,
-    settings: VisionSettings | None = None, head: LinearHead | None = None,
-    class_weights: Array | None = None, show: bool | None = None, logs: Path | None = None,
-) -> VisionResult:  # fmt: skip
+    encoder: Encoder,
+    load: Load,
+    targets: Array,
+    train: Sequence[int],
+    validation: Sequence[int],
+    *,
+    exclusive: bool,
+    folder: str | Path,
+    settings: VisionSettings | None = None,
+    head: LinearHead | None = None,
+    class_weights: Array | None = None,
+    show: bool | None = None,
+    logs: Path | None = None,
+) -> VisionResult:
     """Tune the top of an encoder's vision network; the encoder itself stays as it is.
 
     Killed and called again with the same arguments, it goes on where it stopped and gives the
@@ -115,14 +124,26 @@ def tune_vision(
     model = VisionModel(tower, first, loss, settings.dropout)
     order = ViewOrder(learned.usable, learned.data.draws, settings.augment, settings.seed)
     curve = run_training(
-        model, learned.data, order,
+        model,
+        learned.data,
+        order,
         lambda: score(outputs(model, unseen.data, unseen.usable), unseen.targets, exclusive),
-        folder / "checkpoints", settings, show, "Tuning", slow=model.tuned, logs=logs,
-    )  # fmt: skip
+        folder / "checkpoints",
+        settings,
+        show,
+        "Tuning",
+        slow=model.tuned,
+        logs=logs,
+    )
     result = VisionResult(
-        tower, model.export(first.decay), before, curve, round(time.monotonic() - began, 1),
-        tower.parameters, learned.rejected + unseen.rejected,
-    )  # fmt: skip
+        tower,
+        model.export(first.decay),
+        before,
+        curve,
+        round(time.monotonic() - began, 1),
+        tower.parameters,
+        learned.rejected + unseen.rejected,
+    )
     _finish(folder, result)
     return result
 
@@ -133,9 +154,15 @@ def _count(settings: VisionSettings) -> int:
 
 
 def _part(
-    tower: VisionTower, load: Load, targets: Array, chosen: Sequence[int], views: Views,
-    file: Path, loss: Loss | None, show: bool | None,
-) -> _Part:  # fmt: skip
+    tower: VisionTower,
+    load: Load,
+    targets: Array,
+    chosen: Sequence[int],
+    views: Views,
+    file: Path,
+    loss: Loss | None,
+    show: bool | None,
+) -> _Part:
     """Keep the views of a part; its targets are smoothed where a loss is given."""
     positions: NDArray[np.int64] = np.asarray(chosen, np.int64)
     kept = keep_views(tower, load, positions.tolist(), views, file, show)

@@ -93,9 +93,13 @@ class Kept:
 
 
 def keep_views(
-    tower: VisionTower, load: Load, positions: Sequence[int], views: Views, file: Path,
+    tower: VisionTower,
+    load: Load,
+    positions: Sequence[int],
+    views: Views,
+    file: Path,
     show: bool | None,
-) -> Kept:  # fmt: skip
+) -> Kept:
     """Run the stem over all views of pictures, or go on where the same call was interrupted.
 
     Args:
@@ -191,7 +195,10 @@ def _ahead(
 def _key(tower: VisionTower, positions: Sequence[int], views: Views) -> str:
     # A stem depends on what is frozen: not on the weights that learn.
     parts = [
-        tower.encoder.fingerprint.to_json(), str(tower.strategy), tower.side, list(positions),
+        tower.encoder.fingerprint.to_json(),
+        str(tower.strategy),
+        tower.side,
+        list(positions),
         repr(views),
-    ]  # fmt: skip
+    ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
