@@ -18,7 +18,7 @@ from benchmarks.labelled import memory_of
 from benchmarks.report import Lines, picture_set, seconds
 from ravl.evaluation import Score
 from ravl.models.generation.base import Decoding
-from ravl.training import fit
+from ravl.tasks.fit import fit
 
 ROWS = (
     "zero_shot",

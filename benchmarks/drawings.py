@@ -21,7 +21,7 @@ from ravl.data import Example
 from ravl.encoders.base import Array
 from ravl.evaluation import Score, bootstrap
 from ravl.memory import Memory
-from ravl.training import fit
+from ravl.tasks.fit import fit
 
 PARTS = {"train": 1600, "validation": 200, "test": 200}
 SIDE = 96  # of a drawing, in pixels

@@ -22,12 +22,12 @@ from PIL import Image, ImageEnhance, ImageFilter
 from benchmarks.report import Lines, picture_set, with_interval
 from ravl.data import Example
 from ravl.drift.permutation import permutation_test
-from ravl.drift.reference import read_reference
-from ravl.drift.signals import ANSWERS, Signals
 from ravl.memory import Memory
 from ravl.retrieval.query import open_picture
+from ravl.runs.drift_reference import read_reference
+from ravl.runs.signals import ANSWERS, Signals
+from ravl.tasks.fit import fit
 from ravl.tasks.model import Model
-from ravl.training import fit
 
 NEW = "outwear"
 KNOWN = 0.55  # share of the pictures that the memory holds

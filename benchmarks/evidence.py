@@ -23,13 +23,14 @@ from ravl.memory import Memory
 from ravl.models.gate import probabilities
 from ravl.models.vote import Vote
 from ravl.retrieval.bank import Bank, Ints, Neighbours
-from ravl.tasks.labeller import Labeller, Queries
-from ravl.tasks.labels import LabelTask
-from ravl.tasks.testimony import Testimony
+from ravl.tasks.labels.dataset import Ground, prepare
+from ravl.tasks.labels.levels import fit_linear, fit_vote
+from ravl.tasks.labels.predictor import Labeller, Queries
+from ravl.tasks.labels.task import LabelTask
+from ravl.tasks.labels.votes import Testimony
+from ravl.training.evidence_bank import DEEPEST
 from ravl.training.fit_settings import FitSettings
 from ravl.training.labelled import Labelled, read_labelled
-from ravl.training.labels.ground import DEEPEST, Ground, prepare
-from ravl.training.labels.levels import fit_linear, fit_vote
 from ravl.training.parts import Parts, split
 
 TASK = LabelTask("classify")

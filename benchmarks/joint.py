@@ -28,17 +28,17 @@ from benchmarks.labelled import _parts as parts_of
 from benchmarks.report import Lines
 from ravl.evaluation import Score, values
 from ravl.memory import Memory
-from ravl.tasks.labeller import Labeller
-from ravl.tasks.labels import LabelTask
-from ravl.tasks.testimony import Testimony
+from ravl.tasks.labels.choose import Fitted, Ladder, fit_levels
+from ravl.tasks.labels.dataset import Ground, prepare, speaking_rows
+from ravl.tasks.labels.evaluate_test import wide
+from ravl.tasks.labels.keys.gain import Gain, measure_gain
+from ravl.tasks.labels.keys.ground import learned_ground, searched_by
+from ravl.tasks.labels.levels import fit_head, fit_vote, linear_level
+from ravl.tasks.labels.predictor import Labeller
+from ravl.tasks.labels.task import LabelTask
+from ravl.tasks.labels.votes import Testimony
 from ravl.training.fit_settings import FitSettings
-from ravl.training.keys.gain import Gain, measure_gain
-from ravl.training.keys.ground import learned_ground, searched_by
 from ravl.training.labelled import Labelled, read_labelled
-from ravl.training.labels.fitted import Fitted, Ladder, fit_levels
-from ravl.training.labels.ground import Ground, prepare, speaking_rows
-from ravl.training.labels.judge import wide
-from ravl.training.labels.levels import fit_head, fit_vote, linear_level
 from ravl.training.parts import Parts
 
 LINEAR = FitSettings(model="linear", train_retriever=True)
@@ -131,7 +131,7 @@ def _values(scores: list[Any], task: str) -> dict[str, str]:
 
 
 def _reader(memory: Memory, labelled: Labelled, parts: Parts, work: Path) -> Lines:
-    from ravl.training.keys.reader import reader_preferences
+    from ravl.tasks.labels.keys.reader import reader_preferences
 
     name = "clothing_small, 60 a class, fusion"
     some = few(labelled, parts, 60, 0)

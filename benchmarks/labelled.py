@@ -16,13 +16,14 @@ import numpy as np
 
 from benchmarks.report import Lines, picture_set
 from ravl.memory import Memory
-from ravl.tasks.labels import LabelTask
+from ravl.tasks.labels.choose import Fitted, fit_levels
+from ravl.tasks.labels.dataset import Ground, prepare
+from ravl.tasks.labels.evaluate_test import Judged, judge
+from ravl.tasks.labels.task import LabelTask
 from ravl.training.fit_settings import FitSettings
 from ravl.training.labelled import Labelled, read_labelled
-from ravl.training.labels.fitted import Fitted, fit_levels
-from ravl.training.labels.ground import Ground, prepare
-from ravl.training.labels.judge import ROWS, Judged, judge
 from ravl.training.parts import Parts, split
+from ravl.training.report_rows import ROWS
 
 MEASURES = {
     "classify": ("accuracy", "macro_f1", "ECE", "coverage@5%risk"),
@@ -62,7 +63,7 @@ def few(labelled: Labelled, parts: Parts, per: int, seed: int) -> Parts:
 
 def only_training(ground: Ground) -> Ground:
     """With a memory that holds the training pictures and nothing else."""
-    from ravl.training.labels.ground import DEEPEST
+    from ravl.training.evidence_bank import DEEPEST
 
     groups = ground.train.labelled.seen_groups()
     bank = ground.bank.only(np.isin(ground.bank.groups, groups))

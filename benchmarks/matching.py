@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.labelled import memory_of
 from benchmarks.report import Lines
 from ravl.evaluation import Score
-from ravl.training import fit
+from ravl.tasks.fit import fit
 
 MEASURES = ("AUC", "accuracy", "ECE")
 

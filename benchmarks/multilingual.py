@@ -29,10 +29,10 @@ from ravl.data import Example
 from ravl.encoders import Encoder, load_encoder
 from ravl.evaluation import bootstrap
 from ravl.memory import Memory
-from ravl.training.retriever.fit import fit_retriever
-from ravl.training.retriever.known import KnownTexts
-from ravl.training.retriever.pairs import read_pairs, split
-from ravl.training.retriever.settings import RetrieverReport, RetrieverSettings
+from ravl.tasks.search.fit import fit_retriever
+from ravl.tasks.search.known import KnownTexts
+from ravl.tasks.search.pairs import read_pairs, split
+from ravl.tasks.search.settings import RetrieverReport, RetrieverSettings
 
 ENCODERS = ("builtin", "multilingual")
 STAMPS = RetrieverSettings(test_share=0.3)

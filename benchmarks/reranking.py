@@ -20,7 +20,7 @@ from benchmarks.labelled import memory_of
 from benchmarks.report import Lines
 from ravl.evaluation import Score
 from ravl.memory import Memory
-from ravl.training import fit
+from ravl.tasks.fit import fit
 
 SETS: dict[str, tuple[str, dict[str, Any], str]] = {
     "tuxpaint_stamps": ("classify", {"column": "category"}, "accuracy"),

@@ -25,16 +25,16 @@ from ravl.encoders.base import Array
 from ravl.encoders.trained import TrainedEncoder
 from ravl.evaluation import ranks_of_relevant
 from ravl.memory import Memory
+from ravl.tasks.match.rerank import both_ways, judge_reranking
+from ravl.tasks.search.fit import prepare, train_heads
+from ravl.tasks.search.held import Held, Space, best_hubness
+from ravl.tasks.search.known import KnownTexts
+from ravl.tasks.search.mixing import best_text_share
+from ravl.tasks.search.pairs import Ints, Pairs
+from ravl.tasks.search.rewording import reworded
+from ravl.tasks.search.settings import RetrieverSettings
+from ravl.tasks.search.towers import seen_by
 from ravl.training.fit_settings import FitSettings
-from ravl.training.match.rerank import both_ways, judge_reranking
-from ravl.training.retriever.fit import prepare, train_heads
-from ravl.training.retriever.held import Held, Space, best_hubness
-from ravl.training.retriever.known import KnownTexts
-from ravl.training.retriever.mixing import best_text_share
-from ravl.training.retriever.pairs import Ints, Pairs
-from ravl.training.retriever.rewording import reworded
-from ravl.training.retriever.settings import RetrieverSettings
-from ravl.training.retriever.towers import seen_by
 
 DEV = 'split = "dev"'
 DEFAULT = RetrieverSettings()
@@ -110,7 +110,7 @@ def second_look(
     out: Path,
 ) -> dict[str, object]:
     """The same searches, their first 50 looked at again by a run of match."""
-    from ravl.training.match.fit import fit_levels, ground_of
+    from ravl.tasks.match.fit import fit_levels, ground_of
 
     began = time.monotonic()
     settings = FitSettings(model="linear")

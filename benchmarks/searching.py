@@ -22,8 +22,8 @@ from PIL import Image
 from benchmarks.report import Lines, alternate, seconds
 from ravl.encoders.base import Array, Encoder, normalise
 from ravl.memory import Memory
-from ravl.memory import vectors as module
-from ravl.memory.spaces import current_space, pack, table_name
+from ravl.store import vectors as module
+from ravl.store.spaces import current_space, pack, table_name
 
 D, K, BATCH = 384, 10, 1000
 

@@ -20,7 +20,7 @@ from benchmarks.labelled import memory_of
 from benchmarks.load import Load, form, load, served
 from benchmarks.report import Lines, picture_set, seconds
 from ravl.retrieval import Query
-from ravl.training import fit
+from ravl.tasks.fit import fit
 
 CLIENTS = (1, 8, 64)
 REQUESTS = {1: 100, 8: 300, 64: 600}

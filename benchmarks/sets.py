@@ -15,8 +15,8 @@ from typing import Any
 from benchmarks.report import Lines, picture_set
 from ravl.data import ColumnNames
 from ravl.memory import Memory
-from ravl.training.retriever.fit import fit_retriever
-from ravl.training.retriever.settings import RetrieverSettings
+from ravl.tasks.search.fit import fit_retriever
+from ravl.tasks.search.settings import RetrieverSettings
 
 LABELS = {"clothing_small": None, "openclipart": None, "tuxpaint_stamps": "category"}
 ASKED = {

@@ -18,7 +18,7 @@ from urllib.parse import quote
 from benchmarks.labelled import memory_of
 from benchmarks.load import Started, form, load, request, served
 from benchmarks.report import Lines, picture_set
-from ravl.training import fit
+from ravl.tasks.fit import fit
 
 CLIENTS = 32
 LAG = 20  # of the rows that are added, so many stay; each is deleted again

@@ -37,7 +37,7 @@ from ravl.evaluation import (
     retrieval_differences,
     retrieval_scores,
 )
-from ravl.training.retriever.pairs import LABEL
+from ravl.tasks.search.pairs import LABEL
 
 SEEN = Path(__file__).with_name("space_seen.json")  # names of stamps
 ALIKE = 5

@@ -18,12 +18,13 @@ from benchmarks.labelled import memory_of
 from benchmarks.report import Lines, alternate
 from ravl.models.linear import HeadFit
 from ravl.models.reader import gather
-from ravl.tasks.labels import LabelTask
-from ravl.tasks.testimony import EvidenceArrays, Testimony
+from ravl.runs.evidence_arrays import EvidenceArrays
+from ravl.tasks.labels.dataset import prepare
+from ravl.tasks.labels.task import LabelTask
+from ravl.tasks.labels.votes import Testimony
 from ravl.training.fit_settings import FitSettings
 from ravl.training.labelled import read_labelled
-from ravl.training.labels.fusion import new_model, prepare_language
-from ravl.training.labels.ground import prepare
+from ravl.training.language_model import new_model, prepare_language
 from ravl.training.parts import split
 
 BATCH, K = 32, 8

@@ -30,10 +30,10 @@ from benchmarks.labelled import memory_of
 from benchmarks.report import Lines, picture_set
 from ravl.memory import Memory
 from ravl.models.linear import LinearHead
-from ravl.tasks.label_model import LabelModel
-from ravl.tasks.labels import LabelTask
+from ravl.tasks.labels.evaluate import queries_of
+from ravl.tasks.labels.model import LabelModel
+from ravl.tasks.labels.task import LabelTask
 from ravl.training.labelled import Labelled, read_labelled
-from ravl.training.labels.evaluating import queries_of
 
 ORDERS = {"linear": 4, "fusion": 1}
 SIZES = (3, 3, 2, 2)

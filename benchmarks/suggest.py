@@ -19,10 +19,10 @@ from benchmarks.report import Lines, picture_set, with_interval
 from ravl.data import Example
 from ravl.encoders import Encoder
 from ravl.memory import Memory
-from ravl.tasks.labeller import Queries
+from ravl.tasks.fit import fit
+from ravl.tasks.labels.active_learning import suggest
+from ravl.tasks.labels.predictor import Queries
 from ravl.tasks.model import Model
-from ravl.tasks.suggesting import suggest
-from ravl.training import fit
 
 BATCHES = (30, 30, 60, 120)
 SEEDS = 4

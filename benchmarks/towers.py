@@ -16,10 +16,10 @@ from benchmarks.labelled import fit_and_judge, memory_of
 from benchmarks.report import Lines
 from ravl.data import Example
 from ravl.memory import Memory
-from ravl.tasks.labels import LabelTask
+from ravl.tasks.labels.dataset import prepare
+from ravl.tasks.labels.task import LabelTask
 from ravl.training.fit_settings import FitSettings
 from ravl.training.labelled import read_labelled
-from ravl.training.labels.ground import prepare
 from ravl.training.parts import split
 
 PER_CLASS = 100  # dials

@@ -17,13 +17,13 @@ from ravl.encoders.base import Array
 from ravl.encoders.trained import TrainedEncoder
 from ravl.evaluation import retrieval_scores
 from ravl.memory import Memory
-from ravl.training.retriever.fit import Parts, train_heads
-from ravl.training.retriever.held import Held, Space
-from ravl.training.retriever.known import KnownTexts
-from ravl.training.retriever.material import Material
-from ravl.training.retriever.mixing import best_text_share
-from ravl.training.retriever.pairs import Pairs, read_pairs, split
-from ravl.training.retriever.settings import RetrieverSettings
+from ravl.tasks.search.fit import Parts, train_heads
+from ravl.tasks.search.held import Held, Space
+from ravl.tasks.search.known import KnownTexts
+from ravl.tasks.search.material import Material
+from ravl.tasks.search.mixing import best_text_share
+from ravl.tasks.search.pairs import Pairs, read_pairs, split
+from ravl.tasks.search.settings import RetrieverSettings
 
 # Each with the pictures to test on: a filter, or a share.
 SETS: dict[str, str | float] = {

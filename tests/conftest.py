@@ -62,7 +62,7 @@ def language(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memories made with a ColourEncoder open by their path alone, as those of real encoders do."""
     from ravl.encoders import load_encoder as load
-    from ravl.memory import spaces
+    from ravl.store import spaces
 
     monkeypatch.setattr(
         spaces,
@@ -78,7 +78,7 @@ def fitted_once(tmp_path_factory: pytest.TempPathFactory, language: Path) -> Pat
     """A folder with a memory of 48 shades, ``shop.ravl``, and runs of it; copy it to change it."""
     import torch
 
-    from ravl.training import fit
+    from ravl.tasks.fit import fit
     from tests.labelled import shades
     from tests.training.painted_labels import FUSION
 

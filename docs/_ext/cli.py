@@ -72,7 +72,7 @@ def _command(path: str, command: click.Command, level: str) -> str:
 def _is_setting(option: click.Option, command: Any) -> bool:
     from dataclasses import fields
 
-    from ravl.training import settings_of
+    from ravl.tasks.fit import settings_of
 
     return option.name in {field.name for field in fields(settings_of(command._task))}
 

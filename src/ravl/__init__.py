@@ -25,29 +25,29 @@ if TYPE_CHECKING:
     from ravl.retrieval import Hit, Hits, Query, Retriever
     from ravl.sharing.pull import pull
     from ravl.sharing.push import push
-    from ravl.tasks.by_name import by_name
+    from ravl.tasks.fit import evaluate, fit
+    from ravl.tasks.labels.active_learning import suggest
+    from ravl.tasks.labels.zero_shot import by_name
     from ravl.tasks.model import load
-    from ravl.tasks.suggesting import suggest
-    from ravl.training import evaluate, fit
-    from ravl.training.tuning.tune import tune
+    from ravl.tuning.tune import tune
 
 # Where each name lives. It is imported when first asked for, so that `ravl --help` is quick.
 _HOMES = {
     "AsyncClient": "ravl.client",
     "Client": "ravl.client",
-    "by_name": "ravl.tasks.by_name",
+    "by_name": "ravl.tasks.labels.zero_shot",
     "check": "ravl.checking.check",
     "detect_drift": "ravl.drift.comparing",
-    "evaluate": "ravl.training",
-    "fit": "ravl.training",
+    "evaluate": "ravl.tasks.fit",
+    "fit": "ravl.tasks.fit",
     "load": "ravl.tasks.model",
     "Example": "ravl.data",
     "QA": "ravl.data",
     "load_encoder": "ravl.encoders",
     "pull": "ravl.sharing.pull",
     "push": "ravl.sharing.push",
-    "suggest": "ravl.tasks.suggesting",
-    "tune": "ravl.training.tuning.tune",
+    "suggest": "ravl.tasks.labels.active_learning",
+    "tune": "ravl.tuning.tune",
     "refit": "ravl.refitting",
     "rollback": "ravl.refitting",
     "RavlError": "ravl.errors",

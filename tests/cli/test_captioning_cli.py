@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ravl.memory import Memory
-from ravl.training.caption.fit import fit_caption
-from ravl.training.text_settings import TextSettings
+from ravl.tasks.caption.fit import fit_caption
+from ravl.tasks.caption.settings import TextSettings
 from tests.helpers import ColourEncoder, draw
 from tests.training.caption.coloured import coloured
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from ravl.cli import INTERRUPTED, cli
-from ravl.memory import Memory, spaces
-from ravl.training.tuning import tasks as tuned_tasks
+from ravl.memory import Memory
+from ravl.store import spaces
+from ravl.tuning import tasks as tuned_tasks
 from tests.helpers import ColourEncoder
 from tests.training.painted import TEST, VALIDATION, paint
 

@@ -92,7 +92,7 @@ def texts(texts_once: Path, tmp_path: Path, by_name: None) -> Path:
 @pytest.fixture(scope="session")
 def runs_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a memory, ``shop.ravl``, and three runs of it that are fitted in no time."""
-    from ravl.training import fit
+    from ravl.tasks.fit import fit
     from tests.labelled import shades  # imports torch
 
     folder = tmp_path_factory.mktemp("runs")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ravl.drift.signals import Signals
+from ravl.runs.signals import Signals
 
 
 def sample(random: np.random.Generator, count: int, shifted: str = "") -> Signals:

@@ -10,9 +10,9 @@ import pytest
 
 import ravl
 from ravl.drift.page import drift_page
-from ravl.drift.reference import REFERENCE, read_reference
 from ravl.drift.report import compare_signals
 from ravl.errors import DataError, QueryError
+from ravl.runs.drift_reference import REFERENCE, read_reference
 from tests.drift.samples import sample
 from tests.helpers import draw
 from tests.labelled import shades, table

@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ravl.drift.signals import Signals
 from ravl.memory import Row
+from ravl.runs.answers import Answer, Classification, Evidence, Tagging
+from ravl.runs.signals import Signals
 from ravl.tasks.ask.results import Reply
 from ravl.tasks.caption.results import Caption
-from ravl.tasks.matching import Matching
-from ravl.tasks.results import Answer, Classification, Evidence, Tagging
+from ravl.tasks.match.results import Matching
 from tests.drift.samples import sample
 
 COMMON: dict[str, Any] = {

@@ -13,9 +13,9 @@ from PIL import Image
 import ravl
 from ravl.data import Example
 from ravl.drift.page import drift_page
-from ravl.drift.reference import read_reference
 from ravl.errors import DataError
 from ravl.memory import Memory
+from ravl.runs.drift_reference import read_reference
 from ravl.tasks.model import Model
 from tests.refitting.test_tasks import CASES, fitted, parts
 from tests.training.painted import Scrambled

@@ -14,7 +14,7 @@ from ravl.errors import QueryError
 from ravl.exports.run import export_run
 from ravl.memory import Memory
 from ravl.models.generation.base import Decoding
-from ravl.training import fit
+from ravl.tasks.fit import fit
 from tests.exports.test_run import SCRIPT
 from tests.helpers import ColourEncoder, draw
 from tests.training.caption.coloured import coloured

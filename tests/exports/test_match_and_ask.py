@@ -10,7 +10,7 @@ import ravl
 import ravl.runtime
 from ravl.exports.run import export_run
 from ravl.memory import Memory
-from ravl.training import fit
+from ravl.tasks.fit import fit
 from tests.helpers import ColourEncoder, draw
 from tests.tasks.ask.asked import KIND, TASTE, asked
 from tests.training.painted import TEST, VALIDATION, Scrambled, paint

@@ -21,7 +21,7 @@ from ravl.errors import DataError, EncoderError
 from ravl.exports import onnx_files
 from ravl.exports.run import export_run
 from ravl.memory import Memory
-from ravl.training import evaluate
+from ravl.tasks.fit import evaluate
 from tests.helpers import ColourEncoder, draw
 
 TASKS = {"vote": "classify", "linear": "classify", "fusion": "classify", "tags": "tag"}

@@ -10,7 +10,7 @@ import pytest
 
 from ravl.data import Example
 from ravl.memory import Memory
-from ravl.memory.spaces import STORED
+from ravl.store.spaces import STORED
 from ravl.tasks.model import Model
 from tests.helpers import ColourEncoder, draw, make_examples
 

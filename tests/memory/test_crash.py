@@ -197,6 +197,6 @@ def test_a_file_that_cannot_be_written(memory, monkeypatch):
     def refuse(*_: object) -> None:
         raise sqlite3.OperationalError("attempt to write a readonly database")
 
-    monkeypatch.setattr("ravl.memory.rows.new_version", refuse)
+    monkeypatch.setattr("ravl.store.rows.new_version", refuse)
     with pytest.raises(MemoryFileError, match="cannot be written or opened"):
         memory.update("red_000.png", label="x")

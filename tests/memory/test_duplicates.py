@@ -5,7 +5,7 @@ from PIL import Image
 
 from ravl.data import Example
 from ravl.memory import Memory
-from ravl.memory.duplicates import groups_like
+from ravl.store.duplicates import groups_like
 from tests.helpers import draw, shared_set
 
 

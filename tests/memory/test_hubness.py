@@ -5,10 +5,11 @@ import pytest
 
 from ravl.data import Example
 from ravl.errors import QueryError
-from ravl.memory import Memory, hubness
-from ravl.memory.hubness import hubs, sample
-from ravl.memory.spaces import TEXT_BITS
-from ravl.memory.vectors import Vectors
+from ravl.memory import Memory
+from ravl.store import hubness
+from ravl.store.hubness import hubs, sample
+from ravl.store.spaces import TEXT_BITS
+from ravl.store.vectors import Vectors
 from tests.planted import HUB, PlantedEncoder, meaning, picture, plant
 
 

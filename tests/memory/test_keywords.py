@@ -4,7 +4,7 @@ import pytest
 
 from ravl.data import QA, Example
 from ravl.memory import Memory
-from ravl.memory.keywords import match_expression, segment
+from ravl.store.keywords import match_expression, segment
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ravl.memory import top_k as module
-from ravl.memory.top_k import top_k
+from ravl.store import top_k as module
+from ravl.store.top_k import top_k
 
 
 def brute_force(matrix, queries, k, allowed=None, offset=0):

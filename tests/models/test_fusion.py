@@ -227,7 +227,7 @@ FAMILIES = {
 def test_any_bert_like_language_model_reads_neighbours(family, tmp_path):
     from transformers import AutoConfig, AutoModel
 
-    from ravl.training.labels.fusion import language_layers
+    from ravl.training.language_model import language_layers
 
     known = AutoConfig.for_model(family, **FAMILIES[family])
     AutoModel.from_config(known).save_pretrained(tmp_path / "lm")

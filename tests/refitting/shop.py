@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ravl.memory import Memory
-from ravl.training import fit
+from ravl.tasks.fit import fit
 from tests.labelled import shades
 
 

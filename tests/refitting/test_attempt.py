@@ -15,9 +15,9 @@ from ravl.memory import Memory
 from ravl.refitting import attempt, refit, rollback
 from ravl.refitting import triggers as drift
 from ravl.refitting.log import read_log
+from ravl.runs.run import open_run, write_run
+from ravl.tasks.labels import fit
 from ravl.tasks.model import Model
-from ravl.tasks.run import open_run, write_run
-from ravl.training.labels import fit
 from tests.helpers import ColourEncoder
 from tests.labelled import shades, table
 from tests.refitting.shop import fitted, grow, relabel

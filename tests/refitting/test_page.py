@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from ravl.memory import Row
-from ravl.refitting.examined import CHALLENGER, CHAMPION, Examined
 from ravl.refitting.page import EXAMPLES, _changed
+from ravl.training.examined import CHALLENGER, CHAMPION, Examined
 
 NEWS: Any = SimpleNamespace(labelled=SimpleNamespace(source=None))
 

@@ -16,8 +16,8 @@ from ravl.memory import Memory
 from ravl.refitting import refit, rollback
 from ravl.refitting.forgetting import trace
 from ravl.refitting.log import read_log
+from ravl.tasks.fit import fit
 from ravl.tasks.model import Model
-from ravl.training import fit
 from tests.helpers import ColourEncoder
 from tests.models.generation.tiny import models_beside
 from tests.tasks.ask.asked import asked

@@ -12,8 +12,8 @@ import ravl
 from ravl.errors import DataError, QueryError
 from ravl.memory import Memory
 from ravl.refitting.triggers import has_drifted
+from ravl.tasks.fit import fit
 from ravl.tasks.model import Model
-from ravl.training import fit
 from tests.drift.test_tasks import noisy
 from tests.labelled import shades
 from tests.refitting.test_tasks import CASES, fitted

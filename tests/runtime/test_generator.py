@@ -14,8 +14,8 @@ from ravl.errors import DataError, QueryError
 from ravl.exports.networks import write_networks
 from ravl.models.generation.base import Candidate, Decoding, Exhibit, Request
 from ravl.models.generation.fused import FusedGenerator
+from ravl.runs.run import GENERATOR, Run
 from ravl.runtime.generator import OnnxGenerator
-from ravl.tasks.run import GENERATOR, Run
 from tests.models.generation import test_contract
 from tests.models.generation.tiny import requests, tiny_fused
 

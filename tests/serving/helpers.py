@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ravl.memory import Memory
+from ravl.runs.answers import Classification
 from ravl.serving.models import Served
 from ravl.serving.service import Service
-from ravl.tasks.matching import Matching
-from ravl.tasks.results import Classification
+from ravl.tasks.match.results import Matching
 from tests.helpers import draw
 
 

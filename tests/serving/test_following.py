@@ -12,7 +12,7 @@ import ravl
 from ravl.memory import Memory
 from ravl.refitting import refit, rollback
 from ravl.serving.service import Service
-from ravl.training import fit
+from ravl.tasks.fit import fit
 from tests.helpers import ColourEncoder
 from tests.labelled import shades
 from tests.serving.helpers import png

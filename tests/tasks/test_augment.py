@@ -10,9 +10,9 @@ import pytest
 from ravl.data import QA, Example
 from ravl.errors import QueryError
 from ravl.memory import Memory
+from ravl.runs.row_texts import MatchTask
 from ravl.tasks.augment import augment, usual_questions
 from ravl.tasks.caption.model import CaptionModel
-from ravl.tasks.match_texts import MatchTask
 from tests.helpers import draw
 
 

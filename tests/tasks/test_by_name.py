@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ravl.errors import DataError, QueryError
-from ravl.tasks.by_name import by_name
+from ravl.tasks.labels.zero_shot import by_name
 from tests.helpers import ColourEncoder, draw
 
 PICTURES = [draw(i, colour) for i, colour in enumerate(("red", "green", "blue", "yellow"))]

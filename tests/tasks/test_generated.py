@@ -11,10 +11,10 @@ import pytest
 import ravl
 from ravl.data import QA, Example
 from ravl.memory import Memory, Row
-from ravl.tasks import generated
+from ravl.runs import generated
+from ravl.runs.generated import filled, of_people
 from ravl.tasks.ask.task import ask_task
-from ravl.tasks.generated import filled, of_people
-from ravl.tasks.labels import LabelTask
+from ravl.tasks.labels.task import LabelTask
 from tests.helpers import COLOURS, ColourEncoder, draw
 
 WRITTEN: dict[str, Any] = {

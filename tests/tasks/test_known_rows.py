@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ravl.tasks import known_rows
-from ravl.tasks.known_rows import answers_to_rows
-from ravl.tasks.label_model import LabelModel
+from ravl.tasks.labels import stored_rows as known_rows
+from ravl.tasks.labels.model import LabelModel
+from ravl.tasks.labels.stored_rows import answers_to_rows
 from ravl.tasks.model import Model
 
 

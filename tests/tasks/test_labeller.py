@@ -15,10 +15,10 @@ from ravl.models.linear import HeadFit, Loss, Standard
 from ravl.models.vote import Vote
 from ravl.retrieval.bank import Bank, read_bank
 from ravl.retrieval.keys import Keys
-from ravl.tasks import testimony as evidence
-from ravl.tasks.labeller import Labeller, Queries
-from ravl.tasks.labels import LabelTask
-from ravl.tasks.testimony import EvidenceArrays
+from ravl.runs.evidence_arrays import EvidenceArrays
+from ravl.tasks.labels import votes as evidence
+from ravl.tasks.labels.predictor import Labeller, Queries
+from ravl.tasks.labels.task import LabelTask
 from tests.labelled import bank_of, random_picture
 
 NAMES = ["a", "b", "c"]

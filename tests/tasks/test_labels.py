@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ravl.memory import Row
-from ravl.tasks.labels import LabelTask
+from ravl.tasks.labels.task import LabelTask
 
 
 def row(**fields) -> Row:

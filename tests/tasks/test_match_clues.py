@@ -9,10 +9,10 @@ from ravl.models.stacking import Stack
 from ravl.models.vote import Vote
 from ravl.retrieval.bank import Bank
 from ravl.retrieval.keys import Keys
-from ravl.tasks import match_clues
-from ravl.tasks.match_clues import look_up, shuffled
-from ravl.tasks.match_texts import MatchTask, Said
-from ravl.tasks.matcher import MEMORY, Asked, Matcher
+from ravl.runs.row_texts import MatchTask, Said
+from ravl.tasks.match import clues as match_clues
+from ravl.tasks.match.clues import look_up, shuffled
+from ravl.tasks.match.predictor import MEMORY, Asked, Matcher
 
 ROWS, TEXTS, WIDTH = 12, 20, 6
 

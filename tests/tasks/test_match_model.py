@@ -13,12 +13,12 @@ from PIL import Image
 from ravl.data import Example
 from ravl.errors import DataError, EncoderMismatchError, PictureError, QueryError
 from ravl.memory import Memory
-from ravl.tasks import matcher
-from ravl.tasks.match_model import MatchModel
-from ravl.tasks.matching import Matching
-from ravl.tasks.run import open_run
+from ravl.runs.run import open_run
+from ravl.tasks.match import predictor as matcher
+from ravl.tasks.match.fit import fit_match
+from ravl.tasks.match.model import MatchModel
+from ravl.tasks.match.results import Matching
 from ravl.training.fit_settings import FitSettings
-from ravl.training.match.fit import fit_match
 from tests.helpers import ColourEncoder, draw
 from tests.training.painted import Scrambled, paint
 

@@ -12,8 +12,8 @@ from PIL import Image
 from ravl.data import Example
 from ravl.errors import DataError, PictureError, QueryError
 from ravl.memory import Memory
+from ravl.runs.answers import Classification, Tagging
 from ravl.tasks.model import load
-from ravl.tasks.results import Classification, Tagging
 from tests.helpers import ColourEncoder, draw
 from tests.labelled import random_picture, shades
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from ravl.memory import Row
-from ravl.tasks.results import Classification, Evidence, Tagging
+from ravl.runs.answers import Classification, Evidence, Tagging
 
 SHIRT = Row(3, "shirt.png", texts=("a shirt",), label="shirt")
 SEEN = Evidence(SHIRT, 0.812345, 0.2512345, ("shirt",))

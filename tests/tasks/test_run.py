@@ -13,9 +13,9 @@ import pytest
 import ravl
 from ravl.errors import DataError, EncoderMismatchError, MemoryFileError
 from ravl.memory import Memory
-from ravl.tasks.labeller_files import load_labeller
+from ravl.runs.run import FORMAT, about_memory, open_memory, open_run, write_json, write_run
+from ravl.tasks.labels.files import load_labeller
 from ravl.tasks.model import load
-from ravl.tasks.run import FORMAT, about_memory, open_memory, open_run, write_json, write_run
 from tests.helpers import ColourEncoder, trained_on
 
 RUNS = ("vote", "linear", "fusion", "tags", "tagvote")
@@ -177,7 +177,7 @@ def test_load_is_at_the_top(fitted_once):
 def test_a_run_that_lacks_an_array_is_a_sentence(fitted):
     from safetensors.numpy import load_file, save_file
 
-    from ravl.tasks.run import ARRAYS
+    from ravl.runs.run import ARRAYS
 
     run = open_run(fitted / "linear")
     arrays = load_file(run.folder / ARRAYS)

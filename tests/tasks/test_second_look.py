@@ -11,8 +11,8 @@ import pytest
 from ravl.errors import DataError
 from ravl.memory import Memory
 from ravl.retrieval.bank import Bank, Neighbours, read_bank
-from ravl.tasks.run import Run, open_run
-from ravl.tasks.second_look import SecondLook
+from ravl.runs.run import Run, open_run
+from ravl.tasks.match.rerank_neighbours import SecondLook
 from tests.helpers import ColourEncoder
 from tests.training.painted_texts import strips, strips_memory
 

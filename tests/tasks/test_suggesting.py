@@ -11,9 +11,9 @@ import ravl
 from ravl.data import Example
 from ravl.errors import DataError, QueryError
 from ravl.memory import Memory
-from ravl.pages.suggest_page import suggest_page
-from ravl.tasks.results import Classification, Tagging
-from ravl.tasks.suggesting import REACH, most_telling, suggest, uncertainty
+from ravl.runs.answers import Classification, Tagging
+from ravl.tasks.labels.active_learning import REACH, most_telling, suggest, uncertainty
+from ravl.tasks.labels.suggest_page import suggest_page
 from tests.labelled import shades
 from tests.planted import picture
 

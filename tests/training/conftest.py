@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ravl.memory import Memory
-from ravl.training.retriever.pairs import Pairs, read_pairs
+from ravl.tasks.search.pairs import Pairs, read_pairs
 from tests.training.painted import Scrambled, paint
 
 

@@ -15,7 +15,8 @@ from PIL import Image
 from ravl.data import Example
 from ravl.encoders.base import Array, normalise
 from ravl.memory import Memory
-from ravl.training import RetrieverReport, fit
+from ravl.tasks.fit import fit
+from ravl.tasks.search.settings import RetrieverReport
 from tests.helpers import COLOURS, ColourEncoder, draw
 
 FEATURES = 48

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ravl.memory import Memory
-from ravl.training import fit
+from ravl.tasks.fit import fit
 from tests.helpers import ColourEncoder
 
 FUSION: dict[str, Any] = {

@@ -10,7 +10,7 @@ from PIL import Image
 
 from ravl.data import Example
 from ravl.memory import Memory
-from ravl.training import fit
+from ravl.tasks.fit import fit
 from tests.helpers import COLOURS, ColourEncoder
 
 PARTS = ("train", "train", "validation", "train", "test")

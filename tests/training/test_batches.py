@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from ravl.encoders.base import Array, normalise
-from ravl.training.retriever.batches import FALSE_NEGATIVE, PairData, Passes, mine
-from ravl.training.retriever.material import Material
-from ravl.training.retriever.pairs import Ints, Pairs, pairs_of
+from ravl.tasks.search.batches import FALSE_NEGATIVE, PairData, Passes, mine
+from ravl.tasks.search.material import Material
+from ravl.tasks.search.pairs import Ints, Pairs, pairs_of
 
 COUNTS = [3, 1, 2, 5, 2, 2, 1, 4]  # texts of each picture
 OWNERS = np.repeat(np.arange(8), COUNTS)

@@ -10,9 +10,9 @@ import pytest
 import ravl
 from ravl.errors import DataError
 from ravl.memory import Memory
-from ravl.tasks.labeller import Queries
+from ravl.tasks.fit import evaluate, fit
+from ravl.tasks.labels.predictor import Queries
 from ravl.tasks.model import load
-from ravl.training import evaluate, fit
 from ravl.training.labelled import read_labelled
 from tests.helpers import ColourEncoder
 from tests.labelled import leak, shades, table

@@ -18,9 +18,9 @@ from ravl.cli import main
 from ravl.encoders.trained import TrainedEncoder
 from ravl.errors import DataError, RavlError
 from ravl.memory import Memory
-from ravl.training import fit
-from ravl.training.retriever import fit as retriever
-from ravl.training.retriever.heads import RetrieverModel
+from ravl.tasks.fit import fit
+from ravl.tasks.search import fit as retriever
+from ravl.tasks.search.heads import RetrieverModel
 from tests.encoders import tiny
 from tests.helpers import make_examples
 from tests.training.painted import SETTINGS, STEPS, Scrambled, fitted, paint, unlike
@@ -491,7 +491,7 @@ def test_an_interrupted_command_says_how_it_goes_on(ravl, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize(
-    "code", ["from ravl.training import fit", "from ravl.cli import main; main(['fit', '--help'])"]
+    "code", ["from ravl.tasks.fit import fit", "from ravl.cli import main; main(['fit', '--help'])"]
 )
 def test_torch_is_imported_only_to_train(code):
     code = f"import sys, atexit\natexit.register(lambda: print('torch' in sys.modules))\n{code}\n"

@@ -16,9 +16,9 @@ import ravl
 from ravl.data import Example
 from ravl.errors import DataError
 from ravl.memory import Memory
+from ravl.runs.run import open_run
+from ravl.tasks.fit import fit
 from ravl.tasks.model import load
-from ravl.tasks.run import open_run
-from ravl.training import fit
 from ravl.training.fit_report import FitReport
 from ravl.training.fit_settings import read_settings
 from tests.helpers import ColourEncoder, draw
@@ -383,7 +383,7 @@ def test_an_interrupted_fit_goes_on(empty, tmp_path, file, monkeypatch, encoder)
     """Stopped before its report; it looks at no picture again, and tells the memory nothing new."""
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(
-            "ravl.training.labels.fit.judge", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+            "ravl.tasks.labels.fit.judge", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
         )
         fitted_to(empty, tmp_path / "run", data=file)
     assert not (tmp_path / "run" / "run.json").exists()

@@ -12,8 +12,8 @@ import pytest
 import ravl
 from ravl.encoders import load_encoder
 from ravl.memory import Memory
+from ravl.runs.run import VISION
 from ravl.tasks.model import Model
-from ravl.tasks.run import VISION
 from ravl.training.vision.tune import VisionResult
 from tests.encoders.tiny import tiny_clip
 from tests.labelled import shades

@@ -22,15 +22,16 @@ from ravl.errors import DataError, RavlError
 from ravl.memory import Memory
 from ravl.models.fusion import FusionModel, with_language
 from ravl.models.quiet import quiet
-from ravl.training import fit
+from ravl.tasks.fit import fit
+from ravl.tasks.labels.batches import FusionData
 from ravl.training.fit_settings import FitSettings
-from ravl.training.labels.fusion import (
+from ravl.training.language_model import (
     language_layers,
     merge_adapters,
     new_model,
     prepare_language,
 )
-from ravl.training.labels.fusion_batches import Disturbance, FusionData, Shuffled, disturb
+from ravl.training.neighbour_noise import Disturbance, Shuffled, disturb
 from tests.helpers import ColourEncoder
 from tests.labelled import near_of, shades
 from tests.models.test_fusion import config, near, queries

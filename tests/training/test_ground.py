@@ -14,12 +14,13 @@ import pytest
 from ravl.errors import DataError
 from ravl.memory import Memory
 from ravl.models.vote import Vote
-from ravl.tasks import testimony as evidence
-from ravl.tasks.labels import LabelTask
-from ravl.training import fit
+from ravl.tasks.fit import fit
+from ravl.tasks.labels import votes as evidence
+from ravl.tasks.labels.dataset import Ground, Side
+from ravl.tasks.labels.fit import ground_of
+from ravl.tasks.labels.task import LabelTask
+from ravl.training.evidence_bank import DEEPEST
 from ravl.training.fit_settings import FitSettings
-from ravl.training.labels.fit import ground_of
-from ravl.training.labels.ground import DEEPEST, Ground, Side
 from tests.labelled import leak, random_picture, shades, table
 
 NAMES = ("train", "validation", "test")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ravl.encoders.base import Array, normalise
-from ravl.training.retriever.held import STRENGTHS, Held, Space, best_hubness, measure, to_json
-from ravl.training.retriever.pairs import Ints
+from ravl.tasks.search.held import STRENGTHS, Held, Space, best_hubness, measure, to_json
+from ravl.tasks.search.pairs import Ints
 from tests.helpers import trained_on
 from tests.training.painted import Scrambled
 

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from ravl.memory import Memory
-from ravl.training.labels.fitted import Fitted, _choose, fit_levels, simplest
-from ravl.training.labels.judge import ROWS, _strangers, judge, wide
+from ravl.tasks.labels.choose import Fitted, _choose, fit_levels
+from ravl.tasks.labels.evaluate_test import _strangers, judge, wide
+from ravl.training.report_rows import ROWS
+from ravl.training.selection import simplest
 from tests.helpers import ColourEncoder
 from tests.labelled import near_of, shades
 from tests.training.test_ground import grounded

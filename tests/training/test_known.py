@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ravl.training.retriever import known
-from ravl.training.retriever.known import KnownTexts
+from ravl.tasks.search import known
+from ravl.tasks.search.known import KnownTexts
 from tests.training.painted import Scrambled
 
 TEXTS = [f"a red and blue picture {i}" for i in range(10)]

@@ -8,8 +8,8 @@ import pytest
 from ravl.models.linear import Loss
 from ravl.models.vote import Vote
 from ravl.retrieval.keys import Keys
-from ravl.training.keys import learned as learned_keys
-from ravl.training.keys.learned import PATIENCE, Lesson, Preferences, learn_keys
+from ravl.tasks.labels.keys import learned as learned_keys
+from ravl.tasks.labels.keys.learned import PATIENCE, Lesson, Preferences, learn_keys
 from tests.labelled import bank_of
 
 LABELS = 3

@@ -12,11 +12,11 @@ import pytest
 from ravl.errors import DataError
 from ravl.memory import Memory
 from ravl.retrieval.keys import Keys
+from ravl.runs.run import open_run
+from ravl.tasks.fit import fit
+from ravl.tasks.labels.keys import ground as learned_keys_ground
 from ravl.tasks.model import load
-from ravl.tasks.run import open_run
-from ravl.training import fit
 from ravl.training.fit_settings import FitSettings
-from ravl.training.keys import ground as learned_keys_ground
 from tests.helpers import ColourEncoder
 from tests.labelled import shades
 from tests.training.painted_labels import FUSION
@@ -37,7 +37,7 @@ def decide(monkeypatch: pytest.MonkeyPatch, adopted: bool) -> None:
     """Epochs are better on the validation part, and so is the fit, or not."""
     values = iter(np.linspace(1, 0, 100))
     monkeypatch.setattr(learned_keys_ground, "held_surprise", lambda *_: float(next(values)))
-    from ravl.training.keys import fit as learned_keys_fit
+    from ravl.tasks.labels.keys import fit as learned_keys_fit
 
     variant = learned_keys_fit.variant
 

@@ -9,11 +9,11 @@ import pytest
 
 from ravl.models.linear import fold_of_groups
 from ravl.models.vote import Vote
-from ravl.tasks.testimony import Testimony
-from ravl.training.keys import ground as learned_keys_ground
-from ravl.training.keys.ground import FOLDS, learned_ground, lesson_of, searched_by
-from ravl.training.keys.learned import Preferences
-from ravl.training.labels.ground import Ground, Side, speaking_rows
+from ravl.tasks.labels.dataset import Ground, Side, speaking_rows
+from ravl.tasks.labels.keys import ground as learned_keys_ground
+from ravl.tasks.labels.keys.ground import FOLDS, learned_ground, lesson_of, searched_by
+from ravl.tasks.labels.keys.learned import Preferences
+from ravl.tasks.labels.votes import Testimony
 from tests.labelled import leak, shades
 from tests.training.test_ground import grounded
 
@@ -34,7 +34,7 @@ def accuracy(ground: Ground, side: Side) -> float:
 
 def test_what_keys_learned_by_heart_is_not_believed(leaky, monkeypatch):
     monkeypatch.setattr(learned_keys_ground, "held_surprise", falling())
-    monkeypatch.setattr("ravl.training.keys.learned.DECAY", 0.0)
+    monkeypatch.setattr("ravl.tasks.labels.keys.learned.DECAY", 0.0)
     found = learned_ground(leaky)
     assert found is not None
     assert found.ground.learned

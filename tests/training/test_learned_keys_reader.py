@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ravl.training.keys.reader import log_likelihood, preferred_shares
+from ravl.tasks.labels.keys.reader import log_likelihood, preferred_shares
 
 
 def test_the_likelihood_of_a_label_and_of_all_tags():

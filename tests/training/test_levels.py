@@ -7,7 +7,7 @@ import pytest
 
 from ravl.models.gate import SIGNS
 from ravl.models.vote import KS
-from ravl.training.labels.levels import (
+from ravl.tasks.labels.levels import (
     best_thresholds,
     fit_linear,
     fit_vote,

@@ -16,18 +16,18 @@ from ravl.memory import Memory
 from ravl.models.reader import Reader
 from ravl.models.stacking import fit_stack
 from ravl.models.words import Words
-from ravl.tasks.match_files import load_matcher
-from ravl.tasks.match_model import MatchModel
-from ravl.tasks.match_texts import MatchTask
-from ravl.tasks.run import open_run
+from ravl.runs.row_texts import MatchTask
+from ravl.runs.run import open_run
+from ravl.tasks.match import fusion as match_fusion
+from ravl.tasks.match.dataset import MatchGround
+from ravl.tasks.match.evaluate import evaluate_match
+from ravl.tasks.match.files import load_matcher
+from ravl.tasks.match.fit import fit_match
+from ravl.tasks.match.levels import best_threshold, fit_dual, fit_unseen, fit_vote, out_of_fold
+from ravl.tasks.match.model import MatchModel
 from ravl.training.fit_report import FitReport
 from ravl.training.fit_settings import FitSettings
-from ravl.training.labels.fusion import words_of
-from ravl.training.match import fusion as match_fusion
-from ravl.training.match.evaluating import evaluate_match
-from ravl.training.match.fit import fit_match
-from ravl.training.match.ground import MatchGround
-from ravl.training.match.levels import best_threshold, fit_dual, fit_unseen, fit_vote, out_of_fold
+from ravl.training.language_model import words_of
 from tests.helpers import ColourEncoder, random_head
 from tests.training.painted import TEST, VALIDATION, Scrambled, paint
 from tests.training.test_match_ground import ground_of

@@ -10,17 +10,17 @@ import pytest
 from ravl.data import Example
 from ravl.errors import DataError
 from ravl.memory import Memory
-from ravl.tasks.match_texts import MatchTask
+from ravl.runs.row_texts import MatchTask
+from ravl.tasks.match import dataset as match_ground
+from ravl.tasks.match.batches import CANDIDATES, Lesson, PairBatches
+from ravl.tasks.match.dataset import MatchGround, check, draw_pairs, prepare, readable
+from ravl.tasks.match.fit import fit_match
+from ravl.tasks.match.levels import Unseen
+from ravl.tasks.search.pairs import pairs_of
 from ravl.training.fit_settings import FitSettings
 from ravl.training.labelled import read_labelled
-from ravl.training.labels.fusion_batches import Disturbance, Shuffled
-from ravl.training.match import ground as match_ground
-from ravl.training.match.batches import CANDIDATES, Lesson, PairBatches
-from ravl.training.match.fit import fit_match
-from ravl.training.match.ground import MatchGround, check, draw_pairs, prepare, readable
-from ravl.training.match.levels import Unseen
+from ravl.training.neighbour_noise import Disturbance, Shuffled
 from ravl.training.parts import split
-from ravl.training.retriever.pairs import pairs_of
 from tests.helpers import ColourEncoder, draw, make_examples
 from tests.training.painted import TEST, VALIDATION, paint
 

@@ -5,9 +5,9 @@ import pytest
 
 from ravl.encoders.base import normalise
 from ravl.encoders.trained import Head, TrainedEncoder
-from ravl.training.retriever import mixing
-from ravl.training.retriever.mixing import best_text_share
-from ravl.training.retriever.pairs import Pairs
+from ravl.tasks.search import mixing
+from ravl.tasks.search.mixing import best_text_share
+from ravl.tasks.search.pairs import Pairs
 from tests.helpers import ColourEncoder
 
 N, D = 120, 48

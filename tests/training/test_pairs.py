@@ -8,7 +8,7 @@ import pytest
 
 from ravl.data import QA, Example
 from ravl.errors import DataError, FilterError
-from ravl.training.retriever.pairs import MOST_TEXTS, Pairs, pairs_of, read_pairs, split
+from ravl.tasks.search.pairs import MOST_TEXTS, Pairs, pairs_of, read_pairs, split
 from tests.helpers import draw, make_examples
 
 

@@ -20,8 +20,8 @@ from torch.multiprocessing.spawn import spawn
 
 from ravl.encoders.trained import TrainedEncoder
 from ravl.memory import Memory
-from ravl.training.retriever.heads import RetrieverModel
-from ravl.training.retriever.settings import RetrieverSettings
+from ravl.tasks.search.heads import RetrieverModel
+from ravl.tasks.search.settings import RetrieverSettings
 from tests.training.painted import Scrambled, fitted
 
 ROOT = Path(__file__).parents[2]

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from ravl.memory import Memory, Row
+from ravl.tasks import reference
 from ravl.tasks.model import Model
-from ravl.training import reference
+from ravl.tasks.reference import answers_to, askable, one_each
 from ravl.training.labelled import read_labelled
-from ravl.training.reference import answers_to, askable, one_each
 from tests.refitting.test_tasks import CASES, fitted
 
 

@@ -10,12 +10,12 @@ import pytest
 
 from ravl.errors import DataError
 from ravl.memory import Memory
+from ravl.tasks.fit import fit
+from ravl.tasks.labels import rerank_fit as reranked_neighbours
+from ravl.tasks.labels.fit import ground_of
 from ravl.tasks.model import load
-from ravl.training import fit
 from ravl.training.fit_report import FitReport
 from ravl.training.fit_settings import FitSettings
-from ravl.training.labels import reranked as reranked_neighbours
-from ravl.training.labels.fit import ground_of
 from tests.helpers import ColourEncoder
 from tests.training.painted_texts import HELD, strips_memory
 

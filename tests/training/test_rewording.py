@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ravl.training.retriever.rewording import reworded
+from ravl.tasks.search.rewording import reworded
 
 TEXT = "A child in a pink dress is climbing up the stairs ."
 

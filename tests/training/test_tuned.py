@@ -13,13 +13,13 @@ from ravl.encoders import load_encoder
 from ravl.encoders.trained import TrainedEncoder
 from ravl.errors import DataError, EncoderError, RavlError
 from ravl.memory import Memory
-from ravl.memory.spaces import current_space, read_vectors
-from ravl.training.retriever import heads
-from ravl.training.retriever.heads import RetrieverModel
-from ravl.training.retriever.material import Material
-from ravl.training.retriever.pairs import read_pairs
-from ravl.training.retriever.settings import RetrieverSettings
-from ravl.training.retriever.towers import starting, with_towers
+from ravl.store.spaces import current_space, read_vectors
+from ravl.tasks.search import heads
+from ravl.tasks.search.heads import RetrieverModel
+from ravl.tasks.search.material import Material
+from ravl.tasks.search.pairs import read_pairs
+from ravl.tasks.search.settings import RetrieverSettings
+from ravl.tasks.search.towers import starting, with_towers
 from tests.encoders import tiny
 from tests.training.painted import fitted, paint
 
@@ -78,7 +78,7 @@ def test_a_fit_gives_the_memory_an_encoder_that_it_can_load_again(
     memory, tmp_path, tuned, monkeypatch
 ):
     monkeypatch.setattr(
-        "ravl.training.retriever.fit.recall",
+        "ravl.tasks.search.fit.recall",
         lambda held, space, strength: float(space is held.after),
     )
     before = kept(memory, "features")

@@ -17,14 +17,14 @@ import pytest
 
 from ravl.errors import DataError, RavlError
 from ravl.memory import Memory
+from ravl.tasks.labels import choose as fit_labels
+from ravl.tasks.labels import fit as fit_task
 from ravl.training.fit_settings import FitSettings, read_settings
-from ravl.training.labels import fit as fit_task
-from ravl.training.labels import fitted as fit_labels
-from ravl.training.tuning import tasks as tuned_tasks
-from ravl.training.tuning import tune as tuning
-from ravl.training.tuning.space import DEFAULT, Study, read_space
-from ravl.training.tuning.tasks import Tuned
-from ravl.training.tuning.tune import TuneReport, kept, tune
+from ravl.tuning import tasks as tuned_tasks
+from ravl.tuning import tune as tuning
+from ravl.tuning.space import DEFAULT, Study, read_space
+from ravl.tuning.tasks import Tuned
+from ravl.tuning.tune import TuneReport, kept, tune
 from tests.helpers import ColourEncoder
 from tests.training.painted import TEST, VALIDATION, paint
 
@@ -204,7 +204,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from ravl.memory import Memory
-from ravl.training.tuning import tasks as tuned_tasks
+from ravl.tuning import tasks as tuned_tasks
 from tests.helpers import ColourEncoder
 from tests.training.test_tuning import tuned
 score, seen = tuned_tasks._label_score, []

@@ -10,7 +10,7 @@ from ravl.checking.finding import FIXES, Finding, Fix
 from ravl.data import QA
 from ravl.errors import QueryError, RowNotFoundError
 from ravl.memory import Memory, Row
-from ravl.memory.editing import edit
+from ravl.store.editing import edit
 
 LEAST = 0.9  # score from which a fix is made without being asked for by id
 

@@ -1,6 +1,6 @@
 """Motifs: what is in the memory more than once, as groups of near-duplicates.
 
-The memory marks those whose perceptual hashes are almost equal (:mod:`ravl.memory.duplicates`). A
+The memory marks those whose perceptual hashes are almost equal (:mod:`ravl.store.duplicates`). A
 picture with its margins cut off has another hash, but hardly another key: such pairs are looked for
 among the nearest rows.
 """

@@ -156,7 +156,7 @@ def evaluate(run: Path, data: str, memory: Path | None, as_json: bool, **options
     """
     from ravl.evaluation import Score
     from ravl.pages.score_table import PERCENT
-    from ravl.training import evaluate as judge
+    from ravl.tasks.fit import evaluate as judge
 
     found = judge(run, data, memory=memory, columns=column_names(options), **options)
     if as_json:
@@ -210,7 +210,7 @@ def _by_name(
     """Zero-shot answers by the encoder of a memory."""
     from ravl.memory import Memory
     from ravl.models.zero_shot import TEMPLATES
-    from ravl.tasks.by_name import by_name
+    from ravl.tasks.labels.zero_shot import by_name
 
     answers: list[Any] = []
     with Memory.open(memory) as opened:

@@ -80,9 +80,9 @@ def answerer(run: Path | str, options: dict[str, Any]) -> Iterator[Any]:
 def _answerer(run: Path, memory: Path | None, generator: str | None) -> Iterator[Any]:
     """Of a run's folder, of a memory's file, or a generator that reads either."""
     from ravl.errors import QueryError
+    from ravl.runs.run import open_memory, open_run
     from ravl.tasks.ask.open import is_open
     from ravl.tasks.ask.writing import OpenAskModel
-    from ravl.tasks.run import open_memory, open_run
 
     if not generator:
         with model_at(run, {"memory": memory}) as model:

@@ -104,8 +104,8 @@ def captioner(run: Path | str, options: dict[str, Any]) -> Iterator[Any]:
         with model_at(run, options) as client:
             yield client
         return
+    from ravl.runs.run import open_memory, open_run
     from ravl.tasks.caption.model import CaptionModel
-    from ravl.tasks.run import open_memory, open_run
 
     memory, target = options.pop("memory"), options.pop("target")
     writer = writer_of(options.pop("generator"))

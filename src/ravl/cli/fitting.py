@@ -45,8 +45,8 @@ def fit_search(memory: Path, out: Path, quiet: bool, as_json: bool, **options: A
     and questions; with --vision and --text copies of the networks learn as well. The memory then
     has the trained space, and RUN a report.
     """
-    from ravl.training import RetrieverReport
-    from ravl.training import fit as train
+    from ravl.tasks.fit import fit as train
+    from ravl.tasks.search.settings import RetrieverReport
     from ravl.training.processes import is_main_process
 
     shown = False if quiet or as_json else None
@@ -102,7 +102,7 @@ def _task_command(task: str, about: str) -> click.Command:
 def _fit(
     task: str, memory: Path, out: Path, quiet: bool, as_json: bool, options: dict[str, Any]
 ) -> None:
-    from ravl.training import fit as train
+    from ravl.tasks.fit import fit as train
 
     columns = column_names(options)
     with _told_if_interrupted():

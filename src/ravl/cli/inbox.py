@@ -82,8 +82,8 @@ def inbox(
 
 
 def _bring(memory: Memory, store: FeedbackStore, table: Path) -> None:
-    from ravl.memory.rows import who
     from ravl.serving.reviewing import from_table
+    from ravl.store.rows import who
 
     count, rejected = from_table(memory, store, table, who())
     click.echo(f"{count:,} came in from {table}.")

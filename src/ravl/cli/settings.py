@@ -17,7 +17,7 @@ class SettingsCommand(click.Command):
     """A command with the options of a task's settings beside its own.
 
     Args:
-        task: whose settings, see :func:`ravl.training.settings_of`.
+        task: whose settings, see :func:`ravl.tasks.fit.settings_of`.
     """
 
     def __init__(self, *args: Any, task: str = "", **kwargs: Any) -> None:
@@ -35,7 +35,7 @@ class SettingsCommand(click.Command):
 
 def settings_options(task: str) -> list[click.Parameter]:
     """One option for each field of a task's settings; what is not given is None."""
-    from ravl.training import settings_of
+    from ravl.tasks.fit import settings_of
     from ravl.training.described import described
 
     kind = settings_of(task)

@@ -36,13 +36,13 @@ def suggest(
     ravl suggest runs/kinds --count 50 --html label.html
     ravl suggest shop.ravl
     """
+    from ravl.tasks.labels.active_learning import suggest as find
     from ravl.tasks.model import Model
-    from ravl.tasks.suggesting import suggest as find
 
     with Model(place, memory) as model:
         found = find(model, count, where=where, column=column)
         if html:
-            from ravl.pages.suggest_page import suggest_page
+            from ravl.tasks.labels.suggest_page import suggest_page
 
             page = suggest_page(model.memory, found, f"{place.name}: worth labelling")
             html.write_text(page, "utf-8")

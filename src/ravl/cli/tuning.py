@@ -69,8 +69,8 @@ def _command(task: str) -> click.Command:
 def _tune(
     task: str, memory: Path, out: Path, quiet: bool, as_json: bool, options: dict[str, Any]
 ) -> None:
-    from ravl.training.tuning.tune import kept
-    from ravl.training.tuning.tune import tune as search
+    from ravl.tuning.tune import kept
+    from ravl.tuning.tune import tune as search
 
     columns = column_names(options)
     try:

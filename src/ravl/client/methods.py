@@ -57,7 +57,7 @@ class Methods:
             **options: see :class:`ravl.client.options.HowOptions`.
 
         Returns:
-            :class:`ravl.tasks.results.Classification`, or a list of them; with ``origin``.
+            :class:`ravl.runs.answers.Classification`, or a list of them; with ``origin``.
 
         Raises:
             QueryError: no run answers that there, or an option is out of range.

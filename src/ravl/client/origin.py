@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ravl.retrieval import Hit, Hits
+from ravl.runs.answers import Classification, Tagging
 from ravl.tasks.ask.results import Reply
 from ravl.tasks.caption.results import Caption
-from ravl.tasks.matching import Matching
-from ravl.tasks.results import Classification, Tagging
+from ravl.tasks.match.results import Matching
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from ravl.client.problems import checked, stranger
 from ravl.data import QA
 from ravl.memory import Row
 from ravl.retrieval import Found, Hit
-from ravl.tasks.results import Evidence
+from ravl.runs.answers import Evidence
 
 T = TypeVar("T")
 

@@ -12,9 +12,9 @@ import httpx2 as httpx
 from ravl.client import reading
 from ravl.client.plans import Server
 from ravl.client.problems import ServerError, refusal, unreachable
+from ravl.runs.answers import Evidence
 from ravl.tasks.ask.results import Reply
 from ravl.tasks.caption.results import Caption
-from ravl.tasks.results import Evidence
 
 WRITTEN = {"caption": "text", "ask": "answer"}  # the field of an answer that is written
 

@@ -2,6 +2,6 @@
 
 from ravl.drift.comparing import detect_drift
 from ravl.drift.report import Drift, Tested
-from ravl.drift.signals import Signals
+from ravl.runs.signals import Signals
 
 __all__ = ["Drift", "Signals", "Tested", "detect_drift"]

@@ -14,16 +14,16 @@ import numpy as np
 from ravl.data import ColumnNames, Example, Rejected
 from ravl.data.pictures import content_hash, read_bytes
 from ravl.drift.items import Item, read_items
-from ravl.drift.reference import TASKS, Reference, read_reference, write_reference
 from ravl.drift.report import RATE, Asked, Drift, check_rate, compare_signals
-from ravl.drift.signals import Signals
 from ravl.errors import DataError, PictureError, QueryError
 from ravl.memory import Memory
 from ravl.progress import progress_bar
-from ravl.tasks.label_model import picture_list
+from ravl.runs.answers import Answer
+from ravl.runs.drift_reference import TASKS, Reference, read_reference, write_reference
+from ravl.runs.run import Run
+from ravl.runs.signals import Signals
+from ravl.tasks.labels.model import picture_list
 from ravl.tasks.model import Model
-from ravl.tasks.results import Answer
-from ravl.tasks.run import Run
 
 BATCH = 64  # pictures that are answered in one pass
 

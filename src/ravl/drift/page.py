@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from ravl.drift.report import TITLES, Drift, words_of
-from ravl.drift.signals import ANSWERS, nearest
 from ravl.encoders.base import Array
 from ravl.errors import PictureError
 from ravl.memory import Memory
 from ravl.pages.charts import Chart, line_chart
 from ravl.pages.render import DETAIL, data_uri, render, row_uri
 from ravl.retrieval.query import open_picture
+from ravl.runs.signals import ANSWERS, nearest
 
 SHOWN = 24  # pictures
 NEIGHBOURS = 4  # of each

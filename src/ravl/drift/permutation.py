@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ravl.drift.signals import ANSWERS, Signals
 from ravl.encoders.base import Array
+from ravl.runs.signals import ANSWERS, Signals
 
 ROUNDS = 1999
 TOGETHER = 250  # rounds that are computed in one go

@@ -10,9 +10,9 @@ import numpy as np
 from scipy.stats import mannwhitneyu
 
 from ravl.drift.permutation import member_table, permutation_test
-from ravl.drift.signals import ANSWERS, Signals, nearest
 from ravl.errors import DataError, QueryError
-from ravl.tasks.results import Answer
+from ravl.runs.answers import Answer
+from ravl.runs.signals import ANSWERS, Signals, nearest
 
 RATE = 0.05
 FEWEST = 20  # pictures that can be compared at all

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ravl.drift.report import FEWEST, Drift, check_rate, compare_signals
-from ravl.drift.signals import Signals
 from ravl.errors import QueryError
+from ravl.runs.signals import Signals
 
 WINDOW = 200  # answered pictures
 RATE = 0.01  # of false alarms among windows

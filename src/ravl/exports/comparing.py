@@ -12,9 +12,9 @@ import numpy as np
 from ravl.encoders import Encoder
 from ravl.exports.onnx_files import difference
 from ravl.memory import Memory, Row
+from ravl.runs.networks import Networks
+from ravl.runs.run import Run
 from ravl.tasks.model import Model
-from ravl.tasks.networks import Networks
-from ravl.tasks.run import Run
 
 QUESTION = "what is this?"  # for rows without one
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from ravl.errors import DataError
 from ravl.memory import Memory
+from ravl.runs.run import FUSION, GENERATOR, VISION, Run
 from ravl.runtime import names
-from ravl.tasks.run import FUSION, GENERATOR, VISION, Run
 
 
 def write_networks(run: Run, out: Path, memory: Memory) -> dict[str, Any]:

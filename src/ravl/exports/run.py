@@ -17,11 +17,11 @@ from ravl.errors import DataError
 from ravl.exports.comparing import Agreement, Sample, agreement, beside
 from ravl.exports.networks import write_networks
 from ravl.memory import Memory
+from ravl.runs.row_texts import base_of
+from ravl.runs.run import ARRAYS, FUSION, GENERATOR, RUN, Run, open_memory, open_run
+from ravl.runs.run import write_json as write
 from ravl.runtime import names
-from ravl.tasks.match_texts import base_of
 from ravl.tasks.model import Model
-from ravl.tasks.run import ARRAYS, FUSION, GENERATOR, RUN, Run, open_memory, open_run
-from ravl.tasks.run import write_json as write
 
 SAMPLE = 32  # pictures of the memory that run and export are compared on
 KEPT = (ARRAYS, "metrics.json", "settings.yaml", "report.html", "reference.json")
@@ -201,7 +201,7 @@ def _write(run: Run, out: Path, memory: Memory) -> None:
 
 def _second(run: Run, out: Path, memory: Memory) -> dict[str, Any]:
     """The match run by which neighbours are looked at again, exported into the export."""
-    from ravl.tasks.second_look import SecondLook
+    from ravl.tasks.match.rerank_neighbours import SecondLook
 
     look = SecondLook.of_run(run, memory)
     assert look is not None
@@ -225,7 +225,7 @@ def _scores(export: Run, memory: Memory, data: Any, reading: dict[str, Any]) -> 
     """Scores with retrieval on labelled pictures; none without data."""
     if data is None:
         return {}
-    from ravl.training import evaluate
+    from ravl.tasks.fit import evaluate
 
     found = evaluate(Model(export, memory), data, progress=False, **reading)
     rows = found["rows"]["with_retrieval"]

@@ -19,18 +19,18 @@ from ravl.data import QA, Example, Rejected, Scalar, pictures, read
 from ravl.encoders import Encoder, load_encoder, loadable
 from ravl.encoders.base import Array
 from ravl.errors import DataError, EncoderMismatchError, PictureError, QueryError, RowNotFoundError
-from ravl.memory import bin, exchange, history, reembedding, syncing
-from ravl.memory import rows as store
-from ravl.memory.compacting import CompactReport, compact
-from ravl.memory.editing import edit
-from ravl.memory.filters import compile_filter, matching_rows
-from ravl.memory.history import Difference
-from ravl.memory.hubness import HubCache, check_strength, read_strength, write_strength
-from ravl.memory.indexing import Indexer, IndexReport
-from ravl.memory.info import Info, describe
-from ravl.memory.reverting import RevertReport, at, diff, revert
-from ravl.memory.row import Row, unwritable
-from ravl.memory.spaces import (
+from ravl.store import bin, exchange, history, reembedding, syncing
+from ravl.store import rows as store
+from ravl.store.compacting import CompactReport, compact
+from ravl.store.editing import edit
+from ravl.store.filters import compile_filter, matching_rows
+from ravl.store.history import Difference
+from ravl.store.hubness import HubCache, check_strength, read_strength, write_strength
+from ravl.store.indexing import Indexer, IndexReport
+from ravl.store.info import Info, describe
+from ravl.store.reverting import RevertReport, at, diff, revert
+from ravl.store.row import Row, unwritable
+from ravl.store.spaces import (
     Space,
     current_space,
     make_space,
@@ -40,10 +40,10 @@ from ravl.memory.spaces import (
     space_encoder,
     table_name,
 )
-from ravl.memory.sqlite import Database
-from ravl.memory.syncing import SyncReport
-from ravl.memory.top_k import Positions
-from ravl.memory.vectors import VectorCache, Vectors
+from ravl.store.sqlite import Database
+from ravl.store.syncing import SyncReport
+from ravl.store.top_k import Positions
+from ravl.store.vectors import VectorCache, Vectors
 
 if TYPE_CHECKING:
     from ravl.retrieval import Hits, SearchOptions
@@ -216,7 +216,7 @@ class Memory:
         """All rows, or those that a filter lets through, oldest first; a page in memory at a time.
 
         Args:
-            where: such as ``price < 40 and tags has "red"``; see :mod:`ravl.memory.filters`.
+            where: such as ``price < 40 and tags has "red"``; see :mod:`ravl.store.filters`.
             after: number of a row; only those that were added later.
 
         Raises:
@@ -485,11 +485,11 @@ class Memory:
             return list(bin.listed(connection, self.folder))
 
     def restore(self, ids: Iterable[str] | None = None) -> list[str]:
-        """Bring rows back from the bin; see :func:`ravl.memory.bin.restore`."""
+        """Bring rows back from the bin; see :func:`ravl.store.bin.restore`."""
         return bin.restore(self, ids)
 
     def empty_bin(self, ids: Iterable[str] | None = None) -> int:
-        """Forget what is in the bin; see :func:`ravl.memory.bin.empty`."""
+        """Forget what is in the bin; see :func:`ravl.store.bin.empty`."""
         return bin.empty(self, ids)
 
     def revert(self, version: int) -> RevertReport:
@@ -596,7 +596,7 @@ class Memory:
 
     @property
     def hubness(self) -> float:
-        """Strength of the correction for hubs, 0 for none; see :mod:`ravl.memory.hubness`."""
+        """Strength of the correction for hubs, 0 for none; see :mod:`ravl.store.hubness`."""
         with self.snapshot() as connection:
             return read_strength(connection)
 
@@ -620,7 +620,7 @@ class Memory:
                 self._hubs[kind].keep(connection)
 
     def hub_scores(self, kind: str = "vectors", items: Vectors | None = None) -> Array:
-        """How much of a hub each picture, or text, is, (n,); see :func:`ravl.memory.hubness.hubs`.
+        """How much of a hub each picture, or text, is, (n,); see :func:`ravl.store.hubness.hubs`.
 
         Args:
             kind: as for :meth:`vectors`, with which the answer is aligned.

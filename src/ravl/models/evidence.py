@@ -12,7 +12,7 @@ from ravl.retrieval.bank import Ints
 
 
 class Evidence(Protocol):
-    """See :class:`ravl.tasks.testimony.EvidenceArrays`."""
+    """See :class:`ravl.runs.evidence_arrays.EvidenceArrays`."""
 
     @property
     def features(self) -> Array:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ravl.encoders.base import Array
-from ravl.memory.top_k import top_k
+from ravl.store.top_k import top_k
 
 NEAREST = 10  # edges of each row
 SHARPNESS = 3  # power of the likeness in an edge's weight

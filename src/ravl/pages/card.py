@@ -10,8 +10,8 @@ from typing import Any
 from ravl.evaluation import Score
 from ravl.pages.score_table import LOWER, PERCENT
 from ravl.pages.score_words import difference, measure_name, value_and_interval
+from ravl.runs.run import RUN
 from ravl.runtime.names import MANIFEST
-from ravl.tasks.run import RUN
 
 CARD = "README.md"
 MEASURES = 5  # columns of the table

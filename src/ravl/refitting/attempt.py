@@ -24,8 +24,8 @@ from ravl.refitting.outcome import RefitReport
 from ravl.refitting.page import page_of, tables_of
 from ravl.refitting.triggers import waits_for
 from ravl.refitting.versions import current, mend, replace_champion
+from ravl.runs.run import REPORTS, RUN, open_run, write_json
 from ravl.tasks.model import Model
-from ravl.tasks.run import REPORTS, RUN, open_run, write_json
 from ravl.training.again import Again
 
 WORK = "work-refit"  # begins the names of what an attempt makes in the run's folder

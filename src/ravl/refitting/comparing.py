@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ravl.evaluation import Score
 from ravl.pages.score_table import PERCENT
 from ravl.pages.score_words import difference
-from ravl.refitting.examined import CHALLENGER, CHAMPION, Examined
+from ravl.training.examined import CHALLENGER, CHAMPION, Examined
 from ravl.training.page_parts import BEST
 from ravl.training.run_record import tables_json
 

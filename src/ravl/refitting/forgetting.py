@@ -10,7 +10,7 @@ from typing import Any
 from ravl.memory import Memory
 from ravl.refitting.news import known_parts
 from ravl.refitting.versions import versions
-from ravl.tasks.run import HISTORY, open_run
+from ravl.runs.run import HISTORY, open_run
 from ravl.training.parts import PARTS
 
 

@@ -8,12 +8,12 @@ from functools import partial
 from typing import Any
 
 from ravl.memory import Row
-from ravl.refitting.examined import Examined
+from ravl.tasks.caption.settings import TextSettings
+from ravl.tasks.fit import settings_of
 from ravl.tasks.model import Model
-from ravl.training import settings_of
+from ravl.training.examined import Examined
 from ravl.training.fit_settings import FitSettings, read_settings
 from ravl.training.labelled import Labelled
-from ravl.training.text_settings import TextSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +62,8 @@ def kind_of(model: Model) -> Kind:
 
 
 def _labels(name: str, settings: Any, predictor: Any) -> Kind:
-    from ravl.refitting.of_labels import examine_labels
-    from ravl.training.labels.fit import fit_labels
+    from ravl.tasks.labels.compare import examine_labels
+    from ravl.tasks.labels.fit import fit_labels
 
     task = predictor.labeller.task
 
@@ -84,9 +84,9 @@ def _labels(name: str, settings: Any, predictor: Any) -> Kind:
 
 
 def _pairs(settings: Any, predictor: Any) -> Kind:
-    from ravl.refitting.of_pairs import examine_pairs
-    from ravl.training.match.fit import fit_match
-    from ravl.training.match.ground import readable
+    from ravl.tasks.match.compare import examine_pairs
+    from ravl.tasks.match.dataset import readable
+    from ravl.tasks.match.fit import fit_match
 
     says = partial(readable, predictor.matcher.task, predictor.base)
     return Kind(
@@ -101,9 +101,9 @@ def _pairs(settings: Any, predictor: Any) -> Kind:
 
 
 def _texts(name: str, settings: Any, predictor: Any) -> Kind:
-    from ravl.refitting.of_texts import examine_texts
-    from ravl.training.ask.open import fit_open
-    from ravl.training.caption.fit import fit_caption
+    from ravl.tasks.ask.fit_open import fit_open
+    from ravl.tasks.caption.compare import examine_texts
+    from ravl.tasks.caption.fit import fit_caption
 
     says = predictor.task.of
     if name == "ask":

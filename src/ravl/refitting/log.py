@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ravl.errors import DataError
-from ravl.tasks.run import write_json
+from ravl.runs.run import write_json
 
 LOG = "refits.json"
 

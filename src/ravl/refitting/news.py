@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from ravl.errors import DataError, QueryError
 from ravl.memory import Memory, Row
-from ravl.memory.row import told
 from ravl.refitting.kinds import Kind
 from ravl.retrieval.bank import Ints
-from ravl.tasks.run import Run
+from ravl.runs.run import Run
+from ravl.store.row import told
 from ravl.training.again import HELD, SPLIT
 from ravl.training.labelled import Labelled, read_labelled, remember
 from ravl.training.parts import LEFT_OUT, PARTS, Parts, draw

@@ -10,9 +10,9 @@ from ravl.pages.fit_parts import Answer, ExampleGroup, ReportExample
 from ravl.pages.refit_report import NewLabel, NewPicture, refit_report
 from ravl.pages.score_table import DifferenceRow, ScoreRow, ScoreTable
 from ravl.refitting.comparing import FROZEN, NEWEST, TOGETHER, Comparison
-from ravl.refitting.examined import CHALLENGER, CHAMPION, Examined
 from ravl.refitting.kinds import Kind
 from ravl.refitting.news import News
+from ravl.training.examined import CHALLENGER, CHAMPION, Examined
 from ravl.training.page_parts import MEASURES, thumbnail
 
 PICTURES = 24  # new ones on the page

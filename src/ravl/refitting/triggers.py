@@ -59,10 +59,10 @@ def has_drifted(model: Model, since: int) -> bool:
         DataError: the run does not know what pictures were like when it was fitted.
     """
     from ravl.drift.comparing import fitted
-    from ravl.drift.reference import read_reference
     from ravl.drift.report import FEWEST, compare_signals
-    from ravl.drift.signals import Signals
-    from ravl.training.reference import answers_to, askable
+    from ravl.runs.drift_reference import read_reference
+    from ravl.runs.signals import Signals
+    from ravl.tasks.reference import answers_to, askable
 
     folder, memory, asks = fitted(model).folder, model.memory, askable(model)
     added = {each.id for each in memory.diff(since) if each.before is None}

@@ -17,7 +17,7 @@ from typing import Any
 from ravl.errors import DataError
 from ravl.refitting.lock import LOCK, BusyError, locked, moment
 from ravl.refitting.log import LOG, note
-from ravl.tasks.run import AT, HISTORY, NUMBER, REPORTS, RUN, Run, open_run, write_json
+from ravl.runs.run import AT, HISTORY, NUMBER, REPORTS, RUN, Run, open_run, write_json
 
 OURS = (HISTORY, REPORTS, LOG, RUN, LOCK)  # of the run as a whole, not of a version
 

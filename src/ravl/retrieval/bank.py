@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.memory import Memory, Row
-from ravl.memory.spaces import current_space, read_vectors
-from ravl.memory.top_k import top_k
 from ravl.retrieval.keys import Keys
+from ravl.store.spaces import current_space, read_vectors
+from ravl.store.top_k import top_k
 
 Ints = NDArray[np.int64]
 UNUSUAL = 0.01  # share of queries whose neighbours are less alike than is usual

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ravl.memory.row import Row
+from ravl.store.row import Row
 
 
 @dataclass(frozen=True, slots=True)

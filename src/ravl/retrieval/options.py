@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict, get_args
 
 from ravl.errors import QueryError
 from ravl.memory import Picture
-from ravl.memory.hubness import check_strength
+from ravl.store.hubness import check_strength
 
 if TYPE_CHECKING:
     from ravl.retrieval.reranking import Reranker

@@ -13,8 +13,8 @@ from ravl.data import pictures
 from ravl.encoders.base import Array, Encoder, normalise
 from ravl.errors import QueryError
 from ravl.memory import Memory, Picture
-from ravl.memory.spaces import current_space, read_vectors
-from ravl.memory.vectors import Vectors
+from ravl.store.spaces import current_space, read_vectors
+from ravl.store.vectors import Vectors
 from ravl.timing import step
 
 SAMPLE = 4096  # vectors from which the spread of a query's scores is estimated

@@ -24,7 +24,7 @@ FLAT = 1e-6  # a spread below this tells nothing
 
 
 class PairScorer(Protocol):
-    """What judges pairs; :class:`ravl.tasks.match_model.MatchModel` does."""
+    """What judges pairs; :class:`ravl.tasks.match.model.MatchModel` does."""
 
     def log_odds(self, features: Array, texts: Sequence[str], picture: Ints, text: Ints) -> Array:
         """That texts fit pictures, (n,).

@@ -12,16 +12,16 @@ from PIL import Image
 from ravl.encoders.base import Array
 from ravl.errors import QueryError
 from ravl.memory import Memory, Picture, Row
-from ravl.memory import keywords as words
-from ravl.memory import rows as store
-from ravl.memory.spaces import TEXT_BITS, current_space, read_vectors
-from ravl.memory.top_k import top_k
-from ravl.memory.vectors import Vectors
 from ravl.retrieval.hits import Hit, Hits
 from ravl.retrieval.options import Options, SearchOptions
 from ravl.retrieval.query import Query, embed_queries
 from ravl.retrieval.ranking import Ranked, diversify, fuse, ranking, telling
 from ravl.retrieval.reranking import Reranker
+from ravl.store import keywords as words
+from ravl.store import rows as store
+from ravl.store.spaces import TEXT_BITS, current_space, read_vectors
+from ravl.store.top_k import top_k
+from ravl.store.vectors import Vectors
 from ravl.timing import step
 
 One = str | Picture | Query
@@ -69,13 +69,13 @@ class Retriever:
             mode: ``dense``, ``keyword``, ``fused``; ``auto`` is fused for a query with a text and
                 dense for a picture alone.
             target: ``pictures``, or ``texts`` to get the texts that fit best.
-            where: only rows that this filter lets through; see :mod:`ravl.memory.filters`.
+            where: only rows that this filter lets through; see :mod:`ravl.store.filters`.
             exclude: ids that must not be among the hits.
             min_score: only hits with at least this score.
             diversity: 0 for the nearest ones; up to 1 for hits that differ from each other.
             collapse: True for only the best of each group of near-duplicates.
             hubness: strength, 0 to 2, of the correction for pictures that are near to all texts,
-                and for texts that are near to all pictures; see :mod:`ravl.memory.hubness`. None
+                and for texts that are near to all pictures; see :mod:`ravl.store.hubness`. None
                 for the memory's own, 0 for none. It is for texts that look for pictures and
                 pictures that look for texts, not for a text together with a picture. A hit's
                 score is then the corrected one, and is what ``min_score`` looks at.

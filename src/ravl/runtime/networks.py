@@ -20,7 +20,7 @@ from ravl.runtime.words import PlainWords
 
 @dataclass(frozen=True, eq=False)
 class OnnxNetworks:
-    """Opens what an export holds; see :class:`ravl.tasks.networks.Networks`.
+    """Opens what an export holds; see :class:`ravl.runs.networks.Networks`.
 
     Args:
         folder: of the export.

@@ -14,13 +14,13 @@ from starlette.requests import Request
 
 from ravl.data import pictures
 from ravl.errors import PictureError
-from ravl.memory.rows import FOR_WHOM
 from ravl.serving.batching import Batcher, Done
 from ravl.serving.bodies import PictureIn
 from ravl.serving.guard import told
 from ravl.serving.keys import ANYONE, Caller, Scope
 from ravl.serving.problems import GONE, Problem
 from ravl.serving.service import Service
+from ravl.store.rows import FOR_WHOM
 
 R = TypeVar("R")
 

@@ -18,9 +18,9 @@ from typing import Any
 from PIL import Image
 
 from ravl.errors import DataError
+from ravl.runs.run import AT, NUMBER, RUN
 from ravl.serving.models import Served
 from ravl.tasks.model import Model
-from ravl.tasks.run import AT, NUMBER, RUN
 
 PAUSE = 5.0  # seconds between two looks
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from ravl.errors import MemoryFileError, QueryError
 from ravl.memory import Memory
-from ravl.memory.history import newest
 from ravl.retrieval import Query
+from ravl.runs.run import Run, open_run
 from ravl.serving.batching import Batcher, Call
+from ravl.store.history import newest
 from ravl.tasks.caption.writer import SIDE, TextModel
 from ravl.tasks.model import UNTRAINED, Model
-from ravl.tasks.run import Run, open_run
 
 TASKS = ("classify", "tag", "match", "caption", "ask")
 DECODING = ("candidates", "longest", "sample", "temperature", "seed", "require", "forbid")

@@ -15,14 +15,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ravl.drift.reference import REFERENCE, TASKS, read_reference
-from ravl.drift.signals import Signals
 from ravl.drift.windows import RATE, WINDOW, Windows
 from ravl.errors import DataError
+from ravl.runs.answers import Answer
+from ravl.runs.drift_reference import REFERENCE, TASKS, read_reference
+from ravl.runs.run import write_json
+from ravl.runs.signals import Signals
 from ravl.serving.metrics import Metrics
 from ravl.serving.models import Options, Served
-from ravl.tasks.results import Answer
-from ravl.tasks.run import write_json
 
 SAME = {"abstain"}  # the options with which answers still are those of fitting time
 SAVED = 20  # answers after which the state is written again

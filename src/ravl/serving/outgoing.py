@@ -11,8 +11,8 @@ from starlette.responses import JSONResponse
 
 from ravl.memory import Memory, Row
 from ravl.retrieval import Hit
+from ravl.runs.answers import Answer, Evidence
 from ravl.serving.batching import Done
-from ravl.tasks.results import Answer, Evidence
 
 
 def links(row: Row) -> dict[str, str | None]:

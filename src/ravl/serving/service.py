@@ -18,6 +18,7 @@ from ravl.drift.windows import RATE, WINDOW, check_windows
 from ravl.errors import DataError
 from ravl.retrieval import Query
 from ravl.retrieval.reranking import Reranker
+from ravl.runs.answers import Answer
 from ravl.serving.audit import Audit
 from ravl.serving.batching import Batcher
 from ravl.serving.feedback import FeedbackStore, beside
@@ -31,7 +32,6 @@ from ravl.serving.monitor import Monitor
 from ravl.serving.problems import Problem
 from ravl.serving.rate import Rate
 from ravl.serving.thumbnails import Thumbnails
-from ravl.tasks.results import Answer
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -10,9 +10,9 @@ from pathlib import Path, PurePath
 from ravl.data import pictures
 from ravl.errors import MemoryFileError, PictureError
 from ravl.memory import Memory
-from ravl.memory.spaces import current_space
-from ravl.memory.sqlite import Database, files_of
 from ravl.progress import progress_bar
+from ravl.store.spaces import current_space
+from ravl.store.sqlite import Database, files_of
 
 PAGE = 64  # pictures that are copied in together
 

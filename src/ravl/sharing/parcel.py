@@ -11,10 +11,10 @@ from typing import Any
 
 from ravl.encoders.trained_files import SETTINGS
 from ravl.errors import DataError, MemoryFileError
+from ravl.runs.run import AT, FORMAT, HISTORY, REPORTS, RUN, Run, open_run, write_json
 from ravl.runtime.names import MANIFEST as EXPORT
 from ravl.sharing.copies import Pictures, copy_memory
 from ravl.sharing.manifest import MANIFEST, Manifest, entry_of, is_safe, is_taken
-from ravl.tasks.run import AT, FORMAT, HISTORY, REPORTS, RUN, Run, open_run, write_json
 
 UNFINISHED = "work"  # folder of a fit that is under way, or was interrupted
 LOGS = "logs"  # of TensorBoard
@@ -131,7 +131,7 @@ def _run(
 
 
 def read_run(folder: Path) -> Run:
-    """What a run says of itself. Unlike :func:`ravl.tasks.run.open_run` it opens no network.
+    """What a run says of itself. Unlike :func:`ravl.runs.run.open_run` it opens no network.
 
     Raises:
         DataError: there is none, it is damaged, or a newer ravl made it.
@@ -229,7 +229,7 @@ def about_pictures(found: Pictures, path: Path) -> list[str]:
 
 def _card(parcel: Parcel, memory: Path) -> str:
     """For people who meet the folder without us."""
-    from ravl.memory.sqlite import Database
+    from ravl.store.sqlite import Database
 
     database = Database(memory)
     try:

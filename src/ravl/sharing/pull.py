@@ -14,12 +14,12 @@ from typing import Any
 
 from ravl.encoders.trained_files import SETTINGS, read_settings
 from ravl.errors import DataError, RavlError
+from ravl.runs.run import RUN
 from ravl.sharing.copies import Pictures, check_memory, in_use, settle
 from ravl.sharing.manifest import MANIFEST, Entry, Manifest, holds, is_taken
 from ravl.sharing.parcel import read_run
 from ravl.sharing.places import HUB, Place, open_place
 from ravl.sharing.push import MEGABYTE, Moved, bar
-from ravl.tasks.run import RUN
 
 STAGE = ".pulling"  # folder of what has arrived and is not in place yet
 SPARE = 64 * MEGABYTE  # that stays free on the disk

@@ -17,7 +17,7 @@ from ravl.data import Scalar
 from ravl.errors import PictureError, QueryError
 from ravl.memory import Memory, Row
 from ravl.progress import progress_bar
-from ravl.tasks.generated import COLUMNS, CONFIDENCE, PROVENANCE
+from ravl.runs.generated import COLUMNS, CONFIDENCE, PROVENANCE
 from ravl.tasks.model import Model
 
 COLUMN = dict(zip(("caption", "classify", "tag", "ask"), COLUMNS, strict=True))

@@ -10,8 +10,8 @@ from typing import Any, Self
 from ravl.errors import QueryError
 from ravl.memory import Memory
 from ravl.retrieval.reranking import Reranker
-from ravl.tasks.label_model import LabelModel, picture_list
-from ravl.tasks.run import Run, open_memory, open_run
+from ravl.runs.run import Run, open_memory, open_run
+from ravl.tasks.labels.model import LabelModel, picture_list
 
 UNTRAINED = ("ask", "caption")  # what a memory can do without a run
 
@@ -63,10 +63,10 @@ class Model:
         Args:
             pictures: a path, bytes or PIL picture, or a list of these.
             **options: ``k``, ``retrieval``, ``vote_only``, ``abstain``: see
-                :meth:`ravl.tasks.label_model.LabelModel.answer`.
+                :meth:`ravl.tasks.labels.model.LabelModel.answer`.
 
         Returns:
-            :class:`ravl.tasks.results.Classification`, or a list of them.
+            :class:`ravl.runs.answers.Classification`, or a list of them.
 
         Raises:
             QueryError: the run was fitted for another task.
@@ -84,10 +84,10 @@ class Model:
         Args:
             pictures: a path, bytes or PIL picture, or a list of these.
             texts: a text, or as many as there are pictures; one of the two may be single.
-            **options: see :meth:`ravl.tasks.match_model.MatchModel.match`.
+            **options: see :meth:`ravl.tasks.match.model.MatchModel.match`.
 
         Returns:
-            :class:`ravl.tasks.matching.Matching`, or a list of them.
+            :class:`ravl.tasks.match.results.Matching`, or a list of them.
 
         Raises:
             QueryError: the run was fitted for another task, or the numbers differ.
@@ -188,7 +188,7 @@ class Model:
 
     def _load(self, run: Run) -> Any:
         if self.task == "match":
-            from ravl.tasks.match_model import MatchModel
+            from ravl.tasks.match.model import MatchModel
 
             return MatchModel(run, self.memory)
         if self.task == "caption":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ravl.tasks.labels import LabelTask
+from ravl.tasks.labels.task import LabelTask
 
 
 def label_task(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ravl.memory import Memory
-from ravl.tasks.run import write_json
+from ravl.runs.run import write_json
 from ravl.training.labelled import Labelled, remember
 from ravl.training.parts import PARTS, Parts
 

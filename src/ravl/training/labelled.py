@@ -18,10 +18,10 @@ from ravl.data import ColumnNames, Rejected
 from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.memory import Memory, Row
-from ravl.memory import rows as store
-from ravl.memory.duplicates import groups_like, mark_twins
-from ravl.memory.spaces import current_space, read_text_vectors, read_vectors
 from ravl.retrieval.bank import Ints
+from ravl.store import rows as store
+from ravl.store.duplicates import groups_like, mark_twins
+from ravl.store.spaces import current_space, read_text_vectors, read_vectors
 
 
 @dataclass(frozen=True, eq=False)

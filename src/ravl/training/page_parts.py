@@ -10,8 +10,8 @@ from ravl.evaluation.generation import PRIMARY as OF_TEXTS
 from ravl.memory import Memory, Row
 from ravl.pages.fit_report import Curves, DifferenceRow, ScoreRow, ScoreTable, Series
 from ravl.pages.render import row_uri
-from ravl.training.labels.judge import ROWS
 from ravl.training.made import Made
+from ravl.training.report_rows import ROWS
 
 LEVELS = (
     "vote_human",

@@ -51,7 +51,7 @@ def told(
         read: takes the examples out of a memory; raises DataError where there are too few.
         divide: makes parts of them; the names of parts that are tables are given.
         check: refuses what cannot be learned from, before anything is written.
-        data, validation, test, columns, progress, root: see :func:`ravl.training.fit`.
+        data, validation, test, columns, progress, root: see :func:`ravl.tasks.fit.fit`.
         again: the examples of a refit, instead of all these.
     """
     if again is not None:
@@ -126,7 +126,7 @@ def judged(
     Args:
         memory: that answers.
         data: a filter that names rows of it, or a table or folder, which is read aside.
-        columns, progress, root: see :func:`ravl.training.fit`.
+        columns, progress, root: see :func:`ravl.tasks.fit.fit`.
     """
     where = filter_of(data)
     if where is not None:

@@ -11,7 +11,7 @@ from ravl.models.generation.base import Decoding
 from ravl.tasks.ask.answers import people
 from ravl.tasks.ask.open import BRIEF, AnswerTask, are_short
 from ravl.tasks.ask.writing import OpenAskModel
-from ravl.tasks.caption.recall import recall
+from ravl.tasks.caption.consensus import recall
 from tests.helpers import ColourEncoder, draw
 from tests.tasks.ask.asked import KIND, TASTE, asked
 from tests.tasks.caption.fakes import FakeGenerator

@@ -9,8 +9,8 @@ from ravl.data import Example
 from ravl.memory import Memory
 from ravl.retrieval.bank import read_bank
 from ravl.retrieval.keys import Keys
-from ravl.tasks.caption.captioner import Captioner, Pictures
-from ravl.tasks.caption.recall import Told
+from ravl.tasks.caption.consensus import Told
+from ravl.tasks.caption.predictor import Captioner, Pictures
 from ravl.tasks.caption.task import TextTask
 from tests.helpers import COLOURS, ColourEncoder, draw
 from tests.tasks.caption.fakes import FakeGenerator

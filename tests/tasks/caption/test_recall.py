@@ -9,9 +9,9 @@ from ravl.data import Example
 from ravl.memory import Memory
 from ravl.models.vote import Vote
 from ravl.retrieval.bank import read_bank
+from ravl.runs.row_texts import MatchTask
+from ravl.tasks.caption.consensus import Told, recall
 from ravl.tasks.caption.grounding import known_words
-from ravl.tasks.caption.recall import Told, recall
-from ravl.tasks.match_texts import MatchTask
 from tests.helpers import COLOURS, ColourEncoder, draw
 from tests.labelled import near_of
 

@@ -12,11 +12,11 @@ import pytest
 from ravl.data import QA, Example
 from ravl.errors import DataError, EncoderMismatchError
 from ravl.memory import Memory
+from ravl.tasks.fit import evaluate, fit
+from ravl.tasks.labels.fit import ground_of
 from ravl.tasks.model import load
-from ravl.training import evaluate, fit
 from ravl.training.fit_settings import FitSettings
-from ravl.training.labels.fit import ground_of
-from ravl.training.tuning.tune import tune
+from ravl.tuning.tune import tune
 from tests.helpers import ColourEncoder, draw
 from tests.labelled import random_picture
 from tests.tasks.ask.asked import KIND, TASTE, TASTES, asked

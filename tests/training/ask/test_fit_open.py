@@ -16,18 +16,18 @@ import ravl
 from ravl.data import QA, Example
 from ravl.errors import DataError, QueryError
 from ravl.memory import Memory
+from ravl.runs.run import open_run
+from ravl.tasks.ask.fit_open import OPEN, blind
+from ravl.tasks.ask.quality import answer_quality, good_answer
+from ravl.tasks.ask.settings import AskSettings
 from ravl.tasks.ask.writing import OpenAskModel
-from ravl.tasks.run import open_run
-from ravl.training import evaluate, fit
-from ravl.training.ask.open import OPEN, blind
-from ravl.training.ask.quality import answer_quality, good_answer
-from ravl.training.ask.settings import AskSettings
-from ravl.training.caption.batches import Lesson, TextBatches
-from ravl.training.caption.fit import ground_of
-from ravl.training.caption.generator import untrained
-from ravl.training.caption.ground import CaptionGround
-from ravl.training.labels.fusion_batches import Disturbance, Shuffled
-from ravl.training.tuning.tune import tune
+from ravl.tasks.caption.batches import Lesson, TextBatches
+from ravl.tasks.caption.dataset import CaptionGround
+from ravl.tasks.caption.fit import ground_of
+from ravl.tasks.caption.generator import untrained
+from ravl.tasks.fit import evaluate, fit
+from ravl.training.neighbour_noise import Disturbance, Shuffled
+from ravl.tuning.tune import tune
 from tests.helpers import ColourEncoder, draw
 from tests.tasks.ask.asked import KIND, TASTE, TASTES, asked
 from tests.training.tiny_bert import tiny_bert
@@ -234,7 +234,7 @@ def test_a_batch_has_questions_and_passages(ground: CaptionGround) -> None:
 
 
 def captioner_requests(ground: CaptionGround, generator: Any, places: list[int]) -> Any:
-    from ravl.tasks.caption.captioner import Captioner
+    from ravl.tasks.caption.predictor import Captioner
 
     side = ground.train.take(np.array(places))
     captioner = Captioner(ground.task, ground.keys, ground.vote, generator=generator, quotes=0)

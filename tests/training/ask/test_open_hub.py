@@ -14,7 +14,7 @@ from ravl.memory import Memory
 from ravl.models.generation.base import Decoding
 from ravl.models.generation.loading import load_generator
 from ravl.tasks.ask.writing import OpenAskModel
-from ravl.training import fit
+from ravl.tasks.fit import fit
 from tests.helpers import ColourEncoder
 from tests.models.generation.fake_server import serving
 from tests.models.generation.tiny import models_beside

@@ -16,21 +16,21 @@ from ravl.memory import Memory
 from ravl.models.generation.base import Decoding
 from ravl.models.generation.vocabulary import END, PAD
 from ravl.retrieval.bank import Neighbours, Usual
+from ravl.runs.run import open_run
+from ravl.tasks.caption.batches import Lesson, TextBatches, _without
+from ravl.tasks.caption.dataset import CaptionGround, texts_of
+from ravl.tasks.caption.evaluate import evaluate_texts
+from ravl.tasks.caption.evaluate_test import misled, strangers
 from ravl.tasks.caption.files import load_captioner
+from ravl.tasks.caption.fit import fit_caption, ground_of
+from ravl.tasks.caption.generator import untrained
+from ravl.tasks.caption.levels import Good
 from ravl.tasks.caption.model import CaptionModel
-from ravl.tasks.run import open_run
-from ravl.training.caption.batches import Lesson, TextBatches, _without
-from ravl.training.caption.evaluating import evaluate_texts
-from ravl.training.caption.fit import fit_caption, ground_of
-from ravl.training.caption.generator import untrained
-from ravl.training.caption.ground import CaptionGround, texts_of
-from ravl.training.caption.judge import misled, strangers
-from ravl.training.caption.levels import Good
-from ravl.training.caption.quality import Quality
-from ravl.training.caption.reward import SAMPLES, OwnTexts
+from ravl.tasks.caption.quality import Quality
+from ravl.tasks.caption.reward import SAMPLES, OwnTexts
+from ravl.tasks.caption.settings import TextSettings
 from ravl.training.fit_report import FitReport
-from ravl.training.labels.fusion_batches import Disturbance, Shuffled
-from ravl.training.text_settings import TextSettings
+from ravl.training.neighbour_noise import Disturbance, Shuffled
 from tests.helpers import ColourEncoder
 from tests.training.caption.coloured import coloured
 from tests.training.tiny_bert import tiny_bert
@@ -188,7 +188,7 @@ def test_a_schema_makes_all_texts_valid(folder: Path, memory: Memory) -> None:
 def test_interrupted_it_goes_on(
     folder: Path, memory: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ravl.training.caption import fit
+    from ravl.tasks.caption import fit
 
     def killed(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt
@@ -370,7 +370,7 @@ def batches_of(
 
 
 def test_settings_of_captions_can_be_searched(folder: Path, memory: Memory, tmp_path: Path) -> None:
-    from ravl.training.tuning.tune import tune
+    from ravl.tuning.tune import tune
 
     report = tune(
         "caption", memory, out=tmp_path / "tuned", trials=2, model="vote", progress=False, **HELD
@@ -382,7 +382,7 @@ def test_settings_of_captions_can_be_searched(folder: Path, memory: Memory, tmp_
 
 
 def test_generated_texts_speak_but_do_not_judge(folder: Path, tmp_path: Path) -> None:
-    from ravl.tasks.generated import CAPTION
+    from ravl.runs.generated import CAPTION
 
     with Memory.create(tmp_path / "half.ravl", ColourEncoder()) as half:
         half.add(coloured(tmp_path / "pictures"))

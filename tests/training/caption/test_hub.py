@@ -8,11 +8,11 @@ import pytest
 
 from ravl.memory import Memory
 from ravl.models.generation.base import Decoding
+from ravl.runs.run import open_run
+from ravl.tasks.caption.fit import fit_caption
 from ravl.tasks.caption.model import CaptionModel
-from ravl.tasks.run import open_run
-from ravl.training.caption.fit import fit_caption
+from ravl.tasks.caption.settings import TextSettings
 from ravl.training.fit_report import FitReport
-from ravl.training.text_settings import TextSettings
 from tests.helpers import ColourEncoder
 from tests.models.generation.tiny import models_beside
 from tests.training.caption.coloured import coloured

@@ -178,10 +178,10 @@ class FusedGenerator:
         both = EncoderDecoderModel(encoder=self.model.encoder.language, decoder=self.model.decoder)
         return Writer(
             self.spec,
-            both.eval(),
+            both.eval(),  # type: ignore[no-untyped-call]
             self.vocabulary.tokenizer,
             self.longest,
-            [END],  # type: ignore[no-untyped-call]
+            [END],
             constrain=self.constrain,
         )
 

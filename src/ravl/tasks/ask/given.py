@@ -6,7 +6,7 @@ from typing import Any
 
 from ravl.errors import QueryError
 from ravl.tasks.ask.entries import LONGEST
-from ravl.tasks.label_model import picture_list
+from ravl.tasks.labels.model import picture_list
 
 
 def asked_about(pictures: Any, questions: Any) -> tuple[list[Any], list[str]]:

@@ -14,9 +14,13 @@ from ravl.encoders import Fingerprint
 from ravl.encoders.base import Array
 from ravl.errors import DataError, EncoderMismatchError, QueryError
 from ravl.memory import Memory, Picture
-from ravl.memory.spaces import position
 from ravl.retrieval.bank import Bank, Ints
 from ravl.retrieval.query import open_picture
+from ravl.runs.answers import Evidence
+from ravl.runs.evidence_arrays import EvidenceArrays
+from ravl.runs.row_texts import base_of
+from ravl.runs.run import Run
+from ravl.store.spaces import position
 from ravl.tasks.ask.entries import LONGEST, says
 from ravl.tasks.ask.given import asked_about
 from ravl.tasks.ask.knowledge import Cited, Knowledge
@@ -25,13 +29,10 @@ from ravl.tasks.ask.results import Reply
 from ravl.tasks.ask.task import AskTask, ask_task, nothing_asked
 from ravl.tasks.ask.untrained import untrained
 from ravl.tasks.ask.vectors import question_vectors
-from ravl.tasks.label_model import best_of, evidence_of
-from ravl.tasks.labeller import Answers, Labeller, Queries
-from ravl.tasks.labeller_files import load_labeller
-from ravl.tasks.match_texts import base_of
-from ravl.tasks.results import Evidence
-from ravl.tasks.run import Run
-from ravl.tasks.testimony import EvidenceArrays, Testimony
+from ravl.tasks.labels.files import load_labeller
+from ravl.tasks.labels.model import best_of, evidence_of
+from ravl.tasks.labels.predictor import Answers, Labeller, Queries
+from ravl.tasks.labels.votes import Testimony
 from ravl.timing import step
 
 

@@ -18,6 +18,7 @@ from ravl.memory import Memory, Row
 from ravl.models.linear import Standard
 from ravl.models.vote import Vote
 from ravl.retrieval.bank import Bank, Ints
+from ravl.runs.row_texts import Said, base_of
 from ravl.tasks.ask.alike import Alike
 from ravl.tasks.ask.answers import people
 from ravl.tasks.ask.entries import counts, question_of
@@ -25,9 +26,8 @@ from ravl.tasks.ask.keys import AskKeys
 from ravl.tasks.ask.task import AskTask, nothing_asked
 from ravl.tasks.ask.untrained import VOTE
 from ravl.tasks.ask.vectors import kept_vectors
-from ravl.tasks.caption.recall import Told
+from ravl.tasks.caption.consensus import Told
 from ravl.tasks.caption.task import TextTask
-from ravl.tasks.match_texts import Said, base_of
 
 FEW = 4  # words of an answer that is short
 BRIEF = "Answer with a word or a short phrase."

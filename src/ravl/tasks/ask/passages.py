@@ -16,8 +16,8 @@ import numpy as np
 from ravl.encoders.base import Array, Encoder
 from ravl.memory import Memory, Row
 from ravl.retrieval.bank import Ints
+from ravl.runs.row_texts import base_of
 from ravl.tasks.ask.vectors import kept_vectors
-from ravl.tasks.match_texts import base_of
 
 WORD = r"(?u)\b\w+\b"
 WORDS = 60  # of a passage, about

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ravl.memory import Memory
+from ravl.runs.answers import Evidence
+from ravl.runs.row_texts import base_of
 from ravl.tasks.ask.knowledge import Cited, Knowledge
 from ravl.tasks.ask.results import Reply
-from ravl.tasks.match_texts import base_of
-from ravl.tasks.results import Evidence
 
 # Cosine of two questions that ask the same kind of thing: leaving DAQUAR's pictures out, 99 % of
 # the questions have one that is nearer than 0.66.

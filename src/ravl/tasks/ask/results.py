@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ravl.tasks.results import Answer, Evidence
+from ravl.runs.answers import Answer, Evidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,13 +15,13 @@ from ravl.memory import Memory, Row
 from ravl.models.linear import Standard
 from ravl.retrieval.bank import Bank, Ints, read_bank
 from ravl.retrieval.keys import Keys
+from ravl.runs.generated import filled_bank
+from ravl.runs.row_texts import base_of
 from ravl.tasks.ask.answers import said, shares
 from ravl.tasks.ask.entries import counts, entries_of, question_of
 from ravl.tasks.ask.keys import AskKeys
 from ravl.tasks.ask.vectors import question_vectors
-from ravl.tasks.generated import filled_bank
-from ravl.tasks.labels import LabelTask
-from ravl.tasks.match_texts import base_of
+from ravl.tasks.labels.task import LabelTask
 
 QUESTION = 2.0  # how much a question's features count beside the picture's, for a linear map
 

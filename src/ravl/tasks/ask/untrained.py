@@ -10,7 +10,7 @@ from ravl.models.gate import FLOOR, SIGNS, Gate
 from ravl.models.vote import Vote
 from ravl.retrieval.bank import Bank
 from ravl.tasks.ask.task import AskTask
-from ravl.tasks.labeller import Labeller
+from ravl.tasks.labels.predictor import Labeller
 
 # Without training: the best of 24 that were tried on 1,500 of DAQUAR's questions, each answered by
 # those of other pictures; they hardly differ. On 2,400 drawn anew, some of them the same, accuracy

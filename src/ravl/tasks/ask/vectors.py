@@ -17,7 +17,7 @@ import numpy as np
 from ravl.cache import cache_dir
 from ravl.encoders.base import Array, Encoder
 from ravl.memory import Memory
-from ravl.tasks.match_texts import base_of
+from ravl.runs.row_texts import base_of
 
 FEW = 64  # texts that are read again rather than written to a file
 KEPT = 200_000  # texts in a file; then it begins anew

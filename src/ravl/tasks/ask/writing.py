@@ -11,9 +11,11 @@ import numpy as np
 from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.memory import Memory, Picture, Row
-from ravl.memory.spaces import position
 from ravl.models.generation.base import Decoding
 from ravl.retrieval.bank import Bank, Ints, Neighbours
+from ravl.runs.row_texts import base_of
+from ravl.runs.run import Run
+from ravl.store.spaces import position
 from ravl.tasks.ask.entries import question_of, says
 from ravl.tasks.ask.given import asked_about
 from ravl.tasks.ask.knowledge import Cited, Knowledge
@@ -22,13 +24,11 @@ from ravl.tasks.ask.passages import Passages
 from ravl.tasks.ask.quoting import passages_of
 from ravl.tasks.ask.results import Reply
 from ravl.tasks.ask.vectors import question_vectors
-from ravl.tasks.caption.captioner import Captioner, Pictures
-from ravl.tasks.caption.recall import Recalled, Told
+from ravl.tasks.caption.consensus import Recalled, Told
+from ravl.tasks.caption.predictor import Captioner, Pictures
 from ravl.tasks.caption.results import Caption
 from ravl.tasks.caption.task import TextTask
 from ravl.tasks.caption.writer import TextModel
-from ravl.tasks.match_texts import base_of
-from ravl.tasks.run import Run
 
 
 class OpenAskModel(TextModel):

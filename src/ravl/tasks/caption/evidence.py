@@ -5,10 +5,10 @@ from __future__ import annotations
 from ravl.errors import DataError
 from ravl.memory import Memory
 from ravl.retrieval.bank import Neighbours
+from ravl.runs.answers import Evidence
+from ravl.runs.row_texts import MatchTask
+from ravl.tasks.caption.consensus import Told
 from ravl.tasks.caption.proposals import Proposals
-from ravl.tasks.caption.recall import Told
-from ravl.tasks.match_texts import MatchTask
-from ravl.tasks.results import Evidence
 
 
 def nothing_said(memory: Memory, task: MatchTask) -> DataError:

@@ -15,11 +15,11 @@ from ravl.models.linear import Standard
 from ravl.models.stacking import Stack
 from ravl.models.vote import Vote
 from ravl.retrieval.bank import Usual
-from ravl.tasks.caption.captioner import Captioner
+from ravl.runs.run import GENERATOR, Run
 from ravl.tasks.caption.fitting import Fits
+from ravl.tasks.caption.predictor import Captioner
 from ravl.tasks.caption.regions import Regions
 from ravl.tasks.caption.task import TextTask
-from ravl.tasks.run import GENERATOR, Run
 
 CHOOSERS = ("chooser", "alone")
 HEADS = ("picture", "text")  # of the dual encoder

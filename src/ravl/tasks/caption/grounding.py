@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from ravl.evaluation.generation.words import words_of
-from ravl.tasks.caption.recall import Recalled, Told
+from ravl.tasks.caption.consensus import Recalled, Told
 
 ENOUGH = 0.05  # of the vote: rows with this much of it together must use a word
 

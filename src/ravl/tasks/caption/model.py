@@ -8,11 +8,11 @@ from typing import Any
 from ravl.memory import Memory, Picture
 from ravl.models.generation.base import Decoding
 from ravl.retrieval.bank import Ints
-from ravl.tasks.caption.captioner import Pictures
+from ravl.runs.run import Run
+from ravl.tasks.caption.predictor import Pictures
 from ravl.tasks.caption.results import Caption
 from ravl.tasks.caption.task import TextTask
 from ravl.tasks.caption.writer import TextModel
-from ravl.tasks.run import Run
 
 
 class CaptionModel(TextModel):

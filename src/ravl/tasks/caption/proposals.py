@@ -15,7 +15,7 @@ from ravl.models.generation.choosing import Chooser
 from ravl.models.generation.phrases import keeps
 from ravl.models.generation.schemas import satisfies
 from ravl.retrieval.bank import Ints
-from ravl.tasks.caption.recall import Recalled, Told
+from ravl.tasks.caption.consensus import Recalled, Told
 
 MEMORY, WRITTEN = ("support",), ("likelihood", "agreement")  # scores of candidates
 FITS = "fits"  # where a dual encoder was trained

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ravl.tasks.results import Answer
+from ravl.runs.answers import Answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

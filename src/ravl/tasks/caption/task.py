@@ -19,9 +19,9 @@ from ravl.models.linear import Standard
 from ravl.models.vote import Vote
 from ravl.retrieval.bank import Bank, Ints, read_bank
 from ravl.retrieval.keys import Keys
+from ravl.runs.row_texts import MatchTask
+from ravl.tasks.caption.consensus import CONSENSUS, Told, consensus
 from ravl.tasks.caption.evidence import nothing_said
-from ravl.tasks.caption.recall import CONSENSUS, Told, consensus
-from ravl.tasks.match_texts import MatchTask
 
 
 @dataclass(frozen=True, slots=True)

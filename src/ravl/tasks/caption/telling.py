@@ -6,11 +6,11 @@ import numpy as np
 
 from ravl.models.generation.base import Candidate, Decoding
 from ravl.retrieval.bank import Neighbours
-from ravl.tasks.caption.captioner import Captioner
+from ravl.tasks.caption.consensus import Told
 from ravl.tasks.caption.diverse import diverse
 from ravl.tasks.caption.evidence import evidence_of
+from ravl.tasks.caption.predictor import Captioner
 from ravl.tasks.caption.proposals import MEMORY, Proposals
-from ravl.tasks.caption.recall import Told
 from ravl.tasks.caption.results import Caption
 
 SHOWN = 5  # candidates of an answer with their scores
@@ -35,7 +35,7 @@ def caption_of(
         found: proposals for the picture, the chosen one first.
         confidence: in the chosen one.
         least: confidence below which it abstains.
-        level: who was asked, see :mod:`ravl.training.caption.levels`.
+        level: who was asked, see :mod:`ravl.tasks.caption.levels`.
         near: neighbours of all pictures; None without retrieval.
         i: which picture.
         how: the decoding.

@@ -15,20 +15,20 @@ from ravl.encoders import Fingerprint
 from ravl.encoders.base import Array
 from ravl.errors import EncoderMismatchError, QueryError
 from ravl.memory import Memory, Picture, Row
-from ravl.memory.spaces import position
 from ravl.models.generation.base import Decoding
 from ravl.retrieval.bank import Ints, Neighbours
 from ravl.retrieval.query import open_picture
-from ravl.tasks.caption.captioner import Captioner, Pictures
+from ravl.runs.row_texts import base_of
+from ravl.runs.run import Run
+from ravl.store.spaces import position
+from ravl.tasks.caption.consensus import Recalled, Told
 from ravl.tasks.caption.files import load_captioner
 from ravl.tasks.caption.grounding import known_words
+from ravl.tasks.caption.predictor import Captioner, Pictures
 from ravl.tasks.caption.proposals import Proposals
-from ravl.tasks.caption.recall import Recalled, Told
 from ravl.tasks.caption.results import Caption
 from ravl.tasks.caption.task import TextTask
 from ravl.tasks.caption.telling import caption_of
-from ravl.tasks.match_texts import base_of
-from ravl.tasks.run import Run
 from ravl.timing import step
 
 SIDE = 448  # pixels of a picture's longer side, for generators that look themselves

@@ -1,0 +1,1 @@
+"""Runs: the folders that fits leave, and what answers from them: answers, evidence, networks."""

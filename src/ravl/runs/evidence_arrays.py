@@ -1,0 +1,103 @@
+"""What a fusion model or a generator may read of each row of the memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.encoders import Encoder
+from ravl.encoders.base import Array, normalise
+from ravl.memory import Memory
+from ravl.models.zero_shot import label_vectors
+from ravl.retrieval.bank import Bank
+
+PLAIN = ("{}",)  # a label as evidence is its bare name
+
+
+class TextReader(Protocol):
+    """What a task says about the texts of its evidence."""
+
+    def encoder(self, memory: Memory) -> Encoder:
+        """Whose text vectors the reader sees."""
+
+    def heard(self, bank: Bank) -> tuple[Array, NDArray[np.bool_]] | None:
+        """Text vectors of a bank's rows (N, D) and who has one (N,); None for their captions'."""
+
+
+class Votes(Protocol):
+    """What rows say, as :class:`ravl.tasks.labels.votes.Testimony` has it."""
+
+    @property
+    def bank(self) -> Bank:
+        """N rows."""
+
+    @property
+    def names(self) -> list[str]:
+        """What can be said, C' names."""
+
+    @property
+    def said(self) -> Array:
+        """By each row, (N, C')."""
+
+    @property
+    def worth(self) -> Array:
+        """How far each row is to be believed, (N,)."""
+
+
+@dataclass(frozen=True, eq=False)
+class EvidenceArrays:
+    """What the fusion model may read of each row of a bank.
+
+    Args:
+        features: of the pictures, standardised, (N, F).
+        labels: text vectors of what rows are called, (N, D); zeros where nothing.
+        texts: means of the rows' text vectors, (N, D).
+        has_label, has_text: (N,).
+    """
+
+    features: Array
+    labels: Array
+    texts: Array
+    has_label: NDArray[np.bool_]
+    has_text: NDArray[np.bool_]
+
+    @classmethod
+    def of(
+        cls, testimony: Votes, features: Array, memory: Memory, task: TextReader
+    ) -> EvidenceArrays:
+        """For the rows of a testimony; ``features`` (N, F) are theirs, standardised."""
+        vectors = name_vectors(task.encoder(memory), testimony.names)  # (C', D)
+        weights = testimony.said * testimony.worth[:, None]
+        texts, has_text = task.heard(testimony.bank) or _texts(memory, testimony.bank)
+        return cls(
+            features,
+            normalise(weights @ vectors) * testimony.worth[:, None],
+            texts,
+            testimony.worth > 0,
+            has_text,
+        )
+
+
+def name_vectors(encoder: Encoder, names: Sequence[str]) -> Array:
+    """Vectors of bare names, (C, D)."""
+    if not names:
+        return np.zeros((0, encoder.dimension), np.float32)
+    return label_vectors(encoder, names, PLAIN)
+
+
+def _texts(memory: Memory, bank: Bank) -> tuple[Array, NDArray[np.bool_]]:
+    """Mean text vector of each row (N, D), and whether it has one (N,)."""
+    vectors = memory.vectors("text_vectors")
+    numbers = bank.numbers
+    rows = vectors.rows
+    places = np.searchsorted(numbers, rows)
+    inside = places < len(numbers)
+    inside[inside] = numbers[places[inside]] == rows[inside]
+    sums = np.zeros((len(numbers), vectors.matrix.shape[1]), np.float32)
+    np.add.at(sums, places[inside], vectors.matrix[inside].astype(np.float32))
+    counts = np.bincount(places[inside], minlength=len(numbers))
+    return normalise(sums), counts > 0

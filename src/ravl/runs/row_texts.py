@@ -1,0 +1,147 @@
+"""Texts for the task match: what rows say, and their vectors by the base encoder.
+
+Pairs are scored in the space of the *base* encoder, also where the memory's retriever was trained:
+so a run stays true when the retriever is trained again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.data import Scalar
+from ravl.encoders import Encoder
+from ravl.encoders.base import Array, normalise
+from ravl.encoders.trained import TrainedEncoder
+from ravl.memory import Memory, Row
+from ravl.retrieval.bank import Bank, Ints
+from ravl.runs import generated
+
+WIDEST = 2**23  # cosines at a time
+
+
+def base_of(encoder: Encoder) -> Encoder:
+    """The pretrained encoder below a trained one, or the encoder itself."""
+    return encoder.base if isinstance(encoder, TrainedEncoder) else encoder
+
+
+@dataclass(frozen=True, slots=True)
+class MatchTask:
+    """Where a row's texts are.
+
+    Args:
+        column: of the user's own that holds the text; None for the row's captions.
+        generated: let a caption that ``ravl augment`` wrote speak for a row that has none of
+            people's.
+    """
+
+    column: str | None = None
+    generated: bool = False
+
+    def of(self, row: Row) -> tuple[str, ...]:
+        """The different texts that a row says, empty where it says nothing."""
+        if self.column is not None:
+            return _one(row.columns.get(self.column))
+        said = tuple(dict.fromkeys(text for text in row.texts if text.strip()))
+        return said or (_one(row.columns.get(generated.CAPTION)) if self.generated else ())
+
+
+def _one(value: Scalar) -> tuple[str, ...]:
+    return (str(value),) if value is not None and str(value).strip() else ()
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """What the rows of a bank say.
+
+    Args:
+        bank: N rows.
+        texts: T of them, row by row.
+        vectors: of the texts, (T, D), L2-normalised.
+        owners: position in the bank of each text's row, (T,), ascending.
+    """
+
+    bank: Bank
+    texts: list[str]
+    vectors: Array
+    owners: Ints
+
+    @classmethod
+    def of(cls, bank: Bank, task: MatchTask, memory: Memory, unread: bool = False) -> Said:
+        """The texts of a bank's rows, with the vectors that the memory has, or made now.
+
+        Args:
+            bank: whose rows speak.
+            task: where their texts are.
+            memory: that the bank is of.
+            unread: with the texts in a language that the encoder does not read; they are all alike
+                to it, so that they are left out where vectors decide.
+        """
+        reads = memory.encoder.reads
+        said = [[text for text in task.of(row) if unread or reads(text)] for row in bank.rows]
+        texts = [text for its in said for text in its]
+        owners = np.repeat(np.arange(len(bank)), [len(its) for its in said]).astype(np.int64)
+        vectors = text_vectors(memory, bank.rows, said, task)
+        return cls(bank, texts, vectors, owners)
+
+    @cached_property
+    def has(self) -> NDArray[np.bool_]:
+        """Whether each row says anything, (N,)."""
+        return np.bincount(self.owners, minlength=len(self.bank)) > 0
+
+    @cached_property
+    def means(self) -> Array:
+        """Mean text vector of each row, (N, D); zeros for one that says nothing."""
+        sums = np.zeros((len(self.bank), self.vectors.shape[1]), np.float32)
+        np.add.at(sums, self.owners, self.vectors)
+        return normalise(sums)
+
+    def likeness(self, vectors: Array) -> Array:
+        """Cosine of each text (t, D) to the best text of each row, (t, N); -1 without any."""
+        found = np.full((len(vectors), len(self.bank)), -1.0, np.float32)
+        if len(self.owners):
+            starts = np.flatnonzero(np.diff(self.owners, prepend=-1))
+            step = max(1, WIDEST // len(self.owners))
+            for i in range(0, len(vectors), step):
+                cosines = vectors[i : i + step] @ self.vectors.T
+                best = np.maximum.reduceat(cosines, starts, axis=1)
+                found[i : i + step, self.owners[starts]] = best
+        return found
+
+
+def text_vectors(
+    memory: Memory, rows: Sequence[Row], said: Sequence[Sequence[str]], task: MatchTask
+) -> Array:
+    """Base vectors of what rows say, (T, D) in their order; only what is not kept is read now."""
+    encoder = memory.encoder
+    base = base_of(encoder)
+    texts = [text for its in said for text in its]
+    known: dict[str, Array] = {}
+    if task.column is None:  # generated ones are not kept
+        known = dict(_kept(memory, rows, encoder))
+    new = list(dict.fromkeys(text for text in texts if text not in known))
+    known.update(zip(new, base.embed_texts(new), strict=True))
+    if not texts:
+        return np.zeros((0, base.dimension), np.float32)
+    return np.stack([known[text] for text in texts])
+
+
+def _kept(memory: Memory, rows: Sequence[Row], encoder: Encoder) -> Iterator[tuple[str, Array]]:
+    """Texts with the base's vectors that the memory keeps: its own, or a part of the trained."""
+    skipped = 0
+    if isinstance(encoder, TrainedEncoder):
+        if encoder.text_share == 1:
+            return  # the base's part is zeros
+        skipped = encoder.text_head.dimension
+    kept = memory.vectors("text_vectors")
+    for row in rows:
+        start = int(np.searchsorted(kept.keys, row.number << kept.bits))
+        keys = (row.number << kept.bits) + np.arange(len(row.texts))
+        # A row that changed since the vectors were read is left out.
+        if np.array_equal(kept.keys[start : start + len(keys)], keys):
+            found = kept.matrix[start : start + len(keys), skipped:].astype(np.float32)
+            yield from zip(row.texts, normalise(found), strict=True)

@@ -1,0 +1,200 @@
+"""A run: the folder that a fit leaves, from which its predictor is loaded again.
+
+run.json               what it is: task, labels, encoder, memory, figures of the predictor
+settings.yaml          the resolved settings, for ``--config``
+predictor.safetensors  keys, head, gate, thresholds, calibration
+fusion/                the fusion model, as transformers keeps models, where there is one
+generator/             what writes, with its vocabulary, or what it learned, where there is one
+vision/                the fine-tuned tower's changed weights, where there is one
+split.json             which picture was in which part
+held.ravl              held-out pictures that the memory does not show, where there are some
+history/, refits.json  the versions of the run, and what each refit came to, where there were some
+metrics.json, report.html, README.md
+
+An export (``ravl export RUN --onnx FOLDER``) is such a folder, whose networks are ONNX files; its
+``export.json`` says what they are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ravl.encoders import Fingerprint
+from ravl.encoders.base import Array
+from ravl.errors import DataError, EncoderMismatchError, MemoryFileError
+from ravl.memory import Memory
+from ravl.runs.networks import Networks, Torch
+from ravl.runtime.names import MANIFEST
+from ravl.store.spaces import current_space
+
+FORMAT = 1  # raise when an older ravl would misread a run
+RUN, ARRAYS, FUSION, VISION = "run.json", "predictor.safetensors", "fusion", "vision"
+GENERATOR = "generator"
+HISTORY, REPORTS = "history", "refits"  # earlier versions, and the pages of refits
+NUMBER = "history"  # of run.json: which version it is, once it was refitted
+AT = "at"  # of run.json while versions are exchanged: the folder that is whole
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What the folder says about itself.
+
+    Args:
+        folder: of the run.
+        record: what ``run.json`` holds.
+        networks: what opens its networks: as they were fitted, or an export's.
+    """
+
+    folder: Path
+    record: Mapping[str, Any]
+    networks: Networks = field(default_factory=Torch)
+
+    @property
+    def task(self) -> str:
+        """classify, tag, match, caption or ask."""
+        return str(self.record["task"])
+
+    @property
+    def memory(self) -> Path:
+        """Where its memory is: as it was named, or where the run now lies as it lay then."""
+        absolute = Path(self.record["memory"]["path"])
+        beside = (self.folder / self.record["memory"]["relative"]).resolve()
+        return beside if beside.exists() or not absolute.exists() else absolute
+
+    def arrays(self) -> dict[str, dict[str, Array]]:
+        """Arrays of each part of the predictor, by the part's name."""
+        from safetensors.numpy import load_file
+
+        try:
+            flat = load_file(self.folder / ARRAYS)
+        except Exception as error:
+            raise DataError(
+                f"{self.folder / ARRAYS} is missing or damaged ({error}). Fit the run again."
+            ) from error
+        parts: dict[str, dict[str, Array]] = {}
+        for name, array in flat.items():
+            part, _, inner = name.partition(".")
+            parts.setdefault(part, {})[inner] = array
+        return parts
+
+    def check(self, memory: Memory, exact: bool) -> None:
+        """Refuse a memory whose pictures were looked at by another network than at fitting time.
+
+        Args:
+            memory: to answer from.
+            exact: the run reads texts as well, so that the whole encoder must be the same.
+
+        Raises:
+            EncoderMismatchError: says what was found and what to do.
+        """
+        fitted = Fingerprint.from_json(json.dumps(self.record["encoder"]))
+        with memory.snapshot() as connection:
+            now = current_space(connection).fingerprint
+        if now.matches(fitted) or (now.same_tower(fitted) and not exact):
+            return
+        raise EncoderMismatchError(
+            f"{self.folder} was fitted with the encoder {fitted.spec!r} ({fitted.digest}), and "
+            f"{memory.path} now has {now.spec!r} ({now.digest}). Fit again with ravl fit "
+            f"{self.task}, or name a memory that has the old encoder with --memory."
+        )
+
+
+def open_run(folder: str | Path) -> Run:
+    """The run in a folder.
+
+    Raises:
+        DataError: there is none, it did not end, or a newer ravl made it.
+    """
+    folder = Path(folder)
+    file = folder / RUN
+    if not file.is_file():
+        if (folder / "work").is_dir():
+            hint = "Its fit was interrupted: repeat the command, which goes on where it stopped."
+        elif (folder / "encoder").is_dir():
+            hint = (
+                "It holds a trained retriever, which its memory has already: name the memory. To "
+                "train it again: ravl fit search."
+            )
+        else:
+            hint = "Name the folder that ravl fit wrote with --out."
+        raise DataError(f"{folder} holds no fitted run. {hint}")
+    try:
+        record = json.loads(file.read_text("utf-8"))
+        number = int(record["format"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{file} is damaged ({error}). Fit the run again.") from error
+    if AT in record:
+        return open_run(folder / str(record[AT]))
+    if number > FORMAT:
+        raise DataError(f"{folder} was made by a newer ravl (format {number}). Update ravl.")
+    if (folder / MANIFEST).is_file():
+        from ravl.runtime.networks import OnnxNetworks
+
+        return Run(folder, record, OnnxNetworks.open(folder))
+    return Run(folder, record)
+
+
+def open_memory(run: Run, memory: Memory | str | Path | None, exact: bool) -> Memory:
+    """The memory that a run answers from, checked.
+
+    Args:
+        run: that answers.
+        memory: another than the one it was fitted with; None for that one.
+        exact: see :meth:`Run.check`.
+
+    Raises:
+        MemoryFileError: it is not where it was.
+        EncoderMismatchError: see :meth:`Run.check`.
+    """
+    if isinstance(memory, Memory):
+        run.check(memory, exact)
+        return memory
+    path = Path(memory) if memory is not None else run.memory
+    if not path.exists():
+        raise MemoryFileError(
+            f"The memory of {run.folder}, {path}, is not there. If it has moved, name it "
+            "with --memory."
+        )
+    opened = Memory.open(path)
+    try:
+        run.check(opened, exact)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def write_run(
+    folder: Path, record: Mapping[str, Any], parts: Mapping[str, Mapping[str, Array]]
+) -> Run:
+    """Write ``predictor.safetensors`` and then ``run.json``."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    flat = {
+        f"{part}.{name}": np.ascontiguousarray(array, np.float32)
+        for part, arrays in parts.items()
+        for name, array in arrays.items()
+    }
+    save_file(flat, folder / ARRAYS)
+    full = {"format": FORMAT, **record}
+    write_json(folder / RUN, full)
+    return Run(folder, full)
+
+
+def about_memory(memory: Memory, folder: Path) -> dict[str, Any]:
+    """How ``run.json`` names a memory."""
+    relative = os.path.relpath(memory.path, folder.resolve())
+    return {"path": str(memory.path), "relative": relative, "version": memory.version}
+
+
+def write_json(file: Path, record: Mapping[str, Any]) -> None:
+    """A JSON file, whole or not at all."""
+    half = file.with_suffix(".part")
+    half.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    half.replace(file)

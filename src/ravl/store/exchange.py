@@ -1,0 +1,222 @@
+"""Export and merge: a memory as files that other tools (and ravl) read, and as part of another."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import numpy as np
+
+from ravl.data import QA, Rejected
+from ravl.data.pictures import probe
+from ravl.encoders import loadable
+from ravl.encoders.base import Array
+from ravl.errors import DataError, EncoderMismatchError, PictureError
+from ravl.store import rows as store
+from ravl.store.duplicates import mark_twins
+from ravl.store.indexing import IndexReport
+from ravl.store.row import Row
+from ravl.store.spaces import Space, current_space, read_text_vectors, read_vectors
+
+if TYPE_CHECKING:
+    from ravl.memory.memory import Memory
+
+T = TypeVar("T")
+Format = Literal["jsonl", "parquet"]
+PAGE = 256  # rows at a time
+SUFFIX = {"JPEG": ".jpg", "TIFF": ".tif"}  # else the format's own name
+
+
+@dataclass
+class ExportReport:
+    """What was written.
+
+    Args:
+        rows: how many.
+        file: the table of rows.
+        missing: rows whose picture could not be read; they were written without it.
+    """
+
+    rows: int
+    file: Path
+    missing: list[Rejected] = field(default_factory=list)
+
+
+def export_rows(memory: Memory, rows: Iterable[Row], folder: Path, format: Format) -> ExportReport:
+    """Write rows and their pictures to a folder that must be new or empty.
+
+    ``jsonl`` makes ``rows.jsonl`` and a folder of pictures; ``parquet`` one ``rows.parquet`` with
+    the pictures inside, as Hugging Face datasets keep them. Both are read back by ``ravl index``.
+
+    Raises:
+        DataError: the folder holds something already.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise DataError(f"{folder} is not an empty folder. Export to a new one.")
+    folder.mkdir(parents=True, exist_ok=True)
+    if format == "parquet":
+        return _export_parquet(memory, rows, folder / "rows.parquet")
+    report = ExportReport(0, folder / "rows.jsonl")
+    (folder / "pictures").mkdir()
+    with report.file.open("w", encoding="utf-8") as file:
+        for row, data in _with_pictures(memory, rows, report):
+            record = row.to_json()
+            record.pop("picture", None)
+            if data is not None:
+                # Named by number: an id may hold anything, even a path out of the folder.
+                picture = f"pictures/{row.number:08d}{_suffix(data)}"
+                (folder / picture).write_bytes(data)
+                record["picture"] = picture
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+    return report
+
+
+def _export_parquet(memory: Memory, rows: Iterable[Row], file: Path) -> ExportReport:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    strings = pa.list_(pa.string())
+    schema = pa.schema(
+        {
+            "id": pa.string(),
+            "image": pa.struct({"bytes": pa.binary(), "path": pa.string()}),
+            "texts": strings,
+            "label": pa.string(),
+            "tags": strings,
+            "qa": pa.list_(pa.struct({"question": pa.string(), "answers": strings})),
+            "columns": pa.string(),  # an object as JSON: every row may have other ones
+        }
+    )
+    report = ExportReport(0, file)
+    with pq.ParquetWriter(file, schema) as writer:
+        for page in pages(_with_pictures(memory, rows, report), PAGE):
+            records = []
+            for row, data in page:
+                record = row.to_json()
+                record["columns"] = json.dumps(dict(row.columns), ensure_ascii=False)
+                record["image"] = data and {"bytes": data, "path": Path(row.id).name}
+                records.append(record)
+            writer.write_table(pa.Table.from_pylist(records, schema))
+    return report
+
+
+def _with_pictures(
+    memory: Memory, rows: Iterable[Row], report: ExportReport
+) -> Iterator[tuple[Row, bytes | None]]:
+    for row in rows:
+        data = None
+        if row.hash is not None:
+            try:
+                data = memory.picture_bytes(row)
+            except PictureError as error:
+                report.missing.append(Rejected(str(row.path or row.id), str(error)))
+        report.rows += 1
+        yield row, data
+
+
+def merge(memory: Memory, other: Memory) -> IndexReport:
+    """Bring the rows of another memory into this one, with their vectors: no network runs.
+
+    A row that both have (same id, same picture) gets what the other knows in addition; where the
+    same id names another picture, ours stays and theirs is set aside.
+
+    Raises:
+        EncoderMismatchError: the memories were made by different encoders.
+    """
+    theirs = current_space(other.database.connection)
+    report = IndexReport()
+    version = 0
+    for page in pages(other.rows(), PAGE):
+        with memory.database.transaction() as connection:
+            ours = current_space(connection)
+            if not ours.fingerprint.matches(theirs.fingerprint):
+                raise EncoderMismatchError(
+                    f"{other.path} was made with the encoder {theirs.fingerprint.spec!r} and "
+                    f"{memory.path} with {ours.fingerprint.spec!r}. Give both the same first: "
+                    f"ravl reembed {other.path} --encoder {loadable(ours.fingerprint.spec)}"
+                )
+            version = version or store.new_version(connection, f"merge {other.path.name}")
+            known = store.find_rows(connection, [row.id for row in page], memory.folder)
+            for row in page:
+                old = known.get(row.id)
+                if old is not None and old.hash != row.hash:
+                    reason = (
+                        f"The id {row.id!r} is another picture in {memory.path.name}, which stays."
+                    )
+                    report.reasons.append(Rejected(f"{other.path.name}: {row.id}", reason))
+                    report.rejected += 1
+                    continue
+                new = _united(old, row)
+                if new == old:
+                    report.unchanged += 1
+                    continue
+                computed = _copied(memory, other, ours, theirs, old, row, new)
+                store.put_row(connection, version, ours.number, memory.folder, new, computed)
+                report.added += old is None
+                report.updated += old is not None
+    with memory.database.transaction() as connection:
+        report.twins = mark_twins(connection)
+    return report
+
+
+def _united(old: Row | None, row: Row) -> Row:
+    """What both know; where they contradict each other, what we knew."""
+    if old is None:
+        return replace(row, number=0, twin=None)
+    answers: dict[str, tuple[str, ...]] = {}
+    for qa in (*old.qa, *row.qa):
+        known = answers.get(qa.question, ())
+        answers[qa.question] = known or qa.answers
+    return replace(
+        old,
+        texts=tuple(dict.fromkeys((*old.texts, *row.texts))),
+        label=old.label if old.label is not None else row.label,
+        tags=tuple(dict.fromkeys((*old.tags, *row.tags))),
+        qa=tuple(QA(question, given) for question, given in answers.items()),
+        columns={**row.columns, **old.columns},
+    )
+
+
+def _copied(
+    memory: Memory, other: Memory, ours: Space, theirs: Space, old: Row | None, row: Row, new: Row
+) -> store.Computed:
+    """The new row's vectors, taken from both memories."""
+    here, there = memory.database.connection, other.database.connection
+    vectors: dict[str, Array] = dict(
+        zip(row.texts, read_text_vectors(there, theirs, row.number), strict=False)
+    )
+    if old is not None:
+        mine = read_text_vectors(here, ours, old.number)
+        vectors |= dict(zip(old.texts, mine, strict=False))
+    texts = [vectors[t] for t in new.texts if t in vectors]
+    computed = store.Computed(
+        text_vectors=np.stack(texts) if texts else np.zeros((0, ours.dimension), np.float32)
+    )
+    if old is not None:
+        return computed
+    number = row.number
+    return replace(
+        computed,
+        vector=read_vectors(there, "vectors", theirs.number, [number]).get(number),
+        feature=read_vectors(there, "features", theirs.number, [number]).get(number),
+        picture=other.copied_picture(row),
+    )
+
+
+def pages(items: Iterable[T], size: int) -> Iterator[Sequence[T]]:
+    """Lists of so many items."""
+    iterator = iter(items)
+    while page := list(islice(iterator, size)):
+        yield page
+
+
+def _suffix(data: bytes) -> str:
+    try:
+        format = probe(data).format
+    except PictureError:
+        return ".bin"
+    return SUFFIX.get(format, f".{format.lower()}")

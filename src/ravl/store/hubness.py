@@ -1,0 +1,238 @@
+"""Hubness: vectors that are near to everything, and the correction of scores for it.
+
+In spaces of many dimensions some pictures (hubs) are near to the vectors of all texts, and so are
+found for questions that they do not answer. Nearest neighbour normalisation (Chowdhury et al. 2024,
+https://arxiv.org/abs/2410.24114; in the family of QB-Norm, Bogolin et al. 2022) takes from each
+item's score ``strength * hub(item)``, where ``hub`` is the mean of its largest dot products with a
+bank of vectors of the opposite kind: texts for pictures, pictures for texts. Here the bank comes
+from the memory itself, so that no other data is needed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.encoders.base import Array
+from ravl.errors import QueryError
+from ravl.store.rows import new_version
+from ravl.store.spaces import Kind, position
+from ravl.store.top_k import Positions
+from ravl.store.vectors import Vectors
+
+BANK = 4096  # vectors that tell who is a hub
+LEAST = 64  # with fewer in the bank nobody can tell
+SHARE = 32  # one in so many of the bank counts: those nearest to the item
+ITEMS = 1024  # per block: its scores are 16 MB
+STRONGEST = 2.0
+NOTE = "hubness"
+
+
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """A sample of vectors of one kind.
+
+    Args:
+        rows: (b,) ascending row numbers that they belong to.
+        matrix: (b, d) float32.
+    """
+
+    rows: Positions
+    matrix: Array
+
+
+def sample(vectors: Vectors) -> Bank:
+    """At most ``BANK`` of the vectors, evenly from all; zero vectors, which say nothing, left out.
+
+    They are chosen by a hash of their keys alone (Fibonacci hashing, Knuth 1973, 6.4), so that
+    adding or deleting others seldom changes which they are.
+    """
+    with np.errstate(over="ignore"):
+        order = np.argsort(vectors.keys.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+    chosen = np.zeros(0, np.int64)
+    for start in range(0, len(order), BANK):
+        more = order[start : start + BANK]
+        chosen = np.concatenate([chosen, more[vectors.matrix[more].any(axis=1)]])[:BANK]
+        if len(chosen) == BANK:
+            break
+    chosen.sort()
+    return Bank(vectors.rows[chosen], vectors.matrix[chosen].astype(np.float32))
+
+
+def hubs(items: Vectors, bank: Vectors) -> Array:
+    """How much of a hub each item is, (n,) float32: its mean score with its nearest of the bank.
+
+    The nearest are one in ``SHARE`` of the bank. Those of the item's own row are not counted: a
+    picture is near to its own texts because they describe it. Takes ``n * b * d`` multiplications,
+    with b = min(len(bank), ``BANK``): about as much as searching for b queries.
+
+    Args:
+        items: whose hubness is asked.
+        bank: vectors of the opposite kind; a :func:`sample` of them is used. With fewer than
+            ``LEAST`` that are not zero the answer is zeros.
+    """
+    return _hubs(items.matrix, items.rows, sample(bank))
+
+
+def _hubs(matrix: NDArray[np.floating], rows: Positions, bank: Bank) -> Array:
+    """:func:`hubs` of vectors (n, d), float32 or float16, of these rows (n,), ascending."""
+    means = np.zeros(len(matrix), np.float32)
+    size = len(bank.rows)
+    if size < LEAST:
+        return means
+    m = max(1, size // SHARE)
+    item, own = _same_row(rows, bank.rows)
+    for start in range(0, len(matrix), ITEMS):
+        stop = min(start + ITEMS, len(matrix))
+        scores = matrix[start:stop].astype(np.float32, copy=False) @ bank.matrix.T  # (i, b)
+        low, high = np.searchsorted(item, (start, stop))
+        scores[item[low:high] - start, own[low:high]] = -np.inf
+        scores.partition(size - m, axis=1)
+        best = scores[:, size - m :]
+        counted = np.isfinite(best)  # a row may own nearly all of a small bank
+        total = best.sum(axis=1, where=counted)
+        means[start:stop] = total / np.maximum(counted.sum(axis=1), 1)
+    return means
+
+
+def _same_row(rows: Positions, bank: Positions) -> tuple[Positions, Positions]:
+    """All pairs (item, bank entry) that belong to the same row, ordered by item."""
+    first, last = np.searchsorted(rows, bank, "left"), np.searchsorted(rows, bank, "right")
+    count = last - first
+    own = np.repeat(np.arange(len(bank)), count)
+    item = np.repeat(first - (np.cumsum(count) - count), count) + np.arange(len(own))
+    order = np.argsort(item, kind="stable")
+    return item[order], own[order]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The hubs of a memory at one moment: of which items, and told by which bank."""
+
+    moment: tuple[int, int, int]  # space, newest change in the items, newest change in the bank
+    keys: Positions
+    bank: Bank
+    hubs: Array
+
+
+class HubCache:
+    """Keeps the hubs of one kind of items in memory and follows the file's changes.
+
+    All items cost some 10 s on two cores for 100,000 pictures, see :func:`hubs`; so what was known
+    when the strength was chosen is in the file (:meth:`keep`). After a change only the rows that it
+    touched are computed again, unless it changed the bank too: that is seldom in a large memory,
+    and cheap in a small one.
+
+    Args:
+        kind: of the items, ``"vectors"`` or ``"text_vectors"``.
+    """
+
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
+        self._now: _Known | None = None
+        self._lock = threading.Lock()
+
+    def read(self, connection: sqlite3.Connection, items: Vectors, bank: Vectors) -> Array:
+        """The hubs of these items, (n,), told by a sample of these vectors of the other kind."""
+        with self._lock:
+            moment = items.space, items.change, bank.change
+            if self._now is None or self._now.moment != moment:
+                some = sample(bank)
+                old = self._now or _read(connection, self._kind, some)
+                self._now = _follow(connection, old, items, some, moment)
+            return self._now.hubs
+
+    def keep(self, connection: sqlite3.Connection) -> None:
+        """Write what is known to the file, for other processes. Needs a transaction."""
+        if self._now is not None:
+            known = self._now
+            connection.execute(
+                "INSERT OR REPLACE INTO hubs VALUES (?, ?, ?, ?, ?)",
+                (
+                    self._kind,
+                    json.dumps(known.moment),
+                    _digest(known.bank),
+                    known.keys.tobytes(),
+                    known.hubs.astype("<f4").tobytes(),
+                ),
+            )
+
+
+def _read(connection: sqlite3.Connection, kind: Kind, bank: Bank) -> _Known | None:
+    """What was kept, if this bank told it."""
+    found = connection.execute(
+        "SELECT moment, bank, keys, hubs FROM hubs WHERE kind = ?", (kind,)
+    ).fetchone()
+    if found is None or found[1] != _digest(bank):
+        return None
+    space, change, of_bank = json.loads(found[0])
+    keys, values = np.frombuffer(found[2], np.int64), np.frombuffer(found[3], "<f4")
+    return _Known((space, change, of_bank), keys, bank, values.astype(np.float32))
+
+
+def _digest(bank: Bank) -> str:
+    return hashlib.sha256(bank.rows.tobytes() + bank.matrix.astype("<f4").tobytes()).hexdigest()
+
+
+def _follow(
+    connection: sqlite3.Connection,
+    old: _Known | None,
+    items: Vectors,
+    bank: Bank,
+    moment: tuple[int, int, int],
+) -> _Known:
+    if old is None or not _continues(old, bank, moment):
+        return _Known(moment, items.keys, bank, _hubs(items.matrix, items.rows, bank))
+    sql = "SELECT DISTINCT row FROM changes WHERE change > ?"
+    touched = [row for (row,) in connection.execute(sql, (old.moment[1],))]
+    values = np.zeros(len(items.keys), np.float32)
+    kept = np.zeros(len(items.keys), bool)
+    if len(old.keys):
+        places = np.minimum(np.searchsorted(old.keys, items.keys), len(old.keys) - 1)
+        kept = (old.keys[places] == items.keys) & ~np.isin(items.rows, touched)
+        values[kept] = old.hubs[places[kept]]
+    values[~kept] = _hubs(items.matrix[~kept], items.rows[~kept], bank)
+    return _Known(moment, items.keys, bank, values)
+
+
+def _continues(old: _Known, bank: Bank, moment: tuple[int, int, int]) -> bool:
+    """True if what was known is still so for the rows that were not touched since."""
+    return (
+        old.moment[0] == moment[0]
+        and old.moment[1] <= moment[1]  # another thread may ask about an earlier moment
+        and np.array_equal(old.bank.rows, bank.rows)
+        and np.array_equal(old.bank.matrix, bank.matrix)
+    )
+
+
+def check_strength(strength: float) -> None:
+    """Refuse a strength out of its range.
+
+    Raises:
+        QueryError: it is.
+    """
+    if not 0 <= strength <= STRONGEST:
+        raise QueryError(f"hubness is {strength:g}; it must lie between 0 and {STRONGEST:g}.")
+
+
+def read_strength(connection: sqlite3.Connection) -> float:
+    """The strength that was chosen for the current encoder; 0 if none was."""
+    found = connection.execute("SELECT value FROM notes WHERE key = ?", (NOTE,)).fetchone()
+    if found is None:
+        return 0.0
+    note = json.loads(found[0])
+    # What is best for one encoder says nothing about another.
+    return float(note["strength"]) if note["space"] == position(connection)[0] else 0.0
+
+
+def write_strength(connection: sqlite3.Connection, strength: float) -> None:
+    """Choose the strength for the current encoder."""
+    note = json.dumps({"strength": float(strength), "space": position(connection)[0]})
+    connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (NOTE, note))
+    new_version(connection, f"hubness {strength:g}")

@@ -1,0 +1,378 @@
+"""Indexing: examples from a source become rows of a memory.
+
+Threads read, hash and decode files while the network encodes the batch before; each batch is one
+transaction, so that an interrupted run loses at most the batches under way and the next run goes
+on where it stopped.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ravl.data import Example, Rejected, pictures
+from ravl.encoders.base import Array, Encoder
+from ravl.errors import PictureError
+from ravl.progress import progress_bar
+from ravl.store import rows as store
+from ravl.store.duplicates import Twins, mark_twins
+from ravl.store.row import Row, unwritable
+from ravl.store.spaces import MOST_TEXTS, current_space, position
+
+if TYPE_CHECKING:
+    from ravl.memory.memory import Memory
+
+AHEAD = 3  # batches being decoded while one is encoded
+SHOWN = 1000  # reasons kept in a report; all are in the memory's quarantine
+
+
+@dataclass
+class IndexReport:
+    """What an indexing run did.
+
+    Args:
+        added, updated, unchanged: rows.
+        rejected: how much was set aside; the reasons are in ``reasons`` and in the quarantine.
+        reasons: the first thousand of them.
+        twins: groups of near-duplicates that the new pictures belong to.
+        encoded: pictures that went through the network.
+        seconds: the whole run took.
+        dry_run: True if nothing was written.
+    """
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    reasons: list[Rejected] = field(default_factory=list)
+    twins: Twins = field(default_factory=lambda: Twins([]))
+    encoded: int = 0
+    seconds: float = 0.0
+    dry_run: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        return {
+            "added": self.added,
+            "updated": self.updated,
+            "unchanged": self.unchanged,
+            "set_aside": self.rejected,
+            "encoded": self.encoded,
+            "seconds": round(self.seconds, 2),
+            "dry_run": self.dry_run,
+            "reasons": [r.to_json() for r in self.reasons],
+            "near_duplicates": [list(group) for group in self.twins.groups],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An example whose file has been read.
+
+    Args:
+        row: as it should be in the memory.
+        old: as it is there now, None for a new one.
+        picture: the encoded bytes, where they are new or to be copied.
+        prepared: the network's input (3, H, W), where the picture is new.
+        donated: features (F,) and vector (d,) of a new picture that the donor has looked at.
+    """
+
+    row: Row
+    old: Row | None
+    picture: bytes | None = None
+    prepared: Array | None = None
+    donated: tuple[Array, Array] | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """True if its picture's vectors are to be written."""
+        return self.prepared is not None or self.donated is not None
+
+
+class Indexer:
+    """Brings the examples of one source into a memory.
+
+    Args:
+        memory: to write to.
+        name: of the source, for history and quarantine.
+        copy: keep a copy of each picture in the memory, so that the file may go.
+        max_pixels: pictures with more are set aside.
+        dry_run: read and check everything, write nothing.
+        donor: another memory with the same encoder, whose pictures need no second look.
+        wrote: told of each row that is written: its id, and whether it is new.
+    """
+
+    def __init__(
+        self,
+        memory: Memory,
+        name: str,
+        *,
+        copy: bool,
+        max_pixels: int,
+        dry_run: bool,
+        donor: Memory | None = None,
+        wrote: Callable[[str, bool], object] | None = None,
+    ) -> None:
+        self._memory = memory
+        self._name = name
+        # A folder's quarantine is the same one, however its path was written.
+        self._source = str(Path(name).resolve()) if Path(name).exists() else name
+        self._copy = copy
+        self._max_pixels = max_pixels
+        self._version: int | None = None
+        self._encoder: Encoder = memory.encoder
+        self._donated = donor.looked_at() if donor is not None else {}
+        self._donor = donor
+        self._wrote = wrote
+        self.report = IndexReport(dry_run=dry_run)
+
+    def run(
+        self,
+        source: Iterable[Example | Rejected],
+        total: Callable[[], int | None],
+        show: bool | None,
+    ) -> IndexReport:
+        """Index everything; ``total`` tells how much that is, once the source knows."""
+        began, started = time.monotonic(), store.now()
+        with (
+            ThreadPoolExecutor(max(1, min(4, os.cpu_count() or 1)), "decode") as pool,
+            progress_bar("Indexing", "pictures", show) as advance,
+        ):
+            try:
+                for batch in self._loaded(source, pool):
+                    self._finish(batch)
+                    advance(len(batch), total())
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        if not self.report.dry_run:
+            with self._memory.database.transaction() as connection:
+                self.report.twins = mark_twins(connection)
+                # What an earlier run of this source set aside and this one did not is well now.
+                connection.execute(
+                    "DELETE FROM quarantine WHERE source = ? AND at < ?", (self._source, started)
+                )
+        self.report.seconds = time.monotonic() - began
+        return self.report
+
+    def _loaded(
+        self, source: Iterable[Example | Rejected], pool: ThreadPoolExecutor
+    ) -> Iterator[list[Loaded | Rejected]]:
+        """Batches in the source's order, each read in threads while the ones before are encoded."""
+        window: deque[list[Future[Loaded | Rejected]]] = deque()
+        for batch in self._batches(source):
+            if batch:
+                window.append(self._submit(batch, pool))
+            while window and (len(window) > AHEAD or not batch):
+                yield [future.result() for future in window.popleft()]
+
+    def _batches(self, source: Iterable[Example | Rejected]) -> Iterator[list[Example | Rejected]]:
+        """Batches, and an empty one wherever all that came before must be written first.
+
+        That is at the end, and where an id comes again while its first row is still under way:
+        both would be taken for new, and the second would silently replace the first.
+        """
+        size = self._encoder.batch_size
+        recent: deque[str] = deque(maxlen=size * (AHEAD + 1))
+        batch: list[Example | Rejected] = []
+        for item in source:
+            if isinstance(item, Example):
+                if item.id in recent:
+                    yield from (batch, []) if batch else ([],)
+                    batch = []
+                    recent.clear()
+                recent.append(item.id)
+            batch.append(item)
+            if len(batch) >= min(size, self._encoder.batch_size):
+                yield batch
+                batch = []
+        yield from (batch, []) if batch else ([],)
+
+    def _submit(
+        self, batch: list[Example | Rejected], pool: ThreadPoolExecutor
+    ) -> list[Future[Loaded | Rejected]]:
+        """Start reading a batch, knowing what the memory has of it already."""
+        connection = self._memory.database.connection
+        ids = [item.id for item in batch if isinstance(item, Example)]
+        known = store.find_rows(connection, ids, self._memory.folder)
+        numbers = [row.number for row in known.values()]
+        copied = store.copied_rows(connection, numbers)
+        seen = store.seen_rows(connection, position(connection)[0], numbers)
+        futures = []
+        for item in batch:
+            old = known.get(item.id) if isinstance(item, Example) else None
+            is_copied = old is not None and old.number in copied
+            # A picture that was away when the memory was re-embedded has no vector.
+            is_seen = old is not None and old.number in seen
+            futures.append(pool.submit(self._load, item, old, is_copied, is_seen))
+        return futures
+
+    def _load(
+        self, item: Example | Rejected, old: Row | None, copied: bool, seen: bool
+    ) -> Loaded | Rejected:
+        """Read one picture, and decode it if it is new. Runs in a thread."""
+        if isinstance(item, Rejected):
+            return item
+        row = merged(old, item)
+        if len(row.texts) > MOST_TEXTS:
+            return Rejected(
+                _place(item),
+                f"{row.id!r} has {len(row.texts):,} texts; a row takes {MOST_TEXTS:,}.",
+            )
+        if flaw := unwritable(row):
+            return Rejected(_place(item), flaw)
+        if item.picture is None:
+            return Loaded(row, old)
+        try:
+            data = pictures.read_bytes(item.picture)
+            hash_ = pictures.content_hash(data)
+            same = old is not None and old.hash == hash_
+            if old is not None and same and seen:
+                row = replace(row, path=_better_path(old, item))
+                return Loaded(row, old, data if self._keeps(row) and not copied else None)
+            if old is not None and not same and _is_another(old, item):
+                reason = f"The id {row.id!r} is already that of {old.path}. Index this folder with "
+                return Rejected(_place(item), reason + "--prefix NAME, or delete the other row.")
+            if hash_ in self._donated:
+                return self._given(row, old, data, hash_)
+            info = pictures.probe(data)
+            picture = pictures.decode(
+                data, hint=self._encoder.picture_size, max_pixels=self._max_pixels
+            )
+            row = replace(
+                row,
+                hash=hash_,
+                width=info.width,
+                height=info.height,
+                twin=None,
+                phash=pictures.perceptual_hash(picture),
+            )
+            return Loaded(row, old, data, self._encoder.prepare(picture))
+        except PictureError as error:
+            return Rejected(_place(item), str(error))
+
+    def _given(self, row: Row, old: Row | None, data: bytes, hash_: str) -> Loaded:
+        """A new picture that the donor knows: what it measured, without decoding anything."""
+        assert self._donor is not None
+        number = self._donated[hash_]
+        theirs, *donated = self._donor.looked(number)
+        row = replace(
+            row,
+            hash=hash_,
+            width=theirs.width,
+            height=theirs.height,
+            twin=None,
+            phash=theirs.phash,
+        )
+        return Loaded(row, old, data, donated=(donated[0], donated[1]))
+
+    def _keeps(self, row: Row) -> bool:
+        """True if the picture must be copied in: on request, or since it has no file."""
+        return self._copy or row.path is None
+
+    def _finish(self, batch: list[Loaded | Rejected]) -> None:
+        """Encode a batch, write it, count it."""
+        rejected = [item for item in batch if isinstance(item, Rejected)]
+        loaded = [item for item in batch if isinstance(item, Loaded)]
+        changed = [item for item in loaded if item.row != item.old or item.picture is not None]
+        report = self.report
+        if not report.dry_run and (changed or rejected):
+            computed = self._compute(changed)
+            self._write(changed, computed, rejected)
+        report.rejected += len(rejected)
+        report.reasons += rejected[: SHOWN - len(report.reasons)]
+        report.unchanged += len(loaded) - len(changed)
+        report.added += sum(item.old is None for item in changed)
+        report.updated += sum(item.old is not None for item in changed)
+        report.encoded += sum(item.prepared is not None for item in changed)
+        if self._wrote is not None:
+            for item in changed:
+                self._wrote(item.row.id, item.old is None)
+
+    def _compute(self, items: list[Loaded]) -> list[store.Computed]:
+        """Run the networks: once for the new pictures of the batch, once for its new texts."""
+        seen = [item for item in items if item.prepared is not None]
+        prepared = [i.prepared for i in seen if i.prepared is not None]
+        looked = zip(*self._encoder.look(prepared), strict=True) if seen else iter(())
+        new = [i.donated or next(looked) for i in items if i.is_new]
+        texts = [t for item in items if _texts_changed(item) for t in item.row.texts]
+        text_vectors = self._encoder.embed_texts(texts)
+        computed, picture, text = [], 0, 0
+        for item in items:
+            part = store.Computed(picture=item.picture if self._keeps(item.row) else None)
+            if item.is_new:
+                feature, vector = new[picture]
+                part = replace(part, vector=vector, feature=feature)
+                picture += 1
+            if _texts_changed(item):
+                count = len(item.row.texts)
+                part = replace(part, text_vectors=text_vectors[text : text + count])
+                text += count
+            computed.append(part)
+        return computed
+
+    def _write(
+        self, items: list[Loaded], computed: list[store.Computed], rejected: list[Rejected]
+    ) -> None:
+        memory = self._memory
+        with memory.database.transaction() as connection:
+            space = current_space(connection)
+            memory.check_encoder(self._encoder, space)
+            if items and self._version is None:
+                self._version = store.new_version(connection, f"index {self._name}")
+            for item, part in zip(items, computed, strict=True):
+                assert self._version is not None
+                store.put_row(
+                    connection, self._version, space.number, memory.folder, item.row, part
+                )
+                connection.execute("DELETE FROM quarantine WHERE place = ?", (str(item.row.path),))
+            store.put_quarantine(connection, self._source, rejected)
+
+
+def merged(old: Row | None, example: Example) -> Row:
+    """The row after an example: what the example says replaces, what it does not say stays."""
+    path = example.picture if isinstance(example.picture, Path) else None
+    old = old or Row(0, example.id)
+    return replace(
+        old,
+        path=_absolute(path) if path else old.path,
+        texts=example.texts or old.texts,
+        label=example.label if example.label is not None else old.label,
+        tags=example.tags or old.tags,
+        qa=example.qa or old.qa,
+        columns={**old.columns, **example.columns},
+        source=old.source or example.source,
+    )
+
+
+def _better_path(old: Row, example: Example) -> Path | None:
+    """Of a picture with the same content: where it was if it is still there, else where it is."""
+    if not isinstance(example.picture, Path):
+        return old.path
+    return old.path if old.path is not None and old.path.exists() else _absolute(example.picture)
+
+
+def _is_another(old: Row, example: Example) -> bool:
+    """True if the id belongs to another picture file, which still exists."""
+    if old.path is None or not isinstance(example.picture, Path):
+        return False
+    return old.path.exists() and old.path != _absolute(example.picture)
+
+
+def _absolute(path: Path) -> Path:
+    return path if path.is_absolute() else Path.cwd() / path
+
+
+def _texts_changed(item: Loaded) -> bool:
+    return item.row.texts != (item.old.texts if item.old else ())
+
+
+def _place(example: Example) -> str:
+    place = str(example.picture) if isinstance(example.picture, Path) else example.source
+    return (place or example.id).encode(errors="backslashreplace").decode()

@@ -1,0 +1,187 @@
+"""The SQLite file under a memory: opening, transactions, waiting for other writers, errors."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from importlib.resources import files
+from pathlib import Path
+
+from ravl.errors import MemoryFileError, MemoryLockedError
+
+APPLICATION_ID = 0x7261766C  # "ravl", in the file's header
+FORMAT = 1  # raise when schema.sql changes; older files are then migrated when opened
+PAGE_SIZE = 16384  # several vectors a page
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """A memory's file, and what SQLite keeps beside it while it is open."""
+    return path, *(path.with_name(f"{path.name}{end}") for end in ("-wal", "-shm"))
+
+
+class Database:
+    """Connections to one memory file: one for each thread, so that readers never wait.
+
+    Write-ahead logging lets any number of processes read while one writes, and makes a commit
+    atomic whatever kills the process.
+
+    Args:
+        path: the file, which must exist; see :meth:`create`.
+        timeout: seconds to wait for another writer.
+
+    Raises:
+        MemoryFileError: there is no such file, it is not a memory, or a newer ravl made it.
+    """
+
+    def __init__(self, path: Path, timeout: float = 30.0) -> None:
+        self.path = path
+        self.timeout = timeout
+        self._local = threading.local()
+        self._all: list[sqlite3.Connection] = []
+        self._lock = threading.Lock()
+        if not path.exists():
+            raise MemoryFileError(
+                f"There is no memory at {path}. Make one with: ravl index PICTURES --memory {path}"
+            )
+        try:
+            with self.errors():
+                self._check()
+        except BaseException:
+            self.close()
+            raise
+
+    @classmethod
+    def create(
+        cls, path: Path, fill: Callable[[sqlite3.Connection], object], timeout: float = 30.0
+    ) -> Database:
+        """Make a new file, with what ``fill`` writes into it; all or nothing.
+
+        Raises:
+            MemoryFileError: the file exists already, or its folder cannot be written.
+        """
+        if path.exists():
+            raise MemoryFileError(f"{path} exists already. Open it, or choose another name.")
+        # All or nothing: the file gets its name only when its tables are complete.
+        work = path.with_name(f".{path.name}.making")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            work.unlink(missing_ok=True)
+            with contextlib.closing(sqlite3.connect(work)) as connection:
+                connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
+                connection.executescript((files("ravl.store") / "schema.sql").read_text("utf-8"))
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {FORMAT}")
+                fill(connection)
+                connection.commit()
+                connection.execute("PRAGMA journal_mode = WAL")
+            work.rename(path)
+        except (OSError, sqlite3.Error) as error:
+            raise MemoryFileError(f"A memory cannot be made at {path}: {error}.") from error
+        return cls(path, timeout)
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """This thread's connection."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            with self.errors():
+                connection = self._connect()
+            self._local.connection = connection
+            with self._lock:
+                self._all.append(connection)
+        return connection
+
+    def copy_to(self, file: Path) -> None:
+        """A new file with what is there at this moment, without what was deleted.
+
+        Raises:
+            MemoryFileError: the disk is full, or the file cannot be written.
+        """
+        with self.errors():
+            self.connection.execute("VACUUM INTO ?", (str(file),))
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All that happens inside is written, or nothing of it. Waits for another writer first.
+
+        Raises:
+            MemoryLockedError: another process kept writing for longer than ``timeout`` seconds.
+            MemoryFileError: the disk is full, or the file cannot be written.
+        """
+        connection = self.connection
+        with self.errors():
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                # SQLite has rolled back by itself after some errors, a full disk among them.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    @contextlib.contextmanager
+    def errors(self) -> Iterator[None]:
+        """Turns SQLite's errors into sentences."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            text = str(error)
+            if "locked" in text or "busy" in text:
+                raise MemoryLockedError(
+                    f"Another process is writing to {self.path} and was not done after "
+                    f"{self.timeout:g} s. Nothing was changed; try again when it has finished."
+                ) from error
+            if "full" in text:
+                raise MemoryFileError(
+                    f"The disk under {self.path} is full. What was saved before is intact; "
+                    "make room and run the same command again."
+                ) from error
+            if "not a database" in text or "malformed" in text:
+                raise MemoryFileError(
+                    f"{self.path} is not a ravl memory, or is damaged: {text}."
+                ) from error
+            if "readonly" in text or "unable to open" in text:
+                raise MemoryFileError(
+                    f"{self.path} cannot be written or opened: {text}."
+                ) from error
+            raise
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        with self._lock:
+            for connection in self._all:
+                connection.close()
+            self._all.clear()
+        self._local = threading.local()
+
+    def _connect(self) -> sqlite3.Connection:
+        # Each thread uses its own connection; another thread only ever closes it.
+        connection = sqlite3.connect(
+            self.path, timeout=self.timeout, isolation_level=None, check_same_thread=False
+        )
+        try:
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA cache_size = -65536")  # 64 MB
+        except sqlite3.DatabaseError:
+            connection.close()
+            raise
+        return connection
+
+    def _check(self) -> None:
+        if self.path.is_dir():
+            raise MemoryFileError(f"{self.path} is a folder, not a memory.")
+        if self._pragma("application_id") != APPLICATION_ID:
+            raise MemoryFileError(f"{self.path} is a database, but not a ravl memory.")
+        found = self._pragma("user_version")
+        if found > FORMAT:
+            raise MemoryFileError(
+                f"{self.path} was made by a newer ravl (format {found}; this one reads up to "
+                f"{FORMAT}). Upgrade with: pip install --upgrade ravl"
+            )
+
+    def _pragma(self, name: str) -> int:
+        return int(self.connection.execute(f"PRAGMA {name}").fetchone()[0])

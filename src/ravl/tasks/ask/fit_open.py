@@ -1,0 +1,172 @@
+"""Fitting open answers: what a fit of captions does not do by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ravl.encoders.base import Array
+from ravl.memory import Memory
+from ravl.models.zero_shot import label_vectors, zero_shot
+from ravl.retrieval.bank import Ints
+from ravl.runs.row_texts import base_of
+from ravl.tasks.ask.answers import normal
+from ravl.tasks.ask.entries import question_of
+from ravl.tasks.ask.keys import WEIGHTS
+from ravl.tasks.ask.knowledge import Knowledge
+from ravl.tasks.ask.open import AnswerTask
+from ravl.tasks.ask.quality import answer_quality, good_answer
+from ravl.tasks.ask.settings import AskSettings
+from ravl.tasks.caption.dataset import CaptionGround, CaptionSide
+from ravl.tasks.caption.fit import fit_texts
+from ravl.tasks.caption.kind import Kind
+from ravl.training.fit_report import FitReport
+
+TRIED = 2000  # questions that the weight of a question is chosen on
+FLOOR = 0.01  # of the vote, for an answer that nobody gives
+KNOWN = 2000  # different answers that the zero-shot row chooses among, the most frequent
+
+
+def fit_open(memory: Memory, out: Path, settings: AskSettings, **sources: Any) -> FitReport:
+    """Fit ask with open answers; see :func:`ravl.tasks.fit.fit`.
+
+    Raises:
+        DataError: as :func:`ravl.tasks.caption.fit.fit_texts` does.
+    """
+    return fit_texts(OPEN, memory, out, settings.texts(), given=settings, **sources)
+
+
+def ready(ground: CaptionGround) -> CaptionGround:
+    """The ground searched with the best weight of questions, and with what texts know."""
+    ground = weighed(ground)
+    hidden = [side.labelled.seen_groups() for side in (ground.validation, ground.test)]
+    knowledge = Knowledge.of(ground.memory, ground.keys.pictures, np.concatenate(hidden))
+    if knowledge is None:
+        return ground
+
+    def known(side: CaptionSide) -> CaptionSide:
+        asked = [question_of(row) for row in side.labelled.rows]
+        pictures = side.labelled.features[:, : ground.keys.width]
+        cited = knowledge.find(asked, pictures, side.labelled.shown)
+        return replace(side, passages=knowledge.texts_of(cited))
+
+    return _each(ground, known)
+
+
+def weighed(ground: CaptionGround) -> CaptionGround:
+    """The ground with the weight of questions under which the vote finds answers likeliest.
+
+    Training and validation questions are answered, each without its picture.
+    """
+    random = np.random.default_rng(ground.settings.seed)
+    some = random.permutation(len(ground.train))[:TRIED]
+    held = [ground.train.take(np.sort(some)), ground.validation]
+    best, most = ground, -np.inf
+    for weight in WEIGHTS:
+        tried = _searched(ground, weight)
+        found = np.mean([_likelihood(tried, _seen(tried, side)) for side in held])
+        if found > most + 1e-4:
+            best, most = tried, float(found)
+    return _each(best, lambda side: _seen(best, side))
+
+
+def _searched(ground: CaptionGround, weight: float) -> CaptionGround:
+    keys = replace(ground.keys, weight=weight)
+    bank = replace(ground.bank, keys=keys(ground.bank.features))
+    said = replace(ground.told.said, bank=bank)
+    return replace(ground, keys=keys, told=replace(ground.told, said=said))
+
+
+def _seen(ground: CaptionGround, side: CaptionSide) -> CaptionSide:
+    """A part with its neighbours in a ground."""
+    depth = side.near.positions.shape[1]
+    looked = ground.keys(side.labelled.features)
+    near = ground.bank.neighbours(looked, depth, side.labelled.shown, ground.told.said.has)
+    return replace(side, near=near)
+
+
+def _likelihood(ground: CaptionGround, side: CaptionSide) -> float:
+    """Mean logarithm of the share of the vote that the best answers get."""
+    numbers: dict[str, int] = {}
+
+    def names(rows: Sequence[Any]) -> Ints:
+        own = [normal(ground.task.of(row)[0]) for row in rows]
+        return np.array([numbers.setdefault(name, len(numbers)) for name in own], np.int64)
+
+    theirs, own = names(ground.bank.rows), names(side.labelled.rows)
+    near = side.near.first(ground.vote.k)
+    same = (theirs[near.positions] == own[:, None]) & near.found
+    shares: Array = (ground.vote.shares(near) * same).sum(1)
+    return float(np.log(np.maximum(shares, FLOOR)).mean())
+
+
+def blind(ground: CaptionGround) -> CaptionGround:
+    """The ground with a blank picture in place of each: the mean of the training pictures."""
+    assert isinstance(ground.task, AnswerTask)
+    width, standard = ground.task.width, ground.standard
+    mean = standard.mean[:width]
+    power = np.broadcast_to(np.float32(standard.power), standard.mean.shape)[:width]
+    blank = np.sign(mean) * np.abs(mean) ** (1 / power)
+
+    def unseen(side: CaptionSide) -> CaptionSide:
+        features = side.labelled.features.copy()
+        features[:, :width] = blank
+        regions = None if side.regions is None else np.zeros_like(side.regions)
+        labelled = replace(side.labelled, features=features)
+        return replace(side, labelled=labelled, regions=regions, blind=True)
+
+    return _each(ground, unseen)
+
+
+def likely_answers(ground: CaptionGround) -> list[str]:
+    """The pretrained encoder, told the known answers and nothing else.
+
+    An answer is as likely as it is like the picture and like the question, by the sum of the two
+    cosines.
+    """
+    counts: dict[str, int] = {}
+    for its in ground.train.texts:
+        for answer in its:
+            counts[answer] = counts.get(answer, 0) + 1
+    names = sorted(counts, key=lambda name: (-counts[name], name))[:KNOWN]
+    assert isinstance(ground.task, AnswerTask)
+    width, encoder = ground.task.width, base_of(ground.memory.encoder)
+    features = ground.test.labelled.features
+    both = encoder.project(features[:, :width]) + features[:, width:]
+    found = zero_shot(both, label_vectors(encoder, names), exclusive=True).argmax(1)
+    return [names[i] for i in found.tolist()]
+
+
+def _each(ground: CaptionGround, change: Any) -> CaptionGround:
+    return replace(
+        ground,
+        train=change(ground.train),
+        validation=change(ground.validation),
+        test=change(ground.test),
+    )
+
+
+OPEN = Kind(
+    lambda memory, _: AnswerTask(width=memory.encoder.feature_dimension),
+    about="an answer to a question about a picture, written by a generator",
+    zero_shot=likely_answers,
+    quality=answer_quality,
+    good=good_answer,
+    ready=ready,
+    blind=blind,
+    fits=False,
+    titles={
+        "zero_shot": ("zero-shot", "pretrained: known answers that are like picture and question"),
+        "vote": ("neighbour vote", "answered questions of the memory alone, nothing trained"),
+        "nearest": ("nearest neighbour's answer", "its first"),
+        "no_retrieval": ("fine-tuned, no retrieval", "a generator that reads no neighbours"),
+        "generator_off alone": ("generator, trained without", "sees picture and question alone"),
+        "generator_off": ("generator without + memory", "chosen among its and the memory's"),
+        "generator": ("generator + memory", "reads the neighbours; chosen among all answers"),
+    },
+    groups=(("Right", "answers that somebody gave"), ("Wrong", "the others")),
+)

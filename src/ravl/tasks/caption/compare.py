@@ -1,0 +1,69 @@
+"""Two models that write, captions or open answers, on the same examples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ravl.evaluation import Score
+from ravl.evaluation.generation import answers, cider, compare_texts, measure_text
+from ravl.retrieval.bank import Ints
+from ravl.tasks.caption.evaluate import examples_seen
+from ravl.tasks.model import Model
+from ravl.training.examined import CHALLENGER, CHAMPION, Examined
+from ravl.training.labelled import Labelled
+
+
+def examine_texts(champion: Model, challenger: Model, labelled: Labelled, seed: int) -> Examined:
+    """Let both write about pictures, none of which is shown itself or a near-duplicate.
+
+    Args:
+        champion, challenger: of the same task and memory.
+        labelled: pictures that neither has learned from.
+        seed: of the intervals.
+    """
+    written: dict[str, list[str]] = {}
+    said: dict[str, list[tuple[str, float]]] = {}
+    for who, model in ((CHAMPION, champion), (CHALLENGER, challenger)):
+        writer: Any = model.predictor
+        examples, seen, texts = examples_seen(writer, labelled)
+        said[who] = [(a.said, a.confidence) for a in writer.results(seen, examples.shown)]
+        written[who] = [text for text, _ in said[who]]
+    task: Any = writer.task.name
+    groups = examples.groups
+
+    def some(its: Sequence[Any], chosen: Ints) -> list[Any]:
+        return [its[i] for i in chosen.tolist()]
+
+    def measured(who: str, chosen: Ints) -> dict[str, Score]:
+        return measure_text(
+            task, some(written[who], chosen), some(texts, chosen), groups=groups[chosen], seed=seed
+        )
+
+    def compared(chosen: Ints) -> dict[str, Score]:
+        return compare_texts(
+            task,
+            some(written[CHALLENGER], chosen),
+            some(written[CHAMPION], chosen),
+            some(texts, chosen),
+            groups=groups[chosen],
+            seed=seed,
+        )
+
+    asks = task == "ask"
+    worth = answers.exact if asks else cider.scores
+    return Examined(
+        task,
+        f"{writer.task.unit}s",
+        examples.rows,
+        groups,
+        [writer.task.question(row) or None for row in examples.rows],
+        [" / ".join(its) for its in texts],
+        said,
+        {who: np.asarray(worth(its, texts), np.float32) for who, its in written.items()},
+        measured,
+        compared,
+        None if asks else "CIDEr-D",
+    )

@@ -1,0 +1,232 @@
+"""The ground that every level of a captioner stands on: parts, evidence, and what may be seen.
+
+The bank of evidence leaves out all rows that show a held-out picture, and a training picture sees
+no row that shows it, nor a near-duplicate of one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+
+from ravl.encoders.base import Array
+from ravl.errors import DataError
+from ravl.memory import Memory, Row
+from ravl.models.linear import Standard
+from ravl.models.vote import Vote
+from ravl.retrieval.bank import Bank, Ints, Neighbours
+from ravl.runs.evidence_arrays import EvidenceArrays
+from ravl.tasks.caption.consensus import Recalled, Told, recall
+from ravl.tasks.caption.predictor import Pictures
+from ravl.tasks.caption.regions import Regions
+from ravl.tasks.caption.settings import TextSettings
+from ravl.tasks.caption.task import TextTask
+from ravl.training.evidence_bank import evidence
+from ravl.training.labelled import Labelled
+from ravl.training.parts import PARTS, Parts
+
+FEWEST = 8  # training pictures with a text
+MOST = 10  # texts of a picture that count
+BEFORE_MARKS = re.compile(
+    r"\s+([.,;:!?])(?=\s|$)"
+)  # "a dog ." of corpora that were split into words
+
+
+@dataclass(frozen=True, eq=False)
+class CaptionSide:
+    """One part of the pictures.
+
+    Args:
+        labelled: n of them.
+        texts: of each, at least one.
+        near: rows of the bank that speak and do not show it, as deep as anything looks.
+        regions: of each picture, standardised, (n, R, G); None where nobody looks so closely.
+        questions: asked about each; None where they are described.
+        passages: what texts without a picture say of each; see :class:`Pictures`.
+        blind: the pictures are not to be seen.
+    """
+
+    labelled: Labelled
+    texts: list[list[str]]
+    near: Neighbours
+    regions: Array | None = None
+    questions: list[str] | None = None
+    passages: list[list[tuple[str, float]]] | None = None
+    blind: bool = False
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @property
+    def pictures(self) -> Pictures:
+        """What a captioner is asked about."""
+        source = self.labelled.source
+        looks = None if self.blind else [partial(source.picture, r) for r in self.labelled.rows]
+        return Pictures(self.labelled.features, looks, self.regions, self.questions, self.passages)
+
+    def take(self, chosen: Ints) -> CaptionSide:
+        """Some of them."""
+        places = chosen.tolist()
+        return replace(
+            self,
+            labelled=self.labelled.take(chosen),
+            texts=[self.texts[i] for i in places],
+            near=self.near.take(chosen),
+            regions=None if self.regions is None else self.regions[chosen],
+            questions=None if self.questions is None else [self.questions[i] for i in places],
+            passages=None if self.passages is None else [self.passages[i] for i in places],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class CaptionGround:
+    """All that fitting and judging a captioner needs.
+
+    Args:
+        memory: whose rows are evidence.
+        task: what is written, and where the texts are that speak.
+        settings: of the fit.
+        told: by the rows of the bank, which is without what is held out.
+        keys: by which examples are compared.
+        standard: of the training examples' features.
+        labelled: all pictures with texts.
+        parts: of them.
+        train, validation, test: these parts.
+        regions: how a generator looks at parts of pictures; None for one that does not.
+    """
+
+    memory: Memory
+    task: TextTask
+    settings: TextSettings
+    told: Told
+    keys: Any
+    standard: Standard
+    labelled: Labelled
+    parts: Parts
+    train: CaptionSide
+    validation: CaptionSide
+    test: CaptionSide
+    regions: Regions | None = None
+
+    @property
+    def bank(self) -> Bank:
+        """The rows that may be evidence."""
+        return self.told.said.bank
+
+    @property
+    def vote(self) -> Vote:
+        """How neighbours' texts count."""
+        return self.task.vote(int(self.told.said.has.sum()), self.settings.k)
+
+    def recalled(self, side: CaptionSide) -> list[Recalled]:
+        """What the memory says of a part's pictures."""
+        return recall(self.told, side.near, self.vote)
+
+    @cached_property
+    def arrays(self) -> EvidenceArrays:
+        """What a generator reads of each row of the bank: picture and mean text."""
+        said = self.told.said
+        nothing = np.broadcast_to(np.zeros(1, np.float32), said.means.shape)
+        return EvidenceArrays(
+            self.standard(self.bank.features),
+            nothing,
+            said.means,
+            np.zeros(len(self.bank), bool),
+            said.has,
+        )
+
+
+def prepare(
+    memory: Memory, task: TextTask, settings: TextSettings, labelled: Labelled, parts: Parts
+) -> CaptionGround:
+    """Make ready what is fitted on.
+
+    Raises:
+        DataError: too few training pictures, or no evidence.
+    """
+    taken = {name: examples_of(labelled.take(getattr(parts, name)), task, memory) for name in PARTS}
+    enough(len(taken["train"]), task)
+    # Generated texts may speak, but nothing is learned from them, nor judged by them.
+    speaking = replace(task, generated=settings.generated)
+    kind: Any = speaking
+    bank, keys = evidence(memory, [taken["validation"], taken["test"]], kind)
+    told = speaking.told(bank, memory)
+    speaking = speaking.fitting(told)
+    if not told.said.texts:
+        raise DataError(
+            f"No picture in {memory.path} that is not held out has a text, so there is no "
+            "evidence. Index captions, or let the training pictures be remembered."
+        )
+    deep = min(max(settings.k, 2 * settings.evidence), len(bank))
+
+    def side(part: Labelled) -> CaptionSide:
+        near = bank.neighbours(keys(part.features), deep, part.shown, told.said.has)
+        texts = [texts_of(task, row, bool(settings.schema)) for row in part.rows]
+        questions = [task.question(row) for row in part.rows]
+        return CaptionSide(part, texts, near, questions=questions if any(questions) else None)
+
+    sides = {name: side(part) for name, part in taken.items()}
+    return CaptionGround(
+        memory,
+        speaking,
+        settings,
+        told,
+        keys,
+        task.standard(taken["train"].features),
+        labelled,
+        parts,
+        sides["train"],
+        sides["validation"],
+        sides["test"],
+    )
+
+
+def examples_of(labelled: Labelled, task: TextTask, memory: Memory) -> Labelled:
+    """What is written about, of some pictures: they themselves, or questions about them."""
+    rows, features, owners = task.examples(labelled.rows, labelled.features, memory)
+    return replace(labelled.take(owners), rows=rows, features=features)
+
+
+def enough(count: int, task: TextTask) -> None:
+    """Refuse too few training examples.
+
+    Raises:
+        DataError: says how many there must be.
+    """
+    if count < FEWEST:
+        said = "an answer" if task.noun == "answer" else "a text"
+        raise DataError(
+            f"{count} {task.unit}s with {said} are left for training; at least {FEWEST} are "
+            "needed. Bring more in, or hold out fewer."
+        )
+
+
+def texts_of(task: TextTask, row: Row, compact: bool = False) -> list[str]:
+    """The texts that a row says, as they are learned and judged.
+
+    Captions are tidied up; the texts of a column, which may be code, stay as they are.
+
+    Args:
+        task: where they are.
+        row: that says them.
+        compact: write JSON without white space, as texts are that follow a schema.
+    """
+    said = task.of(row)[:MOST]
+    if compact:
+        return [compacted(text) for text in said]
+    return (
+        list(said) if task.column else [BEFORE_MARKS.sub(r"\1", " ".join(t.split())) for t in said]
+    )
+
+
+def compacted(text: str) -> str:
+    """JSON without white space between its parts; what is none stays as it is."""
+    try:
+        return json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":"))
+    except (ValueError, RecursionError):
+        return text

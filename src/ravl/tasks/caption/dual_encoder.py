@@ -1,0 +1,63 @@
+"""Training of the dual encoder that tells how well a text fits a picture."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ravl.runs.row_texts import base_of
+from ravl.tasks.caption.dataset import CaptionGround
+from ravl.tasks.caption.fitting import Fits
+from ravl.tasks.match.dataset import read_texts, readable
+from ravl.tasks.search.fit import Parts, train_heads
+from ravl.tasks.search.material import Material
+from ravl.tasks.search.settings import RetrieverSettings
+from ravl.training.labelled import Labelled
+
+FEWEST = 64  # training pictures with a text that the encoder reads; of fewer nothing is learned
+
+
+def fit_dual(ground: CaptionGround, work: Path, show: bool | None) -> Fits | None:
+    """Heads for the training pictures and their texts, with the retriever's own settings.
+
+    None where the encoder reads too few of the texts.
+
+    Args:
+        ground: to train on.
+        work: for what an interrupted fit goes on from.
+        show: progress bars.
+    """
+    task = replace(ground.task, generated=False)
+    base = base_of(ground.memory.encoder)
+    sides = (ground.train.labelled, ground.validation.labelled)
+    kept = [
+        side.take(
+            np.array([i for i, r in enumerate(side.rows) if readable(task, base, r)], np.int64)
+        )
+        for side in sides
+    ]
+    if len(kept[0]) < FEWEST or not len(kept[1]):
+        return None
+    both = _joined(*kept)
+    pairs, vectors = read_texts(task, base, both)
+    if len(pairs.texts) < FEWEST:
+        return None
+    count = len(kept[0])
+    parts = Parts(np.arange(count), np.arange(count, len(both)), np.zeros(0, np.int64))
+    folder = work / "dual"
+    (folder / "work").mkdir(parents=True, exist_ok=True)
+    settings = RetrieverSettings(seed=ground.settings.seed)
+    trained, _, _ = train_heads(Material(pairs, vectors), parts, base, folder, settings, show)
+    return Fits(trained.picture_head, trained.text_head, base)
+
+
+def _joined(some: Labelled, others: Labelled) -> Labelled:
+    return replace(
+        some,
+        rows=some.rows + others.rows,
+        shown=some.shown + others.shown,
+        features=np.concatenate([some.features, others.features]),
+        groups=np.concatenate([some.groups, others.groups]),
+    )

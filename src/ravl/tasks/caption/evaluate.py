@@ -1,0 +1,94 @@
+"""``ravl evaluate`` of a run that writes: texts about pictures that it has not seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ravl.data import ColumnNames
+from ravl.evaluation.generation import compare_texts, measure_text
+from ravl.tasks.caption.dataset import texts_of
+from ravl.tasks.caption.predictor import Pictures
+from ravl.tasks.caption.writer import TextModel
+from ravl.training.labelled import Labelled, none_labelled, read_labelled
+from ravl.training.run_record import tables_json
+from ravl.training.sources import judged
+
+
+def examples_seen(
+    model: TextModel, labelled: Labelled
+) -> tuple[Labelled, Pictures, list[list[str]]]:
+    """What is written about, of some pictures.
+
+    Args:
+        model: that will be asked.
+        labelled: pictures with texts.
+
+    Returns:
+        The examples, they themselves or questions about them; as the model looks at them; and what
+        people wrote of each.
+    """
+    looks = [partial(labelled.source.picture, row) for row in labelled.rows]
+    seen = model.seen(labelled.features, looks)  # each once, whatever is asked about it
+    task = model.task
+    rows, features, owners = task.examples(labelled.rows, labelled.features, model.memory)
+    labelled = replace(labelled.take(owners), rows=rows, features=features)
+    seen = model.about(seen.take(owners), rows, features, labelled.shown)
+    return labelled, seen, [texts_of(task, row) for row in rows]
+
+
+def evaluate_texts(
+    model: Any,
+    data: str | Path,
+    *,
+    columns: ColumnNames | None = None,
+    root: str | Path | None = None,
+    progress: bool | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Scores of a run on pictures with texts; see ``evaluate_run`` of ravl.training.labels.
+
+    Rows that show a picture, or a near-duplicate of it, are hidden from it.
+
+    Args:
+        model: a :class:`TextModel`, or one that has it as ``predictor``.
+        data, columns, root, progress, seed: as there.
+
+    Raises:
+        DataError: no picture with a text.
+    """
+    predictor: TextModel = getattr(model, "predictor", model)
+    memory, task = predictor.memory, predictor.task
+    with judged(memory, data, columns, progress, root) as (source, where):
+        labelled = read_labelled(source, memory, task.of, where)
+        if not len(labelled):
+            raise none_labelled(source, task.noun, task.column)
+        pictures, rejected = len(labelled), labelled.rejected
+        labelled, seen, texts = examples_seen(predictor, labelled)
+        ways: dict[str, dict[str, Any]] = {"with_retrieval": {}}
+        if predictor.has_generator:
+            ways |= {"no_retrieval": {"retrieval": False}, "vote": {"vote_only": True}}
+        written = {
+            name: [p.best for p in predictor.judge(seen, labelled.shown, **how)]
+            for name, how in ways.items()
+        }
+        how: dict[str, Any] = {"groups": labelled.groups, "seed": seed}
+        name_of: Any = task.name
+        scores = {name: measure_text(name_of, its, texts, **how) for name, its in written.items()}
+        best = written["with_retrieval"]
+        differences = {
+            f"with_retrieval - {name}": compare_texts(name_of, best, its, texts, **how)
+            for name, its in written.items()
+            if name != "with_retrieval"
+        }
+    return {
+        "task": task.name,
+        "pictures": pictures,
+        "set_aside": len(rejected),
+        **({"questions": len(labelled)} if task.unit == "question" else {}),
+        "reasons": [str(r) for r in rejected[:10]],
+        "rows": tables_json(scores),
+        "differences": tables_json(differences),
+    }

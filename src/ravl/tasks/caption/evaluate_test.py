@@ -1,0 +1,191 @@
+"""Judging a fitted captioner on the test part: the four rows, and what neighbours change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.encoders.base import Array
+from ravl.evaluation import Score, bootstrap
+from ravl.evaluation.generation import compare_texts, measure_text
+from ravl.models.generation.schemas import are_json, satisfies
+from ravl.retrieval.bank import Neighbours
+from ravl.runs.generated import of_people
+from ravl.tasks.caption.consensus import recall
+from ravl.tasks.caption.dataset import CaptionGround, CaptionSide
+from ravl.tasks.caption.kind import CAPTION, Kind
+from ravl.tasks.caption.levels import Good, proposals
+from ravl.tasks.caption.predictor import Captioner
+from ravl.tasks.caption.proposals import Proposals
+from ravl.tasks.caption.quality import Quality
+from ravl.training.report_rows import DIFFERENCES
+from ravl.training.run_record import promise
+
+ROBUST = (("retrieval_on", "retrieval_shuffled"), ("retrieval_on", "retrieval_misleading"))
+GENERATED = ("vote", "vote_human")
+
+
+@dataclass(frozen=True, eq=False)
+class CaptionJudged:
+    """Texts about the test pictures by every row, and their scores.
+
+    Args:
+        answers: by name of the row, a text for each picture.
+        final: how the run's own came about.
+        confidence: of the run's own, (n,).
+        right: whether each of the run's own is good, (n,).
+        scores: by name of the row, then by metric.
+        differences: by names of two rows, the first minus the second.
+    """
+
+    answers: Mapping[str, list[str]]
+    final: Sequence[Proposals]
+    confidence: Array
+    right: NDArray[np.bool_]
+    scores: dict[str, dict[str, Score]] = field(default_factory=dict)
+    differences: dict[tuple[str, str], dict[str, Score]] = field(default_factory=dict)
+
+
+def judge(
+    ground: CaptionGround,
+    levels: Mapping[str, Captioner],
+    chosen: str,
+    quality: Quality,
+    good: Good,
+    kind: Kind = CAPTION,
+) -> CaptionJudged:
+    """Describe the test part by all rows and score them, each in the same way.
+
+    Args:
+        ground: whose test part nobody has looked at so far.
+        levels: captioners by name: ``vote``; ``generator``; ``generator_off``, which was trained
+            without retrieval; and ``question_only``, which was trained without pictures, too.
+        chosen: the level that the run keeps.
+        quality: of texts.
+        good: what counts as good.
+        kind: of fit.
+    """
+    side, best = ground.test, levels[chosen]
+    answers = {"zero_shot": kind.zero_shot(ground)}
+    reads = levels.get("question_only", levels.get("generator"))
+    if kind.blind is not None and reads is not None:
+        unseen = kind.blind(ground)
+        answers["question_only"] = _best(proposals(unseen, unseen.test, reads, "alone"))
+    levels = {name: level for name, level in levels.items() if name != "question_only"}
+    answers["nearest"] = _nearest(ground, side)
+    found = {name: proposals(ground, side, level, _level(level)) for name, level in levels.items()}
+    for name, level in levels.items():
+        if level.generator is not None:
+            answers[f"{name} alone"] = _best(proposals(ground, side, level, "alone"))
+            if name == "generator":
+                answers["generator first"] = [_likeliest(proposal) for proposal in found[name]]
+        answers[name] = _best(found[name])
+    if ground.task.generated:
+        answers["vote_human"] = _of_people(ground, side, levels["vote"])
+    final = found[chosen]
+    answers["with_retrieval"] = answers[chosen]
+    writer = "generator" if "generator" in levels else None
+    if writer:
+        alone = "generator_off" if "generator_off" in levels else writer
+        answers["no_retrieval"] = answers[f"{alone} alone"]
+    if best.generator is not None:
+        answers["retrieval_on"] = answers[chosen]
+        answers["retrieval_off"] = answers[f"{chosen} alone"]
+        for name, near in (("shuffled", strangers(ground, side)), ("misleading", misled(side))):
+            other = replace(side, near=near)
+            answers[f"retrieval_{name}"] = _best(proposals(ground, other, best, _level(best)))
+    confidence = best.confidence(final, _level(best))
+    right = quality(answers["with_retrieval"], side.texts) >= good.least
+    schema = levels[chosen].how.schema
+    return _scored(ground, answers, final, confidence, right, schema)
+
+
+def strangers(ground: CaptionGround, side: CaptionSide) -> Neighbours:
+    """Random rows that speak, in place of the neighbours; they are as like as they are."""
+    random = np.random.default_rng(ground.settings.seed)
+    speaking = np.flatnonzero(ground.told.said.has)
+    positions = random.choice(speaking, side.near.positions.shape)
+    likeness = ground.bank.likeness(ground.keys(side.labelled.features), positions)
+    order = np.argsort(-likeness, axis=1)
+    return Neighbours(
+        np.take_along_axis(positions.astype(np.int64), order, 1),
+        np.take_along_axis(likeness, order, 1),
+    )
+
+
+def misled(side: CaptionSide) -> Neighbours:
+    """The neighbours of another picture, which claim to be as like as its own.
+
+    So evidence looks that was planted: it agrees with itself, and is wrong.
+    """
+    other = np.roll(np.arange(len(side)), len(side) // 2)
+    return Neighbours(side.near.positions[other], side.near.likeness)
+
+
+def abstention(judged: CaptionJudged, captioner: Captioner, risk: float) -> dict[str, float] | None:
+    """What the run does at a risk: the share of pictures that it describes, and errors in it."""
+    if captioner.calibration is None:
+        return None
+    limit = captioner.calibration.threshold(risk)
+    return promise(judged.confidence, judged.right, limit, risk)
+
+
+def _level(captioner: Captioner) -> str:
+    return "memory" if captioner.generator is None else "both"
+
+
+def _best(found: Sequence[Proposals]) -> list[str]:
+    return [proposal.best for proposal in found]
+
+
+def _nearest(ground: CaptionGround, side: CaptionSide) -> list[str]:
+    """The first text of the nearest row."""
+    said, starts = ground.told.said, ground.told.starts
+    first = side.near.positions[:, 0]
+    return [said.texts[starts[row]] if row >= 0 else "" for row in first.tolist()]
+
+
+def _of_people(ground: CaptionGround, side: CaptionSide, vote: Captioner) -> list[str]:
+    """The consensus of people's texts alone, to tell what generated ones add."""
+    told, alone = ground.told, replace(ground.task, generated=False)
+    people = told.said.has & of_people(ground.bank, ground.memory, alone.of)
+    keys = ground.keys(side.labelled.features)
+    near = ground.bank.neighbours(keys, vote.vote.k, side.labelled.shown, people)
+    return _best(vote.propose(side.pictures, told, near, recall(told, near, vote.vote)))
+
+
+def _likeliest(proposal: Proposals) -> str:
+    """What the generator finds likeliest of its own texts, before anything is chosen."""
+    own = np.flatnonzero(proposal.rows < 0)
+    if not len(own):
+        return proposal.best
+    return proposal.texts[int(own[proposal.scores["likelihood"][own].argmax()])]
+
+
+def _scored(
+    ground: CaptionGround,
+    answers: Mapping[str, list[str]],
+    final: Sequence[Proposals],
+    confidence: Array,
+    right: NDArray[np.bool_],
+    schema: str,
+) -> CaptionJudged:
+    judged, side = CaptionJudged(answers, final, confidence, right), ground.test
+    task: Any = ground.task.name
+    groups, seed = side.labelled.groups, ground.settings.seed
+    structured = are_json([text for its in side.texts for text in its])
+    for name, written in answers.items():
+        judged.scores[name] = measure_text(task, written, side.texts, groups=groups, seed=seed)
+        if structured:
+            valid = np.array([satisfies(text, schema) for text in written], np.float64)
+            judged.scores[name]["valid"] = bootstrap(valid, groups, seed=seed)
+    for after, before in (*DIFFERENCES, *ROBUST, GENERATED):
+        if after in answers and before in answers:
+            judged.differences[after, before] = compare_texts(
+                task, answers[after], answers[before], side.texts, groups=groups, seed=seed
+            )
+    return judged

@@ -1,0 +1,151 @@
+"""Training of the builtin generator, with neighbours or without."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ravl.encoders.builtin_parts import minilm_folder
+from ravl.encoders.towers.freezing import trainable
+from ravl.models.fusion import FusionConfig
+from ravl.models.generation.constraints import processors
+from ravl.models.generation.fused import READ, FusedGenerator
+from ravl.models.generation.vocabulary import Vocabulary
+from ravl.models.generation.warm_start import new_generator
+from ravl.models.quiet import quiet
+from ravl.models.words import Words
+from ravl.tasks.caption.batches import Lesson, TextBatches
+from ravl.tasks.caption.dataset import CaptionGround
+from ravl.tasks.caption.quality import Quality
+from ravl.tasks.caption.reward import learn_from_reward
+from ravl.tasks.caption.validation import validation_of
+from ravl.training.again import SLOWER, take_over
+from ravl.training.language_model import merge_adapters, prepare_language
+from ravl.training.made import Trained
+from ravl.training.neighbour_noise import Disturbance, Shuffled
+from ravl.training.trainer import train
+
+ENOUGH = 0.995  # share of the training texts that the longest text has room for
+HEADS = 7  # tokens that are neither of neighbours nor of words
+SPARE = 16  # tokens that a schema may ask for beyond what is usual
+MOST_TOKENS = 1024  # of a text that may be learned
+
+
+def train_generator(
+    ground: CaptionGround,
+    quality: Quality,
+    folder: Path,
+    *,
+    retrieval: bool,
+    show: bool | None,
+    report: Callable[[float], None] | None = None,
+    start: Any = None,
+) -> Trained:
+    """Train the builtin generator and keep the epoch that is best on validation.
+
+    It learns to repeat people's texts first, and then from how good its own are.
+
+    Args:
+        ground: to train on.
+        quality: of its texts.
+        folder: for checkpoints and logs of this training.
+        retrieval: False for the comparison that reads no neighbours.
+        show: progress bars.
+        report: told the validation score after each epoch; what it raises ends the training.
+        start: the generator whose words and weights it begins with, at a lower learning rate; None
+            for the language model's alone.
+    """
+    settings = ground.settings
+    torch.manual_seed(settings.seed)
+    began = time.monotonic()
+    generator = untrained(ground, retrieval, getattr(start, "vocabulary", None))
+    if start is not None:
+        take_over(generator.model, start.model)
+        settings = replace(settings, learning_rate=settings.learning_rate * SLOWER)
+    prepare_language(generator.model.encoder, settings.language)
+    recalled = ground.recalled(ground.train) if retrieval and settings.quotes else []
+    lesson = Lesson.of(
+        ground, ground.train, generator.vocabulary, generator.longest, retrieval, recalled
+    )
+    order = Shuffled(np.arange(len(ground.train)), settings.seed)
+    batches = TextBatches(
+        lesson,
+        generator.words,
+        generator.evidence,
+        settings.quotes,
+        Disturbance(settings.retrieval_dropout, settings.noise),
+        order,
+        settings.seed,
+    )
+    validate = validation_of(ground, generator, quality, retrieval, report)
+    what = "Generator with retrieval" if retrieval else "Generator without"
+    curve = train(
+        generator.model,
+        batches,
+        order,
+        validate,
+        folder / "checkpoints",
+        settings,
+        show,
+        what,
+        (),
+        folder / "logs",
+    )
+    count = sum(p.numel() for _, p in trainable(generator.model))
+    if settings.reward_epochs:
+        seconds = curve[-1][0] if curve else 0.0
+        more = learn_from_reward(
+            ground, generator, quality, batches, order, validate, folder / "reward", show
+        )
+        curve += [(seconds + at, score) for at, score in more]
+    merge_adapters(generator.model.encoder)
+    return Trained(generator, curve, round(time.monotonic() - began, 1), count)
+
+
+def _closer(ground: CaptionGround) -> dict[str, Any]:
+    regions = ground.train.regions
+    if regions is None:
+        return {}
+    return {"regions": regions.shape[1], "region_features": regions.shape[2]}
+
+
+def untrained(
+    ground: CaptionGround, retrieval: bool, known: Vocabulary | None = None
+) -> FusedGenerator:
+    """A generator that writes with known words, or else with those of the training texts."""
+    settings = ground.settings
+    texts = [text for its in ground.train.texts for text in its]
+    vocabulary = known or Vocabulary.of(texts, settings.words)
+    longest = settings.longest
+    if not longest:
+        lengths = np.array([len(ids) - 1 for ids in vocabulary(texts, MOST_TOKENS)])
+        longest = int(np.quantile(lengths, ENOUGH, method="higher"))
+        longest += SPARE if settings.schema else 0
+    config = FusionConfig(
+        features=ground.train.labelled.features.shape[1],
+        vectors=ground.told.said.means.shape[1],
+        evidence=min(settings.evidence, len(ground.bank)) if retrieval else 0,
+        **_closer(ground),
+    )
+    name = settings.language_model
+    source = str(minilm_folder()) if name == "builtin" else name
+    with quiet():
+        model = new_generator(
+            config,
+            source,
+            vocabulary,
+            layers=settings.layers,
+            dropout=settings.dropout,
+            smoothing=settings.smoothing,
+        )
+    places = int(getattr(model.encoder.language.config, "max_position_embeddings", 512))
+    room = places - HEADS - 3 * config.evidence
+    words = Words.load(source, max(1, min(READ, room)))
+    longest = min(longest, int(model.decoder.config.max_position_embeddings) - 1)
+    return FusedGenerator(model, vocabulary, words, longest, processors)

@@ -1,0 +1,138 @@
+"""Generators of the hub, and of servers: adapted to the texts where something of them can learn."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from ravl.encoders.towers.freezing import trainable
+from ravl.models.generation.base import Request
+from ravl.models.generation.constraints import processors
+from ravl.models.generation.loading import load_generator
+from ravl.tasks.caption.dataset import CaptionGround
+from ravl.tasks.caption.predictor import Captioner
+from ravl.tasks.caption.quality import Quality
+from ravl.tasks.caption.validation import validation_of
+from ravl.training.again import SLOWER, take_over
+from ravl.training.made import Trained
+from ravl.training.neighbour_noise import Shuffled
+from ravl.training.trainer import train
+
+SERVER = "openai:"
+
+
+def fit_hub(
+    ground: CaptionGround,
+    quality: Quality,
+    folder: Path,
+    show: bool | None,
+    report: Callable[[float], None] | None = None,
+    start: Any = None,
+) -> Trained:
+    """The generator that the settings name, trained as far as they ask for.
+
+    It is trained with its neighbours before its eyes, as it will answer; a server is used as it is.
+
+    Args:
+        ground: to train on.
+        quality: of its texts.
+        folder: for checkpoints and logs.
+        show: progress bars.
+        report: told the validation score after each epoch.
+        start: a trained generator of the same kind, whose weights it begins with.
+    """
+    settings, began = ground.settings, time.monotonic()
+    if settings.generator.startswith(SERVER):
+        generator: Any = load_generator(settings.generator, evidence=settings.evidence)
+        return Trained(generator, [], 0.0, 0)
+    generator = load_generator(
+        settings.generator,
+        strategy=settings.language,
+        evidence=settings.evidence,
+        constrain=processors,
+        **_sees(settings.generator, ground),
+    )
+    count = sum(p.numel() for _, p in trainable(generator.network))
+    if not count:
+        return Trained(generator, [], 0.0, 0)
+    if start is not None:
+        take_over(generator.network, start.network)
+        settings = replace(settings, learning_rate=settings.learning_rate * SLOWER)
+    order = Shuffled(np.arange(len(ground.train)), settings.seed)
+    data = Conversations(ground, generator, order)
+    validate = validation_of(ground, generator, quality, True, report)
+    curve = train(
+        generator.network,
+        data,
+        order,
+        validate,
+        folder / "generator" / "checkpoints",
+        settings,
+        show,
+        "Generator with retrieval",
+        (),
+        folder / "generator" / "logs",
+    )
+    return Trained(generator, curve, round(time.monotonic() - began, 1), count)
+
+
+class Conversations(Dataset[dict[str, Any]]):
+    """Training pictures as requests with their neighbours, and a text of each as the answer.
+
+    Args:
+        ground: to train on.
+        generator: whose batches are made.
+        order: that knows the epoch.
+    """
+
+    def __init__(self, ground: CaptionGround, generator: Any, order: Shuffled) -> None:
+        self._ground, self._generator, self._order = ground, generator, order
+        self._captioner = Captioner(
+            ground.task,
+            ground.keys,
+            ground.vote,
+            generator=generator,
+            standard=ground.standard,
+            quotes=ground.settings.quotes,
+        )
+
+    def __len__(self) -> int:
+        return len(self._ground.train)
+
+    def __getitems__(self, positions: Sequence[int]) -> dict[str, Any]:
+        """A whole batch: each picture once, with one of its texts."""
+        ground, settings = self._ground, self._ground.settings
+        random = np.random.default_rng([settings.seed, self._order.epoch, int(positions[0])])
+        side = ground.train.take(np.asarray(positions, np.int64))
+        requests = self._captioner.requests(
+            side.pictures,
+            ground.told,
+            side.near,
+            ground.recalled(side),
+            opens=ground.memory.picture,
+        )
+        blind = random.random(len(requests)) < settings.retrieval_dropout
+        requests = [_alone(r) if b else r for r, b in zip(requests, blind, strict=True)]
+        texts = [its[int(random.integers(len(its)))] for its in side.texts]
+        batch: dict[str, Any] = self._generator.collate(requests, texts)
+        return batch
+
+    def __getitem__(self, position: int) -> dict[str, Any]:
+        return self.__getitems__([position])
+
+
+def _alone(request: Request) -> Request:
+    return replace(request, exhibits=(), voices=())
+
+
+def _sees(spec: str, ground: CaptionGround) -> dict[str, int]:
+    """Picture features for a language model that has no eyes of its own."""
+    from ravl.models.generation.loading import reads_features
+
+    return {"features": int(ground.bank.features.shape[1])} if reads_features(spec) else {}

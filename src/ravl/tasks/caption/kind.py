@@ -1,0 +1,58 @@
+"""What fits of tasks that write have each of their own; all else is the same for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ravl.memory import Memory
+from ravl.runs.row_texts import base_of
+from ravl.tasks.caption.dataset import CaptionGround
+from ravl.tasks.caption.levels import Good
+from ravl.tasks.caption.quality import Quality
+from ravl.tasks.caption.settings import TextSettings
+from ravl.tasks.caption.task import TextTask
+from ravl.tasks.caption.zero_shot import named
+
+Texts = Sequence[Sequence[str]]
+
+
+def named_pictures(ground: CaptionGround) -> list[str]:
+    """What the pretrained encoder can say of the test pictures: see :func:`named`."""
+    return named(base_of(ground.memory.encoder), ground.test.labelled.features)
+
+
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """A kind of fit.
+
+    Args:
+        task: of a memory, for these settings.
+        about: what the task is, in words.
+        zero_shot: texts about the test part by what is pretrained, without the memory.
+        quality: of texts, from those of each training example.
+        good: what counts as good, from the quality and the texts of each validation example.
+        ready: what is done to the ground before anything is fitted.
+        blind: the ground with no picture to be seen, for the row that only reads the question;
+            None for a task without questions.
+        fits: whether a dual encoder is trained that tells how well texts fit pictures.
+        titles: of rows of the report that are called otherwise, and what each is.
+        groups: of its examples: what is good, and what is not.
+    """
+
+    task: Callable[[Memory, TextSettings], TextTask]
+    about: str = "a text about a picture"
+    zero_shot: Callable[[CaptionGround], list[str]] = named_pictures
+    quality: Callable[[Texts], Quality] = Quality.of
+    good: Callable[[Quality, Texts], Good] = Good.of
+    ready: Callable[[CaptionGround], CaptionGround] | None = None
+    blind: Callable[[CaptionGround], CaptionGround] | None = None
+    fits: bool = True
+    titles: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    groups: tuple[tuple[str, str], tuple[str, str]] = (
+        ("Good", "as good as people's own texts, save the weakest quarter"),
+        ("Not good", "the others"),
+    )
+
+
+CAPTION = Kind(lambda _, settings: TextTask(settings.target or None))

@@ -1,0 +1,174 @@
+"""The levels of a captioner: the memory's consensus, and a generator with a choice among texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ravl.encoders.base import Array
+from ravl.models.calibration import Calibration
+from ravl.models.generation.base import Decoding
+from ravl.models.generation.choosing import fit_chooser
+from ravl.models.generation.schemas import read_schema
+from ravl.models.stacking import fit_stack
+from ravl.retrieval.bank import Usual
+from ravl.tasks.caption.dataset import CaptionGround, CaptionSide
+from ravl.tasks.caption.fitting import Fits
+from ravl.tasks.caption.predictor import Captioner
+from ravl.tasks.caption.proposals import FITS, MEMORY, WRITTEN, Proposals
+from ravl.tasks.caption.quality import Quality
+
+MOST = 1000  # validation pictures that choosing is learned on
+WEAKEST = 0.25  # of people's own texts, by their quality: what is no better than these is not good
+TINY = 1e-6  # a probability that was 0
+ALONE = 1.0  # CIDEr-D from which a text is good where nobody says how people agree
+LEVELS = {"memory": MEMORY, "alone": WRITTEN, "both": (*WRITTEN, *MEMORY)}
+
+
+@dataclass(frozen=True, slots=True)
+class Good:
+    """What counts as a good text.
+
+    Args:
+        least: quality from which it is one.
+        words: the same in words.
+    """
+
+    least: float
+    words: str
+
+    @classmethod
+    def of(cls, quality: Quality, texts: Sequence[Sequence[str]]) -> Good:
+        """From how people's own texts about the same pictures agree."""
+        several = [its for its in texts if len(its) > 1]
+        if not several:
+            return cls(ALONE, f"a CIDEr-D of {ALONE:g} or more beside the picture's own text")
+        own = [float(quality.of_one(its[:1], its[1:])[0]) for its in several]
+        least = float(np.quantile(own, WEAKEST))
+        return cls(
+            least,
+            f"a CIDEr-D of {least:.2f} or more: as good as all but the weakest quarter of "
+            "people's own texts",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A captioner, and what it came to on the validation pictures that it was finished on.
+
+    Args:
+        captioner: that is finished.
+        rated: quality of the texts that it chose, (n,).
+        surprise: mean negative log-likelihood of their being good, under its confidence.
+    """
+
+    captioner: Captioner
+    rated: Array
+    surprise: float
+
+
+def watched(ground: CaptionGround) -> CaptionSide:
+    """Validation pictures that a captioner is finished on."""
+    side = ground.validation
+    if len(side) <= MOST:
+        return side
+    random = np.random.default_rng(ground.settings.seed)
+    return side.take(np.sort(random.choice(len(side), MOST, replace=False)))
+
+
+def fit_vote(ground: CaptionGround, quality: Quality, good: Good) -> Level:
+    """The consensus of the neighbours' texts, with an honest confidence."""
+    captioner = Captioner(
+        ground.task,
+        ground.keys,
+        ground.vote,
+        Usual.of(ground.train.near),
+        standard=ground.standard,
+        good=good.words,
+        quotes=ground.settings.quotes,
+    )
+    found = {"memory": proposals(ground, watched(ground), captioner, "memory")}
+    return _sure(ground, captioner, found, quality, good)
+
+
+def with_generator(
+    ground: CaptionGround,
+    vote: Captioner,
+    generator: Any,
+    quality: Quality,
+    good: Good,
+    fits: Fits | None = None,
+) -> Level:
+    """The same with a generator; how to choose among its texts and the memory's is learned."""
+    file = ground.settings.schema
+    how = Decoding(
+        beams=ground.settings.beams,
+        longest=int(getattr(generator, "longest", 0)),
+        schema=read_schema(Path(file)) if file else "",
+        length_penalty=0.0 if ground.told.whole else 1.0,
+    )
+    captioner = replace(vote, generator=generator, how=how, fits=fits, regions=ground.regions)
+    side = watched(ground)
+    found = {level: proposals(ground, side, captioner, level) for level in LEVELS}
+    choosers = {}
+    for level in ("alone", "both"):
+        rated = [quality.of_one(p.texts, t) for p, t in zip(found[level], side.texts, strict=True)]
+        chooser = fit_chooser([p.scores for p in found[level]], rated, scores_of(captioner, level))
+        found[level] = [p.ordered(chooser) for p in found[level]]
+        choosers[level] = chooser
+    captioner = replace(captioner, chooser=choosers["both"], alone=choosers["alone"])
+    return _sure(ground, captioner, found, quality, good)
+
+
+def scores_of(captioner: Captioner, level: str) -> tuple[str, ...]:
+    """The scores of candidates that count at a level."""
+    if captioner.fits is None or level == "memory":
+        return LEVELS[level]
+    return (*LEVELS[level], FITS)
+
+
+def proposals(
+    ground: CaptionGround, side: CaptionSide, captioner: Captioner, level: str
+) -> list[Proposals]:
+    """Candidates for some pictures by one of ``LEVELS``."""
+    if level == "alone":
+        return captioner.propose(side.pictures, ground.told)
+    memory = level == "memory"
+    near = captioner.believed(side.near, memory)
+    return captioner.propose(
+        side.pictures,
+        ground.told,
+        near,
+        captioner.recall(near, ground.told),
+        vote_only=memory,
+        opens=ground.memory.picture,
+    )
+
+
+def _sure(
+    ground: CaptionGround,
+    captioner: Captioner,
+    found: Mapping[str, Sequence[Proposals]],
+    quality: Quality,
+    good: Good,
+) -> Level:
+    """With the confidence of each level, and the calibration of the last, which is judged."""
+    side, doubts = watched(ground), {}
+    rated, sure, right = (np.zeros(0, np.float32) for _ in range(3))
+    for level, its in found.items():
+        rated = quality([p.best for p in its], side.texts)
+        right = (rated >= good.least).astype(np.float32)
+        names = scores_of(captioner, level)
+        scores = {
+            name: np.array([p.scores[name][0] if p.texts else 0.0 for p in its], np.float32)
+            for name in names
+        }
+        doubts[level] = fit_stack(scores, names, right)
+        sure = doubts[level].probabilities(scores)
+    finished = replace(captioner, doubts=doubts, calibration=Calibration.of(sure, right))
+    safe = np.where(right > 0, sure, 1 - sure).clip(TINY)
+    return Level(finished, rated, float(-np.log(safe).mean()))

@@ -1,0 +1,298 @@
+"""The captioner: a text about a picture, by the memory's consensus, a generator, and a choice.
+
+The memory offers its neighbours' texts, the generator writes others with these before its eyes,
+and a chooser takes the one that stands out by all scores. It works on arrays alone: what fitting
+judges is what answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ravl.encoders.base import Array
+from ravl.models.calibration import Calibration
+from ravl.models.generation.base import Candidate, Decoding, Exhibit, Request
+from ravl.models.generation.choosing import Chooser
+from ravl.models.linear import Standard
+from ravl.models.stacking import Stack
+from ravl.models.vote import Vote
+from ravl.retrieval.bank import Ints, Neighbours, Usual
+from ravl.tasks.caption.consensus import CONSENSUS, Recalled, Told, recall
+from ravl.tasks.caption.fitting import Fits
+from ravl.tasks.caption.proposals import MEMORY, Proposals, complies, mixed, of_memory
+from ravl.tasks.caption.regions import Regions
+from ravl.tasks.caption.task import TextTask
+from ravl.timing import step
+
+OFFERED = 5  # texts of the memory that are candidates beside the generator's
+Opens = Callable[[Any], Image.Image]  # the picture of a row, for generators that look themselves
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Pictures to be described.
+
+    Args:
+        features: of the frozen tower, (n, F).
+        looks: opens each, for generators that look themselves; None where nobody does.
+        regions: of each, standardised, (n, R, G); None where nobody looks so closely.
+        questions: asked about each; None where they are to be described.
+        passages: of texts without a picture that have to do with each, with their scores, best
+            first; None where there are no such texts.
+    """
+
+    features: Array
+    looks: Sequence[Callable[[], Image.Image]] | None = None
+    regions: Array | None = None
+    questions: Sequence[str] | None = None
+    passages: Sequence[Sequence[tuple[str, float]]] | None = None
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def one(self, i: int) -> Pictures:
+        """One of them."""
+        return self.take(np.array([i]))
+
+    def take(self, chosen: Ints) -> Pictures:
+        """Some of them; any may be taken several times."""
+
+        def some(values: Sequence[Any] | None) -> list[Any] | None:
+            return None if values is None else [values[i] for i in chosen.tolist()]
+
+        regions = None if self.regions is None else self.regions[chosen]
+        return Pictures(
+            self.features[chosen],
+            some(self.looks),
+            regions,
+            some(self.questions),
+            some(self.passages),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Captioner:
+    """A predictor of texts.
+
+    Args:
+        task: what is written, and where the memory's texts are.
+        keys: how neighbours are found, see :class:`ravl.retrieval.keys.Keys`.
+        vote: how they vote.
+        usual: how alike neighbours are; a generator describes a picture without those that are
+            less so, since they were not found because they are like it. None to believe all.
+        generator: see :class:`ravl.models.generation.base.Generator`; None for the memory alone.
+        standard: makes features fit for the generator.
+        regions: how the generator looks at parts of a picture; None for one that does not.
+        quotes: of the memory's best supported texts, how many the generator reads word for word.
+        chooser: among candidates; None takes the generator's first, or else the memory's.
+        alone: among candidates without the memory.
+        fits: how well texts fit pictures; None where nothing was trained for that.
+        doubts: confidence of the chosen text, by level: ``memory``, ``alone``, ``both``.
+        calibration: for abstaining.
+        good: what counts as a good text, in words: what confidence is the probability of.
+        how: usual decoding.
+    """
+
+    task: TextTask
+    keys: Any
+    vote: Vote = CONSENSUS
+    usual: Usual | None = None
+    generator: Any = None
+    standard: Standard | None = None
+    regions: Regions | None = None
+    quotes: int = 3
+    chooser: Chooser | None = None
+    alone: Chooser | None = None
+    fits: Fits | None = None
+    doubts: dict[str, Stack] = field(default_factory=dict)
+    calibration: Calibration | None = None
+    good: str = ""
+    how: Decoding = field(default_factory=Decoding)
+
+    @step("retrieve")
+    def neighbours(
+        self,
+        features: Array,
+        told: Told,
+        k: int | None = None,
+        hidden: Sequence[Ints] | None = None,
+    ) -> Neighbours:
+        """Rows that say something; see :meth:`Bank.neighbours`."""
+        read = self.generator.evidence if self.generator is not None else 0
+        wanted = max(k or self.vote.k, read)
+        said = told.said
+        return said.bank.neighbours(self.keys(features), wanted, hidden, said.has)
+
+    def believed(self, near: Neighbours, vote_only: bool = False) -> Neighbours:
+        """The neighbours that are taken for some; all, where nobody could answer without any."""
+        if vote_only or self.generator is None or self.usual is None:
+            return near
+        return near.believed(self.usual)
+
+    @step("retrieve")
+    def recall(self, near: Neighbours, told: Told, k: int | None = None) -> list[Recalled]:
+        """What the memory says of the pictures that the neighbours are of."""
+        return recall(told, near, self.vote if k is None else replace(self.vote, k=k))
+
+    def requests(
+        self,
+        pictures: Pictures,
+        told: Told | None = None,
+        near: Neighbours | None = None,
+        recalled: Sequence[Recalled] | None = None,
+        instruction: str = "",
+        opens: Opens | None = None,
+    ) -> list[Request]:
+        """What the generator is asked; without ``told`` it sees the pictures alone."""
+        seen = self.seen(pictures.features)
+        found = []
+        for i in range(len(pictures)):
+            exhibits: list[Exhibit] = []
+            voices: list[tuple[str, float]] = []
+            if told is not None and near is not None and recalled is not None:
+                exhibits = self._passages(pictures, i)
+                exhibits += self._exhibits(told, near, recalled[i], i, opens)
+                voices = recalled[i].voices(told)
+            look = pictures.looks[i] if pictures.looks is not None else None
+            regions = pictures.regions[i] if pictures.regions is not None else None
+            asked = pictures.questions[i] if pictures.questions is not None else ""
+            wish = instruction or self.task.instruction
+            found.append(Request(seen[i], asked, wish, exhibits, voices, look, regions))
+        return found
+
+    def seen(self, features: Array) -> Array:
+        """Features (n, F) as the generator reads them."""
+        return features if self.standard is None else self.standard(features)
+
+    def _passages(self, pictures: Pictures, i: int) -> list[Exhibit]:
+        """The best passages; they leave half of what the generator reads to the neighbours."""
+        if pictures.passages is None:
+            return []
+        most = (self.generator.evidence + 1) // 2
+        return [Exhibit(text, likeness=score) for text, score in pictures.passages[i][:most]]
+
+    def _exhibits(
+        self, told: Told, near: Neighbours, recalled: Recalled, i: int, opens: Opens | None
+    ) -> list[Exhibit]:
+        """The nearest rows with their best supported texts, and the best of all, word for word."""
+        said, count = told.said, self.generator.evidence
+        rows = [int(r) for r in near.positions[i] if r >= 0][:count]
+        shown = []
+        for j, row in enumerate(rows):
+            text = recalled.text_of(told, row)
+            look = None if opens is None else _look(opens, said.bank.rows[row])
+            shown.append(
+                Exhibit(
+                    text,
+                    self.task.question(said.bank.rows[row]),
+                    likeness=float(near.likeness[i, j]),
+                    vector=said.means[row],
+                    features=self.seen(said.bank.features[row][None])[0],
+                    look=look,
+                )
+            )
+        return shown + [Exhibit(said.texts[t]) for t in self.quoted(recalled)]
+
+    def quoted(self, recalled: Recalled) -> list[int]:
+        """Texts that are read word for word: the best supported, of different rows."""
+        found: dict[int, int] = {}
+        for text, row in zip(recalled.texts.tolist(), recalled.rows.tolist(), strict=True):
+            found.setdefault(row, text)
+        return list(found.values())[: self.quotes]
+
+    @step("generate")
+    def propose(
+        self,
+        pictures: Pictures,
+        told: Told,
+        near: Neighbours | None = None,
+        recalled: Sequence[Recalled] | None = None,
+        *,
+        how: Decoding | None = None,
+        vote_only: bool = False,
+        instruction: str = "",
+        opens: Opens | None = None,
+    ) -> list[Proposals]:
+        """Candidates for each picture, the best first.
+
+        Args:
+            pictures: n of them.
+            told: by the bank's rows; how rare its words are counts without retrieval, too.
+            near: neighbours of the pictures; None to describe them without retrieval.
+            recalled: what these say, by :meth:`recall`.
+            how: the decoding; None for the usual.
+            vote_only: leave the generator out.
+            instruction: style or audience, for generators that read instructions.
+            opens: opens a row's picture, for generators that look themselves.
+        """
+        how = how or self.how
+        offered = [self._offered(told, r, how) for r in recalled] if recalled is not None else None
+        if self.generator is None or vote_only:
+            assert offered is not None
+            assert recalled is not None
+            return [of_memory(told, r, found) for r, found in zip(recalled, offered, strict=True)]
+        requests = self.requests(
+            pictures, told if near is not None else None, near, recalled, instruction, opens
+        )
+        pool = replace(how, candidates=max(how.candidates, how.beams))
+        written = self.generator(requests, pool)
+        rates = getattr(self.generator, "log_probabilities", None)
+        if offered is None or rates is None:
+            rated: list[list[Candidate]] = [[] for _ in requests]
+        else:
+            rated = rates(requests, [[told.said.texts[t] for t in found] for found in offered])
+        both = [{c.text: c for c in (*r, *w)} for r, w in zip(rated, written, strict=True)]
+        fits = self.fits(pictures.features, [list(its) for its in both]) if self.fits else None
+        heard = near.found.sum(axis=1) if near is not None else np.zeros(len(requests))
+        return [
+            mixed(
+                told,
+                both[i],
+                written[i],
+                recalled[i] if recalled is not None else None,
+                offered[i] if offered is not None else [],
+                self.chooser if heard[i] else self.alone,
+                fits[i] if fits is not None else None,
+            )
+            for i in range(len(requests))
+        ]
+
+    def confidence(self, proposals: Sequence[Proposals], level: str) -> Array:
+        """How sure the chosen texts are to be good, (n,); uncalibrated where nothing was fitted.
+
+        Args:
+            proposals: of n pictures.
+            level: ``memory``, ``alone`` or ``both``.
+        """
+        doubt = self.doubts.get(level)
+        if doubt is None:
+            names = MEMORY if level != "alone" else ()
+            return np.array(
+                [p.scores[names[0]][0] if names and p.texts else 0.0 for p in proposals], np.float32
+            ).clip(0, 1)
+        scores = {
+            name: np.array([p.scores[name][0] if p.texts else 0.0 for p in proposals], np.float32)
+            for name in doubt.names
+        }
+        empty = np.array([not p.texts for p in proposals], bool)
+        sure: Array = np.where(empty, 0.0, doubt.probabilities(scores)).astype(np.float32)
+        return sure
+
+    def _offered(self, told: Told, recalled: Recalled, how: Decoding) -> list[int]:
+        """The memory's best supported texts that the decoding allows, positions among its texts."""
+        found: list[int] = []
+        for text in recalled.texts.tolist():
+            if complies(told.said.texts[text], how):
+                found.append(text)
+            if len(found) >= max(OFFERED, how.candidates):
+                break
+        return found
+
+
+def _look(opens: Opens, row: Any) -> Callable[[], Image.Image] | None:
+    return (lambda: opens(row)) if row.hash is not None else None

@@ -1,0 +1,241 @@
+"""What a fit of caption found, as the report's page and as the table for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ravl.evaluation import calibration_curve
+from ravl.pages.fit_report import (
+    Answer,
+    Calibration,
+    Curves,
+    EvidenceItem,
+    ExampleGroup,
+    FitPage,
+    ReportExample,
+    ScoreTable,
+    Series,
+    fit_report,
+)
+from ravl.tasks.caption.dataset import CaptionGround
+from ravl.tasks.caption.evaluate_test import GENERATED, ROBUST, CaptionJudged
+from ravl.tasks.caption.fit import CaptionFitted
+from ravl.tasks.caption.kind import Kind
+from ravl.training.page_parts import safely, score_table, thumbnail
+from ravl.training.report_rows import ROWS
+
+TITLES = {
+    "zero_shot": ("zero-shot", "the name of what the pretrained encoder sees"),
+    "vote": ("memory's consensus", "the text of the neighbours that the others agree with most"),
+    "no_retrieval": ("fine-tuned, no retrieval", "a generator that reads no neighbours"),
+    "with_retrieval": ("fine-tuned, with retrieval", "generator and memory"),
+    "vote_human": ("people's texts alone", "the consensus without generated ones"),
+    "nearest": ("nearest neighbour's text", "its first"),
+    "generator_off alone": ("generator, trained without", "sees the picture alone"),
+    "generator_off": ("generator without + memory", "chosen among its texts and the memory's"),
+    "generator alone": ("generator, neighbours hidden", "trained with them"),
+    "generator first": ("generator, its likeliest", "reads the neighbours; no choice"),
+    "generator": ("generator + memory", "reads the neighbours; chosen among all texts"),
+    "retrieval_on": ("retrieval on", "the run as it answers"),
+    "retrieval_off": ("retrieval off", "the same generator, shown no neighbours"),
+    "retrieval_shuffled": ("retrieval shuffled", "random rows in place of the neighbours"),
+    "retrieval_misleading": (
+        "retrieval misleading",
+        "another picture's neighbours, said to be as like",
+    ),
+}
+LEVELS = (
+    "nearest",
+    "vote_human",
+    "vote",
+    "generator_off alone",
+    "generator_off",
+    "generator alone",
+    "generator first",
+    "generator",
+)
+RETRIEVAL = ("retrieval_on", "retrieval_off", "retrieval_shuffled", "retrieval_misleading")
+SHOWN = 12  # pictures of a group
+NEIGHBOURS = 6  # of each
+
+
+def titles_of(kind: Kind, fitted: CaptionFitted) -> dict[str, tuple[str, str]]:
+    """Names of the rows, and what each is."""
+    words = "a generator trained without pictures and neighbours"
+    if "question_only" not in fitted.finished:
+        words = "the same generator, shown a blank picture and no neighbours"
+    return TITLES | {"question_only": ("question only", words)} | dict(kind.titles)
+
+
+def rows_table(
+    kind: Kind, ground: CaptionGround, judged: CaptionJudged, fitted: CaptionFitted
+) -> ScoreTable:
+    """The four rows, and that of the question alone where there is one."""
+    task, texts = ground.task, sum(map(len, ground.test.texts))
+    said = "answers" if task.noun == "answer" else "texts"
+    caption = f"{task.name}: {len(ground.test):,} test {task.unit}s, {texts:,} {said} of people's"
+    note = f"The run keeps the level {fitted.chosen!r}. 95 % intervals, by pictures."
+    pairs = (
+        ("with_retrieval", "no_retrieval"),
+        ("with_retrieval", "vote"),
+        ("no_retrieval", "question_only"),
+        ("no_retrieval", "zero_shot"),
+    )
+    titles = titles_of(kind, fitted)
+    return score_table(task.name, judged, caption, note, ROWS, pairs, titles)
+
+
+def page_of(
+    kind: Kind,
+    ground: CaptionGround,
+    fitted: CaptionFitted,
+    judged: CaptionJudged,
+    report: Any,
+    command: str,
+) -> str:
+    """The whole report as HTML."""
+    task, titles = ground.task, titles_of(kind, fitted)
+    levels = score_table(
+        task.name, judged, "All levels", "What each adds.", LEVELS, (GENERATED,), titles
+    )
+    robust = score_table(
+        task.name,
+        judged,
+        "Retrieval on, off, and wrong",
+        "Good neighbours should help, none should cost little, wrong ones not much more.",
+        RETRIEVAL,
+        (("retrieval_on", "retrieval_off"), *ROBUST),
+        titles,
+    )
+    sure = judged.confidence
+    bins = [(b.confidence, b.accuracy, b.count) for b in calibration_curve(sure, judged.right)]
+    error = float(np.average([abs(c - a) for c, a, _ in bins], weights=[n for *_, n in bins]))
+    page = FitPage(
+        title=f"ravl: {task.name}, what retrieval gained",
+        about=_about(kind, ground, fitted, report, command),
+        rows=report.table,
+        tables=[table for table in (levels, robust) if len(table.rows) > 1],
+        calibration=[Calibration(f"with retrieval: is the {task.noun} good?", bins, error)],
+        curves=_curves(fitted),
+        examples=_gallery(kind, ground, judged, titles),
+    )
+    return fit_report(page)
+
+
+def _about(
+    kind: Kind, ground: CaptionGround, fitted: CaptionFitted, report: Any, command: str
+) -> list[tuple[str, str]]:
+    captioner, task = fitted.levels[fitted.chosen], ground.task
+    counts = ", ".join(
+        f"{name} {len(getattr(ground, name)):,}" for name in ("train", "validation", "test")
+    )
+    validation = ", ".join(f"{n} {s:.3f}" for n, s in fitted.validation.items())
+    trained = ", ".join(f"{n} {p:,}" for n, p in fitted.parameters.items())
+    seconds = ", ".join(f"{n} {s:.0f} s" for n, s in fitted.seconds.items())
+    texts = sum(map(len, ground.train.texts))
+    weights = "none"
+    if captioner.chooser is not None:
+        pairs = zip(captioner.chooser.names, captioner.chooser.weights, strict=True)
+        weights = ", ".join(f"{n} {w:+.2f}" for n, w in pairs)
+    lines = [
+        (
+            "task",
+            f"{task.name}: {kind.about}"
+            + (f", as the column {task.column!r}" if task.column else ""),
+        ),
+        (
+            "memory",
+            f"{ground.memory.path}, {len(ground.bank):,} rows as evidence, with "
+            f"{len(ground.told.said.texts):,} texts",
+        ),
+        (f"{task.unit}s", f"{counts} ({ground.parts.how}); {texts:,} texts to learn from"),
+        (
+            "level",
+            fitted.chosen + (f" (validation {fitted.measure}: {validation})" if validation else ""),
+        ),
+        ("choice among texts", weights),
+        (f"a good {'text' if task.noun == 'caption' else task.noun}", captioner.good),
+        ("trained parameters", trained or "none"),
+        ("time", f"{seconds}; {report.seconds:.0f} s in all"),
+        ("abstaining", safely(report.metrics["abstain"])),
+        ("seed", str(ground.settings.seed)),
+        ("command", command),
+    ]
+    return lines + [("note", note) for note in report.notes]
+
+
+def _curves(fitted: CaptionFitted) -> list[Curves]:
+    names = {
+        "generator": "with retrieval",
+        "generator_off": "without",
+        "question_only": "without pictures",
+    }
+    series = [
+        Series(names[name], [(float(at), score) for at, score in curve])
+        for name, curve in fitted.curves.items()
+        if curve and name in names
+    ]
+    title = f"{fitted.measure} of greedy texts on the validation part, by seconds of training"
+    return [Curves(title, "second", False, series)] if series else []
+
+
+def _gallery(
+    kind: Kind, ground: CaptionGround, judged: CaptionJudged, titles: Mapping[str, tuple[str, str]]
+) -> list[ExampleGroup]:
+    """Pictures with their evidence, drawn by chance, not by how well they look."""
+    random = np.random.default_rng(ground.settings.seed)
+    shown = []
+    for (title, note), chosen in zip(kind.groups, (judged.right, ~judged.right), strict=True):
+        some = random.permutation(np.flatnonzero(chosen))[:SHOWN]
+        examples = [_example(ground, judged, titles, int(i)) for i in some]
+        if examples:
+            note = f"{note}: {int(chosen.sum()):,} of {len(chosen):,} test {ground.task.unit}s"
+            shown.append(ExampleGroup(title, note, examples))
+    return shown
+
+
+def _example(
+    ground: CaptionGround, judged: CaptionJudged, titles: Mapping[str, tuple[str, str]], i: int
+) -> ReportExample:
+    side = ground.test
+    answers = [
+        Answer(
+            titles[row][0],
+            judged.answers[row][i],
+            float(judged.confidence[i]) if row == "with_retrieval" else 0.0,
+            row == "with_retrieval" and bool(judged.right[i]),
+        )
+        for row in ROWS
+        if row in judged.answers
+    ]
+    asked = side.questions[i] if side.questions is not None else None
+    return ReportExample(
+        thumbnail(side.labelled.source, side.labelled.rows[i]),
+        asked,
+        " / ".join(side.texts[i]),
+        answers,
+        None,
+        _evidence(ground, judged, i),
+    )
+
+
+def _evidence(ground: CaptionGround, judged: CaptionJudged, i: int) -> list[EvidenceItem]:
+    """The nearest rows with the text of theirs that the others agree with most."""
+    recalled, told = judged.final[i].recalled, ground.told
+    if recalled is None:
+        return []
+    rows = [int(r) for r in ground.test.near.positions[i] if r >= 0][:NEIGHBOURS]
+    found = []
+    for place, row in enumerate(rows):
+        text = recalled.text_of(told, row)
+        share = float(recalled.shares[told.said.owners[recalled.voters] == row].sum())
+        likeness = float(ground.test.near.likeness[i, place])
+        picture = thumbnail(ground.memory, ground.bank.rows[row])
+        agrees = text in judged.final[i].texts
+        asked = ground.task.question(ground.bank.rows[row])
+        item = EvidenceItem(picture, text if asked else "", asked or text, likeness, share, agrees)
+        found.append(item)
+    return found

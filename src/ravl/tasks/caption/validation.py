@@ -1,0 +1,64 @@
+"""What tells the epochs of a generator apart: how good its texts about validation pictures are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ravl.models.generation.base import Decoding
+from ravl.tasks.caption.dataset import CaptionGround
+from ravl.tasks.caption.predictor import Captioner
+from ravl.tasks.caption.quality import Quality
+
+WATCHED = 600  # validation pictures that are described after each epoch
+
+
+def validation_of(
+    ground: CaptionGround,
+    generator: Any,
+    quality: Quality,
+    retrieval: bool,
+    report: Callable[[float], None] | None,
+) -> Callable[[], float]:
+    """A function: how good greedy texts about some validation pictures are.
+
+    Args:
+        ground: to judge on.
+        generator: as it will be then.
+        quality: of its texts.
+        retrieval: whether it is shown neighbours.
+        report: told each score.
+    """
+    side = ground.validation
+    if len(side) > WATCHED:
+        random = np.random.default_rng(ground.settings.seed)
+        side = side.take(np.sort(random.choice(len(side), WATCHED, replace=False)))
+    captioner = Captioner(
+        ground.task,
+        ground.keys,
+        ground.vote,
+        generator=generator,
+        standard=ground.standard,
+        quotes=ground.settings.quotes,
+    )
+    told = ground.told if retrieval else None
+    recalled = ground.recalled(side) if retrieval else None
+    requests = captioner.requests(
+        side.pictures,
+        told,
+        side.near if retrieval else None,
+        recalled,
+        opens=ground.memory.picture,
+    )
+    greedy = Decoding(beams=1)
+
+    def validate() -> float:
+        written = [found[0].text for found in generator(requests, greedy)]
+        score = float(quality(written, side.texts).mean())
+        if report is not None:
+            report(score)
+        return score
+
+    return validate

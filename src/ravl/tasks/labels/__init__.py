@@ -1,0 +1,1 @@
+"""Classify and tag: one label, or several, for a picture."""

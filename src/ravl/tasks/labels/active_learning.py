@@ -1,0 +1,206 @@
+"""``ravl suggest``: which unlabelled pictures of a memory to label next.
+
+Each picture that is labelled tells about those that are like it. So the pictures are chosen, one
+after the other, that tell most that is not told yet: by how many unlabelled pictures are near, how
+near, and how uncertain the answer to these is, less what labelled and chosen pictures tell already
+(facility location). Uncertain is what has two labels of like probability, and what vote and model
+disagree about. Outliers tell about nobody, and a second picture of
+the same kind tells little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ravl.encoders.base import Array
+from ravl.errors import DataError, QueryError
+from ravl.memory import Memory, Row
+from ravl.retrieval.bank import Bank, Ints
+from ravl.runs.answers import Answer, Tagging
+from ravl.tasks.labels.model import LabelModel
+from ravl.tasks.labels.stored_rows import answers_to_rows
+from ravl.tasks.labels.task import LabelTask
+from ravl.tasks.model import Model
+
+REACH = 0.2  # how far a label tells: at a likeness lower by this it tells 1/e as much
+MOST = 5000  # candidates that are compared; of more, a random part
+BATCH = 256  # pictures whose likeness to all labelled ones is computed at once
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A picture worth labelling.
+
+    Args:
+        row: of the memory.
+        gain: how much its label would tell, in unlabelled pictures.
+        uncertainty: of the answer so far, 0 to 1; 1 without a run.
+        known: likeness to the nearest labelled picture; 0 without any.
+        answer: what the run says so far; None without a run.
+    """
+
+    row: Row
+    gain: float
+    uncertainty: float
+    known: float
+    answer: Answer | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why, in words."""
+        parts = [f"tells about {self.gain:.1f} pictures"]
+        if self.answer is not None:
+            model = next(iter(self.answer.model), "")
+            vote = next(iter(self.answer.memory), "")
+            if model and vote and model != vote:
+                parts.append(f"the vote says {vote}, the model {model}")
+            parts.append(f"{100 * self.uncertainty:.0f} % uncertain")
+        parts.append(f"nearest label at {self.known:.2f}" if self.known else "no label is near")
+        return ", ".join(parts)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        return {
+            "id": self.row.id,
+            "picture": str(self.row.path) if self.row.path else None,
+            "gain": round(self.gain, 3),
+            "uncertainty": round(self.uncertainty, 4),
+            "known": round(self.known, 4),
+            "reason": self.reason,
+            "answer": None if self.answer is None else self.answer.said,
+            "confidence": None if self.answer is None else round(self.answer.confidence, 4),
+        }
+
+
+def suggest(
+    place: Model | Memory | str | Path,
+    count: int = 20,
+    *,
+    memory: Memory | str | Path | None = None,
+    where: str | None = None,
+    column: str | None = None,
+    seed: int = 0,
+) -> list[Suggestion]:
+    """The unlabelled pictures of a memory that are most worth labelling, the best first.
+
+    Args:
+        place: a run of classify or tag, which knows what it is unsure about; or a memory, of which
+            those pictures are named that together say most about the others.
+        count: how many.
+        memory: to answer from, instead of the run's own.
+        where: only rows that this filter lets through.
+        column: of the user's own that holds the label, for a memory; None for the usual field.
+        seed: of the part that is taken of very many rows.
+
+    Raises:
+        QueryError: count is below 1, or the run is of another task.
+        DataError: no picture is without a label.
+    """
+    if count < 1:
+        raise QueryError(f"count is {count}; it must be at least 1.")
+    model = place if isinstance(place, Model) else Model(place, memory)
+    try:
+        labels = model.predictor if isinstance(model.predictor, LabelModel) else None
+        if model.run is not None and labels is None:
+            raise QueryError(
+                f"Pictures are suggested by runs of classify and tag, and {model.run.folder} is of "
+                f"{model.task}. Name such a run, or the memory."
+            )
+        task = labels.labeller.task if labels else LabelTask("classify", column)
+        bank = replace(task, generated=False).bank(
+            model.memory, *((labels.labeller.keys,) if labels else ())
+        )
+        said = np.array([bool(task.of(row)) for row in bank.rows])
+        free = _candidates(model.memory, bank, said, where, seed)
+        answers = answers_to_rows(labels, bank, free) if labels else None
+        return _chosen(bank, said, free, answers, count)
+    finally:
+        if model is not place:
+            model.close()
+
+
+def most_telling(
+    likeness: Array, covered: Array, weights: Array, count: int
+) -> list[tuple[int, float]]:
+    """Positions that together tell most, with what each adds; greedily, which is nearly the best.
+
+    Args:
+        likeness: of all to all, (n, n).
+        covered: what is told about each already, (n,), 0 to 1.
+        weights: how much it matters to be told about each, (n,).
+        count: how many.
+    """
+    told = np.exp((likeness - 1) / REACH)  # (n, n)
+    chosen: list[tuple[int, float]] = []
+    covered = covered.copy()
+    gains = np.full(len(told), np.inf, np.float32)
+    for _ in range(min(count, len(told))):
+        while True:  # gains only shrink, so that few need to be computed again (Minoux 1978)
+            best = int(gains.argmax())
+            gain = float(np.maximum(told[best] - covered, 0) @ weights)
+            gains[best] = gain
+            if gain >= gains.max() - 1e-6:
+                break
+        chosen.append((best, gain))
+        covered = np.maximum(covered, told[best])
+        gains[best] = -1
+    return chosen
+
+
+def uncertainty(answer: Answer) -> float:
+    """How little an answer is sure, 0 to 1.
+
+    Between two labels, or about a tag; where there are a vote and a model, the mean of that and
+    their disagreement.
+    """
+    shares = [*sorted(answer.scores.values(), reverse=True), 0.0, 0.0]
+    unsure = 1 - (shares[0] - shares[1])
+    if isinstance(answer, Tagging):
+        unsure = max(1 - abs(2 * share - 1) for share in shares)
+    return (unsure + answer.disagreement) / 2 if answer.model else unsure
+
+
+def _candidates(memory: Memory, bank: Bank, said: np.ndarray, where: str | None, seed: int) -> Ints:
+    """Positions of the rows without a label; of near-duplicates the first."""
+    free = np.flatnonzero(~said)
+    if where:
+        free = free[np.isin(bank.numbers[free], memory.matching(where))]
+    _, first = np.unique(bank.groups[free], return_index=True)
+    found: Ints = free[np.sort(first)]
+    if not len(found):
+        raise DataError(
+            f"{memory.path} has no picture without a label"
+            + (f" that {where!r} lets through." if where else ". Bring in more with ravl index.")
+        )
+    if len(found) > MOST:
+        found = np.sort(np.random.default_rng(seed).permutation(found)[:MOST])
+    return found
+
+
+def _chosen(
+    bank: Bank, said: np.ndarray, free: Ints, answers: Sequence[Answer] | None, count: int
+) -> list[Suggestion]:
+    keys = bank.keys[free]
+    known = np.zeros(len(free), np.float32)
+    if said.any():
+        for start in range(0, len(free), BATCH):
+            part = keys[start : start + BATCH] @ bank.keys[said].T
+            known[start : start + BATCH] = part.max(axis=1)
+    covered = np.exp((known - 1) / REACH) if said.any() else known
+    unsure = np.array([uncertainty(a) for a in answers] if answers else np.ones(len(free)))
+    found = most_telling(keys @ keys.T, covered, unsure.astype(np.float32), count)
+    return [
+        Suggestion(
+            bank.rows[free[i]],
+            gain,
+            float(unsure[i]),
+            float(known[i]),
+            answers[i] if answers else None,
+        )
+        for i, gain in found
+    ]

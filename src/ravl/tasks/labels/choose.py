@@ -1,0 +1,240 @@
+"""Fitting classify and tag: every level, the choice among them, and the run that is left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from ravl.encoders.base import Array
+from ravl.models.linear import LinearHead
+from ravl.tasks.labels.dataset import Ground
+from ravl.tasks.labels.evaluate_test import wide
+from ravl.tasks.labels.levels import fit_head, fit_vote, linear_level
+from ravl.tasks.labels.predictor import Answers, Labeller
+from ravl.tasks.labels.votes import Testimony
+from ravl.training.made import Made
+from ravl.training.selection import simplest
+
+if TYPE_CHECKING:
+    from ravl.tasks.labels.keys.fit import Joint
+    from ravl.training.language_model import FusionResult
+
+CHOICES = ("linear", "fusion")  # in doubt the first: it has vote and model, and is cheap
+
+
+@dataclass(kw_only=True)
+class Fitted(Made):
+    """What a fit of classify or tag has made.
+
+    Args:
+        levels: labellers by name; ``fusion_off`` was trained without retrieval.
+        tower: the fine-tuned vision tower, where there is one.
+        joint: what training the retriever with the task came to, where it was asked for.
+    """
+
+    levels: dict[str, Labeller] = field(default_factory=dict)
+    tower: Any = None
+    joint: Joint | None = None
+
+
+@dataclass(eq=False)
+class Ladder:
+    """All levels that the settings ask for, fitted one on top of the other.
+
+    Args:
+        work: for what an interrupted fit goes on from.
+        show: progress bars.
+        report: see :func:`fit_levels`.
+        head: of the linear level.
+        logits: see :func:`ravl.tasks.labels.levels.fit_head`.
+        off: a fusion model that reads no neighbours, once there is one: it is the same whatever
+            neighbours are found by.
+        start: the labeller whose weights the fusion model begins with, in a refit. There the
+            comparison without retrieval is not trained again.
+    """
+
+    work: Path
+    show: bool | None
+    report: Callable[[float], None] | None = None
+    head: LinearHead | None = None
+    logits: Array | None = None
+    off: FusionResult | None = None
+    start: Labeller | None = None
+
+    def climb(self, ground: Ground, fitted: Fitted) -> None:
+        """Fit the levels on a ground, and choose one."""
+        settings, began = ground.settings, time.monotonic()
+        fitted.levels["vote"] = fit_vote(ground)
+        fitted.seconds["vote"] = _since(began)
+        if self.head is None:
+            return
+        began = time.monotonic()
+        linear = linear_level(ground, fitted.levels["vote"], self.head, self.logits)
+        fitted.levels["linear"] = linear
+        fitted.seconds["linear"] = round(fitted.seconds.get("linear", 0) + _since(began), 1)
+        fitted.parameters["linear"] = self.head.weight.size + self.head.bias.size
+        if settings.model in ("auto", "fusion"):
+            self._fuse(ground, fitted)
+        fitted.chosen = settings.model if settings.model != "auto" else _choose(ground, fitted)
+
+    def unseen(self, ground: Ground) -> Array | None:
+        """Base logits (n, C) of the training examples by heads that have not seen them."""
+        return None if self.logits is None else self.logits[: len(ground.train)]
+
+    def _fuse(self, ground: Ground, fitted: Fitted) -> None:
+        """Train the fusion model with retrieval and, to compare, without."""
+        from ravl.tasks.labels.fusion import fusion_labeller, train_fusion
+
+        linear, unseen = fitted.levels["linear"], self.unseen(ground)
+        testimony = Testimony.of(ground.bank, ground.task, ground.labels, linear.spread)
+        for name, retrieval in (("fusion_off", False), ("fusion", True)):
+            if not retrieval and (self.report is not None or self.start is not None):
+                continue
+            folder = self.work / (f"{name}_learned" if ground.learned else name)
+            result = (None if retrieval else self.off) or train_fusion(
+                ground,
+                linear,
+                testimony,
+                folder,
+                retrieval=retrieval,
+                show=self.show,
+                unseen=unseen,
+                report=self.report,
+                start=self.start,
+            )
+            if not retrieval:
+                self.off = result
+            fitted.levels[name] = fusion_labeller(ground, linear, result, testimony)
+            fitted.curves[name] = result.curve
+            fitted.seconds[name] = result.seconds
+            fitted.parameters[name] = result.parameters
+
+
+def fit_levels(
+    ground: Ground,
+    work: Path,
+    show: bool | None,
+    report: Callable[[float], None] | None = None,
+    start: Labeller | None = None,
+) -> tuple[Ground, Fitted]:
+    """Fit what the settings ask for, and choose.
+
+    Args:
+        ground: to fit on.
+        work: for what an interrupted fit goes on from.
+        show: progress bars.
+        report: told the validation score after each epoch of the fusion model. Where it is given,
+            the comparison without retrieval is not trained: a search has no use for it.
+        start: see :class:`Ladder`.
+
+    Returns:
+        The ground, seen by the fine-tuned tower where there is one and searched by learned keys
+        where they are adopted, and what was fitted on it.
+    """
+    settings, fitted = ground.settings, Fitted()
+    ladder = Ladder(work, show, report, start=start)
+    if settings.model != "vote":
+        if settings.vision != "head":
+            ground, ladder.head = _tune(ground, fitted, work, show)
+        if ladder.head is None:
+            began = time.monotonic()
+            ladder.head, ladder.logits = fit_head(ground)
+            fitted.seconds["linear"] = _since(began)
+    ladder.climb(ground, fitted)
+    if settings.train_retriever:
+        from ravl.tasks.labels.keys.fit import fit_jointly
+
+        return fit_jointly(ground, fitted, ladder)
+    return ground, fitted
+
+
+def _tune(
+    ground: Ground, fitted: Fitted, work: Path, show: bool | None
+) -> tuple[Ground, LinearHead | None]:
+    """Fine-tune the vision tower; the ground as it sees it, and the head that came with it.
+
+    A tower that is no better on validation than the frozen one is not kept.
+    """
+    from ravl.training.vision.features import tuned_features
+    from ravl.training.vision.settings import VisionSettings
+    from ravl.training.vision.tune import tune_vision
+
+    settings, encoder = ground.settings, ground.memory.encoder
+    sides = {"train": ground.train, "validation": ground.validation, "test": ground.test}
+    rows = [row for side in sides.values() for row in side.labelled.rows]
+    source = ground.train.labelled.source
+    counts = np.cumsum([0, *(len(side) for side in sides.values())])
+    spans = [np.arange(a, b) for a, b in pairwise(counts.tolist())]
+
+    def load(i: int) -> Image.Image:
+        return source.picture(rows[i], hint=encoder.picture_size)
+
+    how = VisionSettings(
+        strategy=settings.vision,
+        epochs=settings.vision_epochs,
+        seed=settings.seed,
+        learning_rate=settings.vision_rate,
+        augment=settings.augment,
+        mirror=settings.mirror,
+    )
+    result = tune_vision(
+        encoder,
+        load,
+        np.vstack([side.targets for side in sides.values()]),
+        spans[0].tolist(),
+        spans[1].tolist(),
+        exclusive=ground.task.exclusive,
+        folder=work / "vision",
+        settings=how,
+        class_weights=ground.loss.weights,
+        show=show,
+        logs=work / "vision" / "logs",
+    )
+    fitted.curves["vision"] = [(0.0, result.before), *result.curve]
+    fitted.seconds["vision"], fitted.parameters["vision"] = result.seconds, result.parameters
+    if result.score <= result.before:
+        return ground, None
+    found = tuned_features(result.tower, load, len(rows), work / "vision-features.npy", show)
+    fitted.tower = result.tower
+    tuned = {name: found[span] for name, span in zip(sides, spans, strict=True)}
+    return ground.with_queries(tuned), result.head
+
+
+def _choose(ground: Ground, fitted: Fitted) -> str:
+    """The linear level, unless the fusion model is better on validation; see :func:`simplest`.
+
+    The vote alone is no choice: the linear level holds it, and weighs it on examples that have seen
+    neither; where it does better on a few validation pictures, that is nearly always chance.
+    """
+    task, names = ground.task, ground.labels
+    found: dict[str, tuple[Array, Array | None]] = {}
+    for name in CHOICES:
+        answers = validation_answers(ground, fitted.levels[name])
+        names = answers.names if task.exclusive else ground.labels
+        limits = None if task.exclusive else fitted.levels[name].limits(names)
+        found[name] = wide(answers.probabilities, len(names)), limits
+    side = ground.validation.labelled
+    truth = task.truth(side.rows, names)
+    chosen, fitted.validation = simplest(task.judged, found, truth, side.groups)
+    return chosen
+
+
+def validation_answers(ground: Ground, labeller: Labeller, vote_only: bool = False) -> Answers:
+    """Answers to the validation part, as the test part will be answered."""
+    testimony = Testimony.of(ground.bank, ground.task, ground.labels, labeller.spread)
+    side = ground.validation
+    evidence = labeller.evidence(testimony, ground.memory)
+    return labeller.answer(
+        side.queries, testimony, side.seen(labeller.spread), evidence, vote_only=vote_only
+    )
+
+
+def _since(began: float) -> float:
+    return round(time.monotonic() - began, 1)

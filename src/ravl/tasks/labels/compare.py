@@ -1,0 +1,96 @@
+"""Two models of classify, tag, or ask with a list of answers, on the same examples.
+
+Labels that only one of them knows are judged like the others: who does not know a label misses it,
+unless the memory's vote knows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ravl.encoders.base import Array
+from ravl.tasks.labels.dataset import examples_of
+from ravl.tasks.labels.evaluate import queries_of
+from ravl.tasks.labels.evaluate_test import given, right
+from ravl.tasks.labels.task import LabelTask
+from ravl.tasks.model import Model
+from ravl.training.examined import CHALLENGER, CHAMPION, Examined, Said, judges
+from ravl.training.labelled import Labelled
+
+
+def examine_labels(champion: Model, challenger: Model, labelled: Labelled, seed: int) -> Examined:
+    """Let both answer pictures, none of which is shown itself or a near-duplicate.
+
+    Args:
+        champion, challenger: of the same task and memory.
+        labelled: pictures that neither has learned from.
+        seed: of the intervals.
+    """
+    task: LabelTask = champion.predictor.labeller.task
+    labelled = examples_of(labelled, task, champion.memory)
+    said, names = _answers(task, champion, challenger, labelled)
+    truth = task.truth(labelled.rows, names)
+
+    return Examined(
+        task.judged,
+        f"{task.unit}s",
+        labelled.rows,
+        labelled.groups,
+        [task.question(row) for row in labelled.rows],
+        [", ".join(task.of(row)) or "nothing" for row in labelled.rows],
+        {
+            who: [_words(line, names, one.limits) for line in one.probabilities]
+            for who, one in said.items()
+        },
+        {
+            who: right(one.probabilities, truth, one.limits).astype(np.float32)
+            for who, one in said.items()
+        },
+        *judges(task.judged, said, truth, labelled.groups, seed),
+    )
+
+
+def _answers(
+    task: LabelTask, champion: Model, challenger: Model, labelled: Labelled
+) -> tuple[dict[str, Said], list[str]]:
+    """By whom, for all labels that any of the two could answer, and these labels."""
+    answers = {
+        who: (
+            model.predictor,
+            model.predictor.judge(queries_of(model.predictor, labelled), labelled.shown),
+        )
+        for who, model in ((CHAMPION, champion), (CHALLENGER, challenger))
+    }
+    names = list(
+        dict.fromkeys(
+            name
+            for predictor, found in answers.values()
+            for name in (found.names if task.exclusive else predictor.labeller.labels)
+        )
+    )
+    said = {
+        who: Said(
+            _spread(found.probabilities, found.names, names, 0.0),
+            None
+            if task.exclusive
+            else _spread(predictor.labeller.limits(found.names)[None], found.names, names, 1.0)[0],
+        )
+        for who, (predictor, found) in answers.items()
+    }
+    return said, names
+
+
+def _words(line: Array, names: Sequence[str], limits: Array | None) -> tuple[str, float]:
+    found = given(line, names, limits)
+    return ", ".join(found) or "nothing", float(line.max(initial=0))
+
+
+def _spread(found: Array, own: Sequence[str], names: Sequence[str], absent: float) -> Array:
+    """Columns of one's own names (n, C') as those of all names, (n, C)."""
+    places = {name: i for i, name in enumerate(own)}
+    wide = np.full((len(found), len(names)), absent, np.float32)
+    there = [i for i, name in enumerate(names) if name in places]
+    wide[:, there] = np.clip(found[:, [places[names[i]] for i in there]], 0, 1)
+    return wide

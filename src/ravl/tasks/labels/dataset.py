@@ -1,0 +1,216 @@
+"""The ground that every level of a labeller stands on: examples, evidence, and what may be seen.
+
+The bank of evidence leaves out all rows that show a held-out picture, and a training example never
+sees itself or a near-duplicate among its neighbours (*leave-self-out*).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.encoders.base import Array
+from ravl.errors import DataError
+from ravl.memory import Memory, Row
+from ravl.models.linear import Loss, label_weights
+from ravl.retrieval.bank import Bank, Ints, Neighbours
+from ravl.retrieval.keys import Keys
+from ravl.tasks.labels.predictor import Queries
+from ravl.tasks.labels.task import LabelTask
+from ravl.training.evidence_bank import DEEPEST, evidence
+from ravl.training.fit_settings import FitSettings
+from ravl.training.labelled import Labelled
+from ravl.training.parts import PARTS, Parts
+
+if TYPE_CHECKING:  # it stands on this ground
+    from ravl.tasks.labels.rerank_fit import Reranked
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One part of the examples.
+
+    Args:
+        labelled: n pictures.
+        queries: their features.
+        targets: (n, C); a row of zeros for a label that training does not know.
+        near: their neighbours among the rows of the bank that say something for the task.
+        wide: their neighbours among all rows, for labels that are propagated to them.
+    """
+
+    labelled: Labelled
+    queries: Queries
+    targets: Array
+    near: Neighbours
+    wide: Neighbours
+
+    def __len__(self) -> int:
+        return len(self.labelled)
+
+    def seen(self, spread: bool) -> Neighbours:
+        """The neighbours that vote, with labels propagated or without."""
+        return self.wide if spread else self.near
+
+    def take(self, chosen: Ints) -> Side:
+        """Some of the examples."""
+        return Side(
+            self.labelled.take(chosen),
+            self.queries.take(chosen),
+            self.targets[chosen],
+            self.near.take(chosen),
+            self.wide.take(chosen),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """All that fitting and judging a labeller needs.
+
+    Args:
+        memory: whose rows are evidence.
+        task: classify, tag or ask.
+        settings: of the fit.
+        labelled: all labelled pictures.
+        parts: of them.
+        labels: C names, those of the training part.
+        bank: of the memory, without what is held out.
+        keys: by which neighbours are found.
+        train, validation, test: the parts.
+        loss: of the model.
+        learned: the keys have seen the labels of the training part, see
+            :mod:`ravl.tasks.labels.keys.ground`.
+        second: what looking at the neighbours of all parts again came to, if they have been.
+    """
+
+    memory: Memory
+    task: LabelTask
+    settings: FitSettings
+    labelled: Labelled
+    parts: Parts
+    labels: list[str]
+    bank: Bank
+    keys: Keys
+    train: Side
+    validation: Side
+    test: Side
+    loss: Loss
+    learned: bool = False
+    second: Reranked | None = None
+
+    def truth(self, side: Side) -> Ints:
+        """What metrics compare with, among the labels of the training part."""
+        return self.task.truth(side.labelled.rows, self.labels)
+
+    def with_queries(self, tuned: dict[str, Array]) -> Ground:
+        """The same, seen by a fine-tuned tower: features (n, F) of each part by its name."""
+
+        def seen(name: str, side: Side) -> Side:
+            return replace(side, queries=replace(side.queries, tuned=tuned[name]))
+
+        return replace(
+            self,
+            train=seen("train", self.train),
+            test=seen("test", self.test),
+            validation=seen("validation", self.validation),
+        )
+
+
+def prepare(
+    memory: Memory, task: LabelTask, settings: FitSettings, labelled: Labelled, parts: Parts
+) -> Ground:
+    """Make ready what is fitted on.
+
+    Raises:
+        DataError: too few labels, or no evidence.
+    """
+    taken = {name: examples_of(labelled.take(getattr(parts, name)), task, memory) for name in PARTS}
+    labels = labels_of(taken["train"].rows, task, settings.fewest)
+    # What was generated may be evidence, but nothing is learned from it, nor judged by it.
+    task = replace(task, generated=settings.generated)
+    bank, keys = evidence(memory, [taken["validation"], taken["test"]], task)
+    speaking = speaking_rows(bank, task)
+
+    def side(part: Labelled) -> Side:
+        near, wide = seen_by(part, keys, bank, speaking, settings.k)
+        return Side(part, Queries(part.features), task.table(part.rows, labels), near, wide)
+
+    sides = {name: side(part) for name, part in taken.items()}
+    weights = label_weights(sides["train"].targets, task.exclusive, settings.class_weights)
+    loss = Loss(task.exclusive, weights, settings.smoothing)
+    return Ground(
+        memory,
+        task,
+        settings,
+        labelled,
+        parts,
+        labels,
+        bank,
+        keys,
+        sides["train"],
+        sides["validation"],
+        sides["test"],
+        loss,
+    )
+
+
+def examples_of(labelled: Labelled, task: LabelTask, memory: Memory) -> Labelled:
+    """What is to be answered about some pictures: they themselves, or questions about them."""
+    rows, features, owners = task.examples(labelled.rows, labelled.features, memory)
+    return replace(labelled.take(owners), rows=rows, features=features)
+
+
+def speaking_rows(bank: Bank, task: LabelTask) -> NDArray[np.bool_]:
+    """Which rows of a bank say something for the task, (N,)."""
+    return np.array([bool(task.of(row)) for row in bank.rows], bool)
+
+
+def seen_by(
+    part: Labelled,
+    keys: Keys,
+    bank: Bank,
+    speaking: NDArray[np.bool_],
+    k: int,
+    among: NDArray[np.bool_] | None = None,
+) -> tuple[Neighbours, Neighbours]:
+    """Neighbours of a part's examples, as deep as any vote looks: ``near`` and ``wide`` of a side.
+
+    Args:
+        part: of the examples.
+        keys: that the bank is searched by.
+        bank: N rows.
+        speaking: see :func:`speaking_rows`.
+        k: neighbours that vote, where that is fixed.
+        among: rows that may be found, (N,); None for all.
+    """
+    looked, depth = keys(part.features), min(max(DEEPEST, k), len(bank))
+    near = bank.neighbours(
+        looked, depth, part.shown, speaking if among is None else speaking & among
+    )
+    return near, near if speaking.all() else bank.neighbours(looked, depth, part.shown, among)
+
+
+def labels_of(rows: Sequence[Row], task: LabelTask, fewest: int) -> list[str]:
+    """The names that can be learned from some training pictures.
+
+    Raises:
+        DataError: there is nothing to tell apart.
+    """
+    labels = task.names(rows, fewest)
+    if len(labels) < (2 if task.exclusive else 1):
+        raise DataError(_too_few(task, labels, len(rows), fewest))
+    return labels
+
+
+def _too_few(task: LabelTask, labels: list[str], count: int, fewest: int) -> str:
+    noun = task.noun
+    often = f" that at least {fewest} {task.unit}s have" if fewest > 1 else ""
+    if labels:
+        return (
+            f"All {count:,} training {task.unit}s have the {noun} {labels[0]!r}. There is nothing "
+            f"to tell apart: give {task.unit}s of at least two {noun}s{often}."
+        )
+    return f"The {count:,} training {task.unit}s have no {noun}{often}."

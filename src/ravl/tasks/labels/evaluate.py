@@ -1,0 +1,146 @@
+"""``ravl evaluate``: a fitted run on pictures that it has not seen.
+
+No picture is judged with itself in the evidence: rows of the memory that show the same picture, or
+a near-duplicate of it, are hidden from it.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ravl.data import ColumnNames
+from ravl.errors import DataError, PictureError
+from ravl.evaluation import compare, measure
+from ravl.memory import Memory
+from ravl.tasks.ask.model import AskModel
+from ravl.tasks.labels.dataset import examples_of
+from ravl.tasks.labels.evaluate_test import in_words, wide
+from ravl.tasks.labels.model import LabelModel
+from ravl.tasks.labels.predictor import Queries
+from ravl.tasks.model import Model
+from ravl.training.labelled import Labelled, none_labelled, read_labelled
+from ravl.training.run_record import tables_json
+from ravl.training.sources import judged
+
+BLOCK = 256  # pictures that a fine-tuned tower looks at in one go
+
+
+def evaluate_run(
+    run: Model | str | Path,
+    data: str | Path,
+    *,
+    memory: Memory | str | Path | None = None,
+    columns: ColumnNames | None = None,
+    root: str | Path | None = None,
+    progress: bool | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Scores of a run on labelled pictures, with retrieval, without, and by the vote alone.
+
+    Args:
+        run: the folder, or a loaded model.
+        data: a table or folder of labelled pictures, or a filter that names rows of the memory.
+        memory: to answer from, instead of the run's own.
+        columns: what the table's columns are called.
+        root: the folder that the table's pictures lie in; None for the table's own.
+        progress: show bars.
+        seed: of the intervals.
+
+    Returns:
+        ``pictures`` (for ask ``questions``, too), ``set_aside``, and under ``rows`` scores by row
+        and metric, each as ``{"value", "low", "high"}``; under ``differences`` what retrieval
+        changes.
+
+    Raises:
+        DataError: no labelled picture.
+    """
+    with ExitStack() as stack:
+        model = run if isinstance(run, Model) else stack.enter_context(Model(run, memory))
+        writes = model.run is not None and model.run.record.get("answers") == "open"
+        if model.task in ("match", "caption") or writes:
+            if model.task == "match":
+                from ravl.tasks.match.evaluate import evaluate_match as judge
+            else:
+                from ravl.tasks.caption.evaluate import evaluate_texts as judge
+            return judge(model, data, columns=columns, root=root, progress=progress, seed=seed)
+        if model.run is None:
+            raise DataError(
+                f"{model.memory.path} is a memory, and only fitted runs are judged. Fit one first, "
+                "such as with ravl fit ask."
+            )
+        predictor = model.predictor
+        task = predictor.labeller.task
+        source, where = stack.enter_context(judged(model.memory, data, columns, progress, root))
+        labelled = read_labelled(source, model.memory, task.of, where)
+        if not len(labelled):
+            raise none_labelled(source, task.noun, task.column)
+        labelled = examples_of(labelled, task, model.memory)
+        return _scores(predictor, labelled, seed)
+
+
+def _scores(model: LabelModel | AskModel, labelled: Labelled, seed: int) -> dict[str, Any]:
+    labeller, task = model.labeller, model.labeller.task
+    queries = queries_of(model, labelled)
+    answers = {"with_retrieval": model.judge(queries, labelled.shown)}
+    if labeller.head is not None:
+        answers["no_retrieval"] = model.judge(queries, labelled.shown, retrieval=False)
+        answers["vote"] = model.judge(queries, labelled.shown, vote_only=True)
+    names = answers["with_retrieval"].names if task.exclusive else labeller.labels
+    truth = task.truth(labelled.rows, names)
+    limits = None if task.exclusive else labeller.limits(names)
+    found = {name: wide(answer.probabilities, len(names)) for name, answer in answers.items()}
+    how: dict[str, Any] = {"groups": labelled.groups, "seed": seed}
+    rows = {
+        name: measure(task.judged, p, truth, thresholds=limits, **how)
+        | in_words(task, labelled.rows, names, p, **how)
+        for name, p in found.items()
+    }
+    differences = {
+        f"with_retrieval - {name}": compare(
+            task.judged,
+            found["with_retrieval"],
+            p,
+            truth,
+            thresholds_after=limits,
+            thresholds_before=limits,
+            **how,
+        )
+        | in_words(task, labelled.rows, names, found["with_retrieval"], p, **how)
+        for name, p in found.items()
+        if name != "with_retrieval"
+    }
+    shown = len({row.number for row in labelled.rows})
+    return {
+        "task": task.name,
+        "pictures": shown,
+        "set_aside": len(labelled.rejected),
+        **({"questions": len(labelled)} if task.unit == "question" else {}),
+        "reasons": [str(r) for r in labelled.rejected[:10]],
+        "rows": tables_json(rows),
+        "differences": tables_json(differences),
+    }
+
+
+def queries_of(model: LabelModel | AskModel, labelled: Labelled) -> Queries:
+    """Pictures as a model looks at them, with what is asked about them."""
+    asked = [model.labeller.task.question(row) for row in labelled.rows]
+    texts = [question for question in asked if question is not None] or None
+    return Queries(labelled.features, _tuned(model, labelled), texts)
+
+
+def _tuned(model: LabelModel | AskModel, labelled: Labelled) -> Any:
+    """Features by the run's own tower, where it has one."""
+    if isinstance(model, AskModel) or not model.has_tower:
+        return None
+    parts: list[Any] = []
+    for start in range(0, len(labelled), BLOCK):
+        rows = labelled.rows[start : start + BLOCK]
+        try:
+            parts.append(model.tuned([labelled.source.picture(row) for row in rows]))
+        except PictureError as error:
+            raise DataError(f"A picture of the data has gone since it was read: {error}") from error
+    return np.concatenate(parts)

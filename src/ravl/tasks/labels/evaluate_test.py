@@ -1,0 +1,226 @@
+"""Judging a fitted labeller on the test part: the four rows, and what retrieval changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.encoders.base import Array
+from ravl.evaluation import Score, compare, measure
+from ravl.memory import Row
+from ravl.models.zero_shot import label_vectors, zero_shot
+from ravl.retrieval.bank import Ints, Neighbours
+from ravl.runs.generated import of_people
+from ravl.tasks.labels.dataset import Ground, speaking_rows
+from ravl.tasks.labels.predictor import Answers, Labeller
+from ravl.tasks.labels.task import LabelTask
+from ravl.tasks.labels.votes import Testimony
+from ravl.training.evidence_bank import DEEPEST
+from ravl.training.report_rows import DIFFERENCES
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Answers to the test part by every row, and their scores.
+
+    Args:
+        names: C' labels that could be answered.
+        truth: positions among the names (n,), -1 for a label nobody knows; or tags (n, C').
+        answers: by name of the row.
+        thresholds: of tags, by name of the row; None where labels exclude each other.
+        scores: by name of the row, then by metric.
+        differences: by names of two rows, the first minus the second.
+    """
+
+    names: list[str]
+    truth: Ints
+    answers: Mapping[str, Answers]
+    thresholds: Mapping[str, Array | None]
+    scores: dict[str, dict[str, Score]] = field(default_factory=dict)
+    differences: dict[tuple[str, str], dict[str, Score]] = field(default_factory=dict)
+
+    def wide(self, row: str) -> Array:
+        """Probabilities of a row for all names, (n, C'); 0 for labels that it does not know."""
+        return wide(self.answers[row].probabilities, len(self.names))
+
+
+def judge(
+    ground: Ground,
+    levels: Mapping[str, Labeller],
+    chosen: str,
+    more: Mapping[str, Answers] | None = None,
+) -> Judged:
+    """Answer the test part by all rows and score them, each in the same way.
+
+    Args:
+        ground: whose test part nobody has looked at so far.
+        levels: labellers by name: ``vote``; ``linear``; ``fusion`` and ``fusion_off``, which was
+            trained without retrieval.
+        chosen: the level that the run keeps.
+        more: answers to the test part by rows that the task adds or sees otherwise.
+    """
+    queries, task = ground.test.queries, ground.task
+    best = levels[chosen]
+    near = ground.test.seen(best.spread)
+    # Propagating labels over the memory's graph is dear: once for all levels that do it.
+    heard = {
+        spread: Testimony.of(ground.bank, task, ground.labels, spread)
+        for spread in {False, *(level.spread for level in levels.values())}
+    }
+    testimony = heard[best.spread]
+    evidence = best.evidence(testimony, ground.memory)
+    answers = dict(more or {})
+    if "zero_shot" not in answers:
+        answers["zero_shot"] = _zero_shot(ground)
+    used = {"zero_shot": best, "vote": levels["vote"]}
+    answers["vote"] = levels["vote"].answer(queries, heard[False], ground.test.near, vote_only=True)
+    if task.generated:
+        answers["vote_human"] = _of_people(ground, levels["vote"], heard[False])
+        used["vote_human"] = levels["vote"]
+    alone = levels.get("fusion_off", best) if chosen == "fusion" else best
+    if best.head is not None:
+        answers["no_retrieval"] = alone.without(queries)
+        answers["with_retrieval"] = best.answer(queries, testimony, near, evidence)
+        shuffled = _strangers(near, len(ground.bank), ground.settings.seed)
+        answers["retrieval_on"] = answers["with_retrieval"]
+        answers["retrieval_off"] = best.without(queries)
+        answers["retrieval_shuffled"] = best.answer(queries, testimony, shuffled, evidence)
+        used |= {"no_retrieval": alone}
+    else:  # a run that only votes: its retrieval is all it has
+        answers["with_retrieval"] = answers["vote"]
+        used["with_retrieval"] = levels["vote"]
+        if "linear" in levels:
+            answers["no_retrieval"] = levels["linear"].without(queries)
+            used["no_retrieval"] = levels["linear"]
+    for name, level in levels.items():
+        if name != "vote":
+            answers[f"{name} alone"] = level.without(queries)
+            seen = heard[level.spread]
+            answers[name] = level.answer(
+                queries, seen, ground.test.seen(level.spread), level.evidence(seen, ground.memory)
+            )
+            used |= {name: level, f"{name} alone": level}
+    # Tags are judged one by one, so that those too rare to be learned can be left out; a label
+    # that only the memory knows takes its share of every answer, and belongs to the picture.
+    names = testimony.names if task.exclusive else ground.labels
+    return _scored(ground, names, answers, {n: used.get(n, best) for n in answers})
+
+
+def _of_people(ground: Ground, vote: Labeller, testimony: Testimony) -> Answers:
+    """The vote of what people said alone, to tell what is gained by what was generated."""
+    part, bank = ground.test.labelled, ground.bank
+    alone = replace(ground.task, generated=False)
+    people = speaking_rows(bank, ground.task) & of_people(bank, ground.memory, alone.of)
+    depth = min(max(DEEPEST, vote.vote.k), len(bank))
+    near = bank.neighbours(ground.keys(part.features), depth, part.shown, people)
+    return vote.answer(ground.test.queries, testimony, near, vote_only=True)
+
+
+def _scored(
+    ground: Ground,
+    names: list[str],
+    answers: Mapping[str, Answers],
+    used: Mapping[str, Labeller],
+) -> Judged:
+    task, seed = ground.task, ground.settings.seed
+    truth = task.truth(ground.test.labelled.rows, names)
+    limits = {n: None if task.exclusive else used[n].limits(names) for n in answers}
+    judged = Judged(names, truth, answers, limits)
+    groups, rows = ground.test.labelled.groups, ground.test.labelled.rows
+    for name in answers:
+        judged.scores[name] = measure(
+            task.judged, judged.wide(name), truth, thresholds=limits[name], groups=groups, seed=seed
+        ) | in_words(task, rows, names, judged.wide(name), groups=groups, seed=seed)
+    for after, before in DIFFERENCES:
+        if after in answers and before in answers:
+            both = judged.wide(after), judged.wide(before)
+            judged.differences[after, before] = compare(
+                task.judged,
+                *both,
+                truth,
+                thresholds_after=limits[after],
+                thresholds_before=limits[before],
+                groups=groups,
+                seed=seed,
+            ) | in_words(task, rows, names, *both, groups=groups, seed=seed)
+    return judged
+
+
+def in_words(
+    task: LabelTask,
+    rows: Sequence[Row],
+    names: Sequence[str],
+    found: Array,
+    before: Array | None = None,
+    **how: Any,
+) -> dict[str, Score]:
+    """Metrics of answers as texts, for a task whose answers are compared as such; else none.
+
+    Args:
+        task: of the answers.
+        rows: n examples.
+        names: C' that can be answered.
+        found: probabilities, (n, C').
+        before: others to compare with: then the scores are differences.
+        **how: ``groups`` and ``seed`` of :func:`ravl.evaluation.generation.measure_text`.
+    """
+    if task.name != "ask":
+        return {}
+    from ravl.evaluation.generation import compare_texts, measure_text
+    from ravl.tasks.ask.answers import said
+
+    people = [said(row.qa[0]) for row in rows]
+    written = [names[i] for i in found.argmax(1)]
+    if before is None:
+        return measure_text("ask", written, people, **how)
+    return compare_texts("ask", written, [names[i] for i in before.argmax(1)], people, **how)
+
+
+def _zero_shot(ground: Ground) -> Answers:
+    """The pretrained encoder, told the labels' names and nothing else."""
+    encoder = ground.memory.encoder
+    vectors = encoder.project(ground.test.queries.features)
+    names = label_vectors(encoder, ground.labels, ground.settings.templates)
+    found = zero_shot(vectors, names, ground.task.exclusive)
+    nothing = np.zeros_like(found)
+    return Answers(ground.labels, found, nothing, found, np.zeros(len(found), np.float32))
+
+
+def _strangers(near: Neighbours, rows: int, seed: int) -> Neighbours:
+    """Random rows in place of neighbours, with the likeness that the neighbours had."""
+    random = np.random.default_rng(seed)
+    drawn = random.integers(0, rows, near.positions.shape)
+    return replace(near, positions=np.where(near.found, drawn, -1))
+
+
+def wide(found: Array, count: int) -> Array:
+    """Probabilities (n, C) for the first ``count`` names, (n, count); 0 for unknown ones."""
+    padded = np.pad(found[:, :count], ((0, 0), (0, max(0, count - found.shape[1]))))
+    shares: Array = np.clip(padded, 0, 1)
+    return shares
+
+
+def right(found: Array, truth: Ints, limits: Array | None) -> NDArray[np.bool_]:
+    """Whether answers are wholly the truth, (n,).
+
+    Args:
+        found: probabilities, (n, C).
+        truth: positions among the names (n,); or tags (n, C).
+        limits: thresholds of tags (C,); None where labels exclude each other.
+    """
+    if limits is None:
+        single: NDArray[np.bool_] = found.argmax(1) == truth
+        return single
+    whole: NDArray[np.bool_] = ((found >= limits) == (truth > 0)).all(1)
+    return whole
+
+
+def given(line: Array, names: Sequence[str], limits: Array | None) -> list[str]:
+    """The names that an answer (C,) gives, the surest first: one, or the tags above the limits."""
+    if limits is None:
+        return [names[int(line.argmax())]]
+    return [names[j] for j in np.argsort(-line, kind="stable") if line[j] >= limits[j]]

@@ -1,0 +1,99 @@
+"""A labeller as files of a run, and out of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ravl.encoders.base import Array
+from ravl.errors import DataError
+from ravl.models.calibration import Calibration
+from ravl.models.gate import Gate
+from ravl.models.linear import LinearHead, Standard
+from ravl.models.vote import Vote
+from ravl.runs.run import FUSION, Run
+from ravl.tasks.labels.predictor import Labeller
+from ravl.tasks.named import label_task
+
+
+def describe(labeller: Labeller) -> dict[str, Any]:
+    """What ``run.json`` says of it."""
+    ask = labeller.task.name == "ask"
+    return {
+        **labeller.task.to_json(),
+        "labels": labeller.labels,
+        "vote": labeller.vote.to_json(),
+        "spread": labeller.spread,
+        "alone": labeller.alone,
+        # Questions are read by the base encoder, whatever the memory's retriever was trained to
+        # be; AskModel compares that.
+        "reads_texts": labeller.reader is not None and not ask,
+        "longest": labeller.words.longest if labeller.words is not None else 0,
+    }
+
+
+def parts(labeller: Labeller, folder: Path) -> dict[str, dict[str, Array]]:
+    """Its arrays; a fusion model is saved into the folder."""
+    found = {
+        "keys": labeller.keys.arrays(),
+        "gate": labeller.gate.arrays(),
+        "ballot": labeller.ballot.arrays(),
+        "standard": labeller.standard.arrays(),
+        "thresholds": {"values": labeller.thresholds},
+    }
+    if labeller.head is not None:
+        found["head"] = labeller.head.arrays()
+    if labeller.calibration is not None:
+        found["calibration"] = {
+            "confidence": labeller.calibration.confidence,
+            "right": labeller.calibration.right,
+        }
+    if labeller.reader is not None:
+        labeller.reader.save(folder / FUSION)
+        if labeller.words is not None:
+            labeller.words.save(folder / FUSION)
+    return found
+
+
+def load_labeller(run: Run) -> Labeller:
+    """The inverse of :func:`describe` and :func:`parts`.
+
+    Raises:
+        DataError: a file of the run is damaged, or lacks something.
+    """
+    try:
+        return _load(run)
+    except DataError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"The run in {run.folder} is damaged ({error!r}). Fit it again.") from error
+
+
+def _load(run: Run) -> Labeller:
+    record, arrays = run.record, run.arrays()
+    task = label_task(
+        record["task"], record["column"], int(record.get("width", 0)), bool(record.get("generated"))
+    )
+    reader = words = None
+    if record["reads_texts"] or (run.folder / FUSION).is_dir():
+        longest = int(record.get("longest", 0))
+        reader, words = run.networks.reader(run.folder / FUSION, longest)
+    calibration = arrays.get("calibration")
+    return Labeller(
+        task=task,
+        labels=list(record["labels"]),
+        keys=task.keys_of(arrays["keys"]),
+        standard=Standard.from_arrays(arrays["standard"]),
+        vote=Vote(**record["vote"]),
+        gate=Gate.from_arrays(arrays["gate"]),
+        ballot=Gate.from_arrays(arrays["ballot"]),
+        head=LinearHead.from_arrays(arrays["head"]) if "head" in arrays else None,
+        reader=reader,
+        words=words,
+        alone=float(record["alone"]),
+        spread=bool(record["spread"]),
+        thresholds=arrays.get("thresholds", {}).get("values", np.zeros(0, np.float32)),
+        calibration=Calibration(**calibration) if calibration else None,
+    )

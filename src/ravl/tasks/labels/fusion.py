@@ -1,0 +1,196 @@
+"""Training of the fusion model, with retrieved evidence or without."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ravl.encoders.base import Array
+from ravl.encoders.towers.freezing import trainable
+from ravl.evaluation import PRIMARY, values
+from ravl.models.fusion import FusionModel
+from ravl.models.gate import fit_gate, probabilities
+from ravl.models.reader import Reader
+from ravl.models.words import Words
+from ravl.retrieval.bank import Ints
+from ravl.runs.evidence_arrays import EvidenceArrays
+from ravl.tasks.labels.batches import FusionData
+from ravl.tasks.labels.dataset import Ground
+from ravl.tasks.labels.levels import finish, temperature_of
+from ravl.tasks.labels.predictor import Labeller, Queries
+from ravl.tasks.labels.votes import Testimony
+from ravl.training.again import SLOWER, take_over
+from ravl.training.language_model import (
+    OWN,
+    FusionResult,
+    merge_adapters,
+    new_model,
+    prepare_language,
+    words_of,
+)
+from ravl.training.neighbour_noise import Disturbance, Shuffled
+from ravl.training.trainer import train
+
+
+def train_fusion(
+    ground: Ground,
+    linear: Labeller,
+    testimony: Testimony,
+    folder: Path,
+    *,
+    retrieval: bool,
+    show: bool | None,
+    unseen: Array | None = None,
+    report: Callable[[float], None] | None = None,
+    start: Labeller | None = None,
+) -> FusionResult:
+    """Train the fusion model, with evidence or without, and keep the epoch best on validation.
+
+    Args:
+        ground: to train on.
+        linear: the level below, whose head its base starts from.
+        testimony: of the ground's bank.
+        folder: for checkpoints and logs of this training.
+        retrieval: False for the comparison that reads no neighbours.
+        show: progress bars.
+        unseen: base logits (n, C) of the training examples by heads that have not seen them.
+        report: told the validation score after each epoch; what it raises ends the training.
+        start: the labeller whose weights it begins with, at a lower learning rate; None for the
+            language model's alone.
+    """
+    settings, head = ground.settings, linear.head
+    assert head is not None
+    torch.manual_seed(settings.seed)
+    began = time.monotonic()
+    k = min(settings.evidence, len(ground.bank)) if retrieval else 0
+    model = new_model(
+        settings,
+        features=head.weight.shape[1],
+        vectors=ground.task.encoder(ground.memory).dimension,
+        labels=len(ground.labels),
+        exclusive=ground.task.exclusive,
+        base=head.weight.shape[1],
+        k=k,
+        weights=ground.loss.weights,
+    )
+    with torch.no_grad():
+        model.base.weight.copy_(torch.from_numpy(head.weight))
+        model.base.bias.copy_(torch.from_numpy(head.bias))
+    model.base.requires_grad_(False)  # it is the best of its kind already
+    if start is not None and start.reader is not None:
+        begin_with(model, start, ground.labels)
+        settings = replace(settings, learning_rate=settings.learning_rate * SLOWER)
+    slow = prepare_language(model, settings.language)
+    evidence = _evidence(ground, linear, testimony) if retrieval else None
+    texts = ground.train.queries.texts
+    words = words_of(model, settings.language_model, 3 * k) if texts is not None else None
+    reader = Reader(model)
+    order = Shuffled(np.arange(len(ground.train)), settings.seed)
+    data = FusionData(
+        head.standard(ground.train.queries.seen),
+        ground.train.targets,
+        ground.train.seen(linear.spread) if retrieval else None,
+        evidence,
+        k,
+        Disturbance(settings.retrieval_dropout, settings.noise),
+        order,
+        settings.seed,
+        [ground.bank.showing(groups) for groups in ground.train.labelled.shown],
+        unseen,
+        _tokens(words, ground.train.queries),
+    )
+    held = ground.validation
+    seen, truth = head.standard(held.queries.seen), ground.truth(held)
+    near = held.seen(linear.spread) if retrieval else None
+    tokens = _tokens(words, held.queries)
+
+    def read() -> Array:
+        return reader(seen, near, evidence, tokens=tokens)
+
+    curve = train(
+        model,
+        data,
+        order,
+        _validation(read, truth, ground, report),
+        folder / "checkpoints",
+        settings,
+        show,
+        "Fusion with retrieval" if retrieval else "Fusion without",
+        slow,
+        folder / "logs",
+    )
+    count = sum(p.numel() for _, p in trainable(model))
+    merge_adapters(model)
+    return FusionResult(reader, curve, round(time.monotonic() - began, 1), count, words)
+
+
+def begin_with(model: FusionModel, start: Labeller, labels: list[str]) -> None:
+    """Take over what another fusion model has learned, but for its base.
+
+    What it says of a label goes to the same label; a label that it does not know starts at zero.
+    """
+    assert start.reader is not None
+    take_over(model, start.reader.model, (*OWN, "out."))
+    places = {label: i for i, label in enumerate(start.labels)}
+    both = [(i, places[label]) for i, label in enumerate(labels) if label in places]
+    here, there = (list(side) for side in zip(*both, strict=True)) if both else ([], [])
+    old, own = start.reader.model.out.state_dict(), model.out.state_dict()
+    for name, tensor in own.items():
+        tensor[here] = old[name][there]
+
+
+def _tokens(words: Words | None, queries: Queries) -> list[Tensor] | None:
+    return words(queries.texts) if words is not None and queries.texts is not None else None
+
+
+def _evidence(ground: Ground, linear: Labeller, testimony: Testimony) -> EvidenceArrays:
+    features = linear.standard(ground.bank.features)
+    return EvidenceArrays.of(testimony, features, ground.memory, ground.task)
+
+
+def _validation(
+    read: Callable[[], Array],
+    truth: Ints,
+    ground: Ground,
+    report: Callable[[float], None] | None,
+) -> Callable[[], float]:
+    """A function: the task's score on the validation part, less a tenth of its surprise.
+
+    The likelihood tells epochs apart that answer alike.
+    """
+    task = ground.task
+
+    def validate() -> float:
+        found = probabilities(read(), task.exclusive)
+        if not np.isfinite(found).all():
+            return float("nan")  # the trainer says what to do
+        scores = values(task.judged, found, truth)
+        primary = scores.get(PRIMARY[task.judged], 0.0)
+        score = float(primary - 0.1 * scores["log_loss"])
+        if report is not None:
+            report(score)
+        return score
+
+    return validate
+
+
+def fusion_labeller(
+    ground: Ground, linear: Labeller, result: FusionResult, testimony: Testimony
+) -> Labeller:
+    """A labeller around a trained fusion model; its gate is fitted on the validation part."""
+    side = ground.validation
+    near = side.seen(linear.spread)
+    fused = replace(linear, reader=result.reader, words=result.words)
+    logits = fused.logits(side.queries, near, _evidence(ground, linear, testimony))
+    votes = linear.vote(near, testimony.said, testimony.worth)[:, : testimony.known]
+    likeness = near.nearest
+    gate = fit_gate(votes, logits, likeness, side.targets, ground.task.exclusive)
+    alone = temperature_of(fused.logits(side.queries), side.targets, ground.task.exclusive)
+    labeller = replace(fused, gate=gate, alone=alone)
+    return finish(labeller, ground, side, gate(votes, logits, likeness)[0])

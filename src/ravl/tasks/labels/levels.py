@@ -1,0 +1,240 @@
+"""The levels below the fusion model: the vote, the linear head, and the gate that mixes them.
+
+All that is chosen here (the vote's k, the head's weight decay, the gate, thresholds) is chosen on
+examples that did not see themselves: training examples by leaving their group out, and the
+validation part. The test part is not looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.encoders.base import Array
+from ravl.evaluation import confidences
+from ravl.models.calibration import Calibration
+from ravl.models.gate import Gate, fit_gate, probabilities
+from ravl.models.linear import DECAYS, HeadFit, LinearHead, fold_of_groups
+from ravl.models.vote import KS, TEMPERATURES, Vote
+from ravl.tasks.labels.dataset import Ground, Side
+from ravl.tasks.labels.predictor import Labeller, Queries
+from ravl.tasks.labels.task import LabelTask
+from ravl.tasks.labels.votes import Testimony
+
+FOLDS = 5
+FEW_FOLDS, MANY = 3, 5000  # folds where there are more examples than that
+MUCH = 1_000_000  # examples times labels, likewise: hundreds of answers take minutes
+BALANCES = (0.0, 0.25, 0.5)
+SPREAD_FROM = 0.2  # share of rows without a label from which propagation is tried
+TINY = 1e-4  # a probability that was 0
+
+
+def held_side(ground: Ground) -> Side:
+    """Training and validation examples one after the other: what is chosen by."""
+    a, b = ground.train, ground.validation
+    labelled = replace(
+        a.labelled,
+        rows=[*a.labelled.rows, *b.labelled.rows],
+        features=np.vstack([a.labelled.features, b.labelled.features]),
+        groups=np.concatenate([a.labelled.groups, b.labelled.groups]),
+        shown=[*a.labelled.shown, *b.labelled.shown],
+    )
+    tuned = None
+    if a.queries.tuned is not None and b.queries.tuned is not None:
+        tuned = np.vstack([a.queries.tuned, b.queries.tuned])
+    return Side(
+        labelled,
+        Queries(labelled.features, tuned),
+        np.vstack([a.targets, b.targets]),
+        a.near.then(b.near),
+        a.wide.then(b.wide),
+    )
+
+
+def fit_vote(ground: Ground) -> Labeller:
+    """A labeller that votes: its k, temperature and balance by leaving each group out."""
+    testimony = Testimony.of(ground.bank, ground.task, ground.labels)
+    side = held_side(ground)
+    near, said = side.near, testimony.said[:, : testimony.known]
+    best, least = Vote(), np.inf
+    settings = ground.settings
+    for k in [settings.k] if settings.k else [k for k in KS if k <= max(len(ground.bank), KS[0])]:
+        for temperature in TEMPERATURES:
+            for balance in BALANCES if ground.task.exclusive else (0.0,):
+                vote = Vote(k, temperature, balance=balance)
+                value = surprise(vote(near, said, testimony.worth), side.targets, ground.task)
+                if value < least - 1e-4:
+                    best, least = vote, value
+    votes = best(near, said, testimony.worth)
+    gate = vote_gate(votes, side.targets, ground.task.exclusive)
+    standard = ground.task.standard(ground.bank.features)
+    labeller = Labeller(ground.task, ground.labels, ground.keys, standard, best, gate, gate)
+    return finish(labeller, ground, side, gate.smooth(votes))
+
+
+def fit_linear(ground: Ground, vote: Labeller) -> Labeller:
+    """The head, and the level that it makes with the vote."""
+    return linear_level(ground, vote, *fit_head(ground))
+
+
+def linear_level(
+    ground: Ground, vote: Labeller, head: LinearHead, logits: Array | None = None
+) -> Labeller:
+    """A labeller with a linear head and a gate that is fitted on examples they did not see.
+
+    Args:
+        ground: to fit on.
+        vote: the level below.
+        head: of the model.
+        logits: see :func:`fit_head`; None for a head that came with a fine-tuned tower: then only
+            validation examples are unseen.
+    """
+    side = held_side(ground)
+    if logits is None:
+        side = ground.validation
+        logits = head(side.queries.seen)
+    alone = temperature_of(logits, side.targets, ground.task.exclusive)
+    best: Labeller | None = None
+    least = np.inf
+    for spread in _spreads(ground):
+        votes = _held_votes(ground, vote.vote, side, spread)
+        nearest = side.seen(spread).nearest
+        gate = fit_gate(votes, logits, nearest, side.targets, ground.task.exclusive)
+        mixed = gate(votes, logits, nearest)[0]
+        value = surprise(mixed, side.targets, ground.task)
+        if best is None or value < least - 1e-3:
+            least, labeller = value, replace(vote, head=head, gate=gate, alone=alone, spread=spread)
+            best = finish(labeller, ground, side, mixed)
+    assert best is not None
+    return best
+
+
+def fit_head(ground: Ground) -> tuple[LinearHead, Array]:
+    """The head whose weight decay is best out of fold, and logits that did not see their example.
+
+    They are of the training examples and those of validation after them, (n, C). Validation
+    examples are unseen by every fold's head; theirs are the mean of all folds'.
+    """
+    side = held_side(ground)
+    train, held = ground.train, ground.validation
+    x, y = train.queries.seen, train.targets
+    few = len(train) > MANY or y.size > MUCH
+    folds = fold_of_groups(train.labelled.groups, FEW_FOLDS if few else FOLDS, ground.settings.seed)
+    folds = [fold for fold in folds if 0 < len(fold) < len(train)]
+    rests = [np.setdiff1d(np.arange(len(train)), fold) for fold in folds]
+    made = ground.task.standard
+    fits = [HeadFit(x[rest], y[rest], ground.loss, made(x[rest])) for rest in rests]
+    task, least, best = ground.task, np.inf, DECAYS[0]
+    best_logits: Array = np.zeros((0, 0), np.float32)
+    for decay in DECAYS:
+        logits = np.zeros((len(side), y.shape[1]), np.float32)
+        for fold, fit in zip(folds, fits, strict=True):
+            fitted = fit(decay)
+            logits[fold] = fitted(x[fold])
+            logits[len(train) :] += fitted(held.queries.seen) / len(folds)
+        warmth = temperature_of(logits, side.targets, task.exclusive)
+        value = surprise(probabilities(logits / warmth, task.exclusive), side.targets, task)
+        if value >= least:
+            break
+        least, best, best_logits = value, decay, logits
+    whole = HeadFit(x, y, ground.loss, made(x))
+    for decay in DECAYS[: DECAYS.index(best) + 1]:
+        fitted = whole(decay)
+    return fitted, best_logits
+
+
+def _spreads(ground: Ground) -> list[bool]:
+    """Whether to propagate labels: not, or both ways to be tried."""
+    settings, task = ground.settings, ground.task
+    if settings.spread == "no" or not task.exclusive or ground.learned:
+        return [False]  # labels that keys were learned from travel too well by them
+    if settings.spread == "yes":
+        return [True]
+    said = Testimony.of(ground.bank, task, ground.labels).worth
+    return [False, True] if (said == 0).mean() >= SPREAD_FROM else [False]
+
+
+def _held_votes(ground: Ground, vote: Vote, side: Side, spread: bool) -> Array:
+    """Votes on examples, (n, C), whose own label has told nobody.
+
+    Without propagation leaving an example's group out of its neighbours is enough. With it a label
+    travels through the graph, so that a fold's labels are hidden while it is propagated.
+    """
+    bank, task, labels = ground.bank, ground.task, ground.labels
+    if not spread:
+        testimony = Testimony.of(bank, task, labels)
+        return vote(side.near, testimony.said[:, : len(labels)], testimony.worth)
+    votes = np.zeros((len(side), len(labels)), np.float32)
+    for fold in fold_of_groups(side.labelled.groups, FOLDS, ground.settings.seed):
+        hidden = np.isin(bank.groups, side.take(fold).labelled.seen_groups())
+        testimony = Testimony.of(bank, task, labels, spread=True, hidden=hidden)
+        votes[fold] = vote(side.wide.take(fold), testimony.said[:, : len(labels)], testimony.worth)
+    return votes
+
+
+def finish(labeller: Labeller, ground: Ground, side: Side, found: Array) -> Labeller:
+    """With tag thresholds and the calibration for abstaining, from probabilities (n, C) of unseen.
+
+    Of tags those that are given count, not the many that are not.
+    """
+    found = found[:, : len(ground.labels)]
+    if ground.task.exclusive:
+        confidence, right = confidences(ground.task.judged, found, ground.truth(side))
+        return replace(labeller, calibration=Calibration.of(confidence, right))
+    thresholds = best_thresholds(found, side.targets)
+    given = (found >= thresholds).ravel()
+    calibration = Calibration.of(found.ravel()[given], side.targets.ravel()[given])
+    return replace(labeller, thresholds=thresholds, calibration=calibration)
+
+
+def vote_gate(votes: Array, targets: Array, exclusive: bool) -> Gate:
+    """The gate of a vote without a model: only its floor is fitted."""
+    rates = ((targets.sum(0) + 1) / (len(targets) + targets.shape[1])).astype(np.float32)
+    if exclusive:
+        rates = rates / rates.sum()
+    base = Gate(exclusive, np.zeros(7, np.float32), 1.0, 0.0, rates)
+    floors = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
+    values = [_surprise(replace(base, floor=f).smooth(votes), targets, exclusive) for f in floors]
+    return replace(base, floor=floors[int(np.argmin(values))])
+
+
+def temperature_of(logits: Array, targets: Array, exclusive: bool) -> float:
+    """The temperature under which unseen examples are likeliest (Guo et al. 2017)."""
+    if exclusive and not targets.any():  # no label that the model knows
+        return 1.0
+    tried = np.geomspace(0.1, 10, 41)
+    values = [_surprise(probabilities(logits / t, exclusive), targets, exclusive) for t in tried]
+    return float(tried[int(np.argmin(values))])
+
+
+def best_thresholds(found: Array, targets: Array) -> Array:
+    """For each tag the threshold with the best F1 on unseen examples, (T,).
+
+    A tag's own best threshold is drawn to the best common one, the more the rarer it is: of a
+    handful of pictures it is chance.
+    """
+    tried = np.linspace(0.05, 0.95, 37)
+    hits = np.stack([((found >= t) & (targets > 0)).sum(0) for t in tried])  # (37, T)
+    given = np.stack([(found >= t).sum(0) for t in tried])
+    wanted = targets.sum(0)
+    together = 2 * hits.sum(1) / np.maximum(given.sum(1) + wanted.sum(), 1)
+    common = tried[int(together.argmax())]
+    own = tried[(2 * hits / np.maximum(given + wanted, 1)).argmax(0)]
+    trust = wanted / (wanted + 20)
+    chosen: Array = trust * own + (1 - trust) * common
+    return chosen.astype(np.float32)
+
+
+def surprise(found: Array, targets: Array, task: LabelTask) -> float:
+    """Mean negative log-likelihood of the targets."""
+    return _surprise(found, targets, task.exclusive)
+
+
+def _surprise(found: NDArray[np.floating], targets: Array, exclusive: bool) -> float:
+    p = np.clip(found[:, : targets.shape[1]], TINY, 1 - TINY)
+    if exclusive:
+        known = targets.sum(1) > 0
+        return float(-(targets * np.log(p)).sum(1)[known].mean()) if known.any() else np.inf
+    return float(-(targets * np.log(p) + (1 - targets) * np.log(1 - p)).mean())

@@ -1,0 +1,260 @@
+"""A fitted run at work: pictures in, labels or tags with their evidence out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ravl.encoders.base import Array
+from ravl.errors import QueryError
+from ravl.memory import Memory, Picture
+from ravl.retrieval.bank import Bank, Ints, Neighbours
+from ravl.retrieval.query import open_picture
+from ravl.runs.answers import Answer, Classification, Evidence, Tagging
+from ravl.runs.evidence_arrays import EvidenceArrays
+from ravl.runs.row_texts import Said
+from ravl.runs.run import VISION, Run
+from ravl.store.spaces import position
+from ravl.tasks.labels.files import load_labeller
+from ravl.tasks.labels.predictor import Answers, Queries
+from ravl.tasks.labels.votes import Testimony
+from ravl.tasks.match.rerank_neighbours import DEPTH, SecondLook
+from ravl.timing import step
+
+SHOWN = 5  # scores of an answer
+
+
+class LabelModel:
+    """Answers classify or tag from a run and its memory.
+
+    The memory is followed: a row that is added, changed or deleted counts from the next call on.
+
+    Args:
+        run: what was fitted.
+        memory: to answer from; checked by :func:`ravl.runs.run.open_memory`.
+
+    Raises:
+        DataError: the match run by which it looks at neighbours again has gone.
+    """
+
+    def __init__(self, run: Run, memory: Memory) -> None:
+        self.run = run
+        self.memory = memory
+        self.labeller = load_labeller(run)
+        self.second = SecondLook.of_run(run, memory)
+        self._lock = threading.Lock()
+        self._known: tuple[Any, Testimony, EvidenceArrays | None] | None = None
+        self._said: tuple[Testimony, Said] | None = None
+        # Whether there is a fine-tuned tower is asked once: a refit may exchange the run's files.
+        self.has_tower = (run.folder / VISION).is_dir()
+        self._tower: Any = None
+
+    @property
+    def labels(self) -> list[str]:
+        """All labels it may answer: those it was fitted to, and others that its memory knows."""
+        return self._testimony()[0].names
+
+    def answer(
+        self,
+        pictures: Sequence[Picture | str],
+        *,
+        k: int | None = None,
+        retrieval: bool = True,
+        vote_only: bool = False,
+        abstain: float | None = None,
+    ) -> list[Classification] | list[Tagging]:
+        """Answers to some pictures, in one pass.
+
+        Args:
+            pictures: paths, bytes or PIL pictures.
+            k: neighbours that vote; None for as many as were fitted.
+            retrieval: False for the model alone.
+            vote_only: True for the neighbours alone.
+            abstain: the share of wrong answers that is acceptable, such as 0.05; answers that are
+                less sure than that are marked.
+
+        Raises:
+            QueryError: k is below 1, or neither model nor memory shall answer.
+            PictureError: a picture cannot be read.
+        """
+        if k is not None and k < 1:
+            raise QueryError(f"k is {k}; it must be at least 1.")
+        if vote_only and not retrieval:
+            raise QueryError("Without retrieval there is no vote. Leave one of the two out.")
+        if not pictures:
+            return []
+        queries = self.look(pictures)
+        found, testimony = self._answers(queries, k, retrieval, vote_only)
+        risk = (
+            self.labeller.calibration.threshold(abstain)
+            if (abstain is not None and self.labeller.calibration is not None)
+            else 0.0
+        )
+        return self._results(found, testimony, risk)
+
+    def results(self, queries: Queries, hidden: Sequence[Ints] | None = None) -> Sequence[Answer]:
+        """Answers as :meth:`answer` gives them to pictures that were looked at before.
+
+        Args:
+            queries: n of them.
+            hidden: for each the groups of rows that show the same picture; None for none.
+        """
+        found, testimony = self._answers(queries, None, True, False, hidden)
+        return self._results(found, testimony, 0.0)
+
+    @step("encode")
+    def look(self, pictures: Sequence[Picture | str]) -> Queries:
+        """Features of pictures, by the memory's tower and by the run's own."""
+        encoder = self.memory.encoder
+        opened = [open_picture(p, encoder.picture_size) for p in pictures]
+        prepared = [encoder.prepare(p) for p in opened]
+        size = encoder.batch_size
+        parts = [encoder.features(prepared[i : i + size]) for i in range(0, len(prepared), size)]
+        return Queries(np.concatenate(parts), self.tuned(opened))
+
+    def tuned(self, pictures: Sequence[Image.Image]) -> Array | None:
+        """Features (n, F) of RGB pictures by the run's own tower; None where it has none."""
+        if not self.has_tower:
+            return None
+        if self._tower is None:
+            folder = self.run.folder / VISION
+            self._tower = self.run.networks.tower(folder, self.memory.encoder)
+        found: Array = self._tower.features([self._tower.prepare(p) for p in pictures])
+        return found
+
+    def judge(self, queries: Queries, hidden: Sequence[Ints], **how: Any) -> Answers:
+        """Answers that do not see some groups of rows: what evaluation asks for.
+
+        Args:
+            queries: n of them.
+            hidden: for each the groups of rows that show the same picture.
+            **how: ``k``, ``retrieval``, ``vote_only`` of :meth:`answer`.
+        """
+        return self._answers(
+            queries, how.get("k"), how.get("retrieval", True), how.get("vote_only", False), hidden
+        )[0]
+
+    def _answers(
+        self,
+        queries: Queries,
+        k: int | None,
+        retrieval: bool,
+        vote_only: bool,
+        hidden: Sequence[Ints] | None = None,
+    ) -> tuple[Answers, Testimony | None]:
+        if not retrieval:
+            return self.labeller.without(queries), None
+        testimony, evidence = self._testimony()
+        near = self._neighbours(queries, testimony, k, hidden)
+        answers = self.labeller.answer(queries, testimony, near, evidence, vote_only=vote_only, k=k)
+        return answers, testimony
+
+    def _neighbours(
+        self,
+        queries: Queries,
+        testimony: Testimony,
+        k: int | None,
+        hidden: Sequence[Ints] | None,
+    ) -> Neighbours:
+        """Neighbours as they vote: where the run does so, looked at again."""
+        if self.second is None:
+            return self.labeller.neighbours(queries, testimony, k, hidden)
+        deep = max(DEPTH, k or self.labeller.vote.k)
+        near = self.labeller.neighbours(queries, testimony, deep, hidden)
+        with self._lock:
+            if self._said is None or self._said[0] is not testimony:
+                self._said = testimony, self.second.said(testimony.bank)
+            said = self._said[1]
+        return self.second(queries.features, said, near, hidden)
+
+    def _testimony(self) -> tuple[Testimony, EvidenceArrays | None]:
+        """The memory as it is now."""
+        with self._lock, self.memory.snapshot() as connection:
+            now = position(connection)
+            if self._known is None or self._known[0] != now:
+                bank = self.labeller.task.bank(self.memory, self.labeller.keys)
+                testimony = Testimony.of(
+                    bank, self.labeller.task, self.labeller.labels, self.labeller.spread
+                )
+                evidence = self.labeller.evidence(testimony, self.memory)
+                self._known = now, testimony, evidence
+            return self._known[1], self._known[2]
+
+    def _results(
+        self, found: Answers, testimony: Testimony | None, risk: float
+    ) -> list[Classification] | list[Tagging]:
+        labeller = self.labeller
+        common: list[dict[str, Any]] = [
+            {
+                "gate": float(found.gate[i]),
+                "scores": best_of(found.names, found.probabilities[i]),
+                "memory": best_of(found.names, found.votes[i]),
+                "model": best_of(found.names, found.own[i]),
+                "evidence": self._evidence(found, testimony, i),
+            }
+            for i in range(len(found.probabilities))
+        ]
+        if labeller.task.exclusive:
+            best = found.probabilities.argmax(1)
+            sure = found.probabilities.max(1)
+            return [
+                Classification(
+                    label=found.names[b], confidence=float(c), abstained=bool(c < risk), **rest
+                )
+                for b, c, rest in zip(best, sure, common, strict=True)
+            ]
+        limits = np.maximum(labeller.limits(found.names), risk)
+        results = []
+        for line, rest in zip(found.probabilities, common, strict=True):
+            order = np.argsort(-line, kind="stable")
+            tags = tuple(found.names[j] for j in order if line[j] >= limits[j])
+            results.append(
+                Tagging(
+                    tags=tags,
+                    confidence=float(line.max(initial=0)),
+                    abstained=bool(risk) and not tags,
+                    **rest,
+                )
+            )
+        return results
+
+    def _evidence(
+        self, found: Answers, testimony: Testimony | None, i: int
+    ) -> tuple[Evidence, ...]:
+        if testimony is None or found.neighbours is None or found.shares is None:
+            return ()
+        return evidence_of(testimony.bank, found.neighbours, found.shares, i, self.labeller.task.of)
+
+
+def evidence_of(
+    bank: Bank, near: Neighbours, shares: Array, i: int, says: Any
+) -> tuple[Evidence, ...]:
+    """The neighbours of query ``i`` as evidence, the largest shares first."""
+    order = np.lexsort((-near.likeness[i], -shares[i]))
+    return tuple(
+        Evidence(
+            bank.rows[near.positions[i, j]],
+            float(near.likeness[i, j]),
+            float(shares[i, j]),
+            says(bank.rows[near.positions[i, j]]),
+        )
+        for j in order
+        if near.positions[i, j] >= 0
+    )
+
+
+def best_of(names: Sequence[str], line: Array) -> dict[str, float]:
+    """The likeliest of the names, with their probabilities."""
+    order = np.argsort(-line, kind="stable")[:SHOWN]
+    return {names[j]: float(line[j]) for j in order if line[j] > 0}
+
+
+def picture_list(pictures: Any) -> tuple[list[Any], bool]:
+    """One picture or several as a list, and whether it was one."""
+    one = isinstance(pictures, str | bytes | Path | Image.Image)
+    return ([pictures] if one else list(pictures)), one

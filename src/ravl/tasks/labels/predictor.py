@@ -1,0 +1,234 @@
+"""The labeller: answers classify and tag, with the memory's vote, a model, and the gate of both.
+
+It works on arrays alone. Fitting judges exactly this object, and serving loads it again, so that
+what was measured is what answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ravl.encoders.base import Array
+from ravl.errors import DataError
+from ravl.memory import Memory
+from ravl.models.calibration import Calibration
+from ravl.models.gate import Gate, probabilities
+from ravl.models.linear import LinearHead, Standard
+from ravl.models.vote import Vote, balanced
+from ravl.retrieval.bank import Ints, Neighbours
+from ravl.retrieval.keys import Keys
+from ravl.runs.evidence_arrays import EvidenceArrays
+from ravl.tasks.labels.task import LabelTask
+from ravl.tasks.labels.votes import Testimony
+from ravl.timing import step
+
+if TYPE_CHECKING:  # it needs torch, which a vote or a linear head does not
+    from ravl.models.reader import Evidence, Reader
+    from ravl.models.words import Words
+
+# A label that only the memory knows has few rows, and no model speaks for it: its votes count by
+# the square root of its frequency (benchmarks/results/new_classes.md).
+NOVEL_BALANCE = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Queries:
+    """Pictures to be labelled.
+
+    Args:
+        features: by the memory's own tower, (n, F): what neighbours are found by.
+        tuned: by the run's fine-tuned tower, (n, F); None where it has none.
+        texts: what the reader reads with each picture, n of them; None for nothing.
+    """
+
+    features: Array
+    tuned: Array | None = None
+    texts: Sequence[str] | None = None
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    @property
+    def seen(self) -> Array:
+        """What the model looks at, (n, F)."""
+        return self.features if self.tuned is None else self.tuned
+
+    def take(self, chosen: np.ndarray) -> Queries:
+        """Some of them."""
+        texts = None if self.texts is None else [self.texts[i] for i in np.asarray(chosen)]
+        tuned = None if self.tuned is None else self.tuned[chosen]
+        return Queries(self.features[chosen], tuned, texts)
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Answers to n queries, with all that they are made of.
+
+    Args:
+        names: C' labels.
+        probabilities: (n, C').
+        votes: the memory's answer, (n, C').
+        own: the model's answer, (n, C'); 0 for labels that it does not know.
+        gate: weight of the memory's answer, (n,).
+        neighbours: that voted or were read; None without retrieval.
+        shares: of each neighbour in the decision, (n, k).
+    """
+
+    names: list[str]
+    probabilities: Array
+    votes: Array
+    own: Array
+    gate: Array
+    neighbours: Neighbours | None = None
+    shares: Array | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Labeller:
+    """A fitted predictor.
+
+    Args:
+        task: classify, tag or ask.
+        labels: C names that the model knows.
+        keys: how neighbours are found.
+        standard: makes the features of evidence fit for the reader.
+        vote: how they vote.
+        gate: of the vote and the model.
+        ballot: the gate whose floor serves the vote alone.
+        head: the linear level, None for a vote alone.
+        reader: the fusion level, None below it; its base is the linear one.
+        words: its tokenizer, where it reads texts with the pictures.
+        alone: temperature of the model's logits when there is no retrieval.
+        spread: whether labels are propagated to rows that have none.
+        thresholds: of the tags, (C,); for labels unused.
+        calibration: for abstaining.
+    """
+
+    task: LabelTask
+    labels: list[str]
+    keys: Keys
+    standard: Standard
+    vote: Vote
+    gate: Gate
+    ballot: Gate
+    head: LinearHead | None = None
+    reader: Reader | None = None
+    words: Words | None = None
+    alone: float = 1.0
+    spread: bool = False
+    thresholds: Array = field(default_factory=lambda: np.zeros(0, np.float32))
+    calibration: Calibration | None = None
+
+    @step("retrieve")
+    def neighbours(
+        self,
+        queries: Queries,
+        testimony: Testimony,
+        k: int | None = None,
+        hidden: Sequence[Ints] | None = None,
+    ) -> Neighbours:
+        """Rows that say something, as many as the vote asks (or k) and the reader reads.
+
+        See :meth:`Bank.neighbours`.
+        """
+        wanted = max(k or self.vote.k, self.reader.evidence if self.reader else 0)
+        keys = self.keys(queries.features)
+        return testimony.bank.neighbours(keys, wanted, hidden, testimony.worth > 0)
+
+    def evidence(self, testimony: Testimony, memory: Memory) -> EvidenceArrays | None:
+        """What the reader reads of the bank's rows; None where there is no reader."""
+        if self.reader is None or not self.reader.evidence:
+            return None
+        features = self.standard(testimony.bank.features)
+        return EvidenceArrays.of(testimony, features, memory, self.task)
+
+    def logits(
+        self, queries: Queries, near: Neighbours | None = None, evidence: Evidence | None = None
+    ) -> Array:
+        """The model's logits (n, C), with the evidence that its reader is given."""
+        assert self.head is not None
+        if self.reader is None:
+            return self.head(queries.seen)
+        tokens = None
+        if self.words is not None and queries.texts is not None:
+            tokens = self.words(queries.texts)
+        return self.reader(self.head.standard(queries.seen), near, evidence, tokens=tokens)
+
+    @step("fuse")
+    def without(self, queries: Queries) -> Answers:
+        """Answers of the model alone."""
+        if self.head is None:
+            raise DataError(
+                "This run has only the neighbours' vote; without retrieval it has no answer. Fit "
+                "one with --model linear or fusion."
+            )
+        own = probabilities(self.logits(queries) / self.alone, self.task.exclusive)
+        nothing = np.zeros_like(own)
+        return Answers(self.labels, own, nothing, own, np.zeros(len(own), np.float32))
+
+    @step("fuse")
+    def answer(
+        self,
+        queries: Queries,
+        testimony: Testimony,
+        near: Neighbours,
+        evidence: Evidence | None = None,
+        *,
+        vote_only: bool = False,
+        k: int | None = None,
+    ) -> Answers:
+        """Answers with retrieval.
+
+        Args:
+            queries: n of them.
+            testimony: what the bank says.
+            near: their neighbours in it.
+            evidence: what the reader reads of the bank's rows, for one that has a reader.
+            vote_only: leave the model out.
+            k: neighbours that vote, instead of as many as were fitted.
+        """
+        vote = self.vote if k is None else replace(self.vote, k=k)
+        votes = vote(near, testimony.said, testimony.worth)  # (n, C')
+        shares = vote.shares(near, testimony.worth)  # (n, k)
+        known = votes[:, : testimony.known]
+        if vote_only or self.head is None:
+            mixed = smooth = self.ballot.smooth(known)
+            own, gate = np.zeros_like(mixed), (votes.sum(1) > 0).astype(np.float32)
+        else:
+            likeness = near.nearest
+            logits = self.logits(queries, near, evidence)
+            mixed, gate, smooth, own = self.gate(known, logits, likeness)
+        if len(testimony.names) > testimony.known:
+            mixed, smooth, gate = self._with_novel(votes, testimony, mixed, smooth, gate)
+            own = np.pad(own, ((0, 0), (0, votes.shape[1] - own.shape[1])))
+        return Answers(
+            testimony.names, mixed, smooth, own, gate, near.first(vote.k), shares * gate[:, None]
+        )
+
+    def _with_novel(
+        self, votes: Array, testimony: Testimony, mixed: Array, smooth: Array, gate: Array
+    ) -> tuple[Array, Array, Array]:
+        """Answers for labels that only the memory knows, beside those of the gate.
+
+        They keep their share of the vote, and the gate shares out the rest.
+        """
+        if not self.task.exclusive:
+            new = votes[:, testimony.known :]
+            return np.hstack([mixed, new]), np.hstack([smooth, new]), gate
+        counts = (testimony.said * testimony.worth[:, None]).sum(0)
+        power = max(NOVEL_BALANCE - self.vote.balance, 0)
+        fair = balanced(votes, counts, power)
+        new = fair[:, testimony.known :] / np.maximum(fair.sum(1, keepdims=True), 1e-9)
+        rest = 1 - new.sum(1, keepdims=True)  # (n, 1)
+        of_memory = (1 - rest[:, 0]) + rest[:, 0] * gate
+        return np.hstack([rest * mixed, new]), np.hstack([rest * smooth, new]), of_memory
+
+    def limits(self, names: Sequence[str]) -> Array:
+        """The thresholds of these tags, one half for those that the model does not know."""
+        limits = np.full(len(names), 0.5, np.float32)
+        limits[: len(self.thresholds)] = self.thresholds
+        return limits

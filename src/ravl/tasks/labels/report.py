@@ -1,0 +1,302 @@
+"""What a fit found, as the report's page, as JSON, and as the table for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ravl.evaluation import (
+    calibration_curve,
+    confidences,
+    confusion,
+    per_label,
+    text_report,
+)
+from ravl.pages.fit_report import (
+    Answer,
+    Calibration,
+    Confusion,
+    Curves,
+    EvidenceItem,
+    ExampleGroup,
+    FitPage,
+    LabelLine,
+    ReportExample,
+    ScoreTable,
+    fit_report,
+)
+from ravl.tasks.labels.choose import Fitted
+from ravl.tasks.labels.dataset import Ground
+from ravl.tasks.labels.evaluate_test import Judged, given, right
+from ravl.tasks.labels.model import evidence_of
+from ravl.training.page_parts import (
+    LEVELS,
+    RETRIEVAL,
+    curves_of,
+    safely,
+    score_table,
+    thumbnail,
+)
+from ravl.training.report_rows import ROWS
+from ravl.training.run_record import promise
+
+if TYPE_CHECKING:
+    from ravl.tasks.labels.keys.gain import Gain
+
+TITLES = {
+    "zero_shot": ("zero-shot", "pretrained, told only the names; no memory"),
+    "vote": ("neighbour vote", "the memory alone, nothing trained"),
+    "vote_human": ("vote of people's labels", "without what ravl augment wrote"),
+    "no_retrieval": ("fine-tuned, no retrieval", "the model alone"),
+    "with_retrieval": ("fine-tuned, with retrieval", "model and memory, mixed by the gate"),
+    "retrieval_on": ("retrieval on", "the run as it answers"),
+    "retrieval_off": ("retrieval off", "the same model, shown no neighbours"),
+    "retrieval_shuffled": ("retrieval shuffled", "the same model, shown random rows"),
+    "linear alone": ("linear head", "on frozen features"),
+    "linear": ("linear head + memory", "mixed by the gate"),
+    "fusion_off alone": ("fusion, trained without", "the language model reads no neighbours"),
+    "fusion_off": ("fusion without + memory", "mixed by the gate"),
+    "fusion alone": ("fusion, neighbours hidden", "trained with them"),
+    "fusion": ("fusion + memory", "the language model reads the neighbours; mixed by the gate"),
+}
+OF_ASK = {
+    "zero_shot": ("zero-shot", "pretrained: known answers that are like picture and question"),
+    "question_only": ("question only", "the same linear head, shown no picture"),
+    "vote": ("neighbour vote", "answered questions of the memory alone, nothing trained"),
+    "linear alone": ("linear head", "on frozen features of picture and question"),
+}
+SHOWN = 3  # measures in a terminal
+EXAMPLES = 6  # of each group
+NEIGHBOURS = 6  # of each example
+
+
+def titles(ground: Ground) -> Mapping[str, tuple[str, str]]:
+    """Names of the rows, and what each is."""
+    return TITLES | OF_ASK if ground.task.name == "ask" else TITLES
+
+
+def abstention(ground: Ground, fitted: Fitted, judged: Judged) -> dict[str, float] | None:
+    """What the run does at the risk of its settings: the share that it answers, and errors in it.
+
+    Of tags those that are given are answers. None where nothing was calibrated.
+    """
+    labeller, risk = fitted.levels[fitted.chosen], ground.settings.risk
+    if labeller.calibration is None:
+        return None
+    limit = labeller.calibration.threshold(risk)
+    found, truth = judged.wide("with_retrieval"), judged.truth
+    if ground.task.exclusive:
+        return promise(found.max(1), found.argmax(1) == truth, limit, risk)
+    return promise(found, truth > 0, limit, risk, found >= labeller.limits(judged.names))
+
+
+def rows_table(ground: Ground, judged: Judged, fitted: Fitted) -> ScoreTable:
+    """The four rows."""
+    task = ground.task
+    caption = f"{task.name}: {len(ground.test):,} test {task.unit}s, {len(judged.names):,} names"
+    note = f"The run keeps the level {fitted.chosen!r}. 95 % intervals."
+    pairs = (
+        ("with_retrieval", "no_retrieval"),
+        ("with_retrieval", "vote"),
+        ("no_retrieval", "question_only"),
+        ("no_retrieval", "zero_shot"),
+    )
+    return _table(ground, judged, caption, note, ROWS, pairs)
+
+
+def page_of(
+    ground: Ground,
+    fitted: Fitted,
+    judged: Judged,
+    report: Any,
+    command: str,
+    gain: Gain | None = None,
+) -> str:
+    """The whole report as HTML; ``gain`` is that of a retriever trained with the task."""
+    task = ground.task.judged
+    thresholds = judged.thresholds["with_retrieval"]
+    tables = [
+        _table(
+            ground,
+            judged,
+            "All levels",
+            "What each adds to the one above it.",
+            LEVELS,
+            (("fusion", "fusion_off"), ("vote", "vote_human")),
+        ),
+        _table(
+            ground,
+            judged,
+            "Retrieval on, off and shuffled",
+            "Good neighbours should help, none should cost little, wrong ones not much more.",
+            RETRIEVAL,
+            (("retrieval_on", "retrieval_off"), ("retrieval_on", "retrieval_shuffled")),
+        ),
+    ]
+    if gain is not None and (table := gain.table(task)) is not None:
+        tables.append(table)
+    if ground.second is not None:
+        tables.append(ground.second.table())
+    page = FitPage(
+        title=f"ravl: {ground.task.name}, what retrieval gained",
+        about=_about(ground, fitted, judged, report, command),
+        rows=report.table,
+        tables=[t for t in tables if len(t.rows) > 1],
+        calibration=[
+            _calibration(ground, judged, row)
+            for row in ("no_retrieval", "with_retrieval")
+            if row in judged.answers
+        ],
+        curves=_curves(ground, fitted) + (gain.curves() if gain is not None else []),
+        labels=_lines(ground, judged),
+        confusion=_confusion(ground, judged),
+        text_report=text_report(
+            task, judged.wide("with_retrieval"), judged.truth, judged.names, thresholds
+        ),
+        examples=_examples(ground, judged),
+    )
+    return fit_report(page)
+
+
+def _table(
+    ground: Ground,
+    judged: Judged,
+    caption: str,
+    note: str,
+    names: Sequence[str],
+    pairs: Sequence[tuple[str, str]],
+) -> ScoreTable:
+    return score_table(ground.task.name, judged, caption, note, names, pairs, titles(ground))
+
+
+def _about(
+    ground: Ground, fitted: Fitted, judged: Judged, report: Any, command: str
+) -> list[tuple[str, str]]:
+    settings, labeller = ground.settings, fitted.levels[fitted.chosen]
+    vote = labeller.vote
+    counts = ", ".join(
+        f"{name} {len(getattr(ground, name)):,}" for name in ("train", "validation", "test")
+    )
+    validation = ", ".join(f"{n} {s:.3f}" for n, s in fitted.validation.items())
+    trained = ", ".join(f"{n} {p:,}" for n, p in fitted.parameters.items())
+    seconds = ", ".join(f"{n} {s:.0f} s" for n, s in fitted.seconds.items())
+    safe = abstention(ground, fitted, judged)
+    lines = [
+        ("task", f"{ground.task.name}, {len(ground.labels):,} {ground.task.noun}s"),
+        ("memory", f"{ground.memory.path}, {len(ground.bank):,} rows as evidence"),
+        ("encoder", ground.memory.encoder.spec),
+        (f"{ground.task.unit}s", f"{counts} ({ground.parts.how})"),
+        ("level", f"{fitted.chosen}" + (f" (validation: {validation})" if validation else "")),
+        (
+            "vote",
+            f"k {vote.k}, temperature {vote.temperature:g}, cap {vote.cap:g}"
+            + (", labels propagated" if labeller.spread else ""),
+        ),
+        ("trained parameters", trained or "none"),
+        ("time", f"{seconds}; {report.seconds:.0f} s in all"),
+        ("abstaining", safely(safe)),
+        ("seed", str(settings.seed)),
+        ("command", command),
+    ]
+    return lines + [("note", note) for note in report.notes]
+
+
+def _calibration(ground: Ground, judged: Judged, row: str) -> Calibration:
+    task = ground.task.judged
+    confidence, right = confidences(task, judged.wide(row), judged.truth, judged.thresholds[row])
+    bins = [(b.confidence, b.accuracy, b.count) for b in calibration_curve(confidence, right)]
+    return Calibration(titles(ground)[row][0], bins, judged.scores[row]["ECE"].value)
+
+
+def _curves(ground: Ground, fitted: Fitted) -> list[Curves]:
+    return curves_of(ground.task.judged, fitted)
+
+
+def _lines(ground: Ground, judged: Judged) -> list[LabelLine]:
+    task = ground.task.judged
+
+    def of(row: str) -> list[Any]:
+        found: list[Any] = per_label(
+            task, judged.wide(row), judged.truth, judged.names, judged.thresholds[row]
+        )
+        return found
+
+    without = of("no_retrieval" if "no_retrieval" in judged.answers else "zero_shot")
+    return [
+        LabelLine(a.label, a.support, a.precision, a.recall, a.f1, b.f1)
+        for a, b in zip(of("with_retrieval"), without, strict=True)
+    ]
+
+
+def _confusion(ground: Ground, judged: Judged) -> Confusion | None:
+    if not ground.task.exclusive:
+        return None
+    matrix, _ = confusion(judged.wide("with_retrieval"), judged.truth)
+    return Confusion(judged.names, matrix.tolist())
+
+
+def _examples(ground: Ground, judged: Judged) -> list[ExampleGroup]:
+    """Right, wrong, and changed by retrieval; drawn by chance, not by how well they look."""
+    correct = {
+        row: right(judged.wide(row), judged.truth, judged.thresholds[row])
+        for row in ROWS
+        if row in judged.answers
+    }
+    after = correct["with_retrieval"]
+    before = correct.get("no_retrieval", after)
+    groups = [
+        ("Changed by retrieval, for the better", "wrong without, right with", after & ~before),
+        ("Changed by retrieval, for the worse", "right without, wrong with", before & ~after),
+        ("Wrong", "with retrieval and without", ~after & ~before),
+        ("Right", "with retrieval and without", after & before),
+    ]
+    random = np.random.default_rng(ground.settings.seed)
+    shown = []
+    for title, note, chosen in groups:
+        some = random.permutation(np.flatnonzero(chosen))[:EXAMPLES]
+        examples = [_example(ground, judged, correct, int(i)) for i in some]
+        if examples:
+            note = f"{note}: {int(chosen.sum())} of {len(chosen)} test {ground.task.unit}s"
+            shown.append(ExampleGroup(title, note, examples))
+    return shown
+
+
+def _example(ground: Ground, judged: Judged, correct: Mapping[str, Any], i: int) -> ReportExample:
+    row = ground.test.labelled.rows[i]
+    answers = []
+    for name, of_row in correct.items():
+        said = ", ".join(_names(judged, name, i)) or "nothing"
+        confidence = float(judged.wide(name)[i].max(initial=0))
+        answers.append(Answer(titles(ground)[name][0], said, confidence, bool(of_row[i])))
+    final = judged.answers["with_retrieval"]
+    evidence: list[EvidenceItem] = []
+    if final.neighbours is not None and final.shares is not None:
+        own = set(_names(judged, "with_retrieval", i))
+        for item in evidence_of(ground.bank, final.neighbours, final.shares, i, ground.task.of)[
+            :NEIGHBOURS
+        ]:
+            evidence.append(
+                EvidenceItem(
+                    thumbnail(ground.memory, item.row),
+                    ", ".join(item.says),
+                    item.row.texts[0] if item.row.texts else "",
+                    item.likeness,
+                    item.share,
+                    bool(own & set(item.says)),
+                )
+            )
+    truth = ", ".join(ground.task.of(row))
+    return ReportExample(
+        thumbnail(ground.test.labelled.source, row),
+        ground.task.question(row),
+        truth,
+        answers,
+        float(final.gate[i]),
+        evidence,
+    )
+
+
+def _names(judged: Judged, row: str, i: int) -> list[str]:
+    return given(judged.wide(row)[i], judged.names, judged.thresholds[row])

@@ -1,0 +1,235 @@
+"""Neighbours looked at again by a match run: how much it counts, and what that gains and costs.
+
+The match run may have learned from no picture that the fit holds out. What it knows of a pair comes
+from the fit's own bank, and a training example's own rows speak neither as neighbours nor there.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ravl.encoders.base import Array
+from ravl.errors import DataError
+from ravl.evaluation import PRIMARY, Score, Task, compare, measure, values
+from ravl.pages.fit_report import ScoreTable
+from ravl.retrieval.bank import Ints, Neighbours
+from ravl.tasks.labels.dataset import Ground, Side
+from ravl.tasks.labels.evaluate_test import wide
+from ravl.tasks.labels.levels import fit_vote
+from ravl.tasks.labels.predictor import Labeller
+from ravl.tasks.labels.votes import Testimony
+from ravl.tasks.match.rerank_neighbours import DEPTH, SecondLook
+from ravl.training.page_parts import score_table
+
+WEIGHTS = (0.0, 0.25, 0.5, 1.0)  # of the second look; 0 for none
+TITLES = {
+    "before": ("vote, by likeness alone", "neighbours as the pictures are alike"),
+    "after": ("vote, looked at again", "and as their texts fit the picture"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Reranked:
+    """What looking at neighbours again came to.
+
+    Args:
+        task: classify or tag.
+        look: with that weight; 0 where it gained nothing on validation.
+        scores: of the vote on the test part, ``before`` and ``after``, by metric.
+        differences: of the two, paired.
+        milliseconds: that a picture's second look takes.
+    """
+
+    task: Task
+    look: SecondLook
+    scores: dict[str, dict[str, Score]]
+    differences: dict[tuple[str, str], dict[str, Score]]
+    milliseconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``metrics.json`` says of it."""
+        found = {**self.scores, "difference": self.differences["after", "before"]}
+        vote = {n: {m: s.to_json() for m, s in scores.items()} for n, scores in found.items()}
+        return {
+            "weight": self.look.weight,
+            "milliseconds": round(self.milliseconds, 2),
+            "vote": vote,
+        }
+
+    def note(self) -> str:
+        """In a sentence."""
+        run, weight = self.look.model.run.folder, self.look.weight
+        if not weight:
+            return (
+                f"Neighbours were looked at again by {run}, but the vote on the validation part "
+                "was no better; the run leaves it out."
+            )
+        gain = self.differences["after", "before"][PRIMARY[self.task]]
+        return (
+            f"Neighbours are looked at again by {run} with the weight {weight:g}: the vote's "
+            f"{PRIMARY[self.task]} on the test part changes by {100 * gain.value:+.1f} points "
+            f"({100 * gain.low:+.1f} to {100 * gain.high:+.1f}), for {self.milliseconds:.1f} ms a "
+            "picture."
+        )
+
+    def table(self) -> ScoreTable:
+        """For the report."""
+        note = (
+            f"Weight {self.look.weight:g}, chosen on validation; {self.milliseconds:.1f} ms a "
+            "picture."
+        )
+        return score_table(
+            self.task,
+            self,
+            "Neighbours looked at again",
+            note,
+            list(TITLES),
+            (("after", "before"),),
+            TITLES,
+        )
+
+
+def look_again(ground: Ground, folder: str | Path) -> Ground:
+    """The ground with neighbours looked at again, as much as the validation part likes it.
+
+    Args:
+        ground: with neighbours by likeness alone.
+        folder: of a fitted match run.
+
+    Raises:
+        DataError: no match run, or one that has learned from what this fit holds out.
+        EncoderMismatchError: it was fitted with another encoder than the memory's.
+    """
+    look = SecondLook.open(Path(folder), ground.memory)
+    refuse_seen(ground, look)
+    said, depth = look.said(ground.bank), max(DEPTH, ground.settings.k)
+    kept: dict[str, list[tuple[Neighbours, Array, Any]]] = {}
+    took = 0.0
+    for name in ("train", "validation", "test"):
+        side: Side = getattr(ground, name)
+        began = time.monotonic()
+        sides = [side.near] if side.wide is side.near else [side.near, side.wide]
+        first = [near.first(depth) for near in sides]
+        kept[name] = [
+            (near, *look.odds(side.queries.features, said, near, side.labelled.shown))
+            for near in first
+        ]
+        took = 1000 * (time.monotonic() - began) / (len(side) * len(sides))
+
+    def weighed(weight: float) -> Ground:
+        if not weight:
+            return ground
+        again, sides = replace(look, weight=weight), {}
+        for name, found in kept.items():
+            each = [again.again(*one) for one in found]
+            sides[name] = replace(getattr(ground, name), near=each[0], wide=each[-1])
+        return replace(ground, **sides)
+
+    grounds = [weighed(weight) for weight in WEIGHTS]
+    votes = [fit_vote(each) for each in grounds]
+    worth = [_worth(each, vote) for each, vote in zip(grounds, votes, strict=True)]
+    best = int(np.argmax(worth))  # of equals the smallest weight
+    look = replace(look, weight=WEIGHTS[best])
+    gain = _gain(grounds[0], votes[0], grounds[best], votes[best])
+    return replace(grounds[best], second=Reranked(ground.task.judged, look, *gain, took))
+
+
+def refuse_seen(ground: Ground, look: SecondLook) -> None:
+    """Refuse a match run that knows pictures that this fit holds out.
+
+    Raises:
+        DataError: says which parts overlap, and what to do.
+    """
+    run = look.model.run.folder
+    try:
+        split = json.loads((run / "split.json").read_text("utf-8"))
+        parts = {name: [str(id) for id in split[name]] for name in ("train", "validation")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{run}/split.json is missing or damaged ({error!r}), so that nobody can tell what "
+            "the run has seen. Fit it again with ravl fit match."
+        ) from error
+    groups = {row.id: row.twin or row.number for row in ground.memory.rows()}
+    if gone := [id for ids in parts.values() for id in ids if id not in groups]:
+        raise DataError(
+            f"{run} was fitted to {gone[0]!r} and in all {len(gone):,} pictures that "
+            f"{ground.memory.path} does not have by that name, so that nobody can tell whether "
+            "they are held out here. Fit match on this memory, with the --validation and --test "
+            "of this fit."
+        )
+    held = {"validation": ground.validation, "test": ground.test}
+    # What is chosen on the validation part may know it; what is judged on the test part may not.
+    for theirs, ours in (("train", "test"), ("train", "validation"), ("validation", "test")):
+        seen = np.array([groups[id] for id in parts[theirs]], np.int64)
+        count = _showing(held[ours], seen)
+        if count:
+            raise DataError(
+                f"The {theirs} part of {run} has {count:,} of the pictures that this fit holds "
+                f"out as its {ours} part, which would make its answers look too good. Fit match "
+                "and this task with the same --validation and --test filters."
+            )
+
+
+def _showing(side: Side, groups: Ints) -> int:
+    """How many pictures of a part these groups of the memory's rows show."""
+    return sum(bool(np.isin(shown, groups).any()) for shown in side.labelled.shown)
+
+
+def _answers(ground: Ground, vote: Labeller, side: Side, names: int) -> Array:
+    """The vote on a part, (n, C')."""
+    testimony = Testimony.of(ground.bank, ground.task, ground.labels)
+    found = vote.answer(side.queries, testimony, side.near, vote_only=True)
+    return wide(found.probabilities, names)
+
+
+def _names(ground: Ground) -> list[str]:
+    """What can be answered: of labels also those that only the memory knows."""
+    if not ground.task.exclusive:
+        return ground.labels
+    return Testimony.of(ground.bank, ground.task, ground.labels).names
+
+
+def _worth(ground: Ground, vote: Labeller) -> float:
+    """The vote's primary metric on the validation part."""
+    task, names, side = ground.task, _names(ground), ground.validation
+    truth = task.truth(side.labelled.rows, names)
+    limits = None if task.exclusive else vote.limits(names)
+    found = _answers(ground, vote, side, len(names))
+    return values(task.judged, found, truth, thresholds=limits).get(PRIMARY[task.judged], 0.0)
+
+
+def _gain(
+    ground: Ground, plain: Labeller, again: Ground, vote: Labeller
+) -> tuple[dict[str, dict[str, Score]], dict[tuple[str, str], dict[str, Score]]]:
+    """Scores of the vote on the test part, and their paired difference."""
+    task, names, side = ground.task, _names(ground), ground.test
+    truth = task.truth(side.labelled.rows, names)
+    how: dict[str, Any] = {"groups": side.labelled.groups, "seed": ground.settings.seed}
+    found = {
+        "before": _answers(ground, plain, side, len(names)),
+        "after": _answers(again, vote, again.test, len(names)),
+    }
+    limits = {
+        name: None if task.exclusive else level.limits(names)
+        for name, level in (("before", plain), ("after", vote))
+    }
+    scores = {
+        name: measure(task.judged, each, truth, thresholds=limits[name], **how)
+        for name, each in found.items()
+    }
+    difference = compare(
+        task.judged,
+        found["after"],
+        found["before"],
+        truth,
+        thresholds_after=limits["after"],
+        thresholds_before=limits["before"],
+        **how,
+    )
+    return scores, {("after", "before"): difference}

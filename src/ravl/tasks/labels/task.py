@@ -1,0 +1,160 @@
+"""What rows say for the tasks that choose among names: classify (one label) and tag (several).
+
+Ask, which chooses an answer to a question, is one of them as well: see
+:class:`ravl.tasks.ask.task.AskTask`, which says otherwise what is said here for pictures.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.data.readers import values
+from ravl.encoders import Encoder
+from ravl.encoders.base import Array
+from ravl.memory import Memory, Row
+from ravl.models.linear import Standard
+from ravl.retrieval.bank import Bank, Ints, read_bank
+from ravl.retrieval.keys import Keys
+from ravl.runs.generated import filled_bank
+
+LabelName = Literal["classify", "tag", "ask"]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelTask:
+    """One label, or several tags.
+
+    Args:
+        name: ``classify``, ``tag`` or ``ask``.
+        column: of the user's own that holds the label or the tags; None for the usual field.
+        generated: let what ``ravl augment`` wrote be evidence where people said nothing.
+    """
+
+    name: LabelName
+    column: str | None = None
+    generated: bool = False
+
+    @property
+    def exclusive(self) -> bool:
+        """True where a picture has one label."""
+        return self.name != "tag"
+
+    @property
+    def judged(self) -> Literal["classify", "tag"]:
+        """How its answers are judged, see :func:`ravl.evaluation.measure`."""
+        return "classify" if self.exclusive else "tag"
+
+    @property
+    def unit(self) -> str:
+        """What one example is called."""
+        return "picture"
+
+    @property
+    def noun(self) -> str:
+        """What one answer is called."""
+        return "label" if self.exclusive else "tag"
+
+    def of(self, row: Row) -> tuple[str, ...]:
+        """The names that a row says, empty where it says nothing."""
+        if self.column is not None:
+            value = row.columns.get(self.column)
+            if value is None or value == "":
+                return ()
+            return (str(value),) if self.exclusive else tuple(values.tags(str(value)))
+        if self.exclusive:
+            return (row.label,) if row.label else ()
+        return row.tags
+
+    def to_json(self) -> dict[str, object]:
+        """What ``run.json`` says of it."""
+        return {"task": self.name, "column": self.column, "generated": self.generated}
+
+    def names(self, rows: Sequence[Row], fewest: int = 1) -> list[str]:
+        """All names that at least so many rows say, sorted."""
+        counts = Counter(name for row in rows for name in set(self.of(row)))
+        return sorted(name for name, count in counts.items() if count >= fewest)
+
+    def truth(self, rows: Sequence[Row], names: Sequence[str]) -> NDArray[np.int64]:
+        """What metrics compare with: positions of labels (n,), or the table of tags (n, C).
+
+        A label that is none of the names is -1: it can only be missed.
+        """
+        table = self.table(rows, names)
+        if not self.exclusive:
+            return table.astype(np.int64)
+        return np.where(table.sum(1) > 0, table.argmax(1), -1)
+
+    def stratum(self, row: Row) -> str:
+        """What drawn parts have alike: the label; any one name where there is no such thing."""
+        return self.of(row)[0] if self.exclusive else ""
+
+    def question(self, row: Row) -> str | None:  # noqa: ARG002 (for those that override it)
+        """What is asked of an example beside its picture."""
+        return None
+
+    def encoder(self, memory: Memory) -> Encoder:
+        """Whose text vectors the reader sees."""
+        return memory.encoder
+
+    def examples(
+        self,
+        rows: Sequence[Row],
+        features: Array,
+        memory: Memory,  # noqa: ARG002 (likewise)
+    ) -> tuple[list[Row], Array, Ints]:
+        """What is to be answered about some pictures.
+
+        Args:
+            rows: n pictures.
+            features: theirs, (n, F).
+            memory: whose encoder reads texts.
+
+        Returns:
+            Rows of m examples, what keys and models see of them (m, F'), and the position of each
+            one's picture (m,).
+        """
+        return list(rows), features, np.arange(len(rows))
+
+    def bank(self, memory: Memory, keys: Keys | None = None) -> Bank:
+        """The memory's rows as they may be evidence; without keys they are compared by their own.
+
+        Raises:
+            DataError: there is no such row.
+        """
+        bank = read_bank(memory, keys)
+        return filled_bank(bank) if self.generated else bank
+
+    def keys(self, features: Array) -> Keys:
+        """Keys for what :meth:`examples` gives, (m, F')."""
+        return Keys.of(features)
+
+    def keys_of(self, arrays: Mapping[str, Array]) -> Keys:
+        """Keys out of a file of arrays."""
+        return Keys.from_arrays(arrays)
+
+    def standard(self, features: Array) -> Standard:
+        """What makes features (m, F') fit for a linear map."""
+        return Standard.of(features)
+
+    def heard(
+        self,
+        bank: Bank,  # noqa: ARG002 (likewise)
+    ) -> tuple[Array, NDArray[np.bool_]] | None:
+        """Text vectors of a bank's rows (N, D) and who has one (N,); None for their captions'."""
+        return None
+
+    def table(self, rows: Sequence[Row], names: Sequence[str]) -> Array:
+        """What each row says, (n, C): 1 for its names, 0 for others."""
+        places = {name: i for i, name in enumerate(names)}
+        said = np.zeros((len(rows), len(names)), np.float32)
+        for i, row in enumerate(rows):
+            for name in self.of(row):
+                if name in places:
+                    said[i, places[name]] = 1
+        return said

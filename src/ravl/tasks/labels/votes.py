@@ -1,0 +1,62 @@
+"""Testimony: what the rows of a bank say for one task, made ready for the vote and the reader."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.encoders.base import Array
+from ravl.models.propagation import propagate
+from ravl.retrieval.bank import Bank
+from ravl.tasks.labels.task import LabelTask
+
+
+@dataclass(frozen=True, eq=False)
+class Testimony:
+    """A bank and what its rows say.
+
+    Args:
+        bank: N rows.
+        names: C' labels: first those that the model knows, in its order, then those that only
+            the memory knows.
+        known: how many the model knows, C.
+        said: by each row, (N, C'): 1 for its labels; shares where they were propagated.
+        worth: how far each row is to be believed, (N,), 0 where it says nothing.
+    """
+
+    bank: Bank
+    names: list[str]
+    known: int
+    said: Array
+    worth: Array
+
+    @classmethod
+    def of(
+        cls,
+        bank: Bank,
+        task: LabelTask,
+        labels: Sequence[str],
+        spread: bool = False,
+        hidden: NDArray[np.bool_] | None = None,
+    ) -> Testimony:
+        """What a bank says about these labels, and others.
+
+        Args:
+            bank: whose rows speak.
+            task: that tells what a row says.
+            labels: that the model knows.
+            spread: propagate labels to the rows that have none.
+            hidden: rows (N,) whose own labels must not be used: they are what is being judged.
+        """
+        known = set(labels)
+        names = [*labels, *(name for name in task.names(bank.rows) if name not in known)]
+        said = task.table(bank.rows, names)
+        if hidden is not None:
+            said[hidden] = 0
+        worth = (said.sum(1) > 0).astype(np.float32)
+        if spread and task.exclusive and 0 < worth.sum() < len(worth):
+            said, worth = propagate(bank.keys, said)
+        return cls(bank, names, len(labels), said, worth)

@@ -1,0 +1,1 @@
+"""Match: whether a text fits a picture."""

@@ -1,0 +1,138 @@
+"""Clues: what a memory knows about a picture and a text, looked up in blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.encoders.base import Array
+from ravl.retrieval.bank import Ints, Neighbours
+from ravl.runs.row_texts import Said
+
+BLOCK = 256  # pairs looked up at a time
+NOTHING = -1.0  # likeness to a row that says nothing
+
+
+@dataclass(frozen=True, eq=False)
+class Clues:
+    """What was found for n pairs.
+
+    Args:
+        near: rows whose pictures are like the picture, (n, K).
+        said: cosine of the text to the best text of each of these, (n, K); 0 where there is none.
+        alike: rows whose texts are like the text, by that cosine, (n, K).
+        seen: likeness of the picture to the pictures of these, (n, K); 0 where there is none.
+    """
+
+    near: Neighbours
+    said: Array
+    alike: Neighbours
+    seen: Array
+
+    def __len__(self) -> int:
+        return len(self.said)
+
+    def take(self, chosen: Ints) -> Clues:
+        """Those of some of the pairs."""
+        return Clues(
+            self.near.take(chosen), self.said[chosen], self.alike.take(chosen), self.seen[chosen]
+        )
+
+
+def look_up(
+    vectors: Array,
+    keys: Array,
+    picture: Ints,
+    text: Ints,
+    said: Said,
+    near: Neighbours,
+    *,
+    alike: Neighbours | None = None,
+    hidden: Sequence[Ints] | None = None,
+) -> Clues:
+    """What the rows say of n pairs.
+
+    Args:
+        vectors: of t texts by the base encoder, (t, D).
+        keys: of m pictures, (m, d).
+        picture, text: of each pair, (n,) positions.
+        said: by the bank's rows.
+        near: rows whose pictures are like each pair's, (n, K).
+        alike: rows to compare the picture with; None for those whose texts are most like the text.
+        hidden: for each pair the groups of rows that it must not see.
+    """
+    n, k = near.positions.shape
+    count = min(k, len(said.bank))
+    out_said = np.zeros((n, k), np.float32)
+    out_seen = np.zeros((n, k), np.float32)
+    places = np.full((n, k), -1, np.int64)
+    likeness = np.zeros((n, k), np.float32)
+    if alike is not None:
+        places, likeness = alike.positions, alike.likeness
+    order = np.argsort(text, kind="stable")  # so that a block has few different texts
+    for start in range(0, n, BLOCK):
+        chosen = order[start : start + BLOCK]
+        names, local = np.unique(text[chosen], return_inverse=True)
+        table = said.likeness(vectors[names])  # (u, N)
+        if alike is None:
+            found = _best(table, local, count, said, chosen, hidden)
+            values = table[local[:, None], found]
+            there = np.isfinite(values) & (values > NOTHING)
+            if hidden is not None:
+                there &= ~_is_hidden(said.bank.groups[found], chosen, hidden)
+            places[chosen, :count] = np.where(there, found, -1)
+            likeness[chosen, :count] = np.where(there, values, 0)
+        rows = near.positions[chosen]
+        spoken = table[local[:, None], rows]
+        out_said[chosen] = np.where((rows >= 0) & (spoken > NOTHING), spoken, 0)
+        several, place = np.unique(picture[chosen], return_inverse=True)
+        pictures = keys[several] @ said.bank.keys.T  # (v, N)
+        others = places[chosen]
+        out_seen[chosen] = np.where(others >= 0, pictures[place[:, None], others], 0)
+    return Clues(near, out_said, Neighbours(places, likeness), out_seen)
+
+
+def shuffled(
+    clues: Clues, vectors: Array, keys: Array, picture: Ints, text: Ints, said: Said, seed: int
+) -> Clues:
+    """Clues of random rows, with the likeness by which the right ones were found."""
+    random = np.random.default_rng(seed)
+
+    def strangers(found: Neighbours) -> Neighbours:
+        drawn = random.integers(0, len(said.bank), found.positions.shape)
+        return Neighbours(np.where(found.found, drawn, -1), found.likeness)
+
+    near, alike = strangers(clues.near), strangers(clues.alike)
+    return look_up(vectors, keys, picture, text, said, near, alike=alike)
+
+
+def _best(
+    table: Array,
+    local: Ints,
+    count: int,
+    said: Said,
+    chosen: Ints,
+    hidden: Sequence[Ints] | None,
+) -> Ints:
+    """Positions of the rows with the largest values, (b, count), best first."""
+    if hidden is None:
+        return _top(table, count)[local]
+    lines = table[local]
+    for i, groups in enumerate(hidden[j] for j in chosen.tolist()):
+        if len(groups):
+            lines[i, np.isin(said.bank.groups, groups)] = -np.inf
+    return _top(lines, count)
+
+
+def _top(table: Array, count: int) -> Ints:
+    some = np.argpartition(-table, count - 1, axis=1)[:, :count]
+    order = np.argsort(-np.take_along_axis(table, some, 1), axis=1, kind="stable")
+    top: Ints = np.take_along_axis(some, order, 1)
+    return top
+
+
+def _is_hidden(groups: Ints, chosen: Ints, hidden: Sequence[Ints]) -> NDArray[np.bool_]:
+    return np.stack([np.isin(line, hidden[i]) for line, i in zip(groups, chosen, strict=True)])

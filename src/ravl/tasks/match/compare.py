@@ -1,0 +1,53 @@
+"""Two models of match on the same pairs of pictures and texts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ravl.tasks.match.evaluate import pairs_of_examples
+from ravl.tasks.match.results import NO, YES
+from ravl.tasks.model import Model
+from ravl.training.examined import CHALLENGER, CHAMPION, Examined, Said, judges
+from ravl.training.labelled import Labelled
+
+WORDS = {True: YES, False: NO}
+
+
+def examine_pairs(champion: Model, challenger: Model, labelled: Labelled, seed: int) -> Examined:
+    """Let both judge the pictures' own texts, and as many that belong to others of them.
+
+    Args:
+        champion, challenger: of the same memory.
+        labelled: pictures that neither has learned from.
+        seed: of the wrong texts, and of the intervals.
+
+    Raises:
+        DataError: all pictures have the same texts.
+    """
+    asked, hidden, targets = pairs_of_examples(champion.predictor, labelled, seed)
+    found = {
+        who: model.predictor.judge(asked, hidden)
+        for who, model in ((CHAMPION, champion), (CHALLENGER, challenger))
+    }
+    rows = [labelled.rows[i] for i in asked.picture.tolist()]
+    groups = labelled.groups[asked.picture]
+
+    said = {who: Said(one.probabilities, one.threshold) for who, one in found.items()}
+    fits = {who: one.probabilities >= one.threshold for who, one in found.items()}
+    return Examined(
+        "match",
+        "pairs",
+        rows,
+        groups,
+        [asked.texts[i] for i in asked.text.tolist()],
+        [WORDS[bool(target)] for target in targets],
+        {
+            who: [
+                (WORDS[bool(yes)], float(p if yes else 1 - p))
+                for yes, p in zip(fits[who], one.probabilities, strict=True)
+            ]
+            for who, one in found.items()
+        },
+        {who: (its == targets).astype(np.float32) for who, its in fits.items()},
+        *judges("match", said, targets, groups, seed),
+    )

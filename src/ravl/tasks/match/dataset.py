@@ -1,0 +1,304 @@
+"""The ground that every level of a matcher stands on: pairs, evidence, and what may be seen.
+
+The bank of evidence leaves out all rows that show a held-out picture. A training pair sees neither
+the rows that show its picture, nor those that say its text, nor their near-duplicates; and of the
+wrong texts that are set against it, it does not see the rows either, which would give them away.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ravl.encoders.base import Array, Encoder
+from ravl.errors import DataError
+from ravl.memory import Memory, Row
+from ravl.models.linear import Standard
+from ravl.retrieval.bank import Bank, Ints, Neighbours
+from ravl.retrieval.keys import Keys
+from ravl.runs.row_texts import MatchTask, Said, base_of, text_vectors
+from ravl.tasks.match.clues import Clues, look_up
+from ravl.tasks.match.predictor import Asked
+from ravl.tasks.search.pairs import MOST_TEXTS, Pairs, pairs_of
+from ravl.training.evidence_bank import DEEPEST, evidence
+from ravl.training.fit_settings import FitSettings
+from ravl.training.labelled import Labelled
+from ravl.training.parts import Parts
+
+MOST = 4000  # pairs of a held-out part, half of them shuffled
+TRUTH, FALSE = "match", ("0", "0.0", "false", "no")  # a column, and what it may not say
+TRIES = 50  # draws of a text that does not belong to a picture
+
+
+@dataclass(frozen=True, eq=False)
+class HeldPairs:
+    """Pairs of a held-out part: true ones, and as many of the same pictures and texts, shuffled.
+
+    Args:
+        asked: n pairs.
+        targets: 1 for a true pair, else 0, (n,).
+        rows: of the pictures, n of them.
+        groups: equal for near-duplicates, (n,).
+        clues: what the bank knows of them.
+    """
+
+    asked: Asked
+    targets: Ints
+    rows: list[Row]
+    groups: Ints
+    clues: Clues
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def take(self, chosen: Ints) -> HeldPairs:
+        """Some of the pairs."""
+        return HeldPairs(
+            self.asked.take(chosen),
+            self.targets[chosen],
+            [self.rows[i] for i in chosen.tolist()],
+            self.groups[chosen],
+            self.clues.take(chosen),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class MatchGround:
+    """All that fitting and judging a matcher needs.
+
+    Args:
+        memory: whose rows are evidence.
+        task: where texts are.
+        settings: of the fit.
+        base: the pretrained encoder.
+        labelled: all pictures with texts, m.
+        pairs: of them with their texts.
+        vectors: of the pairs' texts by the base encoder, (t, D).
+        parts: positions of pictures.
+        said: by the rows of the bank, which is without what is held out.
+        keys: by which pictures are compared.
+        standard: of the training pictures' features.
+        near: rows of the bank that are like each training picture and do not show it, in the
+            order of ``parts.train``.
+        sayers: of each text the groups of the memory whose rows say it, or show what it is about.
+        validation, test: the held-out pairs.
+    """
+
+    memory: Memory
+    task: MatchTask
+    settings: FitSettings
+    base: Encoder
+    labelled: Labelled
+    pairs: Pairs
+    vectors: Array
+    parts: Parts
+    said: Said
+    keys: Keys
+    standard: Standard
+    near: Neighbours
+    sayers: list[Ints]
+    validation: HeldPairs
+    test: HeldPairs
+
+    @property
+    def bank(self) -> Bank:
+        """The rows that may be evidence."""
+        return self.said.bank
+
+
+def prepare(
+    memory: Memory, task: MatchTask, settings: FitSettings, labelled: Labelled, parts: Parts
+) -> MatchGround:
+    """Make ready what is fitted on.
+
+    Raises:
+        DataError: too few different texts in a part, or no evidence.
+    """
+    base = base_of(memory.encoder)
+    pairs, vectors = read_texts(task, base, labelled)
+    bank, keys = evidence(memory, [labelled.take(parts.validation), labelled.take(parts.test)])
+    said = Said.of(bank, task, memory)
+    if not len(said.texts):
+        raise DataError(
+            f"No picture in {memory.path} that is not held out has a text, so there is no "
+            "evidence. Index captions, or let the training pictures be remembered."
+        )
+    everything = Asked(
+        labelled.features,
+        base.project(labelled.features),
+        pairs.texts,
+        vectors,
+        pairs.owners,
+        pairs.which,
+    )
+
+    def held(name: str) -> HeldPairs:
+        chosen = getattr(parts, name)
+        picture, text, targets = draw_pairs(pairs, chosen, settings.seed, name)
+        asked = replace(everything, picture=picture, text=text).take(np.arange(len(picture)))
+        own = keys(asked.features)
+        near = bank.neighbours(own, min(DEEPEST, len(bank))).take(asked.picture)
+        clues = look_up(asked.vectors, own, asked.picture, asked.text, said, near)
+        rows = [labelled.rows[i] for i in picture.tolist()]
+        return HeldPairs(asked, targets, rows, labelled.groups[picture], clues)
+
+    train = labelled.take(parts.train)
+    near = bank.neighbours(keys(train.features), min(DEEPEST, len(bank)), train.shown)
+    return MatchGround(
+        memory,
+        task,
+        settings,
+        base,
+        labelled,
+        pairs,
+        vectors,
+        parts,
+        said,
+        keys,
+        Standard.of(train.features),
+        near,
+        _sayers(pairs, labelled, said),
+        held("validation"),
+        held("test"),
+    )
+
+
+def readable(task: MatchTask, base: Encoder, row: Row) -> list[str]:
+    """The texts of a row that the encoder reads, at most ``MOST_TEXTS``."""
+    return [text for text in task.of(row) if base.reads(text)][:MOST_TEXTS]
+
+
+def read_texts(task: MatchTask, base: Encoder, labelled: Labelled) -> tuple[Pairs, Array]:
+    """Pairs of pictures and their texts, and the base vectors of the texts (t, D)."""
+    pairs = read_pairs(task, base, labelled)
+    said = [readable(task, base, row) for row in labelled.rows]
+    found = text_vectors(labelled.source, labelled.rows, said, task)
+    _, first = np.unique(pairs.which, return_index=True)
+    return pairs, found[first]
+
+
+def read_pairs(task: MatchTask, base: Encoder, labelled: Labelled) -> Pairs:
+    """Pairs of pictures and those of their texts that the encoder reads."""
+    said = [readable(task, base, row) for row in labelled.rows]
+    places: dict[str, int] = {}
+    which = [places.setdefault(text, len(places)) for its in said for text in its]
+    owners = np.repeat(np.arange(len(said)), [len(its) for its in said])
+    unread = sum(len(task.of(row)) for row in labelled.rows) - len(which)
+    return Pairs(
+        [row.id for row in labelled.rows],
+        labelled.features,
+        labelled.groups,
+        [row.label for row in labelled.rows],
+        list(places),
+        owners.astype(np.int64),
+        np.array(which, np.int64),
+        unread,
+    )
+
+
+def draw_pairs(pairs: Pairs, pictures: Ints, seed: int, name: str) -> tuple[Ints, Ints, Ints]:
+    """Half true and half shuffled pairs of a held-out part; the same for the same seed.
+
+    Each picture and each text is in as many false pairs as true ones, so that neither alone tells
+    anything. A picture never gets a text of its own or of a near-duplicate.
+
+    Args:
+        pairs: of all parts.
+        pictures: positions of the part's.
+        seed: of the draw.
+        name: of the part, for the error.
+
+    Returns:
+        Picture, text and target of each pair, (n,) each.
+
+    Raises:
+        DataError: all pictures of the part have the same texts.
+    """
+    random = np.random.default_rng([seed, len(name)])
+    true = pairs_of(pairs, pictures)
+    if len(true) > MOST // 2:
+        true = np.sort(random.choice(true, MOST // 2, replace=False))
+    picture, text = pairs.owners[true], pairs.which[true]
+    own: dict[int, set[int]] = {}
+    for group, one in zip(pairs.groups[pairs.owners].tolist(), pairs.which.tolist(), strict=True):
+        own.setdefault(group, set()).add(one)
+    other = random.permutation(text)
+    for i, group in enumerate(pairs.groups[picture].tolist()):
+        for _ in range(TRIES):
+            if int(other[i]) not in own[group]:
+                break
+            swap = int(random.integers(len(other)))  # exchanged, so that each text stays as often
+            theirs = own[int(pairs.groups[picture[swap]])]
+            if int(other[i]) not in theirs and int(other[swap]) not in own[group]:
+                other[i], other[swap] = other[swap], other[i]
+    false = np.array(
+        [int(t) not in own[g] for t, g in zip(other, pairs.groups[picture].tolist(), strict=True)]
+    )
+    if not false.any():
+        raise DataError(
+            f"All {len(pictures):,} pictures of the {name} part have the same texts, so that no "
+            "pair is false. Hold out more pictures, with other texts."
+        )
+    return (
+        np.concatenate([picture, picture[false]]),
+        np.concatenate([text, other[false]]),
+        np.repeat([1, 0], [len(picture), int(false.sum())]),
+    )
+
+
+def hide(near: Neighbours, bank: Bank, hidden: list[Ints]) -> Neighbours:
+    """Neighbours (n, K) without those of some groups; the others move up."""
+    positions = np.full_like(near.positions, -1)
+    likeness = np.zeros_like(near.likeness)
+    for i, groups in enumerate(hidden):
+        line = near.positions[i]
+        kept = (line >= 0) & ~np.isin(bank.groups[line], groups)
+        count = int(kept.sum())
+        positions[i, :count], likeness[i, :count] = line[kept], near.likeness[i, kept]
+    return Neighbours(positions, likeness)
+
+
+def _sayers(pairs: Pairs, labelled: Labelled, said: Said) -> list[Ints]:
+    """For each text the groups of the memory that would give it away."""
+    groups: list[set[int]] = [set() for _ in pairs.texts]
+    places = {text: i for i, text in enumerate(pairs.texts)}
+    for text, owner in zip(said.texts, said.owners.tolist(), strict=True):
+        if text in places:
+            groups[places[text]].add(int(said.bank.groups[owner]))
+    for picture, one in zip(pairs.owners.tolist(), pairs.which.tolist(), strict=True):
+        groups[one].update(labelled.shown[picture].tolist())
+    return [np.array(sorted(some), np.int64) for some in groups]
+
+
+def check(task: MatchTask, base: Encoder, labelled: Labelled, parts: Parts) -> None:
+    """Refuse what cannot be fitted.
+
+    Raises:
+        DataError: the training pictures all have one text, or a held-out part has no false pair.
+    """
+    pairs = read_pairs(task, base, labelled)
+    texts = np.unique(pairs.which[pairs_of(pairs, parts.train)])
+    if len(texts) < 2:
+        raise DataError(
+            f"All {len(parts.train):,} training pictures have one text, "
+            f"{pairs.texts[int(texts[0])]!r}. There is nothing to tell apart: give texts that "
+            "differ."
+        )
+    for name in ("validation", "test"):
+        draw_pairs(pairs, getattr(parts, name), 0, name)
+
+
+def refuse_false(source: Memory) -> None:
+    """Tables of true and false pairs cannot be told apart once rows of a picture are one.
+
+    Raises:
+        DataError: the column ``match`` of a table says that some text does not fit.
+    """
+    false = sum(str(row.columns.get(TRUTH)).lower() in FALSE for row in source.rows())
+    if false:
+        raise DataError(
+            f"The column {TRUTH!r} says of {false:,} rows that their text does not fit. Leave "
+            "these rows out: false pairs are made by shuffling the texts of the true ones. If the "
+            "column means something else, give it another name."
+        )

@@ -1,0 +1,141 @@
+"""``ravl evaluate`` of a match run: true and shuffled pairs of pictures that it has not seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ravl.data import ColumnNames
+from ravl.errors import DataError
+from ravl.evaluation import compare, measure
+from ravl.memory import Memory
+from ravl.retrieval.bank import Ints
+from ravl.tasks.match.dataset import draw_pairs, read_texts, readable
+from ravl.tasks.match.model import MatchModel
+from ravl.tasks.match.predictor import Asked
+from ravl.tasks.search.pairs import Pairs
+from ravl.training.labelled import Labelled, read_labelled
+from ravl.training.run_record import tables_json
+from ravl.training.sources import judged
+
+
+def evaluate_match(
+    model: Any,
+    data: str | Path,
+    *,
+    columns: ColumnNames | None = None,
+    root: str | Path | None = None,
+    progress: bool | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Scores of a run on pictures with texts; see ``evaluate_run`` of ravl.training.labels.
+
+    As many shuffled pairs are added as there are true ones. Rows that show a pair's picture, or
+    the picture that its text is about, are hidden from it.
+
+    Args:
+        model: a :class:`MatchModel`, or one that has it as ``predictor``.
+        data, columns, root, progress, seed: as there.
+
+    Raises:
+        DataError: fewer than two pictures with texts that the encoder reads.
+    """
+    predictor: MatchModel = getattr(model, "predictor", model)
+    memory = predictor.memory
+    with judged(memory, data, columns, progress, root) as (source, where):
+        labelled = _read(predictor, source, memory, where)
+        asked, hidden, targets = pairs_of_examples(predictor, labelled, seed)
+        return _scores(predictor, asked, hidden, targets, labelled, seed)
+
+
+def pairs_of_examples(
+    model: MatchModel, labelled: Labelled, seed: int
+) -> tuple[Asked, list[Ints], Ints]:
+    """True and shuffled pairs of pictures and their texts.
+
+    Args:
+        model: that will be asked.
+        labelled: n pictures, with texts that the encoder reads.
+        seed: of the shuffled ones.
+
+    Returns:
+        The pairs; for each the groups of the memory that it must not see; 1 for a true one, else 0.
+
+    Raises:
+        DataError: all pictures have the same texts.
+    """
+    pairs, vectors = read_texts(model.matcher.task, model.base, labelled)
+    picture, text, targets = draw_pairs(pairs, np.arange(len(labelled)), seed, "test")
+    views = model.base.project(labelled.features)
+    asked = Asked(labelled.features, views, pairs.texts, vectors, picture, text)
+    return asked, _hidden(pairs, labelled, picture, text), targets
+
+
+def _scores(
+    model: MatchModel,
+    asked: Asked,
+    hidden: list[Ints],
+    targets: Ints,
+    labelled: Labelled,
+    seed: int,
+) -> dict[str, Any]:
+    answers = {"with_retrieval": model.judge(asked, hidden)}
+    if model.matcher.has_model:
+        answers["no_retrieval"] = model.judge(asked, hidden, retrieval=False)
+        answers["vote"] = model.judge(asked, hidden, vote_only=True)
+    groups = labelled.groups[asked.picture]
+    rows = {
+        name: measure(
+            "match", a.probabilities, targets, thresholds=a.threshold, groups=groups, seed=seed
+        )
+        for name, a in answers.items()
+    }
+    after = answers["with_retrieval"]
+    differences = {
+        f"with_retrieval - {name}": compare(
+            "match",
+            after.probabilities,
+            a.probabilities,
+            targets,
+            thresholds_after=after.threshold,
+            thresholds_before=a.threshold,
+            groups=groups,
+            seed=seed,
+        )
+        for name, a in answers.items()
+        if name != "with_retrieval"
+    }
+    return {
+        "task": "match",
+        "pictures": len(labelled),
+        "pairs": len(targets),
+        "set_aside": len(labelled.rejected),
+        "reasons": [str(r) for r in labelled.rejected[:10]],
+        "rows": tables_json(rows),
+        "differences": tables_json(differences),
+    }
+
+
+def _read(model: MatchModel, source: Memory, memory: Memory, where: str | None) -> Labelled:
+    task, base = model.matcher.task, model.base
+    labelled = read_labelled(source, memory, lambda row: readable(task, base, row), where)
+    if len(np.unique(labelled.groups)) < 2:
+        raise DataError(
+            f"{len(labelled)} pictures of the data have a text that the encoder reads; it takes "
+            "two that are not near-duplicates for a false pair. Name a table with columns image "
+            "and caption."
+        )
+    return labelled
+
+
+def _hidden(pairs: Pairs, labelled: Labelled, picture: Ints, text: Ints) -> list[Ints]:
+    """For each pair the groups of the memory that show its picture, or what its text is about."""
+    about: list[set[int]] = [set() for _ in pairs.texts]
+    for one, which in zip(pairs.owners.tolist(), pairs.which.tolist(), strict=True):
+        about[which].update(labelled.shown[one].tolist())
+    return [
+        np.array(sorted(about[t] | set(labelled.shown[p].tolist())), np.int64)
+        for p, t in zip(picture.tolist(), text.tolist(), strict=True)
+    ]

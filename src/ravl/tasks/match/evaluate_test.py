@@ -1,0 +1,132 @@
+"""Judging a fitted matcher on the test part: the four rows, and what retrieval changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ravl.encoders.base import Array
+from ravl.evaluation import Score, compare, confidences, measure
+from ravl.retrieval.bank import Ints
+from ravl.tasks.match.clues import shuffled
+from ravl.tasks.match.dataset import HeldPairs, MatchGround
+from ravl.tasks.match.predictor import Matcher, Matches
+from ravl.training.report_rows import DIFFERENCES
+from ravl.training.run_record import promise
+
+
+@dataclass(frozen=True, eq=False)
+class MatchJudged:
+    """Answers to the test part by every row, and their scores.
+
+    Args:
+        truth: 1 for a true pair, else 0, (n,).
+        answers: by name of the row.
+        scores: by name of the row, then by metric.
+        differences: by names of two rows, the first minus the second.
+    """
+
+    truth: Ints
+    answers: Mapping[str, Matches]
+    scores: dict[str, dict[str, Score]] = field(default_factory=dict)
+    differences: dict[tuple[str, str], dict[str, Score]] = field(default_factory=dict)
+
+
+def judge(ground: MatchGround, levels: Mapping[str, Matcher], chosen: str) -> MatchJudged:
+    """Answer the test part by all rows and score them, each in the same way.
+
+    Args:
+        ground: whose test part nobody has looked at so far.
+        levels: matchers by name: ``vote``; ``linear``; ``fusion`` and ``fusion_off``, which was
+            trained without retrieval.
+        chosen: the level that the run keeps.
+    """
+    side, best = ground.test, levels[chosen]
+    answers = {"zero_shot": _zero_shot(side, best)}
+    for name, level in levels.items():
+        if name != "vote":
+            answers[f"{name} alone"] = level.without(side.asked)
+        answers[name] = _answer(ground, side, level)
+    answers["with_retrieval"] = answers[chosen]
+    if not best.has_model and "linear" in levels:
+        answers["no_retrieval"] = answers["linear alone"]
+    if best.has_model:
+        alone = "fusion_off" if chosen == "fusion" and "fusion_off" in levels else chosen
+        answers["no_retrieval"] = answers[f"{alone} alone"]
+        answers["retrieval_on"] = answers[chosen]
+        answers["retrieval_off"] = answers[f"{chosen} alone"]
+        answers["retrieval_shuffled"] = _answer(ground, _strangers(ground, side), best)
+    return _scored(answers, side, ground.settings.seed)
+
+
+def abstention(
+    judged: MatchJudged, matcher: Matcher, ground: MatchGround
+) -> dict[str, float] | None:
+    """What the run does at the risk of its settings: the share that it answers, and errors in it.
+
+    None where nothing was calibrated.
+    """
+    if matcher.calibration is None:
+        return None
+    risk, final = ground.settings.risk, judged.answers["with_retrieval"]
+    limit = matcher.calibration.threshold(risk)
+    confidence, right = confidences("match", final.probabilities, judged.truth, final.threshold)
+    return promise(confidence, right, limit, risk)
+
+
+def _answer(ground: MatchGround, side: HeldPairs, level: Matcher) -> Matches:
+    evidence = level.evidence(ground.said)
+    return level.answer(side.asked, ground.said, side.clues, evidence, apart=False)
+
+
+def _strangers(ground: MatchGround, side: HeldPairs) -> HeldPairs:
+    """The same pairs, to whom random rows speak in place of those that were found."""
+    asked = side.asked
+    clues = shuffled(
+        side.clues,
+        asked.vectors,
+        ground.keys(asked.features),
+        asked.picture,
+        asked.text,
+        ground.said,
+        ground.settings.seed,
+    )
+    return replace(side, clues=clues)
+
+
+def _zero_shot(side: HeldPairs, matcher: Matcher) -> Matches:
+    """The pretrained encoder's cosine, scaled to a probability."""
+    stack = matcher.stacks["zero_shot"]
+    signals = replace(matcher, picture_head=None, reader=None).from_model(side.asked)
+    found: Array = stack.probabilities(signals)
+    nothing = np.zeros_like(found)
+    return Matches(found, nothing, found, nothing, matcher.limit("zero_shot"), signals)
+
+
+def _scored(answers: Mapping[str, Matches], side: HeldPairs, seed: int) -> MatchJudged:
+    judged = MatchJudged(side.targets, answers)
+    for name, found in answers.items():
+        judged.scores[name] = measure(
+            "match",
+            found.probabilities,
+            side.targets,
+            thresholds=found.threshold,
+            groups=side.groups,
+            seed=seed,
+        )
+    for after, before in DIFFERENCES:
+        if after in answers and before in answers:
+            new, old = answers[after], answers[before]
+            judged.differences[after, before] = compare(
+                "match",
+                new.probabilities,
+                old.probabilities,
+                side.targets,
+                thresholds_after=new.threshold,
+                thresholds_before=old.threshold,
+                groups=side.groups,
+                seed=seed,
+            )
+    return judged

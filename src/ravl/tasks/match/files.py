@@ -1,0 +1,84 @@
+"""A matcher as files of a run, and out of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ravl.encoders.base import Array
+from ravl.encoders.heads import Head
+from ravl.models.calibration import Calibration
+from ravl.models.linear import Standard
+from ravl.models.stacking import Stack
+from ravl.models.vote import Vote
+from ravl.retrieval.keys import Keys
+from ravl.runs.row_texts import MatchTask
+from ravl.runs.run import FUSION, Run
+from ravl.tasks.match.predictor import Matcher
+
+HEADS = ("picture_head", "text_head")
+
+
+def describe(matcher: Matcher) -> dict[str, Any]:
+    """What ``run.json`` says of it."""
+    return {
+        "task": "match",
+        "column": matcher.task.column,
+        "vote": matcher.vote.to_json(),
+        "stacks": {name: list(stack.names) for name, stack in matcher.stacks.items()},
+        "thresholds": dict(matcher.thresholds),
+        "powers": {
+            name: head.power for name in HEADS if (head := getattr(matcher, name)) is not None
+        },
+        "longest": matcher.words.longest if matcher.words else 0,
+        # Texts are read by the base encoder, whatever the memory's retriever was trained to be;
+        # MatchModel compares that.
+        "reads_texts": False,
+    }
+
+
+def parts(matcher: Matcher, folder: Path) -> dict[str, dict[str, Array]]:
+    """Its arrays; a fusion model and its tokenizer are saved into the folder."""
+    found = {"keys": matcher.keys.arrays(), "standard": matcher.standard.arrays()}
+    found |= {f"stack_{name}": stack.arrays() for name, stack in matcher.stacks.items()}
+    for name in HEADS:
+        head = getattr(matcher, name)
+        if head is not None:
+            found[name] = head.arrays()
+    if matcher.calibration is not None:
+        found["calibration"] = {
+            "confidence": matcher.calibration.confidence,
+            "right": matcher.calibration.right,
+        }
+    if matcher.reader is not None and matcher.words is not None:
+        matcher.reader.save(folder / FUSION)
+        matcher.words.save(folder / FUSION)
+    return found
+
+
+def load_matcher(run: Run) -> Matcher:
+    """The inverse of :func:`describe` and :func:`parts`."""
+    record, arrays = run.record, run.arrays()
+    reader = words = None
+    if (run.folder / FUSION).is_dir():
+        reader, words = run.networks.reader(run.folder / FUSION, int(record["longest"]))
+    calibration = arrays.get("calibration")
+    heads = {
+        name: Head.from_arrays(arrays[name], float(power))
+        for name, power in record["powers"].items()
+    }
+    return Matcher(
+        task=MatchTask(record["column"]),
+        keys=Keys.from_arrays(arrays["keys"]),
+        standard=Standard.from_arrays(arrays["standard"]),
+        vote=Vote(**record["vote"]),
+        stacks={
+            name: Stack.from_arrays(arrays[f"stack_{name}"], names)
+            for name, names in record["stacks"].items()
+        },
+        thresholds=dict(record["thresholds"]),
+        reader=reader,
+        words=words,
+        calibration=Calibration(**calibration) if calibration else None,
+        **heads,
+    )

@@ -1,0 +1,314 @@
+"""A fitted run at work: pictures and texts in, whether they fit with the evidence out."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ravl.encoders import Fingerprint
+from ravl.encoders.base import Array
+from ravl.errors import EncoderMismatchError, QueryError
+from ravl.memory import Memory, Picture
+from ravl.retrieval.bank import Ints, read_bank
+from ravl.retrieval.query import open_picture
+from ravl.retrieval.reranking import Reranker
+from ravl.runs.answers import Evidence
+from ravl.runs.evidence_arrays import EvidenceArrays
+from ravl.runs.row_texts import Said, base_of
+from ravl.runs.run import Run
+from ravl.store.spaces import position
+from ravl.tasks.labels.model import picture_list
+from ravl.tasks.match.files import load_matcher
+from ravl.tasks.match.predictor import Asked, Matches, odds
+from ravl.tasks.match.results import NO, YES, Matching
+from ravl.timing import step
+
+
+class MatchModel:
+    """Answers match from a run and its memory.
+
+    The memory is followed: a row that is added, changed or deleted counts from the next call on.
+
+    Args:
+        run: what was fitted.
+        memory: to answer from; checked by :func:`ravl.runs.run.open_memory`.
+
+    Raises:
+        EncoderMismatchError: the memory's base encoder is another than the run was fitted with.
+    """
+
+    def __init__(self, run: Run, memory: Memory) -> None:
+        self.run = run
+        self.memory = memory
+        self.base = base_of(memory.encoder)
+        self._check()
+        self.matcher = load_matcher(run)
+        self._lock = threading.Lock()
+        self._known: tuple[Any, Said, EvidenceArrays | None] | None = None
+
+    def match(
+        self,
+        pictures: Any,
+        texts: Any,
+        *,
+        k: int | None = None,
+        retrieval: bool = True,
+        vote_only: bool = False,
+        abstain: float | None = None,
+    ) -> list[Matching]:
+        """Whether each text fits the picture in the same place, in one pass.
+
+        Args:
+            pictures: paths, bytes or PIL pictures; or one, for all texts.
+            texts: as many; or one, for all pictures.
+            k: rows of the memory that speak; None for as many as were fitted.
+            retrieval: False for the model alone.
+            vote_only: True for the memory alone.
+            abstain: the share of wrong answers that is acceptable, such as 0.05; answers that are
+                less sure than that are marked.
+
+        Raises:
+            QueryError: numbers that do not fit, an empty text, k below 1, or neither model nor
+                memory shall answer.
+            PictureError: a picture cannot be read.
+        """
+        seen, read = _lists(pictures, texts)
+        if len(seen) != len(read) and 1 not in (len(seen), len(read)):
+            raise QueryError(
+                f"There are {len(seen):,} pictures and {len(read):,} texts. Give as many of both, "
+                "or one of either for all of the others."
+            )
+        count = max(len(seen), len(read)) if seen and read else 0
+        pairs = np.arange(count)
+        asked = self.ask(
+            seen, read, np.minimum(pairs, len(seen) - 1), np.minimum(pairs, len(read) - 1)
+        )
+        if not count:
+            return []
+        found, said = self._answers(asked, k, retrieval, vote_only)
+        calibration = self.matcher.calibration
+        sure = calibration.threshold(abstain) if abstain is not None and calibration else 0.0
+        return self._results(asked, found, said, sure)
+
+    def look(self, pictures: Sequence[Picture | str], texts: Sequence[str]) -> Asked:
+        """Each picture with the text in the same place."""
+        each = np.arange(len(texts))
+        return self.ask(pictures, texts, each, each)
+
+    def results(self, asked: Asked, hidden: Sequence[Ints] | None = None) -> list[Matching]:
+        """Answers as :meth:`match` gives them to pairs that were looked at before.
+
+        Args:
+            asked: n pairs.
+            hidden: for each the groups of rows that it must not see; None for none.
+        """
+        found, said = self._answers(asked, None, True, False, hidden)
+        return self._results(asked, found, said, 0.0)
+
+    def scores(
+        self,
+        pictures: Any,
+        texts: Any,
+        *,
+        k: int | None = None,
+        retrieval: bool = True,
+        vote_only: bool = False,
+    ) -> Array:
+        """Probabilities that each of t texts fits each of p pictures, (p, t).
+
+        A run of the level fusion reads every pair; the others take seconds for a million.
+
+        Raises:
+            QueryError, PictureError: as :meth:`match` does.
+        """
+        seen, read = _lists(pictures, texts)
+        shape = len(seen), len(read)
+        picture, text = (a.ravel() for a in np.indices(shape))
+        asked = self.ask(seen, read, picture, text)
+        if not len(asked):
+            return np.zeros(shape, np.float32)
+        found = self._answers(asked, k, retrieval, vote_only, apart=False)[0]
+        return found.probabilities.reshape(shape)
+
+    def assign(self, pictures: Any, texts: Any, **how: Any) -> list[tuple[int, int, float]]:
+        """The one-to-one assignment of texts to pictures that is likeliest as a whole.
+
+        The sum of log odds is made as large as can be (Kuhn 1955, "The Hungarian method"; by
+        Jonker and Volgenant's algorithm). Where there are more of one kind, some are left over.
+
+        Args:
+            pictures, texts: as for :meth:`scores`.
+            **how: likewise.
+
+        Returns:
+            Positions of a picture and its text, and the probability that they fit; by picture.
+        """
+        from scipy.optimize import linear_sum_assignment
+
+        found = self.scores(pictures, texts, **how)
+        chosen, their = linear_sum_assignment(odds(found), maximize=True)
+        return [(int(i), int(j), float(found[i, j])) for i, j in zip(chosen, their, strict=True)]
+
+    @step("encode")
+    def ask(
+        self, pictures: Sequence[Picture | str], texts: Sequence[str], picture: Ints, text: Ints
+    ) -> Asked:
+        """Pairs of opened pictures and read texts; the last two are positions of each pair's."""
+        if empty := [i for i, t in enumerate(texts) if not t.strip()]:
+            raise QueryError(
+                f"The text number {empty[0] + 1} is empty. Give words to compare with the picture."
+            )
+        encoder = self.memory.encoder
+        prepared = [encoder.prepare(open_picture(p, encoder.picture_size)) for p in pictures]
+        size = encoder.batch_size
+        parts = [encoder.features(prepared[i : i + size]) for i in range(0, len(prepared), size)]
+        empty_features = np.zeros((0, encoder.feature_dimension), np.float32)
+        return self.asked(np.concatenate([empty_features, *parts]), texts, picture, text)
+
+    def asked(self, features: Array, texts: Sequence[str], picture: Ints, text: Ints) -> Asked:
+        """Pairs of pictures whose features (m, F) are known."""
+        vectors = self.base.embed_texts(texts)
+        return Asked(features, self.base.project(features), texts, vectors, picture, text)
+
+    def log_odds(self, features: Array, texts: Sequence[str], picture: Ints, text: Ints) -> Array:
+        """That texts fit pictures whose features are known; see :class:`PairScorer`."""
+        asked = self.asked(features, texts, picture, text)
+        if not len(asked):
+            return np.zeros(0, np.float32)
+        return odds(self._answers(asked, None, True, False, apart=False)[0].probabilities)
+
+    def reranker(self) -> Reranker:
+        """A second look at the top of this memory's searches: ``memory.search(..., rerank=it)``.
+
+        Raises:
+            QueryError: the fit found that it is worth nothing, or did not measure it.
+        """
+        known = self.run.record.get("rerank")
+        if not known or not known["weight"]:
+            raise QueryError(
+                f"{self.run.folder} found on its validation part that a second look gains nothing "
+                "in a search. Search without it, or fit match on more pictures."
+            )
+        return Reranker(self, float(known["weight"]), int(known["depth"]))
+
+    def judge(self, asked: Asked, hidden: Sequence[Ints], **how: Any) -> Matches:
+        """Answers that do not see some groups of rows: what evaluation asks for.
+
+        Args:
+            asked: n pairs.
+            hidden: for each the groups of rows that show its picture, or say its text.
+            **how: ``k``, ``retrieval``, ``vote_only`` of :meth:`match`.
+        """
+        return self._answers(
+            asked,
+            how.get("k"),
+            how.get("retrieval", True),
+            how.get("vote_only", False),
+            hidden,
+            apart=False,
+        )[0]
+
+    def _answers(
+        self,
+        asked: Asked,
+        k: int | None,
+        retrieval: bool,
+        vote_only: bool,
+        hidden: Sequence[Ints] | None = None,
+        apart: bool = True,
+    ) -> tuple[Matches, Said | None]:
+        if k is not None and k < 1:
+            raise QueryError(f"k is {k}; it must be at least 1.")
+        if vote_only and not retrieval:
+            raise QueryError("Without retrieval there is no vote. Leave one of the two out.")
+        if not retrieval:
+            return self.matcher.without(asked), None
+        said, evidence = self._said()
+        clues = self.matcher.clues(asked, said, k, hidden)
+        how: dict[str, Any] = {"vote_only": vote_only, "k": k, "apart": apart}
+        return self.matcher.answer(asked, said, clues, evidence, **how), said
+
+    def _said(self) -> tuple[Said, EvidenceArrays | None]:
+        """The memory as it is now."""
+        with self._lock, self.memory.snapshot() as connection:
+            now = position(connection)
+            if self._known is None or self._known[0] != now:
+                bank = read_bank(self.memory, self.matcher.keys)
+                said = Said.of(bank, self.matcher.task, self.memory)
+                self._known = now, said, self.matcher.evidence(said)
+            return self._known[1], self._known[2]
+
+    def _results(
+        self, asked: Asked, found: Matches, said: Said | None, sure: float
+    ) -> list[Matching]:
+        results = []
+        for i, p in enumerate(found.probabilities.tolist()):
+            text = asked.texts[asked.text[i]]
+            fits = p >= found.threshold
+            confidence = p if fits else 1 - p
+            read = self.base.reads(text)
+            results.append(
+                Matching(
+                    text=text,
+                    fits=fits,
+                    score=p,
+                    confidence=confidence,
+                    read=read,
+                    abstained=confidence < sure or bool(sure and not read),
+                    gate=float(found.gate[i]),
+                    scores=_both(p),
+                    memory=_both(float(found.votes[i])) if found.clues is not None else {},
+                    model=_both(float(found.own[i])) if found.own[i] > 0 else {},
+                    signals={name: float(values[i]) for name, values in found.signals.items()},
+                    evidence=() if said is None else evidence_of(found, said, i),
+                )
+            )
+        return results
+
+    def _check(self) -> None:
+        fitted = Fingerprint.from_json(json.dumps(self.run.record["base"]))
+        now = self.base.fingerprint
+        if not now.matches(fitted):
+            raise EncoderMismatchError(
+                f"{self.run.folder} was fitted with the encoder {fitted.spec!r} "
+                f"({fitted.digest}), and {self.memory.path} has {now.spec!r} ({now.digest}). Fit "
+                "again with ravl fit match, or name a memory that has the old encoder with "
+                "--memory."
+            )
+
+
+def evidence_of(found: Matches, said: Said, i: int) -> tuple[Evidence, ...]:
+    """The rows that spoke about pair ``i``, the largest shares first."""
+    clues = found.clues
+    if clues is None or found.near is None or found.alike is None:
+        return ()
+    shares: dict[int, float] = {}
+    likeness: dict[int, float] = {}
+    for neighbours, values, seen in (
+        (clues.near, found.near, clues.near.likeness),
+        (clues.alike, found.alike, clues.seen),
+    ):
+        for j in range(values.shape[1]):
+            row = int(neighbours.positions[i, j])
+            if row >= 0:
+                shares[row] = shares.get(row, 0.0) + float(values[i, j])
+                likeness[row] = float(seen[i, j])
+    order = sorted(shares, key=lambda row: (-shares[row], -likeness[row]))
+    return tuple(Evidence(said.bank.rows[r], likeness[r], shares[r], _says(said, r)) for r in order)
+
+
+def _says(said: Said, row: int) -> tuple[str, ...]:
+    start, stop = np.searchsorted(said.owners, [row, row + 1])
+    return tuple(said.texts[start:stop])
+
+
+def _both(probability: float) -> dict[str, float]:
+    return {YES: probability, NO: 1 - probability}
+
+
+def _lists(pictures: Any, texts: Any) -> tuple[list[Any], list[str]]:
+    return picture_list(pictures)[0], [texts] if isinstance(texts, str) else list(texts)

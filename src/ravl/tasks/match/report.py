@@ -1,0 +1,260 @@
+"""What a fit of match found, as the report's page and as the table for a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.evaluation import calibration_curve, confidences, text_report
+from ravl.pages.fit_report import (
+    Answer,
+    Calibration,
+    Curves,
+    EvidenceItem,
+    ExampleGroup,
+    FitPage,
+    ReportExample,
+    ScoreTable,
+    Series,
+    fit_report,
+)
+from ravl.pages.score_table import DifferenceRow, ScoreRow
+from ravl.tasks.match.dataset import MatchGround
+from ravl.tasks.match.evaluate_test import MatchJudged
+from ravl.tasks.match.fit import MatchFitted
+from ravl.tasks.match.model import evidence_of
+from ravl.tasks.match.rerank import MEASURES, Reranking
+from ravl.tasks.match.results import NO, YES
+from ravl.training.page_parts import (
+    LEVELS,
+    RETRIEVAL,
+    curves_of,
+    safely,
+    score_table,
+    thumbnail,
+)
+from ravl.training.report_rows import ROWS
+
+TITLES = {
+    "zero_shot": ("zero-shot", "the pretrained encoder's cosine, scaled on validation (Platt)"),
+    "vote": ("memory's vote", "texts and pictures of the nearest rows; scaled on validation"),
+    "no_retrieval": ("fine-tuned, no retrieval", "the model alone"),
+    "with_retrieval": ("fine-tuned, with retrieval", "model and memory, stacked"),
+    "retrieval_on": ("retrieval on", "the run as it answers"),
+    "retrieval_off": ("retrieval off", "the same model, shown no neighbours"),
+    "retrieval_shuffled": ("retrieval shuffled", "the same model, shown random rows"),
+    "linear alone": ("dual encoder", "two heads on frozen features, trained by contrast"),
+    "linear": ("dual encoder + memory", "stacked"),
+    "fusion_off alone": ("fusion, trained without", "the language model reads no neighbours"),
+    "fusion_off": ("fusion without + memory", "stacked"),
+    "fusion alone": ("fusion, neighbours hidden", "trained with them"),
+    "fusion": ("fusion + memory", "the language model reads the neighbours; stacked"),
+}
+EXAMPLES = 6  # of each group
+NEIGHBOURS = 6  # of each example
+NEAR = 0.5  # cosine of a text of the evidence to the one asked about, from which it says the same
+
+
+def rows_table(ground: MatchGround, judged: MatchJudged, fitted: MatchFitted) -> ScoreTable:
+    """The four rows."""
+    pictures = len(np.unique(ground.test.asked.picture))
+    true = int(ground.test.targets.sum())
+    caption = (
+        f"match: {len(ground.test):,} pairs of {pictures:,} test pictures, {true:,} true and the "
+        "others shuffled"
+    )
+    note = f"The run keeps the level {fitted.chosen!r}. 95 % intervals, by pictures."
+    pairs = (
+        ("with_retrieval", "no_retrieval"),
+        ("with_retrieval", "vote"),
+        ("no_retrieval", "zero_shot"),
+    )
+    return score_table("match", judged, caption, note, ROWS, pairs, TITLES)
+
+
+def page_of(
+    ground: MatchGround,
+    fitted: MatchFitted,
+    judged: MatchJudged,
+    second: Reranking,
+    report: Any,
+    command: str,
+) -> str:
+    """The whole report as HTML."""
+    levels = score_table(
+        "match",
+        judged,
+        "All levels",
+        "What each adds to the one above it.",
+        LEVELS,
+        (("fusion", "fusion_off"),),
+        TITLES,
+    )
+    retrieval = score_table(
+        "match",
+        judged,
+        "Retrieval on, off and shuffled",
+        "Good neighbours should help, none should cost little, wrong ones not much more.",
+        RETRIEVAL,
+        (("retrieval_on", "retrieval_off"), ("retrieval_on", "retrieval_shuffled")),
+        TITLES,
+    )
+    final = judged.answers["with_retrieval"]
+    page = FitPage(
+        title="ravl: match, what retrieval gained",
+        about=_about(ground, fitted, report, command),
+        rows=report.table,
+        tables=[t for t in (levels, retrieval) if len(t.rows) > 1] + rerank_tables(second),
+        calibration=[
+            _calibration(judged, row)
+            for row in ("no_retrieval", "with_retrieval")
+            if row in judged.answers
+        ],
+        curves=curves_of("match", fitted) + _dual_curve(fitted),
+        text_report=text_report(
+            "match", final.probabilities, judged.truth, (NO, YES), final.threshold
+        ),
+        examples=_examples(ground, judged),
+    )
+    return fit_report(page)
+
+
+def rerank_tables(second: Reranking) -> list[ScoreTable]:
+    """What a second look at the top of a search gains, each way."""
+    note = (
+        f"{second.queries} queries look among the test pictures and their texts. The first ranking "
+        f"is the dual encoder's; the run looks again at the first {second.depth}, which takes "
+        f"{second.milliseconds:.0f} ms a query, and counts {second.weight:g} as much (chosen on "
+        "validation). Use it: ravl search MEMORY TEXT --rerank RUN."
+    )
+    return [
+        ScoreTable(
+            f"As a reranker of searches: {way}",
+            note,
+            MEASURES,
+            [ScoreRow("before", "", found["before"]), ScoreRow("reranked", "", found["after"])],
+            [DifferenceRow("reranked − before", found["difference"])],
+            percent=frozenset(MEASURES) - {"MRR"},
+        )
+        for way, found in second.scores.items()
+    ]
+
+
+def _about(
+    ground: MatchGround, fitted: MatchFitted, report: Any, command: str
+) -> list[tuple[str, str]]:
+    matcher, parts = fitted.levels[fitted.chosen], ground.parts
+    counts = ", ".join(
+        f"{name} {len(getattr(parts, name)):,}" for name in ("train", "validation", "test")
+    )
+    validation = ", ".join(f"{n} {s:.3f}" for n, s in fitted.validation.items())
+    trained = ", ".join(f"{n} {p:,}" for n, p in fitted.parameters.items())
+    seconds = ", ".join(f"{n} {s:.0f} s" for n, s in fitted.seconds.items())
+    stack = matcher.stacks["both" if matcher.has_model else "vote"]
+    weights = ", ".join(f"{n} {w:+.2f}" for n, w in zip(stack.names, stack.weights, strict=True))
+    lines = [
+        ("task", "match: does this text fit this picture?"),
+        (
+            "memory",
+            f"{ground.memory.path}, {len(ground.bank):,} rows as evidence, with "
+            f"{len(ground.said.texts):,} texts",
+        ),
+        ("encoder", ground.base.spec),
+        ("pictures", f"{counts} ({parts.how}); {len(ground.pairs):,} texts"),
+        ("level", fitted.chosen + (f" (validation: {validation})" if validation else "")),
+        ("vote", f"k {matcher.vote.k}, temperature {matcher.vote.temperature:g}"),
+        ("weights", f"{weights} (log odds by a standard deviation of each score)"),
+        ("trained parameters", trained or "none"),
+        ("time", f"{seconds}; {report.seconds:.0f} s in all"),
+        ("abstaining", safely(report.metrics["abstain"])),
+        ("seed", str(ground.settings.seed)),
+        ("command", command),
+    ]
+    return lines + [("note", note) for note in report.notes]
+
+
+def _calibration(judged: MatchJudged, row: str) -> Calibration:
+    found = judged.answers[row]
+    confidence, right = confidences("match", found.probabilities, judged.truth, found.threshold)
+    bins = [(b.confidence, b.accuracy, b.count) for b in calibration_curve(confidence, right)]
+    return Calibration(TITLES[row][0], bins, judged.scores[row]["ECE"].value)
+
+
+def _dual_curve(fitted: MatchFitted) -> list[Curves]:
+    curve = fitted.curves.get("dual")
+    if not curve:
+        return []
+    points = [(float(i), score) for i, (_, score) in enumerate(curve, 1)]
+    title = "Dual encoder: R@10 on validation, the mean of both directions"
+    return [Curves(title, "epoch", True, [Series("dual encoder", points)])]
+
+
+def _examples(ground: MatchGround, judged: MatchJudged) -> list[ExampleGroup]:
+    """Right, wrong, and changed by retrieval; drawn by chance, not by how well they look."""
+    after = _right(judged, "with_retrieval")
+    before = _right(judged, "no_retrieval") if "no_retrieval" in judged.answers else after
+    groups = [
+        ("Changed by retrieval, for the better", "wrong without, right with", after & ~before),
+        ("Changed by retrieval, for the worse", "right without, wrong with", before & ~after),
+        ("Wrong", "with retrieval and without", ~after & ~before),
+        ("Right", "with retrieval and without", after & before),
+    ]
+    random = np.random.default_rng(ground.settings.seed)
+    shown = []
+    for title, note, chosen in groups:
+        some = random.permutation(np.flatnonzero(chosen))[:EXAMPLES]
+        examples = [_example(ground, judged, int(i)) for i in some]
+        if examples:
+            note = f"{note}: {int(chosen.sum()):,} of {len(chosen):,} test pairs"
+            shown.append(ExampleGroup(title, note, examples))
+    return shown
+
+
+def _right(judged: MatchJudged, row: str) -> NDArray[np.bool_]:
+    found = judged.answers[row]
+    right: NDArray[np.bool_] = (found.probabilities >= found.threshold) == (judged.truth > 0)
+    return right
+
+
+def _example(ground: MatchGround, judged: MatchJudged, i: int) -> ReportExample:
+    side = ground.test
+    answers = []
+    for name in (row for row in ROWS if row in judged.answers):
+        found = judged.answers[name]
+        p = float(found.probabilities[i])
+        fits = p >= found.threshold
+        right = bool(_right(judged, name)[i])
+        answers.append(Answer(TITLES[name][0], YES if fits else NO, p if fits else 1 - p, right))
+    final = judged.answers["with_retrieval"]
+    text = side.asked.texts[side.asked.text[i]]
+    return ReportExample(
+        thumbnail(ground.labelled.source, side.rows[i]),
+        text,
+        YES if judged.truth[i] else NO,
+        answers,
+        float(final.gate[i]),
+        _evidence(ground, judged, i),
+    )
+
+
+def _evidence(ground: MatchGround, judged: MatchJudged, i: int) -> list[EvidenceItem]:
+    """The rows that spoke; one agrees if its texts are like the text as far as the pair fits."""
+    final, asked = judged.answers["with_retrieval"], ground.test.asked
+    fits = bool(final.probabilities[i] >= final.threshold)
+    vector = asked.vectors[asked.text[i]][None]
+    likeness = dict(
+        zip(ground.bank.numbers.tolist(), ground.said.likeness(vector)[0].tolist(), strict=True)
+    )
+    return [
+        EvidenceItem(
+            thumbnail(ground.memory, item.row),
+            "",
+            item.says[0] if item.says else "",
+            item.likeness,
+            item.share,
+            (likeness[item.row.number] >= NEAR) == fits,
+        )
+        for item in evidence_of(final, ground.said, i)[:NEIGHBOURS]
+    ]

@@ -1,0 +1,150 @@
+"""A second look at neighbours: does what they say fit the picture that looks for them?
+
+Neighbours are found by the likeness of pictures alone. A fitted match run reads the text of each
+beside the query's picture, and what it finds counts in their order and in their votes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.encoders.base import Array
+from ravl.errors import DataError
+from ravl.memory import Memory
+from ravl.retrieval.bank import Bank, Ints, Neighbours
+from ravl.retrieval.reranking import Reranker
+from ravl.runs.row_texts import Said
+from ravl.runs.run import RUN, Run, open_memory, open_run
+from ravl.tasks.match.clues import look_up
+from ravl.tasks.match.predictor import Asked, odds
+
+if TYPE_CHECKING:  # it imports the models of labels, which look again themselves
+    from ravl.tasks.match.model import MatchModel
+
+DEPTH = 64  # neighbours that are looked at again
+
+
+@dataclass(frozen=True, eq=False)
+class SecondLook:
+    """Looks at neighbours again.
+
+    Args:
+        model: the match run at work.
+        weight: of it beside the likeness, see :meth:`Reranker.neighbours`.
+    """
+
+    model: MatchModel
+    weight: float = 0.0
+
+    @classmethod
+    def open(cls, folder: Path, memory: Memory, weight: float = 0.0) -> SecondLook:
+        """By the match run in a folder.
+
+        Raises:
+            DataError: it holds no run of match.
+            EncoderMismatchError: it was fitted with another encoder than the memory's.
+        """
+        from ravl.tasks.match.model import MatchModel
+
+        run = open_run(folder)
+        if run.task != "match":
+            raise DataError(
+                f"{folder} was fitted for {run.task}, but neighbours are looked at again by a run "
+                "of match. Fit one with ravl fit match, and name its folder."
+            )
+        open_memory(run, memory, bool(run.record.get("reads_texts")))
+        return cls(MatchModel(run, memory), weight)
+
+    @classmethod
+    def of_run(cls, run: Run, memory: Memory) -> SecondLook | None:
+        """That of a fitted run; None where it has none.
+
+        Raises:
+            DataError, EncoderMismatchError: as :meth:`open` does; or the match run has gone.
+        """
+        known = run.record.get("rerank")
+        if not known or not known["weight"]:
+            return None
+        beside = (run.folder / known["relative"]).resolve()
+        folder = beside if (beside / RUN).exists() else Path(known["path"])
+        if not (folder / RUN).exists():
+            raise DataError(
+                f"{run.folder} looks at its neighbours again by the match run in {folder}, which "
+                f"is not there. Bring it back, or fit again with ravl fit {run.task} and without "
+                "--rerank."
+            )
+        return cls.open(folder, memory, float(known["weight"]))
+
+    def describe(self, folder: Path) -> dict[str, Any]:
+        """What ``run.json`` of a run in a folder says of it."""
+        its = self.model.run.folder.resolve()
+        relative = os.path.relpath(its, folder.resolve())
+        return {"path": str(its), "relative": relative, "weight": self.weight}
+
+    def said(self, bank: Bank) -> Said:
+        """What the rows of a bank say, as the match run reads and compares them."""
+        matcher = self.model.matcher
+        same = replace(bank, keys=matcher.keys(bank.features))
+        return Said.of(same, matcher.task, self.model.memory)
+
+    def __call__(
+        self, features: Array, said: Said, near: Neighbours, hidden: Sequence[Ints] | None = None
+    ) -> Neighbours:
+        """Neighbours in their new order; arguments as for :meth:`odds`."""
+        return self.again(near, *self.odds(features, said, near, hidden))
+
+    def again(self, near: Neighbours, found: Array, known: NDArray[np.bool_]) -> Neighbours:
+        """Neighbours in their new order, from what :meth:`odds` found."""
+        return Reranker(self.model, self.weight).neighbours(near, found, known)
+
+    def odds(
+        self, features: Array, said: Said, near: Neighbours, hidden: Sequence[Ints] | None = None
+    ) -> tuple[Array, NDArray[np.bool_]]:
+        """Log odds that the first text of each neighbour fits the picture, in one call.
+
+        Args:
+            features: of n pictures by the memory's tower, (n, F).
+            said: by the rows of the bank, which speak about the pairs as well.
+            near: neighbours in it, (n, K).
+            hidden: for each picture the groups of rows that it must not see: its own, in training.
+
+        Returns:
+            The log odds (n, K), and where there was a text to ask about (n, K).
+        """
+        found = np.zeros(near.positions.shape, np.float32)
+        known = near.found & said.has[near.positions]
+        if not known.any():
+            return found, known
+        query = np.nonzero(known)[0]
+        rows, text = np.unique(near.positions[known], return_inverse=True)
+        first = np.searchsorted(said.owners, rows)
+        asked = Asked(
+            features,
+            self.model.base.project(features),
+            [said.texts[i] for i in first.tolist()],
+            said.vectors[first],
+            query,
+            text,
+        )
+        found[known] = self._judged(asked, said, hidden)
+        return found, known
+
+    def _judged(self, asked: Asked, said: Said, hidden: Sequence[Ints] | None) -> Array:
+        """Log odds of pairs (n,); ``hidden`` is by picture."""
+        matcher = self.model.matcher
+        keys = matcher.keys(asked.features)
+        wanted = max(matcher.vote.k, matcher.reader.evidence if matcher.reader else 0)
+        # Once for each picture, of which there are many pairs.
+        near = said.bank.neighbours(keys, wanted, hidden).take(asked.picture)
+        unseen = None if hidden is None else [hidden[i] for i in asked.picture.tolist()]
+        clues = look_up(asked.vectors, keys, asked.picture, asked.text, said, near, hidden=unseen)
+        evidence = matcher.evidence(said)
+        answers = matcher.answer(asked, said, clues, evidence, apart=False)
+        return odds(answers.probabilities)

@@ -1,0 +1,251 @@
+"""Retrieval-based training: fit an encoder's shared space to a memory's own pictures and texts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ravl.encoders.base import Array, Encoder
+from ravl.encoders.trained import TrainedEncoder
+from ravl.errors import DataError
+from ravl.evaluation import ranks_of_relevant
+from ravl.memory import Memory
+from ravl.tasks.search.batches import PairData, Passes
+from ravl.tasks.search.heads import RetrieverModel
+from ravl.tasks.search.held import Held, best_hubness, early, measure, recall, to_json
+from ravl.tasks.search.known import KnownTexts
+from ravl.tasks.search.material import Material
+from ravl.tasks.search.mixing import best_text_share
+from ravl.tasks.search.pairs import Ints, Pairs, pairs_of, read_pairs, split
+from ravl.tasks.search.report import write_report
+from ravl.tasks.search.rewording import reworded
+from ravl.tasks.search.settings import RetrieverReport, RetrieverSettings
+from ravl.tasks.search.teacher import ask_teacher
+from ravl.tasks.search.towers import seen_by, starting, with_towers
+from ravl.training.fit_folder import begin, freeing
+from ravl.training.processes import is_main_process, main_process_first
+from ravl.training.trainer import train
+
+TOGETHER = 5  # texts of a picture in a batch where looking at it is what costs
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Positions of pictures for training, validation and test."""
+
+    train: Ints
+    validation: Ints
+    test: Ints
+
+
+def fit_retriever(
+    memory: Memory,
+    out: str | Path,
+    settings: RetrieverSettings | None = None,
+    *,
+    validation: str | None = None,
+    test: str | None = None,
+    progress: bool | None = None,
+) -> RetrieverReport:
+    """Train the retriever on a memory, give the memory the new space, and report what it gained.
+
+    Where the validation part is found no better than before, the memory keeps the space it has.
+
+    Heads on top of the frozen encoder's features are trained by contrast (Radford et al. 2021,
+    CLIP): a picture shall be nearer to its own texts than to all others. No picture is decoded
+    again. Where the settings say so, copies of the networks are tuned with them, for which each
+    picture is decoded once. Interrupted, the same call goes on where it stopped.
+
+    Args:
+        memory: with pictures that have captions, labels, tags or questions.
+        out: folder for the run; made if need be.
+        settings: see :class:`RetrieverSettings`.
+        validation, test: filters that name the pictures of these parts; by default some are drawn.
+            They are never trained on.
+        progress: show bars; None shows them on a terminal.
+
+    Returns:
+        What it gained; also in ``out`` as ``metrics.json`` and ``report.html``.
+
+    Raises:
+        DataError: too few pictures or texts, an empty part, or a folder of another run.
+        RavlError: the loss is no longer a number.
+    """
+    settings = settings or RetrieverSettings()
+    out = Path(out)
+    progress = progress if is_main_process() else False
+    current = memory.encoder
+    base = KnownTexts(current.base if isinstance(current, TrainedEncoder) else current)
+    with freeing(out):
+        with main_process_first():  # the others find what it has written
+            material, parts = prepare(memory, base, out, settings, validation, test, progress)
+        heads, curve, seconds = train_heads(material, parts, base, out, settings, progress)
+    pairs = material.pairs
+    if not is_main_process():  # of several processes, one is enough for the rest
+        return RetrieverReport(out, {}, 0.0, seconds, False, curve)
+    pairs = seen_by(pairs, heads.vision, material.maps)
+    kept = best_text_share(pairs, parts.validation, parts.train, heads)
+    trained = heads.weighted(settings.share, kept)
+    held = {
+        name: Held.take(pairs, chosen, parts.train, base, trained)
+        for name, chosen in (("validation", parts.validation), ("test", parts.test))
+    }
+    hubness = best_hubness(held["validation"])
+    metrics = measure(held["test"], hubness, settings.seed)
+    trained.save(out / "encoder")
+    unseen = held["validation"]
+    adopted = recall(unseen, unseen.after, hubness) > recall(unseen, unseen.before, 0)
+    if adopted:
+        vectors = trained.project(pairs.seen(np.arange(len(pairs.rows)), tuned=True))
+        memory.reembed(trained, progress, dict(zip(pairs.hashes, vectors, strict=True)))
+        memory.set_hubness(hubness)
+    report = RetrieverReport(out, to_json(metrics), hubness, seconds, adopted, curve)
+    sizes = {name: len(getattr(parts, name)) for name in ("train", "validation", "test")}
+    write_report(report, memory, pairs, held["test"], metrics, sizes, settings)
+    shutil.rmtree(out / "work", ignore_errors=True)
+    return report
+
+
+def prepare(
+    memory: Memory,
+    base: KnownTexts,
+    out: Path,
+    settings: RetrieverSettings,
+    validation: str | None,
+    test: str | None,
+    progress: bool | None,
+) -> tuple[Material, Parts]:
+    """The run's folder, and all that training needs, computed once and kept there."""
+    config: dict[str, Any] = {
+        "task": "search",
+        "memory": str(memory.path),
+        "settings": settings.to_json(),
+        "validation": validation,
+        "test": test,
+    }
+    work = begin(out, config)
+    if not isinstance(memory.encoder, TrainedEncoder):
+        base.recall(memory)
+    pairs, vision, maps, text = with_towers(
+        memory, read_pairs(memory, base), base, settings, work, progress
+    )
+    held_out = validation or settings.validation_share, test or settings.test_share
+    parts = Parts(*split(pairs, memory, *held_out, settings.seed))
+    _check_unchanged(work / "pairs.sha256", pairs, memory)
+    texts = base.learn(pairs.texts, work / "texts.npy", progress)
+    words = variants = teacher = None
+    if settings.reworded:
+        words = reworded(pairs.texts, settings.reworded, settings.seed)
+        flat = base.learn([t for some in words for t in some], work / "reworded.npy", progress)
+        variants = flat.reshape(len(texts), settings.reworded, -1)
+    if settings.teacher:
+        teacher = ask_teacher(settings.teacher, memory, pairs, parts.train, work, progress)
+    return Material(pairs, texts, variants, vision, maps, text, words, teacher), parts
+
+
+def _check_unchanged(file: Path, pairs: Pairs, memory: Memory) -> None:
+    """The split goes by the pairs: with others, a picture that was trained on could be tested."""
+    parts = (
+        pairs.rows,
+        pairs.texts,
+        *(x.tolist() for x in (pairs.groups, pairs.owners, pairs.which)),
+    )
+    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    if file.exists() and file.read_text("utf-8") != digest:
+        raise DataError(
+            f"The pictures or texts in {memory.path} have changed since the run in "
+            f"{file.parents[1]} was interrupted. Begin anew: name another folder with --out."
+        )
+    if not file.exists():
+        file.write_text(digest, encoding="utf-8")
+
+
+def train_heads(
+    material: Material,
+    parts: Parts,
+    base: Encoder,
+    out: Path,
+    settings: RetrieverSettings,
+    show: bool | None,
+) -> tuple[TrainedEncoder, list[tuple[float, float]], float]:
+    """The trained encoder of this run: from its folder if training has ended, else trained now."""
+    folder, log = out / "encoder", out / "work" / "curve.json"
+    if folder.is_dir() and log.exists():
+        known = json.loads(log.read_text("utf-8"))
+        return TrainedEncoder.load(folder, base), [*map(tuple, known["curve"])], known["seconds"]
+    torch.manual_seed(settings.seed)
+    began = time.monotonic()
+    pairs, vision, text = material.pairs, material.vision, material.text
+    chosen = pairs_of(pairs, parts.train)
+    model = RetrieverModel(
+        *starting(material, parts.train, np.unique(pairs.which[chosen])),
+        settings,
+        vision.tail if vision else None,
+        text.network if text else None,
+        material.teacher.sharpness if material.teacher else 1.0,
+    )
+
+    def embed() -> tuple[Array, Array]:
+        """Training pictures and the means of their texts, as of now."""
+        which, place = np.unique(pairs.which[chosen], return_inverse=True)
+        seen, read = model.embed(material, parts.train, which)
+        sums = np.zeros((len(pairs.rows), read.shape[1]), np.float32)
+        np.add.at(sums, pairs.owners[chosen], read[place])
+        means = sums[parts.train]
+        return seen, means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-6)
+
+    order = Passes(
+        chosen,
+        pairs.owners[chosen],
+        pairs.groups,
+        settings.hard_negatives,
+        embed,
+        settings.seed,
+        TOGETHER if vision else 1,
+    )
+    towers = [tower for tower in (vision, text) if tower]
+    curve = train(
+        model,
+        PairData(material, order, settings.seed),
+        order,
+        _validation(model, material, parts.validation),
+        out / "work" / "checkpoints",
+        settings,
+        show,
+        "Training",
+        [p for t in towers for p in t.learning],
+        pace=min((tower.pace for tower in towers), default=1.0),
+    )
+    tuned = {name: data for tower in towers for name, data in tower.parts().items()}
+    heads = model.pictures.export(), model.texts.export()
+    encoder = TrainedEncoder(base, *heads, settings.share, tuned=tuned)
+    seconds = round(time.monotonic() - began, 1)
+    if is_main_process():
+        encoder.save(folder)
+        log.write_text(json.dumps({"curve": curve, "seconds": seconds}), encoding="utf-8")
+    return encoder, curve, seconds
+
+
+def _validation(model: RetrieverModel, material: Material, chosen: Ints) -> Any:
+    """A function: mean of R@10 both ways on the validation pictures, of the model as it is."""
+    pairs = material.pairs
+    own = pairs_of(pairs, chosen)
+    which, positions = np.unique(pairs.which[own], return_inverse=True)
+    pictures = np.searchsorted(chosen, pairs.owners[own])
+    of_text = [pictures[positions == t] for t in range(len(which))]
+    of_picture = [positions[pictures == p] for p in range(len(chosen))]
+
+    def score() -> float:
+        seen, read = model.embed(material, chosen, which)
+        both = (ranks_of_relevant(read, seen, of_text), ranks_of_relevant(seen, read, of_picture))
+        return early(both, len(chosen))
+
+    return score

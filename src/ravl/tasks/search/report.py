@@ -1,0 +1,119 @@
+"""The report of a retriever's run: figures as JSON, and a page with example searches."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ravl.evaluation import Score
+from ravl.memory import Memory
+from ravl.pages.render import row_uri
+from ravl.pages.retriever_report import Example, ShownHit, Table, retriever_report
+from ravl.tasks.search.held import Held, Metrics, Space
+from ravl.tasks.search.pairs import Ints, Pairs
+from ravl.tasks.search.settings import RetrieverReport, RetrieverSettings
+
+EXAMPLES = 8  # queries on the page, drawn by chance and not by how well they go
+SHOWN = 5  # hits of each
+SIDE = 120  # of a thumbnail, in pixels
+
+
+def write_report(
+    report: RetrieverReport,
+    memory: Memory,
+    pairs: Pairs,
+    held: Held,
+    metrics: Metrics,
+    sizes: dict[str, int],
+    settings: RetrieverSettings,
+) -> None:
+    """Write ``report.html`` and, last of all, ``metrics.json``: the run has ended."""
+    about = [
+        ("memory", str(memory.path)),
+        ("encoder now", memory.encoder.spec + _kept(report)),
+        ("pictures", ", ".join(f"{name} {size:,}" for name, size in sizes.items())),
+        (
+            "texts",
+            f"{len(pairs.texts):,}, and {pairs.unread:,} left out that the encoder cannot read",
+        ),
+        ("training", f"{report.seconds:.0f} s, {len(report.curve)} epochs, loss {settings.loss}"),
+        ("hubness correction", f"{report.hubness:g}, chosen on the validation part"),
+    ]
+    tables = [
+        Table(
+            f"{direction}, {len(held.chosen):,} test pictures, {len(held.which):,} texts",
+            _lines(moments),
+        )
+        for direction, moments in metrics.items()
+    ]
+    page = retriever_report(
+        "ravl: the retriever, before and after training",
+        about,
+        tables,
+        _examples(memory, pairs, held, report.hubness, settings.seed),
+        report.curve,
+    )
+    (report.out / "report.html").write_text(page, encoding="utf-8")
+    record: dict[str, Any] = {
+        "task": "search",
+        "encoder": memory.encoder.spec,
+        "pictures": sizes,
+        "adopted": report.adopted,
+        "hubness": report.hubness,
+        "seconds": report.seconds,
+        "curve": report.curve,
+        "metrics": report.metrics,
+    }
+    _write(report.out / "metrics.json", record)
+
+
+def _kept(report: RetrieverReport) -> str:
+    return "" if report.adopted else " (as before: training gained nothing on the validation part)"
+
+
+def _lines(
+    moments: dict[str, dict[str, Score]],
+) -> list[tuple[str, dict[str, tuple[Score, Score, Score]]]]:
+    """Lines of a table: as it is now, and without hubness correction where that was measured."""
+    before, lines = moments["before"], []
+    for title, prefix in (("trained", ""), ("trained, hubs not corrected", "uncorrected_")):
+        if f"{prefix}after" in moments:
+            after, change = moments[f"{prefix}after"], moments[f"{prefix}difference"]
+            lines.append((title, {n: (before[n], after[n], change[n]) for n in before}))
+    return lines
+
+
+def _examples(memory: Memory, pairs: Pairs, held: Held, hubness: float, seed: int) -> list[Example]:
+    """Searches for some test texts, before and after."""
+    random = np.random.default_rng(seed)
+    queries = np.sort(random.permutation(len(held.which))[:EXAMPLES])
+    return [
+        Example(
+            pairs.texts[held.which[query]],
+            _hits(memory, pairs, held, held.before, 0.0, query),
+            _hits(memory, pairs, held, held.after, hubness, query),
+        )
+        for query in queries.tolist()
+    ]
+
+
+def _hits(
+    memory: Memory, pairs: Pairs, held: Held, space: Space, strength: float, query: int
+) -> list[ShownHit]:
+    scores = space.pictures @ space.texts[query] - strength * space.hubs[0]
+    best: Ints = np.argsort(-scores)[:SHOWN]
+    right = set(held.of_text[query].tolist())
+    hits = []
+    for i in best.tolist():
+        row = memory.get(pairs.rows[held.chosen[i]])
+        hits.append(ShownHit(row_uri(memory, row, SIDE), row.caption, i in right))
+    return hits
+
+
+def _write(file: Path, record: dict[str, Any]) -> None:
+    half = file.with_suffix(".part")
+    half.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    half.replace(file)

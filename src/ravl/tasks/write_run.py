@@ -1,0 +1,82 @@
+"""What a fit of any task leaves in its folder: first the run, then what it is worth."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ravl.encoders.base import Array, Encoder
+from ravl.memory import Memory
+from ravl.pages.card import write_card
+from ravl.runs.run import Run, about_memory, write_json, write_run
+from ravl.tasks.reference import keep_reference
+from ravl.training.again import keep_parts
+from ravl.training.fit_report import FitReport
+from ravl.training.fit_settings import write_settings
+from ravl.training.labelled import Labelled
+from ravl.training.loop_settings import LoopSettings
+from ravl.training.parts import PARTS, Parts
+from ravl.training.run_record import encoder_of, logs, versions
+
+
+def begin_run(
+    out: Path,
+    described: Mapping[str, Any],
+    arrays: Mapping[str, Mapping[str, Array]],
+    *,
+    memory: Memory,
+    base: Encoder,
+    labelled: Labelled,
+    parts: Parts,
+    settings: LoopSettings,
+    command: str,
+) -> Run:
+    """Write what answers, what it was fitted to, and how; then it answers its test part.
+
+    Args:
+        out: the run's folder.
+        described: what ``run.json`` says of the predictor and its level.
+        arrays: of its parts.
+        memory: of the run.
+        base: the encoder that it looks and reads with.
+        labelled: all that was learned from and judged by.
+        parts: of them.
+        settings: as they were given.
+        command: that fitted it; empty for the process's own.
+    """
+    record = {
+        **described,
+        "memory": about_memory(memory, out),
+        "encoder": encoder_of(memory),
+        "base": json.loads(base.fingerprint.to_json()),
+        "command": command or " ".join(sys.argv),
+        "versions": versions(),
+        "parts": {n: len(getattr(parts, n)) for n in PARTS},
+    }
+    logs(out)
+    run = write_run(out, record, arrays)
+    write_settings(settings, out / "settings.yaml")
+    keep_parts(out, memory, labelled, parts)
+    keep_reference(run, memory, labelled.take(parts.test))
+    return run
+
+
+def end_run(report: FitReport, page: str) -> FitReport:
+    """Write figures and report; with ``metrics.json`` the run has ended."""
+    out = report.out
+    (out / "report.html").write_text(page, encoding="utf-8")
+    write_json(
+        out / "metrics.json",
+        {
+            "task": report.task,
+            "level": report.chosen,
+            **report.metrics,
+            "notes": report.notes,
+            "seconds": report.seconds,
+        },
+    )
+    write_card(out)
+    return report

@@ -1,1 +1,0 @@
-"""Fitting ask: what a fit of labels does not do by itself."""

@@ -1,1 +1,0 @@
-"""Fitting caption: texts about pictures, written with the neighbours' texts as evidence."""

@@ -1,0 +1,55 @@
+"""The evidence of a fit: the memory's rows without what is held out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from ravl.encoders.base import Array
+from ravl.errors import DataError
+from ravl.memory import Memory
+from ravl.models.vote import KS
+from ravl.retrieval.bank import Bank, read_bank
+from ravl.retrieval.keys import Keys
+from ravl.training.labelled import Labelled
+
+
+class EvidenceTask(Protocol):
+    """What a task says about its evidence."""
+
+    def bank(self, memory: Memory, keys: Any = None) -> Bank:
+        """The memory's rows as they may be evidence."""
+
+    def keys(self, features: Array) -> Any:
+        """Keys for the features of rows, (N, F)."""
+
+
+DEEPEST = 2 * max(KS)  # neighbours that are looked up once for all that is tried
+
+
+def evidence(
+    memory: Memory, held: Sequence[Labelled], task: EvidenceTask | None = None
+) -> tuple[Bank, Keys]:
+    """The bank without what is held out, and the keys by which it is searched.
+
+    Args:
+        memory: whose rows are evidence.
+        held: the parts that are held out.
+        task: that knows what may be evidence; None for all pictures.
+
+    Raises:
+        DataError: nothing is left.
+    """
+    hidden = np.unique(np.concatenate([part.seen_groups() for part in held]))
+    bank = read_bank(memory) if task is None else task.bank(memory)
+    bank = bank.only(~np.isin(bank.groups, hidden))
+    if not len(bank):
+        raise DataError(
+            f"All pictures in {memory.path} are held out for validation and test, so nothing is "
+            "left as evidence. Index more pictures, or hold out fewer."
+        )
+    keys = Keys.of(bank.features) if task is None else task.keys(bank.features)
+    return replace(bank, keys=keys(bank.features)), keys

@@ -1,1 +1,0 @@
-"""Fitting classify and tag: ground, levels, fusion, judging, page."""

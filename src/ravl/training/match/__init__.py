@@ -1,1 +1,0 @@
-"""Fitting match: whether a text fits a picture."""

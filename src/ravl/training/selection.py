@@ -1,0 +1,38 @@
+"""The choice among the levels of a fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ravl.encoders.base import Array
+from ravl.evaluation import PRIMARY, compare, values
+
+
+def simplest(
+    task: Any, found: Mapping[str, tuple[Array, Any]], truth: Any, groups: Any = None
+) -> tuple[str, dict[str, float]]:
+    """The first level whose score is within half a standard error of the best, and all scores.
+
+    Args:
+        task: classify, tag or match.
+        found: probabilities and thresholds of each level, the simplest first.
+        truth: as :func:`ravl.evaluation.measure` takes it, like ``groups``.
+    """
+    scores = {
+        name: values(task, p, truth, thresholds=limits).get(PRIMARY[task], 0.0)
+        for name, (p, limits) in found.items()
+    }
+    best = max(scores, key=lambda name: scores[name])
+    for name in found:
+        if name == best or scores[best] - scores[name] <= _half_error(
+            task, found[best][0], found[name][0], truth, groups
+        ):
+            return name, scores
+    return best, scores
+
+
+def _half_error(task: Any, after: Array, before: Array, truth: Any, groups: Any) -> float:
+    """Half a standard error of the difference of two rows' scores."""
+    difference = compare(task, after, before, truth, groups=groups)[PRIMARY[task]]
+    return (difference.high - difference.low) / (2 * 1.96) / 2

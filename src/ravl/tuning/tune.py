@@ -1,0 +1,287 @@
+"""A search for the settings of a fit: trials on the validation part, then one fit of the best.
+
+The examples and the evidence are prepared once, without the test part; trials fit on them in turn.
+What was tried is in a journal, so that a search that was killed goes on with what is missing.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ravl.errors import DataError
+from ravl.evaluation import Score
+from ravl.memory import Memory
+from ravl.pages.score_table import PERCENT
+from ravl.progress import progress_bar
+from ravl.training.fit_folder import begin
+from ravl.tuning.space import Report, Space, Study, Tried, read_space
+from ravl.tuning.tasks import Tuned, task_of
+
+if TYPE_CHECKING:
+    from ravl.data import ColumnNames
+
+Source = str | Path | None
+STUDY = "study.journal"
+
+
+@dataclass(frozen=True)
+class TuneReport:
+    """What a search has found.
+
+    Args:
+        out: its folder, with ``best`` (a run), ``best.yaml``, ``trials.csv`` and ``report.html``.
+        task: that was tuned.
+        measure: the metric that trials were compared by.
+        trials: all that came to an end.
+        best: the best of them.
+        metrics: of the run that was fitted with the best settings, as in its ``metrics.json``.
+        seconds: this call took.
+    """
+
+    out: Path
+    task: str
+    measure: str
+    trials: list[Tried]
+    best: Tried
+    metrics: dict[str, Any]
+    seconds: float
+
+    def counts(self) -> str:
+        """How many trials there were: ``6 (5 complete, 1 pruned)``."""
+        states = Counter(trial.state for trial in self.trials)
+        return f"{len(self.trials):,} ({', '.join(f'{n:,} {s}' for s, n in states.items())})"
+
+    def judged(self) -> str:
+        """The measure of the best run on the test part, with its interval."""
+        score = Score(**self.metrics["rows"]["with_retrieval"][self.measure])
+        return f"{self.measure} {score.percent() if self.measure in PERCENT else score}"
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        return {**asdict(self), "out": str(self.out)}
+
+
+def tune(
+    task: str,
+    memory: Memory | str | Path,
+    *,
+    out: str | Path,
+    data: Source = None,
+    validation: Source = None,
+    test: Source = None,
+    columns: ColumnNames | None = None,
+    root: Source = None,
+    trials: int = 20,
+    timeout: float | None = None,
+    space: Source = None,
+    progress: bool | None = None,
+    command: str = "",
+    **fixed: Any,
+) -> TuneReport:
+    """Search for the settings that are best on the validation part, and fit once with them.
+
+    Safe to interrupt: the same call goes on with the trials that are missing. With more trials
+    it goes on after the end, and fits again if a better one was found.
+
+    Args:
+        task: classify, tag or match.
+        memory: or the path of its file.
+        out: folder of the search: new, or of this very search.
+        data, validation, test, columns, root: see :func:`ravl.tasks.fit.fit`. The test part is
+            looked at by the one fit at the end only.
+        trials: in all, counting those of an interrupted search.
+        timeout: seconds after which no further trial begins, if one is complete.
+        space: a YAML file of what to try, as in ``search_space.yaml``; None for that one.
+        progress: show bars; None shows them on a terminal.
+        command: to be noted in the run.
+        **fixed: fields of :class:`ravl.training.fit_settings.FitSettings` that are not searched.
+
+    Raises:
+        DataError: Optuna is missing, no such task or setting, a space that is none, too little to
+            learn from, a folder of something else, or no trial came to a good end.
+    """
+    began, optuna = time.monotonic(), _optuna()
+    task_of(task)  # refused before its settings are looked at
+    settings, out = _settings(task, trials, timeout, fixed), Path(out)
+    tuned = task_of(task, settings)
+    tried = read_space(None if space is None else Path(space), type(settings), fixed)
+    sources: dict[str, Any] = {
+        "data": data,
+        "validation": validation,
+        "test": test,
+        "columns": columns,
+        "root": root,
+        "progress": progress,
+    }
+    with nullcontext(memory) if isinstance(memory, Memory) else Memory.open(memory) as memory:
+        work = begin(
+            out,
+            {
+                "task": f"tune {task}",
+                "memory": str(memory.path),
+                "settings": settings.to_json(),
+                "space": tried.to_json(),
+                "sources": [None if s is None else str(s) for s in (data, validation, test, root)],
+            },
+        )
+        study = Study(optuna, out / STUDY, settings.seed)
+        if len(study.ended()) < trials:
+            with tuned.ground(memory, settings, work, **sources) as ground:
+                once = partial(_trial, study, tuned, ground, settings, tried, work / "trial")
+                _search(study, once, trials, timeout, progress)
+        best = _best(study)
+        chosen = replace(settings, **best.parameters)
+        metrics = _fit_best(task, memory, out, chosen, **sources, command=command)
+        about = {"Memory": str(memory.path), "Model": settings.model, "Command": command}
+    shutil.rmtree(work, ignore_errors=True)
+    seconds = round(time.monotonic() - began, 1)
+    report = TuneReport(out, task, tuned.measure, study.ended(), best, metrics, seconds)
+    _write(report, about, study.importances())
+    return report
+
+
+def kept(out: Path) -> int:
+    """How many trials of a search have ended, as far as it has come."""
+    return len(Study(_optuna(), out / STUDY).ended()) if (out / STUDY).exists() else 0
+
+
+def _optuna() -> Any:
+    try:
+        import optuna
+    except ImportError as error:
+        needs = 'Tuning needs the package optuna. Install it with: pip install "ravl[tune]"'
+        raise DataError(needs) from error
+    return optuna
+
+
+def _settings(task: str, trials: int, timeout: float | None, fixed: dict[str, Any]) -> Any:
+    from ravl.tasks.fit import settings_of
+
+    kind = settings_of(task)
+    if task == "ask":
+        from ravl.tasks.ask.settings import completed
+
+        fixed = completed(fixed)
+    allowed = [f.name for f in fields(kind)]
+    if unknown := [name for name in fixed if name not in allowed]:
+        raise DataError(f"There is no setting {unknown[0]!r}; there are: {', '.join(allowed)}.")
+    if trials < 1:
+        raise DataError(f"trials is {trials}; it must be at least 1.")
+    if timeout is not None and not timeout > 0:
+        raise DataError(f"timeout is {timeout}; it must be more than 0 seconds.")
+    return kind(**fixed)
+
+
+def _search(
+    study: Study, once: Callable[[], None], trials: int, timeout: float | None, show: bool | None
+) -> None:
+    """Trials until there are enough of them, or the time is over and one is complete."""
+    deadline = time.monotonic() + (timeout or float("inf"))
+    with progress_bar("Tuning", "trials", show) as advance:
+        advance(len(study.ended()), trials)
+        while len(study.ended()) < trials:
+            if study.best() is not None and time.monotonic() >= deadline:
+                break
+            once()
+            best = study.best()
+            advance(1, trials, f"best {best.score:.3f}" if best is not None else "")
+
+
+def _trial(
+    study: Study, tuned: Tuned, ground: Any, settings: Any, space: Space, folder: Path
+) -> None:
+    def fit(chosen: dict[str, Any], report: Report) -> dict[str, float]:
+        return tuned.score(ground, replace(settings, **chosen), folder, report)
+
+    shutil.rmtree(folder, ignore_errors=True)  # of a trial that was killed
+    study.run(fit, space, settings.model, tuned.measure)
+
+
+def _best(study: Study) -> Tried:
+    best = study.best()
+    if best is None:
+        ended = study.ended()
+        raise DataError(
+            f"None of {len(ended):,} trials came to a good end. The last one: "
+            f"{ended[-1].error or 'it was stopped early.'} Try others with --space."
+        )
+    return best
+
+
+# --- tasks ---------------------------------------------------------------------------------
+
+
+# --- what is left of it --------------------------------------------------------------------
+
+
+def _fit_best(task: str, memory: Memory, out: Path, chosen: Any, **options: Any) -> Any:
+    """One whole fit, unless there is one with these settings; its ``metrics.json``."""
+    from ravl.tasks.fit import fit
+    from ravl.training.fit_settings import write_settings
+
+    run, file = out / "best", out / "best.yaml"
+    before = file.read_text("utf-8") if file.exists() else ""
+    write_settings(chosen, file)
+    if run.exists() and file.read_text("utf-8") != before:
+        shutil.rmtree(run)  # of fewer trials
+    if not (run / "metrics.json").exists():
+        fit(task, memory, out=run, **options, **chosen.to_json())
+    return json.loads((run / "metrics.json").read_text("utf-8"))
+
+
+def _write(report: TuneReport, about: dict[str, str], mattered: list[tuple[str, float]]) -> None:
+    """``trials.csv`` and ``report.html``."""
+    from ravl.pages.tune_report import TrialLine, tune_report
+
+    measure, best, lines, table = report.measure, None, [], []
+    history: list[tuple[float, float]] = []
+    for t in report.trials:
+        table.append(
+            {
+                "trial": t.number,
+                "state": t.state,
+                "seconds": t.seconds,
+                "score": t.score,
+                **t.scores,
+                **t.parameters,
+                "error": t.error,
+            }
+        )
+        words = {
+            name: f"{v:.3g}" if isinstance(v, float) else str(v) for name, v in t.parameters.items()
+        }
+        lines.append(TrialLine(t.number, t.state, t.scores.get(measure), t.seconds, words))
+        if t.score is not None:
+            best = t if best is None or t.score > (best.score or 0) else best
+            history.append((float(t.number), best.scores[measure]))
+    with (report.out / "trials.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(dict.fromkeys(name for row in table for name in row)))
+        writer.writeheader()
+        writer.writerows(table)
+    facts = [
+        *about.items(),
+        ("Trials", report.counts()),
+        ("Compared by", f"{measure} on the validation part, less a hundredth of its log loss"),
+        ("The best, fitted whole", f"{report.judged()} on the test part; see best/"),
+        ("Time", f"{report.seconds:,.0f} s"),
+    ]
+    page = tune_report(
+        f"Tuning {report.task}",
+        [f for f in facts if f[1]],
+        lines,
+        mattered,
+        report.best.number,
+        measure,
+        history,
+    )
+    (report.out / "report.html").write_text(page, encoding="utf-8")
