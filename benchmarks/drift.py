@@ -147,8 +147,8 @@ def _line(
         "reference": f"{reference}, {count:,}",
         "window": size,
         "alarms, %": with_interval(alarms),
-        "by likeness / confidence / disagreement / answers, %": " / ".join(
-            by.get(n, "–") for n in ("likeness", "confidence", "disagreement", ANSWERS)
+        "by similarity / confidence / disagreement / answers, %": " / ".join(
+            by.get(n, "–") for n in ("similarity", "confidence", "disagreement", ANSWERS)
         ),
         "pictures until the alarm": f"{size / share:,.0f}" if share else "–",
     }

@@ -4,7 +4,7 @@ All on `clothing_small`, its validation split judges. *New classes*: a linear he
 of the ten classes, then 5, 20 or all pictures of the other three are added to the memory; nothing
 is trained (five draws of the three). *Few labels*: 4 or 16 labelled pictures a class, all other
 training pictures in the memory without a label, which label propagation fills in (five seeds).
-*Poison*: 1, 2 or 4 records with a wrong label planted next to each query, at a likeness of 0.95.
+*Poison*: 1, 2 or 4 records with a wrong label planted next to each query, at a similarity of 0.95.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from ravl.encoders.base import Array
 from ravl.memory import Memory
 from ravl.models.gate import probabilities
 from ravl.models.vote import Vote
-from ravl.retrieval.bank import Bank, Ints, Neighbours
-from ravl.tasks.labels.dataset import Ground, prepare
+from ravl.retrieval.datastore import Datastore, Ints, Neighbours
+from ravl.tasks.labels.dataset import FitData, prepare
 from ravl.tasks.labels.levels import fit_linear, fit_vote
-from ravl.tasks.labels.predictor import Labeller, Queries
+from ravl.tasks.labels.predictor import LabelPredictor, Queries
 from ravl.tasks.labels.task import LabelTask
-from ravl.tasks.labels.votes import Testimony
+from ravl.tasks.labels.votes import LabelMatrix
 from ravl.training.evidence_bank import DEEPEST
+from ravl.training.examples import Examples, read_labelled
 from ravl.training.fit_settings import FitSettings
-from ravl.training.labelled import Labelled, read_labelled
-from ravl.training.parts import Parts, split
+from ravl.training.splits import Splits, split
 
 TASK = LabelTask("classify")
-NEAR = 0.95  # likeness of a planted record
+NEAR = 0.95  # similarity of a planted record
 Row = dict[str, Any]
 
 
@@ -63,12 +63,12 @@ def run() -> Lines:
 # --- new classes -------------------------------------------------------------------------------
 
 
-def new_classes(memory: Memory, labelled: Labelled, parts: Parts) -> Lines:
+def new_classes(memory: Memory, labelled: Examples, parts: Splits) -> Lines:
     found: dict[tuple[str, str], list[list[float]]] = {}
     names = np.array([row.label for row in labelled.rows])
     for seed in range(SEEDS):
         new = np.random.default_rng(seed).permutation(np.unique(names))[:3]
-        old = Parts(
+        old = Splits(
             parts.train[~np.isin(names[parts.train], new)],
             parts.validation[~np.isin(names[parts.validation], new)],
             parts.test,
@@ -105,7 +105,7 @@ def new_classes(memory: Memory, labelled: Labelled, parts: Parts) -> Lines:
     ]
 
 
-def grown(bank: Bank, new: Any, per: int | None, seed: int) -> Bank:
+def grown(bank: Datastore, new: Any, per: int | None, seed: int) -> Datastore:
     """The bank with so many rows of each new class."""
     names = np.array([row.label for row in bank.rows])
     kept = ~np.isin(names, new)
@@ -115,9 +115,9 @@ def grown(bank: Bank, new: Any, per: int | None, seed: int) -> Bank:
     return bank.only(kept)
 
 
-def grown_answers(labeller: Labeller, bank: Bank, queries: Queries) -> dict[str, Any]:
+def grown_answers(labeller: LabelPredictor, bank: Datastore, queries: Queries) -> dict[str, Any]:
     """Labels by the head alone, the vote alone, and both, with a memory that has grown."""
-    testimony = Testimony.of(bank, TASK, labeller.labels)
+    testimony = LabelMatrix.of(bank, TASK, labeller.labels)
     near = labeller.neighbours(queries, testimony)
     both = labeller.answer(queries, testimony, near)
     votes = labeller.answer(queries, testimony, near, vote_only=True)
@@ -135,7 +135,7 @@ def grown_answers(labeller: Labeller, bank: Bank, queries: Queries) -> dict[str,
 # --- few labels --------------------------------------------------------------------------------
 
 
-def few_labels(memory: Memory, labelled: Labelled, parts: Parts) -> Lines:
+def few_labels(memory: Memory, labelled: Examples, parts: Splits) -> Lines:
     found: dict[tuple[int, str], list[list[float]]] = {}
     for per in (4, 16):
         for seed in range(SEEDS):
@@ -156,7 +156,7 @@ def few_labels(memory: Memory, labelled: Labelled, parts: Parts) -> Lines:
             ):
                 there = replace(silent, settings=FitSettings(model="linear", spread=spread))  # type: ignore[arg-type]
                 labeller = fit_linear(there, fit_vote(there))
-                testimony = Testimony.of(there.bank, TASK, there.labels, labeller.spread)
+                testimony = LabelMatrix.of(there.bank, TASK, there.labels, labeller.spread)
                 near = there.test.seen(labeller.spread)
                 both = labeller.answer(there.test.queries, testimony, near)
                 if spread == "no":
@@ -177,7 +177,7 @@ def few_labels(memory: Memory, labelled: Labelled, parts: Parts) -> Lines:
     ]
 
 
-def with_bank(ground: Ground, bank: Bank) -> Ground:
+def with_bank(ground: FitData, bank: Datastore) -> FitData:
     """The ground with another bank, and the neighbours found in it."""
     speaking = np.array([bool(TASK.of(row)) for row in bank.rows])
 
@@ -202,11 +202,11 @@ def with_bank(ground: Ground, bank: Bank) -> Ground:
 # --- poison ------------------------------------------------------------------------------------
 
 
-def poison(memory: Memory, labelled: Labelled, parts: Parts) -> Lines:
+def poison(memory: Memory, labelled: Examples, parts: Splits) -> Lines:
     ground = prepare(memory, TASK, FitSettings(model="linear"), labelled, parts)
     labeller = fit_linear(ground, fit_vote(ground))
     count, labels = len(ground.bank), len(ground.labels)
-    clean = Testimony.of(ground.bank, TASK, ground.labels)
+    clean = LabelMatrix.of(ground.bank, TASK, ground.labels)
     fakes = np.eye(labels, dtype=np.float32)  # one planted record for each wrong label
     said = np.vstack([clean.said, fakes])
     worth = np.ones(len(said), np.float32)
@@ -239,8 +239,10 @@ def poison(memory: Memory, labelled: Labelled, parts: Parts) -> Lines:
 def _planted(near: Neighbours, fakes: Ints, planted: int) -> Neighbours:
     """The same neighbours behind so many planted ones."""
     positions = np.repeat(fakes[:, None], planted, axis=1)
-    likeness = np.full(positions.shape, NEAR, np.float32)
-    return Neighbours(np.hstack([positions, near.positions]), np.hstack([likeness, near.likeness]))
+    similarity = np.full(positions.shape, NEAR, np.float32)
+    return Neighbours(
+        np.hstack([positions, near.positions]), np.hstack([similarity, near.similarity])
+    )
 
 
 def _flipped(after: Array, before: Array, truth: Ints, wrong: Ints) -> str:

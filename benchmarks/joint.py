@@ -28,18 +28,18 @@ from benchmarks.labelled import _parts as parts_of
 from benchmarks.report import Lines
 from ravl.evaluation import Score, values
 from ravl.memory import Memory
-from ravl.tasks.labels.choose import Fitted, Ladder, fit_levels
-from ravl.tasks.labels.dataset import Ground, prepare, speaking_rows
+from ravl.tasks.labels.choose import Fitted, LevelFitter, fit_levels
+from ravl.tasks.labels.dataset import FitData, prepare, speaking_rows
 from ravl.tasks.labels.evaluate_test import wide
 from ravl.tasks.labels.keys.gain import Gain, measure_gain
 from ravl.tasks.labels.keys.ground import learned_ground, searched_by
 from ravl.tasks.labels.levels import fit_head, fit_vote, linear_level
-from ravl.tasks.labels.predictor import Labeller
+from ravl.tasks.labels.predictor import LabelPredictor
 from ravl.tasks.labels.task import LabelTask
-from ravl.tasks.labels.votes import Testimony
+from ravl.tasks.labels.votes import LabelMatrix
+from ravl.training.examples import Examples, read_labelled
 from ravl.training.fit_settings import FitSettings
-from ravl.training.labelled import Labelled, read_labelled
-from ravl.training.parts import Parts
+from ravl.training.splits import Splits
 
 LINEAR = FitSettings(model="linear", train_retriever=True)
 FUSION = FitSettings(model="fusion", train_retriever=True, epochs=6)
@@ -80,7 +80,7 @@ def _clip_art(work: Path) -> Lines:
         return _lines(f"openclipart, {len(ground.labels)} tags", [found], "tag")
 
 
-def _joint(ground: Ground, work: Path) -> tuple[Gain, Fitted, float]:
+def _joint(ground: FitData, work: Path) -> tuple[Gain, Fitted, float]:
     """A fit with the option, what it gained, and the seconds of all but the gain's judging."""
     began = time.monotonic()
     _, fitted = fit_levels(ground, work, False)
@@ -130,7 +130,7 @@ def _values(scores: list[Any], task: str) -> dict[str, str]:
 # --- the reader's preferences ------------------------------------------------------------------
 
 
-def _reader(memory: Memory, labelled: Labelled, parts: Parts, work: Path) -> Lines:
+def _reader(memory: Memory, labelled: Examples, parts: Splits, work: Path) -> Lines:
     from ravl.tasks.labels.keys.reader import reader_preferences
 
     name = "clothing_small, 60 a class, fusion"
@@ -139,7 +139,7 @@ def _reader(memory: Memory, labelled: Labelled, parts: Parts, work: Path) -> Lin
     gain, fitted, took = _joint(ground, work / "fusion")
     lines = _lines(name, [(gain, fitted, took)], "classify")
     fusion, vote = (gain.joint.frozen.levels[level] for level in ("fusion", "vote"))
-    ladder = Ladder(work, False)
+    ladder = LevelFitter(work, False)
     ladder.head, ladder.logits = fit_head(ground)
     preferred = reader_preferences(ground, fusion, ladder.unseen(ground))
     grounds = {
@@ -167,18 +167,18 @@ def _reader(memory: Memory, labelled: Labelled, parts: Parts, work: Path) -> Lin
     return lines
 
 
-def _ground(ground: Ground, preferred: Any) -> Ground:
+def _ground(ground: FitData, preferred: Any) -> FitData:
     found = learned_ground(ground, preferred)
     return ground if found is None else found.ground
 
 
-def _accuracy(ground: Ground, labeller: Labeller, vote_only: bool) -> str:
+def _accuracy(ground: FitData, labeller: LabelPredictor, vote_only: bool) -> str:
     found = _scores(ground, labeller, vote_only)
     return f"{100 * found['accuracy']:.1f} %, log loss {found['log_loss']:.3f}"
 
 
-def _scores(ground: Ground, labeller: Labeller, vote_only: bool) -> dict[str, float]:
-    testimony = Testimony.of(ground.bank, ground.task, ground.labels)
+def _scores(ground: FitData, labeller: LabelPredictor, vote_only: bool) -> dict[str, float]:
+    testimony = LabelMatrix.of(ground.bank, ground.task, ground.labels)
     evidence = labeller.evidence(testimony, ground.memory)
     answers = labeller.answer(
         ground.test.queries, testimony, ground.test.near, evidence, vote_only=vote_only
@@ -193,7 +193,7 @@ def _scores(ground: Ground, labeller: Labeller, vote_only: bool) -> dict[str, fl
 # --- folds -------------------------------------------------------------------------------------
 
 
-def _folds(ground: Ground) -> Lines:
+def _folds(ground: FitData) -> Lines:
     found = learned_ground(ground)
     assert found is not None
     seen = searched_by(ground, found.learned.keys, speaking_rows(ground.bank, ground.task))
@@ -219,13 +219,13 @@ def _folds(ground: Ground) -> Lines:
 # --- new classes -------------------------------------------------------------------------------
 
 
-def _new_classes(memory: Memory, labelled: Labelled, parts: Parts) -> Lines:
+def _new_classes(memory: Memory, labelled: Examples, parts: Splits) -> Lines:
     names = np.array([row.label for row in labelled.rows])
     found: dict[tuple[str, str], list[list[float]]] = {}
     for seed in range(SEEDS):
         new = np.random.default_rng(seed).permutation(np.unique(names))[:NEW]
         train, held = (p[~np.isin(names[p], new)] for p in (parts.train, parts.validation))
-        old = Parts(train, held, parts.test, parts.left_out, "old classes")
+        old = Splits(train, held, parts.test, parts.left_out, "old classes")
         ground = prepare(memory, TASK, LINEAR, labelled, old)
         known = np.isin([row.label or "" for row in ground.bank.rows], ground.labels)
         everything, ground = ground.bank, with_bank(ground, ground.bank.only(known))

@@ -17,13 +17,13 @@ import numpy as np
 from benchmarks.report import Lines, picture_set
 from ravl.memory import Memory
 from ravl.tasks.labels.choose import Fitted, fit_levels
-from ravl.tasks.labels.dataset import Ground, prepare
-from ravl.tasks.labels.evaluate_test import Judged, judge
+from ravl.tasks.labels.dataset import FitData, prepare
+from ravl.tasks.labels.evaluate_test import TestResults, judge
 from ravl.tasks.labels.task import LabelTask
+from ravl.training.examples import Examples, read_labelled
 from ravl.training.fit_settings import FitSettings
-from ravl.training.labelled import Labelled, read_labelled
-from ravl.training.parts import Parts, split
 from ravl.training.report_rows import ROWS
+from ravl.training.splits import Splits, split
 
 MEASURES = {
     "classify": ("accuracy", "macro_f1", "ECE", "coverage@5%risk"),
@@ -45,14 +45,14 @@ def memory_of(name: str, folder: Path) -> Memory:
     return memory
 
 
-def few(labelled: Labelled, parts: Parts, per: int, seed: int) -> Parts:
+def few(labelled: Examples, parts: Splits, per: int, seed: int) -> Splits:
     """Parts with so many training pictures a class; a quarter of them validates."""
     random = np.random.default_rng(seed)
     rest = np.concatenate([parts.train, parts.validation])
     names = np.array([labelled.rows[i].label for i in rest])
     chosen = [random.permutation(rest[names == name])[:per] for name in np.unique(names)]
     held = max(1, per // 4)
-    return Parts(
+    return Splits(
         np.sort(np.concatenate([c[held:] for c in chosen])),
         np.sort(np.concatenate([c[:held] for c in chosen])),
         parts.test,
@@ -61,7 +61,7 @@ def few(labelled: Labelled, parts: Parts, per: int, seed: int) -> Parts:
     )
 
 
-def only_training(ground: Ground) -> Ground:
+def only_training(ground: FitData) -> FitData:
     """With a memory that holds the training pictures and nothing else."""
     from ravl.training.evidence_bank import DEEPEST
 
@@ -83,7 +83,7 @@ def only_training(ground: Ground) -> Ground:
     )
 
 
-def fit_and_judge(ground: Ground, work: Path) -> tuple[Judged, Fitted]:
+def fit_and_judge(ground: FitData, work: Path) -> tuple[TestResults, Fitted]:
     """All levels that the settings ask for, judged."""
     ground, fitted = fit_levels(ground, work, None)
     return judge(ground, fitted.levels, fitted.chosen), fitted
@@ -124,7 +124,7 @@ def _clip_art(folder: Path) -> Lines:
         return _lines(f"openclipart, {len(ground.labels)} tags", [judged], "tag")
 
 
-def _parts(labelled: Labelled, memory: Memory, task: LabelTask, test: str | None) -> Parts:
+def _parts(labelled: Examples, memory: Memory, task: LabelTask, test: str | None) -> Splits:
     classes = [row.label or "" if task.exclusive else "" for row in labelled.rows]
     return split(
         labelled.rows,
@@ -139,7 +139,7 @@ def _parts(labelled: Labelled, memory: Memory, task: LabelTask, test: str | None
     )
 
 
-def _lines(name: str, runs: list[Judged], task: str) -> Lines:
+def _lines(name: str, runs: list[TestResults], task: str) -> Lines:
     """A line for each row: the score with its interval, or the mean over seeds and its spread."""
     lines: Lines = []
     for row in ROWS:

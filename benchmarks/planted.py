@@ -13,7 +13,7 @@ from PIL import Image, ImageFilter, ImageOps
 
 from ravl.data import Example
 from ravl.memory import Memory, Row
-from ravl.retrieval.bank import read_bank
+from ravl.retrieval.datastore import read_datastore
 
 FLIPPED, COPIES, POISONED, BLURRED = 0.05, 0.02, 0.01, 0.01
 BLANK, BROKEN, FOREIGN = 0.005, 0.005, 0.005
@@ -115,7 +115,7 @@ def plant(memory: Memory, folder: Path, foreign: Sequence[Path], seed: int = 0) 
 
 def _popular(memory: Memory, rows: Sequence[Row], count: int) -> list[Row]:
     """Those of the rows that are among the nearest of most others."""
-    bank = read_bank(memory)
+    bank = read_datastore(memory)
     own = [np.array([group], np.int64) for group in bank.groups]
     near = bank.neighbours(bank.keys, K, own).positions
     often = dict(

@@ -21,11 +21,11 @@ from ravl.models.reader import gather
 from ravl.runs.evidence_arrays import EvidenceArrays
 from ravl.tasks.labels.dataset import prepare
 from ravl.tasks.labels.task import LabelTask
-from ravl.tasks.labels.votes import Testimony
+from ravl.tasks.labels.votes import LabelMatrix
+from ravl.training.examples import read_labelled
 from ravl.training.fit_settings import FitSettings
-from ravl.training.labelled import read_labelled
 from ravl.training.language_model import new_model, prepare_language
-from ravl.training.parts import split
+from ravl.training.splits import split
 
 BATCH, K = 32, 8
 
@@ -48,7 +48,7 @@ def run() -> Lines:
         )
         ground = prepare(m, task, settings, labelled, parts)
         head = HeadFit(ground.train.queries.seen, ground.train.targets, ground.loss)(1e-4)
-        testimony = Testimony.of(ground.bank, task, ground.labels)
+        testimony = LabelMatrix.of(ground.bank, task, ground.labels)
         evidence = EvidenceArrays.of(testimony, head.standard(ground.bank.features), m, task)
         width = head.weight.shape[1]
         model = new_model(
@@ -71,7 +71,7 @@ def run() -> Lines:
 
         def retrieve() -> Any:
             near = ground.bank.neighbours(keys, K, hidden)
-            return gather(evidence, near.positions, near.likeness)
+            return gather(evidence, near.positions, near.similarity)
 
         def step(near: Any) -> None:
             optimiser.zero_grad()

@@ -31,9 +31,9 @@ from benchmarks.report import Lines, picture_set
 from ravl.memory import Memory
 from ravl.models.linear import LinearHead
 from ravl.tasks.labels.evaluate import queries_of
-from ravl.tasks.labels.model import LabelModel
+from ravl.tasks.labels.model import LabelPipeline
 from ravl.tasks.labels.task import LabelTask
-from ravl.training.labelled import Labelled, read_labelled
+from ravl.training.examples import Examples, read_labelled
 
 ORDERS = {"linear": 4, "fusion": 1}
 SIZES = (3, 3, 2, 2)
@@ -100,7 +100,7 @@ def one_step(
     folder: Path,
     step: int,
     new: list[str],
-    questions: Labelled,
+    questions: Examples,
     level: str,
     found: Figures,
 ) -> None:
@@ -204,7 +204,7 @@ def widened(gate: Any, count: int) -> Any:
 
 
 def accuracies(
-    predictor: LabelModel, questions: Labelled, new: list[str]
+    predictor: LabelPipeline, questions: Examples, new: list[str]
 ) -> tuple[float, float, float]:
     """With the memory, of the model alone, and with the memory of what came before."""
     queries = queries_of(predictor, questions)

@@ -103,8 +103,8 @@ def _one(
 
 
 def _features(memory: Memory, ids: list[str]) -> np.ndarray:
-    from ravl.retrieval.bank import read_bank
+    from ravl.retrieval.datastore import read_datastore
 
-    bank = read_bank(memory)
+    bank = read_datastore(memory)
     places = {row.id: i for i, row in enumerate(bank.rows)}
     return bank.features[[places[id] for id in ids]]

@@ -18,9 +18,9 @@ from ravl.data import Example
 from ravl.memory import Memory
 from ravl.tasks.labels.dataset import prepare
 from ravl.tasks.labels.task import LabelTask
+from ravl.training.examples import read_labelled
 from ravl.training.fit_settings import FitSettings
-from ravl.training.labelled import read_labelled
-from ravl.training.parts import split
+from ravl.training.splits import split
 
 PER_CLASS = 100  # dials
 

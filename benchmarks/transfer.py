@@ -17,10 +17,10 @@ from ravl.encoders.base import Array
 from ravl.encoders.trained import TrainedEncoder
 from ravl.evaluation import retrieval_scores
 from ravl.memory import Memory
-from ravl.tasks.search.fit import Parts, train_heads
+from ravl.tasks.search.fit import PairSplits, train_heads
 from ravl.tasks.search.held import Held, Space
 from ravl.tasks.search.known import KnownTexts
-from ravl.tasks.search.material import Material
+from ravl.tasks.search.material import TrainingInputs
 from ravl.tasks.search.mixing import best_text_share
 from ravl.tasks.search.pairs import Pairs, read_pairs, split
 from ravl.tasks.search.settings import RetrieverSettings
@@ -38,7 +38,7 @@ class Source:
     base: KnownTexts
     pairs: Pairs
     texts: Array
-    parts: Parts
+    parts: PairSplits
 
 
 def run() -> Lines:
@@ -51,7 +51,7 @@ def run() -> Lines:
             out = folder / f"{name} run"
             (out / "work").mkdir(parents=True)
             parts, pairs = source.parts, source.pairs
-            material = Material(pairs, source.texts)
+            material = TrainingInputs(pairs, source.texts)
             encoder, _, _ = train_heads(material, parts, source.base, out, settings, False)
             picture, text = encoder.picture_head, encoder.text_head
             kept = best_text_share(pairs, parts.validation, parts.train, encoder)
@@ -78,7 +78,7 @@ def _source(name: str, test: str | float, folder: Path) -> Source:
         base.recall(memory)
         pairs = read_pairs(memory, base)
         texts = base.learn(pairs.texts, folder / f"{name}.npy", False)
-        return Source(base, pairs, texts, Parts(*split(pairs, memory, 0.1, test, 0)))
+        return Source(base, pairs, texts, PairSplits(*split(pairs, memory, 0.1, test, 0)))
 
 
 def _recalls(held: Held, space: Space) -> str:

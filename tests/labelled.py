@@ -15,8 +15,8 @@ from PIL import Image
 from ravl.data import Example
 from ravl.encoders.base import Array
 from ravl.memory import Row
-from ravl.retrieval.bank import Bank, Neighbours
-from ravl.retrieval.keys import Keys
+from ravl.retrieval.datastore import Datastore, Neighbours
+from ravl.retrieval.key_projection import KeyProjection
 from tests.helpers import COLOURS, draw
 from tests.planted import picture
 
@@ -49,7 +49,7 @@ def bank_of(
     labels: Sequence[str | None] | None = None,
     groups: Sequence[int] | None = None,
     tags: Sequence[tuple[str, ...]] | None = None,
-) -> Bank:
+) -> Datastore:
     """A bank of rows that no memory holds."""
     features = features.astype(np.float32)
     rows = [
@@ -63,12 +63,14 @@ def bank_of(
         for i in range(len(features))
     ]
     numbers = np.array(groups if groups is not None else [r.number for r in rows], np.int64)
-    return Bank(rows, features, numbers, Keys.of(features)(features))
+    return Datastore(rows, features, numbers, KeyProjection.of(features)(features))
 
 
-def near_of(positions: Sequence[Sequence[int]], likeness: Sequence[Sequence[float]]) -> Neighbours:
+def near_of(
+    positions: Sequence[Sequence[int]], similarity: Sequence[Sequence[float]]
+) -> Neighbours:
     """Neighbours as they are written down."""
-    return Neighbours(np.array(positions, np.int64), np.array(likeness, np.float32))
+    return Neighbours(np.array(positions, np.int64), np.array(similarity, np.float32))
 
 
 def random_picture(seed: int, retouched: bool = False) -> bytes:

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from docs._ext.words import escaped
 
-from ravl.serving.results import Origin
+from ravl.serving.results import Provenance
 
 ADDRESS = "localhost:8000"
 WIDTH = 76  # characters of a line that is read without scrolling
@@ -37,7 +37,7 @@ def document() -> dict[str, Any]:
         feedback=None,
     )
     found: dict[str, Any] = create_app(service).openapi()
-    found["components"]["schemas"]["Origin"] = Origin.model_json_schema()
+    found["components"]["schemas"]["Provenance"] = Provenance.model_json_schema()
     describe(found["components"]["schemas"])
     return found
 
@@ -73,7 +73,7 @@ def records(_words: Sequence[str] = ()) -> str:
 
 def nested() -> list[str]:
     """Schemas that others refer to, or that all answers have."""
-    found = {"Origin", "Problem"}
+    found = {"Provenance", "Problem"}
     for schema in schemas().values():
         for field in schema.get("properties", {}).values():
             found |= set(_references(field))
@@ -203,7 +203,7 @@ def _fields(name: str, *, sent: bool = False) -> str:
     fields = schema.get("properties", {})
     needed = schema.get("required", ()) if sent else ()
     fields = dict(sorted(fields.items(), key=lambda item: item[0] not in needed))
-    shared = set(SHARED) <= set(fields) and name != "Origin"
+    shared = set(SHARED) <= set(fields) and name != "Provenance"
     lines = [
         _definition(field, value, described(name, field), field in needed)
         for field, value in fields.items()

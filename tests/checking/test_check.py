@@ -11,15 +11,15 @@ from PIL import Image
 import ravl
 from ravl.checking import beliefs
 from ravl.checking.check import DECODED
-from ravl.checking.finding import KINDS
-from ravl.checking.ground import Ground, excess
+from ravl.checking.ground import FitData, excess
 from ravl.checking.hubs import K, hubs
+from ravl.checking.issue import KINDS
 from ravl.checking.pictures import measured
 from ravl.checking.texts import ranks
 from ravl.data import Example
 from ravl.errors import DataError, FilterError, QueryError
 from ravl.memory import Memory
-from ravl.retrieval.bank import Neighbours
+from ravl.retrieval.datastore import Neighbours
 from tests.checking.planted import BLURRED, FLIPPED, MISTOLD, POISON, encoded, spoiled
 from tests.helpers import ColourEncoder
 from tests.labelled import bank_of, shades
@@ -142,7 +142,7 @@ def test_hubs():
     bank = bank_of(random.normal(size=(200, 8)).astype(np.float32), labels)
     half = np.where(np.arange(200)[:, None] < 100, 0, 100)
     near = half + (np.arange(200)[:, None] % 100 + np.arange(1, K + 1)) % 100
-    ground = Ground(None, bank, np.ones(200, bool), Neighbours(near, np.ones(near.shape)))  # type: ignore[arg-type]
+    ground = FitData(None, bank, np.ones(200, bool), Neighbours(near, np.ones(near.shape)))  # type: ignore[arg-type]
     assert hubs(ground) == []
     near[:40, 0] = 150  # a row of b among the nearest of forty of a
     (one,) = hubs(ground)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ravl.checking.finding import FIXES, KINDS
+from ravl.checking.issue import FIXES, KINDS
 from ravl.cli import checking
 from ravl.memory import Memory
 from tests.checking.planted import FLIPPED, spoiled

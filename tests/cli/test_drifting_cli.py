@@ -22,7 +22,7 @@ def test_exit_codes_tell_cron(run, fitted, tmp_path):
     code, said, err = run("drift", made, now)
     assert (code, err) == (0, "") and said.startswith("No drift beyond chance: 40 pictures")
     assert [line.split("\t")[0] for line in said.splitlines()[1:]] == [
-        "likeness of the nearest in the memory",
+        "similarity of the nearest in the memory",
         "confidence",
         "disagreement of vote and model",
         "mix of answers",

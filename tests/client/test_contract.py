@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import ravl
-from ravl.client.origin import ServedHits
+from ravl.client.provenance import ServedHits
 from ravl.data import QA, Example
 from ravl.errors import (
     DataError,

@@ -52,7 +52,7 @@ def test_drift(watched: str, connect, kind: str):
     assert found.ended and found.since == found.ended
     assert str(found) == found.said and found.said.startswith("Drift: 20 pictures against 40")
     by_name = {signal.name: signal for signal in found.signals}
-    assert list(by_name) == ["likeness", "confidence", "disagreement", "answers"]
+    assert list(by_name) == ["similarity", "confidence", "disagreement", "answers"]
     answers: Any = by_name["answers"]
     assert answers.drifted and answers.size == "large" and answers.p == found.p
     assert answers.then == {"blue": 0.25, "green": 0.25, "red": 0.25, "yellow": 0.25}

@@ -15,7 +15,7 @@ from ravl.client import ServerError
 from ravl.errors import PictureError, QueryError
 from ravl.serving.models import Served
 from ravl.serving.service import Service
-from ravl.tasks.ask.writing import OpenAskModel
+from ravl.tasks.ask.writing import OpenAskPipeline
 from tests.client.conftest import KINDS, Running
 from tests.serving.helpers import png
 from tests.serving.test_streaming import Typist, WithGenerator, with_generator
@@ -51,7 +51,7 @@ def test_a_stream_ends_with_its_answer(running: Running, connect):
 def test_an_open_answer(running: Running, connect, kind: str):
     def prepare(service: Service) -> None:
         model: Any = WithGenerator(service.memory, Typist())
-        model.predictor = OpenAskModel(service.memory, generator=Typist())
+        model.predictor = OpenAskPipeline(service.memory, generator=Typist())
         model.ask = model.predictor.ask
         service.models.insert(0, Served("typist", "ask", model, service._batcher("typist")))
 

@@ -33,8 +33,8 @@ def test_a_fit_keeps_what_its_test_part_gave(fitted):
     split = json.loads((fitted / "linear" / "split.json").read_text())
     known = read_reference(fitted / "linear")
     assert len(known.signals) == len(split["test"])
-    assert set(known.signals.numbers) == {"likeness", "confidence", "disagreement"}
-    assert set(read_reference(fitted / "vote").signals.numbers) == {"likeness", "confidence"}
+    assert set(known.signals.numbers) == {"similarity", "confidence", "disagreement"}
+    assert set(read_reference(fitted / "vote").signals.numbers) == {"similarity", "confidence"}
     tagged = read_reference(fitted / "tags").signals.answers
     assert tagged is not None and tagged[0]
 
@@ -58,9 +58,9 @@ def test_another_mix_and_a_new_kind_have(referenced, tmp_path):
         draw(i, "white", (48, 32)).save(tmp_path / "new" / f"{i}.png")
     found = ravl.detect_drift(referenced / "linear", tmp_path / "new")
     tested = {each.name: each for each in found.signals}
-    assert tested["likeness"].drifted and "further from the memory" in tested["likeness"].said
-    assert tested["likeness"].effect < -0.8
-    values = [asked.likeness for asked in found.furthest]
+    assert tested["similarity"].drifted and "further from the memory" in tested["similarity"].said
+    assert tested["similarity"].effect < -0.8
+    values = [asked.similarity for asked in found.furthest]
     assert values == sorted(values)
 
 
@@ -76,7 +76,7 @@ def test_files_tables_and_bytes_are_the_same_pictures(referenced, tmp_path):
 
 def test_pictures_of_the_memory_do_not_find_themselves(referenced):
     found = ravl.detect_drift(referenced / "linear", referenced / "pictures")
-    nearest = max(e.likeness for asked in found.furthest for e in asked.answer.evidence)
+    nearest = max(e.similarity for asked in found.furthest for e in asked.answer.evidence)
     assert nearest < 0.99999
     for asked in found.furthest:
         assert asked.name not in [each.id for each in asked.answer.evidence]

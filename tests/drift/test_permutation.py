@@ -16,7 +16,7 @@ def test_false_alarms_come_at_the_rate_whatever_the_ties():
     assert alarms == pytest.approx(0.1, abs=3 * np.sqrt(0.1 * 0.9 / runs))
 
 
-@pytest.mark.parametrize("signal", ["likeness", "confidence", "disagreement", "answers"])
+@pytest.mark.parametrize("signal", ["similarity", "confidence", "disagreement", "answers"])
 def test_each_signal_is_found_and_named_by_itself(signal):
     random = np.random.default_rng(1)
     found = permutation_test(sample(random, 200), sample(random, 200, signal))
@@ -39,8 +39,9 @@ def test_statistic_is_that_of_kolmogorov_and_smirnov():
 def test_p_is_adjusted_for_the_number_of_signals():
     random = np.random.default_rng(3)
     then, now = sample(random, 100), sample(random, 100)
-    alone = type(then)({"likeness": then.numbers["likeness"]}, [()] * 100)
-    other = type(now)({"likeness": now.numbers["likeness"]}, [()] * 100)
+    alone = type(then)({"similarity": then.numbers["similarity"]}, [()] * 100)
+    other = type(now)({"similarity": now.numbers["similarity"]}, [()] * 100)
     assert (
-        permutation_test(alone, other)["likeness"][1] <= permutation_test(then, now)["likeness"][1]
+        permutation_test(alone, other)["similarity"][1]
+        <= permutation_test(then, now)["similarity"][1]
     )

@@ -28,21 +28,21 @@ def answer(**given: Any) -> Classification:
     return Classification(**{**COMMON, "label": "a", **given})
 
 
-def rows(*likeness: float) -> tuple[Evidence, ...]:
+def rows(*similarity: float) -> tuple[Evidence, ...]:
     return tuple(
-        Evidence(Row(i, f"r{i}", hash=f"{i}"), value, 0.1) for i, value in enumerate(likeness)
+        Evidence(Row(i, f"r{i}", hash=f"{i}"), value, 0.1) for i, value in enumerate(similarity)
     )
 
 
 def test_likeness_is_the_mean_of_the_five_nearest():
     found = Signals.of([answer(evidence=rows(0.1, 0.9, 0.8, 0.7, 0.6, 0.5)), answer()])
-    assert found.numbers["likeness"].tolist() == pytest.approx([0.7, 0.0])
+    assert found.numbers["similarity"].tolist() == pytest.approx([0.7, 0.0])
 
 
 def test_passages_are_not_like_a_picture():
     passage = Evidence(Row(9, "text"), 0.99, 0.0)
     found = Signals.of([answer(evidence=(passage, *rows(0.4, 0.2)))])
-    assert found.numbers["likeness"].tolist() == pytest.approx([0.3])
+    assert found.numbers["similarity"].tolist() == pytest.approx([0.3])
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_what_is_written_freely_has_no_mix_and_no_disagreement(
     found = Signals.of([one, one])
     assert found.answers == (None if names is None else [names] * 2)
     assert ("disagreement" in found.numbers) == (names is not None)
-    assert set(found.numbers) >= {"likeness", "confidence"} and len(found) == 2
+    assert set(found.numbers) >= {"similarity", "confidence"} and len(found) == 2
     again = Signals.from_json(found.to_json())
     assert again.answers == found.answers and len(again) == 2
     assert again.then(found).take([0, 3]).answers == (None if names is None else [names] * 2)
@@ -87,7 +87,7 @@ def test_what_was_kept_is_equal_to_the_same_seen_anew():
 
 
 def test_a_run_that_only_votes_has_no_disagreement():
-    assert set(Signals.of([answer(model={})]).numbers) == {"likeness", "confidence"}
+    assert set(Signals.of([answer(model={})]).numbers) == {"similarity", "confidence"}
 
 
 def test_tags_are_all_said():
@@ -104,9 +104,9 @@ def test_json_and_back():
     for name, values in signals.numbers.items():
         assert again.numbers[name] == pytest.approx(values, abs=1e-4)
     with pytest.raises(ValueError, match="length"):
-        Signals.from_json({**signals.to_json(), "likeness": [0.5]})
+        Signals.from_json({**signals.to_json(), "similarity": [0.5]})
     with pytest.raises(ValueError, match="length"):
-        Signals.from_json({"likeness": [0.5], "confidence": [], "answers": None})
+        Signals.from_json({"similarity": [0.5], "confidence": [], "answers": None})
     with pytest.raises(KeyError):
         Signals.from_json({})
 

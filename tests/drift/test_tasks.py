@@ -49,7 +49,9 @@ def test_a_fit_keeps_what_its_test_part_gave(made: tuple[str, Path, Memory, Path
     assert len(known) == len(parts(run)["test"]), "one question of each picture"
     assert (known.answers is None) == (name in FREE)
     assert ("disagreement" in known.numbers) == (name not in FREE)
-    assert np.median(known.numbers["likeness"]) > 0 and known.numbers["likeness"].max() < 0.99999
+    assert (
+        np.median(known.numbers["similarity"]) > 0 and known.numbers["similarity"].max() < 0.99999
+    )
 
 
 def test_the_same_kind_does_not_alarm_and_others_do(
@@ -67,7 +69,7 @@ def test_the_same_kind_does_not_alarm_and_others_do(
         )
         found = ravl.detect_drift(model, noisy(paints(folder / "new", 40, first=3000)))
         tested = {each.name: each for each in found.signals}
-        assert tested["likeness"].drifted and tested["likeness"].effect < -0.5
+        assert tested["similarity"].drifted and tested["similarity"].effect < -0.5
         asked = found.to_json()["furthest"][0].get("asked")
         assert bool(asked) == (model.task != "caption")
         page = drift_page(found, memory, "drift")

@@ -36,7 +36,7 @@ def test_a_shift_alarms_with_its_first_window():
     watch = Windows(sample(random, 200), size=50)
     assert watch.add(sample(random, 49)) == [] and watch.last is None
     assert not watch.add(sample(random, 1))[0].drifted
-    outcomes = watch.add(sample(random, 120, "likeness"))
+    outcomes = watch.add(sample(random, 120, "similarity"))
     assert [o.drifted for o in outcomes] == [True, True]
     assert (watch.tested, watch.alarms, len(watch.waiting)) == (3, 2, 20)
     assert watch.last is not None and watch.last["drifted"]

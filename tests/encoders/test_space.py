@@ -39,8 +39,8 @@ def test_drawings_never_seen_are_near_what_they_show(builtin):
     }
     features = features_of_stamps(builtin, names)
     texts = builtin.embed_texts(list(names.values()))[:, :SEMANTIC]
-    likeness = guess(features) @ texts.T
-    assert np.diag(likeness).min() > 0
-    assert np.trace(likeness) / 3 > (likeness.sum() - np.trace(likeness)) / 6
+    similarity = guess(features) @ texts.T
+    assert np.diag(similarity).min() > 0
+    assert np.trace(similarity) / 3 > (similarity.sum() - np.trace(similarity)) / 6
     pictures = normalise(guess(features) + normalise(builtin.project(features)[:, :SEMANTIC]))
     np.testing.assert_array_equal((texts @ pictures.T).argmax(axis=1), np.arange(len(names)))

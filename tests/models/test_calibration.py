@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ravl.errors import DataError
-from ravl.models.calibration import KEPT, Calibration, upper_bound
+from ravl.models.calibration import KEPT, RiskCalibrator, upper_bound
 
 NONE = pytest.approx(1.01)
 
@@ -25,7 +25,7 @@ def test_the_promised_risk_is_kept(risk, levels):
     world_confidence, world_right = draw(100_000, 999, levels)
     kept, answered = [], []
     for seed in range(200):
-        limit = Calibration.of(*draw(400, seed, levels)).threshold(risk)
+        limit = RiskCalibrator.of(*draw(400, seed, levels)).threshold(risk)
         given = world_confidence >= limit
         kept.append(not given.any() or 1 - world_right[given].mean() <= risk)
         answered.append(given.mean())
@@ -37,19 +37,19 @@ def test_the_promised_risk_is_kept(risk, levels):
 def test_equal_confidences_stand_and_fall_together():
     """Sorted as they came the right ones may be first; but all of them are answered."""
     right = np.repeat([1.0, 0.0], [200, 200]).astype(np.float32)
-    assert Calibration.of(np.full(400, 0.9), right).threshold(0.1) == NONE
-    assert Calibration.of(np.full(400, 0.9), right).threshold(0.6) == pytest.approx(0.9)
+    assert RiskCalibrator.of(np.full(400, 0.9), right).threshold(0.1) == NONE
+    assert RiskCalibrator.of(np.full(400, 0.9), right).threshold(0.6) == pytest.approx(0.9)
 
 
 def test_what_cannot_be_promised():
-    assert Calibration.of(np.full(5, 0.9), np.ones(5)).threshold(0.05) == NONE  # too few
-    assert Calibration.of(np.full(400, 0.9), np.zeros(400)).threshold(0.5) == NONE
-    assert Calibration.of(np.zeros(0), np.zeros(0)).threshold(0.5) == NONE
-    assert Calibration.of(np.full(400, 0.9), np.ones(400)).threshold(0.05) < 1
+    assert RiskCalibrator.of(np.full(5, 0.9), np.ones(5)).threshold(0.05) == NONE  # too few
+    assert RiskCalibrator.of(np.full(400, 0.9), np.zeros(400)).threshold(0.5) == NONE
+    assert RiskCalibrator.of(np.zeros(0), np.zeros(0)).threshold(0.5) == NONE
+    assert RiskCalibrator.of(np.full(400, 0.9), np.ones(400)).threshold(0.05) < 1
 
 
 def test_a_smaller_risk_asks_for_more():
-    calibration = Calibration.of(*draw(2000, 0))
+    calibration = RiskCalibrator.of(*draw(2000, 0))
     limits = [calibration.threshold(risk) for risk in (0.4, 0.2, 0.1, 0.05)]
     assert limits == sorted(limits)
     assert limits[0] < limits[-1]
@@ -58,12 +58,12 @@ def test_a_smaller_risk_asks_for_more():
 @pytest.mark.parametrize("risk", [0, 1, -0.1, 3, float("nan")])
 def test_a_risk_is_between_0_and_1(risk):
     with pytest.raises(DataError, match=r"The risk is .*; it must lie between 0 and 1"):
-        Calibration.of(*draw(9, 0)).threshold(risk)
+        RiskCalibrator.of(*draw(9, 0)).threshold(risk)
 
 
 def test_very_many_examples_are_thinned_out():
     confidence, right = draw(3 * KEPT, 0)
-    calibration = Calibration.of(confidence, right)
+    calibration = RiskCalibrator.of(confidence, right)
     assert len(calibration.right) == KEPT
     assert (np.diff(calibration.confidence) <= 0).all()
     assert calibration.right.mean() == pytest.approx(right.mean(), abs=0.01)

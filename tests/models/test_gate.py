@@ -8,21 +8,21 @@ import pytest
 from ravl.models.gate import FLOOR, SIGNS, Gate, fit_gate, probabilities, signs
 
 CLASSES = 4
-World = tuple[Any, Any, Any, Any]  # votes, logits, likeness, targets
+World = tuple[Any, Any, Any, Any]  # votes, logits, similarity, targets
 
 
 def split_world(n: int = 400, seed: int = 0, exclusive: bool = True) -> World:
-    """Where likeness is high the votes are right, elsewhere the model is; both are always sure."""
+    """Where similarity is high the votes are right, elsewhere the model; both are always sure."""
     random = np.random.default_rng(seed)
     truth = random.integers(0, CLASSES, n)
     wrong = (truth + random.integers(1, CLASSES, n)) % CLASSES
     near = random.random(n) < 0.5
-    likeness = np.where(near, 0.9, 0.1).astype(np.float32)
+    similarity = np.where(near, 0.9, 0.1).astype(np.float32)
     noise = random.random(n) < 0.05
     eye = np.eye(CLASSES, dtype=np.float32)
     votes = eye[np.where(near ^ noise, truth, wrong)]
     logits = 4 * eye[np.where(near ^ noise, wrong, truth)] - (0 if exclusive else 2)
-    return votes, logits.astype(np.float32), likeness, eye[truth]
+    return votes, logits.astype(np.float32), similarity, eye[truth]
 
 
 def likelihood(found, targets, exclusive: bool = True) -> float:
@@ -54,30 +54,30 @@ def test_the_mixture_is_a_distribution(gate):
 @pytest.mark.parametrize("exclusive", [True, False])
 def test_it_is_likelier_than_both_alone(exclusive):
     fitted = fit_gate(*split_world(exclusive=exclusive), exclusive)
-    votes, logits, likeness, targets = split_world(seed=1, exclusive=exclusive)
-    mixed, share, smooth, own = fitted(votes, logits, likeness)
+    votes, logits, similarity, targets = split_world(seed=1, exclusive=exclusive)
+    mixed, share, smooth, own = fitted(votes, logits, similarity)
     alone = max(likelihood(smooth, targets, exclusive), likelihood(own, targets, exclusive))
     assert likelihood(mixed, targets, exclusive) > alone + 0.1
     assert (mixed.argmax(1) == targets.argmax(1)).mean() > 0.9
     assert max((p.argmax(1) == targets.argmax(1)).mean() for p in (smooth, own)) < 0.6
-    assert share[likeness > 0.5].mean() > 0.75
-    assert share[likeness < 0.5].mean() < 0.25
+    assert share[similarity > 0.5].mean() > 0.75
+    assert share[similarity < 0.5].mean() < 0.25
 
 
 def test_without_voters_the_model_answers_alone(gate):
-    votes, logits, likeness, _ = split_world(20)
+    votes, logits, similarity, _ = split_world(20)
     votes[::2] = 0
-    mixed, share, _, own = gate(votes, logits, likeness)
+    mixed, share, _, own = gate(votes, logits, similarity)
     assert (share[::2] == 0).all()
     assert (share[1::2] > 0).all()
     np.testing.assert_allclose(mixed[::2], own[::2], atol=1e-6)
 
 
 def test_a_vote_that_is_always_wrong_is_not_listened_to():
-    votes, _, likeness, targets = split_world()
+    votes, _, similarity, targets = split_world()
     votes, logits = np.roll(targets, 1, axis=1), 4 * targets
-    gate = fit_gate(votes, logits, likeness, targets, exclusive=True)
-    mixed, share, _, own = gate(votes, logits, likeness)
+    gate = fit_gate(votes, logits, similarity, targets, exclusive=True)
+    mixed, share, _, own = gate(votes, logits, similarity)
     assert share.mean() < 0.15
     assert likelihood(mixed, targets) > likelihood(own, targets) - 0.1
 
@@ -89,19 +89,19 @@ def test_a_model_that_is_too_sure_is_calibrated(scale):
     said = np.where(random.random(600) < 0.7, truth, random.integers(0, CLASSES, 600))
     eye = np.eye(CLASSES, dtype=np.float32)
     votes, logits = np.full((600, CLASSES), 0.25, np.float32), scale * eye[said]
-    likeness = np.full(600, 0.5, np.float32)
-    gate = fit_gate(votes, logits, likeness, eye[truth], True)
-    sure = gate(votes, logits, likeness)[0].max(1).mean()
+    similarity = np.full(600, 0.5, np.float32)
+    gate = fit_gate(votes, logits, similarity, eye[truth], True)
+    sure = gate(votes, logits, similarity)[0].max(1).mean()
     assert sure == pytest.approx((said == truth).mean(), abs=0.03)
     assert probabilities(logits, True).max(1).mean() > 0.84  # before
 
 
 def test_labels_that_the_model_does_not_know_teach_nothing(gate):
-    votes, logits, likeness, targets = split_world()
+    votes, logits, similarity, targets = split_world()
     more = fit_gate(
         np.vstack([votes, votes[:50]]),
         np.vstack([logits, logits[:50]]),
-        np.concatenate([likeness, likeness[:50]]),
+        np.concatenate([similarity, similarity[:50]]),
         np.vstack([targets, 0 * targets[:50]]),
         True,
     )
@@ -116,8 +116,8 @@ def test_nothing_to_fit_to_leaves_it_in_the_middle(exclusive):
     mixed, share, _, _ = gate(*split_world(5)[:3])
     assert np.isfinite(mixed).all()
     np.testing.assert_allclose(share, 0.5)
-    votes, logits, likeness, targets = split_world(9)
-    unknown = fit_gate(votes, logits, likeness, 0 * targets, True)
+    votes, logits, similarity, targets = split_world(9)
+    unknown = fit_gate(votes, logits, similarity, 0 * targets, True)
     assert np.isfinite(unknown(*split_world(5)[:3])[0]).all()
 
 

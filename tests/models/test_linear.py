@@ -9,7 +9,7 @@ from ravl.models.linear import (
     HeadFit,
     LinearHead,
     Loss,
-    Standard,
+    Standardizer,
     fold_of_groups,
     label_weights,
     smoothed,
@@ -29,15 +29,15 @@ def blobs():
 
 
 def test_standard_features_are_centred_and_of_norm_one(blobs):
-    x = Standard.of(blobs[0])(blobs[0])
+    x = Standardizer.of(blobs[0])(blobs[0])
     np.testing.assert_allclose(x.mean(0), 0, atol=1e-5)
     assert np.square(x).sum(1).mean() == pytest.approx(1, rel=1e-3)
 
 
 def test_a_feature_that_never_varies_does_not_explode():
     features = np.tile(np.array([1, 2], np.float32), (5, 1))
-    assert np.isfinite(Standard.of(features)(features)).all()
-    assert np.abs(Standard.of(features)(features + 1)).max() < 1e4
+    assert np.isfinite(Standardizer.of(features)(features)).all()
+    assert np.abs(Standardizer.of(features)(features + 1)).max() < 1e4
 
 
 def test_a_head_tells_classes_apart(blobs):
@@ -123,7 +123,7 @@ def test_rows_without_a_target_teach_nothing(blobs):
     features, targets = blobs
     unknown = targets.copy()
     unknown[60:] = 0
-    standard = Standard.of(features)
+    standard = Standardizer.of(features)
     with_unknown = HeadFit(features, unknown, Loss(True), standard)(1e-3)
     without = HeadFit(features[:60], targets[:60], Loss(True), standard)(1e-3)
     np.testing.assert_allclose(with_unknown.weight, without.weight, atol=1e-2)

@@ -50,7 +50,7 @@ def some_near(n: int, k: int = K, seed: int = 4):
 def test_what_is_gathered():
     near = near_of([[1, 3, -1]], [[0.9, 0.5, 0.7]])
     arrays = Arrays()
-    found = gather(arrays, near.positions, near.likeness)
+    found = gather(arrays, near.positions, near.similarity)
     np.testing.assert_array_equal(found["features"][0, :2], arrays.features[[1, 3]])
     np.testing.assert_array_equal(found["labels"][0, 0], arrays.labels[1])
     np.testing.assert_array_equal(found["texts"][0, 1], arrays.texts[3])

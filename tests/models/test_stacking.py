@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ravl.models.stacking import Stack, fit_stack, sigmoid
+from ravl.models.stacking import ScoreStack, fit_stack, sigmoid
 
 
 def made(count: int = 4000) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -53,5 +53,5 @@ def test_a_handful_of_pairs_is_not_believed_too_much() -> None:
 def test_a_stack_is_kept_as_arrays() -> None:
     scores, targets = made(100)
     stack = fit_stack(scores, ("good", "fair"), targets)
-    again = Stack.from_arrays(stack.arrays(), stack.names)
+    again = ScoreStack.from_arrays(stack.arrays(), stack.names)
     np.testing.assert_array_equal(again.logits(scores), stack.logits(scores))

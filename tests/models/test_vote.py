@@ -14,8 +14,8 @@ TWO = np.eye(2, dtype=np.float32)
 def random_near(n: int, k: int, rows: int, seed: int = 0):
     random = np.random.default_rng(seed)
     positions = np.stack([random.permutation(rows)[:k] for _ in range(n)])
-    likeness = -np.sort(-random.uniform(-1, 1, (n, k)), axis=1)
-    return near_of(positions.tolist(), likeness.tolist())
+    similarity = -np.sort(-random.uniform(-1, 1, (n, k)), axis=1)
+    return near_of(positions.tolist(), similarity.tolist())
 
 
 @settings(deadline=None, max_examples=60)
@@ -23,9 +23,9 @@ def random_near(n: int, k: int, rows: int, seed: int = 0):
     st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=40),
     st.sampled_from([0.02, 0.04, 0.16]),
 )
-def test_shares_sum_to_one_and_keep_the_cap(likeness, temperature):
-    likeness = sorted(likeness, reverse=True)
-    near = near_of([list(range(len(likeness)))], [likeness])
+def test_shares_sum_to_one_and_keep_the_cap(similarity, temperature):
+    similarity = sorted(similarity, reverse=True)
+    near = near_of([list(range(len(similarity)))], [similarity])
     shares = Vote(64, temperature).shares(near)[0]
     assert shares.sum() == pytest.approx(1, abs=1e-4)
     assert (shares >= 0).all()

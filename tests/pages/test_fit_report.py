@@ -9,7 +9,7 @@ import pytest
 from ravl.evaluation import Score
 from ravl.pages.fit_report import (
     Answer,
-    Calibration,
+    CalibrationChart,
     Confusion,
     Curves,
     DifferenceRow,
@@ -50,7 +50,7 @@ def full(words: str = "words") -> FitPage:
         about=[(words, words)],
         rows=table,
         tables=[table],
-        calibration=[Calibration(words, [(0.3, 0.2, 5), (0.9, 1.0, 7)], 0.07)],
+        calibration=[CalibrationChart(words, [(0.3, 0.2, 5), (0.9, 1.0, 7)], 0.07)],
         curves=[Curves(words, words, False, [Series(words, [(0, 2.0), (1, 1.0)])])],
         labels=label_lines(40, words),
         confusion=Confusion([words, words + "2"], [[3, 1], [0, 4]]),
@@ -135,7 +135,7 @@ def test_a_difference_is_marked_in_words_and_colour(score, words, mark):
 
 def test_empty_parts_are_left_out():
     page = read(
-        calibration=[Calibration("empty", [], 0.0)],
+        calibration=[CalibrationChart("empty", [], 0.0)],
         curves=[Curves("empty", "epoch", True, [Series("empty", [])])],
         confusion=Confusion([], []),
         examples=[ExampleGroup("empty", "", [])],
@@ -201,7 +201,7 @@ def test_a_model_without_mistakes_has_no_list():
 def test_calibration_and_curves_say_what_they_show():
     both = [Series("training", [(0, 2.0), (9, 0.5)]), Series("validation", [(0, 2.1), (9, 0.7)])]
     page = read(
-        calibration=[Calibration("after", [(0.3, 0.2, 5)], 0.1)],
+        calibration=[CalibrationChart("after", [(0.3, 0.2, 5)], 0.1)],
         curves=[Curves("Loss", "epoch", False, both)],
     )
     pictures = [svg["aria-label"] for svg in page.all("svg") if svg.get("role") == "img"]

@@ -138,8 +138,8 @@ def test_chinese(memory):
 
 
 def test_a_page_says_why_each_hit_is_there(memory):
-    read = Page(page(memory, Query("a red picture"), note="Words and likeness."))
-    assert "Words and likeness." in read.text
+    read = Page(page(memory, Query("a red picture"), note="Words and similarity."))
+    assert "Words and similarity." in read.text
     hits = memory.search("a red picture", k=4)
     for hit in hits:
         assert f"{hit.score:.3f}" in read.text

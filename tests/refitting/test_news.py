@@ -8,10 +8,10 @@ import pytest
 
 from ravl.errors import DataError
 from ravl.refitting.kinds import kind_of
-from ravl.refitting.news import _replayed, examples, read_news
+from ravl.refitting.memory_changes import _replayed, examples, read_news
 from ravl.runs.run import open_run
 from ravl.tasks.model import Model
-from ravl.training.again import HELD
+from ravl.training.refit_plan import HELD
 from tests.helpers import ColourEncoder
 from tests.labelled import shades, table
 from tests.refitting.shop import fitted, grow, relabel

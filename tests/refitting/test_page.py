@@ -8,19 +8,19 @@ import pytest
 
 from ravl.memory import Row
 from ravl.refitting.page import EXAMPLES, _changed
-from ravl.training.examined import CHALLENGER, CHAMPION, Examined
+from ravl.training.paired_results import CHALLENGER, CHAMPION, PairedResults
 
 NEWS: Any = SimpleNamespace(labelled=SimpleNamespace(source=None))
 
 
-def examined(before: list[float], after: list[float], quality: str | None = None) -> Examined:
+def examined(before: list[float], after: list[float], quality: str | None = None) -> PairedResults:
     """Answers of two models that are worth so much."""
     count = len(before)
 
     def nothing(*_: Any) -> dict[str, Any]:
         return {}
 
-    return Examined(
+    return PairedResults(
         "classify",
         "pictures",
         [Row(i, str(i)) for i in range(count)],

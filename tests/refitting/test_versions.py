@@ -189,7 +189,7 @@ def test_a_run_that_answers_is_not_disturbed(two, shop):
 
 
 def test_versions_are_not_sent_along(two, tmp_path):
-    from ravl.sharing.parcel import pack
+    from ravl.sharing.artifact import pack
 
     replace_champion(two, two / "work-refit-new")
     scratch = tmp_path / "scratch"

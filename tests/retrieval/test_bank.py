@@ -6,8 +6,8 @@ import pytest
 from ravl.data import Example
 from ravl.errors import DataError
 from ravl.models.vote import Vote
-from ravl.retrieval.bank import Bank, Neighbours, Usual, read_bank
-from ravl.retrieval.keys import Keys
+from ravl.retrieval.datastore import Datastore, Neighbours, SimilarityFloor, read_datastore
+from ravl.retrieval.key_projection import KeyProjection
 from tests.labelled import bank_of, leak, random_picture
 
 NOTHING = np.zeros(0, np.int64)
@@ -25,7 +25,7 @@ def test_neighbours_are_the_nearest_by_cosine_of_keys(features):
     np.testing.assert_array_equal(near.positions, expected)
     assert (near.positions[:, 0] == np.arange(20)).all()  # nothing hidden: itself
     np.testing.assert_allclose(near.nearest, 1, rtol=1e-5)
-    assert (np.diff(near.likeness, axis=1) <= 0).all()
+    assert (np.diff(near.similarity, axis=1) <= 0).all()
 
 
 def test_hidden_groups_are_in_no_ones_neighbours(features):
@@ -37,7 +37,7 @@ def test_hidden_groups_are_in_no_ones_neighbours(features):
     assert near.found.all()  # as many as were asked for: others take their places
     every = bank.neighbours(bank.keys, 20, hidden)
     assert (every.found.sum(1) == 16).all()
-    assert (every.likeness[~every.found] == 0).all()
+    assert (every.similarity[~every.found] == 0).all()
 
 
 def test_several_hidden_groups_and_none(features):
@@ -55,7 +55,7 @@ def test_hiding_is_the_same_as_not_being_there(features):
     less = bank.only(bank.groups != 0)
     there = less.neighbours(queries, 6)
     np.testing.assert_array_equal(bank.numbers[hidden.positions], less.numbers[there.positions])
-    np.testing.assert_allclose(hidden.likeness, there.likeness, rtol=1e-6)
+    np.testing.assert_allclose(hidden.similarity, there.similarity, rtol=1e-6)
 
 
 def test_a_small_bank_leaves_places_empty(features):
@@ -75,17 +75,17 @@ def test_first_and_take(features):
     bank = bank_of(features)
     near = bank.neighbours(bank.keys, 6)
     np.testing.assert_array_equal(near.first(2).positions, near.positions[:, :2])
-    np.testing.assert_array_equal(near.take(np.array([3, 1])).likeness, near.likeness[[3, 1]])
+    np.testing.assert_array_equal(near.take(np.array([3, 1])).similarity, near.similarity[[3, 1]])
 
 
 def test_a_bank_of_a_memory_has_its_pictures(memory):
     memory.add([Example("words only", texts=("no picture",))])
-    bank = read_bank(memory)
+    bank = read_datastore(memory)
     assert [row.id for row in bank.rows] == [r.id for r in memory if r.hash]
     assert bank.numbers.tolist() == sorted(bank.numbers.tolist())
     assert bank.features.shape == (16, 48)
-    keys = Keys.of(bank.features)
-    some = read_bank(memory, keys, where="label = 'red'")
+    keys = KeyProjection.of(bank.features)
+    some = read_datastore(memory, keys, where="label = 'red'")
     assert {row.label for row in some.rows} == {"red"}
     where = np.searchsorted(bank.numbers, some.numbers)
     np.testing.assert_allclose(some.keys, bank.keys[where], atol=1e-6)  # by the keys given
@@ -99,26 +99,26 @@ def test_near_duplicates_are_a_group_in_the_bank(empty):
             Example("c", random_picture(1)),
         ]
     )
-    bank = read_bank(empty)
+    bank = read_datastore(empty)
     assert bank.groups[0] == bank.groups[1] != bank.groups[2]
 
 
 def test_an_empty_memory_is_no_evidence(empty, memory):
     with pytest.raises(DataError, match="holds no picture that .* lets through"):
-        read_bank(memory, where="label = 'nothing'")
+        read_datastore(memory, where="label = 'nothing'")
     memory.delete([row.id for row in memory])
     with pytest.raises(DataError, match="holds no picture. Bring some in first: ravl index"):
-        read_bank(memory)
+        read_datastore(memory)
 
 
-def accuracy(bank: Bank, hidden: bool) -> float:
+def accuracy(bank: Datastore, hidden: bool) -> float:
     """Of the vote on the bank's own rows."""
     names = sorted({row.label or "" for row in bank.rows})
     own = np.array([names.index(row.label or "") for row in bank.rows])
     groups = [np.array([g]) for g in bank.groups] if hidden else [NOTHING] * len(bank)
     near = bank.neighbours(bank.keys, 8, groups)
     if not hidden:  # even without the row itself, which is always first
-        near = type(near)(near.positions[:, 1:], near.likeness[:, 1:])
+        near = type(near)(near.positions[:, 1:], near.similarity[:, 1:])
     votes = Vote(8, 0.02, cap=1.0)(near, np.eye(len(names), dtype=np.float32)[own])
     return float((votes.argmax(1) == own).mean())
 
@@ -126,11 +126,13 @@ def accuracy(bank: Bank, hidden: bool) -> float:
 def test_a_planted_leak_shows_only_where_nothing_is_hidden(empty, tmp_path):
     """Random labels; each picture's copy has its label too: 25 % is all that is honest."""
     empty.add(leak(tmp_path / "leak"))
-    bank = read_bank(empty)
+    bank = read_datastore(empty)
     assert len(set(bank.groups.tolist())) == 60
     assert accuracy(bank, hidden=False) == 1.0
     assert accuracy(bank, hidden=True) < 0.42
-    lonely = Bank(bank.rows, bank.features, bank.numbers, bank.keys)  # nobody knows of the copies
+    lonely = Datastore(
+        bank.rows, bank.features, bank.numbers, bank.keys
+    )  # nobody knows of the copies
     assert accuracy(lonely, hidden=True) == 1.0
 
 
@@ -152,12 +154,12 @@ def test_only_some_rows_may_be_found(features):
 
 def test_neighbours_are_believed_together_or_alone():
     positions = np.array([[0, 1, 2], [0, 1, 2], [0, 1, -1], [-1, -1, -1]])
-    likeness = np.array([[0.6, 0.5, 0.4], [0.9, 0.1, 0.0], [0.5, 0.1, 0], [0, 0, 0]], np.float32)
-    near = Neighbours(positions, likeness)
+    similarity = np.array([[0.6, 0.5, 0.4], [0.9, 0.1, 0.0], [0.5, 0.1, 0], [0, 0, 0]], np.float32)
+    near = Neighbours(positions, similarity)
     np.testing.assert_allclose(near.together, [0.5, 1 / 3, 0.3, 0], atol=1e-6)
-    kept = near.believed(Usual(together=0.45, single=0.8))
+    kept = near.believed(SimilarityFloor(together=0.45, single=0.8))
     assert kept.positions.tolist() == [[0, 1, 2], [0, -1, -1], [-1, -1, -1], [-1, -1, -1]]
-    assert (kept.likeness[~kept.found] == 0).all()
+    assert (kept.similarity[~kept.found] == 0).all()
 
 
 def test_random_rows_are_less_alike_than_is_usual(features):
@@ -165,21 +167,23 @@ def test_random_rows_are_less_alike_than_is_usual(features):
     heaps = np.repeat(random.normal(size=(20, 16)), 20, axis=0) + random.normal(size=(400, 16)) / 2
     bank = bank_of(heaps.astype(np.float32))
     near = bank.neighbours(bank.keys, 10, [np.array([n]) for n in bank.groups])
-    usual = Usual.of(near)
+    usual = SimilarityFloor.of(near)
     assert near.believed(usual).found.all(axis=1).mean() == pytest.approx(0.99, abs=0.005)
     strangers = random.integers(0, 400, (400, 10))
-    found = Neighbours(strangers, bank.likeness(bank.keys, strangers)).believed(usual).found
+    found = Neighbours(strangers, bank.similarity(bank.keys, strangers)).believed(usual).found
     assert found.any(axis=1).mean() < 0.35
     assert found.all(axis=1).mean() < 0.02
 
 
 def test_without_neighbours_everything_is_usual():
     none = Neighbours(np.full((2, 3), -1), np.zeros((2, 3), np.float32))
-    assert Usual.of(none) == Usual(-1, -1)
+    assert SimilarityFloor.of(none) == SimilarityFloor(-1, -1)
 
 
 def test_likeness_of_rows_that_were_not_looked_for(features):
     bank = bank_of(features)
     near = bank.neighbours(bank.keys[:3], 5)
-    np.testing.assert_allclose(bank.likeness(bank.keys[:3], near.positions), near.likeness, 1e-5)
-    assert bank.likeness(bank.keys[:1], np.array([[-1]])) == 0
+    np.testing.assert_allclose(
+        bank.similarity(bank.keys[:3], near.positions), near.similarity, 1e-5
+    )
+    assert bank.similarity(bank.keys[:1], np.array([[-1]])) == 0

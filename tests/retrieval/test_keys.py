@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ravl.retrieval.keys import DIRECTIONS, Keys, root, tamed
+from ravl.retrieval.key_projection import DIRECTIONS, KeyProjection, root, tamed
 
 
 @pytest.fixture
@@ -12,7 +12,7 @@ def features():
 
 
 def test_keys_are_unit_vectors_of_centred_features(features):
-    keys = Keys.of(features + 7)
+    keys = KeyProjection.of(features + 7)
     found = keys(features + 7)
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=1e-5)
     assert abs(found.mean()) < 0.05  # without centring all keys would point the same way
@@ -24,7 +24,7 @@ def test_only_features_that_are_never_negative_are_square_rooted(features):
     assert root(np.abs(features)) == 0.5
     assert root(features[:0]) == 1.0
     np.testing.assert_allclose(tamed(np.array([[-4.0, 9.0]]), 0.5), [[-2, 3]])
-    assert Keys.of(np.abs(features)).power == 0.5
+    assert KeyProjection.of(np.abs(features)).power == 0.5
 
 
 def test_many_features_are_reduced_to_their_principal_directions():
@@ -32,7 +32,7 @@ def test_many_features_are_reduced_to_their_principal_directions():
     width = DIRECTIONS + 44
     spread = np.linspace(3, 0.01, width).astype(np.float32)
     wide = random.normal(size=(600, width)).astype(np.float32) * spread
-    keys = Keys.of(wide)
+    keys = KeyProjection.of(wide)
     assert keys(wide).shape == (600, DIRECTIONS)
     kept = ((wide - keys.mean) @ keys.directions).var()
     assert kept * DIRECTIONS > 0.95 * (wide - keys.mean).var() * width
@@ -44,18 +44,18 @@ def test_many_features_are_reduced_to_their_principal_directions():
 @pytest.mark.parametrize("width", [12, DIRECTIONS + 8])
 def test_arrays_and_back(width):
     features = np.random.default_rng(2).random((30, width)).astype(np.float32)
-    keys = Keys.of(features)
-    again = Keys.from_arrays(keys.arrays())
+    keys = KeyProjection.of(features)
+    again = KeyProjection.from_arrays(keys.arrays())
     np.testing.assert_array_equal(again(features), keys(features))
     assert again.power == 0.5
 
 
 def test_one_picture_has_a_key_of_numbers(features):
-    assert np.isfinite(Keys.of(features[:1])(features[:1])).all()
+    assert np.isfinite(KeyProjection.of(features[:1])(features[:1])).all()
 
 
 def test_turned_keys_are_the_same_by_the_identity_and_others_by_a_matrix(features):
-    keys = Keys.of(features)
+    keys = KeyProjection.of(features)
     np.testing.assert_array_equal(
         keys.turned(np.eye(12, dtype=np.float32))(features), keys(features)
     )
@@ -65,5 +65,5 @@ def test_turned_keys_are_the_same_by_the_identity_and_others_by_a_matrix(feature
     expected = keys.project(features) @ matrix
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     np.testing.assert_allclose(found(features), expected, atol=1e-5)
-    again = Keys.from_arrays(found.arrays())
+    again = KeyProjection.from_arrays(found.arrays())
     np.testing.assert_array_equal(again(features), found(features))

@@ -8,7 +8,7 @@ import pytest
 
 from ravl.encoders.base import Array
 from ravl.memory import Memory
-from ravl.retrieval.bank import Ints, Neighbours
+from ravl.retrieval.datastore import Ints, Neighbours
 from ravl.retrieval.hits import Found
 from ravl.retrieval.ranking import Ranked, ranking
 from ravl.retrieval.reranking import Reranker
@@ -113,20 +113,20 @@ def test_neighbours_are_reordered_in_the_spread_of_their_likeness():
     found = again(2.0).neighbours(near, odds, known)
     assert found.positions.tolist() == [[5, 3, 7, -1]]
     # Both have the same spread, so that twice the odds turn the distances around.
-    assert found.likeness[0].tolist() == pytest.approx([0.9, 0.8, 0.7, 0.0])
+    assert found.similarity[0].tolist() == pytest.approx([0.9, 0.8, 0.7, 0.0])
 
 
 def test_a_neighbour_that_says_nothing_is_middling():
     near = Neighbours(np.array([[0, 1, 2]]), np.full((1, 3), 0.5, np.float32))
-    near.likeness[:] = [0.502, 0.501, 0.5]
+    near.similarity[:] = [0.502, 0.501, 0.5]
     odds = np.array([[1.0, 500.0, 3.0]], np.float32)
     found = again(9.0).neighbours(near, odds, np.array([[True, False, True]]))
     assert found.positions.tolist() == [[2, 1, 0]]
-    assert found.likeness[0, 1] == pytest.approx(0.501)
+    assert found.similarity[0, 1] == pytest.approx(0.501)
 
 
 def test_where_no_neighbour_says_anything_all_stay():
     near = Neighbours(np.array([[4, 2, -1]]), np.array([[0.4, 0.3, 0.0]], np.float32))
     found = again(9.0).neighbours(near, np.ones((1, 3), np.float32), np.zeros((1, 3), bool))
     assert found.positions.tolist() == near.positions.tolist()
-    assert found.likeness.tolist() == near.likeness.tolist()
+    assert found.similarity.tolist() == near.similarity.tolist()

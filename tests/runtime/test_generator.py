@@ -12,7 +12,7 @@ import pytest
 
 from ravl.errors import DataError, QueryError
 from ravl.exports.networks import write_networks
-from ravl.models.generation.base import Candidate, Decoding, Exhibit, Request
+from ravl.models.generation.base import Candidate, Decoding, EvidenceItem, GenerationRequest
 from ravl.models.generation.fused import FusedGenerator
 from ravl.runs.run import GENERATOR, Run
 from ravl.runtime.generator import OnnxGenerator
@@ -66,15 +66,17 @@ def generator(both: Both) -> OnnxGenerator:
     return OnnxGenerator(both.folder, both.about, 8)
 
 
-def asked() -> list[Request]:
-    passage = Exhibit(text="a red shirt and a green dog")
+def asked() -> list[GenerationRequest]:
+    passage = EvidenceItem(text="a red shirt and a green dog")
     more = requests(4, question="What colour is number")
     voices = [("a red shirt", 0.6), ("a blue dog", 0.4)]
     return [
         *requests(4),
         *more,
-        Request(more[0].features, "What?", exhibits=[passage, *more[0].exhibits], voices=voices),
-        Request(more[1].features, exhibits=(), voices=voices),
+        GenerationRequest(
+            more[0].features, "What?", exhibits=[passage, *more[0].exhibits], voices=voices
+        ),
+        GenerationRequest(more[1].features, exhibits=(), voices=voices),
     ]
 
 
@@ -134,5 +136,7 @@ def test_what_is_missing_or_damaged_is_named(both: Both, tmp_path: Path) -> None
 
 
 def test_vectors_are_of_the_kind_that_a_graph_takes(generator: OnnxGenerator) -> None:
-    wide = [Request(r.features.astype(np.float64), exhibits=r.exhibits) for r in requests(2)]
+    wide = [
+        GenerationRequest(r.features.astype(np.float64), exhibits=r.exhibits) for r in requests(2)
+    ]
     assert generator(wide, FIGURES[1]) == generator(requests(2), FIGURES[1])

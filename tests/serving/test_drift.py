@@ -62,7 +62,7 @@ def test_a_window_of_other_pictures_alarms(client, run):
     assert 'ravl_drift_windows_total{run="linear"} 1.0' in text
     assert 'ravl_drift_alarms_total{run="linear"} 1.0' in text
     assert 'ravl_drift_p_value{run="linear",signal="answers"} 0.0' in text
-    assert 'ravl_nearest_likeness_count{run="linear"} 24.0' in text
+    assert 'ravl_nearest_similarity_count{run="linear"} 24.0' in text
 
 
 def test_pictures_like_those_of_fitting_time_do_not(client, run, tmp_path):
@@ -131,7 +131,7 @@ def test_a_restart_goes_on_unless_the_reference_is_another(client, run):
     first.__exit__(None, None, None)
     file = run.parent / "shop.ravl.drift"
     kept = json.loads(file.read_text())["linear"]
-    assert kept["tested"] == 1 and len(kept["waiting"]["likeness"]) == 4
+    assert kept["tested"] == 1 and len(kept["waiting"]["similarity"]) == 4
     again = client_state(watched(client, run))
     assert (again["windows"], again["waiting"], again["drifted"]) == (1, 4, True)
     shades(run.parent / "later", 30, first=5000)

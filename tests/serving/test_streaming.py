@@ -14,8 +14,8 @@ from ravl.memory import Memory
 from ravl.serving.limits import Limits
 from ravl.serving.models import Served
 from ravl.serving.service import Service
-from ravl.tasks.ask.writing import OpenAskModel
-from ravl.tasks.caption.model import CaptionModel
+from ravl.tasks.ask.writing import OpenAskPipeline
+from ravl.tasks.caption.model import CaptionPipeline
 from tests.serving.conftest import Client
 from tests.serving.helpers import events
 from tests.tasks.caption.fakes import FakeGenerator
@@ -48,7 +48,7 @@ class WithGenerator:
 
     def __init__(self, memory: Memory, generator: Typist) -> None:
         self.memory = memory
-        self.predictor = CaptionModel(memory, generator=generator)
+        self.predictor = CaptionPipeline(memory, generator=generator)
 
     def caption(self, pictures: Any, **options: Any) -> Any:
         return self.predictor.caption(pictures, **options)
@@ -86,7 +86,7 @@ def test_an_open_answer_is_heard_word_by_word(client: Client, red: bytes):
 
     def prepare(service: Service) -> None:
         model: Any = WithGenerator(service.memory, typist)
-        model.predictor = OpenAskModel(service.memory, generator=typist)
+        model.predictor = OpenAskPipeline(service.memory, generator=typist)
         model.ask = model.predictor.ask
         service.models.insert(0, Served("typist", "ask", model, service._batcher("typist")))
 

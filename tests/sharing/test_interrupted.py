@@ -12,7 +12,8 @@ import pytest
 
 from ravl.errors import DataError
 from ravl.memory import Memory
-from ravl.sharing import manifest, places
+from ravl.sharing import manifest
+from ravl.sharing import remotes as places
 from ravl.sharing.pull import pull
 from ravl.sharing.push import push
 from tests.sharing.hand_made import make_run

@@ -192,7 +192,7 @@ def test_errors_of_libraries(
 ) -> None:
     from fsspec.implementations.memory import MemoryFileSystem
 
-    from ravl.sharing.places import FsspecPlace
+    from ravl.sharing.remotes import FsspecPlace
 
     place = FsspecPlace("memory://x/y")
     place._protocol = "s3"

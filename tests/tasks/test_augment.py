@@ -12,7 +12,7 @@ from ravl.errors import QueryError
 from ravl.memory import Memory
 from ravl.runs.row_texts import MatchTask
 from ravl.tasks.augment import augment, usual_questions
-from ravl.tasks.caption.model import CaptionModel
+from ravl.tasks.caption.model import CaptionPipeline
 from tests.helpers import draw
 
 
@@ -31,7 +31,7 @@ def memory(tmp_path: Path, empty: Memory) -> Memory:
 
 def model_of(memory: Memory, task: str = "caption") -> Any:
     """A run by name only; a memory's own consensus writes."""
-    predictor = CaptionModel(memory)
+    predictor = CaptionPipeline(memory)
     run = SimpleNamespace(folder=Path("runs/texts"))
     return SimpleNamespace(task=task, memory=memory, run=run, caption=predictor.caption)
 

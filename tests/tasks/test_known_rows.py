@@ -10,20 +10,20 @@ import numpy as np
 import pytest
 
 from ravl.tasks.labels import stored_rows as known_rows
-from ravl.tasks.labels.model import LabelModel
+from ravl.tasks.labels.model import LabelPipeline
 from ravl.tasks.labels.stored_rows import answers_to_rows
 from ravl.tasks.model import Model
 
 
 @pytest.fixture(params=["linear", "tags"])
-def labels(request: pytest.FixtureRequest, fitted: Path, by_name: None) -> Iterator[LabelModel]:
+def labels(request: pytest.FixtureRequest, fitted: Path, by_name: None) -> Iterator[LabelPipeline]:
     with Model(fitted / request.param) as model:
-        assert isinstance(model.predictor, LabelModel)
+        assert isinstance(model.predictor, LabelPipeline)
         yield model.predictor
 
 
 def test_rows_are_answered_as_their_pictures_are(
-    labels: LabelModel, monkeypatch: pytest.MonkeyPatch
+    labels: LabelPipeline, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(known_rows, "BATCH", 3)
     bank = labels.labeller.task.bank(labels.memory, labels.labeller.keys)
@@ -39,7 +39,9 @@ def test_rows_are_answered_as_their_pictures_are(
     assert answers_to_rows(labels, bank, chosen[:0]) == []
 
 
-def test_a_tower_of_the_run_sees_the_pictures(labels: LabelModel, monkeypatch: pytest.MonkeyPatch):
+def test_a_tower_of_the_run_sees_the_pictures(
+    labels: LabelPipeline, monkeypatch: pytest.MonkeyPatch
+):
     seen: list[Any] = []
 
     def tuned(pictures: list[Any]) -> Any:

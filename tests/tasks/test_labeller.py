@@ -11,13 +11,13 @@ from ravl.data import Example
 from ravl.errors import DataError
 from ravl.memory import Row
 from ravl.models.gate import SIGNS, Gate
-from ravl.models.linear import HeadFit, Loss, Standard
+from ravl.models.linear import HeadFit, Loss, Standardizer
 from ravl.models.vote import Vote
-from ravl.retrieval.bank import Bank, read_bank
-from ravl.retrieval.keys import Keys
+from ravl.retrieval.datastore import Datastore, read_datastore
+from ravl.retrieval.key_projection import KeyProjection
 from ravl.runs.evidence_arrays import EvidenceArrays
 from ravl.tasks.labels import votes as evidence
-from ravl.tasks.labels.predictor import Labeller, Queries
+from ravl.tasks.labels.predictor import LabelPredictor, Queries
 from ravl.tasks.labels.task import LabelTask
 from tests.labelled import bank_of, random_picture
 
@@ -34,23 +34,23 @@ def world(n: int = 60, seed: int = 0):
 
 
 @pytest.fixture
-def bank() -> Bank:
+def bank() -> Datastore:
     """A third each of a, b, c; the fourth kind is unlabelled."""
     features, kinds = world()
     return bank_of(features, [[*NAMES, None][k] for k in kinds])
 
 
 @pytest.fixture
-def labeller(bank) -> Labeller:
+def labeller(bank) -> LabelPredictor:
     features, kinds = world(seed=1)
     known = kinds < 3
     head = HeadFit(features[known], np.eye(3, dtype=np.float32)[kinds[known]], Loss(True))(1e-3)
     gate = Gate(True, np.zeros(SIGNS, np.float32), 1.0, 0.02, np.full(3, 1 / 3, np.float32))
-    return Labeller(
+    return LabelPredictor(
         TASK,
         NAMES,
-        Keys.of(bank.features),
-        Standard.of(bank.features),
+        KeyProjection.of(bank.features),
+        Standardizer.of(bank.features),
         Vote(8),
         gate,
         replace(gate, floor=0.1),
@@ -58,8 +58,8 @@ def labeller(bank) -> Labeller:
     )
 
 
-def answered(labeller: Labeller, bank: Bank, queries: Queries, **how):
-    testimony = evidence.Testimony.of(bank, labeller.task, labeller.labels, labeller.spread)
+def answered(labeller: LabelPredictor, bank: Datastore, queries: Queries, **how):
+    testimony = evidence.LabelMatrix.of(bank, labeller.task, labeller.labels, labeller.spread)
     near = labeller.neighbours(queries, testimony, how.get("k"), how.pop("hidden", None))
     return labeller.answer(queries, testimony, near, **how)
 
@@ -134,7 +134,7 @@ def test_a_label_that_only_the_memory_knows(labeller, bank):
     before = answered(labeller, bank, queries)
     assert before.names == NAMES
     rows = [replace(r, label=r.label or "new") for r in bank.rows]
-    more = Bank(rows, bank.features, bank.groups, bank.keys)
+    more = Datastore(rows, bank.features, bank.groups, bank.keys)
     after = answered(labeller, more, queries)
     check(after)
     assert after.names == [*NAMES, "new"]
@@ -149,7 +149,7 @@ def test_new_labels_take_nothing_where_they_have_no_votes(labeller, bank):
     rows = [*bank.rows, Row(99, "far", hash="h", label="new")]
     features = np.vstack([bank.features, bank.features[:1]])
     keys = np.vstack([bank.keys, -bank.keys.mean(0, keepdims=True)])
-    more = Bank(rows, features, np.append(bank.groups, 99), keys.astype(np.float32))
+    more = Datastore(rows, features, np.append(bank.groups, 99), keys.astype(np.float32))
     queries = Queries(world(12, seed=2)[0])
     old, new = answered(labeller, bank, queries), answered(labeller, more, queries)
     voted = new.votes[:, 3] > 0
@@ -164,7 +164,7 @@ def test_a_rare_new_label_is_balanced(labeller, bank):
     rows = list(bank.rows)
     for i in fourth[:3]:
         rows[i] = replace(rows[i], label="new")
-    more = Bank(rows, bank.features, bank.groups, bank.keys)
+    more = Datastore(rows, bank.features, bank.groups, bank.keys)
     found = answered(labeller, more, Queries(features[kinds == 3]), k=12)
     assert found.probabilities[:, 3].mean() > 3 / 12 + 0.1
 
@@ -174,16 +174,16 @@ def test_tags_of_their_own(bank):
     rows = [
         replace(r, label=None, tags=(*((r.label,) if r.label else ()), "drawn")) for r in bank.rows
     ]
-    tagged = Bank(rows, bank.features, bank.groups, bank.keys)
+    tagged = Datastore(rows, bank.features, bank.groups, bank.keys)
     names = ["a", "b", "drawn"]
     targets = np.stack([kinds == 0, kinds == 1, np.ones(60)], 1).astype(np.float32)
     head = HeadFit(features, targets, Loss(False))(1e-4)
     gate = Gate(False, np.zeros(SIGNS, np.float32), 1.0, 0.02, targets.mean(0))
-    labeller = Labeller(
+    labeller = LabelPredictor(
         LabelTask("tag"),
         names,
-        Keys.of(bank.features),
-        Standard.of(bank.features),
+        KeyProjection.of(bank.features),
+        Standardizer.of(bank.features),
         Vote(8),
         gate,
         gate,
@@ -201,24 +201,24 @@ def test_tags_of_their_own(bank):
 def test_propagated_labels_vote(bank, labeller):
     """Of each kind one row has a label; the others say what it says, but are believed less."""
     rows = [r if i < 3 else replace(r, label=None) for i, r in enumerate(bank.rows)]
-    few = Bank(rows, bank.features, bank.groups, bank.keys)
+    few = Datastore(rows, bank.features, bank.groups, bank.keys)
     features, kinds = world(seed=2)
-    sparse = evidence.Testimony.of(few, TASK, NAMES)
-    spread = evidence.Testimony.of(few, TASK, NAMES, spread=True)
+    sparse = evidence.LabelMatrix.of(few, TASK, NAMES)
+    spread = evidence.LabelMatrix.of(few, TASK, NAMES, spread=True)
     assert sparse.worth.sum() == 3
     assert (spread.worth > 0).sum() > 30
     found = answered(replace(labeller, spread=True), few, Queries(features))
     check(found)
     assert (found.votes.argmax(1) == kinds)[kinds < 3].mean() > 0.9
-    hidden = evidence.Testimony.of(few, TASK, NAMES, spread=True, hidden=np.arange(60) < 3)
+    hidden = evidence.LabelMatrix.of(few, TASK, NAMES, spread=True, hidden=np.arange(60) < 3)
     assert not hidden.said.any()  # whose labels are hidden tells nobody
     assert not hidden.worth.any()
 
 
 def test_what_the_reader_reads(memory):
     memory.add([Example("bare", random_picture(0))])
-    bank = read_bank(memory)
-    testimony = evidence.Testimony.of(bank, TASK, ["green", "red"])
+    bank = read_datastore(memory)
+    testimony = evidence.LabelMatrix.of(bank, TASK, ["green", "red"])
     found = EvidenceArrays.of(testimony, bank.features, memory, TASK)
     assert found.labels.shape == found.texts.shape == (17, 48)
     where = {row.id: i for i, row in enumerate(bank.rows)}

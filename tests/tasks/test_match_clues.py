@@ -5,42 +5,42 @@ import pytest
 
 from ravl.encoders.base import normalise
 from ravl.memory import Row
-from ravl.models.stacking import Stack
+from ravl.models.stacking import ScoreStack
 from ravl.models.vote import Vote
-from ravl.retrieval.bank import Bank
-from ravl.retrieval.keys import Keys
-from ravl.runs.row_texts import MatchTask, Said
-from ravl.tasks.match import clues as match_clues
-from ravl.tasks.match.clues import look_up, shuffled
-from ravl.tasks.match.predictor import MEMORY, Asked, Matcher
+from ravl.retrieval.datastore import Datastore
+from ravl.retrieval.key_projection import KeyProjection
+from ravl.runs.row_texts import MatchTask, RowTexts
+from ravl.tasks.match import pair_features as match_clues
+from ravl.tasks.match.pair_features import look_up, shuffled
+from ravl.tasks.match.predictor import MEMORY, MatchPredictor, QueryPairs
 
 ROWS, TEXTS, WIDTH = 12, 20, 6
 
 
-def said(seed: int = 0) -> Said:
+def said(seed: int = 0) -> RowTexts:
     """Rows of which the first has no text, and the others one or two."""
     random = np.random.default_rng(seed)
     features = random.normal(size=(ROWS, WIDTH)).astype(np.float32)
     owners = np.sort(np.r_[np.arange(1, ROWS), random.integers(1, ROWS, TEXTS - ROWS + 1)])
     vectors = normalise(random.normal(size=(TEXTS, WIDTH)))
     rows = [Row(i + 1, str(i)) for i in range(ROWS)]
-    bank = Bank(rows, features, np.arange(1, ROWS + 1), Keys.of(features)(features))
-    return Said(bank, [f"text {i}" for i in range(TEXTS)], vectors, owners)
+    bank = Datastore(rows, features, np.arange(1, ROWS + 1), KeyProjection.of(features)(features))
+    return RowTexts(bank, [f"text {i}" for i in range(TEXTS)], vectors, owners)
 
 
-def asked(known: Said, count: int = 30) -> Asked:
+def asked(known: RowTexts, count: int = 30) -> QueryPairs:
     random = np.random.default_rng(1)
     features = random.normal(size=(4, WIDTH)).astype(np.float32)
     vectors = normalise(random.normal(size=(5, WIDTH)))
     picture, text = random.integers(4, size=count), random.integers(5, size=count)
-    return Asked(features, features, [f"query {i}" for i in range(5)], vectors, picture, text)
+    return QueryPairs(features, features, [f"query {i}" for i in range(5)], vectors, picture, text)
 
 
-def matcher(known: Said, **changes: object) -> Matcher:
+def matcher(known: RowTexts, **changes: object) -> MatchPredictor:
     ones = np.ones(4, np.float32)
-    stack = Stack(MEMORY, np.zeros(4, np.float32), ones, ones, 0.0)
-    keys = Keys.of(known.bank.features)
-    return Matcher(MatchTask(), keys, None, Vote(k=4), {"vote": stack}, **changes)  # type: ignore[arg-type]
+    stack = ScoreStack(MEMORY, np.zeros(4, np.float32), ones, ones, 0.0)
+    keys = KeyProjection.of(known.bank.features)
+    return MatchPredictor(MatchTask(), keys, None, Vote(k=4), {"vote": stack}, **changes)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("block", [7, 512])
@@ -49,12 +49,12 @@ def test_clues_are_what_a_loop_finds(block: int, monkeypatch: pytest.MonkeyPatch
     known = said()
     pairs = asked(known)
     found = matcher(known).clues(pairs, known)
-    keys = Keys.of(known.bank.features)(pairs.features)
+    keys = KeyProjection.of(known.bank.features)(pairs.features)
     for i, (p, t) in enumerate(zip(pairs.picture, pairs.text, strict=True)):
-        likeness = known.vectors @ pairs.vectors[t]
+        similarity = known.vectors @ pairs.vectors[t]
         of_row = np.array(
             [
-                likeness[known.owners == r].max() if (known.owners == r).any() else -1
+                similarity[known.owners == r].max() if (known.owners == r).any() else -1
                 for r in range(ROWS)
             ]
         )
@@ -98,7 +98,7 @@ def test_strangers_are_looked_at_with_the_likeness_of_the_right_ones() -> None:
     clues = one.clues(pairs, known)
     keys = one.keys(pairs.features)
     other = shuffled(clues, pairs.vectors, keys, pairs.picture, pairs.text, known, seed=3)
-    np.testing.assert_array_equal(other.near.likeness, clues.near.likeness)
+    np.testing.assert_array_equal(other.near.similarity, clues.near.similarity)
     assert (other.near.positions != clues.near.positions).any()
     straight = look_up(
         pairs.vectors, keys, pairs.picture, pairs.text, known, other.near, alike=other.alike
@@ -108,7 +108,7 @@ def test_strangers_are_looked_at_with_the_likeness_of_the_right_ones() -> None:
 
 def test_nobody_who_speaks_is_no_answer() -> None:
     known = said()
-    silent = Said(known.bank, [], np.zeros((0, WIDTH), np.float32), np.zeros(0, np.int64))
+    silent = RowTexts(known.bank, [], np.zeros((0, WIDTH), np.float32), np.zeros(0, np.int64))
     one, pairs = matcher(known), asked(known)
     found = one.answer(pairs, silent, one.clues(pairs, silent))
     assert (found.probabilities == 0.5).all()

@@ -16,7 +16,7 @@ from ravl.memory import Memory
 from ravl.runs.run import open_run
 from ravl.tasks.match import predictor as matcher
 from ravl.tasks.match.fit import fit_match
-from ravl.tasks.match.model import MatchModel
+from ravl.tasks.match.model import MatchPipeline
 from ravl.tasks.match.results import Matching
 from ravl.training.fit_settings import FitSettings
 from tests.helpers import ColourEncoder, draw
@@ -45,8 +45,8 @@ def memory(made: Path) -> Iterator[Memory]:
 
 
 @pytest.fixture
-def model(made: Path, memory: Memory) -> MatchModel:
-    return MatchModel(open_run(made / "linear"), memory)
+def model(made: Path, memory: Memory) -> MatchPipeline:
+    return MatchPipeline(open_run(made / "linear"), memory)
 
 
 def pictures() -> list[Image.Image]:
@@ -59,7 +59,7 @@ def pictures() -> list[Image.Image]:
     return made
 
 
-def test_a_text_fits_its_picture_and_no_other(model: MatchModel) -> None:
+def test_a_text_fits_its_picture_and_no_other(model: MatchPipeline) -> None:
     right = model.match(pictures(), [RED, BLUE, WHITE])
     wrong = model.match(pictures(), [BLUE, WHITE, RED])
     assert all(isinstance(a, Matching) for a in right)
@@ -71,7 +71,7 @@ def test_a_text_fits_its_picture_and_no_other(model: MatchModel) -> None:
         assert sum(e.share for e in a.evidence) == pytest.approx(a.gate, abs=1e-4)
 
 
-def test_an_answer_prints_and_becomes_json(model: MatchModel) -> None:
+def test_an_answer_prints_and_becomes_json(model: MatchPipeline) -> None:
     answer = model.match(pictures()[0], RED)[0]
     assert str(answer).startswith("fits  ") and RED in str(answer) and "%" in str(answer)
     record = json.loads(json.dumps(answer.to_json()))
@@ -81,7 +81,7 @@ def test_an_answer_prints_and_becomes_json(model: MatchModel) -> None:
     assert record["evidence"][0]["says"]
 
 
-def test_one_text_for_many_pictures_and_the_other_way(model: MatchModel) -> None:
+def test_one_text_for_many_pictures_and_the_other_way(model: MatchPipeline) -> None:
     one = model.match(pictures(), RED)
     assert [a.fits for a in one] == [True, False, False]
     other = model.match(pictures()[1], [RED, BLUE, WHITE])
@@ -89,7 +89,7 @@ def test_one_text_for_many_pictures_and_the_other_way(model: MatchModel) -> None
     assert model.match([], []) == model.match(pictures()[0], []) == []
 
 
-def test_model_and_memory_can_be_asked_apart(model: MatchModel) -> None:
+def test_model_and_memory_can_be_asked_apart(model: MatchPipeline) -> None:
     both = model.match(pictures()[0], RED)[0]
     alone = model.match(pictures()[0], RED, retrieval=False)[0]
     vote = model.match(pictures()[0], RED, vote_only=True)[0]
@@ -102,13 +102,13 @@ def test_model_and_memory_can_be_asked_apart(model: MatchModel) -> None:
 
 
 def test_a_run_that_votes_needs_its_memory(made: Path, memory: Memory) -> None:
-    model = MatchModel(open_run(made / "vote"), memory)
+    model = MatchPipeline(open_run(made / "vote"), memory)
     assert model.match(pictures()[0], RED)[0].fits
     with pytest.raises(DataError, match="only the memory's vote"):
         model.match(pictures()[0], RED, retrieval=False)
 
 
-def test_scores_are_those_of_each_pair(model: MatchModel) -> None:
+def test_scores_are_those_of_each_pair(model: MatchPipeline) -> None:
     texts = [RED, BLUE, WHITE, "yellow and black number 5"]
     table = model.scores(pictures(), texts)
     assert table.shape == (3, 4)
@@ -118,7 +118,7 @@ def test_scores_are_those_of_each_pair(model: MatchModel) -> None:
     assert model.scores([], texts).shape == (0, 4)
 
 
-def test_the_best_assignment(model: MatchModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_best_assignment(model: MatchPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [(i, j) for i, j, _ in model.assign(pictures(), [WHITE, RED, BLUE])] == [
         (0, 1),
         (1, 2),
@@ -138,7 +138,7 @@ def test_the_best_assignment(model: MatchModel, monkeypatch: pytest.MonkeyPatch)
 def test_a_new_row_counts_at_once_and_a_deleted_one_no_more(
     made: Path, memory: Memory, tmp_path: Path
 ) -> None:
-    model = MatchModel(open_run(made / "vote"), memory)
+    model = MatchPipeline(open_run(made / "vote"), memory)
     picture = tmp_path / "new.png"
     draw(77, "purple").save(picture)
     text = "a most unusual thing"
@@ -151,7 +151,7 @@ def test_a_new_row_counts_at_once_and_a_deleted_one_no_more(
     assert model.match(picture, text)[0].score == pytest.approx(before.score, abs=1e-6)
 
 
-def test_hidden_groups_are_not_heard(model: MatchModel, memory: Memory) -> None:
+def test_hidden_groups_are_not_heard(model: MatchPipeline, memory: Memory) -> None:
     row = next(memory.rows())
     features = memory.looked(row.number)[1][None]
     asked = model.asked(features, [row.texts[0]], np.array([0]), np.array([0]))
@@ -166,11 +166,11 @@ def test_hidden_groups_are_not_heard(model: MatchModel, memory: Memory) -> None:
         assert row.number not in numbers[near.positions[0][near.found[0]]]
 
 
-def memory_numbers(model: MatchModel) -> np.ndarray:
+def memory_numbers(model: MatchPipeline) -> np.ndarray:
     return model._said()[0].bank.numbers
 
 
-def test_abstaining(model: MatchModel) -> None:
+def test_abstaining(model: MatchPipeline) -> None:
     sure = model.match(pictures(), RED, abstain=0.49)
     unsure = model.match(pictures(), RED, abstain=0.0001)
     assert all(a.abstained for a in unsure)  # so few examples cannot promise that
@@ -190,13 +190,13 @@ def test_abstaining(model: MatchModel) -> None:
     ],
 )
 def test_what_cannot_be_asked(
-    model: MatchModel, seen: int, read: list[str], how: dict[str, Any], message: str
+    model: MatchPipeline, seen: int, read: list[str], how: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(QueryError, match=message):
         model.match(pictures()[:seen], read, **how)
 
 
-def test_a_picture_that_is_none(model: MatchModel, tmp_path: Path) -> None:
+def test_a_picture_that_is_none(model: MatchPipeline, tmp_path: Path) -> None:
     file = tmp_path / "no.png"
     file.write_bytes(b"no picture")
     with pytest.raises(PictureError):
@@ -207,16 +207,16 @@ def test_another_encoder_is_refused(made: Path, tmp_path: Path) -> None:
     with Memory.create(tmp_path / "other.ravl", Scrambled()) as other:
         other.add(paint(tmp_path / "pictures", 10))
         with pytest.raises(EncoderMismatchError, match="was fitted with the encoder 'colour'"):
-            MatchModel(open_run(made / "linear"), other)
+            MatchPipeline(open_run(made / "linear"), other)
 
 
 def test_a_memory_that_says_nothing_leaves_the_model(made: Path, tmp_path: Path) -> None:
     examples = [replace(e, texts=()) for e in paint(tmp_path / "pictures", 10)]
     with Memory.create(tmp_path / "silent.ravl", ColourEncoder()) as silent:
         silent.add(examples)
-        answer = MatchModel(open_run(made / "linear"), silent).match(pictures()[0], RED)[0]
+        answer = MatchPipeline(open_run(made / "linear"), silent).match(pictures()[0], RED)[0]
         assert answer.gate == 0
         assert answer.score == pytest.approx(answer.model["fits"], abs=1e-6)
-        vote = MatchModel(open_run(made / "vote"), silent).match(pictures()[0], RED)[0]
+        vote = MatchPipeline(open_run(made / "vote"), silent).match(pictures()[0], RED)[0]
         assert vote.score == 0.5
     assert matcher.SURE < 1e-3

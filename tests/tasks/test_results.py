@@ -31,7 +31,7 @@ def test_a_label_prints_and_becomes_json():
             "picture": None,
             "says": ["shirt"],
             "texts": ["a shirt"],
-            "likeness": 0.8123,
+            "similarity": 0.8123,
             "share": 0.2512,
         }
     ]

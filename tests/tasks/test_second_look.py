@@ -10,9 +10,9 @@ import pytest
 
 from ravl.errors import DataError
 from ravl.memory import Memory
-from ravl.retrieval.bank import Bank, Neighbours, read_bank
+from ravl.retrieval.datastore import Datastore, Neighbours, read_datastore
 from ravl.runs.run import Run, open_run
-from ravl.tasks.match.rerank_neighbours import SecondLook
+from ravl.tasks.match.rerank_neighbours import NeighbourReranker
 from tests.helpers import ColourEncoder
 from tests.training.painted_texts import strips, strips_memory
 
@@ -33,16 +33,16 @@ def memory(made: Path) -> Iterator[Memory]:
 
 
 @pytest.fixture
-def look(made: Path, memory: Memory) -> SecondLook:
-    return SecondLook.open(made / "match", memory, 1.0)
+def look(made: Path, memory: Memory) -> NeighbourReranker:
+    return NeighbourReranker.open(made / "match", memory, 1.0)
 
 
 @pytest.fixture
-def bank(memory: Memory) -> Bank:
-    return read_bank(memory)
+def bank(memory: Memory) -> Datastore:
+    return read_datastore(memory)
 
 
-def test_neighbours_whose_texts_fit_come_first(look: SecondLook, bank: Bank) -> None:
+def test_neighbours_whose_texts_fit_come_first(look: NeighbourReranker, bank: Datastore) -> None:
     queries = np.flatnonzero([bool(row.texts) for row in bank.rows])
     own = [bank.groups[[i]] for i in queries]
     near = bank.neighbours(bank.keys[queries], 30, own)
@@ -58,7 +58,9 @@ def test_neighbours_whose_texts_fit_come_first(look: SecondLook, bank: Bank) -> 
     assert same == [set(line) for line in near.positions]
 
 
-def test_a_picture_and_its_copies_say_nothing_about_it(look: SecondLook, bank: Bank) -> None:
+def test_a_picture_and_its_copies_say_nothing_about_it(
+    look: NeighbourReranker, bank: Datastore
+) -> None:
     """Hidden rows are as good as gone."""
     i = next(i for i, row in enumerate(bank.rows) if row.id == "001.png")
     own = bank.groups[[i]]
@@ -75,7 +77,7 @@ def test_a_picture_and_its_copies_say_nothing_about_it(look: SecondLook, bank: B
     assert np.abs(seen - hidden).max() > 1e-2
 
 
-def test_a_row_without_text_is_not_asked_about(look: SecondLook, bank: Bank) -> None:
+def test_a_row_without_text_is_not_asked_about(look: NeighbourReranker, bank: Datastore) -> None:
     said = look.said(bank)
     silent = next(i for i, row in enumerate(bank.rows) if not row.texts)
     near = Neighbours(np.array([[silent, 1, -1]]), np.array([[0.9, 0.8, 0]], np.float32))
@@ -90,16 +92,16 @@ def test_a_row_without_text_is_not_asked_about(look: SecondLook, bank: Bank) -> 
 def test_a_run_finds_its_match_run_again(made: Path, memory: Memory, tmp_path: Path) -> None:
     moved = Path(shutil.copytree(made / "match", tmp_path / "match"))
     run = tmp_path / "run"
-    known = SecondLook.open(moved, memory, 0.5).describe(run)
+    known = NeighbourReranker.open(moved, memory, 0.5).describe(run)
     assert known["relative"] == "../match"
     record = {"task": "classify", "rerank": {**known, "path": "/nowhere"}}
-    found = SecondLook.of_run(Run(run, record), memory)
+    found = NeighbourReranker.of_run(Run(run, record), memory)
     assert found is not None
     assert found.weight == 0.5
-    assert SecondLook.of_run(Run(run, {"task": "tag"}), memory) is None
+    assert NeighbourReranker.of_run(Run(run, {"task": "tag"}), memory) is None
     shutil.rmtree(moved)
     with pytest.raises(DataError, match="Bring it back, or fit again with ravl fit classify"):
-        SecondLook.of_run(Run(run, record), memory)
+        NeighbourReranker.of_run(Run(run, record), memory)
 
 
 def test_another_tasks_run_is_refused(made: Path, memory: Memory, tmp_path: Path) -> None:
@@ -108,4 +110,4 @@ def test_another_tasks_run_is_refused(made: Path, memory: Memory, tmp_path: Path
     file.write_text(file.read_text().replace('"task": "match"', '"task": "tag"'))
     assert open_run(other).task == "tag"
     with pytest.raises(DataError, match="was fitted for tag, but neighbours"):
-        SecondLook.open(other, memory)
+        NeighbourReranker.open(other, memory)

@@ -29,40 +29,40 @@ def half(fitted: Path, tmp_path: Path) -> Path:
     return fitted
 
 
-def told(likeness: Any) -> Any:
-    return np.exp((likeness - 1) / REACH)
+def told(similarity: Any) -> Any:
+    return np.exp((similarity - 1) / REACH)
 
 
 def test_what_is_chosen_tells_most_and_is_diverse():
     # two crowds, and one that is like nobody
-    likeness = np.full((7, 7), -0.5, np.float32)
-    likeness[:4, :4], likeness[4:6, 4:6] = 0.9, 0.8
-    np.fill_diagonal(likeness, 1)
+    similarity = np.full((7, 7), -0.5, np.float32)
+    similarity[:4, :4], similarity[4:6, 4:6] = 0.9, 0.8
+    np.fill_diagonal(similarity, 1)
     nothing, alike = np.zeros(7, np.float32), np.ones(7, np.float32)
-    chosen = [i for i, _ in most_telling(likeness, nothing, alike, 3)]
+    chosen = [i for i, _ in most_telling(similarity, nothing, alike, 3)]
     assert chosen[0] in range(4) and chosen[1] in (4, 5) and chosen[2] == 6
     known = nothing.copy()
     known[:4] = told(0.9)
-    assert most_telling(likeness, known, alike, 1)[0][0] in (4, 5)
+    assert most_telling(similarity, known, alike, 1)[0][0] in (4, 5)
     sure = alike.copy()
     sure[4:6] = 0.1
-    assert most_telling(likeness, known, sure, 1)[0][0] == 6
+    assert most_telling(similarity, known, sure, 1)[0][0] == 6
 
 
 def test_gains_are_those_of_the_plain_greedy_choice():
     random = np.random.default_rng(0)
     keys = random.normal(size=(40, 6))
     keys /= np.linalg.norm(keys, axis=1, keepdims=True)
-    likeness, weights = (keys @ keys.T).astype(np.float32), random.random(40).astype(np.float32)
+    similarity, weights = (keys @ keys.T).astype(np.float32), random.random(40).astype(np.float32)
     covered, expected = np.zeros(40, np.float32), []
     for _ in range(10):
-        gains = np.maximum(told(likeness) - covered, 0) @ weights
+        gains = np.maximum(told(similarity) - covered, 0) @ weights
         expected.append(float(gains.max()))
-        covered = np.maximum(covered, told(likeness)[gains.argmax()])
-    found = most_telling(likeness, np.zeros(40, np.float32), weights, 10)
+        covered = np.maximum(covered, told(similarity)[gains.argmax()])
+    found = most_telling(similarity, np.zeros(40, np.float32), weights, 10)
     assert [gain for _, gain in found] == pytest.approx(expected, rel=1e-4)
     assert len({i for i, _ in found}) == 10
-    assert len(most_telling(likeness, np.zeros(40, np.float32), weights, 99)) == 40
+    assert len(most_telling(similarity, np.zeros(40, np.float32), weights, 99)) == 40
 
 
 def test_uncertainty_of_labels_and_tags():

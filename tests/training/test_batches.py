@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from ravl.encoders.base import Array, normalise
-from ravl.tasks.search.batches import FALSE_NEGATIVE, PairData, Passes, mine
-from ravl.tasks.search.material import Material
+from ravl.tasks.search.batches import FALSE_NEGATIVE, HardNegativeSampler, PairData, mine
+from ravl.tasks.search.material import TrainingInputs
 from ravl.tasks.search.pairs import Ints, Pairs, pairs_of
 
 COUNTS = [3, 1, 2, 5, 2, 2, 1, 4]  # texts of each picture
@@ -22,8 +22,8 @@ def vectors(count: int = 8, seed: int = 0) -> tuple[Array, Array]:
     return pictures, normalise(pictures + 0.4 * random.normal(size=(count, 6)))
 
 
-def passes(hard: int = 0, seed: int = 0, groups: Ints = GROUPS) -> Passes:
-    return Passes(ALL, OWNERS, groups, hard, vectors, seed)
+def passes(hard: int = 0, seed: int = 0, groups: Ints = GROUPS) -> HardNegativeSampler:
+    return HardNegativeSampler(ALL, OWNERS, groups, hard, vectors, seed)
 
 
 @pytest.mark.parametrize("hard", [0, 1, 3, 50])
@@ -72,9 +72,9 @@ def test_vectors_are_asked_for_only_when_neighbours_are_mined():
         asked.append(1)
         return vectors()
 
-    list(Passes(ALL, OWNERS, GROUPS, 0, embed, 0))
+    list(HardNegativeSampler(ALL, OWNERS, GROUPS, 0, embed, 0))
     assert not asked
-    order = Passes(ALL, OWNERS, GROUPS, 2, embed, 0)
+    order = HardNegativeSampler(ALL, OWNERS, GROUPS, 2, embed, 0)
     list(order)
     list(order)
     assert len(asked) == 2
@@ -100,7 +100,7 @@ def test_only_training_pairs_are_drawn_and_groups_are_those_of_their_pictures(pa
     def embed() -> tuple[Array, Array]:
         return vectors(len(train))
 
-    order = Passes(chosen, pairs.owners[chosen], pairs.groups, 4, embed, 0)
+    order = HardNegativeSampler(chosen, pairs.owners[chosen], pairs.groups, 4, embed, 0)
     assert sorted(order) == chosen.tolist()
 
 
@@ -128,7 +128,7 @@ def test_where_all_are_near_duplicates_nothing_is_mined():
 
 def test_an_item_is_a_whole_batch(pairs: Pairs):
     texts = np.random.default_rng(0).normal(size=(len(pairs.texts), 5)).astype(np.float32)
-    data = PairData(Material(pairs, texts), passes(), 0)
+    data = PairData(TrainingInputs(pairs, texts), passes(), 0)
     assert len(data) == 128
     batch = data.__getitems__([7, 2, 100, 6])
     assert batch.pop("taught") == {}
@@ -147,7 +147,7 @@ def test_an_item_is_a_whole_batch(pairs: Pairs):
 
 
 def test_texts_of_a_picture_may_share_a_batch():
-    order = Passes(ALL, OWNERS, GROUPS, 0, vectors, 0, together=2)
+    order = HardNegativeSampler(ALL, OWNERS, GROUPS, 0, vectors, 0, together=2)
     found = list(order)
     assert sorted(found) == ALL.tolist()
     owners = OWNERS[found].tolist()
@@ -158,7 +158,7 @@ def test_texts_of_a_picture_may_share_a_batch():
 
 def test_reworded_texts_take_the_place_of_others_in_training_only(pairs: Pairs):
     texts = np.zeros((len(pairs.texts), 5), np.float32)
-    material = Material(pairs, texts, np.ones((len(pairs.texts), 2, 5), np.float32))
+    material = TrainingInputs(pairs, texts, np.ones((len(pairs.texts), 2, 5), np.float32))
     batch = PairData(material, passes(), 0).__getitems__(list(range(100)))
     assert 0.5 < batch["texts"][:, 0].mean() < 0.8  # two of three
     assert material.read(np.arange(100))["texts"].sum() == 0

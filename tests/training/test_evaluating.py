@@ -13,7 +13,7 @@ from ravl.memory import Memory
 from ravl.tasks.fit import evaluate, fit
 from ravl.tasks.labels.predictor import Queries
 from ravl.tasks.model import load
-from ravl.training.labelled import read_labelled
+from ravl.training.examples import read_labelled
 from tests.helpers import ColourEncoder
 from tests.labelled import leak, shades, table
 

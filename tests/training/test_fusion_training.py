@@ -31,7 +31,7 @@ from ravl.training.language_model import (
     new_model,
     prepare_language,
 )
-from ravl.training.neighbour_noise import Disturbance, Shuffled, disturb
+from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise, disturb
 from tests.helpers import ColourEncoder
 from tests.labelled import near_of, shades
 from tests.models.test_fusion import config, near, queries
@@ -155,54 +155,54 @@ def test_a_new_model_takes_its_weights_and_settings(language):
 
 
 def test_an_order_of_its_own_in_each_epoch():
-    order = Shuffled(np.arange(50), 3)
+    order = EpochSampler(np.arange(50), 3)
     first = list(order)
     assert list(order) == first  # the same as long as the epoch is
     order.set_epoch(1)
     second = list(order)
     assert second != first
     assert sorted(second) == list(range(50))
-    again = Shuffled(np.arange(50), 3)
+    again = EpochSampler(np.arange(50), 3)
     again.set_epoch(1)
     assert list(again) == second
-    assert list(Shuffled(np.arange(50), 4)) != first
-    assert list(Shuffled([7, 9], 0)) in ([7, 9], [9, 7])
+    assert list(EpochSampler(np.arange(50), 4)) != first
+    assert list(EpochSampler([7, 9], 0)) in ([7, 9], [9, 7])
 
 
 def some(n: int = 200, width: int = 16, rows: int = 400):
     random = np.random.default_rng(0)
     positions = np.stack([random.permutation(rows // 2)[:width] for _ in range(n)])
-    likeness = -np.sort(-random.random((n, width)), axis=1)
-    return near_of(positions.tolist(), likeness.tolist())
+    similarity = -np.sort(-random.random((n, width)), axis=1)
+    return near_of(positions.tolist(), similarity.tolist())
 
 
 def test_undisturbed_neighbours_are_the_nearest():
     near = some()
-    found = disturb(near, 16, 400, Disturbance(0, 0), np.random.default_rng(0))
+    found = disturb(near, 16, 400, RetrievalNoise(0, 0), np.random.default_rng(0))
     np.testing.assert_array_equal(found.positions, near.positions)
-    found = disturb(near, 8, 400, Disturbance(0, 0, pool=1), np.random.default_rng(0))
+    found = disturb(near, 8, 400, RetrievalNoise(0, 0, pool=1), np.random.default_rng(0))
     np.testing.assert_array_equal(found.positions, near.positions[:, :8])
 
 
 def test_they_are_drawn_from_twice_as_many_in_order():
     near = some(width=30)
-    found = disturb(near, 8, 400, Disturbance(0, 0), np.random.default_rng(0))
+    found = disturb(near, 8, 400, RetrievalNoise(0, 0), np.random.default_rng(0))
     assert found.positions.shape == (200, 8)
-    assert (np.diff(found.likeness, axis=1) <= 0).all()
+    assert (np.diff(found.similarity, axis=1) <= 0).all()
     ranks = [[near.positions[i].tolist().index(p) for p in found.positions[i]] for i in range(200)]
     assert set(np.ravel(ranks)) == set(range(16))  # the first 2 k, and none behind them
     for i in range(200):
-        np.testing.assert_array_equal(found.likeness[i], near.likeness[i][ranks[i]])
+        np.testing.assert_array_equal(found.similarity[i], near.similarity[i][ranks[i]])
 
 
 def test_some_see_strangers_and_some_see_nothing():
     near = some(2000, 8)
     before = near.positions.copy()
-    found = disturb(near, 8, 400, Disturbance(0.2, 0.3), np.random.default_rng(0))
+    found = disturb(near, 8, 400, RetrievalNoise(0.2, 0.3), np.random.default_rng(0))
     np.testing.assert_array_equal(near.positions, before)  # what was given stays
     blind = ~found.found.any(1)
     assert blind.mean() == pytest.approx(0.2, abs=0.03)
-    assert (found.likeness[blind] == 0).all()
+    assert (found.similarity[blind] == 0).all()
     strange = (found.positions != near.positions)[~blind]
     assert strange.mean() == pytest.approx(0.3, abs=0.02)
     assert found.positions.max() > 200  # rows that are nobody's neighbours
@@ -210,7 +210,7 @@ def test_some_see_strangers_and_some_see_nothing():
 
 def test_where_there_is_none_no_stranger_comes():
     near = near_of([[3, -1, -1]] * 50, [[0.5, 0, 0]] * 50)
-    found = disturb(near, 3, 9, Disturbance(0, 0.9), np.random.default_rng(0))
+    found = disturb(near, 3, 9, RetrievalNoise(0, 0.9), np.random.default_rng(0))
     assert (found.positions[:, 1:] == -1).all()
 
 
@@ -219,21 +219,21 @@ def test_no_stranger_is_the_example_itself():
     own = [np.array([i % 12, (i + 1) % 12, (i + 2) % 12]) for i in range(300)]
     near = near_of([[(i + 5) % 12, (i + 6) % 12] for i in range(300)], [[0.5, 0.4]] * 300)
     drawn = np.random.default_rng
-    blind = disturb(near, 2, 12, Disturbance(0, 0.9), drawn(0))
-    found = disturb(near, 2, 12, Disturbance(0, 0.9), drawn(0), own)
+    blind = disturb(near, 2, 12, RetrievalNoise(0, 0.9), drawn(0))
+    found = disturb(near, 2, 12, RetrievalNoise(0, 0.9), drawn(0), own)
     assert any(np.isin(blind.positions[i], own[i]).any() for i in range(300))
     assert not any(np.isin(found.positions[i], own[i]).any() for i in range(300))
-    assert (found.likeness[~found.found] == 0).all()
+    assert (found.similarity[~found.found] == 0).all()
 
 
 def data_of(epoch: int = 0, seed: int = 0, own: Any = None) -> FusionData:
-    order = Shuffled(np.arange(40), seed)
+    order = EpochSampler(np.arange(40), seed)
     order.set_epoch(epoch)
     positions = np.random.default_rng(1).integers(0, 12, (40, 8))
     given = near_of(positions.tolist(), np.full((40, 8), 0.5).tolist())
     targets = np.eye(3, dtype=np.float32)[np.arange(40) % 3]
     return FusionData(
-        numbers(40, 10), targets, given, Arrays(), 4, Disturbance(0.2, 0.3), order, seed, own
+        numbers(40, 10), targets, given, Arrays(), 4, RetrievalNoise(0.2, 0.3), order, seed, own
     )
 
 

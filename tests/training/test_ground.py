@@ -16,7 +16,7 @@ from ravl.memory import Memory
 from ravl.models.vote import Vote
 from ravl.tasks.fit import fit
 from ravl.tasks.labels import votes as evidence
-from ravl.tasks.labels.dataset import Ground, Side
+from ravl.tasks.labels.dataset import FitData, Split
 from ravl.tasks.labels.fit import ground_of
 from ravl.tasks.labels.task import LabelTask
 from ravl.training.evidence_bank import DEEPEST
@@ -42,13 +42,13 @@ def leaky(empty, tmp_path) -> Memory:
     return empty  # type: ignore[no-any-return]
 
 
-def vote_accuracy(ground: Ground, side: Side) -> float:
-    testimony = evidence.Testimony.of(ground.bank, ground.task, ground.labels)
+def vote_accuracy(ground: FitData, side: Split) -> float:
+    testimony = evidence.LabelMatrix.of(ground.bank, ground.task, ground.labels)
     votes = Vote(8, 0.02, cap=1.0)(side.near, testimony.said, testimony.worth)
     return float((votes[:, : len(ground.labels)].argmax(1) == ground.truth(side)).mean())
 
 
-def check(ground: Ground) -> None:
+def check(ground: FitData) -> None:
     """What holds of every ground, by the motifs in the columns of :func:`leak`."""
     held = [r for side in (ground.validation, ground.test) for r in side.labelled.rows]
     shown = {row.columns["motif"] for row in ground.bank.rows}
@@ -137,7 +137,7 @@ def test_rows_that_say_nothing_are_only_in_the_wide_neighbourhood(empty, tmp_pat
         check_targets(ground)
 
 
-def check_targets(ground: Ground) -> None:
+def check_targets(ground: FitData) -> None:
     for name in NAMES:
         side = getattr(ground, name)
         own = [ground.labels[i] for i in ground.truth(side)]

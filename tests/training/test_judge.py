@@ -67,7 +67,7 @@ def test_strangers_are_drawn_where_neighbours_were():
     near = near_of([[0, 1, -1]] * 400, [[0.9, 0.8, 0]] * 400)
     found = _strangers(near, 50, seed=1)
     np.testing.assert_array_equal(found.found, near.found)
-    np.testing.assert_array_equal(found.likeness, near.likeness)
+    np.testing.assert_array_equal(found.similarity, near.similarity)
     assert len(np.unique(found.positions[found.found])) == 50
     np.testing.assert_array_equal(_strangers(near, 50, 1).positions, found.positions)
 

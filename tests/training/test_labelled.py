@@ -10,7 +10,7 @@ from ravl.data import ColumnNames
 from ravl.errors import DataError
 from ravl.memory import Memory, Row
 from ravl.tasks.labels.task import LabelTask
-from ravl.training.labelled import none_labelled, read_labelled, read_tables, remember
+from ravl.training.examples import none_labelled, read_labelled, read_tables, remember
 from tests.helpers import ColourEncoder
 from tests.labelled import random_picture, shades, table
 

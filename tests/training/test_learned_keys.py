@@ -7,9 +7,9 @@ import pytest
 
 from ravl.models.linear import Loss
 from ravl.models.vote import Vote
-from ravl.retrieval.keys import Keys
+from ravl.retrieval.key_projection import KeyProjection
 from ravl.tasks.labels.keys import learned as learned_keys
-from ravl.tasks.labels.keys.learned import PATIENCE, Lesson, Preferences, learn_keys
+from ravl.tasks.labels.keys.learned import PATIENCE, Preferences, TrainingExamples, learn_keys
 from tests.labelled import bank_of
 
 LABELS = 3
@@ -21,7 +21,7 @@ def far_from_the_identity(monkeypatch):
     monkeypatch.setattr(learned_keys, "DECAY", 0.5)
 
 
-def lesson_of(seed: int = 0, count: int = 120, exclusive: bool = True) -> Lesson:
+def lesson_of(seed: int = 0, count: int = 120, exclusive: bool = True) -> TrainingExamples:
     """Examples whose label is in the three features that vary least; they are the bank as well."""
     random = np.random.default_rng(seed)
     labels = random.integers(0, LABELS, count)
@@ -30,10 +30,10 @@ def lesson_of(seed: int = 0, count: int = 120, exclusive: bool = True) -> Lesson
     features = np.hstack([said + 0.2 * random.normal(size=said.shape), 1.5 * noise])
     bank = bank_of(features.astype(np.float32))
     hidden = [np.array([group]) for group in bank.groups]
-    return Lesson(bank, said, bank.features, said, hidden, Loss(exclusive))
+    return TrainingExamples(bank, said, bank.features, said, hidden, Loss(exclusive))
 
 
-def right(keys: Keys, lesson: Lesson, asked: Lesson) -> float:
+def right(keys: KeyProjection, lesson: TrainingExamples, asked: TrainingExamples) -> float:
     """The accuracy of a vote on other examples."""
     bank = replace(lesson.bank, keys=keys(lesson.bank.features))
     votes = Vote(8, 0.1)(bank.neighbours(keys(asked.features), 8), lesson.said)
@@ -43,7 +43,7 @@ def right(keys: Keys, lesson: Lesson, asked: Lesson) -> float:
 @pytest.mark.parametrize("exclusive", [True, False])
 def test_new_pictures_find_neighbours_of_their_label(exclusive):
     lesson, asked = lesson_of(exclusive=exclusive), lesson_of(1)
-    frozen = Keys.of(lesson.features)
+    frozen = KeyProjection.of(lesson.features)
     found = learn_keys(frozen, lesson, 15).keys
     assert right(frozen, lesson, asked) < 0.75
     assert right(found, lesson, asked) > 0.85
@@ -52,14 +52,14 @@ def test_new_pictures_find_neighbours_of_their_label(exclusive):
 
 def test_without_an_epoch_keys_are_the_frozen_ones():
     lesson = lesson_of()
-    frozen = Keys.of(lesson.features)
+    frozen = KeyProjection.of(lesson.features)
     found = learn_keys(frozen, lesson, 0)
     np.testing.assert_array_equal(found.keys(lesson.features), frozen(lesson.features))
 
 
 def test_the_epoch_best_on_held_out_examples_is_kept():
     lesson = lesson_of()
-    frozen = Keys.of(lesson.features)
+    frozen = KeyProjection.of(lesson.features)
     values = iter([1.0, 0.9, 0.8, *(0.85 for _ in range(20))])
     found = learn_keys(frozen, lesson, held=lambda _: next(values))
     assert found.epochs == 2
@@ -70,7 +70,7 @@ def test_the_epoch_best_on_held_out_examples_is_kept():
 
 def test_keys_that_are_held_back_stay_closer_to_the_frozen_ones(monkeypatch):
     lesson = lesson_of()
-    frozen = Keys.of(lesson.features)
+    frozen = KeyProjection.of(lesson.features)
     moved = []
     for decay in (0.5, 50.0):
         monkeypatch.setattr(learned_keys, "DECAY", decay)
@@ -81,7 +81,7 @@ def test_keys_that_are_held_back_stay_closer_to_the_frozen_ones(monkeypatch):
 
 def test_none_is_kept_where_all_are_worse():
     lesson = lesson_of()
-    frozen = Keys.of(lesson.features)
+    frozen = KeyProjection.of(lesson.features)
     found = learn_keys(frozen, lesson, held=lambda keys: float(keys is not frozen))
     assert found.epochs == 0
     assert found.keys is frozen
@@ -90,7 +90,7 @@ def test_none_is_kept_where_all_are_worse():
 def test_a_large_bank_is_mined_again_in_each_epoch(monkeypatch):
     """Only rows near to a batch answer it; learned are the same keys, about."""
     lesson, asked = lesson_of(), lesson_of(1)
-    frozen = Keys.of(lesson.features)
+    frozen = KeyProjection.of(lesson.features)
     monkeypatch.setattr(learned_keys, "WHOLE", 10)
     monkeypatch.setattr(learned_keys, "BATCH", 16)
     looked = []
@@ -116,7 +116,7 @@ def test_an_example_does_not_answer_itself():
     lesson = lesson_of()
     chance = np.eye(LABELS, dtype=np.float32)[np.random.default_rng(5).integers(0, LABELS, 120)]
     lesson = replace(lesson, said=chance, targets=chance)
-    frozen = Keys.of(lesson.features)
+    frozen = KeyProjection.of(lesson.features)
 
     def leave_one_out(hidden):
         bank = replace(lesson.bank, keys=frozen(lesson.features))
@@ -127,7 +127,7 @@ def test_an_example_does_not_answer_itself():
     assert leave_one_out([np.zeros(0, np.int64)] * 120) > 0.9
 
 
-def prefer(lesson: Lesson, weight: float) -> Lesson:
+def prefer(lesson: TrainingExamples, weight: float) -> TrainingExamples:
     """The reader prefers the second candidate of two, whatever its label."""
     positions = np.stack([(np.arange(120) + 1) % 120, (np.arange(120) + 7) % 120], 1)
     shares = np.tile(np.array([0, 1], np.float32), (120, 1))
@@ -137,9 +137,9 @@ def prefer(lesson: Lesson, weight: float) -> Lesson:
 
 def test_what_a_reader_prefers_becomes_more_like(monkeypatch):
     lesson = lesson_of()
-    frozen = Keys.of(lesson.features)
+    frozen = KeyProjection.of(lesson.features)
 
-    def chances(lesson: Lesson) -> float:
+    def chances(lesson: TrainingExamples) -> float:
         """Of the preferred candidate, among the two."""
         keys = learn_keys(frozen, lesson, 6).keys(lesson.features)
         first, second = (
@@ -158,7 +158,7 @@ def test_what_a_reader_prefers_becomes_more_like(monkeypatch):
 
 def test_candidates_that_are_not_there_teach_nothing():
     lesson = lesson_of()
-    frozen = Keys.of(lesson.features)
+    frozen = KeyProjection.of(lesson.features)
     nothing = Preferences(
         np.full((120, 2), -1), np.zeros((120, 2), np.float32), np.ones(120, np.float32)
     )
@@ -177,5 +177,5 @@ def test_one_example_and_one_row():
         targets=lesson.targets[:1],
         hidden=lesson.hidden[:1],
     )
-    found = learn_keys(Keys.of(lesson.features), one, 2).keys
+    found = learn_keys(KeyProjection.of(lesson.features), one, 2).keys
     assert np.isfinite(found.directions).all()

@@ -11,7 +11,7 @@ import pytest
 
 from ravl.errors import DataError
 from ravl.memory import Memory
-from ravl.retrieval.keys import Keys
+from ravl.retrieval.key_projection import KeyProjection
 from ravl.runs.run import open_run
 from ravl.tasks.fit import fit
 from ravl.tasks.labels.keys import ground as learned_keys_ground
@@ -49,8 +49,8 @@ def decide(monkeypatch: pytest.MonkeyPatch, adopted: bool) -> None:
     monkeypatch.setattr(learned_keys_fit, "variant", spied)
 
 
-def keys_of(run: Path) -> Keys:
-    return Keys.from_arrays(open_run(run).arrays()["keys"])
+def keys_of(run: Path) -> KeyProjection:
+    return KeyProjection.from_arrays(open_run(run).arrays()["keys"])
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ import pytest
 
 from ravl.models.linear import fold_of_groups
 from ravl.models.vote import Vote
-from ravl.tasks.labels.dataset import Ground, Side, speaking_rows
+from ravl.tasks.labels.dataset import FitData, Split, speaking_rows
 from ravl.tasks.labels.keys import ground as learned_keys_ground
 from ravl.tasks.labels.keys.ground import FOLDS, learned_ground, lesson_of, searched_by
 from ravl.tasks.labels.keys.learned import Preferences
-from ravl.tasks.labels.votes import Testimony
+from ravl.tasks.labels.votes import LabelMatrix
 from tests.labelled import leak, shades
 from tests.training.test_ground import grounded
 
@@ -26,8 +26,8 @@ def leaky(empty, tmp_path):
         yield ground
 
 
-def accuracy(ground: Ground, side: Side) -> float:
-    testimony = Testimony.of(ground.bank, ground.task, ground.labels)
+def accuracy(ground: FitData, side: Split) -> float:
+    testimony = LabelMatrix.of(ground.bank, ground.task, ground.labels)
     votes = Vote(4, 0.02, cap=1.0)(side.near, testimony.said, testimony.worth)
     return float((votes[:, : len(ground.labels)].argmax(1) == ground.truth(side)).mean())
 

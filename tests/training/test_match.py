@@ -19,12 +19,12 @@ from ravl.models.words import Words
 from ravl.runs.row_texts import MatchTask
 from ravl.runs.run import open_run
 from ravl.tasks.match import fusion as match_fusion
-from ravl.tasks.match.dataset import MatchGround
+from ravl.tasks.match.dataset import MatchFitData
 from ravl.tasks.match.evaluate import evaluate_match
 from ravl.tasks.match.files import load_matcher
 from ravl.tasks.match.fit import fit_match
 from ravl.tasks.match.levels import best_threshold, fit_dual, fit_unseen, fit_vote, out_of_fold
-from ravl.tasks.match.model import MatchModel
+from ravl.tasks.match.model import MatchPipeline
 from ravl.training.fit_report import FitReport
 from ravl.training.fit_settings import FitSettings
 from ravl.training.language_model import words_of
@@ -107,11 +107,11 @@ def test_the_report_shows_texts_and_evidence(made: Path, run: str) -> None:
 
 @pytest.mark.parametrize("run", ["linear", "fusion"])
 def test_what_is_loaded_answers_as_what_was_judged(made: Path, run: str, memory: Memory) -> None:
-    model = MatchModel(open_run(made / run), memory)
+    model = MatchPipeline(open_run(made / run), memory)
     rows = [memory.get(f"{i:03d}.png") for i in range(6)]
     pictures, texts = [row.path for row in rows], [row.texts[0] for row in rows]
     first = model.match(pictures, texts)
-    again = MatchModel(open_run(made / run), memory).match(pictures, texts)
+    again = MatchPipeline(open_run(made / run), memory).match(pictures, texts)
     assert [a.to_json() for a in first] == [a.to_json() for a in again]
     scores = model.scores(pictures, texts)
     np.testing.assert_allclose(np.diag(scores), [a.score for a in first], atol=1e-5)
@@ -138,7 +138,7 @@ def test_an_untrained_fusion_model_answers_as_the_dual_encoder(memory: Memory, m
 
 
 def test_the_fusion_model_looks_at_the_text_and_at_the_evidence(made: Path, memory: Memory) -> None:
-    model = MatchModel(open_run(made / "fusion"), memory)
+    model = MatchPipeline(open_run(made / "fusion"), memory)
     matcher = model.matcher
     assert matcher.reader is not None
     with torch.no_grad():  # two epochs do not move it far
@@ -226,7 +226,7 @@ def test_a_table_is_remembered_and_its_test_pictures_are_not(tmp_path: Path) -> 
         assert {Path(i).name for i in split["train"]} <= known
         assert not {Path(i).name for i in split["test"]} & known
         assert any("new or changed" in note for note in report.notes)
-        model = MatchModel(open_run(tmp_path / "run"), memory)
+        model = MatchPipeline(open_run(tmp_path / "run"), memory)
         judged = evaluate_match(model, table, progress=False)
     assert judged["pictures"] == 60
     assert judged["rows"]["with_retrieval"]["AUC"]["value"] > 0.7
@@ -249,7 +249,7 @@ def test_a_table_with_false_pairs_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_run_judges_pictures_of_the_memory_without_themselves(made: Path, memory: Memory) -> None:
-    model = MatchModel(open_run(made / "linear"), memory)
+    model = MatchPipeline(open_run(made / "linear"), memory)
     judged = evaluate_match(model, TEST)
     rows = judged["rows"]
     assert set(rows) == {"with_retrieval", "no_retrieval", "vote"}
@@ -280,7 +280,7 @@ def test_a_text_in_another_language_is_set_aside(tmp_path: Path) -> None:
         memory.add(examples)
         report = fit_match(memory, tmp_path / "run", FitSettings(model="vote"), progress=False)
         assert any(note.startswith("2 texts are set aside") for note in report.notes)
-        model = MatchModel(open_run(tmp_path / "run"), memory)
+        model = MatchPipeline(open_run(tmp_path / "run"), memory)
         unread, read = model.match(examples[0].picture, ["红色", "red and blue"], abstain=0.9)
         assert not unread.to_json()["read"] and unread.abstained
         assert read.to_json()["read"]
@@ -306,7 +306,7 @@ def test_pairs_of_a_picture_are_in_one_fold(memory: Memory) -> None:
 
 
 def test_heads_are_trained_once_and_found_again(memory: Memory, tmp_path: Path) -> None:
-    ground: MatchGround = ground_of(memory)
+    ground: MatchFitData = ground_of(memory)
     vote = fit_vote(ground)
     first, curve, seconds, count = fit_dual(ground, vote, tmp_path, False)
     again, same, took, _ = fit_dual(ground, vote, tmp_path, False)  # as after an interruption
@@ -355,6 +355,6 @@ def test_a_task_takes_its_text_from_a_column(tmp_path: Path) -> None:
         fitted(memory, tmp_path / "run", model="vote", column="title")
         matcher = load_matcher(open_run(tmp_path / "run"))
         assert matcher.task == MatchTask("title")
-        model = MatchModel(open_run(tmp_path / "run"), memory)
+        model = MatchPipeline(open_run(tmp_path / "run"), memory)
         answer = model.match(examples[3].picture, examples[3].columns["title"])[0]
     assert answer.evidence[0].says

@@ -12,22 +12,22 @@ from ravl.errors import DataError
 from ravl.memory import Memory
 from ravl.runs.row_texts import MatchTask
 from ravl.tasks.match import dataset as match_ground
-from ravl.tasks.match.batches import CANDIDATES, Lesson, PairBatches
-from ravl.tasks.match.dataset import MatchGround, check, draw_pairs, prepare, readable
+from ravl.tasks.match.batches import CANDIDATES, PairBatches, TrainingExamples
+from ravl.tasks.match.dataset import MatchFitData, check, draw_pairs, prepare, readable
 from ravl.tasks.match.fit import fit_match
 from ravl.tasks.match.levels import Unseen
 from ravl.tasks.search.pairs import pairs_of
+from ravl.training.examples import read_labelled
 from ravl.training.fit_settings import FitSettings
-from ravl.training.labelled import read_labelled
-from ravl.training.neighbour_noise import Disturbance, Shuffled
-from ravl.training.parts import split
+from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise
+from ravl.training.splits import split
 from tests.helpers import ColourEncoder, draw, make_examples
 from tests.training.painted import TEST, VALIDATION, paint
 
 TASK = MatchTask()
 
 
-def ground_of(memory: Memory, **settings: object) -> MatchGround:
+def ground_of(memory: Memory, **settings: object) -> MatchFitData:
     labelled = read_labelled(memory, memory, lambda row: readable(TASK, memory.encoder, row))
     parts = split(
         labelled.rows,
@@ -100,19 +100,19 @@ def test_nothing_that_is_held_out_is_evidence(memory: Memory) -> None:
     assert not held & {row.id for row in ground.bank.rows}
 
 
-def batches(ground: MatchGround) -> PairBatches:
+def batches(ground: MatchFitData) -> PairBatches:
     """Without any disturbance: the nearest are read."""
     pairs, chosen = ground.pairs, ground.parts.train
     starts = np.searchsorted(pairs.owners[pairs_of(pairs, chosen)], chosen)
     texts = np.split(pairs.which[pairs_of(pairs, chosen)], starts[1:])
     seen = ground.base.project(pairs.features[chosen])
     unseen = Unseen(np.zeros(len(chosen), np.int64), seen, np.stack([ground.vectors] * 2))
-    lesson = Lesson(ground, seen, texts, pairs.groups[chosen], unseen, [])
-    order = Shuffled(np.arange(len(chosen)), 0)
-    return PairBatches(lesson, None, 4, Disturbance(0, 0, pool=1), order, 0)
+    lesson = TrainingExamples(ground, seen, texts, pairs.groups[chosen], unseen, [])
+    order = EpochSampler(np.arange(len(chosen)), 0)
+    return PairBatches(lesson, None, 4, RetrievalNoise(0, 0, pool=1), order, 0)
 
 
-def said_by(ground: MatchGround, positions: np.ndarray) -> set[str]:
+def said_by(ground: MatchFitData, positions: np.ndarray) -> set[str]:
     return {t for p in positions.ravel() if p >= 0 for t in ground.bank.rows[p].texts}
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from ravl.errors import DataError
 from ravl.memory import Row
-from ravl.training.parts import LEFT_OUT, PARTS, Parts, split
+from ravl.training.splits import LEFT_OUT, PARTS, Splits, split
 
 
 def rows_of(classes, ids=None, columns=None) -> list[Row]:
@@ -19,7 +19,7 @@ def rows_of(classes, ids=None, columns=None) -> list[Row]:
     ]
 
 
-def parted(rows, groups=None, source: Any = None, **changes) -> Parts:
+def parted(rows, groups=None, source: Any = None, **changes) -> Splits:
     groups = np.array(groups if groups is not None else [r.number for r in rows], np.int64)
     options: dict[str, Any] = {
         "validation": None,
@@ -41,7 +41,7 @@ class Source:
         return [self._rows[i] for i in self._named[where]]
 
 
-def sizes(parts: Parts) -> list[int]:
+def sizes(parts: Splits) -> list[int]:
     return [len(getattr(parts, name)) for name in (*PARTS, "left_out")]
 
 

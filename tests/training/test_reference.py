@@ -11,7 +11,7 @@ from ravl.memory import Memory, Row
 from ravl.tasks import reference
 from ravl.tasks.model import Model
 from ravl.tasks.reference import answers_to, askable, one_each
-from ravl.training.labelled import read_labelled
+from ravl.training.examples import read_labelled
 from tests.refitting.test_tasks import CASES, fitted
 
 
@@ -41,4 +41,4 @@ def test_as_anybody_is_answered(name: str, tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.setattr(reference, "MOST", 6)
         found = answers_to(model, own)
         assert len(found) == 6, "of many a part"
-        assert max(e.likeness for one in found for e in one.evidence) < 0.99999
+        assert max(e.similarity for one in found for e in one.evidence) < 0.99999

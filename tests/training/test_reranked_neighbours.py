@@ -73,10 +73,10 @@ def test_what_answers_is_what_was_judged(strips: Path, memory: Memory, tmp_path:
     pictures = [memory.picture_bytes(id) for id in held[: len(near)]]
     memory.delete(held)
     answers = load(strips / "run", memory).classify(pictures)
-    for answer, ids, likeness in zip(answers, judged, near.likeness, strict=True):
-        found = {e.row.id: e.likeness for e in answer.evidence}
+    for answer, ids, similarity in zip(answers, judged, near.similarity, strict=True):
+        found = {e.row.id: e.similarity for e in answer.evidence}
         assert found
-        expected = dict(zip(ids[: len(found)], likeness, strict=False))
+        expected = dict(zip(ids[: len(found)], similarity, strict=False))
         assert found == pytest.approx(expected, abs=1e-3)  # the memory keeps features in float16
 
 
@@ -92,7 +92,7 @@ def test_no_training_example_finds_itself_nor_its_copy(
         for own, line in zip(ground.train.labelled.shown, near.positions, strict=True):
             assert len(own)
             assert not np.isin(ground.bank.groups[line[line >= 0]], own).any()
-        assert (np.diff(near.likeness, axis=1)[near.found[:, 1:]] <= 1e-6).all()
+        assert (np.diff(near.similarity, axis=1)[near.found[:, 1:]] <= 1e-6).all()
 
 
 def test_it_is_left_out_where_validation_is_no_better(

@@ -16,7 +16,7 @@ from ravl.memory import Memory
 from ravl.store.spaces import current_space, read_vectors
 from ravl.tasks.search import heads
 from ravl.tasks.search.heads import RetrieverModel
-from ravl.tasks.search.material import Material
+from ravl.tasks.search.material import TrainingInputs
 from ravl.tasks.search.pairs import read_pairs
 from ravl.tasks.search.settings import RetrieverSettings
 from ravl.tasks.search.towers import starting, with_towers
@@ -50,17 +50,19 @@ def kept(memory: Memory, kind: str) -> dict[int, np.ndarray]:
         return read_vectors(connection, kind, current_space(connection).number, numbers)  # type: ignore[arg-type]
 
 
-def material(memory: Memory, folder: Path, **changes: object) -> tuple[Material, RetrieverSettings]:
+def material(
+    memory: Memory, folder: Path, **changes: object
+) -> tuple[TrainingInputs, RetrieverSettings]:
     settings = RetrieverSettings(**{**QUICK, **TUNED, "dropout": 0.0, **changes})  # type: ignore[arg-type]
     encoder = memory.encoder
     pairs, vision, maps, text = with_towers(
         memory, read_pairs(memory), encoder, settings, folder, False
     )
     texts = encoder.embed_texts(pairs.texts)
-    return Material(pairs, texts, vision=vision, maps=maps, text=text), settings
+    return TrainingInputs(pairs, texts, vision=vision, maps=maps, text=text), settings
 
 
-def model(made: Material, settings: RetrieverSettings) -> RetrieverModel:
+def model(made: TrainingInputs, settings: RetrieverSettings) -> RetrieverModel:
     torch.manual_seed(0)
     everything = np.arange(len(made.pairs.rows)), np.arange(len(made.texts))
     return RetrieverModel(

@@ -21,7 +21,7 @@ from ravl.training.vision.batches import ViewData, ViewOrder
 from ravl.training.vision.model import score
 from ravl.training.vision.settings import VisionSettings
 from ravl.training.vision.tune import VisionResult, tune_vision
-from ravl.training.vision.views import BLOCK, Views, crop_box, keep_views
+from ravl.training.vision.views import BLOCK, ViewSampler, crop_box, keep_views
 from tests.encoders import tiny
 
 COUNT = 96
@@ -234,9 +234,9 @@ def test_once_done_it_is_read(encoder, tmp_path):
 
 def test_kept_views_of_other_settings_are_not_used(encoder, tmp_path):
     tower = VisionTower(encoder, "top:1")
-    one = keep_views(tower, paint, range(3), Views(2), tmp_path / "x.npy", False)
+    one = keep_views(tower, paint, range(3), ViewSampler(2), tmp_path / "x.npy", False)
     assert one.maps.shape[:2] == (3, 2)
-    other = keep_views(tower, paint, range(3), Views(3), tmp_path / "x.npy", False)
+    other = keep_views(tower, paint, range(3), ViewSampler(3), tmp_path / "x.npy", False)
     assert other.maps.shape[:2] == (3, 3)
 
 
@@ -249,17 +249,17 @@ def _never(position: int) -> Image.Image:
 
 def test_views_are_the_picture_its_mirror_and_crops():
     picture = paint(1)
-    views = list(Views(4, smallest=0.3).of(picture, 7))
+    views = list(ViewSampler(4, smallest=0.3).of(picture, 7))
     assert views[0] is picture
     np.testing.assert_array_equal(np.asarray(views[1])[:, ::-1], np.asarray(picture))
     assert all(v.width * v.height < 32 * 32 for v in views[2:])
-    again = list(Views(4, smallest=0.3).of(picture, 7))
+    again = list(ViewSampler(4, smallest=0.3).of(picture, 7))
     assert [v.tobytes() for v in views] == [v.tobytes() for v in again]
 
 
 def test_without_mirrors_only_crops():
     column = Image.fromarray(np.tile(np.arange(40, dtype=np.uint8)[None, :, None], (40, 1, 3)))
-    for view in Views(8, mirror=False).of(column, 0):
+    for view in ViewSampler(8, mirror=False).of(column, 0):
         row = np.asarray(view)[0, :, 0].astype(int)
         assert (np.diff(row) == 1).all()
 
@@ -275,7 +275,7 @@ def test_crops_stay_inside_and_large_enough():
 
 def test_pixels_are_cropped_anew_by_their_number():
     maps = np.random.default_rng(0).integers(0, 256, (2, 1, 3, 16, 16), np.uint8)
-    data = ViewData(maps, np.eye(2, dtype=np.float32), Views(smallest=0.3))
+    data = ViewData(maps, np.eye(2, dtype=np.float32), ViewSampler(smallest=0.3))
     batch = data.__getitems__([0, 1 * data.draws + 5, 1 * data.draws + 5, 1 * data.draws + 6])
     plain, one, same, other = batch["maps"].numpy()
     np.testing.assert_array_equal(plain, maps[0, 0])

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ravl.checking.finding import Finding, ranked
-from ravl.checking.ground import Ground
+from ravl.checking.ground import FitData
+from ravl.checking.issue import Issue, ranked
 
 RARE = 4  # times fewer, or more, rows than the label in the middle
 NAMED = 12  # rows that a finding names
 
 
-def imbalances(ground: Ground) -> list[Finding]:
+def imbalances(ground: FitData) -> list[Issue]:
     """Labels with a ``RARE``-th of the rows of the label in the middle, or as many times more."""
     labels = np.where(ground.chosen, ground.label, -1)
     counts = np.bincount(labels[labels >= 0], minlength=len(ground.labels))
@@ -34,5 +34,5 @@ def imbalances(ground: Ground) -> list[Finding]:
             )
         )
         ids = tuple(ground.id(i) for i in np.flatnonzero(labels == y)[:NAMED].tolist())
-        found.append(Finding("imbalance", ids, 1 - (share if few else 1 / share), why))
+        found.append(Issue("imbalance", ids, 1 - (share if few else 1 / share), why))
     return ranked(found)

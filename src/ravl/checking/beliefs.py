@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ravl.checking.ground import Ground
+from ravl.checking.ground import FitData
 from ravl.encoders.base import Array
 from ravl.models.gate import probabilities
-from ravl.models.linear import DECAYS, HeadFit, Loss, Standard, fold_of_groups
+from ravl.models.linear import DECAYS, HeadFit, Loss, Standardizer, fold_of_groups
 from ravl.models.vote import Vote
 
 FOLDS, FEW_FOLDS, MANY = 5, 3, 5000  # fewer folds where there are more rows than that
@@ -17,7 +17,7 @@ MUCH = 100_000  # rows times labels, from which on the head sees keys: a fifth o
 TOO_MUCH = 1_000_000  # likewise, from which on only neighbours are asked
 
 
-def beliefs(ground: Ground) -> Array:
+def beliefs(ground: FitData) -> Array:
     """Probability of each label for each row, (N, C); rows sum to 1, or to 0 where nobody knows.
 
     The geometric mean of two that did not see the row's label, nor its near-duplicates': a linear
@@ -38,13 +38,13 @@ def beliefs(ground: Ground) -> Array:
     return both
 
 
-def said(ground: Ground) -> Array:
+def said(ground: FitData) -> Array:
     """1 for the label of each row, (N, C)."""
     found: Array = np.equal(ground.label[:, None], np.arange(len(ground.labels))).astype(np.float32)
     return found
 
 
-def _unseen(ground: Ground) -> Array | None:
+def _unseen(ground: FitData) -> Array | None:
     """The head's probabilities of each row, (N, C), out of fold; None where it would be too much.
 
     The decay is the one under which unseen labels are likeliest.
@@ -58,7 +58,7 @@ def _unseen(ground: Ground) -> Array | None:
     seen = ground.bank.features if len(known) * count <= MUCH else ground.bank.keys
     x, y = seen[known], said(ground)[known]
     rests = [np.setdiff1d(np.arange(len(known)), fold) for fold in folds]
-    fits = [HeadFit(x[rest], y[rest], Loss(True), Standard.of(x[rest])) for rest in rests]
+    fits = [HeadFit(x[rest], y[rest], Loss(True), Standardizer.of(x[rest])) for rest in rests]
     best, least = np.zeros((len(ground), count), np.float32), np.inf
     for decay in DECAYS:
         found = np.zeros_like(best)

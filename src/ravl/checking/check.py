@@ -13,9 +13,9 @@ from typing import Any
 from ravl.checking.balance import imbalances
 from ravl.checking.beliefs import beliefs
 from ravl.checking.duplicates import duplicates
-from ravl.checking.finding import KINDS, Finding, Kind
-from ravl.checking.ground import Ground
+from ravl.checking.ground import FitData
 from ravl.checking.hubs import hubs
+from ravl.checking.issue import KINDS, Issue, Kind
 from ravl.checking.labels import conflicts, mislabels
 from ravl.checking.outliers import outliers
 from ravl.checking.pictures import flaws
@@ -45,10 +45,10 @@ class Check:
     version: int
     rows: int
     kinds: tuple[Kind, ...]
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Issue] = field(default_factory=list)
     seconds: float = 0.0
 
-    def of(self, kind: Kind) -> list[Finding]:
+    def of(self, kind: Kind) -> list[Issue]:
         """The findings of one kind, the surest first."""
         return [finding for finding in self.findings if finding.kind == kind]
 
@@ -123,15 +123,15 @@ class _Run:
     where: str | None
 
     @cached_property
-    def ground(self) -> Ground:
-        return Ground.of(self.memory, self.where)
+    def ground(self) -> FitData:
+        return FitData.of(self.memory, self.where)
 
     @cached_property
     def beliefs(self) -> Array:
         return beliefs(self.ground)
 
     @property
-    def ways(self) -> dict[Kind, Callable[[], list[Finding]]]:
+    def ways(self) -> dict[Kind, Callable[[], list[Issue]]]:
         """How each kind is looked for."""
         return {
             "mislabel": lambda: mislabels(self.ground, self.beliefs),

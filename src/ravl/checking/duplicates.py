@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from ravl.checking.finding import Finding, ranked
-from ravl.checking.ground import Ground
+from ravl.checking.ground import FitData
+from ravl.checking.issue import Issue, ranked
 from ravl.checking.motifs import BITS, bits
 from ravl.memory import Row
 
 OTHER_WORDS = 0.75  # of the score, where what is said of them has nothing in common
 
 
-def duplicates(ground: Ground) -> list[Finding]:
+def duplicates(ground: FitData) -> list[Issue]:
     """Groups of near-duplicates; of each the largest picture stays, and of equal ones the first.
 
-    The score is the likeness of the least like to the one that stays, less by the share of bits
+    The score is the similarity of the least like to the one that stays, less by the share of bits
     in which their hashes differ. It is less where texts have nothing in common: the drawings of a
     series, such as an eye in three colours, are as alike as copies. Where labels differ that is to
     be settled first, so that no fix is named.
@@ -31,7 +31,7 @@ def duplicates(ground: Ground) -> list[Finding]:
         why = (
             f"{len(its)} pictures are the same file."
             if same
-            else f"{len(its)} pictures are nearly the same: likeness {alike.min():.2f}, and "
+            else f"{len(its)} pictures are nearly the same: similarity {alike.min():.2f}, and "
             f"{apart.max()} of {BITS} bits of their hashes differ."
         )
         if not same and _other_words(rows):
@@ -41,7 +41,7 @@ def duplicates(ground: Ground) -> list[Finding]:
         if not agree:
             why += " Their labels differ: settle that first, see the conflicts."
         ids = tuple(row.id for row in rows)
-        found.append(Finding("duplicate", ids, score, why, "merge" if agree else None))
+        found.append(Issue("duplicate", ids, score, why, "merge" if agree else None))
     return ranked(found)
 
 

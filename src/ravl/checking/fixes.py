@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ravl.checking.finding import FIXES, Finding, Fix
+from ravl.checking.issue import FIXES, Fix, Issue
 from ravl.data import QA
 from ravl.errors import QueryError, RowNotFoundError
 from ravl.memory import Memory, Row
@@ -52,7 +52,7 @@ class FixReport:
 
 def fix(
     memory: Memory,
-    findings: Sequence[Finding],
+    findings: Sequence[Issue],
     how: Fix,
     *,
     least: float = LEAST,
@@ -118,7 +118,7 @@ def union(rows: Sequence[Row]) -> Row:
     )
 
 
-def _chosen(findings: list[Finding], how: Fix, ids: set[str], least: float) -> list[Finding]:
+def _chosen(findings: list[Issue], how: Fix, ids: set[str], least: float) -> list[Issue]:
     """Those that are named, or sure; the surest first, so that it speaks where two disagree."""
     if not ids:
         found = [finding for finding in findings if finding.score >= least]
@@ -133,7 +133,7 @@ def _chosen(findings: list[Finding], how: Fix, ids: set[str], least: float) -> l
     return sorted(found, key=lambda finding: -finding.score)
 
 
-def _relabel(rows: Sequence[Row], finding: Finding, report: FixReport) -> list[Row]:
+def _relabel(rows: Sequence[Row], finding: Issue, report: FixReport) -> list[Row]:
     """Rows of a finding with its label, but for those that have it, or have a new one already."""
     done = {id for id, _, _ in report.relabelled}
     label = finding.label

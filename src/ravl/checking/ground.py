@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from ravl.checking.motifs import find_motifs
 from ravl.encoders.base import Array
 from ravl.memory import Memory
-from ravl.retrieval.bank import Bank, Ints, Neighbours, read_bank
+from ravl.retrieval.datastore import Datastore, Ints, Neighbours, read_datastore
 
 NEAR = 32  # neighbours of each row
 SHOWN = 6  # of them that a finding names
 
 
 @dataclass(frozen=True, eq=False)
-class Ground:
+class FitData:
     """A memory's pictures, as they are checked.
 
     All of them are evidence; findings are about those that were chosen.
@@ -31,19 +31,19 @@ class Ground:
     """
 
     memory: Memory
-    bank: Bank
+    bank: Datastore
     chosen: NDArray[np.bool_]
     near: Neighbours
 
     @classmethod
-    def of(cls, memory: Memory, where: str | None = None) -> Ground:
+    def of(cls, memory: Memory, where: str | None = None) -> FitData:
         """The ground of a memory.
 
         Raises:
             DataError: it holds no picture.
             FilterError: the filter does not parse or names an unknown column.
         """
-        bank = read_bank(memory)
+        bank = read_datastore(memory)
         chosen = np.ones(len(bank), bool)
         if where is not None:
             chosen = np.isin(bank.numbers, memory.matching(where))

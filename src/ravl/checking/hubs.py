@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ravl.checking.finding import Finding, Fix, ranked
-from ravl.checking.ground import Ground, certainty, excess
+from ravl.checking.ground import FitData, certainty, excess
+from ravl.checking.issue import Fix, Issue, ranked
 from ravl.encoders.base import Array
-from ravl.retrieval.bank import Ints
+from ravl.retrieval.datastore import Ints
 
 K = 10
 OFTEN = 3.5  # spreads above what is usual for the memory
@@ -22,7 +22,7 @@ MISLED = 0.5  # share of those with another label, from which the row had better
 CHANCE = 0.01  # that any row of a memory misleads as many by chance
 
 
-def hubs(ground: Ground) -> list[Finding]:
+def hubs(ground: FitData) -> list[Issue]:
     """Rows that are near to unusually many, or to many of other labels, the worst first."""
     near = ground.near.first(K)
     if not near.found.any():
@@ -43,11 +43,11 @@ def hubs(ground: Ground) -> list[Finding]:
         score = share * (1 - float(doubt[i])) if misleads[i] else certainty(float(often[i]), OFTEN)
         fix: Fix | None = "drop" if misleads[i] and share >= MISLED else None
         near_ids = ground.neighbours(i)
-        found.append(Finding("hub", (ground.id(i),), score, f"{why}.", fix, None, near_ids))
+        found.append(Issue("hub", (ground.id(i),), score, f"{why}.", fix, None, near_ids))
     return ranked(found)
 
 
-def _by_chance(ground: Ground, count: Array, wrong: Array) -> Array:
+def _by_chance(ground: FitData, count: Array, wrong: Array) -> Array:
     """Probability that one of all rows misleads as many as each does, by chance, (N,).
 
     Some labels lie closer to others, so that each has its own rate of misleading (Bonferroni's
@@ -63,13 +63,13 @@ def _by_chance(ground: Ground, count: Array, wrong: Array) -> Array:
     return np.minimum(doubt, 1.0)
 
 
-def occurrences(ground: Ground, positions: Ints) -> Array:
+def occurrences(ground: FitData, positions: Ints) -> Array:
     """How often each row is among these, (N,)."""
     counts: Array = np.bincount(positions[positions >= 0], minlength=len(ground)).astype(np.float32)
     return counts
 
 
-def _differ(ground: Ground, positions: Ints) -> NDArray[np.bool_]:
+def _differ(ground: FitData, positions: Ints) -> NDArray[np.bool_]:
     """Where a neighbour bears another label than the row whose neighbour it is, (N, k)."""
     its, own = ground.label[positions], ground.label[:, None]
     differ: NDArray[np.bool_] = (positions >= 0) & (its >= 0) & (own >= 0) & (its != own)

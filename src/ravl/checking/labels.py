@@ -12,16 +12,16 @@ from collections import Counter
 
 import numpy as np
 
-from ravl.checking.finding import Finding, ranked
-from ravl.checking.ground import Ground
+from ravl.checking.ground import FitData
+from ravl.checking.issue import Issue, ranked
 from ravl.encoders.base import Array
-from ravl.retrieval.bank import Ints
+from ravl.retrieval.datastore import Ints
 
 SURE = 0.9  # share of another label, of that and the row's own, that is suspect in any case
 FEWEST = 4  # rows, near-duplicates counted once, from which a label can be told by others
 
 
-def mislabels(ground: Ground, beliefs: Array) -> list[Finding]:
+def mislabels(ground: FitData, beliefs: Array) -> list[Issue]:
     """Rows whose label others contradict, the surest first.
 
     Args:
@@ -42,12 +42,12 @@ def mislabels(ground: Ground, beliefs: Array) -> list[Finding]:
         )
         score = float(other / max(other + given, 1e-9))
         found.append(
-            Finding("mislabel", (ground.id(i),), score, why, "relabel", name, ground.neighbours(i))
+            Issue("mislabel", (ground.id(i),), score, why, "relabel", name, ground.neighbours(i))
         )
     return ranked(found)
 
 
-def suspects(ground: Ground, beliefs: Array) -> Ints:
+def suspects(ground: FitData, beliefs: Array) -> Ints:
     """The label that each row likely has in place of its own, (N,), -1 where its own is fine."""
     label, count = ground.label, len(ground.labels)
     if count < 2:
@@ -66,7 +66,7 @@ def suspects(ground: Ground, beliefs: Array) -> Ints:
     return np.where(suspect, others.argmax(1), -1)
 
 
-def conflicts(ground: Ground, beliefs: Array) -> list[Finding]:
+def conflicts(ground: FitData, beliefs: Array) -> list[Issue]:
     """Near-identical pictures with different labels, those first whose right label is sure."""
     found = []
     for its in ground.motifs:
@@ -84,7 +84,7 @@ def conflicts(ground: Ground, beliefs: Array) -> list[Finding]:
         ids = tuple(ground.id(i) for i in its)
         score = weights[best] / sum(weights.values())
         found.append(
-            Finding(
+            Issue(
                 "conflict",
                 ids,
                 score,

@@ -12,14 +12,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from ravl.memory import Row
-from ravl.retrieval.bank import Bank, Neighbours
+from ravl.retrieval.datastore import Datastore, Neighbours
 
-ALIKE = 0.92  # likeness of keys from which a hash may differ more
+ALIKE = 0.92  # similarity of keys from which a hash may differ more
 MOST_BITS = 14  # of 64, in which the hashes may then differ
 BITS = 64
 
 
-def find_motifs(bank: Bank, near: Neighbours) -> list[list[int]]:
+def find_motifs(bank: Datastore, near: Neighbours) -> list[list[int]]:
     """Positions of near-duplicates, two or more in each group.
 
     Args:
@@ -49,9 +49,9 @@ def bits(a: Row, b: Row) -> int:
     return int((apart & (2**BITS - 1)).bit_count())
 
 
-def _alike(bank: Bank, near: Neighbours) -> Iterator[tuple[int, int]]:
+def _alike(bank: Datastore, near: Neighbours) -> Iterator[tuple[int, int]]:
     """Pairs of nearest rows whose keys are almost equal and whose hashes are akin."""
-    for i, k in zip(*np.nonzero(near.likeness >= ALIKE), strict=True):
+    for i, k in zip(*np.nonzero(near.similarity >= ALIKE), strict=True):
         j = int(near.positions[i, k])
         if j >= 0 and bits(bank.rows[i], bank.rows[j]) <= MOST_BITS:
             yield int(i), j

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from ravl.checking.finding import Finding, ranked
-from ravl.checking.ground import Ground, certainty, excess
+from ravl.checking.ground import FitData, certainty, excess
+from ravl.checking.issue import Issue, ranked
 from ravl.encoders.base import Array
-from ravl.retrieval.bank import Neighbours
-from ravl.retrieval.keys import root, tamed
+from ravl.retrieval.datastore import Neighbours
+from ravl.retrieval.key_projection import root, tamed
 
 NEAREST = 10
 FAR = 3.0  # spreads beyond what is usual for the memory
 
 
-def outliers(ground: Ground) -> list[Finding]:
+def outliers(ground: FitData) -> list[Issue]:
     """Pictures that are farther from their nearest ones than is usual, the strangest first."""
     near = ground.near.first(NEAREST)
     if not near.found.any():
@@ -34,7 +34,7 @@ def outliers(ground: Ground) -> list[Finding]:
         )
         score = certainty(float(far[i]), FAR)
         found.append(
-            Finding("outlier", (ground.id(i),), score, why, "drop", None, ground.neighbours(i))
+            Issue("outlier", (ground.id(i),), score, why, "drop", None, ground.neighbours(i))
         )
     return ranked(found)
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from ravl.checking.finding import Finding, Kind, ranked
 from ravl.checking.ground import certainty, excess
+from ravl.checking.issue import Issue, Kind, ranked
 from ravl.data import pictures
 from ravl.encoders.base import Array
 from ravl.errors import PictureError
@@ -88,7 +88,7 @@ def looks(memory: Memory, rows: Sequence[Row], progress: bool | None = None) -> 
 
 def flaws(
     memory: Memory, rows: Sequence[Row], kinds: Sequence[Kind], progress: bool | None = None
-) -> list[Finding]:
+) -> list[Issue]:
     """Broken, blank and blurred pictures, the surest of each kind first.
 
     A picture is blurred where its sharpness is far below what is usual in this memory: drawings
@@ -101,18 +101,18 @@ def flaws(
     if any(sound):
         below[sound] = excess(-sharp[sound])
         usual = float(np.exp(np.median(sharp[sound])))
-    found: list[Finding] = []
+    found: list[Issue] = []
     for row, one, soft in zip(rows, seen, below.tolist(), strict=True):
         ids = (row.id,)
         if one.broken:
-            found.append(Finding("broken", ids, 1.0, one.broken, "drop" if one.gone else None))
+            found.append(Issue("broken", ids, 1.0, one.broken, "drop" if one.gone else None))
         elif one.spread <= FLAT:
             why = f"It is of one colour: its brightness varies by {one.spread:.1f} of 255."
-            found.append(Finding("blank", ids, 1 - one.spread / 10 / FLAT, why, "drop"))
+            found.append(Issue("blank", ids, 1 - one.spread / 10 / FLAT, why, "drop"))
         elif soft > BLURRED and usual > SOFT * one.sharpness:
             why = (
                 f"The variance of its Laplacian is {usual / max(one.sharpness, 1e-6):,.0f} times "
                 "smaller than is usual here."
             )
-            found.append(Finding("blurred", ids, certainty(soft, BLURRED), why, "drop"))
+            found.append(Issue("blurred", ids, certainty(soft, BLURRED), why, "drop"))
     return ranked([one for one in found if one.kind in kinds])

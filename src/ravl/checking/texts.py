@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ravl.checking.finding import Finding, ranked
-from ravl.checking.ground import Ground
+from ravl.checking.ground import FitData
+from ravl.checking.issue import Issue, ranked
 from ravl.encoders.base import Array, normalise
-from ravl.retrieval.bank import Ints
+from ravl.retrieval.datastore import Ints
 
 OTHERS = 2048  # pictures that a text is tried on
 LEAST = 32  # texts and pictures from which ranks say something
@@ -21,14 +21,14 @@ STRANGE = 0.5  # rank from which a text is worth a look
 BLOCK = 2048  # texts at a time
 
 
-def misfits(ground: Ground) -> list[Finding]:
+def misfits(ground: FitData) -> list[Issue]:
     """Texts that fit many other pictures better than their own, the worst of each row."""
     owners, texts, vectors, pictures = _read(ground)
     if len(texts) < LEAST or len(np.unique(owners)) < LEAST:
         return []
     told = _told(ground, owners, vectors)
     strange = np.sqrt(ranks(vectors, owners, pictures) * ranks(vectors, owners, told))
-    found: dict[int, Finding] = {}
+    found: dict[int, Issue] = {}
     for t in np.argsort(-strange, kind="stable").tolist():
         i = int(owners[t])
         if strange[t] < STRANGE:
@@ -38,7 +38,7 @@ def misfits(ground: Ground) -> list[Finding]:
                 f"{texts[t]!r} fits {strange[t]:.0%} of other pictures better than this one, by "
                 "what it shows and by what its nearest pictures say."
             )
-            found[i] = Finding(
+            found[i] = Issue(
                 "text", (ground.id(i),), float(strange[t]), why, None, None, ground.neighbours(i)
             )
     return ranked(list(found.values()))
@@ -68,7 +68,7 @@ def ranks(vectors: Array, owners: Ints, pictures: Array) -> Array:
     return np.where(speaks[owners], found, np.float32(0.5))
 
 
-def _read(ground: Ground) -> tuple[Ints, list[str], Array, Array]:
+def _read(ground: FitData) -> tuple[Ints, list[str], Array, Array]:
     """Owners, texts and vectors of the texts that the encoder reads, and the pictures' vectors."""
     memory, bank = ground.memory, ground.bank
     kept, seen = memory.vectors("text_vectors"), memory.vectors()
@@ -93,7 +93,7 @@ def _read(ground: Ground) -> tuple[Ints, list[str], Array, Array]:
     return np.array([i for _, i, _ in lines], np.int64), [s for _, _, s in lines], vectors, pictures
 
 
-def _told(ground: Ground, owners: Ints, vectors: Array) -> Array:
+def _told(ground: FitData, owners: Ints, vectors: Array) -> Array:
     """What the nearest pictures' texts say about each picture, (N, d); zeros where nothing."""
     sums = np.zeros((len(ground), vectors.shape[1]), np.float32)
     np.add.at(sums, owners, vectors)

@@ -250,7 +250,7 @@ def print_evidence(answer: Any, shown: int) -> None:
     click.echo(flat(f"    memory {gate:.0f} %: {memory or '-'};  model: {model or '-'}"))
     for item in answer.evidence[:shown]:
         says = shorten(", ".join(item.says) or item.row.caption, LONGEST, placeholder=" ...")
-        click.echo(flat(f"    {100 * item.share:5.1f} %  {item.likeness:.2f}  {item.id}  {says}"))
+        click.echo(flat(f"    {100 * item.share:5.1f} %  {item.similarity:.2f}  {item.id}  {says}"))
 
 
 def expanded(paths: tuple[Path, ...]) -> list[Path]:

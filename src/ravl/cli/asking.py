@@ -82,7 +82,7 @@ def _answerer(run: Path, memory: Path | None, generator: str | None) -> Iterator
     from ravl.errors import QueryError
     from ravl.runs.run import open_memory, open_run
     from ravl.tasks.ask.open import is_open
-    from ravl.tasks.ask.writing import OpenAskModel
+    from ravl.tasks.ask.writing import OpenAskPipeline
 
     if not generator:
         with model_at(run, {"memory": memory}) as model:
@@ -92,7 +92,7 @@ def _answerer(run: Path, memory: Path | None, generator: str | None) -> Iterator
     if run.is_file():
         writer = writer_of(generator)
         with memory_at(run) as opened:
-            yield OpenAskModel(opened, generator=writer)
+            yield OpenAskPipeline(opened, generator=writer)
         return
     fitted = open_run(run)
     if fitted.task != "ask" or not is_open(fitted.record):
@@ -103,15 +103,15 @@ def _answerer(run: Path, memory: Path | None, generator: str | None) -> Iterator
         )
     writer = writer_of(generator)
     with open_memory(fitted, memory, exact=False) as now, as_it_was(now) as opened:
-        yield OpenAskModel(opened, fitted, generator=writer)
+        yield OpenAskPipeline(opened, fitted, generator=writer)
 
 
 def _told_how(model: Any, options: dict[str, Any]) -> None:
     """The options for what writes, as its model takes them; refused where nothing writes."""
     from ravl.errors import QueryError
-    from ravl.tasks.ask.writing import OpenAskModel
+    from ravl.tasks.ask.writing import OpenAskPipeline
 
-    if isinstance(model, OpenAskModel):
+    if isinstance(model, OpenAskPipeline):
         options["how"] = decoding(options, model.usual)
         return
     if given := [name for name in WRITTEN if options.pop(name) not in (None, (), "", False)]:
@@ -138,7 +138,7 @@ def _print_evidence(answer: Any, shown: int) -> None:
 
 def _line(item: Any, said: str) -> str:
     words = shorten(said, LONGEST, placeholder=" ...")
-    return flat(f"    {100 * item.share:5.1f} %  {item.likeness:.2f}  {item.id}  {words}")
+    return flat(f"    {100 * item.share:5.1f} %  {item.similarity:.2f}  {item.id}  {words}")
 
 
 COMMANDS = (ask,)

@@ -105,19 +105,19 @@ def captioner(run: Path | str, options: dict[str, Any]) -> Iterator[Any]:
             yield client
         return
     from ravl.runs.run import open_memory, open_run
-    from ravl.tasks.caption.model import CaptionModel
+    from ravl.tasks.caption.model import CaptionPipeline
 
     memory, target = options.pop("memory"), options.pop("target")
     writer = writer_of(options.pop("generator"))
     if run.is_file():
         with memory_at(run) as opened:
-            model = CaptionModel(opened, column=target, generator=writer)
+            model = CaptionPipeline(opened, column=target, generator=writer)
             options["how"] = decoding(options, model.usual)
             yield model
         return
     fitted = open_run(run)
     with open_memory(fitted, memory, exact=False) as now, as_it_was(now) as opened:
-        model = CaptionModel(opened, fitted, generator=writer)
+        model = CaptionPipeline(opened, fitted, generator=writer)
         options["how"] = decoding(options, model.usual)
         yield model
 

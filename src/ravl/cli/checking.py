@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ravl.checking.check import Check
     from ravl.checking.fixes import FixReport
 
-# As in ravl.checking.finding, which imports what `ravl --help` need not wait for.
+# As in ravl.checking.issue, which imports what `ravl --help` need not wait for.
 KINDS = {
     "mislabel": "relabel",
     "conflict": "relabel",

@@ -33,7 +33,7 @@ from ravl.cli.remote import (
     type=click.Choice(["auto", "dense", "keyword", "fused"]),
     default="auto",
     show_default=True,
-    help="By likeness, by words, or both.",
+    help="By similarity, by words, or both.",
 )
 @click.option(
     "--target",

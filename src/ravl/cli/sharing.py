@@ -10,7 +10,7 @@ import click
 from ravl.cli.output import SHOWN, flat, quiet_option
 
 if TYPE_CHECKING:
-    from ravl.sharing.push import Moved
+    from ravl.sharing.push import TransferReport
 
 
 @click.command()
@@ -68,7 +68,7 @@ def pull(source: str, folder: Path, force: bool, quiet: bool) -> None:
         click.echo(f"It is in {use}")
 
 
-def _tell(done: Moved, line: str) -> None:
+def _tell(done: TransferReport, line: str) -> None:
     click.echo(flat(line))
     for note in done.notes:
         click.echo(f"  {flat(note)}", err=True)

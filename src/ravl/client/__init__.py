@@ -14,8 +14,8 @@ except ModuleNotFoundError as error:
     ) from error
 
 from ravl.client.clients import AsyncClient, Client
-from ravl.client.origin import Origin
 from ravl.client.problems import ServerError
+from ravl.client.provenance import Provenance
 from ravl.client.streams import AsyncStream, Stream
 
-__all__ = ["AsyncClient", "AsyncStream", "Client", "Origin", "ServerError", "Stream"]
+__all__ = ["AsyncClient", "AsyncStream", "Client", "Provenance", "ServerError", "Stream"]

@@ -10,9 +10,9 @@ import httpx2 as httpx
 from PIL import Image
 
 from ravl.client import reading
-from ravl.client.origin import ServedHits
 from ravl.client.plans import Ask, Opening, Plan, Server, fetched
 from ravl.client.problems import checked
+from ravl.client.provenance import ServedHits
 from ravl.client.sending import (
     Source,
     files_first,

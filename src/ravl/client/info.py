@@ -46,7 +46,7 @@ class SignalInfo:
     """One of the signals by which a server tells drift.
 
     Args:
-        name: likeness, confidence, disagreement, or answers.
+        name: similarity, confidence, disagreement, or answers.
         p: how often chance alone gives any of the signals as much.
         drifted: p is at most the rate.
         effect: Cliff's delta, -1 to 1; of the mix of answers Cohen's w, 0 and above.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ravl.client.origin import (
+from ravl.client.provenance import (
     ServedCaption,
     ServedClassification,
     ServedMatching,

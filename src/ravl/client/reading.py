@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 
 import httpx2 as httpx
 
-from ravl.client.origin import (
-    Origin,
+from ravl.client.problems import checked, stranger
+from ravl.client.provenance import (
+    Provenance,
     ServedCaption,
     ServedClassification,
     ServedHits,
@@ -22,7 +23,6 @@ from ravl.client.origin import (
     ServedReply,
     ServedTagging,
 )
-from ravl.client.problems import checked, stranger
 from ravl.data import QA
 from ravl.memory import Row
 from ravl.retrieval import Found, Hit
@@ -62,9 +62,9 @@ def read(reply: httpx.Response, reader: Callable[[Any], T]) -> T:
         raise stranger(reply) from error
 
 
-def origin(data: Any) -> Origin:
+def origin(data: Any) -> Provenance:
     """Where an answer comes from."""
-    return Origin(
+    return Provenance(
         data["run"],
         data["memory"]["name"],
         data["memory"]["version"],
@@ -120,7 +120,8 @@ def answer(task: str, data: Any, told: Any) -> Any:
 def evidence(found: Any) -> tuple[Evidence, ...]:
     """The rows behind an answer."""
     return tuple(
-        Evidence(row(item), item["likeness"], item["share"], tuple(item["says"])) for item in found
+        Evidence(row(item), item["similarity"], item["share"], tuple(item["says"]))
+        for item in found
     )
 
 

@@ -56,7 +56,7 @@ def detect_drift(
 ) -> Drift:
     """Whether pictures differ from those that a run was fitted for; needs no labels.
 
-    Compared are the likeness of the nearest rows of the memory, the confidence and, where answers
+    Compared are the similarity of the nearest rows of the memory, the confidence and, where answers
     are out of a list, the disagreement of vote and model and the mix of answers, with what the
     run's test part gave at fitting time. A picture that the memory holds is hidden from itself.
 
@@ -92,12 +92,12 @@ def detect_drift(
         looked = look(model, pictures, **how)
         now = Signals.of(looked.answers)
         found = compare_signals(known.signals, now, rate, seed)
-        order = np.argsort(now.numbers["likeness"], kind="stable")
+        order = np.argsort(now.numbers["similarity"], kind="stable")
         furthest = [
             Asked(
                 looked.items[i].name,
                 looked.items[i].picture,
-                float(now.numbers["likeness"][i]),
+                float(now.numbers["similarity"][i]),
                 looked.answers[i],
             )
             for i in order
@@ -190,7 +190,7 @@ def _notes(model: Model, known: Reference, looked: Looked) -> list[str]:
     if version != known.version:
         notes.append(
             f"The memory has changed since the reference was made (version {known.version} → "
-            f"{version}); that alone can change the likeness. Fit again, or make a new reference."
+            f"{version}); that alone can change the similarity. Fit again, or make a new reference."
         )
     if looked.rejected:
         notes.append(

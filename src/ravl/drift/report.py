@@ -20,13 +20,13 @@ FEWEST = 20  # pictures that can be compared at all
 SIZES = {True: (0.147, 0.33, 0.474), False: (0.1, 0.3, 0.5)}
 WORDS = ("negligible", "small", "medium", "large")
 TITLES = {
-    "likeness": "likeness of the nearest in the memory",
+    "similarity": "similarity of the nearest in the memory",
     "confidence": "confidence",
     "disagreement": "disagreement of vote and model",
     ANSWERS: "mix of answers",
 }
 CHANGES = {
-    "likeness": ("further from the memory", "closer to the memory"),
+    "similarity": ("further from the memory", "closer to the memory"),
     "confidence": ("answered less surely", "answered more surely"),
     "disagreement": ("vote and model agree more", "vote and model agree less"),
 }
@@ -38,7 +38,7 @@ class Tested:
     """One signal, compared.
 
     Args:
-        name: likeness, confidence, disagreement, or answers.
+        name: similarity, confidence, disagreement, or answers.
         p: how often chance alone gives any signal such a difference; adjusted for their number.
         effect: of a number Cliff's delta, -1 to 1: by how much more often a picture of now has
             the larger value than the smaller, against one of then. Of the answers Cohen's w, 0
@@ -92,13 +92,13 @@ class Asked:
     Args:
         name: its file, or its place in the list.
         picture: as it was given.
-        likeness: mean of its five nearest.
+        similarity: mean of its five nearest.
         answer: what the run says, with what was asked, and the neighbours as evidence.
     """
 
     name: str
     picture: Any = field(repr=False)
-    likeness: float
+    similarity: float
     answer: Answer = field(repr=False)
 
     def to_json(self) -> dict[str, Any]:
@@ -107,7 +107,7 @@ class Asked:
         return {
             "picture": self.name,
             **({"asked": asked} if asked else {}),
-            "likeness": round(self.likeness, 4),
+            "similarity": round(self.similarity, 4),
             "answer": self.answer.said,
             "confidence": round(self.answer.confidence, 4),
             "nearest": [each.id for each in nearest(self.answer, NAMED)],

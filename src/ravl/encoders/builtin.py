@@ -35,7 +35,7 @@ SEMANTIC_SHARE = 0.1
 class BuiltinEncoder(Encoder):
     """Works without any download; use ``hf:`` with CLIP or SigLIP where a hub can be reached.
 
-    Good at objects and animals that ImageNet knows, and at likeness of pictures. Texts should be
+    Good at objects and animals that ImageNet knows, and at similarity of pictures. Texts should be
     English; for other languages use the encoder ``multilingual``, or rely on keyword search.
     """
 

@@ -6,9 +6,9 @@ the base's features alone, which no label has touched, so that tasks may be fitt
 them.
 
 A vector has two parts: the trained head's, and the base encoder's own vector. Heads trained on a
-thousand pictures know these well and little else; the base's part keeps what it knows of likeness,
+thousand pictures know these well and little else; the base's part keeps what it knows of it,
 and of texts that are unlike those of the training. Pictures and texts are weighted apart, since a
-picture's likeness to pictures and to texts are different questions.
+picture's similarity to pictures and to texts are different questions.
 """
 
 from __future__ import annotations

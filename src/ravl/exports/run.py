@@ -201,9 +201,9 @@ def _write(run: Run, out: Path, memory: Memory) -> None:
 
 def _second(run: Run, out: Path, memory: Memory) -> dict[str, Any]:
     """The match run by which neighbours are looked at again, exported into the export."""
-    from ravl.tasks.match.rerank_neighbours import SecondLook
+    from ravl.tasks.match.rerank_neighbours import NeighbourReranker
 
-    look = SecondLook.of_run(run, memory)
+    look = NeighbourReranker.of_run(run, memory)
     assert look is not None
     _write(look.model.run, out / RERANK, memory)
     return {"path": str((out / RERANK).resolve()), "relative": RERANK, "weight": look.weight}

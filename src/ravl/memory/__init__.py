@@ -2,7 +2,7 @@
 
 from ravl.memory.memory import Memory, Picture
 from ravl.store.compacting import CompactReport
-from ravl.store.duplicates import Twins
+from ravl.store.duplicates import DuplicateGroups
 from ravl.store.exchange import ExportReport
 from ravl.store.history import Difference, Version
 from ravl.store.indexing import IndexReport
@@ -15,6 +15,7 @@ from ravl.store.syncing import SyncReport
 __all__ = [
     "CompactReport",
     "Difference",
+    "DuplicateGroups",
     "ExportReport",
     "IndexReport",
     "Info",
@@ -24,6 +25,5 @@ __all__ = [
     "RevertReport",
     "Row",
     "SyncReport",
-    "Twins",
     "Version",
 ]

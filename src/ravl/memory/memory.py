@@ -19,8 +19,9 @@ from ravl.data import QA, Example, Rejected, Scalar, pictures, read
 from ravl.encoders import Encoder, load_encoder, loadable
 from ravl.encoders.base import Array
 from ravl.errors import DataError, EncoderMismatchError, PictureError, QueryError, RowNotFoundError
-from ravl.store import bin, exchange, history, reembedding, syncing
+from ravl.store import exchange, history, reembedding, syncing
 from ravl.store import rows as store
+from ravl.store import trash as bin
 from ravl.store.compacting import CompactReport, compact
 from ravl.store.editing import edit
 from ravl.store.filters import compile_filter, matching_rows
@@ -479,17 +480,17 @@ class Memory:
         """
         return syncing.sync(self, folders, **options)
 
-    def binned(self) -> list[bin.Binned]:
+    def binned(self) -> list[bin.TrashedRow]:
         """Rows in the bin, the newest first."""
         with self.database.transaction() as connection:
             return list(bin.listed(connection, self.folder))
 
     def restore(self, ids: Iterable[str] | None = None) -> list[str]:
-        """Bring rows back from the bin; see :func:`ravl.store.bin.restore`."""
+        """Bring rows back from the bin; see :func:`ravl.store.trash.restore`."""
         return bin.restore(self, ids)
 
     def empty_bin(self, ids: Iterable[str] | None = None) -> int:
-        """Forget what is in the bin; see :func:`ravl.store.bin.empty`."""
+        """Forget what is in the bin; see :func:`ravl.store.trash.empty`."""
         return bin.empty(self, ids)
 
     def revert(self, version: int) -> RevertReport:

@@ -16,7 +16,7 @@ KEPT = 4000  # calibration examples that a run keeps
 
 
 @dataclass(frozen=True, eq=False)
-class Calibration:
+class RiskCalibrator:
     """Confidences of answers to held-out examples, and whether the answers were right.
 
     Args:
@@ -28,7 +28,7 @@ class Calibration:
     right: Array
 
     @classmethod
-    def of(cls, confidence: NDArray[Any], right: NDArray[Any]) -> Calibration:
+    def of(cls, confidence: NDArray[Any], right: NDArray[Any]) -> RiskCalibrator:
         """From examples in any order; of very many an even sample is kept."""
         order = np.argsort(-confidence, kind="stable")
         if len(order) > KEPT:

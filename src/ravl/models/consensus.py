@@ -27,7 +27,7 @@ KNOWN = 200_000  # texts whose phrases are remembered
 
 @dataclass(frozen=True, eq=False)
 class Comparable(ABC):
-    """Texts as sparse vectors; the dot product of two is their likeness, 0 to 1.
+    """Texts as sparse vectors; the dot product of two is their similarity, 0 to 1.
 
     Args:
         places: column of whatever is compared; new ones are added as they are met.
@@ -66,7 +66,7 @@ class Comparable(ABC):
 class Phrases(Comparable):
     """The phrases of a collection of texts, and how much each tells.
 
-    The likeness of two texts is the mean of the cosines of their n-grams over n = 1 to 4, so that
+    The similarity of two texts is the mean of the cosines of their n-grams over n = 1 to 4, so that
     texts of fewer than four words are less like each other, as for CIDEr.
 
     Args:
@@ -134,7 +134,7 @@ def support(candidates: Any, voters: Any, shares: Array, own: NDArray[np.bool_] 
             people who describe the same picture agree more than the picture is like others. None
             for nowhere.
     """
-    likeness = alike(candidates, voters)  # (c, v)
-    weights = np.broadcast_to(shares, likeness.shape) if own is None else np.where(own, 0, shares)
-    agreed: Array = (likeness * weights).sum(1) / np.maximum(weights.sum(1), 1e-9)
+    similarity = alike(candidates, voters)  # (c, v)
+    weights = np.broadcast_to(shares, similarity.shape) if own is None else np.where(own, 0, shares)
+    agreed: Array = (similarity * weights).sum(1) / np.maximum(weights.sum(1), 1e-9)
     return agreed.astype(np.float32)

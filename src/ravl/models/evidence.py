@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
-from ravl.retrieval.bank import Ints
+from ravl.retrieval.datastore import Ints
 
 
 class Evidence(Protocol):
@@ -35,20 +35,20 @@ class Evidence(Protocol):
         """(N,)."""
 
 
-def gathered(evidence: Evidence, positions: Ints, likeness: Array) -> dict[str, NDArray[Any]]:
+def gathered(evidence: Evidence, positions: Ints, similarity: Array) -> dict[str, NDArray[Any]]:
     """What a fusion model takes as ``near``, for b queries with k neighbours each.
 
     Args:
         evidence: of the bank's rows.
         positions: of the neighbours, (b, k), -1 for none.
-        likeness: (b, k).
+        similarity: (b, k).
     """
     found = positions >= 0
     return {
         "features": evidence.features[positions],  # (b, k, F)
         "labels": evidence.labels[positions],  # (b, k, D)
         "texts": evidence.texts[positions],  # (b, k, D)
-        "likeness": np.where(found, likeness, 0).astype(np.float32),
+        "likeness": np.where(found, similarity, 0).astype(np.float32),
         "picture": found,
         "label": found & evidence.has_label[positions],
         "text": found & evidence.has_text[positions],

@@ -39,7 +39,7 @@ class Gate:
     rates: Array
 
     def __call__(
-        self, votes: Array, logits: Array, likeness: Array
+        self, votes: Array, logits: Array, similarity: Array
     ) -> tuple[Array, Array, Array, Array]:
         """The answer, and what it is made of.
 
@@ -47,7 +47,7 @@ class Gate:
             votes: of the neighbours for the labels that the model knows, (n, C); a row that sums
                 to 0 has no voters, and its answer is the model's alone.
             logits: of the model, (n, C).
-            likeness: of the nearest neighbour, (n,).
+            similarity: of the nearest neighbour, (n,).
 
         Returns:
             Probabilities (n, C); the gate (n,), 0 for the model alone; the votes with their
@@ -55,7 +55,7 @@ class Gate:
         """
         smooth = self.smooth(votes)
         own = self.model(logits)
-        gate = _sigmoid(signs(votes, own, likeness) @ self.weights) * (votes.sum(1) > 0)
+        gate = _sigmoid(signs(votes, own, similarity) @ self.weights) * (votes.sum(1) > 0)
         mixed = gate[:, None] * smooth + (1 - gate[:, None]) * own
         return mixed.astype(np.float32), gate.astype(np.float32), smooth, own
 
@@ -83,13 +83,15 @@ class Gate:
         return cls(bool(exclusive), arrays["weights"], temperature, floor, arrays["rates"])
 
 
-def fit_gate(votes: Array, logits: Array, likeness: Array, targets: Array, exclusive: bool) -> Gate:
+def fit_gate(
+    votes: Array, logits: Array, similarity: Array, targets: Array, exclusive: bool
+) -> Gate:
     """The gate under which held-out answers are likeliest.
 
     Args:
         votes: of neighbours that are not the example itself nor its near-duplicates, (n, C).
         logits: of a model that has not seen the example, (n, C).
-        likeness: of the nearest neighbour, (n,).
+        similarity: of the nearest neighbour, (n,).
         targets: (n, C) 0 or 1; a row without any 1 is a label that the model does not know, and
             teaches nothing where labels exclude each other.
     """
@@ -98,13 +100,13 @@ def fit_gate(votes: Array, logits: Array, likeness: Array, targets: Array, exclu
     rates = ((targets.sum(0) + 1) / (len(targets) + targets.shape[1])).astype(np.float32)
     if exclusive:
         known = targets.sum(1) > 0
-        votes, logits, likeness = votes[known], logits[known], likeness[known]
+        votes, logits, similarity = votes[known], logits[known], similarity[known]
         targets, rates = targets[known], rates / rates.sum()
     start = Gate(exclusive, np.zeros(SIGNS, np.float32), 1.0, FLOOR, rates)
     weights = torch.zeros(SIGNS, dtype=torch.float64, requires_grad=True)
     sharp = torch.zeros((), dtype=torch.float64, requires_grad=True)  # log of the temperature
     low = torch.tensor(np.log(FLOOR / (1 - FLOOR)), dtype=torch.float64, requires_grad=True)
-    z = torch.from_numpy(signs(votes, start.model(logits), likeness).astype(np.float64))
+    z = torch.from_numpy(signs(votes, start.model(logits), similarity).astype(np.float64))
     shares, raw, y, spread = (
         torch.from_numpy(np.asarray(a, np.float64))
         for a in (start_shares(votes, exclusive), logits, targets, rates)
@@ -139,20 +141,20 @@ def fit_gate(votes: Array, logits: Array, likeness: Array, targets: Array, exclu
     return Gate(exclusive, found, float(sharp.detach().exp()), float(low.detach().sigmoid()), rates)
 
 
-def signs(votes: Array, own: Array, likeness: Array) -> Array:
-    """What the gate looks at, (n, SIGNS): a constant, likeness, how sure and agreed both are.
+def signs(votes: Array, own: Array, similarity: Array) -> Array:
+    """What the gate looks at, (n, SIGNS): a constant, similarity, how sure and agreed both are.
 
     Args:
         votes: (n, C).
         own: the model's probabilities, (n, C).
-        likeness: of the nearest neighbour, (n,).
+        similarity: of the nearest neighbour, (n,).
     """
     first, second = votes.argmax(1), own.argmax(1)
     lines = np.arange(len(votes))
     return np.stack(
         [
             np.ones(len(votes)),
-            2 * likeness - 1,
+            2 * similarity - 1,
             2 * votes.max(1, initial=0) - 1,
             2 * own.max(1, initial=0) - 1,
             first == second,

@@ -12,19 +12,19 @@ from typing import Any
 import numpy as np
 
 from ravl.encoders.base import Array
-from ravl.retrieval.bank import Ints
-from ravl.retrieval.keys import FLOOR, root, tamed
+from ravl.retrieval.datastore import Ints
+from ravl.retrieval.key_projection import FLOOR, root, tamed
 
 DECAYS = (1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6)  # tried in this order, until it gets worse
 STEPS = 30  # of L-BFGS at most, for each
 
 
 @dataclass(frozen=True, eq=False)
-class Standard:
+class Standardizer:
     """Features made fit for a linear map: tamed, centred, scaled, of norm about 1.
 
     Args:
-        power: see :class:`ravl.retrieval.keys.Keys`; one for all, or of each feature, (F,).
+        power: see :class:`ravl.retrieval.key_projection.KeyProjection`; one, or one a feature (F,).
         mean, scale: of each tamed feature, (F,).
     """
 
@@ -33,7 +33,7 @@ class Standard:
     scale: Array
 
     @classmethod
-    def of(cls, features: Array) -> Standard:
+    def of(cls, features: Array) -> Standardizer:
         """From features (n, F) of the training part."""
         power = root(features)
         x = tamed(features, power)
@@ -49,15 +49,15 @@ class Standard:
         return {"power": power, "mean": self.mean, "scale": self.scale}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Array]) -> Standard:
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> Standardizer:
         """The inverse of :meth:`arrays`."""
         power = arrays["power"]
         return cls(float(power[0]) if len(power) == 1 else power, arrays["mean"], arrays["scale"])
 
-    def then(self, other: Standard, weight: float = 1.0) -> Standard:
+    def then(self, other: Standardizer, weight: float = 1.0) -> Standardizer:
         """For features of two kinds, one after the other; the second count ``weight`` times."""
         powers = [np.broadcast_to(np.float32(s.power), s.mean.shape) for s in (self, other)]
-        return Standard(
+        return Standardizer(
             np.concatenate(powers),
             np.concatenate([self.mean, other.mean]),
             np.concatenate([self.scale, other.scale / np.float32(weight)]),
@@ -75,7 +75,7 @@ class LinearHead:
         decay: that it was fitted with.
     """
 
-    standard: Standard
+    standard: Standardizer
     weight: Array
     bias: Array
     decay: float
@@ -97,7 +97,7 @@ class LinearHead:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> LinearHead:
         """The inverse of :meth:`arrays`."""
-        standard, decay = Standard.from_arrays(arrays), float(arrays["decay"][0])
+        standard, decay = Standardizer.from_arrays(arrays), float(arrays["decay"][0])
         return cls(standard, arrays["weight"], arrays["bias"], decay)
 
 
@@ -128,11 +128,11 @@ class HeadFit:
     """
 
     def __init__(
-        self, features: Array, targets: Array, loss: Loss, standard: Standard | None = None
+        self, features: Array, targets: Array, loss: Loss, standard: Standardizer | None = None
     ) -> None:
         import torch
 
-        self._standard = standard or Standard.of(features)
+        self._standard = standard or Standardizer.of(features)
         self._x = torch.from_numpy(self._standard(features))  # (n, F)
         self._y = torch.from_numpy(smoothed(targets, loss))  # (n, C)
         self._exclusive = loss.exclusive

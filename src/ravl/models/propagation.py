@@ -13,7 +13,7 @@ from ravl.encoders.base import Array
 from ravl.store.top_k import top_k
 
 NEAREST = 10  # edges of each row
-SHARPNESS = 3  # power of the likeness in an edge's weight
+SHARPNESS = 3  # power of the similarity in an edge's weight
 REACH = 0.8  # share of a row's answer that comes from its neighbours
 STEPS = 20  # of the diffusion; what is left after them is below 0.8 ** 20, or 1 %
 
@@ -50,9 +50,9 @@ def _edges(keys: Array):  # type: ignore[no-untyped-def]  # a scipy.sparse.csr_a
     from scipy.sparse import coo_array, diags_array
 
     count = len(keys)
-    likeness, near = top_k(keys, keys, min(NEAREST + 1, count))
+    similarity, near = top_k(keys, keys, min(NEAREST + 1, count))
     rows = np.repeat(np.arange(count), near.shape[1])
-    weights = np.maximum(likeness, 0).ravel().astype(np.float64) ** SHARPNESS
+    weights = np.maximum(similarity, 0).ravel().astype(np.float64) ** SHARPNESS
     weights[rows == near.ravel()] = 0  # no row is its own neighbour
     graph = coo_array((weights, (rows, near.ravel())), shape=(count, count)).tocsr()
     graph = graph.maximum(graph.T)

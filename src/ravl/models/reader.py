@@ -14,16 +14,16 @@ from ravl.encoders.base import Array
 from ravl.models.evidence import Evidence, gathered
 from ravl.models.fusion import FusionModel
 from ravl.models.quiet import quiet
-from ravl.retrieval.bank import Ints, Neighbours
+from ravl.retrieval.datastore import Ints, Neighbours
 
 __all__ = ["Evidence", "Reader", "gather"]
 
 BATCH = 64  # queries of a pass
 
 
-def gather(evidence: Evidence, positions: Ints, likeness: Array) -> dict[str, Tensor]:
+def gather(evidence: Evidence, positions: Ints, similarity: Array) -> dict[str, Tensor]:
     """The same as :func:`ravl.models.evidence.gathered`, as tensors."""
-    arrays = gathered(evidence, positions, likeness)
+    arrays = gathered(evidence, positions, similarity)
     return {name: torch.from_numpy(values) for name, values in arrays.items()}
 
 
@@ -74,7 +74,9 @@ class Reader:
                 )
             if near is not None and evidence is not None and self.evidence:
                 k = self.evidence
-                inputs["near"] = gather(evidence, near.positions[some, :k], near.likeness[some, :k])
+                inputs["near"] = gather(
+                    evidence, near.positions[some, :k], near.similarity[some, :k]
+                )
             parts.append(self.model(**_to(inputs, device)).logits.float().cpu().numpy())
         parts = parts or [np.zeros((0, self.model.config.answers), np.float32)]
         return np.concatenate(parts)

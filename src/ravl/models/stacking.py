@@ -21,7 +21,7 @@ FLOOR = 1e-4  # of a score's spread; one that never varies tells nothing
 
 
 @dataclass(frozen=True, eq=False)
-class Stack:
+class ScoreStack:
     """Scores of a pair to the log odds that it fits.
 
     Args:
@@ -71,13 +71,15 @@ class Stack:
         return {"mean": self.mean, "scale": self.scale, "weights": self.weights, "bias": bias}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Array], names: Sequence[str]) -> Stack:
+    def from_arrays(cls, arrays: Mapping[str, Array], names: Sequence[str]) -> ScoreStack:
         """The inverse of :meth:`arrays`."""
         mean, scale, weights = (arrays[name] for name in ("mean", "scale", "weights"))
         return cls(tuple(names), mean, scale, weights, float(arrays["bias"][0]))
 
 
-def fit_stack(scores: Mapping[str, Array], names: Sequence[str], targets: NDArray[Any]) -> Stack:
+def fit_stack(
+    scores: Mapping[str, Array], names: Sequence[str], targets: NDArray[Any]
+) -> ScoreStack:
     """The stack under which pairs are likeliest, with a prior that draws its weights to zero.
 
     Args:
@@ -102,7 +104,7 @@ def fit_stack(scores: Mapping[str, Array], names: Sequence[str], targets: NDArra
 
     found = minimize(loss, np.zeros(z.shape[1]), jac=True, method="L-BFGS-B").x
     wide = [np.asarray(a, np.float32) for a in (mean, scale, found[:-1])]
-    return Stack(tuple(names), wide[0], wide[1], wide[2], float(found[-1]))
+    return ScoreStack(tuple(names), wide[0], wide[1], wide[2], float(found[-1]))
 
 
 def sigmoid(x: NDArray[np.floating]) -> Array:

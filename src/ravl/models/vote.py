@@ -1,4 +1,4 @@
-"""The neighbour vote: labels or tags of the nearest rows, weighted by likeness.
+"""The neighbour vote: labels or tags of the nearest rows, weighted by similarity.
 
 Non-parametric: a row counts from the moment it is added, and not any more once it is deleted.
 """
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
-from ravl.retrieval.bank import Neighbours
+from ravl.retrieval.datastore import Neighbours
 
 CAP = 1 / 8  # of any row's share; one wrong row next to a query cannot decide alone
 KS = (4, 8, 16, 32, 64)
@@ -26,7 +26,7 @@ class Vote:
 
     Args:
         k: how many are asked.
-        temperature: a neighbour's weight is exp(likeness / temperature), before capping.
+        temperature: a neighbour's weight is exp(similarity / temperature), before capping.
         cap: largest share of one row; it only binds where at least 1 / cap rows can share.
         balance: each label's mass is divided by its frequency in the bank to this power.
     """
@@ -49,8 +49,10 @@ class Vote:
         if worth is not None and belief.size:
             belief = belief * worth[near.positions]
         counts = belief > 0
-        best = np.max(near.likeness, axis=1, keepdims=True, where=counts, initial=-1)
-        ahead = np.where(counts, near.likeness - best, 0)  # from what votes, so that somebody does
+        best = np.max(near.similarity, axis=1, keepdims=True, where=counts, initial=-1)
+        ahead = np.where(
+            counts, near.similarity - best, 0
+        )  # from what votes, so that somebody does
         weights = np.exp(ahead / self.temperature) * belief
         total = weights.sum(1, keepdims=True)
         shares = weights / np.maximum(total, 1e-12)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ravl.checking.check import Check
-from ravl.checking.finding import Finding, Kind
 from ravl.checking.fixes import LEAST
+from ravl.checking.issue import Issue, Kind
 from ravl.memory import Memory, Row
 from ravl.pages.render import render, row_uri
 
@@ -109,7 +109,7 @@ def check_page(memory: Memory, check: Check, place: str) -> str:
     )
 
 
-def command(finding: Finding, place: str) -> str | None:
+def command(finding: Issue, place: str) -> str | None:
     """What puts a finding right, for a shell; None where people have to look."""
     memory, first = shlex.quote(place), finding.ids[0]
     if finding.kind == "mislabel" and finding.label is not None:
@@ -123,7 +123,7 @@ def command(finding: Finding, place: str) -> str | None:
     )
 
 
-def _fix_all(found: Sequence[Finding], place: str) -> dict[str, Any] | None:
+def _fix_all(found: Sequence[Issue], place: str) -> dict[str, Any] | None:
     """How many are sure enough to be fixed at once, and how."""
     sure = [f for f in found if f.fix is not None and f.score >= LEAST]
     if not sure:

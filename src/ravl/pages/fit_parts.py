@@ -9,7 +9,7 @@ from ravl.pages.render import only_data
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
+class CalibrationChart:
     """Whether a model is right as often as it says.
 
     Args:
@@ -127,7 +127,7 @@ class EvidenceItem:
         thumbnail: a data URI, None where there is no picture.
         label: what the row says; may be empty.
         text: its text; may be empty.
-        likeness: to the picture asked about.
+        similarity: to the picture asked about.
         share: of the decision, 0..1.
         agrees: whether it says what the model with retrieval answered.
 
@@ -138,7 +138,7 @@ class EvidenceItem:
     thumbnail: str | None
     label: str
     text: str
-    likeness: float
+    similarity: float
     share: float
     agrees: bool
 

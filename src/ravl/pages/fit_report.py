@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ravl.pages.charts import Chart, line_chart, reliability_chart
 from ravl.pages.fit_parts import (
     Answer,
-    Calibration,
+    CalibrationChart,
     Confusion,
     Curves,
     EvidenceItem,
@@ -23,7 +23,7 @@ from ravl.pages.score_table import DifferenceRow, ScoreRow, ScoreTable, shown, t
 
 __all__ = [
     "Answer",
-    "Calibration",
+    "CalibrationChart",
     "Confusion",
     "Curves",
     "DifferenceRow",
@@ -66,7 +66,7 @@ class FitPage:
     about: Sequence[tuple[str, str]]
     rows: ScoreTable
     tables: Sequence[ScoreTable] = ()
-    calibration: Sequence[Calibration] = ()
+    calibration: Sequence[CalibrationChart] = ()
     curves: Sequence[Curves] = ()
     labels: Sequence[LabelLine] = ()
     confusion: Confusion | None = None
@@ -134,7 +134,7 @@ def _chart(curves: Curves) -> Chart | None:
     return line_chart(series, curves.unit, curves.percent)
 
 
-def _calibrated(report: FitPage) -> list[Calibration]:
+def _calibrated(report: FitPage) -> list[CalibrationChart]:
     return [part for part in report.calibration if part.bins]
 
 

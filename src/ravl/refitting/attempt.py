@@ -19,14 +19,14 @@ from ravl.refitting.comparing import Comparison, Promote, compared, decide
 from ravl.refitting.kinds import Kind, kind_of
 from ravl.refitting.lock import BusyError, locked, moment
 from ravl.refitting.log import note, read_log
-from ravl.refitting.news import News, examples, read_news
+from ravl.refitting.memory_changes import MemoryChanges, examples, read_news
 from ravl.refitting.outcome import RefitReport
 from ravl.refitting.page import page_of, tables_of
 from ravl.refitting.triggers import waits_for
 from ravl.refitting.versions import current, mend, replace_champion
 from ravl.runs.run import REPORTS, RUN, open_run, write_json
 from ravl.tasks.model import Model
-from ravl.training.again import Again
+from ravl.training.refit_plan import RefitPlan
 
 WORK = "work-refit"  # begins the names of what an attempt makes in the run's folder
 
@@ -102,7 +102,7 @@ def refit(
 @contextmanager
 def _opened(
     folder: Path, memory: Memory | str | Path | None, replay: int, newest: float
-) -> Iterator[tuple[Model, Kind, News]]:
+) -> Iterator[tuple[Model, Kind, MemoryChanges]]:
     """The champion, what its task has of its own, and what is new; open while pictures are read."""
     work = folder / f"{WORK}-data"
     with Model(folder, memory) as model:
@@ -118,7 +118,13 @@ def _opened(
 
 
 def _refused(
-    folder: Path, model: Model, news: News, mark: str, if_new: int, if_drift: bool, dry_run: bool
+    folder: Path,
+    model: Model,
+    news: MemoryChanges,
+    mark: str,
+    if_new: int,
+    if_drift: bool,
+    dry_run: bool,
 ) -> RefitReport | None:
     """What there is to say where nothing is to be trained; None where something is."""
     version = current(folder)
@@ -143,7 +149,7 @@ def _fit(
     folder: Path,
     model: Model,
     kind: Kind,
-    news: News,
+    news: MemoryChanges,
     mark: str,
     progress: bool | None,
     command: str,
@@ -157,7 +163,7 @@ def _fit(
     if judged == begun:  # cut off before the fit had begun, or just before it had ended
         shutil.rmtree(out, ignore_errors=True)
     if begun or not judged:
-        again = Again(news.labelled, news.parts, mark, kind.start)
+        again = RefitPlan(news.labelled, news.parts, mark, kind.start)
         kind.fit(model.memory, out, kind.settings, progress=progress, command=command, again=again)
     record = json.loads((out / RUN).read_text("utf-8"))
     record["memory"]["version"] = news.version  # later rows were not learned from
@@ -166,7 +172,7 @@ def _fit(
     return out
 
 
-def _compare(model: Model, challenger: Path, kind: Kind, news: News) -> Comparison:
+def _compare(model: Model, challenger: Path, kind: Kind, news: MemoryChanges) -> Comparison:
     """Both on the frozen part and the newest."""
     test = news.labelled.take(news.parts.test)
     frozen = {news.labelled.rows[i].hash or "" for i in news.frozen.tolist()}
@@ -178,7 +184,7 @@ def _end(
     folder: Path,
     challenger: Path,
     kind: Kind,
-    news: News,
+    news: MemoryChanges,
     comparison: Comparison,
     rule: Promote,
     mark: str,

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from ravl.evaluation import Score
 from ravl.pages.score_table import PERCENT
 from ravl.pages.score_words import difference
-from ravl.training.examined import CHALLENGER, CHAMPION, Examined
-from ravl.training.page_parts import BEST
+from ravl.training.paired_results import CHALLENGER, CHAMPION, PairedResults
+from ravl.training.report_parts import BEST
 from ravl.training.run_record import tables_json
 
 Promote = Literal["better", "always", "never"]
@@ -35,7 +35,7 @@ class Comparison:
         differences: of challenger and champion by part and metric, paired.
     """
 
-    examined: Examined
+    examined: PairedResults
     parts: dict[str, NDArray[np.int64]]
     scores: dict[str, dict[str, dict[str, Score]]]
     differences: dict[str, dict[str, Score]]
@@ -56,7 +56,7 @@ class Comparison:
         }
 
 
-def compared(examined: Examined, frozen: Collection[str]) -> Comparison:
+def compared(examined: PairedResults, frozen: Collection[str]) -> Comparison:
     """Scores on all examples, and on those of each part.
 
     Args:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ravl.memory import Memory
-from ravl.refitting.news import known_parts
+from ravl.refitting.memory_changes import known_parts
 from ravl.refitting.versions import versions
 from ravl.runs.run import HISTORY, open_run
-from ravl.training.parts import PARTS
+from ravl.training.splits import PARTS
 
 
 @dataclass(frozen=True, slots=True)

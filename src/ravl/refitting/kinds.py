@@ -11,9 +11,9 @@ from ravl.memory import Row
 from ravl.tasks.caption.settings import TextSettings
 from ravl.tasks.fit import settings_of
 from ravl.tasks.model import Model
-from ravl.training.examined import Examined
+from ravl.training.examples import Examples
 from ravl.training.fit_settings import FitSettings, read_settings
-from ravl.training.labelled import Labelled
+from ravl.training.paired_results import PairedResults
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,7 @@ class Kind:
     says: Callable[[Row], Sequence[str]]
     told: Callable[[Row], str]
     fit: Callable[..., Any]
-    examine: Callable[[Model, Model, Labelled, int], Examined]
+    examine: Callable[[Model, Model, Examples, int], PairedResults]
     stratum: Callable[[Row], str] = lambda _: ""
     names: bool = False
 

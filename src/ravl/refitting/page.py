@@ -11,9 +11,9 @@ from ravl.pages.refit_report import NewLabel, NewPicture, refit_report
 from ravl.pages.score_table import DifferenceRow, ScoreRow, ScoreTable
 from ravl.refitting.comparing import FROZEN, NEWEST, TOGETHER, Comparison
 from ravl.refitting.kinds import Kind
-from ravl.refitting.news import News
-from ravl.training.examined import CHALLENGER, CHAMPION, Examined
-from ravl.training.page_parts import MEASURES, thumbnail
+from ravl.refitting.memory_changes import MemoryChanges
+from ravl.training.paired_results import CHALLENGER, CHAMPION, PairedResults
+from ravl.training.report_parts import MEASURES, thumbnail
 
 PICTURES = 24  # new ones on the page
 LABELS = 30  # of the new pictures
@@ -58,7 +58,7 @@ def page_of(
     verdict: str,
     promoted: bool,
     kind: Kind,
-    news: News,
+    news: MemoryChanges,
     comparison: Comparison,
 ) -> str:
     """The page, as HTML."""
@@ -74,7 +74,7 @@ def page_of(
     )
 
 
-def _about(at: str, news: News) -> list[tuple[str, str]]:
+def _about(at: str, news: MemoryChanges) -> list[tuple[str, str]]:
     parts = news.parts
     return [
         ("when", at),
@@ -94,7 +94,7 @@ def _about(at: str, news: News) -> list[tuple[str, str]]:
     ]
 
 
-def _labels(kind: Kind, news: News) -> list[NewLabel]:
+def _labels(kind: Kind, news: MemoryChanges) -> list[NewLabel]:
     old = np.setdiff1d(news.parts.train, news.fresh)
     before = Counter(n for i in old for n in kind.says(news.labelled.rows[i]))
     widest = max(news.counts.values(), default=1)
@@ -102,7 +102,7 @@ def _labels(kind: Kind, news: News) -> list[NewLabel]:
     return [NewLabel(name, count, before[name], widest) for name, count in most]
 
 
-def _pictures(kind: Kind, news: News) -> list[NewPicture]:
+def _pictures(kind: Kind, news: MemoryChanges) -> list[NewPicture]:
     """Some of what is new, drawn by chance."""
     drawn = np.random.default_rng(0).permutation(news.fresh)[:PICTURES]
     found = []
@@ -114,7 +114,7 @@ def _pictures(kind: Kind, news: News) -> list[NewPicture]:
     return found
 
 
-def _changed(news: News, examined: Examined) -> list[ExampleGroup]:
+def _changed(news: MemoryChanges, examined: PairedResults) -> list[ExampleGroup]:
     """Examples whose answer became better or worse; those by most come first, drawn by chance."""
     gain = examined.worth[CHALLENGER] - examined.worth[CHAMPION]
     if examined.quality is None:
@@ -138,7 +138,7 @@ def _changed(news: News, examined: Examined) -> list[ExampleGroup]:
     return groups
 
 
-def _example(news: News, examined: Examined, i: int) -> ReportExample:
+def _example(news: MemoryChanges, examined: PairedResults, i: int) -> ReportExample:
     best = max(its[i] for its in examined.worth.values())
     answers = []
     for who in (CHAMPION, CHALLENGER):

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from ravl.refitting.news import News
+from ravl.refitting.memory_changes import MemoryChanges
 from ravl.tasks.model import Model
-from ravl.training.labelled import read_labelled
+from ravl.training.examples import read_labelled
 
 MOST = 1000  # pictures, the last that came in, by which drift is told
 
 
 def waits_for(
-    model: Model, news: News, attempts: list[dict[str, Any]], if_new: int, if_drift: bool
+    model: Model, news: MemoryChanges, attempts: list[dict[str, Any]], if_new: int, if_drift: bool
 ) -> str | None:
     """Why there is no refit yet, in a sentence; None where there shall be one.
 

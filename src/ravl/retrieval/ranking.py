@@ -81,7 +81,7 @@ def diversify(
     """Maximal marginal relevance (Carbonell & Goldstein 1998).
 
     Takes, one after another, the candidate with the largest ``(1 - diversity) * relevance -
-    diversity * likeness to what was taken``; relevance is the score scaled to 0..1.
+    diversity * similarity to what was taken``; relevance is the score scaled to 0..1.
 
     Args:
         candidates: best first.
@@ -96,13 +96,13 @@ def diversify(
     relevance = (scores - scores.min()) / spread if spread > 0 else np.ones(len(scores))
     size = len(next(iter(vectors.values()))) if vectors else 1
     matrix = np.stack([vectors.get(c.key, np.zeros(size, np.float32)) for c in candidates])
-    likeness = np.full(len(candidates), -1.0)
+    similarity = np.full(len(candidates), -1.0)
     left = np.ones(len(candidates), bool)
     taken: list[Ranked] = []
     while len(taken) < min(k, len(candidates)):
-        worth = (1 - diversity) * relevance - diversity * np.maximum(likeness, 0)
+        worth = (1 - diversity) * relevance - diversity * np.maximum(similarity, 0)
         i = int(np.argmax(np.where(left, worth, -np.inf)))
         taken.append(candidates[i])
         left[i] = False
-        likeness = np.maximum(likeness, matrix @ matrix[i])
+        similarity = np.maximum(similarity, matrix @ matrix[i])
     return taken

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
-from ravl.retrieval.bank import Ints, Neighbours
+from ravl.retrieval.datastore import Ints, Neighbours
 from ravl.retrieval.hits import Found
 from ravl.retrieval.ranking import Ranked
 
@@ -24,7 +24,7 @@ FLAT = 1e-6  # a spread below this tells nothing
 
 
 class PairScorer(Protocol):
-    """What judges pairs; :class:`ravl.tasks.match.model.MatchModel` does."""
+    """What judges pairs; :class:`ravl.tasks.match.model.MatchPipeline` does."""
 
     def log_odds(self, features: Array, texts: Sequence[str], picture: Ints, text: Ints) -> Array:
         """That texts fit pictures, (n,).
@@ -80,7 +80,7 @@ class Reranker:
         return again + [replace(c, score=lowest - i) for i, c in enumerate(rest, 1)]
 
     def neighbours(self, near: Neighbours, odds: Array, known: NDArray[np.bool_]) -> Neighbours:
-        """Neighbours in their new order, with a likeness that has heard the scorer.
+        """Neighbours in their new order, with a similarity that has heard the scorer.
 
         The log odds count in the spread of the query's own likenesses, so that what votes by them
         finds the numbers that it is used to. They may exceed 1.
@@ -93,10 +93,10 @@ class Reranker:
         there, known = near.found, known & near.found
         middle = _mean(odds, known)
         standard, _ = _by_spread(np.where(known, odds, middle), there)
-        spread = _by_spread(near.likeness, there)[1]
-        likeness = near.likeness + np.float32(self.weight) * spread * standard
-        order = np.argsort(np.where(there, -likeness, np.inf), axis=1, kind="stable")
-        again = np.where(there, likeness, 0).astype(np.float32)
+        spread = _by_spread(near.similarity, there)[1]
+        similarity = near.similarity + np.float32(self.weight) * spread * standard
+        order = np.argsort(np.where(there, -similarity, np.inf), axis=1, kind="stable")
+        again = np.where(there, similarity, 0).astype(np.float32)
         return Neighbours(
             np.take_along_axis(near.positions, order, 1), np.take_along_axis(again, order, 1)
         )

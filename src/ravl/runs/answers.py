@@ -15,13 +15,13 @@ class Evidence:
 
     Args:
         row: what the memory knows about it.
-        likeness: of its picture to the query's, a cosine of keys.
+        similarity: of its picture to the query's, a cosine of keys.
         share: of its vote in the decision, 0 to 1; all shares sum to the gate.
         says: its label or its tags; empty where it says nothing itself.
     """
 
     row: Row
-    likeness: float
+    similarity: float
     share: float
     says: tuple[str, ...] = ()
 
@@ -37,7 +37,7 @@ class Evidence:
             "picture": str(self.row.path) if self.row.path else None,
             "says": list(self.says),
             "texts": list(self.row.texts),
-            "likeness": round(self.likeness, 4),
+            "similarity": round(self.similarity, 4),
             "share": round(self.share, 4),
         }
 

@@ -13,7 +13,7 @@ from ravl.encoders import Encoder
 from ravl.encoders.base import Array, normalise
 from ravl.memory import Memory
 from ravl.models.zero_shot import label_vectors
-from ravl.retrieval.bank import Bank
+from ravl.retrieval.datastore import Datastore
 
 PLAIN = ("{}",)  # a label as evidence is its bare name
 
@@ -24,15 +24,15 @@ class TextReader(Protocol):
     def encoder(self, memory: Memory) -> Encoder:
         """Whose text vectors the reader sees."""
 
-    def heard(self, bank: Bank) -> tuple[Array, NDArray[np.bool_]] | None:
+    def heard(self, bank: Datastore) -> tuple[Array, NDArray[np.bool_]] | None:
         """Text vectors of a bank's rows (N, D) and who has one (N,); None for their captions'."""
 
 
 class Votes(Protocol):
-    """What rows say, as :class:`ravl.tasks.labels.votes.Testimony` has it."""
+    """What rows say, as :class:`ravl.tasks.labels.votes.LabelMatrix` has it."""
 
     @property
-    def bank(self) -> Bank:
+    def bank(self) -> Datastore:
         """N rows."""
 
     @property
@@ -89,7 +89,7 @@ def name_vectors(encoder: Encoder, names: Sequence[str]) -> Array:
     return label_vectors(encoder, names, PLAIN)
 
 
-def _texts(memory: Memory, bank: Bank) -> tuple[Array, NDArray[np.bool_]]:
+def _texts(memory: Memory, bank: Datastore) -> tuple[Array, NDArray[np.bool_]]:
     """Mean text vector of each row (N, D), and whether it has one (N,)."""
     vectors = memory.vectors("text_vectors")
     numbers = bank.numbers

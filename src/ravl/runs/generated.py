@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ravl.data import QA
 from ravl.memory import Memory, Row
-from ravl.retrieval.bank import Bank
+from ravl.retrieval.datastore import Datastore
 
 CAPTION, LABEL, TAGS, ANSWERS = COLUMNS = (
     "generated_caption",
@@ -39,13 +39,13 @@ def filled(row: Row) -> Row:
     return replace(row, label=label, tags=tags, qa=qa)
 
 
-def filled_bank(bank: Bank) -> Bank:
+def filled_bank(bank: Datastore) -> Datastore:
     """The bank whose rows are :func:`filled`."""
     return replace(bank, rows=[filled(row) for row in bank.rows])
 
 
 def of_people(
-    bank: Bank, memory: Memory, says: Callable[[Row], tuple[str, ...]]
+    bank: Datastore, memory: Memory, says: Callable[[Row], tuple[str, ...]]
 ) -> NDArray[np.bool_]:
     """Which rows of a bank say what they say by people, (N,).
 

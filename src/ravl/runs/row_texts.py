@@ -18,7 +18,7 @@ from ravl.encoders import Encoder
 from ravl.encoders.base import Array, normalise
 from ravl.encoders.trained import TrainedEncoder
 from ravl.memory import Memory, Row
-from ravl.retrieval.bank import Bank, Ints
+from ravl.retrieval.datastore import Datastore, Ints
 from ravl.runs import generated
 
 WIDEST = 2**23  # cosines at a time
@@ -55,7 +55,7 @@ def _one(value: Scalar) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, eq=False)
-class Said:
+class RowTexts:
     """What the rows of a bank say.
 
     Args:
@@ -65,13 +65,13 @@ class Said:
         owners: position in the bank of each text's row, (T,), ascending.
     """
 
-    bank: Bank
+    bank: Datastore
     texts: list[str]
     vectors: Array
     owners: Ints
 
     @classmethod
-    def of(cls, bank: Bank, task: MatchTask, memory: Memory, unread: bool = False) -> Said:
+    def of(cls, bank: Datastore, task: MatchTask, memory: Memory, unread: bool = False) -> RowTexts:
         """The texts of a bank's rows, with the vectors that the memory has, or made now.
 
         Args:
@@ -100,7 +100,7 @@ class Said:
         np.add.at(sums, self.owners, self.vectors)
         return normalise(sums)
 
-    def likeness(self, vectors: Array) -> Array:
+    def similarity(self, vectors: Array) -> Array:
         """Cosine of each text (t, D) to the best text of each row, (t, N); -1 without any."""
         found = np.full((len(vectors), len(self.bank)), -1.0, np.float32)
         if len(self.owners):

@@ -11,8 +11,8 @@ import numpy as np
 from ravl.encoders.base import Array
 from ravl.runs.answers import Answer, Evidence
 
-NEAREST = 5  # neighbours whose mean likeness tells how well the memory knows a picture
-NUMBERS = ("likeness", "confidence", "disagreement")
+NEAREST = 5  # neighbours whose mean similarity tells how well the memory knows a picture
+NUMBERS = ("similarity", "confidence", "disagreement")
 DIGITS = 4  # all are rounded alike: else what was kept would differ from the same seen anew
 ANSWERS = "answers"  # the signal that is no number: what was answered
 
@@ -22,7 +22,7 @@ class Signals:
     """The signals of n answered pictures.
 
     Args:
-        numbers: by name, each (n,). ``likeness``: mean of the five nearest pictures in the
+        numbers: by name, each (n,). ``similarity``: mean of the five nearest pictures in the
             evidence, a cosine, 0 where there are none; ``confidence``: of the answer;
             ``disagreement``: of the memory's vote and the model, 0 to 1, missing where a run only
             votes, or where the two do not speak of the same names.
@@ -42,7 +42,7 @@ class Signals:
         names = [answer.names for answer in answers]
         listed = [its for its in names if its is not None]
         numbers = {
-            "likeness": [_likeness(answer) for answer in answers],
+            "similarity": [_similarity(answer) for answer in answers],
             "confidence": [answer.confidence for answer in answers],
         }
         if listed and any(answer.model for answer in answers):
@@ -86,6 +86,8 @@ class Signals:
             KeyError, TypeError, ValueError: the record is damaged.
         """
         told = record[ANSWERS]
+        if "likeness" in record:  # of format 1
+            record = {"similarity": record["likeness"], **record}
         answers = None if told is None else [tuple(map(str, said)) for said in told]
         numbers = {n: np.array(record[n], np.float32) for n in NUMBERS if n in record}
         found = cls(numbers, answers)
@@ -98,9 +100,9 @@ class Signals:
 def nearest(answer: Answer, count: int) -> list[Evidence]:
     """The evidence that is most like the picture, best first; texts without a picture are none."""
     seen = [each for each in answer.evidence if each.row.hash is not None]
-    return sorted(seen, key=lambda each: -each.likeness)[:count]
+    return sorted(seen, key=lambda each: -each.similarity)[:count]
 
 
-def _likeness(answer: Answer) -> float:
-    found = [each.likeness for each in nearest(answer, NEAREST)]
+def _similarity(answer: Answer) -> float:
+    found = [each.similarity for each in nearest(answer, NEAREST)]
     return sum(found) / len(found) if found else 0.0

@@ -15,7 +15,7 @@ from ravl.models.generation.base import (
     CONSTRAINTS,
     Candidate,
     Decoding,
-    Request,
+    GenerationRequest,
     best_first,
 )
 from ravl.models.generation.reading import (
@@ -30,7 +30,7 @@ from ravl.models.generation.reading import (
 )
 from ravl.models.generation.specials import PAD
 from ravl.models.generation.tidying import tidy
-from ravl.retrieval.bank import Ints
+from ravl.retrieval.datastore import Ints
 from ravl.runtime import names
 from ravl.runtime.reader import near_inputs
 from ravl.runtime.search import Written, beam_search, greedy, log_softmax, pieces, sample
@@ -65,7 +65,7 @@ class OnnxGenerator:
         self._voices = Voices(self.vocabulary.words_of, len(self.vocabulary))
 
     def __call__(
-        self, requests: Sequence[Request], how: Decoding | None = None
+        self, requests: Sequence[GenerationRequest], how: Decoding | None = None
     ) -> list[list[Candidate]]:
         """Texts for each request, likeliest first; sampled ones are the same in any batch.
 
@@ -91,7 +91,7 @@ class OnnxGenerator:
             ]
         return found
 
-    def stream(self, request: Request, how: Decoding | None = None) -> Iterator[str]:
+    def stream(self, request: GenerationRequest, how: Decoding | None = None) -> Iterator[str]:
         """The text of one request, in pieces; greedy, or sampled."""
         how = how or Decoding()
         longest = self._longest(how)
@@ -109,7 +109,7 @@ class OnnxGenerator:
         return tidy(grown(), line=False)
 
     def log_probabilities(
-        self, requests: Sequence[Request], texts: Sequence[Sequence[str]]
+        self, requests: Sequence[GenerationRequest], texts: Sequence[Sequence[str]]
     ) -> list[list[Candidate]]:
         """Given texts of each request as candidates, in their order."""
         found: list[list[Candidate]] = []
@@ -122,7 +122,7 @@ class OnnxGenerator:
             found += [[next(given) for _ in its] for its in some]
         return found
 
-    def read(self, requests: Sequence[Request]) -> tuple[Array, NDArray[np.bool_], Array]:
+    def read(self, requests: Sequence[GenerationRequest]) -> tuple[Array, NDArray[np.bool_], Array]:
         """What the decoder knows of requests: keys and values, which are there, and loud words."""
         session, count = self._read, len(requests)
         tokens = words_of(self.words, requests)

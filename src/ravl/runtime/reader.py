@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ravl.encoders.base import Array
 from ravl.models.evidence import Evidence, gathered
 from ravl.models.generation.reading import padded
-from ravl.retrieval.bank import Ints, Neighbours
+from ravl.retrieval.datastore import Ints, Neighbours
 from ravl.runtime.names import BASE, FUSION
 from ravl.runtime.sessions import Session
 
@@ -70,7 +70,7 @@ class OnnxReader:
         """The neighbours; a table of none where it answers without."""
         k = self.evidence
         if near is not None and evidence is not None:
-            arrays = gathered(evidence, near.positions[some, :k], near.likeness[some, :k])
+            arrays = gathered(evidence, near.positions[some, :k], near.similarity[some, :k])
             return near_inputs(arrays)
         return no_neighbours(self._session, count)
 

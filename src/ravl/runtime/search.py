@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ravl.encoders.base import Array
 from ravl.models.generation.base import Decoding
 from ravl.models.generation.specials import BEGIN, END
-from ravl.retrieval.bank import Ints
+from ravl.retrieval.datastore import Ints
 
 NEVER = -np.inf  # log probability of what must not be written
 AFTER = np.float32(-1e9)  # score of a beam that has ended among those that run

@@ -10,7 +10,7 @@ import numpy as np
 
 from ravl.errors import DataError
 from ravl.models.generation.specials import BEGIN, END, FOLDER, LONGEST, clean
-from ravl.retrieval.bank import Ints
+from ravl.retrieval.datastore import Ints
 
 TOKENIZER = "tokenizer.json"
 

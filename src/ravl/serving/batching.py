@@ -23,7 +23,7 @@ from ravl.timing import measured
 Call = Callable[[Sequence[Any]], tuple[Sequence[Any], int]]  # items to answers, and a version
 
 
-class Meter(Protocol):
+class BatchObserver(Protocol):
     """What is told of each pass."""
 
     def __call__(self, model: str, items: int, seconds: dict[str, float]) -> None:
@@ -67,7 +67,13 @@ class Batcher:
     """
 
     def __init__(
-        self, name: str, *, queue: int, together: int, wait: float, meter: Meter | None = None
+        self,
+        name: str,
+        *,
+        queue: int,
+        together: int,
+        wait: float,
+        meter: BatchObserver | None = None,
     ) -> None:
         self.name = name
         self.pending = 0  # items that have a place

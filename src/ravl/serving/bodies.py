@@ -196,7 +196,7 @@ class SearchHow(Body):
 
     k: int = Field(10, ge=1, le=1_000, description="How many hits.")
     mode: Literal["auto", "dense", "keyword", "fused"] = Field(
-        "auto", description="By likeness, by words, or both."
+        "auto", description="By similarity, by words, or both."
     )
     target: Literal["pictures", "texts"] = Field("pictures", description="What to find.")
     where: Text | None = Field(None, description="A filter: only rows that it lets through.")

@@ -25,7 +25,7 @@ from ravl.tasks.model import Model
 PAUSE = 5.0  # seconds between two looks
 
 
-class Follower:
+class RunWatcher:
     """Looks at the runs of a server now and then, in a thread of its own.
 
     Args:

@@ -52,9 +52,9 @@ class Metrics:
             ("model",),
             registry=self.registry,
         )
-        self._likeness = Histogram(
-            "ravl_nearest_likeness",
-            "Mean likeness of the five nearest rows to an answered picture.",
+        self._similarity = Histogram(
+            "ravl_nearest_similarity",
+            "Mean similarity of the five nearest rows to an answered picture.",
             ("run",),
             buckets=LIKENESS,
             registry=self.registry,
@@ -103,14 +103,14 @@ class Metrics:
 
     def watch(self, run: str, last: Mapping[str, Any] | None) -> None:
         """Announce a run whose answers are watched, with its last window, if there is one."""
-        for counted in (self._likeness, self._windows, self._alarms):
+        for counted in (self._similarity, self._windows, self._alarms):
             counted.labels(run)
         self._p_values(run, last or {})
 
-    def likeness(self, run: str, values: Sequence[float]) -> None:
+    def similarity(self, run: str, values: Sequence[float]) -> None:
         """Pictures were answered that are so near to the memory."""
         for value in values:
-            self._likeness.labels(run).observe(value)
+            self._similarity.labels(run).observe(value)
 
     def window(self, run: str, outcome: Mapping[str, Any]) -> None:
         """A window of answers was compared with fitting time."""

@@ -13,7 +13,7 @@ from ravl.retrieval import Query
 from ravl.runs.run import Run, open_run
 from ravl.serving.batching import Batcher, Call
 from ravl.store.history import newest
-from ravl.tasks.caption.writer import SIDE, TextModel
+from ravl.tasks.caption.writer import SIDE, TextPipeline
 from ravl.tasks.model import UNTRAINED, Model
 
 TASKS = ("classify", "tag", "match", "caption", "ask")
@@ -48,16 +48,16 @@ class Served:
         return self.model.run
 
     @property
-    def writer(self) -> TextModel | None:
+    def writer(self) -> TextPipeline | None:
         """What writes texts piece by piece, if it does."""
         found = self.model.predictor
-        return found if isinstance(found, TextModel) and found.has_generator else None
+        return found if isinstance(found, TextPipeline) and found.has_generator else None
 
     @property
     def hint(self) -> int:
         """Side in pixels that pictures are decoded for: what the model itself would ask for."""
         size = self.model.memory.encoder.picture_size
-        writes = self.task == "caption" or isinstance(self.model.predictor, TextModel)
+        writes = self.task == "caption" or isinstance(self.model.predictor, TextPipeline)
         return max(size, SIDE) if writes else size
 
     def call(self, options: Options) -> Call:

@@ -117,7 +117,7 @@ class Monitor:
             if name not in self._windows:  # the version that answers now has no reference
                 return
             signals = Signals.of(self._new(name, answers))
-            self._metrics.likeness(name, signals.numbers["likeness"].tolist())
+            self._metrics.similarity(name, signals.numbers["similarity"].tolist())
             outcomes = self._windows[name].add(signals)
             for outcome in outcomes:
                 ended = datetime.now(UTC).isoformat(timespec="milliseconds")

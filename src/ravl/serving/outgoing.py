@@ -58,7 +58,7 @@ def evidence_json(item: Evidence) -> dict[str, Any]:
         "id": item.id,
         "says": list(item.says),
         "texts": list(item.row.texts),
-        "likeness": round(item.likeness, 4),
+        "similarity": round(item.similarity, 4),
         "share": round(item.share, 4),
         **links(item.row),
     }

@@ -24,7 +24,7 @@ EVIDENCE = {
     "id": "shirts/17.jpg",
     "says": ["shirt"],
     "texts": ["a red checked shirt with long sleeves"],
-    "likeness": 0.91,
+    "similarity": 0.91,
     "share": 0.12,
     "picture": "/v1/picture?id=shirts%2F17.jpg",
     "thumbnail": "/v1/thumbnail?id=shirts%2F17.jpg",
@@ -59,7 +59,7 @@ class MemoryVersion(BaseModel):
     version: int
 
 
-class Origin(BaseModel):
+class Provenance(BaseModel):
     """Where an answer comes from."""
 
     run: str | None = Field(description="Name of the run; null where the memory alone answered.")
@@ -95,7 +95,7 @@ class EvidenceOut(BaseModel):
     id: str
     says: list[str]
     texts: list[str]
-    likeness: float
+    similarity: float
     share: float = Field(description="Of its vote in the decision.")
     picture: str | None
     thumbnail: str | None
@@ -131,7 +131,7 @@ class MatchAnswer(AnswerOut):
     """Whether a text fits a picture."""
 
     model_config = example(
-        text="a red shirt", fits=True, score=0.93, read=True, signals={"likeness": 0.31}, **ANSWER
+        text="a red shirt", fits=True, score=0.93, read=True, signals={"similarity": 0.31}, **ANSWER
     )
     text: str
     fits: bool
@@ -180,7 +180,7 @@ def wrapped(name: str, what: str, **fields: tuple[Any, Any]) -> type[BaseModel]:
     """The shape of a whole response: where it comes from, and fields with an example each."""
     types: Any = {field: (type_, ...) for field, (type_, _) in fields.items()}
     shown = {field: value for field, (_, value) in fields.items()}
-    model = create_model(name, __base__=Origin, __doc__=what, **types)
+    model = create_model(name, __base__=Provenance, __doc__=what, **types)
     model.model_config = example(**shown, **ORIGIN)
     model.model_rebuild(force=True)
     return model

@@ -23,7 +23,7 @@ from ravl.serving.audit import Audit
 from ravl.serving.batching import Batcher
 from ravl.serving.feedback import FeedbackStore, beside
 from ravl.serving.fetching import Fetcher
-from ravl.serving.following import Follower, blank
+from ravl.serving.following import RunWatcher, blank
 from ravl.serving.keys import ANYONE, Caller, Keys
 from ravl.serving.limits import Limits
 from ravl.serving.metrics import Metrics
@@ -87,7 +87,7 @@ class Service:
             self.feedback = FeedbackStore(feedback or beside(path))
             watch = path.with_name(f"{path.name}.drift")
             self.monitor = Monitor(watch, self.models, self.metrics, drift_window, drift_rate)
-            self.follower = Follower(self.models, self._exchanged)
+            self.follower = RunWatcher(self.models, self._exchanged)
         except BaseException:
             self.memory.close()
             raise

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ravl.errors import DataError, RavlError
 from ravl.sharing.failures import masked, why_of
 from ravl.sharing.manifest import MANIFEST, MOST_BYTES, Entry, Manifest, holds
-from ravl.sharing.places import AGAIN, Advance, damaged
+from ravl.sharing.remotes import AGAIN, Advance, damaged
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -119,7 +119,7 @@ class HubPlace:
         advance(0)
 
     def fetch(self, entries: Mapping[str, Entry], folder: Path, advance: Advance) -> None:
-        """See :class:`ravl.sharing.places.Place`; a file that was half fetched is gone on with."""
+        """See :class:`ravl.sharing.remotes.Remote`; goes on with a file that was half fetched."""
         assert self._found is not None, "the manifest is read first"
         type_, commit = self._found
         with self._errors("read"), _bars(self._bars):

@@ -15,11 +15,11 @@ from typing import Any
 from ravl.encoders.trained_files import SETTINGS, read_settings
 from ravl.errors import DataError, RavlError
 from ravl.runs.run import RUN
+from ravl.sharing.artifact import read_run
 from ravl.sharing.copies import Pictures, check_memory, in_use, settle
 from ravl.sharing.manifest import MANIFEST, Entry, Manifest, holds, is_taken
-from ravl.sharing.parcel import read_run
-from ravl.sharing.places import HUB, Place, open_place
-from ravl.sharing.push import MEGABYTE, Moved, bar
+from ravl.sharing.push import MEGABYTE, TransferReport, bar
+from ravl.sharing.remotes import HUB, Remote, open_place
 
 STAGE = ".pulling"  # folder of what has arrived and is not in place yet
 SPARE = 64 * MEGABYTE  # that stays free on the disk
@@ -27,7 +27,7 @@ SPARE = 64 * MEGABYTE  # that stays free on the disk
 
 def pull(
     source: str | Path, folder: str | Path, *, force: bool = False, progress: bool | None = None
-) -> Moved:
+) -> TransferReport:
     """Fetch what :func:`ravl.push` sent; fetched again, only what has changed is.
 
     Args:
@@ -69,7 +69,7 @@ def pull(
     size = _fetch(place, missing, stage, progress)
     notes = _checked(manifest, taken, folder, stage)
     _put(folder, stage, manifest, missing, gone)
-    return Moved(
+    return TransferReport(
         manifest.kind,
         manifest.name,
         place.shown,
@@ -133,7 +133,7 @@ def _refuse_changed(
             )
 
 
-def _fetch(place: Place, missing: dict[str, Entry], stage: Path, progress: bool | None) -> int:
+def _fetch(place: Remote, missing: dict[str, Entry], stage: Path, progress: bool | None) -> int:
     """Fetch files into the stage; what an interrupted pull left there is not fetched again."""
     if stage.is_symlink() or stage.is_file():
         raise DataError(f"{stage} is in the way. Remove it.")

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from ravl.errors import DataError
 from ravl.progress import Advance, progress_bar
+from ravl.sharing.artifact import pack, pulled_memory
 from ravl.sharing.manifest import MANIFEST, Manifest
-from ravl.sharing.parcel import pack, pulled_memory
-from ravl.sharing.places import FsspecPlace, Place, open_place
+from ravl.sharing.remotes import FsspecPlace, Remote, open_place
 
 MEGABYTE = 2**20
 
 
 @dataclass
-class Moved:
+class TransferReport:
     """What a push or a pull did.
 
     Args:
@@ -61,7 +61,7 @@ def push(
     public: bool = False,
     force: bool = False,
     progress: bool | None = None,
-) -> Moved:
+) -> TransferReport:
     """Send a run or a memory to a place; sent again, only what has changed goes.
 
     Args:
@@ -96,7 +96,7 @@ def push(
         with bar("Pushing", place, progress) as advance:
             if before != manifest:
                 place.send(parcel.files, manifest, before, lambda done: advance(done, size))
-    return Moved(
+    return TransferReport(
         parcel.kind,
         parcel.name,
         place.shown,
@@ -110,12 +110,12 @@ def push(
     )
 
 
-def bar(what: str, place: Place, show: bool | None) -> AbstractContextManager[Advance]:
+def bar(what: str, place: Remote, show: bool | None) -> AbstractContextManager[Advance]:
     """The bar of what goes to a place or comes from it, unless the place has its own."""
     return progress_bar(what, "bytes", False if place.shows_progress else show)
 
 
-def known(place: Place, force: bool) -> Manifest | None:
+def known(place: Remote, force: bool) -> Manifest | None:
     """What lies at a place that is to be written to.
 
     Raises:
@@ -135,7 +135,7 @@ def known(place: Place, force: bool) -> Manifest | None:
     return found
 
 
-def _refuse_other(place: Place, before: Manifest, kind: str, name: str) -> None:
+def _refuse_other(place: Remote, before: Manifest, kind: str, name: str) -> None:
     if (before.kind, before.name) != (kind, name):
         raise DataError(
             f"{place.shown} holds the {before.kind} {before.name!r}, not the {kind} {name!r}. Name "
@@ -143,7 +143,7 @@ def _refuse_other(place: Place, before: Manifest, kind: str, name: str) -> None:
         )
 
 
-def _refuse_itself(what: Path, place: Place) -> None:
+def _refuse_itself(what: Path, place: Remote) -> None:
     folder = place.folder if isinstance(place, FsspecPlace) else None
     if folder is None:
         return

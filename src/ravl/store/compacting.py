@@ -7,7 +7,7 @@ import sqlite3
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from ravl.store import bin
+from ravl.store import trash as bin
 from ravl.store.sqlite import files_of
 
 if TYPE_CHECKING:

@@ -17,18 +17,18 @@ from ravl.encoders.base import Array
 from ravl.store.row import Row
 from ravl.store.spaces import current_space, newest_change, read_vectors
 
-# The likeness that vectors must have, by the bits of 64 in which the perceptual hashes differ. A
+# The similarity that vectors must have, by the bits of 64 in which the perceptual hashes differ. A
 # photograph at half its size differs in 0 to 2 bits, but its vectors may be as unlike as 0.53; the
 # drawings of a series (playing cards, road signs) reach 6 bits and 0.9 though they differ.
 LEAST_LIKENESS = (0.5, 0.5, 0.5, 0.75, 0.75, 0.95, 0.95)
 MOST_BITS = len(LEAST_LIKENESS) - 1
-SAMPLE = 256  # vectors from which the likeness of unrelated pictures is estimated
+SAMPLE = 256  # vectors from which the similarity of unrelated pictures is estimated
 MOST_CANDIDATES = 32  # per row; ten thousand blank pages must not make fifty million pairs
 BLOCK = 64  # new rows compared with all others at a time
 
 
 @dataclass(frozen=True, slots=True)
-class Twins:
+class DuplicateGroups:
     """Groups of near-duplicates that include a new picture.
 
     Args:
@@ -53,7 +53,7 @@ def pending(connection: sqlite3.Connection) -> list[int]:
     return [row for (row,) in found]
 
 
-def mark_twins(connection: sqlite3.Connection) -> Twins:
+def mark_twins(connection: sqlite3.Connection) -> DuplicateGroups:
     """Compare what is pending with everything, and note the groups. Needs a transaction."""
     new = pending(connection)
     records = connection.execute(
@@ -77,7 +77,7 @@ def mark_twins(connection: sqlite3.Connection) -> Twins:
     connection.execute(
         "INSERT OR REPLACE INTO notes VALUES ('twins checked', ?)", (newest_change(connection),)
     )
-    return Twins([_ids(connection, sorted(members[g])) for g in sorted(touched)])
+    return DuplicateGroups([_ids(connection, sorted(members[g])) for g in sorted(touched)])
 
 
 def _alike(

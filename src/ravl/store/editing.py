@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ravl.errors import DataError
-from ravl.store import bin
 from ravl.store import rows as store
-from ravl.store.looking import stamp_of
+from ravl.store import trash as bin
+from ravl.store.folder_scan import stamp_of
 from ravl.store.row import Row, unwritable
 from ravl.store.spaces import current_space
 

@@ -35,7 +35,7 @@ NOTE = "hubness"
 
 
 @dataclass(frozen=True, slots=True)
-class Bank:
+class QueryBank:
     """A sample of vectors of one kind.
 
     Args:
@@ -47,7 +47,7 @@ class Bank:
     matrix: Array
 
 
-def sample(vectors: Vectors) -> Bank:
+def sample(vectors: Vectors) -> QueryBank:
     """At most ``BANK`` of the vectors, evenly from all; zero vectors, which say nothing, left out.
 
     They are chosen by a hash of their keys alone (Fibonacci hashing, Knuth 1973, 6.4), so that
@@ -62,7 +62,7 @@ def sample(vectors: Vectors) -> Bank:
         if len(chosen) == BANK:
             break
     chosen.sort()
-    return Bank(vectors.rows[chosen], vectors.matrix[chosen].astype(np.float32))
+    return QueryBank(vectors.rows[chosen], vectors.matrix[chosen].astype(np.float32))
 
 
 def hubs(items: Vectors, bank: Vectors) -> Array:
@@ -80,7 +80,7 @@ def hubs(items: Vectors, bank: Vectors) -> Array:
     return _hubs(items.matrix, items.rows, sample(bank))
 
 
-def _hubs(matrix: NDArray[np.floating], rows: Positions, bank: Bank) -> Array:
+def _hubs(matrix: NDArray[np.floating], rows: Positions, bank: QueryBank) -> Array:
     """:func:`hubs` of vectors (n, d), float32 or float16, of these rows (n,), ascending."""
     means = np.zeros(len(matrix), np.float32)
     size = len(bank.rows)
@@ -117,7 +117,7 @@ class _Known:
 
     moment: tuple[int, int, int]  # space, newest change in the items, newest change in the bank
     keys: Positions
-    bank: Bank
+    bank: QueryBank
     hubs: Array
 
 
@@ -164,7 +164,7 @@ class HubCache:
             )
 
 
-def _read(connection: sqlite3.Connection, kind: Kind, bank: Bank) -> _Known | None:
+def _read(connection: sqlite3.Connection, kind: Kind, bank: QueryBank) -> _Known | None:
     """What was kept, if this bank told it."""
     found = connection.execute(
         "SELECT moment, bank, keys, hubs FROM hubs WHERE kind = ?", (kind,)
@@ -176,7 +176,7 @@ def _read(connection: sqlite3.Connection, kind: Kind, bank: Bank) -> _Known | No
     return _Known((space, change, of_bank), keys, bank, values.astype(np.float32))
 
 
-def _digest(bank: Bank) -> str:
+def _digest(bank: QueryBank) -> str:
     return hashlib.sha256(bank.rows.tobytes() + bank.matrix.astype("<f4").tobytes()).hexdigest()
 
 
@@ -184,7 +184,7 @@ def _follow(
     connection: sqlite3.Connection,
     old: _Known | None,
     items: Vectors,
-    bank: Bank,
+    bank: QueryBank,
     moment: tuple[int, int, int],
 ) -> _Known:
     if old is None or not _continues(old, bank, moment):
@@ -201,7 +201,7 @@ def _follow(
     return _Known(moment, items.keys, bank, values)
 
 
-def _continues(old: _Known, bank: Bank, moment: tuple[int, int, int]) -> bool:
+def _continues(old: _Known, bank: QueryBank, moment: tuple[int, int, int]) -> bool:
     """True if what was known is still so for the rows that were not touched since."""
     return (
         old.moment[0] == moment[0]

@@ -21,7 +21,7 @@ from ravl.encoders.base import Array, Encoder
 from ravl.errors import PictureError
 from ravl.progress import progress_bar
 from ravl.store import rows as store
-from ravl.store.duplicates import Twins, mark_twins
+from ravl.store.duplicates import DuplicateGroups, mark_twins
 from ravl.store.row import Row, unwritable
 from ravl.store.spaces import MOST_TEXTS, current_space, position
 
@@ -51,7 +51,7 @@ class IndexReport:
     unchanged: int = 0
     rejected: int = 0
     reasons: list[Rejected] = field(default_factory=list)
-    twins: Twins = field(default_factory=lambda: Twins([]))
+    twins: DuplicateGroups = field(default_factory=lambda: DuplicateGroups([]))
     encoded: int = 0
     seconds: float = 0.0
     dry_run: bool = False
@@ -72,7 +72,7 @@ class IndexReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedExample:
     """An example whose file has been read.
 
     Args:
@@ -163,9 +163,9 @@ class Indexer:
 
     def _loaded(
         self, source: Iterable[Example | Rejected], pool: ThreadPoolExecutor
-    ) -> Iterator[list[Loaded | Rejected]]:
+    ) -> Iterator[list[LoadedExample | Rejected]]:
         """Batches in the source's order, each read in threads while the ones before are encoded."""
-        window: deque[list[Future[Loaded | Rejected]]] = deque()
+        window: deque[list[Future[LoadedExample | Rejected]]] = deque()
         for batch in self._batches(source):
             if batch:
                 window.append(self._submit(batch, pool))
@@ -196,7 +196,7 @@ class Indexer:
 
     def _submit(
         self, batch: list[Example | Rejected], pool: ThreadPoolExecutor
-    ) -> list[Future[Loaded | Rejected]]:
+    ) -> list[Future[LoadedExample | Rejected]]:
         """Start reading a batch, knowing what the memory has of it already."""
         connection = self._memory.database.connection
         ids = [item.id for item in batch if isinstance(item, Example)]
@@ -215,7 +215,7 @@ class Indexer:
 
     def _load(
         self, item: Example | Rejected, old: Row | None, copied: bool, seen: bool
-    ) -> Loaded | Rejected:
+    ) -> LoadedExample | Rejected:
         """Read one picture, and decode it if it is new. Runs in a thread."""
         if isinstance(item, Rejected):
             return item
@@ -228,14 +228,14 @@ class Indexer:
         if flaw := unwritable(row):
             return Rejected(_place(item), flaw)
         if item.picture is None:
-            return Loaded(row, old)
+            return LoadedExample(row, old)
         try:
             data = pictures.read_bytes(item.picture)
             hash_ = pictures.content_hash(data)
             same = old is not None and old.hash == hash_
             if old is not None and same and seen:
                 row = replace(row, path=_better_path(old, item))
-                return Loaded(row, old, data if self._keeps(row) and not copied else None)
+                return LoadedExample(row, old, data if self._keeps(row) and not copied else None)
             if old is not None and not same and _is_another(old, item):
                 reason = f"The id {row.id!r} is already that of {old.path}. Index this folder with "
                 return Rejected(_place(item), reason + "--prefix NAME, or delete the other row.")
@@ -253,11 +253,11 @@ class Indexer:
                 twin=None,
                 phash=pictures.perceptual_hash(picture),
             )
-            return Loaded(row, old, data, self._encoder.prepare(picture))
+            return LoadedExample(row, old, data, self._encoder.prepare(picture))
         except PictureError as error:
             return Rejected(_place(item), str(error))
 
-    def _given(self, row: Row, old: Row | None, data: bytes, hash_: str) -> Loaded:
+    def _given(self, row: Row, old: Row | None, data: bytes, hash_: str) -> LoadedExample:
         """A new picture that the donor knows: what it measured, without decoding anything."""
         assert self._donor is not None
         number = self._donated[hash_]
@@ -270,16 +270,16 @@ class Indexer:
             twin=None,
             phash=theirs.phash,
         )
-        return Loaded(row, old, data, donated=(donated[0], donated[1]))
+        return LoadedExample(row, old, data, donated=(donated[0], donated[1]))
 
     def _keeps(self, row: Row) -> bool:
         """True if the picture must be copied in: on request, or since it has no file."""
         return self._copy or row.path is None
 
-    def _finish(self, batch: list[Loaded | Rejected]) -> None:
+    def _finish(self, batch: list[LoadedExample | Rejected]) -> None:
         """Encode a batch, write it, count it."""
         rejected = [item for item in batch if isinstance(item, Rejected)]
-        loaded = [item for item in batch if isinstance(item, Loaded)]
+        loaded = [item for item in batch if isinstance(item, LoadedExample)]
         changed = [item for item in loaded if item.row != item.old or item.picture is not None]
         report = self.report
         if not report.dry_run and (changed or rejected):
@@ -295,7 +295,7 @@ class Indexer:
             for item in changed:
                 self._wrote(item.row.id, item.old is None)
 
-    def _compute(self, items: list[Loaded]) -> list[store.Computed]:
+    def _compute(self, items: list[LoadedExample]) -> list[store.Computed]:
         """Run the networks: once for the new pictures of the batch, once for its new texts."""
         seen = [item for item in items if item.prepared is not None]
         prepared = [i.prepared for i in seen if i.prepared is not None]
@@ -318,7 +318,7 @@ class Indexer:
         return computed
 
     def _write(
-        self, items: list[Loaded], computed: list[store.Computed], rejected: list[Rejected]
+        self, items: list[LoadedExample], computed: list[store.Computed], rejected: list[Rejected]
     ) -> None:
         memory = self._memory
         with memory.database.transaction() as connection:
@@ -369,7 +369,7 @@ def _absolute(path: Path) -> Path:
     return path if path.is_absolute() else Path.cwd() / path
 
 
-def _texts_changed(item: Loaded) -> bool:
+def _texts_changed(item: LoadedExample) -> bool:
     return item.row.texts != (item.old.texts if item.old else ())
 
 

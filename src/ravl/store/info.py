@@ -28,7 +28,7 @@ class Info:
         tags: number of different tags.
         columns: names of the user columns.
         without_text, without_label: rows with a picture that lack it.
-        without_vector: rows with a picture that cannot be found by likeness.
+        without_vector: rows with a picture that cannot be found by similarity.
         near_duplicates: pictures that look like an earlier one.
         quarantined: what was set aside.
         encoder: its name.

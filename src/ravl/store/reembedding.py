@@ -50,7 +50,7 @@ class ReembedReport:
     Args:
         rows: embedded in this run (a resumed run does only what was left).
         reused: of these, pictures that were known already, so that no file was read.
-        rejected: rows whose picture could not be read; they stay, but are not found by likeness.
+        rejected: rows whose picture could not be read; they stay, but are not found by similarity.
     """
 
     rows: int = 0

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from ravl.data import Rejected
 from ravl.errors import QueryError
-from ravl.store import bin
 from ravl.store import rows as store
+from ravl.store import trash as bin
 from ravl.store.duplicates import mark_twins
 from ravl.store.history import Difference, newest, states
 from ravl.store.row import Row, told

@@ -2,7 +2,7 @@
 
 Files whose size and time are as they were are not opened. A picture that turns up under another
 name is known by its content, and no network sees it again. Rows of pictures that are gone go to
-the bin (see :mod:`ravl.store.bin`).
+the bin (see :mod:`ravl.store.trash`).
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from ravl.data import Example, Rejected, pictures
 from ravl.errors import DataError, PictureError
-from ravl.store import bin
 from ravl.store import rows as store
+from ravl.store import trash as bin
+from ravl.store.folder_scan import FolderScan, Stamp, look, roots_of
 from ravl.store.indexing import Indexer
-from ravl.store.looking import Look, Stamp, look, roots_of
 from ravl.store.row import Row
 
 if TYPE_CHECKING:
@@ -138,7 +138,10 @@ def _rows(memory: Memory) -> dict[Path, list[Row]]:
 
 
 def _gone(
-    memory: Memory, rows: dict[Path, list[Row]], looks: Sequence[Look], known: dict[str, Stamp]
+    memory: Memory,
+    rows: dict[Path, list[Row]],
+    looks: Sequence[FolderScan],
+    known: dict[str, Stamp],
 ) -> list[Row]:
     """Rows whose file was in one of the folders; those with a copy of it need none."""
     found = []
@@ -152,7 +155,9 @@ def _gone(
     return [row for row in found if row.number not in copied]
 
 
-def _check(memory: Memory, looks: Sequence[Look], gone: Sequence[Row], remove_all: bool) -> None:
+def _check(
+    memory: Memory, looks: Sequence[FolderScan], gone: Sequence[Row], remove_all: bool
+) -> None:
     """Refuse to empty a memory because a disk is away."""
     for found in looks:
         lost = sum(found.follows(row.path) for row in gone if row.path is not None)
@@ -165,7 +170,7 @@ def _check(memory: Memory, looks: Sequence[Look], gone: Sequence[Row], remove_al
 
 
 def _moves(
-    memory: Memory, rows: dict[Path, list[Row]], looks: Sequence[Look], gone: Sequence[Row]
+    memory: Memory, rows: dict[Path, list[Row]], looks: Sequence[FolderScan], gone: Sequence[Row]
 ) -> list[Move]:
     """Files with a new name and the content of a row whose file is gone, or that is in the bin."""
     lost: dict[str, list[tuple[Row, bool]]] = defaultdict(list)
@@ -198,14 +203,14 @@ def _moves(
     return moves
 
 
-def _new_id(row: Row, found: Look, path: Path) -> str:
+def _new_id(row: Row, found: FolderScan, path: Path) -> str:
     """The id of a moved picture: its new path where it was its old one, else as it was."""
     named = row.path is not None and row.id.endswith(row.path.name)
     return found.root.id_of(path) if named else row.id
 
 
 def _write(
-    memory: Memory, looks: Sequence[Look], moves: Sequence[Move], removed: Sequence[Row]
+    memory: Memory, looks: Sequence[FolderScan], moves: Sequence[Move], removed: Sequence[Row]
 ) -> None:
     """Follow the folders, move and remove rows: all of it or nothing."""
     with memory.database.transaction() as connection:
@@ -241,7 +246,7 @@ def _write(
 
 def _index(
     memory: Memory,
-    found: Look,
+    found: FolderScan,
     rows: dict[Path, list[Row]],
     moved: dict[Path, str],
     report: SyncReport,
@@ -286,7 +291,7 @@ def _aside(memory: Memory, name: str) -> set[str]:
 
 
 def _examples(
-    found: Look, path: Path, known: Sequence[Row], moved: str | None
+    found: FolderScan, path: Path, known: Sequence[Row], moved: str | None
 ) -> Iterator[Example | Rejected]:
     """What is said of a file; rows that a table made, or people labelled, keep what they have."""
     id = moved or found.root.id_of(path)
@@ -301,7 +306,7 @@ def _examples(
                 yield own if row.id == id else Example(row.id, path, source=said.source)
 
 
-def _remember(memory: Memory, found: Look, bad: set[str]) -> None:
+def _remember(memory: Memory, found: FolderScan, bad: set[str]) -> None:
     """Keep the stamps of what is in the memory; what was set aside is looked at again."""
     with memory.database.transaction() as connection:
         connection.executemany(

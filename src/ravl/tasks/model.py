@@ -11,7 +11,7 @@ from ravl.errors import QueryError
 from ravl.memory import Memory
 from ravl.retrieval.reranking import Reranker
 from ravl.runs.run import Run, open_memory, open_run
-from ravl.tasks.labels.model import LabelModel, picture_list
+from ravl.tasks.labels.model import LabelPipeline, picture_list
 
 UNTRAINED = ("ask", "caption")  # what a memory can do without a run
 
@@ -63,7 +63,7 @@ class Model:
         Args:
             pictures: a path, bytes or PIL picture, or a list of these.
             **options: ``k``, ``retrieval``, ``vote_only``, ``abstain``: see
-                :meth:`ravl.tasks.labels.model.LabelModel.answer`.
+                :meth:`ravl.tasks.labels.model.LabelPipeline.answer`.
 
         Returns:
             :class:`ravl.runs.answers.Classification`, or a list of them.
@@ -84,7 +84,7 @@ class Model:
         Args:
             pictures: a path, bytes or PIL picture, or a list of these.
             texts: a text, or as many as there are pictures; one of the two may be single.
-            **options: see :meth:`ravl.tasks.match.model.MatchModel.match`.
+            **options: see :meth:`ravl.tasks.match.model.MatchPipeline.match`.
 
         Returns:
             :class:`ravl.tasks.match.results.Matching`, or a list of them.
@@ -103,7 +103,7 @@ class Model:
 
         Args:
             pictures: a path, bytes or PIL picture, or a list of these.
-            **options: see :meth:`ravl.tasks.caption.model.CaptionModel.caption`.
+            **options: see :meth:`ravl.tasks.caption.model.CaptionPipeline.caption`.
 
         Returns:
             :class:`ravl.tasks.caption.results.Caption`, or a list of them.
@@ -122,8 +122,8 @@ class Model:
         Args:
             pictures: a path, bytes or PIL picture, or a list of these.
             questions: a question, or as many as there are pictures; one of the two may be single.
-            **options: see :meth:`ravl.tasks.ask.model.AskModel.ask`, for open answers
-                :meth:`ravl.tasks.ask.writing.OpenAskModel.ask`.
+            **options: see :meth:`ravl.tasks.ask.model.AskPipeline.ask`, for open answers
+                :meth:`ravl.tasks.ask.writing.OpenAskPipeline.ask`.
 
         Returns:
             :class:`ravl.tasks.ask.results.Reply`, or a list of them.
@@ -188,24 +188,24 @@ class Model:
 
     def _load(self, run: Run) -> Any:
         if self.task == "match":
-            from ravl.tasks.match.model import MatchModel
+            from ravl.tasks.match.model import MatchPipeline
 
-            return MatchModel(run, self.memory)
+            return MatchPipeline(run, self.memory)
         if self.task == "caption":
-            from ravl.tasks.caption.model import CaptionModel
+            from ravl.tasks.caption.model import CaptionPipeline
 
-            return CaptionModel(self.memory, run)
+            return CaptionPipeline(self.memory, run)
         if self.task == "ask":
             from ravl.tasks.ask.open import is_open
 
             if is_open(run.record):
-                from ravl.tasks.ask.writing import OpenAskModel
+                from ravl.tasks.ask.writing import OpenAskPipeline
 
-                return OpenAskModel(self.memory, run)
-            from ravl.tasks.ask.model import AskModel
+                return OpenAskPipeline(self.memory, run)
+            from ravl.tasks.ask.model import AskPipeline
 
-            return AskModel(self.memory, run)
-        return LabelModel(run, self.memory)
+            return AskPipeline(self.memory, run)
+        return LabelPipeline(run, self.memory)
 
     def _labelled(self, task: str, pictures: Any, options: dict[str, Any]) -> Any:
         self.expect(task)
@@ -232,12 +232,12 @@ class Model:
 def _untrained(task: str, memory: Memory) -> Any:
     """What a memory alone can answer."""
     if task == "caption":
-        from ravl.tasks.caption.model import CaptionModel
+        from ravl.tasks.caption.model import CaptionPipeline
 
-        return CaptionModel(memory)
-    from ravl.tasks.ask.model import AskModel
+        return CaptionPipeline(memory)
+    from ravl.tasks.ask.model import AskPipeline
 
-    return AskModel(memory)
+    return AskPipeline(memory)
 
 
 def load(folder: Memory | str | Path, memory: Memory | str | Path | None = None) -> Model:

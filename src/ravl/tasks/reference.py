@@ -12,26 +12,26 @@ from typing import Any
 import numpy as np
 
 from ravl.memory import Memory, Row
-from ravl.retrieval.bank import Ints
+from ravl.retrieval.datastore import Ints
 from ravl.runs.answers import Answer
 from ravl.runs.drift_reference import Reference, write_reference
 from ravl.runs.run import Run
 from ravl.runs.signals import Signals
 from ravl.tasks.ask.entries import counts
 from ravl.tasks.caption.evaluate import examples_seen
-from ravl.tasks.caption.writer import TextModel
+from ravl.tasks.caption.writer import TextPipeline
 from ravl.tasks.labels.dataset import examples_of
 from ravl.tasks.labels.evaluate import queries_of
 from ravl.tasks.match.dataset import readable
-from ravl.tasks.match.model import MatchModel
+from ravl.tasks.match.model import MatchPipeline
 from ravl.tasks.model import Model
-from ravl.training.labelled import Labelled
+from ravl.training.examples import Examples
 
 MOST = 2000  # pictures that are answered; more make a test slower, and hardly better
 WRITTEN = 300  # the same where answers are written, which takes long
 
 
-def keep_reference(run: Run, memory: Memory, test: Labelled) -> Reference:
+def keep_reference(run: Run, memory: Memory, test: Examples) -> Reference:
     """Let a run answer pictures that it was not trained on, and keep the signals in its folder.
 
     Args:
@@ -53,7 +53,7 @@ def askable(model: Model) -> Callable[[Row], Sequence[str]]:
     return lambda row: (row.id,)
 
 
-def answers_to(model: Model, labelled: Labelled) -> Sequence[Answer]:
+def answers_to(model: Model, labelled: Examples) -> Sequence[Answer]:
     """What a run answers to pictures, none of which is shown itself or a near-duplicate.
 
     Of very many pictures a random part is taken, and of several texts or questions about a picture
@@ -66,12 +66,12 @@ def answers_to(model: Model, labelled: Labelled) -> Sequence[Answer]:
     """
     predictor: Any = model.predictor
     random = np.random.default_rng(0)
-    writes = isinstance(predictor, TextModel) and predictor.has_generator
+    writes = isinstance(predictor, TextPipeline) and predictor.has_generator
     chosen = random.permutation(len(labelled))[: WRITTEN if writes else MOST]
     labelled = labelled.take(np.sort(chosen))
-    if isinstance(predictor, MatchModel):
+    if isinstance(predictor, MatchPipeline):
         return _matched(predictor, labelled, random)
-    if isinstance(predictor, TextModel):
+    if isinstance(predictor, TextPipeline):
         asked, seen, _ = examples_seen(predictor, labelled)
         chosen = one_each(asked.rows, random)
         found: Any = predictor
@@ -90,7 +90,7 @@ def one_each(rows: Sequence[Row], random: np.random.Generator) -> Ints:
 
 
 def _matched(
-    model: MatchModel, labelled: Labelled, random: np.random.Generator
+    model: MatchPipeline, labelled: Examples, random: np.random.Generator
 ) -> Sequence[Answer]:
     """Each picture with a text of its own."""
     said = [readable(model.matcher.task, model.base, row) for row in labelled.rows]

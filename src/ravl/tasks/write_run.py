@@ -13,13 +13,13 @@ from ravl.memory import Memory
 from ravl.pages.card import write_card
 from ravl.runs.run import Run, about_memory, write_json, write_run
 from ravl.tasks.reference import keep_reference
-from ravl.training.again import keep_parts
+from ravl.training.examples import Examples
 from ravl.training.fit_report import FitReport
 from ravl.training.fit_settings import write_settings
-from ravl.training.labelled import Labelled
 from ravl.training.loop_settings import LoopSettings
-from ravl.training.parts import PARTS, Parts
+from ravl.training.refit_plan import keep_parts
 from ravl.training.run_record import encoder_of, logs, versions
+from ravl.training.splits import PARTS, Splits
 
 
 def begin_run(
@@ -29,8 +29,8 @@ def begin_run(
     *,
     memory: Memory,
     base: Encoder,
-    labelled: Labelled,
-    parts: Parts,
+    labelled: Examples,
+    parts: Splits,
     settings: LoopSettings,
     command: str,
 ) -> Run:

@@ -12,15 +12,15 @@ from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.memory import Memory
 from ravl.models.vote import KS
-from ravl.retrieval.bank import Bank, read_bank
-from ravl.retrieval.keys import Keys
-from ravl.training.labelled import Labelled
+from ravl.retrieval.datastore import Datastore, read_datastore
+from ravl.retrieval.key_projection import KeyProjection
+from ravl.training.examples import Examples
 
 
 class EvidenceTask(Protocol):
     """What a task says about its evidence."""
 
-    def bank(self, memory: Memory, keys: Any = None) -> Bank:
+    def bank(self, memory: Memory, keys: Any = None) -> Datastore:
         """The memory's rows as they may be evidence."""
 
     def keys(self, features: Array) -> Any:
@@ -31,8 +31,8 @@ DEEPEST = 2 * max(KS)  # neighbours that are looked up once for all that is trie
 
 
 def evidence(
-    memory: Memory, held: Sequence[Labelled], task: EvidenceTask | None = None
-) -> tuple[Bank, Keys]:
+    memory: Memory, held: Sequence[Examples], task: EvidenceTask | None = None
+) -> tuple[Datastore, KeyProjection]:
     """The bank without what is held out, and the keys by which it is searched.
 
     Args:
@@ -44,12 +44,12 @@ def evidence(
         DataError: nothing is left.
     """
     hidden = np.unique(np.concatenate([part.seen_groups() for part in held]))
-    bank = read_bank(memory) if task is None else task.bank(memory)
+    bank = read_datastore(memory) if task is None else task.bank(memory)
     bank = bank.only(~np.isin(bank.groups, hidden))
     if not len(bank):
         raise DataError(
             f"All pictures in {memory.path} are held out for validation and test, so nothing is "
             "left as evidence. Index more pictures, or hold out fewer."
         )
-    keys = Keys.of(bank.features) if task is None else task.keys(bank.features)
+    keys = KeyProjection.of(bank.features) if task is None else task.keys(bank.features)
     return replace(bank, keys=keys(bank.features)), keys

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
-from ravl.retrieval.bank import Ints, Neighbours
+from ravl.retrieval.datastore import Ints, Neighbours
 
 POOL = 2  # times as many neighbours as are read, from which an example's are drawn
 
 
-class Shuffled(Sampler[int]):
+class EpochSampler(Sampler[int]):
     """All positions in an order of their own in each epoch.
 
     Args:
@@ -42,7 +42,7 @@ class Shuffled(Sampler[int]):
 
 
 @dataclass(frozen=True, eq=False)
-class Disturbance:
+class RetrievalNoise:
     """What is done to an example's neighbours, so that the model does not come to rely on them.
 
     Args:
@@ -61,7 +61,7 @@ def disturb(
     near: Neighbours,
     k: int,
     rows: int,
-    how: Disturbance,
+    how: RetrievalNoise,
     random: np.random.Generator,
     own: Sequence[Ints] | None = None,
 ) -> Neighbours:
@@ -75,20 +75,20 @@ def disturb(
         random: what is drawn with.
         own: of each example the rows that show it; a random row must be none of them either.
     """
-    positions, likeness = near.positions.copy(), near.likeness.copy()
+    positions, similarity = near.positions.copy(), near.similarity.copy()
     b, width = positions.shape
     if width > k:
-        # Random places among the first, in order of likeness.
+        # Random places among the first, in order of similarity.
         order = np.argsort(random.random((b, min(width, how.pool * k))), axis=1)[:, :k]
         order.sort(axis=1)
         positions = np.take_along_axis(positions, order, 1)
-        likeness = np.take_along_axis(likeness, order, 1)
+        similarity = np.take_along_axis(similarity, order, 1)
     strangers = (random.random(positions.shape) < how.noise) & (positions >= 0)
     positions[strangers] = random.integers(0, max(rows, 1), int(strangers.sum()))
     if own is not None:
         leave_out(positions, own, strangers.max(axis=1))
     positions[random.random(b) < how.dropout] = -1
-    return Neighbours(positions, np.where(positions >= 0, likeness, 0).astype(np.float32))
+    return Neighbours(positions, np.where(positions >= 0, similarity, 0).astype(np.float32))
 
 
 def leave_out(positions: Ints, own: Sequence[Ints], which: NDArray[np.bool_]) -> None:

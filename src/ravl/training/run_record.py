@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from ravl.errors import DataError
 from ravl.evaluation import Score
 from ravl.memory import Memory
-from ravl.training.again import Again
+from ravl.training.example_source import Source
 from ravl.training.fit_settings import FitSettings
 from ravl.training.loop_settings import LoopSettings
-from ravl.training.sources import Source
+from ravl.training.refit_plan import RefitPlan
 
 
 def config_of(
@@ -27,7 +27,7 @@ def config_of(
     memory: Memory,
     settings: LoopSettings,
     *sources: Source,
-    again: Again | None = None,
+    again: RefitPlan | None = None,
 ) -> dict[str, Any]:
     """All that the result of a fit depends on, as JSON types.
 

@@ -64,7 +64,7 @@ def test_wups_is_one_for_equal_sets_and_less_for_others() -> None:
 
 @no_wordnet
 def test_wups_by_hand() -> None:
-    near = wordnet.likeness("chair", "sofa")
+    near = wordnet.similarity("chair", "sofa")
     assert 0.85 < near < 1
     # Either way round, for the smaller product.
     found = wups(["chair"], [["sofa, chair"]], 0.0)[0]
@@ -77,12 +77,12 @@ def test_wups_by_hand() -> None:
 @no_wordnet
 def test_likeness_is_that_of_the_nearest_senses() -> None:
     # NLTK's documentation of WordNet 3.0: dog.n.01 and cat.n.01 have 0.857142857.
-    assert wordnet.likeness("dog", "cat") == pytest.approx(0.857142857, abs=1e-6)
-    assert wordnet.likeness("laptop", "computer") == pytest.approx(9 / 11)
+    assert wordnet.similarity("dog", "cat") == pytest.approx(0.857142857, abs=1e-6)
+    assert wordnet.similarity("laptop", "computer") == pytest.approx(9 / 11)
     for one, other in (("shelf", "shelves"), ("book", "books"), ("picture", "photo")):
-        assert wordnet.likeness(one, other) == 1  # they share a sense
-    assert wordnet.likeness("xyzzy", "chair") == 0
-    assert wordnet.likeness("xyzzy", "xyzzy") == 1
+        assert wordnet.similarity(one, other) == 1  # they share a sense
+    assert wordnet.similarity("xyzzy", "chair") == 0
+    assert wordnet.similarity("xyzzy", "xyzzy") == 1
 
 
 @no_wordnet

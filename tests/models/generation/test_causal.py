@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ravl.errors import DataError, EncoderError, QueryError
-from ravl.models.generation.base import Decoding, Exhibit
+from ravl.models.generation.base import Decoding, EvidenceItem
 from ravl.models.generation.causal import CausalGenerator
 from ravl.training.loop_settings import LoopSettings
 from ravl.training.trainer import train
@@ -157,7 +157,7 @@ def test_the_prompt_leaves_room(gpt2: Path) -> None:
 
 def test_only_so_much_evidence(gpt2: Path) -> None:
     generator = CausalGenerator(str(gpt2), evidence=2)
-    asked = replace(requests(1)[0], exhibits=[Exhibit(t) for t in ("one", "two", "three")])
+    asked = replace(requests(1)[0], exhibits=[EvidenceItem(t) for t in ("one", "two", "three")])
     assert "two" in generator.prompt(asked) and "three" not in generator.prompt(asked)
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ravl.models.generation.choosing import Chooser, fit_chooser
+from ravl.models.generation.candidate_ranker import CandidateRanker, fit_chooser
 
 NAMES = ("tells", "noise")
 
@@ -54,5 +54,5 @@ def test_with_nothing_to_choose_between_all_count_alike() -> None:
 def test_it_is_the_same_after_saving() -> None:
     scores, quality = pictures()
     chooser = fit_chooser(scores, quality, NAMES)
-    again = Chooser.from_arrays(chooser.arrays(), chooser.names)
+    again = CandidateRanker.from_arrays(chooser.arrays(), chooser.names)
     assert np.allclose(again(scores[0]), chooser(scores[0]))

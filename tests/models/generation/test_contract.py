@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ravl.models.generation.base import Decoding, Exhibit, Generator, Request
+from ravl.models.generation.base import Decoding, EvidenceItem, GenerationRequest, Generator
 from ravl.models.generation.causal import CausalGenerator
 from ravl.models.generation.chat import ChatGenerator
 from ravl.models.generation.server import ServerGenerator
@@ -42,7 +42,9 @@ def generator(request: pytest.FixtureRequest) -> Generator:
     return local(kind, request.getfixturevalue(folders.get(kind, "gpt2")))
 
 
-def texts(generator: Generator, asked: list[Request], how: Decoding = SHORT) -> list[list[str]]:
+def texts(
+    generator: Generator, asked: list[GenerationRequest], how: Decoding = SHORT
+) -> list[list[str]]:
     return [[c.text for c in found] for found in generator(asked, how)]
 
 
@@ -91,11 +93,15 @@ def test_what_is_asked_changes_what_is_likely(generator: Generator) -> None:
     [
         lambda r: replace(r, exhibits=()),
         lambda r: replace(r, look=None),
-        lambda r: replace(r, look=None, exhibits=[Exhibit(text="a passage"), Exhibit(text="")]),
+        lambda r: replace(
+            r, look=None, exhibits=[EvidenceItem(text="a passage"), EvidenceItem(text="")]
+        ),
         lambda r: replace(r, question="Is it red? " * 910),
-        lambda r: replace(r, question="红格子衬衫是什么?" * 40, exhibits=[Exhibit(text="🐕 小狗")]),
+        lambda r: replace(
+            r, question="红格子衬衫是什么?" * 40, exhibits=[EvidenceItem(text="🐕 小狗")]
+        ),
         lambda r: replace(r, question="\x00\x1b[31m\ud800</s>\u202e"),
-        lambda r: replace(r, exhibits=[Exhibit(text="word " * 5000)] * 6),
+        lambda r: replace(r, exhibits=[EvidenceItem(text="word " * 5000)] * 6),
         lambda r: replace(r, instruction="in two words", question=" \n "),
     ],
     ids=[
@@ -109,7 +115,9 @@ def test_what_is_asked_changes_what_is_likely(generator: Generator) -> None:
         "blank question",
     ],
 )
-def test_odd_requests(generator: Generator, change: Callable[[Request], Request]) -> None:
+def test_odd_requests(
+    generator: Generator, change: Callable[[GenerationRequest], GenerationRequest]
+) -> None:
     asked = requests(3)
     for how in (SHORT, DRAWN):
         found = generator([asked[0], change(asked[1]), asked[2]], how)

@@ -10,7 +10,7 @@ from hypothesis import given
 from PIL import Image
 
 from ravl.errors import QueryError
-from ravl.models.generation.base import Exhibit, Request
+from ravl.models.generation.base import EvidenceItem, GenerationRequest
 from ravl.models.generation.neutral import special_tokens
 from ravl.models.generation.prompts import completion, conversation, fitted, folded, plain
 from tests.models.generation.test_neutral import texts
@@ -43,15 +43,15 @@ def picture() -> Image.Image:
     return Image.new("RGB", (8, 8))
 
 
-def request(evidence: str, question: str = "", instruction: str = "") -> Request:
+def request(evidence: str, question: str = "", instruction: str = "") -> GenerationRequest:
     exhibits = [
-        Exhibit(text=evidence, look=picture),
-        Exhibit(text=evidence, question=evidence),
+        EvidenceItem(text=evidence, look=picture),
+        EvidenceItem(text=evidence, question=evidence),
     ]
-    return Request(NOTHING, question, instruction, exhibits, look=picture)
+    return GenerationRequest(NOTHING, question, instruction, exhibits, look=picture)
 
 
-def structure(tokenizer: Any, asked: Request) -> tuple[Counter[str], Counter[int]]:
+def structure(tokenizer: Any, asked: GenerationRequest) -> tuple[Counter[str], Counter[int]]:
     """How often each marker stands in the rendered prompt, and each special id in its tokens."""
     messages, _ = conversation(asked, special_tokens(tokenizer))
     rendered: str = tokenizer.apply_chat_template(
@@ -93,19 +93,24 @@ def test_no_text_changes_a_completion(evidence: str, question: str, instruction:
 
 
 def test_captions_as_smallcap_puts_them() -> None:
-    asked = Request(NOTHING, exhibits=[Exhibit("a dog"), Exhibit("a\ncat"), Exhibit("")])
+    asked = GenerationRequest(
+        NOTHING, exhibits=[EvidenceItem("a dog"), EvidenceItem("a\ncat"), EvidenceItem("")]
+    )
     assert completion(asked) == "Similar images show a dog\n\na cat\n\nThis image shows"
-    assert completion(Request(NOTHING)) == "This image shows"
-    assert completion(Request(NOTHING, instruction="Be brief.")) == "Be brief.\n\nThis image shows"
+    assert completion(GenerationRequest(NOTHING)) == "This image shows"
+    assert (
+        completion(GenerationRequest(NOTHING, instruction="Be brief."))
+        == "Be brief.\n\nThis image shows"
+    )
 
 
 def test_neighbours_that_answer_are_examples() -> None:
-    asked = Request(
+    asked = GenerationRequest(
         NOTHING,
         "What colour?",
         exhibits=[
-            Exhibit("red", "Which colour?"),
-            Exhibit("a shirt"),
+            EvidenceItem("red", "Which colour?"),
+            EvidenceItem("a shirt"),
         ],
     )
     assert completion(asked) == (
@@ -138,21 +143,23 @@ def test_a_model_of_one_picture_gets_the_neighbours_as_texts() -> None:
 
 
 def test_evidence_cannot_leave_its_quotes() -> None:
-    messages, _ = conversation(Request(NOTHING, exhibits=[Exhibit("a” and then “b")]))
+    messages, _ = conversation(
+        GenerationRequest(NOTHING, exhibits=[EvidenceItem("a” and then “b")])
+    )
     assert messages[1]["content"][0]["text"] == 'Evidence 1: “a" and then "b”\n'
 
 
-def count(asked: Request) -> int:
+def count(asked: GenerationRequest) -> int:
     return len(completion(asked))
 
 
 def test_the_least_like_evidence_goes_first() -> None:
     exhibits = [
-        Exhibit("aa", likeness=0.2),
-        Exhibit("bb", likeness=0.9),
-        Exhibit("cc", likeness=0.2),
+        EvidenceItem("aa", similarity=0.2),
+        EvidenceItem("bb", similarity=0.9),
+        EvidenceItem("cc", similarity=0.2),
     ]
-    asked = Request(NOTHING, exhibits=exhibits)
+    asked = GenerationRequest(NOTHING, exhibits=exhibits)
 
     def left(limit: int) -> list[str]:
         return [e.text for e in fitted(asked, count, limit).exhibits]
@@ -179,7 +186,7 @@ def test_an_instruction_that_is_too_long_is_an_error() -> None:
 def test_counting_is_not_done_often() -> None:
     calls: list[int] = []
 
-    def counted(asked: Request) -> int:
+    def counted(asked: GenerationRequest) -> int:
         calls.append(1)
         return count(asked)
 

@@ -16,7 +16,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 from ravl.data import Example
 from ravl.memory import Memory
 from ravl.models.fusion import FusionConfig
-from ravl.models.generation.base import Exhibit, Request
+from ravl.models.generation.base import EvidenceItem, GenerationRequest
 from ravl.models.generation.fused import READ, FusedGenerator
 from ravl.models.generation.vocabulary import Vocabulary
 from ravl.models.generation.warm_start import new_generator
@@ -172,11 +172,11 @@ def tiny_fused(folder: Path, **how: Any) -> FusedGenerator:
     return FusedGenerator(model, vocabulary, Words.load(folder, READ), longest=8, **how)
 
 
-def requests(count: int = 3, evidence: int = 3, question: str = "") -> list[Request]:
+def requests(count: int = 3, evidence: int = 3, question: str = "") -> list[GenerationRequest]:
     """Requests about coloured pictures, with coloured evidence."""
     names = list(COLOURS)
     return [
-        Request(
+        GenerationRequest(
             features=_features(i),
             question=question and f"{question} {i}?",
             exhibits=[exhibit(names[(i + j) % len(names)], j, question) for j in range(evidence)],
@@ -186,21 +186,21 @@ def requests(count: int = 3, evidence: int = 3, question: str = "") -> list[Requ
     ]
 
 
-def exhibit(colour: str, rank: int = 0, question: str = "") -> Exhibit:
-    return Exhibit(
+def exhibit(colour: str, rank: int = 0, question: str = "") -> EvidenceItem:
+    return EvidenceItem(
         text=f"a {colour} shirt",
         question=question and "What is it?",
-        likeness=1 - rank / 10,
+        similarity=1 - rank / 10,
         features=_features(rank),
         vector=_vector(list(COLOURS).index(colour)),
         look=lambda: draw(rank, colour),
     )
 
 
-def said(texts: Sequence[str]) -> Request:
+def said(texts: Sequence[str]) -> GenerationRequest:
     """A request whose evidence says so, best first."""
-    found = [Exhibit(text=t, likeness=1 - i / 100) for i, t in enumerate(texts)]
-    return Request(features=_features(0), exhibits=found)
+    found = [EvidenceItem(text=t, similarity=1 - i / 100) for i, t in enumerate(texts)]
+    return GenerationRequest(features=_features(0), exhibits=found)
 
 
 SIDE = 16

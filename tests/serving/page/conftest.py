@@ -14,7 +14,7 @@ from ravl.memory import Memory
 from ravl.serving.keys import SCOPES, Keys, new_key
 from ravl.serving.models import Served
 from ravl.serving.service import Service
-from ravl.tasks.ask.writing import OpenAskModel
+from ravl.tasks.ask.writing import OpenAskPipeline
 from tests.serving.helpers import FakeModel, png
 from tests.serving.test_streaming import Typist, WithGenerator
 
@@ -104,7 +104,7 @@ def whole(fitted: Path, typist: Typist, by_name: None) -> tuple[list[Path], Any]
     def prepare(service: Service) -> None:
         caption: Any = WithGenerator(service.memory, typist)
         ask: Any = WithGenerator(service.memory, typist)
-        ask.predictor = OpenAskModel(service.memory, generator=typist)
+        ask.predictor = OpenAskPipeline(service.memory, generator=typist)
         ask.ask = ask.predictor.ask
         match: Any = FakeModel(service.memory)
         batcher = service._batcher("typist")

@@ -78,11 +78,13 @@ def test_drift_is_told_signal_by_signal(tab: Any, watched: str):
     expect(mix.locator(".figures").first).to_have_text("red 25% → 100%")
     expect(mix.locator(".badge")).to_have_text("large change")
     expect(mix).to_contain_text("p = 0.001")
-    likeness = drift.locator("li", has=page.get_by_role("heading", name="Likeness to the memory"))
+    similarity = drift.locator(
+        "li", has=page.get_by_role("heading", name="Similarity to the memory")
+    )
     told = httpx.get(f"{watched}/v1/runs/linear/drift").json()["signals"][0]
     words = "More" if told["effect"] > 0 else "Less"
-    expect(likeness).to_contain_text(f"{words} like")
-    expect(likeness).to_contain_text(f"{100 * told['then']:.1f}".removesuffix(".0") + "% →")
+    expect(similarity).to_contain_text(f"{words} like")
+    expect(similarity).to_contain_text(f"{100 * told['then']:.1f}".removesuffix(".0") + "% →")
     assert told["drifted"]
     expect(drift.locator("> p").last).to_contain_text("1 of 1 window of 20 pictures differed")
     report = page.locator("#drift ~ h2")

@@ -9,20 +9,22 @@ from ravl.models.consensus import alike
 from ravl.tasks.ask.alike import WORDS, Alike
 
 
-def likeness(*texts: str) -> np.ndarray:
+def similarity(*texts: str) -> np.ndarray:
     vectors = Alike()(texts)
     return alike(vectors, vectors.copy())
 
 
 def test_answers_that_mean_the_same_are_one() -> None:
-    found = likeness("Two red shirts", "2 red shirts", "the books, a pen", "pen, books", "🙂", "🙂")
+    found = similarity(
+        "Two red shirts", "2 red shirts", "the books, a pen", "pen, books", "🙂", "🙂"
+    )
     for i in (0, 2, 4):
         assert found[i, i + 1] == pytest.approx(1)
     assert found[0, 2] == 0
 
 
 def test_shared_words_count_a_little() -> None:
-    found = likeness("white board", "board", "chair")
+    found = similarity("white board", "board", "chair")
     assert 0 < found[0, 1] < WORDS
     assert found[0, 2] == 0
 

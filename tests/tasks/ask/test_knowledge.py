@@ -12,7 +12,7 @@ from ravl.data import QA, Example
 from ravl.demo.scenes import Scene, plan, render
 from ravl.encoders import Encoder
 from ravl.memory import Memory
-from ravl.tasks.ask.model import AskModel
+from ravl.tasks.ask.model import AskPipeline
 
 LIVES, UNKNOWN = "where does it live or grow?", "what is on the left of the bed?"
 FACTS = {
@@ -44,9 +44,9 @@ def drawn(tmp_path_factory: pytest.TempPathFactory, builtin: Encoder) -> Iterato
 
 
 @pytest.fixture(scope="module")
-def model(drawn: Memory) -> AskModel:
+def model(drawn: Memory) -> AskPipeline:
     """That memory at work."""
-    return AskModel(drawn)
+    return AskPipeline(drawn)
 
 
 def unseen(kind: str) -> Image.Image:

@@ -11,7 +11,7 @@ from PIL import Image
 from ravl.data import QA, Example
 from ravl.errors import DataError, QueryError
 from ravl.memory import Memory
-from ravl.tasks.ask.model import AskModel
+from ravl.tasks.ask.model import AskPipeline
 from ravl.tasks.ask.results import Reply
 from ravl.tasks.ask.task import ask_task
 from ravl.tasks.model import load
@@ -46,16 +46,16 @@ def test_entries_are_rows_about_one_question(shop):
     np.testing.assert_allclose(np.linalg.norm(bank.keys, axis=1), 1, atol=1e-5)
     task = ask_task(shop)
     keys = task.keys(bank.features)
-    likeness = keys(bank.features) @ keys(bank.features).T
+    similarity = keys(bank.features) @ keys(bank.features).T
     w, pictures = keys.weight, keys.pictures(bank.features[:, :48])
-    assert likeness[0, 1] == pytest.approx(
+    assert similarity[0, 1] == pytest.approx(
         w * bank.features[0, 48:] @ bank.features[1, 48:] + 1 - w, abs=1e-3
     )
-    assert likeness[0, 2] == pytest.approx(w + (1 - w) * pictures[0] @ pictures[2], abs=1e-3)
+    assert similarity[0, 2] == pytest.approx(w + (1 - w) * pictures[0] @ pictures[2], abs=1e-3)
 
 
 def test_the_memory_alone_answers(shop):
-    model = AskModel(shop)
+    model = AskPipeline(shop)
     for i, colour in enumerate(TASTES):
         kind, taste = model.ask(draw(i, colour), [KIND, TASTE])
         assert (kind.answer, taste.answer) == (colour, TASTES[colour])
@@ -90,7 +90,7 @@ def test_lists_in_lists_out(shop, by_name):
 
 
 def test_it_follows_the_memory(shop, tmp_path):
-    model = AskModel(shop)
+    model = AskPipeline(shop)
     assert model.ask(draw(3, "purple"), KIND)[0].answer != "purple"
     shop.add(asked(tmp_path / "more", 8, ["red"], 100))
     rows = asked(tmp_path / "new", 8, ["red"], 200)
@@ -105,14 +105,14 @@ def test_it_follows_the_memory(shop, tmp_path):
     "question", ["?", "🙂" * 20, "what\x00is\x07it", "kind " * 2000, "\ud800 kind", "x" * 10_000]
 )
 def test_odd_questions(shop, question):
-    reply = AskModel(shop).ask(draw(0, "red"), question)[0]
+    reply = AskPipeline(shop).ask(draw(0, "red"), question)[0]
     assert reply.answer
     assert json.dumps(reply.to_json())
 
 
 @pytest.mark.parametrize("size", [(1, 1), (300, 2), (64, 64)])
 def test_pictures_of_nothing(shop, size):
-    reply = AskModel(shop).ask(Image.new("RGB", size), KIND)[0]
+    reply = AskPipeline(shop).ask(Image.new("RGB", size), KIND)[0]
     assert reply.answer
     assert np.isfinite(reply.confidence)
 
@@ -120,11 +120,11 @@ def test_pictures_of_nothing(shop, size):
 @pytest.mark.parametrize("question", ["", " \n\t"])
 def test_an_empty_question(shop, question):
     with pytest.raises(QueryError, match="empty"):
-        AskModel(shop).ask(draw(0, "red"), question)
+        AskPipeline(shop).ask(draw(0, "red"), question)
 
 
 def test_what_an_untrained_memory_cannot_do(shop):
-    model = AskModel(shop)
+    model = AskPipeline(shop)
     for how, words in (
         ({"abstain": 0.1}, "ravl fit ask"),
         ({"retrieval": False}, "ravl fit ask"),
@@ -137,13 +137,13 @@ def test_what_an_untrained_memory_cannot_do(shop):
 
 def test_a_memory_without_questions(memory):
     with pytest.raises(DataError, match=r"columns image, question and answer"):
-        AskModel(memory).ask(draw(0, "red"), KIND)
+        AskPipeline(memory).ask(draw(0, "red"), KIND)
 
 
 def test_a_language_that_is_not_read(tmp_path):
     with Memory.create(tmp_path / "m.ravl", OnlyLatin()) as memory:
         memory.add(asked(tmp_path / "pictures"))
-        reply = AskModel(memory).ask(draw(0, "red"), "这是什么？")[0]
+        reply = AskPipeline(memory).ask(draw(0, "red"), "这是什么？")[0]
         assert not reply.read
         assert reply.answer in ("red", "hot")  # the picture tells as much
         assert "does not read" in str(reply)
@@ -151,7 +151,7 @@ def test_a_language_that_is_not_read(tmp_path):
 
 def test_a_text_answers_what_no_picture_shows(shop):
     shop.add([Example("plums", texts=("Red things are hot. " + FACT,))])
-    model = AskModel(shop)
+    model = AskPipeline(shop)
     known = model.ask(draw(0, "red"), KIND)[0]
     assert not known.quoted
     reply = model.ask(draw(0, "red"), "purple plum grows in Kazakhstan?")[0]
@@ -165,7 +165,7 @@ def test_a_text_answers_what_no_picture_shows(shop):
 
 def test_a_memory_of_texts_alone(empty):
     empty.add([Example("plums", texts=(FACT,))])
-    replies = AskModel(empty).ask(draw(0, "red"), ["where does the purple plum grow?", "zzz"])
+    replies = AskPipeline(empty).ask(draw(0, "red"), ["where does the purple plum grow?", "zzz"])
     assert replies[0].answer == FACT
     assert replies[1].abstained
     assert replies[1].answer == ""

@@ -10,7 +10,7 @@ from ravl.memory import Memory
 from ravl.models.generation.base import Decoding
 from ravl.tasks.ask.answers import people
 from ravl.tasks.ask.open import BRIEF, AnswerTask, are_short
-from ravl.tasks.ask.writing import OpenAskModel
+from ravl.tasks.ask.writing import OpenAskPipeline
 from ravl.tasks.caption.consensus import recall
 from tests.helpers import ColourEncoder, draw
 from tests.tasks.ask.asked import KIND, TASTE, asked
@@ -50,7 +50,7 @@ def test_a_vote_counts_peoples_shares(shop, tmp_path):
 
 def test_the_generator_is_asked_with_answered_questions_before_it(shop):
     generator = FakeGenerator(["red, I think", "blue"], evidence=3)
-    model = OpenAskModel(shop, generator=generator)
+    model = OpenAskPipeline(shop, generator=generator)
     (reply,) = model.ask(draw(1, "red"), KIND, how=Decoding(candidates=2))
     (request,) = generator.asked
     assert request.question == KIND
@@ -72,7 +72,7 @@ def test_the_generator_is_asked_with_answered_questions_before_it(shop):
 def test_passages_are_read_and_cited(shop):
     shop.add([Example("plums", texts=(FACT,))])
     generator = FakeGenerator(["Kazakhstan"], evidence=3)
-    model = OpenAskModel(shop, generator=generator)
+    model = OpenAskPipeline(shop, generator=generator)
     (reply,) = model.ask(draw(0, "red"), "purple plum grows in Kazakhstan?")
     exhibits = generator.asked[0].exhibits
     assert (exhibits[0].text, exhibits[0].question) == (FACT, "")
@@ -83,7 +83,7 @@ def test_passages_are_read_and_cited(shop):
 
 
 def test_it_follows_the_memory(shop, tmp_path):
-    model = OpenAskModel(shop, generator=FakeGenerator())
+    model = OpenAskPipeline(shop, generator=FakeGenerator())
     draw(5, "purple").save(tmp_path / "p.png")
     shop.add([Example(f"p{i}", tmp_path / "p.png", qa=(QA(KIND, ("purple",)),)) for i in range(8)])
     assert model.ask(draw(3, "purple"), KIND, vote_only=True)[0].answer == "purple"
@@ -99,7 +99,7 @@ class OnlyLatin(ColourEncoder):
 def test_a_language_that_is_not_read(tmp_path):
     with Memory.create(tmp_path / "m.ravl", OnlyLatin()) as memory:
         memory.add(asked(tmp_path / "pictures", 8))
-        model = OpenAskModel(memory, generator=FakeGenerator())
+        model = OpenAskPipeline(memory, generator=FakeGenerator())
         assert model.ask(draw(0, "red"), "这是什么？")[0].read  # by the generator
         assert not model.ask(draw(0, "red"), "这是什么？", vote_only=True)[0].read
 
@@ -115,11 +115,11 @@ def test_a_language_that_is_not_read(tmp_path):
 )
 def test_what_it_cannot_do(shop, how, words):
     with pytest.raises(QueryError, match=words):
-        OpenAskModel(shop, generator=FakeGenerator()).ask(draw(0, "red"), KIND, **how)
+        OpenAskPipeline(shop, generator=FakeGenerator()).ask(draw(0, "red"), KIND, **how)
 
 
 def test_a_memory_without_questions(memory):
-    model = OpenAskModel(memory, generator=FakeGenerator())
+    model = OpenAskPipeline(memory, generator=FakeGenerator())
     with pytest.raises(DataError, match="image, question and answer"):
         model.ask(draw(0, "red"), KIND)
 
@@ -133,11 +133,11 @@ def test_sentences_are_not_short() -> None:
 def test_texts_alone_are_enough_for_a_generator(memory):
     memory.add([Example("plums", texts=(FACT,))])
     generator = FakeGenerator(["Kazakhstan"])
-    model = OpenAskModel(memory, generator=generator)
+    model = OpenAskPipeline(memory, generator=generator)
     replies = model.ask(draw(0, "red"), ["where does the purple plum grow?", "zzz"])
     assert [r.answer for r in replies] == ["Kazakhstan", "Kazakhstan"]
     assert [e.text for e in generator.asked[0].exhibits] == [FACT]
     assert replies[0].passages
     assert "".join(model.stream(draw(0, "red"), "where does it grow?"))
     with pytest.raises(DataError, match="image, question and answer"):
-        OpenAskModel(memory).ask(draw(0, "red"), KIND)
+        OpenAskPipeline(memory).ask(draw(0, "red"), KIND)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ravl.models.generation.base import Candidate, Decoding, Request
+from ravl.models.generation.base import Candidate, Decoding, GenerationRequest
 
 
 class FakeGenerator:
@@ -20,11 +20,11 @@ class FakeGenerator:
     def __init__(self, texts: Sequence[str] = ("a red thing", "a thing"), evidence: int = 2):
         self.texts = texts
         self.evidence = evidence
-        self.asked: list[Request] = []
+        self.asked: list[GenerationRequest] = []
         self.how: list[Decoding] = []
 
     def __call__(
-        self, requests: Sequence[Request], how: Decoding | None = None
+        self, requests: Sequence[GenerationRequest], how: Decoding | None = None
     ) -> list[list[Candidate]]:
         how = how or Decoding()
         self.asked += requests
@@ -33,10 +33,10 @@ class FakeGenerator:
         return [[Candidate(t, -1.0 - i, 4) for i, t in enumerate(texts)] for _ in requests]
 
     def log_probabilities(
-        self, requests: Sequence[Request], texts: Sequence[Sequence[str]]
+        self, requests: Sequence[GenerationRequest], texts: Sequence[Sequence[str]]
     ) -> list[list[Candidate]]:
         return [[Candidate(t, -9.0, 4) for t in its] for its in texts]
 
-    def stream(self, request: Request, how: Decoding | None = None) -> Iterator[str]:
+    def stream(self, request: GenerationRequest, how: Decoding | None = None) -> Iterator[str]:
         self.asked.append(request)
         yield from ("a ", "red ", "thing")

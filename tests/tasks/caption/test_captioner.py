@@ -7,17 +7,17 @@ import pytest
 
 from ravl.data import Example
 from ravl.memory import Memory
-from ravl.retrieval.bank import read_bank
-from ravl.retrieval.keys import Keys
-from ravl.tasks.caption.consensus import Told
-from ravl.tasks.caption.predictor import Captioner, Pictures
+from ravl.retrieval.datastore import read_datastore
+from ravl.retrieval.key_projection import KeyProjection
+from ravl.tasks.caption.consensus import CaptionIndex
+from ravl.tasks.caption.predictor import Pictures, TextPredictor
 from ravl.tasks.caption.task import TextTask
 from tests.helpers import COLOURS, ColourEncoder, draw
 from tests.tasks.caption.fakes import FakeGenerator
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> Told:
+def told(tmp_path: Path) -> CaptionIndex:
     rows = []
     for i in range(8):
         file = tmp_path / f"{i}.png"
@@ -26,13 +26,13 @@ def told(tmp_path: Path) -> Told:
         rows.append(Example(f"{i}", file, texts=texts))
     with Memory.create(tmp_path / "m.ravl", ColourEncoder()) as memory:
         memory.add(rows)
-        return Told.of(read_bank(memory), TextTask(), memory)
+        return CaptionIndex.of(read_datastore(memory), TextTask(), memory)
 
 
 @pytest.mark.parametrize("quotes", [0, 1, 3])
-def test_as_many_passages_are_read_word_for_word(told: Told, quotes: int) -> None:
-    keys = Keys.of(told.said.bank.features)
-    captioner = Captioner(TextTask(), keys, generator=FakeGenerator(), quotes=quotes)
+def test_as_many_passages_are_read_word_for_word(told: CaptionIndex, quotes: int) -> None:
+    keys = KeyProjection.of(told.said.bank.features)
+    captioner = TextPredictor(TextTask(), keys, generator=FakeGenerator(), quotes=quotes)
     pictures = Pictures(told.said.bank.features[:2])
     near = captioner.neighbours(pictures.features, told)
     recalled = captioner.recall(near, told)
@@ -41,4 +41,4 @@ def test_as_many_passages_are_read_word_for_word(told: Told, quotes: int) -> Non
         assert len(passages) == quotes
         owners = {told.said.owners[told.said.texts.index(text)] for text in passages}
         assert len(owners) == quotes  # of different rows
-    assert np.isfinite(near.likeness).all()
+    assert np.isfinite(near.similarity).all()

@@ -3,16 +3,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ravl.tasks.caption.fitting import Fits
+from ravl.tasks.caption.image_text_score import ImageTextScorer
 from tests.helpers import ColourEncoder, draw, random_head
 
 
 @pytest.fixture
-def fits() -> Fits:
-    return Fits(random_head(48), random_head(48), ColourEncoder())
+def fits() -> ImageTextScorer:
+    return ImageTextScorer(random_head(48), random_head(48), ColourEncoder())
 
 
-def test_scores_are_cosines_of_each_pictures_own_candidates(fits: Fits) -> None:
+def test_scores_are_cosines_of_each_pictures_own_candidates(fits: ImageTextScorer) -> None:
     encoder = ColourEncoder()
     features = encoder.features(
         [encoder.prepare(draw(i, c)) for i, c in enumerate(("red", "blue"))]
@@ -26,14 +26,14 @@ def test_scores_are_cosines_of_each_pictures_own_candidates(fits: Fits) -> None:
     assert np.abs(np.concatenate(found)).max() <= 1 + 1e-5
 
 
-def test_every_text_is_read_once(fits: Fits) -> None:
+def test_every_text_is_read_once(fits: ImageTextScorer) -> None:
     encoder = fits.base
     assert isinstance(encoder, ColourEncoder)
     fits(np.zeros((3, 48), np.float32), [["red", "blue"], ["red"], ["blue", "red"]])
     assert encoder.read == 2
 
 
-def test_without_candidates_there_is_nothing_to_score(fits: Fits) -> None:
+def test_without_candidates_there_is_nothing_to_score(fits: ImageTextScorer) -> None:
     assert [len(line) for line in fits(np.zeros((2, 48), np.float32), [[], []])] == [0, 0]
     found = fits(np.zeros((2, 48), np.float32), [[], ["red"]])
     assert [len(line) for line in found] == [0, 1]

@@ -12,7 +12,7 @@ from ravl.data import Example
 from ravl.errors import DataError, PictureError, QueryError
 from ravl.memory import Memory
 from ravl.models.generation.base import Decoding
-from ravl.tasks.caption.model import CaptionModel
+from ravl.tasks.caption.model import CaptionPipeline
 from tests.helpers import COLOURS, ColourEncoder, draw
 from tests.tasks.caption.fakes import FakeGenerator
 
@@ -40,7 +40,7 @@ def red() -> Image.Image:
 
 
 def test_the_neighbours_agree_on_the_colour(memory: Memory, red: Image.Image) -> None:
-    (found,) = CaptionModel(memory).caption([red])
+    (found,) = CaptionPipeline(memory).caption([red])
     assert "red" in found.text
     assert not found.written
     assert found.gate == 1
@@ -49,7 +49,7 @@ def test_the_neighbours_agree_on_the_colour(memory: Memory, red: Image.Image) ->
 
 
 def test_many_pictures_are_answered_as_each_alone(memory: Memory) -> None:
-    model = CaptionModel(memory)
+    model = CaptionPipeline(memory)
     pictures = [draw(50 + i, c) for i, c in enumerate(COLOURS)]
     together = [a.text for a in model.caption(pictures)]
     assert together == [model.caption([p])[0].text for p in pictures]
@@ -57,7 +57,7 @@ def test_many_pictures_are_answered_as_each_alone(memory: Memory) -> None:
 
 
 def test_a_row_that_is_added_counts_at_once(memory: Memory, tmp_path: Path) -> None:
-    model = CaptionModel(memory)
+    model = CaptionPipeline(memory)
     target = Image.new("RGB", (64, 48), (5, 250, 250))
     assert "cyan" not in model.caption([target])[0].text
     for i in range(4):
@@ -70,14 +70,14 @@ def test_a_row_that_is_added_counts_at_once(memory: Memory, tmp_path: Path) -> N
 
 
 def test_another_column_can_be_the_text(memory: Memory, red: Image.Image) -> None:
-    (found,) = CaptionModel(memory, column="code").caption([red])
+    (found,) = CaptionPipeline(memory, column="code").caption([red])
     assert found.text == '{"c": "red"}'
 
 
 def test_required_and_forbidden_words_hold_for_the_memory_too(
     memory: Memory, red: Image.Image
 ) -> None:
-    model = CaptionModel(memory)
+    model = CaptionPipeline(memory)
     (found,) = model.caption([red], how=Decoding(require=("sheet",), forbid=("number",)))
     assert "sheet" in found.text
     (nothing,) = model.caption([red], how=Decoding(require=("elephant",)))
@@ -87,14 +87,14 @@ def test_required_and_forbidden_words_hold_for_the_memory_too(
 
 
 def test_other_candidates_say_something_else(memory: Memory, red: Image.Image) -> None:
-    (found,) = CaptionModel(memory).caption([red], how=Decoding(candidates=3))
+    (found,) = CaptionPipeline(memory).caption([red], how=Decoding(candidates=3))
     assert len({found.text, *found.others}) == 3
     assert "or: " in str(found)
 
 
 def test_the_generator_sees_the_evidence(memory: Memory, red: Image.Image) -> None:
     generator = FakeGenerator()
-    (found,) = CaptionModel(memory, generator=generator).caption([red])
+    (found,) = CaptionPipeline(memory, generator=generator).caption([red])
     assert found.text == "a red thing"
     assert found.written
     (request,) = generator.asked
@@ -110,7 +110,7 @@ def test_the_generator_sees_the_evidence(memory: Memory, red: Image.Image) -> No
 
 def test_without_retrieval_it_sees_the_picture_alone(memory: Memory, red: Image.Image) -> None:
     generator = FakeGenerator()
-    model = CaptionModel(memory, generator=generator)
+    model = CaptionPipeline(memory, generator=generator)
     (found,) = model.caption([red], retrieval=False)
     assert generator.asked[0].exhibits == []
     assert generator.asked[0].voices == []
@@ -120,21 +120,21 @@ def test_without_retrieval_it_sees_the_picture_alone(memory: Memory, red: Image.
 
 def test_votes_only_leave_the_generator_out(memory: Memory, red: Image.Image) -> None:
     generator = FakeGenerator()
-    (found,) = CaptionModel(memory, generator=generator).caption([red], vote_only=True)
+    (found,) = CaptionPipeline(memory, generator=generator).caption([red], vote_only=True)
     assert not generator.asked
     assert not found.written
 
 
 def test_streaming_gives_pieces(memory: Memory, red: Image.Image) -> None:
-    model = CaptionModel(memory, generator=FakeGenerator())
+    model = CaptionPipeline(memory, generator=FakeGenerator())
     assert list(model.stream(red)) == ["a ", "red ", "thing"]
     with pytest.raises(QueryError, match="generator"):
-        list(CaptionModel(memory).stream(red))
+        list(CaptionPipeline(memory).stream(red))
 
 
 def test_grounded_nouns_come_from_the_evidence(memory: Memory, red: Image.Image) -> None:
     generator = FakeGenerator()
-    CaptionModel(memory, generator=generator).caption([red, draw(98, "blue")], grounded=True)
+    CaptionPipeline(memory, generator=generator).caption([red, draw(98, "blue")], grounded=True)
     first, second = (how.nouns for how in generator.how)
     assert first is not None
     assert second is not None
@@ -146,7 +146,7 @@ def test_a_planted_text_is_only_a_text(memory: Memory, tmp_path: Path) -> None:
     file = tmp_path / "planted.png"
     draw(7, "red").save(file)
     memory.add([Example("planted", file, texts=(PLANTED,))])
-    (found,) = CaptionModel(memory).caption([draw(7, "red")])
+    (found,) = CaptionPipeline(memory).caption([draw(7, "red")])
     assert "HACKED" not in found.text  # nobody agrees with it
 
 
@@ -164,7 +164,7 @@ def test_what_cannot_be_done_is_a_sentence(
     memory: Memory, red: Image.Image, how: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(QueryError, match=words):
-        CaptionModel(memory).caption([red], **how)
+        CaptionPipeline(memory).caption([red], **how)
 
 
 def test_a_memory_without_captions_is_a_sentence(tmp_path: Path) -> None:
@@ -173,14 +173,14 @@ def test_a_memory_without_captions_is_a_sentence(tmp_path: Path) -> None:
     with Memory.create(tmp_path / "silent.ravl", ColourEncoder()) as silent:
         silent.add([Example("a", file, label="red")])
         with pytest.raises(DataError, match="has a caption"):
-            CaptionModel(silent).caption([draw(1, "red")])
+            CaptionPipeline(silent).caption([draw(1, "red")])
         with pytest.raises(DataError, match="column 'poem'"):
-            CaptionModel(silent, column="poem").caption([draw(1, "red")])
+            CaptionPipeline(silent, column="poem").caption([draw(1, "red")])
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 500), (3000, 2)])
 def test_pictures_of_nothing_are_described(memory: Memory, size: tuple[int, int]) -> None:
-    (found,) = CaptionModel(memory).caption([Image.new("RGB", size)])
+    (found,) = CaptionPipeline(memory).caption([Image.new("RGB", size)])
     assert found.text
 
 
@@ -188,7 +188,7 @@ def test_a_broken_picture_is_refused(memory: Memory, tmp_path: Path) -> None:
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"\xff\xd8\xff nothing")
     with pytest.raises(PictureError):
-        CaptionModel(memory).caption([broken])
+        CaptionPipeline(memory).caption([broken])
 
 
 @pytest.mark.parametrize(
@@ -202,14 +202,14 @@ def test_strange_texts_come_out_as_they_went_in(tmp_path: Path, text: str) -> No
         rows.append(Example(f"{i}", file, texts=(text,)))
     with Memory.create(tmp_path / "strange.ravl", ColourEncoder()) as memory:
         memory.add(rows)
-        (found,) = CaptionModel(memory).caption([draw(9, "red")])
+        (found,) = CaptionPipeline(memory).caption([draw(9, "red")])
     assert found.text == text
 
 
 def test_json_holds_plain_types(memory: Memory, red: Image.Image) -> None:
     import json
 
-    (found,) = CaptionModel(memory, generator=FakeGenerator()).caption([red])
+    (found,) = CaptionPipeline(memory, generator=FakeGenerator()).caption([red])
     told = json.loads(json.dumps(found.to_json()))
     assert told["text"] == "a red thing"
     assert told["model"]["a red thing"] == pytest.approx(np.exp(-0.25), abs=1e-3)
@@ -217,7 +217,7 @@ def test_json_holds_plain_types(memory: Memory, red: Image.Image) -> None:
 
 def test_what_is_judged_sees_pictures_and_hides_rows(memory: Memory, tmp_path: Path) -> None:
     generator = FakeGenerator()
-    model = CaptionModel(memory, generator=generator)
+    model = CaptionPipeline(memory, generator=generator)
     rows = list(memory.rows())[:2]
     features = np.stack([np.zeros(48, np.float32)] * 2)
     seen = model.seen(features, [lambda: draw(1, "red"), lambda: draw(2, "blue")])

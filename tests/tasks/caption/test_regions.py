@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ravl.models.linear import Standard
+from ravl.models.linear import Standardizer
 from ravl.tasks.caption.regions import Regions, look_closely, pooled
 from tests.helpers import ColourEncoder, draw
 
@@ -43,7 +43,7 @@ def test_regions_are_standardised() -> None:
     encoder = ColourEncoder()
     pictures = [draw(i, c) for i, c in enumerate(("red", "blue", "green", "white"))]
     raw = look_closely(encoder, pictures, 2)
-    regions = Regions(2, Standard.of(raw.reshape(-1, raw.shape[2])))
+    regions = Regions(2, Standardizer.of(raw.reshape(-1, raw.shape[2])))
     found = regions(encoder, pictures)
     assert regions.count == 4
     assert np.abs(found.mean((0, 1))).max() < 1e-5

@@ -20,13 +20,13 @@ from ravl.runs.run import open_run
 from ravl.tasks.ask.fit_open import OPEN, blind
 from ravl.tasks.ask.quality import answer_quality, good_answer
 from ravl.tasks.ask.settings import AskSettings
-from ravl.tasks.ask.writing import OpenAskModel
-from ravl.tasks.caption.batches import Lesson, TextBatches
-from ravl.tasks.caption.dataset import CaptionGround
+from ravl.tasks.ask.writing import OpenAskPipeline
+from ravl.tasks.caption.batches import TextBatches, TrainingExamples
+from ravl.tasks.caption.dataset import TextFitData
 from ravl.tasks.caption.fit import ground_of
 from ravl.tasks.caption.generator import untrained
 from ravl.tasks.fit import evaluate, fit
-from ravl.training.neighbour_noise import Disturbance, Shuffled
+from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise
 from ravl.tuning.tune import tune
 from tests.helpers import ColourEncoder, draw
 from tests.tasks.ask.asked import KIND, TASTE, TASTES, asked
@@ -79,7 +79,7 @@ def fitted(memory: Memory, folder: Path, name: str, **changes: Any) -> Any:
 
 
 @pytest.fixture
-def ground(memory: Memory, folder: Path, tmp_path: Path) -> Iterator[CaptionGround]:
+def ground(memory: Memory, folder: Path, tmp_path: Path) -> Iterator[TextFitData]:
     settings = AskSettings(**options_of(folder)).texts()
     with ground_of(memory, settings, tmp_path, kind=OPEN) as (made, _):
         yield made
@@ -137,7 +137,7 @@ def test_the_run_answers(folder: Path, memory: Memory) -> None:
 
 
 def test_many_questions_are_answered_as_each_alone(folder: Path, memory: Memory) -> None:
-    model = OpenAskModel(memory, open_run(folder / "run"))
+    model = OpenAskPipeline(memory, open_run(folder / "run"))
     pictures = [draw(50 + i, c) for i, c in enumerate(TASTES)]
     together = [r.answer for r in model.ask(pictures, [KIND, TASTE, TASTE, KIND])]
     alone = [
@@ -148,13 +148,13 @@ def test_many_questions_are_answered_as_each_alone(folder: Path, memory: Memory)
 
 @pytest.mark.parametrize("question", ["🙂" * 20, "what\x00is\x07it", "\ud800 kind", "x" * 10_000])
 def test_odd_questions(folder: Path, memory: Memory, question: str) -> None:
-    (reply,) = OpenAskModel(memory, open_run(folder / "run")).ask(draw(0, "red"), question)
+    (reply,) = OpenAskPipeline(memory, open_run(folder / "run")).ask(draw(0, "red"), question)
     assert reply.answer
     assert json.dumps(reply.to_json())
 
 
 def test_what_cannot_be_asked(folder: Path, memory: Memory) -> None:
-    model = OpenAskModel(memory, open_run(folder / "run"))
+    model = OpenAskPipeline(memory, open_run(folder / "run"))
     for question, how, words in (
         (" ", {}, "empty"),
         (KIND, {"k": 0}, "at least 1"),
@@ -189,7 +189,7 @@ def test_hidden_is_compared_without_training(folder: Path, memory: Memory) -> No
     assert list(report.metrics["rows"]) == ROWS
     assert set(report.metrics["curves"]) == {"generator"}
     assert "shown a blank picture" in (folder / "hidden" / "report.html").read_text("utf-8")
-    model = OpenAskModel(memory, open_run(folder / "hidden"))
+    model = OpenAskPipeline(memory, open_run(folder / "hidden"))
     assert len(model.ask(draw(1, "red"), [KIND, TASTE])) == 2
     found = evaluate(folder / "hidden", "number < 4", memory=memory, progress=False)
     assert found["questions"] == 8
@@ -199,13 +199,13 @@ def test_the_vote_alone_trains_nothing(folder: Path, memory: Memory) -> None:
     report = fitted(memory, folder, "vote", model="vote")
     assert list(report.metrics["rows"]) == ["zero_shot", "vote", "with_retrieval"]
     assert report.metrics["rows"]["vote"]["accuracy"]["value"] > 0.9
-    model = OpenAskModel(memory, open_run(folder / "vote"))
+    model = OpenAskPipeline(memory, open_run(folder / "vote"))
     assert model.ask(draw(0, "blue"), TASTE)[0].answer == "cold"
     with pytest.raises(QueryError, match="ravl fit ask"):
         model.stream(draw(0, "blue"), TASTE)
 
 
-def test_no_question_sees_its_own_picture(ground: CaptionGround) -> None:
+def test_no_question_sees_its_own_picture(ground: TextFitData) -> None:
     held = {r.number for side in (ground.validation, ground.test) for r in side.labelled.rows}
     assert not held & set(ground.bank.numbers.tolist())
     for i, row in enumerate(ground.train.labelled.rows):
@@ -214,37 +214,37 @@ def test_no_question_sees_its_own_picture(ground: CaptionGround) -> None:
     assert len(ground.train) == 2 * len(ground.parts.train)
 
 
-def test_a_batch_has_questions_and_passages(ground: CaptionGround) -> None:
+def test_a_batch_has_questions_and_passages(ground: TextFitData) -> None:
     torch.manual_seed(0)
     generator = untrained(ground, retrieval=True)
     side = ground.train
     assert side.passages is not None
-    lesson = Lesson.of(ground, side, generator.vocabulary, generator.longest, True, [])
-    order = Shuffled(np.arange(len(side)), 0)
-    batches = TextBatches(lesson, generator.words, 2, 0, Disturbance(0, 0), order, 0)
+    lesson = TrainingExamples.of(ground, side, generator.vocabulary, generator.longest, True, [])
+    order = EpochSampler(np.arange(len(side)), 0)
+    batches = TextBatches(lesson, generator.words, 2, 0, RetrievalNoise(0, 0), order, 0)
     batch = batches.__getitems__([0, 1])
     assert batch["owners"].tolist() == [0, 1, 1]  # two people said how it tastes
     read = generator._tokens(captioner_requests(ground, generator, [0, 1]))
     assert read is not None
     assert torch.equal(batch["tokens"], read)  # as when it answers
     assert torch.isfinite(generator.model(**batch)["loss"])
-    dropped = TextBatches(lesson, generator.words, 2, 0, Disturbance(1.0), order, 0)
+    dropped = TextBatches(lesson, generator.words, 2, 0, RetrievalNoise(1.0), order, 0)
     blank = dropped.__getitems__([0, 1])
     assert blank["tokens"].shape[1] <= batch["tokens"].shape[1]
 
 
-def captioner_requests(ground: CaptionGround, generator: Any, places: list[int]) -> Any:
-    from ravl.tasks.caption.predictor import Captioner
+def captioner_requests(ground: TextFitData, generator: Any, places: list[int]) -> Any:
+    from ravl.tasks.caption.predictor import TextPredictor
 
     side = ground.train.take(np.array(places))
-    captioner = Captioner(ground.task, ground.keys, ground.vote, generator=generator, quotes=0)
+    captioner = TextPredictor(ground.task, ground.keys, ground.vote, generator=generator, quotes=0)
     requests = captioner.requests(side.pictures, ground.told, side.near, ground.recalled(side))
     assert [r.question for r in requests] == side.questions
     assert all(e.question in (KIND, TASTE, "") for r in requests for e in r.exhibits)
     return requests
 
 
-def test_a_blank_picture_tells_nothing(ground: CaptionGround) -> None:
+def test_a_blank_picture_tells_nothing(ground: TextFitData) -> None:
     unseen = blind(ground).test
     seen = ground.standard(unseen.labelled.features)
     assert np.abs(seen[:, :48]).max() < 1e-4

@@ -13,7 +13,7 @@ import ravl
 from ravl.memory import Memory
 from ravl.models.generation.base import Decoding
 from ravl.models.generation.loading import load_generator
-from ravl.tasks.ask.writing import OpenAskModel
+from ravl.tasks.ask.writing import OpenAskPipeline
 from ravl.tasks.fit import fit
 from tests.helpers import ColourEncoder
 from tests.models.generation.fake_server import serving
@@ -69,7 +69,7 @@ def test_a_model_is_adapted(memory: Memory, folder: Path, kind: str, language: s
 
 def test_a_model_that_chats_reads_questions_untrained(memory: Memory, folder: Path) -> None:
     generator = load_generator(f"hf:{folder / 'llava'}", evidence=1)
-    (reply,) = OpenAskModel(memory, generator=generator).ask(picture(folder), KIND, how=SHORT)
+    (reply,) = OpenAskPipeline(memory, generator=generator).ask(picture(folder), KIND, how=SHORT)
     assert reply.evidence
 
 

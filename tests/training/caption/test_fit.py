@@ -15,22 +15,22 @@ from ravl.errors import DataError, EncoderError
 from ravl.memory import Memory
 from ravl.models.generation.base import Decoding
 from ravl.models.generation.vocabulary import END, PAD
-from ravl.retrieval.bank import Neighbours, Usual
+from ravl.retrieval.datastore import Neighbours, SimilarityFloor
 from ravl.runs.run import open_run
-from ravl.tasks.caption.batches import Lesson, TextBatches, _without
-from ravl.tasks.caption.dataset import CaptionGround, texts_of
+from ravl.tasks.caption.batches import TextBatches, TrainingExamples, _without
+from ravl.tasks.caption.dataset import TextFitData, texts_of
 from ravl.tasks.caption.evaluate import evaluate_texts
 from ravl.tasks.caption.evaluate_test import misled, strangers
 from ravl.tasks.caption.files import load_captioner
 from ravl.tasks.caption.fit import fit_caption, ground_of
 from ravl.tasks.caption.generator import untrained
-from ravl.tasks.caption.levels import Good
-from ravl.tasks.caption.model import CaptionModel
+from ravl.tasks.caption.levels import QualityBar
+from ravl.tasks.caption.model import CaptionPipeline
 from ravl.tasks.caption.quality import Quality
 from ravl.tasks.caption.reward import SAMPLES, OwnTexts
 from ravl.tasks.caption.settings import TextSettings
 from ravl.training.fit_report import FitReport
-from ravl.training.neighbour_noise import Disturbance, Shuffled
+from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise
 from tests.helpers import ColourEncoder
 from tests.training.caption.coloured import coloured
 from tests.training.tiny_bert import tiny_bert
@@ -80,7 +80,7 @@ def fitted(memory: Memory, folder: Path, name: str, **changes: Any) -> FitReport
 
 
 @pytest.fixture
-def ground(memory: Memory, folder: Path, tmp_path: Path) -> Iterator[CaptionGround]:
+def ground(memory: Memory, folder: Path, tmp_path: Path) -> Iterator[TextFitData]:
     with ground_of(memory, settings_of(folder), tmp_path, **HELD) as (made, _):
         yield made
 
@@ -108,7 +108,7 @@ def test_neighbours_of_the_right_colour_help(folder: Path) -> None:
 
 
 def test_a_loaded_run_answers_as_it_was_judged(folder: Path, memory: Memory) -> None:
-    predictor = CaptionModel(memory, open_run(folder / "run"))
+    predictor = CaptionPipeline(memory, open_run(folder / "run"))
     assert predictor.has_generator
     again = evaluate_texts(predictor, "part = 'test'")
     told = json.loads((folder / "run" / "metrics.json").read_text("utf-8"))
@@ -136,7 +136,7 @@ def test_vote_alone_trains_nothing(folder: Path, memory: Memory) -> None:
     report = fitted(memory, folder, "vote", model="vote")
     assert report.chosen == "vote"
     assert not (folder / "vote" / "generator").exists()
-    answer = CaptionModel(memory, open_run(folder / "vote")).caption(
+    answer = CaptionPipeline(memory, open_run(folder / "vote")).caption(
         [folder / "pictures" / "003.png"], abstain=0.9
     )
     assert answer[0].text
@@ -154,7 +154,7 @@ def test_a_column_is_written_as_it_is(folder: Path, memory: Memory) -> None:
         epochs=1,
     )
     assert report.metrics["rows"]["vote"]["CIDEr-D"]["value"] > 0
-    (answer,) = CaptionModel(memory, open_run(folder / "code")).caption(
+    (answer,) = CaptionPipeline(memory, open_run(folder / "code")).caption(
         [folder / "pictures" / "000.png"], vote_only=True
     )
     assert json.loads(answer.text)["colour"]
@@ -204,7 +204,7 @@ def test_interrupted_it_goes_on(
     assert not (folder / "again" / "work").exists()
 
 
-def test_no_training_picture_sees_itself(ground: CaptionGround) -> None:
+def test_no_training_picture_sees_itself(ground: TextFitData) -> None:
     numbers = ground.bank.numbers
     for i, row in enumerate(ground.train.labelled.rows):
         found = ground.train.near.positions[i]
@@ -213,7 +213,7 @@ def test_no_training_picture_sees_itself(ground: CaptionGround) -> None:
     assert not held & set(numbers.tolist())
 
 
-def test_a_batch_has_all_texts_of_its_pictures(ground: CaptionGround) -> None:
+def test_a_batch_has_all_texts_of_its_pictures(ground: TextFitData) -> None:
     torch.manual_seed(0)
     generator = untrained(ground, retrieval=True)
     batch = batches_of(ground, generator).__getitems__([0, 1, 2])
@@ -225,18 +225,18 @@ def test_a_batch_has_all_texts_of_its_pictures(ground: CaptionGround) -> None:
     assert torch.isfinite(loss)
 
 
-def test_without_neighbours_nothing_is_heard(ground: CaptionGround) -> None:
+def test_without_neighbours_nothing_is_heard(ground: TextFitData) -> None:
     generator = untrained(ground, retrieval=True)
-    how = Disturbance(dropout=1.0)
+    how = RetrievalNoise(dropout=1.0)
     batch = batches_of(ground, generator, how).__getitems__([0, 1])
     assert not batch["near"]["picture"].any()
     assert float(batch["prior"].abs().sum()) == 0
 
 
-def test_own_texts_are_worth_what_they_are_better_than_others(ground: CaptionGround) -> None:
+def test_own_texts_are_worth_what_they_are_better_than_others(ground: TextFitData) -> None:
     torch.manual_seed(0)
     generator = untrained(ground, retrieval=True)
-    order = Shuffled(np.arange(len(ground.train)), 0)
+    order = EpochSampler(np.arange(len(ground.train)), 0)
     own = OwnTexts(
         batches_of(ground, generator),
         ground.train.texts,
@@ -255,37 +255,37 @@ def test_own_texts_are_worth_what_they_are_better_than_others(ground: CaptionGro
     assert torch.equal(batch["ids"], again["ids"])  # a resumed run draws the same
 
 
-def test_wrong_neighbours_are_others(ground: CaptionGround) -> None:
+def test_wrong_neighbours_are_others(ground: TextFitData) -> None:
     side = ground.test
     assert not np.array_equal(misled(side).positions, side.near.positions)
     found = strangers(ground, side)
     assert ((found.positions >= 0) & (found.positions < len(ground.bank))).all()
     keys = ground.keys(side.labelled.features)
     np.testing.assert_allclose(  # a stranger does not claim to be a neighbour
-        found.likeness, ground.bank.likeness(keys, found.positions), atol=1e-5
+        found.similarity, ground.bank.similarity(keys, found.positions), atol=1e-5
     )
-    assert (np.diff(found.likeness, axis=1) <= 0).all()
+    assert (np.diff(found.similarity, axis=1) <= 0).all()
 
 
 def test_a_generator_is_not_shown_what_is_alike_by_chance(
-    ground: CaptionGround, folder: Path, memory: Memory
+    ground: TextFitData, folder: Path, memory: Memory
 ) -> None:
     captioner = load_captioner(open_run(folder / "run"), ground.task)
     usual = captioner.usual
     assert usual is not None
-    assert usual.together == pytest.approx(Usual.of(ground.train.near).together, abs=1e-5)
+    assert usual.together == pytest.approx(SimilarityFloor.of(ground.train.near).together, abs=1e-5)
     near = strangers(ground, ground.test)
     believed = captioner.believed(near)
     assert believed.found.sum() < near.found.sum()
     alone = believed.found & (near.together < usual.together)[:, None]
-    assert (believed.likeness[alone] >= usual.single).all()
+    assert (believed.similarity[alone] >= usual.single).all()
     assert captioner.believed(near, vote_only=True) is near  # nobody else could answer
 
 
-def test_strangers_neighbours_are_shown_as_noise(ground: CaptionGround) -> None:
+def test_strangers_neighbours_are_shown_as_noise(ground: TextFitData) -> None:
     generator = untrained(ground, retrieval=True)
-    quiet = batches_of(ground, generator, Disturbance(dropout=0, noise=0))
-    noisy = batches_of(ground, generator, Disturbance(dropout=0, noise=1))
+    quiet = batches_of(ground, generator, RetrievalNoise(dropout=0, noise=0))
+    noisy = batches_of(ground, generator, RetrievalNoise(dropout=0, noise=1))
     positions = list(range(12))
     own, others = quiet.__getitems__(positions), noisy.__getitems__(positions)
     assert not torch.equal(own["prior"] > 0, others["prior"] > 0)
@@ -297,15 +297,15 @@ def test_a_stranger_may_not_show_the_example_itself() -> None:
     own = [np.array([3]), np.array([3])]
     kept = _without(near, own, np.array([True, False]))
     assert kept.positions.tolist() == [[-1, 4], [3, 4]]
-    assert kept.likeness[0, 0] == 0
+    assert kept.similarity[0, 0] == 0
 
 
 def test_what_is_good_comes_from_people() -> None:
     texts = [["a red dog", "a red dog runs"], ["a blue cat", "one blue cat"], ["x y", "z"]]
-    good = Good.of(Quality.of(texts), texts)
+    good = QualityBar.of(Quality.of(texts), texts)
     assert good.least > 0
     assert "weakest quarter" in good.words
-    alone = Good.of(Quality.of([["a"]]), [["a"]])
+    alone = QualityBar.of(Quality.of([["a"]]), [["a"]])
     assert alone.least == 1.0
 
 
@@ -355,9 +355,9 @@ def test_settings_that_make_no_sense(changes: dict[str, Any], words: str) -> Non
 
 
 def batches_of(
-    ground: CaptionGround, generator: Any, how: Disturbance | None = None
+    ground: TextFitData, generator: Any, how: RetrievalNoise | None = None
 ) -> TextBatches:
-    lesson = Lesson.of(
+    lesson = TrainingExamples.of(
         ground,
         ground.train,
         generator.vocabulary,
@@ -365,8 +365,8 @@ def batches_of(
         True,
         ground.recalled(ground.train),
     )
-    order = Shuffled(np.arange(len(ground.train)), 0)
-    return TextBatches(lesson, generator.words, 2, 0, how or Disturbance(), order, 0)
+    order = EpochSampler(np.arange(len(ground.train)), 0)
+    return TextBatches(lesson, generator.words, 2, 0, how or RetrievalNoise(), order, 0)
 
 
 def test_settings_of_captions_can_be_searched(folder: Path, memory: Memory, tmp_path: Path) -> None:
@@ -396,7 +396,7 @@ def test_generated_texts_speak_but_do_not_judge(folder: Path, tmp_path: Path) ->
         assert "vote - vote_human" in report.metrics["differences"]
         split = json.loads((tmp_path / "run" / "split.json").read_text("utf-8"))
         assert len(split["train"]) == 16
-        predictor = CaptionModel(half, open_run(tmp_path / "run"))
+        predictor = CaptionPipeline(half, open_run(tmp_path / "run"))
         assert predictor.task.generated
 
 
@@ -404,7 +404,7 @@ def test_the_dual_encoder_is_kept_with_the_run(folder: Path, memory: Memory) -> 
     record = json.loads((folder / "run" / "run.json").read_text("utf-8"))
     assert record["choosers"]["chooser"][-1] == "fits"
     assert set(record["powers"]) == {"picture", "text"}
-    predictor = CaptionModel(memory, open_run(folder / "run"))
+    predictor = CaptionPipeline(memory, open_run(folder / "run"))
     (answer,) = predictor.caption([folder / "pictures" / "000.png"])
     assert -1 <= answer.signals["fits"] <= 1
 
@@ -415,7 +415,7 @@ def test_a_memory_with_another_encoder_is_refused(folder: Path, tmp_path: Path) 
     with Memory.create(tmp_path / "other.ravl", ColourEncoder(mirror=True)) as other:
         other.add(coloured(tmp_path / "pictures", 8))
         with pytest.raises(EncoderMismatchError, match="ravl fit caption"):
-            CaptionModel(other, open_run(folder / "run"))
+            CaptionPipeline(other, open_run(folder / "run"))
 
 
 def test_regions_are_read_in_training_and_after(folder: Path, memory: Memory) -> None:
@@ -429,7 +429,7 @@ def test_regions_are_read_in_training_and_after(folder: Path, memory: Memory) ->
         reward_epochs=1,
         compare="hidden",
     )
-    predictor = CaptionModel(memory, open_run(folder / "closer"))
+    predictor = CaptionPipeline(memory, open_run(folder / "closer"))
     captioner, _ = predictor._ready()
     assert captioner.regions is not None
     assert captioner.regions.count == captioner.generator.regions == 4

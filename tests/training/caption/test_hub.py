@@ -10,7 +10,7 @@ from ravl.memory import Memory
 from ravl.models.generation.base import Decoding
 from ravl.runs.run import open_run
 from ravl.tasks.caption.fit import fit_caption
-from ravl.tasks.caption.model import CaptionModel
+from ravl.tasks.caption.model import CaptionPipeline
 from ravl.tasks.caption.settings import TextSettings
 from ravl.training.fit_report import FitReport
 from tests.helpers import ColourEncoder
@@ -57,7 +57,7 @@ def test_a_language_model_learns_to_read_the_picture(
     assert report.metrics["parameters"]["generator"] > 0  # the picture's projection, at least
     run = open_run(folder / f"gpt2-{language}")
     assert (run.folder / "generator").is_dir()
-    (answer,) = CaptionModel(memory, run).caption(
+    (answer,) = CaptionPipeline(memory, run).caption(
         [folder / "pictures" / "000.png"], how=Decoding(beams=1, longest=5)
     )
     assert answer.text
@@ -68,7 +68,7 @@ def test_a_model_that_sees_and_chats_is_adapted(memory: Memory, folder: Path) ->
         memory, folder, "llava-run", generator=f"hf:{folder / 'llava'}", language="lora"
     )
     assert report.metrics["parameters"]["generator"] > 0
-    (answer,) = CaptionModel(memory, open_run(folder / "llava-run")).caption(
+    (answer,) = CaptionPipeline(memory, open_run(folder / "llava-run")).caption(
         [folder / "pictures" / "001.png"], how=Decoding(beams=1, longest=5)
     )
     assert answer.evidence
@@ -78,5 +78,5 @@ def test_a_model_of_which_nothing_learns_is_used_as_it_is(memory: Memory, folder
     report = fitted(memory, folder, "asis", generator=f"hf:{folder / 'llava'}", language="head")
     assert report.metrics["parameters"]["generator"] == 0
     assert report.metrics["curves"]["generator"] == []
-    predictor = CaptionModel(memory, open_run(folder / "asis"))
+    predictor = CaptionPipeline(memory, open_run(folder / "asis"))
     assert predictor.caption([folder / "pictures" / "002.png"])[0].text

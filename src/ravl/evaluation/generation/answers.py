@@ -1,4 +1,4 @@
-"""Answers in words: exact match, overlap, several people's agreement, and likeness of meaning."""
+"""Answers in words: exact match, overlap, several people's agreement, and similarity of meaning."""
 
 from __future__ import annotations
 
@@ -103,8 +103,8 @@ def wups(
 ) -> NDArray[np.float64]:
     """WUPS of each answer, (n,) from 0 to 1 (Malinowski & Fritz 2014).
 
-    Sets of answers are compared by the likeness of their members in WordNet (Wu & Palmer 1994),
-    either way round: the smaller product counts. Likeness below the threshold counts a tenth.
+    Sets of answers are compared by the similarity of their members in WordNet (Wu & Palmer 1994),
+    either way round: the smaller product counts. Similarity below the threshold counts a tenth.
 
     Raises:
         DataError: WordNet is not installed, see :mod:`ravl.evaluation.generation.wordnet`.
@@ -124,7 +124,7 @@ def _set_likeness(some: frozenset[str], others: frozenset[str], threshold: float
     def one_way(these: frozenset[str], those: frozenset[str]) -> float:
         found = 1.0
         for a in these:
-            best = max(wordnet.likeness(a, b) for b in those)
+            best = max(wordnet.similarity(a, b) for b in those)
             found *= best if best >= threshold else 0.1 * best
         return found
 

@@ -73,7 +73,8 @@ def rate(
     """
     people = [frequency.read(text) for text in references]
     return np.array(
-        [np.mean([_likeness(frequency.read(c), r) for r in people]) for c in candidates], np.float64
+        [np.mean([_similarity(frequency.read(c), r) for r in people]) for c in candidates],
+        np.float64,
     )
 
 
@@ -96,7 +97,7 @@ def scores(
     )
 
 
-def _likeness(one: Read, other: Read) -> float:
+def _similarity(one: Read, other: Read) -> float:
     """Ten times the mean cosine over the lengths of phrases; repeating words gains nothing."""
     total = 0.0
     for own, theirs, norm, their_norm in zip(one[0], other[0], one[1], other[1], strict=True):

@@ -1,4 +1,4 @@
-"""Likeness of words by WordNet 3.0, where it is installed: ``pip install ".[wups]"``."""
+"""Similarity of words by WordNet 3.0, where it is installed: ``pip install ".[wups]"``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def available() -> bool:
 
 
 @lru_cache(maxsize=100_000)
-def likeness(one: str, other: str) -> float:
+def similarity(one: str, other: str) -> float:
     """Wu-Palmer similarity of two nouns or phrases, 0 to 1, the best over their senses.
 
     1 for equal ones and for those that share a sense, 0 where WordNet knows one of them not. As

@@ -22,13 +22,13 @@ Look = Callable[[], Image.Image]  # opens a picture, RGB, when a generator wants
 
 
 @dataclass(frozen=True, eq=False)
-class Exhibit:
+class EvidenceItem:
     """One neighbour as a generator reads it: a picture with what is said of it, or a passage.
 
     Args:
         text: a caption, an answer, or a passage of a text-only row.
         question: that the text answers; empty where it answers none.
-        likeness: to what was asked, a cosine; 0 where it was not compared.
+        similarity: to what was asked, a cosine; 0 where it was not compared.
         features: of its picture, standardised, (F,); None for a passage.
         vector: of its text, L2-normalised, (D,); None where it was not read.
         look: opens its picture.
@@ -36,14 +36,14 @@ class Exhibit:
 
     text: str
     question: str = ""
-    likeness: float = 0.0
+    similarity: float = 0.0
     features: Array | None = None
     vector: Array | None = None
     look: Look | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class Request:
+class GenerationRequest:
     """What is to be written about one picture.
 
     Args:
@@ -60,7 +60,7 @@ class Request:
     features: Array
     question: str = ""
     instruction: str = ""
-    exhibits: Sequence[Exhibit] = ()
+    exhibits: Sequence[EvidenceItem] = ()
     voices: Sequence[tuple[str, float]] = ()
     look: Look | None = None
     regions: Array | None = None
@@ -181,7 +181,7 @@ class Generator(Protocol):
         """Neighbours that it reads at most; 0 for one that reads none."""
 
     def __call__(
-        self, requests: Sequence[Request], how: Decoding | None = None
+        self, requests: Sequence[GenerationRequest], how: Decoding | None = None
     ) -> list[list[Candidate]]:
         """Texts for each request, likeliest first; at least one each, in batches.
 
@@ -189,7 +189,7 @@ class Generator(Protocol):
             QueryError: it cannot do what ``how`` asks for.
         """
 
-    def stream(self, request: Request, how: Decoding | None = None) -> Iterator[str]:
+    def stream(self, request: GenerationRequest, how: Decoding | None = None) -> Iterator[str]:
         """The text of one request, piece by piece as it is written; greedy, or sampled."""
 
 

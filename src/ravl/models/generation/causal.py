@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ravl.encoders.towers.freezing import Strategy, parse_strategy
 from ravl.errors import EncoderError, QueryError
-from ravl.models.generation.base import Candidate, Decoding, Request
+from ravl.models.generation.base import Candidate, Decoding, GenerationRequest
 from ravl.models.generation.decoding import Constrain, Writer, context_limit, line_ends
 from ravl.models.generation.hub import found_folder, load_config, load_network, load_tokenizer
 from ravl.models.generation.neutral import special_tokens
@@ -95,7 +95,7 @@ class CausalGenerator:
         return self._evidence
 
     def __call__(
-        self, requests: Sequence[Request], how: Decoding | None = None
+        self, requests: Sequence[GenerationRequest], how: Decoding | None = None
     ) -> list[list[Candidate]]:
         """Texts for each request, likeliest first; sampled ones are the same in any batch.
 
@@ -111,7 +111,7 @@ class CausalGenerator:
             found += self.writer.write(inputs, how)
         return found
 
-    def stream(self, request: Request, how: Decoding | None = None) -> Iterator[str]:
+    def stream(self, request: GenerationRequest, how: Decoding | None = None) -> Iterator[str]:
         """The text of one request, in pieces.
 
         Raises:
@@ -121,7 +121,7 @@ class CausalGenerator:
         self.writer.check(how)
         return self.writer.stream(self._inputs([request], how), how)
 
-    def prompt(self, request: Request, longest: int = 0) -> str:
+    def prompt(self, request: GenerationRequest, longest: int = 0) -> str:
         """The text that is to be completed, cut so that the answer has room behind it.
 
         Args:
@@ -141,7 +141,9 @@ class CausalGenerator:
         cut = fitted(request, lambda r: len(self._ids(completion(r, self._special))), room)
         return completion(cut, self._special)
 
-    def collate(self, requests: Sequence[Request], targets: Sequence[str]) -> dict[str, Tensor]:
+    def collate(
+        self, requests: Sequence[GenerationRequest], targets: Sequence[str]
+    ) -> dict[str, Tensor]:
         """A training batch for :attr:`network`: n requests with the texts that answer them."""
         answers = [
             [*self._ids(" " + " ".join(t.split()))[: self.writer.longest - 1], self._end]
@@ -183,7 +185,7 @@ class CausalGenerator:
         made.network.load_learned(Path(folder))
         return made
 
-    def _inputs(self, requests: Sequence[Request], how: Decoding) -> dict[str, Tensor]:
+    def _inputs(self, requests: Sequence[GenerationRequest], how: Decoding) -> dict[str, Tensor]:
         longest = how.longest or max(self.writer.longest, how.shortest)
         prompts = padded_ids([self._ids(self.prompt(r, longest)) for r in requests])
         device, features = self.network.device, None

@@ -21,7 +21,7 @@ from transformers import AutoModelForImageTextToText
 from ravl.encoders.towers.freezing import Strategy, parse_strategy
 from ravl.errors import EncoderError, PictureError, QueryError
 from ravl.models.generation.adapted import Adapted
-from ravl.models.generation.base import Candidate, Decoding, Look, Request
+from ravl.models.generation.base import Candidate, Decoding, GenerationRequest, Look
 from ravl.models.generation.decoding import Constrain, Writer, context_limit
 from ravl.models.generation.hub import found_folder, load_network, load_processor
 from ravl.models.generation.neutral import special_tokens
@@ -143,7 +143,7 @@ class ChatGenerator:
         return self._evidence
 
     def __call__(
-        self, requests: Sequence[Request], how: Decoding | None = None
+        self, requests: Sequence[GenerationRequest], how: Decoding | None = None
     ) -> list[list[Candidate]]:
         """Texts for each request, likeliest first; sampled ones are the same in any batch.
 
@@ -161,7 +161,7 @@ class ChatGenerator:
                 found[i] = candidates
         return found
 
-    def stream(self, request: Request, how: Decoding | None = None) -> Iterator[str]:
+    def stream(self, request: GenerationRequest, how: Decoding | None = None) -> Iterator[str]:
         """The text of one request, in pieces.
 
         Raises:
@@ -171,7 +171,9 @@ class ChatGenerator:
         self.writer.check(how)
         return self.writer.stream(self._inputs([self._fitted(request, self._longest(how))]), how)
 
-    def collate(self, requests: Sequence[Request], targets: Sequence[str]) -> dict[str, Tensor]:
+    def collate(
+        self, requests: Sequence[GenerationRequest], targets: Sequence[str]
+    ) -> dict[str, Tensor]:
         """A training batch for :attr:`network`: n requests with the texts that answer them."""
         tokenizer, end = self.processor.tokenizer, self.writer.ends[0]
         answers = [
@@ -220,7 +222,7 @@ class ChatGenerator:
         made.network.load_learned(Path(folder))
         return made
 
-    def rendered(self, request: Request) -> tuple[str, list[Look]]:
+    def rendered(self, request: GenerationRequest) -> tuple[str, list[Look]]:
         """The prompt of a request as the template writes it, and the pictures in it."""
         messages, looks = conversation(request, self._special, self._several)
         return self._template(messages if self._knows_system else folded(messages)), looks
@@ -234,7 +236,7 @@ class ChatGenerator:
     @cached_property
     def _knows_system(self) -> bool:
         """Whether the template writes what a system message says; some refuse or leave it out."""
-        messages, _ = conversation(Request(features=np.zeros(0, np.float32)))
+        messages, _ = conversation(GenerationRequest(features=np.zeros(0, np.float32)))
         try:
             return str(messages[0]["content"][0]["text"]) in self._template(messages)
         except Exception:  # templates raise what they like
@@ -243,7 +245,7 @@ class ChatGenerator:
     def _longest(self, how: Decoding) -> int:
         return how.longest or max(self.writer.longest, how.shortest)
 
-    def _fitted(self, request: Request, longest: int) -> Request:
+    def _fitted(self, request: GenerationRequest, longest: int) -> GenerationRequest:
         """With pictures that open, and cut so that an answer of so many tokens has room."""
         room = self._room - longest
         if room < 1:
@@ -258,7 +260,7 @@ class ChatGenerator:
         request = replace(request, exhibits=exhibits, look=_opened(request.look, strict=True))
         return fitted(request, lambda r: int(self._inputs([r])["input_ids"].shape[1]), room)
 
-    def _batches(self, requests: Sequence[Request], size: int) -> Iterator[list[int]]:
+    def _batches(self, requests: Sequence[GenerationRequest], size: int) -> Iterator[list[int]]:
         """Positions of requests with equally many pictures: not all processors mix them."""
         counts: dict[int, list[int]] = {}
         for i, request in enumerate(requests):
@@ -266,7 +268,7 @@ class ChatGenerator:
         for places in counts.values():
             yield from (places[i : i + size] for i in range(0, len(places), size))
 
-    def _inputs(self, requests: Sequence[Request]) -> dict[str, Tensor]:
+    def _inputs(self, requests: Sequence[GenerationRequest]) -> dict[str, Tensor]:
         """What the model takes, padded on the left."""
         texts, looks = zip(*map(self.rendered, requests), strict=True)
         start = self.processor.tokenizer.bos_token

@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import EncoderDecoderModel
 from transformers.modeling_outputs import BaseModelOutput
 
-from ravl.models.generation.base import Candidate, Decoding, Request
+from ravl.models.generation.base import Candidate, Decoding, GenerationRequest
 from ravl.models.generation.decoder import loudness
 from ravl.models.generation.decoding import Constrain, Writer
 from ravl.models.generation.network import GeneratorModel
@@ -85,7 +85,7 @@ class FusedGenerator:
         return found
 
     def __call__(
-        self, requests: Sequence[Request], how: Decoding | None = None
+        self, requests: Sequence[GenerationRequest], how: Decoding | None = None
     ) -> list[list[Candidate]]:
         """Texts for each request, likeliest first; sampled ones are the same in any batch.
 
@@ -100,7 +100,7 @@ class FusedGenerator:
             found += self.writer.write(self._inputs(requests[start : start + size]), how)
         return found
 
-    def stream(self, request: Request, how: Decoding | None = None) -> Iterator[str]:
+    def stream(self, request: GenerationRequest, how: Decoding | None = None) -> Iterator[str]:
         """The text of one request, in pieces."""
         how = how or Decoding()
         self.writer.check(how)
@@ -108,7 +108,7 @@ class FusedGenerator:
 
     @torch.inference_mode()
     def log_probabilities(
-        self, requests: Sequence[Request], texts: Sequence[Sequence[str]]
+        self, requests: Sequence[GenerationRequest], texts: Sequence[Sequence[str]]
     ) -> list[list[Candidate]]:
         """Given texts of each request as candidates, in their order."""
         found: list[list[Candidate]] = []
@@ -137,7 +137,7 @@ class FusedGenerator:
             ]
         return found
 
-    def read(self, requests: Sequence[Request]) -> tuple[Tensor, Tensor]:
+    def read(self, requests: Sequence[GenerationRequest]) -> tuple[Tensor, Tensor]:
         """States of some requests (b, s, H), and which of them are there (b, s)."""
         self.model.eval()
         near, tokens, regions = self._near(requests), self._tokens(requests), None
@@ -168,7 +168,7 @@ class FusedGenerator:
         ).sequences
         return found
 
-    def prior(self, requests: Sequence[Request]) -> Tensor:
+    def prior(self, requests: Sequence[GenerationRequest]) -> Tensor:
         """How loud each word is, (b, W); see :class:`Decoder`."""
         return loudness(torch.from_numpy(self._voices(requests)).to(self.device))
 
@@ -202,7 +202,7 @@ class FusedGenerator:
         words = Words.load(folder, READ)
         return cls(model, Vocabulary.load(folder), words, longest, constrain)
 
-    def _inputs(self, requests: Sequence[Request]) -> dict[str, Any]:
+    def _inputs(self, requests: Sequence[GenerationRequest]) -> dict[str, Any]:
         with torch.inference_mode():
             states, there = self.read(requests)
         return {
@@ -212,7 +212,7 @@ class FusedGenerator:
             "decoder_prior": self.prior(requests),
         }
 
-    def _near(self, requests: Sequence[Request]) -> dict[str, Tensor] | None:
+    def _near(self, requests: Sequence[GenerationRequest]) -> dict[str, Tensor] | None:
         """The neighbours as :meth:`FusionEncoder.read` takes them; None for a model without."""
         if not self.evidence:
             return None
@@ -220,7 +220,7 @@ class FusedGenerator:
         arrays = neighbours_of(requests, self.evidence, config.features, config.vectors)
         return {name: torch.from_numpy(values) for name, values in arrays.items()}
 
-    def _tokens(self, requests: Sequence[Request]) -> Tensor | None:
+    def _tokens(self, requests: Sequence[GenerationRequest]) -> Tensor | None:
         """Word pieces of questions and passages (b, t); None where there is nothing to read."""
         found = words_of(self.words, requests)
         return None if found is None else torch.from_numpy(found)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from ravl.errors import QueryError
-from ravl.models.generation.base import Exhibit, Look, Request
+from ravl.models.generation.base import EvidenceItem, GenerationRequest, Look
 from ravl.models.generation.neutral import neutral, quoted
 
 Message = dict[str, Any]  # as chat templates take them: role, and content in parts
@@ -25,7 +25,7 @@ SYSTEM = (
 DESCRIBE = "Describe this picture in one sentence."
 
 
-def completion(request: Request, special: Collection[str] = ()) -> str:
+def completion(request: GenerationRequest, special: Collection[str] = ()) -> str:
     """A text whose continuation is the answer, for models that only know how to go on.
 
     Captions are put as SmallCap puts them (Ramos et al., CVPR 2023,
@@ -51,7 +51,7 @@ def completion(request: Request, special: Collection[str] = ()) -> str:
 
 
 def conversation(
-    request: Request, special: Collection[str] = (), several: bool = True
+    request: GenerationRequest, special: Collection[str] = (), several: bool = True
 ) -> tuple[list[Message], list[Look]]:
     """Messages for a chat model, and the pictures that belong to their image parts, in order.
 
@@ -100,7 +100,9 @@ def folded(messages: Sequence[Message]) -> list[Message]:
     return [{**user, "content": [first, *user["content"]]}]
 
 
-def fitted(request: Request, count: Callable[[Request], int], limit: int) -> Request:
+def fitted(
+    request: GenerationRequest, count: Callable[[GenerationRequest], int], limit: int
+) -> GenerationRequest:
     """The request cut so that its prompt fits: least-like evidence goes first.
 
     If the question alone is too long, what is left of it is its end.
@@ -129,13 +131,13 @@ def fitted(request: Request, count: Callable[[Request], int], limit: int) -> Req
     return request
 
 
-def _without_least(exhibits: Sequence[Exhibit]) -> list[Exhibit]:
+def _without_least(exhibits: Sequence[EvidenceItem]) -> list[EvidenceItem]:
     """All but the one that is least like what was asked; the last of several."""
-    least = min(range(len(exhibits)), key=lambda i: (exhibits[i].likeness, -i))
+    least = min(range(len(exhibits)), key=lambda i: (exhibits[i].similarity, -i))
     return [e for i, e in enumerate(exhibits) if i != least]
 
 
-def _testimony(exhibit: Exhibit, special: Collection[str]) -> str:
+def _testimony(exhibit: EvidenceItem, special: Collection[str]) -> str:
     text = quoted(exhibit.text, special)
     if exhibit.question:
         return f"asked “{quoted(exhibit.question, special)}”, the answer was “{text}”"

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
-from ravl.models.generation.base import Exhibit, Request, stacked
-from ravl.retrieval.bank import Ints
+from ravl.models.generation.base import EvidenceItem, GenerationRequest, stacked
+from ravl.retrieval.datastore import Ints
 
 QUOTED = 64  # word pieces that are read of a passage, of which most have no more
 READ = 160  # word pieces of a question and all passages, at most
@@ -30,7 +30,7 @@ class Voices:
         self._words_of, self._size = words_of, size
         self._known: dict[str, Ints] = {}
 
-    def __call__(self, requests: Sequence[Request]) -> Array:
+    def __call__(self, requests: Sequence[GenerationRequest]) -> Array:
         """Shares of the evidence that use each word, (b, W)."""
         shares = np.zeros((len(requests), self._size), np.float32)
         for line, request in zip(shares, requests, strict=True):
@@ -48,12 +48,12 @@ class Voices:
         return found
 
 
-def pictures_of(requests: Sequence[Request]) -> Array:
+def pictures_of(requests: Sequence[GenerationRequest]) -> Array:
     """Features of the pictures, (b, F)."""
     return np.stack([request.features for request in requests]).astype(np.float32)
 
 
-def regions_of(requests: Sequence[Request], count: int, size: int) -> Array:
+def regions_of(requests: Sequence[GenerationRequest], count: int, size: int) -> Array:
     """Regions of the pictures, (b, R, G); zeros where nobody looked so closely."""
     blank = np.zeros((count, size), np.float32)
     return np.stack([blank if r.regions is None else r.regions for r in requests]).astype(
@@ -62,7 +62,7 @@ def regions_of(requests: Sequence[Request], count: int, size: int) -> Array:
 
 
 def neighbours_of(
-    requests: Sequence[Request], k: int, features: int, vectors: int
+    requests: Sequence[GenerationRequest], k: int, features: int, vectors: int
 ) -> dict[str, NDArray[Any]]:
     """The neighbours as a fusion encoder reads them; see :func:`ravl.models.evidence.gathered`.
 
@@ -73,7 +73,7 @@ def neighbours_of(
         vectors: D, of texts.
     """
     shown = [[e for e in r.exhibits if e.features is not None][:k] for r in requests]
-    flat: list[Exhibit | None] = [e for its in shown for e in its + [None] * (k - len(its))]
+    flat: list[EvidenceItem | None] = [e for its in shown for e in its + [None] * (k - len(its))]
     shape = len(requests), k
 
     def table(values: list[Array | None], size: int) -> tuple[Array, NDArray[np.bool_]]:
@@ -82,19 +82,19 @@ def neighbours_of(
 
     seen, picture = table([e.features if e else None for e in flat], features)
     texts, text = table([e.vector if e else None for e in flat], vectors)
-    likeness = np.array([e.likeness if e else 0.0 for e in flat], np.float32).reshape(shape)
+    similarity = np.array([e.similarity if e else 0.0 for e in flat], np.float32).reshape(shape)
     return {
         "features": seen,
         "labels": np.zeros_like(texts),
         "texts": texts,
-        "likeness": likeness,
+        "likeness": similarity,
         "picture": picture,
         "label": np.zeros(shape, np.bool_),
         "text": text,
     }
 
 
-def words_of(words: Any, requests: Sequence[Request]) -> Ints | None:
+def words_of(words: Any, requests: Sequence[GenerationRequest]) -> Ints | None:
     """Word pieces of questions and passages (b, t); None where there is nothing to read."""
     quoted = [[e.text for e in r.exhibits if e.features is None] for r in requests]
     if not any(quoted) and not any(r.question for r in requests):

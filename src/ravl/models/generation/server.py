@@ -14,7 +14,7 @@ from typing import Any
 from PIL import Image
 
 from ravl.errors import EncoderError, PictureError, QueryError
-from ravl.models.generation.base import Candidate, Decoding, Look, Request
+from ravl.models.generation.base import Candidate, Decoding, GenerationRequest, Look
 from ravl.models.generation.phrases import keeps
 from ravl.models.generation.prompts import Message, conversation
 from ravl.models.generation.tidying import tidy
@@ -84,7 +84,7 @@ class ServerGenerator:
         return self._evidence
 
     def __call__(
-        self, requests: Sequence[Request], how: Decoding | None = None
+        self, requests: Sequence[GenerationRequest], how: Decoding | None = None
     ) -> list[list[Candidate]]:
         """Texts for each request, likeliest first where the server tells, else in its order.
 
@@ -104,7 +104,7 @@ class ServerGenerator:
                 found += pool.map(lambda body: self._answered(body, how), bodies)
         return found
 
-    def stream(self, request: Request, how: Decoding | None = None) -> Iterator[str]:
+    def stream(self, request: GenerationRequest, how: Decoding | None = None) -> Iterator[str]:
         """The text of one request, in pieces; in one where words are required or forbidden.
 
         Raises:
@@ -150,7 +150,7 @@ class ServerGenerator:
         more = {"logprobs": True} if self._tells else {}
         return self._wire.ask("chat/completions", {**body, **more})
 
-    def _body(self, request: Request, how: Decoding) -> dict[str, Any]:
+    def _body(self, request: GenerationRequest, how: Decoding) -> dict[str, Any]:
         body: dict[str, Any] = {
             "model": self._named(),
             "messages": self._messages(request, how),
@@ -167,7 +167,7 @@ class ServerGenerator:
             body["response_format"] = {"type": "json_schema", "json_schema": shape}
         return body
 
-    def _messages(self, request: Request, how: Decoding) -> list[Message]:
+    def _messages(self, request: GenerationRequest, how: Decoding) -> list[Message]:
         wishes = [request.instruction]
         if how.require:
             wishes.append(f"These words must occur: {', '.join(how.require)}.")

@@ -21,7 +21,7 @@ from transformers import PreTrainedTokenizerFast
 from ravl.errors import DataError
 from ravl.models.generation.specials import BEGIN, END, FOLDER, LONGEST, PAD, SPECIAL, clean
 from ravl.models.quiet import quiet
-from ravl.retrieval.bank import Ints
+from ravl.retrieval.datastore import Ints
 
 __all__ = ["BEGIN", "END", "FOLDER", "LONGEST", "PAD", "SPECIAL", "Vocabulary"]
 

@@ -5,7 +5,7 @@ import { tile } from "./tile.js";
 
 const AT_ONCE = 8;
 
-/** A grid of rows with their likeness, what they say, and their share in the decision. */
+/** A grid of rows with their similarity, what they say, and their share in the decision. */
 export function evidence(items) {
   if (!items.length) return el("p", { class: "quiet", t: "evidence.none" });
   const list = el("ul", { class: "grid small-grid" }, items.slice(0, AT_ONCE).map(item));
@@ -25,7 +25,7 @@ function item(row) {
   return tile(row, {
     words: says.join(", ") || row.id,
     extra: [
-      el("span", { t: ["evidence.likeness", { likeness: percent(Math.max(0, row.likeness)) }] }),
+      el("span", { t: ["evidence.similarity", { similarity: percent(Math.max(0, row.similarity)) }] }),
       row.share > 0 && bar(row.share),
       row.share > 0 && el("span", { t: ["evidence.share", { share: percent(row.share) }] }),
     ],

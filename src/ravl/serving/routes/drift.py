@@ -16,7 +16,7 @@ from ravl.serving.routes.runs import Name, named
 from ravl.serving.service import Service
 
 SIGNAL: dict[str, Any] = {
-    "signal": "likeness",
+    "signal": "similarity",
     "p": 0.0005,
     "drifted": True,
     "effect": -0.41,
@@ -31,7 +31,7 @@ class SignalOut(BaseModel):
     """What one signal tells."""
 
     model_config = example(**SIGNAL)
-    signal: str = Field(description="likeness, confidence, disagreement, or answers.")
+    signal: str = Field(description="similarity, confidence, disagreement, or answers.")
     p: float = Field(description="How often chance gives any signal as much; of all together.")
     drifted: bool = Field(description="Whether p is at most the rate.")
     effect: float = Field(description="Cliff's delta; of the mix of answers Cohen's w.")
@@ -47,8 +47,8 @@ class DriftOut(BaseModel):
     model_config = example(
         run="kinds",
         drifted=True,
-        said="Drift: 200 pictures against 400 of fitting time; changed: likeness of the nearest in "
-        "the memory.",
+        said="Drift: 200 pictures against 400 of fitting time; changed: similarity of the nearest "
+        "in the memory.",
         p=0.0005,
         ended="2026-11-25T08:00:00.000+00:00",
         since="2026-11-25T08:00:00.000+00:00",

@@ -20,7 +20,7 @@ WORDS = 0.1
 class Alike(Comparable):
     """Answers to be compared: by what they mean, in place of by their phrases.
 
-    The likeness of two is 1 where they mean the same by the rules of the metrics, and else
+    The similarity of two is 1 where they mean the same by the rules of the metrics, and else
     ``WORDS`` times the cosine of their words.
     """
 

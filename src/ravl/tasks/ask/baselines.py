@@ -11,12 +11,12 @@ from ravl.encoders.base import Array
 from ravl.models.gate import probabilities
 from ravl.models.zero_shot import label_vectors, zero_shot
 from ravl.tasks.ask.task import AskTask
-from ravl.tasks.labels.dataset import Ground, Side
+from ravl.tasks.labels.dataset import FitData, Split
 from ravl.tasks.labels.levels import fit_head, held_side, temperature_of
 from ravl.tasks.labels.predictor import Answers, Queries
 
 
-def ask_rows(ground: Ground) -> Mapping[str, Answers]:
+def ask_rows(ground: FitData) -> Mapping[str, Answers]:
     """Answers to the test part by row: ``zero_shot``, and ``question_only`` where it is fitted."""
     rows = {"zero_shot": zero_shot_answers(ground)}
     if ground.settings.model != "vote":
@@ -24,7 +24,7 @@ def ask_rows(ground: Ground) -> Mapping[str, Answers]:
     return rows
 
 
-def zero_shot_answers(ground: Ground) -> Answers:
+def zero_shot_answers(ground: FitData) -> Answers:
     """The pretrained encoder, told the known answers and nothing else.
 
     An answer is as likely as its name is like the picture and like the question, by the sum of the
@@ -38,12 +38,12 @@ def zero_shot_answers(ground: Ground) -> Answers:
     return _alone(ground, zero_shot(both, names, exclusive=True))
 
 
-def question_only(ground: Ground) -> Answers:
+def question_only(ground: FitData) -> Answers:
     """The linear head, fitted and asked in the same way, but shown no picture."""
     task = ground.task
     assert isinstance(task, AskTask)
 
-    def blind(side: Side) -> Side:
+    def blind(side: Split) -> Split:
         features = side.queries.features[:, task.width :]
         labelled = replace(side.labelled, features=features)
         return replace(side, queries=Queries(features), labelled=labelled)
@@ -57,6 +57,6 @@ def question_only(ground: Ground) -> Answers:
     return _alone(ground, probabilities(found, exclusive=True))
 
 
-def _alone(ground: Ground, found: Array) -> Answers:
+def _alone(ground: FitData, found: Array) -> Answers:
     nothing = np.zeros_like(found)
     return Answers(ground.labels, found, nothing, found, np.zeros(len(found), np.float32))

@@ -17,10 +17,10 @@ from ravl.tasks.ask.keys import WEIGHTS
 from ravl.tasks.ask.knowledge import Knowledge
 from ravl.tasks.ask.task import AskTask
 from ravl.tasks.ask.untrained import VOTE
-from ravl.tasks.labels.dataset import Ground, Side, speaking_rows
+from ravl.tasks.labels.dataset import FitData, Split, speaking_rows
 from ravl.tasks.labels.keys.ground import searched_by
 from ravl.tasks.labels.levels import held_side, surprise, vote_gate
-from ravl.tasks.labels.votes import Testimony
+from ravl.tasks.labels.votes import LabelMatrix
 from ravl.training.fit_settings import FitSettings
 
 REFUSED = {"vision": "head", "train_retriever": False, "rerank": "", "column": ""}
@@ -40,14 +40,14 @@ def refuse(settings: FitSettings) -> None:
             )
 
 
-def asked(ground: Ground) -> Ground:
+def asked(ground: FitData) -> FitData:
     """The ground with the weight of questions chosen, and the texts that the reader reads."""
     ground = weighed(ground)
     keys: Any = ground.keys
     hidden = [part.labelled.seen_groups() for part in (ground.validation, ground.test)]
     knowledge = Knowledge.of(ground.memory, keys.pictures, np.concatenate(hidden))
 
-    def side(part: Side) -> Side:
+    def side(part: Split) -> Split:
         questions = [question_of(row) for row in part.labelled.rows]
         texts = questions
         if knowledge is not None:
@@ -63,7 +63,7 @@ def asked(ground: Ground) -> Ground:
     )
 
 
-def weighed(ground: Ground) -> Ground:
+def weighed(ground: FitData) -> FitData:
     """The ground as it is searched with the weight of questions under which answers are likeliest.
 
     Training and validation questions are answered by the usual vote, each without its picture.
@@ -79,10 +79,10 @@ def weighed(ground: Ground) -> Ground:
     return best
 
 
-def vote_surprise(ground: Ground, vote: Vote) -> float:
+def vote_surprise(ground: FitData, vote: Vote) -> float:
     """Mean negative log-likelihood of answers to held questions under a vote."""
     assert isinstance(ground.task, AskTask)
-    testimony = Testimony.of(ground.bank, ground.task, ground.labels)
+    testimony = LabelMatrix.of(ground.bank, ground.task, ground.labels)
     side = held_side(ground)
     votes = vote(side.near, testimony.said[:, : testimony.known], testimony.worth)
     smooth = vote_gate(votes, side.targets, True).smooth(votes)

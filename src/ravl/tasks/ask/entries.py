@@ -13,7 +13,7 @@ import numpy as np
 
 from ravl.data import QA
 from ravl.memory import Row
-from ravl.retrieval.bank import Ints
+from ravl.retrieval.datastore import Ints
 from ravl.tasks.ask.answers import said, shares
 
 LONGEST = 2000  # characters of a question that are read; encoders cut far earlier

@@ -12,7 +12,7 @@ import numpy as np
 from ravl.encoders.base import Array
 from ravl.memory import Memory
 from ravl.models.zero_shot import label_vectors, zero_shot
-from ravl.retrieval.bank import Ints
+from ravl.retrieval.datastore import Ints
 from ravl.runs.row_texts import base_of
 from ravl.tasks.ask.answers import normal
 from ravl.tasks.ask.entries import question_of
@@ -21,7 +21,7 @@ from ravl.tasks.ask.knowledge import Knowledge
 from ravl.tasks.ask.open import AnswerTask
 from ravl.tasks.ask.quality import answer_quality, good_answer
 from ravl.tasks.ask.settings import AskSettings
-from ravl.tasks.caption.dataset import CaptionGround, CaptionSide
+from ravl.tasks.caption.dataset import TextFitData, TextSplit
 from ravl.tasks.caption.fit import fit_texts
 from ravl.tasks.caption.kind import Kind
 from ravl.training.fit_report import FitReport
@@ -40,7 +40,7 @@ def fit_open(memory: Memory, out: Path, settings: AskSettings, **sources: Any) -
     return fit_texts(OPEN, memory, out, settings.texts(), given=settings, **sources)
 
 
-def ready(ground: CaptionGround) -> CaptionGround:
+def ready(ground: TextFitData) -> TextFitData:
     """The ground searched with the best weight of questions, and with what texts know."""
     ground = weighed(ground)
     hidden = [side.labelled.seen_groups() for side in (ground.validation, ground.test)]
@@ -48,7 +48,7 @@ def ready(ground: CaptionGround) -> CaptionGround:
     if knowledge is None:
         return ground
 
-    def known(side: CaptionSide) -> CaptionSide:
+    def known(side: TextSplit) -> TextSplit:
         asked = [question_of(row) for row in side.labelled.rows]
         pictures = side.labelled.features[:, : ground.keys.width]
         cited = knowledge.find(asked, pictures, side.labelled.shown)
@@ -57,7 +57,7 @@ def ready(ground: CaptionGround) -> CaptionGround:
     return _each(ground, known)
 
 
-def weighed(ground: CaptionGround) -> CaptionGround:
+def weighed(ground: TextFitData) -> TextFitData:
     """The ground with the weight of questions under which the vote finds answers likeliest.
 
     Training and validation questions are answered, each without its picture.
@@ -74,14 +74,14 @@ def weighed(ground: CaptionGround) -> CaptionGround:
     return _each(best, lambda side: _seen(best, side))
 
 
-def _searched(ground: CaptionGround, weight: float) -> CaptionGround:
+def _searched(ground: TextFitData, weight: float) -> TextFitData:
     keys = replace(ground.keys, weight=weight)
     bank = replace(ground.bank, keys=keys(ground.bank.features))
     said = replace(ground.told.said, bank=bank)
     return replace(ground, keys=keys, told=replace(ground.told, said=said))
 
 
-def _seen(ground: CaptionGround, side: CaptionSide) -> CaptionSide:
+def _seen(ground: TextFitData, side: TextSplit) -> TextSplit:
     """A part with its neighbours in a ground."""
     depth = side.near.positions.shape[1]
     looked = ground.keys(side.labelled.features)
@@ -89,7 +89,7 @@ def _seen(ground: CaptionGround, side: CaptionSide) -> CaptionSide:
     return replace(side, near=near)
 
 
-def _likelihood(ground: CaptionGround, side: CaptionSide) -> float:
+def _likelihood(ground: TextFitData, side: TextSplit) -> float:
     """Mean logarithm of the share of the vote that the best answers get."""
     numbers: dict[str, int] = {}
 
@@ -104,7 +104,7 @@ def _likelihood(ground: CaptionGround, side: CaptionSide) -> float:
     return float(np.log(np.maximum(shares, FLOOR)).mean())
 
 
-def blind(ground: CaptionGround) -> CaptionGround:
+def blind(ground: TextFitData) -> TextFitData:
     """The ground with a blank picture in place of each: the mean of the training pictures."""
     assert isinstance(ground.task, AnswerTask)
     width, standard = ground.task.width, ground.standard
@@ -112,7 +112,7 @@ def blind(ground: CaptionGround) -> CaptionGround:
     power = np.broadcast_to(np.float32(standard.power), standard.mean.shape)[:width]
     blank = np.sign(mean) * np.abs(mean) ** (1 / power)
 
-    def unseen(side: CaptionSide) -> CaptionSide:
+    def unseen(side: TextSplit) -> TextSplit:
         features = side.labelled.features.copy()
         features[:, :width] = blank
         regions = None if side.regions is None else np.zeros_like(side.regions)
@@ -122,7 +122,7 @@ def blind(ground: CaptionGround) -> CaptionGround:
     return _each(ground, unseen)
 
 
-def likely_answers(ground: CaptionGround) -> list[str]:
+def likely_answers(ground: TextFitData) -> list[str]:
     """The pretrained encoder, told the known answers and nothing else.
 
     An answer is as likely as it is like the picture and like the question, by the sum of the two
@@ -141,7 +141,7 @@ def likely_answers(ground: CaptionGround) -> list[str]:
     return [names[i] for i in found.tolist()]
 
 
-def _each(ground: CaptionGround, change: Any) -> CaptionGround:
+def _each(ground: TextFitData, change: Any) -> TextFitData:
     return replace(
         ground,
         train=change(ground.train),

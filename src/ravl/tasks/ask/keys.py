@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ravl.encoders.base import Array, normalise
-from ravl.retrieval.keys import Keys
+from ravl.retrieval.key_projection import KeyProjection
 
 WEIGHT = 0.7  # DAQUAR, a fifth held out: 20.2 % with 1.0, 22.2 % with 0.7, 21.7 % with 0.5
 WEIGHTS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -26,7 +26,7 @@ class AskKeys:
         weight: of the question, 0 to 1.
     """
 
-    pictures: Keys
+    pictures: KeyProjection
     weight: float = WEIGHT
 
     @property
@@ -50,4 +50,4 @@ class AskKeys:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> AskKeys:
         """The inverse of :meth:`arrays`."""
-        return cls(Keys.from_arrays(arrays), float(arrays["weight"][0]))
+        return cls(KeyProjection.from_arrays(arrays), float(arrays["weight"][0]))

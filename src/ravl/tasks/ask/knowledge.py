@@ -14,8 +14,8 @@ import numpy as np
 from ravl.encoders.base import Array
 from ravl.memory import Memory, Row
 from ravl.models.vote import Vote
-from ravl.retrieval.bank import Bank, Ints, read_bank
-from ravl.retrieval.keys import Keys
+from ravl.retrieval.datastore import Datastore, Ints, read_datastore
+from ravl.retrieval.key_projection import KeyProjection
 from ravl.tasks.ask.answers import said
 from ravl.tasks.ask.passages import Passages
 from ravl.timing import step
@@ -60,13 +60,13 @@ class Knowledge:
     """
 
     passages: Passages
-    pictures: Bank | None
-    keys: Keys | None
+    pictures: Datastore | None
+    keys: KeyProjection | None
     hints: list[str]
 
     @classmethod
     def of(
-        cls, memory: Memory, keys: Keys | None = None, hidden: Ints | None = None
+        cls, memory: Memory, keys: KeyProjection | None = None, hidden: Ints | None = None
     ) -> Knowledge | None:
         """That of a memory, None where it has no passages.
 
@@ -80,8 +80,8 @@ class Knowledge:
             return None
         if not any(row.hash for row in memory.rows()):
             return cls(passages, None, None, [])
-        bank = read_bank(memory, keys)
-        made = keys or Keys.of(bank.features)
+        bank = read_datastore(memory, keys)
+        made = keys or KeyProjection.of(bank.features)
         if hidden is not None:
             bank = bank.only(~np.isin(bank.groups, hidden))
         return cls(passages, bank, made, [hint_of(row) for row in bank.rows])

@@ -14,7 +14,7 @@ from ravl.encoders import Fingerprint
 from ravl.encoders.base import Array
 from ravl.errors import DataError, EncoderMismatchError, QueryError
 from ravl.memory import Memory, Picture
-from ravl.retrieval.bank import Bank, Ints
+from ravl.retrieval.datastore import Datastore, Ints
 from ravl.retrieval.query import open_picture
 from ravl.runs.answers import Evidence
 from ravl.runs.evidence_arrays import EvidenceArrays
@@ -31,8 +31,8 @@ from ravl.tasks.ask.untrained import untrained
 from ravl.tasks.ask.vectors import question_vectors
 from ravl.tasks.labels.files import load_labeller
 from ravl.tasks.labels.model import best_of, evidence_of
-from ravl.tasks.labels.predictor import Answers, Labeller, Queries
-from ravl.tasks.labels.votes import Testimony
+from ravl.tasks.labels.predictor import Answers, LabelPredictor, Queries
+from ravl.tasks.labels.votes import LabelMatrix
 from ravl.timing import step
 
 
@@ -40,13 +40,13 @@ from ravl.timing import step
 class _Ready:
     """What the memory says now, and who answers by it; without entries the last two are None."""
 
-    labeller: Labeller | None
+    labeller: LabelPredictor | None
     knowledge: Knowledge | None
-    testimony: Testimony | None = None
+    testimony: LabelMatrix | None = None
     evidence: EvidenceArrays | None = None
 
 
-class AskModel:
+class AskPipeline:
     """Answers questions about pictures from a memory.
 
     The memory is followed: a row that is added, changed or deleted counts from the next call on.
@@ -72,7 +72,7 @@ class AskModel:
         self._known: tuple[Any, _Ready] | None = None
 
     @property
-    def labeller(self) -> Labeller:
+    def labeller(self) -> LabelPredictor:
         """Who answers.
 
         Raises:
@@ -240,7 +240,7 @@ class AskModel:
             keys = self._task.keys(bank.features)
             bank = replace(bank, keys=keys(bank.features))
         labeller = fitted or untrained(self._task, bank, keys)
-        testimony = Testimony.of(bank, labeller.task, labeller.labels, labeller.spread)
+        testimony = LabelMatrix.of(bank, labeller.task, labeller.labels, labeller.spread)
         evidence = labeller.evidence(testimony, self.memory)
         return _Ready(labeller, knowledge, testimony, evidence)
 
@@ -291,7 +291,7 @@ class AskModel:
             evidence=evidence + passages_of(ready.knowledge, cited, i),
         )
 
-    def _similar(self, bank: Bank, question: str, found: Answers, i: int) -> bool:
+    def _similar(self, bank: Datastore, question: str, found: Answers, i: int) -> bool:
         """Whether any answered question among the neighbours asks the same kind of thing."""
         assert found.neighbours is not None
         line = found.neighbours.positions[i]

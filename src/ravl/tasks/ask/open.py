@@ -15,10 +15,10 @@ import numpy as np
 from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.memory import Memory, Row
-from ravl.models.linear import Standard
+from ravl.models.linear import Standardizer
 from ravl.models.vote import Vote
-from ravl.retrieval.bank import Bank, Ints
-from ravl.runs.row_texts import Said, base_of
+from ravl.retrieval.datastore import Datastore, Ints
+from ravl.runs.row_texts import RowTexts, base_of
 from ravl.tasks.ask.alike import Alike
 from ravl.tasks.ask.answers import people
 from ravl.tasks.ask.entries import counts, question_of
@@ -26,7 +26,7 @@ from ravl.tasks.ask.keys import AskKeys
 from ravl.tasks.ask.task import AskTask, nothing_asked
 from ravl.tasks.ask.untrained import VOTE
 from ravl.tasks.ask.vectors import kept_vectors
-from ravl.tasks.caption.consensus import Told
+from ravl.tasks.caption.consensus import CaptionIndex
 from ravl.tasks.caption.task import TextTask
 
 FEW = 4  # words of an answer that is short
@@ -76,7 +76,7 @@ class AnswerTask(TextTask):
         """The question of an entry."""
         return question_of(row)
 
-    def bank(self, memory: Memory, keys: AskKeys | None = None) -> Bank:
+    def bank(self, memory: Memory, keys: AskKeys | None = None) -> Datastore:
         """All entries of the memory.
 
         Raises:
@@ -95,19 +95,19 @@ class AnswerTask(TextTask):
         """Keys out of a file of arrays."""
         return AskKeys.from_arrays(arrays)
 
-    def standard(self, features: Array) -> Standard:
+    def standard(self, features: Array) -> Standardizer:
         """Picture and question each made fit for itself."""
         return self.entries.standard(features)
 
-    def told(self, bank: Bank, memory: Memory) -> Told:
+    def told(self, bank: Datastore, memory: Memory) -> CaptionIndex:
         """The answers of a bank's entries; they are compared as wholes."""
         answers = [self.of(row) for row in bank.rows]
         flat = [answer for its in answers for answer in its]
         owners = np.repeat(np.arange(len(bank)), [len(its) for its in answers]).astype(np.int64)
         vectors = kept_vectors(base_of(memory.encoder), flat)
-        return Told(Said(bank, flat, vectors, owners), Alike(), whole=True)
+        return CaptionIndex(RowTexts(bank, flat, vectors, owners), Alike(), whole=True)
 
-    def fitting(self, told: Told) -> AnswerTask:
+    def fitting(self, told: CaptionIndex) -> AnswerTask:
         """The same for a memory that says this: are its answers short?"""
         return replace(self, brief=are_short(told.said.texts))
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ravl.encoders.base import Array, Encoder
 from ravl.memory import Memory, Row
-from ravl.retrieval.bank import Ints
+from ravl.retrieval.datastore import Ints
 from ravl.runs.row_texts import base_of
 from ravl.tasks.ask.vectors import kept_vectors
 

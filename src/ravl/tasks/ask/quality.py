@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ravl.evaluation.generation.answers import agreed, overlap
 from ravl.tasks.ask.open import are_short
-from ravl.tasks.caption.levels import Good
+from ravl.tasks.caption.levels import QualityBar
 from ravl.tasks.caption.quality import Quality
 
 # Names of things are right or wrong, and several people's count by how many gave them, which is
@@ -29,11 +29,11 @@ def answer_quality(texts: Sequence[Sequence[str]]) -> Quality:
     return Quality("F1", _in_words)
 
 
-def good_answer(quality: Quality, _: Sequence[Sequence[str]]) -> Good:
+def good_answer(quality: Quality, _: Sequence[Sequence[str]]) -> QualityBar:
     """What counts as a right answer."""
     if quality.measure == "F1":
-        return Good(HALF, f"one with an F1 of {HALF:g} or more: it shares half of its words")
-    return Good(ANYBODY, "one that somebody gave, as in the metric accuracy")
+        return QualityBar(HALF, f"one with an F1 of {HALF:g} or more: it shares half of its words")
+    return QualityBar(ANYBODY, "one that somebody gave, as in the metric accuracy")
 
 
 def _named(written: Sequence[str], people: Sequence[str]) -> NDArray[np.float64]:

@@ -12,9 +12,9 @@ from ravl.encoders import Encoder
 from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.memory import Memory, Row
-from ravl.models.linear import Standard
-from ravl.retrieval.bank import Bank, Ints, read_bank
-from ravl.retrieval.keys import Keys
+from ravl.models.linear import Standardizer
+from ravl.retrieval.datastore import Datastore, Ints, read_datastore
+from ravl.retrieval.key_projection import KeyProjection
 from ravl.runs.generated import filled_bank
 from ravl.runs.row_texts import base_of
 from ravl.tasks.ask.answers import said, shares
@@ -88,37 +88,37 @@ class AskTask(LabelTask):
         questions = question_vectors(memory, [question_of(e) for e in entries])
         return entries, np.hstack([features[owners], questions]), owners
 
-    def bank(self, memory: Memory, keys: AskKeys | None = None) -> Bank:  # type: ignore[override]
+    def bank(self, memory: Memory, keys: AskKeys | None = None) -> Datastore:  # type: ignore[override]
         """All entries of the memory.
 
         Raises:
             DataError: it has no picture with a question and an answer.
         """
-        pictures = read_bank(memory, keys.pictures if keys is not None else None)
+        pictures = read_datastore(memory, keys.pictures if keys is not None else None)
         pictures = filled_bank(pictures) if self.generated else pictures
         entries, features, owners = self.examples(pictures.rows, pictures.features, memory)
         if not entries:
             raise nothing_asked(memory)
         keys = keys or self.keys(pictures.features)
         seen = keys.joined(pictures.keys[owners], features[:, self.width :])
-        return Bank(entries, features, pictures.groups[owners], seen)
+        return Datastore(entries, features, pictures.groups[owners], seen)
 
     def keys(self, features: Array) -> AskKeys:  # type: ignore[override]
         """Keys with the usual weight."""
-        return AskKeys(Keys.of(features[:, : self.width]))
+        return AskKeys(KeyProjection.of(features[:, : self.width]))
 
     def keys_of(self, arrays: Mapping[str, Array]) -> AskKeys:  # type: ignore[override]
         """Keys out of a file of arrays."""
         return AskKeys.from_arrays(arrays)
 
-    def standard(self, features: Array) -> Standard:
+    def standard(self, features: Array) -> Standardizer:
         """Picture and question each made fit for itself."""
         if not self.width:
-            return Standard.of(features)
-        picture = Standard.of(features[:, : self.width])
-        return picture.then(Standard.of(features[:, self.width :]), QUESTION)
+            return Standardizer.of(features)
+        picture = Standardizer.of(features[:, : self.width])
+        return picture.then(Standardizer.of(features[:, self.width :]), QUESTION)
 
-    def heard(self, bank: Bank) -> tuple[Array, NDArray[np.bool_]]:
+    def heard(self, bank: Datastore) -> tuple[Array, NDArray[np.bool_]]:
         """The questions' vectors."""
         vectors = np.ascontiguousarray(bank.features[:, self.width :])
         return vectors, np.abs(vectors).max(axis=1, initial=0) > 0

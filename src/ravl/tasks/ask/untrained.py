@@ -8,9 +8,9 @@ import numpy as np
 
 from ravl.models.gate import FLOOR, SIGNS, Gate
 from ravl.models.vote import Vote
-from ravl.retrieval.bank import Bank
+from ravl.retrieval.datastore import Datastore
 from ravl.tasks.ask.task import AskTask
-from ravl.tasks.labels.predictor import Labeller
+from ravl.tasks.labels.predictor import LabelPredictor
 
 # Without training: the best of 24 that were tried on 1,500 of DAQUAR's questions, each answered by
 # those of other pictures; they hardly differ. On 2,400 drawn anew, some of them the same, accuracy
@@ -18,9 +18,9 @@ from ravl.tasks.labels.predictor import Labeller
 VOTE = Vote(k=64, temperature=0.08)
 
 
-def untrained(task: AskTask, bank: Bank, keys: Any) -> Labeller:
+def untrained(task: AskTask, bank: Datastore, keys: Any) -> LabelPredictor:
     """Who answers where nothing has been fitted: the vote of the bank's entries."""
     labels = task.names(bank.rows)
     rates = np.full(len(labels), 1 / len(labels), np.float32)
     gate = Gate(True, np.zeros(SIGNS, np.float32), 1.0, FLOOR, rates)
-    return Labeller(task, labels, keys, task.standard(bank.features), VOTE, gate, gate)
+    return LabelPredictor(task, labels, keys, task.standard(bank.features), VOTE, gate, gate)

@@ -12,7 +12,7 @@ from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.memory import Memory, Picture, Row
 from ravl.models.generation.base import Decoding
-from ravl.retrieval.bank import Bank, Ints, Neighbours
+from ravl.retrieval.datastore import Datastore, Ints, Neighbours
 from ravl.runs.row_texts import base_of
 from ravl.runs.run import Run
 from ravl.store.spaces import position
@@ -24,15 +24,15 @@ from ravl.tasks.ask.passages import Passages
 from ravl.tasks.ask.quoting import passages_of
 from ravl.tasks.ask.results import Reply
 from ravl.tasks.ask.vectors import question_vectors
-from ravl.tasks.caption.consensus import Recalled, Told
-from ravl.tasks.caption.predictor import Captioner, Pictures
+from ravl.tasks.caption.consensus import CaptionIndex, ConsensusTexts
+from ravl.tasks.caption.predictor import Pictures, TextPredictor
 from ravl.tasks.caption.results import Caption
 from ravl.tasks.caption.task import TextTask
-from ravl.tasks.caption.writer import TextModel
+from ravl.tasks.caption.writer import TextPipeline
 
 
-class OpenAskModel(TextModel):
-    """Writes answers to questions about pictures; see :class:`TextModel`.
+class OpenAskPipeline(TextPipeline):
+    """Writes answers to questions about pictures; see :class:`TextPipeline`.
 
     Args:
         memory: to answer from.
@@ -45,7 +45,7 @@ class OpenAskModel(TextModel):
 
     def __init__(self, memory: Memory, run: Run | None = None, *, generator: Any = None) -> None:
         super().__init__(memory, run, generator=generator)
-        self._read: tuple[Told, Knowledge | None] | None = None
+        self._read: tuple[CaptionIndex, Knowledge | None] | None = None
 
     def _usual_task(self, run: Run | None) -> AnswerTask:
         """The task of a run, or of a memory alone."""
@@ -57,7 +57,7 @@ class OpenAskModel(TextModel):
             brief=bool(run.record["brief"]),
         )
 
-    def _unfitted(self, task: TextTask, told: Told) -> Captioner:
+    def _unfitted(self, task: TextTask, told: CaptionIndex) -> TextPredictor:
         """Neighbours' answers are read with their questions, and not once more without."""
         return replace(super()._unfitted(task, told), quotes=0)
 
@@ -157,13 +157,13 @@ class OpenAskModel(TextModel):
         features: Array,
         hidden: Sequence[Ints] | None = None,
     ) -> Pictures:
-        """Entries as they are answered; see :meth:`TextModel.about`."""
+        """Entries as they are answered; see :meth:`TextPipeline.about`."""
         questions = [question_of(row) for row in rows]
         made, _ = self._asked(seen, questions, features, hidden)
         return made
 
     def _examples(
-        self, captioner: Captioner, pictures: Sequence[Any], asked: Sequence[str]
+        self, captioner: TextPredictor, pictures: Sequence[Any], asked: Sequence[str]
     ) -> tuple[Pictures, Cited | None]:
         """Questions about pictures, of which there may be one for all."""
         seen = self._look(captioner, pictures).take(np.arange(len(asked)) % len(pictures))
@@ -194,7 +194,7 @@ class OpenAskModel(TextModel):
             self._read = told, Knowledge.of(self.memory, keys)
         return self._read[1]
 
-    def _ready(self) -> tuple[Captioner, Told]:
+    def _ready(self) -> tuple[TextPredictor, CaptionIndex]:
         """Who answers; a generator also where texts without a picture are all that there is."""
         with self.memory.snapshot() as connection:
             now = position(connection)
@@ -206,25 +206,25 @@ class OpenAskModel(TextModel):
         task, bank = self.task, nobody(self.memory)
         told = task.told(bank, self.memory)
         keys = task.keys(np.zeros((1, bank.features.shape[1]), np.float32))
-        made = self._fitted or Captioner(task, keys, task.vote(0), quotes=0)
+        made = self._fitted or TextPredictor(task, keys, task.vote(0), quotes=0)
         captioner = replace(made, generator=self._generator or made.generator)
         self._known = now, captioner, told
         return captioner, told
 
     def _recalled(
         self,
-        captioner: Captioner,
-        told: Told,
+        captioner: TextPredictor,
+        told: CaptionIndex,
         seen: Pictures,
         k: int | None,
         hidden: Sequence[Ints] | None,
         retrieval: bool,
         vote_only: bool = False,
-    ) -> tuple[Neighbours | None, list[Recalled] | None]:
+    ) -> tuple[Neighbours | None, list[ConsensusTexts] | None]:
         if told.said.texts or not retrieval:
             return super()._recalled(captioner, told, seen, k, hidden, retrieval, vote_only)
         count, none = len(seen), np.zeros(0, np.int64)
-        silent = Recalled(none, np.zeros(0, np.float32), none, none, np.zeros(0, np.float32))
+        silent = ConsensusTexts(none, np.zeros(0, np.float32), none, none, np.zeros(0, np.float32))
         near = Neighbours(np.zeros((count, 0), np.int64), np.zeros((count, 0), np.float32))
         return near, [silent] * count
 
@@ -233,7 +233,7 @@ class OpenAskModel(TextModel):
         found: Sequence[Caption],
         asked: Sequence[str],
         cited: Cited | None,
-        writes: Captioner | None,
+        writes: TextPredictor | None,
         careful: bool = False,
     ) -> list[Reply]:
         """Texts as answers.
@@ -273,9 +273,9 @@ class OpenAskModel(TextModel):
         )
 
 
-def nobody(memory: Memory) -> Bank:
+def nobody(memory: Memory) -> Datastore:
     """The bank of a memory in which no question has been answered."""
     encoder = memory.encoder
     width = encoder.feature_dimension + base_of(encoder).dimension
     nothing = np.zeros((0, width), np.float32)
-    return Bank([], nothing, np.zeros(0, np.int64), nothing)
+    return Datastore([], nothing, np.zeros(0, np.int64), nothing)

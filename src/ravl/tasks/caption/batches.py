@@ -20,18 +20,18 @@ from ravl.models.generation.fused import read_words
 from ravl.models.generation.vocabulary import Vocabulary
 from ravl.models.reader import gather
 from ravl.models.words import Words
-from ravl.retrieval.bank import Ints, Neighbours
+from ravl.retrieval.datastore import Ints, Neighbours
 from ravl.runs.evidence_arrays import EvidenceArrays
-from ravl.tasks.caption.consensus import MOST, Recalled
-from ravl.tasks.caption.dataset import CaptionGround, CaptionSide
-from ravl.training.neighbour_noise import Disturbance, Shuffled, disturb, leave_out
+from ravl.tasks.caption.consensus import MOST, ConsensusTexts
+from ravl.tasks.caption.dataset import TextFitData, TextSplit
+from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise, disturb, leave_out
 
 Reads = NDArray[np.bool_]  # whether any neighbour is read, (b,)
 MISSING = 0.3  # share of the voices that are not heard in a step
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
+class TrainingExamples:
     """What steps are made of, by training picture.
 
     Args:
@@ -65,13 +65,13 @@ class Lesson:
     @classmethod
     def of(
         cls,
-        ground: CaptionGround,
-        side: CaptionSide,
+        ground: TextFitData,
+        side: TextSplit,
         vocabulary: Vocabulary,
         longest: int,
         retrieval: bool,
-        recalled: Sequence[Recalled],
-    ) -> Lesson:
+        recalled: Sequence[ConsensusTexts],
+    ) -> TrainingExamples:
         """From a part of the ground; ``recalled`` is what the memory says of its pictures."""
         flat = vocabulary([text for its in side.texts for text in its], longest)
         ids = iter(flat)
@@ -112,12 +112,12 @@ class TextBatches(Dataset[dict[str, Any]]):
 
     def __init__(
         self,
-        lesson: Lesson,
+        lesson: TrainingExamples,
         words: Words,
         k: int,
         quotes: int,
-        how: Disturbance,
-        order: Shuffled,
+        how: RetrievalNoise,
+        order: EpochSampler,
         seed: int,
     ) -> None:
         self.lesson = lesson
@@ -146,10 +146,10 @@ class TextBatches(Dataset[dict[str, Any]]):
             rows = len(lesson.evidence.features)
             own = [lesson.own[i] for i in chosen]
             whose = self._whose(chosen, random)
-            said = Neighbours(lesson.near.positions[whose], lesson.near.likeness[chosen])
+            said = Neighbours(lesson.near.positions[whose], lesson.near.similarity[chosen])
             close = _without(said, own, whose != chosen)
             near = disturb(close, self._k, rows, self._how, random, own)
-            batch["near"] = gather(lesson.evidence, near.positions, near.likeness)
+            batch["near"] = gather(lesson.evidence, near.positions, near.similarity)
             reads: Reads = near.found.max(axis=1)
             batch["prior"] = self._prior(close, lesson.shares[whose], reads, random)
             if self._quotes:
@@ -210,12 +210,12 @@ def _without(near: Neighbours, own: Sequence[Ints], strange: NDArray[np.bool_]) 
     """Neighbours without an example's own rows, which another picture's may well be."""
     positions = near.positions.copy()
     leave_out(positions, own, strange)
-    likeness = np.where(positions >= 0, near.likeness, 0).astype(np.float32)
-    return Neighbours(positions, likeness)
+    similarity = np.where(positions >= 0, near.similarity, 0).astype(np.float32)
+    return Neighbours(positions, similarity)
 
 
-def bags_of(ground: CaptionGround, vocabulary: Vocabulary) -> Any:
-    """See :class:`Lesson`; of a row, as many texts as in :mod:`ravl.tasks.caption.consensus`."""
+def bags_of(ground: TextFitData, vocabulary: Vocabulary) -> Any:
+    """See :class:`TrainingExamples`; a row has as many texts as in the consensus."""
     from scipy.sparse import csr_matrix
 
     told = ground.told

@@ -9,14 +9,16 @@ import numpy as np
 
 from ravl.evaluation import Score
 from ravl.evaluation.generation import answers, cider, compare_texts, measure_text
-from ravl.retrieval.bank import Ints
+from ravl.retrieval.datastore import Ints
 from ravl.tasks.caption.evaluate import examples_seen
 from ravl.tasks.model import Model
-from ravl.training.examined import CHALLENGER, CHAMPION, Examined
-from ravl.training.labelled import Labelled
+from ravl.training.examples import Examples
+from ravl.training.paired_results import CHALLENGER, CHAMPION, PairedResults
 
 
-def examine_texts(champion: Model, challenger: Model, labelled: Labelled, seed: int) -> Examined:
+def examine_texts(
+    champion: Model, challenger: Model, labelled: Examples, seed: int
+) -> PairedResults:
     """Let both write about pictures, none of which is shown itself or a near-duplicate.
 
     Args:
@@ -54,7 +56,7 @@ def examine_texts(champion: Model, challenger: Model, labelled: Labelled, seed: 
 
     asks = task == "ask"
     worth = answers.exact if asks else cider.scores
-    return Examined(
+    return PairedResults(
         task,
         f"{writer.task.unit}s",
         examples.rows,

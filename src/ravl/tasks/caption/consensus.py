@@ -15,8 +15,8 @@ from ravl.encoders.base import Array
 from ravl.memory import Memory
 from ravl.models.consensus import Comparable, Phrases, support
 from ravl.models.vote import Vote
-from ravl.retrieval.bank import Bank, Ints, Neighbours
-from ravl.runs.row_texts import MatchTask, Said
+from ravl.retrieval.datastore import Datastore, Ints, Neighbours
+from ravl.runs.row_texts import MatchTask, RowTexts
 
 MOST = 10  # texts of a row that count; of more the first
 # On Flickr8k 0.43 CIDEr-D; from 0.40 to 0.43 with 30 to 100 rows and temperatures of 0.03 to 0.2.
@@ -31,7 +31,7 @@ def consensus(rows: int, k: int = CONSENSUS.k) -> Vote:
 
 
 @dataclass(frozen=True, eq=False)
-class Told:
+class CaptionIndex:
     """What the rows of a bank say, ready to be compared.
 
     Args:
@@ -41,14 +41,14 @@ class Told:
             and a generator's probability is that of the whole text.
     """
 
-    said: Said
+    said: RowTexts
     phrases: Comparable
     whole: bool = False
 
     @classmethod
-    def of(cls, bank: Bank, task: MatchTask, memory: Memory) -> Told:
+    def of(cls, bank: Datastore, task: MatchTask, memory: Memory) -> CaptionIndex:
         """The texts of a bank's rows, in whatever language."""
-        said = Said.of(bank, task, memory, unread=True)
+        said = RowTexts.of(bank, task, memory, unread=True)
         return cls(said, Phrases.of(said.texts, said.owners))
 
     def vectors(self, positions: Ints) -> Any:
@@ -74,7 +74,7 @@ class Told:
 
 
 @dataclass(frozen=True, eq=False)
-class Recalled:
+class ConsensusTexts:
     """The neighbours' texts about one picture, the best supported first.
 
     Args:
@@ -90,25 +90,25 @@ class Recalled:
     voters: Ints
     shares: Array
 
-    def voices(self, told: Told) -> list[tuple[str, float]]:
+    def voices(self, told: CaptionIndex) -> list[tuple[str, float]]:
         """All texts that speak, with their shares."""
         texts = told.said.texts
         return [(texts[t], s) for t, s in zip(self.voters, self.shares.tolist(), strict=True)]
 
-    def text_of(self, told: Told, row: int) -> str:
+    def text_of(self, told: CaptionIndex, row: int) -> str:
         """The best supported text of a row that says something."""
         found = np.flatnonzero(self.rows == row)
         return told.said.texts[int(self.texts[found[0]] if len(found) else told.starts[row])]
 
-    def agreement(self, told: Told, texts: Sequence[str]) -> Array:
+    def agreement(self, told: CaptionIndex, texts: Sequence[str]) -> Array:
         """How far the neighbours' texts agree with other ones, (n,)."""
         if not len(self.voters) or not texts:
             return np.zeros(len(texts), np.float32)
         return support(told.phrases(texts), told.vectors(self.voters), self.shares, None)
 
 
-def recall(told: Told, near: Neighbours, vote: Vote = CONSENSUS) -> list[Recalled]:
-    """The texts of n queries' neighbours, see :class:`Recalled`.
+def recall(told: CaptionIndex, near: Neighbours, vote: Vote = CONSENSUS) -> list[ConsensusTexts]:
+    """The texts of n queries' neighbours, see :class:`ConsensusTexts`.
 
     A row's share of the vote is divided among its texts, and a row does not speak for its own.
 
@@ -125,7 +125,7 @@ def recall(told: Told, near: Neighbours, vote: Vote = CONSENSUS) -> list[Recalle
     ]
 
 
-def _recalled(told: Told, rows: Ints, shares: Array) -> Recalled:
+def _recalled(told: CaptionIndex, rows: Ints, shares: Array) -> ConsensusTexts:
     starts = told.starts[rows]
     counts = np.minimum(told.starts[rows + 1] - starts, MOST)
     spans = [told.spoken(a, a + c) for a, c in zip(starts, counts, strict=True)]
@@ -133,7 +133,7 @@ def _recalled(told: Told, rows: Ints, shares: Array) -> Recalled:
     voters: Ints = np.concatenate([np.zeros(0, np.int64), *spans])
     if not len(voters):
         nothing = np.zeros(0, np.float32)
-        return Recalled(voters, nothing, voters, voters, nothing)
+        return ConsensusTexts(voters, nothing, voters, voters, nothing)
     owners = np.repeat(rows, counts)
     each = np.repeat(shares / counts, counts).astype(np.float32)
     vectors = told.vectors(voters)
@@ -148,4 +148,4 @@ def _recalled(told: Told, rows: Ints, shares: Array) -> Recalled:
         if text not in seen:
             seen.add(text)
             kept.append(i)
-    return Recalled(voters[kept], found[kept], owners[kept], voters, each)
+    return ConsensusTexts(voters[kept], found[kept], owners[kept], voters, each)

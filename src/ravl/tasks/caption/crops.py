@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from ravl.errors import DataError, PictureError
-from ravl.models.linear import Standard
+from ravl.models.linear import Standardizer
 from ravl.progress import progress_bar
-from ravl.tasks.caption.dataset import CaptionGround, CaptionSide
+from ravl.tasks.caption.dataset import TextFitData, TextSplit
 from ravl.tasks.caption.regions import Regions, look_closely
 
 BLOCK = 64  # pictures that are decoded together
 
 
-def look_closer(ground: CaptionGround, work: Path, show: bool | None) -> CaptionGround:
+def look_closer(ground: TextFitData, work: Path, show: bool | None) -> TextFitData:
     """The ground with the regions of all pictures; what was looked at before is kept in ``work``.
 
     Raises:
@@ -38,7 +38,7 @@ def look_closer(ground: CaptionGround, work: Path, show: bool | None) -> Caption
         for name, its in sides.items()
     }
     flat = raw["train"].reshape(-1, raw["train"].shape[2]).astype(np.float32)
-    regions = Regions(side, Standard.of(flat))
+    regions = Regions(side, Standardizer.of(flat))
     seen: dict[str, Any] = {
         name: regions.standard(its.astype(np.float32)).astype(np.float16)[places[name][1]]
         for name, its in raw.items()
@@ -53,7 +53,7 @@ def look_closer(ground: CaptionGround, work: Path, show: bool | None) -> Caption
     )
 
 
-def _regions(ground: CaptionGround, side: CaptionSide, file: Path, show: bool | None) -> Any:
+def _regions(ground: TextFitData, side: TextSplit, file: Path, show: bool | None) -> Any:
     """Regions of a part's pictures as the tower has them, (n, s * s, G) in half precision."""
     if file.exists():
         return np.load(file)

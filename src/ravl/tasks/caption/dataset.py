@@ -17,18 +17,18 @@ import numpy as np
 from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.memory import Memory, Row
-from ravl.models.linear import Standard
+from ravl.models.linear import Standardizer
 from ravl.models.vote import Vote
-from ravl.retrieval.bank import Bank, Ints, Neighbours
+from ravl.retrieval.datastore import Datastore, Ints, Neighbours
 from ravl.runs.evidence_arrays import EvidenceArrays
-from ravl.tasks.caption.consensus import Recalled, Told, recall
+from ravl.tasks.caption.consensus import CaptionIndex, ConsensusTexts, recall
 from ravl.tasks.caption.predictor import Pictures
 from ravl.tasks.caption.regions import Regions
 from ravl.tasks.caption.settings import TextSettings
 from ravl.tasks.caption.task import TextTask
 from ravl.training.evidence_bank import evidence
-from ravl.training.labelled import Labelled
-from ravl.training.parts import PARTS, Parts
+from ravl.training.examples import Examples
+from ravl.training.splits import PARTS, Splits
 
 FEWEST = 8  # training pictures with a text
 MOST = 10  # texts of a picture that count
@@ -38,7 +38,7 @@ BEFORE_MARKS = re.compile(
 
 
 @dataclass(frozen=True, eq=False)
-class CaptionSide:
+class TextSplit:
     """One part of the pictures.
 
     Args:
@@ -51,7 +51,7 @@ class CaptionSide:
         blind: the pictures are not to be seen.
     """
 
-    labelled: Labelled
+    labelled: Examples
     texts: list[list[str]]
     near: Neighbours
     regions: Array | None = None
@@ -69,7 +69,7 @@ class CaptionSide:
         looks = None if self.blind else [partial(source.picture, r) for r in self.labelled.rows]
         return Pictures(self.labelled.features, looks, self.regions, self.questions, self.passages)
 
-    def take(self, chosen: Ints) -> CaptionSide:
+    def take(self, chosen: Ints) -> TextSplit:
         """Some of them."""
         places = chosen.tolist()
         return replace(
@@ -84,7 +84,7 @@ class CaptionSide:
 
 
 @dataclass(frozen=True, eq=False)
-class CaptionGround:
+class TextFitData:
     """All that fitting and judging a captioner needs.
 
     Args:
@@ -103,18 +103,18 @@ class CaptionGround:
     memory: Memory
     task: TextTask
     settings: TextSettings
-    told: Told
+    told: CaptionIndex
     keys: Any
-    standard: Standard
-    labelled: Labelled
-    parts: Parts
-    train: CaptionSide
-    validation: CaptionSide
-    test: CaptionSide
+    standard: Standardizer
+    labelled: Examples
+    parts: Splits
+    train: TextSplit
+    validation: TextSplit
+    test: TextSplit
     regions: Regions | None = None
 
     @property
-    def bank(self) -> Bank:
+    def bank(self) -> Datastore:
         """The rows that may be evidence."""
         return self.told.said.bank
 
@@ -123,7 +123,7 @@ class CaptionGround:
         """How neighbours' texts count."""
         return self.task.vote(int(self.told.said.has.sum()), self.settings.k)
 
-    def recalled(self, side: CaptionSide) -> list[Recalled]:
+    def recalled(self, side: TextSplit) -> list[ConsensusTexts]:
         """What the memory says of a part's pictures."""
         return recall(self.told, side.near, self.vote)
 
@@ -142,8 +142,8 @@ class CaptionGround:
 
 
 def prepare(
-    memory: Memory, task: TextTask, settings: TextSettings, labelled: Labelled, parts: Parts
-) -> CaptionGround:
+    memory: Memory, task: TextTask, settings: TextSettings, labelled: Examples, parts: Splits
+) -> TextFitData:
     """Make ready what is fitted on.
 
     Raises:
@@ -164,14 +164,14 @@ def prepare(
         )
     deep = min(max(settings.k, 2 * settings.evidence), len(bank))
 
-    def side(part: Labelled) -> CaptionSide:
+    def side(part: Examples) -> TextSplit:
         near = bank.neighbours(keys(part.features), deep, part.shown, told.said.has)
         texts = [texts_of(task, row, bool(settings.schema)) for row in part.rows]
         questions = [task.question(row) for row in part.rows]
-        return CaptionSide(part, texts, near, questions=questions if any(questions) else None)
+        return TextSplit(part, texts, near, questions=questions if any(questions) else None)
 
     sides = {name: side(part) for name, part in taken.items()}
-    return CaptionGround(
+    return TextFitData(
         memory,
         speaking,
         settings,
@@ -186,7 +186,7 @@ def prepare(
     )
 
 
-def examples_of(labelled: Labelled, task: TextTask, memory: Memory) -> Labelled:
+def examples_of(labelled: Examples, task: TextTask, memory: Memory) -> Examples:
     """What is written about, of some pictures: they themselves, or questions about them."""
     rows, features, owners = task.examples(labelled.rows, labelled.features, memory)
     return replace(labelled.take(owners), rows=rows, features=features)

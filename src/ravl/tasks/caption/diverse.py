@@ -24,10 +24,10 @@ def diverse(vectors: Any, total: Array, count: int) -> list[int]:
         return []
     spread = max(float(np.ptp(total)), 1e-9)
     worth = (total - total.min()) / spread  # 0 to 1
-    likeness = alike(vectors, vectors)
+    similarity = alike(vectors, vectors)
     chosen = [int(worth.argmax())]
     while len(chosen) < min(count, len(total)):
-        left = (1 - LIKENESS) * worth - LIKENESS * likeness[:, chosen].max(1)
+        left = (1 - LIKENESS) * worth - LIKENESS * similarity[:, chosen].max(1)
         left[chosen] = -np.inf
         chosen.append(int(left.argmax()))
     return chosen

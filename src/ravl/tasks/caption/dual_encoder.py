@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 
 from ravl.runs.row_texts import base_of
-from ravl.tasks.caption.dataset import CaptionGround
-from ravl.tasks.caption.fitting import Fits
+from ravl.tasks.caption.dataset import TextFitData
+from ravl.tasks.caption.image_text_score import ImageTextScorer
 from ravl.tasks.match.dataset import read_texts, readable
-from ravl.tasks.search.fit import Parts, train_heads
-from ravl.tasks.search.material import Material
+from ravl.tasks.search.fit import PairSplits, train_heads
+from ravl.tasks.search.material import TrainingInputs
 from ravl.tasks.search.settings import RetrieverSettings
-from ravl.training.labelled import Labelled
+from ravl.training.examples import Examples
 
 FEWEST = 64  # training pictures with a text that the encoder reads; of fewer nothing is learned
 
 
-def fit_dual(ground: CaptionGround, work: Path, show: bool | None) -> Fits | None:
+def fit_dual(ground: TextFitData, work: Path, show: bool | None) -> ImageTextScorer | None:
     """Heads for the training pictures and their texts, with the retriever's own settings.
 
     None where the encoder reads too few of the texts.
@@ -45,15 +45,15 @@ def fit_dual(ground: CaptionGround, work: Path, show: bool | None) -> Fits | Non
     if len(pairs.texts) < FEWEST:
         return None
     count = len(kept[0])
-    parts = Parts(np.arange(count), np.arange(count, len(both)), np.zeros(0, np.int64))
+    parts = PairSplits(np.arange(count), np.arange(count, len(both)), np.zeros(0, np.int64))
     folder = work / "dual"
     (folder / "work").mkdir(parents=True, exist_ok=True)
     settings = RetrieverSettings(seed=ground.settings.seed)
-    trained, _, _ = train_heads(Material(pairs, vectors), parts, base, folder, settings, show)
-    return Fits(trained.picture_head, trained.text_head, base)
+    trained, _, _ = train_heads(TrainingInputs(pairs, vectors), parts, base, folder, settings, show)
+    return ImageTextScorer(trained.picture_head, trained.text_head, base)
 
 
-def _joined(some: Labelled, others: Labelled) -> Labelled:
+def _joined(some: Examples, others: Examples) -> Examples:
     return replace(
         some,
         rows=some.rows + others.rows,

@@ -11,15 +11,15 @@ from ravl.data import ColumnNames
 from ravl.evaluation.generation import compare_texts, measure_text
 from ravl.tasks.caption.dataset import texts_of
 from ravl.tasks.caption.predictor import Pictures
-from ravl.tasks.caption.writer import TextModel
-from ravl.training.labelled import Labelled, none_labelled, read_labelled
+from ravl.tasks.caption.writer import TextPipeline
+from ravl.training.example_source import judged
+from ravl.training.examples import Examples, none_labelled, read_labelled
 from ravl.training.run_record import tables_json
-from ravl.training.sources import judged
 
 
 def examples_seen(
-    model: TextModel, labelled: Labelled
-) -> tuple[Labelled, Pictures, list[list[str]]]:
+    model: TextPipeline, labelled: Examples
+) -> tuple[Examples, Pictures, list[list[str]]]:
     """What is written about, of some pictures.
 
     Args:
@@ -53,13 +53,13 @@ def evaluate_texts(
     Rows that show a picture, or a near-duplicate of it, are hidden from it.
 
     Args:
-        model: a :class:`TextModel`, or one that has it as ``predictor``.
+        model: a :class:`TextPipeline`, or one that has it as ``predictor``.
         data, columns, root, progress, seed: as there.
 
     Raises:
         DataError: no picture with a text.
     """
-    predictor: TextModel = getattr(model, "predictor", model)
+    predictor: TextPipeline = getattr(model, "predictor", model)
     memory, task = predictor.memory, predictor.task
     with judged(memory, data, columns, progress, root) as (source, where):
         labelled = read_labelled(source, memory, task.of, where)

@@ -13,13 +13,13 @@ from ravl.encoders.base import Array
 from ravl.evaluation import Score, bootstrap
 from ravl.evaluation.generation import compare_texts, measure_text
 from ravl.models.generation.schemas import are_json, satisfies
-from ravl.retrieval.bank import Neighbours
+from ravl.retrieval.datastore import Neighbours
 from ravl.runs.generated import of_people
 from ravl.tasks.caption.consensus import recall
-from ravl.tasks.caption.dataset import CaptionGround, CaptionSide
+from ravl.tasks.caption.dataset import TextFitData, TextSplit
 from ravl.tasks.caption.kind import CAPTION, Kind
-from ravl.tasks.caption.levels import Good, proposals
-from ravl.tasks.caption.predictor import Captioner
+from ravl.tasks.caption.levels import QualityBar, proposals
+from ravl.tasks.caption.predictor import TextPredictor
 from ravl.tasks.caption.proposals import Proposals
 from ravl.tasks.caption.quality import Quality
 from ravl.training.report_rows import DIFFERENCES
@@ -30,7 +30,7 @@ GENERATED = ("vote", "vote_human")
 
 
 @dataclass(frozen=True, eq=False)
-class CaptionJudged:
+class TextTestResults:
     """Texts about the test pictures by every row, and their scores.
 
     Args:
@@ -51,13 +51,13 @@ class CaptionJudged:
 
 
 def judge(
-    ground: CaptionGround,
-    levels: Mapping[str, Captioner],
+    ground: TextFitData,
+    levels: Mapping[str, TextPredictor],
     chosen: str,
     quality: Quality,
-    good: Good,
+    good: QualityBar,
     kind: Kind = CAPTION,
-) -> CaptionJudged:
+) -> TextTestResults:
     """Describe the test part by all rows and score them, each in the same way.
 
     Args:
@@ -104,29 +104,31 @@ def judge(
     return _scored(ground, answers, final, confidence, right, schema)
 
 
-def strangers(ground: CaptionGround, side: CaptionSide) -> Neighbours:
+def strangers(ground: TextFitData, side: TextSplit) -> Neighbours:
     """Random rows that speak, in place of the neighbours; they are as like as they are."""
     random = np.random.default_rng(ground.settings.seed)
     speaking = np.flatnonzero(ground.told.said.has)
     positions = random.choice(speaking, side.near.positions.shape)
-    likeness = ground.bank.likeness(ground.keys(side.labelled.features), positions)
-    order = np.argsort(-likeness, axis=1)
+    similarity = ground.bank.similarity(ground.keys(side.labelled.features), positions)
+    order = np.argsort(-similarity, axis=1)
     return Neighbours(
         np.take_along_axis(positions.astype(np.int64), order, 1),
-        np.take_along_axis(likeness, order, 1),
+        np.take_along_axis(similarity, order, 1),
     )
 
 
-def misled(side: CaptionSide) -> Neighbours:
+def misled(side: TextSplit) -> Neighbours:
     """The neighbours of another picture, which claim to be as like as its own.
 
     So evidence looks that was planted: it agrees with itself, and is wrong.
     """
     other = np.roll(np.arange(len(side)), len(side) // 2)
-    return Neighbours(side.near.positions[other], side.near.likeness)
+    return Neighbours(side.near.positions[other], side.near.similarity)
 
 
-def abstention(judged: CaptionJudged, captioner: Captioner, risk: float) -> dict[str, float] | None:
+def abstention(
+    judged: TextTestResults, captioner: TextPredictor, risk: float
+) -> dict[str, float] | None:
     """What the run does at a risk: the share of pictures that it describes, and errors in it."""
     if captioner.calibration is None:
         return None
@@ -134,7 +136,7 @@ def abstention(judged: CaptionJudged, captioner: Captioner, risk: float) -> dict
     return promise(judged.confidence, judged.right, limit, risk)
 
 
-def _level(captioner: Captioner) -> str:
+def _level(captioner: TextPredictor) -> str:
     return "memory" if captioner.generator is None else "both"
 
 
@@ -142,14 +144,14 @@ def _best(found: Sequence[Proposals]) -> list[str]:
     return [proposal.best for proposal in found]
 
 
-def _nearest(ground: CaptionGround, side: CaptionSide) -> list[str]:
+def _nearest(ground: TextFitData, side: TextSplit) -> list[str]:
     """The first text of the nearest row."""
     said, starts = ground.told.said, ground.told.starts
     first = side.near.positions[:, 0]
     return [said.texts[starts[row]] if row >= 0 else "" for row in first.tolist()]
 
 
-def _of_people(ground: CaptionGround, side: CaptionSide, vote: Captioner) -> list[str]:
+def _of_people(ground: TextFitData, side: TextSplit, vote: TextPredictor) -> list[str]:
     """The consensus of people's texts alone, to tell what generated ones add."""
     told, alone = ground.told, replace(ground.task, generated=False)
     people = told.said.has & of_people(ground.bank, ground.memory, alone.of)
@@ -167,14 +169,14 @@ def _likeliest(proposal: Proposals) -> str:
 
 
 def _scored(
-    ground: CaptionGround,
+    ground: TextFitData,
     answers: Mapping[str, list[str]],
     final: Sequence[Proposals],
     confidence: Array,
     right: NDArray[np.bool_],
     schema: str,
-) -> CaptionJudged:
-    judged, side = CaptionJudged(answers, final, confidence, right), ground.test
+) -> TextTestResults:
+    judged, side = TextTestResults(answers, final, confidence, right), ground.test
     task: Any = ground.task.name
     groups, seed = side.labelled.groups, ground.settings.seed
     structured = are_json([text for its in side.texts for text in its])

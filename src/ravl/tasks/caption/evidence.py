@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ravl.errors import DataError
 from ravl.memory import Memory
-from ravl.retrieval.bank import Neighbours
+from ravl.retrieval.datastore import Neighbours
 from ravl.runs.answers import Evidence
 from ravl.runs.row_texts import MatchTask
-from ravl.tasks.caption.consensus import Told
+from ravl.tasks.caption.consensus import CaptionIndex
 from ravl.tasks.caption.proposals import Proposals
 
 
@@ -22,7 +22,7 @@ def nothing_said(memory: Memory, task: MatchTask) -> DataError:
 
 
 def evidence_of(
-    told: Told, found: Proposals, near: Neighbours, i: int, gate: float
+    told: CaptionIndex, found: Proposals, near: Neighbours, i: int, gate: float
 ) -> tuple[Evidence, ...]:
     """The rows that spoke for picture ``i``, the largest shares first, with their best texts.
 
@@ -40,10 +40,10 @@ def evidence_of(
     owners = told.said.owners[recalled.voters]
     for row, share in zip(owners.tolist(), recalled.shares.tolist(), strict=True):
         shares[row] = shares.get(row, 0.0) + share
-    likeness = dict(zip(near.positions[i].tolist(), near.likeness[i].tolist(), strict=True))
-    order = sorted(shares, key=lambda row: (-shares[row], -likeness[row]))
+    similarity = dict(zip(near.positions[i].tolist(), near.similarity[i].tolist(), strict=True))
+    order = sorted(shares, key=lambda row: (-shares[row], -similarity[row]))
     rows = told.said.bank.rows
     return tuple(
-        Evidence(rows[r], float(likeness[r]), shares[r] * gate, (recalled.text_of(told, r),))
+        Evidence(rows[r], float(similarity[r]), shares[r] * gate, (recalled.text_of(told, r),))
         for r in order
     )

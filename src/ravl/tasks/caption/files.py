@@ -8,16 +8,16 @@ from typing import Any
 
 from ravl.encoders.base import Array
 from ravl.encoders.heads import Head
-from ravl.models.calibration import Calibration
+from ravl.models.calibration import RiskCalibrator
 from ravl.models.generation.base import Decoding
-from ravl.models.generation.choosing import Chooser
-from ravl.models.linear import Standard
-from ravl.models.stacking import Stack
+from ravl.models.generation.candidate_ranker import CandidateRanker
+from ravl.models.linear import Standardizer
+from ravl.models.stacking import ScoreStack
 from ravl.models.vote import Vote
-from ravl.retrieval.bank import Usual
+from ravl.retrieval.datastore import SimilarityFloor
 from ravl.runs.run import GENERATOR, Run
-from ravl.tasks.caption.fitting import Fits
-from ravl.tasks.caption.predictor import Captioner
+from ravl.tasks.caption.image_text_score import ImageTextScorer
+from ravl.tasks.caption.predictor import TextPredictor
 from ravl.tasks.caption.regions import Regions
 from ravl.tasks.caption.task import TextTask
 
@@ -25,7 +25,7 @@ CHOOSERS = ("chooser", "alone")
 HEADS = ("picture", "text")  # of the dual encoder
 
 
-def describe(captioner: Captioner) -> dict[str, Any]:
+def describe(captioner: TextPredictor) -> dict[str, Any]:
     """What ``run.json`` says of it."""
     how = asdict(captioner.how)
     return {
@@ -52,7 +52,7 @@ def describe(captioner: Captioner) -> dict[str, Any]:
     }
 
 
-def parts(captioner: Captioner, folder: Path) -> dict[str, dict[str, Array]]:
+def parts(captioner: TextPredictor, folder: Path) -> dict[str, dict[str, Array]]:
     """Its arrays; a generator that was trained is saved into the folder."""
     found = {"keys": captioner.keys.arrays()}
     if captioner.standard is not None:
@@ -76,7 +76,7 @@ def parts(captioner: Captioner, folder: Path) -> dict[str, dict[str, Array]]:
     return found
 
 
-def load_captioner(run: Run, task: TextTask) -> Captioner:
+def load_captioner(run: Run, task: TextTask) -> TextPredictor:
     """The inverse of :func:`describe` and :func:`parts`, for the task that the run says.
 
     Raises:
@@ -91,35 +91,36 @@ def load_captioner(run: Run, task: TextTask) -> Captioner:
     calibration = arrays.get("calibration")
     standard = arrays.get("standard")
     choosers = {
-        name: Chooser.from_arrays(arrays[name], names) for name, names in record["choosers"].items()
+        name: CandidateRanker.from_arrays(arrays[name], names)
+        for name, names in record["choosers"].items()
     }
     heads = {
         name: Head.from_arrays(arrays[name], float(power))
         for name, power in record["powers"].items()
     }
-    made = Captioner(
+    made = TextPredictor(
         task=task,
         keys=task.keys_of(arrays["keys"]),
         vote=Vote(**record["vote"]),
-        standard=Standard.from_arrays(standard) if standard else None,
+        standard=Standardizer.from_arrays(standard) if standard else None,
         regions=_regions(int(record["regions"]), arrays),
         quotes=int(record["quotes"]),
-        usual=Usual(**record["usual"]) if record.get("usual") else None,
+        usual=SimilarityFloor(**record["usual"]) if record.get("usual") else None,
         good=str(record["good"]),
         doubts={
-            name: Stack.from_arrays(arrays[f"doubt_{name}"], names)
+            name: ScoreStack.from_arrays(arrays[f"doubt_{name}"], names)
             for name, names in record["doubts"].items()
         },
-        calibration=Calibration(**calibration) if calibration else None,
+        calibration=RiskCalibrator(**calibration) if calibration else None,
         how=how,
-        fits=Fits(heads["picture"], heads["text"]) if heads else None,
+        fits=ImageTextScorer(heads["picture"], heads["text"]) if heads else None,
         **choosers,
     )
     return replace(made, generator=_generator(run, how)) if record["generator"] else made
 
 
 def _regions(side: int, arrays: dict[str, dict[str, Array]]) -> Regions | None:
-    return Regions(side, Standard.from_arrays(arrays["regions"])) if side else None
+    return Regions(side, Standardizer.from_arrays(arrays["regions"])) if side else None
 
 
 def _generator(run: Run, how: Decoding) -> Any:

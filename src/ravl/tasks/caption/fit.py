@@ -15,30 +15,30 @@ from ravl.data import ColumnNames
 from ravl.memory import Memory
 from ravl.models.generation.schemas import read_schema
 from ravl.runs.row_texts import base_of
-from ravl.tasks.caption.dataset import CaptionGround, enough, prepare
-from ravl.tasks.caption.evaluate_test import CaptionJudged, abstention, judge
+from ravl.tasks.caption.dataset import TextFitData, enough, prepare
+from ravl.tasks.caption.evaluate_test import TextTestResults, abstention, judge
 from ravl.tasks.caption.files import describe, parts
 from ravl.tasks.caption.kind import CAPTION, Kind
-from ravl.tasks.caption.levels import Good, Level, fit_vote, with_generator
-from ravl.tasks.caption.predictor import Captioner
+from ravl.tasks.caption.levels import Level, QualityBar, fit_vote, with_generator
+from ravl.tasks.caption.predictor import TextPredictor
 from ravl.tasks.caption.quality import Quality
 from ravl.tasks.caption.settings import TextSettings
 from ravl.tasks.write_run import begin_run, end_run
-from ravl.training.again import Again
+from ravl.training.example_source import Source, filter_of, told
+from ravl.training.examples import Examples, none_labelled, read_labelled
 from ravl.training.fit_folder import running
+from ravl.training.fit_log import FitLog, TrainedGenerator
 from ravl.training.fit_report import FitReport
-from ravl.training.labelled import Labelled, none_labelled, read_labelled
 from ravl.training.loop_settings import LoopSettings
-from ravl.training.made import Made, Trained
-from ravl.training.parts import Parts, split
+from ravl.training.refit_plan import RefitPlan
 from ravl.training.run_record import config_of
-from ravl.training.sources import Source, filter_of, told
+from ravl.training.splits import Splits, split
 
 CLEAR = 1.64  # standard errors by which the generator must be better than the memory's own texts
 
 
 @dataclass(kw_only=True)
-class CaptionFitted(Made):
+class CaptionFitted(FitLog):
     """What a fit of a task that writes has made.
 
     Args:
@@ -51,7 +51,7 @@ class CaptionFitted(Made):
     measure: str = "CIDEr-D"
 
     @property
-    def levels(self) -> dict[str, Captioner]:
+    def levels(self) -> dict[str, TextPredictor]:
         """The captioners alone."""
         return {name: level.captioner for name, level in self.finished.items()}
 
@@ -80,7 +80,7 @@ def fit_texts(
     progress: bool | None = None,
     command: str = "",
     root: Source = None,
-    again: Again | None = None,
+    again: RefitPlan | None = None,
 ) -> FitReport:
     """Fit a task that writes.
 
@@ -139,8 +139,8 @@ def ground_of(
     progress: bool | None = None,
     root: Source = None,
     kind: Kind = CAPTION,
-    again: Again | None = None,
-) -> Iterator[tuple[CaptionGround, list[str]]]:
+    again: RefitPlan | None = None,
+) -> Iterator[tuple[TextFitData, list[str]]]:
     """What a fit stands on, and notes; open while pictures are read.
 
     Args:
@@ -156,7 +156,7 @@ def ground_of(
     """
     task = kind.task(memory, settings)
 
-    def read(source: Memory) -> Labelled:
+    def read(source: Memory) -> Examples:
         labelled = read_labelled(source, memory, task.of)
         if not len(labelled):
             raise none_labelled(source, task.noun, task.column)
@@ -191,15 +191,15 @@ def ground_of(
 
 
 def fit_levels(
-    ground: CaptionGround,
+    ground: TextFitData,
     work: Path,
     show: bool | None,
     *,
     quality: Quality,
-    good: Good,
+    good: QualityBar,
     report: Callable[[float], None] | None = None,
     kind: Kind = CAPTION,
-    start: Captioner | None = None,
+    start: TextPredictor | None = None,
 ) -> CaptionFitted:
     """Fit what the settings ask for, and choose.
 
@@ -239,14 +239,14 @@ def fit_levels(
 
 
 def _generators(
-    ground: CaptionGround,
+    ground: TextFitData,
     work: Path,
     show: bool | None,
     quality: Quality,
     report: Callable[[float], None] | None,
     kind: Kind,
-    start: Captioner | None,
-) -> Iterator[tuple[str, CaptionGround, Trained]]:
+    start: TextPredictor | None,
+) -> Iterator[tuple[str, TextFitData, TrainedGenerator]]:
     """The generators that the settings ask for, and what each was trained on.
 
     To compare, one without retrieval and one without pictures come first.
@@ -281,13 +281,13 @@ def _choose(fitted: CaptionFitted) -> str:
 
 
 def _split(
-    labelled: Labelled,
+    labelled: Examples,
     source: Memory,
     settings: TextSettings,
     validation: Source,
     test: Source,
     tables: Collection[str],
-) -> Parts:
+) -> Splits:
     return split(
         labelled.rows,
         labelled.groups,
@@ -305,9 +305,9 @@ def _split(
 def _write(
     out: Path,
     kind: Kind,
-    ground: CaptionGround,
+    ground: TextFitData,
     fitted: CaptionFitted,
-    judged: CaptionJudged,
+    judged: TextTestResults,
     given: LoopSettings,
     notes: list[str],
     command: str,
@@ -315,7 +315,7 @@ def _write(
 ) -> FitReport:
     """The run, and what it is worth."""
     from ravl.tasks.caption.report import LEVELS, RETRIEVAL, page_of, rows_table
-    from ravl.training.page_parts import scores_json
+    from ravl.training.report_parts import scores_json
 
     captioner = fitted.levels[fitted.chosen]
     run = begin_run(

@@ -20,15 +20,15 @@ from ravl.models.generation.vocabulary import Vocabulary
 from ravl.models.generation.warm_start import new_generator
 from ravl.models.quiet import quiet
 from ravl.models.words import Words
-from ravl.tasks.caption.batches import Lesson, TextBatches
-from ravl.tasks.caption.dataset import CaptionGround
+from ravl.tasks.caption.batches import TextBatches, TrainingExamples
+from ravl.tasks.caption.dataset import TextFitData
 from ravl.tasks.caption.quality import Quality
 from ravl.tasks.caption.reward import learn_from_reward
 from ravl.tasks.caption.validation import validation_of
-from ravl.training.again import SLOWER, take_over
+from ravl.training.fit_log import TrainedGenerator
 from ravl.training.language_model import merge_adapters, prepare_language
-from ravl.training.made import Trained
-from ravl.training.neighbour_noise import Disturbance, Shuffled
+from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise
+from ravl.training.refit_plan import SLOWER, take_over
 from ravl.training.trainer import train
 
 ENOUGH = 0.995  # share of the training texts that the longest text has room for
@@ -38,7 +38,7 @@ MOST_TOKENS = 1024  # of a text that may be learned
 
 
 def train_generator(
-    ground: CaptionGround,
+    ground: TextFitData,
     quality: Quality,
     folder: Path,
     *,
@@ -46,7 +46,7 @@ def train_generator(
     show: bool | None,
     report: Callable[[float], None] | None = None,
     start: Any = None,
-) -> Trained:
+) -> TrainedGenerator:
     """Train the builtin generator and keep the epoch that is best on validation.
 
     It learns to repeat people's texts first, and then from how good its own are.
@@ -70,16 +70,16 @@ def train_generator(
         settings = replace(settings, learning_rate=settings.learning_rate * SLOWER)
     prepare_language(generator.model.encoder, settings.language)
     recalled = ground.recalled(ground.train) if retrieval and settings.quotes else []
-    lesson = Lesson.of(
+    lesson = TrainingExamples.of(
         ground, ground.train, generator.vocabulary, generator.longest, retrieval, recalled
     )
-    order = Shuffled(np.arange(len(ground.train)), settings.seed)
+    order = EpochSampler(np.arange(len(ground.train)), settings.seed)
     batches = TextBatches(
         lesson,
         generator.words,
         generator.evidence,
         settings.quotes,
-        Disturbance(settings.retrieval_dropout, settings.noise),
+        RetrievalNoise(settings.retrieval_dropout, settings.noise),
         order,
         settings.seed,
     )
@@ -105,10 +105,10 @@ def train_generator(
         )
         curve += [(seconds + at, score) for at, score in more]
     merge_adapters(generator.model.encoder)
-    return Trained(generator, curve, round(time.monotonic() - began, 1), count)
+    return TrainedGenerator(generator, curve, round(time.monotonic() - began, 1), count)
 
 
-def _closer(ground: CaptionGround) -> dict[str, Any]:
+def _closer(ground: TextFitData) -> dict[str, Any]:
     regions = ground.train.regions
     if regions is None:
         return {}
@@ -116,7 +116,7 @@ def _closer(ground: CaptionGround) -> dict[str, Any]:
 
 
 def untrained(
-    ground: CaptionGround, retrieval: bool, known: Vocabulary | None = None
+    ground: TextFitData, retrieval: bool, known: Vocabulary | None = None
 ) -> FusedGenerator:
     """A generator that writes with known words, or else with those of the training texts."""
     settings = ground.settings

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 
 from ravl.evaluation.generation.words import words_of
-from ravl.tasks.caption.consensus import Recalled, Told
+from ravl.tasks.caption.consensus import CaptionIndex, ConsensusTexts
 
 ENOUGH = 0.05  # of the vote: rows with this much of it together must use a word
 
 
-def known_words(told: Told, recalled: Recalled) -> frozenset[str]:
+def known_words(told: CaptionIndex, recalled: ConsensusTexts) -> frozenset[str]:
     """Words of the texts, labels and tags of rows that have enough of the vote together.
 
     Args:

@@ -12,29 +12,29 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from ravl.encoders.towers.freezing import trainable
-from ravl.models.generation.base import Request
+from ravl.models.generation.base import GenerationRequest
 from ravl.models.generation.constraints import processors
 from ravl.models.generation.loading import load_generator
-from ravl.tasks.caption.dataset import CaptionGround
-from ravl.tasks.caption.predictor import Captioner
+from ravl.tasks.caption.dataset import TextFitData
+from ravl.tasks.caption.predictor import TextPredictor
 from ravl.tasks.caption.quality import Quality
 from ravl.tasks.caption.validation import validation_of
-from ravl.training.again import SLOWER, take_over
-from ravl.training.made import Trained
-from ravl.training.neighbour_noise import Shuffled
+from ravl.training.fit_log import TrainedGenerator
+from ravl.training.neighbour_noise import EpochSampler
+from ravl.training.refit_plan import SLOWER, take_over
 from ravl.training.trainer import train
 
 SERVER = "openai:"
 
 
 def fit_hub(
-    ground: CaptionGround,
+    ground: TextFitData,
     quality: Quality,
     folder: Path,
     show: bool | None,
     report: Callable[[float], None] | None = None,
     start: Any = None,
-) -> Trained:
+) -> TrainedGenerator:
     """The generator that the settings name, trained as far as they ask for.
 
     It is trained with its neighbours before its eyes, as it will answer; a server is used as it is.
@@ -50,7 +50,7 @@ def fit_hub(
     settings, began = ground.settings, time.monotonic()
     if settings.generator.startswith(SERVER):
         generator: Any = load_generator(settings.generator, evidence=settings.evidence)
-        return Trained(generator, [], 0.0, 0)
+        return TrainedGenerator(generator, [], 0.0, 0)
     generator = load_generator(
         settings.generator,
         strategy=settings.language,
@@ -60,11 +60,11 @@ def fit_hub(
     )
     count = sum(p.numel() for _, p in trainable(generator.network))
     if not count:
-        return Trained(generator, [], 0.0, 0)
+        return TrainedGenerator(generator, [], 0.0, 0)
     if start is not None:
         take_over(generator.network, start.network)
         settings = replace(settings, learning_rate=settings.learning_rate * SLOWER)
-    order = Shuffled(np.arange(len(ground.train)), settings.seed)
+    order = EpochSampler(np.arange(len(ground.train)), settings.seed)
     data = Conversations(ground, generator, order)
     validate = validation_of(ground, generator, quality, True, report)
     curve = train(
@@ -79,7 +79,7 @@ def fit_hub(
         (),
         folder / "generator" / "logs",
     )
-    return Trained(generator, curve, round(time.monotonic() - began, 1), count)
+    return TrainedGenerator(generator, curve, round(time.monotonic() - began, 1), count)
 
 
 class Conversations(Dataset[dict[str, Any]]):
@@ -91,9 +91,9 @@ class Conversations(Dataset[dict[str, Any]]):
         order: that knows the epoch.
     """
 
-    def __init__(self, ground: CaptionGround, generator: Any, order: Shuffled) -> None:
+    def __init__(self, ground: TextFitData, generator: Any, order: EpochSampler) -> None:
         self._ground, self._generator, self._order = ground, generator, order
-        self._captioner = Captioner(
+        self._captioner = TextPredictor(
             ground.task,
             ground.keys,
             ground.vote,
@@ -127,11 +127,11 @@ class Conversations(Dataset[dict[str, Any]]):
         return self.__getitems__([position])
 
 
-def _alone(request: Request) -> Request:
+def _alone(request: GenerationRequest) -> GenerationRequest:
     return replace(request, exhibits=(), voices=())
 
 
-def _sees(spec: str, ground: CaptionGround) -> dict[str, int]:
+def _sees(spec: str, ground: TextFitData) -> dict[str, int]:
     """Picture features for a language model that has no eyes of its own."""
     from ravl.models.generation.loading import reads_features
 

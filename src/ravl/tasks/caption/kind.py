@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from ravl.memory import Memory
 from ravl.runs.row_texts import base_of
-from ravl.tasks.caption.dataset import CaptionGround
-from ravl.tasks.caption.levels import Good
+from ravl.tasks.caption.dataset import TextFitData
+from ravl.tasks.caption.levels import QualityBar
 from ravl.tasks.caption.quality import Quality
 from ravl.tasks.caption.settings import TextSettings
 from ravl.tasks.caption.task import TextTask
@@ -17,7 +17,7 @@ from ravl.tasks.caption.zero_shot import named
 Texts = Sequence[Sequence[str]]
 
 
-def named_pictures(ground: CaptionGround) -> list[str]:
+def named_pictures(ground: TextFitData) -> list[str]:
     """What the pretrained encoder can say of the test pictures: see :func:`named`."""
     return named(base_of(ground.memory.encoder), ground.test.labelled.features)
 
@@ -42,11 +42,11 @@ class Kind:
 
     task: Callable[[Memory, TextSettings], TextTask]
     about: str = "a text about a picture"
-    zero_shot: Callable[[CaptionGround], list[str]] = named_pictures
+    zero_shot: Callable[[TextFitData], list[str]] = named_pictures
     quality: Callable[[Texts], Quality] = Quality.of
-    good: Callable[[Quality, Texts], Good] = Good.of
-    ready: Callable[[CaptionGround], CaptionGround] | None = None
-    blind: Callable[[CaptionGround], CaptionGround] | None = None
+    good: Callable[[Quality, Texts], QualityBar] = QualityBar.of
+    ready: Callable[[TextFitData], TextFitData] | None = None
+    blind: Callable[[TextFitData], TextFitData] | None = None
     fits: bool = True
     titles: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     groups: tuple[tuple[str, str], tuple[str, str]] = (

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 
 from ravl.encoders.base import Array
-from ravl.models.calibration import Calibration
+from ravl.models.calibration import RiskCalibrator
 from ravl.models.generation.base import Decoding
-from ravl.models.generation.choosing import fit_chooser
+from ravl.models.generation.candidate_ranker import fit_chooser
 from ravl.models.generation.schemas import read_schema
 from ravl.models.stacking import fit_stack
-from ravl.retrieval.bank import Usual
-from ravl.tasks.caption.dataset import CaptionGround, CaptionSide
-from ravl.tasks.caption.fitting import Fits
-from ravl.tasks.caption.predictor import Captioner
+from ravl.retrieval.datastore import SimilarityFloor
+from ravl.tasks.caption.dataset import TextFitData, TextSplit
+from ravl.tasks.caption.image_text_score import ImageTextScorer
+from ravl.tasks.caption.predictor import TextPredictor
 from ravl.tasks.caption.proposals import FITS, MEMORY, WRITTEN, Proposals
 from ravl.tasks.caption.quality import Quality
 
@@ -30,7 +30,7 @@ LEVELS = {"memory": MEMORY, "alone": WRITTEN, "both": (*WRITTEN, *MEMORY)}
 
 
 @dataclass(frozen=True, slots=True)
-class Good:
+class QualityBar:
     """What counts as a good text.
 
     Args:
@@ -42,7 +42,7 @@ class Good:
     words: str
 
     @classmethod
-    def of(cls, quality: Quality, texts: Sequence[Sequence[str]]) -> Good:
+    def of(cls, quality: Quality, texts: Sequence[Sequence[str]]) -> QualityBar:
         """From how people's own texts about the same pictures agree."""
         several = [its for its in texts if len(its) > 1]
         if not several:
@@ -66,12 +66,12 @@ class Level:
         surprise: mean negative log-likelihood of their being good, under its confidence.
     """
 
-    captioner: Captioner
+    captioner: TextPredictor
     rated: Array
     surprise: float
 
 
-def watched(ground: CaptionGround) -> CaptionSide:
+def watched(ground: TextFitData) -> TextSplit:
     """Validation pictures that a captioner is finished on."""
     side = ground.validation
     if len(side) <= MOST:
@@ -80,13 +80,13 @@ def watched(ground: CaptionGround) -> CaptionSide:
     return side.take(np.sort(random.choice(len(side), MOST, replace=False)))
 
 
-def fit_vote(ground: CaptionGround, quality: Quality, good: Good) -> Level:
+def fit_vote(ground: TextFitData, quality: Quality, good: QualityBar) -> Level:
     """The consensus of the neighbours' texts, with an honest confidence."""
-    captioner = Captioner(
+    captioner = TextPredictor(
         ground.task,
         ground.keys,
         ground.vote,
-        Usual.of(ground.train.near),
+        SimilarityFloor.of(ground.train.near),
         standard=ground.standard,
         good=good.words,
         quotes=ground.settings.quotes,
@@ -96,12 +96,12 @@ def fit_vote(ground: CaptionGround, quality: Quality, good: Good) -> Level:
 
 
 def with_generator(
-    ground: CaptionGround,
-    vote: Captioner,
+    ground: TextFitData,
+    vote: TextPredictor,
     generator: Any,
     quality: Quality,
-    good: Good,
-    fits: Fits | None = None,
+    good: QualityBar,
+    fits: ImageTextScorer | None = None,
 ) -> Level:
     """The same with a generator; how to choose among its texts and the memory's is learned."""
     file = ground.settings.schema
@@ -124,7 +124,7 @@ def with_generator(
     return _sure(ground, captioner, found, quality, good)
 
 
-def scores_of(captioner: Captioner, level: str) -> tuple[str, ...]:
+def scores_of(captioner: TextPredictor, level: str) -> tuple[str, ...]:
     """The scores of candidates that count at a level."""
     if captioner.fits is None or level == "memory":
         return LEVELS[level]
@@ -132,7 +132,7 @@ def scores_of(captioner: Captioner, level: str) -> tuple[str, ...]:
 
 
 def proposals(
-    ground: CaptionGround, side: CaptionSide, captioner: Captioner, level: str
+    ground: TextFitData, side: TextSplit, captioner: TextPredictor, level: str
 ) -> list[Proposals]:
     """Candidates for some pictures by one of ``LEVELS``."""
     if level == "alone":
@@ -150,11 +150,11 @@ def proposals(
 
 
 def _sure(
-    ground: CaptionGround,
-    captioner: Captioner,
+    ground: TextFitData,
+    captioner: TextPredictor,
     found: Mapping[str, Sequence[Proposals]],
     quality: Quality,
-    good: Good,
+    good: QualityBar,
 ) -> Level:
     """With the confidence of each level, and the calibration of the last, which is judged."""
     side, doubts = watched(ground), {}
@@ -169,6 +169,6 @@ def _sure(
         }
         doubts[level] = fit_stack(scores, names, right)
         sure = doubts[level].probabilities(scores)
-    finished = replace(captioner, doubts=doubts, calibration=Calibration.of(sure, right))
+    finished = replace(captioner, doubts=doubts, calibration=RiskCalibrator.of(sure, right))
     safe = np.where(right > 0, sure, 1 - sure).clip(TINY)
     return Level(finished, rated, float(-np.log(safe).mean()))

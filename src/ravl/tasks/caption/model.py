@@ -7,16 +7,16 @@ from typing import Any
 
 from ravl.memory import Memory, Picture
 from ravl.models.generation.base import Decoding
-from ravl.retrieval.bank import Ints
+from ravl.retrieval.datastore import Ints
 from ravl.runs.run import Run
 from ravl.tasks.caption.predictor import Pictures
 from ravl.tasks.caption.results import Caption
 from ravl.tasks.caption.task import TextTask
-from ravl.tasks.caption.writer import TextModel
+from ravl.tasks.caption.writer import TextPipeline
 
 
-class CaptionModel(TextModel):
-    """Writes captions from a memory; see :class:`TextModel`.
+class CaptionPipeline(TextPipeline):
+    """Writes captions from a memory; see :class:`TextPipeline`.
 
     Args:
         memory: to answer from.

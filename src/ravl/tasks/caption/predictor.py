@@ -15,15 +15,15 @@ import numpy as np
 from PIL import Image
 
 from ravl.encoders.base import Array
-from ravl.models.calibration import Calibration
-from ravl.models.generation.base import Candidate, Decoding, Exhibit, Request
-from ravl.models.generation.choosing import Chooser
-from ravl.models.linear import Standard
-from ravl.models.stacking import Stack
+from ravl.models.calibration import RiskCalibrator
+from ravl.models.generation.base import Candidate, Decoding, EvidenceItem, GenerationRequest
+from ravl.models.generation.candidate_ranker import CandidateRanker
+from ravl.models.linear import Standardizer
+from ravl.models.stacking import ScoreStack
 from ravl.models.vote import Vote
-from ravl.retrieval.bank import Ints, Neighbours, Usual
-from ravl.tasks.caption.consensus import CONSENSUS, Recalled, Told, recall
-from ravl.tasks.caption.fitting import Fits
+from ravl.retrieval.datastore import Ints, Neighbours, SimilarityFloor
+from ravl.tasks.caption.consensus import CONSENSUS, CaptionIndex, ConsensusTexts, recall
+from ravl.tasks.caption.image_text_score import ImageTextScorer
 from ravl.tasks.caption.proposals import MEMORY, Proposals, complies, mixed, of_memory
 from ravl.tasks.caption.regions import Regions
 from ravl.tasks.caption.task import TextTask
@@ -76,12 +76,12 @@ class Pictures:
 
 
 @dataclass(frozen=True, eq=False)
-class Captioner:
+class TextPredictor:
     """A predictor of texts.
 
     Args:
         task: what is written, and where the memory's texts are.
-        keys: how neighbours are found, see :class:`ravl.retrieval.keys.Keys`.
+        keys: how neighbours are found, see :class:`ravl.retrieval.key_projection.KeyProjection`.
         vote: how they vote.
         usual: how alike neighbours are; a generator describes a picture without those that are
             less so, since they were not found because they are like it. None to believe all.
@@ -101,16 +101,16 @@ class Captioner:
     task: TextTask
     keys: Any
     vote: Vote = CONSENSUS
-    usual: Usual | None = None
+    usual: SimilarityFloor | None = None
     generator: Any = None
-    standard: Standard | None = None
+    standard: Standardizer | None = None
     regions: Regions | None = None
     quotes: int = 3
-    chooser: Chooser | None = None
-    alone: Chooser | None = None
-    fits: Fits | None = None
-    doubts: dict[str, Stack] = field(default_factory=dict)
-    calibration: Calibration | None = None
+    chooser: CandidateRanker | None = None
+    alone: CandidateRanker | None = None
+    fits: ImageTextScorer | None = None
+    doubts: dict[str, ScoreStack] = field(default_factory=dict)
+    calibration: RiskCalibrator | None = None
     good: str = ""
     how: Decoding = field(default_factory=Decoding)
 
@@ -118,11 +118,11 @@ class Captioner:
     def neighbours(
         self,
         features: Array,
-        told: Told,
+        told: CaptionIndex,
         k: int | None = None,
         hidden: Sequence[Ints] | None = None,
     ) -> Neighbours:
-        """Rows that say something; see :meth:`Bank.neighbours`."""
+        """Rows that say something; see :meth:`Datastore.neighbours`."""
         read = self.generator.evidence if self.generator is not None else 0
         wanted = max(k or self.vote.k, read)
         said = told.said
@@ -135,24 +135,26 @@ class Captioner:
         return near.believed(self.usual)
 
     @step("retrieve")
-    def recall(self, near: Neighbours, told: Told, k: int | None = None) -> list[Recalled]:
+    def recall(
+        self, near: Neighbours, told: CaptionIndex, k: int | None = None
+    ) -> list[ConsensusTexts]:
         """What the memory says of the pictures that the neighbours are of."""
         return recall(told, near, self.vote if k is None else replace(self.vote, k=k))
 
     def requests(
         self,
         pictures: Pictures,
-        told: Told | None = None,
+        told: CaptionIndex | None = None,
         near: Neighbours | None = None,
-        recalled: Sequence[Recalled] | None = None,
+        recalled: Sequence[ConsensusTexts] | None = None,
         instruction: str = "",
         opens: Opens | None = None,
-    ) -> list[Request]:
+    ) -> list[GenerationRequest]:
         """What the generator is asked; without ``told`` it sees the pictures alone."""
         seen = self.seen(pictures.features)
         found = []
         for i in range(len(pictures)):
-            exhibits: list[Exhibit] = []
+            exhibits: list[EvidenceItem] = []
             voices: list[tuple[str, float]] = []
             if told is not None and near is not None and recalled is not None:
                 exhibits = self._passages(pictures, i)
@@ -162,23 +164,28 @@ class Captioner:
             regions = pictures.regions[i] if pictures.regions is not None else None
             asked = pictures.questions[i] if pictures.questions is not None else ""
             wish = instruction or self.task.instruction
-            found.append(Request(seen[i], asked, wish, exhibits, voices, look, regions))
+            found.append(GenerationRequest(seen[i], asked, wish, exhibits, voices, look, regions))
         return found
 
     def seen(self, features: Array) -> Array:
         """Features (n, F) as the generator reads them."""
         return features if self.standard is None else self.standard(features)
 
-    def _passages(self, pictures: Pictures, i: int) -> list[Exhibit]:
+    def _passages(self, pictures: Pictures, i: int) -> list[EvidenceItem]:
         """The best passages; they leave half of what the generator reads to the neighbours."""
         if pictures.passages is None:
             return []
         most = (self.generator.evidence + 1) // 2
-        return [Exhibit(text, likeness=score) for text, score in pictures.passages[i][:most]]
+        return [EvidenceItem(text, similarity=score) for text, score in pictures.passages[i][:most]]
 
     def _exhibits(
-        self, told: Told, near: Neighbours, recalled: Recalled, i: int, opens: Opens | None
-    ) -> list[Exhibit]:
+        self,
+        told: CaptionIndex,
+        near: Neighbours,
+        recalled: ConsensusTexts,
+        i: int,
+        opens: Opens | None,
+    ) -> list[EvidenceItem]:
         """The nearest rows with their best supported texts, and the best of all, word for word."""
         said, count = told.said, self.generator.evidence
         rows = [int(r) for r in near.positions[i] if r >= 0][:count]
@@ -187,18 +194,18 @@ class Captioner:
             text = recalled.text_of(told, row)
             look = None if opens is None else _look(opens, said.bank.rows[row])
             shown.append(
-                Exhibit(
+                EvidenceItem(
                     text,
                     self.task.question(said.bank.rows[row]),
-                    likeness=float(near.likeness[i, j]),
+                    similarity=float(near.similarity[i, j]),
                     vector=said.means[row],
                     features=self.seen(said.bank.features[row][None])[0],
                     look=look,
                 )
             )
-        return shown + [Exhibit(said.texts[t]) for t in self.quoted(recalled)]
+        return shown + [EvidenceItem(said.texts[t]) for t in self.quoted(recalled)]
 
-    def quoted(self, recalled: Recalled) -> list[int]:
+    def quoted(self, recalled: ConsensusTexts) -> list[int]:
         """Texts that are read word for word: the best supported, of different rows."""
         found: dict[int, int] = {}
         for text, row in zip(recalled.texts.tolist(), recalled.rows.tolist(), strict=True):
@@ -209,9 +216,9 @@ class Captioner:
     def propose(
         self,
         pictures: Pictures,
-        told: Told,
+        told: CaptionIndex,
         near: Neighbours | None = None,
-        recalled: Sequence[Recalled] | None = None,
+        recalled: Sequence[ConsensusTexts] | None = None,
         *,
         how: Decoding | None = None,
         vote_only: bool = False,
@@ -283,7 +290,7 @@ class Captioner:
         sure: Array = np.where(empty, 0.0, doubt.probabilities(scores)).astype(np.float32)
         return sure
 
-    def _offered(self, told: Told, recalled: Recalled, how: Decoding) -> list[int]:
+    def _offered(self, told: CaptionIndex, recalled: ConsensusTexts, how: Decoding) -> list[int]:
         """The memory's best supported texts that the decoding allows, positions among its texts."""
         found: list[int] = []
         for text in recalled.texts.tolist():

@@ -11,11 +11,11 @@ import numpy as np
 from ravl.encoders.base import Array
 from ravl.models.consensus import support
 from ravl.models.generation.base import Candidate, Decoding
-from ravl.models.generation.choosing import Chooser
+from ravl.models.generation.candidate_ranker import CandidateRanker
 from ravl.models.generation.phrases import keeps
 from ravl.models.generation.schemas import satisfies
-from ravl.retrieval.bank import Ints
-from ravl.tasks.caption.consensus import Recalled, Told
+from ravl.retrieval.datastore import Ints
+from ravl.tasks.caption.consensus import CaptionIndex, ConsensusTexts
 
 MEMORY, WRITTEN = ("support",), ("likelihood", "agreement")  # scores of candidates
 FITS = "fits"  # where a dual encoder was trained
@@ -39,14 +39,14 @@ class Proposals:
     total: Array
     rows: Ints
     written: dict[str, Candidate] = field(default_factory=dict)
-    recalled: Recalled | None = None
+    recalled: ConsensusTexts | None = None
 
     @property
     def best(self) -> str:
         """The chosen text; empty where there is none."""
         return self.texts[0] if self.texts else ""
 
-    def ordered(self, chooser: Chooser) -> Proposals:
+    def ordered(self, chooser: CandidateRanker) -> Proposals:
         """The same in another chooser's order."""
         total = chooser(self.scores)
         order = np.argsort(-total, kind="stable")
@@ -66,7 +66,7 @@ def complies(text: str, how: Decoding) -> bool:
     return keeps(text, how) and (not how.schema or satisfies(text, how.schema))
 
 
-def of_memory(told: Told, recalled: Recalled, offered: list[int]) -> Proposals:
+def of_memory(told: CaptionIndex, recalled: ConsensusTexts, offered: list[int]) -> Proposals:
     """The memory's texts alone; ``offered`` are positions among its texts."""
     places = {t: i for i, t in enumerate(recalled.texts.tolist())}
     chosen = np.array([places[t] for t in offered], np.int64)
@@ -76,12 +76,12 @@ def of_memory(told: Told, recalled: Recalled, offered: list[int]) -> Proposals:
 
 
 def mixed(
-    told: Told,
+    told: CaptionIndex,
     both: dict[str, Candidate],
     written: Sequence[Candidate],
-    recalled: Recalled | None,
+    recalled: ConsensusTexts | None,
     offered: Sequence[int],
-    chooser: Chooser | None,
+    chooser: CandidateRanker | None,
     fits: Array | None,
 ) -> Proposals:
     """Written texts and the memory's in one order.

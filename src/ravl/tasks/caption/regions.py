@@ -15,7 +15,7 @@ from PIL import Image
 
 from ravl.encoders import Encoder
 from ravl.encoders.base import Array
-from ravl.models.linear import Standard
+from ravl.models.linear import Standardizer
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class Regions:
     """
 
     side: int
-    standard: Standard
+    standard: Standardizer
 
     @property
     def count(self) -> int:

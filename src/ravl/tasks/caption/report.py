@@ -10,7 +10,7 @@ import numpy as np
 from ravl.evaluation import calibration_curve
 from ravl.pages.fit_report import (
     Answer,
-    Calibration,
+    CalibrationChart,
     Curves,
     EvidenceItem,
     ExampleGroup,
@@ -20,11 +20,11 @@ from ravl.pages.fit_report import (
     Series,
     fit_report,
 )
-from ravl.tasks.caption.dataset import CaptionGround
-from ravl.tasks.caption.evaluate_test import GENERATED, ROBUST, CaptionJudged
+from ravl.tasks.caption.dataset import TextFitData
+from ravl.tasks.caption.evaluate_test import GENERATED, ROBUST, TextTestResults
 from ravl.tasks.caption.fit import CaptionFitted
 from ravl.tasks.caption.kind import Kind
-from ravl.training.page_parts import safely, score_table, thumbnail
+from ravl.training.report_parts import safely, score_table, thumbnail
 from ravl.training.report_rows import ROWS
 
 TITLES = {
@@ -71,7 +71,7 @@ def titles_of(kind: Kind, fitted: CaptionFitted) -> dict[str, tuple[str, str]]:
 
 
 def rows_table(
-    kind: Kind, ground: CaptionGround, judged: CaptionJudged, fitted: CaptionFitted
+    kind: Kind, ground: TextFitData, judged: TextTestResults, fitted: CaptionFitted
 ) -> ScoreTable:
     """The four rows, and that of the question alone where there is one."""
     task, texts = ground.task, sum(map(len, ground.test.texts))
@@ -90,9 +90,9 @@ def rows_table(
 
 def page_of(
     kind: Kind,
-    ground: CaptionGround,
+    ground: TextFitData,
     fitted: CaptionFitted,
-    judged: CaptionJudged,
+    judged: TextTestResults,
     report: Any,
     command: str,
 ) -> str:
@@ -118,7 +118,7 @@ def page_of(
         about=_about(kind, ground, fitted, report, command),
         rows=report.table,
         tables=[table for table in (levels, robust) if len(table.rows) > 1],
-        calibration=[Calibration(f"with retrieval: is the {task.noun} good?", bins, error)],
+        calibration=[CalibrationChart(f"with retrieval: is the {task.noun} good?", bins, error)],
         curves=_curves(fitted),
         examples=_gallery(kind, ground, judged, titles),
     )
@@ -126,7 +126,7 @@ def page_of(
 
 
 def _about(
-    kind: Kind, ground: CaptionGround, fitted: CaptionFitted, report: Any, command: str
+    kind: Kind, ground: TextFitData, fitted: CaptionFitted, report: Any, command: str
 ) -> list[tuple[str, str]]:
     captioner, task = fitted.levels[fitted.chosen], ground.task
     counts = ", ".join(
@@ -183,7 +183,7 @@ def _curves(fitted: CaptionFitted) -> list[Curves]:
 
 
 def _gallery(
-    kind: Kind, ground: CaptionGround, judged: CaptionJudged, titles: Mapping[str, tuple[str, str]]
+    kind: Kind, ground: TextFitData, judged: TextTestResults, titles: Mapping[str, tuple[str, str]]
 ) -> list[ExampleGroup]:
     """Pictures with their evidence, drawn by chance, not by how well they look."""
     random = np.random.default_rng(ground.settings.seed)
@@ -198,7 +198,7 @@ def _gallery(
 
 
 def _example(
-    ground: CaptionGround, judged: CaptionJudged, titles: Mapping[str, tuple[str, str]], i: int
+    ground: TextFitData, judged: TextTestResults, titles: Mapping[str, tuple[str, str]], i: int
 ) -> ReportExample:
     side = ground.test
     answers = [
@@ -222,7 +222,7 @@ def _example(
     )
 
 
-def _evidence(ground: CaptionGround, judged: CaptionJudged, i: int) -> list[EvidenceItem]:
+def _evidence(ground: TextFitData, judged: TextTestResults, i: int) -> list[EvidenceItem]:
     """The nearest rows with the text of theirs that the others agree with most."""
     recalled, told = judged.final[i].recalled, ground.told
     if recalled is None:
@@ -232,10 +232,12 @@ def _evidence(ground: CaptionGround, judged: CaptionJudged, i: int) -> list[Evid
     for place, row in enumerate(rows):
         text = recalled.text_of(told, row)
         share = float(recalled.shares[told.said.owners[recalled.voters] == row].sum())
-        likeness = float(ground.test.near.likeness[i, place])
+        similarity = float(ground.test.near.similarity[i, place])
         picture = thumbnail(ground.memory, ground.bank.rows[row])
         agrees = text in judged.final[i].texts
         asked = ground.task.question(ground.bank.rows[row])
-        item = EvidenceItem(picture, text if asked else "", asked or text, likeness, share, agrees)
+        item = EvidenceItem(
+            picture, text if asked else "", asked or text, similarity, share, agrees
+        )
         found.append(item)
     return found

@@ -21,9 +21,9 @@ from torch.utils.data import Dataset
 from ravl.models.generation.fused import FusedGenerator
 from ravl.models.generation.vocabulary import PAD
 from ravl.tasks.caption.batches import TextBatches
-from ravl.tasks.caption.dataset import CaptionGround
+from ravl.tasks.caption.dataset import TextFitData
 from ravl.tasks.caption.quality import Quality
-from ravl.training.neighbour_noise import Shuffled
+from ravl.training.neighbour_noise import EpochSampler
 from ravl.training.trainer import has_bfloat16, train
 
 SAMPLES = 5  # texts that are written of each picture
@@ -49,7 +49,7 @@ class OwnTexts(Dataset[dict[str, Any]]):
         generator: FusedGenerator,
         quality: Quality,
         seed: int,
-        order: Shuffled,
+        order: EpochSampler,
     ) -> None:
         self._batches, self._references = batches, references
         self._generator, self._quality = generator, quality
@@ -108,11 +108,11 @@ class OwnTexts(Dataset[dict[str, Any]]):
 
 
 def learn_from_reward(
-    ground: CaptionGround,
+    ground: TextFitData,
     generator: FusedGenerator,
     quality: Quality,
     batches: TextBatches,
-    order: Shuffled,
+    order: EpochSampler,
     validate: Callable[[], float],
     folder: Path,
     show: bool | None,

@@ -15,12 +15,12 @@ import numpy as np
 from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.memory import Memory, Row
-from ravl.models.linear import Standard
+from ravl.models.linear import Standardizer
 from ravl.models.vote import Vote
-from ravl.retrieval.bank import Bank, Ints, read_bank
-from ravl.retrieval.keys import Keys
+from ravl.retrieval.datastore import Datastore, Ints, read_datastore
+from ravl.retrieval.key_projection import KeyProjection
 from ravl.runs.row_texts import MatchTask
-from ravl.tasks.caption.consensus import CONSENSUS, Told, consensus
+from ravl.tasks.caption.consensus import CONSENSUS, CaptionIndex, consensus
 from ravl.tasks.caption.evidence import nothing_said
 
 
@@ -54,31 +54,31 @@ class TextTask(MatchTask):
         """What is asked of an example; empty for a description."""
         return ""
 
-    def bank(self, memory: Memory, keys: Any = None) -> Bank:
+    def bank(self, memory: Memory, keys: Any = None) -> Datastore:
         """The memory's rows as they may be evidence; without keys they are compared by their own.
 
         Raises:
             DataError: there is no such row.
         """
-        return read_bank(memory, keys)
+        return read_datastore(memory, keys)
 
     def keys(self, features: Array) -> Any:
         """Keys for the features of examples, (n, F)."""
-        return Keys.of(features)
+        return KeyProjection.of(features)
 
     def keys_of(self, arrays: Mapping[str, Array]) -> Any:
         """Keys out of a file of arrays."""
-        return Keys.from_arrays(arrays)
+        return KeyProjection.from_arrays(arrays)
 
-    def standard(self, features: Array) -> Standard:
+    def standard(self, features: Array) -> Standardizer:
         """What makes features (n, F) fit for a generator."""
-        return Standard.of(features)
+        return Standardizer.of(features)
 
-    def told(self, bank: Bank, memory: Memory) -> Told:
+    def told(self, bank: Datastore, memory: Memory) -> CaptionIndex:
         """What a bank's rows say."""
-        return Told.of(bank, self, memory)
+        return CaptionIndex.of(bank, self, memory)
 
-    def fitting(self, told: Told) -> TextTask:  # noqa: ARG002
+    def fitting(self, told: CaptionIndex) -> TextTask:  # noqa: ARG002
         """The same for a memory that says this."""
         return self
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ravl.models.generation.base import Candidate, Decoding
-from ravl.retrieval.bank import Neighbours
-from ravl.tasks.caption.consensus import Told
+from ravl.retrieval.datastore import Neighbours
+from ravl.tasks.caption.consensus import CaptionIndex
 from ravl.tasks.caption.diverse import diverse
 from ravl.tasks.caption.evidence import evidence_of
-from ravl.tasks.caption.predictor import Captioner
+from ravl.tasks.caption.predictor import TextPredictor
 from ravl.tasks.caption.proposals import MEMORY, Proposals
 from ravl.tasks.caption.results import Caption
 
@@ -17,8 +17,8 @@ SHOWN = 5  # candidates of an answer with their scores
 
 
 def caption_of(
-    captioner: Captioner,
-    told: Told,
+    captioner: TextPredictor,
+    told: CaptionIndex,
     found: Proposals,
     confidence: float,
     least: float,

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 
 from ravl.models.generation.base import Decoding
-from ravl.tasks.caption.dataset import CaptionGround
-from ravl.tasks.caption.predictor import Captioner
+from ravl.tasks.caption.dataset import TextFitData
+from ravl.tasks.caption.predictor import TextPredictor
 from ravl.tasks.caption.quality import Quality
 
 WATCHED = 600  # validation pictures that are described after each epoch
 
 
 def validation_of(
-    ground: CaptionGround,
+    ground: TextFitData,
     generator: Any,
     quality: Quality,
     retrieval: bool,
@@ -35,7 +35,7 @@ def validation_of(
     if len(side) > WATCHED:
         random = np.random.default_rng(ground.settings.seed)
         side = side.take(np.sort(random.choice(len(side), WATCHED, replace=False)))
-    captioner = Captioner(
+    captioner = TextPredictor(
         ground.task,
         ground.keys,
         ground.vote,

@@ -16,15 +16,15 @@ from ravl.encoders.base import Array
 from ravl.errors import EncoderMismatchError, QueryError
 from ravl.memory import Memory, Picture, Row
 from ravl.models.generation.base import Decoding
-from ravl.retrieval.bank import Ints, Neighbours
+from ravl.retrieval.datastore import Ints, Neighbours
 from ravl.retrieval.query import open_picture
 from ravl.runs.row_texts import base_of
 from ravl.runs.run import Run
 from ravl.store.spaces import position
-from ravl.tasks.caption.consensus import Recalled, Told
+from ravl.tasks.caption.consensus import CaptionIndex, ConsensusTexts
 from ravl.tasks.caption.files import load_captioner
 from ravl.tasks.caption.grounding import known_words
-from ravl.tasks.caption.predictor import Captioner, Pictures
+from ravl.tasks.caption.predictor import Pictures, TextPredictor
 from ravl.tasks.caption.proposals import Proposals
 from ravl.tasks.caption.results import Caption
 from ravl.tasks.caption.task import TextTask
@@ -34,7 +34,7 @@ from ravl.timing import step
 SIDE = 448  # pixels of a picture's longer side, for generators that look themselves
 
 
-class TextModel:
+class TextPipeline:
     """Writes texts from a memory; each task that does so has a class of its own on top.
 
     The memory is followed: a row that is added, changed or deleted counts from the next call on.
@@ -54,7 +54,7 @@ class TextModel:
         self._fitted = self._load(run) if run is not None else None
         self._generator = generator
         self._lock = threading.Lock()
-        self._known: tuple[Any, Captioner, Told] | None = None
+        self._known: tuple[Any, TextPredictor, CaptionIndex] | None = None
 
     @property
     def task(self) -> TextTask:
@@ -62,7 +62,7 @@ class TextModel:
         return self._fitted.task if self._fitted is not None else self._usual_task(None)
 
     @property
-    def fitted(self) -> Captioner | None:
+    def fitted(self) -> TextPredictor | None:
         """Who answers, as the run keeps it; None for a memory alone."""
         return self._fitted
 
@@ -94,7 +94,7 @@ class TextModel:
         grounded: bool = False,
         hidden: Sequence[Ints] | None = None,
     ) -> list[Caption]:
-        """A text about each picture that was looked at; see :meth:`CaptionModel.caption`.
+        """A text about each picture that was looked at; see :meth:`CaptionPipeline.caption`.
 
         ``hidden`` has for each the groups of rows that it must not see; None for none.
         """
@@ -190,7 +190,7 @@ class TextModel:
         )
         return self._propose(captioner, told, seen, near, recalled, captioner.how, vote_only, "")
 
-    def _load(self, run: Run) -> Captioner:
+    def _load(self, run: Run) -> TextPredictor:
         """The run's captioner, which reads texts with the memory's base encoder."""
         base = base_of(self.memory.encoder)
         fitted = Fingerprint.from_json(json.dumps(run.record["base"]))
@@ -205,14 +205,14 @@ class TextModel:
 
     def _recalled(
         self,
-        captioner: Captioner,
-        told: Told,
+        captioner: TextPredictor,
+        told: CaptionIndex,
         seen: Pictures,
         k: int | None,
         hidden: Sequence[Ints] | None,
         retrieval: bool,
         vote_only: bool = False,
-    ) -> tuple[Neighbours | None, list[Recalled] | None]:
+    ) -> tuple[Neighbours | None, list[ConsensusTexts] | None]:
         if not retrieval:
             return None, None
         near = captioner.neighbours(seen.features, told, k, hidden)
@@ -221,11 +221,11 @@ class TextModel:
 
     def _propose(
         self,
-        captioner: Captioner,
-        told: Told,
+        captioner: TextPredictor,
+        told: CaptionIndex,
         seen: Pictures,
         near: Neighbours | None,
-        recalled: Sequence[Recalled] | None,
+        recalled: Sequence[ConsensusTexts] | None,
         how: Decoding,
         vote_only: bool,
         instruction: str,
@@ -245,7 +245,7 @@ class TextModel:
         return self.memory.picture(row, hint=SIDE)
 
     @step("encode")
-    def _look(self, captioner: Captioner, pictures: Sequence[Picture | str]) -> Pictures:
+    def _look(self, captioner: TextPredictor, pictures: Sequence[Picture | str]) -> Pictures:
         """Features of pictures by the memory's tower, and the pictures themselves."""
         encoder = self.memory.encoder
         opened = [open_picture(p, max(encoder.picture_size, SIDE)) for p in pictures]
@@ -257,7 +257,7 @@ class TextModel:
         regions = closer(encoder, opened) if closer is not None else None
         return Pictures(np.concatenate(parts), looks, regions)
 
-    def _ready(self) -> tuple[Captioner, Told]:
+    def _ready(self) -> tuple[TextPredictor, CaptionIndex]:
         """The captioner, and what the memory says now."""
         with self._lock, self.memory.snapshot() as connection:
             now = position(connection)
@@ -283,12 +283,14 @@ class TextModel:
                 self._known = now, captioner, told
             return self._known[1], self._known[2]
 
-    def _unfitted(self, task: TextTask, told: Told) -> Captioner:
+    def _unfitted(self, task: TextTask, told: CaptionIndex) -> TextPredictor:
         """Who answers where nothing has been fitted."""
         vote = task.vote(int(told.said.has.sum()))
-        return Captioner(task, task.keys(told.said.bank.features), vote)
+        return TextPredictor(task, task.keys(told.said.bank.features), vote)
 
-    def _allowed(self, k: int | None, retrieval: bool, vote_only: bool, words: str) -> Captioner:
+    def _allowed(
+        self, k: int | None, retrieval: bool, vote_only: bool, words: str
+    ) -> TextPredictor:
         """Who answers; refuses what nobody here could do."""
         if k is not None and k < 1:
             raise QueryError(f"k is {k}; it must be at least 1.")
@@ -308,7 +310,7 @@ class TextModel:
             )
         return captioner
 
-    def _writing(self, k: int | None, retrieval: bool) -> Captioner:
+    def _writing(self, k: int | None, retrieval: bool) -> TextPredictor:
         """Who answers piece by piece; refuses where nobody writes."""
         captioner = self._allowed(k, retrieval, False, "") if self.has_generator else None
         if captioner is None:
@@ -318,7 +320,7 @@ class TextModel:
             )
         return captioner
 
-    def _least(self, captioner: Captioner, abstain: float | None) -> float:
+    def _least(self, captioner: TextPredictor, abstain: float | None) -> float:
         """The confidence below which it abstains."""
         if abstain is None:
             return 0.0
@@ -330,7 +332,7 @@ class TextModel:
         return captioner.calibration.threshold(abstain)
 
 
-def _level(captioner: Captioner, retrieval: bool, vote_only: bool) -> str:
+def _level(captioner: TextPredictor, retrieval: bool, vote_only: bool) -> str:
     if captioner.generator is None or vote_only:
         return "memory"
     return "both" if retrieval else "alone"

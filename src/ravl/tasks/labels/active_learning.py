@@ -20,16 +20,16 @@ import numpy as np
 from ravl.encoders.base import Array
 from ravl.errors import DataError, QueryError
 from ravl.memory import Memory, Row
-from ravl.retrieval.bank import Bank, Ints
+from ravl.retrieval.datastore import Datastore, Ints
 from ravl.runs.answers import Answer, Tagging
-from ravl.tasks.labels.model import LabelModel
+from ravl.tasks.labels.model import LabelPipeline
 from ravl.tasks.labels.stored_rows import answers_to_rows
 from ravl.tasks.labels.task import LabelTask
 from ravl.tasks.model import Model
 
-REACH = 0.2  # how far a label tells: at a likeness lower by this it tells 1/e as much
+REACH = 0.2  # how far a label tells: at a similarity lower by this it tells 1/e as much
 MOST = 5000  # candidates that are compared; of more, a random part
-BATCH = 256  # pictures whose likeness to all labelled ones is computed at once
+BATCH = 256  # pictures whose similarity to all labelled ones is computed at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Suggestion:
         row: of the memory.
         gain: how much its label would tell, in unlabelled pictures.
         uncertainty: of the answer so far, 0 to 1; 1 without a run.
-        known: likeness to the nearest labelled picture; 0 without any.
+        known: similarity to the nearest labelled picture; 0 without any.
         answer: what the run says so far; None without a run.
     """
 
@@ -105,7 +105,7 @@ def suggest(
         raise QueryError(f"count is {count}; it must be at least 1.")
     model = place if isinstance(place, Model) else Model(place, memory)
     try:
-        labels = model.predictor if isinstance(model.predictor, LabelModel) else None
+        labels = model.predictor if isinstance(model.predictor, LabelPipeline) else None
         if model.run is not None and labels is None:
             raise QueryError(
                 f"Pictures are suggested by runs of classify and tag, and {model.run.folder} is of "
@@ -125,17 +125,17 @@ def suggest(
 
 
 def most_telling(
-    likeness: Array, covered: Array, weights: Array, count: int
+    similarity: Array, covered: Array, weights: Array, count: int
 ) -> list[tuple[int, float]]:
     """Positions that together tell most, with what each adds; greedily, which is nearly the best.
 
     Args:
-        likeness: of all to all, (n, n).
+        similarity: of all to all, (n, n).
         covered: what is told about each already, (n,), 0 to 1.
         weights: how much it matters to be told about each, (n,).
         count: how many.
     """
-    told = np.exp((likeness - 1) / REACH)  # (n, n)
+    told = np.exp((similarity - 1) / REACH)  # (n, n)
     chosen: list[tuple[int, float]] = []
     covered = covered.copy()
     gains = np.full(len(told), np.inf, np.float32)
@@ -165,7 +165,9 @@ def uncertainty(answer: Answer) -> float:
     return (unsure + answer.disagreement) / 2 if answer.model else unsure
 
 
-def _candidates(memory: Memory, bank: Bank, said: np.ndarray, where: str | None, seed: int) -> Ints:
+def _candidates(
+    memory: Memory, bank: Datastore, said: np.ndarray, where: str | None, seed: int
+) -> Ints:
     """Positions of the rows without a label; of near-duplicates the first."""
     free = np.flatnonzero(~said)
     if where:
@@ -183,7 +185,7 @@ def _candidates(memory: Memory, bank: Bank, said: np.ndarray, where: str | None,
 
 
 def _chosen(
-    bank: Bank, said: np.ndarray, free: Ints, answers: Sequence[Answer] | None, count: int
+    bank: Datastore, said: np.ndarray, free: Ints, answers: Sequence[Answer] | None, count: int
 ) -> list[Suggestion]:
     keys = bank.keys[free]
     known = np.zeros(len(free), np.float32)

@@ -13,8 +13,8 @@ from torch.utils.data import Dataset
 
 from ravl.encoders.base import Array
 from ravl.models.reader import Evidence, gather
-from ravl.retrieval.bank import Ints, Neighbours
-from ravl.training.neighbour_noise import Disturbance, Shuffled, disturb
+from ravl.retrieval.datastore import Ints, Neighbours
+from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise, disturb
 
 
 class FusionData(Dataset[dict[str, Any]]):
@@ -42,8 +42,8 @@ class FusionData(Dataset[dict[str, Any]]):
         near: Neighbours | None,
         evidence: Evidence | None,
         k: int,
-        how: Disturbance,
-        order: Shuffled,
+        how: RetrievalNoise,
+        order: EpochSampler,
         seed: int,
         own: Sequence[Ints] | None = None,
         known: Array | None = None,
@@ -75,7 +75,7 @@ class FusionData(Dataset[dict[str, Any]]):
             rows = len(self._evidence.features)
             own = [self._own[i] for i in chosen] if self._own is not None else None
             near = disturb(self._near.take(chosen), self._k, rows, self._how, random, own)
-            batch["near"] = gather(self._evidence, near.positions, near.likeness)
+            batch["near"] = gather(self._evidence, near.positions, near.similarity)
         return batch
 
     def __getitem__(self, position: int) -> dict[str, Any]:

@@ -14,12 +14,12 @@ from PIL import Image
 
 from ravl.encoders.base import Array
 from ravl.models.linear import LinearHead
-from ravl.tasks.labels.dataset import Ground
+from ravl.tasks.labels.dataset import FitData
 from ravl.tasks.labels.evaluate_test import wide
 from ravl.tasks.labels.levels import fit_head, fit_vote, linear_level
-from ravl.tasks.labels.predictor import Answers, Labeller
-from ravl.tasks.labels.votes import Testimony
-from ravl.training.made import Made
+from ravl.tasks.labels.predictor import Answers, LabelPredictor
+from ravl.tasks.labels.votes import LabelMatrix
+from ravl.training.fit_log import FitLog
 from ravl.training.selection import simplest
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ CHOICES = ("linear", "fusion")  # in doubt the first: it has vote and model, and
 
 
 @dataclass(kw_only=True)
-class Fitted(Made):
+class Fitted(FitLog):
     """What a fit of classify or tag has made.
 
     Args:
@@ -39,13 +39,13 @@ class Fitted(Made):
         joint: what training the retriever with the task came to, where it was asked for.
     """
 
-    levels: dict[str, Labeller] = field(default_factory=dict)
+    levels: dict[str, LabelPredictor] = field(default_factory=dict)
     tower: Any = None
     joint: Joint | None = None
 
 
 @dataclass(eq=False)
-class Ladder:
+class LevelFitter:
     """All levels that the settings ask for, fitted one on top of the other.
 
     Args:
@@ -66,9 +66,9 @@ class Ladder:
     head: LinearHead | None = None
     logits: Array | None = None
     off: FusionResult | None = None
-    start: Labeller | None = None
+    start: LabelPredictor | None = None
 
-    def climb(self, ground: Ground, fitted: Fitted) -> None:
+    def climb(self, ground: FitData, fitted: Fitted) -> None:
         """Fit the levels on a ground, and choose one."""
         settings, began = ground.settings, time.monotonic()
         fitted.levels["vote"] = fit_vote(ground)
@@ -84,16 +84,16 @@ class Ladder:
             self._fuse(ground, fitted)
         fitted.chosen = settings.model if settings.model != "auto" else _choose(ground, fitted)
 
-    def unseen(self, ground: Ground) -> Array | None:
+    def unseen(self, ground: FitData) -> Array | None:
         """Base logits (n, C) of the training examples by heads that have not seen them."""
         return None if self.logits is None else self.logits[: len(ground.train)]
 
-    def _fuse(self, ground: Ground, fitted: Fitted) -> None:
+    def _fuse(self, ground: FitData, fitted: Fitted) -> None:
         """Train the fusion model with retrieval and, to compare, without."""
         from ravl.tasks.labels.fusion import fusion_labeller, train_fusion
 
         linear, unseen = fitted.levels["linear"], self.unseen(ground)
-        testimony = Testimony.of(ground.bank, ground.task, ground.labels, linear.spread)
+        testimony = LabelMatrix.of(ground.bank, ground.task, ground.labels, linear.spread)
         for name, retrieval in (("fusion_off", False), ("fusion", True)):
             if not retrieval and (self.report is not None or self.start is not None):
                 continue
@@ -118,12 +118,12 @@ class Ladder:
 
 
 def fit_levels(
-    ground: Ground,
+    ground: FitData,
     work: Path,
     show: bool | None,
     report: Callable[[float], None] | None = None,
-    start: Labeller | None = None,
-) -> tuple[Ground, Fitted]:
+    start: LabelPredictor | None = None,
+) -> tuple[FitData, Fitted]:
     """Fit what the settings ask for, and choose.
 
     Args:
@@ -132,14 +132,14 @@ def fit_levels(
         show: progress bars.
         report: told the validation score after each epoch of the fusion model. Where it is given,
             the comparison without retrieval is not trained: a search has no use for it.
-        start: see :class:`Ladder`.
+        start: see :class:`LevelFitter`.
 
     Returns:
         The ground, seen by the fine-tuned tower where there is one and searched by learned keys
         where they are adopted, and what was fitted on it.
     """
     settings, fitted = ground.settings, Fitted()
-    ladder = Ladder(work, show, report, start=start)
+    ladder = LevelFitter(work, show, report, start=start)
     if settings.model != "vote":
         if settings.vision != "head":
             ground, ladder.head = _tune(ground, fitted, work, show)
@@ -156,8 +156,8 @@ def fit_levels(
 
 
 def _tune(
-    ground: Ground, fitted: Fitted, work: Path, show: bool | None
-) -> tuple[Ground, LinearHead | None]:
+    ground: FitData, fitted: Fitted, work: Path, show: bool | None
+) -> tuple[FitData, LinearHead | None]:
     """Fine-tune the vision tower; the ground as it sees it, and the head that came with it.
 
     A tower that is no better on validation than the frozen one is not kept.
@@ -207,7 +207,7 @@ def _tune(
     return ground.with_queries(tuned), result.head
 
 
-def _choose(ground: Ground, fitted: Fitted) -> str:
+def _choose(ground: FitData, fitted: Fitted) -> str:
     """The linear level, unless the fusion model is better on validation; see :func:`simplest`.
 
     The vote alone is no choice: the linear level holds it, and weighs it on examples that have seen
@@ -226,9 +226,11 @@ def _choose(ground: Ground, fitted: Fitted) -> str:
     return chosen
 
 
-def validation_answers(ground: Ground, labeller: Labeller, vote_only: bool = False) -> Answers:
+def validation_answers(
+    ground: FitData, labeller: LabelPredictor, vote_only: bool = False
+) -> Answers:
     """Answers to the validation part, as the test part will be answered."""
-    testimony = Testimony.of(ground.bank, ground.task, ground.labels, labeller.spread)
+    testimony = LabelMatrix.of(ground.bank, ground.task, ground.labels, labeller.spread)
     side = ground.validation
     evidence = labeller.evidence(testimony, ground.memory)
     return labeller.answer(

@@ -16,11 +16,13 @@ from ravl.tasks.labels.evaluate import queries_of
 from ravl.tasks.labels.evaluate_test import given, right
 from ravl.tasks.labels.task import LabelTask
 from ravl.tasks.model import Model
-from ravl.training.examined import CHALLENGER, CHAMPION, Examined, Said, judges
-from ravl.training.labelled import Labelled
+from ravl.training.examples import Examples
+from ravl.training.paired_results import CHALLENGER, CHAMPION, ExampleResult, PairedResults, judges
 
 
-def examine_labels(champion: Model, challenger: Model, labelled: Labelled, seed: int) -> Examined:
+def examine_labels(
+    champion: Model, challenger: Model, labelled: Examples, seed: int
+) -> PairedResults:
     """Let both answer pictures, none of which is shown itself or a near-duplicate.
 
     Args:
@@ -33,7 +35,7 @@ def examine_labels(champion: Model, challenger: Model, labelled: Labelled, seed:
     said, names = _answers(task, champion, challenger, labelled)
     truth = task.truth(labelled.rows, names)
 
-    return Examined(
+    return PairedResults(
         task.judged,
         f"{task.unit}s",
         labelled.rows,
@@ -53,8 +55,8 @@ def examine_labels(champion: Model, challenger: Model, labelled: Labelled, seed:
 
 
 def _answers(
-    task: LabelTask, champion: Model, challenger: Model, labelled: Labelled
-) -> tuple[dict[str, Said], list[str]]:
+    task: LabelTask, champion: Model, challenger: Model, labelled: Examples
+) -> tuple[dict[str, ExampleResult], list[str]]:
     """By whom, for all labels that any of the two could answer, and these labels."""
     answers = {
         who: (
@@ -71,7 +73,7 @@ def _answers(
         )
     )
     said = {
-        who: Said(
+        who: ExampleResult(
             _spread(found.probabilities, found.names, names, 0.0),
             None
             if task.exclusive

@@ -17,21 +17,21 @@ from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.memory import Memory, Row
 from ravl.models.linear import Loss, label_weights
-from ravl.retrieval.bank import Bank, Ints, Neighbours
-from ravl.retrieval.keys import Keys
+from ravl.retrieval.datastore import Datastore, Ints, Neighbours
+from ravl.retrieval.key_projection import KeyProjection
 from ravl.tasks.labels.predictor import Queries
 from ravl.tasks.labels.task import LabelTask
 from ravl.training.evidence_bank import DEEPEST, evidence
+from ravl.training.examples import Examples
 from ravl.training.fit_settings import FitSettings
-from ravl.training.labelled import Labelled
-from ravl.training.parts import PARTS, Parts
+from ravl.training.splits import PARTS, Splits
 
 if TYPE_CHECKING:  # it stands on this ground
-    from ravl.tasks.labels.rerank_fit import Reranked
+    from ravl.tasks.labels.rerank_fit import RerankedNeighbours
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
+class Split:
     """One part of the examples.
 
     Args:
@@ -42,7 +42,7 @@ class Side:
         wide: their neighbours among all rows, for labels that are propagated to them.
     """
 
-    labelled: Labelled
+    labelled: Examples
     queries: Queries
     targets: Array
     near: Neighbours
@@ -55,9 +55,9 @@ class Side:
         """The neighbours that vote, with labels propagated or without."""
         return self.wide if spread else self.near
 
-    def take(self, chosen: Ints) -> Side:
+    def take(self, chosen: Ints) -> Split:
         """Some of the examples."""
-        return Side(
+        return Split(
             self.labelled.take(chosen),
             self.queries.take(chosen),
             self.targets[chosen],
@@ -67,7 +67,7 @@ class Side:
 
 
 @dataclass(frozen=True, eq=False)
-class Ground:
+class FitData:
     """All that fitting and judging a labeller needs.
 
     Args:
@@ -89,26 +89,26 @@ class Ground:
     memory: Memory
     task: LabelTask
     settings: FitSettings
-    labelled: Labelled
-    parts: Parts
+    labelled: Examples
+    parts: Splits
     labels: list[str]
-    bank: Bank
-    keys: Keys
-    train: Side
-    validation: Side
-    test: Side
+    bank: Datastore
+    keys: KeyProjection
+    train: Split
+    validation: Split
+    test: Split
     loss: Loss
     learned: bool = False
-    second: Reranked | None = None
+    second: RerankedNeighbours | None = None
 
-    def truth(self, side: Side) -> Ints:
+    def truth(self, side: Split) -> Ints:
         """What metrics compare with, among the labels of the training part."""
         return self.task.truth(side.labelled.rows, self.labels)
 
-    def with_queries(self, tuned: dict[str, Array]) -> Ground:
+    def with_queries(self, tuned: dict[str, Array]) -> FitData:
         """The same, seen by a fine-tuned tower: features (n, F) of each part by its name."""
 
-        def seen(name: str, side: Side) -> Side:
+        def seen(name: str, side: Split) -> Split:
             return replace(side, queries=replace(side.queries, tuned=tuned[name]))
 
         return replace(
@@ -120,8 +120,8 @@ class Ground:
 
 
 def prepare(
-    memory: Memory, task: LabelTask, settings: FitSettings, labelled: Labelled, parts: Parts
-) -> Ground:
+    memory: Memory, task: LabelTask, settings: FitSettings, labelled: Examples, parts: Splits
+) -> FitData:
     """Make ready what is fitted on.
 
     Raises:
@@ -134,14 +134,14 @@ def prepare(
     bank, keys = evidence(memory, [taken["validation"], taken["test"]], task)
     speaking = speaking_rows(bank, task)
 
-    def side(part: Labelled) -> Side:
+    def side(part: Examples) -> Split:
         near, wide = seen_by(part, keys, bank, speaking, settings.k)
-        return Side(part, Queries(part.features), task.table(part.rows, labels), near, wide)
+        return Split(part, Queries(part.features), task.table(part.rows, labels), near, wide)
 
     sides = {name: side(part) for name, part in taken.items()}
     weights = label_weights(sides["train"].targets, task.exclusive, settings.class_weights)
     loss = Loss(task.exclusive, weights, settings.smoothing)
-    return Ground(
+    return FitData(
         memory,
         task,
         settings,
@@ -157,21 +157,21 @@ def prepare(
     )
 
 
-def examples_of(labelled: Labelled, task: LabelTask, memory: Memory) -> Labelled:
+def examples_of(labelled: Examples, task: LabelTask, memory: Memory) -> Examples:
     """What is to be answered about some pictures: they themselves, or questions about them."""
     rows, features, owners = task.examples(labelled.rows, labelled.features, memory)
     return replace(labelled.take(owners), rows=rows, features=features)
 
 
-def speaking_rows(bank: Bank, task: LabelTask) -> NDArray[np.bool_]:
+def speaking_rows(bank: Datastore, task: LabelTask) -> NDArray[np.bool_]:
     """Which rows of a bank say something for the task, (N,)."""
     return np.array([bool(task.of(row)) for row in bank.rows], bool)
 
 
 def seen_by(
-    part: Labelled,
-    keys: Keys,
-    bank: Bank,
+    part: Examples,
+    keys: KeyProjection,
+    bank: Datastore,
     speaking: NDArray[np.bool_],
     k: int,
     among: NDArray[np.bool_] | None = None,

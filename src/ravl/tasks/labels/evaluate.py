@@ -16,15 +16,15 @@ from ravl.data import ColumnNames
 from ravl.errors import DataError, PictureError
 from ravl.evaluation import compare, measure
 from ravl.memory import Memory
-from ravl.tasks.ask.model import AskModel
+from ravl.tasks.ask.model import AskPipeline
 from ravl.tasks.labels.dataset import examples_of
 from ravl.tasks.labels.evaluate_test import in_words, wide
-from ravl.tasks.labels.model import LabelModel
+from ravl.tasks.labels.model import LabelPipeline
 from ravl.tasks.labels.predictor import Queries
 from ravl.tasks.model import Model
-from ravl.training.labelled import Labelled, none_labelled, read_labelled
+from ravl.training.example_source import judged
+from ravl.training.examples import Examples, none_labelled, read_labelled
 from ravl.training.run_record import tables_json
-from ravl.training.sources import judged
 
 BLOCK = 256  # pictures that a fine-tuned tower looks at in one go
 
@@ -82,7 +82,7 @@ def evaluate_run(
         return _scores(predictor, labelled, seed)
 
 
-def _scores(model: LabelModel | AskModel, labelled: Labelled, seed: int) -> dict[str, Any]:
+def _scores(model: LabelPipeline | AskPipeline, labelled: Examples, seed: int) -> dict[str, Any]:
     labeller, task = model.labeller, model.labeller.task
     queries = queries_of(model, labelled)
     answers = {"with_retrieval": model.judge(queries, labelled.shown)}
@@ -125,16 +125,16 @@ def _scores(model: LabelModel | AskModel, labelled: Labelled, seed: int) -> dict
     }
 
 
-def queries_of(model: LabelModel | AskModel, labelled: Labelled) -> Queries:
+def queries_of(model: LabelPipeline | AskPipeline, labelled: Examples) -> Queries:
     """Pictures as a model looks at them, with what is asked about them."""
     asked = [model.labeller.task.question(row) for row in labelled.rows]
     texts = [question for question in asked if question is not None] or None
     return Queries(labelled.features, _tuned(model, labelled), texts)
 
 
-def _tuned(model: LabelModel | AskModel, labelled: Labelled) -> Any:
+def _tuned(model: LabelPipeline | AskPipeline, labelled: Examples) -> Any:
     """Features by the run's own tower, where it has one."""
-    if isinstance(model, AskModel) or not model.has_tower:
+    if isinstance(model, AskPipeline) or not model.has_tower:
         return None
     parts: list[Any] = []
     for start in range(0, len(labelled), BLOCK):

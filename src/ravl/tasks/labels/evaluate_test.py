@@ -13,18 +13,18 @@ from ravl.encoders.base import Array
 from ravl.evaluation import Score, compare, measure
 from ravl.memory import Row
 from ravl.models.zero_shot import label_vectors, zero_shot
-from ravl.retrieval.bank import Ints, Neighbours
+from ravl.retrieval.datastore import Ints, Neighbours
 from ravl.runs.generated import of_people
-from ravl.tasks.labels.dataset import Ground, speaking_rows
-from ravl.tasks.labels.predictor import Answers, Labeller
+from ravl.tasks.labels.dataset import FitData, speaking_rows
+from ravl.tasks.labels.predictor import Answers, LabelPredictor
 from ravl.tasks.labels.task import LabelTask
-from ravl.tasks.labels.votes import Testimony
+from ravl.tasks.labels.votes import LabelMatrix
 from ravl.training.evidence_bank import DEEPEST
 from ravl.training.report_rows import DIFFERENCES
 
 
 @dataclass(frozen=True, eq=False)
-class Judged:
+class TestResults:
     """Answers to the test part by every row, and their scores.
 
     Args:
@@ -49,11 +49,11 @@ class Judged:
 
 
 def judge(
-    ground: Ground,
-    levels: Mapping[str, Labeller],
+    ground: FitData,
+    levels: Mapping[str, LabelPredictor],
     chosen: str,
     more: Mapping[str, Answers] | None = None,
-) -> Judged:
+) -> TestResults:
     """Answer the test part by all rows and score them, each in the same way.
 
     Args:
@@ -68,7 +68,7 @@ def judge(
     near = ground.test.seen(best.spread)
     # Propagating labels over the memory's graph is dear: once for all levels that do it.
     heard = {
-        spread: Testimony.of(ground.bank, task, ground.labels, spread)
+        spread: LabelMatrix.of(ground.bank, task, ground.labels, spread)
         for spread in {False, *(level.spread for level in levels.values())}
     }
     testimony = heard[best.spread]
@@ -110,7 +110,7 @@ def judge(
     return _scored(ground, names, answers, {n: used.get(n, best) for n in answers})
 
 
-def _of_people(ground: Ground, vote: Labeller, testimony: Testimony) -> Answers:
+def _of_people(ground: FitData, vote: LabelPredictor, testimony: LabelMatrix) -> Answers:
     """The vote of what people said alone, to tell what is gained by what was generated."""
     part, bank = ground.test.labelled, ground.bank
     alone = replace(ground.task, generated=False)
@@ -121,15 +121,15 @@ def _of_people(ground: Ground, vote: Labeller, testimony: Testimony) -> Answers:
 
 
 def _scored(
-    ground: Ground,
+    ground: FitData,
     names: list[str],
     answers: Mapping[str, Answers],
-    used: Mapping[str, Labeller],
-) -> Judged:
+    used: Mapping[str, LabelPredictor],
+) -> TestResults:
     task, seed = ground.task, ground.settings.seed
     truth = task.truth(ground.test.labelled.rows, names)
     limits = {n: None if task.exclusive else used[n].limits(names) for n in answers}
-    judged = Judged(names, truth, answers, limits)
+    judged = TestResults(names, truth, answers, limits)
     groups, rows = ground.test.labelled.groups, ground.test.labelled.rows
     for name in answers:
         judged.scores[name] = measure(
@@ -180,7 +180,7 @@ def in_words(
     return compare_texts("ask", written, [names[i] for i in before.argmax(1)], people, **how)
 
 
-def _zero_shot(ground: Ground) -> Answers:
+def _zero_shot(ground: FitData) -> Answers:
     """The pretrained encoder, told the labels' names and nothing else."""
     encoder = ground.memory.encoder
     vectors = encoder.project(ground.test.queries.features)
@@ -191,7 +191,7 @@ def _zero_shot(ground: Ground) -> Answers:
 
 
 def _strangers(near: Neighbours, rows: int, seed: int) -> Neighbours:
-    """Random rows in place of neighbours, with the likeness that the neighbours had."""
+    """Random rows in place of neighbours, with the similarity that the neighbours had."""
     random = np.random.default_rng(seed)
     drawn = random.integers(0, rows, near.positions.shape)
     return replace(near, positions=np.where(near.found, drawn, -1))

@@ -9,16 +9,16 @@ import numpy as np
 
 from ravl.encoders.base import Array
 from ravl.errors import DataError
-from ravl.models.calibration import Calibration
+from ravl.models.calibration import RiskCalibrator
 from ravl.models.gate import Gate
-from ravl.models.linear import LinearHead, Standard
+from ravl.models.linear import LinearHead, Standardizer
 from ravl.models.vote import Vote
 from ravl.runs.run import FUSION, Run
-from ravl.tasks.labels.predictor import Labeller
+from ravl.tasks.labels.predictor import LabelPredictor
 from ravl.tasks.named import label_task
 
 
-def describe(labeller: Labeller) -> dict[str, Any]:
+def describe(labeller: LabelPredictor) -> dict[str, Any]:
     """What ``run.json`` says of it."""
     ask = labeller.task.name == "ask"
     return {
@@ -34,7 +34,7 @@ def describe(labeller: Labeller) -> dict[str, Any]:
     }
 
 
-def parts(labeller: Labeller, folder: Path) -> dict[str, dict[str, Array]]:
+def parts(labeller: LabelPredictor, folder: Path) -> dict[str, dict[str, Array]]:
     """Its arrays; a fusion model is saved into the folder."""
     found = {
         "keys": labeller.keys.arrays(),
@@ -57,7 +57,7 @@ def parts(labeller: Labeller, folder: Path) -> dict[str, dict[str, Array]]:
     return found
 
 
-def load_labeller(run: Run) -> Labeller:
+def load_labeller(run: Run) -> LabelPredictor:
     """The inverse of :func:`describe` and :func:`parts`.
 
     Raises:
@@ -71,7 +71,7 @@ def load_labeller(run: Run) -> Labeller:
         raise DataError(f"The run in {run.folder} is damaged ({error!r}). Fit it again.") from error
 
 
-def _load(run: Run) -> Labeller:
+def _load(run: Run) -> LabelPredictor:
     record, arrays = run.record, run.arrays()
     task = label_task(
         record["task"], record["column"], int(record.get("width", 0)), bool(record.get("generated"))
@@ -81,11 +81,11 @@ def _load(run: Run) -> Labeller:
         longest = int(record.get("longest", 0))
         reader, words = run.networks.reader(run.folder / FUSION, longest)
     calibration = arrays.get("calibration")
-    return Labeller(
+    return LabelPredictor(
         task=task,
         labels=list(record["labels"]),
         keys=task.keys_of(arrays["keys"]),
-        standard=Standard.from_arrays(arrays["standard"]),
+        standard=Standardizer.from_arrays(arrays["standard"]),
         vote=Vote(**record["vote"]),
         gate=Gate.from_arrays(arrays["gate"]),
         ballot=Gate.from_arrays(arrays["ballot"]),
@@ -95,5 +95,5 @@ def _load(run: Run) -> Labeller:
         alone=float(record["alone"]),
         spread=bool(record["spread"]),
         thresholds=arrays.get("thresholds", {}).get("values", np.zeros(0, np.float32)),
-        calibration=Calibration(**calibration) if calibration else None,
+        calibration=RiskCalibrator(**calibration) if calibration else None,
     )

@@ -12,19 +12,19 @@ from ravl.data import ColumnNames
 from ravl.memory import Memory
 from ravl.runs.run import VISION
 from ravl.tasks.labels.choose import Fitted, fit_levels
-from ravl.tasks.labels.dataset import Ground, labels_of, prepare
-from ravl.tasks.labels.evaluate_test import Judged, judge
+from ravl.tasks.labels.dataset import FitData, labels_of, prepare
+from ravl.tasks.labels.evaluate_test import TestResults, judge
 from ravl.tasks.labels.files import describe, parts
 from ravl.tasks.named import label_task
 from ravl.tasks.write_run import begin_run, end_run
-from ravl.training.again import Again
+from ravl.training.example_source import Source, filter_of, told
+from ravl.training.examples import Examples, none_labelled, read_labelled
 from ravl.training.fit_folder import running
 from ravl.training.fit_report import FitReport
 from ravl.training.fit_settings import FitSettings
-from ravl.training.labelled import Labelled, none_labelled, read_labelled
-from ravl.training.parts import Parts, split
+from ravl.training.refit_plan import RefitPlan
 from ravl.training.run_record import config_of
-from ravl.training.sources import Source, filter_of, told
+from ravl.training.splits import Splits, split
 
 if TYPE_CHECKING:
     from ravl.tasks.labels.keys.gain import Gain
@@ -43,9 +43,9 @@ def fit_labels(
     progress: bool | None = None,
     command: str = "",
     root: Source = None,
-    again: Again | None = None,
+    again: RefitPlan | None = None,
 ) -> FitReport:
-    """Fit classify, tag or ask; see :func:`ravl.tasks.fit.fit`, and :class:`Again` for a refit."""
+    """Fit classify, tag or ask; see :func:`ravl.tasks.fit.fit`, and :class:`RefitPlan`."""
     began = time.monotonic()
     config = config_of(task, memory, settings, data, validation, test, again=again)
     with (
@@ -97,8 +97,8 @@ def ground_of(
     columns: ColumnNames | None = None,
     progress: bool | None = None,
     root: Source = None,
-    again: Again | None = None,
-) -> Iterator[tuple[Ground, list[str]]]:
+    again: RefitPlan | None = None,
+) -> Iterator[tuple[FitData, list[str]]]:
     """What a fit stands on, and notes; open while pictures are read.
 
     Args:
@@ -118,13 +118,13 @@ def ground_of(
 
         refuse(settings)
 
-    def read(source: Memory) -> Labelled:
+    def read(source: Memory) -> Examples:
         labelled = read_labelled(source, memory, named.of)
         if not len(labelled):
             raise none_labelled(source, named.noun, named.column)
         return labelled
 
-    def parts(labelled: Labelled, source: Memory, tables: Collection[str]) -> Parts:
+    def parts(labelled: Examples, source: Memory, tables: Collection[str]) -> Splits:
         return split(
             labelled.rows,
             labelled.groups,
@@ -138,7 +138,7 @@ def ground_of(
             tables=tables,
         )
 
-    def check(labelled: Labelled, chosen: Parts) -> None:
+    def check(labelled: Examples, chosen: Splits) -> None:
         labels_of(labelled.take(chosen.train).rows, named, settings.fewest)
 
     with told(
@@ -170,9 +170,9 @@ def ground_of(
 
 def _write(
     out: Path,
-    ground: Ground,
+    ground: FitData,
     fitted: Fitted,
-    judged: Judged,
+    judged: TestResults,
     notes: list[str],
     command: str,
     began: float,
@@ -180,7 +180,7 @@ def _write(
 ) -> FitReport:
     """The run, and what it is worth."""
     from ravl.tasks.labels.report import abstention, page_of, rows_table
-    from ravl.training.page_parts import scores_json
+    from ravl.training.report_parts import scores_json
 
     labeller = fitted.levels[fitted.chosen]
     described = {**describe(labeller), "level": fitted.chosen}
@@ -211,7 +211,7 @@ def _write(
     return end_run(report, page)
 
 
-def _unknown(ground: Ground) -> list[str]:
+def _unknown(ground: FitData) -> list[str]:
     """Labels that only occur in the test part, and classes with next to nothing to learn from."""
     task, notes = ground.task, []
     known = set(ground.labels)

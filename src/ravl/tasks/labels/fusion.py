@@ -18,14 +18,13 @@ from ravl.models.fusion import FusionModel
 from ravl.models.gate import fit_gate, probabilities
 from ravl.models.reader import Reader
 from ravl.models.words import Words
-from ravl.retrieval.bank import Ints
+from ravl.retrieval.datastore import Ints
 from ravl.runs.evidence_arrays import EvidenceArrays
 from ravl.tasks.labels.batches import FusionData
-from ravl.tasks.labels.dataset import Ground
+from ravl.tasks.labels.dataset import FitData
 from ravl.tasks.labels.levels import finish, temperature_of
-from ravl.tasks.labels.predictor import Labeller, Queries
-from ravl.tasks.labels.votes import Testimony
-from ravl.training.again import SLOWER, take_over
+from ravl.tasks.labels.predictor import LabelPredictor, Queries
+from ravl.tasks.labels.votes import LabelMatrix
 from ravl.training.language_model import (
     OWN,
     FusionResult,
@@ -34,21 +33,22 @@ from ravl.training.language_model import (
     prepare_language,
     words_of,
 )
-from ravl.training.neighbour_noise import Disturbance, Shuffled
+from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise
+from ravl.training.refit_plan import SLOWER, take_over
 from ravl.training.trainer import train
 
 
 def train_fusion(
-    ground: Ground,
-    linear: Labeller,
-    testimony: Testimony,
+    ground: FitData,
+    linear: LabelPredictor,
+    testimony: LabelMatrix,
     folder: Path,
     *,
     retrieval: bool,
     show: bool | None,
     unseen: Array | None = None,
     report: Callable[[float], None] | None = None,
-    start: Labeller | None = None,
+    start: LabelPredictor | None = None,
 ) -> FusionResult:
     """Train the fusion model, with evidence or without, and keep the epoch best on validation.
 
@@ -91,14 +91,14 @@ def train_fusion(
     texts = ground.train.queries.texts
     words = words_of(model, settings.language_model, 3 * k) if texts is not None else None
     reader = Reader(model)
-    order = Shuffled(np.arange(len(ground.train)), settings.seed)
+    order = EpochSampler(np.arange(len(ground.train)), settings.seed)
     data = FusionData(
         head.standard(ground.train.queries.seen),
         ground.train.targets,
         ground.train.seen(linear.spread) if retrieval else None,
         evidence,
         k,
-        Disturbance(settings.retrieval_dropout, settings.noise),
+        RetrievalNoise(settings.retrieval_dropout, settings.noise),
         order,
         settings.seed,
         [ground.bank.showing(groups) for groups in ground.train.labelled.shown],
@@ -130,7 +130,7 @@ def train_fusion(
     return FusionResult(reader, curve, round(time.monotonic() - began, 1), count, words)
 
 
-def begin_with(model: FusionModel, start: Labeller, labels: list[str]) -> None:
+def begin_with(model: FusionModel, start: LabelPredictor, labels: list[str]) -> None:
     """Take over what another fusion model has learned, but for its base.
 
     What it says of a label goes to the same label; a label that it does not know starts at zero.
@@ -149,7 +149,7 @@ def _tokens(words: Words | None, queries: Queries) -> list[Tensor] | None:
     return words(queries.texts) if words is not None and queries.texts is not None else None
 
 
-def _evidence(ground: Ground, linear: Labeller, testimony: Testimony) -> EvidenceArrays:
+def _evidence(ground: FitData, linear: LabelPredictor, testimony: LabelMatrix) -> EvidenceArrays:
     features = linear.standard(ground.bank.features)
     return EvidenceArrays.of(testimony, features, ground.memory, ground.task)
 
@@ -157,7 +157,7 @@ def _evidence(ground: Ground, linear: Labeller, testimony: Testimony) -> Evidenc
 def _validation(
     read: Callable[[], Array],
     truth: Ints,
-    ground: Ground,
+    ground: FitData,
     report: Callable[[float], None] | None,
 ) -> Callable[[], float]:
     """A function: the task's score on the validation part, less a tenth of its surprise.
@@ -181,16 +181,16 @@ def _validation(
 
 
 def fusion_labeller(
-    ground: Ground, linear: Labeller, result: FusionResult, testimony: Testimony
-) -> Labeller:
+    ground: FitData, linear: LabelPredictor, result: FusionResult, testimony: LabelMatrix
+) -> LabelPredictor:
     """A labeller around a trained fusion model; its gate is fitted on the validation part."""
     side = ground.validation
     near = side.seen(linear.spread)
     fused = replace(linear, reader=result.reader, words=result.words)
     logits = fused.logits(side.queries, near, _evidence(ground, linear, testimony))
     votes = linear.vote(near, testimony.said, testimony.worth)[:, : testimony.known]
-    likeness = near.nearest
-    gate = fit_gate(votes, logits, likeness, side.targets, ground.task.exclusive)
+    similarity = near.nearest
+    gate = fit_gate(votes, logits, similarity, side.targets, ground.task.exclusive)
     alone = temperature_of(fused.logits(side.queries), side.targets, ground.task.exclusive)
     labeller = replace(fused, gate=gate, alone=alone)
-    return finish(labeller, ground, side, gate(votes, logits, likeness)[0])
+    return finish(labeller, ground, side, gate(votes, logits, similarity)[0])

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
 from ravl.evaluation import confidences
-from ravl.models.calibration import Calibration
+from ravl.models.calibration import RiskCalibrator
 from ravl.models.gate import Gate, fit_gate, probabilities
 from ravl.models.linear import DECAYS, HeadFit, LinearHead, fold_of_groups
 from ravl.models.vote import KS, TEMPERATURES, Vote
-from ravl.tasks.labels.dataset import Ground, Side
-from ravl.tasks.labels.predictor import Labeller, Queries
+from ravl.tasks.labels.dataset import FitData, Split
+from ravl.tasks.labels.predictor import LabelPredictor, Queries
 from ravl.tasks.labels.task import LabelTask
-from ravl.tasks.labels.votes import Testimony
+from ravl.tasks.labels.votes import LabelMatrix
 
 FOLDS = 5
 FEW_FOLDS, MANY = 3, 5000  # folds where there are more examples than that
@@ -31,7 +31,7 @@ SPREAD_FROM = 0.2  # share of rows without a label from which propagation is tri
 TINY = 1e-4  # a probability that was 0
 
 
-def held_side(ground: Ground) -> Side:
+def held_side(ground: FitData) -> Split:
     """Training and validation examples one after the other: what is chosen by."""
     a, b = ground.train, ground.validation
     labelled = replace(
@@ -44,7 +44,7 @@ def held_side(ground: Ground) -> Side:
     tuned = None
     if a.queries.tuned is not None and b.queries.tuned is not None:
         tuned = np.vstack([a.queries.tuned, b.queries.tuned])
-    return Side(
+    return Split(
         labelled,
         Queries(labelled.features, tuned),
         np.vstack([a.targets, b.targets]),
@@ -53,9 +53,9 @@ def held_side(ground: Ground) -> Side:
     )
 
 
-def fit_vote(ground: Ground) -> Labeller:
+def fit_vote(ground: FitData) -> LabelPredictor:
     """A labeller that votes: its k, temperature and balance by leaving each group out."""
-    testimony = Testimony.of(ground.bank, ground.task, ground.labels)
+    testimony = LabelMatrix.of(ground.bank, ground.task, ground.labels)
     side = held_side(ground)
     near, said = side.near, testimony.said[:, : testimony.known]
     best, least = Vote(), np.inf
@@ -70,18 +70,18 @@ def fit_vote(ground: Ground) -> Labeller:
     votes = best(near, said, testimony.worth)
     gate = vote_gate(votes, side.targets, ground.task.exclusive)
     standard = ground.task.standard(ground.bank.features)
-    labeller = Labeller(ground.task, ground.labels, ground.keys, standard, best, gate, gate)
+    labeller = LabelPredictor(ground.task, ground.labels, ground.keys, standard, best, gate, gate)
     return finish(labeller, ground, side, gate.smooth(votes))
 
 
-def fit_linear(ground: Ground, vote: Labeller) -> Labeller:
+def fit_linear(ground: FitData, vote: LabelPredictor) -> LabelPredictor:
     """The head, and the level that it makes with the vote."""
     return linear_level(ground, vote, *fit_head(ground))
 
 
 def linear_level(
-    ground: Ground, vote: Labeller, head: LinearHead, logits: Array | None = None
-) -> Labeller:
+    ground: FitData, vote: LabelPredictor, head: LinearHead, logits: Array | None = None
+) -> LabelPredictor:
     """A labeller with a linear head and a gate that is fitted on examples they did not see.
 
     Args:
@@ -96,7 +96,7 @@ def linear_level(
         side = ground.validation
         logits = head(side.queries.seen)
     alone = temperature_of(logits, side.targets, ground.task.exclusive)
-    best: Labeller | None = None
+    best: LabelPredictor | None = None
     least = np.inf
     for spread in _spreads(ground):
         votes = _held_votes(ground, vote.vote, side, spread)
@@ -111,7 +111,7 @@ def linear_level(
     return best
 
 
-def fit_head(ground: Ground) -> tuple[LinearHead, Array]:
+def fit_head(ground: FitData) -> tuple[LinearHead, Array]:
     """The head whose weight decay is best out of fold, and logits that did not see their example.
 
     They are of the training examples and those of validation after them, (n, C). Validation
@@ -145,18 +145,18 @@ def fit_head(ground: Ground) -> tuple[LinearHead, Array]:
     return fitted, best_logits
 
 
-def _spreads(ground: Ground) -> list[bool]:
+def _spreads(ground: FitData) -> list[bool]:
     """Whether to propagate labels: not, or both ways to be tried."""
     settings, task = ground.settings, ground.task
     if settings.spread == "no" or not task.exclusive or ground.learned:
         return [False]  # labels that keys were learned from travel too well by them
     if settings.spread == "yes":
         return [True]
-    said = Testimony.of(ground.bank, task, ground.labels).worth
+    said = LabelMatrix.of(ground.bank, task, ground.labels).worth
     return [False, True] if (said == 0).mean() >= SPREAD_FROM else [False]
 
 
-def _held_votes(ground: Ground, vote: Vote, side: Side, spread: bool) -> Array:
+def _held_votes(ground: FitData, vote: Vote, side: Split, spread: bool) -> Array:
     """Votes on examples, (n, C), whose own label has told nobody.
 
     Without propagation leaving an example's group out of its neighbours is enough. With it a label
@@ -164,17 +164,17 @@ def _held_votes(ground: Ground, vote: Vote, side: Side, spread: bool) -> Array:
     """
     bank, task, labels = ground.bank, ground.task, ground.labels
     if not spread:
-        testimony = Testimony.of(bank, task, labels)
+        testimony = LabelMatrix.of(bank, task, labels)
         return vote(side.near, testimony.said[:, : len(labels)], testimony.worth)
     votes = np.zeros((len(side), len(labels)), np.float32)
     for fold in fold_of_groups(side.labelled.groups, FOLDS, ground.settings.seed):
         hidden = np.isin(bank.groups, side.take(fold).labelled.seen_groups())
-        testimony = Testimony.of(bank, task, labels, spread=True, hidden=hidden)
+        testimony = LabelMatrix.of(bank, task, labels, spread=True, hidden=hidden)
         votes[fold] = vote(side.wide.take(fold), testimony.said[:, : len(labels)], testimony.worth)
     return votes
 
 
-def finish(labeller: Labeller, ground: Ground, side: Side, found: Array) -> Labeller:
+def finish(labeller: LabelPredictor, ground: FitData, side: Split, found: Array) -> LabelPredictor:
     """With tag thresholds and the calibration for abstaining, from probabilities (n, C) of unseen.
 
     Of tags those that are given count, not the many that are not.
@@ -182,10 +182,10 @@ def finish(labeller: Labeller, ground: Ground, side: Side, found: Array) -> Labe
     found = found[:, : len(ground.labels)]
     if ground.task.exclusive:
         confidence, right = confidences(ground.task.judged, found, ground.truth(side))
-        return replace(labeller, calibration=Calibration.of(confidence, right))
+        return replace(labeller, calibration=RiskCalibrator.of(confidence, right))
     thresholds = best_thresholds(found, side.targets)
     given = (found >= thresholds).ravel()
-    calibration = Calibration.of(found.ravel()[given], side.targets.ravel()[given])
+    calibration = RiskCalibrator.of(found.ravel()[given], side.targets.ravel()[given])
     return replace(labeller, thresholds=thresholds, calibration=calibration)
 
 

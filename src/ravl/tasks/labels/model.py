@@ -13,23 +13,23 @@ from PIL import Image
 from ravl.encoders.base import Array
 from ravl.errors import QueryError
 from ravl.memory import Memory, Picture
-from ravl.retrieval.bank import Bank, Ints, Neighbours
+from ravl.retrieval.datastore import Datastore, Ints, Neighbours
 from ravl.retrieval.query import open_picture
 from ravl.runs.answers import Answer, Classification, Evidence, Tagging
 from ravl.runs.evidence_arrays import EvidenceArrays
-from ravl.runs.row_texts import Said
+from ravl.runs.row_texts import RowTexts
 from ravl.runs.run import VISION, Run
 from ravl.store.spaces import position
 from ravl.tasks.labels.files import load_labeller
 from ravl.tasks.labels.predictor import Answers, Queries
-from ravl.tasks.labels.votes import Testimony
-from ravl.tasks.match.rerank_neighbours import DEPTH, SecondLook
+from ravl.tasks.labels.votes import LabelMatrix
+from ravl.tasks.match.rerank_neighbours import DEPTH, NeighbourReranker
 from ravl.timing import step
 
 SHOWN = 5  # scores of an answer
 
 
-class LabelModel:
+class LabelPipeline:
     """Answers classify or tag from a run and its memory.
 
     The memory is followed: a row that is added, changed or deleted counts from the next call on.
@@ -46,10 +46,10 @@ class LabelModel:
         self.run = run
         self.memory = memory
         self.labeller = load_labeller(run)
-        self.second = SecondLook.of_run(run, memory)
+        self.second = NeighbourReranker.of_run(run, memory)
         self._lock = threading.Lock()
-        self._known: tuple[Any, Testimony, EvidenceArrays | None] | None = None
-        self._said: tuple[Testimony, Said] | None = None
+        self._known: tuple[Any, LabelMatrix, EvidenceArrays | None] | None = None
+        self._said: tuple[LabelMatrix, RowTexts] | None = None
         # Whether there is a fine-tuned tower is asked once: a refit may exchange the run's files.
         self.has_tower = (run.folder / VISION).is_dir()
         self._tower: Any = None
@@ -146,7 +146,7 @@ class LabelModel:
         retrieval: bool,
         vote_only: bool,
         hidden: Sequence[Ints] | None = None,
-    ) -> tuple[Answers, Testimony | None]:
+    ) -> tuple[Answers, LabelMatrix | None]:
         if not retrieval:
             return self.labeller.without(queries), None
         testimony, evidence = self._testimony()
@@ -157,7 +157,7 @@ class LabelModel:
     def _neighbours(
         self,
         queries: Queries,
-        testimony: Testimony,
+        testimony: LabelMatrix,
         k: int | None,
         hidden: Sequence[Ints] | None,
     ) -> Neighbours:
@@ -172,13 +172,13 @@ class LabelModel:
             said = self._said[1]
         return self.second(queries.features, said, near, hidden)
 
-    def _testimony(self) -> tuple[Testimony, EvidenceArrays | None]:
+    def _testimony(self) -> tuple[LabelMatrix, EvidenceArrays | None]:
         """The memory as it is now."""
         with self._lock, self.memory.snapshot() as connection:
             now = position(connection)
             if self._known is None or self._known[0] != now:
                 bank = self.labeller.task.bank(self.memory, self.labeller.keys)
-                testimony = Testimony.of(
+                testimony = LabelMatrix.of(
                     bank, self.labeller.task, self.labeller.labels, self.labeller.spread
                 )
                 evidence = self.labeller.evidence(testimony, self.memory)
@@ -186,7 +186,7 @@ class LabelModel:
             return self._known[1], self._known[2]
 
     def _results(
-        self, found: Answers, testimony: Testimony | None, risk: float
+        self, found: Answers, testimony: LabelMatrix | None, risk: float
     ) -> list[Classification] | list[Tagging]:
         labeller = self.labeller
         common: list[dict[str, Any]] = [
@@ -224,7 +224,7 @@ class LabelModel:
         return results
 
     def _evidence(
-        self, found: Answers, testimony: Testimony | None, i: int
+        self, found: Answers, testimony: LabelMatrix | None, i: int
     ) -> tuple[Evidence, ...]:
         if testimony is None or found.neighbours is None or found.shares is None:
             return ()
@@ -232,14 +232,14 @@ class LabelModel:
 
 
 def evidence_of(
-    bank: Bank, near: Neighbours, shares: Array, i: int, says: Any
+    bank: Datastore, near: Neighbours, shares: Array, i: int, says: Any
 ) -> tuple[Evidence, ...]:
     """The neighbours of query ``i`` as evidence, the largest shares first."""
-    order = np.lexsort((-near.likeness[i], -shares[i]))
+    order = np.lexsort((-near.similarity[i], -shares[i]))
     return tuple(
         Evidence(
             bank.rows[near.positions[i, j]],
-            float(near.likeness[i, j]),
+            float(near.similarity[i, j]),
             float(shares[i, j]),
             says(bank.rows[near.positions[i, j]]),
         )

@@ -15,15 +15,15 @@ import numpy as np
 from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.memory import Memory
-from ravl.models.calibration import Calibration
+from ravl.models.calibration import RiskCalibrator
 from ravl.models.gate import Gate, probabilities
-from ravl.models.linear import LinearHead, Standard
+from ravl.models.linear import LinearHead, Standardizer
 from ravl.models.vote import Vote, balanced
-from ravl.retrieval.bank import Ints, Neighbours
-from ravl.retrieval.keys import Keys
+from ravl.retrieval.datastore import Ints, Neighbours
+from ravl.retrieval.key_projection import KeyProjection
 from ravl.runs.evidence_arrays import EvidenceArrays
 from ravl.tasks.labels.task import LabelTask
-from ravl.tasks.labels.votes import Testimony
+from ravl.tasks.labels.votes import LabelMatrix
 from ravl.timing import step
 
 if TYPE_CHECKING:  # it needs torch, which a vote or a linear head does not
@@ -88,7 +88,7 @@ class Answers:
 
 
 @dataclass(frozen=True, eq=False)
-class Labeller:
+class LabelPredictor:
     """A fitted predictor.
 
     Args:
@@ -110,8 +110,8 @@ class Labeller:
 
     task: LabelTask
     labels: list[str]
-    keys: Keys
-    standard: Standard
+    keys: KeyProjection
+    standard: Standardizer
     vote: Vote
     gate: Gate
     ballot: Gate
@@ -121,25 +121,25 @@ class Labeller:
     alone: float = 1.0
     spread: bool = False
     thresholds: Array = field(default_factory=lambda: np.zeros(0, np.float32))
-    calibration: Calibration | None = None
+    calibration: RiskCalibrator | None = None
 
     @step("retrieve")
     def neighbours(
         self,
         queries: Queries,
-        testimony: Testimony,
+        testimony: LabelMatrix,
         k: int | None = None,
         hidden: Sequence[Ints] | None = None,
     ) -> Neighbours:
         """Rows that say something, as many as the vote asks (or k) and the reader reads.
 
-        See :meth:`Bank.neighbours`.
+        See :meth:`Datastore.neighbours`.
         """
         wanted = max(k or self.vote.k, self.reader.evidence if self.reader else 0)
         keys = self.keys(queries.features)
         return testimony.bank.neighbours(keys, wanted, hidden, testimony.worth > 0)
 
-    def evidence(self, testimony: Testimony, memory: Memory) -> EvidenceArrays | None:
+    def evidence(self, testimony: LabelMatrix, memory: Memory) -> EvidenceArrays | None:
         """What the reader reads of the bank's rows; None where there is no reader."""
         if self.reader is None or not self.reader.evidence:
             return None
@@ -174,7 +174,7 @@ class Labeller:
     def answer(
         self,
         queries: Queries,
-        testimony: Testimony,
+        testimony: LabelMatrix,
         near: Neighbours,
         evidence: Evidence | None = None,
         *,
@@ -199,9 +199,9 @@ class Labeller:
             mixed = smooth = self.ballot.smooth(known)
             own, gate = np.zeros_like(mixed), (votes.sum(1) > 0).astype(np.float32)
         else:
-            likeness = near.nearest
+            similarity = near.nearest
             logits = self.logits(queries, near, evidence)
-            mixed, gate, smooth, own = self.gate(known, logits, likeness)
+            mixed, gate, smooth, own = self.gate(known, logits, similarity)
         if len(testimony.names) > testimony.known:
             mixed, smooth, gate = self._with_novel(votes, testimony, mixed, smooth, gate)
             own = np.pad(own, ((0, 0), (0, votes.shape[1] - own.shape[1])))
@@ -210,7 +210,7 @@ class Labeller:
         )
 
     def _with_novel(
-        self, votes: Array, testimony: Testimony, mixed: Array, smooth: Array, gate: Array
+        self, votes: Array, testimony: LabelMatrix, mixed: Array, smooth: Array, gate: Array
     ) -> tuple[Array, Array, Array]:
         """Answers for labels that only the memory knows, beside those of the gate.
 

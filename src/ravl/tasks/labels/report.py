@@ -16,7 +16,7 @@ from ravl.evaluation import (
 )
 from ravl.pages.fit_report import (
     Answer,
-    Calibration,
+    CalibrationChart,
     Confusion,
     Curves,
     EvidenceItem,
@@ -28,10 +28,10 @@ from ravl.pages.fit_report import (
     fit_report,
 )
 from ravl.tasks.labels.choose import Fitted
-from ravl.tasks.labels.dataset import Ground
-from ravl.tasks.labels.evaluate_test import Judged, given, right
+from ravl.tasks.labels.dataset import FitData
+from ravl.tasks.labels.evaluate_test import TestResults, given, right
 from ravl.tasks.labels.model import evidence_of
-from ravl.training.page_parts import (
+from ravl.training.report_parts import (
     LEVELS,
     RETRIEVAL,
     curves_of,
@@ -72,12 +72,12 @@ EXAMPLES = 6  # of each group
 NEIGHBOURS = 6  # of each example
 
 
-def titles(ground: Ground) -> Mapping[str, tuple[str, str]]:
+def titles(ground: FitData) -> Mapping[str, tuple[str, str]]:
     """Names of the rows, and what each is."""
     return TITLES | OF_ASK if ground.task.name == "ask" else TITLES
 
 
-def abstention(ground: Ground, fitted: Fitted, judged: Judged) -> dict[str, float] | None:
+def abstention(ground: FitData, fitted: Fitted, judged: TestResults) -> dict[str, float] | None:
     """What the run does at the risk of its settings: the share that it answers, and errors in it.
 
     Of tags those that are given are answers. None where nothing was calibrated.
@@ -92,7 +92,7 @@ def abstention(ground: Ground, fitted: Fitted, judged: Judged) -> dict[str, floa
     return promise(found, truth > 0, limit, risk, found >= labeller.limits(judged.names))
 
 
-def rows_table(ground: Ground, judged: Judged, fitted: Fitted) -> ScoreTable:
+def rows_table(ground: FitData, judged: TestResults, fitted: Fitted) -> ScoreTable:
     """The four rows."""
     task = ground.task
     caption = f"{task.name}: {len(ground.test):,} test {task.unit}s, {len(judged.names):,} names"
@@ -107,9 +107,9 @@ def rows_table(ground: Ground, judged: Judged, fitted: Fitted) -> ScoreTable:
 
 
 def page_of(
-    ground: Ground,
+    ground: FitData,
     fitted: Fitted,
-    judged: Judged,
+    judged: TestResults,
     report: Any,
     command: str,
     gain: Gain | None = None,
@@ -161,8 +161,8 @@ def page_of(
 
 
 def _table(
-    ground: Ground,
-    judged: Judged,
+    ground: FitData,
+    judged: TestResults,
     caption: str,
     note: str,
     names: Sequence[str],
@@ -172,7 +172,7 @@ def _table(
 
 
 def _about(
-    ground: Ground, fitted: Fitted, judged: Judged, report: Any, command: str
+    ground: FitData, fitted: Fitted, judged: TestResults, report: Any, command: str
 ) -> list[tuple[str, str]]:
     settings, labeller = ground.settings, fitted.levels[fitted.chosen]
     vote = labeller.vote
@@ -203,18 +203,18 @@ def _about(
     return lines + [("note", note) for note in report.notes]
 
 
-def _calibration(ground: Ground, judged: Judged, row: str) -> Calibration:
+def _calibration(ground: FitData, judged: TestResults, row: str) -> CalibrationChart:
     task = ground.task.judged
     confidence, right = confidences(task, judged.wide(row), judged.truth, judged.thresholds[row])
     bins = [(b.confidence, b.accuracy, b.count) for b in calibration_curve(confidence, right)]
-    return Calibration(titles(ground)[row][0], bins, judged.scores[row]["ECE"].value)
+    return CalibrationChart(titles(ground)[row][0], bins, judged.scores[row]["ECE"].value)
 
 
-def _curves(ground: Ground, fitted: Fitted) -> list[Curves]:
+def _curves(ground: FitData, fitted: Fitted) -> list[Curves]:
     return curves_of(ground.task.judged, fitted)
 
 
-def _lines(ground: Ground, judged: Judged) -> list[LabelLine]:
+def _lines(ground: FitData, judged: TestResults) -> list[LabelLine]:
     task = ground.task.judged
 
     def of(row: str) -> list[Any]:
@@ -230,14 +230,14 @@ def _lines(ground: Ground, judged: Judged) -> list[LabelLine]:
     ]
 
 
-def _confusion(ground: Ground, judged: Judged) -> Confusion | None:
+def _confusion(ground: FitData, judged: TestResults) -> Confusion | None:
     if not ground.task.exclusive:
         return None
     matrix, _ = confusion(judged.wide("with_retrieval"), judged.truth)
     return Confusion(judged.names, matrix.tolist())
 
 
-def _examples(ground: Ground, judged: Judged) -> list[ExampleGroup]:
+def _examples(ground: FitData, judged: TestResults) -> list[ExampleGroup]:
     """Right, wrong, and changed by retrieval; drawn by chance, not by how well they look."""
     correct = {
         row: right(judged.wide(row), judged.truth, judged.thresholds[row])
@@ -263,7 +263,9 @@ def _examples(ground: Ground, judged: Judged) -> list[ExampleGroup]:
     return shown
 
 
-def _example(ground: Ground, judged: Judged, correct: Mapping[str, Any], i: int) -> ReportExample:
+def _example(
+    ground: FitData, judged: TestResults, correct: Mapping[str, Any], i: int
+) -> ReportExample:
     row = ground.test.labelled.rows[i]
     answers = []
     for name, of_row in correct.items():
@@ -282,7 +284,7 @@ def _example(ground: Ground, judged: Judged, correct: Mapping[str, Any], i: int)
                     thumbnail(ground.memory, item.row),
                     ", ".join(item.says),
                     item.row.texts[0] if item.row.texts else "",
-                    item.likeness,
+                    item.similarity,
                     item.share,
                     bool(own & set(item.says)),
                 )
@@ -298,5 +300,5 @@ def _example(ground: Ground, judged: Judged, correct: Mapping[str, Any], i: int)
     )
 
 
-def _names(judged: Judged, row: str, i: int) -> list[str]:
+def _names(judged: TestResults, row: str, i: int) -> list[str]:
     return given(judged.wide(row)[i], judged.names, judged.thresholds[row])

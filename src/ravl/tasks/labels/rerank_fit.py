@@ -18,24 +18,24 @@ from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.evaluation import PRIMARY, Score, Task, compare, measure, values
 from ravl.pages.fit_report import ScoreTable
-from ravl.retrieval.bank import Ints, Neighbours
-from ravl.tasks.labels.dataset import Ground, Side
+from ravl.retrieval.datastore import Ints, Neighbours
+from ravl.tasks.labels.dataset import FitData, Split
 from ravl.tasks.labels.evaluate_test import wide
 from ravl.tasks.labels.levels import fit_vote
-from ravl.tasks.labels.predictor import Labeller
-from ravl.tasks.labels.votes import Testimony
-from ravl.tasks.match.rerank_neighbours import DEPTH, SecondLook
-from ravl.training.page_parts import score_table
+from ravl.tasks.labels.predictor import LabelPredictor
+from ravl.tasks.labels.votes import LabelMatrix
+from ravl.tasks.match.rerank_neighbours import DEPTH, NeighbourReranker
+from ravl.training.report_parts import score_table
 
 WEIGHTS = (0.0, 0.25, 0.5, 1.0)  # of the second look; 0 for none
 TITLES = {
-    "before": ("vote, by likeness alone", "neighbours as the pictures are alike"),
+    "before": ("vote, by similarity alone", "neighbours as the pictures are alike"),
     "after": ("vote, looked at again", "and as their texts fit the picture"),
 }
 
 
 @dataclass(frozen=True, eq=False)
-class Reranked:
+class RerankedNeighbours:
     """What looking at neighbours again came to.
 
     Args:
@@ -47,7 +47,7 @@ class Reranked:
     """
 
     task: Task
-    look: SecondLook
+    look: NeighbourReranker
     scores: dict[str, dict[str, Score]]
     differences: dict[tuple[str, str], dict[str, Score]]
     milliseconds: float
@@ -95,24 +95,24 @@ class Reranked:
         )
 
 
-def look_again(ground: Ground, folder: str | Path) -> Ground:
+def look_again(ground: FitData, folder: str | Path) -> FitData:
     """The ground with neighbours looked at again, as much as the validation part likes it.
 
     Args:
-        ground: with neighbours by likeness alone.
+        ground: with neighbours by similarity alone.
         folder: of a fitted match run.
 
     Raises:
         DataError: no match run, or one that has learned from what this fit holds out.
         EncoderMismatchError: it was fitted with another encoder than the memory's.
     """
-    look = SecondLook.open(Path(folder), ground.memory)
+    look = NeighbourReranker.open(Path(folder), ground.memory)
     refuse_seen(ground, look)
     said, depth = look.said(ground.bank), max(DEPTH, ground.settings.k)
     kept: dict[str, list[tuple[Neighbours, Array, Any]]] = {}
     took = 0.0
     for name in ("train", "validation", "test"):
-        side: Side = getattr(ground, name)
+        side: Split = getattr(ground, name)
         began = time.monotonic()
         sides = [side.near] if side.wide is side.near else [side.near, side.wide]
         first = [near.first(depth) for near in sides]
@@ -122,7 +122,7 @@ def look_again(ground: Ground, folder: str | Path) -> Ground:
         ]
         took = 1000 * (time.monotonic() - began) / (len(side) * len(sides))
 
-    def weighed(weight: float) -> Ground:
+    def weighed(weight: float) -> FitData:
         if not weight:
             return ground
         again, sides = replace(look, weight=weight), {}
@@ -137,10 +137,10 @@ def look_again(ground: Ground, folder: str | Path) -> Ground:
     best = int(np.argmax(worth))  # of equals the smallest weight
     look = replace(look, weight=WEIGHTS[best])
     gain = _gain(grounds[0], votes[0], grounds[best], votes[best])
-    return replace(grounds[best], second=Reranked(ground.task.judged, look, *gain, took))
+    return replace(grounds[best], second=RerankedNeighbours(ground.task.judged, look, *gain, took))
 
 
-def refuse_seen(ground: Ground, look: SecondLook) -> None:
+def refuse_seen(ground: FitData, look: NeighbourReranker) -> None:
     """Refuse a match run that knows pictures that this fit holds out.
 
     Raises:
@@ -176,26 +176,26 @@ def refuse_seen(ground: Ground, look: SecondLook) -> None:
             )
 
 
-def _showing(side: Side, groups: Ints) -> int:
+def _showing(side: Split, groups: Ints) -> int:
     """How many pictures of a part these groups of the memory's rows show."""
     return sum(bool(np.isin(shown, groups).any()) for shown in side.labelled.shown)
 
 
-def _answers(ground: Ground, vote: Labeller, side: Side, names: int) -> Array:
+def _answers(ground: FitData, vote: LabelPredictor, side: Split, names: int) -> Array:
     """The vote on a part, (n, C')."""
-    testimony = Testimony.of(ground.bank, ground.task, ground.labels)
+    testimony = LabelMatrix.of(ground.bank, ground.task, ground.labels)
     found = vote.answer(side.queries, testimony, side.near, vote_only=True)
     return wide(found.probabilities, names)
 
 
-def _names(ground: Ground) -> list[str]:
+def _names(ground: FitData) -> list[str]:
     """What can be answered: of labels also those that only the memory knows."""
     if not ground.task.exclusive:
         return ground.labels
-    return Testimony.of(ground.bank, ground.task, ground.labels).names
+    return LabelMatrix.of(ground.bank, ground.task, ground.labels).names
 
 
-def _worth(ground: Ground, vote: Labeller) -> float:
+def _worth(ground: FitData, vote: LabelPredictor) -> float:
     """The vote's primary metric on the validation part."""
     task, names, side = ground.task, _names(ground), ground.validation
     truth = task.truth(side.labelled.rows, names)
@@ -205,7 +205,7 @@ def _worth(ground: Ground, vote: Labeller) -> float:
 
 
 def _gain(
-    ground: Ground, plain: Labeller, again: Ground, vote: Labeller
+    ground: FitData, plain: LabelPredictor, again: FitData, vote: LabelPredictor
 ) -> tuple[dict[str, dict[str, Score]], dict[tuple[str, str], dict[str, Score]]]:
     """Scores of the vote on the test part, and their paired difference."""
     task, names, side = ground.task, _names(ground), ground.test

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from ravl.retrieval.bank import Bank, Ints
+from ravl.retrieval.datastore import Datastore, Ints
 from ravl.runs.answers import Answer
-from ravl.tasks.labels.model import LabelModel
+from ravl.tasks.labels.model import LabelPipeline
 from ravl.tasks.labels.predictor import Queries
 
 BATCH = 256  # rows that are answered in one pass
 
 
-def answers_to_rows(model: LabelModel, bank: Bank, chosen: Ints) -> list[Answer]:
+def answers_to_rows(model: LabelPipeline, bank: Datastore, chosen: Ints) -> list[Answer]:
     """Answers to rows, which see neither themselves nor their near-duplicates.
 
     Their features are kept, so that no picture is looked at, unless the run has a tower of its own.

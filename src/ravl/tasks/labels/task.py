@@ -18,9 +18,9 @@ from ravl.data.readers import values
 from ravl.encoders import Encoder
 from ravl.encoders.base import Array
 from ravl.memory import Memory, Row
-from ravl.models.linear import Standard
-from ravl.retrieval.bank import Bank, Ints, read_bank
-from ravl.retrieval.keys import Keys
+from ravl.models.linear import Standardizer
+from ravl.retrieval.datastore import Datastore, Ints, read_datastore
+from ravl.retrieval.key_projection import KeyProjection
 from ravl.runs.generated import filled_bank
 
 LabelName = Literal["classify", "tag", "ask"]
@@ -121,30 +121,30 @@ class LabelTask:
         """
         return list(rows), features, np.arange(len(rows))
 
-    def bank(self, memory: Memory, keys: Keys | None = None) -> Bank:
+    def bank(self, memory: Memory, keys: KeyProjection | None = None) -> Datastore:
         """The memory's rows as they may be evidence; without keys they are compared by their own.
 
         Raises:
             DataError: there is no such row.
         """
-        bank = read_bank(memory, keys)
+        bank = read_datastore(memory, keys)
         return filled_bank(bank) if self.generated else bank
 
-    def keys(self, features: Array) -> Keys:
+    def keys(self, features: Array) -> KeyProjection:
         """Keys for what :meth:`examples` gives, (m, F')."""
-        return Keys.of(features)
+        return KeyProjection.of(features)
 
-    def keys_of(self, arrays: Mapping[str, Array]) -> Keys:
+    def keys_of(self, arrays: Mapping[str, Array]) -> KeyProjection:
         """Keys out of a file of arrays."""
-        return Keys.from_arrays(arrays)
+        return KeyProjection.from_arrays(arrays)
 
-    def standard(self, features: Array) -> Standard:
+    def standard(self, features: Array) -> Standardizer:
         """What makes features (m, F') fit for a linear map."""
-        return Standard.of(features)
+        return Standardizer.of(features)
 
     def heard(
         self,
-        bank: Bank,  # noqa: ARG002 (likewise)
+        bank: Datastore,  # noqa: ARG002 (likewise)
     ) -> tuple[Array, NDArray[np.bool_]] | None:
         """Text vectors of a bank's rows (N, D) and who has one (N,); None for their captions'."""
         return None

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
 from ravl.models.propagation import propagate
-from ravl.retrieval.bank import Bank
+from ravl.retrieval.datastore import Datastore
 from ravl.tasks.labels.task import LabelTask
 
 
 @dataclass(frozen=True, eq=False)
-class Testimony:
+class LabelMatrix:
     """A bank and what its rows say.
 
     Args:
@@ -27,7 +27,7 @@ class Testimony:
         worth: how far each row is to be believed, (N,), 0 where it says nothing.
     """
 
-    bank: Bank
+    bank: Datastore
     names: list[str]
     known: int
     said: Array
@@ -36,12 +36,12 @@ class Testimony:
     @classmethod
     def of(
         cls,
-        bank: Bank,
+        bank: Datastore,
         task: LabelTask,
         labels: Sequence[str],
         spread: bool = False,
         hidden: NDArray[np.bool_] | None = None,
-    ) -> Testimony:
+    ) -> LabelMatrix:
         """What a bank says about these labels, and others.
 
         Args:

@@ -16,19 +16,19 @@ from torch.utils.data import Dataset
 from ravl.encoders.base import Array
 from ravl.models.reader import gather
 from ravl.models.words import Words
-from ravl.retrieval.bank import Ints, Neighbours
+from ravl.retrieval.datastore import Ints, Neighbours
 from ravl.runs.evidence_arrays import EvidenceArrays
-from ravl.tasks.match.dataset import MatchGround, hide
+from ravl.tasks.match.dataset import MatchFitData, hide
 from ravl.tasks.match.levels import Unseen
 from ravl.tasks.search.pairs import pairs_of
-from ravl.training.neighbour_noise import Disturbance, Shuffled, disturb
+from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise, disturb
 
 CANDIDATES = 3  # texts of a picture in a step: its own, and wrong ones
-CHANCE = 0.1  # how far, in cosines of the dual encoder, chance may go before likeness
+CHANCE = 0.1  # how far, in cosines of the dual encoder, chance may go before similarity
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
+class TrainingExamples:
     """What a training step is made of, by training picture and by text.
 
     Args:
@@ -40,7 +40,7 @@ class Lesson:
         tokens: of all texts.
     """
 
-    ground: MatchGround
+    ground: MatchFitData
     features: Array
     texts: list[Ints]
     groups: Ints
@@ -48,7 +48,7 @@ class Lesson:
     tokens: list[Tensor]
 
     @classmethod
-    def of(cls, ground: MatchGround, unseen: Unseen, words: Words) -> Lesson:
+    def of(cls, ground: MatchFitData, unseen: Unseen, words: Words) -> TrainingExamples:
         """From what the ground holds for training."""
         chosen, pairs = ground.parts.train, ground.pairs
         own = pairs_of(pairs, chosen)
@@ -84,11 +84,11 @@ class PairBatches(Dataset[dict[str, Any]]):
 
     def __init__(
         self,
-        lesson: Lesson,
+        lesson: TrainingExamples,
         evidence: EvidenceArrays | None,
         k: int,
-        how: Disturbance,
-        order: Shuffled,
+        how: RetrievalNoise,
+        order: EpochSampler,
         seed: int,
     ) -> None:
         self._lesson, self._evidence = lesson, evidence
@@ -114,7 +114,7 @@ class PairBatches(Dataset[dict[str, Any]]):
         if self._evidence is not None:
             near = self.neighbours(chosen, texts, random)
             each = np.repeat(np.arange(len(chosen)), CANDIDATES)
-            batch["near"] = gather(self._evidence, near.positions[each], near.likeness[each])
+            batch["near"] = gather(self._evidence, near.positions[each], near.similarity[each])
         return batch
 
     def candidates(
@@ -160,7 +160,7 @@ class PairBatches(Dataset[dict[str, Any]]):
         return self.__getitems__([position])
 
 
-def _and_own(hidden: list[Ints], chosen: Ints, ground: MatchGround) -> list[Ints]:
+def _and_own(hidden: list[Ints], chosen: Ints, ground: MatchFitData) -> list[Ints]:
     """The same groups, with those that show the picture itself."""
     shown = ground.labelled.shown
     pictures = ground.parts.train[chosen].tolist()

@@ -7,13 +7,15 @@ import numpy as np
 from ravl.tasks.match.evaluate import pairs_of_examples
 from ravl.tasks.match.results import NO, YES
 from ravl.tasks.model import Model
-from ravl.training.examined import CHALLENGER, CHAMPION, Examined, Said, judges
-from ravl.training.labelled import Labelled
+from ravl.training.examples import Examples
+from ravl.training.paired_results import CHALLENGER, CHAMPION, ExampleResult, PairedResults, judges
 
 WORDS = {True: YES, False: NO}
 
 
-def examine_pairs(champion: Model, challenger: Model, labelled: Labelled, seed: int) -> Examined:
+def examine_pairs(
+    champion: Model, challenger: Model, labelled: Examples, seed: int
+) -> PairedResults:
     """Let both judge the pictures' own texts, and as many that belong to others of them.
 
     Args:
@@ -32,9 +34,9 @@ def examine_pairs(champion: Model, challenger: Model, labelled: Labelled, seed: 
     rows = [labelled.rows[i] for i in asked.picture.tolist()]
     groups = labelled.groups[asked.picture]
 
-    said = {who: Said(one.probabilities, one.threshold) for who, one in found.items()}
+    said = {who: ExampleResult(one.probabilities, one.threshold) for who, one in found.items()}
     fits = {who: one.probabilities >= one.threshold for who, one in found.items()}
-    return Examined(
+    return PairedResults(
         "match",
         "pairs",
         rows,

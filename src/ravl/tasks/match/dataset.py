@@ -14,17 +14,17 @@ import numpy as np
 from ravl.encoders.base import Array, Encoder
 from ravl.errors import DataError
 from ravl.memory import Memory, Row
-from ravl.models.linear import Standard
-from ravl.retrieval.bank import Bank, Ints, Neighbours
-from ravl.retrieval.keys import Keys
-from ravl.runs.row_texts import MatchTask, Said, base_of, text_vectors
-from ravl.tasks.match.clues import Clues, look_up
-from ravl.tasks.match.predictor import Asked
+from ravl.models.linear import Standardizer
+from ravl.retrieval.datastore import Datastore, Ints, Neighbours
+from ravl.retrieval.key_projection import KeyProjection
+from ravl.runs.row_texts import MatchTask, RowTexts, base_of, text_vectors
+from ravl.tasks.match.pair_features import PairFeatures, look_up
+from ravl.tasks.match.predictor import QueryPairs
 from ravl.tasks.search.pairs import MOST_TEXTS, Pairs, pairs_of
 from ravl.training.evidence_bank import DEEPEST, evidence
+from ravl.training.examples import Examples
 from ravl.training.fit_settings import FitSettings
-from ravl.training.labelled import Labelled
-from ravl.training.parts import Parts
+from ravl.training.splits import Splits
 
 MOST = 4000  # pairs of a held-out part, half of them shuffled
 TRUTH, FALSE = "match", ("0", "0.0", "false", "no")  # a column, and what it may not say
@@ -43,11 +43,11 @@ class HeldPairs:
         clues: what the bank knows of them.
     """
 
-    asked: Asked
+    asked: QueryPairs
     targets: Ints
     rows: list[Row]
     groups: Ints
-    clues: Clues
+    clues: PairFeatures
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -64,7 +64,7 @@ class HeldPairs:
 
 
 @dataclass(frozen=True, eq=False)
-class MatchGround:
+class MatchFitData:
     """All that fitting and judging a matcher needs.
 
     Args:
@@ -89,27 +89,27 @@ class MatchGround:
     task: MatchTask
     settings: FitSettings
     base: Encoder
-    labelled: Labelled
+    labelled: Examples
     pairs: Pairs
     vectors: Array
-    parts: Parts
-    said: Said
-    keys: Keys
-    standard: Standard
+    parts: Splits
+    said: RowTexts
+    keys: KeyProjection
+    standard: Standardizer
     near: Neighbours
     sayers: list[Ints]
     validation: HeldPairs
     test: HeldPairs
 
     @property
-    def bank(self) -> Bank:
+    def bank(self) -> Datastore:
         """The rows that may be evidence."""
         return self.said.bank
 
 
 def prepare(
-    memory: Memory, task: MatchTask, settings: FitSettings, labelled: Labelled, parts: Parts
-) -> MatchGround:
+    memory: Memory, task: MatchTask, settings: FitSettings, labelled: Examples, parts: Splits
+) -> MatchFitData:
     """Make ready what is fitted on.
 
     Raises:
@@ -118,13 +118,13 @@ def prepare(
     base = base_of(memory.encoder)
     pairs, vectors = read_texts(task, base, labelled)
     bank, keys = evidence(memory, [labelled.take(parts.validation), labelled.take(parts.test)])
-    said = Said.of(bank, task, memory)
+    said = RowTexts.of(bank, task, memory)
     if not len(said.texts):
         raise DataError(
             f"No picture in {memory.path} that is not held out has a text, so there is no "
             "evidence. Index captions, or let the training pictures be remembered."
         )
-    everything = Asked(
+    everything = QueryPairs(
         labelled.features,
         base.project(labelled.features),
         pairs.texts,
@@ -145,7 +145,7 @@ def prepare(
 
     train = labelled.take(parts.train)
     near = bank.neighbours(keys(train.features), min(DEEPEST, len(bank)), train.shown)
-    return MatchGround(
+    return MatchFitData(
         memory,
         task,
         settings,
@@ -156,7 +156,7 @@ def prepare(
         parts,
         said,
         keys,
-        Standard.of(train.features),
+        Standardizer.of(train.features),
         near,
         _sayers(pairs, labelled, said),
         held("validation"),
@@ -169,7 +169,7 @@ def readable(task: MatchTask, base: Encoder, row: Row) -> list[str]:
     return [text for text in task.of(row) if base.reads(text)][:MOST_TEXTS]
 
 
-def read_texts(task: MatchTask, base: Encoder, labelled: Labelled) -> tuple[Pairs, Array]:
+def read_texts(task: MatchTask, base: Encoder, labelled: Examples) -> tuple[Pairs, Array]:
     """Pairs of pictures and their texts, and the base vectors of the texts (t, D)."""
     pairs = read_pairs(task, base, labelled)
     said = [readable(task, base, row) for row in labelled.rows]
@@ -178,7 +178,7 @@ def read_texts(task: MatchTask, base: Encoder, labelled: Labelled) -> tuple[Pair
     return pairs, found[first]
 
 
-def read_pairs(task: MatchTask, base: Encoder, labelled: Labelled) -> Pairs:
+def read_pairs(task: MatchTask, base: Encoder, labelled: Examples) -> Pairs:
     """Pairs of pictures and those of their texts that the encoder reads."""
     said = [readable(task, base, row) for row in labelled.rows]
     places: dict[str, int] = {}
@@ -247,19 +247,19 @@ def draw_pairs(pairs: Pairs, pictures: Ints, seed: int, name: str) -> tuple[Ints
     )
 
 
-def hide(near: Neighbours, bank: Bank, hidden: list[Ints]) -> Neighbours:
+def hide(near: Neighbours, bank: Datastore, hidden: list[Ints]) -> Neighbours:
     """Neighbours (n, K) without those of some groups; the others move up."""
     positions = np.full_like(near.positions, -1)
-    likeness = np.zeros_like(near.likeness)
+    similarity = np.zeros_like(near.similarity)
     for i, groups in enumerate(hidden):
         line = near.positions[i]
         kept = (line >= 0) & ~np.isin(bank.groups[line], groups)
         count = int(kept.sum())
-        positions[i, :count], likeness[i, :count] = line[kept], near.likeness[i, kept]
-    return Neighbours(positions, likeness)
+        positions[i, :count], similarity[i, :count] = line[kept], near.similarity[i, kept]
+    return Neighbours(positions, similarity)
 
 
-def _sayers(pairs: Pairs, labelled: Labelled, said: Said) -> list[Ints]:
+def _sayers(pairs: Pairs, labelled: Examples, said: RowTexts) -> list[Ints]:
     """For each text the groups of the memory that would give it away."""
     groups: list[set[int]] = [set() for _ in pairs.texts]
     places = {text: i for i, text in enumerate(pairs.texts)}
@@ -271,7 +271,7 @@ def _sayers(pairs: Pairs, labelled: Labelled, said: Said) -> list[Ints]:
     return [np.array(sorted(some), np.int64) for some in groups]
 
 
-def check(task: MatchTask, base: Encoder, labelled: Labelled, parts: Parts) -> None:
+def check(task: MatchTask, base: Encoder, labelled: Examples, parts: Splits) -> None:
     """Refuse what cannot be fitted.
 
     Raises:

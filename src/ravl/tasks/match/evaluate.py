@@ -11,14 +11,14 @@ from ravl.data import ColumnNames
 from ravl.errors import DataError
 from ravl.evaluation import compare, measure
 from ravl.memory import Memory
-from ravl.retrieval.bank import Ints
+from ravl.retrieval.datastore import Ints
 from ravl.tasks.match.dataset import draw_pairs, read_texts, readable
-from ravl.tasks.match.model import MatchModel
-from ravl.tasks.match.predictor import Asked
+from ravl.tasks.match.model import MatchPipeline
+from ravl.tasks.match.predictor import QueryPairs
 from ravl.tasks.search.pairs import Pairs
-from ravl.training.labelled import Labelled, read_labelled
+from ravl.training.example_source import judged
+from ravl.training.examples import Examples, read_labelled
 from ravl.training.run_record import tables_json
-from ravl.training.sources import judged
 
 
 def evaluate_match(
@@ -36,13 +36,13 @@ def evaluate_match(
     the picture that its text is about, are hidden from it.
 
     Args:
-        model: a :class:`MatchModel`, or one that has it as ``predictor``.
+        model: a :class:`MatchPipeline`, or one that has it as ``predictor``.
         data, columns, root, progress, seed: as there.
 
     Raises:
         DataError: fewer than two pictures with texts that the encoder reads.
     """
-    predictor: MatchModel = getattr(model, "predictor", model)
+    predictor: MatchPipeline = getattr(model, "predictor", model)
     memory = predictor.memory
     with judged(memory, data, columns, progress, root) as (source, where):
         labelled = _read(predictor, source, memory, where)
@@ -51,8 +51,8 @@ def evaluate_match(
 
 
 def pairs_of_examples(
-    model: MatchModel, labelled: Labelled, seed: int
-) -> tuple[Asked, list[Ints], Ints]:
+    model: MatchPipeline, labelled: Examples, seed: int
+) -> tuple[QueryPairs, list[Ints], Ints]:
     """True and shuffled pairs of pictures and their texts.
 
     Args:
@@ -69,16 +69,16 @@ def pairs_of_examples(
     pairs, vectors = read_texts(model.matcher.task, model.base, labelled)
     picture, text, targets = draw_pairs(pairs, np.arange(len(labelled)), seed, "test")
     views = model.base.project(labelled.features)
-    asked = Asked(labelled.features, views, pairs.texts, vectors, picture, text)
+    asked = QueryPairs(labelled.features, views, pairs.texts, vectors, picture, text)
     return asked, _hidden(pairs, labelled, picture, text), targets
 
 
 def _scores(
-    model: MatchModel,
-    asked: Asked,
+    model: MatchPipeline,
+    asked: QueryPairs,
     hidden: list[Ints],
     targets: Ints,
-    labelled: Labelled,
+    labelled: Examples,
     seed: int,
 ) -> dict[str, Any]:
     answers = {"with_retrieval": model.judge(asked, hidden)}
@@ -118,7 +118,7 @@ def _scores(
     }
 
 
-def _read(model: MatchModel, source: Memory, memory: Memory, where: str | None) -> Labelled:
+def _read(model: MatchPipeline, source: Memory, memory: Memory, where: str | None) -> Examples:
     task, base = model.matcher.task, model.base
     labelled = read_labelled(source, memory, lambda row: readable(task, base, row), where)
     if len(np.unique(labelled.groups)) < 2:
@@ -130,7 +130,7 @@ def _read(model: MatchModel, source: Memory, memory: Memory, where: str | None) 
     return labelled
 
 
-def _hidden(pairs: Pairs, labelled: Labelled, picture: Ints, text: Ints) -> list[Ints]:
+def _hidden(pairs: Pairs, labelled: Examples, picture: Ints, text: Ints) -> list[Ints]:
     """For each pair the groups of the memory that show its picture, or what its text is about."""
     about: list[set[int]] = [set() for _ in pairs.texts]
     for one, which in zip(pairs.owners.tolist(), pairs.which.tolist(), strict=True):

@@ -9,16 +9,16 @@ import numpy as np
 
 from ravl.encoders.base import Array
 from ravl.evaluation import Score, compare, confidences, measure
-from ravl.retrieval.bank import Ints
-from ravl.tasks.match.clues import shuffled
-from ravl.tasks.match.dataset import HeldPairs, MatchGround
-from ravl.tasks.match.predictor import Matcher, Matches
+from ravl.retrieval.datastore import Ints
+from ravl.tasks.match.dataset import HeldPairs, MatchFitData
+from ravl.tasks.match.pair_features import shuffled
+from ravl.tasks.match.predictor import MatchPredictor, PairScores
 from ravl.training.report_rows import DIFFERENCES
 from ravl.training.run_record import promise
 
 
 @dataclass(frozen=True, eq=False)
-class MatchJudged:
+class MatchTestResults:
     """Answers to the test part by every row, and their scores.
 
     Args:
@@ -29,12 +29,14 @@ class MatchJudged:
     """
 
     truth: Ints
-    answers: Mapping[str, Matches]
+    answers: Mapping[str, PairScores]
     scores: dict[str, dict[str, Score]] = field(default_factory=dict)
     differences: dict[tuple[str, str], dict[str, Score]] = field(default_factory=dict)
 
 
-def judge(ground: MatchGround, levels: Mapping[str, Matcher], chosen: str) -> MatchJudged:
+def judge(
+    ground: MatchFitData, levels: Mapping[str, MatchPredictor], chosen: str
+) -> MatchTestResults:
     """Answer the test part by all rows and score them, each in the same way.
 
     Args:
@@ -62,7 +64,7 @@ def judge(ground: MatchGround, levels: Mapping[str, Matcher], chosen: str) -> Ma
 
 
 def abstention(
-    judged: MatchJudged, matcher: Matcher, ground: MatchGround
+    judged: MatchTestResults, matcher: MatchPredictor, ground: MatchFitData
 ) -> dict[str, float] | None:
     """What the run does at the risk of its settings: the share that it answers, and errors in it.
 
@@ -76,12 +78,12 @@ def abstention(
     return promise(confidence, right, limit, risk)
 
 
-def _answer(ground: MatchGround, side: HeldPairs, level: Matcher) -> Matches:
+def _answer(ground: MatchFitData, side: HeldPairs, level: MatchPredictor) -> PairScores:
     evidence = level.evidence(ground.said)
     return level.answer(side.asked, ground.said, side.clues, evidence, apart=False)
 
 
-def _strangers(ground: MatchGround, side: HeldPairs) -> HeldPairs:
+def _strangers(ground: MatchFitData, side: HeldPairs) -> HeldPairs:
     """The same pairs, to whom random rows speak in place of those that were found."""
     asked = side.asked
     clues = shuffled(
@@ -96,17 +98,17 @@ def _strangers(ground: MatchGround, side: HeldPairs) -> HeldPairs:
     return replace(side, clues=clues)
 
 
-def _zero_shot(side: HeldPairs, matcher: Matcher) -> Matches:
+def _zero_shot(side: HeldPairs, matcher: MatchPredictor) -> PairScores:
     """The pretrained encoder's cosine, scaled to a probability."""
     stack = matcher.stacks["zero_shot"]
     signals = replace(matcher, picture_head=None, reader=None).from_model(side.asked)
     found: Array = stack.probabilities(signals)
     nothing = np.zeros_like(found)
-    return Matches(found, nothing, found, nothing, matcher.limit("zero_shot"), signals)
+    return PairScores(found, nothing, found, nothing, matcher.limit("zero_shot"), signals)
 
 
-def _scored(answers: Mapping[str, Matches], side: HeldPairs, seed: int) -> MatchJudged:
-    judged = MatchJudged(side.targets, answers)
+def _scored(answers: Mapping[str, PairScores], side: HeldPairs, seed: int) -> MatchTestResults:
+    judged = MatchTestResults(side.targets, answers)
     for name, found in answers.items():
         judged.scores[name] = measure(
             "match",

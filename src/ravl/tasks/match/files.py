@@ -7,19 +7,19 @@ from typing import Any
 
 from ravl.encoders.base import Array
 from ravl.encoders.heads import Head
-from ravl.models.calibration import Calibration
-from ravl.models.linear import Standard
-from ravl.models.stacking import Stack
+from ravl.models.calibration import RiskCalibrator
+from ravl.models.linear import Standardizer
+from ravl.models.stacking import ScoreStack
 from ravl.models.vote import Vote
-from ravl.retrieval.keys import Keys
+from ravl.retrieval.key_projection import KeyProjection
 from ravl.runs.row_texts import MatchTask
 from ravl.runs.run import FUSION, Run
-from ravl.tasks.match.predictor import Matcher
+from ravl.tasks.match.predictor import MatchPredictor
 
 HEADS = ("picture_head", "text_head")
 
 
-def describe(matcher: Matcher) -> dict[str, Any]:
+def describe(matcher: MatchPredictor) -> dict[str, Any]:
     """What ``run.json`` says of it."""
     return {
         "task": "match",
@@ -37,7 +37,7 @@ def describe(matcher: Matcher) -> dict[str, Any]:
     }
 
 
-def parts(matcher: Matcher, folder: Path) -> dict[str, dict[str, Array]]:
+def parts(matcher: MatchPredictor, folder: Path) -> dict[str, dict[str, Array]]:
     """Its arrays; a fusion model and its tokenizer are saved into the folder."""
     found = {"keys": matcher.keys.arrays(), "standard": matcher.standard.arrays()}
     found |= {f"stack_{name}": stack.arrays() for name, stack in matcher.stacks.items()}
@@ -56,7 +56,7 @@ def parts(matcher: Matcher, folder: Path) -> dict[str, dict[str, Array]]:
     return found
 
 
-def load_matcher(run: Run) -> Matcher:
+def load_matcher(run: Run) -> MatchPredictor:
     """The inverse of :func:`describe` and :func:`parts`."""
     record, arrays = run.record, run.arrays()
     reader = words = None
@@ -67,18 +67,18 @@ def load_matcher(run: Run) -> Matcher:
         name: Head.from_arrays(arrays[name], float(power))
         for name, power in record["powers"].items()
     }
-    return Matcher(
+    return MatchPredictor(
         task=MatchTask(record["column"]),
-        keys=Keys.from_arrays(arrays["keys"]),
-        standard=Standard.from_arrays(arrays["standard"]),
+        keys=KeyProjection.from_arrays(arrays["keys"]),
+        standard=Standardizer.from_arrays(arrays["standard"]),
         vote=Vote(**record["vote"]),
         stacks={
-            name: Stack.from_arrays(arrays[f"stack_{name}"], names)
+            name: ScoreStack.from_arrays(arrays[f"stack_{name}"], names)
             for name, names in record["stacks"].items()
         },
         thresholds=dict(record["thresholds"]),
         reader=reader,
         words=words,
-        calibration=Calibration(**calibration) if calibration else None,
+        calibration=RiskCalibrator(**calibration) if calibration else None,
         **heads,
     )

@@ -14,40 +14,40 @@ from ravl.data import ColumnNames
 from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.memory import Memory
-from ravl.retrieval.bank import Ints
+from ravl.retrieval.datastore import Ints
 from ravl.runs.row_texts import MatchTask, base_of
-from ravl.tasks.match.dataset import MatchGround, check, prepare, readable, refuse_false
-from ravl.tasks.match.evaluate_test import MatchJudged, abstention, judge
+from ravl.tasks.match.dataset import MatchFitData, check, prepare, readable, refuse_false
+from ravl.tasks.match.evaluate_test import MatchTestResults, abstention, judge
 from ravl.tasks.match.files import describe, parts
 from ravl.tasks.match.levels import fit_dual, fit_unseen, fit_vote, out_of_fold, stacked
-from ravl.tasks.match.predictor import Matcher
-from ravl.tasks.match.rerank import Reranking, judge_reranking
+from ravl.tasks.match.predictor import MatchPredictor
+from ravl.tasks.match.rerank import RerankGain, judge_reranking
 from ravl.tasks.search.pairs import FEWEST
 from ravl.tasks.write_run import begin_run, end_run
-from ravl.training.again import Again
+from ravl.training.example_source import Source, filter_of, told
+from ravl.training.examples import Examples, read_labelled
 from ravl.training.fit_folder import running
+from ravl.training.fit_log import FitLog
 from ravl.training.fit_report import FitReport
 from ravl.training.fit_settings import FitSettings
-from ravl.training.labelled import Labelled, read_labelled
-from ravl.training.made import Made
-from ravl.training.parts import Parts, split
+from ravl.training.refit_plan import RefitPlan
 from ravl.training.run_record import config_of
 from ravl.training.selection import simplest
-from ravl.training.sources import Source, filter_of, told
+from ravl.training.splits import Splits, split
 
 LEVELS = ("linear", "vote", "fusion")  # in doubt the first: it has vote and model, and is cheap
 LEAST = 2.5  # pictures that a held-out part has at least, or no pair of it could be false
 
 
 @dataclass(kw_only=True)
-class MatchFitted(Made):
+class MatchFitted(FitLog):
     """What a fit of match has made.
 
     Args:
         levels: matchers by name; ``fusion_off`` was trained without retrieval.
     """
 
-    levels: dict[str, Matcher] = field(default_factory=dict)
+    levels: dict[str, MatchPredictor] = field(default_factory=dict)
 
 
 def fit_match(
@@ -62,9 +62,9 @@ def fit_match(
     progress: bool | None = None,
     command: str = "",
     root: Source = None,
-    again: Again | None = None,
+    again: RefitPlan | None = None,
 ) -> FitReport:
-    """Fit match: whether a text fits a picture; see :func:`ravl.tasks.fit.fit`, and :class:`Again`.
+    """Fit match: whether a text fits a picture; see :func:`ravl.tasks.fit.fit`.
 
     Pictures with their texts are true pairs, and the same pictures and texts shuffled within a
     part are false ones.
@@ -125,8 +125,8 @@ def ground_of(
     columns: ColumnNames | None = None,
     progress: bool | None = None,
     root: Source = None,
-    again: Again | None = None,
-) -> Iterator[tuple[MatchGround, list[str]]]:
+    again: RefitPlan | None = None,
+) -> Iterator[tuple[MatchFitData, list[str]]]:
     """What a fit stands on, and notes; open while pictures are read.
 
     Args:
@@ -142,7 +142,7 @@ def ground_of(
     task = MatchTask(settings.column or None)
     base = base_of(memory.encoder)
 
-    def read(source: Memory) -> Labelled:
+    def read(source: Memory) -> Examples:
         if source is not memory:
             refuse_false(source)
         return _read(source, memory, task)
@@ -173,11 +173,11 @@ def ground_of(
 
 
 def fit_levels(
-    ground: MatchGround,
+    ground: MatchFitData,
     work: Path,
     show: bool | None,
     report: Callable[[float], None] | None = None,
-    start: Matcher | None = None,
+    start: MatchPredictor | None = None,
 ) -> MatchFitted:
     """Fit what the settings ask for, and choose.
 
@@ -207,12 +207,12 @@ def fit_levels(
 
 
 def _fuse(
-    ground: MatchGround,
+    ground: MatchFitData,
     fitted: MatchFitted,
     work: Path,
     show: bool | None,
     report: Callable[[float], None] | None,
-    start: Matcher | None,
+    start: MatchPredictor | None,
 ) -> None:
     """Train the fusion model with retrieval and, to compare, without."""
     from ravl.tasks.match.fusion import train_pairs
@@ -240,7 +240,7 @@ def _fuse(
         fitted.parameters[name] = result.parameters
 
 
-def _choose(ground: MatchGround, fitted: MatchFitted) -> str:
+def _choose(ground: MatchFitData, fitted: MatchFitted) -> str:
     """The simplest level that is as good as the best on validation, out of fold."""
     side = ground.validation
     found = {name: (unseen_answers(ground, fitted, name), None) for name in LEVELS}
@@ -248,7 +248,7 @@ def _choose(ground: MatchGround, fitted: MatchFitted) -> str:
     return chosen
 
 
-def unseen_answers(ground: MatchGround, fitted: MatchFitted, name: str) -> Array:
+def unseen_answers(ground: MatchFitData, fitted: MatchFitted, name: str) -> Array:
     """Probabilities (n,) of a level for the validation pairs, stacked without each of them."""
     side, level = ground.validation, fitted.levels[name]
     signals = level.from_memory(side.clues, ground.said)[0]
@@ -258,7 +258,7 @@ def unseen_answers(ground: MatchGround, fitted: MatchFitted, name: str) -> Array
     return out_of_fold(signals, used, side, ground.settings.seed)
 
 
-def _read(source: Memory, memory: Memory, task: MatchTask) -> Labelled:
+def _read(source: Memory, memory: Memory, task: MatchTask) -> Examples:
     """Pictures with texts that the encoder reads."""
     base = base_of(memory.encoder)
     labelled = read_labelled(source, memory, lambda row: readable(task, base, row))
@@ -282,13 +282,13 @@ def _unread(source: Memory, memory: Memory, task: MatchTask) -> int:
 
 
 def _split(
-    labelled: Labelled,
+    labelled: Examples,
     source: Memory,
     settings: FitSettings,
     validation: Source,
     test: Source,
     tables: Collection[str],
-) -> Parts:
+) -> Splits:
     least = min(0.4, LEAST / len(np.unique(labelled.groups)))
     chosen = split(
         labelled.rows,
@@ -314,17 +314,17 @@ def _split(
 
 def _write(
     out: Path,
-    ground: MatchGround,
+    ground: MatchFitData,
     fitted: MatchFitted,
-    judged: MatchJudged,
-    second: Reranking,
+    judged: MatchTestResults,
+    second: RerankGain,
     notes: list[str],
     command: str,
     began: float,
 ) -> FitReport:
     """The run, and what it is worth."""
     from ravl.tasks.match.report import page_of, rows_table
-    from ravl.training.page_parts import scores_json
+    from ravl.training.report_parts import scores_json
 
     matcher = fitted.levels[fitted.chosen]
     described = {

@@ -19,11 +19,10 @@ from ravl.models.reader import Reader
 from ravl.models.stacking import fit_stack, sigmoid
 from ravl.models.words import Words
 from ravl.runs.evidence_arrays import EvidenceArrays
-from ravl.tasks.match.batches import Lesson, PairBatches
-from ravl.tasks.match.dataset import MatchGround
+from ravl.tasks.match.batches import PairBatches, TrainingExamples
+from ravl.tasks.match.dataset import MatchFitData
 from ravl.tasks.match.levels import Unseen
-from ravl.tasks.match.predictor import Matcher, evidence_arrays
-from ravl.training.again import SLOWER, take_over
+from ravl.tasks.match.predictor import MatchPredictor, evidence_arrays
 from ravl.training.language_model import (
     OWN,
     FusionResult,
@@ -32,7 +31,8 @@ from ravl.training.language_model import (
     prepare_language,
     words_of,
 )
-from ravl.training.neighbour_noise import Disturbance, Shuffled
+from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise
+from ravl.training.refit_plan import SLOWER, take_over
 from ravl.training.trainer import train
 
 EPOCH = 2048  # pictures of an epoch, drawn anew each time; an epoch shall take minutes
@@ -74,15 +74,15 @@ class PairModel(nn.Module):
 
 
 def train_pairs(
-    ground: MatchGround,
-    dual: Matcher,
+    ground: MatchFitData,
+    dual: MatchPredictor,
     unseen: Unseen,
     folder: Path,
     *,
     retrieval: bool,
     show: bool | None,
     report: Callable[[float], None] | None = None,
-    start: Matcher | None = None,
+    start: MatchPredictor | None = None,
 ) -> tuple[FusionResult, Words]:
     """Train the fusion model, with evidence or without, and keep the epoch best on validation.
 
@@ -108,12 +108,12 @@ def train_pairs(
     slow = prepare_language(model, settings.language)
     words = words_of(model, settings.language_model, 2 * k)
     evidence = evidence_arrays(ground.said, ground.standard) if retrieval else None
-    order = Shuffled(np.arange(len(ground.parts.train)), settings.seed, EPOCH)
+    order = EpochSampler(np.arange(len(ground.parts.train)), settings.seed, EPOCH)
     data = PairBatches(
-        Lesson.of(ground, unseen, words),
+        TrainingExamples.of(ground, unseen, words),
         evidence,
         k,
-        Disturbance(settings.retrieval_dropout, settings.noise),
+        RetrievalNoise(settings.retrieval_dropout, settings.noise),
         order,
         settings.seed,
     )
@@ -136,7 +136,7 @@ def train_pairs(
     return FusionResult(reader, curve, seconds, count), words
 
 
-def _new(ground: MatchGround, dual: Matcher, k: int) -> FusionModel:
+def _new(ground: MatchFitData, dual: MatchPredictor, k: int) -> FusionModel:
     """An untrained model whose logit is the dual encoder's, scaled to log odds."""
     side = ground.validation
     scores = dual.from_model(side.asked)
@@ -161,8 +161,8 @@ def _new(ground: MatchGround, dual: Matcher, k: int) -> FusionModel:
 
 
 def _validation(
-    ground: MatchGround,
-    dual: Matcher,
+    ground: MatchFitData,
+    dual: MatchPredictor,
     reader: Reader,
     words: Words,
     evidence: EvidenceArrays | None,

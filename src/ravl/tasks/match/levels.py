@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from ravl.encoders.base import Array
 from ravl.encoders.trained import TrainedEncoder
 from ravl.evaluation import confidences
-from ravl.models.calibration import Calibration
+from ravl.models.calibration import RiskCalibrator
 from ravl.models.linear import fold_of_groups
 from ravl.models.stacking import fit_stack
 from ravl.models.vote import KS, TEMPERATURES, Vote
-from ravl.retrieval.bank import Ints
-from ravl.tasks.match.dataset import HeldPairs, MatchGround
-from ravl.tasks.match.predictor import EVEN, MEMORY, Matcher
+from ravl.retrieval.datastore import Ints
+from ravl.tasks.match.dataset import HeldPairs, MatchFitData
+from ravl.tasks.match.predictor import EVEN, MEMORY, MatchPredictor
 
 FOLDS = 5
 HALVED = 16  # training pictures from which halves of them are left out in turn
@@ -30,11 +30,11 @@ TINY = 1e-6  # a probability that was 0
 LIMITS = np.linspace(0.3, 0.7, 41)  # thresholds that are tried
 
 
-def fit_vote(ground: MatchGround) -> Matcher:
+def fit_vote(ground: MatchFitData) -> MatchPredictor:
     """A matcher that votes: how many rows speak, and by which weights."""
     side = ground.validation
     scores: dict[str, Array] = {}
-    base = Matcher(ground.task, ground.keys, ground.standard, Vote(), {})
+    base = MatchPredictor(ground.task, ground.keys, ground.standard, Vote(), {})
     zero = base.from_model(side.asked)
     best, least = base.vote, np.inf
     for vote in _votes(ground):
@@ -51,8 +51,8 @@ def fit_vote(ground: MatchGround) -> Matcher:
 
 
 def fit_dual(
-    ground: MatchGround, vote: Matcher, work: Path, show: bool | None
-) -> tuple[Matcher, list[tuple[float, float]], float, int]:
+    ground: MatchFitData, vote: MatchPredictor, work: Path, show: bool | None
+) -> tuple[MatchPredictor, list[tuple[float, float]], float, int]:
     """A matcher with a dual encoder: two heads on frozen features, trained by contrast.
 
     Args:
@@ -91,7 +91,7 @@ class Unseen:
     read: Array
 
 
-def fit_unseen(ground: MatchGround, dual: Matcher, work: Path, show: bool | None) -> Unseen:
+def fit_unseen(ground: MatchFitData, dual: MatchPredictor, work: Path, show: bool | None) -> Unseen:
     """Dual encoders that have each left a half of the training pictures out.
 
     One that knows a pair by heart is surer of it than it will be of any other; what is built upon
@@ -116,21 +116,21 @@ def fit_unseen(ground: MatchGround, dual: Matcher, work: Path, show: bool | None
 
 
 def _train(
-    ground: MatchGround, pictures: Ints, folder: Path, show: bool | None
+    ground: MatchFitData, pictures: Ints, folder: Path, show: bool | None
 ) -> tuple[TrainedEncoder, list[tuple[float, float]], float]:
     """Heads for these pictures and their texts, with the retriever's own settings."""
-    from ravl.tasks.search.fit import Parts, train_heads
-    from ravl.tasks.search.material import Material
+    from ravl.tasks.search.fit import PairSplits, train_heads
+    from ravl.tasks.search.material import TrainingInputs
     from ravl.tasks.search.settings import RetrieverSettings
 
     (folder / "work").mkdir(parents=True, exist_ok=True)
-    parts = Parts(pictures, ground.parts.validation, ground.parts.test)
+    parts = PairSplits(pictures, ground.parts.validation, ground.parts.test)
     settings = RetrieverSettings(seed=ground.settings.seed)
-    material = Material(ground.pairs, ground.vectors)
+    material = TrainingInputs(ground.pairs, ground.vectors)
     return train_heads(material, parts, ground.base, folder, settings, show)
 
 
-def stacked(ground: MatchGround, matcher: Matcher) -> Matcher:
+def stacked(ground: MatchFitData, matcher: MatchPredictor) -> MatchPredictor:
     """With its stacks: the model alone, which is shown no neighbours, and model and memory."""
     side, said = ground.validation, ground.said
     alone = matcher.from_model(side.asked)
@@ -152,7 +152,9 @@ def stacked(ground: MatchGround, matcher: Matcher) -> Matcher:
     return finish(matcher, together, side, seed)
 
 
-def finish(matcher: Matcher, scores: Mapping[str, Array], side: HeldPairs, seed: int) -> Matcher:
+def finish(
+    matcher: MatchPredictor, scores: Mapping[str, Array], side: HeldPairs, seed: int
+) -> MatchPredictor:
     """With the threshold of its last stack, and the calibration for abstaining."""
     name = "both" if "both" in matcher.stacks else "vote"
     found = out_of_fold(scores, matcher.stacks[name].names, side, seed)
@@ -161,7 +163,7 @@ def finish(matcher: Matcher, scores: Mapping[str, Array], side: HeldPairs, seed:
     return replace(
         matcher,
         thresholds={**matcher.thresholds, name: limit},
-        calibration=Calibration.of(confidence, right),
+        calibration=RiskCalibrator.of(confidence, right),
     )
 
 
@@ -198,7 +200,7 @@ def surprise(found: NDArray[np.floating], targets: Ints) -> float:
     return float(-np.where(targets == 1, np.log(p), np.log(1 - p)).mean())
 
 
-def _votes(ground: MatchGround) -> list[Vote]:
+def _votes(ground: MatchFitData) -> list[Vote]:
     k = ground.settings.k
     ks = [k] if k else [n for n in KS if n <= max(len(ground.bank), KS[0])]
     return [Vote(n, temperature) for n in ks for temperature in TEMPERATURES]

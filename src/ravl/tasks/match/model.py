@@ -13,22 +13,22 @@ from ravl.encoders import Fingerprint
 from ravl.encoders.base import Array
 from ravl.errors import EncoderMismatchError, QueryError
 from ravl.memory import Memory, Picture
-from ravl.retrieval.bank import Ints, read_bank
+from ravl.retrieval.datastore import Ints, read_datastore
 from ravl.retrieval.query import open_picture
 from ravl.retrieval.reranking import Reranker
 from ravl.runs.answers import Evidence
 from ravl.runs.evidence_arrays import EvidenceArrays
-from ravl.runs.row_texts import Said, base_of
+from ravl.runs.row_texts import RowTexts, base_of
 from ravl.runs.run import Run
 from ravl.store.spaces import position
 from ravl.tasks.labels.model import picture_list
 from ravl.tasks.match.files import load_matcher
-from ravl.tasks.match.predictor import Asked, Matches, odds
+from ravl.tasks.match.predictor import PairScores, QueryPairs, odds
 from ravl.tasks.match.results import NO, YES, Matching
 from ravl.timing import step
 
 
-class MatchModel:
+class MatchPipeline:
     """Answers match from a run and its memory.
 
     The memory is followed: a row that is added, changed or deleted counts from the next call on.
@@ -48,7 +48,7 @@ class MatchModel:
         self._check()
         self.matcher = load_matcher(run)
         self._lock = threading.Lock()
-        self._known: tuple[Any, Said, EvidenceArrays | None] | None = None
+        self._known: tuple[Any, RowTexts, EvidenceArrays | None] | None = None
 
     def match(
         self,
@@ -94,12 +94,12 @@ class MatchModel:
         sure = calibration.threshold(abstain) if abstain is not None and calibration else 0.0
         return self._results(asked, found, said, sure)
 
-    def look(self, pictures: Sequence[Picture | str], texts: Sequence[str]) -> Asked:
+    def look(self, pictures: Sequence[Picture | str], texts: Sequence[str]) -> QueryPairs:
         """Each picture with the text in the same place."""
         each = np.arange(len(texts))
         return self.ask(pictures, texts, each, each)
 
-    def results(self, asked: Asked, hidden: Sequence[Ints] | None = None) -> list[Matching]:
+    def results(self, asked: QueryPairs, hidden: Sequence[Ints] | None = None) -> list[Matching]:
         """Answers as :meth:`match` gives them to pairs that were looked at before.
 
         Args:
@@ -156,7 +156,7 @@ class MatchModel:
     @step("encode")
     def ask(
         self, pictures: Sequence[Picture | str], texts: Sequence[str], picture: Ints, text: Ints
-    ) -> Asked:
+    ) -> QueryPairs:
         """Pairs of opened pictures and read texts; the last two are positions of each pair's."""
         if empty := [i for i, t in enumerate(texts) if not t.strip()]:
             raise QueryError(
@@ -169,10 +169,10 @@ class MatchModel:
         empty_features = np.zeros((0, encoder.feature_dimension), np.float32)
         return self.asked(np.concatenate([empty_features, *parts]), texts, picture, text)
 
-    def asked(self, features: Array, texts: Sequence[str], picture: Ints, text: Ints) -> Asked:
+    def asked(self, features: Array, texts: Sequence[str], picture: Ints, text: Ints) -> QueryPairs:
         """Pairs of pictures whose features (m, F) are known."""
         vectors = self.base.embed_texts(texts)
-        return Asked(features, self.base.project(features), texts, vectors, picture, text)
+        return QueryPairs(features, self.base.project(features), texts, vectors, picture, text)
 
     def log_odds(self, features: Array, texts: Sequence[str], picture: Ints, text: Ints) -> Array:
         """That texts fit pictures whose features are known; see :class:`PairScorer`."""
@@ -195,7 +195,7 @@ class MatchModel:
             )
         return Reranker(self, float(known["weight"]), int(known["depth"]))
 
-    def judge(self, asked: Asked, hidden: Sequence[Ints], **how: Any) -> Matches:
+    def judge(self, asked: QueryPairs, hidden: Sequence[Ints], **how: Any) -> PairScores:
         """Answers that do not see some groups of rows: what evaluation asks for.
 
         Args:
@@ -214,13 +214,13 @@ class MatchModel:
 
     def _answers(
         self,
-        asked: Asked,
+        asked: QueryPairs,
         k: int | None,
         retrieval: bool,
         vote_only: bool,
         hidden: Sequence[Ints] | None = None,
         apart: bool = True,
-    ) -> tuple[Matches, Said | None]:
+    ) -> tuple[PairScores, RowTexts | None]:
         if k is not None and k < 1:
             raise QueryError(f"k is {k}; it must be at least 1.")
         if vote_only and not retrieval:
@@ -232,18 +232,18 @@ class MatchModel:
         how: dict[str, Any] = {"vote_only": vote_only, "k": k, "apart": apart}
         return self.matcher.answer(asked, said, clues, evidence, **how), said
 
-    def _said(self) -> tuple[Said, EvidenceArrays | None]:
+    def _said(self) -> tuple[RowTexts, EvidenceArrays | None]:
         """The memory as it is now."""
         with self._lock, self.memory.snapshot() as connection:
             now = position(connection)
             if self._known is None or self._known[0] != now:
-                bank = read_bank(self.memory, self.matcher.keys)
-                said = Said.of(bank, self.matcher.task, self.memory)
+                bank = read_datastore(self.memory, self.matcher.keys)
+                said = RowTexts.of(bank, self.matcher.task, self.memory)
                 self._known = now, said, self.matcher.evidence(said)
             return self._known[1], self._known[2]
 
     def _results(
-        self, asked: Asked, found: Matches, said: Said | None, sure: float
+        self, asked: QueryPairs, found: PairScores, said: RowTexts | None, sure: float
     ) -> list[Matching]:
         results = []
         for i, p in enumerate(found.probabilities.tolist()):
@@ -281,27 +281,29 @@ class MatchModel:
             )
 
 
-def evidence_of(found: Matches, said: Said, i: int) -> tuple[Evidence, ...]:
+def evidence_of(found: PairScores, said: RowTexts, i: int) -> tuple[Evidence, ...]:
     """The rows that spoke about pair ``i``, the largest shares first."""
     clues = found.clues
     if clues is None or found.near is None or found.alike is None:
         return ()
     shares: dict[int, float] = {}
-    likeness: dict[int, float] = {}
+    similarity: dict[int, float] = {}
     for neighbours, values, seen in (
-        (clues.near, found.near, clues.near.likeness),
+        (clues.near, found.near, clues.near.similarity),
         (clues.alike, found.alike, clues.seen),
     ):
         for j in range(values.shape[1]):
             row = int(neighbours.positions[i, j])
             if row >= 0:
                 shares[row] = shares.get(row, 0.0) + float(values[i, j])
-                likeness[row] = float(seen[i, j])
-    order = sorted(shares, key=lambda row: (-shares[row], -likeness[row]))
-    return tuple(Evidence(said.bank.rows[r], likeness[r], shares[r], _says(said, r)) for r in order)
+                similarity[row] = float(seen[i, j])
+    order = sorted(shares, key=lambda row: (-shares[row], -similarity[row]))
+    return tuple(
+        Evidence(said.bank.rows[r], similarity[r], shares[r], _says(said, r)) for r in order
+    )
 
 
-def _says(said: Said, row: int) -> tuple[str, ...]:
+def _says(said: RowTexts, row: int) -> tuple[str, ...]:
     start, stop = np.searchsorted(said.owners, [row, row + 1])
     return tuple(said.texts[start:stop])
 

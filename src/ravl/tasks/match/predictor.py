@@ -17,15 +17,15 @@ import numpy as np
 from ravl.encoders.base import Array
 from ravl.encoders.heads import Head
 from ravl.errors import DataError
-from ravl.models.calibration import Calibration
-from ravl.models.linear import Standard
-from ravl.models.stacking import Stack
+from ravl.models.calibration import RiskCalibrator
+from ravl.models.linear import Standardizer
+from ravl.models.stacking import ScoreStack
 from ravl.models.vote import Vote
-from ravl.retrieval.bank import Ints, Neighbours
-from ravl.retrieval.keys import Keys
+from ravl.retrieval.datastore import Ints, Neighbours
+from ravl.retrieval.key_projection import KeyProjection
 from ravl.runs.evidence_arrays import EvidenceArrays
-from ravl.runs.row_texts import MatchTask, Said
-from ravl.tasks.match.clues import Clues, look_up
+from ravl.runs.row_texts import MatchTask, RowTexts
+from ravl.tasks.match.pair_features import PairFeatures, look_up
 from ravl.timing import step
 
 if TYPE_CHECKING:  # they need torch, which a vote or the heads do not
@@ -39,7 +39,7 @@ EVEN = 0.5  # probability where nothing is known
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class QueryPairs:
     """Pairs of a picture and a text.
 
     Args:
@@ -61,11 +61,11 @@ class Asked:
     def __len__(self) -> int:
         return len(self.picture)
 
-    def take(self, chosen: Ints) -> Asked:
+    def take(self, chosen: Ints) -> QueryPairs:
         """Some of the pairs, with the pictures and texts that they need."""
         several, picture = np.unique(self.picture[chosen], return_inverse=True)
         names, text = np.unique(self.text[chosen], return_inverse=True)
-        return Asked(
+        return QueryPairs(
             self.features[several],
             self.views[several],
             [self.texts[i] for i in names.tolist()],
@@ -76,7 +76,7 @@ class Asked:
 
 
 @dataclass(frozen=True, eq=False)
-class Matches:
+class PairScores:
     """Answers to n pairs, with all that they are made of.
 
     Args:
@@ -97,13 +97,13 @@ class Matches:
     gate: Array
     threshold: float
     signals: Mapping[str, Array]
-    clues: Clues | None = None
+    clues: PairFeatures | None = None
     near: Array | None = None
     alike: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
-class Matcher:
+class MatchPredictor:
     """A fitted predictor.
 
     Args:
@@ -121,16 +121,16 @@ class Matcher:
     """
 
     task: MatchTask
-    keys: Keys
-    standard: Standard
+    keys: KeyProjection
+    standard: Standardizer
     vote: Vote
-    stacks: Mapping[str, Stack]
+    stacks: Mapping[str, ScoreStack]
     thresholds: Mapping[str, float] = field(default_factory=dict)
     picture_head: Head | None = None
     text_head: Head | None = None
     reader: Reader | None = None
     words: Words | None = None
-    calibration: Calibration | None = None
+    calibration: RiskCalibrator | None = None
 
     @property
     def has_model(self) -> bool:
@@ -139,8 +139,12 @@ class Matcher:
 
     @step("retrieve")
     def clues(
-        self, asked: Asked, said: Said, k: int | None = None, hidden: Sequence[Ints] | None = None
-    ) -> Clues:
+        self,
+        asked: QueryPairs,
+        said: RowTexts,
+        k: int | None = None,
+        hidden: Sequence[Ints] | None = None,
+    ) -> PairFeatures:
         """What the memory knows of the pairs.
 
         Args:
@@ -157,14 +161,14 @@ class Matcher:
             near = bank.neighbours(keys[asked.picture], wanted, hidden)
         return look_up(asked.vectors, keys, asked.picture, asked.text, said, near, hidden=hidden)
 
-    def evidence(self, said: Said) -> EvidenceArrays | None:
+    def evidence(self, said: RowTexts) -> EvidenceArrays | None:
         """What the reader reads of the bank's rows; None where there is no reader."""
         if self.reader is None or not self.reader.evidence:
             return None
         return evidence_arrays(said, self.standard)
 
     def from_memory(
-        self, clues: Clues, said: Said, vote: Vote | None = None
+        self, clues: PairFeatures, said: RowTexts, vote: Vote | None = None
     ) -> tuple[dict[str, Array], Array, Array]:
         """The memory's scores (n,) by name, and the shares of rows found by picture and by text.
 
@@ -184,7 +188,10 @@ class Matcher:
         return signals, by_picture, by_text
 
     def from_model(
-        self, asked: Asked, near: Neighbours | None = None, evidence: EvidenceArrays | None = None
+        self,
+        asked: QueryPairs,
+        near: Neighbours | None = None,
+        evidence: EvidenceArrays | None = None,
     ) -> dict[str, Array]:
         """The model's scores (n,) by name, with the evidence that its reader is given."""
         cosines = np.einsum("nd,nd->n", asked.views[asked.picture], asked.vectors[asked.text])
@@ -208,7 +215,7 @@ class Matcher:
         return signals
 
     @step("fuse")
-    def without(self, asked: Asked) -> Matches:
+    def without(self, asked: QueryPairs) -> PairScores:
         """Answers of the model alone."""
         if not self.has_model:
             raise DataError(
@@ -217,20 +224,20 @@ class Matcher:
             )
         signals = self.from_model(asked)
         own, nothing = self.stacks["alone"].probabilities(signals), np.zeros(len(asked), np.float32)
-        return Matches(own, nothing, own, nothing, self.limit("alone"), signals)
+        return PairScores(own, nothing, own, nothing, self.limit("alone"), signals)
 
     @step("fuse")
     def answer(
         self,
-        asked: Asked,
-        said: Said,
-        clues: Clues,
+        asked: QueryPairs,
+        said: RowTexts,
+        clues: PairFeatures,
         evidence: EvidenceArrays | None = None,
         *,
         vote_only: bool = False,
         k: int | None = None,
         apart: bool = True,
-    ) -> Matches:
+    ) -> PairScores:
         """Answers with retrieval.
 
         Args:
@@ -255,7 +262,7 @@ class Matcher:
             own = self.without(asked).probabilities if alone else own
             found = np.where(heard, self.stacks["both"].probabilities(signals), own)
         shares = self.stacks[name].shares(signals, MEMORY) * heard[:, None]  # (n, 4)
-        return Matches(
+        return PairScores(
             found.astype(np.float32),
             votes.astype(np.float32),
             own,
@@ -279,7 +286,7 @@ def odds(probabilities: Array) -> Array:
     return found
 
 
-def evidence_arrays(said: Said, standard: Standard) -> EvidenceArrays:
+def evidence_arrays(said: RowTexts, standard: Standardizer) -> EvidenceArrays:
     """Pictures and mean texts of the rows, as a reader reads them."""
     nothing = np.broadcast_to(np.zeros(1, np.float32), said.means.shape)
     return EvidenceArrays(

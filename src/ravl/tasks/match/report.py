@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ravl.evaluation import calibration_curve, confidences, text_report
 from ravl.pages.fit_report import (
     Answer,
-    Calibration,
+    CalibrationChart,
     Curves,
     EvidenceItem,
     ExampleGroup,
@@ -21,13 +21,13 @@ from ravl.pages.fit_report import (
     fit_report,
 )
 from ravl.pages.score_table import DifferenceRow, ScoreRow
-from ravl.tasks.match.dataset import MatchGround
-from ravl.tasks.match.evaluate_test import MatchJudged
+from ravl.tasks.match.dataset import MatchFitData
+from ravl.tasks.match.evaluate_test import MatchTestResults
 from ravl.tasks.match.fit import MatchFitted
 from ravl.tasks.match.model import evidence_of
-from ravl.tasks.match.rerank import MEASURES, Reranking
+from ravl.tasks.match.rerank import MEASURES, RerankGain
 from ravl.tasks.match.results import NO, YES
-from ravl.training.page_parts import (
+from ravl.training.report_parts import (
     LEVELS,
     RETRIEVAL,
     curves_of,
@@ -57,7 +57,7 @@ NEIGHBOURS = 6  # of each example
 NEAR = 0.5  # cosine of a text of the evidence to the one asked about, from which it says the same
 
 
-def rows_table(ground: MatchGround, judged: MatchJudged, fitted: MatchFitted) -> ScoreTable:
+def rows_table(ground: MatchFitData, judged: MatchTestResults, fitted: MatchFitted) -> ScoreTable:
     """The four rows."""
     pictures = len(np.unique(ground.test.asked.picture))
     true = int(ground.test.targets.sum())
@@ -75,10 +75,10 @@ def rows_table(ground: MatchGround, judged: MatchJudged, fitted: MatchFitted) ->
 
 
 def page_of(
-    ground: MatchGround,
+    ground: MatchFitData,
     fitted: MatchFitted,
-    judged: MatchJudged,
-    second: Reranking,
+    judged: MatchTestResults,
+    second: RerankGain,
     report: Any,
     command: str,
 ) -> str:
@@ -121,7 +121,7 @@ def page_of(
     return fit_report(page)
 
 
-def rerank_tables(second: Reranking) -> list[ScoreTable]:
+def rerank_tables(second: RerankGain) -> list[ScoreTable]:
     """What a second look at the top of a search gains, each way."""
     note = (
         f"{second.queries} queries look among the test pictures and their texts. The first ranking "
@@ -143,7 +143,7 @@ def rerank_tables(second: Reranking) -> list[ScoreTable]:
 
 
 def _about(
-    ground: MatchGround, fitted: MatchFitted, report: Any, command: str
+    ground: MatchFitData, fitted: MatchFitted, report: Any, command: str
 ) -> list[tuple[str, str]]:
     matcher, parts = fitted.levels[fitted.chosen], ground.parts
     counts = ", ".join(
@@ -175,11 +175,11 @@ def _about(
     return lines + [("note", note) for note in report.notes]
 
 
-def _calibration(judged: MatchJudged, row: str) -> Calibration:
+def _calibration(judged: MatchTestResults, row: str) -> CalibrationChart:
     found = judged.answers[row]
     confidence, right = confidences("match", found.probabilities, judged.truth, found.threshold)
     bins = [(b.confidence, b.accuracy, b.count) for b in calibration_curve(confidence, right)]
-    return Calibration(TITLES[row][0], bins, judged.scores[row]["ECE"].value)
+    return CalibrationChart(TITLES[row][0], bins, judged.scores[row]["ECE"].value)
 
 
 def _dual_curve(fitted: MatchFitted) -> list[Curves]:
@@ -191,7 +191,7 @@ def _dual_curve(fitted: MatchFitted) -> list[Curves]:
     return [Curves(title, "epoch", True, [Series("dual encoder", points)])]
 
 
-def _examples(ground: MatchGround, judged: MatchJudged) -> list[ExampleGroup]:
+def _examples(ground: MatchFitData, judged: MatchTestResults) -> list[ExampleGroup]:
     """Right, wrong, and changed by retrieval; drawn by chance, not by how well they look."""
     after = _right(judged, "with_retrieval")
     before = _right(judged, "no_retrieval") if "no_retrieval" in judged.answers else after
@@ -212,13 +212,13 @@ def _examples(ground: MatchGround, judged: MatchJudged) -> list[ExampleGroup]:
     return shown
 
 
-def _right(judged: MatchJudged, row: str) -> NDArray[np.bool_]:
+def _right(judged: MatchTestResults, row: str) -> NDArray[np.bool_]:
     found = judged.answers[row]
     right: NDArray[np.bool_] = (found.probabilities >= found.threshold) == (judged.truth > 0)
     return right
 
 
-def _example(ground: MatchGround, judged: MatchJudged, i: int) -> ReportExample:
+def _example(ground: MatchFitData, judged: MatchTestResults, i: int) -> ReportExample:
     side = ground.test
     answers = []
     for name in (row for row in ROWS if row in judged.answers):
@@ -239,22 +239,22 @@ def _example(ground: MatchGround, judged: MatchJudged, i: int) -> ReportExample:
     )
 
 
-def _evidence(ground: MatchGround, judged: MatchJudged, i: int) -> list[EvidenceItem]:
+def _evidence(ground: MatchFitData, judged: MatchTestResults, i: int) -> list[EvidenceItem]:
     """The rows that spoke; one agrees if its texts are like the text as far as the pair fits."""
     final, asked = judged.answers["with_retrieval"], ground.test.asked
     fits = bool(final.probabilities[i] >= final.threshold)
     vector = asked.vectors[asked.text[i]][None]
-    likeness = dict(
-        zip(ground.bank.numbers.tolist(), ground.said.likeness(vector)[0].tolist(), strict=True)
+    similarity = dict(
+        zip(ground.bank.numbers.tolist(), ground.said.similarity(vector)[0].tolist(), strict=True)
     )
     return [
         EvidenceItem(
             thumbnail(ground.memory, item.row),
             "",
             item.says[0] if item.says else "",
-            item.likeness,
+            item.similarity,
             item.share,
-            (likeness[item.row.number] >= NEAR) == fits,
+            (similarity[item.row.number] >= NEAR) == fits,
         )
         for item in evidence_of(final, ground.said, i)[:NEIGHBOURS]
     ]

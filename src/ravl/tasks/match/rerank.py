@@ -14,10 +14,10 @@ import numpy as np
 
 from ravl.encoders.base import Array
 from ravl.evaluation import Score, retrieval_differences, retrieval_scores
-from ravl.retrieval.bank import Ints
+from ravl.retrieval.datastore import Ints
 from ravl.retrieval.reranking import DEPTH, mixed
-from ravl.tasks.match.dataset import MatchGround
-from ravl.tasks.match.predictor import Asked, Matcher, odds
+from ravl.tasks.match.dataset import MatchFitData
+from ravl.tasks.match.predictor import MatchPredictor, QueryPairs, odds
 from ravl.tasks.search.pairs import pairs_of
 
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)  # of the second look; 0 for none
@@ -29,7 +29,7 @@ CHOSEN_BY = "MRR"
 
 
 @dataclass(frozen=True, eq=False)
-class Reranking:
+class RerankGain:
     """What the second look gains and costs.
 
     Args:
@@ -97,7 +97,7 @@ class Looked:
         ]
 
 
-def judge_reranking(ground: MatchGround, matcher: Matcher) -> Reranking:
+def judge_reranking(ground: MatchFitData, matcher: MatchPredictor) -> RerankGain:
     """Choose the weight on the validation part and measure on the test part."""
     queries, depth = (READ, READ_DEPTH) if matcher.reader else (QUERIES, DEPTH)
     unseen = both_ways(ground, matcher, ground.parts.validation, queries, depth)
@@ -120,12 +120,12 @@ def judge_reranking(ground: MatchGround, matcher: Matcher) -> Reranking:
             "after": retrieval_scores(after, way.groups, seed),
             "difference": retrieval_differences(after, before, way.groups, seed),
         }
-    return Reranking(weight, depth, scores, queries, took)
+    return RerankGain(weight, depth, scores, queries, took)
 
 
 def both_ways(
-    ground: MatchGround,
-    matcher: Matcher,
+    ground: MatchFitData,
+    matcher: MatchPredictor,
     pictures: Ints,
     queries: int,
     depth: int,
@@ -148,7 +148,7 @@ def both_ways(
     picture = np.searchsorted(pictures, pairs.owners[own])
     features = pairs.features[pictures]
     nothing = np.zeros(0, np.int64)
-    asked = Asked(
+    asked = QueryPairs(
         features,
         base.project(features),
         [pairs.texts[i] for i in which.tolist()],
@@ -177,14 +177,14 @@ def both_ways(
     )
 
 
-def second_look(ground: MatchGround, matcher: Matcher, asked: Asked) -> Array:
+def second_look(ground: MatchFitData, matcher: MatchPredictor, asked: QueryPairs) -> Array:
     """Log odds (n,) of pairs, by the matcher with all that the bank knows."""
     clues = matcher.clues(asked, ground.said)
     evidence = matcher.evidence(ground.said)
     return odds(matcher.answer(asked, ground.said, clues, evidence, apart=False).probabilities)
 
 
-def _first(matcher: Matcher, asked: Asked) -> Array:
+def _first(matcher: MatchPredictor, asked: QueryPairs) -> Array:
     """Scores of all pictures with all texts, (m, t)."""
     if matcher.picture_head is None or matcher.text_head is None:
         return asked.views @ asked.vectors.T

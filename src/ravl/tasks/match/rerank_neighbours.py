@@ -1,6 +1,6 @@
 """A second look at neighbours: does what they say fit the picture that looks for them?
 
-Neighbours are found by the likeness of pictures alone. A fitted match run reads the text of each
+Neighbours are found by the similarity of pictures alone. A fitted match run reads the text of each
 beside the query's picture, and what it finds counts in their order and in their votes.
 """
 
@@ -18,40 +18,40 @@ from numpy.typing import NDArray
 from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.memory import Memory
-from ravl.retrieval.bank import Bank, Ints, Neighbours
+from ravl.retrieval.datastore import Datastore, Ints, Neighbours
 from ravl.retrieval.reranking import Reranker
-from ravl.runs.row_texts import Said
+from ravl.runs.row_texts import RowTexts
 from ravl.runs.run import RUN, Run, open_memory, open_run
-from ravl.tasks.match.clues import look_up
-from ravl.tasks.match.predictor import Asked, odds
+from ravl.tasks.match.pair_features import look_up
+from ravl.tasks.match.predictor import QueryPairs, odds
 
 if TYPE_CHECKING:  # it imports the models of labels, which look again themselves
-    from ravl.tasks.match.model import MatchModel
+    from ravl.tasks.match.model import MatchPipeline
 
 DEPTH = 64  # neighbours that are looked at again
 
 
 @dataclass(frozen=True, eq=False)
-class SecondLook:
+class NeighbourReranker:
     """Looks at neighbours again.
 
     Args:
         model: the match run at work.
-        weight: of it beside the likeness, see :meth:`Reranker.neighbours`.
+        weight: of it beside the similarity, see :meth:`Reranker.neighbours`.
     """
 
-    model: MatchModel
+    model: MatchPipeline
     weight: float = 0.0
 
     @classmethod
-    def open(cls, folder: Path, memory: Memory, weight: float = 0.0) -> SecondLook:
+    def open(cls, folder: Path, memory: Memory, weight: float = 0.0) -> NeighbourReranker:
         """By the match run in a folder.
 
         Raises:
             DataError: it holds no run of match.
             EncoderMismatchError: it was fitted with another encoder than the memory's.
         """
-        from ravl.tasks.match.model import MatchModel
+        from ravl.tasks.match.model import MatchPipeline
 
         run = open_run(folder)
         if run.task != "match":
@@ -60,10 +60,10 @@ class SecondLook:
                 "of match. Fit one with ravl fit match, and name its folder."
             )
         open_memory(run, memory, bool(run.record.get("reads_texts")))
-        return cls(MatchModel(run, memory), weight)
+        return cls(MatchPipeline(run, memory), weight)
 
     @classmethod
-    def of_run(cls, run: Run, memory: Memory) -> SecondLook | None:
+    def of_run(cls, run: Run, memory: Memory) -> NeighbourReranker | None:
         """That of a fitted run; None where it has none.
 
         Raises:
@@ -88,14 +88,18 @@ class SecondLook:
         relative = os.path.relpath(its, folder.resolve())
         return {"path": str(its), "relative": relative, "weight": self.weight}
 
-    def said(self, bank: Bank) -> Said:
+    def said(self, bank: Datastore) -> RowTexts:
         """What the rows of a bank say, as the match run reads and compares them."""
         matcher = self.model.matcher
         same = replace(bank, keys=matcher.keys(bank.features))
-        return Said.of(same, matcher.task, self.model.memory)
+        return RowTexts.of(same, matcher.task, self.model.memory)
 
     def __call__(
-        self, features: Array, said: Said, near: Neighbours, hidden: Sequence[Ints] | None = None
+        self,
+        features: Array,
+        said: RowTexts,
+        near: Neighbours,
+        hidden: Sequence[Ints] | None = None,
     ) -> Neighbours:
         """Neighbours in their new order; arguments as for :meth:`odds`."""
         return self.again(near, *self.odds(features, said, near, hidden))
@@ -105,7 +109,11 @@ class SecondLook:
         return Reranker(self.model, self.weight).neighbours(near, found, known)
 
     def odds(
-        self, features: Array, said: Said, near: Neighbours, hidden: Sequence[Ints] | None = None
+        self,
+        features: Array,
+        said: RowTexts,
+        near: Neighbours,
+        hidden: Sequence[Ints] | None = None,
     ) -> tuple[Array, NDArray[np.bool_]]:
         """Log odds that the first text of each neighbour fits the picture, in one call.
 
@@ -125,7 +133,7 @@ class SecondLook:
         query = np.nonzero(known)[0]
         rows, text = np.unique(near.positions[known], return_inverse=True)
         first = np.searchsorted(said.owners, rows)
-        asked = Asked(
+        asked = QueryPairs(
             features,
             self.model.base.project(features),
             [said.texts[i] for i in first.tolist()],
@@ -136,7 +144,7 @@ class SecondLook:
         found[known] = self._judged(asked, said, hidden)
         return found, known
 
-    def _judged(self, asked: Asked, said: Said, hidden: Sequence[Ints] | None) -> Array:
+    def _judged(self, asked: QueryPairs, said: RowTexts, hidden: Sequence[Ints] | None) -> Array:
         """Log odds of pairs (n,); ``hidden`` is by picture."""
         matcher = self.model.matcher
         keys = matcher.keys(asked.features)

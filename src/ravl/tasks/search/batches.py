@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import Dataset, Sampler
 
 from ravl.encoders.base import Array
-from ravl.tasks.search.material import Material
+from ravl.tasks.search.material import TrainingInputs
 from ravl.tasks.search.pairs import Ints
 
 FALSE_NEGATIVE = 0.95  # of the score of its own text, above which a neighbour may fit as well
@@ -29,7 +29,7 @@ class PairData(Dataset[dict[str, Any]]):
         seed: of the views of pictures and texts.
     """
 
-    def __init__(self, material: Material, order: Passes, seed: int) -> None:
+    def __init__(self, material: TrainingInputs, order: HardNegativeSampler, seed: int) -> None:
         self._material, self._order, self._seed = material, order, seed
 
     def __len__(self) -> int:
@@ -55,7 +55,7 @@ class PairData(Dataset[dict[str, Any]]):
         return self.__getitems__([position])
 
 
-class Passes(Sampler[int]):
+class HardNegativeSampler(Sampler[int]):
     """The order of an epoch: passes over the pictures, each time with others of their texts.
 
     Args:

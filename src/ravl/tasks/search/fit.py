@@ -18,11 +18,11 @@ from ravl.encoders.trained import TrainedEncoder
 from ravl.errors import DataError
 from ravl.evaluation import ranks_of_relevant
 from ravl.memory import Memory
-from ravl.tasks.search.batches import PairData, Passes
+from ravl.tasks.search.batches import HardNegativeSampler, PairData
 from ravl.tasks.search.heads import RetrieverModel
 from ravl.tasks.search.held import Held, best_hubness, early, measure, recall, to_json
 from ravl.tasks.search.known import KnownTexts
-from ravl.tasks.search.material import Material
+from ravl.tasks.search.material import TrainingInputs
 from ravl.tasks.search.mixing import best_text_share
 from ravl.tasks.search.pairs import Ints, Pairs, pairs_of, read_pairs, split
 from ravl.tasks.search.report import write_report
@@ -38,7 +38,7 @@ TOGETHER = 5  # texts of a picture in a batch where looking at it is what costs
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class PairSplits:
     """Positions of pictures for training, validation and test."""
 
     train: Ints
@@ -122,7 +122,7 @@ def prepare(
     validation: str | None,
     test: str | None,
     progress: bool | None,
-) -> tuple[Material, Parts]:
+) -> tuple[TrainingInputs, PairSplits]:
     """The run's folder, and all that training needs, computed once and kept there."""
     config: dict[str, Any] = {
         "task": "search",
@@ -138,7 +138,7 @@ def prepare(
         memory, read_pairs(memory, base), base, settings, work, progress
     )
     held_out = validation or settings.validation_share, test or settings.test_share
-    parts = Parts(*split(pairs, memory, *held_out, settings.seed))
+    parts = PairSplits(*split(pairs, memory, *held_out, settings.seed))
     _check_unchanged(work / "pairs.sha256", pairs, memory)
     texts = base.learn(pairs.texts, work / "texts.npy", progress)
     words = variants = teacher = None
@@ -148,7 +148,7 @@ def prepare(
         variants = flat.reshape(len(texts), settings.reworded, -1)
     if settings.teacher:
         teacher = ask_teacher(settings.teacher, memory, pairs, parts.train, work, progress)
-    return Material(pairs, texts, variants, vision, maps, text, words, teacher), parts
+    return TrainingInputs(pairs, texts, variants, vision, maps, text, words, teacher), parts
 
 
 def _check_unchanged(file: Path, pairs: Pairs, memory: Memory) -> None:
@@ -169,8 +169,8 @@ def _check_unchanged(file: Path, pairs: Pairs, memory: Memory) -> None:
 
 
 def train_heads(
-    material: Material,
-    parts: Parts,
+    material: TrainingInputs,
+    parts: PairSplits,
     base: Encoder,
     out: Path,
     settings: RetrieverSettings,
@@ -202,7 +202,7 @@ def train_heads(
         means = sums[parts.train]
         return seen, means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-6)
 
-    order = Passes(
+    order = HardNegativeSampler(
         chosen,
         pairs.owners[chosen],
         pairs.groups,
@@ -234,7 +234,7 @@ def train_heads(
     return encoder, curve, seconds
 
 
-def _validation(model: RetrieverModel, material: Material, chosen: Ints) -> Any:
+def _validation(model: RetrieverModel, material: TrainingInputs, chosen: Ints) -> Any:
     """A function: mean of R@10 both ways on the validation pictures, of the model as it is."""
     pairs = material.pairs
     own = pairs_of(pairs, chosen)

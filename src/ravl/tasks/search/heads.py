@@ -17,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 from ravl.encoders.base import Array
 from ravl.encoders.trained import Head
 from ravl.tasks.search.losses import distilled, info_nce, sigmoid_loss
-from ravl.tasks.search.material import SEEN, Material
+from ravl.tasks.search.material import SEEN, TrainingInputs
 from ravl.tasks.search.pairs import Ints
 from ravl.tasks.search.settings import RetrieverSettings
 
@@ -176,7 +176,7 @@ class RetrieverModel(nn.Module):
         return vectors
 
     @torch.inference_mode()
-    def embed(self, material: Material, pictures: Ints, which: Ints) -> tuple[Array, Array]:
+    def embed(self, material: TrainingInputs, pictures: Ints, which: Ints) -> tuple[Array, Array]:
         """Vectors of pictures (n, d) and texts (m, d), as the model is."""
         training = self.training
         self.eval()

@@ -33,7 +33,7 @@ class Teacher:
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
+class TrainingInputs:
     """Pairs, with all that is computed of them once.
 
     Args:

@@ -40,7 +40,7 @@ class RetrieverSettings(LoopSettings):
         teacher_weight: of these in the loss.
         gradient_cache: a batch takes the memory of 32 pictures or texts in the tuned networks, and
             a third more time.
-        share: of the trained part in the likeness of two pictures; the rest is the base encoder's.
+        share: of the trained part in the similarity of two pictures; the rest is the base's.
         validation_share: of the pictures, held out to choose by, where no filter names them.
         test_share: of the pictures, held out to judge by, where no filter names them.
     """

@@ -14,10 +14,10 @@ from ravl.encoders.towers.text import TextTower
 from ravl.encoders.towers.vision import Maps, VisionTower
 from ravl.errors import DataError
 from ravl.memory import Memory
-from ravl.tasks.search.material import SEEN, Material
+from ravl.tasks.search.material import SEEN, TrainingInputs
 from ravl.tasks.search.pairs import FEWEST, Ints, Pairs, only
 from ravl.tasks.search.settings import RetrieverSettings
-from ravl.training.vision.views import Views, keep_views
+from ravl.training.vision.views import ViewSampler, keep_views
 
 MIRRORED = 2  # views kept of a picture: plain, and its mirror image
 
@@ -54,7 +54,7 @@ def with_towers(
     def load(i: int) -> Image.Image:
         return memory.picture(pairs.rows[i], hint=base.picture_size)
 
-    views = Views(MIRRORED if settings.mirror and settings.vision != "full" else 1)
+    views = ViewSampler(MIRRORED if settings.mirror and settings.vision != "full" else 1)
     kept = keep_views(tower, load, range(len(pairs.rows)), views, work / "maps.npy", show)
     if not kept.rejected:
         return pairs, tower, kept.maps, text
@@ -68,7 +68,7 @@ def with_towers(
     return only(pairs, sound), tower, kept.maps[sound], text
 
 
-def starting(material: Material, pictures: Ints, which: Ints) -> tuple[Array, Array]:
+def starting(material: TrainingInputs, pictures: Ints, which: Ints) -> tuple[Array, Array]:
     """What the heads begin from: pictures (n, F') and texts (m, D'), with the towers' behind."""
     seen, read = material.pairs.features[pictures], material.texts[which]
     if material.vision is not None and material.maps is not None:

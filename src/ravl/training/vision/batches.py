@@ -12,7 +12,7 @@ from torch.utils.data import Dataset, Sampler
 
 from ravl.encoders.base import Array
 from ravl.encoders.towers.vision import Maps
-from ravl.training.vision.views import Views, crop_box
+from ravl.training.vision.views import ViewSampler, crop_box
 
 DRAWS = 2**20  # different crops of a picture where they are made anew
 
@@ -26,7 +26,7 @@ class ViewData(Dataset[dict[str, Tensor]]):
         views: how to crop.
     """
 
-    def __init__(self, maps: Maps, targets: Array, views: Views) -> None:
+    def __init__(self, maps: Maps, targets: Array, views: ViewSampler) -> None:
         self._maps, self._targets, self._views = maps, torch.from_numpy(targets), views
         self.draws = DRAWS if maps.dtype == np.uint8 else maps.shape[1]
 

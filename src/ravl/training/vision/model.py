@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ravl.encoders.base import Array
 from ravl.encoders.towers.vision import VisionTower
 from ravl.evaluation.ranking import average_precision
-from ravl.models.linear import LinearHead, Loss, Standard, torch_loss
+from ravl.models.linear import LinearHead, Loss, Standardizer, torch_loss
 from ravl.training.vision.batches import ViewData
 
 SOFT = 1e-4  # added below a square root, whose slope would be infinite at 0
@@ -74,7 +74,7 @@ class VisionModel(nn.Module):
         """
         arrays = (self.mean, self.scale, self.head.weight, self.head.bias)
         mean, scale, weight, bias = (x.detach().cpu().numpy().copy() for x in arrays)
-        return LinearHead(Standard(self.power, mean, scale), weight, bias, decay)
+        return LinearHead(Standardizer(self.power, mean, scale), weight, bias, decay)
 
     @property
     def tuned(self) -> list[nn.Parameter]:

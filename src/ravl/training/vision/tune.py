@@ -25,7 +25,7 @@ from ravl.training.trainer import train as run_training
 from ravl.training.vision.batches import ViewData, ViewOrder
 from ravl.training.vision.model import VisionModel, outputs, score
 from ravl.training.vision.settings import VisionSettings
-from ravl.training.vision.views import Load, Views, keep_views
+from ravl.training.vision.views import Load, ViewSampler, keep_views
 
 DECAYS = (3e-4, 3e-5)  # of the first linear head; validation chooses
 DONE, TOWER, HEAD = "done.json", "tower", "head.npz"  # in the run's work folder
@@ -116,9 +116,11 @@ def tune_vision(
     tower = VisionTower(encoder, settings.strategy)
     settings = replace(settings, learning_rate=settings.learning_rate * tower.pace)
     loss = Loss(exclusive, class_weights, settings.label_smoothing)
-    views = Views(_count(settings), settings.mirror, settings.smallest_crop, settings.seed)
+    views = ViewSampler(_count(settings), settings.mirror, settings.smallest_crop, settings.seed)
     learned = _part(tower, load, targets, train, views, folder / "train.npy", loss, show)
-    unseen = _part(tower, load, targets, validation, Views(), folder / "validation.npy", None, show)
+    unseen = _part(
+        tower, load, targets, validation, ViewSampler(), folder / "validation.npy", None, show
+    )
     first, before = _first_head(tower, learned, unseen, loss, head)
     torch.manual_seed(settings.seed)
     model = VisionModel(tower, first, loss, settings.dropout)
@@ -158,7 +160,7 @@ def _part(
     load: Load,
     targets: Array,
     chosen: Sequence[int],
-    views: Views,
+    views: ViewSampler,
     file: Path,
     loss: Loss | None,
     show: bool | None,

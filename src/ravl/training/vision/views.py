@@ -27,7 +27,7 @@ Load = Callable[[int], Image.Image]
 
 
 @dataclass(frozen=True, slots=True)
-class Views:
+class ViewSampler:
     """Which views of a picture are kept: the plain one, its mirror image, and random crops.
 
     Args:
@@ -80,7 +80,7 @@ def crop_box(
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
+class CachedViews:
     """What the stem made of the views of pictures.
 
     Args:
@@ -96,10 +96,10 @@ def keep_views(
     tower: VisionTower,
     load: Load,
     positions: Sequence[int],
-    views: Views,
+    views: ViewSampler,
     file: Path,
     show: bool | None,
-) -> Kept:
+) -> CachedViews:
     """Run the stem over all views of pictures, or go on where the same call was interrupted.
 
     Args:
@@ -158,10 +158,10 @@ class _Store:
         if self._maps is not None:  # before that there is no file to go on with
             self._write_note()
 
-    def kept(self) -> Kept:
+    def kept(self) -> CachedViews:
         """What is done."""
         maps = self._maps if self._maps is not None else np.zeros((*self._shape, 1), np.float16)
-        return Kept(maps, self._rejected)
+        return CachedViews(maps, self._rejected)
 
     def _read_note(self) -> tuple[int, list[int]]:
         try:
@@ -192,7 +192,7 @@ def _ahead(
                 yield [future.result() for future in waiting.pop(0)]
 
 
-def _key(tower: VisionTower, positions: Sequence[int], views: Views) -> str:
+def _key(tower: VisionTower, positions: Sequence[int], views: ViewSampler) -> str:
     # A stem depends on what is frozen: not on the weights that learn.
     parts = [
         tower.encoder.fingerprint.to_json(),

@@ -10,11 +10,11 @@ import time
 from dataclasses import dataclass, field
 
 from ravl.evaluation import PRIMARY, values
-from ravl.tasks.labels.choose import Fitted, Ladder, validation_answers
-from ravl.tasks.labels.dataset import Ground
+from ravl.tasks.labels.choose import Fitted, LevelFitter, validation_answers
+from ravl.tasks.labels.dataset import FitData
 from ravl.tasks.labels.evaluate_test import wide
 from ravl.tasks.labels.keys.ground import learned_ground
-from ravl.tasks.labels.predictor import Labeller
+from ravl.tasks.labels.predictor import LabelPredictor
 
 TIES = 0.1  # of the log loss, which tells those apart that are right equally often
 
@@ -30,8 +30,8 @@ class Variant:
         score: on the validation part: its primary metric less a tenth of the log loss.
     """
 
-    ground: Ground
-    levels: dict[str, Labeller]
+    ground: FitData
+    levels: dict[str, LabelPredictor]
     chosen: str
     score: float
 
@@ -61,7 +61,7 @@ class Joint:
     parameters: int = 0
 
 
-def fit_jointly(ground: Ground, fitted: Fitted, ladder: Ladder) -> tuple[Ground, Fitted]:
+def fit_jointly(ground: FitData, fitted: Fitted, ladder: LevelFitter) -> tuple[FitData, Fitted]:
     """Learn keys, fit all levels with them, and keep what is better on the validation part.
 
     Args:
@@ -108,7 +108,7 @@ def fit_jointly(ground: Ground, fitted: Fitted, ladder: Ladder) -> tuple[Ground,
     return found.ground, again
 
 
-def variant(ground: Ground, fitted: Fitted) -> Variant:
+def variant(ground: FitData, fitted: Fitted) -> Variant:
     """A fit with its score on the validation part."""
     best, task = fitted.levels[fitted.chosen], ground.task
     answers = validation_answers(ground, best, fitted.chosen == "vote")

@@ -11,8 +11,8 @@ from ravl.evaluation import Score, compare, measure
 from ravl.pages.fit_report import Curves, ScoreTable, Series
 from ravl.tasks.labels.evaluate_test import wide
 from ravl.tasks.labels.keys.fit import Joint, Variant
-from ravl.tasks.labels.votes import Testimony
-from ravl.training.page_parts import score_table
+from ravl.tasks.labels.votes import LabelMatrix
+from ravl.training.report_parts import score_table
 
 TITLES = {
     "vote_frozen": ("vote, frozen keys", "the memory alone"),
@@ -97,7 +97,7 @@ def measure_gain(joint: Joint) -> Gain:
     task, seed, groups = ground.task, ground.settings.seed, ground.test.labelled.groups
     names = ground.labels
     if task.exclusive:
-        names = Testimony.of(ground.bank, task, ground.labels).names
+        names = LabelMatrix.of(ground.bank, task, ground.labels).names
     truth = task.truth(ground.test.labelled.rows, names)
     answers: dict[str, Array] = {}
     limits: dict[str, Array | None] = {}
@@ -129,7 +129,7 @@ def measure_gain(joint: Joint) -> Gain:
 def _answers(fit: Variant, level: str, names: int) -> Array:
     """Probabilities of the test part, (n, C')."""
     ground, labeller = fit.ground, fit.levels[level]
-    testimony = Testimony.of(ground.bank, ground.task, ground.labels, labeller.spread)
+    testimony = LabelMatrix.of(ground.bank, ground.task, ground.labels, labeller.spread)
     evidence = labeller.evidence(testimony, ground.memory)
     found = labeller.answer(
         ground.test.queries,

@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 
 from ravl.models.linear import fold_of_groups
 from ravl.models.vote import Vote
-from ravl.retrieval.bank import Bank, Ints, Neighbours
-from ravl.retrieval.keys import Keys
-from ravl.tasks.labels.dataset import Ground, Side, seen_by, speaking_rows
+from ravl.retrieval.datastore import Datastore, Ints, Neighbours
+from ravl.retrieval.key_projection import KeyProjection
+from ravl.tasks.labels.dataset import FitData, Split, seen_by, speaking_rows
 from ravl.tasks.labels.keys.learned import (
     FLOOR,
     TEMPERATURE,
     Learned,
-    Lesson,
     Preferences,
+    TrainingExamples,
     learn_keys,
 )
 from ravl.tasks.labels.levels import surprise
@@ -43,12 +43,12 @@ class LearnedGround:
         seconds: of learning, folds included.
     """
 
-    ground: Ground
+    ground: FitData
     learned: Learned
     seconds: float
 
 
-def learned_ground(ground: Ground, preferred: Preferences | None = None) -> LearnedGround | None:
+def learned_ground(ground: FitData, preferred: Preferences | None = None) -> LearnedGround | None:
     """Learn keys and look everything up again; None where no epoch was better than frozen keys.
 
     Args:
@@ -70,14 +70,14 @@ def learned_ground(ground: Ground, preferred: Preferences | None = None) -> Lear
 
 
 def lesson_of(
-    ground: Ground, rows: NDArray[np.bool_], examples: Ints, preferred: Preferences | None
-) -> Lesson:
+    ground: FitData, rows: NDArray[np.bool_], examples: Ints, preferred: Preferences | None
+) -> TrainingExamples:
     """What keys learn from some rows of the bank (N,) and some training examples."""
     bank, side = ground.bank.only(rows), ground.train.take(examples)
     said = ground.task.table(bank.rows, ground.labels)
     if preferred is not None:
         preferred = _among(preferred, rows, examples)
-    return Lesson(
+    return TrainingExamples(
         bank,
         said,
         side.queries.features,
@@ -98,7 +98,7 @@ def _among(preferred: Preferences, rows: NDArray[np.bool_], examples: Ints) -> P
     return Preferences(positions, (shares / total).astype(np.float32), preferred.weights[examples])
 
 
-def held_surprise(ground: Ground, lesson: Lesson, keys: Keys) -> float:
+def held_surprise(ground: FitData, lesson: TrainingExamples, keys: KeyProjection) -> float:
     """How unlikely the validation part is, answered as keys learn to answer."""
     bank = _with(lesson.bank, keys)
     part = ground.validation
@@ -109,11 +109,11 @@ def held_surprise(ground: Ground, lesson: Lesson, keys: Keys) -> float:
     return surprise(smooth, part.targets, ground.task)
 
 
-def searched_by(ground: Ground, keys: Keys, speaking: NDArray[np.bool_]) -> Ground:
+def searched_by(ground: FitData, keys: KeyProjection, speaking: NDArray[np.bool_]) -> FitData:
     """The ground with other keys, all parts looked up again."""
     bank = _with(ground.bank, keys)
 
-    def side(part: Side) -> Side:
+    def side(part: Split) -> Split:
         near, wide = seen_by(part.labelled, keys, bank, speaking, ground.settings.k)
         return replace(part, near=near, wide=wide)
 
@@ -128,12 +128,12 @@ def searched_by(ground: Ground, keys: Keys, speaking: NDArray[np.bool_]) -> Grou
 
 
 def _of_training(
-    ground: Ground, speaking: NDArray[np.bool_], preferred: Preferences | None, epochs: int
+    ground: FitData, speaking: NDArray[np.bool_], preferred: Preferences | None, epochs: int
 ) -> tuple[Neighbours, Neighbours]:
     """Neighbours of the training examples by keys of other folds, near and wide."""
     bank, train = ground.bank, ground.train
     sides = [np.full_like(n.positions, -1) for n in (train.near, train.wide)]
-    likeness = [np.zeros_like(n.likeness) for n in (train.near, train.wide)]
+    similarity = [np.zeros_like(n.similarity) for n in (train.near, train.wide)]
     for fold in fold_of_groups(train.labelled.groups, FOLDS, ground.settings.seed):
         rest = np.setdiff1d(np.arange(len(train)), fold)
         part = train.labelled.take(fold)
@@ -143,11 +143,11 @@ def _of_training(
         lesson = lesson_of(ground, speaking & others, rest, preferred)
         keys = learn_keys(ground.keys, lesson, epochs).keys
         found = seen_by(part, keys, _with(bank, keys), speaking, ground.settings.k, others)
-        for neighbours, positions, values in zip(found, sides, likeness, strict=True):
-            positions[fold], values[fold] = neighbours.positions, neighbours.likeness
-    near, wide = (Neighbours(p, v) for p, v in zip(sides, likeness, strict=True))
+        for neighbours, positions, values in zip(found, sides, similarity, strict=True):
+            positions[fold], values[fold] = neighbours.positions, neighbours.similarity
+    near, wide = (Neighbours(p, v) for p, v in zip(sides, similarity, strict=True))
     return near, wide
 
 
-def _with(bank: Bank, keys: Keys) -> Bank:
+def _with(bank: Datastore, keys: KeyProjection) -> Datastore:
     return replace(bank, keys=keys(bank.features))

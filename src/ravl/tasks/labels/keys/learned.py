@@ -1,7 +1,7 @@
 """Learned keys: the task's loss reaches the retriever through score-weighted neighbours.
 
 A matrix on top of the frozen keys. Each training example is answered by all rows of the bank but
-those that show it, weighted by the softmax of their likeness, and the matrix is learned so that the
+those that show it, weighted by the softmax of similarity, and the matrix is learned so that the
 answers are right (neighbourhood components analysis, Goldberger et al. 2004; for retrieval:
 Izacard et al. 2022, "Atlas"). It starts as the identity and is drawn back to it. Towers stay as
 they are, so that memory and queries are embedded again by one product.
@@ -20,8 +20,8 @@ from torch.nn import functional as F
 
 from ravl.encoders.base import Array, normalise
 from ravl.models.linear import Loss, smoothed, torch_loss
-from ravl.retrieval.bank import Bank, Ints
-from ravl.retrieval.keys import Keys
+from ravl.retrieval.datastore import Datastore, Ints
+from ravl.retrieval.key_projection import KeyProjection
 
 TEMPERATURE = 0.1  # of the neighbours' softmax; a vote's may be lower, with fewer voters
 FLOOR = 0.02  # share of the answer that goes to the labels' rates: nothing is impossible
@@ -53,7 +53,7 @@ class Preferences:
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
+class TrainingExamples:
     """What keys are learned from.
 
     Args:
@@ -67,7 +67,7 @@ class Lesson:
         seed: of the order.
     """
 
-    bank: Bank
+    bank: Datastore
     said: Array
     features: Array
     targets: Array
@@ -87,13 +87,16 @@ class Learned:
         curve: seconds and held-out surprise, before the first epoch and after each.
     """
 
-    keys: Keys
+    keys: KeyProjection
     epochs: int
     curve: list[tuple[float, float]] = field(default_factory=list)
 
 
 def learn_keys(
-    keys: Keys, lesson: Lesson, epochs: int = EPOCHS, held: Callable[[Keys], float] | None = None
+    keys: KeyProjection,
+    lesson: TrainingExamples,
+    epochs: int = EPOCHS,
+    held: Callable[[KeyProjection], float] | None = None,
 ) -> Learned:
     """Learn a matrix on top of some keys.
 
@@ -123,7 +126,7 @@ def learn_keys(
 class _Learner:
     """The matrix, and all that it is learned on, as tensors."""
 
-    def __init__(self, keys: Keys, lesson: Lesson) -> None:
+    def __init__(self, keys: KeyProjection, lesson: TrainingExamples) -> None:
         self._start, self._lesson = keys, lesson
         self._rows = torch.from_numpy(keys.project(lesson.bank.features))  # (N, d)
         self._queries = torch.from_numpy(keys.project(lesson.features))  # (n, d)
@@ -139,7 +142,7 @@ class _Learner:
         self._matrix = self._eye.clone().requires_grad_()
         self._optimiser = torch.optim.Adam([self._matrix], lr=RATE)
 
-    def keys(self) -> Keys:
+    def keys(self) -> KeyProjection:
         """As they are by now."""
         return self._start.turned(self._matrix.detach().numpy())
 
@@ -184,15 +187,15 @@ class _Learner:
     def _loss(self, chosen: Ints, pool: Ints) -> Tensor:
         rows = F.normalize(self._rows[pool] @ self._matrix, dim=1)
         queries = F.normalize(self._queries[chosen] @ self._matrix, dim=1)
-        likeness = queries @ rows.T / TEMPERATURE  # (b, p)
+        similarity = queries @ rows.T / TEMPERATURE  # (b, p)
         own, places = self._shown(chosen, pool)
-        likeness = likeness.index_put(
+        similarity = similarity.index_put(
             (own, places), torch.tensor(-1e4)
         )  # not infinite, so that whoever is alone has no gradient rather than a bad one
-        answers = likeness.softmax(1) @ self._said[pool]
+        answers = similarity.softmax(1) @ self._said[pool]
         loss = self._of_answers((1 - FLOOR) * answers + FLOOR * self._rates, self._targets[chosen])
         if self._lesson.preferred is not None:
-            loss = loss + self._of_preferences(self._lesson.preferred, likeness, chosen, pool)
+            loss = loss + self._of_preferences(self._lesson.preferred, similarity, chosen, pool)
         return loss
 
     def _of_answers(self, answers: Tensor, targets: Tensor) -> Tensor:
@@ -211,17 +214,17 @@ class _Learner:
         return _places(pool, lines, np.concatenate([np.zeros(0, np.int64), *own]))[:2]
 
     def _of_preferences(
-        self, preferred: Preferences, likeness: Tensor, chosen: Ints, pool: Ints
+        self, preferred: Preferences, similarity: Tensor, chosen: Ints, pool: Ints
     ) -> Tensor:
-        """How far the likeness of the candidates is from what the reader prefers (KL), (b, p)."""
+        """How far the similarity of the candidates is from what the reader prefers (KL), (b, p)."""
         candidates, shares = preferred.positions[chosen], preferred.shares[chosen]
         lines = np.repeat(np.arange(len(chosen)), candidates.shape[1])
         own, places, there = _places(pool, lines, candidates.ravel())
-        wanted = torch.zeros_like(likeness)
+        wanted = torch.zeros_like(similarity)
         wanted[own, places] = torch.from_numpy(shares.ravel()[there])
-        among = torch.zeros_like(likeness, dtype=torch.bool)
+        among = torch.zeros_like(similarity, dtype=torch.bool)
         among[own, places] = True
-        chances = likeness.masked_fill(~among, -1e4).log_softmax(1)
+        chances = similarity.masked_fill(~among, -1e4).log_softmax(1)
         each = (wanted * (wanted.clamp(min=1e-9).log() - chances)).sum(1)
         asked = wanted.sum(1) > 0
         weights = torch.from_numpy(preferred.weights[chosen])

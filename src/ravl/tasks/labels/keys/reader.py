@@ -12,19 +12,21 @@ from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
 from ravl.models.gate import probabilities
-from ravl.retrieval.bank import Neighbours
+from ravl.retrieval.datastore import Neighbours
 from ravl.runs.evidence_arrays import EvidenceArrays
-from ravl.tasks.labels.dataset import Ground
+from ravl.tasks.labels.dataset import FitData
 from ravl.tasks.labels.keys.learned import Preferences
-from ravl.tasks.labels.predictor import Labeller
-from ravl.tasks.labels.votes import Testimony
+from ravl.tasks.labels.predictor import LabelPredictor
+from ravl.tasks.labels.votes import LabelMatrix
 
 EXAMPLES = 1000  # of training, at most, whose reader is asked
 NEAREST, EVERY = 16, 2  # neighbours of each that it is asked about, and of these every second
 TINY = 1e-6
 
 
-def reader_preferences(ground: Ground, fusion: Labeller, unseen: Array | None) -> Preferences:
+def reader_preferences(
+    ground: FitData, fusion: LabelPredictor, unseen: Array | None
+) -> Preferences:
     """Ask a reader about the neighbours of training examples, one at a time.
 
     Args:
@@ -38,10 +40,10 @@ def reader_preferences(ground: Ground, fusion: Labeller, unseen: Array | None) -
     assert head is not None
     side = ground.train
     near = side.seen(fusion.spread).first(NEAREST)
-    near = Neighbours(near.positions[:, ::EVERY], near.likeness[:, ::EVERY])
+    near = Neighbours(near.positions[:, ::EVERY], near.similarity[:, ::EVERY])
     chosen = np.random.default_rng(ground.settings.seed).permutation(len(side))[:EXAMPLES]
     seen, targets = head.standard(side.queries.seen[chosen]), side.targets[chosen]
-    testimony = Testimony.of(ground.bank, ground.task, ground.labels, fusion.spread)
+    testimony = LabelMatrix.of(ground.bank, ground.task, ground.labels, fusion.spread)
     evidence = EvidenceArrays.of(
         testimony, fusion.standard(ground.bank.features), ground.memory, ground.task
     )
@@ -55,7 +57,7 @@ def reader_preferences(ground: Ground, fusion: Labeller, unseen: Array | None) -
     asked = near.take(chosen)
     gains = np.stack(
         [
-            likelihood(Neighbours(asked.positions[:, [j]], asked.likeness[:, [j]])) - alone
+            likelihood(Neighbours(asked.positions[:, [j]], asked.similarity[:, [j]])) - alone
             for j in range(asked.positions.shape[1])
         ],
         axis=1,

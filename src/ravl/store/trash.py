@@ -34,7 +34,7 @@ BLOBS = ("vector", "feature", "text_vectors", "picture")
 
 
 @dataclass(frozen=True, slots=True)
-class Binned:
+class TrashedRow:
     """A row in the bin.
 
     Args:
@@ -80,11 +80,11 @@ def throw(connection: Connection, version: int, row: Row) -> None:
     store.delete_row(connection, version, row)
 
 
-def listed(connection: Connection, folder: Path) -> Iterator[Binned]:
+def listed(connection: Connection, folder: Path) -> Iterator[TrashedRow]:
     """What is in the bin, the newest first."""
     ensure(connection)
     for record, at in connection.execute("SELECT record, at FROM bin ORDER BY at DESC, row"):
-        yield Binned(from_record(tuple(json.loads(record)), folder), at)
+        yield TrashedRow(from_record(tuple(json.loads(record)), folder), at)
 
 
 def restore(memory: Memory, ids: Iterable[str] | None = None) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ravl.errors import DataError
 from ravl.memory import Memory, Row
-from ravl.retrieval.bank import Ints
+from ravl.retrieval.datastore import Ints
 
 PARTS = ("train", "validation", "test")
 COLUMN = "split"  # of a table, that says where its rows belong
@@ -27,7 +27,7 @@ LEFT_OUT = -1
 
 
 @dataclass(frozen=True, eq=False)
-class Parts:
+class Splits:
     """Positions among the labelled pictures.
 
     Args:
@@ -55,7 +55,7 @@ def split(
     test_share: float,
     seed: int,
     tables: Collection[str] = (),
-) -> Parts:
+) -> Splits:
     """The parts: as the user named them, as the table's column ``split`` says, or drawn.
 
     What is drawn is stratified by class, and near-duplicates stay on one side. A picture that was
@@ -115,7 +115,7 @@ def split(
                 f"No one of {len(rows):,} labelled pictures is left for {name}. Label more, or "
                 "give this part another share or filter."
             )
-    return Parts(train, held, judged, out, "; ".join(words))
+    return Splits(train, held, judged, out, "; ".join(words))
 
 
 def draw(part: Ints, groups: Ints, classes: Sequence[str], share: float, seed: int) -> Ints:

@@ -20,7 +20,7 @@ FLOOR = 1e-3  # of the features' spread; a feature that never varies tells nothi
 
 
 @dataclass(frozen=True, eq=False)
-class Keys:
+class KeyProjection:
     """Features to unit vectors, by cosine.
 
     Args:
@@ -35,7 +35,7 @@ class Keys:
     directions: Array
 
     @classmethod
-    def of(cls, features: Array) -> Keys:
+    def of(cls, features: Array) -> KeyProjection:
         """From the features (n, F) of the pictures that will be searched."""
         power = root(features)
         x = tamed(features[:: max(1, len(features) // SAMPLE)], power)
@@ -56,7 +56,7 @@ class Keys:
         found: Array = centred @ self.directions
         return found
 
-    def turned(self, matrix: Array) -> Keys:
+    def turned(self, matrix: Array) -> KeyProjection:
         """Keys that a matrix (d, d') has been applied to, before they are normalised."""
         return replace(self, directions=np.ascontiguousarray(self.directions @ matrix))
 
@@ -69,7 +69,7 @@ class Keys:
         }
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Array]) -> Keys:
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> KeyProjection:
         """The inverse of :meth:`arrays`."""
         return cls(float(arrays["power"][0]), arrays["mean"], arrays["directions"])
 

@@ -24,7 +24,7 @@ FIXES: tuple[Fix, ...] = get_args(Fix)
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Issue:
     """Something that is likely wrong.
 
     Args:
@@ -60,6 +60,6 @@ class Finding:
         return {name: value for name, value in fields.items() if value not in (None, [])}
 
 
-def ranked(findings: list[Finding]) -> list[Finding]:
+def ranked(findings: list[Issue]) -> list[Issue]:
     """The surest first; equal ones by their ids, so that a check says the same each time."""
     return sorted(findings, key=lambda finding: (-finding.score, finding.ids))

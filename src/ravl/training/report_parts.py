@@ -10,7 +10,7 @@ from ravl.evaluation.generation import PRIMARY as OF_TEXTS
 from ravl.memory import Memory, Row
 from ravl.pages.fit_report import Curves, DifferenceRow, ScoreRow, ScoreTable, Series
 from ravl.pages.render import row_uri
-from ravl.training.made import Made
+from ravl.training.fit_log import FitLog
 from ravl.training.report_rows import ROWS
 
 LEVELS = (
@@ -49,7 +49,7 @@ class Scored(Protocol):
 
 def scores_json(
     judged: Scored,
-    fitted: Made,
+    fitted: FitLog,
     levels: Sequence[str] = LEVELS,
     retrieval: Sequence[str] = RETRIEVAL,
 ) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def score_table(
     return ScoreTable(caption, note, measures, rows, differences)
 
 
-def curves_of(task: str, fitted: Made) -> list[Curves]:
+def curves_of(task: str, fitted: FitLog) -> list[Curves]:
     """Validation scores by epoch."""
     names = {"fusion": "with retrieval", "fusion_off": "without", "vision": "vision tower"}
     series = [

@@ -18,19 +18,19 @@ from numpy.typing import NDArray
 from ravl.errors import DataError, QueryError
 from ravl.memory import Memory, Row
 from ravl.refitting.kinds import Kind
-from ravl.retrieval.bank import Ints
+from ravl.retrieval.datastore import Ints
 from ravl.runs.run import Run
 from ravl.store.row import told
-from ravl.training.again import HELD, SPLIT
-from ravl.training.labelled import Labelled, read_labelled, remember
-from ravl.training.parts import LEFT_OUT, PARTS, Parts, draw
+from ravl.training.examples import Examples, read_labelled, remember
+from ravl.training.refit_plan import HELD, SPLIT
+from ravl.training.splits import LEFT_OUT, PARTS, Splits, draw
 
 NEW = -2  # a picture that the run does not know
 SEED = 100  # beside that of the fit: what is new is drawn by itself
 
 
 @dataclass(frozen=True, eq=False)
-class News:
+class MemoryChanges:
     """The labelled pictures as they are now; positions are among them, ascending.
 
     Args:
@@ -47,8 +47,8 @@ class News:
         digest: of all this; equal for equal news.
     """
 
-    labelled: Labelled
-    parts: Parts
+    labelled: Examples
+    parts: Splits
     frozen: Ints
     newest: Ints
     fresh: Ints
@@ -132,7 +132,7 @@ def examples(run: Run, memory: Memory, kind: Kind, work: Path) -> Iterator[Memor
 
 def read_news(
     run: Run, memory: Memory, source: Memory, kind: Kind, *, replay: int, newest: float
-) -> News:
+) -> MemoryChanges:
     """Compare the labelled pictures with what the run knows.
 
     A new picture of a near-duplicate in training is trained on; one of a near-duplicate that is
@@ -181,7 +181,7 @@ def read_news(
                 f"No picture of the {name} part of {run.folder} is there any more, so it cannot be "
                 f"refitted. Fit it again with ravl fit {run.task}."
             )
-    parts = Parts(
+    parts = Splits(
         train,
         np.flatnonzero(part == 1),
         np.flatnonzero(frozen | judged),
@@ -192,7 +192,7 @@ def read_news(
     counts = Counter(name for i in new for name in kind.says(labelled.rows[i]) if kind.names)
     gone = sorted(hash for hash, number in known.items() if number == 0 and hash not in there)
     digest = _digest(labelled.rows, kind, part, train, judged, gone)
-    return News(
+    return MemoryChanges(
         labelled,
         parts,
         np.flatnonzero(frozen),

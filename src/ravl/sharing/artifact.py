@@ -24,7 +24,7 @@ WITH_PICTURES = "Send them too with --with-pictures."
 
 
 @dataclass
-class Parcel:
+class Artifact:
     """What is to be sent.
 
     Args:
@@ -51,7 +51,7 @@ class Parcel:
 
 def pack(
     what: Path, scratch: Path, with_memory: bool, with_pictures: bool, show: bool | None
-) -> Parcel:
+) -> Artifact:
     """Make a parcel.
 
     Args:
@@ -74,7 +74,7 @@ def pack(
         raise DataError(f"There is nothing at {what}. Name the folder of a run, or a memory.")
     if with_memory:
         raise DataError(f"{what} is a memory itself. Leave out --with-memory.")
-    parcel = Parcel("memory", _name(what.stem))
+    parcel = Artifact("memory", _name(what.stem))
     _memory(parcel, what, scratch, with_pictures, show)
     card = scratch / CARD
     card.write_text(_card(parcel, scratch / str(parcel.memory)), encoding="utf-8")
@@ -92,8 +92,8 @@ def pulled_memory(folder: Path) -> Path | None:
 
 def _run(
     folder: Path, scratch: Path, with_memory: bool, with_pictures: bool, show: bool | None
-) -> Parcel:
-    parcel = Parcel("run", _name(folder.resolve().name))
+) -> Artifact:
+    parcel = Artifact("run", _name(folder.resolve().name))
     if (folder / UNFINISHED).is_dir():
         raise DataError(f"The fit in {folder} has not ended. Repeat its command, then push it.")
     if (folder / "encoder" / SETTINGS).is_file() and not (folder / RUN).exists():  # of fit search
@@ -159,7 +159,7 @@ def _moved(record: Any, memory: str) -> dict[str, Any]:
     return moved
 
 
-def _second_look(parcel: Parcel, run: Run) -> None:
+def _second_look(parcel: Artifact, run: Run) -> None:
     """The match run by which neighbours are looked at again goes along, in a folder of its own.
 
     A match run says under that name how it looks itself.
@@ -177,7 +177,7 @@ def _second_look(parcel: Parcel, run: Run) -> None:
     _collect(parcel, other, f"{RERANK}/")
 
 
-def _collect(parcel: Parcel, folder: Path, below: str = "") -> None:
+def _collect(parcel: Artifact, folder: Path, below: str = "") -> None:
     """The files of a run's folder, but for memories and what nobody needs."""
     for file in _files(folder):
         if file.relative_to(folder).parts[0] in (HISTORY, REPORTS):
@@ -202,7 +202,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _memory(
-    parcel: Parcel, path: Path, scratch: Path, with_pictures: bool, show: bool | None
+    parcel: Artifact, path: Path, scratch: Path, with_pictures: bool, show: bool | None
 ) -> None:
     name = f"{_name(path.stem)}.ravl"
     found = copy_memory(path, scratch / name, with_pictures, show)
@@ -227,7 +227,7 @@ def about_pictures(found: Pictures, path: Path) -> list[str]:
     return []
 
 
-def _card(parcel: Parcel, memory: Path) -> str:
+def _card(parcel: Artifact, memory: Path) -> str:
     """For people who meet the folder without us."""
     from ravl.store.sqlite import Database
 

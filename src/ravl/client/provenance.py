@@ -13,7 +13,7 @@ from ravl.tasks.match.results import Matching
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class Provenance:
     """Where an answer comes from.
 
     Args:
@@ -34,9 +34,9 @@ class Origin:
 
 
 class ServedHits(Hits):
-    """Hits of a server's search; see :class:`Origin`."""
+    """Hits of a server's search; see :class:`Provenance`."""
 
-    def __init__(self, hits: Iterable[Hit], origin: Origin) -> None:
+    def __init__(self, hits: Iterable[Hit], origin: Provenance) -> None:
         super().__init__(hits)
         self.origin = origin
 
@@ -45,32 +45,32 @@ class ServedHits(Hits):
 class ServedClassification(Classification):
     """A picture's label, and where it comes from."""
 
-    origin: Origin = field(repr=False, compare=False)
+    origin: Provenance = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedTagging(Tagging):
     """A picture's tags, and where they come from."""
 
-    origin: Origin = field(repr=False, compare=False)
+    origin: Provenance = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedMatching(Matching):
     """Whether a text fits a picture, and where that comes from."""
 
-    origin: Origin = field(repr=False, compare=False)
+    origin: Provenance = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedCaption(Caption):
     """A text about a picture, and where it comes from."""
 
-    origin: Origin = field(repr=False, compare=False)
+    origin: Provenance = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedReply(Reply):
     """The answer to a question, and where it comes from."""
 
-    origin: Origin = field(repr=False, compare=False)
+    origin: Provenance = field(repr=False, compare=False)

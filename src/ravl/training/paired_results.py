@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ravl.encoders.base import Array
 from ravl.evaluation import Score, Task, compare, measure
 from ravl.memory import Row
-from ravl.retrieval.bank import Ints
+from ravl.retrieval.datastore import Ints
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 
@@ -21,7 +21,7 @@ Compare = Callable[[Ints], dict[str, Score]]
 
 
 @dataclass(frozen=True, eq=False)
-class Examined:
+class PairedResults:
     """Both models' answers to n examples: pictures, questions about them, or pairs with texts.
 
     Args:
@@ -52,7 +52,7 @@ class Examined:
 
 
 @dataclass(frozen=True, eq=False)
-class Said:
+class ExampleResult:
     """What one of the two answers, as probabilities.
 
     Args:
@@ -65,9 +65,9 @@ class Said:
 
 
 def judges(
-    task: Task, said: Mapping[str, Said], truth: Ints, groups: Ints, seed: int
+    task: Task, said: Mapping[str, ExampleResult], truth: Ints, groups: Ints, seed: int
 ) -> tuple[Measure, Compare]:
-    """What measures and compares probabilities, see :class:`Examined`.
+    """What measures and compares probabilities, see :class:`PairedResults`.
 
     Args:
         task: whose metrics.

@@ -13,7 +13,7 @@ from ravl.encoders.heads import Head
 
 
 @dataclass(frozen=True, eq=False)
-class Fits:
+class ImageTextScorer:
     """A dual encoder on frozen features.
 
     Args:

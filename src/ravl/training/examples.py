@@ -18,14 +18,14 @@ from ravl.data import ColumnNames, Rejected
 from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.memory import Memory, Row
-from ravl.retrieval.bank import Ints
+from ravl.retrieval.datastore import Ints
 from ravl.store import rows as store
 from ravl.store.duplicates import groups_like, mark_twins
 from ravl.store.spaces import current_space, read_text_vectors, read_vectors
 
 
 @dataclass(frozen=True, eq=False)
-class Labelled:
+class Examples:
     """Pictures that say something for the task.
 
     Args:
@@ -47,7 +47,7 @@ class Labelled:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def take(self, chosen: Ints) -> Labelled:
+    def take(self, chosen: Ints) -> Examples:
         """Some of them."""
         return replace(
             self,
@@ -108,7 +108,7 @@ def read_tables(
 
 def read_labelled(
     source: Memory, memory: Memory, says: Callable[[Row], Sequence[str]], where: str | None = None
-) -> Labelled:
+) -> Examples:
     """The rows of a memory that have a picture and say something.
 
     Args:
@@ -134,7 +134,7 @@ def read_labelled(
                 shown = groups_like(connection, rows, np.stack([vectors[r.number] for r in rows]))
     width = len(next(iter(features.values()))) if features else 0
     stacked = np.stack([features[r.number] for r in rows]) if rows else np.zeros((0, width))
-    return Labelled(
+    return Examples(
         rows,
         stacked.astype(np.float32),
         groups,
@@ -145,7 +145,7 @@ def read_labelled(
 
 
 def remember(
-    memory: Memory, labelled: Labelled, what: str, name: Callable[[Row], str] | None = None
+    memory: Memory, labelled: Examples, what: str, name: Callable[[Row], str] | None = None
 ) -> int:
     """Bring labelled pictures into the memory, with what was computed of them; returns how many.
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from ravl.memory import Memory
 from ravl.runs.run import write_json
-from ravl.training.labelled import Labelled, remember
-from ravl.training.parts import PARTS, Parts
+from ravl.training.examples import Examples, remember
+from ravl.training.splits import PARTS, Splits
 
 SPLIT = "split.json"  # which picture was in which part, by id and by the hash of its file
 HELD = "held.ravl"  # pictures of a table that the run's memory does not show
@@ -19,7 +19,7 @@ SLOWER = 0.3  # of the learning rate, where the weights have learned already
 
 
 @dataclass(frozen=True, eq=False)
-class Again:
+class RefitPlan:
     """A fit whose parts are known beforehand.
 
     Args:
@@ -30,8 +30,8 @@ class Again:
             descent begins with its weights.
     """
 
-    labelled: Labelled
-    parts: Parts
+    labelled: Examples
+    parts: Splits
     digest: str
     start: Any
 
@@ -50,7 +50,7 @@ def take_over(model: Any, old: Any, but: tuple[str, ...] = ()) -> None:
             own[name].copy_(tensor)
 
 
-def keep_parts(out: Path, memory: Memory, labelled: Labelled, parts: Parts) -> None:
+def keep_parts(out: Path, memory: Memory, labelled: Examples, parts: Splits) -> None:
     """Write down which picture was in which part, and keep those that the memory does not show.
 
     Args:

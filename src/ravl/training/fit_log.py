@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class TrainedGenerator:
     """A generator, and what it has learned in a fit.
 
     Args:
@@ -24,7 +24,7 @@ class Trained:
 
 
 @dataclass(kw_only=True)
-class Made:
+class FitLog:
     """What fitting says of itself.
 
     Args:

@@ -9,22 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
-from ravl.retrieval.bank import Ints, Neighbours
-from ravl.runs.row_texts import Said
+from ravl.retrieval.datastore import Ints, Neighbours
+from ravl.runs.row_texts import RowTexts
 
 BLOCK = 256  # pairs looked up at a time
-NOTHING = -1.0  # likeness to a row that says nothing
+NOTHING = -1.0  # similarity to a row that says nothing
 
 
 @dataclass(frozen=True, eq=False)
-class Clues:
+class PairFeatures:
     """What was found for n pairs.
 
     Args:
         near: rows whose pictures are like the picture, (n, K).
         said: cosine of the text to the best text of each of these, (n, K); 0 where there is none.
         alike: rows whose texts are like the text, by that cosine, (n, K).
-        seen: likeness of the picture to the pictures of these, (n, K); 0 where there is none.
+        seen: similarity of the picture to the pictures of these, (n, K); 0 where there is none.
     """
 
     near: Neighbours
@@ -35,9 +35,9 @@ class Clues:
     def __len__(self) -> int:
         return len(self.said)
 
-    def take(self, chosen: Ints) -> Clues:
+    def take(self, chosen: Ints) -> PairFeatures:
         """Those of some of the pairs."""
-        return Clues(
+        return PairFeatures(
             self.near.take(chosen), self.said[chosen], self.alike.take(chosen), self.seen[chosen]
         )
 
@@ -47,12 +47,12 @@ def look_up(
     keys: Array,
     picture: Ints,
     text: Ints,
-    said: Said,
+    said: RowTexts,
     near: Neighbours,
     *,
     alike: Neighbours | None = None,
     hidden: Sequence[Ints] | None = None,
-) -> Clues:
+) -> PairFeatures:
     """What the rows say of n pairs.
 
     Args:
@@ -69,14 +69,14 @@ def look_up(
     out_said = np.zeros((n, k), np.float32)
     out_seen = np.zeros((n, k), np.float32)
     places = np.full((n, k), -1, np.int64)
-    likeness = np.zeros((n, k), np.float32)
+    similarity = np.zeros((n, k), np.float32)
     if alike is not None:
-        places, likeness = alike.positions, alike.likeness
+        places, similarity = alike.positions, alike.similarity
     order = np.argsort(text, kind="stable")  # so that a block has few different texts
     for start in range(0, n, BLOCK):
         chosen = order[start : start + BLOCK]
         names, local = np.unique(text[chosen], return_inverse=True)
-        table = said.likeness(vectors[names])  # (u, N)
+        table = said.similarity(vectors[names])  # (u, N)
         if alike is None:
             found = _best(table, local, count, said, chosen, hidden)
             values = table[local[:, None], found]
@@ -84,7 +84,7 @@ def look_up(
             if hidden is not None:
                 there &= ~_is_hidden(said.bank.groups[found], chosen, hidden)
             places[chosen, :count] = np.where(there, found, -1)
-            likeness[chosen, :count] = np.where(there, values, 0)
+            similarity[chosen, :count] = np.where(there, values, 0)
         rows = near.positions[chosen]
         spoken = table[local[:, None], rows]
         out_said[chosen] = np.where((rows >= 0) & (spoken > NOTHING), spoken, 0)
@@ -92,18 +92,24 @@ def look_up(
         pictures = keys[several] @ said.bank.keys.T  # (v, N)
         others = places[chosen]
         out_seen[chosen] = np.where(others >= 0, pictures[place[:, None], others], 0)
-    return Clues(near, out_said, Neighbours(places, likeness), out_seen)
+    return PairFeatures(near, out_said, Neighbours(places, similarity), out_seen)
 
 
 def shuffled(
-    clues: Clues, vectors: Array, keys: Array, picture: Ints, text: Ints, said: Said, seed: int
-) -> Clues:
-    """Clues of random rows, with the likeness by which the right ones were found."""
+    clues: PairFeatures,
+    vectors: Array,
+    keys: Array,
+    picture: Ints,
+    text: Ints,
+    said: RowTexts,
+    seed: int,
+) -> PairFeatures:
+    """Clues of random rows, with the similarity by which the right ones were found."""
     random = np.random.default_rng(seed)
 
     def strangers(found: Neighbours) -> Neighbours:
         drawn = random.integers(0, len(said.bank), found.positions.shape)
-        return Neighbours(np.where(found.found, drawn, -1), found.likeness)
+        return Neighbours(np.where(found.found, drawn, -1), found.similarity)
 
     near, alike = strangers(clues.near), strangers(clues.alike)
     return look_up(vectors, keys, picture, text, said, near, alike=alike)
@@ -113,7 +119,7 @@ def _best(
     table: Array,
     local: Ints,
     count: int,
-    said: Said,
+    said: RowTexts,
     chosen: Ints,
     hidden: Sequence[Ints] | None,
 ) -> Ints:

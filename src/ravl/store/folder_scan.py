@@ -26,7 +26,7 @@ IGNORES = ".ravlignore"  # a file with patterns, in the folder itself
 
 
 @dataclass(frozen=True, slots=True)
-class Root:
+class WatchedFolder:
     """A folder that a memory follows.
 
     Args:
@@ -47,7 +47,7 @@ class Root:
 
 
 @dataclass(eq=False)
-class Look:
+class FolderScan:
     """What a folder holds now.
 
     Args:
@@ -59,7 +59,7 @@ class Look:
         spec: its patterns.
     """
 
-    root: Root
+    root: WatchedFolder
     source: FolderSource
     spec: GitIgnoreSpec
     there: set[Path] = field(default_factory=set)
@@ -73,7 +73,7 @@ class Look:
         return not self.spec.match_file(path.relative_to(self.root.path).as_posix())
 
 
-def look(memory: Memory, root: Root, known: dict[str, Stamp]) -> Look:
+def look(memory: Memory, root: WatchedFolder, known: dict[str, Stamp]) -> FolderScan:
     """Walk a folder; nothing is opened but what the patterns are in.
 
     Args:
@@ -83,7 +83,7 @@ def look(memory: Memory, root: Root, known: dict[str, Stamp]) -> Look:
     """
     patterns = [*root.ignored, *_own(root.path / IGNORES)]
     source = FolderSource(root.path, ReadOptions(folder_labels=root.labelled))
-    found = Look(root, source, GitIgnoreSpec.from_lines(patterns))
+    found = FolderScan(root, source, GitIgnoreSpec.from_lines(patterns))
     for path in source.pictures():
         if isinstance(path, Rejected):
             found.rejected.append(path)
@@ -114,7 +114,7 @@ def stamp_of(path: Path) -> Stamp | None:
 
 def roots_of(
     memory: Memory, folders: Sequence[Path], ignored: Sequence[str], labelled: bool | None
-) -> list[Root]:
+) -> list[WatchedFolder]:
     """Folders to follow: those named, and what is known of them; all known ones for none.
 
     Raises:
@@ -122,7 +122,7 @@ def roots_of(
     """
     connection = memory.database.connection
     known = {
-        memory.folder / path: Root(
+        memory.folder / path: WatchedFolder(
             memory.folder / path,
             prefix,
             tuple(json.loads(patterns)),
@@ -143,14 +143,16 @@ def roots_of(
                 f"There is no folder {folder}, so nothing was removed. Is its disk away? To forget "
                 f"its pictures: ravl delete {memory.path} --where ..."
             )
-    roots: list[Root] = []
+    roots: list[WatchedFolder] = []
     for folder in dict.fromkeys(wanted):
         for other in (*known, *(root.path for root in roots)):
             if folder != other and (folder.is_relative_to(other) or other.is_relative_to(folder)):
                 raise DataError(f"{folder} and {other} lie within each other. Name the outer one.")
-        found = known.get(folder) or Root(folder, _prefix(connection, memory, folder, roots, known))
+        found = known.get(folder) or WatchedFolder(
+            folder, _prefix(connection, memory, folder, roots, known)
+        )
         labels = found.labelled if labelled is None else labelled
-        roots.append(Root(folder, found.prefix, tuple(ignored) or found.ignored, labels))
+        roots.append(WatchedFolder(folder, found.prefix, tuple(ignored) or found.ignored, labels))
     return roots
 
 
@@ -158,8 +160,8 @@ def _prefix(
     connection: sqlite3.Connection,
     memory: Memory,
     folder: Path,
-    roots: list[Root],
-    known: dict[Path, Root],
+    roots: list[WatchedFolder],
+    known: dict[Path, WatchedFolder],
 ) -> str:
     """That of rows which lie in the folder already; else none for the first, and its name."""
     for id, path in _paths(connection, memory):

@@ -27,7 +27,7 @@ _ADDRESS = re.compile(r"([a-z][a-z0-9+.\-]+)(://|::)", re.IGNORECASE)
 Advance = Callable[[int], object]
 
 
-class Place(Protocol):
+class Remote(Protocol):
     """Where files lie beside a manifest."""
 
     shown: str
@@ -63,7 +63,7 @@ class Place(Protocol):
 
 def open_place(
     address: str | Path, kind: str | None = None, public: bool = False, show: bool | None = None
-) -> Place:
+) -> Remote:
     """The place that an address names.
 
     Args:
@@ -138,7 +138,7 @@ class FsspecPlace:
         before: Manifest | None,
         advance: Advance,
     ) -> None:
-        """See :class:`Place`. What is half done is noted there, so that nobody pulls it."""
+        """See :class:`Remote`. What is half done is noted there, so that nobody pulls it."""
         known = before.files if before else {}
         there = {n: e for n, e in known.items() if manifest.files.get(n, e) == e}
         with self._errors("written"):
@@ -156,7 +156,7 @@ class FsspecPlace:
             self._remove(there.keys() - manifest.files.keys())
 
     def fetch(self, entries: Mapping[str, Entry], folder: Path, advance: Advance) -> None:
-        """See :class:`Place`."""
+        """See :class:`Remote`."""
         for name, entry in entries.items():
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)

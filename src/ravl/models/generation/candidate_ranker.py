@@ -24,7 +24,7 @@ Scores = Mapping[str, Array]  # of one picture's candidates (c,), by name
 
 
 @dataclass(frozen=True, eq=False)
-class Chooser:
+class CandidateRanker:
     """Scores of candidates to one score, by which they are ordered.
 
     Args:
@@ -54,14 +54,14 @@ class Chooser:
         return {"scale": self.scale, "weights": self.weights}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Array], names: Sequence[str]) -> Chooser:
+    def from_arrays(cls, arrays: Mapping[str, Array], names: Sequence[str]) -> CandidateRanker:
         """The inverse of :meth:`arrays`."""
         return cls(tuple(names), arrays["scale"], arrays["weights"])
 
 
 def fit_chooser(
     scores: Sequence[Scores], quality: Sequence[NDArray[Any]], names: Sequence[str]
-) -> Chooser:
+) -> CandidateRanker:
     """The weights whose choices are best.
 
     Args:
@@ -76,7 +76,7 @@ def fit_chooser(
     goods = [np.asarray(q, np.float64) for t, q in zip(tables, quality, strict=True) if len(t) > 1]
     if not centred:
         even = np.ones(len(names), np.float32)
-        return Chooser(tuple(names), even, even)
+        return CandidateRanker(tuple(names), even, even)
     scale = np.maximum(np.sqrt(np.mean([(t**2).mean(0) for t in centred], axis=0)), FLOOR)
     widest = max(len(t) for t in centred)
     z = np.zeros((len(centred), widest, len(names)))
@@ -100,4 +100,4 @@ def fit_chooser(
         return float(value), -slope / spread + 2 * PRIOR * w
 
     found = minimize(loss, np.full(len(names), 0.3), jac=True, method="L-BFGS-B").x
-    return Chooser(tuple(names), scale.astype(np.float32), found.astype(np.float32))
+    return CandidateRanker(tuple(names), scale.astype(np.float32), found.astype(np.float32))

@@ -2,7 +2,7 @@
 
 This is where *leave-self-out* lives. A query names the rows that it must not see, with all their
 near-duplicates, and what is held out for validation and test is in no bank at all
-(:meth:`Bank.only`).
+(:meth:`Datastore.only`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.memory import Memory, Row
-from ravl.retrieval.keys import Keys
+from ravl.retrieval.key_projection import KeyProjection
 from ravl.store.spaces import current_space, read_vectors
 from ravl.store.top_k import top_k
 
@@ -31,11 +31,11 @@ class Neighbours:
 
     Args:
         positions: of rows in the bank, (n, k), best first, -1 where there are no more.
-        likeness: cosines of their keys, (n, k), 0 where there is none.
+        similarity: cosines of their keys, (n, k), 0 where there is none.
     """
 
     positions: Ints
-    likeness: Array
+    similarity: Array
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -47,57 +47,58 @@ class Neighbours:
 
     @property
     def nearest(self) -> Array:
-        """Likeness of the best, (n,), 0 where there is none."""
-        best: Array = self.likeness.max(axis=1, initial=0)
+        """Similarity of the best, (n,), 0 where there is none."""
+        best: Array = self.similarity.max(axis=1, initial=0)
         return best
 
     def first(self, k: int) -> Neighbours:
         """The k nearest of them."""
-        return Neighbours(self.positions[:, :k], self.likeness[:, :k])
+        return Neighbours(self.positions[:, :k], self.similarity[:, :k])
 
     @property
     def together(self) -> Array:
-        """Mean likeness of all that were found, (n,), 0 where there is none."""
-        mean: Array = self.likeness.sum(1) / np.maximum(self.found.sum(1), 1)
+        """Mean similarity of all that were found, (n,), 0 where there is none."""
+        mean: Array = self.similarity.sum(1) / np.maximum(self.found.sum(1), 1)
         return mean
 
-    def believed(self, usual: Usual) -> Neighbours:
+    def believed(self, usual: SimilarityFloor) -> Neighbours:
         """Those that are as alike as is usual, all together or each alone; other places are empty.
 
-        The likeness of one tells little: among a hundred random rows some are alike by chance.
+        The similarity of one tells little: among a hundred random rows some are alike by chance.
         """
-        alike = (self.together >= usual.together)[:, None] | (self.likeness >= usual.single)
+        alike = (self.together >= usual.together)[:, None] | (self.similarity >= usual.single)
         kept = self.found & alike
         return Neighbours(
-            np.where(kept, self.positions, -1), np.where(kept, self.likeness, 0).astype(np.float32)
+            np.where(kept, self.positions, -1),
+            np.where(kept, self.similarity, 0).astype(np.float32),
         )
 
     def then(self, others: Neighbours) -> Neighbours:
         """These and those of other queries."""
         return Neighbours(
             np.vstack([self.positions, others.positions]),
-            np.vstack([self.likeness, others.likeness]),
+            np.vstack([self.similarity, others.similarity]),
         )
 
     def take(self, chosen: Ints) -> Neighbours:
         """Those of some of the queries."""
-        return Neighbours(self.positions[chosen], self.likeness[chosen])
+        return Neighbours(self.positions[chosen], self.similarity[chosen])
 
 
 @dataclass(frozen=True, slots=True)
-class Usual:
+class SimilarityFloor:
     """How alike neighbours usually are, so that it is noticed when a memory knows nothing.
 
     Args:
-        together: mean likeness of its neighbours that all but 1 % of the queries reach.
-        single: likeness of the nearest that half of them reach.
+        together: mean similarity of its neighbours that all but 1 % of the queries reach.
+        single: similarity of the nearest that half of them reach.
     """
 
     together: float
     single: float
 
     @classmethod
-    def of(cls, near: Neighbours) -> Usual:
+    def of(cls, near: Neighbours) -> SimilarityFloor:
         """What is usual for these; without any, everything is."""
         some = near.found.any(axis=1)
         if not some.any():
@@ -107,7 +108,7 @@ class Usual:
 
 
 @dataclass(frozen=True, eq=False)
-class Bank:
+class Datastore:
     """Rows with a picture, and their features.
 
     Args:
@@ -147,10 +148,10 @@ class Bank:
         """
         spare = max((self._size(groups) for groups in hidden), default=0) if hidden else 0
         allowed = None if among is None else np.flatnonzero(among)
-        likeness, found = top_k(self.keys, keys, k + spare, allowed)
+        similarity, found = top_k(self.keys, keys, k + spare, allowed)
         positions = np.full((len(keys), k), -1, np.int64)
         scores = np.zeros((len(keys), k), np.float32)
-        for i, (line, values) in enumerate(zip(found, likeness, strict=True)):
+        for i, (line, values) in enumerate(zip(found, similarity, strict=True)):
             if hidden is not None and len(hidden[i]):
                 seen = ~np.isin(self.groups[line], hidden[i])
                 line, values = line[seen], values[seen]
@@ -158,16 +159,16 @@ class Bank:
             positions[i, :count], scores[i, :count] = line[:count], values[:count]
         return Neighbours(positions, scores)
 
-    def likeness(self, keys: Array, positions: Ints) -> Array:
+    def similarity(self, keys: Array, positions: Ints) -> Array:
         """Cosines of queries (n, d) to some rows of each, (n, k); 0 where there is none."""
         found = np.einsum("nd,nkd->nk", keys, self.keys[np.maximum(positions, 0)])
         return np.where(positions >= 0, found, 0).astype(np.float32)
 
-    def only(self, chosen: NDArray[np.bool_]) -> Bank:
+    def only(self, chosen: NDArray[np.bool_]) -> Datastore:
         """A bank of some of the rows."""
         where = np.flatnonzero(chosen)
         rows = [self.rows[i] for i in where.tolist()]
-        return Bank(rows, self.features[where], self.groups[where], self.keys[where])
+        return Datastore(rows, self.features[where], self.groups[where], self.keys[where])
 
     def showing(self, groups: Ints) -> Ints:
         """Positions of the rows that belong to these groups."""
@@ -193,7 +194,9 @@ class Bank:
         return int((last - first).sum())
 
 
-def read_bank(memory: Memory, keys: Keys | None = None, where: str | None = None) -> Bank:
+def read_datastore(
+    memory: Memory, keys: KeyProjection | None = None, where: str | None = None
+) -> Datastore:
     """All rows of a memory that have a picture's features.
 
     Args:
@@ -216,6 +219,6 @@ def read_bank(memory: Memory, keys: Keys | None = None, where: str | None = None
             f"ravl index PICTURES --memory {memory.path}"
         )
     features = np.stack([found[row.number] for row in rows])
-    keys = keys or Keys.of(features)
+    keys = keys or KeyProjection.of(features)
     groups = np.array([row.twin or row.number for row in rows], np.int64)
-    return Bank(rows, features, groups, keys(features))
+    return Datastore(rows, features, groups, keys(features))

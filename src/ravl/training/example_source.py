@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 from ravl.data import ColumnNames
 from ravl.errors import DataError
 from ravl.memory import Memory
-from ravl.training.labelled import Labelled, read_tables, remember
-from ravl.training.parts import PARTS, Parts
+from ravl.training.examples import Examples, read_tables, remember
+from ravl.training.splits import PARTS, Splits
 
 if TYPE_CHECKING:
-    from ravl.training.again import Again
+    from ravl.training.refit_plan import RefitPlan
 
 Source = str | Path | None
-Divide = Callable[[Labelled, Memory, Collection[str]], Parts]
-Told = tuple[Labelled, Parts, Memory, list[str]]
+SplitFn = Callable[[Examples, Memory, Collection[str]], Splits]
+Told = tuple[Examples, Splits, Memory, list[str]]
 
 
 @contextmanager
@@ -29,9 +29,9 @@ def told(
     memory: Memory,
     keep: bool,
     work: Path,
-    read: Callable[[Memory], Labelled],
-    divide: Divide,
-    check: Callable[[Labelled, Parts], None],
+    read: Callable[[Memory], Examples],
+    divide: SplitFn,
+    check: Callable[[Examples, Splits], None],
     *,
     data: Source = None,
     validation: Source = None,
@@ -39,7 +39,7 @@ def told(
     columns: ColumnNames | None = None,
     progress: bool | None = None,
     root: Source = None,
-    again: Again | None = None,
+    again: RefitPlan | None = None,
 ) -> Iterator[Told]:
     """Examples, their parts, the memory that holds them, and notes; open while pictures are read.
 
@@ -99,7 +99,7 @@ def filter_of(source: Source) -> str | None:
     return source
 
 
-def notes_of(labelled: Labelled, chosen: Parts) -> list[str]:
+def notes_of(labelled: Examples, chosen: Splits) -> list[str]:
     """What was left out or could not be read, in sentences."""
     notes = []
     if len(chosen.left_out):
