@@ -26,14 +26,14 @@ from ravl.retrieval.datastore import Datastore, Ints, Neighbours
 from ravl.tasks.labels.dataset import FitData, prepare
 from ravl.tasks.labels.levels import fit_linear, fit_vote
 from ravl.tasks.labels.predictor import LabelPredictor, Queries
-from ravl.tasks.labels.task import LabelTask
+from ravl.tasks.labels.targets import LabelTargets
 from ravl.tasks.labels.votes import LabelMatrix
 from ravl.training.evidence_bank import DEEPEST
 from ravl.training.examples import Examples, read_labelled
 from ravl.training.fit_settings import FitSettings
 from ravl.training.splits import Splits, split
 
-TASK = LabelTask("classify")
+TASK = LabelTargets("classify")
 NEAR = 0.95  # similarity of a planted record
 Row = dict[str, Any]
 

@@ -35,7 +35,7 @@ from ravl.tasks.labels.keys.gain import Gain, measure_gain
 from ravl.tasks.labels.keys.ground import learned_ground, searched_by
 from ravl.tasks.labels.levels import fit_head, fit_vote, linear_level
 from ravl.tasks.labels.predictor import LabelPredictor
-from ravl.tasks.labels.task import LabelTask
+from ravl.tasks.labels.targets import LabelTargets
 from ravl.tasks.labels.votes import LabelMatrix
 from ravl.training.examples import Examples, read_labelled
 from ravl.training.fit_settings import FitSettings
@@ -73,7 +73,7 @@ def _clothes(work: Path) -> Lines:
 
 def _clip_art(work: Path) -> Lines:
     with memory_of("openclipart", work) as memory:
-        task, settings = LabelTask("tag"), replace(LINEAR, fewest=10)
+        task, settings = LabelTargets("tag"), replace(LINEAR, fewest=10)
         labelled = read_labelled(memory, memory, task.of)
         ground = prepare(memory, task, settings, labelled, parts_of(labelled, memory, task, None))
         found = _joint(ground, work / "tags")

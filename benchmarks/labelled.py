@@ -19,7 +19,7 @@ from ravl.memory import Memory
 from ravl.tasks.labels.choose import Fitted, fit_levels
 from ravl.tasks.labels.dataset import FitData, prepare
 from ravl.tasks.labels.evaluate_test import TestResults, judge
-from ravl.tasks.labels.task import LabelTask
+from ravl.tasks.labels.targets import LabelTargets
 from ravl.training.examples import Examples, read_labelled
 from ravl.training.fit_settings import FitSettings
 from ravl.training.report_rows import ROWS
@@ -92,7 +92,7 @@ def fit_and_judge(ground: FitData, work: Path) -> tuple[TestResults, Fitted]:
 def _clothes(folder: Path) -> Lines:
     lines: Lines = []
     with memory_of("clothing_small", folder) as memory:
-        task, settings = LabelTask("classify"), FitSettings(model="linear")
+        task, settings = LabelTargets("classify"), FitSettings(model="linear")
         labelled = read_labelled(memory, memory, task.of)
         parts = _parts(labelled, memory, task, 'split = "validation"')
         full = prepare(memory, task, settings, labelled, parts)
@@ -117,14 +117,14 @@ def _clothes(folder: Path) -> Lines:
 
 def _clip_art(folder: Path) -> Lines:
     with memory_of("openclipart", folder) as memory:
-        task, settings = LabelTask("tag"), FitSettings(model="linear", fewest=10)
+        task, settings = LabelTargets("tag"), FitSettings(model="linear", fewest=10)
         labelled = read_labelled(memory, memory, task.of)
         ground = prepare(memory, task, settings, labelled, _parts(labelled, memory, task, None))
         judged, _ = fit_and_judge(ground, folder / "tags")
         return _lines(f"openclipart, {len(ground.labels)} tags", [judged], "tag")
 
 
-def _parts(labelled: Examples, memory: Memory, task: LabelTask, test: str | None) -> Splits:
+def _parts(labelled: Examples, memory: Memory, task: LabelTargets, test: str | None) -> Splits:
     classes = [row.label or "" if task.exclusive else "" for row in labelled.rows]
     return split(
         labelled.rows,

@@ -20,7 +20,7 @@ from ravl.models.linear import HeadFit
 from ravl.models.reader import gather
 from ravl.runs.evidence_arrays import EvidenceArrays
 from ravl.tasks.labels.dataset import prepare
-from ravl.tasks.labels.task import LabelTask
+from ravl.tasks.labels.targets import LabelTargets
 from ravl.tasks.labels.votes import LabelMatrix
 from ravl.training.examples import read_labelled
 from ravl.training.fit_settings import FitSettings
@@ -32,7 +32,7 @@ BATCH, K = 32, 8
 
 def run() -> Lines:
     with tempfile.TemporaryDirectory() as folder, memory_of("clothing_small", Path(folder)) as m:
-        task, settings = LabelTask("classify"), FitSettings()
+        task, settings = LabelTargets("classify"), FitSettings()
         labelled = read_labelled(m, m, task.of)
         classes = [row.label or "" for row in labelled.rows]
         parts = split(

@@ -32,13 +32,13 @@ from ravl.memory import Memory
 from ravl.models.linear import LinearHead
 from ravl.tasks.labels.evaluate import queries_of
 from ravl.tasks.labels.model import LabelPipeline
-from ravl.tasks.labels.task import LabelTask
+from ravl.tasks.labels.targets import LabelTargets
 from ravl.training.examples import Examples, read_labelled
 
 ORDERS = {"linear": 4, "fusion": 1}
 SIZES = (3, 3, 2, 2)
 PASSES, RATE, BATCH = 10, 1e-3, 32
-TASK = LabelTask("classify")
+TASK = LabelTargets("classify")
 Figures = dict[tuple[str, str, int], list[tuple[float, float, float, float]]]
 
 

@@ -17,7 +17,7 @@ from benchmarks.report import Lines
 from ravl.data import Example
 from ravl.memory import Memory
 from ravl.tasks.labels.dataset import prepare
-from ravl.tasks.labels.task import LabelTask
+from ravl.tasks.labels.targets import LabelTargets
 from ravl.training.examples import read_labelled
 from ravl.training.fit_settings import FitSettings
 from ravl.training.splits import split
@@ -43,7 +43,7 @@ def run() -> Lines:
 
 
 def compare(memory: Memory, name: str, work: Path, test: str | None, tuned: FitSettings) -> Lines:
-    task = LabelTask("classify")
+    task = LabelTargets("classify")
     labelled = read_labelled(memory, memory, task.of)
     classes = [row.label or "" for row in labelled.rows]
     parts = split(

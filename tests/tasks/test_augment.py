@@ -10,7 +10,7 @@ import pytest
 from ravl.data import QA, Example
 from ravl.errors import QueryError
 from ravl.memory import Memory
-from ravl.runs.row_texts import MatchTask
+from ravl.runs.row_texts import TextTargets
 from ravl.tasks.augment import augment, usual_questions
 from ravl.tasks.caption.model import CaptionPipeline
 from tests.helpers import draw
@@ -51,10 +51,10 @@ def test_it_is_kept_apart_unless_asked_for(memory: Memory) -> None:
     augment(model_of(memory), progress=False)
     row = memory.get("7")
     assert row.texts == ()
-    assert MatchTask().of(row) == ()
-    assert MatchTask(generated=True).of(row) == (row.columns["generated_caption"],)
+    assert TextTargets().of(row) == ()
+    assert TextTargets(generated=True).of(row) == (row.columns["generated_caption"],)
     human = memory.get("1")
-    assert MatchTask(generated=True).of(human) == human.texts
+    assert TextTargets(generated=True).of(human) == human.texts
 
 
 def test_repeated_it_goes_on_with_the_rest(memory: Memory) -> None:

@@ -13,8 +13,8 @@ from ravl.data import QA, Example
 from ravl.memory import Memory, Row
 from ravl.runs import generated
 from ravl.runs.generated import filled, of_people
-from ravl.tasks.ask.task import ask_task
-from ravl.tasks.labels.task import LabelTask
+from ravl.tasks.ask.targets import ask_task
+from ravl.tasks.labels.targets import LabelTargets
 from tests.helpers import COLOURS, ColourEncoder, draw
 
 WRITTEN: dict[str, Any] = {
@@ -80,12 +80,12 @@ def half(tmp_path: Path) -> Any:
 
 
 def test_people_can_be_told_from_what_was_generated(half: Memory) -> None:
-    task = LabelTask("classify", generated=True)
+    task = LabelTargets("classify", generated=True)
     bank = task.bank(half)
-    people = of_people(bank, half, LabelTask("classify").of)
+    people = of_people(bank, half, LabelTargets("classify").of)
     assert people.sum() == half.count("not label is missing")
     assert all(task.of(r) for r in bank.rows)
-    assert not all(r.label for r in LabelTask("classify").bank(half).rows)
+    assert not all(r.label for r in LabelTargets("classify").bank(half).rows)
     entries = ask_task(half)
     assert len(entries.bank(half)) == people.sum()
 

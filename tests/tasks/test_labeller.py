@@ -18,11 +18,11 @@ from ravl.retrieval.key_projection import KeyProjection
 from ravl.runs.evidence_arrays import EvidenceArrays
 from ravl.tasks.labels import votes as evidence
 from ravl.tasks.labels.predictor import LabelPredictor, Queries
-from ravl.tasks.labels.task import LabelTask
+from ravl.tasks.labels.targets import LabelTargets
 from tests.labelled import bank_of, random_picture
 
 NAMES = ["a", "b", "c"]
-TASK = LabelTask("classify")
+TASK = LabelTargets("classify")
 
 
 def world(n: int = 60, seed: int = 0):
@@ -180,7 +180,7 @@ def test_tags_of_their_own(bank):
     head = HeadFit(features, targets, Loss(False))(1e-4)
     gate = Gate(False, np.zeros(SIGNS, np.float32), 1.0, 0.02, targets.mean(0))
     labeller = LabelPredictor(
-        LabelTask("tag"),
+        LabelTargets("tag"),
         names,
         KeyProjection.of(bank.features),
         Standardizer.of(bank.features),

@@ -9,7 +9,7 @@ from ravl.models.stacking import ScoreStack
 from ravl.models.vote import Vote
 from ravl.retrieval.datastore import Datastore
 from ravl.retrieval.key_projection import KeyProjection
-from ravl.runs.row_texts import MatchTask, RowTexts
+from ravl.runs.row_texts import RowTexts, TextTargets
 from ravl.tasks.match import pair_features as match_clues
 from ravl.tasks.match.pair_features import look_up, shuffled
 from ravl.tasks.match.predictor import MEMORY, MatchPredictor, QueryPairs
@@ -40,7 +40,7 @@ def matcher(known: RowTexts, **changes: object) -> MatchPredictor:
     ones = np.ones(4, np.float32)
     stack = ScoreStack(MEMORY, np.zeros(4, np.float32), ones, ones, 0.0)
     keys = KeyProjection.of(known.bank.features)
-    return MatchPredictor(MatchTask(), keys, None, Vote(k=4), {"vote": stack}, **changes)  # type: ignore[arg-type]
+    return MatchPredictor(TextTargets(), keys, None, Vote(k=4), {"vote": stack}, **changes)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("block", [7, 512])

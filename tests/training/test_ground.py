@@ -18,7 +18,7 @@ from ravl.tasks.fit import fit
 from ravl.tasks.labels import votes as evidence
 from ravl.tasks.labels.dataset import FitData, Split
 from ravl.tasks.labels.fit import ground_of
-from ravl.tasks.labels.task import LabelTask
+from ravl.tasks.labels.targets import LabelTargets
 from ravl.training.evidence_bank import DEEPEST
 from ravl.training.fit_settings import FitSettings
 from tests.labelled import leak, random_picture, shades, table
@@ -268,7 +268,7 @@ def test_a_long_filter_is_no_file_name(empty, tmp_path):
 
 def test_the_task_is_told_apart_by_column(empty, tmp_path):
     empty.add(shades(tmp_path / "pictures", 40))
-    column = LabelTask("classify", "number")
+    column = LabelTargets("classify", "number")
     assert column.of(next(iter(empty))) == ("0",)
     with (  # each value occurs once
         pytest.raises(DataError, match="No one of 40 labelled pictures is left for validation"),

@@ -9,12 +9,12 @@ import pytest
 from ravl.data import ColumnNames
 from ravl.errors import DataError
 from ravl.memory import Memory, Row
-from ravl.tasks.labels.task import LabelTask
+from ravl.tasks.labels.targets import LabelTargets
 from ravl.training.examples import none_labelled, read_labelled, read_tables, remember
 from tests.helpers import ColourEncoder
 from tests.labelled import random_picture, shades, table
 
-SAYS = LabelTask("classify").of
+SAYS = LabelTargets("classify").of
 PROBE = 1  # picture that an encoder's fingerprint looks at
 
 
@@ -100,7 +100,7 @@ def test_the_memorys_own_rows(shop):
     assert labelled.rejected == []
     some = read_labelled(shop, shop, SAYS, where="label = 'red'")
     assert {row.label for row in some.rows} == {"red"}
-    none = read_labelled(shop, shop, LabelTask("classify", "nothing").of)
+    none = read_labelled(shop, shop, LabelTargets("classify", "nothing").of)
     assert len(none) == 0
     assert none.seen_groups().tolist() == []
     assert none.take(np.zeros(0, np.int64)).features.shape[0] == 0

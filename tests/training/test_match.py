@@ -16,7 +16,7 @@ from ravl.memory import Memory
 from ravl.models.reader import Reader
 from ravl.models.stacking import fit_stack
 from ravl.models.words import Words
-from ravl.runs.row_texts import MatchTask
+from ravl.runs.row_texts import TextTargets
 from ravl.runs.run import open_run
 from ravl.tasks.match import fusion as match_fusion
 from ravl.tasks.match.dataset import MatchFitData
@@ -354,7 +354,7 @@ def test_a_task_takes_its_text_from_a_column(tmp_path: Path) -> None:
         memory.add(examples)
         fitted(memory, tmp_path / "run", model="vote", column="title")
         matcher = load_matcher(open_run(tmp_path / "run"))
-        assert matcher.task == MatchTask("title")
+        assert matcher.task == TextTargets("title")
         model = MatchPipeline(open_run(tmp_path / "run"), memory)
         answer = model.match(examples[3].picture, examples[3].columns["title"])[0]
     assert answer.evidence[0].says

@@ -10,7 +10,7 @@ import pytest
 from ravl.data import Example
 from ravl.errors import DataError
 from ravl.memory import Memory
-from ravl.runs.row_texts import MatchTask
+from ravl.runs.row_texts import TextTargets
 from ravl.tasks.match import dataset as match_ground
 from ravl.tasks.match.batches import CANDIDATES, PairBatches, TrainingExamples
 from ravl.tasks.match.dataset import MatchFitData, check, draw_pairs, prepare, readable
@@ -24,7 +24,7 @@ from ravl.training.splits import split
 from tests.helpers import ColourEncoder, draw, make_examples
 from tests.training.painted import TEST, VALIDATION, paint
 
-TASK = MatchTask()
+TASK = TextTargets()
 
 
 def ground_of(memory: Memory, **settings: object) -> MatchFitData:

@@ -81,7 +81,7 @@ def _answerer(run: Path, memory: Path | None, generator: str | None) -> Iterator
     """Of a run's folder, of a memory's file, or a generator that reads either."""
     from ravl.errors import QueryError
     from ravl.runs.run import open_memory, open_run
-    from ravl.tasks.ask.open import is_open
+    from ravl.tasks.ask.open_targets import is_open
     from ravl.tasks.ask.writing import OpenAskPipeline
 
     if not generator:

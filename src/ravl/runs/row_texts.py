@@ -30,7 +30,7 @@ def base_of(encoder: Encoder) -> Encoder:
 
 
 @dataclass(frozen=True, slots=True)
-class MatchTask:
+class TextTargets:
     """Where a row's texts are.
 
     Args:
@@ -71,7 +71,9 @@ class RowTexts:
     owners: Ints
 
     @classmethod
-    def of(cls, bank: Datastore, task: MatchTask, memory: Memory, unread: bool = False) -> RowTexts:
+    def of(
+        cls, bank: Datastore, task: TextTargets, memory: Memory, unread: bool = False
+    ) -> RowTexts:
         """The texts of a bank's rows, with the vectors that the memory has, or made now.
 
         Args:
@@ -114,7 +116,7 @@ class RowTexts:
 
 
 def text_vectors(
-    memory: Memory, rows: Sequence[Row], said: Sequence[Sequence[str]], task: MatchTask
+    memory: Memory, rows: Sequence[Row], said: Sequence[Sequence[str]], task: TextTargets
 ) -> Array:
     """Base vectors of what rows say, (T, D) in their order; only what is not kept is read now."""
     encoder = memory.encoder

@@ -196,7 +196,7 @@ class Model:
 
             return CaptionPipeline(self.memory, run)
         if self.task == "ask":
-            from ravl.tasks.ask.open import is_open
+            from ravl.tasks.ask.open_targets import is_open
 
             if is_open(run.record):
                 from ravl.tasks.ask.writing import OpenAskPipeline

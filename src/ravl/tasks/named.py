@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from ravl.tasks.labels.task import LabelTask
+from ravl.tasks.labels.targets import LabelTargets
 
 
 def label_task(
     name: str, column: str | None = None, width: int = 0, generated: bool = False
-) -> LabelTask:
+) -> LabelTargets:
     """The task that is called classify, tag or ask.
 
     Args:
         name: of the task.
-        column: see :class:`LabelTask`.
+        column: see :class:`LabelTargets`.
         width: of a picture's features, which ask has to tell from a question's.
-        generated: see :class:`LabelTask`.
+        generated: see :class:`LabelTargets`.
     """
     if name == "ask":
-        from ravl.tasks.ask.task import AskTask
+        from ravl.tasks.ask.targets import AnswerTargets
 
-        return AskTask("ask", None, generated, width)
-    return LabelTask(name, column, generated)  # type: ignore[arg-type]
+        return AnswerTargets("ask", None, generated, width)
+    return LabelTargets(name, column, generated)  # type: ignore[arg-type]

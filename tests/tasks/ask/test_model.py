@@ -13,7 +13,7 @@ from ravl.errors import DataError, QueryError
 from ravl.memory import Memory
 from ravl.tasks.ask.model import AskPipeline
 from ravl.tasks.ask.results import Reply
-from ravl.tasks.ask.task import ask_task
+from ravl.tasks.ask.targets import ask_task
 from ravl.tasks.model import load
 from tests.helpers import ColourEncoder, draw
 from tests.tasks.ask.asked import KIND, TASTE, TASTES, asked

@@ -9,7 +9,7 @@ from ravl.errors import DataError, QueryError
 from ravl.memory import Memory
 from ravl.models.generation.base import Decoding
 from ravl.tasks.ask.answers import people
-from ravl.tasks.ask.open import BRIEF, AnswerTask, are_short
+from ravl.tasks.ask.open_targets import BRIEF, OpenAnswerTargets, are_short
 from ravl.tasks.ask.writing import OpenAskPipeline
 from ravl.tasks.caption.consensus import recall
 from tests.helpers import ColourEncoder, draw
@@ -37,7 +37,7 @@ def test_people_speak_in_their_own_words() -> None:
 def test_a_vote_counts_peoples_shares(shop, tmp_path):
     draw(1, "purple").save(tmp_path / "p.png")
     shop.add([Example("p", tmp_path / "p.png", qa=(QA("who?", ("a",) * 7 + ("b",) * 3),))])
-    task = AnswerTask(width=48)
+    task = OpenAnswerTargets(width=48)
     bank = task.bank(shop)
     told = task.told(bank, shop)
     place = len(bank) - 1

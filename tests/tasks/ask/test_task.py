@@ -9,7 +9,7 @@ from ravl.data import QA, Example
 from ravl.memory import Row
 from ravl.tasks.ask.entries import entries_of
 from ravl.tasks.ask.keys import AskKeys
-from ravl.tasks.ask.task import AskTask, ask_task
+from ravl.tasks.ask.targets import AnswerTargets, ask_task
 from ravl.tasks.ask.vectors import kept_vectors
 from ravl.tasks.named import label_task
 from tests.helpers import ColourEncoder
@@ -26,7 +26,7 @@ def test_only_answered_questions_are_entries():
 
 
 def test_several_peoples_answers_are_soft_targets():
-    task = AskTask("ask", width=48)
+    task = AnswerTargets("ask", width=48)
     entries, _ = entries_of([Row(1, "a", qa=(PEOPLE, QA("what?", ("cat",))))])
     assert task.of(entries[0]) == ("2", "3")
     np.testing.assert_allclose(

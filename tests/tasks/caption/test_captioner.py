@@ -11,7 +11,7 @@ from ravl.retrieval.datastore import read_datastore
 from ravl.retrieval.key_projection import KeyProjection
 from ravl.tasks.caption.consensus import CaptionIndex
 from ravl.tasks.caption.predictor import Pictures, TextPredictor
-from ravl.tasks.caption.task import TextTask
+from ravl.tasks.caption.targets import CaptionTargets
 from tests.helpers import COLOURS, ColourEncoder, draw
 from tests.tasks.caption.fakes import FakeGenerator
 
@@ -26,13 +26,13 @@ def told(tmp_path: Path) -> CaptionIndex:
         rows.append(Example(f"{i}", file, texts=texts))
     with Memory.create(tmp_path / "m.ravl", ColourEncoder()) as memory:
         memory.add(rows)
-        return CaptionIndex.of(read_datastore(memory), TextTask(), memory)
+        return CaptionIndex.of(read_datastore(memory), CaptionTargets(), memory)
 
 
 @pytest.mark.parametrize("quotes", [0, 1, 3])
 def test_as_many_passages_are_read_word_for_word(told: CaptionIndex, quotes: int) -> None:
     keys = KeyProjection.of(told.said.bank.features)
-    captioner = TextPredictor(TextTask(), keys, generator=FakeGenerator(), quotes=quotes)
+    captioner = TextPredictor(CaptionTargets(), keys, generator=FakeGenerator(), quotes=quotes)
     pictures = Pictures(told.said.bank.features[:2])
     near = captioner.neighbours(pictures.features, told)
     recalled = captioner.recall(near, told)

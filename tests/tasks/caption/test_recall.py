@@ -9,7 +9,7 @@ from ravl.data import Example
 from ravl.memory import Memory
 from ravl.models.vote import Vote
 from ravl.retrieval.datastore import read_datastore
-from ravl.runs.row_texts import MatchTask
+from ravl.runs.row_texts import TextTargets
 from ravl.tasks.caption.consensus import CaptionIndex, recall
 from ravl.tasks.caption.grounding import known_words
 from tests.helpers import COLOURS, ColourEncoder, draw
@@ -33,7 +33,7 @@ def told(tmp_path: Path) -> CaptionIndex:
         rows.append(Example(f"{i}", file, texts=texts, label="thing", tags=("drawn",)))
     with Memory.create(tmp_path / "m.ravl", ColourEncoder()) as memory:
         memory.add(rows)
-        return CaptionIndex.of(read_datastore(memory), MatchTask(), memory)
+        return CaptionIndex.of(read_datastore(memory), TextTargets(), memory)
 
 
 def test_texts_belong_to_their_rows(told: CaptionIndex) -> None:
@@ -97,7 +97,7 @@ def test_equal_texts_are_offered_once(tmp_path: Path) -> None:
         rows.append(Example(f"{i}", file, texts=("the same",)))
     with Memory.create(tmp_path / "m.ravl", ColourEncoder()) as memory:
         memory.add(rows)
-        told = CaptionIndex.of(read_datastore(memory), MatchTask(), memory)
+        told = CaptionIndex.of(read_datastore(memory), TextTargets(), memory)
     (found,) = recall(told, near_of([[0, 1, 2]], [[0.9, 0.9, 0.9]]))
     assert len(found.texts) == 1
 

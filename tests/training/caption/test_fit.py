@@ -312,15 +312,15 @@ def test_what_is_good_comes_from_people() -> None:
 def test_captions_are_tidied_and_columns_are_not(memory: Memory) -> None:
     from dataclasses import replace
 
-    from ravl.tasks.caption.task import TextTask
+    from ravl.tasks.caption.targets import CaptionTargets
 
     row = replace(
         memory.get("000.png"),
         texts=("A dog  runs .", "Wait , what ?"),
         columns={"code": "f( x ) ."},
     )
-    assert texts_of(TextTask(), row) == ["A dog runs.", "Wait, what?"]
-    assert texts_of(TextTask("code"), row) == ["f( x ) ."]
+    assert texts_of(CaptionTargets(), row) == ["A dog runs.", "Wait, what?"]
+    assert texts_of(CaptionTargets("code"), row) == ["f( x ) ."]
 
 
 def test_a_memory_without_captions_cannot_be_fitted(folder: Path, tmp_path: Path) -> None:

@@ -23,13 +23,13 @@ from ravl.evaluation.scores import (
 
 __all__ = ["PRIMARY", "DocumentFrequency", "compare_texts", "measure_text", "text_values"]
 
-TextTask = Literal["caption", "ask"]
+CaptionTargets = Literal["caption", "ask"]
 PRIMARY: dict[str, str] = {"caption": "CIDEr-D", "ask": "accuracy"}
 THRESHOLDS = (0.9, 0.0)  # of WUPS
 
 
 def measure_text(
-    task: TextTask,
+    task: CaptionTargets,
     written: Sequence[str],
     references: Sequence[Sequence[str]],
     *,
@@ -65,7 +65,7 @@ def measure_text(
 
 
 def compare_texts(
-    task: TextTask,
+    task: CaptionTargets,
     after: Sequence[str],
     before: Sequence[str],
     references: Sequence[Sequence[str]],
@@ -87,7 +87,7 @@ def compare_texts(
 
 
 def text_values(
-    task: TextTask,
+    task: CaptionTargets,
     written: Sequence[str],
     references: Sequence[Sequence[str]],
     *,
@@ -100,7 +100,7 @@ def text_values(
 
 
 def _metrics(
-    task: TextTask,
+    task: CaptionTargets,
     written: Sequence[str],
     references: Sequence[Sequence[str]],
     frequency: DocumentFrequency | None,

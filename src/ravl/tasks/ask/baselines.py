@@ -10,7 +10,7 @@ import numpy as np
 from ravl.encoders.base import Array
 from ravl.models.gate import probabilities
 from ravl.models.zero_shot import label_vectors, zero_shot
-from ravl.tasks.ask.task import AskTask
+from ravl.tasks.ask.targets import AnswerTargets
 from ravl.tasks.labels.dataset import FitData, Split
 from ravl.tasks.labels.levels import fit_head, held_side, temperature_of
 from ravl.tasks.labels.predictor import Answers, Queries
@@ -31,7 +31,7 @@ def zero_shot_answers(ground: FitData) -> Answers:
     two cosines.
     """
     task, encoder = ground.task, ground.task.encoder(ground.memory)
-    assert isinstance(task, AskTask)
+    assert isinstance(task, AnswerTargets)
     features = ground.test.queries.features
     names = label_vectors(encoder, ground.labels, ground.settings.templates)
     both = encoder.project(features[:, : task.width]) + features[:, task.width :]
@@ -41,7 +41,7 @@ def zero_shot_answers(ground: FitData) -> Answers:
 def question_only(ground: FitData) -> Answers:
     """The linear head, fitted and asked in the same way, but shown no picture."""
     task = ground.task
-    assert isinstance(task, AskTask)
+    assert isinstance(task, AnswerTargets)
 
     def blind(side: Split) -> Split:
         features = side.queries.features[:, task.width :]

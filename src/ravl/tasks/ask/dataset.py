@@ -15,7 +15,7 @@ from ravl.models.vote import Vote
 from ravl.tasks.ask.entries import question_of
 from ravl.tasks.ask.keys import WEIGHTS
 from ravl.tasks.ask.knowledge import Knowledge
-from ravl.tasks.ask.task import AskTask
+from ravl.tasks.ask.targets import AnswerTargets
 from ravl.tasks.ask.untrained import VOTE
 from ravl.tasks.labels.dataset import FitData, Split, speaking_rows
 from ravl.tasks.labels.keys.ground import searched_by
@@ -81,7 +81,7 @@ def weighed(ground: FitData) -> FitData:
 
 def vote_surprise(ground: FitData, vote: Vote) -> float:
     """Mean negative log-likelihood of answers to held questions under a vote."""
-    assert isinstance(ground.task, AskTask)
+    assert isinstance(ground.task, AnswerTargets)
     testimony = LabelMatrix.of(ground.bank, ground.task, ground.labels)
     side = held_side(ground)
     votes = vote(side.near, testimony.said[:, : testimony.known], testimony.worth)

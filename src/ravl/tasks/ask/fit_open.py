@@ -18,7 +18,7 @@ from ravl.tasks.ask.answers import normal
 from ravl.tasks.ask.entries import question_of
 from ravl.tasks.ask.keys import WEIGHTS
 from ravl.tasks.ask.knowledge import Knowledge
-from ravl.tasks.ask.open import AnswerTask
+from ravl.tasks.ask.open_targets import OpenAnswerTargets
 from ravl.tasks.ask.quality import answer_quality, good_answer
 from ravl.tasks.ask.settings import AskSettings
 from ravl.tasks.caption.dataset import TextFitData, TextSplit
@@ -106,7 +106,7 @@ def _likelihood(ground: TextFitData, side: TextSplit) -> float:
 
 def blind(ground: TextFitData) -> TextFitData:
     """The ground with a blank picture in place of each: the mean of the training pictures."""
-    assert isinstance(ground.task, AnswerTask)
+    assert isinstance(ground.task, OpenAnswerTargets)
     width, standard = ground.task.width, ground.standard
     mean = standard.mean[:width]
     power = np.broadcast_to(np.float32(standard.power), standard.mean.shape)[:width]
@@ -133,7 +133,7 @@ def likely_answers(ground: TextFitData) -> list[str]:
         for answer in its:
             counts[answer] = counts.get(answer, 0) + 1
     names = sorted(counts, key=lambda name: (-counts[name], name))[:KNOWN]
-    assert isinstance(ground.task, AnswerTask)
+    assert isinstance(ground.task, OpenAnswerTargets)
     width, encoder = ground.task.width, base_of(ground.memory.encoder)
     features = ground.test.labelled.features
     both = encoder.project(features[:, :width]) + features[:, width:]
@@ -151,7 +151,7 @@ def _each(ground: TextFitData, change: Any) -> TextFitData:
 
 
 OPEN = Kind(
-    lambda memory, _: AnswerTask(width=memory.encoder.feature_dimension),
+    lambda memory, _: OpenAnswerTargets(width=memory.encoder.feature_dimension),
     about="an answer to a question about a picture, written by a generator",
     zero_shot=likely_answers,
     quality=answer_quality,

@@ -26,7 +26,7 @@ from ravl.tasks.ask.given import asked_about
 from ravl.tasks.ask.knowledge import Cited, Knowledge
 from ravl.tasks.ask.quoting import NEAR, passages_of, quoted, silent
 from ravl.tasks.ask.results import Reply
-from ravl.tasks.ask.task import AskTask, ask_task, nothing_asked
+from ravl.tasks.ask.targets import AnswerTargets, ask_task, nothing_asked
 from ravl.tasks.ask.untrained import untrained
 from ravl.tasks.ask.vectors import question_vectors
 from ravl.tasks.labels.files import load_labeller
@@ -67,7 +67,7 @@ class AskPipeline:
             check_base(run, memory)
             self._fitted = load_labeller(run)
         fitted: Any = self._fitted
-        self._task: AskTask = fitted.task if fitted is not None else ask_task(memory)
+        self._task: AnswerTargets = fitted.task if fitted is not None else ask_task(memory)
         self._lock = threading.Lock()
         self._known: tuple[Any, _Ready] | None = None
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravl.evaluation.generation.answers import agreed, overlap
-from ravl.tasks.ask.open import are_short
+from ravl.tasks.ask.open_targets import are_short
 from ravl.tasks.caption.levels import QualityBar
 from ravl.tasks.caption.quality import Quality
 

@@ -9,7 +9,7 @@ import numpy as np
 from ravl.models.gate import FLOOR, SIGNS, Gate
 from ravl.models.vote import Vote
 from ravl.retrieval.datastore import Datastore
-from ravl.tasks.ask.task import AskTask
+from ravl.tasks.ask.targets import AnswerTargets
 from ravl.tasks.labels.predictor import LabelPredictor
 
 # Without training: the best of 24 that were tried on 1,500 of DAQUAR's questions, each answered by
@@ -18,7 +18,7 @@ from ravl.tasks.labels.predictor import LabelPredictor
 VOTE = Vote(k=64, temperature=0.08)
 
 
-def untrained(task: AskTask, bank: Datastore, keys: Any) -> LabelPredictor:
+def untrained(task: AnswerTargets, bank: Datastore, keys: Any) -> LabelPredictor:
     """Who answers where nothing has been fitted: the vote of the bank's entries."""
     labels = task.names(bank.rows)
     rates = np.full(len(labels), 1 / len(labels), np.float32)

@@ -19,7 +19,7 @@ from ravl.store.spaces import position
 from ravl.tasks.ask.entries import question_of, says
 from ravl.tasks.ask.given import asked_about
 from ravl.tasks.ask.knowledge import Cited, Knowledge
-from ravl.tasks.ask.open import AnswerTask
+from ravl.tasks.ask.open_targets import OpenAnswerTargets
 from ravl.tasks.ask.passages import Passages
 from ravl.tasks.ask.quoting import passages_of
 from ravl.tasks.ask.results import Reply
@@ -27,7 +27,7 @@ from ravl.tasks.ask.vectors import question_vectors
 from ravl.tasks.caption.consensus import CaptionIndex, ConsensusTexts
 from ravl.tasks.caption.predictor import Pictures, TextPredictor
 from ravl.tasks.caption.results import Caption
-from ravl.tasks.caption.task import TextTask
+from ravl.tasks.caption.targets import CaptionTargets
 from ravl.tasks.caption.writer import TextPipeline
 
 
@@ -47,17 +47,17 @@ class OpenAskPipeline(TextPipeline):
         super().__init__(memory, run, generator=generator)
         self._read: tuple[CaptionIndex, Knowledge | None] | None = None
 
-    def _usual_task(self, run: Run | None) -> AnswerTask:
+    def _usual_task(self, run: Run | None) -> OpenAnswerTargets:
         """The task of a run, or of a memory alone."""
         if run is None:
-            return AnswerTask(width=self.memory.encoder.feature_dimension)
-        return AnswerTask(
+            return OpenAnswerTargets(width=self.memory.encoder.feature_dimension)
+        return OpenAnswerTargets(
             generated=bool(run.record["generated"]),
             width=int(run.record["width"]),
             brief=bool(run.record["brief"]),
         )
 
-    def _unfitted(self, task: TextTask, told: CaptionIndex) -> TextPredictor:
+    def _unfitted(self, task: CaptionTargets, told: CaptionIndex) -> TextPredictor:
         """Neighbours' answers are read with their questions, and not once more without."""
         return replace(super()._unfitted(task, told), quotes=0)
 

@@ -16,7 +16,7 @@ from ravl.memory import Memory
 from ravl.models.consensus import Comparable, Phrases, support
 from ravl.models.vote import Vote
 from ravl.retrieval.datastore import Datastore, Ints, Neighbours
-from ravl.runs.row_texts import MatchTask, RowTexts
+from ravl.runs.row_texts import RowTexts, TextTargets
 
 MOST = 10  # texts of a row that count; of more the first
 # On Flickr8k 0.43 CIDEr-D; from 0.40 to 0.43 with 30 to 100 rows and temperatures of 0.03 to 0.2.
@@ -46,7 +46,7 @@ class CaptionIndex:
     whole: bool = False
 
     @classmethod
-    def of(cls, bank: Datastore, task: MatchTask, memory: Memory) -> CaptionIndex:
+    def of(cls, bank: Datastore, task: TextTargets, memory: Memory) -> CaptionIndex:
         """The texts of a bank's rows, in whatever language."""
         said = RowTexts.of(bank, task, memory, unread=True)
         return cls(said, Phrases.of(said.texts, said.owners))

@@ -25,7 +25,7 @@ from ravl.tasks.caption.consensus import CaptionIndex, ConsensusTexts, recall
 from ravl.tasks.caption.predictor import Pictures
 from ravl.tasks.caption.regions import Regions
 from ravl.tasks.caption.settings import TextSettings
-from ravl.tasks.caption.task import TextTask
+from ravl.tasks.caption.targets import CaptionTargets
 from ravl.training.evidence_bank import evidence
 from ravl.training.examples import Examples
 from ravl.training.splits import PARTS, Splits
@@ -101,7 +101,7 @@ class TextFitData:
     """
 
     memory: Memory
-    task: TextTask
+    task: CaptionTargets
     settings: TextSettings
     told: CaptionIndex
     keys: Any
@@ -142,7 +142,7 @@ class TextFitData:
 
 
 def prepare(
-    memory: Memory, task: TextTask, settings: TextSettings, labelled: Examples, parts: Splits
+    memory: Memory, task: CaptionTargets, settings: TextSettings, labelled: Examples, parts: Splits
 ) -> TextFitData:
     """Make ready what is fitted on.
 
@@ -186,13 +186,13 @@ def prepare(
     )
 
 
-def examples_of(labelled: Examples, task: TextTask, memory: Memory) -> Examples:
+def examples_of(labelled: Examples, task: CaptionTargets, memory: Memory) -> Examples:
     """What is written about, of some pictures: they themselves, or questions about them."""
     rows, features, owners = task.examples(labelled.rows, labelled.features, memory)
     return replace(labelled.take(owners), rows=rows, features=features)
 
 
-def enough(count: int, task: TextTask) -> None:
+def enough(count: int, task: CaptionTargets) -> None:
     """Refuse too few training examples.
 
     Raises:
@@ -206,7 +206,7 @@ def enough(count: int, task: TextTask) -> None:
         )
 
 
-def texts_of(task: TextTask, row: Row, compact: bool = False) -> list[str]:
+def texts_of(task: CaptionTargets, row: Row, compact: bool = False) -> list[str]:
     """The texts that a row says, as they are learned and judged.
 
     Captions are tidied up; the texts of a column, which may be code, stay as they are.

@@ -6,12 +6,12 @@ from ravl.errors import DataError
 from ravl.memory import Memory
 from ravl.retrieval.datastore import Neighbours
 from ravl.runs.answers import Evidence
-from ravl.runs.row_texts import MatchTask
+from ravl.runs.row_texts import TextTargets
 from ravl.tasks.caption.consensus import CaptionIndex
 from ravl.tasks.caption.proposals import Proposals
 
 
-def nothing_said(memory: Memory, task: MatchTask) -> DataError:
+def nothing_said(memory: Memory, task: TextTargets) -> DataError:
     """Why a memory cannot be described from."""
     what = f"a text in the column {task.column!r}" if task.column else "a caption"
     return DataError(

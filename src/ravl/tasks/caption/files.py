@@ -19,7 +19,7 @@ from ravl.runs.run import GENERATOR, Run
 from ravl.tasks.caption.image_text_score import ImageTextScorer
 from ravl.tasks.caption.predictor import TextPredictor
 from ravl.tasks.caption.regions import Regions
-from ravl.tasks.caption.task import TextTask
+from ravl.tasks.caption.targets import CaptionTargets
 
 CHOOSERS = ("chooser", "alone")
 HEADS = ("picture", "text")  # of the dual encoder
@@ -76,7 +76,7 @@ def parts(captioner: TextPredictor, folder: Path) -> dict[str, dict[str, Array]]
     return found
 
 
-def load_captioner(run: Run, task: TextTask) -> TextPredictor:
+def load_captioner(run: Run, task: CaptionTargets) -> TextPredictor:
     """The inverse of :func:`describe` and :func:`parts`, for the task that the run says.
 
     Raises:

@@ -11,7 +11,7 @@ from ravl.tasks.caption.dataset import TextFitData
 from ravl.tasks.caption.levels import QualityBar
 from ravl.tasks.caption.quality import Quality
 from ravl.tasks.caption.settings import TextSettings
-from ravl.tasks.caption.task import TextTask
+from ravl.tasks.caption.targets import CaptionTargets
 from ravl.tasks.caption.zero_shot import named
 
 Texts = Sequence[Sequence[str]]
@@ -40,7 +40,7 @@ class Kind:
         groups: of its examples: what is good, and what is not.
     """
 
-    task: Callable[[Memory, TextSettings], TextTask]
+    task: Callable[[Memory, TextSettings], CaptionTargets]
     about: str = "a text about a picture"
     zero_shot: Callable[[TextFitData], list[str]] = named_pictures
     quality: Callable[[Texts], Quality] = Quality.of
@@ -55,4 +55,4 @@ class Kind:
     )
 
 
-CAPTION = Kind(lambda _, settings: TextTask(settings.target or None))
+CAPTION = Kind(lambda _, settings: CaptionTargets(settings.target or None))

@@ -11,7 +11,7 @@ from ravl.retrieval.datastore import Ints
 from ravl.runs.run import Run
 from ravl.tasks.caption.predictor import Pictures
 from ravl.tasks.caption.results import Caption
-from ravl.tasks.caption.task import TextTask
+from ravl.tasks.caption.targets import CaptionTargets
 from ravl.tasks.caption.writer import TextPipeline
 
 
@@ -39,11 +39,11 @@ class CaptionPipeline(TextPipeline):
         self._column = column
         super().__init__(memory, run, generator=generator)
 
-    def _usual_task(self, run: Run | None) -> TextTask:
+    def _usual_task(self, run: Run | None) -> CaptionTargets:
         """The task of a run, or of a memory alone."""
         if run is None:
-            return TextTask(self._column)
-        return TextTask(run.record["column"], bool(run.record["generated"]))
+            return CaptionTargets(self._column)
+        return CaptionTargets(run.record["column"], bool(run.record["generated"]))
 
     def caption(
         self,

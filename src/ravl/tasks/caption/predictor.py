@@ -26,7 +26,7 @@ from ravl.tasks.caption.consensus import CONSENSUS, CaptionIndex, ConsensusTexts
 from ravl.tasks.caption.image_text_score import ImageTextScorer
 from ravl.tasks.caption.proposals import MEMORY, Proposals, complies, mixed, of_memory
 from ravl.tasks.caption.regions import Regions
-from ravl.tasks.caption.task import TextTask
+from ravl.tasks.caption.targets import CaptionTargets
 from ravl.timing import step
 
 OFFERED = 5  # texts of the memory that are candidates beside the generator's
@@ -98,7 +98,7 @@ class TextPredictor:
         how: usual decoding.
     """
 
-    task: TextTask
+    task: CaptionTargets
     keys: Any
     vote: Vote = CONSENSUS
     usual: SimilarityFloor | None = None

@@ -27,7 +27,7 @@ from ravl.tasks.caption.grounding import known_words
 from ravl.tasks.caption.predictor import Pictures, TextPredictor
 from ravl.tasks.caption.proposals import Proposals
 from ravl.tasks.caption.results import Caption
-from ravl.tasks.caption.task import TextTask
+from ravl.tasks.caption.targets import CaptionTargets
 from ravl.tasks.caption.telling import caption_of
 from ravl.timing import step
 
@@ -57,7 +57,7 @@ class TextPipeline:
         self._known: tuple[Any, TextPredictor, CaptionIndex] | None = None
 
     @property
-    def task(self) -> TextTask:
+    def task(self) -> CaptionTargets:
         """What is written, and where texts are."""
         return self._fitted.task if self._fitted is not None else self._usual_task(None)
 
@@ -66,7 +66,7 @@ class TextPipeline:
         """Who answers, as the run keeps it; None for a memory alone."""
         return self._fitted
 
-    def _usual_task(self, run: Run | None) -> TextTask:
+    def _usual_task(self, run: Run | None) -> CaptionTargets:
         """The task of a run, or of a memory alone."""
         raise NotImplementedError
 
@@ -283,7 +283,7 @@ class TextPipeline:
                 self._known = now, captioner, told
             return self._known[1], self._known[2]
 
-    def _unfitted(self, task: TextTask, told: CaptionIndex) -> TextPredictor:
+    def _unfitted(self, task: CaptionTargets, told: CaptionIndex) -> TextPredictor:
         """Who answers where nothing has been fitted."""
         vote = task.vote(int(told.said.has.sum()))
         return TextPredictor(task, task.keys(told.said.bank.features), vote)

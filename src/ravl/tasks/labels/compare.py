@@ -14,7 +14,7 @@ from ravl.encoders.base import Array
 from ravl.tasks.labels.dataset import examples_of
 from ravl.tasks.labels.evaluate import queries_of
 from ravl.tasks.labels.evaluate_test import given, right
-from ravl.tasks.labels.task import LabelTask
+from ravl.tasks.labels.targets import LabelTargets
 from ravl.tasks.model import Model
 from ravl.training.examples import Examples
 from ravl.training.paired_results import CHALLENGER, CHAMPION, ExampleResult, PairedResults, judges
@@ -30,7 +30,7 @@ def examine_labels(
         labelled: pictures that neither has learned from.
         seed: of the intervals.
     """
-    task: LabelTask = champion.predictor.labeller.task
+    task: LabelTargets = champion.predictor.labeller.task
     labelled = examples_of(labelled, task, champion.memory)
     said, names = _answers(task, champion, challenger, labelled)
     truth = task.truth(labelled.rows, names)
@@ -55,7 +55,7 @@ def examine_labels(
 
 
 def _answers(
-    task: LabelTask, champion: Model, challenger: Model, labelled: Examples
+    task: LabelTargets, champion: Model, challenger: Model, labelled: Examples
 ) -> tuple[dict[str, ExampleResult], list[str]]:
     """By whom, for all labels that any of the two could answer, and these labels."""
     answers = {

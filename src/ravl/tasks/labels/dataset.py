@@ -20,7 +20,7 @@ from ravl.models.linear import Loss, label_weights
 from ravl.retrieval.datastore import Datastore, Ints, Neighbours
 from ravl.retrieval.key_projection import KeyProjection
 from ravl.tasks.labels.predictor import Queries
-from ravl.tasks.labels.task import LabelTask
+from ravl.tasks.labels.targets import LabelTargets
 from ravl.training.evidence_bank import DEEPEST, evidence
 from ravl.training.examples import Examples
 from ravl.training.fit_settings import FitSettings
@@ -87,7 +87,7 @@ class FitData:
     """
 
     memory: Memory
-    task: LabelTask
+    task: LabelTargets
     settings: FitSettings
     labelled: Examples
     parts: Splits
@@ -120,7 +120,7 @@ class FitData:
 
 
 def prepare(
-    memory: Memory, task: LabelTask, settings: FitSettings, labelled: Examples, parts: Splits
+    memory: Memory, task: LabelTargets, settings: FitSettings, labelled: Examples, parts: Splits
 ) -> FitData:
     """Make ready what is fitted on.
 
@@ -157,13 +157,13 @@ def prepare(
     )
 
 
-def examples_of(labelled: Examples, task: LabelTask, memory: Memory) -> Examples:
+def examples_of(labelled: Examples, task: LabelTargets, memory: Memory) -> Examples:
     """What is to be answered about some pictures: they themselves, or questions about them."""
     rows, features, owners = task.examples(labelled.rows, labelled.features, memory)
     return replace(labelled.take(owners), rows=rows, features=features)
 
 
-def speaking_rows(bank: Datastore, task: LabelTask) -> NDArray[np.bool_]:
+def speaking_rows(bank: Datastore, task: LabelTargets) -> NDArray[np.bool_]:
     """Which rows of a bank say something for the task, (N,)."""
     return np.array([bool(task.of(row)) for row in bank.rows], bool)
 
@@ -193,7 +193,7 @@ def seen_by(
     return near, near if speaking.all() else bank.neighbours(looked, depth, part.shown, among)
 
 
-def labels_of(rows: Sequence[Row], task: LabelTask, fewest: int) -> list[str]:
+def labels_of(rows: Sequence[Row], task: LabelTargets, fewest: int) -> list[str]:
     """The names that can be learned from some training pictures.
 
     Raises:
@@ -205,7 +205,7 @@ def labels_of(rows: Sequence[Row], task: LabelTask, fewest: int) -> list[str]:
     return labels
 
 
-def _too_few(task: LabelTask, labels: list[str], count: int, fewest: int) -> str:
+def _too_few(task: LabelTargets, labels: list[str], count: int, fewest: int) -> str:
     noun = task.noun
     often = f" that at least {fewest} {task.unit}s have" if fewest > 1 else ""
     if labels:

@@ -17,7 +17,7 @@ from ravl.retrieval.datastore import Ints, Neighbours
 from ravl.runs.generated import of_people
 from ravl.tasks.labels.dataset import FitData, speaking_rows
 from ravl.tasks.labels.predictor import Answers, LabelPredictor
-from ravl.tasks.labels.task import LabelTask
+from ravl.tasks.labels.targets import LabelTargets
 from ravl.tasks.labels.votes import LabelMatrix
 from ravl.training.evidence_bank import DEEPEST
 from ravl.training.report_rows import DIFFERENCES
@@ -151,7 +151,7 @@ def _scored(
 
 
 def in_words(
-    task: LabelTask,
+    task: LabelTargets,
     rows: Sequence[Row],
     names: Sequence[str],
     found: Array,

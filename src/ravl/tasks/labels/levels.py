@@ -20,7 +20,7 @@ from ravl.models.linear import DECAYS, HeadFit, LinearHead, fold_of_groups
 from ravl.models.vote import KS, TEMPERATURES, Vote
 from ravl.tasks.labels.dataset import FitData, Split
 from ravl.tasks.labels.predictor import LabelPredictor, Queries
-from ravl.tasks.labels.task import LabelTask
+from ravl.tasks.labels.targets import LabelTargets
 from ravl.tasks.labels.votes import LabelMatrix
 
 FOLDS = 5
@@ -227,7 +227,7 @@ def best_thresholds(found: Array, targets: Array) -> Array:
     return chosen.astype(np.float32)
 
 
-def surprise(found: Array, targets: Array, task: LabelTask) -> float:
+def surprise(found: Array, targets: Array, task: LabelTargets) -> float:
     """Mean negative log-likelihood of the targets."""
     return _surprise(found, targets, task.exclusive)
 

@@ -22,7 +22,7 @@ from ravl.models.vote import Vote, balanced
 from ravl.retrieval.datastore import Ints, Neighbours
 from ravl.retrieval.key_projection import KeyProjection
 from ravl.runs.evidence_arrays import EvidenceArrays
-from ravl.tasks.labels.task import LabelTask
+from ravl.tasks.labels.targets import LabelTargets
 from ravl.tasks.labels.votes import LabelMatrix
 from ravl.timing import step
 
@@ -108,7 +108,7 @@ class LabelPredictor:
         calibration: for abstaining.
     """
 
-    task: LabelTask
+    task: LabelTargets
     labels: list[str]
     keys: KeyProjection
     standard: Standardizer

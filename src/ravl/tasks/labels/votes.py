@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ravl.encoders.base import Array
 from ravl.models.propagation import propagate
 from ravl.retrieval.datastore import Datastore
-from ravl.tasks.labels.task import LabelTask
+from ravl.tasks.labels.targets import LabelTargets
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class LabelMatrix:
     def of(
         cls,
         bank: Datastore,
-        task: LabelTask,
+        task: LabelTargets,
         labels: Sequence[str],
         spread: bool = False,
         hidden: NDArray[np.bool_] | None = None,

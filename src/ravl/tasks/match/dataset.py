@@ -17,7 +17,7 @@ from ravl.memory import Memory, Row
 from ravl.models.linear import Standardizer
 from ravl.retrieval.datastore import Datastore, Ints, Neighbours
 from ravl.retrieval.key_projection import KeyProjection
-from ravl.runs.row_texts import MatchTask, RowTexts, base_of, text_vectors
+from ravl.runs.row_texts import RowTexts, TextTargets, base_of, text_vectors
 from ravl.tasks.match.pair_features import PairFeatures, look_up
 from ravl.tasks.match.predictor import QueryPairs
 from ravl.tasks.search.pairs import MOST_TEXTS, Pairs, pairs_of
@@ -86,7 +86,7 @@ class MatchFitData:
     """
 
     memory: Memory
-    task: MatchTask
+    task: TextTargets
     settings: FitSettings
     base: Encoder
     labelled: Examples
@@ -108,7 +108,7 @@ class MatchFitData:
 
 
 def prepare(
-    memory: Memory, task: MatchTask, settings: FitSettings, labelled: Examples, parts: Splits
+    memory: Memory, task: TextTargets, settings: FitSettings, labelled: Examples, parts: Splits
 ) -> MatchFitData:
     """Make ready what is fitted on.
 
@@ -164,12 +164,12 @@ def prepare(
     )
 
 
-def readable(task: MatchTask, base: Encoder, row: Row) -> list[str]:
+def readable(task: TextTargets, base: Encoder, row: Row) -> list[str]:
     """The texts of a row that the encoder reads, at most ``MOST_TEXTS``."""
     return [text for text in task.of(row) if base.reads(text)][:MOST_TEXTS]
 
 
-def read_texts(task: MatchTask, base: Encoder, labelled: Examples) -> tuple[Pairs, Array]:
+def read_texts(task: TextTargets, base: Encoder, labelled: Examples) -> tuple[Pairs, Array]:
     """Pairs of pictures and their texts, and the base vectors of the texts (t, D)."""
     pairs = read_pairs(task, base, labelled)
     said = [readable(task, base, row) for row in labelled.rows]
@@ -178,7 +178,7 @@ def read_texts(task: MatchTask, base: Encoder, labelled: Examples) -> tuple[Pair
     return pairs, found[first]
 
 
-def read_pairs(task: MatchTask, base: Encoder, labelled: Examples) -> Pairs:
+def read_pairs(task: TextTargets, base: Encoder, labelled: Examples) -> Pairs:
     """Pairs of pictures and those of their texts that the encoder reads."""
     said = [readable(task, base, row) for row in labelled.rows]
     places: dict[str, int] = {}
@@ -271,7 +271,7 @@ def _sayers(pairs: Pairs, labelled: Examples, said: RowTexts) -> list[Ints]:
     return [np.array(sorted(some), np.int64) for some in groups]
 
 
-def check(task: MatchTask, base: Encoder, labelled: Examples, parts: Splits) -> None:
+def check(task: TextTargets, base: Encoder, labelled: Examples, parts: Splits) -> None:
     """Refuse what cannot be fitted.
 
     Raises:

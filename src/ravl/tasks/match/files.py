@@ -12,7 +12,7 @@ from ravl.models.linear import Standardizer
 from ravl.models.stacking import ScoreStack
 from ravl.models.vote import Vote
 from ravl.retrieval.key_projection import KeyProjection
-from ravl.runs.row_texts import MatchTask
+from ravl.runs.row_texts import TextTargets
 from ravl.runs.run import FUSION, Run
 from ravl.tasks.match.predictor import MatchPredictor
 
@@ -68,7 +68,7 @@ def load_matcher(run: Run) -> MatchPredictor:
         for name, power in record["powers"].items()
     }
     return MatchPredictor(
-        task=MatchTask(record["column"]),
+        task=TextTargets(record["column"]),
         keys=KeyProjection.from_arrays(arrays["keys"]),
         standard=Standardizer.from_arrays(arrays["standard"]),
         vote=Vote(**record["vote"]),

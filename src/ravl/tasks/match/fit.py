@@ -15,7 +15,7 @@ from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.memory import Memory
 from ravl.retrieval.datastore import Ints
-from ravl.runs.row_texts import MatchTask, base_of
+from ravl.runs.row_texts import TextTargets, base_of
 from ravl.tasks.match.dataset import MatchFitData, check, prepare, readable, refuse_false
 from ravl.tasks.match.evaluate_test import MatchTestResults, abstention, judge
 from ravl.tasks.match.files import describe, parts
@@ -139,7 +139,7 @@ def ground_of(
     Raises:
         DataError: as :func:`fit_match` does.
     """
-    task = MatchTask(settings.column or None)
+    task = TextTargets(settings.column or None)
     base = base_of(memory.encoder)
 
     def read(source: Memory) -> Examples:
@@ -258,7 +258,7 @@ def unseen_answers(ground: MatchFitData, fitted: MatchFitted, name: str) -> Arra
     return out_of_fold(signals, used, side, ground.settings.seed)
 
 
-def _read(source: Memory, memory: Memory, task: MatchTask) -> Examples:
+def _read(source: Memory, memory: Memory, task: TextTargets) -> Examples:
     """Pictures with texts that the encoder reads."""
     base = base_of(memory.encoder)
     labelled = read_labelled(source, memory, lambda row: readable(task, base, row))
@@ -275,7 +275,7 @@ def _read(source: Memory, memory: Memory, task: MatchTask) -> Examples:
     )
 
 
-def _unread(source: Memory, memory: Memory, task: MatchTask) -> int:
+def _unread(source: Memory, memory: Memory, task: TextTargets) -> int:
     """How many texts are set aside for their language."""
     reads = base_of(memory.encoder).reads
     return sum(not reads(text) for row in source.rows() if row.hash for text in task.of(row))

@@ -24,7 +24,7 @@ from ravl.models.vote import Vote
 from ravl.retrieval.datastore import Ints, Neighbours
 from ravl.retrieval.key_projection import KeyProjection
 from ravl.runs.evidence_arrays import EvidenceArrays
-from ravl.runs.row_texts import MatchTask, RowTexts
+from ravl.runs.row_texts import RowTexts, TextTargets
 from ravl.tasks.match.pair_features import PairFeatures, look_up
 from ravl.timing import step
 
@@ -120,7 +120,7 @@ class MatchPredictor:
         calibration: for abstaining.
     """
 
-    task: MatchTask
+    task: TextTargets
     keys: KeyProjection
     standard: Standardizer
     vote: Vote

@@ -19,13 +19,13 @@ from ravl.models.linear import Standardizer
 from ravl.models.vote import Vote
 from ravl.retrieval.datastore import Datastore, Ints, read_datastore
 from ravl.retrieval.key_projection import KeyProjection
-from ravl.runs.row_texts import MatchTask
+from ravl.runs.row_texts import TextTargets
 from ravl.tasks.caption.consensus import CONSENSUS, CaptionIndex, consensus
 from ravl.tasks.caption.evidence import nothing_said
 
 
 @dataclass(frozen=True, slots=True)
-class TextTask(MatchTask):
+class CaptionTargets(TextTargets):
     """A text about each picture: its caption, or what a column of the user's own holds."""
 
     name: ClassVar[str] = "caption"
@@ -43,7 +43,7 @@ class TextTask(MatchTask):
         features: Array,
         memory: Memory,  # noqa: ARG002
     ) -> tuple[list[Row], Array, Ints]:
-        """What is written about, of some pictures: see :meth:`LabelTask.examples`."""
+        """What is written about, of some pictures: see :meth:`LabelTargets.examples`."""
         return list(rows), features, np.arange(len(rows))
 
     def count(self, rows: Sequence[Row]) -> int:
@@ -78,7 +78,7 @@ class TextTask(MatchTask):
         """What a bank's rows say."""
         return CaptionIndex.of(bank, self, memory)
 
-    def fitting(self, told: CaptionIndex) -> TextTask:  # noqa: ARG002
+    def fitting(self, told: CaptionIndex) -> CaptionTargets:  # noqa: ARG002
         """The same for a memory that says this."""
         return self
 

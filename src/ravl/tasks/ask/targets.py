@@ -21,13 +21,13 @@ from ravl.tasks.ask.answers import said, shares
 from ravl.tasks.ask.entries import counts, entries_of, question_of
 from ravl.tasks.ask.keys import AskKeys
 from ravl.tasks.ask.vectors import question_vectors
-from ravl.tasks.labels.task import LabelTask
+from ravl.tasks.labels.targets import LabelTargets
 
 QUESTION = 2.0  # how much a question's features count beside the picture's, for a linear map
 
 
 @dataclass(frozen=True, slots=True)
-class AskTask(LabelTask):
+class AnswerTargets(LabelTargets):
     """One answer to a question; examples are entries, see :mod:`ravl.tasks.ask.entries`.
 
     Features of an entry are those of its picture, and its question's vector by the base encoder
@@ -123,7 +123,7 @@ class AskTask(LabelTask):
         vectors = np.ascontiguousarray(bank.features[:, self.width :])
         return vectors, np.abs(vectors).max(axis=1, initial=0) > 0
 
-    def blind(self) -> AskTask:
+    def blind(self) -> AnswerTargets:
         """The same for questions without their pictures."""
         return replace(self, width=0)
 
@@ -137,9 +137,9 @@ class AskTask(LabelTask):
         }
 
 
-def ask_task(memory: Memory) -> AskTask:
+def ask_task(memory: Memory) -> AnswerTargets:
     """The task for a memory's pictures."""
-    return AskTask("ask", width=memory.encoder.feature_dimension)
+    return AnswerTargets("ask", width=memory.encoder.feature_dimension)
 
 
 def nothing_asked(memory: Memory) -> DataError:

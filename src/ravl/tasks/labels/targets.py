@@ -1,7 +1,7 @@
 """What rows say for the tasks that choose among names: classify (one label) and tag (several).
 
 Ask, which chooses an answer to a question, is one of them as well: see
-:class:`ravl.tasks.ask.task.AskTask`, which says otherwise what is said here for pictures.
+:class:`ravl.tasks.ask.targets.AnswerTargets`, which says otherwise what is said here for pictures.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LabelName = Literal["classify", "tag", "ask"]
 
 
 @dataclass(frozen=True, slots=True)
-class LabelTask:
+class LabelTargets:
     """One label, or several tags.
 
     Args:

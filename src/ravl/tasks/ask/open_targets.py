@@ -23,18 +23,18 @@ from ravl.tasks.ask.alike import Alike
 from ravl.tasks.ask.answers import people
 from ravl.tasks.ask.entries import counts, question_of
 from ravl.tasks.ask.keys import AskKeys
-from ravl.tasks.ask.task import AskTask, nothing_asked
+from ravl.tasks.ask.targets import AnswerTargets, nothing_asked
 from ravl.tasks.ask.untrained import VOTE
 from ravl.tasks.ask.vectors import kept_vectors
 from ravl.tasks.caption.consensus import CaptionIndex
-from ravl.tasks.caption.task import TextTask
+from ravl.tasks.caption.targets import CaptionTargets
 
 FEW = 4  # words of an answer that is short
 BRIEF = "Answer with a word or a short phrase."
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerTask(TextTask):
+class OpenAnswerTargets(CaptionTargets):
     """An answer to each question, in words of the generator's own.
 
     Args:
@@ -49,9 +49,9 @@ class AnswerTask(TextTask):
     unit: ClassVar[str] = "question"
 
     @property
-    def entries(self) -> AskTask:
+    def entries(self) -> AnswerTargets:
         """The same questions, answered out of a list: what is found, and by what."""
-        return AskTask("ask", None, self.generated, self.width)
+        return AnswerTargets("ask", None, self.generated, self.width)
 
     @property
     def instruction(self) -> str:
@@ -107,7 +107,7 @@ class AnswerTask(TextTask):
         vectors = kept_vectors(base_of(memory.encoder), flat)
         return CaptionIndex(RowTexts(bank, flat, vectors, owners), Alike(), whole=True)
 
-    def fitting(self, told: CaptionIndex) -> AnswerTask:
+    def fitting(self, told: CaptionIndex) -> OpenAnswerTargets:
         """The same for a memory that says this: are its answers short?"""
         return replace(self, brief=are_short(told.said.texts))
 
