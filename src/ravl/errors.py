@@ -45,6 +45,10 @@ class EncoderMismatchError(EncoderError):
     """The memory's vectors were made by another encoder than the one at hand."""
 
 
+class PluginError(RavlError, LookupError):
+    """A name that no installed package adds, that two of them add, or that cannot be imported."""
+
+
 class RowNotFoundError(RavlError, KeyError):
     """No row with this id is in the memory."""
 
