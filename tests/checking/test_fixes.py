@@ -87,7 +87,7 @@ def test_sync_leaves_alone_what_was_dropped(tmp_path):
         memory.index(folder, progress=False)
         found = ravl.check(memory, kinds=["broken"], progress=False).findings
         assert not found
-        from ravl.store.editing import edit
+        from ravl.memory.editing import edit
 
         edit(memory, "drop one", thrown=["red_000.png"])
         assert memory.sync(folder, progress=False).restored == []

@@ -153,7 +153,7 @@ def test_a_new_row_counts_at_once_and_a_deleted_one_no_more(
 
 def test_hidden_groups_are_not_heard(model: MatchPipeline, memory: Memory) -> None:
     row = next(memory.rows())
-    features = memory.looked(row.number)[1][None]
+    features = memory.row_with_vectors(row.number)[1][None]
     asked = model.asked(features, [row.texts[0]], np.array([0]), np.array([0]))
     seen = model.judge(asked, [np.zeros(0, np.int64)])
     hidden = model.judge(asked, [np.array([row.number])])

@@ -10,7 +10,7 @@ from ravl.checking.issue import FIXES, Fix, Issue
 from ravl.data import QA
 from ravl.errors import QueryError, RowNotFoundError
 from ravl.memory import Memory, Row
-from ravl.store.editing import edit
+from ravl.memory.editing import edit
 
 LEAST = 0.9  # score from which a fix is made without being asked for by id
 

@@ -157,7 +157,7 @@ def as_it_was(memory: Memory) -> Iterator[Memory]:
     if version is None:
         yield memory
         return
-    from ravl.store.reverting import at
+    from ravl.memory.reverting import at
 
     with at(memory, version) as (then, report):
         print_problems(len(report.rejected), report.rejected)

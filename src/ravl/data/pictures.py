@@ -27,6 +27,9 @@ from PIL import Image, ImageFile
 from ravl.data.pixels import orientation, to_rgb, upright
 from ravl.errors import PictureError
 
+Picture = Path | bytes | Image.Image
+"""A picture as a caller gives it: its file, its encoded bytes, or decoded."""
+
 MAX_PIXELS = 100_000_000
 """Pixels (width x height) a picture may have: decoded, this many take 400 MB."""
 MAX_BYTES = 256 * 2**20
@@ -105,7 +108,7 @@ def read_bytes(source: Path | bytes, max_bytes: int = MAX_BYTES) -> bytes:
 
 
 def decode(
-    source: Path | bytes | Image.Image, *, hint: int | None = None, max_pixels: int = MAX_PIXELS
+    source: Picture, *, hint: int | None = None, max_pixels: int = MAX_PIXELS
 ) -> Image.Image:
     """An upright 8-bit RGB picture: the first of an animation, with transparency on white.
 

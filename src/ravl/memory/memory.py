@@ -2,59 +2,36 @@
 
 from __future__ import annotations
 
-import sqlite3
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack, overload
-
-import numpy as np
-from PIL import Image
+from typing import Any, Unpack, overload
 
 from ravl.data import QA, Example, Rejected, Scalar, pictures, read
-from ravl.encoders import Encoder, load_encoder, loadable
+from ravl.encoders import Encoder, load_encoder
 from ravl.encoders.base import Array
-from ravl.errors import DataError, EncoderMismatchError, PictureError, QueryError, RowNotFoundError
-from ravl.store import exchange, history, reembedding, syncing
+from ravl.errors import DataError, QueryError, RowNotFoundError
+from ravl.memory import exchange, reembedding, syncing
+from ravl.memory.compacting import CompactReport, compact
+from ravl.memory.editing import edit
+from ravl.memory.indexing import Indexer, IndexReport
+from ravl.memory.info import Info, describe
+from ravl.memory.reverting import RevertReport, at, diff, revert
+from ravl.memory.syncing import SyncReport
+from ravl.retrieval import Hits, Retriever, SearchOptions
+from ravl.retrieval.retriever import Many, One
+from ravl.store import history
 from ravl.store import rows as store
 from ravl.store import trash as bin
-from ravl.store.compacting import CompactReport, compact
-from ravl.store.editing import edit
-from ravl.store.filters import compile_filter, matching_rows
+from ravl.store.collection import Collection
 from ravl.store.history import Difference
-from ravl.store.hubness import HubCache, check_strength, read_strength, write_strength
-from ravl.store.indexing import Indexer, IndexReport
-from ravl.store.info import Info, describe
-from ravl.store.reverting import RevertReport, at, diff, revert
+from ravl.store.hubness import check_strength, write_strength
 from ravl.store.row import Row, unwritable
-from ravl.store.spaces import (
-    Space,
-    current_space,
-    make_space,
-    newest_change,
-    position,
-    read_vectors,
-    space_encoder,
-    table_name,
-)
-from ravl.store.sqlite import Database
-from ravl.store.syncing import SyncReport
-from ravl.store.top_k import Positions
-from ravl.store.vectors import VectorCache, Vectors
-
-if TYPE_CHECKING:
-    from ravl.retrieval import Hits, SearchOptions
-    from ravl.retrieval.retriever import Many, One
-
-Picture = Path | bytes | Image.Image
-FILTERS_KEPT = 16
+from ravl.store.spaces import current_space, position
 
 
-class Memory:
+class Memory(Collection):
     """A searchable memory of pictures in one SQLite file.
 
     Any number of processes may read one while another writes to it; a change is either there
@@ -68,180 +45,9 @@ class Memory:
         ...     memory.search("a red checked shirt", k=10)
     """
 
-    def __init__(self, database: Database, encoder: Encoder | None = None) -> None:
-        self.database = database
-        self.path = database.path.resolve()
-        self._offered = [encoder] if encoder is not None else []  # by the caller
-        self._encoders: dict[int, Encoder] = {}  # by their space; a snapshot may see an older one
-        self._filters: dict[str, tuple[int, Positions]] = {}  # answers, and at which change
-        self._lock = threading.RLock()
-
-    @classmethod
-    def create(
-        cls, path: str | Path, encoder: str | Encoder = "builtin", timeout: float = 30.0
-    ) -> Memory:
-        """A new, empty memory.
-
-        Args:
-            path: of its file, by custom ending in ``.ravl``; must not exist.
-            encoder: ``"builtin"``, ``"multilingual"``, ``"hf:NAME"``, ``"run:FOLDER"``, or an
-                encoder; see :func:`ravl.encoders.load_encoder`.
-            timeout: seconds to wait when another process is writing.
-
-        Raises:
-            MemoryFileError: the file exists, or cannot be made there.
-            EncoderError: there is no such encoder, or it cannot be loaded.
-        """
-        network = load_encoder(encoder) if isinstance(encoder, str) else encoder
-        _ = network.fingerprint  # before the file is made: this is what can fail
-        database = Database.create(
-            Path(path), lambda connection: make_space(connection, network), timeout
-        )
-        return cls(database, network)
-
-    @classmethod
-    def open(
-        cls, path: str | Path, encoder: Encoder | None = None, timeout: float = 30.0
-    ) -> Memory:
-        """The memory in that file.
-
-        Args:
-            path: of its file.
-            encoder: use this one instead of loading the one that the memory names; for a trained
-                encoder, whose heads the memory keeps, its base will do.
-            timeout: seconds to wait when another process is writing.
-
-        Raises:
-            MemoryFileError: there is no such file, it is not a memory, or a newer ravl made it.
-            EncoderMismatchError: ``encoder`` computes something else than the memory's.
-        """
-        memory = cls(Database(Path(path), timeout), encoder)
-        if encoder is not None:
-            try:
-                with memory.snapshot() as connection:
-                    space = current_space(connection)
-                    memory._offered = [space_encoder(connection, space, encoder)]
-                memory.check_encoder(memory._offered[0], space)
-            except BaseException:
-                memory.close()
-                raise
-        return memory
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self.database.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"Memory({str(self.path)!r}, {len(self):,} rows)"
-
-    @property
-    def folder(self) -> Path:
-        """Where the memory's file is; pictures below it are remembered relative to it."""
-        return self.path.parent
-
-    @property
-    def encoder(self) -> Encoder:
-        """The encoder that made the memory's vectors; loaded when it is first needed.
-
-        Raises:
-            EncoderError: it cannot be loaded.
-            EncoderMismatchError: what is loaded under its name computes something else.
-        """
-        with self._lock, self.snapshot() as connection:
-            number = position(connection)[0]
-            if number not in self._encoders:
-                found = self._find_encoder(connection, current_space(connection))
-                self._encoders = {n: self._encoders[n] for n in [*self._encoders][-1:]}
-                self._encoders[number] = found
-            return self._encoders[number]
-
-    def _find_encoder(self, connection: sqlite3.Connection, space: Space) -> Encoder:
-        """The encoder of a space: one that the caller gave, or else the one that it names."""
-        for offered in self._offered:
-            if offered.made(space.fingerprint):
-                return offered
-        encoder = self._offered[-1] if self._offered else space_encoder(connection, space)
-        self.check_encoder(encoder, space)
-        return encoder
-
-    def check_encoder(self, encoder: Encoder, space: Space) -> None:
-        """Refuse an encoder whose vectors cannot be compared with the memory's.
-
-        Raises:
-            EncoderMismatchError: says what was found and how to re-embed.
-        """
-        if not encoder.made(space.fingerprint):
-            raise EncoderMismatchError(
-                f"The vectors in {self.path} were made by {space.fingerprint.spec!r} "
-                f"({space.fingerprint.digest}); {encoder.spec!r} as it is here computes others "
-                f"({encoder.fingerprint.digest}: other weights, or other preprocessing). Use the "
-                "encoder that made them, or run: "
-                f"ravl reembed {self.path} --encoder {loadable(encoder.spec)}"
-            )
-
-    # --- what is in it ---------------------------------------------------------------------
-
-    def __len__(self) -> int:
-        return self.count()
-
-    def __iter__(self) -> Iterator[Row]:
-        return self.rows()
-
-    def __contains__(self, id: object) -> bool:
-        found = self.database.connection.execute("SELECT 1 FROM rows WHERE id = ?", (id,))
-        return found.fetchone() is not None
-
-    def get(self, id: str) -> Row:
-        """The row with that id.
-
-        Raises:
-            RowNotFoundError: there is none.
-        """
-        row = store.find_rows(self.database.connection, [id], self.folder).get(id)
-        if row is None:
-            raise RowNotFoundError(f"There is no row {id!r} in {self.path}.")
-        return row
-
-    def rows(self, where: str | None = None, after: int = 0) -> Iterator[Row]:
-        """All rows, or those that a filter lets through, oldest first; a page in memory at a time.
-
-        Args:
-            where: such as ``price < 40 and tags has "red"``; see :mod:`ravl.store.filters`.
-            after: number of a row; only those that were added later.
-
-        Raises:
-            FilterError: the filter does not parse or names an unknown column.
-        """
-        connection = self.database.connection
-        sql, values = self._compile(where)
-        return store.iterate_rows(connection, self.folder, sql, values, after=after)
-
-    def count(self, where: str | None = None) -> int:
-        """How many rows there are, or a filter lets through."""
-        sql, values = self._compile(where)
-        found = self.database.connection.execute(f"SELECT count(*) FROM rows WHERE {sql}", values)
-        return int(found.fetchone()[0])
-
     def info(self) -> Info:
         """Counts, sizes, encoder, and what is missing."""
         return describe(self)
-
-    @property
-    def version(self) -> int:
-        """The number of the newest version; 0 before the first."""
-        with self.snapshot() as connection:
-            return history.newest(connection)
 
     def history(self, id: str | None = None, limit: int = 100) -> list[history.Version]:
         """The newest versions first: who did what and when, and how many rows it touched.
@@ -262,73 +68,6 @@ class Memory:
             QueryError: there is no such version.
         """
         return diff(self, old, new)
-
-    def looked_at(self) -> dict[str, int]:
-        """Row number of each picture that has features, by the hash of its file."""
-        with self.snapshot() as connection:
-            features = table_name("features", position(connection)[0])
-            return dict(
-                connection.execute(
-                    f"SELECT hash, row FROM rows WHERE row IN (SELECT key FROM {features})"
-                )
-            )
-
-    def looked(self, number: int) -> tuple[Row, Array, Array]:
-        """A row by its number, and its picture's features (F,) and vector (d,)."""
-        with self.snapshot() as connection:
-            space = position(connection)[0]
-            row = store.get_rows(connection, [number], self.folder)[number]
-            features, vectors = (
-                read_vectors(connection, kind, space, [number])[number]
-                for kind in ("features", "vectors")
-            )
-            return row, features, vectors
-
-    def quarantine(self) -> list[Rejected]:
-        """What could not be read in the last run of each source, and why."""
-        found = self.database.connection.execute("SELECT place, reason FROM quarantine ORDER BY at")
-        return [Rejected(place, reason) for place, reason in found]
-
-    # --- pictures --------------------------------------------------------------------------
-
-    def picture(self, row: Row | str, hint: int | None = None) -> Image.Image:
-        """A row's picture, RGB and upright.
-
-        Args:
-            row: the row or its id.
-            hint: see :func:`ravl.data.pictures.decode`.
-
-        Raises:
-            PictureError: the file is gone, damaged, or another one than was indexed, or the row
-                has no picture.
-            RowNotFoundError: there is no such row.
-        """
-        return pictures.decode(self.picture_bytes(row), hint=hint)
-
-    def picture_bytes(self, row: Row | str) -> bytes:
-        """A row's picture as it was encoded; raises as :meth:`picture` does."""
-        row = self.get(row) if isinstance(row, str) else row
-        copied = self.copied_picture(row)
-        if copied is not None:
-            return copied
-        if row.path is None:
-            raise PictureError(f"The row {row.id!r} has no picture.")
-        data = pictures.read_bytes(row.path)
-        # Nor does a memory that somebody else made show any file that it names.
-        if pictures.content_hash(data) != row.hash:
-            raise PictureError(
-                f"{row.path} is not the picture that was indexed as {row.id!r} any more. Bring the "
-                "memory up to date: ravl sync, or ravl index."
-            )
-        return data
-
-    def copied_picture(self, row: Row) -> bytes | None:
-        """The copy of a row's picture in the memory, None where it is kept by reference."""
-        sql = "SELECT bytes FROM pictures WHERE row = ?"
-        found = self.database.connection.execute(sql, (row.number,)).fetchone()
-        return found[0] if found else None
-
-    # --- changing it -----------------------------------------------------------------------
 
     def index(
         self,
@@ -570,8 +309,6 @@ class Memory:
             self._encoders[position(connection)[0]] = network
         return report
 
-    # --- finding ---------------------------------------------------------------------------
-
     @overload
     def search(
         self, query: One | None = None, k: int = 10, **options: Unpack[SearchOptions]
@@ -584,22 +321,7 @@ class Memory:
         self, query: One | Many | None = None, k: int = 10, **options: Unpack[SearchOptions]
     ) -> Hits | list[Hits]:
         """The k best rows for a text, a picture, or both; see :meth:`Retriever.search`."""
-        # The one arrow that points up: `memory.search` is what everybody will type.
-        from ravl.retrieval import Retriever
-
         return Retriever(self).search(query, k, **options)
-
-    def vectors(self, kind: str = "vectors") -> Vectors:
-        """The current vectors of the pictures, or of the texts (``"text_vectors"``)."""
-        cache = self._pictures if kind == "vectors" else self._texts
-        with self.snapshot() as connection:
-            return cache.read(connection, *position(connection))
-
-    @property
-    def hubness(self) -> float:
-        """Strength of the correction for hubs, 0 for none; see :mod:`ravl.store.hubness`."""
-        with self.snapshot() as connection:
-            return read_strength(connection)
 
     def set_hubness(self, strength: float) -> None:
         """Correct searches between texts and pictures for hubs, until another encoder comes.
@@ -619,68 +341,6 @@ class Memory:
             write_strength(connection, strength)
             for kind in kinds:
                 self._hubs[kind].keep(connection)
-
-    def hub_scores(self, kind: str = "vectors", items: Vectors | None = None) -> Array:
-        """How much of a hub each picture, or text, is, (n,); see :func:`ravl.store.hubness.hubs`.
-
-        Args:
-            kind: as for :meth:`vectors`, with which the answer is aligned.
-            items: what that returned before, to be aligned with it whatever has changed since.
-        """
-        other = "text_vectors" if kind == "vectors" else "vectors"
-        with self.snapshot() as connection:
-            items = self.vectors(kind) if items is None else items
-            return self._hubs[kind].read(connection, items, self.vectors(other))
-
-    def matching(self, where: str) -> Positions:
-        """Numbers of the rows that a filter lets through, ascending, (m,).
-
-        The last few filters' answers are kept until a row changes: pages of results, and servers,
-        ask the same filter again and again.
-        """
-        with self.snapshot() as connection:
-            change = newest_change(connection)
-            with self._lock:
-                known = self._filters.get(where)
-            if known is None or known[0] != change:
-                rows = matching_rows(connection, where, store.column_names(connection))
-                known = change, np.array(rows, np.int64)
-                with self._lock:
-                    self._filters.pop(where, None)
-                    self._filters[where] = known
-                    while len(self._filters) > FILTERS_KEPT:
-                        self._filters.pop(next(iter(self._filters)))
-            return known[1]
-
-    @contextmanager
-    def snapshot(self) -> Iterator[Any]:
-        """A connection on which everything read belongs to one moment."""
-        connection = self.database.connection
-        if connection.in_transaction:
-            yield connection
-            return
-        connection.execute("BEGIN")
-        try:
-            yield connection
-        finally:
-            connection.execute("COMMIT")
-
-    @cached_property
-    def _pictures(self) -> VectorCache:
-        return VectorCache("vectors")
-
-    @cached_property
-    def _texts(self) -> VectorCache:
-        return VectorCache("text_vectors")
-
-    @cached_property
-    def _hubs(self) -> dict[str, HubCache]:
-        return {"vectors": HubCache("vectors"), "text_vectors": HubCache("text_vectors")}
-
-    def _compile(self, where: str | None) -> tuple[str, list[Any]]:
-        if where is None:
-            return "1", []
-        return compile_filter(where, store.column_names(self.database.connection))
 
 
 def _prefixed(item: Example | Rejected, prefix: str) -> Example | Rejected:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ravl.memory import Memory, Picture, Row
+from ravl.memory.info import Info
 from ravl.pages.render import DETAIL, data_uri, render, row_uri
 from ravl.pages.score_table import ScoreTable
 from ravl.pages.score_table import shown as shown_table
 from ravl.retrieval import Hits, Query
 from ravl.retrieval.query import open_picture
 from ravl.runs.answers import Evidence
-from ravl.store.info import Info
 
 SIDE = 160  # of a thumbnail, in pixels
 

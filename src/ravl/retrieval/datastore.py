@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
 from ravl.errors import DataError
-from ravl.memory import Memory, Row
 from ravl.retrieval.key_projection import KeyProjection
+from ravl.store.collection import Collection
+from ravl.store.row import Row
 from ravl.store.spaces import current_space, read_vectors
 from ravl.store.top_k import top_k
 
@@ -195,7 +196,7 @@ class Datastore:
 
 
 def read_datastore(
-    memory: Memory, keys: KeyProjection | None = None, where: str | None = None
+    memory: Collection, keys: KeyProjection | None = None, where: str | None = None
 ) -> Datastore:
     """All rows of a memory that have a picture's features.
 

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypedDict, get_args
 
+from ravl.data.pictures import Picture
 from ravl.errors import QueryError
-from ravl.memory import Picture
 from ravl.store.hubness import check_strength
 
 if TYPE_CHECKING:

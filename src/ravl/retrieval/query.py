@@ -10,9 +10,10 @@ import numpy as np
 from PIL import Image
 
 from ravl.data import pictures
+from ravl.data.pictures import Picture
 from ravl.encoders.base import Array, Encoder, normalise
 from ravl.errors import QueryError
-from ravl.memory import Memory, Picture
+from ravl.store.collection import Collection
 from ravl.store.spaces import current_space, read_vectors
 from ravl.store.vectors import Vectors
 from ravl.timing import step
@@ -54,7 +55,7 @@ class Query:
 
 @step("encode")
 def embed_queries(
-    memory: Memory, queries: Sequence[Query], vectors: Vectors
+    memory: Collection, queries: Sequence[Query], vectors: Vectors
 ) -> tuple[Array, Array]:
     """Vectors (q, d) of queries, and the features (p, F) of the p queries that have a picture.
 
@@ -83,7 +84,7 @@ def embed_queries(
 
 
 def _see_pictures(
-    memory: Memory, encoder: Encoder, queries: Sequence[Query]
+    memory: Collection, encoder: Encoder, queries: Sequence[Query]
 ) -> tuple[Array, Array]:
     """Features (p, F) and vectors (p, d) of the queries' pictures."""
     # The same decoding as when the memory was indexed, or equal pictures would differ.
@@ -105,7 +106,7 @@ def open_picture(image: Picture | str, hint: int | None = None) -> Image.Image:
     return pictures.decode(Path(image) if isinstance(image, str) else image, hint=hint)
 
 
-def _kept_of(memory: Memory, id: str) -> tuple[Array, Array]:
+def _kept_of(memory: Collection, id: str) -> tuple[Array, Array]:
     number = memory.get(id).number
     connection = memory.database.connection
     space = current_space(connection).number

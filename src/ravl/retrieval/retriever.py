@@ -9,9 +9,9 @@ from typing import Any, Unpack, overload
 import numpy as np
 from PIL import Image
 
+from ravl.data.pictures import Picture
 from ravl.encoders.base import Array
 from ravl.errors import QueryError
-from ravl.memory import Memory, Picture, Row
 from ravl.retrieval.hits import Hit, Hits
 from ravl.retrieval.options import Options, SearchOptions
 from ravl.retrieval.query import Query, embed_queries
@@ -19,6 +19,8 @@ from ravl.retrieval.ranking import Ranked, diversify, fuse, ranking, telling
 from ravl.retrieval.reranking import Reranker
 from ravl.store import keywords as words
 from ravl.store import rows as store
+from ravl.store.collection import Collection
+from ravl.store.row import Row
 from ravl.store.spaces import TEXT_BITS, current_space, read_vectors
 from ravl.store.top_k import top_k
 from ravl.store.vectors import Vectors
@@ -42,7 +44,7 @@ class Retriever:
         memory: to search in.
     """
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Collection) -> None:
         self._memory = memory
 
     @overload
@@ -122,7 +124,7 @@ class Retriever:
 class _Search:
     """One batch of queries with the same options, at one moment of the memory."""
 
-    def __init__(self, memory: Memory, queries: list[Query], options: Options) -> None:
+    def __init__(self, memory: Collection, queries: list[Query], options: Options) -> None:
         self._memory = memory
         self._queries = queries
         self._options = options

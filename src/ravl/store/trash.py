@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ravl.errors import RowNotFoundError
 from ravl.store import rows as store
+from ravl.store.collection import Collection
 from ravl.store.duplicates import mark_twins
 from ravl.store.row import COLUMNS, Row, dumps, from_record
 from ravl.store.spaces import (
@@ -25,9 +26,6 @@ from ravl.store.spaces import (
     read_vectors,
     unpack,
 )
-
-if TYPE_CHECKING:
-    from ravl.memory.memory import Memory
 
 Connection = sqlite3.Connection
 BLOBS = ("vector", "feature", "text_vectors", "picture")
@@ -87,7 +85,7 @@ def listed(connection: Connection, folder: Path) -> Iterator[TrashedRow]:
         yield TrashedRow(from_record(tuple(json.loads(record)), folder), at)
 
 
-def restore(memory: Memory, ids: Iterable[str] | None = None) -> list[str]:
+def restore(memory: Collection, ids: Iterable[str] | None = None) -> list[str]:
     """Bring rows back, all or some; one whose id is taken again stays in the bin.
 
     Args:
@@ -114,7 +112,7 @@ def restore(memory: Memory, ids: Iterable[str] | None = None) -> list[str]:
     return [row.id for row in back]
 
 
-def put_back(memory: Memory, connection: Connection, version: int, row: Row, new: Row) -> None:
+def put_back(memory: Collection, connection: Connection, version: int, row: Row, new: Row) -> None:
     """A row out of the bin, perhaps under another id and path; inside a transaction."""
     space = current_space(connection)
     found = connection.execute(
@@ -126,7 +124,7 @@ def put_back(memory: Memory, connection: Connection, version: int, row: Row, new
     connection.execute("DELETE FROM bin WHERE row = ?", (row.number,))
 
 
-def empty(memory: Memory, ids: Iterable[str] | None = None) -> int:
+def empty(memory: Collection, ids: Iterable[str] | None = None) -> int:
     """Forget what is in the bin, all or some; returns how many rows.
 
     Raises:
@@ -141,7 +139,7 @@ def empty(memory: Memory, ids: Iterable[str] | None = None) -> int:
     return len(chosen)
 
 
-def _chosen(memory: Memory, connection: Connection, ids: Iterable[str] | None) -> Sequence[Row]:
+def _chosen(memory: Collection, connection: Connection, ids: Iterable[str] | None) -> Sequence[Row]:
     """Rows in the bin, the newest of those with one id."""
     rows: dict[str, Row] = {}
     for binned in listed(connection, memory.folder):
@@ -158,7 +156,7 @@ def _chosen(memory: Memory, connection: Connection, ids: Iterable[str] | None) -
     return [rows[id] for id in dict.fromkeys(wanted)]
 
 
-def _computed(memory: Memory, space: Space, found: Any, texts: Sequence[str]) -> store.Computed:
+def _computed(memory: Collection, space: Space, found: Any, texts: Sequence[str]) -> store.Computed:
     """What the encoder made of a row; texts are read again where that was another encoder.
 
     The picture of such a row has no vector until its file is there again.
@@ -179,7 +177,7 @@ def _features(blob: bytes | None) -> Any:
     return None if blob is None else unpack([blob], len(blob) // 2)[0]
 
 
-def _keep_without_file(memory: Memory, connection: Connection, row: Row) -> None:
+def _keep_without_file(memory: Collection, connection: Connection, row: Row) -> None:
     """So that the next sync does not throw it away again."""
     if row.path is not None and not row.path.exists():
         path = store.stored_path(row.path, memory.folder)

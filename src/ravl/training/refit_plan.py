@@ -66,7 +66,7 @@ def keep_parts(out: Path, memory: Memory, labelled: Examples, parts: Splits) -> 
     (out / HELD).unlink(missing_ok=True)
     if labelled.source is memory:
         return
-    shown = memory.looked_at()
+    shown = memory.rows_by_picture_hash()
     with Memory.create(out / HELD, memory.encoder) as held:
         for part in its.values():
             missing = np.flatnonzero([row.hash not in shown for row in part.rows])

@@ -5,20 +5,19 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ravl.errors import DataError
+from ravl.memory.folder_scan import stamp_of
 from ravl.store import rows as store
 from ravl.store import trash as bin
-from ravl.store.folder_scan import stamp_of
+from ravl.store.collection import Collection
 from ravl.store.row import Row, unwritable
 from ravl.store.spaces import current_space
 
-if TYPE_CHECKING:
-    from ravl.memory.memory import Memory
 
-
-def edit(memory: Memory, what: str, changed: Sequence[Row] = (), thrown: Sequence[str] = ()) -> int:
+def edit(
+    memory: Collection, what: str, changed: Sequence[Row] = (), thrown: Sequence[str] = ()
+) -> int:
     """Write rows in place of their old selves, and throw others into the bin: all or nothing.
 
     Args:

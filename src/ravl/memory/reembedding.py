@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from ravl.encoders.base import Array, Encoder
 from ravl.errors import RavlError
 from ravl.progress import progress_bar
 from ravl.store import rows as store
+from ravl.store.collection import Collection
 from ravl.store.row import Row
 from ravl.store.spaces import (
     Space,
@@ -36,9 +37,6 @@ from ravl.store.spaces import (
     write_text_vectors,
     write_vector,
 )
-
-if TYPE_CHECKING:
-    from ravl.memory.memory import Memory
 
 BATCHES = 4  # batches of the encoder per transaction
 
@@ -64,7 +62,7 @@ class ReembedReport:
 
 
 def reembed(
-    memory: Memory,
+    memory: Collection,
     encoder: Encoder,
     show: bool | None = None,
     known: Mapping[str, Array] | None = None,
@@ -148,7 +146,7 @@ def _changed(connection: sqlite3.Connection, space: Space) -> list[int]:
 
 
 def _embed(
-    memory: Memory,
+    memory: Collection,
     encoder: Encoder,
     old: Space,
     new: Space,
@@ -193,7 +191,7 @@ def _embed(
 
 
 def _look(
-    memory: Memory, encoder: Encoder, rows: Sequence[Row]
+    memory: Collection, encoder: Encoder, rows: Sequence[Row]
 ) -> tuple[dict[int, tuple[Array, Array]], list[Rejected]]:
     """Features (F,) and vectors (d,) of these rows' pictures, and what could not be read."""
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 import sqlite3
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ravl.store import trash as bin
+from ravl.store.collection import Collection
 from ravl.store.sqlite import files_of
-
-if TYPE_CHECKING:
-    from ravl.memory.memory import Memory
 
 GONE = "(forgotten)"  # in place of the ids of such rows, in the history
 
@@ -34,7 +32,7 @@ class CompactReport:
         return asdict(self)
 
 
-def compact(memory: Memory) -> CompactReport:
+def compact(memory: Collection) -> CompactReport:
     """Forget all that was deleted, and give its room back; see :meth:`Memory.compact`."""
     before = _size(memory)
     with memory.database.transaction() as connection:
@@ -70,12 +68,12 @@ def _forget_history(connection: sqlite3.Connection) -> int:
     return len({row for row, _ in found})
 
 
-def _size(memory: Memory) -> int:
+def _size(memory: Collection) -> int:
     file, log, _ = files_of(memory.path)
     return file.stat().st_size + (log.stat().st_size if log.exists() else 0)
 
 
-def _forget_files(memory: Memory, connection: sqlite3.Connection) -> None:
+def _forget_files(memory: Collection, connection: sqlite3.Connection) -> None:
     """Names of files that have gone from folders that are followed."""
     kept = "SELECT path FROM rows WHERE path IS NOT NULL"
     lost = connection.execute(f"SELECT path FROM files WHERE path NOT IN ({kept})").fetchall()

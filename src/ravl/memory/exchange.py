@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -16,14 +16,12 @@ from ravl.data.pictures import probe
 from ravl.encoders import loadable
 from ravl.encoders.base import Array
 from ravl.errors import DataError, EncoderMismatchError, PictureError
+from ravl.memory.indexing import IndexReport
 from ravl.store import rows as store
+from ravl.store.collection import Collection
 from ravl.store.duplicates import mark_twins
-from ravl.store.indexing import IndexReport
 from ravl.store.row import Row
 from ravl.store.spaces import Space, current_space, read_text_vectors, read_vectors
-
-if TYPE_CHECKING:
-    from ravl.memory.memory import Memory
 
 T = TypeVar("T")
 Format = Literal["jsonl", "parquet"]
@@ -46,7 +44,9 @@ class ExportReport:
     missing: list[Rejected] = field(default_factory=list)
 
 
-def export_rows(memory: Memory, rows: Iterable[Row], folder: Path, format: Format) -> ExportReport:
+def export_rows(
+    memory: Collection, rows: Iterable[Row], folder: Path, format: Format
+) -> ExportReport:
     """Write rows and their pictures to a folder that must be new or empty.
 
     ``jsonl`` makes ``rows.jsonl`` and a folder of pictures; ``parquet`` one ``rows.parquet`` with
@@ -75,7 +75,7 @@ def export_rows(memory: Memory, rows: Iterable[Row], folder: Path, format: Forma
     return report
 
 
-def _export_parquet(memory: Memory, rows: Iterable[Row], file: Path) -> ExportReport:
+def _export_parquet(memory: Collection, rows: Iterable[Row], file: Path) -> ExportReport:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -105,7 +105,7 @@ def _export_parquet(memory: Memory, rows: Iterable[Row], file: Path) -> ExportRe
 
 
 def _with_pictures(
-    memory: Memory, rows: Iterable[Row], report: ExportReport
+    memory: Collection, rows: Iterable[Row], report: ExportReport
 ) -> Iterator[tuple[Row, bytes | None]]:
     for row in rows:
         data = None
@@ -118,7 +118,7 @@ def _with_pictures(
         yield row, data
 
 
-def merge(memory: Memory, other: Memory) -> IndexReport:
+def merge(memory: Collection, other: Collection) -> IndexReport:
     """Bring the rows of another memory into this one, with their vectors: no network runs.
 
     A row that both have (same id, same picture) gets what the other knows in addition; where the
@@ -182,7 +182,13 @@ def _united(old: Row | None, row: Row) -> Row:
 
 
 def _copied(
-    memory: Memory, other: Memory, ours: Space, theirs: Space, old: Row | None, row: Row, new: Row
+    memory: Collection,
+    other: Collection,
+    ours: Space,
+    theirs: Space,
+    old: Row | None,
+    row: Row,
+    new: Row,
 ) -> store.Computed:
     """The new row's vectors, taken from both memories."""
     here, there = memory.database.connection, other.database.connection

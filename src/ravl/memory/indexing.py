@@ -14,19 +14,17 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ravl.data import Example, Rejected, pictures
 from ravl.encoders.base import Array, Encoder
 from ravl.errors import PictureError
 from ravl.progress import progress_bar
 from ravl.store import rows as store
+from ravl.store.collection import Collection
 from ravl.store.duplicates import DuplicateGroups, mark_twins
 from ravl.store.row import Row, unwritable
 from ravl.store.spaces import MOST_TEXTS, current_space, position
-
-if TYPE_CHECKING:
-    from ravl.memory.memory import Memory
 
 AHEAD = 3  # batches being decoded while one is encoded
 SHOWN = 1000  # reasons kept in a report; all are in the memory's quarantine
@@ -110,13 +108,13 @@ class Indexer:
 
     def __init__(
         self,
-        memory: Memory,
+        memory: Collection,
         name: str,
         *,
         copy: bool,
         max_pixels: int,
         dry_run: bool,
-        donor: Memory | None = None,
+        donor: Collection | None = None,
         wrote: Callable[[str, bool], object] | None = None,
     ) -> None:
         self._memory = memory
@@ -127,7 +125,7 @@ class Indexer:
         self._max_pixels = max_pixels
         self._version: int | None = None
         self._encoder: Encoder = memory.encoder
-        self._donated = donor.looked_at() if donor is not None else {}
+        self._donated = donor.rows_by_picture_hash() if donor is not None else {}
         self._donor = donor
         self._wrote = wrote
         self.report = IndexReport(dry_run=dry_run)
@@ -261,7 +259,7 @@ class Indexer:
         """A new picture that the donor knows: what it measured, without decoding anything."""
         assert self._donor is not None
         number = self._donated[hash_]
-        theirs, *donated = self._donor.looked(number)
+        theirs, *donated = self._donor.row_with_vectors(number)
         row = replace(
             row,
             hash=hash_,

@@ -13,18 +13,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ravl.data import Example, Rejected, pictures
 from ravl.errors import DataError, PictureError
+from ravl.memory.folder_scan import FolderScan, Stamp, look, roots_of
+from ravl.memory.indexing import Indexer
 from ravl.store import rows as store
 from ravl.store import trash as bin
-from ravl.store.folder_scan import FolderScan, Stamp, look, roots_of
-from ravl.store.indexing import Indexer
+from ravl.store.collection import Collection
 from ravl.store.row import Row
-
-if TYPE_CHECKING:
-    from ravl.memory.memory import Memory
 
 
 @dataclass
@@ -94,7 +92,7 @@ class Move:
 
 
 def sync(
-    memory: Memory,
+    memory: Collection,
     folders: Sequence[str | Path] = (),
     *,
     ignore: Sequence[str] = (),
@@ -128,7 +126,7 @@ def sync(
     return report
 
 
-def _rows(memory: Memory) -> dict[Path, list[Row]]:
+def _rows(memory: Collection) -> dict[Path, list[Row]]:
     """Rows with a picture file, by its path."""
     found: dict[Path, list[Row]] = defaultdict(list)
     for row in store.iterate_rows(memory.database.connection, memory.folder, "path IS NOT NULL"):
@@ -138,7 +136,7 @@ def _rows(memory: Memory) -> dict[Path, list[Row]]:
 
 
 def _gone(
-    memory: Memory,
+    memory: Collection,
     rows: dict[Path, list[Row]],
     looks: Sequence[FolderScan],
     known: dict[str, Stamp],
@@ -156,7 +154,7 @@ def _gone(
 
 
 def _check(
-    memory: Memory, looks: Sequence[FolderScan], gone: Sequence[Row], remove_all: bool
+    memory: Collection, looks: Sequence[FolderScan], gone: Sequence[Row], remove_all: bool
 ) -> None:
     """Refuse to empty a memory because a disk is away."""
     for found in looks:
@@ -170,7 +168,10 @@ def _check(
 
 
 def _moves(
-    memory: Memory, rows: dict[Path, list[Row]], looks: Sequence[FolderScan], gone: Sequence[Row]
+    memory: Collection,
+    rows: dict[Path, list[Row]],
+    looks: Sequence[FolderScan],
+    gone: Sequence[Row],
 ) -> list[Move]:
     """Files with a new name and the content of a row whose file is gone, or that is in the bin."""
     lost: dict[str, list[tuple[Row, bool]]] = defaultdict(list)
@@ -210,7 +211,7 @@ def _new_id(row: Row, found: FolderScan, path: Path) -> str:
 
 
 def _write(
-    memory: Memory, looks: Sequence[FolderScan], moves: Sequence[Move], removed: Sequence[Row]
+    memory: Collection, looks: Sequence[FolderScan], moves: Sequence[Move], removed: Sequence[Row]
 ) -> None:
     """Follow the folders, move and remove rows: all of it or nothing."""
     with memory.database.transaction() as connection:
@@ -245,7 +246,7 @@ def _write(
 
 
 def _index(
-    memory: Memory,
+    memory: Collection,
     found: FolderScan,
     rows: dict[Path, list[Row]],
     moved: dict[Path, str],
@@ -283,7 +284,7 @@ def _index(
         _remember(memory, found, bad | _aside(memory, name))
 
 
-def _aside(memory: Memory, name: str) -> set[str]:
+def _aside(memory: Collection, name: str) -> set[str]:
     """What a folder has in the quarantine."""
     connection = memory.database.connection
     found = connection.execute("SELECT place FROM quarantine WHERE source = ?", (name,))
@@ -306,7 +307,7 @@ def _examples(
                 yield own if row.id == id else Example(row.id, path, source=said.source)
 
 
-def _remember(memory: Memory, found: FolderScan, bad: set[str]) -> None:
+def _remember(memory: Collection, found: FolderScan, bad: set[str]) -> None:
     """Keep the stamps of what is in the memory; what was set aside is looked at again."""
     with memory.database.transaction() as connection:
         connection.executemany(

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ravl.store import history
+from ravl.store.collection import Collection
 from ravl.store.spaces import current_space, table_name
-
-if TYPE_CHECKING:
-    from ravl.memory.memory import Memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ class Info:
         return asdict(self) | {"path": str(self.path), "columns": list(self.columns)}
 
 
-def describe(memory: Memory) -> Info:
+def describe(memory: Collection) -> Info:
     """Count everything, at one moment."""
     with memory.snapshot() as connection:
 

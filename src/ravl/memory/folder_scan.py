@@ -8,7 +8,6 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pathspec import GitIgnoreSpec
 
@@ -17,9 +16,7 @@ from ravl.data.readers.folder import FolderSource, sidecars
 from ravl.data.readers.source import ReadOptions
 from ravl.errors import DataError
 from ravl.store import rows as store
-
-if TYPE_CHECKING:
-    from ravl.memory.memory import Memory
+from ravl.store.collection import Collection
 
 Stamp = tuple[int, int]  # size in bytes, and nanoseconds of the newest among picture and texts
 IGNORES = ".ravlignore"  # a file with patterns, in the folder itself
@@ -73,7 +70,7 @@ class FolderScan:
         return not self.spec.match_file(path.relative_to(self.root.path).as_posix())
 
 
-def look(memory: Memory, root: WatchedFolder, known: dict[str, Stamp]) -> FolderScan:
+def look(memory: Collection, root: WatchedFolder, known: dict[str, Stamp]) -> FolderScan:
     """Walk a folder; nothing is opened but what the patterns are in.
 
     Args:
@@ -113,7 +110,7 @@ def stamp_of(path: Path) -> Stamp | None:
 
 
 def roots_of(
-    memory: Memory, folders: Sequence[Path], ignored: Sequence[str], labelled: bool | None
+    memory: Collection, folders: Sequence[Path], ignored: Sequence[str], labelled: bool | None
 ) -> list[WatchedFolder]:
     """Folders to follow: those named, and what is known of them; all known ones for none.
 
@@ -158,7 +155,7 @@ def roots_of(
 
 def _prefix(
     connection: sqlite3.Connection,
-    memory: Memory,
+    memory: Collection,
     folder: Path,
     roots: list[WatchedFolder],
     known: dict[Path, WatchedFolder],
@@ -177,7 +174,7 @@ def _prefix(
     return name
 
 
-def _paths(connection: sqlite3.Connection, memory: Memory) -> Iterator[tuple[str, Path]]:
+def _paths(connection: sqlite3.Connection, memory: Collection) -> Iterator[tuple[str, Path]]:
     for id, path in connection.execute("SELECT id, path FROM rows WHERE path IS NOT NULL"):
         yield id, memory.folder / path
 

@@ -7,22 +7,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 from ravl.data import Rejected
+from ravl.data.pictures import MAX_PIXELS
 from ravl.errors import QueryError
+from ravl.memory.indexing import Indexer
 from ravl.store import rows as store
 from ravl.store import trash as bin
+from ravl.store.collection import Collection
 from ravl.store.duplicates import mark_twins
 from ravl.store.history import Difference, newest, states
 from ravl.store.row import Row, told
 from ravl.store.spaces import current_space
 from ravl.store.sqlite import files_of
 
-if TYPE_CHECKING:
-    from ravl.memory.memory import Memory
-
-
+C = TypeVar("C", bound=Collection)
 State = dict[str, Any] | None
 States = dict[int, State]
 
@@ -54,7 +54,7 @@ class RevertReport:
         }
 
 
-def diff(memory: Memory, old: int, new: int | None = None) -> list[Difference]:
+def diff(memory: Collection, old: int, new: int | None = None) -> list[Difference]:
     """Rows that differ between two versions; see :meth:`Memory.diff`."""
     with memory.snapshot() as connection:
         last = newest(connection)
@@ -74,7 +74,7 @@ def diff(memory: Memory, old: int, new: int | None = None) -> list[Difference]:
     return found
 
 
-def revert(memory: Memory, version: int) -> RevertReport:
+def revert(memory: Collection, version: int) -> RevertReport:
     """Make the memory like it was at a version; see :meth:`Memory.revert`."""
     report = RevertReport(version)
     with memory.database.transaction() as connection:
@@ -106,14 +106,16 @@ def revert(memory: Memory, version: int) -> RevertReport:
         Rejected(id, "another row has this id now; rename or delete it, and revert again")
         for id in sorted(taken)
     ]
-    added = memory.add([example for example in lost if example.id not in taken], progress=None)
+    again = [example for example in lost if example.id not in taken]
+    indexer = Indexer(memory, "Python", copy=False, max_pixels=MAX_PIXELS, dry_run=False)
+    added = indexer.run(again, lambda: len(again), show=None)
     report.rejected += added.reasons
     report.restored += [e.id for e in lost if e.id not in taken and e.id in memory]
     return report
 
 
 @contextmanager
-def at(memory: Memory, version: int) -> Iterator[tuple[Memory, RevertReport]]:
+def at(memory: C, version: int) -> Iterator[tuple[C, RevertReport]]:
     """A memory as it was at a version, until the block is left; see :meth:`Memory.at`.
 
     It is a copy beside the memory, so that relative paths hold, and is gone afterwards.
@@ -144,7 +146,7 @@ def _pairs(then: States, later: States) -> list[tuple[State, State]]:
 
 
 def _update(
-    memory: Memory,
+    memory: Collection,
     connection: sqlite3.Connection,
     version: int,
     changed: list[tuple[Row, dict[str, Any]]],
@@ -165,7 +167,7 @@ def _update(
 
 
 def _from_bin(
-    memory: Memory,
+    memory: Collection,
     connection: sqlite3.Connection,
     version: int,
     missing: dict[int, dict[str, Any]],
@@ -180,7 +182,7 @@ def _from_bin(
     return {n: state for n, state in missing.items() if n not in binned}
 
 
-def _check(memory: Memory, last: int, *wanted: int) -> None:
+def _check(memory: Collection, last: int, *wanted: int) -> None:
     for version in wanted:
         if not 0 <= version <= last:
             raise QueryError(
