@@ -210,7 +210,7 @@ def _fields(name: str, *, sent: bool = False) -> str:
         if not (shared and field in SHARED)
     ]
     if shared:
-        lines.append("and [where the answer comes from](#rest-record-origin).\n")
+        lines.append("and [where the answer comes from](#rest-record-provenance).\n")
     return "\n".join(lines)
 
 
