@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def test_the_runs_folder_is_complete(fitted_once, name):
     record = json.loads((fitted_once / name / "run.json").read_text())
     assert record["parts"] == {n: len(split[n]) for n in ("train", "validation", "test")}
     assert record["memory"]["relative"] == "../shop.ravl"
-    assert record["versions"]["ravl"] == ravl.__version__
+    assert record["versions"]["ravl"] == version("ravl")
 
 
 @pytest.mark.parametrize("name", ["vote", "linear", "fusion", "tags", "tagvote"])

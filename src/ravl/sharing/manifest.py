@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ravl import __version__
+from ravl._version import __version__
 from ravl.errors import DataError
 
 MANIFEST = "ravl.json"
