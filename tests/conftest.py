@@ -3,13 +3,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from ravl.encoders import Encoder, load_encoder
 from ravl.memory import Memory
 from tests.helpers import ColourEncoder, make_examples
+from tests.once import made_once
 
 SHARED_CACHE = ("encoders", "samples")
+
+# How long an example takes depends on the machine, and says nothing about the code.
+hypothesis.settings.register_profile(
+    "any-speed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any-speed")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -55,7 +63,7 @@ def language(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a tiny language model."""
     from tests.labelled import tiny_bert  # imports torch
 
-    return tiny_bert(tmp_path_factory.mktemp("language"))
+    return made_once(tmp_path_factory, "language", tiny_bert)
 
 
 @pytest.fixture
@@ -82,21 +90,22 @@ def fitted_once(tmp_path_factory: pytest.TempPathFactory, language: Path) -> Pat
     from tests.labelled import shades
     from tests.training.painted_labels import FUSION
 
-    folder = tmp_path_factory.mktemp("fitted")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with Memory.create(folder / "shop.ravl", ColourEncoder()) as memory:
-        memory.add(shades(folder / "pictures"))
-        for name, task, settings in (
-            ("vote", "classify", {"model": "vote"}),
-            ("linear", "classify", {"model": "linear"}),
-            ("fusion", "classify", {**FUSION, "language_model": str(language)}),
-            ("tags", "tag", {"model": "linear"}),
-            ("tagvote", "tag", {"model": "vote"}),
-        ):
-            fit(task, memory, out=folder / name, progress=False, **settings)
-    torch.set_num_threads(threads)
-    return folder
+    def make(folder: Path) -> None:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        with Memory.create(folder / "shop.ravl", ColourEncoder()) as memory:
+            memory.add(shades(folder / "pictures"))
+            for name, task, settings in (
+                ("vote", "classify", {"model": "vote"}),
+                ("linear", "classify", {"model": "linear"}),
+                ("fusion", "classify", {**FUSION, "language_model": str(language)}),
+                ("tags", "tag", {"model": "linear"}),
+                ("tagvote", "tag", {"model": "vote"}),
+            ):
+                fit(task, memory, out=folder / name, progress=False, **settings)
+        torch.set_num_threads(threads)
+
+    return made_once(tmp_path_factory, "fitted", make)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import ravl
 from ravl.memory import Memory
 from ravl.serving.service import Service
 from tests.helpers import ColourEncoder
+from tests.once import made_once
 from tests.serving.conftest import red, running, shop, shop_once  # noqa: F401  (fixtures)
 
 Running = Callable[..., tuple[str, Service]]
@@ -80,7 +81,7 @@ def texts_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a memory, ``strips.ravl``, and a match run of it."""
     from tests.training.painted_texts import strips_memory
 
-    return strips_memory(tmp_path_factory.mktemp("texts"), 40)
+    return made_once(tmp_path_factory, "texts", lambda folder: strips_memory(folder, 40))
 
 
 @pytest.fixture
@@ -95,17 +96,18 @@ def runs_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from ravl.tasks.fit import fit
     from tests.labelled import shades  # imports torch
 
-    folder = tmp_path_factory.mktemp("runs")
-    with Memory.create(folder / "shop.ravl", ColourEncoder()) as memory:
-        memory.add(shades(folder / "pictures"))
-        fits = (
-            ("linear", "classify", "linear"),
-            ("vote", "classify", "vote"),
-            ("tags", "tag", "vote"),
-        )
-        for name, task, model in fits:
-            fit(task, memory, out=folder / name, model=model, progress=False)
-    return folder
+    def make(folder: Path) -> None:
+        with Memory.create(folder / "shop.ravl", ColourEncoder()) as memory:
+            memory.add(shades(folder / "pictures"))
+            fits = (
+                ("linear", "classify", "linear"),
+                ("vote", "classify", "vote"),
+                ("tags", "tag", "vote"),
+            )
+            for name, task, model in fits:
+                fit(task, memory, out=folder / name, model=model, progress=False)
+
+    return made_once(tmp_path_factory, "runs", make)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import torch
 from ravl.exports.run import export_run
 from ravl.memory import Memory
 from tests.helpers import ColourEncoder
+from tests.once import made_once
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -23,8 +24,10 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def exported(fitted_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Exports of a vote, a linear run, one of tags, and a fusion model; copy it to change it."""
-    folder = tmp_path_factory.mktemp("exported")
-    with Memory.open(fitted_once / "shop.ravl", ColourEncoder()) as memory:
-        for name in ("vote", "linear", "tags", "fusion"):
-            export_run(fitted_once / name, folder / name, memory=memory, sample=8)
-    return folder
+
+    def make(folder: Path) -> None:
+        with Memory.open(fitted_once / "shop.ravl", ColourEncoder()) as memory:
+            for name in ("vote", "linear", "tags", "fusion"):
+                export_run(fitted_once / name, folder / name, memory=memory, sample=8)
+
+    return made_once(tmp_path_factory, "exported", make)

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import ravl
 from ravl.data import Example
 from ravl.errors import DataError
 from ravl.memory import Memory
