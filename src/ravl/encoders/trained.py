@@ -191,6 +191,26 @@ class TrainedEncoder(Encoder):
         return {SETTINGS: text.encode(), WEIGHTS: save(self._arrays()), **self.tuned}
 
     @classmethod
+    def from_spec(
+        cls, spec: str, parts: Mapping[str, bytes] | None = None, base: Encoder | None = None
+    ) -> TrainedEncoder:
+        """The encoder of ``"run:FOLDER"``, or of ``"trained:..."`` with its parts.
+
+        Raises:
+            EncoderError, EncoderMismatchError: as :meth:`from_parts` does, or there is no folder
+                and there are no parts.
+        """
+        scheme, _, name = spec.partition(":")
+        if scheme == "run" and name:
+            return cls.load(name, base)
+        if scheme != "run" and parts:
+            return cls.from_parts(parts, base)
+        raise EncoderError(
+            f"The encoder {spec!r} cannot be loaded by its name alone. Name the folder of the run "
+            "that trained it: 'run:FOLDER'."
+        )
+
+    @classmethod
     def from_parts(cls, parts: Mapping[str, bytes], base: Encoder | None = None) -> TrainedEncoder:
         """The inverse of :meth:`parts`.
 

@@ -1,0 +1,1 @@
+"""A toy of each kind of plug-in."""
