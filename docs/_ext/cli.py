@@ -70,11 +70,9 @@ def _command(path: str, command: click.Command, level: str) -> str:
 
 
 def _is_setting(option: click.Option, command: Any) -> bool:
-    from dataclasses import fields
+    from ravl.cli.settings import is_setting
 
-    from ravl.tasks.fit import settings_of
-
-    return option.name in {field.name for field in fields(settings_of(command._task))}
+    return is_setting(str(option.name), command._task)
 
 
 def _help(text: str) -> str:

@@ -27,7 +27,15 @@ METRICS = "ravl.metrics"
 
 # Group -> name -> "module:attribute", in the order in which they are listed and tried.
 BUILTIN: Mapping[str, Mapping[str, str]] = {
-    TASKS: {},
+    TASKS: {
+        "search": "ravl.tasks.search.task:SearchTask",
+        "match": "ravl.tasks.match.task:MatchTask",
+        "classify": "ravl.tasks.labels.task:ClassifyTask",
+        "tag": "ravl.tasks.labels.task:TagTask",
+        "caption": "ravl.tasks.caption.task:CaptionTask",
+        "ask": "ravl.tasks.ask.task:AskTask",
+        "ask_open": "ravl.tasks.ask.task:OpenAskTask",
+    },
     ENCODERS: {
         "builtin": "ravl.encoders.builtin:BuiltinEncoder",
         "multilingual": "ravl.encoders.multilingual:MultilingualEncoder",

@@ -9,7 +9,7 @@ import pytest
 
 from ravl.memory import Memory
 from ravl.tasks.caption.fit import fit_caption
-from ravl.tasks.caption.settings import TextSettings
+from ravl.tasks.caption.settings import CaptionSettings
 from tests.helpers import ColourEncoder, draw
 from tests.training.caption.coloured import coloured
 
@@ -25,7 +25,7 @@ def folder(tmp_path_factory) -> Path:
         fit_caption(
             memory,
             made / "run",
-            TextSettings(model="vote", k=8),
+            CaptionSettings(model="vote", k=8),
             progress=False,
             validation="part = 'validation'",
             test="part = 'test'",

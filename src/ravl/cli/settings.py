@@ -17,7 +17,7 @@ class SettingsCommand(click.Command):
     """A command with the options of a task's settings beside its own.
 
     Args:
-        task: whose settings, see :func:`ravl.tasks.fit.settings_of`.
+        task: the word that users say for it.
     """
 
     def __init__(self, *args: Any, task: str = "", **kwargs: Any) -> None:
@@ -33,14 +33,29 @@ class SettingsCommand(click.Command):
         return super().get_params(ctx)
 
 
-def settings_options(task: str) -> list[click.Parameter]:
-    """One option for each field of a task's settings; what is not given is None."""
-    from ravl.tasks.fit import settings_of
+def settings_options(command: str) -> list[click.Parameter]:
+    """One option for each setting of the tasks behind a word; what is not given is None."""
+    from ravl.tasks.registry import of_command
     from ravl.training.described import described
 
-    kind = settings_of(task)
-    words, hints = described(kind), get_type_hints(kind)
-    return [_option(f, hints[f.name], words.get(f.name, "")) for f in fields(kind)]
+    found: dict[str, tuple[Field[Any], Any, str]] = {}
+    for task in of_command(command):
+        kind = task.settings()
+        words, hints = described(kind), get_type_hints(kind)
+        for f in fields(kind):
+            hint = hints[f.name]
+            if f.name in found and get_origin(hint) is Literal:  # what either task allows
+                hint = Literal[(*get_args(found[f.name][1]), *get_args(hint))]
+                found[f.name] = (found[f.name][0], hint, found[f.name][2])
+            found.setdefault(f.name, (f, hint, words.get(f.name, "")))
+    return [_option(*each) for each in found.values()]
+
+
+def is_setting(name: str, command: str) -> bool:
+    """Whether an option of ``ravl fit`` is a setting, which ``--config`` may hold as well."""
+    from ravl.tasks.registry import of_command
+
+    return any(f.name == name for task in of_command(command) for f in fields(task.settings()))
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:

@@ -9,10 +9,11 @@ from typing import Any
 
 from ravl.memory import Row
 from ravl.tasks.caption.settings import TextSettings
-from ravl.tasks.fit import settings_of
+from ravl.tasks.fit import kept_settings
 from ravl.tasks.model import Model
+from ravl.tasks.registry import of_run
 from ravl.training.examples import Examples
-from ravl.training.fit_settings import FitSettings, read_settings
+from ravl.training.fit_settings import FitSettings
 from ravl.training.paired_results import PairedResults
 
 
@@ -54,8 +55,7 @@ def kind_of(model: Model) -> Kind:
     """
     assert model.run is not None
     name, predictor = model.run.task, model.predictor
-    its = settings_of(name)
-    settings = its(**read_settings(model.run.folder / "settings.yaml", its))
+    settings: Any = kept_settings(of_run(model.run), model.run.folder / "settings.yaml")
     if hasattr(predictor, "labeller"):
         return _labels(name, settings, predictor)
     return _pairs(settings, predictor) if name == "match" else _texts(name, settings, predictor)

@@ -14,7 +14,7 @@ from ravl.runs.run import Run, open_run
 from ravl.serving.batching import Batcher, Call
 from ravl.store.history import newest
 from ravl.tasks.caption.writer import SIDE, TextPipeline
-from ravl.tasks.model import UNTRAINED, Model
+from ravl.tasks.model import Model, untrained
 
 TASKS = ("classify", "tag", "match", "caption", "ask")
 DECODING = ("candidates", "longest", "sample", "temperature", "seed", "require", "forbid")
@@ -185,7 +185,7 @@ def _served(
         Served(name, task, model, batcher(name), folder)
         for name, (task, model, folder) in found.items()
     ]
-    left = [task for task in UNTRAINED if all(task != each.task for each in served)]
+    left = [task for task in untrained() if all(task != each.task for each in served)]
     if left:  # the memory alone has one thread for all that it answers
         alone, own = Model(memory), batcher(MEMORY)
         served += [Served(MEMORY, task, alone, own) for task in left]

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ravl.errors import DataError
 from ravl.memory import Memory
-from ravl.tasks.search.settings import RetrieverReport, RetrieverSettings
+from ravl.tasks import registry
+from ravl.tasks.contract import Task
+from ravl.tasks.model import Model
+from ravl.training.fit_settings import checked_settings, read_settings
+from ravl.training.loop_settings import LoopSettings
 
 if TYPE_CHECKING:
     from ravl.data import ColumnNames
+    from ravl.tasks.search.settings import RetrieverReport
     from ravl.training.fit_report import FitReport
-TASKS = ("search", "classify", "tag", "match", "caption", "ask")
 
 
 def fit(
@@ -37,7 +43,8 @@ def fit(
 
     Args:
         task: ``"search"`` trains the retriever; ``"classify"``, ``"tag"``, ``"match"``,
-            ``"caption"`` and ``"ask"`` fit a model that answers with the memory's help.
+            ``"caption"``, ``"ask"``, or a task of an installed package, fits a model that answers
+            with the memory's help.
         memory: or the path of its file.
         out: folder for the run: new, or of this very fit that was interrupted.
         data: a table or folder of labelled pictures (see :func:`ravl.data.read`); its training
@@ -46,13 +53,12 @@ def fit(
             ``'split = "test"'``; by default as a column ``split`` says, else some are drawn.
         columns: what the tables' columns are called.
         root: the folder that the tables' pictures lie in; None for each table's own.
-        config: a YAML file of settings; what is given here besides goes before it.
+        config: a YAML file of settings; keyword arguments override the file.
         progress: show bars; None shows them on a terminal.
         command: to be noted in the run; None notes the process's own.
-        **settings: fields of :class:`ravl.training.fit_settings.FitSettings`, for search of
-            :class:`RetrieverSettings`, for caption of
-            :class:`ravl.tasks.caption.settings.TextSettings`, and for ask of
-            :class:`ravl.tasks.ask.settings.AskSettings`.
+        **settings: of the task, such as fields of
+            :class:`ravl.training.fit_settings.FitSettings` for classify and tag; see
+            ``ravl fit TASK --help``.
 
     Returns:
         :class:`ravl.tasks.labels.fit.FitReport`, or for search :class:`RetrieverReport`.
@@ -61,8 +67,6 @@ def fit(
         DataError: no such task or setting, too little to learn from, or a folder of another run.
         RavlError: the loss is no longer a number.
     """
-    if task not in TASKS:
-        raise DataError(f"There is no task {task!r} to train; there are: {', '.join(TASKS)}.")
     if not isinstance(memory, Memory):
         with Memory.open(memory) as opened:
             return fit(
@@ -79,52 +83,14 @@ def fit(
                 command=command,
                 **settings,
             )
-    kind = settings_of(task)
+    given = read_settings(Path(config)) if config is not None else {}
+    chosen = registry.choose(task, {**given, **settings})
     if config is not None:
-        from ravl.training.fit_settings import read_settings
-
-        settings = {**read_settings(Path(config), kind), **settings}
-    allowed = [f.name for f in fields(kind)]
-    if unknown := [name for name in settings if name not in allowed]:
-        raise DataError(
-            f"There is no setting {unknown[0]!r}; there are: {', '.join(allowed)}. The shares of "
-            "validation and test are validation_share and test_share."
-        )
-    if task == "search":
-        if data is not None:
-            raise DataError("The retriever learns from the memory itself; leave out data.")
-        from ravl.tasks.search.fit import fit_retriever  # imports torch
-
-        return fit_retriever(
-            memory,
-            out,
-            RetrieverSettings(**settings),
-            progress=progress,
-            validation=_text(validation),
-            test=_text(test),
-        )
-    fit_one: Any
-    if task == "ask":
-        from ravl.tasks.ask.settings import completed
-
-        settings = completed(settings)
-    made = kind(**settings)
-    if task == "match":
-        from ravl.tasks.match.fit import fit_match as fit_one
-    elif task == "caption":
-        from ravl.tasks.caption.fit import fit_caption as fit_one
-    elif task == "ask" and made.answers == "open":
-        from ravl.tasks.ask.fit_open import fit_open as fit_one
-    else:
-        from functools import partial
-
-        from ravl.tasks.labels.fit import fit_labels
-
-        fit_one = partial(fit_labels, task)
-    report: FitReport = fit_one(
+        given = checked_settings(given, chosen.settings(), Path(config))
+    report: RetrieverReport | FitReport = chosen.fit(
         memory,
         Path(out),
-        made,
+        made_settings(chosen, {**given, **settings}),
         data=data,
         validation=validation,
         test=test,
@@ -136,29 +102,79 @@ def fit(
     return report
 
 
-def settings_of(task: str) -> Any:
-    """The class of a task's settings."""
-    if task == "search":
-        return RetrieverSettings
-    if task == "caption":
-        from ravl.tasks.caption.settings import TextSettings
+def made_settings(task: Task, given: Mapping[str, Any]) -> LoopSettings:
+    """The settings of a fit.
 
-        return TextSettings
-    if task == "ask":
-        from ravl.tasks.ask.settings import AskSettings
+    Args:
+        task: to be fitted.
+        given: some of its settings, by name.
 
-        return AskSettings
-    from ravl.training.fit_settings import FitSettings
-
-    return FitSettings
-
-
-def evaluate(run: Any, data: str | Path, **options: Any) -> dict[str, Any]:
-    """Judge a fitted run on new pictures; by :mod:`ravl.tasks.labels.evaluate`."""
-    from ravl.tasks.labels.evaluate import evaluate_run
-
-    return evaluate_run(run, data, **options)
+    Raises:
+        DataError: the task has no such setting, or a value is out of range.
+    """
+    kind = task.settings()
+    allowed = [f.name for f in fields(kind)]
+    if unknown := [name for name in given if name not in allowed]:
+        raise DataError(
+            f"There is no setting {unknown[0]!r}; there are: {', '.join(allowed)}. The shares of "
+            "validation and test are validation_share and test_share."
+        )
+    return kind(**given)
 
 
-def _text(part: str | Path | None) -> str | None:
-    return None if part is None else str(part)
+def kept_settings(task: Task, file: Path) -> LoopSettings:
+    """The settings that a run keeps in ``settings.yaml``.
+
+    Runs of format 1 keep settings of both kinds of ask; those of the other kind are left out.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    others = {f.name for each in registry.of_command(task.command) for f in fields(each.settings())}
+    own = {f.name for f in fields(task.settings())}
+    found = {n: v for n, v in read_settings(file).items() if n in own or n not in others}
+    return made_settings(task, checked_settings(found, task.settings(), file))
+
+
+def evaluate(
+    run: Model | str | Path,
+    data: str | Path,
+    *,
+    memory: Memory | str | Path | None = None,
+    columns: ColumnNames | None = None,
+    root: str | Path | None = None,
+    progress: bool | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Scores of a run on new pictures, with retrieval, without it, and by the vote alone.
+
+    No picture is judged with itself in the evidence: rows of the memory that show the same
+    picture, or a near-duplicate of it, are hidden.
+
+    Args:
+        run: the folder, or a loaded model.
+        data: a table or folder of pictures, or a filter that names rows of the memory.
+        memory: to answer from, instead of the run's own.
+        columns: what the table's columns are called.
+        root: the folder that the table's pictures lie in; None for the table's own.
+        progress: show bars.
+        seed: of the intervals.
+
+    Returns:
+        ``pictures`` (for ask ``questions``, too), ``set_aside``, and under ``rows`` scores by row
+        and metric, each as ``{"value", "low", "high"}``; under ``differences`` what retrieval
+        changes.
+
+    Raises:
+        DataError: no picture of the data says what the task asks for, or no run is named.
+    """
+    with ExitStack() as stack:
+        model = run if isinstance(run, Model) else stack.enter_context(Model(run, memory))
+        if model.run is None:
+            raise DataError(
+                f"{model.memory.path} is a memory, and only fitted runs are judged. Fit one first, "
+                "such as with ravl fit ask."
+            )
+        return registry.of_run(model.run).evaluate(
+            model, data, columns=columns, root=root, progress=progress, seed=seed
+        )

@@ -11,15 +11,19 @@ from ravl.errors import QueryError
 from ravl.memory import Memory
 from ravl.retrieval.reranking import Reranker
 from ravl.runs.run import Run, open_memory, open_run
-from ravl.tasks.labels.model import LabelPipeline, picture_list
+from ravl.tasks import registry
+from ravl.tasks.labels.model import picture_list
 
-UNTRAINED = ("ask", "caption")  # what a memory can do without a run
+
+def untrained() -> tuple[str, ...]:
+    """What a memory can answer without a run."""
+    return tuple(dict.fromkeys(each.command for each in registry.tasks() if each.untrained))
 
 
 class Model:
     """A fitted run with its memory, or a memory alone.
 
-    A memory without a run answers what its neighbours can say: see ``UNTRAINED``.
+    A memory without a run answers what its neighbours can say: see :func:`untrained`.
 
     Lists in, lists out: one picture gives one answer, a list of pictures a list of answers, which
     costs far less than one call each.
@@ -183,29 +187,11 @@ class Model:
         if self.run is not None:
             return self.predictor
         if task not in self._untrained:
-            self._untrained[task] = _untrained(task, self.memory)
+            self._untrained[task] = registry.of_command(task)[0].from_memory(self.memory)
         return self._untrained[task]
 
     def _load(self, run: Run) -> Any:
-        if self.task == "match":
-            from ravl.tasks.match.model import MatchPipeline
-
-            return MatchPipeline(run, self.memory)
-        if self.task == "caption":
-            from ravl.tasks.caption.model import CaptionPipeline
-
-            return CaptionPipeline(self.memory, run)
-        if self.task == "ask":
-            from ravl.tasks.ask.open_targets import is_open
-
-            if is_open(run.record):
-                from ravl.tasks.ask.writing import OpenAskPipeline
-
-                return OpenAskPipeline(self.memory, run)
-            from ravl.tasks.ask.model import AskPipeline
-
-            return AskPipeline(self.memory, run)
-        return LabelPipeline(run, self.memory)
+        return registry.of_run(run).load(run, self.memory)
 
     def _labelled(self, task: str, pictures: Any, options: dict[str, Any]) -> Any:
         self.expect(task)
@@ -216,10 +202,10 @@ class Model:
     def expect(self, task: str) -> None:
         """Refuse another task than it was fitted for."""
         if self.run is None:
-            if task not in UNTRAINED:
+            if task not in untrained():
                 raise QueryError(
                     f"{self.memory.path} is a memory, and without training it can only "
-                    f"{' or '.join(UNTRAINED)}. Fit a run with ravl fit {task}, and name its "
+                    f"{' or '.join(untrained())}. Fit a run with ravl fit {task}, and name its "
                     "folder."
                 )
         elif self.task != task:
@@ -227,17 +213,6 @@ class Model:
                 f"{self.run.folder} was fitted for {self.task}, not for {task}. Use "
                 f"ravl {self.task}, or fit a run with ravl fit {task}."
             )
-
-
-def _untrained(task: str, memory: Memory) -> Any:
-    """What a memory alone can answer."""
-    if task == "caption":
-        from ravl.tasks.caption.model import CaptionPipeline
-
-        return CaptionPipeline(memory)
-    from ravl.tasks.ask.model import AskPipeline
-
-    return AskPipeline(memory)
 
 
 def load(folder: Memory | str | Path, memory: Memory | str | Path | None = None) -> Model:

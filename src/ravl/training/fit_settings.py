@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
@@ -122,15 +123,14 @@ class FitSettings(LoopSettings):
             parse_strategy(strategy)
 
 
-def read_settings(file: Path, kind: type[LoopSettings] | None = None) -> dict[str, Any]:
-    """Settings out of a YAML file, by name.
+def read_settings(file: Path) -> dict[str, Any]:
+    """Settings out of a YAML file, by name, as they stand there.
 
     Args:
         file: of settings, one a line, such as ``epochs: 5``.
-        kind: of settings; None for :class:`FitSettings`.
 
     Raises:
-        DataError: the file is missing, is no YAML mapping, or names what is no setting.
+        DataError: the file cannot be read, or is not a YAML mapping.
     """
     import yaml
 
@@ -139,22 +139,38 @@ def read_settings(file: Path, kind: type[LoopSettings] | None = None) -> dict[st
     except OSError as error:
         raise DataError(f"The settings in {file} cannot be read: {error.strerror}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DataError(f"{file} is no YAML: {error}") from error
-    allowed = [f.name for f in fields(kind or FitSettings)]
+        raise DataError(f"{file} is not valid YAML: {error}") from error
     if not isinstance(found, dict):
         raise DataError(f"{file} must hold settings, one a line, such as 'epochs: 5'.")
+    return found
+
+
+def checked_settings(
+    found: Mapping[str, Any], kind: type[LoopSettings], file: Path
+) -> dict[str, Any]:
+    """Settings out of a file, with numbers as numbers.
+
+    Args:
+        found: what :func:`read_settings` returns.
+        kind: of settings.
+        file: that they are from, for errors.
+
+    Raises:
+        DataError: one is not a setting of this kind.
+    """
+    allowed = [f.name for f in fields(kind)]
     if unknown := [name for name in found if name not in allowed]:
         raise DataError(
             f"{file} names {unknown[0]!r}, which is no setting; there are: {', '.join(allowed)}."
         )
-    hints = get_type_hints(kind or FitSettings)
+    hints = get_type_hints(kind)
     return {
         name: _number(value) if hints[name] is float else value for name, value in found.items()
     }
 
 
 def _number(value: Any) -> Any:
-    """YAML takes 1e-4, without a point, for a text."""
+    """YAML reads 1e-4, without a point, as a text."""
     try:
         return float(value) if isinstance(value, str) else value
     except ValueError:

@@ -122,14 +122,14 @@ def _open_ground(memory: Any, settings: Any, *given: Any, **sources: Any) -> Any
     """The same for ask with open answers."""
     from ravl.tasks.ask.fit_open import OPEN
 
-    return _caption_ground(memory, settings.texts(), *given, **sources, kind=OPEN)
+    return _caption_ground(memory, settings, *given, **sources, kind=OPEN)
 
 
 def _open_score(ground: Any, settings: Any, folder: Path, report: Report) -> dict[str, float]:
     """The same; how many answers are right."""
     from ravl.tasks.ask.fit_open import OPEN
 
-    rated, least, surprise = _written(OPEN, ground, settings.texts(), folder, report)
+    rated, least, surprise = _written(OPEN, ground, settings, folder, report)
     return {"accuracy": float((rated >= least).mean()), "log_loss": surprise}
 
 

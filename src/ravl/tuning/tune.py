@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,8 @@ from ravl.evaluation import Score
 from ravl.memory import Memory
 from ravl.pages.score_table import PERCENT
 from ravl.progress import progress_bar
+from ravl.tasks import registry
+from ravl.tasks.fit import made_settings
 from ravl.training.fit_folder import begin
 from ravl.tuning.space import Report, Space, Study, Tried, read_space
 from ravl.tuning.tasks import Tuned, task_of
@@ -165,21 +167,12 @@ def _optuna() -> Any:
 
 
 def _settings(task: str, trials: int, timeout: float | None, fixed: dict[str, Any]) -> Any:
-    from ravl.tasks.fit import settings_of
-
-    kind = settings_of(task)
-    if task == "ask":
-        from ravl.tasks.ask.settings import completed
-
-        fixed = completed(fixed)
-    allowed = [f.name for f in fields(kind)]
-    if unknown := [name for name in fixed if name not in allowed]:
-        raise DataError(f"There is no setting {unknown[0]!r}; there are: {', '.join(allowed)}.")
+    settings = made_settings(registry.choose(task, fixed), fixed)
     if trials < 1:
         raise DataError(f"trials is {trials}; it must be at least 1.")
     if timeout is not None and not timeout > 0:
         raise DataError(f"timeout is {timeout}; it must be more than 0 seconds.")
-    return kind(**fixed)
+    return settings
 
 
 def _search(

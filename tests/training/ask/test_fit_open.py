@@ -19,7 +19,7 @@ from ravl.memory import Memory
 from ravl.runs.run import open_run
 from ravl.tasks.ask.fit_open import OPEN, blind
 from ravl.tasks.ask.quality import answer_quality, good_answer
-from ravl.tasks.ask.settings import AskSettings
+from ravl.tasks.ask.settings import AskSettings, OpenAskSettings
 from ravl.tasks.ask.writing import OpenAskPipeline
 from ravl.tasks.caption.batches import TextBatches, TrainingExamples
 from ravl.tasks.caption.dataset import TextFitData
@@ -80,7 +80,7 @@ def fitted(memory: Memory, folder: Path, name: str, **changes: Any) -> Any:
 
 @pytest.fixture
 def ground(memory: Memory, folder: Path, tmp_path: Path) -> Iterator[TextFitData]:
-    settings = AskSettings(**options_of(folder)).texts()
+    settings = OpenAskSettings(**options_of(folder))
     with ground_of(memory, settings, tmp_path, kind=OPEN) as (made, _):
         yield made
 
@@ -269,19 +269,23 @@ def test_answers_are_rated_as_names_or_as_sentences() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"layers": 2}, "layers is 2, but answers are 'list'"),
-        ({"generator": "hf:x"}, "generator is 'hf:x'"),
+        ({"layers": 2}, "There is no setting 'layers'"),
+        ({"generator": "hf:x"}, "There is no setting 'generator'"),
         ({"model": "generator"}, "model is 'generator'"),
         ({"answers": "open", "model": "linear"}, "model is 'linear'"),
-        ({"answers": "open", "vision": "top:1"}, "vision is 'top:1'"),
+        ({"answers": "open", "vision": "top:1"}, "There is no setting 'vision'"),
+        ({"answers": "open", "target": "code"}, "There is no setting 'target'"),
         ({"answers": "open", "beams": 0}, "beams is 0"),
         ({"answers": "open", "generator": "gpt"}, "generator is 'gpt'"),
-        ({"answers": "some"}, "answers is 'some'"),
+        ({"answers": "some"}, "answers is 'some'; it must be one of list, open"),
     ],
 )
-def test_settings_that_make_no_sense(options: dict[str, Any], words: str) -> None:
+def test_settings_that_make_no_sense(
+    memory: Memory, tmp_path: Path, options: dict[str, Any], words: str
+) -> None:
     with pytest.raises(DataError, match=words):
-        AskSettings(**options)
+        fit("ask", memory, out=tmp_path / "run", **options)
+    assert not (tmp_path / "run").exists()
 
 
 def test_open_answers_are_fitted_as_captions_where_nothing_is_said(folder: Path) -> None:
@@ -289,6 +293,7 @@ def test_open_answers_are_fitted_as_captions_where_nothing_is_said(folder: Path)
     assert "language: full" in said
     assert "smoothing: 0.1" in said
     assert AskSettings().language == "top:2"
+    assert OpenAskSettings().epochs == AskSettings().epochs
 
 
 def test_nothing_to_learn_from(folder: Path, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from ravl.tasks.caption.levels import QualityBar
 from ravl.tasks.caption.model import CaptionPipeline
 from ravl.tasks.caption.quality import Quality
 from ravl.tasks.caption.reward import SAMPLES, OwnTexts
-from ravl.tasks.caption.settings import TextSettings
+from ravl.tasks.caption.settings import CaptionSettings
 from ravl.training.fit_report import FitReport
 from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise
 from tests.helpers import ColourEncoder
@@ -55,7 +55,7 @@ def memory(folder: Path) -> Iterator[Memory]:
         yield opened
 
 
-def settings_of(folder: Path, **changes: Any) -> TextSettings:
+def settings_of(folder: Path, **changes: Any) -> CaptionSettings:
     options: dict[str, Any] = {
         "epochs": 2,
         "batch_size": 16,
@@ -70,7 +70,7 @@ def settings_of(folder: Path, **changes: Any) -> TextSettings:
         "precision": "full",
         **changes,
     }
-    return TextSettings(**options)
+    return CaptionSettings(**options)
 
 
 def fitted(memory: Memory, folder: Path, name: str, **changes: Any) -> FitReport:
@@ -351,7 +351,7 @@ def test_a_language_model_that_is_not_there_is_a_sentence(folder: Path, memory: 
 )
 def test_settings_that_make_no_sense(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(DataError, match=words):
-        TextSettings(**changes)
+        CaptionSettings(**changes)
 
 
 def batches_of(

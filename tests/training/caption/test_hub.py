@@ -11,7 +11,7 @@ from ravl.models.generation.base import Decoding
 from ravl.runs.run import open_run
 from ravl.tasks.caption.fit import fit_caption
 from ravl.tasks.caption.model import CaptionPipeline
-from ravl.tasks.caption.settings import TextSettings
+from ravl.tasks.caption.settings import CaptionSettings
 from ravl.training.fit_report import FitReport
 from tests.helpers import ColourEncoder
 from tests.models.generation.tiny import models_beside
@@ -44,7 +44,7 @@ def fitted(memory: Memory, folder: Path, name: str, **changes: Any) -> FitReport
         "precision": "full",
         **changes,
     }
-    return fit_caption(memory, folder / name, TextSettings(**options), **HELD, progress=False)
+    return fit_caption(memory, folder / name, CaptionSettings(**options), **HELD, progress=False)
 
 
 @pytest.mark.parametrize("language", ["head", "lora"])

@@ -20,7 +20,7 @@ from ravl.tasks.ask.keys import WEIGHTS
 from ravl.tasks.ask.knowledge import Knowledge
 from ravl.tasks.ask.open_targets import OpenAnswerTargets
 from ravl.tasks.ask.quality import answer_quality, good_answer
-from ravl.tasks.ask.settings import AskSettings
+from ravl.tasks.ask.settings import OpenAskSettings
 from ravl.tasks.caption.dataset import TextFitData, TextSplit
 from ravl.tasks.caption.fit import fit_texts
 from ravl.tasks.caption.kind import Kind
@@ -31,13 +31,13 @@ FLOOR = 0.01  # of the vote, for an answer that nobody gives
 KNOWN = 2000  # different answers that the zero-shot row chooses among, the most frequent
 
 
-def fit_open(memory: Memory, out: Path, settings: AskSettings, **sources: Any) -> FitReport:
+def fit_open(memory: Memory, out: Path, settings: OpenAskSettings, **sources: Any) -> FitReport:
     """Fit ask with open answers; see :func:`ravl.tasks.fit.fit`.
 
     Raises:
         DataError: as :func:`ravl.tasks.caption.fit.fit_texts` does.
     """
-    return fit_texts(OPEN, memory, out, settings.texts(), given=settings, **sources)
+    return fit_texts(OPEN, memory, out, settings, **sources)
 
 
 def ready(ground: TextFitData) -> TextFitData:

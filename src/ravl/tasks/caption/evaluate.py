@@ -48,7 +48,7 @@ def evaluate_texts(
     progress: bool | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Scores of a run on pictures with texts; see ``evaluate_run`` of ravl.training.labels.
+    """Scores of a run on pictures with texts; see :func:`ravl.tasks.fit.evaluate`.
 
     Rows that show a picture, or a near-duplicate of it, are hidden from it.
 

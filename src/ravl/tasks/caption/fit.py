@@ -29,7 +29,6 @@ from ravl.training.examples import Examples, none_labelled, read_labelled
 from ravl.training.fit_folder import running
 from ravl.training.fit_log import FitLog, TrainedGenerator
 from ravl.training.fit_report import FitReport
-from ravl.training.loop_settings import LoopSettings
 from ravl.training.refit_plan import RefitPlan
 from ravl.training.run_record import config_of
 from ravl.training.splits import Splits, split
@@ -72,7 +71,6 @@ def fit_texts(
     out: Path,
     settings: TextSettings,
     *,
-    given: LoopSettings | None = None,
     data: Source = None,
     validation: Source = None,
     test: Source = None,
@@ -89,17 +87,16 @@ def fit_texts(
         memory, out, data, validation, test, columns, progress, command, root: see
             :func:`ravl.tasks.fit.fit`.
         settings: of the fit.
-        given: the settings as they were given, which the run keeps; None for ``settings``.
         again: the parts of a refit, instead of the sources.
 
     Raises:
         DataError: as :func:`fit_caption` does.
     """
-    began, given = time.monotonic(), given or settings
+    began = time.monotonic()
     if settings.schema:
         read_schema(Path(settings.schema))  # refused before anything is read
     name = kind.task(memory, settings).name
-    config = config_of(name, memory, given, data, validation, test, again=again)
+    config = config_of(name, memory, settings, data, validation, test, again=again)
     with (
         running(out, config) as work,
         ground_of(
@@ -123,7 +120,7 @@ def fit_texts(
             ground, work, progress, quality=quality, good=good, kind=kind, start=start
         )
         judged = judge(ground, fitted.levels, fitted.chosen, quality, good, kind)
-        return _write(out, kind, ground, fitted, judged, given, notes, command, began)
+        return _write(out, kind, ground, fitted, judged, notes, command, began)
 
 
 @contextmanager
@@ -308,7 +305,6 @@ def _write(
     ground: TextFitData,
     fitted: CaptionFitted,
     judged: TextTestResults,
-    given: LoopSettings,
     notes: list[str],
     command: str,
     began: float,
@@ -326,7 +322,7 @@ def _write(
         base=base_of(ground.memory.encoder),
         labelled=ground.labelled,
         parts=ground.parts,
-        settings=given,
+        settings=ground.settings,
         command=command,
     )
     seconds = round(time.monotonic() - began, 1)

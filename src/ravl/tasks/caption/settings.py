@@ -14,7 +14,7 @@ Level = Literal["auto", "vote", "generator"]
 
 @dataclass(frozen=True, kw_only=True)
 class TextSettings(GeneratorSettings):
-    """How to fit caption: a text about a picture.
+    """How to fit a task that writes texts.
 
     Args:
         model: vote (the neighbours' texts, by consensus; nothing trained), generator (a decoder
@@ -31,9 +31,6 @@ class TextSettings(GeneratorSettings):
         retrieval_dropout: share of training examples that see no neighbours.
         noise: share of their neighbours that are exchanged for random rows, and of examples that
             are shown another picture's neighbours.
-        target: column of the user's own whose text is to be written; empty for captions.
-        schema: file of a JSON schema that all texts must satisfy; what is written then does. Needs
-            ravl[grammar].
         risk: share of texts that are not good that the report's abstention aims at.
         validation_share: of those not for testing, held out to choose by, where none are named.
         test_share: of the pictures, held out to judge by, where none are named.
@@ -56,8 +53,6 @@ class TextSettings(GeneratorSettings):
     smoothing: float = 0.1
     retrieval_dropout: float = 0.15
     noise: float = 0.1
-    target: str = ""
-    schema: str = ""
     risk: float = 0.2
     validation_share: float = 0.1
     test_share: float = 0.1
@@ -82,3 +77,26 @@ class TextSettings(GeneratorSettings):
         if not 0 < self.risk < 1:
             raise DataError(f"risk is {self.risk}; it must be more than 0 and less than 1.")
         parse_strategy(self.language)
+
+    @property
+    def target(self) -> str:
+        """Column of the user's own whose text is to be written; empty for the usual field."""
+        return ""
+
+    @property
+    def schema(self) -> str:
+        """File of a JSON schema that all texts must satisfy; empty for none."""
+        return ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionSettings(TextSettings):
+    """How to fit caption: a text about a picture.
+
+    Args:
+        target: column of the user's own whose text is to be written; empty for captions.
+        schema: file of a JSON schema that all texts must satisfy. Needs ravl[grammar].
+    """
+
+    target: str = ""
+    schema: str = ""

@@ -6,7 +6,6 @@ a near-duplicate of it, are hidden from it.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ import numpy as np
 from ravl.data import ColumnNames
 from ravl.errors import DataError, PictureError
 from ravl.evaluation import compare, measure
-from ravl.memory import Memory
 from ravl.tasks.ask.model import AskPipeline
 from ravl.tasks.labels.dataset import examples_of
 from ravl.tasks.labels.evaluate_test import in_words, wide
@@ -29,52 +27,27 @@ from ravl.training.run_record import tables_json
 BLOCK = 256  # pictures that a fine-tuned tower looks at in one go
 
 
-def evaluate_run(
-    run: Model | str | Path,
+def evaluate_labels(
+    model: Model,
     data: str | Path,
     *,
-    memory: Memory | str | Path | None = None,
     columns: ColumnNames | None = None,
     root: str | Path | None = None,
     progress: bool | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Scores of a run on labelled pictures, with retrieval, without, and by the vote alone.
+    """Scores of a run of classify, tag or ask on new pictures; see :func:`ravl.tasks.fit.evaluate`.
 
     Args:
-        run: the folder, or a loaded model.
-        data: a table or folder of labelled pictures, or a filter that names rows of the memory.
-        memory: to answer from, instead of the run's own.
-        columns: what the table's columns are called.
-        root: the folder that the table's pictures lie in; None for the table's own.
-        progress: show bars.
-        seed: of the intervals.
-
-    Returns:
-        ``pictures`` (for ask ``questions``, too), ``set_aside``, and under ``rows`` scores by row
-        and metric, each as ``{"value", "low", "high"}``; under ``differences`` what retrieval
-        changes.
+        model: of the run.
+        data, columns, root, progress, seed: as there.
 
     Raises:
         DataError: no labelled picture.
     """
-    with ExitStack() as stack:
-        model = run if isinstance(run, Model) else stack.enter_context(Model(run, memory))
-        writes = model.run is not None and model.run.record.get("answers") == "open"
-        if model.task in ("match", "caption") or writes:
-            if model.task == "match":
-                from ravl.tasks.match.evaluate import evaluate_match as judge
-            else:
-                from ravl.tasks.caption.evaluate import evaluate_texts as judge
-            return judge(model, data, columns=columns, root=root, progress=progress, seed=seed)
-        if model.run is None:
-            raise DataError(
-                f"{model.memory.path} is a memory, and only fitted runs are judged. Fit one first, "
-                "such as with ravl fit ask."
-            )
-        predictor = model.predictor
-        task = predictor.labeller.task
-        source, where = stack.enter_context(judged(model.memory, data, columns, progress, root))
+    predictor = model.predictor
+    task = predictor.labeller.task
+    with judged(model.memory, data, columns, progress, root) as (source, where):
         labelled = read_labelled(source, model.memory, task.of, where)
         if not len(labelled):
             raise none_labelled(source, task.noun, task.column)

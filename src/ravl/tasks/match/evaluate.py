@@ -30,7 +30,7 @@ def evaluate_match(
     progress: bool | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Scores of a run on pictures with texts; see ``evaluate_run`` of ravl.training.labels.
+    """Scores of a run on pictures with texts; see :func:`ravl.tasks.fit.evaluate`.
 
     As many shuffled pairs are added as there are true ones. Rows that show a pair's picture, or
     the picture that its text is about, are hidden from it.

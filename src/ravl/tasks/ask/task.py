@@ -1,0 +1,174 @@
+"""The tasks ask, with answers out of a list, and ask with open answers, which a generator writes.
+
+They share a command and the rows that they learn from. ``--answers open`` chooses the second.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ravl.tasks.contract import Task
+
+if TYPE_CHECKING:
+    from ravl.data import Example
+    from ravl.memory import Memory, Row
+    from ravl.runs.run import Run
+    from ravl.tasks.ask.results import Reply
+    from ravl.training.loop_settings import LoopSettings
+
+
+class _Questions(Task):
+    """What both kinds of ask have in common."""
+
+    command = "ask"
+    noun = "answer"
+    summary = "Answer a question about a picture"
+    purpose = "answers a question about a picture"
+    pipeline_tag = "visual-question-answering"
+    beside = "question"
+    untrained = True
+    measures = ("accuracy", "VQA", "WUPS@0.9", "F1", "log_loss", "ECE", "coverage@5%risk")
+    primary = "accuracy"
+    generated_column = "generated_qa"
+    about = """Fit a model that answers questions about pictures, with the memory's help.
+
+    Learns from the questions and answers in MEMORY, or from a table with columns image, question
+    and answer named with --data, whose training part then becomes part of MEMORY; answers are
+    chosen from those that occur in training or in MEMORY, or with --answers open written by a
+    generator. Ends with five rows on the same questions about test pictures: pretrained, the
+    question without its picture, neighbours alone, fine-tuned without retrieval, and with it.
+    """
+
+    def answer_type(self) -> type[Reply]:
+        """The class of its answers."""
+        from ravl.tasks.ask.results import Reply
+
+        return Reply
+
+    def answer_example(self) -> Mapping[str, Any]:
+        """The fields that an answer has of its own."""
+        return {
+            "question": "what colour is it?",
+            "answer": "red",
+            "read": True,
+            "quoted": False,
+            "written": False,
+            "others": [],
+        }
+
+    def from_memory(self, memory: Memory) -> Any:
+        """The pipeline of a memory without a run."""
+        from ravl.tasks.ask.model import AskPipeline
+
+        return AskPipeline(memory)
+
+    def says(self, row: Row | Example) -> Sequence[str]:
+        """The questions of a row."""
+        return tuple(qa.question for qa in row.qa if qa.question.strip())
+
+    def stated(self, example: Example) -> Sequence[tuple[str | None, Any]]:
+        """The questions of an example, each with its first answer."""
+        return [(qa.question, answer) for qa in example.qa for answer in qa.answers[:1]]
+
+    def row_fields(self, right: Any, asked: str | None) -> Mapping[str, Any]:
+        """An answered question that comes to the row's."""
+        from ravl.data import QA
+
+        return {"qa": [QA(asked, (right,))]} if asked else {}
+
+    def feedback(self, answer: Any) -> Mapping[str, Any]:
+        """What feedback says of an answer."""
+        return {"answer": answer.answer, "asked": answer.question}
+
+    def generated(self, answer: Any, least: float) -> tuple[str, float]:
+        """Replies to several questions as JSON, "" for none, and the least of the confidences."""
+        kept = [reply for reply in answer if reply.answer and reply.confidence >= least]
+        pairs = [{"question": reply.question, "answer": reply.answer} for reply in kept]
+        sure = min((float(reply.confidence) for reply in kept), default=0.0)
+        return json.dumps(pairs, ensure_ascii=False) if pairs else "", sure
+
+
+class AskTask(_Questions):
+    """An answer out of those that occur in training or in the memory."""
+
+    name = "ask"
+    variant = ("answers", "list")
+    judged_as = "classify"
+    levels = {
+        "vote": "the vote of the nearest rows of its memory",
+        "linear": "a linear head on frozen features, the memory's vote, and a gate between them",
+        "fusion": "a language model that reads the picture with its neighbours, the memory's "
+        "vote, and a gate between them",
+    }
+
+    def settings(self) -> type[LoopSettings]:
+        """The class of the settings of a fit."""
+        from ravl.tasks.ask.settings import AskSettings
+
+        return AskSettings
+
+    def fit(self, memory: Memory, out: Path, settings: Any, **sources: Any) -> Any:
+        """Fit on a memory."""
+        from ravl.tasks.labels.fit import fit_labels
+
+        return fit_labels("ask", memory, out, settings, **sources)
+
+    def evaluate(self, model: Any, data: str | Path, **options: Any) -> dict[str, Any]:
+        """Judge a loaded run on new questions."""
+        from ravl.tasks.labels.evaluate import evaluate_labels
+
+        return evaluate_labels(model, data, **options)
+
+    def load(self, run: Run, memory: Memory) -> Any:
+        """The pipeline of a run."""
+        from ravl.tasks.ask.model import AskPipeline
+
+        return AskPipeline(memory, run)
+
+    def answers_record(self, record: Mapping[str, Any]) -> bool:
+        """Whether a run that says this in ``run.json`` is of this task."""
+        return record.get("task") == "ask" and record.get("answers") != "open"
+
+
+class OpenAskTask(_Questions):
+    """An answer that a generator writes."""
+
+    name = "ask_open"
+    variant = ("answers", "open")
+    writes = True
+    levels = {
+        "vote": "the vote of the nearest rows of its memory",
+        "generator": "a generator that reads the picture with its neighbours, and a choice "
+        "between its texts and the memory's",
+    }
+
+    def settings(self) -> type[LoopSettings]:
+        """The class of the settings of a fit."""
+        from ravl.tasks.ask.settings import OpenAskSettings
+
+        return OpenAskSettings
+
+    def fit(self, memory: Memory, out: Path, settings: Any, **sources: Any) -> Any:
+        """Fit on a memory."""
+        from ravl.tasks.ask.fit_open import fit_open
+
+        return fit_open(memory, out, settings, **sources)
+
+    def evaluate(self, model: Any, data: str | Path, **options: Any) -> dict[str, Any]:
+        """Judge a loaded run on new questions."""
+        from ravl.tasks.caption.evaluate import evaluate_texts
+
+        return evaluate_texts(model, data, **options)
+
+    def load(self, run: Run, memory: Memory) -> Any:
+        """The pipeline of a run."""
+        from ravl.tasks.ask.writing import OpenAskPipeline
+
+        return OpenAskPipeline(memory, run)
+
+    def answers_record(self, record: Mapping[str, Any]) -> bool:
+        """Whether a run that says this in ``run.json`` is of this task."""
+        return record.get("task") == "ask" and record.get("answers") == "open"

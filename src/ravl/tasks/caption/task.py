@@ -1,0 +1,105 @@
+"""The task caption: a text about a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ravl.tasks.contract import Task
+
+if TYPE_CHECKING:
+    from ravl.data import Example
+    from ravl.memory import Memory, Row
+    from ravl.runs.run import Run
+    from ravl.tasks.caption.results import Caption
+    from ravl.tasks.caption.settings import CaptionSettings
+
+LEVELS = {
+    "vote": "the vote of the nearest rows of its memory",
+    "generator": "a generator that reads the picture with its neighbours, and a choice between its "
+    "texts and the memory's",
+}
+
+
+class CaptionTask(Task):
+    """A text about a picture, as the memory's texts are."""
+
+    name = command = "caption"
+    noun = "caption"
+    summary = "Describe a picture"
+    purpose = "describes a picture in a sentence"
+    pipeline_tag = "image-to-text"
+    untrained = writes = True
+    measures = ("CIDEr-D", "BLEU-4", "ROUGE-L", "valid")
+    primary = "CIDEr-D"
+    levels = LEVELS
+    single = False
+    generated_column = "generated_caption"
+    about = """Fit a model that describes pictures, with the memory's help.
+
+    Learns from the captions in MEMORY, from the texts of another --column, or from a table named
+    with --data, whose training part then becomes part of MEMORY. Ends with four rows on the same
+    test pictures: pretrained, neighbours' texts alone, fine-tuned without retrieval, and with it.
+    """
+
+    def settings(self) -> type[CaptionSettings]:
+        """The class of the settings of a fit."""
+        from ravl.tasks.caption.settings import CaptionSettings
+
+        return CaptionSettings
+
+    def fit(self, memory: Memory, out: Path, settings: Any, **sources: Any) -> Any:
+        """Fit on a memory."""
+        from ravl.tasks.caption.fit import fit_caption
+
+        return fit_caption(memory, out, settings, **sources)
+
+    def evaluate(self, model: Any, data: str | Path, **options: Any) -> dict[str, Any]:
+        """Judge a loaded run on new pictures with texts."""
+        from ravl.tasks.caption.evaluate import evaluate_texts
+
+        return evaluate_texts(model, data, **options)
+
+    def load(self, run: Run, memory: Memory) -> Any:
+        """The pipeline of a run."""
+        from ravl.tasks.caption.model import CaptionPipeline
+
+        return CaptionPipeline(memory, run)
+
+    def from_memory(self, memory: Memory) -> Any:
+        """The pipeline of a memory without a run."""
+        from ravl.tasks.caption.model import CaptionPipeline
+
+        return CaptionPipeline(memory)
+
+    def answer_type(self) -> type[Caption]:
+        """The class of its answers."""
+        from ravl.tasks.caption.results import Caption
+
+        return Caption
+
+    def answer_example(self) -> Mapping[str, Any]:
+        """The fields that an answer has of its own."""
+        return {
+            "text": "a red checked shirt",
+            "written": True,
+            "others": [],
+            "signals": {"support": 0.4},
+        }
+
+    def says(self, row: Row | Example) -> Sequence[str]:
+        """The texts of a row."""
+        return row.texts
+
+    def stated(self, example: Example) -> Sequence[tuple[str | None, Any]]:
+        """The texts of an example, each an answer."""
+        return [(None, text) for text in example.texts]
+
+    def row_fields(self, right: Any, asked: str | None) -> Mapping[str, Any]:
+        """A text that comes to the row's texts."""
+        return {"texts": [right]}
+
+    def feedback(self, answer: Any) -> Mapping[str, Any]:
+        """What feedback says of an answer."""
+        return {"answer": answer.text}

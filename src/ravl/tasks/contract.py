@@ -1,0 +1,171 @@
+"""The contract of a task: all that ravl asks of one, so that nothing else names it.
+
+A task lives in a folder of its own and is found by its name: see :mod:`ravl.tasks.registry`. The
+class below is cheap to import. Its methods import what they need: training code when a task is
+fitted, and only what answers when it answers, so that serving needs no torch.
+
+A task has three layers:
+
+- *targets*: what a row of the memory says for the task (a label, tags, texts, answers);
+- the *predictor*: arrays in, arrays out; what a fit leaves and what can be exported;
+- the *pipeline*: pictures in, answers with evidence out; it holds the predictor and the memory.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+if TYPE_CHECKING:
+    from ravl.data import Example
+    from ravl.memory import Memory, Row
+    from ravl.runs.answers import Answer
+    from ravl.runs.run import Run
+    from ravl.training.loop_settings import LoopSettings
+
+Beside = Literal["", "text", "question"]
+
+
+class Pipeline(Protocol):
+    """Answers questions of one task from a run and its memory, or from a memory alone."""
+
+    @property
+    def memory(self) -> Memory:
+        """That the evidence comes from."""
+
+    def predict(
+        self, pictures: Sequence[Any], beside: Sequence[str] | None = None, **options: Any
+    ) -> Sequence[Answer]:
+        """Answers to some pictures, in one pass.
+
+        Args:
+            pictures: n paths, bytes or PIL pictures.
+            beside: the text or question that comes with each picture, n of them; None for a task
+                that takes pictures alone.
+            **options: of the task, such as ``k``, ``retrieval``, ``vote_only``, ``abstain``.
+        """
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of a task's answers, as REST and the command line offer it.
+
+    Args:
+        name: keyword of :meth:`Pipeline.predict`.
+        kind: ``int``, ``float``, ``bool`` or ``str``.
+        help: one sentence.
+        default: what is meant where it is not given.
+        low, high: bounds of a number; None for none.
+    """
+
+    name: str
+    kind: type
+    help: str
+    default: Any = None
+    low: float | None = None
+    high: float | None = None
+
+
+class Task(ABC):
+    """One task. Attributes describe it to people and programs; methods do its work."""
+
+    name: ClassVar[str]  # by which a run names it
+    command: ClassVar[str]  # the word that users say; "ask" stands for two tasks
+    variant: ClassVar[tuple[str, str] | None] = None  # setting and value that tell these apart
+    noun: ClassVar[str]  # what one answer is called: "label"
+    summary: ClassVar[str]  # of its command and endpoint: "Give a picture a label"
+    purpose: ClassVar[str]  # of its model card: "says what a picture shows, by one label"
+    about: ClassVar[str] = ""  # help of ``ravl fit``
+    pipeline_tag: ClassVar[str] = "other"  # of the hub's model cards
+    beside: ClassVar[Beside] = ""  # what comes with the picture
+    answers: ClassVar[bool] = True  # False for search: what it learns goes into the memory
+    untrained: ClassVar[bool] = False  # a memory alone can answer
+    writes: ClassVar[bool] = False  # answers are texts of its own, which may be streamed
+    measures: ClassVar[tuple[str, ...]] = ()  # columns of score tables
+    primary: ClassVar[str] = ""  # the metric that rows are compared by
+    judged_as: ClassVar[str] = ""  # kind of outputs, see :mod:`ravl.evaluation.outputs`
+    levels: ClassVar[Mapping[str, str]] = {}  # what a model card says of each level
+    options: ClassVar[tuple[Option, ...]] = ()
+
+    # --- fitting -----------------------------------------------------------------------------
+
+    @abstractmethod
+    def settings(self) -> type[LoopSettings]:
+        """The class of the settings of a fit."""
+
+    @abstractmethod
+    def fit(self, memory: Memory, out: Path, settings: Any, **sources: Any) -> Any:
+        """Fit on a memory; see :func:`ravl.tasks.fit.fit`."""
+
+    @abstractmethod
+    def evaluate(self, model: Any, data: str | Path, **options: Any) -> dict[str, Any]:
+        """Judge a loaded run on new pictures; see :func:`ravl.tasks.fit.evaluate`."""
+
+    # --- answering ---------------------------------------------------------------------------
+
+    def answer_type(self) -> type[Answer]:
+        """The class of its answers; JSON, REST and the client derive from it."""
+        raise NotImplementedError
+
+    def answer_example(self) -> Mapping[str, Any]:
+        """The fields that an answer has of its own, as the documentation shows them."""
+        return {}
+
+    def load(self, run: Run, memory: Memory) -> Any:
+        """The pipeline of a run."""
+        raise NotImplementedError
+
+    def from_memory(self, memory: Memory) -> Any:
+        """The pipeline of a memory without a run, for a task that is ``untrained``."""
+        raise NotImplementedError
+
+    def answers_record(self, record: Mapping[str, Any]) -> bool:
+        """Whether a run that says this in ``run.json`` is of this task.
+
+        Two tasks may share a command; the record of a run tells them apart.
+        """
+        return record.get("task") == self.name
+
+    # --- rows of a memory, and what people say ---------------------------------------------------
+
+    single: ClassVar[bool] = True  # two different right answers contradict each other
+    generated_column: ClassVar[str] = ""  # where ``ravl augment`` writes; "" where it does not
+
+    def says(self, row: Row | Example) -> Sequence[str]:
+        """What people said in a row for this task, as texts; empty for nothing."""
+        return ()
+
+    def stated(self, example: Example) -> Sequence[tuple[str | None, Any]]:
+        """Right answers that an example states, each with what was asked."""
+        return ()
+
+    def row_fields(self, right: Any, asked: str | None) -> Mapping[str, Any]:
+        """The fields of a row that hold a right answer; empty where none can.
+
+        Args:
+            right: an answer as :meth:`shaped` returns it.
+            asked: the text or question beside the picture.
+        """
+        return {}
+
+    def shaped(self, value: Any) -> Any:
+        """An answer of feedback in this task's shape; forms know neither lists nor truth values.
+
+        Raises:
+            ValueError: it is no answer of this task.
+        """
+        one = value[0] if isinstance(value, list) and len(value) == 1 else value
+        if not isinstance(one, str):
+            raise ValueError(f"an answer of {self.command} is one text")
+        return one
+
+    def feedback(self, answer: Any) -> Mapping[str, Any]:
+        """What feedback says of an answer: ``answer``, and ``asked`` where something was."""
+        return {"answer": answer.said}
+
+    def generated(self, answer: Any, least: float) -> tuple[str, float]:
+        """What ``ravl augment`` writes of an answer, "" for nothing, and its confidence."""
+        return answer.said, float(answer.confidence)

@@ -1,0 +1,154 @@
+"""The tasks classify and tag: one label, or several, out of those that are known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ravl.tasks.contract import Task
+
+if TYPE_CHECKING:
+    from ravl.data import Example
+    from ravl.memory import Memory, Row
+    from ravl.runs.answers import Classification, Tagging
+    from ravl.runs.run import Run
+    from ravl.training.fit_settings import FitSettings
+
+LEVELS = {
+    "vote": "the vote of the nearest rows of its memory",
+    "linear": "a linear head on frozen features, the memory's vote, and a gate between them",
+    "fusion": "a language model that reads the picture with its neighbours, the memory's vote, and "
+    "a gate between them",
+}
+
+
+class _Names(Task):
+    """What classify and tag have in common."""
+
+    pipeline_tag = "image-classification"
+    levels = LEVELS
+
+    def settings(self) -> type[FitSettings]:
+        """The class of the settings of a fit."""
+        from ravl.training.fit_settings import FitSettings
+
+        return FitSettings
+
+    def fit(self, memory: Memory, out: Path, settings: Any, **sources: Any) -> Any:
+        """Fit on a memory."""
+        from ravl.tasks.labels.fit import fit_labels
+
+        return fit_labels(self.name, memory, out, settings, **sources)
+
+    def evaluate(self, model: Any, data: str | Path, **options: Any) -> dict[str, Any]:
+        """Judge a loaded run on new pictures."""
+        from ravl.tasks.labels.evaluate import evaluate_labels
+
+        return evaluate_labels(model, data, **options)
+
+    def load(self, run: Run, memory: Memory) -> Any:
+        """The pipeline of a run."""
+        from ravl.tasks.labels.model import LabelPipeline
+
+        return LabelPipeline(run, memory)
+
+
+class ClassifyTask(_Names):
+    """One label for a picture."""
+
+    name = command = judged_as = "classify"
+    noun = "label"
+    summary = "Give a picture a label"
+    purpose = "says what a picture shows, by one label"
+    measures = ("accuracy", "macro_f1", "log_loss", "ECE", "coverage@5%risk")
+    primary = "accuracy"
+    generated_column = "generated_label"
+    about = """Fit a model that gives pictures one label, with the memory's help.
+
+    Learns from the labels in MEMORY, or from a table or folder of class folders named with --data,
+    whose training part then becomes part of MEMORY. Ends with four rows on the same test pictures:
+    pretrained, neighbours alone, fine-tuned without retrieval, and with it.
+    """
+
+    def answer_type(self) -> type[Classification]:
+        """The class of its answers."""
+        from ravl.runs.answers import Classification
+
+        return Classification
+
+    def answer_example(self) -> Mapping[str, Any]:
+        """The fields that an answer has of its own."""
+        return {"label": "shirt"}
+
+    def says(self, row: Row | Example) -> Sequence[str]:
+        """The label of a row."""
+        return (row.label,) if row.label else ()
+
+    def stated(self, example: Example) -> Sequence[tuple[str | None, Any]]:
+        """The label of an example."""
+        return [(None, example.label)] if example.label else []
+
+    def row_fields(self, right: Any, asked: str | None) -> Mapping[str, Any]:
+        """A row's label."""
+        return {"label": right}
+
+
+class TagTask(_Names):
+    """Any number of tags for a picture."""
+
+    name = command = judged_as = "tag"
+    noun = "tag"
+    summary = "Give a picture tags"
+    purpose = "says which keywords apply to a picture"
+    measures = ("mAP", "micro_f1", "macro_f1", "log_loss", "ECE")
+    primary = "mAP"
+    single = False
+    generated_column = "generated_tags"
+    about = """Fit a model that gives pictures keywords, with the memory's help.
+
+    As `ravl fit classify`, with any number of tags for a picture; each tag's threshold is chosen
+    on held-out pictures.
+    """
+
+    def answer_type(self) -> type[Tagging]:
+        """The class of its answers."""
+        from ravl.runs.answers import Tagging
+
+        return Tagging
+
+    def answer_example(self) -> Mapping[str, Any]:
+        """The fields that an answer has of its own."""
+        return {"tags": ["new", "checked"]}
+
+    def says(self, row: Row | Example) -> Sequence[str]:
+        """The tags of a row."""
+        return row.tags
+
+    def stated(self, example: Example) -> Sequence[tuple[str | None, Any]]:
+        """The tags of an example, as one answer."""
+        return [(None, list(example.tags))] if example.tags else []
+
+    def row_fields(self, right: Any, asked: str | None) -> Mapping[str, Any]:
+        """A row's tags."""
+        return {"tags": right}
+
+    def shaped(self, value: Any) -> Any:
+        """A list of texts.
+
+        Raises:
+            ValueError: it is a truth value.
+        """
+        if isinstance(value, bool):
+            raise ValueError(f"an answer of {self.command} is a list of texts, not {value}")
+        return value if isinstance(value, list) else [value]
+
+    def feedback(self, answer: Any) -> Mapping[str, Any]:
+        """What feedback says of an answer."""
+        return {"answer": list(answer.tags)}
+
+    def generated(self, answer: Any, least: float) -> tuple[str, float]:
+        """The tags as JSON, "" for none, and the confidence."""
+        tags = json.dumps(list(answer.tags), ensure_ascii=False) if answer.tags else ""
+        return tags, float(answer.confidence)

@@ -1,0 +1,106 @@
+"""The task match: whether a text fits a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ravl.tasks.contract import Task
+
+if TYPE_CHECKING:
+    from ravl.data import Example
+    from ravl.memory import Memory, Row
+    from ravl.runs.run import Run
+    from ravl.tasks.match.results import Matching
+    from ravl.training.fit_settings import FitSettings
+
+TRUTHS = {"true": True, "false": False}  # as forms send them
+
+
+class MatchTask(Task):
+    """Whether a text fits a picture."""
+
+    name = command = judged_as = "match"
+    noun = "match"
+    summary = "Judge whether a text fits a picture"
+    purpose = "says whether a text fits a picture"
+    pipeline_tag = "zero-shot-image-classification"
+    beside = "text"
+    measures = ("AUC", "accuracy", "average_precision", "log_loss", "ECE")
+    primary = "AUC"
+    levels = {
+        "vote": "what the nearest rows of its memory say",
+        "linear": "a pair of heads trained by contrast, what the memory says, and a stack of both",
+        "fusion": "a language model that reads text and picture with the neighbours, a pair of "
+        "heads, what the memory says, and a stack of all",
+    }
+    about = """Fit a model that judges whether a text fits a picture, with the memory's help.
+
+    Learns from the pictures and texts in MEMORY, or from a table named with --data.
+    """
+
+    def settings(self) -> type[FitSettings]:
+        """The class of the settings of a fit."""
+        from ravl.training.fit_settings import FitSettings
+
+        return FitSettings
+
+    def fit(self, memory: Memory, out: Path, settings: Any, **sources: Any) -> Any:
+        """Fit on a memory."""
+        from ravl.tasks.match.fit import fit_match
+
+        return fit_match(memory, out, settings, **sources)
+
+    def evaluate(self, model: Any, data: str | Path, **options: Any) -> dict[str, Any]:
+        """Judge a loaded run on new pictures with texts."""
+        from ravl.tasks.match.evaluate import evaluate_match
+
+        return evaluate_match(model, data, **options)
+
+    def load(self, run: Run, memory: Memory) -> Any:
+        """The pipeline of a run."""
+        from ravl.tasks.match.model import MatchPipeline
+
+        return MatchPipeline(run, memory)
+
+    def answer_type(self) -> type[Matching]:
+        """The class of its answers."""
+        from ravl.tasks.match.results import Matching
+
+        return Matching
+
+    def answer_example(self) -> Mapping[str, Any]:
+        """The fields that an answer has of its own."""
+        return {
+            "text": "a red shirt",
+            "fits": True,
+            "score": 0.93,
+            "read": True,
+            "signals": {"similarity": 0.31},
+        }
+
+    def says(self, row: Row | Example) -> Sequence[str]:
+        """The texts of a row."""
+        return row.texts
+
+    def row_fields(self, right: Any, asked: str | None) -> Mapping[str, Any]:
+        """A text that fits comes to the row's texts."""
+        return {"texts": [asked]} if right and asked else {}
+
+    def shaped(self, value: Any) -> Any:
+        """True or false.
+
+        Raises:
+            ValueError: it is neither.
+        """
+        one = value[0] if isinstance(value, list) and len(value) == 1 else value
+        if isinstance(one, bool):
+            return one
+        if not isinstance(one, str) or one not in TRUTHS:
+            raise ValueError(f"an answer of {self.command} is true or false")
+        return TRUTHS[one]
+
+    def feedback(self, answer: Any) -> Mapping[str, Any]:
+        """What feedback says of an answer."""
+        return {"answer": answer.fits, "asked": answer.text}

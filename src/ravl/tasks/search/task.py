@@ -1,0 +1,77 @@
+"""The task search: the retriever of a memory, trained on the memory's own texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ravl.errors import DataError
+from ravl.tasks.contract import Task
+
+if TYPE_CHECKING:
+    from ravl.memory import Memory
+    from ravl.tasks.search.settings import RetrieverReport, RetrieverSettings
+
+
+class SearchTask(Task):
+    """Pictures for a text, and texts for a picture; a memory answers it, with a fit or without."""
+
+    name = command = "search"
+    noun = "hit"
+    summary = "Find pictures or texts"
+    purpose = "finds pictures by text and texts by picture"
+    answers = False
+    about = """Train the retriever: texts find their pictures, and pictures find their texts.
+
+    Small heads on top of the encoder's networks are trained on the memory's captions, labels, tags
+    and questions; with --vision and --text copies of the networks learn as well. The memory then
+    has the trained space, and RUN a report.
+    """
+
+    def settings(self) -> type[RetrieverSettings]:
+        """The class of the settings of a fit."""
+        from ravl.tasks.search.settings import RetrieverSettings
+
+        return RetrieverSettings
+
+    def fit(self, memory: Memory, out: Path, settings: Any, **sources: Any) -> RetrieverReport:
+        """Train the retriever on a memory.
+
+        Raises:
+            DataError: a table is named; the retriever learns from the memory itself.
+        """
+        from ravl.tasks.search.fit import fit_retriever  # imports torch
+
+        if sources.get("data") is not None:
+            raise DataError("The retriever learns from the memory itself; leave out data.")
+        named = {part: sources.get(part) for part in ("validation", "test")}
+        return fit_retriever(
+            memory,
+            out,
+            settings,
+            progress=sources.get("progress"),
+            **{part: None if where is None else str(where) for part, where in named.items()},
+        )
+
+    def evaluate(self, model: Any, data: str | Path, **options: Any) -> dict[str, Any]:
+        """Not offered: a search is judged by ``ravl fit search``, which reports it.
+
+        Raises:
+            DataError: always.
+        """
+        raise DataError("Search has no run to evaluate; ravl fit search reports what it gained.")
+
+    def shaped(self, value: Any) -> Any:
+        """A list of ids.
+
+        Raises:
+            ValueError: it is a truth value.
+        """
+        if isinstance(value, bool):
+            raise ValueError(f"an answer of search is a list of texts, not {value}")
+        return value if isinstance(value, list) else [value]
+
+    def feedback(self, answer: Any) -> Mapping[str, Any]:
+        """What feedback says of hits: their ids."""
+        return {"answer": [hit.id for hit in answer]}
