@@ -13,7 +13,7 @@ from ravl.memory import Memory
 from ravl.tasks import registry
 from ravl.tasks.contract import Task
 from ravl.tasks.model import Model
-from ravl.training.fit_settings import checked_settings, read_settings
+from ravl.training.fit_settings import checked_settings, raw_settings
 from ravl.training.loop_settings import LoopSettings
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def fit(
                 command=command,
                 **settings,
             )
-    given = read_settings(Path(config)) if config is not None else {}
+    given = raw_settings(Path(config)) if config is not None else {}
     chosen = registry.choose(task, {**given, **settings})
     if config is not None:
         given = checked_settings(given, chosen.settings(), Path(config))
@@ -132,7 +132,7 @@ def kept_settings(task: Task, file: Path) -> LoopSettings:
     """
     others = {f.name for each in registry.of_command(task.command) for f in fields(each.settings())}
     own = {f.name for f in fields(task.settings())}
-    found = {n: v for n, v in read_settings(file).items() if n in own or n not in others}
+    found = {n: v for n, v in raw_settings(file).items() if n in own or n not in others}
     return made_settings(task, checked_settings(found, task.settings(), file))
 
 

@@ -123,7 +123,12 @@ class FitSettings(LoopSettings):
             parse_strategy(strategy)
 
 
-def read_settings(file: Path) -> dict[str, Any]:
+def read_settings(file: Path, kind: type[LoopSettings] = FitSettings) -> dict[str, Any]:
+    """Settings of a kind out of a YAML file; see :func:`raw_settings`, :func:`checked_settings`."""
+    return checked_settings(raw_settings(file), kind, file)
+
+
+def raw_settings(file: Path) -> dict[str, Any]:
     """Settings out of a YAML file, by name, as they stand there.
 
     Args:
@@ -151,7 +156,7 @@ def checked_settings(
     """Settings out of a file, with numbers as numbers.
 
     Args:
-        found: what :func:`read_settings` returns.
+        found: what :func:`raw_settings` returns.
         kind: of settings.
         file: that they are from, for errors.
 
