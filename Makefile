@@ -51,7 +51,7 @@ docs: $(READY)   ## build the documentation into build/docs/, warnings being err
 wheel: $(READY)  ## build the wheel and the sdist into dist/
 	$(BIN)/python -m build
 
-bench: $(READY)  ## measure speed and quality; writes benchmarks/results/
+bench: $(READY)  ## measure speed and quality: about six hours on two quiet cores; one of them: python -m benchmarks NAME
 	$(BIN)/python -m benchmarks
 
 clean:           ## remove what the targets above made

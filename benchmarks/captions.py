@@ -33,6 +33,8 @@ ROWS = (
     "retrieval_misleading",
 )
 PICTURES = 64  # that the throughput is measured on
+HOW: dict[str, Any] = {}  # other settings
+TINY = {"PICTURES": 4, "HOW": {"epochs": 1}}
 
 
 def run() -> Lines:
@@ -46,6 +48,7 @@ def run() -> Lines:
             progress=False,
             test='split = "dev"',
             command="benchmark",
+            **HOW,
         )
         metrics = report.metrics
         found = {**metrics["levels"], **metrics["rows"], **metrics["retrieval"]}

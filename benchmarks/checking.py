@@ -39,6 +39,7 @@ MEANT = {
 }
 SURE = 0.9
 PICTURES, SWAPPED = 1500, 0.05  # of Flickr8k, and the share with another's captions
+TINY = {"PICTURES": 40, "SWAPPED": 0.1}
 
 
 def run() -> Lines:

@@ -25,6 +25,8 @@ from ravl.tasks.fit import fit
 
 PARTS = {"train": 1600, "validation": 200, "test": 200}
 SIDE = 96  # of a drawing, in pixels
+EPOCHS = 12
+TINY = {"PARTS": {"train": 24, "validation": 8, "test": 8}, "EPOCHS": 1}
 KINDS = ("circle", "square", "triangle")
 COLOURS = {
     "red": (220, 40, 40),
@@ -70,7 +72,7 @@ def run() -> Lines:
                 test='part = "test"',
                 compare="hidden",
                 reward_epochs=0,
-                epochs=12,
+                epochs=EPOCHS,
                 progress=False,
                 command="benchmark",
             )

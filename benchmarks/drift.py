@@ -36,6 +36,14 @@ WINDOWS = (50, 100, 200)
 SPLITS, DRAWN = 1000, 200  # windows without drift, and of each shift
 ROUNDS = 999
 SHIFTED = 450  # pictures of each changed version
+TINY = {
+    "REFERENCE": 8,
+    "WINDOWS": (6,),
+    "SPLITS": 2,
+    "DRAWN": 2,
+    "ROUNDS": 19,
+    "SHIFTED": 8,
+}
 
 Change = Callable[[Image.Image], Image.Image]
 CHANGES: dict[str, Change] = {

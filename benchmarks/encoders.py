@@ -24,6 +24,8 @@ from ravl.encoders.base import Array
 from ravl.encoders.builtin import BuiltinEncoder
 
 Prepare = Callable[[Image.Image], Array]
+BATCH, TIMES = 32, 7  # of the comparison of runtimes
+TINY = {"BATCH": 2, "TIMES": 1}
 
 
 def run() -> Lines:
@@ -82,7 +84,7 @@ def _halves(encoder: BuiltinEncoder, kept: dict[str, Array], labels: dict[str, A
 def _runtimes(encoder: BuiltinEncoder) -> Lines:
     """Pictures a second through both runtimes, in turns."""
     rng = np.random.default_rng(0)
-    batch = [rng.normal(size=(3, 224, 224)).astype(np.float32) for _ in range(32)]
+    batch = [rng.normal(size=(3, 224, 224)).astype(np.float32) for _ in range(BATCH)]
     network = efficientnet.load_pretrained()
     stacked = torch.from_numpy(np.stack(batch))
 
@@ -90,14 +92,14 @@ def _runtimes(encoder: BuiltinEncoder) -> Lines:
         with torch.inference_mode():
             network(stacked)
 
-    onnx, eager = alternate([lambda: encoder.features(batch), in_torch], 7)
+    onnx, eager = alternate([lambda: encoder.features(batch), in_torch], TIMES)
     return [
         {
             "runtime": "ONNX (onnxruntime)",
-            "pictures/s": round(32 / onnx),
+            "pictures/s": round(BATCH / onnx),
             "ratio": round(eager / onnx, 2),
         },
-        {"runtime": "torch, eager", "pictures/s": round(32 / eager), "ratio": 1.0},
+        {"runtime": "torch, eager", "pictures/s": round(BATCH / eager), "ratio": 1.0},
     ]
 
 

@@ -35,6 +35,8 @@ from ravl.training.splits import Splits, split
 
 TASK = LabelTargets("classify")
 NEAR = 0.95  # similarity of a planted record
+NEW = 3  # classes that come later
+TINY = {"SEEDS": 1, "NEW": 1}
 Row = dict[str, Any]
 
 
@@ -67,7 +69,7 @@ def new_classes(memory: Memory, labelled: Examples, parts: Splits) -> Lines:
     found: dict[tuple[str, str], list[list[float]]] = {}
     names = np.array([row.label for row in labelled.rows])
     for seed in range(SEEDS):
-        new = np.random.default_rng(seed).permutation(np.unique(names))[:3]
+        new = np.random.default_rng(seed).permutation(np.unique(names))[:NEW]
         old = Splits(
             parts.train[~np.isin(names[parts.train], new)],
             parts.validation[~np.isin(names[parts.validation], new)],

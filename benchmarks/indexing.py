@@ -15,6 +15,8 @@ from ravl.data import Example, pictures
 from ravl.encoders import load_encoder
 from ravl.memory import Memory
 
+TINY: dict[str, object] = {}  # the painted sets are few pictures
+
 
 def run() -> Lines:
     folder, rows = picture_set("flickr8k")

@@ -44,6 +44,16 @@ from ravl.training.splits import Splits
 LINEAR = FitSettings(model="linear", train_retriever=True)
 FUSION = FitSettings(model="fusion", train_retriever=True, epochs=6)
 NEW, PER = 3, 20  # classes that come later, and their pictures
+FEWEST = 10  # pictures that a tag must have
+FEW, READ = 16, 60  # pictures a class that train where labels are few, and the reader
+TINY = {
+    "SEEDS": 1,
+    "NEW": 1,
+    "FEWEST": 2,
+    "FEW": 8,
+    "READ": 8,
+    "FUSION": replace(FUSION, epochs=1),
+}
 
 
 def run() -> Lines:
@@ -60,9 +70,9 @@ def _clothes(work: Path) -> Lines:
         lines = _lines("clothing_small, all", [_joint(full, work / "full")], "classify")
         found = []
         for seed in range(SEEDS):
-            ground = prepare(memory, TASK, LINEAR, labelled, few(labelled, parts, 16, seed))
+            ground = prepare(memory, TASK, LINEAR, labelled, few(labelled, parts, FEW, seed))
             found.append(_joint(only_training(ground), work / f"few-{seed}"))
-        lines += _lines(f"clothing_small, 16 a class, {SEEDS} seeds", found, "classify")
+        lines += _lines(f"clothing_small, {FEW} a class, {SEEDS} seeds", found, "classify")
         return [
             *lines,
             *_reader(memory, labelled, parts, work),
@@ -73,7 +83,7 @@ def _clothes(work: Path) -> Lines:
 
 def _clip_art(work: Path) -> Lines:
     with memory_of("openclipart", work) as memory:
-        task, settings = LabelTargets("tag"), replace(LINEAR, fewest=10)
+        task, settings = LabelTargets("tag"), replace(LINEAR, fewest=FEWEST)
         labelled = read_labelled(memory, memory, task.of)
         ground = prepare(memory, task, settings, labelled, parts_of(labelled, memory, task, None))
         found = _joint(ground, work / "tags")
@@ -133,8 +143,8 @@ def _values(scores: list[Any], task: str) -> dict[str, str]:
 def _reader(memory: Memory, labelled: Examples, parts: Splits, work: Path) -> Lines:
     from ravl.tasks.labels.keys.reader import reader_preferences
 
-    name = "clothing_small, 60 a class, fusion"
-    some = few(labelled, parts, 60, 0)
+    name = f"clothing_small, {READ} a class, fusion"
+    some = few(labelled, parts, READ, 0)
     ground = only_training(prepare(memory, TASK, FUSION, labelled, some))
     gain, fitted, took = _joint(ground, work / "fusion")
     lines = _lines(name, [(gain, fitted, took)], "classify")

@@ -137,7 +137,7 @@ def served(*words: str | Path) -> Iterator[Started]:
         assert process.stdout is not None
         line = process.stdout.readline()
         if not line.startswith("Ready at "):
-            raise SystemExit(f"The server did not start: {line}")
+            raise RuntimeError(f"The server did not start: {line}")
         yield Started(line.split()[2], psutil.Process(process.pid), time.perf_counter() - began)
     finally:
         process.terminate()

@@ -16,6 +16,8 @@ from ravl.evaluation import Score
 from ravl.tasks.fit import fit
 
 MEASURES = ("AUC", "accuracy", "ECE")
+HOW: dict[str, Any] = {}  # other settings
+TINY = {"HOW": {"epochs": 1}}
 
 
 def run() -> Lines:
@@ -28,6 +30,7 @@ def run() -> Lines:
             progress=False,
             test='split = "dev"',
             command="benchmark",
+            **HOW,
         )
     lines: Lines = []
     for name, scores in report.metrics["rows"].items():

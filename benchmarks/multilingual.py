@@ -37,6 +37,10 @@ from ravl.tasks.search.settings import RetrieverReport, RetrieverSettings
 ENCODERS = ("builtin", "multilingual")
 STAMPS = RetrieverSettings(test_share=0.3)
 FLICKR = RetrieverSettings()
+TINY = {
+    "STAMPS": replace(STAMPS, epochs=1),
+    "FLICKR": replace(FLICKR, epochs=1),
+}
 PHOTOGRAPHS = 2000  # of Flickr8k's training part
 CAPTIONS = 2  # of each photograph's five
 LANGUAGES = ("English", "Chinese")

@@ -18,6 +18,14 @@ from ravl.retrieval.datastore import read_datastore
 FLIPPED, COPIES, POISONED, BLURRED = 0.05, 0.02, 0.01, 0.01
 BLANK, BROKEN, FOREIGN = 0.005, 0.005, 0.005
 BLENDED = 8  # pictures of one label in a poisoned one
+TINY = {
+    "COPIES": 0.05,
+    "POISONED": 0.1,
+    "BLANK": 0.02,
+    "BROKEN": 0.04,
+    "FOREIGN": 0.02,
+    "BLENDED": 2,
+}
 K = 10  # neighbours by which the rows are found that most others are near to
 
 

@@ -17,6 +17,7 @@ from ravl.data import Example
 from ravl.memory import Memory
 
 DEPTHS = (1, 5, 10)
+TINY: dict[str, object] = {}  # the painted sets are few pictures
 
 
 def run() -> Lines:

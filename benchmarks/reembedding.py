@@ -23,6 +23,7 @@ from ravl.memory import Memory
 
 ROWS = 100_000
 D = 256
+TINY = {"ROWS": 100}
 
 
 def run() -> Lines:

@@ -28,15 +28,18 @@ def write(name: str, about: str, lines: Lines) -> None:
         "python": platform.python_version(),
         "numpy": np.__version__,
     }
-    RESULTS.mkdir(exist_ok=True)
+    RESULTS.mkdir(parents=True, exist_ok=True)
     record = {"about": about.strip(), "machine": machine, "results": lines}
     text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
     (RESULTS / f"{name}.json").write_text(text, encoding="utf-8")
-    table = markdown(lines)
-    how = f"Measured with `python -m benchmarks {name}` on {machine}."
-    page = f"# {name}\n\n{about.strip()}\n\n{how}\n\n{table}"
-    (RESULTS / f"{name}.md").write_text(page, encoding="utf-8")
-    print(table, flush=True)
+    (RESULTS / f"{name}.md").write_text(page(name, record), encoding="utf-8")
+    print(markdown(lines), flush=True)
+
+
+def page(name: str, record: dict[str, Any]) -> str:
+    """The Markdown page of a benchmark's JSON record."""
+    how = f"Measured with `python -m benchmarks {name}` on {record['machine']}."
+    return f"# {name}\n\n{record['about']}\n\n{how}\n\n{markdown(record['results'])}"
 
 
 def markdown(lines: Lines) -> str:
@@ -83,9 +86,13 @@ def with_interval(values: Sequence[float], seed: int = 0, rounds: int = 2000) ->
 
 
 def picture_set(name: str) -> tuple[Path, Lines]:
-    """A shared picture set: its folder and its annotations."""
+    """A shared picture set: its folder and its annotations.
+
+    Raises:
+        FileNotFoundError: this machine does not have the set.
+    """
     folder = SHARED / name
     if not folder.is_dir():
-        raise SystemExit(f"The shared picture set {name} is not on this machine ({folder}).")
+        raise FileNotFoundError(f"The shared picture set {name} is not there: {folder}.")
     text = (folder / "annotations.jsonl").read_text("utf-8")
     return folder, [json.loads(line) for line in text.splitlines()]

@@ -34,6 +34,7 @@ HOW: dict[str, Any] = {
     "progress": False,
 }
 ASKED = ("R@1", "R@10")
+TINY: dict[str, object] = {}  # the painted sets are few pictures
 
 
 def run() -> Lines:

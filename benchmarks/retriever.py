@@ -50,6 +50,11 @@ VARIANTS = {
     "and text lora": replace(TUNED, text="lora"),
 }
 RERANKED = ("default", "vision top:7 at 288", "and text lora")
+QUICK = replace(DEFAULT, epochs=1)
+TINY = {
+    "VARIANTS": {"default": QUICK, "tuned": replace(QUICK, vision="top:1", text="lora")},
+    "RERANKED": ("default",),
+}
 
 
 def run(file: Path | None = None) -> Lines:

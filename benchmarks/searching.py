@@ -26,6 +26,8 @@ from ravl.store import vectors as module
 from ravl.store.spaces import current_space, pack, table_name
 
 D, K, BATCH = 384, 10, 1000
+SIZES = ((10_000, False), (100_000, False), (1_000_000, False), (1_000_000, True))
+TINY = {"SIZES": ((10_000, False), (10_000, True))}
 
 
 class Given(Encoder):
@@ -57,7 +59,7 @@ class Given(Encoder):
 
 def run() -> Lines:
     lines: Lines = []
-    for count, half in ((10_000, False), (100_000, False), (1_000_000, False), (1_000_000, True)):
+    for count, half in SIZES:
         with tempfile.TemporaryDirectory() as folder:
             lines.append(_measure(Path(folder) / "big.ravl", count, half))
             print(lines[-1], flush=True)

@@ -25,6 +25,7 @@ from ravl.tasks.fit import fit
 CLIENTS = (1, 8, 64)
 REQUESTS = {1: 100, 8: 300, 64: 600}
 TOGETHER = 32
+TINY = {"CLIENTS": (1, 2), "REQUESTS": {1: 2, 2: 4}, "TOGETHER": 4}
 TEXTS = ("a red checked shirt", "a straw hat", "blue jeans", "a long black dress", "shoes")
 
 

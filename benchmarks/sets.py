@@ -19,6 +19,8 @@ from ravl.tasks.search.fit import fit_retriever
 from ravl.tasks.search.settings import RetrieverSettings
 
 LABELS = {"clothing_small": None, "openclipart": None, "tuxpaint_stamps": "category"}
+SETTINGS = RetrieverSettings(test_share=0.2)
+TINY = {"SETTINGS": RetrieverSettings(epochs=1, test_share=0.2)}
 ASKED = {
     "text -> picture": "R@10",
     "picture -> text": "R@10",
@@ -34,9 +36,7 @@ def run() -> Lines:
             with Memory.create(file) as memory:
                 table = picture_set(name)[0] / "annotations.jsonl"
                 memory.index(table, columns=ColumnNames(label=label), progress=False)
-                report = fit_retriever(
-                    memory, Path(folder) / "run", RetrieverSettings(test_share=0.2), progress=False
-                )
+                report = fit_retriever(memory, Path(folder) / "run", SETTINGS, progress=False)
             for way, measure in ASKED.items():
                 if way not in report.metrics:
                     continue

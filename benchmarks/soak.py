@@ -23,10 +23,12 @@ from ravl.tasks.fit import fit
 CLIENTS = 32
 LAG = 20  # of the rows that are added, so many stay; each is deleted again
 WARM = 30  # seconds until caches are full
+MINUTES = "10"
+TINY = {"WARM": 1, "MINUTES": "0.02", "CLIENTS": 2}
 
 
 def run() -> Lines:
-    minutes = float(os.environ.get("RAVL_SOAK", "10"))
+    minutes = float(os.environ.get("RAVL_SOAK", MINUTES))
     folder, rows = picture_set("clothing_small")
     files = [(folder / row["image"]).read_bytes() for row in rows[:300]]
     with tempfile.TemporaryDirectory() as temporary:
@@ -43,13 +45,13 @@ def run() -> Lines:
                     CLIENTS,
                     seconds=60 * minutes,
                 )
-    statuses = {s: found.statuses.count(s) for s in sorted(set(found.statuses))}
+    counts = {s: found.statuses.count(s) for s in sorted(set(found.statuses))}
     lines: Lines = [
         {
             "minutes": minutes,
             "clients": CLIENTS,
             "requests": len(found.statuses),
-            "statuses": statuses,
+            "statuses": ", ".join(f"{status}: {count}" for status, count in counts.items()),
             "a second": round(len(found.statuses) / found.whole, 1),
             "p50, ms": found.milliseconds(50),
             "p99, ms": found.milliseconds(99),

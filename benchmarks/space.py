@@ -41,6 +41,7 @@ from ravl.tasks.search.pairs import LABEL
 
 SEEN = Path(__file__).with_name("space_seen.json")  # names of stamps
 ALIKE = 5
+TINY: dict[str, object] = {}  # the painted sets are few pictures
 
 
 @dataclass(frozen=True)

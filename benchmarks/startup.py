@@ -14,6 +14,9 @@ from benchmarks.report import Lines, alternate, picture_set
 from ravl.data import Example
 from ravl.memory import Memory
 
+TIMES = 9
+TINY = {"TIMES": 1}
+
 
 def run() -> Lines:
     ravl = Path(sys.executable).with_name("ravl")
@@ -35,5 +38,5 @@ def run() -> Lines:
             lambda c=c: subprocess.run(c, check=True, capture_output=True)
             for c in commands.values()
         ]
-        times = alternate(works, repeat=9)
+        times = alternate(works, repeat=TIMES)
     return [{"command": c, "seconds": round(t, 3)} for c, t in zip(commands, times, strict=True)]

@@ -28,6 +28,8 @@ from ravl.training.language_model import new_model, prepare_language
 from ravl.training.splits import split
 
 BATCH, K = 32, 8
+TIMES = 12
+TINY = {"BATCH": 4, "K": 2, "TIMES": 1}
 
 
 def run() -> Lines:
@@ -79,7 +81,7 @@ def run() -> Lines:
             optimiser.step()
 
         without, with_, alone = alternate(
-            [lambda: step(None), lambda: step(retrieve()), retrieve], repeat=12
+            [lambda: step(None), lambda: step(retrieve()), retrieve], repeat=TIMES
         )
     return [
         {

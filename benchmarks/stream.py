@@ -38,6 +38,13 @@ from ravl.training.examples import Examples, read_labelled
 ORDERS = {"linear": 4, "fusion": 1}
 SIZES = (3, 3, 2, 2)
 PASSES, RATE, BATCH = 10, 1e-3, 32
+HOW: dict[str, dict[str, Any]] = {"linear": {}, "fusion": {}}  # settings of the levels
+TINY = {
+    "ORDERS": {"linear": 1, "fusion": 1},
+    "SIZES": (2, 2),
+    "PASSES": 1,
+    "HOW": {"linear": {}, "fusion": {"epochs": 1}},
+}
 TASK = LabelTargets("classify")
 Figures = dict[tuple[str, str, int], list[tuple[float, float, float, float]]]
 
@@ -151,7 +158,7 @@ FROM_SCRATCH = "fit from scratch"
 
 
 def fit(memory: Memory, run: Path, level: str) -> Path:
-    ravl.fit("classify", memory, out=run, model=level, progress=False)
+    ravl.fit("classify", memory, out=run, model=level, progress=False, **HOW[level])
     return run
 
 

@@ -28,6 +28,7 @@ BATCHES = (30, 30, 60, 120)
 SEEDS = 4
 JUDGES = 1000
 WAYS = ("random", "memory alone", "run")
+TINY = {"BATCHES": (16, 8), "SEEDS": 1, "JUDGES": 12}
 
 
 def run() -> Lines:

@@ -17,6 +17,7 @@ from benchmarks.report import Lines
 from ravl.memory import Memory
 
 COUNT, FOLDERS, SOME = 10_000, 100, 100
+TINY = {"COUNT": 40, "FOLDERS": 4, "SOME": 4}
 
 
 def run() -> Lines:

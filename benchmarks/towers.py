@@ -23,6 +23,13 @@ from ravl.training.fit_settings import FitSettings
 from ravl.training.splits import split
 
 PER_CLASS = 100  # dials
+CLOTHES = FitSettings(vision="top:5")
+DIALS = FitSettings(vision="top:7", vision_epochs=8, mirror=False)
+TINY = {
+    "PER_CLASS": 5,
+    "CLOTHES": replace(CLOTHES, vision_epochs=1),
+    "DIALS": replace(DIALS, vision_epochs=1),
+}
 
 
 def run() -> Lines:
@@ -30,7 +37,7 @@ def run() -> Lines:
         work = Path(folder)
         with memory_of("clothing_small", work) as memory:
             test = 'split = "validation"'
-            lines = compare(memory, "clothing_small", work, test, FitSettings(vision="top:5"))
+            lines = compare(memory, "clothing_small", work, test, CLOTHES)
         pictures = work / "dials"
         pictures.mkdir()
         labels = draw(pictures, PER_CLASS, 0)
@@ -38,8 +45,7 @@ def run() -> Lines:
         examples = [Example(f.name, f, label=n) for f, n in zip(files, labels, strict=True)]
         with Memory.create(work / "dials.ravl") as memory:
             memory.add(examples)
-            tuned = FitSettings(vision="top:7", vision_epochs=8, mirror=False)
-            return [*lines, *compare(memory, "dials", work, None, tuned)]
+            return [*lines, *compare(memory, "dials", work, None, DIALS)]
 
 
 def compare(memory: Memory, name: str, work: Path, test: str | None, tuned: FitSettings) -> Lines:

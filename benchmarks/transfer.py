@@ -33,6 +33,10 @@ SETS: dict[str, str | float] = {
 }
 
 
+SETTINGS = RetrieverSettings()
+TINY = {"SETTINGS": RetrieverSettings(epochs=1)}
+
+
 @dataclass(frozen=True)
 class Source:
     base: KnownTexts
@@ -43,7 +47,6 @@ class Source:
 
 def run() -> Lines:
     lines: Lines = []
-    settings = RetrieverSettings()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         sets = {name: _source(name, test, folder) for name, test in SETS.items()}
@@ -52,11 +55,11 @@ def run() -> Lines:
             (out / "work").mkdir(parents=True)
             parts, pairs = source.parts, source.pairs
             material = TrainingInputs(pairs, source.texts)
-            encoder, _, _ = train_heads(material, parts, source.base, out, settings, False)
+            encoder, _, _ = train_heads(material, parts, source.base, out, SETTINGS, False)
             picture, text = encoder.picture_head, encoder.text_head
             kept = best_text_share(pairs, parts.validation, parts.train, encoder)
             for other, target in sets.items():
-                shares = {"heads alone": (1.0, 1.0), "with the base": (settings.share, kept)}
+                shares = {"heads alone": (1.0, 1.0), "with the base": (SETTINGS.share, kept)}
                 line: dict[str, object] = {"trained on": name, "asked about": other}
                 for how, (share, text_share) in shares.items():
                     trained = TrainedEncoder(target.base, picture, text, share, text_share)
