@@ -43,7 +43,13 @@ BUILTIN: Mapping[str, Mapping[str, str]] = {
         "run": "ravl.encoders.trained:TrainedEncoder",
         "trained": "ravl.encoders.trained:TrainedEncoder",
     },
-    READERS: {},
+    READERS: {
+        "export": "ravl.data.readers.builtin:ExportReader",
+        "hf": "ravl.data.readers.builtin:HuggingFaceReader",
+        "table": "ravl.data.readers.builtin:TableReader",
+        "json": "ravl.data.readers.builtin:JsonReader",
+        "folder": "ravl.data.readers.builtin:FolderReader",
+    },
     GENERATORS: {},
     METRICS: {},
 }

@@ -17,7 +17,9 @@ def test_missing_source(tmp_path):
 
 
 def test_unknown_suffix_says_what_is_allowed(tmp_path):
-    with pytest.raises(DataError, match=r"notes\.docx is no source.*\.csv.*save_to_disk"):
+    with pytest.raises(
+        DataError, match=r"cannot read examples from .*notes\.docx.*\.csv.*save_to_disk"
+    ):
         read(write(tmp_path / "notes.docx", "x"))
 
 
@@ -92,3 +94,15 @@ def test_importing_reads_no_heavy_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_folder_is_opened_by_its_reader_alone(tmp_path):
+    pictures(tmp_path, "a.jpg")
+    code = (
+        f"import sys; from ravl.data import read; read({str(tmp_path)!r}); "
+        "print(sorted(m for m in sys.modules if m.startswith('ravl.data.readers.')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    for other in ("hf", "parquet", "table", "delimited", "coco", "vqa", "rows"):
+        assert f"ravl.data.readers.{other}'" not in done.stdout
+    assert "ravl.data.readers.folder'" in done.stdout

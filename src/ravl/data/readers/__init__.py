@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+from ravl import plugins
 from ravl.data.readers.columns import ColumnNames
-from ravl.data.readers.source import ReadOptions, Source
-from ravl.errors import DataError
+from ravl.data.readers.source import Reader, ReadOptions, Source
+from ravl.errors import DataError, PluginError
 
-__all__ = ["ColumnNames", "ReadOptions", "Source", "read"]
+__all__ = ["ColumnNames", "ReadOptions", "Reader", "Source", "read"]
 
-TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
-EXPORTED = ("rows.jsonl", "rows.parquet")  # what an export of ravl is known by
+FOLDER = "folder"  # the reader that is asked last
 ALLOWED = (
     "Allowed are a folder of pictures, a table (.csv, .tsv, .jsonl, .ndjson, .parquet), a .json "
     "of COCO captions or VQA questions, a dataset saved with save_to_disk, or hf:name"
@@ -36,7 +37,7 @@ def read(
         source: a folder of pictures; a table (CSV, TSV, JSON lines, Parquet); a JSON file of COCO
             captions, of VQA questions, or a list of objects; a folder that ravl exported; a
             Hugging Face dataset, saved to a folder or by name as ``hf:name``, ``hf:name:split``
-            or ``hf:name:configuration:split``.
+            or ``hf:name:configuration:split``; or what a reader of an installed package accepts.
         columns: what a table's columns are called. Default: the usual names, see
             :class:`ColumnNames`.
         root: the folder that pictures' paths are relative to and may not leave. Default: the
@@ -55,8 +56,8 @@ def read(
         Examples and what was set aside, iterable as often as wanted.
 
     Raises:
-        DataError: where the source is missing, is none of these, or lacks what it needs; and for
-            an option that does not belong to it.
+        DataError: the source is missing, no reader accepts it, it lacks what it needs, or an
+            option does not belong to it.
     """
     options = ReadOptions(
         columns=columns or ColumnNames(),
@@ -70,102 +71,53 @@ def read(
     )
     if options.root is not None and not options.root.is_dir():
         raise DataError(f"There is no folder {options.root}, named as the root of the pictures.")
-    if isinstance(source, str) and source.startswith("hf:"):
-        return _hugging_face(source, options)
-    path = Path(source)
-    if path.is_dir():
-        return _directory(path, options)
-    if path.is_file():
-        return _file(path, options)
-    raise DataError(f"There is no file or folder {path}. {ALLOWED}.")
+    for name in _in_turn():
+        reader = _reader(name)
+        if reader.accepts(source):
+            return reader.open(source, options)
+    raise DataError(_unknown(Path(source)))
 
 
-def _directory(path: Path, options: ReadOptions) -> Source:
-    for name in EXPORTED:
-        if (path / name).is_file():
-            return _file(path / name, options)
-    from ravl.data.readers.hf import is_saved_dataset
+def _in_turn() -> Iterator[str]:
+    """Names of readers, in the order in which they are asked.
 
-    if is_saved_dataset(path):
-        return _hugging_face(path, options)
-    from ravl.data.readers.folder import FolderSource
-
-    allowed = ("captions", "folder_labels")
-    if options.captions is None:
-        _refuse_others(options, "a folder without captions", *allowed)
-        return FolderSource(path, options)
-    _refuse_others(options, "a folder with captions", *allowed, *_TABLE_ONLY)
-    if not options.captions.is_file():
-        raise DataError(f"There is no table of captions at {options.captions}.")
-    captioned = read(
-        options.captions, columns=options.columns, root=path, encoding=options.encoding
-    )
-    return FolderSource(path, options, captioned)
+    Installed ones come before plain folders: a folder of theirs may be more than its pictures.
+    They are looked up only for what no builtin reader knows.
+    """
+    builtin = plugins.BUILTIN[plugins.READERS]
+    yield from (name for name in builtin if name != FOLDER)
+    yield from (name for name in plugins.names(plugins.READERS) if name not in builtin)
+    yield FOLDER
 
 
-def _file(path: Path, options: ReadOptions) -> Source:
-    suffix = path.suffix.lower()
-    if suffix in TABLES:
-        from ravl.data.readers.table import TableSource
+def _reader(name: str) -> Reader:
+    try:
+        found = plugins.load(plugins.READERS, name)
+    except PluginError as error:
+        raise DataError(str(error)) from error
+    reader = found() if isinstance(found, type) else None
+    if not isinstance(reader, Reader):
+        raise DataError(
+            f"The plug-in for readers named {name!r} is {found!r}; it must be a class with the "
+            "methods accepts and open. Ask its author to correct the entry point."
+        )
+    return reader
 
-        _refuse_others(options, "a table", "root", *_TABLE_ONLY)
-        return TableSource(path, options)
-    if suffix == ".json":
-        return _json(path, options)
+
+def _unknown(path: Path) -> str:
+    """Why nothing reads a path, as a sentence."""
+    if not path.exists():
+        return f"There is no file or folder {path}. {ALLOWED}."
+    if path.suffix.lower() == ".json":
+        return (
+            f'{path} has neither "images" with "annotations" (COCO) nor "questions" (VQA), nor is '
+            "it a list of objects. A table may also be JSON lines (.jsonl)."
+        )
     from ravl.data.readers.folder import SUFFIXES
 
-    hint = f" It is a picture: name its folder, {path.parent}." if suffix in SUFFIXES else ""
-    raise DataError(f"{path} is no source of examples.{hint} {ALLOWED}.")
-
-
-def _json(path: Path, options: ReadOptions) -> Source:
-    from ravl.data.readers.json_stream import kind
-
-    found = kind(path)
-    if found == "coco":
-        from ravl.data.readers.coco import CocoSource
-
-        _refuse_others(options, "a COCO file", "root")
-        return CocoSource(path, options)
-    if found == "vqa":
-        from ravl.data.readers.vqa import VqaSource
-
-        _refuse_others(options, "a VQA file", "root", "annotations", "picture_pattern")
-        return VqaSource(path, options)
-    if found == "list":
-        from ravl.data.readers.table import TableSource
-
-        _refuse_others(options, "a JSON list", "root", "columns")
-        return TableSource(path, options)
-    if found == "answers":
-        raise DataError(
-            f"{path} holds the answers of VQA; read its questions, and name this file with "
-            "--annotations."
-        )
-    raise DataError(
-        f'{path} has neither "images" with "annotations" (COCO) nor "questions" (VQA), nor is it '
-        "a list of objects. A table may also be JSON lines (.jsonl)."
-    )
-
-
-def _hugging_face(source: str | Path, options: ReadOptions) -> Source:
-    from ravl.data.readers.hf import HuggingFaceSource
-
-    _refuse_others(options, "a Hugging Face dataset", "root", "columns", "split")
-    return HuggingFaceSource(source, options)
-
-
-_TABLE_ONLY = ("columns", "encoding")
-
-
-def _refuse_others(options: ReadOptions, what: str, *allowed: str) -> None:
-    """An option that a source cannot heed is a mistake that should not pass in silence."""
-    default = ReadOptions()
-    for name in ReadOptions.__dataclass_fields__:
-        if name not in allowed and getattr(options, name) != getattr(default, name):
-            raise DataError(
-                f"The option {name} does not belong to {what}; allowed are {', '.join(allowed)}."
-            )
+    picture = path.suffix.lower() in SUFFIXES
+    hint = f" It is a picture: name its folder, {path.parent}." if picture else ""
+    return f"ravl cannot read examples from {path}.{hint} {ALLOWED}."
 
 
 def _path(given: str | Path | None) -> Path | None:

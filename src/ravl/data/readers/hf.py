@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ravl.data.example import Example, Rejected
+from ravl.data.readers.builtin import HUB
 from ravl.data.readers.columns import ColumnNames, Layout, check, lay_out
 from ravl.data.readers.parquet import named
 from ravl.data.readers.places import PlaceError, Root
@@ -15,8 +16,6 @@ from ravl.data.readers.rows import RowMaker, embedded
 from ravl.data.readers.source import GroupedSource, ReadOptions
 from ravl.data.staging import Row
 from ravl.errors import DataError
-
-PREFIX = "hf:"
 
 
 class _Split(NamedTuple):
@@ -112,15 +111,9 @@ class HuggingFaceSource(GroupedSource):
         return content
 
 
-def is_saved_dataset(folder: Path) -> bool:
-    """Whether a folder was written by ``save_to_disk`` of Hugging Face datasets."""
-    saved = (folder / "dataset_info.json").is_file() and (folder / "state.json").is_file()
-    return saved or (folder / "dataset_dict.json").is_file()
-
-
 def _parts(source: str) -> tuple[str, str | None, str | None]:
     """Name, configuration and split of ``hf:name[[:configuration]:split]``."""
-    name, *rest = source.removeprefix(PREFIX).split(":")
+    name, *rest = source.removeprefix(HUB).split(":")
     if not name or len(rest) > 2 or not all(rest):
         raise DataError(
             f"{source!r} is no dataset; write hf:name, hf:name:split or "

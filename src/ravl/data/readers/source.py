@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ravl.data.example import Example, Rejected
 from ravl.data.readers.columns import ColumnNames
 from ravl.data.staging import Row, Staging
+from ravl.errors import DataError
 
 
 class Source(Protocol):
@@ -43,6 +44,45 @@ class ReadOptions:
     annotations: Path | None = None
     picture_pattern: str | None = None
     split: str | None = None
+
+    def allow_only(self, what: str, *allowed: str) -> None:
+        """Refuse options that a source has no use for: such a mistake should not pass in silence.
+
+        Args:
+            what: the kind of source, for the message: "a table".
+            allowed: names of the options that it takes.
+
+        Raises:
+            DataError: another option is set.
+        """
+        usual = ReadOptions()
+        for option in fields(self):
+            name = option.name
+            if name not in allowed and getattr(self, name) != getattr(usual, name):
+                listed = f"allowed are {', '.join(allowed)}" if allowed else "it takes no options"
+                raise DataError(f"The option {name} does not belong to {what}; {listed}.")
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """Opens one kind of source; what an entry point of the group ``ravl.readers`` names."""
+
+    def accepts(self, source: str | Path) -> bool:
+        """Whether it reads this source. It looks at the name, at most at a few bytes or files.
+
+        Readers are asked in turn, so this must be quick, import nothing large, and answer False
+        for a path that does not exist.
+
+        Args:
+            source: what :func:`ravl.data.read` was given: a path, or a name such as ``hf:mnist``.
+        """
+
+    def open(self, source: str | Path, options: ReadOptions) -> Source:
+        """The examples of a source that it accepts.
+
+        Raises:
+            DataError: the source lacks what it needs, or an option does not belong to it.
+        """
 
 
 class GroupedSource(ABC):
