@@ -87,7 +87,7 @@ def test_pictures_that_come_without_a_text(tmp_path: Path) -> None:
         noisy([replace(examples[0], picture=tmp_path / "now" / "000.png")])
         found = ravl.detect_drift(model, table, reference=examples)
         assert len(found.now) == 24, "one text of each picture"
-        assert "match compares a picture with a text" in found.notes[0]
+        assert "match takes a text with each picture" in found.notes[0]
         with pytest.raises(DataError, match="columns image and caption"):
             ravl.detect_drift(model, tmp_path / "now")
 

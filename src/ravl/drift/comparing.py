@@ -19,9 +19,10 @@ from ravl.errors import DataError, PictureError, QueryError
 from ravl.memory import Memory
 from ravl.progress import progress_bar
 from ravl.runs.answers import Answer
-from ravl.runs.drift_reference import TASKS, Reference, read_reference, write_reference
+from ravl.runs.drift_reference import Reference, read_reference, write_reference
 from ravl.runs.run import Run
 from ravl.runs.signals import Signals
+from ravl.tasks import registry
 from ravl.tasks.labels.model import picture_list
 from ravl.tasks.model import Model
 
@@ -126,9 +127,10 @@ def fitted(model: Model) -> Run:
     """
     if model.run is None:
         raise QueryError(f"{model.memory.path} is a memory. Fit a run first: ravl fit classify")
-    if model.task not in TASKS:
+    if not registry.of_run(model.run).answers:
         raise QueryError(
-            f"Drift is told of what a run answers, and this one was fitted for {model.task}."
+            f"{model.run.folder} was fitted for {model.task}, which gives no answers that could be "
+            "compared. Name a run that answers, such as one of ravl fit classify."
         )
     return model.run
 

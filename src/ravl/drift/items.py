@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,11 @@ import numpy as np
 from ravl.data import ColumnNames, Example, Rejected
 from ravl.data.readers import read
 from ravl.data.readers.folder import SUFFIXES
-from ravl.memory import Row
+from ravl.tasks import registry
+from ravl.tasks.contract import Task
 from ravl.tasks.model import Model
 
-WANTED = {
-    "match": "match compares a picture with a text, and this one has none. Name a table with "
-    "columns image and caption",
-    "ask": "ask answers questions about pictures, and this one has none. Name a table with columns "
-    "image and question",
-}  # what is said of a picture that comes without
-
-Asks = Callable[[Example | Row], Sequence[str]]
+COLUMNS = {"text": "caption", "question": "question"}  # of tables, by what comes with a picture
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,19 +39,6 @@ class Item:
         return (self.picture,) if self.asked is None else (self.picture, self.asked)
 
 
-def asks_of(model: Model) -> Asks | None:
-    """What a run can be asked with a picture that says this; None where it takes pictures alone."""
-    if model.task == "match":
-        texts: Asks = model.predictor.matcher.task.of
-        return texts
-    return questions_of if model.task == "ask" else None
-
-
-def questions_of(row: Example | Row) -> list[str]:
-    """The questions about a picture, whether they have answers or not."""
-    return [qa.question for qa in row.qa if qa.question.strip()]
-
-
 def read_items(
     model: Model,
     sources: Sequence[Any],
@@ -76,19 +57,29 @@ def read_items(
         columns, root: of tables.
         rejected: gets what cannot be asked about.
     """
-    asks = asks_of(model)
+    assert model.run is not None
+    task = registry.of_run(model.run)
     random = np.random.default_rng(0)
     for example in _examples(sources, columns, root):
         if isinstance(example, Rejected):
             rejected.append(example)
         elif example.picture is None:  # a text of its own
             continue
-        elif asks is None:
+        elif not task.beside:
             yield Item(example.id, example.picture)
-        elif texts := asks(example):
+        elif texts := task.asks(model.predictor, example):
             yield Item(example.id, example.picture, texts[int(random.integers(len(texts)))])
         else:
-            rejected.append(Rejected(example.id, WANTED[str(model.task)]))
+            rejected.append(Rejected(example.id, _lacks(task)))
+
+
+def _lacks(task: Task) -> str:
+    """Why a picture cannot be asked about."""
+    return (
+        f"{task.command} takes a {task.beside} with each picture, and this picture has no "
+        f"{task.beside} that the run can read. Name a table with columns image and "
+        f"{COLUMNS[task.beside]}"
+    )
 
 
 def _examples(

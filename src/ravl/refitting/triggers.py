@@ -72,4 +72,5 @@ def has_drifted(model: Model, since: int) -> bool:
     if len(came) < FEWEST:
         return False
     known = read_reference(folder)
-    return compare_signals(known.signals, Signals.of(answers_to(model, came))).drifted
+    answers = answers_to(model, came)
+    return len(answers) >= FEWEST and compare_signals(known.signals, Signals.of(answers)).drifted

@@ -11,7 +11,6 @@ from ravl.runs.run import write_json
 from ravl.runs.signals import Signals
 
 REFERENCE = "reference.json"
-TASKS = ("classify", "tag", "match", "caption", "ask")  # that have one
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ravl.data import Scalar
+from ravl.data import Example, Scalar
 from ravl.encoders import Encoder
 from ravl.encoders.base import Array, normalise
 from ravl.encoders.trained import TrainedEncoder
@@ -42,7 +42,7 @@ class TextTargets:
     column: str | None = None
     generated: bool = False
 
-    def of(self, row: Row) -> tuple[str, ...]:
+    def of(self, row: Row | Example) -> tuple[str, ...]:
         """The different texts that a row says, empty where it says nothing."""
         if self.column is not None:
             return _one(row.columns.get(self.column))

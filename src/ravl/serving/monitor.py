@@ -18,7 +18,7 @@ from typing import Any
 from ravl.drift.windows import RATE, WINDOW, Windows
 from ravl.errors import DataError
 from ravl.runs.answers import Answer
-from ravl.runs.drift_reference import REFERENCE, TASKS, read_reference
+from ravl.runs.drift_reference import REFERENCE, read_reference
 from ravl.runs.run import write_json
 from ravl.runs.signals import Signals
 from ravl.serving.metrics import Metrics
@@ -60,7 +60,7 @@ class Monitor:
         self._recent: dict[str, dict[int, None]] = {}  # pictures that were counted lately
         before = _read(file)
         for served in models:
-            if served.run is not None and served.task in TASKS:
+            if served.run is not None:
                 self._watch(served.name, served.run.folder, before.get(served.name, {}))
 
     def _watch(self, name: str, folder: Path, before: dict[str, Any]) -> None:
@@ -81,7 +81,7 @@ class Monitor:
 
     def follow(self, served: Served) -> None:
         """Compare with fitting time of the version of a run that answers now."""
-        if served.run is not None and served.task in TASKS:
+        if served.run is not None:
             with self._lock:
                 for of_before in (
                     self._windows,

@@ -20,10 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ravl.data import Example
     from ravl.memory import Memory, Row
     from ravl.runs.answers import Answer
     from ravl.runs.run import Run
+    from ravl.training.examples import Examples
     from ravl.training.loop_settings import LoopSettings
 
 Beside = Literal["", "text", "question"]
@@ -35,6 +38,22 @@ class Pipeline(Protocol):
     @property
     def memory(self) -> Memory:
         """That the evidence comes from."""
+
+    def look(self, *asked: Any) -> Any:
+        """Pictures as the model sees them, in the form that :meth:`results` takes.
+
+        Args:
+            *asked: n pictures; for a task with ``beside`` also n texts or questions.
+        """
+
+    def results(self, seen: Any, hidden: Sequence[Any] | None = None) -> Sequence[Answer]:
+        """Answers to what was looked at.
+
+        Args:
+            seen: n pictures, see :meth:`look`.
+            hidden: for each the groups of the memory's rows that are no evidence, int64; None for
+                no such rows.
+        """
 
     def predict(
         self, pictures: Sequence[Any], beside: Sequence[str] | None = None, **options: Any
@@ -128,6 +147,42 @@ class Task(ABC):
         Two tasks may share a command; the record of a run tells them apart.
         """
         return record.get("task") == self.name
+
+    # --- pictures of a memory as questions -----------------------------------------------------
+
+    def asks(self, pipeline: Pipeline, row: Row | Example) -> Sequence[str]:
+        """The texts or questions with which a run can be asked about the picture of a row.
+
+        Only for a task with ``beside``; empty where the row has none.
+
+        Args:
+            pipeline: of the run.
+            row: with a picture.
+        """
+        return self.says(row)
+
+    def slow(self, pipeline: Pipeline) -> bool:
+        """Whether an answer takes so long that a sample of pictures must be small."""
+        return False
+
+    def answer_examples(
+        self, pipeline: Pipeline, examples: Examples, random: np.random.Generator
+    ) -> Sequence[Answer]:
+        """Answers to pictures, each without itself and its near-duplicates as evidence.
+
+        One answer a picture at most: of several texts or questions one is drawn.
+
+        Args:
+            pipeline: of the run.
+            examples: n pictures; for a task with ``beside`` each :meth:`asks` something.
+            random: draws the texts.
+        """
+        pictures = [examples.source.picture(row) for row in examples.rows]
+        if not self.beside:
+            return pipeline.results(pipeline.look(pictures), examples.shown)
+        asked = [self.asks(pipeline, row) for row in examples.rows]
+        drawn = [texts[int(random.integers(len(texts)))] for texts in asked]
+        return pipeline.results(pipeline.look(pictures, drawn), examples.shown)
 
     # --- rows of a memory, and what people say ---------------------------------------------------
 

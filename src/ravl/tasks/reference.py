@@ -1,34 +1,27 @@
-"""What a run is told drift by: its answers to the test part, as it gives them to everybody.
+"""The reference for drift: a run's answers to its test split, as it gives them to everybody.
 
-It answers once more, after it was judged: then the memory had hidden all that is held out, and
-whoever asks later meets the memory as it is.
+The run answers once more after it was judged. When it was judged the memory had hidden all that is
+held out; whoever asks later meets the memory as it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
+from ravl.data import Example
 from ravl.memory import Memory, Row
-from ravl.retrieval.datastore import Ints
 from ravl.runs.answers import Answer
 from ravl.runs.drift_reference import Reference, write_reference
 from ravl.runs.run import Run
 from ravl.runs.signals import Signals
-from ravl.tasks.ask.entries import counts
-from ravl.tasks.caption.evaluate import examples_seen
-from ravl.tasks.caption.writer import TextPipeline
-from ravl.tasks.labels.dataset import examples_of
-from ravl.tasks.labels.evaluate import queries_of
-from ravl.tasks.match.dataset import readable
-from ravl.tasks.match.model import MatchPipeline
+from ravl.tasks import registry
 from ravl.tasks.model import Model
 from ravl.training.examples import Examples
 
 MOST = 2000  # pictures that are answered; more make a test slower, and hardly better
-WRITTEN = 300  # the same where answers are written, which takes long
+SLOW = 300  # the same where one answer takes long
 
 
 def keep_reference(run: Run, memory: Memory, test: Examples) -> Reference:
@@ -43,57 +36,32 @@ def keep_reference(run: Run, memory: Memory, test: Examples) -> Reference:
     return write_reference(run.folder, Signals.of(answers), memory.version)
 
 
-def askable(model: Model) -> Callable[[Row], Sequence[str]]:
-    """What a run can be asked of a row with a picture; the row's id where that is enough."""
-    predictor: Any = model.predictor
-    if model.task == "match":
-        return lambda row: readable(predictor.matcher.task, predictor.base, row)
-    if model.task == "ask":
-        return lambda row: [qa.question for qa in row.qa if counts(qa)]
-    return lambda row: (row.id,)
+def askable(model: Model) -> Callable[[Row | Example], Sequence[str]]:
+    """What a run can be asked about the picture of a row; the row's id where that is enough.
+
+    Args:
+        model: of a run.
+    """
+    assert model.run is not None
+    task = registry.of_run(model.run)
+    if not task.beside:
+        return lambda row: (row.id,)
+    return lambda row: task.asks(model.predictor, row)
 
 
-def answers_to(model: Model, labelled: Examples) -> Sequence[Answer]:
+def answers_to(model: Model, examples: Examples) -> Sequence[Answer]:
     """What a run answers to pictures, none of which is shown itself or a near-duplicate.
 
     Of very many pictures a random part is taken, and of several texts or questions about a picture
-    one: what is asked about the same picture is no more independent than the same picture twice.
+    one: two questions about one picture are no more independent than the same picture twice.
 
     Args:
-        model: the run.
-        labelled: n pictures; for match with texts that the encoder reads, for ask with answered
-            questions.
+        model: of a run.
+        examples: n pictures, each :func:`askable`. A picture that the task cannot make an example
+            of, such as one whose questions have no answers, is passed over.
     """
-    predictor: Any = model.predictor
-    random = np.random.default_rng(0)
-    writes = isinstance(predictor, TextPipeline) and predictor.has_generator
-    chosen = random.permutation(len(labelled))[: WRITTEN if writes else MOST]
-    labelled = labelled.take(np.sort(chosen))
-    if isinstance(predictor, MatchPipeline):
-        return _matched(predictor, labelled, random)
-    if isinstance(predictor, TextPipeline):
-        asked, seen, _ = examples_seen(predictor, labelled)
-        chosen = one_each(asked.rows, random)
-        found: Any = predictor
-        return found.results(seen.take(chosen), asked.take(chosen).shown)  # type: ignore[no-any-return]
-    asked = examples_of(labelled, predictor.labeller.task, model.memory)
-    asked = asked.take(one_each(asked.rows, random))
-    return predictor.results(queries_of(predictor, asked), asked.shown)  # type: ignore[no-any-return]
-
-
-def one_each(rows: Sequence[Row], random: np.random.Generator) -> Ints:
-    """Positions of one example of each picture, drawn; ascending."""
-    order = random.permutation(len(rows))
-    numbers = np.array([row.number for row in rows], np.int64)
-    _, first = np.unique(numbers[order], return_index=True)
-    return np.sort(order[first])
-
-
-def _matched(
-    model: MatchPipeline, labelled: Examples, random: np.random.Generator
-) -> Sequence[Answer]:
-    """Each picture with a text of its own."""
-    said = [readable(model.matcher.task, model.base, row) for row in labelled.rows]
-    texts = [its[int(random.integers(len(its)))] for its in said]
-    each = np.arange(len(texts))
-    return model.results(model.asked(labelled.features, texts, each, each), labelled.shown)
+    assert model.run is not None
+    task, random = registry.of_run(model.run), np.random.default_rng(0)
+    most = SLOW if task.slow(model.predictor) else MOST
+    chosen = random.permutation(len(examples))[:most]
+    return task.answer_examples(model.predictor, examples.take(np.sort(chosen)), random)

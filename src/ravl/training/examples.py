@@ -62,6 +62,19 @@ class Examples:
         return np.unique(np.concatenate([np.zeros(0, np.int64), *self.shown]))
 
 
+def one_of_each_picture(rows: Sequence[Row], random: np.random.Generator) -> Ints:
+    """Positions of one example of each picture, drawn; ascending.
+
+    Args:
+        rows: of n examples; those of one picture have the same number.
+        random: draws.
+    """
+    order = random.permutation(len(rows))
+    numbers = np.array([row.number for row in rows], np.int64)
+    _, first = np.unique(numbers[order], return_index=True)
+    return np.sort(order[first])
+
+
 def read_tables(
     memory: Memory,
     tables: dict[str, str | Path],

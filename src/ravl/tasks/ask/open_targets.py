@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ravl.data import Example
 from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.memory import Memory, Row
@@ -58,7 +59,7 @@ class OpenAnswerTargets(CaptionTargets):
         """What generators that read instructions are told where the user says nothing."""
         return BRIEF if self.brief else ""
 
-    def of(self, row: Row) -> tuple[str, ...]:
+    def of(self, row: Row | Example) -> tuple[str, ...]:
         """People's answers to an entry, the best first, doubles among them; of a picture to all."""
         return tuple(answer for qa in row.qa if counts(qa) for answer in people(qa))
 

@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING, Any
 from ravl.tasks.contract import Task
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ravl.data import Example
     from ravl.memory import Memory, Row
+    from ravl.runs.answers import Answer
     from ravl.runs.run import Run
     from ravl.tasks.ask.results import Reply
+    from ravl.training.examples import Examples
     from ravl.training.loop_settings import LoopSettings
 
 
@@ -128,6 +132,14 @@ class AskTask(_Questions):
 
         return AskPipeline(memory, run)
 
+    def answer_examples(
+        self, pipeline: Any, examples: Examples, random: np.random.Generator
+    ) -> Sequence[Answer]:
+        """Answers to answered questions, each without itself as evidence."""
+        from ravl.tasks.labels.evaluate import answer_examples
+
+        return answer_examples(pipeline, examples, random)
+
     def answers_record(self, record: Mapping[str, Any]) -> bool:
         """Whether a run that says this in ``run.json`` is of this task."""
         return record.get("task") == "ask" and record.get("answers") != "open"
@@ -168,6 +180,18 @@ class OpenAskTask(_Questions):
         from ravl.tasks.ask.writing import OpenAskPipeline
 
         return OpenAskPipeline(memory, run)
+
+    def slow(self, pipeline: Any) -> bool:
+        """True where a generator writes."""
+        return bool(pipeline.has_generator)
+
+    def answer_examples(
+        self, pipeline: Any, examples: Examples, random: np.random.Generator
+    ) -> Sequence[Answer]:
+        """Answers to answered questions, each without itself as evidence."""
+        from ravl.tasks.caption.evaluate import answer_examples
+
+        return answer_examples(pipeline, examples, random)
 
     def answers_record(self, record: Mapping[str, Any]) -> bool:
         """Whether a run that says this in ``run.json`` is of this task."""

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ravl.data import ColumnNames
 from ravl.evaluation.generation import compare_texts, measure_text
+from ravl.runs.answers import Answer
 from ravl.tasks.caption.dataset import texts_of
 from ravl.tasks.caption.predictor import Pictures
 from ravl.tasks.caption.writer import TextPipeline
 from ravl.training.example_source import judged
-from ravl.training.examples import Examples, none_labelled, read_labelled
+from ravl.training.examples import (
+    Examples,
+    none_labelled,
+    one_of_each_picture,
+    read_labelled,
+)
 from ravl.training.run_record import tables_json
+
+if TYPE_CHECKING:
+    from ravl.tasks.ask.writing import OpenAskPipeline
+    from ravl.tasks.caption.model import CaptionPipeline
 
 
 def examples_seen(
@@ -37,6 +50,15 @@ def examples_seen(
     labelled = replace(labelled.take(owners), rows=rows, features=features)
     seen = model.about(seen.take(owners), rows, features, labelled.shown)
     return labelled, seen, [texts_of(task, row) for row in rows]
+
+
+def answer_examples(
+    model: CaptionPipeline | OpenAskPipeline, labelled: Examples, random: np.random.Generator
+) -> Sequence[Answer]:
+    """See :meth:`ravl.tasks.contract.Task.answer_examples`."""
+    asked, seen, _ = examples_seen(model, labelled)
+    chosen = one_of_each_picture(asked.rows, random)
+    return model.results(seen.take(chosen), asked.take(chosen).shown)
 
 
 def evaluate_texts(

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 from ravl.tasks.contract import Task
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ravl.data import Example
     from ravl.memory import Memory, Row
+    from ravl.runs.answers import Answer
     from ravl.runs.run import Run
     from ravl.tasks.caption.results import Caption
     from ravl.tasks.caption.settings import CaptionSettings
+    from ravl.training.examples import Examples
 
 LEVELS = {
     "vote": "the vote of the nearest rows of its memory",
@@ -66,6 +70,18 @@ class CaptionTask(Task):
         from ravl.tasks.caption.model import CaptionPipeline
 
         return CaptionPipeline(memory, run)
+
+    def slow(self, pipeline: Any) -> bool:
+        """True where a generator writes."""
+        return bool(pipeline.has_generator)
+
+    def answer_examples(
+        self, pipeline: Any, examples: Examples, random: np.random.Generator
+    ) -> Sequence[Answer]:
+        """Answers to pictures, each without itself as evidence."""
+        from ravl.tasks.caption.evaluate import answer_examples
+
+        return answer_examples(pipeline, examples, random)
 
     def from_memory(self, memory: Memory) -> Any:
         """The pipeline of a memory without a run."""

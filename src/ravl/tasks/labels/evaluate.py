@@ -6,23 +6,32 @@ a near-duplicate of it, are hidden from it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ravl.data import ColumnNames
 from ravl.errors import DataError, PictureError
 from ravl.evaluation import compare, measure
-from ravl.tasks.ask.model import AskPipeline
+from ravl.runs.answers import Answer
 from ravl.tasks.labels.dataset import examples_of
 from ravl.tasks.labels.evaluate_test import in_words, wide
 from ravl.tasks.labels.model import LabelPipeline
 from ravl.tasks.labels.predictor import Queries
 from ravl.tasks.model import Model
 from ravl.training.example_source import judged
-from ravl.training.examples import Examples, none_labelled, read_labelled
+from ravl.training.examples import (
+    Examples,
+    none_labelled,
+    one_of_each_picture,
+    read_labelled,
+)
 from ravl.training.run_record import tables_json
+
+if TYPE_CHECKING:
+    from ravl.tasks.ask.model import AskPipeline
 
 BLOCK = 256  # pictures that a fine-tuned tower looks at in one go
 
@@ -98,6 +107,15 @@ def _scores(model: LabelPipeline | AskPipeline, labelled: Examples, seed: int) -
     }
 
 
+def answer_examples(
+    model: LabelPipeline | AskPipeline, labelled: Examples, random: np.random.Generator
+) -> Sequence[Answer]:
+    """See :meth:`ravl.tasks.contract.Task.answer_examples`."""
+    asked = examples_of(labelled, model.labeller.task, model.memory)
+    asked = asked.take(one_of_each_picture(asked.rows, random))
+    return model.results(queries_of(model, asked), asked.shown)
+
+
 def queries_of(model: LabelPipeline | AskPipeline, labelled: Examples) -> Queries:
     """Pictures as a model looks at them, with what is asked about them."""
     asked = [model.labeller.task.question(row) for row in labelled.rows]
@@ -107,7 +125,7 @@ def queries_of(model: LabelPipeline | AskPipeline, labelled: Examples) -> Querie
 
 def _tuned(model: LabelPipeline | AskPipeline, labelled: Examples) -> Any:
     """Features by the run's own tower, where it has one."""
-    if isinstance(model, AskPipeline) or not model.has_tower:
+    if not isinstance(model, LabelPipeline) or not model.has_tower:
         return None
     parts: list[Any] = []
     for start in range(0, len(labelled), BLOCK):

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 from ravl.tasks.contract import Task
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ravl.data import Example
     from ravl.memory import Memory, Row
-    from ravl.runs.answers import Classification, Tagging
+    from ravl.runs.answers import Answer, Classification, Tagging
     from ravl.runs.run import Run
+    from ravl.training.examples import Examples
     from ravl.training.fit_settings import FitSettings
 
 LEVELS = {
@@ -53,6 +56,14 @@ class _Names(Task):
         from ravl.tasks.labels.model import LabelPipeline
 
         return LabelPipeline(run, memory)
+
+    def answer_examples(
+        self, pipeline: Any, examples: Examples, random: np.random.Generator
+    ) -> Sequence[Answer]:
+        """Answers to pictures, each without itself as evidence."""
+        from ravl.tasks.labels.evaluate import answer_examples
+
+        return answer_examples(pipeline, examples, random)
 
 
 class ClassifyTask(_Names):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ravl.data import Example
 from ravl.encoders.base import Array, Encoder
 from ravl.errors import DataError
 from ravl.memory import Memory, Row
@@ -164,7 +165,7 @@ def prepare(
     )
 
 
-def readable(task: TextTargets, base: Encoder, row: Row) -> list[str]:
+def readable(task: TextTargets, base: Encoder, row: Row | Example) -> list[str]:
     """The texts of a row that the encoder reads, at most ``MOST_TEXTS``."""
     return [text for text in task.of(row) if base.reads(text)][:MOST_TEXTS]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ravl.errors import DataError
 from ravl.evaluation import compare, measure
 from ravl.memory import Memory
 from ravl.retrieval.datastore import Ints
+from ravl.runs.answers import Answer
 from ravl.tasks.match.dataset import draw_pairs, read_texts, readable
 from ravl.tasks.match.model import MatchPipeline
 from ravl.tasks.match.predictor import QueryPairs
@@ -48,6 +50,16 @@ def evaluate_match(
         labelled = _read(predictor, source, memory, where)
         asked, hidden, targets = pairs_of_examples(predictor, labelled, seed)
         return _scores(predictor, asked, hidden, targets, labelled, seed)
+
+
+def answer_examples(
+    model: MatchPipeline, labelled: Examples, random: np.random.Generator
+) -> Sequence[Answer]:
+    """Each picture with a text of its own; see :meth:`ravl.tasks.contract.Task.answer_examples`."""
+    said = [readable(model.matcher.task, model.base, row) for row in labelled.rows]
+    texts = [its[int(random.integers(len(its)))] for its in said]
+    each = np.arange(len(texts))
+    return model.results(model.asked(labelled.features, texts, each, each), labelled.shown)
 
 
 def pairs_of_examples(

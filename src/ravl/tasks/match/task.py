@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 from ravl.tasks.contract import Task
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ravl.data import Example
     from ravl.memory import Memory, Row
+    from ravl.runs.answers import Answer
     from ravl.runs.run import Run
     from ravl.tasks.match.results import Matching
+    from ravl.training.examples import Examples
     from ravl.training.fit_settings import FitSettings
 
 TRUTHS = {"true": True, "false": False}  # as forms send them
@@ -63,6 +67,20 @@ class MatchTask(Task):
         from ravl.tasks.match.model import MatchPipeline
 
         return MatchPipeline(run, memory)
+
+    def asks(self, pipeline: Any, row: Row | Example) -> Sequence[str]:
+        """The texts of a row that the encoder reads."""
+        from ravl.tasks.match.dataset import readable
+
+        return readable(pipeline.matcher.task, pipeline.base, row)
+
+    def answer_examples(
+        self, pipeline: Any, examples: Examples, random: np.random.Generator
+    ) -> Sequence[Answer]:
+        """Answers to pictures with their texts, each without itself as evidence."""
+        from ravl.tasks.match.evaluate import answer_examples
+
+        return answer_examples(pipeline, examples, random)
 
     def answer_type(self) -> type[Matching]:
         """The class of its answers."""

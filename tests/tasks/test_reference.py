@@ -10,14 +10,16 @@ import pytest
 from ravl.memory import Memory, Row
 from ravl.tasks import reference
 from ravl.tasks.model import Model
-from ravl.tasks.reference import answers_to, askable, one_each
-from ravl.training.examples import read_labelled
+from ravl.tasks.reference import answers_to, askable
+from ravl.training.examples import one_of_each_picture, read_labelled
 from tests.refitting.test_tasks import CASES, fitted
 
 
 def test_one_of_each_picture_is_drawn() -> None:
     rows = [Row(number, f"{number}") for number in (7, 7, 7, 2, 2, 9)]
-    drawn = {tuple(one_each(rows, np.random.default_rng(seed)).tolist()) for seed in range(40)}
+    drawn = {
+        tuple(one_of_each_picture(rows, np.random.default_rng(seed)).tolist()) for seed in range(40)
+    }
     assert drawn == {(a, b, 5) for a in (0, 1, 2) for b in (3, 4)}
 
 
