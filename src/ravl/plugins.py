@@ -50,7 +50,10 @@ BUILTIN: Mapping[str, Mapping[str, str]] = {
         "json": "ravl.data.readers.builtin:JsonReader",
         "folder": "ravl.data.readers.builtin:FolderReader",
     },
-    GENERATORS: {},
+    GENERATORS: {
+        "hf": "ravl.models.generation.loading:of_hub",
+        "openai": "ravl.models.generation.loading:of_server",
+    },
     METRICS: {},
 }
 

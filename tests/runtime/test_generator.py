@@ -12,15 +12,18 @@ import pytest
 
 from ravl.errors import DataError, QueryError
 from ravl.exports.networks import write_networks
-from ravl.models.generation.base import Candidate, Decoding, EvidenceItem, GenerationRequest
+from ravl.models.generation.base import (
+    Candidate,
+    Decoding,
+    EvidenceItem,
+    GenerationRequest,
+    Generator,
+)
 from ravl.models.generation.fused import FusedGenerator
 from ravl.runs.run import GENERATOR, Run
 from ravl.runtime.generator import OnnxGenerator
-from tests.models.generation import test_contract
+from ravl.testing.generator_contract import GeneratorContract
 from tests.models.generation.tiny import requests, tiny_fused
-
-# What every generator promises is tested with the fixture ``generator`` below.
-globals().update({name: it for name, it in vars(test_contract).items() if name.startswith("test_")})
 
 FIGURES = [
     Decoding(beams=1, longest=8),
@@ -64,6 +67,15 @@ def fused(both: Both) -> FusedGenerator:
 @pytest.fixture
 def generator(both: Both) -> OnnxGenerator:
     return OnnxGenerator(both.folder, both.about, 8)
+
+
+class TestExported(GeneratorContract):
+    @pytest.fixture
+    def generator(self, both: Both) -> Generator:
+        return OnnxGenerator(both.folder, both.about, 8)
+
+    def requests(self, count: int) -> list[GenerationRequest]:
+        return requests(count)
 
 
 def asked() -> list[GenerationRequest]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ravl import plugins
 from ravl.errors import DataError
 from ravl.training.loop_settings import LoopSettings, check_bounds
 
@@ -17,7 +18,8 @@ class GeneratorSettings(LoopSettings):
 
     Args:
         generator: that writes; builtin (MiniLM reads and writes), hf:NAME (a decoder-only or chat
-            model of the hub or in a folder), or openai:URL (a server, which is not trained).
+            model of the hub or in a folder), openai:URL (a server, which is not trained), or
+            SCHEME:REST (of an installed package, which is not trained).
         regions: s, of the s x s parts of a picture that the builtin generator looks at one by one;
             0 for the features that the memory keeps alone. Pictures are decoded for it.
         quotes: of the best supported texts, how many it reads word for word.
@@ -50,7 +52,15 @@ class GeneratorSettings(LoopSettings):
         check_bounds(self, 0, 1024, "longest")
         check_bounds(self, 1, 64, "beams")
         check_bounds(self, 0, None, "reward_epochs")
-        if self.generator != "builtin" and not self.generator.startswith(("hf:", "openai:")):
+        if self.generator != "builtin" and not _is_known(self.generator):
             raise DataError(
-                f"generator is {self.generator!r}; it must be builtin, hf:NAME or openai:URL."
+                f"generator is {self.generator!r}; it must be builtin, hf:NAME, openai:URL, or the "
+                "name of a generator of an installed package: see `ravl info --plugins`."
             )
+
+
+def _is_known(generator: str) -> bool:
+    scheme, _, rest = generator.partition(":")
+    if scheme in plugins.BUILTIN[plugins.GENERATORS]:
+        return bool(rest)
+    return scheme in plugins.names(plugins.GENERATORS)

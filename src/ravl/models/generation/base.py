@@ -169,7 +169,11 @@ CONSTRAINTS = ("require", "forbid", "nouns", "schema", "grammar")
 class Generator(Protocol):
     """Writes texts about pictures.
 
-    Every implementation passes the suite in ``tests/models/generation/test_contract.py``.
+    Every implementation passes the suite in :mod:`ravl.testing.generator_contract`. What an entry
+    point of the group ``ravl.generators`` names is called with what stands behind the colon of
+    ``SCHEME:REST``, and with keywords, see :func:`ravl.models.generation.loading.load_generator`.
+    A generator with a method ``save(folder)`` is kept within a run, and loaded as
+    ``SCHEME:FOLDER``.
     """
 
     @property

@@ -1,11 +1,20 @@
-"""Generators by name: ``hf:...`` for models that run here, ``openai:...`` for those of a server."""
+"""Generators by name: ``hf:...`` runs here, ``openai:...`` is on a server; others are plug-ins."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ravl.errors import EncoderError
+from ravl import plugins
+from ravl.errors import EncoderError, PluginError
 from ravl.models.generation.base import Generator
+
+TRAINABLE = "hf"  # the scheme of the generators that a fit can train further
+
+USAGE = (
+    "Use 'hf:' with a model's name or folder, for example "
+    "'hf:HuggingFaceTB/SmolVLM-256M-Instruct', or 'openai:' with the address of a server, for "
+    "example 'openai:http://localhost:8000/v1'."
+)
 
 
 def load_generator(spec: str, **how: Any) -> Generator:
@@ -13,30 +22,37 @@ def load_generator(spec: str, **how: Any) -> Generator:
 
     Args:
         spec: ``hf:NAME`` with a name on the Hugging Face hub, a local folder of such a model, or
-            a folder that a generator of this kind was saved to; or ``openai:http://HOST:PORT/v1``
-            with a server's address, and ``#MODEL`` behind it for one of its models.
+            a folder that a generator of this kind was saved to; ``openai:http://HOST:PORT/v1``
+            with a server's address, and ``#MODEL`` behind it for one of its models; or
+            ``SCHEME:REST`` of an installed package, see ``docs/how-to/plugins.md``.
         how: passed on: see :class:`~ravl.models.generation.causal.CausalGenerator`,
             :class:`~ravl.models.generation.chat.ChatGenerator` and
             :class:`~ravl.models.generation.server.ServerGenerator`, which has its own way to
             keep constraints and leaves ``constrain`` alone.
 
     Raises:
-        EncoderError: the name is of no such form, or the generator cannot be loaded.
+        EncoderError: there is no such generator, or it cannot be loaded.
     """
-    # Networks are imported only when one is wanted.
-    kind, _, name = spec.partition(":")
-    if kind == "hf" and name:
-        return _of_hub(name, how)
-    if kind == "openai" and name:
-        from ravl.models.generation.server import ServerGenerator
-
-        return ServerGenerator(name, **{k: v for k, v in how.items() if k != "constrain"})
-    # The embedded generator, ``fused``, gets its branch here.
-    raise EncoderError(
-        f"There is no generator {spec!r}. Use 'hf:' with a model's name or folder, for example "
-        "'hf:HuggingFaceTB/SmolVLM-256M-Instruct', or 'openai:' with the address of a server, for "
-        "example 'openai:http://localhost:8000/v1'."
-    )
+    scheme, _, rest = spec.partition(":")
+    try:
+        # Networks are imported only when one is wanted.
+        make = plugins.load(plugins.GENERATORS, scheme, USAGE)
+    except PluginError as error:
+        raise EncoderError(str(error)) from error
+    if not rest and scheme in plugins.BUILTIN[plugins.GENERATORS]:
+        raise EncoderError(f"There is no generator {spec!r}. {USAGE}")
+    if not callable(make):
+        raise EncoderError(
+            f"The plug-in for generators named {scheme!r} is {make!r}; it must be a class or a "
+            "function that makes a generator. Ask its author to correct the entry point."
+        )
+    generator = make(rest, **how)
+    if not isinstance(generator, Generator):
+        raise EncoderError(
+            f"The plug-in for generators named {scheme!r} made {generator!r}, which is not a "
+            "ravl.models.generation.base.Generator. Ask its author to correct it."
+        )
+    return generator
 
 
 def reads_features(spec: str) -> bool:
@@ -46,7 +62,7 @@ def reads_features(spec: str) -> bool:
         EncoderError: it cannot be found.
     """
     kind, _, name = spec.partition(":")
-    if kind != "hf" or not name:
+    if kind != TRAINABLE or not name:
         return False
     from transformers import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
@@ -55,8 +71,19 @@ def reads_features(spec: str) -> bool:
     return type(load_config(found_folder(name))) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
 
-def _of_hub(name: str, how: dict[str, Any]) -> Generator:
-    """A chat or a completion model, as its files say."""
+def of_server(address: str, **how: Any) -> Generator:
+    """A model behind a server; it keeps constraints by asking for them."""
+    from ravl.models.generation.server import ServerGenerator
+
+    return ServerGenerator(address, **{k: v for k, v in how.items() if k != "constrain"})
+
+
+def of_hub(name: str, **how: Any) -> Generator:
+    """A chat or a completion model, as its files say.
+
+    Raises:
+        EncoderError: it cannot be found, or is of a kind that writes no text.
+    """
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
     from ravl.models.generation.causal import CausalGenerator

@@ -131,4 +131,6 @@ def _generator(run: Run, how: Decoding) -> Any:
     from ravl.models.generation.loading import load_generator
 
     learned = run.folder / GENERATOR
-    return load_generator(f"hf:{learned}" if learned.is_dir() else spec, constrain=processors)
+    scheme = spec.partition(":")[0]
+    named = f"{scheme}:{learned}" if learned.is_dir() else spec
+    return load_generator(named, constrain=processors)

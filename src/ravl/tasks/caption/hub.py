@@ -1,4 +1,4 @@
-"""Generators of the hub, and of servers: adapted to the texts where something of them can learn."""
+"""Generators of the hub, of servers and of plug-ins; those of the hub can learn the texts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from ravl.encoders.towers.freezing import trainable
 from ravl.models.generation.base import GenerationRequest
 from ravl.models.generation.constraints import processors
-from ravl.models.generation.loading import load_generator
+from ravl.models.generation.loading import TRAINABLE, load_generator
 from ravl.tasks.caption.dataset import TextFitData
 from ravl.tasks.caption.predictor import TextPredictor
 from ravl.tasks.caption.quality import Quality
@@ -23,8 +23,6 @@ from ravl.training.fit_log import TrainedGenerator
 from ravl.training.neighbour_noise import EpochSampler
 from ravl.training.refit_plan import SLOWER, take_over
 from ravl.training.trainer import train
-
-SERVER = "openai:"
 
 
 def fit_hub(
@@ -37,7 +35,8 @@ def fit_hub(
 ) -> TrainedGenerator:
     """The generator that the settings name, trained as far as they ask for.
 
-    It is trained with its neighbours before its eyes, as it will answer; a server is used as it is.
+    It is trained with the neighbours that it will see when it answers. A server, or the generator
+    of a plug-in, is used as it is.
 
     Args:
         ground: to train on.
@@ -48,7 +47,7 @@ def fit_hub(
         start: a trained generator of the same kind, whose weights it begins with.
     """
     settings, began = ground.settings, time.monotonic()
-    if settings.generator.startswith(SERVER):
+    if settings.generator.partition(":")[0] != TRAINABLE:
         generator: Any = load_generator(settings.generator, evidence=settings.evidence)
         return TrainedGenerator(generator, [], 0.0, 0)
     generator = load_generator(
