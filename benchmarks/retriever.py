@@ -115,12 +115,15 @@ def second_look(
     out: Path,
 ) -> dict[str, object]:
     """The same searches, their first 50 looked at again by a run of match."""
-    from ravl.tasks.match.fit import fit_levels, ground_of
+    from ravl.tasks.match.choose import fit_levels
+    from ravl.tasks.match.fit import MatchRecipe
+    from ravl.training.engine import open_data
 
     began = time.monotonic()
     settings = FitSettings(model="linear")
     place = {id: i for i, id in enumerate(pairs.rows)}
-    with ground_of(memory, settings, out / "match", test=DEV, progress=False) as (ground, _):
+    recipe = MatchRecipe(memory, settings)
+    with open_data(recipe, out / "match", test=DEV, progress=False) as (ground, _):
         (out / "match").mkdir(exist_ok=True)
         matcher = fit_levels(ground, out / "match", False).levels["linear"]
         reranking = judge_reranking(ground, matcher)

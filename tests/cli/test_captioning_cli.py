@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ravl.memory import Memory
-from ravl.tasks.caption.fit import fit_caption
 from ravl.tasks.caption.settings import CaptionSettings
+from ravl.tasks.caption.task import CaptionTask
 from tests.helpers import ColourEncoder, draw
 from tests.training.caption.coloured import coloured
 
@@ -22,7 +22,7 @@ def folder(tmp_path_factory) -> Path:
     made = tmp_path_factory.mktemp("captions")
     with Memory.create(made / "shop.ravl", ColourEncoder()) as memory:
         memory.add(coloured(made / "pictures", 80))
-        fit_caption(
+        CaptionTask().fit(
             memory,
             made / "run",
             CaptionSettings(model="vote", k=8),

@@ -16,8 +16,8 @@ from ravl.refitting import attempt, refit, rollback
 from ravl.refitting import triggers as drift
 from ravl.refitting.log import read_log
 from ravl.runs.run import open_run, write_run
-from ravl.tasks.labels import fit
 from ravl.tasks.model import Model
+from ravl.training import engine
 from tests.helpers import ColourEncoder
 from tests.labelled import shades, table
 from tests.refitting.shop import fitted, grow, relabel
@@ -226,7 +226,7 @@ def test_interrupted_between_fit_and_promotion_it_does_not_fit_again(shop, tmp_p
             refit(run, shop, promote="always")
     assert known(run, shop) == ["blue", "green", "red", "yellow"]
     with monkeypatch.context() as patch:
-        patch.setattr(fit, "fit_labels", lambda *_, **__: 1 / 0)
+        patch.setattr(engine, "fit", lambda *_, **__: 1 / 0)
         assert refit(run, shop, promote="always").state == "promoted"
     assert "purple" in known(run, shop)
 
@@ -250,14 +250,14 @@ def test_cut_off_at_the_ends_of_the_fit(shop, tmp_path, monkeypatch, left):
     grow(shop, ("purple", "red"), 16, 300)
 
     def cut(*args, **kwargs):
-        out = args[2]
+        out = args[1]
         out.mkdir()
         for name in left:
             (out / name).write_text("{}")
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(fit, "fit_labels", cut)
+        patch.setattr(engine, "fit", cut)
         with pytest.raises(KeyboardInterrupt):
             refit(run, shop, promote="always")
     assert refit(run, shop, promote="always").state == "promoted"

@@ -15,9 +15,9 @@ from ravl.errors import DataError, EncoderMismatchError, PictureError, QueryErro
 from ravl.memory import Memory
 from ravl.runs.run import open_run
 from ravl.tasks.match import predictor as matcher
-from ravl.tasks.match.fit import fit_match
 from ravl.tasks.match.model import MatchPipeline
 from ravl.tasks.match.results import Matching
+from ravl.tasks.match.task import MatchTask
 from ravl.training.fit_settings import FitSettings
 from tests.helpers import ColourEncoder, draw
 from tests.training.painted import Scrambled, paint
@@ -34,7 +34,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         memory.add(paint(folder / "pictures", 80))
         for model in ("vote", "linear"):
             settings = FitSettings(model=model)
-            fit_match(memory, folder / model, settings, progress=False)
+            MatchTask().fit(memory, folder / model, settings, progress=False)
     return folder
 
 

@@ -17,8 +17,9 @@ from ravl.models.vote import Vote
 from ravl.tasks.fit import fit
 from ravl.tasks.labels import votes as evidence
 from ravl.tasks.labels.dataset import FitData, Split
-from ravl.tasks.labels.fit import ground_of
+from ravl.tasks.labels.fit import LabelRecipe
 from ravl.tasks.labels.targets import LabelTargets
+from ravl.training.engine import open_data
 from ravl.training.evidence_bank import DEEPEST
 from ravl.training.fit_settings import FitSettings
 from tests.labelled import leak, random_picture, shades, table
@@ -31,7 +32,8 @@ def grounded(memory: Memory, work: Path, task: str = "classify", **options: Any)
     """The ground of a fit, and notes."""
     sources = {n: options.pop(n) for n in ("data", "validation", "test") if n in options}
     work.mkdir(exist_ok=True)
-    with ground_of(task, memory, FitSettings(**options), work, progress=False, **sources) as found:
+    recipe = LabelRecipe(task, memory, FitSettings(**options))
+    with open_data(recipe, work, progress=False, **sources) as found:
         yield found
 
 

@@ -22,9 +22,9 @@ from ravl.tasks.match import fusion as match_fusion
 from ravl.tasks.match.dataset import MatchFitData
 from ravl.tasks.match.evaluate import evaluate_match
 from ravl.tasks.match.files import load_matcher
-from ravl.tasks.match.fit import fit_match
 from ravl.tasks.match.levels import best_threshold, fit_dual, fit_unseen, fit_vote, out_of_fold
 from ravl.tasks.match.model import MatchPipeline
+from ravl.tasks.match.task import MatchTask
 from ravl.training.fit_report import FitReport
 from ravl.training.fit_settings import FitSettings
 from ravl.training.language_model import words_of
@@ -36,9 +36,10 @@ from tests.training.tiny_bert import tiny_bert
 
 def fitted(memory: Memory, out: Path, **changes: Any) -> FitReport:
     options: dict[str, Any] = {"model": "linear", "epochs": 2, "batch_size": 8, **changes}
-    return fit_match(
+    report: FitReport = MatchTask().fit(
         memory, out, FitSettings(**options), validation=VALIDATION, test=TEST, progress=False
     )
+    return report
 
 
 @pytest.fixture(scope="module")
@@ -218,7 +219,7 @@ def test_a_table_is_remembered_and_its_test_pictures_are_not(tmp_path: Path) -> 
     )
     with Memory.create(tmp_path / "m.ravl", Scrambled()) as memory:
         memory.add(paint(tmp_path / "more", 10, first=200))
-        report = fit_match(
+        report = MatchTask().fit(
             memory, tmp_path / "run", FitSettings(model="vote"), data=table, progress=False
         )
         split = json.loads((tmp_path / "run" / "split.json").read_text())
@@ -243,7 +244,7 @@ def test_a_table_with_false_pairs_is_refused(tmp_path: Path) -> None:
     table.write_text("\n".join(map(json.dumps, lines)))
     with Memory.create(tmp_path / "m.ravl", ColourEncoder()) as memory:
         with pytest.raises(DataError, match="says of 4 rows that their text does not fit"):
-            fit_match(memory, tmp_path / "run", FitSettings(), data=table, progress=False)
+            MatchTask().fit(memory, tmp_path / "run", FitSettings(), data=table, progress=False)
         assert len(memory) == 0
     assert not (tmp_path / "run").exists()  # so that it can be asked for in other words
 
@@ -278,7 +279,9 @@ def test_a_text_in_another_language_is_set_aside(tmp_path: Path) -> None:
     examples[1] = replace(examples[1], texts=(*examples[1].texts, "绿色"))
     with Memory.create(tmp_path / "m.ravl", English()) as memory:
         memory.add(examples)
-        report = fit_match(memory, tmp_path / "run", FitSettings(model="vote"), progress=False)
+        report = MatchTask().fit(
+            memory, tmp_path / "run", FitSettings(model="vote"), progress=False
+        )
         assert any(note.startswith("2 texts are set aside") for note in report.notes)
         model = MatchPipeline(open_run(tmp_path / "run"), memory)
         unread, read = model.match(examples[0].picture, ["红色", "red and blue"], abstain=0.9)

@@ -14,8 +14,8 @@ from ravl.runs.row_texts import TextTargets
 from ravl.tasks.match import dataset as match_ground
 from ravl.tasks.match.batches import CANDIDATES, PairBatches, TrainingExamples
 from ravl.tasks.match.dataset import MatchFitData, check, draw_pairs, prepare, readable
-from ravl.tasks.match.fit import fit_match
 from ravl.tasks.match.levels import Unseen
+from ravl.tasks.match.task import MatchTask
 from ravl.tasks.search.pairs import pairs_of
 from ravl.training.examples import read_labelled
 from ravl.training.fit_settings import FitSettings
@@ -186,7 +186,7 @@ def refused(tmp_path: Path, examples: list[Example], **how: object) -> str:
         pytest.raises(DataError) as caught,
     ):
         memory.add(examples)
-        fit_match(memory, tmp_path / "run", FitSettings(model="vote", **how))  # type: ignore[arg-type]
+        MatchTask().fit(memory, tmp_path / "run", FitSettings(model="vote", **how))  # type: ignore[arg-type]
     return str(caught.value)
 
 
@@ -230,12 +230,14 @@ def test_a_part_of_one_picture(tmp_path: Path) -> None:
     with Memory.create(tmp_path / "m.ravl", ColourEncoder()) as memory:
         memory.add(make_examples(tmp_path / "p"))
         with pytest.raises(DataError, match="it takes two for a false pair"):
-            fit_match(memory, tmp_path / "run", FitSettings(model="vote"), test="price = 3")
+            MatchTask().fit(memory, tmp_path / "run", FitSettings(model="vote"), test="price = 3")
 
 
 def test_eight_pictures_are_enough(tmp_path: Path) -> None:
     with Memory.create(tmp_path / "m.ravl", ColourEncoder()) as memory:
         memory.add(make_examples(tmp_path / "p", 8))
-        report = fit_match(memory, tmp_path / "run", FitSettings(model="vote"), progress=False)
+        report = MatchTask().fit(
+            memory, tmp_path / "run", FitSettings(model="vote"), progress=False
+        )
     assert report.chosen == "vote"
     assert {"zero_shot", "vote", "with_retrieval"} == set(report.metrics["rows"])

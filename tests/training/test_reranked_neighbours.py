@@ -12,8 +12,9 @@ from ravl.errors import DataError
 from ravl.memory import Memory
 from ravl.tasks.fit import fit
 from ravl.tasks.labels import rerank_fit as reranked_neighbours
-from ravl.tasks.labels.fit import ground_of
+from ravl.tasks.labels.fit import LabelRecipe
 from ravl.tasks.model import load
+from ravl.training.engine import open_data
 from ravl.training.fit_report import FitReport
 from ravl.training.fit_settings import FitSettings
 from tests.helpers import ColourEncoder
@@ -64,9 +65,9 @@ def test_the_run_says_what_it_gains_and_costs(made: Path) -> None:
 
 def test_what_answers_is_what_was_judged(strips: Path, memory: Memory, tmp_path: Path) -> None:
     settings = FitSettings(model="vote", rerank=str(strips / "match"))
-    with ground_of(
-        "classify", memory, settings, tmp_path, validation=HELD["validation"], test=HELD["test"]
-    ) as (ground, _):
+    recipe = LabelRecipe("classify", memory, settings)
+    held_out = {name: HELD[name] for name in ("validation", "test")}
+    with open_data(recipe, tmp_path, **held_out) as (ground, _):
         near, rows = ground.test.near, ground.bank.rows
         judged = [[rows[j].id for j in line] for line in near.positions]
         held = [row.id for row in (*ground.test.labelled.rows, *ground.validation.labelled.rows)]
@@ -84,9 +85,9 @@ def test_no_training_example_finds_itself_nor_its_copy(
     strips: Path, memory: Memory, tmp_path: Path
 ) -> None:
     settings = FitSettings(model="vote", rerank=str(strips / "match"))
-    with ground_of(
-        "classify", memory, settings, tmp_path, validation=HELD["validation"], test=HELD["test"]
-    ) as (ground, _):
+    recipe = LabelRecipe("classify", memory, settings)
+    held_out = {name: HELD[name] for name in ("validation", "test")}
+    with open_data(recipe, tmp_path, **held_out) as (ground, _):
         assert ground.second is not None
         near = ground.train.near
         for own, line in zip(ground.train.labelled.shown, near.positions, strict=True):

@@ -17,13 +17,10 @@ import pytest
 
 from ravl.errors import DataError, RavlError
 from ravl.memory import Memory
-from ravl.tasks.labels import choose as fit_labels
 from ravl.tasks.labels import fit as fit_task
 from ravl.training.fit_settings import FitSettings, read_settings
-from ravl.tuning import tasks as tuned_tasks
 from ravl.tuning import tune as tuning
 from ravl.tuning.space import DEFAULT, Study, read_space
-from ravl.tuning.tasks import Tuned
 from ravl.tuning.tune import TuneReport, kept, tune
 from tests.helpers import ColourEncoder
 from tests.training.painted import TEST, VALIDATION, paint
@@ -86,8 +83,11 @@ def parameters(report: TuneReport) -> list[dict[str, Any]]:
 
 def instead(monkeypatch: pytest.MonkeyPatch, score: Any) -> None:
     """Trials that fit nothing: their metrics are what this function gives."""
-    whole = tuned_tasks.task_of("classify")
-    monkeypatch.setattr(tuning, "task_of", lambda *_: Tuned("accuracy", whole.ground, score))
+    monkeypatch.setattr(
+        tuning,
+        "score",
+        lambda recipe, data, folder, report: score(data, recipe.settings, folder, report),
+    )
 
 
 # --- what it finds -------------------------------------------------------------------------
@@ -178,13 +178,13 @@ def test_pictures_are_prepared_once(memory, tmp_path, space, monkeypatch):
 
 def test_no_trial_is_given_the_test_part(memory, tmp_path, space, monkeypatch):
     sizes = []
-    levels = fit_labels.fit_levels
+    levels = fit_task.fit_levels  # type: ignore[attr-defined]
 
-    def spied(ground, *rest):
+    def spied(ground, *rest, **how):
         sizes.append((len(ground.train), len(ground.validation), len(ground.test)))
-        return levels(ground, *rest)
+        return levels(ground, *rest, **how)
 
-    monkeypatch.setattr(fit_labels, "fit_levels", spied)
+    monkeypatch.setattr(fit_task, "fit_levels", spied)
     tuned(memory, tmp_path / "out", space=space)
     assert sizes == [(32, 16, 0)] * 4
 
@@ -204,16 +204,16 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from ravl.memory import Memory
-from ravl.tuning import tasks as tuned_tasks
+from ravl.tuning import tune as tuning
 from tests.helpers import ColourEncoder
 from tests.training.test_tuning import tuned
-score, seen = tuned_tasks._label_score, []
+score, seen = tuning.score, []
 def once(*arguments):
     seen.append(1)
     if len(seen) == int(sys.argv[4]):
         os.kill(os.getpid(), signal.SIGKILL)
     return score(*arguments)
-tuned_tasks._label_score = once
+tuning.score = once
 with Memory.open(sys.argv[1], ColourEncoder()) as memory:
     tuned(memory, Path(sys.argv[2]), space=sys.argv[3])
 """
@@ -366,16 +366,16 @@ def bert(tmp_path_factory) -> Path:
 
 def test_the_fusion_model_tells_its_epochs(memory, tmp_path, bert, monkeypatch):
     scores = []
-    score = tuned_tasks._label_score
+    from ravl.tuning.trial import score
 
-    def spied(ground, settings, folder, report):
+    def spied(recipe, data, folder, report):
         def both(value: float) -> None:
             scores.append(value)
             report(value)
 
-        return score(ground, settings, folder, both)
+        return score(recipe, data, folder, both)
 
-    monkeypatch.setattr(tuned_tasks, "_label_score", spied)
+    monkeypatch.setattr(tuning, "score", spied)
     out = tmp_path / "out"
     report = tuned(
         memory, out, trials=2, model="fusion", epochs=2, language_model=str(bert), batch_size=16

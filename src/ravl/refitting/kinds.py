@@ -55,15 +55,19 @@ def kind_of(model: Model) -> Kind:
     """
     assert model.run is not None
     name, predictor = model.run.task, model.predictor
-    settings: Any = kept_settings(of_run(model.run), model.run.folder / "settings.yaml")
+    task = of_run(model.run)
+    settings: Any = kept_settings(task, model.run.folder / "settings.yaml")
     if hasattr(predictor, "labeller"):
-        return _labels(name, settings, predictor)
-    return _pairs(settings, predictor) if name == "match" else _texts(name, settings, predictor)
+        return _labels(name, settings, predictor, task.fit)
+    return (
+        _pairs(settings, predictor, task.fit)
+        if name == "match"
+        else _texts(name, settings, predictor, task.fit)
+    )
 
 
-def _labels(name: str, settings: Any, predictor: Any) -> Kind:
+def _labels(name: str, settings: Any, predictor: Any, fit: Any) -> Kind:
     from ravl.tasks.labels.compare import examine_labels
-    from ravl.tasks.labels.fit import fit_labels
 
     task = predictor.labeller.task
 
@@ -76,17 +80,16 @@ def _labels(name: str, settings: Any, predictor: Any) -> Kind:
         predictor.labeller,
         task.of,
         told,
-        partial(fit_labels, name),
+        fit,
         examine_labels,
         task.stratum,
         names=True,
     )
 
 
-def _pairs(settings: Any, predictor: Any) -> Kind:
+def _pairs(settings: Any, predictor: Any, fit: Any) -> Kind:
     from ravl.tasks.match.compare import examine_pairs
     from ravl.tasks.match.dataset import readable
-    from ravl.tasks.match.fit import fit_match
 
     says = partial(readable, predictor.matcher.task, predictor.base)
     return Kind(
@@ -95,26 +98,24 @@ def _pairs(settings: Any, predictor: Any) -> Kind:
         predictor.matcher,
         says,
         lambda row: " / ".join(says(row)),
-        fit_match,
+        fit,
         examine_pairs,
     )
 
 
-def _texts(name: str, settings: Any, predictor: Any) -> Kind:
-    from ravl.tasks.ask.fit_open import fit_open
+def _texts(name: str, settings: Any, predictor: Any, fit: Any) -> Kind:
     from ravl.tasks.caption.compare import examine_texts
-    from ravl.tasks.caption.fit import fit_caption
 
     says = predictor.task.of
     if name == "ask":
-        return Kind(name, settings, predictor.fitted, says, asked, fit_open, examine_texts)
+        return Kind(name, settings, predictor.fitted, says, asked, fit, examine_texts)
     return Kind(
         name,
         settings,
         predictor.fitted,
         says,
         lambda row: " / ".join(says(row)),
-        fit_caption,
+        fit,
         examine_texts,
     )
 

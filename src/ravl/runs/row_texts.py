@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,7 @@ class TextTargets:
             people's.
     """
 
+    noun: ClassVar[str] = "text"  # what one answer is called
     column: str | None = None
     generated: bool = False
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ravl.memory import Memory, Row
     from ravl.runs.answers import Answer
     from ravl.runs.run import Run
+    from ravl.training.engine import Recipe
     from ravl.training.examples import Examples
     from ravl.training.loop_settings import LoopSettings
 
@@ -115,9 +116,19 @@ class Task(ABC):
     def settings(self) -> type[LoopSettings]:
         """The class of the settings of a fit."""
 
-    @abstractmethod
-    def fit(self, memory: Memory, out: Path, settings: Any, **sources: Any) -> Any:
+    def recipe(self, memory: Memory, settings: Any) -> Recipe[Any, Any, Any]:
+        """What differs in its fit from other tasks; the engine does the rest."""
+        raise NotImplementedError
+
+    def fit(
+        self, memory: Memory, out: Path, settings: Any, command: str = "", **sources: Any
+    ) -> Any:
         """Fit on a memory; see :func:`ravl.tasks.fit.fit`."""
+        from ravl.tasks.reference import keep_reference
+        from ravl.training import engine
+
+        recipe = self.recipe(memory, settings)
+        return engine.fit(recipe, out, after=keep_reference, command=command, **sources)
 
     @abstractmethod
     def evaluate(self, model: Any, data: str | Path, **options: Any) -> dict[str, Any]:

@@ -13,11 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ravl.errors import DataError
 from ravl.evaluation import Score
 from ravl.memory import Memory
 from ravl.training.example_source import Source
-from ravl.training.fit_settings import FitSettings
 from ravl.training.loop_settings import LoopSettings
 from ravl.training.refit_plan import RefitPlan
 
@@ -29,22 +27,13 @@ def config_of(
     *sources: Source,
     again: RefitPlan | None = None,
 ) -> dict[str, Any]:
-    """All that the result of a fit depends on, as JSON types.
-
-    Raises:
-        DataError: match shall be looked at again, by itself.
-    """
-    if task == "match" and isinstance(settings, FitSettings) and settings.rerank:
-        raise DataError(
-            f"rerank is {settings.rerank!r}, but a match run looks at searches again as it is: "
-            "ravl search --rerank RUN. Leave it out, or use it with ravl fit classify or tag."
-        )
-    told = [None if s is None else str(s) for s in sources]
+    """All that the result of a fit depends on, as JSON types."""
+    named = [None if s is None else str(s) for s in sources]
     return {
         "task": task,
         "memory": str(memory.path),
         "settings": settings.to_json(),
-        "sources": told if again is None else [again.digest],
+        "sources": named if again is None else [again.digest],
     }
 
 

@@ -25,9 +25,10 @@ from ravl.pages.score_table import PERCENT
 from ravl.progress import progress_bar
 from ravl.tasks import registry
 from ravl.tasks.fit import made_settings
+from ravl.training.engine import open_data
 from ravl.training.fit_folder import begin
 from ravl.tuning.space import Report, Space, Study, Tried, read_space
-from ravl.tuning.tasks import Tuned, task_of
+from ravl.tuning.trial import recipe_of, score
 
 if TYPE_CHECKING:
     from ravl.data import ColumnNames
@@ -113,9 +114,7 @@ def tune(
             learn from, a folder of something else, or no trial came to a good end.
     """
     began, optuna = time.monotonic(), _optuna()
-    task_of(task)  # refused before its settings are looked at
     settings, out = _settings(task, trials, timeout, fixed), Path(out)
-    tuned = task_of(task, settings)
     tried = read_space(None if space is None else Path(space), type(settings), fixed)
     sources: dict[str, Any] = {
         "data": data,
@@ -136,10 +135,13 @@ def tune(
                 "sources": [None if s is None else str(s) for s in (data, validation, test, root)],
             },
         )
+        recipe = recipe_of(task, memory, settings)
+        recipe.check()
         study = Study(optuna, out / STUDY, settings.seed)
         if len(study.ended()) < trials:
-            with tuned.ground(memory, settings, work, **sources) as ground:
-                once = partial(_trial, study, tuned, ground, settings, tried, work / "trial")
+            with open_data(recipe, work, **sources) as (data, _):
+                data = recipe.without_test(data)
+                once = partial(_trial, study, task, memory, data, settings, tried, work / "trial")
                 _search(study, once, trials, timeout, progress)
         best = _best(study)
         chosen = replace(settings, **best.parameters)
@@ -147,7 +149,7 @@ def tune(
         about = {"Memory": str(memory.path), "Model": settings.model, "Command": command}
     shutil.rmtree(work, ignore_errors=True)
     seconds = round(time.monotonic() - began, 1)
-    report = TuneReport(out, task, tuned.measure, study.ended(), best, metrics, seconds)
+    report = TuneReport(out, task, recipe.measure, study.ended(), best, metrics, seconds)
     _write(report, about, study.importances())
     return report
 
@@ -167,7 +169,11 @@ def _optuna() -> Any:
 
 
 def _settings(task: str, trials: int, timeout: float | None, fixed: dict[str, Any]) -> Any:
-    settings = made_settings(registry.choose(task, fixed), fixed)
+    chosen = registry.choose(task, fixed)
+    if not chosen.answers:
+        able = ", ".join(dict.fromkeys(each.command for each in registry.tasks() if each.answers))
+        raise DataError(f"{task!r} cannot be tuned; what can be: {able}.")
+    settings = made_settings(chosen, fixed)
     if trials < 1:
         raise DataError(f"trials is {trials}; it must be at least 1.")
     if timeout is not None and not timeout > 0:
@@ -191,13 +197,14 @@ def _search(
 
 
 def _trial(
-    study: Study, tuned: Tuned, ground: Any, settings: Any, space: Space, folder: Path
+    study: Study, task: str, memory: Memory, data: Any, settings: Any, space: Space, folder: Path
 ) -> None:
     def fit(chosen: dict[str, Any], report: Report) -> dict[str, float]:
-        return tuned.score(ground, replace(settings, **chosen), folder, report)
+        recipe = recipe_of(task, memory, replace(settings, **chosen))
+        return score(recipe, data, folder, report)
 
     shutil.rmtree(folder, ignore_errors=True)  # of a trial that was killed
-    study.run(fit, space, settings.model, tuned.measure)
+    study.run(fit, space, settings.model, recipe_of(task, memory, settings).measure)
 
 
 def _best(study: Study) -> Tried:
@@ -209,9 +216,6 @@ def _best(study: Study) -> Tried:
             f"{ended[-1].error or 'it was stopped early.'} Try others with --space."
         )
     return best
-
-
-# --- tasks ---------------------------------------------------------------------------------
 
 
 # --- what is left of it --------------------------------------------------------------------

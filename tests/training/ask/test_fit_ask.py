@@ -12,9 +12,10 @@ import pytest
 from ravl.data import QA, Example
 from ravl.errors import DataError, EncoderMismatchError
 from ravl.memory import Memory
+from ravl.tasks.ask.fit import AskRecipe
 from ravl.tasks.fit import evaluate, fit
-from ravl.tasks.labels.fit import ground_of
 from ravl.tasks.model import load
+from ravl.training.engine import open_data
 from ravl.training.fit_settings import FitSettings
 from ravl.tuning.tune import tune
 from tests.helpers import ColourEncoder, draw
@@ -128,7 +129,8 @@ def test_no_training_question_sees_its_own_picture(empty, tmp_path):
             path.write_bytes(random_picture(i, copy))
             examples.append(Example(path.name, path, qa=qa))
     empty.add(examples)
-    with ground_of("ask", empty, FitSettings(model="vote"), tmp_path / "work") as (ground, _):
+    recipe = AskRecipe(empty, FitSettings(model="vote"))
+    with open_data(recipe, tmp_path / "work") as (ground, _):
         bank = ground.bank
         for side in (ground.train, ground.validation, ground.test):
             for i, row in enumerate(side.labelled.rows):

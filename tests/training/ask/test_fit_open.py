@@ -23,9 +23,10 @@ from ravl.tasks.ask.settings import AskSettings, OpenAskSettings
 from ravl.tasks.ask.writing import OpenAskPipeline
 from ravl.tasks.caption.batches import TextBatches, TrainingExamples
 from ravl.tasks.caption.dataset import TextFitData
-from ravl.tasks.caption.fit import ground_of
+from ravl.tasks.caption.fit import TextRecipe
 from ravl.tasks.caption.generator import untrained
 from ravl.tasks.fit import evaluate, fit
+from ravl.training.engine import open_data
 from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise
 from ravl.tuning.tune import tune
 from tests.helpers import ColourEncoder, draw
@@ -81,7 +82,7 @@ def fitted(memory: Memory, folder: Path, name: str, **changes: Any) -> Any:
 @pytest.fixture
 def ground(memory: Memory, folder: Path, tmp_path: Path) -> Iterator[TextFitData]:
     settings = OpenAskSettings(**options_of(folder))
-    with ground_of(memory, settings, tmp_path, kind=OPEN) as (made, _):
+    with open_data(TextRecipe(OPEN, memory, settings), tmp_path) as (made, _):
         yield made
 
 

@@ -22,13 +22,16 @@ from ravl.tasks.caption.dataset import TextFitData, texts_of
 from ravl.tasks.caption.evaluate import evaluate_texts
 from ravl.tasks.caption.evaluate_test import misled, strangers
 from ravl.tasks.caption.files import load_captioner
-from ravl.tasks.caption.fit import fit_caption, ground_of
+from ravl.tasks.caption.fit import TextRecipe
 from ravl.tasks.caption.generator import untrained
+from ravl.tasks.caption.kind import CAPTION
 from ravl.tasks.caption.levels import QualityBar
 from ravl.tasks.caption.model import CaptionPipeline
 from ravl.tasks.caption.quality import Quality
 from ravl.tasks.caption.reward import SAMPLES, OwnTexts
 from ravl.tasks.caption.settings import CaptionSettings
+from ravl.tasks.caption.task import CaptionTask
+from ravl.training.engine import open_data
 from ravl.training.fit_report import FitReport
 from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise
 from tests.helpers import ColourEncoder
@@ -74,14 +77,15 @@ def settings_of(folder: Path, **changes: Any) -> CaptionSettings:
 
 
 def fitted(memory: Memory, folder: Path, name: str, **changes: Any) -> FitReport:
-    return fit_caption(
+    report: FitReport = CaptionTask().fit(
         memory, folder / name, settings_of(folder, **changes), **HELD, progress=False
     )
+    return report
 
 
 @pytest.fixture
 def ground(memory: Memory, folder: Path, tmp_path: Path) -> Iterator[TextFitData]:
-    with ground_of(memory, settings_of(folder), tmp_path, **HELD) as (made, _):
+    with open_data(TextRecipe(CAPTION, memory, settings_of(folder)), tmp_path, **HELD) as (made, _):
         yield made
 
 
@@ -328,7 +332,7 @@ def test_a_memory_without_captions_cannot_be_fitted(folder: Path, tmp_path: Path
         rows = [Example(e.id, e.picture, label="x") for e in coloured(tmp_path / "p", 16)]
         silent.add(rows)
         with pytest.raises(DataError, match="has a caption"):
-            fit_caption(silent, tmp_path / "run", settings_of(folder), progress=False)
+            CaptionTask().fit(silent, tmp_path / "run", settings_of(folder), progress=False)
     assert not (tmp_path / "run").exists()
 
 

@@ -9,9 +9,9 @@ import pytest
 from ravl.memory import Memory
 from ravl.models.generation.base import Decoding
 from ravl.runs.run import open_run
-from ravl.tasks.caption.fit import fit_caption
 from ravl.tasks.caption.model import CaptionPipeline
 from ravl.tasks.caption.settings import CaptionSettings
+from ravl.tasks.caption.task import CaptionTask
 from ravl.training.fit_report import FitReport
 from tests.helpers import ColourEncoder
 from tests.models.generation.tiny import models_beside
@@ -44,7 +44,10 @@ def fitted(memory: Memory, folder: Path, name: str, **changes: Any) -> FitReport
         "precision": "full",
         **changes,
     }
-    return fit_caption(memory, folder / name, CaptionSettings(**options), **HELD, progress=False)
+    report: FitReport = CaptionTask().fit(
+        memory, folder / name, CaptionSettings(**options), **HELD, progress=False
+    )
+    return report
 
 
 @pytest.mark.parametrize("language", ["head", "lora"])

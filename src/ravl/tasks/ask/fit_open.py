@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ravl.encoders.base import Array
-from ravl.memory import Memory
 from ravl.models.zero_shot import label_vectors, zero_shot
 from ravl.retrieval.datastore import Ints
 from ravl.runs.row_texts import base_of
@@ -20,24 +18,12 @@ from ravl.tasks.ask.keys import WEIGHTS
 from ravl.tasks.ask.knowledge import Knowledge
 from ravl.tasks.ask.open_targets import OpenAnswerTargets
 from ravl.tasks.ask.quality import answer_quality, good_answer
-from ravl.tasks.ask.settings import OpenAskSettings
 from ravl.tasks.caption.dataset import TextFitData, TextSplit
-from ravl.tasks.caption.fit import fit_texts
 from ravl.tasks.caption.kind import Kind
-from ravl.training.fit_report import FitReport
 
 TRIED = 2000  # questions that the weight of a question is chosen on
 FLOOR = 0.01  # of the vote, for an answer that nobody gives
 KNOWN = 2000  # different answers that the zero-shot row chooses among, the most frequent
-
-
-def fit_open(memory: Memory, out: Path, settings: OpenAskSettings, **sources: Any) -> FitReport:
-    """Fit ask with open answers; see :func:`ravl.tasks.fit.fit`.
-
-    Raises:
-        DataError: as :func:`ravl.tasks.caption.fit.fit_texts` does.
-    """
-    return fit_texts(OPEN, memory, out, settings, **sources)
 
 
 def ready(ground: TextFitData) -> TextFitData:
@@ -159,6 +145,8 @@ OPEN = Kind(
     ready=ready,
     blind=blind,
     fits=False,
+    measure="accuracy",
+    score=lambda rated, least: float((rated >= least).mean()),
     titles={
         "zero_shot": ("zero-shot", "pretrained: known answers that are like picture and question"),
         "vote": ("neighbour vote", "answered questions of the memory alone, nothing trained"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from ravl.encoders import Encoder
 from ravl.encoders.base import Array
 from ravl.errors import DataError
+from ravl.evaluation import Score
 from ravl.memory import Memory, Row
 from ravl.models.linear import Standardizer
 from ravl.retrieval.datastore import Datastore, Ints, read_datastore
@@ -135,6 +137,23 @@ class AnswerTargets(LabelTargets):
             "generated": self.generated,
             "width": self.width,
         }
+
+    def text_scores(
+        self,
+        rows: Sequence[Row],
+        names: Sequence[str],
+        found: Array,
+        before: Array | None = None,
+        **how: Any,
+    ) -> dict[str, Score]:
+        """Metrics of answers as texts, which several people may word in several ways."""
+        from ravl.evaluation.generation import compare_texts, measure_text
+
+        people = [said(row.qa[0]) for row in rows]
+        written = [names[i] for i in found.argmax(1)]
+        if before is None:
+            return measure_text("ask", written, people, **how)
+        return compare_texts("ask", written, [names[i] for i in before.argmax(1)], people, **how)
 
 
 def ask_task(memory: Memory) -> AnswerTargets:

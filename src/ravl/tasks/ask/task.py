@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from ravl.memory import Memory, Row
     from ravl.runs.answers import Answer
     from ravl.runs.run import Run
+    from ravl.tasks.ask.fit import AskRecipe
     from ravl.tasks.ask.results import Reply
+    from ravl.tasks.caption.fit import TextRecipe
     from ravl.training.examples import Examples
     from ravl.training.loop_settings import LoopSettings
 
@@ -114,11 +116,11 @@ class AskTask(_Questions):
 
         return AskSettings
 
-    def fit(self, memory: Memory, out: Path, settings: Any, **sources: Any) -> Any:
-        """Fit on a memory."""
-        from ravl.tasks.labels.fit import fit_labels
+    def recipe(self, memory: Memory, settings: Any) -> AskRecipe:
+        """What differs in its fit from other tasks."""
+        from ravl.tasks.ask.fit import AskRecipe
 
-        return fit_labels("ask", memory, out, settings, **sources)
+        return AskRecipe(memory, settings)
 
     def evaluate(self, model: Any, data: str | Path, **options: Any) -> dict[str, Any]:
         """Judge a loaded run on new questions."""
@@ -163,11 +165,12 @@ class OpenAskTask(_Questions):
 
         return OpenAskSettings
 
-    def fit(self, memory: Memory, out: Path, settings: Any, **sources: Any) -> Any:
-        """Fit on a memory."""
-        from ravl.tasks.ask.fit_open import fit_open
+    def recipe(self, memory: Memory, settings: Any) -> TextRecipe:
+        """What differs in its fit from other tasks."""
+        from ravl.tasks.ask.fit_open import OPEN
+        from ravl.tasks.caption.fit import TextRecipe
 
-        return fit_open(memory, out, settings, **sources)
+        return TextRecipe(OPEN, memory, settings)
 
     def evaluate(self, model: Any, data: str | Path, **options: Any) -> dict[str, Any]:
         """Judge a loaded run on new questions."""

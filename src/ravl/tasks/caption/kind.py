@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ravl.memory import Memory
 from ravl.runs.row_texts import base_of
 from ravl.tasks.caption.dataset import TextFitData
@@ -37,6 +40,8 @@ class Kind:
             None for a task without questions.
         fits: whether a dual encoder is trained that tells how well texts fit pictures.
         titles: of rows of the report that are called otherwise, and what each is.
+        measure: the metric that a search for settings compares by.
+        score: that metric, from the quality of each text and the least quality of a good one.
         groups: of its examples: what is good, and what is not.
     """
 
@@ -49,6 +54,8 @@ class Kind:
     blind: Callable[[TextFitData], TextFitData] | None = None
     fits: bool = True
     titles: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    measure: str = "CIDEr-D"
+    score: Callable[[NDArray[np.floating], float], float] = lambda rated, least: float(rated.mean())  # noqa: ARG005
     groups: tuple[tuple[str, str], tuple[str, str]] = (
         ("Good", "as good as people's own texts, save the weakest quarter"),
         ("Not good", "the others"),

@@ -20,9 +20,9 @@ from ravl.pages.fit_report import (
     Series,
     fit_report,
 )
+from ravl.tasks.caption.choose import TextFitted
 from ravl.tasks.caption.dataset import TextFitData
 from ravl.tasks.caption.evaluate_test import GENERATED, ROBUST, TextTestResults
-from ravl.tasks.caption.fit import CaptionFitted
 from ravl.tasks.caption.kind import Kind
 from ravl.training.report_parts import safely, score_table, thumbnail
 from ravl.training.report_rows import ROWS
@@ -62,7 +62,7 @@ SHOWN = 12  # pictures of a group
 NEIGHBOURS = 6  # of each
 
 
-def titles_of(kind: Kind, fitted: CaptionFitted) -> dict[str, tuple[str, str]]:
+def titles_of(kind: Kind, fitted: TextFitted) -> dict[str, tuple[str, str]]:
     """Names of the rows, and what each is."""
     words = "a generator trained without pictures and neighbours"
     if "question_only" not in fitted.finished:
@@ -71,7 +71,7 @@ def titles_of(kind: Kind, fitted: CaptionFitted) -> dict[str, tuple[str, str]]:
 
 
 def rows_table(
-    kind: Kind, ground: TextFitData, judged: TextTestResults, fitted: CaptionFitted
+    kind: Kind, ground: TextFitData, judged: TextTestResults, fitted: TextFitted
 ) -> ScoreTable:
     """The four rows, and that of the question alone where there is one."""
     task, texts = ground.task, sum(map(len, ground.test.texts))
@@ -91,7 +91,7 @@ def rows_table(
 def page_of(
     kind: Kind,
     ground: TextFitData,
-    fitted: CaptionFitted,
+    fitted: TextFitted,
     judged: TextTestResults,
     report: Any,
     command: str,
@@ -126,7 +126,7 @@ def page_of(
 
 
 def _about(
-    kind: Kind, ground: TextFitData, fitted: CaptionFitted, report: Any, command: str
+    kind: Kind, ground: TextFitData, fitted: TextFitted, report: Any, command: str
 ) -> list[tuple[str, str]]:
     captioner, task = fitted.levels[fitted.chosen], ground.task
     counts = ", ".join(
@@ -167,7 +167,7 @@ def _about(
     return lines + [("note", note) for note in report.notes]
 
 
-def _curves(fitted: CaptionFitted) -> list[Curves]:
+def _curves(fitted: TextFitted) -> list[Curves]:
     names = {
         "generator": "with retrieval",
         "generator_off": "without",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ravl.memory import Memory, Row
     from ravl.runs.answers import Answer
     from ravl.runs.run import Run
+    from ravl.tasks.caption.fit import TextRecipe
     from ravl.tasks.caption.results import Caption
     from ravl.tasks.caption.settings import CaptionSettings
     from ravl.training.examples import Examples
@@ -53,11 +54,12 @@ class CaptionTask(Task):
 
         return CaptionSettings
 
-    def fit(self, memory: Memory, out: Path, settings: Any, **sources: Any) -> Any:
-        """Fit on a memory."""
-        from ravl.tasks.caption.fit import fit_caption
+    def recipe(self, memory: Memory, settings: Any) -> TextRecipe:
+        """What differs in its fit from other tasks."""
+        from ravl.tasks.caption.fit import TextRecipe
+        from ravl.tasks.caption.kind import CAPTION
 
-        return fit_caption(memory, out, settings, **sources)
+        return TextRecipe(CAPTION, memory, settings)
 
     def evaluate(self, model: Any, data: str | Path, **options: Any) -> dict[str, Any]:
         """Judge a loaded run on new pictures with texts."""

@@ -17,7 +17,7 @@ from ravl.errors import DataError, PictureError
 from ravl.evaluation import compare, measure
 from ravl.runs.answers import Answer
 from ravl.tasks.labels.dataset import examples_of
-from ravl.tasks.labels.evaluate_test import in_words, wide
+from ravl.tasks.labels.evaluate_test import wide
 from ravl.tasks.labels.model import LabelPipeline
 from ravl.tasks.labels.predictor import Queries
 from ravl.tasks.model import Model
@@ -78,7 +78,7 @@ def _scores(model: LabelPipeline | AskPipeline, labelled: Examples, seed: int) -
     how: dict[str, Any] = {"groups": labelled.groups, "seed": seed}
     rows = {
         name: measure(task.judged, p, truth, thresholds=limits, **how)
-        | in_words(task, labelled.rows, names, p, **how)
+        | task.text_scores(labelled.rows, names, p, **how)
         for name, p in found.items()
     }
     differences = {
@@ -91,7 +91,7 @@ def _scores(model: LabelPipeline | AskPipeline, labelled: Examples, seed: int) -
             thresholds_before=limits,
             **how,
         )
-        | in_words(task, labelled.rows, names, found["with_retrieval"], p, **how)
+        | task.text_scores(labelled.rows, names, found["with_retrieval"], p, **how)
         for name, p in found.items()
         if name != "with_retrieval"
     }

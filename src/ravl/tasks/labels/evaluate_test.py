@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
 from ravl.evaluation import Score, compare, measure
-from ravl.memory import Row
 from ravl.models.zero_shot import label_vectors, zero_shot
 from ravl.retrieval.datastore import Ints, Neighbours
 from ravl.runs.generated import of_people
 from ravl.tasks.labels.dataset import FitData, speaking_rows
 from ravl.tasks.labels.predictor import Answers, LabelPredictor
-from ravl.tasks.labels.targets import LabelTargets
 from ravl.tasks.labels.votes import LabelMatrix
 from ravl.training.evidence_bank import DEEPEST
 from ravl.training.report_rows import DIFFERENCES
@@ -134,7 +131,7 @@ def _scored(
     for name in answers:
         judged.scores[name] = measure(
             task.judged, judged.wide(name), truth, thresholds=limits[name], groups=groups, seed=seed
-        ) | in_words(task, rows, names, judged.wide(name), groups=groups, seed=seed)
+        ) | task.text_scores(rows, names, judged.wide(name), groups=groups, seed=seed)
     for after, before in DIFFERENCES:
         if after in answers and before in answers:
             both = judged.wide(after), judged.wide(before)
@@ -146,38 +143,8 @@ def _scored(
                 thresholds_before=limits[before],
                 groups=groups,
                 seed=seed,
-            ) | in_words(task, rows, names, *both, groups=groups, seed=seed)
+            ) | task.text_scores(rows, names, *both, groups=groups, seed=seed)
     return judged
-
-
-def in_words(
-    task: LabelTargets,
-    rows: Sequence[Row],
-    names: Sequence[str],
-    found: Array,
-    before: Array | None = None,
-    **how: Any,
-) -> dict[str, Score]:
-    """Metrics of answers as texts, for a task whose answers are compared as such; else none.
-
-    Args:
-        task: of the answers.
-        rows: n examples.
-        names: C' that can be answered.
-        found: probabilities, (n, C').
-        before: others to compare with: then the scores are differences.
-        **how: ``groups`` and ``seed`` of :func:`ravl.evaluation.generation.measure_text`.
-    """
-    if task.name != "ask":
-        return {}
-    from ravl.evaluation.generation import compare_texts, measure_text
-    from ravl.tasks.ask.answers import said
-
-    people = [said(row.qa[0]) for row in rows]
-    written = [names[i] for i in found.argmax(1)]
-    if before is None:
-        return measure_text("ask", written, people, **how)
-    return compare_texts("ask", written, [names[i] for i in before.argmax(1)], people, **how)
 
 
 def _zero_shot(ground: FitData) -> Answers:

@@ -1,228 +1,170 @@
-"""Fitting a task from beginning to end: examples, parts, levels, judging, run and report."""
+"""The recipe by which classify and tag are fitted."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ravl.data import ColumnNames
-from ravl.memory import Memory
+import numpy as np
+
+from ravl.evaluation import PRIMARY, values
+from ravl.memory import Memory, Row
+from ravl.models.linear import Loss, label_weights
 from ravl.runs.run import VISION
-from ravl.tasks.labels.choose import Fitted, fit_levels
+from ravl.tasks.labels.choose import Fitted, fit_levels, validation_answers
 from ravl.tasks.labels.dataset import FitData, labels_of, prepare
 from ravl.tasks.labels.evaluate_test import TestResults, judge
 from ravl.tasks.labels.files import describe, parts
-from ravl.tasks.named import label_task
-from ravl.tasks.write_run import begin_run, end_run
-from ravl.training.example_source import Source, filter_of, told
-from ravl.training.examples import Examples, none_labelled, read_labelled
-from ravl.training.fit_folder import running
-from ravl.training.fit_report import FitReport
-from ravl.training.fit_settings import FitSettings
-from ravl.training.refit_plan import RefitPlan
-from ravl.training.run_record import config_of
-from ravl.training.splits import Splits, split
+from ravl.tasks.labels.predictor import Answers, LabelPredictor
+from ravl.tasks.labels.targets import LabelTargets
+from ravl.training.engine import Finished, Recipe
+from ravl.training.examples import Examples
+from ravl.training.splits import Splits
 
 if TYPE_CHECKING:
     from ravl.tasks.labels.keys.gain import Gain
 
 
-def fit_labels(
-    task: str,
-    memory: Memory,
-    out: Path,
-    settings: FitSettings,
-    *,
-    data: Source = None,
-    validation: Source = None,
-    test: Source = None,
-    columns: ColumnNames | None = None,
-    progress: bool | None = None,
-    command: str = "",
-    root: Source = None,
-    again: RefitPlan | None = None,
-) -> FitReport:
-    """Fit classify, tag or ask; see :func:`ravl.tasks.fit.fit`, and :class:`RefitPlan`."""
-    began = time.monotonic()
-    config = config_of(task, memory, settings, data, validation, test, again=again)
-    with (
-        running(out, config) as work,
-        ground_of(
-            task,
-            memory,
-            settings,
-            work,
-            data=data,
-            validation=validation,
-            test=test,
-            columns=columns,
-            progress=progress,
-            root=root,
-            again=again,
-        ) as (ground, notes),
-    ):
-        start = None if again is None else again.start
-        ground, fitted = fit_levels(ground, work, progress, start=start)
-        more = None
-        if task == "ask":
-            from ravl.tasks.ask.baselines import ask_rows
-
-            more = ask_rows(ground)
-        judged = judge(ground, fitted.levels, fitted.chosen, more)
-        notes += _unknown(ground)
-        if "vision" in fitted.curves and fitted.tower is None:
-            notes.append("The tuned vision tower was no better on validation; it is not kept.")
-        gain = None
-        if fitted.joint is not None:
-            from ravl.tasks.labels.keys.gain import measure_gain
-
-            gain = measure_gain(fitted.joint)
-            notes.append(gain.note())
-        return _write(out, ground, fitted, judged, notes, command, began, gain)
-
-
-@contextmanager
-def ground_of(
-    task: str,
-    memory: Memory,
-    settings: FitSettings,
-    work: Path,
-    *,
-    data: Source = None,
-    validation: Source = None,
-    test: Source = None,
-    columns: ColumnNames | None = None,
-    progress: bool | None = None,
-    root: Source = None,
-    again: RefitPlan | None = None,
-) -> Iterator[tuple[FitData, list[str]]]:
-    """What a fit stands on, and notes; open while pictures are read.
+class LabelRecipe(Recipe[FitData, Fitted, TestResults]):
+    """How classify and tag are fitted.
 
     Args:
-        task: classify, tag or ask.
+        name: classify or tag.
         memory: the evidence.
-        settings: of the fit.
-        work: for the scratch memory of tables.
-        data, validation, test, columns, progress, root: see :func:`ravl.tasks.fit.fit`.
-        again: the parts of a refit, instead of all these.
-
-    Raises:
-        DataError: a source cannot be read, or there is too little to learn from.
+        settings: :class:`ravl.training.fit_settings.FitSettings`.
     """
-    named = label_task(task, settings.column or None, memory.encoder.feature_dimension)
-    if task == "ask":
-        from ravl.tasks.ask.dataset import asked, refuse
 
-        refuse(settings)
+    def __init__(self, name: str, memory: Memory, settings: Any) -> None:
+        super().__init__(memory, settings)
+        self.name = name
+        self.measure = PRIMARY[self.targets.judged]
 
-    def read(source: Memory) -> Examples:
-        labelled = read_labelled(source, memory, named.of)
-        if not len(labelled):
-            raise none_labelled(source, named.noun, named.column)
-        return labelled
+    @property
+    def targets(self) -> LabelTargets:
+        """What rows say for the task."""
+        return LabelTargets(self.name, self.settings.column or None)  # type: ignore[arg-type]
 
-    def parts(labelled: Examples, source: Memory, tables: Collection[str]) -> Splits:
-        return split(
-            labelled.rows,
-            labelled.groups,
-            [named.stratum(row) for row in labelled.rows],
-            source,
-            validation=filter_of(validation),
-            test=filter_of(test),
-            validation_share=settings.validation_share,
-            test_share=settings.test_share,
-            seed=settings.seed,
-            tables=tables,
+    def stratum(self, row: Row) -> str:
+        """The label of a row; the same for all rows where they have tags."""
+        return self.targets.stratum(row)
+
+    def check_examples(self, examples: Examples, splits: Splits) -> None:
+        """Refuse training examples with too few labels."""
+        labels_of(examples.take(splits.train).rows, self.targets, self.settings.fewest)
+
+    def prepare(
+        self,
+        examples: Examples,
+        splits: Splits,
+        source: Memory,  # noqa: ARG002 (the examples know it)
+        work: Path,  # noqa: ARG002 (nothing takes long here)
+        progress: bool | None,  # noqa: ARG002 (likewise)
+    ) -> tuple[FitData, list[str]]:
+        """Evidence, neighbours and targets of every split."""
+        data = self.changed(prepare(self.memory, self.targets, self.settings, examples, splits))
+        if not self.settings.rerank:
+            return data, []
+        from ravl.tasks.labels.rerank_fit import look_again
+
+        data = look_again(data, self.settings.rerank)
+        return data, [] if data.second is None else [data.second.note()]
+
+    def changed(self, data: FitData) -> FitData:
+        """The data as this task needs it, before neighbours are looked at again."""
+        return data
+
+    def fit_levels(
+        self,
+        data: FitData,
+        work: Path,
+        show: bool | None,
+        report: Callable[[float], None] | None = None,
+        start: LabelPredictor | None = None,
+    ) -> tuple[FitData, Fitted]:
+        """Fit vote, linear head and fusion model, and choose one."""
+        return fit_levels(data, work, show, report, start=start)
+
+    def with_settings(self, data: FitData) -> FitData:
+        """The data with these settings, and with the loss that they ask for."""
+        settings, exclusive = self.settings, data.task.exclusive
+        weights = label_weights(data.train.targets, exclusive, settings.class_weights)
+        return replace(data, settings=settings, loss=Loss(exclusive, weights, settings.smoothing))
+
+    def without_test(self, data: FitData) -> FitData:
+        """The data with an empty test split."""
+        return replace(data, test=data.test.take(np.zeros(0, np.int64)))
+
+    def validation_scores(self, data: FitData, fitted: Fitted) -> dict[str, float]:
+        """Scores of the chosen level on the validation split."""
+        best = fitted.levels[fitted.chosen]
+        answers = validation_answers(data, best, fitted.chosen == "vote")
+        found = answers.probabilities[:, : len(data.labels)]
+        limits = None if data.task.exclusive else best.limits(data.labels)
+        return values(data.task.judged, found, data.truth(data.validation), thresholds=limits)
+
+    def baselines(self, data: FitData) -> Mapping[str, Answers] | None:  # noqa: ARG002 (for ask)
+        """More rows of the report, by their name."""
+        return None
+
+    def evaluate(self, data: FitData, fitted: Fitted) -> TestResults:
+        """All rows of the report, judged on the test split."""
+        return judge(data, fitted.levels, fitted.chosen, self.baselines(data))
+
+    def finish(self, data: FitData, fitted: Fitted, results: TestResults, out: Path) -> Finished:
+        """The chosen level, its report, and the tuned tower."""
+        from ravl.tasks.labels.report import abstention, page_of, rows_table
+        from ravl.training.report_parts import scores_json
+
+        notes = _unknown(data)
+        if "vision" in fitted.curves and fitted.tower is None:
+            notes.append("The tuned vision tower was no better on validation; it is not kept.")
+        gain = _gain(fitted)
+        metrics = scores_json(results, fitted) | {"abstain": abstention(data, fitted, results)}
+        if gain is not None:
+            notes.append(gain.note())
+            metrics["retriever"] = gain.to_json()
+        predictor = fitted.levels[fitted.chosen]
+        record: dict[str, Any] = dict(describe(predictor))
+        if data.second is not None:
+            record["rerank"] = data.second.look.describe(out)
+            metrics["rerank"] = data.second.to_json()
+        if fitted.tower is not None:
+            fitted.tower.save(out / VISION)
+        return Finished(
+            fitted.chosen,
+            record,
+            parts(predictor, out),
+            data.task.encoder(data.memory),
+            metrics,
+            rows_table(data, results, fitted),
+            lambda report, command: page_of(data, fitted, results, report, command, gain),
+            notes,
         )
 
-    def check(labelled: Examples, chosen: Splits) -> None:
-        labels_of(labelled.take(chosen.train).rows, named, settings.fewest)
 
-    with told(
-        task,
-        memory,
-        settings.remember,
-        work,
-        read,
-        parts,
-        check,
-        data=data,
-        validation=validation,
-        test=test,
-        columns=columns,
-        progress=progress,
-        root=root,
-        again=again,
-    ) as (labelled, chosen, _, notes):
-        ground = prepare(memory, named, settings, labelled, chosen)
-        if task == "ask":
-            ground = asked(ground)
-        if settings.rerank:
-            from ravl.tasks.labels.rerank_fit import look_again
+def _gain(fitted: Fitted) -> Gain | None:
+    """What training the retriever with the task gained, where it was asked for."""
+    if fitted.joint is None:
+        return None
+    from ravl.tasks.labels.keys.gain import measure_gain
 
-            ground = look_again(ground, settings.rerank)
-            notes += [ground.second.note()] if ground.second is not None else []
-        yield ground, notes
+    return measure_gain(fitted.joint)
 
 
-def _write(
-    out: Path,
-    ground: FitData,
-    fitted: Fitted,
-    judged: TestResults,
-    notes: list[str],
-    command: str,
-    began: float,
-    gain: Gain | None,
-) -> FitReport:
-    """The run, and what it is worth."""
-    from ravl.tasks.labels.report import abstention, page_of, rows_table
-    from ravl.training.report_parts import scores_json
-
-    labeller = fitted.levels[fitted.chosen]
-    described = {**describe(labeller), "level": fitted.chosen}
-    if ground.second is not None:
-        described["rerank"] = ground.second.look.describe(out)
-    if fitted.tower is not None:
-        fitted.tower.save(out / VISION)
-    run = begin_run(
-        out,
-        described,
-        parts(labeller, out),
-        memory=ground.memory,
-        base=ground.task.encoder(ground.memory),
-        labelled=ground.labelled,
-        parts=ground.parts,
-        settings=ground.settings,
-        command=command,
-    )
-    seconds = round(time.monotonic() - began, 1)
-    metrics = scores_json(judged, fitted) | {"abstain": abstention(ground, fitted, judged)}
-    if gain is not None:
-        metrics["retriever"] = gain.to_json()
-    if ground.second is not None:
-        metrics["rerank"] = ground.second.to_json()
-    table = rows_table(ground, judged, fitted)
-    report = FitReport(out, ground.task.name, fitted.chosen, metrics, table, notes, seconds)
-    page = page_of(ground, fitted, judged, report, run.record["command"], gain)
-    return end_run(report, page)
-
-
-def _unknown(ground: FitData) -> list[str]:
-    """Labels that only occur in the test part, and classes with next to nothing to learn from."""
-    task, notes = ground.task, []
-    known = set(ground.labels)
-    strange = sorted({n for r in ground.test.labelled.rows for n in task.of(r)} - known)
+def _unknown(data: FitData) -> list[str]:
+    """Labels that only occur in the test split, and classes with next to nothing to learn from."""
+    task, notes = data.task, []
+    known = set(data.labels)
+    strange = sorted({n for r in data.test.labelled.rows for n in task.of(r)} - known)
     if strange and task.exclusive:
         notes.append(
             f"{len(strange):,} labels of the test part do not occur in training, such as "
             f"{strange[0]!r}; they count as missed unless the memory knows them."
         )
-    counts = ground.train.targets.sum(0)
-    rare = [name for name, count in zip(ground.labels, counts, strict=True) if count < 2]
+    counts = data.train.targets.sum(0)
+    rare = [name for name, count in zip(data.labels, counts, strict=True) if count < 2]
     if rare:
         notes.append(
             f"{len(rare):,} {task.noun}s have a single training {task.unit}, such as {rare[0]!r}; "

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ravl.data.readers import values
 from ravl.encoders import Encoder
 from ravl.encoders.base import Array
+from ravl.evaluation import Score
 from ravl.memory import Memory, Row
 from ravl.models.linear import Standardizer
 from ravl.retrieval.datastore import Datastore, Ints, read_datastore
@@ -158,3 +159,22 @@ class LabelTargets:
                 if name in places:
                     said[i, places[name]] = 1
         return said
+
+    def text_scores(
+        self,
+        rows: Sequence[Row],  # noqa: ARG002 (for tasks whose answers are compared as texts)
+        names: Sequence[str],  # noqa: ARG002 (likewise)
+        found: Array,  # noqa: ARG002 (likewise)
+        before: Array | None = None,  # noqa: ARG002 (likewise)
+        **how: Any,  # noqa: ARG002 (likewise)
+    ) -> dict[str, Score]:
+        """Metrics of answers as texts; none for a task whose answers are names.
+
+        Args:
+            rows: n examples.
+            names: C' that can be answered.
+            found: probabilities, (n, C').
+            before: others to compare with: then the scores are differences.
+            **how: ``groups`` and ``seed`` of :func:`ravl.evaluation.generation.measure_text`.
+        """
+        return {}

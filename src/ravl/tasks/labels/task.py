@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ravl.memory import Memory, Row
     from ravl.runs.answers import Answer, Classification, Tagging
     from ravl.runs.run import Run
+    from ravl.tasks.labels.fit import LabelRecipe
     from ravl.training.examples import Examples
     from ravl.training.fit_settings import FitSettings
 
@@ -39,11 +40,11 @@ class _Names(Task):
 
         return FitSettings
 
-    def fit(self, memory: Memory, out: Path, settings: Any, **sources: Any) -> Any:
-        """Fit on a memory."""
-        from ravl.tasks.labels.fit import fit_labels
+    def recipe(self, memory: Memory, settings: Any) -> LabelRecipe:
+        """What differs in its fit from other tasks."""
+        from ravl.tasks.labels.fit import LabelRecipe
 
-        return fit_labels(self.name, memory, out, settings, **sources)
+        return LabelRecipe(self.name, memory, settings)
 
     def evaluate(self, model: Any, data: str | Path, **options: Any) -> dict[str, Any]:
         """Judge a loaded run on new pictures."""

@@ -21,9 +21,9 @@ from ravl.pages.fit_report import (
     fit_report,
 )
 from ravl.pages.score_table import DifferenceRow, ScoreRow
+from ravl.tasks.match.choose import MatchFitted
 from ravl.tasks.match.dataset import MatchFitData
 from ravl.tasks.match.evaluate_test import MatchTestResults
-from ravl.tasks.match.fit import MatchFitted
 from ravl.tasks.match.model import evidence_of
 from ravl.tasks.match.rerank import MEASURES, RerankGain
 from ravl.tasks.match.results import NO, YES

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ravl.memory import Memory, Row
     from ravl.runs.answers import Answer
     from ravl.runs.run import Run
+    from ravl.tasks.match.fit import MatchRecipe
     from ravl.tasks.match.results import Matching
     from ravl.training.examples import Examples
     from ravl.training.fit_settings import FitSettings
@@ -50,11 +51,11 @@ class MatchTask(Task):
 
         return FitSettings
 
-    def fit(self, memory: Memory, out: Path, settings: Any, **sources: Any) -> Any:
-        """Fit on a memory."""
-        from ravl.tasks.match.fit import fit_match
+    def recipe(self, memory: Memory, settings: Any) -> MatchRecipe:
+        """What differs in its fit from other tasks."""
+        from ravl.tasks.match.fit import MatchRecipe
 
-        return fit_match(memory, out, settings, **sources)
+        return MatchRecipe(memory, settings)
 
     def evaluate(self, model: Any, data: str | Path, **options: Any) -> dict[str, Any]:
         """Judge a loaded run on new pictures with texts."""

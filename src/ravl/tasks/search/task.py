@@ -35,7 +35,9 @@ class SearchTask(Task):
 
         return RetrieverSettings
 
-    def fit(self, memory: Memory, out: Path, settings: Any, **sources: Any) -> RetrieverReport:
+    def fit(
+        self, memory: Memory, out: Path, settings: Any, command: str = "", **sources: Any
+    ) -> RetrieverReport:
         """Train the retriever on a memory.
 
         Raises:

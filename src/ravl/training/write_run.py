@@ -12,7 +12,6 @@ from ravl.encoders.base import Array, Encoder
 from ravl.memory import Memory
 from ravl.pages.card import write_card
 from ravl.runs.run import Run, about_memory, write_json, write_run
-from ravl.tasks.reference import keep_reference
 from ravl.training.examples import Examples
 from ravl.training.fit_report import FitReport
 from ravl.training.fit_settings import write_settings
@@ -34,7 +33,7 @@ def begin_run(
     settings: LoopSettings,
     command: str,
 ) -> Run:
-    """Write what answers, what it was fitted to, and how; then it answers its test part.
+    """Write what answers, what it was fitted to, and how.
 
     Args:
         out: the run's folder.
@@ -60,7 +59,6 @@ def begin_run(
     run = write_run(out, record, arrays)
     write_settings(settings, out / "settings.yaml")
     keep_parts(out, memory, labelled, parts)
-    keep_reference(run, memory, labelled.take(parts.test))
     return run
 
 
