@@ -10,7 +10,8 @@ import pytest
 from ravl.cli import INTERRUPTED, cli
 from ravl.memory import Memory
 from ravl.store import spaces
-from ravl.tuning import tasks as tuned_tasks
+from ravl.tuning import tune as tuning
+from ravl.tuning.trial import score as score_trial
 from tests.helpers import ColourEncoder
 from tests.training.painted import TEST, VALIDATION, paint
 
@@ -58,7 +59,7 @@ def test_the_best_trial_and_where_things_are(run, file, tmp_path):
 
 def test_what_is_kept_after_an_interruption(run, file, tmp_path, monkeypatch):
     command = ("tune", "classify", file, "--out", tmp_path / "out", "--trials", 3, *OPTIONS)
-    score, seen = tuned_tasks._label_score, []
+    score, seen = score_trial, []
 
     def interrupted(*arguments):
         seen.append(1)
@@ -66,7 +67,7 @@ def test_what_is_kept_after_an_interruption(run, file, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return score(*arguments)
 
-    monkeypatch.setattr(tuned_tasks, "_label_score", interrupted)
+    monkeypatch.setattr(tuning, "score", interrupted)
     code, out, err = run(*command)
     assert (code, out) == (INTERRUPTED, "")
     assert "Trials that are kept: 2. Repeat the same command to go on." in err
