@@ -24,8 +24,15 @@ from ravl.tasks.fit import fit
 
 CLIENTS = (1, 8, 64)
 REQUESTS = {1: 100, 8: 300, 64: 600}
+WARM, EXPORTED = 30, 200  # requests before the measurement, and to an exported run
 TOGETHER = 32
-TINY = {"CLIENTS": (1, 2), "REQUESTS": {1: 2, 2: 4}, "TOGETHER": 4}
+TINY = {
+    "CLIENTS": (1, 2),
+    "REQUESTS": {1: 2, 2: 4},
+    "WARM": 1,
+    "EXPORTED": 4,
+    "TOGETHER": 4,
+}
 TEXTS = ("a red checked shirt", "a straw hat", "blue jeans", "a long black dress", "shoes")
 
 
@@ -85,7 +92,7 @@ def throughput(work: Path, runs: dict[str, Path], files: list[bytes]) -> Iterato
     for how in ("on", "off"):
         with served(runs["linear"], *(() if how == "on" else ("--together", "1"))) as server:
             for what, ask in asked.items():
-                load(server.url, ask, 8, 50)  # warm
+                load(server.url, ask, 8, WARM)
                 for clients in CLIENTS:
                     found = load(server.url, ask, clients, REQUESTS[clients])
                     yield {
@@ -136,8 +143,8 @@ def exports(work: Path, runs: dict[str, Path], files: list[bytes]) -> Iterator[d
         for kind, place in places.items():
             with served(place) as server:
                 ask = lambda i: form(f"/v1/{what}", [files[i % len(files)]])  # noqa: B023, E731
-                load(server.url, ask, 8, 30)
-                found = load(server.url, ask, 8, 200)
+                load(server.url, ask, 8, WARM)
+                found = load(server.url, ask, 8, EXPORTED)
                 yield {
                     "run": f"{what} ({name})",
                     "runs on": kind,
