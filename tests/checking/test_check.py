@@ -132,7 +132,7 @@ def test_imbalance(tmp_path):
         memory.add(shades(tmp_path / "p", 1, ("purple",), 900))
         (one,) = ravl.check(memory, kinds=["imbalance"], progress=False).findings
     assert one.ids == ("purple_900.png",) and one.score == pytest.approx(0.9)
-    assert "'purple' has 1 rows, where 10 are usual" in one.why
+    assert "'purple' has 1 rows; usual are 10" in one.why
 
 
 def test_hubs():
@@ -147,7 +147,7 @@ def test_hubs():
     near[:40, 0] = 150  # a row of b among the nearest of forty of a
     (one,) = hubs(ground)
     assert one.ids == ("r150",) and one.fix == "drop"
-    assert "of 50 rows, where 10 is usual; 80% of them have another label than its 'b'" in one.why
+    assert "of 50 rows; usual is 10; 80% of them have another label than its 'b'" in one.why
 
 
 def test_ranks_of_texts():

@@ -54,7 +54,7 @@ def test_wrong_number_of_fields(folder, bad):
     examples, (rejected,) = read_all(table(folder, f"image,caption\na.jpg,x\n{bad}\nc.jpg,z\n"))
     assert ids(examples) == ["a.jpg", "c.jpg"]
     assert rejected.place == "t.csv, line 3"
-    assert f"{bad.count(',') + 1} fields where the first line names 2" in rejected.reason
+    assert f"{bad.count(',') + 1} fields, but the first line names 2" in rejected.reason
 
 
 def test_quote_that_is_never_closed_costs_one_line(folder):
@@ -77,7 +77,7 @@ def test_quotes_within_a_quoted_text(folder):
         table(folder, 'image,caption\na.jpg,"a "big" dog"\nb.jpg,a "big" dog\n')
     )
     assert [e.texts for e in examples] == [('a "big" dog',)]
-    assert "must be doubled" in rejected.reason
+    assert "write it twice" in rejected.reason
 
 
 def test_field_longer_than_the_limit(folder):

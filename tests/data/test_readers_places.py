@@ -73,7 +73,7 @@ def test_missing_file_names_the_option(shop, written):
 
 @pytest.mark.parametrize("written", ["sub", "sub/", "sub/..", "."])
 def test_folder_is_no_picture(shop, written):
-    with pytest.raises(PlaceError, match="not a file but a folder"):
+    with pytest.raises(PlaceError, match="is a folder or a device"):
         Root(shop).find(written)
 
 

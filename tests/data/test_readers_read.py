@@ -25,7 +25,7 @@ def test_unknown_suffix_says_what_is_allowed(tmp_path):
 
 def test_single_picture_names_its_folder(tmp_path):
     pictures(tmp_path, "a.jpg")
-    with pytest.raises(DataError, match="It is a picture: name its folder"):
+    with pytest.raises(DataError, match="It is a picture: give its folder"):
         read(tmp_path / "a.jpg")
 
 

@@ -74,7 +74,7 @@ def test_missing_columns_are_told_with_those_found(folder, name):
         write(folder / name, records.get(name, '[{"img": "a.jpg", "label": "x"}]'))
     with pytest.raises(DataError, match=r"has the columns img, label.*--image-column NAME"):
         read(folder / name)
-    with pytest.raises(DataError, match=r"img, label, and none is called 'Img'"):
+    with pytest.raises(DataError, match=r"img, label, but no column 'Img'"):
         read(folder / name, columns=ColumnNames(image="Img"))
 
 
@@ -172,11 +172,11 @@ def test_broken_lines_are_set_aside(folder):
     assert ids(examples) == ["a.jpg", "b.jpg"]
     reasons = {r.place.removeprefix("t.jsonl, line "): r.reason for r in rejected}
     assert list(reasons) == ["2", "3", "5", "6", "7", "8", "9"]
-    assert "broken JSON at character" in reasons["2"]
-    assert "list in JSON; allowed is an object" in reasons["3"]
+    assert "not valid JSON at character" in reasons["2"]
+    assert "list in JSON; it must be an object" in reasons["3"]
     assert "byte 0xFF" in reasons["5"]
     assert "lone surrogate" in reasons["6"]
-    assert "broken JSON" in reasons["7"]
+    assert "not valid JSON" in reasons["7"]
     assert "neither a picture nor a text" in reasons["8"]
     assert "'label' holds 2 values" in reasons["9"]
 
@@ -274,5 +274,5 @@ def test_classes_that_hugging_face_wrote_into_a_parquet(folder):
 
 
 def test_broken_parquet(folder):
-    with pytest.raises(DataError, match="not the Parquet it should be"):
+    with pytest.raises(DataError, match="not a valid Parquet file"):
         read(write(folder / "t.parquet", b"PAR1 but no more"))

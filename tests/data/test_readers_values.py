@@ -111,7 +111,7 @@ def test_tags(value, words):
 def test_one_refuses_several():
     assert values.one(["a"], "label") == "a"
     assert values.one("", "label") is None
-    with pytest.raises(ValueError, match="'label' holds 2 values, 'a' and 'b'"):
+    with pytest.raises(ValueError, match="'label' has 2 values, among them 'a' and 'b'"):
         values.one(["a", "b"], "label")
 
 

@@ -140,7 +140,7 @@ def test_one_that_does_not_fit(error: Exception) -> None:
     def run(items: Sequence[int]) -> torch.Tensor:
         raise error
 
-    with pytest.raises(EncoderError, match="does not fit the free memory"):
+    with pytest.raises(EncoderError, match="does not fit in the free memory"):
         run_in_batches(run, [1, 2, 3], 2)
 
 

@@ -34,7 +34,7 @@ Folder = Callable[[str], Path]
 )
 def test_missing_files(clip: Path, file: str, words: str) -> None:
     (clip / file).unlink()
-    with pytest.raises(EncoderError, match=rf"Missing: {words}.*{file}.*Copy what is missing"):
+    with pytest.raises(EncoderError, match=rf"Missing: {words}.*{file}.*Copy the missing files"):
         load_encoder(f"hf:{clip}")
 
 
@@ -55,7 +55,7 @@ def test_a_tokenizer_that_does_not_find_its_words(tiny_folder: Folder, tmp_path:
     folder = Path(shutil.copytree(tiny_folder("siglip"), tmp_path / "siglip"))
     edit(folder, "tokenizer_config.json", tokenizer_class="GemmaTokenizer")
     (folder / "tokenizer.json").rename(folder / "spiece.model")  # Gemma's has another name
-    with pytest.raises(EncoderError, match=r"tokenizer in .* knows \d tokens, its model 200"):
+    with pytest.raises(EncoderError, match=r"tokenizer in .* has \d tokens, its model 200"):
         load_encoder(f"hf:{folder}")
 
 
@@ -84,7 +84,7 @@ def test_no_such_folder(tmp_path: Path) -> None:
 def test_a_model_that_is_no_dual_encoder(clip: Path, tiny_folder: Folder) -> None:
     config = hf.BertConfig(vocab_size=50, hidden_size=8, num_hidden_layers=1, num_attention_heads=1)
     hf.BertModel(config).save_pretrained(clip)
-    with pytest.raises(EncoderError, match="of the kind 'bert', not a dual encoder"):
+    with pytest.raises(EncoderError, match="of the kind 'bert'. It is not a dual encoder"):
         load_encoder(f"hf:{clip}")
 
 
@@ -93,7 +93,9 @@ def test_towers_that_do_not_meet(clip: Path, tiny_folder: Folder) -> None:
     config.text_config.projection_size = 2 * WIDTH
     folder = Path(shutil.copytree(tiny_folder("siglip"), clip.parent / "siglip"))
     hf.SiglipModel(config).save_pretrained(folder)
-    with pytest.raises(EncoderError, match=r"not a dual encoder: .* \(16,\) and texts of \(32,\)"):
+    with pytest.raises(
+        EncoderError, match=r"not a dual encoder: .* \(16,\) and its text vectors \(32,\)"
+    ):
         load_encoder(f"hf:{folder}")
 
 

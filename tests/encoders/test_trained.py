@@ -70,7 +70,7 @@ def test_a_head_of_nothing():
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"mean": np.zeros(11)}, r"do not fit together: mean \(11,\)"),
+        ({"mean": np.zeros(11)}, r"do not fit together: they are mean \(11,\)"),
         ({"bias": np.zeros(31)}, "do not fit together"),
         ({"bias": np.zeros((32, 1))}, "do not fit together"),
         ({"bias": np.float32(1)}, "do not fit together"),
@@ -159,7 +159,7 @@ def test_texts_keep_a_share_of_the_base():
     np.testing.assert_allclose(scores, expected, atol=1e-5)
     again = TrainedEncoder.from_parts(encoder.parts(), base)
     assert (again.text_share, again.spec) == (0.36, encoder.spec)
-    with pytest.raises(EncoderError, match="text_share must be 1 as well"):
+    with pytest.raises(EncoderError, match="text_share must be 1, too"):
         trained_on(base, share=1.0, text_share=0.5)
 
 
@@ -171,11 +171,13 @@ def test_a_share_must_be_one(share):
 
 def test_heads_must_fit_the_base_and_each_other():
     base, fits = ColourEncoder(), random_head(48)
-    with pytest.raises(EncoderError, match="take 12 picture features .* 'colour' gives 48"):
+    with pytest.raises(EncoderError, match="take 12 picture features .* 'colour' has 48"):
         TrainedEncoder(base, random_head(12), fits, 0.5)
     with pytest.raises(EncoderError, match="text vectors of 12 dimensions"):
         TrainedEncoder(base, fits, random_head(12), 0.5)
-    with pytest.raises(EncoderError, match="do not meet: .* 32 dimensions, the text head 16"):
+    with pytest.raises(
+        EncoderError, match="do not fit together: .* 32 dimensions, the text head 16"
+    ):
         TrainedEncoder(base, fits, random_head(48, dimension=16), 0.5)
 
 

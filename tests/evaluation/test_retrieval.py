@@ -188,7 +188,7 @@ def test_precision_is_that_of_brute_force(search, k):
     out = None if exclude is None else at(*exclude)
     ranked = len(items) - (exclude is not None and max(exclude) >= 0)
     if k > ranked:
-        with pytest.raises(DataError, match="cannot be looked at"):
+        with pytest.raises(DataError, match="There are no first"):
             precision_at(*arrays, k, out)
         return
     shares = precision_at(*arrays, k, out)
@@ -204,12 +204,12 @@ def test_precision_is_that_of_brute_force(search, k):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"items": np.ones((3, 5), np.float32)}, "different spaces"),
+        ({"items": np.ones((3, 5), np.float32)}, "different dimensions"),
         ({"relevant": [at(0)]}, "2 queries have 1 lists"),
-        ({"relevant": [at(0), at(3)]}, "none of the 3 items"),
-        ({"relevant": [at(0), at(-1)]}, "none of the 3 items"),
+        ({"relevant": [at(0), at(3)]}, "not one of the 3 items"),
+        ({"relevant": [at(0), at(-1)]}, "not one of the 3 items"),
         ({"exclude": at(0)}, "2 queries have 1 positions"),
-        ({"exclude": at(0, 3)}, "to exclude is not -1"),
+        ({"exclude": at(0, 3)}, "to exclude is neither -1"),
         ({"offset": np.ones(2, np.float32)}, "offsets of shape"),
     ],
 )

@@ -23,7 +23,7 @@ def folder(tmp_path) -> Path:
 @pytest.mark.parametrize(
     ("bad", "sentence"),
     [
-        ("blue_002.png,one,two,three", "has 4 fields where the first line names 2"),
+        ("blue_002.png,one,two,three", "has 4 fields, but the first line names 2"),
         ('blue_002.png,"never closed', "opened and never closed"),
         ("gone.png,a caption", "'gone.png' is not in"),
         ("../secret.png,a caption", "leads outside"),
@@ -51,7 +51,7 @@ def test_a_broken_row_of_a_table(empty, folder, bad, sentence):
     ("header", "options", "sentence"),
     [
         ("foto,worte", {}, "has the columns foto, worte. A table needs a column of pictures"),
-        ("image,worte", {"image": "foto"}, "has the columns image, worte, and none is called 'f"),
+        ("image,worte", {"image": "foto"}, "has the columns image, worte, but no column 'f"),
         ("image,image", {}, "more than one column called 'image'"),
     ],
 )

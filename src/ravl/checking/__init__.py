@@ -1,1 +1,1 @@
-"""Checking a memory: what in it is likely wrong, why, and how to put it right."""
+"""Checking a memory: find rows that are likely wrong, with reasons and fixes."""

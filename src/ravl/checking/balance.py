@@ -7,12 +7,12 @@ import numpy as np
 from ravl.checking.ground import FitData
 from ravl.checking.issue import Issue, ranked
 
-RARE = 4  # times fewer, or more, rows than the label in the middle
-NAMED = 12  # rows that a finding names
+RARE = 4  # factor below or above the median number of rows of a label
+NAMED = 12  # maximal number of rows in a finding
 
 
 def imbalances(ground: FitData) -> list[Issue]:
-    """Labels with a ``RARE``-th of the rows of the label in the middle, or as many times more."""
+    """Labels with ``RARE`` times fewer or more rows than the median label."""
     labels = np.where(ground.chosen, ground.label, -1)
     counts = np.bincount(labels[labels >= 0], minlength=len(ground.labels))
     if (counts > 0).sum() < 2:
@@ -25,10 +25,10 @@ def imbalances(ground: FitData) -> list[Issue]:
             continue
         few = share <= 1
         why = (
-            f"The label {ground.labels[y]!r} has {counts[y]:,} rows, where {middle:,.0f} are usual "
+            f"The label {ground.labels[y]!r} has {counts[y]:,} rows; usual are {middle:,.0f} "
             f"for a label here. "
             + (
-                "It will seldom be answered: add more of it."
+                "It will seldom be answered: add more rows of it."
                 if few
                 else "It may be answered too often: weigh labels with ravl fit --class-weights."
             )

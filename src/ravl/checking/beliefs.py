@@ -1,4 +1,4 @@
-"""What a row's label should be, by those who have not seen it: a linear head, and neighbours."""
+"""The expected label of a row, by a linear head and neighbours that have not seen it."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from ravl.models.gate import probabilities
 from ravl.models.linear import DECAYS, HeadFit, Loss, Standardizer, fold_of_groups
 from ravl.models.vote import Vote
 
-FOLDS, FEW_FOLDS, MANY = 5, 3, 5000  # fewer folds where there are more rows than that
-WARM = 0.08  # temperature of the vote: many are asked, so that one wrong one next to it says little
-DOUBT = 0.01  # added to what each says, so that neither can rule out a label alone
-MUCH = 100_000  # rows times labels, from which on the head sees keys: a fifth of the work
-TOO_MUCH = 1_000_000  # likewise, from which on only neighbours are asked
+FOLDS, FEW_FOLDS, MANY = 5, 3, 5000  # with more rows, fewer folds are used
+WARM = 0.08  # temperature of the vote: high, so that a single wrong neighbour counts little
+DOUBT = 0.01  # added to both probabilities, so that neither can exclude a label alone
+MUCH = 100_000  # rows times labels; above this the head uses keys, which is five times faster
+TOO_MUCH = 1_000_000  # rows times labels; above this only neighbours are used
 
 
 def beliefs(ground: FitData) -> Array:
-    """Probability of each label for each row, (N, C); rows sum to 1, or to 0 where nobody knows.
+    """Probability of each label for each row, (N, C); rows sum to 1, or to 0 if nothing is known.
 
-    The geometric mean of two that did not see the row's label, nor its near-duplicates': a linear
-    head on the frozen features, fitted on other folds, and the vote of the nearest rows. A label
-    is likely where both think so.
+    The geometric mean of two predictions that did not use the labels of the row and of its
+    near-duplicates: a linear head on the frozen features, fitted on other folds, and the vote of
+    the nearest rows. A label is likely if both agree.
     """
     if not ground.labels:
         return np.zeros((len(ground), 0), np.float32)
@@ -45,9 +45,9 @@ def said(ground: FitData) -> Array:
 
 
 def _unseen(ground: FitData) -> Array | None:
-    """The head's probabilities of each row, (N, C), out of fold; None where it would be too much.
+    """The head's out-of-fold probabilities of each row, (N, C); None if it would be too slow.
 
-    The decay is the one under which unseen labels are likeliest.
+    The weight decay has the best log loss on unseen labels.
     """
     known = np.flatnonzero(ground.label >= 0)
     groups, count = ground.bank.groups[known], len(ground.labels)

@@ -1,4 +1,4 @@
-"""Checking a memory: all kinds of faults, each ranked."""
+"""Checking a memory: findings of all kinds, ranked."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ DECODED: tuple[Kind, ...] = ("broken", "blank", "blurred")  # kinds that open ev
 
 @dataclass
 class Check:
-    """What a check found.
+    """The result of a check.
 
     Args:
         path: of the memory.
         version: of the memory that was checked.
-        rows: that were checked.
-        kinds: of faults that were looked for.
-        findings: kind by kind, of each the surest first.
-        seconds: that it took.
+        rows: the number of rows that were checked.
+        kinds: the kinds of faults that were checked.
+        findings: by kind, the highest score first.
+        seconds: the time of the check.
     """
 
     path: Path
@@ -49,12 +49,12 @@ class Check:
     seconds: float = 0.0
 
     def of(self, kind: Kind) -> list[Issue]:
-        """The findings of one kind, the surest first."""
+        """The findings of one kind, the highest score first."""
         return [finding for finding in self.findings if finding.kind == kind]
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many findings there are of each kind that was looked for."""
+        """The number of findings of each kind that was checked."""
         counts = Counter(finding.kind for finding in self.findings)
         return {kind: counts[kind] for kind in self.kinds}
 
@@ -81,17 +81,18 @@ def check(
     """Look for rows that are likely wrong; nothing is changed, see :func:`fix`.
 
     Args:
-        memory: to check, or its path.
-        kinds: of faults to look for; none for all: ``mislabel``, ``conflict``, ``duplicate``,
-            ``hub``, ``text``, ``outlier``, ``imbalance``, ``broken``, ``blank``, ``blurred``.
-        where: a filter; only rows that it lets through are reported. All are evidence.
-        fast: leave out the last three, which open every picture.
+        memory: the memory to check, or its path.
+        kinds: the kinds of faults to check; all if empty: ``mislabel``, ``conflict``,
+            ``duplicate``, ``hub``, ``text``, ``outlier``, ``imbalance``, ``broken``, ``blank``,
+            ``blurred``.
+        where: a filter; only matching rows are reported. All rows are evidence.
+        fast: skip the last three kinds, which open every picture.
         progress: show a bar; None shows it on a terminal.
 
     Raises:
-        QueryError: there is no such kind.
-        DataError: the memory holds no picture.
-        FilterError: the filter does not parse or names an unknown column.
+        QueryError: a kind is unknown.
+        DataError: the memory contains no picture.
+        FilterError: the filter is not valid or has an unknown column.
     """
     if not isinstance(memory, Memory):
         with Memory.open(memory) as opened:
@@ -117,7 +118,7 @@ def check(
 
 @dataclass
 class _Run:
-    """What several kinds need is made once, when the first of them asks."""
+    """Data that several kinds need; computed once, at the first use."""
 
     memory: Memory
     where: str | None
@@ -132,7 +133,7 @@ class _Run:
 
     @property
     def ways(self) -> dict[Kind, Callable[[], list[Issue]]]:
-        """How each kind is looked for."""
+        """The function of each kind."""
         return {
             "mislabel": lambda: mislabels(self.ground, self.beliefs),
             "conflict": lambda: conflicts(self.ground, self.beliefs),

@@ -1,4 +1,4 @@
-"""Near-duplicates: pictures that are in the memory twice, see :mod:`ravl.checking.motifs`."""
+"""Near-duplicates: pictures that the memory has more than once, see :mod:`ravl.checking.motifs`."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from ravl.checking.issue import Issue, ranked
 from ravl.checking.motifs import BITS, bits
 from ravl.memory import Row
 
-OTHER_WORDS = 0.75  # of the score, where what is said of them has nothing in common
+OTHER_WORDS = 0.75  # factor of the score if the texts have nothing in common
 
 
 def duplicates(ground: FitData) -> list[Issue]:
-    """Groups of near-duplicates; of each the largest picture stays, and of equal ones the first.
+    """Groups of near-duplicates; the largest picture stays, and among equal ones the first.
 
-    The score is the similarity of the least like to the one that stays, less by the share of bits
-    in which their hashes differ. It is less where texts have nothing in common: the drawings of a
-    series, such as an eye in three colours, are as alike as copies. Where labels differ that is to
-    be settled first, so that no fix is named.
+    The score is the smallest similarity to the picture that stays, minus the share of bits in which
+    the hashes differ. It is lower if the texts have nothing in common: the drawings of a series,
+    such as an eye in three colours, are as similar as copies. If labels differ, there is no fix:
+    the conflict must be resolved first.
     """
     found = []
     for its in ground.motifs:
@@ -36,17 +36,17 @@ def duplicates(ground: FitData) -> list[Issue]:
         )
         if not same and _other_words(rows):
             score *= OTHER_WORDS
-            why += " But their texts differ: they may be two of a series."
+            why += " But their texts differ: they may belong to a series."
         agree = len({row.label for row in rows if row.label}) < 2
         if not agree:
-            why += " Their labels differ: settle that first, see the conflicts."
+            why += " Their labels differ: resolve this first, see the conflicts."
         ids = tuple(row.id for row in rows)
         found.append(Issue("duplicate", ids, score, why, "merge" if agree else None))
     return ranked(found)
 
 
 def _other_words(rows: list[Row]) -> bool:
-    """True where one of the rows says something, and nothing that the first says."""
+    """True if one of the rows has texts, but none in common with the first row."""
     first = set(rows[0].texts)
     return bool(first) and any(row.texts and not first & set(row.texts) for row in rows[1:])
 

@@ -1,4 +1,4 @@
-"""Putting right what a check found, as one version of the memory; all of it can be taken back."""
+"""Fixes for the findings of a check, as one version of the memory; they can be undone."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from ravl.errors import QueryError, RowNotFoundError
 from ravl.memory import Memory, Row
 from ravl.memory.editing import edit
 
-LEAST = 0.9  # score from which a fix is made without being asked for by id
+LEAST = 0.9  # minimum score of a fix for rows that are not given by id
 
 
 @dataclass
 class FixReport:
-    """What a fix did, or would do.
+    """The result of a fix, or of its dry run.
 
     Args:
-        fix: which one.
-        relabelled: id, old label and new label of rows.
-        dropped: ids of rows that went into the bin.
-        merged: for each row that took over what others said, ids of the others; those are in the
-            bin too.
-        version: of the memory that it made; None for a dry run, and where there was nothing to do.
+        fix: the name of the fix.
+        relabelled: id, old label and new label of each row.
+        dropped: ids of rows that were moved to the trash.
+        merged: for each row that took over the data of other rows, the ids of the other rows; they
+            are in the trash, too.
+        version: the new version of the memory; None for a dry run, and if nothing was changed.
     """
 
     fix: Fix
@@ -36,7 +36,7 @@ class FixReport:
 
     @property
     def binned(self) -> list[str]:
-        """Ids of all rows that went into the bin."""
+        """Ids of all rows that were moved to the trash."""
         return [*self.dropped, *(id for its in self.merged.values() for id in its)]
 
     def to_json(self) -> dict[str, Any]:
@@ -59,24 +59,24 @@ def fix(
     ids: Iterable[str] = (),
     dry_run: bool = False,
 ) -> FixReport:
-    """Make the fix that findings suggest, for those that are sure or named; one version.
+    """Apply the fix of all findings with a high score, or of the given rows; one version.
 
-    ``relabel`` gives rows their likely label; the old one stays in the history. ``drop`` moves
-    rows into the bin. ``merge`` keeps one row of a group of near-duplicates, with the texts, tags,
-    questions and columns of all, and moves the others into the bin. ``memory.revert`` takes each
-    back, and ``memory.restore`` what is in the bin.
+    ``relabel`` gives rows their likely label; the old label stays in the history. ``drop`` moves
+    rows to the trash. ``merge`` keeps one row of a group of near-duplicates, with the texts, tags,
+    questions and columns of all, and moves the other rows to the trash. ``memory.revert`` undoes a
+    fix, and ``memory.restore`` restores rows from the trash.
 
     Args:
-        memory: that was checked.
-        findings: of the check.
-        how: only findings that suggest this fix are followed.
-        least: score that a finding needs.
-        ids: of rows; then only findings about one of these are followed, whatever their score.
-        dry_run: change nothing, and say what would be done.
+        memory: the memory that was checked.
+        findings: the findings of the check.
+        how: the fix to apply; other findings are ignored.
+        least: the minimum score of a finding.
+        ids: ids of rows; if given, only findings about these rows are fixed, with any score.
+        dry_run: change nothing, and report what would be done.
 
     Raises:
-        QueryError: there is no such fix.
-        RowNotFoundError: no finding that suggests this fix is about one of the ids.
+        QueryError: the fix is unknown.
+        RowNotFoundError: there is no finding with this fix for one of the ids.
     """
     if how not in FIXES:
         raise QueryError(f"There is no fix {how!r}; there are: {', '.join(FIXES)}.")
@@ -99,9 +99,9 @@ def fix(
 
 
 def union(rows: Sequence[Row]) -> Row:
-    """The first row, with the texts, tags, questions and columns of all, each once.
+    """The first row, with the texts, tags, questions and columns of all rows, without duplicates.
 
-    Its own columns stay as they are, and so does its label; it takes one where it has none.
+    Its own columns and label do not change; without a label, it takes a label of the others.
     """
     columns = {name: value for row in reversed(rows) for name, value in row.columns.items()}
     answers: dict[str, dict[str, None]] = {}
@@ -119,7 +119,7 @@ def union(rows: Sequence[Row]) -> Row:
 
 
 def _chosen(findings: list[Issue], how: Fix, ids: set[str], least: float) -> list[Issue]:
-    """Those that are named, or sure; the surest first, so that it speaks where two disagree."""
+    """Findings of the given ids, or with a high score; the highest score first, so it wins."""
     if not ids:
         found = [finding for finding in findings if finding.score >= least]
     else:
@@ -127,14 +127,14 @@ def _chosen(findings: list[Issue], how: Fix, ids: set[str], least: float) -> lis
         missing = ids - {id for finding in found for id in finding.ids}
         if missing:
             raise RowNotFoundError(
-                f"Nothing was found about the row {min(missing)!r} that {how!r} would put right. "
-                "See what was found without --fix."
+                f"There is no finding about the row {min(missing)!r} that {how!r} would fix. "
+                "Run the check without --fix to see the findings."
             )
     return sorted(found, key=lambda finding: -finding.score)
 
 
 def _relabel(rows: Sequence[Row], finding: Issue, report: FixReport) -> list[Row]:
-    """Rows of a finding with its label, but for those that have it, or have a new one already."""
+    """Rows of a finding that need its label and did not get a new label yet."""
     done = {id for id, _, _ in report.relabelled}
     label = finding.label
     wrong = [row for row in rows if row.label and row.label != label and row.id not in done]

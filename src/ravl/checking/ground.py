@@ -1,4 +1,4 @@
-"""What all checks look at: the rows with their features, and each row's nearest others."""
+"""The data of all checks: the rows with their features, and the neighbours of each row."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from ravl.memory import Memory
 from ravl.retrieval.datastore import Datastore, Ints, Neighbours, read_datastore
 
 NEAR = 32  # neighbours of each row
-SHOWN = 6  # of them that a finding names
+SHOWN = 6  # number of neighbours in a finding
 
 
 @dataclass(frozen=True, eq=False)
 class FitData:
-    """A memory's pictures, as they are checked.
+    """The pictures of a memory, prepared for the checks.
 
-    All of them are evidence; findings are about those that were chosen.
+    All pictures are evidence; findings are only about the chosen ones.
 
     Args:
-        memory: that is checked.
+        memory: the memory to check.
         bank: all N rows with a picture's features.
-        chosen: which of them may be found, (N,).
-        near: the nearest rows of each that are no near-duplicates of it, (N, ``NEAR``).
+        chosen: True for rows that can be reported, (N,).
+        near: the nearest rows of each row, without its near-duplicates, (N, ``NEAR``).
     """
 
     memory: Memory
@@ -37,11 +37,11 @@ class FitData:
 
     @classmethod
     def of(cls, memory: Memory, where: str | None = None) -> FitData:
-        """The ground of a memory.
+        """The check data of a memory.
 
         Raises:
-            DataError: it holds no picture.
-            FilterError: the filter does not parse or names an unknown column.
+            DataError: the memory contains no picture.
+            FilterError: the filter is not valid or has an unknown column.
         """
         bank = read_datastore(memory)
         chosen = np.ones(len(bank), bool)
@@ -55,11 +55,11 @@ class FitData:
         return len(self.bank)
 
     def id(self, position: int) -> str:
-        """Of the row at a position."""
+        """The id of the row at a position."""
         return self.bank.rows[position].id
 
     def neighbours(self, position: int) -> tuple[str, ...]:
-        """Ids of the nearest rows of one, for people to compare."""
+        """Ids of the nearest rows of a row, for comparison by people."""
         near = self.near.positions[position, :SHOWN]
         return tuple(self.id(i) for i in near[near >= 0].tolist())
 
@@ -70,21 +70,21 @@ class FitData:
 
     @cached_property
     def label(self) -> Ints:
-        """Number of each row's label, (N,), -1 where it has none."""
+        """Number of each row's label, (N,), -1 without a label."""
         number = {name: i for i, name in enumerate(self.labels)}
         return np.array([number.get(row.label or "", -1) for row in self.bank.rows], np.int64)
 
     @cached_property
     def motifs(self) -> list[list[int]]:
-        """Positions of near-duplicates, two or more in each group, with a chosen one among them."""
+        """Positions of near-duplicates, two or more in each group, including a chosen row."""
         return [its for its in find_motifs(self.bank, self.near) if self.chosen[its].any()]
 
 
 def excess(values: Array) -> Array:
-    """How many spreads each value lies above the median, (n,).
+    """The distance of each value above the median, in spreads, (n,).
 
-    The spread is the median deviation, scaled to be the standard deviation of a normal
-    distribution, so that outliers do not hide themselves (Rousseeuw & Croux 1993).
+    The spread is the median absolute deviation, scaled to the standard deviation of a normal
+    distribution, because outliers hardly change it (Rousseeuw & Croux 1993).
     """
     middle = np.median(values)
     spread = 1.4826 * np.median(np.abs(values - middle))
@@ -93,5 +93,5 @@ def excess(values: Array) -> Array:
 
 
 def certainty(excess: float, least: float) -> float:
-    """An excess as a score: one half where it is just worth a look, towards 1 beyond that."""
+    """An excess as a score: 0.5 at the limit of the check, towards 1 beyond it."""
     return excess / (excess + least)

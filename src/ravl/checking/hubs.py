@@ -1,8 +1,8 @@
-"""Hubs: rows that are among the nearest of too many others, and so speak too often.
+"""Hubs: rows that are neighbours of too many other rows, so they vote too often.
 
-How often a row is among the k nearest of others is its k-occurrence (Radovanovic et al. 2010). One
-that is so more often than its like, and for rows of other labels, misleads them all: by chance, or
-because somebody put it there.
+How often a row is among the k nearest of others is its k-occurrence (Radovanovic et al. 2010). A
+row with a high k-occurrence among rows of other labels misleads all of them: by chance, or because
+somebody planted it.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from ravl.encoders.base import Array
 from ravl.retrieval.datastore import Ints
 
 K = 10
-OFTEN = 3.5  # spreads above what is usual for the memory
-SEEN = 2 * K  # of how many a row must be among the nearest, so that it matters whom it misleads
-MISLED = 0.5  # share of those with another label, from which the row had better go
-CHANCE = 0.01  # that any row of a memory misleads as many by chance
+OFTEN = 3.5  # spreads above the usual value of the memory
+SEEN = 2 * K  # minimum k-occurrence for a check of the labels
+MISLED = 0.5  # share of rows with another label above which the fix is to drop the row
+CHANCE = 0.01  # probability that any row of a memory misleads as many rows by chance
 
 
 def hubs(ground: FitData) -> list[Issue]:
-    """Rows that are near to unusually many, or to many of other labels, the worst first."""
+    """Rows that are neighbours of unusually many rows, or of many with other labels."""
     near = ground.near.first(K)
     if not near.found.any():
         return []
@@ -35,7 +35,7 @@ def hubs(ground: FitData) -> list[Issue]:
     misleads = (doubt < CHANCE) & (count >= SEEN)
     for i in np.flatnonzero((misleads | (often > OFTEN)) & ground.chosen).tolist():
         share = float(wrong[i] / max(count[i], 1))
-        why = f"It is among the {K} nearest of {count[i]:,.0f} rows, where {usual:,.0f} is usual"
+        why = f"It is among the {K} nearest of {count[i]:,.0f} rows; usual is {usual:,.0f}"
         if misleads[i]:
             why += (
                 f"; {share:.0%} of them have another label than its {ground.bank.rows[i].label!r}"
@@ -48,9 +48,9 @@ def hubs(ground: FitData) -> list[Issue]:
 
 
 def _by_chance(ground: FitData, count: Array, wrong: Array) -> Array:
-    """Probability that one of all rows misleads as many as each does, by chance, (N,).
+    """The probability that any row misleads as many rows by chance as each row does, (N,).
 
-    Some labels lie closer to others, so that each has its own rate of misleading (Bonferroni's
+    Some labels are closer to others, so each label has its own rate of misleading (Bonferroni's
     bound of the binomial tail).
     """
     from scipy.stats import binom
@@ -64,13 +64,13 @@ def _by_chance(ground: FitData, count: Array, wrong: Array) -> Array:
 
 
 def occurrences(ground: FitData, positions: Ints) -> Array:
-    """How often each row is among these, (N,)."""
+    """The number of times each row occurs among the neighbours, (N,)."""
     counts: Array = np.bincount(positions[positions >= 0], minlength=len(ground)).astype(np.float32)
     return counts
 
 
 def _differ(ground: FitData, positions: Ints) -> NDArray[np.bool_]:
-    """Where a neighbour bears another label than the row whose neighbour it is, (N, k)."""
+    """True where a neighbour has another label than the row itself, (N, k)."""
     its, own = ground.label[positions], ground.label[:, None]
     differ: NDArray[np.bool_] = (positions >= 0) & (its >= 0) & (own >= 0) & (its != own)
     return differ

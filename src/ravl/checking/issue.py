@@ -1,4 +1,4 @@
-"""What a check finds: rows that are likely wrong, how sure that is, and what would put it right."""
+"""A finding of a check: rows that are likely wrong, a score, and a fix."""
 
 from __future__ import annotations
 
@@ -25,17 +25,16 @@ FIXES: tuple[Fix, ...] = get_args(Fix)
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """Something that is likely wrong.
+    """A finding of a check.
 
     Args:
-        kind: of fault.
-        ids: of the rows that it is about: one, or a group. Of a group that may be merged the
-            first is the row that stays.
-        score: how sure it is, 0 to 1; findings of one kind are ranked by it.
-        why: a sentence for people.
-        fix: what would put it right; None where people have to look.
-        label: that the rows should have, where the fix is ``relabel``.
-        neighbours: ids of the nearest other rows, the nearest first: what it was judged by.
+        kind: the kind of fault.
+        ids: ids of the affected rows: one, or a group. In a group to merge, the first row stays.
+        score: 0 to 1; findings of one kind are ranked by it.
+        why: the reason, as a sentence.
+        fix: the name of the fix; None if people have to decide.
+        label: the expected label, if the fix is ``relabel``.
+        neighbours: ids of the nearest other rows, the nearest first; the finding is based on them.
     """
 
     kind: Kind
@@ -47,7 +46,7 @@ class Issue:
     neighbours: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON types; what is empty is left out."""
+        """As plain JSON types, without empty values."""
         fields = {
             "kind": self.kind,
             "ids": list(self.ids),
@@ -61,5 +60,5 @@ class Issue:
 
 
 def ranked(findings: list[Issue]) -> list[Issue]:
-    """The surest first; equal ones by their ids, so that a check says the same each time."""
+    """Sort by score; ties by ids, so the result is reproducible."""
     return sorted(findings, key=lambda finding: (-finding.score, finding.ids))

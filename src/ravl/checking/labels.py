@@ -1,9 +1,9 @@
 """Labels that are likely wrong, by confident learning (Northcutt et al. 2021).
 
-A row is suspect where another label is more probable than it usually is for rows that bear it.
-Each label's threshold is the mean probability of that label among its own rows, so that labels
-that are hard to tell, or rare, are judged by their own measure. So is a row whose own label is next
-to impossible beside another, sure or not.
+A row is suspect if another label is more probable than it usually is for rows with that label. The
+threshold of a label is its mean probability among its own rows, so rare and difficult labels have
+their own thresholds. A row is also suspect if its own label is nearly impossible compared with
+another label.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from ravl.checking.issue import Issue, ranked
 from ravl.encoders.base import Array
 from ravl.retrieval.datastore import Ints
 
-SURE = 0.9  # share of another label, of that and the row's own, that is suspect in any case
-FEWEST = 4  # rows, near-duplicates counted once, from which a label can be told by others
+SURE = 0.9  # p(other) / (p(other) + p(own)) above which a row is always suspect
+FEWEST = 4  # minimum number of rows of a label (near-duplicates count once) to suggest it
 
 
 def mislabels(ground: FitData, beliefs: Array) -> list[Issue]:
-    """Rows whose label others contradict, the surest first.
+    """Rows whose label is contradicted by other rows, the highest score first.
 
     Args:
-        ground: that is checked.
+        ground: the data of the check.
         beliefs: see :func:`ravl.checking.beliefs.beliefs`, (N, C).
     """
     likely = suspects(ground, beliefs)
@@ -48,7 +48,7 @@ def mislabels(ground: FitData, beliefs: Array) -> list[Issue]:
 
 
 def suspects(ground: FitData, beliefs: Array) -> Ints:
-    """The label that each row likely has in place of its own, (N,), -1 where its own is fine."""
+    """The suggested label of each row, (N,), -1 if its own label is plausible."""
     label, count = ground.label, len(ground.labels)
     if count < 2:
         return np.full(len(ground), -1, np.int64)
@@ -58,7 +58,7 @@ def suspects(ground: FitData, beliefs: Array) -> Ints:
     usual = np.array(
         [beliefs[label == y, y].mean() if told[y] else np.inf for y in range(count)], np.float32
     )
-    own = beliefs[np.arange(len(ground)), label]  # of rows without a label it is not used
+    own = beliefs[np.arange(len(ground)), label]  # not used for rows without a label
     others = np.where(told & (np.arange(count) != label[:, None]), beliefs, 0)  # (N, C)
     confident = np.where(others >= usual, others, 0).max(1) > own
     impossible = others.max(1) >= SURE / (1 - SURE) * own
@@ -67,7 +67,7 @@ def suspects(ground: FitData, beliefs: Array) -> Ints:
 
 
 def conflicts(ground: FitData, beliefs: Array) -> list[Issue]:
-    """Near-identical pictures with different labels, those first whose right label is sure."""
+    """Near-identical pictures with different labels, the highest score first."""
     found = []
     for its in ground.motifs:
         counts = Counter(ground.label[i] for i in its if ground.label[i] >= 0)

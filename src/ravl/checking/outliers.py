@@ -1,8 +1,8 @@
-"""Outliers: pictures that are like no other, by their distance to the nearest ones.
+"""Outliers: pictures with a large distance to their nearest neighbours.
 
-Distance to the k nearest is the plainest measure of it (Ramaswamy et al. 2000). It is that of the
-features as they are, not of their directions: what a network has never seen excites it little or
-much, which a cosine does not notice.
+The mean distance to the k nearest is the simplest measure (Ramaswamy et al. 2000). It uses the
+features without normalisation: pictures unlike the training data have features with small or large
+norms, which a cosine ignores.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from ravl.retrieval.datastore import Neighbours
 from ravl.retrieval.key_projection import root, tamed
 
 NEAREST = 10
-FAR = 3.0  # spreads beyond what is usual for the memory
+FAR = 3.0  # spreads beyond the usual value of the memory
 
 
 def outliers(ground: FitData) -> list[Issue]:
-    """Pictures that are farther from their nearest ones than is usual, the strangest first."""
+    """Pictures that are unusually far from their neighbours, the farthest first."""
     near = ground.near.first(NEAREST)
     if not near.found.any():
         return []
@@ -29,8 +29,9 @@ def outliers(ground: FitData) -> list[Issue]:
     found = []
     for i in np.flatnonzero((far > FAR) & ground.chosen).tolist():
         why = (
-            f"It is like no other picture: {apart[i] / max(usual, 1e-9):.1f} times as far from its "
-            f"{NEAREST} nearest as is usual."
+            f"It is unlike all other pictures: {apart[i] / max(usual, 1e-9):.1f} times as far "
+            "from its "
+            f"{NEAREST} nearest as usual."
         )
         score = certainty(float(far[i]), FAR)
         found.append(
@@ -40,7 +41,7 @@ def outliers(ground: FitData) -> list[Issue]:
 
 
 def distances(features: Array, near: Neighbours) -> Array:
-    """Mean distance of each row's features (N, F), tamed, to those of its neighbours, (N,)."""
+    """Mean distance of each row's features (N, F), after a root, to its neighbours, (N,)."""
     x = tamed(features, root(features))
     total = np.zeros(len(x), np.float32)
     for j in range(near.positions.shape[1]):  # (N, F) at a time

@@ -18,22 +18,22 @@ from ravl.errors import PictureError
 from ravl.memory import Memory, Row
 from ravl.progress import progress_bar
 
-SIDE = 192  # of the picture as it is measured, in pixels on its longer side
-FLAT = 4.0  # spread of a blank picture's brightness at most, of 255: a little noise
-BLURRED = 3.0  # spreads below what is usual for the memory
-SOFT = 4.0  # times below it, at least: where all are equally sharp a spread is next to nothing
-AHEAD = 64  # pictures under way
+SIDE = 192  # longer side of the picture for the measurement, in pixels
+FLAT = 4.0  # maximal spread of a blank picture's brightness, of 255: a little noise
+BLURRED = 3.0  # spreads below the usual value of the memory
+SOFT = 4.0  # minimum factor below the usual value: the spread is tiny if all are equally sharp
+AHEAD = 64  # pictures in progress
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a picture looks like.
+    """Measurements of a picture.
 
     Args:
         spread: standard deviation of its brightness, 0 to 127.
-        sharpness: variance of its Laplacian, in parts of the variance of its brightness.
-        broken: why it cannot be shown, as a sentence; empty where it can.
-        gone: whether that is for good: no file, or one that does not decode.
+        sharpness: variance of its Laplacian, divided by the variance of its brightness.
+        broken: why the picture cannot be read, as a sentence; empty if it can be read.
+        gone: True if this is permanent: the file is missing, or cannot be decoded.
     """
 
     spread: float = 0.0
@@ -50,7 +50,7 @@ def look(memory: Memory, row: Row) -> Look:
         why, there = str(error), row.path is not None and row.path.exists()
         if row.path is None or not there:
             return Look(broken=why, gone=True)
-        try:  # another picture than was indexed, or a damaged file
+        try:  # the picture has been replaced since indexing, or the file is damaged
             pictures.decode(row.path)
         except PictureError as damage:
             return Look(broken=str(damage), gone=True)
@@ -58,7 +58,7 @@ def look(memory: Memory, row: Row) -> Look:
 
 
 def measured(picture: Image.Image) -> Look:
-    """Spread and sharpness of a picture, made small but never large."""
+    """Spread and sharpness of a picture; it is scaled down, but never up."""
     scale = min(1.0, SIDE / max(picture.size))
     size = max(3, round(picture.width * scale)), max(3, round(picture.height * scale))
     grey = np.asarray(picture.convert("L").resize(size, Image.Resampling.BOX), np.float32)
@@ -68,14 +68,14 @@ def measured(picture: Image.Image) -> Look:
 
 
 def laplacian(grey: Array) -> Array:
-    """How much each inner pixel differs from its four neighbours, (h, w) -> (h - 2, w - 2)."""
+    """The Laplacian of each inner pixel, (h, w) -> (h - 2, w - 2)."""
     around = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
     found: Array = around - 4 * grey[1:-1, 1:-1]
     return found
 
 
 def looks(memory: Memory, rows: Sequence[Row], progress: bool | None = None) -> Iterator[Look]:
-    """What each picture looks like, in order; several are opened at a time."""
+    """Measurements of each picture, in order; several are opened at a time."""
     with (
         ThreadPoolExecutor(os.cpu_count() or 1) as pool,
         progress_bar("Looking", "pictures", progress) as advance,
@@ -89,10 +89,10 @@ def looks(memory: Memory, rows: Sequence[Row], progress: bool | None = None) -> 
 def flaws(
     memory: Memory, rows: Sequence[Row], kinds: Sequence[Kind], progress: bool | None = None
 ) -> list[Issue]:
-    """Broken, blank and blurred pictures, the surest of each kind first.
+    """Broken, blank and blurred pictures, the highest score of each kind first.
 
-    A picture is blurred where its sharpness is far below what is usual in this memory: drawings
-    have other edges than photographs.
+    A picture is blurred if its sharpness is far below the usual value of this memory: drawings have
+    other edges than photographs.
     """
     seen = list(looks(memory, rows, progress))
     sound = [not one.broken and one.spread > FLAT for one in seen]
@@ -107,12 +107,12 @@ def flaws(
         if one.broken:
             found.append(Issue("broken", ids, 1.0, one.broken, "drop" if one.gone else None))
         elif one.spread <= FLAT:
-            why = f"It is of one colour: its brightness varies by {one.spread:.1f} of 255."
+            why = f"It has one colour: its brightness varies by {one.spread:.1f} of 255."
             found.append(Issue("blank", ids, 1 - one.spread / 10 / FLAT, why, "drop"))
         elif soft > BLURRED and usual > SOFT * one.sharpness:
             why = (
                 f"The variance of its Laplacian is {usual / max(one.sharpness, 1e-6):,.0f} times "
-                "smaller than is usual here."
+                "smaller than usual in this memory."
             )
             found.append(Issue("blurred", ids, certainty(soft, BLURRED), why, "drop"))
     return ranked([one for one in found if one.kind in kinds])

@@ -1,9 +1,8 @@
 """Texts that do not fit their picture.
 
-A text is compared with two things that are known of its picture: the picture's own vector, and
-what the nearest pictures' texts say. Each is told as a rank: the share of other pictures that the
-text fits better than its own. A text that fits has a small one; that of a text from elsewhere is
-anything from 0 to 1.
+A text is compared with the vector of its picture, and with the texts of the nearest pictures. Each
+comparison gives a rank: the share of other pictures that the text fits better than its own. A text
+that fits has a small rank; a wrong text has any rank from 0 to 1.
 """
 
 from __future__ import annotations
@@ -15,14 +14,14 @@ from ravl.checking.issue import Issue, ranked
 from ravl.encoders.base import Array, normalise
 from ravl.retrieval.datastore import Ints
 
-OTHERS = 2048  # pictures that a text is tried on
-LEAST = 32  # texts and pictures from which ranks say something
-STRANGE = 0.5  # rank from which a text is worth a look
-BLOCK = 2048  # texts at a time
+OTHERS = 2048  # number of pictures that a text is compared with
+LEAST = 32  # minimum number of texts and pictures for useful ranks
+STRANGE = 0.5  # minimum rank of a finding
+BLOCK = 2048  # texts per block
 
 
 def misfits(ground: FitData) -> list[Issue]:
-    """Texts that fit many other pictures better than their own, the worst of each row."""
+    """Texts that fit many other pictures better than their own; the worst text of each row."""
     owners, texts, vectors, pictures = _read(ground)
     if len(texts) < LEAST or len(np.unique(owners)) < LEAST:
         return []
@@ -36,7 +35,7 @@ def misfits(ground: FitData) -> list[Issue]:
         if i not in found and ground.chosen[i]:
             why = (
                 f"{texts[t]!r} fits {strange[t]:.0%} of other pictures better than this one, by "
-                "what it shows and by what its nearest pictures say."
+                "the picture itself and by the texts of its nearest pictures."
             )
             found[i] = Issue(
                 "text", (ground.id(i),), float(strange[t]), why, None, None, ground.neighbours(i)
@@ -45,18 +44,18 @@ def misfits(ground: FitData) -> list[Issue]:
 
 
 def ranks(vectors: Array, owners: Ints, pictures: Array) -> Array:
-    """For each text the share of other pictures that it is more like than its own, (T,).
+    """For each text the share of other pictures that are more similar than its own, (T,).
 
     Args:
         vectors: of the texts, (T, d).
-        owners: position of each one's picture, (T,).
-        pictures: vectors of the pictures, (N, d); one of zeros has nothing to say and is left
-            out, and the rank of its texts is one half.
+        owners: position of each text's picture, (T,).
+        pictures: vectors of the pictures, (N, d); a zero vector means no information: it is left
+            out, and the rank of its texts is 0.5.
     """
     speaks = np.asarray(pictures.any(axis=1))
     others = np.flatnonzero(speaks)
     others = others[:: max(1, len(others) // OTHERS)]
-    mean = pictures[others].mean(0)  # what all pictures share says nothing of one
+    mean = pictures[others].mean(0)  # the mean of all pictures carries no information
     centred = np.where(speaks[:, None], pictures - mean, 0).astype(np.float32)
     found = np.full(len(vectors), 0.5, np.float32)
     for start in range(0, len(vectors), BLOCK):
@@ -94,7 +93,7 @@ def _read(ground: FitData) -> tuple[Ints, list[str], Array, Array]:
 
 
 def _told(ground: FitData, owners: Ints, vectors: Array) -> Array:
-    """What the nearest pictures' texts say about each picture, (N, d); zeros where nothing."""
+    """Mean text vector of the nearest pictures of each picture, (N, d); zeros without texts."""
     sums = np.zeros((len(ground), vectors.shape[1]), np.float32)
     np.add.at(sums, owners, vectors)
     means = normalise(sums)

@@ -58,7 +58,7 @@ def drift(
     """Tell whether pictures differ from those that a run was fitted for.
 
     PICTURES are files, folders or tables, and need no labels; for match and ask they are tables
-    with a text or a question each. The exit code is 3 where they have drifted, and 0 where they
+    with a text or a question each. The exit code is 3 where they have drifted, and 0 if they
     have not. With --server and no PICTURES, it tells about those that the server was asked about
     last.
 

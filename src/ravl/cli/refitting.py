@@ -58,7 +58,7 @@ def refit(run: Path, quiet: bool, as_json: bool, **options: object) -> None:
     Old and new model are judged on the same pictures: the old test part, which nothing ever learns
     from, and the newest. Earlier versions are kept: see ravl rollback.
 
-    Made for cron and systemd timers: it ends with 0 where it refitted, where nothing is new, where
+    Made for cron and systemd timers: it ends with 0 if it refitted, where nothing is new, where
     it waits for --if-new or --if-drift, and where another process refits the run; with 1 where
     something is wrong. Off a terminal it prints nothing where it did nothing. Killed, it leaves a
     run that answers, and the same command goes on.

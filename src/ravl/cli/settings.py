@@ -110,7 +110,7 @@ column_options = (
 
 
 def column_names(options: dict[str, Any]) -> Any:
-    """Takes the column options out of the others; None where none was given."""
+    """Takes the column options out of the others; None if none was given."""
     from ravl.data import ColumnNames
 
     names = ("image", "label", "tags", "question", "answer")

@@ -33,7 +33,7 @@ class Client(Methods):
         retries: how often what a busy server refuses is asked again, after the time that it says.
 
     Raises:
-        QueryError: the address or the key is none.
+        QueryError: the address or the key is not valid.
 
     Example:
         >>> with ravl.Client("http://127.0.0.1:8000") as client:
@@ -179,7 +179,7 @@ def address(url: str) -> str:
     """A server's address.
 
     Raises:
-        QueryError: it is none, or holds a password.
+        QueryError: the address is not valid, or contains a password.
     """
     try:
         found = httpx.URL(url.strip())

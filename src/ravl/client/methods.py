@@ -176,7 +176,7 @@ class Methods:
 
         Raises:
             RowNotFoundError: there is no such row.
-            DataError: a value is none that the memory can keep.
+            DataError: the memory cannot store a value.
         """
         change = {
             "label": label,

@@ -102,7 +102,7 @@ def fetched(server: Server, ask: Ask, retries: int | None = None) -> Plan[httpx.
 
     Raises:
         ServerError: there is no reply.
-        DataError: a value is none that can be sent.
+        DataError: a value cannot be sent.
     """
     for again in reversed(range(1 + (server.retries if retries is None else retries))):
         reply = yield ask

@@ -47,7 +47,7 @@ class ServerError(RavlError):
 
     Args:
         sentence: what was found, and what to do.
-        status: of HTTP; None where there was no answer.
+        status: of HTTP; None if there was no answer.
         request: number by which the server's log knows the request.
     """
 
@@ -92,12 +92,12 @@ def refusal(told: Mapping[str, Any]) -> RavlError:
 
 
 def sentence_of(reply: httpx.Response) -> str:
-    """What a server says is wrong; empty where it is no server of ravl that says so."""
+    """What a server says is wrong; empty if it is no server of ravl that says so."""
     return str(_told(reply).get("detail", ""))
 
 
 def _told(reply: httpx.Response) -> Mapping[str, Any]:
-    """A problem; empty where there is none."""
+    """A problem; empty if there is none."""
     try:
         found = json.loads(reply.content)
     except ValueError:
@@ -106,7 +106,7 @@ def _told(reply: httpx.Response) -> Mapping[str, Any]:
 
 
 def fewer(reply: httpx.Response, count: int) -> int | None:
-    """How many items to send at once where these were too many; None where that is not it."""
+    """How many items to send at once where these were too many; None if that is not it."""
     if count < 2 or reply.status_code not in (400, 413, 422, 429, 503):
         return None
     sentence = sentence_of(reply)

@@ -1,7 +1,7 @@
-"""What comes in: examples of pictures with what is known of them, whatever file they stand in.
+"""Input: examples of pictures with their labels and texts, from many file formats.
 
 :func:`read` finds the reader for a source; every reader yields :class:`Example`, and
-:class:`Rejected` for what it had to set aside.
+:class:`Rejected` for each item that it had to set aside.
 """
 
 from ravl.data.example import QA, Example, Rejected, Scalar

@@ -1,4 +1,4 @@
-"""What a source of data yields: examples, and the ones that had to be set aside."""
+"""What a source of data yields: examples, and items that had to be set aside."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 Scalar = str | int | float | bool | None
-"""What a user column may hold. Lists and objects are kept as their JSON text."""
+"""Values of a user column. Lists and objects are stored as JSON text."""
 
 
 @dataclass(frozen=True, slots=True)
 class QA:
-    """A question about a picture and its answers (one, or several people's).
+    """A question about a picture, with one or several answers.
 
     Args:
-        question: the question as it was asked.
-        answers: every answer given to it, best or most frequent first.
+        question: the text of the question.
+        answers: all answers, the best or most frequent first.
     """
 
     question: str
@@ -25,10 +25,10 @@ class QA:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One picture with all that a source says about it.
+    """One picture with all data that a source has about it.
 
-    An empty field means that the source says nothing about it, so that indexing a folder of
-    pictures after a table of captions keeps the captions.
+    An empty field means that the source does not have the data. So indexing a folder of pictures
+    after a table of captions keeps the captions.
 
     Args:
         id: unique within a memory; readers use the picture's path relative to its root.
@@ -37,8 +37,8 @@ class Example:
         label: its class.
         tags: keywords, without order or doubles.
         qa: questions with answers.
-        columns: whatever else the source knows (price, date, photographer ...).
-        source: where it comes from, for people: "shop.csv, line 12".
+        columns: all other data of the source (price, date, photographer ...).
+        source: the origin in words: "shop.csv, line 12".
     """
 
     id: str
@@ -53,11 +53,11 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Something that was set aside instead of read; it is counted and reported, never lost.
+    """An item that was set aside because it could not be read; it is counted and reported.
 
     Args:
-        place: where it is, for people and as its key: a path, or "shop.csv, line 12".
-        reason: a sentence that says what is wrong and, where possible, what to do.
+        place: the location, in words and as the key: a path, or "shop.csv, line 12".
+        reason: a sentence that says what is wrong and, if possible, what to do.
     """
 
     place: str

@@ -1,7 +1,8 @@
-"""Decoding pictures: the one place where untrusted bytes become pixels.
+"""Decoding pictures: the only place where untrusted bytes become pixels.
 
-Whatever comes in, :func:`decode` hands back an upright 8-bit RGB picture or raises
-:class:`~ravl.errors.PictureError` with a sentence: no other exception, no half-grey picture.
+For any input, :func:`decode` returns an upright 8-bit RGB picture or raises
+:class:`~ravl.errors.PictureError` with a sentence. It never raises another exception and never
+returns a partly decoded picture.
 """
 
 from __future__ import annotations
@@ -31,16 +32,16 @@ Picture = Path | bytes | Image.Image
 """A picture as a caller gives it: its file, its encoded bytes, or decoded."""
 
 MAX_PIXELS = 100_000_000
-"""Pixels (width x height) a picture may have: decoded, this many take 400 MB."""
+"""Maximum number of pixels (width x height) of a picture; decoded, they need 400 MB."""
 MAX_BYTES = 256 * 2**20
-"""Bytes a picture's file may have."""
+"""Maximum number of bytes of a picture's file."""
 
 _READ = "ravl reads JPEG, PNG, GIF, BMP, TIFF, WebP, AVIF and PPM"
 _AGAIN = "Copy or download it again."
-_HEAD = 2048  # bytes that are enough to tell formats apart
-# Pillow's readers are called directly, not through `Image.open`: that would try other decoders
-# (EPS starts Ghostscript), warn about sizes that are allowed here, and take apart an MPO, which is
-# an ordinary JPEG with more pictures behind it.
+_HEAD = 2048  # bytes that are enough to recognise the format
+# Pillow's readers are called directly, not through `Image.open`: it would try other decoders (EPS
+# starts Ghostscript), warn about sizes that are allowed here, and split an MPO file, which is an
+# ordinary JPEG followed by more pictures.
 _READERS = {
     rb"\xff\xd8\xff": "Jpeg",
     rb"\x89PNG\r\n\x1a\n": "Png",
@@ -61,18 +62,18 @@ _FOREIGN = {
     rb"%!PS|\xc5\xd0\xd3\xc6": "a PostScript drawing",
     rb"%PDF": "a PDF document",
     rb".{4}ftyp|\x1aE\xdf\xa3|RIFF.{4}AVI ": "a video",
-    rb"\s*<(!doctype html|html)": "a web page, such as a failed download leaves behind",
+    rb"\s*<(!doctype html|html)": "a web page, probably from a failed download",
 }
 _quiet = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
 class PictureInfo:
-    """What a picture's header says.
+    """Size and format of a picture, from its header.
 
     Args:
-        width: in pixels, once upright.
-        height: in pixels, once upright.
+        width: in pixels, after rotation to upright.
+        height: in pixels, after rotation to upright.
         format: "JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF" or "PPM", by content.
     """
 
@@ -85,8 +86,8 @@ def read_bytes(source: Path | bytes, max_bytes: int = MAX_BYTES) -> bytes:
     """The encoded bytes of a picture.
 
     Args:
-        source: a file, or the bytes themselves.
-        max_bytes: a file with more than this many is refused before it is read.
+        source: a file, or its bytes.
+        max_bytes: larger files are refused before they are read.
 
     Raises:
         PictureError: missing, a folder, a device, unreadable, empty or too large.
@@ -100,7 +101,8 @@ def read_bytes(source: Path | bytes, max_bytes: int = MAX_BYTES) -> bytes:
             data = file.read(max_bytes) if size <= max_bytes else b""
     if size > max_bytes:
         raise PictureError(
-            f"{name} has {size:,} bytes, more than the {max_bytes:,} allowed. Save it smaller."
+            f"{name} has {size:,} bytes, more than the {max_bytes:,} allowed. Save a smaller "
+            "version."
         )
     if not data:
         raise PictureError(f"{name} is empty (0 bytes). {_AGAIN}")
@@ -110,18 +112,20 @@ def read_bytes(source: Path | bytes, max_bytes: int = MAX_BYTES) -> bytes:
 def decode(
     source: Picture, *, hint: int | None = None, max_pixels: int = MAX_PIXELS
 ) -> Image.Image:
-    """An upright 8-bit RGB picture: the first of an animation, with transparency on white.
+    """An upright 8-bit RGB picture: the first frame of an animation, transparency on white.
 
-    The content decides the format, not the file's name. Deeper greyscale is scaled to 8 bits:
-    16-bit pictures by their full scale, or that of the 9 to 12 bits they use; 32-bit integers and
-    floats from their lowest to their highest value, unless the floats lie in 0 to 1.
+    The format is recognised by the content, not by the file's name. Greyscale with more bits is
+    scaled to 8 bits: 16-bit pictures by their full range, or by the range of the 9 to 12 bits that
+    they use; 32-bit integers and floats from their lowest to their highest value, except for floats
+    in 0 to 1.
 
     Args:
-        source: a file, encoded bytes, or a picture, which is returned itself if nothing is to do.
-        hint: side in pixels that the caller needs at least. JPEGs are then decoded at 1/2, 1/4 or
-            1/8 of their size as long as the shorter side keeps twice that; ``None`` is full size.
-            Pixels change slightly with it, so use one value for all that is to be compared.
-        max_pixels: larger pictures are refused by their header, before a pixel is decoded.
+        source: a file, encoded bytes, or a picture; a picture that needs no change is returned
+            itself.
+        hint: minimum side in pixels that the caller needs. JPEGs are then decoded at 1/2, 1/4 or
+            1/8 of their size, if the shorter side stays at least twice as long; ``None`` is full
+            size. The pixels depend slightly on it, so use one value for all pictures to compare.
+        max_pixels: larger pictures are refused before a pixel is decoded.
 
     Raises:
         PictureError: unreadable, not a picture, too large, truncated or damaged.
@@ -134,18 +138,19 @@ def decode(
     with _sentences(name, data):
         image = _open_header(io.BytesIO(data), name)
         if hint is not None:
-            _check_size(image, name, max_pixels)  # of the whole picture, not of the draft
+            _check_size(image, name, max_pixels)  # of the full picture, not of the reduced one
             image.draft(None, (2 * hint, 2 * hint))
         picture = _upright_rgb(image, name, max_pixels)
         if picture is image:
-            # The reader holds on to the encoded bytes; copying 1600 x 1200 pixels costs 8 ms.
+            # Without the copy the picture would keep the encoded bytes; it takes 8 ms at 1600 x
+            # 1200.
             picture = image._new(image.im)
-    picture.info = {}  # it is upright and opaque now: EXIF and transparency no longer apply
+    picture.info = {}  # now upright and opaque: EXIF and transparency no longer apply
     return picture
 
 
 def probe(source: Path | bytes) -> PictureInfo:
-    """Size and format, from the header alone; says nothing about whether the rest is sound.
+    """Size and format, from the header alone; the pixels are not checked.
 
     Raises:
         PictureError: unreadable, or not a picture.
@@ -158,7 +163,8 @@ def probe(source: Path | bytes) -> PictureInfo:
     ):
         image = _open_header(file, name)
         width, height = image.size
-        if orientation(image) >= 5 and image.format != "TIFF":  # Pillow turns TIFF's size itself
+        # Pillow rotates the size of a TIFF itself
+        if orientation(image) >= 5 and image.format != "TIFF":
             width, height = height, width
         return PictureInfo(width, height, image.format or "")
 
@@ -167,8 +173,8 @@ def thumbnail(picture: Image.Image, side: int = 160, quality: int = 80) -> bytes
     """A JPEG of the picture, at most ``side`` x ``side`` pixels, never enlarged.
 
     Args:
-        picture: any that :func:`decode` takes.
-        side: of the square it fits in, in pixels.
+        picture: any input of :func:`decode`.
+        side: of the square that the result must fit into, in pixels.
         quality: of the JPEG, 1 to 95.
 
     Raises:
@@ -183,22 +189,22 @@ def thumbnail(picture: Image.Image, side: int = 160, quality: int = 80) -> bytes
 
 
 def perceptual_hash(picture: Image.Image) -> int:
-    """ImageHash's 64-bit phash as a signed integer, -2^63 to 2^63 - 1, as SQLite keeps it.
+    """ImageHash's 64-bit phash as a signed integer, -2^63 to 2^63 - 1, for SQLite.
 
     Near-identical pictures (resized, recompressed) differ in a few of the 64 bits, unrelated ones
-    in about 32: count them with ``((a ^ b) & (2**64 - 1)).bit_count()``. Pictures of one even
-    colour have nothing to tell them apart and share a hash.
+    in about 32: count them with ``((a ^ b) & (2**64 - 1)).bit_count()``. All pictures of one
+    uniform colour have the same hash.
     """
-    import imagehash  # brings SciPy along: half a second that only indexing should pay
+    import imagehash  # imports SciPy, which takes half a second; only indexing needs it
 
     factor = min(picture.size) // 128
-    small = picture.reduce(factor) if factor > 1 else picture  # the hash looks at 32 x 32 pixels
+    small = picture.reduce(factor) if factor > 1 else picture  # the hash uses 32 x 32 pixels
     bits: NDArray[np.bool_] = imagehash.phash(small).hash  # (8, 8)
     return int.from_bytes(np.packbits(bits).tobytes(), "big", signed=True)
 
 
 def content_hash(data: bytes) -> str:
-    """32 hexadecimal digits (BLAKE2b, 16 bytes) that identify these very bytes."""
+    """32 hexadecimal digits (BLAKE2b, 16 bytes) that identify the bytes."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
@@ -216,33 +222,35 @@ def _open_file(path: Path) -> IO[bytes]:
     except FileNotFoundError:
         raise PictureError(f"{path} does not exist. Check the path.") from None
     except PermissionError:
-        raise PictureError(f"{path} may not be read by this user. Change its rights.") from None
+        raise PictureError(f"{path} cannot be read by this user. Change its permissions.") from None
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         raise PictureError(f"{path} cannot be read: {error}.") from error
 
 
 @contextmanager
 def _sentences(name: str, data: bytes) -> Iterator[None]:
-    """Turn whatever a decoder raises inside into a :class:`PictureError`."""
+    """Turn every exception of a decoder into a :class:`PictureError`."""
     try:
         yield
     except PictureError:
         raise
     except MemoryError:
-        raise PictureError(f"{name} needs more memory than there is. Save it smaller.") from None
+        raise PictureError(
+            f"{name} needs more memory than is available. Save a smaller version."
+        ) from None
     except Image.DecompressionBombError as error:
         raise PictureError(f"{name} has more pixels than allowed: {error}") from error
-    except Exception as error:  # on damaged bytes Pillow raises nearly anything
+    except Exception as error:  # for damaged bytes Pillow raises many kinds of exceptions
         if _is_cut(data, error):
             raise PictureError(
-                f"{name} is truncated: the data end within the picture. {_AGAIN}"
+                f"{name} is truncated: the data end inside the picture. {_AGAIN}"
             ) from error
         detail = str(error).rstrip(".") or type(error).__name__
         raise PictureError(f"{name} is damaged or truncated: {detail}. {_AGAIN}") from error
 
 
 def _is_cut(data: bytes, error: Exception) -> bool:
-    """Whether the error comes from an early end: by what Pillow says, or by the sizes stated."""
+    """Whether the file is truncated, by Pillow's message or by the sizes in the header."""
     if isinstance(error, EOFError) or re.search("(?i)truncated|not enough|EOF|no more", str(error)):
         return True
     size, stated = len(data), 0
@@ -277,7 +285,7 @@ def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise PictureError(
             f"{name} has {width:,} x {height:,} pixels, more than the {max_pixels:,} allowed. "
-            "Save it smaller."
+            "Save a smaller version."
         )
 
 
@@ -293,7 +301,7 @@ def _load(image: Image.Image) -> None:
     if limit is None or image.width * image.height <= limit:
         image.load()
         return
-    # TIFF checks a second time. Filters belong to the whole process: one thread at a time.
+    # TIFF checks a second time. Warning filters are global: one thread at a time.
     with _quiet, warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         image.load()

@@ -1,4 +1,4 @@
-"""Pixels as a network wants them: upright, RGB, 8 bits, opaque."""
+"""Pixels in the form that a network needs: upright, RGB, 8 bits, opaque."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ _TURNS = {
 
 
 def orientation(image: Image.Image) -> int:
-    """How the picture lies, as EXIF counts it: 1 (upright) to 8; 1 where nothing is said."""
+    """The EXIF orientation, 1 (upright) to 8; 1 if EXIF does not give it."""
     try:  # PNG's own `getexif` would decode the picture
         return int(Image.Image.getexif(image).get(_ORIENTATION, 1))
-    except Exception:  # broken EXIF: the picture itself is sound
+    except Exception:  # broken EXIF: the picture itself is valid
         return 1
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """The decoded picture turned and mirrored as its EXIF asks; itself if it asks nothing."""
+    """The decoded picture, rotated and mirrored by its EXIF; unchanged without EXIF."""
     turn = _TURNS.get(orientation(image))
     return image if turn is None else image.transpose(turn)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """The decoded picture as 8-bit RGB, transparency on white; itself if it is that already.
+    """The decoded picture as 8-bit RGB, transparency on white; unchanged if it is RGB already.
 
-    Deeper greyscale is scaled as :func:`ravl.data.pictures.decode` documents.
+    Greyscale with more bits is scaled as :func:`ravl.data.pictures.decode` documents.
     """
     if image.mode.startswith(("I", "F")):
         image = _eight_bits(image)
     elif image.mode == "CMYK" and image.format == "JPEG" and "adobe" not in image.info:
-        image = ImageChops.invert(image)  # Pillow takes every CMYK JPEG for Adobe's inverted kind
+        image = ImageChops.invert(image)  # Pillow treats every CMYK JPEG as Adobe's inverted kind
     if image.has_transparency_data:
         return _on_white(image)
     return image if image.mode == "RGB" else image.convert("RGB")

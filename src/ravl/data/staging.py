@@ -1,9 +1,9 @@
-"""Rows that speak of the same picture become one, on disk, however far apart they stand.
+"""Merge the rows about one picture, on disk, even if they are far apart.
 
-A caption table has five rows a picture, a table of questions fifty, and COCO keeps pictures and
-captions in two lists. Readers put what they read into a :class:`Staging` and get it back grouped
-by id, in order of first appearance. Everything lies in a temporary SQLite database, so that a
-table of millions of rows never sits in memory.
+A caption table has five rows per picture, a table of questions fifty, and COCO has pictures and
+captions in two lists. Readers write their rows to a :class:`Staging` and read them back grouped by
+id, in order of first appearance. The rows are in a temporary SQLite database, so a table of
+millions of rows does not need main memory.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any, Self
 from ravl.data.example import QA, Rejected, Scalar
 from ravl.errors import DataError
 
-CACHE_KIB = 16_384  # what SQLite may keep in memory, of the database and again of a sort
+CACHE_KIB = 16_384  # memory limit of SQLite, for the database and again for sorting
 BATCH = 2_000  # rows written at once
 
 _encode = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
@@ -30,14 +30,14 @@ _decode = json.JSONDecoder().raw_decode
 
 @dataclass(slots=True)
 class Row:
-    """What one row of a source says, before it is joined with the others of the same id.
+    """One row of a source, before it is joined with the other rows of the same id.
 
     Args:
         id: rows with the same id are joined.
-        picture: a path as written, encoded bytes, or the number by which the reader finds it.
-        same: what tells two pictures apart: the path in normal form, or a hash of the bytes.
+        picture: a path from the source, encoded bytes, or the number by which the reader finds it.
+        same: the identity of the picture: the path in normal form, or a hash of the bytes.
         texts, label, tags, qa, columns: as in :class:`ravl.data.Example`.
-        place: where it stands within its source, for people: "line 12".
+        place: the place in the source, for messages: "line 12".
     """
 
     id: str
@@ -52,10 +52,10 @@ class Row:
 
 
 class Staging:
-    """Groups rows by id on disk. A context manager: its database is gone at the end.
+    """Groups rows by id on disk. A context manager: the database is deleted at the end.
 
     Args:
-        where: the source's name, which stands before every place: "shop.csv".
+        where: the source's name, in front of every place: "shop.csv".
     """
 
     def __init__(self, where: str) -> None:
@@ -79,7 +79,7 @@ class Staging:
         self._database.close()
 
     def fill(self, rows: Iterable[Row | Rejected]) -> Iterator[Rejected]:
-        """Takes in every row, and passes on what was set aside."""
+        """Store every row, and yield rejected items."""
         for row in rows:
             refused = row if isinstance(row, Rejected) else self._add(row)
             if refused:
@@ -88,14 +88,14 @@ class Staging:
         self._order()
 
     def __len__(self) -> int:
-        """How many different ids there are; known once :meth:`fill` is through."""
+        """The number of different ids; known after :meth:`fill`."""
         count: int = self._database.execute(
             "SELECT count(*) FROM plan WHERE number = first"
         ).fetchone()[0]
         return count
 
     def __iter__(self) -> Iterator[Row | Rejected]:
-        """Joined rows in order of first appearance, each after its contradictions."""
+        """Joined rows in order of first appearance, each preceded by its contradictions."""
         found = self._database.execute(
             "SELECT first, id, picture, same, place, rest FROM plan JOIN rows USING (number) "
             "ORDER BY first, number"
@@ -113,8 +113,9 @@ class Staging:
             rest = _pack(row)
             (row.id + row.same + rest).encode()
             self._waiting.append((row.id, row.picture, row.same, row.place, rest))
-        except UnicodeEncodeError:  # JSON may escape half of a surrogate pair; no file may hold it
-            reason = "a text in it holds half a character (a lone surrogate); write it as UTF-8"
+        except UnicodeEncodeError:
+            # JSON can escape half of a surrogate pair, which cannot be written to a file
+            reason = "a text contains half a character (a lone surrogate); write it as UTF-8"
             return Rejected(f"{self._where}, {row.place}", reason)
         if len(self._waiting) >= BATCH:
             self._write()
@@ -127,7 +128,7 @@ class Staging:
         self._waiting.clear()
 
     def _order(self) -> None:
-        """Sorts numbers, not rows: the rows stay where they are, and are mostly read in order."""
+        """Sort numbers, not rows: the rows stay in place, and are mostly read in order."""
         with full_disk_explained():
             self._database.execute(
                 "CREATE TABLE plan (first INTEGER, number INTEGER, PRIMARY KEY (first, number)) "
@@ -140,11 +141,11 @@ class Staging:
 
 
 def temporary_database() -> sqlite3.Connection:
-    """A database of its own on disk that is gone when it is closed, or the process is killed.
+    """A temporary database on disk; it disappears when it is closed or the process is killed.
 
-    It lies in ``SQLITE_TMPDIR``, ``TMPDIR`` or ``/var/tmp``, unlinked from its first moment.
+    It is in ``SQLITE_TMPDIR``, ``TMPDIR`` or ``/var/tmp``, and is unlinked at once.
     """
-    # Generators may be driven by other threads than the one that began them, one at a time.
+    # A generator can be continued by another thread than the one that started it.
     database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
     database.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
     database.execute("PRAGMA journal_mode = OFF")
@@ -155,22 +156,22 @@ def temporary_database() -> sqlite3.Connection:
 
 @contextmanager
 def full_disk_explained() -> Iterator[None]:
-    """Turns SQLite's "database or disk is full" into what a user can do about it.
+    """Turn SQLite's "database or disk is full" into an error that says what to do.
 
     Raises:
-        DataError: where the temporary folder is full or cannot be written to.
+        DataError: if the temporary folder is full or cannot be written to.
     """
     try:
         yield
     except sqlite3.OperationalError as error:
         raise DataError(
             f"The rows could not be sorted on disk ({error}). "
-            "Set TMPDIR to a folder with more room, and try again."
+            "Set TMPDIR to a folder with more space, and try again."
         ) from error
 
 
 class _Joined:
-    """One row of many; what contradicts an earlier row is told once for each field."""
+    """One row from several; a contradiction is reported once for each field."""
 
     def __init__(self, first: Row, where: str) -> None:
         self.row = first
@@ -242,7 +243,7 @@ class _Joined:
         reason = (
             f"the id {self.row.id!r} stands for two pictures, {_shown(self.row)} in "
             f"{self._picture_place} and {_shown(row)} in {row.place}; the first is kept, "
-            "and the other needs an id of its own"
+            "and the other one needs a different id"
         )
         return Rejected(f"{self._where}, {row.place}", reason)
 

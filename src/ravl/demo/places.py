@@ -29,7 +29,7 @@ class Place:
         english: as it stands in a caption.
         chinese: the same.
         sky: colours at its top and bottom.
-        ground: its colour; None where things float in the air or in water.
+        ground: its colour; None if things float in the air or in water.
     """
 
     english: str

@@ -104,7 +104,7 @@ def _fill(
 
 
 def _classify(memory: Memory, out: Path, say: Say) -> FitReport | None:
-    """Fit a classifier on the memory's labels; None where there are too few."""
+    """Fit a classifier on the memory's labels; None if there are too few."""
     run = out / "classify-run"
     shutil.rmtree(run, ignore_errors=True)
     say("\nFitting a classifier with and without retrieval (a minute or two) ...")

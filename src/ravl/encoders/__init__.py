@@ -53,5 +53,5 @@ def load_encoder(
 
 
 def loadable(spec: str) -> str:
-    """What to write after ``--encoder`` to get the encoder of that name."""
+    """The value of ``--encoder`` that loads the encoder with this name."""
     return "run:FOLDER, the folder of its training run" if spec.startswith(TRAINED) else spec

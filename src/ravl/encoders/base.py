@@ -20,22 +20,23 @@ from ravl.errors import EncoderError
 Array = NDArray[np.float32]
 
 PROBE_TEXT = "a red checked shirt on a wooden table, 木桌上的红格子衬衫"
-TRAINED = "trained:"  # what the names of trained encoders begin with
-SAME = 0.999  # cosine above which two probe vectors count as made by the same encoder
+TRAINED = "trained:"  # prefix of the names of trained encoders
+SAME = 0.999  # minimum cosine of two probe vectors of the same encoder
 
 
 class Encoder(ABC):
     """Turns pictures and texts into L2-normalised vectors that can be compared by dot product.
 
-    Pictures take three steps, so that each runs once and where it is cheapest:
+    Pictures are encoded in three steps, so each step runs once and in the cheapest place:
 
-    1. :meth:`prepare`, resizing and cropping, runs in the threads that decode files;
-    2. :meth:`features`, the network, runs in batches; the memory keeps its result;
-    3. :meth:`project`, features to shared space, is cheap, and can be trained and repeated
-       without decoding a picture again.
+    1. :meth:`prepare`, resizing and cropping, runs in the threads that decode files; 2.
+    :meth:`features`, the network, runs in batches; the memory stores its result; 3.
+    :meth:`project`, from features to the shared space, is cheap; it can be trained and repeated
+    without decoding a picture again.
 
-    :meth:`look` does the last two. Encoders that run more than one network on a picture keep the
-    features of the first, and set ``projects`` to False: their vectors need another look.
+    :meth:`look` does the last two. Encoders that run several networks on a picture store the
+    features of the first, and set ``projects`` to False: their vectors cannot be computed from
+    stored features.
 
     Implementations set ``spec`` (the name that :func:`ravl.encoders.load_encoder` finds it by:
     the name of its entry point, and after a colon what the constructor takes, if anything),
@@ -97,7 +98,7 @@ class Encoder(ABC):
         """Pooled features (n, F) -> vectors of the shared space (n, d), L2-normalised."""
 
     def look(self, prepared: Sequence[Array]) -> tuple[Array, Array]:
-        """Prepared pictures (n) -> features (n, F), to be kept, and vectors (n, d)."""
+        """Prepared pictures (n) -> features (n, F), to be stored, and vectors (n, d)."""
         features = self.features(prepared)
         return features, self.project(features)
 
@@ -106,15 +107,15 @@ class Encoder(ABC):
         """Texts (n) -> vectors of the shared space (n, d), L2-normalised. Long texts are cut."""
 
     def parts(self) -> dict[str, bytes]:
-        """What a memory must keep to load this encoder again; empty where its name suffices."""
+        """Files from which a memory can load this encoder; empty if its name is enough."""
         return {}
 
     def reads(self, text: str) -> bool:  # noqa: ARG002 (for those that override it)
-        """False for a text in a language that it surely does not know; then words must do."""
+        """False for a text in an unknown language; it can then only be found by words."""
         return True
 
     def made(self, vectors: Fingerprint) -> bool:
-        """True where vectors with that fingerprint can be compared with this encoder's."""
+        """True if vectors with this fingerprint can be compared with vectors of this encoder."""
         return vectors.matches(self.fingerprint)
 
     def embed_pictures(self, pictures: Sequence[Image.Image]) -> Array:
@@ -122,7 +123,7 @@ class Encoder(ABC):
         return self.see(pictures)[1]
 
     def see(self, pictures: Sequence[Image.Image]) -> tuple[Array, Array]:
-        """RGB pictures (n) -> features (n, F) and vectors (n, d): prepared and looked at."""
+        """RGB pictures (n) -> features (n, F) and vectors (n, d)."""
         if not pictures:
             empty = (np.zeros((0, n), np.float32) for n in (self.feature_dimension, self.dimension))
             return next(empty), next(empty)
@@ -134,7 +135,7 @@ class Encoder(ABC):
 
     @cached_property
     def fingerprint(self) -> Fingerprint:
-        """What this encoder computes on a fixed picture and text; costs one small batch."""
+        """The output of this encoder on a fixed picture and text; costs one small batch."""
         features, vectors = self.look([self.prepare(probe_picture())])
         return Fingerprint(
             spec=self.spec,
@@ -146,17 +147,17 @@ class Encoder(ABC):
 
 @dataclass(frozen=True, eq=False)
 class Fingerprint:
-    """Identifies an encoder by what it computes, so that wrong preprocessing is caught as well.
+    """Identifies an encoder by its output, so wrong preprocessing is detected, too.
 
-    A hash of the weights would miss a checkpoint loaded with another model's preprocessing, and
-    a hash of the outputs would differ between machines in the last bits; so the outputs on a
-    fixed probe are kept, and compared by cosine.
+    A hash of the weights would miss a checkpoint loaded with another model's preprocessing, and a
+    hash of the outputs would differ between machines in the last bits; so the outputs on a fixed
+    probe are stored and compared by cosine.
 
     Args:
-        spec: the encoder's name, for people.
-        features: its picture features of the probe picture, (F,) float16.
-        picture: its vector of the probe picture, (d,) float16.
-        text: its vector of the probe text, (d,) float16.
+        spec: the encoder's name, for messages.
+        features: features of the probe picture, (F,) float16.
+        picture: vector of the probe picture, (d,) float16.
+        text: vector of the probe text, (d,) float16.
     """
 
     spec: str
@@ -165,23 +166,23 @@ class Fingerprint:
     text: NDArray[np.float16]
 
     def matches(self, other: Fingerprint) -> bool:
-        """True where vectors of both can be compared with each other."""
-        # A trained encoder's name is a hash of its heads, which a probe may hardly show.
+        """True if vectors of both encoders can be compared."""
+        # The name of a trained encoder is a hash of its heads; the probe may hardly differ.
         if self.spec.startswith(TRAINED) and other.spec.startswith(TRAINED):
             return self.spec == other.spec
         return _same(self.picture, other.picture) and _same(self.text, other.text)
 
     def same_tower(self, other: Fingerprint) -> bool:
-        """True where both compute the same picture features, so that kept ones can be reused."""
+        """True if both compute the same picture features, so stored features can be reused."""
         return _same(self.features, other.features)
 
     def same_reader(self, other: Fingerprint) -> bool:
-        """True where both compute the same vectors of texts."""
+        """True if both compute the same text vectors."""
         return _same(self.text, other.text)
 
     @property
     def digest(self) -> str:
-        """Twelve hexadecimal digits to tell encoders apart in print."""
+        """Twelve hexadecimal digits that identify the encoder in messages."""
         values = np.concatenate([self.picture, self.text]).astype("<f2").tobytes()
         return hashlib.sha256(values).hexdigest()[:12]
 
@@ -199,7 +200,7 @@ class Fingerprint:
 
 
 def probe_picture() -> Image.Image:
-    """A fixed picture whose colours, frequencies and uneven sides make any preprocessing show."""
+    """A fixed picture; its colours, frequencies and sides reveal wrong preprocessing."""
     y, x = np.mgrid[0:200, 0:320].astype(np.float64)
     waves = [np.sin(x / 7 + y / 31), np.cos(x / 23 - y / 5), np.sin(x * y / 900)]
     pixels = np.stack([127.5 + 127 * w for w in waves], axis=-1)

@@ -1,12 +1,12 @@
-"""The builtin encoder: EfficientNet-Lite0 and MiniLM, joined without any pictures of the user.
+"""The builtin encoder: EfficientNet-Lite0 and MiniLM, joined without pictures of the user.
 
 A vector has two halves. The *semantic* half lives in MiniLM's text space: a picture is the
 probability-weighted mean of the ImageNet class names' text vectors (ConSE, Norouzi et al. 2013,
-https://arxiv.org/abs/1312.5650), centred so that "a picture" in general counts for nothing, and
-beside it what a small map learned from free drawings takes it for (:mod:`ravl.encoders.space`). The
-*visual* half holds the features along the directions in which the ImageNet classifier tells
-classes apart; a text has zeros there. So texts meet pictures in the first half, and pictures
-meet pictures mostly in the second, which knows far more of looks than a thousand names can say.
+https://arxiv.org/abs/1312.5650), centred by the mean of all classes, averaged with the output of a
+small map that was trained on free drawings (:mod:`ravl.encoders.space`). The *visual* half contains
+the features along the directions in which the ImageNet classifier separates classes; a text has
+zeros there. So texts are compared with pictures in the first half, and pictures with pictures
+mostly in the second, which describes the look far better than a thousand names.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ TEXT_BATCH = 32
 LAST_LATIN = "\u024f"  # the end of Latin Extended-B
 SEMANTIC = 384  # dimensions of MiniLM's space
 # Share of the semantic half in a picture's norm; 0.1 gave the best picture -> picture precision on
-# three real sets and cannot change text -> picture ranks (benchmarks/results/encoders.md).
+# three real datasets, and does not change text -> picture ranks (benchmarks/results/encoders.md).
 SEMANTIC_SHARE = 0.1
 
 
 class BuiltinEncoder(Encoder):
-    """Works without any download; use ``hf:`` with CLIP or SigLIP where a hub can be reached.
+    """Works without a download; use ``hf:`` with CLIP or SigLIP if a hub can be reached.
 
-    Good at objects and animals that ImageNet knows, and at similarity of pictures. Texts should be
+    Good at the objects and animals of ImageNet, and at similarity of pictures. Texts should be
     English; for other languages use the encoder ``multilingual``, or rely on keyword search.
     """
 
@@ -44,16 +44,16 @@ class BuiltinEncoder(Encoder):
     feature_dimension = 1280
     picture_size = 224
     batch_size = 32
-    guesses = True  # the learned map knows MiniLM's space only
+    guesses = True  # the learned map works only in MiniLM's space
 
     def __init__(self) -> None:
         self._vision_folder = self._text_folder = parts_folder()
 
     def prepare(self, picture: Image.Image) -> Array:
-        """Trim the long side half-way to a square, pad the rest with white, scale to 224 x 224.
+        """Crop the long side half-way to a square, pad the rest with white, scale to 224 x 224.
 
-        Half-way (the geometric mean of the sides) did better than a square crop, squashing or
-        padding alone, on photographs and drawings alike (benchmarks/results/encoders.md).
+        Half-way (the geometric mean of the sides) was better than a square crop, squashing or
+        padding alone, on photographs and on drawings (benchmarks/results/encoders.md).
         """
         width, height = picture.size
         side = max(1, round(sqrt(width * height)))
@@ -77,7 +77,7 @@ class BuiltinEncoder(Encoder):
         return self._look(prepared, "grid", (49, self.feature_dimension))
 
     def project(self, features: Array) -> Array:
-        """Features (n, 1280) -> vectors (n, 640): ConSE with the learned map, and looks."""
+        """Features (n, 1280) -> vectors (n, 640): ConSE with the learned map, visual half."""
         p = self._projection
         logits = features @ p["weight"].T + p["bias"]  # (n, 1000)
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -102,7 +102,7 @@ class BuiltinEncoder(Encoder):
         return 2 * sum(c <= LAST_LATIN for c in letters) >= len(letters)
 
     def _centres(self, texts: Sequence[str]) -> Array:  # noqa: ARG002 (for those that override it)
-        """What to subtract from the vectors of texts: (384,), or (n, 384)."""
+        """The mean to subtract from text vectors: (384,), or (n, 384)."""
         return self._centre
 
     def _look(self, prepared: Sequence[Array], output: str, shape: tuple[int, ...]) -> Array:
@@ -113,7 +113,7 @@ class BuiltinEncoder(Encoder):
             parts += self._vision_network.run([output], {"pictures": pictures})
         return np.concatenate(parts)
 
-    # Each network is loaded when it is first needed, since many uses need only one of them.
+    # Each network is loaded when it is first needed: many uses need only one of them.
 
     @cached_property
     def _vision_network(self) -> Any:
@@ -147,12 +147,12 @@ class TextNetwork:
         self._tokenizer.enable_padding()
 
     def embed(self, texts: Sequence[str]) -> Array:
-        """Texts (n) -> (n, 384); texts of similar length share a batch, so little is padded."""
+        """Texts (n) -> (n, 384); texts of similar length share a batch, to avoid padding."""
         vectors = np.zeros((len(texts), SEMANTIC), np.float32)
         order = np.argsort([len(t) for t in texts], kind="stable")
         for i in range(0, len(order), TEXT_BATCH):
             rows = order[i : i + TEXT_BATCH]
-            # A lone surrogate would stop the tokenizer.
+            # The tokenizer fails on a lone surrogate.
             batch = [texts[j].encode("utf-8", "replace").decode("utf-8") for j in rows]
             tokens = self._tokenizer.encode_batch(batch)
             inputs = {

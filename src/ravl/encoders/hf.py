@@ -1,4 +1,4 @@
-"""Dual encoders of the Hugging Face hub or a local folder: CLIP, SigLIP, SigLIP 2 and their kin."""
+"""Dual encoders of the Hugging Face hub or a local folder: CLIP, SigLIP, SigLIP 2 etc."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from ravl.encoders.hf_patches import flat_patches, whole_picture
 from ravl.errors import EncoderError
 
 TEXT_BATCH = 64
-# These never saw an attention mask in training: every text is padded to the full length, and the
-# last token, usually padding, is the one that is pooled.
+# These were trained without an attention mask: every text is padded to the full length, and the
+# last token, usually padding, is pooled.
 _FULL_LENGTH = ("siglip", "siglip2")
 _TOKENS = {"align": 64}  # trained on fewer tokens than its text model has positions
-_ASPECT = 8  # where a picture is cropped to a square anyway, what is longer is cut beforehand
+_ASPECT = 8  # if the model crops pictures to a square, longer pictures are cut before
 
 
 class HFEncoder(Encoder):
-    """Any model of `transformers` with a picture and a text tower into one space.
+    """Any model of `transformers` with a picture tower and a text tower into one space.
 
-    Takes safetensors only and never runs code that comes with a model. Works on a CUDA device if
-    there is one, else on the CPU, in float32.
+    Reads only safetensors and never runs code that comes with a model. Uses a CUDA device if there
+    is one, otherwise the CPU, in float32.
 
     Args:
         name: a folder, or a name on the Hugging Face hub.
 
     Raises:
-        EncoderError: not found, not complete, or not a dual encoder.
+        EncoderError: the model is not found, not complete, or not a dual encoder.
     """
 
     def __init__(self, name: str) -> None:
@@ -56,11 +56,11 @@ class HFEncoder(Encoder):
 
     @property
     def model(self) -> Any:
-        """The model of `transformers`, in eval mode; whoever wants to change it copies it."""
+        """The model of `transformers`, in eval mode; copy it before you change it."""
         return self._model
 
     def prepare(self, picture: Image.Image) -> Array:
-        """One RGB picture -> (3, H, W), as the model's own image processor makes it."""
+        """One RGB picture -> (3, H, W), by the model's own image processor."""
         picture = picture if picture.mode == "RGB" else picture.convert("RGB")
         if "shortest_edge" in dict(self._processor.size or {}):
             picture = _without_ends(picture)
@@ -93,7 +93,7 @@ class HFEncoder(Encoder):
         """Texts (n) -> (n, d), L2-normalised. Cut at the model's maximal number of tokens."""
         if not texts:
             return np.zeros((0, self.dimension), np.float32)
-        # Texts of similar length share a batch, so that little is padded.
+        # Texts of similar length share a batch, to avoid padding.
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         found, _ = run_in_batches(self._read, [texts[i] for i in order], TEXT_BATCH)
         vectors = np.empty_like(found)  # (n, d)
@@ -111,7 +111,9 @@ class HFEncoder(Encoder):
     def _patches(self, prepared: Sequence[Array]) -> Tensor:
         hidden: Tensor | None = getattr(self._look(prepared), "last_hidden_state", None)
         if hidden is None:
-            raise EncoderError(f"{self.spec} shows no hidden states, so it has no feature grid.")
+            raise EncoderError(
+                f"{self.spec} does not return hidden states, so it has no feature grid."
+            )
         if hidden.ndim == 4:  # a convolutional tower: (n, channels, h, w)
             return hidden.flatten(2).transpose(1, 2)
         counts = [self._patch_count(p) for p in prepared]
@@ -130,7 +132,7 @@ class HFEncoder(Encoder):
         return self._model.get_image_features(**tensors)
 
     def tokens(self, texts: Sequence[str]) -> dict[str, Tensor]:
-        """Texts (n) as the model takes them, (n, t) each, cut at its maximal number of tokens."""
+        """Texts (n) as inputs of the model, (n, t) each, cut at its maximal number of tokens."""
         # A lone surrogate would stop the tokenizer.
         clean = [t.encode("utf-8", "replace").decode("utf-8") for t in texts]
         tokens = self._tokenizer(
@@ -146,7 +148,7 @@ class HFEncoder(Encoder):
         return _pooled(self._model.get_text_features(**self.tokens(texts)))  # (n, d)
 
     def _token_limit(self) -> int:
-        """Tokens a text may have: what the model has positions for, the tokenizer allows."""
+        """The maximal number of tokens: limited by the model's positions and by the tokenizer."""
         text = getattr(self._model.config, "text_config", None)
         limit: int = getattr(text, "max_position_embeddings", 512)
         module: Any
@@ -155,14 +157,14 @@ class HFEncoder(Encoder):
             if "text" in name and name.endswith("position_embeddings") and start is not None:
                 limit = min(
                     limit, int(module.num_embeddings) - int(start) - 1
-                )  # RoBERTa counts from there
+                )  # RoBERTa counts positions from there
         return min(limit, _TOKENS.get(self._kind, limit), int(self._tokenizer.model_max_length))
 
     def _measure(self) -> None:
         """Find the sizes by computing one blank picture and one text.
 
-        Configurations name the dimensions in a dozen ways, and a model whose towers do not meet
-        in one space shows it here.
+        Configurations use many names for the dimensions. A model whose towers do not share a space
+        is detected here, too.
         """
         self._blank = self.prepare(Image.new("RGB", (64, 64)))  # (3, H, W)
         vision = getattr(self._model.config, "vision_config", self._model.config)
@@ -180,8 +182,9 @@ class HFEncoder(Encoder):
             ) from error
         if picture.ndim != 2 or picture.shape != text.shape:
             raise EncoderError(
-                f"{self.spec} is not a dual encoder: it gives pictures vectors of shape "
-                f"{picture.shape[1:]} and texts of {text.shape[1:]}. Use one of the CLIP or SigLIP "
+                f"{self.spec} is not a dual encoder: its picture vectors have the shape "
+                f"{picture.shape[1:]} and its text vectors {text.shape[1:]}. Use one of the CLIP "
+                "or SigLIP "
                 "families."
             )
         self.dimension = self.feature_dimension = picture.shape[1]
@@ -198,7 +201,7 @@ def _pooled(output: Any) -> Tensor:
 
 
 def _without_ends(picture: Image.Image) -> Image.Image:
-    """The middle of a very long picture, which would be enlarged to gigabytes before its crop."""
+    """The middle of a very long picture, which would need gigabytes before it is cropped."""
     width, height = picture.size
     longest = _ASPECT * min(width, height)
     if max(width, height) <= longest:

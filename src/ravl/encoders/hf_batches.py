@@ -1,4 +1,4 @@
-"""How many pictures a network may take at once, and what to do when they were too many."""
+"""The batch size of a network, and what to do if the batch does not fit in memory."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ T = TypeVar("T")
 
 LARGEST = 64
 LARGEST_ON_CPU = 16  # CLIP B/32 on 2 cores: 16 pictures/s in batches of 8 to 32, 11 in those of 64
-SHARE = 0.25  # of the free memory; the estimate is rough, and others want some as well
-_UNKNOWN = 4 * 2**30  # bytes taken for free where the system does not say
+SHARE = 0.25  # share of the free memory; the estimate is rough, and other programs need memory, too
+_UNKNOWN = 4 * 2**30  # assumed free bytes if the system does not report them
 
 
 def fitting_batch(vision: Any, tokens: int, device: torch.device) -> int:
-    """Pictures that fit the free memory at once, 1 to 64 (16 on a CPU), by a rough count.
+    """The number of pictures that fit in the free memory, 1 to 64 (16 on a CPU), estimated.
 
     Args:
         vision: the configuration of the picture tower.
-        tokens: that one picture is cut into.
+        tokens: the number of tokens of one picture.
         device: where the network runs.
     """
     width = int(getattr(vision, "hidden_size", 768))
     wide = int(getattr(vision, "intermediate_size", 4 * width))
     heads = int(getattr(vision, "num_attention_heads", 12))
-    # One layer at a time, in float32: states, query, key, value, the MLP twice, attention twice.
+    # Of one layer, in float32: states, query, key, value, the MLP twice, attention twice.
     one = 4 * (tokens * (8 * width + 2 * wide) + 2 * heads * tokens**2)
     largest = LARGEST_ON_CPU if device.type == "cpu" else LARGEST
     return max(1, min(largest, int(SHARE * _free_bytes(device) / one)))
@@ -46,13 +46,13 @@ def run_in_batches(
     Args:
         run: one batch of m items -> a tensor (m, ...).
         items: at least one.
-        size: of a batch, to begin with.
+        size: the first batch size.
 
     Returns:
-        The results of all items (n, ...), float32, and the size of a batch that went well.
+        The results of all items (n, ...), float32, and a batch size that worked.
 
     Raises:
-        EncoderError: not even one item fits the memory.
+        EncoderError: even one item does not fit in memory.
     """
     parts: list[Tensor] = []
     done = 0
@@ -66,7 +66,7 @@ def run_in_batches(
                 raise
             if len(batch) == 1:
                 raise EncoderError(
-                    "The model does not fit the free memory even with one picture or text at a "
+                    "The model does not fit in the free memory, even with one picture or text at a "
                     "time. Close other programs, or choose a smaller model."
                 ) from error
             size = len(batch) // 2
@@ -80,7 +80,7 @@ def run_in_batches(
 def _is_out_of_memory(error: Exception) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    text = str(error).lower()  # on the CPU torch has no class of its own for it
+    text = str(error).lower()  # on the CPU torch has no special class for this error
     return "out of memory" in text or "can't allocate memory" in text
 
 
@@ -91,7 +91,7 @@ def _free_bytes(device: torch.device) -> int:
         free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):  # not on every system
         return _UNKNOWN
-    try:  # a container may have less than the machine
+    try:  # a container can have less memory than the machine
         root = Path("/sys/fs/cgroup")
         limit = int((root / "memory.max").read_text())
         return max(1, min(free, limit - int((root / "memory.current").read_text())))

@@ -1,7 +1,7 @@
-"""Finding the folder of a model: on disk, in the hub's cache, or on the hub.
+"""Find the folder of a model: on disk, in the hub's cache, or on the hub.
 
-Weights, preprocessing and tokenizer always come from one folder, at one revision. What is missing
-there is an error and never replaced by a default: the wrong preprocessing fails silently.
+Weights, preprocessing and tokenizer always come from one folder, at one revision. A missing file is
+an error and is never replaced by a default, because wrong preprocessing gives no error message.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ _TOKENIZERS = (
     "sentencepiece.bpe.model",
     "tokenizer.model",
 )
-# Only these: repositories also hold the same weights in other formats and sizes.
+# Only these: repositories also contain the same weights in other formats and sizes.
 _WANTED = ["*.json", "*.txt", "*.model", "model*.safetensors"]
-_LOCAL = "A local folder works as well: 'hf:/path/to/folder'."
+_LOCAL = "A local folder works, too: 'hf:/path/to/folder'."
 
 
 def model_folder(name: str) -> Path:
     """The folder with all files of a model; a hub name is downloaded at its first use.
 
-    A model that is in the hub's cache is taken from there without asking the hub, so that the
-    encoder of a memory does not change under it.
+    A model in the hub's cache is used without contacting the hub, so the encoder of a memory does
+    not change.
 
     Args:
         name: a folder, or a name on the Hugging Face hub such as "openai/clip-vit-base-patch32".
 
     Raises:
-        EncoderError: no such folder, the hub cannot be reached, or files are missing.
+        EncoderError: the folder does not exist, the hub cannot be reached, or files are missing.
     """
     path = Path(name).expanduser()
     if path.is_dir():
@@ -53,15 +53,15 @@ def model_folder(name: str) -> Path:
     missing = missing_files(folder)
     if missing:
         raise EncoderError(
-            f"The model in {folder} is not complete. Missing: {'; '.join(missing)}. Copy what is "
-            "missing from where the weights come from (AutoModel, AutoImageProcessor and "
+            f"The model in {folder} is not complete. Missing: {'; '.join(missing)}. Copy the "
+            "missing files from the source of the weights (AutoModel, AutoImageProcessor and "
             "AutoTokenizer each have `save_pretrained(folder)`)."
         )
     return folder
 
 
 def missing_files(folder: Path) -> list[str]:
-    """What an encoder needs and the folder does not have, in words; empty if it is complete."""
+    """The missing files of an encoder's folder, in words; empty if it is complete."""
 
     def lacks(*names: str) -> bool:
         return not any((folder / n).is_file() for n in names)
@@ -71,7 +71,7 @@ def missing_files(folder: Path) -> list[str]:
         missing.append("the configuration (config.json)")
     if lacks(*_WEIGHTS):
         pickled = not lacks("pytorch_model.bin", "pytorch_model.bin.index.json")
-        note = ", since pickled weights (pytorch_model.bin) can run code and are not loaded"
+        note = ", because pickled weights (pytorch_model.bin) can run code and are not loaded"
         missing.append(f"weights as safetensors (model.safetensors){note if pickled else ''}")
     if lacks("preprocessor_config.json") and not _processor_holds_pictures(folder):
         missing.append("the preprocessing of pictures (preprocessor_config.json)")
@@ -83,7 +83,7 @@ def missing_files(folder: Path) -> list[str]:
 
 
 def _processor_holds_pictures(folder: Path) -> bool:
-    """Processors saved by transformers 5 keep the preprocessing of pictures inside their file."""
+    """Processors saved by transformers 5 contain the preprocessing of pictures in their file."""
     try:
         text = (folder / "processor_config.json").read_text("utf-8")
         return bool(json.loads(text).get("image_processor"))
@@ -116,7 +116,7 @@ def _from_hub(name: str) -> Path:
         return fetch(local=False)
     except RepositoryNotFoundError as error:
         raise EncoderError(
-            f"The hub has no model {name!r} that may be read without logging in. Check the name, "
+            f"The hub has no model {name!r} that can be read without logging in. Check the name, "
             f"or log in with `hf auth login`. {_LOCAL}"
         ) from error
     except Exception as error:

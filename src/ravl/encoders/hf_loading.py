@@ -1,4 +1,4 @@
-"""Loading a model, its image processor and its tokenizer from one folder, without a word."""
+"""Load a model, its image processor and its tokenizer from one folder, silently."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ravl.errors import EncoderError
 _hf: Any = transformers  # it is only partly typed
 _logging: Any = logging
 
-# Scalars that only a loss needs, and buffers that follow from the configuration.
+# Scalars that only a loss needs, and buffers that are computed from the configuration.
 _DISPENSABLE = ("position_ids", "logit_scale", "logit_bias")
 
 
@@ -25,7 +25,7 @@ def load_parts(folder: Path) -> tuple[Any, Any, Any]:
     """The model (in eval mode, float32), its image processor and its tokenizer.
 
     Raises:
-        EncoderError: not a dual encoder, of an unknown kind, or weights that do not fill it.
+        EncoderError: the model is not a dual encoder, its kind is unknown, or weights are missing.
     """
     try:
         with quiet():
@@ -42,7 +42,8 @@ def load_parts(folder: Path) -> tuple[Any, Any, Any]:
             _check_vocabulary(folder, model.config, tokenizer)
     except EncoderError:
         raise
-    except Exception as error:  # transformers raises nearly anything on what it cannot load
+    # transformers raises many kinds of exceptions for models that it cannot load
+    except Exception as error:
         if "sentencepiece" in str(error):
             raise EncoderError(
                 f"The tokenizer in {folder} needs SentencePiece. Run: "
@@ -56,13 +57,13 @@ def load_parts(folder: Path) -> tuple[Any, Any, Any]:
 def _load_model(folder: Path) -> Any:
     config = _hf.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     kind = config.model_type
-    # Asked of the class, so that a large model of another kind is not read from disk first.
+    # Check the class, to avoid reading a large model of another kind from disk.
     architecture = _hf.AutoModel._model_mapping.get(type(config), None)
     if isinstance(architecture, tuple):
         architecture = architecture[0]
     if architecture is None or not _is_dual_encoder(architecture):
         raise EncoderError(
-            f"The model in {folder} is of the kind {kind!r}, not a dual encoder, which has "
+            f"The model in {folder} is of the kind {kind!r}. It is not a dual encoder with "
             "get_image_features and get_text_features. Use one of the CLIP or SigLIP families."
         )
     model, info = _hf.AutoModel.from_pretrained(
@@ -76,7 +77,7 @@ def _load_model(folder: Path) -> Any:
     )
     lost = [k for k in info["missing_keys"] if not k.endswith(_DISPENSABLE)]
     lost += [str(k) for k in info["mismatched_keys"]]
-    if lost:  # transformers would fill them with random numbers
+    if lost:  # transformers would initialise them with random numbers
         raise EncoderError(
             f"The weights in {folder} lack {len(lost)} arrays of a {kind!r} model, for example "
             f"{lost[0]}. Weights and config.json must come from the same model."
@@ -85,12 +86,12 @@ def _load_model(folder: Path) -> Any:
 
 
 def _check_vocabulary(folder: Path, config: Any, tokenizer: Any) -> None:
-    """A tokenizer class that does not find its files may start with a vocabulary of its own."""
+    """Detect a tokenizer that did not find its files and started with an empty vocabulary."""
     known = int(getattr(getattr(config, "text_config", None), "vocab_size", 0))
     if len(tokenizer) < known / 4:
         raise EncoderError(
-            f"The tokenizer in {folder} knows {len(tokenizer):,} tokens, its model {known:,}. "
-            "Copy all files of the tokenizer from where the weights come from."
+            f"The tokenizer in {folder} has {len(tokenizer):,} tokens, its model {known:,}. "
+            "Copy all files of the tokenizer from the source of the weights."
         )
 
 
@@ -100,7 +101,7 @@ def _is_dual_encoder(architecture: Any) -> bool:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No progress bars, reports and hints of transformers while a model is loaded."""
+    """Suppress progress bars, reports and hints of transformers while a model is loaded."""
     verbosity, bars = _logging.get_verbosity(), _logging.is_progress_bar_enabled()
     _logging.set_verbosity_error()
     _logging.disable_progress_bar()

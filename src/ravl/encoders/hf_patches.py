@@ -1,7 +1,7 @@
 """NaFlex: pictures of any shape as lists of square patches, and back.
 
-SigLIP 2's image processor hands out patches, while ravl's encoders prepare whole pictures; both
-hold the same numbers in another order.
+SigLIP 2's image processor returns patches, but ravl's encoders prepare whole pictures; both contain
+the same numbers in a different order.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ def whole_picture(patches: Array, rows: int, columns: int) -> Array:
 
 
 def flat_patches(pictures: Sequence[Array], side: int, most: int) -> dict[str, NDArray[np.generic]]:
-    """Pictures (n, each (3, H, W)) -> what the model reads.
+    """Pictures (n, each (3, H, W)) -> inputs of the model.
 
     Args:
         pictures: with heights and widths that are multiples of ``side``.
         side: of a patch in pixels.
-        most: patches of the largest picture; those with fewer are padded with zeros.
+        most: patches of the largest picture; pictures with fewer patches are padded with zeros.
 
     Returns:
         ``pixel_values`` (n, most, side * side * 3), ``pixel_attention_mask`` (n, most) and

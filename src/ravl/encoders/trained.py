@@ -1,14 +1,14 @@
-"""The trained encoder: a base encoder's features through small trained heads.
+"""The trained encoder: small trained heads on the features of a base encoder.
 
-The features are those of the frozen base. Where towers were tuned with the heads, these run beside
-the base, and their features are appended to its: what the base knows is never lost. A memory keeps
-the base's features alone, which no label has touched, so that tasks may be fitted and judged on
-them.
+The features are those of the frozen base. Towers that were tuned with the heads run beside the
+base, and their features are appended, so the features of the base are never lost. A memory stores
+only the features of the base, which were not trained on labels, so tasks can be fitted and
+evaluated on them.
 
-A vector has two parts: the trained head's, and the base encoder's own vector. Heads trained on a
-thousand pictures know these well and little else; the base's part keeps what it knows of it,
-and of texts that are unlike those of the training. Pictures and texts are weighted apart, since a
-picture's similarity to pictures and to texts are different questions.
+A vector has two parts: the output of the trained head, and the vector of the base encoder. Heads
+trained on a thousand pictures are good for similar pictures only; the base's part is needed for
+other pictures and texts. Pictures and texts have separate weights, because similarity between
+pictures and similarity to texts are different problems.
 """
 
 from __future__ import annotations
@@ -46,23 +46,25 @@ __all__ = ["SETTINGS", "WEIGHTS", "Head", "TrainedEncoder"]
 
 
 class TrainedEncoder(Encoder):
-    """Trained heads on a base encoder; needs NumPy only, besides what base and towers need.
+    """Trained heads on a base encoder; the heads need only NumPy.
 
     Args:
-        base: whose features go through the heads; not itself a trained one.
-        picture: the head of picture features, from the base's (F,), and those of a tuned tower
-            behind them, to (d,).
-        text: the head of the base's text vectors, and those of a tuned tower, to the same (d,).
-        share: of the trained part in the squared norm of a picture's vector, above 0 and at most
-            1; 1.0 leaves the base's own part out.
-        text_share: the same of a text's vector; 1.0 puts zeros into the base's part.
-        known: the fingerprint that the base had when the heads were trained; None means now.
-        tuned: files of the towers that were tuned with the heads, as
-            :meth:`ravl.encoders.towers.kept.Tower.parts` gives them; loaded when first needed.
+        base: the encoder below the heads; not itself a trained encoder.
+        picture: the head for picture features, from the base's (F,), followed by those of a tuned
+            tower, to (d,).
+        text: the head for the base's text vectors, followed by those of a tuned tower, to the same
+            (d,).
+        share: share of the trained part in the squared norm of a picture's vector, above 0 and at
+            most 1; 1.0 omits the base's part.
+        text_share: the same for a text's vector; 1.0 sets the base's part to zero.
+        known: the fingerprint of the base when the heads were trained; None means the present one.
+        tuned: files of the towers that were tuned with the heads, from
+            :meth:`ravl.encoders.towers.kept.Tower.parts`; loaded when first needed.
 
     Raises:
-        EncoderError: the base is itself a trained one, or the heads do not fit it or each other.
-        EncoderMismatchError: the base computes something else than it did in training.
+        EncoderError: the base is itself a trained encoder, or the heads do not fit it or each
+            other.
+        EncoderMismatchError: the output of the base has changed since the training.
     """
 
     def __init__(
@@ -92,34 +94,34 @@ class TrainedEncoder(Encoder):
         self.spec = TRAINED + self._digest()
 
     def prepare(self, picture: Image.Image) -> Array:
-        """As the base does: one RGB picture -> its network's input (3, H, W)."""
+        """One RGB picture -> the base network's input (3, H, W)."""
         return self.base.prepare(picture)
 
     def features(self, prepared: Sequence[Array]) -> Array:
-        """As the base does: prepared pictures (n) -> pooled features (n, F)."""
+        """Prepared pictures (n) -> pooled features of the base (n, F)."""
         return self.base.features(prepared)
 
     def grid(self, prepared: Sequence[Array]) -> Array:
-        """As the base does: prepared pictures (n) -> (n, patches, channels)."""
+        """Prepared pictures (n) -> patches of the base (n, patches, channels)."""
         return self.base.grid(prepared)
 
     def look(self, prepared: Sequence[Array]) -> tuple[Array, Array]:
-        """Prepared pictures (n) -> the base's features (n, F), to be kept, and vectors (n, d)."""
+        """Prepared pictures (n) -> features of the base (n, F) and vectors (n, d)."""
         features = self.base.features(prepared)
         if self.vision is None:
             return features, self.project(features)
         return features, self.project(np.hstack([features, self.vision.features(prepared)]))
 
     def project(self, features: Array) -> Array:
-        """Features -> vectors (n, dimension): the trained part, and the base's own.
+        """Features -> vectors (n, dimension): the trained part, and the base's part.
 
         Args:
-            features: of the base, (n, F); with a tuned tower, its features behind them.
+            features: of the base, (n, F); with a tuned tower, followed by its features.
         """
         if features.shape[1] != self.picture_head.inputs:
             raise EncoderError(
                 f"The picture head takes {self.picture_head.inputs:,} features, not "
-                f"{features.shape[1]:,}: the pictures must be looked at by the tuned tower as well."
+                f"{features.shape[1]:,}: the pictures must also be encoded by the tuned tower."
             )
         trained = self.picture_head(features)  # (n, d)
         if self.share == 1:
@@ -129,7 +131,7 @@ class TrainedEncoder(Encoder):
         return np.concatenate(halves, axis=1, dtype=np.float32)
 
     def embed_texts(self, texts: Sequence[str]) -> Array:
-        """Texts (n) -> vectors (n, dimension): the trained part, and the base's own."""
+        """Texts (n) -> vectors (n, dimension): the trained part, and the base's part."""
         vectors = np.zeros((len(texts), self.dimension), np.float32)
         if texts:
             own, d = self.base.embed_texts(texts), self.text_head.dimension
@@ -140,26 +142,26 @@ class TrainedEncoder(Encoder):
         return vectors
 
     def reads(self, text: str) -> bool:
-        """As the base does: False for a text in a language that it surely does not know."""
+        """False for a text in a language that the base does not know."""
         return self.base.reads(text)
 
     def made(self, vectors: Fingerprint) -> bool:
-        """By the name, which tells all: no tower need be loaded for it."""
+        """Compare by name, which is unique: no tower must be loaded."""
         return vectors.spec == self.spec
 
     def weighted(self, share: float, text_share: float) -> TrainedEncoder:
-        """The same with other weights of the trained part; towers are not loaded again."""
+        """The same encoder with other shares; towers are not loaded again."""
         other = TrainedEncoder(
             self.base, self.picture_head, self.text_head, share, text_share, self._known, self.tuned
         )
         other.__dict__ |= {n: self.__dict__[n] for n in ("vision", "text") if n in self.__dict__}
         return other
 
-    # torch is imported only once a tower is needed, and of two only the one that is.
+    # torch is imported only when a tower is needed, and only the needed tower is loaded.
 
     @cached_property
     def vision(self) -> VisionTower | None:
-        """The tuned vision tower, None for the base's alone."""
+        """The tuned vision tower; None if only the base is used."""
         if TUNED[0] not in self.tuned:
             return None
         from ravl.encoders.towers.vision import VisionTower
@@ -168,7 +170,7 @@ class TrainedEncoder(Encoder):
 
     @cached_property
     def text(self) -> TextTower | None:
-        """The tuned text tower, None for the base's alone."""
+        """The tuned text tower; None if only the base is used."""
         if TUNED[2] not in self.tuned:
             return None
         from ravl.encoders.towers.text import TextTower
@@ -178,7 +180,7 @@ class TrainedEncoder(Encoder):
     # --- keeping it ------------------------------------------------------------------------
 
     def parts(self) -> dict[str, bytes]:
-        """Its files: settings as JSON, all arrays, float32, as safetensors, and the towers'."""
+        """The files: settings as JSON, arrays (float32) as safetensors, and those of the towers."""
         from safetensors.numpy import save
 
         settings = {
@@ -216,12 +218,12 @@ class TrainedEncoder(Encoder):
 
         Args:
             parts: the files by name.
-            base: use this one instead of loading the one that the settings name.
+            base: the base encoder to use; None loads the base named in the settings.
 
         Raises:
-            EncoderError: a file is missing, damaged or of a newer ravl, or the base cannot be
+            EncoderError: a file is missing, damaged or from a newer ravl, or the base cannot be
                 loaded.
-            EncoderMismatchError: the base computes something else than it did in training.
+            EncoderMismatchError: the output of the base has changed since the training.
         """
         for name in (SETTINGS, WEIGHTS):
             if name not in parts:
@@ -248,13 +250,13 @@ class TrainedEncoder(Encoder):
         encoder = cls(base, picture, text, share, text_share, known, tuned)
         if settings.get("spec") != encoder.spec:
             raise EncoderError(
-                f"{SETTINGS} and {WEIGHTS} of the trained encoder do not belong together: "
-                "one of them has changed. Copy both again from where they were trained."
+                f"{SETTINGS} and {WEIGHTS} of the trained encoder do not belong together: one of "
+                "them has changed. Copy both again from the training run."
             )
         return encoder
 
     def save(self, folder: str | Path) -> None:
-        """Write its files to a folder, which is made if new; they replace older ones."""
+        """Write the files to a folder; the folder is created if necessary, files are replaced."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in self.parts().items():
@@ -264,10 +266,10 @@ class TrainedEncoder(Encoder):
 
     @classmethod
     def load(cls, folder: str | Path, base: Encoder | None = None) -> TrainedEncoder:
-        """The encoder in a folder, or in the sub-folder ``encoder`` of it; see :meth:`from_parts`.
+        """The encoder in a folder, or in its sub-folder ``encoder``; see :meth:`from_parts`.
 
         Raises:
-            EncoderError, EncoderMismatchError: as :meth:`from_parts` does, or there is none.
+            EncoderError, EncoderMismatchError: as in :meth:`from_parts`, or there is no encoder.
         """
         place, parts = read_folder(Path(folder))
         try:
@@ -286,8 +288,9 @@ class TrainedEncoder(Encoder):
                 )
         if self.share == 1 and self.text_share < 1:
             raise EncoderError(
-                f"With a share of 1 pictures have no part of the base's, so texts cannot have one: "
-                f"text_share must be 1 as well, not {self.text_share:g}."
+                "With a share of 1 pictures have no part of the base, so texts cannot have one "
+                "either: "
+                f"text_share must be 1, too, not {self.text_share:g}."
             )
         more = picture.inputs - base.feature_dimension, text.inputs - base.dimension
         towers = TUNED[0] in self.tuned, TUNED[2] in self.tuned
@@ -295,12 +298,13 @@ class TrainedEncoder(Encoder):
             beside = " and tuned towers more" if self.tuned else ""
             raise EncoderError(
                 f"The trained heads take {picture.inputs:,} picture features and text vectors of "
-                f"{text.inputs:,} dimensions; {base.spec!r} gives {base.feature_dimension:,} and "
+                f"{text.inputs:,} dimensions; {base.spec!r} has {base.feature_dimension:,} and "
                 f"{base.dimension:,}{beside}."
             )
         if picture.dimension != text.dimension:
             raise EncoderError(
-                f"The trained heads do not meet: the picture head gives {picture.dimension:,} "
+                "The trained heads do not fit together: the picture head has "
+                f"{picture.dimension:,} "
                 f"dimensions, the text head {text.dimension:,}."
             )
 
@@ -309,9 +313,9 @@ class TrainedEncoder(Encoder):
         if not (self._known.matches(here) and self._known.same_tower(here)):
             raise EncoderMismatchError(
                 f"The trained heads belong to the base encoder {self._known.spec!r} "
-                f"({self._known.digest}); {here.spec!r} as it is here computes something else "
-                f"({here.digest}: other weights, or other preprocessing). Use the base that they "
-                "were trained on, or train again."
+                f"({self._known.digest}); the present {here.spec!r} has another output "
+                f"({here.digest}: other weights, or other preprocessing). Use the base of the "
+                "training, or train again."
             )
 
     def _settings(self) -> dict[str, Any]:
@@ -328,13 +332,13 @@ class TrainedEncoder(Encoder):
         return {f"{s}.{name}": v for s, head in sides.items() for name, v in head.arrays().items()}
 
     def _digest(self) -> str:
-        # Not over the files' bytes, which another version of safetensors may order otherwise, nor
-        # over the fingerprint, whose last bits differ between machines.
+        # Not a hash of the files' bytes, which depend on the version of safetensors, nor of the
+        # fingerprint, whose last bits depend on the machine.
         digest = hashlib.sha256(json.dumps(self._settings(), sort_keys=True).encode())
         for name, value in sorted(self._arrays().items()):
             digest.update(f"{name} {value.shape}".encode())
             digest.update(value.astype("<f4").tobytes())
-        for name, data in sorted(self.tuned.items()):  # as they were saved: never made again
+        for name, data in sorted(self.tuned.items()):  # the saved files, never made again
             digest.update(name.encode() + data)
         return digest.hexdigest()[:12]
 

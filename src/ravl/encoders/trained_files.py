@@ -1,4 +1,4 @@
-"""The files of a trained encoder: what they are called, and how they are read."""
+"""The files of a trained encoder: their names, and how to read them."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from typing import Any
 from ravl.encoders.base import Array
 from ravl.errors import EncoderError
 
-FORMAT, TOWERS = 1, 2  # of the files, without and with towers; an older ravl would misread them
+# formats of the files, without and with towers; an older ravl would misread them
+FORMAT, TOWERS = 1, 2
 SETTINGS, WEIGHTS = "encoder.json", "encoder.safetensors"
 TUNED = ("vision.json", "vision.safetensors", "text.json", "text.safetensors")  # of towers
 
 
 def read_folder(folder: Path) -> tuple[Path, dict[str, bytes]]:
-    """Where a trained encoder is, in a folder or its sub-folder ``encoder``, and its files.
+    """Find a trained encoder in a folder or its sub-folder ``encoder``, and its files.
 
     Raises:
-        EncoderError: there is none, or it cannot be read.
+        EncoderError: there is no trained encoder, or it cannot be read.
     """
     places = [p for p in (folder, folder / "encoder") if (p / SETTINGS).is_file()]
     if not places:
         raise EncoderError(
             f"There is no trained encoder in {folder}: neither {SETTINGS} nor "
-            f"encoder/{SETTINGS}. Name the folder of a finished training run."
+            f"encoder/{SETTINGS}. Give the folder of a finished training run."
         )
     try:
         files = (places[0] / name for name in (SETTINGS, WEIGHTS, *TUNED))
@@ -37,7 +38,7 @@ def read_folder(folder: Path) -> tuple[Path, dict[str, bytes]]:
 
 
 def read_settings(data: bytes) -> dict[str, Any]:
-    """What ``encoder.json`` says; raises EncoderError where it is damaged or of a newer ravl."""
+    """The content of ``encoder.json``; EncoderError if it is damaged or from a newer ravl."""
     try:
         settings = json.loads(data)
         found = int(settings["format"])
@@ -52,7 +53,7 @@ def read_settings(data: bytes) -> dict[str, Any]:
 
 
 def read_arrays(data: bytes) -> dict[str, Array]:
-    """What ``encoder.safetensors`` holds; raises EncoderError where it is damaged."""
+    """The content of ``encoder.safetensors``; raises EncoderError if it is damaged."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 

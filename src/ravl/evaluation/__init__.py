@@ -1,4 +1,4 @@
-"""How good searches and answers are, and how sure each number is."""
+"""Metrics of searches and answers, with intervals."""
 
 from ravl.evaluation.answers import PRIMARY, compare, measure, values
 from ravl.evaluation.calibration import Bin, calibration_curve

@@ -26,10 +26,10 @@ from ravl.evaluation.scores import (
     difference_of,
 )
 
-# The metric that a model of the task is chosen by; more is better.
+# The metric by which a model of the task is chosen; higher is better.
 PRIMARY: dict[str, str] = {"classify": "accuracy", "tag": "mAP", "match": "AUC"}
 
-LEAST = 1e-6  # a probability in log_loss: one answer that was held impossible costs 13.8
+LEAST = 1e-6  # lower limit of a probability in log_loss: an impossible true answer costs 13.8
 
 
 def measure(
@@ -43,36 +43,37 @@ def measure(
 ) -> dict[str, Score]:
     """The metrics of a task, with their 95 % bootstrap intervals.
 
-    - classify: ``accuracy``; ``macro_f1``, over the labels that are true or answered somewhere;
+    - classify: ``accuracy``; ``macro_f1``, over the labels that occur as target or answer;
       ``log_loss``; ``ECE``; ``coverage@5%risk``, the largest share of most confident answers of
-      which at most 5 % are wrong. Labels that the model does not know are one more label that it
-      always misses.
-    - tag: ``mAP`` and ``macro_f1``, over the tags that have a positive; ``micro_f1``; ``log_loss``,
-      the mean over tags and examples; ``ECE``. Without any positive there is neither mAP nor F1.
+      which at most 5 % are wrong. Labels that the model does not know count as one more label that
+      is always wrong.
+    - tag: ``mAP`` and ``macro_f1``, over the tags with at least one positive; ``micro_f1``;
+      ``log_loss``, the mean over tags and examples; ``ECE``. Without positives there is neither mAP
+      nor F1.
     - match: ``AUC``, ``average_precision``, ``accuracy``, ``log_loss``, ``ECE``. The first two are
-      left out where all targets are equal.
+      left out if all targets are equal.
 
-    ECE is that of the answers given, so it depends on the thresholds; see
+    ECE is computed for the given answers, so it depends on the thresholds; see
     :func:`ravl.evaluation.calibration.calibration_error` and
-    :func:`ravl.evaluation.calibration.coverage_at_risk` for the papers. In log_loss, in nats, no
-    probability counts as less than 1e-6.
+    :func:`ravl.evaluation.calibration.coverage_at_risk` for the papers. In log_loss, in nats,
+    probabilities below 1e-6 count as 1e-6.
 
-    Where examples are few, mAP, ECE and coverage come out too high and macro_f1 too low. Their
-    intervals reach further to the other side, so the value may lie at an end, and still miss the
-    truth more often than 5 times in 100; differences hardly suffer.
+    With few examples, mAP, ECE and coverage are biased upwards and macro_f1 downwards. Their
+    intervals are corrected, so the value can lie at an end of its interval; they still miss the
+    true value more often than 5 times in 100. Differences are hardly affected.
 
     Args:
         task: "classify", "tag" or "match".
         probabilities: classify: (n, C), rows sum to 1; tag: (n, T); match: (n,).
         targets: classify: (n,) positions of the true labels, -1 for one that the model does not
             know; tag: (n, T) 0 and 1; match: (n,) 0 and 1.
-        thresholds: tag: (T,) or one for all; match: a number. A tag, or a match, is given from it
-            on; 0.5 if None. Labels have none.
-        groups: which examples belong together, (n,), such as those of one picture.
+        thresholds: tag: (T,) or one for all; match: a number. A tag or a match is given if its
+            probability is at least the threshold; 0.5 if None. Not for labels.
+        groups: the group of each example, (n,), for example its picture.
         seed: of the bootstrap.
 
     Raises:
-        DataError: no examples, shapes that do not fit, probabilities or targets that are none.
+        DataError: no examples, shapes that do not fit, probabilities or targets that are not valid.
     """
     outputs = checked(task, probabilities, targets, thresholds)
     count = len(outputs.targets)
@@ -96,7 +97,7 @@ def compare(
     """After minus before of each metric in :func:`measure`, for the same examples, paired.
 
     Raises:
-        DataError: as there, and when the two are not of the same shape.
+        DataError: as there, and if the two have different shapes.
     """
     if np.shape(after) != np.shape(before):
         raise DataError(
@@ -132,7 +133,7 @@ def _range(name: str) -> tuple[float, float]:
 
 
 def _metrics(outputs: Outputs) -> dict[str, OfWeights]:
-    """Each metric as a function of how often each example counts."""
+    """Each metric as a function of the weight of each example."""
     losses = -np.log(np.maximum(outputs.of_truth, LEAST)).reshape(len(outputs.targets), -1)
     confidence, right = outputs.confidences
     owners = np.arange(len(right)) // losses.shape[1]
@@ -180,7 +181,7 @@ def _matching(outputs: Outputs) -> dict[str, OfWeights]:
 
 
 def _f1_of_labels(outputs: Outputs) -> OfWeights:
-    unknown = outputs.probabilities.shape[1]  # the label after the last, which is never answered
+    unknown = outputs.probabilities.shape[1]  # the label after the last; it is never answered
     answers, size = outputs.answers, unknown + 1
     true = np.where(outputs.targets == UNKNOWN, unknown, outputs.targets)
     right = answers == true

@@ -1,4 +1,4 @@
-"""Whether a model is right as often as it says, and how many answers it can be trusted with."""
+"""Calibration: does confidence equal accuracy, and how many answers can be given?"""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 from ravl.errors import DataError
 from ravl.evaluation.scores import OfWeights
 
-BINS = 15  # as Guo et al.
+BINS = 15  # as in Guo et al.
 ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Answers of about the same confidence.
+    """A bin of answers with similar confidence.
 
     Args:
-        confidence: their mean confidence, 0..1.
-        accuracy: the share of them that is right.
-        count: how many they are, at least 1.
+        confidence: the mean confidence, 0..1.
+        accuracy: the share of right answers.
+        count: the number of answers, at least 1.
     """
 
     confidence: float
@@ -33,18 +33,18 @@ class Bin:
 def calibration_curve(
     confidence: NDArray[np.floating], right: NDArray[np.bool_], bins: int = 10
 ) -> list[Bin]:
-    """Confidence and accuracy of bins that hold equally many answers, least confident first.
+    """Confidence and accuracy of bins with equal numbers of answers, least confident first.
 
-    Equal confidences are never parted, so bins may differ in size and there may be fewer of them;
-    the order of the answers makes no difference.
+    Answers with equal confidence stay in one bin, so bins can differ in size and there can be fewer
+    of them; the order of the answers does not matter.
 
     Args:
         confidence: (n,) in 0..1, from :func:`ravl.evaluation.confidences`.
-        right: (n,) True where the answer is right.
-        bins: how many, at most.
+        right: (n,) True if the answer is right.
+        bins: the maximal number of bins.
 
     Raises:
-        DataError: no answers, lengths that do not fit, no bins, or confidences that are none.
+        DataError: no answers, lengths that do not fit, no bins, or confidences outside 0 to 1.
     """
     sure, correct = np.asarray(confidence, np.float64), np.asarray(right, np.float64)
     if sure.ndim != 1 or sure.shape != correct.shape or not len(sure):
@@ -73,18 +73,18 @@ def calibration_error(
     owners: NDArray[np.int64],
     bins: int = BINS,
 ) -> OfWeights:
-    """The expected calibration error, ECE: how far confidence and accuracy are apart.
+    """The expected calibration error, ECE: the mean distance of confidence and accuracy.
 
     The mean over all answers of the distance in their bin (Guo et al., "On Calibration of Modern
-    Neural Networks", ICML 2017), in bins of equally many answers instead of equal width, which
-    leave no bin to a few (Nixon et al., "Measuring Calibration in Deep Learning", 2019). The bins
-    are those of :func:`calibration_curve`.
+    Neural Networks", ICML 2017), in bins with equal numbers of answers instead of equal width, so
+    that no bin has only a few answers (Nixon et al., "Measuring Calibration in Deep Learning",
+    2019). The bins are those of :func:`calibration_curve`.
 
     Args:
         confidence: (m,) in 0..1.
         right: (m,).
-        owners: (m,) number of the example that each answer is about.
-        bins: how many.
+        owners: (m,) number of the example of each answer.
+        bins: the number of bins.
     """
     order = np.argsort(confidence, kind="stable")
     ends = ends_of_ties(confidence[order])
@@ -102,17 +102,17 @@ def calibration_error(
 def coverage_at_risk(
     confidence: NDArray[np.float64], right: NDArray[np.bool_], risk: float = 0.05
 ) -> OfWeights:
-    """The largest share of most confident answers of which at most ``risk`` are wrong.
+    """The largest share of the most confident answers with an error rate of at most ``risk``.
 
     Selective prediction (Geifman & El-Yaniv, "Selective Classification for Deep Neural Networks",
-    NeurIPS 2017), with the threshold chosen on these very answers: no guarantee for new ones.
-    Equally confident answers are taken together, as no threshold parts them. 0 if none can be
-    taken.
+    NeurIPS 2017), with the threshold chosen on the same answers: no guarantee for new answers.
+    Answers with equal confidence are accepted together, because no threshold separates them. 0 if
+    no answer can be accepted.
 
     Args:
         confidence: (n,).
         right: (n,).
-        risk: the share of wrong ones among those taken.
+        risk: the share of wrong answers among the accepted ones.
     """
     order = np.argsort(-confidence, kind="stable")
     ends = ends_of_ties(confidence[order])
@@ -128,16 +128,16 @@ def coverage_at_risk(
 
 
 def ends_of_ties(ordered: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The position of the last of each run of equal values."""
+    """The last position of each run of equal values."""
     return np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
 
 
 def _cuts(until: NDArray[np.number], bins: int) -> NDArray[np.int64]:
-    """How many ties lie below each border of the bins, (bins + 1,).
+    """The number of ties below each border of the bins, (bins + 1,).
 
     Args:
-        until: answers up to and with each tie.
-        bins: how many; a tie belongs to the one that its middle answer would be in.
+        until: the number of answers up to and including each tie.
+        bins: the number of bins; a tie belongs to the bin of its middle answer.
     """
     middle = until - np.diff(until, prepend=0) / 2
     borders = np.arange(1, bins) * until[-1] / bins

@@ -1,4 +1,4 @@
-"""What a model said about examples and what is true of them, checked once for all metrics."""
+"""Probabilities of a model and the targets of the examples, checked once for all metrics."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ Thresholds = NDArray[np.floating] | float
 
 UNKNOWN = -1  # target of an example whose label the model does not know
 THRESHOLD = 0.5
-# Probabilities come out of sums of float32, or of float16, and miss 1 by as much.
+# Sums of float32 or float16 probabilities differ from 1 by this much.
 BEYOND = 1e-5
 SUM = 1e-2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outputs:
-    """Probabilities and targets that fit each other; made by :func:`checked`.
+    """Probabilities and targets with fitting shapes; made by :func:`checked`.
 
     Args:
-        task: what was asked.
+        task: the name of the task.
         probabilities: float64, (n, C) of the labels, (n, T) of the tags, or (n,) of a match.
         targets: int64, (n,) positions of labels or -1, (n, T) 0 and 1, or (n,) 0 and 1.
-        thresholds: float64, (T,) or (), from which on a tag or a match is given.
+        thresholds: float64, (T,) or (); a tag or a match is given from this probability on.
     """
 
     task: Task
@@ -40,14 +40,14 @@ class Outputs:
 
     @property
     def answers(self) -> NDArray[np.int64]:
-        """The most probable label (n,); of tags (n, T) and matches (n,) 1 where given, else 0."""
+        """The most probable label (n,); for tags (n, T) and matches (n,) 1 if given, else 0."""
         if self.task == "classify":
             return np.asarray(self.probabilities.argmax(axis=1), np.int64)
         return (self.probabilities >= self.thresholds).astype(np.int64)
 
     @property
     def of_truth(self) -> NDArray[np.float64]:
-        """The probability of what is true, in the targets' shape; 0 for a label not known."""
+        """The probability of the targets, in their shape; 0 for an unknown label."""
         if self.task == "classify":
             found = self.probabilities[np.arange(len(self.targets)), self.targets]
             return np.where(self.targets == UNKNOWN, 0.0, found)
@@ -55,7 +55,7 @@ class Outputs:
 
     @property
     def confidences(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """The probability of each answer and whether it is right, (n,), or (n * T,) by example."""
+        """The probability of each answer, and True if it is right, (n,), or (n * T,) by example."""
         answers = self.answers
         if self.task == "classify":
             confidence = self.probabilities.max(axis=1)
@@ -73,8 +73,9 @@ def checked(
     """The arguments of every metric, as :class:`Outputs`.
 
     Raises:
-        DataError: an unknown task, no examples, shapes that do not fit, probabilities that are none
-            or do not sum to 1 over the labels, targets that cannot be, thresholds that do not fit.
+        DataError: an unknown task, no examples, shapes that do not fit, probabilities that are not
+            valid or do not sum to 1 over the labels, targets out of range, or thresholds that do
+            not fit.
     """
     if task not in ("classify", "tag", "match"):
         raise DataError(f"There is no task {task!r}; there are classify, tag and match.")
@@ -89,16 +90,16 @@ def confidences(
     targets: Targets,
     thresholds: Thresholds | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """How sure each answer was, and whether it is right: what the calibration is measured on.
+    """The confidence of each answer, and True if it is right: the input of calibration metrics.
 
-    The confidence is the probability of the answer that was given: of the most probable label; of
-    the tag, or the match, from its threshold on, and of its absence below.
+    The confidence is the probability of the given answer: of the most probable label; of the tag or
+    match if it reaches the threshold, otherwise of its absence.
 
     Args:
         task: as in :func:`ravl.evaluation.measure`, like the other arguments.
 
     Returns:
-        Confidences in 0..1 and which answers are right, each (n,); for tags each (n * T,), example
+        Confidences in 0..1, and True for right answers, each (n,); for tags each (n * T,), example
         by example.
 
     Raises:

@@ -1,4 +1,4 @@
-"""How well probabilities tell the positive from the negative, whatever the threshold."""
+"""How well probabilities separate positives from negatives, without a threshold."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from ravl.evaluation.scores import OfWeights
 
 
 def average_precision(probabilities: NDArray[np.float64], targets: NDArray[np.int64]) -> OfWeights:
-    """The mean over tags of the average precision; tags without a positive do not count.
+    """The mean over tags of the average precision; tags without a positive are left out.
 
-    The average precision is the mean over a tag's positives of the precision down to each, where
-    equals are taken together: what scikit-learn computes, without interpolation.
+    The average precision is the mean, over a tag's positives, of the precision at each positive;
+    equal scores are taken together. It equals scikit-learn's result, without interpolation.
 
     Args:
         probabilities: (n, T).
         targets: (n, T) 0 and 1.
 
     Returns:
-        Weights (n,) -> mAP; NaN where there is no positive at all.
+        Weights (n,) -> mAP; NaN if there is no positive.
     """
     tags = probabilities.shape[1]
     order = np.argsort(-probabilities.T, axis=1, kind="stable")  # (T, n)
@@ -37,7 +37,7 @@ def average_precision(probabilities: NDArray[np.float64], targets: NDArray[np.in
         above = np.cumsum(drawn, axis=1).ravel()[until]
         hits = np.cumsum(drawn * true, axis=1).ravel()[until]
         times = weights[owners]
-        precisions = times * hits / np.maximum(above, 1)  # above is 0 only where times is
+        precisions = times * hits / np.maximum(above, 1)  # above is 0 only if times is 0
         support = np.bincount(tag, times, tags)
         kept = support > 0
         if not kept.any():
@@ -48,9 +48,9 @@ def average_precision(probabilities: NDArray[np.float64], targets: NDArray[np.in
 
 
 def area_under_curve(scores: NDArray[np.float64], targets: NDArray[np.int64]) -> OfWeights:
-    """How often a positive has a higher score than a negative; equals count half.
+    """The share of pairs in which a positive has a higher score than a negative; ties count half.
 
-    That is the area under the ROC curve, by the rank sum of Mann & Whitney ("On a Test of Whether
+    This is the area under the ROC curve, by the rank sum of Mann & Whitney ("On a Test of Whether
     One of Two Random Variables is Stochastically Larger than the Other", 1947).
 
     Args:
@@ -58,7 +58,7 @@ def area_under_curve(scores: NDArray[np.float64], targets: NDArray[np.int64]) ->
         targets: (n,) 0 and 1.
 
     Returns:
-        Weights (n,) -> AUC; NaN where all are positive or none is.
+        Weights (n,) -> AUC; NaN if all targets are equal.
     """
     order = np.argsort(scores, kind="stable")
     ends = ends_of_ties(scores[order])

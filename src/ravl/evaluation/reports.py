@@ -1,4 +1,4 @@
-"""Where a model errs: scores of each label, which labels it confuses, and a table of text."""
+"""Errors of a model: scores of each label, the confusion matrix, and a text table."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ UNKNOWN_NAME = "(unknown label)"
 
 @dataclass(frozen=True, slots=True)
 class LabelScore:
-    """How well one label, or tag, is found.
+    """The scores of one label or tag.
 
     Args:
         label: its name.
-        support: examples that have it.
-        precision: the share of the examples it was given to that have it; 0 if it never was.
-        recall: the share of the examples that have it that it was given to; 0 if none has it.
-        f1: the harmonic mean of the two.
+        support: the number of examples with the label.
+        precision: the share of right answers among answers with the label; 0 without answers.
+        recall: the share of examples with the label that got it; 0 without such examples.
+        f1: the harmonic mean of precision and recall.
     """
 
     label: str
@@ -53,10 +53,10 @@ def per_label(
 
     Args:
         task: as in :func:`ravl.evaluation.measure`, like probabilities, targets and thresholds.
-        labels: names of the C labels or the T tags; for a match two, of 0 and of 1.
+        labels: names of the C labels or the T tags; for match two names, of 0 and of 1.
 
     Raises:
-        DataError: as there, and when there is another number of labels.
+        DataError: as there, and if the number of labels differs.
     """
     outputs = checked(task, probabilities, targets, thresholds)
     _check_labels(outputs, labels)
@@ -69,15 +69,15 @@ def per_label(
 
 
 def confusion(probabilities: Probabilities, targets: Targets) -> tuple[Counts, int]:
-    """How often each label was answered for each true one.
+    """The confusion matrix: the number of answers with each label for each true label.
 
     Args:
         probabilities: (n, C).
-        targets: (n,) positions of the true labels, -1 for one that the model does not know.
+        targets: (n,) positions of the true labels, -1 for an unknown label.
 
     Returns:
         Counts (C, C), the true label by row and the answer by column, and the number of examples
-        that are in no row as their label is not known.
+        with an unknown label, which are in no row.
 
     Raises:
         DataError: as :func:`ravl.evaluation.measure`.
@@ -99,8 +99,8 @@ def text_report(
 ) -> str:
     """The table of scikit-learn's ``classification_report``.
 
-    It has the labels that are true or answered somewhere, and a line for those that the model does
-    not know. Its macro average of tags counts tags that were given but have no positive as 0, and
+    It has the labels that occur as target or answer, and a line for labels that the model does not
+    know. In its macro average, tags that were given but have no positive count as 0;
     :func:`ravl.evaluation.measure` leaves them out.
 
     Args:
@@ -109,7 +109,7 @@ def text_report(
     Raises:
         DataError: as there.
     """
-    # It takes longer to load than all else here, and nothing but this needs it.
+    # Imported here because it loads slowly, and only this function needs it.
     from sklearn.metrics import (  # type: ignore[import-untyped, unused-ignore]
         classification_report,
     )
@@ -119,7 +119,7 @@ def text_report(
     true, answers = outputs.targets, outputs.answers
     numbers, names = _listed(outputs, labels)
     if task == "tag" and len(labels) == 1:
-        # scikit-learn takes one column for two classes, of which the tag is 1.
+        # scikit-learn treats a single column as two classes; the tag is class 1.
         true, answers, numbers = true.ravel(), answers.ravel(), [1]
     return str(
         classification_report(true, answers, labels=numbers, target_names=names, zero_division=0)
@@ -127,7 +127,7 @@ def text_report(
 
 
 def _listed(outputs: Outputs, labels: Sequence[str]) -> tuple[list[int], list[str]]:
-    """Numbers and names of the labels that are true or answered; all if there are none."""
+    """Numbers and names of the labels that occur as target or answer; all labels if none does."""
     _, given, support = _counts(outputs, len(labels))
     seen = np.flatnonzero(given + support).tolist() or list(range(len(labels)))
     names = [str(labels[i]) for i in seen]
@@ -145,7 +145,7 @@ def _check_labels(outputs: Outputs, labels: Sequence[str]) -> None:
 
 
 def _counts(outputs: Outputs, count: int) -> tuple[Counts, Counts, Counts]:
-    """Of each label (count,): where it was rightly given, where given, and where true."""
+    """For each label (count,): the numbers of right answers, of answers, and of targets."""
     true, answers = outputs.targets, outputs.answers
     if outputs.task == "tag":
         return (true * answers).sum(axis=0), answers.sum(axis=0), true.sum(axis=0)

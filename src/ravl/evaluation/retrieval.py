@@ -1,4 +1,4 @@
-"""Exact ranks of what should be found, and the scores made of them."""
+"""Exact ranks of relevant items, and the metrics computed from them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ravl.evaluation.scores import Groups, Score, Statistic, bootstrap, paired_d
 Positions = NDArray[np.int64]
 Ranks = NDArray[np.int64]
 
-SCORES = 8_000_000  # of a block of queries: 32 MB, and as much again for what is made of them
-FEW = 100  # relevant items up to which counting is faster than sorting
-# Scores of equal vectors differ in the last bits, by where they lie in the matrix product.
+SCORES = 8_000_000  # scores per block of queries: 32 MB, and the same again for temporary arrays
+FEW = 100  # up to this number of relevant items counting is faster than sorting
+# Scores of equal vectors differ in the last bits, depending on their place in the product.
 SAME = 1e-6
 DEPTH = 10  # of nDCG
 
@@ -29,24 +29,24 @@ def ranks_of_relevant(
     exclude: Positions | None = None,
     offset: Array | None = None,
 ) -> list[Ranks]:
-    """The 1-based rank of every relevant item of each query, when all items are ranked.
+    """The 1-based rank of every relevant item of each query among all items.
 
-    Ties count against us: the rank is 1 + the number of other items with at least our score,
+    Ties get the worst rank: the rank is 1 + the number of other items with at least the same score,
     relevant or not. So an encoder that gives all items the same vector finds nothing.
 
     Args:
         queries: (q, d) float32, L2-normalised.
         items: (n, d) float32, L2-normalised.
         relevant: for each query the positions of its relevant items, in any order.
-        exclude: (q,) a position that must not be ranked, such as the query itself, -1 for none;
-            it has no rank even when it is relevant.
-        offset: (n,) added to all scores of an item; None for none.
+        exclude: (q,) a position that is not ranked, such as the query itself, or -1; it has no rank
+            even if it is relevant.
+        offset: (n,) added to all scores of an item; None means no offset.
 
     Returns:
-        For each query its ranks, ascending; int64. Empty where it has no relevant item.
+        For each query its ranks, ascending; int64. Empty if the query has no relevant item.
 
     Raises:
-        DataError: lengths that do not fit, or a position that no item has.
+        DataError: lengths that do not fit, or a position out of range.
     """
     _check(queries, items, exclude)
     if len(relevant) != len(queries):
@@ -63,15 +63,15 @@ def ranks_of_relevant(
 
 
 def per_query(ranks: Sequence[Ranks]) -> dict[str, NDArray[np.float64]]:
-    """The values (q,) of each query that the scores are the mean, or median, of.
+    """The values (q,) of each query; the scores are their mean or median.
 
     Args:
-        ranks: what :func:`ranks_of_relevant` returns.
+        ranks: the result of :func:`ranks_of_relevant`.
 
     Returns:
-        ``R@1``, ``R@5``, ``R@10`` (1 where a relevant item is among the first k), ``median_rank``
-        (of the first relevant item), ``MRR`` (1 / that rank) and ``nDCG@10`` (Järvelin &
-        Kekäläinen, 2002, with gain 1 for relevant items and the ideal over all of them).
+        ``R@1``, ``R@5``, ``R@10`` (1 if a relevant item is among the first k), ``median_rank`` (of
+        the first relevant item), ``MRR`` (1 / that rank) and ``nDCG@10`` (Järvelin & Kekäläinen,
+        2002, with gain 1 for relevant items; the ideal contains all relevant items).
 
     Raises:
         DataError: there is no query, or one without a relevant item.
@@ -82,7 +82,7 @@ def per_query(ranks: Sequence[Ranks]) -> dict[str, NDArray[np.float64]]:
     if (missing := np.flatnonzero(counts == 0)).size:
         raise DataError(
             f"{missing.size} queries have no relevant item, the first is number {missing[0]}; "
-            "leave them out, they can only fail."
+            "leave them out, because they can only fail."
         )
     starts = np.cumsum(counts) - counts
     every = np.concatenate(ranks)
@@ -103,8 +103,8 @@ def retrieval_scores(
     """The scores of :func:`per_query` over all queries, with their intervals.
 
     Args:
-        ranks: what :func:`ranks_of_relevant` returns, for queries with a relevant item.
-        groups: (q,) which queries belong together, such as those of one picture.
+        ranks: the result of :func:`ranks_of_relevant`, for queries with a relevant item.
+        groups: (q,) the group of each query, for example its picture.
         seed: of the bootstrap.
 
     Raises:
@@ -122,7 +122,7 @@ def retrieval_differences(
     """After minus before of each score in :func:`retrieval_scores`, for the same queries.
 
     Raises:
-        DataError: as there, and when the two are not equally long.
+        DataError: as there, and if the two have different lengths.
     """
     new, old = per_query(after), per_query(before)
     return {
@@ -139,15 +139,15 @@ def precision_at(
     k: int = 5,
     exclude: Positions | None = None,
 ) -> NDArray[np.float64]:
-    """The share of the k best items that have the query's label; of equals, the wrong come first.
+    """The share of the k best items with the query's label; in ties the wrong items come first.
 
     Args:
         queries: (q, d) float32, L2-normalised.
         items: (n, d) float32, L2-normalised.
         labels_q: (q,) names or numbers.
         labels_i: (n,) names or numbers.
-        k: how many of the best count.
-        exclude: (q,) a position that must not be ranked, -1 for none.
+        k: the number of best items.
+        exclude: (q,) a position that is not ranked, or -1.
 
     Returns:
         One share per query, (q,).
@@ -160,7 +160,7 @@ def precision_at(
         raise DataError("Each query and each item needs one label.")
     ranked = len(items) - int(exclude is not None and bool((exclude >= 0).any()))
     if not 1 <= k <= ranked:
-        raise DataError(f"The first {k} cannot be looked at when {ranked} items are ranked.")
+        raise DataError(f"There are no first {k} items, because only {ranked} items are ranked.")
     _, numbers = np.unique(np.concatenate([labels_q, labels_i]), return_inverse=True)
     of_queries, of_items = np.split(numbers, [len(labels_q)])
     shares = np.zeros(len(queries))
@@ -169,7 +169,7 @@ def precision_at(
         last = np.partition(scores, -k, axis=1)[:, -k, None]  # (b, 1) the k-th best score
         above = scores > last + SAME
         tied = (scores >= last - SAME) & ~above
-        # Places that are left for the tied, once the wrong ones of them have taken theirs.
+        # Places that remain for tied items, after the wrong tied items.
         left = k - above.sum(axis=1) - (tied & ~right).sum(axis=1)
         found = (above & right).sum(axis=1) + np.maximum(left, 0)
         shares[start : start + len(scores)] = found / k
@@ -178,24 +178,26 @@ def precision_at(
 
 def _check(queries: Array, items: Array, exclude: Positions | None) -> None:
     if queries.ndim != 2 or items.ndim != 2 or queries.shape[1] != items.shape[1]:
-        raise DataError(f"Queries {queries.shape} and items {items.shape} are of different spaces.")
+        raise DataError(
+            f"Queries {queries.shape} and items {items.shape} have different dimensions."
+        )
     if exclude is None:
         return
     if len(exclude) != len(queries):
         raise DataError(f"{len(queries)} queries have {len(exclude)} positions to exclude.")
     if len(exclude) and (exclude.min() < -1 or exclude.max() >= len(items)):
-        raise DataError(f"A position to exclude is not -1 and none of {len(items)} items.")
+        raise DataError(f"A position to exclude is neither -1 nor one of {len(items)} items.")
 
 
 def _pairs(
     relevant: Sequence[Positions], count: int, exclude: Positions | None
 ) -> tuple[Positions, Positions]:
-    """Every query with every relevant item, once: numbers of queries, ascending, and positions."""
+    """Each pair of query and relevant item once: numbers of queries, ascending, and positions."""
     lengths = [len(r) for r in relevant]
     owners = np.repeat(np.arange(len(relevant)), lengths)
     wanted = np.concatenate([np.zeros(0, np.int64), *relevant]).astype(np.int64)
     if wanted.size and (wanted.min() < 0 or wanted.max() >= count):
-        raise DataError(f"A relevant item is none of the {count} items.")
+        raise DataError(f"A relevant item is not one of the {count} items.")
     if exclude is not None:
         kept = wanted != exclude[owners]
         owners, wanted = owners[kept], wanted[kept]
@@ -206,7 +208,7 @@ def _pairs(
 def _blocks(
     queries: Array, items: Array, exclude: Positions | None, offset: Array | None
 ) -> Iterator[tuple[int, Array]]:
-    """Number of the first query and scores (b, n) of as many queries as memory should hold."""
+    """The first query's number and the scores (b, n) of each block of queries."""
     step = max(1, SCORES // max(1, len(items)))
     for start in range(0, len(queries), step):
         scores = queries[start : start + step] @ items.T
@@ -223,7 +225,7 @@ def _ranks(line: Array, wanted: Positions) -> Ranks:
     """Ascending ranks of the wanted positions among the scores (n,) of one query."""
     least = line[wanted] - np.float32(SAME)
     if len(wanted) <= FEW:
-        ahead = [np.count_nonzero(line >= score) for score in least]  # with the item itself
+        ahead = [np.count_nonzero(line >= score) for score in least]  # including the item itself
         return np.sort(np.array(ahead, np.int64))
     return np.sort(len(line) - np.searchsorted(np.sort(line), least)).astype(np.int64)
 

@@ -14,17 +14,17 @@ from ravl.errors import DataError
 Statistic = Literal["mean", "median"]
 Values = NDArray[np.floating] | NDArray[np.integer] | NDArray[np.bool_]
 Groups = NDArray[Any]  # (q,) numbers or names; equal ones are one group
-Weights = NDArray[np.float64]  # (n,) how often a sample holds each example: whole numbers from 0
+Weights = NDArray[np.float64]  # (n,) the count of each example in a sample: integers from 0
 OfWeights = Callable[[Weights], float]
 
-CONFIDENCE = 95  # of the interval, in percent
-NOISE = 3  # standard errors that a bias of the bootstrap must exceed
-DRAWS = 2_000_000  # group numbers drawn at once: they stay below 50 MB
+CONFIDENCE = 95  # ends of the interval, in percent
+NOISE = 3  # a bias of the bootstrap below this many standard errors is ignored
+DRAWS = 2_000_000  # group numbers drawn at once, to stay below 50 MB
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A measured number and the interval that holds the true one 95 times in 100.
+    """A measured value with its 95 % interval.
 
     Args:
         value: measured on all queries.
@@ -38,11 +38,11 @@ class Score:
 
     @property
     def clear(self) -> bool:
-        """True where the interval excludes 0; for a difference: it is not by chance."""
+        """True if the interval excludes 0: the difference is significant."""
         return self.low > 0 or self.high < 0
 
     def to_json(self) -> dict[str, float]:
-        """For result files, rounded to 6 digits after the point."""
+        """For result files, rounded to 6 decimal places."""
         return {k: round(getattr(self, k), 6) for k in ("value", "low", "high")}
 
     def percent(self) -> str:
@@ -51,7 +51,7 @@ class Score:
         return f"{value} % ({_span(low, high)})"
 
     def __str__(self) -> str:
-        """A number that is no share: ``12 (9-14)``, ``0.345 (0.320-0.371)``."""
+        """A number that is not a share: ``12 (9-14)``, ``0.345 (0.320-0.371)``."""
         numbers = (self.value, self.low, self.high)
         largest = max(abs(x) for x in numbers)
         digits = 0 if largest >= 100 else 1 if largest >= 10 else 2 if largest >= 1 else 3
@@ -76,13 +76,13 @@ def bootstrap(
 
     Args:
         values: one per query, (q,).
-        groups: which queries belong together, (q,); None when each stands alone.
+        groups: the group of each query, (q,); None if each query is its own group.
         statistic: "mean" or "median" over the queries.
-        rounds: how often to draw.
-        seed: of the drawing; the same seed and groups draw the same groups.
+        rounds: the number of bootstrap samples.
+        seed: of the random samples; the same seed and groups give the same samples.
 
     Raises:
-        DataError: no values, one that is not finite, or another number of groups than of values.
+        DataError: no values, a value that is not finite, or different numbers of groups and values.
     """
     numbers = _checked(values, groups)
     drawn = _replicates(numbers, groups, statistic, rounds, seed)
@@ -99,16 +99,17 @@ def paired_difference(
 ) -> Score:
     """The statistic after minus the statistic before, for the same queries in the same order.
 
-    Both are drawn together, so that how hard a query is cancels out, and the interval is narrower
-    than those of the two would suggest. For the median it is the difference of the medians.
+    Both are sampled together, so the difficulty of a query cancels out, and the interval is
+    narrower than the two single intervals suggest. For the median it is the difference of the
+    medians.
 
     Args:
         after: one value per query, (q,).
-        before: the same queries' values, (q,).
+        before: the values of the same queries, (q,).
         groups: as in :func:`bootstrap`, like the other arguments.
 
     Raises:
-        DataError: as :func:`bootstrap`, and when the two are not equally long.
+        DataError: as :func:`bootstrap`, and if the two have different lengths.
     """
     new, old = _checked(after, groups), _checked(before, groups)
     if len(new) != len(old):
@@ -116,7 +117,7 @@ def paired_difference(
             f"A paired difference needs the same queries twice, "
             f"but there are {len(new)} values after and {len(old)} before."
         )
-    # The same seed draws the same groups, so the replicates are paired.
+    # The same seed gives the same samples, so the replicates are paired.
     drawn = _replicates(new, groups, statistic, rounds, seed)
     drawn = drawn - _replicates(old, groups, statistic, rounds, seed)
     return _score(_whole(new, statistic) - _whole(old, statistic), drawn)
@@ -130,25 +131,25 @@ def bootstrap_of(
     seed: int = 0,
     within: tuple[float, float] = (-np.inf, np.inf),
 ) -> Score:
-    """Any statistic of n examples, with its interval: :func:`bootstrap` for what is no mean.
+    """Any statistic of n examples, with its interval; :func:`bootstrap` is for means and medians.
 
-    The statistic is not given the drawn examples but how often each of them was drawn, so it can
-    sort them once and need not do so in every round. Statistics such as the average precision are
-    too high in small samples, and in samples of a sample even more so; the interval is corrected
-    for that bias (Efron & Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 10).
+    The statistic gets the count of each example instead of the drawn examples, so it can sort the
+    examples once for all rounds. Statistics such as the average precision are biased upwards in
+    small samples, and even more in bootstrap samples; the interval is corrected for that bias
+    (Efron & Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 10).
 
     Args:
-        statistic: weights (n,) -> value of the sample that holds example i weights[i] times. NaN
-            where that sample has none, such as an area under the curve without negatives; the
-            interval is that of the other samples.
-        count: n, the number of examples; their value is that of the weights that are all 1.
-        groups: which examples belong together, (n,); None when each stands alone.
-        rounds: how often to draw.
-        seed: of the drawing, which is that of :func:`bootstrap`.
-        within: the least and the most that the statistic, and so the interval, can reach.
+        statistic: weights (n,) -> value of the sample that contains example i weights[i] times. NaN
+            if the value is not defined, such as an area under the curve without negatives; the
+            interval is computed from the other samples.
+        count: n, the number of examples; their value has all weights 1.
+        groups: the group of each example, (n,); None if each example is its own group.
+        rounds: the number of bootstrap samples.
+        seed: as in :func:`bootstrap`.
+        within: minimum and maximum of the statistic, and so of the interval.
 
     Raises:
-        DataError: no examples, another number of groups, or no finite value.
+        DataError: no examples, a different number of groups, or a value that is not finite.
     """
     if count < 1:
         raise DataError("There is no score without examples.")
@@ -169,11 +170,11 @@ def difference_of(
     rounds: int = 300,
     seed: int = 0,
 ) -> Score:
-    """One statistic minus another of the same examples, which are drawn for both together.
+    """One statistic minus another for the same examples, with paired samples.
 
     Args:
         after: as the statistic of :func:`bootstrap_of`, like the other arguments.
-        before: what is subtracted.
+        before: the statistic to subtract.
 
     Raises:
         DataError: as there.
@@ -212,10 +213,11 @@ def _score(value: float, drawn: NDArray[np.float64]) -> Score:
 
 
 def _unbiased(value: float, drawn: NDArray[np.float64], least: float, most: float) -> Score:
-    """The percentile interval, moved by twice the bias where there is one; it holds the value.
+    """The percentile interval, shifted by twice the bias; it contains the value.
 
-    Once, as the drawn samples are off from the value, and once, as the value is off from the truth
-    by as much. A bias within the noise of the drawing is none: means stay as in bootstrap().
+    Twice, because the bootstrap samples differ from the value by the bias, and the value differs
+    from the truth by the same amount. A bias within the sampling noise is ignored: means stay as in
+    bootstrap().
     """
     score = _score(value, drawn)
     bias = float(drawn.mean()) - value
@@ -232,7 +234,7 @@ def _replicates(
     rounds: int,
     seed: int,
 ) -> NDArray[np.float64]:
-    """The statistic (rounds,) of as many samples of whole groups."""
+    """The statistic (rounds,) of bootstrap samples of whole groups."""
     members = _members(groups, len(values))
     count = int(members.max()) + 1
     of_draws = (_means if statistic == "mean" else _medians)(values, members, count)
@@ -240,7 +242,7 @@ def _replicates(
 
 
 def _draws(count: int, rounds: int, seed: int) -> Iterator[NDArray[np.int32]]:
-    """Numbers of the groups of each sample, (r, count); as many samples at once as memory holds."""
+    """Numbers of the groups of each sample, (r, count), in blocks that fit in memory."""
     random = np.random.default_rng(seed)
     step = max(1, DRAWS // count)
     for i in range(0, rounds, step):
@@ -248,7 +250,7 @@ def _draws(count: int, rounds: int, seed: int) -> Iterator[NDArray[np.int32]]:
 
 
 def _weights(members: NDArray[np.int64], rounds: int, seed: int) -> Iterator[Weights]:
-    """How often each example is in each sample of whole groups, (n,) a sample."""
+    """The count of each example in each sample of whole groups, (n,) per sample."""
     count = int(members.max()) + 1
     for draws in _draws(count, rounds, seed):
         for draw in draws:

@@ -31,7 +31,7 @@ def edit(
         The number of the version that this made.
 
     Raises:
-        DataError: a row is none that the memory can keep; then nothing is changed.
+        DataError: the memory cannot store a row; then nothing is changed.
         RowNotFoundError: a row is not there any more; then nothing is changed.
     """
     for row in changed:

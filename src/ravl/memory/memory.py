@@ -130,7 +130,7 @@ class Memory(Collection):
 
         Raises:
             RowNotFoundError: there is no such row.
-            DataError: a value is none that the memory can keep.
+            DataError: the memory cannot store a value.
         """
         old = self.get(id)
         kept = {**old.columns, **(columns or {})}
@@ -155,7 +155,7 @@ class Memory(Collection):
             what: was done, for the history.
 
         Raises:
-            DataError: a value is none that the memory can keep; then nothing is changed.
+            DataError: the memory cannot store a value; then nothing is changed.
         """
         with self.database.transaction() as connection:
             found = store.find_rows(connection, list(columns), self.folder)

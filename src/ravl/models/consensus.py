@@ -130,7 +130,7 @@ def support(candidates: Any, voters: Any, shares: Array, own: NDArray[np.bool_] 
         candidates: texts (c, V), by a :class:`Comparable`.
         voters: other texts, (v, V).
         shares: of each voter, (v,).
-        own: (c, v), True where a voter must not speak for a candidate: it is the same row's, and
+        own: (c, v), True if a voter must not speak for a candidate: it is the same row's, and
             people who describe the same picture agree more than the picture is like others. None
             for nowhere.
     """

@@ -59,7 +59,7 @@ class Vote:
         return capped(shares, self.cap)
 
     def __call__(self, neighbours: Neighbours, said: Array, worth: Array | None = None) -> Array:
-        """Share of the vote that each label gets, (n, C); all 0 where nobody votes.
+        """Share of the vote that each label gets, (n, C); all 0 if nobody votes.
 
         For labels that exclude each other rows sum to 1; for tags each is a share of its own.
 

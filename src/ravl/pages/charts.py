@@ -100,7 +100,7 @@ class Chart:
 def line_chart(
     series: Sequence[tuple[str, Points]], unit: str, percent: bool, loose: Points = ()
 ) -> Chart | None:
-    """A chart of one or more lines; None where there is no point to draw.
+    """A chart of one or more lines; None if there is no point to draw.
 
     A single line of shares has its best point marked. Points that are not finite, such as the loss
     of a training that failed, are left out.

@@ -110,7 +110,7 @@ def check_page(memory: Memory, check: Check, place: str) -> str:
 
 
 def command(finding: Issue, place: str) -> str | None:
-    """What puts a finding right, for a shell; None where people have to look."""
+    """What puts a finding right, for a shell; None if people have to look."""
     memory, first = shlex.quote(place), finding.ids[0]
     if finding.kind == "mislabel" and finding.label is not None:
         return f"ravl update {memory} {shlex.quote(first)} --label {shlex.quote(finding.label)}"

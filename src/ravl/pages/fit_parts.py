@@ -124,7 +124,7 @@ class EvidenceItem:
     """One row of the memory that spoke for or against an answer.
 
     Args:
-        thumbnail: a data URI, None where there is no picture.
+        thumbnail: a data URI, None if there is no picture.
         label: what the row says; may be empty.
         text: its text; may be empty.
         similarity: to the picture asked about.
@@ -151,11 +151,11 @@ class ReportExample:
     """One example, what was answered, and why.
 
     Args:
-        picture: a data URI, None where there is no picture.
-        query_text: the text that was asked about; None where the task has none.
+        picture: a data URI, None if there is no picture.
+        query_text: the text that was asked about; None if the task has none.
         truth: the right answer.
         answers: of each model.
-        gate: the share of the memory's vote in the decision, None where nothing voted.
+        gate: the share of the memory's vote in the decision, None if nothing voted.
         evidence: rows of the memory, those with the largest share first.
 
     Raises:

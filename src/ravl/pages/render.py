@@ -26,7 +26,7 @@ def data_uri(picture: Image.Image, side: int = 160) -> str:
 
 
 def row_uri(memory: Memory, row: Row, side: int, detail: int = DETAIL) -> str | None:
-    """A row's picture as a data URI; None where it cannot be read.
+    """A row's picture as a data URI; None if it cannot be read.
 
     Args:
         memory: that the row is of.

@@ -38,7 +38,7 @@ class ShownHit:
     """One picture that a query found.
 
     Args:
-        thumbnail: a data URI, None where there is no picture.
+        thumbnail: a data URI, None if there is no picture.
         caption: its text.
         right: whether it is what the query should find.
 

@@ -135,7 +135,7 @@ class ShownTable:
     Args:
         table: what it is made of.
         names: of the measures.
-        rows: each with its cells, None where it lacks the measure.
+        rows: each with its cells, None if it lacks the measure.
         differences: likewise.
     """
 

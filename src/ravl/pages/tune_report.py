@@ -21,7 +21,7 @@ class TrialLine:
     Args:
         number: its place in the search.
         state: "complete", "pruned", "failed".
-        score: on the validation part; None where it has none.
+        score: on the validation part; None if it has none.
         seconds: it took.
         parameters: what was tried.
     """

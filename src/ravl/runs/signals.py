@@ -98,7 +98,7 @@ class Signals:
 
 
 def nearest(answer: Answer, count: int) -> list[Evidence]:
-    """The evidence that is most like the picture, best first; texts without a picture are none."""
+    """The evidence most similar to the picture, best first, without rows of text alone."""
     seen = [each for each in answer.evidence if each.row.hash is not None]
     return sorted(seen, key=lambda each: -each.similarity)[:count]
 

@@ -1,10 +1,10 @@
-"""Runs an exported run with onnxruntime and NumPy alone: no torch, no transformers.
+"""Answer with an exported run, using only onnxruntime and NumPy: no torch, no transformers.
 
 >>> import ravl.runtime
 >>> model = ravl.runtime.load("shirts-onnx", memory="shop.ravl")
 >>> model.classify("new.jpg").label
 
-``ravl.load``, ``ravl classify`` and the other commands, and ``ravl serve`` take an export as well.
+``ravl.load``, ``ravl classify`` and the other commands, and ``ravl serve`` accept an export, too.
 """
 
 from __future__ import annotations
@@ -22,20 +22,22 @@ __all__ = ["load"]
 
 
 def load(folder: str | Path, memory: Any = None) -> Model:
-    """What ``ravl export RUN --onnx FOLDER`` wrote, ready to answer as :func:`ravl.load` does.
+    """Load an export of ``ravl export RUN --onnx FOLDER``; it answers like :func:`ravl.load`.
 
     Args:
-        folder: of the export.
-        memory: to answer from, a :class:`ravl.Memory` or its file; None for the one that the run
-            was fitted with.
+        folder: the folder of the export.
+        memory: the memory to answer from, a :class:`ravl.Memory` or its file; None means the memory
+            that the run was fitted with.
 
     Raises:
-        DataError: the folder holds no export, or files of it are missing or damaged.
-        MemoryFileError: its memory is not where it was.
-        EncoderMismatchError: the memory has another encoder now.
+        DataError: the folder is not an export, or files are missing or damaged.
+        MemoryFileError: the memory is not at its place.
+        EncoderMismatchError: the memory has another encoder.
     """
     from ravl.tasks.model import load as load_model
 
     if not (Path(folder) / MANIFEST).is_file():
-        raise DataError(f"{folder} holds no export. Make one with: ravl export RUN --onnx {folder}")
+        raise DataError(
+            f"{folder} is not an export. Make an export with: ravl export RUN --onnx {folder}"
+        )
     return load_model(folder, memory)

@@ -1,4 +1,4 @@
-"""The embedded generator of an export: what FusedGenerator does, in onnxruntime and NumPy."""
+"""The generator of an export: FusedGenerator in onnxruntime and NumPy."""
 
 from __future__ import annotations
 
@@ -37,20 +37,21 @@ from ravl.runtime.search import Written, beam_search, greedy, log_softmax, piece
 from ravl.runtime.sessions import Session
 from ravl.runtime.words import PlainVocabulary, PlainWords
 
-BATCH = 32  # requests that are read together
-HALF = "\N{REPLACEMENT CHARACTER}"  # a letter of which not all bytes are written yet
+BATCH = 32  # requests per batch
+# an incomplete character: some of its bytes are not generated yet
+HALF = "\N{REPLACEMENT CHARACTER}"
 
 
 class OnnxGenerator:
     """Writes texts about pictures with an exported generator; see FusedGenerator.
 
-    It cannot be constrained (``require``, ``forbid``, ``nouns``, ``schema``, ``grammar``), and what
-    it draws by chance is not what torch draws.
+    Constraints (``require``, ``forbid``, ``nouns``, ``schema``, ``grammar``) are not supported, and
+    sampled texts differ from those of torch.
 
     Args:
-        folder: of its files.
-        about: what the manifest says of it.
-        longest: tokens of a text, where a Decoding does not say.
+        folder: the folder of its files.
+        about: its entry in the manifest.
+        longest: maximal number of tokens of a text, if the Decoding does not give it.
     """
 
     spec = "fused"
@@ -67,10 +68,10 @@ class OnnxGenerator:
     def __call__(
         self, requests: Sequence[GenerationRequest], how: Decoding | None = None
     ) -> list[list[Candidate]]:
-        """Texts for each request, likeliest first; sampled ones are the same in any batch.
+        """Texts for each request, the most likely first; sampled texts do not depend on the batch.
 
         Raises:
-            QueryError: constraints, which an export does not keep.
+            QueryError: constraints, which an export does not support.
         """
         how = how or Decoding()
         longest = self._longest(how)
@@ -92,7 +93,7 @@ class OnnxGenerator:
         return found
 
     def stream(self, request: GenerationRequest, how: Decoding | None = None) -> Iterator[str]:
-        """The text of one request, in pieces; greedy, or sampled."""
+        """The text of one request, in pieces; greedy or sampled."""
         how = how or Decoding()
         longest = self._longest(how)
         chance = np.random.default_rng(how.seed) if how.sample else None
@@ -111,7 +112,7 @@ class OnnxGenerator:
     def log_probabilities(
         self, requests: Sequence[GenerationRequest], texts: Sequence[Sequence[str]]
     ) -> list[list[Candidate]]:
-        """Given texts of each request as candidates, in their order."""
+        """Score given texts of each request as candidates, in their order."""
         found: list[list[Candidate]] = []
         for start in range(0, len(requests), BATCH):
             some = texts[start : start + BATCH]
@@ -123,7 +124,7 @@ class OnnxGenerator:
         return found
 
     def read(self, requests: Sequence[GenerationRequest]) -> tuple[Array, NDArray[np.bool_], Array]:
-        """What the decoder knows of requests: keys and values, which are there, and loud words."""
+        """The inputs of the decoder: keys and values, their mask, and the copy prior."""
         session, count = self._read, len(requests)
         tokens = words_of(self.words, requests)
         if tokens is None or not tokens.shape[1]:
@@ -140,7 +141,7 @@ class OnnxGenerator:
     def _rated(
         self, known: tuple[Array, NDArray[np.bool_], Array], texts: Sequence[str], owners: Ints
     ) -> list[Candidate]:
-        """Texts, each about the request that owns it."""
+        """Texts, each with the request that it belongs to."""
         ids = self.vocabulary(texts, self.longest)
         rated: list[Candidate] = []
         for start in range(0, len(texts), BATCH):
@@ -162,8 +163,8 @@ class OnnxGenerator:
             usual = Decoding()
             asked = [n for n in CONSTRAINTS if getattr(how, n) != getattr(usual, n)]
             raise QueryError(
-                f"An exported run cannot do {', '.join(asked)}. Leave that out, or use the run "
-                "that was exported."
+                f"An exported run cannot do {', '.join(asked)}. Leave this out, or use the "
+                "original run."
             )
         return how.longest or max(self.longest, how.shortest)
 
@@ -174,7 +175,7 @@ class OnnxGenerator:
 
 
 class _Cached:
-    """A decoder that remembers keys and values of what it has written; see Steps."""
+    """A decoder with a cache of keys and values; see Steps."""
 
     def __init__(
         self, session: Session, read: Array, there: NDArray[np.bool_], prior: Array
@@ -185,18 +186,18 @@ class _Cached:
         self._past: NDArray[Any] = np.zeros(shape, np.float32)
 
     def __call__(self, ids: Ints) -> Array:
-        """Logits (n, W) of what comes after one more token of each text, (n,)."""
+        """Logits (n, W) of the next token, after one more token of each text, (n,)."""
         return self.all(ids[:, None])[:, -1]
 
     def all(self, ids: Ints) -> Array:
-        """Logits (n, l, W) of what comes after each of l more tokens, (n, l)."""
+        """Logits (n, l, W) of the next token after each of l more tokens, (n, l)."""
         logits, self._past = self._session(
             ids=ids, past=self._past, read=self._read, there=self._there, prior=self._prior
         )
         return logits
 
     def keep(self, rows: Ints) -> None:
-        """Go on with these texts."""
+        """Continue with these texts."""
         self._past = self._past[rows]
         if len(rows) != len(self._there) or (rows != np.arange(len(rows))).any():
             self._read, self._there = self._read[rows], self._there[rows]

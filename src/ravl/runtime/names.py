@@ -1,11 +1,11 @@
-"""What the graphs of an export are called, and their inputs."""
+"""The names of the graphs of an export, and of their inputs."""
 
 from __future__ import annotations
 
-MANIFEST = "export.json"  # what makes a run's folder an export
-FORMAT = 1  # of the manifest; raise when an older ravl would misread an export
+MANIFEST = "export.json"  # the file that marks a folder as an export
+FORMAT = 1  # format of the manifest; increase when an older ravl would misread an export
 FUSION, READ, WRITE, VISION = "fusion", "read", "write", "vision"  # graphs
-BASE = "base.safetensors"  # the linear answer that the fusion model adds to
+BASE = "base.safetensors"  # the linear base answer of the fusion model
 ENCODER = "encoder"  # folder of the builtin encoder's files
 
 # Inputs of the neighbours, in this order; see ravl.models.fusion.FusionEncoder.read.

@@ -1,4 +1,4 @@
-"""The networks of an export, and the manifest that says what they are."""
+"""The networks of an export, and the manifest that describes them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from ravl.runtime.words import PlainWords
 
 @dataclass(frozen=True, eq=False)
 class OnnxNetworks:
-    """Opens what an export holds; see :class:`ravl.runs.networks.Networks`.
+    """Opens the networks of an export; see :class:`ravl.runs.networks.Networks`.
 
     Args:
-        folder: of the export.
-        manifest: what ``export.json`` says.
+        folder: the folder of the export.
+        manifest: the content of ``export.json``.
     """
 
     folder: Path
@@ -32,10 +32,10 @@ class OnnxNetworks:
 
     @classmethod
     def open(cls, folder: Path) -> OnnxNetworks:
-        """The networks of an export; the encoder's files are put where encoders look for them.
+        """The networks of an export; the encoder's files are copied to the encoder cache.
 
         Raises:
-            DataError: the manifest is damaged, or of a newer ravl.
+            DataError: the manifest is damaged, or from a newer ravl.
         """
         file = folder / names.MANIFEST
         try:
@@ -79,7 +79,7 @@ class OnnxNetworks:
 
 
 def _install(folder: Path) -> None:
-    """Files of encoders go where they would be made, unless they are there."""
+    """Copy files of encoders to the cache, unless they exist."""
     from ravl.cache import cache_dir
     from ravl.encoders.builtin_parts import make_folder
 

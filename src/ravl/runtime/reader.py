@@ -1,4 +1,4 @@
-"""The fusion model of an export: what :class:`ravl.models.reader.Reader` does, in onnxruntime."""
+"""The fusion model of an export: :class:`ravl.models.reader.Reader` in onnxruntime."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ravl.retrieval.datastore import Ints, Neighbours
 from ravl.runtime.names import BASE, FUSION
 from ravl.runtime.sessions import Session
 
-BATCH = 64  # queries of a pass
+BATCH = 64  # queries per batch
 
 
 class OnnxReader:
@@ -24,7 +24,7 @@ class OnnxReader:
 
     Args:
         folder: of its files.
-        about: what the manifest says of it.
+        about: its entry in the manifest.
     """
 
     def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
@@ -60,14 +60,14 @@ class OnnxReader:
         return np.concatenate(parts)
 
     def base(self, inputs: Array) -> Array:
-        """The base answer's logits (n, C) alone, from its inputs (n, B)."""
+        """The logits of the base answer (n, C), from its inputs (n, B)."""
         found: Array = inputs @ self._base["weight"].T + self._base["bias"]
         return found
 
     def _near(
         self, count: int, some: slice, near: Neighbours | None, evidence: Evidence | None
     ) -> dict[str, NDArray[Any]]:
-        """The neighbours; a table of none where it answers without."""
+        """The neighbours; an empty table without retrieval."""
         k = self.evidence
         if near is not None and evidence is not None:
             arrays = gathered(evidence, near.positions[some, :k], near.similarity[some, :k])
@@ -76,7 +76,7 @@ class OnnxReader:
 
 
 def near_inputs(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Neighbours as :func:`gathered` gives them, by the names of the graph's inputs."""
+    """Neighbours of :func:`gathered`, by the names of the graph's inputs."""
     return {f"near_{name}": values for name, values in arrays.items()}
 
 

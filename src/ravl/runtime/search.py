@@ -1,9 +1,9 @@
-"""Writing token by token in NumPy: greedy, sampled, and beam search.
+"""Decoding token by token in NumPy: greedy, sampled, and beam search.
 
-The beam search is that of `transformers` with its usual settings (length-normalised, a text is
-finished when its end is among the best beams, and the search ends when no running beam can become
-better than the worst finished one at its present length), so that an export writes what the run
-writes.
+The beam search equals that of `transformers` with its default settings (length-normalised; a text
+is finished when its end is among the best beams; the search ends when no running beam can become
+better than the worst finished one at its present length), so an export writes the same texts as the
+run.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from ravl.models.generation.base import Decoding
 from ravl.models.generation.specials import BEGIN, END
 from ravl.retrieval.datastore import Ints
 
-NEVER = -np.inf  # log probability of what must not be written
-AFTER = np.float32(-1e9)  # score of a beam that has ended among those that run
+NEVER = -np.inf  # log probability of forbidden tokens
+AFTER = np.float32(-1e9)  # score of an ended beam among the running ones
 
 
 class Steps(Protocol):
-    """A decoder with what it has written so far."""
+    """A decoder with its texts so far."""
 
     def __call__(self, ids: Ints) -> Array:
-        """Logits (n, W) of what comes next, after one more token of each text, (n,)."""
+        """Logits (n, W) of the next token, after one more token of each text, (n,)."""
 
     def keep(self, rows: Ints) -> None:
-        """Go on with these texts, (n',): positions among the present ones, also several times."""
+        """Continue with these texts, (n',): positions among the present texts, may repeat."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Written:
     """One text.
 
     Args:
-        ids: with the one that ends it, if it was ended.
-        log_probability: of all of them together under the model itself.
+        ids: including the end token, if there is one.
+        log_probability: of all ids together under the model.
     """
 
     ids: tuple[int, ...]
@@ -49,7 +49,7 @@ class Written:
 
 @dataclass
 class _Beams:
-    """The search for one request: what runs, and what has ended, each best first."""
+    """The search for one request: running and ended beams, each best first."""
 
     running: list[tuple[float, tuple[int, ...]]]
     ended: list[tuple[float, Written]] = field(default_factory=list)
@@ -57,13 +57,13 @@ class _Beams:
 
 
 def beam_search(steps: Steps, count: int, how: Decoding, longest: int) -> list[list[Written]]:
-    """The likeliest texts of each of ``count`` requests, ``how.candidates`` at most.
+    """The most likely texts of each of ``count`` requests, at most ``how.candidates``.
 
     Args:
-        steps: with one text a request.
-        count: b, of requests.
+        steps: with one text per request.
+        count: b, the number of requests.
         how: the decoding.
-        longest: tokens at most, with the one that ends a text.
+        longest: maximal number of tokens, including the end token.
     """
     n = max(how.beams, how.candidates)
     steps.keep(np.repeat(np.arange(count), n))
@@ -87,13 +87,13 @@ def beam_search(steps: Steps, count: int, how: Decoding, longest: int) -> list[l
 def _advance(
     search: _Beams, logs: Array, n: int, length: int, last: bool, penalty: float
 ) -> list[int]:
-    """One step of a search; returns which beam each running one goes on from.
+    """One step of a search; returns the parent beam of each running beam.
 
     Args:
         search: changed in place.
         logs: of each beam's next token, (n, W).
-        n: beams.
-        length: tokens of the texts with this one.
+        n: the number of beams.
+        length: tokens of the texts, including this one.
         last: no further token may follow.
         penalty: exponent of the length.
     """
@@ -105,14 +105,14 @@ def _advance(
     found = [(float(total[j]), int(j) // size, int(j) % size) for j in best.tolist()]
     ends = [last or token == END for _, _, token in found]
     texts = [(*search.running[beam][1], token) for _, beam, token in found]
-    if search.open:  # only what ends among the best n counts; the others stand by
+    if search.open:  # only beams that end among the best n count; the others are kept
         search.ended += [
             (score / length**penalty, Written(texts[i], score))
             for i, (score, _, _) in enumerate(found[:n])
             if ends[i]
         ]
         search.ended = sorted(search.ended, key=lambda pair: -pair[0])[:n]
-    order = sorted(range(len(found)), key=lambda i: ends[i])[:n]  # those that go on come first
+    order = sorted(range(len(found)), key=lambda i: ends[i])[:n]  # running beams come first
     search.running = [(found[i][0] + float(AFTER) * ends[i], texts[i]) for i in order]
     if len(search.ended) == n:
         hope = search.running[0][0] / length**penalty
@@ -121,14 +121,14 @@ def _advance(
 
 
 def greedy(steps: Steps, count: int, how: Decoding, longest: int) -> list[list[Written]]:
-    """The text of each request that takes the likeliest token at each step."""
+    """The text of each request with the most likely token at each step."""
     return [[text] for text in list(_follow(steps, count, how, longest, None))[-1]]
 
 
 def sample(
     steps: Steps, count: int, how: Decoding, longest: int, chance: np.random.Generator
 ) -> list[list[Written]]:
-    """Drawn texts, ``how.candidates`` of each request."""
+    """Sampled texts, ``how.candidates`` for each request."""
     steps.keep(np.repeat(np.arange(count), how.candidates))
     texts = list(_follow(steps, count * how.candidates, how, longest, chance))[-1]
     return [texts[i : i + how.candidates] for i in range(0, len(texts), how.candidates)]
@@ -137,7 +137,7 @@ def sample(
 def pieces(
     steps: Steps, how: Decoding, longest: int, chance: np.random.Generator | None
 ) -> Iterator[tuple[int, ...]]:
-    """Ids of one text, growing: after each step."""
+    """The growing ids of one text, after each step."""
     for texts in _follow(steps, 1, how, longest, chance):
         yield texts[0].ids
 
@@ -145,7 +145,7 @@ def pieces(
 def _follow(
     steps: Steps, count: int, how: Decoding, longest: int, chance: np.random.Generator | None
 ) -> Iterator[list[Written]]:
-    """Texts that are written side by side, after each step."""
+    """Texts that are generated in parallel, after each step."""
     texts: list[tuple[int, ...]] = [()] * count
     sums = np.zeros(count)
     ids = np.full(count, BEGIN, np.int64)
@@ -178,7 +178,7 @@ def _draw(logs: Array, how: Decoding, chance: np.random.Generator) -> Ints:
 
 
 def allowed(logs: Array, texts: Sequence[tuple[int, ...]], how: Decoding, longest: int) -> Array:
-    """Log probabilities (n, W), changed in place: without what must not come next."""
+    """Log probabilities (n, W), changed in place: forbidden tokens are excluded."""
     shortest = min(max(how.shortest, 1), longest)
     for line, text in zip(logs, texts, strict=True):
         if len(text) < shortest:
@@ -189,7 +189,7 @@ def allowed(logs: Array, texts: Sequence[tuple[int, ...]], how: Decoding, longes
 
 
 def _repeating(text: tuple[int, ...], size: int) -> list[int]:
-    """Tokens that would write an n-gram of this size once more."""
+    """Tokens that would repeat an n-gram of this size."""
     head = text[len(text) - size + 1 :]
     return [
         text[i + size - 1] for i in range(len(text) - size + 1) if text[i : i + size - 1] == head

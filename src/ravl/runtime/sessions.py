@@ -12,13 +12,13 @@ from ravl.errors import DataError
 
 
 class Session:
-    """A graph that is ready to run.
+    """A loaded graph.
 
     Args:
-        path: of its file.
+        path: the path of its file.
 
     Raises:
-        DataError: it is missing or damaged.
+        DataError: the file is missing or damaged.
     """
 
     def __init__(self, path: Path) -> None:
@@ -30,18 +30,18 @@ class Session:
             self._session = onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # of several kinds
+        except Exception as error:  # onnxruntime raises several kinds of exceptions
             raise DataError(
                 f"{path} is missing or damaged ({error}). Export the run again."
             ) from error
         self.inputs = {i.name: i.shape for i in self._session.get_inputs()}
 
     def __call__(self, **arrays: NDArray[Any]) -> list[NDArray[Any]]:
-        """Its outputs, in their order; inputs by name, of which it takes those that it knows."""
+        """The outputs in their order; inputs by name, unknown inputs are ignored."""
         given = {name: np.ascontiguousarray(arrays[name]) for name in self.inputs}
         found: list[NDArray[Any]] = self._session.run(None, given)
         return found
 
     def width(self, name: str) -> int:
-        """The last size of an input, which never changes."""
+        """The last dimension of an input, which is fixed."""
         return int(self.inputs[name][-1])

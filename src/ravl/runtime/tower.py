@@ -13,15 +13,15 @@ from ravl.encoders.base import Array
 from ravl.runtime.names import VISION
 from ravl.runtime.sessions import Session
 
-BATCH = 8  # pictures at once
+BATCH = 8  # pictures per batch
 
 
 class OnnxTower:
-    """What :class:`ravl.encoders.towers.vision.VisionTower` does when it answers.
+    """:class:`ravl.encoders.towers.vision.VisionTower` for inference.
 
     Args:
-        folder: of its file.
-        encoder: that it was tuned from, which prepares pictures for it.
+        folder: the folder of its file.
+        encoder: the encoder that it was tuned from; it prepares the pictures.
     """
 
     def __init__(self, folder: Path, encoder: Encoder) -> None:
@@ -29,11 +29,11 @@ class OnnxTower:
         self._encoder = encoder
 
     def prepare(self, picture: Image.Image) -> Array:
-        """As the encoder does: one RGB picture -> the network's input (3, H, W)."""
+        """One RGB picture -> the network's input (3, H, W), like the encoder."""
         return self._encoder.prepare(picture)
 
     def features(self, prepared: Sequence[Array]) -> Array:
-        """Prepared pictures (n, each (3, H, W)) -> pooled features (n, F), as tuned."""
+        """Prepared pictures (n, each (3, H, W)) -> pooled features (n, F) of the tuned network."""
         parts = [np.zeros((0, self._encoder.feature_dimension), np.float32)]
         for i in range(0, len(prepared), BATCH):
             parts += self._session(pictures=np.stack(prepared[i : i + BATCH]))

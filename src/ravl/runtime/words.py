@@ -1,4 +1,4 @@
-"""Tokenizers of an export: texts to ids and back, without the library that trained them."""
+"""Tokenizers of an export: texts to ids and back, without the training library."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ TOKENIZER = "tokenizer.json"
 
 
 class PlainWords:
-    """What :class:`ravl.models.words.Words` does.
+    """:class:`ravl.models.words.Words` for an export.
 
     Args:
-        folder: with the language model's ``tokenizer.json``.
-        longest: word pieces that are kept of a text.
+        folder: the folder with the language model's ``tokenizer.json``.
+        longest: maximal number of word pieces of a text.
         separator: id of the word piece between texts.
-        unknown: id of what stands for a text that has none.
+        unknown: id for a text without word pieces.
     """
 
     def __init__(self, folder: Path, longest: int, separator: int, unknown: int) -> None:
@@ -32,17 +32,17 @@ class PlainWords:
         self.longest, self.separator, self._unknown = longest, separator, unknown
 
     def __call__(self, texts: Sequence[str]) -> list[Ints]:
-        """Ids of each text, (t,) with t from 1 to ``longest``, without special ones."""
+        """Ids of each text, (t,) with t from 1 to ``longest``, without special tokens."""
         plain = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
         found = self._tokenizer.encode_batch(plain, add_special_tokens=False)
         return [np.array(one.ids or [self._unknown], np.int64) for one in found]
 
 
 class PlainVocabulary:
-    """What :class:`ravl.models.generation.vocabulary.Vocabulary` does.
+    """:class:`ravl.models.generation.vocabulary.Vocabulary` for an export.
 
     Args:
-        folder: of the generator.
+        folder: the folder of the generator.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -59,12 +59,12 @@ class PlainVocabulary:
         return [[BEGIN, *one.ids[: longest - 1], END] for one in found]
 
     def words_of(self, text: str) -> Ints:
-        """The different ids of a text, ascending, without its beginning and end."""
+        """The distinct ids of a text, ascending, without begin and end tokens."""
         ids = self._tokenizer.encode(clean(text), add_special_tokens=False).ids
         return np.unique(np.array(ids, np.int64))
 
     def text(self, ids: Sequence[int]) -> str:
-        """The text that these ids write, with a space in front where they write one."""
+        """The text of these ids, with a leading space if they contain one."""
         plain: str = self._tokenizer.decode(list(ids), skip_special_tokens=True)
         return plain
 
@@ -74,7 +74,7 @@ def _load(folder: Path) -> Any:
 
     try:
         return Tokenizer.from_file(str(folder / TOKENIZER))
-    except Exception as error:  # of no kind of its own
+    except Exception as error:  # a plain Exception
         raise DataError(
             f"{folder / TOKENIZER} is missing or damaged ({error}). Export the run again."
         ) from error

@@ -50,7 +50,7 @@ Value = Annotated[str, AfterValidator(_sound)] | bool | int | float | None
 
 
 class Body(BaseModel):
-    """What all bodies have: no field that is not known, no number that is none.
+    """What all bodies have: no field that is not known, no number that is infinite or not a number.
 
     Attributes:
         refused: what a body is that breaks this: a question that has no answer, or data.

@@ -153,7 +153,7 @@ def _checked(url: str) -> str:
         port = parts.port
         host = parts.hostname
     except ValueError:
-        raise PictureError("The picture's URL is none.") from None
+        raise PictureError("The picture's URL is not valid.") from None
     if parts.scheme not in PORTS or not host or parts.username or parts.password:
         raise PictureError("The picture's URL must begin with https:// or http:// and a host.")
     if port not in (None, PORTS[parts.scheme]):

@@ -56,7 +56,7 @@ class Keys:
         environment: where ``RAVL_KEYS`` may be.
 
     Raises:
-        DataError: the file is missing or a line is none.
+        DataError: the file is missing or a line is not valid.
     """
 
     def __init__(self, file: Path | None, environment: Mapping[str, str] = os.environ) -> None:
@@ -98,7 +98,7 @@ def read_lines(text: str, place: str) -> dict[str, Caller]:
     """Callers by the hash of their key.
 
     Raises:
-        DataError: a line is none, or two keys have one name.
+        DataError: a line is not valid, or two keys have the same name.
     """
     found: dict[str, Caller] = {}
     for number, line in enumerate(text.replace(";", "\n").splitlines(), 1):

@@ -58,7 +58,7 @@ def shaped(task: str, value: Any) -> Any:
     """An answer as its task gives it; a form knows neither lists of one nor truth values.
 
     Raises:
-        ValueError: it is none of that task.
+        ValueError: the value is not an answer of that task.
     """
     if task in LISTS:
         if isinstance(value, bool):

@@ -67,7 +67,8 @@ def check_memory(path: Path) -> Pictures:
     """Look at a memory that a stranger may have made, before anything uses it.
 
     Raises:
-        MemoryFileError: it is none, is damaged, or holds SQL of its own that would run.
+        MemoryFileError: the file is not a memory, is damaged, or contains triggers or other SQL
+            that would run.
     """
     database = Database(path)
     try:

@@ -37,7 +37,7 @@ class HubPlace:
         bars: show the progress of the hub's own library.
 
     Raises:
-        DataError: the address is none.
+        DataError: the address is not valid.
     """
 
     shows_progress = True

@@ -182,7 +182,7 @@ def _entries(record: Any) -> dict[str, Entry]:
         if type(size) is not int or not 0 <= size < 2**53:
             raise ValueError(f"the size of {name!r} is {size!r}")
         if not isinstance(digest, str) or not re.fullmatch("[0-9a-f]{64}", digest):
-            raise ValueError(f"the hash of {name!r} is none")
+            raise ValueError(f"the hash of {name!r} is not valid")
         files[name] = Entry(size, digest)
     return files
 

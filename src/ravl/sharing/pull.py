@@ -41,7 +41,7 @@ def pull(
 
     Raises:
         DataError: there is nothing, it is damaged or suspicious, or something is in the way.
-        MemoryFileError: what shall be a memory is none.
+        MemoryFileError: a file that should be a memory is not one.
     """
     folder, place = Path(folder).expanduser(), open_place(source, show=progress)
     manifest = place.manifest()

@@ -73,7 +73,7 @@ def disturb(
         rows: of the bank.
         how: they are disturbed.
         random: what is drawn with.
-        own: of each example the rows that show it; a random row must be none of them either.
+        own: of each example the rows that show it; a random row must not be one of them.
     """
     positions, similarity = near.positions.copy(), near.similarity.copy()
     b, width = positions.shape

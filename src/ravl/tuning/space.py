@@ -96,8 +96,8 @@ def read_space(file: Path | None, kind: type[Any], fixed: Mapping[str, Any]) -> 
         fixed: settings that are not searched.
 
     Raises:
-        DataError: the file cannot be read, names what is no setting, has a range that is none, or
-            leaves nothing to search.
+        DataError: the file cannot be read, names an unknown setting, has a range that is not valid,
+            or leaves nothing to search.
     """
     writes = "target" in get_type_hints(kind) or fixed.get("answers") == "open"
     file = file or (TEXTS if writes else DEFAULT)

@@ -110,8 +110,8 @@ def tune(
         **fixed: fields of :class:`ravl.training.fit_settings.FitSettings` that are not searched.
 
     Raises:
-        DataError: Optuna is missing, no such task or setting, a space that is none, too little to
-            learn from, a folder of something else, or no trial came to a good end.
+        DataError: Optuna is missing, no such task or setting, a space that is not valid, too little
+            to learn from, a folder of something else, or no trial came to a good end.
     """
     began, optuna = time.monotonic(), _optuna()
     settings, out = _settings(task, trials, timeout, fixed), Path(out)

@@ -204,8 +204,8 @@ def test_damaged_files(made, tmp_path):
             VisionTower.load(tmp_path, made("clip"))
 
     refused("newer ravl", format=99)
-    refused("does not hold the layers that top:2 tunes", strategy="top:2")
-    refused("not what ravl writes", fingerprint=None)
+    refused("does not contain the layers that top:2 tunes", strategy="top:2")
+    refused("was not written by ravl", fingerprint=None)
     (tmp_path / "vision.safetensors").write_bytes(weights[:100])
     refused("cannot be read")
 
@@ -224,13 +224,13 @@ def test_an_encoder_without_a_network_has_a_head_only():
     np.testing.assert_array_equal(
         VisionTower(encoder, "head").features(prepared), encoder.features(prepared)
     )
-    with pytest.raises(EncoderError, match="no network that can be trained. Use the strategy head"):
+    with pytest.raises(EncoderError, match="no trainable network. Use the strategy head"):
         VisionTower(encoder, "full")
 
 
 def test_pictures_of_any_shape_have_a_head_only(made):
     encoder = made("siglip2")
-    with pytest.raises(EncoderError, match="takes more than pixels. Use the strategy head"):
+    with pytest.raises(EncoderError, match="needs more than pixels. Use the strategy head"):
         VisionTower(encoder, "top:1")
 
 

@@ -141,7 +141,7 @@ def test_chinese_is_compared_by_characters() -> None:
     ("written", "references", "words"),
     [
         ([], [], "no text"),
-        (["a"], [["a"], ["b"]], "as many"),
+        (["a"], [["a"], ["b"]], "numbers must be equal"),
         (["a", "b"], [["a"], []], "number 2"),
     ],
 )

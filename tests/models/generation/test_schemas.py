@@ -43,7 +43,7 @@ def test_what_is_no_schema_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text('{"type": "thing"}')
     (tmp_path / "worse.json").write_text("{")
     for name in ("bad.json", "worse.json"):
-        with pytest.raises(QueryError, match="JSON schema is none"):
+        with pytest.raises(QueryError, match="not a valid JSON schema"):
             read_schema(tmp_path / name)
     with pytest.raises(QueryError, match="cannot be read"):
         read_schema(tmp_path / "nowhere.json")

@@ -1,4 +1,4 @@
-"""Readers: one for each kind of source, all behind :func:`read`."""
+"""Readers: one for each kind of source, all used by :func:`read`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def read(
     picture_pattern: str | None = None,
     split: str | None = None,
 ) -> Source:
-    """Opens a source of examples, whatever it is.
+    """Open a source of examples of any kind.
 
     Args:
         source: a folder of pictures; a table (CSV, TSV, JSON lines, Parquet); a JSON file of COCO
@@ -43,17 +43,17 @@ def read(
         root: the folder that pictures' paths are relative to and may not leave. Default: the
             table's own folder; for COCO and VQA also its neighbours, see their readers.
         encoding: of CSV, TSV and JSON lines. Default: UTF-8.
-        captions: for a folder: a table that tells of its pictures; ``columns`` and ``encoding``
-            apply to it.
-        folder_labels: for a folder: whether the first sub-folder is a picture's label. Default:
-            where it looks so, see :class:`ravl.data.readers.folder.FolderSource`.
-        annotations: for VQA: the file of answers. Default: the one beside the questions.
+        captions: for a folder: a table about its pictures; ``columns`` and ``encoding`` apply to
+            it.
+        folder_labels: for a folder: whether the first sub-folder is a picture's label. Default: a
+            guess, see :class:`ravl.data.readers.folder.FolderSource`.
+        annotations: for VQA: the file of answers. Default: the file beside the questions.
         picture_pattern: for VQA: file names, as ``COCO_val2014_{image_id:012d}.jpg``. Default:
             COCO's usual ones.
-        split: for Hugging Face datasets: the one to read. Default: all.
+        split: for Hugging Face datasets: the split to read. Default: all splits.
 
     Returns:
-        Examples and what was set aside, iterable as often as wanted.
+        Examples and rejected items; you can iterate over them several times.
 
     Raises:
         DataError: the source is missing, no reader accepts it, it lacks what it needs, or an

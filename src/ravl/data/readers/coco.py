@@ -20,16 +20,16 @@ from ravl.errors import DataError
 class CocoSource(GroupedSource):
     """A COCO file: captions become texts, categories of annotations become tags.
 
-    An example's id is its picture's path within the root; what else COCO says of an image (its
-    number as "image_id", width, height, licence ...) becomes columns.
+    The id of an example is the picture's path within the root. All other data of an image (its
+    number as "image_id", width, height, licence ...) become columns.
 
     Args:
         path: the JSON file.
-        options: root (default: where the first pictures are found: the file's folder, the one
-            above, or their sub-folders "images" and the split's name).
+        options: root (default: the folder in which the first pictures are found: the file's folder,
+            its parent, or their sub-folders "images" and the split's name).
 
     Raises:
-        DataError: where the file is not JSON, or its pictures are not found.
+        DataError: if the file is not JSON, or its pictures are not found.
     """
 
     def __init__(self, path: Path, options: ReadOptions) -> None:
@@ -44,7 +44,7 @@ class CocoSource(GroupedSource):
         self._categories: dict[str, str] = {}
 
     def rows(self) -> Iterator[Row | Rejected]:
-        """Images and annotations, each a row with the image's number for its id."""
+        """Images and annotations as rows; their id is the number of the image."""
         for number, image in enumerate(items(self._path, "images.item"), 1):
             yield self._image(image, f"image {number}")
         for number, annotation in enumerate(items(self._path, "annotations.item"), 1):
@@ -54,7 +54,7 @@ class CocoSource(GroupedSource):
                 self._categories[str(category.get("id"))] = str(category["name"])
 
     def finish(self, row: Row) -> Example | Rejected:
-        """The image with its captions, under the id that its path is."""
+        """The image with its captions; its id is its path."""
         place = f"{self.where}, {row.place}"
         if not isinstance(row.picture, str):
             return Rejected(place, f'the image {row.id} is not in the list "images"')

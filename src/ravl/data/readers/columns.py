@@ -1,4 +1,4 @@
-"""Which column of a table holds what."""
+"""Find the columns of a table by their names."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ravl.errors import DataError
 IMAGE = ("image", "picture", "file", "file_name", "filename", "path", "filepath", "image_path")
 TEXTS = ("caption", "captions", "text", "texts", "description")
 NEEDED = (
-    "A table needs a column of pictures or of texts. Name the one that holds the pictures' paths "
-    "with --image-column NAME, or one of texts with --text-column NAME"
+    "A table needs a column of pictures or of texts. Give the column of the pictures' paths "
+    "with --image-column NAME, or a column of texts with --text-column NAME"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnNames:
-    """What the columns of a table are called, where not as usual.
+    """The names of the columns of a table.
 
-    None means the usual names, whichever of them is there, in any case; "" means no such column.
+    None means the usual names, in upper or lower case; "" means that there is no such column.
 
     Args:
         image: the picture's path (or bytes). Usual: image, picture, file, file_name, filename,
@@ -27,9 +27,9 @@ class ColumnNames:
         id: the row's id. Usual: id; without one, the picture's path is the id.
         label: its class. Usual: label, class.
         tags: its keywords. Usual: tags, keywords.
-        texts: one column of texts or several. Usual: caption, captions, text, texts, description.
+        texts: one or several columns of texts. Usual: caption, captions, text, texts, description.
         question: a question about the picture. Usual: question.
-        answer: its answer, or answers. Usual: answer and answers.
+        answer: the answer or answers to the question. Usual: answer and answers.
     """
 
     image: str | None = None
@@ -43,7 +43,7 @@ class ColumnNames:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The columns of one table by what they hold; ``others`` are the user's own."""
+    """The columns of one table by their content; ``others`` are the user's own columns."""
 
     image: str | None
     id: str | None
@@ -61,7 +61,7 @@ class Layout:
 
 
 def lay_out(names: ColumnNames, found: Sequence[str]) -> Layout:
-    """Finds each column among those of a table; what is not there is None or ()."""
+    """Find the columns of a table; a missing column is None or ()."""
     by_name = {name.strip().casefold(): name for name in reversed(found)}
 
     def pick(wanted: str | None, usual: Iterable[str]) -> str | None:
@@ -87,16 +87,16 @@ def lay_out(names: ColumnNames, found: Sequence[str]) -> Layout:
 
 
 def check(names: ColumnNames, found: Sequence[str], where: str) -> Layout:
-    """The layout of a table, which must have what was named and what an example needs.
+    """The layout of a table. Named columns and the necessary columns must exist.
 
     Raises:
-        DataError: where a named column is missing, or there is neither a picture nor a text.
+        DataError: if a named column is missing, or the table has neither pictures nor texts.
     """
     single = (names.image, names.id, names.label, names.tags, names.question, names.answer)
     there = f"{where} has the columns {', '.join(found) or '(none)'}"
     for name in (*single, *_as_tuple(names.texts)):
         if name and name not in found:
-            raise DataError(f"{there}, and none is called {name!r}. Names must match exactly.")
+            raise DataError(f"{there}, but no column {name!r}. Names must match exactly.")
     layout = lay_out(names, found)
     if not layout.enough:
         usual = f"usual names are {', '.join(IMAGE)}; {', '.join(TEXTS)}"

@@ -1,4 +1,4 @@
-"""CSV and TSV: records of named fields, of which a broken one costs no other."""
+"""CSV and TSV: records of named fields; a broken record does not affect the others."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Delimited:
     """A CSV or TSV file.
 
     Args:
-        path: the file. Its first line names the columns. ``.tsv`` is separated by tabs, anything
-            else by whichever of ``, ; | tab`` is most frequent in the first line.
+        path: the file. Its first line names the columns. ``.tsv`` is separated by tabs, other files
+            by the most frequent of ``, ; | tab`` in the first line.
         encoding: a codec's name; None means UTF-8.
 
     Raises:
-        DataError: where the file is empty, or two columns have the same name.
+        DataError: if the file is empty, or two columns have the same name.
     """
 
     def __init__(self, path: Path, encoding: str | None) -> None:
@@ -57,7 +57,7 @@ class Delimited:
                 yield self._refuse(feed, self._wrong_width(fields))
 
     def _refuse(self, feed: _Feed, reason: str) -> Rejected:
-        """Sets aside one line; those that a stray quote joined to it are read anew."""
+        """Set aside one line; lines that a stray quote joined to it are read again."""
         number = feed.record[0][0]
         feed.again.extendleft(reversed(feed.record[1:]))
         return Rejected(f"{self.path.name}, line {number}", reason)
@@ -73,8 +73,8 @@ class Delimited:
     def _wrong_width(self, fields: list[str]) -> str:
         names = ", ".join(self.header)
         return (
-            f"the row has {len(fields)} fields where the first line names {len(self.header)} "
-            f"({names}); a text that holds a {self._delimiter!r} must stand in double quotes"
+            f"the row has {len(fields)} fields, but the first line names {len(self.header)} "
+            f"({names}); put a text that contains {self._delimiter!r} in double quotes"
         )
 
     def _reader(self, feed: _Feed) -> Iterator[list[str]]:
@@ -101,13 +101,13 @@ class Delimited:
         if doubles:
             raise DataError(
                 f"{self.path} has more than one column called {doubles[0]!r}; "
-                "give each a name of its own in the first line."
+                "give each column a different name in the first line."
             )
         return names
 
 
 class _Feed:
-    """Hands lines to the csv module, remembers those of the record, and can hand them out again."""
+    """Passes lines to the csv module, keeps those of the current record, and can repeat them."""
 
     def __init__(self, lines: Iterator[Line]) -> None:
         self._lines = lines
@@ -127,11 +127,11 @@ def _explained(error: csv.Error) -> str:
     said = str(error)
     if "field limit" in said:
         limit = csv.field_size_limit()
-        return f"a field is longer than {limit:,} characters; perhaps a double quote is not closed"
+        return f"a field is longer than {limit:,} characters; maybe a double quote is not closed"
     if "expected after" in said:
         return (
-            "a double quote stands within a quoted text; "
-            'inside quotes it must be doubled, as in "a ""big"" dog"'
+            "there is a double quote inside a quoted text; "
+            'write it twice inside quotes, as in "a ""big"" dog"'
         )
     if "unexpected end" in said:
         return "a double quote is opened and never closed"

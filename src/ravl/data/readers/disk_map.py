@@ -10,7 +10,7 @@ from ravl.data.staging import full_disk_explained, temporary_database
 
 
 class DiskMap:
-    """Maps text to text on disk. A context manager: it is gone at the end."""
+    """Maps text to text on disk. A context manager: the file is deleted at the end."""
 
     def __init__(self) -> None:
         self._database = temporary_database()
@@ -38,7 +38,7 @@ class DiskMap:
         return found.fetchone() is not None
 
     def pop(self, key: str) -> str | None:
-        """The value of a key, which is then forgotten; None where there is none."""
+        """Remove a key and return its value; None if the key does not exist."""
         found = self._database.execute("SELECT value FROM map WHERE key = ?", (_bytes(key),))
         row = found.fetchone()
         if row is None:
@@ -52,7 +52,7 @@ class DiskMap:
             yield _text(key)
 
 
-# File names on Linux need not be UTF-8; Python keeps their stray bytes as lone surrogates.
+# File names on Linux can contain invalid UTF-8; Python keeps such bytes as lone surrogates.
 def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 

@@ -1,4 +1,4 @@
-"""A folder of pictures, with its sub-folders, side-car texts and perhaps a table of captions."""
+"""A folder of pictures, with sub-folders, side-car texts and maybe a table of captions."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ LONGEST_TEXT = 2**20  # bytes of a side-car text
 class FolderSource:
     """Pictures of a folder and its sub-folders, sorted by path.
 
-    Hidden files and folders are left out, and links that lead to other places within the folder
-    are not followed, since their pictures are read where they lie.
+    Hidden files and folders are skipped. Links to other places within the folder are not followed,
+    because their pictures are read at their own place.
 
     Args:
         folder: the folder.
         options: ``folder_labels``: whether the first sub-folder of a picture's path is its label.
-            None: yes where no picture lies in the folder itself and at least two sub-folders hold
-            some; where those are called train, test, validation and the like, the next
-            sub-folder is the label and they are the column "split".
-        captioned: a table of pictures of this folder; its examples come first.
+            None: yes if the folder itself contains no picture and at least two sub-folders do. If
+            the sub-folders have names such as train, test or validation, they are the column
+            "split" and the next sub-folder is the label.
+        captioned: a table about pictures of this folder; its examples come first.
     """
 
     def __init__(self, folder: Path, options: ReadOptions, captioned: Source | None = None) -> None:
@@ -43,7 +43,7 @@ class FolderSource:
 
     @cached_property
     def total(self) -> int:
-        """How many pictures there are."""
+        """The number of pictures."""
         return sum(isinstance(found, Path) for found in self._walk(self._folder))
 
     def __iter__(self) -> Iterator[Example | Rejected]:
@@ -58,7 +58,7 @@ class FolderSource:
                     yield from self._read(found)
 
     def _tell(self, captioned: Source, told: DiskMap) -> Iterator[Example | Rejected]:
-        """The examples of the table, with what the folder says of their pictures as well."""
+        """The examples of the table, together with the folder's data about their pictures."""
         for example in captioned:
             if isinstance(example, Rejected) or not isinstance(example.picture, Path):
                 yield example
@@ -68,11 +68,11 @@ class FolderSource:
                 yield own if isinstance(own, Rejected) else _merged(example, own)
 
     def pictures(self) -> Iterator[Path | Rejected]:
-        """Paths of its pictures in order, and what cannot be read."""
+        """Paths of the pictures in order, and files that cannot be read."""
         return self._walk(self._folder)
 
     def about(self, picture: Path) -> Iterator[Example | Rejected]:
-        """What the folder says of one of its pictures."""
+        """The folder's data about one of its pictures."""
         return self._read(picture)
 
     def _read(self, found: Path | Rejected) -> Iterator[Example | Rejected]:
@@ -100,13 +100,15 @@ class FolderSource:
             with sidecar.open("rb") as file:
                 content = file.read(LONGEST_TEXT + 1)
             if len(content) > LONGEST_TEXT:
-                return Rejected(place, f"a text beside a picture may have {LONGEST_TEXT:,} bytes")
+                return Rejected(
+                    place, f"a text beside a picture may have at most {LONGEST_TEXT:,} bytes"
+                )
             return content.decode("utf-8-sig").strip()
         except UnicodeDecodeError as error:
             byte = f"byte 0x{content[error.start]:02X} at position {error.start + 1}"
             return Rejected(
                 place,
-                f"{byte} of this text is not UTF-8; its picture is read without the text. "
+                f"{byte} of this text is not UTF-8; the picture is read without the text. "
                 "Save the text as UTF-8",
             )
         except OSError as error:
@@ -121,7 +123,7 @@ class FolderSource:
 
     @cached_property
     def _label_depth(self) -> int:
-        """Which sub-folder of a path is the label: 1 the first, 2 that within it, 0 none."""
+        """Which sub-folder of a path is the label: 1 the first, 2 the second, 0 no sub-folder."""
         if self._labelled is not None:
             return int(self._labelled)
         holding: list[Path] = []
@@ -140,8 +142,9 @@ class FolderSource:
         return any(isinstance(found, Path) for found in self._walk(folder))
 
     def _walk(self, folder: Path) -> Iterator[Path | Rejected]:
-        """Paths of pictures in order; what cannot be read is set aside."""
-        waiting: list[Path | os.DirEntry[str]] = [folder]  # a stack: folders may be nested deeply
+        """Paths of pictures in order; files that cannot be read are set aside."""
+        # a stack, because folders can be nested deeply
+        waiting: list[Path | os.DirEntry[str]] = [folder]
         while waiting:
             entry = waiting.pop()
             if isinstance(entry, Path) or entry.is_dir(follow_symlinks=False):
@@ -160,7 +163,10 @@ class FolderSource:
             target = link.resolve(strict=True)
         except (OSError, RuntimeError):  # RuntimeError: a loop
             if link.suffix.lower() in SUFFIXES:
-                yield Rejected(self._place(link), "this link leads nowhere; mend or remove it")
+                yield Rejected(
+                    self._place(link),
+                    "the target of this link does not exist; correct or remove the link",
+                )
             return
         is_folder = target.is_dir()
         if not is_folder and link.suffix.lower() not in SUFFIXES:
@@ -172,7 +178,7 @@ class FolderSource:
 
     def _checked(self, path: Path, is_file: bool) -> Path | Rejected:
         if not is_file:
-            return Rejected(self._place(path), "this is not a file but a pipe or a device")
+            return Rejected(self._place(path), "this is a pipe or a device, not a file")
         try:
             str(path).encode()
         except UnicodeEncodeError:
@@ -180,13 +186,13 @@ class FolderSource:
         return path
 
     def _place(self, path: Path) -> str:
-        """Where it is, in characters that can be printed whatever the file is called."""
+        """The place in printable characters, for any file name."""
         name = path.relative_to(self._folder).as_posix()
         return f"{self._called}/{name.encode(errors='backslashreplace').decode()}"
 
 
 def sidecars(picture: Path) -> tuple[Path, Path]:
-    """Where texts about a picture may lie."""
+    """Paths at which a text about a picture can be."""
     return picture.with_suffix(".txt"), picture.with_name(picture.name + ".txt")
 
 
@@ -201,7 +207,7 @@ def _is_picture(entry: os.DirEntry[str]) -> bool:
 
 
 def _leads_outside(folder: Path) -> str:
-    return f"this link leads outside {folder}; copy the file here, or read its own folder as well"
+    return f"this link leads outside {folder}; copy the file here, or read its own folder, too"
 
 
 def _merged(example: Example, own: Example) -> Example:

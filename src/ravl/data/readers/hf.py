@@ -1,4 +1,4 @@
-"""Hugging Face datasets, by name from the hub or from a folder they were saved to."""
+"""Hugging Face datasets, from the hub or from a folder."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class _Split(NamedTuple):
 class HuggingFaceSource(GroupedSource):
     """A dataset of the Hugging Face hub, or one saved with ``save_to_disk``.
 
-    Pictures are read as the encoded bytes they are, columns by their usual names, classes by
-    name. Code that comes with a dataset is never run. A dataset of the hub is streamed, once, to
-    temporary disk, since rows of one picture may stand far apart.
+    Pictures are read as encoded bytes, columns by their usual names, classes by name. Code that
+    comes with a dataset is never run. A dataset of the hub is streamed once to a temporary disk
+    file, because rows of one picture can be far apart.
 
     Args:
         source: a folder, or ``hf:name``, ``hf:name:split``, ``hf:name:configuration:split``.
@@ -38,7 +38,7 @@ class HuggingFaceSource(GroupedSource):
             which pictures that are files must lie in.
 
     Raises:
-        DataError: where ``datasets`` is not installed, there is no such dataset or split, or it
+        DataError: if ``datasets`` is not installed, there is no such dataset or split, or it
             has neither pictures nor texts.
     """
 

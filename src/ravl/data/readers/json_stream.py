@@ -14,7 +14,7 @@ def items(path: Path, prefix: str) -> Iterator[Any]:
     """The values under a prefix, such as ``images.item`` for each member of the list "images".
 
     Raises:
-        DataError: where the file cannot be read, or is not JSON.
+        DataError: if the file cannot be read, or is not JSON.
     """
     import ijson
 
@@ -28,7 +28,7 @@ def kind(path: Path) -> str:
     Only as much is read as it takes. "answers" are VQA annotations, which have no questions.
 
     Raises:
-        DataError: where the file cannot be read, or is not JSON.
+        DataError: if the file cannot be read, or is not JSON.
     """
     import ijson
 

@@ -34,7 +34,7 @@ def find_root(
             PlaceError.
 
     Raises:
-        DataError: where none of the sample's pictures is in any of them.
+        DataError: if none of the sample's pictures is in any of them.
     """
     tried = _folders(path, given)
     for folder in tried:

@@ -1,4 +1,4 @@
-"""The lines of a text file, each decoded by itself, so that one bad byte costs one line."""
+"""The lines of a text file, decoded one by one: a bad byte affects only one line."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import BinaryIO
 
 from ravl.errors import DataError
 
-LONGEST = 64 * 2**20  # bytes of a line; a longer one is no row but a mistake
+LONGEST = 64 * 2**20  # bytes of a line; a longer line is a mistake, not a row
 _WIDE = ("utf-16", "utf-32")  # their line ends are not a single byte
 
 Line = tuple[int, str, str | None]
-"""Number, text, and what is wrong with it (None: nothing)."""
+"""Number, text, and the error (None: no error)."""
 
 
 def read_lines(path: Path, encoding: str | None) -> Iterator[Line]:
@@ -21,11 +21,11 @@ def read_lines(path: Path, encoding: str | None) -> Iterator[Line]:
 
     Args:
         path: the file.
-        encoding: a Python codec's name. None means UTF-8, or UTF-16 where the file begins with
-            its mark; UTF-8's own mark is dropped.
+        encoding: a Python codec's name. None means UTF-8, or UTF-16 if the file begins with its
+            byte order mark; a UTF-8 mark is dropped.
 
     Raises:
-        DataError: where the file cannot be opened, or there is no such encoding.
+        DataError: if the file cannot be opened, or the encoding does not exist.
     """
     codec = _codec(path, encoding)
     try:
@@ -42,19 +42,20 @@ def read_lines(path: Path, encoding: str | None) -> Iterator[Line]:
 def _raw_lines(file: BinaryIO) -> Iterator[bytes]:
     start = file.read(65_536)
     file.seek(0)
-    if b"\r" in start and b"\n" not in start:  # as Excel for the old Mac wrote
+    if b"\r" in start and b"\n" not in start:  # written by Excel for old Macs
         yield from (line + b"\n" for line in file.read().split(b"\r") if line)
         return
     while line := file.readline(LONGEST):
         yield line
-        while len(line) == LONGEST and not line.endswith(b"\n"):  # the rest of a line too long
+        # the rest of a line that is too long
+        while len(line) == LONGEST and not line.endswith(b"\n"):
             line = file.readline(LONGEST)
 
 
 def _wide_lines(path: Path, codec: str) -> Iterator[tuple[str, str | None]]:
     with path.open(encoding=codec, errors="replace", newline="") as file:
         for line in file:
-            yield line, f"it is not all {codec}" if "\ufffd" in line else None
+            yield line, f"it is not valid {codec}" if "\ufffd" in line else None
 
 
 def _decoded(line: bytes, codec: str) -> tuple[str, str | None]:
@@ -65,7 +66,7 @@ def _decoded(line: bytes, codec: str) -> tuple[str, str | None]:
     except UnicodeDecodeError as error:
         reason = (
             f"byte 0x{line[error.start]:02X} at position {error.start + 1} of the line is not "
-            f"{codec.upper()}; if the file is in another encoding, name it with --encoding "
+            f"{codec.upper()}; if the file has another encoding, give it with --encoding "
             "(for example cp1252 or gb18030)"
         )
         return line.decode(codec, "replace"), reason
@@ -74,7 +75,8 @@ def _decoded(line: bytes, codec: str) -> tuple[str, str | None]:
 def _codec(path: Path, encoding: str | None) -> str:
     try:
         if encoding is not None:
-            b"test".decode(encoding, "replace")  # refuses codecs that are not of text, as rot13
+            # refuses codecs that are not for text, such as rot13
+            b"test".decode(encoding, "replace")
             return codecs.lookup(encoding).name
         with path.open("rb") as file:
             start = file.read(2)

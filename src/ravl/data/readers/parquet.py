@@ -1,4 +1,4 @@
-"""Parquet files: records in batches, and pictures that lie in the file fetched when needed."""
+"""Parquet files: records in batches; pictures in the file are fetched when needed."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Parquet:
     """A Parquet file as mappings of names to values.
 
     Args:
-        path: the file. Where Hugging Face ``datasets`` wrote it, its classes are read by name.
+        path: the file. If Hugging Face ``datasets`` wrote it, classes are read by name.
 
     Raises:
-        DataError: where it cannot be read, or is not Parquet.
+        DataError: if the file cannot be read, or is not Parquet.
     """
 
     def __init__(self, path: Path) -> None:
@@ -62,13 +62,13 @@ class Parquet:
             ) as file:
                 yield file
         except (pyarrow.ArrowException, UnicodeDecodeError) as error:
-            raise DataError(f"{self.path} is not the Parquet it should be: {error}.") from error
+            raise DataError(f"{self.path} is not a valid Parquet file: {error}.") from error
         except OSError as error:
             raise DataError(f"{self.path} cannot be read: {error}.") from error
 
 
 def named(value: Any, classes: list[str]) -> Any:
-    """The names of classes given by number, one or a list; -1, "not known", becomes None."""
+    """The names of classes given by number, one or a list; -1, "unknown", becomes None."""
     if isinstance(value, list):
         return [named(item, classes) for item in value]
     if isinstance(value, int):
@@ -77,7 +77,7 @@ def named(value: Any, classes: list[str]) -> Any:
 
 
 def _classes(metadata: dict[bytes, bytes]) -> dict[str, list[str]]:
-    """The class names of columns that Hugging Face datasets' metadata calls a ClassLabel."""
+    """The class names of ClassLabel columns, from the metadata of Hugging Face datasets."""
     try:
         features = json.loads(metadata[b"huggingface"])["info"]["features"]
         found = {name: _names(feature) for name, feature in features.items()}

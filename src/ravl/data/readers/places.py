@@ -1,4 +1,4 @@
-"""Finding the files that a table names, and none outside the folder they must lie in."""
+"""Find the files that a table names; files outside the root folder are refused."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ CACHED_FOLDERS = 4_096
 
 
 class PlaceError(ValueError):
-    """A written path leads to no file that may be read; the text is the reason, a sentence."""
+    """A path of a table leads to no readable file; the text gives the reason."""
 
 
 class Root:
-    """The folder that written paths are relative to and may not leave, by ``..`` or by a link.
+    """The folder of relative paths; ``..`` and links must not lead out of it.
 
     Args:
-        folder: the folder; it need not exist yet.
+        folder: the folder; it does not have to exist yet.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -30,17 +30,17 @@ class Root:
         self._real_folder = lru_cache(CACHED_FOLDERS)(self._resolve_folder)
 
     def find(self, written: str) -> Path:
-        """The file that a written path means, by the real path of its folder.
+        """The file for a path of a table, by the real path of its folder.
 
-        Windows' separators and other Unicode forms of a name are tried where it is not found as
-        written.
+        If the path does not exist, Windows' separators and other Unicode forms are tried.
 
         Raises:
-            PlaceError: where there is no such file, or it lies outside.
+            PlaceError: if the file does not exist, or is outside the root.
         """
         if "://" in written[:12]:
             raise PlaceError(
-                f"the picture {written!r} is a web address; allowed are files. Download it first"
+                f"the picture {written!r} is a web address; only files are allowed. Download it "
+                "first"
             )
         found = self._file(written)
         if found is None:
@@ -48,13 +48,13 @@ class Root:
             found = next((other for other in others if other is not None), None)
         if found is None:
             raise PlaceError(
-                f"the picture {written!r} is not in {self.folder}; if it lies in another folder, "
-                "name that folder with --root"
+                f"the picture {written!r} is not in {self.folder}; if it is in another folder, "
+                "give that folder with --root"
             )
         return found
 
     def relative(self, written: str) -> str:
-        """A written path in the form of an id: relative to the root, with single slashes."""
+        """A path of a table as an id: relative to the root, with single slashes."""
         for prefix in self._prefixes:
             written = written.removeprefix(prefix)
         return normal(written)
@@ -72,7 +72,7 @@ class Root:
         except (OSError, ValueError):  # ValueError: a NUL character in the path
             return None
         if not stat.S_ISREG(status.st_mode):
-            raise PlaceError(f"the picture {written!r} is not a file but a folder or a device")
+            raise PlaceError(f"the picture {written!r} is a folder or a device, not a file")
         return Path(place)
 
     def _resolve_folder(self, written: str) -> str:
@@ -85,19 +85,19 @@ class Root:
     def _check_inside(self, real: str, written: str) -> None:
         if not real.startswith(self._prefix):
             raise PlaceError(
-                f"the path {written!r} leads outside {self.folder}; name the folder that "
-                "holds the pictures with --root"
+                f"the path {written!r} leads outside {self.folder}; give the folder that "
+                "contains the pictures with --root"
             )
 
 
 def normal(written: str) -> str:
-    """A path in one form, however it was written: ``./a//b.jpg`` and ``a\\b.jpg`` alike."""
+    """A path in normal form: ``./a//b.jpg`` and ``a\\b.jpg`` give the same result."""
     path = written.replace("\\", "/")
     return posixpath.normpath(path) if "." in path[:2] or "/." in path or "//" in path else path
 
 
 def _spellings(written: str) -> list[str]:
-    """Other ways to write the same path, the likeliest first."""
+    """Other spellings of the same path, the most likely first."""
     slashed = written.replace("\\", "/")
     forms = [slashed, *(unicodedata.normalize(form, slashed) for form in ("NFC", "NFD"))]
     return [form for form in dict.fromkeys(forms) if form != written]

@@ -1,4 +1,4 @@
-"""A row of a table, as names and values, becomes a :class:`Row` with typed fields."""
+"""Converts a row of a table (names and values) to a :class:`Row` with typed fields."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from ravl.data.readers.columns import ColumnNames, Layout, lay_out
 from ravl.data.readers.places import normal
 from ravl.data.staging import Row
 
-KEPT_LAYOUTS = 1_000  # JSON lines may differ in their keys; each set of keys is laid out once
+# JSON lines can have different keys; the layout is computed once for each set of keys
+KEPT_LAYOUTS = 1_000
 
 
 class RowMaker:
-    """Makes rows out of one source's mappings of column names to values.
+    """Makes rows from one source's mappings of column names to values.
 
     Args:
-        names: what the columns are called.
+        names: the names of the columns.
         where: the source's name: "shop.csv".
-        inferred: True where every value is text, whose type is to be guessed (CSV).
-        relative: a written path in the form of an id.
+        inferred: True if every value is a text and its type must be guessed (CSV).
+        relative: converts a path of the table to an id.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class RowMaker:
         self._layouts: dict[tuple[str, ...], Layout] = {}
 
     def row(self, record: Mapping[str, Any], place: str, number: int) -> Row | Rejected:
-        """One record as a row; ``number`` serves as its id where it has nothing better."""
+        """One record as a row; ``number`` is its id if the record has no other id."""
         try:
             row = self._row(record, self._layout(record), place)
         except ValueError as error:
@@ -102,7 +103,7 @@ class RowMaker:
                 row.columns[name] = found
 
     def _picture(self, value: object) -> tuple[str | bytes | None, str]:
-        if isinstance(value, Mapping):  # as Hugging Face datasets write pictures
+        if isinstance(value, Mapping):  # the form in which Hugging Face datasets write pictures
             content, path = value.get("bytes"), value.get("path")
             return embedded(content, path) if content else self._picture(path)
         if isinstance(value, bytes):
@@ -113,9 +114,9 @@ class RowMaker:
 
 
 def embedded(content: bytes, path: str | None) -> tuple[bytes, str]:
-    """A picture that lies in the table itself, and what tells it apart: its name and a hash.
+    """A picture inside the table, and its identity: its name and a hash.
 
-    The name alone will not do, since it has lost its folder: every class may have a "1.jpg".
+    The name alone is not enough, because it has no folder: every class can have a "1.jpg".
     """
     name = normal(path).rpartition("/")[2] if path else "picture"
     return content, f"{name}@{hashlib.sha256(content).hexdigest()[:16]}"

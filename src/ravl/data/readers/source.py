@@ -1,4 +1,4 @@
-"""What a reader is to its users, and what they may ask of it."""
+"""The interface of readers, and their options."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ravl.errors import DataError
 
 
 class Source(Protocol):
-    """Examples from somewhere, iterable as often as wanted.
+    """A source of examples; it can be iterated several times.
 
     Attributes:
-        name: for people: the path or name it was opened by.
-        total: how many examples there are, for an estimate of the time; None where unknown. A
-            table knows it once its rows are grouped, that is from the first example on.
+        name: the path or name that was opened, for messages.
+        total: the number of examples, for an estimate of the time; None if unknown. A table knows
+            it once its rows are grouped, that is from the first example on.
     """
 
     @property
@@ -34,7 +34,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """What a source cannot say of itself; :func:`ravl.data.read` explains each."""
+    """Options of readers; :func:`ravl.data.read` explains each."""
 
     columns: ColumnNames = field(default_factory=ColumnNames)
     root: Path | None = None
@@ -86,11 +86,11 @@ class Reader(Protocol):
 
 
 class GroupedSource(ABC):
-    """A source whose rows are grouped by id on disk, since several may speak of one picture.
+    """A source whose rows are grouped by id on disk: several rows can describe one picture.
 
     Args:
-        name: the path or name it was opened by.
-        where: how it is called in front of a line number: "shop.csv".
+        name: the path or name that was opened.
+        where: the name in front of a line number: "shop.csv".
     """
 
     def __init__(self, name: str, where: str) -> None:
@@ -107,11 +107,11 @@ class GroupedSource(ABC):
 
     @abstractmethod
     def rows(self) -> Iterator[Row | Rejected]:
-        """Every row of the source, as it stands there."""
+        """Every row of the source, in its order."""
 
     @abstractmethod
     def finish(self, row: Row) -> Example | Rejected:
-        """A joined row as an example, its picture found."""
+        """A joined row as an example with its picture."""
 
     def example(self, row: Row, picture: Path | bytes | None) -> Example:
         """The row as an example with this picture."""

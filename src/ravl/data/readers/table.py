@@ -20,22 +20,22 @@ from ravl.data.readers.source import GroupedSource, ReadOptions
 from ravl.data.staging import Row
 
 GUESSED = (".csv", ".tsv")  # whose values are all text
-HEADED = (*GUESSED, ".parquet")  # whose columns are known even where there are no rows
-PEEKED = 100  # objects of a JSON file whose keys count as its columns
+HEADED = (*GUESSED, ".parquet")  # their columns are known even without rows
+PEEKED = 100  # objects of a JSON file whose keys give the columns
 
 Opened = tuple[tuple[str, ...], Callable[[], Iterator[Row | Rejected]]]
-"""The columns of a table, and what reads its rows."""
+"""The columns of a table, and the reader of its rows."""
 
 
 class TableSource(GroupedSource):
-    """A table, of which several rows may speak of one picture.
+    """A table; several rows can describe one picture.
 
     Args:
-        path: the file; its suffix says what it is.
+        path: the file; its suffix gives the format.
         options: columns, root (default: the table's folder), encoding (default: UTF-8).
 
     Raises:
-        DataError: where it cannot be read, or lacks a column that is needed or was named.
+        DataError: if the table cannot be read, or a necessary or named column is missing.
     """
 
     def __init__(self, path: Path, options: ReadOptions) -> None:
@@ -62,11 +62,11 @@ class TableSource(GroupedSource):
             self._layout = check(options.columns, header, str(path))
 
     def rows(self) -> Iterator[Row | Rejected]:
-        """Every row as it stands in the table."""
+        """Every row of the table, in its order."""
         return self._read()
 
     def finish(self, row: Row) -> Example | Rejected:
-        """The row with its picture looked up: a file, or bytes out of the table itself."""
+        """The row with its picture: a file, or bytes from the table itself."""
         try:
             return self.example(row, self._picture(row))
         except PlaceError as error:
@@ -120,7 +120,7 @@ class TableSource(GroupedSource):
             for number, record in enumerate(table, 1):
                 row = self._make.row(record, f"row {number}", number)
                 if isinstance(row, Row) and isinstance(row.picture, bytes):
-                    row.picture = number - 1  # the file keeps the bytes
+                    row.picture = number - 1  # the bytes stay in the file
                 yield row
             if self._layout.image:
                 self._pictures = _PicturesInOrder(table, self._layout.image)
@@ -133,18 +133,20 @@ class TableSource(GroupedSource):
         except (ValueError, RecursionError) as error:
             said = getattr(error, "msg", None) or str(error)
             at = f" at character {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
-            return Rejected(f"{self.where}, line {number}", f"the line is broken JSON{at}: {said}")
+            return Rejected(
+                f"{self.where}, line {number}", f"the line is not valid JSON{at}: {said}"
+            )
         if not isinstance(record, dict):
             return Rejected(
                 f"{self.where}, line {number}",
-                f"the line is {type(record).__name__} in JSON; allowed is an object, "
-                'as in {"image": "a.jpg", "caption": "a dog"}',
+                f"the line is {type(record).__name__} in JSON; it must be an object, "
+                'such as {"image": "a.jpg", "caption": "a dog"}',
             )
         return self._make.row(record, f"line {number}", number)
 
 
 class _PicturesInOrder:
-    """Pictures of a Parquet file by row number, cheap when asked for in rising order."""
+    """Pictures of a Parquet file by row number; fast in increasing order."""
 
     def __init__(self, table: Parquet, column: str) -> None:
         self._table = table

@@ -1,4 +1,4 @@
-"""What a cell, or a value of JSON, means: a number, a list of texts, tags, answers."""
+"""Convert a cell or a JSON value to a number, a list of texts, tags, or answers."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from ravl.data.example import QA, Scalar
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _WORDS: dict[str, Scalar] = {"": None, "true": True, "false": False}
-_TEXT_KEYS = ("raw", "caption", "text", "answer")  # what datasets call the text within an object
+# names that datasets use for the text in an object
+_TEXT_KEYS = ("raw", "caption", "text", "answer")
 _QA_ALLOWED = '"qa" must be a list of {"question": ..., "answers": [...]}'
 _LARGEST = 2**63 - 1  # of SQLite's and Parquet's integers
 
 
 def infer(cell: str) -> Scalar:
-    """A cell of a CSV file as what it looks like: 12, 3.5, true, missing; else text.
+    """A cell of a CSV file with a guessed type: 12, 3.5, true, missing; otherwise text.
 
-    A number is what JSON calls one, so that "007" and "+49 30" stay text.
+    Numbers have the form of JSON numbers, so "007" and "+49 30" stay text.
     """
     word = cell.strip()
     found = _NUMBER.fullmatch(word)
@@ -35,7 +36,7 @@ def infer(cell: str) -> Scalar:
 
 
 def scalar(value: object) -> Scalar:
-    """A value of JSON, Parquet or Arrow as a column may hold it; bytes are left out.
+    """A value of JSON, Parquet or Arrow as a value of a column; bytes are left out.
 
     Lists and objects become their JSON text, dates their ISO text, NaN is missing.
     """
@@ -53,9 +54,9 @@ def scalar(value: object) -> Scalar:
 
 
 def strings(value: object) -> list[str]:
-    """Texts out of a text, a list, a list written as text, or objects that hold the text.
+    """Texts from a text, a list, a list written as text, or objects that contain the text.
 
-    Doubles stay: ten people's answers to a question are a count.
+    Duplicates stay: the answers of ten people to a question are a count.
     """
     if isinstance(value, str):
         word = value.strip()
@@ -77,7 +78,7 @@ def strings(value: object) -> list[str]:
 
 
 def tags(value: object) -> list[str]:
-    """Keywords out of a list, or of a text such as "a; b", "a | b" or "a, b"; without doubles."""
+    """Keywords from a list, or from a text such as "a; b", "a | b" or "a, b"; no duplicates."""
     words = strings(value)
     if isinstance(value, str) and len(words) == 1:
         separator = next((s for s in ";|," if s in words[0]), None)
@@ -89,19 +90,19 @@ def one(value: object, name: str) -> str | None:
     """A single text, as a label or an id must be.
 
     Raises:
-        ValueError: where the value is a list of several.
+        ValueError: if the value is a list of several texts.
     """
     found = strings(value)
     if len(found) > 1:
         raise ValueError(
-            f"{name!r} holds {len(found)} values, {found[0]!r} and {found[1]!r} among them; "
-            "allowed is one. Several keywords belong into tags"
+            f"{name!r} has {len(found)} values, among them {found[0]!r} and {found[1]!r}; "
+            "only one is allowed. Put several keywords into tags"
         )
     return found[0] if found else None
 
 
 def mapping(value: object) -> Mapping[str, object] | None:
-    """An object, or what a text spells out as one in JSON; None where it is something else."""
+    """An object, or the object in a JSON text; None if the value is something else."""
     if isinstance(value, str) and value.lstrip().startswith("{"):
         try:
             value = json.loads(value)
@@ -111,10 +112,10 @@ def mapping(value: object) -> Mapping[str, object] | None:
 
 
 def questions(value: object) -> list[QA]:
-    """Questions with answers out of a list of {"question", "answers"}, or its JSON text.
+    """Questions with answers from a list of {"question", "answers"}, or its JSON text.
 
     Raises:
-        ValueError: where it is something else.
+        ValueError: if the value has another form.
     """
     try:
         listed = json.loads(value or "[]") if isinstance(value, str) else value or []
@@ -132,21 +133,21 @@ def questions(value: object) -> list[QA]:
 
 
 def answers(listed: object, best: object) -> tuple[str, ...]:
-    """Answers to one question: the best, then the others as listed."""
+    """Answers to one question: the best answer, then the others in their order."""
     first, others = strings(best), strings(listed)
     missing = [answer for answer in first if answer not in others]
     return tuple(sorted(missing + others, key=lambda answer: answer not in first))
 
 
 def by_frequency(given: list[str]) -> list[str]:
-    """Sorted by how many people gave each, most frequent first; every one is kept."""
+    """Answers sorted by frequency, the most frequent first; all answers are kept."""
     counts = {answer: given.count(answer) for answer in given}
     order = {answer: place for place, answer in enumerate(counts)}
     return sorted(given, key=lambda answer: (-counts[answer], order[answer]))
 
 
 def _listed(word: str) -> list[str] | None:
-    """The list of texts that a text spells out, in JSON or as pandas writes lists into CSV."""
+    """The list of texts in a text, in JSON or in the form in which pandas writes lists to CSV."""
     for parse in (json.loads, ast.literal_eval):
         try:
             found = parse(word)

@@ -1,4 +1,4 @@
-"""VQA files: questions in one JSON file, people's answers to them in another."""
+"""VQA files: questions in one JSON file, answers of people in another."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ PATTERNS = ("COCO_{split}_{image_id:012d}.jpg", "{image_id:012d}.jpg", "{image_i
 
 
 class VqaSource(GroupedSource):
-    """Questions about pictures with their answers, as VQA v2 publishes them.
+    """Questions about pictures with their answers, in the format of VQA v2.
 
     All questions about a picture are one example, whose id is the picture's path in the root.
 
     Args:
         path: the questions' file.
-        options: annotations (default: the file beside it that is called alike, with
-            "annotations" for "questions"; without one, questions have no answers), root (as for
-            COCO), picture_pattern (default: COCO's file names, ``{image_id:012d}.jpg``,
-            ``{image_id}.jpg``, whichever is found). A question's own "image" or "file_name"
-            comes before any pattern.
+        options: annotations (default: the file beside it with the same name, but "annotations"
+            instead of "questions"; without such a file, questions have no answers), root (as for
+            COCO), picture_pattern (default: COCO's file names, ``{image_id:012d}.jpg`` or
+            ``{image_id}.jpg``, the first that exists). The "image" or "file_name" of a question has
+            priority over the pattern.
 
     Raises:
-        DataError: where a file is not JSON, the pattern is none, or no picture is found.
+        DataError: if a file is not JSON, the pattern is not valid, or no picture is found.
     """
 
     def __init__(self, path: Path, options: ReadOptions) -> None:
@@ -49,7 +49,7 @@ class VqaSource(GroupedSource):
         found = islice(items(path, "questions.item"), SAMPLES)
         sample = [question for question in found if isinstance(question, dict)]
         if not sample:
-            raise DataError(f'{path} asks nothing: its list "questions" is empty.')
+            raise DataError(f'{path} has no questions: its list "questions" is empty.')
         ways = [
             any_of([name for q in sample if (name := self._file(q, pattern))])
             for pattern in patterns
@@ -58,7 +58,7 @@ class VqaSource(GroupedSource):
         self._pattern = patterns[chosen]
 
     def rows(self) -> Iterator[Row | Rejected]:
-        """Every question with its answers, a row with its picture's path for its id."""
+        """Every question with its answers as a row; its id is the picture's path."""
         with DiskMap() as given:
             if self._annotations is not None:
                 yield from self._gather(self._annotations, given)
@@ -66,7 +66,7 @@ class VqaSource(GroupedSource):
                 yield self._question(question, f"question {number}", given)
             for key in given:
                 place = f"{self._annotations.name if self._annotations else ''}, question_id {key}"
-                yield Rejected(place, f"{self.where} does not ask the question {key}")
+                yield Rejected(place, f"{self.where} does not contain the question {key}")
 
     def finish(self, row: Row) -> Example | Rejected:
         """The picture with all its questions."""
@@ -112,8 +112,9 @@ class VqaSource(GroupedSource):
             return ""
         except (KeyError, IndexError, AttributeError) as error:
             raise DataError(
-                f"{pattern!r} is no pattern for pictures: {error} is not known. Allowed are "
-                "{image_id} and {split}, as in COCO_{split}_{image_id:012d}.jpg."
+                f"{pattern!r} is not a valid pattern for pictures: {error} is not known. Allowed "
+                "are "
+                "{image_id} and {split}, such as COCO_{split}_{image_id:012d}.jpg."
             ) from error
 
 
@@ -124,7 +125,7 @@ def _answers(annotation: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _beside(questions: Path) -> Path | None:
-    """The annotations that belong to a file of questions, by VQA's naming."""
+    """The annotations of a file of questions, by VQA's naming."""
     name = questions.name.replace("questions", "annotations").replace("Questions", "Annotations")
     for kind in ("", "OpenEnded_", "MultipleChoice_"):
         candidate = questions.with_name(name.replace(kind, "") if kind else name)

@@ -1,10 +1,10 @@
-"""The builtin encoder's learned part: a linear guess at the text that would describe a picture.
+"""The builtin encoder's learned part: a linear map from a picture to the vector of its text.
 
-ConSE places a picture by ImageNet's class names, and so knows little of what no photograph of that
-set shows: drawings, icons, symbols. The guess is a ridge regression from picture features to text
-vectors, as in DeViSE (Frome et al. 2013), learned from free drawings with their titles and keywords
-and from the classes' own names. README.md beside this file says from which; scripts/train_space.py
-makes the weights; benchmarks/results/space.md has what it is worth.
+ConSE describes a picture by ImageNet's class names, so it is poor on drawings, icons and symbols,
+which ImageNet does not contain. The map is a ridge regression from picture features to text
+vectors, as in DeViSE (Frome et al. 2013), trained on free drawings with their titles and keywords
+and on the names of the classes. README.md beside this file lists the data; scripts/train_space.py
+makes the weights; benchmarks/results/space.md has the measurements.
 """
 
 from __future__ import annotations
@@ -22,23 +22,22 @@ WEIGHTS = "space.safetensors"
 
 
 def guess(features: Array) -> Array:
-    """Directions in MiniLM's centred text space in which pictures should lie.
+    """Predicted directions of pictures in MiniLM's centred text space.
 
     Args:
         features: of EfficientNet-Lite0, pooled, at least 0, (n, 1280).
 
     Returns:
-        L2-normalised vectors, (n, 384). The mean of them and of ConSE's places a picture better
-        than either.
+        L2-normalised vectors, (n, 384). Their mean with ConSE's vectors is better than either.
     """
     weight, bias = _weights()
-    # Features after a ReLU have long tails, which a square root tames.
+    # Features after a ReLU have long tails, which a square root shortens.
     return normalise(np.sqrt(np.maximum(features, 0)) @ weight.T + bias)
 
 
 @cache
 def _weights() -> tuple[Array, Array]:
-    """Weight (384, 1280) and bias (384,), kept in float16 and used in float32."""
+    """Weight (384, 1280) and bias (384,), stored in float16 and used in float32."""
     from safetensors.numpy import load
 
     arrays = load((files(__name__) / WEIGHTS).read_bytes())

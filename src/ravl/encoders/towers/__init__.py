@@ -1,1 +1,1 @@
-"""Towers: the networks of encoders as rows of layers, of which some can learn."""
+"""Towers: the networks of encoders as rows of layers; some layers can be fine-tuned."""

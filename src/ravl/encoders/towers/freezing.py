@@ -1,4 +1,4 @@
-"""Which layers of a model learn: none, the top ones, low-rank adapters in them, or all."""
+"""Which layers of a model are trained: none, the top layers, low-rank adapters, or all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ravl.errors import DataError
 
-if TYPE_CHECKING:  # settings know strategies, and no network runs for them
+if TYPE_CHECKING:  # settings use strategies without running a network
     from torch import nn
 
 Name = Literal["head", "lora", "top", "full"]
@@ -19,23 +19,23 @@ LORA_RANK, LORA_ALPHA = 8, 16
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """How much of a model learns; ``str()`` gives what :func:`parse_strategy` takes.
+    """How much of a model is trained; ``str()`` is the inverse of :func:`parse_strategy`.
 
     Args:
-        name: ``head`` (nothing but the head on top), ``lora`` (low-rank adapters in the upper half
-            of the layers: Hu et al. 2021, https://arxiv.org/abs/2106.09685), ``top`` (the top
-            layers) or ``full`` (everything).
-        layers: how many layers, for ``top``; else 0.
+        name: ``head`` (only the head on top), ``lora`` (low-rank adapters in the upper half of the
+            layers: Hu et al. 2021, https://arxiv.org/abs/2106.09685), ``top`` (the top layers) or
+            ``full`` (everything).
+        layers: the number of layers, for ``top``; otherwise 0.
     """
 
     name: Name
     layers: int = 0
 
     def depth(self, layers: int) -> int:
-        """How many of so many layers, counted from the top, may change.
+        """The number of trainable layers, counted from the top.
 
         Raises:
-            DataError: there are fewer than it names.
+            DataError: the model has fewer layers.
         """
         if self.layers > layers:
             raise DataError(
@@ -70,19 +70,20 @@ def parse_strategy(text: str) -> Strategy:
 def freeze(
     model: nn.Module, layers: Sequence[nn.Module], above: Iterable[nn.Module], strategy: Strategy
 ) -> int:
-    """Let only the strategy's parameters learn; adapters are for :func:`add_adapters` to add.
+    """Make only the strategy's parameters trainable; :func:`add_adapters` adds adapters.
 
     Args:
-        model: all of it.
-        layers: its layers, the lowest first.
-        above: what stands above them and learns with them, such as a last norm or projection.
-        strategy: how much learns.
+        model: the whole model.
+        layers: the layers of the model, the lowest first.
+        above: modules above the layers that are trained with them, such as a last norm or
+            projection.
+        strategy: how much is trained.
 
     Returns:
-        How many layers, counted from the top, may change.
+        The number of trainable layers, counted from the top.
 
     Raises:
-        DataError: the strategy names more layers than there are.
+        DataError: the strategy has more layers than the model.
     """
     depth = strategy.depth(len(layers))
     model.requires_grad_(strategy.name == "full")
@@ -95,11 +96,11 @@ def freeze(
 def add_adapters(
     model: nn.Module, names: Sequence[str], rank: int = LORA_RANK, alpha: int = LORA_ALPHA
 ) -> None:
-    """Put low-rank adapters, of no effect yet, into layers of the model; only they will learn.
+    """Add low-rank adapters, initially without effect; only the adapters are trainable.
 
     Args:
         model: changed in place.
-        names: of linear layers and convolutions, as ``named_modules`` gives them.
+        names: of linear layers and convolutions, as in ``named_modules``.
         rank: of the adapters.
         alpha: their output is scaled by alpha / rank.
     """
@@ -107,11 +108,12 @@ def add_adapters(
     from peft import LoraConfig, inject_adapter_in_model
 
     config: Any = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(names))
-    with torch.random.fork_rng():  # the same adapters each time, and no draw of the caller's
+    # the same adapters each time; the caller's random state does not change
+    with torch.random.fork_rng():
         torch.manual_seed(0)
         inject_adapter_in_model(config, model)
 
 
 def trainable(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
-    """The parameters that learn, with their names."""
+    """The trainable parameters with their names."""
     return ((name, p) for name, p in model.named_parameters() if p.requires_grad)

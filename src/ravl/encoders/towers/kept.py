@@ -1,4 +1,4 @@
-"""What towers have in common: which encoder they were tuned from, and how they are kept."""
+"""Base class of towers: the encoder that they were tuned from, and their files."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from ravl.encoders.builtin import BuiltinEncoder
 from ravl.encoders.towers.freezing import Strategy, parse_strategy, trainable
 from ravl.errors import EncoderError, EncoderMismatchError
 
-FORMAT = 1  # of the files; raise when an older ravl would misread them
-ATTENTION = ("q_proj", "v_proj", "query", "value")  # where adapters help most (Hu et al. 2021)
-TENDER = 0.1  # of the rate; CLIP is usually tuned with 1e-5 to 5e-5
+FORMAT = 1  # format of the files; increase when an older ravl would misread them
+ATTENTION = ("q_proj", "v_proj", "query", "value")  # adapters help most here (Hu et al. 2021)
+TENDER = 0.1  # factor of the learning rate; CLIP is usually tuned with 1e-5 to 5e-5
 
 
 class Tower(ABC):
-    """A copy of one of an encoder's networks, some of whose layers can learn.
+    """A copy of one network of an encoder; some of its layers are trainable.
 
     Args:
-        encoder: whose network is copied; not a trained one, but the one below.
+        encoder: the encoder whose network is copied; for a trained encoder, its base.
         strategy: see :func:`~ravl.encoders.towers.freezing.parse_strategy`.
     """
 
-    kind: ClassVar[str]  # of network, which names the files
+    kind: ClassVar[str]  # kind of network; part of the files' names
     whole: nn.Module
 
     def __init__(self, encoder: Encoder, strategy: str | Strategy) -> None:
@@ -39,41 +39,41 @@ class Tower(ABC):
 
     @classmethod
     def same(cls, known: Fingerprint, now: Fingerprint) -> bool:
-        """Whether two encoders have the same network of this kind."""
+        """True if two encoders have the same network of this kind."""
         raise NotImplementedError
 
     @property
     def pace(self) -> float:
-        """The learning rate that suits it, as a share of what suits convolutions and adapters.
+        """The factor for the learning rate, relative to convolutions and adapters.
 
-        Transformers that learn as a whole forget what they know at such rates.
+        A fully trained transformer would forget its pretraining at the rate of adapters.
         """
         tender = self.strategy.name in ("top", "full")
         return TENDER if tender and not isinstance(self.encoder, BuiltinEncoder) else 1.0
 
     @property
     def learning(self) -> list[nn.Parameter]:
-        """What learns."""
+        """The trainable parameters."""
         return [p for _, p in trainable(self.whole)]
 
     @property
     def parameters(self) -> int:
-        """How many numbers the tower can learn."""
+        """The number of trainable parameters."""
         return sum(p.numel() for p in self.learning)
 
     def options(self) -> dict[str, Any]:
-        """What else it was made with."""
+        """Other arguments of the constructor."""
         return {}
 
     # --- keeping it ------------------------------------------------------------------------
 
     @classmethod
     def files(cls) -> tuple[str, str]:
-        """Names of its files: settings, and weights."""
+        """Names of the files: settings and weights."""
         return f"{cls.kind}.json", f"{cls.kind}.safetensors"
 
     def parts(self) -> dict[str, bytes]:
-        """Its files by name: what has learned, and nothing else."""
+        """The files by name: only trained weights."""
         from safetensors.torch import save
 
         learned = {n: p.detach().cpu().contiguous() for n, p in trainable(self.whole)}
@@ -88,7 +88,7 @@ class Tower(ABC):
         return dict(zip(self.files(), (text.encode(), save(learned)), strict=True))
 
     def save(self, folder: str | Path) -> None:
-        """Write its files to a folder, which is made if new."""
+        """Write the files to a folder; the folder is created if necessary."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in self.parts().items():
@@ -96,14 +96,14 @@ class Tower(ABC):
 
     @classmethod
     def from_parts(cls, parts: Mapping[str, bytes], encoder: Encoder) -> Self:
-        """The tower whose files :meth:`parts` gave.
+        """The tower from files of :meth:`parts`.
 
         Args:
             parts: the files by name.
-            encoder: the one it was tuned from, or trained heads on that.
+            encoder: the encoder that it was tuned from, or trained heads on this encoder.
 
         Raises:
-            EncoderError: files that are missing, damaged, or of a newer ravl.
+            EncoderError: files are missing, damaged, or from a newer ravl.
             EncoderMismatchError: it was tuned from another encoder.
         """
         from ravl.encoders.towers.vision_networks import base_of
@@ -122,7 +122,7 @@ class Tower(ABC):
 
     @classmethod
     def load(cls, folder: str | Path, encoder: Encoder) -> Self:
-        """The tower that :meth:`save` wrote; see :meth:`from_parts`."""
+        """The tower from files of :meth:`save`; see :meth:`from_parts`."""
         files = [Path(folder) / name for name in cls.files()]
         parts = {file.name: file.read_bytes() for file in files if file.is_file()}
         try:
@@ -139,9 +139,9 @@ class Tower(ABC):
             version, _ = int(settings["format"]), Fingerprint.from_json(settings["fingerprint"])
             settings["strategy"], settings["encoder"]
         except (ValueError, KeyError, TypeError) as error:
-            raise EncoderError(f"{name} is not what ravl writes: {error}.") from error
+            raise EncoderError(f"{name} was not written by ravl: {error}.") from error
         if version > FORMAT:
-            raise EncoderError(f"{name} is of a {cls.kind} tower of a newer ravl. Update ravl.")
+            raise EncoderError(f"{name} is a {cls.kind} tower of a newer ravl. Update ravl.")
         return settings
 
     def _fill(self, data: bytes | None, name: str) -> None:
@@ -150,11 +150,11 @@ class Tower(ABC):
         own = dict(trainable(self.whole))
         try:
             learned = load(data or b"")
-        except Exception as error:  # of several kinds on damaged files
+        except Exception as error:  # damaged files raise several kinds of exceptions
             raise EncoderError(f"{name} cannot be read: {error}.") from error
         shapes = [{n: tuple(p.shape) for n, p in x.items()} for x in (own, learned)]
         if shapes[0] != shapes[1]:
-            raise EncoderError(f"{name} does not hold the layers that {self.strategy} tunes.")
+            raise EncoderError(f"{name} does not contain the layers that {self.strategy} tunes.")
         with torch.no_grad():
             for key, parameter in own.items():
                 parameter.copy_(learned[key])

@@ -1,4 +1,4 @@
-"""A text tower that can be tuned: a copy of an encoder's text network, whose top learns."""
+"""A text tower: a copy of an encoder's text network with trainable top layers."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from ravl.encoders.towers.kept import ATTENTION, Tower
 from ravl.encoders.towers.text_networks import Tokens, text_network
 from ravl.encoders.towers.vision_networks import base_of
 
-BATCH = 64  # texts at once
+BATCH = 64  # texts per batch
 
 
 class TextTower(Tower):
-    """An encoder's text network, copied, of which some top layers can learn.
+    """A copy of an encoder's text network; some top layers are trainable.
 
-    Dropouts stay as in inference: only the weights learn.
+    Dropout stays off, as in inference.
 
     Args:
         encoder: ``builtin`` (whose MiniLM has 6 layers), one of ``hf:``, or trained heads on these.
         strategy: see :func:`~ravl.encoders.towers.freezing.parse_strategy`; not ``head``.
 
     Raises:
-        DataError: an unknown strategy, or more layers than there are.
+        DataError: the strategy is unknown, or has more layers than the network.
         EncoderError: the encoder's text network cannot be trained.
     """
 
@@ -48,7 +48,7 @@ class TextTower(Tower):
 
     @classmethod
     def same(cls, known: Fingerprint, now: Fingerprint) -> bool:
-        """Whether two encoders read texts alike."""
+        """True if two encoders read texts in the same way."""
         return known.same_reader(now)
 
     def tokens(self, texts: Sequence[str]) -> Tokens:
@@ -56,12 +56,12 @@ class TextTower(Tower):
         return {name: ids.to(self.device) for name, ids in self.network.tokens(texts).items()}
 
     def __call__(self, texts: Sequence[str]) -> Tensor:
-        """Texts (n) -> vectors (n, D), L2-normalised, through which gradients flow."""
+        """Texts (n) -> vectors (n, D), L2-normalised, with gradients."""
         return F.normalize(self.network(**self.tokens(texts)), dim=-1)
 
     @torch.inference_mode()
     def features(self, texts: Sequence[str]) -> Array:
-        """Texts (n) -> vectors (n, D), L2-normalised, as tuned; similar lengths share a batch."""
+        """Texts (n) -> vectors (n, D), L2-normalised; similar lengths share a batch."""
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         parts = [
             self([texts[i] for i in order[start : start + BATCH]]).cpu().numpy()

@@ -14,7 +14,8 @@ from ravl.encoders.builtin import BuiltinEncoder
 from ravl.encoders.builtin_parts import MAX_TOKENS, minilm_folder
 from ravl.errors import EncoderError
 
-ABOVE = ("text_projection", "final_layer_norm", "ln_final", "head")  # learn with the top layers
+# trained together with the top layers
+ABOVE = ("text_projection", "final_layer_norm", "ln_final", "head")
 
 Tokens = dict[str, Tensor]
 
@@ -22,18 +23,18 @@ Tokens = dict[str, Tensor]
 class TextNetwork(nn.Module):
     """Token ids to pooled vectors.
 
-    Its forward takes what :meth:`tokens` gives, (n, t) each, and returns (n, D), not normalised.
+    Forward takes the result of :meth:`tokens`, (n, t) each, and returns (n, D), not normalised.
     """
 
     layers: Sequence[nn.Module]
     above: Sequence[nn.Module]
 
     def tokens(self, texts: Sequence[str]) -> Tokens:
-        """Texts (n) as padded tensors (n, t); long texts are cut, as the encoder cuts them."""
+        """Texts (n) as padded tensors (n, t); long texts are cut at the encoder's limit."""
         raise NotImplementedError
 
     def train(self, mode: bool = True) -> TextNetwork:  # noqa: ARG002
-        """Dropouts stay as in inference: only the weights learn."""
+        """Stay in inference mode: no dropout."""
         return super().train(False)
 
 
@@ -41,7 +42,7 @@ def text_network(encoder: Encoder) -> TextNetwork:
     """A copy of an encoder's text network in float32 and eval mode.
 
     Raises:
-        EncoderError: it has no text network that can be trained.
+        EncoderError: the encoder has no trainable text network.
     """
     from ravl.encoders.hf import HFEncoder
 
@@ -50,14 +51,14 @@ def text_network(encoder: Encoder) -> TextNetwork:
     if isinstance(encoder, HFEncoder):
         return DualText(encoder).eval()
     raise EncoderError(
-        f"The encoder {encoder.spec} has no text network that can be trained. Leave the texts "
+        f"The encoder {encoder.spec} has no trainable text network. Leave the texts "
         "frozen (--text head), or use the builtin encoder or one of the CLIP or SigLIP "
         "families."
     )
 
 
 class MeanPooledBert(TextNetwork):
-    """The builtin encoder's: MiniLM, and the mean over its words."""
+    """The text network of the builtin encoder: MiniLM with mean pooling."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,8 +79,8 @@ class MeanPooledBert(TextNetwork):
         self._tokenizer.enable_padding()
 
     def tokens(self, texts: Sequence[str]) -> Tokens:
-        """As the encoder makes them."""
-        # A lone surrogate would stop the tokenizer.
+        """The same tokens as the encoder's."""
+        # The tokenizer fails on a lone surrogate.
         clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
         made = self._tokenizer.encode_batch(clean)
         return {
@@ -103,7 +104,7 @@ class DualText(TextNetwork):
         self.model = deepcopy(encoder.model)
         for name in ("vision_model", "visual_projection"):
             if hasattr(self.model, name):
-                setattr(self.model, name, None)  # would take memory, and is never asked
+                setattr(self.model, name, None)  # would need memory, and is never used
         self._tokens = encoder.tokens
         rows: list[list[nn.Module]] = [
             list(module)
@@ -112,7 +113,7 @@ class DualText(TextNetwork):
         ]
         if not rows:
             raise EncoderError(
-                f"The text network of {encoder.spec} cannot be cut into layers. Leave the texts "
+                f"The text network of {encoder.spec} cannot be split into layers. Leave the texts "
                 "frozen (--text head)."
             )
         self.layers = max(rows, key=len)
@@ -123,7 +124,7 @@ class DualText(TextNetwork):
         ]
 
     def tokens(self, texts: Sequence[str]) -> Tokens:
-        """As the encoder makes them."""
+        """The same tokens as the encoder's."""
         found: Tokens = self._tokens(texts)
         return found
 

@@ -1,4 +1,4 @@
-"""A vision tower that can be tuned: a frozen stem, and a tail whose layers learn."""
+"""A vision tower: a frozen stem, and a tail with trainable layers."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from ravl.encoders.towers.freezing import Strategy, add_adapters, freeze
 from ravl.encoders.towers.kept import ATTENTION, Tower
 from ravl.encoders.towers.vision_networks import base_of, fuse_norms, vision_network
 
-BATCH = 2  # pictures at once of the builtin network: larger maps are mapped anew each time
+# pictures per batch of the builtin network; larger maps would be allocated anew each time
+BATCH = 2
 LARGEST = 65504.0  # of float16
 
 Maps = NDArray[np.float16] | NDArray[np.uint8]
 
 
 class VisionTower(Tower):
-    """An encoder's vision network, copied, of which some top layers can learn.
+    """A copy of an encoder's vision network; some top layers are trainable.
 
-    The stem's result is the same in every epoch, so that it is computed once a picture and kept
-    (:meth:`stem`); a training step runs the tail alone. Batch norms always use the statistics that
-    they came with: those of a small batch would spoil them.
+    The output of the stem is the same in every epoch, so it is computed once per picture and stored
+    (:meth:`stem`); a training step runs only the tail. Batch norms always use their pretrained
+    statistics, because the statistics of a small batch are too noisy.
 
     Args:
-        encoder: whose network is copied: ``builtin``, one of ``hf:``, or trained heads on these.
-            With the strategy ``head``, which tunes nothing, any.
-        strategy: see :func:`~ravl.encoders.towers.freezing.parse_strategy`. The builtin encoder
-            has 16 layers (its blocks); above them stands a last convolution, which learns with
-            them.
-        side: in pixels, to which prepared pictures are enlarged first; 0 leaves them. The builtin
-            network tells more at 288 than at the 224 it was trained with (Touvron et al. 2019,
+        encoder: the encoder whose network is copied: ``builtin``, one of ``hf:``, or trained heads
+            on these; any encoder for the strategy ``head``, which tunes no layer.
+        strategy: see :func:`~ravl.encoders.towers.freezing.parse_strategy`. The builtin encoder has
+            16 layers (its blocks) and a last convolution above them, which is trained with them.
+        side: in pixels, to which prepared pictures are enlarged first; 0 means no enlargement. The
+            builtin network is better at 288 than at 224, its size in training (Touvron et al. 2019,
             "Fixing the train-test resolution discrepancy", https://arxiv.org/abs/1906.06423).
 
     Raises:
-        DataError: an unknown strategy, or more layers than there are.
-        EncoderError: the encoder's network cannot be trained, or cannot be cut into layers, or
-            takes pictures of one size only.
+        DataError: the strategy is unknown, or has more layers than the network.
+        EncoderError: the encoder's network cannot be trained, cannot be split into layers, or
+            accepts only pictures of one size.
     """
 
     kind = "vision"
@@ -64,7 +64,7 @@ class VisionTower(Tower):
         self.tail.to(self.device)
 
     def stem(self, prepared: Sequence[Array]) -> Maps:
-        """Prepared pictures (n, each (3, H, W)) -> what the tail takes, to be kept: (n, ...).
+        """Prepared pictures (n, each (3, H, W)) -> inputs of the tail, to be stored: (n, ...).
 
         float16 maps of the frozen layers; the pixels themselves as uint8 for the strategy
         ``full``; the encoder's features (n, F) for ``head``.
@@ -80,7 +80,7 @@ class VisionTower(Tower):
         return maps.clip(-LARGEST, LARGEST).astype(np.float16)
 
     def features(self, prepared: Sequence[Array]) -> Array:
-        """Prepared pictures (n, each (3, H, W)) -> pooled features (n, F), as tuned."""
+        """Prepared pictures (n, each (3, H, W)) -> pooled features (n, F) of the tuned network."""
         if not prepared:
             return np.zeros((0, self.encoder.feature_dimension), np.float32)
         if self.strategy.name == "head":
@@ -88,24 +88,25 @@ class VisionTower(Tower):
         return self._run(self.whole, prepared)
 
     def prepare(self, picture: Image.Image) -> Array:
-        """As the encoder does: one RGB picture -> the network's input (3, H, W)."""
+        """One RGB picture -> the network's input (3, H, W), like the encoder."""
         return self.encoder.prepare(picture)
 
     @classmethod
     def same(cls, known: Fingerprint, now: Fingerprint) -> bool:
-        """Whether two encoders have the same vision network."""
+        """True if two encoders have the same vision network."""
         return known.same_tower(now)
 
     def options(self) -> dict[str, Any]:
-        """The side, where it is another than the encoder's own."""
+        """The side, if it differs from the encoder's side."""
         return {"side": self.side} if self.side else {}
 
     # --- inside ----------------------------------------------------------------------------
 
     def _thaw(self) -> int:
-        """Let the strategy's layers learn; gives their number, counted from the top."""
+        """Make the strategy's layers trainable; returns their number, counted from the top."""
         steps = list(self.whole)
-        layers = steps[1:-1]  # none where the network is one step, which is then tuned in full
+        # no layers if the network is a single step, which is then tuned as a whole
+        layers = steps[1:-1]
         if self.strategy.name == "full":
             self.whole.requires_grad_(True)
             return len(layers)
@@ -115,7 +116,7 @@ class VisionTower(Tower):
         return depth
 
     def _adapted(self, first: int) -> list[str]:
-        """Names of what takes adapters, from this step on."""
+        """Names of the modules for adapters, from this step on."""
         builtin = isinstance(self.encoder, BuiltinEncoder)
         return [
             name
@@ -126,7 +127,7 @@ class VisionTower(Tower):
         ]
 
     def _levels(self) -> tuple[Array, Array]:
-        """What the encoder makes of black and of white, (1, 3, 1, 1) each, for ``full``."""
+        """The encoder's input for black and for white, (1, 3, 1, 1) each, for ``full``."""
         if self.strategy.name != "full":
             return np.zeros((1, 3, 1, 1), np.float32), np.ones((1, 3, 1, 1), np.float32)
         plain = (self.prepare(Image.new("RGB", (64, 64), c)) for c in ("black", "white"))
@@ -144,7 +145,7 @@ class VisionTower(Tower):
 
 
 class _Tail(nn.Module):
-    """What has been kept (n, ...) -> features (n, F), always in eval mode."""
+    """Stored stem outputs (n, ...) -> features (n, F), always in eval mode."""
 
     low: Tensor
     span: Tensor
@@ -164,12 +165,12 @@ class _Tail(nn.Module):
         return features
 
     def train(self, mode: bool = True) -> _Tail:  # noqa: ARG002
-        """Norms and dropouts stay as in inference: only the weights learn."""
+        """Stay in inference mode: norms and dropouts do not change."""
         return super().train(False)
 
 
 def _laid_out(x: Tensor) -> Tensor:
-    """Pictures with their channels last in memory, which convolutions on a CPU are made for."""
+    """Pictures with channels last in memory, which is faster for convolutions on a CPU."""
     return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
 
 

@@ -1,7 +1,7 @@
-"""The vision networks of encoders as a row of steps, so that the row can be cut anywhere.
+"""The vision networks of encoders as a row of steps that can be cut anywhere.
 
-A row is an ``nn.Sequential``: what turns pixels into the first maps, the layers, and what turns the
-last maps into features (n, F). Everything is a copy: the encoder itself is never changed.
+A row is an ``nn.Sequential``: a step from pixels to the first maps, the layers, and a step from the
+last maps to features (n, F). Everything is a copy: the encoder itself is never changed.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from ravl.encoders.base import Encoder, probe_picture
 from ravl.encoders.builtin import BuiltinEncoder
 from ravl.errors import EncoderError
 
-SAME = 1e-3  # of the largest feature: what the row may differ by from the encoder
+SAME = 1e-3  # allowed difference between row and encoder, as a share of the largest feature
 
 
 def base_of(encoder: Encoder) -> Encoder:
-    """The encoder that has the networks: itself, or the one below trained heads and wrappers."""
+    """The encoder that owns the networks: itself, or the base of trained heads and wrappers."""
     below: Encoder | None = getattr(encoder, "base", None)
     return encoder if below is None else base_of(below)
 
@@ -30,15 +30,17 @@ def vision_network(encoder: Encoder, whole: bool, side: int = 0) -> nn.Sequentia
     """A copy of the encoder's vision network in float32 and eval mode.
 
     Args:
-        encoder: ``builtin``, or one of ``hf:``; trained heads do not matter.
-        whole: it will not be cut, so that one step for all is enough.
-        side: in pixels, to which pictures are enlarged first, for the builtin encoder; 0 for none.
+        encoder: ``builtin``, or one of ``hf:``; trained heads are ignored.
+        whole: the network will not be cut, so a single step is enough.
+        side: in pixels, to which pictures are enlarged first, for the builtin encoder; 0 means no
+            enlargement.
 
     Returns:
-        The row: first step, layers, last step; or a single step if no more is possible and wanted.
+        The row: first step, layers, last step; or a single step if cutting is not possible or not
+        needed.
 
     Raises:
-        EncoderError: it has no network that can be trained, or none that can be cut.
+        EncoderError: the encoder has no trainable network, or its network cannot be cut.
     """
     from ravl.encoders.hf import HFEncoder
 
@@ -47,24 +49,25 @@ def vision_network(encoder: Encoder, whole: bool, side: int = 0) -> nn.Sequentia
         row = _builtin(side)
     elif side:
         raise EncoderError(
-            f"The network of {base.spec} takes pictures of one size. Leave the side out (0)."
+            f"The network of {base.spec} accepts pictures of one size only. Do not set the side "
+            "(0)."
         )
     elif isinstance(base, HFEncoder):
         try:
             row = _layered(base.model)
             _check(row, base)
-        except Exception as error:  # of any kind: the model was not made for being cut
+        except Exception as error:  # any exception: the model was not made to be cut
             row = _unlayered(base, whole, error)
     else:
         raise EncoderError(
-            f"The encoder {base.spec} has no network that can be trained. Use the strategy head, "
+            f"The encoder {base.spec} has no trainable network. Use the strategy head, "
             "or the builtin encoder or one of the CLIP or SigLIP families."
         )
     return row.eval()
 
 
 def fuse_norms(frozen: nn.Module) -> None:
-    """Put the batch norms of layers that never learn into their convolutions: half the time."""
+    """Fold batch norms of frozen layers into their convolutions, which halves the time."""
     from torch.nn.utils.fusion import fuse_conv_bn_eval
 
     from ravl.encoders.efficientnet import ConvNorm
@@ -96,25 +99,25 @@ def _layered(model: Any) -> nn.Sequential:
 
 
 def _unlayered(encoder: Any, whole: bool, error: Exception) -> nn.Sequential:
-    """All in one step, where the model's parts are not those of CLIP and SigLIP."""
+    """The whole network as one step, for models with other parts than CLIP and SigLIP."""
     row = nn.Sequential(_Whole(deepcopy(encoder.model)))
     try:
         _check(row, encoder)
     except Exception as other:
         raise EncoderError(
-            f"The network of {encoder.spec} cannot be trained, since it takes more than pixels. "
+            f"The network of {encoder.spec} cannot be trained, because it needs more than pixels. "
             "Use the strategy head."
         ) from other
     if not whole:
         raise EncoderError(
-            f"The network of {encoder.spec} cannot be cut into layers. Only the strategies head "
+            f"The network of {encoder.spec} cannot be split into layers. Only the strategies head "
             "and full work with it."
         ) from error
     return row
 
 
 def _check(row: nn.Sequential, encoder: Encoder) -> None:
-    """The row must compute what the encoder does."""
+    """Check that the row computes the same features as the encoder."""
     prepared = encoder.prepare(probe_picture())
     expected = encoder.features([prepared])
     device = next(row.parameters()).device
@@ -124,7 +127,7 @@ def _check(row: nn.Sequential, encoder: Encoder) -> None:
         found.shape != expected.shape
         or np.abs(found - expected).max() > SAME * np.abs(expected).max()
     ):
-        raise EncoderError("The parts of the vision network do not give its features.")
+        raise EncoderError("The parts of the vision network do not reproduce its features.")
 
 
 class _Pooled(nn.Module):
@@ -145,7 +148,8 @@ class _Embedded(nn.Module):
     def __init__(self, vision: Any) -> None:
         super().__init__()
         self.embeddings = vision.embeddings
-        self.norm = getattr(vision, "pre_layrnorm", nn.Identity())  # CLIP has it, spelt like this
+        # CLIP has it, with this spelling
+        self.norm = getattr(vision, "pre_layrnorm", nn.Identity())
 
     def forward(self, pixels: Tensor) -> Tensor:
         tokens: Tensor = self.norm(self.embeddings(pixels))  # (n, tokens, width)
@@ -153,7 +157,7 @@ class _Embedded(nn.Module):
 
 
 class _Layer(nn.Module):
-    """A transformer's layer, which looks at all tokens."""
+    """A layer of a transformer."""
 
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()
@@ -181,12 +185,12 @@ class _Projected(nn.Module):
 
 
 class _Whole(nn.Module):
-    """A dual encoder's picture side as one step."""
+    """The picture tower of a dual encoder as one step."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
         if hasattr(model, "text_model"):
-            model.text_model = None  # would take memory, and is never asked
+            model.text_model = None  # would need memory, and is never used
         self.model = model
 
     def forward(self, pixels: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""How good texts are: captions and answers, beside what people wrote."""
+"""Metrics of generated captions and answers, compared with texts of people."""
 
 from __future__ import annotations
 
@@ -41,21 +41,22 @@ def measure_text(
 
     - caption: ``CIDEr-D``, ``BLEU-4`` to ``BLEU-1`` and
       ``ROUGE-L`` from 0 to 1, ``distinct-1`` and ``distinct-2``.
-    - ask: ``accuracy`` (exact match of sets of answers), ``F1`` of words, ``VQA`` soft accuracy
-      where three people or more have answered any question, ``WUPS@0.9`` and ``WUPS@0.0`` where
-      WordNet is installed.
+    - ask: ``accuracy`` (exact match of sets of answers), ``F1`` of words, ``VQA`` soft accuracy if
+      any question has answers of three people or more, ``WUPS@0.9`` and ``WUPS@0.0`` if WordNet is
+      installed.
 
     Args:
         task: "caption" or "ask".
         written: n texts.
-        references: people's, of each at least one.
-        groups: which examples belong together, (n,), such as those of one picture.
+        references: texts of people, at least one for each.
+        groups: the group of each example, (n,), for example its picture.
         seed: of the bootstrap.
-        frequency: of phrases, for CIDEr-D; None counts them in the references. It is the same in
-            all samples of the bootstrap.
+        frequency: document frequency of phrases, for CIDEr-D; None counts them in the references.
+            All samples of the bootstrap use the same.
 
     Raises:
-        DataError: no examples, numbers that differ, or an example without references.
+        DataError: no examples, different numbers of texts and references, or no reference for an
+            example.
     """
     metrics = _metrics(task, written, references, frequency)
     return {
@@ -105,7 +106,7 @@ def _metrics(
     references: Sequence[Sequence[str]],
     frequency: DocumentFrequency | None,
 ) -> dict[str, OfWeights]:
-    """Each metric as a function of how often each example counts."""
+    """Each metric as a function of the weight of each example."""
     _check(written, references)
     if task == "caption":
         found: dict[str, OfWeights] = {
@@ -131,8 +132,8 @@ def _check(written: Sequence[str], references: Sequence[Sequence[str]]) -> None:
         raise DataError("There is no text to measure.")
     if len(written) != len(references):
         raise DataError(
-            f"There are {len(written):,} texts and references for {len(references):,}; there must "
-            "be as many of both."
+            f"There are {len(written):,} texts and references for {len(references):,}; the "
+            "numbers must be equal."
         )
     silent = next((i for i, people in enumerate(references) if not people), None)
     if silent is not None:

@@ -1,4 +1,4 @@
-"""Answers in words: exact match, overlap, several people's agreement, and similarity of meaning."""
+"""Answers in words: exact match, overlap, agreement with people, similarity of meaning."""
 
 from __future__ import annotations
 
@@ -37,17 +37,18 @@ NUMBERS = (
 )
 DIGITS = {word: str(number) for number, word in enumerate(NUMBERS)} | {"none": "0"}
 ARTICLES = {"a", "an", "the"}
-LISTED = re.compile(r"\s*(?:[;，、；]|,(?!\d{3}(?!\d)))\s*")  # between answers; not that of 1,000
+# separates answers; not a thousands separator as in 1,000
+LISTED = re.compile(r"\s*(?:[;，、；]|,(?!\d{3}(?!\d)))\s*")
 WORD = re.compile(r"[^\W_]+(?:[.'’-][^\W_]+)*")
-AGREED = 3  # people who must have given an answer for it to count in full
-PEOPLE = 3  # from so many on, people's agreement is measured
+AGREED = 3  # number of people who must agree for the full score
+PEOPLE = 3  # minimum number of people for this metric
 
 
 def members(answer: str) -> frozenset[str]:
-    """The answers that one lists, normalised: "A book, two  Pens" is {book, 2 pens}.
+    """The listed answers, normalised: "A book, two Pens" is {book, 2 pens}.
 
-    As the VQA evaluation does (Antol et al. 2015): case, articles, punctuation and underscores do
-    not count, and number words are digits.
+    As in the VQA evaluation (Antol et al. 2015): case, articles, punctuation and underscores are
+    ignored, and number words become digits.
     """
     plain = unicodedata.normalize("NFKC", answer).casefold().replace("_", " ")
     found = (
@@ -58,7 +59,7 @@ def members(answer: str) -> frozenset[str]:
 
 
 def exact(answers: Sequence[str], references: Sequence[Sequence[str]]) -> NDArray[np.float64]:
-    """1 for an answer that anybody gave, as a set; else 0, (n,)."""
+    """1 for an answer that equals one of the references, as a set; otherwise 0, (n,)."""
     return np.array(
         [
             float(any(members(a) == members(r) for r in people) and bool(members(a)))
@@ -68,7 +69,7 @@ def exact(answers: Sequence[str], references: Sequence[Sequence[str]]) -> NDArra
 
 
 def overlap(answers: Sequence[str], references: Sequence[Sequence[str]]) -> NDArray[np.float64]:
-    """F1 of the words of each answer and of the reference that is most like it, (n,).
+    """F1 of the words of each answer and of its best reference, (n,).
 
     Rajpurkar et al. 2016, "SQuAD".
     """
@@ -83,8 +84,8 @@ def overlap(answers: Sequence[str], references: Sequence[Sequence[str]]) -> NDAr
 def agreed(answers: Sequence[str], references: Sequence[Sequence[str]]) -> NDArray[np.float64]:
     """Soft accuracy of each answer, (n,) from 0 to 1 (Antol et al. 2015, "VQA").
 
-    The mean, over leaving out each of the people in turn, of min(those who agree / 3, 1). With
-    fewer than three people it is whether anybody agrees.
+    The mean of min(agreeing people / 3, 1) over all subsets without one person. With fewer than
+    three people: 1 if anybody agrees.
     """
     found = np.zeros(len(answers))
     for i, (answer, people) in enumerate(zip(answers, references, strict=True)):
@@ -104,7 +105,8 @@ def wups(
     """WUPS of each answer, (n,) from 0 to 1 (Malinowski & Fritz 2014).
 
     Sets of answers are compared by the similarity of their members in WordNet (Wu & Palmer 1994),
-    either way round: the smaller product counts. Similarity below the threshold counts a tenth.
+    in both directions: the smaller product counts. Similarity below the threshold is multiplied by
+    0.1.
 
     Raises:
         DataError: WordNet is not installed, see :mod:`ravl.evaluation.generation.wordnet`.

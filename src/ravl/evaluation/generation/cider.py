@@ -1,7 +1,7 @@
-"""CIDEr-D: how far a text agrees with what people wrote, rare words and phrases counting more.
+"""CIDEr-D: agreement of a text with texts of people; rare words and phrases count more.
 
-Vedantam et al. 2015, "CIDEr: Consensus-based Image Description Evaluation". As the COCO evaluation
-reports it, ten times the mean cosine.
+Vedantam et al. 2015, "CIDEr: Consensus-based Image Description Evaluation". As in the COCO
+evaluation, ten times the mean cosine.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from numpy.typing import NDArray
 
 from ravl.evaluation.generation.words import LONGEST, Phrase, phrases, words_of
 
-SIGMA = 6.0  # words of difference in length that a text may have
-KNOWN = 100_000  # texts that are remembered
+SIGMA = 6.0  # tolerance of the length difference, in words
+KNOWN = 100_000  # number of cached texts
 Read = tuple[list[dict[Phrase, float]], list[float], int]  # weights by length, norms, words
 
 
 @dataclass(frozen=True, eq=False)
 class DocumentFrequency:
-    """In how many documents each phrase occurs; a picture's texts are one document.
+    """The document frequency of each phrase; the texts of one picture are one document.
 
     Args:
-        counts: of each phrase.
-        documents: how many there are.
+        counts: the number of documents with each phrase.
+        documents: the number of documents.
     """
 
     counts: Counter[Phrase]
@@ -35,14 +35,14 @@ class DocumentFrequency:
 
     @classmethod
     def of(cls, documents: Sequence[Sequence[str]]) -> DocumentFrequency:
-        """Counted in the texts of each picture."""
+        """Count the phrases in the texts of each picture."""
         counts: Counter[Phrase] = Counter()
         for texts in documents:
             counts.update({phrase for text in texts for phrase in phrases(words_of(text))})
         return cls(counts, len(documents))
 
     def read(self, text: str) -> Read:
-        """A text's phrases with their weights, by length, the norms of these, and its words."""
+        """A text's phrases with their weights by length, the norms, and the number of words."""
         found = self._known.get(text)
         if found is None:
             if len(self._known) >= KNOWN:
@@ -67,9 +67,9 @@ def rate(
     """CIDEr-D of several texts about one picture, (c,).
 
     Args:
-        candidates: to be rated.
-        references: what people wrote about it, at least one.
-        frequency: of phrases.
+        candidates: the texts to rate.
+        references: texts of people about the picture, at least one.
+        frequency: the document frequencies.
     """
     people = [frequency.read(text) for text in references]
     return np.array(
@@ -83,12 +83,12 @@ def scores(
     references: Sequence[Sequence[str]],
     frequency: DocumentFrequency | None = None,
 ) -> NDArray[np.float64]:
-    """CIDEr-D of one text about each picture, (n,); of the whole set it is the mean.
+    """CIDEr-D of one text about each picture, (n,); the score of the set is the mean.
 
     Args:
-        candidates: n of them.
-        references: people's, of each.
-        frequency: of phrases; None counts them in the references, as the COCO evaluation does.
+        candidates: n texts.
+        references: texts of people for each.
+        frequency: the document frequencies; None counts the references, as in the COCO evaluation.
     """
     frequency = frequency or DocumentFrequency.of(references)
     return np.array(
@@ -98,7 +98,7 @@ def scores(
 
 
 def _similarity(one: Read, other: Read) -> float:
-    """Ten times the mean cosine over the lengths of phrases; repeating words gains nothing."""
+    """Ten times the mean cosine over the lengths of phrases; repeated words do not help."""
     total = 0.0
     for own, theirs, norm, their_norm in zip(one[0], other[0], one[1], other[1], strict=True):
         if norm and their_norm:

@@ -1,4 +1,4 @@
-"""Overlap of words: BLEU, ROUGE-L, and how varied texts are."""
+"""Overlap of words: BLEU, ROUGE-L, and the diversity of texts."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 from ravl.evaluation.generation.words import LONGEST, Phrase, phrases, words_of
 from ravl.evaluation.scores import OfWeights, Weights
 
-BETA = 1.2  # of ROUGE-L: recall counts somewhat more
-TINY, SMALL = 1e-15, 1e-9  # the COCO evaluation's, so that an empty text is 0 and not undefined
+BETA = 1.2  # beta of ROUGE-L: recall counts slightly more
+TINY, SMALL = 1e-15, 1e-9  # of the COCO evaluation: an empty text scores 0 instead of undefined
 
 
 def bleu(written: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, OfWeights]:
     """BLEU-1 to BLEU-4 of a whole set, 0 to 1 (Papineni et al. 2002).
 
-    With the closest reference's length for the brevity penalty, as in the COCO evaluation.
+    The brevity penalty uses the length of the closest reference, as in the COCO evaluation.
 
     Args:
         written: n texts.
-        references: people's, of each.
+        references: texts of people for each.
     """
     count = len(written)
     hits, totals = np.zeros((count, LONGEST)), np.zeros((count, LONGEST))
@@ -70,10 +70,10 @@ def rouge(written: Sequence[str], references: Sequence[Sequence[str]]) -> NDArra
 
 
 def distinct(written: Sequence[str]) -> dict[str, OfWeights]:
-    """Share of different words, and of different pairs, among all that were written (Li et al.
+    """Share of distinct words, and of distinct word pairs, in all texts (Li et al.
 
-    2016, "A Diversity-Promoting Objective Function"): near 0 for a generator that always says the
-    same.
+    2016, "A Diversity-Promoting Objective Function"): near 0 for a generator that always writes the
+    same text.
     """
     by_order: dict[int, list[list[Phrase]]] = {1: [], 2: []}
     for text in written:

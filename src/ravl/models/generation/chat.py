@@ -301,7 +301,7 @@ class ChatGenerator:
 
 
 def _opened(look: Look | None, strict: bool) -> Look | None:
-    """The same picture, opened once; None where it cannot be and need not."""
+    """The same picture, opened once; None if it cannot be and need not."""
     if look is None:
         return None
     try:

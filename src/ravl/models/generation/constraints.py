@@ -161,7 +161,7 @@ def processors(how: Decoding, tokenizer: Any, ends: Sequence[int] = ()) -> Logit
             tokenizer's own.
 
     Raises:
-        QueryError: a constraint that cannot be kept, a schema or grammar that is none, or a
+        QueryError: a constraint that cannot be kept, a schema or grammar that is not valid, or a
             package that is not installed.
     """
     from ravl.models.generation.wordings import Forbidden, Nouns, Required

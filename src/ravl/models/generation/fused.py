@@ -221,7 +221,7 @@ class FusedGenerator:
         return {name: torch.from_numpy(values) for name, values in arrays.items()}
 
     def _tokens(self, requests: Sequence[GenerationRequest]) -> Tensor | None:
-        """Word pieces of questions and passages (b, t); None where there is nothing to read."""
+        """Word pieces of questions and passages (b, t); None if there is nothing to read."""
         found = words_of(self.words, requests)
         return None if found is None else torch.from_numpy(found)
 

@@ -52,7 +52,7 @@ class Guided:
 
     Raises:
         QueryError: `llguidance` is not installed, the tokenizer is a slow one, the schema or
-            grammar is none, or its shortest text is too long.
+            grammar is not valid, or its shortest text is too long.
     """
 
     def __init__(self, how: Decoding, spelling: Spelling, longest: int) -> None:

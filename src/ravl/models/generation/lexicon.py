@@ -2,8 +2,8 @@
 
 A word is what its most frequent use is in Brill's lexicon (Brill 1992; Wall Street Journal and
 Brown corpora), which the package `textblob` holds as a file. So "dog" is a noun, and "runs", "red"
-and "standing" are none, though dictionaries know such nouns as well. A word that the lexicon does
-not know is taken for a noun: most of what is new are names of things.
+and "standing" are not nouns here, though dictionaries know such nouns as well. A word that the
+lexicon does not know is taken for a noun: most of what is new are names of things.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def neighbours_of(
 
 
 def words_of(words: Any, requests: Sequence[GenerationRequest]) -> Ints | None:
-    """Word pieces of questions and passages (b, t); None where there is nothing to read."""
+    """Word pieces of questions and passages (b, t); None if there is nothing to read."""
     quoted = [[e.text for e in r.exhibits if e.features is None] for r in requests]
     if not any(quoted) and not any(r.question for r in requests):
         return None

@@ -18,7 +18,7 @@ def satisfies(text: str, schema: str) -> bool:
     """True if a text is JSON that satisfies a schema; without one, if it is JSON.
 
     Raises:
-        QueryError: the schema is none, or the package jsonschema is not installed.
+        QueryError: the schema is not valid, or the package jsonschema is not installed.
     """
     try:
         value = json.loads(text)
@@ -61,5 +61,5 @@ def _validator(schema: str) -> Any:
         kind.check_schema(loaded)
     except (ValueError, SchemaError) as error:
         reason = getattr(error, "message", error)
-        raise QueryError(f"The text given as a JSON schema is none: {reason}.") from error
+        raise QueryError(f"The text is not a valid JSON schema: {reason}.") from error
     return kind(loaded)

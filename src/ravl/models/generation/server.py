@@ -247,7 +247,7 @@ def _delta(event: dict[str, Any]) -> str:
 
 
 def _seen(look: Look | None) -> Look | None:
-    """A neighbour's picture, opened; None where it cannot be."""
+    """A neighbour's picture, opened; None if it cannot be."""
     if look is None:
         return None
     try:

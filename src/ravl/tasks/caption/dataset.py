@@ -225,7 +225,7 @@ def texts_of(task: CaptionTargets, row: Row, compact: bool = False) -> list[str]
 
 
 def compacted(text: str) -> str:
-    """JSON without white space between its parts; what is none stays as it is."""
+    """JSON without white space between its parts; text that is not JSON stays unchanged."""
     try:
         return json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":"))
     except (ValueError, RecursionError):

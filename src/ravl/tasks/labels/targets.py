@@ -84,7 +84,7 @@ class LabelTargets:
     def truth(self, rows: Sequence[Row], names: Sequence[str]) -> NDArray[np.int64]:
         """What metrics compare with: positions of labels (n,), or the table of tags (n, C).
 
-        A label that is none of the names is -1: it can only be missed.
+        A label that is not in the names is -1: it always counts as wrong.
         """
         table = self.table(rows, names)
         if not self.exclusive:
