@@ -53,7 +53,7 @@ def test_wrong_lines(run, shop):
     code, _, err = run("check", shop, "--html", shop.parent / "none" / "check.html")
     assert code == 2 and "There is no folder" in err
     code, _, err = run("check", shop, "--fix", "drop", "--kind", "blank", "--id", "red_004.png")
-    assert code == 1 and "Nothing was found about the row 'red_004.png'" in err
+    assert code == 1 and "There is no finding about the row 'red_004.png'" in err
 
 
 def test_names_are_those_of_the_check():

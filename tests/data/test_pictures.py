@@ -67,7 +67,7 @@ def test_a_file_without_rights(tmp_path: Path) -> None:
     path = tmp_path / "secret.jpg"
     path.write_bytes(samples()["jpeg"])
     path.chmod(0)
-    with pytest.raises(PictureError, match="may not be read"):
+    with pytest.raises(PictureError, match="cannot be read"):
         pictures.read_bytes(path)
 
 

@@ -224,7 +224,7 @@ def test_what_cannot_be_exported_is_refused(fitted: Path, exported: Path, tmp_pa
 
 
 def test_a_damaged_export_says_so(exported: Path, shop: Memory, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="holds no export"):
+    with pytest.raises(DataError, match="is not an export"):
         ravl.runtime.load(tmp_path, shop)
     shutil.copytree(exported / "fusion", tmp_path / "bad")
     manifest = tmp_path / "bad" / "export.json"

@@ -154,7 +154,7 @@ def test_an_unusual_picture_is_taken_in_upright(empty, folder, name, make, seen)
 def test_a_picture_without_rights(empty, folder):
     (folder / "red_000.png").chmod(0)
     report = empty.index(folder)
-    assert "may not be read" in only(empty, report).reason
+    assert "cannot be read" in only(empty, report).reason
     assert report.added == GOOD - 1
 
 

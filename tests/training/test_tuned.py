@@ -196,7 +196,7 @@ def test_a_teacher_is_asked_once_and_its_preferences_are_learned(memory, shop, t
     [
         ({"vision": "top:99"}, "top:99 needs 99 layers, but the model has 2"),
         ({"text": "top:99"}, "top:99 needs 99 layers, but the model has 2"),
-        ({"vision": "top:1", "vision_side": 64}, "takes pictures of one size"),
+        ({"vision": "top:1", "vision_side": 64}, "accepts pictures of one size"),
         ({"teacher": "nobody"}, "There is no encoder 'nobody'"),
         ({"test": "price <"}, "price <"),
     ],
