@@ -36,10 +36,10 @@ def load_encoder(
 
     Raises:
         EncoderError: there is no such encoder, or it cannot be loaded.
-        EncoderMismatchError: the base of a trained encoder is no longer what it was in training.
+        EncoderMismatchError: the base of a trained encoder has changed since the training.
     """
     scheme = spec.partition(":")[0]
-    # Networks are imported only when one is wanted: `ravl --help` must not wait for them.
+    # Networks are imported only when they are needed: `ravl --help` must not wait for them.
     try:
         found = plugins.load(plugins.ENCODERS, scheme, USAGE)
     except PluginError as error:

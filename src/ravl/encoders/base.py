@@ -38,10 +38,11 @@ class Encoder(ABC):
     features of the first, and set ``projects`` to False: their vectors cannot be computed from
     stored features.
 
-    Implementations set ``spec`` (the name that :func:`ravl.encoders.load_encoder` finds it by:
-    the name of its entry point, and after a colon what the constructor takes, if anything),
+    Implementations set ``spec`` (the name that :func:`ravl.encoders.load_encoder` finds it by: the
+    name of its entry point, and after a colon what the constructor takes, if anything),
     ``dimension`` (d, of the shared space), ``feature_dimension`` (F, of the picture features),
-    ``picture_size`` (side of the network's input in pixels) and ``batch_size`` (pictures a batch).
+    ``picture_size`` (side of the network's input in pixels) and ``batch_size`` (pictures per
+    batch).
     """
 
     spec: str

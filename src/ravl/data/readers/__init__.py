@@ -38,10 +38,9 @@ def read(
             captions, of VQA questions, or a list of objects; a folder that ravl exported; a
             Hugging Face dataset, saved to a folder or by name as ``hf:name``, ``hf:name:split``
             or ``hf:name:configuration:split``; or what a reader of an installed package accepts.
-        columns: what a table's columns are called. Default: the usual names, see
-            :class:`ColumnNames`.
-        root: the folder that pictures' paths are relative to and may not leave. Default: the
-            table's own folder; for COCO and VQA also its neighbours, see their readers.
+        columns: the names of a table's columns. Default: the usual names, see :class:`ColumnNames`.
+        root: the folder that pictures' paths are relative to; they must stay inside it. Default:
+            the table's own folder; for COCO and VQA also its neighbours, see their readers.
         encoding: of CSV, TSV and JSON lines. Default: UTF-8.
         captions: for a folder: a table about its pictures; ``columns`` and ``encoding`` apply to
             it.
@@ -70,7 +69,9 @@ def read(
         split=split,
     )
     if options.root is not None and not options.root.is_dir():
-        raise DataError(f"There is no folder {options.root}, named as the root of the pictures.")
+        raise DataError(
+            f"There is no folder {options.root}, which was given as the root of the pictures."
+        )
     for name in _in_turn():
         reader = _reader(name)
         if reader.accepts(source):
@@ -116,7 +117,7 @@ def _unknown(path: Path) -> str:
     from ravl.data.readers.folder import SUFFIXES
 
     picture = path.suffix.lower() in SUFFIXES
-    hint = f" It is a picture: name its folder, {path.parent}." if picture else ""
+    hint = f" It is a picture: give its folder, {path.parent}." if picture else ""
     return f"ravl cannot read examples from {path}.{hint} {ALLOWED}."
 
 
