@@ -11,7 +11,7 @@ from ravl.memory import Memory
 from ravl.tasks.caption.settings import CaptionSettings
 from ravl.tasks.caption.task import CaptionTask
 from tests.helpers import ColourEncoder, draw
-from tests.training.caption.coloured import coloured
+from tests.tasks.caption.coloured import coloured
 
 pytestmark = pytest.mark.usefixtures("by_name")
 

@@ -17,7 +17,7 @@ from ravl.models.generation.base import Decoding
 from ravl.tasks.fit import fit
 from tests.exports.test_run import SCRIPT
 from tests.helpers import ColourEncoder, draw
-from tests.training.caption.coloured import coloured
+from tests.tasks.caption.coloured import coloured
 
 
 def test_a_caption_run(tmp_path: Path, language: Path) -> None:

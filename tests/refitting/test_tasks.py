@@ -21,7 +21,7 @@ from ravl.tasks.model import Model
 from tests.helpers import ColourEncoder
 from tests.models.generation.tiny import models_beside
 from tests.tasks.ask.asked import asked
-from tests.training.caption.coloured import coloured
+from tests.tasks.caption.coloured import coloured
 from tests.training.painted import Scrambled, paint
 from tests.training.tiny_bert import tiny_bert
 

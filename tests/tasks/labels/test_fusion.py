@@ -38,7 +38,7 @@ from tests.models.test_fusion import config, near, queries
 from tests.models.test_reader import Arrays, numbers
 from tests.training.painted_labels import FUSION
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def made(language: Path, strategy: str, **changes: Any) -> FusionModel:

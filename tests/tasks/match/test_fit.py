@@ -29,8 +29,8 @@ from ravl.training.fit_report import FitReport
 from ravl.training.fit_settings import FitSettings
 from ravl.training.language_model import words_of
 from tests.helpers import ColourEncoder, random_head
+from tests.tasks.match.test_dataset import ground_of
 from tests.training.painted import TEST, VALIDATION, Scrambled, paint
-from tests.training.test_match_ground import ground_of
 from tests.training.tiny_bert import tiny_bert
 
 

@@ -206,7 +206,7 @@ from pathlib import Path
 from ravl.memory import Memory
 from ravl.tuning import tune as tuning
 from tests.helpers import ColourEncoder
-from tests.training.test_tuning import tuned
+from tests.tuning.test_tune import tuned
 score, seen = tuning.score, []
 def once(*arguments):
     seen.append(1)

@@ -15,7 +15,7 @@ from ravl.tasks.labels.keys.ground import FOLDS, learned_ground, lesson_of, sear
 from ravl.tasks.labels.keys.learned import Preferences
 from ravl.tasks.labels.votes import LabelMatrix
 from tests.labelled import leak, shades
-from tests.training.test_ground import grounded
+from tests.tasks.labels.test_dataset import grounded
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from ravl.training.report_rows import ROWS
 from ravl.training.selection import simplest
 from tests.helpers import ColourEncoder
 from tests.labelled import near_of, shades
-from tests.training.test_ground import grounded
+from tests.tasks.labels.test_dataset import grounded
 
 
 @pytest.fixture(scope="module")

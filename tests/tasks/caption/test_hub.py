@@ -15,7 +15,7 @@ from ravl.tasks.caption.task import CaptionTask
 from ravl.training.fit_report import FitReport
 from tests.helpers import ColourEncoder
 from tests.models.generation.tiny import models_beside
-from tests.training.caption.coloured import coloured
+from tests.tasks.caption.coloured import coloured
 
 HELD: dict[str, Any] = {"validation": "part = 'validation'", "test": "part = 'test'"}
 

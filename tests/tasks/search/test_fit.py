@@ -25,7 +25,7 @@ from tests.encoders import tiny
 from tests.helpers import make_examples
 from tests.training.painted import SETTINGS, STEPS, Scrambled, fitted, paint, unlike
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def weights(out: Path) -> dict[str, np.ndarray]:

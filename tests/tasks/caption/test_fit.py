@@ -35,7 +35,7 @@ from ravl.training.engine import open_data
 from ravl.training.fit_report import FitReport
 from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise
 from tests.helpers import ColourEncoder
-from tests.training.caption.coloured import coloured
+from tests.tasks.caption.coloured import coloured
 from tests.training.tiny_bert import tiny_bert
 
 HELD: dict[str, Any] = {"validation": "part = 'validation'", "test": "part = 'test'"}

@@ -17,7 +17,7 @@ from ravl.tasks.labels.levels import (
     vote_gate,
 )
 from tests.labelled import leak, shades
-from tests.training.test_ground import grounded
+from tests.tasks.labels.test_dataset import grounded
 
 
 @pytest.fixture
