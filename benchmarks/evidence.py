@@ -227,9 +227,9 @@ def poison(memory: Memory, labelled: Examples, parts: Splits) -> Lines:
             line[name] = _flipped(answers, vote(ground.test.near, said, worth), truth, wrong)
         own = labeller.logits(ground.test.queries)
         votes = labeller.vote(near, said, worth)
-        mixed = labeller.gate(votes, own, near.nearest)[0]
+        mixed = labeller.gate(votes, own, near.best_similarity)[0]
         before = labeller.gate(
-            labeller.vote(ground.test.near, said, worth), own, ground.test.near.nearest
+            labeller.vote(ground.test.near, said, worth), own, ground.test.near.best_similarity
         )[0]
         line["with retrieval"] = _flipped(mixed, before, truth, wrong)
         alone = probabilities(own, True)

@@ -24,7 +24,7 @@ def test_neighbours_are_the_nearest_by_cosine_of_keys(features):
     expected = np.argsort(-(bank.keys @ bank.keys.T), axis=1)[:, :5]
     np.testing.assert_array_equal(near.positions, expected)
     assert (near.positions[:, 0] == np.arange(20)).all()  # nothing hidden: itself
-    np.testing.assert_allclose(near.nearest, 1, rtol=1e-5)
+    np.testing.assert_allclose(near.best_similarity, 1, rtol=1e-5)
     assert (np.diff(near.similarity, axis=1) <= 0).all()
 
 
@@ -65,10 +65,10 @@ def test_a_small_bank_leaves_places_empty(features):
     assert near.found.sum() == 3
     all_hidden = bank.neighbours(bank.keys[:1], 8, [bank.groups])
     assert not all_hidden.found.any()
-    assert all_hidden.nearest.tolist() == [0]
+    assert all_hidden.best_similarity.tolist() == [0]
     no_query = bank.neighbours(bank.keys[:0], 4)
     assert len(no_query) == 0
-    assert no_query.nearest.shape == (0,)
+    assert no_query.best_similarity.shape == (0,)
 
 
 def test_first_and_take(features):
@@ -156,8 +156,8 @@ def test_neighbours_are_believed_together_or_alone():
     positions = np.array([[0, 1, 2], [0, 1, 2], [0, 1, -1], [-1, -1, -1]])
     similarity = np.array([[0.6, 0.5, 0.4], [0.9, 0.1, 0.0], [0.5, 0.1, 0], [0, 0, 0]], np.float32)
     near = Neighbours(positions, similarity)
-    np.testing.assert_allclose(near.together, [0.5, 1 / 3, 0.3, 0], atol=1e-6)
-    kept = near.believed(SimilarityFloor(together=0.45, single=0.8))
+    np.testing.assert_allclose(near.mean_similarity, [0.5, 1 / 3, 0.3, 0], atol=1e-6)
+    kept = near.above_floor(SimilarityFloor(together=0.45, single=0.8))
     assert kept.positions.tolist() == [[0, 1, 2], [0, -1, -1], [-1, -1, -1], [-1, -1, -1]]
     assert (kept.similarity[~kept.found] == 0).all()
 
@@ -168,9 +168,9 @@ def test_random_rows_are_less_alike_than_is_usual(features):
     bank = bank_of(heaps.astype(np.float32))
     near = bank.neighbours(bank.keys, 10, [np.array([n]) for n in bank.groups])
     usual = SimilarityFloor.of(near)
-    assert near.believed(usual).found.all(axis=1).mean() == pytest.approx(0.99, abs=0.005)
+    assert near.above_floor(usual).found.all(axis=1).mean() == pytest.approx(0.99, abs=0.005)
     strangers = random.integers(0, 400, (400, 10))
-    found = Neighbours(strangers, bank.similarity(bank.keys, strangers)).believed(usual).found
+    found = Neighbours(strangers, bank.similarity(bank.keys, strangers)).above_floor(usual).found
     assert found.any(axis=1).mean() < 0.35
     assert found.all(axis=1).mean() < 0.02
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ravl.retrieval.key_projection import DIRECTIONS, KeyProjection, root, tamed
+from ravl.retrieval.key_projection import DIRECTIONS, KeyProjection, power_of, signed_power
 
 
 @pytest.fixture
@@ -20,10 +20,10 @@ def test_keys_are_unit_vectors_of_centred_features(features):
 
 
 def test_only_features_that_are_never_negative_are_square_rooted(features):
-    assert root(features) == 1.0
-    assert root(np.abs(features)) == 0.5
-    assert root(features[:0]) == 1.0
-    np.testing.assert_allclose(tamed(np.array([[-4.0, 9.0]]), 0.5), [[-2, 3]])
+    assert power_of(features) == 1.0
+    assert power_of(np.abs(features)) == 0.5
+    assert power_of(features[:0]) == 1.0
+    np.testing.assert_allclose(signed_power(np.array([[-4.0, 9.0]]), 0.5), [[-2, 3]])
     assert KeyProjection.of(np.abs(features)).power == 0.5
 
 
@@ -57,10 +57,10 @@ def test_one_picture_has_a_key_of_numbers(features):
 def test_turned_keys_are_the_same_by_the_identity_and_others_by_a_matrix(features):
     keys = KeyProjection.of(features)
     np.testing.assert_array_equal(
-        keys.turned(np.eye(12, dtype=np.float32))(features), keys(features)
+        keys.rotated(np.eye(12, dtype=np.float32))(features), keys(features)
     )
     matrix = np.random.default_rng(3).normal(size=(12, 5)).astype(np.float32)
-    found = keys.turned(matrix)
+    found = keys.rotated(matrix)
     assert found(features).shape == (40, 5)
     expected = keys.project(features) @ matrix
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)

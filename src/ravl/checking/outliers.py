@@ -13,7 +13,7 @@ from ravl.checking.ground import FitData, certainty, excess
 from ravl.checking.issue import Issue, ranked
 from ravl.encoders.base import Array
 from ravl.retrieval.datastore import Neighbours
-from ravl.retrieval.key_projection import root, tamed
+from ravl.retrieval.key_projection import power_of, signed_power
 
 NEAREST = 10
 FAR = 3.0  # spreads beyond the usual value of the memory
@@ -42,7 +42,7 @@ def outliers(ground: FitData) -> list[Issue]:
 
 def distances(features: Array, near: Neighbours) -> Array:
     """Mean distance of each row's features (N, F), after a root, to its neighbours, (N,)."""
-    x = tamed(features, root(features))
+    x = signed_power(features, power_of(features))
     total = np.zeros(len(x), np.float32)
     for j in range(near.positions.shape[1]):  # (N, F) at a time
         apart = np.linalg.norm(x - x[near.positions[:, j]], axis=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Unpack, overload
 
@@ -20,6 +21,7 @@ from ravl.memory.info import Info, describe
 from ravl.memory.reverting import RevertReport, at, diff, revert
 from ravl.memory.syncing import SyncReport
 from ravl.retrieval import Hits, Retriever, SearchOptions
+from ravl.retrieval.live import Live
 from ravl.retrieval.retriever import Many, One
 from ravl.store import history
 from ravl.store import rows as store
@@ -44,6 +46,11 @@ class Memory(Collection):
         ...     memory.index("photos/")
         ...     memory.search("a red checked shirt", k=10)
     """
+
+    @cached_property
+    def live(self) -> Live:
+        """The rows and features that all who answer from this memory share."""
+        return Live(self)
 
     def info(self) -> Info:
         """Counts, sizes, encoder, and what is missing."""

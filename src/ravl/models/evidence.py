@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,28 +13,51 @@ from ravl.encoders.base import Array
 from ravl.retrieval.datastore import Ints
 
 
+class Lookup(Protocol):
+    """Something about each of N rows: an array, or what makes it for the rows that are read."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Ints, /) -> NDArray[Any]:
+        """Of some rows, (..., F) or (...,)."""
+
+
 class Evidence(Protocol):
     """See :class:`ravl.runs.evidence_arrays.EvidenceArrays`."""
 
     @property
-    def features(self) -> Array:
+    def features(self) -> Lookup:
         """(N, F)."""
 
     @property
-    def labels(self) -> Array:
+    def labels(self) -> Lookup:
         """(N, D)."""
 
     @property
-    def texts(self) -> Array:
+    def texts(self) -> Lookup:
         """(N, D)."""
 
     @property
-    def has_label(self) -> NDArray[np.bool_]:
+    def has_label(self) -> Lookup:
         """(N,)."""
 
     @property
-    def has_text(self) -> NDArray[np.bool_]:
+    def has_text(self) -> Lookup:
         """(N,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A lookup about so many rows that makes what is asked for."""
+
+    count: int
+    make: Callable[[Ints], NDArray[Any]]
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, rows: Ints, /) -> NDArray[Any]:
+        return self.make(rows)
 
 
 def gathered(evidence: Evidence, positions: Ints, similarity: Array) -> dict[str, NDArray[Any]]:

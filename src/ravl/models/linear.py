@@ -13,7 +13,7 @@ import numpy as np
 
 from ravl.encoders.base import Array
 from ravl.retrieval.datastore import Ints
-from ravl.retrieval.key_projection import FLOOR, root, tamed
+from ravl.retrieval.key_projection import FLOOR, power_of, signed_power
 
 DECAYS = (1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6)  # tried in this order, until it gets worse
 STEPS = 30  # of L-BFGS at most, for each
@@ -21,11 +21,11 @@ STEPS = 30  # of L-BFGS at most, for each
 
 @dataclass(frozen=True, eq=False)
 class Standardizer:
-    """Features made fit for a linear map: tamed, centred, scaled, of norm about 1.
+    """Features made fit for a linear map: raised to a power, centred, scaled, of norm about 1.
 
     Args:
         power: see :class:`ravl.retrieval.key_projection.KeyProjection`; one, or one a feature (F,).
-        mean, scale: of each tamed feature, (F,).
+        mean, scale: of the features so raised, (F,).
     """
 
     power: float | Array
@@ -35,13 +35,13 @@ class Standardizer:
     @classmethod
     def of(cls, features: Array) -> Standardizer:
         """From features (n, F) of the training part."""
-        power = root(features)
-        x = tamed(features, power)
+        power = power_of(features)
+        x = signed_power(features, power)
         return cls(power, x.mean(0), np.maximum(x.std(0), FLOOR) * np.float32(np.sqrt(x.shape[1])))
 
     def __call__(self, features: Array) -> Array:
         """(n, F) -> (n, F)."""
-        return (tamed(features, self.power) - self.mean) / self.scale
+        return (signed_power(features, self.power) - self.mean) / self.scale
 
     def arrays(self) -> dict[str, Array]:
         """All that it has, for a file of arrays."""

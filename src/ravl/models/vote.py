@@ -6,7 +6,7 @@ Non-parametric: a row counts from the moment it is added, and not any more once 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,17 @@ CAP = 1 / 8  # of any row's share; one wrong row next to a query cannot decide a
 KS = (4, 8, 16, 32, 64)
 TEMPERATURES = (0.02, 0.04, 0.08, 0.16)
 HALVINGS = 60  # of the scale in `capped`, whose range may span thirty orders of magnitude
+
+
+class LabelTable(Protocol):
+    """What each row says, (N, C): an array, or what gives out some of its rows as one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, C)."""
+
+    def __getitem__(self, rows: NDArray[np.int64], /) -> Array:
+        """Some of the rows, (m, C)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +69,13 @@ class Vote:
         shares = weights / np.maximum(total, 1e-12)
         return capped(shares, self.cap)
 
-    def __call__(self, neighbours: Neighbours, said: Array, worth: Array | None = None) -> Array:
+    def __call__(
+        self,
+        neighbours: Neighbours,
+        said: LabelTable,
+        worth: Array | None = None,
+        counts: Array | None = None,
+    ) -> Array:
         """Share of the vote that each label gets, (n, C); all 0 if nobody votes.
 
         For labels that exclude each other rows sum to 1; for tags each is a share of its own.
@@ -67,14 +84,19 @@ class Vote:
             neighbours: of n queries.
             said: what each row of the bank says, (N, C): 1 for its label or tags, or shares.
             worth: see :meth:`shares`.
+            counts: how often the bank has each label, (C,); None to count them in ``said``.
         """
         near = neighbours.first(self.k)
         shares = self.shares(neighbours, worth)
         votes = np.zeros((len(near), said.shape[1]), np.float32)
         for j in range(near.positions.shape[1]):  # k steps over (n, C), never (n, k, C) at once
             votes += shares[:, j : j + 1] * said[near.positions[:, j]]
-        worthy = said if worth is None else said * worth[:, None]
-        return balanced(votes, worthy.sum(0), self.balance)
+        if not self.balance:
+            return votes
+        if counts is None:
+            every = said[np.arange(said.shape[0])]
+            counts = (every if worth is None else every * worth[:, None]).sum(0)
+        return balanced(votes, counts, self.balance)
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""

@@ -47,7 +47,7 @@ class Neighbours:
         return self.positions >= 0
 
     @property
-    def nearest(self) -> Array:
+    def best_similarity(self) -> Array:
         """Similarity of the best, (n,), 0 where there is none."""
         best: Array = self.similarity.max(axis=1, initial=0)
         return best
@@ -57,24 +57,26 @@ class Neighbours:
         return Neighbours(self.positions[:, :k], self.similarity[:, :k])
 
     @property
-    def together(self) -> Array:
+    def mean_similarity(self) -> Array:
         """Mean similarity of all that were found, (n,), 0 where there is none."""
         mean: Array = self.similarity.sum(1) / np.maximum(self.found.sum(1), 1)
         return mean
 
-    def believed(self, usual: SimilarityFloor) -> Neighbours:
+    def above_floor(self, usual: SimilarityFloor) -> Neighbours:
         """Those that are as alike as is usual, all together or each alone; other places are empty.
 
         The similarity of one tells little: among a hundred random rows some are alike by chance.
         """
-        alike = (self.together >= usual.together)[:, None] | (self.similarity >= usual.single)
+        alike = (self.mean_similarity >= usual.together)[:, None] | (
+            self.similarity >= usual.single
+        )
         kept = self.found & alike
         return Neighbours(
             np.where(kept, self.positions, -1),
             np.where(kept, self.similarity, 0).astype(np.float32),
         )
 
-    def then(self, others: Neighbours) -> Neighbours:
+    def concat(self, others: Neighbours) -> Neighbours:
         """These and those of other queries."""
         return Neighbours(
             np.vstack([self.positions, others.positions]),
@@ -104,8 +106,8 @@ class SimilarityFloor:
         some = near.found.any(axis=1)
         if not some.any():
             return cls(-1.0, -1.0)
-        together = float(np.quantile(near.together[some], UNUSUAL))
-        return cls(together, float(np.median(near.nearest[some])))
+        together = float(np.quantile(near.mean_similarity[some], UNUSUAL))
+        return cls(together, float(np.median(near.best_similarity[some])))
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,8 +150,8 @@ class Datastore:
             among: rows that may be found, (N,); None for all.
         """
         spare = max((self._size(groups) for groups in hidden), default=0) if hidden else 0
-        allowed = None if among is None else np.flatnonzero(among)
-        similarity, found = top_k(self.keys, keys, k + spare, allowed)
+        allowed = None if among is None or among.all() else np.flatnonzero(among)
+        similarity, found = self._top(keys, k + spare, allowed)
         positions = np.full((len(keys), k), -1, np.int64)
         scores = np.zeros((len(keys), k), np.float32)
         for i, (line, values) in enumerate(zip(found, similarity, strict=True)):
@@ -162,8 +164,20 @@ class Datastore:
 
     def similarity(self, keys: Array, positions: Ints) -> Array:
         """Cosines of queries (n, d) to some rows of each, (n, k); 0 where there is none."""
-        found = np.einsum("nd,nkd->nk", keys, self.keys[np.maximum(positions, 0)])
+        found = np.einsum("nd,nkd->nk", keys, self.keys_at(np.maximum(positions, 0)))
         return np.where(positions >= 0, found, 0).astype(np.float32)
+
+    def features_at(self, positions: Ints) -> Array:
+        """Features of some rows, (..., F)."""
+        return self.features[positions]
+
+    def keys_at(self, positions: Ints) -> Array:
+        """Keys of some rows, (..., d)."""
+        return self.keys[positions]
+
+    def _top(self, keys: Array, k: int, allowed: Ints | None) -> tuple[Array, Ints]:
+        """See :func:`ravl.store.top_k.top_k`."""
+        return top_k(self.keys, keys, k, allowed)
 
     def only(self, chosen: NDArray[np.bool_]) -> Datastore:
         """A bank of some of the rows."""
@@ -214,12 +228,17 @@ def read_datastore(
         found = read_vectors(connection, "features", space, [row.number for row in rows])
     rows = sorted((row for row in rows if row.number in found), key=lambda row: row.number)
     if not rows:
-        which = f" that {where!r} lets through" if where else ""
-        raise DataError(
-            f"{memory.path} holds no picture{which}. Bring some in first: "
-            f"ravl index PICTURES --memory {memory.path}"
-        )
+        raise nothing_seen(memory, where)
     features = np.stack([found[row.number] for row in rows])
     keys = keys or KeyProjection.of(features)
     groups = np.array([row.twin or row.number for row in rows], np.int64)
     return Datastore(rows, features, groups, keys(features))
+
+
+def nothing_seen(memory: Memory, where: str | None = None) -> DataError:
+    """Why there is no evidence."""
+    which = f" that {where!r} lets through" if where else ""
+    return DataError(
+        f"{memory.path} holds no picture{which}. Bring some in first: "
+        f"ravl index PICTURES --memory {memory.path}"
+    )

@@ -26,7 +26,7 @@ class KeyProjection:
     Args:
         power: the features become sign(x) |x| ** power first; 0.5 tames the long tails of
             features after a ReLU, 1.0 leaves them as they are.
-        mean: of the tamed features, (F,).
+        mean: of the features so raised, (F,).
         directions: principal ones, (F, d), or what was learned on top of them.
     """
 
@@ -37,8 +37,8 @@ class KeyProjection:
     @classmethod
     def of(cls, features: Array) -> KeyProjection:
         """From the features (n, F) of the pictures that will be searched."""
-        power = root(features)
-        x = tamed(features[:: max(1, len(features) // SAMPLE)], power)
+        power = power_of(features)
+        x = signed_power(features[:: max(1, len(features) // SAMPLE)], power)
         mean = x.mean(0)
         if x.shape[1] <= DIRECTIONS:
             return cls(power, mean, np.eye(x.shape[1], dtype=np.float32))
@@ -52,11 +52,11 @@ class KeyProjection:
 
     def project(self, features: Array) -> Array:
         """Features (n, F) -> keys of whatever length, (n, d): what a matrix may be learned on."""
-        centred: Array = tamed(features, self.power) - self.mean
+        centred: Array = signed_power(features, self.power) - self.mean
         found: Array = centred @ self.directions
         return found
 
-    def turned(self, matrix: Array) -> KeyProjection:
+    def rotated(self, matrix: Array) -> KeyProjection:
         """Keys that a matrix (d, d') has been applied to, before they are normalised."""
         return replace(self, directions=np.ascontiguousarray(self.directions @ matrix))
 
@@ -74,12 +74,12 @@ class KeyProjection:
         return cls(float(arrays["power"][0]), arrays["mean"], arrays["directions"])
 
 
-def root(features: Array) -> float:
+def power_of(features: Array) -> float:
     """The power that tames these features: one half where they are never negative."""
     return 0.5 if len(features) and features.min() >= 0 else 1.0
 
 
-def tamed(features: Array, power: float | Array) -> Array:
+def signed_power(features: Array, power: float | Array) -> Array:
     """sign(x) |x| ** power; of (n, F) features with one power for all, or one for each, (F,)."""
     if isinstance(power, float) and power == 1.0:
         return features.astype(np.float32, copy=False)

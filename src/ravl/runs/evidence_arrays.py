@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from ravl.encoders import Encoder
 from ravl.encoders.base import Array, normalise
 from ravl.memory import Memory
+from ravl.models.evidence import Made
 from ravl.models.zero_shot import label_vectors
-from ravl.retrieval.datastore import Datastore
+from ravl.retrieval.datastore import Datastore, Ints
+from ravl.store.vectors import Vectors
 
 PLAIN = ("{}",)  # a label as evidence is its bare name
 
@@ -101,3 +103,33 @@ def _texts(memory: Memory, bank: Datastore) -> tuple[Array, NDArray[np.bool_]]:
     np.add.at(sums, places[inside], vectors.matrix[inside].astype(np.float32))
     counts = np.bincount(places[inside], minlength=len(numbers))
     return normalise(sums), counts > 0
+
+
+def caption_means(ids: Ints, vectors: Vectors) -> tuple[Made, Made]:
+    """Mean text vector (D,) of rows by their position, and whether a row has one.
+
+    Args:
+        ids: numbers of the rows, (N,), ascending.
+        vectors: of the memory's texts.
+    """
+
+    def spans(rows: Ints) -> tuple[Ints, Ints]:
+        numbers = ids[rows.ravel()]
+        first = np.searchsorted(vectors.keys, numbers << vectors.bits)
+        last = np.searchsorted(vectors.keys, (numbers + 1) << vectors.bits)
+        return first, last - first
+
+    def means(rows: Ints) -> Array:
+        first, counts = spans(rows)
+        starts = np.repeat(first - (np.cumsum(counts) - counts), counts)
+        which = starts + np.arange(len(starts))
+        sums = np.zeros((rows.size, vectors.matrix.shape[1]), np.float32)
+        owners = np.repeat(np.arange(rows.size), counts)
+        np.add.at(sums, owners, vectors.matrix[which].astype(np.float32))
+        return normalise(sums).reshape(*rows.shape, -1)
+
+    def has(rows: Ints) -> NDArray[np.bool_]:
+        found: NDArray[np.bool_] = spans(rows)[1].reshape(rows.shape) > 0
+        return found
+
+    return Made(len(ids), means), Made(len(ids), has)

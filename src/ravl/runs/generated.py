@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from ravl.data import QA
 from ravl.memory import Memory, Row
 from ravl.retrieval.datastore import Datastore
+from ravl.retrieval.live import Followed, View
+from ravl.store.blocks import BlockList
 
 CAPTION, LABEL, TAGS, ANSWERS = COLUMNS = (
     "generated_caption",
@@ -42,6 +44,17 @@ def filled(row: Row) -> Row:
 def filled_bank(bank: Datastore) -> Datastore:
     """The bank whose rows are :func:`filled`."""
     return replace(bank, rows=[filled(row) for row in bank.rows])
+
+
+class Filled(Followed[View]):
+    """The live view whose rows are :func:`filled`."""
+
+    def follow(self, known: tuple[View, View] | None, view: View) -> View:
+        """Only rows that say something else are filled anew."""
+        edit = view.edit_since(known[0] if known else None)
+        rows = [filled(row) for row in view.rows_at(edit.added)]
+        old = known[1].rows.edited(edit, rows) if known else BlockList.of(rows)
+        return replace(view, rows=old)
 
 
 def of_people(

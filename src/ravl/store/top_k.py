@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
+from ravl.store.blocks import Blocks
 
 Positions = NDArray[np.int64]
 
 ROWS = 16384  # of the matrix per block: its scores stay in the processor's cache
 HALF_ROWS = 8192  # the same for float16, whose blocks are widened to float32 first
 QUERIES = 128  # per block
+GATHERED = 4  # of a block at most one in so many rows is gathered; else all of it is scored
 GROUP = 64  # scores of which only the largest is looked at first
 
 
 def top_k(
-    matrix: NDArray[np.floating],
+    matrix: NDArray[np.floating] | Blocks,
     queries: Array,
     k: int,
     allowed: Positions | None = None,
@@ -25,7 +29,8 @@ def top_k(
     """The k rows of the matrix with the largest dot product, for each query.
 
     Args:
-        matrix: vectors to search, (n, d), float32 or float16 (half the memory, slower).
+        matrix: vectors to search, (n, d), float32 or float16 (half the memory, slower); as an
+            array, or in blocks.
         queries: (q, d) float32.
         k: how many; fewer are returned when there are fewer rows.
         allowed: sorted positions in the matrix to choose from, None for all.
@@ -40,21 +45,47 @@ def top_k(
     positions = np.zeros((len(queries), k), np.int64)
     if k == 0:
         return scores, positions
-    step = HALF_ROWS if matrix.dtype == np.float16 else ROWS
-    for start in range(0, count, step):
-        stop = min(start + step, count)
-        # Gathering the allowed rows costs less than scoring the others.
-        chosen = slice(start, stop) if allowed is None else allowed[start:stop]
-        block = matrix[chosen].astype(np.float32, copy=False)  # (b, d)
+    for block, where, hidden in _pieces(matrix, allowed):
         for i in range(0, len(queries), QUERIES):
             found = queries[i : i + QUERIES] @ block.T
             if offset is not None:
-                found += offset[chosen]
-            best, where = _best(found, k)
-            where = where + start if allowed is None else allowed[where + start]
-            _merge(scores[i : i + QUERIES], positions[i : i + QUERIES], best, where)
+                found += offset[where]
+            if hidden is not None:
+                found[:, hidden] = -np.inf
+            best, places = _best(found, k)
+            _merge(scores[i : i + QUERIES], positions[i : i + QUERIES], best, where[places])
     order = np.argsort(-scores, axis=1, kind="stable")
     return np.take_along_axis(scores, order, 1), np.take_along_axis(positions, order, 1)
+
+
+def _pieces(
+    matrix: NDArray[np.floating] | Blocks, allowed: Positions | None
+) -> Iterator[tuple[Array, Positions, NDArray[np.bool_] | None]]:
+    """Some rows (b, d) at a time, their positions (b,), and those that are not allowed, (b,)."""
+    if isinstance(matrix, Blocks):
+        for start, part in zip(matrix.starts.tolist(), matrix.parts, strict=False):
+            where = np.arange(start, start + len(part))
+            if allowed is None:
+                yield part.astype(np.float32, copy=False), where, None
+                continue
+            first, last = np.searchsorted(allowed, (start, start + len(part)))
+            some = allowed[first:last]
+            if GATHERED * len(some) < len(part):
+                if len(some):
+                    yield part[some - start].astype(np.float32, copy=False), some, None
+                continue
+            hidden = np.ones(len(part), bool)
+            hidden[some - start] = False
+            yield part.astype(np.float32, copy=False), where, hidden if hidden.any() else None
+        return
+    step = HALF_ROWS if matrix.dtype == np.float16 else ROWS
+    count = len(matrix) if allowed is None else len(allowed)
+    for start in range(0, count, step):
+        stop = min(start + step, count)
+        # Gathering the allowed rows costs less than scoring the others.
+        some = np.arange(start, stop) if allowed is None else allowed[start:stop]
+        block = matrix[start:stop] if allowed is None else matrix[some]
+        yield block.astype(np.float32, copy=False), some, None
 
 
 def _best(scores: Array, k: int) -> tuple[Array, Positions]:

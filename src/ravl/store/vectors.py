@@ -5,12 +5,13 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
+from ravl.store.blocks import Edit
 from ravl.store.spaces import STORED, TEXT_BITS, Kind, table_name, unpack
 from ravl.store.top_k import Positions
 
@@ -102,7 +103,7 @@ class VectorCache:
         return Vectors(keys[:done], matrix[:done], self._bits, space, change)
 
     def _follow(self, connection: sqlite3.Connection, now: Vectors, change: int) -> Vectors:
-        """Bring in the rows that changed since; appending copies nothing, the rest does."""
+        """Bring in the rows that changed since; the matrix is copied to replace or drop vectors."""
         touched = np.array(
             connection.execute(
                 "SELECT DISTINCT row FROM changes WHERE change > ? ORDER BY row", (now.change,)
@@ -113,16 +114,23 @@ class VectorCache:
         if len(touched) > RELOAD * len(now.keys) + CHUNK:
             return self._load(connection, now.space, dimension, change)
         keys, blobs = self._fetch(connection, now.space, touched)
-        fresh = unpack(blobs, dimension)
+        fresh = unpack(blobs, dimension).astype(now.matrix.dtype, copy=False)
         stale = now.positions(touched)
+        same = np.array_equal(now.keys[stale], keys)
+        if same and np.array_equal(now.matrix[stale], fresh):  # only what the rows say changed
+            return replace(now, change=change)
         if len(stale) == 0 and (len(keys) == 0 or len(now.keys) == 0 or keys[0] > now.keys[-1]):
             matrix = self._append(now.matrix, fresh)
             return Vectors(np.concatenate([now.keys, keys]), matrix, now.bits, now.space, change)
+        if same:  # as many as there were
+            matrix = now.matrix.copy()
+            matrix[stale] = fresh
+            self._spare = matrix
+            return replace(now, matrix=matrix, change=change)
         kept = np.delete(now.keys, stale)
-        order = np.argsort(np.concatenate([kept, keys]), kind="stable")
-        matrix = np.concatenate([np.delete(now.matrix, stale, axis=0), fresh])[order]
-        self._spare = matrix = matrix.astype(now.matrix.dtype, copy=False)
-        return Vectors(np.concatenate([kept, keys])[order], matrix, now.bits, now.space, change)
+        edit = Edit(stale, np.searchsorted(kept, keys) + np.arange(len(keys)))
+        self._spare = matrix = edit.on(now.matrix, fresh)
+        return Vectors(edit.on(now.keys, keys), matrix, now.bits, now.space, change)
 
     def _fetch(
         self, connection: sqlite3.Connection, space: int, rows: Positions

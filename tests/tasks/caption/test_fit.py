@@ -279,11 +279,11 @@ def test_a_generator_is_not_shown_what_is_alike_by_chance(
     assert usual is not None
     assert usual.together == pytest.approx(SimilarityFloor.of(ground.train.near).together, abs=1e-5)
     near = strangers(ground, ground.test)
-    believed = captioner.believed(near)
+    believed = captioner.above_floor(near)
     assert believed.found.sum() < near.found.sum()
-    alone = believed.found & (near.together < usual.together)[:, None]
+    alone = believed.found & (near.mean_similarity < usual.together)[:, None]
     assert (believed.similarity[alone] >= usual.single).all()
-    assert captioner.believed(near, vote_only=True) is near  # nobody else could answer
+    assert captioner.above_floor(near, vote_only=True) is near  # nobody else could answer
 
 
 def test_strangers_neighbours_are_shown_as_noise(ground: TextFitData) -> None:

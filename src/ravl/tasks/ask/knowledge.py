@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
 from ravl.memory import Memory, Row
@@ -56,13 +57,15 @@ class Knowledge:
         passages: of the memory.
         pictures: rows with a picture; None where there are none.
         keys: by which they are found.
-        hints: what each of them is called, N.
+        hints: what each of them is called, N; empty for nothing.
+        named: whether each is called anything, (N,).
     """
 
     passages: Passages
     pictures: Datastore | None
     keys: KeyProjection | None
-    hints: list[str]
+    hints: Sequence[str]
+    named: NDArray[np.bool_]
 
     @classmethod
     def of(
@@ -79,12 +82,13 @@ class Knowledge:
         if passages is None:
             return None
         if not any(row.hash for row in memory.rows()):
-            return cls(passages, None, None, [])
+            return cls(passages, None, None, [], np.zeros(0, bool))
         bank = read_datastore(memory, keys)
         made = keys or KeyProjection.of(bank.features)
         if hidden is not None:
             bank = bank.only(~np.isin(bank.groups, hidden))
-        return cls(passages, bank, made, [hint_of(row) for row in bank.rows])
+        hints = [hint_of(row) for row in bank.rows]
+        return cls(passages, bank, made, hints, np.array([bool(hint) for hint in hints]))
 
     @step("retrieve")
     def find(
@@ -124,8 +128,7 @@ class Knowledge:
         """What the nearest neighbours of pictures (n, F) are called."""
         if self.pictures is None or self.keys is None:
             return [""] * len(pictures)
-        speaking = np.array([bool(h) for h in self.hints])
-        near = self.pictures.neighbours(self.keys(pictures), LOOKED.k, hidden, speaking)
+        near = self.pictures.neighbours(self.keys(pictures), LOOKED.k, hidden, self.named)
         shares = LOOKED.shares(near)
         found = []
         for line, weights in zip(near.positions.tolist(), shares.tolist(), strict=True):

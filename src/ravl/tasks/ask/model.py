@@ -12,27 +12,31 @@ import numpy as np
 
 from ravl.encoders import Fingerprint
 from ravl.encoders.base import Array
-from ravl.errors import DataError, EncoderMismatchError, QueryError
+from ravl.errors import EncoderMismatchError, QueryError
 from ravl.memory import Memory, Picture
 from ravl.retrieval.datastore import Datastore, Ints
+from ravl.retrieval.key_projection import KeyProjection
+from ravl.retrieval.live import View
+from ravl.retrieval.live_datastore import MemoryProjection
 from ravl.retrieval.query import open_picture
 from ravl.runs.answers import Evidence
-from ravl.runs.evidence_arrays import EvidenceArrays
 from ravl.runs.row_texts import base_of
 from ravl.runs.run import Run
-from ravl.store.spaces import position
 from ravl.tasks.ask.entries import LONGEST, says
 from ravl.tasks.ask.given import asked_about
+from ravl.tasks.ask.keys import AskKeys
 from ravl.tasks.ask.knowledge import Cited, Knowledge
+from ravl.tasks.ask.live_knowledge import KnowledgeSource
 from ravl.tasks.ask.quoting import NEAR, passages_of, quoted, silent
 from ravl.tasks.ask.results import Reply
 from ravl.tasks.ask.targets import AnswerTargets, ask_task, nothing_asked
 from ravl.tasks.ask.untrained import untrained
 from ravl.tasks.ask.vectors import question_vectors
 from ravl.tasks.labels.files import load_labeller
+from ravl.tasks.labels.live import LabelSource, LiveLabels
+from ravl.tasks.labels.live_evidence import EvidenceSource, LiveEvidence, evidence_source
 from ravl.tasks.labels.model import best_of, evidence_of
 from ravl.tasks.labels.predictor import Answers, LabelPredictor, Queries
-from ravl.tasks.labels.votes import LabelMatrix
 from ravl.timing import step
 
 
@@ -42,8 +46,8 @@ class _Ready:
 
     labeller: LabelPredictor | None
     knowledge: Knowledge | None
-    testimony: LabelMatrix | None = None
-    evidence: EvidenceArrays | None = None
+    testimony: LiveLabels | None = None
+    evidence: LiveEvidence | None = None
 
 
 class AskPipeline:
@@ -69,7 +73,17 @@ class AskPipeline:
         fitted: Any = self._fitted
         self._task: AnswerTargets = fitted.task if fitted is not None else ask_task(memory)
         self._lock = threading.Lock()
-        self._known: tuple[Any, _Ready] | None = None
+        self._known: tuple[View, _Ready] | None = None
+        self._rows = self._task.source(memory)
+        self._texts = KnowledgeSource(memory)
+        self._projection = memory.live.shared("projection", MemoryProjection)
+        self._keys: Any = None
+        self._labels: LabelSource | None = None
+        self._read: EvidenceSource | None = None
+        if fitted is not None:
+            self._keys = fitted.keys
+            self._labels = LabelSource.of(fitted, memory)
+            self._read = evidence_source(fitted, memory)
 
     @property
     def labeller(self) -> LabelPredictor:
@@ -220,29 +234,31 @@ class AskPipeline:
 
     def _ready(self) -> _Ready:
         """The memory as it is now."""
-        with self._lock, self.memory.snapshot() as connection:
-            now = position(connection)
-            if self._known is None or self._known[0] != now:
-                self._known = now, self._read()
+        with self.memory.snapshot(), self._lock:
+            view = self.memory.live.view()
+            if self._known is None or self._known[0] is not view:
+                self._known = view, self._at(view)
             return self._known[1]
 
-    def _read(self) -> _Ready:
-        fitted = self._fitted
-        keys: Any = fitted.keys if fitted is not None else None
-        knowledge = Knowledge.of(self.memory, keys.pictures if keys is not None else None)
-        try:
-            bank = self._task.bank(self.memory, keys)
-        except DataError:
+    def _at(self, view: View) -> _Ready:
+        if self._fitted is None and len(view):
+            self._measure(self._projection.at(view))
+        knowledge = self._texts.at(view, self._keys.pictures if self._keys is not None else None)
+        entries = self._rows.at(view)
+        if not len(entries) or self._labels is None:
             if knowledge is None:
-                raise nothing_asked(self.memory) from None
+                raise nothing_asked(self.memory)
             return _Ready(None, knowledge)
-        if fitted is None:
-            keys = self._task.keys(bank.features)
-            bank = replace(bank, keys=keys(bank.features))
-        labeller = fitted or untrained(self._task, bank, keys)
-        testimony = LabelMatrix.of(bank, labeller.task, labeller.labels, labeller.spread)
-        evidence = labeller.evidence(testimony, self.memory)
+        testimony = self._labels.at(entries)
+        labeller = self._fitted or untrained(self._task, testimony.names, self._keys)
+        evidence = self._read.at(testimony) if self._read is not None else None
         return _Ready(labeller, knowledge, testimony, evidence)
+
+    def _measure(self, pictures: KeyProjection) -> None:
+        """Compare entries by a projection of the memory's own, where nothing has been fitted."""
+        if self._keys is None or self._keys.pictures is not pictures:
+            self._keys = AskKeys(pictures)
+            self._labels = LabelSource(self.memory, self._task, self._keys, None)
 
     def _least(self, abstain: float | None) -> float:
         """The confidence below which it abstains."""
@@ -295,7 +311,7 @@ class AskPipeline:
         """Whether any answered question among the neighbours asks the same kind of thing."""
         assert found.neighbours is not None
         line = found.neighbours.positions[i]
-        near = bank.features[line[line >= 0], self._task.width :]
+        near = bank.features_at(line[line >= 0])[:, self._task.width :]
         vector = question_vectors(self.memory, [question])[0]
         return bool((near @ vector).max(initial=-1) >= NEAR)
 

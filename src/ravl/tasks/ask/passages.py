@@ -49,25 +49,26 @@ class Passages:
     @classmethod
     def of(cls, memory: Memory) -> Passages | None:
         """Those of a memory; None where it has no text without a picture."""
+        texts = [row for row in memory.rows() if row.hash is None]
+        return cls.of_rows(texts, base_of(memory.encoder))
+
+    @classmethod
+    def of_rows(cls, rows: Sequence[Row], base: Encoder) -> Passages | None:
+        """Those of rows without a picture, read by an encoder; None where they have no text."""
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         found = [
-            (row, piece)
-            for row in memory.rows()
-            if row.hash is None
-            for text in row.texts
-            for piece in split_passages(text)
+            (row, piece) for row in rows for text in row.texts for piece in split_passages(text)
         ]
         if not found:
             return None
-        rows, texts = [row for row, _ in found], [text for _, text in found]
-        base = base_of(memory.encoder)
+        owners, texts = [row for row, _ in found], [text for _, text in found]
         words = TfidfVectorizer(stop_words="english", sublinear_tf=True, token_pattern=WORD)
         try:
             counts = words.fit_transform(texts)
         except ValueError:  # nothing but stop words
             words, counts = None, None
-        return cls(rows, texts, kept_vectors(base, texts), base, words, counts)
+        return cls(owners, texts, kept_vectors(base, texts), base, words, counts)
 
     def __len__(self) -> int:
         return len(self.texts)

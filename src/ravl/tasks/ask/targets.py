@@ -14,14 +14,17 @@ from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.evaluation import Score
 from ravl.memory import Memory, Row
+from ravl.models.evidence import Made
 from ravl.models.linear import Standardizer
 from ravl.retrieval.datastore import Datastore, Ints, read_datastore
 from ravl.retrieval.key_projection import KeyProjection
-from ravl.runs.generated import filled_bank
+from ravl.retrieval.live import Source, View
+from ravl.runs.generated import Filled, filled_bank
 from ravl.runs.row_texts import base_of
 from ravl.tasks.ask.answers import said, shares
 from ravl.tasks.ask.entries import counts, entries_of, question_of
 from ravl.tasks.ask.keys import AskKeys
+from ravl.tasks.ask.live_entries import Entries, question_lookups
 from ravl.tasks.ask.vectors import question_vectors
 from ravl.tasks.labels.targets import LabelTargets
 
@@ -60,15 +63,9 @@ class AnswerTargets(LabelTargets):
         places = {name: i for i, name in enumerate(names)}
         return np.array([places.get(row.label or "", -1) for row in rows], np.int64)
 
-    def table(self, rows: Sequence[Row], names: Sequence[str]) -> Array:
-        """The share of people who gave each answer to each entry, (n, C)."""
-        places = {name: i for i, name in enumerate(names)}
-        found = np.zeros((len(rows), len(names)), np.float32)
-        for i, row in enumerate(rows):
-            for name, share in shares(row.qa[0]).items():
-                if name in places:
-                    found[i, places[name]] = share
-        return found
+    def shares(self, row: Row) -> dict[str, float]:
+        """The share of people who gave each answer to an entry."""
+        return shares(row.qa[0])
 
     def stratum(self, row: Row) -> str:  # noqa: ARG002 (others have classes)
         """Parts are drawn by picture, whatever was asked about it."""
@@ -104,6 +101,20 @@ class AnswerTargets(LabelTargets):
         keys = keys or self.keys(pictures.features)
         seen = keys.joined(pictures.keys[owners], features[:, self.width :])
         return Datastore(entries, features, pictures.groups[owners], seen)
+
+    def source(self, memory: Memory) -> Source:
+        """All entries of the memory, as a live view."""
+        filled = memory.live.shared("filled", Filled) if self.generated else None
+        key = ("entries", self.generated)
+        return Source(memory.live, memory.live.shared(key, lambda: Entries(memory, filled)))
+
+    def texts(
+        self,
+        view: View,
+        memory: Memory,  # noqa: ARG002 (others read it)
+    ) -> tuple[Made, Made]:
+        """The questions' vectors."""
+        return question_lookups(view)
 
     def keys(self, features: Array) -> AskKeys:  # type: ignore[override]
         """Keys with the usual weight."""

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ravl.models.gate import FLOOR, SIGNS, Gate
+from ravl.models.linear import Standardizer
 from ravl.models.vote import Vote
-from ravl.retrieval.datastore import Datastore
 from ravl.tasks.ask.targets import AnswerTargets
 from ravl.tasks.labels.predictor import LabelPredictor
 
@@ -18,9 +18,9 @@ from ravl.tasks.labels.predictor import LabelPredictor
 VOTE = Vote(k=64, temperature=0.08)
 
 
-def untrained(task: AnswerTargets, bank: Datastore, keys: Any) -> LabelPredictor:
-    """Who answers where nothing has been fitted: the vote of the bank's entries."""
-    labels = task.names(bank.rows)
+def untrained(task: AnswerTargets, labels: list[str], keys: Any) -> LabelPredictor:
+    """Who answers where nothing has been fitted: the vote of the entries that say these labels."""
     rates = np.full(len(labels), 1 / len(labels), np.float32)
     gate = Gate(True, np.zeros(SIGNS, np.float32), 1.0, FLOOR, rates)
-    return LabelPredictor(task, labels, keys, task.standard(bank.features), VOTE, gate, gate)
+    unread = Standardizer(1.0, np.zeros(0, np.float32), np.ones(0, np.float32))  # by no model
+    return LabelPredictor(task, labels, keys, unread, VOTE, gate, gate)

@@ -138,7 +138,7 @@ def proposals(
     if level == "alone":
         return captioner.propose(side.pictures, ground.told)
     memory = level == "memory"
-    near = captioner.believed(side.near, memory)
+    near = captioner.above_floor(side.near, memory)
     return captioner.propose(
         side.pictures,
         ground.told,

@@ -128,11 +128,11 @@ class TextPredictor:
         said = told.said
         return said.bank.neighbours(self.keys(features), wanted, hidden, said.has)
 
-    def believed(self, near: Neighbours, vote_only: bool = False) -> Neighbours:
+    def above_floor(self, near: Neighbours, vote_only: bool = False) -> Neighbours:
         """The neighbours that are taken for some; all, where nobody could answer without any."""
         if vote_only or self.generator is None or self.usual is None:
             return near
-        return near.believed(self.usual)
+        return near.above_floor(self.usual)
 
     @step("retrieve")
     def recall(

@@ -216,7 +216,7 @@ class TextPipeline:
         if not retrieval:
             return None, None
         near = captioner.neighbours(seen.features, told, k, hidden)
-        near = captioner.believed(near, vote_only)
+        near = captioner.above_floor(near, vote_only)
         return near, captioner.recall(near, told, k)
 
     def _propose(

@@ -189,7 +189,7 @@ def fusion_labeller(
     fused = replace(linear, reader=result.reader, words=result.words)
     logits = fused.logits(side.queries, near, _evidence(ground, linear, testimony))
     votes = linear.vote(near, testimony.said, testimony.worth)[:, : testimony.known]
-    similarity = near.nearest
+    similarity = near.best_similarity
     gate = fit_gate(votes, logits, similarity, side.targets, ground.task.exclusive)
     alone = temperature_of(fused.logits(side.queries), side.targets, ground.task.exclusive)
     labeller = replace(fused, gate=gate, alone=alone)

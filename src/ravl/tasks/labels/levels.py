@@ -48,8 +48,8 @@ def held_side(ground: FitData) -> Split:
         labelled,
         Queries(labelled.features, tuned),
         np.vstack([a.targets, b.targets]),
-        a.near.then(b.near),
-        a.wide.then(b.wide),
+        a.near.concat(b.near),
+        a.wide.concat(b.wide),
     )
 
 
@@ -100,7 +100,7 @@ def linear_level(
     least = np.inf
     for spread in _spreads(ground):
         votes = _held_votes(ground, vote.vote, side, spread)
-        nearest = side.seen(spread).nearest
+        nearest = side.seen(spread).best_similarity
         gate = fit_gate(votes, logits, nearest, side.targets, ground.task.exclusive)
         mixed = gate(votes, logits, nearest)[0]
         value = surprise(mixed, side.targets, ground.task)

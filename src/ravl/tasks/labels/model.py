@@ -13,14 +13,15 @@ from PIL import Image
 from ravl.encoders.base import Array
 from ravl.errors import QueryError
 from ravl.memory import Memory, Picture
-from ravl.retrieval.datastore import Datastore, Ints, Neighbours
+from ravl.retrieval.datastore import Datastore, Ints, Neighbours, nothing_seen
+from ravl.retrieval.live import View
 from ravl.retrieval.query import open_picture
 from ravl.runs.answers import Answer, Classification, Evidence, Tagging
-from ravl.runs.evidence_arrays import EvidenceArrays
 from ravl.runs.row_texts import RowTexts
 from ravl.runs.run import VISION, Run
-from ravl.store.spaces import position
 from ravl.tasks.labels.files import load_labeller
+from ravl.tasks.labels.live import LabelSource, LiveLabels
+from ravl.tasks.labels.live_evidence import LiveEvidence, evidence_source
 from ravl.tasks.labels.predictor import Answers, Queries
 from ravl.tasks.labels.votes import LabelMatrix
 from ravl.tasks.match.rerank_neighbours import DEPTH, NeighbourReranker
@@ -48,7 +49,10 @@ class LabelPipeline:
         self.labeller = load_labeller(run)
         self.second = NeighbourReranker.of_run(run, memory)
         self._lock = threading.Lock()
-        self._known: tuple[Any, LabelMatrix, EvidenceArrays | None] | None = None
+        self._rows = self.labeller.task.source(memory)
+        self._labels = LabelSource.of(self.labeller, memory)
+        self._read = evidence_source(self.labeller, memory)
+        self._known: tuple[View, LiveLabels, LiveEvidence | None] | None = None
         self._said: tuple[LabelMatrix, RowTexts] | None = None
         # Whether there is a fine-tuned tower is asked once: a refit may exchange the run's files.
         self.has_tower = (run.folder / VISION).is_dir()
@@ -172,17 +176,16 @@ class LabelPipeline:
             said = self._said[1]
         return self.second(queries.features, said, near, hidden)
 
-    def _testimony(self) -> tuple[LabelMatrix, EvidenceArrays | None]:
+    def _testimony(self) -> tuple[LiveLabels, LiveEvidence | None]:
         """The memory as it is now."""
-        with self._lock, self.memory.snapshot() as connection:
-            now = position(connection)
-            if self._known is None or self._known[0] != now:
-                bank = self.labeller.task.bank(self.memory, self.labeller.keys)
-                testimony = LabelMatrix.of(
-                    bank, self.labeller.task, self.labeller.labels, self.labeller.spread
-                )
-                evidence = self.labeller.evidence(testimony, self.memory)
-                self._known = now, testimony, evidence
+        with self.memory.snapshot(), self._lock:
+            view = self._rows.view()
+            if self._known is None or self._known[0] is not view:
+                if not len(view):
+                    raise nothing_seen(self.memory)
+                testimony = self._labels.at(view)
+                evidence = self._read.at(testimony) if self._read is not None else None
+                self._known = view, testimony, evidence
             return self._known[1], self._known[2]
 
     def _results(

@@ -192,14 +192,15 @@ class LabelPredictor:
             k: neighbours that vote, instead of as many as were fitted.
         """
         vote = self.vote if k is None else replace(self.vote, k=k)
-        votes = vote(near, testimony.said, testimony.worth)  # (n, C')
+        counts = testimony.counts if vote.balance else None
+        votes = vote(near, testimony.table, testimony.worth, counts)  # (n, C')
         shares = vote.shares(near, testimony.worth)  # (n, k)
         known = votes[:, : testimony.known]
         if vote_only or self.head is None:
             mixed = smooth = self.ballot.smooth(known)
             own, gate = np.zeros_like(mixed), (votes.sum(1) > 0).astype(np.float32)
         else:
-            similarity = near.nearest
+            similarity = near.best_similarity
             logits = self.logits(queries, near, evidence)
             mixed, gate, smooth, own = self.gate(known, logits, similarity)
         if len(testimony.names) > testimony.known:
@@ -219,9 +220,8 @@ class LabelPredictor:
         if not self.task.exclusive:
             new = votes[:, testimony.known :]
             return np.hstack([mixed, new]), np.hstack([smooth, new]), gate
-        counts = (testimony.said * testimony.worth[:, None]).sum(0)
         power = max(NOVEL_BALANCE - self.vote.balance, 0)
-        fair = balanced(votes, counts, power)
+        fair = balanced(votes, testimony.counts, power)
         new = fair[:, testimony.known :] / np.maximum(fair.sum(1, keepdims=True), 1e-9)
         rest = 1 - new.sum(1, keepdims=True)  # (n, 1)
         of_memory = (1 - rest[:, 0]) + rest[:, 0] * gate

@@ -19,10 +19,13 @@ from ravl.encoders import Encoder
 from ravl.encoders.base import Array
 from ravl.evaluation import Score
 from ravl.memory import Memory, Row
+from ravl.models.evidence import Made
 from ravl.models.linear import Standardizer
 from ravl.retrieval.datastore import Datastore, Ints, read_datastore
 from ravl.retrieval.key_projection import KeyProjection
-from ravl.runs.generated import filled_bank
+from ravl.retrieval.live import Source, View
+from ravl.runs.evidence_arrays import caption_means
+from ravl.runs.generated import Filled, filled_bank
 
 LabelName = Literal["classify", "tag", "ask"]
 
@@ -131,6 +134,12 @@ class LabelTargets:
         bank = read_datastore(memory, keys)
         return filled_bank(bank) if self.generated else bank
 
+    def source(self, memory: Memory) -> Source:
+        """The same rows as :meth:`bank` has, as a live view."""
+        if not self.generated:
+            return Source(memory.live)
+        return Source(memory.live, memory.live.shared("filled", Filled))
+
     def keys(self, features: Array) -> KeyProjection:
         """Keys for what :meth:`examples` gives, (m, F')."""
         return KeyProjection.of(features)
@@ -150,14 +159,18 @@ class LabelTargets:
         """Text vectors of a bank's rows (N, D) and who has one (N,); None for their captions'."""
         return None
 
+    def texts(self, view: View, memory: Memory) -> tuple[Made, Made]:
+        """Text vectors of a view's rows (N, D) and who has one (N,): means of their captions'."""
+        return caption_means(view.ids, memory.vectors("text_vectors"))
+
     def table(self, rows: Sequence[Row], names: Sequence[str]) -> Array:
-        """What each row says, (n, C): 1 for its names, 0 for others."""
+        """How far each row says each name, (n, C)."""
         places = {name: i for i, name in enumerate(names)}
         said = np.zeros((len(rows), len(names)), np.float32)
         for i, row in enumerate(rows):
-            for name in self.of(row):
+            for name, share in self.shares(row).items():
                 if name in places:
-                    said[i, places[name]] = 1
+                    said[i, places[name]] = share
         return said
 
     def text_scores(
@@ -178,3 +191,7 @@ class LabelTargets:
             **how: ``groups`` and ``seed`` of :func:`ravl.evaluation.generation.measure_text`.
         """
         return {}
+
+    def shares(self, row: Row) -> dict[str, float]:
+        """How far a row says each of its names: 1."""
+        return dict.fromkeys(self.of(row), 1.0)

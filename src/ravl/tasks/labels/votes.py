@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
 from ravl.models.propagation import propagate
+from ravl.models.vote import LabelTable
 from ravl.retrieval.datastore import Datastore
 from ravl.tasks.labels.targets import LabelTargets
 
@@ -32,6 +34,17 @@ class LabelMatrix:
     known: int
     said: Array
     worth: Array
+
+    @property
+    def table(self) -> LabelTable:
+        """What rows say, of which only some may be looked at."""
+        return self.said
+
+    @cached_property
+    def counts(self) -> Array:
+        """How often each label is said, (C',)."""
+        counts: Array = (self.said * self.worth[:, None]).sum(0)
+        return counts
 
     @classmethod
     def of(

@@ -144,7 +144,7 @@ class _Learner:
 
     def keys(self) -> KeyProjection:
         """As they are by now."""
-        return self._start.turned(self._matrix.detach().numpy())
+        return self._start.rotated(self._matrix.detach().numpy())
 
     def epoch(self, number: int) -> None:
         """Each example once, in an order of the epoch's own."""

@@ -1,0 +1,203 @@
+"""The label matrix of a live view: an edit costs the rows that it touches, and no matrix is made.
+
+Label propagation looks at all rows at once. In a memory of at most ``EXACT`` rows it is done again
+after each edit. In a larger one it is done again when more than ``LAG`` of the rows have changed;
+until then a row that is labelled counts with its label at once, and a row that is new or lost its
+label says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ravl.encoders.base import Array
+from ravl.memory import Memory
+from ravl.models.propagation import propagate
+from ravl.models.vote import LabelTable
+from ravl.retrieval.datastore import Ints
+from ravl.retrieval.live import Followed, View
+from ravl.retrieval.live_datastore import DatastoreView, ProjectedKeys, Projection, keys_of
+from ravl.store.blocks import Blocks
+from ravl.tasks.labels.predictor import LabelPredictor
+from ravl.tasks.labels.row_labels import FollowedLabels, RowLabels, columns_of, labels_of
+from ravl.tasks.labels.targets import LabelTargets
+from ravl.tasks.labels.votes import LabelMatrix
+
+EXACT = 1000  # rows up to which labels are propagated after each edit
+LAG = 0.05  # of a larger memory's rows: when more have changed, labels are propagated again
+
+
+class LiveLabels(LabelMatrix):
+    """A label matrix whose rows are made when somebody looks at them.
+
+    Args:
+        bank: N rows.
+        names, known: see :class:`LabelMatrix`.
+        table: what the rows say, (N, C').
+        worth: (N,).
+        counts: how often each label is said, (C',); None to count when somebody asks.
+    """
+
+    bank: DatastoreView
+
+    def __init__(
+        self,
+        bank: DatastoreView,
+        names: list[str],
+        known: int,
+        table: LabelTable,
+        worth: Array,
+        counts: Array | None = None,
+    ) -> None:
+        self.__dict__.update(bank=bank, names=names, known=known, worth=worth, _table=table)
+        if counts is not None:
+            self.__dict__["counts"] = counts
+
+    @property
+    def table(self) -> LabelTable:
+        """What rows say, of which only some may be looked at."""
+        found: LabelTable = self.__dict__["_table"]
+        return found
+
+    @cached_property
+    def said(self) -> Array:
+        """By each row, (N, C'), made for all of them."""
+        return self.table[np.arange(len(self.bank))]
+
+
+@dataclass(frozen=True, eq=False)
+class _Said:
+    """What rows say themselves, (N, C')."""
+
+    found: RowLabels
+    places: Ints
+    width: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return len(self.found.codes), self.width
+
+    def __getitem__(self, rows: Ints) -> Array:
+        return self.found.table(rows, self.places, self.width)
+
+
+@dataclass(frozen=True, eq=False)
+class _Propagated:
+    """Shares (N, C'') of labels that were propagated, by name, and worth (N,)."""
+
+    names: list[str]
+    shares: Blocks
+    worth: Array
+
+    def over(self, said: _Said, names: Sequence[str]) -> _Both:
+        """Together with what the rows say themselves."""
+        places = {name: i for i, name in enumerate(names)}
+        return _Both(said, self.shares, np.array([places.get(n, -1) for n in self.names]))
+
+
+@dataclass(frozen=True, eq=False)
+class _Both:
+    """What rows say themselves, and else what was propagated to them, (N, C')."""
+
+    said: _Said
+    shares: Blocks
+    places: Ints
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.said.shape
+
+    def __getitem__(self, rows: Ints) -> Array:
+        found = self.said[rows]
+        silent = self.said.found.speaks[rows] == 0
+        there = np.flatnonzero(self.places >= 0)
+        carried = np.zeros_like(found)
+        carried[:, self.places[there]] = self.shares[rows][:, there]
+        return np.where(silent[:, None], carried, found)
+
+
+class Propagation(Followed[_Propagated | None]):
+    """Labels propagated to rows that have none; None where all rows have one, or no row has."""
+
+    def __init__(self, labels: Sequence[str], rows: FollowedLabels, keys: ProjectedKeys) -> None:
+        super().__init__()
+        self._labels, self._rows, self._keys = labels, rows, keys
+        self._measured: View | None = None
+
+    def follow(
+        self, known: tuple[View, _Propagated | None] | None, view: View
+    ) -> _Propagated | None:
+        """Propagated again, or carried over; see the module."""
+        found = self._rows.at(view)
+        if not 0 < found.speaks.sum() < len(view):
+            self._measured = None
+            return None
+        old = known[1] if known is not None and self._measured is not None else None
+        if known is None or old is None or self._is_due(view):
+            self._measured = view
+            names, places = columns_of(found, self._labels)
+            bank = self._keys.at(view)
+            said = found.table(np.arange(len(view)), places, len(names))
+            shares, worth = propagate(bank.blocks.whole(), said)
+            return _Propagated(names, Blocks.of(shares), worth)
+        edit = view.edit_since(known[0])
+        none = np.zeros((len(edit.added), *old.shares.shape[1:]), np.float32)
+        worth = edit.on(old.worth, none[:, 0] if len(none) else np.zeros(0, np.float32))
+        return _Propagated(old.names, old.shares.edited(edit, none), worth)
+
+    def _is_due(self, view: View) -> bool:
+        edits = view.edit_since(self._measured), view.seen_since(self._measured)
+        changed = max(len(part) for edit in edits for part in (edit.added, edit.removed))
+        return changed > (0 if len(view) <= EXACT else LAG * len(view))
+
+
+class LabelSource:
+    """The label matrix of a memory as it is now.
+
+    Args:
+        memory: to follow.
+        targets: that tell what a row says.
+        keys: by which rows are compared.
+        labels: that a model knows; None to take all for known that some row says.
+        spread: propagate labels to the rows that have none.
+    """
+
+    def __init__(
+        self,
+        memory: Memory,
+        targets: LabelTargets,
+        keys: Projection,
+        labels: Sequence[str] | None,
+        spread: bool = False,
+    ) -> None:
+        self._known = labels
+        self._keys = keys_of(memory.live, keys)
+        self._rows = labels_of(memory, targets)
+        self._spread = None
+        if spread and targets.exclusive:
+            self._spread = Propagation(labels or [], self._rows, self._keys)
+
+    @classmethod
+    def of(cls, labeller: LabelPredictor, memory: Memory) -> LabelSource:
+        """As a predictor asks for it."""
+        task, spread = labeller.task, labeller.spread
+        return cls(memory, task, labeller.keys, list(labeller.labels), spread)
+
+    def at(self, view: View) -> LiveLabels:
+        """What the rows of a view say."""
+        bank, found = self._keys.at(view), self._rows.at(view)
+        names, places = columns_of(found, self._known or [])
+        known = len(names) if self._known is None else len(self._known)
+        said = _Said(found, places, len(names))
+        spread = self._spread.at(view) if self._spread is not None else None
+        if spread is None:
+            counts = np.zeros(len(names), np.float32)
+            there = places >= 0
+            counts[places[there]] = found.counts[there]
+            return LiveLabels(bank, names, known, said, found.speaks, counts)
+        worth = np.where(found.speaks > 0, np.float32(1), spread.worth)
+        return LiveLabels(bank, names, known, spread.over(said, names), worth)
