@@ -44,6 +44,7 @@ NAMES = (
     "drift",
     "suggest",
     "stream",
+    "edit_then_answer",
 )
 
 

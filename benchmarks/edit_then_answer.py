@@ -34,6 +34,8 @@ D, F, SIDE = 384, 512, 8
 KINDS = [f"kind{i:02}" for i in range(50)]
 SIZES = (10_000, 100_000)
 BLOCK = 10_000
+TINY = {"SIZES": (300,), "REPEAT": 1}
+REPEAT = 5  # of each edit
 EDITS = ("update", "texts", "add", "delete")
 
 
@@ -66,7 +68,8 @@ class Given(Encoder):
         return normalise(np.stack([np.random.default_rng(s).normal(size=D) for s in seeds]))
 
 
-def run(sizes: Sequence[int] = SIZES, repeat: int = 5) -> Lines:
+def run(sizes: Sequence[int] = (), repeat: int = 0) -> Lines:
+    sizes, repeat = sizes or SIZES, repeat or REPEAT
     lines: Lines = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -259,4 +262,4 @@ def _ms(seconds: float) -> float:
 if __name__ == "__main__":
     from benchmarks.report import write
 
-    write("edit_then_answer", __doc__ or "", run([int(size) for size in sys.argv[1:]] or SIZES))
+    write("edit_then_answer", __doc__ or "", run([int(size) for size in sys.argv[1:]]))

@@ -235,7 +235,7 @@ def read_datastore(
     return Datastore(rows, features, groups, keys(features))
 
 
-def nothing_seen(memory: Memory, where: str | None = None) -> DataError:
+def nothing_seen(memory: Collection, where: str | None = None) -> DataError:
     """Why there is no evidence."""
     which = f" that {where!r} lets through" if where else ""
     return DataError(

@@ -19,10 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
-from ravl.store.collection import Collection
-from ravl.store.row import Row
 from ravl.store import rows as store
 from ravl.store.blocks import BlockList, Blocks, Edit, Ints
+from ravl.store.collection import Collection
 from ravl.store.following import (
     Moment,
     all_features,
@@ -30,6 +29,7 @@ from ravl.store.following import (
     features_of,
     near_duplicates,
 )
+from ravl.store.row import Row
 
 T = TypeVar("T")
 VIEWS = 4  # of different moments that are kept, for readers whose snapshot is a little older
