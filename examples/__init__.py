@@ -1,0 +1,1 @@
+"""Small programs that show how ravl is used, or how it works."""
