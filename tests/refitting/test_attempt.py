@@ -22,6 +22,7 @@ from tests.helpers import ColourEncoder
 from tests.labelled import shades, table
 from tests.refitting.shop import fitted, grow, relabel
 from tests.training.painted_labels import FUSION
+from tests.waiting import pause
 
 
 def known(run, memory):
@@ -276,8 +277,6 @@ print("done", flush=True)
 
 
 def test_kill_9_in_the_middle(shop, tmp_path):
-    import time
-
     run = fitted(shop, tmp_path / "run")
     grow(shop, ("purple", "red"), 16, 300)
     for delay in (0.3, 0.9):
@@ -288,7 +287,7 @@ def test_kill_9_in_the_middle(shop, tmp_path):
             text=True,
         )
         assert child.stdout is not None and child.stdout.readline() == "ready\n"
-        time.sleep(delay)
+        pause(delay)  # any moment will do
         child.send_signal(signal.SIGKILL)
         child.communicate()
         assert set(known(run, shop)) >= {"blue", "green", "red", "yellow"}

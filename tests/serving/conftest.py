@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,8 @@ from ravl.serving.app import create_app
 from ravl.serving.server import Server
 from ravl.serving.service import Service
 from tests.helpers import ColourEncoder, draw
-from tests.serving.helpers import png
+from tests.serving.helpers import patient, png
+from tests.waiting import PATIENCE, wait_until
 
 Client = Callable[..., TestClient]
 
@@ -61,7 +61,7 @@ def client(shop: Path) -> Iterator[Client]:
     made: list[TestClient] = []
 
     def make(*places: Any, prepare: Callable[[Service], None] | None = None, **options: Any) -> Any:
-        service = Service(places or [shop], **options)
+        service = Service(places or [shop], **{"limits": patient(), **options})
         if prepare is not None:
             prepare(service)
         service.warm_up()
@@ -79,6 +79,10 @@ def client(shop: Path) -> Iterator[Client]:
         each.__exit__(None, None, None)
 
 
+def _ready(said: list[str]) -> bool:
+    return any(line.startswith("  API") for line in said)
+
+
 @pytest.fixture
 def red() -> bytes:
     return png("red")
@@ -91,21 +95,19 @@ def running(shop: Path) -> Iterator[Callable[..., tuple[str, Service]]]:
 
     def start(*places: Any, prepare: Any = None, **options: Any) -> tuple[str, Service]:
         said: list[str] = []
-        service = Service(places or [shop], **options)
+        service = Service(places or [shop], **{"limits": patient(), **options})
         if prepare is not None:
             prepare(service)
         server = Server(service, "127.0.0.1", 0, said.append)
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         started.append((server, thread))
-        until = time.monotonic() + 120  # a busy machine imports for long
-        while not any(line.startswith("  API") for line in said):
-            assert thread.is_alive() and time.monotonic() < until
-            time.sleep(0.01)
+        wait_until(lambda: _ready(said) or not thread.is_alive())
+        assert _ready(said), "the server has ended before it was ready"
         return said[0].split()[2], service
 
     yield start
     for server, thread in started:
         server.should_exit = True
-        thread.join(20)
+        thread.join(PATIENCE)
         assert not thread.is_alive()

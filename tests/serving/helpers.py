@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import io
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ravl.memory import Memory
 from ravl.runs.answers import Classification
+from ravl.serving.limits import Limits
 from ravl.serving.models import Served
 from ravl.serving.service import Service
 from ravl.tasks.match.results import Matching
 from tests.helpers import draw
+from tests.waiting import PATIENCE, pause
 
 
 def png(colour: str, seed: int = 7) -> bytes:
@@ -21,6 +22,11 @@ def png(colour: str, seed: int = 7) -> bytes:
     out = io.BytesIO()
     draw(seed, colour).save(out, "PNG")
     return out.getvalue()
+
+
+def patient(**limits: Any) -> Limits:
+    """Limits of a server that gives up nothing because the machine is busy, but for these."""
+    return Limits(**{"deadline": PATIENCE, "upload": PATIENCE, "shutdown": PATIENCE, **limits})
 
 
 class FakeModel:
@@ -47,8 +53,8 @@ class FakeModel:
         self.calls.append(count)
         self.options.append(options)
         self.begun.set()
-        assert self.gate.wait(20)
-        time.sleep(self.seconds)
+        assert self.gate.wait(PATIENCE)
+        pause(self.seconds)
 
     def classify(self, pictures: Sequence[Any], **options: Any) -> list[Classification]:
         self._call(len(pictures), options)

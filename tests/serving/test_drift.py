@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from tests.refitting.test_tasks import CASES
 from tests.refitting.test_tasks import fitted as fitted_case
 from tests.serving.helpers import png
 from tests.tasks.ask.asked import KIND, TASTE
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -40,12 +40,14 @@ def asked(client, pictures, path="/v1/classify/batch"):
 
 def state(client, until, run="linear"):
     """The endpoint's answer, once the window has been tested."""
-    end = time.monotonic() + 20
-    while True:
-        found = client.get(f"/v1/runs/{run}/drift").json()
-        if until(found) or time.monotonic() > end:
-            return found
-        time.sleep(0.02)
+    found = []
+
+    def asked():
+        found.append(client.get(f"/v1/runs/{run}/drift").json())
+        return until(found[-1])
+
+    wait_until(asked)
+    return found[-1]
 
 
 def test_a_window_of_other_pictures_alarms(client, run):

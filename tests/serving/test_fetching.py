@@ -143,7 +143,7 @@ def test_size_status_and_trouble_are_sentences():
 def test_a_server_that_takes_too_long():
     class Slow(Backend):
         async def connect_tcp(self, *_: Any, **__: Any) -> Any:
-            await asyncio.sleep(5)
+            await asyncio.Event().wait()
 
     async def resolve(host: str, port: int) -> Sequence[str]:
         return [PUBLIC]

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from ravl.tasks.fit import fit
 from tests.helpers import ColourEncoder
 from tests.labelled import shades
 from tests.serving.helpers import png
+from tests.waiting import PATIENCE, wait_until
 
 NEW = ("purple", "orange")
 
@@ -116,11 +116,8 @@ def test_no_request_is_lost(running, run: Path) -> None:
     thread.start()
     try:
         renew(run)
-        until = time.monotonic() + 60
-        while not set(NEW) < set(labels(service)):
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        wait_until(lambda: set(NEW) < set(labels(service)))
     finally:
         end.set()
-        thread.join(20)
+        thread.join(PATIENCE)
     assert set(answers) == {"red"}, "and no error has ended the thread"

@@ -18,6 +18,7 @@ from schemathesis.specs.openapi.checks import (
 
 from ravl.serving.limits import Limits
 from tests.serving.helpers import fake
+from tests.waiting import PATIENCE
 
 FEW, MANY = 3, 60
 # No server error; statuses, content types and shapes as documented. That all that fits the shapes
@@ -34,7 +35,7 @@ def attack(running: Callable[..., Any], examples: int) -> int:
     prepare, _ = fake()
     limits = Limits(rate=0, pixels=1_000_000, body=2**20)
     url, _ = running(prepare=prepare, limits=limits, allow_urls=True)
-    document = httpx.get(f"{url}/v1/openapi.json").json()
+    document = httpx.get(f"{url}/v1/openapi.json", timeout=PATIENCE).json()
     schema = schemathesis.openapi.from_dict(document)
     asked: list[int] = []
 
@@ -50,13 +51,13 @@ def attack(running: Callable[..., Any], examples: int) -> int:
         )
         @given(case=operation.as_strategy())
         def check(case: Any) -> None:
-            response = case.call(base_url=url, timeout=30)
+            response = case.call(base_url=url, timeout=PATIENCE)
             asked.append(response.status_code)
             case.validate_response(response, checks=CHECKS)
             assert "Traceback" not in response.text
 
         check()
-    assert httpx.get(f"{url}/v1/ready").status_code == 200
+    assert httpx.get(f"{url}/v1/ready", timeout=PATIENCE).status_code == 200
     assert 500 not in asked
     return len(asked)
 

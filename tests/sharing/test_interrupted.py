@@ -36,7 +36,7 @@ ravl.{what}(sys.argv[1], sys.argv[2])
 
 def killed(what: str, function: str, source: Path, target: Path, module: str = "places") -> None:
     code = KILLED.format(what=what, function=function, module=module)
-    done = subprocess.run([sys.executable, "-c", code, str(source), str(target)], timeout=100)
+    done = subprocess.run([sys.executable, "-c", code, str(source), str(target)], timeout=600)
     assert done.returncode == -signal.SIGKILL
 
 
@@ -137,5 +137,5 @@ def push_in_another_thread(path: Path, place: Path) -> list[BaseException]:
 
     thread = Thread(target=run)
     thread.start()
-    thread.join(60)
+    thread.join(600)
     return errors

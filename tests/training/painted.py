@@ -18,6 +18,7 @@ from ravl.memory import Memory
 from ravl.tasks.fit import fit
 from ravl.tasks.search.settings import RetrieverReport
 from tests.helpers import COLOURS, ColourEncoder, draw
+from tests.training.stopping import wait_at
 
 FEATURES = 48
 TEST, VALIDATION = "part = 'test'", "part = 'validation'"
@@ -80,6 +81,8 @@ def fitted(memory: Memory, out: Path, **changes: Any) -> RetrieverReport:
 
 if __name__ == "__main__":
     file, out, changes = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
+    if len(sys.argv) > 4:
+        wait_at(int(sys.argv[4]))
     with Memory.open(file, Scrambled()) as memory:
         print("ready", flush=True)
         fitted(memory, out, **changes)

@@ -10,6 +10,7 @@ from typing import Any
 from ravl.memory import Memory
 from ravl.tasks.fit import fit
 from tests.helpers import ColourEncoder
+from tests.training.stopping import wait_at
 
 FUSION: dict[str, Any] = {
     "model": "fusion",
@@ -23,6 +24,8 @@ FUSION: dict[str, Any] = {
 
 if __name__ == "__main__":
     file, out, changes = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
+    if len(sys.argv) > 4:
+        wait_at(int(sys.argv[4]))
     with Memory.open(file, ColourEncoder()) as memory:
         print("ready", flush=True)
         fit("classify", memory, out=out, progress=False, **FUSION | changes)

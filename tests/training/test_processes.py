@@ -56,7 +56,7 @@ def learn(rank: int, port: int, folder: str) -> None:
     torch.set_num_threads(1)
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     distributed.init_process_group(
-        "gloo", rank=rank, world_size=PROCESSES, timeout=timedelta(seconds=60)
+        "gloo", rank=rank, world_size=PROCESSES, timeout=timedelta(seconds=600)
     )
     for name in ("infonce", "sigmoid"):
         torch.save(taught(rank, name), Path(folder) / f"{name}{rank}.pt")
@@ -119,7 +119,7 @@ def test_two_processes_fit_as_one_does(painted, tmp_path, hard):
         capture_output=True,
         text=True,
         cwd=ROOT,
-        timeout=300,
+        timeout=1200,
         check=False,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )

@@ -3,7 +3,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from ravl.training.vision.settings import VisionSettings
 from ravl.training.vision.tune import VisionResult, tune_vision
 from ravl.training.vision.views import BLOCK, ViewSampler, crop_box, keep_views
 from tests.encoders import tiny
+from tests.waiting import wait_until
 
 COUNT = 96
 TRAIN, VALIDATION = range(64), range(64, COUNT)
@@ -327,14 +327,12 @@ def test_killed_it_goes_on_to_the_same(encoder, whole, tmp_path):
         "from pathlib import Path\n"
         "from ravl.encoders import load_encoder\n"
         "from tests.training.test_vision import tune\n"
+        "from tests.training.stopping import wait_at\n"
+        "wait_at(1)\n"
         f"tune(load_encoder('hf:{folder}'), Path({str(tmp_path)!r}))\n"
     )
     process = subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).parents[2])
-    deadline = time.monotonic() + 120
-    while not list(tmp_path.glob("checkpoints/*/trainer_state.json")):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: list(tmp_path.glob("checkpoints/*/trainer_state.json")))
     process.kill()
     process.wait()
     assert not (tmp_path / "done.json").exists()

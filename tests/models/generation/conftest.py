@@ -47,6 +47,6 @@ def server(_server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> FakeServer:
         monkeypatch.delenv(name, raising=False)
     for part in (_server.asked, _server.heads, _server.script):
         part.clear()
-    _server.tells, _server.streams, _server.delay = True, True, 0.0
+    _server.tells, _server.streams, _server.hold = True, True, bool
     _server.most = 0
     return _server

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ class FakeServer(ThreadingHTTPServer):
         script: what the next requests get instead of an answer: called with the handler, first
             come first served; empty for answers.
         tells: whether it gives log probabilities; None to refuse requests for them.
+        hold: called before each chat request is answered; may wait.
         most: requests that were in flight at a time.
     """
 
@@ -35,7 +35,7 @@ class FakeServer(ThreadingHTTPServer):
         self.script: list[Callable[[_Handler], None]] = []
         self.tells: bool | None = True
         self.streams = True
-        self.delay = 0.0
+        self.hold: Callable[[], object] = bool
         self.lock = Lock()
         self.flying = self.most = 0
 
@@ -99,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
             server.most = max(server.most, server.flying)
             line = server.script.pop(0) if server.script else None
         try:
-            time.sleep(server.delay)
+            server.hold()
             if line is not None:
                 line(self)
             elif body.get("logprobs") and server.tells is None:

@@ -16,11 +16,12 @@ from ravl.models.generation.base import Decoding, EvidenceItem
 from ravl.models.generation.server import ServerGenerator
 from tests.models.generation.fake_server import FakeServer, answering
 from tests.models.generation.tiny import requests
+from tests.waiting import PATIENCE, wait_until
 
 
 @pytest.fixture
 def generator(server: FakeServer) -> ServerGenerator:
-    return ServerGenerator(server.address, pause=0.01, retries=2, timeout=5)
+    return ServerGenerator(server.address, pause=0.01, retries=2, timeout=PATIENCE)
 
 
 def saying(*texts: str | None, **more: Any) -> Any:
@@ -88,7 +89,7 @@ def test_pictures_are_made_smaller_and_may_be_left_out(server: FakeServer) -> No
 
 
 def test_several_requests_are_in_flight(server: FakeServer) -> None:
-    server.delay = 0.05
+    server.hold = lambda: wait_until(lambda: server.most == 3)
     ServerGenerator(server.address, parallel=3)(requests(8))
     assert server.most == 3
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,7 @@ from ravl.errors import EncoderError
 from ravl.models.generation import wire
 from ravl.models.generation.wire import RefusedError, Wire
 from tests.models.generation.fake_server import FakeServer, answering, serving
+from tests.waiting import PATIENCE
 
 KEY = "sk-verysecret123"
 BODY: dict[str, Any] = {"messages": [], "temperature": 0, "max_tokens": 5}
@@ -18,7 +20,7 @@ BODY: dict[str, Any] = {"messages": [], "temperature": 0, "max_tokens": 5}
 
 @pytest.fixture
 def line(server: FakeServer) -> Wire:
-    return Wire(server.address, timeout=2, retries=3, pause=0.01)
+    return Wire(server.address, timeout=PATIENCE, retries=3, pause=0.01)
 
 
 @pytest.mark.parametrize(
@@ -114,30 +116,31 @@ def test_too_large(line: Wire, server: FakeServer, monkeypatch: pytest.MonkeyPat
 
 
 def test_too_slow(server: FakeServer) -> None:
-    server.delay = 0.5
+    over = threading.Event()
+    server.hold = over.wait
     hasty = Wire(server.address, timeout=0.1, retries=3, pause=0.01)
     with pytest.raises(EncoderError, match="did not answer within 0.1 s"):
         hasty.ask("chat/completions", BODY)
+    over.set()
 
 
 def test_a_byte_now_and_then_is_too_slow_as_well(server: FakeServer) -> None:
     def dripping(handler: Any) -> None:
         handler.send_response(200)
-        handler.send_header("Content-Length", "1000")
+        handler.send_header("Content-Length", str(10**9))
         handler.end_headers()
-        for _ in range(40):
+        while not over.wait(0.03):
             try:
                 handler.wfile.write(b" ")
                 handler.wfile.flush()
             except OSError:
                 return
-            time.sleep(0.03)
 
+    over = threading.Event()
     server.script.append(dripping)
-    began = time.monotonic()
     with pytest.raises(EncoderError, match="did not answer"):
         Wire(server.address, timeout=0.05).ask("chat/completions", BODY)
-    assert time.monotonic() - began < 1
+    over.set()
 
 
 def test_half_an_answer(line: Wire, server: FakeServer) -> None:

@@ -27,7 +27,7 @@ ARGUMENTS = (
     "--no-first-run",
     "--disable-quic",
 )
-PATIENCE = 20_000  # milliseconds; machines that test are busy
+PATIENCE = 300_000  # milliseconds; machines that test are busy
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from tests.labelled import shades
 from tests.serving.helpers import png
 from tests.serving.page.helpers import expect
 from tests.serving.page.test_looks import BARRIERS, PHONE
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.browser
 
@@ -29,12 +30,12 @@ def watched(fitted: Path, tmp_path: Path, by_name: None, running: Any) -> str:
 
 def asked(url: str, pictures: list[bytes]) -> None:
     """Let the run answer, and wait until the answers have been counted."""
-    before = httpx.get(f"{url}/v1/runs/linear/drift").json()
+    before = httpx.get(f"{url}/v1/runs/linear/drift", timeout=PATIENCE).json()
     files = [("pictures", (f"{i}.png", data)) for i, data in enumerate(pictures)]
     assert httpx.post(f"{url}/v1/classify/batch", files=files, timeout=60).status_code == 200
     wanted = before["windows"] * 20 + before["waiting"] + len(pictures)
     while True:
-        now = httpx.get(f"{url}/v1/runs/linear/drift").json()
+        now = httpx.get(f"{url}/v1/runs/linear/drift", timeout=PATIENCE).json()
         if now["windows"] * 20 + now["waiting"] == wanted:
             return
 
@@ -81,7 +82,7 @@ def test_drift_is_told_signal_by_signal(tab: Any, watched: str):
     similarity = drift.locator(
         "li", has=page.get_by_role("heading", name="Similarity to the memory")
     )
-    told = httpx.get(f"{watched}/v1/runs/linear/drift").json()["signals"][0]
+    told = httpx.get(f"{watched}/v1/runs/linear/drift", timeout=PATIENCE).json()["signals"][0]
     words = "More" if told["effect"] > 0 else "Less"
     expect(similarity).to_contain_text(f"{words} like")
     expect(similarity).to_contain_text(f"{100 * told['then']:.1f}".removesuffix(".0") + "% →")

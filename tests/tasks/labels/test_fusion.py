@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +36,7 @@ from tests.labelled import near_of, shades
 from tests.models.test_fusion import config, near, queries
 from tests.models.test_reader import Arrays, numbers
 from tests.training.painted_labels import FUSION
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 
@@ -343,7 +343,7 @@ def test_kill_9_in_the_middle(shop, tmp_path, language):
     shop.close()
     changes = {"language_model": str(language), "epochs": 12, "patience": 12}
 
-    def start(out: Path) -> subprocess.Popen[str]:
+    def start(out: Path, *wait_at: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [
                 sys.executable,
@@ -352,6 +352,7 @@ def test_kill_9_in_the_middle(shop, tmp_path, language):
                 str(shop.path),
                 str(out),
                 json.dumps(changes),
+                *wait_at,
             ],
             stdout=subprocess.PIPE,
             text=True,
@@ -363,10 +364,9 @@ def test_kill_9_in_the_middle(shop, tmp_path, language):
         return process
 
     out = tmp_path / "run"
-    process = start(out)
-    while not any(int(p.name.split("-")[1]) >= 6 for p in out.glob("work/fusion/checkpoints/*-*")):
-        assert process.poll() is None
-        time.sleep(0.005)
+    process = start(out, "8")
+    checkpoints = "work/fusion/checkpoints/*-*"
+    wait_until(lambda: any(int(p.name.split("-")[1]) >= 6 for p in out.glob(checkpoints)))
     process.send_signal(signal.SIGKILL)
     assert "done" not in process.communicate()[0]
     assert not (out / "run.json").exists()

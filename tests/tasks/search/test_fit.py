@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from ravl.tasks.search.heads import RetrieverModel
 from tests.encoders import tiny
 from tests.helpers import make_examples
 from tests.training.painted import SETTINGS, STEPS, Scrambled, fitted, paint, unlike
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 
@@ -355,7 +355,7 @@ def test_kill_9_in_the_middle_of_training(painted, tmp_path):
     changes = {"epochs": 120, "patience": 120}
     out = tmp_path / "run"
 
-    def start(folder: Path, file: Path = painted.path) -> subprocess.Popen[str]:
+    def start(folder: Path, file: Path = painted.path, wait_at: str = "") -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [
                 sys.executable,
@@ -364,6 +364,7 @@ def test_kill_9_in_the_middle_of_training(painted, tmp_path):
                 str(file),
                 str(folder),
                 json.dumps(changes),
+                *([wait_at] if wait_at else []),
             ],
             stdout=subprocess.PIPE,
             text=True,
@@ -375,12 +376,13 @@ def test_kill_9_in_the_middle_of_training(painted, tmp_path):
         return process
 
     for least in (1, 10, 30):
-        process = start(out)
-        while not any(
-            int(p.name.split("-")[1]) >= STEPS * least for p in out.glob("work/checkpoints/*-*")
-        ):
-            assert process.poll() is None
-            time.sleep(0.01)
+        process = start(out, wait_at=str(STEPS * (least + 5)))
+        wait_until(
+            lambda: any(
+                int(p.name.split("-")[1]) >= STEPS * least  # noqa: B023 (called at once)
+                for p in out.glob("work/checkpoints/*-*")
+            )
+        )
         process.send_signal(signal.SIGKILL)
         assert "done" not in process.communicate()[0]
         assert not (out / "encoder").exists()
