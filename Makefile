@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 # Unit tests that fit nothing and start no server of ravl.
-FAST   := tests/data tests/evaluation tests/retrieval tests/models tests/pages tests/project
+FAST   := tests/data tests/evaluation tests/retrieval tests/models tests/project
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check format lint types fast pytest test-slow test-browser lowest docs wheel bench clean
@@ -39,7 +39,8 @@ types: $(READY)  ## the types, by mypy in strict mode
 	$(BIN)/mypy
 
 fast: $(READY)   ## unit tests alone, in under a minute: for the moment between two changes
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow and not browser" $(FAST)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow and not browser" \
+		--ignore tests/models/generation $(FAST)
 
 pytest: $(READY) ## all tests but the slow ones and those of the page
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow and not browser"

@@ -5,7 +5,7 @@ only (see README.md beside the weights), and from ImageNet's classes without any
 classifier's weights w separate a class, its pictures lie in the direction of cov(features) w, as in
 linear discriminant analysis.
 
-    python scripts/train_space.py [--work FOLDER]
+    python -m scripts.train_space [--work FOLDER]
 
 fetches Debian packages with `apt-get download` and npm packages with `npm pack` into the folder,
 none of which is run. Nothing is chosen on a set that benchmarks/space.py judges on: every choice is
@@ -27,7 +27,6 @@ from math import sqrt
 from pathlib import Path
 
 import numpy as np
-from clip_art import Drawing, read_clip_art
 from safetensors.numpy import save_file
 
 from ravl.data.pictures import decode
@@ -35,6 +34,7 @@ from ravl.encoders.base import Array, normalise
 from ravl.encoders.builtin import SEMANTIC, BuiltinEncoder
 from ravl.encoders.space import WEIGHTS
 from ravl.evaluation import ranks_of_relevant
+from scripts.clip_art import Drawing, read_clip_art
 
 OUT = Path(__file__).parents[1] / "src/ravl/encoders/space" / WEIGHTS
 EMOJI = ("emoji-datasource-google@16.0.0", "emoji-datasource-twitter@16.0.0")

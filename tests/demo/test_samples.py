@@ -124,7 +124,7 @@ def test_old_remains_are_swept_and_young_ones_left_alone(tmp_path: Path, cache: 
     for folder in (old, young):
         folder.mkdir()
         (folder / "some.deb").touch()
-    os.utime(old, (time.time() - 2 * samples.DAY,) * 2)
+    os.utime(old, (time.time() - 2 * samples.DAY,) * 2)  # any speed: only a date
     samples.fetch(apt_with(tmp_path, FILES))
     assert not old.exists()
     assert young.exists()

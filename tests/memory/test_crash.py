@@ -122,7 +122,7 @@ def test_a_second_writer_gives_up_with_a_sentence(memory):
     assert process.stdout is not None
     assert process.stdout.readline() == "holding\n"
     with (
-        Memory.open(memory.path, ColourEncoder(), timeout=0.2) as impatient,
+        Memory.open(memory.path, ColourEncoder(), timeout=0.2) as impatient,  # any speed: held
         pytest.raises(MemoryLockedError, match=r"after 0\.2 s.*Nothing was changed"),
     ):
         impatient.update("red_000.png", label="crimson")

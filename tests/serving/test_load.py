@@ -79,7 +79,7 @@ def test_a_full_queue_is_429_at_once_and_the_rest_is_answered(running: Running, 
 
 def test_a_deadline_is_503_and_frees_its_place(running: Running, red: bytes):
     prepare, made = fake()
-    url, service = running(prepare=prepare, limits=patient(deadline=0.2))
+    url, service = running(prepare=prepare, limits=patient(deadline=0.2))  # any speed: no answer
     made[0].gate.clear()
     late = post(url, red)
     assert late.status_code == 503

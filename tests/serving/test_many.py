@@ -26,7 +26,7 @@ def connect(url: str) -> socket.socket:
 
 def test_who_sends_slowly_is_told_and_holds_no_place(running: Running, monkeypatch):
     prepare, _ = fake()
-    url, _ = running(prepare=prepare, limits=patient(upload=0.3))
+    url, _ = running(prepare=prepare, limits=patient(upload=0.3))  # any speed: no end
     monkeypatch.setattr(Batcher, "place", lambda *_: pytest.fail("it was given a place"))
     with connect(url) as slow:
         slow.sendall(

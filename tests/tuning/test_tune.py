@@ -294,7 +294,9 @@ def test_half_a_line_of_the_journal_is_cut_off(memory, tmp_path, space):
 
 
 def test_the_time_limit(memory, tmp_path, space):
-    report = tuned(memory, tmp_path / "out", trials=50, timeout=0.001, space=space)
+    report = tuned(
+        memory, tmp_path / "out", trials=50, timeout=0.001, space=space
+    )  # any speed: one trial takes longer
     assert len(report.trials) == 1
 
 

@@ -118,7 +118,7 @@ def test_too_large(line: Wire, server: FakeServer, monkeypatch: pytest.MonkeyPat
 def test_too_slow(server: FakeServer) -> None:
     over = threading.Event()
     server.hold = over.wait
-    hasty = Wire(server.address, timeout=0.1, retries=3, pause=0.01)
+    hasty = Wire(server.address, timeout=0.1, retries=3, pause=0.01)  # any speed: no answer
     with pytest.raises(EncoderError, match="did not answer within 0.1 s"):
         hasty.ask("chat/completions", BODY)
     over.set()
@@ -139,7 +139,7 @@ def test_a_byte_now_and_then_is_too_slow_as_well(server: FakeServer) -> None:
     over = threading.Event()
     server.script.append(dripping)
     with pytest.raises(EncoderError, match="did not answer"):
-        Wire(server.address, timeout=0.05).ask("chat/completions", BODY)
+        Wire(server.address, timeout=0.05).ask("chat/completions", BODY)  # any speed: no answer
     over.set()
 
 
