@@ -129,7 +129,7 @@ def test_a_byte_now_and_then_is_too_slow_as_well(server: FakeServer) -> None:
         handler.send_response(200)
         handler.send_header("Content-Length", str(10**9))
         handler.end_headers()
-        while not over.wait(0.03):
+        while not over.wait(0.03):  # any speed: a slow drip
             try:
                 handler.wfile.write(b" ")
                 handler.wfile.flush()
