@@ -77,7 +77,7 @@ def test_chinese_by_the_browser_and_by_the_switch(tab: Any, site: str, picture: 
     assert "就一张图片提问" in page.title()
     page.set_input_files("#ask-picture input >> nth=0", picture)
     page.locator("#ask-form button.primary").click()
-    expect(page.locator(".sure")).to_contain_text("把握")
+    expect(page.locator(".sure")).to_contain_text("置信度")
     page.get_by_role("button", name="English").click()
     expect(page.locator("html")).to_have_attribute("lang", "en")
     expect(page.locator(".sure")).to_contain_text("sure")  # what is there changes as well

@@ -24,7 +24,7 @@ def find_root(
 ) -> tuple[Root, int]:
     """The folder in which the pictures lie, and which of several ways to name them holds there.
 
-    Tried are the given folder, or else the JSON file's and the one above, each with its
+    Tried are the given folder, otherwise the JSON file's folder and the one above, each with its
     sub-folders ``images`` and the split's name.
 
     Args:
