@@ -36,7 +36,7 @@ def without_table(text):
     start = text.find(TABLE)
     if start < 0:
         return text
-    return text[:start] + text[text.index("\n\n**", start + len(TABLE)) :]
+    return text[:start] + text[text.index("\n\n<!--", start + len(TABLE)) :]
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda p: p.name)
