@@ -154,8 +154,7 @@ def evaluate(run: Path, data: str, memory: Path | None, as_json: bool, **options
 
     A picture that the memory shows is hidden from itself, with its near-duplicates.
     """
-    from ravl.evaluation import Score
-    from ravl.pages.score_table import PERCENT
+    from ravl.evaluation import Score, percent_names
     from ravl.tasks.fit import evaluate as judge
 
     found = judge(run, data, memory=memory, columns=column_names(options), **options)
@@ -167,9 +166,11 @@ def evaluate(run: Path, data: str, memory: Path | None, as_json: bool, **options
     for reason in found["reasons"]:
         click.echo(f"  {reason}", err=True)
 
+    percent = percent_names()
+
     def words(metric: str, score: dict[str, float]) -> str:
         value = Score(**score)
-        return value.percent() if metric in PERCENT else str(value)
+        return value.percent() if metric in percent else str(value)
 
     metrics = list(found["rows"]["with_retrieval"])
     tables = {**found["rows"], **found["differences"]}

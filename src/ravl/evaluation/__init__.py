@@ -2,7 +2,8 @@
 
 from ravl.evaluation.answers import PRIMARY, compare, measure, values
 from ravl.evaluation.calibration import Bin, calibration_curve
-from ravl.evaluation.outputs import Task, confidences
+from ravl.evaluation.metrics import Metric, added_names, lower_names, mean_of, percent_names
+from ravl.evaluation.outputs import Outputs, Task, confidences
 from ravl.evaluation.reports import LabelScore, confusion, per_label, text_report
 from ravl.evaluation.retrieval import (
     precision_at,
@@ -23,9 +24,12 @@ __all__ = [
     "PRIMARY",
     "Bin",
     "LabelScore",
+    "Metric",
+    "Outputs",
     "Score",
     "Statistic",
     "Task",
+    "added_names",
     "bootstrap",
     "bootstrap_of",
     "calibration_curve",
@@ -33,9 +37,12 @@ __all__ = [
     "confidences",
     "confusion",
     "difference_of",
+    "lower_names",
+    "mean_of",
     "measure",
     "paired_difference",
     "per_label",
+    "percent_names",
     "precision_at",
     "ranks_of_relevant",
     "retrieval_differences",

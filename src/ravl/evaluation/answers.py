@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ravl.errors import DataError
 from ravl.evaluation.calibration import calibration_error, coverage_at_risk
+from ravl.evaluation.metrics import Metric, builtin_metrics, defined, mean_of, metrics_of
 from ravl.evaluation.outputs import (
     UNKNOWN,
     Outputs,
@@ -53,6 +54,8 @@ def measure(
     - match: ``AUC``, ``average_precision``, ``accuracy``, ``log_loss``, ``ECE``. The first two are
       left out if all targets are equal.
 
+    Metrics that installed packages add for the task come last, see ``docs/how-to/plugins.md``.
+
     ECE is computed for the given answers, so it depends on the thresholds; see
     :func:`ravl.evaluation.calibration.calibration_error` and
     :func:`ravl.evaluation.calibration.coverage_at_risk` for the papers. In log_loss, in nats,
@@ -78,8 +81,8 @@ def measure(
     outputs = checked(task, probabilities, targets, thresholds)
     count = len(outputs.targets)
     return {
-        name: bootstrap_of(metric, count, groups, seed=seed, within=_range(name))
-        for name, metric in _metrics(outputs).items()
+        name: bootstrap_of(of, count, groups, seed=seed, within=metric.bounds)
+        for name, (metric, of) in defined(metrics_of(task), outputs).items()
     }
 
 
@@ -104,10 +107,13 @@ def compare(
             f"A paired difference needs the same examples and labels twice, but there are "
             f"probabilities {np.shape(after)} after and {np.shape(before)} before."
         )
-    new = _metrics(checked(task, after, targets, thresholds_after))
-    old = _metrics(checked(task, before, targets, thresholds_before))
+    metrics: dict[str, Metric[Outputs]] = metrics_of(task)
+    new = defined(metrics, checked(task, after, targets, thresholds_after))
+    old = defined(metrics, checked(task, before, targets, thresholds_before))
     return {
-        name: difference_of(new[name], old[name], len(targets), groups, seed=seed) for name in new
+        name: difference_of(new[name][1], old[name][1], len(targets), groups, seed=seed)
+        for name in new
+        if name in old
     }
 
 
@@ -118,66 +124,84 @@ def values(
     *,
     thresholds: Thresholds | None = None,
 ) -> dict[str, float]:
-    """The metrics of :func:`measure` without their intervals, in a few milliseconds.
+    """ravl's own metrics of :func:`measure` without their intervals, in a few milliseconds.
+
+    Fits choose by these; the metrics of packages are reported and choose nothing.
 
     Raises:
         DataError: as there.
     """
     outputs = checked(task, probabilities, targets, thresholds)
     once = np.ones(len(outputs.targets))
-    return {name: metric(once) for name, metric in _metrics(outputs).items()}
+    return {name: of(once) for name, (_, of) in defined(builtin_metrics(task), outputs).items()}
 
 
-def _range(name: str) -> tuple[float, float]:
-    return (0.0, np.inf if name == "log_loss" else 1.0)
+def _accuracy(outputs: Outputs) -> OfWeights:
+    return mean_of(outputs.confidences[1].astype(np.float64))
 
 
-def _metrics(outputs: Outputs) -> dict[str, OfWeights]:
-    """Each metric as a function of the weight of each example."""
+def _log_loss(outputs: Outputs) -> OfWeights:
     losses = -np.log(np.maximum(outputs.of_truth, LEAST)).reshape(len(outputs.targets), -1)
+    return mean_of(losses.mean(axis=1))
+
+
+def _calibration_error(outputs: Outputs) -> OfWeights:
     confidence, right = outputs.confidences
-    owners = np.arange(len(right)) // losses.shape[1]
-    loss, error = _mean(losses.mean(axis=1)), calibration_error(confidence, right, owners)
-    if outputs.task == "tag":
-        return {**_tagging(outputs), "log_loss": loss, "ECE": error}
-    accuracy = _mean(right.astype(np.float64))
-    if outputs.task == "match":
-        return {**_matching(outputs), "accuracy": accuracy, "log_loss": loss, "ECE": error}
-    return {
-        "accuracy": accuracy,
-        "macro_f1": _f1_of_labels(outputs),
-        "log_loss": loss,
-        "ECE": error,
-        "coverage@5%risk": coverage_at_risk(confidence, right),
-    }
+    owners = np.arange(len(right)) // (len(right) // len(outputs.targets))
+    return calibration_error(confidence, right, owners)
 
 
-def _tagging(outputs: Outputs) -> dict[str, OfWeights]:
+def _coverage(outputs: Outputs) -> OfWeights:
+    return coverage_at_risk(*outputs.confidences)
+
+
+def _average_precision_of_tags(outputs: Outputs) -> OfWeights | None:
     if not outputs.targets.any():
-        return {}
-    true = outputs.targets.astype(np.float64)
-    given = outputs.answers.astype(np.float64)
-    hits, either = true * given, true + given  # (n, T)
+        return None
+    return average_precision(outputs.probabilities, outputs.targets)
+
+
+def _micro_f1(outputs: Outputs) -> OfWeights | None:
+    if not outputs.targets.any():
+        return None
+    true, hits, either = _counts(outputs)
 
     def micro(weights: Weights) -> float:
         every = (weights @ either).sum()
         return float(2 * (weights @ hits).sum() / every) if (weights @ true).any() else np.nan
+
+    return micro
+
+
+def _macro_f1(outputs: Outputs) -> OfWeights | None:
+    if not outputs.targets.any():
+        return None
+    true, hits, either = _counts(outputs)
 
     def macro(weights: Weights) -> float:
         kept = weights @ true > 0
         found = 2 * (weights @ hits)[kept] / (weights @ either)[kept]
         return float(found.mean()) if kept.any() else np.nan
 
-    precision = average_precision(outputs.probabilities, outputs.targets)
-    return {"mAP": precision, "micro_f1": micro, "macro_f1": macro}
+    return macro
 
 
-def _matching(outputs: Outputs) -> dict[str, OfWeights]:
+def _counts(outputs: Outputs) -> tuple[NDArray[np.float64], ...]:
+    """What is true, what of it is given, and how much is either, each (n, T)."""
+    true, given = outputs.targets.astype(np.float64), outputs.answers.astype(np.float64)
+    return true, true * given, true + given
+
+
+def _area(outputs: Outputs) -> OfWeights | None:
     if outputs.targets.min() == outputs.targets.max():
-        return {}
-    area = area_under_curve(outputs.probabilities, outputs.targets)
-    precision = average_precision(outputs.probabilities[:, None], outputs.targets[:, None])
-    return {"AUC": area, "average_precision": precision}
+        return None
+    return area_under_curve(outputs.probabilities, outputs.targets)
+
+
+def _average_precision(outputs: Outputs) -> OfWeights | None:
+    if outputs.targets.min() == outputs.targets.max():
+        return None
+    return average_precision(outputs.probabilities[:, None], outputs.targets[:, None])
 
 
 def _f1_of_labels(outputs: Outputs) -> OfWeights:
@@ -195,5 +219,13 @@ def _f1_of_labels(outputs: Outputs) -> OfWeights:
     return macro
 
 
-def _mean(of_examples: NDArray[np.float64]) -> OfWeights:
-    return lambda weights: float(weights @ of_examples / weights.sum())
+ACCURACY = Metric(_accuracy)
+LOG_LOSS = Metric(_log_loss, higher_is_better=False, percent=False, bounds=(0.0, np.inf))
+ECE = Metric(_calibration_error, higher_is_better=False)
+COVERAGE = Metric(_coverage)
+MACRO_F1_OF_LABELS = Metric(_f1_of_labels)
+MEAN_AVERAGE_PRECISION = Metric(_average_precision_of_tags)
+MICRO_F1 = Metric(_micro_f1)
+MACRO_F1 = Metric(_macro_f1)
+AUC = Metric(_area)
+AVERAGE_PRECISION = Metric(_average_precision)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -22,7 +23,7 @@ BEYOND = 1e-5
 SUM = 1e-2
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Outputs:
     """Probabilities and targets with fitting shapes; made by :func:`checked`.
 
@@ -38,14 +39,14 @@ class Outputs:
     targets: NDArray[np.int64]
     thresholds: NDArray[np.float64]
 
-    @property
+    @cached_property
     def answers(self) -> NDArray[np.int64]:
         """The most probable label (n,); for tags (n, T) and matches (n,) 1 if given, else 0."""
         if self.task == "classify":
             return np.asarray(self.probabilities.argmax(axis=1), np.int64)
         return (self.probabilities >= self.thresholds).astype(np.int64)
 
-    @property
+    @cached_property
     def of_truth(self) -> NDArray[np.float64]:
         """The probability of the targets, in their shape; 0 for an unknown label."""
         if self.task == "classify":
@@ -53,7 +54,7 @@ class Outputs:
             return np.where(self.targets == UNKNOWN, 0.0, found)
         return np.where(self.targets == 1, self.probabilities, 1 - self.probabilities)
 
-    @property
+    @cached_property
     def confidences(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """The probability of each answer, and True if it is right, (n,), or (n * T,) by example."""
         answers = self.answers

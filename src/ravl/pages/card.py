@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ravl.evaluation import Score
-from ravl.pages.score_table import LOWER, PERCENT
+from ravl.evaluation import Score, lower_names, percent_names
 from ravl.pages.score_words import difference, measure_name, value_and_interval
 from ravl.runs.run import RUN
 from ravl.runtime.names import MANIFEST
@@ -159,7 +158,9 @@ def _gains(differences: Mapping[str, Any], name: str) -> Iterator[str]:
     for key in ("with_retrieval - no_retrieval", "with_retrieval - vote"):
         if name not in differences.get(key, {}):
             continue
-        words = difference(_score(differences[key][name]), name in PERCENT, name in LOWER)
+        words = difference(
+            _score(differences[key][name]), name in percent_names(), name in lower_names()
+        )
         after, before = (ROWS[part].strip("*") for part in key.split(" - "))
         verdict = f"clearly {words.verdict}" if words.verdict else "not clear"
         yield (
@@ -234,7 +235,7 @@ def _licences(record: Mapping[str, Any]) -> str:
 def _cell(name: str, score: Any) -> str:
     if score is None:
         return "–"
-    value, interval = value_and_interval(_score(score), name in PERCENT)
+    value, interval = value_and_interval(_score(score), name in percent_names())
     return f"{value} ({interval})"
 
 

@@ -4,37 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import zip_longest
 
-from ravl.evaluation import Score
+from ravl.evaluation import Score, lower_names, percent_names
 from ravl.pages.score_words import Difference, difference, measure_name, value_and_interval
 
-PERCENT = frozenset(
-    {
-        "accuracy",
-        "macro_f1",
-        "micro_f1",
-        "mAP",
-        "AUC",
-        "average_precision",
-        "ECE",
-        "coverage@5%risk",
-        "BLEU-1",
-        "BLEU-2",
-        "BLEU-3",
-        "BLEU-4",
-        "ROUGE-L",
-        "distinct-1",
-        "distinct-2",
-        "F1",
-        "VQA",
-        "WUPS@0.9",
-        "WUPS@0.0",
-        "valid",
-    }
-)
-LOWER = frozenset({"log_loss", "ECE"})
 TITLE = 34  # columns of a terminal for the name of a row
 VERDICTS = {"better": "better", "worse": "worse", "": "not clear"}
 
@@ -89,8 +64,8 @@ class ScoreTable:
     measures: Sequence[str]
     rows: Sequence[ScoreRow]
     differences: Sequence[DifferenceRow] = ()
-    percent: frozenset[str] = PERCENT
-    lower: frozenset[str] = LOWER
+    percent: frozenset[str] = field(default_factory=percent_names)
+    lower: frozenset[str] = field(default_factory=lower_names)
 
 
 @dataclass(frozen=True, slots=True)

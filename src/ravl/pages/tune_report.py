@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from ravl.evaluation import percent_names
 from ravl.pages.charts import Points, line_chart
 from ravl.pages.render import render
-from ravl.pages.score_table import PERCENT
 from ravl.pages.score_words import measure_name
 
 TRIALS = 50  # that are shown at once
@@ -41,7 +41,7 @@ def tune_report(
     best: int | None,
     measure: str,
     history: Points,
-    percent: frozenset[str] = PERCENT,
+    percent: frozenset[str] | None = None,
 ) -> str:
     """A self-contained HTML page.
 
@@ -53,9 +53,9 @@ def tune_report(
         best: number of the best trial.
         measure: what the score is.
         history: (number of the trial, best score so far).
-        percent: names of measures that are shares.
+        percent: names of measures that are shares. Default: those that the metrics say.
     """
-    share = measure in percent
+    share = measure in (percent_names() if percent is None else percent)
     names = dict.fromkeys(name for trial in trials for name in trial.parameters)
     scored = [(float(trial.number), trial.score) for trial in trials if trial.score is not None]
     return render(

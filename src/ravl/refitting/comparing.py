@@ -13,8 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ravl.evaluation import Score
-from ravl.pages.score_table import PERCENT
+from ravl.evaluation import Score, percent_names
 from ravl.pages.score_words import difference
 from ravl.training.paired_results import CHALLENGER, CHAMPION, PairedResults
 from ravl.training.report_parts import BEST
@@ -100,5 +99,5 @@ def decide(comparison: Comparison, promote: Promote) -> tuple[bool, str]:
 def _in_words(metric: str, gain: Score | None) -> str:
     if gain is None:
         return "could not be measured"
-    shown = difference(gain, metric in PERCENT, lower=False)
+    shown = difference(gain, metric in percent_names(), lower=False)
     return f"{shown.value} ({shown.interval})".replace("−", "-")

@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 
+from ravl.evaluation import added_names
 from ravl.pages.fit_parts import Answer, ExampleGroup, ReportExample
 from ravl.pages.refit_report import NewLabel, NewPicture, refit_report
 from ravl.pages.score_table import DifferenceRow, ScoreRow, ScoreTable
@@ -31,7 +32,8 @@ CAPTIONS = {
 
 def tables_of(comparison: Comparison) -> list[ScoreTable]:
     """Scores of both on each part."""
-    wanted, unit = MEASURES[comparison.examined.judged], comparison.examined.unit
+    unit = comparison.examined.unit
+    wanted = (*MEASURES[comparison.examined.judged], *added_names())
     tables = []
     for part, chosen in comparison.parts.items():
         scores, (caption, note) = comparison.scores[part], CAPTIONS[part]

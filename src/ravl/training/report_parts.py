@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from ravl.evaluation import PRIMARY, Score
+from ravl.evaluation import PRIMARY, Score, added_names
 from ravl.evaluation.generation import PRIMARY as OF_TEXTS
 from ravl.memory import Memory, Row
 from ravl.pages.fit_report import Curves, DifferenceRow, ScoreRow, ScoreTable, Series
@@ -110,7 +110,9 @@ def score_table(
         for a, b in pairs
         if (a, b) in judged.differences
     ]
-    measures = [m for m in MEASURES[task] if any(m in judged.scores[n] for n in there)]
+    measures = [
+        m for m in (*MEASURES[task], *added_names()) if any(m in judged.scores[n] for n in there)
+    ]
     return ScoreTable(caption, note, measures, rows, differences)
 
 

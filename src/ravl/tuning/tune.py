@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ravl.errors import DataError
-from ravl.evaluation import Score
+from ravl.evaluation import Score, percent_names
 from ravl.memory import Memory
-from ravl.pages.score_table import PERCENT
 from ravl.progress import progress_bar
 from ravl.tasks import registry
 from ravl.tasks.fit import made_settings
@@ -67,7 +66,7 @@ class TuneReport:
     def judged(self) -> str:
         """The measure of the best run on the test part, with its interval."""
         score = Score(**self.metrics["rows"]["with_retrieval"][self.measure])
-        return f"{self.measure} {score.percent() if self.measure in PERCENT else score}"
+        return f"{self.measure} {score.percent() if self.measure in percent_names() else score}"
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ravl.errors import DataError
-from ravl.evaluation.generation import answers, cider, wordnet
 from ravl.evaluation.generation.cider import DocumentFrequency
-from ravl.evaluation.generation.overlap import bleu, distinct, rouge
-from ravl.evaluation.scores import (
-    Groups,
-    OfWeights,
-    Score,
-    Weights,
-    bootstrap_of,
-    difference_of,
-)
+from ravl.evaluation.generation.outputs import TextOutputs
+from ravl.evaluation.metrics import Metric, builtin_metrics, defined, metrics_of
+from ravl.evaluation.scores import Groups, Score, bootstrap_of, difference_of
 
-__all__ = ["PRIMARY", "DocumentFrequency", "compare_texts", "measure_text", "text_values"]
+__all__ = [
+    "PRIMARY",
+    "DocumentFrequency",
+    "TextOutputs",
+    "compare_texts",
+    "measure_text",
+    "text_values",
+]
 
 CaptionTargets = Literal["caption", "ask"]
 PRIMARY: dict[str, str] = {"caption": "CIDEr-D", "ask": "accuracy"}
-THRESHOLDS = (0.9, 0.0)  # of WUPS
 
 
 def measure_text(
@@ -45,6 +43,8 @@ def measure_text(
       any question has answers of three people or more, ``WUPS@0.9`` and ``WUPS@0.0`` if WordNet is
       installed.
 
+    Metrics that installed packages add for the task come last, see ``docs/how-to/plugins.md``.
+
     Args:
         task: "caption" or "ask".
         written: n texts.
@@ -58,10 +58,10 @@ def measure_text(
         DataError: no examples, different numbers of texts and references, or no reference for an
             example.
     """
-    metrics = _metrics(task, written, references, frequency)
+    outputs = _checked(written, references, frequency)
     return {
-        name: bootstrap_of(metric, len(written), groups, seed=seed, within=_range(name))
-        for name, metric in metrics.items()
+        name: bootstrap_of(of, len(written), groups, seed=seed, within=metric.bounds)
+        for name, (metric, of) in defined(metrics_of(task), outputs).items()
     }
 
 
@@ -80,10 +80,13 @@ def compare_texts(
     Raises:
         DataError: as there.
     """
-    new = _metrics(task, after, references, frequency)
-    old = _metrics(task, before, references, frequency)
+    metrics: dict[str, Metric[TextOutputs]] = metrics_of(task)
+    new = defined(metrics, _checked(after, references, frequency))
+    old = defined(metrics, _checked(before, references, frequency))
     return {
-        name: difference_of(new[name], old[name], len(after), groups, seed=seed) for name in new
+        name: difference_of(new[name][1], old[name][1], len(after), groups, seed=seed)
+        for name in new
+        if name in old
     }
 
 
@@ -94,40 +97,17 @@ def text_values(
     *,
     frequency: DocumentFrequency | None = None,
 ) -> dict[str, float]:
-    """The metrics of :func:`measure_text` without their intervals."""
+    """ravl's own metrics of :func:`measure_text` without their intervals."""
     once = np.ones(len(written))
-    metrics = _metrics(task, written, references, frequency)
-    return {name: metric(once) for name, metric in metrics.items()}
+    outputs = _checked(written, references, frequency)
+    return {name: of(once) for name, (_, of) in defined(builtin_metrics(task), outputs).items()}
 
 
-def _metrics(
-    task: CaptionTargets,
+def _checked(
     written: Sequence[str],
     references: Sequence[Sequence[str]],
     frequency: DocumentFrequency | None,
-) -> dict[str, OfWeights]:
-    """Each metric as a function of the weight of each example."""
-    _check(written, references)
-    if task == "caption":
-        found: dict[str, OfWeights] = {
-            "CIDEr-D": _mean(cider.scores(written, references, frequency))
-        }
-        orders = bleu(written, references)
-        found |= {name: orders[name] for name in sorted(orders, reverse=True)}
-        return found | {"ROUGE-L": _mean(rouge(written, references))} | distinct(written)
-    found = {
-        "accuracy": _mean(answers.exact(written, references)),
-        "F1": _mean(answers.overlap(written, references)),
-    }
-    if any(len(people) >= answers.PEOPLE for people in references):
-        found["VQA"] = _mean(answers.agreed(written, references))
-    if wordnet.available():
-        for threshold in THRESHOLDS:
-            found[f"WUPS@{threshold}"] = _mean(answers.wups(written, references, threshold))
-    return found
-
-
-def _check(written: Sequence[str], references: Sequence[Sequence[str]]) -> None:
+) -> TextOutputs:
     if not len(written):
         raise DataError("There is no text to measure.")
     if len(written) != len(references):
@@ -138,14 +118,4 @@ def _check(written: Sequence[str], references: Sequence[Sequence[str]]) -> None:
     silent = next((i for i, people in enumerate(references) if not people), None)
     if silent is not None:
         raise DataError(f"The example number {silent + 1} has no reference to compare with.")
-
-
-def _mean(of_examples: NDArray[Any]) -> OfWeights:
-    def mean(weights: Weights) -> float:
-        return float(weights @ of_examples / weights.sum())
-
-    return mean
-
-
-def _range(name: str) -> tuple[float, float]:
-    return (0.0, 10.0 if name == "CIDEr-D" else 1.0)
+    return TextOutputs(written, references, frequency)
