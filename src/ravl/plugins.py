@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import cache, reduce
 from importlib import import_module
 
+from ravl._version import __version__
 from ravl.errors import PluginError
 
 TASKS = "ravl.tasks"
@@ -149,9 +150,8 @@ def load(group: str, name: str, usage: str = "") -> object:
 
 def listed() -> tuple[Plugin, ...]:
     """Every entry of every group, builtin and installed, with those that cannot be used."""
-    version = str(import_module("ravl").__version__)
     own = (
-        Plugin(group, name, target, "ravl", version)
+        Plugin(group, name, target, "ravl", __version__)
         for group, table in BUILTIN.items()
         for name, target in table.items()
     )

@@ -25,13 +25,25 @@ place_argument = click.argument("memory", metavar="MEMORY", type=Place())
 
 
 @click.command(cls=PlaceCommand)
-@place_argument
+@click.argument("memory", metavar="[MEMORY]", type=Place(), required=False)
 @click.option("--quarantine", is_flag=True, help="List what could not be read, and why.")
+@click.option(
+    "--plugins",
+    is_flag=True,
+    help="List tasks, encoders, readers, generators and metrics, and the package of each.",
+)
 @json_option
 @server_option
 @key_option
-def info(memory: Path | str, quarantine: bool, as_json: bool) -> None:
+def info(memory: Path | str | None, quarantine: bool, plugins: bool, as_json: bool) -> None:
     """Show what a memory holds and what is missing; or what a server offers."""
+    if plugins:
+        if memory is not None or quarantine:
+            raise click.UsageError("--plugins is about this installation. Leave out the rest.")
+        _print_plugins(as_json)
+        return
+    if memory is None:
+        raise click.UsageError("Missing argument 'MEMORY'.")
     if isinstance(memory, str):
         refused(quarantine=quarantine)
         _print_server(memory, as_json)
@@ -68,6 +80,24 @@ def info(memory: Path | str, quarantine: bool, as_json: bool) -> None:
             ("file", f"{found.path} ({found.bytes / 2**20:,.1f} MB)"),
         ]
         print_table(["", ""], lines)
+
+
+def _print_plugins(as_json: bool) -> None:
+    import warnings
+
+    from ravl.plugins import listed
+
+    with warnings.catch_warnings():  # the table says the same
+        warnings.simplefilter("ignore")
+        found = listed()
+    if as_json:
+        print_json([asdict(plugin) for plugin in found])
+        return
+    rows = [
+        (p.group.removeprefix("ravl."), p.name, p.target, f"{p.package} {p.version}", p.problem)
+        for p in found
+    ]
+    print_table(["kind", "name", "where", "package", "problem"], rows)
 
 
 def _print_server(url: str, as_json: bool) -> None:
