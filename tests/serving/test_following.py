@@ -31,8 +31,10 @@ def run(tmp_path: Path, by_name: None) -> Path:
 
 @pytest.fixture
 def service(run: Path) -> Iterator[Service]:
+    """A service whose runs nobody watches but the test, which looks itself."""
     made = Service([run])
     made.warm_up()
+    made.follower.close()
     yield made
     made.close()
 
