@@ -34,7 +34,7 @@ ROWS = (
 )
 PICTURES = 64  # that the throughput is measured on
 HOW: dict[str, Any] = {}  # other settings
-TINY = {"PICTURES": 4, "HOW": {"epochs": 1}}
+TINY = {"PICTURES": 4, "HOW": {"epochs": 1, "regions": 0, "layers": 1}}
 
 
 def run() -> Lines:

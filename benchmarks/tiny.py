@@ -68,8 +68,8 @@ def paint(folder: Path, name: str) -> None:
                 "tags": [word, colour, "painted"],
                 "category": word,
             }
-            image = f"images/{word}__{colour}__{i:02d}.png"
-            picture(kind, COLOURS[colour], i).save(folder / image)
+            image = f"images/{word}__{colour}__{i:02d}.jpg"
+            picture(kind, COLOURS[colour], i).save(folder / image, quality=95)
             line = {"image": image, **{key: known[key] for key in keys}}
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
