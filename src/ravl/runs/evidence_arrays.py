@@ -84,6 +84,21 @@ class EvidenceArrays:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class MadeEvidence:
+    """The same of a live view's rows, each made when it is read.
+
+    Args:
+        features, labels, texts, has_label, has_text: as of :class:`EvidenceArrays`.
+    """
+
+    features: Made
+    labels: Made
+    texts: Made
+    has_label: Made
+    has_text: Made
+
+
 def name_vectors(encoder: Encoder, names: Sequence[str]) -> Array:
     """Vectors of bare names, (C, D)."""
     if not names:

@@ -19,8 +19,11 @@ from ravl.encoders import Encoder
 from ravl.encoders.base import Array, normalise
 from ravl.encoders.trained import TrainedEncoder
 from ravl.memory import Memory, Row
+from ravl.models.evidence import Evidence
+from ravl.models.linear import Standardizer
 from ravl.retrieval.datastore import Datastore, Ints
 from ravl.runs import generated
+from ravl.runs.evidence_arrays import EvidenceArrays
 
 WIDEST = 2**23  # cosines at a time
 
@@ -51,6 +54,10 @@ class TextTargets:
         said = tuple(dict.fromkeys(text for text in row.texts if text.strip()))
         return said or (_one(row.columns.get(generated.CAPTION)) if self.generated else ())
 
+    def read(self, memory: Memory, rows: Sequence[Row], said: Sequence[Sequence[str]]) -> Array:
+        """Vectors (T, D) of what rows of a memory say."""
+        return text_vectors(memory, rows, said, self)
+
 
 def _one(value: Scalar) -> tuple[str, ...]:
     return (str(value),) if value is not None and str(value).strip() else ()
@@ -68,7 +75,7 @@ class RowTexts:
     """
 
     bank: Datastore
-    texts: list[str]
+    texts: Sequence[str]
     vectors: Array
     owners: Ints
 
@@ -108,13 +115,36 @@ class RowTexts:
         """Cosine of each text (t, D) to the best text of each row, (t, N); -1 without any."""
         found = np.full((len(vectors), len(self.bank)), -1.0, np.float32)
         if len(self.owners):
-            starts = np.flatnonzero(np.diff(self.owners, prepend=-1))
             step = max(1, WIDEST // len(self.owners))
             for i in range(0, len(vectors), step):
-                cosines = vectors[i : i + step] @ self.vectors.T
-                best = np.maximum.reduceat(cosines, starts, axis=1)
-                found[i : i + step, self.owners[starts]] = best
+                cosines = self._products(vectors[i : i + step])
+                best = np.maximum.reduceat(cosines, self.starts[:-1][self.has], axis=1)
+                found[i : i + step, self.has] = best
         return found
+
+    def _products(self, vectors: Array) -> Array:
+        """Of texts (t, D) with all texts, (t, T)."""
+        products: Array = vectors @ self.vectors.T
+        return products
+
+    @cached_property
+    def starts(self) -> Ints:
+        """Position of each row's first text, (N + 1,)."""
+        return np.searchsorted(self.owners, np.arange(len(self.bank) + 1)).astype(np.int64)
+
+    def vectors_at(self, texts: Ints) -> Array:
+        """Of some texts, (t, D)."""
+        return self.vectors[texts]
+
+    def means_at(self, rows: Ints) -> Array:
+        """Mean text vectors of some rows, (..., D)."""
+        return self.means[rows]
+
+    def evidence(self, standard: Standardizer) -> Evidence:
+        """Pictures and mean texts of the rows, as a reader reads them."""
+        nothing = np.broadcast_to(np.zeros(1, np.float32), self.means.shape)
+        silent = np.zeros(len(self.bank), bool)
+        return EvidenceArrays(standard(self.bank.features), nothing, self.means, silent, self.has)
 
 
 def text_vectors(

@@ -15,7 +15,7 @@ from ravl.encoders import Encoder
 from ravl.memory import Memory
 from ravl.retrieval.key_projection import KeyProjection
 from ravl.retrieval.live import Followed, View
-from ravl.retrieval.live_datastore import ProjectedKeys, keys_of
+from ravl.retrieval.live_datastore import MemoryProjection, ProjectedKeys, keys_of
 from ravl.runs.row_texts import base_of
 from ravl.store.blocks import BlockList
 from ravl.tasks.ask.knowledge import Knowledge, hint_of
@@ -73,6 +73,7 @@ class KnowledgeSource:
         self._memory = memory
         self._passages = memory.live.shared("passages", lambda: FollowedPassages(memory))
         self._hints = memory.live.shared("hints", FollowedHints)
+        self._projection = memory.live.shared("projection", MemoryProjection)
         self._keys: tuple[KeyProjection, ProjectedKeys] | None = None
 
     def at(self, view: View, keys: KeyProjection | None) -> Knowledge | None:
@@ -80,13 +81,14 @@ class KnowledgeSource:
 
         Args:
             view: of the memory.
-            keys: of pictures; None where there are none.
+            keys: of pictures; None for the memory's own.
         """
         passages = self._passages.at(view)
         if passages is None:
             return None
-        if not len(view) or keys is None:
+        if not len(view):
             return Knowledge(passages, None, None, [], np.zeros(0, bool))
+        keys = keys or self._projection.at(view)
         if self._keys is None or self._keys[0] is not keys:
             self._keys = keys, keys_of(self._memory.live, keys)
         hints = self._hints.at(view)

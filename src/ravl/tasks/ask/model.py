@@ -20,6 +20,7 @@ from ravl.retrieval.live import View
 from ravl.retrieval.live_datastore import MemoryProjection
 from ravl.retrieval.query import open_picture
 from ravl.runs.answers import Evidence
+from ravl.runs.evidence_arrays import MadeEvidence
 from ravl.runs.row_texts import base_of
 from ravl.runs.run import Run
 from ravl.tasks.ask.entries import LONGEST, says
@@ -34,7 +35,7 @@ from ravl.tasks.ask.untrained import untrained
 from ravl.tasks.ask.vectors import question_vectors
 from ravl.tasks.labels.files import load_labeller
 from ravl.tasks.labels.live import LabelSource, LiveLabels
-from ravl.tasks.labels.live_evidence import EvidenceSource, LiveEvidence, evidence_source
+from ravl.tasks.labels.live_evidence import EvidenceSource, evidence_source
 from ravl.tasks.labels.model import best_of, evidence_of
 from ravl.tasks.labels.predictor import Answers, LabelPredictor, Queries
 from ravl.timing import step
@@ -47,7 +48,7 @@ class _Ready:
     labeller: LabelPredictor | None
     knowledge: Knowledge | None
     testimony: LiveLabels | None = None
-    evidence: LiveEvidence | None = None
+    evidence: MadeEvidence | None = None
 
 
 class AskPipeline:

@@ -16,9 +16,13 @@ from ravl.data import Example
 from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.memory import Memory, Row
+from ravl.models.consensus import Comparable
 from ravl.models.linear import Standardizer
 from ravl.models.vote import Vote
 from ravl.retrieval.datastore import Datastore, Ints
+from ravl.retrieval.key_projection import KeyProjection
+from ravl.retrieval.live import Source
+from ravl.runs.live_texts import LiveTexts
 from ravl.runs.row_texts import RowTexts, base_of
 from ravl.tasks.ask.alike import Alike
 from ravl.tasks.ask.answers import people
@@ -107,6 +111,32 @@ class OpenAnswerTargets(CaptionTargets):
         owners = np.repeat(np.arange(len(bank)), [len(its) for its in answers]).astype(np.int64)
         vectors = kept_vectors(base_of(memory.encoder), flat)
         return CaptionIndex(RowTexts(bank, flat, vectors, owners), Alike(), whole=True)
+
+    @property
+    def whole(self) -> bool:
+        """Answers are compared as wholes."""
+        return True
+
+    def source(self, memory: Memory) -> Source:
+        """All entries of the memory, as a live view."""
+        return self.entries.source(memory)
+
+    def read(
+        self,
+        memory: Memory,
+        rows: Sequence[Row],  # noqa: ARG002 (their captions have vectors that are kept)
+        said: Sequence[Sequence[str]],
+    ) -> Array:
+        """Vectors (T, D) of answers."""
+        return kept_vectors(base_of(memory.encoder), [text for its in said for text in its])
+
+    def comparing(self, said: LiveTexts) -> Comparable:  # noqa: ARG002 (others count in them)
+        """How answers are compared."""
+        return Alike()
+
+    def own_keys(self, pictures: KeyProjection) -> AskKeys:
+        """Keys with the usual weight."""
+        return AskKeys(pictures)
 
     def fitting(self, told: CaptionIndex) -> OpenAnswerTargets:
         """The same for a memory that says this: are its answers short?"""

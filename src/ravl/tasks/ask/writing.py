@@ -15,12 +15,11 @@ from ravl.models.generation.base import Decoding
 from ravl.retrieval.datastore import Datastore, Ints, Neighbours
 from ravl.runs.row_texts import base_of
 from ravl.runs.run import Run
-from ravl.store.spaces import position
 from ravl.tasks.ask.entries import question_of, says
 from ravl.tasks.ask.given import asked_about
 from ravl.tasks.ask.knowledge import Cited, Knowledge
+from ravl.tasks.ask.live_knowledge import KnowledgeSource
 from ravl.tasks.ask.open_targets import OpenAnswerTargets
-from ravl.tasks.ask.passages import Passages
 from ravl.tasks.ask.quoting import passages_of
 from ravl.tasks.ask.results import Reply
 from ravl.tasks.ask.vectors import question_vectors
@@ -45,7 +44,7 @@ class OpenAskPipeline(TextPipeline):
 
     def __init__(self, memory: Memory, run: Run | None = None, *, generator: Any = None) -> None:
         super().__init__(memory, run, generator=generator)
-        self._read: tuple[CaptionIndex, Knowledge | None] | None = None
+        self._texts = KnowledgeSource(memory)
 
     def _usual_task(self, run: Run | None) -> OpenAnswerTargets:
         """The task of a run, or of a memory alone."""
@@ -57,9 +56,9 @@ class OpenAskPipeline(TextPipeline):
             brief=bool(run.record["brief"]),
         )
 
-    def _unfitted(self, task: CaptionTargets, told: CaptionIndex) -> TextPredictor:
+    def _unfitted(self, task: CaptionTargets, told: CaptionIndex, keys: Any) -> TextPredictor:
         """Neighbours' answers are read with their questions, and not once more without."""
-        return replace(super()._unfitted(task, told), quotes=0)
+        return replace(super()._unfitted(task, told, keys), quotes=0)
 
     def ask(
         self,
@@ -189,26 +188,23 @@ class OpenAskPipeline(TextPipeline):
     def _knowledge(self) -> Knowledge | None:
         """What the memory's texts say now."""
         captioner, told = self._ready()
-        if self._read is None or self._read[0] is not told:
-            keys = captioner.keys.pictures if told.said.texts else None
-            self._read = told, Knowledge.of(self.memory, keys)
-        return self._read[1]
+        keys = captioner.keys.pictures if told.said.texts else None
+        return self._texts.at(self.memory.live.view(), keys)
 
     def _ready(self) -> tuple[TextPredictor, CaptionIndex]:
         """Who answers; a generator also where texts without a picture are all that there is."""
-        with self.memory.snapshot() as connection:
-            now = position(connection)
         try:
             return super()._ready()
         except DataError:
-            if not self.has_generator or Passages.of(self.memory) is None:
+            view = self.memory.live.view()
+            if not self.has_generator or self._texts.at(view, None) is None:
                 raise
         task, bank = self.task, nobody(self.memory)
         told = task.told(bank, self.memory)
         keys = task.keys(np.zeros((1, bank.features.shape[1]), np.float32))
         made = self._fitted or TextPredictor(task, keys, task.vote(0), quotes=0)
         captioner = replace(made, generator=self._generator or made.generator)
-        self._known = now, captioner, told
+        self._known = view, captioner, told
         return captioner, told
 
     def _recalled(

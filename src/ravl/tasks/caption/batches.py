@@ -57,7 +57,7 @@ class TrainingExamples:
     own: list[Ints]
     evidence: EvidenceArrays | None
     quotes: list[list[int]]
-    texts: list[str]
+    texts: Sequence[str]
     regions: Array | None = None
     questions: list[str] | None = None
     passages: list[list[str]] | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -65,12 +64,10 @@ class CaptionIndex:
         same = [i for i in range(first, last) if bool(CJK.search(self.said.texts[i])) == own]
         return np.array(same, np.int64)
 
-    @cached_property
+    @property
     def starts(self) -> Ints:
         """Position of each row's first text, (N + 1,)."""
-        return np.searchsorted(self.said.owners, np.arange(len(self.said.bank) + 1)).astype(
-            np.int64
-        )
+        return self.said.starts
 
 
 @dataclass(frozen=True, eq=False)

@@ -198,8 +198,8 @@ class TextPredictor:
                     text,
                     self.task.question(said.bank.rows[row]),
                     similarity=float(near.similarity[i, j]),
-                    vector=said.means[row],
-                    features=self.seen(said.bank.features[row][None])[0],
+                    vector=said.means_at(np.array([row]))[0],
+                    features=self.seen(said.bank.features_at(np.array([row])))[0],
                     look=look,
                 )
             )

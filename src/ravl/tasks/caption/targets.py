@@ -15,10 +15,13 @@ import numpy as np
 from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.memory import Memory, Row
+from ravl.models.consensus import Comparable, Phrases
 from ravl.models.linear import Standardizer
 from ravl.models.vote import Vote
 from ravl.retrieval.datastore import Datastore, Ints, read_datastore
 from ravl.retrieval.key_projection import KeyProjection
+from ravl.retrieval.live import Source
+from ravl.runs.live_texts import FollowedTexts, LiveTexts
 from ravl.runs.row_texts import TextTargets
 from ravl.tasks.caption.consensus import CONSENSUS, CaptionIndex, consensus
 from ravl.tasks.caption.evidence import nothing_said
@@ -77,6 +80,27 @@ class CaptionTargets(TextTargets):
     def told(self, bank: Datastore, memory: Memory) -> CaptionIndex:
         """What a bank's rows say."""
         return CaptionIndex.of(bank, self, memory)
+
+    @property
+    def whole(self) -> bool:
+        """Whether texts are answers, which are the same or not; see :class:`CaptionIndex`."""
+        return False
+
+    def source(self, memory: Memory) -> Source:
+        """The same rows as :meth:`bank` has, as a live view."""
+        return Source(memory.live)
+
+    def live_texts(self, memory: Memory) -> FollowedTexts:
+        """What the rows of a live view say, in whatever language."""
+        return memory.live.shared(("texts", self), lambda: FollowedTexts(memory, self, unread=True))
+
+    def comparing(self, said: LiveTexts) -> Comparable:
+        """How the texts of rows are compared."""
+        return Phrases.of(said.texts, said.owners)
+
+    def own_keys(self, pictures: KeyProjection) -> Any:
+        """Keys for examples without a run, from those of the memory's pictures."""
+        return pictures
 
     def fitting(self, told: CaptionIndex) -> CaptionTargets:  # noqa: ARG002
         """The same for a memory that says this."""

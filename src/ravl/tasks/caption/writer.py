@@ -16,14 +16,17 @@ from ravl.encoders.base import Array
 from ravl.errors import EncoderMismatchError, QueryError
 from ravl.memory import Memory, Picture, Row
 from ravl.models.generation.base import Decoding
-from ravl.retrieval.datastore import Ints, Neighbours
+from ravl.retrieval.datastore import Ints, Neighbours, nothing_seen
+from ravl.retrieval.key_projection import KeyProjection
+from ravl.retrieval.live import View
+from ravl.retrieval.live_datastore import MemoryProjection
 from ravl.retrieval.query import open_picture
 from ravl.runs.row_texts import base_of
 from ravl.runs.run import Run
-from ravl.store.spaces import position
 from ravl.tasks.caption.consensus import CaptionIndex, ConsensusTexts
 from ravl.tasks.caption.files import load_captioner
 from ravl.tasks.caption.grounding import known_words
+from ravl.tasks.caption.live import IndexSource
 from ravl.tasks.caption.predictor import Pictures, TextPredictor
 from ravl.tasks.caption.proposals import Proposals
 from ravl.tasks.caption.results import Caption
@@ -54,7 +57,10 @@ class TextPipeline:
         self._fitted = self._load(run) if run is not None else None
         self._generator = generator
         self._lock = threading.Lock()
-        self._known: tuple[Any, TextPredictor, CaptionIndex] | None = None
+        self._known: tuple[View, TextPredictor, CaptionIndex] | None = None
+        self._index = IndexSource(memory, self.task)
+        self._projection = memory.live.shared("projection", MemoryProjection)
+        self._measured: tuple[KeyProjection, Any] | None = None
 
     @property
     def task(self) -> CaptionTargets:
@@ -259,13 +265,15 @@ class TextPipeline:
 
     def _ready(self) -> tuple[TextPredictor, CaptionIndex]:
         """The captioner, and what the memory says now."""
-        with self._lock, self.memory.snapshot() as connection:
-            now = position(connection)
-            if self._known is None or self._known[0] != now:
+        with self.memory.snapshot(), self._lock:
+            view = self.memory.live.view()
+            if self._known is None or self._known[0] is not view:
                 fitted, task = self._fitted, self.task
-                bank = task.bank(self.memory, fitted.keys if fitted is not None else None)
-                told = task.told(bank, self.memory)
-                captioner = fitted or self._unfitted(task.fitting(told), told)
+                if not len(view):
+                    raise nothing_seen(self.memory)
+                keys = fitted.keys if fitted is not None else self._own_keys(view)
+                told = self._index.at(view, keys)
+                captioner = fitted or self._unfitted(task.fitting(told), told, keys)
                 if self._generator is not None:
                     captioner = replace(
                         captioner,
@@ -280,13 +288,19 @@ class TextPipeline:
                     )
                 if not told.said.texts:
                     raise task.silent(self.memory)
-                self._known = now, captioner, told
+                self._known = view, captioner, told
             return self._known[1], self._known[2]
 
-    def _unfitted(self, task: CaptionTargets, told: CaptionIndex) -> TextPredictor:
+    def _unfitted(self, task: CaptionTargets, told: CaptionIndex, keys: Any) -> TextPredictor:
         """Who answers where nothing has been fitted."""
-        vote = task.vote(int(told.said.has.sum()))
-        return TextPredictor(task, task.keys(told.said.bank.features), vote)
+        return TextPredictor(task, keys, task.vote(int(told.said.has.sum())))
+
+    def _own_keys(self, view: View) -> Any:
+        """Keys of the memory's own, where nothing has been fitted."""
+        pictures = self._projection.at(view)
+        if self._measured is None or self._measured[0] is not pictures:
+            self._measured = pictures, self.task.own_keys(pictures)
+        return self._measured[1]
 
     def _allowed(
         self, k: int | None, retrieval: bool, vote_only: bool, words: str

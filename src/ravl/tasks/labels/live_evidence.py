@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,25 +12,10 @@ from ravl.memory import Memory
 from ravl.models.evidence import Made
 from ravl.models.linear import Standardizer
 from ravl.retrieval.datastore import Ints
-from ravl.runs.evidence_arrays import name_vectors
+from ravl.runs.evidence_arrays import MadeEvidence, name_vectors
 from ravl.tasks.labels.live import LiveLabels
 from ravl.tasks.labels.predictor import LabelPredictor
 from ravl.tasks.labels.targets import LabelTargets
-
-
-@dataclass(frozen=True, eq=False)
-class LiveEvidence:
-    """As :class:`ravl.runs.evidence_arrays.EvidenceArrays`, row by row.
-
-    Args:
-        features, labels, texts, has_label, has_text: see there.
-    """
-
-    features: Made
-    labels: Made
-    texts: Made
-    has_label: Made
-    has_text: Made
 
 
 class EvidenceSource:
@@ -47,7 +31,7 @@ class EvidenceSource:
         self._standard, self._task, self._memory = standard, task, memory
         self._vectors: tuple[Encoder, dict[str, Array]] | None = None
 
-    def at(self, testimony: LiveLabels) -> LiveEvidence:
+    def at(self, testimony: LiveLabels) -> MadeEvidence:
         """Of the rows of a label matrix."""
         bank, names = testimony.bank, self._names(testimony.names)
         texts, has_text = self._task.texts(bank.view, self._memory)
@@ -58,7 +42,7 @@ class EvidenceSource:
             found = normalise(weights @ names) * testimony.worth[flat][:, None]
             return found.reshape(*rows.shape, names.shape[1])
 
-        return LiveEvidence(
+        return MadeEvidence(
             Made(len(bank), lambda rows: self._standard(bank.features_at(rows))),
             Made(len(bank), labels),
             texts,

@@ -17,13 +17,12 @@ from ravl.retrieval.datastore import Datastore, Ints, Neighbours, nothing_seen
 from ravl.retrieval.live import View
 from ravl.retrieval.query import open_picture
 from ravl.runs.answers import Answer, Classification, Evidence, Tagging
-from ravl.runs.row_texts import RowTexts
+from ravl.runs.evidence_arrays import MadeEvidence
 from ravl.runs.run import VISION, Run
 from ravl.tasks.labels.files import load_labeller
 from ravl.tasks.labels.live import LabelSource, LiveLabels
-from ravl.tasks.labels.live_evidence import LiveEvidence, evidence_source
+from ravl.tasks.labels.live_evidence import evidence_source
 from ravl.tasks.labels.predictor import Answers, Queries
-from ravl.tasks.labels.votes import LabelMatrix
 from ravl.tasks.match.rerank_neighbours import DEPTH, NeighbourReranker
 from ravl.timing import step
 
@@ -52,8 +51,7 @@ class LabelPipeline:
         self._rows = self.labeller.task.source(memory)
         self._labels = LabelSource.of(self.labeller, memory)
         self._read = evidence_source(self.labeller, memory)
-        self._known: tuple[View, LiveLabels, LiveEvidence | None] | None = None
-        self._said: tuple[LabelMatrix, RowTexts] | None = None
+        self._known: tuple[View, LiveLabels, MadeEvidence | None] | None = None
         # Whether there is a fine-tuned tower is asked once: a refit may exchange the run's files.
         self.has_tower = (run.folder / VISION).is_dir()
         self._tower: Any = None
@@ -150,7 +148,7 @@ class LabelPipeline:
         retrieval: bool,
         vote_only: bool,
         hidden: Sequence[Ints] | None = None,
-    ) -> tuple[Answers, LabelMatrix | None]:
+    ) -> tuple[Answers, LiveLabels | None]:
         if not retrieval:
             return self.labeller.without(queries), None
         testimony, evidence = self._testimony()
@@ -161,7 +159,7 @@ class LabelPipeline:
     def _neighbours(
         self,
         queries: Queries,
-        testimony: LabelMatrix,
+        testimony: LiveLabels,
         k: int | None,
         hidden: Sequence[Ints] | None,
     ) -> Neighbours:
@@ -170,13 +168,11 @@ class LabelPipeline:
             return self.labeller.neighbours(queries, testimony, k, hidden)
         deep = max(DEPTH, k or self.labeller.vote.k)
         near = self.labeller.neighbours(queries, testimony, deep, hidden)
-        with self._lock:
-            if self._said is None or self._said[0] is not testimony:
-                self._said = testimony, self.second.said(testimony.bank)
-            said = self._said[1]
+        # A view with generated labels has the rows of the memory's, in the same places.
+        said, _ = self.second.model.said_at(testimony.bank.view)
         return self.second(queries.features, said, near, hidden)
 
-    def _testimony(self) -> tuple[LiveLabels, LiveEvidence | None]:
+    def _testimony(self) -> tuple[LiveLabels, MadeEvidence | None]:
         """The memory as it is now."""
         with self.memory.snapshot(), self._lock:
             view = self._rows.view()
@@ -189,7 +185,7 @@ class LabelPipeline:
             return self._known[1], self._known[2]
 
     def _results(
-        self, found: Answers, testimony: LabelMatrix | None, risk: float
+        self, found: Answers, testimony: LiveLabels | None, risk: float
     ) -> list[Classification] | list[Tagging]:
         labeller = self.labeller
         common: list[dict[str, Any]] = [
@@ -227,7 +223,7 @@ class LabelPipeline:
         return results
 
     def _evidence(
-        self, found: Answers, testimony: LabelMatrix | None, i: int
+        self, found: Answers, testimony: LiveLabels | None, i: int
     ) -> tuple[Evidence, ...]:
         if testimony is None or found.neighbours is None or found.shares is None:
             return ()

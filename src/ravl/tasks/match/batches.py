@@ -14,10 +14,10 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
 from ravl.encoders.base import Array
+from ravl.models.evidence import Evidence
 from ravl.models.reader import gather
 from ravl.models.words import Words
 from ravl.retrieval.datastore import Ints, Neighbours
-from ravl.runs.evidence_arrays import EvidenceArrays
 from ravl.tasks.match.dataset import MatchFitData, hide
 from ravl.tasks.match.levels import Unseen
 from ravl.tasks.search.pairs import pairs_of
@@ -85,7 +85,7 @@ class PairBatches(Dataset[dict[str, Any]]):
     def __init__(
         self,
         lesson: TrainingExamples,
-        evidence: EvidenceArrays | None,
+        evidence: Evidence | None,
         k: int,
         how: RetrievalNoise,
         order: EpochSampler,

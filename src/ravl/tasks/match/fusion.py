@@ -14,15 +14,15 @@ from torch.nn import functional as F
 
 from ravl.encoders.towers.freezing import trainable
 from ravl.evaluation import PRIMARY, values
+from ravl.models.evidence import Evidence
 from ravl.models.fusion import FusionModel
 from ravl.models.reader import Reader
 from ravl.models.stacking import fit_stack, sigmoid
 from ravl.models.words import Words
-from ravl.runs.evidence_arrays import EvidenceArrays
 from ravl.tasks.match.batches import PairBatches, TrainingExamples
 from ravl.tasks.match.dataset import MatchFitData
 from ravl.tasks.match.levels import Unseen
-from ravl.tasks.match.predictor import MatchPredictor, evidence_arrays
+from ravl.tasks.match.predictor import MatchPredictor
 from ravl.training.language_model import (
     OWN,
     FusionResult,
@@ -107,7 +107,7 @@ def train_pairs(
         settings = replace(settings, learning_rate=settings.learning_rate * SLOWER)
     slow = prepare_language(model, settings.language)
     words = words_of(model, settings.language_model, 2 * k)
-    evidence = evidence_arrays(ground.said, ground.standard) if retrieval else None
+    evidence = ground.said.evidence(ground.standard) if retrieval else None
     order = EpochSampler(np.arange(len(ground.parts.train)), settings.seed, EPOCH)
     data = PairBatches(
         TrainingExamples.of(ground, unseen, words),
@@ -165,7 +165,7 @@ def _validation(
     dual: MatchPredictor,
     reader: Reader,
     words: Words,
-    evidence: EvidenceArrays | None,
+    evidence: Evidence | None,
     report: Callable[[float], None] | None,
 ) -> Callable[[], float]:
     """A function: AUC on some validation pairs, less a tenth of their surprise."""

@@ -13,14 +13,16 @@ from ravl.encoders import Fingerprint
 from ravl.encoders.base import Array
 from ravl.errors import EncoderMismatchError, QueryError
 from ravl.memory import Memory, Picture
-from ravl.retrieval.datastore import Ints, read_datastore
+from ravl.models.evidence import Evidence as ReadEvidence
+from ravl.retrieval.datastore import Ints, nothing_seen
+from ravl.retrieval.live import View
+from ravl.retrieval.live_datastore import keys_of
 from ravl.retrieval.query import open_picture
 from ravl.retrieval.reranking import Reranker
 from ravl.runs.answers import Evidence
-from ravl.runs.evidence_arrays import EvidenceArrays
+from ravl.runs.live_texts import FollowedTexts, LiveTexts
 from ravl.runs.row_texts import RowTexts, base_of
 from ravl.runs.run import Run
-from ravl.store.spaces import position
 from ravl.tasks.labels.model import picture_list
 from ravl.tasks.match.files import load_matcher
 from ravl.tasks.match.predictor import PairScores, QueryPairs, odds
@@ -48,7 +50,13 @@ class MatchPipeline:
         self._check()
         self.matcher = load_matcher(run)
         self._lock = threading.Lock()
-        self._known: tuple[Any, RowTexts, EvidenceArrays | None] | None = None
+        self._keys = keys_of(memory.live, self.matcher.keys)
+        targets = self.matcher.task
+        self._texts = memory.live.shared(
+            ("texts with vectors", targets),
+            lambda: FollowedTexts(memory, targets, unread=False, vectors=True),
+        )
+        self._known: tuple[View, LiveTexts, ReadEvidence | None] | None = None
 
     def match(
         self,
@@ -232,14 +240,23 @@ class MatchPipeline:
         how: dict[str, Any] = {"vote_only": vote_only, "k": k, "apart": apart}
         return self.matcher.answer(asked, said, clues, evidence, **how), said
 
-    def _said(self) -> tuple[RowTexts, EvidenceArrays | None]:
+    def _said(self) -> tuple[LiveTexts, ReadEvidence | None]:
         """The memory as it is now."""
-        with self._lock, self.memory.snapshot() as connection:
-            now = position(connection)
-            if self._known is None or self._known[0] != now:
-                bank = read_datastore(self.memory, self.matcher.keys)
-                said = RowTexts.of(bank, self.matcher.task, self.memory)
-                self._known = now, said, self.matcher.evidence(said)
+        with self.memory.snapshot():
+            return self.said_at(self.memory.live.view())
+
+    def said_at(self, view: View) -> tuple[LiveTexts, ReadEvidence | None]:
+        """What the rows of a view say, and what the reader may read of them.
+
+        Raises:
+            DataError: the view is empty.
+        """
+        with self._lock:
+            if self._known is None or self._known[0] is not view:
+                if not len(view):
+                    raise nothing_seen(self.memory)
+                said = self._texts.at_bank(self._keys.at(view))
+                self._known = view, said, self.matcher.evidence(said)
             return self._known[1], self._known[2]
 
     def _results(
@@ -304,8 +321,7 @@ def evidence_of(found: PairScores, said: RowTexts, i: int) -> tuple[Evidence, ..
 
 
 def _says(said: RowTexts, row: int) -> tuple[str, ...]:
-    start, stop = np.searchsorted(said.owners, [row, row + 1])
-    return tuple(said.texts[start:stop])
+    return tuple(said.texts[said.starts[row] : said.starts[row + 1]])
 
 
 def _both(probability: float) -> dict[str, float]:

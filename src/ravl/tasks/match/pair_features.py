@@ -88,10 +88,7 @@ def look_up(
         rows = near.positions[chosen]
         spoken = table[local[:, None], rows]
         out_said[chosen] = np.where((rows >= 0) & (spoken > NOTHING), spoken, 0)
-        several, place = np.unique(picture[chosen], return_inverse=True)
-        pictures = keys[several] @ said.bank.keys.T  # (v, N)
-        others = places[chosen]
-        out_seen[chosen] = np.where(others >= 0, pictures[place[:, None], others], 0)
+        out_seen[chosen] = said.bank.similarity(keys[picture[chosen]], places[chosen])
     return PairFeatures(near, out_said, Neighbours(places, similarity), out_seen)
 
 

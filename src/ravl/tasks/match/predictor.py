@@ -18,12 +18,12 @@ from ravl.encoders.base import Array
 from ravl.encoders.heads import Head
 from ravl.errors import DataError
 from ravl.models.calibration import RiskCalibrator
+from ravl.models.evidence import Evidence
 from ravl.models.linear import Standardizer
 from ravl.models.stacking import ScoreStack
 from ravl.models.vote import Vote
 from ravl.retrieval.datastore import Ints, Neighbours
 from ravl.retrieval.key_projection import KeyProjection
-from ravl.runs.evidence_arrays import EvidenceArrays
 from ravl.runs.row_texts import RowTexts, TextTargets
 from ravl.tasks.match.pair_features import PairFeatures, look_up
 from ravl.timing import step
@@ -161,11 +161,11 @@ class MatchPredictor:
             near = bank.neighbours(keys[asked.picture], wanted, hidden)
         return look_up(asked.vectors, keys, asked.picture, asked.text, said, near, hidden=hidden)
 
-    def evidence(self, said: RowTexts) -> EvidenceArrays | None:
+    def evidence(self, said: RowTexts) -> Evidence | None:
         """What the reader reads of the bank's rows; None where there is no reader."""
         if self.reader is None or not self.reader.evidence:
             return None
-        return evidence_arrays(said, self.standard)
+        return said.evidence(self.standard)
 
     def from_memory(
         self, clues: PairFeatures, said: RowTexts, vote: Vote | None = None
@@ -191,7 +191,7 @@ class MatchPredictor:
         self,
         asked: QueryPairs,
         near: Neighbours | None = None,
-        evidence: EvidenceArrays | None = None,
+        evidence: Evidence | None = None,
     ) -> dict[str, Array]:
         """The model's scores (n,) by name, with the evidence that its reader is given."""
         cosines = np.einsum("nd,nd->n", asked.views[asked.picture], asked.vectors[asked.text])
@@ -232,7 +232,7 @@ class MatchPredictor:
         asked: QueryPairs,
         said: RowTexts,
         clues: PairFeatures,
-        evidence: EvidenceArrays | None = None,
+        evidence: Evidence | None = None,
         *,
         vote_only: bool = False,
         k: int | None = None,
@@ -284,11 +284,3 @@ def odds(probabilities: Array) -> Array:
     safe = probabilities.astype(np.float64).clip(SURE, 1 - SURE)
     found: Array = np.log(safe / (1 - safe)).astype(np.float32)
     return found
-
-
-def evidence_arrays(said: RowTexts, standard: Standardizer) -> EvidenceArrays:
-    """Pictures and mean texts of the rows, as a reader reads them."""
-    nothing = np.broadcast_to(np.zeros(1, np.float32), said.means.shape)
-    return EvidenceArrays(
-        standard(said.bank.features), nothing, said.means, np.zeros(len(said.bank), bool), said.has
-    )

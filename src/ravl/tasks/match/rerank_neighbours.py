@@ -132,12 +132,12 @@ class NeighbourReranker:
             return found, known
         query = np.nonzero(known)[0]
         rows, text = np.unique(near.positions[known], return_inverse=True)
-        first = np.searchsorted(said.owners, rows)
+        first = said.starts[rows]
         asked = QueryPairs(
             features,
             self.model.base.project(features),
             [said.texts[i] for i in first.tolist()],
-            said.vectors[first],
+            said.vectors_at(first),
             query,
             text,
         )
