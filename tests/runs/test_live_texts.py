@@ -20,6 +20,9 @@ from tests.edits import Edits
 from tests.helpers import ColourEncoder, trained_on
 
 
+CLOSE = 2e-3  # a text's vector may be read now, or as the memory keeps it
+
+
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "SIZE", 4)
@@ -50,16 +53,15 @@ def test_after_any_edits_texts_are_what_they_would_be_anew(edits, targets, vecto
         assert found.owners.tolist() == anew.owners.tolist()
         assert found.starts.tolist() == anew.starts.tolist()
         assert found.has.tolist() == anew.has.tolist()
-        close = {"atol": 2e-3}  # a text's vector may be read now, or as the memory keeps it
-        np.testing.assert_allclose(found.vectors, anew.vectors, **close)
+        np.testing.assert_allclose(found.vectors, anew.vectors, atol=CLOSE)
         every = np.arange(len(anew.bank))
-        np.testing.assert_allclose(found.means_at(every), anew.means, **close)
+        np.testing.assert_allclose(found.means_at(every), anew.means, atol=CLOSE)
         asked = memory.encoder.embed_texts(["a red thing", "nothing"])
-        np.testing.assert_allclose(found.similarity(asked), anew.similarity(asked), **close)
+        np.testing.assert_allclose(found.similarity(asked), anew.similarity(asked), atol=CLOSE)
         read, dense = found.evidence(standard), anew.evidence(standard)
         for part in ("features", "labels", "texts", "has_label", "has_text"):
             np.testing.assert_allclose(
-                getattr(read, part)[every], getattr(dense, part)[every], err_msg=part, **close
+                getattr(read, part)[every], getattr(dense, part)[every], err_msg=part, atol=CLOSE
             )
 
 
