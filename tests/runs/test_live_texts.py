@@ -19,7 +19,6 @@ from ravl.store import blocks
 from tests.edits import Edits
 from tests.helpers import ColourEncoder, trained_on
 
-
 CLOSE = 2e-3  # a text's vector may be read now, or as the memory keeps it
 
 
