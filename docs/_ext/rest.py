@@ -26,10 +26,10 @@ def document() -> dict[str, Any]:
     from ravl.serving.app import create_app
     from ravl.serving.documented import describe
     from ravl.serving.limits import Limits
-    from ravl.serving.routes.answering import KINDS
+    from ravl.tasks import registry
 
     service: Any = SimpleNamespace(
-        tasks=list(KINDS),
+        tasks=list(dict.fromkeys(task.command for task in registry.tasks() if task.answers)),
         keys=(),
         limits=Limits(),
         memory=None,

@@ -44,7 +44,6 @@ def test_an_open_answer(running: Running, connect, kind: str):
     def prepare(service: Service) -> None:
         model: Any = WithGenerator(service.memory, Typist())
         model.predictor = OpenAskPipeline(service.memory, generator=Typist())
-        model.ask = model.predictor.ask
         service.models.insert(0, Served("typist", "ask", model, service._batcher("typist")))
 
     client = connect(running(prepare=prepare)[0], kind)

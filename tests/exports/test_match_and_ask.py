@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,7 +60,8 @@ def test_answers_out_of_a_list_by_the_fusion_model(tmp_path: Path, language: Pat
         assert report.manifest["networks"]["fusion"]["parity"]["real"] < 1e-4
         assert report.manifest["answers"]["same"] == report.manifest["answers"]["compared"] == 6
         pictures = [draw(1, "red"), draw(2, "blue")]
-        for how in ({}, {"retrieval": False}, {"vote_only": True}):
+        ways: list[dict[str, Any]] = [{}, {"retrieval": False}, {"vote_only": True}]
+        for how in ways:
             run, export = (
                 model.ask(pictures, [KIND, TASTE], **how)
                 for model in (

@@ -173,6 +173,7 @@ def test_a_question_that_is_new_about_an_old_picture(tmp_path: Path) -> None:
         report = refit(run, memory, promote="always")
         assert (report.news["new"], report.news["changed"]) == (0, 1)
         with Model(run, memory) as model:
+            assert row.path is not None
             assert model.ask(row.path, "is it round?").answer == "no"
         learned = trace(memory, [row.id], [run])
         assert learned[0].remedy == f"ravl refit {run} --promote always"

@@ -111,12 +111,8 @@ def test_it_is_evidence_where_it_is_asked_for(half: Memory, tmp_path: Path, task
     assert not silent & {name for its in ("train", "validation", "test") for name in parts[its]}
     with ravl.load(out, half) as model:
         picture = half.picture(half.get("001.png"))
-        how = {"k": 64}
-        answer = (
-            model.classify(picture, **how)
-            if task == "classify"
-            else model.ask(picture, "what colour is it?", **how)
-        )
+        question = None if task == "classify" else "what colour is it?"
+        answer = model.predict(picture, question, k=64)
         assert silent & {item.row.id for item in answer.evidence}
 
 

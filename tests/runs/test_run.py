@@ -157,13 +157,13 @@ def test_after_the_retriever_was_trained_only_fusion_runs_are_refused(fitted):
     picture = fitted / "pictures" / "green_001.png"
     with Memory.open(fitted / "shop.ravl", ColourEncoder()) as memory:
         before = {
-            n: load(fitted / n, memory).predictor.answer([picture])[0]
+            n: load(fitted / n, memory).predictor.predict([picture])[0]
             for n in RUNS
             if n != "fusion"
         }
         memory.reembed(trained_on(ColourEncoder()))
         for name, old in before.items():
-            new = load(fitted / name, memory).predictor.answer([picture])[0]
+            new = load(fitted / name, memory).predictor.predict([picture])[0]
             assert new.scores == pytest.approx(old.scores, abs=2e-3)
             assert [e.id for e in new.evidence] == [e.id for e in old.evidence]
         with pytest.raises(EncoderMismatchError, match="was fitted with the encoder"):

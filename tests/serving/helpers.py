@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 from ravl.memory import Memory
@@ -56,7 +57,12 @@ class FakeModel:
         assert self.gate.wait(PATIENCE)
         pause(self.seconds)
 
-    def classify(self, pictures: Sequence[Any], **options: Any) -> list[Classification]:
+    def pipeline(self, task: str) -> Any:
+        return SimpleNamespace(predict={"classify": self.classify, "match": self.match}[task])
+
+    def classify(
+        self, pictures: Sequence[Any], beside: Any = None, **options: Any
+    ) -> list[Classification]:
         self._call(len(pictures), options)
         return [
             Classification(label=str(p.resize((1, 1)).getpixel((0, 0))[0] > 128), **self._common())

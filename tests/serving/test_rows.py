@@ -194,7 +194,7 @@ def test_an_answer_of_another_task_is_a_sentence(client: Client, task: str, give
 def test_runs_and_their_reports(client: Client, fitted: Path, by_name: None):
     api = client(fitted / "linear", fitted / "tags")
     found = api.get("/v1/runs").json()
-    assert found["tasks"] == ["search", "classify", "tag", "ask", "caption"]
+    assert found["tasks"] == ["search", "classify", "tag", "caption", "ask"]
     assert found["runs"][0]["name"] == "linear" and found["runs"][0]["default"]
     run = api.get("/v1/runs/linear").json()
     assert "red" in run["record"]["labels"]

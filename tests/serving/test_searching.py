@@ -54,7 +54,7 @@ def test_what_has_no_answer_is_a_sentence(client: Client, red: bytes):
         ({"text": "a", "k": 100_000}, "k: Input should be less"),
         ({"text": "a", "where": "nonsense < 1"}, "There is no column 'nonsense'"),
         ({"text": "a", "target": "texts", "mode": "keyword"}, "searched by meaning only"),
-        ({"text": "a", "rerank": "none"}, "No run 'none' answers match"),
+        ({"text": "a", "rerank": "none"}, "No run 'none' can look again"),
     ):
         response = api.post("/v1/search", json=body)
         assert response.status_code in (404, 422)

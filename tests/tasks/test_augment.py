@@ -33,7 +33,7 @@ def model_of(memory: Memory, task: str = "caption") -> Any:
     """A run by name only; a memory's own consensus writes."""
     predictor = CaptionPipeline(memory)
     run = SimpleNamespace(folder=Path("runs/texts"))
-    return SimpleNamespace(task=task, memory=memory, run=run, caption=predictor.caption)
+    return SimpleNamespace(task=task, memory=memory, run=run, caption=predictor.predict)
 
 
 def test_only_silent_rows_are_written_for(memory: Memory) -> None:

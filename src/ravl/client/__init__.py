@@ -15,7 +15,7 @@ except ModuleNotFoundError as error:
 
 from ravl.client.clients import AsyncClient, Client
 from ravl.client.problems import ServerError
-from ravl.client.provenance import Provenance
 from ravl.client.streams import AsyncStream, Stream
+from ravl.runs.provenance import Provenance
 
 __all__ = ["AsyncClient", "AsyncStream", "Client", "Provenance", "ServerError", "Stream"]

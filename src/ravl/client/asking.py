@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,9 @@ from ravl.client.sending import (
     how_of,
     in_chunks,
     in_json,
-    is_one,
     paired,
     size_of,
+    source_list,
     unusual,
     with_pictures,
 )
@@ -29,8 +29,9 @@ from ravl.errors import QueryError
 from ravl.memory import Row
 from ravl.retrieval import Query
 from ravl.retrieval.options import Options
+from ravl.tasks import registry
+from ravl.tasks.pairing import text_list
 
-BESIDE = {"match": "text", "ask": "question"}  # what is said beside the picture
 Item = tuple[Source, str]
 
 
@@ -80,7 +81,11 @@ def search(server: Server, given: Any, k: int, options: Mapping[str, Any]) -> Pl
 
 
 def answers(
-    server: Server, task: str, pictures: Any, texts: Any, options: Mapping[str, Any]
+    server: Server,
+    task: str,
+    pictures: Source | Iterable[Source],
+    texts: str | Iterable[str] | None,
+    options: Mapping[str, Any],
 ) -> Plan[Any]:
     """The answer about a picture, or about each in a list.
 
@@ -91,14 +96,14 @@ def answers(
         texts: questions or texts; None for a task without.
         options: how to answer.
     """
-    values, field = how_of(options), BESIDE.get(task)
-    sources: list[Source] = [pictures] if is_one(pictures) else list(pictures)
+    values, field = how_of(options), registry.of_command(task)[0].beside
+    sources, one = source_list(pictures)
     items: list[Item] = [(source, "") for source in sources]
-    if field is not None:
-        items = paired(sources, [texts] if isinstance(texts, str) else list(texts), f"{field}s")
+    if field:
+        items = paired(sources, text_list(texts or ()), field)
 
     def ask(chunk: list[Item]) -> Ask:
-        said = {} if field is None else {f"{field}s": [text for _, text in chunk]}
+        said = {} if not field else {f"{field}s": [text for _, text in chunk]}
         shown = [source for source, _ in (chunk if len(sources) > 1 else chunk[:1])]
         body = with_pictures("pictures", shown, {**values, **said})
         return Ask("POST", f"/v1/{task}/batch", body, divisible=len(chunk) > 1)
@@ -115,17 +120,18 @@ def answers(
     order = files_first([source for source, _ in items])
     sorted_ = yield from in_chunks(server, [items[i] for i in order], weigh, ask, reader)
     found = [answer for _, answer in sorted(zip(order, sorted_, strict=True), key=lambda a: a[0])]
-    return found[0] if is_one(pictures) and (texts is None or isinstance(texts, str)) else found
+    return found[0] if one and (texts is None or isinstance(texts, str)) else found
 
 
 def opening(
     server: Server, picture: Source, question: str | None, options: Mapping[str, Any]
 ) -> Opening:
     """A reply that is heard word by word: a caption, or the answer to a question."""
-    task = "caption" if question is None else "ask"
+    beside = "" if question is None else "question"
+    task = next(t.command for t in registry.tasks() if t.writes and t.beside == beside)
 
     def plan() -> Plan[httpx.Response]:
-        values = {**how_of(options), **({} if question is None else {"question": question})}
+        values = {**how_of(options), **({} if question is None else {beside: question})}
         body = with_pictures("picture", [picture], values)
         reply = yield from fetched(server, Ask("POST", f"/v1/{task}/stream", body, stream=True))
         return checked(reply)

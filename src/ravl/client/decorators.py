@@ -55,23 +55,25 @@ class Streamed(Protocol[P]):
 
 def planned(plan: Callable[Concatenate[Any, P], Plan[T]]) -> Planned[P, T]:
     """A method that carries out a plan."""
-    found: Planned[P, T] = _carried(plan, "_run")
+    found: Planned[P, T] = carried(plan)
     return found
 
 
 def listed(page: Callable[Concatenate[Any, P], Page[T]]) -> Listed[P, T]:
     """A method that goes through pages."""
-    found: Listed[P, T] = _carried(page, "_pages")
+    found: Listed[P, T] = carried(page, "_pages")
     return found
 
 
 def streamed(opening: Callable[Concatenate[Any, P], Opening]) -> Streamed[P]:
     """A method that listens."""
-    found: Streamed[P] = _carried(opening, "_listen")
+    found: Streamed[P] = carried(opening, "_listen")
     return found
 
 
-def _carried(method: Callable[..., Any], by: str) -> Any:
+def carried(method: Callable[..., Any], by: str = "_run") -> Any:
+    """A method that hands what another makes to the client's method of that name."""
+
     @wraps(method)
     def called(client: Any, *args: Any, **kwargs: Any) -> Any:
         return getattr(client, by)(method(client, *args, **kwargs))

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
-from ravl.client.provenance import (
-    ServedCaption,
-    ServedClassification,
-    ServedMatching,
-    ServedReply,
-    ServedTagging,
-)
+from ravl.runs.answers import Answer
+from ravl.tasks import registry
 
 
-def judged(answer: Any) -> dict[str, Any]:
+def judged(answer: object) -> Mapping[str, object]:
     """The fields of feedback that an answer knows itself; a plain value knows nothing else."""
-    if isinstance(answer, ServedClassification):
-        told: dict[str, Any] = {"task": "classify", "answer": answer.label}
-    elif isinstance(answer, ServedTagging):
-        told = {"task": "tag", "answer": list(answer.tags)}
-    elif isinstance(answer, ServedMatching):
-        told = {"task": "match", "answer": answer.fits, "asked": answer.text}
-    elif isinstance(answer, ServedCaption):
-        told = {"task": "caption", "answer": answer.text}
-    elif isinstance(answer, ServedReply):
-        told = {"task": "ask", "answer": answer.answer, "asked": answer.question}
-    else:
+    if not isinstance(answer, Answer):
         return {"answer": answer}
-    return {**told, "run": answer.origin.run, "version": answer.origin.version}
+    task = next(t for t in registry.tasks() if t.answers and t.answer_type() is type(answer))
+    return {
+        "task": task.command,
+        "run": answer.origin.run,
+        "version": answer.origin.version,
+        **task.feedback(answer),
+    }

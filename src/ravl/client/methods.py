@@ -14,6 +14,14 @@ from urllib.parse import quote
 from PIL import Image
 
 from ravl.client import asking, reading
+from ravl.client.callables import (
+    Query,
+    answering,
+    captioning,
+    matching,
+    replying,
+    searching,
+)
 from ravl.client.decorators import Page, listed, planned, streamed
 from ravl.client.info import DriftInfo, RunInfo, ServerInfo, drift_of, info_of
 from ravl.client.judging import judged
@@ -24,6 +32,11 @@ from ravl.client.sending import Source, in_chunks, in_json, new_row, qa_of, size
 from ravl.data import QA, Example, Scalar
 from ravl.data.pictures import decode
 from ravl.memory import IndexReport, Row
+from ravl.retrieval.retriever import Many
+from ravl.runs.answers import Answer, Classification, Tagging
+from ravl.tasks.ask.results import Reply
+from ravl.tasks.caption.results import Caption
+from ravl.tasks.match.results import Matching
 
 PAGE = 500  # rows of a request
 LISTED = 1_000  # ids of a request
@@ -34,8 +47,10 @@ class Methods:
 
     _server: Server
 
-    @planned
-    def search(self, query: Any = None, k: int = 10, **options: Unpack[FindOptions]) -> Plan[Any]:
+    @searching
+    def search(
+        self, query: Query | Many | None = None, k: int = 10, **options: Unpack[FindOptions]
+    ) -> Plan[Any]:
         """The k best rows for a text, a picture, or both; see :meth:`ravl.Memory.search`.
 
         Args:
@@ -49,7 +64,33 @@ class Methods:
         return asking.search(self._server, query, k, options)
 
     @planned
-    def classify(self, pictures: Any, **options: Unpack[HowOptions]) -> Plan[Any]:
+    def predict(
+        self,
+        /,
+        task: str,
+        pictures: Source | Iterable[Source],
+        beside: str | Iterable[str] | None = None,
+        **options: object,
+    ) -> Plan[Answer | list[Answer]]:
+        """The answer of any task, also of one that a package adds, or of each in a list.
+
+        Args:
+            task: its command, such as "caption".
+            pictures: as for :meth:`classify`.
+            beside: for a task that takes them the text or question, or as many as there are
+                pictures.
+            **options: of the task, and ``run``.
+
+        Raises:
+            DataError: no such task is installed here.
+            QueryError: no run answers that there, or an option is out of range.
+        """
+        return asking.answers(self._server, task, pictures, beside, options)
+
+    @answering(Classification)
+    def classify(
+        self, pictures: Source | Iterable[Source], **options: Unpack[HowOptions]
+    ) -> Plan[Any]:
         """The label of a picture, or of each in a list.
 
         Args:
@@ -57,7 +98,7 @@ class Methods:
             **options: see :class:`ravl.client.options.HowOptions`.
 
         Returns:
-            :class:`ravl.runs.answers.Classification`, or a list of them; with ``origin``.
+            :class:`ravl.Classification`, or a list of them; with ``origin``.
 
         Raises:
             QueryError: no run answers that there, or an option is out of range.
@@ -66,18 +107,25 @@ class Methods:
         """
         return asking.answers(self._server, "classify", pictures, None, options)
 
-    @planned
-    def tag(self, pictures: Any, **options: Unpack[HowOptions]) -> Plan[Any]:
+    @answering(Tagging)
+    def tag(self, pictures: Source | Iterable[Source], **options: Unpack[HowOptions]) -> Plan[Any]:
         """The tags of a picture, or of each in a list; as :meth:`classify` otherwise."""
         return asking.answers(self._server, "tag", pictures, None, options)
 
-    @planned
-    def match(self, pictures: Any, texts: Any, **options: Unpack[HowOptions]) -> Plan[Any]:
+    @matching(Matching)
+    def match(
+        self,
+        pictures: Source | Iterable[Source],
+        texts: str | Iterable[str],
+        **options: Unpack[HowOptions],
+    ) -> Plan[Any]:
         """Whether a text fits a picture, or each text its picture; one of both may be single."""
         return asking.answers(self._server, "match", pictures, texts, options)
 
-    @planned
-    def caption(self, pictures: Any, **options: Unpack[WriteOptions]) -> Plan[Any]:
+    @captioning(Caption)
+    def caption(
+        self, pictures: Source | Iterable[Source], **options: Unpack[WriteOptions]
+    ) -> Plan[Any]:
         """A text about a picture, or about each in a list.
 
         Args:
@@ -86,8 +134,13 @@ class Methods:
         """
         return asking.answers(self._server, "caption", pictures, None, options)
 
-    @planned
-    def ask(self, pictures: Any, questions: Any, **options: Unpack[HowOptions]) -> Plan[Any]:
+    @replying(Reply)
+    def ask(
+        self,
+        pictures: Source | Iterable[Source],
+        questions: str | Iterable[str],
+        **options: Unpack[WriteOptions],
+    ) -> Plan[Any]:
         """The answer to a question about a picture; one of pictures and questions may be single."""
         return asking.answers(self._server, "ask", pictures, questions, options)
 
@@ -234,11 +287,11 @@ class Methods:
     @planned
     def feedback(
         self,
-        answer: Any,
+        answer: object,
         verdict: str,
         *,
         picture: Source | None = None,
-        correction: Any = None,
+        correction: object = None,
         note: str | None = None,
         **about: Unpack[AboutOptions],
     ) -> Plan[int]:
@@ -253,7 +306,8 @@ class Methods:
             note: in words of the person's own.
             **about: overrides what the answer says of itself.
         """
-        told = judged(answer) | {"verdict": verdict, "correction": correction, "note": note} | about
+        said = {"verdict": verdict, "correction": correction, "note": note}
+        told: dict[str, object] = {**judged(answer), **said, **about}
         values = {name: value for name, value in told.items() if value is not None}
         if picture is not None:  # not as a form, which could not tell a truth value from a text
             values["picture"] = in_json(picture)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypedDict
+from typing import TypedDict
 
 from ravl.retrieval.options import QueryOptions
-
-if TYPE_CHECKING:
-    from ravl.models.generation.base import Decoding
+from ravl.tasks.options import AnswerOptions, WritingOptions
 
 
 class FindOptions(QueryOptions, total=False):
@@ -17,38 +14,17 @@ class FindOptions(QueryOptions, total=False):
     rerank: str | None
 
 
-class HowOptions(TypedDict, total=False):
-    """Of an answer.
+class HowOptions(AnswerOptions, total=False):
+    """Of an answer; see also :class:`ravl.tasks.options.AnswerOptions`.
 
     ``run``: name of the run; without it the server's first of the task.
-    ``k``: neighbours that count; None for as many as were fitted.
-    ``retrieval``: False for the model alone.
-    ``vote_only``: True for the memory alone.
-    ``abstain``: mark answers that are too unsure for this share of wrong ones.
     """
 
     run: str | None
-    k: int | None
-    retrieval: bool
-    vote_only: bool
-    abstain: float | None
 
 
-class WriteOptions(HowOptions, total=False):
-    """Of a text; a decoding ``how``, or what is to be unusual in it, by itself.
-
-    ``instruction``: style or audience, for generators that read it.
-    """
-
-    how: Decoding | None
-    instruction: str
-    candidates: int | None
-    longest: int | None
-    sample: bool | None
-    temperature: float | None
-    seed: int | None
-    require: Sequence[str]
-    forbid: Sequence[str]
+class WriteOptions(HowOptions, WritingOptions, total=False):
+    """Of a text; see also :class:`ravl.tasks.options.WritingOptions`."""
 
 
 class AboutOptions(TypedDict, total=False):

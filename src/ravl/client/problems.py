@@ -17,13 +17,14 @@ from ravl.errors import (
     MemoryFileError,
     MemoryLockedError,
     PictureError,
+    PluginError,
     QueryError,
     RavlError,
     RowNotFoundError,
 )
+from ravl.tasks import registry
 
 ADDRESS = "address"  # there is none like it
-TASKS = ("classify", "tag", "match", "caption", "ask")  # whose addresses a server may lack
 # What a problem is about, by its kind. Others say nothing about what was asked: access, busy, ...
 KINDS: dict[str, type[RavlError]] = {
     ADDRESS: QueryError,
@@ -34,6 +35,7 @@ KINDS: dict[str, type[RavlError]] = {
     "memory_file": MemoryFileError,
     "memory_locked": MemoryLockedError,
     "picture": PictureError,
+    "plugin": PluginError,
     "query": QueryError,
     "request": QueryError,
     "row_not_found": RowNotFoundError,
@@ -71,7 +73,7 @@ def checked(reply: httpx.Response) -> httpx.Response:
         raise stranger(reply)
     url = reply.request.url
     task = url.path.rpartition("/v1/")[2].partition("/")[0]
-    if told.get("kind") == ADDRESS and task in TASKS:
+    if told.get("kind") == ADDRESS and task in registry.commands():
         raise QueryError(
             f"No run at {origin_of(url)} answers {task}. See Client.runs(), or ravl info --server "
             "URL, for what does."

@@ -14,29 +14,16 @@ from typing import Any, TypeVar
 import httpx2 as httpx
 
 from ravl.client.problems import checked, stranger
-from ravl.client.provenance import (
-    Provenance,
-    ServedCaption,
-    ServedClassification,
-    ServedHits,
-    ServedMatching,
-    ServedReply,
-    ServedTagging,
-)
+from ravl.client.provenance import ServedHits
 from ravl.data import QA
 from ravl.memory import Row
 from ravl.retrieval import Found, Hit
-from ravl.runs.answers import Evidence
+from ravl.runs.answers import Answer, Evidence
+from ravl.runs.provenance import Provenance
+from ravl.tasks import registry
 
 T = TypeVar("T")
 
-ANSWERS: dict[str, Any] = {
-    "classify": ServedClassification,
-    "tag": ServedTagging,
-    "match": ServedMatching,
-    "caption": ServedCaption,
-    "ask": ServedReply,
-}
 # Nobody judges what is heard word by word.
 UNJUDGED = {
     "confidence": math.nan,
@@ -109,10 +96,10 @@ def hits(found: Any, told: Any) -> ServedHits:
     )
 
 
-def answer(task: str, data: Any, told: Any) -> Any:
+def answer(task: str, data: Any, told: Any) -> Answer:
     """An answer of a task; what a newer server says beside it is left out."""
-    kind = ANSWERS[task]
-    known = {field.name for field in fields(kind)}
+    kind: Callable[..., Answer] = registry.of_command(task)[0].answer_type()
+    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
     values = {name: _plain(value) for name, value in data.items() if name in known}
     return kind(**{**values, "evidence": evidence(data["evidence"]), "origin": origin(told)})
 

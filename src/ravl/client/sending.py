@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,17 +16,19 @@ from PIL import Image
 from ravl.client.plans import BYTES, Ask, Plan, Server, fetched
 from ravl.client.problems import checked, fewer
 from ravl.data import Example, pictures
-from ravl.errors import QueryError
 from ravl.memory import Picture, Row
+from ravl.tasks.pairing import check_pairs
 
 Source = Picture | str | Row
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-def is_one(given: Any) -> bool:
-    """Whether that is one picture, and no list of them."""
-    return isinstance(given, str | bytes | Path | Image.Image | Row)
+def source_list(given: Source | Iterable[Source]) -> tuple[list[Source], bool]:
+    """One picture or several as a list, and whether it was one."""
+    if isinstance(given, str | bytes | Path | Image.Image | Row):
+        return [given], True
+    return list(given), False
 
 
 def encoded(source: Picture | str) -> bytes:
@@ -106,17 +108,13 @@ def how_of(options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def paired(given: Sequence[Source], texts: Sequence[str], what: str) -> list[tuple[Source, str]]:
+def paired(given: Sequence[Source], texts: Sequence[str], noun: str) -> list[tuple[Source, str]]:
     """As many pictures as texts; one that is single is repeated.
 
     Raises:
         QueryError: the numbers do not fit.
     """
-    if len(given) != len(texts) and 1 not in (len(given), len(texts)):
-        raise QueryError(
-            f"There are {len(given):,} pictures and {len(texts):,} {what}. Give as many of both, "
-            "or one of either for all of the others."
-        )
+    check_pairs(len(given), len(texts), noun)
     count = max(len(given), len(texts)) if given and texts else 0
     return [(given[i % len(given)], texts[i % len(texts)]) for i in range(count)]
 

@@ -12,11 +12,8 @@ import httpx2 as httpx
 from ravl.client import reading
 from ravl.client.plans import Server
 from ravl.client.problems import ServerError, refusal, unreachable
-from ravl.runs.answers import Evidence
-from ravl.tasks.ask.results import Reply
-from ravl.tasks.caption.results import Caption
-
-WRITTEN = {"caption": "text", "ask": "answer"}  # the field of an answer that is written
+from ravl.runs.answers import Answer, Evidence
+from ravl.tasks import registry
 
 
 class Told:
@@ -32,7 +29,7 @@ class Told:
         self._server, self._task = server, task
         self._heard = False
         self.evidence: tuple[Evidence, ...] = ()
-        self.answer: Caption | Reply | None = None
+        self.answer: Answer | None = None
 
     def _hear(self, event: httpx.ServerSentEvent) -> str:
         """The piece of the text in an event; a text that comes at once is one piece.
@@ -52,7 +49,8 @@ class Told:
             answer = {**reading.UNJUDGED, **told["answer"]}
             self.answer = reading.answer(self._task, answer, told)
             self.evidence = self.answer.evidence
-            return "" if self._heard else str(told["answer"][WRITTEN[self._task]])
+            field = registry.of_command(self._task)[0].field
+            return "" if self._heard else str(told["answer"][field])
         return ""
 
     def _end(self) -> None:

@@ -23,8 +23,8 @@ from ravl.runs.drift_reference import Reference, read_reference, write_reference
 from ravl.runs.run import Run
 from ravl.runs.signals import Signals
 from ravl.tasks import registry
-from ravl.tasks.labels.model import picture_list
 from ravl.tasks.model import Model
+from ravl.tasks.pairing import picture_list
 
 BATCH = 64  # pictures that are answered in one pass
 

@@ -155,8 +155,8 @@ class Sample:
             return [(str(one.fits), one.score) for one in found]
         if task == "ask":
             asked = [row.qa[0].question if row.qa else QUESTION for row in self.rows]
-            found = model.ask(pictures, asked)
-            return [(one.answer, one.confidence) for one in found]
+            replies = model.ask(pictures, asked)
+            return [(one.answer, one.confidence) for one in replies]
         if task == "caption":
             return [(one.text, one.confidence) for one in model.caption(pictures)]
         if task == "tag":

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ravl.memory import Row
+from ravl.runs.provenance import HERE, Provenance
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class Answer:
         memory: the same of the memory's vote alone.
         model: the same of the model alone; empty for a run that only votes.
         evidence: the neighbours, the largest shares first.
+        origin: where a server's answer comes from; empty for an answer that was made here.
     """
 
     confidence: float
@@ -63,6 +65,7 @@ class Answer:
     memory: Mapping[str, float]
     model: Mapping[str, float]
     evidence: tuple[Evidence, ...] = field(default=(), repr=False)
+    origin: Provenance = field(default=HERE, repr=False, compare=False)
 
     @property
     def said(self) -> str:

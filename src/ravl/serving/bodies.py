@@ -86,101 +86,14 @@ class PictureIn(Body):
 
 
 picture_field = Field(None, description="The picture; as multipart/form-data a file of this name.")
-_pictures = Field(
-    default_factory=list[PictureIn],
-    description="The pictures; as multipart/form-data files of this name.",
-)
 
 
-class How(Body):
-    """How to answer."""
+class RunChoice(Body):
+    """Who answers."""
 
     run: str | None = Field(
         None, max_length=200, description="Name of the run; without it the first of the task."
     )
-    k: int | None = Field(None, ge=1, le=1_000, description="Neighbours that count.")
-    retrieval: bool = Field(True, description="False for the model alone.")
-    vote_only: bool = Field(False, description="True for the memory alone.")
-    abstain: float | None = Field(
-        None, ge=0, le=1, description="Mark answers too unsure for this share of wrong ones."
-    )
-
-
-class LabelOne(How):
-    """A picture to be given a label, or tags."""
-
-    model_config = example(picture={"id": "shirts/17.jpg"}, abstain=0.05)
-    picture: PictureIn | None = picture_field
-
-
-class LabelMany(How):
-    """Pictures to be given labels, or tags."""
-
-    model_config = example(pictures=[{"id": "shirts/17.jpg"}, {"id": "hats/3.jpg"}])
-    pictures: list[PictureIn] = _pictures
-
-
-class MatchOne(How):
-    """A picture and a text that may fit it."""
-
-    model_config = example(picture={"id": "shirts/17.jpg"}, text="a red checked shirt")
-    picture: PictureIn | None = picture_field
-    text: Text = Field(description="Words to be compared with the picture.")
-
-
-class MatchMany(How):
-    """Pictures and as many texts; one of the two may be single."""
-
-    model_config = example(
-        pictures=[{"id": "shirts/17.jpg"}], texts=["a red checked shirt", "a straw hat"]
-    )
-    pictures: list[PictureIn] = _pictures
-    texts: Texts = Field(description="Texts to be compared with the pictures.")
-
-
-class Written(How):
-    """How texts are written; most is for runs that have a generator."""
-
-    instruction: Text = Field("", description="Style or audience, for generators that read it.")
-    candidates: int | None = Field(None, ge=1, le=16, description="Different texts.")
-    longest: int | None = Field(None, ge=1, le=512, description="Tokens at most.")
-    sample: bool | None = Field(None, description="Draw words by chance.")
-    temperature: float | None = Field(None, gt=0, le=10, description="Of the sampling.")
-    seed: int | None = Field(None, ge=0, lt=2**31, description="Of the sampling.")
-    require: Texts = Field(default_factory=list, description="Words that must occur.")
-    forbid: Texts = Field(default_factory=list, description="Words that must not occur.")
-
-
-class AskOne(Written):
-    """A picture and a question about it."""
-
-    model_config = example(picture={"id": "shirts/17.jpg"}, question="what colour is it?")
-    picture: PictureIn | None = picture_field
-    question: Text = Field(description="In words.")
-
-
-class AskMany(Written):
-    """Pictures and as many questions; one of the two may be single."""
-
-    model_config = example(
-        pictures=[{"id": "shirts/17.jpg"}], questions=["what colour is it?", "how many are there?"]
-    )
-    pictures: list[PictureIn] = _pictures
-    questions: Texts = Field(description="Questions about the pictures.")
-
-
-class CaptionOne(Written):
-    """A picture to be described."""
-
-    model_config = example(picture={"id": "shirts/17.jpg"})
-    picture: PictureIn | None = picture_field
-
-
-class CaptionMany(Written):
-    """Pictures to be described."""
-
-    model_config = example(pictures=[{"id": "shirts/17.jpg"}, {"id": "hats/3.jpg"}])
-    pictures: list[PictureIn] = _pictures
 
 
 class QueryIn(Body):

@@ -106,7 +106,7 @@ def version_of(served: Served) -> int:
 def blank(served: Served) -> Any:
     """An item that any model of the task answers."""
     picture = Image.new("RGB", (64, 48), (128, 128, 128))
-    return (picture, "what is it?") if served.task in ("match", "ask") else picture
+    return (picture, "what is it?") if served.kind.beside else picture
 
 
 def _mark(folder: Path) -> str | None:

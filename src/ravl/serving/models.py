@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ravl.errors import MemoryFileError, QueryError
 from ravl.memory import Memory
 from ravl.retrieval import Query
+from ravl.runs.answers import Answer
 from ravl.runs.run import Run, open_run
 from ravl.serving.batching import Batcher, Call
 from ravl.store.history import newest
-from ravl.tasks.caption.writer import SIDE, TextPipeline
+from ravl.tasks import registry
+from ravl.tasks.contract import Task, Writer
 from ravl.tasks.model import Model, untrained
+from ravl.tasks.options import WRITING
 
-TASKS = ("classify", "tag", "match", "caption", "ask")
-DECODING = ("candidates", "longest", "sample", "temperature", "seed", "require", "forbid")
-WRITES = ("caption", "ask")
 MEMORY = "memory"  # the name under which the memory itself answers
 
 Options = tuple[tuple[str, Any], ...]
@@ -30,7 +30,7 @@ class Served:
 
     Args:
         name: by which clients choose it.
-        task: that it answers.
+        task: the command of the task that it answers, such as "classify".
         model: a run, or the memory alone; a refit puts another in its place.
         batcher: its thread and queue.
         folder: of the run; None for the memory alone.
@@ -48,64 +48,44 @@ class Served:
         return self.model.run
 
     @property
-    def writer(self) -> TextPipeline | None:
+    def kind(self) -> Task:
+        """The task: of two behind one command that of the run."""
+        run = self.run
+        return registry.of_run(run) if run is not None else registry.of_command(self.task)[0]
+
+    @property
+    def writer(self) -> Writer | None:
         """What writes texts piece by piece, if it does."""
         found = self.model.predictor
-        return found if isinstance(found, TextPipeline) and found.has_generator else None
+        return found if getattr(found, "has_generator", False) else None
 
     @property
     def hint(self) -> int:
         """Side in pixels that pictures are decoded for: what the model itself would ask for."""
-        size = self.model.memory.encoder.picture_size
-        writes = self.task == "caption" or isinstance(self.model.predictor, TextPipeline)
-        return max(size, SIDE) if writes else size
+        return max(self.model.memory.encoder.picture_size, self.kind.picture_size)
 
     def call(self, options: Options) -> Call:
-        """What answers a list of items with these options, all from one moment of the memory."""
-        given = dict(options)
-        if self.task in WRITES:
-            given = self._decoding(given)
+        """What answers a list of items with these options, all from one moment of the memory.
 
-        def answer(items: Sequence[Any]) -> Sequence[Any]:
-            if self.task in ("match", "ask"):
-                pictures, texts = (list(part) for part in zip(*items, strict=True))
-                found: Sequence[Any] = getattr(self.model, self.task)(pictures, texts, **given)
-            else:
-                found = getattr(self.model, self.task)(list(items), **given)
-            return found
+        An item is a picture, or a picture with the text beside it.
+        """
+
+        def answer(items: Sequence[Any]) -> Sequence[Answer]:
+            pipeline = self.model.pipeline(self.task)
+            if not self.kind.beside:
+                return pipeline.predict(list(items), **dict(options))
+            pictures, texts = (list(part) for part in zip(*items, strict=True))
+            return pipeline.predict(pictures, texts, **dict(options))
 
         return at_one_moment(self.model.memory, answer)
 
     def pieces(self, item: Any, options: Options) -> Iterator[str]:
-        """What the model writes, piece by piece."""
-        writer: Any = self.writer
-        kept = ("k", "retrieval", "instruction", *DECODING)
+        """What the model writes about an item, piece by piece."""
+        kept = ("k", "retrieval", *(option.name for option in WRITING))
         given = {name: value for name, value in options if name in kept}
-        items = (item,) if self.task == "caption" else item
-        found: Iterator[str] = writer.stream(*items, **self._decoding(given))
-        return found
-
-    def _decoding(self, given: dict[str, Any]) -> dict[str, Any]:
-        """The options of the decoding as one, on top of what is usual.
-
-        Raises:
-            QueryError: there is no generator that answers questions, so nothing is written.
-        """
-        told = [name for name in (*DECODING, "instruction") if name in given]
-        if told and self.task == "ask" and self.writer is None:
-            raise QueryError(
-                f"{self.name} chooses its answers and writes none, so {', '.join(told)} says "
-                "nothing to it. Leave it out, or ask a run that was fitted with --answers open."
-            )
-        wanted = {name: given.pop(name) for name in DECODING if name in given}
-        if wanted:
-            usual = self.writer.usual if self.writer is not None else None
-            if usual is None:
-                from ravl.models.generation.base import Decoding
-
-                usual = Decoding()
-            given["how"] = replace(usual, **wanted)
-        return given
+        picture, text = item if self.kind.beside else (item, None)
+        assert self.writer is not None
+        return self.writer.stream(picture, text, **given)
 
 
 def at_one_moment(memory: Memory, answer: Callable[[Sequence[Any]], Sequence[Any]]) -> Call:
@@ -175,12 +155,13 @@ def _served(
         name = folder.resolve().name
         if name in found or name == MEMORY:
             raise QueryError(f"Two models would be called {name!r}. Rename the run's folder.")
-        if run.task not in TASKS:
+        task = registry.of_run(run)
+        if not task.answers:
             raise QueryError(
-                f"{folder} was fitted for {run.task}; what it learned is in its memory already. "
-                "Name the memory."
+                f"{folder} was fitted for {task.command}; what it learned is in its memory "
+                "already. Name the memory."
             )
-        found[name] = run.task, Model(folder, memory), folder
+        found[name] = task.command, Model(folder, memory), folder
     served = [
         Served(name, task, model, batcher(name), folder)
         for name, (task, model, folder) in found.items()

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from ravl.errors import DataError
 from ravl.serving.bodies import Body, PictureIn, Text, Texts, example, picture_field
+from ravl.serving.results import TASK
+from ravl.tasks import registry
 
-LISTS = ("tag", "search")  # whose answers are several texts
-TRUTHS = {"true": True, "false": False}
+
+def _known(task: str) -> str:
+    if task not in registry.commands():
+        raise ValueError(f"there is no task {task!r}; there are {', '.join(registry.commands())}")
+    return task
+
+
+TaskName = Annotated[
+    str,
+    AfterValidator(_known),
+    WithJsonSchema({"type": "string", "enum": list(registry.commands())}),
+]
+Said = Text | bool | int | float | Texts  # an answer as JSON has it
 
 
 class FeedbackIn(Body):
     """What somebody says about an answer."""
 
     model_config = example(
-        task="classify",
+        task=TASK,
         run="kinds",
         version=12,
         picture={"id": "shirts/17.jpg"},
@@ -26,21 +39,22 @@ class FeedbackIn(Body):
         correction="shirt",
     )
     refused = DataError
-    task: Literal["search", "match", "classify", "tag", "caption", "ask"]
+    task: TaskName
     run: Text = Field("", max_length=200, description="The run that answered.")
     version: int | None = Field(None, ge=0, lt=2**63, description="Of the memory that answered.")
     picture: PictureIn | None = picture_field
     asked: Text | None = Field(None, description="The question or text beside the picture.")
-    answer: Text | bool | Texts = Field(description="As it was given.")
+    answer: Said = Field(description="As it was given.")
     verdict: Literal["accepted", "corrected", "rejected"]
-    correction: Text | bool | Texts | None = Field(None, description="What would be right.")
+    correction: Said | None = Field(None, description="What would be right.")
     note: Text | None = Field(None, description="In words of the person's own.")
 
     @model_validator(mode="after")
     def _says(self) -> Self:
-        self.answer = shaped(self.task, self.answer)
+        task = registry.of_command(self.task)[0]
+        self.answer = task.shaped(self.answer)
         if self.correction is not None:
-            self.correction = shaped(self.task, self.correction)
+            self.correction = task.shaped(self.correction)
         if (self.correction is not None) != (self.verdict == "corrected"):
             raise ValueError("give a correction if, and only if, the verdict is corrected")
         return self
@@ -52,25 +66,3 @@ class SettleIn(Body):
     model_config = example(state="dismissed")
     refused = DataError
     state: Literal["open", "used", "dismissed"]
-
-
-def shaped(task: str, value: Any) -> Any:
-    """An answer as its task gives it; a form knows neither lists of one nor truth values.
-
-    Raises:
-        ValueError: the value is not an answer of that task.
-    """
-    if task in LISTS:
-        if isinstance(value, bool):
-            raise ValueError(f"an answer of {task} is a list of texts, not {value}")
-        return value if isinstance(value, list) else [value]
-    one = value[0] if isinstance(value, list) and len(value) == 1 else value
-    if task == "match":
-        if isinstance(one, bool):
-            return one
-        if not isinstance(one, str) or one not in TRUTHS:
-            raise ValueError("an answer of match is true or false")
-        return TRUTHS[one]
-    if not isinstance(one, str):
-        raise ValueError(f"an answer of {task} is one text")
-    return one

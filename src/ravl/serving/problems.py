@@ -16,6 +16,7 @@ from ravl.errors import (
     MemoryFileError,
     MemoryLockedError,
     PictureError,
+    PluginError,
     QueryError,
     RavlError,
     RowNotFoundError,
@@ -37,6 +38,7 @@ Kind = Literal[
     "memory_file",
     "memory_locked",
     "picture",
+    "plugin",
     "query",
     "request",
     "row_not_found",
@@ -49,6 +51,7 @@ ERRORS: dict[type[RavlError], Kind] = {
     MemoryFileError: "memory_file",
     MemoryLockedError: "memory_locked",
     PictureError: "picture",
+    PluginError: "plugin",
     QueryError: "query",
     RowNotFoundError: "row_not_found",
 }

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+TASK = "classify"  # of examples
 ROW = {
     "id": "shirts/17.jpg",
     "label": "shirt",
@@ -111,57 +112,6 @@ class AnswerOut(BaseModel):
     memory: dict[str, float | None]
     model: dict[str, float | None]
     evidence: list[EvidenceOut]
-
-
-class LabelAnswer(AnswerOut):
-    """A picture's label."""
-
-    model_config = example(label="shirt", **ANSWER)
-    label: str
-
-
-class TagAnswer(AnswerOut):
-    """A picture's tags."""
-
-    model_config = example(tags=["new", "checked"], **ANSWER)
-    tags: list[str]
-
-
-class MatchAnswer(AnswerOut):
-    """Whether a text fits a picture."""
-
-    model_config = example(
-        text="a red shirt", fits=True, score=0.93, read=True, signals={"similarity": 0.31}, **ANSWER
-    )
-    text: str
-    fits: bool
-    score: float
-    read: bool
-    signals: dict[str, float | None]
-
-
-class CaptionAnswer(AnswerOut):
-    """A text about a picture."""
-
-    model_config = example(
-        text="a red checked shirt", written=True, others=[], signals={"support": 0.4}, **ANSWER
-    )
-    text: str
-    written: bool
-    others: list[str]
-    signals: dict[str, float | None]
-
-
-class ReplyAnswer(AnswerOut):
-    """The answer to a question."""
-
-    model_config = example(
-        question="what colour is it?", answer="red", read=True, quoted=False, **ANSWER
-    )
-    question: str
-    answer: str
-    read: bool
-    quoted: bool
 
 
 class HitOut(RowOut):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ravl.data import QA, Example, Rejected, pictures, read
+from ravl.data import Example, Rejected, pictures, read
 from ravl.errors import DataError, PictureError
 from ravl.memory import Memory, Row
 from ravl.serving.feedback import Entry, FeedbackStore
+from ravl.tasks import registry
 
 PAGE = 1_000
 
@@ -38,7 +39,7 @@ def disputed(entries: Sequence[Entry]) -> set[int]:
     for entry in entries:
         right = right_of(entry)
         about = (entry.task, entry.row or entry.picture, entry.asked)
-        if right is not None and entry.task in ("classify", "match", "ask"):
+        if right is not None and registry.of_command(entry.task)[0].single:
             said[about][json.dumps(right)].append(entry.number)
     return {n for views in said.values() if len(views) > 1 for its in views.values() for n in its}
 
@@ -57,7 +58,12 @@ def remember(memory: Memory, store: FeedbackStore, entry: Entry) -> Row:
         DataError: it says nothing that a row could hold, or its picture was not kept.
         RowNotFoundError: the row that was asked about is not there any more.
     """
-    fields = _fields(entry)
+    fields = fields_of(entry)
+    if not fields:
+        raise DataError(
+            f"The feedback number {entry.number} says nothing that a row could hold: it is about "
+            f"{entry.task} and {entry.verdict}. Dismiss it."
+        )
     if entry.row is not None:
         row = memory.update(entry.row, **_extended(memory.get(entry.row), fields))
     else:
@@ -69,7 +75,7 @@ def remember(memory: Memory, store: FeedbackStore, entry: Entry) -> Row:
     return row
 
 
-def _added(memory: Memory, id: str, picture: bytes, fields: dict[str, Any]) -> Row:
+def _added(memory: Memory, id: str, picture: bytes, fields: Mapping[str, Any]) -> Row:
     """A row of its own; a second entry about the same picture comes to it."""
     if id in memory:
         return memory.update(id, **_extended(memory.get(id), fields))
@@ -80,6 +86,7 @@ def _added(memory: Memory, id: str, picture: bytes, fields: dict[str, Any]) -> R
         fields.get("label"),
         tuple(fields.get("tags", ())),
         tuple(fields.get("qa", ())),
+        dict(fields.get("columns", {})),
         source="feedback",
     )
     report = memory.add([example], copy=True)
@@ -88,27 +95,15 @@ def _added(memory: Memory, id: str, picture: bytes, fields: dict[str, Any]) -> R
     return memory.get(id)
 
 
-def _fields(entry: Entry) -> dict[str, Any]:
-    """What a row would hold of an entry."""
+def fields_of(entry: Entry) -> Mapping[str, Any]:
+    """What a row would hold of an entry; empty where it says nothing that a row could hold."""
     right = right_of(entry)
-    if right is not None:
-        if entry.task == "classify":
-            return {"label": right}
-        if entry.task == "tag":
-            return {"tags": right}
-        if entry.task == "caption":
-            return {"texts": [right]}
-        if entry.task == "ask" and entry.asked:
-            return {"qa": [QA(entry.asked, (right,))]}
-        if entry.task == "match" and right and entry.asked:
-            return {"texts": [entry.asked]}
-    raise DataError(
-        f"The feedback number {entry.number} says nothing that a row could hold: it is about "
-        f"{entry.task} and {entry.verdict}. Dismiss it."
-    )
+    if right is None:
+        return {}
+    return registry.of_command(entry.task)[0].row_fields(right, entry.asked)
 
 
-def _extended(row: Row, fields: dict[str, Any]) -> dict[str, Any]:
+def _extended(row: Row, fields: Mapping[str, Any]) -> dict[str, Any]:
     change = dict(fields)
     if "texts" in change:
         change["texts"] = list(dict.fromkeys([*row.texts, *change["texts"]]))
@@ -159,13 +154,10 @@ def from_table(
 
 def _said(example: Example) -> list[tuple[str, str | None, Any]]:
     """Tasks, questions and answers of an example."""
-    found: list[tuple[str, str | None, Any]] = []
-    if example.label:
-        found.append(("classify", None, example.label))
-    if example.tags:
-        found.append(("tag", None, list(example.tags)))
-    found += [("caption", None, text) for text in example.texts]
-    return found + [("ask", qa.question, answer) for qa in example.qa for answer in qa.answers[:1]]
+    usual = (registry.of_command(command)[0] for command in registry.commands())
+    return [
+        (task.command, asked, answer) for task in usual for asked, answer in task.stated(example)
+    ]
 
 
 def _unpictured(example: Example) -> Rejected:

@@ -153,12 +153,24 @@ class Service:
         return list(dict.fromkeys(served.task for served in self.models))
 
     def reranker(self, name: str | None) -> Reranker | None:
-        """A match run's second look at searches."""
+        """A run's second look at searches.
+
+        Raises:
+            Problem: 404, there is no run of that name that can.
+        """
         if name is None:
             return None
-        served = self.model("match", name)
         if name not in self._rerankers:
-            self._rerankers[name] = served.model.reranker()
+            offered = [served for served in self.models if served.kind.reranks]
+            found = next((served for served in offered if served.name == name), None)
+            if found is None:
+                names = ", ".join(served.name for served in offered) or "none"
+                raise Problem(
+                    404,
+                    f"No run {name[:80]!r} can look again at searches here. There is: {names}.",
+                    kind="query",
+                )
+            self._rerankers[name] = found.model.reranker()
         return self._rerankers[name]
 
     def pending(self) -> dict[str, int]:

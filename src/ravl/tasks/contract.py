@@ -14,10 +14,11 @@ A task has three layers:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+from ravl.tasks.options import HOW, Option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,24 +70,15 @@ class Pipeline(Protocol):
         """
 
 
-@dataclass(frozen=True)
-class Option:
-    """An option of a task's answers, as REST and the command line offer it.
+class Writer(Pipeline, Protocol):
+    """A pipeline that can write a text piece by piece."""
 
-    Args:
-        name: keyword of :meth:`Pipeline.predict`.
-        kind: ``int``, ``float``, ``bool`` or ``str``.
-        help: one sentence.
-        default: what is meant where it is not given.
-        low, high: bounds of a number; None for none.
-    """
+    @property
+    def has_generator(self) -> bool:
+        """True where something writes, beside the memory's own texts."""
 
-    name: str
-    kind: type
-    help: str
-    default: Any = None
-    low: float | None = None
-    high: float | None = None
+    def stream(self, picture: Any, beside: str | None = None, **options: Any) -> Iterator[str]:
+        """The text about one picture, piece by piece as it is written."""
 
 
 class Task(ABC):
@@ -108,7 +100,10 @@ class Task(ABC):
     primary: ClassVar[str] = ""  # the metric that rows are compared by
     judged_as: ClassVar[str] = ""  # kind of outputs, see :mod:`ravl.evaluation.outputs`
     levels: ClassVar[Mapping[str, str]] = {}  # what a model card says of each level
-    options: ClassVar[tuple[Option, ...]] = ()
+    options: ClassVar[tuple[Option, ...]] = HOW  # that its answers take
+    field: ClassVar[str]  # of an answer: where it holds what was answered, such as "label"
+    picture_size: ClassVar[int] = 0  # pixels of a picture that it looks at, if not the encoder's
+    reranks: ClassVar[bool] = False  # its runs can look again at the top of a search
 
     # --- fitting -----------------------------------------------------------------------------
 
@@ -230,7 +225,9 @@ class Task(ABC):
 
     def feedback(self, answer: Any) -> Mapping[str, Any]:
         """What feedback says of an answer: ``answer``, and ``asked`` where something was."""
-        return {"answer": answer.said}
+        value = getattr(answer, self.field)
+        told = {"answer": list(value) if isinstance(value, tuple) else value}
+        return {**told, "asked": answer.asked} if self.beside else told
 
     def generated(self, answer: Any, least: float) -> tuple[str, float]:
         """What ``ravl augment`` writes of an answer, "" for nothing, and its confidence."""

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack, overload
 
 from ravl.errors import QueryError
 from ravl.memory import Memory
 from ravl.retrieval.reranking import Reranker
+from ravl.runs.answers import Answer, Classification, Tagging
 from ravl.runs.run import Run, open_memory, open_run
 from ravl.tasks import registry
-from ravl.tasks.labels.model import picture_list
+from ravl.tasks.contract import Pipeline, Task
+from ravl.tasks.options import AnswerOptions, CaptionOptions, TextOptions
+from ravl.tasks.pairing import OnePicture, picture_list, text_list
+
+if TYPE_CHECKING:
+    from ravl.tasks.ask.results import Reply
+    from ravl.tasks.caption.results import Caption
+    from ravl.tasks.match.results import Matching
 
 
 def untrained() -> tuple[str, ...]:
@@ -58,79 +66,191 @@ class Model:
 
     @property
     def task(self) -> str | None:
-        """What it was fitted for; None for a memory alone."""
-        return None if self.run is None else self.run.task
+        """The command of what it was fitted for, such as "classify"; None for a memory alone."""
+        return None if self.run is None else registry.of_run(self.run).command
 
-    def classify(self, pictures: Any, **options: Any) -> Any:
+    @overload
+    def predict(  # type: ignore[overload-overlap]
+        self,
+        pictures: OnePicture,
+        beside: str | None = None,
+        *,
+        task: str | None = None,
+        **options: object,
+    ) -> Answer: ...
+    @overload
+    def predict(
+        self,
+        pictures: OnePicture | Iterable[OnePicture],
+        beside: str | Iterable[str] | None = None,
+        *,
+        task: str | None = None,
+        **options: object,
+    ) -> list[Answer]: ...
+    def predict(
+        self,
+        pictures: OnePicture | Iterable[OnePicture],
+        beside: str | Iterable[str] | None = None,
+        *,
+        task: str | None = None,
+        **options: object,
+    ) -> Answer | list[Answer]:
+        """The answer of any task, also of one that a package adds.
+
+        Args:
+            pictures: a path, bytes or PIL picture, or a list of these.
+            beside: for a task that takes them the text or question, or as many as there are
+                pictures; one of the two may be single.
+            task: its command, such as "caption"; None for what the run was fitted for. A memory
+                alone answers several tasks, so it must be told which.
+            **options: of the task, such as ``k``, ``retrieval``, ``vote_only``, ``abstain``.
+
+        Returns:
+            An answer of the task's ``answer_type``, or a list of them.
+
+        Raises:
+            QueryError: the run was fitted for another task, a text is missing or too many, or the
+                numbers differ.
+            PictureError: a picture cannot be read.
+        """
+        command = task or self.task
+        if command is None:
+            raise QueryError(
+                f"{self.memory.path} is a memory and answers several tasks. Say which: task= one "
+                f"of {', '.join(untrained())}."
+            )
+        takes = self.kind(command).beside
+        if bool(takes) != (beside is not None):
+            with_text = f"a {takes} beside each picture" if takes else "pictures alone"
+            raise QueryError(f"{command} takes {with_text}.")
+        found: Answer | list[Answer] = self._predict(command, pictures, beside, options)
+        return found
+
+    @overload
+    def classify(  # type: ignore[overload-overlap]
+        self, pictures: OnePicture, **options: Unpack[AnswerOptions]
+    ) -> Classification: ...
+    @overload
+    def classify(
+        self, pictures: Iterable[OnePicture], **options: Unpack[AnswerOptions]
+    ) -> list[Classification]: ...
+    def classify(
+        self, pictures: OnePicture | Iterable[OnePicture], **options: Unpack[AnswerOptions]
+    ) -> Classification | list[Classification]:
         """The label of a picture, or of each in a list.
 
         Args:
             pictures: a path, bytes or PIL picture, or a list of these.
-            **options: ``k``, ``retrieval``, ``vote_only``, ``abstain``: see
-                :meth:`ravl.tasks.labels.model.LabelPipeline.answer`.
-
-        Returns:
-            :class:`ravl.runs.answers.Classification`, or a list of them.
+            **options: see :class:`ravl.tasks.options.AnswerOptions`.
 
         Raises:
             QueryError: the run was fitted for another task.
             PictureError: a picture cannot be read.
         """
-        return self._labelled("classify", pictures, options)
+        found: Classification | list[Classification]
+        found = self._predict("classify", pictures, None, options)
+        return found
 
-    def tag(self, pictures: Any, **options: Any) -> Any:
+    @overload
+    def tag(  # type: ignore[overload-overlap]
+        self, pictures: OnePicture, **options: Unpack[AnswerOptions]
+    ) -> Tagging: ...
+    @overload
+    def tag(
+        self, pictures: Iterable[OnePicture], **options: Unpack[AnswerOptions]
+    ) -> list[Tagging]: ...
+    def tag(
+        self, pictures: OnePicture | Iterable[OnePicture], **options: Unpack[AnswerOptions]
+    ) -> Tagging | list[Tagging]:
         """The tags of a picture, or of each in a list; as :meth:`classify` otherwise."""
-        return self._labelled("tag", pictures, options)
+        found: Tagging | list[Tagging] = self._predict("tag", pictures, None, options)
+        return found
 
-    def match(self, pictures: Any, texts: Any, **options: Any) -> Any:
+    @overload
+    def match(  # type: ignore[overload-overlap]
+        self, pictures: OnePicture, texts: str, **options: Unpack[AnswerOptions]
+    ) -> Matching: ...
+    @overload
+    def match(
+        self,
+        pictures: OnePicture | Iterable[OnePicture],
+        texts: str | Iterable[str],
+        **options: Unpack[AnswerOptions],
+    ) -> list[Matching]: ...
+    def match(
+        self,
+        pictures: OnePicture | Iterable[OnePicture],
+        texts: str | Iterable[str],
+        **options: Unpack[AnswerOptions],
+    ) -> Matching | list[Matching]:
         """Whether a text fits a picture, or each text its picture.
 
         Args:
             pictures: a path, bytes or PIL picture, or a list of these.
             texts: a text, or as many as there are pictures; one of the two may be single.
-            **options: see :meth:`ravl.tasks.match.model.MatchPipeline.match`.
+            **options: see :class:`ravl.tasks.options.AnswerOptions`.
 
         Returns:
-            :class:`ravl.tasks.match.results.Matching`, or a list of them.
+            One answer for one picture and one text, otherwise a list.
 
         Raises:
             QueryError: the run was fitted for another task, or the numbers differ.
             PictureError: a picture cannot be read.
         """
-        self.expect("match")
-        _, one = picture_list(pictures)
-        answers = self.predictor.match(pictures, texts, **options)
-        return answers[0] if one and isinstance(texts, str) else answers
+        found: Matching | list[Matching] = self._predict("match", pictures, texts, options)
+        return found
 
-    def caption(self, pictures: Any, **options: Any) -> Any:
+    @overload
+    def caption(  # type: ignore[overload-overlap]
+        self, pictures: OnePicture, **options: Unpack[CaptionOptions]
+    ) -> Caption: ...
+    @overload
+    def caption(
+        self, pictures: Iterable[OnePicture], **options: Unpack[CaptionOptions]
+    ) -> list[Caption]: ...
+    def caption(
+        self, pictures: OnePicture | Iterable[OnePicture], **options: Unpack[CaptionOptions]
+    ) -> Caption | list[Caption]:
         """A text about a picture, or about each in a list.
 
         Args:
             pictures: a path, bytes or PIL picture, or a list of these.
-            **options: see :meth:`ravl.tasks.caption.model.CaptionPipeline.caption`.
-
-        Returns:
-            :class:`ravl.tasks.caption.results.Caption`, or a list of them.
+            **options: see :class:`ravl.tasks.options.CaptionOptions`.
 
         Raises:
             QueryError: the run was fitted for another task.
             PictureError: a picture cannot be read.
         """
-        wanted, one = picture_list(pictures)
-        answers = self._answering("caption").caption(wanted, **options)
-        return answers[0] if one else answers
+        found: Caption | list[Caption] = self._predict("caption", pictures, None, options)
+        return found
 
-    def ask(self, pictures: Any, questions: Any, **options: Any) -> Any:
+    @overload
+    def ask(  # type: ignore[overload-overlap]
+        self, pictures: OnePicture, questions: str, **options: Unpack[TextOptions]
+    ) -> Reply: ...
+    @overload
+    def ask(
+        self,
+        pictures: OnePicture | Iterable[OnePicture],
+        questions: str | Iterable[str],
+        **options: Unpack[TextOptions],
+    ) -> list[Reply]: ...
+    def ask(
+        self,
+        pictures: OnePicture | Iterable[OnePicture],
+        questions: str | Iterable[str],
+        **options: Unpack[TextOptions],
+    ) -> Reply | list[Reply]:
         """The answer to a question about a picture, or to each question about its picture.
 
         Args:
             pictures: a path, bytes or PIL picture, or a list of these.
             questions: a question, or as many as there are pictures; one of the two may be single.
-            **options: see :meth:`ravl.tasks.ask.model.AskPipeline.ask`, for open answers
-                :meth:`ravl.tasks.ask.writing.OpenAskPipeline.ask`.
+            **options: see :class:`ravl.tasks.options.TextOptions`; what is about writing is for
+                runs with open answers.
 
         Returns:
-            :class:`ravl.tasks.ask.results.Reply`, or a list of them.
+            One answer for one picture and one question, otherwise a list.
 
         Raises:
             QueryError: the run was fitted for another task, a question is empty, or the numbers
@@ -138,9 +258,8 @@ class Model:
             DataError: the memory has no answered question.
             PictureError: a picture cannot be read.
         """
-        _, one = picture_list(pictures)
-        answers = self._answering("ask").ask(pictures, questions, **options)
-        return answers[0] if one and isinstance(questions, str) else answers
+        found: Reply | list[Reply] = self._predict("ask", pictures, questions, options)
+        return found
 
     def assign(
         self, pictures: Sequence[Any], texts: Sequence[str], **options: Any
@@ -181,23 +300,39 @@ class Model:
     ) -> None:
         self.close()
 
-    def _answering(self, task: str) -> Any:
-        """The predictor of a task, of the run or of the memory alone."""
-        self.expect(task)
-        if self.run is not None:
-            return self.predictor
-        if task not in self._untrained:
-            self._untrained[task] = registry.of_command(task)[0].from_memory(self.memory)
-        return self._untrained[task]
+    def kind(self, command: str) -> Task:
+        """The task behind a command, as the run answers it, or a memory alone."""
+        self.expect(command)
+        return registry.of_command(command)[0] if self.run is None else registry.of_run(self.run)
+
+    def pipeline(self, command: str) -> Pipeline:
+        """What answers a command: of the run, or of the memory alone.
+
+        Raises:
+            QueryError: the run was fitted for another task.
+        """
+        self.expect(command)
+        if self.run is None and command not in self._untrained:
+            self._untrained[command] = self.kind(command).from_memory(self.memory)
+        found: Pipeline = self.predictor if self.run is not None else self._untrained[command]
+        return found
 
     def _load(self, run: Run) -> Any:
         return registry.of_run(run).load(run, self.memory)
 
-    def _labelled(self, task: str, pictures: Any, options: dict[str, Any]) -> Any:
-        self.expect(task)
+    def _predict(
+        self,
+        command: str,
+        pictures: OnePicture | Iterable[OnePicture],
+        beside: str | Iterable[str] | None,
+        options: Mapping[str, Any],
+    ) -> Any:
+        """One answer, or a list of them where pictures or texts are a list."""
         wanted, one = picture_list(pictures)
-        answers: Sequence[Any] = self.predictor.answer(wanted, **options)
-        return answers[0] if one else answers
+        texts = None if beside is None else text_list(beside)
+        answers = self.pipeline(command).predict(wanted, texts, **options)
+        single = one and (beside is None or isinstance(beside, str))
+        return answers[0] if single else answers
 
     def expect(self, task: str) -> None:
         """Refuse another task than it was fitted for."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ravl import plugins
-from ravl.errors import DataError
+from ravl.errors import DataError, RavlError
 from ravl.tasks.contract import Task
 
 if TYPE_CHECKING:
@@ -33,8 +34,23 @@ def task(name: str) -> Task:
 
 
 def tasks() -> tuple[Task, ...]:
-    """All tasks, the builtin ones first."""
-    return tuple(task(name) for name in names())
+    """All tasks that can be used, the builtin ones first.
+
+    A package whose task cannot be imported does not stop the others: it is left out, with a
+    warning that says why.
+    """
+    return _tasks(names())
+
+
+@cache
+def _tasks(names: tuple[str, ...]) -> tuple[Task, ...]:
+    found = []
+    for name in names:
+        try:
+            found.append(task(name))
+        except RavlError as error:
+            warnings.warn(str(error), stacklevel=3)
+    return tuple(found)
 
 
 def commands() -> tuple[str, ...]:

@@ -105,7 +105,6 @@ def whole(fitted: Path, typist: Typist, by_name: None) -> tuple[list[Path], Any]
         caption: Any = WithGenerator(service.memory, typist)
         ask: Any = WithGenerator(service.memory, typist)
         ask.predictor = OpenAskPipeline(service.memory, generator=typist)
-        ask.ask = ask.predictor.ask
         match: Any = FakeModel(service.memory)
         batcher = service._batcher("typist")
         service.models += [Served("fake", "match", match, service._batcher("fake"))]

@@ -140,16 +140,17 @@ def test_the_run_answers(folder: Path, memory: Memory) -> None:
 def test_many_questions_are_answered_as_each_alone(folder: Path, memory: Memory) -> None:
     model = OpenAskPipeline(memory, open_run(folder / "run"))
     pictures = [draw(50 + i, c) for i, c in enumerate(TASTES)]
-    together = [r.answer for r in model.ask(pictures, [KIND, TASTE, TASTE, KIND])]
+    together = [r.answer for r in model.predict(pictures, [KIND, TASTE, TASTE, KIND])]
     alone = [
-        model.ask(p, q)[0].answer for p, q in zip(pictures, [KIND, TASTE, TASTE, KIND], strict=True)
+        model.predict(p, q)[0].answer
+        for p, q in zip(pictures, [KIND, TASTE, TASTE, KIND], strict=True)
     ]
     assert together == alone
 
 
 @pytest.mark.parametrize("question", ["🙂" * 20, "what\x00is\x07it", "\ud800 kind", "x" * 10_000])
 def test_odd_questions(folder: Path, memory: Memory, question: str) -> None:
-    (reply,) = OpenAskPipeline(memory, open_run(folder / "run")).ask(draw(0, "red"), question)
+    (reply,) = OpenAskPipeline(memory, open_run(folder / "run")).predict(draw(0, "red"), question)
     assert reply.answer
     assert json.dumps(reply.to_json())
 
@@ -163,7 +164,7 @@ def test_what_cannot_be_asked(folder: Path, memory: Memory) -> None:
         (KIND, {"instruction": "for children"}, "Instructions"),
     ):
         with pytest.raises(QueryError, match=words):
-            model.ask(draw(0, "red"), question, **how)
+            model.predict(draw(0, "red"), question, **how)
     with pytest.raises(QueryError, match="empty"):
         model.stream(draw(0, "red"), "")
 
@@ -191,7 +192,7 @@ def test_hidden_is_compared_without_training(folder: Path, memory: Memory) -> No
     assert set(report.metrics["curves"]) == {"generator"}
     assert "shown a blank picture" in (folder / "hidden" / "report.html").read_text("utf-8")
     model = OpenAskPipeline(memory, open_run(folder / "hidden"))
-    assert len(model.ask(draw(1, "red"), [KIND, TASTE])) == 2
+    assert len(model.predict(draw(1, "red"), [KIND, TASTE])) == 2
     found = evaluate(folder / "hidden", "number < 4", memory=memory, progress=False)
     assert found["questions"] == 8
 
@@ -201,7 +202,7 @@ def test_the_vote_alone_trains_nothing(folder: Path, memory: Memory) -> None:
     assert list(report.metrics["rows"]) == ["zero_shot", "vote", "with_retrieval"]
     assert report.metrics["rows"]["vote"]["accuracy"]["value"] > 0.9
     model = OpenAskPipeline(memory, open_run(folder / "vote"))
-    assert model.ask(draw(0, "blue"), TASTE)[0].answer == "cold"
+    assert model.predict(draw(0, "blue"), TASTE)[0].answer == "cold"
     with pytest.raises(QueryError, match="ravl fit ask"):
         model.stream(draw(0, "blue"), TASTE)
 

@@ -55,7 +55,7 @@ def unseen(kind: str) -> Image.Image:
 
 
 def test_what_the_picture_is_tells_which_text_is_meant(model):
-    replies = {kind: model.ask(unseen(kind), LIVES)[0] for kind in FACTS}
+    replies = {kind: model.predict(unseen(kind), LIVES)[0] for kind in FACTS}
     right = [r.passages[0].id == f"about {kind}" for kind, r in replies.items()]
     assert sum(right) >= 3  # the question is the same for all, so alone it is right once
     answered = [r.answer == FACTS[kind][0] for kind, r in replies.items()]
@@ -69,7 +69,7 @@ def test_what_the_picture_is_tells_which_text_is_meant(model):
 def test_a_question_that_no_text_answers_is_marked(model):
     sure = 0
     for kind in FACTS:
-        known, unknown = model.ask(unseen(kind), [LIVES, UNKNOWN])
+        known, unknown = model.predict(unseen(kind), [LIVES, UNKNOWN])
         assert unknown.quoted
         assert unknown.abstained
         assert "abstains" in str(unknown)
@@ -78,6 +78,6 @@ def test_a_question_that_no_text_answers_is_marked(model):
 
 
 def test_a_question_that_was_answered_is_not_quoted(model):
-    reply = model.ask(unseen("fish"), "what is in the picture?")[0]
+    reply = model.predict(unseen("fish"), "what is in the picture?")[0]
     assert not reply.quoted
     assert reply.answer == "fish"

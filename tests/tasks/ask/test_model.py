@@ -57,7 +57,7 @@ def test_entries_are_rows_about_one_question(shop):
 def test_the_memory_alone_answers(shop):
     model = AskPipeline(shop)
     for i, colour in enumerate(TASTES):
-        kind, taste = model.ask(draw(i, colour), [KIND, TASTE])
+        kind, taste = model.predict(draw(i, colour), [KIND, TASTE])
         assert (kind.answer, taste.answer) == (colour, TASTES[colour])
         assert isinstance(kind, Reply)
         assert kind.read
@@ -66,7 +66,7 @@ def test_the_memory_alone_answers(shop):
         assert best.says == (KIND, colour)
         assert 0 < best.share <= 1 / 8 + 1e-6
         assert sum(e.share for e in kind.evidence) == pytest.approx(1, abs=1e-4)
-    assert "red" in str(model.ask(draw(0, "red"), KIND)[0])
+    assert "red" in str(model.predict(draw(0, "red"), KIND)[0])
 
 
 def test_lists_in_lists_out(shop, by_name):
@@ -91,13 +91,13 @@ def test_lists_in_lists_out(shop, by_name):
 
 def test_it_follows_the_memory(shop, tmp_path):
     model = AskPipeline(shop)
-    assert model.ask(draw(3, "purple"), KIND)[0].answer != "purple"
+    assert model.predict(draw(3, "purple"), KIND)[0].answer != "purple"
     shop.add(asked(tmp_path / "more", 8, ["red"], 100))
     rows = asked(tmp_path / "new", 8, ["red"], 200)
     path = tmp_path / "purple.png"
     draw(5, "purple").save(path)
     shop.add([Example(f"p{i}", path, qa=(QA(KIND, ("purple",)),)) for i in range(8)])
-    assert model.ask(draw(3, "purple"), KIND)[0].answer == "purple"
+    assert model.predict(draw(3, "purple"), KIND)[0].answer == "purple"
     assert rows
 
 
@@ -105,14 +105,14 @@ def test_it_follows_the_memory(shop, tmp_path):
     "question", ["?", "🙂" * 20, "what\x00is\x07it", "kind " * 2000, "\ud800 kind", "x" * 10_000]
 )
 def test_odd_questions(shop, question):
-    reply = AskPipeline(shop).ask(draw(0, "red"), question)[0]
+    reply = AskPipeline(shop).predict(draw(0, "red"), question)[0]
     assert reply.answer
     assert json.dumps(reply.to_json())
 
 
 @pytest.mark.parametrize("size", [(1, 1), (300, 2), (64, 64)])
 def test_pictures_of_nothing(shop, size):
-    reply = AskPipeline(shop).ask(Image.new("RGB", size), KIND)[0]
+    reply = AskPipeline(shop).predict(Image.new("RGB", size), KIND)[0]
     assert reply.answer
     assert np.isfinite(reply.confidence)
 
@@ -120,7 +120,7 @@ def test_pictures_of_nothing(shop, size):
 @pytest.mark.parametrize("question", ["", " \n\t"])
 def test_an_empty_question(shop, question):
     with pytest.raises(QueryError, match="empty"):
-        AskPipeline(shop).ask(draw(0, "red"), question)
+        AskPipeline(shop).predict(draw(0, "red"), question)
 
 
 def test_what_an_untrained_memory_cannot_do(shop):
@@ -132,18 +132,18 @@ def test_what_an_untrained_memory_cannot_do(shop):
         ({"retrieval": False, "vote_only": True}, "Without retrieval"),
     ):
         with pytest.raises(QueryError, match=words):
-            model.ask(draw(0, "red"), KIND, **how)
+            model.predict(draw(0, "red"), KIND, **how)
 
 
 def test_a_memory_without_questions(memory):
     with pytest.raises(DataError, match=r"columns image, question and answer"):
-        AskPipeline(memory).ask(draw(0, "red"), KIND)
+        AskPipeline(memory).predict(draw(0, "red"), KIND)
 
 
 def test_a_language_that_is_not_read(tmp_path):
     with Memory.create(tmp_path / "m.ravl", OnlyLatin()) as memory:
         memory.add(asked(tmp_path / "pictures"))
-        reply = AskPipeline(memory).ask(draw(0, "red"), "这是什么？")[0]
+        reply = AskPipeline(memory).predict(draw(0, "red"), "这是什么？")[0]
         assert not reply.read
         assert reply.answer in ("red", "hot")  # the picture tells as much
         assert "does not read" in str(reply)
@@ -152,9 +152,9 @@ def test_a_language_that_is_not_read(tmp_path):
 def test_a_text_answers_what_no_picture_shows(shop):
     shop.add([Example("plums", texts=("Red things are hot. " + FACT,))])
     model = AskPipeline(shop)
-    known = model.ask(draw(0, "red"), KIND)[0]
+    known = model.predict(draw(0, "red"), KIND)[0]
     assert not known.quoted
-    reply = model.ask(draw(0, "red"), "purple plum grows in Kazakhstan?")[0]
+    reply = model.predict(draw(0, "red"), "purple plum grows in Kazakhstan?")[0]
     assert reply.quoted
     assert reply.answer == FACT
     assert 0 < reply.confidence <= 0.5
@@ -165,7 +165,9 @@ def test_a_text_answers_what_no_picture_shows(shop):
 
 def test_a_memory_of_texts_alone(empty):
     empty.add([Example("plums", texts=(FACT,))])
-    replies = AskPipeline(empty).ask(draw(0, "red"), ["where does the purple plum grow?", "zzz"])
+    replies = AskPipeline(empty).predict(
+        draw(0, "red"), ["where does the purple plum grow?", "zzz"]
+    )
     assert replies[0].answer == FACT
     assert replies[1].abstained
     assert replies[1].answer == ""

@@ -69,7 +69,9 @@ def test_a_model_is_adapted(memory: Memory, folder: Path, kind: str, language: s
 
 def test_a_model_that_chats_reads_questions_untrained(memory: Memory, folder: Path) -> None:
     generator = load_generator(f"hf:{folder / 'llava'}", evidence=1)
-    (reply,) = OpenAskPipeline(memory, generator=generator).ask(picture(folder), KIND, how=SHORT)
+    (reply,) = OpenAskPipeline(memory, generator=generator).predict(
+        picture(folder), KIND, how=SHORT
+    )
     assert reply.evidence
 
 

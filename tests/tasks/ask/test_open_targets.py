@@ -51,7 +51,7 @@ def test_a_vote_counts_peoples_shares(shop, tmp_path):
 def test_the_generator_is_asked_with_answered_questions_before_it(shop):
     generator = FakeGenerator(["red, I think", "blue"], evidence=3)
     model = OpenAskPipeline(shop, generator=generator)
-    (reply,) = model.ask(draw(1, "red"), KIND, how=Decoding(candidates=2))
+    (reply,) = model.predict(draw(1, "red"), KIND, how=Decoding(candidates=2))
     (request,) = generator.asked
     assert request.question == KIND
     assert request.instruction == BRIEF  # as the memory's answers are
@@ -62,9 +62,9 @@ def test_the_generator_is_asked_with_answered_questions_before_it(shop):
     assert reply.written
     assert str(reply).endswith("    or: blue")
     assert reply.evidence[0].says == (KIND, "red")
-    model.ask(draw(1, "red"), KIND, instruction="for children")
+    model.predict(draw(1, "red"), KIND, instruction="for children")
     assert generator.asked[-1].instruction == "for children"
-    model.ask(draw(1, "red"), KIND, retrieval=False)
+    model.predict(draw(1, "red"), KIND, retrieval=False)
     assert not generator.asked[-1].exhibits
     assert "".join(model.stream(draw(1, "red"), TASTE)) == "a red thing"
 
@@ -73,12 +73,12 @@ def test_passages_are_read_and_cited(shop):
     shop.add([Example("plums", texts=(FACT,))])
     generator = FakeGenerator(["Kazakhstan"], evidence=3)
     model = OpenAskPipeline(shop, generator=generator)
-    (reply,) = model.ask(draw(0, "red"), "purple plum grows in Kazakhstan?")
+    (reply,) = model.predict(draw(0, "red"), "purple plum grows in Kazakhstan?")
     exhibits = generator.asked[0].exhibits
     assert (exhibits[0].text, exhibits[0].question) == (FACT, "")
     assert exhibits[1].question
     assert reply.passages[0].id == "plums"
-    model.ask(draw(0, "red"), "purple plum grows in Kazakhstan?", retrieval=False)
+    model.predict(draw(0, "red"), "purple plum grows in Kazakhstan?", retrieval=False)
     assert not generator.asked[-1].exhibits
 
 
@@ -86,9 +86,9 @@ def test_it_follows_the_memory(shop, tmp_path):
     model = OpenAskPipeline(shop, generator=FakeGenerator())
     draw(5, "purple").save(tmp_path / "p.png")
     shop.add([Example(f"p{i}", tmp_path / "p.png", qa=(QA(KIND, ("purple",)),)) for i in range(8)])
-    assert model.ask(draw(3, "purple"), KIND, vote_only=True)[0].answer == "purple"
+    assert model.predict(draw(3, "purple"), KIND, vote_only=True)[0].answer == "purple"
     shop.add([Example("plums", texts=(FACT,))])
-    assert model.ask(draw(3, "purple"), "purple plum grows?")[0].passages
+    assert model.predict(draw(3, "purple"), "purple plum grows?")[0].passages
 
 
 class OnlyLatin(ColourEncoder):
@@ -100,8 +100,8 @@ def test_a_language_that_is_not_read(tmp_path):
     with Memory.create(tmp_path / "m.ravl", OnlyLatin()) as memory:
         memory.add(asked(tmp_path / "pictures", 8))
         model = OpenAskPipeline(memory, generator=FakeGenerator())
-        assert model.ask(draw(0, "red"), "这是什么？")[0].read  # by the generator
-        assert not model.ask(draw(0, "red"), "这是什么？", vote_only=True)[0].read
+        assert model.predict(draw(0, "red"), "这是什么？")[0].read  # by the generator
+        assert not model.predict(draw(0, "red"), "这是什么？", vote_only=True)[0].read
 
 
 @pytest.mark.parametrize(
@@ -115,13 +115,13 @@ def test_a_language_that_is_not_read(tmp_path):
 )
 def test_what_it_cannot_do(shop, how, words):
     with pytest.raises(QueryError, match=words):
-        OpenAskPipeline(shop, generator=FakeGenerator()).ask(draw(0, "red"), KIND, **how)
+        OpenAskPipeline(shop, generator=FakeGenerator()).predict(draw(0, "red"), KIND, **how)
 
 
 def test_a_memory_without_questions(memory):
     model = OpenAskPipeline(memory, generator=FakeGenerator())
     with pytest.raises(DataError, match="image, question and answer"):
-        model.ask(draw(0, "red"), KIND)
+        model.predict(draw(0, "red"), KIND)
 
 
 def test_sentences_are_not_short() -> None:
@@ -134,10 +134,10 @@ def test_texts_alone_are_enough_for_a_generator(memory):
     memory.add([Example("plums", texts=(FACT,))])
     generator = FakeGenerator(["Kazakhstan"])
     model = OpenAskPipeline(memory, generator=generator)
-    replies = model.ask(draw(0, "red"), ["where does the purple plum grow?", "zzz"])
+    replies = model.predict(draw(0, "red"), ["where does the purple plum grow?", "zzz"])
     assert [r.answer for r in replies] == ["Kazakhstan", "Kazakhstan"]
     assert [e.text for e in generator.asked[0].exhibits] == [FACT]
     assert replies[0].passages
     assert "".join(model.stream(draw(0, "red"), "where does it grow?"))
     with pytest.raises(DataError, match="image, question and answer"):
-        OpenAskPipeline(memory).ask(draw(0, "red"), KIND)
+        OpenAskPipeline(memory).predict(draw(0, "red"), KIND)

@@ -140,7 +140,7 @@ def test_vote_alone_trains_nothing(folder: Path, memory: Memory) -> None:
     report = fitted(memory, folder, "vote", model="vote")
     assert report.chosen == "vote"
     assert not (folder / "vote" / "generator").exists()
-    answer = CaptionPipeline(memory, open_run(folder / "vote")).caption(
+    answer = CaptionPipeline(memory, open_run(folder / "vote")).predict(
         [folder / "pictures" / "003.png"], abstain=0.9
     )
     assert answer[0].text
@@ -158,7 +158,7 @@ def test_a_column_is_written_as_it_is(folder: Path, memory: Memory) -> None:
         epochs=1,
     )
     assert report.metrics["rows"]["vote"]["CIDEr-D"]["value"] > 0
-    (answer,) = CaptionPipeline(memory, open_run(folder / "code")).caption(
+    (answer,) = CaptionPipeline(memory, open_run(folder / "code")).predict(
         [folder / "pictures" / "000.png"], vote_only=True
     )
     assert json.loads(answer.text)["colour"]
@@ -409,7 +409,7 @@ def test_the_dual_encoder_is_kept_with_the_run(folder: Path, memory: Memory) -> 
     assert record["choosers"]["chooser"][-1] == "fits"
     assert set(record["powers"]) == {"picture", "text"}
     predictor = CaptionPipeline(memory, open_run(folder / "run"))
-    (answer,) = predictor.caption([folder / "pictures" / "000.png"])
+    (answer,) = predictor.predict([folder / "pictures" / "000.png"])
     assert -1 <= answer.signals["fits"] <= 1
 
 
@@ -438,7 +438,7 @@ def test_regions_are_read_in_training_and_after(folder: Path, memory: Memory) ->
     assert captioner.regions is not None
     assert captioner.regions.count == captioner.generator.regions == 4
     pictures = [folder / "pictures" / f"00{i}.png" for i in range(3)]
-    together = [a.text for a in predictor.caption(pictures)]
-    assert together == [predictor.caption([p])[0].text for p in pictures]
+    together = [a.text for a in predictor.predict(pictures)]
+    assert together == [predictor.predict([p])[0].text for p in pictures]
     judged = evaluate_texts(predictor, "part = 'test'")
     assert judged["rows"]["with_retrieval"]["CIDEr-D"]["value"] >= 0

@@ -60,7 +60,7 @@ def test_a_language_model_learns_to_read_the_picture(
     assert report.metrics["parameters"]["generator"] > 0  # the picture's projection, at least
     run = open_run(folder / f"gpt2-{language}")
     assert (run.folder / "generator").is_dir()
-    (answer,) = CaptionPipeline(memory, run).caption(
+    (answer,) = CaptionPipeline(memory, run).predict(
         [folder / "pictures" / "000.png"], how=Decoding(beams=1, longest=5)
     )
     assert answer.text
@@ -71,7 +71,7 @@ def test_a_model_that_sees_and_chats_is_adapted(memory: Memory, folder: Path) ->
         memory, folder, "llava-run", generator=f"hf:{folder / 'llava'}", language="lora"
     )
     assert report.metrics["parameters"]["generator"] > 0
-    (answer,) = CaptionPipeline(memory, open_run(folder / "llava-run")).caption(
+    (answer,) = CaptionPipeline(memory, open_run(folder / "llava-run")).predict(
         [folder / "pictures" / "001.png"], how=Decoding(beams=1, longest=5)
     )
     assert answer.evidence
@@ -82,4 +82,4 @@ def test_a_model_of_which_nothing_learns_is_used_as_it_is(memory: Memory, folder
     assert report.metrics["parameters"]["generator"] == 0
     assert report.metrics["curves"]["generator"] == []
     predictor = CaptionPipeline(memory, open_run(folder / "asis"))
-    assert predictor.caption([folder / "pictures" / "002.png"])[0].text
+    assert predictor.predict([folder / "pictures" / "002.png"])[0].text

@@ -40,7 +40,7 @@ def red() -> Image.Image:
 
 
 def test_the_neighbours_agree_on_the_colour(memory: Memory, red: Image.Image) -> None:
-    (found,) = CaptionPipeline(memory).caption([red])
+    (found,) = CaptionPipeline(memory).predict([red])
     assert "red" in found.text
     assert not found.written
     assert found.gate == 1
@@ -51,26 +51,26 @@ def test_the_neighbours_agree_on_the_colour(memory: Memory, red: Image.Image) ->
 def test_many_pictures_are_answered_as_each_alone(memory: Memory) -> None:
     model = CaptionPipeline(memory)
     pictures = [draw(50 + i, c) for i, c in enumerate(COLOURS)]
-    together = [a.text for a in model.caption(pictures)]
-    assert together == [model.caption([p])[0].text for p in pictures]
-    assert model.caption([]) == []
+    together = [a.text for a in model.predict(pictures)]
+    assert together == [model.predict([p])[0].text for p in pictures]
+    assert model.predict([]) == []
 
 
 def test_a_row_that_is_added_counts_at_once(memory: Memory, tmp_path: Path) -> None:
     model = CaptionPipeline(memory)
     target = Image.new("RGB", (64, 48), (5, 250, 250))
-    assert "cyan" not in model.caption([target])[0].text
+    assert "cyan" not in model.predict([target])[0].text
     for i in range(4):
         file = tmp_path / f"cyan{i}.png"
         Image.new("RGB", (64 + i, 48), (5, 250 - i, 250)).save(file)
         memory.add([Example(f"cyan{i}", file, texts=("a cyan picture with nothing on it",))])
-    assert "cyan" in model.caption([target], k=4)[0].text
+    assert "cyan" in model.predict([target], k=4)[0].text
     memory.delete(where='id starts with "cyan"')
-    assert "cyan" not in model.caption([target], k=4)[0].text
+    assert "cyan" not in model.predict([target], k=4)[0].text
 
 
 def test_another_column_can_be_the_text(memory: Memory, red: Image.Image) -> None:
-    (found,) = CaptionPipeline(memory, column="code").caption([red])
+    (found,) = CaptionPipeline(memory, column="code").predict([red])
     assert found.text == '{"c": "red"}'
 
 
@@ -78,23 +78,23 @@ def test_required_and_forbidden_words_hold_for_the_memory_too(
     memory: Memory, red: Image.Image
 ) -> None:
     model = CaptionPipeline(memory)
-    (found,) = model.caption([red], how=Decoding(require=("sheet",), forbid=("number",)))
+    (found,) = model.predict([red], how=Decoding(require=("sheet",), forbid=("number",)))
     assert "sheet" in found.text
-    (nothing,) = model.caption([red], how=Decoding(require=("elephant",)))
+    (nothing,) = model.predict([red], how=Decoding(require=("elephant",)))
     assert nothing.text == ""
     assert nothing.abstained
     assert str(nothing).startswith("nothing")
 
 
 def test_other_candidates_say_something_else(memory: Memory, red: Image.Image) -> None:
-    (found,) = CaptionPipeline(memory).caption([red], how=Decoding(candidates=3))
+    (found,) = CaptionPipeline(memory).predict([red], how=Decoding(candidates=3))
     assert len({found.text, *found.others}) == 3
     assert "or: " in str(found)
 
 
 def test_the_generator_sees_the_evidence(memory: Memory, red: Image.Image) -> None:
     generator = FakeGenerator()
-    (found,) = CaptionPipeline(memory, generator=generator).caption([red])
+    (found,) = CaptionPipeline(memory, generator=generator).predict([red])
     assert found.text == "a red thing"
     assert found.written
     (request,) = generator.asked
@@ -111,7 +111,7 @@ def test_the_generator_sees_the_evidence(memory: Memory, red: Image.Image) -> No
 def test_without_retrieval_it_sees_the_picture_alone(memory: Memory, red: Image.Image) -> None:
     generator = FakeGenerator()
     model = CaptionPipeline(memory, generator=generator)
-    (found,) = model.caption([red], retrieval=False)
+    (found,) = model.predict([red], retrieval=False)
     assert generator.asked[0].exhibits == []
     assert generator.asked[0].voices == []
     assert found.gate == 0
@@ -120,7 +120,7 @@ def test_without_retrieval_it_sees_the_picture_alone(memory: Memory, red: Image.
 
 def test_votes_only_leave_the_generator_out(memory: Memory, red: Image.Image) -> None:
     generator = FakeGenerator()
-    (found,) = CaptionPipeline(memory, generator=generator).caption([red], vote_only=True)
+    (found,) = CaptionPipeline(memory, generator=generator).predict([red], vote_only=True)
     assert not generator.asked
     assert not found.written
 
@@ -134,7 +134,7 @@ def test_streaming_gives_pieces(memory: Memory, red: Image.Image) -> None:
 
 def test_grounded_nouns_come_from_the_evidence(memory: Memory, red: Image.Image) -> None:
     generator = FakeGenerator()
-    CaptionPipeline(memory, generator=generator).caption([red, draw(98, "blue")], grounded=True)
+    CaptionPipeline(memory, generator=generator).predict([red, draw(98, "blue")], grounded=True)
     first, second = (how.nouns for how in generator.how)
     assert first is not None
     assert second is not None
@@ -146,7 +146,7 @@ def test_a_planted_text_is_only_a_text(memory: Memory, tmp_path: Path) -> None:
     file = tmp_path / "planted.png"
     draw(7, "red").save(file)
     memory.add([Example("planted", file, texts=(PLANTED,))])
-    (found,) = CaptionPipeline(memory).caption([draw(7, "red")])
+    (found,) = CaptionPipeline(memory).predict([draw(7, "red")])
     assert "HACKED" not in found.text  # nobody agrees with it
 
 
@@ -164,7 +164,7 @@ def test_what_cannot_be_done_is_a_sentence(
     memory: Memory, red: Image.Image, how: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(QueryError, match=words):
-        CaptionPipeline(memory).caption([red], **how)
+        CaptionPipeline(memory).predict([red], **how)
 
 
 def test_a_memory_without_captions_is_a_sentence(tmp_path: Path) -> None:
@@ -173,14 +173,14 @@ def test_a_memory_without_captions_is_a_sentence(tmp_path: Path) -> None:
     with Memory.create(tmp_path / "silent.ravl", ColourEncoder()) as silent:
         silent.add([Example("a", file, label="red")])
         with pytest.raises(DataError, match="has a caption"):
-            CaptionPipeline(silent).caption([draw(1, "red")])
+            CaptionPipeline(silent).predict([draw(1, "red")])
         with pytest.raises(DataError, match="column 'poem'"):
-            CaptionPipeline(silent, column="poem").caption([draw(1, "red")])
+            CaptionPipeline(silent, column="poem").predict([draw(1, "red")])
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 500), (3000, 2)])
 def test_pictures_of_nothing_are_described(memory: Memory, size: tuple[int, int]) -> None:
-    (found,) = CaptionPipeline(memory).caption([Image.new("RGB", size)])
+    (found,) = CaptionPipeline(memory).predict([Image.new("RGB", size)])
     assert found.text
 
 
@@ -188,7 +188,7 @@ def test_a_broken_picture_is_refused(memory: Memory, tmp_path: Path) -> None:
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"\xff\xd8\xff nothing")
     with pytest.raises(PictureError):
-        CaptionPipeline(memory).caption([broken])
+        CaptionPipeline(memory).predict([broken])
 
 
 @pytest.mark.parametrize(
@@ -202,14 +202,14 @@ def test_strange_texts_come_out_as_they_went_in(tmp_path: Path, text: str) -> No
         rows.append(Example(f"{i}", file, texts=(text,)))
     with Memory.create(tmp_path / "strange.ravl", ColourEncoder()) as memory:
         memory.add(rows)
-        (found,) = CaptionPipeline(memory).caption([draw(9, "red")])
+        (found,) = CaptionPipeline(memory).predict([draw(9, "red")])
     assert found.text == text
 
 
 def test_json_holds_plain_types(memory: Memory, red: Image.Image) -> None:
     import json
 
-    (found,) = CaptionPipeline(memory, generator=FakeGenerator()).caption([red])
+    (found,) = CaptionPipeline(memory, generator=FakeGenerator()).predict([red])
     told = json.loads(json.dumps(found.to_json()))
     assert told["text"] == "a red thing"
     assert told["model"]["a red thing"] == pytest.approx(np.exp(-0.25), abs=1e-3)

@@ -111,8 +111,8 @@ def test_what_is_loaded_answers_as_what_was_judged(made: Path, run: str, memory:
     model = MatchPipeline(open_run(made / run), memory)
     rows = [memory.get(f"{i:03d}.png") for i in range(6)]
     pictures, texts = [row.path for row in rows], [row.texts[0] for row in rows]
-    first = model.match(pictures, texts)
-    again = MatchPipeline(open_run(made / run), memory).match(pictures, texts)
+    first = model.predict(pictures, texts)
+    again = MatchPipeline(open_run(made / run), memory).predict(pictures, texts)
     assert [a.to_json() for a in first] == [a.to_json() for a in again]
     scores = model.scores(pictures, texts)
     np.testing.assert_allclose(np.diag(scores), [a.score for a in first], atol=1e-5)
@@ -145,16 +145,16 @@ def test_the_fusion_model_looks_at_the_text_and_at_the_evidence(made: Path, memo
     with torch.no_grad():  # two epochs do not move it far
         matcher.reader.model.out.weight.normal_()
     row = memory.get("003.png")
-    before = model.match(row.path, row.texts[0])[0]
+    before = model.predict(row.path, row.texts[0])[0]
     near = next(e.row for e in before.evidence if e.row.id != row.id)
     memory.update(near.id, texts=("purple and yellow number 77",))
     try:
-        after = model.match(row.path, row.texts[0])[0]
+        after = model.predict(row.path, row.texts[0])[0]
         assert after.signals["dual"] == pytest.approx(before.signals["dual"])
         assert after.signals["fusion"] != pytest.approx(before.signals["fusion"], abs=1e-4)
-        hidden = model.match(row.path, row.texts[0], retrieval=False)[0]
+        hidden = model.predict(row.path, row.texts[0], retrieval=False)[0]
         assert hidden.signals["fusion"] != pytest.approx(after.signals["fusion"], abs=1e-4)
-        other = model.match(row.path, "black below white number 3", retrieval=False)[0]
+        other = model.predict(row.path, "black below white number 3", retrieval=False)[0]
         assert other.signals["fusion"] != pytest.approx(hidden.signals["fusion"], abs=1e-4)
     finally:
         memory.update(near.id, texts=near.texts)
@@ -284,7 +284,7 @@ def test_a_text_in_another_language_is_set_aside(tmp_path: Path) -> None:
         )
         assert any(note.startswith("2 texts are set aside") for note in report.notes)
         model = MatchPipeline(open_run(tmp_path / "run"), memory)
-        unread, read = model.match(examples[0].picture, ["红色", "red and blue"], abstain=0.9)
+        unread, read = model.predict(examples[0].picture, ["红色", "red and blue"], abstain=0.9)
         assert not unread.to_json()["read"] and unread.abstained
         assert read.to_json()["read"]
         assert "does not read" in str(unread)
@@ -359,5 +359,5 @@ def test_a_task_takes_its_text_from_a_column(tmp_path: Path) -> None:
         matcher = load_matcher(open_run(tmp_path / "run"))
         assert matcher.task == TextTargets("title")
         model = MatchPipeline(open_run(tmp_path / "run"), memory)
-        answer = model.match(examples[3].picture, examples[3].columns["title"])[0]
+        answer = model.predict(examples[3].picture, examples[3].columns["title"])[0]
     assert answer.evidence[0].says

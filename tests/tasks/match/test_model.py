@@ -60,8 +60,8 @@ def pictures() -> list[Image.Image]:
 
 
 def test_a_text_fits_its_picture_and_no_other(model: MatchPipeline) -> None:
-    right = model.match(pictures(), [RED, BLUE, WHITE])
-    wrong = model.match(pictures(), [BLUE, WHITE, RED])
+    right = model.predict(pictures(), [RED, BLUE, WHITE])
+    wrong = model.predict(pictures(), [BLUE, WHITE, RED])
     assert all(isinstance(a, Matching) for a in right)
     assert [a.fits for a in right] == [True] * 3
     assert [a.fits for a in wrong] == [False] * 3
@@ -72,7 +72,7 @@ def test_a_text_fits_its_picture_and_no_other(model: MatchPipeline) -> None:
 
 
 def test_an_answer_prints_and_becomes_json(model: MatchPipeline) -> None:
-    answer = model.match(pictures()[0], RED)[0]
+    answer = model.predict(pictures()[0], RED)[0]
     assert str(answer).startswith("fits  ") and RED in str(answer) and "%" in str(answer)
     record = json.loads(json.dumps(answer.to_json()))
     assert record["text"] == RED and record["fits"] is True and record["read"] is True
@@ -82,30 +82,30 @@ def test_an_answer_prints_and_becomes_json(model: MatchPipeline) -> None:
 
 
 def test_one_text_for_many_pictures_and_the_other_way(model: MatchPipeline) -> None:
-    one = model.match(pictures(), RED)
+    one = model.predict(pictures(), RED)
     assert [a.fits for a in one] == [True, False, False]
-    other = model.match(pictures()[1], [RED, BLUE, WHITE])
+    other = model.predict(pictures()[1], [RED, BLUE, WHITE])
     assert [a.fits for a in other] == [False, True, False]
-    assert model.match([], []) == model.match(pictures()[0], []) == []
+    assert model.predict([], []) == model.predict(pictures()[0], []) == []
 
 
 def test_model_and_memory_can_be_asked_apart(model: MatchPipeline) -> None:
-    both = model.match(pictures()[0], RED)[0]
-    alone = model.match(pictures()[0], RED, retrieval=False)[0]
-    vote = model.match(pictures()[0], RED, vote_only=True)[0]
+    both = model.predict(pictures()[0], RED)[0]
+    alone = model.predict(pictures()[0], RED, retrieval=False)[0]
+    vote = model.predict(pictures()[0], RED, vote_only=True)[0]
     assert alone.gate == 0 and not alone.evidence and not alone.memory
     assert vote.gate == pytest.approx(1) and not vote.model
     assert both.model["fits"] == pytest.approx(alone.score, abs=1e-5)
     assert both.memory["fits"] == pytest.approx(vote.score, abs=1e-5)
-    few = model.match(pictures()[0], RED, vote_only=True, k=2)[0]
+    few = model.predict(pictures()[0], RED, vote_only=True, k=2)[0]
     assert sum(e.share > 0 for e in few.evidence) <= 4  # two by picture, two by text
 
 
 def test_a_run_that_votes_needs_its_memory(made: Path, memory: Memory) -> None:
     model = MatchPipeline(open_run(made / "vote"), memory)
-    assert model.match(pictures()[0], RED)[0].fits
+    assert model.predict(pictures()[0], RED)[0].fits
     with pytest.raises(DataError, match="only the memory's vote"):
-        model.match(pictures()[0], RED, retrieval=False)
+        model.predict(pictures()[0], RED, retrieval=False)
 
 
 def test_scores_are_those_of_each_pair(model: MatchPipeline) -> None:
@@ -113,7 +113,7 @@ def test_scores_are_those_of_each_pair(model: MatchPipeline) -> None:
     table = model.scores(pictures(), texts)
     assert table.shape == (3, 4)
     for i, picture in enumerate(pictures()):
-        line = [a.score for a in model.match(picture, texts)]
+        line = [a.score for a in model.predict(picture, texts)]
         np.testing.assert_allclose(table[i], line, atol=1e-5)
     assert model.scores([], texts).shape == (0, 4)
 
@@ -126,7 +126,7 @@ def test_the_best_assignment(model: MatchPipeline, monkeypatch: pytest.MonkeyPat
     ]
     few = model.assign(pictures(), [BLUE])
     assert [(i, j) for i, j, _ in few] == [(1, 0)]
-    assert few[0][2] == pytest.approx(model.match(pictures()[1], BLUE)[0].score, abs=1e-5)
+    assert few[0][2] == pytest.approx(model.predict(pictures()[1], BLUE)[0].score, abs=1e-5)
     many = model.assign(pictures()[:1], [BLUE, WHITE, RED])
     assert [(i, j) for i, j, _ in many] == [(0, 2)]
     # Best as a whole: the first picture gives its best text up, and a certain 0 is no infinity.
@@ -142,13 +142,13 @@ def test_a_new_row_counts_at_once_and_a_deleted_one_no_more(
     picture = tmp_path / "new.png"
     draw(77, "purple").save(picture)
     text = "a most unusual thing"
-    before = model.match(picture, text)[0]
+    before = model.predict(picture, text)[0]
     memory.add([Example(id="new", picture=picture, texts=(text,))])
-    after = model.match(picture, text)[0]
+    after = model.predict(picture, text)[0]
     assert after.score > before.score
     assert after.evidence[0].id == "new"
     memory.delete(["new"])
-    assert model.match(picture, text)[0].score == pytest.approx(before.score, abs=1e-6)
+    assert model.predict(picture, text)[0].score == pytest.approx(before.score, abs=1e-6)
 
 
 def test_hidden_groups_are_not_heard(model: MatchPipeline, memory: Memory) -> None:
@@ -171,10 +171,10 @@ def memory_numbers(model: MatchPipeline) -> np.ndarray:
 
 
 def test_abstaining(model: MatchPipeline) -> None:
-    sure = model.match(pictures(), RED, abstain=0.49)
-    unsure = model.match(pictures(), RED, abstain=0.0001)
+    sure = model.predict(pictures(), RED, abstain=0.49)
+    unsure = model.predict(pictures(), RED, abstain=0.0001)
     assert all(a.abstained for a in unsure)  # so few examples cannot promise that
-    assert not any(a.abstained for a in model.match(pictures(), RED))
+    assert not any(a.abstained for a in model.predict(pictures(), RED))
     assert len(sure) == 3
 
 
@@ -193,14 +193,14 @@ def test_what_cannot_be_asked(
     model: MatchPipeline, seen: int, read: list[str], how: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(QueryError, match=message):
-        model.match(pictures()[:seen], read, **how)
+        model.predict(pictures()[:seen], read, **how)
 
 
 def test_a_picture_that_is_none(model: MatchPipeline, tmp_path: Path) -> None:
     file = tmp_path / "no.png"
     file.write_bytes(b"no picture")
     with pytest.raises(PictureError):
-        model.match([file], [RED])
+        model.predict([file], [RED])
 
 
 def test_another_encoder_is_refused(made: Path, tmp_path: Path) -> None:
@@ -214,9 +214,9 @@ def test_a_memory_that_says_nothing_leaves_the_model(made: Path, tmp_path: Path)
     examples = [replace(e, texts=()) for e in paint(tmp_path / "pictures", 10)]
     with Memory.create(tmp_path / "silent.ravl", ColourEncoder()) as silent:
         silent.add(examples)
-        answer = MatchPipeline(open_run(made / "linear"), silent).match(pictures()[0], RED)[0]
+        answer = MatchPipeline(open_run(made / "linear"), silent).predict(pictures()[0], RED)[0]
         assert answer.gate == 0
         assert answer.score == pytest.approx(answer.model["fits"], abs=1e-6)
-        vote = MatchPipeline(open_run(made / "vote"), silent).match(pictures()[0], RED)[0]
+        vote = MatchPipeline(open_run(made / "vote"), silent).predict(pictures()[0], RED)[0]
         assert vote.score == 0.5
     assert matcher.SURE < 1e-3

@@ -1,43 +1,22 @@
-"""``/v1/classify``, ``tag``, ``match``, ``caption``, ``ask``, and each as a batch."""
+"""``/v1/TASK`` for each task that is offered, and ``/v1/TASK/batch`` for several pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI, Request
-from pydantic import BaseModel
 
 from ravl.errors import QueryError
 from ravl.serving.asking import Asking, caller_of
-from ravl.serving.bodies import (
-    AskMany,
-    AskOne,
-    Body,
-    CaptionMany,
-    CaptionOne,
-    LabelMany,
-    LabelOne,
-    MatchMany,
-    MatchOne,
-    PictureIn,
-)
+from ravl.serving.bodies import Body, PictureIn
 from ravl.serving.documented import gives, takes
 from ravl.serving.incoming import Sent, check_number, check_texts, read
 from ravl.serving.models import Options, Served
 from ravl.serving.outgoing import Json, answer_json, origin_json
-from ravl.serving.results import (
-    AnswerOut,
-    CaptionAnswer,
-    LabelAnswer,
-    MatchAnswer,
-    ReplyAnswer,
-    TagAnswer,
-    shown,
-    wrapped,
-)
 from ravl.serving.service import Service
+from ravl.serving.shapes import Shape, shape_of
+from ravl.tasks.pairing import check_pairs
 
 Source = bytes | PictureIn
 NOT_OPTIONS = {
@@ -53,101 +32,73 @@ NOT_OPTIONS = {
 }
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A task as an endpoint.
-
-    Args:
-        one, many: bodies.
-        answer: the shape of an answer.
-        field: of the text beside a picture; empty where there is none.
-        summary: what it does.
-    """
-
-    one: type[Body]
-    many: type[Body]
-    answer: type[AnswerOut]
-    field: str
-    summary: str
-
-
-KINDS = {
-    "classify": Kind(LabelOne, LabelMany, LabelAnswer, "", "Give a picture a label"),
-    "tag": Kind(LabelOne, LabelMany, TagAnswer, "", "Give a picture tags"),
-    "match": Kind(MatchOne, MatchMany, MatchAnswer, "text", "Judge whether a text fits a picture"),
-    "caption": Kind(CaptionOne, CaptionMany, CaptionAnswer, "", "Describe a picture"),
-    "ask": Kind(AskOne, AskMany, ReplyAnswer, "question", "Answer a question about a picture"),
-}
-
-
 def add(app: FastAPI, service: Service) -> None:
     """Add the endpoints of the tasks that are offered."""
     for task in service.tasks:
-        _one(app, service, task, KINDS[task])
-        _many(app, service, task, KINDS[task])
+        _one(app, service, shape_of(task))
+        _many(app, service, shape_of(task))
 
 
-def _one(app: FastAPI, service: Service, task: str, kind: Kind) -> None:
-    model = result(task, kind, "answer")
+def _one(app: FastAPI, service: Service, shape: Shape) -> None:
+    task, model = shape.command, shape.result("answer")
 
     @app.post(
         f"/v1/{task}",
-        summary=kind.summary,
+        summary=shape.task.summary,
         tags=[task],
         operation_id=task,
-        openapi_extra=takes(app, kind.one, "read"),
+        openapi_extra=takes(app, shape.one, "read"),
         responses=gives(app, model, 400, 404, 415),
     )
     async def one(request: Request) -> Json:
         caller_of(service, request, "read")
         asking = Asking(service, request)
-        sent, served = await read_one(service, request, task, kind)
-        text = text_of(sent, kind)
+        sent, served = await read_one(service, request, shape)
+        text = text_of(sent, shape)
         answers, origin = await answers_of(
             asking, served, [sent.one()], text, options_of(sent.body)
         )
         return Json({"answer": answers[0], **origin})
 
 
-def _many(app: FastAPI, service: Service, task: str, kind: Kind) -> None:
-    model = result(task, kind, "answers")
+def _many(app: FastAPI, service: Service, shape: Shape) -> None:
+    task, model, beside = shape.command, shape.result("answers"), shape.task.beside
 
     @app.post(
         f"/v1/{task}/batch",
-        summary=f"{kind.summary}: several",
+        summary=f"{shape.task.summary}: several",
         tags=[task],
         operation_id=f"{task}_batch",
-        openapi_extra=takes(app, kind.many, "read"),
+        openapi_extra=takes(app, shape.many, "read"),
         responses=gives(app, model, 400, 404, 415),
     )
     async def many(request: Request) -> Json:
         caller_of(service, request, "read")
         asking = Asking(service, request)
         most = service.limits.batch
-        sent = await read(request, kind.many, most)
+        sent = await read(request, shape.many, most)
         served = service.model(task, getattr(sent.body, "run", None))
-        check_texts([getattr(sent.body, "instruction", None)], service.limits.text)
+        check_texts(option_texts(sent.body), service.limits.text)
         sources = sent.many(most)
-        texts: list[str] | None = getattr(sent.body, f"{kind.field}s") if kind.field else None
+        texts: list[str] | None = getattr(sent.body, f"{beside}s") if beside else None
         if texts is not None:
-            check_number(len(texts), f"{kind.field}s", most)
+            check_number(len(texts), f"{beside}s", most)
             check_texts(texts, service.limits.text)
             if not all(text.strip() for text in texts):
-                raise QueryError(f"Among the {kind.field}s is an empty one. Give words.")
-            sources, texts = paired(sources, texts, f"{kind.field}s")
+                raise QueryError(f"Among the {beside}s is an empty one. Give words.")
+            sources, texts = paired(sources, texts, beside)
         answers, origin = await answers_of(asking, served, sources, texts, options_of(sent.body))
         return Json({"answers": answers, **origin})
 
 
-async def read_one(
-    service: Service, request: Request, task: str, kind: Kind
-) -> tuple[Sent[Body], Served]:
+async def read_one(service: Service, request: Request, shape: Shape) -> tuple[Sent[Body], Served]:
     """A body about one picture, and who answers; refused before it is read where it is full."""
-    service.model(task).batcher.check()
-    sent: Sent[Body] = await read(request, kind.one, 1)
-    served = service.model(task, getattr(sent.body, "run", None))
-    check_texts([getattr(sent.body, kind.field or "run")], service.limits.text)
-    check_texts([getattr(sent.body, "instruction", None)], service.limits.text)
+    service.model(shape.command).batcher.check()
+    sent: Sent[Body] = await read(request, shape.one, 1)
+    served = service.model(shape.command, getattr(sent.body, "run", None))
+    if shape.task.beside:
+        check_texts([getattr(sent.body, shape.task.beside)], service.limits.text)
+    check_texts(option_texts(sent.body), service.limits.text)
     return sent, served
 
 
@@ -188,13 +139,11 @@ async def decoded(asking: Asking, served: Served, sources: Sequence[Source]) -> 
     return [known[id(source)] for source in sources]
 
 
-def paired(sources: list[Source], texts: list[str], what: str) -> tuple[list[Source], list[str]]:
+def paired(sources: list[Source], texts: list[str], noun: str) -> tuple[list[Source], list[str]]:
     """As many pictures as texts; one that is single is repeated."""
-    if not texts or (len(sources) != len(texts) and 1 not in (len(sources), len(texts))):
-        raise QueryError(
-            f"There are {len(sources):,} pictures and {len(texts):,} {what}. Give as many of both, "
-            "or one of either for all of the others.",
-        )
+    if not texts:
+        raise QueryError(f"There are no {noun}s. Give one for each picture, or one for all.")
+    check_pairs(len(sources), len(texts), noun)
     count = max(len(sources), len(texts))
     return (
         sources * count if len(sources) == 1 else sources,
@@ -202,14 +151,21 @@ def paired(sources: list[Source], texts: list[str], what: str) -> tuple[list[Sou
     )
 
 
-def text_of(sent: Sent[Body], kind: Kind) -> list[str] | None:
+def text_of(sent: Sent[Body], shape: Shape) -> list[str] | None:
     """The text beside the picture, as a list."""
-    if not kind.field:
+    beside = shape.task.beside
+    if not beside:
         return None
-    text: str = getattr(sent.body, kind.field)
+    text: str = getattr(sent.body, beside)
     if not text.strip():
-        raise QueryError(f"The {kind.field} is empty. Give words.")
+        raise QueryError(f"The {beside} is empty. Give words.")
     return [text]
+
+
+def option_texts(body: Body) -> list[str]:
+    """The options that are texts, each of which may be too long."""
+    values = dict(options_of(body)).values()
+    return [value for value in values if isinstance(value, str)]
 
 
 def options_of(body: Body) -> Options:
@@ -224,17 +180,4 @@ def options_of(body: Body) -> Options:
             for name, value in given.items()
             if value != usual(name)
         )
-    )
-
-
-def result(task: str, kind: Kind, field: str) -> type[BaseModel]:
-    """The shape of a task's response."""
-    one, example = kind.answer, shown(kind.answer)
-    name, words = task.capitalize(), f"Of {task}: "
-    if field == "answer":
-        return wrapped(f"{name}Result", f"{words}the answer.", answer=(one, example))
-    return wrapped(
-        f"{name}Results",
-        f"{words}the answers, in their order.",
-        answers=(list[one], [example]),  # type: ignore[valid-type]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Path, Query, Request
@@ -18,7 +19,8 @@ from ravl.serving.incoming import Sent, check_texts, read
 from ravl.serving.opinions import FeedbackIn, SettleIn
 from ravl.serving.outgoing import Json
 from ravl.serving.problems import Problem
-from ravl.serving.results import example
+from ravl.serving.results import TASK, example
+from ravl.serving.reviewing import fields_of
 from ravl.serving.routes.rows import Limit, Number
 from ravl.serving.service import Service
 from ravl.serving.thumbnails import MEDIA_TYPES
@@ -27,7 +29,7 @@ ENTRY: dict[str, Any] = {
     "number": 1,
     "at": "2026-11-25T08:00:00.000+00:00",
     "who": "web",
-    "task": "classify",
+    "task": TASK,
     "run": "kinds",
     "version": 12,
     "row": "shirts/17.jpg",
@@ -38,6 +40,7 @@ ENTRY: dict[str, Any] = {
     "correction": "shirt",
     "note": None,
     "state": "open",
+    "fields": {"label": "shirt"},
 }
 NumberPath = Annotated[int, Path(ge=1, lt=2**62, examples=[1], description="Of the entry.")]
 
@@ -60,6 +63,9 @@ class EntryOut(BaseModel):
     correction: Any
     note: str | None
     state: str
+    fields: dict[str, Any] | None = Field(
+        description="What a row would hold of it, as /v1/rows takes it; null for nothing."
+    )
 
 
 class Inbox(BaseModel):
@@ -113,7 +119,15 @@ def _giving(app: FastAPI, service: Service) -> None:
         service.audit.write(
             caller=caller.name, request=asking.number, what="feedback.add", number=kept.number
         )
-        return Json(kept.to_json(), 201)
+        return Json(entry_json(kept), 201)
+
+
+def entry_json(entry: Entry) -> dict[str, Any]:
+    """An entry, with what a row would hold of it."""
+    fields = dict(fields_of(entry))
+    if "qa" in fields:
+        fields["qa"] = [asdict(qa) for qa in fields["qa"]]
+    return {**entry.to_json(), "fields": fields or None}
 
 
 def _inbox(app: FastAPI, service: Service) -> None:
@@ -136,7 +150,7 @@ def _inbox(app: FastAPI, service: Service) -> None:
         caller_of(service, request, "write")
         found = await service.aside(store.entries, state, after, limit + 1)
         following = found[limit - 1].number if len(found) > limit else None
-        return Json({"entries": [e.to_json() for e in found[:limit]], "next": following})
+        return Json({"entries": [entry_json(e) for e in found[:limit]], "next": following})
 
     @app.patch(
         "/v1/feedback/{number}",
@@ -157,7 +171,7 @@ def _inbox(app: FastAPI, service: Service) -> None:
             number=number,
             state=body.state,
         )
-        return Json(entry.to_json())
+        return Json(entry_json(entry))
 
     kinds = {k: {"schema": {"type": "string", "format": "binary"}} for k in MEDIA_TYPES.values()}
 

@@ -18,16 +18,27 @@ from ravl.serving.guard import REPORT_POLICY
 from ravl.serving.models import Served
 from ravl.serving.outgoing import Json
 from ravl.serving.problems import Problem
-from ravl.serving.results import example
+from ravl.serving.results import TASK, example
 from ravl.serving.service import Service
+from ravl.tasks import registry
 
 RUN: dict[str, Any] = {
     "name": "kinds",
-    "task": "classify",
+    "task": TASK,
     "default": True,
     "streams": False,
+    "options": ["k", "retrieval", "vote_only", "abstain"],
     "level": "linear",
     "report": "/v1/runs/kinds/report",
+}
+ABOUT: dict[str, Any] = {
+    "name": TASK,
+    "summary": "Give a picture a label",
+    "noun": "label",
+    "field": "label",
+    "beside": "",
+    "single": True,
+    "reranks": False,
 }
 # Of run.json; the rest is for the machine, or tells where things are.
 TOLD = ("level", "labels", "vote", "parts", "versions", "column", "answers", "generator", "rerank")
@@ -42,8 +53,22 @@ class RunOut(BaseModel):
     task: str
     default: bool = Field(description="Whether it answers where no run is named.")
     streams: bool = Field(description="Whether its texts come word by word.")
+    options: list[str] = Field(description="What may be said of how to answer.")
     level: str | None = Field(description="What it is made of; null for the memory alone.")
     report: str | None
+
+
+class TaskOut(BaseModel):
+    """A task, for programs that show it."""
+
+    model_config = example(**ABOUT)
+    name: str = Field(description="Of the task: the word in its address.")
+    summary: str = Field(description="What it does.")
+    noun: str = Field(description="What one answer is called.")
+    field: str = Field(description="Of an answer, where it holds what was answered.")
+    beside: str = Field(description="What comes with the picture: text, question, or nothing.")
+    single: bool = Field(description="Whether two different right answers contradict each other.")
+    reranks: bool = Field(description="Whether its runs can look again at searches.")
 
 
 class Runs(BaseModel):
@@ -51,11 +76,13 @@ class Runs(BaseModel):
 
     model_config = example(
         memory={"name": "shop.ravl", "rows": 1234, "version": 12, "encoder": "builtin"},
-        tasks=["search", "classify"],
+        tasks=["search", TASK],
+        about=[ABOUT],
         runs=[RUN],
     )
     memory: dict[str, Any]
     tasks: list[str]
+    about: list[TaskOut] = Field(description="What the tasks are, also those not offered here.")
     runs: list[RunOut]
 
 
@@ -86,7 +113,8 @@ def add(app: FastAPI, service: Service) -> None:
         caller_of(service, request, "read")
         memory = await service.aside(_memory, service)
         shown = [_run(service, served) for served in service.models]
-        return Json({"memory": memory, "tasks": ["search", *service.tasks], "runs": shown})
+        tasks = ["search", *service.tasks]
+        return Json({"memory": memory, "tasks": tasks, "about": _tasks(), "runs": shown})
 
     @app.get(
         "/v1/runs/{name}",
@@ -135,9 +163,19 @@ def _run(service: Service, served: Served) -> dict[str, Any]:
         "task": served.task,
         "default": service.model(served.task) is served,
         "streams": served.writer is not None,
+        "options": [option.name for option in served.kind.options],
         "level": None if found is None else found.record.get("level"),
         "report": None if found is None else f"/v1/runs/{quote(served.name, safe='')}/report",
     }
+
+
+def _tasks() -> list[dict[str, Any]]:
+    """All tasks that are installed."""
+    usual = (registry.of_command(command)[0] for command in registry.commands())
+    return [
+        {**{key: getattr(task, key) for key in ABOUT if key != "name"}, "name": task.command}
+        for task in usual
+    ]
 
 
 def named(service: Service, name: str) -> Served:

@@ -11,7 +11,7 @@ from ravl.serving.asking import caller_of
 from ravl.serving.documented import gives, problems, secured
 from ravl.serving.outgoing import Json
 from ravl.serving.problems import Problem
-from ravl.serving.results import example
+from ravl.serving.results import TASK, example
 from ravl.serving.service import Service
 
 
@@ -34,7 +34,7 @@ class Asks(BaseModel):
 class Ready(BaseModel):
     """Whether it answers: models are warm, and the memory can be read."""
 
-    model_config = example(status="ready", tasks=["search", "classify"])
+    model_config = example(status="ready", tasks=["search", TASK])
     status: str
     tasks: list[str]
 

@@ -1,4 +1,4 @@
-"""``/v1/caption/stream`` and ``/v1/ask/stream``: texts as they are written, by server-sent events.
+"""``/v1/caption/stream`` and its kin: texts as they are written, by server-sent events.
 
 ``evidence``  first, the rows that the text will rest on, where a generator writes
 ``token``     a piece of the text
@@ -24,16 +24,9 @@ from ravl.serving.guard import told
 from ravl.serving.models import Options, Served, at_one_moment
 from ravl.serving.outgoing import Json, answer_json, evidence_json, origin_json
 from ravl.serving.problems import Problem, problem_of, problem_response
-from ravl.serving.routes.answering import (
-    KINDS,
-    Kind,
-    answers_of,
-    decoded,
-    options_of,
-    read_one,
-    text_of,
-)
+from ravl.serving.routes.answering import answers_of, decoded, options_of, read_one, text_of
 from ravl.serving.service import Service
+from ravl.serving.shapes import Shape, shape_of
 from ravl.timing import step
 
 EVENTS = "text/event-stream"
@@ -50,12 +43,13 @@ EXAMPLE = 'event: token\ndata: {"text": "a red"}\n\nevent: answer\ndata: {"answe
 
 def add(app: FastAPI, service: Service) -> None:
     """Add the endpoints of the tasks that write texts and are offered."""
-    for task in ("caption", "ask"):
-        if task in service.tasks:
-            _stream(app, service, task, KINDS[task])
+    for task in service.tasks:
+        if shape_of(task).streams:
+            _stream(app, service, shape_of(task))
 
 
-def _stream(app: FastAPI, service: Service, task: str, kind: Kind) -> None:
+def _stream(app: FastAPI, service: Service, shape: Shape) -> None:
+    task = shape.command
     success: dict[int | str, Any] = {
         200: {
             "description": "Events: evidence, token, answer, problem.",
@@ -65,18 +59,18 @@ def _stream(app: FastAPI, service: Service, task: str, kind: Kind) -> None:
 
     @app.post(
         f"/v1/{task}/stream",
-        summary=f"{kind.summary}, word by word",
+        summary=f"{shape.task.summary}, word by word",
         tags=[task],
         operation_id=f"{task}_stream",
-        openapi_extra=takes(app, kind.one, "read"),
+        openapi_extra=takes(app, shape.one, "read"),
         responses={**success, **problems(400, 404, 415)},
         response_class=StreamingResponse,
     )
     async def stream(request: Request) -> Response:
         caller_of(service, request, "read")
         asking = Asking(service, request)
-        sent, served = await read_one(service, request, task, kind)
-        text, options = text_of(sent, kind), options_of(sent.body)
+        sent, served = await read_one(service, request, shape)
+        text, options = text_of(sent, shape), options_of(sent.body)
         source = sent.one()
         if served.writer is None or dict(options).get("vote_only"):
             answers, origin = await answers_of(asking, served, [source], text, options)
@@ -117,8 +111,7 @@ async def _written(
                     break
                 parts.append(piece)
                 put(("token", {"text": piece}))
-        field = "text" if served.task == "caption" else "answer"
-        return [{**answer, field: "".join(parts).strip(), "written": True}]
+        return [{**answer, served.kind.field: "".join(parts).strip(), "written": True}]
 
     async def work() -> Done:
         with served.batcher.place(1):
@@ -154,7 +147,7 @@ def _evidence(served: Served, item: Any, options: Options) -> dict[str, Any]:
     return {
         "evidence": [evidence_json(e) for e in found.evidence],
         "memory": told["memory"],
-        **({"question": item[1]} if served.task == "ask" else {}),
+        **({beside: item[1]} if (beside := served.kind.beside) else {}),
     }
 
 

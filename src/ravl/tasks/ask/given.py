@@ -6,7 +6,7 @@ from typing import Any
 
 from ravl.errors import QueryError
 from ravl.tasks.ask.entries import LONGEST
-from ravl.tasks.labels.model import picture_list
+from ravl.tasks.pairing import check_pairs, picture_list, text_list
 
 
 def asked_about(pictures: Any, questions: Any) -> tuple[list[Any], list[str]]:
@@ -16,12 +16,8 @@ def asked_about(pictures: Any, questions: Any) -> tuple[list[Any], list[str]]:
         QueryError: the numbers do not fit, or a question is empty.
     """
     seen, _ = picture_list(pictures)
-    asked = [questions] if isinstance(questions, str) else list(questions)
-    if len(seen) != len(asked) and 1 not in (len(seen), len(asked)):
-        raise QueryError(
-            f"There are {len(seen):,} pictures and {len(asked):,} questions. Give as many of "
-            "both, or one of either for all of the others."
-        )
+    asked = text_list(questions)
+    check_pairs(len(seen), len(asked), "question")
     if empty := [i for i, q in enumerate(asked) if not q.strip()]:
         raise QueryError(
             f"The question number {empty[0] + 1} is empty. Ask something, such as 'what colour is "

@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -38,6 +38,7 @@ from ravl.tasks.labels.live import LabelSource, LiveLabels
 from ravl.tasks.labels.live_evidence import EvidenceSource, evidence_source
 from ravl.tasks.labels.model import best_of, evidence_of
 from ravl.tasks.labels.predictor import Answers, LabelPredictor, Queries
+from ravl.tasks.options import WritingOptions
 from ravl.timing import step
 
 
@@ -98,26 +99,28 @@ class AskPipeline:
             raise nothing_asked(self.memory)
         return found
 
-    def ask(
+    def predict(
         self,
         pictures: Any,
-        questions: Any,
+        beside: Any = None,
         *,
         k: int | None = None,
         retrieval: bool = True,
         vote_only: bool = False,
         abstain: float | None = None,
+        **writing: Unpack[WritingOptions],
     ) -> list[Reply]:
         """An answer to each question about the picture in the same place, in one pass.
 
         Args:
             pictures: paths, bytes or PIL pictures; or one, for all questions.
-            questions: as many; or one, for all pictures.
+            beside: as many questions; or one, for all pictures.
             k: answered questions that vote; None for as many as were fitted.
             retrieval: False for the model alone.
             vote_only: True for the memory alone.
             abstain: the share of wrong answers that is acceptable, such as 0.05; answers that are
                 less sure than that are marked.
+            **writing: refused, since these answers are chosen and not written.
 
         Raises:
             QueryError: numbers that do not fit, an empty question, k below 1, neither model nor
@@ -134,14 +137,20 @@ class AskPipeline:
                 "Nothing has been fitted, so that only the memory answers, and without retrieval "
                 "nobody does. Fit a run with ravl fit ask."
             )
-        seen, asked = asked_about(pictures, questions)
+        if given := [name for name, value in writing.items() if value not in (None, (), [], "")]:
+            who = self.memory.path.name if self.run is None else self.run.folder.name
+            raise QueryError(
+                f"{who} chooses its answers and writes none, so {', '.join(given)} says nothing to "
+                "it. Leave it out, or ask a run that was fitted with --answers open."
+            )
+        seen, asked = asked_about(pictures, beside)
         if not seen or not asked:
             return []
         sure = self._least(abstain)
         return self._replies(self.look(seen, asked), None, k, retrieval, vote_only, sure)
 
     def results(self, queries: Queries, hidden: Sequence[Ints] | None = None) -> list[Reply]:
-        """Answers as :meth:`ask` gives them to questions about pictures that were looked at before.
+        """Answers as :meth:`predict` gives them, to questions about pictures seen before.
 
         Args:
             queries: n of them, with the questions as their texts.
@@ -155,7 +164,7 @@ class AskPipeline:
         Args:
             queries: n of them, with the questions as their texts.
             hidden: for each the groups of rows that show the same picture.
-            **how: ``k``, ``retrieval``, ``vote_only`` of :meth:`ask`.
+            **how: ``k``, ``retrieval``, ``vote_only`` of :meth:`predict`.
         """
         return self._answers(
             self._ready(),

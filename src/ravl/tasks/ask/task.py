@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ravl.tasks.contract import Task
+from ravl.tasks.options import HOW, WRITING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +31,7 @@ class _Questions(Task):
     """What both kinds of ask have in common."""
 
     command = "ask"
-    noun = "answer"
+    noun = field = "answer"
     summary = "Answer a question about a picture"
     purpose = "answers a question about a picture"
     pipeline_tag = "visual-question-answering"
@@ -84,10 +85,6 @@ class _Questions(Task):
         from ravl.data import QA
 
         return {"qa": [QA(asked, (right,))]} if asked else {}
-
-    def feedback(self, answer: Any) -> Mapping[str, Any]:
-        """What feedback says of an answer."""
-        return {"answer": answer.answer, "asked": answer.question}
 
     def generated(self, answer: Any, least: float) -> tuple[str, float]:
         """Replies to several questions as JSON, "" for none, and the least of the confidences."""
@@ -153,6 +150,8 @@ class OpenAskTask(_Questions):
     name = "ask_open"
     variant = ("answers", "open")
     writes = True
+    options = (*HOW, *WRITING)
+    picture_size = 448  # for generators that look themselves
     levels = {
         "vote": "the vote of the nearest rows of its memory",
         "generator": "a generator that reads the picture with its neighbours, and a choice "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from ravl.tasks.caption.predictor import Pictures, TextPredictor
 from ravl.tasks.caption.results import Caption
 from ravl.tasks.caption.targets import CaptionTargets
 from ravl.tasks.caption.writer import TextPipeline
+from ravl.tasks.options import DecodingOptions
 
 
 class OpenAskPipeline(TextPipeline):
@@ -60,10 +61,10 @@ class OpenAskPipeline(TextPipeline):
         """Neighbours' answers are read with their questions, and not once more without."""
         return replace(super()._unfitted(task, told, keys), quotes=0)
 
-    def ask(
+    def predict(
         self,
         pictures: Any,
-        questions: Any,
+        beside: Any = None,
         *,
         k: int | None = None,
         retrieval: bool = True,
@@ -71,12 +72,13 @@ class OpenAskPipeline(TextPipeline):
         abstain: float | None = None,
         how: Decoding | None = None,
         instruction: str = "",
+        **single: Unpack[DecodingOptions],
     ) -> list[Reply]:
         """An answer to each question about the picture in the same place, in one pass.
 
         Args:
             pictures: paths, bytes or PIL pictures; or one, for all questions.
-            questions: as many; or one, for all pictures.
+            beside: as many questions; or one, for all pictures.
             k: answered questions that vote; None for as many as were fitted.
             retrieval: False for the generator alone.
             vote_only: True for the memory alone.
@@ -84,6 +86,7 @@ class OpenAskPipeline(TextPipeline):
                 less sure than that are marked.
             how: the decoding; None for the run's usual.
             instruction: style, length or audience in words, for a generator that reads them.
+            **single: values of the decoding, such as ``candidates=3``; see :class:`Decoding`.
 
         Raises:
             QueryError: numbers that do not fit, an empty question, k below 1, neither generator
@@ -92,7 +95,7 @@ class OpenAskPipeline(TextPipeline):
             DataError: the memory has no answered question.
             PictureError: a picture cannot be read.
         """
-        seen, asked = asked_about(pictures, questions)
+        seen, asked = asked_about(pictures, beside)
         captioner = self._allowed(k, retrieval, vote_only, instruction)
         if not seen or not asked:
             return []
@@ -103,7 +106,7 @@ class OpenAskPipeline(TextPipeline):
             retrieval=retrieval,
             vote_only=vote_only,
             abstain=abstain,
-            how=how,
+            how=self.decoding(how, single),
             instruction=instruction,
         )
         writes = captioner.generator is not None and not vote_only
@@ -116,7 +119,7 @@ class OpenAskPipeline(TextPipeline):
         return self._examples(self._ready()[0], *asked_about(pictures, questions))[0]
 
     def results(self, seen: Pictures, hidden: Sequence[Ints] | None = None) -> list[Reply]:
-        """Answers as :meth:`ask` gives them to questions about pictures that were looked at before.
+        """Answers as :meth:`predict` gives them, to questions about pictures seen before.
 
         Args:
             seen: n questions about pictures, by :meth:`look`, or by :meth:`seen` and :meth:`about`.
@@ -131,12 +134,13 @@ class OpenAskPipeline(TextPipeline):
     def stream(
         self,
         picture: Picture | str,
-        question: str,
+        beside: str | None = None,
         *,
         k: int | None = None,
         retrieval: bool = True,
         how: Decoding | None = None,
         instruction: str = "",
+        **single: Unpack[DecodingOptions],
     ) -> Iterator[str]:
         """The generator's answer to one question, piece by piece as it is written.
 
@@ -145,9 +149,9 @@ class OpenAskPipeline(TextPipeline):
         Raises:
             QueryError: there is no generator, or the question is empty.
         """
-        seen, asked = asked_about([picture], question)
+        seen, asked = asked_about([picture], beside)
         examples, _ = self._examples(self._writing(k, retrieval), seen, asked)
-        return self._stream(examples, k, retrieval, how, instruction)
+        return self._stream(examples, k, retrieval, self.decoding(how, single), instruction)
 
     def about(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from ravl.memory import Memory, Picture
 from ravl.models.generation.base import Decoding
@@ -13,6 +13,7 @@ from ravl.tasks.caption.predictor import Pictures
 from ravl.tasks.caption.results import Caption
 from ravl.tasks.caption.targets import CaptionTargets
 from ravl.tasks.caption.writer import TextPipeline
+from ravl.tasks.options import DecodingOptions
 
 
 class CaptionPipeline(TextPipeline):
@@ -45,9 +46,10 @@ class CaptionPipeline(TextPipeline):
             return CaptionTargets(self._column)
         return CaptionTargets(run.record["column"], bool(run.record["generated"]))
 
-    def caption(
+    def predict(
         self,
         pictures: Sequence[Picture | str],
+        beside: Sequence[str] | None = None,  # noqa: ARG002 (nothing comes with the picture)
         *,
         k: int | None = None,
         retrieval: bool = True,
@@ -56,11 +58,13 @@ class CaptionPipeline(TextPipeline):
         how: Decoding | None = None,
         instruction: str = "",
         grounded: bool = False,
+        **single: Unpack[DecodingOptions],
     ) -> list[Caption]:
         """A text for each picture, in one pass.
 
         Args:
             pictures: paths, bytes or PIL pictures.
+            beside: None; pictures are described as they are.
             k: neighbours whose texts count; None for as many as were fitted.
             retrieval: False for the generator alone.
             vote_only: True for the memory's own texts alone.
@@ -69,6 +73,7 @@ class CaptionPipeline(TextPipeline):
             how: the decoding; None for the run's usual.
             instruction: style, length or audience in words, for a generator that reads them.
             grounded: only nouns that the evidence has, or that the encoder is sure to see.
+            **single: values of the decoding, such as ``candidates=3``; see :class:`Decoding`.
 
         Raises:
             QueryError: k below 1, neither memory nor generator shall answer, nothing was
@@ -86,7 +91,7 @@ class CaptionPipeline(TextPipeline):
             retrieval=retrieval,
             vote_only=vote_only,
             abstain=abstain,
-            how=how,
+            how=self.decoding(how, single),
             instruction=instruction,
             grounded=grounded,
         )
@@ -96,7 +101,7 @@ class CaptionPipeline(TextPipeline):
         return self._look(self._ready()[0], pictures)
 
     def results(self, seen: Pictures, hidden: Sequence[Ints] | None = None) -> list[Caption]:
-        """Answers as :meth:`caption` gives them to pictures that were looked at before.
+        """Answers as :meth:`predict` gives them to pictures that were looked at before.
 
         Args:
             seen: n pictures, by :meth:`look`, or by :meth:`seen` and :meth:`about`.
@@ -107,11 +112,13 @@ class CaptionPipeline(TextPipeline):
     def stream(
         self,
         picture: Picture | str,
+        beside: str | None = None,  # noqa: ARG002 (nothing comes with the picture)
         *,
         k: int | None = None,
         retrieval: bool = True,
         how: Decoding | None = None,
         instruction: str = "",
+        **single: Unpack[DecodingOptions],
     ) -> Iterator[str]:
         """The generator's text of one picture, piece by piece as it is written.
 
@@ -121,4 +128,4 @@ class CaptionPipeline(TextPipeline):
             QueryError: there is no generator.
         """
         seen = self._look(self._writing(k, retrieval), [picture])
-        return self._stream(seen, k, retrieval, how, instruction)
+        return self._stream(seen, k, retrieval, self.decoding(how, single), instruction)

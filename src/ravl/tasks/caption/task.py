@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ravl.tasks.contract import Task
+from ravl.tasks.options import HOW, WRITING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +33,7 @@ class CaptionTask(Task):
 
     name = command = "caption"
     noun = "caption"
+    field = "text"
     summary = "Describe a picture"
     purpose = "describes a picture in a sentence"
     pipeline_tag = "image-to-text"
@@ -40,6 +42,8 @@ class CaptionTask(Task):
     primary = "CIDEr-D"
     levels = LEVELS
     single = False
+    options = (*HOW, *WRITING)
+    picture_size = 448  # for generators that look themselves
     generated_column = "generated_caption"
     about = """Fit a model that describes pictures, with the memory's help.
 
@@ -117,7 +121,3 @@ class CaptionTask(Task):
     def row_fields(self, right: Any, asked: str | None) -> Mapping[str, Any]:
         """A text that comes to the row's texts."""
         return {"texts": [right]}
-
-    def feedback(self, answer: Any) -> Mapping[str, Any]:
-        """What feedback says of an answer."""
-        return {"answer": answer.text}

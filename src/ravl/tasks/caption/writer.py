@@ -31,10 +31,12 @@ from ravl.tasks.caption.predictor import Pictures, TextPredictor
 from ravl.tasks.caption.proposals import Proposals
 from ravl.tasks.caption.results import Caption
 from ravl.tasks.caption.targets import CaptionTargets
+from ravl.tasks.caption.task import CaptionTask
 from ravl.tasks.caption.telling import caption_of
+from ravl.tasks.options import DecodingOptions
 from ravl.timing import step
 
-SIDE = 448  # pixels of a picture's longer side, for generators that look themselves
+SIDE = CaptionTask.picture_size  # pixels of a picture that a generator looks at
 
 
 class TextPipeline:
@@ -87,6 +89,20 @@ class TextPipeline:
         """How the run decodes where nothing else is asked for."""
         return self._fitted.how if self._fitted is not None else Decoding()
 
+    def decoding(self, how: Decoding | None, single: DecodingOptions) -> Decoding | None:
+        """How a text is written; None for the run's usual.
+
+        Args:
+            how: a whole decoding, or None.
+            single: values that replace its own; None and empty ones leave it as it is.
+        """
+        given: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in single.items()
+            if value is not None and value not in ((), [])
+        }
+        return replace(how or self.usual, **given) if given else how
+
     def write(
         self,
         seen: Pictures,
@@ -100,7 +116,7 @@ class TextPipeline:
         grounded: bool = False,
         hidden: Sequence[Ints] | None = None,
     ) -> list[Caption]:
-        """A text about each picture that was looked at; see :meth:`CaptionPipeline.caption`.
+        """A text about each picture that was looked at; see :meth:`CaptionPipeline.predict`.
 
         ``hidden`` has for each the groups of rows that it must not see; None for none.
         """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -61,9 +60,10 @@ class LabelPipeline:
         """All labels it may answer: those it was fitted to, and others that its memory knows."""
         return self._testimony()[0].names
 
-    def answer(
+    def predict(
         self,
         pictures: Sequence[Picture | str],
+        beside: Sequence[str] | None = None,  # noqa: ARG002 (nothing comes with the picture)
         *,
         k: int | None = None,
         retrieval: bool = True,
@@ -74,6 +74,7 @@ class LabelPipeline:
 
         Args:
             pictures: paths, bytes or PIL pictures.
+            beside: None; labels are given to pictures alone.
             k: neighbours that vote; None for as many as were fitted.
             retrieval: False for the model alone.
             vote_only: True for the neighbours alone.
@@ -100,7 +101,7 @@ class LabelPipeline:
         return self._results(found, testimony, risk)
 
     def results(self, queries: Queries, hidden: Sequence[Ints] | None = None) -> Sequence[Answer]:
-        """Answers as :meth:`answer` gives them to pictures that were looked at before.
+        """Answers as :meth:`predict` gives them to pictures that were looked at before.
 
         Args:
             queries: n of them.
@@ -135,7 +136,7 @@ class LabelPipeline:
         Args:
             queries: n of them.
             hidden: for each the groups of rows that show the same picture.
-            **how: ``k``, ``retrieval``, ``vote_only`` of :meth:`answer`.
+            **how: ``k``, ``retrieval``, ``vote_only`` of :meth:`predict`.
         """
         return self._answers(
             queries, how.get("k"), how.get("retrieval", True), how.get("vote_only", False), hidden
@@ -251,9 +252,3 @@ def best_of(names: Sequence[str], line: Array) -> dict[str, float]:
     """The likeliest of the names, with their probabilities."""
     order = np.argsort(-line, kind="stable")[:SHOWN]
     return {names[j]: float(line[j]) for j in order if line[j] > 0}
-
-
-def picture_list(pictures: Any) -> tuple[list[Any], bool]:
-    """One picture or several as a list, and whether it was one."""
-    one = isinstance(pictures, str | bytes | Path | Image.Image)
-    return ([pictures] if one else list(pictures)), one

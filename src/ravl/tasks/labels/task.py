@@ -71,7 +71,7 @@ class ClassifyTask(_Names):
     """One label for a picture."""
 
     name = command = judged_as = "classify"
-    noun = "label"
+    noun = field = "label"
     summary = "Give a picture a label"
     purpose = "says what a picture shows, by one label"
     measures = ("accuracy", "macro_f1", "log_loss", "ECE", "coverage@5%risk")
@@ -112,6 +112,7 @@ class TagTask(_Names):
 
     name = command = judged_as = "tag"
     noun = "tag"
+    field = "tags"
     summary = "Give a picture tags"
     purpose = "says which keywords apply to a picture"
     measures = ("mAP", "micro_f1", "macro_f1", "log_loss", "ECE")
@@ -155,10 +156,6 @@ class TagTask(_Names):
         if isinstance(value, bool):
             raise ValueError(f"an answer of {self.command} is a list of texts, not {value}")
         return value if isinstance(value, list) else [value]
-
-    def feedback(self, answer: Any) -> Mapping[str, Any]:
-        """What feedback says of an answer."""
-        return {"answer": list(answer.tags)}
 
     def generated(self, answer: Any, least: float) -> tuple[str, float]:
         """The tags as JSON, "" for none, and the confidence."""

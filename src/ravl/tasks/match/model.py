@@ -23,10 +23,10 @@ from ravl.runs.answers import Evidence
 from ravl.runs.live_texts import FollowedTexts, LiveTexts
 from ravl.runs.row_texts import RowTexts, base_of
 from ravl.runs.run import Run
-from ravl.tasks.labels.model import picture_list
 from ravl.tasks.match.files import load_matcher
 from ravl.tasks.match.predictor import PairScores, QueryPairs, odds
 from ravl.tasks.match.results import NO, YES, Matching
+from ravl.tasks.pairing import check_pairs, picture_list, text_list
 from ravl.timing import step
 
 
@@ -58,10 +58,10 @@ class MatchPipeline:
         )
         self._known: tuple[View, LiveTexts, ReadEvidence | None] | None = None
 
-    def match(
+    def predict(
         self,
         pictures: Any,
-        texts: Any,
+        beside: Any = None,
         *,
         k: int | None = None,
         retrieval: bool = True,
@@ -72,7 +72,7 @@ class MatchPipeline:
 
         Args:
             pictures: paths, bytes or PIL pictures; or one, for all texts.
-            texts: as many; or one, for all pictures.
+            beside: as many texts; or one, for all pictures.
             k: rows of the memory that speak; None for as many as were fitted.
             retrieval: False for the model alone.
             vote_only: True for the memory alone.
@@ -84,12 +84,8 @@ class MatchPipeline:
                 memory shall answer.
             PictureError: a picture cannot be read.
         """
-        seen, read = _lists(pictures, texts)
-        if len(seen) != len(read) and 1 not in (len(seen), len(read)):
-            raise QueryError(
-                f"There are {len(seen):,} pictures and {len(read):,} texts. Give as many of both, "
-                "or one of either for all of the others."
-            )
+        seen, read = _lists(pictures, beside)
+        check_pairs(len(seen), len(read), "text")
         count = max(len(seen), len(read)) if seen and read else 0
         pairs = np.arange(count)
         asked = self.ask(
@@ -108,7 +104,7 @@ class MatchPipeline:
         return self.ask(pictures, texts, each, each)
 
     def results(self, asked: QueryPairs, hidden: Sequence[Ints] | None = None) -> list[Matching]:
-        """Answers as :meth:`match` gives them to pairs that were looked at before.
+        """Answers as :meth:`predict` gives them to pairs that were looked at before.
 
         Args:
             asked: n pairs.
@@ -131,7 +127,7 @@ class MatchPipeline:
         A run of the level fusion reads every pair; the others take seconds for a million.
 
         Raises:
-            QueryError, PictureError: as :meth:`match` does.
+            QueryError, PictureError: as :meth:`predict` does.
         """
         seen, read = _lists(pictures, texts)
         shape = len(seen), len(read)
@@ -209,7 +205,7 @@ class MatchPipeline:
         Args:
             asked: n pairs.
             hidden: for each the groups of rows that show its picture, or say its text.
-            **how: ``k``, ``retrieval``, ``vote_only`` of :meth:`match`.
+            **how: ``k``, ``retrieval``, ``vote_only`` of :meth:`predict`.
         """
         return self._answers(
             asked,
@@ -329,4 +325,4 @@ def _both(probability: float) -> dict[str, float]:
 
 
 def _lists(pictures: Any, texts: Any) -> tuple[list[Any], list[str]]:
-    return picture_list(pictures)[0], [texts] if isinstance(texts, str) else list(texts)
+    return picture_list(pictures)[0], text_list(texts)

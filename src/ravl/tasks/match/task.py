@@ -28,10 +28,12 @@ class MatchTask(Task):
 
     name = command = judged_as = "match"
     noun = "match"
+    field = "fits"
     summary = "Judge whether a text fits a picture"
     purpose = "says whether a text fits a picture"
     pipeline_tag = "zero-shot-image-classification"
     beside = "text"
+    reranks = True
     measures = ("AUC", "accuracy", "average_precision", "log_loss", "ECE")
     primary = "AUC"
     levels = {
@@ -119,7 +121,3 @@ class MatchTask(Task):
         if not isinstance(one, str) or one not in TRUTHS:
             raise ValueError(f"an answer of {self.command} is true or false")
         return TRUTHS[one]
-
-    def feedback(self, answer: Any) -> Mapping[str, Any]:
-        """What feedback says of an answer."""
-        return {"answer": answer.fits, "asked": answer.text}

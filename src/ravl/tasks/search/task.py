@@ -19,6 +19,8 @@ class SearchTask(Task):
 
     name = command = "search"
     noun = "hit"
+    field = ""  # an answer is a list of hits
+    single = False
     summary = "Find pictures or texts"
     purpose = "finds pictures by text and texts by picture"
     answers = False

@@ -1,0 +1,105 @@
+"""Options of answers: what all tasks take, and what tasks that write texts take beside that.
+
+Each is written down twice: as an :class:`Option`, which REST and the command line read, and as a
+key of a ``TypedDict``, which type checkers read. A test compares both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypedDict
+
+if TYPE_CHECKING:
+    from ravl.models.generation.base import Decoding
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of a task's answers, as REST and the command line offer it.
+
+    Args:
+        name: keyword of :meth:`ravl.tasks.contract.Pipeline.predict`.
+        kind: ``int``, ``float``, ``bool``, ``str``, or ``tuple`` for several texts.
+        help: one sentence.
+        default: what is meant where it is not given.
+        low, high: bounds of a number, themselves allowed; None for no bound.
+    """
+
+    name: str
+    kind: type
+    help: str
+    default: Any = None
+    low: float | None = None
+    high: float | None = None
+
+
+HOW = (
+    Option("k", int, "Neighbours that count.", low=1, high=1_000),
+    Option("retrieval", bool, "False for the model alone.", True),
+    Option("vote_only", bool, "True for the memory alone.", False),
+    Option(
+        "abstain", float, "Mark answers too unsure for this share of wrong ones.", low=0, high=1
+    ),
+)
+WRITING = (
+    Option("instruction", str, "Style or audience, for generators that read it.", ""),
+    Option("candidates", int, "Different texts.", low=1, high=16),
+    Option("longest", int, "Tokens at most.", low=1, high=512),
+    Option("sample", bool, "Draw words by chance."),
+    Option("temperature", float, "Of the sampling.", low=0.001, high=10),
+    Option("seed", int, "Of the sampling.", low=0, high=2**31 - 1),
+    Option("require", tuple, "Words that must occur.", ()),
+    Option("forbid", tuple, "Words that must not occur.", ()),
+)
+
+
+class AnswerOptions(TypedDict, total=False):
+    """Options of any answer.
+
+    ``k``: neighbours that count; None for as many as were fitted.
+    ``retrieval``: False for the model alone.
+    ``vote_only``: True for the memory alone.
+    ``abstain``: mark answers that are too unsure for this share of wrong ones.
+    """
+
+    k: int | None
+    retrieval: bool
+    vote_only: bool
+    abstain: float | None
+
+
+class DecodingOptions(TypedDict, total=False):
+    """Single values of the decoding; the others stay as the run has them."""
+
+    candidates: int | None
+    longest: int | None
+    sample: bool | None
+    temperature: float | None
+    seed: int | None
+    require: Sequence[str]
+    forbid: Sequence[str]
+
+
+class WritingOptions(DecodingOptions, total=False):
+    """How a text is written.
+
+    ``how``: a whole decoding; None for the run's usual.
+    ``instruction``: style or audience, for generators that read it.
+    """
+
+    how: Decoding | None
+    instruction: str
+
+
+class TextOptions(AnswerOptions, WritingOptions, total=False):
+    """Options of an answer that a generator may write."""
+
+
+class CaptionOptions(TextOptions, total=False):
+    """Options of a caption.
+
+    ``grounded``: only nouns that the evidence has, or that the encoder is sure to see.
+    """
+
+    grounded: bool
