@@ -18,7 +18,10 @@ VERBATIM = "\b"  # click's mark of a paragraph that is kept as it is
 
 def commands(group: click.Group = cli, path: str = "ravl") -> Iterator[tuple[str, click.Command]]:
     """All commands by their full name, such as ``ravl fit classify``; groups before their own."""
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
         yield f"{path} {name}", command
         if isinstance(command, click.Group):
             yield from commands(command, f"{path} {name}")

@@ -29,7 +29,7 @@ def test_it_writes_for_a_memory(tmp_path: Path) -> None:
     with Memory.create(tmp_path / "m.ravl", ColourEncoder()) as memory:
         memory.add(make_examples(tmp_path))
         pipeline = CaptionPipeline(memory, generator=load_generator("toy:loud", constrain=None))
-        answer = pipeline.caption([draw(9, "red")])[0]
+        answer = pipeline.predict([draw(9, "red")])[0]
     assert "PICTURE" in answer.text
 
 

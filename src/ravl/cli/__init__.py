@@ -34,20 +34,18 @@ from ravl.cli import (
     tuning,
     versions,
 )
+from ravl.cli.task_commands import TaskGroup, answering_command
 from ravl.errors import RavlError
 
 INTERRUPTED = 130  # as shells count a Ctrl-C
 
 
-class Commands(click.Group):
-    """Lists commands in the order in which people meet them, not by letter."""
-
-    def list_commands(self, _context: click.Context) -> list[str]:
-        """Names of all commands."""
-        return list(self.commands)
-
-
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=TaskGroup,
+    make=answering_command,
+    in_order=True,  # in which people meet the commands
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="ravl")
 def cli() -> None:
     """Give a vision-language model a memory of your own pictures.

@@ -15,8 +15,8 @@ from ravl.cli.remote import (
     PlaceCommand,
     at_option,
     key_option,
-    model_at,
     name_option,
+    pipeline_at,
     refused,
     server_option,
 )
@@ -26,6 +26,11 @@ run_argument = click.argument("run", type=click.Path(path_type=Path))
 place_argument = click.argument("run", metavar="RUN", type=Place())
 memory_option = click.option(
     "--memory", type=click.Path(path_type=Path), help="Answer from this memory instead."
+)
+PLACE = (memory_option, at_option, server_option, name_option, key_option)
+shown_options = (
+    click.option("--evidence", "shown", default=3, show_default=True, help="Neighbours to print."),
+    json_option,
 )
 HOW = (
     memory_option,
@@ -39,7 +44,7 @@ HOW = (
         metavar="RISK",
         help="Mark answers that are too unsure for this share of wrong answers, such as 0.05.",
     ),
-    click.option("--evidence", "shown", default=3, show_default=True, help="Neighbours to print."),
+    shown_options[0],
     server_option,
     name_option,
     key_option,
@@ -122,14 +127,14 @@ def match(
     options["retrieval"] = not options.pop("no_retrieval")
     if isinstance(run, str):
         refused(assign=assign)
-    with model_at(run, options) as model:
+    with pipeline_at(run, "match", options) as pipeline:
         wanted = expanded(pictures)
         if assign:
             options.pop("abstain")
-            found = model.assign(wanted, list(texts), **options)
+            found = pipeline.assign(wanted, list(texts), **options)
             _print_pairs([(str(wanted[p]), texts[t], round(s, 4)) for p, t, s in found], as_json)
             return
-        answers = model.match(wanted, texts[0] if len(texts) == 1 else list(texts), **options)
+        answers = pipeline.predict(wanted, list(texts), **options)
     print_answers(wanted, answers, as_json, shown)
 
 
@@ -194,10 +199,10 @@ def _label(task: str, run: Path | str, pictures: tuple[Path, ...], options: dict
         print_answers(wanted, _by_name(task, run, wanted, labels, templates), as_json, 0)
         return
     options["retrieval"] = not options.pop("no_retrieval")
-    with model_at(run, options) as model:
+    with pipeline_at(run, task, options) as pipeline:
         answers: list[Any] = []
         for start in range(0, len(wanted), BATCH):
-            answers += getattr(model, task)(wanted[start : start + BATCH], **options)
+            answers += pipeline.predict(wanted[start : start + BATCH], **options)
     print_answers(wanted, answers, as_json, shown)
 
 
@@ -211,6 +216,7 @@ def _by_name(
     """Zero-shot answers by the encoder of a memory."""
     from ravl.memory import Memory
     from ravl.models.zero_shot import TEMPLATES
+    from ravl.tasks import registry
     from ravl.tasks.labels.zero_shot import by_name
 
     answers: list[Any] = []
@@ -221,7 +227,7 @@ def _by_name(
                 pictures[start : start + BATCH],
                 labels,
                 templates=templates or TEMPLATES,
-                exclusive=task == "classify",
+                exclusive=registry.task(task).single,
             )
     return answers
 

@@ -20,7 +20,7 @@ from ravl.cli.captioning import (
     writer_of,
 )
 from ravl.cli.output import flat, print_json
-from ravl.cli.remote import PlaceCommand, as_it_was, memory_at, model_at, refused
+from ravl.cli.remote import PlaceCommand, as_it_was, memory_at, pipeline_at, refused
 
 WRITTEN = (*DECODING, "instruction", "schema", "grammar", "stream")  # for answers that are written
 
@@ -47,7 +47,7 @@ def ask(run: Path | str, picture: Path, questions: tuple[str, ...], **options: A
             for question in questions:
                 print_pieces(flat(question), model.stream(picture, question, **kept))
             return
-        answers = model.ask(picture, list(questions), **options)
+        answers = model.predict([picture], list(questions), **options)
     if as_json:
         print_json([{"picture": str(picture), **answer.to_json()} for answer in answers])
         return
@@ -68,8 +68,8 @@ def answerer(run: Path | str, options: dict[str, Any]) -> Iterator[Any]:
     """
     if isinstance(run, str):
         refused(**{name: options.pop(name) for name in (*WRITTEN, "generator") if name != "stream"})
-        with model_at(run, options) as client:
-            yield client
+        with pipeline_at(run, "ask", options) as served:
+            yield served
         return
     with _answerer(run, options.pop("memory"), options.pop("generator")) as model:
         _told_how(model, options)
@@ -81,13 +81,13 @@ def _answerer(run: Path, memory: Path | None, generator: str | None) -> Iterator
     """Of a run's folder, of a memory's file, or a generator that reads either."""
     from ravl.errors import QueryError
     from ravl.runs.run import open_memory, open_run
-    from ravl.tasks.ask.open_targets import is_open
+    from ravl.tasks import registry
+    from ravl.tasks.ask.task import OpenAskTask
     from ravl.tasks.ask.writing import OpenAskPipeline
 
     if not generator:
-        with model_at(run, {"memory": memory}) as model:
-            model.expect("ask")
-            yield model if model.run is None else model.predictor
+        with pipeline_at(run, "ask", {"memory": memory}) as pipeline:
+            yield pipeline
         return
     if run.is_file():
         writer = writer_of(generator)
@@ -95,8 +95,10 @@ def _answerer(run: Path, memory: Path | None, generator: str | None) -> Iterator
             yield OpenAskPipeline(opened, generator=writer)
         return
     fitted = open_run(run)
-    if fitted.task != "ask" or not is_open(fitted.record):
-        what = "answers out of a list" if fitted.task == "ask" else f"was fitted for {fitted.task}"
+    task = registry.of_run(fitted)
+    if not isinstance(task, OpenAskTask):
+        same = task.command == OpenAskTask.command
+        what = "answers out of a list" if same else f"was fitted for {task.command}"
         raise QueryError(
             f"{run} {what}, and a generator writes its answers. Name a memory in place of the run, "
             "or a run of ravl fit ask --answers open."

@@ -17,7 +17,7 @@ from ravl.cli.answering import (
     print_answers,
 )
 from ravl.cli.output import flat
-from ravl.cli.remote import PlaceCommand, as_it_was, memory_at, model_at, refused
+from ravl.cli.remote import PlaceCommand, as_it_was, memory_at, pipeline_at, refused
 
 FREE = (
     click.option(
@@ -89,7 +89,7 @@ def caption(run: Path | str, pictures: tuple[Path, ...], stream: bool, **options
             return
         answers: list[Any] = []
         for start in range(0, len(wanted), BATCH):
-            answers += model.caption(wanted[start : start + BATCH], **options)
+            answers += model.predict(wanted[start : start + BATCH], **options)
     print_answers(wanted, answers, as_json, shown)
 
 
@@ -101,8 +101,8 @@ def captioner(run: Path | str, options: dict[str, Any]) -> Iterator[Any]:
     """
     if isinstance(run, str):
         refused(**{name: options.pop(name) for name in (*LOCAL, "target", "grounded")})
-        with model_at(run, options) as client:
-            yield client
+        with pipeline_at(run, "caption", options) as served:
+            yield served
         return
     from ravl.runs.run import open_memory, open_run
     from ravl.tasks.caption.model import CaptionPipeline

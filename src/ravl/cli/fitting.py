@@ -7,13 +7,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ravl.cli.output import json_option, print_json, quiet_option
 from ravl.cli.rows import memory_argument
 from ravl.cli.settings import SettingsCommand, column_names, data_options, given
+from ravl.cli.task_commands import TaskGroup
+
+if TYPE_CHECKING:
+    from ravl.tasks.contract import Task
 
 out_option = click.option(
     "--out", type=click.Path(path_type=Path), required=True, help="A new folder for the run."
@@ -23,7 +27,28 @@ config_option = click.option(
 )
 
 
-@click.group()
+def _task_command(task: Task) -> click.Command:
+    """``ravl fit classify`` and its kin."""
+
+    @memory_argument
+    @out_option
+    @data_options
+    @config_option
+    @quiet_option
+    @json_option
+    def run(memory: Path, out: Path, quiet: bool, as_json: bool, **options: Any) -> None:
+        _fit(task.command, memory, out, quiet, as_json, options)
+
+    return SettingsCommand(
+        task.command,
+        task=task.command,
+        callback=run,
+        help=task.about or f"Fit a model that {task.purpose}, with the memory's help.",
+        params=list(reversed(getattr(run, "__click_params__", []))),
+    )
+
+
+@click.group(cls=TaskGroup, make=_task_command)
 def fit() -> None:
     """Train on what a memory holds, and report what it gained."""
 
@@ -78,27 +103,6 @@ def fit_search(memory: Path, out: Path, quiet: bool, as_json: bool, **options: A
         click.echo(f"The report: {out / 'report.html'}")
 
 
-def _task_command(task: str, about: str) -> click.Command:
-    """``ravl fit classify``, ``tag`` or ``match``."""
-
-    @memory_argument
-    @out_option
-    @data_options
-    @config_option
-    @quiet_option
-    @json_option
-    def run(memory: Path, out: Path, quiet: bool, as_json: bool, **options: Any) -> None:
-        _fit(task, memory, out, quiet, as_json, options)
-
-    return SettingsCommand(
-        task,
-        task=task,
-        callback=run,
-        help=about,
-        params=list(reversed(getattr(run, "__click_params__", []))),
-    )
-
-
 def _fit(
     task: str, memory: Path, out: Path, quiet: bool, as_json: bool, options: dict[str, Any]
 ) -> None:
@@ -134,39 +138,5 @@ def _told_if_interrupted() -> Iterator[None]:
         click.echo("Interrupted. Repeat the same command to go on where it stopped.", err=True)
         raise
 
-
-ABOUT = {
-    "classify": """Fit a model that gives pictures one label, with the memory's help.
-
-    Learns from the labels in MEMORY, or from a table or folder of class folders named with --data,
-    whose training part then becomes part of MEMORY. Ends with four rows on the same test pictures:
-    pretrained, neighbours alone, fine-tuned without retrieval, and with it.
-    """,
-    "tag": """Fit a model that gives pictures keywords, with the memory's help.
-
-    As `ravl fit classify`, with any number of tags for a picture; each tag's threshold is chosen
-    on held-out pictures.
-    """,
-    "caption": """Fit a model that describes pictures, with the memory's help.
-
-    Learns from the captions in MEMORY, from the texts of another --column, or from a table named
-    with --data, whose training part then becomes part of MEMORY. Ends with four rows on the same
-    test pictures: pretrained, neighbours' texts alone, fine-tuned without retrieval, and with it.
-    """,
-    "ask": """Fit a model that answers questions about pictures, with the memory's help.
-
-    Learns from the questions and answers in MEMORY, or from a table with columns image, question
-    and answer named with --data, whose training part then becomes part of MEMORY; answers are
-    chosen from those that occur in training or in MEMORY, or with --answers open written by a
-    generator. Ends with five rows on the same questions about test pictures: pretrained, the
-    question without its picture, neighbours alone, fine-tuned without retrieval, and with it.
-    """,
-    "match": """Fit a model that judges whether a text fits a picture, with the memory's help.
-
-    Learns from the pictures and texts in MEMORY, or from a table named with --data.
-    """,
-}
-for name, about in ABOUT.items():
-    fit.add_command(_task_command(name, about))
 
 COMMANDS = (fit,)

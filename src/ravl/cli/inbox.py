@@ -55,7 +55,7 @@ def inbox(
     """
     from ravl.memory import Memory
     from ravl.serving.feedback import FeedbackStore, beside
-    from ravl.serving.reviewing import disputed, open_entries
+    from ravl.serving.reviewing import disputed, fields_of, open_entries
 
     file = feedback or beside(memory)
     if not file.exists() and add is None:
@@ -68,7 +68,10 @@ def inbox(
             entries = open_entries(store)
             unsure = disputed(entries)
             if use_all:
-                use = (*use, *(e.number for e in entries if _usable(e) and e.number not in unsure))
+                use = (
+                    *use,
+                    *(e.number for e in entries if fields_of(e) and e.number not in unsure),
+                )
             if use or dismiss:
                 _settle(opened, store, use, dismiss)
             elif add is not None:
@@ -135,10 +138,6 @@ def _list(entries: list[Entry], unsure: set[int]) -> None:
         "note",
     ]
     print_table(head, lines)
-
-
-def _usable(entry: Entry) -> bool:
-    return entry.verdict != "rejected" and entry.task != "search"
 
 
 def _said(value: Any) -> str:

@@ -8,7 +8,7 @@ new.jpg`` are the same. A :class:`ravl.Client` has the methods of what it stands
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -130,24 +130,58 @@ def memory_at(place: Path | str) -> Iterator[Any]:
         yield then
 
 
+class ServedPipeline:
+    """A task of a server, used like a pipeline on this machine.
+
+    Args:
+        client: of the server.
+        command: of the task.
+    """
+
+    def __init__(self, client: Client, command: str) -> None:
+        self._client = client
+        self._command = command
+
+    def predict(
+        self, pictures: Sequence[Path], beside: Sequence[str] | None = None, **options: Any
+    ) -> Sequence[Any]:
+        """Answers to some pictures."""
+        found = self._client.predict(self._command, list(pictures), beside, **options)
+        assert isinstance(found, list)
+        return found
+
+    def stream(self, picture: Path, beside: str | None = None, **options: Any) -> Iterable[str]:
+        """The text about one picture, piece by piece as it is written."""
+        return self._client.stream(picture, beside, **options)
+
+
 @contextmanager
-def model_at(place: Path | str, options: dict[str, Any]) -> Iterator[Any]:
-    """A run, or a server; takes ``memory`` out of the options, and says which run of a server."""
+def pipeline_at(place: Path | str, command: str, options: dict[str, Any]) -> Iterator[Any]:
+    """What answers a task: a run, a memory alone, or a server.
+
+    Args:
+        place: the folder of a run, the file of a memory, or the address of a server.
+        command: of the task.
+        options: of the command line; ``memory`` is taken out, and for a server ``run`` comes in.
+
+    Raises:
+        QueryError: the run was fitted for another task.
+    """
     memory = options.pop("memory")
     if isinstance(place, str):
         refused(memory=memory)
         options["run"] = click.get_current_context().meta.get(RUN)
         with connect(place) as client:
-            yield client
+            yield ServedPipeline(client, command)
         return
     from ravl.tasks.model import load
 
     with load(place, memory) as model, as_it_was(model.memory) as then:
         if then is model.memory:
-            yield model
+            yield model.pipeline(command)
             return
         with load(then) if model.run is None else load(model.run.folder, then) as old:
-            yield old
+            yield old.pipeline(command)
 
 
 @contextmanager

@@ -5,13 +5,17 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ravl.cli.output import json_option, print_json, quiet_option
 from ravl.cli.rows import memory_argument
 from ravl.cli.settings import SettingsCommand, column_names, data_options, given
+from ravl.cli.task_commands import TaskGroup
+
+if TYPE_CHECKING:
+    from ravl.tasks.contract import Task
 
 ABOUT = """Search for the settings with which `ravl fit {task}` is best on the validation part.
 
@@ -22,16 +26,10 @@ command to go on after an interruption, or with more --trials to go on after the
 The options below that are settings are fixed to what you give; what is searched of the others is
 in the package's search_space.yaml, or in your own file named with --space. Needs: ravl[tune].
 """
-TASKS = ("classify", "tag", "match", "caption", "ask")
 
 
-@click.group()
-def tune() -> None:
-    """Search for the settings with which a fit is best."""
-
-
-def _command(task: str) -> click.Command:
-    """``ravl tune classify``, ``tag`` or ``match``."""
+def _command(task: Task) -> click.Command:
+    """``ravl tune classify`` and its kin."""
 
     @memory_argument
     @click.option(
@@ -55,15 +53,20 @@ def _command(task: str) -> click.Command:
     @quiet_option
     @json_option
     def run(memory: Path, out: Path, quiet: bool, as_json: bool, **options: Any) -> None:
-        _tune(task, memory, out, quiet, as_json, options)
+        _tune(task.command, memory, out, quiet, as_json, options)
 
     return SettingsCommand(
-        task,
-        task=task,
+        task.command,
+        task=task.command,
         callback=run,
-        help=ABOUT.format(task=task),
+        help=ABOUT.format(task=task.command),
         params=list(reversed(getattr(run, "__click_params__", []))),
     )
+
+
+@click.group(cls=TaskGroup, make=_command)
+def tune() -> None:
+    """Search for the settings with which a fit is best."""
 
 
 def _tune(
@@ -106,8 +109,5 @@ def _print(report: Any) -> None:
     click.echo(f"The run: {out / 'best'}   its settings, for --config: {out / 'best.yaml'}")
     click.echo(f"The report: {out / 'report.html'}   all trials: {out / 'trials.csv'}")
 
-
-for name in TASKS:
-    tune.add_command(_command(name))
 
 COMMANDS = (tune,)

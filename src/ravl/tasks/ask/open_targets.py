@@ -166,8 +166,3 @@ def are_short(answers: Sequence[str]) -> bool:
     """Whether answers are names of things, mostly, and not sentences."""
     words = [len(answer.split()) for answer in answers]
     return bool(words) and float(np.median(words)) <= FEW
-
-
-def is_open(record: Mapping[str, Any]) -> bool:
-    """Whether a run writes its answers."""
-    return record.get("answers") == "open"
