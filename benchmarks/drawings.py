@@ -101,7 +101,7 @@ def run() -> Lines:
 
 def judged(model: Any, rows: list[Any], how: dict[str, Any]) -> dict[str, str]:
     """Agreement of what the code draws with the pictures, and how often it is the same code."""
-    hidden = [np.array([row.twin or row.number]) for row in rows]
+    hidden = [np.array([row.group]) for row in rows]
     predictor = model.predictor
     captioner, _ = predictor._ready()
     seen = predictor._look(captioner, [row.path for row in rows])

@@ -52,7 +52,7 @@ def plant(memory: Memory, folder: Path, foreign: Sequence[Path], seed: int = 0) 
         seed: of all that is random.
     """
     random = np.random.default_rng(seed)
-    rows = [row for row in memory.rows() if row.label and row.twin is None]
+    rows = [row for row in memory.rows() if row.label and row.duplicate_of is None]
     count = len(rows)
     rows = [rows[i] for i in random.permutation(count)]
     names = sorted({row.label for row in rows if row.label})

@@ -59,7 +59,7 @@ def run() -> Lines:
 def _divide(memory: Memory) -> None:
     """A fifth for the test and an eighth for validation, in a column of the rows."""
     rows = [row for row in memory.rows() if row.hash]
-    groups = np.array([row.twin or row.number for row in rows])
+    groups = np.array([row.group for row in rows])
     drawn = np.random.default_rng(0).permutation(np.unique(groups))
     test, validation = np.split(drawn, [len(drawn) // 5, len(drawn) // 3])[:2]
     for row, group in zip(rows, groups.tolist(), strict=True):

@@ -23,7 +23,10 @@ from benchmarks.report import Lines, alternate, seconds
 from ravl.encoders.base import Array, Encoder, normalise
 from ravl.memory import Memory
 from ravl.store import vectors as module
-from ravl.store.spaces import current_space, pack, table_name
+from ravl.store.sqlite import SqliteStore
+from ravl.store.sqlite.database import Database
+from ravl.store.sqlite.spaces import current_number, table_name
+from ravl.store.sqlite.vectors import packed
 
 D, K, BATCH = 384, 10, 1000
 SIZES = ((10_000, False), (100_000, False), (1_000_000, False), (1_000_000, True))
@@ -130,11 +133,17 @@ def _widened(matrix: np.ndarray, queries: Array) -> Array:
     return scores
 
 
+def database_of(memory: Memory) -> Database:
+    """The file of a memory, to write past the encoder."""
+    assert isinstance(memory.store, SqliteStore)
+    return memory.store.database
+
+
 def fill(file: Path, count: int) -> None:
     """A memory of random vectors, written past the encoder: rows with a price from 0 to 99."""
     rng = np.random.default_rng(0)
-    with Memory.create(file, Given()) as memory, memory.database.transaction() as connection:
-        space = current_space(connection).number
+    with Memory.create(file, Given()) as memory, database_of(memory).transaction() as connection:
+        space = current_number(connection)
         for start in range(1, count + 1, 10_000):
             numbers = range(start, start + 10_000)
             vectors = normalise(rng.normal(size=(10_000, D)))
@@ -144,7 +153,7 @@ def fill(file: Path, count: int) -> None:
             )
             connection.executemany(
                 f"INSERT INTO {table_name('vectors', space)} VALUES (?, ?)",
-                [(n, pack(v)) for n, v in zip(numbers, vectors, strict=True)],
+                [(n, packed(v)) for n, v in zip(numbers, vectors, strict=True)],
             )
         connection.execute("INSERT INTO column_names VALUES ('price')")
 

@@ -224,12 +224,12 @@ def accuracies(
     return float(said.mean()), float(own.mean()), float(said[before].mean()) if before.any() else 1
 
 
-def add(memory: Memory, lines: Lines, donor: Memory) -> None:
+def add(memory: Memory, lines: Lines, reuse_from: Memory) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
         file.write("\n".join(json.dumps(line) for line in lines) + "\n")
         file.flush()
         root = picture_set("clothing_small")[0]
-        memory.index(file.name, donor=donor, progress=False, root=root)
+        memory.index(file.name, reuse_from=reuse_from, progress=False, root=root)
 
 
 def _percent(values: Any) -> str:

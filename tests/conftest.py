@@ -70,10 +70,10 @@ def language(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memories made with a ColourEncoder open by their path alone, as those of real encoders do."""
     from ravl.encoders import load_encoder as load
-    from ravl.store import spaces
+    from ravl.store import space
 
     monkeypatch.setattr(
-        spaces,
+        space,
         "load_encoder",
         lambda spec, *parts, **base: (
             ColourEncoder() if spec == "colour" else load(spec, *parts, **base)

@@ -14,6 +14,9 @@ from PIL import Image, ImageDraw
 from ravl.data import Example
 from ravl.encoders.base import Array, Encoder, normalise
 from ravl.encoders.trained import Head, TrainedEncoder
+from ravl.memory import Memory
+from ravl.store.sqlite import SqliteStore
+from ravl.store.sqlite.database import Database
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"  # real picture sets, beside the checkout
 
@@ -159,3 +162,9 @@ def make_examples(folder: Path, count: int = 16) -> list[Example]:
 def is_root() -> bool:
     """True where file permissions stop nobody."""
     return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def database_of(memory: Memory) -> Database:
+    """The SQLite file of a memory, to look at it or to damage it."""
+    assert isinstance(memory.store, SqliteStore)
+    return memory.store.database

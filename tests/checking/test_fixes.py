@@ -49,7 +49,7 @@ def test_drop(memory):
     report = fix(memory, found, "drop")
     assert set(report.dropped) == {"cut.png", "gone.png", "blank.png"}  # a blur is not so sure
     assert set(before) - set(state(memory)) == set(report.dropped)
-    assert {binned.row.id for binned in memory.binned()} == set(report.dropped)
+    assert {binned.row.id for binned in memory.trashed()} == set(report.dropped)
     assert memory.restore(["blank.png"]) == ["blank.png"]
     memory.revert(version)
     assert state(memory) == before
@@ -63,7 +63,7 @@ def test_merge(memory):
     row = memory.get("green_013.png")
     assert row.texts == ("a green thing", "a green thing, smaller") and "again" in row.tags
     assert len(memory.vectors("text_vectors").positions([row.number])) == 2
-    assert "again.png" not in memory and memory.binned()[0].row.id == "again.png"
+    assert "again.png" not in memory and memory.trashed()[0].row.id == "again.png"
     memory.revert(version)
     assert state(memory) == before
 
@@ -89,7 +89,7 @@ def test_sync_leaves_alone_what_was_dropped(tmp_path):
         assert not found
         from ravl.memory.editing import edit
 
-        edit(memory, "drop one", thrown=["red_000.png"])
+        edit(memory, "drop one", trashed=["red_000.png"])
         assert memory.sync(folder, progress=False).restored == []
         assert "red_000.png" not in memory and len(memory) == 7
         (folder / "red_000.png").touch()

@@ -9,7 +9,7 @@ import pytest
 
 from ravl.cli import INTERRUPTED, cli
 from ravl.memory import Memory
-from ravl.store import spaces
+from ravl.store import space
 from ravl.tuning import tune as tuning
 from ravl.tuning.trial import score as score_trial
 from tests.helpers import ColourEncoder
@@ -21,7 +21,7 @@ OPTIONS = ("--validation", VALIDATION, "--test", TEST, "--model", "linear", "--k
 @pytest.fixture(autouse=True)
 def colours(monkeypatch):
     """Memories open with the encoder that they were made with."""
-    monkeypatch.setattr(spaces, "load_encoder", lambda *_, **__: ColourEncoder())
+    monkeypatch.setattr(space, "load_encoder", lambda *_, **__: ColourEncoder())
 
 
 @pytest.fixture(scope="module")

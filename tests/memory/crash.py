@@ -9,7 +9,7 @@ from pathlib import Path
 from ravl.data import Example
 from ravl.encoders.base import Array
 from ravl.memory import Memory
-from tests.helpers import ColourEncoder, trained_on
+from tests.helpers import ColourEncoder, database_of, trained_on
 from tests.waiting import PATIENCE, pause
 
 LAST = 56  # pictures that are looked at before an encoder that is to be killed waits for it
@@ -47,7 +47,7 @@ if __name__ == "__main__":
         elif what == "reembed-trained":
             memory.reembed(trained_on(SlowEncoder(mirror=True)))
         elif what == "hold":  # a writer that keeps others waiting
-            with memory.database.transaction():
+            with database_of(memory).transaction():
                 print("holding", flush=True)
                 sys.stdin.read(1)  # until it is told to go on, or its parent has gone
     print("done", flush=True)

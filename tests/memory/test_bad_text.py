@@ -169,7 +169,7 @@ def test_a_nul_character(empty, folder, field):
 def test_a_column_that_json_cannot_say(empty, value):
     good = Example("good", texts=("x",), columns={"price": 3})
     report = empty.add([Example("bad", texts=("x",), columns={"price": value}), good])
-    assert "JSON cannot say" in only(empty, report).reason
+    assert "JSON cannot keep" in only(empty, report).reason
     assert [row.id for row in empty.rows("price < 4")] == ["good"]
     with pytest.raises(DataError, match="'good' cannot be changed so"):
         empty.update("good", columns={"price": value})

@@ -10,7 +10,7 @@ import pytest
 
 from ravl.data import Example
 from ravl.memory import Memory
-from ravl.store.spaces import STORED
+from ravl.store.sqlite.vectors import STORED
 from ravl.tasks.model import Model
 from tests.helpers import ColourEncoder, draw, make_examples
 
@@ -87,7 +87,7 @@ def test_a_row_in_the_bin_stays(shop: Path, tmp_path: Path):
         assert memory.restore() == ["more/one.png"]
         (folder / "two.png").unlink()
         memory.sync(remove_all=True)
-        memory.empty_bin()
+        memory.empty_trash()
         memory.compact()
     assert b"two.png" not in content(shop)
     assert b"one.png" in content(shop)

@@ -16,7 +16,7 @@ import pytest
 
 from ravl.errors import MemoryFileError, MemoryLockedError
 from ravl.memory import Memory
-from tests.helpers import ColourEncoder, draw, make_examples, make_pictures
+from tests.helpers import ColourEncoder, database_of, draw, make_examples, make_pictures
 from tests.memory.crash import examples
 from tests.waiting import PATIENCE, pause
 
@@ -45,7 +45,7 @@ def run(what: str, file: Path, *arguments: object) -> None:
 
 def check(memory: Memory) -> None:
     """The file is sound, and rows, vectors and words belong together."""
-    connection = memory.database.connection
+    connection = database_of(memory).connection
     assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
     rows = {row.number for row in memory}
@@ -78,8 +78,8 @@ def test_kill_9_while_indexing(tmp_path, times):
         check(memory)
         with Memory.create(tmp_path / "fresh.ravl", ColourEncoder()) as fresh:
             fresh.add(examples(tmp_path / "pictures"))
-            of_fresh = [(r.example(), r.hash, r.twin is None) for r in fresh]
-        assert [(r.example(), r.hash, r.twin is None) for r in memory] == of_fresh
+            of_fresh = [(r.example(), r.hash, r.duplicate_of is None) for r in fresh]
+        assert [(r.example(), r.hash, r.duplicate_of is None) for r in memory] == of_fresh
 
 
 @pytest.mark.parametrize("what", ["reembed", "reembed-trained"])
@@ -168,7 +168,7 @@ def test_threads_read_while_one_writes(memory, tmp_path):
 def test_a_full_disk_loses_nothing(empty, tmp_path):
     for i, path in enumerate(make_pictures(tmp_path / "pictures", 40)):
         draw(i, "red", (160, 120)).resize((640, 480)).save(path, compress_level=0)  # 900 kB
-    connection = empty.database.connection
+    connection = database_of(empty).connection
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages + 600}")  # SQLite's own "disk full"
     with pytest.raises(MemoryFileError, match=r"disk under .* is full.*intact"):
@@ -205,6 +205,6 @@ def test_a_file_that_cannot_be_written(memory, monkeypatch):
     def refuse(*_: object) -> None:
         raise sqlite3.OperationalError("attempt to write a readonly database")
 
-    monkeypatch.setattr("ravl.store.rows.new_version", refuse)
+    monkeypatch.setattr("ravl.store.sqlite.history.HistoryTables.begin", refuse)
     with pytest.raises(MemoryFileError, match="cannot be written or opened"):
         memory.update("red_000.png", label="x")

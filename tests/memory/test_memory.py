@@ -16,7 +16,7 @@ from ravl.errors import (
     RowNotFoundError,
 )
 from ravl.memory import Memory
-from tests.helpers import ColourEncoder, draw, make_examples, make_pictures
+from tests.helpers import ColourEncoder, database_of, draw, make_examples, make_pictures
 
 
 def test_keeps_all_that_an_example_says(empty, tmp_path):
@@ -232,7 +232,7 @@ def test_opening_refuses(tmp_path, memory):
 
 
 def test_a_memory_of_a_newer_ravl(memory):
-    memory.database.connection.execute("PRAGMA user_version = 99")
+    database_of(memory).connection.execute("PRAGMA user_version = 99")
     memory.close()
     with pytest.raises(MemoryFileError, match=r"newer ravl \(format 99; this one reads up to 1\)"):
         Memory.open(memory.path)

@@ -7,7 +7,7 @@ import pytest
 
 from ravl.errors import EncoderMismatchError
 from ravl.memory import Memory
-from tests.helpers import ColourEncoder
+from tests.helpers import ColourEncoder, database_of
 
 
 def fresh_vectors(memory: Memory, encoder: ColourEncoder) -> np.ndarray:
@@ -106,7 +106,7 @@ def test_another_encoder_starts_anew(memory):
     with pytest.raises(KeyboardInterrupt):
         memory.reembed(Stops(mirror=True))
     assert memory.reembed(ColourEncoder(turn=3)).rows == 16
-    tables = memory.database.connection.execute(
+    tables = database_of(memory).connection.execute(
         "SELECT count(*) FROM sqlite_master WHERE name LIKE 'vectors_%'"
     )
     assert tables.fetchone() == (1,)

@@ -92,7 +92,7 @@ def test_out_of_the_bin(empty: Memory, tmp_path: Path, encoder: Any):
     assert report.restored == ["0.png"] and encoder.looked == 0
     assert empty.get("0.png").texts == ("mine",)
     assert "one.png" in empty  # whose file has this name now
-    assert empty.binned() == []
+    assert empty.trashed() == []
 
 
 def test_as_it_was(memory: Memory):

@@ -122,14 +122,14 @@ def test_removed_pictures_go_to_the_bin_and_come_back(memory, shop, counting):
     shutil.move(shop / "hats" / "1.png", shop.parent / "away.png")
     report = memory.sync()
     assert (report.removed, len(memory)) == (["hats/1.png"], 11)
-    assert [b.row.id for b in memory.binned()] == ["hats/1.png"]
+    assert [b.row.id for b in memory.trashed()] == ["hats/1.png"]
     assert "hats/1.png" not in [hit.id for hit in memory.search("my hat", k=12)]
     counting.looked = 0
     shutil.move(shop.parent / "away.png", shop / "hats" / "again.png")
     report = memory.sync()
     assert (report.restored, report.new, counting.looked) == (["hats/again.png"], [], 0)
     row = memory.get("hats/again.png")
-    assert (row.texts, memory.binned()) == (("my hat",), [])
+    assert (row.texts, memory.trashed()) == (("my hat",), [])
     np.testing.assert_array_equal(vectors(memory)["hats/again.png"], before)
 
 
@@ -141,8 +141,8 @@ def test_a_row_can_be_restored_without_its_file(memory, shop, counting):
     assert memory.restore(["hats/1.png"]) == ["hats/1.png"]
     report = memory.sync()
     assert report.quiet and len(memory) == 11  # and is not thrown away again
-    assert memory.empty_bin() == 1
-    assert (memory.binned(), memory.restore()) == ([], [])
+    assert memory.empty_trash() == 1
+    assert (memory.trashed(), memory.restore()) == ([], [])
     with pytest.raises(Exception, match="There is no row 'x' in the bin"):
         memory.restore(["x"])
 
@@ -158,7 +158,7 @@ def test_a_row_that_comes_back_replaces_no_other(memory, shop, counting):
     memory.add([Example("hat", second)])
     second.rename(shop.parent / "second.png")
     memory.sync()
-    assert [b.row.id for b in memory.binned()] == ["hat", "hat"]
+    assert [b.row.id for b in memory.trashed()] == ["hat", "hat"]
     (shop.parent / "first.png").rename(shop / "x.png")
     (shop.parent / "second.png").rename(shop / "y.png")
     report = memory.sync()
@@ -174,7 +174,7 @@ def test_a_row_whose_id_was_taken_stays_in_the_bin(memory, shop, counting):
     draw(77, "red").save(shop / "hats" / "1.png")
     assert memory.sync().new == ["hats/1.png"]
     assert memory.restore() == []
-    assert len(memory.binned()) == 1
+    assert len(memory.trashed()) == 1
 
 
 def test_what_the_bin_has_of_another_encoder_is_computed_anew(memory, shop, counting):
@@ -204,7 +204,7 @@ def test_a_dry_run_changes_nothing(memory, shop, counting):
         ["hats/99.png"],
         ["hats/5.png"],
     )
-    assert len(memory.history()) == 1 and "hats/3.png" in memory and not memory.binned()
+    assert len(memory.history()) == 1 and "hats/3.png" in memory and not memory.trashed()
     done = memory.sync()
     assert (done.renamed, done.removed, done.new, done.changed) == (
         report.renamed,
@@ -224,7 +224,7 @@ def test_a_disk_that_is_away_empties_nothing(memory, shop, counting):
         memory.sync()
     assert len(memory) == 12
     assert len(memory.sync(remove_all=True).removed) == 12
-    assert len(memory) == 0 and len(memory.binned()) == 12
+    assert len(memory) == 0 and len(memory.trashed()) == 12
 
 
 def test_patterns_are_kept(memory, shop, counting):

@@ -14,7 +14,7 @@ from ravl.encoders.trained import TrainedEncoder
 from ravl.errors import EncoderError, EncoderMismatchError
 from ravl.memory import Memory
 from tests.encoders import tiny
-from tests.helpers import ColourEncoder, make_examples, trained_on
+from tests.helpers import ColourEncoder, database_of, make_examples, trained_on
 
 
 class Stops(ColourEncoder):
@@ -29,7 +29,7 @@ class Stops(ColourEncoder):
 
 
 def kept_parts(memory: Memory) -> int:
-    found = memory.database.connection.execute("SELECT count(*) FROM encoder_parts")
+    found = database_of(memory).connection.execute("SELECT count(*) FROM encoder_parts")
     return int(found.fetchone()[0])
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ravl.retrieval.ranking import diversify, fuse, ranking, telling
+from ravl.retrieval.ranking import diversify, drop_weak_keyword_hits, fuse, ranking
 
 
 def test_ranking_keeps_the_first_of_doubles():
@@ -46,10 +46,10 @@ def test_diversify():
     assert diversify([], {}, 3, 0.5) == []
 
 
-def test_words_that_all_rows_have_are_not_telling():
+def test_hits_by_words_that_all_rows_have_are_dropped():
     found = ranking("keywords", [1, 2, 3], [1.6, 0.1, 2e-6])
-    assert [c.key for c in telling(found)] == [1, 2]
-    assert telling([]) == []
+    assert [c.key for c in drop_weak_keyword_hits(found)] == [1, 2]
+    assert drop_weak_keyword_hits([]) == []
 
 
 def test_a_ranking_counts_by_its_weight():

@@ -9,8 +9,8 @@ import pytest
 
 from ravl.errors import DataError
 from ravl.memory import Memory
-from ravl.serving.feedback import Entry, FeedbackStore
 from ravl.serving.reviewing import disputed, from_table, open_entries, remember
+from ravl.store.sqlite.feedback import Entry, FeedbackStore
 from tests.helpers import ColourEncoder, draw
 from tests.serving.helpers import png
 

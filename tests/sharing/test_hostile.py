@@ -14,6 +14,7 @@ from ravl.memory import Memory
 from ravl.sharing.manifest import MOST_FILES, Manifest, is_safe
 from ravl.sharing.pull import pull
 from ravl.sharing.push import push
+from tests.helpers import database_of
 from tests.sharing.hand_made import RUN, make_place, make_run
 from tests.sharing.hub_stand_in import Hub
 
@@ -210,7 +211,7 @@ def test_memories_with_surprises(memory: Memory, tmp_path: Path, sql: str, match
 
 
 def test_an_encoder_that_is_elsewhere_is_named(memory: Memory, tmp_path: Path) -> None:
-    with memory.database.transaction() as connection:
+    with database_of(memory).transaction() as connection:
         sql = "UPDATE spaces SET fingerprint = replace(fingerprint, 'colour', 'hf:evil/clip')"
         connection.execute(sql)
     push(memory.path, tmp_path / "place", with_pictures=True)

@@ -16,6 +16,7 @@ from ravl.sharing import manifest
 from ravl.sharing import remotes as places
 from ravl.sharing.pull import pull
 from ravl.sharing.push import push
+from tests.helpers import database_of
 from tests.sharing.hand_made import make_run
 
 KILLED = """
@@ -113,7 +114,7 @@ def test_what_a_killed_pull_left_is_not_believed(tmp_path: Path) -> None:
 
 
 def test_pushing_a_memory_that_is_written_to(memory: Memory, tmp_path: Path) -> None:
-    with memory.database.transaction() as connection:
+    with database_of(memory).transaction() as connection:
         connection.execute("UPDATE rows SET label = 'half' WHERE row = 1")
         killed_ids = push_in_another_thread(memory.path, tmp_path / "place")
     assert killed_ids == []

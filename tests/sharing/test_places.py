@@ -12,6 +12,7 @@ from ravl.memory import Memory
 from ravl.sharing.failures import masked
 from ravl.sharing.pull import pull
 from ravl.sharing.push import push
+from tests.helpers import database_of
 from tests.sharing.hand_made import make_run
 from tests.sharing.hub_stand_in import TOKEN, Hub
 
@@ -76,7 +77,7 @@ def test_a_memory_in_use_is_replaced_with_its_log(memory: Memory, tmp_path: Path
         pull(tmp_path / "place", tmp_path / "here", force=True)
     with Memory.open(tmp_path / "here" / "test.ravl") as copy:
         assert [r.id for r in copy] == [r.id for r in memory]
-        assert copy.database.connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert database_of(copy).connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 def test_pictures_go_inside_if_they_are_the_same(memory: Memory, tmp_path: Path) -> None:
@@ -98,7 +99,7 @@ def test_what_was_deleted_does_not_go(memory: Memory, tmp_path: Path) -> None:
     row = next(iter(memory)).id
     memory.update(row, texts=["a secret that nobody shall read"])
     memory.delete([row])
-    with memory.database.transaction() as connection:
+    with database_of(memory).transaction() as connection:
         connection.execute("DELETE FROM changes")  # history knows it otherwise
     push(memory.path, tmp_path / "place")
     assert b"nobody shall read" not in (tmp_path / "place" / "test.ravl").read_bytes()

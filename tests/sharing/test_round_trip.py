@@ -14,7 +14,7 @@ from ravl.errors import DataError
 from ravl.memory import Memory
 from ravl.sharing.pull import pull
 from ravl.sharing.push import push
-from tests.helpers import ColourEncoder
+from tests.helpers import ColourEncoder, database_of
 
 pytestmark = pytest.mark.usefixtures("by_name")
 
@@ -76,7 +76,7 @@ def test_a_memory_has_the_same_rows_and_finds_the_same(
         ]
         mine, theirs = memory.search("red", k=5), pulled.search("red", k=5)
         assert [(h.id, h.score) for h in mine] == [(h.id, h.score) for h in theirs]
-        journal = pulled.database.connection.execute("PRAGMA journal_mode").fetchone()
+        journal = database_of(pulled).connection.execute("PRAGMA journal_mode").fetchone()
         assert journal == ("wal",), "readers would wait for writers"
 
 

@@ -14,7 +14,7 @@ from ravl.errors import DataError, PictureError, QueryError
 from ravl.memory import Memory
 from ravl.runs.answers import Classification, Tagging
 from ravl.tasks.model import load
-from tests.helpers import ColourEncoder, draw
+from tests.helpers import ColourEncoder, database_of, draw
 from tests.labelled import random_picture, shades
 
 COLOURS = ("red", "green", "blue", "yellow")
@@ -241,6 +241,6 @@ def test_a_given_memory_stays_open(fitted, shop, new):
 
 
 def test_without_labels_and_texts_of_neighbours_it_still_answers(fitted, shop, new):
-    with shop.database.transaction() as connection:
+    with database_of(shop).transaction() as connection:
         connection.execute("UPDATE rows SET texts = '[]'")
     assert len(answers(fitted, "fusion", shop, new)) == 8

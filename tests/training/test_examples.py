@@ -108,7 +108,7 @@ def test_the_memorys_own_rows(shop):
 
 def test_what_the_memory_shows_of_a_table(scratch, shop, tmp_path):
     labelled = read_labelled(scratch, shop, SAYS)
-    by_hash = {row.hash: row.twin or row.number for row in shop}
+    by_hash = {row.hash: row.group for row in shop}
     known = [row.hash in by_hash for row in labelled.rows]
     assert known == [True] * 16 + [False] * 8
     for row, groups, old in zip(labelled.rows, labelled.shown, known, strict=True):
@@ -181,7 +181,9 @@ def test_new_near_duplicates_are_marked(shop, tmp_path):
         labelled = read_labelled(scratch, shop, SAYS)
         assert len(set(labelled.groups.tolist())) == 1
         remember(shop, labelled, "x")
-    assert shop.get("a.png").twin == shop.get("b.png").twin == shop.get("a.png").number
+    assert (
+        shop.get("a.png").duplicate_of == shop.get("b.png").duplicate_of == shop.get("a.png").number
+    )
 
 
 def test_a_damaged_picture_is_set_aside(shop, tmp_path):

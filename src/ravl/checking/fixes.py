@@ -35,7 +35,7 @@ class FixReport:
     version: int | None = None
 
     @property
-    def binned(self) -> list[str]:
+    def trashed(self) -> list[str]:
         """Ids of all rows that were moved to the trash."""
         return [*self.dropped, *(id for its in self.merged.values() for id in its)]
 
@@ -91,10 +91,10 @@ def fix(
             report.merged[rows[0].id] = [row.id for row in rows[1:]]
         elif how == "drop":
             report.dropped += [row.id for row in rows if row.id not in report.dropped]
-    if not dry_run and (changed or report.binned):
-        count = len({row.id for row in changed} | set(report.binned))
+    if not dry_run and (changed or report.trashed):
+        count = len({row.id for row in changed} | set(report.trashed))
         what = f"check: {how} {count:,} rows"
-        report.version = edit(memory, what, changed, report.binned)
+        report.version = edit(memory, what, changed, report.trashed)
     return report
 
 

@@ -13,7 +13,7 @@ from ravl.errors import RavlError
 
 if TYPE_CHECKING:
     from ravl.memory import Memory
-    from ravl.serving.feedback import Entry, FeedbackStore
+    from ravl.store.sqlite.feedback import Entry, FeedbackStore
 
 
 @click.command()
@@ -54,7 +54,7 @@ def inbox(
     nobody's word is overwritten. A page of ravl serve shows the same with its pictures.
     """
     from ravl.memory import Memory
-    from ravl.serving.feedback import FeedbackStore, beside
+    from ravl.store.sqlite.feedback import FeedbackStore, beside
     from ravl.serving.reviewing import disputed, fields_of, open_entries
 
     file = feedback or beside(memory)
@@ -86,9 +86,9 @@ def inbox(
 
 def _bring(memory: Memory, store: FeedbackStore, table: Path) -> None:
     from ravl.serving.reviewing import from_table
-    from ravl.store.rows import who
+    from ravl.store.history import author
 
-    count, rejected = from_table(memory, store, table, who())
+    count, rejected = from_table(memory, store, table, author())
     click.echo(f"{count:,} came in from {table}.")
     print_problems(len(rejected), rejected)
 

@@ -166,10 +166,11 @@ def print_summary(report: IndexReport, memory: Path, rows: int) -> None:
     )
     if not report.dry_run:
         click.echo(f"{memory} now has {rows:,} rows.")
-    groups = report.twins.groups
+    groups = report.duplicates.groups
     if groups:
         click.echo(
-            f"{report.twins.pictures:,} near-duplicates in {len(groups):,} groups, for example:"
+            f"{report.duplicates.pictures:,} near-duplicates in {len(groups):,} groups, "
+            "for example:"
         )
         for group in groups[:SHOWN]:
             click.echo("  " + "  =  ".join(group))

@@ -134,12 +134,12 @@ def bin_(memory: Path, ids: tuple[str, ...], restore: bool, empty: bool, as_json
                 click.echo(flat(id))
             click.echo(f"{len(back):,} restored. {memory} now has {len(opened):,} rows.")
         elif empty:
-            count = opened.empty_bin(ids or None)
+            count = opened.empty_trash(ids or None)
             click.echo(f"{count:,} forgotten.") if not as_json else print_json({"forgotten": count})
         elif as_json:
-            print_json([each.to_json() for each in opened.binned()])
+            print_json([each.to_json() for each in opened.trashed()])
         else:
-            lines = [(each.row.id, each.at, each.row.caption) for each in opened.binned()]
+            lines = [(each.row.id, each.at, each.row.caption) for each in opened.trashed()]
             print_table(["id", "since", "what"], lines)
 
 

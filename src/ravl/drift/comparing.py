@@ -148,7 +148,7 @@ def look(
         DataError: that is all of them.
     """
     looked = Looked()
-    groups = {row.hash: row.twin or row.number for row in model.memory.rows() if row.hash}
+    groups = {row.hash: row.group for row in model.memory.rows() if row.hash}
     sources = [pictures] if isinstance(pictures, Example) else picture_list(pictures)[0]
     items = read_items(model, sources, columns, root, looked.rejected)
     with progress_bar("Answering", "pictures", progress) as advance:

@@ -17,11 +17,10 @@ from ravl.encoders import loadable
 from ravl.encoders.base import Array
 from ravl.errors import DataError, EncoderMismatchError, PictureError
 from ravl.memory.indexing import IndexReport
-from ravl.store import rows as store
 from ravl.store.collection import Collection
-from ravl.store.duplicates import mark_twins
-from ravl.store.row import Row
-from ravl.store.spaces import Space, current_space, read_text_vectors, read_vectors
+from ravl.store.contract import Store
+from ravl.store.duplicates import mark_duplicates
+from ravl.store.row import Computed, Row
 
 T = TypeVar("T")
 Format = Literal["jsonl", "parquet"]
@@ -127,20 +126,20 @@ def merge(memory: Collection, other: Collection) -> IndexReport:
     Raises:
         EncoderMismatchError: the memories were made by different encoders.
     """
-    theirs = current_space(other.database.connection)
+    store, theirs = memory.store, other.store.spaces.current()
     report = IndexReport()
     version = 0
     for page in pages(other.rows(), PAGE):
-        with memory.database.transaction() as connection:
-            ours = current_space(connection)
+        with store.transaction():
+            ours = store.spaces.current()
             if not ours.fingerprint.matches(theirs.fingerprint):
                 raise EncoderMismatchError(
                     f"{other.path} was made with the encoder {theirs.fingerprint.spec!r} and "
                     f"{memory.path} with {ours.fingerprint.spec!r}. Give both the same first: "
                     f"ravl reembed {other.path} --encoder {loadable(ours.fingerprint.spec)}"
                 )
-            version = version or store.new_version(connection, f"merge {other.path.name}")
-            known = store.find_rows(connection, [row.id for row in page], memory.folder)
+            version = version or store.history.begin(f"merge {other.path.name}")
+            known = store.rows.find([row.id for row in page])
             for row in page:
                 old = known.get(row.id)
                 if old is not None and old.hash != row.hash:
@@ -154,19 +153,18 @@ def merge(memory: Collection, other: Collection) -> IndexReport:
                 if new == old:
                     report.unchanged += 1
                     continue
-                computed = _copied(memory, other, ours, theirs, old, row, new)
-                store.put_row(connection, version, ours.number, memory.folder, new, computed)
+                store.rows.put(version, new, _copied(store, other.store, old, row, new))
                 report.added += old is None
                 report.updated += old is not None
-    with memory.database.transaction() as connection:
-        report.twins = mark_twins(connection)
+    with store.transaction():
+        report.duplicates = mark_duplicates(store)
     return report
 
 
 def _united(old: Row | None, row: Row) -> Row:
     """What both know; where they contradict each other, what we knew."""
     if old is None:
-        return replace(row, number=0, twin=None)
+        return replace(row, number=0, duplicate_of=None)
     answers: dict[str, tuple[str, ...]] = {}
     for qa in (*old.qa, *row.qa):
         known = answers.get(qa.question, ())
@@ -181,35 +179,22 @@ def _united(old: Row | None, row: Row) -> Row:
     )
 
 
-def _copied(
-    memory: Collection,
-    other: Collection,
-    ours: Space,
-    theirs: Space,
-    old: Row | None,
-    row: Row,
-    new: Row,
-) -> store.Computed:
+def _copied(ours: Store, theirs: Store, old: Row | None, row: Row, new: Row) -> Computed:
     """The new row's vectors, taken from both memories."""
-    here, there = memory.database.connection, other.database.connection
-    vectors: dict[str, Array] = dict(
-        zip(row.texts, read_text_vectors(there, theirs, row.number), strict=False)
-    )
+    known = theirs.vectors.read_texts(row.number)
+    vectors: dict[str, Array] = dict(zip(row.texts, known, strict=False))
     if old is not None:
-        mine = read_text_vectors(here, ours, old.number)
-        vectors |= dict(zip(old.texts, mine, strict=False))
+        vectors |= dict(zip(old.texts, ours.vectors.read_texts(old.number), strict=False))
     texts = [vectors[t] for t in new.texts if t in vectors]
-    computed = store.Computed(
-        text_vectors=np.stack(texts) if texts else np.zeros((0, ours.dimension), np.float32)
-    )
+    computed = Computed(text_vectors=np.stack(texts) if texts else known[:0])
     if old is not None:
         return computed
     number = row.number
     return replace(
         computed,
-        vector=read_vectors(there, "vectors", theirs.number, [number]).get(number),
-        feature=read_vectors(there, "features", theirs.number, [number]).get(number),
-        picture=other.copied_picture(row),
+        vector=theirs.vectors.read("vectors", [number]).get(number),
+        feature=theirs.vectors.read("features", [number]).get(number),
+        picture=theirs.rows.picture(number),
     )
 
 

@@ -20,11 +20,11 @@ from ravl.data import Example, Rejected, pictures
 from ravl.encoders.base import Array, Encoder
 from ravl.errors import PictureError
 from ravl.progress import progress_bar
-from ravl.store import rows as store
 from ravl.store.collection import Collection
-from ravl.store.duplicates import DuplicateGroups, mark_twins
-from ravl.store.row import Row, unwritable
-from ravl.store.spaces import MOST_TEXTS, current_space, position
+from ravl.store.duplicates import DuplicateGroups, mark_duplicates
+from ravl.store.history import now
+from ravl.store.row import Computed, Row, unwritable
+from ravl.store.space import MOST_TEXTS
 
 AHEAD = 3  # batches being decoded while one is encoded
 SHOWN = 1000  # reasons kept in a report; all are in the memory's quarantine
@@ -38,7 +38,7 @@ class IndexReport:
         added, updated, unchanged: rows.
         rejected: how much was set aside; the reasons are in ``reasons`` and in the quarantine.
         reasons: the first thousand of them.
-        twins: groups of near-duplicates that the new pictures belong to.
+        duplicates: groups of near-duplicates that the new pictures belong to.
         encoded: pictures that went through the network.
         seconds: the whole run took.
         dry_run: True if nothing was written.
@@ -49,7 +49,7 @@ class IndexReport:
     unchanged: int = 0
     rejected: int = 0
     reasons: list[Rejected] = field(default_factory=list)
-    twins: DuplicateGroups = field(default_factory=lambda: DuplicateGroups([]))
+    duplicates: DuplicateGroups = field(default_factory=lambda: DuplicateGroups([]))
     encoded: int = 0
     seconds: float = 0.0
     dry_run: bool = False
@@ -65,7 +65,7 @@ class IndexReport:
             "seconds": round(self.seconds, 2),
             "dry_run": self.dry_run,
             "reasons": [r.to_json() for r in self.reasons],
-            "near_duplicates": [list(group) for group in self.twins.groups],
+            "near_duplicates": [list(group) for group in self.duplicates.groups],
         }
 
 
@@ -78,19 +78,19 @@ class LoadedExample:
         old: as it is there now, None for a new one.
         picture: the encoded bytes, where they are new or to be copied.
         prepared: the network's input (3, H, W), where the picture is new.
-        donated: features (F,) and vector (d,) of a new picture that the donor has looked at.
+        reused: features (F,) and vector (d,) of a new picture, out of another memory.
     """
 
     row: Row
     old: Row | None
     picture: bytes | None = None
     prepared: Array | None = None
-    donated: tuple[Array, Array] | None = None
+    reused: tuple[Array, Array] | None = None
 
     @property
     def is_new(self) -> bool:
         """True if its picture's vectors are to be written."""
-        return self.prepared is not None or self.donated is not None
+        return self.prepared is not None or self.reused is not None
 
 
 class Indexer:
@@ -102,8 +102,9 @@ class Indexer:
         copy: keep a copy of each picture in the memory, so that the file may go.
         max_pixels: pictures with more are set aside.
         dry_run: read and check everything, write nothing.
-        donor: another memory with the same encoder, whose pictures need no second look.
-        wrote: told of each row that is written: its id, and whether it is new.
+        reuse_from: another memory with the same encoder, whose vectors are taken over where it has
+            the same picture.
+        on_write: called for each row that is written, with its id and whether it is new.
     """
 
     def __init__(
@@ -114,8 +115,8 @@ class Indexer:
         copy: bool,
         max_pixels: int,
         dry_run: bool,
-        donor: Collection | None = None,
-        wrote: Callable[[str, bool], object] | None = None,
+        reuse_from: Collection | None = None,
+        on_write: Callable[[str, bool], object] | None = None,
     ) -> None:
         self._memory = memory
         self._name = name
@@ -125,9 +126,9 @@ class Indexer:
         self._max_pixels = max_pixels
         self._version: int | None = None
         self._encoder: Encoder = memory.encoder
-        self._donated = donor.rows_by_picture_hash() if donor is not None else {}
-        self._donor = donor
-        self._wrote = wrote
+        self._reusable = reuse_from.rows_by_picture_hash() if reuse_from is not None else {}
+        self._reuse_from = reuse_from
+        self._on_write = on_write
         self.report = IndexReport(dry_run=dry_run)
 
     def run(
@@ -137,7 +138,7 @@ class Indexer:
         show: bool | None,
     ) -> IndexReport:
         """Index everything; ``total`` tells how much that is, once the source knows."""
-        began, started = time.monotonic(), store.now()
+        began, started = time.monotonic(), now()
         with (
             ThreadPoolExecutor(max(1, min(4, os.cpu_count() or 1)), "decode") as pool,
             progress_bar("Indexing", "pictures", show) as advance,
@@ -150,12 +151,11 @@ class Indexer:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
         if not self.report.dry_run:
-            with self._memory.database.transaction() as connection:
-                self.report.twins = mark_twins(connection)
+            store = self._memory.store
+            with store.transaction():
+                self.report.duplicates = mark_duplicates(store)
                 # What an earlier run of this source set aside and this one did not is well now.
-                connection.execute(
-                    "DELETE FROM quarantine WHERE source = ? AND at < ?", (self._source, started)
-                )
+                store.quarantine.clear(self._source, started)
         self.report.seconds = time.monotonic() - began
         return self.report
 
@@ -196,12 +196,12 @@ class Indexer:
         self, batch: list[Example | Rejected], pool: ThreadPoolExecutor
     ) -> list[Future[LoadedExample | Rejected]]:
         """Start reading a batch, knowing what the memory has of it already."""
-        connection = self._memory.database.connection
+        store = self._memory.store
         ids = [item.id for item in batch if isinstance(item, Example)]
-        known = store.find_rows(connection, ids, self._memory.folder)
+        known = store.rows.find(ids)
         numbers = [row.number for row in known.values()]
-        copied = store.copied_rows(connection, numbers)
-        seen = store.seen_rows(connection, position(connection)[0], numbers)
+        copied = store.rows.copied(numbers)
+        seen = store.vectors.rows("vectors", numbers)
         futures = []
         for item in batch:
             old = known.get(item.id) if isinstance(item, Example) else None
@@ -237,8 +237,8 @@ class Indexer:
             if old is not None and not same and _is_another(old, item):
                 reason = f"The id {row.id!r} is already that of {old.path}. Index this folder with "
                 return Rejected(_place(item), reason + "--prefix NAME, or delete the other row.")
-            if hash_ in self._donated:
-                return self._given(row, old, data, hash_)
+            if hash_ in self._reusable:
+                return self._reused(row, old, data, hash_)
             info = pictures.probe(data)
             picture = pictures.decode(
                 data, hint=self._encoder.picture_size, max_pixels=self._max_pixels
@@ -248,27 +248,26 @@ class Indexer:
                 hash=hash_,
                 width=info.width,
                 height=info.height,
-                twin=None,
+                duplicate_of=None,
                 phash=pictures.perceptual_hash(picture),
             )
             return LoadedExample(row, old, data, self._encoder.prepare(picture))
         except PictureError as error:
             return Rejected(_place(item), str(error))
 
-    def _given(self, row: Row, old: Row | None, data: bytes, hash_: str) -> LoadedExample:
-        """A new picture that the donor knows: what it measured, without decoding anything."""
-        assert self._donor is not None
-        number = self._donated[hash_]
-        theirs, *donated = self._donor.row_with_vectors(number)
+    def _reused(self, row: Row, old: Row | None, data: bytes, hash_: str) -> LoadedExample:
+        """A new picture that the other memory has: what was computed of it, without decoding."""
+        assert self._reuse_from is not None
+        theirs, feature, vector = self._reuse_from.row_with_vectors(self._reusable[hash_])
         row = replace(
             row,
             hash=hash_,
             width=theirs.width,
             height=theirs.height,
-            twin=None,
+            duplicate_of=None,
             phash=theirs.phash,
         )
-        return LoadedExample(row, old, data, donated=(donated[0], donated[1]))
+        return LoadedExample(row, old, data, reused=(feature, vector))
 
     def _keeps(self, row: Row) -> bool:
         """True if the picture must be copied in: on request, or since it has no file."""
@@ -289,21 +288,21 @@ class Indexer:
         report.added += sum(item.old is None for item in changed)
         report.updated += sum(item.old is not None for item in changed)
         report.encoded += sum(item.prepared is not None for item in changed)
-        if self._wrote is not None:
+        if self._on_write is not None:
             for item in changed:
-                self._wrote(item.row.id, item.old is None)
+                self._on_write(item.row.id, item.old is None)
 
-    def _compute(self, items: list[LoadedExample]) -> list[store.Computed]:
+    def _compute(self, items: list[LoadedExample]) -> list[Computed]:
         """Run the networks: once for the new pictures of the batch, once for its new texts."""
         seen = [item for item in items if item.prepared is not None]
         prepared = [i.prepared for i in seen if i.prepared is not None]
         looked = zip(*self._encoder.look(prepared), strict=True) if seen else iter(())
-        new = [i.donated or next(looked) for i in items if i.is_new]
+        new = [i.reused or next(looked) for i in items if i.is_new]
         texts = [t for item in items if _texts_changed(item) for t in item.row.texts]
         text_vectors = self._encoder.embed_texts(texts)
         computed, picture, text = [], 0, 0
         for item in items:
-            part = store.Computed(picture=item.picture if self._keeps(item.row) else None)
+            part = Computed(picture=item.picture if self._keeps(item.row) else None)
             if item.is_new:
                 feature, vector = new[picture]
                 part = replace(part, vector=vector, feature=feature)
@@ -316,21 +315,18 @@ class Indexer:
         return computed
 
     def _write(
-        self, items: list[LoadedExample], computed: list[store.Computed], rejected: list[Rejected]
+        self, items: list[LoadedExample], computed: list[Computed], rejected: list[Rejected]
     ) -> None:
-        memory = self._memory
-        with memory.database.transaction() as connection:
-            space = current_space(connection)
-            memory.check_encoder(self._encoder, space)
+        store = self._memory.store
+        with store.transaction():
+            self._memory.check_encoder(self._encoder, store.spaces.current())
             if items and self._version is None:
-                self._version = store.new_version(connection, f"index {self._name}")
+                self._version = store.history.begin(f"index {self._name}")
             for item, part in zip(items, computed, strict=True):
                 assert self._version is not None
-                store.put_row(
-                    connection, self._version, space.number, memory.folder, item.row, part
-                )
-                connection.execute("DELETE FROM quarantine WHERE place = ?", (str(item.row.path),))
-            store.put_quarantine(connection, self._source, rejected)
+                store.rows.put(self._version, item.row, part)
+                store.quarantine.release(str(item.row.path))
+            store.quarantine.put(self._source, rejected)
 
 
 def merged(old: Row | None, example: Example) -> Row:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from ravl.store import history
 from ravl.store.collection import Collection
-from ravl.store.spaces import current_space, table_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,36 +60,14 @@ class Info:
 
 def describe(memory: Collection) -> Info:
     """Count everything, at one moment."""
-    with memory.snapshot() as connection:
-
-        def number(sql: str) -> int:
-            return int(connection.execute(sql).fetchone()[0])
-
-        space = current_space(connection)
-        vectors = table_name("vectors", space.number)
-        pictures = "SELECT count(*) FROM rows WHERE hash IS NOT NULL"
-        labels = connection.execute(
-            "SELECT label, count(*) FROM rows WHERE label IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
-        )
-        names = connection.execute("SELECT name FROM column_names ORDER BY name")
+    store = memory.store
+    with store.snapshot():
+        space, counts = store.spaces.current(), store.counts()
         return Info(
             path=memory.path,
-            bytes=memory.path.stat().st_size,
-            rows=number("SELECT count(*) FROM rows"),
-            pictures=number(pictures),
-            copied=number("SELECT count(*) FROM pictures"),
-            texts=number("SELECT coalesce(sum(json_array_length(texts)), 0) FROM rows"),
-            question_answers=number("SELECT coalesce(sum(json_array_length(qa)), 0) FROM rows"),
-            labels=dict(labels.fetchall()),
-            tags=number("SELECT count(DISTINCT value) FROM rows, json_each(rows.tags)"),
-            columns=tuple(name for (name,) in names),
-            without_text=number(f"{pictures} AND texts = '[]'"),
-            without_label=number(f"{pictures} AND label IS NULL"),
-            without_vector=number(f"{pictures} AND row NOT IN (SELECT key FROM {vectors})"),
-            near_duplicates=number("SELECT count(*) FROM rows WHERE twin != row"),
-            quarantined=number("SELECT count(*) FROM quarantine"),
+            **{field.name: getattr(counts, field.name) for field in fields(counts)},
             encoder=space.fingerprint.spec,
             fingerprint=space.fingerprint.digest,
             dimension=space.dimension,
-            version=history.newest(connection),
+            version=store.history.newest(),
         )

@@ -13,7 +13,7 @@ from ravl.data import QA, Example, Rejected, Scalar, pictures, read
 from ravl.encoders import Encoder, load_encoder
 from ravl.encoders.base import Array
 from ravl.errors import DataError, QueryError, RowNotFoundError
-from ravl.memory import exchange, reembedding, syncing
+from ravl.memory import exchange, reembedding, syncing, trash
 from ravl.memory.compacting import CompactReport, compact
 from ravl.memory.editing import edit
 from ravl.memory.indexing import Indexer, IndexReport
@@ -23,14 +23,11 @@ from ravl.memory.syncing import SyncReport
 from ravl.retrieval import Hits, Retriever, SearchOptions
 from ravl.retrieval.live import Live
 from ravl.retrieval.retriever import Many, One
-from ravl.store import history
-from ravl.store import rows as store
-from ravl.store import trash as bin
 from ravl.store.collection import Collection
-from ravl.store.history import Difference
+from ravl.store.history import Difference, Version
 from ravl.store.hubness import check_strength, write_strength
+from ravl.store.records import TrashedRow
 from ravl.store.row import Row, unwritable
-from ravl.store.spaces import current_space, position
 
 
 class Memory(Collection):
@@ -56,14 +53,14 @@ class Memory(Collection):
         """Counts, sizes, encoder, and what is missing."""
         return describe(self)
 
-    def history(self, id: str | None = None, limit: int = 100) -> list[history.Version]:
+    def history(self, id: str | None = None, limit: int = 100) -> list[Version]:
         """The newest versions first: who did what and when, and how many rows it touched.
 
         Args:
             id: only what touched this row.
             limit: at most so many.
         """
-        return history.versions(self.database.connection, id, limit)
+        return self.store.history.versions(id, limit)
 
     def diff(self, old: int, new: int | None = None) -> list[Difference]:
         """What became of rows between two versions, in what users put in.
@@ -85,7 +82,7 @@ class Memory(Collection):
         max_pixels: int = pictures.MAX_PIXELS,
         dry_run: bool = False,
         progress: bool | None = None,
-        donor: Memory | None = None,
+        reuse_from: Memory | None = None,
         **options: Any,
     ) -> IndexReport:
         """Bring in a folder, table or dataset; what is there unchanged is skipped.
@@ -99,7 +96,8 @@ class Memory(Collection):
             max_pixels: pictures with more are set aside.
             dry_run: read and check everything, change nothing.
             progress: show a bar; None shows it on a terminal.
-            donor: another memory with the same encoder; what it has looked at is taken over.
+            reuse_from: another memory with the same encoder; vectors of pictures that it has are
+                copied from it.
             **options: of the reader, for example ``columns`` or ``captions``.
 
         Raises:
@@ -109,7 +107,12 @@ class Memory(Collection):
         data = read(source, **options)
         examples = (_prefixed(item, prefix) for item in data)
         indexer = Indexer(
-            self, data.name, copy=copy, max_pixels=max_pixels, dry_run=dry_run, donor=donor
+            self,
+            data.name,
+            copy=copy,
+            max_pixels=max_pixels,
+            dry_run=dry_run,
+            reuse_from=reuse_from,
         )
         return indexer.run(examples, lambda: data.total, progress)
 
@@ -164,8 +167,8 @@ class Memory(Collection):
         Raises:
             DataError: the memory cannot store a value; then nothing is changed.
         """
-        with self.database.transaction() as connection:
-            found = store.find_rows(connection, list(columns), self.folder)
+        with self.store.transaction():
+            found = self.store.rows.find(columns)
             changed = []
             for id, old in found.items():
                 kept = {**old.columns, **columns[id]}
@@ -175,10 +178,9 @@ class Memory(Collection):
                 if new != old:
                     changed.append(new)
             if changed:
-                version = store.new_version(connection, what)
-                space = current_space(connection).number
+                version = self.store.history.begin(what)
                 for row in changed:
-                    store.put_row(connection, version, space, self.folder, row, store.Computed())
+                    self.store.rows.put(version, row)
         return len(changed)
 
     def delete(self, ids: Iterable[str] = (), *, where: str | None = None) -> int:
@@ -193,25 +195,25 @@ class Memory(Collection):
         wanted = [ids] if isinstance(ids, str) else list(ids)
         if not wanted and where is None:
             raise QueryError("Say which rows to delete: ids, or where=... for a filter.")
-        with self.database.transaction() as connection:
-            found = store.find_rows(connection, wanted, self.folder)
+        with self.store.transaction():
+            found = self.store.rows.find(wanted)
             missing = [id for id in wanted if id not in found]
             if missing:
                 raise RowNotFoundError(f"There is no row {missing[0]!r} in {self.path}.")
             if where is not None:
                 found |= {row.id: row for row in self.rows(where)}
             if found:
-                version = store.new_version(connection, f"delete {_named(list(found))}")
+                version = self.store.history.begin(f"delete {_named(list(found))}")
                 for row in found.values():
-                    store.delete_row(connection, version, row)
+                    self.store.rows.delete(version, row)
         return len(found)
 
     def sync(self, *folders: str | Path, **options: Any) -> SyncReport:
         """Bring the memory up to date with folders of pictures that it follows.
 
-        New pictures are indexed as :meth:`index` does, changed ones are looked at again, renamed
-        ones are known by their content, and rows whose picture is gone go to the bin. What has not
-        been touched is not opened. Safe to interrupt and to repeat.
+        New pictures are indexed as :meth:`index` does, changed ones are encoded again, renamed ones
+        are recognised by their content, and rows whose picture is gone go to the trash. Files that
+        were not touched are not opened. Safe to interrupt and to repeat.
 
         Args:
             *folders: to follow; none for all that the memory follows already.
@@ -226,24 +228,23 @@ class Memory(Collection):
         """
         return syncing.sync(self, folders, **options)
 
-    def binned(self) -> list[bin.TrashedRow]:
-        """Rows in the bin, the newest first."""
-        with self.database.transaction() as connection:
-            return list(bin.listed(connection, self.folder))
+    def trashed(self) -> list[TrashedRow]:
+        """Rows in the trash, the newest first."""
+        return self.store.trash.entries()
 
     def restore(self, ids: Iterable[str] | None = None) -> list[str]:
-        """Bring rows back from the bin; see :func:`ravl.store.trash.restore`."""
-        return bin.restore(self, ids)
+        """Bring rows back from the trash; see :func:`ravl.memory.trash.restore`."""
+        return trash.restore(self, ids)
 
-    def empty_bin(self, ids: Iterable[str] | None = None) -> int:
-        """Forget what is in the bin; see :func:`ravl.store.trash.empty`."""
-        return bin.empty(self, ids)
+    def empty_trash(self, ids: Iterable[str] | None = None) -> int:
+        """Forget what is in the trash; see :func:`ravl.memory.trash.empty`."""
+        return trash.empty(self, ids)
 
     def revert(self, version: int) -> RevertReport:
         """Make the memory like it was at a version, as a new version.
 
         Rows that were changed get back what they said, those that came since go, and those that
-        went come back: out of the bin, or by looking at their picture again. A picture file that
+        went come back: from the trash, or by looking at their picture again. A picture file that
         is gone or another now cannot be had back, and a deleted row that was compacted away is
         nobody's to remember; what cannot be restored is reported.
 
@@ -273,7 +274,7 @@ class Memory(Collection):
         """Forget what was deleted: afterwards the file holds nothing of it, and is smaller.
 
         A deleted row is in no search and no vote from the moment of its deletion; this takes it
-        out of the history and off the disk as well. Rows in the bin stay until it is emptied.
+        out of the history and off the disk as well. Rows in the trash stay until it is emptied.
         Exports, runs and the feedback of a server are files of their own, and are not touched.
 
         Raises:
@@ -312,8 +313,8 @@ class Memory(Collection):
         if self._offered or not isinstance(encoder, str):
             self._offered.append(network)  # other threads may meet its space before we return
         report = reembedding.reembed(self, network, progress, known)
-        with self._lock, self.snapshot() as connection:
-            self._encoders[position(connection)[0]] = network
+        with self._lock, self.snapshot():
+            self._encoders[self.store.spaces.state().space] = network
         return report
 
     @overload
@@ -344,10 +345,10 @@ class Memory(Collection):
         kinds = ("vectors", "text_vectors") if strength else ()
         for kind in kinds:
             self.hub_scores(kind)
-        with self.database.transaction() as connection:
-            write_strength(connection, strength)
+        with self.store.transaction():
+            write_strength(self.store, strength)
             for kind in kinds:
-                self._hubs[kind].keep(connection)
+                self._hubs[kind].keep()
 
 
 def _prefixed(item: Example | Rejected, prefix: str) -> Example | Rejected:

@@ -9,7 +9,6 @@ picture is decoded.
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,22 +20,10 @@ from ravl.data import Rejected
 from ravl.encoders.base import Array, Encoder
 from ravl.errors import RavlError
 from ravl.progress import progress_bar
-from ravl.store import rows as store
 from ravl.store.collection import Collection
+from ravl.store.contract import Store
 from ravl.store.row import Row
-from ravl.store.spaces import (
-    Space,
-    current_space,
-    delete_vectors,
-    drop_space,
-    find_space,
-    make_space,
-    newest_change,
-    read_vectors,
-    table_name,
-    write_text_vectors,
-    write_vector,
-)
+from ravl.store.space import Space
 
 BATCHES = 4  # batches of the encoder per transaction
 
@@ -76,73 +63,52 @@ def reembed(
         known: vectors (d,) of pictures that the encoder has seen already, by the hash of their
             file.
     """
-    report = ReembedReport()
-    database = memory.database
-    with database.transaction() as connection:
-        old = current_space(connection)
+    report, store = ReembedReport(), memory.store
+    with store.transaction():
+        old = store.spaces.current()
         if old.fingerprint.matches(encoder.fingerprint):
             return report
-        new = _building_space(connection, encoder)
+        new = _building_space(store, encoder)
         reuse = old.fingerprint.same_tower(encoder.fingerprint)
-        todo = _missing(connection, new)
-        version = store.new_version(connection, f"reembed {encoder.spec}")
+        todo = store.vectors.missing(new.number)
+        version = store.history.begin(what := f"reembed {encoder.spec}")
     with progress_bar("Embedding", "rows", show) as advance:
         while True:
             step = encoder.batch_size * BATCHES
             for i in range(0, len(todo), step):
                 _embed(memory, encoder, old, new, todo[i : i + step], reuse, known or {}, report)
                 advance(len(todo[i : i + step]), len(todo))
-            with database.transaction() as connection:
+            with store.transaction():
                 # What changed while we embedded is embedded again, until nothing has.
-                todo = _changed(connection, new)
+                todo = store.history.changed_since(new.since)
                 if not todo:
-                    _switch(connection, old, new, reuse, version)
+                    # Readers see the new space from their next search on.
+                    store.spaces.switch(old, new, keep_features=reuse)
+                    store.history.amend(version, f"{what} (done)")
                     break
-                seen = newest_change(connection)
-                connection.execute(
-                    "UPDATE spaces SET since = ? WHERE space = ?", (seen, new.number)
-                )
-            new = _reread(database.connection)
+                store.spaces.advance(new.number, store.history.newest_change())
+            new = _building(store, new.number)
     return report
 
 
-def _building_space(connection: sqlite3.Connection, encoder: Encoder) -> Space:
+def _building_space(store: Store, encoder: Encoder) -> Space:
     """The unfinished space of this encoder, or a new one in place of another encoder's."""
-    begun = find_space(connection, "building")
+    begun = store.spaces.find("building")
     if begun and begun.fingerprint.matches(encoder.fingerprint):
         return begun
     if begun:
-        drop_space(connection, begun.number)
-    return make_space(connection, encoder, "building")
+        store.spaces.drop(begun.number)
+    return store.spaces.make(encoder.fingerprint, encoder.parts())
 
 
-def _reread(connection: sqlite3.Connection) -> Space:
-    space = find_space(connection, "building")
-    if space is None:
+def _building(store: Store, number: int) -> Space:
+    """The unfinished space as it is now, if it is still the one of that number."""
+    space = store.spaces.find("building")
+    if space is None or space.number != number:
         raise RavlError(
             "Another process has finished or replaced this re-embedding; nothing is lost."
         )
     return space
-
-
-def _missing(connection: sqlite3.Connection, space: Space) -> list[int]:
-    """Rows that the space has not seen: with a picture and no vector, or texts and no vectors."""
-    pictures, texts = (table_name(k, space.number) for k in ("vectors", "text_vectors"))
-    found = connection.execute(
-        f"""SELECT row FROM rows WHERE
-            (hash IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {pictures} WHERE key = row)) OR
-            (texts != '[]' AND NOT EXISTS (
-                SELECT 1 FROM {texts} WHERE key >= row << 16 AND key < (row + 1) << 16))
-            ORDER BY row"""
-    )
-    return [row for (row,) in found]
-
-
-def _changed(connection: sqlite3.Connection, space: Space) -> list[int]:
-    found = connection.execute(
-        "SELECT DISTINCT row FROM changes WHERE change > ? ORDER BY row", (space.since,)
-    )
-    return [row for (row,) in found]
 
 
 def _embed(
@@ -156,9 +122,9 @@ def _embed(
     report: ReembedReport,
 ) -> None:
     """Embed some rows' pictures and texts, and write them in one transaction."""
-    connection = memory.database.connection
-    rows = store.get_rows(connection, numbers, memory.folder)
-    kept = read_vectors(connection, "features", old.number, rows) if reuse else {}
+    store = memory.store
+    rows = store.rows.get(numbers)
+    kept = store.vectors.read("features", rows, old.number) if reuse else {}
     hashes = {number: rows[number].hash or "" for number in kept}
     vectors = {number: known[hash_] for number, hash_ in hashes.items() if hash_ in known}
     vectors |= _projected(encoder, {n: f for n, f in kept.items() if n not in vectors})
@@ -168,24 +134,22 @@ def _embed(
     report.reused += len(vectors)
     vectors |= {number: vector for number, (_, vector) in looked.items()}
     texts = encoder.embed_texts([t for row in rows.values() for t in row.texts])
-    with memory.database.transaction() as connection:
-        current = find_space(connection, "building")
-        if current is None or current.number != new.number:
-            _reread(connection)
+    with store.transaction():
+        _building(store, new.number)
         start = 0
         for number in numbers:
-            delete_vectors(connection, new.number, number)
+            store.vectors.delete(number, new.number)
             row = rows.get(number)
             if row is None:  # deleted in the meantime
                 continue
             if number in vectors:
-                write_vector(connection, "vectors", new.number, number, vectors[number])
+                store.vectors.write("vectors", number, vectors[number], new.number)
             if number in looked:
-                write_vector(connection, "features", new.number, number, looked[number][0])
+                store.vectors.write("features", number, looked[number][0], new.number)
             stop = start + len(row.texts)
-            write_text_vectors(connection, new.number, number, texts[start:stop])
+            store.vectors.write_texts(number, texts[start:stop], new.number)
             start = stop
-        store.put_quarantine(connection, f"reembed {encoder.spec}", failed)
+        store.quarantine.put(f"reembed {encoder.spec}", failed)
     report.rows += len(rows)
     report.rejected += failed
 
@@ -218,21 +182,3 @@ def _projected(encoder: Encoder, features: Mapping[int, Array]) -> dict[int, Arr
     if not features or not encoder.projects:
         return {}
     return dict(zip(features, encoder.project(np.stack(list(features.values()))), strict=True))
-
-
-def _switch(
-    connection: sqlite3.Connection, old: Space, new: Space, reuse: bool, version: int
-) -> None:
-    """The new space becomes current; readers see it from their next search on."""
-    if reuse:  # the old space's features are the new one's
-        connection.execute(f"DROP TABLE {table_name('features', new.number)}")
-        connection.execute(
-            f"ALTER TABLE {table_name('features', old.number)} "
-            f"RENAME TO {table_name('features', new.number)}"
-        )
-        connection.execute(
-            f"CREATE TABLE {table_name('features', old.number)} (key INTEGER PRIMARY KEY)"
-        )
-    drop_space(connection, old.number)
-    connection.execute("UPDATE spaces SET state = 'current' WHERE space = ?", (new.number,))
-    connection.execute("UPDATE versions SET what = what || ' (done)' WHERE version = ?", (version,))

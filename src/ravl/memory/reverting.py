@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -12,15 +11,12 @@ from typing import Any, TypeVar
 from ravl.data import Rejected
 from ravl.data.pictures import MAX_PIXELS
 from ravl.errors import QueryError
+from ravl.memory import trash
 from ravl.memory.indexing import Indexer
-from ravl.store import rows as store
-from ravl.store import trash as bin
 from ravl.store.collection import Collection
-from ravl.store.duplicates import mark_twins
-from ravl.store.history import Difference, newest, states
-from ravl.store.row import Row, told
-from ravl.store.spaces import current_space
-from ravl.store.sqlite import files_of
+from ravl.store.duplicates import mark_duplicates
+from ravl.store.history import Difference
+from ravl.store.row import Computed, Row, user_fields
 
 C = TypeVar("C", bound=Collection)
 State = dict[str, Any] | None
@@ -56,14 +52,13 @@ class RevertReport:
 
 def diff(memory: Collection, old: int, new: int | None = None) -> list[Difference]:
     """Rows that differ between two versions; see :meth:`Memory.diff`."""
-    with memory.snapshot() as connection:
-        last = newest(connection)
+    store = memory.store
+    with store.snapshot():
+        last = store.history.newest()
         new = last if new is None else new
         _check(memory, last, old, new)
-        then, later = states(connection, min(old, new)), states(connection, max(old, new))
-        now = {
-            n: row.to_json() for n, row in store.get_rows(connection, then, memory.folder).items()
-        }
+        then, later = (store.history.states(version) for version in sorted((old, new)))
+        now = {n: row.to_json() for n, row in store.rows.get(then).items()}
     found = []
     after_ = {n: later[n] if n in later else now.get(n) for n in then}
     for before, after in _pairs(then, after_):
@@ -76,11 +71,11 @@ def diff(memory: Collection, old: int, new: int | None = None) -> list[Differenc
 
 def revert(memory: Collection, version: int) -> RevertReport:
     """Make the memory like it was at a version; see :meth:`Memory.revert`."""
-    report = RevertReport(version)
-    with memory.database.transaction() as connection:
-        _check(memory, newest(connection), version)
-        then = states(connection, version)
-        now = store.get_rows(connection, then, memory.folder)
+    report, store = RevertReport(version), memory.store
+    with store.transaction():
+        _check(memory, store.history.newest(), version)
+        then = store.history.states(version)
+        now = store.rows.get(then)
         rows = {row.id: row for row in now.values()}
         changed, surplus, missing = [], [], {}
         there = {n: row.to_json() for n, row in now.items()}
@@ -93,14 +88,14 @@ def revert(memory: Collection, version: int) -> RevertReport:
             elif before is not None and after is not None and before != after:
                 changed.append((rows[after["id"]], before))
         if changed or surplus or missing:
-            number = store.new_version(connection, f"revert to version {version}")
-            _update(memory, connection, number, changed, report)
+            number = store.history.begin(f"revert to version {version}")
+            _update(memory, number, changed, report)
             for row in surplus:
-                store.delete_row(connection, number, row)
+                store.rows.delete(number, row)
                 report.deleted.append(row.id)
-            missing = _from_bin(memory, connection, number, missing, report)
-            mark_twins(connection)
-    lost = [Row(0, **told(state)).example() for state in missing.values()]
+            missing = _from_trash(memory, number, missing, report)
+            mark_duplicates(store)
+    lost = [Row(0, **user_fields(state)).example() for state in missing.values()]
     taken = {example.id for example in lost if example.id in memory}
     report.rejected += [
         Rejected(id, "another row has this id now; rename or delete it, and revert again")
@@ -120,16 +115,14 @@ def at(memory: C, version: int) -> Iterator[tuple[C, RevertReport]]:
 
     It is a copy beside the memory, so that relative paths hold, and is gone afterwards.
     """
-    with memory.snapshot() as connection:
-        _check(memory, newest(connection), version)
+    _check(memory, memory.version, version)
     file = memory.folder / f".{memory.path.name}.at-{version}-{token_hex(4)}"
     try:
-        memory.database.copy_to(file)
+        memory.store.copy_to(file)
         with type(memory).open(file, memory.encoder) as copy:
             yield copy, revert(copy, version)
     finally:
-        for left in files_of(file):
-            left.unlink(missing_ok=True)
+        memory.store.remove_copy(file)
 
 
 def _pairs(then: States, later: States) -> list[tuple[State, State]]:
@@ -147,39 +140,36 @@ def _pairs(then: States, later: States) -> list[tuple[State, State]]:
 
 def _update(
     memory: Collection,
-    connection: sqlite3.Connection,
     version: int,
     changed: list[tuple[Row, dict[str, Any]]],
     report: RevertReport,
 ) -> None:
-    space = current_space(connection).number
+    rows = memory.store.rows
     for row, state in changed:
-        old = replace(row, **told(state))
+        old = replace(row, **user_fields(state))
         if old.id != row.id or old.path != row.path:
             if old.path is None or old.path.exists():
-                store.rename_row(connection, version, memory.folder, row, old)
+                rows.rename(version, row, old)
             else:
                 old = replace(old, id=row.id, path=row.path)
         vectors = memory.encoder.embed_texts(old.texts) if old.texts != row.texts else None
-        computed = store.Computed(text_vectors=vectors)
-        store.put_row(connection, version, space, memory.folder, old, computed)
+        rows.put(version, old, Computed(text_vectors=vectors))
         report.updated.append(old.id)
 
 
-def _from_bin(
+def _from_trash(
     memory: Collection,
-    connection: sqlite3.Connection,
     version: int,
     missing: dict[int, dict[str, Any]],
     report: RevertReport,
 ) -> dict[int, dict[str, Any]]:
-    """Bring back what lies in the bin; what does not is returned."""
-    binned = {each.row.number: each.row for each in bin.listed(connection, memory.folder)}
-    for number in binned.keys() & missing.keys():
-        row = binned[number]
-        bin.put_back(memory, connection, version, row, replace(row, **told(missing[number])))
+    """Bring back what lies in the trash; what does not is returned."""
+    trashed = {entry.row.number: entry.row for entry in memory.store.trash.entries()}
+    for number in trashed.keys() & missing.keys():
+        row = trashed[number]
+        trash.put_back(memory, version, row, replace(row, **user_fields(missing[number])))
         report.restored.append(str(missing[number]["id"]))
-    return {n: state for n, state in missing.items() if n not in binned}
+    return {n: state for n, state in missing.items() if n not in trashed}
 
 
 def _check(memory: Collection, last: int, *wanted: int) -> None:

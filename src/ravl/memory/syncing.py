@@ -2,14 +2,13 @@
 
 Files whose size and time are as they were are not opened. A picture that turns up under another
 name is known by its content, and no network sees it again. Rows of pictures that are gone go to
-the bin (see :mod:`ravl.store.trash`).
+the trash (see :mod:`ravl.memory.trash`).
 """
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
@@ -17,11 +16,11 @@ from typing import Any
 
 from ravl.data import Example, Rejected, pictures
 from ravl.errors import DataError, PictureError
-from ravl.memory.folder_scan import FolderScan, Stamp, look, roots_of
+from ravl.memory import trash
+from ravl.memory.folder_scan import FolderScan, scan, watched_folders
 from ravl.memory.indexing import Indexer
-from ravl.store import rows as store
-from ravl.store import trash as bin
 from ravl.store.collection import Collection
+from ravl.store.records import RESTORED, Stamp
 from ravl.store.row import Row
 
 
@@ -33,8 +32,8 @@ class SyncReport:
         new, changed: ids of pictures that were indexed; touched ones whose content and texts are
             as before count as unchanged.
         renamed: old and new id of pictures that were moved.
-        removed: ids of rows that went to the bin.
-        restored: ids of rows that came back out of the bin, since their pictures did.
+        removed: ids of rows that went to the trash.
+        restored: ids of rows that came back from the trash, since their pictures did.
         unchanged: pictures.
         rejected: what was set aside; all of it is in the quarantine.
         encoded: pictures that went through the network.
@@ -80,13 +79,13 @@ class Move:
     """A picture that turned up under another name.
 
     Args:
-        row: of the memory or of the bin.
-        binned: whether it comes out of the bin.
+        row: of the memory or of its trash.
+        trashed: whether it comes from the trash.
         id, path: that it has now.
     """
 
     row: Row
-    binned: bool
+    trashed: bool
     id: str
     path: Path
 
@@ -103,24 +102,22 @@ def sync(
 ) -> SyncReport:
     """Bring a memory up to date with folders; see :meth:`ravl.memory.Memory.sync`."""
     began = monotonic()
-    with memory.database.transaction() as connection:
-        bin.ensure(connection)
-        known = {p: (s, t) for p, s, t in connection.execute("SELECT path, size, mtime FROM files")}
-    roots = roots_of(memory, [Path(folder) for folder in folders], ignore, folder_labels)
-    looks = [look(memory, root, known) for root in roots]
+    known = memory.store.folders.stamps()
+    watched = watched_folders(memory, [Path(each) for each in folders], ignore, folder_labels)
+    scans = [scan(folder, known) for folder in watched]
     rows = _rows(memory)
-    gone = _gone(memory, rows, looks, known)
-    _check(memory, looks, gone, remove_all)
-    moves = _moves(memory, rows, looks, gone)
-    moved = {move.row.number for move in moves if not move.binned}
+    gone = _gone(memory, rows, scans, known)
+    _check(memory, scans, gone, remove_all)
+    moves = _moves(memory, rows, scans, gone)
+    moved = {move.row.number for move in moves if not move.trashed}
     removed = [row for row in gone if row.number not in moved]
     report = SyncReport(dry_run=dry_run)
-    report.renamed = [(m.row.id, m.id) for m in moves if not m.binned]
-    report.restored = [m.id for m in moves if m.binned]
+    report.renamed = [(m.row.id, m.id) for m in moves if not m.trashed]
+    report.restored = [m.id for m in moves if m.trashed]
     report.removed = [row.id for row in removed]
     if not dry_run:
-        _write(memory, looks, moves, removed)
-    for found in looks:
+        _write(memory, scans, moves, removed)
+    for found in scans:
         _index(memory, found, rows, {move.path: move.id for move in moves}, report, progress)
     report.seconds = monotonic() - began
     return report
@@ -129,7 +126,7 @@ def sync(
 def _rows(memory: Collection) -> dict[Path, list[Row]]:
     """Rows with a picture file, by its path."""
     found: dict[Path, list[Row]] = defaultdict(list)
-    for row in store.iterate_rows(memory.database.connection, memory.folder, "path IS NOT NULL"):
+    for row in memory.store.rows.with_file():
         assert row.path is not None
         found[row.path].append(row)
     return found
@@ -138,52 +135,51 @@ def _rows(memory: Collection) -> dict[Path, list[Row]]:
 def _gone(
     memory: Collection,
     rows: dict[Path, list[Row]],
-    looks: Sequence[FolderScan],
-    known: dict[str, Stamp],
+    scans: Sequence[FolderScan],
+    known: Mapping[Path, Stamp],
 ) -> list[Row]:
     """Rows whose file was in one of the folders; those with a copy of it need none."""
     found = []
     for path, its in rows.items():
-        if any(path in each.there for each in looks) or not any(e.follows(path) for e in looks):
+        if any(path in each.there for each in scans) or not any(e.follows(path) for e in scans):
             continue
-        stored = store.stored_path(path, memory.folder) or ""
-        if known.get(stored, (0, 0))[0] != -1 and not path.exists():
+        if known.get(path) != RESTORED and not path.exists():
             found += its
-    copied = store.copied_rows(memory.database.connection, [row.number for row in found])
+    copied = memory.store.rows.copied([row.number for row in found])
     return [row for row in found if row.number not in copied]
 
 
 def _check(
-    memory: Collection, looks: Sequence[FolderScan], gone: Sequence[Row], remove_all: bool
+    memory: Collection, scans: Sequence[FolderScan], gone: Sequence[Row], remove_all: bool
 ) -> None:
     """Refuse to empty a memory because a disk is away."""
-    for found in looks:
+    for found in scans:
         lost = sum(found.follows(row.path) for row in gone if row.path is not None)
         if lost and not found.there and not remove_all:
             raise DataError(
-                f"{found.root.path} holds no picture any more, and {lost:,} rows of {memory.path} "
-                "are of pictures there. Is its disk away? Nothing was removed. If they are gone "
-                "for good: ravl sync --remove-all"
+                f"{found.folder.path} holds no picture any more, and {lost:,} rows of "
+                f"{memory.path} are of pictures there. Is its disk away? Nothing was removed. If "
+                "they are gone for good: ravl sync --remove-all"
             )
 
 
 def _moves(
     memory: Collection,
     rows: dict[Path, list[Row]],
-    looks: Sequence[FolderScan],
+    scans: Sequence[FolderScan],
     gone: Sequence[Row],
 ) -> list[Move]:
-    """Files with a new name and the content of a row whose file is gone, or that is in the bin."""
+    """Files with a new name and the content of a row in the trash, or of one whose file is gone."""
     lost: dict[str, list[tuple[Row, bool]]] = defaultdict(list)
     for row in gone:
         lost[row.hash or ""].append((row, False))
-    for thrown in bin.listed(memory.database.connection, memory.folder):
-        lost[thrown.row.hash or ""].append((thrown.row, True))
+    for entry in memory.store.trash.entries():
+        lost[entry.row.hash or ""].append((entry.row, True))
     if not lost:
         return []
     moves: list[Move] = []
     given: set[str] = set()  # ids of the moves
-    for found in looks:
+    for found in scans:
         for path in found.fresh:
             if path in rows:
                 continue
@@ -195,9 +191,9 @@ def _moves(
                 continue
             # Of several pictures with the same content, the one that has the same name.
             same.sort(key=lambda pair: pair[0].path is None or pair[0].path.name != path.name)
-            row, binned = same[0]
+            row, trashed = same[0]
             id = _new_id(row, found, path)
-            own = id == row.id and not binned
+            own = id == row.id and not trashed
             if id not in given and (own or id not in memory):
                 given.add(id)
                 moves.append(Move(*same.pop(0), id, path))
@@ -207,42 +203,31 @@ def _moves(
 def _new_id(row: Row, found: FolderScan, path: Path) -> str:
     """The id of a moved picture: its new path where it was its old one, else as it was."""
     named = row.path is not None and row.id.endswith(row.path.name)
-    return found.root.id_of(path) if named else row.id
+    return found.folder.id_of(path) if named else row.id
 
 
 def _write(
-    memory: Collection, looks: Sequence[FolderScan], moves: Sequence[Move], removed: Sequence[Row]
+    memory: Collection, scans: Sequence[FolderScan], moves: Sequence[Move], removed: Sequence[Row]
 ) -> None:
     """Follow the folders, move and remove rows: all of it or nothing."""
-    with memory.database.transaction() as connection:
-        for found in looks:
-            root = found.root
-            connection.execute(
-                "INSERT OR REPLACE INTO roots VALUES (?, ?, ?, ?)",
-                (
-                    store.stored_path(root.path, memory.folder),
-                    root.prefix,
-                    json.dumps(root.ignored),
-                    root.labelled,
-                ),
-            )
+    store = memory.store
+    with store.transaction():
+        for found in scans:
+            store.folders.watch(found.folder)
         if not moves and not removed:
             return
-        names = ", ".join(str(found.root.path) for found in looks)
-        version = store.new_version(connection, f"sync {names}")
+        names = ", ".join(str(found.folder.path) for found in scans)
+        version = store.history.begin(f"sync {names}")
         left = [row.path for row in (*removed, *(move.row for move in moves))]
-        connection.executemany(
-            "DELETE FROM files WHERE path = ?",
-            [(store.stored_path(path, memory.folder),) for path in left],
-        )
+        store.folders.forget(path for path in left if path is not None)
         for row in removed:
-            bin.throw(connection, version, row)
+            store.trash.move(version, row)
         for move in moves:
             new = replace(move.row, id=move.id, path=move.path)
-            if move.binned:
-                bin.put_back(memory, connection, version, move.row, new)
+            if move.trashed:
+                trash.put_back(memory, version, move.row, new)
             else:
-                store.rename_row(connection, version, memory.folder, move.row, new)
+                store.rows.rename(version, move.row, new)
 
 
 def _index(
@@ -254,7 +239,7 @@ def _index(
     progress: bool | None,
 ) -> None:
     """Bring in what is new or was touched, and remember how the files are now."""
-    name, dry = str(found.root.path), report.dry_run
+    name, dry = str(found.folder.path), report.dry_run
     fresh = [path for path in found.fresh if not (dry and path in moved)]
     report.unchanged += len(found.there) - len(found.fresh)
     if not fresh and not found.rejected and not _aside(memory, name):
@@ -269,11 +254,11 @@ def _index(
                     bad.add(str(path))
                 yield said
 
-    def wrote(id: str, new: bool) -> None:
+    def on_write(id: str, new: bool) -> None:
         (report.new if new else report.changed).append(id)
 
     indexer = Indexer(
-        memory, name, copy=False, max_pixels=pictures.MAX_PIXELS, dry_run=dry, wrote=wrote
+        memory, name, copy=False, max_pixels=pictures.MAX_PIXELS, dry_run=dry, on_write=on_write
     )
     done = indexer.run(examples(), lambda: len(fresh) + len(found.rejected), progress)
     kept = {moved[path] for path in fresh if path in moved} - set(report.changed)
@@ -286,16 +271,14 @@ def _index(
 
 def _aside(memory: Collection, name: str) -> set[str]:
     """What a folder has in the quarantine."""
-    connection = memory.database.connection
-    found = connection.execute("SELECT place FROM quarantine WHERE source = ?", (name,))
-    return {place for (place,) in found}
+    return {each.place for each in memory.store.quarantine.entries(name)}
 
 
 def _examples(
     found: FolderScan, path: Path, known: Sequence[Row], moved: str | None
 ) -> Iterator[Example | Rejected]:
     """What is said of a file; rows that a table made, or people labelled, keep what they have."""
-    id = moved or found.root.id_of(path)
+    id = moved or found.folder.id_of(path)
     for said in found.source.about(path):
         if isinstance(said, Rejected):
             yield said
@@ -309,12 +292,7 @@ def _examples(
 
 def _remember(memory: Collection, found: FolderScan, bad: set[str]) -> None:
     """Keep the stamps of what is in the memory; what was set aside is looked at again."""
-    with memory.database.transaction() as connection:
-        connection.executemany(
-            "INSERT OR REPLACE INTO files VALUES (?, ?, ?)",
-            [
-                (store.stored_path(path, memory.folder), size, mtime)
-                for path, (size, mtime) in found.fresh.items()
-                if str(path) not in bad
-            ],
+    with memory.store.transaction():
+        memory.store.folders.remember(
+            {path: stamp for path, stamp in found.fresh.items() if str(path) not in bad}
         )

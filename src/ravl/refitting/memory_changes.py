@@ -20,7 +20,7 @@ from ravl.memory import Memory, Row
 from ravl.refitting.kinds import Kind
 from ravl.retrieval.datastore import Ints
 from ravl.runs.run import Run
-from ravl.store.row import told
+from ravl.store.row import user_fields
 from ravl.training.examples import Examples, read_labelled, remember
 from ravl.training.refit_plan import HELD, SPLIT
 from ravl.training.splits import LEFT_OUT, PARTS, Splits, draw
@@ -259,7 +259,7 @@ def _touched(run: Run, memory: Memory, kind: Kind) -> dict[str, bool] | None:
 
 
 def _told(kind: Kind, state: dict[str, Any]) -> str:
-    return kind.told(Row(number=0, **told(state)))
+    return kind.told(Row(number=0, **user_fields(state)))
 
 
 def _digest(

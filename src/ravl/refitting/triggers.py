@@ -66,7 +66,7 @@ def has_drifted(model: Model, since: int) -> bool:
 
     folder, memory, asks = fitted(model).folder, model.memory, askable(model)
     added = {each.id for each in memory.diff(since) if each.before is None}
-    news = np.array([r.twin or r.number for r in memory.rows() if r.id in added], np.int64)
+    news = np.array([r.group for r in memory.rows() if r.id in added], np.int64)
     came = read_labelled(memory, memory, lambda row: asks(row) if row.id in added else ())
     came = replace(came, shown=[news] * len(came)).take(np.arange(len(came))[-MOST:])
     if len(came) < FEWEST:

@@ -19,7 +19,6 @@ from ravl.errors import DataError
 from ravl.retrieval.key_projection import KeyProjection
 from ravl.store.collection import Collection
 from ravl.store.row import Row
-from ravl.store.spaces import current_space, read_vectors
 from ravl.store.top_k import top_k
 
 Ints = NDArray[np.int64]
@@ -222,16 +221,15 @@ def read_datastore(
     Raises:
         DataError: there is no such row, and so no evidence.
     """
-    with memory.snapshot() as connection:
+    with memory.snapshot():
         rows = [row for row in memory.rows(where) if row.hash is not None]
-        space = current_space(connection).number
-        found = read_vectors(connection, "features", space, [row.number for row in rows])
+        found = memory.store.vectors.read("features", [row.number for row in rows])
     rows = sorted((row for row in rows if row.number in found), key=lambda row: row.number)
     if not rows:
         raise nothing_seen(memory, where)
     features = np.stack([found[row.number] for row in rows])
     keys = keys or KeyProjection.of(features)
-    groups = np.array([row.twin or row.number for row in rows], np.int64)
+    groups = np.array([row.group for row in rows], np.int64)
     return Datastore(rows, features, groups, keys(features))
 
 

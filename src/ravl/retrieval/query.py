@@ -14,7 +14,6 @@ from ravl.data.pictures import Picture
 from ravl.encoders.base import Array, Encoder, normalise
 from ravl.errors import QueryError
 from ravl.store.collection import Collection
-from ravl.store.spaces import current_space, read_vectors
 from ravl.store.vectors import Vectors
 from ravl.timing import step
 
@@ -108,15 +107,11 @@ def open_picture(image: Picture | str, hint: int | None = None) -> Image.Image:
 
 def _kept_of(memory: Collection, id: str) -> tuple[Array, Array]:
     number = memory.get(id).number
-    connection = memory.database.connection
-    space = current_space(connection).number
-    features, vectors = (
-        read_vectors(connection, kind, space, [number]).get(number)
-        for kind in ("features", "vectors")
-    )
-    if features is None or vectors is None:
+    features = memory.store.vectors.read("features", [number]).get(number)
+    vector = memory.store.vectors.read("vectors", [number]).get(number)
+    if features is None or vector is None:
         raise QueryError(f"The row {id!r} has no picture to search with.")
-    return features, vectors
+    return features, vector
 
 
 def _spread(vectors: Vectors, vector: Array) -> float:

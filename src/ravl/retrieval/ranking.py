@@ -40,10 +40,10 @@ def ranking(name: str, keys: Sequence[int], scores: Sequence[float]) -> list[Ran
     ]
 
 
-def telling(found: Sequence[Ranked]) -> list[Ranked]:
+def drop_weak_keyword_hits(found: Sequence[Ranked]) -> list[Ranked]:
     """Keyword hits that share more with the query than words such as "a", which all rows have.
 
-    Fusing looks at ranks alone, and would take the first of these for a find.
+    Fusing looks at ranks alone, and would count the first of the weak hits as a good one.
     """
     return [c for c in found if c.score >= LEAST_WORDS * found[0].score]
 

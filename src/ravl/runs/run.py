@@ -30,7 +30,6 @@ from ravl.errors import DataError, EncoderMismatchError, MemoryFileError
 from ravl.memory import Memory
 from ravl.runs.networks import Networks, Torch
 from ravl.runtime.names import MANIFEST
-from ravl.store.spaces import current_space
 
 FORMAT = 1  # raise when an older ravl would misread a run
 RUN, ARRAYS, FUSION, VISION = "run.json", "predictor.safetensors", "fusion", "vision"
@@ -93,8 +92,7 @@ class Run:
             EncoderMismatchError: says what was found and what to do.
         """
         fitted = Fingerprint.from_json(json.dumps(self.record["encoder"]))
-        with memory.snapshot() as connection:
-            now = current_space(connection).fingerprint
+        now = memory.store.spaces.current().fingerprint
         if now.matches(fitted) or (now.same_tower(fitted) and not exact):
             return
         raise EncoderMismatchError(

@@ -20,7 +20,7 @@ from ravl.serving.guard import told
 from ravl.serving.keys import ANYONE, Caller, Scope
 from ravl.serving.problems import GONE, Problem
 from ravl.serving.service import Service
-from ravl.store.rows import FOR_WHOM
+from ravl.store.history import AUTHOR
 
 R = TypeVar("R")
 
@@ -38,7 +38,7 @@ def caller_of(service: Service, request: Request, scope: Scope) -> Caller:
     if not caller.may(scope):
         raise Problem(403, f"This takes a key with the scope {scope}; yours may {caller.scope}.")
     if caller is not ANYONE:
-        FOR_WHOM.set(caller.name)  # of this request, which has a context of its own
+        AUTHOR.set(caller.name)  # of this request, which has a context of its own
     return caller
 
 

@@ -13,7 +13,6 @@ from ravl.retrieval import Query
 from ravl.runs.answers import Answer
 from ravl.runs.run import Run, open_run
 from ravl.serving.batching import Batcher, Call
-from ravl.store.history import newest
 from ravl.tasks import registry
 from ravl.tasks.contract import Task, Writer
 from ravl.tasks.model import Model, untrained
@@ -92,8 +91,8 @@ def at_one_moment(memory: Memory, answer: Callable[[Sequence[Any]], Sequence[Any
     """Answers with the version of the memory that they come from."""
 
     def call(items: Sequence[Any]) -> tuple[Sequence[Any], int]:
-        with memory.snapshot() as connection:
-            return answer(items), newest(connection)
+        with memory.snapshot():
+            return answer(items), memory.version
 
     return call
 

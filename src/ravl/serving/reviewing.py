@@ -11,7 +11,7 @@ from typing import Any
 from ravl.data import Example, Rejected, pictures, read
 from ravl.errors import DataError, PictureError
 from ravl.memory import Memory, Row
-from ravl.serving.feedback import Entry, FeedbackStore
+from ravl.store.sqlite.feedback import Entry, FeedbackStore
 from ravl.tasks import registry
 
 PAGE = 1_000

@@ -21,7 +21,6 @@ from ravl.retrieval.reranking import Reranker
 from ravl.runs.answers import Answer
 from ravl.serving.audit import Audit
 from ravl.serving.batching import Batcher
-from ravl.serving.feedback import FeedbackStore, beside
 from ravl.serving.fetching import Fetcher
 from ravl.serving.following import RunWatcher, blank
 from ravl.serving.keys import ANYONE, Caller, Keys
@@ -32,6 +31,7 @@ from ravl.serving.monitor import Monitor
 from ravl.serving.problems import Problem
 from ravl.serving.rate import Rate
 from ravl.serving.thumbnails import Thumbnails
+from ravl.store.sqlite.feedback import FeedbackStore, beside
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -229,13 +230,10 @@ def about_pictures(found: Pictures, path: Path) -> list[str]:
 
 def _card(parcel: Artifact, memory: Path) -> str:
     """For people who meet the folder without us."""
-    from ravl.store.sqlite import Database
+    from ravl.store.sqlite import SqliteStore
 
-    database = Database(memory)
-    try:
-        rows = database.connection.execute("SELECT count(*) FROM rows").fetchone()[0]
-    finally:
-        database.close()
+    with closing(SqliteStore(memory)) as store:
+        rows = store.rows.count()
     lines = (
         "---",
         "tags:",

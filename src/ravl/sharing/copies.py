@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from ravl.data import pictures
 from ravl.errors import MemoryFileError, PictureError
 from ravl.memory import Memory
 from ravl.progress import progress_bar
-from ravl.store.spaces import current_space
-from ravl.store.sqlite import Database, files_of
+from ravl.store.row import Row
+from ravl.store.sqlite import SqliteStore
+from ravl.store.sqlite.database import check_file, files_of
 
 PAGE = 64  # pictures that are copied in together
 
@@ -51,15 +51,11 @@ def copy_memory(path: Path, to: Path, with_pictures: bool, show: bool | None = F
         MemoryFileError: there is no memory, or no room for the copy.
     """
     with Memory.open(path) as memory:
-        memory.database.copy_to(to)
-        copy = Database(to)
-        try:
+        memory.store.copy_to(to)
+        with contextlib.closing(SqliteStore(to)) as copy:
             lost = _bring_in(memory, copy, show) if with_pictures else 0
-            with copy.errors():
-                copy.connection.execute("PRAGMA journal_mode = WAL")
-            found = _pictures(copy.connection)
-        finally:
-            copy.close()
+            copy.database.log_ahead()
+            found = _pictures(copy)
     return replace(found, lost=lost)
 
 
@@ -70,26 +66,12 @@ def check_memory(path: Path) -> Pictures:
         MemoryFileError: the file is not a memory, is damaged, or contains triggers or other SQL
             that would run.
     """
-    database = Database(path)
-    try:
-        with database.errors():
-            connection = database.connection
-            connection.execute("PRAGMA trusted_schema = OFF")
-            verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if verdict != "ok":
-                raise MemoryFileError(f"{path} is damaged: {verdict}. Push it again.")
-            sql = "SELECT name FROM sqlite_master WHERE type IN ('trigger', 'view') LIMIT 1"
-            foreign = connection.execute(sql).fetchone()
-            if foreign:
-                raise MemoryFileError(
-                    f"{path} holds a trigger or view, {foreign[0]!r}, which no memory of ravl has. "
-                    "Do not use it, and ask whoever pushed it."
-                )
-            return _pictures(connection)
-    except sqlite3.OperationalError as error:  # tables that are missing
-        raise MemoryFileError(f"{path} is not a ravl memory: {error}.") from error
-    finally:
-        database.close()
+    check_file(path)
+    with contextlib.closing(SqliteStore(path)) as store:
+        try:
+            return _pictures(store)
+        except ValueError as error:  # JSON that is not JSON
+            raise MemoryFileError(f"{path} is damaged: {error}. Push it again.") from error
 
 
 def in_use(path: Path) -> bool:
@@ -109,44 +91,50 @@ def settle(half: Path, target: Path) -> None:
     half.replace(target)
 
 
-def _bring_in(memory: Memory, copy: Database, show: bool | None) -> int:
+def _bring_in(memory: Memory, copy: SqliteStore, show: bool | None) -> int:
     """Copy pictures into a copy of the memory; returns how many cannot be had."""
-    connection = copy.connection
-    sql = "FROM rows WHERE hash IS NOT NULL AND row NOT IN (SELECT row FROM pictures)"
-    wanted = connection.execute(f"SELECT row, path, hash {sql} ORDER BY row").fetchall()
+    wanted = _outside(copy)
     lost = 0
     with progress_bar("Bringing in", "pictures", show) as advance:
         for start in range(0, len(wanted), PAGE):
             page = wanted[start : start + PAGE]
             with copy.transaction():
-                for number, path, digest in page:
-                    data = _read(memory.folder / path if path else None, digest)
+                for row in page:
+                    data = _read(row, _moved(row.path, copy.folder, memory.folder))
                     lost += data is None
                     if data is not None:
-                        connection.execute("INSERT INTO pictures VALUES (?, ?)", (number, data))
-                        connection.execute("UPDATE rows SET path = NULL WHERE row = ?", (number,))
+                        copy.rows.copy_in(row.number, data)
             advance(len(page), len(wanted))
     return lost
 
 
-def _read(file: Path | None, digest: str) -> bytes | None:
+def _moved(path: Path | None, here: Path, there: Path) -> Path | None:
+    """A path below one folder as it is below another one; other paths stay."""
+    if path is None or not path.is_relative_to(here):
+        return path
+    return there / path.relative_to(here)
+
+
+def _read(row: Row, file: Path | None) -> bytes | None:
     """A picture's bytes, if the file is still the one that the memory looked at."""
     if file is None:
         return None
     with contextlib.suppress(PictureError):
         data = pictures.read_bytes(file)
-        if pictures.content_hash(data) == digest:
+        if pictures.content_hash(data) == row.hash:
             return data
     return None
 
 
-def _pictures(connection: sqlite3.Connection) -> Pictures:
-    inside = connection.execute("SELECT count(*) FROM pictures").fetchone()[0]
-    sql = (
-        "SELECT path FROM rows WHERE hash IS NOT NULL AND path IS NOT NULL "
-        "AND row NOT IN (SELECT row FROM pictures)"
-    )
-    paths = [PurePath(path) for (path,) in connection.execute(sql)]
-    elsewhere = sum(path.is_absolute() or ".." in path.parts for path in paths)
-    spec = current_space(connection).fingerprint.spec
-    return Pictures(inside, len(paths), elsewhere, encoder=spec)
+def _outside(store: SqliteStore) -> list[Row]:
+    """Rows whose picture is a file of its own."""
+    rows = [row for row in store.rows.with_file() if row.hash is not None]
+    copied = store.rows.copied(row.number for row in rows)
+    return [row for row in rows if row.number not in copied]
+
+
+def _pictures(store: SqliteStore) -> Pictures:
+    paths = [row.path for row in _outside(store) if row.path is not None]
+    elsewhere = sum(not path.is_relative_to(store.folder) or ".." in path.parts for path in paths)
+    spec = store.spaces.current().fingerprint.spec
+    return Pictures(store.rows.count_copies(), len(paths), elsewhere, encoder=spec)

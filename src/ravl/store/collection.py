@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-import numpy as np
 from PIL import Image
 
 from ravl.data import Rejected, pictures
 from ravl.encoders import Encoder, load_encoder, loadable
 from ravl.encoders.base import Array
 from ravl.errors import EncoderMismatchError, PictureError, RowNotFoundError
-from ravl.store import history
-from ravl.store import rows as store
-from ravl.store.filters import compile_filter, matching_rows
+from ravl.store.contract import Store
 from ravl.store.hubness import HubCache, read_strength
 from ravl.store.row import Row
-from ravl.store.spaces import (
-    Space,
-    current_space,
-    make_space,
-    newest_change,
-    position,
-    read_vectors,
-    space_encoder,
-    table_name,
-)
-from ravl.store.sqlite import Database
+from ravl.store.space import Kind, Space, space_encoder
+from ravl.store.sqlite import SqliteStore
 from ravl.store.top_k import Positions
 from ravl.store.vectors import VectorCache, Vectors
 
@@ -46,9 +33,9 @@ class Collection:
     :class:`ravl.memory.Memory` is a collection that can also be changed and searched.
     """
 
-    def __init__(self, database: Database, encoder: Encoder | None = None) -> None:
-        self.database = database
-        self.path = database.path.resolve()
+    def __init__(self, store: Store, encoder: Encoder | None = None) -> None:
+        self.store = store
+        self.path = store.path
         self._offered = [encoder] if encoder is not None else []  # by the caller
         self._encoders: dict[int, Encoder] = {}  # by their space; a snapshot may see an older one
         self._filters: dict[str, tuple[int, Positions]] = {}  # answers, and at which change
@@ -72,10 +59,7 @@ class Collection:
         """
         network = load_encoder(encoder) if isinstance(encoder, str) else encoder
         _ = network.fingerprint  # before the file is made: this is what can fail
-        database = Database.create(
-            Path(path), lambda connection: make_space(connection, network), timeout
-        )
-        return cls(database, network)
+        return cls(SqliteStore.create(Path(path), network, timeout), network)
 
     @classmethod
     def open(cls, path: str | Path, encoder: Encoder | None = None, timeout: float = 30.0) -> Self:
@@ -91,12 +75,13 @@ class Collection:
             MemoryFileError: there is no such file, it is not a memory, or a newer ravl made it.
             EncoderMismatchError: ``encoder`` computes something else than the memory's.
         """
-        collection = cls(Database(Path(path), timeout), encoder)
+        collection = cls(SqliteStore(Path(path), timeout), encoder)
         if encoder is not None:
             try:
-                with collection.snapshot() as connection:
-                    space = current_space(connection)
-                    collection._offered = [space_encoder(connection, space, encoder)]
+                with collection.snapshot():
+                    space = collection.store.spaces.current()
+                    parts = collection.store.spaces.parts(space.number)
+                    collection._offered = [space_encoder(space, parts, encoder)]
                 collection.check_encoder(collection._offered[0], space)
             except BaseException:
                 collection.close()
@@ -105,7 +90,7 @@ class Collection:
 
     def close(self) -> None:
         """Let go of the file."""
-        self.database.close()
+        self.store.close()
 
     def __enter__(self) -> Self:
         return self
@@ -124,7 +109,7 @@ class Collection:
     @property
     def folder(self) -> Path:
         """Where the memory's file is; pictures below it are remembered relative to it."""
-        return self.path.parent
+        return self.store.folder
 
     @property
     def encoder(self) -> Encoder:
@@ -134,20 +119,23 @@ class Collection:
             EncoderError: it cannot be loaded.
             EncoderMismatchError: what is loaded under its name computes something else.
         """
-        with self._lock, self.snapshot() as connection:
-            number = position(connection)[0]
+        with self._lock, self.snapshot():
+            number = self.store.spaces.state().space
             if number not in self._encoders:
-                found = self._find_encoder(connection, current_space(connection))
+                found = self._find_encoder(self.store.spaces.current())
                 self._encoders = {n: self._encoders[n] for n in [*self._encoders][-1:]}
                 self._encoders[number] = found
             return self._encoders[number]
 
-    def _find_encoder(self, connection: sqlite3.Connection, space: Space) -> Encoder:
+    def _find_encoder(self, space: Space) -> Encoder:
         """The encoder of a space: one that the caller gave, or else the one that it names."""
         for offered in self._offered:
             if offered.made(space.fingerprint):
                 return offered
-        encoder = self._offered[-1] if self._offered else space_encoder(connection, space)
+        if self._offered:
+            encoder = self._offered[-1]
+        else:
+            encoder = space_encoder(space, self.store.spaces.parts(space.number))
         self.check_encoder(encoder, space)
         return encoder
 
@@ -173,8 +161,7 @@ class Collection:
         return self.rows()
 
     def __contains__(self, id: object) -> bool:
-        found = self.database.connection.execute("SELECT 1 FROM rows WHERE id = ?", (id,))
-        return found.fetchone() is not None
+        return isinstance(id, str) and bool(self.store.rows.find([id]))
 
     def get(self, id: str) -> Row:
         """The row with that id.
@@ -182,7 +169,7 @@ class Collection:
         Raises:
             RowNotFoundError: there is none.
         """
-        row = store.find_rows(self.database.connection, [id], self.folder).get(id)
+        row = self.store.rows.find([id]).get(id)
         if row is None:
             raise RowNotFoundError(f"There is no row {id!r} in {self.path}.")
         return row
@@ -197,47 +184,33 @@ class Collection:
         Raises:
             FilterError: the filter does not parse or names an unknown column.
         """
-        connection = self.database.connection
-        sql, values = self._compile(where)
-        return store.iterate_rows(connection, self.folder, sql, values, after=after)
+        return self.store.rows.iterate(where, after)
 
     def count(self, where: str | None = None) -> int:
         """How many rows there are, or a filter lets through."""
-        sql, values = self._compile(where)
-        found = self.database.connection.execute(f"SELECT count(*) FROM rows WHERE {sql}", values)
-        return int(found.fetchone()[0])
+        return self.store.rows.count(where)
 
     @property
     def version(self) -> int:
         """The number of the newest version; 0 before the first."""
-        with self.snapshot() as connection:
-            return history.newest(connection)
+        return self.store.history.newest()
 
     def rows_by_picture_hash(self) -> dict[str, int]:
         """Row number of each picture that has features, by the hash of its file."""
-        with self.snapshot() as connection:
-            features = table_name("features", position(connection)[0])
-            return dict(
-                connection.execute(
-                    f"SELECT hash, row FROM rows WHERE row IN (SELECT key FROM {features})"
-                )
-            )
+        with self.snapshot():
+            encoded = self.store.vectors.rows("features")
+            return {h.hash: h.row for h in self.store.rows.hashes() if h.row in encoded}
 
     def row_with_vectors(self, number: int) -> tuple[Row, Array, Array]:
         """A row by its number, and its picture's features (F,) and vector (d,)."""
-        with self.snapshot() as connection:
-            space = position(connection)[0]
-            row = store.get_rows(connection, [number], self.folder)[number]
-            features, vectors = (
-                read_vectors(connection, kind, space, [number])[number]
-                for kind in ("features", "vectors")
-            )
-            return row, features, vectors
+        with self.snapshot():
+            features = self.store.vectors.read("features", [number])[number]
+            vector = self.store.vectors.read("vectors", [number])[number]
+            return self.store.rows.get([number])[number], features, vector
 
     def quarantine(self) -> list[Rejected]:
         """What could not be read in the last run of each source, and why."""
-        found = self.database.connection.execute("SELECT place, reason FROM quarantine ORDER BY at")
-        return [Rejected(place, reason) for place, reason in found]
+        return self.store.quarantine.entries()
 
     def picture(self, row: Row | str, hint: int | None = None) -> Image.Image:
         """A row's picture, RGB and upright.
@@ -272,21 +245,19 @@ class Collection:
 
     def copied_picture(self, row: Row) -> bytes | None:
         """The copy of a row's picture in the memory, None where it is kept by reference."""
-        sql = "SELECT bytes FROM pictures WHERE row = ?"
-        found = self.database.connection.execute(sql, (row.number,)).fetchone()
-        return found[0] if found else None
+        return self.store.rows.picture(row.number)
 
     def vectors(self, kind: str = "vectors") -> Vectors:
         """The current vectors of the pictures, or of the texts (``"text_vectors"``)."""
         cache = self._pictures if kind == "vectors" else self._texts
-        with self.snapshot() as connection:
-            return cache.read(connection, *position(connection))
+        with self.snapshot():
+            return cache.read(self.store.spaces.state())
 
     @property
     def hubness(self) -> float:
         """Strength of the correction for hubs, 0 for none; see :mod:`ravl.store.hubness`."""
-        with self.snapshot() as connection:
-            return read_strength(connection)
+        with self.snapshot():
+            return read_strength(self.store)
 
     def hub_scores(self, kind: str = "vectors", items: Vectors | None = None) -> Array:
         """How much of a hub each picture, or text, is, (n,); see :func:`ravl.store.hubness.hubs`.
@@ -296,9 +267,9 @@ class Collection:
             items: what that returned before, to be aligned with it whatever has changed since.
         """
         other = "text_vectors" if kind == "vectors" else "vectors"
-        with self.snapshot() as connection:
+        with self.snapshot():
             items = self.vectors(kind) if items is None else items
-            return self._hubs[kind].read(connection, items, self.vectors(other))
+            return self._hubs[kind].read(items, self.vectors(other))
 
     def matching(self, where: str) -> Positions:
         """Numbers of the rows that a filter lets through, ascending, (m,).
@@ -306,13 +277,12 @@ class Collection:
         The last few filters' answers are kept until a row changes: pages of results, and servers,
         ask the same filter again and again.
         """
-        with self.snapshot() as connection:
-            change = newest_change(connection)
+        with self.snapshot():
+            change = self.store.history.newest_change()
             with self._lock:
                 known = self._filters.get(where)
             if known is None or known[0] != change:
-                rows = matching_rows(connection, where, store.column_names(connection))
-                known = change, np.array(rows, np.int64)
+                known = change, self.store.rows.matching(where)
                 with self._lock:
                     self._filters.pop(where, None)
                     self._filters[where] = known
@@ -320,32 +290,19 @@ class Collection:
                         self._filters.pop(next(iter(self._filters)))
             return known[1]
 
-    @contextmanager
-    def snapshot(self) -> Iterator[Any]:
-        """A connection on which everything read belongs to one moment."""
-        connection = self.database.connection
-        if connection.in_transaction:
-            yield connection
-            return
-        connection.execute("BEGIN")
-        try:
-            yield connection
-        finally:
-            connection.execute("COMMIT")
+    def snapshot(self) -> AbstractContextManager[None]:
+        """All that is read inside belongs to one moment."""
+        return self.store.snapshot()
 
     @cached_property
     def _pictures(self) -> VectorCache:
-        return VectorCache("vectors")
+        return VectorCache(self.store, "vectors")
 
     @cached_property
     def _texts(self) -> VectorCache:
-        return VectorCache("text_vectors")
+        return VectorCache(self.store, "text_vectors")
 
     @cached_property
     def _hubs(self) -> dict[str, HubCache]:
-        return {"vectors": HubCache("vectors"), "text_vectors": HubCache("text_vectors")}
-
-    def _compile(self, where: str | None) -> tuple[str, list[Any]]:
-        if where is None:
-            return "1", []
-        return compile_filter(where, store.column_names(self.database.connection))
+        kinds: tuple[Kind, Kind] = ("vectors", "text_vectors")
+        return {kind: HubCache(self.store, kind) for kind in kinds}

@@ -6,7 +6,6 @@ red shirts may nearly coincide.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
+from ravl.store.contract import Store
+from ravl.store.records import PictureHashes
 from ravl.store.row import Row
-from ravl.store.spaces import current_space, newest_change, read_vectors
 
 # The similarity that vectors must have, by the bits of 64 in which the perceptual hashes differ. A
 # photograph at half its size differs in 0 to 2 bits, but its vectors may be as unlike as 0.53; the
@@ -25,6 +25,7 @@ MOST_BITS = len(LEAST_LIKENESS) - 1
 SAMPLE = 256  # vectors from which the similarity of unrelated pictures is estimated
 MOST_CANDIDATES = 32  # per row; ten thousand blank pages must not make fifty million pairs
 BLOCK = 64  # new rows compared with all others at a time
+NOTE = "twins checked"  # the newest change when pictures were compared last
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,50 +44,37 @@ class DuplicateGroups:
         return sum(len(group) - 1 for group in self.groups)
 
 
-def pending(connection: sqlite3.Connection) -> list[int]:
-    """Rows whose picture has not been compared with the others yet."""
-    found = connection.execute(
-        "SELECT DISTINCT row FROM changes JOIN rows USING (row) "
-        "WHERE change > ? AND phash IS NOT NULL AND twin IS NULL ORDER BY row",
-        (_checked(connection),),
-    )
-    return [row for (row,) in found]
-
-
-def mark_twins(connection: sqlite3.Connection) -> DuplicateGroups:
-    """Compare what is pending with everything, and note the groups. Needs a transaction."""
-    new = pending(connection)
-    records = connection.execute(
-        "SELECT row, phash, twin FROM rows WHERE phash IS NOT NULL ORDER BY row"
-    ).fetchall()
+def mark_duplicates(store: Store) -> DuplicateGroups:
+    """Compare new pictures with all others, and note their groups. Needs a transaction."""
+    known = [each for each in store.rows.hashes() if each.phash is not None]
+    changed = set(store.history.changed_since(int(store.notes.get(NOTE) or 0)))
+    new = [each.row for each in known if each.duplicate_of is None and each.row in changed]
     members: dict[int, set[int]] = {}
-    for row, _, twin in records:
-        if twin is not None:
-            members.setdefault(twin, {twin}).add(row)
+    for each in known:
+        if each.duplicate_of is not None:
+            members.setdefault(each.duplicate_of, {each.duplicate_of}).add(each.row)
     group = {row: first for first, rows in members.items() for row in rows}
     touched: set[int] = set()
-    for a, b in _alike(connection, new, records):
+    for a, b in _alike(store, new, known):
         first, second = sorted((group.get(a, a), group.get(b, b)))
         if first != second:
             members.setdefault(first, {first}).update(members.pop(second, {second}))
         group.update(dict.fromkeys(members[first], first))
         touched = (touched - {second}) | {first}
-    connection.executemany(
-        "UPDATE rows SET twin = ? WHERE row = ?", [(g, r) for g in touched for r in members[g]]
+    store.rows.group({row: first for first in touched for row in members[first]})
+    store.notes.set(NOTE, str(store.history.newest_change()))
+    ids = {each.row: each.id for each in known}
+    return DuplicateGroups(
+        [tuple(ids[row] for row in sorted(members[first])) for first in sorted(touched)]
     )
-    connection.execute(
-        "INSERT OR REPLACE INTO notes VALUES ('twins checked', ?)", (newest_change(connection),)
-    )
-    return DuplicateGroups([_ids(connection, sorted(members[g])) for g in sorted(touched)])
 
 
 def _alike(
-    connection: sqlite3.Connection, new: list[int], records: list[tuple[int, int, int | None]]
+    store: Store, new: Sequence[int], known: Sequence[PictureHashes]
 ) -> list[tuple[int, int]]:
     """Pairs of a new row and any other one that are near-duplicates."""
-    space = current_space(connection).number
-    rows = np.array([row for row, _, _ in records], np.int64)
-    hashes = np.array([phash for _, phash, _ in records], np.int64)
+    rows = np.array([each.row for each in known], np.int64)
+    hashes = np.array([each.phash for each in known], np.int64)
     fresh = np.isin(rows, new)
     pairs: list[tuple[int, int, int]] = []
     for start in range(0, len(new), BLOCK):
@@ -102,7 +90,7 @@ def _alike(
         return []
     sample = rows[:: max(1, len(rows) // SAMPLE)].tolist()
     wanted = {row for a, b, _ in pairs for row in (a, b)}
-    vectors = read_vectors(connection, "vectors", space, wanted.union(sample))
+    vectors = store.vectors.read("vectors", wanted.union(sample))
     chance = _chance([vectors[row] for row in sample if row in vectors])
     return [
         (a, b)
@@ -120,29 +108,26 @@ def _chance(vectors: list[Array]) -> float:
     return float(np.clip(np.median((matrix @ matrix.T)[upper]), 0, 0.9))
 
 
-def groups_like(
-    connection: sqlite3.Connection, rows: Sequence[Row], vectors: Array
-) -> list[NDArray[np.int64]]:
+def groups_like(store: Store, rows: Sequence[Row], vectors: Array) -> list[NDArray[np.int64]]:
     """For each picture from elsewhere the groups here that show it, or a near-duplicate of it.
 
     Args:
-        connection: to the memory's file.
+        store: of this memory.
         rows: of another memory, n, with their hashes.
         vectors: of their pictures by the same encoder, (n, d).
 
     Returns:
         For each the numbers of groups: of the first row of near-duplicates, or of a row alone.
     """
-    records = connection.execute(
-        "SELECT row, hash, phash, ifnull(twin, row) FROM rows WHERE phash IS NOT NULL ORDER BY row"
-    ).fetchall()
-    if not records:
+    known = [each for each in store.rows.hashes() if each.phash is not None]
+    if not known:
         return [np.zeros(0, np.int64) for _ in rows]
-    numbers, groups = (np.array([r[i] for r in records], np.int64) for i in (0, 3))
-    hashes = np.array([r[2] for r in records], np.int64)
+    numbers = np.array([each.row for each in known], np.int64)
+    groups = np.array([each.group for each in known], np.int64)
+    hashes = np.array([each.phash for each in known], np.int64)
     same: dict[str, list[int]] = {}
-    for record in records:
-        same.setdefault(record[1], []).append(record[3])
+    for each in known:
+        same.setdefault(each.hash, []).append(each.group)
     near: list[list[tuple[int, int]]] = []
     for start in range(0, len(rows), BLOCK):
         some = np.array([row.phash or 0 for row in rows[start : start + BLOCK]], np.int64)
@@ -151,10 +136,9 @@ def groups_like(
             close = np.flatnonzero(line <= MOST_BITS)
             close = close[np.argsort(line[close], kind="stable")[:MOST_CANDIDATES]]
             near.append([(int(j), int(line[j])) for j in close])
-    space = current_space(connection).number
     sample = numbers[:: max(1, len(numbers) // SAMPLE)].tolist()
     wanted = {int(numbers[j]) for pairs in near for j, _ in pairs}
-    ours = read_vectors(connection, "vectors", space, wanted.union(sample))
+    ours = store.vectors.read("vectors", wanted.union(sample))
     chance = _chance([ours[row] for row in sample if row in ours])
     found = []
     for row, vector, pairs in zip(rows, vectors, near, strict=True):
@@ -170,14 +154,3 @@ def groups_like(
 def _related(a: Array, b: Array, chance: float, bits: int) -> bool:
     """True where the vectors are as alike as near-duplicates whose hashes differ so far."""
     return (float(a @ b) - chance) / (1 - chance) >= LEAST_LIKENESS[bits]
-
-
-def _checked(connection: sqlite3.Connection) -> int:
-    found = connection.execute("SELECT value FROM notes WHERE key = 'twins checked'").fetchone()
-    return int(found[0]) if found else 0
-
-
-def _ids(connection: sqlite3.Connection, rows: list[int]) -> tuple[str, ...]:
-    marks = ", ".join("?" * len(rows))
-    found = connection.execute(f"SELECT id FROM rows WHERE row IN ({marks}) ORDER BY row", rows)
-    return tuple(id_ for (id_,) in found)

@@ -1,11 +1,15 @@
-"""History: numbered versions of a memory, and what each changed."""
+"""History: numbered versions of a memory, who made them, and what each changed."""
 
 from __future__ import annotations
 
-import json
-import sqlite3
+import getpass
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
+
+# The name that the history gets for what is done in this context, as by a server for its clients.
+AUTHOR: ContextVar[str] = ContextVar("author", default="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +37,6 @@ class Version:
         return asdict(self)
 
 
-def newest(connection: sqlite3.Connection) -> int:
-    """The number of the newest version; 0 before the first."""
-    found = connection.execute("SELECT coalesce(max(version), 0) FROM versions").fetchone()
-    return int(found[0])
-
-
 @dataclass(frozen=True, slots=True)
 class Difference:
     """What became of a row between two versions.
@@ -63,25 +61,16 @@ class Difference:
         return asdict(self)
 
 
-def states(connection: sqlite3.Connection, version: int) -> dict[int, dict[str, Any] | None]:
-    """Rows that were changed since a version, by number, as they were then: None for not there."""
-    found = connection.execute(
-        """SELECT row, before FROM changes WHERE change IN
-             (SELECT min(change) FROM changes WHERE version > ? GROUP BY row) ORDER BY row""",
-        (version,),
-    )
-    return {row: json.loads(before) if before else None for row, before in found}
+def now() -> str:
+    """The time, UTC, ISO 8601, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def versions(connection: sqlite3.Connection, id: str | None, limit: int) -> list[Version]:
-    """The newest versions first, all or those that touched one row."""
-    where = "" if id is None else "WHERE version IN (SELECT version FROM changes WHERE id = ?)"
-    found = connection.execute(
-        f"""SELECT version, at, who, what,
-              (SELECT count(*) FROM changes c WHERE c.version = v.version AND action = 'add'),
-              (SELECT count(*) FROM changes c WHERE c.version = v.version AND action = 'update'),
-              (SELECT count(*) FROM changes c WHERE c.version = v.version AND action = 'delete')
-            FROM versions v {where} ORDER BY version DESC LIMIT ?""",
-        [limit] if id is None else [id, limit],
-    )
-    return [Version(*record) for record in found]
+def author() -> str:
+    """Who changes something: the one for whom it is done, or the operating system's user."""
+    if name := AUTHOR.get():
+        return name
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container without a user database
+        return "unknown"

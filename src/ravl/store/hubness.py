@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
 import threading
 from dataclasses import dataclass
 
@@ -21,8 +20,9 @@ from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
 from ravl.errors import QueryError
-from ravl.store.rows import new_version
-from ravl.store.spaces import Kind, position
+from ravl.store.contract import Store
+from ravl.store.records import KeptHubs
+from ravl.store.space import Kind
 from ravl.store.top_k import Positions
 from ravl.store.vectors import Vectors
 
@@ -122,83 +122,73 @@ class _Known:
 
 
 class HubCache:
-    """Keeps the hubs of one kind of items in memory and follows the file's changes.
+    """Keeps the hubs of one kind of items in memory and follows the store's changes.
 
-    All items cost some 10 s on two cores for 100,000 pictures, see :func:`hubs`; so what was known
-    when the strength was chosen is in the file (:meth:`keep`). After a change only the rows that it
-    touched are computed again, unless it changed the bank too: that is seldom in a large memory,
-    and cheap in a small one.
+    All items cost some 10 s on two cores for 100,000 pictures, see :func:`hubs`; so the hubs that
+    were known when the strength was chosen are in the store (:meth:`keep`). After a change only
+    the rows that it touched are computed again, unless it changed the bank too: that is seldom in
+    a large memory, and cheap in a small one.
 
     Args:
+        store: to read from.
         kind: of the items, ``"vectors"`` or ``"text_vectors"``.
     """
 
-    def __init__(self, kind: Kind) -> None:
-        self._kind = kind
+    def __init__(self, store: Store, kind: Kind) -> None:
+        self._store = store
+        self._kind: Kind = kind
         self._now: _Known | None = None
         self._lock = threading.Lock()
 
-    def read(self, connection: sqlite3.Connection, items: Vectors, bank: Vectors) -> Array:
+    def read(self, items: Vectors, bank: Vectors) -> Array:
         """The hubs of these items, (n,), told by a sample of these vectors of the other kind."""
         with self._lock:
             moment = items.space, items.change, bank.change
             if self._now is None or self._now.moment != moment:
                 some = sample(bank)
-                old = self._now or _read(connection, self._kind, some)
-                self._now = _follow(connection, old, items, some, moment)
+                old = self._now or self._kept(some)
+                self._now = self._follow(old, items, some, moment)
             return self._now.hubs
 
-    def keep(self, connection: sqlite3.Connection) -> None:
-        """Write what is known to the file, for other processes. Needs a transaction."""
+    def keep(self) -> None:
+        """Write what is known to the store, for other processes. Needs a transaction."""
         if self._now is not None:
             known = self._now
-            connection.execute(
-                "INSERT OR REPLACE INTO hubs VALUES (?, ?, ?, ?, ?)",
-                (
-                    self._kind,
-                    json.dumps(known.moment),
-                    _digest(known.bank),
-                    known.keys.tobytes(),
-                    known.hubs.astype("<f4").tobytes(),
-                ),
+            hubs = KeptHubs(
+                json.dumps(known.moment),
+                _digest(known.bank),
+                known.keys.tobytes(),
+                known.hubs.astype("<f4").tobytes(),
             )
+            self._store.notes.keep_hubs(self._kind, hubs)
 
+    def _kept(self, bank: QueryBank) -> _Known | None:
+        """What was kept, if this bank told it."""
+        found = self._store.notes.hubs(self._kind)
+        if found is None or found.bank != _digest(bank):
+            return None
+        space, change, of_bank = json.loads(found.moment)
+        keys, values = np.frombuffer(found.keys, np.int64), np.frombuffer(found.hubs, "<f4")
+        return _Known((space, change, of_bank), keys, bank, values.astype(np.float32))
 
-def _read(connection: sqlite3.Connection, kind: Kind, bank: QueryBank) -> _Known | None:
-    """What was kept, if this bank told it."""
-    found = connection.execute(
-        "SELECT moment, bank, keys, hubs FROM hubs WHERE kind = ?", (kind,)
-    ).fetchone()
-    if found is None or found[1] != _digest(bank):
-        return None
-    space, change, of_bank = json.loads(found[0])
-    keys, values = np.frombuffer(found[2], np.int64), np.frombuffer(found[3], "<f4")
-    return _Known((space, change, of_bank), keys, bank, values.astype(np.float32))
+    def _follow(
+        self, old: _Known | None, items: Vectors, bank: QueryBank, moment: tuple[int, int, int]
+    ) -> _Known:
+        if old is None or not _continues(old, bank, moment):
+            return _Known(moment, items.keys, bank, _hubs(items.matrix, items.rows, bank))
+        touched = self._store.history.changed_since(old.moment[1])
+        values = np.zeros(len(items.keys), np.float32)
+        kept = np.zeros(len(items.keys), bool)
+        if len(old.keys):
+            places = np.minimum(np.searchsorted(old.keys, items.keys), len(old.keys) - 1)
+            kept = (old.keys[places] == items.keys) & ~np.isin(items.rows, touched)
+            values[kept] = old.hubs[places[kept]]
+        values[~kept] = _hubs(items.matrix[~kept], items.rows[~kept], bank)
+        return _Known(moment, items.keys, bank, values)
 
 
 def _digest(bank: QueryBank) -> str:
     return hashlib.sha256(bank.rows.tobytes() + bank.matrix.astype("<f4").tobytes()).hexdigest()
-
-
-def _follow(
-    connection: sqlite3.Connection,
-    old: _Known | None,
-    items: Vectors,
-    bank: QueryBank,
-    moment: tuple[int, int, int],
-) -> _Known:
-    if old is None or not _continues(old, bank, moment):
-        return _Known(moment, items.keys, bank, _hubs(items.matrix, items.rows, bank))
-    sql = "SELECT DISTINCT row FROM changes WHERE change > ?"
-    touched = [row for (row,) in connection.execute(sql, (old.moment[1],))]
-    values = np.zeros(len(items.keys), np.float32)
-    kept = np.zeros(len(items.keys), bool)
-    if len(old.keys):
-        places = np.minimum(np.searchsorted(old.keys, items.keys), len(old.keys) - 1)
-        kept = (old.keys[places] == items.keys) & ~np.isin(items.rows, touched)
-        values[kept] = old.hubs[places[kept]]
-    values[~kept] = _hubs(items.matrix[~kept], items.rows[~kept], bank)
-    return _Known(moment, items.keys, bank, values)
 
 
 def _continues(old: _Known, bank: QueryBank, moment: tuple[int, int, int]) -> bool:
@@ -221,18 +211,18 @@ def check_strength(strength: float) -> None:
         raise QueryError(f"hubness is {strength:g}; it must lie between 0 and {STRONGEST:g}.")
 
 
-def read_strength(connection: sqlite3.Connection) -> float:
+def read_strength(store: Store) -> float:
     """The strength that was chosen for the current encoder; 0 if none was."""
-    found = connection.execute("SELECT value FROM notes WHERE key = ?", (NOTE,)).fetchone()
+    found = store.notes.get(NOTE)
     if found is None:
         return 0.0
-    note = json.loads(found[0])
+    note = json.loads(found)
     # What is best for one encoder says nothing about another.
-    return float(note["strength"]) if note["space"] == position(connection)[0] else 0.0
+    return float(note["strength"]) if note["space"] == store.spaces.state().space else 0.0
 
 
-def write_strength(connection: sqlite3.Connection, strength: float) -> None:
-    """Choose the strength for the current encoder."""
-    note = json.dumps({"strength": float(strength), "space": position(connection)[0]})
-    connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (NOTE, note))
-    new_version(connection, f"hubness {strength:g}")
+def write_strength(store: Store, strength: float) -> None:
+    """Choose the strength for the current encoder. Needs a transaction."""
+    note = {"strength": float(strength), "space": store.spaces.state().space}
+    store.notes.set(NOTE, json.dumps(note))
+    store.history.begin(f"hubness {strength:g}")

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ravl.data import QA, Example, Scalar
+from numpy.typing import NDArray
 
-COLUMNS = (
-    "row, id, path, hash, width, height, phash, twin, label, texts, tags, qa, columns, source, "
-    "added, changed"
-)
+from ravl.data import QA, Example, Scalar
+from ravl.encoders.base import Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +25,9 @@ class Row:
         texts, label, tags, qa, columns, source: see :class:`ravl.data.Example`.
         hash: hash of the picture file's bytes, None for a text-only row.
         width, height: of the picture in pixels, as it is seen upright.
-        twin: number of the first row of its group of near-duplicates, None where it has none.
+        phash: perceptual hash of the picture, 64 bits.
+        duplicate_of: number of the first row of its group of near-duplicates, None where it has
+            none.
         added, changed: when, UTC, ISO 8601.
     """
 
@@ -45,7 +44,7 @@ class Row:
     width: int | None = None
     height: int | None = None
     phash: int | None = None
-    twin: int | None = None
+    duplicate_of: int | None = None
     added: str = ""
     changed: str = ""
 
@@ -53,6 +52,11 @@ class Row:
     def caption(self) -> str:
         """The best short description there is: its first text, else label, tags, or id."""
         return self.texts[0] if self.texts else self.label or ", ".join(self.tags) or self.id
+
+    @property
+    def group(self) -> int:
+        """Number of the first row of its group of near-duplicates; its own where it has none."""
+        return self.duplicate_of or self.number
 
     def example(self) -> Example:
         """What a source would say about it; the picture by its path."""
@@ -82,7 +86,27 @@ class Row:
         return {k: v for k, v in fields.items() if v not in (None, "", [], {})}
 
 
-def told(data: Mapping[str, Any]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """What the encoder made of a row; None where the row's old one still holds.
+
+    Args:
+        vector: (d,) of the picture.
+        feature: (F,) of the picture.
+        text_vectors: (t, d) of its texts.
+        picture: the encoded picture, where it is to be copied in.
+    """
+
+    vector: Array | None = None
+    feature: NDArray[Any] | None = None
+    text_vectors: Array | None = None
+    picture: bytes | None = None
+
+
+NOTHING_COMPUTED = Computed()
+
+
+def user_fields(data: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a row that users put in, out of what :meth:`Row.to_json` gives."""
     picture = data.get("picture")
     return {
@@ -97,63 +121,8 @@ def told(data: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def from_record(record: sqlite3.Row | tuple[Any, ...], folder: Path) -> Row:
-    """A row from a record of ``COLUMNS``; relative paths are below the memory's folder."""
-    (
-        number,
-        id_,
-        path,
-        hash_,
-        width,
-        height,
-        phash,
-        twin,
-        label,
-        texts,
-        tags,
-        qa,
-        columns,
-        source,
-        added,
-        changed,
-    ) = record
-    return Row(
-        number=number,
-        id=id_,
-        path=folder / path if path else None,
-        label=label,
-        texts=tuple(json.loads(texts)),
-        tags=tuple(json.loads(tags)),
-        qa=qa_from_json(qa),
-        columns=json.loads(columns),
-        source=source,
-        hash=hash_,
-        width=width,
-        height=height,
-        phash=phash,
-        twin=twin,
-        added=added,
-        changed=changed,
-    )
-
-
-def qa_to_json(qa: tuple[QA, ...]) -> str:
-    """As ``[[question, [answers]]]``."""
-    return dumps([[q.question, list(q.answers)] for q in qa])
-
-
-def qa_from_json(text: str) -> tuple[QA, ...]:
-    """The inverse of :func:`qa_to_json`."""
-    return tuple(QA(question, tuple(answers)) for question, answers in json.loads(text))
-
-
-def dumps(value: Any) -> str:
-    """Compact JSON with readable characters, keys in order so that equal values look equal."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-
-
 def unwritable(row: Row) -> str | None:
-    """Why the memory's file cannot keep such a row, as a sentence; None where it can."""
+    """Why a store cannot keep such a row, as a sentence; None where it can."""
     if "\0" in row.id:  # SQLite's JSON drops it, so that the row could not be found by its id
         return f"The id {row.id!r} holds a NUL character. Take it out."
     try:
@@ -161,5 +130,8 @@ def unwritable(row: Row) -> str | None:
     except UnicodeEncodeError:
         return "A text in it holds half a character (a lone surrogate). Write it as UTF-8."
     except (TypeError, ValueError) as error:  # NaN would break every filter on its column
-        return f"A column holds what JSON cannot say ({error}). Leave it out, or make it a text."
+        return (
+            f"A column holds a value that JSON cannot keep ({error}). "
+            "Leave it out, or make it a text."
+        )
     return None

@@ -1,10 +1,9 @@
-"""The matrices that searches run over: vectors read from the file, and kept up to date with it."""
+"""The matrices that searches run over: read from the store, and kept up to date with it."""
 
 from __future__ import annotations
 
-import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,12 +11,13 @@ from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
 from ravl.store.blocks import Edit
-from ravl.store.spaces import STORED, TEXT_BITS, Kind, table_name, unpack
+from ravl.store.contract import Store
+from ravl.store.space import Kind, SpaceState, bits_of
 from ravl.store.top_k import Positions
 
 WIDEST = 4 * 2**30  # bytes; a matrix that would be larger as float32 is kept as float16
-CHUNK = 16384  # rows read at a time
 RELOAD = 0.2  # share of changed rows above which everything is read again
+FEW = 16384  # changed rows up to which it never is
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,68 +53,54 @@ class Vectors:
 
 
 class VectorCache:
-    """Keeps the vectors of one kind in memory and follows the file's changes.
+    """Keeps the vectors of one kind in memory and follows the store's changes.
 
     Args:
+        store: to read from.
         kind: ``"vectors"`` of pictures, or ``"text_vectors"``.
     """
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, store: Store, kind: Kind) -> None:
+        self._store = store
         self._kind: Kind = kind
-        self._bits = TEXT_BITS if kind == "text_vectors" else 0
         self._now: Vectors | None = None
         self._spare: NDArray[np.floating] | None = None  # the buffer that `_now.matrix` begins
         self._lock = threading.Lock()
 
-    def read(
-        self, connection: sqlite3.Connection, space: int, dimension: int, change: int
-    ) -> Vectors:
-        """The vectors as they are in the file at this change; reads only what is new."""
+    def read(self, state: SpaceState) -> Vectors:
+        """The vectors as they are in the store in this state; reads only what is new."""
         with self._lock:
             now = self._now
-            if now is not None and now.space == space and now.change >= change:
+            if now is not None and now.space == state.space and now.change >= state.change:
                 return now
-            if now is None or now.space != space:
-                self._now = self._load(connection, space, dimension, change)
+            if now is None or now.space != state.space:
+                self._now = self._load(state)
             else:
-                self._now = self._follow(connection, now, change)
+                self._now = self._follow(now, state)
             return self._now
 
-    def _load(
-        self, connection: sqlite3.Connection, space: int, dimension: int, change: int
-    ) -> Vectors:
-        table = table_name(self._kind, space)
-        count = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
-        wide = count * dimension * 4 > WIDEST
-        matrix = np.empty((count, dimension), np.float16 if wide else np.float32)
+    def _load(self, state: SpaceState) -> Vectors:
+        count = self._store.vectors.count(self._kind, state.space)
+        wide = count * state.dimension * 4 > WIDEST
+        matrix = np.empty((count, state.dimension), np.float16 if wide else np.float32)
         keys = np.empty(count, np.int64)
-        cursor = connection.execute(
-            f"SELECT key, vector FROM {table} ORDER BY key LIMIT ?",
-            (count,),
-        )
         done = 0
-        for chunk in chunks(cursor):
-            stop = done + len(chunk)
-            keys[done:stop] = [key for key, _ in chunk]
-            flat = np.frombuffer(b"".join(blob for _, blob in chunk), STORED)
-            matrix[done:stop] = flat.reshape(-1, dimension)
+        for some, vectors in self._store.vectors.scan(self._kind, state.space):
+            stop = min(done + len(some), count)
+            keys[done:stop], matrix[done:stop] = some[: stop - done], vectors[: stop - done]
             done = stop
         self._spare = matrix
-        return Vectors(keys[:done], matrix[:done], self._bits, space, change)
+        bits = bits_of(self._kind)
+        return Vectors(keys[:done], matrix[:done], bits, state.space, state.change)
 
-    def _follow(self, connection: sqlite3.Connection, now: Vectors, change: int) -> Vectors:
+    def _follow(self, now: Vectors, state: SpaceState) -> Vectors:
         """Bring in the rows that changed since; the matrix is copied to replace or drop vectors."""
-        touched = np.array(
-            connection.execute(
-                "SELECT DISTINCT row FROM changes WHERE change > ? ORDER BY row", (now.change,)
-            ).fetchall(),
-            np.int64,
-        ).reshape(-1)
-        dimension = now.matrix.shape[1]
-        if len(touched) > RELOAD * len(now.keys) + CHUNK:
-            return self._load(connection, now.space, dimension, change)
-        keys, blobs = self._fetch(connection, now.space, touched)
-        fresh = unpack(blobs, dimension).astype(now.matrix.dtype, copy=False)
+        touched = np.array(self._store.history.changed_since(now.change), np.int64)
+        if len(touched) > RELOAD * len(now.keys) + FEW:
+            return self._load(state)
+        keys, read = self._store.vectors.of_rows(self._kind, touched.tolist(), state.space)
+        fresh = read.astype(now.matrix.dtype, copy=False)
+        change = state.change
         stale = now.positions(touched)
         same = np.array_equal(now.keys[stale], keys)
         if same and np.array_equal(now.matrix[stale], fresh):  # only what the rows say changed
@@ -132,18 +118,6 @@ class VectorCache:
         self._spare = matrix = edit.on(now.matrix, fresh)
         return Vectors(edit.on(now.keys, keys), matrix, now.bits, now.space, change)
 
-    def _fetch(
-        self, connection: sqlite3.Connection, space: int, rows: Positions
-    ) -> tuple[Positions, list[bytes]]:
-        table = table_name(self._kind, space)
-        found: list[tuple[int, bytes]] = []
-        for row in rows.tolist():
-            found += connection.execute(
-                f"SELECT key, vector FROM {table} WHERE key >= ? AND key < ? ORDER BY key",
-                (row << self._bits, (row + 1) << self._bits),
-            ).fetchall()
-        return np.array([key for key, _ in found], np.int64), [blob for _, blob in found]
-
     def _append(self, matrix: NDArray[np.floating], fresh: Array) -> NDArray[np.floating]:
         """Write behind the end of the matrix, where older snapshots do not look."""
         used, size = len(matrix), len(matrix) + len(fresh)
@@ -152,9 +126,3 @@ class VectorCache:
             self._spare[:used] = matrix
         self._spare[used:size] = fresh
         return self._spare[:size]
-
-
-def chunks(cursor: sqlite3.Cursor, size: int = CHUNK) -> Iterator[list[tuple[int, bytes]]]:
-    """A cursor's records, so many at a time."""
-    while chunk := cursor.fetchmany(size):
-        yield chunk

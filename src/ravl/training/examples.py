@@ -19,9 +19,8 @@ from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.memory import Memory, Row
 from ravl.retrieval.datastore import Ints
-from ravl.store import rows as store
-from ravl.store.duplicates import groups_like, mark_twins
-from ravl.store.spaces import current_space, read_text_vectors, read_vectors
+from ravl.store.duplicates import groups_like, mark_duplicates
+from ravl.store.row import Computed
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +108,7 @@ def read_tables(
             scratch.index(
                 source,
                 prefix=f"{part}/",
-                donor=memory,
+                reuse_from=memory,
                 progress=progress,
                 **({} if Path(source).is_dir() else options),
             )
@@ -131,20 +130,19 @@ def read_labelled(
         where: only rows that this filter lets through.
     """
     rows = [row for row in source.rows(where) if row.hash is not None and says(row)]
-    with source.snapshot() as connection:
-        space = current_space(connection).number
+    with source.snapshot():
         numbers = [row.number for row in rows]
-        features = read_vectors(connection, "features", space, numbers)
-        vectors = read_vectors(connection, "vectors", space, numbers)
+        features = source.store.vectors.read("features", numbers)
+        vectors = source.store.vectors.read("vectors", numbers)
     rows = [row for row in rows if row.number in features]
-    groups = np.array([row.twin or row.number for row in rows], np.int64)
+    groups = np.array([row.group for row in rows], np.int64)
     if source is memory:
         shown = [np.array([group], np.int64) for group in groups.tolist()]
     else:
         shown = []
         if rows:
-            with memory.snapshot() as connection:
-                shown = groups_like(connection, rows, np.stack([vectors[r.number] for r in rows]))
+            with memory.snapshot():
+                shown = groups_like(memory.store, rows, np.stack([vectors[r.number] for r in rows]))
     width = len(next(iter(features.values()))) if features else 0
     stacked = np.stack([features[r.number] for r in rows]) if rows else np.zeros((0, width))
     return Examples(
@@ -173,40 +171,37 @@ def remember(
     """
     name = name or (lambda row: row.id.partition("/")[2])
     source, changed = labelled.source, 0
-    with source.snapshot() as theirs, memory.database.transaction() as connection:
-        ours, space = current_space(connection), current_space(theirs)
-        by_hash = dict(connection.execute("SELECT hash, id FROM rows WHERE hash > ''"))
+    store, theirs = memory.store, source.store
+    with source.snapshot(), store.transaction():
+        by_hash = {each.hash: each.id for each in store.rows.hashes()}
         version = 0
         for row in labelled.rows:
-            id = by_hash.get(row.hash) or name(row)
-            old = store.find_rows(connection, [id], memory.folder).get(id)
+            id = by_hash.get(row.hash or "") or name(row)
+            old = store.rows.find([id]).get(id)
             if old is not None and old.hash != row.hash:  # the id is another picture's
                 id, old = row.id, None
             new = _told(old, replace(row, id=id))
             if new == old:
                 continue
-            version = version or store.new_version(connection, what)
-            number = [row.number]
-            vectors = read_vectors(theirs, "vectors", space.number, number)
-            features = read_vectors(theirs, "features", space.number, number)
-            texts = read_text_vectors(theirs, space, row.number)
-            computed = store.Computed(
-                vector=vectors.get(row.number),
-                feature=features.get(row.number),
-                text_vectors=texts if row.texts else None,
+            version = version or store.history.begin(what)
+            number = row.number
+            computed = Computed(
+                vector=theirs.vectors.read("vectors", [number]).get(number),
+                feature=theirs.vectors.read("features", [number]).get(number),
+                text_vectors=theirs.vectors.read_texts(number) if row.texts else None,
                 picture=source.copied_picture(row),
             )
-            store.put_row(connection, version, ours.number, memory.folder, new, computed)
+            store.rows.put(version, new, computed)
             by_hash[row.hash or ""] = id
             changed += 1
-        mark_twins(connection)
+        mark_duplicates(store)
     return changed
 
 
 def _told(old: Row | None, row: Row) -> Row:
     """A row after a table has spoken: what it says replaces, what it does not say stays."""
     if old is None:
-        return replace(row, number=0, twin=None)
+        return replace(row, number=0, duplicate_of=None)
     return replace(
         old,
         texts=row.texts or old.texts,

@@ -207,7 +207,7 @@ def test_a_row_is_deleted_only_when_somebody_is_sure(tab: Any, shop_site: str, s
 
 
 def test_what_no_row_could_hold_is_not_remembered(tab: Any, running: Any):
-    from ravl.serving.feedback import Entry
+    from ravl.store.sqlite.feedback import Entry
 
     url, service = running()
     for task, asked in (("search", "a red thing"), ("ask", None)):
@@ -224,7 +224,7 @@ def test_what_no_row_could_hold_is_not_remembered(tab: Any, running: Any):
 
 
 def test_the_inbox_is_settled(tab: Any, running: Any, shop: Path):
-    from ravl.serving.feedback import Entry
+    from ravl.store.sqlite.feedback import Entry
 
     url, service = running()
     for verdict, correction, row, data in (

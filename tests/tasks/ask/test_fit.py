@@ -138,10 +138,8 @@ def test_no_training_question_sees_its_own_picture(empty, tmp_path):
                 groups = {bank.groups[p] for p in seen[seen >= 0]}
                 assert len(seen) > 10
                 assert not groups & set(side.labelled.shown[i].tolist())
-                assert (row.twin or row.number) not in groups
-        held = {
-            r.twin or r.number for s in (ground.validation, ground.test) for r in s.labelled.rows
-        }
+                assert (row.group) not in groups
+        held = {r.group for s in (ground.validation, ground.test) for r in s.labelled.rows}
         assert not held & set(bank.groups.tolist())
     report = fitted_to(empty, tmp_path / "run")
     assert report.metrics["rows"]["vote"]["accuracy"]["value"] < 0.6  # a quarter by chance

@@ -22,6 +22,7 @@ from ravl.tasks.labels.targets import LabelTargets
 from ravl.training.engine import open_data
 from ravl.training.evidence_bank import DEEPEST
 from ravl.training.fit_settings import FitSettings
+from tests.helpers import database_of
 from tests.labelled import leak, random_picture, shades, table
 
 NAMES = ("train", "validation", "test")
@@ -74,7 +75,7 @@ def test_a_memorys_held_out_pictures_are_no_evidence(leaky, tmp_path):
 
 def test_without_knowing_of_near_duplicates_the_leak_shows(leaky, tmp_path):
     """So that these tests would see it: each picture's copy tells its label."""
-    with leaky.database.transaction() as connection:
+    with database_of(leaky).transaction() as connection:
         connection.execute("UPDATE rows SET twin = NULL")
     with grounded(leaky, tmp_path / "w") as (ground, _):
         for name in NAMES:
@@ -112,7 +113,7 @@ def test_of_labels_drawn_by_chance_nothing_is_learned(leaky, tmp_path, model):
     report: Any = fit("classify", leaky, out=tmp_path / "run", progress=False, model=model)
     for row in ("vote", "with_retrieval"):
         assert report.metrics["rows"][row]["accuracy"]["value"] < 0.55
-    with leaky.database.transaction() as connection:
+    with database_of(leaky).transaction() as connection:
         connection.execute("UPDATE rows SET twin = NULL")
     leaking: Any = fit("classify", leaky, out=tmp_path / "leaking", progress=False, model=model)
     assert leaking.metrics["rows"]["with_retrieval"]["accuracy"]["value"] > 0.6

@@ -14,7 +14,7 @@ from ravl.tasks.fit import evaluate, fit
 from ravl.tasks.labels.predictor import Queries
 from ravl.tasks.model import load
 from ravl.training.examples import read_labelled
-from tests.helpers import ColourEncoder
+from tests.helpers import ColourEncoder, database_of
 from tests.labelled import leak, shades, table
 
 
@@ -74,7 +74,7 @@ def accuracy(memory, run, data) -> float:
 
 def test_no_picture_is_judged_by_itself_nor_by_its_copies(chance, tmp_path):
     assert accuracy(chance, tmp_path / "run", "motif >= 0") < 0.5
-    with chance.database.transaction() as connection:
+    with database_of(chance).transaction() as connection:
         connection.execute("UPDATE rows SET twin = NULL")
     # It can be seen: who does not know of the copies finds them.
     assert accuracy(chance, tmp_path / "run", "motif >= 0") > 0.5

@@ -13,7 +13,7 @@ from ravl.encoders import load_encoder
 from ravl.encoders.trained import TrainedEncoder
 from ravl.errors import DataError, EncoderError, RavlError
 from ravl.memory import Memory
-from ravl.store.spaces import current_space, read_vectors
+from ravl.store.space import Kind
 from ravl.tasks.search import heads
 from ravl.tasks.search.heads import RetrieverModel
 from ravl.tasks.search.material import TrainingInputs
@@ -44,10 +44,8 @@ def memory(shop, tmp_path):
         yield opened
 
 
-def kept(memory: Memory, kind: str) -> dict[int, np.ndarray]:
-    with memory.snapshot() as connection:
-        numbers = [row.number for row in memory.rows()]
-        return read_vectors(connection, kind, current_space(connection).number, numbers)  # type: ignore[arg-type]
+def kept(memory: Memory, kind: Kind) -> dict[int, np.ndarray]:
+    return memory.store.vectors.read(kind, [row.number for row in memory.rows()])
 
 
 def material(

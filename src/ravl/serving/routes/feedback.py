@@ -14,7 +14,6 @@ from ravl.errors import DataError
 from ravl.serving.asking import Asking, caller_of
 from ravl.serving.bodies import PictureIn
 from ravl.serving.documented import gives, problems, secured, takes
-from ravl.serving.feedback import Entry, State
 from ravl.serving.incoming import Sent, check_texts, read
 from ravl.serving.opinions import FeedbackIn, SettleIn
 from ravl.serving.outgoing import Json
@@ -24,6 +23,7 @@ from ravl.serving.reviewing import fields_of
 from ravl.serving.routes.rows import Limit, Number
 from ravl.serving.service import Service
 from ravl.serving.thumbnails import MEDIA_TYPES
+from ravl.store.sqlite.feedback import Entry, State
 
 ENTRY: dict[str, Any] = {
     "number": 1,

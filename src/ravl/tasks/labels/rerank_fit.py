@@ -155,7 +155,7 @@ def refuse_seen(ground: FitData, look: NeighbourReranker) -> None:
             f"{run}/split.json is missing or damaged ({error!r}), so that nobody can tell what "
             "the run has seen. Fit it again with ravl fit match."
         ) from error
-    groups = {row.id: row.twin or row.number for row in ground.memory.rows()}
+    groups = {row.id: row.group for row in ground.memory.rows()}
     if gone := [id for ids in parts.values() for id in ids if id not in groups]:
         raise DataError(
             f"{run} was fitted to {gone[0]!r} and in all {len(gone):,} pictures that "

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from ravl.encoders.base import Array, Encoder
 from ravl.errors import DataError
 from ravl.memory import Memory, Row
-from ravl.store.spaces import current_space, read_vectors
 
 Ints = NDArray[np.int64]
 
@@ -74,10 +73,9 @@ def read_pairs(memory: Memory, encoder: Encoder | None = None) -> Pairs:
     Raises:
         DataError: fewer than eight pictures have a text, or all have the same one.
     """
-    with memory.snapshot() as connection:
+    with memory.snapshot():
         rows = [row for row in memory.rows() if row.hash is not None]
-        space = current_space(connection).number
-        found = read_vectors(connection, "features", space, [row.number for row in rows])
+        found = memory.store.vectors.read("features", [row.number for row in rows])
     said = {row.number: list(dict.fromkeys(_texts(row)))[:MOST_TEXTS] for row in rows}
     unread = sum(map(len, said.values()))
     if encoder is not None:
@@ -104,7 +102,7 @@ def read_pairs(memory: Memory, encoder: Encoder | None = None) -> Pairs:
     return Pairs(
         rows=[row.id for row in rows],
         features=np.stack([found[row.number] for row in rows]),
-        groups=np.array([row.twin or row.number for row in rows], np.int64),
+        groups=np.array([row.group for row in rows], np.int64),
         labels=[row.label for row in rows],
         texts=list(texts),
         owners=np.array(owners, np.int64),

@@ -101,7 +101,7 @@ def test_names_the_columns_there_are(shop):
 @settings(max_examples=200, deadline=None)
 @given(value=st.text(max_size=30))
 def test_no_value_breaks_out_of_its_quotes(value):
-    from ravl.store.filters import compile_filter
+    from ravl.store.sqlite.filters import compile_filter
 
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     sql, values = compile_filter(f'label = "{escaped}"', frozenset())
@@ -112,7 +112,7 @@ def test_no_value_breaks_out_of_its_quotes(value):
 @settings(max_examples=300, deadline=None)
 @given(st.text(alphabet="ab=<>!()'\"\\`., 1-notridhasc", max_size=40))
 def test_any_text_compiles_or_is_refused(text):
-    from ravl.store.filters import compile_filter
+    from ravl.store.sqlite.filters import compile_filter
 
     try:
         compile_filter(text, frozenset({"a", "b"}))

@@ -24,20 +24,22 @@ def test_a_resized_copy_is_found(empty, originals):
     picture = Image.open(originals / "1.png")
     picture.resize((160, 120)).save(originals / "small.jpg", quality=70)
     report = add(empty, *sorted(originals.glob("*.*")))
-    assert report.twins.groups == [("1.png", "small.jpg")]
-    assert report.twins.pictures == 1
-    assert empty.get("small.jpg").twin == empty.get("1.png").number
-    assert empty.get("0.png").twin is None
+    assert report.duplicates.groups == [("1.png", "small.jpg")]
+    assert report.duplicates.pictures == 1
+    assert empty.get("small.jpg").duplicate_of == empty.get("1.png").number
+    assert empty.get("0.png").duplicate_of is None
     assert empty.info().near_duplicates == 1
 
 
 def test_later_copies_join_the_group(empty, originals):
     add(empty, *sorted(originals.glob("*.png")))
     (originals / "copy.png").write_bytes((originals / "2.png").read_bytes())
-    assert add(empty, originals / "copy.png").twins.groups == [("2.png", "copy.png")]
+    assert add(empty, originals / "copy.png").duplicates.groups == [("2.png", "copy.png")]
     Image.open(originals / "2.png").save(originals / "third.jpg")
-    assert add(empty, originals / "third.jpg").twins.groups == [("2.png", "copy.png", "third.jpg")]
-    assert add(empty, originals / "third.jpg").twins.groups == []
+    assert add(empty, originals / "third.jpg").duplicates.groups == [
+        ("2.png", "copy.png", "third.jpg")
+    ]
+    assert add(empty, originals / "third.jpg").duplicates.groups == []
 
 
 def test_deleting_the_first_of_a_group(empty, originals):
@@ -45,7 +47,11 @@ def test_deleting_the_first_of_a_group(empty, originals):
         (originals / f"{name}.png").write_bytes((originals / "2.png").read_bytes())
     add(empty, *(originals / f"{name}.png" for name in ("a", "b", "c")))
     empty.delete(["a.png"])
-    assert empty.get("b.png").twin == empty.get("c.png").twin == empty.get("b.png").number
+    assert (
+        empty.get("b.png").duplicate_of
+        == empty.get("c.png").duplicate_of
+        == empty.get("b.png").number
+    )
     hits = empty.search(originals / "2.png", collapse=True)
     assert len(hits) == 1
 
@@ -55,7 +61,7 @@ def test_a_picture_that_changes_leaves_its_group(empty, originals):
     add(empty, originals / "2.png", originals / "copy.png")
     draw(50, "yellow", (320, 240)).save(originals / "copy.png")
     add(empty, originals / "copy.png")
-    assert empty.get("copy.png").twin is None
+    assert empty.get("copy.png").duplicate_of is None
 
 
 def test_finds_the_known_duplicate_of_flickr8k(tmp_path, builtin):
@@ -63,7 +69,7 @@ def test_finds_the_known_duplicate_of_flickr8k(tmp_path, builtin):
     names = ["2851198725_37b6027625.jpg", "3050606344_af711c726c.jpg", "1000268201_693b08cb0e.jpg"]
     with Memory.create(tmp_path / "f.ravl", builtin) as memory:
         report = add(memory, *(folder / name for name in names))
-        assert report.twins.groups == [tuple(names[:2])]
+        assert report.duplicates.groups == [tuple(names[:2])]
 
 
 # --- pictures from elsewhere -----------------------------------------------------------------
@@ -74,8 +80,8 @@ def like(memory: Memory, other: Memory) -> dict[str, list[int]]:
     rows = sorted(other, key=lambda row: row.number)
     vectors = other.vectors()
     matrix = vectors.matrix[[list(vectors.keys).index(row.number) for row in rows]]
-    with memory.snapshot() as connection:
-        found = groups_like(connection, rows, matrix.astype("float32"))
+    with memory.snapshot():
+        found = groups_like(memory.store, rows, matrix.astype("float32"))
     return {row.id: groups.tolist() for row, groups in zip(rows, found, strict=True)}
 
 
@@ -103,11 +109,11 @@ def test_a_group_is_named_by_its_first_row(empty, other, originals):
     (originals / "copy.png").write_bytes((originals / "2.png").read_bytes())
     add(empty, originals / "copy.png", originals / "0.png", originals / "2.png")
     add(other, originals / "2.png")
-    assert like(empty, other) == {"2.png": [empty.get("copy.png").twin]}
+    assert like(empty, other) == {"2.png": [empty.get("copy.png").duplicate_of]}
 
 
 def test_nothing_is_like_pictures_in_an_empty_memory(empty, other, originals):
     add(other, originals / "0.png", originals / "1.png")
     assert like(empty, other) == {"0.png": [], "1.png": []}
-    with empty.snapshot() as connection:
-        assert groups_like(connection, [], other.vectors().matrix[:0]) == []
+    with empty.snapshot():
+        assert groups_like(empty.store, [], other.vectors().matrix[:0]) == []

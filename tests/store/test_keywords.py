@@ -4,7 +4,8 @@ import pytest
 
 from ravl.data import QA, Example
 from ravl.memory import Memory
-from ravl.store.keywords import match_expression, segment
+from ravl.store.keywords import segment
+from ravl.store.sqlite.words import match_expression
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
 -- A memory's file, format 1. What an encoder computed lives in tables of its own ("space"), made by
--- spaces.py: vectors_N, text_vectors_N and features_N, each (key, vector).
+-- store/sqlite/spaces.py: vectors_N, text_vectors_N and features_N, each (key, vector).
 
 CREATE TABLE notes (                      -- what the memory notes about itself
   key TEXT PRIMARY KEY,

@@ -189,7 +189,7 @@ class FeedbackStore:
             "number, at, who, task, run, version, row, picture, asked, answer, verdict, "
             "correction, note, state"
         )
-        sql = f"SELECT {names} FROM feedback WHERE {where} ORDER BY number LIMIT ?"  # noqa: S608
+        sql = f"SELECT {names} FROM feedback WHERE {where} ORDER BY number LIMIT ?"
         with self._lock:
             found = self._connection.execute(sql, (*values, limit)).fetchall()
         entries = []

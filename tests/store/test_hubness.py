@@ -8,7 +8,7 @@ from ravl.errors import QueryError
 from ravl.memory import Memory
 from ravl.store import hubness
 from ravl.store.hubness import hubs, sample
-from ravl.store.spaces import TEXT_BITS
+from ravl.store.space import TEXT_BITS
 from ravl.store.vectors import Vectors
 from tests.planted import HUB, PlantedEncoder, meaning, picture, plant
 

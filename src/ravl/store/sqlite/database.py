@@ -1,4 +1,4 @@
-"""The SQLite file under a memory: opening, transactions, waiting for other writers, errors."""
+"""The SQLite file of a memory: opening, transactions, waiting for other writers, errors."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from ravl.errors import MemoryFileError, MemoryLockedError
+from ravl.store.sqlite.records import COLUMNS
 
 APPLICATION_ID = 0x7261766C  # "ravl", in the file's header
 FORMAT = 1  # raise when schema.sql changes; older files are then migrated when opened
@@ -19,6 +20,36 @@ PAGE_SIZE = 16384  # several vectors a page
 def files_of(path: Path) -> tuple[Path, ...]:
     """A memory's file, and what SQLite keeps beside it while it is open."""
     return path, *(path.with_name(f"{path.name}{end}") for end in ("-wal", "-shm"))
+
+
+def check_file(path: Path) -> None:
+    """Look at a file that a stranger may have made, before anything uses it as a memory.
+
+    Raises:
+        MemoryFileError: it is not a memory, is damaged, or holds SQL of its own that would run.
+    """
+    with contextlib.closing(Database(path)) as database, database.errors():
+        connection = database.connection
+        connection.execute("PRAGMA trusted_schema = OFF")
+        verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise MemoryFileError(f"{path} is damaged: {verdict}. Push it again.")
+        sql = "SELECT name FROM sqlite_master WHERE type IN ('trigger', 'view') LIMIT 1"
+        foreign = connection.execute(sql).fetchone()
+        if foreign:
+            raise MemoryFileError(
+                f"{path} holds a trigger or view, {foreign[0]!r}, which no memory of ravl has. "
+                "Do not use it, and ask whoever pushed it."
+            )
+        try:
+            for columns, table in (
+                (COLUMNS, "rows"),
+                ("row, bytes", "pictures"),
+                ("space, fingerprint, dimension, state", "spaces"),
+            ):
+                connection.execute(f"SELECT {columns} FROM {table} LIMIT 0")
+        except sqlite3.OperationalError as error:  # what is missing
+            raise MemoryFileError(f"{path} is not a ravl memory: {error}.") from error
 
 
 class Database:
@@ -70,7 +101,9 @@ class Database:
             work.unlink(missing_ok=True)
             with contextlib.closing(sqlite3.connect(work)) as connection:
                 connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
-                connection.executescript((files("ravl.store") / "schema.sql").read_text("utf-8"))
+                connection.executescript(
+                    (files("ravl.store.sqlite") / "schema.sql").read_text("utf-8")
+                )
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 connection.execute(f"PRAGMA user_version = {FORMAT}")
                 fill(connection)
@@ -92,6 +125,23 @@ class Database:
             with self._lock:
                 self._all.append(connection)
         return connection
+
+    def has_table(self, name: str) -> bool:
+        """Whether there is a table of that name; older memories lack some."""
+        sql = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+        return self.connection.execute(sql, (name,)).fetchone() is not None
+
+    def add_sync_tables(self) -> None:
+        """Make the tables that syncing and the trash need, in a file that has none yet."""
+        if not self.has_table("bin"):
+            text = (files("ravl.store.sqlite") / "sync.sql").read_text("utf-8")
+            for statement in text.split(";\n"):
+                self.connection.execute(statement)
+
+    def log_ahead(self) -> None:
+        """Let others read while one writes, from now on; the file remembers it."""
+        with self.errors():
+            self.connection.execute("PRAGMA journal_mode = WAL")
 
     def copy_to(self, file: Path) -> None:
         """A new file with what is there at this moment, without what was deleted.

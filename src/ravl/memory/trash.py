@@ -1,0 +1,80 @@
+"""The trash of a memory: bringing rows back from it, and emptying it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ravl.errors import RowNotFoundError
+from ravl.store.collection import Collection
+from ravl.store.contract import Store
+from ravl.store.duplicates import mark_duplicates
+from ravl.store.records import RESTORED
+from ravl.store.row import Row
+
+
+def restore(memory: Collection, ids: Iterable[str] | None = None) -> list[str]:
+    """Bring rows back, all or some; one whose id is taken again stays in the trash.
+
+    Args:
+        memory: whose trash.
+        ids: of the rows; None for all.
+
+    Returns:
+        Ids of those that are back.
+
+    Raises:
+        RowNotFoundError: one of the ids is not in the trash; then nothing is restored.
+    """
+    store = memory.store
+    with store.transaction():
+        chosen = _chosen(memory, ids)
+        taken = store.rows.find([row.id for row in chosen])
+        back = [row for row in chosen if row.id not in taken]
+        if not back:
+            return []
+        version = store.history.begin(f"restore {len(back):,} from the bin")
+        for row in back:
+            put_back(memory, version, row, row)
+            _keep_without_file(store, row)
+        mark_duplicates(store)
+    return [row.id for row in back]
+
+
+def put_back(memory: Collection, version: int, row: Row, new: Row) -> None:
+    """A row out of the trash, perhaps under another id and path. Needs a transaction."""
+    memory.store.trash.restore(version, row, new, lambda texts: memory.encoder.embed_texts(texts))
+
+
+def empty(memory: Collection, ids: Iterable[str] | None = None) -> int:
+    """Forget what is in the trash, all or some; returns how many rows.
+
+    Raises:
+        RowNotFoundError: one of the ids is not in the trash; then nothing is forgotten.
+    """
+    with memory.store.transaction():
+        if ids is None:
+            return memory.store.trash.empty()
+        return memory.store.trash.empty([row.number for row in _chosen(memory, ids)])
+
+
+def _chosen(memory: Collection, ids: Iterable[str] | None) -> Sequence[Row]:
+    """Rows in the trash, the newest of those with one id."""
+    rows: dict[str, Row] = {}
+    for entry in memory.store.trash.entries():
+        rows.setdefault(entry.row.id, entry.row)
+    if ids is None:
+        return list(rows.values())
+    wanted = [ids] if isinstance(ids, str) else list(ids)
+    missing = [id for id in wanted if id not in rows]
+    if missing:
+        raise RowNotFoundError(
+            f"There is no row {missing[0]!r} in the bin of {memory.path}. See what is there with: "
+            f"ravl bin {memory.path}"
+        )
+    return [rows[id] for id in dict.fromkeys(wanted)]
+
+
+def _keep_without_file(store: Store, row: Row) -> None:
+    """So that the next sync does not move it to the trash again."""
+    if row.path is not None and not row.path.exists():
+        store.folders.remember({row.path: RESTORED})

@@ -1,0 +1,401 @@
+"""What a store must do to keep a memory.
+
+A store keeps rows, their vectors and words, the history of all changes, the trash, and what is
+known of watched folders. SQLite is the one that there is (:mod:`ravl.store.sqlite`); everything
+above talks to these protocols alone, so that a server's database can take its place.
+``ravl.testing.store_contract`` tests that a store keeps this contract.
+
+Every method works inside :meth:`Store.snapshot` and :meth:`Store.transaction` of the calling
+thread, and on its own. Methods that write need a transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.data import Rejected
+from ravl.encoders import Fingerprint
+from ravl.encoders.base import Array
+from ravl.store.history import Version
+from ravl.store.records import Counts, KeptHubs, PictureHashes, Stamp, TrashedRow, WatchedFolder
+from ravl.store.row import NOTHING_COMPUTED, Computed, Row
+from ravl.store.space import Kind, Space, SpaceStage, SpaceState
+from ravl.store.top_k import Positions
+
+
+class Rows(Protocol):
+    """The rows, and copies of their pictures."""
+
+    def find(self, ids: Iterable[str]) -> dict[str, Row]:
+        """Rows by their ids; unknown ids are left out."""
+
+    def get(self, numbers: Iterable[int]) -> dict[int, Row]:
+        """Rows by their numbers; unknown numbers are left out."""
+
+    def iterate(self, where: str | None = None, after: int = 0) -> Iterator[Row]:
+        """All rows, or those that a filter lets through, in the order of their numbers.
+
+        Others may write in between, and only a page of rows is in memory at a time.
+
+        Args:
+            where: a filter, see :mod:`ravl.store.filters`.
+            after: only rows with a larger number.
+
+        Raises:
+            FilterError: the filter does not parse or names an unknown column.
+        """
+
+    def with_file(self) -> Iterator[Row]:
+        """Rows that have a path, in the order of their numbers."""
+
+    def count(self, where: str | None = None) -> int:
+        """How many rows there are, or a filter lets through; raises as :meth:`iterate` does."""
+
+    def matching(self, where: str) -> Positions:
+        """Numbers of the rows that a filter lets through, ascending; raises as :meth:`iterate`."""
+
+    def put(self, version: int, row: Row, computed: Computed = NOTHING_COMPUTED) -> int:
+        """Add a row (number 0), or write it in place of the one with its id.
+
+        A row that was there keeps its number and all that was computed of it, but for what
+        ``computed`` gives. Its words and the history follow.
+
+        Args:
+            version: that this belongs to; see :meth:`History.begin`.
+            row: to write.
+            computed: by the encoder of the current space.
+
+        Returns:
+            The row's number; larger than that of any row before if it is new.
+        """
+
+    def rename(self, version: int, old: Row, new: Row) -> None:
+        """Give a row another id and path; all that was computed of it stays."""
+
+    def delete(self, version: int, row: Row) -> None:
+        """Remove a row and all that was computed of it; the history keeps what users put in.
+
+        If it was the first of a group of near-duplicates, the next of them takes its place.
+        """
+
+    def column_names(self) -> frozenset[str]:
+        """Names of all columns of the user's own."""
+
+    def hashes(self) -> list[PictureHashes]:
+        """Of all rows with a picture, in the order of their numbers."""
+
+    def group(self, groups: Mapping[int, int]) -> None:
+        """Set ``duplicate_of`` of rows, by their numbers; the history does not hear of it."""
+
+    def picture(self, number: int) -> bytes | None:
+        """The copy of a row's picture; None where it is kept by its path."""
+
+    def copied(self, numbers: Iterable[int]) -> set[int]:
+        """Those of the rows whose picture is kept as a copy."""
+
+    def count_copies(self) -> int:
+        """How many pictures are kept as copies."""
+
+    def copy_in(self, number: int, picture: bytes) -> None:
+        """Keep a copy of a row's picture instead of its path."""
+
+
+class Spaces(Protocol):
+    """The spaces: which encoder made the vectors."""
+
+    def state(self) -> SpaceState:
+        """The current space and the newest change: what a cache follows."""
+
+    def find(self, stage: SpaceStage = "current") -> Space | None:
+        """The space in that stage, None where there is none."""
+
+    def current(self) -> Space:
+        """The space that searches use.
+
+        Raises:
+            MemoryFileError: there is none; the store was not made completely.
+        """
+
+    def parts(self, space: int) -> dict[str, bytes]:
+        """What the space's encoder needs to be loaded again, besides its name."""
+
+    def make(self, fingerprint: Fingerprint, parts: Mapping[str, bytes]) -> Space:
+        """A new, empty space in the stage ``building``."""
+
+    def drop(self, space: int) -> None:
+        """Forget a space, its vectors and its encoder's parts."""
+
+    def advance(self, space: int, change: int) -> None:
+        """A space that is built has seen all changes up to this one."""
+
+    def switch(self, old: Space, new: Space, keep_features: bool) -> None:
+        """The new space becomes the current one; the old one is dropped.
+
+        Args:
+            old: the current space.
+            new: the one that was built.
+            keep_features: the features of the old space become those of the new one.
+        """
+
+
+class SpaceVectors(Protocol):
+    """Vectors of the rows, in float16. A space is named by its number; None is the current one.
+
+    A vector's key is the number of its row; of a text's vector, the row's number and the text's
+    place in it, ``number << TEXT_BITS | place``.
+    """
+
+    def count(self, kind: Kind, space: int | None = None) -> int:
+        """How many there are."""
+
+    def scan(
+        self, kind: Kind, space: int | None = None
+    ) -> Iterator[tuple[Positions, NDArray[np.floating]]]:
+        """All of them as keys (n,), ascending, and a matrix (n, d), some thousands at a time."""
+
+    def of_rows(
+        self, kind: Kind, rows: Iterable[int], space: int | None = None
+    ) -> tuple[Positions, Array]:
+        """Keys (n,) and vectors (n, d) of these rows (ascending); ascending by key."""
+
+    def rows(self, kind: Kind, among: Iterable[int] | None = None) -> set[int]:
+        """Numbers of the rows that have a vector of this kind, pictures' or features."""
+
+    def read(self, kind: Kind, rows: Iterable[int], space: int | None = None) -> dict[int, Array]:
+        """Vectors (d,) of pictures, or their features (F,), by row; rows without are left out."""
+
+    def read_texts(self, row: int, space: int | None = None) -> Array:
+        """Vectors (t, d) of a row's texts, in their order."""
+
+    def missing(self, space: int) -> list[int]:
+        """Rows with a picture and no vector in a space, or with texts and no vectors of them."""
+
+    def write(
+        self, kind: Kind, row: int, vector: NDArray[np.floating], space: int | None = None
+    ) -> None:
+        """Keep a picture's vector (d,) or features (F,) in place of what it had."""
+
+    def write_texts(self, row: int, vectors: Array, space: int | None = None) -> None:
+        """Keep the vectors (t, d) of a row's texts in place of those it had."""
+
+    def delete(self, row: int, space: int) -> None:
+        """Forget all that a space holds of a row."""
+
+
+class Words(Protocol):
+    """Search by words."""
+
+    def search(
+        self, query: str, k: int, allowed: Positions | None = None
+    ) -> list[tuple[int, float]]:
+        """Best rows by BM25 (Robertson & Zaragoza 2009): (row number, score), higher is better.
+
+        Args:
+            query: free text; any of its words may match.
+            k: at most so many.
+            allowed: row numbers to choose from, None for all.
+        """
+
+
+class History(Protocol):
+    """Versions, and the changes of rows that each made; both are numbered upwards from 1."""
+
+    def begin(self, what: str) -> int:
+        """Open a version: who does what, and when. Returns its number; changes refer to it."""
+
+    def amend(self, version: int, what: str) -> None:
+        """Say otherwise what a version did."""
+
+    def newest(self) -> int:
+        """Number of the newest version; 0 before the first."""
+
+    def newest_change(self) -> int:
+        """Number of the newest change of any row; 0 before the first."""
+
+    def changed_since(self, change: int) -> list[int]:
+        """Numbers of the rows that later changes touched, ascending; some may be gone."""
+
+    def versions(self, id: str | None, limit: int) -> list[Version]:
+        """The newest versions first, all or those that touched one row."""
+
+    def states(self, version: int) -> dict[int, dict[str, Any] | None]:
+        """Rows that were changed since a version, by number, as they were then.
+
+        Each as :meth:`Row.to_json` gave it; None for a row that was not there.
+        """
+
+    def forget_deleted(self) -> int:
+        """Take out what is known of rows that are neither there nor in the trash; how many."""
+
+
+class Trash(Protocol):
+    """Rows that were taken out, with their vectors, until they are restored or forgotten."""
+
+    def move(self, version: int, row: Row) -> None:
+        """Take a row out of the memory, into the trash."""
+
+    def entries(self) -> list[TrashedRow]:
+        """All of it, the newest first."""
+
+    def restore(
+        self, version: int, row: Row, new: Row, embed: Callable[[Sequence[str]], Array]
+    ) -> None:
+        """Bring a row back, perhaps under another id and path.
+
+        Args:
+            version: that this belongs to.
+            row: in the trash.
+            new: as it shall be.
+            embed: makes vectors of texts; called only where another encoder made the row's. The
+                picture of such a row has no vector until its file is indexed again.
+        """
+
+    def empty(self, numbers: Iterable[int] | None = None) -> int:
+        """Forget rows, by number, or all; returns how many."""
+
+
+class Folders(Protocol):
+    """Folders that a memory follows, and their files as they were when last looked at."""
+
+    def watched(self) -> list[WatchedFolder]:
+        """All of them, by path."""
+
+    def watch(self, folder: WatchedFolder) -> None:
+        """Follow a folder, or follow it otherwise."""
+
+    def stamps(self) -> dict[Path, Stamp]:
+        """Stamps of all files, by path."""
+
+    def remember(self, stamps: Mapping[Path, Stamp]) -> None:
+        """Keep the stamps of these files."""
+
+    def forget(self, paths: Iterable[Path]) -> None:
+        """Keep no stamps of these files."""
+
+
+class Quarantine(Protocol):
+    """What could not be read, and why, until it can be."""
+
+    def put(self, source: str, rejected: Iterable[Rejected]) -> None:
+        """Keep what was set aside while a source was read."""
+
+    def entries(self, source: str | None = None) -> list[Rejected]:
+        """All of it, or that of one source; the oldest first."""
+
+    def release(self, place: str) -> None:
+        """A place can be read again."""
+
+    def clear(self, source: str, before: str) -> None:
+        """Forget what was set aside for a source before that moment (UTC, ISO 8601)."""
+
+
+class Notes(Protocol):
+    """Small notes by name, as texts, and large ones as bytes."""
+
+    def get(self, name: str) -> str | None:
+        """The note of that name."""
+
+    def set(self, name: str, value: str) -> None:
+        """Keep a note in place of the one of that name."""
+
+    def hubs(self, kind: Kind) -> KeptHubs | None:
+        """The hubs of that kind of vectors that were kept last."""
+
+    def keep_hubs(self, kind: Kind, hubs: KeptHubs) -> None:
+        """Keep hubs in place of those of that kind."""
+
+
+class Store(Protocol):
+    """All that a memory keeps."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+
+    @property
+    def folder(self) -> Path:
+        """The absolute folder that paths of pictures below it are kept relative to."""
+
+    @property
+    def rows(self) -> Rows:
+        """Its rows."""
+
+    @property
+    def spaces(self) -> Spaces:
+        """Whose vectors it keeps."""
+
+    @property
+    def vectors(self) -> SpaceVectors:
+        """The vectors."""
+
+    @property
+    def words(self) -> Words:
+        """Search by words."""
+
+    @property
+    def history(self) -> History:
+        """What was done."""
+
+    @property
+    def trash(self) -> Trash:
+        """Rows that were taken out."""
+
+    @property
+    def folders(self) -> Folders:
+        """Folders that are followed."""
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """What could not be read."""
+
+    @property
+    def notes(self) -> Notes:
+        """Notes about itself."""
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """All that this thread reads inside belongs to one moment.
+
+        It may stand within another one, or within a transaction, whose moment it shares.
+        """
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """All that this thread writes inside is written, or nothing of it.
+
+        Waits for another writer first. What it reads is up to date, and nobody else writes.
+
+        Raises:
+            MemoryLockedError: another process kept writing for too long.
+            MemoryFileError: there is no room, or it cannot be written.
+        """
+
+    def counts(self) -> Counts:
+        """Count everything, at one moment."""
+
+    def size(self) -> int:
+        """Bytes that it takes."""
+
+    def compact(self) -> None:
+        """Give the room of what was deleted back; afterwards nothing of it is left.
+
+        Raises:
+            MemoryLockedError, MemoryFileError: as :meth:`transaction`.
+        """
+
+    def copy_to(self, file: Path) -> None:
+        """Make a new store in a file, with what is there at this moment.
+
+        Raises:
+            MemoryFileError: there is no room, or the file cannot be written.
+        """
+
+    def remove_copy(self, file: Path) -> None:
+        """Remove what :meth:`copy_to` made; nothing happens where there is none."""
+
+    def close(self) -> None:
+        """Let go of it, in all threads."""

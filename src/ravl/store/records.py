@@ -1,0 +1,109 @@
+"""What a store hands over beside rows: hashes, counts, entries of the trash, watched folders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ravl.store.row import Row
+
+Stamp = tuple[int, int]  # size in bytes, and nanoseconds of the newest among picture and texts
+RESTORED: Stamp = (-1, 0)  # of a picture whose row was restored from the trash without its file
+
+
+class PictureHashes(NamedTuple):
+    """What tells a row's picture from others.
+
+    Args:
+        row: number of the row.
+        id: of the row.
+        hash: of the picture file's bytes.
+        phash: perceptual hash, 64 bits, None where it was never computed.
+        duplicate_of: number of the first row of its group of near-duplicates, or None.
+    """
+
+    row: int
+    id: str
+    hash: str
+    phash: int | None
+    duplicate_of: int | None
+
+    @property
+    def group(self) -> int:
+        """Number of the first row of its group of near-duplicates; its own where it has none."""
+        return self.duplicate_of or self.row
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a store holds; :class:`ravl.memory.info.Info` explains each."""
+
+    bytes: int
+    rows: int
+    pictures: int
+    copied: int
+    texts: int
+    question_answers: int
+    labels: dict[str, int]
+    tags: int
+    columns: tuple[str, ...]
+    without_text: int
+    without_label: int
+    without_vector: int
+    near_duplicates: int
+    quarantined: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrashedRow:
+    """A row in the trash.
+
+    Args:
+        row: as it was.
+        at: when it came there, UTC, ISO 8601.
+    """
+
+    row: Row
+    at: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        return {**self.row.to_json(), "binned": self.at}
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedFolder:
+    """A folder that a memory follows.
+
+    Args:
+        path: absolute.
+        prefix: of the ids of its pictures, before their paths within it.
+        ignored: patterns of what is left as it is, as in a ``.gitignore``.
+        labelled: whether sub-folders are labels; None to tell by how they lie.
+    """
+
+    path: Path
+    prefix: str
+    ignored: tuple[str, ...] = ()
+    labelled: bool | None = None
+
+    def id_of(self, picture: Path) -> str:
+        """The id that a picture of it gets."""
+        return self.prefix + picture.relative_to(self.path).as_posix()
+
+
+class KeptHubs(NamedTuple):
+    """Hubs of one kind of vectors, as :class:`ravl.store.hubness.HubCache` keeps them.
+
+    Args:
+        moment: space and changes that they were computed at, JSON.
+        bank: SHA256 of the vectors that told it.
+        keys: of the vectors, int64.
+        hubs: float32, one for each key.
+    """
+
+    moment: str
+    bank: str
+    keys: bytes
+    hubs: bytes

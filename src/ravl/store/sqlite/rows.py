@@ -1,0 +1,206 @@
+"""The table of rows, and that of copied pictures."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ravl.store.history import now
+from ravl.store.records import PictureHashes
+from ravl.store.row import NOTHING_COMPUTED, Computed, Row
+from ravl.store.sqlite.database import Database
+from ravl.store.sqlite.filters import compile_filter
+from ravl.store.sqlite.history import HistoryTables
+from ravl.store.sqlite.records import COLUMNS, from_record, stored_path, to_record
+from ravl.store.sqlite.spaces import space_numbers
+from ravl.store.sqlite.vectors import VectorTables
+from ravl.store.sqlite.words import WordIndex
+from ravl.store.top_k import Positions
+
+PAGE = 1000  # rows that are read together
+
+
+class RowTable:
+    """The rows of a memory; see :class:`ravl.store.contract.Rows`.
+
+    Args:
+        database: the file.
+        folder: that paths below it are kept relative to.
+        vectors, words, history: of the same file; they follow what is written here.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        folder: Path,
+        vectors: VectorTables,
+        words: WordIndex,
+        history: HistoryTables,
+    ) -> None:
+        self._database = database
+        self._folder = folder
+        self._vectors = vectors
+        self._words = words
+        self._history = history
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        return self._database.connection
+
+    def find(self, ids: Iterable[str]) -> dict[str, Row]:
+        """Rows by their ids; unknown ids are left out."""
+        records = self._connection.execute(
+            f"SELECT {COLUMNS} FROM rows WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(ids)),),
+        )
+        return {row.id: row for row in (from_record(r, self._folder) for r in records)}
+
+    def get(self, numbers: Iterable[int]) -> dict[int, Row]:
+        """Rows by their numbers; unknown numbers are left out."""
+        records = self._connection.execute(
+            f"SELECT {COLUMNS} FROM rows WHERE row IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(numbers)),),
+        )
+        return {row.number: row for row in (from_record(r, self._folder) for r in records)}
+
+    def iterate(self, where: str | None = None, after: int = 0) -> Iterator[Row]:
+        """All rows, or those that a filter lets through, in the order of their numbers."""
+        sql, values = self._compile(where)
+        return self._pages(sql, values, after)
+
+    def with_file(self) -> Iterator[Row]:
+        """Rows that have a path, in the order of their numbers."""
+        return self._pages("path IS NOT NULL", (), 0)
+
+    def count(self, where: str | None = None) -> int:
+        """How many rows there are, or a filter lets through."""
+        sql, values = self._compile(where)
+        found = self._connection.execute(f"SELECT count(*) FROM rows WHERE {sql}", values)
+        return int(found.fetchone()[0])
+
+    def matching(self, where: str) -> Positions:
+        """Numbers of the rows that a filter lets through, ascending."""
+        sql, values = self._compile(where)
+        found = self._connection.execute(f"SELECT row FROM rows WHERE {sql} ORDER BY row", values)
+        return np.array([row for (row,) in found], np.int64)
+
+    def put(self, version: int, row: Row, computed: Computed = NOTHING_COMPUTED) -> int:
+        """Add a row (number 0) or write it in place of its old self; return its number."""
+        old = self.find([row.id]).get(row.id)
+        stamp = now()
+        fields = to_record(row, self._folder)
+        fields |= {"added": old.added if old else stamp, "changed": stamp}
+        names = ", ".join(fields)
+        # An upsert keeps the row's number, so that what refers to it stays true.
+        changes = ", ".join(f"{name} = excluded.{name}" for name in fields)
+        marks = ", ".join("?" * len(fields))
+        number = int(
+            self._connection.execute(
+                f"INSERT INTO rows ({names}) VALUES ({marks}) "
+                f"ON CONFLICT (id) DO UPDATE SET {changes} RETURNING row",
+                list(fields.values()),
+            ).fetchone()[0]
+        )
+        self._write_computed(number, computed)
+        self._connection.executemany(
+            "INSERT OR IGNORE INTO column_names VALUES (?)", [(name,) for name in row.columns]
+        )
+        self._words.put(from_record((number, *fields.values()), self._folder))
+        self._history.record(version, number, row.id, "update" if old else "add", old)
+        return number
+
+    def rename(self, version: int, old: Row, new: Row) -> None:
+        """Give a row another id and path; all that was computed of it stays."""
+        self._connection.execute(
+            "UPDATE rows SET id = ?, path = ?, changed = ? WHERE row = ?",
+            (new.id, stored_path(new.path, self._folder), now(), old.number),
+        )
+        self._words.put(self.get([old.number])[old.number])
+        self._history.record(version, old.number, new.id, "update", old)
+
+    def delete(self, version: int, row: Row) -> None:
+        """Remove a row and all that was computed of it; history keeps what users had put in."""
+        connection = self._connection
+        for space in space_numbers(connection):
+            self._vectors.delete(row.number, space)
+        self._words.delete(row.number)
+        connection.execute("DELETE FROM rows WHERE row = ?", (row.number,))
+        heir = connection.execute("SELECT min(row) FROM rows WHERE twin = ?", (row.number,))
+        connection.execute(
+            "UPDATE rows SET twin = ? WHERE twin = ?", (heir.fetchone()[0], row.number)
+        )
+        self._history.record(version, row.number, row.id, "delete", row)
+
+    def column_names(self) -> frozenset[str]:
+        """Names of all columns of the user's own."""
+        return frozenset(n for (n,) in self._connection.execute("SELECT name FROM column_names"))
+
+    def hashes(self) -> list[PictureHashes]:
+        """Of all rows with a picture, in the order of their numbers."""
+        found = self._connection.execute(
+            "SELECT row, id, hash, phash, twin FROM rows WHERE hash IS NOT NULL ORDER BY row"
+        )
+        return [PictureHashes(*record) for record in found]
+
+    def group(self, groups: Mapping[int, int]) -> None:
+        """Set ``duplicate_of`` of rows, by their numbers."""
+        self._connection.executemany(
+            "UPDATE rows SET twin = ? WHERE row = ?", [(g, row) for row, g in groups.items()]
+        )
+
+    def picture(self, number: int) -> bytes | None:
+        """The copy of a row's picture; None where it is kept by its path."""
+        sql = "SELECT bytes FROM pictures WHERE row = ?"
+        found = self._connection.execute(sql, (number,)).fetchone()
+        return found[0] if found else None
+
+    def copied(self, numbers: Iterable[int]) -> set[int]:
+        """Those of the rows whose picture is kept as a copy."""
+        found = self._connection.execute(
+            "SELECT row FROM pictures WHERE row IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(numbers)),),
+        )
+        return {row for (row,) in found}
+
+    def count_copies(self) -> int:
+        """How many pictures are kept as copies."""
+        found = self._connection.execute("SELECT count(*) FROM pictures")
+        return int(found.fetchone()[0])
+
+    def copy_in(self, number: int, picture: bytes) -> None:
+        """Keep a copy of a row's picture instead of its path."""
+        self._connection.execute("INSERT INTO pictures VALUES (?, ?)", (number, picture))
+        self._connection.execute("UPDATE rows SET path = NULL WHERE row = ?", (number,))
+
+    def _compile(self, where: str | None) -> tuple[str, Sequence[Any]]:
+        return ("1", ()) if where is None else compile_filter(where, self.column_names())
+
+    def _pages(self, where: str, values: Sequence[Any], after: int) -> Iterator[Row]:
+        """Paging lets others write in between, and never holds more than a page in memory."""
+        connection, last = self._connection, after
+        while True:
+            records = connection.execute(
+                f"SELECT {COLUMNS} FROM rows WHERE row > ? AND ({where}) ORDER BY row LIMIT ?",
+                (last, *values, PAGE),
+            ).fetchall()
+            yield from (from_record(r, self._folder) for r in records)
+            if len(records) < PAGE:
+                return
+            last = records[-1][0]
+
+    def _write_computed(self, number: int, computed: Computed) -> None:
+        if computed.vector is not None:
+            self._vectors.write("vectors", number, computed.vector)
+        if computed.feature is not None:
+            self._vectors.write("features", number, computed.feature)
+        if computed.text_vectors is not None:
+            self._vectors.write_texts(number, computed.text_vectors)
+        if computed.picture is not None:
+            self._connection.execute(
+                "INSERT OR REPLACE INTO pictures VALUES (?, ?)", (number, computed.picture)
+            )

@@ -1,0 +1,143 @@
+"""The tables of vectors, three for each space."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.encoders.base import Array
+from ravl.store.space import KINDS, TEXT_BITS, Kind, bits_of
+from ravl.store.sqlite.database import Database
+from ravl.store.sqlite.spaces import current_number, table_name
+from ravl.store.top_k import Positions
+
+STORED = np.dtype("<f2")  # on disk; halves the file, and moves a cosine by less than 0.001
+CHUNK = 16384  # vectors read at a time
+
+
+class VectorTables:
+    """The vectors of a memory; see :class:`ravl.store.contract.SpaceVectors`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        return self._database.connection
+
+    def table(self, kind: Kind, space: int | None = None) -> str:
+        """Name of the table with the vectors of that kind, of a space or of the current one."""
+        return table_name(kind, current_number(self._connection) if space is None else space)
+
+    def count(self, kind: Kind, space: int | None = None) -> int:
+        """How many there are."""
+        found = self._connection.execute(f"SELECT count(*) FROM {self.table(kind, space)}")
+        return int(found.fetchone()[0])
+
+    def scan(
+        self, kind: Kind, space: int | None = None
+    ) -> Iterator[tuple[Positions, NDArray[np.floating]]]:
+        """All of them as keys (n,), ascending, and a matrix (n, d), some thousands at a time."""
+        table = self.table(kind, space)
+        cursor = self._connection.execute(f"SELECT key, vector FROM {table} ORDER BY key")
+        while chunk := cursor.fetchmany(CHUNK):
+            flat = np.frombuffer(b"".join(blob for _, blob in chunk), STORED)
+            yield np.array([key for key, _ in chunk], np.int64), flat.reshape(len(chunk), -1)
+
+    def of_rows(
+        self, kind: Kind, rows: Iterable[int], space: int | None = None
+    ) -> tuple[Positions, Array]:
+        """Keys (n,) and vectors (n, d) of these rows (ascending); ascending by key."""
+        bits, connection = bits_of(kind), self._connection
+        sql = (
+            f"SELECT key, vector FROM {self.table(kind, space)} "
+            "WHERE key >= ? AND key < ? ORDER BY key"
+        )
+        found: list[tuple[int, bytes]] = []
+        for row in rows:
+            found += connection.execute(sql, (row << bits, (row + 1) << bits)).fetchall()
+        keys = np.array([key for key, _ in found], np.int64)
+        return keys, self._matrix([blob for _, blob in found], space)
+
+    def rows(self, kind: Kind, among: Iterable[int] | None = None) -> set[int]:
+        """Numbers of the rows that have a vector of this kind, pictures' or features."""
+        sql, values = f"SELECT key FROM {self.table(kind)}", []
+        if among is not None:
+            sql += " WHERE key IN (SELECT value FROM json_each(?))"
+            values = [json.dumps(list(among))]
+        return {row for (row,) in self._connection.execute(sql, values)}
+
+    def read(self, kind: Kind, rows: Iterable[int], space: int | None = None) -> dict[int, Array]:
+        """Vectors (d,) of pictures, or their features (F,), by row; rows without are left out."""
+        connection = self._connection
+        sql = f"SELECT vector FROM {self.table(kind, space)} WHERE key = ?"
+        found = ((row, connection.execute(sql, (row,)).fetchone()) for row in rows)
+        return {row: unpacked(v[0]) for row, v in found if v}
+
+    def read_texts(self, row: int, space: int | None = None) -> Array:
+        """Vectors (t, d) of a row's texts, in their order."""
+        return self.of_rows("text_vectors", [row], space)[1]
+
+    def missing(self, space: int) -> list[int]:
+        """Rows with a picture and no vector in a space, or with texts and no vectors of them."""
+        pictures, texts = (table_name(kind, space) for kind in ("vectors", "text_vectors"))
+        found = self._connection.execute(
+            f"""SELECT row FROM rows WHERE
+                (hash IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {pictures} WHERE key = row)) OR
+                (texts != '[]' AND NOT EXISTS (
+                    SELECT 1 FROM {texts}
+                    WHERE key >= row << {TEXT_BITS} AND key < (row + 1) << {TEXT_BITS}))
+                ORDER BY row"""
+        )
+        return [row for (row,) in found]
+
+    def write(
+        self, kind: Kind, row: int, vector: NDArray[np.floating], space: int | None = None
+    ) -> None:
+        """Keep a picture's vector (d,) or features (F,) in place of what it had."""
+        self._connection.execute(
+            f"INSERT OR REPLACE INTO {self.table(kind, space)} VALUES (?, ?)",
+            (row, packed(vector)),
+        )
+
+    def write_texts(self, row: int, vectors: Array, space: int | None = None) -> None:
+        """Keep the vectors (t, d) of a row's texts in place of those it had."""
+        table = self.table("text_vectors", space)
+        self._connection.execute(
+            f"DELETE FROM {table} WHERE key >= ? AND key < ?",
+            (row << TEXT_BITS, (row + 1) << TEXT_BITS),
+        )
+        self._connection.executemany(
+            f"INSERT INTO {table} VALUES (?, ?)",
+            [(row << TEXT_BITS | i, packed(v)) for i, v in enumerate(vectors)],
+        )
+
+    def delete(self, row: int, space: int) -> None:
+        """Forget all that a space holds of a row."""
+        for kind in KINDS:
+            bits = bits_of(kind)
+            self._connection.execute(
+                f"DELETE FROM {table_name(kind, space)} WHERE key >= ? AND key < ?",
+                (row << bits, (row + 1) << bits),
+            )
+
+    def _matrix(self, blobs: list[bytes], space: int | None) -> Array:
+        if blobs:
+            return unpacked(b"".join(blobs)).reshape(len(blobs), -1)
+        where, values = ("state = 'current'", ()) if space is None else ("space = ?", (space,))
+        found = self._connection.execute(f"SELECT dimension FROM spaces WHERE {where}", values)
+        return np.zeros((0, found.fetchone()[0]), np.float32)
+
+
+def packed(vector: NDArray[np.floating]) -> bytes:
+    """A vector, or several, as it is stored."""
+    return vector.astype(STORED).tobytes()
+
+
+def unpacked(blob: bytes) -> Array:
+    """Stored numbers, one vector's or those of several behind each other."""
+    return np.frombuffer(blob, STORED).astype(np.float32)
