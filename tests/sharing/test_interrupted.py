@@ -35,7 +35,7 @@ ravl.{what}(sys.argv[1], sys.argv[2])
 """
 
 
-def killed(what: str, function: str, source: Path, target: Path, module: str = "places") -> None:
+def killed(what: str, function: str, source: Path, target: Path, module: str = "remotes") -> None:
     code = KILLED.format(what=what, function=function, module=module)
     done = subprocess.run([sys.executable, "-c", code, str(source), str(target)], timeout=600)
     assert done.returncode == -signal.SIGKILL

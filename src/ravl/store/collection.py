@@ -58,8 +58,8 @@ class Collection:
             EncoderError: there is no such encoder, or it cannot be loaded.
         """
         network = load_encoder(encoder) if isinstance(encoder, str) else encoder
-        _ = network.fingerprint  # before the file is made: this is what can fail
-        return cls(SqliteStore.create(Path(path), network, timeout), network)
+        fingerprint = network.fingerprint  # before the file is made: this is what can fail
+        return cls(SqliteStore.create(Path(path), fingerprint, network.parts(), timeout), network)
 
     @classmethod
     def open(cls, path: str | Path, encoder: Encoder | None = None, timeout: float = 30.0) -> Self:

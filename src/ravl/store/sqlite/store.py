@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from ravl.encoders import Encoder
+from ravl.encoders import Fingerprint
 from ravl.store.records import Counts
 from ravl.store.sqlite.database import Database, files_of
 from ravl.store.sqlite.folders import FolderTables
@@ -48,17 +48,27 @@ class SqliteStore:
         self.notes = NoteTables(self.database)
 
     @classmethod
-    def create(cls, path: Path, encoder: Encoder, timeout: float = 30.0) -> Self:
+    def create(
+        cls,
+        path: Path,
+        fingerprint: Fingerprint,
+        parts: Mapping[str, bytes],
+        timeout: float = 30.0,
+    ) -> Self:
         """A new, empty store for the vectors of an encoder.
+
+        Args:
+            path: of the file, which must not exist.
+            fingerprint: of the encoder.
+            parts: that the encoder needs to be loaded again, besides its name.
+            timeout: seconds to wait for another writer.
 
         Raises:
             MemoryFileError: the file exists already, or its folder cannot be written.
         """
         Database.create(
             path,
-            lambda connection: make_space(
-                connection, encoder.fingerprint, encoder.parts(), "current"
-            ),
+            lambda connection: make_space(connection, fingerprint, parts, "current"),
         ).close()
         return cls(path, timeout)
 
