@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ravl.memory import Memory
-from ravl.retrieval import Query, search
+from ravl.retrieval import Query
+from ravl.store.top_k import top_k
 from tests.helpers import draw
 
 RED = draw(3, "red")
@@ -15,13 +16,12 @@ RED = draw(3, "red")
 def rankings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many vectors each ranking went through."""
     counted: list[int] = []
-    real = search.top_k
 
-    def top_k(matrix, *arguments):
+    def counting(matrix, *arguments):
         counted.append(len(matrix))
-        return real(matrix, *arguments)
+        return top_k(matrix, *arguments)
 
-    monkeypatch.setattr(search, "top_k", top_k)
+    monkeypatch.setattr("ravl.retrieval.search.top_k", counting)
     return counted
 
 
