@@ -25,9 +25,12 @@ from benchmarks.report import Lines
 from ravl.data import QA, Example
 from ravl.encoders.base import Array, Encoder, normalise
 from ravl.memory import Memory
-from ravl.store import keywords
-from ravl.store.row import COLUMNS, dumps, from_record, qa_to_json
-from ravl.store.spaces import TEXT_BITS, current_space, pack, table_name
+from ravl.store.row import Row
+from ravl.store.space import TEXT_BITS, Kind
+from ravl.store.sqlite import SqliteStore
+from ravl.store.sqlite.records import to_record
+from ravl.store.sqlite.spaces import current_number, table_name
+from ravl.store.sqlite.vectors import packed
 from ravl.tasks.fit import fit
 
 D, F, SIDE = 384, 512, 8
@@ -194,8 +197,10 @@ def fill(memory: Memory, count: int) -> None:
     """Rows with random features, written past the encoder."""
     random = np.random.default_rng(0)
     encoder = memory.encoder
-    with memory.database.transaction() as connection:
-        space = current_space(connection).number
+    store = memory.store
+    assert isinstance(store, SqliteStore)
+    with store.database.transaction() as connection:
+        space = current_number(connection)
         for start in range(0, count, BLOCK):
             numbers = range(start, min(start + BLOCK, count))
             centres = random.normal(size=(len(KINDS), F))
@@ -203,49 +208,45 @@ def fill(memory: Memory, count: int) -> None:
                 size=(len(numbers), F)
             )
             texts = normalise(random.normal(size=(2 * len(numbers), D)))
-            records = [_record(i) for i in numbers]
-            marks = ", ".join("?" * len(records[0]))
-            connection.executemany(f"INSERT INTO rows ({COLUMNS}) VALUES ({marks})", records)
-            for kind, matrix in (
-                ("features", features),
-                ("vectors", encoder.project(features.astype(np.float32))),
-            ):
+            vectors = encoder.project(features.astype(np.float32))
+            kinds: dict[Kind, Array] = {"features": features, "vectors": vectors}
+            for kind, matrix in kinds.items():
                 connection.executemany(
-                    f"INSERT INTO {table_name(kind, space)} VALUES (?, ?)",  # type: ignore[arg-type]
-                    [(i + 1, pack(v)) for i, v in zip(numbers, matrix, strict=True)],
+                    f"INSERT INTO {table_name(kind, space)} VALUES (?, ?)",
+                    [(i + 1, packed(v)) for i, v in zip(numbers, matrix, strict=True)],
                 )
             connection.executemany(
                 f"INSERT INTO {table_name('text_vectors', space)} VALUES (?, ?)",
                 [
-                    ((i + 1) << TEXT_BITS | j, pack(texts[2 * (i - start) + j]))
+                    ((i + 1) << TEXT_BITS | j, packed(texts[2 * (i - start) + j]))
                     for i in numbers
                     for j in range(2)
                 ],
             )
-            for record in records:
-                keywords.index_row(connection, from_record(record, memory.folder))
+            for i in numbers:
+                row = _row(i)
+                fields = {"row": row.number, **to_record(row, memory.folder)}
+                fields |= {"added": "", "changed": ""}
+                marks = ", ".join("?" * len(fields))
+                connection.execute(
+                    f"INSERT INTO rows ({', '.join(fields)}) VALUES ({marks})", [*fields.values()]
+                )
+                store.words.put(row)
 
 
-def _record(i: int) -> tuple[object, ...]:
-    """A row as it lies in the file, in the order of its columns."""
+def _row(i: int) -> Row:
+    """A row as it is kept."""
     says = _says(i)
-    return (
+    return Row(
         i + 1,
         says.id,
-        None,
-        f"hash {i}",
-        SIDE,
-        SIDE,
-        None,
-        None,
-        says.label,
-        dumps(list(says.texts)),
-        dumps(list(says.tags)),
-        qa_to_json(says.qa),
-        "{}",
-        "",
-        "",
-        "",
+        texts=says.texts,
+        label=says.label,
+        tags=says.tags,
+        qa=says.qa,
+        hash=f"hash {i}",
+        width=SIDE,
+        height=SIDE,
     )
 
 

@@ -268,7 +268,7 @@ def read(memory: Memory) -> tuple[list[str], Array, Array, Ints, list[str]]:
     names = sorted({r.label for r in rows if r.label})
     features = np.stack([memory.row_with_vectors(r.number)[1] for r in rows])
     labels = np.array([[r.label == name for name in names] for r in rows], np.float32)
-    groups = np.array([r.twin or r.number for r in rows])
+    groups = np.array([r.group for r in rows])
     return [r.id for r in rows], features, labels, groups, names
 
 

@@ -86,7 +86,7 @@ class Edits:
     def throw(self) -> None:
         """A row goes into the trash."""
         if len(self.memory) > 3:
-            edit(self.memory, "throw", thrown=[self._any()])
+            edit(self.memory, "throw", trashed=[self._any()])
 
     def restore(self) -> None:
         """All that is in the trash comes back."""

@@ -19,16 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
-from ravl.store import rows as store
 from ravl.store.blocks import BlockList, Blocks, Edit, Ints
 from ravl.store.collection import Collection
-from ravl.store.following import (
-    Moment,
-    all_features,
-    changed_rows,
-    features_of,
-    near_duplicates,
-)
+from ravl.store.following import Moment, all_features, features_of
 from ravl.store.row import Row
 
 T = TypeVar("T")
@@ -167,20 +160,20 @@ class Live:
 
     def view(self) -> View:
         """The rows as they are now; reads only those that changed since the last view."""
-        with self._memory.snapshot() as connection:
-            moment = Moment.of(connection)
+        with self._memory.snapshot():
+            moment = Moment.of(self._memory.store)
             with self._lock:
                 if moment in self._views:
                     return self._views[moment]
                 newest = next(reversed(self._views), None)
                 if newest is None or newest.space != moment.space:
-                    view = self._load(connection, moment)
+                    view = self._load(moment)
                 elif newest.change > moment.change:
                     return self._views[
                         newest
                     ]  # the asker's snapshot is older than all that is kept
                 else:
-                    view = self._follow(connection, newest, moment)
+                    view = self._follow(newest, moment)
                 self._views[moment] = view
                 while len(self._views) > VIEWS:
                     self._views.pop(next(iter(self._views)))
@@ -194,11 +187,11 @@ class Live:
                 found = self._shared[key] = make()
             return found
 
-    def _load(self, connection: Any, moment: Moment) -> View:
-        numbers, features = all_features(connection, moment.space)
+    def _load(self, moment: Moment) -> View:
+        numbers, features = all_features(self._memory.store, moment.space)
         known = set(numbers.tolist())
         rows, others = [], []
-        for row in store.iterate_rows(connection, self._memory.folder):
+        for row in self._memory.store.rows.iterate():
             if row.hash is None:
                 others.append(row)
             elif row.number in known:
@@ -208,7 +201,7 @@ class Live:
             features = Blocks.of(features[np.searchsorted(numbers, ids)])
         stamp = next(self._stamps)
         stamps = np.full(len(rows), stamp, np.int64)
-        twins = np.array([row.twin or 0 for row in rows], np.int64)
+        twins = np.array([row.duplicate_of or 0 for row in rows], np.int64)
         return View(
             ids,
             stamps,
@@ -220,17 +213,18 @@ class Live:
             stamp,
         )
 
-    def _follow(self, connection: Any, newest: Moment, moment: Moment) -> View:
+    def _follow(self, newest: Moment, moment: Moment) -> View:
         old, stamp = self._views[newest], next(self._stamps)
-        touched = changed_rows(connection, newest.change)
-        rows = store.get_rows(connection, touched.tolist(), self._memory.folder)
+        store = self._memory.store
+        touched = np.array(store.history.changed_since(newest.change), np.int64)
+        rows = store.rows.get(touched.tolist())
         features = features_of(
-            connection, moment.space, [n for n, row in rows.items() if row.hash is not None]
+            store, moment.space, [n for n, row in rows.items() if row.hash is not None]
         )
         view = _edited(old, touched, [rows[n] for n in sorted(features)], features, stamp)
         view = _others(view, touched, [row for row in rows.values() if row.hash is None], stamp)
         if newest.grouped != moment.grouped or len(rows) < len(touched):
-            view = _regrouped(view, near_duplicates(connection), stamp)
+            view = _regrouped(view, store.rows.duplicates(), stamp)
         return view
 
 
@@ -265,7 +259,7 @@ def _edited(
         stamps=stamps,
         seen=all_seen,
         rows=old.rows.edited(edit, rows),
-        twins=edit.on(old.twins, np.array([row.twin or 0 for row in rows], np.int64)),
+        twins=edit.on(old.twins, np.array([row.duplicate_of or 0 for row in rows], np.int64)),
         features=Stored(stored.blocks.edited(looked, values)),
     )
 
@@ -290,7 +284,7 @@ def _regrouped(view: View, groups: dict[int, int], stamp: int) -> View:
     if not len(changed):
         return view
     rows = [
-        replace(row, twin=int(twin) or None)
+        replace(row, duplicate_of=int(twin) or None)
         for row, twin in zip(view.rows_at(changed), twins[changed].tolist(), strict=True)
     ]
     stamps = view.stamps.copy()

@@ -90,6 +90,9 @@ class Rows(Protocol):
     def hashes(self) -> list[PictureHashes]:
         """Of all rows with a picture, in the order of their numbers."""
 
+    def duplicates(self) -> dict[int, int]:
+        """``duplicate_of`` of all rows that have near-duplicates, by their numbers."""
+
     def group(self, groups: Mapping[int, int]) -> None:
         """Set ``duplicate_of`` of rows, by their numbers; the history does not hear of it."""
 
@@ -155,9 +158,9 @@ class SpaceVectors(Protocol):
         """How many there are."""
 
     def scan(
-        self, kind: Kind, space: int | None = None
+        self, kind: Kind, space: int | None = None, size: int = 16384
     ) -> Iterator[tuple[Positions, NDArray[np.floating]]]:
-        """All of them as keys (n,), ascending, and a matrix (n, d), some thousands at a time."""
+        """All of them as keys (n,), ascending, and a matrix (n, d) float16; ``size`` at a time."""
 
     def of_rows(
         self, kind: Kind, rows: Iterable[int], space: int | None = None

@@ -44,10 +44,15 @@ class DuplicateGroups:
         return sum(len(group) - 1 for group in self.groups)
 
 
+def compared_up_to(store: Store) -> int:
+    """Number of the newest change of a row when pictures were compared last; 0 before."""
+    return int(store.notes.get(NOTE) or 0)
+
+
 def mark_duplicates(store: Store) -> DuplicateGroups:
     """Compare new pictures with all others, and note their groups. Needs a transaction."""
     known = [each for each in store.rows.hashes() if each.phash is not None]
-    changed = set(store.history.changed_since(int(store.notes.get(NOTE) or 0)))
+    changed = set(store.history.changed_since(compared_up_to(store)))
     new = [each.row for each in known if each.duplicate_of is None and each.row in changed]
     members: dict[int, set[int]] = {}
     for each in known:

@@ -1,8 +1,7 @@
-"""What a live view reads of the memory's file: all of it once, and then what changed."""
+"""What a live view reads of a store: all of it once, and then what changed."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -10,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravl.store.blocks import SIZE, Blocks, Ints
-from ravl.store.spaces import STORED, position, table_name
-from ravl.store.vectors import chunks
+from ravl.store.contract import Store
+from ravl.store.duplicates import compared_up_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,43 +29,22 @@ class Moment:
     grouped: int
 
     @classmethod
-    def of(cls, connection: sqlite3.Connection) -> Moment:
-        """The state that a connection sees."""
-        space, _, change = position(connection)
-        found = connection.execute("SELECT value FROM notes WHERE key = 'twins checked'").fetchone()
-        return cls(space, change, int(found[0]) if found else 0)
+    def of(cls, store: Store) -> Moment:
+        """The state that a snapshot of the store sees."""
+        space, _, change = store.spaces.state()
+        return cls(space, change, compared_up_to(store))
 
 
-def changed_rows(connection: sqlite3.Connection, since: int) -> Ints:
-    """Numbers of the rows that were touched after a change, ascending."""
-    found = connection.execute(
-        "SELECT DISTINCT row FROM changes WHERE change > ? ORDER BY row", (since,)
-    )
-    return np.array([row for (row,) in found], np.int64)
-
-
-def near_duplicates(connection: sqlite3.Connection) -> dict[int, int]:
-    """The first row of its group, by the number of each row that has near-duplicates."""
-    return dict(connection.execute("SELECT row, twin FROM rows WHERE twin IS NOT NULL"))
-
-
-def all_features(connection: sqlite3.Connection, space: int) -> tuple[Ints, Blocks]:
+def all_features(store: Store, space: int) -> tuple[Ints, Blocks]:
     """Row numbers (n,), ascending, and features (n, F) as they are stored, float16."""
-    table = table_name("features", space)
-    cursor = connection.execute(f"SELECT key, vector FROM {table} ORDER BY key")
-    keys: list[int] = []
-    parts = []
-    for chunk in chunks(cursor, SIZE):
-        keys += [key for key, _ in chunk]
-        flat = np.frombuffer(b"".join(blob for _, blob in chunk), STORED)
-        parts.append(flat.reshape(len(chunk), -1))
-    return np.array(keys, np.int64), Blocks(parts or [np.zeros((0, 0), STORED)])
+    keys, parts = [np.zeros(0, np.int64)], []
+    for some, features in store.vectors.scan("features", space, SIZE):
+        keys.append(some)
+        parts.append(features)
+    return np.concatenate(keys), Blocks(parts or [np.zeros((0, 0), np.float16)])
 
 
-def features_of(
-    connection: sqlite3.Connection, space: int, rows: Iterable[int]
-) -> dict[int, NDArray[np.floating]]:
-    """Features (F,) as they are stored, by row; rows without any are left out."""
-    sql = f"SELECT vector FROM {table_name('features', space)} WHERE key = ?"
-    found = ((row, connection.execute(sql, (row,)).fetchone()) for row in rows)
-    return {row: np.frombuffer(blob[0], STORED) for row, blob in found if blob}
+def features_of(store: Store, space: int, rows: Iterable[int]) -> dict[int, NDArray[np.floating]]:
+    """Features (F,) as they are stored, float16, by row; rows without any are left out."""
+    found = store.vectors.read("features", rows, space)
+    return {row: features.astype(np.float16) for row, features in found.items()}

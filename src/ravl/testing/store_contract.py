@@ -242,6 +242,7 @@ class StoreContract:
         assert [h[1:] for h in store.rows.hashes()] == [
             (id, id, SHIRT.phash, rows[0].number) for id in "abc"
         ]
+        assert store.rows.duplicates() == {row.number: rows[0].number for row in rows}
         changed = store.history.newest_change()
         with store.transaction():
             store.rows.delete(store.history.begin("delete"), rows[0])
@@ -296,8 +297,9 @@ class StoreContract:
         keys, matrix = shop.vectors.of_rows("text_vectors", [shirt, note])
         assert keys.tolist() == [shirt << TEXT_BITS, shirt << TEXT_BITS | 1, note << TEXT_BITS]
         np.testing.assert_array_equal(matrix, vectors(1, 1.125, 3))
+        assert [keys.tolist() for keys, _ in shop.vectors.scan("vectors", size=1)] == [[1], [2]]
         ((keys, matrix),) = shop.vectors.scan("vectors")
-        assert keys.tolist() == [shirt, shoe]
+        assert (keys.tolist(), matrix.dtype) == ([shirt, shoe], np.float16)
         np.testing.assert_array_equal(matrix, vectors(1, 2))
 
     def test_new_texts_have_their_vectors_alone(self, shop: Store) -> None:

@@ -145,7 +145,11 @@ class RowTable:
         found = self._connection.execute(
             "SELECT row, id, hash, phash, twin FROM rows WHERE hash IS NOT NULL ORDER BY row"
         )
-        return [PictureHashes(*record) for record in found]
+        return list(map(PictureHashes._make, found))
+
+    def duplicates(self) -> dict[int, int]:
+        """``duplicate_of`` of all rows that have near-duplicates, by their numbers."""
+        return dict(self._connection.execute("SELECT row, twin FROM rows WHERE twin IS NOT NULL"))
 
     def group(self, groups: Mapping[int, int]) -> None:
         """Set ``duplicate_of`` of rows, by their numbers."""

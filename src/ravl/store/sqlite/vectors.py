@@ -39,12 +39,12 @@ class VectorTables:
         return int(found.fetchone()[0])
 
     def scan(
-        self, kind: Kind, space: int | None = None
+        self, kind: Kind, space: int | None = None, size: int = CHUNK
     ) -> Iterator[tuple[Positions, NDArray[np.floating]]]:
-        """All of them as keys (n,), ascending, and a matrix (n, d), some thousands at a time."""
+        """All of them as keys (n,), ascending, and a matrix (n, d) float16; ``size`` at a time."""
         table = self.table(kind, space)
         cursor = self._connection.execute(f"SELECT key, vector FROM {table} ORDER BY key")
-        while chunk := cursor.fetchmany(CHUNK):
+        while chunk := cursor.fetchmany(size):
             flat = np.frombuffer(b"".join(blob for _, blob in chunk), STORED)
             yield np.array([key for key, _ in chunk], np.int64), flat.reshape(len(chunk), -1)
 

@@ -13,7 +13,7 @@ from ravl.retrieval.datastore import Ints
 from ravl.retrieval.live import Features, Followed, View
 from ravl.runs.generated import Filled
 from ravl.store.blocks import BlockList, Blocks
-from ravl.store.spaces import TEXT_BITS
+from ravl.store.space import TEXT_BITS
 from ravl.tasks.ask.entries import entries_of, question_of
 from ravl.tasks.ask.vectors import question_vectors
 
