@@ -204,11 +204,10 @@ def fill(memory: Memory, count: int) -> None:
         for start in range(0, count, BLOCK):
             numbers = range(start, min(start + BLOCK, count))
             centres = random.normal(size=(len(KINDS), F))
-            features = centres[[i % len(KINDS) for i in numbers]] + random.normal(
-                size=(len(numbers), F)
-            )
+            spread = random.normal(size=(len(numbers), F))
+            features = (centres[[i % len(KINDS) for i in numbers]] + spread).astype(np.float32)
             texts = normalise(random.normal(size=(2 * len(numbers), D)))
-            vectors = encoder.project(features.astype(np.float32))
+            vectors = encoder.project(features)
             kinds: dict[Kind, Array] = {"features": features, "vectors": vectors}
             for kind, matrix in kinds.items():
                 connection.executemany(

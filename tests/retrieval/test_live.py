@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +14,9 @@ from ravl.retrieval.datastore import read_datastore
 from ravl.retrieval.key_projection import KeyProjection
 from ravl.retrieval.live import Stored, View
 from ravl.retrieval.live_datastore import MemoryProjection, keys_of
-from ravl.store import blocks, rows
+from ravl.store import blocks, duplicates
 from ravl.store.blocks import Blocks
+from ravl.store.sqlite.rows import RowTable
 from tests.edits import Edits
 from tests.helpers import ColourEncoder
 
@@ -91,14 +91,14 @@ def test_an_answer_reads_only_what_changed(edits, monkeypatch):
     memory = edits.memory
     memory.live.view()
     read: list[int] = []
-    get_rows = rows.get_rows
+    get_rows = RowTable.get
 
-    def counted(connection: Any, numbers: Iterable[int], folder: Path) -> dict[int, Row]:
-        read.extend(numbers)
-        return get_rows(connection, numbers, folder)
+    def counted(table: RowTable, numbers: Iterable[int]) -> dict[int, Row]:
+        read.extend(wanted := list(numbers))
+        return get_rows(table, wanted)
 
-    monkeypatch.setattr(rows, "get_rows", counted)
-    monkeypatch.setattr(rows, "iterate_rows", None)
+    monkeypatch.setattr(RowTable, "get", counted)
+    monkeypatch.setattr(RowTable, "iterate", None)
     row = memory.live.view().rows[3]
     memory.update(row.id, label="other")
     assert memory.live.view().rows[3].label == "other"
@@ -109,13 +109,13 @@ def test_an_answer_reads_only_what_changed(edits, monkeypatch):
 def test_near_duplicates_are_noted_after_the_rows(edits):
     memory = edits.memory
     memory.live.view()
-    with memory.database.transaction() as connection:
+    with memory.store.transaction():
         first, second = memory.live.view().ids[:2].tolist()
-        connection.execute("UPDATE rows SET twin = ? WHERE row IN (?, ?)", (first, first, second))
-        connection.execute("INSERT OR REPLACE INTO notes VALUES ('twins checked', '999')")
+        memory.store.rows.group({first: first, second: first})
+        memory.store.notes.set(duplicates.NOTE, "999")
     view = memory.live.view()
     assert view.groups[:3].tolist() == [first, first, view.ids[2]]
-    assert [row.twin for row in view.rows[:3]] == [first, first, None]
+    assert [row.duplicate_of for row in view.rows[:3]] == [first, first, None]
 
 
 def test_the_projection_of_a_memory_is_measured_again_when_a_fifth_has_changed(edits):

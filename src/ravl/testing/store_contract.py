@@ -299,7 +299,8 @@ class StoreContract:
         np.testing.assert_array_equal(matrix, vectors(1, 1.125, 3))
         assert [keys.tolist() for keys, _ in shop.vectors.scan("vectors", size=1)] == [[1], [2]]
         ((keys, matrix),) = shop.vectors.scan("vectors")
-        assert (keys.tolist(), matrix.dtype) == ([shirt, shoe], np.float16)
+        assert keys.tolist() == [shirt, shoe]
+        assert matrix.dtype == np.dtype(np.float16)
         np.testing.assert_array_equal(matrix, vectors(1, 2))
 
     def test_new_texts_have_their_vectors_alone(self, shop: Store) -> None:
