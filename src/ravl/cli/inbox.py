@@ -54,8 +54,8 @@ def inbox(
     nobody's word is overwritten. A page of ravl serve shows the same with its pictures.
     """
     from ravl.memory import Memory
-    from ravl.store.sqlite.feedback import FeedbackStore, beside
     from ravl.serving.reviewing import disputed, fields_of, open_entries
+    from ravl.store.sqlite.feedback import FeedbackStore, beside
 
     file = feedback or beside(memory)
     if not file.exists() and add is None:
