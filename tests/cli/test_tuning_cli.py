@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import click
 import pytest
 
 from ravl.cli import INTERRUPTED, cli
+from ravl.cli.task_commands import TaskGroup
 from ravl.memory import Memory
 from ravl.store import space
 from ravl.tuning import tune as tuning
@@ -95,7 +97,10 @@ def test_errors_are_one_sentence(run, file, tmp_path, arguments, says):
 
 @pytest.mark.parametrize("task", ["classify", "tag", "match"])
 def test_every_option_has_help(run, task):
-    command = cli.commands["tune"].commands[task]  # type: ignore[attr-defined]
+    tune = cli.commands["tune"]
+    assert isinstance(tune, TaskGroup)
+    command = tune.get_command(click.Context(tune), task)
+    assert command is not None
     code, out, _ = run("tune", task, "--help")
     assert code == 0
     assert "--trials" in out

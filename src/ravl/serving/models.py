@@ -29,7 +29,7 @@ class Served:
 
     Args:
         name: by which clients choose it.
-        task: the command of the task that it answers, such as "classify".
+        task: the command of the task that it answers, such as ``classify``.
         model: a run, or the memory alone; a refit puts another in its place.
         batcher: its thread and queue.
         folder: of the run; None for the memory alone.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ravl import plugins
 from ravl.memory import Memory
 from tests.serving.page.helpers import answered, choose_task, drawn, expect, opened
+from tests.serving.shade import PLACE
 from tests.serving.test_streaming import Typist
 
 pytestmark = pytest.mark.browser
@@ -227,3 +230,20 @@ def test_pictures_are_pasted_and_dropped(tab: Any, site: str):
     expect(preview).to_have_count(0)
     camera = page.locator("#ask-picture input[capture=environment]")
     assert camera.get_attribute("accept") == "image/*"
+
+
+def test_a_task_that_the_page_has_no_words_for(
+    tab: Any, running: Any, picture: Path, monkeypatch: pytest.MonkeyPatch
+):
+    table: Any = plugins.BUILTIN[plugins.TASKS]
+    monkeypatch.setitem(table, "shade", PLACE)
+    page = tab(running()[0])
+    page.set_input_files("#ask-picture input >> nth=0", picture)
+    choose_task(page, "Say how bright a picture is")
+    expect(answered(page)).to_have_text(re.compile(r"^[\d.]+$"))
+    page.get_by_role("button", name="Wrong").click()
+    page.get_by_label("What would be right").fill("12")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator(".correction")).to_contain_text("Thank you")
+    page.get_by_role("link", name="Inbox").click()
+    expect(page.locator(".entry")).to_contain_text("corrected to 12")

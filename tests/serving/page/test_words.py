@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
+from ravl.tasks import registry
 from tests.serving.page.test_served import source
 
 TEXT = r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\''
@@ -63,8 +64,10 @@ def test_keys_that_are_put_together_exist():
     assert {"task.", "correct.", "inbox.", "inbox.now.", "ask.no."} <= prefixes
     for prefix in prefixes:
         assert any(key.startswith(prefix) for key in words()), prefix
-    for task in ("classify", "tag", "match", "caption", "ask"):
-        assert f"task.{task}" in words() and f"correct.{task}" in words()
+    for task in registry.tasks():
+        assert f"task.{task.command}" in words()
+        assert f"correct.{task.command}" in words() or not task.answers
+        assert f"ask.no.{task.beside}" in words() or not task.beside
     for state in ("open", "used", "dismissed"):
         assert f"inbox.now.{state}" in words()
     for verdict in ("accepted", "corrected", "rejected"):

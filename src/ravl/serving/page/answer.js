@@ -3,8 +3,10 @@ import { correction } from "./correct.js";
 import { bar, el } from "./dom.js";
 import { evidence } from "./evidence.js";
 import { hush, percent, say } from "./language.js";
+import { about, answerOf } from "./tasks.js";
 
 const SHOWN = 5; // scores
+const LONG = 40; // characters of a name from which on scores are folded away
 
 /** Begin to show an answer; returns what fills it. */
 export function startAnswer(root, asked) {
@@ -40,22 +42,19 @@ export function startAnswer(root, asked) {
       live.replaceChildren(said, sureness(answer));
       live.setAttribute("aria-busy", "false");
       rest.replaceChildren(
-        ...others(asked.task, answer), correction({ ...asked, data }), scores(asked.task, answer), decided(data), origin(data));
+        ...others(asked.task, answer), correction({ ...asked, data }), scores(answer), decided(data), origin(data));
       rows.replaceChildren(evidence(answer.evidence));
     },
   };
 }
 
-/** The answer itself as JSON has it. */
-export const answerOf = (task, answer) =>
-  ({ classify: answer.label, tag: answer.tags, match: answer.fits, caption: answer.text, ask: answer.answer })[task];
-
 function headline(node, task, answer) {
-  if (task === "match") say(node, answer.fits ? "match.yes" : "match.no");
-  else if (task === "tag") {
-    if (!answer.tags.length) say(node, "tag.none");
-    node.append(...answer.tags.map((tag) => el("span", { class: "chip" }, tag)));
-  } else node.textContent = answerOf(task, answer);
+  const value = answerOf(task, answer);
+  if (typeof value === "boolean") say(node, value ? "match.yes" : "match.no");
+  else if (Array.isArray(value)) {
+    if (!value.length) say(node, "tag.none");
+    node.append(...value.map((tag) => el("span", { class: "chip" }, tag)));
+  } else node.textContent = String(value);
 }
 
 function sureness(answer) {
@@ -68,25 +67,23 @@ function sureness(answer) {
 
 function others(task, answer) {
   const found = [];
-  if (task === "match") found.push(el("p", { class: "quiet" }, answer.text));
-  if (task === "ask") {
-    found.push(el("p", { class: "quiet" }, answer.question));
-    if (answer.quoted) found.push(el("p", { class: "quiet small", t: "answer.quoted" }));
-  }
+  const { beside } = about(task);
+  if (beside) found.push(el("p", { class: "quiet" }, answer[beside]));
+  if (answer.quoted) found.push(el("p", { class: "quiet small", t: "answer.quoted" }));
   if (answer.read === false) found.push(el("p", { class: "badge warning", t: "answer.unread" }));
-  if (task === "caption" && answer.written === false) found.push(el("p", { class: "quiet small", t: "answer.taken" }));
+  if (!beside && answer.written === false) found.push(el("p", { class: "quiet small", t: "answer.taken" }));
   if (answer.others?.length) {
     found.push(el("div", {}, el("h3", { t: "answer.others" }), el("ul", { class: "plain" }, answer.others.map((text) => el("li", {}, text)))));
   }
   return found;
 }
 
-function scores(task, answer) {
+function scores(answer) {
   const found = Object.entries(answer.scores ?? {}).filter(([, share]) => share !== null).slice(0, SHOWN);
   if (found.length < 2) return "";
   const list = el("ul", { class: "scores", tLabel: "answer.scores" }, found.map(([name, share]) =>
     el("li", {}, el("span", { class: "what" }, name), bar(share), el("span", { class: "figure" }, percent(share)))));
-  if (task !== "caption") return list;
+  if (found.every(([name]) => name.length < LONG)) return list;
   return el("details", { class: "small" }, el("summary", { t: "answer.scores" }), list); // whole texts are long
 }
 

@@ -8,8 +8,9 @@ import { ofRow, sent } from "./pictures.js";
 import { answering, server } from "./server.js";
 import { handOver } from "./search.js";
 import { events } from "./stream.js";
+import { about, taskName } from "./tasks.js";
 
-const WORDS = { match: "ask.text", ask: "ask.question", search: "search.text" };
+const WORDS = { text: "ask.text", question: "ask.question" }; // of what comes with the picture
 const MEMORY = "memory"; // the run's name where the memory alone answers
 let chooser;
 let form;
@@ -20,7 +21,7 @@ export function setUp() {
   chooser = new Chooser(byId("ask-picture"));
   const tasks = [...server.tasks.filter((task) => task !== "search"), "search"];
   byId("ask-tasks").replaceChildren(...tasks.map((task, i) => el("label", {},
-    el("input", { type: "radio", name: "task", value: task, checked: i === 0 }), el("span", { t: `task.${task}` }))));
+    el("input", { type: "radio", name: "task", value: task, checked: i === 0 }), taskName(task))));
   byId("ask-tasks").addEventListener("change", chosen);
   byId("ask-run").addEventListener("change", hint);
   form.addEventListener("submit", (event) => {
@@ -44,14 +45,16 @@ export function show(query) {
 }
 
 const task = () => form.elements.task.value;
+const beside = () => about(task()).beside;
+const wording = () => (task() === "search" ? "search.text" : WORDS[beside()]);
 const run = () => answering(task()).find((one) => one.name === byId("ask-run").value);
 
 function chosen() {
   const runs = answering(task());
   byId("ask-run").replaceChildren(...runs.map((one) => el("option", { value: one.name }, one.name)));
   byId("ask-run-field").hidden = runs.length < 2;
-  byId("ask-words").hidden = !WORDS[task()];
-  if (WORDS[task()]) say(byId("ask-words-label"), WORDS[task()]);
+  byId("ask-words").hidden = !wording();
+  if (wording()) say(byId("ask-words-label"), wording());
   byId("ask-options").hidden = task() === "search";
   hush(byId("ask-error"));
   hint();
@@ -60,7 +63,7 @@ function chosen() {
 function hint() {
   const one = run();
   byId("ask-sources").hidden = !one || one.name === MEMORY;
-  byId("ask-candidates").hidden = !(task() === "caption" || one?.streams);
+  byId("ask-candidates").hidden = !(one?.streams || one?.options.includes("candidates"));
   byId("ask-writing").hidden = !one?.streams;
   if (!one) say(byId("ask-hint"), "hint.search");
   else if (one.name === MEMORY) say(byId("ask-hint"), "hint.memory");
@@ -92,16 +95,15 @@ async function submit() {
   const at = chooser.picture ? byId("ask-error") : chooser.error;
   await told(at, async () => {
     if (!chooser.picture) throw new Problem(0, "", { key: "ask.no.picture" });
-    if (WORDS[task()] && !words) throw new Problem(0, "", { key: `ask.no.${task()}` });
+    if (beside() && !words) throw new Problem(0, "", { key: `ask.no.${beside()}` });
     await answered(words);
   });
 }
 
 async function answered(words) {
-  const asked = { task: task(), picture: chooser.picture, words: WORDS[task()] ? words : null };
+  const asked = { task: task(), picture: chooser.picture, words: beside() ? words : null };
   const body = options();
-  if (asked.task === "match") body.text = words;
-  if (asked.task === "ask") body.question = words;
+  if (beside()) body[beside()] = words;
   const view = startAnswer(byId("answer"), asked);
   running?.abort();
   const mine = (running = new AbortController());

@@ -1,11 +1,12 @@
 // Right or wrong: what people say about an answer goes to the inbox, and into the memory on request.
-import { answerOf } from "./answer.js";
 import { address, get, patch, post, told } from "./api.js";
 import { el, field, lines } from "./dom.js";
 import { say } from "./language.js";
 import { sent } from "./pictures.js";
 import { openRow } from "./row.js";
 import { mayWrite } from "./server.js";
+import { about, answerOf } from "./tasks.js";
+import { WORDS } from "./words.js";
 
 /** The buttons below an answer, and the form behind "wrong". */
 export function correction(asked) {
@@ -18,7 +19,7 @@ export function correction(asked) {
     let entry = null;
     const done = await told(error, async () => {
       entry = await post("/v1/feedback", await feedback(asked, verdict, more));
-      if (remember) await remembered(entry, asked, more.correction, result);
+      if (remember) await remembered(entry, asked, result);
       else say(result, "correct.thanks");
     });
     if (entry && !done) say(result, "correct.kept");
@@ -38,41 +39,43 @@ export function correction(asked) {
 
 function wrongForm(asked, answer, give) {
   const better = input(asked.task, answer);
+  const key = `correct.${asked.task}`;
   const note = el("input", { maxlength: 4000 });
   const remember = el("input", { type: "checkbox" });
   return el("form", { hidden: true, class: "stack", novalidate: true, onsubmit: (event) => {
     event.preventDefault();
-    const correction = value(asked.task, better, answer);
+    const correction = value(better, answer);
     const more = { note: note.value.trim() || undefined };
     if (correction !== null) more.correction = correction;
     give(correction === null ? "rejected" : "corrected", more, remember.checked && correction !== null);
   } },
-  field(`correct.${asked.task}`, better), field("correct.note", note),
+  field(key in WORDS ? key : "correct.other", better), field("correct.note", note),
   el("label", { class: "choice" }, remember, el("span", { t: asked.picture.id === undefined ? "correct.remember" : "correct.change" })),
   el("div", { class: "actions" }, el("button", { class: "primary", t: "correct.send" })));
 }
 
 function input(task, answer) {
-  if (task === "match") {
+  if (typeof answer === "boolean") {
     const options = [["unknown", ""], [answer ? "match.no" : "match.yes", "other"]];
     const select = el("select", {}, options.map(([key, value]) => el("option", { value, t: key })));
     select.value = "other";
     return select;
   }
-  if (task === "tag" || task === "caption") {
-    const area = el("textarea", { rows: task === "tag" ? 3 : 2 });
-    area.value = task === "tag" ? answer.join("\n") : answer;
+  const several = Array.isArray(answer);
+  if (several || (typeof answer === "string" && !about(task).single)) { // edited, not written anew
+    const area = el("textarea", { rows: several ? 3 : 2 });
+    area.value = several ? answer.join("\n") : answer;
     return area;
   }
   return el("input", { autocomplete: "off", maxlength: 4000 });
 }
 
 /** What would be right; null where nobody said so. */
-function value(task, input, answer) {
+function value(input, answer) {
   const text = input.value.trim();
-  if (task === "match") return text ? !answer : null;
-  if (task === "tag") return text === answer.join("\n") ? null : lines(text);
-  return text && text !== answer ? text : null;
+  if (typeof answer === "boolean") return text ? !answer : null;
+  if (Array.isArray(answer)) return text === answer.join("\n") ? null : lines(text);
+  return text && text !== String(answer) ? text : null;
 }
 
 async function feedback({ task, picture, words, data }, verdict, more) {
@@ -82,8 +85,8 @@ async function feedback({ task, picture, words, data }, verdict, more) {
   };
 }
 
-async function remembered(entry, asked, right, result) {
-  const fields = fieldsOf(asked.task, right, asked.words);
+async function remembered(entry, asked, result) {
+  const { fields } = entry; // what the server says that a row would hold
   let row = null;
   if (fields !== null && asked.picture.id !== undefined) row = await extended(asked.picture.id, fields);
   else if (fields !== null) row = await post("/v1/rows", { picture: await sent(asked.picture), ...fields });
@@ -94,15 +97,6 @@ async function remembered(entry, asked, right, result) {
   await patch(`/v1/feedback/${entry.number}`, { state: "used" });
   say(result, "correct.remembered", { id: row.id });
   result.append(" ", el("button", { type: "button", class: "link", t: "row.show", onclick: () => openRow(row.id) }));
-}
-
-/** A row as what is right makes it; null where it says nothing that a row could hold. */
-export function fieldsOf(task, right, asked) {
-  if (task === "classify") return { label: right };
-  if (task === "tag") return { tags: right };
-  if (task === "caption") return { texts: [right] };
-  if (task === "ask") return asked ? { qa: [{ question: asked, answers: [right] }] } : null;
-  return task === "match" && right && asked ? { texts: [asked] } : null; // what does not fit is no text of the picture
 }
 
 /** A row with more than it had; its label and tags become what is right. */

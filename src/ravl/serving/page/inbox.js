@@ -1,12 +1,13 @@
 // The inbox: what people said about answers, and what becomes of it.
 import { address, ask, get, patch, post, told } from "./api.js";
-import { extended, fieldsOf } from "./correct.js";
+import { extended } from "./correct.js";
 import { byId, el } from "./dom.js";
 import { moment } from "./language.js";
 import { ofRow, remote, sent, thumbnail } from "./pictures.js";
 import { openRow } from "./row.js";
 import { mayWrite } from "./server.js";
 import { status } from "./status.js";
+import { taskName } from "./tasks.js";
 
 const PAGE = 30;
 let state = "open";
@@ -46,7 +47,7 @@ function item(entry) {
   const error = el("p", { class: "error", role: "alert" });
   const node = el("li", { class: "card entry" }, picture(entry),
     el("div", { class: "stack" },
-      el("p", {}, el("span", { t: `task.${entry.task}` }), entry.asked && `: ${entry.asked}`),
+      el("p", {}, taskName(entry.task), entry.asked && `: ${entry.asked}`),
       el("p", {}, ...said(entry)),
       entry.note && el("p", { class: "quiet" }, entry.note),
       el("p", { class: "quiet small", t: [entry.run ? "inbox.by" : "inbox.by.memory", { ...entry, at: moment(entry.at) }] }),
@@ -81,8 +82,7 @@ function actions(entry, error, gone) {
   });
   const button = (key, onclick, kind = "") => el("button", { type: "button", class: kind, t: key, onclick });
   if (entry.state !== "open") return [button("inbox.reopen", settle("open"))];
-  const right = entry.correction ?? (entry.verdict === "accepted" ? entry.answer : null);
-  const fields = right === null ? null : fieldsOf(entry.task, right, entry.asked);
+  const { fields } = entry; // what the server says that a row would hold
   const held = entry.row !== null || entry.picture !== null;
   return [
     held && fields && button(entry.row === null ? "inbox.remember" : "inbox.change", () => told(error, async () => {

@@ -4,6 +4,7 @@ import { byId, el } from "./dom.js";
 import { drift } from "./drift.js";
 import { hush, number, percent, say } from "./language.js";
 import { learn, server } from "./server.js";
+import { taskName } from "./tasks.js";
 
 const FRAME = "/page/report.html"; // a page whose policy lets a report style itself
 const NAMES = { zero_shot: "figures.zero", vote: "figures.vote", no_retrieval: "figures.without", with_retrieval: "figures.with" };
@@ -45,7 +46,7 @@ function memory() {
 function card(run) {
   const trained = run.report !== null;
   const title = trained ? el("a", { href: `#/runs/${encodeURIComponent(run.name)}` }, run.name) : el("span", { t: "runs.alone" });
-  return el("li", { class: "card" }, el("h2", {}, title), el("p", { t: `task.${run.task}` }),
+  return el("li", { class: "card" }, el("h2", {}, title), el("p", {}, taskName(run.task)),
     el("p", { class: "quiet small" }, trained && run.level, " ",
       run.streams && el("span", { class: "badge", t: "runs.streams" }), " ", run.default && el("span", { class: "badge", t: "runs.default" })),
     el("p", {}, el("a", { href: address("#/ask", { task: run.task, run: run.name }), t: "runs.try" })));
@@ -54,7 +55,7 @@ function card(run) {
 function facts({ task, level, record }) {
   const parts = Object.entries(record.parts ?? {}).filter(([, count]) => typeof count === "number");
   const found = [
-    ["runs.task", el("span", { t: `task.${task}` })],
+    ["runs.task", taskName(task)],
     ["runs.level", level],
     ["runs.labels", record.labels && [record.labels].flat().slice(0, 40).join(", ")],
     ["runs.generator", typeof record.generator === "string" && record.generator],

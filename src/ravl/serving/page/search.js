@@ -5,7 +5,8 @@ import { byId, el } from "./dom.js";
 import { explain } from "./filter.js";
 import { hush, say } from "./language.js";
 import { ofRow, sent } from "./pictures.js";
-import { answering, server } from "./server.js";
+import { server } from "./server.js";
+import { about } from "./tasks.js";
 import { tile, summary } from "./tile.js";
 
 const MOST = 1000; // hits of a search
@@ -23,7 +24,7 @@ export function setUp() {
   const labels = Object.keys(server.memory.labels).sort();
   options(form.elements.label, labels, "search.label.any");
   byId("search-label").hidden = !labels.length;
-  const rerankers = answering("match").filter((run) => run.level !== null).map((run) => run.name);
+  const rerankers = server.runs.filter((run) => about(run.task).reranks && run.level !== null).map((run) => run.name);
   options(form.elements.rerank, rerankers, "search.rerank.none");
   byId("search-rerank").hidden = !rerankers.length;
   explain("search-where-help");

@@ -1,7 +1,7 @@
 // What the server offers, and what the key may do.
 import { get } from "./api.js";
 
-export const server = { memory: null, tasks: [], runs: [], scope: "read" };
+export const server = { memory: null, tasks: [], about: [], runs: [], scope: "read" };
 
 export async function learn() {
   const [offered, caller] = await Promise.all([get("/v1/runs"), get("/v1/caller")]);
