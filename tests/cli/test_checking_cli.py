@@ -40,7 +40,7 @@ def test_fix(run, shop):
     done = json.loads(out)
     assert code == 0 and sorted(done["dropped"]) == ["cut.png", "gone.png"]
     code, _, err = run("check", shop, "--fix", "relabel", "--least", "0.7")
-    back = err.split("take it back with: ravl ")[1].split()
+    back = err.split("undo it with: ravl ")[1].split()
     assert run(*back, "--yes")[0] == 0
     with Memory.open(shop, ColourEncoder()) as memory:
         assert memory.get(FLIPPED[0]).label == "blue" and "gone.png" not in memory

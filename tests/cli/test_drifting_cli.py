@@ -17,7 +17,7 @@ def test_exit_codes_tell_cron(run, fitted, tmp_path):
     made, shirts = fitted / "linear", tmp_path / "red"
     shades(tmp_path / "then", 40, first=1000)
     code, said, err = run("drift", made, "--reference", tmp_path / "then")
-    assert (code, said, err) == (0, "", "The reference is now of 40 pictures.\n")
+    assert (code, said, err) == (0, "", "The reference now has 40 pictures.\n")
     now = table(tmp_path / "now.csv", shades(tmp_path / "now", 40, first=2000))
     code, said, err = run("drift", made, now)
     assert (code, err) == (0, "") and said.startswith("No drift beyond chance: 40 pictures")
@@ -47,7 +47,7 @@ def test_json(run, fitted, tmp_path):
 
 def test_what_goes_wrong_is_a_sentence(run, fitted, tmp_path):
     code, _, err = run("drift", fitted / "linear")
-    assert code == 2 and "Name pictures to compare" in err
+    assert code == 2 and "Give pictures to compare" in err
     code, _, err = run("drift", fitted / "linear", tmp_path / "nothing")
     assert code == 1 and "There is no file or folder" in err
     shades(tmp_path / "few", 3)
@@ -77,7 +77,7 @@ def test_of_a_server(run, fitted, running, tmp_path):  # noqa: F811
         "The pictures differ since 20"
     )
     assert signals[-1].split("\t")[:2] == ["mix of answers", "drift"] and len(signals) == 4
-    assert last == "1 of 1 windows alarmed; in the next are 4 of 20 pictures."
+    assert last == "1 of 1 windows alarmed; the next window has 4 of 20 pictures."
     code, said, _ = run("drift", "--server", url, "--json")
     found = json.loads(said)
     assert (code, found["run"], found["signals"][3]["signal"]) == (3, "linear", "answers")

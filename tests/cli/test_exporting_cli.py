@@ -31,9 +31,9 @@ def test_a_run_as_onnx(fitted: Path, tmp_path: Path, by_name: None) -> None:
         (["RUN", "rows", "--onnx", "OUT"], "without"),
         (["RUN", "--onnx", "OUT", "--where", "price < 3"], "--where"),
         (["RUN", "--onnx", "OUT", "--check", "data.csv"], "Add --int8"),
-        (["MEMORY", "--onnx", "OUT"], "is a memory, or nothing, and --onnx is for runs"),
+        (["MEMORY", "--onnx", "OUT"], "is a memory, or does not exist, and --onnx is for runs"),
         (["MEMORY", "rows", "--int8"], "--int8 is for runs"),
-        (["MEMORY"], "Name a new folder for the rows"),
+        (["MEMORY"], "Give a new folder for the rows"),
     ],
     ids=range(8),
 )

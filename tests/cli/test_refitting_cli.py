@@ -49,7 +49,7 @@ def test_from_dry_run_to_rollback(run, kinds):
     assert run("refit", kinds, "--quiet") == (0, "", "")
     code, out, _ = run("refit", kinds, "--json")
     assert json.loads(out)["state"] == "nothing" and json.loads(out)["version"] == 2
-    assert run("rollback", kinds)[1] == f"{kinds} answers with version 1 now.\n"
+    assert run("rollback", kinds)[1] == f"{kinds} now answers with version 1.\n"
     assert json.loads(run("rollback", kinds, 2, "--json")[1])["version"] == 2
     code, _, err = run("rollback", kinds, 9)
     assert code == 1 and "no version 9 to go back to; there are: 1, 2" in err
@@ -77,6 +77,6 @@ def test_forget(run, kinds):
     assert run("get", shop, id)[0] == 1
     late = "purple_300.png"
     code, out, _ = run("forget", shop, late, "--audit", kinds, "--yes")
-    assert "None of the runs has learned from them." in out
+    assert "No run has learned from them." in out
     code, _, err = run("forget", shop, "nobody", "--yes")
     assert code == 1 and "nobody" in err

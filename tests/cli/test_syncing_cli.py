@@ -33,7 +33,7 @@ def test_sync_and_bin(run, shop):
     (pictures / "blue.png").unlink()
     code, out, _ = run("sync", shop, "--dry-run")
     assert "1 would be renamed:\n  red.png  ->  rouge.png\n" in out
-    assert "1 would be removed, into the bin:\n  blue.png\n" in out
+    assert "1 would be removed, to the trash:\n  blue.png\n" in out
     found = json.loads(run("sync", shop, "--json")[1])
     assert found["renamed"] == [{"from": "red.png", "to": "rouge.png"}]
     assert (found["removed"], found["encoded"]) == (["blue.png"], 0)
@@ -62,8 +62,8 @@ def test_watching_goes_on_until_it_is_stopped(run, shop, monkeypatch):
 
 def test_what_is_wrong_is_a_sentence(run, shop):
     assert "follows no folder yet" in run("sync", shop)[2]
-    assert "Say --restore or --empty, not both" in run("bin", shop, "--restore", "--empty")[2]
-    assert "Say what to do" in run("bin", shop, "red.png")[2]
+    assert "Use --restore or --empty, not both" in run("bin", shop, "--restore", "--empty")[2]
+    assert "Give an action for these rows" in run("bin", shop, "red.png")[2]
     assert "There is no row 'red.png' in the bin" in run("bin", shop, "red.png", "--empty")[2]
 
 

@@ -41,7 +41,7 @@ def test_the_best_trial_and_where_things_are(run, file, tmp_path):
     first, second, *settings = out.splitlines()
     assert first.startswith("Trials: 4 (4 complete), in ")
     assert second.startswith("The best is trial ")
-    assert second.endswith("% on the validation part.")
+    assert second.endswith("% on the validation split.")
     assert [line.split(":")[0].strip() for line in settings[:2]] == ["smoothing", "class_weights"]
     assert "on the test part: accuracy" in settings[2]
     for name in ("best", "best.yaml", "report.html", "trials.csv"):
@@ -72,7 +72,7 @@ def test_what_is_kept_after_an_interruption(run, file, tmp_path, monkeypatch):
     monkeypatch.setattr(tuning, "score", interrupted)
     code, out, err = run(*command)
     assert (code, out) == (INTERRUPTED, "")
-    assert "Trials that are kept: 2. Repeat the same command to go on." in err
+    assert "Stored trials: 2. Repeat the same command to continue." in err
     code, out, _ = run(*command)
     assert (code, len(seen)) == (0, 4)
     assert "Trials: 3 (3 complete)" in out

@@ -144,13 +144,13 @@ def test_what_is_no_ravl_server_is_a_sentence(connect):
             client.count()
     moved = httpx.Response(301, headers={"Location": "https://x/v1/rows/count?where=1"})
     client, _ = scripted(connect, "sync", moved)
-    with pytest.raises(ServerError, match="sends on to https://x/v1/rows/count"):
+    with pytest.raises(ServerError, match="redirects to https://x/v1/rows/count"):
         client.count()
 
 
 def test_addresses(connect):
     for url in ("shop:8000", "http://", "ftp://shop", "http://shop?x=1", "", "/shop"):
-        with pytest.raises(QueryError, match="is no server's address"):
+        with pytest.raises(QueryError, match="is not a server's address"):
             ravl.Client(url)
     with pytest.raises(QueryError, match="name or password") as raised:
         ravl.Client("http://me:secret@shop")
@@ -179,7 +179,7 @@ def test_keys(running: Running, connect, tmp_path: Path, caplog, kind: str):
 
 @pytest.mark.parametrize("key", ["", " ", "two words", "schlüssel", "a\nb"])
 def test_what_is_no_key_is_refused_and_not_repeated(key: str):
-    with pytest.raises(QueryError, match="The key holds") as raised:
+    with pytest.raises(QueryError, match="The key is empty or contains") as raised:
         ravl.Client("http://127.0.0.1:9", key)
     assert not key.strip() or key not in str(raised.value)
 

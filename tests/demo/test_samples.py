@@ -89,7 +89,7 @@ def test_what_broke_off_is_never_reused(
 
 
 def test_a_package_without_stamps(tmp_path: Path) -> None:
-    with pytest.raises(PackageError, match=r"holds no pictures in usr/share/tuxpaint/stamps\."):
+    with pytest.raises(PackageError, match=r"contains no pictures in usr/share/tuxpaint/stamps\."):
         samples.fetch(apt_with(tmp_path, {}))
     assert samples.in_cache() is None
 

@@ -130,7 +130,7 @@ def test_reembedding_on_the_command_line(model, tmp_path, capsys):
         return str(capsys.readouterr().out)
 
     reembed = ("reembed", file, "--encoder", f"hf:{model}")
-    assert f"16 rows embedded with hf:{model}, 0 of them from kept features." in run(*reembed)
+    assert f"16 rows embedded with hf:{model}, 0 of them from stored features." in run(*reembed)
     assert "already has the vectors" in run(*reembed)
     assert f"hf:{model}" in run("info", file)
     found = run("search", file, "--image", tmp_path / "pictures" / "blue_002.png", "-k", 1)

@@ -68,4 +68,4 @@ def test_names_do_not_break_it(tmp_path: Path) -> None:
 
 def test_a_trained_space_is_named(tmp_path: Path) -> None:
     card = card_of(run(tmp_path, encoder={"spec": "trained:0123"}))
-    assert "Encoder: `builtin`, through heads that were trained (`trained:0123`)" in card
+    assert "Encoder: `builtin`, with trained heads (`trained:0123`)" in card

@@ -147,7 +147,7 @@ def test_from_the_shell(tmp_path: Path, by_name: None, capsys: pytest.CaptureFix
     (tmp_path / "p.png").write_bytes(png("green"))
     (tmp_path / "t.csv").write_text("image,label\np.png,grass\nq.png,x\n")
     out, err = run(file, "--add", tmp_path / "t.csv", "--use-all")
-    assert "1 came in from" in out and "q.png" in err
+    assert "1 were read from" in out and "q.png" in err
     with Memory.open(file, ColourEncoder()) as memory:
         assert sorted(row.label or row.caption for row in memory) == [
             "a blue thing",

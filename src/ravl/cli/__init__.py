@@ -1,7 +1,7 @@
 """The command line. It parses and prints; everything else is the Python API.
 
-Modules here import only click at the top, so that ``ravl --help`` answers at once; what a command
-needs is imported when it runs.
+Modules here import only click at the top, so ``ravl --help`` answers at once; other imports happen
+when a command runs.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from ravl.cli import (
 from ravl.cli.task_commands import TaskGroup, answering_command
 from ravl.errors import RavlError
 
-INTERRUPTED = 130  # as shells count a Ctrl-C
+INTERRUPTED = 130  # the exit code of shells for Ctrl-C
 
 
 @click.group(

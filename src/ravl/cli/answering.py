@@ -1,4 +1,4 @@
-"""``ravl classify``, ``tag``, ``match``, ``evaluate``: fitted runs at work."""
+"""``ravl classify``, ``tag``, ``match``, ``evaluate``: answers of fitted runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ravl.cli.settings import column_names, column_options
 run_argument = click.argument("run", type=click.Path(path_type=Path))
 place_argument = click.argument("run", metavar="RUN", type=Place())
 memory_option = click.option(
-    "--memory", type=click.Path(path_type=Path), help="Answer from this memory instead."
+    "--memory", type=click.Path(path_type=Path), help="Answer from this memory, not the run's own."
 )
 PLACE = (memory_option, at_option, server_option, name_option, key_option)
 shown_options = (
@@ -36,13 +36,16 @@ HOW = (
     memory_option,
     at_option,
     click.option("-k", type=int, help="Neighbours that vote. [default: as fitted]"),
-    click.option("--no-retrieval", is_flag=True, help="The model alone."),
-    click.option("--vote-only", is_flag=True, help="The memory's neighbours alone."),
+    click.option("--no-retrieval", is_flag=True, help="Use the model alone."),
+    click.option("--vote-only", is_flag=True, help="Use the memory's neighbours alone."),
     click.option(
         "--abstain",
         type=float,
         metavar="RISK",
-        help="Mark answers that are too unsure for this share of wrong answers, such as 0.05.",
+        help="Mark answers that are too unsure to keep this error rate, such as 0.05.",
+    ),
+    click.option(
+        "--evidence", "shown", default=3, show_default=True, help="Number of neighbours to print."
     ),
     shown_options[0],
     server_option,
@@ -50,8 +53,8 @@ HOW = (
     key_option,
     json_option,
 )
-LONGEST = 90  # characters of what a neighbour says
-BATCH = 64  # pictures that are answered in one pass
+LONGEST = 90  # characters of a neighbour's text
+BATCH = 64  # pictures per pass
 
 
 def how_options(command: Any) -> Any:
@@ -62,12 +65,15 @@ def how_options(command: Any) -> Any:
 
 
 def name_options(command: Any) -> Any:
-    """What names labels, where nothing has been fitted."""
+    """Options that give labels, without a fitted run."""
     command = click.option(
         "--template", multiple=True, help="Text around a label's name, such as 'a photo of {}'."
     )(command)
     return click.option(
-        "--label", "labels", multiple=True, help="A label to choose among, by its name alone."
+        "--label",
+        "labels",
+        multiple=True,
+        help="A label to choose from, known only by its name; may be repeated.",
     )(command)
 
 
@@ -79,8 +85,8 @@ def name_options(command: Any) -> Any:
 def classify(run: Path | str, pictures: tuple[Path, ...], **options: Any) -> None:
     """Give pictures a label: ravl classify runs/shirts new.jpg
 
-    Without anything fitted, name the labels, and a memory in place of RUN:
-    ravl classify shop.ravl new.jpg --label shirt --label hat
+    Without a fitted run, give the labels, and a memory in place of RUN: ravl classify shop.ravl
+    new.jpg --label shirt --label hat
     """
     _label("classify", run, pictures, options)
 
@@ -93,7 +99,7 @@ def classify(run: Path | str, pictures: tuple[Path, ...], **options: Any) -> Non
 def tag(run: Path | str, pictures: tuple[Path, ...], **options: Any) -> None:
     """Give pictures tags: ravl tag runs/keywords new.jpg
 
-    Without anything fitted, name the tags, and a memory in place of RUN, as for classify.
+    Without a fitted run, give the tags, and a memory in place of RUN, as for classify.
     """
     _label("tag", run, pictures, options)
 
@@ -106,7 +112,7 @@ def tag(run: Path | str, pictures: tuple[Path, ...], **options: Any) -> None:
     "texts",
     multiple=True,
     required=True,
-    help="A text to judge: one for all pictures, or one for each, in their order.",
+    help="A text to judge: one for all pictures, or one for each picture, in their order.",
 )
 @click.option(
     "--assign", is_flag=True, help="Find the best one-to-one assignment of texts to pictures."
@@ -121,7 +127,7 @@ def match(
 ) -> None:
     """Judge whether a text fits: ravl match runs/fits new.jpg --text "a red shirt"
 
-    With --assign, any number of texts is shared out among the pictures.
+    With --assign, any number of texts is assigned to the pictures, one to one.
     """
     as_json, shown = options.pop("as_json"), options.pop("shown")
     options["retrieval"] = not options.pop("no_retrieval")
@@ -150,14 +156,14 @@ def _print_pairs(lines: list[tuple[str, str, float]], as_json: bool) -> None:
 @click.option(
     "--data",
     required=True,
-    help="A table or folder of labelled pictures, or a filter that names rows of the memory.",
+    help="A table or folder of labelled pictures, or a filter that selects rows of the memory.",
 )
 @memory_option
 @json_option
 def evaluate(run: Path, data: str, memory: Path | None, as_json: bool, **options: Any) -> None:
-    """Judge a run on labelled pictures that it was not fitted on.
+    """Evaluate a run on labelled pictures that it was not fitted on.
 
-    A picture that the memory shows is hidden from itself, with its near-duplicates.
+    If a picture is in the memory, its row and its near-duplicates are hidden from its search.
     """
     from ravl.evaluation import Score, percent_names
     from ravl.tasks.fit import evaluate as judge
@@ -180,7 +186,7 @@ def evaluate(run: Path, data: str, memory: Path | None, as_json: bool, **options
     metrics = list(found["rows"]["with_retrieval"])
     tables = {**found["rows"], **found["differences"]}
     lines = [[n, *(words(m, s[m]) if m in s else "" for m in metrics)] for n, s in tables.items()]
-    if not sys.stdout.isatty():  # there a table has no head, and numbers need their names
+    if not sys.stdout.isatty():  # a piped table has no header, so numbers need their names
         click.echo("\t".join(["", *metrics]))
     print_table(["", *metrics], lines)
 
@@ -248,7 +254,7 @@ def print_answers(wanted: list[Path], answers: list[Any], as_json: bool, shown: 
 
 
 def print_evidence(answer: Any, shown: int) -> None:
-    """What an answer rests on, a line for each neighbour, below it."""
+    """The evidence below an answer, one line for each neighbour."""
     if not shown:
         return
     model = ", ".join(f"{n} {100 * p:.0f} %" for n, p in list(answer.model.items())[:2])
@@ -261,7 +267,7 @@ def print_evidence(answer: Any, shown: int) -> None:
 
 
 def expanded(paths: tuple[Path, ...]) -> list[Path]:
-    """Pictures as they were named, and all pictures in the folders among them."""
+    """The given pictures, and all pictures in the given folders."""
     from ravl.data.readers.folder import SUFFIXES
 
     found: list[Path] = []

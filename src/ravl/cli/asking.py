@@ -22,7 +22,7 @@ from ravl.cli.captioning import (
 from ravl.cli.output import flat, print_json
 from ravl.cli.remote import PlaceCommand, as_it_was, memory_at, pipeline_at, refused
 
-WRITTEN = (*DECODING, "instruction", "schema", "grammar", "stream")  # for answers that are written
+WRITTEN = (*DECODING, "instruction", "schema", "grammar", "stream")  # for generated answers
 
 
 @click.command(cls=PlaceCommand)
@@ -30,14 +30,14 @@ WRITTEN = (*DECODING, "instruction", "schema", "grammar", "stream")  # for answe
 @click.argument("picture", type=click.Path(path_type=Path))
 @click.argument("questions", nargs=-1, required=True)
 @free_options
-@click.option("--stream", is_flag=True, help="Print words as they are written.")
+@click.option("--stream", is_flag=True, help="Print words while they are generated.")
 @how_options
 def ask(run: Path | str, picture: Path, questions: tuple[str, ...], **options: Any) -> None:
     """Answer questions about a picture: ravl ask runs/shop new.jpg "what colour is it?"
 
-    Without anything fitted, name a memory in place of RUN: its answered questions vote, those that
-    are alike in picture and in question, or a --generator reads them and writes. How it writes is
-    for a generator and for runs of ravl fit ask --answers open to be told.
+    Without a fitted run, give a memory in place of RUN: its answered questions with similar
+    pictures and questions vote, or a --generator reads them and writes. Options for generated text
+    need a generator, or a run of ravl fit ask --answers open.
     """
     as_json, shown = options.pop("as_json"), options.pop("shown")
     options["retrieval"] = not options.pop("no_retrieval")
@@ -62,9 +62,9 @@ def ask(run: Path | str, picture: Path, questions: tuple[str, ...], **options: A
 
 @contextmanager
 def answerer(run: Path | str, options: dict[str, Any]) -> Iterator[Any]:
-    """Who answers: a run, a memory, a generator that reads either, or a server.
+    """The model that answers: a run, a memory, a generator with either, or a server.
 
-    Takes what concerns it out of the options, and leaves them as it takes them.
+    Removes its options from the dictionary; the other options stay.
     """
     if isinstance(run, str):
         refused(**{name: options.pop(name) for name in (*WRITTEN, "generator") if name != "stream"})
@@ -78,7 +78,7 @@ def answerer(run: Path | str, options: dict[str, Any]) -> Iterator[Any]:
 
 @contextmanager
 def _answerer(run: Path, memory: Path | None, generator: str | None) -> Iterator[Any]:
-    """Of a run's folder, of a memory's file, or a generator that reads either."""
+    """The model of a run's folder, of a memory's file, or a generator with either."""
     from ravl.errors import QueryError
     from ravl.runs.run import open_memory, open_run
     from ravl.tasks import registry
@@ -100,7 +100,7 @@ def _answerer(run: Path, memory: Path | None, generator: str | None) -> Iterator
         same = task.command == OpenAskTask.command
         what = "answers out of a list" if same else f"was fitted for {task.command}"
         raise QueryError(
-            f"{run} {what}, and a generator writes its answers. Name a memory in place of the run, "
+            f"{run} {what}, but a generator writes its answers. Give a memory in place of the run, "
             "or a run of ravl fit ask --answers open."
         )
     writer = writer_of(generator)
@@ -109,7 +109,7 @@ def _answerer(run: Path, memory: Path | None, generator: str | None) -> Iterator
 
 
 def _told_how(model: Any, options: dict[str, Any]) -> None:
-    """The options for what writes, as its model takes them; refused where nothing writes."""
+    """The options for generated text; refused without a generator."""
     from ravl.errors import QueryError
     from ravl.tasks.ask.writing import OpenAskPipeline
 
@@ -118,13 +118,13 @@ def _told_how(model: Any, options: dict[str, Any]) -> None:
         return
     if given := [name for name in WRITTEN if options.pop(name) not in (None, (), "", False)]:
         raise QueryError(
-            f"--{given[0].replace('_', '-')} is for answers that a generator writes. Name one with "
+            f"--{given[0].replace('_', '-')} is for answers of a generator. Give one with "
             "--generator, or a run of ravl fit ask --answers open."
         )
 
 
 def _print_evidence(answer: Any, shown: int) -> None:
-    """Answered questions and passages that an answer rests on, a line each."""
+    """The evidence of an answer: answered questions and passages, one line each."""
     texts = answer.passages
     if not answer.quoted:
         model = ", ".join(f"{n} {100 * p:.0f} %" for n, p in list(answer.model.items())[:2])

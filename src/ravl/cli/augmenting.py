@@ -1,4 +1,4 @@
-"""``ravl augment``: a run writes for pictures that nobody has said anything about."""
+"""``ravl augment``: a run writes data for pictures that lack it."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from ravl.cli.output import json_option, print_json, quiet_option, where_option
     type=float,
     default=0.0,
     show_default=True,
-    help="Confidence from which an answer is kept, 0 to 1.",
+    help="Keep answers with at least this confidence, 0 to 1.",
 )
-@click.option("--again", is_flag=True, help="Write anew what was generated before.")
-@click.option("--limit", type=int, help="Pictures at most.")
+@click.option("--again", is_flag=True, help="Replace data that was generated before.")
+@click.option("--limit", type=int, help="Maximal number of pictures.")
 @click.option(
     "--question",
     "questions",
     multiple=True,
-    help="That a run of ask answers about each picture; may be repeated.  [default: those that the "
-    "memory is asked most]",
+    help="A question for each picture, for a run of ask; may be repeated.  [default: the most "
+    "frequent questions of the memory]",
 )
 @quiet_option
 @json_option
@@ -43,11 +43,11 @@ def augment(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Let a run of caption, classify, tag or ask write for pictures of its memory that have none.
+    """Let a run of caption, classify, tag or ask write data that pictures of its memory lack.
 
-    It goes into columns of its own (generated_caption, generated_label, generated_tags,
-    generated_qa, with generated_confidence and generated_by), apart from what people said, and
-    nothing reads it unless asked to: ravl fit caption --generated, ravl fit ask --generated.
+    The data goes into separate columns (generated_caption, generated_label, generated_tags,
+    generated_qa, with generated_confidence and generated_by). It is only used on request: ravl fit
+    caption --generated, ravl fit ask --generated.
     """
     from dataclasses import asdict
 
@@ -69,8 +69,8 @@ def augment(
         print_json(asdict(done))
     elif not quiet:
         click.echo(
-            f"{done.written:,} rows of {name} have a {done.column} now; {done.unsure:,} were left "
-            f"alone as too unsure, {done.broken:,} pictures could not be read."
+            f"{done.written:,} rows of {name} now have a {done.column}; {done.unsure:,} were too "
+            f"unsure, {done.broken:,} pictures could not be read."
         )
 
 

@@ -23,24 +23,32 @@ FREE = (
     click.option(
         "--generator",
         metavar="SPEC",
-        help="Writes instead of the run's own: hf:NAME, or openai:http://HOST:PORT/v1.",
+        help="A generator in place of the run's own: hf:NAME, or openai:http://HOST:PORT/v1.",
     ),
     click.option("--instruction", default="", help="Style or audience, for chat models."),
-    click.option("--candidates", type=int, help="So many different texts of each."),
-    click.option("--beams", type=int, help="Of the beam search; 1 for greedy."),
-    click.option("--longest", type=int, help="Tokens at most."),
-    click.option("--shortest", type=int, help="Tokens at least."),
-    click.option("--sample", is_flag=True, default=None, help="Draw words by chance."),
-    click.option("--temperature", type=float, help="Of the sampling; below 1 likelier."),
-    click.option("--top-p", type=float, help="Share of the probability that is drawn from."),
-    click.option("--seed", type=int, help="Of the sampling."),
-    click.option("--require", multiple=True, help="A word or phrase that must occur."),
-    click.option("--forbid", multiple=True, help="A word or phrase that must not."),
+    click.option("--candidates", type=int, help="Number of different texts for each picture."),
+    click.option("--beams", type=int, help="Number of beams; 1 for greedy decoding."),
+    click.option("--longest", type=int, help="Maximal number of tokens."),
+    click.option("--shortest", type=int, help="Minimal number of tokens."),
+    click.option("--sample", is_flag=True, default=None, help="Sample words at random."),
     click.option(
-        "--schema", type=click.Path(path_type=Path), help="A JSON schema that texts must satisfy."
+        "--temperature",
+        type=float,
+        help="Temperature of the sampling; below 1 prefers likely words.",
+    ),
+    click.option("--top-p", type=float, help="Share of the probability to sample from."),
+    click.option("--seed", type=int, help="Random seed of the sampling."),
+    click.option("--require", multiple=True, help="A word or phrase that must occur."),
+    click.option("--forbid", multiple=True, help="A word or phrase that must not occur."),
+    click.option(
+        "--schema",
+        type=click.Path(path_type=Path),
+        help="A file with a JSON schema that texts must satisfy.",
     ),
     click.option(
-        "--grammar", type=click.Path(path_type=Path), help="A Lark grammar that they must satisfy."
+        "--grammar",
+        type=click.Path(path_type=Path),
+        help="A file with a Lark grammar that texts must satisfy.",
     ),
 )
 DECODING = (
@@ -56,11 +64,12 @@ DECODING = (
     "forbid",
 )
 
-LOCAL = ("generator", "beams", "shortest", "top_p", "schema", "grammar")  # no server takes them
+# not available on a server
+LOCAL = ("generator", "beams", "shortest", "top_p", "schema", "grammar")
 
 
 def free_options(command: Any) -> Any:
-    """What may be asked of a text, whatever it is about."""
+    """Options of all generated texts."""
     for option in reversed(FREE):
         command = option(command)
     return command
@@ -70,15 +79,15 @@ def free_options(command: Any) -> Any:
 @place_argument
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
 @free_options
-@click.option("--target", metavar="COLUMN", help="Without a run: the column that holds texts.")
-@click.option("--grounded", is_flag=True, help="Only nouns that the evidence has.")
-@click.option("--stream", is_flag=True, help="Print words as they are written.")
+@click.option("--target", metavar="COLUMN", help="Without a run: the column of texts.")
+@click.option("--grounded", is_flag=True, help="Allow only nouns that the evidence contains.")
+@click.option("--stream", is_flag=True, help="Print words while they are generated.")
 @how_options
 def caption(run: Path | str, pictures: tuple[Path, ...], stream: bool, **options: Any) -> None:
     """Describe pictures: ravl caption runs/texts new.jpg
 
-    Without anything fitted, name a memory in place of RUN: its neighbours' captions are compared,
-    and the one that the others agree with most is taken, or a --generator reads them and writes.
+    Without a fitted run, give a memory in place of RUN: the answer is the neighbours' caption that
+    is most similar to the others, or a --generator reads the captions and writes.
     """
     as_json, shown = options.pop("as_json"), options.pop("shown")
     options["retrieval"] = not options.pop("no_retrieval")
@@ -97,7 +106,7 @@ def caption(run: Path | str, pictures: tuple[Path, ...], stream: bool, **options
 def captioner(run: Path | str, options: dict[str, Any]) -> Iterator[Any]:
     """The caption model of a run's folder, or of a memory's file; or a server.
 
-    Takes what concerns it out of the options, and leaves them as it takes them.
+    Removes its options from the dictionary; the other options stay.
     """
     if isinstance(run, str):
         refused(**{name: options.pop(name) for name in (*LOCAL, "target", "grounded")})
@@ -123,7 +132,7 @@ def captioner(run: Path | str, options: dict[str, Any]) -> Iterator[Any]:
 
 
 def writer_of(generator: str | None) -> Any:
-    """The generator of that name; None for none."""
+    """The generator of that name; None without a name."""
     if not generator:
         return None
     from ravl.models.generation.constraints import processors
@@ -133,7 +142,7 @@ def writer_of(generator: str | None) -> Any:
 
 
 def decoding(options: dict[str, Any], usual: Any) -> Any:
-    """The decoding options out of the others, on top of what is usual."""
+    """The decoding options, with defaults for those not given."""
     from dataclasses import replace
 
     from ravl.errors import QueryError
@@ -158,13 +167,13 @@ def _stream(model: Any, wanted: list[Path], options: dict[str, Any]) -> None:
 
 
 def while_written(options: dict[str, Any]) -> dict[str, Any]:
-    """The options of a text that is printed as it is written."""
+    """The options of a streamed text."""
     judged = ("vote_only", "abstain", "grounded")
     return {name: value for name, value in options.items() if name not in judged}
 
 
 def print_pieces(about: str, pieces: Iterable[str]) -> None:
-    """A text as it is written, behind what it is about."""
+    """Print a text while it is generated, after the name of its picture."""
     click.echo(f"{about}\t", nl=False)
     for piece in pieces:
         click.echo(flat(piece), nl=False)

@@ -1,4 +1,4 @@
-"""``ravl check``: what in a memory is likely wrong, and putting it right."""
+"""``ravl check``: rows of a memory that are likely wrong, and fixes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ravl.checking.check import Check
     from ravl.checking.fixes import FixReport
 
-# As in ravl.checking.issue, which imports what `ravl --help` need not wait for.
+# As in ravl.checking.issue, whose imports would slow down `ravl --help`.
 KINDS = {
     "mislabel": "relabel",
     "conflict": "relabel",
@@ -28,7 +28,7 @@ KINDS = {
     "blurred": "drop",
 }
 FIXES = ("relabel", "drop", "merge")
-LISTED = 5  # findings of each kind that are printed
+LISTED = 5  # printed findings per kind
 
 
 @click.command()
@@ -45,7 +45,7 @@ LISTED = 5  # findings of each kind that are printed
     "--fix",
     "how",
     type=click.Choice(FIXES),
-    help="Put right what was found: give rows their likely label, move rows into the bin, or merge "
+    help="Fix the findings: give rows their likely label, move rows to the trash, or merge "
     "near-duplicates into one row.",
 )
 @click.option(
@@ -53,17 +53,17 @@ LISTED = 5  # findings of each kind that are printed
     type=click.FloatRange(0, 1),
     default=0.9,
     show_default=True,
-    help="Score from which --fix follows a finding.",
+    help="Minimal score of findings for --fix.",
 )
 @click.option(
     "--id",
     "ids",
     multiple=True,
     metavar="ID",
-    help="With --fix, follow only findings about this row, whatever their score; may be repeated.",
+    help="With --fix, fix only findings about this row, with any score; may be repeated.",
 )
-@click.option("--dry-run", is_flag=True, help="With --fix, only say what would be done.")
-@click.option("--fast", is_flag=True, help="Open no picture: leave out broken, blank and blurred.")
+@click.option("--dry-run", is_flag=True, help="With --fix, only print what would be done.")
+@click.option("--fast", is_flag=True, help="Do not open pictures: skip broken, blank and blurred.")
 @where_option
 @json_option
 def check(
@@ -78,18 +78,18 @@ def check(
     where: str | None,
     as_json: bool,
 ) -> None:
-    """Look for rows that are likely wrong, ranked, each with why.
+    """Look for rows that are likely wrong, ranked, with reasons.
 
-    Labels that others contradict, near-duplicates, rows that mislead many others, texts that do
-    not fit, outliers, rare labels; broken, blank and blurred pictures. Nothing is changed without
-    --fix, and what that changes is one version, which ravl revert takes back.
+    Kinds: labels that other rows contradict, near-duplicates, rows that mislead many others, texts
+    that do not fit, outliers, rare labels; broken, blank and blurred pictures. Nothing is changed
+    without --fix. A fix is one version, which ravl revert undoes.
     """
     from ravl.checking.check import check as look
     from ravl.checking.fixes import fix
     from ravl.memory import Memory
 
     if how is None and (ids or dry_run):
-        raise click.UsageError("--id and --dry-run go with --fix.")
+        raise click.UsageError("--id and --dry-run need --fix.")
     if html is not None and not html.parent.is_dir():
         raise click.UsageError(f"There is no folder {html.parent} for the page. Make it first.")
     if how is not None:
@@ -111,7 +111,7 @@ def check(
 
 
 def _show(found: Check, memory: Path, html: Path | None, as_json: bool) -> None:
-    """The surest findings of each kind, and how many there are."""
+    """The findings with the highest scores of each kind, and the counts."""
     if as_json:
         print_json(found.to_json())
         return
@@ -139,10 +139,10 @@ def _show(found: Check, memory: Path, html: Path | None, as_json: bool) -> None:
 
 
 def _say(report: FixReport, memory: Path, least: float, dry_run: bool) -> None:
-    """What was done, or would be, and how to take it back."""
+    """The result of a fix or dry run, and how to undo it."""
     lines = [f"{id}: {old} -> {new}" for id, old, new in report.relabelled]
-    lines += [f"{id}: into the bin" for id in report.dropped]
-    lines += [f"{id}: takes over from {', '.join(its)}" for id, its in report.merged.items()]
+    lines += [f"{id}: to the trash" for id in report.dropped]
+    lines += [f"{id}: takes over the data of {', '.join(its)}" for id, its in report.merged.items()]
     for line in lines[:SHOWN]:
         click.echo(flat(line))
     if len(lines) > SHOWN:
@@ -153,7 +153,7 @@ def _say(report: FixReport, memory: Path, least: float, dry_run: bool) -> None:
         click.echo("Nothing was changed: a dry run.", err=True)
     elif report.version is not None:
         back = f"ravl revert {memory} {report.version - 1}"
-        click.echo(f"That is version {report.version}; take it back with: {back}", err=True)
+        click.echo(f"This is version {report.version}; undo it with: {back}", err=True)
 
 
 COMMANDS = (check,)

@@ -1,4 +1,4 @@
-"""``ravl drift``: whether the pictures are still those of fitting time."""
+"""``ravl drift``: test whether the pictures have changed since the fit."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ DRIFTED = 3  # the exit code
     multiple=True,
     type=click.Path(path_type=Path),
     metavar="PICTURES",
-    help="Make the run's reference anew from pictures of fitting time that it was not trained on.",
+    help="Make a new reference for the run, from normal pictures that it was not trained on.",
 )
 @click.option(
     "--rate",
     type=float,
-    help="How often there may be a false alarm, over all signals together. [default: 0.05]",
+    help="False alarm rate, over all signals together. [default: 0.05]",
 )
 @memory_option
 @click.option("--html", type=click.Path(path_type=Path), help="Write a page with the pictures.")
@@ -55,12 +55,11 @@ def drift(
     as_json: bool,
     **options: Any,
 ) -> int:
-    """Tell whether pictures differ from those that a run was fitted for.
+    """Test whether pictures differ from those that a run was fitted for.
 
     PICTURES are files, folders or tables, and need no labels; for match and ask they are tables
-    with a text or a question each. The exit code is 3 where they have drifted, and 0 if they
-    have not. With --server and no PICTURES, it tells about those that the server was asked about
-    last.
+    with a text or a question each. The exit code is 3 if they have drifted, otherwise 0. With
+    --server and without PICTURES, it reports on the pictures that the server has answered last.
 
     \b
     ravl drift runs/kinds today/
@@ -71,13 +70,13 @@ def drift(
     if isinstance(run, str):
         if pictures:
             raise click.UsageError(
-                "A server tells of the pictures that it is asked about: leave PICTURES out. Which "
-                "of its runs is meant, --run NAME says."
+                "A server reports on the pictures that it has answered: leave PICTURES out. "
+                "Select one of its runs with --run NAME."
             )
         refused(reference=reference, rate=rate, memory=memory, html=html, **options)
         return _print_served(run, as_json)
     if not pictures and not reference:
-        raise click.UsageError("Name pictures to compare: a folder, files or a table.")
+        raise click.UsageError("Give pictures to compare: a folder, files or a table.")
     from ravl.drift.comparing import detect_drift, make_reference
     from ravl.drift.report import RATE
     from ravl.tasks.model import Model
@@ -86,7 +85,7 @@ def drift(
     with Model(run, memory) as model:
         if reference:
             made = make_reference(model, list(reference), **how)
-            click.echo(f"The reference is now of {len(made.signals):,} pictures.", err=True)
+            click.echo(f"The reference now has {len(made.signals):,} pictures.", err=True)
         if not pictures:
             return 0
         found = detect_drift(model, list(pictures), rate=RATE if rate is None else rate, **how)
@@ -107,7 +106,7 @@ def drift(
 
 
 def _print_served(url: str, as_json: bool) -> int:
-    """What a server has seen of a run: the one of ``--run``, or its first that can tell."""
+    """The drift of a run on a server: the run of ``--run``, or the first with a reference."""
     from ravl.errors import QueryError
 
     name = click.get_current_context().meta.get(RUN)
@@ -115,7 +114,7 @@ def _print_served(url: str, as_json: bool) -> int:
         if name is None:
             names = [run.name for run in client.runs() if run.level]
             if not names:
-                raise QueryError(f"There is no run at {url}, and a memory alone knows no drift.")
+                raise QueryError(f"There is no run at {url}, and a memory alone has no drift test.")
             name = names[0]
         found = client.drift(name)
     if as_json:
@@ -127,7 +126,7 @@ def _print_served(url: str, as_json: bool) -> int:
         if found.windows:
             _print_signals(found.signals)
             click.echo(
-                f"{found.alarms:,} of {found.windows:,} windows alarmed; in the next are "
+                f"{found.alarms:,} of {found.windows:,} windows alarmed; the next window has "
                 f"{found.waiting:,} of {found.window:,} pictures."
             )
     return DRIFTED if found.drifted else 0
@@ -143,7 +142,7 @@ def _print_signals(signals: Sequence[Any]) -> None:
     print_table(["signal", "", "p", "effect", "what changed"], lines)
 
 
-# Where the pictures are, and what is asked about them; labels and answers are not read.
+# Columns of pictures, texts and questions; labels and answers are not read.
 for option in (*column_options[:2], *column_options[4:6]):
     drift = option(drift)
 

@@ -1,4 +1,4 @@
-"""``ravl export``, ``import`` and ``merge``: memories as files, and as parts of each other."""
+"""``ravl export``, ``import`` and ``merge``: exchange of memories and runs."""
 
 from __future__ import annotations
 
@@ -20,17 +20,19 @@ FILE = click.Path(path_type=Path)
 @click.option(
     "--format",
     type=click.Choice(["jsonl", "parquet"]),
-    help="Of a memory: rows.jsonl and pictures (usual), or one rows.parquet.",
+    help="For a memory: rows.jsonl and pictures (default), or one rows.parquet.",
 )
 @where_option
-@click.option("--onnx", type=FILE, metavar="DIR", help="Of a run: its networks, to a new folder.")
-@click.option("--memory", type=FILE, help="That the run answers from, instead of its own.")
-@click.option("--int8", is_flag=True, help="Eight-bit weights; what they cost is measured.")
+@click.option(
+    "--onnx", type=FILE, metavar="DIR", help="For a run: write its networks to this new folder."
+)
+@click.option("--memory", type=FILE, help="The memory of the run, in place of its own.")
+@click.option("--int8", is_flag=True, help="Eight-bit weights; the loss is measured.")
 @click.option("--check", type=FILE, metavar="DATA", help="Labelled pictures to measure --int8 on.")
 @click.option(
     "--sample",
     type=click.IntRange(1),
-    help="Pictures of the memory that run and export are compared on. [default: 32]",
+    help="Number of pictures of the memory to compare run and export. [default: 32]",
 )
 def export(
     place: Path,
@@ -42,9 +44,9 @@ def export(
 ) -> None:
     """Write a memory's rows, or a run that needs no torch.
 
-    \b
-    ravl export shop.ravl rows/                 rows and pictures, for other tools or `ravl import`
-    ravl export runs/shirts --onnx shirts-onnx  a run as ONNX, to be used like the run itself
+    \b ravl export shop.ravl rows/                 rows and pictures, for other tools or
+    `ravl import` ravl export runs/shirts --onnx shirts-onnx  a run as ONNX; use it like the run
+    itself
     """
     if place.is_dir():
         if folder is not None or format or where or onnx is None:
@@ -57,11 +59,12 @@ def export(
     given = [f"--{name}" for name, value in {"onnx": onnx, **of_run}.items() if value]
     if given:
         raise click.UsageError(
-            f"{place} is a memory, or nothing, and {given[0]} is for runs. Name the folder of a "
+            f"{place} is a memory, or does not exist, and {given[0]} is for runs. Give the folder "
+            "of a "
             f"run, or export the memory's rows with: ravl export {place} FOLDER"
         )
     if folder is None:
-        raise click.UsageError(f"Name a new folder for the rows: ravl export {place} FOLDER")
+        raise click.UsageError(f"Give a new folder for the rows: ravl export {place} FOLDER")
     from ravl.memory import Memory
 
     with Memory.open(place) as opened:
@@ -74,7 +77,9 @@ def _run(
     run: Path, out: Path, memory: Path | None, int8: bool, check: Path | None, sample: int | None
 ) -> None:
     if check is not None and not int8:
-        raise click.UsageError("--check measures what --int8 costs. Add --int8, or leave it out.")
+        raise click.UsageError(
+            "--check measures the loss of --int8. Add --int8, or leave --check out."
+        )
     from ravl.exports.run import SAMPLE, export_run
 
     click.echo(export_run(run, out, memory=memory, int8=int8, data=check, sample=sample or SAMPLE))
@@ -83,14 +88,14 @@ def _run(
 @click.command(name="import")
 @memory_argument
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--copy", is_flag=True, help="Keep a copy of each picture in the memory.")
+@click.option("--copy", is_flag=True, help="Store a copy of each picture in the memory.")
 def import_(memory: Path, folder: Path, copy: bool) -> None:
-    """Bring back what `ravl export` wrote; MEMORY is made if new."""
+    """Read an export of `ravl export` into MEMORY, which is created if necessary."""
     from ravl.memory import Memory
 
     parquet = folder / "rows.parquet"
     with Memory.open(memory) if memory.exists() else Memory.create(memory) as opened:
-        # Pictures inside a Parquet file have nowhere else to be.
+        # Pictures inside a Parquet file must be copied, because they have no file.
         source, copy = (parquet, True) if parquet.exists() else (folder, copy)
         print_summary(opened.index(source, copy=copy), memory, len(opened))
 
@@ -99,7 +104,7 @@ def import_(memory: Path, folder: Path, copy: bool) -> None:
 @memory_argument
 @click.argument("other", type=click.Path(path_type=Path))
 def merge(memory: Path, other: Path) -> None:
-    """Bring the rows of the memory OTHER into MEMORY, with their vectors."""
+    """Add the rows of the memory OTHER to MEMORY, with their vectors."""
     from ravl.memory import Memory
 
     with Memory.open(memory) as opened, Memory.open(other) as source:

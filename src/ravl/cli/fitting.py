@@ -50,25 +50,31 @@ def _task_command(task: Task) -> click.Command:
 
 @click.group(cls=TaskGroup, make=_task_command)
 def fit() -> None:
-    """Train on what a memory holds, and report what it gained."""
+    """Train on the rows of a memory, and report the gain."""
 
 
 @fit.command(name="search", cls=SettingsCommand, task="search")
 @memory_argument
 @out_option
-@click.option("--test", metavar="FILTER", help="The pictures to test on. [default: a tenth]")
 @click.option(
-    "--validation", metavar="FILTER", help="The pictures to validate on. [default: a tenth]"
+    "--test",
+    metavar="FILTER",
+    help="Filter of the test pictures. [default: a random tenth]",
+)
+@click.option(
+    "--validation",
+    metavar="FILTER",
+    help="Filter of the validation pictures. [default: a random tenth]",
 )
 @config_option
 @quiet_option
 @json_option
 def fit_search(memory: Path, out: Path, quiet: bool, as_json: bool, **options: Any) -> None:
-    """Train the retriever: texts shall find their pictures, and pictures their texts.
+    """Train the retriever, so that texts find their pictures, and pictures their texts.
 
     Small heads on top of the encoder's networks are trained on the memory's captions, labels, tags
-    and questions; with --vision and --text copies of the networks learn as well. The memory then
-    has the trained space, and RUN a report.
+    and questions; with --vision and --text, copies of the networks are trained, too. The memory
+    then uses the trained space, and RUN contains a report.
     """
     from ravl.tasks.fit import fit as train
     from ravl.tasks.search.settings import RetrieverReport
@@ -78,7 +84,7 @@ def fit_search(memory: Path, out: Path, quiet: bool, as_json: bool, **options: A
     with _told_if_interrupted():
         report = train("search", memory, out=out, progress=shown, **given(options))
     assert isinstance(report, RetrieverReport)
-    if not is_main_process():  # of several, as torchrun starts them, the first speaks for all
+    if not is_main_process():  # of several processes of torchrun only the first prints
         return
     if as_json:
         print_json(
@@ -97,9 +103,9 @@ def fit_search(memory: Path, out: Path, quiet: bool, as_json: bool, **options: A
         for line in report.summary():
             click.echo(line)
         if report.adopted:
-            click.echo(f"{memory} has the trained space now.")
+            click.echo(f"{memory} now has the trained space.")
         else:
-            click.echo(f"{memory} keeps the space it had: validation was no better with the new.")
+            click.echo(f"{memory} keeps its old space: the new one was not better on validation.")
         click.echo(f"The report: {out / 'report.html'}")
 
 
@@ -135,7 +141,7 @@ def _told_if_interrupted() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        click.echo("Interrupted. Repeat the same command to go on where it stopped.", err=True)
+        click.echo("Interrupted. Repeat the same command to continue where it stopped.", err=True)
         raise
 
 

@@ -1,4 +1,4 @@
-"""``ravl inbox``: what people said about a server's answers, and what becomes of it."""
+"""``ravl inbox``: review the feedback on a server's answers."""
 
 from __future__ import annotations
 
@@ -23,20 +23,26 @@ if TYPE_CHECKING:
     multiple=True,
     type=int,
     metavar="NUMBER",
-    help="Make a row of an entry, or add it to the row that was asked about; may be repeated.",
+    help="Make a row of an entry, or correct the row of its picture; may be repeated.",
 )
 @click.option(
-    "--dismiss", multiple=True, type=int, metavar="NUMBER", help="Leave an entry out; likewise."
+    "--dismiss",
+    multiple=True,
+    type=int,
+    metavar="NUMBER",
+    help="Dismiss an entry; may be repeated.",
 )
 @click.option(
     "--add",
     type=click.Path(path_type=Path),
     metavar="TABLE",
-    help="Bring in what a table says about pictures, as ravl index reads it.",
+    help="Read a table of corrections, in the format of ravl index.",
 )
-@click.option("--use-all", is_flag=True, help="Use all on which people agree.")
+@click.option("--use-all", is_flag=True, help="Use all entries on which people agree.")
 @click.option(
-    "--feedback", type=click.Path(path_type=Path), help="The file. [default: beside the memory]"
+    "--feedback",
+    type=click.Path(path_type=Path),
+    help="The feedback file. [default: beside the memory]",
 )
 @json_option
 def inbox(
@@ -48,10 +54,10 @@ def inbox(
     feedback: Path | None,
     as_json: bool,
 ) -> None:
-    """Review what people said about answers: ravl inbox shop.ravl --use 3 --dismiss 4
+    """Review the feedback on answers: ravl inbox shop.ravl --use 3 --dismiss 4
 
-    Lists what is open, and what is disputed: people say different things about one picture, and
-    nobody's word is overwritten. A page of ravl serve shows the same with its pictures.
+    Lists open and disputed entries. An entry is disputed if people disagree about the picture; it
+    then waits for a decision. The web page of ravl serve shows the same entries with pictures.
     """
     from ravl.memory import Memory
     from ravl.serving.reviewing import disputed, fields_of, open_entries
@@ -59,7 +65,7 @@ def inbox(
 
     file = feedback or beside(memory)
     if not file.exists() and add is None:
-        raise RavlError(f"There is no feedback in {file}. It is kept by ravl serve.")
+        raise RavlError(f"There is no feedback in {file}. ravl serve collects it.")
     with Memory.open(memory) as opened:
         store = FeedbackStore(file)
         try:
@@ -102,7 +108,7 @@ def _settle(
         try:
             row = remember(memory, store, store.get(number))
             click.echo(f"{number}\t{flat(row.id)}\t{flat(row.caption)}")
-        except RavlError as error:  # the others need not wait for it
+        except RavlError as error:  # continue with the other entries
             click.echo(f"{number}\tnot used: {error}", err=True)
     for number in dismiss:
         store.settle(number, "dismissed")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     "-m",
     required=True,
     type=click.Path(path_type=Path),
-    help="The memory's file; made if new.",
+    help="The memory's file; created if necessary.",
 )
 @click.option(
     "--encoder",
@@ -34,15 +34,13 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="A table about the pictures of the folder SOURCE.",
 )
-@click.option(
-    "--root", type=click.Path(path_type=Path), help="The folder that a table's pictures lie in."
-)
-@click.option("--prefix", default="", help="Put before every id, to keep sources apart.")
-@click.option("--copy", is_flag=True, help="Keep a copy of each picture in the memory.")
+@click.option("--root", type=click.Path(path_type=Path), help="The folder of a table's pictures.")
+@click.option("--prefix", default="", help="A prefix for every id, to separate sources.")
+@click.option("--copy", is_flag=True, help="Store a copy of each picture in the memory.")
 @click.option(
     "--folder-labels/--no-folder-labels",
     default=None,
-    help="Take sub-folders as labels. [default: if all pictures lie in some]",
+    help="Use sub-folders as labels. [default: if all pictures are in sub-folders]",
 )
 @click.option("--image-column", help="The table's column with the picture's path.")
 @click.option("--id-column", help="The column with the id.")
@@ -54,7 +52,7 @@ if TYPE_CHECKING:
 @click.option(
     "--annotations", type=click.Path(path_type=Path), help="The answers to a VQA questions file."
 )
-@click.option("--encoding", help="Of a CSV, TSV or JSONL file. [default: utf-8]")
+@click.option("--encoding", help="Encoding of a CSV, TSV or JSONL file. [default: utf-8]")
 @click.option(
     "--max-pixels",
     type=click.IntRange(min=1),
@@ -72,12 +70,12 @@ def index(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Bring pictures into a memory: from a folder, table or dataset.
+    """Index pictures of a folder, table or dataset in a memory.
 
-    SOURCE is a folder of pictures (class sub-folders are welcome), a .csv, .tsv, .jsonl or
-    .parquet table, COCO captions or VQA questions as .json, or hf:NAME for a Hugging Face dataset.
+    SOURCE is a folder of pictures (sub-folders can be classes), a .csv, .tsv, .jsonl or .parquet
+    table, COCO captions or VQA questions as .json, or hf:NAME for a Hugging Face dataset.
 
-    What is there unchanged is skipped; interrupted runs go on where they stopped.
+    Unchanged pictures are skipped; an interrupted command continues where it stopped.
     """
     with ExitStack() as stack:
         opened = stack.enter_context(_open_or_create(memory, encoder, dry_run, stack))
@@ -88,8 +86,8 @@ def index(
             )
         except KeyboardInterrupt:
             click.echo(
-                f"Interrupted. {len(opened):,} rows are safe in {memory}; "
-                "run the same command to go on.",
+                f"Interrupted. {len(opened):,} rows are stored in {memory}; run the same command "
+                "to continue.",
                 err=True,
             )
             raise
@@ -110,9 +108,10 @@ def index(
 @quiet_option
 @json_option
 def reembed(memory: Path, encoder: str, quiet: bool, as_json: bool) -> None:
-    """Give a memory another encoder.
+    """Change the encoder of a memory.
 
-    Searches use the old one until all is done; an interrupted run goes on where it stopped.
+    Searches use the old encoder until the command is complete; an interrupted command continues
+    where it stopped.
     """
     from ravl.memory import Memory
 
@@ -125,7 +124,7 @@ def reembed(memory: Path, encoder: str, quiet: bool, as_json: bool) -> None:
         elif not quiet:
             click.echo(
                 f"{report.rows:,} rows embedded with {encoder}, "
-                f"{report.reused:,} of them from kept features."
+                f"{report.reused:,} of them from stored features."
             )
             print_problems(len(report.rejected), report.rejected)
 
@@ -136,7 +135,7 @@ def _open_or_create(path: Path, encoder: str | None, dry_run: bool, stack: ExitS
 
     if path.exists():
         return Memory.open(path, load_encoder(encoder) if encoder else None)
-    if dry_run:  # a dry run leaves no new file behind
+    if dry_run:  # a dry run creates no file
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ravl-"))
         path = Path(folder) / "dry-run.ravl"
     return Memory.create(path, encoder or "builtin")
@@ -156,7 +155,7 @@ def _reader_options(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def print_summary(report: IndexReport, memory: Path, rows: int) -> None:
-    """What an indexing run did, in a few lines."""
+    """Print the result of indexing, in a few lines."""
     what = "Would have added" if report.dry_run else "Added"
     speed = report.encoded / report.seconds if report.seconds else 0
     click.echo(

@@ -1,4 +1,4 @@
-"""Printing: tables for people on a terminal, plain lines for pipes, JSON on request."""
+"""Printing: tables on a terminal, plain lines for pipes, JSON on request."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import click
 if TYPE_CHECKING:
     from ravl.data import Rejected
 
-SHOWN = 10  # problems, or near-duplicates, that are listed
+SHOWN = 10  # listed problems or near-duplicates
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-quiet_option = click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="Print only errors.")
 where_option = click.option(
     "--where",
     metavar="FILTER",
@@ -29,7 +29,7 @@ def print_json(value: Any) -> None:
 
 
 def print_table(head: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
-    """A table on a terminal; tab-separated lines elsewhere."""
+    """A table on a terminal; otherwise tab-separated lines."""
     if not sys.stdout.isatty():
         for line in lines:
             click.echo("\t".join(flat(cell) for cell in line))
@@ -46,7 +46,7 @@ def print_table(head: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
 
 
 def print_problems(count: int, problems: Sequence[Rejected]) -> None:
-    """What was set aside: the first of them, on standard error."""
+    """Print the first rejected items on standard error."""
     if not count:
         return
     click.echo(f"{count:,} set aside:", err=True)
@@ -54,10 +54,11 @@ def print_problems(count: int, problems: Sequence[Rejected]) -> None:
         click.echo(f"  {problem}", err=True)
     if count > SHOWN:
         click.echo(
-            f"  ... and {count - SHOWN:,} more; all are in: ravl info MEMORY --quarantine", err=True
+            f"  ... and {count - SHOWN:,} more; list all with: ravl info MEMORY --quarantine",
+            err=True,
         )
 
 
 def flat(cell: object) -> str:
-    """One line, and no control character of somebody's caption reaches the terminal."""
+    """One line without control characters, which a caption could contain."""
     return "".join(c if c.isprintable() else " " for c in str(cell))

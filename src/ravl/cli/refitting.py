@@ -1,4 +1,4 @@
-"""``ravl refit`` and ``ravl rollback``: a run that keeps up with its memory."""
+"""``ravl refit`` and ``ravl rollback``: update a run after changes of its memory."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ import click
 from ravl.cli.answering import run_argument
 from ravl.cli.output import json_option, print_json, quiet_option
 
-IDLE = ("nothing", "waiting", "busy")  # nobody wants a nightly letter about these
+IDLE = ("nothing", "waiting", "busy")  # cron should not send a mail about these
 
 
 @click.command()
 @run_argument
 @click.option(
-    "--memory", type=click.Path(path_type=Path), help="Another memory than the run's own."
+    "--memory", type=click.Path(path_type=Path), help="A memory in place of the run's own."
 )
 @click.option(
     "--promote",
     type=click.Choice(["better", "always", "never"]),
     default="better",
     show_default=True,
-    help="When the new model replaces the old one: only if it is better by more than chance.",
+    help="When the new model replaces the old one; by default only if it is clearly better.",
 )
 @click.option(
     "--replay",
     type=int,
     default=0,
     metavar="N",
-    help="Train on N old pictures at most, evenly over their labels. [default: all]",
+    help="Train on at most N old pictures, evenly over their labels. [default: all]",
 )
 @click.option(
     "--newest",
     type=float,
     default=0.2,
     show_default=True,
-    help="Share of the new pictures that both are judged by.",
+    help="Share of the new pictures for the evaluation of both models.",
 )
 @click.option(
     "--if-new",
@@ -48,20 +48,20 @@ IDLE = ("nothing", "waiting", "busy")  # nobody wants a nightly letter about the
     help="Do nothing unless N pictures were labelled since the last refit.",
 )
 @click.option("--if-drift", is_flag=True, help="Do nothing unless incoming pictures have drifted.")
-@click.option("--dry-run", is_flag=True, help="Only say what is new.")
+@click.option("--dry-run", is_flag=True, help="Only print what is new.")
 @quiet_option
 @json_option
 def refit(run: Path, quiet: bool, as_json: bool, **options: object) -> None:
-    """Fit a run again with what its memory has learned, and keep the better of the two.
+    """Fit a run again on its changed memory, and keep the better version.
 
-    The old training pictures are trained on again, with the new ones; a share of these is held out.
-    Old and new model are judged on the same pictures: the old test part, which nothing ever learns
-    from, and the newest. Earlier versions are kept: see ravl rollback.
+    The new model is trained on the old and the new pictures; a share of the new pictures is held
+    out. Both models are evaluated on the same pictures: the old test split, which is never used for
+    training, and the held-out new pictures. Earlier versions are kept: see ravl rollback.
 
-    Made for cron and systemd timers: it ends with 0 if it refitted, where nothing is new, where
-    it waits for --if-new or --if-drift, and where another process refits the run; with 1 where
-    something is wrong. Off a terminal it prints nothing where it did nothing. Killed, it leaves a
-    run that answers, and the same command goes on.
+    Made for cron and systemd timers: the exit code is 0 after a refit, and also if nothing is new,
+    if --if-new or --if-drift is not reached, or if another process refits the run; it is 1 after an
+    error. Outside a terminal it prints nothing if it did nothing. If it is killed, the run still
+    answers, and the same command continues.
     """
     from ravl.refitting import refit as attempt
 
@@ -85,10 +85,10 @@ def refit(run: Path, quiet: bool, as_json: bool, **options: object) -> None:
 @click.argument("version", type=int, required=False)
 @json_option
 def rollback(run: Path, version: int | None, as_json: bool) -> None:
-    """Put an earlier VERSION of a refitted run back, by default the one before.
+    """Restore an earlier VERSION of a refitted run, by default the previous one.
 
-    The versions are in RUN/history, and what made them in RUN/refits.json. To go forward again,
-    name the later version.
+    The versions are in RUN/history, and their refits in RUN/refits.json. To go forward again, give
+    the later version.
     """
     from ravl.refitting import rollback as put_back
 
@@ -96,7 +96,7 @@ def rollback(run: Path, version: int | None, as_json: bool) -> None:
     if as_json:
         print_json({"run": str(run), "version": number})
     else:
-        click.echo(f"{run} answers with version {number} now.")
+        click.echo(f"{run} now answers with version {number}.")
 
 
 @click.command()
@@ -108,17 +108,17 @@ def rollback(run: Path, version: int | None, as_json: bool) -> None:
     type=click.Path(path_type=Path),
     multiple=True,
     metavar="RUN",
-    help="Tell whether this run has learned from the rows; may be repeated.",
+    help="Report whether this run has learned from the rows; may be repeated.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 def forget(
     memory: Path, ids: tuple[str, ...], runs: tuple[Path, ...], yes: bool, as_json: bool
 ) -> None:
-    """Delete rows by IDS for good, and tell which runs have learned from them.
+    """Delete rows by IDS permanently, and report which runs have learned from them.
 
-    As ravl delete and then ravl compact. A run keeps in its weights what it has learned; for each
-    that has, and each of its earlier versions, it is said what to do.
+    Like ravl delete and then ravl compact. The weights of a run still contain what it has learned;
+    the command says what to do for each such run and each of its earlier versions.
     """
     from ravl.memory import Memory
     from ravl.refitting import forgetting
@@ -132,14 +132,14 @@ def forget(
                     "judged by"
                 )
             if runs and not found:
-                click.echo("None of the runs has learned from them.")
+                click.echo("No run has learned from them.")
         if not yes:
-            click.confirm(f"Delete {len(ids):,} rows for good?", abort=True)
+            click.confirm(f"Delete {len(ids):,} rows permanently?", abort=True)
         forgetting.forget(opened, ids)
     if as_json:
         print_json({"deleted": len(ids), "runs": [each.to_json() for each in found]})
         return
-    click.echo(f"Deleted {len(ids):,} rows; {memory} holds nothing of them any more.")
+    click.echo(f"Deleted {len(ids):,} rows; {memory} contains no trace of them.")
     for each in found:
         if each.remedy:
             click.echo(f"  {each.remedy}")

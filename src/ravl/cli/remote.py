@@ -1,8 +1,8 @@
 """``--server URL``: a server answers instead of a run or a memory on this machine.
 
-The first argument of these commands is a run or a memory; ``--server URL`` stands in its place, so
-that ``ravl classify --server http://shop:8000 new.jpg`` and ``ravl classify http://shop:8000
-new.jpg`` are the same. A :class:`ravl.Client` has the methods of what it stands for.
+The first argument of these commands is a run or a memory; ``--server URL`` replaces it, so ``ravl
+classify --server http://shop:8000 new.jpg`` and ``ravl classify http://shop:8000 new.jpg`` are the
+same. A :class:`ravl.Client` has the methods of runs and memories.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ server_option = click.option(
     "--server",
     metavar="URL",
     expose_value=False,
-    help="Ask this server of ravl serve; then the first argument is left out.",
+    help="Use this server of ravl serve in place of the first argument.",
 )
 key_option = click.option(
     "--key-file",
@@ -36,7 +36,7 @@ key_option = click.option(
     type=click.Path(path_type=Path),
     expose_value=False,
     callback=lambda context, _, file: context.meta.update({KEY_FILE: file}),
-    help=f"Holds the key for the server. [default: the variable {VARIABLE}]",
+    help=f"A file with the key for the server. [default: the variable {VARIABLE}]",
 )
 name_option = click.option(
     "--run",
@@ -44,7 +44,7 @@ name_option = click.option(
     metavar="NAME",
     expose_value=False,
     callback=lambda context, _, name: context.meta.update({RUN: name}),
-    help="Of the server's runs, this one. [default: its first of the task]",
+    help="Name of the server's run. [default: its first run of the task]",
 )
 
 
@@ -54,7 +54,7 @@ at_option = click.option(
     type=int,
     expose_value=False,
     callback=lambda context, _, version: context.meta.update({AT: version}),
-    help="From the memory as it was at this version; see ravl log.",
+    help="Use the memory at this version; see ravl log.",
 )
 
 
@@ -65,21 +65,23 @@ class Place(click.Path):
         super().__init__(path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """As it was typed."""
+        """The text as it was typed."""
         if str(value).startswith(("http://", "https://")):
             return value
         return super().convert(value, param, ctx)
 
 
 class PlaceCommand(click.Command):
-    """A command whose first argument may be given as ``--server``."""
+    """A command whose first argument can be replaced by ``--server``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """With the server in front."""
+        """Put the server in front of the arguments."""
         given, _, _ = self.make_parser(ctx).parse_args(list(args))
         server = given.get("server")
         if server is not None and "://" not in server:
-            raise click.UsageError(f"{server!r} is no address. Write --server http://{server}", ctx)
+            raise click.UsageError(
+                f"{server!r} is not an address. Write --server http://{server}", ctx
+            )
         rest = super().parse_args(ctx, args if server is None else [server, *args])
         first = next(p for p in self.params if isinstance(p, click.Argument))
         place = ctx.params[str(first.name)]
@@ -91,12 +93,12 @@ class PlaceCommand(click.Command):
 
 
 def refused(**given: Any) -> None:
-    """Refuse options that a server does not take; those that were not given are nothing."""
+    """Refuse options that a server does not support."""
     for name, value in given.items():
         if value not in (None, (), "", False):
             raise click.UsageError(
-                f"--{name.replace('_', '-')} is for runs and memories on this machine. Leave it "
-                "out, or --server."
+                f"--{name.replace('_', '-')} is for runs and memories on this machine. Leave "
+                "it or --server out."
             )
 
 
@@ -186,7 +188,7 @@ def pipeline_at(place: Path | str, command: str, options: dict[str, Any]) -> Ite
 
 @contextmanager
 def as_it_was(memory: Memory) -> Iterator[Memory]:
-    """The memory, or a copy of it as it was at the version of ``--at``."""
+    """The memory, or a copy of it at the version of ``--at``."""
     version = click.get_current_context().meta.get(AT)
     if version is None:
         yield memory

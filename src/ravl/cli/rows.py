@@ -1,4 +1,4 @@
-"""``ravl info``, ``list``, ``get``, ``update``, ``delete``, ``log``: looking and editing."""
+"""``ravl info``, ``list``, ``get``, ``update``, ``delete``, ``log``: show and edit rows."""
 
 from __future__ import annotations
 
@@ -124,8 +124,8 @@ def _print_server(url: str, as_json: bool) -> None:
 @click.command(name="list", cls=PlaceCommand)
 @place_argument
 @where_option
-@click.option("--limit", default=50, show_default=True, help="At most so many; 0 for all.")
-@click.option("--count", is_flag=True, help="Print only how many there are.")
+@click.option("--limit", default=50, show_default=True, help="Maximal number of rows; 0 for all.")
+@click.option("--count", is_flag=True, help="Print only the number of rows.")
 @json_option
 @server_option
 @key_option
@@ -157,15 +157,15 @@ def get(memory: Path | str, id: str) -> None:
 @click.command(cls=PlaceCommand)
 @place_argument
 @click.argument("id")
-@click.option("--label", help="Its label; '' erases it.")
-@click.option("--text", multiple=True, help="Its texts, in place of those it has; may be repeated.")
-@click.option("--tag", multiple=True, help="Its tags, in place of those it has; may be repeated.")
+@click.option("--label", help="The label; '' deletes it.")
+@click.option("--text", multiple=True, help="The texts, in place of the old ones; may be repeated.")
+@click.option("--tag", multiple=True, help="The tags, in place of the old ones; may be repeated.")
 @click.option(
     "--set",
     "columns",
     metavar="NAME=VALUE",
     multiple=True,
-    help="A column; an empty value erases it.",
+    help="A column; an empty value deletes it.",
 )
 @server_option
 @key_option
@@ -177,7 +177,7 @@ def update(
     tag: tuple[str, ...],
     columns: tuple[str, ...],
 ) -> None:
-    """Change what is known about a row."""
+    """Change the label, texts, tags or columns of a row."""
     with memory_at(memory) as opened:
         row = opened.update(
             id,
@@ -193,7 +193,7 @@ def update(
 @place_argument
 @click.argument("ids", nargs=-1)
 @where_option
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @server_option
 @key_option
 def delete(memory: Path | str, ids: tuple[str, ...], where: str | None, yes: bool) -> None:
@@ -207,7 +207,7 @@ def delete(memory: Path | str, ids: tuple[str, ...], where: str | None, yes: boo
 @click.command()
 @memory_argument
 @click.argument("id", required=False)
-@click.option("--limit", default=20, show_default=True, help="At most so many versions.")
+@click.option("--limit", default=20, show_default=True, help="Maximal number of versions.")
 @json_option
 def log(memory: Path, id: str | None, limit: int, as_json: bool) -> None:
     """Show who changed what and when, newest first."""

@@ -25,15 +25,18 @@ from ravl.cli.remote import (
 @click.option("--image", type=click.Path(path_type=Path), help="Search with this picture.")
 @click.option("--like", metavar="ID", help="Search with the picture of this row.")
 @click.option(
-    "--weight", default=0.5, show_default=True, help="Of the text against the picture, 0 to 1."
+    "--weight",
+    default=0.5,
+    show_default=True,
+    help="Weight of the text against the picture, 0 to 1.",
 )
-@click.option("-k", default=10, show_default=True, help="How many hits.")
+@click.option("-k", default=10, show_default=True, help="Number of hits.")
 @click.option(
     "--mode",
     type=click.Choice(["auto", "dense", "keyword", "fused"]),
     default="auto",
     show_default=True,
-    help="By similarity, by words, or both.",
+    help="By vectors (dense), by words (keyword), or both (fused).",
 )
 @click.option(
     "--target",
@@ -43,22 +46,22 @@ from ravl.cli.remote import (
     help="What to find.",
 )
 @where_option
-@click.option("--exclude", metavar="ID", multiple=True, help="Leave this row out; may be repeated.")
+@click.option("--exclude", metavar="ID", multiple=True, help="Exclude this row; may be repeated.")
 @click.option("--min-score", type=float, help="Only hits with at least this score.")
 @click.option(
-    "--diversity", default=0.0, show_default=True, help="0: the nearest; up to 1: hits that differ."
+    "--diversity", default=0.0, show_default=True, help="0: only similarity; up to 1: more variety."
 )
-@click.option("--collapse", is_flag=True, help="Only the best of near-duplicates.")
+@click.option("--collapse", is_flag=True, help="Only the best of each group of near-duplicates.")
 @click.option(
     "--hubness",
     type=float,
-    help="Correction for what is near to everything, 0 to 2.  [default: as the memory has it]",
+    help="Strength of the hubness correction, 0 to 2. [default: stored in the memory]",
 )
 @click.option(
     "--rerank",
     type=click.Path(path_type=Path),
     metavar="RUN",
-    help="Look at the best again with this run of ravl fit match.",
+    help="Rerank the best hits with this run of ravl fit match.",
 )
 @click.option("--html", type=click.Path(path_type=Path), help="Write a page with thumbnails.")
 @at_option

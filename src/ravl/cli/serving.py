@@ -1,4 +1,4 @@
-"""``ravl serve``: a memory and what was fitted to it, for programs and people, over HTTP."""
+"""``ravl serve``: a memory and its runs over HTTP, for programs and on a web page."""
 
 from __future__ import annotations
 
@@ -16,54 +16,58 @@ EXTRA = 'ravl serve needs more packages. Install them with: pip install "ravl[se
 @click.command()
 @click.argument("places", metavar="RUN_OR_MEMORY...", nargs=-1, type=FILE)
 @click.option("--memory", type=FILE, help="Answer from this memory instead of the runs' own.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
     default=8000,
     show_default=True,
     type=click.IntRange(0, 65535),
-    help="Where to listen; 0 for any that is free.",
+    help="Port; 0 for any free port.",
 )
 @click.option(
     "--keys",
     type=FILE,
     metavar="FILE",
-    help="Who may ask: a file that --new-key writes; or the variable RAVL_KEYS.",
+    help="File of keys, written by --new-key; or use the variable RAVL_KEYS.",
 )
 @click.option(
     "--new-key",
     type=click.Choice(["read", "write", "admin"]),
     metavar="SCOPE",
-    help="Make a key for read, write or admin, print it once, and keep its hash in --keys.",
+    help="Make a key for read, write or admin, print it once, and store its hash in --keys.",
 )
-@click.option("--name", default="", help="Of the new key, for the audit log.")
-@click.option("--allow-urls", is_flag=True, help="Take pictures by URL, from public addresses.")
-@click.option("--audit", type=FILE, help="Where writes are logged. [default: beside the memory]")
-@click.option("--feedback", type=FILE, help="Where feedback is kept. [default: beside the memory]")
-@click.option("--max-body", default=32, show_default=True, help="Megabytes of a request.")
-@click.option("--max-pixels", default=50, show_default=True, help="Million pixels of a picture.")
-@click.option("--max-batch", default=64, show_default=True, help="Pictures or rows of a request.")
-@click.option("--max-text", default=4000, show_default=True, help="Characters of a text.")
+@click.option("--name", default="", help="Name of the new key, for the audit log.")
+@click.option("--allow-urls", is_flag=True, help="Fetch pictures by URL, from public addresses.")
+@click.option("--audit", type=FILE, help="Log of writes. [default: beside the memory]")
+@click.option("--feedback", type=FILE, help="File of feedback. [default: beside the memory]")
+@click.option("--max-body", default=32, show_default=True, help="Megabytes per request.")
+@click.option("--max-pixels", default=50, show_default=True, help="Million pixels per picture.")
+@click.option("--max-batch", default=64, show_default=True, help="Pictures or rows per request.")
+@click.option("--max-text", default=4000, show_default=True, help="Characters per text.")
 @click.option(
-    "--rate", default=6000.0, show_default=True, help="Requests a minute of one key; 0: no limit."
+    "--rate", default=6000.0, show_default=True, help="Requests per minute and key; 0: no limit."
 )
-@click.option("--queue", default=256, show_default=True, help="Items that may wait for one model.")
+@click.option("--queue", default=256, show_default=True, help="Items that can wait for one model.")
 @click.option(
     "--together", default=32, show_default=True, help="Items in one pass; 1 for no batching."
 )
-@click.option("--wait", default=4.0, show_default=True, help="Milliseconds to wait for company.")
-@click.option("--deadline", default=30.0, show_default=True, help="Seconds until giving up.")
+@click.option(
+    "--wait", default=4.0, show_default=True, help="Milliseconds to wait for more requests."
+)
+@click.option(
+    "--deadline", default=30.0, show_default=True, help="Seconds until a request times out."
+)
 @click.option(
     "--drift-window",
     default=200,
     show_default=True,
-    help="Answered pictures of a run that are tested together for drift.",
+    help="Answered pictures of a run per window of the drift test.",
 )
 @click.option(
     "--drift-rate",
     default=0.01,
     show_default=True,
-    help="Share of these windows that alarm where nothing has changed.",
+    help="False alarm rate per window.",
 )
 def serve(
     places: tuple[Path, ...],
@@ -82,8 +86,8 @@ def serve(
 ) -> None:
     """Answer over HTTP: ravl serve runs/shirts
 
-    Several runs answer together, each its task, from one memory; a memory alone can be searched,
-    asked, and describes pictures. Without keys only this machine may ask:
+    Several runs can share one memory, each for its task. A memory alone serves search, captions and
+    questions. Without keys only this machine has access:
 
     \b
     ravl serve --new-key read --keys keys.txt
@@ -93,7 +97,7 @@ def serve(
         _make_key(new_key, name, keys)
         return
     if not places and memory is None:
-        raise click.UsageError("Name a run, or a memory: ravl serve runs/shirts")
+        raise click.UsageError("Give a run or a memory: ravl serve runs/shirts")
     try:
         from ravl.serving.keys import Keys
         from ravl.serving.server import check_host
@@ -152,10 +156,10 @@ def _make_key(scope: Any, name: str, file: Path | None) -> None:
 
     key, line = new_key(scope, name)
     if file is None:
-        click.echo(f"{key}\nKeep it; it is not shown again. For the server's {VARIABLE}:\n{line}")
+        click.echo(f"{key}\nStore it; it is not shown again. For the server's {VARIABLE}:\n{line}")
         return
     keep_line(file, line)
-    click.echo(f"{key}\nKeep it; it is not shown again. Its hash is in {file}.")
+    click.echo(f"{key}\nStore it; it is not shown again. Its hash is in {file}.")
 
 
 COMMANDS = (serve,)

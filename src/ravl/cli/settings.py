@@ -1,7 +1,7 @@
-"""Options made of a settings dataclass: each is written once, with its help and its default.
+"""Options from a settings dataclass, with the help and default of each field.
 
-They are made when the command is called or its help is shown, so that ``ravl --help`` imports
-nothing of the training.
+They are created when the command is called or its help is shown, so ``ravl --help`` does not import
+the training.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import click
 
 
 class SettingsCommand(click.Command):
-    """A command with the options of a task's settings beside its own.
+    """A command with its own options and those of a task's settings.
 
     Args:
-        task: the word that users say for it.
+        task: the name of the task on the command line.
     """
 
     def __init__(self, *args: Any, task: str = "", **kwargs: Any) -> None:
@@ -26,7 +26,7 @@ class SettingsCommand(click.Command):
         self._made = False
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        """Its own options, and those of the settings."""
+        """The command's own options, and those of the settings."""
         if not self._made:
             self._made = True
             self.params += settings_options(self._task)
@@ -34,7 +34,7 @@ class SettingsCommand(click.Command):
 
 
 def settings_options(command: str) -> list[click.Parameter]:
-    """One option for each setting of the tasks behind a word; what is not given is None."""
+    """One option for each setting of a task; None if not given."""
     from ravl.tasks.registry import of_command
     from ravl.training.described import described
 
@@ -44,7 +44,7 @@ def settings_options(command: str) -> list[click.Parameter]:
         words, hints = described(kind), get_type_hints(kind)
         for f in fields(kind):
             hint = hints[f.name]
-            if f.name in found and get_origin(hint) is Literal:  # what either task allows
+            if f.name in found and get_origin(hint) is Literal:  # choices of either task
                 hint = Literal[(*get_args(found[f.name][1]), *get_args(hint))]
                 found[f.name] = (found[f.name][0], hint, found[f.name][2])
             found.setdefault(f.name, (f, hint, words.get(f.name, "")))
@@ -52,7 +52,7 @@ def settings_options(command: str) -> list[click.Parameter]:
 
 
 def is_setting(name: str, command: str) -> bool:
-    """Whether an option of ``ravl fit`` is a setting, which ``--config`` may hold as well."""
+    """True if an option of ``ravl fit`` is a setting, which ``--config`` can contain, too."""
     from ravl.tasks.registry import of_command
 
     return any(f.name == name for task in of_command(command) for f in fields(task.settings()))
@@ -79,16 +79,16 @@ def _option(field: Field[Any], hint: Any, words: str) -> click.Option:
 
 
 def data_options(command: Any) -> Any:
-    """What tables of pictures are called, and what their columns are called."""
+    """Options for tables of pictures and their columns."""
     for option in reversed(
         (
             click.option(
                 "--data",
                 type=click.Path(path_type=Path),
-                help="A table or folder of labelled pictures. [default: what MEMORY says]",
+                help="A table or folder of labelled pictures. [default: the rows of MEMORY]",
             ),
-            click.option("--validation", help="A table, or a filter. [default: some are drawn]"),
-            click.option("--test", help="A table, or a filter. [default: some are drawn]"),
+            click.option("--validation", help="A table, or a filter. [default: random]"),
+            click.option("--test", help="A table, or a filter. [default: random]"),
             *column_options,
         )
     ):
@@ -98,7 +98,7 @@ def data_options(command: Any) -> Any:
 
 column_options = (
     click.option(
-        "--root", type=click.Path(path_type=Path), help="The folder that a table's pictures lie in."
+        "--root", type=click.Path(path_type=Path), help="The folder of a table's pictures."
     ),
     click.option("--image-column", help="The table's column with the picture's path."),
     click.option("--label-column", help="The column with the label."),
@@ -110,7 +110,7 @@ column_options = (
 
 
 def column_names(options: dict[str, Any]) -> Any:
-    """Takes the column options out of the others; None if none was given."""
+    """Remove the column options from the others; None if no column was given."""
     from ravl.data import ColumnNames
 
     names = ("image", "label", "tags", "question", "answer")

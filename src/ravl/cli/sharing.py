@@ -1,4 +1,4 @@
-"""``ravl push`` and ``ravl pull``: runs and memories to other places, and back."""
+"""``ravl push`` and ``ravl pull``: transfer of runs and memories."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("what", metavar="RUN_OR_MEMORY", type=click.Path(path_type=Path))
 @click.argument("to", metavar="PLACE")
-@click.option("--with-memory", is_flag=True, help="Of a run: send its memory with it.")
+@click.option("--with-memory", is_flag=True, help="For a run: also send its memory.")
 @click.option(
     "--with-pictures",
     is_flag=True,
-    help="Send pictures that are files of their own inside the memory's copy.",
+    help="Store pictures in the copy of the memory that is sent.",
 )
-@click.option("--public", is_flag=True, help="On the hub: everyone may read it.")
-@click.option("--force", is_flag=True, help="Replace what lies there, whatever it is.")
+@click.option("--public", is_flag=True, help="On the hub: make it public.")
+@click.option("--force", is_flag=True, help="Replace any content of the place.")
 @quiet_option
 def push(what: Path, to: str, quiet: bool, **options: Any) -> None:
-    """Send a run or a memory elsewhere; sent again, only what has changed goes.
+    """Send a run or a memory to another place; a second push sends only changed files.
 
     PLACE is a folder, hf:OWNER/NAME on the Hugging Face hub (private, unless --public), or an
-    address that fsspec knows: s3://, gs://, az://, sftp:// ...
+    address in the form of fsspec: s3://, gs://, az://, sftp:// ...
 
     \b
     ravl push runs/shirts /mnt/share/shirts
@@ -47,13 +47,15 @@ def push(what: Path, to: str, quiet: bool, **options: Any) -> None:
 @click.command()
 @click.argument("source", metavar="PLACE")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--force", is_flag=True, help="Give up what lies there, and changes made to it.")
+@click.option(
+    "--force", is_flag=True, help="Replace any content of the folder, also changed files."
+)
 @quiet_option
 def pull(source: str, folder: Path, force: bool, quiet: bool) -> None:
-    """Fetch what `ravl push` sent; fetched again, only what has changed is.
+    """Fetch a run or a memory of `ravl push`; a second pull fetches only changed files.
 
-    PLACE is what was pushed to; hf:OWNER/NAME@REVISION is an older state. All files are compared
-    with their hashes, and nothing of them is run.
+    PLACE is the place of the push; hf:OWNER/NAME@REVISION is an older state. All files are checked
+    with their hashes, and no code is executed.
 
     \b
     ravl pull hf:me/shirts shirts
@@ -75,7 +77,7 @@ def _tell(done: TransferReport, line: str) -> None:
     if done.left_out:
         some = ", ".join(done.left_out[:SHOWN])
         more = f" and {len(done.left_out) - SHOWN:,} more" if len(done.left_out) > SHOWN else ""
-        click.echo(f"  Left out, of kinds that are not shared: {flat(some)}{more}", err=True)
+        click.echo(f"  Left out, because their kinds are not shared: {flat(some)}{more}", err=True)
 
 
 COMMANDS = (push, pull)

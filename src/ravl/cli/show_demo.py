@@ -19,7 +19,7 @@ import click
     help="Where to write the memory and index.html.",
 )
 def demo(pictures: Path | None, out: Path) -> None:
-    """Show what ravl does, on real pictures, in a minute or two."""
+    """Show ravl on real pictures, in one or two minutes."""
     from ravl.demo import run
 
     run(pictures, out, click.echo)

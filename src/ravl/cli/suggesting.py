@@ -12,8 +12,8 @@ from ravl.cli.output import json_option, print_json, print_table, where_option
 
 @click.command()
 @click.argument("place", metavar="RUN_OR_MEMORY", type=click.Path(path_type=Path))
-@click.option("--count", "-n", default=20, show_default=True, help="How many pictures.")
-@click.option("--column", help="Of a memory: the column of your own that holds the label.")
+@click.option("--count", "-n", default=20, show_default=True, help="Number of pictures.")
+@click.option("--column", help="For a memory: the column of the label.")
 @where_option
 @memory_option
 @click.option("--html", type=click.Path(path_type=Path), help="Write a page with the pictures.")
@@ -27,10 +27,10 @@ def suggest(
     html: Path | None,
     as_json: bool,
 ) -> None:
-    """Name the unlabelled pictures of a memory that are most worth labelling.
+    """Select the unlabelled pictures of a memory that are most useful to label.
 
-    A run of classify or tag knows what it is unsure about; of a memory alone those pictures are
-    named that together say most about the others.
+    A run of classify or tag also uses its uncertainty; a memory alone selects pictures that
+    represent the others best.
 
     \b
     ravl suggest runs/kinds --count 50 --html label.html

@@ -1,4 +1,4 @@
-"""``ravl sync``, ``bin``, ``compact``: following folders, and what becomes of removed rows."""
+"""``ravl sync``, ``bin``, ``compact``: following folders, and removed rows."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ if TYPE_CHECKING:
     "--ignore",
     multiple=True,
     metavar="PATTERN",
-    help="Leave what matches as it is, as in a .gitignore; may be repeated, and is kept. A file "
-    ".ravlignore in the folder has such patterns as well.",
+    help="Ignore files that match a pattern, as in a .gitignore; may be repeated, and is stored. "
+    "A file .ravlignore in the folder can contain such patterns, too.",
 )
 @click.option(
     "--folder-labels/--no-folder-labels",
     default=None,
-    help="Take sub-folders as labels; is kept. [default: if all pictures lie in some]",
+    help="Use sub-folders as labels; is stored. [default: if all pictures are in sub-folders]",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be done, change nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what would be done, change nothing.")
 @click.option(
     "--watch",
     type=click.FloatRange(min=0.5),
     metavar="SECONDS",
-    help="Look again each so many seconds, until Ctrl-C.",
+    help="Repeat every given number of seconds, until Ctrl-C.",
 )
 @click.option(
     "--remove-all",
     is_flag=True,
-    help="Let all pictures of a folder go, where it has none any more.",
+    help="Allow removing all pictures of a folder that is now empty.",
 )
 @quiet_option
 @json_option
@@ -60,11 +60,11 @@ def sync(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Bring a memory up to date with folders: what is new, changed, renamed or removed.
+    """Update a memory from folders: new, changed, renamed and removed files.
 
-    FOLDERS are those to follow; without any, all that the memory follows already. What has not
-    been touched since last time is not opened; a renamed picture is known by its content; rows
-    whose picture is gone go to the bin (ravl bin MEMORY). A new memory is made by ravl index.
+    FOLDERS are the folders to follow; without them, all folders that the memory already follows.
+    Unchanged files are not opened. A renamed picture is recognised by its content. Rows whose
+    picture is missing move to the trash (ravl bin MEMORY). Create a new memory with ravl index.
     """
     from ravl.memory import Memory
 
@@ -87,8 +87,8 @@ def _tell(report: SyncReport, memory: Memory) -> None:
         ("new", report.new),
         ("changed", report.changed),
         ("renamed", renames),
-        ("restored from the bin", report.restored),
-        ("removed, into the bin", report.removed),
+        ("restored from the trash", report.restored),
+        ("removed, to the trash", report.removed),
     ]
     for what, ids in parts:
         if ids:
@@ -100,7 +100,7 @@ def _tell(report: SyncReport, memory: Memory) -> None:
     print_problems(len(report.rejected), report.rejected)
     to_be = "to be " if report.dry_run else ""
     click.echo(
-        f"{report.unchanged:,} unchanged, {report.encoded:,} {to_be}looked at by the network, in "
+        f"{report.unchanged:,} unchanged, {report.encoded:,} {to_be}encoded, in "
         f"{report.seconds:.1f} s. {memory.path} {'has' if report.dry_run else 'now has'} "
         f"{len(memory):,} rows."
     )
@@ -109,21 +109,21 @@ def _tell(report: SyncReport, memory: Memory) -> None:
 @click.command("bin")
 @click.argument("memory", type=click.Path(path_type=Path))
 @click.argument("ids", nargs=-1)
-@click.option("--restore", is_flag=True, help="Bring IDS back, or all.")
-@click.option("--empty", is_flag=True, help="Forget IDS, or all.")
+@click.option("--restore", is_flag=True, help="Restore IDS, or all rows.")
+@click.option("--empty", is_flag=True, help="Delete IDS, or all rows.")
 @json_option
 def bin_(memory: Path, ids: tuple[str, ...], restore: bool, empty: bool, as_json: bool) -> None:
-    """List rows whose pictures are gone, bring them back, or forget them.
+    """List, restore or delete rows in the trash.
 
-    A row in the bin is in no search and no vote, and keeps its vectors. Forgotten rows leave the
-    file with the next ravl compact.
+    Searches and votes do not use rows in the trash; the rows keep their vectors. The next ravl
+    compact erases deleted rows from the file.
     """
     from ravl.memory import Memory
 
     if restore and empty:
-        raise click.UsageError("Say --restore or --empty, not both.")
+        raise click.UsageError("Use --restore or --empty, not both.")
     if ids and not (restore or empty):
-        raise click.UsageError("Say what to do with these rows: --restore or --empty.")
+        raise click.UsageError("Give an action for these rows: --restore or --empty.")
     with Memory.open(memory) as opened:
         if restore:
             back = opened.restore(ids or None)
@@ -147,10 +147,10 @@ def bin_(memory: Path, ids: tuple[str, ...], restore: bool, empty: bool, as_json
 @click.argument("memory", type=click.Path(path_type=Path))
 @json_option
 def compact(memory: Path, as_json: bool) -> None:
-    """Forget what was deleted, and give its room back.
+    """Erase deleted rows, and free their space.
 
-    A deleted row is in no search and no vote at once; afterwards the file and its history hold
-    nothing of it. Rows in the bin stay (ravl bin MEMORY --empty).
+    Searches and votes ignore a deleted row at once; ravl compact also erases it from the file and
+    its history. Rows in the trash stay (delete them with ravl bin MEMORY --empty).
     """
     from ravl.memory import Memory
 

@@ -17,14 +17,14 @@ from ravl.cli.task_commands import TaskGroup
 if TYPE_CHECKING:
     from ravl.tasks.contract import Task
 
-ABOUT = """Search for the settings with which `ravl fit {task}` is best on the validation part.
+ABOUT = """Search for the settings with which `ravl fit {task}` is best on the validation split.
 
-Each trial fits once; what is no use is stopped early. The best settings are then fitted whole,
-into RUN/best, with the report on the test part, which the search does not look at. Repeat the
-command to go on after an interruption, or with more --trials to go on after the end.
+Each trial is one fit; poor trials are stopped early. The best settings are then fitted completely,
+into RUN/best, with a report on the test split, which the search does not use. Repeat the command to
+continue after an interruption, or with more --trials to continue after the end.
 
-The options below that are settings are fixed to what you give; what is searched of the others is
-in the package's search_space.yaml, or in your own file named with --space. Needs: ravl[tune].
+Settings that you give as options are fixed. The search space of the other settings is in the
+package's search_space.yaml, or in your own file given by --space. Needs: ravl[tune].
 """
 
 
@@ -36,19 +36,21 @@ def _command(task: Task) -> click.Command:
         "--out",
         type=click.Path(path_type=Path),
         required=True,
-        help="A new folder for the search, or that of one to go on with.",
+        help="A new folder for the search, or the folder of a search to continue.",
     )
     @click.option(
         "--trials",
         type=int,
         default=20,
         show_default=True,
-        help="Trials in all, with those of an interrupted search.",
+        help="Total number of trials, including those of an interrupted search.",
     )
     @click.option(
-        "--timeout", type=float, help="Seconds after which no trial begins. [default: none]"
+        "--timeout", type=float, help="Seconds after which no new trial starts. [default: no limit]"
     )
-    @click.option("--space", type=click.Path(path_type=Path), help="A YAML file of what to try.")
+    @click.option(
+        "--space", type=click.Path(path_type=Path), help="A YAML file with the search space."
+    )
     @data_options
     @quiet_option
     @json_option
@@ -88,7 +90,7 @@ def _tune(
         )
     except KeyboardInterrupt:
         click.echo(
-            f"Interrupted. Trials that are kept: {kept(out):,}. Repeat the same command to go on.",
+            f"Interrupted. Stored trials: {kept(out):,}. Repeat the same command to continue.",
             err=True,
         )
         raise
@@ -102,10 +104,12 @@ def _print(report: Any) -> None:
     best, out = report.best, report.out
     click.echo(f"Trials: {report.counts()}, in {report.seconds:,.0f} s.")
     score = f"{100 * best.scores.get(report.measure, 0):.1f} %"
-    click.echo(f"The best is trial {best.number}: {report.measure} {score} on the validation part.")
+    click.echo(
+        f"The best is trial {best.number}: {report.measure} {score} on the validation split."
+    )
     for name, value in best.parameters.items():
         click.echo(f"  {name}: {value:.3g}" if isinstance(value, float) else f"  {name}: {value}")
-    click.echo(f"Fitted whole with that, on the test part: {report.judged()}.")
+    click.echo(f"Fitted completely with it, on the test split: {report.judged()}.")
     click.echo(f"The run: {out / 'best'}   its settings, for --config: {out / 'best.yaml'}")
     click.echo(f"The report: {out / 'report.html'}   all trials: {out / 'trials.csv'}")
 

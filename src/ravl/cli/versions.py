@@ -1,4 +1,4 @@
-"""``ravl diff`` and ``ravl revert``: what became of a memory, and the way back."""
+"""``ravl diff`` and ``ravl revert``: changes of a memory, and how to undo them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ memory_argument = click.argument("memory", type=click.Path(path_type=Path))
 @click.argument("new", type=int, required=False)
 @json_option
 def diff(memory: Path, old: int, new: int | None, as_json: bool) -> None:
-    """Show what became of rows between versions OLD and NEW, or OLD and now.
+    """Show the changes of rows between versions OLD and NEW, or OLD and now.
 
     ravl log MEMORY lists the versions; 0 is the empty memory.
     """
@@ -60,13 +60,13 @@ def _short(value: Any) -> str:
 @click.command()
 @memory_argument
 @click.argument("version", type=int)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 def revert(memory: Path, version: int, yes: bool, as_json: bool) -> None:
-    """Make a memory like it was at a VERSION, as a new version.
+    """Restore the state of a memory at a VERSION, as a new version.
 
-    Changed rows get back what they said, later ones go, and those that went come back, out of the
-    bin or by looking at their picture again. See ravl diff MEMORY VERSION first.
+    Changed rows get their old content, later rows are deleted, and deleted rows are restored, from
+    the trash or by encoding their picture again. See ravl diff MEMORY VERSION first.
     """
     from ravl.memory import Memory
 
@@ -87,7 +87,7 @@ def revert(memory: Path, version: int, yes: bool, as_json: bool) -> None:
                 more = ", ..." if len(ids) > SHOWN else ""
                 click.echo(f"{len(ids):,} {what}: {flat(', '.join(ids[:SHOWN]))}{more}")
         print_problems(len(report.rejected), report.rejected)
-        click.echo(f"{memory} is as at version {version}, with {len(opened):,} rows.")
+        click.echo(f"{memory} has the state of version {version}, with {len(opened):,} rows.")
 
 
 COMMANDS = (diff, revert)

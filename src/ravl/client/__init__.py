@@ -1,7 +1,7 @@
-"""The client of ``ravl serve``: what the local API does, done by a server.
+"""The client of ``ravl serve``: the local API, executed by a server.
 
-``Client`` and ``AsyncClient`` have the methods of :class:`ravl.Memory` and of what
-:func:`ravl.load` gives, with the same arguments and results; see :mod:`ravl.client.methods`.
+``Client`` and ``AsyncClient`` have the methods of :class:`ravl.Memory` and of the models of
+:func:`ravl.load`, with the same arguments and results; see :mod:`ravl.client.methods`.
 """
 
 from ravl.errors import RavlError

@@ -36,10 +36,10 @@ Item = tuple[Source, str]
 
 
 def query_of(given: Any, image: Any, like: str | None, weight: float) -> Query:
-    """A query; a text is never taken for a file's name.
+    """A query; a text is never a file name.
 
     Raises:
-        QueryError: there is nothing to look for, or something else.
+        QueryError: the query is empty, or has another type.
     """
     if isinstance(given, Query):
         return given
@@ -56,7 +56,7 @@ def query_of(given: Any, image: Any, like: str | None, weight: float) -> Query:
 
 
 def search(server: Server, given: Any, k: int, options: Mapping[str, Any]) -> Plan[Any]:
-    """Hits of a query, or of each in a list."""
+    """Hits of a query, or of each query in a list."""
     how = dict(options)
     image, like, weight = how.pop("image", None), how.pop("like", None), how.pop("weight", 0.5)
     rerank = how.pop("rerank", None)
@@ -87,14 +87,14 @@ def answers(
     texts: str | Iterable[str] | None,
     options: Mapping[str, Any],
 ) -> Plan[Any]:
-    """The answer about a picture, or about each in a list.
+    """The answer about a picture, or about each picture in a list.
 
     Args:
-        server: that answers.
-        task: of the answers.
-        pictures: one, or several.
-        texts: questions or texts; None for a task without.
-        options: how to answer.
+        server: the server that answers.
+        task: the task of the answers.
+        pictures: one or several pictures.
+        texts: questions or texts; None for a task without texts.
+        options: options of the answer.
     """
     values, field = how_of(options), registry.of_command(task)[0].beside
     sources, one = source_list(pictures)
@@ -115,7 +115,7 @@ def answers(
         )
 
     def weigh(item: Item) -> int:
-        return size_of(item[0]) if len(sources) > 1 else 0  # one picture is sent but once
+        return size_of(item[0]) if len(sources) > 1 else 0  # a single picture is sent only once
 
     order = files_first([source for source, _ in items])
     sorted_ = yield from in_chunks(server, [items[i] for i in order], weigh, ask, reader)
@@ -140,7 +140,7 @@ def opening(
 
 
 def _search_values(options: Options) -> dict[str, Any]:
-    """What is not as usual."""
+    """The options that differ from their defaults."""
     values = unusual(options)
     return {n: list(value) if n == "exclude" else value for n, value in values.items()}
 
@@ -153,14 +153,14 @@ def _one_query(query: Query, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _in_json(query: Query) -> dict[str, Any]:
-    """A query within JSON."""
+    """A query as part of JSON."""
     if query.like is not None:
         return {**_words(query), "picture": {"id": query.like}}
     return _words(query) | ({"picture": in_json(query.image)} if query.image is not None else {})
 
 
 def _words(query: Query) -> dict[str, Any]:
-    """What a query says beside its picture."""
+    """The fields of a query beside its picture."""
     if query.text is None:
         return {}
     return {"text": query.text} | ({"weight": query.weight} if query.pictured else {})

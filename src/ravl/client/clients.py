@@ -1,4 +1,4 @@
-"""``Client`` and ``AsyncClient``: how bytes travel; what is asked is in :mod:`.methods`."""
+"""``Client`` and ``AsyncClient``: transport; the requests are in :mod:`.methods`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ravl.client.streams import AsyncStream, Stream
 from ravl.errors import QueryError
 
 T = TypeVar("T")
-CONNECT = 10.0  # seconds until a server that does not answer is given up
+CONNECT = 10.0  # seconds until the connection to a server times out
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -26,11 +26,12 @@ class Client(Methods):
     """A server of ``ravl serve``, used like a memory and a model at once.
 
     Args:
-        url: of the server, such as ``http://127.0.0.1:8000``.
-        key: where the server takes keys. It travels as it is: over anything but this machine's own
-            network use https.
-        timeout: seconds until an answer is given up; servers give up after 30 themselves.
-        retries: how often what a busy server refuses is asked again, after the time that it says.
+        url: the address of the server, such as ``http://127.0.0.1:8000``.
+        key: the key, if the server needs one. It is not encrypted by the client: use https, except
+            on this machine.
+        timeout: seconds until a request times out; servers have a limit of 30 by default.
+        retries: how often a request to a busy server is repeated, after the time that the server
+            gives.
 
     Raises:
         QueryError: the address or the key is not valid.
@@ -76,7 +77,7 @@ class Client(Methods):
             return time.sleep(step.seconds)
         try:
             request = self._http.build_request(step.method, step.path, **step.body)
-        except (ValueError, TypeError) as error:  # what JSON cannot say
+        except (ValueError, TypeError) as error:  # a value that JSON cannot represent
             return error
         try:
             reply = self._http.send(request, stream=step.stream)
@@ -97,7 +98,7 @@ class Client(Methods):
 
 
 class AsyncClient(Methods):
-    """The same for asyncio: methods are awaited, ``rows`` and ``stream`` iterated by ``async for``.
+    """The same for asyncio: await the methods; iterate ``rows`` and ``stream`` with ``async for``.
 
     Example:
         >>> async with ravl.AsyncClient("http://127.0.0.1:8000") as client:
@@ -131,7 +132,7 @@ class AsyncClient(Methods):
         await self.aclose()
 
     async def _run(self, plan: Plan[T]) -> T:
-        # In a thread: a plan reads and encodes pictures, which shall not hold up other tasks.
+        # In a thread: a plan reads and encodes pictures, which must not block other tasks.
         step = await asyncio.to_thread(advance, plan)
         while not isinstance(step, Done):
             step = await asyncio.to_thread(advance, plan, await self._step(step))
@@ -142,7 +143,7 @@ class AsyncClient(Methods):
             return await asyncio.sleep(step.seconds)
         try:
             request = self._http.build_request(step.method, step.path, **step.body)
-        except (ValueError, TypeError) as error:  # what JSON cannot say
+        except (ValueError, TypeError) as error:  # a value that JSON cannot represent
             return error
         try:
             reply = await self._http.send(request, stream=step.stream)
@@ -164,13 +165,13 @@ class AsyncClient(Methods):
 
 
 class Bearer(httpx.Auth):
-    """Sends a key, and shows it to nobody else."""
+    """Sends a key, and hides it in messages."""
 
     def __init__(self, key: str) -> None:
         self._key = key
 
     def auth_flow(self, request: httpx.Request) -> Any:
-        """With the key in its header."""
+        """Add the key to the header."""
         request.headers["Authorization"] = f"Bearer {self._key}"
         yield request
 
@@ -186,19 +187,21 @@ def address(url: str) -> str:
     except (httpx.InvalidURL, TypeError):
         found = httpx.URL("")
     if found.userinfo:
-        raise QueryError("The server's address holds a name or password. Give a key as key=...")
+        raise QueryError(
+            "The server's address contains a user name or password. Give a key as key=..."
+        )
     if found.scheme not in ("http", "https") or not found.host or found.query or found.fragment:
-        raise QueryError(f"{url!r} is no server's address. Write it like http://127.0.0.1:8000.")
+        raise QueryError(f"{url!r} is not a server's address. Write it like http://127.0.0.1:8000.")
     return str(found).rstrip("/").removesuffix("/v1")
 
 
 def _settings(url: str, key: str | None, timeout: float) -> dict[str, Any]:
-    if key is not None and not re.fullmatch(r"[!-~]+", key.strip()):  # it is not repeated
-        raise QueryError("The key holds signs that no key has, or nothing. Copy it again.")
+    if key is not None and not re.fullmatch(r"[!-~]+", key.strip()):  # do not repeat the key
+        raise QueryError("The key is empty or contains invalid characters. Copy it again.")
     return {
         "base_url": url,
         "auth": Bearer(key.strip()) if key is not None else None,
         "headers": {"User-Agent": "ravl"},
         "timeout": httpx.Timeout(timeout, connect=min(timeout, CONNECT)),
-        "trust_env": httpx.URL(url).host not in LOOPBACK,  # no proxy for this machine itself
+        "trust_env": httpx.URL(url).host not in LOOPBACK,  # no proxy for this machine
     }

@@ -1,7 +1,7 @@
-"""Plans as methods: a client returns what a plan does, or an awaitable of it.
+"""Plans as methods: a client returns the result of a plan, or an awaitable of it.
 
-What kind of client a method belongs to is told by the type of the method: ``client.count`` is
-``Callable[..., int]`` of a ``Client``, and of an ``AsyncClient`` one that gives an awaitable.
+The type of a method depends on the client: ``client.count`` is ``Callable[..., int]`` for a
+``Client``, and returns an awaitable for an ``AsyncClient``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 Page = Callable[[int], Plan[tuple[list[T], int | None]]]
-"""The items after a number, and what to give for the next page; None at the end."""
+"""The items after a number, and the number for the next page; None at the end."""
 
 
 class Planned(Protocol[P, T_co]):
@@ -36,7 +36,7 @@ class Planned(Protocol[P, T_co]):
 
 
 class Listed(Protocol[P, T_co]):
-    """A method that returns one thing after the other."""
+    """A method that yields items."""
 
     @overload
     def __get__(self, client: Client, owner: Any) -> Callable[P, Iterator[T_co]]: ...
@@ -45,7 +45,7 @@ class Listed(Protocol[P, T_co]):
 
 
 class Streamed(Protocol[P]):
-    """A method that returns a text as it is written."""
+    """A method that streams a text."""
 
     @overload
     def __get__(self, client: Client, owner: Any) -> Callable[P, Stream]: ...

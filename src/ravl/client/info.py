@@ -1,4 +1,4 @@
-"""What a server tells of itself."""
+"""Information about a server."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """What answers a task.
+    """A run, or a memory alone, that answers a task.
 
     Args:
-        name: to be given as ``run``.
-        task: that it answers.
-        default: it answers where no run is named.
-        streams: its texts come word by word.
-        level: what it is made of; None for the memory alone.
+        name: the value for the option ``run``.
+        task: the task that it answers.
+        default: True if it answers requests without ``run``.
+        streams: True if its texts can be streamed.
+        level: the level of the run; None for the memory alone.
     """
 
     name: str
@@ -28,12 +28,12 @@ class RunInfo:
 
 @dataclass(frozen=True, slots=True)
 class ServerInfo:
-    """What is served.
+    """The memory, tasks and runs of a server.
 
     Args:
         memory: ``name``, ``rows``, ``pictures``, ``version``, ``encoder``, ``columns``, ``labels``.
-        tasks: that are answered.
-        runs: what answers them.
+        tasks: the tasks of the server.
+        runs: the runs that answer the tasks.
     """
 
     memory: Mapping[str, Any]
@@ -43,17 +43,17 @@ class ServerInfo:
 
 @dataclass(frozen=True, slots=True)
 class SignalInfo:
-    """One of the signals by which a server tells drift.
+    """One of the signals of the drift test.
 
     Args:
         name: similarity, confidence, disagreement, or answers.
-        p: how often chance alone gives any of the signals as much.
-        drifted: p is at most the rate.
-        effect: Cliff's delta, -1 to 1; of the mix of answers Cohen's w, 0 and above.
+        p: probability that any signal changes this much by chance.
+        drifted: True if p is at most the rate.
+        effect: Cliff's delta, -1 to 1; for the mix of answers Cohen's w, 0 or more.
         size: of the effect: negligible, small, medium or large.
         said: what changed, in words.
-        then: mean at fitting time; of the answers their shares.
-        now: the same of the last window.
+        then: mean at fitting time; for the answers their shares.
+        now: the same for the last window.
     """
 
     name: str
@@ -68,22 +68,22 @@ class SignalInfo:
 
 @dataclass(frozen=True, slots=True)
 class DriftInfo:
-    """Whether what a run is asked still is as at fitting time, by its last full window of answers.
+    """The result of the drift test of a run on its last full window of answers.
 
     Args:
         run: its name.
-        drifted: whether any signal differs beyond chance; None before the first window is full.
-        said: the outcome in a sentence; None before.
-        p: the least of the signals'; None before.
-        ended: when the last window was full, in UTC; None before.
-        since: when the first window was full of those that have alarmed in a row, up to the last.
-        signals: each with what was found.
-        window: answered pictures of a window; each counts in one alone.
-        waiting: those of the window that is not full yet.
-        windows: how many have been tested.
-        alarms: how many of them had drifted.
-        rate: share of windows that alarm where nothing has changed.
-        reference: pictures of fitting time that are compared with.
+        drifted: True if any signal differs by more than chance; None before the first full window.
+        said: the result in a sentence; None before the first full window.
+        p: the smallest p of the signals; None before the first full window.
+        ended: time at which the last window was full, in UTC; None before the first full window.
+        since: end of the first window in the present series of alarms.
+        signals: the results of the signals.
+        window: number of answered pictures per window; windows do not overlap.
+        waiting: number of pictures in the window that is not full yet.
+        windows: number of tested windows.
+        alarms: number of windows with drift.
+        rate: share of false alarms per window.
+        reference: number of pictures in the reference.
     """
 
     run: str
@@ -102,19 +102,19 @@ class DriftInfo:
 
     def __str__(self) -> str:
         return self.said or (
-            f"Nothing is known yet: {self.waiting:,} of the {self.window:,} pictures have come "
+            f"No result yet: {self.waiting:,} of the {self.window:,} pictures have come "
             "that are compared with fitting time."
         )
 
     def to_json(self) -> dict[str, Any]:
-        """As the server tells it."""
+        """As in the server's JSON."""
         told = asdict(self)
         told["signals"] = [{"signal": each.pop("name"), **each} for each in told["signals"]]
         return told
 
 
 def drift_of(told: Any) -> DriftInfo:
-    """Out of JSON."""
+    """From JSON."""
     names = [field.name for field in fields(SignalInfo) if field.name != "name"]
     signals = tuple(
         SignalInfo(signal["signal"], **{name: signal[name] for name in names})
@@ -125,7 +125,7 @@ def drift_of(told: Any) -> DriftInfo:
 
 
 def info_of(told: Any) -> ServerInfo:
-    """Out of JSON."""
+    """From JSON."""
     names = [field.name for field in fields(RunInfo)]
     runs = tuple(RunInfo(**{name: run[name] for name in names}) for run in told["runs"])
     return ServerInfo(dict(told["memory"]), tuple(told["tasks"]), runs)

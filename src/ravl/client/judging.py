@@ -1,4 +1,4 @@
-"""What feedback says of the answer that it is about."""
+"""The fields of feedback about an answer."""
 
 from __future__ import annotations
 

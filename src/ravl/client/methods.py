@@ -1,8 +1,8 @@
-"""All that a server can be asked, once for both clients.
+"""All methods of both clients.
 
-The methods are those of :class:`ravl.Memory` and of what :func:`ravl.load` gives. Where these take
-a picture (a path, bytes or a PIL picture), a :class:`ravl.Row` of the server's memory will do as
-well, and is sent by its id: that of a hit, of evidence, or what ``get`` gives.
+The methods are those of :class:`ravl.Memory` and of the models of :func:`ravl.load`. A picture is a
+path, bytes, a PIL picture, or a :class:`ravl.Row` of the server's memory, which is sent by its id:
+the row of a hit, of evidence, or the result of ``get``.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ from ravl.tasks.ask.results import Reply
 from ravl.tasks.caption.results import Caption
 from ravl.tasks.match.results import Matching
 
-PAGE = 500  # rows of a request
-LISTED = 1_000  # ids of a request
+PAGE = 500  # rows per request
+LISTED = 1_000  # ids per request
 
 
 class Methods:
-    """What :class:`ravl.Client` returns, and :class:`ravl.AsyncClient` once it is awaited."""
+    """Methods for :class:`ravl.Client`; for :class:`ravl.AsyncClient` they are awaited."""
 
     _server: Server
 
@@ -55,7 +55,7 @@ class Methods:
 
         Args:
             query: a text, a picture, a row, a :class:`ravl.Query`, or a list of these.
-            k: how many hits.
+            k: the number of hits.
             **options: see :class:`ravl.client.options.FindOptions`.
 
         Returns:
@@ -101,7 +101,7 @@ class Methods:
             :class:`ravl.Classification`, or a list of them; with ``origin``.
 
         Raises:
-            QueryError: no run answers that there, or an option is out of range.
+            QueryError: no run of the server has this task, or an option is out of range.
             PictureError: a picture cannot be read.
             ServerError: the server cannot be reached, refuses the key, or is too busy.
         """
@@ -148,7 +148,7 @@ class Methods:
     def stream(
         self, picture: Source, question: str | None = None, **options: Unpack[WriteOptions]
     ) -> Opening:
-        """A caption, or the answer to a question, piece by piece as it is written.
+        """A caption, or the answer to a question, in pieces while it is generated.
 
         Args:
             picture: as for :meth:`classify`.
@@ -164,14 +164,14 @@ class Methods:
         """The row with that id.
 
         Raises:
-            RowNotFoundError: there is none.
+            RowNotFoundError: there is no such row.
         """
         reply = yield from self._get("/v1/row", id=id)
         return reading.read(reply, reading.row)
 
     @listed
     def rows(self, where: str | None = None) -> Page[Row]:
-        """All rows, or those that a filter lets through, oldest first."""
+        """All rows, or the rows that match a filter, oldest first."""
 
         def page(after: int) -> Plan[tuple[list[Row], int | None]]:
             reply = yield from self._get("/v1/rows", where=where, after=after, limit=PAGE)
@@ -183,7 +183,7 @@ class Methods:
 
     @planned
     def count(self, where: str | None = None) -> Plan[int]:
-        """How many rows there are, or a filter lets through."""
+        """The number of rows, or of rows that match a filter."""
         reply = yield from self._get("/v1/rows/count", where=where)
         return reading.read(reply, lambda told: int(told["count"]))
 
@@ -191,11 +191,12 @@ class Methods:
     def add(self, examples: Iterable[Example]) -> Plan[IndexReport]:
         """Add examples; pictures are copied into the memory.
 
-        Other than :meth:`ravl.Memory.add` no row is replaced. Of many examples some may have been
-        added when one is refused; those that were sent with it are not.
+        Unlike :meth:`ravl.Memory.add`, it replaces no row. Many examples are sent in several
+        requests: if one example is refused, those of earlier requests have been added, and those of
+        the same request have not.
 
         Raises:
-            DataError: a row with such an id is there already, or it cannot be kept.
+            DataError: a row with this id exists, or the memory cannot store the example.
             PictureError: a picture cannot be read.
         """
 
@@ -225,7 +226,7 @@ class Methods:
         qa: Iterable[QA] | None = None,
         columns: dict[str, Scalar] | None = None,
     ) -> Plan[Row]:
-        """Change what is known about a row; what is None stays, empty values erase.
+        """Change a row; None leaves a field unchanged, an empty value deletes it.
 
         Raises:
             RowNotFoundError: there is no such row.
@@ -245,12 +246,12 @@ class Methods:
 
     @planned
     def delete(self, ids: Iterable[str] = (), *, where: str | None = None) -> Plan[int]:
-        """Delete rows by id, or all that a filter lets through; returns how many.
+        """Delete rows by id, or all rows that match a filter; returns their number.
 
-        A filter takes a key with the scope admin.
+        A filter needs a key with the scope admin.
 
         Raises:
-            RowNotFoundError: one of the ids is not there; then no more are deleted.
+            RowNotFoundError: one of the ids does not exist; then no more rows are deleted.
             QueryError: neither ids nor a filter were given.
         """
         wanted = [ids] if isinstance(ids, str) else list(ids)
@@ -266,19 +267,19 @@ class Methods:
 
     @planned
     def picture(self, row: Row | str) -> Plan[Image.Image]:
-        """A row's picture, RGB and upright; the row or its id."""
+        """The picture of a row or id, RGB and upright."""
         reply = yield from self._get("/v1/picture", id=_id_of(row))
         return decode(checked(reply).content)
 
     @planned
     def picture_bytes(self, row: Row | str) -> Plan[bytes]:
-        """A row's picture as it was put in."""
+        """The original file of a row's picture."""
         reply = yield from self._get("/v1/picture", id=_id_of(row))
         return checked(reply).content
 
     @planned
     def thumbnail(self, row: Row | str, side: int = 160) -> Plan[Image.Image]:
-        """A row's picture, small: within a square of so many pixels, at most 640, or a bit more."""
+        """A thumbnail of a row's picture, with a side of about this many pixels, at most 640."""
         reply = yield from self._get("/v1/thumbnail", id=_id_of(row), side=side)
         return decode(checked(reply).content)
 
@@ -295,21 +296,22 @@ class Methods:
         note: str | None = None,
         **about: Unpack[AboutOptions],
     ) -> Plan[int]:
-        """Say whether an answer was right; returns the number under which that is kept.
+        """Send feedback on an answer; returns the number of the entry.
 
         Args:
-            answer: of this client; or as plain text, truth value or list of tags, then with
-                ``task``, and ``run``, ``version`` and ``asked`` (the question or text) if known.
+            answer: an answer of this client; or a text, boolean or list of tags, then with
+                ``task``, and with ``run``, ``version`` and ``asked`` (the question or text) if
+                known.
             verdict: accepted, corrected or rejected.
-            picture: that it was about.
-            correction: what would have been right; for corrected, and only there.
-            note: in words of the person's own.
-            **about: overrides what the answer says of itself.
+            picture: the picture of the answer.
+            correction: the right answer; only for corrected.
+            note: a free text.
+            **about: overrides the fields of the answer.
         """
         said = {"verdict": verdict, "correction": correction, "note": note}
         told: dict[str, object] = {**judged(answer), **said, **about}
         values = {name: value for name, value in told.items() if value is not None}
-        if picture is not None:  # not as a form, which could not tell a truth value from a text
+        if picture is not None:  # not as a form, which cannot distinguish a boolean from a text
             values["picture"] = in_json(picture)
         ask = Ask("POST", "/v1/feedback", {"json": values}, safe=False)
         reply = yield from fetched(self._server, ask)
@@ -317,41 +319,41 @@ class Methods:
 
     @planned
     def info(self) -> Plan[ServerInfo]:
-        """What is served: the memory, tasks and runs."""
+        """The memory, tasks and runs of the server."""
         reply = yield from self._get("/v1/runs")
         return reading.read(reply, info_of)
 
     @planned
     def runs(self) -> Plan[tuple[RunInfo, ...]]:
-        """What answers which task."""
+        """The runs of the server."""
         reply = yield from self._get("/v1/runs")
         return reading.read(reply, info_of).runs
 
     @planned
     def drift(self, run: str) -> Plan[DriftInfo]:
-        """Whether the pictures that the run of a name is asked about are those of fitting time.
+        """The result of the drift test of a run.
 
         Raises:
             QueryError: there is no such run.
-            DataError: it does not know what pictures were like when it was fitted.
+            DataError: the run has no reference.
         """
         reply = yield from self._get(f"/v1/runs/{quote(run, safe='')}/drift")
         return reading.read(reply, drift_of)
 
     @planned
     def metrics(self) -> Plan[str]:
-        """The server's figures as Prometheus reads them."""
+        """The server's metrics in Prometheus's format."""
         reply = yield from self._get("/v1/metrics")
         return checked(reply).text
 
     @planned
     def health(self) -> Plan[bool]:
-        """Whether the server lives."""
+        """True if the server runs."""
         return self._fine("/v1/health")
 
     @planned
     def ready(self) -> Plan[bool]:
-        """Whether it answers: its models are warm, and its memory can be read."""
+        """True if the server is ready: its models are warm, and its memory can be read."""
         return self._fine("/v1/ready")
 
     def _fine(self, path: str) -> Plan[bool]:

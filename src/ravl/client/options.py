@@ -1,4 +1,4 @@
-"""What can be said beside pictures and texts, as the types of keywords."""
+"""Types of the keyword arguments."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from ravl.tasks.options import AnswerOptions, WritingOptions
 
 
 class FindOptions(QueryOptions, total=False):
-    """Of a search; see :meth:`ravl.Memory.search`. ``rerank`` is the name of a match run here."""
+    """Options of a search; see :meth:`ravl.Memory.search`. ``rerank`` is the name of a match run
+    here.
+    """
 
     rerank: str | None
 
@@ -28,7 +30,7 @@ class WriteOptions(HowOptions, WritingOptions, total=False):
 
 
 class AboutOptions(TypedDict, total=False):
-    """Of feedback: what an answer would say of itself.
+    """Options of feedback: the fields of an answer.
 
     ``asked``: the question or the text beside the picture.
     """

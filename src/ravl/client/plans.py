@@ -1,7 +1,7 @@
-"""What is sent, and what is made of the replies, apart from how bytes travel.
+"""Requests and the processing of replies, without the transport.
 
-A plan is a generator: it yields what to send, or how long to wait, is sent the reply, and returns
-what the caller gets. ``Client`` and ``AsyncClient`` carry out the same plans.
+A plan is a generator: it yields a request or a pause, gets the reply, and returns the result of the
+method. ``Client`` and ``AsyncClient`` execute the same plans.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from ravl.client.problems import LESS, sentence_of, unreachable
 from ravl.errors import DataError
 
 T = TypeVar("T")
-LONGEST = 60.0  # seconds that are waited because a server says so
-BATCH = 64  # items of one request, as servers usually allow
-BYTES = 16 << 20  # of the pictures of one request; servers usually allow twice as many
+LONGEST = 60.0  # maximal pause that a server can request, in seconds
+BATCH = 64  # items per request; the usual limit of servers
+BYTES = 16 << 20  # bytes of pictures per request; the usual limit of servers is twice as large
 
 
 @dataclass
 class Server:
-    """A server as a client knows it.
+    """A server as seen by a client.
 
     Args:
-        url: without a path below ``/v1``.
-        retries: how often what is refused for now is asked again.
-        batch: items of one request; becomes smaller when the server says so.
+        url: the address, without a path below ``/v1``.
+        retries: how often a temporarily refused request is repeated.
+        batch: items per request; reduced when the server requires it.
     """
 
     url: str
@@ -42,10 +42,10 @@ class Ask:
 
     Args:
         method, path: of HTTP.
-        body: ``params``, ``json``, ``data`` and ``files`` as httpx has them.
-        safe: it may be repeated when nobody knows whether it was answered.
-        divisible: the caller can ask for less at once.
-        stream: the reply is read as it comes.
+        body: ``params``, ``json``, ``data`` and ``files`` as in httpx.
+        safe: True if it can be repeated even if it may have been answered.
+        divisible: True if the caller can split it.
+        stream: True if the reply is read as a stream.
     """
 
     method: str
@@ -65,7 +65,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Done(Generic[T]):
-    """What a plan returned."""
+    """The result of a plan."""
 
     value: T
 
@@ -75,11 +75,11 @@ Plan = Generator[Ask | Pause, Any, T]
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """How a stream begins.
+    """The start of a stream.
 
     Args:
-        task: whose text is heard.
-        plan: gives the reply to read from.
+        task: the task of the streamed text.
+        plan: returns the reply to read from.
     """
 
     task: str
@@ -95,10 +95,10 @@ def advance(plan: Plan[T], reply: Any = None) -> Ask | Pause | Done[T]:
 
 
 def fetched(server: Server, ask: Ask, retries: int | None = None) -> Plan[httpx.Response]:
-    """The reply, problems included; asked again while the server is busy, after Retry-After.
+    """The reply, also if it is a problem; repeated after Retry-After while the server is busy.
 
-    Only what is safe to repeat is asked again after 503 or a broken connection; 429 says that
-    nothing was done.
+    After 503 or a broken connection only safe requests are repeated; 429 means that the server did
+    nothing.
 
     Raises:
         ServerError: there is no reply.
@@ -108,7 +108,7 @@ def fetched(server: Server, ask: Ask, retries: int | None = None) -> Plan[httpx.
         reply = yield ask
         if isinstance(reply, ValueError | TypeError):
             raise DataError(
-                f"That cannot be sent as JSON ({reply}). Leave it out, or make it a text."
+                f"A value cannot be sent as JSON ({reply}). Leave it out, or convert it to a text."
             )
         if isinstance(reply, httpx.TransportError):
             if not (again and ask.safe and _broke(reply)):
@@ -123,12 +123,12 @@ def fetched(server: Server, ask: Ask, retries: int | None = None) -> Plan[httpx.
 
 
 def _broke(error: httpx.TransportError) -> bool:
-    """Whether a connection was lost that there had been: a server closes those that were idle."""
+    """True if an existing connection was lost: a server closes idle connections."""
     return isinstance(error, httpx.ReadError | httpx.WriteError | httpx.RemoteProtocolError)
 
 
 def _wait(reply: httpx.Response, ask: Ask) -> float | None:
-    """Seconds after which to ask again; None for not at all."""
+    """Seconds until the request is repeated; None if it is not repeated."""
     busy = reply.status_code == 429 or (reply.status_code == 503 and ask.safe)
     if not busy or (reply.status_code == 503 and ask.divisible and LESS in sentence_of(reply)):
         return None

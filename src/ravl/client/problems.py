@@ -1,4 +1,4 @@
-"""What a server refuses, and a server that cannot be had, as errors of ravl."""
+"""Problems of a server, and connection errors, as errors of ravl."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ KINDS: dict[str, type[RavlError]] = {
     "row_not_found": RowNotFoundError,
 }
 FEWER = re.compile(r"at most ([\d,]+) go in one request|number of files is (\d+)")
-LESS = "for less"  # how a server says that the same in parts would do
+LESS = "for less"  # messages of a server that accepts the same request in parts
 
 
 class ServerError(RavlError):
@@ -50,7 +50,7 @@ class ServerError(RavlError):
     Args:
         sentence: what was found, and what to do.
         status: of HTTP; None if there was no answer.
-        request: number by which the server's log knows the request.
+        request: number of the request in the server's log.
     """
 
     def __init__(self, sentence: str, status: int | None = None, request: str = "") -> None:
@@ -63,7 +63,7 @@ def checked(reply: httpx.Response) -> httpx.Response:
     """The reply, unless it is a problem.
 
     Raises:
-        RavlError: as the local API would; of the class that the problem's kind names.
+        RavlError: as in the local API; the problem's kind gives the class.
         ServerError: the server is busy, does not let you in, or failed.
     """
     if reply.is_success:
@@ -76,16 +76,16 @@ def checked(reply: httpx.Response) -> httpx.Response:
     if told.get("kind") == ADDRESS and task in registry.commands():
         raise QueryError(
             f"No run at {origin_of(url)} answers {task}. See Client.runs(), or ravl info --server "
-            "URL, for what does."
+            "URL, for the runs of the server."
         )
     raise refusal(told)
 
 
 def refusal(told: Mapping[str, Any]) -> RavlError:
-    """What a server refuses, as the error that the local API would raise.
+    """A server's problem as the error that the local API would raise.
 
     Args:
-        told: the problem, as RFC 9457 has it.
+        told: the problem, in the format of RFC 9457.
     """
     sentence, kind = str(told["detail"]), KINDS.get(str(told.get("kind")))
     if kind is not None:
@@ -94,12 +94,12 @@ def refusal(told: Mapping[str, Any]) -> RavlError:
 
 
 def sentence_of(reply: httpx.Response) -> str:
-    """What a server says is wrong; empty if it is no server of ravl that says so."""
+    """The server's error sentence; empty if the reply is not from a server of ravl."""
     return str(_told(reply).get("detail", ""))
 
 
 def _told(reply: httpx.Response) -> Mapping[str, Any]:
-    """A problem; empty if there is none."""
+    """The problem in a reply; empty if there is no problem."""
     try:
         found = json.loads(reply.content)
     except ValueError:
@@ -108,7 +108,7 @@ def _told(reply: httpx.Response) -> Mapping[str, Any]:
 
 
 def fewer(reply: httpx.Response, count: int) -> int | None:
-    """How many items to send at once where these were too many; None if that is not it."""
+    """The number of items per request if there were too many; None for other problems."""
     if count < 2 or reply.status_code not in (400, 413, 422, 429, 503):
         return None
     sentence = sentence_of(reply)
@@ -119,20 +119,20 @@ def fewer(reply: httpx.Response, count: int) -> int | None:
 
 
 def stranger(reply: httpx.Response) -> ServerError:
-    """What answers, but not as a server of ravl does."""
+    """The error for a reply that is not from a server of ravl."""
     url, status = origin_of(reply.request.url), reply.status_code
     if reply.is_redirect:
         to = reply.headers.get("location", "elsewhere").partition("?")[0]
-        return ServerError(f"{url} sends on to {to}. Name that address as the server.", status)
+        return ServerError(f"{url} redirects to {to}. Give this address as the server.", status)
     return ServerError(
-        f"What answers at {url} is no ravl server, or something before it failed (status "
+        f"The reply from {url} is not from a ravl server, or a proxy failed (status "
         f"{status}). Check the address.",
         status,
     )
 
 
 def unreachable(url: str, error: httpx.TransportError) -> ServerError:
-    """Why there is no answer."""
+    """The error if there is no answer."""
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
         return ServerError(
             f"There is no answer at {url} ({_words(error)}). Check the address, and that ravl "
@@ -140,17 +140,16 @@ def unreachable(url: str, error: httpx.TransportError) -> ServerError:
         )
     if isinstance(error, httpx.TimeoutException):
         return ServerError(
-            f"{url} did not answer in time. Ask again later or for less, or wait longer with a "
-            "larger timeout."
+            f"{url} did not answer in time. Try again later or send less, or set a larger timeout."
         )
     return ServerError(
         f"The connection to {url} broke ({_words(error)}). Check whether the server still runs, "
-        "and ask again."
+        "and try again."
     )
 
 
 def origin_of(url: httpx.URL) -> str:
-    """Where a server is, without the path of what was asked."""
+    """The address of a server, without the path of the request."""
     return str(url).partition("/v1/")[0]
 
 

@@ -1,7 +1,7 @@
-"""What a server sends, as the records of the local API.
+"""Convert a server's JSON to the records of the local API.
 
-Servers tell no paths and no internal numbers: a row has ``path`` None, ``number`` 0, and for its
-``hash`` an empty text where it has a picture. ``client.picture(row)`` gets that.
+Servers send no paths and no internal numbers: a row has ``path`` None, ``number`` 0, and an empty
+``hash`` if it has a picture. Use ``client.picture(row)`` to get the picture.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ UNJUDGED = {
 
 
 def read(reply: httpx.Response, reader: Callable[[Any], T]) -> T:
-    """What a reader makes of a reply's JSON.
+    """Apply a reader to a reply's JSON.
 
     Raises:
-        ServerError: it is something else than a server of ravl sends.
-        RavlError: it is a problem; see :func:`ravl.client.problems.checked`.
+        ServerError: the reply is not from a server of ravl.
+        RavlError: the reply is a problem; see :func:`ravl.client.problems.checked`.
     """
     checked(reply)
     try:
@@ -50,7 +50,7 @@ def read(reply: httpx.Response, reader: Callable[[Any], T]) -> T:
 
 
 def origin(data: Any) -> Provenance:
-    """Where an answer comes from."""
+    """The provenance of an answer."""
     return Provenance(
         data["run"],
         data["memory"]["name"],
@@ -62,7 +62,7 @@ def origin(data: Any) -> Provenance:
 
 
 def row(data: Any) -> Row:
-    """A row; of one behind an answer, only what is told of these."""
+    """A row; a row of evidence has only some fields."""
     return Row(
         number=0,
         id=data["id"],
@@ -80,7 +80,7 @@ def row(data: Any) -> Row:
 
 
 def hits(found: Any, told: Any) -> ServedHits:
-    """What a search found."""
+    """The hits of a search."""
     return ServedHits(
         (
             Hit(
@@ -105,7 +105,7 @@ def answer(task: str, data: Any, told: Any) -> Answer:
 
 
 def evidence(found: Any) -> tuple[Evidence, ...]:
-    """The rows behind an answer."""
+    """The evidence of an answer."""
     return tuple(
         Evidence(row(item), item["similarity"], item["share"], tuple(item["says"]))
         for item in found
@@ -113,7 +113,7 @@ def evidence(found: Any) -> tuple[Evidence, ...]:
 
 
 def _plain(value: Any) -> Any:
-    """Lists are tuples in records, and what JSON cannot say is no number."""
+    """Convert lists to tuples, and values that JSON cannot represent to NaN."""
     if isinstance(value, Mapping):
         return {name: math.nan if share is None else share for name, share in value.items()}
     return tuple(value) if isinstance(value, list) else value

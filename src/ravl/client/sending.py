@@ -1,4 +1,4 @@
-"""Pictures and texts as they are sent: uploads by multipart, rows by their id, in chunks."""
+"""Sending pictures and texts: multipart uploads, rows by their id, in chunks."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def source_list(given: Source | Iterable[Source]) -> tuple[list[Source], bool]:
 
 
 def encoded(source: Picture | str) -> bytes:
-    """A picture's file; of a PIL picture one without loss.
+    """The file of a picture; a PIL picture is encoded without loss.
 
     Raises:
-        PictureError: it cannot be read.
+        PictureError: the picture cannot be read.
     """
     if not isinstance(source, Image.Image):
         return pictures.read_bytes(Path(source) if isinstance(source, str) else source)
@@ -45,14 +45,14 @@ def encoded(source: Picture | str) -> bytes:
 
 
 def in_json(source: Source) -> dict[str, Any]:
-    """A picture within JSON."""
+    """A picture as part of JSON."""
     if isinstance(source, Row):
         return {"id": source.id}
     return {"base64": base64.b64encode(encoded(source)).decode()}
 
 
 def size_of(source: Source | None) -> int:
-    """About how many bytes of it are sent."""
+    """The approximate number of bytes to send."""
     if isinstance(source, bytes):
         return len(source)
     if isinstance(source, Image.Image):
@@ -60,7 +60,7 @@ def size_of(source: Source | None) -> int:
     if isinstance(source, str | Path):
         try:
             return Path(source).stat().st_size
-        except (OSError, ValueError):  # it is refused with a sentence when it is read
+        except (OSError, ValueError):  # it is refused later, when it is read
             return 0
     return 0
 
@@ -71,8 +71,8 @@ def with_pictures(
     """The body of a request about pictures; files go before rows, see :func:`files_first`.
 
     Args:
-        name: of the field: picture or pictures.
-        sources: at least one.
+        name: name of the field: picture or pictures.
+        sources: at least one picture.
         values: other fields.
     """
     rows = [in_json(source) for source in sources if isinstance(source, Row)]
@@ -85,19 +85,19 @@ def with_pictures(
 
 
 def files_first(sources: Sequence[Source]) -> list[int]:
-    """The order in which a server looks at the pictures of a form."""
+    """The order in which a server reads the pictures of a form."""
     return sorted(range(len(sources)), key=lambda i: isinstance(sources[i], Row))
 
 
 def unusual(record: Any) -> dict[str, Any]:
-    """The fields of a dataclass that are not as usual."""
+    """The fields of a dataclass that differ from their defaults."""
     usual = type(record)()
     told = {field.name: getattr(record, field.name) for field in fields(record)}
     return {name: value for name, value in told.items() if value != getattr(usual, name)}
 
 
 def how_of(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options as they are sent: what was not said is left out, and a decoding is its fields."""
+    """Options to send: without missing ones, and with the fields of a decoding."""
     given = dict(options)
     if (how := given.pop("how", None)) is not None:
         given |= unusual(how)
@@ -126,14 +126,14 @@ def in_chunks(
     ask: Callable[[list[T]], Ask],
     reader: Callable[[httpx.Response, int], list[R]],
 ) -> Plan[list[R]]:
-    """What is made of all items; as many go at once as the server takes.
+    """The results of all items, in chunks that the server accepts.
 
     Args:
         server: that answers.
-        items: of any number.
-        weigh: bytes of an item.
-        ask: the request for a chunk.
-        reader: a result for each item of a chunk, out of the reply.
+        items: any number of items.
+        weigh: the number of bytes of an item.
+        ask: makes the request for a chunk.
+        reader: extracts the results of a chunk from the reply.
 
     Raises:
         RavlError: as the reader does.
@@ -148,13 +148,13 @@ def in_chunks(
             found += reader(checked(reply), len(chunk))
             continue
         most = less
-        if reply.status_code in (400, 422):  # a limit of the server's, and not of these items
+        if reply.status_code in (400, 422):  # the limit belongs to the server, not to these items
             server.batch = less
     return found
 
 
 def _next(items: Sequence[T], start: int, most: int, weigh: Callable[[T], int]) -> Iterator[T]:
-    """The next items, at least one, as far as their number and their bytes allow."""
+    """The next items, at least one, within the limits of number and bytes."""
     total = 0
     for i, item in enumerate(items[start : start + most]):
         total += weigh(item)
@@ -164,7 +164,7 @@ def _next(items: Sequence[T], start: int, most: int, weigh: Callable[[T], int]) 
 
 
 def new_row(example: Example) -> dict[str, Any]:
-    """A row to be added; empty fields are left out."""
+    """A row to add, without empty fields."""
     values = {
         "id": example.id,
         "texts": list(example.texts),

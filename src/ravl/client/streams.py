@@ -1,4 +1,4 @@
-"""Texts as they are written: iterate over the pieces, then look at the answer."""
+"""Streamed texts: iterate over the pieces, then use the answer."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ from ravl.tasks import registry
 
 
 class Told:
-    """What a stream has told so far.
+    """The state of a stream.
 
     Attributes:
-        evidence: the rows that the text will rest on; there before the first piece, where a
-            generator writes.
-        answer: the whole answer; None until the last piece has come.
+        evidence: the rows of the evidence; available before the first piece if a generator writes.
+        answer: the complete answer; None before the last piece.
     """
 
     def __init__(self, server: Server, task: str) -> None:
@@ -32,10 +31,10 @@ class Told:
         self.answer: Answer | None = None
 
     def _hear(self, event: httpx.ServerSentEvent) -> str:
-        """The piece of the text in an event; a text that comes at once is one piece.
+        """The piece of text in an event; a text that is not streamed is one piece.
 
         Raises:
-            RavlError: something went wrong after the beginning.
+            RavlError: an error occurred after the start.
         """
         told: Any = json.loads(event.data)
         if event.event == "problem":
@@ -54,16 +53,16 @@ class Told:
         return ""
 
     def _end(self) -> None:
-        """Refuse a stream that broke off."""
+        """Raise an error if the stream was interrupted."""
         if self.answer is None:
             raise ServerError(
-                f"{self._server.url} stopped before the text was whole. Check whether it still "
-                "runs, and ask again."
+                f"{self._server.url} stopped before the text was complete. Check whether it still "
+                "runs, and try again."
             )
 
 
 class Stream(Told):
-    """Pieces of a text, from a :class:`ravl.Client`; closed, the server stops writing."""
+    """Pieces of a text, from a :class:`ravl.Client`; close it to stop the server."""
 
     def __init__(self, server: Server, task: str, response: httpx.Response) -> None:
         super().__init__(server, task)
@@ -81,7 +80,7 @@ class Stream(Told):
         self._end()
 
     def close(self) -> None:
-        """Hear no more."""
+        """Stop reading."""
         self._response.close()
 
     def __enter__(self) -> Self:
@@ -97,7 +96,7 @@ class Stream(Told):
 
 
 class AsyncStream(Told):
-    """The same from a :class:`ravl.AsyncClient`; the server is asked when it is iterated."""
+    """The same from a :class:`ravl.AsyncClient`; iteration starts the request."""
 
     def __init__(
         self, server: Server, task: str, opened: Callable[[], Awaitable[httpx.Response]]

@@ -1,4 +1,4 @@
-"""Getting the files of a Debian package without being root: download, verify, unpack a part."""
+"""Get files of a Debian package without root: download, verify, unpack a part."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _CAREFUL = (
     "Acquire::AllowInsecureRepositories=false",
     "-o",
     "APT::Get::AllowUnauthenticated=false",
-    # Its helper user _apt may not enter our folder; without this, root is warned of that.
+    # Its helper user _apt cannot enter our folder; without this option root gets a warning.
     "-o",
     "APT::Sandbox::User=root",
     "-o",
-    "APT::Update::Error-Mode=any",  # else no network is only a warning
+    "APT::Update::Error-Mode=any",  # otherwise a missing network is only a warning
 )
 
 Runner = Callable[[Sequence[str], Path, float], str]
@@ -44,11 +44,11 @@ Runner = Callable[[Sequence[str], Path, float], str]
 
 
 class PackageError(RavlError):
-    """A package cannot be had here: no apt, no network, or not the bytes that were expected."""
+    """A package is not available: no apt, no network, or a wrong checksum."""
 
 
 class UnknownPackageError(PackageError):
-    """apt works, but the package lists it has do not lead to the package."""
+    """apt works, but its package lists do not contain the package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Package:
 
     Args:
         name: of the package.
-        version: the one that apt would install.
+        version: the version that apt would install.
         sha256: of its file, 64 hexadecimal digits.
         size: of its file in bytes.
     """
@@ -72,8 +72,8 @@ def run(command: Sequence[str], folder: Path, timeout: float) -> str:
     """Run a command in a folder; see :data:`Runner`.
 
     Raises:
-        UnknownPackageError: it said that it cannot.
-        PackageError: it is not installed, or took too long.
+        UnknownPackageError: the command failed.
+        PackageError: the program is not installed, or took too long.
     """
     program = command[0]
     try:
@@ -103,7 +103,7 @@ def download(name: str, pinned: Mapping[str, str], work: Path, runner: Runner = 
     """A package's file, verified, in a working folder.
 
     apt checks it against its signed index. It is checked once more here, against the checksum in
-    that index and, for a version that is known, against the one this code was written with.
+    that index and, for a known version, against the checksum in this code.
 
     Args:
         name: of the package.
@@ -112,12 +112,12 @@ def download(name: str, pinned: Mapping[str, str], work: Path, runner: Runner = 
         runner: runs apt.
 
     Raises:
-        PackageError: says why it cannot be had; no unverified file is left behind.
+        PackageError: the package is not available; no unverified file is left behind.
     """
     try:
         return _download(name, pinned, (), work, runner)
     except UnknownPackageError:
-        # Images of Debian come without package lists, and old lists name files that are gone.
+        # Debian images have no package lists, and old lists contain files that no longer exist.
         return _download_with_own_lists(name, pinned, work, runner)
 
 
@@ -129,7 +129,7 @@ def _download_with_own_lists(
     try:
         runner(("apt-get", *_CAREFUL, *private, "update"), work, LISTS_TIMEOUT)
     except UnknownPackageError as error:
-        reason = error  # perhaps of another source only, and Debian's own list is there
+        reason = error  # maybe another source failed, but Debian's own list is there
     try:
         return _download(name, pinned, private, work, runner)
     except UnknownPackageError as error:
@@ -156,7 +156,7 @@ def parse_record(text: str, name: str) -> Package:
     """The package that ``apt-cache show`` describes.
 
     Raises:
-        UnknownPackageError: there is none, or no checksum.
+        UnknownPackageError: there is no such package, or no checksum.
     """
     lines = (line.split(": ", 1) for line in text.splitlines() if not line.startswith(" "))
     fields = {pair[0]: pair[1].strip() for pair in lines if len(pair) == 2}
@@ -168,10 +168,10 @@ def parse_record(text: str, name: str) -> Package:
 
 
 def verify(file: Path, package: Package, pinned: Mapping[str, str]) -> None:
-    """Check a package's file; one that is not what it should be is deleted.
+    """Check a package's file; a file with a wrong checksum is deleted.
 
     Raises:
-        PackageError: its SHA256 is not the index's, or not the pinned one of this version.
+        PackageError: the SHA256 differs from the index, or from the pinned one of this version.
     """
     with file.open("rb") as opened:
         found = hashlib.file_digest(opened, "sha256").hexdigest()
@@ -188,9 +188,9 @@ def verify(file: Path, package: Package, pinned: Mapping[str, str]) -> None:
 def unpack(
     package: Path, prefix: str, wanted: Callable[[PurePosixPath], bool], target: Path
 ) -> int:
-    """Write those files of a package that are wanted; returns how many.
+    """Write the wanted files of a package; returns their number.
 
-    The archive is read as a stream, so that what is not wanted never touches the disk.
+    The archive is read as a stream, so other files are never written to disk.
 
     Args:
         package: the .deb file, verified.
@@ -208,12 +208,13 @@ def unpack(
         ) as process:
             assert process.stdout is not None  # it is a pipe
             count = _extract(process.stdout, prefix, wanted, target)
-            process.stdout.read()  # what fills the last block: dpkg-deb must be able to write it
+            # the padding of the last block: dpkg-deb must be able to write it
+            process.stdout.read()
     except FileNotFoundError:
         raise PackageError("dpkg-deb, a tool of Debian's, is not installed here.") from None
     except tarfile.TarError as error:
         raise PackageError(f"{package.name} cannot be unpacked: {error}.") from error
-    if process.returncode:  # a stream that ends early can look like a whole archive
+    if process.returncode:  # a truncated stream can look like a complete archive
         raise PackageError(f"{package.name} cannot be unpacked: dpkg-deb failed.")
     return count
 
@@ -245,7 +246,7 @@ def _below(prefix: str, name: str) -> PurePosixPath | None:
 
 
 def _private_lists(work: Path) -> tuple[str, ...]:
-    """Options that make apt keep its package lists in the working folder, as only root may else."""
+    """Options for package lists in the working folder; by default apt needs root."""
     lists, cache = work / "lists", work / "cache"
     for folder in (lists / "partial", cache / "archives" / "partial"):
         folder.mkdir(parents=True, exist_ok=True)
@@ -254,7 +255,7 @@ def _private_lists(work: Path) -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def _watched(work: Path, size: int) -> Iterator[None]:
-    """Show how much of a file has arrived, on a terminal."""
+    """Show the progress of a download on a terminal."""
     done = threading.Event()
     with progress_bar("Downloading", "MB") as advance:
 

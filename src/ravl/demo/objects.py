@@ -1,4 +1,4 @@
-"""The things that drawn scenes are made of."""
+"""The objects of drawn scenes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SUNNY: Colour = (250, 200, 50)
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of thing.
+    """A kind of object.
 
     Args:
         name: in English.

@@ -1,4 +1,4 @@
-"""The places that drawn scenes are set in."""
+"""The places of drawn scenes."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ PAPER: Sky = (WHITE, (250, 250, 252))
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a scene is set.
+    """The place of a scene.
 
     Args:
-        english: as it stands in a caption.
+        english: its text in a caption.
         chinese: the same.
         sky: colours at its top and bottom.
-        ground: its colour; None if things float in the air or in water.
+        ground: its colour; None if objects float in the air or in water.
     """
 
     english: str
@@ -61,7 +61,7 @@ def paint(name: str, size: tuple[int, int], random: Random) -> Image.Image:
     Args:
         name: in :data:`PLACES`.
         size: width and height in pixels.
-        random: what it puts where clouds, stars and bubbles are.
+        random: the random generator for clouds, stars and bubbles.
     """
     place = PLACES[name]
     picture = Image.new("RGB", size)
@@ -81,7 +81,7 @@ def paint(name: str, size: tuple[int, int], random: Random) -> Image.Image:
 
 
 def _details(name: str, draw: ImageDraw.ImageDraw, size: tuple[int, int], random: Random) -> None:
-    """What makes a ground more than a colour."""
+    """The texture of the ground."""
     width, height = size
     line, thin = HORIZON * height, max(1, height // 160)
     if name == "beach":

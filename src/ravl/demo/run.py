@@ -17,10 +17,10 @@ from ravl.training.fit_report import FitReport
 
 SHOWN = 6  # hits of a search on the page
 TOLD = 3  # hits of a search in the terminal
-EPOCHS = 4  # of the fusion model, at most
+EPOCHS = 4  # maximal number of epochs of the fusion model
 OPENING = (
-    "The label of pictures that were held out, answered by the pretrained networks alone, by the "
-    "memory's neighbours alone, and by a model that was fitted without and with the memory."
+    "The label of held-out pictures, answered by the pretrained networks alone, by the memory's "
+    "neighbours alone, and by a model that was fitted without and with the memory."
 )
 
 Say = Callable[[str], None]
@@ -30,21 +30,21 @@ def run(pictures: Path | None, out: Path, say: Say = print) -> Path:
     """Build a memory, search it, fit a classifier and a retriever on it, describe pictures.
 
     Args:
-        pictures: a folder of your own; None for the sample set, fetched when it is not in the
-            cache, or where that cannot be, for scenes that ravl draws.
-        out: a folder for the memory and the page; made if need be.
-        say: told what is going on, line by line.
+        pictures: your own folder; None for the sample set, which is downloaded if necessary; if
+            that fails, ravl draws scenes.
+        out: a folder for the memory and the page; created if necessary.
+        say: called with each line of the progress.
 
     Returns:
         The page.
 
     Raises:
-        DataError: the folder is not there, or holds no picture.
+        DataError: the folder does not exist, or contains no picture.
         MemoryFileError: the memory cannot be written.
     """
     out.mkdir(parents=True, exist_ok=True)
     file = file_of(out)
-    for left in out.glob(f"{file.name}*"):  # with what SQLite keeps beside it
+    for left in out.glob(f"{file.name}*"):  # including SQLite's files beside it
         left.unlink()
     with Memory.create(file) as memory:
         name, wanted, new = _fill(memory, pictures, out, say)
@@ -72,7 +72,7 @@ def run(pictures: Path | None, out: Path, say: Say = print) -> Path:
     say(f"\nThe page with the pictures: {page}")
     for words, report in reports.items():
         say(f"{words:<26} {report}")
-    say(f'Go on with:  ravl search {file_of(out)} "your words"')
+    say(f'Next: ravl search {file_of(out)} "your words"')
     return page
 
 
@@ -84,7 +84,7 @@ def file_of(out: Path) -> Path:
 def _fill(
     memory: Memory, pictures: Path | None, out: Path, say: Say
 ) -> tuple[str, list[searches.Search], list[Example]]:
-    """Index the pictures; returns their name, what to search for, and some that are kept apart."""
+    """Index the pictures; returns their name, the searches, and some held-out pictures."""
     if pictures is not None:
         _report(memory.index(pictures), memory, say)
         return pictures.resolve().name, searches.in_own(memory), []
@@ -93,7 +93,7 @@ def _fill(
             say(f"Fetching {samples.NAME} ({samples.PACKAGE}, {samples.SIZE}) ...")
         folder = samples.fetch()
     except (RavlError, OSError) as error:
-        say(f"The sample set cannot be had: {error}\nravl draws some scenes instead ...")
+        say(f"The sample set is not available: {error}\nravl draws some scenes instead ...")
         known, new = sentences.apart(scenes.draw(out / "scenes"))
         _report(memory.add(known, progress=None), memory, say)
         return scenes.NAME, searches.in_scenes(), new
@@ -104,7 +104,7 @@ def _fill(
 
 
 def _classify(memory: Memory, out: Path, say: Say) -> FitReport | None:
-    """Fit a classifier on the memory's labels; None if there are too few."""
+    """Fit a classifier on the memory's labels; None if there are too few labels."""
     run = out / "classify-run"
     shutil.rmtree(run, ignore_errors=True)
     say("\nFitting a classifier with and without retrieval (a minute or two) ...")
@@ -125,7 +125,7 @@ def _train(memory: Memory, out: Path, say: Say) -> Path | None:
     """Train the retriever on the memory's texts; returns the report, None without texts."""
     run = out / "search-run"
     shutil.rmtree(run, ignore_errors=True)
-    say("\nTraining the retriever; a fifth of the pictures is held out to judge it ...")
+    say("\nTraining the retriever; a fifth of the pictures is held out for the evaluation ...")
     try:
         report = fit("search", memory, out=run)
     except DataError as error:
@@ -148,7 +148,7 @@ def _report(report: IndexReport, memory: Memory, say: Say) -> None:
     for rejected in report.reasons[:TOLD]:
         say(f"  set aside: {rejected}")
     if not info.pictures:
-        raise DataError("There is no picture to search in. Name a folder that holds some.")
+        raise DataError("There is no picture to search in. Give a folder with pictures.")
 
 
 def _tell(section: Section, say: Say) -> None:

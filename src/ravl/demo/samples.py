@@ -1,7 +1,7 @@
-"""The sample set: Tux Paint's stamps, 785 pictures that say in many languages what they show.
+"""The sample set: Tux Paint's stamps, 785 pictures with descriptions in many languages.
 
-They are free (GPL-2) but not part of ravl, which is why they are fetched from the Debian package
-``tuxpaint-stamps-default``; the cache keeps what the demo needs of it.
+They are free (GPL-2) but not part of ravl, so they are downloaded from the Debian package
+``tuxpaint-stamps-default``; the cache contains the files that the demo needs.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ LICENCE = (
 PACKAGE = "tuxpaint-stamps-default"
 PINNED = {"2022.06.04-1": "6db6c1bfc870a47f1499d6203b083522eacb57c5f9c87d468f2e92eb6d9d5f34"}
 SIZE = "161 MB"
-LAYOUT = 1  # raise when what the cache keeps changes
+LAYOUT = 1  # increase when the content of the cache changes
 LANGUAGE = "zh_CN"
 STAMPS = "usr/share/tuxpaint/stamps"
-LABELS = {"naturalforces": "natural forces"}  # the others are plain words already
+LABELS = {"naturalforces": "natural forces"}  # the other names are plain words already
 DAY = 86_400.0  # seconds
 
 
@@ -39,10 +39,10 @@ def in_cache() -> Path | None:
 
 
 def fetch(runner: debian.Runner = debian.run) -> Path:
-    """The folder of stamps, fetched if need be; a download that broke off is never reused.
+    """The folder of stamps, downloaded if necessary; an incomplete download is never used.
 
     Raises:
-        PackageError: the package cannot be had, or is not what it should be.
+        PackageError: the package is not available, or has a wrong checksum.
         OSError: the cache cannot be written, or its disk is full.
     """
     home = _home()
@@ -57,12 +57,12 @@ def fetch(runner: debian.Runner = debian.run) -> Path:
         package = debian.download(PACKAGE, PINNED, work, runner)
         made = work / "made"
         if not debian.unpack(package, STAMPS, _wanted, made):
-            raise debian.PackageError(f"{package.name} holds no pictures in {STAMPS}.")
+            raise debian.PackageError(f"{package.name} contains no pictures in {STAMPS}.")
         (made / "LICENCE.txt").write_text(LICENCE + "\n", encoding="utf-8")
         try:
             made.rename(home)
         except OSError:
-            if not home.is_dir():  # another process was faster; its folder is as good
+            if not home.is_dir():  # another process was faster; its folder is equally good
                 raise
     return home
 
@@ -71,7 +71,7 @@ def read(folder: Path) -> Iterator[Example]:
     """The stamps with a description, sorted by path."""
     for picture in sorted(folder.glob("*/**/*.png")):
         text = picture.with_suffix(".txt")
-        if not text.is_file():  # the mirror image of a stamp has no text of its own
+        if not text.is_file():  # the mirror image of a stamp has no separate text
             continue
         english, others = parse_description(text.read_text("utf-8-sig", errors="replace"))
         texts = tuple(dict.fromkeys(t for t in (english, others.get(LANGUAGE)) if t))
@@ -120,7 +120,7 @@ def _wanted(inside: PurePosixPath) -> bool:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what runs that were killed have left behind; younger ones may be at work."""
+    """Remove old files of killed processes; younger ones may be in use."""
     for left in folder.glob(".making-*"):
         with contextlib.suppress(OSError):
             if time.time() - left.stat().st_mtime > DAY:

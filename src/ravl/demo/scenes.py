@@ -1,6 +1,6 @@
-"""A sample set that ravl draws itself, for machines where none can be fetched.
+"""A sample set that ravl draws itself, for machines without a network.
 
-126 small scenes with captions in English and Chinese; the same ones on every machine.
+126 small scenes with captions in English and Chinese; they are the same on every machine.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from ravl.demo.places import HORIZON, PLACES, paint
 
 NAME = "Drawn scenes"
 WIDTH, HEIGHT = 400, 300
-FINER = 3  # drawn at so many times the size and scaled down, for smooth edges
+FINER = 3  # drawn this many times larger and scaled down, for smooth edges
 SEED = 7
-EACH = 9  # scenes of a kind
+EACH = 9  # scenes per kind
 NUMBERS = {1: ("A", "一"), 2: ("Two", "两"), 3: ("Three", "三")}
 SIZES = {"": ("", "", 1.0), "big": ("big ", "大", 1.3), "small": ("small ", "小", 0.62)}
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What is in a picture.
+    """The content of a picture.
 
     Args:
-        name: of its file, without suffix; its id.
-        kind: of the thing that it shows.
-        colour: of this thing, a name in COLOURS.
+        name: name of the file, without suffix; the id.
+        kind: kind of the object.
+        colour: colour of the object, a name in COLOURS.
         place: a name in PLACES.
-        count: how many of them.
+        count: number of objects.
         size: a name in SIZES.
-        other: another thing to the right, and its colour.
+        other: another object to the right, and its colour.
     """
 
     name: str
@@ -53,11 +53,11 @@ class Scene:
 def draw(folder: Path, limit: int | None = None) -> Iterator[Example]:
     """Draw the scenes into a folder, and yield each with its texts.
 
-    They are drawn anew each time: pictures left by another version may show something else.
+    They are drawn again each time, because pictures of another version can differ.
 
     Args:
-        folder: for the pictures, made if need be.
-        limit: draw only so many.
+        folder: a folder for the pictures, created if necessary.
+        limit: maximal number of scenes.
     """
     for scene in plan()[:limit]:
         path = folder / f"{scene.name}.png"
@@ -69,7 +69,7 @@ def draw(folder: Path, limit: int | None = None) -> Iterator[Example]:
 
 
 def plan() -> list[Scene]:
-    """All scenes; any beginning of the list has all kinds about equally often."""
+    """All scenes; every prefix of the list has all kinds about equally often."""
     random = Random(SEED)  # noqa: S311 (no secret, but the same pictures everywhere)
     choices = {
         kind.name: tuple(map(cycle, (kind.colours, kind.places, random.sample(list(SIZES), 3))))
@@ -83,7 +83,7 @@ def plan() -> list[Scene]:
 
 
 def example(scene: Scene, path: Path) -> Example:
-    """A scene with what is to be known of it."""
+    """A scene with its texts, questions and columns."""
     tags = (scene.kind.name, *((scene.other[0].name,) if scene.other else ()))
     columns: dict[str, Scalar] = {"colour": scene.colour, "count": scene.count}
     return Example(
@@ -92,7 +92,7 @@ def example(scene: Scene, path: Path) -> Example:
 
 
 def questions(scene: Scene) -> tuple[QA, ...]:
-    """What may be asked about a scene, with the answers."""
+    """Questions about a scene, with answers."""
     return (
         QA("what is in the picture?", (scene.kind.name,)),
         QA("what colour is it?", (scene.colour,)),
@@ -102,7 +102,7 @@ def questions(scene: Scene) -> tuple[QA, ...]:
 
 
 def captions(scene: Scene) -> tuple[str, str]:
-    """What a scene shows, in English and in Chinese."""
+    """The caption of a scene, in English and in Chinese."""
     place = PLACES[scene.place]
     thing, chinese = _thing(scene.kind, scene.colour, scene.count, scene.size)
     if scene.other is None:

@@ -1,4 +1,4 @@
-"""The searches that the demo shows, for each of its sets of pictures."""
+"""The searches of the demo, for each of its sets of pictures."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from ravl.memory import Memory
 from ravl.retrieval import Query, SearchOptions
 
-OWN_EXAMPLES = 3  # pictures of your own folder that are searched with
+OWN_EXAMPLES = 3  # number of your own pictures used as queries
 OWN_WORDS = (
     "a person",
     "an animal",
     "a building",
     "food",
     "a vehicle",
-)  # where nothing is labelled
+)  # for pictures without labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,9 @@ class Search:
     """One search of the demo.
 
     Args:
-        note: what it shows, in a sentence.
-        query: what to look for.
-        options: how.
+        note: a sentence about the search.
+        query: the query.
+        options: options of the search.
     """
 
     note: str
@@ -36,12 +36,12 @@ def in_stamps() -> list[Search]:
     """Searches in Tux Paint's stamps."""
     return [
         Search(
-            "By text. Pictures, captions and words are asked, and the three rankings fused.",
+            "By text. Pictures, captions and words are searched, and the three rankings are fused.",
             Query("a musical instrument with strings"),
         ),
         Search(
-            "By what is to be seen: no caption is read, the network has only looked at the "
-            "pictures. It was never trained for this; ravl has joined two networks.",
+            "By content: no caption is read, only the pictures are compared with the text. The "
+            "network was not trained for this; ravl has joined two networks.",
             Query("a sports car"),
             {"mode": "dense"},
         ),
@@ -52,7 +52,7 @@ def in_stamps() -> list[Search]:
         ),
         Search("By words, in Chinese.", Query("熊"), {"mode": "keyword"}),
         Search(
-            "By picture: what looks like this one? (It is in the memory and left out.)",
+            "By picture: what looks like this one? (It is in the memory, but excluded.)",
             Query(like="animals/mammals/cats/tiger.png"),
         ),
         Search(
@@ -76,12 +76,12 @@ def in_scenes() -> list[Search]:
     """Searches in the scenes that ravl draws."""
     return [
         Search(
-            "By text. Pictures, captions and words are asked, and the three rankings fused.",
+            "By text. Pictures, captions and words are searched, and the three rankings are fused.",
             Query("something to drink"),
         ),
         Search(
-            "By what is to be seen: no caption is read, the network has only looked at the "
-            "pictures. It was never trained for this; ravl has joined two networks.",
+            "By content: no caption is read, only the pictures are compared with the text. The "
+            "network was not trained for this; ravl has joined two networks.",
             Query("an umbrella"),
             {"mode": "dense"},
         ),
@@ -92,7 +92,7 @@ def in_scenes() -> list[Search]:
         ),
         Search("By words, in Chinese.", Query("草地上的房子"), {"mode": "keyword"}),
         Search(
-            "By picture: what looks like this one? (It is in the memory and left out.)",
+            "By picture: what looks like this one? (It is in the memory, but excluded.)",
             Query(like="butterfly/orange-2"),
         ),
         Search(
@@ -108,7 +108,7 @@ def in_scenes() -> list[Search]:
 
 
 def in_own(memory: Memory) -> list[Search]:
-    """Searches in pictures that nothing is known of: by their labels, or by common words."""
+    """Searches in unknown pictures: by their labels, or by common words."""
     words = list(memory.info().labels)[: len(OWN_WORDS)] or list(OWN_WORDS)
     pictured = [row.id for row in memory.rows() if row.hash is not None]
     examples = pictured[:: max(1, len(pictured) // OWN_EXAMPLES)][:OWN_EXAMPLES]

@@ -1,4 +1,4 @@
-"""The demo's second half: pictures that are described, and questions about them, answered."""
+"""The demo's second half: descriptions of pictures, and answers to questions about them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from ravl.data import Example
 from ravl.errors import DataError
 from ravl.pages import Described
 
-EVIDENCE = 6  # rows that are shown of what a description rests on
-SHOWN = 4  # pictures that are kept from the memory, to be described
+EVIDENCE = 6  # shown rows of evidence per description
+SHOWN = 4  # pictures that are not added to the memory, to describe them
 QUESTIONS = ("what kind of thing is it?",)
 
 
 def apart(examples: Iterable[Example]) -> tuple[list[Example], list[Example]]:
-    """A sample set for the memory, and a few pictures evenly out of it that it shall not see."""
+    """A sample set for the memory, and a few evenly chosen pictures that are held out."""
     every = list(examples)
     step = max(2, len(every) // SHOWN)
     new = every[step // 2 :: step][:SHOWN]
@@ -27,13 +27,13 @@ def describe(file: Path, new: list[Example], say: Callable[[str], None]) -> list
     """Describe some pictures, and ask about them, by a memory alone; nothing is trained.
 
     Args:
-        file: of the memory.
-        new: pictures that it has not seen.
-        say: told what came of it, line by line.
+        file: the file of the memory.
+        new: pictures that are not in the memory.
+        say: called with each line of the result.
     """
     from ravl.tasks.model import load
 
-    say("\nDescribing pictures that the memory has not seen, by what it says of others ...")
+    say("\nDescribing pictures that are not in the memory, from its texts of similar pictures ...")
     with load(file) as model:
         pictures = [example.picture for example in new if example.picture is not None]
         try:

@@ -1,4 +1,4 @@
-"""Self-contained HTML pages: no scripts, no outside hosts, pictures inside."""
+"""Self-contained HTML pages: no scripts, no external hosts, pictures inside."""
 
 from ravl.pages.search_page import Described, Section, search_page
 

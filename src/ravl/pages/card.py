@@ -1,4 +1,4 @@
-"""The model card of a run: ``README.md``, for people who meet its folder without us."""
+"""The model card of a run: ``README.md``, for people who get only its folder."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ PIPELINES = {
     "ask": "visual-question-answering",
 }
 PURPOSES = {
-    "classify": "says what a picture shows, by one label",
-    "tag": "says which keywords apply to a picture",
-    "match": "says whether a text fits a picture",
+    "classify": "gives a picture one label",
+    "tag": "gives a picture keywords",
+    "match": "judges whether a text fits a picture",
     "caption": "describes a picture in a sentence",
     "ask": "answers a question about a picture",
 }
@@ -37,10 +37,10 @@ LEVELS = {
     "texts and the memory's",
 }
 MATCHING = {
-    "vote": "what the nearest rows of its memory say",
-    "linear": "a pair of heads trained by contrast, what the memory says, and a stack of both",
+    "vote": "the texts of the nearest rows of its memory",
+    "linear": "a pair of contrastively trained heads, the texts of the memory, and a stack of both",
     "fusion": "a language model that reads text and picture with the neighbours, a pair of heads, "
-    "what the memory says, and a stack of all",
+    "the texts of the memory, and a stack of all",
 }
 ROWS = {
     "zero_shot": "pretrained, without a memory",
@@ -57,7 +57,7 @@ LICENCES = {
     "multilingual": (
         "EfficientNet-Lite0, weights trained on ImageNet: Apache-2.0 (Tan and Le, Google)",
         "multilingual-e5-small: MIT (Wang et al., Microsoft)",
-        "all-MiniLM-L6-v2, where a language model was trained: Apache-2.0, after MiniLM: MIT",
+        "all-MiniLM-L6-v2, if a language model was trained: Apache-2.0, after MiniLM: MIT",
     ),
 }
 
@@ -71,8 +71,8 @@ def card_of(folder: Path, name: str | None = None) -> str:
     """The card in Markdown, from ``run.json``, ``metrics.json`` and ``export.json``.
 
     Args:
-        folder: of the run.
-        name: of the run; None for the folder's.
+        folder: the folder of the run.
+        name: the name of the run; None for the folder's name.
     """
     name = _plain(name or folder.resolve().name)
     record, metrics = _read(folder / RUN), _read(folder / "metrics.json")
@@ -102,13 +102,13 @@ def _what(name: str, record: Mapping[str, Any], task: str, level: str) -> str:
     made = MATCHING.get(level, level) if task == "match" else LEVELS.get(level, level)
     spec = record["encoder"]["spec"]
     base = record.get("base", {}).get("spec", spec)
-    trained = f", through heads that were trained ({_code(spec)})" if base != spec else ""
+    trained = f", with trained heads ({_code(spec)})" if base != spec else ""
     return (
         f"# {name}\n\n"
         f"A run of ravl that {PURPOSES[task]}. It answers from a *memory*, a collection of "
-        "pictures that can be edited at any time: rows that are added count at once, and every "
-        "answer names the rows that it rests on.\n\n"
-        f"- Task: {task}\n- Made of: {made}\n- Encoder: {_code(base)}{trained}\n"
+        "pictures that can be edited at any time: new rows count at once, and every answer lists "
+        "the rows that support it.\n\n"
+        f"- Task: {task}\n- Method: {made}\n- Encoder: {_code(base)}{trained}\n"
     )
 
 
@@ -116,7 +116,7 @@ def _data(record: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     memory = record["memory"]
     lines = ["## Data\n"]
     counts = ", ".join(f"{count:,} for {part}" for part, count in record["parts"].items())
-    lines.append(f"- Pictures with what they teach: {counts}")
+    lines.append(f"- Pictures with labels or texts: {counts}")
     lines.append(
         f"- Memory: {_code(Path(memory['path']).name)} at its version {memory['version']:,}; it is "
         "not part of this folder"
@@ -125,7 +125,7 @@ def _data(record: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     if labels:
         some = ", ".join(_code(label) for label in labels[:8])
         more = ", …" if len(labels) > 8 else ""
-        lines.append(f"- Answers that it was fitted to: {len(labels):,} ({some}{more})")
+        lines.append(f"- Answers in the fit: {len(labels):,} ({some}{more})")
     versions = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
     lines.append(f"- Made with: {versions}")
     if "seconds" in metrics:
@@ -140,8 +140,8 @@ def _scores(metrics: Mapping[str, Any]) -> str:
     names = list(next(iter(rows.values())))[:MEASURES]
     lines = [
         "## How good it is\n",
-        "On pictures that were held out, none of which was judged with itself, or a "
-        "near-duplicate, among its evidence. In brackets, 95 % intervals.\n",
+        "On held-out pictures; the evidence for a picture never contains the picture itself or a "
+        "near-duplicate. In brackets, 95 % intervals.\n",
         "| | " + " | ".join(measure_name(name) for name in names) + " |",
         "|---|" + "---|" * len(names),
     ]
@@ -154,7 +154,7 @@ def _scores(metrics: Mapping[str, Any]) -> str:
 
 
 def _gains(differences: Mapping[str, Any], name: str) -> Iterator[str]:
-    """What retrieval and fitting are worth, by the first measure."""
+    """The gain of retrieval and of fitting, by the first measure."""
     for key in ("with_retrieval - no_retrieval", "with_retrieval - vote"):
         if name not in differences.get(key, {}):
             continue
@@ -183,20 +183,18 @@ def _use(name: str, task: str) -> str:
 def _limits(record: Mapping[str, Any], task: str) -> str:
     base = record.get("base", record["encoder"])["spec"]
     lines = [
-        "The figures hold for pictures like those that it was fitted on. Judge it on your own: "
+        "The figures are valid for pictures like those of the fit. Evaluate it on your own "
+        "pictures: "
         "`ravl evaluate`.",
-        "It needs a memory with the encoder that it was fitted with, and refuses others.",
-        "What is wrong in the memory, such as a label, speaks in its answers: look at the "
-        "evidence.",
-        "It has not been examined for bias against groups of people. Do not let it decide about "
+        "It needs a memory with the encoder of the fit, and refuses other memories.",
+        "Errors in the memory, such as a wrong label, affect its answers: look at the evidence.",
+        "It has not been tested for bias against groups of people. Do not use it to decide about "
         "people.",
     ]
     if base == "builtin":
-        lines.append(
-            "Texts are read in English; in other languages they are words that are looked up."
-        )
+        lines.append("Texts must be in English; in other languages only equal words are found.")
     if task in ("caption", "ask"):
-        lines.append("What it writes may be fluent and wrong.")
+        lines.append("Its texts can be fluent and wrong.")
     return "\n".join(["## Limits\n", *(f"- {line}" for line in lines), ""])
 
 
@@ -251,7 +249,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _plain(text: str) -> str:
-    """One line without what Markdown or HTML would take for more than text."""
+    """One line without Markdown or HTML markup."""
     line = " ".join(text.split())
     return "".join(f"\\{c}" if c in "\\`*_[]<>|#" else c for c in line)
 

@@ -1,4 +1,4 @@
-"""The geometry of charts: numbers to places in an SVG, and words for who cannot see it."""
+"""The geometry of charts: numbers to places in an SVG, and a description in words."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from dataclasses import dataclass
 
 Points = Sequence[tuple[float, float]]
 
-WIDTH, HEIGHT = 420, 200  # of a chart, in its own units: about pixels, on a phone
-LEFT, RIGHT, TOP, BOTTOM = 52, 40, 24, 34  # its margins, for its words
-SIDE = 260  # of the square chart of calibration
-DOTTED = 40  # points of a line, at most, that are marked one by one
-ROUNDING = 1e-9  # of numbers such as 15 * 0.02
-DRAWN = 500  # points of a line, at most: more than a screen shows only make the page heavy
+WIDTH, HEIGHT = 420, 200  # size of a chart, in its own units: about pixels on a phone
+LEFT, RIGHT, TOP, BOTTOM = 52, 40, 24, 34  # margins, for the labels
+SIDE = 260  # size of the square calibration chart
+DOTTED = 40  # lines with at most this many points have marks
+ROUNDING = 1e-9  # rounding error of numbers such as 15 * 0.02
+DRAWN = 500  # maximal number of points of a line
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What a chart shows, and where.
+    """The range and the size of a chart.
 
     Args:
-        across: the least and the most number from left to right.
-        up: the least and the most from bottom to top.
-        width: of the drawing with its margins.
-        height: likewise.
+        across: minimum and maximum from left to right.
+        up: minimum and maximum from bottom to top.
+        width: width of the drawing with its margins.
+        height: height of the drawing with its margins.
     """
 
     across: tuple[float, float]
@@ -33,13 +33,13 @@ class Frame:
     height: int = HEIGHT
 
     def x(self, number: float) -> float:
-        """Its place from the left."""
+        """The place of a number, from the left."""
         least, most = self.across
         inside = self.width - LEFT - RIGHT
         return round(LEFT + (number - least) / ((most - least) or 1.0) * inside, 1)
 
     def y(self, number: float) -> float:
-        """Its place from the top."""
+        """The place of a number, from the top."""
         least, most = self.up
         inside = self.height - TOP - BOTTOM
         return round(self.height - BOTTOM - (number - least) / ((most - least) or 1.0) * inside, 1)
@@ -52,7 +52,7 @@ class Line:
     Args:
         name: in the legend.
         points: places.
-        summary: its first and last number, in words.
+        summary: the first and the last number, in words.
         dots: mark each point.
     """
 
@@ -69,12 +69,12 @@ class Chart:
     Args:
         frame: of the drawing.
         lines: in the order of the legend.
-        rules: height and words of each line across.
-        ends: the first and the last number below.
-        unit: of the numbers below.
-        words: what it shows, for who cannot see it.
-        best: place and words of a mark; None for none.
-        dots: places of loose points.
+        rules: height and label of each horizontal line.
+        ends: the first and the last number on the horizontal axis.
+        unit: unit of the horizontal axis.
+        words: a description of the chart.
+        best: place and label of a mark; None without a mark.
+        dots: places of single points.
     """
 
     frame: Frame
@@ -88,28 +88,28 @@ class Chart:
 
     @property
     def right(self) -> int:
-        """Where the lines across end."""
+        """The right end of the horizontal lines."""
         return self.frame.width - RIGHT
 
     @property
     def below(self) -> int:
-        """Where the words below stand."""
+        """The position of the labels below."""
         return self.frame.height - 12
 
 
 def line_chart(
     series: Sequence[tuple[str, Points]], unit: str, percent: bool, loose: Points = ()
 ) -> Chart | None:
-    """A chart of one or more lines; None if there is no point to draw.
+    """A chart of one or more lines; None without points.
 
     A single line of shares has its best point marked. Points that are not finite, such as the loss
     of a training that failed, are left out.
 
     Args:
         series: names and points, each from left to right.
-        unit: of the numbers from left to right.
-        percent: the numbers upwards are shares.
-        loose: points that no line joins; only these are marked then.
+        unit: unit of the horizontal axis.
+        percent: the vertical numbers are shares.
+        loose: single points; if given, only these are marked.
     """
     kept = [(name, _finite(points)) for name, points in series]
     kept = [(name, points) for name, points in kept if points]
@@ -137,12 +137,12 @@ def line_chart(
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """How sure answers are against how often they are right, as a drawing.
+    """A calibration chart: accuracy against confidence.
 
     Args:
         frame: of the drawing.
         dots: place, radius and height of the diagonal of each bin.
-        words: what it shows, for who cannot see it.
+        words: a description of the chart.
     """
 
     frame: Frame
@@ -194,7 +194,7 @@ def _finite(points: Points) -> list[tuple[float, float]]:
 
 
 def _thinned(points: Points) -> Points:
-    """Every so many of the points, and the last."""
+    """Every n-th point, and the last."""
     step = -(-len(points) // DRAWN)
     return [p for i, p in enumerate(points) if (len(points) - 1 - i) % step == 0]
 
@@ -209,14 +209,14 @@ def _plain(number: float) -> str:
 
 
 def _shares(low: float, high: float) -> tuple[float, float]:
-    """Even numbers of percent around shares, so that the middle is a whole one too."""
+    """Even percentages around shares, so the middle is also an integer."""
     down = math.floor(low * 50) / 50
     up = max(math.ceil(high * 50) / 50, down + 0.04)
     return (min(down, 0.96), 1.0) if up > 1 >= high else (down, up)
 
 
 def _rounds(low: float, high: float) -> tuple[float, float]:
-    """Round numbers around others, so that the middle is a round one too."""
+    """Round numbers around a range, so the middle is also round."""
     least = max(high - low, 0.01 * max(abs(low), abs(high)), 1e-6) / 2
     power: float = 10.0 ** math.floor(math.log10(least))
     for times in (1, 2, 5, 10, 20, 50):

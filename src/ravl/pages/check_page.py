@@ -1,4 +1,4 @@
-"""The page of a check: what is likely wrong, with pictures, why, and the command that fixes it."""
+"""The page of a check: findings with pictures, reasons, and the commands that fix them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ravl.checking.issue import Issue, Kind
 from ravl.memory import Memory, Row
 from ravl.pages.render import render, row_uri
 
-MOST = 24  # findings of each kind that are shown
-ROWS = 6  # of a finding
-SIDE, SMALL = 224, 128  # of a picture, and of a neighbour's, in pixels
+MOST = 24  # findings shown per kind
+ROWS = 6  # pictures of a finding
+SIDE, SMALL = 224, 128  # sizes of a picture and of a neighbour's picture, in pixels
 
-# What a kind is called, and what it says.
+# The title of each kind, and its explanation.
 WORDS: dict[Kind, tuple[str, str]] = {
     "mislabel": (
         "Likely mislabelled",
@@ -29,12 +29,12 @@ WORDS: dict[Kind, tuple[str, str]] = {
     ),
     "duplicate": (
         "Near-duplicates",
-        "The same picture again: resized, saved again, or with its margins cut off. Merged, the "
-        "first row stays, with the texts, tags and questions of all.",
+        "The same picture again: resized, saved again, or cropped at the margins. After a merge "
+        "the first row stays, with the texts, tags and questions of all.",
     ),
     "hub": (
         "Misleading rows",
-        "Rows that are among the nearest of many others with another label, or of unusually many. "
+        "Rows that are neighbours of many rows with another label, or of unusually many rows. "
         "Each is shown with its own nearest rows.",
     ),
     "text": (
@@ -44,17 +44,20 @@ WORDS: dict[Kind, tuple[str, str]] = {
     ),
     "outlier": (
         "Outliers",
-        "Pictures that are like nothing else here: rare ones, or such as do not belong.",
+        "Pictures that are unlike all others: rare ones, or ones that do not belong here.",
     ),
     "imbalance": (
         "Rare and frequent labels",
-        "Labels with far fewer rows than others, or far more.",
+        "Labels with far fewer or far more rows than others.",
     ),
-    "broken": ("Broken pictures", "Files that are gone, damaged, or other ones than were indexed."),
+    "broken": (
+        "Broken pictures",
+        "Files that are missing, damaged, or have been replaced since indexing.",
+    ),
     "blank": ("Blank pictures", "Pictures of one colour."),
     "blurred": (
         "Blurred pictures",
-        "Much softer than is usual here; such as are meant to be so, too.",
+        "Much softer than usual in this memory; some may be intended.",
     ),
 }
 
@@ -72,9 +75,9 @@ def check_page(memory: Memory, check: Check, place: str) -> str:
     """A self-contained HTML page with thumbnails.
 
     Args:
-        memory: that was checked; pictures are read from it.
-        check: what was found.
-        place: of the memory, as commands name it.
+        memory: the checked memory; pictures are read from it.
+        check: the result of the check.
+        place: the memory's path in commands.
     """
     thumbnails = _Thumbnails(memory)
     kinds = []
@@ -110,7 +113,7 @@ def check_page(memory: Memory, check: Check, place: str) -> str:
 
 
 def command(finding: Issue, place: str) -> str | None:
-    """What puts a finding right, for a shell; None if people have to look."""
+    """The shell command that fixes a finding; None if people have to decide."""
     memory, first = shlex.quote(place), finding.ids[0]
     if finding.kind == "mislabel" and finding.label is not None:
         return f"ravl update {memory} {shlex.quote(first)} --label {shlex.quote(finding.label)}"
@@ -124,7 +127,7 @@ def command(finding: Issue, place: str) -> str | None:
 
 
 def _fix_all(found: Sequence[Issue], place: str) -> dict[str, Any] | None:
-    """How many are sure enough to be fixed at once, and how."""
+    """The number of findings that can be fixed at once, and the command."""
     sure = [f for f in found if f.fix is not None and f.score >= LEAST]
     if not sure:
         return None
@@ -133,14 +136,14 @@ def _fix_all(found: Sequence[Issue], place: str) -> dict[str, Any] | None:
 
 
 class _Thumbnails:
-    """Rows as the page shows them; a picture that comes twice is decoded once."""
+    """Rows for the page; a picture that occurs twice is decoded once."""
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
         self._known: dict[tuple[str, int], str | None] = {}
 
     def rows(self, ids: Sequence[str], side: int) -> list[Shown]:
-        """Of these ids; what is not there any more is left out."""
+        """The rows of these ids; missing rows are left out."""
         rows = [self._memory.get(id) for id in ids if id in self._memory]
         return [Shown(row.id, row.label or "", self._picture(row, side)) for row in rows]
 

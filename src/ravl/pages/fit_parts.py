@@ -1,4 +1,4 @@
-"""What the report of a fit is made of, besides its tables of scores."""
+"""The parts of the report of a fit, except the tables of scores."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ravl.pages.render import only_data
 
 @dataclass(frozen=True, slots=True)
 class CalibrationChart:
-    """Whether a model is right as often as it says.
+    """The calibration of a model.
 
     Args:
-        title: of which model, or of which moment.
+        title: the name of the model, or of the moment.
         bins: (confidence, accuracy, count), as of :func:`ravl.evaluation.calibration_curve`.
         ece: the expected calibration error, a share.
     """
@@ -38,12 +38,12 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """A chart of how a training went.
+    """A training curve.
 
     Args:
-        title: what it shows.
+        title: the title of the chart.
         unit: of the first number of each point, such as "epoch".
-        percent: the second ones are shares.
+        percent: the second numbers are shares.
         series: its lines.
     """
 
@@ -55,14 +55,14 @@ class Curves:
 
 @dataclass(frozen=True, slots=True)
 class LabelLine:
-    """How well one label is found.
+    """The scores of one label.
 
     Args:
         label: its name.
-        support: examples that have it.
+        support: the number of examples with the label.
         precision: with retrieval, like recall and f1.
-        recall: likewise.
-        f1: likewise.
+        recall: with retrieval.
+        f1: with retrieval.
         f1_without: without retrieval.
     """
 
@@ -75,13 +75,13 @@ class LabelLine:
 
     @property
     def gain(self) -> float:
-        """What retrieval added to its F1."""
+        """The gain of retrieval in F1."""
         return self.f1 - self.f1_without
 
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """How often each label was answered for each true one.
+    """The confusion matrix.
 
     Args:
         labels: C names.
@@ -102,14 +102,14 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one model says about an example.
+    """The answer of one model for an example.
 
     Args:
         name: of the model, such as "without retrieval".
         answer: the label, the tags, or yes and no.
         confidence: 0..1.
-        right: whether it is the truth.
-        verdict: how that is called; empty for right and wrong.
+        right: True if the answer is right.
+        verdict: a word for it; empty for right and wrong.
     """
 
     name: str
@@ -121,18 +121,18 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceItem:
-    """One row of the memory that spoke for or against an answer.
+    """One row of the evidence, for or against an answer.
 
     Args:
-        thumbnail: a data URI, None if there is no picture.
-        label: what the row says; may be empty.
-        text: its text; may be empty.
-        similarity: to the picture asked about.
-        share: of the decision, 0..1.
-        agrees: whether it says what the model with retrieval answered.
+        thumbnail: a data URI; None without a picture.
+        label: the label of the row; may be empty.
+        text: the text of the row; may be empty.
+        similarity: similarity to the picture of the query.
+        share: share in the decision, 0..1.
+        agrees: True if it has the answer of the model with retrieval.
 
     Raises:
-        ValueError: the thumbnail is no data URI.
+        ValueError: the thumbnail is not a data URI.
     """
 
     thumbnail: str | None
@@ -148,18 +148,18 @@ class EvidenceItem:
 
 @dataclass(frozen=True, slots=True)
 class ReportExample:
-    """One example, what was answered, and why.
+    """One example with its answers and evidence.
 
     Args:
-        picture: a data URI, None if there is no picture.
-        query_text: the text that was asked about; None if the task has none.
+        picture: a data URI; None without a picture.
+        query_text: the text of the query; None if the task has no text.
         truth: the right answer.
-        answers: of each model.
-        gate: the share of the memory's vote in the decision, None if nothing voted.
-        evidence: rows of the memory, those with the largest share first.
+        answers: the answers of the models.
+        gate: the weight of the vote; None without a vote.
+        evidence: rows of the memory, the largest share first.
 
     Raises:
-        ValueError: the picture is no data URI.
+        ValueError: the picture is not a data URI.
     """
 
     picture: str | None
@@ -175,11 +175,11 @@ class ReportExample:
 
 @dataclass(frozen=True, slots=True)
 class ExampleGroup:
-    """Examples that have something in common.
+    """A group of examples.
 
     Args:
-        title: what it is, such as "Changed by retrieval, for the better".
-        note: how they were chosen; may be empty.
+        title: the title of the group, such as "Changed by retrieval, for the better".
+        note: how the examples were chosen; may be empty.
         examples: in the order of the page.
     """
 

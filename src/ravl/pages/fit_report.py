@@ -1,4 +1,4 @@
-"""The report that every fit ends with: what retrieval gained, and whether that is by chance."""
+"""The report of a fit: the gain of retrieval, and whether it is clear."""
 
 from __future__ import annotations
 
@@ -39,25 +39,25 @@ __all__ = [
     "terminal_table",
 ]
 
-LABELS = 30  # lines of labels that are shown at once
-EXAMPLES = 6  # examples of a group, likewise
-SHADED = 20  # labels, at most, whose confusions are a table
-FREQUENT = 20  # confusions that are listed where there are more labels
+LABELS = 30  # lines of labels shown at once
+EXAMPLES = 6  # examples of a group shown at once
+SHADED = 20  # maximal number of labels for a table of confusions
+FREQUENT = 20  # listed confusions for more labels
 
 
 @dataclass(frozen=True, slots=True)
 class FitPage:
-    """What the report says. Parts that are empty are left out.
+    """The content of the report. Empty parts are left out.
 
     Args:
-        title: of the page.
-        about: names and values of what was fitted, on what, and how.
-        rows: the table that opens the page; its first difference is what retrieval gained.
+        title: the title of the page.
+        about: names and values: model, data and settings.
+        rows: the first table of the page; its first difference is the gain of retrieval.
         tables: more scores.
-        calibration: such as before and after.
-        curves: of the training.
-        labels: one line each, in any order.
-        confusion: of the model with retrieval.
+        calibration: for example before and after.
+        curves: the training curves.
+        labels: one line per label, in any order.
+        confusion: the confusions of the model with retrieval.
         text_report: scikit-learn's classification report.
         examples: pictures with answers and evidence.
     """
@@ -94,7 +94,7 @@ def fit_report(report: FitPage) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Labels:
-    """Lines of labels, those that gained most first."""
+    """Lines of labels, the largest gain first."""
 
     first: list[LabelLine]
     rest: list[LabelLine]
@@ -115,7 +115,7 @@ class _Confused:
 
     @property
     def shade(self) -> float:
-        """How dark it is, 0..1: by the root, or single mistakes could not be seen."""
+        """The darkness, 0..1: by the square root, so that single mistakes are visible."""
         return round(math.sqrt(self.share), 2)
 
 

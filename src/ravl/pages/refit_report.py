@@ -1,4 +1,4 @@
-"""The report of a refit: what is new, champion and challenger, and whose answers changed."""
+"""The report of a refit: new data, champion and challenger, and changed answers."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from ravl.pages.fit_parts import ExampleGroup
 from ravl.pages.render import only_data, render
 from ravl.pages.score_table import ScoreTable, shown
 
-AT_ONCE = 8  # examples of a group that are shown at once
+AT_ONCE = 8  # examples of a group shown at once
 
 
 @dataclass(frozen=True, slots=True)
 class NewLabel:
-    """What came of one label.
+    """New pictures of one label.
 
     Args:
-        name: of it.
-        count: new pictures.
-        before: pictures that the champion was fitted to; 0 for a label that it does not know.
-        widest: the largest count of all, for the bar.
+        name: the name of the label.
+        count: number of new pictures.
+        before: number of pictures in the champion's fit; 0 for an unknown label.
+        widest: the largest count of all labels, for the bar.
     """
 
     name: str
@@ -64,13 +64,13 @@ def refit_report(
 
     Args:
         title: of the page.
-        verdict: what became of the challenger, in a sentence.
-        promoted: whether it answers now.
-        about: names and values of what was done.
-        tables: champion and challenger on each part; the first is the one that is decided by.
-        labels: what is new, in any order.
-        pictures: some of what is new.
-        groups: pictures whose answer changed.
+        verdict: the result for the challenger, in a sentence.
+        promoted: True if the challenger was promoted.
+        about: names and values that describe the refit.
+        tables: champion and challenger on each test split; the first table decides.
+        labels: the new labels, in any order.
+        pictures: some of the new pictures.
+        groups: pictures with changed answers.
     """
     return render(
         "refit_report.html",

@@ -26,13 +26,13 @@ def data_uri(picture: Image.Image, side: int = 160) -> str:
 
 
 def row_uri(memory: Memory, row: Row, side: int, detail: int = DETAIL) -> str | None:
-    """A row's picture as a data URI; None if it cannot be read.
+    """A row's picture as a data URI; None if the picture cannot be read.
 
     Args:
-        memory: that the row is of.
-        row: whose picture it is.
-        side: of the thumbnail on the page, in pixels.
-        detail: its pixels for each of those.
+        memory: the memory of the row.
+        row: the row of the picture.
+        side: side of the thumbnail on the page, in pixels.
+        detail: pixels of the thumbnail per pixel of the page.
     """
     try:
         return data_uri(memory.picture(row, hint=side), side * detail)
@@ -41,7 +41,7 @@ def row_uri(memory: Memory, row: Row, side: int, detail: int = DETAIL) -> str | 
 
 
 def only_data(uri: str | None) -> None:
-    """Check the picture of a page, so that the page stands alone.
+    """Check that the picture is inside the page.
 
     Raises:
         ValueError: it is no data URI.

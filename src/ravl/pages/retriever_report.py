@@ -12,19 +12,19 @@ from ravl.pages.score_words import Difference, difference, measure_name, value_a
 
 Change = tuple[Score, Score, Score]  # before, after, and after minus before
 
-PLAIN = frozenset({"median_rank", "MRR", "nDCG@10"})  # measures that are no shares
-LOWER = frozenset({"median_rank"})  # measures of which less is better
+PLAIN = frozenset({"median_rank", "MRR", "nDCG@10"})  # measures that are not shares
+LOWER = frozenset({"median_rank"})  # measures for which lower is better
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Scores of one data set or task.
+    """Scores of one dataset or task.
 
     Args:
-        caption: what was measured, on what.
+        caption: the measure and its data.
         rows: for each direction, such as "text to picture", its measures by name.
-        plain: names of measures that are no shares; the others are shown in percent.
-        lower: names of measures of which less is better.
+        plain: names of measures that are not shares; the others are shown in percent.
+        lower: names of measures for which lower is better.
     """
 
     caption: str
@@ -40,10 +40,10 @@ class ShownHit:
     Args:
         thumbnail: a data URI, None if there is no picture.
         caption: its text.
-        right: whether it is what the query should find.
+        right: True if the query should find it.
 
     Raises:
-        ValueError: the thumbnail is no data URI, and the page would not stand alone.
+        ValueError: the thumbnail is no data URI, so the page would not be self-contained.
     """
 
     thumbnail: str | None
@@ -56,12 +56,12 @@ class ShownHit:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One query, with what it found before and after.
+    """One query with its hits before and after.
 
     Args:
         query: its text; for a picture, what it shows.
-        before: hits of the encoder as it came, best first.
-        after: hits of the trained one, best first.
+        before: hits of the pretrained encoder, best first.
+        after: hits of the trained encoder, best first.
         picture: data URI of the query picture, None for a query by text.
 
     Raises:
@@ -89,7 +89,7 @@ def retriever_report(
 
     Args:
         title: of the page.
-        about: names and values of what was trained, on what, for how long.
+        about: names and values: model, data and time.
         tables: scores, in the order of the page.
         examples: queries, in the order of the page.
         curve: (step, validation R@10 as a share), in the order of training; may be empty.

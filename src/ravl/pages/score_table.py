@@ -1,4 +1,4 @@
-"""Tables of scores: rows that are compared, and the differences of some of them."""
+"""Tables of scores: rows to compare, and the differences of some rows."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ VERDICTS = {"better": "better", "worse": "worse", "": "not clear"}
 
 @dataclass(frozen=True, slots=True)
 class ScoreRow:
-    """What one model scores.
+    """The scores of one model.
 
     Args:
-        title: what it is.
-        subtitle: more about it; may be empty.
-        scores: by name of the measure; those it lacks are shown as absent.
+        title: the name of the model.
+        subtitle: a description; may be empty.
+        scores: by name of the measure; missing scores are shown as absent.
         best: mark it.
     """
 
@@ -36,7 +36,7 @@ class DifferenceRow:
     """One row minus another, of the same examples.
 
     Args:
-        title: which minus which.
+        title: the names of the two rows.
         scores: the difference of each measure, and its interval.
     """
 
@@ -46,17 +46,16 @@ class DifferenceRow:
 
 @dataclass(frozen=True, slots=True)
 class ScoreTable:
-    """Scores that are to be compared.
+    """Scores to compare.
 
     Args:
-        caption: what was measured, on what.
-        note: more about it; may be empty.
+        caption: the measure and its data.
+        note: a note; may be empty.
         measures: names of the columns, the most important first.
-        rows: what is compared.
-        differences: of some of the rows. The first of the table that opens a page is what the
-            page says was gained.
+        rows: the rows to compare.
+        differences: of some rows. The first difference of the first table is the gain on the page.
         percent: names of measures that are shares.
-        lower: names of measures of which less is better.
+        lower: names of measures for which lower is better.
     """
 
     caption: str
@@ -73,13 +72,12 @@ class Cell:
     """One score on a page.
 
     Args:
-        name: of its measure, for people.
-        value: in words.
-        interval: in words.
-        low: places of the interval's ends and of the value, in percent of the width of its
-            column, so that a column can be read as a chart.
-        at: likewise.
-        high: likewise.
+        name: the measure in words.
+        value: the value in words.
+        interval: the interval in words.
+        low: place of the interval's lower end, in percent of the column's width, for the chart.
+        at: place of the value.
+        high: place of the interval's upper end.
     """
 
     name: str
@@ -108,10 +106,10 @@ class ShownTable:
     """A table in words.
 
     Args:
-        table: what it is made of.
+        table: the table.
         names: of the measures.
-        rows: each with its cells, None if it lacks the measure.
-        differences: likewise.
+        rows: each with its cells; None for a missing measure.
+        differences: each with its cells.
     """
 
     table: ScoreTable
@@ -219,7 +217,7 @@ def _plain_gain(table: ScoreTable, row: DifferenceRow) -> PlainRow:
 
 
 def _wrapped(title: str) -> list[str]:
-    # No control character of somebody's name reaches the terminal.
+    # Names can contain control characters, which must not reach the terminal.
     clean = "".join(c if c.isprintable() else " " for c in title)
     return textwrap.wrap(clean, TITLE) or [""]
 
@@ -235,7 +233,7 @@ def _padded(words: str, width: int) -> str:
 
 
 def _columns(words: str) -> int:
-    """Columns of a terminal, where a Chinese character takes two."""
+    """The width in terminal columns; a Chinese character needs two."""
     from rich.cells import cell_len
 
     return cell_len(words)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from ravl.evaluation import Score
 
-Verdict = Literal["better", "worse", ""]  # the last where chance may have done it
+Verdict = Literal["better", "worse", ""]  # the last one if the difference may be chance
 
 NAMES = {
     "macro_f1": "macro F1",
@@ -18,12 +18,12 @@ NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One difference as a page prints it.
+    """One difference in words.
 
     Args:
         value: with its sign, and the word points for a share.
         interval: "+1.1 to +5.3".
-        verdict: whether it is clear, and for the better.
+        verdict: better, worse, or not clear.
     """
 
     value: str
@@ -32,7 +32,7 @@ class Difference:
 
 
 def measure_name(name: str) -> str:
-    """The name of a measure as people write it."""
+    """The usual name of a measure."""
     return NAMES.get(name, name.replace("_", " "))
 
 
@@ -48,11 +48,11 @@ def difference(score: Score, share: bool, lower: bool) -> Difference:
     Args:
         score: after minus before.
         share: show it in points of percent.
-        lower: less of the measure is better.
+        lower: lower values are better.
     """
     shown, digits = _rounded(score, share)
     verdict: Verdict = ""
-    # Judged as printed: "worse" beside "-0.001 to 0" would contradict the note below the tables.
+    # Decided by the printed numbers: "worse" beside "-0.001 to 0" would contradict the note.
     if shown.clear:
         verdict = "worse" if (shown.low < 0) != lower else "better"
     value, low, high = (

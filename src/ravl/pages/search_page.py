@@ -1,4 +1,4 @@
-"""The page of search results: each query with what was found, and why; and of descriptions."""
+"""The page of search results, with hits and scores, and of descriptions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ravl.retrieval import Hits, Query
 from ravl.retrieval.query import open_picture
 from ravl.runs.answers import Evidence
 
-SIDE = 160  # of a thumbnail, in pixels
+SIDE = 160  # side of a thumbnail, in pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,9 @@ class Section:
     """One search on the page.
 
     Args:
-        query: what was searched for.
-        hits: what was found.
-        note: what this search shows, for people.
+        query: the query.
+        hits: the hits.
+        note: a note about this search.
     """
 
     query: Query
@@ -34,14 +34,14 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A picture that the memory has not seen, and what it says about it.
+    """A picture that is not in the memory, with its description and answers.
 
     Args:
-        picture: as pictures are given.
-        text: that describes it.
-        truth: what people say about it.
+        picture: the picture.
+        text: its description.
+        truth: a description by people.
         replies: questions about it, each with its answer.
-        evidence: rows that the text rests on, the strongest first.
+        evidence: rows that support the text, the largest share first.
     """
 
     picture: Picture | str
@@ -64,14 +64,14 @@ def search_page(
     """A self-contained HTML page with thumbnails.
 
     Args:
-        memory: where the hits come from; their pictures are read from it.
+        memory: the memory of the hits; their pictures are read from it.
         sections: searches, in the order of the page.
         title: of the page.
-        opening: a table that the page opens with.
-        words: below that table.
-        info: on the memory as it was searched; None for as it is now.
-        links: names and relative addresses of pages beside this one, behind the words.
-        described: pictures that the page ends with.
+        opening: a table at the top of the page.
+        words: a text below that table.
+        info: information about the searched memory; None reads it from the memory.
+        links: names and relative addresses of other pages, after the words.
+        described: pictures with descriptions at the end of the page.
     """
     shown: dict[int, str | None] = {}  # a picture found twice is decoded once
 

@@ -1,4 +1,4 @@
-"""The report of a search for hyperparameters: how it went, what mattered, and every trial."""
+"""The report of a hyperparameter search: progress, importance, and all trials."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ravl.pages.charts import Points, line_chart
 from ravl.pages.render import render
 from ravl.pages.score_words import measure_name
 
-TRIALS = 50  # that are shown at once
+TRIALS = 50  # trials shown at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +19,11 @@ class TrialLine:
     """One trial.
 
     Args:
-        number: its place in the search.
+        number: its number in the search.
         state: "complete", "pruned", "failed".
-        score: on the validation part; None if it has none.
-        seconds: it took.
-        parameters: what was tried.
+        score: on the validation split; None without a score.
+        seconds: its time.
+        parameters: its settings.
     """
 
     number: int
@@ -47,11 +47,11 @@ def tune_report(
 
     Args:
         title: of the page.
-        about: names and values of what was searched, on what, for how long.
+        about: names and values: task, data and time.
         trials: in the order of the page.
-        importances: how much each parameter mattered, as shares; in any order.
+        importances: importance of each parameter, as shares; in any order.
         best: number of the best trial.
-        measure: what the score is.
+        measure: the name of the score.
         history: (number of the trial, best score so far).
         percent: names of measures that are shares. Default: those that the metrics say.
     """
@@ -74,7 +74,7 @@ def tune_report(
 
 
 def _steps(history: Points) -> Points:
-    """Points between which a line goes along and then up: the best stays until it is beaten."""
+    """Points of a step line: the best score stays until a better one comes."""
     corners = [(later[0], earlier[1]) for earlier, later in pairwise(history)]
     rest = [point for pair in zip(corners, history[1:], strict=True) for point in pair]
     return [*history[:1], *rest]

@@ -482,7 +482,7 @@ def test_an_interrupted_command_says_how_it_goes_on(ravl, tmp_path, monkeypatch)
         patch.setattr(RetrieverModel, "forward", interrupt)
         code, out, err = ravl(*command)
     assert (code, out) == (130, "")
-    assert "Interrupted. Repeat the same command to go on where it stopped." in err.splitlines()
+    assert "Interrupted. Repeat the same command to continue where it stopped." in err.splitlines()
     with monkeypatch.context() as patch:  # of several processes, only the first ends it and tells
         patch.setenv("RANK", "1")
         assert ravl(*command) == (0, "", "")
