@@ -1,4 +1,4 @@
-"""How long each step of an answer takes; costs nothing where nobody measures."""
+"""How long each step of an answer takes; costs nothing without a measurement."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from ravl.runs.signals import ANSWERS, Signals
 
 ROUNDS = 1999
 TOGETHER = 250  # rounds that are computed in one go
-DIGITS = 9  # of a statistic; equal ones shall be equal
+DIGITS = 9  # of a statistic; equal values must stay equal
 
 Flags = NDArray[np.bool_]
 Numbers = NDArray[np.float64]

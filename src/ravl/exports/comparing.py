@@ -132,7 +132,7 @@ class Sample:
 
     @classmethod
     def of(cls, memory: Memory, count: int, task: str) -> Sample:
-        """So many rows at most, spread over the memory; those that speak for the task first."""
+        """So many rows at most, spread over the memory; rows with data for the task first."""
         speaks = {"classify": "label", "tag": "tags", "ask": "qa"}.get(task, "texts")
         rows = [row for row in memory if row.hash is not None]
         loud = [row for row in rows if getattr(row, speaks)] or rows

@@ -26,7 +26,7 @@ from ravl.tasks.model import Model
 SAMPLE = 32  # pictures of the memory that run and export are compared on
 KEPT = (ARRAYS, "metrics.json", "settings.yaml", "report.html", "reference.json")
 FILES = {"builtin": (parts_folder,), "multilingual": (parts_folder, multilingual_folder)}
-RERANK = "rerank"  # folder of the match run by which neighbours are looked at again
+RERANK = "rerank"  # folder of the match run that reranks the neighbours
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ def _write(run: Run, out: Path, memory: Memory) -> None:
 
 
 def _second(run: Run, out: Path, memory: Memory) -> dict[str, Any]:
-    """The match run by which neighbours are looked at again, exported into the export."""
+    """The match run that reranks the neighbours, exported into the export."""
     from ravl.tasks.match.rerank_neighbours import NeighbourReranker
 
     look = NeighbourReranker.of_run(run, memory)

@@ -10,7 +10,7 @@ from ravl.errors import EncoderError
 from ravl.models.generation.specials import END, FOLDER
 from ravl.runtime.words import TOKENIZER, PlainVocabulary, PlainWords
 
-# Capitals, accents, other scripts, signs, white space, half a letter, and a word nobody knows.
+# Capitals, accents, other scripts, signs, white space, half a letter, and an unknown word.
 PROBES = (
     "two dogs run on a red field",
     "Crème brûlée, 3.5 kg — it's “good”!",

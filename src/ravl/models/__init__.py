@@ -1,1 +1,1 @@
-"""Models that learn from a memory: heads on its features, and networks that are tuned on it."""
+"""Models that are trained on a memory: heads on its features, and fine-tuned networks."""

@@ -1,4 +1,4 @@
-"""Confidence that can be believed: when to abstain so that errors stay below a chosen risk."""
+"""Selective classification: when to abstain so that errors stay below a chosen risk."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from ravl.encoders.base import Array
 from ravl.errors import DataError
 
-SURE = 0.9  # probability that the risk is kept
-KEPT = 4000  # calibration examples that a run keeps
+SURE = 0.9  # probability that the bound holds
+KEPT = 4000  # calibration examples stored in a run
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,24 +29,24 @@ class RiskCalibrator:
 
     @classmethod
     def of(cls, confidence: NDArray[Any], right: NDArray[Any]) -> RiskCalibrator:
-        """From examples in any order; of very many an even sample is kept."""
+        """From examples in any order; of very many examples an even sample is stored."""
         order = np.argsort(-confidence, kind="stable")
         if len(order) > KEPT:
             order = order[np.linspace(0, len(order) - 1, KEPT).round().astype(int)]
         return cls(confidence[order].astype(np.float32), right[order].astype(np.float32))
 
     def threshold(self, risk: float) -> float:
-        """The least confidence at which answers are wrong in at most ``risk`` of all cases.
+        """The smallest confidence above which at most ``risk`` of the answers are wrong.
 
         Selection with guaranteed risk (Geifman & El-Yaniv 2017): with probability 0.9 over the
-        calibration examples the true error rate of what is answered is below the risk. The bound
-        is Clopper and Pearson's (1934), shared among the thresholds that are tried.
+        calibration examples the true error rate of the given answers is below the risk. The bound
+        is Clopper and Pearson's (1934), corrected for the number of thresholds.
 
         Args:
             risk: share of wrong answers among those given, between 0 and 1.
 
         Returns:
-            1.01, so that nothing is answered, where the examples cannot promise it.
+            1.01, so that all answers abstain, if there are not enough examples for the risk.
 
         Raises:
             DataError: the risk is not between 0 and 1.
@@ -57,7 +57,7 @@ class RiskCalibrator:
         sizes = sizes[sizes <= len(self.right)]
         wrong = np.cumsum(1 - self.right)
         kept = 1.01
-        # Those that are as sure as the last one are answered with it, whatever their order.
+        # Answers with equal confidence are accepted together.
         ends = np.searchsorted(-self.confidence, -self.confidence[sizes - 1], side="right")
         for size in ends.tolist():
             bound = upper_bound(round(float(wrong[size - 1])), size, (1 - SURE) / len(sizes))
@@ -67,12 +67,12 @@ class RiskCalibrator:
 
 
 def upper_bound(wrong: int, count: int, doubt: float) -> float:
-    """The largest error rate that is compatible with so few wrong ones (Clopper & Pearson 1934).
+    """The upper bound of the error rate for this number of errors (Clopper & Pearson 1934).
 
     Args:
-        wrong: of ``count`` examples.
+        wrong: number of wrong answers among ``count``.
         count: at least 1.
-        doubt: probability that the true rate is larger all the same.
+        doubt: probability that the true rate is larger.
     """
     from scipy.stats import beta
 

@@ -1,9 +1,8 @@
-"""Consensus among texts: the one that most of the others would agree with.
+"""Consensus among texts: the text that is most similar to the others.
 
 What the captions of similar pictures have in common is a good description of a new one (Devlin et
 al. 2015, "Exploring Nearest Neighbor Approaches for Image Captioning"). Texts are compared by their
-words and short phrases, rare ones counting more, as CIDEr compares a caption with what people wrote
-(Vedantam et al. 2015).
+words and short phrases; rare ones count more, as in CIDEr (Vedantam et al. 2015).
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ from numpy.typing import NDArray
 from ravl.encoders.base import Array
 from ravl.evaluation.generation.words import LONGEST, phrases, words_of
 
-SAMPLE = 2000  # documents that phrases are counted in
-KNOWN = 200_000  # texts whose phrases are remembered
+SAMPLE = 2000  # maximal number of documents for the counts of phrases
+KNOWN = 200_000  # number of cached texts
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +29,7 @@ class Comparable(ABC):
     """Texts as sparse vectors; the dot product of two is their similarity, 0 to 1.
 
     Args:
-        places: column of whatever is compared; new ones are added as they are met.
+        places: column of each phrase; new phrases are added.
     """
 
     places: dict[tuple[str, ...], int] = field(default_factory=dict)
@@ -51,7 +50,7 @@ class Comparable(ABC):
         """Columns and values of a text; known texts are not read again."""
         found = self._known.get(text)
         if found is None:
-            with self._lock:  # two things must not get the same column
+            with self._lock:  # two phrases must not get the same column
                 if len(self._known) >= KNOWN:
                     self._known.clear()
                 found = self._known[text] = self._read(text)
@@ -59,20 +58,20 @@ class Comparable(ABC):
 
     @abstractmethod
     def _read(self, text: str) -> tuple[NDArray[np.int64], Array]:
-        """The same of a text that was not met before."""
+        """The same for a new text."""
 
 
 @dataclass(frozen=True, eq=False)
 class Phrases(Comparable):
-    """The phrases of a collection of texts, and how much each tells.
+    """The phrases of a collection of texts, and their weights.
 
-    The similarity of two texts is the mean of the cosines of their n-grams over n = 1 to 4, so that
-    texts of fewer than four words are less like each other, as for CIDEr.
+    The similarity of two texts is the mean of the cosines of their n-grams over n = 1 to 4, so
+    texts of fewer than four words are less similar, as in CIDEr.
 
     Args:
         places: column of each phrase.
         weight: inverse document frequency by column; a row of the memory is a document.
-        rarest: of a phrase that was not counted.
+        rarest: weight of a phrase that was not counted.
     """
 
     weight: dict[int, float] = field(default_factory=dict)
@@ -80,9 +79,9 @@ class Phrases(Comparable):
 
     @classmethod
     def of(cls, texts: Sequence[str], owners: Sequence[int] | NDArray[Any]) -> Phrases:
-        """Counted in some texts; those with the same owner are one document.
+        """Count phrases in texts; texts with the same owner are one document.
 
-        Of many documents a sample is counted: how rare a phrase is needs no more.
+        Of many documents only a sample is counted, which is enough for the weights.
         """
         names = np.unique(np.asarray(owners))
         counted = set(names[:: max(1, len(names) // SAMPLE)].tolist())
@@ -115,7 +114,7 @@ class Phrases(Comparable):
 
 
 def alike(some: Any, others: Any) -> Array:
-    """Likeness of texts (s, V) to others (o, V'), (s, o); phrases met later have later columns."""
+    """Similarity of texts (s, V) to others (o, V'), (s, o); new phrases have later columns."""
     width = max(some.shape[1], others.shape[1])
     some.resize(some.shape[0], width)
     others.resize(others.shape[0], width)
@@ -124,15 +123,15 @@ def alike(some: Any, others: Any) -> Array:
 
 
 def support(candidates: Any, voters: Any, shares: Array, own: NDArray[np.bool_] | None) -> Array:
-    """How far the voters agree with each candidate, (c,), 0 to 1.
+    """The agreement of the voters with each candidate, (c,), 0 to 1.
 
     Args:
         candidates: texts (c, V), by a :class:`Comparable`.
         voters: other texts, (v, V).
         shares: of each voter, (v,).
-        own: (c, v), True if a voter must not speak for a candidate: it is the same row's, and
-            people who describe the same picture agree more than the picture is like others. None
-            for nowhere.
+        own: (c, v), True if a voter must not count for a candidate because both belong to the same
+            row: descriptions of the same picture agree more than those of similar pictures. None
+            means never.
     """
     similarity = alike(candidates, voters)  # (c, v)
     weights = np.broadcast_to(shares, similarity.shape) if own is None else np.where(own, 0, shares)

@@ -1,4 +1,4 @@
-"""What a fusion model reads of neighbours, as arrays; needs no network."""
+"""The neighbours as input arrays of a fusion model; needs no network."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ class Made:
 
 
 def gathered(evidence: Evidence, positions: Ints, similarity: Array) -> dict[str, NDArray[Any]]:
-    """What a fusion model takes as ``near``, for b queries with k neighbours each.
+    """The input ``near`` of a fusion model, for b queries with k neighbours each.
 
     Args:
         evidence: of the bank's rows.
-        positions: of the neighbours, (b, k), -1 for none.
+        positions: of the neighbours, (b, k), -1 for no neighbour.
         similarity: (b, k).
     """
     found = positions >= 0

@@ -4,11 +4,11 @@ One sequence of hidden-size tokens goes through the language model's own attenti
 
     [CLS]  picture x P  [SEP]  null  (picture, label, text) x k  words of the query's text ...
 
-The neighbours are *evidence*: what is like the query, what it was called and what was said of it.
-The null token is always there, so that attention may turn away from all evidence. What the
-language model makes of it is added to a base answer that needs no retrieval, through an output
-layer that starts as zero: an untrained fusion model answers as its base does (as adapters do:
-Flamingo, Alayrac et al. 2022; REACT, Liu et al. 2023).
+The neighbours are *evidence*: similar pictures with their labels and texts. The null token is
+always present, so attention can ignore all evidence. The output of the language model is added to a
+base answer that needs no retrieval, through an output layer that is initialised to zero: an
+untrained fusion model answers as its base does (as adapters do: Flamingo, Alayrac et al. 2022;
+REACT, Liu et al. 2023).
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from ravl.models.linear import torch_loss
 
 AnyFusion = TypeVar("AnyFusion", bound="FusionEncoder")
 
-KINDS = 6  # of tokens: query picture, query text, null; a neighbour's picture, label, text
+KINDS = 6  # types of tokens: query picture, query text, null; a neighbour's picture, label, text
 
 
 class FusionConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
-    """What a :class:`FusionModel` is made of.
+    """The configuration of a :class:`FusionModel`.
 
     Args:
         language: configuration of the language model, as a dictionary.
         features: F, of pictures.
         vectors: D, of texts and labels.
         labels: C, answers; 1 for a score of a picture with a text.
-        exclusive: softmax over the answers, else each for itself.
+        exclusive: softmax over the answers; otherwise a sigmoid for each.
         base: B, inputs of the base answer; for labels the F standardised features.
-        picture_tokens: P, tokens that the query's picture becomes.
-        evidence: k, neighbours at most.
-        regions: R, parts of the query's picture that are read one by one; 0 for none.
-        region_features: G, of each part.
-        dropout: of what enters the output layer.
+        picture_tokens: P, number of tokens of the query's picture.
+        evidence: k, maximal number of neighbours.
+        regions: R, parts of the query's picture that are read separately; 0 for no regions.
+        region_features: G, number of features of each region.
+        dropout: before the output layer.
         smoothing: of the targets, see :class:`ravl.models.linear.Loss`.
     """
 
@@ -80,7 +80,7 @@ class FusionConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
 
 
 class FusionEncoder(PreTrainedModel):  # type: ignore[no-untyped-call]
-    """The part that reads: a picture, its neighbours and words become one sequence of states."""
+    """The encoder: a picture, its neighbours and words become one sequence of states."""
 
     config_class = FusionConfig
     base_model_prefix = "fusion"
@@ -93,7 +93,8 @@ class FusionEncoder(PreTrainedModel):  # type: ignore[no-untyped-call]
         made = AutoConfig.for_model(kind, **settings)
         self.language: Any = AutoModel.from_config(made, attn_implementation="sdpa")  # type: ignore[no-untyped-call]
         if getattr(self.language, "pooler", None) is not None:
-            self.language.pooler = None  # [CLS] is read as it is; BERT's pooler knows other tasks
+            # the state of [CLS] is used directly; BERT's pooler was trained for other tasks
+            self.language.pooler = None
         size = int(self.language.config.hidden_size)
         self.picture = nn.Linear(config.features, config.picture_tokens * size)
         self.near_picture = nn.Linear(config.features, size)
@@ -111,7 +112,7 @@ class FusionEncoder(PreTrainedModel):  # type: ignore[no-untyped-call]
             self.post_init()  # type: ignore[no-untyped-call]
 
     def _init_weights(self, module: nn.Module) -> None:
-        """Small random numbers, as BERT has them."""
+        """Small random numbers, as in BERT."""
         if isinstance(module, nn.Linear | nn.Embedding):
             nn.init.normal_(module.weight, std=0.02)
             if isinstance(module, nn.Linear) and module.bias is not None:
@@ -127,18 +128,18 @@ class FusionEncoder(PreTrainedModel):  # type: ignore[no-untyped-call]
         near: dict[str, Tensor] | None,
         regions: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """What the language model makes of all tokens.
+        """The states of all tokens.
 
         Args:
             features: of the queries' pictures, standardised, (b, F).
-            tokens: ids of the query texts, (b, t), 0 for none; None for no text.
-            near: the neighbours, or None for none: ``features`` (b, k, F), ``labels`` (b, k, D),
-                ``texts`` (b, k, D), ``similarity`` (b, k), and whether there is a ``picture``,
-                ``label``, ``text`` in each place, (b, k) booleans.
+            tokens: ids of the query texts, (b, t), 0 for padding; None without texts.
+            near: the neighbours, or None without retrieval: ``features`` (b, k, F), ``labels`` (b,
+                k, D), ``texts`` (b, k, D), ``similarity`` (b, k), and whether there is a
+                ``picture``, ``label``, ``text`` in each place, (b, k) booleans.
             regions: of the queries' pictures, standardised, (b, R, G); None for a model without.
 
         Returns:
-            States (b, s, H), the first of which is [CLS]'s, and which tokens are there, (b, s).
+            States (b, s, H), the first of which is [CLS]'s, and the mask of tokens, (b, s).
         """
         words = self.language.get_input_embeddings()
         b, device = len(features), features.device
@@ -156,7 +157,7 @@ class FusionEncoder(PreTrainedModel):  # type: ignore[no-untyped-call]
             more, where = self._evidence(near, scale, whole=tokens is not None)
             parts.append(more)
             seen.append(where)
-        if tokens is not None:  # last, so that no padding moves the others
+        if tokens is not None:  # last, so that padding does not move the other tokens
             parts.append(words(tokens) + scale * self.kind.weight[1])
             seen.append(tokens > 0)
         there = torch.cat(seen, 1)
@@ -166,17 +167,17 @@ class FusionEncoder(PreTrainedModel):  # type: ignore[no-untyped-call]
         return hidden, there
 
     def scale(self) -> Tensor:
-        """The spread of the word embeddings, so that all tokens are of the words' size."""
+        """The spread of the word embeddings, to scale all tokens equally."""
         spread: Tensor = self.language.get_input_embeddings().weight.detach().std()
         return spread
 
     def _evidence(
         self, near: dict[str, Tensor], scale: Tensor, whole: bool
     ) -> tuple[Tensor, Tensor]:
-        """Tokens of the neighbours (b, 3k, H), or fewer where nobody has one of the last kinds.
+        """Tokens of the neighbours (b, 3k, H), or fewer if no neighbour has the last types.
 
-        Only the last are left out, and none if others follow (``whole``), so that no token's
-        position depends on who else is in the batch.
+        Only the last types are left out, and nothing if other tokens follow (``whole``), so the
+        position of a token does not depend on the batch.
         """
         k = near["features"].shape[1]
         place = self.rank.weight[:k] + self.near_likeness(near["likeness"][..., None])  # (b, k, H)
@@ -197,7 +198,7 @@ class FusionEncoder(PreTrainedModel):  # type: ignore[no-untyped-call]
         return torch.cat(parts, 1), torch.cat(seen, 1)
 
     def _sized(self, x: Tensor, kind: int, scale: Tensor) -> Tensor:
-        """Normalised and scaled to the size of word embeddings, with what kind of token it is."""
+        """Normalised and scaled to the size of word embeddings, plus the type embedding."""
         sized: Tensor = scale * (self.norm(x) + self.kind.weight[kind])
         return sized
 
@@ -210,9 +211,9 @@ class FusionEncoder(PreTrainedModel):  # type: ignore[no-untyped-call]
         return self._special("sep_token_id", "eos_token_id", 102)
 
     def _special(self, name: str, other: str, usual: int) -> int:
-        """The id of a special token: BERT's configurations leave it out, RoBERTa's call it other.
+        """The id of a special token: not in BERT's configurations, with other names in RoBERTa's.
 
-        BERT's own are 101 and 102, taken within the vocabulary of a smaller one.
+        BERT's ids are 101 and 102, reduced for smaller vocabularies.
         """
         config = self.language.config
         found = [getattr(config, n, None) for n in (name, other)]
@@ -221,7 +222,7 @@ class FusionEncoder(PreTrainedModel):  # type: ignore[no-untyped-call]
 
 
 class FusionModel(FusionEncoder):
-    """See the module's docstring; made with :func:`with_language`, or loaded as any other model."""
+    """See the module's docstring; made by :func:`with_language`, or loaded like other models."""
 
     weights: Tensor
 
@@ -235,7 +236,7 @@ class FusionModel(FusionEncoder):
         self.post_init()  # type: ignore[no-untyped-call]
 
     def _init_weights(self, module: nn.Module) -> None:
-        """As the encoder's, but the output layer is zero."""
+        """Like the encoder, but the output layer is zero."""
         super()._init_weights(module)
         if module is getattr(self, "out", None):
             nn.init.zeros_(self.out.weight)
@@ -250,15 +251,15 @@ class FusionModel(FusionEncoder):
         known: Tensor | None = None,
         **_: Any,
     ) -> SequenceClassifierOutput:
-        """The answer to some queries.
+        """The answers to queries.
 
         Args:
             features, tokens, near: see :meth:`FusionEncoder.read`.
             base: inputs of the base answer, (b, B); None for the features.
             targets: (b, C), for the loss.
-            known: logits (b, C) to use for the base's. In training they are of a base that has
-                not seen the example: its own would be right about nearly all that it was fitted
-                to, and nothing would be left to learn.
+            known: logits (b, C) in place of the base's. In training they come from a base that has
+                not seen the example; the base itself would be right about nearly all its training
+                examples, and the model would learn nothing.
         """
         if known is None:
             known = self.base(features if base is None else base)  # (b, C)
@@ -280,14 +281,14 @@ def with_language(config: FusionConfig, source: str) -> FusionModel:
     """A new fusion model around pretrained weights.
 
     Args:
-        config: of all but the language model, which is filled in.
+        config: the configuration; the language model's part is filled in.
         source: a folder, or a name on the Hugging Face hub; safetensors only.
     """
     return _around(FusionModel, config, source)
 
 
 def encoder_with_language(config: FusionConfig, source: str) -> FusionEncoder:
-    """The same without a head: what a decoder reads."""
+    """The same without a head, for a decoder."""
     return _around(FusionEncoder, config, source)
 
 
@@ -296,8 +297,8 @@ def _around(kind: type[AnyFusion], config: FusionConfig, source: str) -> AnyFusi
         language = AutoModel.from_pretrained(source, use_safetensors=True)
     except (OSError, ValueError) as error:
         raise EncoderError(
-            f"The language model {source!r} cannot be loaded: {error}. Name a BERT-like model of "
-            "the hub, or the folder of one, with its weights as safetensors."
+            f"The language model {source!r} cannot be loaded: {error}. Give a BERT-like model of "
+            "the hub, or its folder, with its weights as safetensors."
         ) from error
     config.language = language.config.to_diff_dict() | {"model_type": language.config.model_type}
     model = kind(config)

@@ -1,8 +1,9 @@
-"""The gate: how much of an answer is the memory's vote, and how much the model's, per query.
+"""The gate: the weights of the memory's vote and of the model, for each query.
 
-With v the neighbours' vote, h the model's probabilities at a fitted temperature and z what is
-known of the query, the answer is ``g v + (1 - g) h`` with ``g = sigmoid(w z)``. Ten numbers, fitted
-to held-out answers by likelihood; so the mixture is calibrated, and says how sure it is.
+With v the neighbours' vote, h the model's probabilities at a fitted temperature and z the gate
+features of the query, the answer is ``g v + (1 - g) h`` with ``g = sigmoid(w z)``. It has ten
+parameters, fitted to held-out answers by maximum likelihood, so the confidence of the mixture is
+calibrated.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ import numpy as np
 
 from ravl.encoders.base import Array
 
-SIGNS = 7  # numbers that the gate looks at
+SIGNS = 7  # number of gate features
 PRIOR = 0.01  # weight of the squared norm: with few examples the gate stays near one half
-FLOOR = 0.02  # share of a vote that goes to all labels alike, at the start
+FLOOR = 0.02  # initial share of a vote that is spread over all labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,11 +26,11 @@ class Gate:
     """A fitted gate.
 
     Args:
-        exclusive: True for one label a picture, False for tags.
-        weights: of the signs, (SIGNS,).
-        temperature: that the model's logits are divided by.
+        exclusive: True for one label per picture, False for tags.
+        weights: of the gate features, (SIGNS,).
+        temperature: divisor of the model's logits.
         floor: share of the vote that is spread (over all labels; for tags, towards ``rates``).
-        rates: how often each label occurs, (C,).
+        rates: the class prior, (C,).
     """
 
     exclusive: bool
@@ -41,11 +42,11 @@ class Gate:
     def __call__(
         self, votes: Array, logits: Array, similarity: Array
     ) -> tuple[Array, Array, Array, Array]:
-        """The answer, and what it is made of.
+        """The answer and its parts.
 
         Args:
-            votes: of the neighbours for the labels that the model knows, (n, C); a row that sums
-                to 0 has no voters, and its answer is the model's alone.
+            votes: of the neighbours for the labels that the model knows, (n, C); a row that sums to
+                0 has no voters, so its answer is the model's.
             logits: of the model, (n, C).
             similarity: of the nearest neighbour, (n,).
 
@@ -60,7 +61,7 @@ class Gate:
         return mixed.astype(np.float32), gate.astype(np.float32), smooth, own
 
     def smooth(self, votes: Array) -> Array:
-        """Votes (n, C) as probabilities: nothing is impossible, and nobody's vote is the rates."""
+        """Smoothed votes (n, C): no label has probability 0; an empty vote is the class prior."""
         total = votes.sum(1, keepdims=True)
         spread = np.broadcast_to(self.rates, votes.shape)
         shares = votes / np.maximum(total, 1e-9) if self.exclusive else votes
@@ -72,7 +73,7 @@ class Gate:
         return probabilities(logits / self.temperature, self.exclusive)
 
     def arrays(self) -> dict[str, Array]:
-        """All that it has, for a file of arrays."""
+        """All parameters, for a file of arrays."""
         numbers = np.array([self.exclusive, self.temperature, self.floor], np.float32)
         return {"weights": self.weights, "numbers": numbers, "rates": self.rates}
 
@@ -86,14 +87,14 @@ class Gate:
 def fit_gate(
     votes: Array, logits: Array, similarity: Array, targets: Array, exclusive: bool
 ) -> Gate:
-    """The gate under which held-out answers are likeliest.
+    """Fit the gate with the maximum likelihood of held-out answers.
 
     Args:
-        votes: of neighbours that are not the example itself nor its near-duplicates, (n, C).
-        logits: of a model that has not seen the example, (n, C).
+        votes: votes of neighbours without the example itself and its near-duplicates, (n, C).
+        logits: logits of a model that was not trained on the example, (n, C).
         similarity: of the nearest neighbour, (n,).
-        targets: (n, C) 0 or 1; a row without any 1 is a label that the model does not know, and
-            teaches nothing where labels exclude each other.
+        targets: (n, C) 0 or 1; a row without a 1 has an unknown label; it is ignored if labels are
+            exclusive.
     """
     import torch
 
@@ -142,7 +143,7 @@ def fit_gate(
 
 
 def signs(votes: Array, own: Array, similarity: Array) -> Array:
-    """What the gate looks at, (n, SIGNS): a constant, similarity, how sure and agreed both are.
+    """The gate features, (n, SIGNS): a constant, similarity, confidences and agreement.
 
     Args:
         votes: (n, C).
@@ -166,7 +167,7 @@ def signs(votes: Array, own: Array, similarity: Array) -> Array:
 
 
 def start_shares(votes: Array, exclusive: bool) -> Array:
-    """Votes as shares that sum to 1 where labels exclude each other."""
+    """Votes as shares that sum to 1 if labels are exclusive."""
     return votes / np.maximum(votes.sum(1, keepdims=True), 1e-9) if exclusive else votes
 
 

@@ -1,6 +1,6 @@
 """The linear head: logistic regression on the frozen tower's features.
 
-The strong baseline that retrieval has to beat, and what the fusion model starts from.
+The strong baseline for retrieval, and the base of the fusion model.
 """
 
 from __future__ import annotations
@@ -69,10 +69,10 @@ class LinearHead:
     """Logits of labels from features.
 
     Args:
-        standard: what makes the features fit.
+        standard: the standardiser of the features.
         weight: (C, F).
         bias: (C,).
-        decay: that it was fitted with.
+        decay: weight decay of the fit.
     """
 
     standard: Standardizer
@@ -103,10 +103,10 @@ class LinearHead:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What a head is fitted to.
+    """The loss of a head.
 
     Args:
-        exclusive: True for one label a picture (softmax, cross-entropy), False for tags (sigmoid,
+        exclusive: True for one label per picture (softmax, cross-entropy), False for tags (sigmoid,
             binary cross-entropy).
         weights: of the labels, (C,), None for all equal.
         smoothing: share of each target that is spread over all labels.
@@ -118,13 +118,13 @@ class Loss:
 
 
 class HeadFit:
-    """Fits heads with ever weaker weight decay, each from where the one before ended.
+    """Fit heads with decreasing weight decay; each starts from the previous one.
 
     Args:
         features: (n, F).
         targets: (n, C), 1 for a label or shares that sum to 1; for tags 0 or 1.
-        loss: what is made small, by L-BFGS over all examples at once (Liu & Nocedal 1989).
-        standard: how features are made fit; None takes their own mean and spread.
+        loss: the loss, minimised by L-BFGS over all examples at once (Liu & Nocedal 1989).
+        standard: the standardiser; None computes it from the features.
     """
 
     def __init__(
@@ -180,7 +180,7 @@ def torch_loss(logits: Any, targets: Any, exclusive: bool, weights: Any) -> Any:
         each = -(weights * targets * logits.log_softmax(1)).sum(1)
         return each.sum() / (weights * targets).sum().clamp(min=1e-9)
     each = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
-    # Summed over the labels, so that a decay means the same for one tag as for a hundred.
+    # Summed over the labels, so a decay has the same effect for one tag and for a hundred.
     return (weights * each).sum(1).mean()
 
 
@@ -192,12 +192,12 @@ def smoothed(targets: Array, loss: Loss) -> Array:
 
 
 def label_weights(targets: Array, exclusive: bool, kind: str) -> Array | None:
-    """Weights of the labels, (C,): ``balanced`` counts each label alike, ``none`` each picture."""
+    """Weights of the labels, (C,): ``balanced`` weights labels equally, ``none`` pictures."""
     if kind == "none":
         return None
     counts = np.maximum(targets.sum(0), 1.0)
     weights: Array = counts.sum() / len(counts) / counts
-    if not exclusive:  # rare tags count for more, but not for a hundred times more
+    if not exclusive:  # rare tags count more, but not a hundred times more
         weights = np.sqrt(len(targets) / counts / 2).clip(1, 10)
     return weights.astype(np.float32)
 

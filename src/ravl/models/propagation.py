@@ -1,8 +1,8 @@
-"""Label propagation: what rows without a label would say, from the memory's own neighbourhoods.
+"""Label propagation: labels for unlabelled rows, from their neighbours in the memory.
 
 Diffusion over the graph of nearest neighbours (Zhou et al. 2004, "Learning with Local and Global
 Consistency"; for pictures: Iscen et al. 2019, "Label Propagation for Deep Semi-supervised
-Learning"). It pays where a few labelled pictures lie among many unlabelled ones.
+Learning"). It helps if a few labelled pictures lie among many unlabelled ones.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ STEPS = 20  # of the diffusion; what is left after them is below 0.8 ** 20, or 1
 
 
 def propagate(keys: Array, said: Array) -> tuple[Array, Array]:
-    """What every row says, and how far it is to be believed.
+    """The labels of every row, and their weights.
 
     Args:
         keys: of all rows, (N, d), L2-normalised.

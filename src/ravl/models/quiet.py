@@ -1,4 +1,4 @@
-"""Silence for the libraries: their bars and remarks are not what our users came for."""
+"""Suppress progress bars and messages of the libraries."""
 
 from __future__ import annotations
 

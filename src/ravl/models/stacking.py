@@ -1,8 +1,8 @@
 """Stacking: several scores of a pair become one probability, by logistic regression.
 
 Wolpert, "Stacked generalization" (1992); with a single score it is Platt's scaling ("Probabilistic
-outputs for support vector machines", 1999). Fitted on pairs that none of the scores was trained
-on, so that the probability can be believed.
+outputs for support vector machines", 1999). Fitted on pairs that none of the scores was trained on,
+so the probability is calibrated.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
 
-PRIOR = 1.0  # weight of half the squared norm against the summed loss: a handful of pairs is few
-FLOOR = 1e-4  # of a score's spread; one that never varies tells nothing
+PRIOR = 1.0  # L2 penalty against the summed loss: with few pairs it dominates
+FLOOR = 1e-4  # minimal spread of a score; a constant score carries no information
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class ScoreStack:
     """Scores of a pair to the log odds that it fits.
 
     Args:
-        names: of the S scores that it takes.
+        names: names of the S scores.
         mean, scale: of each on the pairs that it was fitted on, (S,).
         weights: of the standardised scores, (S,).
         bias: log odds of a pair whose scores are all average.
@@ -53,9 +53,9 @@ class ScoreStack:
         return parts
 
     def shares(self, scores: Mapping[str, Array], names: Sequence[str]) -> Array:
-        """How much of the log odds, in size, each of these scores makes up, (n, len(names)).
+        """The share of each score in the absolute log odds, (n, len(names)).
 
-        The shares of all its scores sum to 1; a score that it does not take has 0.
+        The shares of all scores sum to 1; an unused score has 0.
         """
         size = np.abs(self.parts(scores))
         shares = size / np.maximum(size.sum(1, keepdims=True), 1e-9)
@@ -66,7 +66,7 @@ class ScoreStack:
         return found
 
     def arrays(self) -> dict[str, Array]:
-        """All that it has but the names, for a file of arrays."""
+        """All parameters except the names, for a file of arrays."""
         bias = np.array([self.bias], np.float32)
         return {"mean": self.mean, "scale": self.scale, "weights": self.weights, "bias": bias}
 
@@ -80,11 +80,11 @@ class ScoreStack:
 def fit_stack(
     scores: Mapping[str, Array], names: Sequence[str], targets: NDArray[Any]
 ) -> ScoreStack:
-    """The stack under which pairs are likeliest, with a prior that draws its weights to zero.
+    """Fit the stack by maximum likelihood, with a prior that pulls its weights to zero.
 
     Args:
         scores: (n,) each, by name; of models that have not seen the pairs.
-        names: of those that it shall take.
+        names: the scores to use.
         targets: (n,) 1 for a pair that fits, else 0.
     """
     from scipy.optimize import minimize
@@ -97,7 +97,7 @@ def fit_stack(
 
     def loss(w: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         x = z @ w
-        free = np.append(w[:-1], 0.0)  # the bias is not drawn to zero
+        free = np.append(w[:-1], 0.0)  # the bias is not penalised
         value = (np.logaddexp(0, x) - y * x).sum() + PRIOR * (free @ free) / 2
         gradient = z.T @ (sigmoid(x) - y) + PRIOR * free
         return float(value), gradient

@@ -1,6 +1,6 @@
 """The neighbour vote: labels or tags of the nearest rows, weighted by similarity.
 
-Non-parametric: a row counts from the moment it is added, and not any more once it is deleted.
+Non-parametric: a row counts as soon as it is added, and stops counting when it is deleted.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ravl.encoders.base import Array
 from ravl.retrieval.datastore import Neighbours
 
-CAP = 1 / 8  # of any row's share; one wrong row next to a query cannot decide alone
+CAP = 1 / 8  # largest share of a row: one wrong row next to a query cannot decide alone
 KS = (4, 8, 16, 32, 64)
 TEMPERATURES = (0.02, 0.04, 0.08, 0.16)
 HALVINGS = 60  # of the scale in `capped`, whose range may span thirty orders of magnitude
@@ -36,9 +36,9 @@ class Vote:
     """How neighbours vote.
 
     Args:
-        k: how many are asked.
+        k: the number of neighbours.
         temperature: a neighbour's weight is exp(similarity / temperature), before capping.
-        cap: largest share of one row; it only binds where at least 1 / cap rows can share.
+        cap: largest share of one row; it has an effect only if at least 1 / cap rows vote.
         balance: each label's mass is divided by its frequency in the bank to this power.
     """
 
@@ -52,8 +52,8 @@ class Vote:
 
         Args:
             neighbours: of n queries.
-            worth: of each row of the bank, (N,): how far its labels are to be believed; a row
-                that says nothing has 0 and leaves its place to the others.
+            worth: weight of each row of the bank, (N,); a row without labels has 0 and is replaced
+                by the next neighbour.
         """
         near = neighbours.first(self.k)
         belief = near.found.astype(np.float32)  # (n, k)
@@ -63,7 +63,7 @@ class Vote:
         best = np.max(near.similarity, axis=1, keepdims=True, where=counts, initial=-1)
         ahead = np.where(
             counts, near.similarity - best, 0
-        )  # from what votes, so that somebody does
+        )  # among the rows that vote, so there is always a voter
         weights = np.exp(ahead / self.temperature) * belief
         total = weights.sum(1, keepdims=True)
         shares = weights / np.maximum(total, 1e-12)
@@ -76,13 +76,13 @@ class Vote:
         worth: Array | None = None,
         counts: Array | None = None,
     ) -> Array:
-        """Share of the vote that each label gets, (n, C); all 0 if nobody votes.
+        """Share of the vote that each label gets, (n, C); all 0 without voters.
 
-        For labels that exclude each other rows sum to 1; for tags each is a share of its own.
+        For exclusive labels rows sum to 1; for tags each share is independent.
 
         Args:
             neighbours: of n queries.
-            said: what each row of the bank says, (N, C): 1 for its label or tags, or shares.
+            said: labels of each row of the bank, (N, C): 1 for its label or tags, or shares.
             worth: see :meth:`shares`.
             counts: how often the bank has each label, (C,); None to count them in ``said``.
         """
@@ -104,15 +104,15 @@ class Vote:
 
 
 def capped(shares: Array, cap: float) -> Array:
-    """Shares (n, k) scaled up and cut at the cap, so that rows still sum to 1.
+    """Shares (n, k) scaled up and cut at the cap; rows still sum to 1.
 
-    Where fewer than 1 / cap rows vote, the cap is raised to an equal share for each.
+    If fewer than 1 / cap rows vote, the cap is raised to an equal share for each.
     """
     wide = shares.astype(np.float64)
     limit = np.maximum(cap, 1 / np.maximum((wide > 0).sum(1, keepdims=True), 1))
     least = np.min(np.where(wide > 0, wide, 1.0), axis=1, keepdims=True, initial=1.0)
     low, high = np.ones_like(least), 1 / least
-    for _ in range(HALVINGS):  # the scale at which what is cut off is made up for
+    for _ in range(HALVINGS):  # the scale that compensates the part that is cut off
         middle = np.sqrt(low * high)
         enough = np.minimum(middle * wide, limit).sum(1, keepdims=True) >= 1
         low, high = np.where(enough, low, middle), np.where(enough, middle, high)
@@ -121,10 +121,10 @@ def capped(shares: Array, cap: float) -> Array:
 
 
 def balanced(votes: Array, counts: NDArray[np.floating], power: float) -> Array:
-    """Votes (n, C) with each label's mass divided by how often the bank has it, to a power.
+    """Votes (n, C) with each label's mass divided by its frequency in the bank, to a power.
 
-    A label with five rows among thousands is outvoted by sheer number; 0 leaves that as it is,
-    1 makes up for it in full. Rows keep their sums.
+    A label with five rows among thousands is outvoted by the number of rows; power 0 changes
+    nothing, power 1 compensates fully. Rows keep their sums.
     """
     if not power:
         return votes

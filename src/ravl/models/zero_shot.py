@@ -1,4 +1,4 @@
-"""Zero-shot: labels by their names alone, nothing trained and nothing remembered."""
+"""Zero-shot: labels by their names alone, without training and without a memory."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ SHARPNESS = 20.0  # what cosines are multiplied by before the softmax
 def label_vectors(
     encoder: Encoder, labels: Sequence[str], templates: Sequence[str] = TEMPLATES
 ) -> Array:
-    """One vector a label, (C, d): the mean of its name in all templates (Radford et al. 2021).
+    """One vector per label, (C, d): the mean of its name in all templates (Radford et al. 2021).
 
     Args:
-        encoder: whose text side reads them.
+        encoder: the encoder of the texts.
         labels: names; underscores are read as spaces.
         templates: each with one ``{}`` for the name.
 
@@ -42,7 +42,7 @@ def label_vectors(
 
 
 def zero_shot(vectors: Array, labels: Array, exclusive: bool) -> Array:
-    """Probabilities (n, C) by cosine; in their order right, in their size a guess.
+    """Probabilities (n, C) by cosine; useful as a ranking, not calibrated.
 
     Args:
         vectors: of the pictures, (n, d).
@@ -50,6 +50,6 @@ def zero_shot(vectors: Array, labels: Array, exclusive: bool) -> Array:
         exclusive: True for one label a picture, False for tags.
     """
     scores = SHARPNESS * (vectors @ labels.T)
-    if not exclusive:  # a tag is as likely as it stands out among all tags
+    if not exclusive:  # the probability of a tag depends on its lead over the other tags
         scores = scores - scores.max(axis=1, keepdims=True)
     return np.asarray(probabilities(scores, exclusive), np.float32)

@@ -1,6 +1,6 @@
-"""What ``ravl augment`` wrote of a row, for those who ask for it; nobody else reads it.
+"""What ``ravl augment`` wrote of a row, for those who ask for it; nothing else uses it.
 
-It lies in columns of its own, so that what people said can always be told from it.
+It lies in columns of its own, so that what people said always stays separate from it.
 """
 
 from __future__ import annotations

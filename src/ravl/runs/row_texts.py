@@ -39,7 +39,7 @@ class TextTargets:
 
     Args:
         column: of the user's own that holds the text; None for the row's captions.
-        generated: let a caption that ``ravl augment`` wrote speak for a row that has none of
+        generated: let a caption that ``ravl augment`` wrote are used for a row that has no texts of
             people's.
     """
 

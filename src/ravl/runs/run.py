@@ -112,7 +112,7 @@ def open_run(folder: str | Path) -> Run:
     file = folder / RUN
     if not file.is_file():
         if (folder / "work").is_dir():
-            hint = "Its fit was interrupted: repeat the command, which goes on where it stopped."
+            hint = "Its fit was interrupted: repeat the command, which continues where it stopped."
         elif (folder / "encoder").is_dir():
             hint = (
                 "It holds a trained retriever, which its memory has already: name the memory. To "

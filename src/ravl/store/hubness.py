@@ -27,7 +27,7 @@ from ravl.store.top_k import Positions
 from ravl.store.vectors import Vectors
 
 BANK = 4096  # vectors that tell who is a hub
-LEAST = 64  # with fewer in the bank nobody can tell
+LEAST = 64  # minimal size of the bank for useful hubs
 SHARE = 32  # one in so many of the bank counts: those nearest to the item
 ITEMS = 1024  # per block: its scores are 16 MB
 STRONGEST = 2.0
@@ -113,7 +113,7 @@ def _same_row(rows: Positions, bank: Positions) -> tuple[Positions, Positions]:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """The hubs of a memory at one moment: of which items, and told by which bank."""
+    """The hubs of a memory at one moment: of which items, and by which bank."""
 
     moment: tuple[int, int, int]  # space, newest change in the items, newest change in the bank
     keys: Positions

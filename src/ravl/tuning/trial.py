@@ -25,7 +25,7 @@ def score(
     Args:
         recipe: with the settings of the trial.
         data: of the search, without its test split.
-        folder: for what an interrupted fit goes on from.
+        folder: for the state from which an interrupted fit continues.
         report: is called with the validation score after each epoch of what takes long; what it
             raises ends the trial.
     """

@@ -44,7 +44,7 @@ def test_learned_weights_go_to_a_file_and_back(gpt2: Path, tmp_path: Path) -> No
     other.load_learned(tmp_path)
     mine, theirs = one.state_dict(), other.state_dict()
     assert mine and all(torch.equal(v, theirs[k]) for k, v in mine.items())
-    with pytest.raises(EncoderError, match="are not of this network"):
+    with pytest.raises(EncoderError, match="do not belong to this network"):
         adapted(gpt2, "full").load_learned(tmp_path)
     (tmp_path / WEIGHTS).write_bytes(b"no")
     with pytest.raises(EncoderError, match="cannot be read"):

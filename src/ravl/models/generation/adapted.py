@@ -1,4 +1,4 @@
-"""A pretrained network of which a part learns; only that part is saved, beside the base's name."""
+"""A pretrained network with a trainable part; only this part and the base's name are saved."""
 
 from __future__ import annotations
 
@@ -18,23 +18,24 @@ from ravl.encoders.towers.freezing import Strategy, add_adapters, freeze, traina
 from ravl.errors import EncoderError
 
 WEIGHTS = "learned.safetensors"
-PROBES = 16  # values of each array that the fingerprint reads
-# Queries and values of attention, as the families name them (Hu et al. 2021).
+PROBES = 16  # values per array for the fingerprint
+# Names of the query and value layers of attention (Hu et al. 2021).
 ATTENTION = ("q_proj", "v_proj", "query", "value", "c_attn", "query_key_value", "qkv_proj", "Wqkv")
 
 
 class Adapted(nn.Module):
-    """A language model, frozen but for what the strategy names, with parts on top that learn.
+    """A language model with trainable layers by a strategy, and trainable parts on top.
 
-    Its state holds what learns and nothing else, so that checkpoints are small.
+    Its state contains only trainable arrays, so checkpoints are small.
 
     Args:
         language: a model of `transformers` with a head; changed in place.
-        strategy: how much of it learns, see :func:`ravl.encoders.towers.freezing.parse_strategy`.
-        smoothing: of the targets (Szegedy et al. 2016), 0 for none.
+        strategy: how much of it is trained, see
+            :func:`ravl.encoders.towers.freezing.parse_strategy`.
+        smoothing: label smoothing (Szegedy et al. 2016), 0 for no smoothing.
 
     Raises:
-        DataError: the strategy names more layers than there are.
+        DataError: the strategy has more layers than the model.
     """
 
     def __init__(self, language: Any, strategy: Strategy, smoothing: float = 0.0) -> None:
@@ -58,18 +59,18 @@ class Adapted(nn.Module):
                 if id(module) in top and isinstance(module, nn.Linear | Conv1D)
             ]
             named = [n for n in linear if n.rpartition(".")[2] in ATTENTION]
-            with quiet():  # the library notes which way round some layers keep their weights
+            with quiet():  # the library records the orientation of the weights of some layers
                 add_adapters(language, named or linear)
         language.eval()
 
     @property
     def device(self) -> torch.device:
-        """Where the language model is."""
+        """The device of the language model."""
         found: torch.device = self.language.get_input_embeddings().weight.device
         return found
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
-        """What learns; the base is known by its name, and some of its arrays share memory."""
+        """The trainable arrays; the base is identified by its name."""
         learns = {name for name, _ in trainable(self)}
         state = super().state_dict(*args, **kwargs)
         return {name: value for name, value in state.items() if name in learns}
@@ -77,7 +78,7 @@ class Adapted(nn.Module):
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
     ) -> Any:
-        """Read what learns; the base is there already, and not missing."""
+        """Load the trainable arrays; missing arrays of the base are no error."""
         result = super().load_state_dict(state_dict, strict=False, assign=assign)
         learns = {name for name, _ in trainable(self)}
         result.missing_keys[:] = [name for name in result.missing_keys if name in learns]
@@ -86,14 +87,14 @@ class Adapted(nn.Module):
         return result
 
     def save_learned(self, folder: Path) -> None:
-        """Write what learns to a folder, as safetensors."""
+        """Write the trainable arrays to a folder, as safetensors."""
         state = {
             name: value.detach().contiguous().cpu() for name, value in self.state_dict().items()
         }
         save_file(state, folder / WEIGHTS)
 
     def load_learned(self, folder: Path) -> None:
-        """Read what :meth:`save_learned` wrote.
+        """Load files of :meth:`save_learned`.
 
         Raises:
             EncoderError: the file is missing or broken, or belongs to another network.
@@ -101,7 +102,7 @@ class Adapted(nn.Module):
         path = folder / WEIGHTS
         try:
             state = load_file(path)
-        except Exception as error:  # of the library's own kinds
+        except Exception as error:  # the library raises its own kinds of exceptions
             raise EncoderError(f"The weights {path} cannot be read: {error}") from error
         mine = self.state_dict()
         wrong = sorted(set(state) ^ set(mine)) or [
@@ -109,20 +110,21 @@ class Adapted(nn.Module):
         ]
         if wrong:
             raise EncoderError(
-                f"The weights {path} are not of this network: they differ in {len(wrong)} arrays, "
+                f"The weights {path} do not belong to this network: they differ in {len(wrong)} "
+                "arrays, "
                 f"for example {wrong[0]}."
             )
         self.load_state_dict(state)
 
     def token_loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Mean surprise at the target tokens; targets (b, t) of -100 do not count."""
+        """Mean negative log likelihood of the target tokens; targets (b, t) of -100 are ignored."""
         return F.cross_entropy(
             logits.flatten(0, 1).float(), targets.flatten(), label_smoothing=self.smoothing
         )
 
 
 def fingerprint(model: nn.Module) -> str:
-    """Of the weights: a hash of some values of each array, the same on all machines."""
+    """A fingerprint of the weights: a hash of some values, equal on all machines."""
     digest = hashlib.sha256()
     for name, parameter in model.named_parameters():
         flat = parameter.detach().flatten()

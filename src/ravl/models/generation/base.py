@@ -1,4 +1,4 @@
-"""What every generator takes and gives: requests with evidence, candidates with probabilities.
+"""The interface of generators: requests with evidence, candidates with probabilities.
 
 There is one kind of request for all of them. The fused generator reads vectors and words of the
 evidence, decoder-only language models and chat models read it as a prompt, and a model behind a
@@ -18,7 +18,7 @@ from PIL import Image
 from ravl.encoders.base import Array
 from ravl.errors import QueryError
 
-Look = Callable[[], Image.Image]  # opens a picture, RGB, when a generator wants to see it
+Look = Callable[[], Image.Image]  # opens a picture, RGB, when a generator needs it
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,17 +44,17 @@ class EvidenceItem:
 
 @dataclass(frozen=True, eq=False)
 class GenerationRequest:
-    """What is to be written about one picture.
+    """A request for a text about one picture.
 
     Args:
         features: of the picture, standardised, (F,).
         question: to be answered; empty for a description.
-        instruction: style, length or audience in words; generators that read no instructions
-            leave it alone.
+        instruction: style, length or audience in words; generators that read no instructions ignore
+            it.
         exhibits: the evidence, best first.
         voices: all that the neighbours say, and the share of the vote of each text.
         look: opens the picture.
-        regions: parts of it, standardised, (R, G); None if nobody looks so closely.
+        regions: parts of it, standardised, (R, G); None without regions.
     """
 
     features: Array
@@ -68,13 +68,13 @@ class GenerationRequest:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One text that a generator wrote.
+    """One generated text.
 
     Args:
         text: without special tokens.
         log_probability: of all its tokens together, natural logarithm; NaN where the generator
             does not tell.
-        tokens: how many it has, with the one that ends it.
+        tokens: number of tokens, including the end token.
     """
 
     text: str
@@ -83,26 +83,25 @@ class Candidate:
 
     @property
     def mean(self) -> float:
-        """Log probability of a token: what texts of different lengths are compared by."""
+        """Log probability per token, to compare texts of different lengths."""
         return self.log_probability / max(self.tokens, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decoding:
-    """How text is generated.
+    """Generation settings.
 
     Args:
         beams: of the beam search; 1 for greedy.
         candidates: texts of each request, best first; different ones, so there may be fewer.
         longest: tokens at most; 0 for what the generator is used to.
         shortest: tokens at least.
-        sample: draw tokens by chance instead of searching; as many texts as ``candidates``.
+        sample: sample tokens instead of a beam search; as many texts as ``candidates``.
         temperature: of the sampling; below 1 likelier, above 1 more varied.
-        top_p: share of the probability that is drawn from (nucleus sampling, Holtzman et al.
-            2020).
+        top_p: share of the probability to sample from (nucleus sampling, Holtzman et al. 2020).
         length_penalty: exponent of the length that a beam's log probability is divided by; larger
             prefers longer texts.
-        no_repeat: n-grams of this size occur once; 0 for no limit.
+        no_repeat: n-grams of this size occur only once; 0 for no limit.
         require: words or phrases that must occur.
         forbid: words or phrases that must not.
         nouns: the only nouns that may occur; None for all. See grounded mode.
@@ -111,7 +110,7 @@ class Decoding:
         seed: of the sampling.
 
     Raises:
-        QueryError: a value that is out of range, or two that contradict each other.
+        QueryError: a value is out of range, or two values contradict each other.
     """
 
     beams: int = 4
@@ -155,7 +154,7 @@ class Decoding:
 
     @property
     def plain(self) -> bool:
-        """True if nothing constrains which words may be written."""
+        """True if there are no constraints on words."""
         free = Decoding(
             **{f.name: getattr(self, f.name) for f in fields(self) if f.name not in CONSTRAINTS}
         )
@@ -167,7 +166,7 @@ CONSTRAINTS = ("require", "forbid", "nouns", "schema", "grammar")
 
 @runtime_checkable
 class Generator(Protocol):
-    """Writes texts about pictures.
+    """Generates texts about pictures.
 
     Every implementation passes the suite in :mod:`ravl.testing.generator_contract`. What an entry
     point of the group ``ravl.generators`` names is called with what stands behind the colon of
@@ -178,27 +177,27 @@ class Generator(Protocol):
 
     @property
     def spec(self) -> str:
-        """What it is, as it is named in settings: ``fused``, ``hf:...``, ``openai:...``."""
+        """The name of the generator in settings: ``fused``, ``hf:...``, ``openai:...``."""
 
     @property
     def evidence(self) -> int:
-        """Neighbours that it reads at most; 0 for one that reads none."""
+        """Maximal number of neighbours that it reads; 0 if it reads no neighbours."""
 
     def __call__(
         self, requests: Sequence[GenerationRequest], how: Decoding | None = None
     ) -> list[list[Candidate]]:
-        """Texts for each request, likeliest first; at least one each, in batches.
+        """Texts for each request, the most likely first; at least one each, in batches.
 
         Raises:
-            QueryError: it cannot do what ``how`` asks for.
+            QueryError: the generator does not support ``how``.
         """
 
     def stream(self, request: GenerationRequest, how: Decoding | None = None) -> Iterator[str]:
-        """The text of one request, piece by piece as it is written; greedy, or sampled."""
+        """The text of one request in pieces, while it is generated; greedy or sampled."""
 
 
 def stacked(vectors: Sequence[Array | None], size: int) -> tuple[Array, Array]:
-    """Vectors one below the other (n, size), zeros for None, and which are there (n,) 0 or 1."""
+    """Stacked vectors (n, size), zeros for None, and their mask (n,) 0 or 1."""
     found = np.zeros((len(vectors), size), np.float32)
     there = np.array([v is not None for v in vectors], np.float32)
     for i, vector in enumerate(vectors):
@@ -208,7 +207,7 @@ def stacked(vectors: Sequence[Array | None], size: int) -> tuple[Array, Array]:
 
 
 def best_first(candidates: Sequence[Candidate], penalty: float) -> list[Candidate]:
-    """Without those that another one equals, likeliest first.
+    """Candidates without duplicates, the most likely first.
 
     Args:
         candidates: of one request.

@@ -1,9 +1,9 @@
-"""Choosing among texts: those that the memory offers, and those that a generator wrote.
+"""Choose among candidate texts of the memory and of a generator.
 
-Each candidate has several scores: how far the neighbours' texts agree with it, how likely the
-generator finds it, and how far the other candidates agree with it. Their weights are those under
-which the texts that are chosen are best on pictures with known texts (minimum risk training of a
-linear model, Och 2003, here smooth as in Shen et al. 2016).
+Each candidate has several scores: its agreement with the neighbours' texts, its likelihood under
+the generator, and its agreement with the other candidates. The weights of the scores are fitted so
+that the chosen texts are best on pictures with known texts (minimum risk training of a linear
+model, Och 2003, here smooth as in Shen et al. 2016).
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from ravl.encoders.base import Array
 from ravl.models.stacking import FLOOR
 
 SHARPNESS = 4.0  # of the softmax over candidates, against scores of unit spread
-PRIOR = 1e-3  # draws weights to zero: a score that does not help is left out
+PRIOR = 1e-3  # penalty on the weights: useless scores get weight zero
 Scores = Mapping[str, Array]  # of one picture's candidates (c,), by name
 
 
 @dataclass(frozen=True, eq=False)
 class CandidateRanker:
-    """Scores of candidates to one score, by which they are ordered.
+    """Combines the scores of candidates into one score.
 
     Args:
-        names: of the S scores that it takes.
+        names: names of the S scores.
         scale: their spread within a picture, (S,).
         weights: (S,), of the scaled scores.
     """
@@ -44,13 +44,13 @@ class CandidateRanker:
         return found
 
     def share(self, names: Sequence[str]) -> float:
-        """How much of the decision these scores make up, 0 to 1."""
+        """The share of these scores in the decision, 0 to 1."""
         size = np.abs(self.weights)
         own = sum(float(w) for n, w in zip(self.names, size, strict=True) if n in names)
         return own / max(float(size.sum()), 1e-9)
 
     def arrays(self) -> dict[str, Array]:
-        """All that it has but the names, for a file of arrays."""
+        """All parameters except the names, for a file of arrays."""
         return {"scale": self.scale, "weights": self.weights}
 
     @classmethod
@@ -62,11 +62,11 @@ class CandidateRanker:
 def fit_chooser(
     scores: Sequence[Scores], quality: Sequence[NDArray[Any]], names: Sequence[str]
 ) -> CandidateRanker:
-    """The weights whose choices are best.
+    """Fit the weights with the best choices.
 
     Args:
         scores: of each picture's candidates, none of which was trained on.
-        quality: of each candidate, more is better; by picture (c,).
+        quality: quality of each candidate, higher is better; by picture (c,).
         names: of the scores that count.
     """
     from scipy.optimize import minimize

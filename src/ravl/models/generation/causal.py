@@ -1,4 +1,4 @@
-"""Decoder-only language models, GPT-2 and kin, that read evidence as a text to be completed."""
+"""Decoder-only language models such as GPT-2, which complete a text with the evidence."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ LONGEST = 40  # tokens of a text, where a Decoding does not say
 class CausalGenerator:
     """A decoder-only language model of the hub or a folder.
 
-    It writes one line. Without ``features`` it reads the evidence alone, which needs no training;
-    with them, the picture is a few tokens in front, whose projection must be trained: the
-    :attr:`network` is what learns, from what :meth:`collate` gives.
+    It writes one line. Without ``features`` it reads only the evidence, which needs no training.
+    With features, the picture becomes a few tokens in front of the text; their projection must be
+    trained: train :attr:`network` on batches of :meth:`collate`.
 
     Args:
         source: a folder, or a name on the Hugging Face hub.
@@ -44,7 +44,7 @@ class CausalGenerator:
         constrain: makes logits processors of a Decoding's constraints; None for none.
 
     Raises:
-        EncoderError: not found, not complete, or no tokenizer.
+        EncoderError: the model is not found, not complete, or has no tokenizer.
         DataError: no such strategy.
     """
 

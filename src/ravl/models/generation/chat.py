@@ -1,7 +1,7 @@
-"""Vision-language models of the hub that chat: SmolVLM, Qwen-VL, LLaVA and their kin.
+"""Vision-language chat models of the hub: SmolVLM, Qwen-VL, LLaVA and similar models.
 
-They read the evidence as a conversation: each neighbour's picture beside what is said of it where
-the model takes several pictures, else the texts alone.
+They read the evidence as a conversation: each neighbour's picture with its text if the model
+accepts several pictures, otherwise only the texts.
 """
 
 from __future__ import annotations

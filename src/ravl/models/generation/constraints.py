@@ -21,7 +21,7 @@ from ravl.models.generation.base import Decoding
 from ravl.models.generation.phrases import keeps
 from ravl.models.generation.pieces import pieces
 
-LONGEST = 256  # tokens, where nobody says
+LONGEST = 256  # default number of tokens
 LOST = -1e9  # logit of the end of a text that cannot be gone on with
 
 

@@ -1,8 +1,8 @@
-"""The fused generator's decoder: a causal BERT with cross-attention that hears evidence words.
+"""The fused generator's decoder: a causal BERT with cross-attention and a copy prior.
 
-What the neighbours' texts have in common are words, so these reach the output layer directly, as
-an addition to its logits (a copy path, See et al. 2017, over a bag of words). How far they are
-heard is decided anew at each step: content words are copied, and grammar is not.
+Words that the neighbours' texts share are added directly to the logits of the output layer (a copy
+mechanism, See et al. 2017, over a bag of words). Each step decides how strong this prior is:
+content words are copied, and grammar is not.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _prior: ContextVar[Tensor | None] = ContextVar("prior", default=None)
 
 @contextmanager
 def heard(prior: Tensor | None) -> Iterator[None]:
-    """Within it, heads hear this prior; by thread, so that several may write at a time."""
+    """A context in which the output layer uses this prior; one per thread."""
     token = _prior.set(prior)
     try:
         yield
@@ -38,7 +38,7 @@ def loudness(shares: Tensor) -> Tensor:
 
 
 class WordHead(BertOnlyMLMHead):
-    """The output layer over the words, to which the evidence's words are added."""
+    """The output layer over the words, plus the prior of the evidence's words."""
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__(config)  # type: ignore[no-untyped-call]
@@ -57,7 +57,7 @@ class WordHead(BertOnlyMLMHead):
 
 
 class Decoder(BertLMHeadModel):
-    """A BERT that writes; ``forward`` takes a ``prior`` (b, W) beside all else.
+    """A BERT decoder; ``forward`` has the additional argument ``prior`` (b, W).
 
     The prior is :func:`loudness` of the words in the evidence. ``generate`` of an encoder-decoder
     model hands it on as ``decoder_prior``.
@@ -77,7 +77,7 @@ class Decoder(BertLMHeadModel):
         prior: Tensor | None = None,
         **kwargs: Any,
     ) -> Any:
-        """As BERT's, with the prior heard; the library looks for these names."""
+        """BERT's output layer with the prior; the library needs these names."""
         with heard(prior):
             return super().forward(
                 input_ids,

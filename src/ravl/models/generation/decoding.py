@@ -224,7 +224,7 @@ class _Beyond(LogitsProcessor):
 
 
 class _Stopped(StoppingCriteria):
-    """Ends the writing when nobody reads any more."""
+    """Stops the generation when the reader has stopped."""
 
     def __init__(self, stop: Event) -> None:
         self._stop = stop

@@ -48,7 +48,7 @@ def found_folder(name: str) -> Path:
     try:
         kept = Path(snapshot_download(name, local_files_only=True, **wanted))
         if _is_whole(kept):
-            return kept  # so that the model does not change under whoever uses it
+            return kept  # so the model does not change for its users
     except Exception:  # noqa: S110 -- not in the cache; the reasons differ between versions
         pass
     try:

@@ -1,9 +1,9 @@
 """Which English words are nouns, and which forms are of the same noun; for grounded mode.
 
-A word is what its most frequent use is in Brill's lexicon (Brill 1992; Wall Street Journal and
-Brown corpora), which the package `textblob` holds as a file. So "dog" is a noun, and "runs", "red"
-and "standing" are not nouns here, though dictionaries know such nouns as well. A word that the
-lexicon does not know is taken for a noun: most of what is new are names of things.
+A word has the class of its most frequent use in Brill's lexicon (Brill 1992; Wall Street Journal
+and Brown corpora), which the package `textblob` holds as a file. So "dog" is a noun, and "runs",
+"red" and "standing" are not nouns here, though dictionaries know such nouns as well. An unknown
+word counts as a noun, because most new words are names.
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ def load_generator(spec: str, **how: Any) -> Generator:
             ``SCHEME:REST`` of an installed package, see ``docs/how-to/plugins.md``.
         how: passed on: see :class:`~ravl.models.generation.causal.CausalGenerator`,
             :class:`~ravl.models.generation.chat.ChatGenerator` and
-            :class:`~ravl.models.generation.server.ServerGenerator`, which has its own way to
-            keep constraints and leaves ``constrain`` alone.
+            :class:`~ravl.models.generation.server.ServerGenerator`, which has its own way to keep
+            constraints and ignores ``constrain``.
 
     Raises:
         EncoderError: there is no such generator, or it cannot be loaded.

@@ -47,7 +47,8 @@ class PrefixModel(Adapted):
         if self.tokens:
             words = language.get_input_embeddings().weight
             size = words.shape[1]
-            with torch.random.fork_rng():  # the same each time, and no draw of the caller's
+            # the same each time; the caller's random state does not change
+            with torch.random.fork_rng():
                 torch.manual_seed(0)
                 self.picture = nn.Linear(features, self.tokens * size)
             self.norm = nn.LayerNorm(size)

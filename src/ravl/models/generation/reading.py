@@ -54,7 +54,7 @@ def pictures_of(requests: Sequence[GenerationRequest]) -> Array:
 
 
 def regions_of(requests: Sequence[GenerationRequest], count: int, size: int) -> Array:
-    """Regions of the pictures, (b, R, G); zeros where nobody looked so closely."""
+    """Regions of the pictures, (b, R, G); zeros without regions."""
     blank = np.zeros((count, size), np.float32)
     return np.stack([blank if r.regions is None else r.regions for r in requests]).astype(
         np.float32

@@ -1,4 +1,4 @@
-"""A model behind any server that speaks OpenAI's chat API: vLLM, llama.cpp, Ollama, OpenAI ..."""
+"""A model on a server with OpenAI's chat API: vLLM, llama.cpp, Ollama, OpenAI ..."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class ServerGenerator:
         some = AHEAD * self.parallel
         with ThreadPoolExecutor(self.parallel) as pool:
             for start in range(0, len(requests), some):
-                # Pictures are opened here: whoever keeps them need not know of threads.
+                # Pictures are opened in this thread: their owner need not be thread-safe.
                 bodies = [self._body(r, how) for r in requests[start : start + some]]
                 found += pool.map(lambda body: self._answered(body, how), bodies)
         return found

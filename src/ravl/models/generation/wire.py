@@ -23,10 +23,10 @@ CHUNK = 1 << 16
 
 
 class Wire:
-    """A server's address, and how it is talked to.
+    """A server's address and the connection to it.
 
-    The key is read from the environment with every request. It goes to this server alone, since
-    redirects are not followed, and into no message.
+    The key is read from the environment with every request. It is sent only to this server, because
+    redirects are not followed, and never appears in a message.
 
     Args:
         address: ``http://`` or ``https://``, with the path that all paths are under.
