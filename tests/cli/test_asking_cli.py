@@ -102,7 +102,7 @@ def test_a_server_writes_answers(run, shop, picture):
 def test_what_is_for_writing_is_refused_without(run, shop, picture, option):
     code, said, err = run("ask", shop, picture, KIND, *option)
     assert (code, said) == (1, "")
-    assert f"{option[0]} is for answers that a generator writes" in err
+    assert f"{option[0]} is for answers of a generator" in err
 
 
 def test_open_answers_from_the_shell(run, shop, picture, tmp_path):
@@ -125,7 +125,7 @@ def test_a_generator_needs_a_run_that_writes(run, shop, picture, tmp_path):
     assert code == 0, err
     code, _, err = run("ask", tmp_path / "run", picture, KIND, "--generator", "openai:http://x/v1")
     assert code == 1
-    assert "answers out of a list" in err
+    assert "answers from a list" in err
     code, _, err = run("fit", "ask", shop, "--out", tmp_path / "other", "--layers", 2)
     assert code == 1
     assert "layers is 2" in err

@@ -115,7 +115,7 @@ def test_augment_writes_for_silent_pictures(run, folder, tmp_path):
     where = ("augment", folder / "run", "--memory", tmp_path / "half.ravl")
     code, said, err = run(*where, "--limit", 3)
     assert (code, err) == (0, "")
-    assert said.startswith("3 rows of half.ravl have a generated_caption now; 0 were left alone")
+    assert said.startswith("3 rows of half.ravl now have a generated_caption; 0 were too unsure")
     code, said, _ = run(*where, "--json")
     assert json.loads(said)["written"] == 2
     code, said, _ = run("list", tmp_path / "half.ravl", "--where", "generated_by = 'run'", "--json")

@@ -63,7 +63,7 @@ def test_of_a_server(run, fitted, running, tmp_path):  # noqa: F811
     url, service = running(fitted / "linear", fitted / "tags", drift_window=20, drift_rate=0.02)
     assert run("drift", "--server", url) == (
         0,
-        "linear: Nothing is known yet: 0 of the 20 pictures have come that are compared with "
+        "linear: No result yet: 0 of the 20 pictures have come that are compared with "
         "fitting time.\n",
         "",
     )

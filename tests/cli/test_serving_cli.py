@@ -40,7 +40,7 @@ def test_a_new_key_is_shown_once_and_kept_as_a_hash(run, tmp_path):
 def test_what_cannot_be_served_is_a_sentence(run, tmp_path, shop):
     (tmp_path / "empty").mkdir()
     for arguments, says in (
-        ((), "Name a run, or a memory"),
+        ((), "Give a run or a memory"),
         ((shop, "--host", "0.0.0.0"), "Without keys the server listens on 127.0.0.1 only"),
         ((shop, "--keys", tmp_path / "none"), "cannot be read"),
         ((tmp_path / "empty",), "holds no fitted run"),

@@ -37,7 +37,7 @@ def test_revert(run, shop):
     code, out, err = run("revert", shop, 1, "--yes")
     assert (code, err) == (0, "")
     assert "1 changed back: red_000.png\n1 restored: green_001.png\n" in out
-    assert "as at version 1, with 16 rows" in out
+    assert "the state of version 1, with 16 rows" in out
     assert run("diff", shop, 1)[1] == "Nothing differs.\n"
     assert json.loads(run("revert", shop, 3, "--yes", "--json")[1])["deleted"] == ["green_001.png"]
 

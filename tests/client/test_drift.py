@@ -45,7 +45,7 @@ def test_drift(watched: str, connect, kind: str):
     found = client.drift("linear")
     assert (found.drifted, found.p, found.ended, found.since) == (None, None, None, None)
     assert str(found) == (
-        "Nothing is known yet: 0 of the 20 pictures have come that are compared with fitting time."
+        "No result yet: 0 of the 20 pictures have come that are compared with fitting time."
     )
     client.classify([png("red", i) for i in range(24)], run="linear")
     found = told(client, lambda f: f.windows)

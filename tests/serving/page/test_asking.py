@@ -58,7 +58,7 @@ def test_another_run_answers_where_it_is_chosen(tab: Any, site: str, picture: Pa
     page.locator("#ask-options summary").click()
     page.fill("[name=k]", "3")
     answered(page)
-    expect(page.locator(".decided")).to_contain_text("The memory decided")
+    expect(page.locator(".decided")).to_contain_text("Answered by the memory alone")
     assert page.locator(".evidence li").count() == 3
 
 

@@ -71,7 +71,7 @@ def test_who_may_only_read_sees_no_way_to_write(
     choose_task(page, "Describe")
     page.set_input_files("#ask-picture input >> nth=0", picture)
     answered(page)
-    expect(page.locator(".answer")).to_contain_text("Your key may read only")
+    expect(page.locator(".answer")).to_contain_text("Your key can only read")
     page.get_by_role("link", name="Memory").click()
     expect(page.locator("#rows-add")).to_be_hidden()
     page.locator("#rows-list .open").first.click()
@@ -85,7 +85,7 @@ def test_without_a_key_there_is_a_way_back(
     keys, named = keyed
     page = tab(running(keys=keys)[0])
     page.get_by_role("button", name="Cancel").click()
-    expect(page.locator("#start-error")).to_contain_text("This server takes a key")
+    expect(page.locator("#start-error")).to_contain_text("This server needs a key")
     page.get_by_role("button", name="Try again").click()
     page.locator("#key-dialog").get_by_label("Key", exact=True).fill(named["admin"])
     page.keyboard.press("Enter")
