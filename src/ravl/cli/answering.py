@@ -29,7 +29,9 @@ memory_option = click.option(
 )
 PLACE = (memory_option, at_option, server_option, name_option, key_option)
 shown_options = (
-    click.option("--evidence", "shown", default=3, show_default=True, help="Neighbours to print."),
+    click.option(
+        "--evidence", "shown", default=3, show_default=True, help="Number of neighbours to print."
+    ),
     json_option,
 )
 HOW = (

@@ -98,7 +98,7 @@ def _answerer(run: Path, memory: Path | None, generator: str | None) -> Iterator
     task = registry.of_run(fitted)
     if not isinstance(task, OpenAskTask):
         same = task.command == OpenAskTask.command
-        what = "answers out of a list" if same else f"was fitted for {task.command}"
+        what = "answers from a list" if same else f"was fitted for {task.command}"
         raise QueryError(
             f"{run} {what}, but a generator writes its answers. Give a memory in place of the run, "
             "or a run of ravl fit ask --answers open."

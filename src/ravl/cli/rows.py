@@ -26,7 +26,7 @@ place_argument = click.argument("memory", metavar="MEMORY", type=Place())
 
 @click.command(cls=PlaceCommand)
 @click.argument("memory", metavar="[MEMORY]", type=Place(), required=False)
-@click.option("--quarantine", is_flag=True, help="List what could not be read, and why.")
+@click.option("--quarantine", is_flag=True, help="List files that could not be read, with reasons.")
 @click.option(
     "--plugins",
     is_flag=True,
@@ -36,7 +36,7 @@ place_argument = click.argument("memory", metavar="MEMORY", type=Place())
 @server_option
 @key_option
 def info(memory: Path | str | None, quarantine: bool, plugins: bool, as_json: bool) -> None:
-    """Show what a memory holds and what is missing; or what a server offers."""
+    """Show the content of a memory and what is missing; or what a server offers."""
     if plugins:
         if memory is not None or quarantine:
             raise click.UsageError("--plugins is about this installation. Leave out the rest.")

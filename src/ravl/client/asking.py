@@ -126,7 +126,7 @@ def answers(
 def opening(
     server: Server, picture: Source, question: str | None, options: Mapping[str, Any]
 ) -> Opening:
-    """A reply that is heard word by word: a caption, or the answer to a question."""
+    """A streamed reply: a caption, or the answer to a question."""
     beside = "" if question is None else "question"
     task = next(t.command for t in registry.tasks() if t.writes and t.beside == beside)
 

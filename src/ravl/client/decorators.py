@@ -60,13 +60,13 @@ def planned(plan: Callable[Concatenate[Any, P], Plan[T]]) -> Planned[P, T]:
 
 
 def listed(page: Callable[Concatenate[Any, P], Page[T]]) -> Listed[P, T]:
-    """A method that goes through pages."""
+    """A method that iterates over pages."""
     found: Listed[P, T] = carried(page, "_pages")
     return found
 
 
 def streamed(opening: Callable[Concatenate[Any, P], Opening]) -> Streamed[P]:
-    """A method that listens."""
+    """A method that reads a stream."""
     found: Streamed[P] = carried(opening, "_listen")
     return found
 

@@ -9,7 +9,7 @@ from ravl.tasks import registry
 
 
 def judged(answer: object) -> Mapping[str, object]:
-    """The fields of feedback that an answer knows itself; a plain value knows nothing else."""
+    """The fields of feedback that an answer provides; a plain value provides only itself."""
     if not isinstance(answer, Answer):
         return {"answer": answer}
     task = next(t for t in registry.tasks() if t.answers and t.answer_type() is type(answer))

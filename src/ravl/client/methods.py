@@ -83,7 +83,7 @@ class Methods:
 
         Raises:
             DataError: no such task is installed here.
-            QueryError: no run answers that there, or an option is out of range.
+            QueryError: no run of the server has this task, or an option is out of range.
         """
         return asking.answers(self._server, task, pictures, beside, options)
 
@@ -91,7 +91,7 @@ class Methods:
     def classify(
         self, pictures: Source | Iterable[Source], **options: Unpack[HowOptions]
     ) -> Plan[Any]:
-        """The label of a picture, or of each in a list.
+        """The label of a picture, or of each picture in a list.
 
         Args:
             pictures: a path, bytes, PIL picture or row, or a list of these, of any length.
@@ -109,7 +109,7 @@ class Methods:
 
     @answering(Tagging)
     def tag(self, pictures: Source | Iterable[Source], **options: Unpack[HowOptions]) -> Plan[Any]:
-        """The tags of a picture, or of each in a list; as :meth:`classify` otherwise."""
+        """The tags of a picture, or of each picture in a list; otherwise as :meth:`classify`."""
         return asking.answers(self._server, "tag", pictures, None, options)
 
     @matching(Matching)
@@ -119,14 +119,14 @@ class Methods:
         texts: str | Iterable[str],
         **options: Unpack[HowOptions],
     ) -> Plan[Any]:
-        """Whether a text fits a picture, or each text its picture; one of both may be single."""
+        """Whether a text fits a picture, or each text its picture; one side can be one item."""
         return asking.answers(self._server, "match", pictures, texts, options)
 
     @captioning(Caption)
     def caption(
         self, pictures: Source | Iterable[Source], **options: Unpack[WriteOptions]
     ) -> Plan[Any]:
-        """A text about a picture, or about each in a list.
+        """A text about a picture, or about each picture in a list.
 
         Args:
             pictures: as for :meth:`classify`.
@@ -141,7 +141,7 @@ class Methods:
         questions: str | Iterable[str],
         **options: Unpack[WriteOptions],
     ) -> Plan[Any]:
-        """The answer to a question about a picture; one of pictures and questions may be single."""
+        """The answer to a question about a picture; one side may be a single item."""
         return asking.answers(self._server, "ask", pictures, questions, options)
 
     @streamed

@@ -24,8 +24,8 @@ from ravl.errors import (
 )
 from ravl.tasks import registry
 
-ADDRESS = "address"  # there is none like it
-# What a problem is about, by its kind. Others say nothing about what was asked: access, busy, ...
+ADDRESS = "address"  # the address does not exist
+# Error classes of problem kinds that concern the request. Others, such as access or busy, do not.
 KINDS: dict[str, type[RavlError]] = {
     ADDRESS: QueryError,
     "data": DataError,

@@ -24,7 +24,7 @@ from ravl.tasks import registry
 
 T = TypeVar("T")
 
-# Nobody judges what is heard word by word.
+# A streamed text has no confidence.
 UNJUDGED = {
     "confidence": math.nan,
     "abstained": False,
@@ -97,7 +97,7 @@ def hits(found: Any, told: Any) -> ServedHits:
 
 
 def answer(task: str, data: Any, told: Any) -> Answer:
-    """An answer of a task; what a newer server says beside it is left out."""
+    """An answer of a task; unknown fields of a newer server are ignored."""
     kind: Callable[..., Answer] = registry.of_command(task)[0].answer_type()
     known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
     values = {name: _plain(value) for name, value in data.items() if name in known}

@@ -109,7 +109,7 @@ def how_of(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def paired(given: Sequence[Source], texts: Sequence[str], noun: str) -> list[tuple[Source, str]]:
-    """As many pictures as texts; one that is single is repeated.
+    """Pair pictures and texts; a single item is repeated.
 
     Raises:
         QueryError: the numbers do not fit.
