@@ -140,7 +140,7 @@ def test_what_is_no_ravl_server_is_a_sentence(connect):
         httpx.Response(200, json=[1]),
     ):
         client, _ = scripted(connect, "sync", reply, retries=0)
-        with pytest.raises(ServerError, match="http://x is no ravl server"):
+        with pytest.raises(ServerError, match="http://x is not from a ravl server"):
             client.count()
     moved = httpx.Response(301, headers={"Location": "https://x/v1/rows/count?where=1"})
     client, _ = scripted(connect, "sync", moved)
