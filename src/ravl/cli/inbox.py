@@ -95,7 +95,7 @@ def _bring(memory: Memory, store: FeedbackStore, table: Path) -> None:
     from ravl.store.history import author
 
     count, rejected = from_table(memory, store, table, author())
-    click.echo(f"{count:,} came in from {table}.")
+    click.echo(f"{count:,} were read from {table}.")
     print_problems(len(rejected), rejected)
 
 
