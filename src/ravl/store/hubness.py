@@ -141,7 +141,7 @@ class HubCache:
         self._lock = threading.Lock()
 
     def read(self, items: Vectors, bank: Vectors) -> Array:
-        """The hubs of these items, (n,), computed with a sample of these vectors of the other kind."""
+        """The hubs of these items, (n,), by a sample of vectors of the other kind."""
         with self._lock:
             moment = items.space, items.change, bank.change
             if self._now is None or self._now.moment != moment:
