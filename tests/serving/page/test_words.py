@@ -8,6 +8,7 @@ from functools import cache
 from ravl.tasks import registry
 from tests.serving.page.test_served import source
 
+UNTRANSLATED = {"nav.runs"}  # "run" stays as it is in Chinese, see docs/zh/index.md
 TEXT = r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\''
 
 
@@ -46,7 +47,7 @@ def test_every_text_has_both_languages():
     for key, (english, chinese) in words().items():
         assert english and chinese, key
         assert not re.search(r"[\u4e00-\u9fff]", english), key
-        assert re.search(r"[\u4e00-\u9fff]", chinese), key
+        assert re.search(r"[\u4e00-\u9fff]", chinese) or key in UNTRANSLATED, key
         assert gaps(english) == gaps(chinese), key
 
 
