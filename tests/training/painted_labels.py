@@ -25,7 +25,7 @@ FUSION: dict[str, Any] = {
 if __name__ == "__main__":
     file, out, changes = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
     if len(sys.argv) > 4:
-        wait_at(int(sys.argv[4]))
+        wait_at(int(sys.argv[4]), inside="fusion")  # not fusion_off, which is trained first
     with Memory.open(file, ColourEncoder()) as memory:
         print("ready", flush=True)
         fit("classify", memory, out=out, progress=False, **FUSION | changes)

@@ -332,7 +332,9 @@ def test_killed_it_goes_on_to_the_same(encoder, whole, tmp_path):
         f"tune(load_encoder('hf:{folder}'), Path({str(tmp_path)!r}))\n"
     )
     process = subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).parents[2])
-    wait_until(lambda: list(tmp_path.glob("checkpoints/*/trainer_state.json")))
+    saved = "checkpoints/*/trainer_state.json"
+    wait_until(lambda: process.poll() is not None or list(tmp_path.glob(saved)))
+    assert process.poll() is None
     process.kill()
     process.wait()
     assert not (tmp_path / "done.json").exists()

@@ -366,7 +366,13 @@ def test_kill_9_in_the_middle(shop, tmp_path, language):
     out = tmp_path / "run"
     process = start(out, "8")
     checkpoints = "work/fusion/checkpoints/*-*"
-    wait_until(lambda: any(int(p.name.split("-")[1]) >= 6 for p in out.glob(checkpoints)))
+    wait_until(
+        lambda: (
+            process.poll() is not None
+            or any(int(p.name.split("-")[1]) >= 6 for p in out.glob(checkpoints))
+        )
+    )
+    assert process.poll() is None
     process.send_signal(signal.SIGKILL)
     assert "done" not in process.communicate()[0]
     assert not (out / "run.json").exists()

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -348,6 +349,12 @@ def test_half_a_checkpoint_is_passed_over(painted, tmp_path, monkeypatch, made, 
     check_same(tmp_path / "run", made / "run")
 
 
+def saved_or_ended(process: subprocess.Popen[str], checkpoints: Path, steps: int) -> bool:
+    """Whether a training has a checkpoint of so many steps, or will never have one."""
+    saved = any(int(p.name.split("-")[1]) >= steps for p in checkpoints.glob("*-*"))
+    return saved or process.poll() is not None
+
+
 @pytest.mark.slow
 def test_kill_9_in_the_middle_of_training(painted, tmp_path):
     painted.close()
@@ -377,12 +384,8 @@ def test_kill_9_in_the_middle_of_training(painted, tmp_path):
 
     for least in (1, 10, 30):
         process = start(out, wait_at=str(STEPS * (least + 5)))
-        wait_until(
-            lambda: any(
-                int(p.name.split("-")[1]) >= STEPS * least  # noqa: B023 (called at once)
-                for p in out.glob("work/checkpoints/*-*")
-            )
-        )
+        wait_until(partial(saved_or_ended, process, out / "work/checkpoints", STEPS * least))
+        assert process.poll() is None
         process.send_signal(signal.SIGKILL)
         assert "done" not in process.communicate()[0]
         assert not (out / "encoder").exists()
