@@ -25,6 +25,12 @@ def test_every_command_and_option_is_described(path):
             assert name in section, f"{path}: {name} is not in the reference"
 
 
+@pytest.mark.parametrize("path", ALL)
+def test_no_option_is_there_twice(path):
+    names = [name for option in options(ALL[path], path) for name in option.opts]
+    assert len(names) == len(set(names))
+
+
 def test_fits_have_their_settings():
     names = {name for option in options(ALL["ravl fit classify"], "x") for name in option.opts}
     assert {"--out", "--learning-rate", "--train-retriever"} <= names

@@ -46,9 +46,6 @@ HOW = (
         metavar="RISK",
         help="Mark answers that are too unsure to keep this error rate, such as 0.05.",
     ),
-    click.option(
-        "--evidence", "shown", default=3, show_default=True, help="Number of neighbours to print."
-    ),
     shown_options[0],
     server_option,
     name_option,

@@ -86,7 +86,7 @@ def answering_command(task: Task) -> click.Command:
         words = f"A {beside}: one for all pictures, or one for each, in their order."
         given = click.Option([f"--{beside}"], multiple=True, required=True, help=words)
         options.insert(0, given)
-    for add in (*PLACE, *shown_options):
+    for add in reversed((*PLACE, *shown_options)):
         add(run)
     others = [p for p in reversed(getattr(run, "__click_params__", [])) if p not in arguments]
     return PlaceCommand(
