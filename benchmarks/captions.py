@@ -87,7 +87,7 @@ def speed(run: Path) -> Lines:
         predictor = model.predictor
         together = seconds(lambda: model.caption(images), 3)
         alone = seconds(lambda: [model.caption(image) for image in images[:8]], 3) / 8
-        greedy = seconds(lambda: model.caption(images, how=Decoding(beams=1)), 3)
+        greedy = seconds(lambda: model.caption(images, how=Decoding(num_beams=1)), 3)
         parts: dict[str, float] = {}
         captioner, _ = predictor._ready()
         with (

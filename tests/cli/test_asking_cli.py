@@ -89,7 +89,7 @@ def test_a_server_writes_answers(run, shop, picture):
         to = ("--generator", f"openai:{server.address}")
         code, said, err = run("ask", shop, picture, KIND, *to, "--evidence", 1)
         asked_of = json.dumps(server.asked, ensure_ascii=False)
-        streamed = run("ask", shop, picture, KIND, TASTE, *to, "--stream", "--longest", 3)
+        streamed = run("ask", shop, picture, KIND, TASTE, *to, "--stream", "--max-new-tokens", 3)
     assert (code, err) == (0, "")
     assert said.startswith(f"{KIND}\t")
     assert f"asked “{KIND}”, the answer was “Red”" in asked_of
@@ -98,7 +98,7 @@ def test_a_server_writes_answers(run, shop, picture):
     assert [line.split("\t")[0] for line in said.splitlines()] == [KIND, TASTE]
 
 
-@pytest.mark.parametrize("option", [("--beams", 2), ("--stream",), ("--require", "red")])
+@pytest.mark.parametrize("option", [("--num-beams", 2), ("--stream",), ("--require", "red")])
 def test_what_is_for_writing_is_refused_without(run, shop, picture, option):
     code, said, err = run("ask", shop, picture, KIND, *option)
     assert (code, said) == (1, "")
@@ -110,7 +110,7 @@ def test_open_answers_from_the_shell(run, shop, picture, tmp_path):
     code, said, err = run("fit", "ask", shop, "--out", out, "--answers", "open", "--model", "vote")
     assert code == 0, err
     assert "neighbour vote" in said
-    code, said, err = run("ask", out, picture, KIND, "--candidates", 2, "--evidence", 1)
+    code, said, err = run("ask", out, picture, KIND, "--num-return-sequences", 2, "--evidence", 1)
     assert (code, err) == (0, "")
     lines = said.splitlines()
     assert lines[0].startswith(f"{KIND}\tRed  ")

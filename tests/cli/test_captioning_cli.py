@@ -36,7 +36,13 @@ def folder(tmp_path_factory) -> Path:
 
 def test_a_memory_describes_without_a_run(run, folder):
     code, said, err = run(
-        "caption", folder / "shop.ravl", folder / "new.png", "--candidates", 2, "--evidence", 1
+        "caption",
+        folder / "shop.ravl",
+        folder / "new.png",
+        "--num-return-sequences",
+        2,
+        "--evidence",
+        1,
     )
     assert (code, err) == (0, "")
     lines = said.splitlines()
@@ -81,7 +87,7 @@ def test_another_column_by_its_name(run, folder):
         (("--no-retrieval",), "generator"),
         (("--schema", "nowhere.json"), "cannot be read"),
         (("--require", "red", "--forbid", "red"), "both required and forbidden"),
-        (("--longest", "-1"), "longest is -1"),
+        (("--max-new-tokens", "-1"), "max_new_tokens is -1"),
         (("--target", "poem"), "column 'poem'"),
         (("--generator", "gpt"), "no generator 'gpt'"),
         (("--generator", "openai:http://127.0.0.1:9/v1"), "127.0.0.1"),

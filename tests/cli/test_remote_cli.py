@@ -125,7 +125,7 @@ def test_what_servers_do_not_take_is_a_sentence(run, shop, new, tmp_path):  # no
         (("classify", "--server", url, new, "--label", "hat"), "--label is for runs"),
         (("classify", "--server", url, new, "--memory", shop), "--memory is for runs"),
         (("match", "--server", url, new, "--text", "a", "--assign"), "--assign is for runs"),
-        (("caption", "--server", url, new, "--beams", 3), "--beams is for runs"),
+        (("caption", "--server", url, new, "--num-beams", 3), "--num-beams is for runs"),
         (("ask", "--server", url, new, "what?", "--generator", "hf:x"), "--generator is for runs"),
         (("search", "--server", url, "red", "--html", tmp_path / "x.html"), "--html is for runs"),
         (("info", "--server", url, "--quarantine"), "--quarantine is for runs"),

@@ -242,17 +242,17 @@ def test_answers_can_be_pickled_and_compared(running: Running, connect):
 
 
 def test_a_decoding_is_sent_as_its_fields(running: Running, connect):
-    how = Decoding(candidates=2, require=("red",), seed=3)
+    how = Decoding(num_return_sequences=2, require=("red",), seed=3)
     assert how_of({"how": how, "k": None, "abstain": 0.1, "instruction": ""}) == {
-        "candidates": 2,
+        "num_return_sequences": 2,
         "require": ["red"],
         "seed": 3,
         "abstain": 0.1,
     }
     client = connect(running()[0])
     assert client.caption(png("red"), how=Decoding(forbid=("cat",))).text == "a red thing"
-    with pytest.raises(QueryError, match="beams"):
-        client.caption(png("red"), how=Decoding(beams=2))
+    with pytest.raises(QueryError, match="num_beams"):
+        client.caption(png("red"), how=Decoding(num_beams=2))
 
 
 def test_feedback(running: Running, connect, shop: Path):

@@ -37,7 +37,7 @@ def test_a_caption_run(tmp_path: Path, language: Path) -> None:
             language_model=str(language),
             layers=1,
             words=300,
-            beams=2,
+            num_beams=2,
             reward_epochs=0,
             evidence=2,
             k=8,
@@ -51,7 +51,12 @@ def test_a_caption_run(tmp_path: Path, language: Path) -> None:
         run = ravl.load(tmp_path / "run", memory)
         export = ravl.runtime.load(tmp_path / "out", memory)
         pictures = [draw(9000 + i, colour) for i, colour in enumerate(("red", "blue", "green"))]
-        for how in ({}, {"retrieval": False}, {"vote_only": True}, {"how": Decoding(candidates=3)}):
+        for how in (
+            {},
+            {"retrieval": False},
+            {"vote_only": True},
+            {"how": Decoding(num_return_sequences=3)},
+        ):
             expected, found = run.caption(pictures, **how), export.caption(pictures, **how)
             assert [a.text for a in found] == [a.text for a in expected]
             assert [a.others for a in found] == [a.others for a in expected]

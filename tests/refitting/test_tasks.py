@@ -34,7 +34,7 @@ WRITES: dict[str, Any] = {
     "learning_rate": 3e-3,
     "layers": 1,
     "words": 300,
-    "beams": 2,
+    "num_beams": 2,
     "evidence": 2,
     "k": 8,
     "precision": "full",
@@ -154,7 +154,7 @@ def test_a_generator_of_the_hub(tmp_path: Path) -> None:
         "batch_size": 8,
         "k": 4,
         "evidence": 1,
-        "beams": 1,
+        "num_beams": 1,
         "precision": "full",
     }
     with fitted(case, tmp_path, **settings) as (memory, run):

@@ -26,15 +26,15 @@ from ravl.testing.generator_contract import GeneratorContract
 from tests.models.generation.tiny import requests, tiny_fused
 
 FIGURES = [
-    Decoding(beams=1, longest=8),
-    Decoding(beams=2, longest=8),
-    Decoding(beams=4, longest=12),
-    Decoding(beams=3, candidates=5, longest=10),
-    Decoding(beams=4, longest=10, shortest=6, candidates=2),
-    Decoding(beams=4, longest=12, no_repeat=2, candidates=4),
-    Decoding(beams=4, longest=10, length_penalty=0.0, candidates=4),
-    Decoding(beams=4, longest=10, length_penalty=2.0, candidates=4),
-    Decoding(beams=1, longest=1),
+    Decoding(num_beams=1, max_new_tokens=8),
+    Decoding(num_beams=2, max_new_tokens=8),
+    Decoding(num_beams=4, max_new_tokens=12),
+    Decoding(num_beams=3, num_return_sequences=5, max_new_tokens=10),
+    Decoding(num_beams=4, max_new_tokens=10, min_new_tokens=6, num_return_sequences=2),
+    Decoding(num_beams=4, max_new_tokens=12, no_repeat_ngram_size=2, num_return_sequences=4),
+    Decoding(num_beams=4, max_new_tokens=10, length_penalty=0.0, num_return_sequences=4),
+    Decoding(num_beams=4, max_new_tokens=10, length_penalty=2.0, num_return_sequences=4),
+    Decoding(num_beams=1, max_new_tokens=1),
 ]
 
 
@@ -51,7 +51,7 @@ class Both:
 def both(tmp_path_factory: pytest.TempPathFactory, language: Path) -> Both:
     folder = tmp_path_factory.mktemp("generator")
     tiny_fused(language).save(folder / "run" / GENERATOR)
-    run = Run(folder / "run", {"how": {"longest": 8}})
+    run = Run(folder / "run", {"how": {"max_new_tokens": 8}})
     memory: Any = None  # it is for towers
     networks = write_networks(run, folder / "out", memory)
     assert all(its["parity"]["random"] < 1e-4 for its in networks.values())
@@ -118,7 +118,9 @@ def test_texts_are_as_likely_as_for_torch(fused: FusedGenerator, generator: Onnx
 
 
 def test_sampling_draws_from_the_same_odds(fused: FusedGenerator, generator: OnnxGenerator) -> None:
-    how = Decoding(sample=True, candidates=400, longest=1, temperature=0.8, top_p=0.9)
+    how = Decoding(
+        do_sample=True, num_return_sequences=400, max_new_tokens=1, temperature=0.8, top_p=0.9
+    )
     shares = []
     for one in (fused, generator):
         drawn = [c.text for seed in range(3) for c in one(requests(1), replace(how, seed=seed))[0]]

@@ -38,7 +38,7 @@ class Table:
 
 @pytest.mark.parametrize("penalty", [0.0, 1.0])
 def test_many_beams_find_the_best_of_all_texts(penalty: float) -> None:
-    table, how = Table(), Decoding(beams=200, longest=3, length_penalty=penalty)
+    table, how = Table(), Decoding(num_beams=200, max_new_tokens=3, length_penalty=penalty)
     found = beam_search(table, 2, how, 3)
     words = [w for w in range(WORDS) if w != END]
     for request in range(2):
@@ -52,7 +52,7 @@ def test_many_beams_find_the_best_of_all_texts(penalty: float) -> None:
 
 
 def test_greedy_takes_the_likeliest_word_and_stops_at_the_end() -> None:
-    found = greedy(Table(), 2, Decoding(beams=1), 8)
+    found = greedy(Table(), 2, Decoding(num_beams=1), 8)
     table = Table()
     for request, (text,) in enumerate(found):
         before = 1
@@ -67,7 +67,9 @@ def test_greedy_takes_the_likeliest_word_and_stops_at_the_end() -> None:
 
 def test_shortest_and_no_repeat() -> None:
     for seed in range(5):
-        how = Decoding(beams=3, candidates=3, shortest=4, no_repeat=1)
+        how = Decoding(
+            num_beams=3, num_return_sequences=3, min_new_tokens=4, no_repeat_ngram_size=1
+        )
         for its in beam_search(Table(seed=seed), 2, how, 5):
             for text in its:
                 plain = [word for word in text.ids if word != END]
@@ -76,13 +78,13 @@ def test_shortest_and_no_repeat() -> None:
 
 
 def test_draws_follow_the_odds() -> None:
-    how = Decoding(sample=True, candidates=4000, temperature=0.7)
+    how = Decoding(do_sample=True, num_return_sequences=4000, temperature=0.7)
     (found,) = sample(Table(1), 1, how, 1, np.random.default_rng(0))
     counts = np.bincount([text.ids[0] for text in found], minlength=WORDS) / 4000
     line = Table(1).table[0, 1].astype(np.float64)
     line[END] = -np.inf
     odds = np.exp(line / 0.7) / np.exp(line / 0.7).sum()
     assert np.abs(counts - odds).max() < 0.03
-    narrow = Decoding(sample=True, candidates=500, top_p=0.01)
+    narrow = Decoding(do_sample=True, num_return_sequences=500, top_p=0.01)
     (same,) = sample(Table(1), 1, narrow, 1, np.random.default_rng(0))
     assert {text.ids[0] for text in same} == {int(line.argmax())}

@@ -129,11 +129,11 @@ def test_what_is_wrong_is_a_sentence(client: Client):
 
 
 def test_who_chooses_answers_is_not_told_how_to_write(client: Client):
-    body = {"picture": {"id": "red/0.png"}, "question": "what colour is it?", "longest": 5}
+    body = {"picture": {"id": "red/0.png"}, "question": "what colour is it?", "max_new_tokens": 5}
     response = client().post("/v1/ask", json=body)
     assert response.status_code == 422
     assert response.json()["detail"].startswith("shop.ravl chooses its answers and writes none, so")
-    assert "longest says nothing" in response.json()["detail"]
+    assert "max_new_tokens says nothing" in response.json()["detail"]
     body = {"pictures": [{"id": "red/0.png"}], "questions": ["why?"], "instruction": "x" * 4001}
     response = client().post("/v1/ask/batch", json=body)
     assert (response.status_code, "4,001" in response.json()["detail"]) == (422, True)

@@ -94,9 +94,9 @@ def test_an_open_answer_is_heard_word_by_word(client: Client, red: bytes):
         service.models.insert(0, Served("typist", "ask", model, service._batcher("typist")))
 
     api = client(prepare=prepare)
-    body = {"question": "what colour is it?", "longest": "7", "instruction": "briefly"}
+    body = {"question": "what colour is it?", "max_new_tokens": "7", "instruction": "briefly"}
     response = api.post("/v1/ask/stream", files={"picture": red}, data=body)
-    assert typist.streamed.longest == 7
+    assert typist.streamed.max_new_tokens == 7
     found = [(name, json.loads(data)) for name, data in events(response.text)]
     assert [name for name, _ in found] == ["evidence", "token", "token", "token", "answer"]
     assert found[0][1]["evidence"][0]["says"][0] == "what colour is it?"

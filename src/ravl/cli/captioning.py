@@ -26,11 +26,13 @@ FREE = (
         help="A generator in place of the run's own: hf:NAME, or openai:http://HOST:PORT/v1.",
     ),
     click.option("--instruction", default="", help="Style or audience, for chat models."),
-    click.option("--candidates", type=int, help="Number of different texts for each picture."),
-    click.option("--beams", type=int, help="Number of beams; 1 for greedy decoding."),
-    click.option("--longest", type=int, help="Maximal number of tokens."),
-    click.option("--shortest", type=int, help="Minimal number of tokens."),
-    click.option("--sample", is_flag=True, default=None, help="Sample words at random."),
+    click.option(
+        "--num-return-sequences", type=int, help="Number of different texts for each picture."
+    ),
+    click.option("--num-beams", type=int, help="Number of beams; 1 for greedy decoding."),
+    click.option("--max-new-tokens", type=int, help="Maximal number of tokens."),
+    click.option("--min-new-tokens", type=int, help="Minimal number of tokens."),
+    click.option("--do-sample", is_flag=True, default=None, help="Sample words at random."),
     click.option(
         "--temperature",
         type=float,
@@ -52,11 +54,11 @@ FREE = (
     ),
 )
 DECODING = (
-    "candidates",
-    "beams",
-    "longest",
-    "shortest",
-    "sample",
+    "num_return_sequences",
+    "num_beams",
+    "max_new_tokens",
+    "min_new_tokens",
+    "do_sample",
     "temperature",
     "top_p",
     "seed",
@@ -65,7 +67,7 @@ DECODING = (
 )
 
 # not available on a server
-LOCAL = ("generator", "beams", "shortest", "top_p", "schema", "grammar")
+LOCAL = ("generator", "num_beams", "min_new_tokens", "top_p", "schema", "grammar")
 
 
 def free_options(command: Any) -> Any:

@@ -75,16 +75,16 @@ class BothNetworks:
     export: Path
     seen: dict[str, list[float]] = field(default_factory=dict)
 
-    def reader(self, folder: Path, longest: int) -> tuple[Any, Any]:
+    def reader(self, folder: Path, max_length: int) -> tuple[Any, Any]:
         """See :class:`Networks`."""
-        reader, words = self.first.reader(folder, longest)
-        other, _ = self.second.reader(self.export / folder.name, longest)
+        reader, words = self.first.reader(folder, max_length)
+        other, _ = self.second.reader(self.export / folder.name, max_length)
         return self._both("fusion", reader, other), words
 
-    def generator(self, folder: Path, longest: int) -> Any:
+    def generator(self, folder: Path, max_new_tokens: int) -> Any:
         """See :class:`Networks`."""
-        other = self.second.generator(self.export / folder.name, longest)
-        return self._both("write", self.first.generator(folder, longest), other)
+        other = self.second.generator(self.export / folder.name, max_new_tokens)
+        return self._both("write", self.first.generator(folder, max_new_tokens), other)
 
     def tower(self, folder: Path, encoder: Encoder) -> Any:
         """See :class:`Networks`."""

@@ -44,8 +44,8 @@ def _fusion(run: Run, folder: Path, _: Memory) -> dict[str, Any]:
     from ravl.exports.graphs import fusion_graph
     from ravl.exports.onnx_files import write_onnx
 
-    longest = int(run.record.get("longest", 0))
-    reader, words = run.networks.reader(run.folder / FUSION, longest)
+    max_length = int(run.record.get("longest", 0))
+    reader, words = run.networks.reader(run.folder / FUSION, max_length)
     found = write_onnx(fusion_graph(reader.model), folder / f"{names.FUSION}.onnx")
     base = reader.model.base
     arrays = {"weight": base.weight.detach().numpy(), "bias": base.bias.detach().numpy()}
@@ -64,7 +64,7 @@ def _generator(run: Run, folder: Path, _: Memory) -> dict[str, Any]:
     from ravl.exports.tokenizers import keep_vocabulary, keep_words
 
     source = run.folder / GENERATOR
-    generator = run.networks.generator(source, int(run.record["how"]["longest"]))
+    generator = run.networks.generator(source, int(run.record["how"]["max_new_tokens"]))
     made = {}
     for graph in generator_graphs(generator.model):
         made[graph.name] = write_onnx(graph, folder / f"{graph.name}.onnx") | {"int8": False}

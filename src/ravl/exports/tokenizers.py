@@ -40,7 +40,7 @@ def keep_words(source: Path, folder: Path, words: Any) -> dict[str, Any]:
     _copy(source, folder)
     unknown = int(words([""])[0][0])
     about = {"separator": int(words.separator), "unknown": unknown}
-    plain = PlainWords(folder, words.longest, **about)
+    plain = PlainWords(folder, words.max_length, **about)
     expected = [ids.tolist() for ids in words(list(PROBES))]
     _check(expected == [ids.tolist() for ids in plain(list(PROBES))], source)
     return about

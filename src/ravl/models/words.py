@@ -21,12 +21,12 @@ class Words:
 
     Args:
         tokenizer: of the language model.
-        longest: word pieces that are kept of a text.
+        max_length: word pieces that are kept of a text.
     """
 
-    def __init__(self, tokenizer: Any, longest: int = LONGEST) -> None:
+    def __init__(self, tokenizer: Any, max_length: int = LONGEST) -> None:
         self._tokenizer = tokenizer
-        self.longest = longest
+        self.max_length = max_length
 
     @property
     def separator(self) -> int:
@@ -35,13 +35,13 @@ class Words:
         return int(self._tokenizer.eos_token_id or 0) if found is None else int(found)
 
     def __call__(self, texts: Sequence[str]) -> list[Tensor]:
-        """Ids of each text, (t,) with t from 1 to ``longest``, without [CLS] and [SEP]."""
+        """Ids of each text, (t,) with t from 1 to ``max_length``, without [CLS] and [SEP]."""
         if not texts:
             return []
         # A lone surrogate would stop the tokenizer.
         clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
         found = self._tokenizer(
-            clean, add_special_tokens=False, truncation=True, max_length=self.longest
+            clean, add_special_tokens=False, truncation=True, max_length=self.max_length
         )["input_ids"]
         unknown = self._tokenizer.unk_token_id or 0
         return [torch.tensor(ids or [unknown], dtype=torch.long) for ids in found]
@@ -52,7 +52,7 @@ class Words:
             self._tokenizer.save_pretrained(folder)
 
     @classmethod
-    def load(cls, source: str | Path, longest: int = LONGEST) -> Words:
+    def load(cls, source: str | Path, max_length: int = LONGEST) -> Words:
         """The tokenizer in a folder, or of a model of the hub.
 
         Raises:
@@ -65,4 +65,4 @@ class Words:
             raise EncoderError(
                 f"The language model {str(source)!r} has no tokenizer that can be loaded: {error}"
             ) from error
-        return cls(tokenizer, longest)
+        return cls(tokenizer, max_length)

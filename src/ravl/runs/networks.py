@@ -14,21 +14,21 @@ class Networks(Protocol):
     :class:`Torch` opens what was fitted, :class:`ravl.runtime.networks.OnnxNetworks` an export.
     """
 
-    def reader(self, folder: Path, longest: int) -> tuple[Any, Any]:
+    def reader(self, folder: Path, max_length: int) -> tuple[Any, Any]:
         """A fusion model, as a :class:`ravl.models.reader.Reader`, and its tokenizer.
 
         Args:
             folder: of its files.
-            longest: word pieces that are read of a text; 0 where none is read, and no tokenizer
+            max_length: word pieces that are read of a text; 0 where none is read, and no tokenizer
                 is needed.
         """
 
-    def generator(self, folder: Path, longest: int) -> Any:
+    def generator(self, folder: Path, max_new_tokens: int) -> Any:
         """The embedded generator, as a :class:`ravl.models.generation.fused.FusedGenerator`.
 
         Args:
             folder: of its files.
-            longest: tokens of a text.
+            max_new_tokens: tokens of a text.
         """
 
     def tower(self, folder: Path, encoder: Encoder) -> Any:
@@ -43,19 +43,19 @@ class Networks(Protocol):
 class Torch:
     """The networks as they were fitted; imports torch when one is wanted."""
 
-    def reader(self, folder: Path, longest: int) -> tuple[Any, Any]:
+    def reader(self, folder: Path, max_length: int) -> tuple[Any, Any]:
         """See :class:`Networks`."""
         from ravl.models.reader import Reader
         from ravl.models.words import Words
 
-        return Reader.load(folder), Words.load(folder, longest) if longest else None
+        return Reader.load(folder), Words.load(folder, max_length) if max_length else None
 
-    def generator(self, folder: Path, longest: int) -> Any:
+    def generator(self, folder: Path, max_new_tokens: int) -> Any:
         """See :class:`Networks`."""
         from ravl.models.generation.constraints import processors
         from ravl.models.generation.fused import FusedGenerator
 
-        return FusedGenerator.load(folder, longest, processors)
+        return FusedGenerator.load(folder, max_new_tokens, processors)
 
     def tower(self, folder: Path, encoder: Encoder) -> Any:
         """See :class:`Networks`."""

@@ -28,10 +28,11 @@ from ravl.encoders import Fingerprint
 from ravl.encoders.base import Array
 from ravl.errors import DataError, EncoderMismatchError, MemoryFileError
 from ravl.memory import Memory
+from ravl.runs import format1
 from ravl.runs.networks import Networks, Torch
 from ravl.runtime.names import MANIFEST
 
-FORMAT = 1  # raise when an older ravl would misread a run
+FORMAT = 2  # raise when an older ravl would misread a run; see also ravl.runs.format1
 RUN, ARRAYS, FUSION, VISION = "run.json", "predictor.safetensors", "fusion", "vision"
 GENERATOR = "generator"
 HISTORY, REPORTS = "history", "refits"  # earlier versions, and the pages of refits
@@ -130,6 +131,8 @@ def open_run(folder: str | Path) -> Run:
         return open_run(folder / str(record[AT]))
     if number > FORMAT:
         raise DataError(f"{folder} was made by a newer ravl (format {number}). Update ravl.")
+    if number == 1:
+        record = format1.upgraded(record)
     if (folder / MANIFEST).is_file():
         from ravl.runtime.networks import OnnxNetworks
 

@@ -51,18 +51,18 @@ class OnnxGenerator:
     Args:
         folder: the folder of its files.
         about: its entry in the manifest.
-        longest: maximal number of tokens of a text, if the Decoding does not give it.
+        max_new_tokens: maximal number of tokens of a text, if the Decoding does not give it.
     """
 
     spec = "fused"
 
-    def __init__(self, folder: Path, about: Mapping[str, Any], longest: int) -> None:
+    def __init__(self, folder: Path, about: Mapping[str, Any], max_new_tokens: int) -> None:
         self._read = Session(folder / f"{names.READ}.onnx")
         self._write = Session(folder / f"{names.WRITE}.onnx")
         self.vocabulary = PlainVocabulary(folder)
         self.words = PlainWords(folder, READ, int(about["separator"]), int(about["unknown"]))
         self.evidence, self.regions = int(about["evidence"]), int(about["regions"])
-        self.longest = longest
+        self.max_new_tokens = max_new_tokens
         self._voices = Voices(self.vocabulary.words_of, len(self.vocabulary))
 
     def __call__(
@@ -74,18 +74,18 @@ class OnnxGenerator:
             QueryError: constraints, which an export does not support.
         """
         how = how or Decoding()
-        longest = self._longest(how)
-        size = 1 if how.sample else BATCH
+        max_new_tokens = self._max_new_tokens(how)
+        size = 1 if how.do_sample else BATCH
         found: list[list[Candidate]] = []
         for start in range(0, len(requests), size):
             some = requests[start : start + size]
             steps, count = _Cached(self._write, *self.read(some)), len(some)
-            if how.sample:
-                written = sample(steps, count, how, longest, np.random.default_rng(how.seed))
-            elif max(how.beams, how.candidates) == 1:
-                written = greedy(steps, count, how, longest)
+            if how.do_sample:
+                written = sample(steps, count, how, max_new_tokens, np.random.default_rng(how.seed))
+            elif max(how.num_beams, how.num_return_sequences) == 1:
+                written = greedy(steps, count, how, max_new_tokens)
             else:
-                written = beam_search(steps, count, how, longest)
+                written = beam_search(steps, count, how, max_new_tokens)
             found += [
                 best_first([self._candidate(text) for text in its], how.length_penalty)
                 for its in written
@@ -95,12 +95,14 @@ class OnnxGenerator:
     def stream(self, request: GenerationRequest, how: Decoding | None = None) -> Iterator[str]:
         """The text of one request, in pieces; greedy or sampled."""
         how = how or Decoding()
-        longest = self._longest(how)
-        chance = np.random.default_rng(how.seed) if how.sample else None
+        max_new_tokens = self._max_new_tokens(how)
+        chance = np.random.default_rng(how.seed) if how.do_sample else None
 
         def grown() -> Iterator[str]:
             told = text = ""
-            for ids in pieces(_Cached(self._write, *self.read([request])), how, longest, chance):
+            for ids in pieces(
+                _Cached(self._write, *self.read([request])), how, max_new_tokens, chance
+            ):
                 text = self.vocabulary.text(ids)
                 if not text.endswith(HALF):
                     yield text[len(told) :]
@@ -142,7 +144,7 @@ class OnnxGenerator:
         self, known: tuple[Array, NDArray[np.bool_], Array], texts: Sequence[str], owners: Ints
     ) -> list[Candidate]:
         """Texts, each with the request that it belongs to."""
-        ids = self.vocabulary(texts, self.longest)
+        ids = self.vocabulary(texts, self.max_new_tokens)
         rated: list[Candidate] = []
         for start in range(0, len(texts), BATCH):
             part = slice(start, start + BATCH)
@@ -158,7 +160,7 @@ class OnnxGenerator:
             ]
         return rated
 
-    def _longest(self, how: Decoding) -> int:
+    def _max_new_tokens(self, how: Decoding) -> int:
         if not how.plain:
             usual = Decoding()
             asked = [n for n in CONSTRAINTS if getattr(how, n) != getattr(usual, n)]
@@ -166,7 +168,7 @@ class OnnxGenerator:
                 f"An exported run cannot do {', '.join(asked)}. Leave this out, or use the "
                 "original run."
             )
-        return how.longest or max(self.longest, how.shortest)
+        return how.max_new_tokens or max(self.max_new_tokens, how.min_new_tokens)
 
     def _candidate(self, written: Written) -> Candidate:
         text = self.vocabulary.text(written.ids)

@@ -51,17 +51,17 @@ class OnnxNetworks:
         _install(folder / names.ENCODER)
         return cls(folder, manifest)
 
-    def reader(self, folder: Path, longest: int) -> tuple[Any, Any]:
+    def reader(self, folder: Path, max_length: int) -> tuple[Any, Any]:
         """The fusion model in a folder of the export, and its tokenizer."""
         about = self._about(names.FUSION)
         words = None
-        if longest:
-            words = PlainWords(folder, longest, int(about["separator"]), int(about["unknown"]))
+        if max_length:
+            words = PlainWords(folder, max_length, int(about["separator"]), int(about["unknown"]))
         return OnnxReader(folder, about), words
 
-    def generator(self, folder: Path, longest: int) -> Any:
+    def generator(self, folder: Path, max_new_tokens: int) -> Any:
         """The generator in a folder of the export."""
-        return OnnxGenerator(folder, self._about(names.WRITE), longest)
+        return OnnxGenerator(folder, self._about(names.WRITE), max_new_tokens)
 
     def tower(self, folder: Path, encoder: Encoder) -> Any:
         """The vision tower in a folder of the export."""

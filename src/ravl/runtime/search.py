@@ -56,32 +56,34 @@ class _Beams:
     open: bool = True
 
 
-def beam_search(steps: Steps, count: int, how: Decoding, longest: int) -> list[list[Written]]:
-    """The most likely texts of each of ``count`` requests, at most ``how.candidates``.
+def beam_search(
+    steps: Steps, count: int, how: Decoding, max_new_tokens: int
+) -> list[list[Written]]:
+    """The most likely texts of each of ``count`` requests, at most ``how.num_return_sequences``.
 
     Args:
         steps: with one text per request.
         count: b, the number of requests.
         how: the decoding.
-        longest: maximal number of tokens, including the end token.
+        max_new_tokens: maximal number of tokens, including the end token.
     """
-    n = max(how.beams, how.candidates)
+    n = max(how.num_beams, how.num_return_sequences)
     steps.keep(np.repeat(np.arange(count), n))
     first: list[tuple[float, tuple[int, ...]]] = [(0.0, ()), *[(float(AFTER), ())] * (n - 1)]
     searches = [_Beams(list(first)) for _ in range(count)]
     ids = np.full(count * n, BEGIN, np.int64)
-    for length in range(1, longest + 1):
+    for length in range(1, max_new_tokens + 1):
         texts = [text for search in searches for _, text in search.running]
-        logs = allowed(log_softmax(steps(ids)), texts, how, longest).reshape(count, n, -1)
+        logs = allowed(log_softmax(steps(ids)), texts, how, max_new_tokens).reshape(count, n, -1)
         sources = [
-            _advance(search, own, n, length, length == longest, how.length_penalty)
+            _advance(search, own, n, length, length == max_new_tokens, how.length_penalty)
             for search, own in zip(searches, logs, strict=True)
         ]
-        if length == longest or not any(search.open for search in searches):
+        if length == max_new_tokens or not any(search.open for search in searches):
             break
         steps.keep(np.concatenate([np.array(s) + i * n for i, s in enumerate(sources)]))
         ids = np.array([text[-1] for s in searches for _, text in s.running], np.int64)
-    return [[text for _, text in search.ended[: how.candidates]] for search in searches]
+    return [[text for _, text in search.ended[: how.num_return_sequences]] for search in searches]
 
 
 def _advance(
@@ -120,38 +122,41 @@ def _advance(
     return [found[i][1] for i in order]
 
 
-def greedy(steps: Steps, count: int, how: Decoding, longest: int) -> list[list[Written]]:
+def greedy(steps: Steps, count: int, how: Decoding, max_new_tokens: int) -> list[list[Written]]:
     """The text of each request with the most likely token at each step."""
-    return [[text] for text in list(_follow(steps, count, how, longest, None))[-1]]
+    return [[text] for text in list(_follow(steps, count, how, max_new_tokens, None))[-1]]
 
 
 def sample(
-    steps: Steps, count: int, how: Decoding, longest: int, chance: np.random.Generator
+    steps: Steps, count: int, how: Decoding, max_new_tokens: int, chance: np.random.Generator
 ) -> list[list[Written]]:
-    """Sampled texts, ``how.candidates`` for each request."""
-    steps.keep(np.repeat(np.arange(count), how.candidates))
-    texts = list(_follow(steps, count * how.candidates, how, longest, chance))[-1]
-    return [texts[i : i + how.candidates] for i in range(0, len(texts), how.candidates)]
+    """Sampled texts, ``how.num_return_sequences`` for each request."""
+    steps.keep(np.repeat(np.arange(count), how.num_return_sequences))
+    texts = list(_follow(steps, count * how.num_return_sequences, how, max_new_tokens, chance))[-1]
+    return [
+        texts[i : i + how.num_return_sequences]
+        for i in range(0, len(texts), how.num_return_sequences)
+    ]
 
 
 def pieces(
-    steps: Steps, how: Decoding, longest: int, chance: np.random.Generator | None
+    steps: Steps, how: Decoding, max_new_tokens: int, chance: np.random.Generator | None
 ) -> Iterator[tuple[int, ...]]:
     """The growing ids of one text, after each step."""
-    for texts in _follow(steps, 1, how, longest, chance):
+    for texts in _follow(steps, 1, how, max_new_tokens, chance):
         yield texts[0].ids
 
 
 def _follow(
-    steps: Steps, count: int, how: Decoding, longest: int, chance: np.random.Generator | None
+    steps: Steps, count: int, how: Decoding, max_new_tokens: int, chance: np.random.Generator | None
 ) -> Iterator[list[Written]]:
     """Texts that are generated in parallel, after each step."""
     texts: list[tuple[int, ...]] = [()] * count
     sums = np.zeros(count)
     ids = np.full(count, BEGIN, np.int64)
-    for _ in range(longest):
+    for _ in range(max_new_tokens):
         own = log_softmax(steps(ids))
-        logs = allowed(own.copy(), texts, how, longest)
+        logs = allowed(own.copy(), texts, how, max_new_tokens)
         ids = logs.argmax(1) if chance is None else _draw(logs, how, chance)
         for i, text in enumerate(texts):
             if not text or text[-1] != END:
@@ -177,14 +182,16 @@ def _draw(logs: Array, how: Decoding, chance: np.random.Generator) -> Ints:
     return np.array([np.searchsorted(s, d, "right") for s, d in zip(sums, drawn, strict=True)])
 
 
-def allowed(logs: Array, texts: Sequence[tuple[int, ...]], how: Decoding, longest: int) -> Array:
+def allowed(
+    logs: Array, texts: Sequence[tuple[int, ...]], how: Decoding, max_new_tokens: int
+) -> Array:
     """Log probabilities (n, W), changed in place: forbidden tokens are excluded."""
-    shortest = min(max(how.shortest, 1), longest)
+    min_new_tokens = min(max(how.min_new_tokens, 1), max_new_tokens)
     for line, text in zip(logs, texts, strict=True):
-        if len(text) < shortest:
+        if len(text) < min_new_tokens:
             line[END] = NEVER
-        if how.no_repeat and len(text) + 1 >= how.no_repeat:
-            line[_repeating(text, how.no_repeat)] = NEVER
+        if how.no_repeat_ngram_size and len(text) + 1 >= how.no_repeat_ngram_size:
+            line[_repeating(text, how.no_repeat_ngram_size)] = NEVER
     return logs
 
 

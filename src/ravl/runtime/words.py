@@ -20,19 +20,19 @@ class PlainWords:
 
     Args:
         folder: the folder with the language model's ``tokenizer.json``.
-        longest: maximal number of word pieces of a text.
+        max_length: maximal number of word pieces of a text.
         separator: id of the word piece between texts.
         unknown: id for a text without word pieces.
     """
 
-    def __init__(self, folder: Path, longest: int, separator: int, unknown: int) -> None:
+    def __init__(self, folder: Path, max_length: int, separator: int, unknown: int) -> None:
         self._tokenizer = _load(folder)
         self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(longest)
-        self.longest, self.separator, self._unknown = longest, separator, unknown
+        self._tokenizer.enable_truncation(max_length)
+        self.max_length, self.separator, self._unknown = max_length, separator, unknown
 
     def __call__(self, texts: Sequence[str]) -> list[Ints]:
-        """Ids of each text, (t,) with t from 1 to ``longest``, without special tokens."""
+        """Ids of each text, (t,) with t from 1 to ``max_length``, without special tokens."""
         plain = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
         found = self._tokenizer.encode_batch(plain, add_special_tokens=False)
         return [np.array(one.ids or [self._unknown], np.int64) for one in found]
@@ -53,10 +53,10 @@ class PlainVocabulary:
     def __len__(self) -> int:
         return int(self._tokenizer.get_vocab_size())
 
-    def __call__(self, texts: Sequence[str], longest: int = LONGEST) -> list[list[int]]:
+    def __call__(self, texts: Sequence[str], max_length: int = LONGEST) -> list[list[int]]:
         """Ids of each text with ``BEGIN`` and ``END`` around it."""
         found = self._tokenizer.encode_batch([clean(t) for t in texts], add_special_tokens=False)
-        return [[BEGIN, *one.ids[: longest - 1], END] for one in found]
+        return [[BEGIN, *one.ids[: max_length - 1], END] for one in found]
 
     def words_of(self, text: str) -> Ints:
         """The distinct ids of a text, ascending, without begin and end tokens."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ravl.errors import DataError
 from ravl.memory import Memory
+from ravl.runs.format1 import renamed_settings
 from ravl.tasks import registry
 from ravl.tasks.contract import Task
 from ravl.tasks.model import Model
@@ -86,7 +87,8 @@ def fit(
     given = raw_settings(Path(config)) if config is not None else {}
     chosen = registry.choose(task, {**given, **settings})
     if config is not None:
-        given = checked_settings(given, chosen.settings(), Path(config))
+        known = {f.name for f in fields(chosen.settings())}
+        given = checked_settings(renamed_settings(given, known), chosen.settings(), Path(config))
     report: RetrieverReport | FitReport = chosen.fit(
         memory,
         Path(out),
@@ -132,7 +134,8 @@ def kept_settings(task: Task, file: Path) -> LoopSettings:
     """
     others = {f.name for each in registry.of_command(task.command) for f in fields(each.settings())}
     own = {f.name for f in fields(task.settings())}
-    found = {n: v for n, v in raw_settings(file).items() if n in own or n not in others}
+    given = renamed_settings(raw_settings(file), own | others)
+    found = {n: v for n, v in given.items() if n in own or n not in others}
     return made_settings(task, checked_settings(found, task.settings(), file))
 
 

@@ -44,9 +44,9 @@ HOW = (
 )
 WRITING = (
     Option("instruction", str, "Style or audience, for generators that read it.", ""),
-    Option("candidates", int, "Different texts.", low=1, high=16),
-    Option("longest", int, "Tokens at most.", low=1, high=512),
-    Option("sample", bool, "Draw words by chance."),
+    Option("num_return_sequences", int, "Number of different texts.", low=1, high=16),
+    Option("max_new_tokens", int, "Maximal number of tokens.", low=1, high=512),
+    Option("do_sample", bool, "Draw the words at random."),
     Option("temperature", float, "Of the sampling.", low=0.001, high=10),
     Option("seed", int, "Of the sampling.", low=0, high=2**31 - 1),
     Option("require", tuple, "Words that must occur.", ()),
@@ -72,9 +72,9 @@ class AnswerOptions(TypedDict, total=False):
 class DecodingOptions(TypedDict, total=False):
     """Single values of the decoding; the others stay as the run has them."""
 
-    candidates: int | None
-    longest: int | None
-    sample: bool | None
+    num_return_sequences: int | None
+    max_new_tokens: int | None
+    do_sample: bool | None
     temperature: float | None
     seed: int | None
     require: Sequence[str]

@@ -15,9 +15,9 @@ from ravl.encoders.base import Array, normalise
 from ravl.models.generation.base import Decoding, EvidenceItem, GenerationRequest, Generator
 from ravl.models.generation.loading import load_generator
 
-SHORT = Decoding(beams=2, longest=8)
-GREEDY = Decoding(beams=1, longest=8)
-DRAWN = Decoding(sample=True, longest=8, candidates=3, seed=5)
+SHORT = Decoding(num_beams=2, max_new_tokens=8)
+GREEDY = Decoding(num_beams=1, max_new_tokens=8)
+DRAWN = Decoding(do_sample=True, max_new_tokens=8, num_return_sequences=3, seed=5)
 COLOURS = ("red", "green", "blue", "yellow")
 
 _loaded = cache(load_generator)
@@ -123,17 +123,20 @@ class GeneratorContract:
 
     def test_the_longest_is_kept(self, generator: Generator) -> None:
         for how in (
-            Decoding(beams=3, longest=3),
-            Decoding(sample=True, longest=3),
-            Decoding(longest=1),
+            Decoding(num_beams=3, max_new_tokens=3),
+            Decoding(do_sample=True, max_new_tokens=3),
+            Decoding(max_new_tokens=1),
         ):
             for found in generator(self.requests(2), how):
-                assert all(1 <= c.tokens <= how.longest for c in found)
+                assert all(1 <= c.tokens <= how.max_new_tokens for c in found)
 
     def test_several_candidates_are_different(self, generator: Generator) -> None:
-        for how in (Decoding(beams=1, candidates=3, longest=6), replace(DRAWN, candidates=4)):
+        for how in (
+            Decoding(num_beams=1, num_return_sequences=3, max_new_tokens=6),
+            replace(DRAWN, num_return_sequences=4),
+        ):
             for found in generator(self.requests(2), how):
-                assert len({c.text for c in found}) == len(found) <= how.candidates
+                assert len({c.text for c in found}) == len(found) <= how.num_return_sequences
         assert len(generator(self.requests(1), DRAWN)[0]) > 1
 
     def test_log_probabilities(self, generator: Generator) -> None:
@@ -142,7 +145,9 @@ class GeneratorContract:
                 assert all(isnan(c.log_probability) or c.log_probability <= 0 for c in found)
                 assert [c.mean for c in found] == sorted((c.mean for c in found), reverse=True)
 
-    @pytest.mark.parametrize("how", [GREEDY, replace(DRAWN, candidates=1)], ids=["greedy", "drawn"])
+    @pytest.mark.parametrize(
+        "how", [GREEDY, replace(DRAWN, num_return_sequences=1)], ids=["greedy", "drawn"]
+    )
     def test_a_stream_is_the_text_in_pieces(self, generator: Generator, how: Decoding) -> None:
         for asked in self.requests(2):
             pieces = list(generator.stream(asked, how))
@@ -150,7 +155,7 @@ class GeneratorContract:
             assert "".join(pieces) == generator([asked], how)[0][0].text
 
     def test_a_stream_may_be_left(self, generator: Generator) -> None:
-        stream = generator.stream(self.requests(1)[0], Decoding(longest=30))
+        stream = generator.stream(self.requests(1)[0], Decoding(max_new_tokens=30))
         next(stream)
         del stream
         assert texts(generator, self.requests(1))

@@ -25,8 +25,9 @@ class GeneratorSettings(LoopSettings):
         quotes: of the best supported texts, how many it reads word for word.
         layers: of the builtin decoder, taken evenly from the language model's.
         words: tokens of its vocabulary at most, learned on the texts.
-        longest: tokens of a text; 0 for what nearly all training texts need.
-        beams: of the search when it writes.
+        max_new_tokens: maximal number of tokens of a text; 0 for what nearly all training texts
+            need.
+        num_beams: beams of the search when it writes.
         reward_epochs: passes in which the builtin generator learns from how good whole texts of
             its own are (self-critical training), after it has learned to repeat people's.
         compare: what the row without retrieval is; a generator trained without (trained), or the
@@ -38,8 +39,8 @@ class GeneratorSettings(LoopSettings):
     quotes: int = 0
     layers: int = 3
     words: int = 6000
-    longest: int = 0
-    beams: int = 5
+    max_new_tokens: int = 0
+    num_beams: int = 5
     reward_epochs: int = 0
     compare: Compared = "trained"
 
@@ -49,8 +50,8 @@ class GeneratorSettings(LoopSettings):
         check_bounds(self, 0, 16, "quotes")
         check_bounds(self, 1, 48, "layers")
         check_bounds(self, 300, 100_000, "words")
-        check_bounds(self, 0, 1024, "longest")
-        check_bounds(self, 1, 64, "beams")
+        check_bounds(self, 0, 1024, "max_new_tokens")
+        check_bounds(self, 1, 64, "num_beams")
         check_bounds(self, 0, None, "reward_epochs")
         if self.generator != "builtin" and not _is_known(self.generator):
             raise DataError(

@@ -15,7 +15,7 @@ from ravl.training.loop_settings import LoopSettings
 from ravl.training.trainer import train
 from tests.models.generation.tiny import CONTEXT, FEATURES, requests
 
-GREEDY = Decoding(beams=1, longest=12)
+GREEDY = Decoding(num_beams=1, max_new_tokens=12)
 
 
 class Batches(torch.utils.data.Dataset[Any]):
@@ -147,12 +147,12 @@ def test_the_picture_is_read(gpt2: Path) -> None:
 def test_the_prompt_leaves_room(gpt2: Path) -> None:
     generator = CausalGenerator(str(gpt2), features=FEATURES)
     asked = replace(requests(1)[0], question="Why is the sky so blue? " * 300 + "Say it!")
-    prompt = generator.prompt(asked, longest=100)
+    prompt = generator.prompt(asked, max_new_tokens=100)
     assert prompt.endswith("Say it! Answer:")
     assert CONTEXT - 110 < len(generator._ids(prompt)) + 100 + 4 + 1 <= CONTEXT
-    assert generator([asked], Decoding(longest=900))[0][0].text
+    assert generator([asked], Decoding(max_new_tokens=900))[0][0].text
     with pytest.raises(QueryError, match="room for 1019 tokens"):
-        generator([asked], Decoding(longest=2000))
+        generator([asked], Decoding(max_new_tokens=2000))
 
 
 def test_only_so_much_evidence(gpt2: Path) -> None:

@@ -16,7 +16,7 @@ from ravl.models.generation.chat import ChatGenerator
 from tests.models.generation.test_causal import learn
 from tests.models.generation.tiny import CHATML, CONTEXT, requests
 
-GREEDY = Decoding(beams=1, longest=12)
+GREEDY = Decoding(num_beams=1, max_new_tokens=12)
 
 
 def broken() -> Image.Image:
@@ -93,7 +93,7 @@ def test_the_prompt_fits(idefics3: Path) -> None:
     assert not long.exhibits and long.question.endswith("Why so? End?")
     assert CONTEXT - 60 < generator._inputs([long])["input_ids"].shape[1] <= CONTEXT - 20
     with pytest.raises(QueryError, match="has room for 1024 tokens"):
-        generator([asked], Decoding(longest=CONTEXT))
+        generator([asked], Decoding(max_new_tokens=CONTEXT))
     with pytest.raises(QueryError, match="Shorten the instruction"):
         generator([replace(asked, instruction="long " * 500)], GREEDY)
 

@@ -76,11 +76,17 @@ def constrained(request: pytest.FixtureRequest, gpt2: Path, llava: Path) -> tupl
 @pytest.mark.parametrize(
     "how",
     [
-        Decoding(beams=1, longest=6, shortest=6),
-        Decoding(beams=3, candidates=3, longest=6, shortest=6),
-        Decoding(sample=True, candidates=2, temperature=0.5, longest=6, shortest=6),
-        Decoding(beams=4, candidates=2, longest=12),
-        Decoding(beams=3, longest=5, forbid=("x",)),
+        Decoding(num_beams=1, max_new_tokens=6, min_new_tokens=6),
+        Decoding(num_beams=3, num_return_sequences=3, max_new_tokens=6, min_new_tokens=6),
+        Decoding(
+            do_sample=True,
+            num_return_sequences=2,
+            temperature=0.5,
+            max_new_tokens=6,
+            min_new_tokens=6,
+        ),
+        Decoding(num_beams=4, num_return_sequences=2, max_new_tokens=12),
+        Decoding(num_beams=3, max_new_tokens=5, forbid=("x",)),
     ],
     ids=["greedy", "beams", "drawn", "ends", "constrained"],
 )
@@ -91,9 +97,9 @@ def test_log_probabilities_are_the_models_own(constrained: Any, how: Decoding) -
 @pytest.mark.parametrize(
     "how",
     [
-        Decoding(beams=4, candidates=3, longest=12, forbid=("x",)),
-        Decoding(beams=1, longest=12, forbid=("x",)),
-        Decoding(sample=True, candidates=3, longest=12, forbid=("x",)),
+        Decoding(num_beams=4, num_return_sequences=3, max_new_tokens=12, forbid=("x",)),
+        Decoding(num_beams=1, max_new_tokens=12, forbid=("x",)),
+        Decoding(do_sample=True, num_return_sequences=3, max_new_tokens=12, forbid=("x",)),
     ],
     ids=["beams", "greedy", "drawn"],
 )
@@ -134,7 +140,7 @@ def check_log_probabilities(generator: Any, how: Decoding) -> set[int]:
     finally:
         del writer.model.generate
     rows = kept[0].sequences[:, start:]
-    each, matched = how.candidates, 0
+    each, matched = how.num_return_sequences, 0
     for i, row in enumerate(rows.tolist()):
         length = next((j + 1 for j, t in enumerate(row) if t in writer.ends), len(row))
         one = {k: v[i // each : i // each + 1] for k, v in inputs.items() if len(v) == len(batch)}
@@ -165,8 +171,8 @@ def _by_hand(model: Any, inputs: dict[str, Any], written: list[int]) -> float:
 def test_constraints_see_what_is_written_and_nothing_else(constrained: Any) -> None:
     generator, constraints = constrained
     for how in (
-        Decoding(beams=3, longest=5, forbid=("x",)),
-        Decoding(sample=True, longest=5, forbid=("x",)),
+        Decoding(num_beams=3, max_new_tokens=5, forbid=("x",)),
+        Decoding(do_sample=True, max_new_tokens=5, forbid=("x",)),
     ):
         for found in generator(requests(2), how):
             assert found[0].text.isupper() and len(found[0].text) == 5
@@ -174,10 +180,10 @@ def test_constraints_see_what_is_written_and_nothing_else(constrained: Any) -> N
             constraints.made
         )
         constraints.made.clear()
-    piece = "".join(generator.stream(requests(1)[0], Decoding(longest=5, forbid=("x",))))
+    piece = "".join(generator.stream(requests(1)[0], Decoding(max_new_tokens=5, forbid=("x",))))
     assert piece.isupper()
     constraints.made.clear()
-    generator(requests(1), Decoding(longest=3))
+    generator(requests(1), Decoding(max_new_tokens=3))
     assert not constraints.made  # nothing to constrain
 
 
@@ -201,8 +207,8 @@ def test_constraints_that_were_not_loaded(gpt2: Path, llava: Path, asked: dict[s
 
 def test_no_n_gram_twice_in_the_text_but_those_of_the_prompt(llava: Path) -> None:
     generator = ChatGenerator(str(llava))
-    free = generator(requests(2), Decoding(beams=1, longest=30))
-    kept = generator(requests(2), Decoding(beams=1, longest=30, no_repeat=1))
+    free = generator(requests(2), Decoding(num_beams=1, max_new_tokens=30))
+    kept = generator(requests(2), Decoding(num_beams=1, max_new_tokens=30, no_repeat_ngram_size=1))
     for before, (found,) in zip(free, kept, strict=True):
         ids = generator.processor.tokenizer(found.text)["input_ids"]
         assert len({*ids}) >= len(ids) - found.text.count("�") * 3
@@ -211,19 +217,22 @@ def test_no_n_gram_twice_in_the_text_but_those_of_the_prompt(llava: Path) -> Non
 
 def test_temperature_and_nucleus(gpt2: Path) -> None:
     generator = CausalGenerator(str(gpt2), features=FEATURES)
-    greedy = generator(requests(2), Decoding(beams=1, longest=6))
+    greedy = generator(requests(2), Decoding(num_beams=1, max_new_tokens=6))
     for sure in ({"temperature": 1e-4}, {"top_p": 1e-6}):
-        drawn = generator(requests(2), Decoding(sample=True, longest=6, **sure))  # type: ignore[arg-type]
+        drawn = generator(requests(2), Decoding(do_sample=True, max_new_tokens=6, **sure))  # type: ignore[arg-type]
         assert [c[0].text for c in drawn] == [c[0].text for c in greedy]
     state = torch.random.get_rng_state()
-    generator(requests(1), Decoding(sample=True, longest=4))
+    generator(requests(1), Decoding(do_sample=True, max_new_tokens=4))
     assert torch.equal(state, torch.random.get_rng_state())
 
 
 def test_the_shortest_is_kept(gpt2: Path) -> None:
     generator = CausalGenerator(str(gpt2))
-    for how in (Decoding(shortest=9, longest=9), Decoding(sample=True, shortest=50)):
-        assert all(c.tokens >= how.shortest for c in generator(requests(1), how)[0])
+    for how in (
+        Decoding(min_new_tokens=9, max_new_tokens=9),
+        Decoding(do_sample=True, min_new_tokens=50),
+    ):
+        assert all(c.tokens >= how.min_new_tokens for c in generator(requests(1), how)[0])
 
 
 def test_an_error_while_streaming_arrives(gpt2: Path) -> None:
@@ -269,7 +278,7 @@ def test_an_encoder_decoder_writes_behind_its_first_token() -> None:
         model: Any = EncoderDecoderModel(encoder=BertModel(BertConfig(**sizes)), decoder=decoder)
         states = torch.randn(2, 3, 16)
     model.generation_config.decoder_start_token_id = 7
-    how = Decoding(beams=2, forbid=("x",))
+    how = Decoding(num_beams=2, forbid=("x",))
     capitals = OnlyCapitals(tokenizer)
     writer = Writer(
         "tiny",

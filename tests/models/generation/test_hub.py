@@ -34,7 +34,7 @@ def test_such_a_model_writes_and_learns(qwen: Path) -> None:
     generator = ChatGenerator(str(qwen), strategy="lora")
     asked = requests(3)
     asked[1] = replace(asked[1], exhibits=(), look=None)
-    how = Decoding(beams=2, longest=6)
+    how = Decoding(num_beams=2, max_new_tokens=6)
     found = generator(asked, how)
     assert [c[0].text for c in found] == [generator([r], how)[0][0].text for r in asked]
     loss = generator.network(**generator.collate(asked, ["a", "red dog", "b"]))["loss"]

@@ -34,7 +34,14 @@ def parts(body: dict[str, Any]) -> list[str]:
 
 def test_what_is_sent(generator: ServerGenerator, server: FakeServer) -> None:
     asked = replace(requests(1, evidence=2, question="What")[0], instruction="Be brief.")
-    how = Decoding(sample=True, candidates=3, temperature=0.7, top_p=0.9, longest=20, seed=4)
+    how = Decoding(
+        do_sample=True,
+        num_return_sequences=3,
+        temperature=0.7,
+        top_p=0.9,
+        max_new_tokens=20,
+        seed=4,
+    )
     ServerGenerator(f"{server.address}#big", stop=["\n"])([asked], how)
     (body,) = server.asked
     messages = body.pop("messages")
@@ -61,7 +68,7 @@ def test_what_is_sent(generator: ServerGenerator, server: FakeServer) -> None:
 def test_without_sampling_nothing_is_left_to_chance(
     generator: ServerGenerator, server: FakeServer
 ) -> None:
-    generator(requests(1), Decoding(candidates=3))
+    generator(requests(1), Decoding(num_return_sequences=3))
     (body,) = server.asked
     assert body["temperature"] == 0 and "n" not in body and "top_p" not in body
     assert body["model"] == "tiny" and body["max_tokens"] == 256
@@ -110,7 +117,7 @@ def test_pictures_are_opened_by_the_caller(server: FakeServer) -> None:
 def test_log_probabilities_where_they_are_told(
     generator: ServerGenerator, server: FakeServer
 ) -> None:
-    how = Decoding(sample=True, candidates=2)
+    how = Decoding(do_sample=True, num_return_sequences=2)
     ((first, second),) = generator(requests(1), how)
     assert (first.log_probability, first.tokens) == (-3.5, 7)
     assert (second.log_probability, second.tokens) == (-10.5, 7)
@@ -135,12 +142,12 @@ def test_the_same_text_twice_is_one_candidate(
     generator: ServerGenerator, server: FakeServer
 ) -> None:
     server.script.append(saying("a dog", " a dog\n", "", None, "a cat"))
-    found = generator(requests(1), Decoding(sample=True, candidates=5))[0]
+    found = generator(requests(1), Decoding(do_sample=True, num_return_sequences=5))[0]
     assert [c.text for c in found] == ["a dog", "a cat"]
 
 
 def test_required_and_forbidden_words(generator: ServerGenerator, server: FakeServer) -> None:
-    how = Decoding(sample=True, candidates=4, require=("Red", "小狗"), forbid=("dog",))
+    how = Decoding(do_sample=True, num_return_sequences=4, require=("Red", "小狗"), forbid=("dog",))
     texts = ["a red 小狗", "a red dog 小狗", "hundred 小狗", "red dogs: 可爱小狗!"]
     server.script.append(saying(*texts))
     assert [c.text for c in generator(requests(1), how)[0]] == [texts[0], texts[3]]
@@ -168,8 +175,8 @@ def test_a_schema_is_passed_on(generator: ServerGenerator, server: FakeServer) -
     [
         {"nouns": frozenset({"dog"})},
         {"grammar": "start: X"},
-        {"no_repeat": 2},
-        {"shortest": 3},
+        {"no_repeat_ngram_size": 2},
+        {"min_new_tokens": 3},
     ],
 )
 def test_what_no_server_can_do(generator: ServerGenerator, asked: dict[str, Any]) -> None:
@@ -220,10 +227,10 @@ def test_one_bad_answer_among_many(generator: ServerGenerator, server: FakeServe
 
 
 def test_streams(generator: ServerGenerator, server: FakeServer) -> None:
-    pieces = list(generator.stream(requests(1)[0], Decoding(longest=5)))
+    pieces = list(generator.stream(requests(1)[0], Decoding(max_new_tokens=5)))
     assert len(pieces) == 5 and server.asked[0]["stream"] is True
     server.streams = False
-    assert list(generator.stream(requests(1)[0], Decoding(longest=5))) == ["".join(pieces)]
+    assert list(generator.stream(requests(1)[0], Decoding(max_new_tokens=5))) == ["".join(pieces)]
     server.script.append(answering(200, {"choices": ["no"]}))
     with pytest.raises(EncoderError, match="no piece of a text"):
         list(generator.stream(requests(1)[0]))

@@ -41,7 +41,7 @@ def test_words_of_the_corpus_are_one_token(vocabulary: Vocabulary) -> None:
 
 
 def test_a_long_text_is_cut_and_still_ends(vocabulary: Vocabulary) -> None:
-    (ids,) = vocabulary(["A dog is running on the beach. " * 50], longest=7)
+    (ids,) = vocabulary(["A dog is running on the beach. " * 50], max_length=7)
     assert len(ids) == 1 + 7
     assert ids[-1] == END
 

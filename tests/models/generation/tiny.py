@@ -169,7 +169,7 @@ def tiny_fused(folder: Path, **how: Any) -> FusedGenerator:
             for parameter in model.parameters():
                 if parameter.ndim > 1:
                     parameter.normal_(0, 0.3)
-    return FusedGenerator(model, vocabulary, Words.load(folder, READ), longest=8, **how)
+    return FusedGenerator(model, vocabulary, Words.load(folder, READ), max_new_tokens=8, **how)
 
 
 def requests(count: int = 3, evidence: int = 3, question: str = "") -> list[GenerationRequest]:

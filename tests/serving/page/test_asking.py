@@ -95,25 +95,31 @@ def test_a_caption_streams_and_its_options_arrive(
     choose_task(page, "Describe")
     page.locator("#ask-options summary").click()
     page.fill("[name=instruction]", "short")
-    page.fill("[name=candidates]", "1")
+    page.fill("[name=num_return_sequences]", "1")
     with page.expect_request("**/v1/caption/stream") as sent:
         answered(page)
     body = sent.value.post_data_json
-    assert (body["instruction"], body["candidates"], body["run"]) == ("short", 1, "typist")
+    assert (body["instruction"], body["num_return_sequences"], body["run"]) == (
+        "short",
+        1,
+        "typist",
+    )
     expect(page.locator(".said")).to_have_text("a red thing")
     expect(page.locator(".decided")).to_contain_text("Written by the model")
-    page.fill("[name=candidates]", "2")  # these are compared, so they come at once, and judged
+    page.fill(
+        "[name=num_return_sequences]", "2"
+    )  # these are compared, so they come at once, and judged
     with page.expect_request("**/v1/caption"):
         answered(page)
     expect(page.locator(".sure")).to_be_visible()
-    page.fill("[name=candidates]", "")
+    page.fill("[name=num_return_sequences]", "")
     page.get_by_label("Word by word").uncheck()
     with page.expect_request("**/v1/caption"):
         answered(page)
     page.select_option("#ask-run", "memory")
     expect(page.locator("#ask-hint")).to_contain_text("by the memory alone")
     expect(page.locator("[name=instruction]")).to_be_hidden()  # nobody would read it
-    page.fill("[name=candidates]", "")
+    page.fill("[name=num_return_sequences]", "")
     answered(page)
     expect(page.locator(".said")).to_have_text("a red thing")
     expect(page.locator(".answer")).to_contain_text("Taken from the memory")

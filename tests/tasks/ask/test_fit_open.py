@@ -65,7 +65,7 @@ def options_of(folder: Path, **changes: Any) -> dict[str, Any]:
         "language_model": str(folder / "bert"),
         "layers": 1,
         "words": 300,
-        "beams": 2,
+        "num_beams": 2,
         "reward_epochs": 1,
         "evidence": 2,
         "k": 8,
@@ -120,7 +120,7 @@ def test_the_run_answers(folder: Path, memory: Memory) -> None:
         assert model.task == "ask"
         replies = model.ask([draw(i, c) for i, c in enumerate(TASTES)], KIND)
         assert [r.answer.lower() for r in replies] == list(TASTES)
-        how = replace(model.predictor.usual, candidates=2)
+        how = replace(model.predictor.usual, num_return_sequences=2)
         reply = model.ask(draw(0, "blue"), TASTE, abstain=0.5, how=how)
         assert reply.answer == "cold"
         assert reply.read
@@ -221,7 +221,9 @@ def test_a_batch_has_questions_and_passages(ground: TextFitData) -> None:
     generator = untrained(ground, retrieval=True)
     side = ground.train
     assert side.passages is not None
-    lesson = TrainingExamples.of(ground, side, generator.vocabulary, generator.longest, True, [])
+    lesson = TrainingExamples.of(
+        ground, side, generator.vocabulary, generator.max_new_tokens, True, []
+    )
     order = EpochSampler(np.arange(len(side)), 0)
     batches = TextBatches(lesson, generator.words, 2, 0, RetrievalNoise(0, 0), order, 0)
     batch = batches.__getitems__([0, 1])
@@ -277,7 +279,7 @@ def test_answers_are_rated_as_names_or_as_sentences() -> None:
         ({"answers": "open", "model": "linear"}, "model is 'linear'"),
         ({"answers": "open", "vision": "top:1"}, "There is no setting 'vision'"),
         ({"answers": "open", "target": "code"}, "There is no setting 'target'"),
-        ({"answers": "open", "beams": 0}, "beams is 0"),
+        ({"answers": "open", "num_beams": 0}, "num_beams is 0"),
         ({"answers": "open", "generator": "gpt"}, "generator is 'gpt'"),
         ({"answers": "some"}, "answers is 'some'; it must be one of list, open"),
     ],

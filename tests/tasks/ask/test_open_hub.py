@@ -20,7 +20,7 @@ from tests.models.generation.fake_server import serving
 from tests.models.generation.tiny import models_beside
 from tests.tasks.ask.asked import KIND, asked
 
-SHORT = Decoding(beams=1, longest=4)
+SHORT = Decoding(num_beams=1, max_new_tokens=4)
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +48,9 @@ def fitted(memory: Memory, folder: Path, name: str, generator: str, **changes: A
         "batch_size": 8,
         "k": 4,
         "evidence": 1,
-        "beams": 1,
+        "num_beams": 1,
         "precision": "full",
-        "longest": 4,
+        "max_new_tokens": 4,
         **changes,
     }
     return fit("ask", memory, out=folder / name, progress=False, generator=generator, **options)

@@ -51,7 +51,7 @@ def test_a_vote_counts_peoples_shares(shop, tmp_path):
 def test_the_generator_is_asked_with_answered_questions_before_it(shop):
     generator = FakeGenerator(["red, I think", "blue"], evidence=3)
     model = OpenAskPipeline(shop, generator=generator)
-    (reply,) = model.predict(draw(1, "red"), KIND, how=Decoding(candidates=2))
+    (reply,) = model.predict(draw(1, "red"), KIND, how=Decoding(num_return_sequences=2))
     (request,) = generator.asked
     assert request.question == KIND
     assert request.instruction == BRIEF  # as the memory's answers are

@@ -29,7 +29,9 @@ class FakeGenerator:
         how = how or Decoding()
         self.asked += requests
         self.how.append(how)
-        texts = [t for t in self.texts if all(w in t for w in how.require)][: how.candidates]
+        texts = [t for t in self.texts if all(w in t for w in how.require)][
+            : how.num_return_sequences
+        ]
         return [[Candidate(t, -1.0 - i, 4) for i, t in enumerate(texts)] for _ in requests]
 
     def log_probabilities(

@@ -66,7 +66,7 @@ def settings_of(folder: Path, **changes: Any) -> CaptionSettings:
         "language_model": str(folder / "bert"),
         "layers": 1,
         "words": 300,
-        "beams": 2,
+        "num_beams": 2,
         "reward_epochs": 1,
         "evidence": 2,
         "k": 8,
@@ -130,7 +130,9 @@ def test_the_run_describes_new_pictures(folder: Path, memory: Memory) -> None:
     answers = model.caption([folder / "pictures" / "000.png", folder / "pictures" / "001.png"])
     assert len(answers) == 2
     assert all(0 <= a.confidence <= 1 for a in answers)
-    one = model.caption(folder / "pictures" / "000.png", abstain=0.5, how=Decoding(candidates=2))
+    one = model.caption(
+        folder / "pictures" / "000.png", abstain=0.5, how=Decoding(num_return_sequences=2)
+    )
     assert one.text == answers[0].text
     alone = model.caption(folder / "pictures" / "000.png", retrieval=False)
     assert alone.gate == 0
@@ -345,7 +347,7 @@ def test_a_language_model_that_is_not_there_is_a_sentence(folder: Path, memory: 
     ("changes", "words"),
     [
         ({"k": 0}, "k is 0"),
-        ({"beams": 0}, "beams is 0"),
+        ({"num_beams": 0}, "num_beams is 0"),
         ({"layers": 0}, "layers is 0"),
         ({"words": 10}, "words is 10"),
         ({"generator": "gpt"}, "generator is 'gpt'"),
@@ -365,7 +367,7 @@ def batches_of(
         ground,
         ground.train,
         generator.vocabulary,
-        generator.longest,
+        generator.max_new_tokens,
         True,
         ground.recalled(ground.train),
     )

@@ -40,7 +40,7 @@ def fitted(memory: Memory, folder: Path, name: str, **changes: Any) -> FitReport
         "batch_size": 8,
         "k": 4,
         "evidence": 1,
-        "beams": 1,
+        "num_beams": 1,
         "precision": "full",
         **changes,
     }
@@ -61,7 +61,7 @@ def test_a_language_model_learns_to_read_the_picture(
     run = open_run(folder / f"gpt2-{language}")
     assert (run.folder / "generator").is_dir()
     (answer,) = CaptionPipeline(memory, run).predict(
-        [folder / "pictures" / "000.png"], how=Decoding(beams=1, longest=5)
+        [folder / "pictures" / "000.png"], how=Decoding(num_beams=1, max_new_tokens=5)
     )
     assert answer.text
 
@@ -72,7 +72,7 @@ def test_a_model_that_sees_and_chats_is_adapted(memory: Memory, folder: Path) ->
     )
     assert report.metrics["parameters"]["generator"] > 0
     (answer,) = CaptionPipeline(memory, open_run(folder / "llava-run")).predict(
-        [folder / "pictures" / "001.png"], how=Decoding(beams=1, longest=5)
+        [folder / "pictures" / "001.png"], how=Decoding(num_beams=1, max_new_tokens=5)
     )
     assert answer.evidence
 

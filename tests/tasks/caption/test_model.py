@@ -87,7 +87,7 @@ def test_required_and_forbidden_words_hold_for_the_memory_too(
 
 
 def test_other_candidates_say_something_else(memory: Memory, red: Image.Image) -> None:
-    (found,) = CaptionPipeline(memory).predict([red], how=Decoding(candidates=3))
+    (found,) = CaptionPipeline(memory).predict([red], how=Decoding(num_return_sequences=3))
     assert len({found.text, *found.others}) == 3
     assert "or: " in str(found)
 

@@ -92,16 +92,16 @@ class Decoding:
     """Generation settings.
 
     Args:
-        beams: of the beam search; 1 for greedy.
-        candidates: texts of each request, best first; different ones, so there may be fewer.
-        longest: tokens at most; 0 for what the generator is used to.
-        shortest: tokens at least.
-        sample: sample tokens instead of a beam search; as many texts as ``candidates``.
+        num_beams: of the beam search; 1 for greedy.
+        num_return_sequences: different texts of each request, best first; there may be fewer.
+        max_new_tokens: tokens at most; 0 for what the generator is used to.
+        min_new_tokens: tokens at least.
+        do_sample: draw tokens at random instead of searching, ``num_return_sequences`` texts.
         temperature: of the sampling; below 1 likelier, above 1 more varied.
         top_p: share of the probability to sample from (nucleus sampling, Holtzman et al. 2020).
         length_penalty: exponent of the length that a beam's log probability is divided by; larger
             prefers longer texts.
-        no_repeat: n-grams of this size occur only once; 0 for no limit.
+        no_repeat_ngram_size: n-grams of this size occur only once; 0 for no limit.
         require: words or phrases that must occur.
         forbid: words or phrases that must not.
         nouns: the only nouns that may occur; None for all. See grounded mode.
@@ -113,15 +113,15 @@ class Decoding:
         QueryError: a value is out of range, or two values contradict each other.
     """
 
-    beams: int = 4
-    candidates: int = 1
-    longest: int = 0
-    shortest: int = 0
-    sample: bool = False
+    num_beams: int = 4
+    num_return_sequences: int = 1
+    max_new_tokens: int = 0
+    min_new_tokens: int = 0
+    do_sample: bool = False
     temperature: float = 1.0
     top_p: float = 1.0
     length_penalty: float = 1.0
-    no_repeat: int = 0
+    no_repeat_ngram_size: int = 0
     require: tuple[str, ...] = ()
     forbid: tuple[str, ...] = ()
     nouns: frozenset[str] | None = None
@@ -131,11 +131,11 @@ class Decoding:
 
     def __post_init__(self) -> None:
         for name, low in (
-            ("beams", 1),
-            ("candidates", 1),
-            ("longest", 0),
-            ("shortest", 0),
-            ("no_repeat", 0),
+            ("num_beams", 1),
+            ("num_return_sequences", 1),
+            ("max_new_tokens", 0),
+            ("min_new_tokens", 0),
+            ("no_repeat_ngram_size", 0),
         ):
             if getattr(self, name) < low:
                 raise QueryError(f"{name} is {getattr(self, name)}; it must be at least {low}.")
@@ -143,9 +143,10 @@ class Decoding:
             raise QueryError(f"temperature is {self.temperature}; it must be more than 0.")
         if not 0 < self.top_p <= 1:
             raise QueryError(f"top_p is {self.top_p}; it must be more than 0 and at most 1.")
-        if self.longest and self.shortest > self.longest:
+        if self.max_new_tokens and self.min_new_tokens > self.max_new_tokens:
             raise QueryError(
-                f"shortest is {self.shortest} and longest is {self.longest}; no text can be both."
+                f"min_new_tokens is {self.min_new_tokens}, which is more than max_new_tokens, "
+                f"{self.max_new_tokens}. Lower one of the two, or raise the other."
             )
         if both := {w.lower() for w in self.require} & {w.lower() for w in self.forbid}:
             raise QueryError(f"{min(both)!r} is both required and forbidden. Leave one out.")

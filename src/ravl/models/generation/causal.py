@@ -104,7 +104,7 @@ class CausalGenerator:
         """
         how = how or Decoding()
         self.writer.check(how)
-        size = 1 if how.sample else self.batch
+        size = 1 if how.do_sample else self.batch
         found: list[list[Candidate]] = []
         for start in range(0, len(requests), size):
             inputs = self._inputs(requests[start : start + size], how)
@@ -121,21 +121,21 @@ class CausalGenerator:
         self.writer.check(how)
         return self.writer.stream(self._inputs([request], how), how)
 
-    def prompt(self, request: GenerationRequest, longest: int = 0) -> str:
+    def prompt(self, request: GenerationRequest, max_new_tokens: int = 0) -> str:
         """The text that is to be completed, cut so that the answer has room behind it.
 
         Args:
             request: of whose exhibits the best are read.
-            longest: tokens of the answer; 0 for the usual.
+            max_new_tokens: tokens of the answer; 0 for the usual.
 
         Raises:
             QueryError: no room, see :func:`ravl.models.generation.prompts.fitted`.
         """
-        room = self._room - (longest or self.writer.longest)
+        room = self._room - (max_new_tokens or self.writer.max_new_tokens)
         if room < 1:
             raise QueryError(
                 f"{self.spec} has room for {self._room} tokens, prompt and text together; "
-                f"{longest} are too many for the text."
+                f"{max_new_tokens} are too many for the text."
             )
         request = replace(request, exhibits=list(request.exhibits)[: self.evidence])
         cut = fitted(request, lambda r: len(self._ids(completion(r, self._special))), room)
@@ -146,11 +146,11 @@ class CausalGenerator:
     ) -> dict[str, Tensor]:
         """A training batch for :attr:`network`: n requests with the texts that answer them."""
         answers = [
-            [*self._ids(" " + " ".join(t.split()))[: self.writer.longest - 1], self._end]
+            [*self._ids(" " + " ".join(t.split()))[: self.writer.max_new_tokens - 1], self._end]
             for t in targets
         ]
-        longest = max(map(len, answers))
-        prompts = [self._ids(self.prompt(r, longest)) for r in requests]
+        max_new_tokens = max(map(len, answers))
+        prompts = [self._ids(self.prompt(r, max_new_tokens)) for r in requests]
         batch = {"prompts": padded_ids(prompts), "targets": padded_ids(answers)}
         if self.network.tokens:
             batch["features"] = torch.from_numpy(np.stack([r.features for r in requests]))
@@ -186,8 +186,8 @@ class CausalGenerator:
         return made
 
     def _inputs(self, requests: Sequence[GenerationRequest], how: Decoding) -> dict[str, Tensor]:
-        longest = how.longest or max(self.writer.longest, how.shortest)
-        prompts = padded_ids([self._ids(self.prompt(r, longest)) for r in requests])
+        max_new_tokens = how.max_new_tokens or max(self.writer.max_new_tokens, how.min_new_tokens)
+        prompts = padded_ids([self._ids(self.prompt(r, max_new_tokens)) for r in requests])
         device, features = self.network.device, None
         if self.network.tokens:
             features = torch.from_numpy(np.stack([r.features for r in requests])).to(device)

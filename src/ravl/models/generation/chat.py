@@ -153,9 +153,9 @@ class ChatGenerator:
         """
         how = how or Decoding()
         self.writer.check(how)
-        fitting = [self._fitted(r, self._longest(how)) for r in requests]
+        fitting = [self._fitted(r, self._max_new_tokens(how)) for r in requests]
         found: list[list[Candidate]] = [[] for _ in requests]
-        for places in self._batches(fitting, 1 if how.sample else self.batch):
+        for places in self._batches(fitting, 1 if how.do_sample else self.batch):
             written = self.writer.write(self._inputs([fitting[i] for i in places]), how)
             for i, candidates in zip(places, written, strict=True):
                 found[i] = candidates
@@ -169,7 +169,9 @@ class ChatGenerator:
         """
         how = how or Decoding()
         self.writer.check(how)
-        return self.writer.stream(self._inputs([self._fitted(request, self._longest(how))]), how)
+        return self.writer.stream(
+            self._inputs([self._fitted(request, self._max_new_tokens(how))]), how
+        )
 
     def collate(
         self, requests: Sequence[GenerationRequest], targets: Sequence[str]
@@ -179,8 +181,8 @@ class ChatGenerator:
         answers = [
             [*tokenizer(t.strip(), add_special_tokens=False)["input_ids"], end] for t in targets
         ]
-        longest = max(map(len, answers))
-        inputs = self._inputs([self._fitted(r, longest) for r in requests])
+        max_new_tokens = max(map(len, answers))
+        inputs = self._inputs([self._fitted(r, max_new_tokens) for r in requests])
         shape = inputs["input_ids"].shape  # (b, t)
         labels = padded_ids(answers).to(self.network.device)  # (b, u)
         ids = labels.masked_fill(labels == IGNORED, int(tokenizer.pad_token_id or 0))
@@ -242,16 +244,16 @@ class ChatGenerator:
         except Exception:  # templates raise what they like
             return False
 
-    def _longest(self, how: Decoding) -> int:
-        return how.longest or max(self.writer.longest, how.shortest)
+    def _max_new_tokens(self, how: Decoding) -> int:
+        return how.max_new_tokens or max(self.writer.max_new_tokens, how.min_new_tokens)
 
-    def _fitted(self, request: GenerationRequest, longest: int) -> GenerationRequest:
+    def _fitted(self, request: GenerationRequest, max_new_tokens: int) -> GenerationRequest:
         """With pictures that open, and cut so that an answer of so many tokens has room."""
-        room = self._room - longest
+        room = self._room - max_new_tokens
         if room < 1:
             raise QueryError(
                 f"{self.spec} has room for {self._room} tokens, prompt and text together; "
-                f"{longest} are too many for the text."
+                f"{max_new_tokens} are too many for the text."
             )
         exhibits = [
             replace(e, look=_opened(e.look, strict=False) if self._several else None)

@@ -83,7 +83,7 @@ class Constraints(LogitsProcessor):
         rules: what a token must not do.
         required: what must occur, for which the rules leave room; None for nothing.
         spelling: of the tokenizer.
-        how: the Decoding; its ``longest`` is the room.
+        how: the Decoding; its ``max_new_tokens`` is the room.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Constraints(LogitsProcessor):
 
     def _constrain(self, ids: tuple[int, ...], line: Tensor) -> None:
         text = b"".join(self._spelling.pieces[i] for i in ids)
-        room = (self._how.longest or LONGEST) - len(ids)
+        room = (self._how.max_new_tokens or LONGEST) - len(ids)
         allowed = torch.ones(len(line), dtype=torch.bool)
         kept = self._required.need(text) if self._required else 0
         for rule in self._rules:
@@ -179,12 +179,12 @@ def processors(how: Decoding, tokenizer: Any, ends: Sequence[int] = ()) -> Logit
         partial(_encoded, tokenizer),
         tokenizer,
     )
-    longest = how.longest or LONGEST
+    max_new_tokens = how.max_new_tokens or LONGEST
     rules: list[Rule] = []
     if how.schema or how.grammar:
         from ravl.models.generation.guided import Guided
 
-        rules.append(Guided(how, spelling, longest))
+        rules.append(Guided(how, spelling, max_new_tokens))
     if any(p.strip() for p in how.forbid):
         rules.append(Forbidden(how.forbid, spelling))
     if how.nouns is not None:
@@ -192,7 +192,7 @@ def processors(how: Decoding, tokenizer: Any, ends: Sequence[int] = ()) -> Logit
         rules.append(Nouns(how.nouns | words, spelling))
     required = None
     if any(p.strip() for p in how.require):
-        required = Required(how.require, spelling, longest)
+        required = Required(how.require, spelling, max_new_tokens)
     return LogitsProcessorList([Constraints(rules, required, spelling, how)])
 
 

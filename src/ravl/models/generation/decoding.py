@@ -39,7 +39,7 @@ class Writer:
         spec: the generator's name, for errors.
         model: that has ``generate()``.
         tokenizer: of its output.
-        longest: tokens, where a Decoding does not say.
+        max_new_tokens: tokens, where a Decoding does not say.
         ends: ids of tokens that end a text.
         line: a text ends at its first line break; the ids of such tokens are among ``ends``.
         constrain: makes processors of what a Decoding requires and forbids; None for a model that
@@ -49,7 +49,7 @@ class Writer:
     spec: str
     model: Any
     tokenizer: Any
-    longest: int
+    max_new_tokens: int
     ends: Sequence[int]
     line: bool = False
     constrain: Constrain | None = None
@@ -85,7 +85,7 @@ class Writer:
             )
         ids = out.sequences[:, start:]  # (b * n, t)
         logs = _log_probabilities(out, ids)  # (b * n, t)
-        each = how.candidates
+        each = how.num_return_sequences
         found = [self._candidate(i, p) for i, p in zip(ids.tolist(), logs, strict=True)]
         return [
             best_first(self._kept(found[i : i + each], constraints), how.length_penalty)
@@ -94,7 +94,7 @@ class Writer:
 
     def stream(self, inputs: Mapping[str, Any], how: Decoding) -> Iterator[str]:
         """The text of one prompt in pieces; greedy, or sampled."""
-        how = replace(how, beams=1, candidates=1)
+        how = replace(how, num_beams=1, num_return_sequences=1)
         streamer = TextIteratorStreamer(
             self.tokenizer, skip_prompt=True, timeout=0.1, skip_special_tokens=True
         )
@@ -134,15 +134,15 @@ class Writer:
             "temperature": how.temperature,
             "top_p": how.top_p,
         }
-        searched = {"num_beams": max(how.beams, how.candidates), "do_sample": False}
-        longest = self._longest(how)
+        searched = {"num_beams": max(how.num_beams, how.num_return_sequences), "do_sample": False}
+        max_new_tokens = self._max_new_tokens(how)
         guided = bool(how.schema or how.grammar)  # which say when a text may end
-        shortest = 0 if guided else min(max(how.shortest, 1), longest)
+        min_new_tokens = 0 if guided else min(max(how.min_new_tokens, 1), max_new_tokens)
         return GenerationConfig(
-            max_new_tokens=longest,
-            min_new_tokens=shortest,
+            max_new_tokens=max_new_tokens,
+            min_new_tokens=min_new_tokens,
             top_k=0,
-            num_return_sequences=how.candidates,
+            num_return_sequences=how.num_return_sequences,
             length_penalty=how.length_penalty,
             no_repeat_ngram_size=0,
             repetition_penalty=1.0,
@@ -152,7 +152,7 @@ class Writer:
             use_cache=True,
             return_dict_in_generate=True,
             output_logits=True,
-            **(drawn if how.sample else searched),
+            **(drawn if how.do_sample else searched),
         )  # type: ignore[no-untyped-call]
 
     @property
@@ -160,20 +160,22 @@ class Writer:
         pad = self.tokenizer.pad_token_id
         return int(self.ends[0] if pad is None else pad)
 
-    def _longest(self, how: Decoding) -> int:
-        return how.longest or max(self.longest, how.shortest)
+    def _max_new_tokens(self, how: Decoding) -> int:
+        return how.max_new_tokens or max(self.max_new_tokens, how.min_new_tokens)
 
     def _constraints(self, how: Decoding) -> LogitsProcessorList:
         if self.constrain is None or how.plain:
             return LogitsProcessorList()
-        return self.constrain(replace(how, longest=self._longest(how)), self.tokenizer, self.ends)
+        return self.constrain(
+            replace(how, max_new_tokens=self._max_new_tokens(how)), self.tokenizer, self.ends
+        )
 
     def _processors(
         self, how: Decoding, start: int, constraints: LogitsProcessorList
     ) -> LogitsProcessorList:
         inner = LogitsProcessorList()
-        if how.no_repeat:
-            inner.append(NoRepeatNGramLogitsProcessor(how.no_repeat))
+        if how.no_repeat_ngram_size:
+            inner.append(NoRepeatNGramLogitsProcessor(how.no_repeat_ngram_size))
         inner.extend(constraints)
         return LogitsProcessorList([_Beyond(start, inner)] if inner else [])
 
@@ -186,7 +188,7 @@ class Writer:
         if not found:
             raise QueryError(
                 f"{self.spec} wrote no text that satisfies all constraints. Ask for less, or "
-                "allow more tokens (longest)."
+                "allow more tokens (max_new_tokens)."
             )
         return found
 
@@ -249,8 +251,8 @@ def _pieces(streamer: Any, thread: Thread) -> Iterator[str]:
 @contextmanager
 def _seeded(how: Decoding) -> Iterator[None]:
     """The sampling's own chance; the caller's goes on as if nothing had been drawn."""
-    with torch.random.fork_rng(enabled=how.sample):
-        if how.sample:
+    with torch.random.fork_rng(enabled=how.do_sample):
+        if how.do_sample:
             torch.manual_seed(how.seed)
         yield
 

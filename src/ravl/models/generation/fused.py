@@ -47,7 +47,7 @@ class FusedGenerator:
         model: whose device is used.
         vocabulary: that it writes with.
         words: that its language model reads with.
-        longest: tokens of a text, where a Decoding does not say.
+        max_new_tokens: tokens of a text, where a Decoding does not say.
         constrain: see :class:`Writer`.
     """
 
@@ -58,13 +58,13 @@ class FusedGenerator:
         model: GeneratorModel,
         vocabulary: Vocabulary,
         words: Words,
-        longest: int = 40,
+        max_new_tokens: int = 40,
         constrain: Constrain | None = None,
     ) -> None:
         self.model: Any = model.eval()  # type: ignore[no-untyped-call]
         self.vocabulary = vocabulary
         self.words = words
-        self.longest = longest
+        self.max_new_tokens = max_new_tokens
         self.constrain = constrain
         self._voices = Voices(vocabulary.words_of, len(vocabulary))
 
@@ -94,7 +94,7 @@ class FusedGenerator:
         """
         how = how or Decoding()
         self.writer.check(how)
-        size = 1 if how.sample else BATCH
+        size = 1 if how.do_sample else BATCH
         found: list[list[Candidate]] = []
         for start in range(0, len(requests), size):
             found += self.writer.write(self._inputs(requests[start : start + size]), how)
@@ -121,7 +121,7 @@ class FusedGenerator:
                 found += [[] for _ in some]
                 continue
             owners = np.repeat(np.arange(len(some)), [len(its) for its in some])
-            ids = self.vocabulary(flat, self.longest)
+            ids = self.vocabulary(flat, self.max_new_tokens)
             logs: list[float] = []
             for first in range(0, len(flat), 4 * BATCH):
                 part = slice(first, first + 4 * BATCH)
@@ -162,7 +162,9 @@ class FusedGenerator:
         }
         if prior is not None:
             inputs["decoder_prior"] = prior.to(self.device)
-        how = Decoding(sample=True, candidates=count, longest=self.longest)
+        how = Decoding(
+            do_sample=True, num_return_sequences=count, max_new_tokens=self.max_new_tokens
+        )
         found: Tensor = self.writer.model.generate(
             **inputs, generation_config=self.writer.settings(how)
         ).sequences
@@ -180,7 +182,7 @@ class FusedGenerator:
             self.spec,
             both.eval(),  # type: ignore[no-untyped-call]
             self.vocabulary.tokenizer,
-            self.longest,
+            self.max_new_tokens,
             [END],
             constrain=self.constrain,
         )
@@ -193,14 +195,16 @@ class FusedGenerator:
         self.words.save(folder)
 
     @classmethod
-    def load(cls, folder: Path, longest: int, constrain: Constrain | None = None) -> FusedGenerator:
+    def load(
+        cls, folder: Path, max_new_tokens: int, constrain: Constrain | None = None
+    ) -> FusedGenerator:
         """The inverse of :meth:`save`."""
         with quiet():
             model: Any = GeneratorModel.from_pretrained(folder, use_safetensors=True)
         if torch.cuda.is_available():
             model.to("cuda")
         words = Words.load(folder, READ)
-        return cls(model, Vocabulary.load(folder), words, longest, constrain)
+        return cls(model, Vocabulary.load(folder), words, max_new_tokens, constrain)
 
     def _inputs(self, requests: Sequence[GenerationRequest]) -> dict[str, Any]:
         with torch.inference_mode():

@@ -48,14 +48,14 @@ class Guided:
     Args:
         how: the Decoding, with a schema or a grammar.
         spelling: of the tokenizer.
-        longest: tokens of the text.
+        max_new_tokens: tokens of the text.
 
     Raises:
         QueryError: `llguidance` is not installed, the tokenizer is a slow one, the schema or
             grammar is not valid, or its shortest text is too long.
     """
 
-    def __init__(self, how: Decoding, spelling: Spelling, longest: int) -> None:
+    def __init__(self, how: Decoding, spelling: Spelling, max_new_tokens: int) -> None:
         self._spelling = spelling
         self._ends = [e for e in spelling.ends if not spelling.pieces[e]]
         self._breaks = [e for e in spelling.ends if spelling.pieces[e]]
@@ -63,11 +63,11 @@ class Guided:
         self._root = _matcher(how, spelling.tokenizer, self._ends[0])
         self._known: dict[int, dict[tuple[int, ...], _Point]] = {}  # by how many tokens they have
         shortest = self._shortest(self._root, b"")
-        if not shortest or len(shortest) >= longest:
+        if not shortest or len(shortest) >= max_new_tokens:
             raise QueryError(
                 f"The shortest text of this {'schema' if how.schema else 'grammar'} has about "
-                f"{len(shortest or ()) or STEPS} tokens, and the text may have {longest}. "
-                "Simplify it, or allow more (longest)."
+                f"{len(shortest or ()) or STEPS} tokens, and the text may have {max_new_tokens}. "
+                "Simplify it, or allow more (max_new_tokens)."
             )
         self._grows = max(len(shortest), 16)  # what one token may add to the way to the end
 

@@ -120,7 +120,7 @@ def word_lines(words: Any, questions: Sequence[str], passages: Sequence[Sequence
         line = [*ids.tolist(), *end] if question else end[: len(its)]
         for _ in its:
             line += [*next(pieces)[:QUOTED].tolist(), *end]
-        lines.append(line[: words.longest])
+        lines.append(line[: words.max_length])
     return padded(lines)
 
 

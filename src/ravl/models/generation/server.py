@@ -38,7 +38,7 @@ class ServerGenerator:
         address: of the API, as http://localhost:8000/v1; with ``#NAME`` for a model of the server,
             else its first one.
         evidence: neighbours at most.
-        longest: tokens of a text, where a Decoding does not say.
+        max_new_tokens: tokens of a text, where a Decoding does not say.
         several: show the neighbours' pictures as well; else their texts alone.
         parallel: requests in flight at a time.
         stop: strings that end a text.
@@ -55,7 +55,7 @@ class ServerGenerator:
         address: str,
         *,
         evidence: int = 4,
-        longest: int = LONGEST,
+        max_new_tokens: int = LONGEST,
         several: bool = True,
         parallel: int = 4,
         stop: Sequence[str] = (),
@@ -67,7 +67,7 @@ class ServerGenerator:
         self._wire = Wire(place, timeout, retries, pause)
         self._spec = f"openai:{self._wire.address}" + (f"#{self._model}" if self._model else "")
         self._evidence = evidence
-        self.longest = longest
+        self.max_new_tokens = max_new_tokens
         self.several = several
         self.parallel = parallel
         self.stop = tuple(stop)
@@ -110,7 +110,7 @@ class ServerGenerator:
         Raises:
             QueryError, EncoderError, PictureError: as when called.
         """
-        how = replace(how or Decoding(), candidates=1)
+        how = replace(how or Decoding(), num_return_sequences=1)
         _check(how)
         if how.require or how.forbid:
             return iter([self._answered(self._body(request, how), how)[0].text])
@@ -135,10 +135,12 @@ class ServerGenerator:
         said = [c for c in found if c.text]
         if not said:
             raise EncoderError(
-                f"{self.spec} answers without a text. Allow more tokens (longest), or use another "
-                "model."
+                f"{self.spec} answers without a text. Allow more tokens (max_new_tokens), or use "
+                "another model."
             )
-        kept = list({c.text: c for c in said if keeps(c.text, how)}.values())[: how.candidates]
+        kept = list({c.text: c for c in said if keeps(c.text, how)}.values())[
+            : how.num_return_sequences
+        ]
         if not kept:
             raise QueryError(
                 f"None of the {len(said)} texts that {self.spec} wrote keeps what is required and "
@@ -154,12 +156,12 @@ class ServerGenerator:
         body: dict[str, Any] = {
             "model": self._named(),
             "messages": self._messages(request, how),
-            "max_tokens": how.longest or self.longest,
-            "temperature": how.temperature if how.sample else 0.0,
+            "max_tokens": how.max_new_tokens or self.max_new_tokens,
+            "temperature": how.temperature if how.do_sample else 0.0,
             "seed": how.seed,
         }
-        if how.sample:
-            body |= {"top_p": how.top_p, "n": how.candidates}
+        if how.do_sample:
+            body |= {"top_p": how.top_p, "n": how.num_return_sequences}
         if self.stop:
             body["stop"] = list(self.stop)
         if how.schema:
@@ -210,7 +212,7 @@ def _check(how: Decoding) -> None:
     """Raises QueryError for what no server of this API can be asked."""
     asked = [
         n
-        for n in ("nouns", "grammar", "no_repeat", "shortest")
+        for n in ("nouns", "grammar", "no_repeat_ngram_size", "min_new_tokens")
         if getattr(how, n) != getattr(Decoding(), n)
     ]
     if asked:

@@ -62,15 +62,17 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.tokenizer)
 
-    def __call__(self, texts: Sequence[str], longest: int = LONGEST) -> list[Tensor]:
-        """Ids of each text with ``BEGIN`` and ``END`` around it, (t,) with t up to longest + 1.
+    def __call__(self, texts: Sequence[str], max_length: int = LONGEST) -> list[Tensor]:
+        """Ids of each text with ``BEGIN`` and ``END`` around it, (t,) with t up to max_length + 1.
 
         What is too long is cut, and still ended: a decoder that never saw an end would not stop.
         """
         if not texts:
             return []
         found = self.tokenizer([clean(t) for t in texts], add_special_tokens=False)["input_ids"]
-        return [torch.tensor([BEGIN, *ids[: longest - 1], END], dtype=torch.long) for ids in found]
+        return [
+            torch.tensor([BEGIN, *ids[: max_length - 1], END], dtype=torch.long) for ids in found
+        ]
 
     def words_of(self, text: str) -> Ints:
         """The different ids of a text, ascending, without its beginning and end."""

@@ -119,7 +119,7 @@ class Required:
     and when just enough room is left, they follow one by one.
     """
 
-    def __init__(self, phrases: Sequence[str], spelling: Spelling, longest: int) -> None:
+    def __init__(self, phrases: Sequence[str], spelling: Spelling, max_new_tokens: int) -> None:
         self._spelling = spelling
         self._spelt = {p: spelling.encode(" " + " ".join(p.split())) for p in phrases if p.strip()}
         for phrase, ids in self._spelt.items():
@@ -129,10 +129,10 @@ class Required:
                     "occur, or use another generator."
                 )
         needed = sum(map(len, self._spelt.values()))
-        if needed > longest:
+        if needed > max_new_tokens:
             raise QueryError(
-                f"What must occur needs {needed} tokens, and the text may have {longest}. Require "
-                "less, or allow more (longest)."
+                f"What must occur needs {needed} tokens, and the text may have "
+                f"{max_new_tokens}. Require less, or allow more (max_new_tokens)."
             )
         glued = [re.match(r"\w|\Z", self._read(p), re.ASCII) is not None for p in spelling.pieces]
         self._ends = list(spelling.ends)

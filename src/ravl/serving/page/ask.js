@@ -63,7 +63,7 @@ function chosen() {
 function hint() {
   const one = run();
   byId("ask-sources").hidden = !one || one.name === MEMORY;
-  byId("ask-candidates").hidden = !(one?.streams || one?.options.includes("candidates"));
+  byId("ask-candidates").hidden = !(one?.streams || one?.options.includes("num_return_sequences"));
   byId("ask-writing").hidden = !one?.streams;
   if (!one) say(byId("ask-hint"), "hint.search");
   else if (one.name === MEMORY) say(byId("ask-hint"), "hint.memory");
@@ -72,13 +72,13 @@ function hint() {
 
 /** How to answer, as the API has it; what is empty is left out. */
 function options() {
-  const { k, abstain, candidates, instruction, require, forbid, sources } = form.elements;
+  const { k, abstain, num_return_sequences, instruction, require, forbid, sources } = form.elements;
   const how = { run: byId("ask-run").value };
   if (k.value) how.k = Number(k.value);
   if (abstain.value) how.abstain = Number(abstain.value) / 100;
   if (run().name !== MEMORY && sources.value === "memory") how.vote_only = true;
   if (run().name !== MEMORY && sources.value === "model") how.retrieval = false;
-  if (!byId("ask-candidates").hidden && candidates.value) how.candidates = Number(candidates.value);
+  if (!byId("ask-candidates").hidden && num_return_sequences.value) how.num_return_sequences = Number(num_return_sequences.value);
   if (!run().streams) return how;
   if (instruction.value.trim()) how.instruction = instruction.value.trim();
   if (listed(require.value).length) how.require = listed(require.value);
@@ -122,7 +122,7 @@ async function answered(words) {
 }
 
 /** Whether the text comes word by word; several texts are compared first, and so come at once. */
-const streams = () => run()?.streams && form.elements.stream.checked && Number(form.elements.candidates.value) < 2;
+const streams = () => run()?.streams && form.elements.stream.checked && Number(form.elements.num_return_sequences.value) < 2;
 
 async function streamed(view, path, body, signal) {
   for await (const { name, data } of events(path, body, signal)) {

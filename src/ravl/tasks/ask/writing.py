@@ -86,7 +86,7 @@ class OpenAskPipeline(TextPipeline):
                 less sure than that are marked.
             how: the decoding; None for the run's usual.
             instruction: style, length or audience in words, for a generator that reads them.
-            **single: values of the decoding, such as ``candidates=3``; see :class:`Decoding`.
+            **single: values of the decoding, such as ``num_beams=1``; see :class:`Decoding`.
 
         Raises:
             QueryError: numbers that do not fit, an empty question, k below 1, neither generator

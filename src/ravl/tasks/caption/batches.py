@@ -68,12 +68,12 @@ class TrainingExamples:
         ground: TextFitData,
         side: TextSplit,
         vocabulary: Vocabulary,
-        longest: int,
+        max_length: int,
         retrieval: bool,
         recalled: Sequence[ConsensusTexts],
     ) -> TrainingExamples:
         """From a part of the ground; ``recalled`` is what the memory says of its pictures."""
-        flat = vocabulary([text for its in side.texts for text in its], longest)
+        flat = vocabulary([text for its in side.texts for text in its], max_length)
         ids = iter(flat)
         texts = [[next(ids) for _ in its] for its in side.texts]
         wanted = 2 * ground.settings.quotes if retrieval else 0

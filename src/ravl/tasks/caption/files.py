@@ -126,7 +126,7 @@ def _regions(side: int, arrays: dict[str, dict[str, Array]]) -> Regions | None:
 def _generator(run: Run, how: Decoding) -> Any:
     spec = str(run.record["generator"])
     if spec == "fused":
-        return run.networks.generator(run.folder / GENERATOR, how.longest)
+        return run.networks.generator(run.folder / GENERATOR, how.max_new_tokens)
     from ravl.models.generation.constraints import processors
     from ravl.models.generation.loading import load_generator
 

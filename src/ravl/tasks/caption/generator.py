@@ -71,7 +71,7 @@ def train_generator(
     prepare_language(generator.model.encoder, settings.language)
     recalled = ground.recalled(ground.train) if retrieval and settings.quotes else []
     lesson = TrainingExamples.of(
-        ground, ground.train, generator.vocabulary, generator.longest, retrieval, recalled
+        ground, ground.train, generator.vocabulary, generator.max_new_tokens, retrieval, recalled
     )
     order = EpochSampler(np.arange(len(ground.train)), settings.seed)
     batches = TextBatches(
@@ -122,11 +122,11 @@ def untrained(
     settings = ground.settings
     texts = [text for its in ground.train.texts for text in its]
     vocabulary = known or Vocabulary.of(texts, settings.words)
-    longest = settings.longest
-    if not longest:
+    max_new_tokens = settings.max_new_tokens
+    if not max_new_tokens:
         lengths = np.array([len(ids) - 1 for ids in vocabulary(texts, MOST_TOKENS)])
-        longest = int(np.quantile(lengths, ENOUGH, method="higher"))
-        longest += SPARE if settings.schema else 0
+        max_new_tokens = int(np.quantile(lengths, ENOUGH, method="higher"))
+        max_new_tokens += SPARE if settings.schema else 0
     config = FusionConfig(
         features=ground.train.labelled.features.shape[1],
         vectors=ground.told.said.means.shape[1],
@@ -147,5 +147,5 @@ def untrained(
     places = int(getattr(model.encoder.language.config, "max_position_embeddings", 512))
     room = places - HEADS - 3 * config.evidence
     words = Words.load(source, max(1, min(READ, room)))
-    longest = min(longest, int(model.decoder.config.max_position_embeddings) - 1)
-    return FusedGenerator(model, vocabulary, words, longest, processors)
+    max_new_tokens = min(max_new_tokens, int(model.decoder.config.max_position_embeddings) - 1)
+    return FusedGenerator(model, vocabulary, words, max_new_tokens, processors)

@@ -106,8 +106,8 @@ def with_generator(
     """The same with a generator; how to choose among its texts and the memory's is learned."""
     file = ground.settings.schema
     how = Decoding(
-        beams=ground.settings.beams,
-        longest=int(getattr(generator, "longest", 0)),
+        num_beams=ground.settings.num_beams,
+        max_new_tokens=int(getattr(generator, "max_new_tokens", 0)),
         schema=read_schema(Path(file)) if file else "",
         length_penalty=0.0 if ground.told.whole else 1.0,
     )

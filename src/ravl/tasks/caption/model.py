@@ -73,7 +73,7 @@ class CaptionPipeline(TextPipeline):
             how: the decoding; None for the run's usual.
             instruction: style, length or audience in words, for a generator that reads them.
             grounded: only nouns that the evidence has, or that the encoder is sure to see.
-            **single: values of the decoding, such as ``candidates=3``; see :class:`Decoding`.
+            **single: values of the decoding, such as ``num_beams=1``; see :class:`Decoding`.
 
         Raises:
             QueryError: k below 1, neither memory nor generator shall answer, nothing was

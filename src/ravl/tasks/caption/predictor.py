@@ -246,7 +246,7 @@ class TextPredictor:
         requests = self.requests(
             pictures, told if near is not None else None, near, recalled, instruction, opens
         )
-        pool = replace(how, candidates=max(how.candidates, how.beams))
+        pool = replace(how, num_return_sequences=max(how.num_return_sequences, how.num_beams))
         written = self.generator(requests, pool)
         rates = getattr(self.generator, "log_probabilities", None)
         if offered is None or rates is None:
@@ -296,7 +296,7 @@ class TextPredictor:
         for text in recalled.texts.tolist():
             if complies(told.said.texts[text], how):
                 found.append(text)
-            if len(found) >= max(OFFERED, how.candidates):
+            if len(found) >= max(OFFERED, how.num_return_sequences):
                 break
         return found
 

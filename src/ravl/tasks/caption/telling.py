@@ -43,7 +43,7 @@ def caption_of(
     gate = {"memory": 1.0, "alone": 0.0}.get(level)
     if gate is None:
         gate = captioner.chooser.share(MEMORY) if captioner.chooser is not None else 0.0
-    others = diverse(told.phrases(found.texts), found.total, how.candidates)[1:]
+    others = diverse(told.phrases(found.texts), found.total, how.num_return_sequences)[1:]
     memory: dict[str, float] = {}
     if found.recalled is not None:
         top = zip(found.recalled.texts[:SHOWN], found.recalled.support[:SHOWN], strict=True)

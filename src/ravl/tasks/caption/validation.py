@@ -52,7 +52,7 @@ def validation_of(
         recalled,
         opens=ground.memory.picture,
     )
-    greedy = Decoding(beams=1)
+    greedy = Decoding(num_beams=1)
 
     def validate() -> float:
         written = [found[0].text for found in generator(requests, greedy)]

@@ -30,7 +30,7 @@ def describe(labeller: LabelPredictor) -> dict[str, Any]:
         # Questions are read by the base encoder, whatever the memory's retriever was trained to
         # be; AskModel compares that.
         "reads_texts": labeller.reader is not None and not ask,
-        "longest": labeller.words.longest if labeller.words is not None else 0,
+        "longest": labeller.words.max_length if labeller.words is not None else 0,
     }
 
 
@@ -78,8 +78,8 @@ def _load(run: Run) -> LabelPredictor:
     )
     reader = words = None
     if record["reads_texts"] or (run.folder / FUSION).is_dir():
-        longest = int(record.get("longest", 0))
-        reader, words = run.networks.reader(run.folder / FUSION, longest)
+        max_length = int(record.get("longest", 0))
+        reader, words = run.networks.reader(run.folder / FUSION, max_length)
     calibration = arrays.get("calibration")
     return LabelPredictor(
         task=task,

@@ -30,7 +30,7 @@ def describe(matcher: MatchPredictor) -> dict[str, Any]:
         "powers": {
             name: head.power for name in HEADS if (head := getattr(matcher, name)) is not None
         },
-        "longest": matcher.words.longest if matcher.words else 0,
+        "longest": matcher.words.max_length if matcher.words else 0,
         # Texts are read by the base encoder, whatever the memory's retriever was trained to be;
         # MatchModel compares that.
         "reads_texts": False,

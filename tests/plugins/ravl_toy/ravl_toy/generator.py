@@ -48,14 +48,17 @@ class ToyGenerator:
         said = " ".join([request.question, *(e.text for e in request.exhibits[: self.evidence])])
         counts = Counter(word for word in said.split() if word.isprintable()) or Counter({"?": 1})
         total = sum(counts.values()) + len(request.question.split())
-        longest = how.longest or LONGEST
-        if not how.sample:
+        max_new_tokens = how.max_new_tokens or LONGEST
+        if not how.do_sample:
             best = [word for word, _ in counts.most_common()]
-            texts = [best[i : i + longest] for i in range(min(how.candidates, len(best)))]
+            texts = [
+                best[i : i + max_new_tokens]
+                for i in range(min(how.num_return_sequences, len(best)))
+            ]
         else:
             chance = np.random.default_rng([how.seed, zlib.crc32(said.encode("utf-8", "replace"))])
             weights = np.array([*counts.values()]) / sum(counts.values())
-            sizes = chance.integers(1, longest + 1, how.candidates)
+            sizes = chance.integers(1, max_new_tokens + 1, how.num_return_sequences)
             texts = [list(chance.choice([*counts], size, p=weights)) for size in sizes]
         found = {
             " ".join(words): Candidate(
