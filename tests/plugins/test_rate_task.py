@@ -42,7 +42,8 @@ class TestRate(TaskContract):
     task = "rate"
 
     @pytest.fixture(scope="class")
-    def memory(self, shop: Memory) -> Memory:
+    @classmethod
+    def memory(cls, shop: Memory) -> Memory:
         return shop
 
     def test_the_neighbours_and_the_regression_find_the_number(self, run: Path) -> None:

@@ -2,7 +2,14 @@
 
 from ravl.evaluation.answers import PRIMARY, compare, measure, values
 from ravl.evaluation.calibration import Bin, calibration_curve
-from ravl.evaluation.metrics import Metric, added_names, lower_names, mean_of, percent_names
+from ravl.evaluation.metrics import (
+    Metric,
+    added_names,
+    lower_names,
+    mean_of,
+    metrics_of,
+    percent_names,
+)
 from ravl.evaluation.outputs import Outputs, Task, confidences
 from ravl.evaluation.reports import LabelScore, confusion, per_label, text_report
 from ravl.evaluation.retrieval import (
@@ -40,6 +47,7 @@ __all__ = [
     "lower_names",
     "mean_of",
     "measure",
+    "metrics_of",
     "paired_difference",
     "per_label",
     "percent_names",

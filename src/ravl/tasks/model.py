@@ -14,7 +14,7 @@ from ravl.runs.answers import Answer, Classification, Tagging
 from ravl.runs.run import Run, open_memory, open_run
 from ravl.tasks import registry
 from ravl.tasks.contract import Pipeline, Task
-from ravl.tasks.options import AnswerOptions, CaptionOptions, TextOptions
+from ravl.tasks.options import AnswerOptions, CaptionOptions, TextOptions, check_options
 from ravl.tasks.pairing import OnePicture, picture_list, text_list
 
 if TYPE_CHECKING:
@@ -330,7 +330,9 @@ class Model:
         """One answer, or a list of them where pictures or texts are a list."""
         wanted, one = picture_list(pictures)
         texts = None if beside is None else text_list(beside)
-        answers = self.pipeline(command).predict(wanted, texts, **options)
+        pipeline = self.pipeline(command)
+        check_options(pipeline.predict, self.kind(command).options, options)
+        answers = pipeline.predict(wanted, texts, **options)
         single = one and (beside is None or isinstance(beside, str))
         return answers[0] if single else answers
 

@@ -6,9 +6,12 @@ key of a ``TypedDict``, which type checkers read. A test compares both.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any, TypedDict
+
+from ravl.errors import QueryError
 
 if TYPE_CHECKING:
     from ravl.models.generation.base import Decoding
@@ -103,3 +106,26 @@ class CaptionOptions(TextOptions, total=False):
     """
 
     grounded: bool
+
+
+def check_options(
+    predict: Callable[..., object], options: Sequence[Option], given: Iterable[str]
+) -> None:
+    """Refuse options that a pipeline does not have.
+
+    Args:
+        predict: of the pipeline.
+        options: of its task.
+        given: names of options.
+
+    Raises:
+        QueryError: names the first that there is not, and those that there are.
+    """
+    found = signature(predict).parameters.values()
+    names = [each.name for each in found if each.kind is Parameter.KEYWORD_ONLY]
+    if any(each.kind is Parameter.VAR_KEYWORD for each in found):
+        names += ["how", *(option.name for option in options)]
+    for name in given:
+        if name not in names:
+            allowed = ", ".join(dict.fromkeys(names))
+            raise QueryError(f"There is no option {name!r}; there are: {allowed}.")

@@ -7,6 +7,7 @@ the parts of a task and how they fit together, not about how good the answers ar
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -47,20 +48,23 @@ class TaskContract:
     data: ClassVar[str] = "id != 'no such row'"  # a filter that names rows to evaluate on
 
     @pytest.fixture(scope="class")
-    def memory(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Memory]:
+    @classmethod
+    def memory(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Memory]:
         """A memory that the task can be fitted on, open while the tests run."""
         raise NotImplementedError
 
     @pytest.fixture(scope="class")
-    def about(self) -> Task:
+    @classmethod
+    def about(cls) -> Task:
         """The task under test."""
-        return registry.task(self.task)
+        return registry.task(cls.task)
 
     @pytest.fixture(scope="class")
-    def run(self, memory: Memory, about: Task, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    @classmethod
+    def run(cls, memory: Memory, about: Task, tmp_path_factory: pytest.TempPathFactory) -> Path:
         """The folder of a run, fitted once."""
         out = tmp_path_factory.mktemp("contract") / "run"
-        fit(about.command, memory, out=out, progress=False, **self.settings)
+        fit(about.command, memory, out=out, progress=False, **cls.settings)
         return out
 
     @pytest.fixture
@@ -103,7 +107,8 @@ class TaskContract:
             f"t = registry.task({self.task!r}); t.summary; t.says; "
             "sys.exit('torch' in sys.modules)"
         )
-        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+        paths = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        assert subprocess.run([sys.executable, "-c", code], env=paths, check=False).returncode == 0
 
     def test_the_run_is_found_as_its_own(self, run: Path, about: Task) -> None:
         assert registry.of_run(open_run(run)) is about

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from ravl.retrieval.live_datastore import DatastoreView, keys_of
 
 from ravl.encoders.base import Array
 from ravl.errors import QueryError
 from ravl.memory import Memory
 from ravl.retrieval.datastore import Ints, Neighbours
+from ravl.retrieval.live_datastore import DatastoreView, keys_of
 from ravl.retrieval.query import open_picture
 from ravl.runs.answers import Evidence
 from ravl.runs.run import Run
