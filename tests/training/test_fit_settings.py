@@ -85,7 +85,7 @@ def test_scientific_numbers_of_yaml(tmp_path):
         ("epoch: 3", "names 'epoch', which is no setting; there are: epochs"),
         ("- 1\n- 2", "must hold settings, one a line, such as 'epochs: 5'"),
         ("just words", "must hold settings"),
-        ("a: [", "is no YAML"),
+        ("a: [", "is not valid YAML"),
     ],
 )
 def test_files_that_hold_no_settings(tmp_path, text, says):
@@ -98,7 +98,7 @@ def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(DataError, match="cannot be read: No such file"):
         read_settings(tmp_path / "gone.yaml")
     (tmp_path / "s.yaml").write_bytes(b"\xff\xfe\x00\x81")
-    with pytest.raises(DataError, match="is no YAML"):
+    with pytest.raises(DataError, match="is not valid YAML"):
         read_settings(tmp_path / "s.yaml")
     (tmp_path / "empty.yaml").write_text("")
     assert read_settings(tmp_path / "empty.yaml") == {}
