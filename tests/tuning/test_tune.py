@@ -402,7 +402,7 @@ def test_the_fusion_model_tells_its_epochs(memory, tmp_path, bert, monkeypatch):
         ("linear: 3", "it must hold a block of settings"),
         ("- linear", "holds list; it must hold a block"),
         ("", "holds NoneType; it must hold a block"),
-        ("linear: [", "is no YAML"),
+        ("linear: [", "is not valid YAML"),
         ("linear: {smoothing: 0.1}", "it must be one of choices, int, float, log, such as"),
         ("linear: {smoothing: {int: [0, 1]}}", "it can be: choices, float, log"),
         ("linear: {class_weights: {float: [0, 1]}}", "it can be: choices."),

@@ -139,7 +139,7 @@ def _mapping(file: Path) -> dict[str, Any]:
     except OSError as error:
         raise DataError(f"The space in {file} cannot be read: {error.strerror}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DataError(f"{file} is no YAML: {error}") from error
+        raise DataError(f"{file} is not valid YAML: {error}") from error
     if not isinstance(found, dict):
         raise DataError(f"{file} holds {type(found).__name__}; {BLOCKS}")
     return found
