@@ -63,5 +63,5 @@ class TestRate(TaskContract):
                 (after,) = model.predict([picture], vote_only=True, k=1)
             finally:
                 memory.update("000.png", columns={"number": old})
-        assert before.number == pytest.approx(float(str(old)), abs=0.1)
-        assert after.number == pytest.approx(777, abs=0.1)
+        assert float(before.said) == pytest.approx(float(str(old)), abs=0.1)
+        assert float(after.said) == pytest.approx(777, abs=0.1)

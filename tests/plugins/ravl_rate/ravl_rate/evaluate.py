@@ -15,7 +15,8 @@ from ravl.evaluation import Score
 from ravl.training.example_source import judged
 from ravl.training.examples import none_labelled, read_labelled
 from ravl.training.run_record import tables_json
-from ravl_rate.metrics import Numbers, compare, measure
+
+from .metrics import Numbers, compare, measure
 
 PAIRS = (
     ("with_retrieval", "no_retrieval"),

@@ -19,10 +19,11 @@ from ravl.training.evidence_bank import evidence
 from ravl.training.examples import Examples
 from ravl.training.fit_log import FitLog
 from ravl.training.splits import PARTS, Splits
-from ravl_rate.evaluate import TestResults, evaluate_test
-from ravl_rate.predictor import RatePredictor
-from ravl_rate.settings import RateSettings
-from ravl_rate.targets import NumberTargets
+
+from .evaluate import TestResults, evaluate_test
+from .predictor import RatePredictor
+from .settings import RateSettings
+from .targets import NumberTargets
 
 KS = (1, 2, 4, 8, 16)
 RIDGES = (0.01, 0.1, 1.0, 10.0, 100.0)
@@ -166,7 +167,8 @@ class RateRecipe(Recipe[RateData, Fitted, TestResults]):
     def finish(self, data: RateData, fitted: Fitted, results: TestResults, out: Path) -> Finished:
         """The chosen level and its report."""
         from ravl.training.report_parts import scores_json
-        from ravl_rate.report import page_of, rows_table
+
+        from .report import page_of, rows_table
 
         best = fitted.levels[fitted.chosen]
         return Finished(

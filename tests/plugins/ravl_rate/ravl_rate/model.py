@@ -15,9 +15,10 @@ from ravl.retrieval.live_datastore import DatastoreView, keys_of
 from ravl.retrieval.query import open_picture
 from ravl.runs.answers import Evidence
 from ravl.runs.run import Run
-from ravl_rate.predictor import RatePredictor
-from ravl_rate.results import Rating
-from ravl_rate.targets import NumberTargets
+
+from .predictor import RatePredictor
+from .results import Rating
+from .targets import NumberTargets
 
 
 class RatePipeline:

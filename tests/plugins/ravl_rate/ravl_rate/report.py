@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ravl.pages.fit_report import DifferenceRow, FitPage, ScoreRow, ScoreTable, fit_report
-from ravl_rate.evaluate import TestResults
+
+from .evaluate import TestResults
 
 if TYPE_CHECKING:
     from ravl.training.fit_report import FitReport
-    from ravl_rate.fit import Fitted, RateData
+
+    from .fit import Fitted, RateData
 
 TITLES = {
     "zero_shot": ("the usual number", "the median of training, whatever the picture"),

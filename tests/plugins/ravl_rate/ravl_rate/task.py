@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from ravl.data import Example
     from ravl.memory import Memory, Row
     from ravl.runs.run import Run
-    from ravl_rate.fit import RateRecipe
-    from ravl_rate.model import RatePipeline
-    from ravl_rate.results import Rating
-    from ravl_rate.settings import RateSettings
+
+    from .fit import RateRecipe
+    from .model import RatePipeline
+    from .results import Rating
+    from .settings import RateSettings
 
 COLUMN = "number"  # where a correction goes, and the usual column of a fit
 
@@ -40,31 +41,31 @@ class RateTask(Task):
 
     def settings(self) -> type[RateSettings]:
         """The class of the settings of a fit."""
-        from ravl_rate.settings import RateSettings
+        from .settings import RateSettings
 
         return RateSettings
 
     def recipe(self, memory: Memory, settings: Any) -> RateRecipe:
         """What differs in its fit from other tasks."""
-        from ravl_rate.fit import RateRecipe
+        from .fit import RateRecipe
 
         return RateRecipe(memory, settings)
 
     def evaluate(self, model: Any, data: str | Path, **options: Any) -> dict[str, Any]:
         """Judge a loaded run on new pictures with numbers."""
-        from ravl_rate.evaluate import evaluate_rates
+        from .evaluate import evaluate_rates
 
         return evaluate_rates(model, data, **options)
 
     def load(self, run: Run, memory: Memory) -> RatePipeline:
         """The pipeline of a run."""
-        from ravl_rate.model import RatePipeline
+        from .model import RatePipeline
 
         return RatePipeline(run, memory)
 
     def answer_type(self) -> type[Rating]:
         """The class of its answers."""
-        from ravl_rate.results import Rating
+        from .results import Rating
 
         return Rating
 
