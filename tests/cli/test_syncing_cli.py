@@ -1,4 +1,4 @@
-"""ravl sync and ravl bin from the shell."""
+"""ravl sync and ravl trash from the shell."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def test_sync_and_bin(run, shop):
     found = json.loads(run("sync", shop, "--json")[1])
     assert found["renamed"] == [{"from": "red.png", "to": "rouge.png"}]
     assert (found["removed"], found["encoded"]) == (["blue.png"], 0)
-    assert run("bin", shop)[1].startswith("blue.png\t")
-    assert "1 restored" in run("bin", shop, "--restore")[1]
-    assert json.loads(run("bin", shop, "--json")[1]) == []
-    assert run("bin", shop, "--empty")[1] == "0 forgotten.\n"
+    assert run("trash", shop)[1].startswith("blue.png\t")
+    assert "1 restored" in run("trash", shop, "--restore")[1]
+    assert json.loads(run("trash", shop, "--json")[1]) == []
+    assert run("trash", shop, "--empty")[1] == "0 forgotten.\n"
 
 
 def test_watching_goes_on_until_it_is_stopped(run, shop, monkeypatch):
@@ -62,9 +62,9 @@ def test_watching_goes_on_until_it_is_stopped(run, shop, monkeypatch):
 
 def test_what_is_wrong_is_a_sentence(run, shop):
     assert "follows no folder yet" in run("sync", shop)[2]
-    assert "Use --restore or --empty, not both" in run("bin", shop, "--restore", "--empty")[2]
-    assert "Give an action for these rows" in run("bin", shop, "red.png")[2]
-    assert "There is no row 'red.png' in the bin" in run("bin", shop, "red.png", "--empty")[2]
+    assert "Use --restore or --empty, not both" in run("trash", shop, "--restore", "--empty")[2]
+    assert "Give an action for these rows" in run("trash", shop, "red.png")[2]
+    assert "There is no row 'red.png' in the trash" in run("trash", shop, "red.png", "--empty")[2]
 
 
 def test_compact(run, shop):

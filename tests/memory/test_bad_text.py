@@ -28,7 +28,7 @@ def folder(tmp_path) -> Path:
         ("gone.png,a caption", "'gone.png' is not in"),
         ("../secret.png,a caption", "leads outside"),
         (",", ""),  # an empty row is no row
-        ("red_000.png,café", "is not UTF-8; if the file is in another encoding"),
+        ("red_000.png,café", "is not UTF-8; if the file has another encoding"),
     ],
 )
 def test_a_broken_row_of_a_table(empty, folder, bad, sentence):

@@ -1,4 +1,4 @@
-"""``ravl sync``, ``bin``, ``compact``: following folders, and removed rows."""
+"""``ravl sync``, ``trash``, ``compact``: following folders, and removed rows."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def sync(
 
     FOLDERS are the folders to follow; without them, all folders that the memory already follows.
     Unchanged files are not opened. A renamed picture is recognised by its content. Rows whose
-    picture is missing move to the trash (ravl bin MEMORY). Create a new memory with ravl index.
+    picture is missing move to the trash (ravl trash MEMORY). Create a new memory with ravl index.
     """
     from ravl.memory import Memory
 
@@ -106,13 +106,13 @@ def _tell(report: SyncReport, memory: Memory) -> None:
     )
 
 
-@click.command("bin")
+@click.command()
 @click.argument("memory", type=click.Path(path_type=Path))
 @click.argument("ids", nargs=-1)
 @click.option("--restore", is_flag=True, help="Restore IDS, or all rows.")
 @click.option("--empty", is_flag=True, help="Delete IDS, or all rows.")
 @json_option
-def bin_(memory: Path, ids: tuple[str, ...], restore: bool, empty: bool, as_json: bool) -> None:
+def trash(memory: Path, ids: tuple[str, ...], restore: bool, empty: bool, as_json: bool) -> None:
     """List, restore or delete rows in the trash.
 
     Searches and votes do not use rows in the trash; the rows keep their vectors. The next ravl
@@ -150,7 +150,7 @@ def compact(memory: Path, as_json: bool) -> None:
     """Erase deleted rows, and free their space.
 
     Searches and votes ignore a deleted row at once; ravl compact also erases it from the file and
-    its history. Rows in the trash stay (delete them with ravl bin MEMORY --empty).
+    its history. Rows in the trash stay (delete them with ravl trash MEMORY --empty).
     """
     from ravl.memory import Memory
 
@@ -165,4 +165,4 @@ def compact(memory: Path, as_json: bool) -> None:
     )
 
 
-COMMANDS = (sync, bin_, compact)
+COMMANDS = (sync, trash, compact)

@@ -32,7 +32,7 @@ def restore(memory: Collection, ids: Iterable[str] | None = None) -> list[str]:
         back = [row for row in chosen if row.id not in taken]
         if not back:
             return []
-        version = store.history.begin(f"restore {len(back):,} from the bin")
+        version = store.history.begin(f"restore {len(back):,} from the trash")
         for row in back:
             put_back(memory, version, row, row)
             _keep_without_file(store, row)
@@ -68,8 +68,8 @@ def _chosen(memory: Collection, ids: Iterable[str] | None) -> Sequence[Row]:
     missing = [id for id in wanted if id not in rows]
     if missing:
         raise RowNotFoundError(
-            f"There is no row {missing[0]!r} in the bin of {memory.path}. See what is there with: "
-            f"ravl bin {memory.path}"
+            f"There is no row {missing[0]!r} in the trash of {memory.path}. See what is there "
+            f"with: ravl trash {memory.path}"
         )
     return [rows[id] for id in dict.fromkeys(wanted)]
 

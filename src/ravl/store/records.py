@@ -69,7 +69,7 @@ class TrashedRow:
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
-        return {**self.row.to_json(), "binned": self.at}
+        return {**self.row.to_json(), "trashed": self.at}
 
 
 @dataclass(frozen=True, slots=True)

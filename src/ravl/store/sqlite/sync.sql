@@ -1,4 +1,4 @@
--- What syncing and the bin keep; made the first time that either is asked for.
+-- What syncing and the trash keep; made the first time that either is asked for.
 
 CREATE TABLE IF NOT EXISTS roots (         -- folders that the memory follows
   path TEXT PRIMARY KEY,                   -- as in rows: relative to the memory's folder where below
