@@ -126,7 +126,7 @@ class Spaces(Protocol):
         """
 
     def parts(self, space: int) -> dict[str, bytes]:
-        """What the space's encoder needs to be loaded again, besides its name."""
+        """What the space's encoder needs in addition to its name, to be loaded again."""
 
     def make(self, fingerprint: Fingerprint, parts: Mapping[str, bytes]) -> Space:
         """A new, empty space in the stage ``building``."""
@@ -254,7 +254,7 @@ class Trash(Protocol):
         Args:
             version: that this belongs to.
             row: in the trash.
-            new: as it shall be.
+            new: the row in its new form.
             embed: makes vectors of texts; called only where another encoder made the row's. The
                 picture of such a row has no vector until its file is indexed again.
         """

@@ -39,7 +39,7 @@ def check_file(path: Path) -> None:
         if foreign:
             raise MemoryFileError(
                 f"{path} holds a trigger or view, {foreign[0]!r}, which no memory of ravl has. "
-                "Do not use it, and ask whoever pushed it."
+                "Do not use it, and ask the person who pushed it."
             )
         try:
             for columns, table in (

@@ -93,7 +93,7 @@ class SpaceTable:
         return space
 
     def parts(self, space: int) -> dict[str, bytes]:
-        """What the space's encoder needs to be loaded again, besides its name."""
+        """What the space's encoder needs in addition to its name, to be loaded again."""
         sql = "SELECT name, bytes FROM encoder_parts WHERE space = ?"
         return dict(self._connection.execute(sql, (space,)).fetchall())
 

@@ -60,7 +60,7 @@ class SqliteStore:
         Args:
             path: of the file, which must not exist.
             fingerprint: of the encoder.
-            parts: that the encoder needs to be loaded again, besides its name.
+            parts: that the encoder needs in addition to its name, to be loaded again.
             timeout: seconds to wait for another writer.
 
         Raises:
