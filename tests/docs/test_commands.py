@@ -27,8 +27,12 @@ def command_lines(text):
 def resolve(words):
     """The command that these words call, and what is left of them."""
     command: click.Command = cli
-    while isinstance(command, click.Group) and words and words[0] in command.commands:
-        command, words = command.commands[words[0]], words[1:]
+    context = click.Context(cli)
+    while isinstance(command, click.Group) and words:
+        found = command.get_command(context, words[0])
+        if found is None:
+            break
+        command, words = found, words[1:]
     return command, words
 
 

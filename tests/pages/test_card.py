@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from ravl.pages.card import card_of
+from ravl.pages import card as cards
+from ravl.tasks import registry
+
+
+def card_of(folder: Path) -> str:
+    """The card of a run, by the task that its record names."""
+    return cards.card_of(
+        folder, registry.of_record(json.loads((folder / "run.json").read_text("utf-8")))
+    )
 
 
 @pytest.mark.parametrize("name", ["vote", "linear", "fusion", "tags"])
@@ -69,3 +77,31 @@ def test_names_do_not_break_it(tmp_path: Path) -> None:
 def test_a_trained_space_is_named(tmp_path: Path) -> None:
     card = card_of(run(tmp_path, encoder={"spec": "trained:0123"}))
     assert "Encoder: `builtin`, with trained heads (`trained:0123`)" in card
+
+
+@pytest.mark.parametrize(
+    ("record", "tag", "use"),
+    [
+        ({"task": "tag"}, "image-classification", '.predict("new.jpg")'),
+        ({"task": "match"}, "zero-shot-image-classification", '.predict("new.jpg", "a text")'),
+        ({"task": "caption"}, "image-to-text", '.predict("new.jpg")'),
+        ({"task": "ask"}, "visual-question-answering", '.predict("new.jpg", "what is it?")'),
+    ],
+)
+def test_the_words_are_those_of_the_task(
+    tmp_path: Path, record: dict[str, str], tag: str, use: str
+) -> None:
+    card = card_of(run(tmp_path, level="vote", **record))
+    task = registry.of_record(record)
+    assert f"pipeline_tag: {tag}\n" in card
+    assert use in card
+    assert task.purpose in card
+    assert f"Method: {task.levels['vote']}\n" in card
+
+
+@pytest.mark.parametrize(("answers", "warns"), [("list", False), ("open", True)])
+def test_only_what_writes_is_said_to_be_fluent_and_wrong(
+    tmp_path: Path, answers: str, warns: bool
+) -> None:
+    card = card_of(run(tmp_path, task="ask", answers=answers))
+    assert ("fluent and wrong" in card) is warns

@@ -11,6 +11,7 @@ import pytest
 from ravl.errors import PluginError
 from ravl.evaluation import Score, added_names, compare, lower_names, measure, percent_names, values
 from ravl.evaluation.generation import compare_texts, measure_text
+from ravl.tasks.registry import task
 from ravl.training.report_parts import score_table
 from tests.plugins.install import visible, write_metadata
 
@@ -50,7 +51,7 @@ class TestToyMetrics:
         assert "words" not in percent_names()
 
         judged = Judged({"vote": measure("classify", PROBABILITIES, TARGETS)})
-        table = score_table("classify", judged, "", "", ["vote"], [], {"vote": ("Vote", "")})
+        table = score_table(task("classify"), judged, "", "", ["vote"], [], {"vote": ("Vote", "")})
         assert table.measures[-1] == "top_2"
         assert "words" not in table.measures
 

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from ravl.errors import DataError
-from ravl.refitting.kinds import kind_of
+from ravl.refitting.champion import Champion
 from ravl.refitting.memory_changes import _replayed, examples, read_news
-from ravl.runs.run import open_run
 from ravl.tasks.model import Model
 from ravl.training.refit_plan import HELD
 from tests.helpers import ColourEncoder
@@ -19,9 +18,9 @@ from tests.refitting.shop import fitted, grow, relabel
 
 def news_of(memory, run, tmp_path, replay=0, newest=0.2):
     with Model(run, memory) as model:
-        kind, opened = kind_of(model), open_run(run)
-        with examples(opened, memory, kind, tmp_path / "work") as source:
-            return read_news(opened, memory, source, kind, replay=replay, newest=newest)
+        champion = Champion.of(model)
+        with examples(champion, tmp_path / "work") as source:
+            return read_news(champion, source, replay=replay, newest=newest)
 
 
 def hashes(news, part):

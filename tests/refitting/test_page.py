@@ -21,7 +21,6 @@ def examined(before: list[float], after: list[float], quality: str | None = None
         return {}
 
     return PairedResults(
-        "classify",
         "pictures",
         [Row(i, str(i)) for i in range(count)],
         np.arange(count),

@@ -32,8 +32,8 @@ def memory(tmp_path: Path, empty: Memory) -> Memory:
 def model_of(memory: Memory, task: str = "caption") -> Any:
     """A run by name only; a memory's own consensus writes."""
     predictor = CaptionPipeline(memory)
-    run = SimpleNamespace(folder=Path("runs/texts"))
-    return SimpleNamespace(task=task, memory=memory, run=run, caption=predictor.predict)
+    run = SimpleNamespace(folder=Path("runs/texts"), record={"task": task})
+    return SimpleNamespace(memory=memory, run=run, predictor=predictor)
 
 
 def test_only_silent_rows_are_written_for(memory: Memory) -> None:
@@ -90,7 +90,7 @@ def test_other_tasks_and_shares_are_refused(memory: Memory) -> None:
     with pytest.raises(QueryError, match="match"):
         augment(model_of(memory, "match"))
     alone = model_of(memory)
-    alone.run, alone.task = None, None
+    alone.run = None
     with pytest.raises(QueryError, match="is a memory"):
         augment(alone)
     with pytest.raises(QueryError, match="between 0 and 1"):
@@ -101,11 +101,14 @@ class Replies:
     """A run of ask that is sure of colours and of nothing else."""
 
     def __init__(self, memory: Memory) -> None:
-        self.task, self.memory = "ask", memory
-        self.run = SimpleNamespace(folder=Path("runs/asked"))
+        self.memory, self.predictor = memory, self
+        self.run = SimpleNamespace(folder=Path("runs/asked"), record={"task": "ask"})
 
-    def ask(self, pictures: list[Any], questions: list[str]) -> list[Any]:
+    def look(self, pictures: list[Any], questions: list[str]) -> list[str]:
         assert len(pictures) == len(questions)
+        return questions
+
+    def results(self, questions: list[str]) -> list[Any]:
         return [
             SimpleNamespace(question=q, answer="red", confidence=0.9 if "colour" in q else 0.2)
             for q in questions

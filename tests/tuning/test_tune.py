@@ -18,15 +18,17 @@ import pytest
 from ravl.errors import DataError, RavlError
 from ravl.memory import Memory
 from ravl.tasks.labels import fit as fit_task
+from ravl.tasks.registry import task as task_named
 from ravl.training.fit_settings import FitSettings, read_settings
 from ravl.tuning import tune as tuning
-from ravl.tuning.space import DEFAULT, Study, read_space
+from ravl.tuning.space import Study, read_space
 from ravl.tuning.tune import TuneReport, kept, tune
 from tests.helpers import ColourEncoder
 from tests.training.painted import TEST, VALIDATION, paint
 
 ROOT = Path(__file__).parents[2]
 SPACE = "linear:\n  smoothing: {float: [0, 0.3]}\n  class_weights: {choices: [none, balanced]}\n"
+SEARCHED = task_named("classify").search_space()
 
 
 def make(folder: Path, name: str = "painted", **test: Any) -> Path:
@@ -442,10 +444,10 @@ def test_values_have_the_type_of_their_setting(tmp_path):
 
 
 def test_the_space_that_comes_with_it():
-    whole = read_space(None, FitSettings, {})
+    whole = read_space(SEARCHED, FitSettings, {})
     assert set(whole.ranges("vote")) < set(whole.ranges("linear")) < set(whole.ranges("auto"))
-    assert "k" not in read_space(None, FitSettings, {"k": 8}).ranges("auto")
-    assert DEFAULT.read_text().count("#") > 20  # its ranges have reasons
+    assert "k" not in read_space(SEARCHED, FitSettings, {"k": 8}).ranges("auto")
+    assert SEARCHED.read_text().count("#") > 20  # its ranges have reasons
 
 
 # --- errors --------------------------------------------------------------------------------
@@ -478,7 +480,7 @@ def test_importances_need_something_to_compare(tmp_path):
     import optuna
 
     study = Study(optuna, tmp_path / "study.journal")
-    space = read_space(None, FitSettings, {})
+    space = read_space(SEARCHED, FitSettings, {})
     for number in range(5):
         assert study.importances() == []
         study.run(
@@ -488,3 +490,18 @@ def test_importances_need_something_to_compare(tmp_path):
     found = dict(study.importances())
     assert set(found) == {"k", "smoothing", "class_weights"}
     assert sum(found.values()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("task", "level"),
+    [
+        ("classify", "linear"),
+        ("match", "linear"),
+        ("caption", "generator"),
+        ("ask", "linear"),
+        ("ask_open", "generator"),
+    ],
+)
+def test_each_task_has_a_space_for_its_own_settings(task: str, level: str) -> None:
+    tuned = task_named(task)
+    assert read_space(tuned.search_space(), tuned.settings(), {}).levels.get(level)

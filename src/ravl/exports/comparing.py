@@ -14,9 +14,10 @@ from ravl.exports.onnx_files import difference
 from ravl.memory import Memory, Row
 from ravl.runs.networks import Networks
 from ravl.runs.run import Run
+from ravl.tasks.contract import Pipeline, Task
 from ravl.tasks.model import Model
 
-QUESTION = "what is this?"  # for rows without one
+QUESTION = "what is this?"  # for rows without a text or question
 
 
 @dataclass(eq=False)
@@ -125,43 +126,39 @@ class Sample:
     Args:
         rows: with pictures.
         memory: that they are from.
+        task: that answers.
     """
 
     rows: Sequence[Row]
     memory: Memory
+    task: Task
 
     @classmethod
-    def of(cls, memory: Memory, count: int, task: str) -> Sample:
+    def of(cls, memory: Memory, count: int, task: Task) -> Sample:
         """So many rows at most, spread over the memory; rows with data for the task first."""
-        speaks = {"classify": "label", "tag": "tags", "ask": "qa"}.get(task, "texts")
         rows = [row for row in memory if row.hash is not None]
-        loud = [row for row in rows if getattr(row, speaks)] or rows
-        chosen = np.unique(np.linspace(0, len(loud) - 1, min(count, len(loud))).astype(int))
-        return cls([loud[i] for i in chosen.tolist()], memory)
+        speaking = [row for row in rows if task.says(row)] or rows
+        chosen = np.unique(np.linspace(0, len(speaking) - 1, min(count, len(speaking))).astype(int))
+        return cls([speaking[i] for i in chosen.tolist()], memory, task)
 
     def answers(self, model: Model) -> list[tuple[str, float]]:
-        """What a model says, and how sure it is: to each row, for match to two texts of each."""
-        pictures = [self.memory.picture(row) for row in self.rows]
-        task: Any = model.task
+        """What a model says, and how sure it is.
+
+        Each picture comes with its first text or question where the task takes one. A text may fit
+        or not, so each picture comes with the text of another one as well.
+        """
+        pictures: list[Any] = [self.memory.picture(row) for row in self.rows]
         if not pictures:
             return []
-        if task == "match":
-            texts = [row.texts[0] if row.texts else row.id for row in self.rows]
-            pairs = [
-                *zip(pictures, texts, strict=True),
-                *zip(pictures, texts[1:] + texts[:1], strict=True),
-            ]
-            found = model.match([p for p, _ in pairs], [t for _, t in pairs])
-            return [(str(one.fits), one.score) for one in found]
-        if task == "ask":
-            asked = [row.qa[0].question if row.qa else QUESTION for row in self.rows]
-            replies = model.ask(pictures, asked)
-            return [(one.answer, one.confidence) for one in replies]
-        if task == "caption":
-            return [(one.text, one.confidence) for one in model.caption(pictures)]
-        if task == "tag":
-            return [("; ".join(one.tags), one.confidence) for one in model.tag(pictures)]
-        return [(one.label, one.confidence) for one in model.classify(pictures)]
+        asked: list[list[Any]] = [pictures]
+        if self.task.beside:
+            texts = [next(iter(self.task.says(row)), QUESTION) for row in self.rows]
+            asked = [pictures, texts]
+            if self.task.beside == "text":
+                asked = [pictures * 2, [*texts, *texts[1:], texts[0]]]
+        pipeline: Pipeline = model.predictor
+        found = pipeline.results(pipeline.look(*asked))
+        return [(answer.said, answer.confidence) for answer in found]
 
 
 def agreement(first: Sequence[tuple[str, float]], second: Sequence[tuple[str, float]]) -> Agreement:

@@ -21,6 +21,7 @@ from ravl.runs.row_texts import base_of
 from ravl.runs.run import ARRAYS, FUSION, GENERATOR, RUN, Run, open_memory, open_run
 from ravl.runs.run import write_json as write
 from ravl.runtime import names
+from ravl.tasks import registry
 from ravl.tasks.model import Model
 
 SAMPLE = 32  # pictures of the memory that run and export are compared on
@@ -140,7 +141,7 @@ def _export(
     reading: dict[str, Any],
 ) -> ExportReport:
     _write(run, out, memory)
-    shown, export = Sample.of(memory, sample, run.task), open_run(out)
+    shown, export = Sample.of(memory, sample, registry.of_run(run)), open_run(out)
     manifest = json.loads((out / names.MANIFEST).read_text("utf-8"))
     model, both = beside(run, export, memory)
     expected = shown.answers(model)
@@ -166,7 +167,7 @@ def _export(
     write(out / names.MANIFEST, manifest)
     from ravl.pages.card import write_card
 
-    write_card(out)
+    write_card(out, registry.of_run(run))
     return ExportReport(out, run.task, manifest)
 
 

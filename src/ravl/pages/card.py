@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ravl.evaluation import Score, lower_names, percent_names
 from ravl.pages.score_words import difference, measure_name, value_and_interval
@@ -14,34 +14,7 @@ from ravl.runtime.names import MANIFEST
 
 CARD = "README.md"
 MEASURES = 5  # columns of the table
-PIPELINES = {
-    "classify": "image-classification",
-    "tag": "image-classification",
-    "match": "zero-shot-image-classification",
-    "caption": "image-to-text",
-    "ask": "visual-question-answering",
-}
-PURPOSES = {
-    "classify": "gives a picture one label",
-    "tag": "gives a picture keywords",
-    "match": "judges whether a text fits a picture",
-    "caption": "describes a picture in a sentence",
-    "ask": "answers a question about a picture",
-}
-LEVELS = {
-    "vote": "the vote of the nearest rows of its memory",
-    "linear": "a linear head on frozen features, the memory's vote, and a gate between them",
-    "fusion": "a language model that reads the picture with its neighbours, the memory's vote, and "
-    "a gate between them",
-    "generator": "a generator that reads the picture with its neighbours, and a choice between its "
-    "texts and the memory's",
-}
-MATCHING = {
-    "vote": "the texts of the nearest rows of its memory",
-    "linear": "a pair of contrastively trained heads, the texts of the memory, and a stack of both",
-    "fusion": "a language model that reads text and picture with the neighbours, a pair of heads, "
-    "the texts of the memory, and a stack of all",
-}
+BESIDE = {"": "", "text": "a text", "question": "what is it?"}  # an example of what a task takes
 ROWS = {
     "zero_shot": "pretrained, without a memory",
     "question_only": "the question without its picture",
@@ -62,22 +35,51 @@ LICENCES = {
 }
 
 
-def write_card(folder: Path, name: str | None = None) -> None:
+class TaskWords(Protocol):
+    """What a card says of a task; :class:`ravl.tasks.contract.Task` has it."""
+
+    @property
+    def command(self) -> str:
+        """The word that users say for it."""
+
+    @property
+    def purpose(self) -> str:
+        """What its runs do: "gives a picture one label"."""
+
+    @property
+    def pipeline_tag(self) -> str:
+        """Of the hub's model cards."""
+
+    @property
+    def levels(self) -> Mapping[str, str]:
+        """What each level is made of."""
+
+    @property
+    def beside(self) -> str:
+        """What comes with a picture: "", "text" or "question"."""
+
+    @property
+    def writes(self) -> bool:
+        """True where its answers are texts of its own."""
+
+
+def write_card(folder: Path, task: TaskWords, name: str | None = None) -> None:
     """Write the card of a finished run, or of an export, into its folder; see :func:`card_of`."""
-    (folder / CARD).write_text(card_of(folder, name), encoding="utf-8")
+    (folder / CARD).write_text(card_of(folder, task, name), encoding="utf-8")
 
 
-def card_of(folder: Path, name: str | None = None) -> str:
+def card_of(folder: Path, task: TaskWords, name: str | None = None) -> str:
     """The card in Markdown, from ``run.json``, ``metrics.json`` and ``export.json``.
 
     Args:
         folder: the folder of the run.
+        task: the task of the run.
         name: the name of the run; None for the folder's name.
     """
     name = _plain(name or folder.resolve().name)
     record, metrics = _read(folder / RUN), _read(folder / "metrics.json")
     manifest = _read(folder / MANIFEST)
-    task, level = str(record["task"]), str(record.get("level", ""))
+    level = str(record.get("level", ""))
     parts = [
         _head(task),
         _what(name, record, task, level),
@@ -91,24 +93,24 @@ def card_of(folder: Path, name: str | None = None) -> str:
     return "\n".join([*parts, _licences(record)])
 
 
-def _head(task: str) -> str:
+def _head(task: TaskWords) -> str:
     return (
-        f"---\nlibrary_name: ravl\npipeline_tag: {PIPELINES[task]}\ntags:\n- ravl\n"
-        f"- retrieval-augmented\n- {task}\n---\n"
+        f"---\nlibrary_name: ravl\npipeline_tag: {task.pipeline_tag}\ntags:\n- ravl\n"
+        f"- retrieval-augmented\n- {task.command}\n---\n"
     )
 
 
-def _what(name: str, record: Mapping[str, Any], task: str, level: str) -> str:
-    made = MATCHING.get(level, level) if task == "match" else LEVELS.get(level, level)
+def _what(name: str, record: Mapping[str, Any], task: TaskWords, level: str) -> str:
+    made = task.levels.get(level, level)
     spec = record["encoder"]["spec"]
     base = record.get("base", {}).get("spec", spec)
     trained = f", with trained heads ({_code(spec)})" if base != spec else ""
     return (
         f"# {name}\n\n"
-        f"A run of ravl that {PURPOSES[task]}. It answers from a *memory*, a collection of "
+        f"A run of ravl that {task.purpose}. It answers from a *memory*, a collection of "
         "pictures that can be edited at any time: new rows count at once, and every answer lists "
         "the rows that support it.\n\n"
-        f"- Task: {task}\n- Method: {made}\n- Encoder: {_code(base)}{trained}\n"
+        f"- Task: {task.command}\n- Method: {made}\n- Encoder: {_code(base)}{trained}\n"
     )
 
 
@@ -169,18 +171,18 @@ def _gains(differences: Mapping[str, Any], name: str) -> Iterator[str]:
         )
 
 
-def _use(name: str, task: str) -> str:
-    extra = {"match": ', "a text"', "ask": ', "what is it?"'}.get(task, "")
-    shell = {"match": ' "a text"', "ask": ' "what is it?"'}.get(task, "")
+def _use(name: str, task: TaskWords) -> str:
+    beside = BESIDE[task.beside]
+    extra, shell = (f', "{beside}"', f' "{beside}"') if beside else ("", "")
     return (
         "## Use\n\n```python\nimport ravl\n\n"
         f'model = ravl.load("{name}", memory="MEMORY.ravl")\n'
-        f'answer = model.{task}("new.jpg"{extra})\nanswer, answer.evidence\n```\n\n'
-        f"```\nravl {task} {name} new.jpg{shell} --memory MEMORY.ravl\n```\n"
+        f'answer = model.predict("new.jpg"{extra})\nanswer, answer.evidence\n```\n\n'
+        f"```\nravl {task.command} {name} new.jpg{shell} --memory MEMORY.ravl\n```\n"
     )
 
 
-def _limits(record: Mapping[str, Any], task: str) -> str:
+def _limits(record: Mapping[str, Any], task: TaskWords) -> str:
     base = record.get("base", record["encoder"])["spec"]
     lines = [
         "The figures are valid for pictures like those of the fit. Evaluate it on your own "
@@ -193,7 +195,7 @@ def _limits(record: Mapping[str, Any], task: str) -> str:
     ]
     if base == "builtin":
         lines.append("Texts must be in English; in other languages only equal words are found.")
-    if task in ("caption", "ask"):
+    if task.writes:
         lines.append("Its texts can be fluent and wrong.")
     return "\n".join(["## Limits\n", *(f"- {line}" for line in lines), ""])
 

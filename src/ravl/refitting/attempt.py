@@ -15,8 +15,8 @@ from typing import Any
 from ravl.errors import DataError
 from ravl.memory import Memory
 from ravl.pages.card import write_card
+from ravl.refitting.champion import Champion
 from ravl.refitting.comparing import Comparison, Promote, compared, decide
-from ravl.refitting.kinds import Kind, kind_of
 from ravl.refitting.lock import BusyError, locked, moment
 from ravl.refitting.log import note, read_log
 from ravl.refitting.memory_changes import MemoryChanges, examples, read_news
@@ -85,15 +85,15 @@ def refit(
     try:
         with locked(folder):
             mend(folder)
-            with _opened(folder, memory, replay, newest) as (model, kind, news):
+            with _opened(folder, memory, replay, newest) as (champion, news):
                 rules = [promote, replay, newest, current(folder), news.digest]
                 mark = hashlib.sha256(json.dumps(rules).encode()).hexdigest()[:12]
-                refused = _refused(folder, model, news, mark, if_new, if_drift, dry_run)
+                refused = _refused(folder, champion.model, news, mark, if_new, if_drift, dry_run)
                 if refused is not None:
                     return refused
-                challenger = _fit(folder, model, kind, news, mark, progress, command)
-                comparison = _compare(model, challenger, kind, news)
-                found = _end(folder, challenger, kind, news, comparison, promote, mark)
+                challenger = _fit(folder, champion, news, mark, progress, command)
+                comparison = _compare(champion, challenger, news)
+                found = _end(folder, champion, challenger, news, comparison, promote, mark)
                 return replace(found, seconds=round(time.monotonic() - began, 1))
     except BusyError as error:
         return RefitReport(folder, "busy", str(error))
@@ -102,18 +102,13 @@ def refit(
 @contextmanager
 def _opened(
     folder: Path, memory: Memory | str | Path | None, replay: int, newest: float
-) -> Iterator[tuple[Model, Kind, MemoryChanges]]:
-    """The champion, what its task has of its own, and what is new; open while pictures are read."""
+) -> Iterator[tuple[Champion, MemoryChanges]]:
+    """The champion, and what is new; open while pictures are read."""
     work = folder / f"{WORK}-data"
     with Model(folder, memory) as model:
-        assert model.run is not None
-        kind = kind_of(model)
-        with examples(model.run, model.memory, kind, work) as source:
-            yield (
-                model,
-                kind,
-                read_news(model.run, model.memory, source, kind, replay=replay, newest=newest),
-            )
+        champion = Champion.of(model)
+        with examples(champion, work) as source:
+            yield champion, read_news(champion, source, replay=replay, newest=newest)
     shutil.rmtree(work, ignore_errors=True)
 
 
@@ -147,8 +142,7 @@ def _refused(
 
 def _fit(
     folder: Path,
-    model: Model,
-    kind: Kind,
+    champion: Champion,
     news: MemoryChanges,
     mark: str,
     progress: bool | None,
@@ -163,27 +157,36 @@ def _fit(
     if judged == begun:  # cut off before the fit had begun, or just before it had ended
         shutil.rmtree(out, ignore_errors=True)
     if begun or not judged:
-        again = RefitPlan(news.labelled, news.parts, mark, kind.start)
-        kind.fit(model.memory, out, kind.settings, progress=progress, command=command, again=again)
+        again = RefitPlan(news.labelled, news.parts, mark, champion.hooks.start)
+        champion.task.fit(
+            champion.model.memory,
+            out,
+            champion.settings,
+            progress=progress,
+            command=command,
+            again=again,
+        )
     record = json.loads((out / RUN).read_text("utf-8"))
     record["memory"]["version"] = news.version  # later rows were not learned from
     write_json(out / RUN, record)
-    write_card(out, folder.name)
+    write_card(out, champion.task, folder.name)
     return out
 
 
-def _compare(model: Model, challenger: Path, kind: Kind, news: MemoryChanges) -> Comparison:
+def _compare(champion: Champion, challenger: Path, news: MemoryChanges) -> Comparison:
     """Both on the frozen part and the newest."""
     test = news.labelled.take(news.parts.test)
     frozen = {news.labelled.rows[i].hash or "" for i in news.frozen.tolist()}
-    with Model(challenger, model.memory) as other:
-        return compared(kind.examine(model, other, test, kind.settings.seed), frozen)
+    with Model(challenger, champion.model.memory) as other:
+        seed = champion.settings.seed
+        found = champion.hooks.compare(champion.model.predictor, other.predictor, test, seed)
+        return compared(found, champion.task.primary, frozen)
 
 
 def _end(
     folder: Path,
+    champion: Champion,
     challenger: Path,
-    kind: Kind,
     news: MemoryChanges,
     comparison: Comparison,
     rule: Promote,
@@ -191,13 +194,13 @@ def _end(
 ) -> RefitReport:
     """Promote or not; the page and the log. The run is usable all the time."""
     better, why = decide(comparison, rule)
-    champion, at, told = current(folder), moment(), news.to_json()
+    before, at, told = current(folder), moment(), news.to_json()
     verdict = f"The challenger {'replaces' if better else 'does not replace'} the champion: {why}."
     page = folder / REPORTS / f"{len(read_log(folder)) + 1:04}.html"
     page.parent.mkdir(exist_ok=True)
-    html = page_of(folder.name, at, verdict, better, kind, news, comparison)
+    html = page_of(folder.name, at, verdict, better, champion, news, comparison)
     page.write_text(html, encoding="utf-8")
-    version = replace_champion(folder, challenger) if better else champion
+    version = replace_champion(folder, challenger) if better else before
     scores: dict[str, Any] = comparison.to_json()
     note(
         folder,
@@ -205,7 +208,7 @@ def _end(
             "at": at,
             "state": "promoted" if better else "kept",
             "reason": why,
-            "champion": champion,
+            "champion": before,
             "version": version,
             "rule": rule,
             "mark": mark,
@@ -223,6 +226,6 @@ def _end(
         version,
         told,
         scores,
-        tables_of(comparison),
+        tables_of(champion.task, comparison),
         page,
     )

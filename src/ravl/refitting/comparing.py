@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from ravl.evaluation import Score, percent_names
 from ravl.pages.score_words import difference
 from ravl.training.paired_results import CHALLENGER, CHAMPION, PairedResults
-from ravl.training.report_parts import BEST
 from ravl.training.run_record import tables_json
 
 Promote = Literal["better", "always", "never"]
@@ -29,20 +28,17 @@ class Comparison:
 
     Args:
         examined: their answers.
+        metric: that is decided by.
         parts: positions of ``together``, ``frozen`` and, where there is one, ``newest``.
         scores: by part, then by who, then by metric.
         differences: of challenger and champion by part and metric, paired.
     """
 
     examined: PairedResults
+    metric: str
     parts: dict[str, NDArray[np.int64]]
     scores: dict[str, dict[str, dict[str, Score]]]
     differences: dict[str, dict[str, Score]]
-
-    @property
-    def metric(self) -> str:
-        """The one that is decided by."""
-        return BEST[self.examined.judged]
 
     def to_json(self) -> dict[str, Any]:
         """What ``refits.json`` says of it."""
@@ -55,11 +51,12 @@ class Comparison:
         }
 
 
-def compared(examined: PairedResults, frozen: Collection[str]) -> Comparison:
+def compared(examined: PairedResults, metric: str, frozen: Collection[str]) -> Comparison:
     """Scores on all examples, and on those of each part.
 
     Args:
         examined: answers of both.
+        metric: to decide by, the primary one of the task.
         frozen: hashes of the pictures that were the champion's test part.
     """
     stays = np.array([row.hash in frozen for row in examined.rows], bool)
@@ -68,6 +65,7 @@ def compared(examined: PairedResults, frozen: Collection[str]) -> Comparison:
         parts[NEWEST] = np.flatnonzero(~stays)
     return Comparison(
         examined,
+        metric,
         parts,
         {
             part: {who: examined.measure(who, chosen) for who in (CHAMPION, CHALLENGER)}

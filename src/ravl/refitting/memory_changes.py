@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from ravl.errors import DataError, QueryError
 from ravl.memory import Memory, Row
-from ravl.refitting.kinds import Kind
+from ravl.refitting.champion import Champion
 from ravl.retrieval.datastore import Ints
 from ravl.runs.run import Run
 from ravl.store.row import user_fields
 from ravl.training.examples import Examples, read_labelled, remember
+from ravl.training.refit_hooks import RefitHooks
 from ravl.training.refit_plan import HELD, SPLIT
 from ravl.training.splits import LEFT_OUT, PARTS, Splits, draw
 
@@ -107,16 +108,15 @@ def known_parts(run: Run, memory: Memory) -> dict[str, int]:
 
 
 @contextmanager
-def examples(run: Run, memory: Memory, kind: Kind, work: Path) -> Iterator[Memory]:
+def examples(champion: Champion, work: Path) -> Iterator[Memory]:
     """The memory that holds all labelled pictures: the run's own, or one with what it held out.
 
     Args:
-        run: with the pictures that the memory does not show, where there are some.
-        memory: of the run.
-        kind: of the refit.
+        champion: whose run may hold pictures that its memory does not show.
         work: a folder for a memory of both.
     """
-    held = run.folder / HELD
+    memory = champion.model.memory
+    held = champion.run.folder / HELD
     if not held.exists():
         yield memory
         return
@@ -125,40 +125,37 @@ def examples(run: Run, memory: Memory, kind: Kind, work: Path) -> Iterator[Memor
         file.unlink()
     shutil.copyfile(held, work / "data.ravl")
     with Memory.open(work / "data.ravl", memory.encoder) as both:
-        own = read_labelled(memory, memory, kind.says)
+        own = read_labelled(memory, memory, champion.hooks.says)
         remember(both, own, "what the memory shows", lambda row: row.id)
         yield both
 
 
-def read_news(
-    run: Run, memory: Memory, source: Memory, kind: Kind, *, replay: int, newest: float
-) -> MemoryChanges:
+def read_news(champion: Champion, source: Memory, *, replay: int, newest: float) -> MemoryChanges:
     """Compare the labelled pictures with what the run knows.
 
     A new picture of a near-duplicate in training is trained on; one of a near-duplicate that is
     held out is left out. Of the others a share is held out to be judged by, and one to choose by.
 
     Args:
-        run: the champion.
-        memory: of the run.
+        champion: to be fitted again.
         source: of the labelled pictures, see :func:`examples`.
-        kind: of the refit.
         replay: training pictures that the champion knows are no more than so many; 0 for all.
         newest: share of the new pictures to be judged by.
 
     Raises:
         DataError: nothing is left of a part.
     """
+    run, memory, hooks = champion.run, champion.model.memory, champion.hooks
     version = memory.version
-    labelled = read_labelled(source, memory, kind.says)
+    labelled = read_labelled(source, memory, hooks.says)
     known = known_parts(run, memory)
-    touched = _touched(run, memory, kind)
+    touched = _touched(champion)
     part = np.array([known.get(row.hash or "", NEW) for row in labelled.rows], np.int64)
     if source is not memory and touched is not None:  # what the table did not name stays out
         others = np.array([row.id not in touched for row in labelled.rows], bool)
         part[(part == NEW) & others] = LEFT_OUT
-    classes = [kind.stratum(row) for row in labelled.rows]
-    fresh, judged = _divide(part, labelled.groups, kind, classes, newest)
+    classes = [hooks.stratum(row) for row in labelled.rows]
+    fresh, judged = _divide(part, labelled.groups, champion.settings, classes, newest)
     frozen = part == PARTS.index("test")
     there = {row.hash for row in labelled.rows}
     again = np.array([bool(touched and touched.get(row.id)) for row in labelled.rows], bool)
@@ -166,7 +163,7 @@ def read_news(
     train = np.sort(
         np.concatenate(
             [
-                _replayed(old, classes, replay, kind.settings.seed),
+                _replayed(old, classes, replay, champion.settings.seed),
                 np.flatnonzero((part == 0) & fresh),
             ]
         )
@@ -189,9 +186,9 @@ def read_news(
         "as the last fit says; what is new since was drawn",
     )
     new = np.flatnonzero(fresh)
-    counts = Counter(name for i in new for name in kind.says(labelled.rows[i]) if kind.names)
+    counts = Counter(name for i in new for name in hooks.says(labelled.rows[i]) if hooks.counted)
     gone = sorted(hash for hash, number in known.items() if number == 0 and hash not in there)
-    digest = _digest(labelled.rows, kind, part, train, judged, gone)
+    digest = _digest(labelled.rows, hooks, part, train, judged, gone)
     return MemoryChanges(
         labelled,
         parts,
@@ -208,7 +205,7 @@ def read_news(
 
 
 def _divide(
-    part: Ints, groups: Ints, kind: Kind, classes: Sequence[str], newest: float
+    part: Ints, groups: Ints, settings: Any, classes: Sequence[str], newest: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Give each new picture a part, in place; which are new, and which of them are to be judged by.
 
@@ -220,7 +217,6 @@ def _divide(
     fresh &= ~held
     free = np.where(fresh & ~np.isin(groups, groups[part == 0]), 0, LEFT_OUT)
     part[fresh] = 0
-    settings = kind.settings
     for number, share in ((3, newest), (1, settings.validation_share)):
         if (free == 0).any() and share:
             drawn = draw(free, groups, classes, share, settings.seed + SEED + number)
@@ -241,33 +237,33 @@ def _replayed(old: Ints, classes: Sequence[str], most: int, seed: int) -> Ints:
     return np.array(sorted(i for _, _, i in turns[:most]), np.int64)
 
 
-def _touched(run: Run, memory: Memory, kind: Kind) -> dict[str, bool] | None:
+def _touched(champion: Champion) -> dict[str, bool] | None:
     """Rows that changed since the run was fitted, by id, and whether they were labelled anew.
 
     None where the memory is another one, or no longer knows.
     """
     try:
-        changes = memory.diff(int(run.record["memory"]["version"]))
+        changes = champion.model.memory.diff(int(champion.run.record["memory"]["version"]))
     except QueryError:
         return None
     return {
         change.id: change.before is not None
         and change.after is not None
-        and _told(kind, change.before) != _told(kind, change.after)
+        and _words(champion.hooks, change.before) != _words(champion.hooks, change.after)
         for change in changes
     }
 
 
-def _told(kind: Kind, state: dict[str, Any]) -> str:
-    return kind.told(Row(number=0, **user_fields(state)))
+def _words(hooks: RefitHooks, state: dict[str, Any]) -> str:
+    return hooks.words(Row(number=0, **user_fields(state)))
 
 
 def _digest(
-    rows: Sequence[Row], kind: Kind, part: Ints, train: Ints, judged: Any, gone: list[str]
+    rows: Sequence[Row], hooks: RefitHooks, part: Ints, train: Ints, judged: Any, gone: list[str]
 ) -> str:
     replayed = set(train.tolist())
     lines = sorted(
-        f"{row.hash} {part[i]} {i in replayed} {judged[i]} {kind.told(row)}"
+        f"{row.hash} {part[i]} {i in replayed} {judged[i]} {hooks.words(row)}"
         for i, row in enumerate(rows)
     )
     return hashlib.sha256("\n".join([*lines, *gone]).encode()).hexdigest()[:16]

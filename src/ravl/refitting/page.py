@@ -10,11 +10,12 @@ from ravl.evaluation import added_names
 from ravl.pages.fit_parts import Answer, ExampleGroup, ReportExample
 from ravl.pages.refit_report import NewLabel, NewPicture, refit_report
 from ravl.pages.score_table import DifferenceRow, ScoreRow, ScoreTable
+from ravl.refitting.champion import Champion
 from ravl.refitting.comparing import FROZEN, NEWEST, TOGETHER, Comparison
-from ravl.refitting.kinds import Kind
 from ravl.refitting.memory_changes import MemoryChanges
+from ravl.tasks.contract import Task
 from ravl.training.paired_results import CHALLENGER, CHAMPION, PairedResults
-from ravl.training.report_parts import MEASURES, thumbnail
+from ravl.training.report_parts import thumbnail
 
 PICTURES = 24  # new ones on the page
 LABELS = 30  # of the new pictures
@@ -30,10 +31,10 @@ CAPTIONS = {
 }
 
 
-def tables_of(comparison: Comparison) -> list[ScoreTable]:
-    """Scores of both on each part."""
+def tables_of(task: Task, comparison: Comparison) -> list[ScoreTable]:
+    """Scores of both on each part, by the measures of the task."""
+    wanted = (*task.measures, *added_names())
     unit = comparison.examined.unit
-    wanted = (*MEASURES[comparison.examined.judged], *added_names())
     tables = []
     for part, chosen in comparison.parts.items():
         scores, (caption, note) = comparison.scores[part], CAPTIONS[part]
@@ -59,7 +60,7 @@ def page_of(
     at: str,
     verdict: str,
     promoted: bool,
-    kind: Kind,
+    champion: Champion,
     news: MemoryChanges,
     comparison: Comparison,
 ) -> str:
@@ -69,9 +70,9 @@ def page_of(
         verdict,
         promoted,
         _about(at, news),
-        tables_of(comparison),
-        _labels(kind, news),
-        _pictures(kind, news),
+        tables_of(champion.task, comparison),
+        _labels(champion, news),
+        _pictures(champion, news),
         _changed(news, comparison.examined),
     )
 
@@ -96,15 +97,15 @@ def _about(at: str, news: MemoryChanges) -> list[tuple[str, str]]:
     ]
 
 
-def _labels(kind: Kind, news: MemoryChanges) -> list[NewLabel]:
+def _labels(champion: Champion, news: MemoryChanges) -> list[NewLabel]:
     old = np.setdiff1d(news.parts.train, news.fresh)
-    before = Counter(n for i in old for n in kind.says(news.labelled.rows[i]))
+    before = Counter(n for i in old for n in champion.hooks.says(news.labelled.rows[i]))
     widest = max(news.counts.values(), default=1)
     most = sorted(news.counts.items(), key=lambda item: (-item[1], item[0]))[:LABELS]
     return [NewLabel(name, count, before[name], widest) for name, count in most]
 
 
-def _pictures(kind: Kind, news: MemoryChanges) -> list[NewPicture]:
+def _pictures(champion: Champion, news: MemoryChanges) -> list[NewPicture]:
     """Some of what is new, drawn by chance."""
     drawn = np.random.default_rng(0).permutation(news.fresh)[:PICTURES]
     found = []
@@ -112,7 +113,7 @@ def _pictures(kind: Kind, news: MemoryChanges) -> list[NewPicture]:
         row = news.labelled.rows[i]
         uri = thumbnail(news.labelled.source, row)
         if uri is not None:
-            found.append(NewPicture(uri, kind.told(row), row.id))
+            found.append(NewPicture(uri, champion.hooks.words(row), row.id))
     return found
 
 

@@ -19,12 +19,8 @@ from ravl.retrieval.datastore import Datastore
 from ravl.retrieval.live import Followed, View
 from ravl.store.blocks import BlockList
 
-CAPTION, LABEL, TAGS, ANSWERS = COLUMNS = (
-    "generated_caption",
-    "generated_label",
-    "generated_tags",
-    "generated_qa",
-)
+CAPTION, LABEL = "generated_caption", "generated_label"
+TAGS, ANSWERS = "generated_tags", "generated_qa"
 CONFIDENCE, PROVENANCE = "generated_confidence", "generated_by"
 
 

@@ -7,7 +7,6 @@ through, and erased.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,10 +16,13 @@ from ravl.data import Scalar
 from ravl.errors import PictureError, QueryError
 from ravl.memory import Memory, Row
 from ravl.progress import progress_bar
-from ravl.runs.generated import COLUMNS, CONFIDENCE, PROVENANCE
+from ravl.runs.answers import Answer
+from ravl.runs.generated import CONFIDENCE, PROVENANCE
+from ravl.runs.run import Run
+from ravl.tasks import registry
+from ravl.tasks.contract import Pipeline, Task
 from ravl.tasks.model import Model
 
-COLUMN = dict(zip(("caption", "classify", "tag", "ask"), COLUMNS, strict=True))
 AT_ONCE = 64  # pictures that are answered, and written, together
 USUAL = 3  # of the questions that are asked most in a memory, those that are asked of others
 
@@ -57,13 +59,15 @@ def augment(
     Safe to interrupt: what is written stays, and the same call goes on with the rest.
 
     Args:
-        model: a loaded run of the task caption, classify, tag or ask; its memory is written to.
+        model: a loaded run of a task whose answers are kept, such as caption; its memory is
+            written to.
         where: only rows that this filter lets through.
         least: confidence from which an answer is written, 0 to 1.
         again: write anew where something generated is there already.
         limit: rows at most.
-        questions: that a run of ask answers about each picture; none for those that are asked most
-            often in the memory. Answers that are surer than ``least`` are written.
+        questions: for a run that answers questions: those that it answers about each picture;
+            empty for those that are asked most often in the memory. Answers that are surer than
+            ``least`` are written.
         progress: show a bar; None shows it on a terminal.
 
     Raises:
@@ -75,23 +79,18 @@ def augment(
             f"{model.memory.path} is a memory. Name a run that writes, such as one of ravl fit "
             "caption; it writes into its own memory, or into the one given with --memory."
         )
-    if model.task not in COLUMN:
-        raise QueryError(
-            f"A run of the task {model.task} writes nothing that could be kept; those that do: "
-            f"{', '.join(COLUMN)}."
-        )
+    task, column = _task_of(model.run)
     if not 0 <= least <= 1:
         raise QueryError(f"The least confidence is {least:g}; it must lie between 0 and 1.")
-    if questions and model.task != "ask":
+    if questions and not task.beside:
         raise QueryError(
-            f"A run of the task {model.task} answers no questions. Leave them out, or name a run "
+            f"A run of the task {task.command} answers no questions. Leave them out, or name a run "
             "of ravl fit ask."
         )
     name = model.run.folder.name
-    column, memory = COLUMN[model.task], model.memory
-    silent = [row for row in memory.rows(where) if _silent(row, model.task, column, again)]
-    silent = silent[:limit]
-    answering = _answering(model, questions)
+    memory = model.memory
+    silent = [row for row in memory.rows(where) if _silent(row, task, again)][:limit]
+    answering = _answering(model.predictor, task, questions or usual_questions(memory))
     counts: Counter[str] = Counter()
     with progress_bar("Augmenting", "pictures", progress) as advance:
         for start in range(0, len(silent), AT_ONCE):
@@ -101,7 +100,7 @@ def augment(
             answers = answering([picture for _, picture in readable])
             told: dict[str, Mapping[str, Scalar]] = {}
             for (row, _), answer in zip(readable, answers, strict=True):
-                value, confidence = _value(model.task, answer, least)
+                value, confidence = task.generated(answer, least)
                 if value and confidence >= least:
                     told[row.id] = {
                         column: value,
@@ -110,21 +109,32 @@ def augment(
                     }
                 else:
                     counts["unsure"] += 1
-            what = f"augment: {model.task} by {name}"
+            what = f"augment: {task.command} by {name}"
             counts["written"] += memory.update_columns(told, what)
             advance(len(some), len(silent), "")
     return Augmented(counts["written"], counts["unsure"], counts["broken"], column)
 
 
-def _silent(row: Row, task: str, column: str, again: bool) -> bool:
+def _task_of(run: Run) -> tuple[Task, str]:
+    """The task of a run, and the column that its answers are written to.
+
+    Raises:
+        QueryError: they are written to none.
+    """
+    task = registry.of_run(run)
+    if not task.generated_column:
+        kept = {each.command: None for each in registry.tasks() if each.generated_column}
+        raise QueryError(
+            f"What a run of the task {task.command} answers is not kept in the memory; the tasks "
+            f"whose answers are kept: {', '.join(kept)}."
+        )
+    return task, task.generated_column
+
+
+def _silent(row: Row, task: Task, again: bool) -> bool:
     """Whether nobody has said anything about a picture for the task."""
-    said: dict[str, Any] = {
-        "caption": row.texts,
-        "classify": row.label,
-        "tag": row.tags,
-        "ask": row.qa,
-    }
-    return row.hash is not None and not said[task] and (again or column not in row.columns)
+    written = task.generated_column in row.columns
+    return row.hash is not None and not task.says(row) and (again or not written)
 
 
 def _picture(memory: Memory, row: Row) -> Any:
@@ -140,32 +150,20 @@ def usual_questions(memory: Memory) -> list[str]:
     return [question for question, _ in counts.most_common(USUAL)]
 
 
-def _answering(model: Model, questions: Sequence[str]) -> Callable[[Sequence[Any]], Sequence[Any]]:
-    """A function: what a run says of some pictures; of ask a list of replies for each."""
-    if model.task != "ask":
-        answer: Callable[[Sequence[Any]], Sequence[Any]] = getattr(model, str(model.task))
-        return answer
-    questions = questions or usual_questions(model.memory)
+def _answering(
+    pipeline: Pipeline, task: Task, questions: Sequence[str]
+) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    """A function: what a run says of some pictures; with questions a list of replies for each."""
 
-    def ask(pictures: Sequence[Any]) -> Sequence[Any]:
-        if not questions:
+    def answer(pictures: Sequence[Any]) -> Sequence[Answer]:
+        return pipeline.results(pipeline.look(pictures)) if pictures else []
+
+    def reply(pictures: Sequence[Any]) -> Sequence[Sequence[Answer]]:
+        if not questions or not pictures:
             return [[] for _ in pictures]
-        flat = model.ask([p for p in pictures for _ in questions], list(questions) * len(pictures))
+        each = [picture for picture in pictures for _ in questions]
+        flat = pipeline.results(pipeline.look(each, list(questions) * len(pictures)))
         size = len(questions)
         return [flat[i : i + size] for i in range(0, len(flat), size)]
 
-    return ask
-
-
-def _value(task: str, answer: Any, least: float) -> tuple[str, float]:
-    """What is written, "" for nothing, and how sure it is: of several answers the least sure."""
-    if task == "ask":
-        kept = [reply for reply in answer if reply.answer and reply.confidence >= least]
-        pairs = [{"question": reply.question, "answer": reply.answer} for reply in kept]
-        sure = min((float(reply.confidence) for reply in kept), default=0.0)
-        return json.dumps(pairs, ensure_ascii=False) if pairs else "", sure
-    confidence = float(answer.confidence)
-    if task == "tag":
-        tags = json.dumps(list(answer.tags), ensure_ascii=False) if answer.tags else ""
-        return tags, confidence
-    return str(answer.text if task == "caption" else answer.label), confidence
+    return reply if task.beside else answer

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
+from ravl.errors import DataError
 from ravl.tasks.options import HOW, Option
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ravl.training.engine import Recipe
     from ravl.training.examples import Examples
     from ravl.training.loop_settings import LoopSettings
+    from ravl.training.refit_hooks import RefitHooks
 
 Beside = Literal["", "text", "question"]
 
@@ -89,7 +91,7 @@ class Task(ABC):
     variant: ClassVar[tuple[str, str] | None] = None  # setting and value that tell these apart
     noun: ClassVar[str]  # what one answer is called: "label"
     summary: ClassVar[str]  # of its command and endpoint: "Give a picture a label"
-    purpose: ClassVar[str]  # of its model card: "says what a picture shows, by one label"
+    purpose: ClassVar[str]  # of its model card: "gives a picture one label"
     about: ClassVar[str] = ""  # help of ``ravl fit``
     pipeline_tag: ClassVar[str] = "other"  # of the hub's model cards
     beside: ClassVar[Beside] = ""  # what comes with the picture
@@ -119,15 +121,42 @@ class Task(ABC):
         self, memory: Memory, out: Path, settings: Any, command: str = "", **sources: Any
     ) -> Any:
         """Fit on a memory; see :func:`ravl.tasks.fit.fit`."""
+        from ravl.pages.card import write_card
         from ravl.tasks.reference import keep_reference
         from ravl.training import engine
 
         recipe = self.recipe(memory, settings)
-        return engine.fit(recipe, out, after=keep_reference, command=command, **sources)
+        report = engine.fit(recipe, out, after=keep_reference, command=command, **sources)
+        write_card(out, self)
+        return report
 
     @abstractmethod
     def evaluate(self, model: Any, data: str | Path, **options: Any) -> dict[str, Any]:
         """Judge a loaded run on new pictures; see :func:`ravl.tasks.fit.evaluate`."""
+
+    def search_space(self) -> Path:
+        """The YAML file of what ``ravl tune`` tries where the user names none.
+
+        The usual one is for settings that have all fields of
+        :class:`ravl.training.fit_settings.FitSettings`.
+        """
+        import ravl.training
+
+        return Path(ravl.training.__file__).with_name("search_space.yaml")
+
+    def refit(self, pipeline: Pipeline) -> RefitHooks:
+        """How ``ravl refit`` fits a run again.
+
+        Args:
+            pipeline: of the run, as :meth:`load` made it.
+
+        Raises:
+            DataError: runs of the task are not fitted again.
+        """
+        raise DataError(
+            f"A run of {self.command} cannot be refitted. Fit a new one with ravl fit "
+            f"{self.command}."
+        )
 
     # --- answering ---------------------------------------------------------------------------
 

@@ -94,9 +94,10 @@ def of_record(record: Mapping[str, Any]) -> Task:
     Raises:
         DataError: the run is of a task that is not installed.
     """
-    for each in tasks():
-        if each.answers_record(record):
-            return each
+    named = record.get("task")
+    for name in sorted(names(), key=lambda name: name != named):  # the named one first
+        if task(name).answers_record(record):
+            return task(name)
     raise DataError(
         f"The run is of the task {record.get('task')!r}, which is not installed here; there are: "
         f"{', '.join(commands())}. Install the package that it was fitted with."

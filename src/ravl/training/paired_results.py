@@ -25,7 +25,6 @@ class PairedResults:
     """Both models' answers to n examples: pictures, questions about them, or pairs with texts.
 
     Args:
-        judged: by the metrics of which task, see :mod:`ravl.evaluation`.
         unit: what examples are called, in the plural.
         rows: the picture of each.
         groups: equal for near-duplicates, (n,).
@@ -38,7 +37,6 @@ class PairedResults:
         quality: what ``worth`` is where answers are not just right or wrong, such as CIDEr-D.
     """
 
-    judged: str
     unit: str
     rows: Sequence[Row]
     groups: Ints

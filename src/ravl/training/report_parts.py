@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from ravl.evaluation import PRIMARY, Score, added_names
-from ravl.evaluation.generation import PRIMARY as OF_TEXTS
+from ravl.evaluation import Score, added_names
 from ravl.memory import Memory, Row
 from ravl.pages.fit_report import Curves, DifferenceRow, ScoreRow, ScoreTable, Series
 from ravl.pages.render import row_uri
@@ -24,15 +23,19 @@ LEVELS = (
     "fusion",
 )
 RETRIEVAL = ("retrieval_on", "retrieval_off", "retrieval_shuffled")
-MEASURES = {
-    "classify": ("accuracy", "macro_f1", "log_loss", "ECE", "coverage@5%risk"),
-    "ask": ("accuracy", "VQA", "WUPS@0.9", "F1", "log_loss", "ECE", "coverage@5%risk"),
-    "tag": ("mAP", "micro_f1", "macro_f1", "log_loss", "ECE"),
-    "match": ("AUC", "accuracy", "average_precision", "log_loss", "ECE"),
-    "caption": ("CIDEr-D", "BLEU-4", "ROUGE-L", "valid"),
-}
-BEST = PRIMARY | OF_TEXTS  # what rows are compared by
 SIDE = 120  # of a thumbnail, in pixels
+
+
+class Measured(Protocol):
+    """What a table says of a task; :class:`ravl.tasks.contract.Task` has it."""
+
+    @property
+    def measures(self) -> Sequence[str]:
+        """Metrics of the columns."""
+
+    @property
+    def primary(self) -> str:
+        """The metric that rows are compared by."""
 
 
 class Scored(Protocol):
@@ -85,7 +88,7 @@ def scores_json(
 
 
 def score_table(
-    task: str,
+    task: Measured,
     judged: Scored,
     caption: str,
     note: str,
@@ -95,7 +98,7 @@ def score_table(
 ) -> ScoreTable:
     """Rows of a table with the differences of some pairs of them; rows that are not there go."""
     there = [name for name in names if name in judged.scores]
-    primary = BEST[task]
+    primary = task.primary
     best = (
         max(
             there,
@@ -111,12 +114,12 @@ def score_table(
         if (a, b) in judged.differences
     ]
     measures = [
-        m for m in (*MEASURES[task], *added_names()) if any(m in judged.scores[n] for n in there)
+        m for m in (*task.measures, *added_names()) if any(m in judged.scores[n] for n in there)
     ]
     return ScoreTable(caption, note, measures, rows, differences)
 
 
-def curves_of(task: str, fitted: FitLog) -> list[Curves]:
+def curves_of(task: Measured, fitted: FitLog) -> list[Curves]:
     """Validation scores by epoch."""
     names = {"fusion": "with retrieval", "fusion_off": "without", "vision": "vision tower"}
     series = [
@@ -126,7 +129,7 @@ def curves_of(task: str, fitted: FitLog) -> list[Curves]:
     ]
     if not series:
         return []
-    title = f"Validation {PRIMARY[task]} less a tenth of the log loss"
+    title = f"Validation {task.primary} less a tenth of the log loss"
     return [Curves(title, "epoch", False, series)]
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from ravl.encoders.base import Array, Encoder
 from ravl.memory import Memory
-from ravl.pages.card import write_card
 from ravl.runs.run import Run, about_memory, write_json, write_run
 from ravl.training.examples import Examples
 from ravl.training.fit_report import FitReport
@@ -76,5 +75,4 @@ def end_run(report: FitReport, page: str) -> FitReport:
             "seconds": report.seconds,
         },
     )
-    write_card(out)
     return report

@@ -11,8 +11,6 @@ from typing import Any, get_type_hints
 
 from ravl.errors import DataError, RavlError
 
-DEFAULT = Path(__file__).with_name("search_space.yaml")
-TEXTS = DEFAULT.with_name("search_space_text.yaml")  # for tasks that write
 LEVELS = ("vote", "linear", "fusion", "generator")  # of a model; each builds on those before it
 KINDS = ("choices", "int", "float", "log")
 FIXED = (  # by these trials would not be comparable, or they change the report only
@@ -86,12 +84,11 @@ class Space:
         }
 
 
-def read_space(file: Path | None, kind: type[Any], fixed: Mapping[str, Any]) -> Space:
+def read_space(file: Path, kind: type[Any], fixed: Mapping[str, Any]) -> Space:
     """The space in a file, without what has a fixed value.
 
     Args:
-        file: YAML, explained in ``search_space.yaml``; None for that one, or for the settings of
-            tasks that write ``search_space_text.yaml``.
+        file: YAML, explained in ``training/search_space.yaml``.
         kind: the class of the settings.
         fixed: settings that are not searched.
 
@@ -99,8 +96,6 @@ def read_space(file: Path | None, kind: type[Any], fixed: Mapping[str, Any]) -> 
         DataError: the file cannot be read, names an unknown setting, has a range that is not valid,
             or leaves nothing to search.
     """
-    writes = "target" in get_type_hints(kind) or fixed.get("answers") == "open"
-    file = file or (TEXTS if writes else DEFAULT)
     levels: dict[str, dict[str, Range]] = {}
     hints, allowed = get_type_hints(kind), [f.name for f in fields(kind) if f.name not in FIXED]
     for level, settings in _mapping(file).items():

@@ -96,17 +96,17 @@ def tune(
     it goes on after the end, and fits again if a better one was found.
 
     Args:
-        task: classify, tag or match.
+        task: the word that users say, such as ``"classify"``.
         memory: or the path of its file.
         out: folder of the search: new, or of this very search.
         data, validation, test, columns, root: see :func:`ravl.tasks.fit.fit`. The test part is
             looked at by the one fit at the end only.
         trials: in all, counting those of an interrupted search.
         timeout: seconds after which no further trial begins, if one is complete.
-        space: a YAML file of what to try, as in ``search_space.yaml``; None for that one.
+        space: a YAML file of what to try, as in ``search_space.yaml``; None for that of the task.
         progress: show bars; None shows them on a terminal.
         command: to be noted in the run.
-        **fixed: fields of :class:`ravl.training.fit_settings.FitSettings` that are not searched.
+        **fixed: settings of the fit that are not searched.
 
     Raises:
         DataError: Optuna is missing, no such task or setting, a space that is not valid, too little
@@ -114,7 +114,8 @@ def tune(
     """
     began, optuna = time.monotonic(), _optuna()
     settings, out = _settings(task, trials, timeout, fixed), Path(out)
-    tried = read_space(None if space is None else Path(space), type(settings), fixed)
+    file = Path(space) if space is not None else registry.choose(task, fixed).search_space()
+    tried = read_space(file, type(settings), fixed)
     sources: dict[str, Any] = {
         "data": data,
         "validation": validation,

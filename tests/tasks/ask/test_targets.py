@@ -11,7 +11,7 @@ from ravl.tasks.ask.entries import entries_of
 from ravl.tasks.ask.keys import AskKeys
 from ravl.tasks.ask.targets import AnswerTargets, ask_task
 from ravl.tasks.ask.vectors import kept_vectors
-from ravl.tasks.named import label_task
+from ravl.tasks.labels.targets import LabelTargets
 from tests.helpers import ColourEncoder
 from tests.tasks.ask.asked import asked
 
@@ -59,9 +59,15 @@ def test_keys_as_arrays(empty, tmp_path):
     again = AskKeys.from_arrays(keys.arrays())
     assert again.weight == pytest.approx(keys.weight)
     np.testing.assert_allclose(again(bank.features), keys(bank.features), atol=1e-6)
-    task = label_task("ask", None, 48)
-    assert task.to_json() == {"task": "ask", "column": None, "generated": False, "width": 48}
-    assert label_task("tag").to_json() == {"task": "tag", "column": None, "generated": False}
+
+
+def test_targets_as_json():
+    ask = AnswerTargets("ask", width=48)
+    record = {"task": "ask", "column": None, "generated": False, "width": 48}
+    assert ask.to_json() == record
+    assert AnswerTargets.from_json({**record, "level": "vote"}) == ask
+    tag = LabelTargets("tag", "keywords", generated=True)
+    assert LabelTargets.from_json(tag.to_json()) == tag
 
 
 def test_texts_are_read_once_and_kept(tmp_path, monkeypatch):

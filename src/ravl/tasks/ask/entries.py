@@ -40,6 +40,11 @@ def counts(qa: QA) -> bool:
     return bool(qa.question.strip()) and bool(said(qa))
 
 
+def in_words(row: Row) -> str:
+    """All questions about a picture, with their answers."""
+    return " / ".join(f"{qa.question} {', '.join(qa.answers)}" for qa in row.qa)
+
+
 def says(row: Row) -> tuple[str, ...]:
     """What an entry says as evidence: its question, and then its answers by name."""
     return (row.texts[0], *shares(row.qa[0]))

@@ -71,7 +71,7 @@ class AskPipeline:
         self._fitted = None
         if run is not None:
             check_base(run, memory)
-            self._fitted = load_labeller(run)
+            self._fitted = load_labeller(run, AnswerTargets)
         fitted: Any = self._fitted
         self._task: AnswerTargets = fitted.task if fitted is not None else ask_task(memory)
         self._lock = threading.Lock()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,11 @@ class AnswerTargets(LabelTargets):
     """
 
     width: int = 0
+
+    @property
+    def asks(self) -> bool:
+        """True: a question comes with the picture."""
+        return True
 
     @property
     def unit(self) -> str:
@@ -148,6 +153,11 @@ class AnswerTargets(LabelTargets):
             "generated": self.generated,
             "width": self.width,
         }
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Self:
+        """The inverse of :meth:`to_json`, from a whole ``run.json``."""
+        return cls(record["task"], None, bool(record.get("generated")), int(record["width"]))
 
     def text_scores(
         self,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ravl.tasks.caption.fit import TextRecipe
     from ravl.training.examples import Examples
     from ravl.training.loop_settings import LoopSettings
+    from ravl.training.refit_hooks import RefitHooks
 
 
 class _Questions(Task):
@@ -119,6 +120,13 @@ class AskTask(_Questions):
 
         return AskRecipe(memory, settings)
 
+    def refit(self, pipeline: Any) -> RefitHooks:
+        """How a run is fitted again."""
+        from ravl.tasks.ask.entries import in_words
+        from ravl.tasks.labels.refit import refit_hooks
+
+        return refit_hooks(pipeline, in_words)
+
     def evaluate(self, model: Any, data: str | Path, **options: Any) -> dict[str, Any]:
         """Judge a loaded run on new questions."""
         from ravl.tasks.labels.evaluate import evaluate_labels
@@ -170,6 +178,19 @@ class OpenAskTask(_Questions):
         from ravl.tasks.caption.fit import TextRecipe
 
         return TextRecipe(OPEN, memory, settings)
+
+    def search_space(self) -> Path:
+        """What is tried of the settings of a generator."""
+        from ravl.tasks.caption.task import SEARCH_SPACE
+
+        return SEARCH_SPACE
+
+    def refit(self, pipeline: Any) -> RefitHooks:
+        """How a run is fitted again."""
+        from ravl.tasks.ask.entries import in_words
+        from ravl.tasks.caption.refit import refit_hooks
+
+        return refit_hooks(pipeline, in_words)
 
     def evaluate(self, model: Any, data: str | Path, **options: Any) -> dict[str, Any]:
         """Judge a loaded run on new questions."""

@@ -24,6 +24,7 @@ from ravl.tasks.caption.choose import TextFitted
 from ravl.tasks.caption.dataset import TextFitData
 from ravl.tasks.caption.evaluate_test import GENERATED, ROBUST, TextTestResults
 from ravl.tasks.caption.kind import Kind
+from ravl.tasks.registry import task as described
 from ravl.training.report_parts import safely, score_table, thumbnail
 from ravl.training.report_rows import ROWS
 
@@ -85,7 +86,7 @@ def rows_table(
         ("no_retrieval", "zero_shot"),
     )
     titles = titles_of(kind, fitted)
-    return score_table(task.name, judged, caption, note, ROWS, pairs, titles)
+    return score_table(described(task.name), judged, caption, note, ROWS, pairs, titles)
 
 
 def page_of(
@@ -99,10 +100,10 @@ def page_of(
     """The whole report as HTML."""
     task, titles = ground.task, titles_of(kind, fitted)
     levels = score_table(
-        task.name, judged, "All levels", "What each adds.", LEVELS, (GENERATED,), titles
+        described(task.name), judged, "All levels", "What each adds.", LEVELS, (GENERATED,), titles
     )
     robust = score_table(
-        task.name,
+        described(task.name),
         judged,
         "Retrieval on, off, and wrong",
         "Good neighbours should help, none should cost little, wrong ones not much more.",

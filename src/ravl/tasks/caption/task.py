@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from ravl.tasks.caption.results import Caption
     from ravl.tasks.caption.settings import CaptionSettings
     from ravl.training.examples import Examples
+    from ravl.training.refit_hooks import RefitHooks
 
+SEARCH_SPACE = Path(__file__).with_name("search_space.yaml")
 LEVELS = {
     "vote": "the vote of the nearest rows of its memory",
     "generator": "a generator that reads the picture with its neighbours, and a choice between its "
@@ -64,6 +66,16 @@ class CaptionTask(Task):
         from ravl.tasks.caption.kind import CAPTION
 
         return TextRecipe(CAPTION, memory, settings)
+
+    def search_space(self) -> Path:
+        """What is tried of the settings of a generator."""
+        return SEARCH_SPACE
+
+    def refit(self, pipeline: Any) -> RefitHooks:
+        """How a run is fitted again."""
+        from ravl.tasks.caption.refit import refit_hooks
+
+        return refit_hooks(pipeline)
 
     def evaluate(self, model: Any, data: str | Path, **options: Any) -> dict[str, Any]:
         """Judge a loaded run on new pictures with texts."""

@@ -15,12 +15,11 @@ from ravl.models.linear import LinearHead, Standardizer
 from ravl.models.vote import Vote
 from ravl.runs.run import FUSION, Run
 from ravl.tasks.labels.predictor import LabelPredictor
-from ravl.tasks.named import label_task
+from ravl.tasks.labels.targets import LabelTargets
 
 
 def describe(labeller: LabelPredictor) -> dict[str, Any]:
     """What ``run.json`` says of it."""
-    ask = labeller.task.name == "ask"
     return {
         **labeller.task.to_json(),
         "labels": labeller.labels,
@@ -29,7 +28,7 @@ def describe(labeller: LabelPredictor) -> dict[str, Any]:
         "alone": labeller.alone,
         # Questions are read by the base encoder, whatever the memory's retriever was trained to
         # be; AskModel compares that.
-        "reads_texts": labeller.reader is not None and not ask,
+        "reads_texts": labeller.reader is not None and not labeller.task.asks,
         "longest": labeller.words.max_length if labeller.words is not None else 0,
     }
 
@@ -57,25 +56,27 @@ def parts(labeller: LabelPredictor, folder: Path) -> dict[str, dict[str, Array]]
     return found
 
 
-def load_labeller(run: Run) -> LabelPredictor:
+def load_labeller(run: Run, targets: type[LabelTargets] = LabelTargets) -> LabelPredictor:
     """The inverse of :func:`describe` and :func:`parts`.
+
+    Args:
+        run: to be loaded.
+        targets: the class of what rows say for its task.
 
     Raises:
         DataError: a file of the run is damaged, or lacks something.
     """
     try:
-        return _load(run)
+        return _load(run, targets)
     except DataError:
         raise
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"The run in {run.folder} is damaged ({error!r}). Fit it again.") from error
 
 
-def _load(run: Run) -> LabelPredictor:
+def _load(run: Run, targets: type[LabelTargets]) -> LabelPredictor:
     record, arrays = run.record, run.arrays()
-    task = label_task(
-        record["task"], record["column"], int(record.get("width", 0)), bool(record.get("generated"))
-    )
+    task = targets.from_json(record)
     reader = words = None
     if record["reads_texts"] or (run.folder / FUSION).is_dir():
         max_length = int(record.get("longest", 0))

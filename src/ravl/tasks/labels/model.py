@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -22,8 +22,10 @@ from ravl.tasks.labels.files import load_labeller
 from ravl.tasks.labels.live import LabelSource, LiveLabels
 from ravl.tasks.labels.live_evidence import evidence_source
 from ravl.tasks.labels.predictor import Answers, Queries
-from ravl.tasks.match.rerank_neighbours import DEPTH, NeighbourReranker
 from ravl.timing import step
+
+if TYPE_CHECKING:
+    from ravl.tasks.match.rerank_neighbours import NeighbourReranker
 
 SHOWN = 5  # scores of an answer
 
@@ -45,7 +47,7 @@ class LabelPipeline:
         self.run = run
         self.memory = memory
         self.labeller = load_labeller(run)
-        self.second = NeighbourReranker.of_run(run, memory)
+        self.second = _reranker(run, memory)
         self._lock = threading.Lock()
         self._rows = self.labeller.task.source(memory)
         self._labels = LabelSource.of(self.labeller, memory)
@@ -167,7 +169,7 @@ class LabelPipeline:
         """Neighbours as they vote: where the run does so, looked at again."""
         if self.second is None:
             return self.labeller.neighbours(queries, testimony, k, hidden)
-        deep = max(DEPTH, k or self.labeller.vote.k)
+        deep = max(self.second.depth, k or self.labeller.vote.k)
         near = self.labeller.neighbours(queries, testimony, deep, hidden)
         # A view with generated labels has the rows of the memory's, in the same places.
         said, _ = self.second.model.said_at(testimony.bank.view)
@@ -229,6 +231,15 @@ class LabelPipeline:
         if testimony is None or found.neighbours is None or found.shares is None:
             return ()
         return evidence_of(testimony.bank, found.neighbours, found.shares, i, self.labeller.task.of)
+
+
+def _reranker(run: Run, memory: Memory) -> NeighbourReranker | None:
+    """What looks at neighbours again; None for most runs, which need no code of match."""
+    if not run.record.get("rerank"):
+        return None
+    from ravl.tasks.match.rerank_neighbours import NeighbourReranker
+
+    return NeighbourReranker.of_run(run, memory)
 
 
 def evidence_of(

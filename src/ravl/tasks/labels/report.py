@@ -31,6 +31,7 @@ from ravl.tasks.labels.choose import Fitted
 from ravl.tasks.labels.dataset import FitData
 from ravl.tasks.labels.evaluate_test import TestResults, given, right
 from ravl.tasks.labels.model import evidence_of
+from ravl.tasks.registry import task as described_by
 from ravl.training.report_parts import (
     LEVELS,
     RETRIEVAL,
@@ -74,7 +75,7 @@ NEIGHBOURS = 6  # of each example
 
 def titles(ground: FitData) -> Mapping[str, tuple[str, str]]:
     """Names of the rows, and what each is."""
-    return TITLES | OF_ASK if ground.task.name == "ask" else TITLES
+    return TITLES | OF_ASK if ground.task.asks else TITLES
 
 
 def abstention(ground: FitData, fitted: Fitted, judged: TestResults) -> dict[str, float] | None:
@@ -115,7 +116,7 @@ def page_of(
     gain: Gain | None = None,
 ) -> str:
     """The whole report as HTML; ``gain`` is that of a retriever trained with the task."""
-    task = ground.task.judged
+    kind, described = ground.task.judged, described_by(ground.task.name)
     thresholds = judged.thresholds["with_retrieval"]
     tables = [
         _table(
@@ -135,10 +136,10 @@ def page_of(
             (("retrieval_on", "retrieval_off"), ("retrieval_on", "retrieval_shuffled")),
         ),
     ]
-    if gain is not None and (table := gain.table(task)) is not None:
+    if gain is not None and (table := gain.table(described)) is not None:
         tables.append(table)
     if ground.second is not None:
-        tables.append(ground.second.table())
+        tables.append(ground.second.table(described))
     page = FitPage(
         title=f"ravl: {ground.task.name}, what retrieval gained",
         about=_about(ground, fitted, judged, report, command),
@@ -153,7 +154,7 @@ def page_of(
         labels=_lines(ground, judged),
         confusion=_confusion(ground, judged),
         text_report=text_report(
-            task, judged.wide("with_retrieval"), judged.truth, judged.names, thresholds
+            kind, judged.wide("with_retrieval"), judged.truth, judged.names, thresholds
         ),
         examples=_examples(ground, judged),
     )
@@ -168,7 +169,9 @@ def _table(
     names: Sequence[str],
     pairs: Sequence[tuple[str, str]],
 ) -> ScoreTable:
-    return score_table(ground.task.name, judged, caption, note, names, pairs, titles(ground))
+    return score_table(
+        described_by(ground.task.name), judged, caption, note, names, pairs, titles(ground)
+    )
 
 
 def _about(
@@ -211,7 +214,7 @@ def _calibration(ground: FitData, judged: TestResults, row: str) -> CalibrationC
 
 
 def _curves(ground: FitData, fitted: Fitted) -> list[Curves]:
-    return curves_of(ground.task.judged, fitted)
+    return curves_of(described_by(ground.task.name), fitted)
 
 
 def _lines(ground: FitData, judged: TestResults) -> list[LabelLine]:

@@ -25,7 +25,7 @@ from ravl.tasks.labels.levels import fit_vote
 from ravl.tasks.labels.predictor import LabelPredictor
 from ravl.tasks.labels.votes import LabelMatrix
 from ravl.tasks.match.rerank_neighbours import DEPTH, NeighbourReranker
-from ravl.training.report_parts import score_table
+from ravl.training.report_parts import Measured, score_table
 
 WEIGHTS = (0.0, 0.25, 0.5, 1.0)  # of the second look; 0 for none
 TITLES = {
@@ -78,14 +78,14 @@ class RerankedNeighbours:
             "picture."
         )
 
-    def table(self) -> ScoreTable:
-        """For the report."""
+    def table(self, task: Measured) -> ScoreTable:
+        """For the report of a task."""
         note = (
             f"Weight {self.look.weight:g}, chosen on validation; {self.milliseconds:.1f} ms a "
             "picture."
         )
         return score_table(
-            self.task,
+            task,
             self,
             "Neighbours looked at again",
             note,

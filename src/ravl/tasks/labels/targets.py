@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,11 @@ class LabelTargets:
         return "classify" if self.exclusive else "tag"
 
     @property
+    def asks(self) -> bool:
+        """True where a question comes with the picture, see :meth:`question`."""
+        return False
+
+    @property
     def unit(self) -> str:
         """What one example is called."""
         return "picture"
@@ -78,6 +83,11 @@ class LabelTargets:
     def to_json(self) -> dict[str, object]:
         """What ``run.json`` says of it."""
         return {"task": self.name, "column": self.column, "generated": self.generated}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Self:
+        """The inverse of :meth:`to_json`, from a whole ``run.json``."""
+        return cls(record["task"], record["column"], bool(record.get("generated")))
 
     def names(self, rows: Sequence[Row], fewest: int = 1) -> list[str]:
         """All names that at least so many rows say, sorted."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ravl.tasks.labels.fit import LabelRecipe
     from ravl.training.examples import Examples
     from ravl.training.fit_settings import FitSettings
+    from ravl.training.refit_hooks import RefitHooks
 
 LEVELS = {
     "vote": "the vote of the nearest rows of its memory",
@@ -45,6 +46,12 @@ class _Names(Task):
         from ravl.tasks.labels.fit import LabelRecipe
 
         return LabelRecipe(self.name, memory, settings)
+
+    def refit(self, pipeline: Any) -> RefitHooks:
+        """How a run is fitted again."""
+        from ravl.tasks.labels.refit import refit_hooks
+
+        return refit_hooks(pipeline)
 
     def evaluate(self, model: Any, data: str | Path, **options: Any) -> dict[str, Any]:
         """Judge a loaded run on new pictures."""
@@ -73,7 +80,7 @@ class ClassifyTask(_Names):
     name = command = judged_as = "classify"
     noun = field = "label"
     summary = "Give a picture a label"
-    purpose = "says what a picture shows, by one label"
+    purpose = "gives a picture one label"
     measures = ("accuracy", "macro_f1", "log_loss", "ECE", "coverage@5%risk")
     primary = "accuracy"
     generated_column = "generated_label"
@@ -114,7 +121,7 @@ class TagTask(_Names):
     noun = "tag"
     field = "tags"
     summary = "Give a picture tags"
-    purpose = "says which keywords apply to a picture"
+    purpose = "gives a picture keywords"
     measures = ("mAP", "micro_f1", "macro_f1", "log_loss", "ECE")
     primary = "mAP"
     single = False

@@ -27,6 +27,7 @@ from ravl.tasks.match.evaluate_test import MatchTestResults
 from ravl.tasks.match.model import evidence_of
 from ravl.tasks.match.rerank import MEASURES, RerankGain
 from ravl.tasks.match.results import NO, YES
+from ravl.tasks.match.task import MatchTask
 from ravl.training.report_parts import (
     LEVELS,
     RETRIEVAL,
@@ -71,7 +72,7 @@ def rows_table(ground: MatchFitData, judged: MatchTestResults, fitted: MatchFitt
         ("with_retrieval", "vote"),
         ("no_retrieval", "zero_shot"),
     )
-    return score_table("match", judged, caption, note, ROWS, pairs, TITLES)
+    return score_table(MatchTask(), judged, caption, note, ROWS, pairs, TITLES)
 
 
 def page_of(
@@ -84,7 +85,7 @@ def page_of(
 ) -> str:
     """The whole report as HTML."""
     levels = score_table(
-        "match",
+        MatchTask(),
         judged,
         "All levels",
         "What each adds to the one above it.",
@@ -93,7 +94,7 @@ def page_of(
         TITLES,
     )
     retrieval = score_table(
-        "match",
+        MatchTask(),
         judged,
         "Retrieval on, off and shuffled",
         "Good neighbours should help, none should cost little, wrong ones not much more.",
@@ -112,7 +113,7 @@ def page_of(
             for row in ("no_retrieval", "with_retrieval")
             if row in judged.answers
         ],
-        curves=curves_of("match", fitted) + _dual_curve(fitted),
+        curves=curves_of(MatchTask(), fitted) + _dual_curve(fitted),
         text_report=text_report(
             "match", final.probabilities, judged.truth, (NO, YES), final.threshold
         ),

@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,8 @@ from ravl.runs.row_texts import RowTexts
 from ravl.runs.run import RUN, Run, open_memory, open_run
 from ravl.tasks.match.pair_features import look_up
 from ravl.tasks.match.predictor import QueryPairs, odds
+from ravl.tasks.match.task import MatchTask
+from ravl.tasks.registry import of_run
 
 if TYPE_CHECKING:  # it imports the models of labels, which look again themselves
     from ravl.tasks.match.model import MatchPipeline
@@ -42,6 +44,7 @@ class NeighbourReranker:
 
     model: MatchPipeline
     weight: float = 0.0
+    depth: ClassVar[int] = DEPTH
 
     @classmethod
     def open(cls, folder: Path, memory: Memory, weight: float = 0.0) -> NeighbourReranker:
@@ -54,7 +57,7 @@ class NeighbourReranker:
         from ravl.tasks.match.model import MatchPipeline
 
         run = open_run(folder)
-        if run.task != "match":
+        if of_run(run).name != MatchTask.name:
             raise DataError(
                 f"{folder} was fitted for {run.task}, but neighbours are looked at again by a run "
                 "of match. Fit one with ravl fit match, and name its folder."

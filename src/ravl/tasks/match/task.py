@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ravl.tasks.match.results import Matching
     from ravl.training.examples import Examples
     from ravl.training.fit_settings import FitSettings
+    from ravl.training.refit_hooks import RefitHooks
 
 TRUTHS = {"true": True, "false": False}  # as forms send them
 
@@ -30,17 +31,18 @@ class MatchTask(Task):
     noun = "match"
     field = "fits"
     summary = "Judge whether a text fits a picture"
-    purpose = "says whether a text fits a picture"
+    purpose = "judges whether a text fits a picture"
     pipeline_tag = "zero-shot-image-classification"
     beside = "text"
     reranks = True
     measures = ("AUC", "accuracy", "average_precision", "log_loss", "ECE")
     primary = "AUC"
     levels = {
-        "vote": "what the nearest rows of its memory say",
-        "linear": "a pair of heads trained by contrast, what the memory says, and a stack of both",
+        "vote": "the texts of the nearest rows of its memory",
+        "linear": "a pair of contrastively trained heads, the texts of the memory, and a stack of "
+        "both",
         "fusion": "a language model that reads text and picture with the neighbours, a pair of "
-        "heads, what the memory says, and a stack of all",
+        "heads, the texts of the memory, and a stack of all",
     }
     about = """Fit a model that judges whether a text fits a picture, with the memory's help.
 
@@ -58,6 +60,12 @@ class MatchTask(Task):
         from ravl.tasks.match.fit import MatchRecipe
 
         return MatchRecipe(memory, settings)
+
+    def refit(self, pipeline: Any) -> RefitHooks:
+        """How a run is fitted again."""
+        from ravl.tasks.match.refit import refit_hooks
+
+        return refit_hooks(pipeline)
 
     def evaluate(self, model: Any, data: str | Path, **options: Any) -> dict[str, Any]:
         """Judge a loaded run on new pictures with texts."""

@@ -12,7 +12,7 @@ from ravl.pages.fit_report import Curves, ScoreTable, Series
 from ravl.tasks.labels.evaluate_test import wide
 from ravl.tasks.labels.keys.fit import Joint, Variant
 from ravl.tasks.labels.votes import LabelMatrix
-from ravl.training.report_parts import score_table
+from ravl.training.report_parts import Measured, score_table
 
 TITLES = {
     "vote_frozen": ("vote, frozen keys", "the memory alone"),
@@ -75,7 +75,7 @@ class Gain:
         title = "Log loss of the validation part, answered by neighbours while keys learn"
         return [Curves(title, "epoch", False, [Series("learned keys", points)])] if points else []
 
-    def table(self, task: str) -> ScoreTable | None:
+    def table(self, task: Measured) -> ScoreTable | None:
         """For the report; None where there is nothing to compare."""
         if self.joint.learned is None:
             return None

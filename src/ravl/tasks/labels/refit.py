@@ -1,4 +1,4 @@
-"""Two models of classify, tag, or ask with a list of answers, on the same examples.
+"""The refit of classify, tag, or ask with a list of answers: two runs on the same examples.
 
 Labels that only one of them knows are judged like the others: who does not know a label misses it,
 unless the memory's vote knows it.
@@ -6,22 +6,52 @@ unless the memory's vote knows it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ravl.encoders.base import Array
+from ravl.memory import Row
 from ravl.tasks.labels.dataset import examples_of
 from ravl.tasks.labels.evaluate import queries_of
 from ravl.tasks.labels.evaluate_test import given, right
+from ravl.tasks.labels.model import LabelPipeline
 from ravl.tasks.labels.targets import LabelTargets
-from ravl.tasks.model import Model
 from ravl.training.examples import Examples
 from ravl.training.paired_results import CHALLENGER, CHAMPION, ExampleResult, PairedResults, judges
+from ravl.training.refit_hooks import RefitHooks
+
+if TYPE_CHECKING:
+    from ravl.tasks.ask.model import AskPipeline
 
 
-def examine_labels(
-    champion: Model, challenger: Model, labelled: Examples, seed: int
+def refit_hooks(
+    pipeline: LabelPipeline | AskPipeline, words: Callable[[Row], str] | None = None
+) -> RefitHooks:
+    """How a run is fitted again.
+
+    Args:
+        pipeline: of the run.
+        words: what a row says, for people; None for its names.
+    """
+    labeller = pipeline.labeller
+    targets = labeller.task
+    return RefitHooks(
+        labeller,
+        targets.of,
+        words or (lambda row: ", ".join(sorted(targets.of(row)))),
+        compare_labels,
+        targets.stratum,
+        counted=True,
+    )
+
+
+def compare_labels(
+    champion: LabelPipeline | AskPipeline,
+    challenger: LabelPipeline | AskPipeline,
+    labelled: Examples,
+    seed: int,
 ) -> PairedResults:
     """Let both answer pictures, none of which is shown itself or a near-duplicate.
 
@@ -30,13 +60,12 @@ def examine_labels(
         labelled: pictures that neither has learned from.
         seed: of the intervals.
     """
-    task: LabelTargets = champion.predictor.labeller.task
+    task = champion.labeller.task
     labelled = examples_of(labelled, task, champion.memory)
     said, names = _answers(task, champion, challenger, labelled)
     truth = task.truth(labelled.rows, names)
 
     return PairedResults(
-        task.judged,
         f"{task.unit}s",
         labelled.rows,
         labelled.groups,
@@ -55,21 +84,21 @@ def examine_labels(
 
 
 def _answers(
-    task: LabelTargets, champion: Model, challenger: Model, labelled: Examples
+    task: LabelTargets,
+    champion: LabelPipeline | AskPipeline,
+    challenger: LabelPipeline | AskPipeline,
+    labelled: Examples,
 ) -> tuple[dict[str, ExampleResult], list[str]]:
     """By whom, for all labels that any of the two could answer, and these labels."""
     answers = {
-        who: (
-            model.predictor,
-            model.predictor.judge(queries_of(model.predictor, labelled), labelled.shown),
-        )
+        who: (model, model.judge(queries_of(model, labelled), labelled.shown))
         for who, model in ((CHAMPION, champion), (CHALLENGER, challenger))
     }
     names = list(
         dict.fromkeys(
             name
-            for predictor, found in answers.values()
-            for name in (found.names if task.exclusive else predictor.labeller.labels)
+            for model, found in answers.values()
+            for name in (found.names if task.exclusive else model.labeller.labels)
         )
     )
     said = {
@@ -77,9 +106,9 @@ def _answers(
             _spread(found.probabilities, found.names, names, 0.0),
             None
             if task.exclusive
-            else _spread(predictor.labeller.limits(found.names)[None], found.names, names, 1.0)[0],
+            else _spread(model.labeller.limits(found.names)[None], found.names, names, 1.0)[0],
         )
-        for who, (predictor, found) in answers.items()
+        for who, (model, found) in answers.items()
     }
     return said, names
 

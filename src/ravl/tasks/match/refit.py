@@ -1,20 +1,34 @@
-"""Two models of match on the same pairs of pictures and texts."""
+"""The refit of match: two runs on the same pairs of pictures and texts."""
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
+from ravl.tasks.match.dataset import readable
 from ravl.tasks.match.evaluate import pairs_of_examples
+from ravl.tasks.match.model import MatchPipeline
 from ravl.tasks.match.results import NO, YES
-from ravl.tasks.model import Model
 from ravl.training.examples import Examples
 from ravl.training.paired_results import CHALLENGER, CHAMPION, ExampleResult, PairedResults, judges
+from ravl.training.refit_hooks import RefitHooks
 
 WORDS = {True: YES, False: NO}
 
 
-def examine_pairs(
-    champion: Model, challenger: Model, labelled: Examples, seed: int
+def refit_hooks(pipeline: MatchPipeline) -> RefitHooks:
+    """How a run is fitted again.
+
+    Args:
+        pipeline: of the run.
+    """
+    says = partial(readable, pipeline.matcher.task, pipeline.base)
+    return RefitHooks(pipeline.matcher, says, lambda row: " / ".join(says(row)), compare_pairs)
+
+
+def compare_pairs(
+    champion: MatchPipeline, challenger: MatchPipeline, labelled: Examples, seed: int
 ) -> PairedResults:
     """Let both judge the pictures' own texts, and as many that belong to others of them.
 
@@ -26,9 +40,9 @@ def examine_pairs(
     Raises:
         DataError: all pictures have the same texts.
     """
-    asked, hidden, targets = pairs_of_examples(champion.predictor, labelled, seed)
+    asked, hidden, targets = pairs_of_examples(champion, labelled, seed)
     found = {
-        who: model.predictor.judge(asked, hidden)
+        who: model.judge(asked, hidden)
         for who, model in ((CHAMPION, champion), (CHALLENGER, challenger))
     }
     rows = [labelled.rows[i] for i in asked.picture.tolist()]
@@ -37,7 +51,6 @@ def examine_pairs(
     said = {who: ExampleResult(one.probabilities, one.threshold) for who, one in found.items()}
     fits = {who: one.probabilities >= one.threshold for who, one in found.items()}
     return PairedResults(
-        "match",
         "pairs",
         rows,
         groups,

@@ -1,23 +1,45 @@
-"""Two models that write, captions or open answers, on the same examples."""
+"""The refit of the tasks that write, caption and open ask: two runs on the same examples."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ravl.evaluation import Score
-from ravl.evaluation.generation import answers, cider, compare_texts, measure_text
+from ravl.evaluation import Score, generation
+from ravl.evaluation.generation import answers, cider
 from ravl.retrieval.datastore import Ints
 from ravl.tasks.caption.evaluate import examples_seen
-from ravl.tasks.model import Model
 from ravl.training.examples import Examples
 from ravl.training.paired_results import CHALLENGER, CHAMPION, PairedResults
+from ravl.training.refit_hooks import RefitHooks
+
+if TYPE_CHECKING:
+    from ravl.memory import Row
+    from ravl.tasks.ask.writing import OpenAskPipeline
+    from ravl.tasks.caption.model import CaptionPipeline
 
 
-def examine_texts(
-    champion: Model, challenger: Model, labelled: Examples, seed: int
+def refit_hooks(
+    pipeline: CaptionPipeline | OpenAskPipeline, words: Callable[[Row], str] | None = None
+) -> RefitHooks:
+    """How a run is fitted again.
+
+    Args:
+        pipeline: of the run.
+        words: what a row says, for people; None for its texts.
+    """
+    says = pipeline.task.of
+    words = words or (lambda row: " / ".join(says(row)))
+    return RefitHooks(pipeline.fitted, says, words, compare_texts)
+
+
+def compare_texts(
+    champion: CaptionPipeline | OpenAskPipeline,
+    challenger: CaptionPipeline | OpenAskPipeline,
+    labelled: Examples,
+    seed: int,
 ) -> PairedResults:
     """Let both write about pictures, none of which is shown itself or a near-duplicate.
 
@@ -28,8 +50,7 @@ def examine_texts(
     """
     written: dict[str, list[str]] = {}
     said: dict[str, list[tuple[str, float]]] = {}
-    for who, model in ((CHAMPION, champion), (CHALLENGER, challenger)):
-        writer: Any = model.predictor
+    for who, writer in ((CHAMPION, champion), (CHALLENGER, challenger)):
         examples, seen, texts = examples_seen(writer, labelled)
         said[who] = [(a.said, a.confidence) for a in writer.results(seen, examples.shown)]
         written[who] = [text for text, _ in said[who]]
@@ -40,12 +61,12 @@ def examine_texts(
         return [its[i] for i in chosen.tolist()]
 
     def measured(who: str, chosen: Ints) -> dict[str, Score]:
-        return measure_text(
+        return generation.measure_text(
             task, some(written[who], chosen), some(texts, chosen), groups=groups[chosen], seed=seed
         )
 
     def compared(chosen: Ints) -> dict[str, Score]:
-        return compare_texts(
+        return generation.compare_texts(
             task,
             some(written[CHALLENGER], chosen),
             some(written[CHAMPION], chosen),
@@ -57,7 +78,6 @@ def examine_texts(
     asks = task == "ask"
     worth = answers.exact if asks else cider.scores
     return PairedResults(
-        task,
         f"{writer.task.unit}s",
         examples.rows,
         groups,
