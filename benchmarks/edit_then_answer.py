@@ -58,7 +58,7 @@ class Given(Encoder):
     def features(self, prepared: Sequence[Array]) -> Array:
         return np.stack(prepared) @ self.matrix
 
-    def grid(self, prepared: Sequence[Array]) -> Array:
+    def patch_features(self, prepared: Sequence[Array]) -> Array:
         return self.features(prepared)[:, None, :]
 
     def project(self, features: Array) -> Array:

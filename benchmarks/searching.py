@@ -48,7 +48,7 @@ class Given(Encoder):
     def features(self, prepared: Sequence[Array]) -> Array:
         return np.ones((len(prepared), D), np.float32)
 
-    def grid(self, prepared: Sequence[Array]) -> Array:
+    def patch_features(self, prepared: Sequence[Array]) -> Array:
         return np.ones((len(prepared), 1, D), np.float32)
 
     def project(self, features: Array) -> Array:

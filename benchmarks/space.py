@@ -27,7 +27,7 @@ from benchmarks.report import Lines, picture_set
 from ravl.data.pictures import decode
 from ravl.encoders.base import Array, normalise
 from ravl.encoders.builtin import SEMANTIC, SEMANTIC_SHARE, BuiltinEncoder
-from ravl.encoders.space import guess
+from ravl.encoders.space import devise_vectors
 from ravl.evaluation import (
     Score,
     bootstrap,
@@ -78,7 +78,7 @@ def run() -> Lines:
 
 def _ask(each: Set, encoder: BuiltinEncoder) -> Iterator[tuple[str, Score, Score, Score]]:
     old = _conse(encoder, each.features)
-    new = normalise(old + guess(each.features))
+    new = normalise(old + devise_vectors(each.features))
     if each.name == "clothing_small":  # ten texts, each a label
         right = [
             (each.texts @ pictures.T).argmax(axis=0) == [own[0] for own in each.of_picture]

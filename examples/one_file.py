@@ -87,13 +87,13 @@ class Vote(NamedTuple):
     def __call__(self, near: tuple[Ints, Array], labels: Array) -> Array:
         """Share of each label in the vote, (n, C); labels of the rows are one-hot, (N, C)."""
         positions, similarity = near[0][:, : self.k], near[1][:, : self.k]
-        shares = capped(softmax(similarity.astype(np.float64) / self.temperature, axis=1))
+        shares = cap_shares(softmax(similarity.astype(np.float64) / self.temperature, axis=1))
         votes = np.einsum("nk,nkc->nc", shares, labels[positions])
         votes = votes / np.maximum(labels.sum(0), 1) ** self.balance
         return (votes / votes.sum(1, keepdims=True)).astype(np.float32)
 
 
-def capped(shares: Array) -> Array:
+def cap_shares(shares: Array) -> Array:
     """Shares (n, k) scaled up and cut at the cap, so that they sum to 1 again."""
     cap = np.maximum(CAP, 1 / np.maximum((shares > 0).sum(1, keepdims=True), 1))
     low, high = np.ones((len(shares), 1)), 1 / np.where(shares > 0, shares, 1).min(1, keepdims=True)

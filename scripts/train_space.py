@@ -39,10 +39,10 @@ from scripts.clip_art import Drawing, read_clip_art
 OUT = Path(__file__).parents[1] / "src/ravl/encoders/space" / WEIGHTS
 EMOJI = ("emoji-datasource-google@16.0.0", "emoji-datasource-twitter@16.0.0")
 KEYWORDS = "emojibase-data@17.0.0"
-SIGNS = ("Flags", "Symbols", "Component")  # categories of emoji that show nothing
+NUM_GATE_FEATURES = ("Flags", "Symbols", "Component")  # categories of emoji that show nothing
 PENALTIES = (10.0, 30.0)  # of the ridge regression, for ten pictures
 CLASSES = (0.0, 5.0, 20.0)  # what a class counts, in pictures
-CONSE = (0.5, 0.7, 1.0, 1.4, 2.0)  # weights of ConSE beside the guess; guess() promises 1
+CONSE = (0.5, 0.7, 1.0, 1.4, 2.0)  # weights of ConSE beside the map; devise_vectors() promises 1
 FLOOR = 0.02  # of the features' spread
 APART = 2.0  # how far a class lies from the mean, in the spread along its direction
 MADE_APART, MADE = 6.0, 8  # the same for made-up pictures, and how many a class
@@ -174,7 +174,7 @@ def read_emoji(work: Path, name: str) -> Iterator[Drawing]:
     read = _members(npm_pack(name, work))
     for row in json.loads(read("package/emoji.json")):
         texts = said.get(_plain(row["unified"]))
-        if texts and row[f"has_img_{vendor}"] and row["category"] not in SIGNS:
+        if texts and row[f"has_img_{vendor}"] and row["category"] not in NUM_GATE_FEATURES:
             yield Drawing(read(f"package/img/{vendor}/64/{row['image']}"), texts)
 
 

@@ -76,7 +76,7 @@ class ColourEncoder(Encoder):
         means: Array = x.reshape(len(x), 3, 4, c, 4, c).mean((3, 5)).reshape(len(x), 48) - 0.5
         return means
 
-    def grid(self, prepared: Sequence[Array]) -> Array:
+    def patch_features(self, prepared: Sequence[Array]) -> Array:
         return self.features(prepared).reshape(len(prepared), 3, 16).transpose(0, 2, 1)
 
     def project(self, features: Array) -> Array:

@@ -58,7 +58,7 @@ def test_every_environment_variable_is_described():
         for groups in read.findall(path.read_text("utf-8")):
             name = groups[0] or groups[1]
             assert f"`{name}`" in text, f"{path.name} reads {name}"
-    from ravl.models.generation.wire import KEYS
+    from ravl.models.generation.http import KEYS
 
     assert all(f"`{name}`" in text for name in KEYS)
 

@@ -42,12 +42,12 @@ def test_onnx_equals_torch(builtin):
     with torch.inference_mode():
         features, grid = efficientnet.load_pretrained()(torch.from_numpy(np.stack(prepared)))
     np.testing.assert_allclose(builtin.features(prepared), features.numpy(), atol=1e-3)
-    np.testing.assert_allclose(builtin.grid(prepared), grid.numpy(), atol=1e-2)
+    np.testing.assert_allclose(builtin.patch_features(prepared), grid.numpy(), atol=1e-2)
 
 
 def test_pooled_features_are_the_mean_of_the_grid(builtin):
     prepared = [builtin.prepare(draw(i, "green")) for i in range(2)]
-    grid = builtin.grid(prepared)
+    grid = builtin.patch_features(prepared)
     assert grid.shape == (2, 49, 1280)
     np.testing.assert_allclose(grid.mean(axis=1), builtin.features(prepared), atol=1e-3)
 

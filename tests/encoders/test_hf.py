@@ -39,7 +39,7 @@ def test_pictures_as_transformers_computes_them(
     np.testing.assert_allclose(
         encoder.embed_pictures([picture]), normalise(output.pooler_output.numpy()), atol=1e-5
     )
-    grid = encoder.grid([encoder.prepare(picture)])
+    grid = encoder.patch_features([encoder.prepare(picture)])
     hidden = output.last_hidden_state.numpy()
     if family == "siglip2":
         count = int(inputs["pixel_attention_mask"].sum())
@@ -95,7 +95,7 @@ def test_other_preprocessing_is_another_encoder(
     edit(clip, "preprocessor_config.json", image_mean=[0.0, 0.0, 0.0])
     changed = load_encoder(f"hf:{clip}").fingerprint
     assert not changed.matches(original)
-    assert not changed.same_tower(original)
+    assert not changed.same_vision(original)
 
 
 def test_another_size_is_another_encoder(

@@ -5,7 +5,7 @@ import numpy as np
 from ravl.data.pictures import decode
 from ravl.encoders.base import normalise
 from ravl.encoders.builtin import SEMANTIC
-from ravl.encoders.space import guess
+from ravl.encoders.space import devise_vectors
 from tests.helpers import shared_set
 
 
@@ -17,18 +17,18 @@ def features_of_stamps(builtin, names):
 def test_guesses_are_unit_vectors_for_any_features():
     features = np.random.default_rng(0).gamma(0.3, 1.0, (5, 1280)).astype(np.float32)
     features[1] = 0  # a picture in which the network saw nothing
-    found = guess(features)
+    found = devise_vectors(features)
     assert found.shape == (5, SEMANTIC)
     assert found.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
 
 
 def test_no_features_no_guesses():
-    assert guess(np.zeros((0, 1280), np.float32)).shape == (0, SEMANTIC)
+    assert devise_vectors(np.zeros((0, 1280), np.float32)).shape == (0, SEMANTIC)
 
 
 def test_negative_features_count_as_nothing_seen():
-    assert np.isfinite(guess(np.full((1, 1280), -1.0, np.float32))).all()
+    assert np.isfinite(devise_vectors(np.full((1, 1280), -1.0, np.float32))).all()
 
 
 def test_drawings_never_seen_are_near_what_they_show(builtin):
@@ -39,8 +39,10 @@ def test_drawings_never_seen_are_near_what_they_show(builtin):
     }
     features = features_of_stamps(builtin, names)
     texts = builtin.embed_texts(list(names.values()))[:, :SEMANTIC]
-    similarity = guess(features) @ texts.T
+    similarity = devise_vectors(features) @ texts.T
     assert np.diag(similarity).min() > 0
     assert np.trace(similarity) / 3 > (similarity.sum() - np.trace(similarity)) / 6
-    pictures = normalise(guess(features) + normalise(builtin.project(features)[:, :SEMANTIC]))
+    pictures = normalise(
+        devise_vectors(features) + normalise(builtin.project(features)[:, :SEMANTIC])
+    )
     np.testing.assert_array_equal((texts @ pictures.T).argmax(axis=1), np.arange(len(names)))

@@ -117,10 +117,12 @@ def test_all_else_is_the_base_s(builtin):
     encoder = trained_on(builtin)
     assert (encoder.batch_size, encoder.picture_size) == (builtin.batch_size, 224)
     assert encoder.feature_dimension == 1280
-    assert encoder.reads("a dog") and not encoder.reads("一只狗")
+    assert encoder.supports_language("a dog") and not encoder.supports_language("一只狗")
     prepared = [encoder.prepare(p) for p in PICTURES[:2]]
-    np.testing.assert_array_equal(encoder.grid(prepared), builtin.grid(prepared))
-    assert encoder.fingerprint.same_tower(builtin.fingerprint)
+    np.testing.assert_array_equal(
+        encoder.patch_features(prepared), builtin.patch_features(prepared)
+    )
+    assert encoder.fingerprint.same_vision(builtin.fingerprint)
     assert not encoder.fingerprint.matches(builtin.fingerprint)
 
 

@@ -64,7 +64,7 @@ def test_its_accuracy_is_that_of_the_report(both, fitted_once):
 
 def test_a_row_has_no_more_than_the_cap():
     shares = np.array([[0.9] + [0.1 / 15] * 15], np.float32)
-    found = one_file.capped(shares)
+    found = one_file.cap_shares(shares)
     assert found.max() == pytest.approx(one_file.CAP)
     assert found.sum() == pytest.approx(1)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ravl.models.fusion import FusionConfig, FusionModel, with_language
-from ravl.models.quiet import quiet
+from ravl.models.silence_transformers import silence_transformers
 
 F, D, C, K = 10, 6, 3, 4
 
@@ -29,7 +29,7 @@ def config(**changes: Any) -> FusionConfig:
 @pytest.fixture
 def model(language) -> FusionModel:
     torch.manual_seed(0)
-    with quiet():
+    with silence_transformers():
         made: Any = with_language(config(), str(language))
     found: FusionModel = made.eval()
     return found
@@ -160,7 +160,7 @@ def test_the_first_step_only_moves_the_output_layer(model):
 @pytest.mark.parametrize("exclusive", [True, False])
 def test_the_loss_is_that_of_the_linear_head(language, exclusive):
     torch.manual_seed(0)
-    with quiet():
+    with silence_transformers():
         model = with_language(config(exclusive=exclusive, smoothing=0.2), str(language)).eval()
     x, targets = queries(), torch.eye(C)
     smooth = targets * 0.8 + (0.2 / C if exclusive else 0.1)
@@ -179,7 +179,7 @@ def test_the_loss_is_that_of_the_linear_head(language, exclusive):
 
 
 def test_saved_and_loaded_it_answers_the_same(spoken, tmp_path):
-    with quiet():
+    with silence_transformers():
         spoken.save_pretrained(tmp_path)
         again: Any = FusionModel.from_pretrained(tmp_path, use_safetensors=True).eval()
     for given in (None, near()):
@@ -201,7 +201,7 @@ def test_it_has_the_language_models_weights(model, language):
 
 
 def test_a_model_that_reads_no_neighbours(language, tmp_path):
-    with quiet():
+    with silence_transformers():
         model = with_language(config(evidence=0), str(language)).eval()
         model.save_pretrained(tmp_path)
         again: Any = FusionModel.from_pretrained(tmp_path).eval()

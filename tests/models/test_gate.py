@@ -5,7 +5,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ravl.models.gate import FLOOR, SIGNS, Gate, fit_gate, probabilities, signs
+from ravl.models.gate import (
+    NUM_GATE_FEATURES,
+    SMOOTHING,
+    Gate,
+    fit_gate,
+    gate_features,
+    probabilities,
+)
 
 CLASSES = 4
 World = tuple[Any, Any, Any, Any]  # votes, logits, similarity, targets
@@ -41,13 +48,13 @@ def test_the_mixture_is_a_distribution(gate):
     random = np.random.default_rng(3)
     votes = random.dirichlet(np.ones(CLASSES), 50).astype(np.float32)
     logits = random.normal(0, 9, (50, CLASSES)).astype(np.float32)
-    mixed, share, smooth, own = gate(votes, logits, random.random(50).astype(np.float32))
-    for p in (mixed, smooth, own):
+    mixed, share, smoothed_votes, own = gate(votes, logits, random.random(50).astype(np.float32))
+    for p in (mixed, smoothed_votes, own):
         np.testing.assert_allclose(p.sum(1), 1, rtol=1e-5)
         assert (p > 0).all()
     assert ((share > 0) & (share < 1)).all()
     np.testing.assert_allclose(
-        mixed, share[:, None] * smooth + (1 - share[:, None]) * own, atol=1e-6
+        mixed, share[:, None] * smoothed_votes + (1 - share[:, None]) * own, atol=1e-6
     )
 
 
@@ -55,11 +62,11 @@ def test_the_mixture_is_a_distribution(gate):
 def test_it_is_likelier_than_both_alone(exclusive):
     fitted = fit_gate(*split_world(exclusive=exclusive), exclusive)
     votes, logits, similarity, targets = split_world(seed=1, exclusive=exclusive)
-    mixed, share, smooth, own = fitted(votes, logits, similarity)
-    alone = max(likelihood(smooth, targets, exclusive), likelihood(own, targets, exclusive))
+    mixed, share, smoothed_votes, own = fitted(votes, logits, similarity)
+    alone = max(likelihood(smoothed_votes, targets, exclusive), likelihood(own, targets, exclusive))
     assert likelihood(mixed, targets, exclusive) > alone + 0.1
     assert (mixed.argmax(1) == targets.argmax(1)).mean() > 0.9
-    assert max((p.argmax(1) == targets.argmax(1)).mean() for p in (smooth, own)) < 0.6
+    assert max((p.argmax(1) == targets.argmax(1)).mean() for p in (smoothed_votes, own)) < 0.6
     assert share[similarity > 0.5].mean() > 0.75
     assert share[similarity < 0.5].mean() < 0.25
 
@@ -123,13 +130,15 @@ def test_nothing_to_fit_to_leaves_it_in_the_middle(exclusive):
 
 def test_smooth_votes_leave_nothing_impossible():
     rates = np.array([0.7, 0.1, 0.1, 0.1], np.float32)
-    gate = Gate(True, np.zeros(SIGNS, np.float32), 1.0, 0.1, rates)
+    gate = Gate(True, np.zeros(NUM_GATE_FEATURES, np.float32), 1.0, 0.1, rates)
     votes = np.array([[0, 2, 0, 0], [0, 0, 0, 0]], np.float32)  # of any sum
     expected = [[0.07, 0.91, 0.01, 0.01], rates.tolist()]
-    np.testing.assert_allclose(gate.smooth(votes), expected, rtol=1e-5)
+    np.testing.assert_allclose(gate.smoothed_votes(votes), expected, rtol=1e-5)
     tags = Gate(False, gate.weights, 1.0, 0.1, rates)
     expected[0][1] = 0.46
-    np.testing.assert_allclose(tags.smooth((votes / 4).astype(np.float32)), expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        tags.smoothed_votes((votes / 4).astype(np.float32)), expected, rtol=1e-5
+    )
 
 
 def test_arrays_and_back(gate):
@@ -137,14 +146,14 @@ def test_arrays_and_back(gate):
     assert again.exclusive is True
     for mine, theirs in zip(again(*split_world(9)[:3]), gate(*split_world(9)[:3]), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-5)
-    assert gate.floor == pytest.approx(again.floor, abs=1e-6)
-    assert gate.floor != FLOOR  # it was fitted
+    assert gate.smoothing == pytest.approx(again.smoothing, abs=1e-6)
+    assert gate.smoothing != SMOOTHING  # it was fitted
 
 
 def test_signs_and_probabilities():
     votes, own = np.array([[0.2, 0.8]], np.float32), np.array([[0.9, 0.1]], np.float32)
     np.testing.assert_allclose(
-        signs(votes, own, np.array([0.75], np.float32)),
+        gate_features(votes, own, np.array([0.75], np.float32)),
         [[1, 0.5, 0.6, 0.8, 0, 0.1, 0.2]],
         atol=1e-6,
     )

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from ravl.models.fusion import with_language
-from ravl.models.quiet import quiet
 from ravl.models.reader import BATCH, Reader, gather
+from ravl.models.silence_transformers import silence_transformers
 from tests.labelled import near_of
 from tests.models.test_fusion import C, D, F, K, config
 
@@ -34,7 +34,7 @@ def numbers(*shape: int, seed: int = 0):
 @pytest.fixture
 def reader(language) -> Reader:
     torch.manual_seed(0)
-    with quiet():
+    with silence_transformers():
         model: Any = with_language(config(), str(language))
     with torch.no_grad():
         model.out.weight.normal_()
@@ -95,7 +95,7 @@ def test_saved_and_loaded(reader, tmp_path):
 
 
 def test_a_model_made_without_evidence_looks_at_none(language):
-    with quiet():
+    with silence_transformers():
         reader = Reader(with_language(config(evidence=0), str(language)))
     with torch.no_grad():
         reader.model.out.weight.normal_()
@@ -104,7 +104,7 @@ def test_a_model_made_without_evidence_looks_at_none(language):
 
 
 def test_answering_switches_dropout_off(language):
-    with quiet():
+    with silence_transformers():
         reader = Reader(with_language(config(dropout=0.5), str(language)))
     with torch.no_grad():
         reader.model.out.weight.normal_()

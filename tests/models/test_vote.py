@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ravl.models.vote import CAP, Vote, balanced, capped
+from ravl.models.vote import CAP, Vote, cap_shares, rebalance
 from tests.labelled import near_of
 
 TWO = np.eye(2, dtype=np.float32)
@@ -102,11 +102,11 @@ def test_tags_have_shares_of_their_own():
 def test_balance_makes_up_for_rarity():
     votes = np.array([[0.6, 0.4], [0, 0]], np.float32)
     counts = np.array([90.0, 10.0])
-    assert balanced(votes, counts, 0.0) is votes
-    fair = balanced(votes, counts, 1.0)
+    assert rebalance(votes, counts, 0.0) is votes
+    fair = rebalance(votes, counts, 1.0)
     np.testing.assert_allclose(fair[0], [0.6 / 90 / (0.6 / 90 + 0.04), 0.04 / (0.6 / 90 + 0.04)])
     assert fair[1].tolist() == [0, 0]
-    half = balanced(votes, counts, 0.5)
+    half = rebalance(votes, counts, 0.5)
     assert fair[0, 1] > half[0, 1] > 0.4
 
 
@@ -124,7 +124,7 @@ def test_one_poisoned_row_cannot_flip_a_unanimous_vote(others):
 
 def test_capping_spans_many_orders_of_magnitude():
     shares = np.array([[1.0, 1e-30, 1e-28] + [1e-25] * 9])
-    cut = capped(shares, 1 / 8)
+    cut = cap_shares(shares, 1 / 8)
     assert cut.sum() == pytest.approx(1, abs=1e-4)
     assert cut.max() <= 1 / 8 + 1e-6
 

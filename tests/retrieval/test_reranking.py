@@ -67,7 +67,9 @@ def test_a_scorer_that_likes_all_alike_changes_nothing():
 @pytest.mark.parametrize("mode", ["auto", "dense", "fused"])
 def test_texts_that_look_for_pictures_are_reranked_in_one_call(memory, mode):
     plain = memory.search(["red", "green"], k=3, mode=mode)
-    blue = memory.encoder.see([memory.picture(next(r for r in memory.rows() if r.label == "blue"))])
+    blue = memory.encoder.encode_pictures(
+        [memory.picture(next(r for r in memory.rows() if r.label == "blue"))]
+    )
     scorer = Contrary(blue[0][0])
     found = memory.search(["red", "green"], k=3, mode=mode, rerank=Reranker(scorer, 50.0, depth=24))
     assert len(scorer.calls) == 1

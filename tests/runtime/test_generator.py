@@ -81,14 +81,17 @@ class TestExported(GeneratorContract):
 def asked() -> list[GenerationRequest]:
     passage = EvidenceItem(text="a red shirt and a green dog")
     more = requests(4, question="What colour is number")
-    voices = [("a red shirt", 0.6), ("a blue dog", 0.4)]
+    weighted_texts = [("a red shirt", 0.6), ("a blue dog", 0.4)]
     return [
         *requests(4),
         *more,
         GenerationRequest(
-            more[0].features, "What?", exhibits=[passage, *more[0].exhibits], voices=voices
+            more[0].features,
+            "What?",
+            evidence_items=[passage, *more[0].evidence_items],
+            weighted_texts=weighted_texts,
         ),
-        GenerationRequest(more[1].features, exhibits=(), voices=voices),
+        GenerationRequest(more[1].features, evidence_items=(), weighted_texts=weighted_texts),
     ]
 
 
@@ -151,6 +154,7 @@ def test_what_is_missing_or_damaged_is_named(both: Both, tmp_path: Path) -> None
 
 def test_vectors_are_of_the_kind_that_a_graph_takes(generator: OnnxGenerator) -> None:
     wide = [
-        GenerationRequest(r.features.astype(np.float64), exhibits=r.exhibits) for r in requests(2)
+        GenerationRequest(r.features.astype(np.float64), evidence_items=r.evidence_items)
+        for r in requests(2)
     ]
     assert generator(wide, FIGURES[1]) == generator(requests(2), FIGURES[1])

@@ -9,7 +9,7 @@ import pytest
 
 from ravl.encoders.base import Array
 from ravl.models.generation.base import Decoding
-from ravl.models.generation.specials import END
+from ravl.models.generation.special_tokens import END
 from ravl.retrieval.datastore import Ints
 from ravl.runtime.search import beam_search, greedy, log_softmax, sample
 

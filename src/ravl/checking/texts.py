@@ -85,7 +85,7 @@ def _read(ground: FitData) -> tuple[Ints, list[str], Array, Array]:
         if i < len(bank) and bank.rows[i].number == row and p < len(bank.rows[i].texts)
     ]
     if lines:
-        reads = memory.encoder.reads
+        reads = memory.encoder.supports_language
         lines = [line for line in lines if reads(line[2])]
     chosen = np.array([t for t, _, _ in lines], np.int64)
     vectors = kept.matrix[chosen].astype(np.float32)

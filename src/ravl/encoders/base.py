@@ -34,9 +34,9 @@ class Encoder(ABC):
     :meth:`project`, from features to the shared space, is cheap; it can be trained and repeated
     without decoding a picture again.
 
-    :meth:`look` does the last two. Encoders that run several networks on a picture store the
-    features of the first, and set ``projects`` to False: their vectors cannot be computed from
-    stored features.
+    :meth:`encode_prepared` does the last two. Encoders that run several networks on a picture
+    store the features of the first, and set ``projects`` to False: their vectors cannot be computed
+    from stored features.
 
     Implementations set ``spec`` (the name that :func:`ravl.encoders.load_encoder` finds it by: the
     name of its entry point, and after a colon what the constructor takes, if anything),
@@ -91,14 +91,14 @@ class Encoder(ABC):
         """Prepared pictures (n, each (3, H, W)) -> pooled features (n, F), not normalised."""
 
     @abstractmethod
-    def grid(self, prepared: Sequence[Array]) -> Array:
+    def patch_features(self, prepared: Sequence[Array]) -> Array:
         """Prepared pictures (n, each (3, H, W)) -> one vector per patch, (n, patches, channels)."""
 
     @abstractmethod
     def project(self, features: Array) -> Array:
         """Pooled features (n, F) -> vectors of the shared space (n, d), L2-normalised."""
 
-    def look(self, prepared: Sequence[Array]) -> tuple[Array, Array]:
+    def encode_prepared(self, prepared: Sequence[Array]) -> tuple[Array, Array]:
         """Prepared pictures (n) -> features (n, F), to be stored, and vectors (n, d)."""
         features = self.features(prepared)
         return features, self.project(features)
@@ -111,33 +111,34 @@ class Encoder(ABC):
         """Files from which a memory can load this encoder; empty if its name is enough."""
         return {}
 
-    def reads(self, text: str) -> bool:  # noqa: ARG002 (for those that override it)
+    def supports_language(self, text: str) -> bool:  # noqa: ARG002 (for those that override it)
         """False for a text in an unknown language; it can then only be found by words."""
         return True
 
-    def made(self, vectors: Fingerprint) -> bool:
+    def is_compatible(self, vectors: Fingerprint) -> bool:
         """True if vectors with this fingerprint can be compared with vectors of this encoder."""
         return vectors.matches(self.fingerprint)
 
     def embed_pictures(self, pictures: Sequence[Image.Image]) -> Array:
         """RGB pictures (n) -> vectors of the shared space (n, d), L2-normalised."""
-        return self.see(pictures)[1]
+        return self.encode_pictures(pictures)[1]
 
-    def see(self, pictures: Sequence[Image.Image]) -> tuple[Array, Array]:
+    def encode_pictures(self, pictures: Sequence[Image.Image]) -> tuple[Array, Array]:
         """RGB pictures (n) -> features (n, F) and vectors (n, d)."""
         if not pictures:
             empty = (np.zeros((0, n), np.float32) for n in (self.feature_dimension, self.dimension))
             return next(empty), next(empty)
         batches = range(0, len(pictures), self.batch_size)
         looked = [
-            self.look([self.prepare(p) for p in pictures[i : i + self.batch_size]]) for i in batches
+            self.encode_prepared([self.prepare(p) for p in pictures[i : i + self.batch_size]])
+            for i in batches
         ]
         return np.concatenate([f for f, _ in looked]), np.concatenate([v for _, v in looked])
 
     @cached_property
     def fingerprint(self) -> Fingerprint:
         """The output of this encoder on a fixed picture and text; costs one small batch."""
-        features, vectors = self.look([self.prepare(probe_picture())])
+        features, vectors = self.encode_prepared([self.prepare(probe_picture())])
         return Fingerprint(
             spec=self.spec,
             features=features[0].astype(np.float16),
@@ -173,11 +174,11 @@ class Fingerprint:
             return self.spec == other.spec
         return _same(self.picture, other.picture) and _same(self.text, other.text)
 
-    def same_tower(self, other: Fingerprint) -> bool:
+    def same_vision(self, other: Fingerprint) -> bool:
         """True if both compute the same picture features, so stored features can be reused."""
         return _same(self.features, other.features)
 
-    def same_reader(self, other: Fingerprint) -> bool:
+    def same_text(self, other: Fingerprint) -> bool:
         """True if both compute the same text vectors."""
         return _same(self.text, other.text)
 

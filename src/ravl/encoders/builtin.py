@@ -22,7 +22,7 @@ from PIL import Image
 
 from ravl.encoders.base import Array, Encoder, normalise
 from ravl.encoders.builtin_parts import MAX_TOKENS, PROJECTION, VISUAL, parts_folder
-from ravl.encoders.space import guess
+from ravl.encoders.space import devise_vectors
 
 TEXT_BATCH = 32
 LAST_LATIN = "\u024f"  # the end of Latin Extended-B
@@ -72,7 +72,7 @@ class BuiltinEncoder(Encoder):
         """Prepared pictures (n, each (3, 224, 224)) -> pooled features (n, 1280)."""
         return self._look(prepared, "features", (self.feature_dimension,))
 
-    def grid(self, prepared: Sequence[Array]) -> Array:
+    def patch_features(self, prepared: Sequence[Array]) -> Array:
         """Prepared pictures (n, each (3, 224, 224)) -> a 7 x 7 grid of features, (n, 49, 1280)."""
         return self._look(prepared, "grid", (49, self.feature_dimension))
 
@@ -83,7 +83,7 @@ class BuiltinEncoder(Encoder):
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         semantic = normalise(odds @ (p["class_vectors"] - self._centre))  # (n, 384)
         if self.guesses:
-            semantic = normalise(semantic + guess(features))
+            semantic = normalise(semantic + devise_vectors(features))
         visual = normalise(features @ p["visual"].T)  # (n, 256)
         halves = sqrt(SEMANTIC_SHARE) * semantic, sqrt(1 - SEMANTIC_SHARE) * visual
         return np.concatenate(halves, axis=1, dtype=np.float32)
@@ -96,7 +96,7 @@ class BuiltinEncoder(Encoder):
             vectors[:, :SEMANTIC] = normalise(own - self._centres(texts))
         return vectors
 
-    def reads(self, text: str) -> bool:
+    def supports_language(self, text: str) -> bool:
         """True if at least half of the letters are Latin: MiniLM was trained on English."""
         letters = [c for c in text if c.isalpha()]
         return 2 * sum(c <= LAST_LATIN for c in letters) >= len(letters)

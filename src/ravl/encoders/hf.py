@@ -76,7 +76,7 @@ class HFEncoder(Encoder):
             return np.zeros((0, self.feature_dimension), np.float32)
         return self._over_pictures(prepared, grid=False)
 
-    def grid(self, prepared: Sequence[Array]) -> Array:
+    def patch_features(self, prepared: Sequence[Array]) -> Array:
         """Prepared pictures (n, each (3, H, W)) -> last hidden states (n, patches, channels).
 
         The class token is left out. NaFlex pictures with fewer patches than others end in zeros.

@@ -46,7 +46,7 @@ class MultilingualEncoder(BuiltinEncoder):
         self._text_folder = multilingual_folder()
         self._scripts = list(scripts())
 
-    def reads(self, text: str) -> bool:  # noqa: ARG002 (the builtin encoder's question)
+    def supports_language(self, text: str) -> bool:  # noqa: ARG002 (the builtin encoder's question)
         """Always True: the encoder knows nearly every script."""
         return True
 

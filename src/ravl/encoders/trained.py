@@ -101,11 +101,11 @@ class TrainedEncoder(Encoder):
         """Prepared pictures (n) -> pooled features of the base (n, F)."""
         return self.base.features(prepared)
 
-    def grid(self, prepared: Sequence[Array]) -> Array:
+    def patch_features(self, prepared: Sequence[Array]) -> Array:
         """Prepared pictures (n) -> patches of the base (n, patches, channels)."""
-        return self.base.grid(prepared)
+        return self.base.patch_features(prepared)
 
-    def look(self, prepared: Sequence[Array]) -> tuple[Array, Array]:
+    def encode_prepared(self, prepared: Sequence[Array]) -> tuple[Array, Array]:
         """Prepared pictures (n) -> features of the base (n, F) and vectors (n, d)."""
         features = self.base.features(prepared)
         if self.vision is None:
@@ -141,11 +141,11 @@ class TrainedEncoder(Encoder):
                 vectors[:, d:] = sqrt(1 - self.text_share) * own
         return vectors
 
-    def reads(self, text: str) -> bool:
+    def supports_language(self, text: str) -> bool:
         """False for a text in a language that the base does not know."""
-        return self.base.reads(text)
+        return self.base.supports_language(text)
 
-    def made(self, vectors: Fingerprint) -> bool:
+    def is_compatible(self, vectors: Fingerprint) -> bool:
         """Compare by name, which is unique: no tower must be loaded."""
         return vectors.spec == self.spec
 
@@ -310,7 +310,7 @@ class TrainedEncoder(Encoder):
 
     def _check_base(self) -> None:
         here = self.base.fingerprint
-        if not (self._known.matches(here) and self._known.same_tower(here)):
+        if not (self._known.matches(here) and self._known.same_vision(here)):
             raise EncoderMismatchError(
                 f"The trained heads belong to the base encoder {self._known.spec!r} "
                 f"({self._known.digest}); the present {here.spec!r} has another output "

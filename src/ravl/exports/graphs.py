@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache, EncoderDecoderCache
 
 from ravl.models.fusion import FusionEncoder
-from ravl.models.generation.decoder import heard
+from ravl.models.generation.decoder import add_copy_prior
 from ravl.runtime.names import NEAR
 
 Axes = dict[int, str]
@@ -115,7 +115,7 @@ class StepGraph(nn.Module):
             past_key_values=cache,
             use_cache=True,
         ).last_hidden_state
-        with heard(prior):
+        with add_copy_prior(prior):
             logits = self.decoder.cls(hidden)
         parts = [torch.stack([layer.keys, layer.values], 1) for layer in own.layers]
         return logits, torch.stack(parts, 1)

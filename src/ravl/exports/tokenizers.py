@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ravl.errors import EncoderError
-from ravl.models.generation.specials import END, FOLDER
+from ravl.models.generation.special_tokens import END, FOLDER
 from ravl.runtime.words import TOKENIZER, PlainVocabulary, PlainWords
 
 # Capitals, accents, other scripts, signs, white space, half a letter, and an unknown word.

@@ -296,7 +296,7 @@ class Indexer:
         """Run the networks: once for the new pictures of the batch, once for its new texts."""
         seen = [item for item in items if item.prepared is not None]
         prepared = [i.prepared for i in seen if i.prepared is not None]
-        looked = zip(*self._encoder.look(prepared), strict=True) if seen else iter(())
+        looked = zip(*self._encoder.encode_prepared(prepared), strict=True) if seen else iter(())
         new = [i.reused or next(looked) for i in items if i.is_new]
         texts = [t for item in items if _texts_changed(item) for t in item.row.texts]
         text_vectors = self._encoder.embed_texts(texts)

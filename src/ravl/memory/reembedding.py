@@ -69,7 +69,7 @@ def reembed(
         if old.fingerprint.matches(encoder.fingerprint):
             return report
         new = _building_space(store, encoder)
-        reuse = old.fingerprint.same_tower(encoder.fingerprint)
+        reuse = old.fingerprint.same_vision(encoder.fingerprint)
         todo = store.vectors.missing(new.number)
         version = store.history.begin(what := f"reembed {encoder.spec}")
     with progress_bar("Embedding", "rows", show) as advance:
@@ -172,7 +172,7 @@ def _look(
         for row, p in zip(rows, prepared, strict=True)
         if not isinstance(p, Rejected)
     ]
-    found = zip(*encoder.look([p for _, p in seen]), strict=True) if seen else iter(())
+    found = zip(*encoder.encode_prepared([p for _, p in seen]), strict=True) if seen else iter(())
     looked = {number: pair for (number, _), pair in zip(seen, found, strict=True)}
     return looked, [p for p in prepared if isinstance(p, Rejected)]
 

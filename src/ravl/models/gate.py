@@ -16,9 +16,9 @@ import numpy as np
 
 from ravl.encoders.base import Array
 
-SIGNS = 7  # number of gate features
+NUM_GATE_FEATURES = 7  # number of gate features
 PRIOR = 0.01  # weight of the squared norm: with few examples the gate stays near one half
-FLOOR = 0.02  # initial share of a vote that is spread over all labels
+SMOOTHING = 0.02  # initial share of a vote that is spread over all labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,17 +27,18 @@ class Gate:
 
     Args:
         exclusive: True for one label per picture, False for tags.
-        weights: of the gate features, (SIGNS,).
+        weights: of the gate features, (NUM_GATE_FEATURES,).
         temperature: divisor of the model's logits.
-        floor: share of the vote that is spread (over all labels; for tags, towards ``rates``).
-        rates: the class prior, (C,).
+        smoothing: share of the vote that is spread over all labels; for tags, towards
+            ``class_prior``.
+        class_prior: frequency of each label, (C,).
     """
 
     exclusive: bool
     weights: Array
     temperature: float
-    floor: float
-    rates: Array
+    smoothing: float
+    class_prior: Array
 
     def __call__(
         self, votes: Array, logits: Array, similarity: Array
@@ -51,21 +52,21 @@ class Gate:
             similarity: of the nearest neighbour, (n,).
 
         Returns:
-            Probabilities (n, C); the gate (n,), 0 for the model alone; the votes with their
-            floor (n, C); the model's probabilities (n, C).
+            Probabilities (n, C); the gate (n,), 0 for the model alone; the smoothed
+            votes (n, C); the model's probabilities (n, C).
         """
-        smooth = self.smooth(votes)
+        smoothed_votes = self.smoothed_votes(votes)
         own = self.model(logits)
-        gate = _sigmoid(signs(votes, own, similarity) @ self.weights) * (votes.sum(1) > 0)
-        mixed = gate[:, None] * smooth + (1 - gate[:, None]) * own
-        return mixed.astype(np.float32), gate.astype(np.float32), smooth, own
+        gate = _sigmoid(gate_features(votes, own, similarity) @ self.weights) * (votes.sum(1) > 0)
+        mixed = gate[:, None] * smoothed_votes + (1 - gate[:, None]) * own
+        return mixed.astype(np.float32), gate.astype(np.float32), smoothed_votes, own
 
-    def smooth(self, votes: Array) -> Array:
+    def smoothed_votes(self, votes: Array) -> Array:
         """Smoothed votes (n, C): no label has probability 0; an empty vote is the class prior."""
         total = votes.sum(1, keepdims=True)
-        spread = np.broadcast_to(self.rates, votes.shape)
+        spread = np.broadcast_to(self.class_prior, votes.shape)
         shares = votes / np.maximum(total, 1e-9) if self.exclusive else votes
-        some = (1 - self.floor) * shares + self.floor * spread
+        some = (1 - self.smoothing) * shares + self.smoothing * spread
         return np.where(total > 0, some, spread).astype(np.float32)
 
     def model(self, logits: Array) -> Array:
@@ -74,14 +75,14 @@ class Gate:
 
     def arrays(self) -> dict[str, Array]:
         """All parameters, for a file of arrays."""
-        numbers = np.array([self.exclusive, self.temperature, self.floor], np.float32)
-        return {"weights": self.weights, "numbers": numbers, "rates": self.rates}
+        numbers = np.array([self.exclusive, self.temperature, self.smoothing], np.float32)
+        return {"weights": self.weights, "numbers": numbers, "rates": self.class_prior}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> Gate:
         """The inverse of :meth:`arrays`."""
-        exclusive, temperature, floor = (float(x) for x in arrays["numbers"])
-        return cls(bool(exclusive), arrays["weights"], temperature, floor, arrays["rates"])
+        exclusive, temperature, smoothing = (float(x) for x in arrays["numbers"])
+        return cls(bool(exclusive), arrays["weights"], temperature, smoothing, arrays["rates"])
 
 
 def fit_gate(
@@ -98,19 +99,19 @@ def fit_gate(
     """
     import torch
 
-    rates = ((targets.sum(0) + 1) / (len(targets) + targets.shape[1])).astype(np.float32)
+    class_prior = ((targets.sum(0) + 1) / (len(targets) + targets.shape[1])).astype(np.float32)
     if exclusive:
         known = targets.sum(1) > 0
         votes, logits, similarity = votes[known], logits[known], similarity[known]
-        targets, rates = targets[known], rates / rates.sum()
-    start = Gate(exclusive, np.zeros(SIGNS, np.float32), 1.0, FLOOR, rates)
-    weights = torch.zeros(SIGNS, dtype=torch.float64, requires_grad=True)
+        targets, class_prior = targets[known], class_prior / class_prior.sum()
+    start = Gate(exclusive, np.zeros(NUM_GATE_FEATURES, np.float32), 1.0, SMOOTHING, class_prior)
+    weights = torch.zeros(NUM_GATE_FEATURES, dtype=torch.float64, requires_grad=True)
     sharp = torch.zeros((), dtype=torch.float64, requires_grad=True)  # log of the temperature
-    low = torch.tensor(np.log(FLOOR / (1 - FLOOR)), dtype=torch.float64, requires_grad=True)
-    z = torch.from_numpy(signs(votes, start.model(logits), similarity).astype(np.float64))
+    low = torch.tensor(np.log(SMOOTHING / (1 - SMOOTHING)), dtype=torch.float64, requires_grad=True)
+    z = torch.from_numpy(gate_features(votes, start.model(logits), similarity).astype(np.float64))
     shares, raw, y, spread = (
         torch.from_numpy(np.asarray(a, np.float64))
-        for a in (start_shares(votes, exclusive), logits, targets, rates)
+        for a in (start_shares(votes, exclusive), logits, targets, class_prior)
     )
     heard = torch.from_numpy(votes.sum(1) > 0)
 
@@ -118,8 +119,8 @@ def fit_gate(
         gate = (torch.sigmoid(z @ weights) * heard)[:, None]
         scaled = raw / sharp.exp()
         own = scaled.softmax(1) if exclusive else scaled.sigmoid()
-        floor = low.sigmoid()
-        mixed = gate * ((1 - floor) * shares + floor * spread) + (1 - gate) * own
+        smoothing = low.sigmoid()
+        mixed = gate * ((1 - smoothing) * shares + smoothing * spread) + (1 - gate) * own
         mixed = mixed.clamp(1e-7, 1 - 1e-7)
         if exclusive:
             fit = -(y * mixed.log()).sum(1).mean()
@@ -139,11 +140,13 @@ def fit_gate(
 
     optimiser.step(closure)  # type: ignore[no-untyped-call]
     found = weights.detach().numpy().astype(np.float32)
-    return Gate(exclusive, found, float(sharp.detach().exp()), float(low.detach().sigmoid()), rates)
+    return Gate(
+        exclusive, found, float(sharp.detach().exp()), float(low.detach().sigmoid()), class_prior
+    )
 
 
-def signs(votes: Array, own: Array, similarity: Array) -> Array:
-    """The gate features, (n, SIGNS): a constant, similarity, confidences and agreement.
+def gate_features(votes: Array, own: Array, similarity: Array) -> Array:
+    """The gate features, (n, NUM_GATE_FEATURES): a constant, similarity, confidences and agreement.
 
     Args:
         votes: (n, C).

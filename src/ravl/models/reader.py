@@ -13,7 +13,7 @@ from torch import Tensor
 from ravl.encoders.base import Array
 from ravl.models.evidence import Evidence, gathered
 from ravl.models.fusion import FusionModel
-from ravl.models.quiet import quiet
+from ravl.models.silence_transformers import silence_transformers
 from ravl.retrieval.datastore import Ints, Neighbours
 
 __all__ = ["Evidence", "Reader", "gather"]
@@ -90,13 +90,13 @@ class Reader:
 
     def save(self, folder: Path) -> None:
         """Weights and configuration, as transformers keeps them."""
-        with quiet():
+        with silence_transformers():
             self.model.save_pretrained(folder)
 
     @classmethod
     def load(cls, folder: Path) -> Reader:
         """The inverse of :meth:`save`."""
-        with quiet():
+        with silence_transformers():
             model: Any = FusionModel.from_pretrained(folder, use_safetensors=True)
         if torch.cuda.is_available():
             model.to("cuda")

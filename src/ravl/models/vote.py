@@ -17,7 +17,7 @@ from ravl.retrieval.datastore import Neighbours
 CAP = 1 / 8  # largest share of a row: one wrong row next to a query cannot decide alone
 KS = (4, 8, 16, 32, 64)
 TEMPERATURES = (0.02, 0.04, 0.08, 0.16)
-HALVINGS = 60  # of the scale in `capped`, whose range may span thirty orders of magnitude
+HALVINGS = 60  # of the scale in `cap_shares`, whose range may span thirty orders of magnitude
 
 
 class LabelTable(Protocol):
@@ -67,7 +67,7 @@ class Vote:
         weights = np.exp(ahead / self.temperature) * belief
         total = weights.sum(1, keepdims=True)
         shares = weights / np.maximum(total, 1e-12)
-        return capped(shares, self.cap)
+        return cap_shares(shares, self.cap)
 
     def __call__(
         self,
@@ -96,14 +96,14 @@ class Vote:
         if counts is None:
             every = said[np.arange(said.shape[0])]
             counts = (every if worth is None else every * worth[:, None]).sum(0)
-        return balanced(votes, counts, self.balance)
+        return rebalance(votes, counts, self.balance)
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
         return asdict(self)
 
 
-def capped(shares: Array, cap: float) -> Array:
+def cap_shares(shares: Array, cap: float) -> Array:
     """Shares (n, k) scaled up and cut at the cap; rows still sum to 1.
 
     If fewer than 1 / cap rows vote, the cap is raised to an equal share for each.
@@ -120,7 +120,7 @@ def capped(shares: Array, cap: float) -> Array:
     return cut
 
 
-def balanced(votes: Array, counts: NDArray[np.floating], power: float) -> Array:
+def rebalance(votes: Array, counts: NDArray[np.floating], power: float) -> Array:
     """Votes (n, C) with each label's mass divided by its frequency in the bank, to a power.
 
     A label with five rows among thousands is outvoted by the number of rows; power 0 changes

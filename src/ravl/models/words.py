@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import AutoTokenizer
 
 from ravl.errors import EncoderError
-from ravl.models.quiet import quiet
+from ravl.models.silence_transformers import silence_transformers
 
 LONGEST = 64  # word pieces of a text; the rest is cut
 
@@ -48,7 +48,7 @@ class Words:
 
     def save(self, folder: Path) -> None:
         """The tokenizer's files, as transformers keeps them."""
-        with quiet():
+        with silence_transformers():
             self._tokenizer.save_pretrained(folder)
 
     @classmethod
@@ -59,7 +59,7 @@ class Words:
             EncoderError: there is none.
         """
         try:
-            with quiet():
+            with silence_transformers():
                 tokenizer = AutoTokenizer.from_pretrained(str(source))
         except (OSError, ValueError) as error:
             raise EncoderError(

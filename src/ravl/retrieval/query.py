@@ -88,7 +88,7 @@ def _see_pictures(
     """Features (p, F) and vectors (p, d) of the queries' pictures."""
     # The same decoding as when the memory was indexed, or equal pictures would differ.
     opened = [open_picture(q.image, encoder.picture_size) for q in queries if q.image is not None]
-    seen = zip(*encoder.see(opened), strict=True)
+    seen = zip(*encoder.encode_pictures(opened), strict=True)
     rows = [_kept_of(memory, q.like) if q.like is not None else next(seen) for q in queries]
     if not rows:
         return np.zeros((0, 0), np.float32), np.zeros((0, encoder.dimension), np.float32)

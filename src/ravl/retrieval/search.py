@@ -134,7 +134,11 @@ class Search:
                 continue
             by_words = drop_weak_keyword_hits(self._by_words(query, depth))
             rankings = {"pictures": by_picture, "texts": by_text, "keywords": by_words}
-            if by_words and not query.pictured and not self._memory.encoder.reads(query.text):
+            if (
+                by_words
+                and not query.pictured
+                and not self._memory.encoder.supports_language(query.text)
+            ):
                 rankings = {"keywords": by_words}
             # Beside a picture the text counts by its weight: not at all at 0, alone at 1.
             weight = query.weight if query.pictured else 1.0

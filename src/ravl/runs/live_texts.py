@@ -69,7 +69,7 @@ class FollowedTexts(Followed[Texts]):
         edit = view.edit_since(known[0] if known else None)
         if known is not None and not edit:
             return known[1]
-        rows, reads = view.rows_at(edit.added), self._memory.encoder.reads
+        rows, reads = view.rows_at(edit.added), self._memory.encoder.supports_language
         said = [[t for t in self._targets.of(row) if self._unread or reads(t)] for row in rows]
         fresh = [text for its in said for text in its]
         counts = np.array([len(its) for its in said], np.int64)

@@ -92,7 +92,7 @@ class RowTexts:
             unread: with the texts in a language that the encoder does not read; they are all alike
                 to it, so that they are left out where vectors decide.
         """
-        reads = memory.encoder.reads
+        reads = memory.encoder.supports_language
         said = [[text for text in task.of(row) if unread or reads(text)] for row in bank.rows]
         texts = [text for its in said for text in its]
         owners = np.repeat(np.arange(len(bank)), [len(its) for its in said]).astype(np.int64)

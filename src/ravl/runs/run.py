@@ -94,7 +94,7 @@ class Run:
         """
         fitted = Fingerprint.from_json(json.dumps(self.record["encoder"]))
         now = memory.store.spaces.current().fingerprint
-        if now.matches(fitted) or (now.same_tower(fitted) and not exact):
+        if now.matches(fitted) or (now.same_vision(fitted) and not exact):
             return
         raise EncoderMismatchError(
             f"{self.folder} was fitted with the encoder {fitted.spec!r} ({fitted.digest}), and "

@@ -21,15 +21,15 @@ from ravl.models.generation.base import (
 from ravl.models.generation.reading import (
     FAINT,
     READ,
-    Voices,
+    CopyPrior,
     neighbours_of,
     padded,
     pictures_of,
     regions_of,
     words_of,
 )
-from ravl.models.generation.specials import PAD
-from ravl.models.generation.tidying import tidy
+from ravl.models.generation.special_tokens import PAD
+from ravl.models.generation.stream_cleanup import tidy
 from ravl.retrieval.datastore import Ints
 from ravl.runtime import names
 from ravl.runtime.reader import near_inputs
@@ -63,7 +63,7 @@ class OnnxGenerator:
         self.words = PlainWords(folder, READ, int(about["separator"]), int(about["unknown"]))
         self.evidence, self.regions = int(about["evidence"]), int(about["regions"])
         self.max_new_tokens = max_new_tokens
-        self._voices = Voices(self.vocabulary.words_of, len(self.vocabulary))
+        self._copy_prior = CopyPrior(self.vocabulary.words_of, len(self.vocabulary))
 
     def __call__(
         self, requests: Sequence[GenerationRequest], how: Decoding | None = None
@@ -138,7 +138,7 @@ class OnnxGenerator:
         if self.regions:
             inputs["regions"] = regions_of(requests, self.regions, session.width("regions"))
         read, there = session(**inputs)
-        return read, there, np.log1p(self._voices(requests) / np.float32(FAINT))
+        return read, there, np.log1p(self._copy_prior(requests) / np.float32(FAINT))
 
     def _rated(
         self, known: tuple[Array, NDArray[np.bool_], Array], texts: Sequence[str], owners: Ints

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
 from ravl.models.generation.base import Decoding
-from ravl.models.generation.specials import BEGIN, END
+from ravl.models.generation.special_tokens import BEGIN, END
 from ravl.retrieval.datastore import Ints
 
 NEVER = -np.inf  # log probability of forbidden tokens

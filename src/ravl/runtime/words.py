@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ravl.errors import DataError
-from ravl.models.generation.specials import BEGIN, END, FOLDER, LONGEST, clean
+from ravl.models.generation.special_tokens import BEGIN, END, FOLDER, LONGEST, clean
 from ravl.retrieval.datastore import Ints
 
 TOKENIZER = "tokenizer.json"

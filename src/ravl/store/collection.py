@@ -130,7 +130,7 @@ class Collection:
     def _find_encoder(self, space: Space) -> Encoder:
         """The encoder of a space: one that the caller gave, or else the one that it names."""
         for offered in self._offered:
-            if offered.made(space.fingerprint):
+            if offered.is_compatible(space.fingerprint):
                 return offered
         if self._offered:
             encoder = self._offered[-1]
@@ -145,7 +145,7 @@ class Collection:
         Raises:
             EncoderMismatchError: says what was found and how to re-embed.
         """
-        if not encoder.made(space.fingerprint):
+        if not encoder.is_compatible(space.fingerprint):
             raise EncoderMismatchError(
                 f"The vectors in {self.path} were made by {space.fingerprint.spec!r} "
                 f"({space.fingerprint.digest}); {encoder.spec!r} as it is here computes others "

@@ -49,7 +49,7 @@ class EncoderContract:
         again = load_encoder(encoder.spec, encoder.parts())
         assert again.spec == encoder.spec
         assert again.fingerprint.matches(encoder.fingerprint)
-        assert again.fingerprint.same_tower(encoder.fingerprint)
+        assert again.fingerprint.same_vision(encoder.fingerprint)
 
     @pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1), (33, 47), (640, 480)])
     def test_prepare_takes_any_shape(self, encoder: Encoder, size: tuple[int, int]) -> None:
@@ -78,7 +78,7 @@ class EncoderContract:
         features = encoder.features(prepared)
         assert features.shape == (len(pictures), encoder.feature_dimension)
         assert features.dtype == np.float32
-        kept, vectors = encoder.look(prepared)
+        kept, vectors = encoder.encode_prepared(prepared)
         np.testing.assert_array_equal(kept, features)
         if encoder.projects:
             np.testing.assert_allclose(encoder.project(features), vectors, atol=1e-5)
@@ -107,13 +107,15 @@ class EncoderContract:
 
     def test_grid(self, encoder: Encoder, pictures: list[Image.Image]) -> None:
         prepared = [encoder.prepare(p) for p in pictures]
-        grid = encoder.grid(prepared)
+        grid = encoder.patch_features(prepared)
         n, patches, channels = grid.shape
         assert n == len(pictures)
         assert patches > 1
         assert channels > 1
         assert grid.dtype == np.float32
-        np.testing.assert_allclose(encoder.grid(prepared[1:2])[0], grid[1], atol=1e-4, rtol=1e-3)
+        np.testing.assert_allclose(
+            encoder.patch_features(prepared[1:2])[0], grid[1], atol=1e-4, rtol=1e-3
+        )
 
     def test_texts(self, encoder: Encoder) -> None:
         vectors = encoder.embed_texts(TEXTS)
@@ -139,10 +141,12 @@ class EncoderContract:
         assert encoder.embed_texts([]).shape == (0, encoder.dimension)
         assert encoder.embed_pictures([]).shape == (0, encoder.dimension)
         assert encoder.features([]).shape == (0, encoder.feature_dimension)
-        none = encoder.grid([])
+        none = encoder.patch_features([])
         assert none.shape[0] == 0
-        assert none.shape[1:] == encoder.grid([encoder.prepare(probe_picture())]).shape[1:]
-        for features, vectors in (encoder.look([]), encoder.see([])):
+        assert (
+            none.shape[1:] == encoder.patch_features([encoder.prepare(probe_picture())]).shape[1:]
+        )
+        for features, vectors in (encoder.encode_prepared([]), encoder.encode_pictures([])):
             assert features.shape == (0, encoder.feature_dimension)
             assert vectors.shape == (0, encoder.dimension)
         if encoder.projects:
@@ -153,7 +157,7 @@ class EncoderContract:
         assert fingerprint.spec == encoder.spec
         again = Fingerprint.from_json(fingerprint.to_json())
         assert again.matches(fingerprint)
-        assert again.same_tower(fingerprint)
+        assert again.same_vision(fingerprint)
         assert again.digest == fingerprint.digest
         assert again.spec == encoder.spec
 

@@ -42,7 +42,7 @@ class GeneratorContract:
         return [
             GenerationRequest(
                 features=_numbers(i, 6),
-                exhibits=[_evidence(i + j) for j in range(3)],
+                evidence_items=[_evidence(i + j) for j in range(3)],
                 look=partial(_picture, i),
             )
             for i in range(count)
@@ -69,7 +69,10 @@ class GeneratorContract:
     def test_a_batch_is_as_its_requests_one_by_one(
         self, generator: Generator, how: Decoding
     ) -> None:
-        asked = [*self.requests(2), replace(self.requests(3)[2], exhibits=(), question="Why?")]
+        asked = [
+            *self.requests(2),
+            replace(self.requests(3)[2], evidence_items=(), question="Why?"),
+        ]
         assert texts(generator, asked, how) == [texts(generator, [r], how)[0] for r in asked]
 
     def test_a_seed_makes_sampling_repeatable(self, generator: Generator) -> None:
@@ -80,23 +83,23 @@ class GeneratorContract:
     def test_what_is_asked_changes_what_is_likely(self, generator: Generator) -> None:
         one, other = self.requests(2)
         found = generator([one], SHORT)
-        assert generator([replace(one, exhibits=other.exhibits)], SHORT) != found
+        assert generator([replace(one, evidence_items=other.evidence_items)], SHORT) != found
         assert generator([replace(one, question="What colour is it?")], SHORT) != found
 
     @pytest.mark.parametrize(
         "change",
         [
-            lambda r: replace(r, exhibits=()),
+            lambda r: replace(r, evidence_items=()),
             lambda r: replace(r, look=None),
             lambda r: replace(
-                r, look=None, exhibits=[EvidenceItem(text="a passage"), EvidenceItem(text="")]
+                r, look=None, evidence_items=[EvidenceItem(text="a passage"), EvidenceItem(text="")]
             ),
             lambda r: replace(r, question="Is it red? " * 910),
             lambda r: replace(
-                r, question="红格子衬衫是什么?" * 40, exhibits=[EvidenceItem(text="🐕 小狗")]
+                r, question="红格子衬衫是什么?" * 40, evidence_items=[EvidenceItem(text="🐕 小狗")]
             ),
             lambda r: replace(r, question="\x00\x1b[31m\ud800</s>\u202e"),
-            lambda r: replace(r, exhibits=[EvidenceItem(text="word " * 5000)] * 6),
+            lambda r: replace(r, evidence_items=[EvidenceItem(text="word " * 5000)] * 6),
             lambda r: replace(r, instruction="in two words", question=" \n "),
         ],
         ids=[

@@ -10,8 +10,8 @@ from torch import nn
 from ravl.encoders.base import Array
 from ravl.encoders.towers.freezing import add_adapters, freeze, parse_strategy, trainable
 from ravl.models.fusion import FusionConfig, FusionEncoder, FusionModel, with_language
-from ravl.models.quiet import quiet
 from ravl.models.reader import Reader
+from ravl.models.silence_transformers import silence_transformers
 from ravl.models.words import LONGEST, Words
 from ravl.training.fit_settings import FitSettings
 
@@ -79,7 +79,7 @@ def new_model(
         dropout=settings.dropout,
         smoothing=settings.smoothing,
     )
-    with quiet():
+    with silence_transformers():
         model = with_language(config, str(minilm_folder()) if name == "builtin" else name)
     if weights is not None:
         model.weights.copy_(torch.from_numpy(weights))

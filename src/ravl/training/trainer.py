@@ -27,7 +27,7 @@ from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from ravl.errors import DivergedError
-from ravl.models.quiet import quiet
+from ravl.models.silence_transformers import silence_transformers
 from ravl.progress import Advance, progress_bar
 from ravl.training.loop_settings import LoopSettings
 from ravl.training.processes import of_main_process, process_count
@@ -115,7 +115,7 @@ def train(
         bf16=settings.precision == "mixed" or (settings.precision == "auto" and has_bfloat16()),
         seed=settings.seed,
     )
-    with quiet(), _logged_in(logs), progress_bar(what, "steps", show) as advance:
+    with silence_transformers(), _logged_in(logs), progress_bar(what, "steps", show) as advance:
         trainer = _Trainer(model, arguments, data, order, validate, slow, SLOW * pace)
         trainer.add_callback(EarlyStoppingCallback(settings.patience))
         trainer.add_callback(_Bar(advance, trainer))

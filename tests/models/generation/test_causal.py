@@ -99,7 +99,7 @@ def test_the_loss_is_of_the_target_alone(gpt2: Path) -> None:
     """By hand, for each request alone: padding changes nothing."""
     generator = CausalGenerator(str(gpt2), features=FEATURES)
     asked, texts = requests(3, question="What"), ["a red dog", "no", "blue and green"]
-    asked[1] = replace(asked[1], exhibits=())
+    asked[1] = replace(asked[1], evidence_items=())
     losses, counts = [], []
     for one, text in zip(asked, texts, strict=True):
         inputs = generator._inputs([one], Decoding())
@@ -157,7 +157,9 @@ def test_the_prompt_leaves_room(gpt2: Path) -> None:
 
 def test_only_so_much_evidence(gpt2: Path) -> None:
     generator = CausalGenerator(str(gpt2), evidence=2)
-    asked = replace(requests(1)[0], exhibits=[EvidenceItem(t) for t in ("one", "two", "three")])
+    asked = replace(
+        requests(1)[0], evidence_items=[EvidenceItem(t) for t in ("one", "two", "three")]
+    )
     assert "two" in generator.prompt(asked) and "three" not in generator.prompt(asked)
 
 

@@ -165,9 +165,9 @@ def test_packages_that_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
         processors(Decoding(schema="{}"), letters("<end>", "<pad>"))
     monkeypatch.setattr("ravl.models.generation.lexicon.find_spec", lambda _: None)
     no_nouns.cache_clear()
-    from ravl.models.generation import wordings
+    from ravl.models.generation import lexical_constraints
 
-    wordings._others.cache_clear()
+    lexical_constraints._others.cache_clear()
     with pytest.raises(QueryError, match=r"pip install 'ravl\[grounded\]'"):
         processors(Decoding(nouns=frozenset()), letters("<end>", "<pad>"))
 

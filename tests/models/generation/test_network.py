@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from ravl.models.fusion import FusionConfig
 from ravl.models.generation import network
-from ravl.models.generation.decoder import heard, loudness
+from ravl.models.generation.decoder import add_copy_prior, copy_logits
 from ravl.models.generation.network import GeneratorModel
 from ravl.models.generation.vocabulary import PAD, Vocabulary
 from ravl.models.generation.warm_start import new_generator
@@ -113,7 +113,7 @@ def test_loud_words_become_likelier_once_it_listens(model: Any, vocabulary: Voca
     states, there = model.encoder.read(torch.zeros(1, FEATURES), None, None)
     ids = pad_sequence(vocabulary(["red above green"]), batch_first=True)
     quiet = model.log_probabilities(ids, states, there)
-    loud = model.log_probabilities(ids, states, there, loudness(shares))
+    loud = model.log_probabilities(ids, states, there, copy_logits(shares))
     assert loud > quiet
 
 
@@ -121,13 +121,13 @@ def test_nothing_is_heard_outside(model: Any) -> None:
     states = torch.randn(1, 2, model.decoder.config.hidden_size)
     torch.nn.init.ones_(model.decoder.cls.gate.bias)
     before = model.decoder.cls(states)
-    with heard(torch.ones(1, model.decoder.config.vocab_size)):
+    with add_copy_prior(torch.ones(1, model.decoder.config.vocab_size)):
         assert not torch.allclose(model.decoder.cls(states), before)
     assert torch.allclose(model.decoder.cls(states), before)
 
 
 def test_silence_is_zero() -> None:
-    found = loudness(torch.tensor([0.0, 0.5, 1.0]))
+    found = copy_logits(torch.tensor([0.0, 0.5, 1.0]))
     assert found[0] == 0
     assert found[2] > found[1] > 0
 

@@ -179,7 +179,9 @@ def requests(count: int = 3, evidence: int = 3, question: str = "") -> list[Gene
         GenerationRequest(
             features=_features(i),
             question=question and f"{question} {i}?",
-            exhibits=[exhibit(names[(i + j) % len(names)], j, question) for j in range(evidence)],
+            evidence_items=[
+                exhibit(names[(i + j) % len(names)], j, question) for j in range(evidence)
+            ],
             look=lambda i=i: draw(i, names[i % len(names)]),  # type: ignore[misc]
         )
         for i in range(count)
@@ -200,7 +202,7 @@ def exhibit(colour: str, rank: int = 0, question: str = "") -> EvidenceItem:
 def said(texts: Sequence[str]) -> GenerationRequest:
     """A request whose evidence says so, best first."""
     found = [EvidenceItem(text=t, similarity=1 - i / 100) for i, t in enumerate(texts)]
-    return GenerationRequest(features=_features(0), exhibits=found)
+    return GenerationRequest(features=_features(0), evidence_items=found)
 
 
 SIDE = 16

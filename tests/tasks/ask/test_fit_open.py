@@ -244,7 +244,7 @@ def captioner_requests(ground: TextFitData, generator: Any, places: list[int]) -
     captioner = TextPredictor(ground.task, ground.keys, ground.vote, generator=generator, quotes=0)
     requests = captioner.requests(side.pictures, ground.told, side.near, ground.recalled(side))
     assert [r.question for r in requests] == side.questions
-    assert all(e.question in (KIND, TASTE, "") for r in requests for e in r.exhibits)
+    assert all(e.question in (KIND, TASTE, "") for r in requests for e in r.evidence_items)
     return requests
 
 

@@ -30,7 +30,7 @@ def shop(empty, tmp_path) -> Memory:
 class OnlyLatin(ColourEncoder):
     """Reads no other letters."""
 
-    def reads(self, text):
+    def supports_language(self, text):
         return text.isascii()
 
 

@@ -55,9 +55,9 @@ def test_the_generator_is_asked_with_answered_questions_before_it(shop):
     (request,) = generator.asked
     assert request.question == KIND
     assert request.instruction == BRIEF  # as the memory's answers are
-    assert [(e.question, e.text) for e in request.exhibits] == [(KIND, "Red")] * 3
-    assert request.exhibits[0].look is not None
-    assert dict(request.voices)["Red"] > 0
+    assert [(e.question, e.text) for e in request.evidence_items] == [(KIND, "Red")] * 3
+    assert request.evidence_items[0].look is not None
+    assert dict(request.weighted_texts)["Red"] > 0
     assert (reply.answer, reply.others) == ("red, I think", ("blue",))
     assert reply.written
     assert str(reply).endswith("    or: blue")
@@ -65,7 +65,7 @@ def test_the_generator_is_asked_with_answered_questions_before_it(shop):
     model.predict(draw(1, "red"), KIND, instruction="for children")
     assert generator.asked[-1].instruction == "for children"
     model.predict(draw(1, "red"), KIND, retrieval=False)
-    assert not generator.asked[-1].exhibits
+    assert not generator.asked[-1].evidence_items
     assert "".join(model.stream(draw(1, "red"), TASTE)) == "a red thing"
 
 
@@ -74,12 +74,12 @@ def test_passages_are_read_and_cited(shop):
     generator = FakeGenerator(["Kazakhstan"], evidence=3)
     model = OpenAskPipeline(shop, generator=generator)
     (reply,) = model.predict(draw(0, "red"), "purple plum grows in Kazakhstan?")
-    exhibits = generator.asked[0].exhibits
-    assert (exhibits[0].text, exhibits[0].question) == (FACT, "")
-    assert exhibits[1].question
+    evidence_items = generator.asked[0].evidence_items
+    assert (evidence_items[0].text, evidence_items[0].question) == (FACT, "")
+    assert evidence_items[1].question
     assert reply.passages[0].id == "plums"
     model.predict(draw(0, "red"), "purple plum grows in Kazakhstan?", retrieval=False)
-    assert not generator.asked[-1].exhibits
+    assert not generator.asked[-1].evidence_items
 
 
 def test_it_follows_the_memory(shop, tmp_path):
@@ -92,7 +92,7 @@ def test_it_follows_the_memory(shop, tmp_path):
 
 
 class OnlyLatin(ColourEncoder):
-    def reads(self, text):
+    def supports_language(self, text):
         return text.isascii()
 
 
@@ -136,7 +136,7 @@ def test_texts_alone_are_enough_for_a_generator(memory):
     model = OpenAskPipeline(memory, generator=generator)
     replies = model.predict(draw(0, "red"), ["where does the purple plum grow?", "zzz"])
     assert [r.answer for r in replies] == ["Kazakhstan", "Kazakhstan"]
-    assert [e.text for e in generator.asked[0].exhibits] == [FACT]
+    assert [e.text for e in generator.asked[0].evidence_items] == [FACT]
     assert replies[0].passages
     assert "".join(model.stream(draw(0, "red"), "where does it grow?"))
     with pytest.raises(DataError, match="image, question and answer"):

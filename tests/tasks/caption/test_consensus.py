@@ -73,13 +73,13 @@ def test_silent_rows_and_missing_neighbours_are_passed_over(told: CaptionIndex) 
 def test_shares_of_all_voices_sum_to_one(told: CaptionIndex) -> None:
     (found,) = recall(told, near_of([[0, 1, 2, 4]], [[0.9, 0.8, 0.2, 0.1]]))
     assert found.shares.sum() == pytest.approx(1, abs=1e-5)
-    assert dict(found.voices(told)).keys() == {t for its in TEXTS for t in its}
+    assert dict(found.weighted_texts(told)).keys() == {t for its in TEXTS for t in its}
 
 
 def test_nearer_rows_count_more(told: CaptionIndex) -> None:
     vote = Vote(k=3, temperature=0.02, cap=1.0)
     (found,) = recall(told, near_of([[2, 0, 1]], [[0.99, 0.3, 0.3]]), vote)
-    by_text = dict(found.voices(told))
+    by_text = dict(found.weighted_texts(told))
     assert by_text["a green circle"] > 0.9
 
 

@@ -98,22 +98,22 @@ def test_the_generator_sees_the_evidence(memory: Memory, red: Image.Image) -> No
     assert found.text == "a red thing"
     assert found.written
     (request,) = generator.asked
-    shown = [e for e in request.exhibits if e.features is not None]
+    shown = [e for e in request.evidence_items if e.features is not None]
     assert len(shown) == 2
     assert all("red" in e.text or "number" in e.text for e in shown)
     assert request.look is not None
     assert request.look().size == red.size
     assert shown[0].look is not None
     assert shown[0].look().size == (64, 48)
-    assert sum(share for _, share in request.voices) == pytest.approx(1, abs=1e-4)
+    assert sum(share for _, share in request.weighted_texts) == pytest.approx(1, abs=1e-4)
 
 
 def test_without_retrieval_it_sees_the_picture_alone(memory: Memory, red: Image.Image) -> None:
     generator = FakeGenerator()
     model = CaptionPipeline(memory, generator=generator)
     (found,) = model.predict([red], retrieval=False)
-    assert generator.asked[0].exhibits == []
-    assert generator.asked[0].voices == []
+    assert generator.asked[0].evidence_items == []
+    assert generator.asked[0].weighted_texts == []
     assert found.gate == 0
     assert found.evidence == ()
 
@@ -224,7 +224,10 @@ def test_what_is_judged_sees_pictures_and_hides_rows(memory: Memory, tmp_path: P
     model.judge(seen, [np.array([row.number]) for row in rows])
     assert all(r.look is not None for r in generator.asked)
     assert all(
-        e.look is not None for r in generator.asked for e in r.exhibits if e.features is not None
+        e.look is not None
+        for r in generator.asked
+        for e in r.evidence_items
+        if e.features is not None
     )
     for request, row in zip(generator.asked, rows, strict=True):
-        assert not set(row.texts) & {text for text, _ in request.voices}
+        assert not set(row.texts) & {text for text, _ in request.weighted_texts}

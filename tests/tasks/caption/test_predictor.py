@@ -37,7 +37,7 @@ def test_as_many_passages_are_read_word_for_word(told: CaptionIndex, quotes: int
     near = captioner.neighbours(pictures.features, told)
     recalled = captioner.recall(near, told)
     for request in captioner.requests(pictures, told, near, recalled):
-        passages = [e.text for e in request.exhibits if e.features is None]
+        passages = [e.text for e in request.evidence_items if e.features is None]
         assert len(passages) == quotes
         owners = {told.said.owners[told.said.texts.index(text)] for text in passages}
         assert len(owners) == quotes  # of different rows

@@ -20,7 +20,7 @@ from ravl.encoders.towers.freezing import trainable
 from ravl.errors import DataError, RavlError
 from ravl.memory import Memory
 from ravl.models.fusion import FusionModel, with_language
-from ravl.models.quiet import quiet
+from ravl.models.silence_transformers import silence_transformers
 from ravl.tasks.fit import fit
 from ravl.tasks.labels.batches import FusionData
 from ravl.training.fit_settings import FitSettings
@@ -131,7 +131,7 @@ def test_merged_adapters_answer_as_they_did(language, tmp_path):
     assert set(model.state_dict()) == set(plain.state_dict())  # a plain model again
     query = "language.encoder.layer.1.attention.self.query.weight"
     assert not torch.equal(model.state_dict()[query], plain.state_dict()[query])
-    with quiet():
+    with silence_transformers():
         model.save_pretrained(tmp_path)
         again: Any = FusionModel.from_pretrained(tmp_path).eval()
     torch.testing.assert_close(again(queries(), near=near()).logits, before, atol=1e-5, rtol=1e-4)
@@ -146,7 +146,7 @@ def test_a_new_model_takes_its_weights_and_settings(language):
     assert model.weights.tolist() == [1, 2, 3]
     assert (model.config.dropout, model.config.smoothing) == (0.4, 0.1)
     assert model.config.exclusive is False
-    with quiet():
+    with silence_transformers():
         other = with_language(config(), str(language))
     assert model.config.language == other.config.language
 

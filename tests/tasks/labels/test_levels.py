@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ravl.models.gate import SIGNS
+from ravl.models.gate import NUM_GATE_FEATURES
 from ravl.models.vote import KS
 from ravl.tasks.labels.levels import (
     best_thresholds,
@@ -97,9 +97,9 @@ def test_a_vote_that_is_often_wrong_has_a_higher_floor():
     targets = np.eye(3, dtype=np.float32)[truth]
     noisy = np.eye(3, dtype=np.float32)[np.where(random.random(600) < 0.7, truth, 2 - truth)]
     low, high = vote_gate(targets, targets, True), vote_gate(noisy, targets, True)
-    assert low.floor < high.floor
-    assert low.weights.shape == (SIGNS,)
-    assert low.rates.sum() == pytest.approx(1)
+    assert low.smoothing < high.smoothing
+    assert low.weights.shape == (NUM_GATE_FEATURES,)
+    assert low.class_prior.sum() == pytest.approx(1)
 
 
 def test_thresholds_follow_the_tags():

@@ -44,10 +44,12 @@ def edits(empty: Memory, tmp_path: Path) -> Edits:
 
 def predictor(targets: LabelTargets, memory: Memory, spread: bool = False) -> LabelPredictor:
     """What a source asks of a predictor."""
-    from ravl.models.gate import FLOOR, SIGNS, Gate
+    from ravl.models.gate import NUM_GATE_FEATURES, SMOOTHING, Gate
 
     features = targets.bank(memory).features
-    gate = Gate(True, np.zeros(SIGNS, np.float32), 1.0, FLOOR, np.full(3, 1 / 3, np.float32))
+    gate = Gate(
+        True, np.zeros(NUM_GATE_FEATURES, np.float32), 1.0, SMOOTHING, np.full(3, 1 / 3, np.float32)
+    )
     return LabelPredictor(
         targets,
         LABELS,

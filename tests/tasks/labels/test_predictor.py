@@ -10,7 +10,7 @@ import pytest
 from ravl.data import Example
 from ravl.errors import DataError
 from ravl.memory import Row
-from ravl.models.gate import SIGNS, Gate
+from ravl.models.gate import NUM_GATE_FEATURES, Gate
 from ravl.models.linear import HeadFit, Loss, Standardizer
 from ravl.models.vote import Vote
 from ravl.retrieval.datastore import Datastore, read_datastore
@@ -45,7 +45,9 @@ def labeller(bank) -> LabelPredictor:
     features, kinds = world(seed=1)
     known = kinds < 3
     head = HeadFit(features[known], np.eye(3, dtype=np.float32)[kinds[known]], Loss(True))(1e-3)
-    gate = Gate(True, np.zeros(SIGNS, np.float32), 1.0, 0.02, np.full(3, 1 / 3, np.float32))
+    gate = Gate(
+        True, np.zeros(NUM_GATE_FEATURES, np.float32), 1.0, 0.02, np.full(3, 1 / 3, np.float32)
+    )
     return LabelPredictor(
         TASK,
         NAMES,
@@ -53,7 +55,7 @@ def labeller(bank) -> LabelPredictor:
         Standardizer.of(bank.features),
         Vote(8),
         gate,
-        replace(gate, floor=0.1),
+        replace(gate, smoothing=0.1),
         head,
     )
 
@@ -178,7 +180,7 @@ def test_tags_of_their_own(bank):
     names = ["a", "b", "drawn"]
     targets = np.stack([kinds == 0, kinds == 1, np.ones(60)], 1).astype(np.float32)
     head = HeadFit(features, targets, Loss(False))(1e-4)
-    gate = Gate(False, np.zeros(SIGNS, np.float32), 1.0, 0.02, targets.mean(0))
+    gate = Gate(False, np.zeros(NUM_GATE_FEATURES, np.float32), 1.0, 0.02, targets.mean(0))
     labeller = LabelPredictor(
         LabelTargets("tag"),
         names,

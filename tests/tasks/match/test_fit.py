@@ -295,7 +295,7 @@ def test_a_text_in_another_language_is_set_aside(tmp_path: Path) -> None:
 class English(ColourEncoder):
     spec = "english"
 
-    def reads(self, text: str) -> bool:
+    def supports_language(self, text: str) -> bool:
         return text.isascii()
 
 

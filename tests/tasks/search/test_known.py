@@ -90,7 +90,7 @@ def test_all_else_is_the_encoders(painted, scrambled):
     picture = painted.picture("003.png")
     prepared = [base.prepare(picture)]
     np.testing.assert_array_equal(base.features(prepared), scrambled.features(prepared))
-    np.testing.assert_array_equal(base.grid(prepared), scrambled.grid(prepared))
+    np.testing.assert_array_equal(base.patch_features(prepared), scrambled.patch_features(prepared))
     assert base.fingerprint.matches(scrambled.fingerprint)
-    assert base.fingerprint.same_tower(scrambled.fingerprint)
-    assert base.reads("红格子") == scrambled.reads("红格子")
+    assert base.fingerprint.same_vision(scrambled.fingerprint)
+    assert base.supports_language("红格子") == scrambled.supports_language("红格子")

@@ -16,12 +16,12 @@ import numpy as np
 
 from ravl.encoders.base import Array, normalise
 
-__all__ = ["WEIGHTS", "guess"]
+__all__ = ["WEIGHTS", "devise_vectors"]
 
 WEIGHTS = "space.safetensors"
 
 
-def guess(features: Array) -> Array:
+def devise_vectors(features: Array) -> Array:
     """Predicted directions of pictures in MiniLM's centred text space.
 
     Args:

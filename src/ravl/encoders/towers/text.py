@@ -49,7 +49,7 @@ class TextTower(Tower):
     @classmethod
     def same(cls, known: Fingerprint, now: Fingerprint) -> bool:
         """True if two encoders read texts in the same way."""
-        return known.same_reader(now)
+        return known.same_text(now)
 
     def tokens(self, texts: Sequence[str]) -> Tokens:
         """Texts (n) as padded tensors (n, t) on the tower's device."""

@@ -94,7 +94,7 @@ class VisionTower(Tower):
     @classmethod
     def same(cls, known: Fingerprint, now: Fingerprint) -> bool:
         """True if two encoders have the same vision network."""
-        return known.same_tower(now)
+        return known.same_vision(now)
 
     def options(self) -> dict[str, Any]:
         """The side, if it differs from the encoder's side."""

@@ -51,8 +51,8 @@ class GenerationRequest:
         question: to be answered; empty for a description.
         instruction: style, length or audience in words; generators that read no instructions ignore
             it.
-        exhibits: the evidence, best first.
-        voices: all that the neighbours say, and the share of the vote of each text.
+        evidence_items: the evidence, best first.
+        weighted_texts: all texts of the neighbours, each with its share of the vote.
         look: opens the picture.
         regions: parts of it, standardised, (R, G); None without regions.
     """
@@ -60,8 +60,8 @@ class GenerationRequest:
     features: Array
     question: str = ""
     instruction: str = ""
-    exhibits: Sequence[EvidenceItem] = ()
-    voices: Sequence[tuple[str, float]] = ()
+    evidence_items: Sequence[EvidenceItem] = ()
+    weighted_texts: Sequence[tuple[str, float]] = ()
     look: Look | None = None
     regions: Array | None = None
 

@@ -15,8 +15,8 @@ from ravl.encoders.towers.freezing import Strategy, parse_strategy
 from ravl.errors import EncoderError, QueryError
 from ravl.models.generation.base import Candidate, Decoding, GenerationRequest
 from ravl.models.generation.decoding import Constrain, Writer, context_limit, line_ends
+from ravl.models.generation.escape_markup import special_tokens
 from ravl.models.generation.hub import found_folder, load_config, load_network, load_tokenizer
-from ravl.models.generation.neutral import special_tokens
 from ravl.models.generation.prefix import PrefixModel, padded_ids
 from ravl.models.generation.prompts import completion, fitted
 from ravl.models.generation.saving import read_settings, write_settings
@@ -125,7 +125,7 @@ class CausalGenerator:
         """The text that is to be completed, cut so that the answer has room behind it.
 
         Args:
-            request: of whose exhibits the best are read.
+            request: its best evidence items are read.
             max_new_tokens: tokens of the answer; 0 for the usual.
 
         Raises:
@@ -137,7 +137,7 @@ class CausalGenerator:
                 f"{self.spec} has room for {self._room} tokens, prompt and text together; "
                 f"{max_new_tokens} are too many for the text."
             )
-        request = replace(request, exhibits=list(request.exhibits)[: self.evidence])
+        request = replace(request, evidence_items=list(request.evidence_items)[: self.evidence])
         cut = fitted(request, lambda r: len(self._ids(completion(r, self._special))), room)
         return completion(cut, self._special)
 

@@ -23,8 +23,8 @@ from ravl.errors import EncoderError, PictureError, QueryError
 from ravl.models.generation.adapted import Adapted
 from ravl.models.generation.base import Candidate, Decoding, GenerationRequest, Look
 from ravl.models.generation.decoding import Constrain, Writer, context_limit
+from ravl.models.generation.escape_markup import special_tokens
 from ravl.models.generation.hub import found_folder, load_network, load_processor
-from ravl.models.generation.neutral import special_tokens
 from ravl.models.generation.prefix import IGNORED, padded_ids
 from ravl.models.generation.prompts import Message, conversation, fitted, folded
 from ravl.models.generation.saving import read_settings, write_settings
@@ -255,11 +255,13 @@ class ChatGenerator:
                 f"{self.spec} has room for {self._room} tokens, prompt and text together; "
                 f"{max_new_tokens} are too many for the text."
             )
-        exhibits = [
+        evidence_items = [
             replace(e, look=_opened(e.look, strict=False) if self._several else None)
-            for e in list(request.exhibits)[: self.evidence]
+            for e in list(request.evidence_items)[: self.evidence]
         ]
-        request = replace(request, exhibits=exhibits, look=_opened(request.look, strict=True))
+        request = replace(
+            request, evidence_items=evidence_items, look=_opened(request.look, strict=True)
+        )
         return fitted(request, lambda r: int(self._inputs([r])["input_ids"].shape[1]), room)
 
     def _batches(self, requests: Sequence[GenerationRequest], size: int) -> Iterator[list[int]]:

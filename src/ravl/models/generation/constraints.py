@@ -19,7 +19,7 @@ from transformers import LogitsProcessor, LogitsProcessorList
 from ravl.errors import QueryError
 from ravl.models.generation.base import Decoding
 from ravl.models.generation.phrases import keeps
-from ravl.models.generation.pieces import pieces
+from ravl.models.generation.token_bytes import pieces
 
 LONGEST = 256  # default number of tokens
 LOST = -1e9  # logit of the end of a text that cannot be gone on with
@@ -59,7 +59,7 @@ class Spelling:
     """How a tokenizer writes.
 
     Args:
-        pieces: of each token, see :mod:`ravl.models.generation.pieces`.
+        pieces: of each token, see :mod:`ravl.models.generation.token_bytes`.
         ends: ids of the tokens that end a text.
         encode: a text as ids.
         tokenizer: itself.
@@ -164,7 +164,7 @@ def processors(how: Decoding, tokenizer: Any, ends: Sequence[int] = ()) -> Logit
         QueryError: a constraint that cannot be kept, a schema or grammar that is not valid, or a
             package that is not installed.
     """
-    from ravl.models.generation.wordings import Forbidden, Nouns, Required
+    from ravl.models.generation.lexical_constraints import Forbidden, Nouns, Required
 
     if how.plain:
         return LogitsProcessorList()

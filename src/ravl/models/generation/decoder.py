@@ -23,7 +23,7 @@ _prior: ContextVar[Tensor | None] = ContextVar("prior", default=None)
 
 
 @contextmanager
-def heard(prior: Tensor | None) -> Iterator[None]:
+def add_copy_prior(prior: Tensor | None) -> Iterator[None]:
     """A context in which the output layer uses this prior; one per thread."""
     token = _prior.set(prior)
     try:
@@ -32,7 +32,7 @@ def heard(prior: Tensor | None) -> Iterator[None]:
         _prior.reset(token)
 
 
-def loudness(shares: Tensor) -> Tensor:
+def copy_logits(shares: Tensor) -> Tensor:
     """Shares of the evidence that use each word, (b, W) from 0 to 1, as a ``prior``: 0 for none."""
     return torch.log1p(shares / FAINT)
 
@@ -59,8 +59,8 @@ class WordHead(BertOnlyMLMHead):
 class Decoder(BertLMHeadModel):
     """A BERT decoder; ``forward`` has the additional argument ``prior`` (b, W).
 
-    The prior is :func:`loudness` of the words in the evidence. ``generate`` of an encoder-decoder
-    model hands it on as ``decoder_prior``.
+    The prior is :func:`copy_logits` of the words in the evidence. ``generate`` of an
+    encoder-decoder model hands it on as ``decoder_prior``.
     """
 
     def __init__(self, config: BertConfig) -> None:
@@ -78,7 +78,7 @@ class Decoder(BertLMHeadModel):
         **kwargs: Any,
     ) -> Any:
         """BERT's output layer with the prior; the library needs these names."""
-        with heard(prior):
+        with add_copy_prior(prior):
             return super().forward(
                 input_ids,
                 attention_mask=attention_mask,

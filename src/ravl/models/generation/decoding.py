@@ -23,8 +23,8 @@ from transformers import (
 
 from ravl.errors import QueryError
 from ravl.models.generation.base import CONSTRAINTS, Candidate, Decoding, best_first
-from ravl.models.generation.tidying import tidy
-from ravl.models.quiet import quiet
+from ravl.models.generation.stream_cleanup import tidy
+from ravl.models.silence_transformers import silence_transformers
 
 # What a Decoding requires and forbids, with the tokenizer and the tokens that end a text, as
 # processors; one that has a method ``keeps`` is asked in the end if a text is right.
@@ -77,7 +77,7 @@ class Writer:
         """
         start = _start(inputs)
         constraints = self._constraints(how)
-        with torch.inference_mode(), quiet(), _seeded(how):
+        with torch.inference_mode(), silence_transformers(), _seeded(how):
             out = self.model.generate(
                 **inputs,
                 generation_config=self.settings(how),
@@ -102,7 +102,7 @@ class Writer:
 
         def run() -> None:
             try:
-                with torch.inference_mode(), quiet(), _seeded(how):
+                with torch.inference_mode(), silence_transformers(), _seeded(how):
                     self.model.generate(
                         **inputs,
                         generation_config=self.settings(how),

@@ -15,12 +15,12 @@ from transformers import EncoderDecoderModel
 from transformers.modeling_outputs import BaseModelOutput
 
 from ravl.models.generation.base import Candidate, Decoding, GenerationRequest
-from ravl.models.generation.decoder import loudness
+from ravl.models.generation.decoder import copy_logits
 from ravl.models.generation.decoding import Constrain, Writer
 from ravl.models.generation.network import GeneratorModel
 from ravl.models.generation.reading import (
     READ,
-    Voices,
+    CopyPrior,
     neighbours_of,
     pictures_of,
     regions_of,
@@ -28,7 +28,7 @@ from ravl.models.generation.reading import (
     words_of,
 )
 from ravl.models.generation.vocabulary import BEGIN, END, Vocabulary
-from ravl.models.quiet import quiet
+from ravl.models.silence_transformers import silence_transformers
 from ravl.models.words import Words
 
 __all__ = ["READ", "FusedGenerator", "read_words"]
@@ -39,9 +39,9 @@ BATCH = 32  # requests that are read together
 class FusedGenerator:
     """Writes texts about pictures with a :class:`GeneratorModel`.
 
-    Of exhibits that have a picture it reads the vectors; exhibits without one are passages, whose
-    words it reads behind the question's. The words that the voices have in common are louder when
-    it writes.
+    It reads the vectors of evidence that has a picture. Evidence without one is a passage, whose
+    words it reads behind the question's. Words that many neighbours' texts share get a higher
+    probability.
 
     Args:
         model: whose device is used.
@@ -66,7 +66,7 @@ class FusedGenerator:
         self.words = words
         self.max_new_tokens = max_new_tokens
         self.constrain = constrain
-        self._voices = Voices(vocabulary.words_of, len(vocabulary))
+        self._copy_prior = CopyPrior(vocabulary.words_of, len(vocabulary))
 
     @property
     def evidence(self) -> int:
@@ -172,7 +172,7 @@ class FusedGenerator:
 
     def prior(self, requests: Sequence[GenerationRequest]) -> Tensor:
         """How loud each word is, (b, W); see :class:`Decoder`."""
-        return loudness(torch.from_numpy(self._voices(requests)).to(self.device))
+        return copy_logits(torch.from_numpy(self._copy_prior(requests)).to(self.device))
 
     @cached_property
     def writer(self) -> Writer:
@@ -189,7 +189,7 @@ class FusedGenerator:
 
     def save(self, folder: Path) -> None:
         """Weights, vocabulary and tokenizer, as transformers keeps them."""
-        with quiet():
+        with silence_transformers():
             self.model.save_pretrained(folder)
         self.vocabulary.save(folder)
         self.words.save(folder)
@@ -199,7 +199,7 @@ class FusedGenerator:
         cls, folder: Path, max_new_tokens: int, constrain: Constrain | None = None
     ) -> FusedGenerator:
         """The inverse of :meth:`save`."""
-        with quiet():
+        with silence_transformers():
             model: Any = GeneratorModel.from_pretrained(folder, use_safetensors=True)
         if torch.cuda.is_available():
             model.to("cuda")

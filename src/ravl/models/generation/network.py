@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from transformers import BertConfig, PreTrainedConfig, PreTrainedModel
 
 from ravl.models.fusion import FusionConfig, FusionEncoder
-from ravl.models.generation.decoder import Decoder, heard
+from ravl.models.generation.decoder import Decoder, add_copy_prior
 from ravl.models.generation.vocabulary import PAD
 
 SAME_LENGTH = 64  # texts that are decoded together, of about the same length
@@ -133,7 +133,7 @@ class GeneratorModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         real = targets != PAD  # (p, l - 1)
         if prior is not None:
             prior = prior.repeat_interleave(real.sum(1), dim=0)  # (m, W)
-        with heard(prior):
+        with add_copy_prior(prior):
             logits: Tensor = self.decoder.cls(hidden[real])
         return logits.float(), targets[real]
 

@@ -1,7 +1,7 @@
 """Evidence as text that a model reads: a text to be completed, or a conversation.
 
 Only here does evidence become part of a prompt, and always as :mod:`neutral
-<ravl.models.generation.neutral>` data. So does what the user asks.
+<ravl.models.generation.escape_markup>` data. So does what the user asks.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from ravl.errors import QueryError
 from ravl.models.generation.base import EvidenceItem, GenerationRequest, Look
-from ravl.models.generation.neutral import neutral, quoted
+from ravl.models.generation.escape_markup import escape_markup, quoted
 
 Message = dict[str, Any]  # as chat templates take them: role, and content in parts
 
@@ -36,16 +36,16 @@ def completion(request: GenerationRequest, special: Collection[str] = ()) -> str
         request: its instruction comes first; pictures are not read.
         special: the tokenizer's special tokens.
     """
-    said = [quoted(e.text, special) for e in request.exhibits if not e.question]
-    blocks = [neutral(request.instruction, special)]
+    said = [quoted(e.text, special) for e in request.evidence_items if not e.question]
+    blocks = [escape_markup(request.instruction, special)]
     if any(said):
         blocks.append("Similar images show " + "\n\n".join(filter(None, said)))
     blocks += [
         f"Question: {quoted(e.question, special)} Answer: {quoted(e.text, special)}"
-        for e in request.exhibits
+        for e in request.evidence_items
         if e.question and e.text
     ]
-    asked = neutral(request.question, special)
+    asked = escape_markup(request.question, special)
     blocks.append(f"Question: {asked} Answer:" if asked else "This image shows")
     return "\n\n".join(filter(None, blocks))
 
@@ -56,7 +56,7 @@ def conversation(
     """Messages for a chat model, and the pictures that belong to their image parts, in order.
 
     Args:
-        request: its exhibits are interleaved, each picture with its text (RAVEN, Rao et al. 2024,
+        request: its evidence is interleaved, each picture with its text (RAVEN, Rao et al. 2024,
             https://arxiv.org/abs/2406.19150).
         special: the tokenizer's special tokens, and what stands for a picture.
         several: the model takes several pictures; else neighbours are texts alone, and the
@@ -73,11 +73,11 @@ def conversation(
 
     if not several and request.look is not None:
         show(request.look, "\n")
-    for i, exhibit in enumerate(request.exhibits, 1):
+    for i, exhibit in enumerate(request.evidence_items, 1):
         look = exhibit.look if several else None
         show(look, f"Evidence {i}: {_testimony(exhibit, special)}\n")
-    task = neutral(request.question, special) or DESCRIBE
-    wish = neutral(request.instruction, special)
+    task = escape_markup(request.question, special) or DESCRIBE
+    wish = escape_markup(request.instruction, special)
     show(request.look if several else None, f"{task}\n{wish}" if wish else task)
     return [
         {"role": "system", "content": [{"type": "text", "text": SYSTEM}]},
@@ -108,15 +108,15 @@ def fitted(
     If the question alone is too long, what is left of it is its end.
 
     Args:
-        request: whose exhibits are best first.
+        request: with its evidence items, best first.
         count: tokens of the prompt of a request.
         limit: tokens that it may have.
 
     Raises:
         QueryError: the picture and the instruction alone are too long.
     """
-    while (found := count(request)) > limit and request.exhibits:
-        request = replace(request, exhibits=_without_least(request.exhibits))
+    while (found := count(request)) > limit and request.evidence_items:
+        request = replace(request, evidence_items=_without_least(request.evidence_items))
     while found > limit and request.question:
         bare = count(replace(request, question="…"))
         share = max(limit - bare, 0) / max(found - bare, 1)
@@ -131,10 +131,10 @@ def fitted(
     return request
 
 
-def _without_least(exhibits: Sequence[EvidenceItem]) -> list[EvidenceItem]:
+def _without_least(evidence_items: Sequence[EvidenceItem]) -> list[EvidenceItem]:
     """All but the one that is least like what was asked; the last of several."""
-    least = min(range(len(exhibits)), key=lambda i: (exhibits[i].similarity, -i))
-    return [e for i, e in enumerate(exhibits) if i != least]
+    least = min(range(len(evidence_items)), key=lambda i: (evidence_items[i].similarity, -i))
+    return [e for i, e in enumerate(evidence_items) if i != least]
 
 
 def _testimony(exhibit: EvidenceItem, special: Collection[str]) -> str:

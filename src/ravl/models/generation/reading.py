@@ -18,8 +18,8 @@ KNOWN = 200_000  # texts whose words are remembered
 FAINT = 0.02  # share of the evidence below which a word is hardly heard
 
 
-class Voices:
-    """How much the voices of requests use each word.
+class CopyPrior:
+    """How much the weighted texts of requests use each word.
 
     Args:
         words_of: the different ids of a text.
@@ -34,7 +34,7 @@ class Voices:
         """Shares of the evidence that use each word, (b, W)."""
         shares = np.zeros((len(requests), self._size), np.float32)
         for line, request in zip(shares, requests, strict=True):
-            for text, share in request.voices:
+            for text, share in request.weighted_texts:
                 line[self._of(text)] += share
         return shares
 
@@ -72,7 +72,7 @@ def neighbours_of(
         features: F, of pictures.
         vectors: D, of texts.
     """
-    shown = [[e for e in r.exhibits if e.features is not None][:k] for r in requests]
+    shown = [[e for e in r.evidence_items if e.features is not None][:k] for r in requests]
     flat: list[EvidenceItem | None] = [e for its in shown for e in its + [None] * (k - len(its))]
     shape = len(requests), k
 
@@ -96,7 +96,7 @@ def neighbours_of(
 
 def words_of(words: Any, requests: Sequence[GenerationRequest]) -> Ints | None:
     """Word pieces of questions and passages (b, t); None if there is nothing to read."""
-    quoted = [[e.text for e in r.exhibits if e.features is None] for r in requests]
+    quoted = [[e.text for e in r.evidence_items if e.features is None] for r in requests]
     if not any(quoted) and not any(r.question for r in requests):
         return None
     return word_lines(words, [r.question for r in requests], quoted)

@@ -15,10 +15,10 @@ from PIL import Image
 
 from ravl.errors import EncoderError, PictureError, QueryError
 from ravl.models.generation.base import Candidate, Decoding, GenerationRequest, Look
+from ravl.models.generation.http import RefusedError, Wire
 from ravl.models.generation.phrases import keeps
 from ravl.models.generation.prompts import Message, conversation
-from ravl.models.generation.tidying import tidy
-from ravl.models.generation.wire import RefusedError, Wire
+from ravl.models.generation.stream_cleanup import tidy
 
 LONGEST = 256  # tokens of a text, where a Decoding does not say
 SIDE = 1024  # pixels of a picture's longer side at most, as it is sent
@@ -179,8 +179,9 @@ class ServerGenerator:
             request,
             instruction=" ".join(filter(None, wishes)),
             question=request.question[-CHARACTERS:],
-            exhibits=[
-                replace(e, look=_seen(e.look)) for e in list(request.exhibits)[: self.evidence]
+            evidence_items=[
+                replace(e, look=_seen(e.look))
+                for e in list(request.evidence_items)[: self.evidence]
             ],
         )
         messages, looks = conversation(request, several=self.several)

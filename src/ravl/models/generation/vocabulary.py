@@ -19,8 +19,8 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from ravl.errors import DataError
-from ravl.models.generation.specials import BEGIN, END, FOLDER, LONGEST, PAD, SPECIAL, clean
-from ravl.models.quiet import quiet
+from ravl.models.generation.special_tokens import BEGIN, END, FOLDER, LONGEST, PAD, SPECIAL, clean
+from ravl.models.silence_transformers import silence_transformers
 from ravl.retrieval.datastore import Ints
 
 __all__ = ["BEGIN", "END", "FOLDER", "LONGEST", "PAD", "SPECIAL", "Vocabulary"]
@@ -96,7 +96,7 @@ class Vocabulary:
 
     def save(self, folder: Path) -> None:
         """The tokenizer's files, as transformers keeps them, in a folder of their own."""
-        with quiet():
+        with silence_transformers():
             self.tokenizer.save_pretrained(folder / FOLDER)
 
     @classmethod
@@ -107,7 +107,7 @@ class Vocabulary:
             DataError: the files are missing or damaged.
         """
         try:
-            with quiet():
+            with silence_transformers():
                 found = PreTrainedTokenizerFast.from_pretrained(
                     folder / FOLDER, local_files_only=True
                 )

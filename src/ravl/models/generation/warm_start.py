@@ -12,7 +12,7 @@ from transformers import AutoModel, AutoTokenizer
 from ravl.models.fusion import FusionConfig, encoder_with_language
 from ravl.models.generation.network import GeneratorConfig, GeneratorModel
 from ravl.models.generation.vocabulary import BEGIN, END, PAD, Vocabulary
-from ravl.models.quiet import quiet
+from ravl.models.silence_transformers import silence_transformers
 
 LAYER = re.compile(r"encoder\.layer\.(\d+)\.(.*)")
 BERT = (  # what of a language model's configuration the decoder takes over
@@ -48,7 +48,7 @@ def new_generator(
         dropout: in the decoder.
         smoothing: of its targets (Szegedy et al. 2016).
     """
-    with quiet():
+    with silence_transformers():
         encoder = encoder_with_language(config, source)
         language: Any = AutoModel.from_pretrained(source, use_safetensors=True)
         tokenizer = AutoTokenizer.from_pretrained(source)

@@ -85,5 +85,5 @@ def vote_surprise(ground: FitData, vote: Vote) -> float:
     testimony = LabelMatrix.of(ground.bank, ground.task, ground.labels)
     side = held_side(ground)
     votes = vote(side.near, testimony.said[:, : testimony.known], testimony.worth)
-    smooth = vote_gate(votes, side.targets, True).smooth(votes)
+    smooth = vote_gate(votes, side.targets, True).smoothed_votes(votes)
     return surprise(smooth, side.targets, ground.task)

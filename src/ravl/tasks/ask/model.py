@@ -303,7 +303,7 @@ class AskPipeline:
                 return reply
         best = int(found.probabilities[i].argmax())
         confidence = float(found.probabilities[i, best])
-        read = base_of(self.memory.encoder).reads(question)
+        read = base_of(self.memory.encoder).supports_language(question)
         return Reply(
             question=question,
             answer=found.names[best],

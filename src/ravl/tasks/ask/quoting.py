@@ -50,7 +50,7 @@ def quoted(
         answer=sentence,
         confidence=confidence,
         quoted=True,
-        read=base_of(memory.encoder).reads(question),
+        read=base_of(memory.encoder).supports_language(question),
         abstained=score < ANSWERS,
         gate=1.0,
         scores={sentence: confidence},

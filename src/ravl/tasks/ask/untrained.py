@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ravl.models.gate import FLOOR, SIGNS, Gate
+from ravl.models.gate import NUM_GATE_FEATURES, SMOOTHING, Gate
 from ravl.models.linear import Standardizer
 from ravl.models.vote import Vote
 from ravl.tasks.ask.targets import AnswerTargets
@@ -21,6 +21,6 @@ VOTE = Vote(k=64, temperature=0.08)
 def untrained(task: AnswerTargets, labels: list[str], keys: Any) -> LabelPredictor:
     """Who answers where nothing has been fitted: the vote of the entries that say these labels."""
     rates = np.full(len(labels), 1 / len(labels), np.float32)
-    gate = Gate(True, np.zeros(SIGNS, np.float32), 1.0, FLOOR, rates)
+    gate = Gate(True, np.zeros(NUM_GATE_FEATURES, np.float32), 1.0, SMOOTHING, rates)
     unread = Standardizer(1.0, np.zeros(0, np.float32), np.ones(0, np.float32))  # by no model
     return LabelPredictor(task, labels, keys, unread, VOTE, gate, gate)

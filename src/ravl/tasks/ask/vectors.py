@@ -29,7 +29,7 @@ def question_vectors(memory: Memory, texts: Sequence[str]) -> Array:
     """Vectors of texts, (n, D), L2-normalised; zeros where the language is not read."""
     base = base_of(memory.encoder)
     found = kept_vectors(base, texts)
-    found[[not base.reads(text) for text in texts]] = 0
+    found[[not base.supports_language(text) for text in texts]] = 0
     return found
 
 

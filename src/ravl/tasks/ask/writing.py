@@ -248,7 +248,9 @@ class OpenAskPipeline(TextPipeline):
         # A generator of the hub reads languages of its own.
         own = writes is not None and writes.generator.spec != "fused"
         return [
-            self._reply(found[i], question, own or base.reads(question), careful, cited, i)
+            self._reply(
+                found[i], question, own or base.supports_language(question), careful, cited, i
+            )
             for i, question in enumerate(asked)
         ]
 

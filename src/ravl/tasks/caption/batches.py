@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
 from ravl.encoders.base import Array
-from ravl.models.generation.decoder import loudness
+from ravl.models.generation.decoder import copy_logits
 from ravl.models.generation.fused import read_words
 from ravl.models.generation.vocabulary import Vocabulary
 from ravl.models.reader import gather
@@ -27,7 +27,7 @@ from ravl.tasks.caption.dataset import TextFitData, TextSplit
 from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise, disturb, leave_out
 
 Reads = NDArray[np.bool_]  # whether any neighbour is read, (b,)
-MISSING = 0.3  # share of the voices that are not heard in a step
+MISSING = 0.3  # share of the neighbours that a training step leaves out
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +184,7 @@ class TextBatches(Dataset[dict[str, Any]]):
         shares /= np.maximum(shares.sum(1, keepdims=True), 1e-9)
         rows = np.maximum(places, 0)
         found = [s @ self.lesson.bags[r] for s, r in zip(shares, rows, strict=True)]
-        return loudness(torch.from_numpy(np.stack(found).astype(np.float32)))
+        return copy_logits(torch.from_numpy(np.stack(found).astype(np.float32)))
 
     def _quoted(self, chosen: Ints, reads: Reads, random: np.random.Generator) -> list[list[str]]:
         """Texts of each picture that are read word for word; none where no neighbour is."""

@@ -87,7 +87,7 @@ class ConsensusTexts:
     voters: Ints
     shares: Array
 
-    def voices(self, told: CaptionIndex) -> list[tuple[str, float]]:
+    def weighted_texts(self, told: CaptionIndex) -> list[tuple[str, float]]:
         """All texts that speak, with their shares."""
         texts = told.said.texts
         return [(texts[t], s) for t, s in zip(self.voters, self.shares.tolist(), strict=True)]

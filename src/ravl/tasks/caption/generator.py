@@ -18,7 +18,7 @@ from ravl.models.generation.constraints import processors
 from ravl.models.generation.fused import READ, FusedGenerator
 from ravl.models.generation.vocabulary import Vocabulary
 from ravl.models.generation.warm_start import new_generator
-from ravl.models.quiet import quiet
+from ravl.models.silence_transformers import silence_transformers
 from ravl.models.words import Words
 from ravl.tasks.caption.batches import TextBatches, TrainingExamples
 from ravl.tasks.caption.dataset import TextFitData
@@ -135,7 +135,7 @@ def untrained(
     )
     name = settings.language_model
     source = str(minilm_folder()) if name == "builtin" else name
-    with quiet():
+    with silence_transformers():
         model = new_generator(
             config,
             source,

@@ -127,7 +127,7 @@ class Conversations(Dataset[dict[str, Any]]):
 
 
 def _alone(request: GenerationRequest) -> GenerationRequest:
-    return replace(request, exhibits=(), voices=())
+    return replace(request, evidence_items=(), weighted_texts=())
 
 
 def _sees(spec: str, ground: TextFitData) -> dict[str, int]:

@@ -154,17 +154,21 @@ class TextPredictor:
         seen = self.seen(pictures.features)
         found = []
         for i in range(len(pictures)):
-            exhibits: list[EvidenceItem] = []
-            voices: list[tuple[str, float]] = []
+            evidence_items: list[EvidenceItem] = []
+            weighted_texts: list[tuple[str, float]] = []
             if told is not None and near is not None and recalled is not None:
-                exhibits = self._passages(pictures, i)
-                exhibits += self._exhibits(told, near, recalled[i], i, opens)
-                voices = recalled[i].voices(told)
+                evidence_items = self._passages(pictures, i)
+                evidence_items += self._exhibits(told, near, recalled[i], i, opens)
+                weighted_texts = recalled[i].weighted_texts(told)
             look = pictures.looks[i] if pictures.looks is not None else None
             regions = pictures.regions[i] if pictures.regions is not None else None
             asked = pictures.questions[i] if pictures.questions is not None else ""
             wish = instruction or self.task.instruction
-            found.append(GenerationRequest(seen[i], asked, wish, exhibits, voices, look, regions))
+            found.append(
+                GenerationRequest(
+                    seen[i], asked, wish, evidence_items, weighted_texts, look, regions
+                )
+            )
         return found
 
     def seen(self, features: Array) -> Array:

@@ -44,7 +44,7 @@ def look_closely(encoder: Encoder, pictures: Sequence[Image.Image], side: int) -
     """Features of the regions of RGB pictures as the tower has them, (n, s * s, G)."""
     size = encoder.batch_size
     parts = [
-        pooled(encoder.grid([encoder.prepare(p) for p in pictures[i : i + size]]), side)
+        pooled(encoder.patch_features([encoder.prepare(p) for p in pictures[i : i + size]]), side)
         for i in range(0, len(pictures), size)
     ]
     return np.concatenate(parts) if parts else np.zeros((0, side**2, 0), np.float32)

@@ -71,7 +71,7 @@ def fit_vote(ground: FitData) -> LabelPredictor:
     gate = vote_gate(votes, side.targets, ground.task.exclusive)
     standard = ground.task.standard(ground.bank.features)
     labeller = LabelPredictor(ground.task, ground.labels, ground.keys, standard, best, gate, gate)
-    return finish(labeller, ground, side, gate.smooth(votes))
+    return finish(labeller, ground, side, gate.smoothed_votes(votes))
 
 
 def fit_linear(ground: FitData, vote: LabelPredictor) -> LabelPredictor:
@@ -190,14 +190,17 @@ def finish(labeller: LabelPredictor, ground: FitData, side: Split, found: Array)
 
 
 def vote_gate(votes: Array, targets: Array, exclusive: bool) -> Gate:
-    """The gate of a vote without a model: only its floor is fitted."""
+    """The gate of a vote without a model: only its smoothing is fitted."""
     rates = ((targets.sum(0) + 1) / (len(targets) + targets.shape[1])).astype(np.float32)
     if exclusive:
         rates = rates / rates.sum()
     base = Gate(exclusive, np.zeros(7, np.float32), 1.0, 0.0, rates)
     floors = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
-    values = [_surprise(replace(base, floor=f).smooth(votes), targets, exclusive) for f in floors]
-    return replace(base, floor=floors[int(np.argmin(values))])
+    values = [
+        _surprise(replace(base, smoothing=f).smoothed_votes(votes), targets, exclusive)
+        for f in floors
+    ]
+    return replace(base, smoothing=floors[int(np.argmin(values))])
 
 
 def temperature_of(logits: Array, targets: Array, exclusive: bool) -> float:

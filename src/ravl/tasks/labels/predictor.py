@@ -18,7 +18,7 @@ from ravl.memory import Memory
 from ravl.models.calibration import RiskCalibrator
 from ravl.models.gate import Gate, probabilities
 from ravl.models.linear import LinearHead, Standardizer
-from ravl.models.vote import Vote, balanced
+from ravl.models.vote import Vote, rebalance
 from ravl.retrieval.datastore import Ints, Neighbours
 from ravl.retrieval.key_projection import KeyProjection
 from ravl.runs.evidence_arrays import EvidenceArrays
@@ -98,7 +98,7 @@ class LabelPredictor:
         standard: makes the features of evidence fit for the reader.
         vote: how they vote.
         gate: of the vote and the model.
-        ballot: the gate whose floor serves the vote alone.
+        ballot: the gate whose smoothing serves the vote alone.
         head: the linear level, None for a vote alone.
         reader: the fusion level, None below it; its base is the linear one.
         words: its tokenizer, where it reads texts with the pictures.
@@ -197,7 +197,7 @@ class LabelPredictor:
         shares = vote.shares(near, testimony.worth)  # (n, k)
         known = votes[:, : testimony.known]
         if vote_only or self.head is None:
-            mixed = smooth = self.ballot.smooth(known)
+            mixed = smooth = self.ballot.smoothed_votes(known)
             own, gate = np.zeros_like(mixed), (votes.sum(1) > 0).astype(np.float32)
         else:
             similarity = near.best_similarity
@@ -221,7 +221,7 @@ class LabelPredictor:
             new = votes[:, testimony.known :]
             return np.hstack([mixed, new]), np.hstack([smooth, new]), gate
         power = max(NOVEL_BALANCE - self.vote.balance, 0)
-        fair = balanced(votes, testimony.counts, power)
+        fair = rebalance(votes, testimony.counts, power)
         new = fair[:, testimony.known :] / np.maximum(fair.sum(1, keepdims=True), 1e-9)
         rest = 1 - new.sum(1, keepdims=True)  # (n, 1)
         of_memory = (1 - rest[:, 0]) + rest[:, 0] * gate

@@ -167,7 +167,7 @@ def prepare(
 
 def readable(task: TextTargets, base: Encoder, row: Row | Example) -> list[str]:
     """The texts of a row that the encoder reads, at most ``MOST_TEXTS``."""
-    return [text for text in task.of(row) if base.reads(text)][:MOST_TEXTS]
+    return [text for text in task.of(row) if base.supports_language(text)][:MOST_TEXTS]
 
 
 def read_texts(task: TextTargets, base: Encoder, labelled: Examples) -> tuple[Pairs, Array]:

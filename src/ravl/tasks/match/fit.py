@@ -190,5 +190,5 @@ class MatchRecipe(Recipe[MatchFitData, MatchFitted, MatchTestResults]):
 
     def _unread(self, source: Memory) -> int:
         """How many texts are set aside for their language."""
-        reads, task = base_of(self.memory.encoder).reads, self.targets
+        reads, task = base_of(self.memory.encoder).supports_language, self.targets
         return sum(not reads(text) for row in source.rows() if row.hash for text in task.of(row))

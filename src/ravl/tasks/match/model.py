@@ -263,7 +263,7 @@ class MatchPipeline:
             text = asked.texts[asked.text[i]]
             fits = p >= found.threshold
             confidence = p if fits else 1 - p
-            read = self.base.reads(text)
+            read = self.base.supports_language(text)
             results.append(
                 Matching(
                     text=text,

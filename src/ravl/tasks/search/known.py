@@ -86,17 +86,17 @@ class KnownTexts(Encoder):
         """As the encoder does."""
         return self.base.features(prepared)
 
-    def grid(self, prepared: Sequence[Array]) -> Array:
+    def patch_features(self, prepared: Sequence[Array]) -> Array:
         """As the encoder does."""
-        return self.base.grid(prepared)
+        return self.base.patch_features(prepared)
 
     def project(self, features: Array) -> Array:
         """As the encoder does."""
         return self.base.project(features)
 
-    def reads(self, text: str) -> bool:
+    def supports_language(self, text: str) -> bool:
         """As the encoder does."""
-        return self.base.reads(text)
+        return self.base.supports_language(text)
 
 
 def _save(file: Path, vectors: Array) -> None:

@@ -79,7 +79,9 @@ def read_pairs(memory: Memory, encoder: Encoder | None = None) -> Pairs:
     said = {row.number: list(dict.fromkeys(_texts(row)))[:MOST_TEXTS] for row in rows}
     unread = sum(map(len, said.values()))
     if encoder is not None:
-        said = {number: [t for t in its if encoder.reads(t)] for number, its in said.items()}
+        said = {
+            number: [t for t in its if encoder.supports_language(t)] for number, its in said.items()
+        }
     unread -= sum(map(len, said.values()))
     rows = [row for row in rows if row.number in found and said[row.number]]
     texts: dict[str, int] = {}

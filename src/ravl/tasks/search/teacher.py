@@ -69,7 +69,7 @@ def _look(encoder: Encoder, memory: Memory, pairs: Pairs, show: bool | None) -> 
             prepared = list(pool.map(prepare, pairs.rows[start : start + size]))
             sound = [i for i, p in enumerate(prepared) if p is not None]
             if sound:
-                found[start + np.array(sound)] = encoder.look(
+                found[start + np.array(sound)] = encoder.encode_prepared(
                     [p for p in prepared if p is not None]
                 )[1]
             bar(len(prepared), len(pairs.rows))

@@ -36,7 +36,7 @@ class ToyEncoder(Encoder):
         pixels: Array = np.asarray(small).transpose(2, 0, 1).astype(np.float32) / np.float32(255)
         return pixels
 
-    def grid(self, prepared: Sequence[Array]) -> Array:
+    def patch_features(self, prepared: Sequence[Array]) -> Array:
         """Prepared pictures (n) -> mean colours (n, cells * cells, 3)."""
         n, cells, edge = len(prepared), self._cells, SIDE // self._cells
         parts = np.asarray(prepared, np.float64).reshape(n, 3, cells, edge, cells, edge)
@@ -45,7 +45,7 @@ class ToyEncoder(Encoder):
 
     def features(self, prepared: Sequence[Array]) -> Array:
         """Prepared pictures (n) -> mean colours in one line (n, cells * cells * 3)."""
-        return self.grid(prepared).reshape(len(prepared), self.feature_dimension)
+        return self.patch_features(prepared).reshape(len(prepared), self.feature_dimension)
 
     def project(self, features: Array) -> Array:
         """Mean colours -> unit vectors (n, dimension)."""

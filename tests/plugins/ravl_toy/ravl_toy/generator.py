@@ -45,7 +45,9 @@ class ToyGenerator:
         yield from (f" {word}" for word in rest)
 
     def _write(self, request: GenerationRequest, how: Decoding) -> list[Candidate]:
-        said = " ".join([request.question, *(e.text for e in request.exhibits[: self.evidence])])
+        said = " ".join(
+            [request.question, *(e.text for e in request.evidence_items[: self.evidence])]
+        )
         counts = Counter(word for word in said.split() if word.isprintable()) or Counter({"?": 1})
         total = sum(counts.values()) + len(request.question.split())
         max_new_tokens = how.max_new_tokens or LONGEST

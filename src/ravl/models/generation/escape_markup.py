@@ -30,7 +30,7 @@ _UNSEEN = ("Cc", "Cf", "Cs")  # control, format (bidirectional, tags ...), surro
 _HIDDEN = re.compile(rf"(?<=[\x00-\x7f])[{_JOINERS}]+(?=[\x00-\x7f])")
 
 
-def neutral(text: str, special: Iterable[str] = ()) -> str:
+def escape_markup(text: str, special: Iterable[str] = ()) -> str:
     """The same text as one line of plain data.
 
     Args:
@@ -53,7 +53,7 @@ def neutral(text: str, special: Iterable[str] = ()) -> str:
 
 def quoted(text: str, special: Iterable[str] = ()) -> str:
     """Evidence: neutral, cut at :data:`LONGEST` characters."""
-    line = neutral(text[: 4 * LONGEST], special)
+    line = escape_markup(text[: 4 * LONGEST], special)
     return line if len(line) <= LONGEST else line[: LONGEST - 1].rstrip() + "…"
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ravl.models.generation.neutral import LONGEST, neutral, quoted, special_tokens
+from ravl.models.generation.escape_markup import LONGEST, escape_markup, quoted, special_tokens
 from tests.models.generation.tiny import letters
 
 MARKERS = (
@@ -41,12 +41,12 @@ texts = st.lists(st.sampled_from(MARKERS) | st.text(max_size=8), max_size=8).map
 @given(texts)
 def test_no_marker_is_left(text: str) -> None:
     special = ["<|im_start|>", "[INST]", "gMASK", "  "]
-    line = neutral(text, special)
+    line = escape_markup(text, special)
     assert not re.search(r"[<>＜＞\n\r\u2028\x00-\x1f\ud800-\udfff]|##", line)
     assert not re.search(r"\[/?\w+\]", line)
     assert not re.search(r"(?i)\b(system|user|assistant)\s*[:：]", line)
     assert "gmask" not in line.lower()
-    assert line == line.strip() == neutral(line, special)
+    assert line == line.strip() == escape_markup(line, special)
 
 
 @pytest.mark.parametrize(
@@ -62,11 +62,11 @@ def test_no_marker_is_left(text: str) -> None:
     ],
 )
 def test_what_people_write_stays(text: str) -> None:
-    assert neutral(text, ["<|im_start|>", "[INST]"]) == text
+    assert escape_markup(text, ["<|im_start|>", "[INST]"]) == text
 
 
 def test_markers_stay_readable() -> None:
-    assert neutral("x <b>bold</b> [INST] User: hi") == "x ‹b›bold‹/b› (INST) User, hi"
+    assert escape_markup("x <b>bold</b> [INST] User: hi") == "x ‹b›bold‹/b› (INST) User, hi"
 
 
 def test_long_evidence_is_cut() -> None:

@@ -9,7 +9,7 @@ from transformers import logging as hf_logging
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silence_transformers() -> Iterator[None]:
     """Without the library's own bars and its remarks on what it loads and saves."""
     verbosity = hf_logging.get_verbosity()
     shown = hf_logging.is_progress_bar_enabled()

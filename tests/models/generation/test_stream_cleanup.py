@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ravl.models.generation.tidying import tidy
+from ravl.models.generation.stream_cleanup import tidy
 
 pieces = st.lists(st.text(alphabet=" \nab", max_size=4))
 

@@ -10,7 +10,7 @@ import pytest
 
 from ravl.errors import EncoderError
 from ravl.models.generation import wire
-from ravl.models.generation.wire import RefusedError, Wire
+from ravl.models.generation.http import RefusedError, Wire
 from tests.models.generation.fake_server import FakeServer, answering, serving
 from tests.waiting import PATIENCE
 
