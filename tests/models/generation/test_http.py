@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ravl.errors import EncoderError
-from ravl.models.generation import wire
+from ravl.models.generation import http
 from ravl.models.generation.http import RefusedError, Wire
 from tests.models.generation.fake_server import FakeServer, answering, serving
 from tests.waiting import PATIENCE
@@ -109,7 +109,7 @@ def test_an_error_with_a_good_status(line: Wire, server: FakeServer) -> None:
 
 
 def test_too_large(line: Wire, server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "LARGEST", 1 << 20)
+    monkeypatch.setattr(http, "LARGEST", 1 << 20)
     server.script.append(answering(200, b'{"a": "' + b"x" * (2 << 20) + b'"}'))
     with pytest.raises(EncoderError, match="more than 1 megabytes"):
         line.ask("chat/completions", BODY)
