@@ -68,7 +68,10 @@ def _command(path: str, command: click.Command, level: str) -> str:
         parts.append("**Settings** of the training, which `--config` may hold as well:\n")
         parts += [_option(option) for option in from_settings]
     if isinstance(command, click.Group):
-        parts += [_command(f"{path} {n}", c, level + "#") for n, c in command.commands.items()]
+        for name in command.list_commands(context):  # some are made when they are asked for
+            found_command = command.get_command(context, name)
+            assert found_command is not None
+            parts.append(_command(f"{path} {name}", found_command, level + "#"))
     return "\n".join(parts)
 
 

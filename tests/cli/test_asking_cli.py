@@ -128,4 +128,4 @@ def test_a_generator_needs_a_run_that_writes(run, shop, picture, tmp_path):
     assert "answers from a list" in err
     code, _, err = run("fit", "ask", shop, "--out", tmp_path / "other", "--layers", 2)
     assert code == 1
-    assert "layers is 2" in err
+    assert "'layers' is a setting of ask with answers 'open'" in err

@@ -178,7 +178,7 @@ def test_broken_lines_are_set_aside(folder):
     assert "lone surrogate" in reasons["6"]
     assert "not valid JSON" in reasons["7"]
     assert "neither a picture nor a text" in reasons["8"]
-    assert "'label' holds 2 values" in reasons["9"]
+    assert "'label' has 2 values" in reasons["9"]
 
 
 def test_values_keep_their_types(folder):

@@ -117,6 +117,13 @@ def made_settings(task: Task, given: Mapping[str, Any]) -> LoopSettings:
     kind = task.settings()
     allowed = [f.name for f in fields(kind)]
     if unknown := [name for name in given if name not in allowed]:
+        for other in registry.of_command(task.command):
+            if other.variant and unknown[0] in [f.name for f in fields(other.settings())]:
+                name, value = other.variant
+                raise DataError(
+                    f"{unknown[0]!r} is a setting of {task.command} with {name} {value!r}. Set "
+                    f"{name} to {value!r}, or leave {unknown[0]!r} out."
+                )
         raise DataError(
             f"There is no setting {unknown[0]!r}; there are: {', '.join(allowed)}. The shares of "
             "validation and test are validation_share and test_share."

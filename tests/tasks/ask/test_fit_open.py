@@ -273,11 +273,11 @@ def test_answers_are_rated_as_names_or_as_sentences() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"layers": 2}, "There is no setting 'layers'"),
-        ({"generator": "hf:x"}, "There is no setting 'generator'"),
+        ({"layers": 2}, "'layers' is a setting of ask with answers 'open'"),
+        ({"generator": "hf:x"}, "'generator' is a setting of ask with answers 'open'"),
         ({"model": "generator"}, "model is 'generator'"),
         ({"answers": "open", "model": "linear"}, "model is 'linear'"),
-        ({"answers": "open", "vision": "top:1"}, "There is no setting 'vision'"),
+        ({"answers": "open", "vision": "top:1"}, "'vision' is a setting of ask with answers 'list'"),
         ({"answers": "open", "target": "code"}, "There is no setting 'target'"),
         ({"answers": "open", "num_beams": 0}, "num_beams is 0"),
         ({"answers": "open", "generator": "gpt"}, "generator is 'gpt'"),
