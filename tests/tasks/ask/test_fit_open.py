@@ -277,7 +277,10 @@ def test_answers_are_rated_as_names_or_as_sentences() -> None:
         ({"generator": "hf:x"}, "'generator' is a setting of ask with answers 'open'"),
         ({"model": "generator"}, "model is 'generator'"),
         ({"answers": "open", "model": "linear"}, "model is 'linear'"),
-        ({"answers": "open", "vision": "top:1"}, "'vision' is a setting of ask with answers 'list'"),
+        (
+            {"answers": "open", "vision": "top:1"},
+            "'vision' is a setting of ask with answers 'list'",
+        ),
         ({"answers": "open", "target": "code"}, "There is no setting 'target'"),
         ({"answers": "open", "num_beams": 0}, "num_beams is 0"),
         ({"answers": "open", "generator": "gpt"}, "generator is 'gpt'"),
