@@ -37,6 +37,7 @@ D, F, SIDE = 384, 512, 8
 KINDS = [f"kind{i:02}" for i in range(50)]
 SIZES = (10_000, 100_000)
 BLOCK = 10_000
+LEVELS = {"classify": "linear", "tag": "linear", "match": "vote", "ask": "vote"}
 TINY = {"SIZES": (300,), "REPEAT": 1}
 REPEAT = 5  # of each edit
 EDITS = ("update", "texts", "add", "delete")
@@ -86,13 +87,13 @@ def run(sizes: Sequence[int] = (), repeat: int = 0) -> Lines:
 
 
 def _fitted(folder: Path) -> dict[str, Path]:
-    """Linear runs of a small memory."""
+    """Runs of a small memory."""
     runs = {}
     with Memory.create(folder / "small.ravl", Given()) as memory:
-        memory.add(_examples(folder / "small", 240))
-        for task in ("classify", "tag", "match", "ask"):
+        memory.add(_examples(folder / "small", 120))
+        for task, model in LEVELS.items():
             runs[task] = folder / task
-            fit(task, memory, out=runs[task], model="linear", epochs=2, progress=False)
+            fit(task, memory, out=runs[task], model=model, progress=False)
     return runs
 
 

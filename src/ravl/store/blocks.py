@@ -151,13 +151,21 @@ class Blocks:
             end = kept + stays if i + 1 < len(self.parts) else len(self) + 1
             low, high = np.searchsorted(before, (kept, end))
             if last > first or high > low:
-                some = np.delete(part, edit.removed[first:last] - self.starts[i], axis=0)
-                part = np.insert(some, before[low:high] - kept, values[low:high], axis=0)
-                _put(parts, part)
+                gone, come = edit.removed[first:last] - self.starts[i], before[low:high] - kept
+                _put(parts, _changed(part, gone, come, values[low:high]))
             else:
                 parts.append(part)
             kept += stays
         return Blocks(parts or [self.parts[0][:0]])
+
+
+def _changed(part: NDArray[Any], gone: Ints, before: Ints, values: NDArray[Any]) -> NDArray[Any]:
+    """A block without some rows, and with others before these of the rows that stay; a copy."""
+    if np.array_equal(gone - np.arange(len(gone)), before):  # in the places of those that went
+        part = part.copy()
+        part[gone] = values
+        return part
+    return np.insert(np.delete(part, gone, axis=0), before, values, axis=0)
 
 
 def _put(parts: list[NDArray[Any]], part: NDArray[Any]) -> None:
