@@ -170,7 +170,8 @@ def first_search(file: Path, limit: int) -> None:
     with Memory.open(file, encoder) as memory:
         memory.search("0", K, mode="dense")
         took = time.perf_counter() - began
-        size = memory.vectors().matrix.nbytes / 2**20
+        blocks = memory.vectors().blocks
+        size = blocks.dtype.itemsize * blocks.shape[0] * blocks.shape[1] / 2**20
     grown = _status("VmHWM") - before - size
     print(f"{took:.2f} {grown:.0f}MB={100 * grown / size:.0f}%")
 

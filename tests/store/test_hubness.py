@@ -7,6 +7,7 @@ from ravl.data import Example
 from ravl.errors import QueryError
 from ravl.memory import Memory
 from ravl.store import hubness
+from ravl.store.blocks import Blocks
 from ravl.store.hubness import hubs, sample
 from ravl.store.space import TEXT_BITS
 from ravl.store.vectors import Vectors
@@ -25,7 +26,7 @@ def make(rows, seed=0, bits=0, dtype=np.float32) -> Vectors:
     rows = np.asarray(rows, np.int64)
     matrix = np.random.default_rng(seed).normal(size=(len(rows), 8)).astype(dtype)
     nth = np.arange(len(rows)) - np.searchsorted(rows, rows)
-    return Vectors((rows << bits) + nth, matrix, bits, 1, 1)
+    return Vectors((rows << bits) + nth, Blocks.of(matrix, len(matrix)), bits, 1, 1)
 
 
 def brute_force(items: Vectors, bank: Vectors) -> np.ndarray:

@@ -71,10 +71,10 @@ def _read(ground: FitData) -> tuple[Ints, list[str], Array, Array]:
     """Owners, texts and vectors of the texts that the encoder reads, and the pictures' vectors."""
     memory, bank = ground.memory, ground.bank
     kept, seen = memory.vectors("text_vectors"), memory.vectors()
-    pictures = np.zeros((len(bank), seen.matrix.shape[1]), np.float32)
+    pictures = np.zeros((len(bank), seen.blocks.shape[1]), np.float32)
     where = np.searchsorted(bank.numbers, seen.rows)
     ours = np.flatnonzero(np.isin(seen.rows, bank.numbers))
-    pictures[where[ours]] = seen.matrix[ours]
+    pictures[where[ours]] = seen.blocks[ours]
     owners = np.searchsorted(bank.numbers, kept.rows)
     places = kept.keys - (kept.rows << kept.bits)
     lines = [
@@ -88,7 +88,7 @@ def _read(ground: FitData) -> tuple[Ints, list[str], Array, Array]:
         reads = memory.encoder.supports_language
         lines = [line for line in lines if reads(line[2])]
     chosen = np.array([t for t, _, _ in lines], np.int64)
-    vectors = kept.matrix[chosen].astype(np.float32)
+    vectors = kept.blocks[chosen].astype(np.float32)
     return np.array([i for _, i, _ in lines], np.int64), [s for _, _, s in lines], vectors, pictures
 
 

@@ -169,9 +169,7 @@ class Live:
                 if newest is None or newest.space != moment.space:
                     view = self._load(moment)
                 elif newest.change > moment.change:
-                    return self._views[
-                        newest
-                    ]  # the asker's snapshot is older than all that is kept
+                    return self._views[newest]  # the snapshot is older than all that is kept
                 else:
                     view = self._follow(newest, moment)
                 self._views[moment] = view

@@ -116,5 +116,6 @@ def _kept_of(memory: Collection, id: str) -> tuple[Array, Array]:
 
 def _spread(vectors: Vectors, vector: Array) -> float:
     """Standard deviation of a query's scores over (a sample of) the memory."""
-    sample = vectors.matrix[:: max(1, len(vectors.matrix) // SAMPLE)].astype(np.float32)
+    count = len(vectors.keys)
+    sample = vectors.blocks[np.arange(0, count, max(1, count // SAMPLE))].astype(np.float32)
     return max(float(np.std(sample @ vector)), 1e-6) if len(sample) > 1 else 1.0

@@ -158,7 +158,7 @@ class Search:
         for part, offset in (plain, None), (corrected, self._offset):
             if not part:
                 continue
-            scores, positions = top_k(vectors.matrix, self._embedded[part], depth, allowed, offset)
+            scores, positions = top_k(vectors.blocks, self._embedded[part], depth, allowed, offset)
             for i, p, s in zip(part, positions, scores, strict=True):
                 found[i] = ranking(name, keys[p].tolist(), s.tolist())
         return [found[i] for i in range(len(self._queries))]
@@ -201,7 +201,7 @@ class Search:
         places = np.searchsorted(self._vectors.keys, [c.key for c in candidates])
         places = np.minimum(places, len(self._vectors.keys) - 1)
         vectors = {
-            c.key: self._vectors.matrix[i].astype(np.float32)
+            c.key: self._vectors.blocks[i].astype(np.float32)
             for c, i in zip(candidates, places, strict=True)
             if self._vectors.keys[i] == c.key
         }

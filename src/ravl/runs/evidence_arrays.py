@@ -114,8 +114,8 @@ def _texts(memory: Memory, bank: Datastore) -> tuple[Array, NDArray[np.bool_]]:
     places = np.searchsorted(numbers, rows)
     inside = places < len(numbers)
     inside[inside] = numbers[places[inside]] == rows[inside]
-    sums = np.zeros((len(numbers), vectors.matrix.shape[1]), np.float32)
-    np.add.at(sums, places[inside], vectors.matrix[inside].astype(np.float32))
+    sums = np.zeros((len(numbers), vectors.blocks.shape[1]), np.float32)
+    np.add.at(sums, places[inside], vectors.blocks[np.flatnonzero(inside)].astype(np.float32))
     counts = np.bincount(places[inside], minlength=len(numbers))
     return normalise(sums), counts > 0
 
@@ -138,9 +138,9 @@ def caption_means(ids: Ints, vectors: Vectors) -> tuple[Made, Made]:
         first, counts = spans(rows)
         starts = np.repeat(first - (np.cumsum(counts) - counts), counts)
         which = starts + np.arange(len(starts))
-        sums = np.zeros((rows.size, vectors.matrix.shape[1]), np.float32)
+        sums = np.zeros((rows.size, vectors.blocks.shape[1]), np.float32)
         owners = np.repeat(np.arange(rows.size), counts)
-        np.add.at(sums, owners, vectors.matrix[which].astype(np.float32))
+        np.add.at(sums, owners, vectors.blocks[which].astype(np.float32))
         return normalise(sums).reshape(*rows.shape, -1)
 
     def has(rows: Ints) -> NDArray[np.bool_]:

@@ -172,10 +172,14 @@ def _kept(memory: Memory, rows: Sequence[Row], encoder: Encoder) -> Iterator[tup
             return  # the base's part is zeros
         skipped = encoder.text_head.dimension
     kept = memory.vectors("text_vectors")
+    texts: list[str] = []
+    places = [np.zeros(0, np.int64)]
     for row in rows:
         start = int(np.searchsorted(kept.keys, row.number << kept.bits))
         keys = (row.number << kept.bits) + np.arange(len(row.texts))
         # A row that changed since the vectors were read is left out.
         if np.array_equal(kept.keys[start : start + len(keys)], keys):
-            found = kept.matrix[start : start + len(keys), skipped:].astype(np.float32)
-            yield from zip(row.texts, normalise(found), strict=True)
+            texts += row.texts
+            places.append(np.arange(start, start + len(keys)))
+    found = kept.blocks[np.concatenate(places)][:, skipped:].astype(np.float32)
+    yield from zip(texts, normalise(found), strict=True)

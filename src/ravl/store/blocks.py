@@ -88,16 +88,19 @@ class Blocks:
 
     Args:
         parts: the blocks; at least one, which may be empty.
+        size: rows of a block; None for ``SIZE``.
     """
 
-    def __init__(self, parts: Sequence[NDArray[Any]]) -> None:
+    def __init__(self, parts: Sequence[NDArray[Any]], size: int | None = None) -> None:
         self.parts = tuple(parts)
+        self.size = size or SIZE
         self.starts = np.cumsum([0, *(len(part) for part in self.parts)])
 
     @classmethod
-    def of(cls, array: NDArray[Any]) -> Blocks:
+    def of(cls, array: NDArray[Any], size: int | None = None) -> Blocks:
         """An array, cut into blocks without a copy."""
-        return cls([array[i : i + SIZE] for i in range(0, max(len(array), 1), SIZE)])
+        rows = size or SIZE
+        return cls([array[i : i + rows] for i in range(0, max(len(array), 1), rows)], rows)
 
     def __len__(self) -> int:
         return int(self.starts[-1])
@@ -141,7 +144,7 @@ class Blocks:
         if not edit:
             return self
         if not len(self):
-            return Blocks.of(values)
+            return Blocks.of(values, self.size)
         before = edit.before
         parts: list[NDArray[Any]] = []
         kept = 0  # rows that stay, up to here
@@ -152,11 +155,11 @@ class Blocks:
             low, high = np.searchsorted(before, (kept, end))
             if last > first or high > low:
                 gone, come = edit.removed[first:last] - self.starts[i], before[low:high] - kept
-                _put(parts, _changed(part, gone, come, values[low:high]))
+                _put(parts, _changed(part, gone, come, values[low:high]), self.size)
             else:
                 parts.append(part)
             kept += stays
-        return Blocks(parts or [self.parts[0][:0]])
+        return Blocks(parts or [self.parts[0][:0]], self.size)
 
 
 def _changed(part: NDArray[Any], gone: Ints, before: Ints, values: NDArray[Any]) -> NDArray[Any]:
@@ -168,16 +171,16 @@ def _changed(part: NDArray[Any], gone: Ints, before: Ints, values: NDArray[Any])
     return np.insert(np.delete(part, gone, axis=0), before, values, axis=0)
 
 
-def _put(parts: list[NDArray[Any]], part: NDArray[Any]) -> None:
+def _put(parts: list[NDArray[Any]], part: NDArray[Any], size: int) -> None:
     """Append a changed block: joined to the one before where both are small, cut where large."""
     if not len(part):
         return
-    if parts and len(parts[-1]) + len(part) <= SIZE:
+    if parts and len(parts[-1]) + len(part) <= size:
         parts[-1] = np.concatenate([parts[-1], part])
-    elif len(part) <= 2 * SIZE:
+    elif len(part) <= 2 * size:
         parts.append(part)
     else:
-        parts += [part[i : i + SIZE] for i in range(0, len(part), SIZE)]
+        parts += [part[i : i + size] for i in range(0, len(part), size)]
 
 
 class BlockList(Sequence[T], Generic[T]):

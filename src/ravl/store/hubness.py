@@ -58,11 +58,11 @@ def sample(vectors: Vectors) -> QueryBank:
     chosen = np.zeros(0, np.int64)
     for start in range(0, len(order), BANK):
         more = order[start : start + BANK]
-        chosen = np.concatenate([chosen, more[vectors.matrix[more].any(axis=1)]])[:BANK]
+        chosen = np.concatenate([chosen, more[vectors.blocks[more].any(axis=1)]])[:BANK]
         if len(chosen) == BANK:
             break
     chosen.sort()
-    return QueryBank(vectors.rows[chosen], vectors.matrix[chosen].astype(np.float32))
+    return QueryBank(vectors.rows[chosen], vectors.blocks[chosen].astype(np.float32))
 
 
 def hubs(items: Vectors, bank: Vectors) -> Array:
@@ -183,7 +183,7 @@ class HubCache:
             places = np.minimum(np.searchsorted(old.keys, items.keys), len(old.keys) - 1)
             kept = (old.keys[places] == items.keys) & ~np.isin(items.rows, touched)
             values[kept] = old.hubs[places[kept]]
-        values[~kept] = _hubs(items.matrix[~kept], items.rows[~kept], bank)
+        values[~kept] = _hubs(items.blocks[np.flatnonzero(~kept)], items.rows[~kept], bank)
         return _Known(moment, items.keys, bank, values)
 
 

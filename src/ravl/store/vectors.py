@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ravl.encoders.base import Array
-from ravl.store.blocks import Edit
+from ravl.store.blocks import Blocks, Edit
 from ravl.store.contract import Store
 from ravl.store.space import Kind, SpaceState, bits_of
 from ravl.store.top_k import Positions
 
+BLOCK = 8192  # rows of a block: an edit copies the blocks that it touches
 WIDEST = 4 * 2**30  # bytes; a matrix that would be larger as float32 is kept as float16
 RELOAD = 0.2  # share of changed rows above which everything is read again
 FEW = 16384  # changed rows up to which it never is
@@ -26,17 +26,23 @@ class Vectors:
 
     Args:
         keys: (n,) ascending; row numbers for pictures, row number and position for texts.
-        matrix: (n, d) float32, or float16 where float32 would be larger than ``WIDEST``.
+        blocks: (n, d) float32, or float16 where float32 would be larger than ``WIDEST``.
         bits: how far to shift a key to the right for its row's number.
         space: of which encoder.
         change: the newest change of the memory that is in it.
     """
 
     keys: Positions
-    matrix: NDArray[np.floating]
+    blocks: Blocks
     bits: int
     space: int
     change: int
+
+    @property
+    def matrix(self) -> NDArray[np.floating]:
+        """All of them in one piece, (n, d); a copy where they are many."""
+        found: NDArray[np.floating] = self.blocks.whole()
+        return found
 
     @property
     def rows(self) -> Positions:
@@ -64,7 +70,6 @@ class VectorCache:
         self._store = store
         self._kind: Kind = kind
         self._now: Vectors | None = None
-        self._spare: NDArray[np.floating] | None = None  # the buffer that `_now.matrix` begins
         self._lock = threading.Lock()
 
     def read(self, state: SpaceState) -> Vectors:
@@ -89,40 +94,20 @@ class VectorCache:
             stop = min(done + len(some), count)
             keys[done:stop], matrix[done:stop] = some[: stop - done], vectors[: stop - done]
             done = stop
-        self._spare = matrix
-        bits = bits_of(self._kind)
-        return Vectors(keys[:done], matrix[:done], bits, state.space, state.change)
+        blocks = Blocks.of(matrix[:done], BLOCK)
+        return Vectors(keys[:done], blocks, bits_of(self._kind), state.space, state.change)
 
     def _follow(self, now: Vectors, state: SpaceState) -> Vectors:
-        """Bring in the rows that changed since; the matrix is copied to replace or drop vectors."""
+        """Bring in the rows that changed since; only the blocks of their vectors are copied."""
         touched = np.array(self._store.history.changed_since(now.change), np.int64)
         if len(touched) > RELOAD * len(now.keys) + FEW:
             return self._load(state)
         keys, read = self._store.vectors.of_rows(self._kind, touched.tolist(), state.space)
-        fresh = read.astype(now.matrix.dtype, copy=False)
-        change = state.change
+        fresh = read.astype(now.blocks.dtype, copy=False)
         stale = now.positions(touched)
-        same = np.array_equal(now.keys[stale], keys)
-        if same and np.array_equal(now.matrix[stale], fresh):  # only what the rows say changed
-            return replace(now, change=change)
-        if len(stale) == 0 and (len(keys) == 0 or len(now.keys) == 0 or keys[0] > now.keys[-1]):
-            matrix = self._append(now.matrix, fresh)
-            return Vectors(np.concatenate([now.keys, keys]), matrix, now.bits, now.space, change)
-        if same:  # as many as there were
-            matrix = now.matrix.copy()
-            matrix[stale] = fresh
-            self._spare = matrix
-            return replace(now, matrix=matrix, change=change)
+        if np.array_equal(now.keys[stale], keys) and np.array_equal(now.blocks[stale], fresh):
+            return replace(now, change=state.change)  # only what the rows say changed
         kept = np.delete(now.keys, stale)
         edit = Edit(stale, np.searchsorted(kept, keys) + np.arange(len(keys)))
-        self._spare = matrix = edit.on(now.matrix, fresh)
-        return Vectors(edit.on(now.keys, keys), matrix, now.bits, now.space, change)
-
-    def _append(self, matrix: NDArray[np.floating], fresh: Array) -> NDArray[np.floating]:
-        """Write behind the end of the matrix, where older snapshots do not look."""
-        used, size = len(matrix), len(matrix) + len(fresh)
-        if self._spare is None or len(self._spare) < size:
-            self._spare = np.empty((size + size // 8 + 64, matrix.shape[1]), matrix.dtype)
-            self._spare[:used] = matrix
-        self._spare[used:size] = fresh
-        return self._spare[:size]
+        blocks = now.blocks.edited(edit, fresh)
+        return replace(now, keys=edit.on(now.keys, keys), blocks=blocks, change=state.change)

@@ -37,12 +37,13 @@ class KnownTexts(Encoder):
     def recall(self, memory: Memory) -> None:
         """Take over the vectors of a memory's texts, which this encoder has made."""
         vectors = memory.vectors("text_vectors")
+        matrix = vectors.matrix
         for row in memory.rows():
             start = int(np.searchsorted(vectors.keys, row.number << vectors.bits))
             keys = (row.number << vectors.bits) + np.arange(len(row.texts))
             # A row that changed since the vectors were read is left out.
             if np.array_equal(vectors.keys[start : start + len(keys)], keys):
-                found = vectors.matrix[start : start + len(keys)].astype(np.float32)
+                found = matrix[start : start + len(keys)].astype(np.float32)
                 self._known.update(zip(row.texts, found, strict=True))
 
     def learn(self, texts: Sequence[str], file: Path, show: bool | None) -> Array:
