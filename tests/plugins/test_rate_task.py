@@ -7,17 +7,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
+from ravl.errors import DataError
 from ravl.memory import Memory
+from ravl.refitting import refit
+from ravl.serving.app import create_app
+from ravl.serving.service import Service
 from ravl.tasks import registry
+from ravl.tasks.fit import fit
 from ravl.tasks.model import load
 from ravl.testing.task_contract import TaskContract
+from tests.cli.conftest import run as shell_run
 from tests.helpers import ColourEncoder
 from tests.plugins.install import PLUGINS, install, visible
 from tests.plugins.numbered import numbered
+from tests.serving.helpers import patient
+
+run_ravl = shell_run  # a fixture of the tests of the shell
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -36,6 +48,16 @@ def shop(tmp_path_factory: pytest.TempPathFactory, installed: Path) -> Iterator[
     with Memory.create(folder / "shop.ravl", ColourEncoder()) as memory:
         memory.add(numbered(folder / "pictures"))
         yield memory
+
+
+@contextmanager
+def serve(run: Path) -> Iterator[TestClient]:
+    """A client of a server of a run."""
+    service = Service([run], limits=patient())
+    service.warm_up()
+    app = create_app(service)
+    with TestClient(app, base_url="http://localhost", client=("127.0.0.1", 9)) as api:
+        yield api
 
 
 class TestRate(TaskContract):
@@ -65,3 +87,40 @@ class TestRate(TaskContract):
                 memory.update("000.png", columns={"number": old})
         assert float(before.said) == pytest.approx(float(str(old)), abs=0.1)
         assert float(after.said) == pytest.approx(777, abs=0.1)
+
+
+def test_from_the_shell_to_a_server(
+    shop: Memory, tmp_path: Path, run_ravl: Any, by_name: None
+) -> None:
+    run = run_ravl
+    out, picture = tmp_path / "run", tmp_path / "new.png"
+    picture.write_bytes(shop.picture_bytes("001.png"))
+    code, said, err = run("fit", "rate", shop.path, "--out", out, "--column", "number")
+    assert code == 0, err
+    assert "MAE" in said
+    assert "the median of training" in (out / "report.html").read_text("utf-8")
+    assert "gives a picture a number" in (out / "README.md").read_text("utf-8")
+    code, said, err = run("rate", out, picture, "--evidence", "1")
+    assert code == 0, err
+    assert "±" in said
+    code, said, err = run("evaluate", out, "--data", "number > 50", "--json")
+    assert code == 0, err
+    assert json.loads(said)["rows"]["with_retrieval"]["MAE"]["value"] > 0
+    code, said, err = run(
+        "tune", "rate", shop.path, "--out", tmp_path / "tuned", "--trials", 2, "--model", "vote"
+    )
+    assert code == 0, err
+    code, said, err = run("info", "--plugins")
+    assert "ravl_rate.task:RateTask" in said
+    with serve(out) as api:
+        answer = api.post("/v1/rate", files={"picture": picture.read_bytes()}).json()["answer"]
+        assert 0 < answer["number"] < 120
+        assert answer["evidence"][0]["says"]
+        schema = api.get("/v1/openapi.json").json()["components"]["schemas"]["RateAnswer"]
+        assert {"number", "error", "evidence"} <= set(schema["properties"])
+
+
+def test_a_refit_says_that_the_task_has_none(shop: Memory, tmp_path: Path) -> None:
+    fit("rate", shop, out=tmp_path / "run", progress=False)
+    with pytest.raises(DataError, match="rate cannot be refitted"):
+        refit(tmp_path / "run", shop, progress=False)

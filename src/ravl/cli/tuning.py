@@ -101,9 +101,12 @@ def _tune(
 
 
 def _print(report: Any) -> None:
+    from ravl.evaluation import percent_names
+
     best, out = report.best, report.out
     click.echo(f"Trials: {report.counts()}, in {report.seconds:,.0f} s.")
-    score = f"{100 * best.scores.get(report.measure, 0):.1f} %"
+    found = best.scores.get(report.measure, 0.0)
+    score = f"{100 * found:.1f} %" if report.measure in percent_names() else f"{found:.4g}"
     click.echo(
         f"The best is trial {best.number}: {report.measure} {score} on the validation split."
     )

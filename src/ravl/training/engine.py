@@ -115,7 +115,7 @@ class Recipe(ABC, Generic[D, F, R]):
     """
 
     name: str  # of the task, as a run names it
-    measure: str  # the metric that a search for settings compares by; more is better
+    measure: str  # the metric that a search for settings compares by
 
     def __init__(self, memory: Memory, settings: Any) -> None:
         self.memory = memory
@@ -235,7 +235,7 @@ class Recipe(ABC, Generic[D, F, R]):
 
     @abstractmethod
     def validation_scores(self, data: D, fitted: F) -> dict[str, float]:
-        """Scores of the chosen level on the validation split: ``measure`` and ``log_loss``."""
+        """Scores of the chosen level on the validation split: ``measure``, and others it has."""
 
     @abstractmethod
     def evaluate(self, data: D, fitted: F) -> R:

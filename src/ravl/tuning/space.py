@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from ravl.errors import DataError, RavlError
+from ravl.evaluation import lower_names
 
 LEVELS = ("vote", "linear", "fusion", "generator")  # of a model; each builds on those before it
 KINDS = ("choices", "int", "float", "log")
@@ -301,7 +302,9 @@ class Study:
             self._study.tell(trial, state=states.FAIL)
         else:
             trial.set_user_attr("scores", scores)
-            self._study.tell(trial, scores.get(measure, 0.0) - TIES * scores["log_loss"])
+            found = scores.get(measure, 0.0)
+            better = -found if measure in lower_names() else found
+            self._study.tell(trial, better - TIES * scores.get("log_loss", 0.0))
 
     def importances(self) -> list[tuple[str, float]]:
         """How much each setting mattered, as shares; empty where that cannot be told."""

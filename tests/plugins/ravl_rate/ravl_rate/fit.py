@@ -77,7 +77,7 @@ class RateRecipe(Recipe[RateData, Fitted, TestResults]):
     """How rate is fitted."""
 
     name = "rate"
-    measure = "fit"  # the mean absolute error, negated: more is better
+    measure = "MAE"
 
     @property
     def targets(self) -> NumberTargets:
@@ -128,12 +128,12 @@ class RateRecipe(Recipe[RateData, Fitted, TestResults]):
         votes = [RatePredictor(data.keys, k, usual) for k in ((settings.k,) if settings.k else KS)]
         vote = min(votes, key=lambda each: _error(each.vote(*_seen(data, held, each.k))[0], held))
         fitted.levels["vote"] = replace(vote, error=_error(_vote(data, held, vote), held))
-        fitted.validation["vote"] = -fitted.levels["vote"].error
+        fitted.validation["vote"] = fitted.levels["vote"].error
         fitted.seconds["vote"] = round(time.monotonic() - began, 2)
         if settings.model == "vote":
             return data, fitted
         fitted.levels["linear"] = linear = _linear(data, vote)
-        fitted.validation["linear"] = -linear.error
+        fitted.validation["linear"] = linear.error
         better = linear.error <= fitted.levels["vote"].error
         fitted.chosen = "linear" if settings.model == "linear" or better else "vote"
         return data, fitted
@@ -148,8 +148,7 @@ class RateRecipe(Recipe[RateData, Fitted, TestResults]):
 
     def validation_scores(self, data: RateData, fitted: Fitted) -> dict[str, float]:
         """The score of the chosen level on the validation split."""
-        error = fitted.levels[fitted.chosen].error
-        return {self.measure: -error, "log_loss": error}
+        return {self.measure: fitted.levels[fitted.chosen].error}
 
     def evaluate(self, data: RateData, fitted: Fitted) -> TestResults:
         """All rows of the report, judged on the test split."""

@@ -91,3 +91,7 @@ class RateTask(Task):
         text = str(super().shaped(str(value) if isinstance(value, int | float) else value))
         float(text)
         return text
+
+    def search_space(self) -> Path:
+        """The settings that ``ravl tune`` varies."""
+        return Path(__file__).with_name("search_space.yaml")
