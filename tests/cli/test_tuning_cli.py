@@ -43,7 +43,7 @@ def test_the_best_trial_and_where_things_are(run, file, tmp_path):
     assert second.startswith("The best is trial ")
     assert second.endswith("% on the validation split.")
     assert [line.split(":")[0].strip() for line in settings[:2]] == ["smoothing", "class_weights"]
-    assert "on the test part: accuracy" in settings[2]
+    assert "on the test split: accuracy" in settings[2]
     for name in ("best", "best.yaml", "report.html", "trials.csv"):
         assert str(tmp_path / "out" / name) in out
         assert (tmp_path / "out" / name).exists()
