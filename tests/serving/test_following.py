@@ -64,7 +64,7 @@ def test_what_is_refitted_and_rolled_back_answers(
     rollback(run)
     assert service.follower.look() == ["kinds"]
     said = capsys.readouterr().err
-    assert said == "kinds now answers with version 2.\nkinds now answers with version 1.\n"
+    assert said == "kinds answers with version 2 now.\nkinds answers with version 1 now.\n"
     assert not set(NEW) & set(labels(service))
 
 
