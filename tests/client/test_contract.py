@@ -27,7 +27,13 @@ from tests.client.conftest import KINDS, Running
 from tests.helpers import draw
 from tests.serving.helpers import png
 
-KNOWN: dict[str, Any] = {"path": None, "number": 0, "source": "", "phash": None, "duplicate_of": None}
+KNOWN: dict[str, Any] = {
+    "path": None,
+    "number": 0,
+    "source": "",
+    "phash": None,
+    "duplicate_of": None,
+}
 
 
 def as_told(row: Row) -> Row:
