@@ -59,7 +59,7 @@ class TrainedEncoder(Encoder):
         text_share: the same for a text's vector; 1.0 sets the base's part to zero.
         known: the fingerprint of the base when the heads were trained; None means the present one.
         tuned: files of the towers that were tuned with the heads, from
-            :meth:`ravl.encoders.towers.kept.Tower.parts`; loaded when first needed.
+            :meth:`ravl.encoders.towers.tuned_tower.Tower.parts`; loaded when first needed.
 
     Raises:
         EncoderError: the base is itself a trained encoder, or the heads do not fit it or each

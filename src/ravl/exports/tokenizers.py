@@ -8,7 +8,7 @@ from typing import Any
 
 from ravl.errors import EncoderError
 from ravl.models.generation.special_tokens import END, FOLDER
-from ravl.runtime.words import TOKENIZER, PlainVocabulary, PlainWords
+from ravl.runtime.tokenizer import TOKENIZER, OnnxTokenizer, OnnxVocabulary
 
 # Capitals, accents, other scripts, signs, white space, half a letter, and an unknown word.
 PROBES = (
@@ -29,7 +29,7 @@ def keep_words(source: Path, folder: Path, words: Any) -> dict[str, Any]:
     Args:
         source: the run's folder of it.
         folder: of the export.
-        words: as the run loads it, a :class:`ravl.models.words.Words`.
+        words: as the run loads it, a :class:`ravl.models.tokenizer.WordPieceTokenizer`.
 
     Returns:
         What the manifest says: ids of the ``separator`` and of the ``unknown``.
@@ -40,7 +40,7 @@ def keep_words(source: Path, folder: Path, words: Any) -> dict[str, Any]:
     _copy(source, folder)
     unknown = int(words([""])[0][0])
     about = {"separator": int(words.separator), "unknown": unknown}
-    plain = PlainWords(folder, words.max_length, **about)
+    plain = OnnxTokenizer(folder, words.max_length, **about)
     expected = [ids.tolist() for ids in words(list(PROBES))]
     _check(expected == [ids.tolist() for ids in plain(list(PROBES))], source)
     return about
@@ -49,7 +49,7 @@ def keep_words(source: Path, folder: Path, words: Any) -> dict[str, Any]:
 def keep_vocabulary(source: Path, folder: Path, vocabulary: Any) -> None:
     """Copy the tokenizer of what is written; see :func:`keep_words`."""
     _copy(source / FOLDER, folder / FOLDER)
-    plain = PlainVocabulary(folder)
+    plain = OnnxVocabulary(folder)
     ids = [its.tolist() for its in vocabulary(list(PROBES))]
     same = ids == plain(list(PROBES)) and len(vocabulary) == len(plain)
     written = [vocabulary.text([i for i in its if i > END]) for its in ids]

@@ -46,9 +46,11 @@ class Torch:
     def reader(self, folder: Path, max_length: int) -> tuple[Any, Any]:
         """See :class:`Networks`."""
         from ravl.models.reader import Reader
-        from ravl.models.words import Words
+        from ravl.models.tokenizer import WordPieceTokenizer
 
-        return Reader.load(folder), Words.load(folder, max_length) if max_length else None
+        return Reader.load(folder), WordPieceTokenizer.load(
+            folder, max_length
+        ) if max_length else None
 
     def generator(self, folder: Path, max_new_tokens: int) -> Any:
         """See :class:`Networks`."""

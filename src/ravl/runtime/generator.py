@@ -35,7 +35,7 @@ from ravl.runtime import names
 from ravl.runtime.reader import near_inputs
 from ravl.runtime.search import Written, beam_search, greedy, log_softmax, pieces, sample
 from ravl.runtime.sessions import Session
-from ravl.runtime.words import PlainVocabulary, PlainWords
+from ravl.runtime.tokenizer import OnnxTokenizer, OnnxVocabulary
 
 BATCH = 32  # requests per batch
 # an incomplete character: some of its bytes are not generated yet
@@ -59,8 +59,8 @@ class OnnxGenerator:
     def __init__(self, folder: Path, about: Mapping[str, Any], max_new_tokens: int) -> None:
         self._read = Session(folder / f"{names.READ}.onnx")
         self._write = Session(folder / f"{names.WRITE}.onnx")
-        self.vocabulary = PlainVocabulary(folder)
-        self.words = PlainWords(folder, READ, int(about["separator"]), int(about["unknown"]))
+        self.vocabulary = OnnxVocabulary(folder)
+        self.words = OnnxTokenizer(folder, READ, int(about["separator"]), int(about["unknown"]))
         self.evidence, self.regions = int(about["evidence"]), int(about["regions"])
         self.max_new_tokens = max_new_tokens
         self._copy_prior = CopyPrior(self.vocabulary.words_of, len(self.vocabulary))

@@ -14,8 +14,8 @@ from ravl.errors import DataError
 from ravl.runtime import names
 from ravl.runtime.generator import OnnxGenerator
 from ravl.runtime.reader import OnnxReader
+from ravl.runtime.tokenizer import OnnxTokenizer
 from ravl.runtime.tower import OnnxTower
-from ravl.runtime.words import PlainWords
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,9 @@ class OnnxNetworks:
         about = self._about(names.FUSION)
         words = None
         if max_length:
-            words = PlainWords(folder, max_length, int(about["separator"]), int(about["unknown"]))
+            words = OnnxTokenizer(
+                folder, max_length, int(about["separator"]), int(about["unknown"])
+            )
         return OnnxReader(folder, about), words
 
     def generator(self, folder: Path, max_new_tokens: int) -> Any:

@@ -43,7 +43,7 @@ class GeneratorContract:
             GenerationRequest(
                 features=_numbers(i, 6),
                 evidence_items=[_evidence(i + j) for j in range(3)],
-                look=partial(_picture, i),
+                open_picture=partial(_picture, i),
             )
             for i in range(count)
         ]
@@ -90,9 +90,11 @@ class GeneratorContract:
         "change",
         [
             lambda r: replace(r, evidence_items=()),
-            lambda r: replace(r, look=None),
+            lambda r: replace(r, open_picture=None),
             lambda r: replace(
-                r, look=None, evidence_items=[EvidenceItem(text="a passage"), EvidenceItem(text="")]
+                r,
+                open_picture=None,
+                evidence_items=[EvidenceItem(text="a passage"), EvidenceItem(text="")],
             ),
             lambda r: replace(r, question="Is it red? " * 910),
             lambda r: replace(
@@ -185,5 +187,5 @@ def _evidence(number: int) -> EvidenceItem:
         similarity=1 - number / 10,
         features=_numbers(number, 6),
         vector=normalise(_numbers(number, 5)[None])[0],
-        look=partial(_picture, number),
+        open_picture=partial(_picture, number),
     )

@@ -12,7 +12,7 @@ from ravl.encoders.towers.freezing import add_adapters, freeze, parse_strategy, 
 from ravl.models.fusion import FusionConfig, FusionEncoder, FusionModel, with_language
 from ravl.models.reader import Reader
 from ravl.models.silence_transformers import silence_transformers
-from ravl.models.words import LONGEST, Words
+from ravl.models.tokenizer import LONGEST, WordPieceTokenizer
 from ravl.training.fit_settings import FitSettings
 
 OWN = ("base.", "weights")  # of each fit: the base is fitted anew, in closed form
@@ -35,10 +35,10 @@ class FusionResult:
     curve: list[tuple[float, float]]
     seconds: float
     parameters: int
-    words: Words | None = None
+    words: WordPieceTokenizer | None = None
 
 
-def words_of(model: FusionModel, name: str, taken: int, most: int = LONGEST) -> Words:
+def words_of(model: FusionModel, name: str, taken: int, most: int = LONGEST) -> WordPieceTokenizer:
     """The language model's tokenizer, for texts as long as there are positions for.
 
     Args:
@@ -51,7 +51,9 @@ def words_of(model: FusionModel, name: str, taken: int, most: int = LONGEST) -> 
 
     places = int(getattr(model.language.config, "max_position_embeddings", 512))
     left = places - OTHERS - model.config.picture_tokens - taken
-    return Words.load(minilm_folder() if name == "builtin" else name, max(1, min(most, left)))
+    return WordPieceTokenizer.load(
+        minilm_folder() if name == "builtin" else name, max(1, min(most, left))
+    )
 
 
 def new_model(

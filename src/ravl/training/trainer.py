@@ -65,7 +65,7 @@ def train(
     what: str = "Training",
     slow: Sequence[nn.Parameter] = (),
     logs: Path | None = None,
-    pace: float = 1.0,
+    lr_scale: float = 1.0,
 ) -> list[tuple[float, float]]:
     """Train the model in place, and leave it as it was when validation was best.
 
@@ -116,7 +116,7 @@ def train(
         seed=settings.seed,
     )
     with silence_transformers(), _logged_in(logs), progress_bar(what, "steps", show) as advance:
-        trainer = _Trainer(model, arguments, data, order, validate, slow, SLOW * pace)
+        trainer = _Trainer(model, arguments, data, order, validate, slow, SLOW * lr_scale)
         trainer.add_callback(EarlyStoppingCallback(settings.patience))
         trainer.add_callback(_Bar(advance, trainer))
         trainer.remove_callback(PrinterCallback)

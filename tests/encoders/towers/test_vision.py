@@ -132,9 +132,9 @@ def test_what_learns_of_clip(made):
 
 
 def test_transformers_learn_slowly_unless_by_adapters(made, builtin):
-    paces = [VisionTower(made("clip"), s).pace for s in ("top:1", "full", "lora", "head")]
+    paces = [VisionTower(made("clip"), s).lr_scale for s in ("top:1", "full", "lora", "head")]
     assert paces == [0.1, 0.1, 1, 1]
-    assert VisionTower(builtin, "top:1").pace == 1
+    assert VisionTower(builtin, "top:1").lr_scale == 1
 
 
 def test_norms_keep_their_statistics(builtin):

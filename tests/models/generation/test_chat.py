@@ -26,16 +26,16 @@ def broken() -> Image.Image:
 def pictures(generator: ChatGenerator, count: int, **change: Any) -> int:
     """Pictures that the model is shown for a request with so many neighbours."""
     asked = replace(requests(1, evidence=count)[0], **change)
-    rendered, looks = generator.rendered(generator._fitted(asked, 8))
-    assert rendered.count("<image>") == len(looks)
-    return len(looks)
+    rendered, openers = generator.rendered(generator._fitted(asked, 8))
+    assert rendered.count("<image>") == len(openers)
+    return len(openers)
 
 
 def test_neighbours_are_shown_where_the_model_takes_several(llava: Path, idefics3: Path) -> None:
     one, several = ChatGenerator(str(llava)), ChatGenerator(str(idefics3))
     assert pictures(one, 3) == 1 and pictures(several, 3) == 4
     assert pictures(several, 9) == 5  # the best four
-    assert pictures(several, 3, look=None) == 3 and pictures(one, 3, look=None) == 0
+    assert pictures(several, 3, open_picture=None) == 3 and pictures(one, 3, open_picture=None) == 0
     assert pictures(ChatGenerator(str(llava), several=True), 2) == 3
     assert pictures(ChatGenerator(str(idefics3), several=False), 2) == 1
 
@@ -44,8 +44,8 @@ def test_pictures_are_seen(idefics3: Path) -> None:
     generator = ChatGenerator(str(idefics3))
     one, other = requests(2)
     shown = generator([one], GREEDY)
-    assert shown != generator([replace(one, look=other.look)], GREEDY)
-    swapped = [replace(e, look=other.look) for e in one.evidence_items]
+    assert shown != generator([replace(one, open_picture=other.open_picture)], GREEDY)
+    swapped = [replace(e, open_picture=other.open_picture) for e in one.evidence_items]
     assert shown != generator([replace(one, evidence_items=swapped)], GREEDY)
 
 
@@ -72,11 +72,14 @@ def test_planted_pictures_and_roles_stay_text(idefics3: Path) -> None:
 def test_a_broken_neighbour_is_left_out_a_broken_query_is_not(idefics3: Path) -> None:
     generator = ChatGenerator(str(idefics3))
     asked = requests(1)[0]
-    evidence_items = [replace(asked.evidence_items[0], look=broken), asked.evidence_items[1]]
+    evidence_items = [
+        replace(asked.evidence_items[0], open_picture=broken),
+        asked.evidence_items[1],
+    ]
     assert pictures(generator, 2, evidence_items=evidence_items) == 2
     assert generator([replace(asked, evidence_items=evidence_items)], GREEDY)
     with pytest.raises(PictureError):
-        generator([replace(asked, look=broken)], GREEDY)
+        generator([replace(asked, open_picture=broken)], GREEDY)
 
 
 def test_the_prompt_fits(idefics3: Path) -> None:

@@ -33,7 +33,7 @@ def test_a_processor_of_videos_needs_no_torchvision(qwen: Path) -> None:
 def test_such_a_model_writes_and_learns(qwen: Path) -> None:
     generator = ChatGenerator(str(qwen), strategy="lora")
     asked = requests(3)
-    asked[1] = replace(asked[1], evidence_items=(), look=None)
+    asked[1] = replace(asked[1], evidence_items=(), open_picture=None)
     how = Decoding(num_beams=2, max_new_tokens=6)
     found = generator(asked, how)
     assert [c[0].text for c in found] == [generator([r], how)[0][0].text for r in asked]

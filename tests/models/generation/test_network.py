@@ -12,7 +12,7 @@ from ravl.models.fusion import FusionConfig
 from ravl.models.generation import network
 from ravl.models.generation.decoder import add_copy_prior, copy_logits
 from ravl.models.generation.network import GeneratorModel
-from ravl.models.generation.vocabulary import PAD, Vocabulary
+from ravl.models.generation.vocabulary import PAD, WordVocabulary
 from ravl.models.generation.warm_start import new_generator
 from tests.training.tiny_bert import tiny_bert
 
@@ -26,12 +26,12 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def vocabulary() -> Vocabulary:
-    return Vocabulary.of(TEXTS * 3, 300)
+def vocabulary() -> WordVocabulary:
+    return WordVocabulary.of(TEXTS * 3, 300)
 
 
 @pytest.fixture
-def model(bert: Path, vocabulary: Vocabulary) -> Any:
+def model(bert: Path, vocabulary: WordVocabulary) -> Any:
     torch.manual_seed(0)
     config = FusionConfig(features=FEATURES, vectors=4, evidence=2)
     return new_generator(config, str(bert), vocabulary, layers=2).eval()
@@ -42,13 +42,13 @@ def loss(model: Any, inputs: dict[str, Any], **more: Any) -> float:
         return float(model(**inputs, **more)["loss"])
 
 
-def batch(vocabulary: Vocabulary) -> dict[str, Any]:
+def batch(vocabulary: WordVocabulary) -> dict[str, Any]:
     torch.manual_seed(1)
     ids = pad_sequence(vocabulary(TEXTS), batch_first=True)
     return {"features": torch.randn(2, FEATURES), "ids": ids, "owners": torch.tensor([0, 0, 1, 1])}
 
 
-def test_the_loss_is_that_of_each_word(model: Any, vocabulary: Vocabulary) -> None:
+def test_the_loss_is_that_of_each_word(model: Any, vocabulary: WordVocabulary) -> None:
     model.config.smoothing = 0.0
     inputs = batch(vocabulary)
     states, there = model.encoder.read(inputs["features"], None, None)
@@ -59,7 +59,7 @@ def test_the_loss_is_that_of_each_word(model: Any, vocabulary: Vocabulary) -> No
 
 
 def test_order_and_padding_change_nothing(
-    model: Any, vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
+    model: Any, vocabulary: WordVocabulary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inputs = batch(vocabulary)
     together = loss(model, inputs)
@@ -69,7 +69,7 @@ def test_order_and_padding_change_nothing(
     assert loss(model, longer) == pytest.approx(together, rel=1e-5)
 
 
-def test_a_later_word_is_not_seen(model: Any, vocabulary: Vocabulary) -> None:
+def test_a_later_word_is_not_seen(model: Any, vocabulary: WordVocabulary) -> None:
     states, there = model.encoder.read(torch.zeros(1, FEATURES), None, None)
     first, second = vocabulary(["red above green", "red above blue"])
     ids = torch.stack([first, second])
@@ -77,12 +77,12 @@ def test_a_later_word_is_not_seen(model: Any, vocabulary: Vocabulary) -> None:
     assert torch.allclose(logits[0], logits[len(first) - 1], atol=1e-5)
 
 
-def test_what_is_worth_nothing_is_not_learned(model: Any, vocabulary: Vocabulary) -> None:
+def test_what_is_worth_nothing_is_not_learned(model: Any, vocabulary: WordVocabulary) -> None:
     inputs = batch(vocabulary)
     assert loss(model, inputs, worth=torch.zeros(4)) == 0
 
 
-def test_the_better_text_becomes_likelier(model: Any, vocabulary: Vocabulary) -> None:
+def test_the_better_text_becomes_likelier(model: Any, vocabulary: WordVocabulary) -> None:
     inputs = batch(vocabulary)
 
     def likely() -> torch.Tensor:
@@ -100,13 +100,13 @@ def test_the_better_text_becomes_likelier(model: Any, vocabulary: Vocabulary) ->
     assert after[1] < before[1]
 
 
-def test_untrained_it_does_not_listen(model: Any, vocabulary: Vocabulary) -> None:
+def test_untrained_it_does_not_listen(model: Any, vocabulary: WordVocabulary) -> None:
     inputs = batch(vocabulary)
     prior = torch.rand(2, len(vocabulary))
     assert loss(model, inputs, prior=prior) == pytest.approx(loss(model, inputs))
 
 
-def test_loud_words_become_likelier_once_it_listens(model: Any, vocabulary: Vocabulary) -> None:
+def test_loud_words_become_likelier_once_it_listens(model: Any, vocabulary: WordVocabulary) -> None:
     torch.nn.init.ones_(model.decoder.cls.gate.bias)
     shares = torch.zeros(1, len(vocabulary))
     shares[0, vocabulary.words_of("red above green")] = 1
@@ -132,7 +132,9 @@ def test_silence_is_zero() -> None:
     assert found[2] > found[1] > 0
 
 
-def test_it_is_the_same_after_loading(model: Any, vocabulary: Vocabulary, tmp_path: Path) -> None:
+def test_it_is_the_same_after_loading(
+    model: Any, vocabulary: WordVocabulary, tmp_path: Path
+) -> None:
     torch.nn.init.ones_(model.decoder.cls.gate.bias)
     model.save_pretrained(tmp_path)
     loaded = GeneratorModel.from_pretrained(tmp_path).eval()
@@ -145,7 +147,7 @@ def test_it_is_the_same_after_loading(model: Any, vocabulary: Vocabulary, tmp_pa
 
 
 def test_known_words_start_as_the_language_model_has_them(
-    bert: Path, vocabulary: Vocabulary, model: Any
+    bert: Path, vocabulary: WordVocabulary, model: Any
 ) -> None:
     from transformers import AutoModel, AutoTokenizer
 
@@ -157,7 +159,7 @@ def test_known_words_start_as_the_language_model_has_them(
     assert torch.allclose(own, theirs.get_input_embeddings().weight[number], atol=1e-5)
 
 
-def test_layers_are_taken_evenly(bert: Path, vocabulary: Vocabulary) -> None:
+def test_layers_are_taken_evenly(bert: Path, vocabulary: WordVocabulary) -> None:
     config = FusionConfig(features=FEATURES, vectors=4, evidence=2)
     made = new_generator(config, str(bert), vocabulary, layers=1)
     assert made.decoder.config.num_hidden_layers == 1

@@ -45,10 +45,10 @@ def picture() -> Image.Image:
 
 def request(evidence: str, question: str = "", instruction: str = "") -> GenerationRequest:
     evidence_items = [
-        EvidenceItem(text=evidence, look=picture),
+        EvidenceItem(text=evidence, open_picture=picture),
         EvidenceItem(text=evidence, question=evidence),
     ]
-    return GenerationRequest(NOTHING, question, instruction, evidence_items, look=picture)
+    return GenerationRequest(NOTHING, question, instruction, evidence_items, open_picture=picture)
 
 
 def structure(tokenizer: Any, asked: GenerationRequest) -> tuple[Counter[str], Counter[int]]:
@@ -121,20 +121,20 @@ def test_neighbours_that_answer_are_examples() -> None:
 
 
 def test_a_conversation_interleaves_pictures_and_texts() -> None:
-    messages, looks = conversation(request("a dog", "what?", "be brief"))
+    messages, openers = conversation(request("a dog", "what?", "be brief"))
     assert [m["role"] for m in messages] == ["system", "user"]
     assert "never an instruction" in messages[0]["content"][0]["text"]
     kinds = [p["type"] for p in messages[1]["content"]]
     assert kinds == ["image", "text", "text", "image", "text"]
     assert messages[1]["content"][1]["text"] == "Evidence 1: “a dog”\n"
     assert messages[1]["content"][-1]["text"] == "what?\nbe brief"
-    assert len(looks) == 2
+    assert len(openers) == 2
 
 
 def test_a_model_of_one_picture_gets_the_neighbours_as_texts() -> None:
-    messages, looks = conversation(request("a dog"), several=False)
+    messages, openers = conversation(request("a dog"), several=False)
     assert [p["type"] for p in messages[1]["content"]] == ["image", "text", "text", "text", "text"]
-    assert looks == [picture]
+    assert openers == [picture]
     assert plain(messages)[1]["content"].count("a dog") == 3
     first = folded(messages)[0]
     assert first["role"] == "user" and first["content"][0]["text"].startswith(

@@ -83,8 +83,8 @@ def test_pictures_are_made_smaller_and_may_be_left_out(server: FakeServer) -> No
 
     asked = replace(
         requests(1)[0],
-        look=large,
-        evidence_items=[EvidenceItem("a"), EvidenceItem("b", look=broken)],
+        open_picture=large,
+        evidence_items=[EvidenceItem("a"), EvidenceItem("b", open_picture=broken)],
     )
     ServerGenerator(server.address)([asked])
     assert parts(server.asked[0]) == ["text", "text", "image_url", "text"]
@@ -94,7 +94,7 @@ def test_pictures_are_made_smaller_and_may_be_left_out(server: FakeServer) -> No
     ServerGenerator(server.address, several=False)(requests(1))
     assert parts(server.asked[1]) == ["image_url", *["text"] * 5]
     with pytest.raises(PictureError):
-        ServerGenerator(server.address)([replace(asked, look=broken)])
+        ServerGenerator(server.address)([replace(asked, open_picture=broken)])
 
 
 def test_several_requests_are_in_flight(server: FakeServer) -> None:
@@ -107,11 +107,11 @@ def test_pictures_are_opened_by_the_caller(server: FakeServer) -> None:
     """A memory's database is not shared between threads."""
     threads: list[int] = []
 
-    def look() -> Image.Image:
+    def open_picture() -> Image.Image:
         threads.append(get_ident())
         return Image.new("RGB", (8, 8))
 
-    asked = [replace(r, look=look) for r in requests(9, evidence=0)]
+    asked = [replace(r, open_picture=open_picture) for r in requests(9, evidence=0)]
     assert len(ServerGenerator(server.address, parallel=2)(asked)) == 9
     assert threads == [get_ident()] * 9
 

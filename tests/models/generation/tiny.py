@@ -18,9 +18,9 @@ from ravl.memory import Memory
 from ravl.models.fusion import FusionConfig
 from ravl.models.generation.base import EvidenceItem, GenerationRequest
 from ravl.models.generation.fused import READ, FusedGenerator
-from ravl.models.generation.vocabulary import Vocabulary
+from ravl.models.generation.vocabulary import WordVocabulary
 from ravl.models.generation.warm_start import new_generator
-from ravl.models.words import Words
+from ravl.models.tokenizer import WordPieceTokenizer
 from tests.helpers import COLOURS, ColourEncoder, draw
 
 hf: Any = transformers
@@ -160,7 +160,7 @@ def tiny_qwen2_vl(folder: Path) -> Path:
 def tiny_fused(folder: Path, **how: Any) -> FusedGenerator:
     """The embedded generator around the BERT in a folder."""
     texts = [f"a {colour} {thing}" for colour in COLOURS for thing in ("shirt", "dog", "car")]
-    vocabulary = Vocabulary.of(texts * 2, 300)
+    vocabulary = WordVocabulary.of(texts * 2, 300)
     with torch.random.fork_rng():
         torch.manual_seed(1)
         config = FusionConfig(features=FEATURES, vectors=VECTORS, evidence=2)
@@ -169,7 +169,9 @@ def tiny_fused(folder: Path, **how: Any) -> FusedGenerator:
             for parameter in model.parameters():
                 if parameter.ndim > 1:
                     parameter.normal_(0, 0.3)
-    return FusedGenerator(model, vocabulary, Words.load(folder, READ), max_new_tokens=8, **how)
+    return FusedGenerator(
+        model, vocabulary, WordPieceTokenizer.load(folder, READ), max_new_tokens=8, **how
+    )
 
 
 def requests(count: int = 3, evidence: int = 3, question: str = "") -> list[GenerationRequest]:
@@ -182,7 +184,7 @@ def requests(count: int = 3, evidence: int = 3, question: str = "") -> list[Gene
             evidence_items=[
                 exhibit(names[(i + j) % len(names)], j, question) for j in range(evidence)
             ],
-            look=lambda i=i: draw(i, names[i % len(names)]),  # type: ignore[misc]
+            open_picture=lambda i=i: draw(i, names[i % len(names)]),  # type: ignore[misc]
         )
         for i in range(count)
     ]
@@ -195,7 +197,7 @@ def exhibit(colour: str, rank: int = 0, question: str = "") -> EvidenceItem:
         similarity=1 - rank / 10,
         features=_features(rank),
         vector=_vector(list(COLOURS).index(colour)),
-        look=lambda: draw(rank, colour),
+        open_picture=lambda: draw(rank, colour),
     )
 
 

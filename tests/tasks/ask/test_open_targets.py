@@ -56,7 +56,7 @@ def test_the_generator_is_asked_with_answered_questions_before_it(shop):
     assert request.question == KIND
     assert request.instruction == BRIEF  # as the memory's answers are
     assert [(e.question, e.text) for e in request.evidence_items] == [(KIND, "Red")] * 3
-    assert request.evidence_items[0].look is not None
+    assert request.evidence_items[0].open_picture is not None
     assert dict(request.weighted_texts)["Red"] > 0
     assert (reply.answer, reply.others) == ("red, I think", ("blue",))
     assert reply.written

@@ -101,10 +101,10 @@ def test_the_generator_sees_the_evidence(memory: Memory, red: Image.Image) -> No
     shown = [e for e in request.evidence_items if e.features is not None]
     assert len(shown) == 2
     assert all("red" in e.text or "number" in e.text for e in shown)
-    assert request.look is not None
-    assert request.look().size == red.size
-    assert shown[0].look is not None
-    assert shown[0].look().size == (64, 48)
+    assert request.open_picture is not None
+    assert request.open_picture().size == red.size
+    assert shown[0].open_picture is not None
+    assert shown[0].open_picture().size == (64, 48)
     assert sum(share for _, share in request.weighted_texts) == pytest.approx(1, abs=1e-4)
 
 
@@ -222,9 +222,9 @@ def test_what_is_judged_sees_pictures_and_hides_rows(memory: Memory, tmp_path: P
     features = np.stack([np.zeros(48, np.float32)] * 2)
     seen = model.seen(features, [lambda: draw(1, "red"), lambda: draw(2, "blue")])
     model.judge(seen, [np.array([row.number]) for row in rows])
-    assert all(r.look is not None for r in generator.asked)
+    assert all(r.open_picture is not None for r in generator.asked)
     assert all(
-        e.look is not None
+        e.open_picture is not None
         for r in generator.asked
         for e in r.evidence_items
         if e.features is not None

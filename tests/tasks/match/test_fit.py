@@ -15,7 +15,7 @@ from ravl.errors import DataError
 from ravl.memory import Memory
 from ravl.models.reader import Reader
 from ravl.models.stacking import fit_stack
-from ravl.models.words import Words
+from ravl.models.tokenizer import WordPieceTokenizer
 from ravl.runs.row_texts import TextTargets
 from ravl.runs.run import open_run
 from ravl.tasks.match import fusion as match_fusion
@@ -338,13 +338,14 @@ def test_heads_that_have_not_seen_a_picture_are_less_sure_of_it(
 
 
 def test_words_fit_the_language_model(made: Path, tmp_path: Path) -> None:
-    words = Words.load(made / "bert", 4)
+    words = WordPieceTokenizer.load(made / "bert", 4)
     short, long, strange = words(["red", "red and blue and green", "\ud800 æ"])
     assert (len(short), len(long)) == (1, 4)
     assert len(strange) >= 1
     words.save(tmp_path / "again")
     np.testing.assert_array_equal(
-        Words.load(tmp_path / "again", 4)(["red and blue"])[0], words(["red and blue"])[0]
+        WordPieceTokenizer.load(tmp_path / "again", 4)(["red and blue"])[0],
+        words(["red and blue"])[0],
     )
 
 

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from ravl.encoders.base import Array, Encoder, Fingerprint
 from ravl.encoders.towers.freezing import Strategy, add_adapters, freeze
-from ravl.encoders.towers.kept import ATTENTION, Tower
 from ravl.encoders.towers.text_networks import Tokens, text_network
+from ravl.encoders.towers.tuned_tower import ATTENTION, Tower
 from ravl.encoders.towers.vision_networks import base_of
 
 BATCH = 64  # texts per batch

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ravl.encoders.base import Array, Encoder, Fingerprint
 from ravl.encoders.builtin import BuiltinEncoder
 from ravl.encoders.towers.freezing import Strategy, add_adapters, freeze
-from ravl.encoders.towers.kept import ATTENTION, Tower
+from ravl.encoders.towers.tuned_tower import ATTENTION, Tower
 from ravl.encoders.towers.vision_networks import base_of, fuse_norms, vision_network
 
 # pictures per batch of the builtin network; larger maps would be allocated anew each time

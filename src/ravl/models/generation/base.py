@@ -18,7 +18,7 @@ from PIL import Image
 from ravl.encoders.base import Array
 from ravl.errors import QueryError
 
-Look = Callable[[], Image.Image]  # opens a picture, RGB, when a generator needs it
+OpenPicture = Callable[[], Image.Image]  # opens a picture, RGB, when a generator needs it
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class EvidenceItem:
         similarity: to what was asked, a cosine; 0 if it was not compared.
         features: of its picture, standardised, (F,); None for a passage.
         vector: of its text, L2-normalised, (D,); None if it was not read.
-        look: opens its picture.
+        open_picture: opens its picture.
     """
 
     text: str
@@ -39,7 +39,7 @@ class EvidenceItem:
     similarity: float = 0.0
     features: Array | None = None
     vector: Array | None = None
-    look: Look | None = None
+    open_picture: OpenPicture | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ class GenerationRequest:
             it.
         evidence_items: the evidence, best first.
         weighted_texts: all texts of the neighbours, each with its share of the vote.
-        look: opens the picture.
+        open_picture: opens the picture.
         regions: parts of it, standardised, (R, G); None without regions.
     """
 
@@ -62,7 +62,7 @@ class GenerationRequest:
     instruction: str = ""
     evidence_items: Sequence[EvidenceItem] = ()
     weighted_texts: Sequence[tuple[str, float]] = ()
-    look: Look | None = None
+    open_picture: OpenPicture | None = None
     regions: Array | None = None
 
 

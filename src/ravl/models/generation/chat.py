@@ -21,7 +21,7 @@ from transformers import AutoModelForImageTextToText
 from ravl.encoders.towers.freezing import Strategy, parse_strategy
 from ravl.errors import EncoderError, PictureError, QueryError
 from ravl.models.generation.adapted import Adapted
-from ravl.models.generation.base import Candidate, Decoding, GenerationRequest, Look
+from ravl.models.generation.base import Candidate, Decoding, GenerationRequest, OpenPicture
 from ravl.models.generation.decoding import Constrain, Writer, context_limit
 from ravl.models.generation.escape_markup import special_tokens
 from ravl.models.generation.hub import found_folder, load_network, load_processor
@@ -224,10 +224,10 @@ class ChatGenerator:
         made.network.load_learned(Path(folder))
         return made
 
-    def rendered(self, request: GenerationRequest) -> tuple[str, list[Look]]:
+    def rendered(self, request: GenerationRequest) -> tuple[str, list[OpenPicture]]:
         """The prompt of a request as the template writes it, and the pictures in it."""
-        messages, looks = conversation(request, self._special, self._several)
-        return self._template(messages if self._knows_system else folded(messages)), looks
+        messages, openers = conversation(request, self._special, self._several)
+        return self._template(messages if self._knows_system else folded(messages)), openers
 
     def _template(self, messages: Sequence[Message]) -> str:
         text: str = self.processor.apply_chat_template(
@@ -256,11 +256,15 @@ class ChatGenerator:
                 f"{max_new_tokens} are too many for the text."
             )
         evidence_items = [
-            replace(e, look=_opened(e.look, strict=False) if self._several else None)
+            replace(
+                e, open_picture=_opened(e.open_picture, strict=False) if self._several else None
+            )
             for e in list(request.evidence_items)[: self.evidence]
         ]
         request = replace(
-            request, evidence_items=evidence_items, look=_opened(request.look, strict=True)
+            request,
+            evidence_items=evidence_items,
+            open_picture=_opened(request.open_picture, strict=True),
         )
         return fitted(request, lambda r: int(self._inputs([r])["input_ids"].shape[1]), room)
 
@@ -274,12 +278,14 @@ class ChatGenerator:
 
     def _inputs(self, requests: Sequence[GenerationRequest]) -> dict[str, Tensor]:
         """What the model takes, padded on the left."""
-        texts, looks = zip(*map(self.rendered, requests), strict=True)
+        texts, openers = zip(*map(self.rendered, requests), strict=True)
         start = self.processor.tokenizer.bos_token
         begun = bool(start) and texts[0].startswith(start)  # else it would begin twice
         made = self.processor(
             text=list(texts),
-            images=[[look() for look in some] for some in looks] if any(looks) else None,
+            images=[[open_picture() for open_picture in some] for some in openers]
+            if any(openers)
+            else None,
             padding=True,
             padding_side="left",
             return_tensors="pt",
@@ -304,12 +310,12 @@ class ChatGenerator:
         return ends
 
 
-def _opened(look: Look | None, strict: bool) -> Look | None:
+def _opened(open_picture: OpenPicture | None, strict: bool) -> OpenPicture | None:
     """The same picture, opened once; None if it cannot be and need not."""
-    if look is None:
+    if open_picture is None:
         return None
     try:
-        picture: Image.Image = look()
+        picture: Image.Image = open_picture()
     except PictureError:
         if strict:
             raise

@@ -27,9 +27,9 @@ from ravl.models.generation.reading import (
     word_lines,
     words_of,
 )
-from ravl.models.generation.vocabulary import BEGIN, END, Vocabulary
+from ravl.models.generation.vocabulary import BEGIN, END, WordVocabulary
 from ravl.models.silence_transformers import silence_transformers
-from ravl.models.words import Words
+from ravl.models.tokenizer import WordPieceTokenizer
 
 __all__ = ["READ", "FusedGenerator", "read_words"]
 
@@ -56,8 +56,8 @@ class FusedGenerator:
     def __init__(
         self,
         model: GeneratorModel,
-        vocabulary: Vocabulary,
-        words: Words,
+        vocabulary: WordVocabulary,
+        words: WordPieceTokenizer,
         max_new_tokens: int = 40,
         constrain: Constrain | None = None,
     ) -> None:
@@ -203,8 +203,8 @@ class FusedGenerator:
             model: Any = GeneratorModel.from_pretrained(folder, use_safetensors=True)
         if torch.cuda.is_available():
             model.to("cuda")
-        words = Words.load(folder, READ)
-        return cls(model, Vocabulary.load(folder), words, max_new_tokens, constrain)
+        words = WordPieceTokenizer.load(folder, READ)
+        return cls(model, WordVocabulary.load(folder), words, max_new_tokens, constrain)
 
     def _inputs(self, requests: Sequence[GenerationRequest]) -> dict[str, Any]:
         with torch.inference_mode():
@@ -230,7 +230,9 @@ class FusedGenerator:
         return None if found is None else torch.from_numpy(found)
 
 
-def read_words(words: Words, questions: Sequence[str], passages: Sequence[Sequence[str]]) -> Tensor:
+def read_words(
+    words: WordPieceTokenizer, questions: Sequence[str], passages: Sequence[Sequence[str]]
+) -> Tensor:
     """The same as :func:`ravl.models.generation.reading.word_lines`, as a tensor."""
     return torch.from_numpy(word_lines(words, questions, passages))
 

@@ -3,7 +3,7 @@
 The decoder is the same pretrained language model made causal, with cross-attention over the fused
 sequence of picture, evidence and words (Rothe et al. 2020, "Leveraging Pre-trained Checkpoints for
 Sequence Generation Tasks"). Its output layer holds the words of the corpus only, see
-:class:`ravl.models.generation.vocabulary.Vocabulary`.
+:class:`ravl.models.generation.vocabulary.WordVocabulary`.
 """
 
 from __future__ import annotations

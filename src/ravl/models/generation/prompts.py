@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from ravl.errors import QueryError
-from ravl.models.generation.base import EvidenceItem, GenerationRequest, Look
+from ravl.models.generation.base import EvidenceItem, GenerationRequest, OpenPicture
 from ravl.models.generation.escape_markup import escape_markup, quoted
 
 Message = dict[str, Any]  # as chat templates take them: role, and content in parts
@@ -52,7 +52,7 @@ def completion(request: GenerationRequest, special: Collection[str] = ()) -> str
 
 def conversation(
     request: GenerationRequest, special: Collection[str] = (), several: bool = True
-) -> tuple[list[Message], list[Look]]:
+) -> tuple[list[Message], list[OpenPicture]]:
     """Messages for a chat model, and the pictures that belong to their image parts, in order.
 
     Args:
@@ -63,26 +63,26 @@ def conversation(
             request's picture comes first, as models of one picture are used to.
     """
     parts: list[dict[str, str]] = []
-    looks: list[Look] = []
+    openers: list[OpenPicture] = []
 
-    def show(look: Look | None, text: str) -> None:
-        if look is not None:
+    def show(open_picture: OpenPicture | None, text: str) -> None:
+        if open_picture is not None:
             parts.append({"type": "image"})
-            looks.append(look)
+            openers.append(open_picture)
         parts.append({"type": "text", "text": text})
 
-    if not several and request.look is not None:
-        show(request.look, "\n")
-    for i, exhibit in enumerate(request.evidence_items, 1):
-        look = exhibit.look if several else None
-        show(look, f"Evidence {i}: {_testimony(exhibit, special)}\n")
+    if not several and request.open_picture is not None:
+        show(request.open_picture, "\n")
+    for i, item in enumerate(request.evidence_items, 1):
+        open_picture = item.open_picture if several else None
+        show(open_picture, f"Evidence {i}: {_testimony(item, special)}\n")
     task = escape_markup(request.question, special) or DESCRIBE
     wish = escape_markup(request.instruction, special)
-    show(request.look if several else None, f"{task}\n{wish}" if wish else task)
+    show(request.open_picture if several else None, f"{task}\n{wish}" if wish else task)
     return [
         {"role": "system", "content": [{"type": "text", "text": SYSTEM}]},
         {"role": "user", "content": parts},
-    ], looks
+    ], openers
 
 
 def plain(messages: Sequence[Message]) -> list[Message]:
@@ -137,8 +137,8 @@ def _without_least(evidence_items: Sequence[EvidenceItem]) -> list[EvidenceItem]
     return [e for i, e in enumerate(evidence_items) if i != least]
 
 
-def _testimony(exhibit: EvidenceItem, special: Collection[str]) -> str:
-    text = quoted(exhibit.text, special)
-    if exhibit.question:
-        return f"asked “{quoted(exhibit.question, special)}”, the answer was “{text}”"
+def _testimony(item: EvidenceItem, special: Collection[str]) -> str:
+    text = quoted(item.text, special)
+    if item.question:
+        return f"asked “{quoted(item.question, special)}”, the answer was “{text}”"
     return f"“{text}”"

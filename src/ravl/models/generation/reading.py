@@ -106,8 +106,8 @@ def word_lines(words: Any, questions: Sequence[str], passages: Sequence[Sequence
     """Questions with passages behind them as word pieces, (b, t), 0 for none.
 
     Args:
-        words: of the language model that reads: :class:`ravl.models.words.Words`, or what does
-            the same.
+        words: the tokenizer of the language model that reads, such as
+            :class:`ravl.models.tokenizer.WordPieceTokenizer`.
         questions: b of them; empty for none.
         passages: of each, best first; the last are cut where there is no room.
     """

@@ -14,7 +14,7 @@ from typing import Any
 from PIL import Image
 
 from ravl.errors import EncoderError, PictureError, QueryError
-from ravl.models.generation.base import Candidate, Decoding, GenerationRequest, Look
+from ravl.models.generation.base import Candidate, Decoding, GenerationRequest, OpenPicture
 from ravl.models.generation.http import RefusedError, Wire
 from ravl.models.generation.phrases import keeps
 from ravl.models.generation.prompts import Message, conversation
@@ -180,12 +180,12 @@ class ServerGenerator:
             instruction=" ".join(filter(None, wishes)),
             question=request.question[-CHARACTERS:],
             evidence_items=[
-                replace(e, look=_seen(e.look))
+                replace(e, open_picture=_seen(e.open_picture))
                 for e in list(request.evidence_items)[: self.evidence]
             ],
         )
-        messages, looks = conversation(request, several=self.several)
-        pictures = iter(looks)
+        messages, openers = conversation(request, several=self.several)
+        pictures = iter(openers)
         for message in messages:
             message["content"] = [
                 _sent(next(pictures)) if part["type"] == "image" else part
@@ -249,20 +249,20 @@ def _delta(event: dict[str, Any]) -> str:
         raise EncoderError("The server streams something that is no piece of a text.") from error
 
 
-def _seen(look: Look | None) -> Look | None:
+def _seen(open_picture: OpenPicture | None) -> OpenPicture | None:
     """A neighbour's picture, opened; None if it cannot be."""
-    if look is None:
+    if open_picture is None:
         return None
     try:
-        picture = look()
+        picture = open_picture()
     except PictureError:
         return None
     return lambda: picture
 
 
-def _sent(look: Look) -> dict[str, Any]:
+def _sent(open_picture: OpenPicture) -> dict[str, Any]:
     """A picture as a part of a message, a JPEG inside a data URI."""
-    picture = look().convert("RGB")
+    picture = open_picture().convert("RGB")
     picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=QUALITY)

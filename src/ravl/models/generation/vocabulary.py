@@ -23,10 +23,10 @@ from ravl.models.generation.special_tokens import BEGIN, END, FOLDER, LONGEST, P
 from ravl.models.silence_transformers import silence_transformers
 from ravl.retrieval.datastore import Ints
 
-__all__ = ["BEGIN", "END", "FOLDER", "LONGEST", "PAD", "SPECIAL", "Vocabulary"]
+__all__ = ["BEGIN", "END", "FOLDER", "LONGEST", "PAD", "SPECIAL", "WordVocabulary"]
 
 
-class Vocabulary:
+class WordVocabulary:
     """Texts to the ids that a decoder writes, and back.
 
     Args:
@@ -37,7 +37,7 @@ class Vocabulary:
         self.tokenizer = tokenizer
 
     @classmethod
-    def of(cls, texts: Iterable[str], size: int = 6000, fewest: int = 2) -> Vocabulary:
+    def of(cls, texts: Iterable[str], size: int = 6000, fewest: int = 2) -> WordVocabulary:
         """Learned on the texts of a corpus (byte-pair encoding, Sennrich et al. 2016).
 
         Args:
@@ -100,7 +100,7 @@ class Vocabulary:
             self.tokenizer.save_pretrained(folder / FOLDER)
 
     @classmethod
-    def load(cls, folder: Path) -> Vocabulary:
+    def load(cls, folder: Path) -> WordVocabulary:
         """The inverse of :meth:`save`.
 
         Raises:

@@ -11,7 +11,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from ravl.models.fusion import FusionConfig, encoder_with_language
 from ravl.models.generation.network import GeneratorConfig, GeneratorModel
-from ravl.models.generation.vocabulary import BEGIN, END, PAD, Vocabulary
+from ravl.models.generation.vocabulary import BEGIN, END, PAD, WordVocabulary
 from ravl.models.silence_transformers import silence_transformers
 
 LAYER = re.compile(r"encoder\.layer\.(\d+)\.(.*)")
@@ -30,7 +30,7 @@ BERT = (  # what of a language model's configuration the decoder takes over
 def new_generator(
     config: FusionConfig,
     source: str,
-    vocabulary: Vocabulary,
+    vocabulary: WordVocabulary,
     *,
     layers: int = 3,
     dropout: float = 0.1,
@@ -111,7 +111,7 @@ def _load(module: nn.Module, weights: dict[str, Tensor]) -> None:
     module.load_state_dict(fits, strict=False)
 
 
-def _embeddings(vocabulary: Vocabulary, tokenizer: Any, words: Tensor) -> Tensor:
+def _embeddings(vocabulary: WordVocabulary, tokenizer: Any, words: Tensor) -> Tensor:
     """First embeddings (W, H) of the vocabulary: the mean of the word pieces that spell a token."""
     found = torch.empty(len(vocabulary), words.shape[1])
     nn.init.normal_(found, std=float(words.std()))

@@ -17,9 +17,9 @@ from torch.utils.data import Dataset
 from ravl.encoders.base import Array
 from ravl.models.generation.decoder import copy_logits
 from ravl.models.generation.fused import read_words
-from ravl.models.generation.vocabulary import Vocabulary
+from ravl.models.generation.vocabulary import WordVocabulary
 from ravl.models.reader import gather
-from ravl.models.words import Words
+from ravl.models.tokenizer import WordPieceTokenizer
 from ravl.retrieval.datastore import Ints, Neighbours
 from ravl.runs.evidence_arrays import EvidenceArrays
 from ravl.tasks.caption.consensus import MOST, ConsensusTexts
@@ -67,7 +67,7 @@ class TrainingExamples:
         cls,
         ground: TextFitData,
         side: TextSplit,
-        vocabulary: Vocabulary,
+        vocabulary: WordVocabulary,
         max_length: int,
         retrieval: bool,
         recalled: Sequence[ConsensusTexts],
@@ -113,7 +113,7 @@ class TextBatches(Dataset[dict[str, Any]]):
     def __init__(
         self,
         lesson: TrainingExamples,
-        words: Words,
+        words: WordPieceTokenizer,
         k: int,
         quotes: int,
         how: RetrievalNoise,
@@ -214,7 +214,7 @@ def _without(near: Neighbours, own: Sequence[Ints], strange: NDArray[np.bool_]) 
     return Neighbours(positions, similarity)
 
 
-def bags_of(ground: TextFitData, vocabulary: Vocabulary) -> Any:
+def bags_of(ground: TextFitData, vocabulary: WordVocabulary) -> Any:
     """See :class:`TrainingExamples`; a row has as many texts as in the consensus."""
     from scipy.sparse import csr_matrix
 

@@ -16,10 +16,10 @@ from ravl.encoders.towers.freezing import trainable
 from ravl.models.fusion import FusionConfig
 from ravl.models.generation.constraints import processors
 from ravl.models.generation.fused import READ, FusedGenerator
-from ravl.models.generation.vocabulary import Vocabulary
+from ravl.models.generation.vocabulary import WordVocabulary
 from ravl.models.generation.warm_start import new_generator
 from ravl.models.silence_transformers import silence_transformers
-from ravl.models.words import Words
+from ravl.models.tokenizer import WordPieceTokenizer
 from ravl.tasks.caption.batches import TextBatches, TrainingExamples
 from ravl.tasks.caption.dataset import TextFitData
 from ravl.tasks.caption.quality import Quality
@@ -116,12 +116,12 @@ def _closer(ground: TextFitData) -> dict[str, Any]:
 
 
 def untrained(
-    ground: TextFitData, retrieval: bool, known: Vocabulary | None = None
+    ground: TextFitData, retrieval: bool, known: WordVocabulary | None = None
 ) -> FusedGenerator:
     """A generator that writes with known words, or else with those of the training texts."""
     settings = ground.settings
     texts = [text for its in ground.train.texts for text in its]
-    vocabulary = known or Vocabulary.of(texts, settings.words)
+    vocabulary = known or WordVocabulary.of(texts, settings.words)
     max_new_tokens = settings.max_new_tokens
     if not max_new_tokens:
         lengths = np.array([len(ids) - 1 for ids in vocabulary(texts, MOST_TOKENS)])
@@ -146,6 +146,6 @@ def untrained(
         )
     places = int(getattr(model.encoder.language.config, "max_position_embeddings", 512))
     room = places - HEADS - 3 * config.evidence
-    words = Words.load(source, max(1, min(READ, room)))
+    words = WordPieceTokenizer.load(source, max(1, min(READ, room)))
     max_new_tokens = min(max_new_tokens, int(model.decoder.config.max_position_embeddings) - 1)
     return FusedGenerator(model, vocabulary, words, max_new_tokens, processors)

@@ -204,7 +204,7 @@ class TextPredictor:
                     similarity=float(near.similarity[i, j]),
                     vector=said.means_at(np.array([row]))[0],
                     features=self.seen(said.bank.features_at(np.array([row])))[0],
-                    look=look,
+                    open_picture=look,
                 )
             )
         return shown + [EvidenceItem(said.texts[t]) for t in self.quoted(recalled)]

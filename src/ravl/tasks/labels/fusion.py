@@ -17,7 +17,7 @@ from ravl.evaluation import PRIMARY, values
 from ravl.models.fusion import FusionModel
 from ravl.models.gate import fit_gate, probabilities
 from ravl.models.reader import Reader
-from ravl.models.words import Words
+from ravl.models.tokenizer import WordPieceTokenizer
 from ravl.retrieval.datastore import Ints
 from ravl.runs.evidence_arrays import EvidenceArrays
 from ravl.tasks.labels.batches import FusionData
@@ -145,7 +145,7 @@ def begin_with(model: FusionModel, start: LabelPredictor, labels: list[str]) -> 
         tensor[here] = old[name][there]
 
 
-def _tokens(words: Words | None, queries: Queries) -> list[Tensor] | None:
+def _tokens(words: WordPieceTokenizer | None, queries: Queries) -> list[Tensor] | None:
     return words(queries.texts) if words is not None and queries.texts is not None else None
 
 

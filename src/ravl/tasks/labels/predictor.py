@@ -28,7 +28,7 @@ from ravl.timing import step
 
 if TYPE_CHECKING:  # it needs torch, which a vote or a linear head does not
     from ravl.models.reader import Evidence, Reader
-    from ravl.models.words import Words
+    from ravl.models.tokenizer import WordPieceTokenizer
 
 # A label that only the memory knows has few rows, and no model speaks for it: its votes count by
 # the square root of its frequency (benchmarks/results/new_classes.md).
@@ -117,7 +117,7 @@ class LabelPredictor:
     ballot: Gate
     head: LinearHead | None = None
     reader: Reader | None = None
-    words: Words | None = None
+    words: WordPieceTokenizer | None = None
     alone: float = 1.0
     spread: bool = False
     thresholds: Array = field(default_factory=lambda: np.zeros(0, np.float32))

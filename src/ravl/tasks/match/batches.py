@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 from ravl.encoders.base import Array
 from ravl.models.evidence import Evidence
 from ravl.models.reader import gather
-from ravl.models.words import Words
+from ravl.models.tokenizer import WordPieceTokenizer
 from ravl.retrieval.datastore import Ints, Neighbours
 from ravl.tasks.match.dataset import MatchFitData, hide
 from ravl.tasks.match.levels import Unseen
@@ -48,7 +48,9 @@ class TrainingExamples:
     tokens: list[Tensor]
 
     @classmethod
-    def of(cls, ground: MatchFitData, unseen: Unseen, words: Words) -> TrainingExamples:
+    def of(
+        cls, ground: MatchFitData, unseen: Unseen, words: WordPieceTokenizer
+    ) -> TrainingExamples:
         """From what the ground holds for training."""
         chosen, pairs = ground.parts.train, ground.pairs
         own = pairs_of(pairs, chosen)

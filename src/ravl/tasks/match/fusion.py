@@ -18,7 +18,7 @@ from ravl.models.evidence import Evidence
 from ravl.models.fusion import FusionModel
 from ravl.models.reader import Reader
 from ravl.models.stacking import fit_stack, sigmoid
-from ravl.models.words import Words
+from ravl.models.tokenizer import WordPieceTokenizer
 from ravl.tasks.match.batches import PairBatches, TrainingExamples
 from ravl.tasks.match.dataset import MatchFitData
 from ravl.tasks.match.levels import Unseen
@@ -83,7 +83,7 @@ def train_pairs(
     show: bool | None,
     report: Callable[[float], None] | None = None,
     start: MatchPredictor | None = None,
-) -> tuple[FusionResult, Words]:
+) -> tuple[FusionResult, WordPieceTokenizer]:
     """Train the fusion model, with evidence or without, and keep the epoch best on validation.
 
     Args:
@@ -164,7 +164,7 @@ def _validation(
     ground: MatchFitData,
     dual: MatchPredictor,
     reader: Reader,
-    words: Words,
+    words: WordPieceTokenizer,
     evidence: Evidence | None,
     report: Callable[[float], None] | None,
 ) -> Callable[[], float]:

@@ -30,7 +30,7 @@ from ravl.timing import step
 
 if TYPE_CHECKING:  # they need torch, which a vote or the heads do not
     from ravl.models.reader import Reader
-    from ravl.models.words import Words
+    from ravl.models.tokenizer import WordPieceTokenizer
 
 MODEL = ("zero_shot", "dual", "fusion")  # scores that need no memory, in this order of levels
 MEMORY = ("text_mean", "text_best", "picture_mean", "picture_best")
@@ -129,7 +129,7 @@ class MatchPredictor:
     picture_head: Head | None = None
     text_head: Head | None = None
     reader: Reader | None = None
-    words: Words | None = None
+    words: WordPieceTokenizer | None = None
     calibration: RiskCalibrator | None = None
 
     @property

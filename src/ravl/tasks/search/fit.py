@@ -222,7 +222,7 @@ def train_heads(
         show,
         "Training",
         [p for t in towers for p in t.learning],
-        pace=min((tower.pace for tower in towers), default=1.0),
+        lr_scale=min((tower.lr_scale for tower in towers), default=1.0),
     )
     tuned = {name: data for tower in towers for name, data in tower.parts().items()}
     heads = model.pictures.export(), model.texts.export()

@@ -16,7 +16,8 @@ class VisionSettings(LoopSettings):
     The defaults were chosen on photographs of clothes and on drawn dials (see
     ``benchmarks/fine_grained.py``) for a few minutes on two cores. The learning rate is that of
     the linear head on top; the tower learns at a tenth of it. Both are multiplied by
-    :attr:`ravl.encoders.towers.vision.VisionTower.pace`, so that one default suits all encoders.
+    :attr:`ravl.encoders.towers.vision.VisionTower.lr_scale`, so that one default suits
+    all encoders.
 
     Args:
         strategy: see :func:`ravl.encoders.towers.freezing.parse_strategy`.

@@ -114,7 +114,7 @@ def tune_vision(
         return _finished(folder, encoder)
     folder.mkdir(parents=True, exist_ok=True)
     tower = VisionTower(encoder, settings.strategy)
-    settings = replace(settings, learning_rate=settings.learning_rate * tower.pace)
+    settings = replace(settings, learning_rate=settings.learning_rate * tower.lr_scale)
     loss = Loss(exclusive, class_weights, settings.label_smoothing)
     views = ViewSampler(_count(settings), settings.mirror, settings.smallest_crop, settings.seed)
     learned = _part(tower, load, targets, train, views, folder / "train.npy", loss, show)

@@ -43,7 +43,7 @@ class Tower(ABC):
         raise NotImplementedError
 
     @property
-    def pace(self) -> float:
+    def lr_scale(self) -> float:
         """The factor for the learning rate, relative to convolutions and adapters.
 
         A fully trained transformer would forget its pretraining at the rate of adapters.

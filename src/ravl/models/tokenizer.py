@@ -16,7 +16,7 @@ from ravl.models.silence_transformers import silence_transformers
 LONGEST = 64  # word pieces of a text; the rest is cut
 
 
-class Words:
+class WordPieceTokenizer:
     """Turns texts into the ids that a :class:`ravl.models.fusion.FusionModel` takes as ``tokens``.
 
     Args:
@@ -52,7 +52,7 @@ class Words:
             self._tokenizer.save_pretrained(folder)
 
     @classmethod
-    def load(cls, source: str | Path, max_length: int = LONGEST) -> Words:
+    def load(cls, source: str | Path, max_length: int = LONGEST) -> WordPieceTokenizer:
         """The tokenizer in a folder, or of a model of the hub.
 
         Raises:

@@ -15,8 +15,8 @@ from ravl.retrieval.datastore import Ints
 TOKENIZER = "tokenizer.json"
 
 
-class PlainWords:
-    """:class:`ravl.models.words.Words` for an export.
+class OnnxTokenizer:
+    """:class:`ravl.models.tokenizer.WordPieceTokenizer` for an export.
 
     Args:
         folder: the folder with the language model's ``tokenizer.json``.
@@ -38,8 +38,8 @@ class PlainWords:
         return [np.array(one.ids or [self._unknown], np.int64) for one in found]
 
 
-class PlainVocabulary:
-    """:class:`ravl.models.generation.vocabulary.Vocabulary` for an export.
+class OnnxVocabulary:
+    """:class:`ravl.models.generation.vocabulary.WordVocabulary` for an export.
 
     Args:
         folder: the folder of the generator.
