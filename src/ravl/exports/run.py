@@ -136,7 +136,7 @@ def _export(
     out: Path,
     memory: Memory,
     int8: bool,
-    data: Any,
+    data: str | Path | None,
     sample: int,
     reading: dict[str, Any],
 ) -> ExportReport:

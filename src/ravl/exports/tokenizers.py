@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ravl.errors import EncoderError
 from ravl.models.generation.special_tokens import END, FOLDER
 from ravl.runtime.tokenizer import TOKENIZER, OnnxTokenizer, OnnxVocabulary
+
+if TYPE_CHECKING:
+    from ravl.models.generation.vocabulary import WordVocabulary
+    from ravl.models.tokenizer import WordPieceTokenizer
 
 # Capitals, accents, other scripts, signs, white space, half a letter, and an unknown word.
 PROBES = (
@@ -23,7 +27,7 @@ PROBES = (
 )
 
 
-def keep_words(source: Path, folder: Path, words: Any) -> dict[str, Any]:
+def keep_words(source: Path, folder: Path, words: WordPieceTokenizer) -> dict[str, Any]:
     """Copy the tokenizer of a language model that reads.
 
     Args:
@@ -46,7 +50,7 @@ def keep_words(source: Path, folder: Path, words: Any) -> dict[str, Any]:
     return about
 
 
-def keep_vocabulary(source: Path, folder: Path, vocabulary: Any) -> None:
+def keep_vocabulary(source: Path, folder: Path, vocabulary: WordVocabulary) -> None:
     """Copy the tokenizer of what is written; see :func:`keep_words`."""
     _copy(source / FOLDER, folder / FOLDER)
     plain = OnnxVocabulary(folder)

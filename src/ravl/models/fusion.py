@@ -249,7 +249,7 @@ class FusionModel(FusionEncoder):
         near: dict[str, Tensor] | None = None,
         targets: Tensor | None = None,
         known: Tensor | None = None,
-        **_: Any,
+        **_: object,
     ) -> SequenceClassifierOutput:
         """The answers to queries.
 

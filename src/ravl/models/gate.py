@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ravl.encoders.base import Array
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 NUM_GATE_FEATURES = 7  # number of gate features
 PRIOR = 0.01  # weight of the squared norm: with few examples the gate stays near one half
@@ -115,7 +118,7 @@ def fit_gate(
     )
     heard = torch.from_numpy(votes.sum(1) > 0)
 
-    def loss() -> Any:
+    def loss() -> Tensor:
         gate = (torch.sigmoid(z @ weights) * heard)[:, None]
         scaled = raw / sharp.exp()
         own = scaled.softmax(1) if exclusive else scaled.sigmoid()
@@ -132,10 +135,10 @@ def fit_gate(
         [weights, sharp, low], max_iter=100, line_search_fn="strong_wolfe"
     )
 
-    def closure() -> Any:
+    def closure() -> Tensor:
         optimiser.zero_grad()
         value = loss()
-        value.backward()
+        value.backward()  # type: ignore[no-untyped-call]
         return value
 
     optimiser.step(closure)  # type: ignore[no-untyped-call]

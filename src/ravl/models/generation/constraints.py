@@ -92,7 +92,7 @@ class Constraints(LogitsProcessor):
         self._rules, self._required = rules, required
         self._spelling, self._how = spelling, how
 
-    def __call__(self, input_ids: Any, scores: Any) -> Any:
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Any:
         """Scores (b, V) of the tokens behind ``input_ids`` (b, t), -inf for what may not follow."""
         known = len(self._spelling.pieces)
         out = scores.float().cpu().clone()

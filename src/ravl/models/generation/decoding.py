@@ -231,11 +231,11 @@ class _Stopped(StoppingCriteria):
     def __init__(self, stop: Event) -> None:
         self._stop = stop
 
-    def __call__(self, input_ids: Any, scores: Any, **_: Any) -> Any:  # noqa: ARG002
+    def __call__(self, input_ids: Tensor, scores: Tensor, **_: object) -> Any:  # noqa: ARG002
         return torch.full((len(input_ids),), self._stop.is_set(), device=input_ids.device)
 
 
-def _pieces(streamer: Any, thread: Thread) -> Iterator[str]:
+def _pieces(streamer: TextIteratorStreamer, thread: Thread) -> Iterator[str]:
     """What the streamer gives, until it ends or the thread that fills it is dead."""
     while True:
         alive = thread.is_alive()

@@ -93,7 +93,7 @@ class Wire:
                     return
                 yield self._object(value)
 
-    def _open(self, path: str, body: dict[str, Any] | None) -> Any:
+    def _open(self, path: str, body: dict[str, Any] | None) -> http.client.HTTPResponse:
         """An answer that is no error, at the first try or a later one."""
         for turn in range(self.retries + 1):
             request = Request(  # noqa: S310 -- http or https, see above
@@ -102,7 +102,10 @@ class Wire:
                 self._headers(),
             )
             try:
-                return self._opener.open(request, timeout=self.timeout)
+                response: http.client.HTTPResponse = self._opener.open(
+                    request, timeout=self.timeout
+                )
+                return response
             except HTTPError as error:
                 with closing(error):
                     if error.code not in RETRIED or turn == self.retries:
@@ -125,7 +128,7 @@ class Wire:
             raise EncoderError("The server's key in the environment holds characters no key has.")
         return {**headers, "Authorization": f"Bearer {key}"}
 
-    def _chunks(self, response: Any) -> Iterator[bytes]:
+    def _chunks(self, response: http.client.HTTPResponse) -> Iterator[bytes]:
         """The answer's bytes as they come, within the limits of size and time."""
         size, end = 0, time.monotonic() + 10 * self.timeout
         try:
@@ -211,7 +214,7 @@ class RefusedError(EncoderError):
 class _NoRedirect(HTTPRedirectHandler):
     """A redirect is an error: the key would go along."""
 
-    def redirect_request(self, *_: Any) -> None:
+    def redirect_request(self, *_: object) -> None:
         return None
 
 
@@ -219,7 +222,7 @@ def _key() -> str:
     return next((k for k in (os.environ.get(name, "").strip() for name in KEYS) if k), "")
 
 
-def _said(answer: Any) -> str:
+def _said(answer: object) -> str:
     """What an answer says of its error, one short line, without the key."""
     error = answer.get("error", answer) if isinstance(answer, dict) else answer
     words = error.get("message", "") if isinstance(error, dict) else error

@@ -86,7 +86,7 @@ class GeneratorModel(PreTrainedModel):  # type: ignore[no-untyped-call]
         prior: Tensor | None = None,
         worth: Tensor | None = None,
         regions: Tensor | None = None,
-        **_: Any,
+        **_: object,
     ) -> dict[str, Tensor]:
         """The loss of t texts about b pictures: each picture is read once for all of its texts.
 
