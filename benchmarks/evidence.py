@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.labelled import SEEDS, few, memory_of
+from benchmarks.examples import SEEDS, few, memory_of
 from benchmarks.report import Lines
 from ravl.encoders.base import Array
 from ravl.memory import Memory
@@ -42,11 +42,11 @@ Row = dict[str, Any]
 
 def run() -> Lines:
     with tempfile.TemporaryDirectory() as folder, memory_of("clothing_small", Path(folder)) as m:
-        labelled = read_labelled(m, m, TASK.of)
-        classes = [row.label or "" for row in labelled.rows]
+        examples = read_labelled(m, m, TASK.of)
+        classes = [row.label or "" for row in examples.rows]
         parts = split(
-            labelled.rows,
-            labelled.groups,
+            examples.rows,
+            examples.groups,
             classes,
             m,
             validation=None,
@@ -56,18 +56,18 @@ def run() -> Lines:
             seed=0,
         )
         return [
-            *new_classes(m, labelled, parts),
-            *few_labels(m, labelled, parts),
-            *poison(m, labelled, parts),
+            *new_classes(m, examples, parts),
+            *few_labels(m, examples, parts),
+            *poison(m, examples, parts),
         ]
 
 
 # --- new classes -------------------------------------------------------------------------------
 
 
-def new_classes(memory: Memory, labelled: Examples, parts: Splits) -> Lines:
+def new_classes(memory: Memory, examples: Examples, parts: Splits) -> Lines:
     found: dict[tuple[str, str], list[list[float]]] = {}
-    names = np.array([row.label for row in labelled.rows])
+    names = np.array([row.label for row in examples.rows])
     for seed in range(SEEDS):
         new = np.random.default_rng(seed).permutation(np.unique(names))[:NEW]
         old = Splits(
@@ -77,21 +77,21 @@ def new_classes(memory: Memory, labelled: Examples, parts: Splits) -> Lines:
             parts.left_out,
             "old classes",
         )
-        ground = prepare(memory, TASK, FitSettings(model="linear"), labelled, old)
-        known = np.isin([row.label or "" for row in ground.bank.rows], ground.labels)
-        everything, ground = ground.bank, with_bank(ground, ground.bank.only(known))
-        labeller = fit_linear(ground, fit_vote(ground))
+        data = prepare(memory, TASK, FitSettings(model="linear"), examples, old)
+        known = np.isin([row.label or "" for row in data.datastore.rows], data.labels)
+        everything, data = data.datastore, with_bank(data, data.datastore.only(known))
+        labeller = fit_linear(data, fit_vote(data))
         truth = names[parts.test]
         for per in (5, 20, None):
-            bank = grown(everything, new, per, seed)
-            answers = grown_answers(labeller, bank, ground.test.queries)
+            datastore = grown(everything, new, per, seed)
+            answers = grown_answers(labeller, datastore, data.test.queries)
             for how, said in answers.items():
                 right = said == truth
                 fresh = np.isin(truth, new)
                 found.setdefault((str(per or "all"), how), []).append(
                     [right.mean(), right[fresh].mean(), right[~fresh].mean()]
                 )
-    whole = prepare(memory, TASK, FitSettings(model="linear"), labelled, parts)
+    whole = prepare(memory, TASK, FitSettings(model="linear"), examples, parts)
     best = fit_linear(whole, fit_vote(whole))
     said = np.array(best.labels)[best.without(whole.test.queries).probabilities.argmax(1)]
     found["all", "head trained again on all ten classes"] = [[(said == names[parts.test]).mean()]]
@@ -107,24 +107,26 @@ def new_classes(memory: Memory, labelled: Examples, parts: Splits) -> Lines:
     ]
 
 
-def grown(bank: Datastore, new: Any, per: int | None, seed: int) -> Datastore:
+def grown(datastore: Datastore, new: Any, per: int | None, seed: int) -> Datastore:
     """The bank with so many rows of each new class."""
-    names = np.array([row.label for row in bank.rows])
+    names = np.array([row.label for row in datastore.rows])
     kept = ~np.isin(names, new)
     random = np.random.default_rng(seed)
     for name in new:
         kept[random.permutation(np.flatnonzero(names == name))[:per]] = True
-    return bank.only(kept)
+    return datastore.only(kept)
 
 
-def grown_answers(labeller: LabelPredictor, bank: Datastore, queries: Queries) -> dict[str, Any]:
+def grown_answers(
+    labeller: LabelPredictor, datastore: Datastore, queries: Queries
+) -> dict[str, Any]:
     """Labels by the head alone, the vote alone, and both, with a memory that has grown."""
-    testimony = LabelMatrix.of(bank, TASK, labeller.labels)
-    near = labeller.neighbours(queries, testimony)
-    both = labeller.answer(queries, testimony, near)
-    votes = labeller.answer(queries, testimony, near, vote_only=True)
-    plain = labeller.vote(near, testimony.said, testimony.worth)
-    names = np.array(testimony.names)
+    label_matrix = LabelMatrix.of(datastore, TASK, labeller.labels)
+    near = labeller.neighbours(queries, label_matrix)
+    both = labeller.answer(queries, label_matrix, near)
+    votes = labeller.answer(queries, label_matrix, near, vote_only=True)
+    plain = labeller.vote(near, label_matrix.said, label_matrix.worth)
+    names = np.array(label_matrix.names)
     alone = labeller.without(queries).probabilities
     return {
         "head alone": np.array(labeller.labels)[alone.argmax(1)],
@@ -137,20 +139,20 @@ def grown_answers(labeller: LabelPredictor, bank: Datastore, queries: Queries) -
 # --- few labels --------------------------------------------------------------------------------
 
 
-def few_labels(memory: Memory, labelled: Examples, parts: Splits) -> Lines:
+def few_labels(memory: Memory, examples: Examples, parts: Splits) -> Lines:
     found: dict[tuple[int, str], list[list[float]]] = {}
     for per in (4, 16):
         for seed in range(SEEDS):
-            some = few(labelled, parts, per, seed)
+            some = few(examples, parts, per, seed)
 
-            ground = prepare(memory, TASK, FitSettings(model="linear"), labelled, some)
-            mine = np.isin(ground.bank.groups, ground.train.labelled.seen_groups())
+            data = prepare(memory, TASK, FitSettings(model="linear"), examples, some)
+            mine = np.isin(data.datastore.groups, data.train.examples.seen_groups())
             rows = [
                 row if own else replace(row, label=None)
-                for row, own in zip(ground.bank.rows, mine, strict=True)
+                for row, own in zip(data.datastore.rows, mine, strict=True)
             ]
-            silent = with_bank(ground, replace(ground.bank, rows=rows))
-            truth = ground.truth(ground.test)
+            silent = with_bank(data, replace(data.datastore, rows=rows))
+            truth = data.truth(data.test)
             for how, spread in (
                 ("labels only", "no"),
                 ("labels propagated", "yes"),
@@ -158,13 +160,13 @@ def few_labels(memory: Memory, labelled: Examples, parts: Splits) -> Lines:
             ):
                 there = replace(silent, settings=FitSettings(model="linear", spread=spread))  # type: ignore[arg-type]
                 labeller = fit_linear(there, fit_vote(there))
-                testimony = LabelMatrix.of(there.bank, TASK, there.labels, labeller.spread)
+                label_matrix = LabelMatrix.of(there.datastore, TASK, there.labels, labeller.spread)
                 near = there.test.seen(labeller.spread)
-                both = labeller.answer(there.test.queries, testimony, near)
+                both = labeller.answer(there.test.queries, label_matrix, near)
                 if spread == "no":
                     alone = labeller.without(there.test.queries).probabilities
                     found.setdefault((per, "head alone"), []).append(_scores(alone, truth))
-                votes = labeller.answer(there.test.queries, testimony, near, vote_only=True)
+                votes = labeller.answer(there.test.queries, label_matrix, near, vote_only=True)
                 for name, p in (("vote", votes), ("with retrieval", both)):
                     found.setdefault((per, f"{name}, {how}"), []).append(
                         _scores(p.probabilities, truth)
@@ -179,40 +181,40 @@ def few_labels(memory: Memory, labelled: Examples, parts: Splits) -> Lines:
     ]
 
 
-def with_bank(ground: FitData, bank: Datastore) -> FitData:
+def with_bank(data: FitData, datastore: Datastore) -> FitData:
     """The ground with another bank, and the neighbours found in it."""
-    speaking = np.array([bool(TASK.of(row)) for row in bank.rows])
+    speaking = np.array([bool(TASK.of(row)) for row in datastore.rows])
 
     def side(part: Any) -> Any:
-        keys, depth = ground.keys(part.queries.features), min(DEEPEST, len(bank))
-        hidden = part.labelled.shown
+        keys, depth = data.keys(part.queries.features), min(DEEPEST, len(datastore))
+        hidden = part.examples.shown
         return replace(
             part,
-            near=bank.neighbours(keys, depth, hidden, speaking),
-            wide=bank.neighbours(keys, depth, hidden),
+            near=datastore.neighbours(keys, depth, hidden, speaking),
+            wide=datastore.neighbours(keys, depth, hidden),
         )
 
     return replace(
-        ground,
-        bank=bank,
-        train=side(ground.train),
-        validation=side(ground.validation),
-        test=side(ground.test),
+        data,
+        datastore=datastore,
+        train=side(data.train),
+        validation=side(data.validation),
+        test=side(data.test),
     )
 
 
 # --- poison ------------------------------------------------------------------------------------
 
 
-def poison(memory: Memory, labelled: Examples, parts: Splits) -> Lines:
-    ground = prepare(memory, TASK, FitSettings(model="linear"), labelled, parts)
-    labeller = fit_linear(ground, fit_vote(ground))
-    count, labels = len(ground.bank), len(ground.labels)
-    clean = LabelMatrix.of(ground.bank, TASK, ground.labels)
+def poison(memory: Memory, examples: Examples, parts: Splits) -> Lines:
+    data = prepare(memory, TASK, FitSettings(model="linear"), examples, parts)
+    labeller = fit_linear(data, fit_vote(data))
+    count, labels = len(data.datastore), len(data.labels)
+    clean = LabelMatrix.of(data.datastore, TASK, data.labels)
     fakes = np.eye(labels, dtype=np.float32)  # one planted record for each wrong label
     said = np.vstack([clean.said, fakes])
     worth = np.ones(len(said), np.float32)
-    truth = ground.truth(ground.test)
+    truth = data.truth(data.test)
     wrong = (truth + np.random.default_rng(0).integers(1, labels, len(truth))) % labels
     ways: dict[str, Vote] = {
         "plain softmax vote": replace(labeller.vote, cap=1.0),
@@ -220,16 +222,16 @@ def poison(memory: Memory, labelled: Examples, parts: Splits) -> Lines:
     }
     lines: Lines = []
     for planted in (0, 1, 2, 4):
-        near = _planted(ground.test.near, count + wrong, planted)
+        near = _planted(data.test.near, count + wrong, planted)
         line: Row = {"planted": planted}
         for name, vote in ways.items():
             answers = vote(near, said, worth)
-            line[name] = _flipped(answers, vote(ground.test.near, said, worth), truth, wrong)
-        own = labeller.logits(ground.test.queries)
+            line[name] = _flipped(answers, vote(data.test.near, said, worth), truth, wrong)
+        own = labeller.logits(data.test.queries)
         votes = labeller.vote(near, said, worth)
         mixed = labeller.gate(votes, own, near.best_similarity)[0]
         before = labeller.gate(
-            labeller.vote(ground.test.near, said, worth), own, ground.test.near.best_similarity
+            labeller.vote(data.test.near, said, worth), own, data.test.near.best_similarity
         )[0]
         line["with retrieval"] = _flipped(mixed, before, truth, wrong)
         alone = probabilities(own, True)

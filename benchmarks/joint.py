@@ -23,16 +23,16 @@ from typing import Any
 import numpy as np
 
 from benchmarks.evidence import TASK, grown, grown_answers, with_bank
-from benchmarks.labelled import MEASURES, SEEDS, few, memory_of, only_training
-from benchmarks.labelled import _parts as parts_of
+from benchmarks.examples import MEASURES, SEEDS, few, memory_of, only_training
+from benchmarks.examples import _parts as parts_of
 from benchmarks.report import Lines
 from ravl.evaluation import Score, values
 from ravl.memory import Memory
 from ravl.tasks.labels.choose import Fitted, LevelFitter, fit_levels
-from ravl.tasks.labels.dataset import FitData, prepare, speaking_rows
+from ravl.tasks.labels.dataset import FitData, prepare, rows_with_target
 from ravl.tasks.labels.evaluate_test import wide
+from ravl.tasks.labels.keys.data import learned_ground, searched_by
 from ravl.tasks.labels.keys.gain import Gain, measure_gain
-from ravl.tasks.labels.keys.ground import learned_ground, searched_by
 from ravl.tasks.labels.levels import fit_head, fit_vote, linear_level
 from ravl.tasks.labels.predictor import LabelPredictor
 from ravl.tasks.labels.targets import LabelTargets
@@ -64,36 +64,36 @@ def run() -> Lines:
 
 def _clothes(work: Path) -> Lines:
     with memory_of("clothing_small", work) as memory:
-        labelled = read_labelled(memory, memory, TASK.of)
-        parts = parts_of(labelled, memory, TASK, 'split = "validation"')
-        full = prepare(memory, TASK, LINEAR, labelled, parts)
+        examples = read_labelled(memory, memory, TASK.of)
+        parts = parts_of(examples, memory, TASK, 'split = "validation"')
+        full = prepare(memory, TASK, LINEAR, examples, parts)
         lines = _lines("clothing_small, all", [_joint(full, work / "full")], "classify")
         found = []
         for seed in range(SEEDS):
-            ground = prepare(memory, TASK, LINEAR, labelled, few(labelled, parts, FEW, seed))
-            found.append(_joint(only_training(ground), work / f"few-{seed}"))
+            data = prepare(memory, TASK, LINEAR, examples, few(examples, parts, FEW, seed))
+            found.append(_joint(only_training(data), work / f"few-{seed}"))
         lines += _lines(f"clothing_small, {FEW} a class, {SEEDS} seeds", found, "classify")
         return [
             *lines,
-            *_reader(memory, labelled, parts, work),
+            *_reader(memory, examples, parts, work),
             *_folds(full),
-            *_new_classes(memory, labelled, parts),
+            *_new_classes(memory, examples, parts),
         ]
 
 
 def _clip_art(work: Path) -> Lines:
     with memory_of("openclipart", work) as memory:
         task, settings = LabelTargets("tag"), replace(LINEAR, fewest=FEWEST)
-        labelled = read_labelled(memory, memory, task.of)
-        ground = prepare(memory, task, settings, labelled, parts_of(labelled, memory, task, None))
-        found = _joint(ground, work / "tags")
-        return _lines(f"openclipart, {len(ground.labels)} tags", [found], "tag")
+        examples = read_labelled(memory, memory, task.of)
+        data = prepare(memory, task, settings, examples, parts_of(examples, memory, task, None))
+        found = _joint(data, work / "tags")
+        return _lines(f"openclipart, {len(data.labels)} tags", [found], "tag")
 
 
-def _joint(ground: FitData, work: Path) -> tuple[Gain, Fitted, float]:
+def _joint(data: FitData, work: Path) -> tuple[Gain, Fitted, float]:
     """A fit with the option, what it gained, and the seconds of all but the gain's judging."""
     began = time.monotonic()
-    _, fitted = fit_levels(ground, work, False)
+    _, fitted = fit_levels(data, work, False)
     took = time.monotonic() - began
     assert fitted.joint is not None
     return measure_gain(fitted.joint), fitted, took
@@ -140,25 +140,25 @@ def _values(scores: list[Any], task: str) -> dict[str, str]:
 # --- the reader's preferences ------------------------------------------------------------------
 
 
-def _reader(memory: Memory, labelled: Examples, parts: Splits, work: Path) -> Lines:
+def _reader(memory: Memory, examples: Examples, parts: Splits, work: Path) -> Lines:
     from ravl.tasks.labels.keys.reader import reader_preferences
 
     name = f"clothing_small, {READ} a class, fusion"
-    some = few(labelled, parts, READ, 0)
-    ground = only_training(prepare(memory, TASK, FUSION, labelled, some))
-    gain, fitted, took = _joint(ground, work / "fusion")
+    some = few(examples, parts, READ, 0)
+    data = only_training(prepare(memory, TASK, FUSION, examples, some))
+    gain, fitted, took = _joint(data, work / "fusion")
     lines = _lines(name, [(gain, fitted, took)], "classify")
     fusion, vote = (gain.joint.frozen.levels[level] for level in ("fusion", "vote"))
     ladder = LevelFitter(work, False)
-    ladder.head, ladder.logits = fit_head(ground)
-    preferred = reader_preferences(ground, fusion, ladder.unseen(ground))
+    ladder.head, ladder.logits = fit_head(data)
+    preferred = reader_preferences(data, fusion, ladder.unseen(data))
     grounds = {
-        "frozen": ground,
-        "task's loss": _ground(ground, None),
-        "task's loss and the reader's preferences": _ground(ground, preferred),
+        "frozen": data,
+        "task's loss": _ground(data, None),
+        "task's loss and the reader's preferences": _ground(data, preferred),
     }
     for how, there in grounds.items():
-        voting = vote if there is ground else fit_vote(there)
+        voting = vote if there is data else fit_vote(there)
         reading = replace(fusion, keys=there.keys)
         lines.append(
             {
@@ -177,25 +177,25 @@ def _reader(memory: Memory, labelled: Examples, parts: Splits, work: Path) -> Li
     return lines
 
 
-def _ground(ground: FitData, preferred: Any) -> FitData:
-    found = learned_ground(ground, preferred)
-    return ground if found is None else found.ground
+def _ground(data: FitData, preferred: Any) -> FitData:
+    found = learned_ground(data, preferred)
+    return data if found is None else found.data
 
 
-def _accuracy(ground: FitData, labeller: LabelPredictor, vote_only: bool) -> str:
-    found = _scores(ground, labeller, vote_only)
+def _accuracy(data: FitData, labeller: LabelPredictor, vote_only: bool) -> str:
+    found = _scores(data, labeller, vote_only)
     return f"{100 * found['accuracy']:.1f} %, log loss {found['log_loss']:.3f}"
 
 
-def _scores(ground: FitData, labeller: LabelPredictor, vote_only: bool) -> dict[str, float]:
-    testimony = LabelMatrix.of(ground.bank, ground.task, ground.labels)
-    evidence = labeller.evidence(testimony, ground.memory)
+def _scores(data: FitData, labeller: LabelPredictor, vote_only: bool) -> dict[str, float]:
+    label_matrix = LabelMatrix.of(data.datastore, data.task, data.labels)
+    evidence = labeller.evidence(label_matrix, data.memory)
     answers = labeller.answer(
-        ground.test.queries, testimony, ground.test.near, evidence, vote_only=vote_only
+        data.test.queries, label_matrix, data.test.near, evidence, vote_only=vote_only
     )
-    probabilities = wide(answers.probabilities, len(ground.labels))
+    probabilities = wide(answers.probabilities, len(data.labels))
     return {
-        **values("classify", probabilities, ground.truth(ground.test)),
+        **values("classify", probabilities, data.truth(data.test)),
         "gate": float(answers.gate.mean()),
     }
 
@@ -203,13 +203,13 @@ def _scores(ground: FitData, labeller: LabelPredictor, vote_only: bool) -> dict[
 # --- folds -------------------------------------------------------------------------------------
 
 
-def _folds(ground: FitData) -> Lines:
-    found = learned_ground(ground)
+def _folds(data: FitData) -> Lines:
+    found = learned_ground(data)
     assert found is not None
-    seen = searched_by(ground, found.learned.keys, speaking_rows(ground.bank, ground.task))
-    head, logits = fit_head(ground)
+    seen = searched_by(data, found.learned.keys, rows_with_target(data.datastore, data.task))
+    head, logits = fit_head(data)
     lines: Lines = []
-    for how, there in (("by keys of other folds", found.ground), ("by keys that saw them", seen)):
+    for how, there in (("by keys of other folds", found.data), ("by keys that saw them", seen)):
         vote = fit_vote(there)
         both = _scores(there, linear_level(there, vote, head, logits), False)
         lines.append(
@@ -229,24 +229,24 @@ def _folds(ground: FitData) -> Lines:
 # --- new classes -------------------------------------------------------------------------------
 
 
-def _new_classes(memory: Memory, labelled: Examples, parts: Splits) -> Lines:
-    names = np.array([row.label for row in labelled.rows])
+def _new_classes(memory: Memory, examples: Examples, parts: Splits) -> Lines:
+    names = np.array([row.label for row in examples.rows])
     found: dict[tuple[str, str], list[list[float]]] = {}
     for seed in range(SEEDS):
         new = np.random.default_rng(seed).permutation(np.unique(names))[:NEW]
         train, held = (p[~np.isin(names[p], new)] for p in (parts.train, parts.validation))
         old = Splits(train, held, parts.test, parts.left_out, "old classes")
-        ground = prepare(memory, TASK, LINEAR, labelled, old)
-        known = np.isin([row.label or "" for row in ground.bank.rows], ground.labels)
-        everything, ground = ground.bank, with_bank(ground, ground.bank.only(known))
-        head, logits = fit_head(ground)
+        data = prepare(memory, TASK, LINEAR, examples, old)
+        known = np.isin([row.label or "" for row in data.datastore.rows], data.labels)
+        everything, data = data.datastore, with_bank(data, data.datastore.only(known))
+        head, logits = fit_head(data)
         truth = names[parts.test]
         fresh = np.isin(truth, new)
-        for how, there in (("frozen", ground), ("learned", _ground(ground, None))):
+        for how, there in (("frozen", data), ("learned", _ground(data, None))):
             labeller = linear_level(there, fit_vote(there), head, logits)
-            bank = grown(everything, new, PER, seed)
-            bank = replace(bank, keys=there.keys(bank.features))
-            answers = grown_answers(labeller, bank, there.test.queries)
+            datastore = grown(everything, new, PER, seed)
+            datastore = replace(datastore, keys=there.keys(datastore.features))
+            answers = grown_answers(labeller, datastore, there.test.queries)
             for answer in ("vote, novel labels balanced", "with retrieval"):
                 right = answers[answer] == truth
                 found.setdefault((how, answer), []).append(

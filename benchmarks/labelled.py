@@ -48,11 +48,11 @@ def memory_of(name: str, folder: Path) -> Memory:
     return memory
 
 
-def few(labelled: Examples, parts: Splits, per: int, seed: int) -> Splits:
+def few(examples: Examples, parts: Splits, per: int, seed: int) -> Splits:
     """Parts with so many training pictures a class; a quarter of them validates."""
     random = np.random.default_rng(seed)
     rest = np.concatenate([parts.train, parts.validation])
-    names = np.array([labelled.rows[i].label for i in rest])
+    names = np.array([examples.rows[i].label for i in rest])
     chosen = [random.permutation(rest[names == name])[:per] for name in np.unique(names)]
     held = max(1, per // 4)
     return Splits(
@@ -64,48 +64,48 @@ def few(labelled: Examples, parts: Splits, per: int, seed: int) -> Splits:
     )
 
 
-def only_training(ground: FitData) -> FitData:
+def only_training(data: FitData) -> FitData:
     """With a memory that holds the training pictures and nothing else."""
     from ravl.training.evidence_bank import DEEPEST
 
-    groups = ground.train.labelled.seen_groups()
-    bank = ground.bank.only(np.isin(ground.bank.groups, groups))
+    groups = data.train.examples.seen_groups()
+    datastore = data.datastore.only(np.isin(data.datastore.groups, groups))
 
     def side(part: Any) -> Any:
-        near = bank.neighbours(
-            ground.keys(part.queries.features), min(DEEPEST, len(bank)), part.labelled.shown
+        near = datastore.neighbours(
+            data.keys(part.queries.features), min(DEEPEST, len(datastore)), part.examples.shown
         )
         return replace(part, near=near, wide=near)
 
     return replace(
-        ground,
-        bank=bank,
-        train=side(ground.train),
-        validation=side(ground.validation),
-        test=side(ground.test),
+        data,
+        datastore=datastore,
+        train=side(data.train),
+        validation=side(data.validation),
+        test=side(data.test),
     )
 
 
-def fit_and_judge(ground: FitData, work: Path) -> tuple[TestResults, Fitted]:
+def fit_and_judge(data: FitData, work: Path) -> tuple[TestResults, Fitted]:
     """All levels that the settings ask for, judged."""
-    ground, fitted = fit_levels(ground, work, None)
-    return judge(ground, fitted.levels, fitted.chosen), fitted
+    data, fitted = fit_levels(data, work, None)
+    return judge(data, fitted.levels, fitted.chosen), fitted
 
 
 def _clothes(folder: Path) -> Lines:
     lines: Lines = []
     with memory_of("clothing_small", folder) as memory:
         task, settings = LabelTargets("classify"), FitSettings(model="linear")
-        labelled = read_labelled(memory, memory, task.of)
-        parts = _parts(labelled, memory, task, 'split = "validation"')
-        full = prepare(memory, task, settings, labelled, parts)
+        examples = read_labelled(memory, memory, task.of)
+        parts = _parts(examples, memory, task, 'split = "validation"')
+        full = prepare(memory, task, settings, examples, parts)
         judged, _ = fit_and_judge(full, folder / "full")
         lines += _lines("clothing_small, all", [judged], "classify")
         for per in (16, 4):
             found = []
             for seed in range(SEEDS):
-                ground = prepare(memory, task, settings, labelled, few(labelled, parts, per, seed))
-                found.append(fit_and_judge(only_training(ground), folder / f"few-{per}-{seed}")[0])
+                data = prepare(memory, task, settings, examples, few(examples, parts, per, seed))
+                found.append(fit_and_judge(only_training(data), folder / f"few-{per}-{seed}")[0])
             lines += _lines(f"clothing_small, {per} a class, {SEEDS} seeds", found, "classify")
         fusion = replace(full, settings=FUSION)
         judged, fitted = fit_and_judge(fusion, folder / "fusion")
@@ -119,17 +119,17 @@ def _clothes(folder: Path) -> Lines:
 def _clip_art(folder: Path) -> Lines:
     with memory_of("openclipart", folder) as memory:
         task, settings = LabelTargets("tag"), FitSettings(model="linear", fewest=FEWEST)
-        labelled = read_labelled(memory, memory, task.of)
-        ground = prepare(memory, task, settings, labelled, _parts(labelled, memory, task, None))
-        judged, _ = fit_and_judge(ground, folder / "tags")
-        return _lines(f"openclipart, {len(ground.labels)} tags", [judged], "tag")
+        examples = read_labelled(memory, memory, task.of)
+        data = prepare(memory, task, settings, examples, _parts(examples, memory, task, None))
+        judged, _ = fit_and_judge(data, folder / "tags")
+        return _lines(f"openclipart, {len(data.labels)} tags", [judged], "tag")
 
 
-def _parts(labelled: Examples, memory: Memory, task: LabelTargets, test: str | None) -> Splits:
-    classes = [row.label or "" if task.exclusive else "" for row in labelled.rows]
+def _parts(examples: Examples, memory: Memory, task: LabelTargets, test: str | None) -> Splits:
+    classes = [row.label or "" if task.exclusive else "" for row in examples.rows]
     return split(
-        labelled.rows,
-        labelled.groups,
+        examples.rows,
+        examples.groups,
         classes,
         memory,
         validation=None,

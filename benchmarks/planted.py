@@ -123,11 +123,15 @@ def plant(memory: Memory, folder: Path, foreign: Sequence[Path], seed: int = 0) 
 
 def _popular(memory: Memory, rows: Sequence[Row], count: int) -> list[Row]:
     """Those of the rows that are among the nearest of most others."""
-    bank = read_datastore(memory)
-    own = [np.array([group], np.int64) for group in bank.groups]
-    near = bank.neighbours(bank.keys, K, own).positions
+    datastore = read_datastore(memory)
+    own = [np.array([group], np.int64) for group in datastore.groups]
+    near = datastore.neighbours(datastore.keys, K, own).positions
     often = dict(
-        zip(bank.numbers.tolist(), np.bincount(near[near >= 0], minlength=len(bank)), strict=True)
+        zip(
+            datastore.numbers.tolist(),
+            np.bincount(near[near >= 0], minlength=len(datastore)),
+            strict=True,
+        )
     )
     return sorted(rows, key=lambda row: -int(often[row.number]))[:count]
 

@@ -123,20 +123,20 @@ def second_look(
     settings = FitSettings(model="linear")
     place = {id: i for i, id in enumerate(pairs.rows)}
     recipe = MatchRecipe(memory, settings)
-    with open_data(recipe, out / "match", test=DEV, progress=False) as (ground, _):
+    with open_data(recipe, out / "match", test=DEV, progress=False) as (data, _):
         (out / "match").mkdir(exist_ok=True)
-        matcher = fit_levels(ground, out / "match", False).levels["linear"]
-        reranking = judge_reranking(ground, matcher)
-        rows = [place[ground.pairs.rows[i]] for i in ground.parts.test.tolist()]
+        matcher = fit_levels(data, out / "match", False).levels["linear"]
+        reranking = judge_reranking(data, matcher)
+        rows = [place[data.pairs.rows[i]] for i in data.parts.test.tolist()]
         seen = trained.project(pairs.seen(np.array(rows), tuned=True))
-        own = np.unique(ground.pairs.which[np.isin(ground.pairs.owners, ground.parts.test)])
-        read = trained.embed_texts([ground.pairs.texts[i] for i in own.tolist()])
+        own = np.unique(data.pairs.which[np.isin(data.pairs.owners, data.parts.test)])
+        read = trained.embed_texts([data.pairs.texts[i] for i in own.tolist()])
         space = Space(seen, read, test.after.bank_pictures, test.after.bank_texts)
         of_pictures, of_texts = (strength * hubs for hubs in space.hubs)
         scores = seen @ read.T
         # Each way has its own hubs: what is looked for, not what is looked with.
         found = [
-            both_ways(ground, matcher, ground.parts.test, 10_000, reranking.depth, first)[way]
+            both_ways(data, matcher, data.parts.test, 10_000, reranking.depth, first)[way]
             for way, first in ((0, scores - of_pictures[:, None]), (1, scores - of_texts))
         ]
     plain, again = (recalls([way.ranks(w) for way in found]) for w in (0, reranking.weight))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.labelled import memory_of
+from benchmarks.examples import memory_of
 from benchmarks.report import Lines, alternate
 from ravl.models.linear import HeadFit
 from ravl.models.reader import gather
@@ -35,11 +35,11 @@ TINY = {"BATCH": 4, "K": 2, "TIMES": 1}
 def run() -> Lines:
     with tempfile.TemporaryDirectory() as folder, memory_of("clothing_small", Path(folder)) as m:
         task, settings = LabelTargets("classify"), FitSettings()
-        labelled = read_labelled(m, m, task.of)
-        classes = [row.label or "" for row in labelled.rows]
+        examples = read_labelled(m, m, task.of)
+        classes = [row.label or "" for row in examples.rows]
         parts = split(
-            labelled.rows,
-            labelled.groups,
+            examples.rows,
+            examples.groups,
             classes,
             m,
             validation=None,
@@ -48,16 +48,16 @@ def run() -> Lines:
             test_share=0.2,
             seed=0,
         )
-        ground = prepare(m, task, settings, labelled, parts)
-        head = HeadFit(ground.train.queries.seen, ground.train.targets, ground.loss)(1e-4)
-        testimony = LabelMatrix.of(ground.bank, task, ground.labels)
-        evidence = EvidenceArrays.of(testimony, head.standard(ground.bank.features), m, task)
+        data = prepare(m, task, settings, examples, parts)
+        head = HeadFit(data.train.queries.seen, data.train.targets, data.loss)(1e-4)
+        label_matrix = LabelMatrix.of(data.datastore, task, data.labels)
+        evidence = EvidenceArrays.of(label_matrix, head.standard(data.datastore.features), m, task)
         width = head.weight.shape[1]
         model = new_model(
             settings,
             features=width,
             vectors=m.encoder.dimension,
-            labels=len(ground.labels),
+            labels=len(data.labels),
             exclusive=True,
             base=width,
             k=K,
@@ -66,13 +66,13 @@ def run() -> Lines:
         prepare_language(model, settings.language)
         optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad])
         some = np.arange(BATCH)
-        features = torch.from_numpy(head.standard(ground.train.queries.seen[:BATCH]))
-        targets = torch.from_numpy(ground.train.targets[:BATCH])
-        keys = ground.keys(ground.train.queries.features[:BATCH])
-        hidden = ground.train.labelled.take(some).shown
+        features = torch.from_numpy(head.standard(data.train.queries.seen[:BATCH]))
+        targets = torch.from_numpy(data.train.targets[:BATCH])
+        keys = data.keys(data.train.queries.features[:BATCH])
+        hidden = data.train.examples.take(some).shown
 
         def retrieve() -> Any:
-            near = ground.bank.neighbours(keys, K, hidden)
+            near = data.datastore.neighbours(keys, K, hidden)
             return gather(evidence, near.positions, near.similarity)
 
         def step(near: Any) -> None:

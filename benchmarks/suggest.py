@@ -72,7 +72,7 @@ def _one(
     random = np.random.default_rng(seed)
     ids = [str(id) for id in random.permutation(sorted(truth))]
     judges, free = ids[:JUDGES], ids[JUDGES:]
-    found, labelled, last = [], 0, None
+    found, examples, last = [], 0, None
     with Memory.open(place / "m.ravl", encoder) as memory:
         features = _features(memory, judges)
         memory.delete(judges)
@@ -84,8 +84,8 @@ def _one(
                 chosen = [one.row.id for one in suggest(source, count)]
             for id in chosen:
                 memory.update(id, label=truth[id])
-            labelled += count
-            out = place / f"run {labelled}"
+            examples += count
+            out = place / f"run {examples}"
             fit(
                 "classify",
                 memory,
@@ -98,7 +98,7 @@ def _one(
             last = Model(out, memory)
             answers = last.predictor.results(Queries(features))
             right = [a.label == truth[id] for a, id in zip(answers, judges, strict=True)]
-            found.append((labelled, float(np.mean(right))))
+            found.append((examples, float(np.mean(right))))
     shutil.rmtree(place)
     return found
 
@@ -106,6 +106,6 @@ def _one(
 def _features(memory: Memory, ids: list[str]) -> np.ndarray:
     from ravl.retrieval.datastore import read_datastore
 
-    bank = read_datastore(memory)
-    places = {row.id: i for i, row in enumerate(bank.rows)}
-    return bank.features[[places[id] for id in ids]]
+    datastore = read_datastore(memory)
+    places = {row.id: i for i, row in enumerate(datastore.rows)}
+    return datastore.features[[places[id] for id in ids]]

@@ -11,8 +11,8 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.examples import fit_and_judge, memory_of
 from benchmarks.fine_grained import draw
-from benchmarks.labelled import fit_and_judge, memory_of
 from benchmarks.report import Lines
 from ravl.data import Example
 from ravl.memory import Memory
@@ -50,11 +50,11 @@ def run() -> Lines:
 
 def compare(memory: Memory, name: str, work: Path, test: str | None, tuned: FitSettings) -> Lines:
     task = LabelTargets("classify")
-    labelled = read_labelled(memory, memory, task.of)
-    classes = [row.label or "" for row in labelled.rows]
+    examples = read_labelled(memory, memory, task.of)
+    classes = [row.label or "" for row in examples.rows]
     parts = split(
-        labelled.rows,
-        labelled.groups,
+        examples.rows,
+        examples.groups,
         classes,
         memory,
         validation=None,
@@ -65,8 +65,8 @@ def compare(memory: Memory, name: str, work: Path, test: str | None, tuned: FitS
     )
     lines: Lines = []
     for settings in (replace(tuned, vision="head"), tuned):
-        ground = prepare(memory, task, replace(settings, model="linear"), labelled, parts)
-        judged, fitted = fit_and_judge(ground, work / f"{name}-{settings.vision}")
+        data = prepare(memory, task, replace(settings, model="linear"), examples, parts)
+        judged, fitted = fit_and_judge(data, work / f"{name}-{settings.vision}")
         for row in ("no_retrieval", "with_retrieval"):
             lines.append(
                 {

@@ -139,10 +139,10 @@ def test_hubs():
     """One row is near to all others, whose label is another."""
     random = np.random.default_rng(0)
     labels = ["a"] * 100 + ["b"] * 100
-    bank = bank_of(random.normal(size=(200, 8)).astype(np.float32), labels)
+    datastore = bank_of(random.normal(size=(200, 8)).astype(np.float32), labels)
     half = np.where(np.arange(200)[:, None] < 100, 0, 100)
     near = half + (np.arange(200)[:, None] % 100 + np.arange(1, K + 1)) % 100
-    ground = FitData(None, bank, np.ones(200, bool), Neighbours(near, np.ones(near.shape)))  # type: ignore[arg-type]
+    ground = FitData(None, datastore, np.ones(200, bool), Neighbours(near, np.ones(near.shape)))  # type: ignore[arg-type]
     assert hubs(ground) == []
     near[:40, 0] = 150  # a row of b among the nearest of forty of a
     (one,) = hubs(ground)

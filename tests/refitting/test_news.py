@@ -11,8 +11,8 @@ from ravl.refitting.champion import Champion
 from ravl.refitting.memory_changes import _replayed, examples, read_news
 from ravl.tasks.model import Model
 from ravl.training.refit_plan import HELD
+from tests.examples import shades, table
 from tests.helpers import ColourEncoder
-from tests.labelled import shades, table
 from tests.refitting.shop import fitted, grow, relabel
 
 
@@ -24,7 +24,7 @@ def news_of(memory, run, tmp_path, replay=0, newest=0.2):
 
 
 def hashes(news, part):
-    return {news.labelled.rows[i].hash for i in part}
+    return {news.examples.rows[i].hash for i in part}
 
 
 def test_nothing_is_new_at_first(shop, tmp_path):
@@ -84,7 +84,7 @@ def test_a_near_duplicate_of_a_test_picture_is_left_out(shop, tmp_path):
     shop.add([type(row.example())("copy", copy, label=row.label)])
     news = news_of(shop, run, tmp_path)
     assert news.count == 0
-    assert "copy" in [news.labelled.rows[i].id for i in news.parts.left_out]
+    assert "copy" in [news.examples.rows[i].id for i in news.parts.left_out]
 
 
 def test_of_two_equal_calls_the_parts_are_equal(shop, tmp_path):
@@ -98,7 +98,7 @@ def test_replay_is_even_over_the_labels(shop, tmp_path):
     grow(shop, ("purple",), 10, 200)
     news = news_of(shop, run, tmp_path, replay=8)
     old = np.setdiff1d(news.parts.train, news.fresh)
-    labels = [news.labelled.rows[i].label for i in old]
+    labels = [news.examples.rows[i].label for i in old]
     assert sorted(labels) == sorted(["red", "green", "blue", "yellow"] * 2)
     few = _replayed(np.arange(10), ["a"] * 8 + ["b"] * 2, 6, 0)
     assert [(few < 8).sum(), (few >= 8).sum()] == [4, 2]

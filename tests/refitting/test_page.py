@@ -10,7 +10,7 @@ from ravl.memory import Row
 from ravl.refitting.page import EXAMPLES, _changed
 from ravl.training.paired_results import CHALLENGER, CHAMPION, PairedResults
 
-NEWS: Any = SimpleNamespace(labelled=SimpleNamespace(source=None))
+NEWS: Any = SimpleNamespace(examples=SimpleNamespace(source=None))
 
 
 def examined(before: list[float], after: list[float], quality: str | None = None) -> PairedResults:

@@ -19,9 +19,9 @@ def features():
 
 
 def test_neighbours_are_the_nearest_by_cosine_of_keys(features):
-    bank = bank_of(features)
-    near = bank.neighbours(bank.keys, 5)
-    expected = np.argsort(-(bank.keys @ bank.keys.T), axis=1)[:, :5]
+    datastore = bank_of(features)
+    near = datastore.neighbours(datastore.keys, 5)
+    expected = np.argsort(-(datastore.keys @ datastore.keys.T), axis=1)[:, :5]
     np.testing.assert_array_equal(near.positions, expected)
     assert (near.positions[:, 0] == np.arange(20)).all()  # nothing hidden: itself
     np.testing.assert_allclose(near.best_similarity, 1, rtol=1e-5)
@@ -30,65 +30,67 @@ def test_neighbours_are_the_nearest_by_cosine_of_keys(features):
 
 def test_hidden_groups_are_in_no_ones_neighbours(features):
     groups = np.arange(20) // 4  # five groups of four
-    bank = bank_of(features, groups=groups.tolist())
+    datastore = bank_of(features, groups=groups.tolist())
     hidden = [np.array([g]) for g in groups]
-    near = bank.neighbours(bank.keys, 16, hidden)
+    near = datastore.neighbours(datastore.keys, 16, hidden)
     assert (groups[near.positions] != groups[:, None]).all()
     assert near.found.all()  # as many as were asked for: others take their places
-    every = bank.neighbours(bank.keys, 20, hidden)
+    every = datastore.neighbours(datastore.keys, 20, hidden)
     assert (every.found.sum(1) == 16).all()
     assert (every.similarity[~every.found] == 0).all()
 
 
 def test_several_hidden_groups_and_none(features):
     groups = np.arange(20) // 4
-    bank = bank_of(features, groups=groups.tolist())
-    near = bank.neighbours(bank.keys[:2], 20, [np.array([0, 3]), NOTHING])
+    datastore = bank_of(features, groups=groups.tolist())
+    near = datastore.neighbours(datastore.keys[:2], 20, [np.array([0, 3]), NOTHING])
     assert set(groups[near.positions[0][near.found[0]]]) == {1, 2, 4}
     assert near.found[1].all()
 
 
 def test_hiding_is_the_same_as_not_being_there(features):
-    bank = bank_of(features, groups=(np.arange(20) // 2).tolist())
-    queries = bank.keys[:2]
-    hidden = bank.neighbours(queries, 6, [np.array([0])] * 2)
-    less = bank.only(bank.groups != 0)
+    datastore = bank_of(features, groups=(np.arange(20) // 2).tolist())
+    queries = datastore.keys[:2]
+    hidden = datastore.neighbours(queries, 6, [np.array([0])] * 2)
+    less = datastore.only(datastore.groups != 0)
     there = less.neighbours(queries, 6)
-    np.testing.assert_array_equal(bank.numbers[hidden.positions], less.numbers[there.positions])
+    np.testing.assert_array_equal(
+        datastore.numbers[hidden.positions], less.numbers[there.positions]
+    )
     np.testing.assert_allclose(hidden.similarity, there.similarity, rtol=1e-6)
 
 
 def test_a_small_bank_leaves_places_empty(features):
-    bank = bank_of(features[:3])
-    near = bank.neighbours(bank.keys[:1], 8)
+    datastore = bank_of(features[:3])
+    near = datastore.neighbours(datastore.keys[:1], 8)
     assert near.positions[0].tolist()[3:] == [-1] * 5
     assert near.found.sum() == 3
-    all_hidden = bank.neighbours(bank.keys[:1], 8, [bank.groups])
+    all_hidden = datastore.neighbours(datastore.keys[:1], 8, [datastore.groups])
     assert not all_hidden.found.any()
     assert all_hidden.best_similarity.tolist() == [0]
-    no_query = bank.neighbours(bank.keys[:0], 4)
+    no_query = datastore.neighbours(datastore.keys[:0], 4)
     assert len(no_query) == 0
     assert no_query.best_similarity.shape == (0,)
 
 
 def test_first_and_take(features):
-    bank = bank_of(features)
-    near = bank.neighbours(bank.keys, 6)
+    datastore = bank_of(features)
+    near = datastore.neighbours(datastore.keys, 6)
     np.testing.assert_array_equal(near.first(2).positions, near.positions[:, :2])
     np.testing.assert_array_equal(near.take(np.array([3, 1])).similarity, near.similarity[[3, 1]])
 
 
 def test_a_bank_of_a_memory_has_its_pictures(memory):
     memory.add([Example("words only", texts=("no picture",))])
-    bank = read_datastore(memory)
-    assert [row.id for row in bank.rows] == [r.id for r in memory if r.hash]
-    assert bank.numbers.tolist() == sorted(bank.numbers.tolist())
-    assert bank.features.shape == (16, 48)
-    keys = KeyProjection.of(bank.features)
+    datastore = read_datastore(memory)
+    assert [row.id for row in datastore.rows] == [r.id for r in memory if r.hash]
+    assert datastore.numbers.tolist() == sorted(datastore.numbers.tolist())
+    assert datastore.features.shape == (16, 48)
+    keys = KeyProjection.of(datastore.features)
     some = read_datastore(memory, keys, where="label = 'red'")
     assert {row.label for row in some.rows} == {"red"}
-    where = np.searchsorted(bank.numbers, some.numbers)
-    np.testing.assert_allclose(some.keys, bank.keys[where], atol=1e-6)  # by the keys given
+    where = np.searchsorted(datastore.numbers, some.numbers)
+    np.testing.assert_allclose(some.keys, datastore.keys[where], atol=1e-6)  # by the keys given
 
 
 def test_near_duplicates_are_a_group_in_the_bank(empty):
@@ -99,8 +101,8 @@ def test_near_duplicates_are_a_group_in_the_bank(empty):
             Example("c", random_picture(1)),
         ]
     )
-    bank = read_datastore(empty)
-    assert bank.groups[0] == bank.groups[1] != bank.groups[2]
+    datastore = read_datastore(empty)
+    assert datastore.groups[0] == datastore.groups[1] != datastore.groups[2]
 
 
 def test_an_empty_memory_is_no_evidence(empty, memory):
@@ -111,12 +113,12 @@ def test_an_empty_memory_is_no_evidence(empty, memory):
         read_datastore(memory)
 
 
-def accuracy(bank: Datastore, hidden: bool) -> float:
+def accuracy(datastore: Datastore, hidden: bool) -> float:
     """Of the vote on the bank's own rows."""
-    names = sorted({row.label or "" for row in bank.rows})
-    own = np.array([names.index(row.label or "") for row in bank.rows])
-    groups = [np.array([g]) for g in bank.groups] if hidden else [NOTHING] * len(bank)
-    near = bank.neighbours(bank.keys, 8, groups)
+    names = sorted({row.label or "" for row in datastore.rows})
+    own = np.array([names.index(row.label or "") for row in datastore.rows])
+    groups = [np.array([g]) for g in datastore.groups] if hidden else [NOTHING] * len(datastore)
+    near = datastore.neighbours(datastore.keys, 8, groups)
     if not hidden:  # even without the row itself, which is always first
         near = type(near)(near.positions[:, 1:], near.similarity[:, 1:])
     votes = Vote(8, 0.02, cap=1.0)(near, np.eye(len(names), dtype=np.float32)[own])
@@ -126,27 +128,29 @@ def accuracy(bank: Datastore, hidden: bool) -> float:
 def test_a_planted_leak_shows_only_where_nothing_is_hidden(empty, tmp_path):
     """Random labels; each picture's copy has its label too: 25 % is all that is honest."""
     empty.add(leak(tmp_path / "leak"))
-    bank = read_datastore(empty)
-    assert len(set(bank.groups.tolist())) == 60
-    assert accuracy(bank, hidden=False) == 1.0
-    assert accuracy(bank, hidden=True) < 0.42
+    datastore = read_datastore(empty)
+    assert len(set(datastore.groups.tolist())) == 60
+    assert accuracy(datastore, hidden=False) == 1.0
+    assert accuracy(datastore, hidden=True) < 0.42
     lonely = Datastore(
-        bank.rows, bank.features, bank.numbers, bank.keys
+        datastore.rows, datastore.features, datastore.numbers, datastore.keys
     )  # nobody knows of the copies
     assert accuracy(lonely, hidden=True) == 1.0
 
 
 def test_the_rows_of_groups(features):
     groups = (np.arange(20) % 5).tolist()
-    bank = bank_of(features, groups=groups)
-    assert bank.showing(np.array([1, 4, 9])).tolist() == [1, 6, 11, 16, 4, 9, 14, 19]
-    assert bank.showing(NOTHING).tolist() == []
+    datastore = bank_of(features, groups=groups)
+    assert datastore.showing(np.array([1, 4, 9])).tolist() == [1, 6, 11, 16, 4, 9, 14, 19]
+    assert datastore.showing(NOTHING).tolist() == []
 
 
 def test_only_some_rows_may_be_found(features):
-    bank = bank_of(features)
+    datastore = bank_of(features)
     among = np.arange(20) % 2 == 0
-    near = bank.neighbours(bank.keys, 12, [np.array([n]) for n in bank.groups], among)
+    near = datastore.neighbours(
+        datastore.keys, 12, [np.array([n]) for n in datastore.groups], among
+    )
     found = near.positions[near.found]
     assert (found % 2 == 0).all()
     assert near.found.sum(1).tolist() == [9, 10] * 10  # without itself, and without the others
@@ -165,12 +169,16 @@ def test_neighbours_are_believed_together_or_alone():
 def test_random_rows_are_less_alike_than_is_usual(features):
     random = np.random.default_rng(0)
     heaps = np.repeat(random.normal(size=(20, 16)), 20, axis=0) + random.normal(size=(400, 16)) / 2
-    bank = bank_of(heaps.astype(np.float32))
-    near = bank.neighbours(bank.keys, 10, [np.array([n]) for n in bank.groups])
+    datastore = bank_of(heaps.astype(np.float32))
+    near = datastore.neighbours(datastore.keys, 10, [np.array([n]) for n in datastore.groups])
     usual = SimilarityFloor.of(near)
     assert near.above_floor(usual).found.all(axis=1).mean() == pytest.approx(0.99, abs=0.005)
     strangers = random.integers(0, 400, (400, 10))
-    found = Neighbours(strangers, bank.similarity(bank.keys, strangers)).above_floor(usual).found
+    found = (
+        Neighbours(strangers, datastore.similarity(datastore.keys, strangers))
+        .above_floor(usual)
+        .found
+    )
     assert found.any(axis=1).mean() < 0.35
     assert found.all(axis=1).mean() < 0.02
 
@@ -181,9 +189,9 @@ def test_without_neighbours_everything_is_usual():
 
 
 def test_likeness_of_rows_that_were_not_looked_for(features):
-    bank = bank_of(features)
-    near = bank.neighbours(bank.keys[:3], 5)
+    datastore = bank_of(features)
+    near = datastore.neighbours(datastore.keys[:3], 5)
     np.testing.assert_allclose(
-        bank.similarity(bank.keys[:3], near.positions), near.similarity, 1e-5
+        datastore.similarity(datastore.keys[:3], near.positions), near.similarity, 1e-5
     )
-    assert bank.similarity(bank.keys[:1], np.array([[-1]])) == 0
+    assert datastore.similarity(datastore.keys[:1], np.array([[-1]])) == 0

@@ -63,11 +63,14 @@ def test_after_any_edits_the_view_is_what_one_read_anew_is(edits, seed):
         with Memory.open(memory.path, memory.encoder) as other:
             same(view, other.live.view())
             anew = read_datastore(other, projection)
-        bank = keys.at(view)
-        assert [list(bank.rows), bank.groups.tolist()] == [anew.rows, anew.groups.tolist()]
-        np.testing.assert_allclose(bank.keys, anew.keys, atol=1e-6)
-        np.testing.assert_array_equal(bank.features, anew.features)
-        found, expected = bank.neighbours(anew.keys, 3), anew.neighbours(anew.keys, 3)
+        datastore = keys.at(view)
+        assert [list(datastore.rows), datastore.groups.tolist()] == [
+            anew.rows,
+            anew.groups.tolist(),
+        ]
+        np.testing.assert_allclose(datastore.keys, anew.keys, atol=1e-6)
+        np.testing.assert_array_equal(datastore.features, anew.features)
+        found, expected = datastore.neighbours(anew.keys, 3), anew.neighbours(anew.keys, 3)
         np.testing.assert_allclose(found.similarity, expected.similarity, atol=1e-6)
     for view, there, features in views:  # those that were given out before are as they were
         assert list(view.rows) == there
@@ -143,12 +146,12 @@ def test_a_reader_keeps_its_view_while_another_thread_writes(edits, tmp_path):
 
     def read() -> None:
         while not stop.is_set():
-            bank = keys.at(memory.live.view())
-            rows, whole = list(bank.rows), bank.blocks.whole().copy()
-            found = bank.neighbours(whole[:2], 2).positions
-            if len(rows) != len(whole) or list(bank.rows) != rows or found.max() >= len(rows):
+            datastore = keys.at(memory.live.view())
+            rows, whole = list(datastore.rows), datastore.blocks.whole().copy()
+            found = datastore.neighbours(whole[:2], 2).positions
+            if len(rows) != len(whole) or list(datastore.rows) != rows or found.max() >= len(rows):
                 wrong.append(len(rows))
-            if not np.array_equal(bank.blocks.whole(), whole):
+            if not np.array_equal(datastore.blocks.whole(), whole):
                 wrong.append(-1)
 
     threads = [threading.Thread(target=read) for _ in range(3)]

@@ -81,13 +81,13 @@ def half(tmp_path: Path) -> Any:
 
 def test_people_can_be_told_from_what_was_generated(half: Memory) -> None:
     task = LabelTargets("classify", generated=True)
-    bank = task.bank(half)
-    people = of_people(bank, half, LabelTargets("classify").of)
+    datastore = task.datastore(half)
+    people = of_people(datastore, half, LabelTargets("classify").of)
     assert people.sum() == half.count("not label is missing")
-    assert all(task.of(r) for r in bank.rows)
-    assert not all(r.label for r in LabelTargets("classify").bank(half).rows)
+    assert all(task.of(r) for r in datastore.rows)
+    assert not all(r.label for r in LabelTargets("classify").datastore(half).rows)
     entries = ask_task(half)
-    assert len(entries.bank(half)) == people.sum()
+    assert len(entries.datastore(half)) == people.sum()
 
 
 @pytest.mark.parametrize("task", ["classify", "ask"])

@@ -41,8 +41,8 @@ def edits(empty: Memory, tmp_path: Path) -> Edits:
 def test_after_any_edits_texts_are_what_they_would_be_anew(edits, targets, vectors, seed):
     memory = edits.memory
     edits.random = np.random.default_rng(seed)
-    bank = read_datastore(memory)
-    projection, standard = KeyProjection.of(bank.features), Standardizer.of(bank.features)
+    datastore = read_datastore(memory)
+    projection, standard = KeyProjection.of(datastore.features), Standardizer.of(datastore.features)
     keys, texts = keys_of(memory.live, projection), FollowedTexts(memory, targets, True, vectors)
     for _ in edits.all(15):
         found = texts.at_bank(keys.at(memory.live.view()))
@@ -53,7 +53,7 @@ def test_after_any_edits_texts_are_what_they_would_be_anew(edits, targets, vecto
         assert found.starts.tolist() == anew.starts.tolist()
         assert found.has.tolist() == anew.has.tolist()
         np.testing.assert_allclose(found.vectors, anew.vectors, atol=CLOSE)
-        every = np.arange(len(anew.bank))
+        every = np.arange(len(anew.datastore))
         np.testing.assert_allclose(found.means_at(every), anew.means, atol=CLOSE)
         asked = memory.encoder.embed_texts(["a red thing", "nothing"])
         np.testing.assert_allclose(found.similarity(asked), anew.similarity(asked), atol=CLOSE)
@@ -66,8 +66,8 @@ def test_after_any_edits_texts_are_what_they_would_be_anew(edits, targets, vecto
 
 def test_texts_of_a_trained_memory_are_compared_by_the_base(memory: Memory):
     memory.reembed(trained_on(ColourEncoder(), text_share=0.5), progress=False)
-    bank = read_datastore(memory)
-    keys = keys_of(memory.live, KeyProjection.of(bank.features))
+    datastore = read_datastore(memory)
+    keys = keys_of(memory.live, KeyProjection.of(datastore.features))
     texts: Any = FollowedTexts(memory, TextTargets(), unread=False, vectors=True)
     row = memory.live.view().rows[2]
     texts.at_bank(keys.at(memory.live.view()))

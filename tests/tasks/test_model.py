@@ -14,8 +14,8 @@ from ravl.errors import DataError, PictureError, QueryError
 from ravl.memory import Memory
 from ravl.runs.answers import Classification, Tagging
 from ravl.tasks.model import load
+from tests.examples import random_picture, shades
 from tests.helpers import ColourEncoder, database_of, draw
-from tests.labelled import random_picture, shades
 
 COLOURS = ("red", "green", "blue", "yellow")
 TASKS = {
@@ -118,9 +118,9 @@ def test_neighbours_change_what_the_fusion_model_says(fitted, shop, new):
     """Its own part of the answer, not only the vote."""
     model = load(fitted / "fusion", shop)
     queries = model.predictor.look(new)
-    testimony, evidence = model.predictor._testimony()
+    label_matrix, evidence = model.predictor._testimony()
     labeller = model.predictor.labeller
-    near = labeller.neighbours(queries, testimony)
+    near = labeller.neighbours(queries, label_matrix)
     with_near = labeller.logits(queries, near, evidence)
     without = labeller.logits(queries)
     assert np.abs(with_near - without).max() > 1e-4

@@ -29,10 +29,10 @@ def test_as_anybody_is_answered(name: str, tmp_path: Path, monkeypatch: pytest.M
     with fitted(case, tmp_path) as (memory, run), Model(run, memory) as model:
         with Memory.create(tmp_path / "new.ravl", case.encoder()) as new:
             new.add(case.paints(tmp_path / "new", 8, first=500))
-            labelled = read_labelled(new, memory, askable(model))
-            found = answers_to(model, labelled)
+            examples = read_labelled(new, memory, askable(model))
+            found = answers_to(model, examples)
         asked = [answer.asked for answer in found]
-        pictures = [row.path for row in labelled.rows]
+        pictures = [row.path for row in examples.rows]
         given = [pictures] if name.startswith("caption") else [pictures, asked]
         again = getattr(model, str(model.task))(*given)
         for one, other in zip(found, again, strict=True):

@@ -11,8 +11,8 @@ from ravl.errors import DataError
 from ravl.memory import Memory, Row
 from ravl.tasks.labels.targets import LabelTargets
 from ravl.training.examples import none_labelled, read_labelled, read_tables, remember
+from tests.examples import random_picture, shades, table
 from tests.helpers import ColourEncoder
-from tests.labelled import random_picture, shades, table
 
 SAYS = LabelTargets("classify").of
 PROBE = 1  # picture that an encoder's fingerprint looks at
@@ -87,17 +87,17 @@ def test_a_folder_of_class_folders(shop, tmp_path):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(random_picture(hash(name) % 99 + i))
     with read_tables(shop, {"train": tmp_path / "fruit"}, tmp_path / "w", None, False) as found:
-        labelled = read_labelled(found, shop, SAYS)
-        assert sorted({row.label or "" for row in labelled.rows}) == ["apple", "pear"]
-        assert len(labelled) == 6
+        examples = read_labelled(found, shop, SAYS)
+        assert sorted({row.label or "" for row in examples.rows}) == ["apple", "pear"]
+        assert len(examples) == 6
 
 
 def test_the_memorys_own_rows(shop):
-    labelled = read_labelled(shop, shop, SAYS)
-    assert len(labelled) == 16
-    assert labelled.features.shape == (16, 48)
-    assert [s.tolist() for s in labelled.shown] == [[g] for g in labelled.groups]
-    assert labelled.rejected == []
+    examples = read_labelled(shop, shop, SAYS)
+    assert len(examples) == 16
+    assert examples.features.shape == (16, 48)
+    assert [s.tolist() for s in examples.shown] == [[g] for g in examples.groups]
+    assert examples.rejected == []
     some = read_labelled(shop, shop, SAYS, where="label = 'red'")
     assert {row.label for row in some.rows} == {"red"}
     none = read_labelled(shop, shop, LabelTargets("classify", "nothing").of)
@@ -107,11 +107,11 @@ def test_the_memorys_own_rows(shop):
 
 
 def test_what_the_memory_shows_of_a_table(scratch, shop, tmp_path):
-    labelled = read_labelled(scratch, shop, SAYS)
+    examples = read_labelled(scratch, shop, SAYS)
     by_hash = {row.hash: row.group for row in shop}
-    known = [row.hash in by_hash for row in labelled.rows]
+    known = [row.hash in by_hash for row in examples.rows]
     assert known == [True] * 16 + [False] * 8
-    for row, groups, old in zip(labelled.rows, labelled.shown, known, strict=True):
+    for row, groups, old in zip(examples.rows, examples.shown, known, strict=True):
         if old:
             assert by_hash[row.hash] in groups
         else:
@@ -128,22 +128,22 @@ def test_a_retouched_copy_is_recognised_under_another_name(empty, tmp_path):
     empty.index(tmp_path / "mine.csv", progress=False)
     tables = {"test": tmp_path / "theirs.csv"}
     with read_tables(empty, tables, tmp_path / "w", None, False) as scratch:
-        labelled = read_labelled(scratch, empty, SAYS)
+        examples = read_labelled(scratch, empty, SAYS)
     numbers = {row.id: row.number for row in empty}
-    assert [s.tolist() for s in labelled.shown] == [
+    assert [s.tolist() for s in examples.shown] == [
         [numbers["mine_2.png"]],
         [numbers["mine_3.png"]],
         [],
         [],
     ]
-    assert labelled.seen_groups().tolist() == sorted([numbers["mine_2.png"], numbers["mine_3.png"]])
+    assert examples.seen_groups().tolist() == sorted([numbers["mine_2.png"], numbers["mine_3.png"]])
 
 
 def test_remembering_tells_old_rows_and_brings_new_ones(scratch, shop, encoder):
-    labelled = read_labelled(scratch, shop, SAYS)
+    examples = read_labelled(scratch, shop, SAYS)
     encoder.looked = encoder.read = 0
     versions = len(shop.history())
-    assert remember(shop, labelled, "fit classify") == 24
+    assert remember(shop, examples, "fit classify") == 24
     assert encoder.looked == encoder.read == 0
     assert len(shop) == 24
     assert {row.label for row in shop} == {f"very {c}" for c in ("red", "green", "blue", "yellow")}
@@ -178,9 +178,9 @@ def test_new_near_duplicates_are_marked(shop, tmp_path):
         (tmp_path / f"{name}.png").write_bytes(random_picture(5, retouched=bool(i)))
     (tmp_path / "t.csv").write_text("image,label\na.png,x\nb.png,x\n")
     with read_tables(shop, {"train": tmp_path / "t.csv"}, tmp_path / "w", None, False) as scratch:
-        labelled = read_labelled(scratch, shop, SAYS)
-        assert len(set(labelled.groups.tolist())) == 1
-        remember(shop, labelled, "x")
+        examples = read_labelled(scratch, shop, SAYS)
+        assert len(set(examples.groups.tolist())) == 1
+        remember(shop, examples, "x")
     assert (
         shop.get("a.png").duplicate_of == shop.get("b.png").duplicate_of == shop.get("a.png").number
     )
@@ -193,10 +193,10 @@ def test_a_damaged_picture_is_set_aside(shop, tmp_path):
         "image,label\npictures/red_000.png,x\nbroken.png,y\npictures/green_001.png,z\n"
     )
     with read_tables(shop, {"train": tmp_path / "t.csv"}, tmp_path / "w", None, False) as scratch:
-        labelled = read_labelled(scratch, shop, SAYS)
-    assert len(labelled) == 2
-    assert len(labelled.rejected) == 1
-    assert "broken.png" in str(labelled.rejected[0])
+        examples = read_labelled(scratch, shop, SAYS)
+    assert len(examples) == 2
+    assert len(examples.rejected) == 1
+    assert "broken.png" in str(examples.rejected[0])
 
 
 def test_a_table_that_is_none_leaves_no_file_open(shop, tmp_path):

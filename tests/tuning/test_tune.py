@@ -182,9 +182,9 @@ def test_no_trial_is_given_the_test_part(memory, tmp_path, space, monkeypatch):
     sizes = []
     levels = fit_task.fit_levels  # type: ignore[attr-defined]
 
-    def spied(ground, *rest, **how):
-        sizes.append((len(ground.train), len(ground.validation), len(ground.test)))
-        return levels(ground, *rest, **how)
+    def spied(data, *rest, **how):
+        sizes.append((len(data.train), len(data.validation), len(data.test)))
+        return levels(data, *rest, **how)
 
     monkeypatch.setattr(fit_task, "fit_levels", spied)
     tuned(memory, tmp_path / "out", space=space)

@@ -50,12 +50,12 @@ def _unseen(ground: FitData) -> Array | None:
     The weight decay has the best log loss on unseen labels.
     """
     known = np.flatnonzero(ground.label >= 0)
-    groups, count = ground.bank.groups[known], len(ground.labels)
+    groups, count = ground.datastore.groups[known], len(ground.labels)
     folds = fold_of_groups(groups, FEW_FOLDS if len(known) > MANY else FOLDS, 0)
     folds = [fold for fold in folds if 0 < len(fold) < len(known)]
     if len(known) * count > TOO_MUCH or len(folds) < 2:
         return None
-    seen = ground.bank.features if len(known) * count <= MUCH else ground.bank.keys
+    seen = ground.datastore.features if len(known) * count <= MUCH else ground.datastore.keys
     x, y = seen[known], said(ground)[known]
     rests = [np.setdiff1d(np.arange(len(known)), fold) for fold in folds]
     fits = [HeadFit(x[rest], y[rest], Loss(True), Standardizer.of(x[rest])) for rest in rests]

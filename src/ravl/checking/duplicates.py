@@ -22,9 +22,9 @@ def duplicates(ground: FitData) -> list[Issue]:
     """
     found = []
     for its in ground.motifs:
-        its = sorted(its, key=lambda i: (-_pixels(ground.bank.rows[i]), i))
-        rows = [ground.bank.rows[i] for i in its]
-        alike = ground.bank.keys[its[1:]] @ ground.bank.keys[its[0]]
+        its = sorted(its, key=lambda i: (-_pixels(ground.datastore.rows[i]), i))
+        rows = [ground.datastore.rows[i] for i in its]
+        alike = ground.datastore.keys[its[1:]] @ ground.datastore.keys[its[0]]
         apart = np.array([bits(row, rows[0]) for row in rows[1:]])
         same = len({row.hash for row in rows}) == 1
         score = 1.0 if same else float(np.clip(alike * (1 - apart / BITS), 0, 1).min())

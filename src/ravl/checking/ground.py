@@ -31,7 +31,7 @@ class FitData:
     """
 
     memory: Memory
-    bank: Datastore
+    datastore: Datastore
     chosen: NDArray[np.bool_]
     near: Neighbours
 
@@ -43,20 +43,20 @@ class FitData:
             DataError: the memory contains no picture.
             FilterError: the filter is not valid or has an unknown column.
         """
-        bank = read_datastore(memory)
-        chosen = np.ones(len(bank), bool)
+        datastore = read_datastore(memory)
+        chosen = np.ones(len(datastore), bool)
         if where is not None:
-            chosen = np.isin(bank.numbers, memory.matching(where))
-        own = [np.array([group], np.int64) for group in bank.groups]
-        near = bank.neighbours(bank.keys, min(NEAR, len(bank)), own)
-        return cls(memory, bank, chosen, near)
+            chosen = np.isin(datastore.numbers, memory.matching(where))
+        own = [np.array([group], np.int64) for group in datastore.groups]
+        near = datastore.neighbours(datastore.keys, min(NEAR, len(datastore)), own)
+        return cls(memory, datastore, chosen, near)
 
     def __len__(self) -> int:
-        return len(self.bank)
+        return len(self.datastore)
 
     def id(self, position: int) -> str:
         """The id of the row at a position."""
-        return self.bank.rows[position].id
+        return self.datastore.rows[position].id
 
     def neighbours(self, position: int) -> tuple[str, ...]:
         """Ids of the nearest rows of a row, for comparison by people."""
@@ -66,18 +66,18 @@ class FitData:
     @cached_property
     def labels(self) -> list[str]:
         """All labels, sorted."""
-        return sorted({row.label for row in self.bank.rows if row.label})
+        return sorted({row.label for row in self.datastore.rows if row.label})
 
     @cached_property
     def label(self) -> Ints:
         """Number of each row's label, (N,), -1 without a label."""
         number = {name: i for i, name in enumerate(self.labels)}
-        return np.array([number.get(row.label or "", -1) for row in self.bank.rows], np.int64)
+        return np.array([number.get(row.label or "", -1) for row in self.datastore.rows], np.int64)
 
     @cached_property
     def motifs(self) -> list[list[int]]:
         """Positions of near-duplicates, two or more in each group, including a chosen row."""
-        return [its for its in find_motifs(self.bank, self.near) if self.chosen[its].any()]
+        return [its for its in find_motifs(self.datastore, self.near) if self.chosen[its].any()]
 
 
 def excess(values: Array) -> Array:

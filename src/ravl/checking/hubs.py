@@ -37,9 +37,8 @@ def hubs(ground: FitData) -> list[Issue]:
         share = float(wrong[i] / max(count[i], 1))
         why = f"It is among the {K} nearest of {count[i]:,.0f} rows; usual is {usual:,.0f}"
         if misleads[i]:
-            why += (
-                f"; {share:.0%} of them have another label than its {ground.bank.rows[i].label!r}"
-            )
+            own = ground.datastore.rows[i].label
+            why += f"; {share:.0%} of them have another label than its {own!r}"
         score = share * (1 - float(doubt[i])) if misleads[i] else certainty(float(often[i]), OFTEN)
         fix: Fix | None = "drop" if misleads[i] and share >= MISLED else None
         near_ids = ground.neighbours(i)

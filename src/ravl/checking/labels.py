@@ -36,8 +36,9 @@ def mislabels(ground: FitData, beliefs: Array) -> list[Issue]:
         near = ground.near.positions[i]
         its = ground.label[near[near >= 0]]
         agree, of = int((its == likely[i]).sum()), int((its >= 0).sum())
+        own = ground.datastore.rows[i].label
         why = (
-            f"Labelled {ground.bank.rows[i].label!r}, but {name!r} is more likely ({other:.0%} "
+            f"Labelled {own!r}, but {name!r} is more likely ({other:.0%} "
             f"against {given:.0%}); {agree} of its {of} nearest rows are {name!r}."
         )
         score = float(other / max(other + given, 1e-9))
@@ -52,7 +53,7 @@ def suspects(ground: FitData, beliefs: Array) -> Ints:
     label, count = ground.label, len(ground.labels)
     if count < 2:
         return np.full(len(ground), -1, np.int64)
-    motifs = {(y, g) for y, g in zip(label.tolist(), ground.bank.groups.tolist(), strict=True)}
+    motifs = {(y, g) for y, g in zip(label.tolist(), ground.datastore.groups.tolist(), strict=True)}
     sizes = Counter(y for y, _ in motifs)
     told = np.array([sizes[y] >= FEWEST for y in range(count)])
     usual = np.array(

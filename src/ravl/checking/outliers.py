@@ -24,7 +24,7 @@ def outliers(ground: FitData) -> list[Issue]:
     near = ground.near.first(NEAREST)
     if not near.found.any():
         return []
-    apart = distances(ground.bank.features, near)
+    apart = distances(ground.datastore.features, near)
     far, usual = excess(apart), float(np.median(apart))
     found = []
     for i in np.flatnonzero((far > FAR) & ground.chosen).tolist():

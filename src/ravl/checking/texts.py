@@ -69,20 +69,22 @@ def ranks(vectors: Array, owners: Ints, pictures: Array) -> Array:
 
 def _read(ground: FitData) -> tuple[Ints, list[str], Array, Array]:
     """Owners, texts and vectors of the texts that the encoder reads, and the pictures' vectors."""
-    memory, bank = ground.memory, ground.bank
+    memory, datastore = ground.memory, ground.datastore
     kept, seen = memory.vectors("text_vectors"), memory.vectors()
-    pictures = np.zeros((len(bank), seen.blocks.shape[1]), np.float32)
-    where = np.searchsorted(bank.numbers, seen.rows)
-    ours = np.flatnonzero(np.isin(seen.rows, bank.numbers))
+    pictures = np.zeros((len(datastore), seen.blocks.shape[1]), np.float32)
+    where = np.searchsorted(datastore.numbers, seen.rows)
+    ours = np.flatnonzero(np.isin(seen.rows, datastore.numbers))
     pictures[where[ours]] = seen.blocks[ours]
-    owners = np.searchsorted(bank.numbers, kept.rows)
+    owners = np.searchsorted(datastore.numbers, kept.rows)
     places = kept.keys - (kept.rows << kept.bits)
     lines = [
-        (t, i, bank.rows[i].texts[p])
+        (t, i, datastore.rows[i].texts[p])
         for t, (i, p, row) in enumerate(
             zip(owners.tolist(), places.tolist(), kept.rows.tolist(), strict=True)
         )
-        if i < len(bank) and bank.rows[i].number == row and p < len(bank.rows[i].texts)
+        if i < len(datastore)
+        and datastore.rows[i].number == row
+        and p < len(datastore.rows[i].texts)
     ]
     if lines:
         reads = memory.encoder.supports_language

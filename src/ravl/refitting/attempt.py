@@ -157,7 +157,7 @@ def _fit(
     if judged == begun:  # cut off before the fit had begun, or just before it had ended
         shutil.rmtree(out, ignore_errors=True)
     if begun or not judged:
-        again = RefitPlan(news.labelled, news.parts, mark, champion.hooks.start)
+        again = RefitPlan(news.examples, news.parts, mark, champion.hooks.start)
         champion.task.fit(
             champion.model.memory,
             out,
@@ -175,8 +175,8 @@ def _fit(
 
 def _compare(champion: Champion, challenger: Path, news: MemoryChanges) -> Comparison:
     """Both on the frozen part and the newest."""
-    test = news.labelled.take(news.parts.test)
-    frozen = {news.labelled.rows[i].hash or "" for i in news.frozen.tolist()}
+    test = news.examples.take(news.parts.test)
+    frozen = {news.examples.rows[i].hash or "" for i in news.frozen.tolist()}
     with Model(challenger, champion.model.memory) as other:
         seed = champion.settings.seed
         found = champion.hooks.compare(champion.model.predictor, other.predictor, test, seed)

@@ -48,7 +48,7 @@ class MemoryChanges:
         digest: of all this; equal for equal news.
     """
 
-    labelled: Examples
+    examples: Examples
     parts: Splits
     frozen: Ints
     newest: Ints
@@ -147,18 +147,18 @@ def read_news(champion: Champion, source: Memory, *, replay: int, newest: float)
     """
     run, memory, hooks = champion.run, champion.model.memory, champion.hooks
     version = memory.version
-    labelled = read_labelled(source, memory, hooks.says)
+    examples = read_labelled(source, memory, hooks.says)
     known = known_parts(run, memory)
     touched = _touched(champion)
-    part = np.array([known.get(row.hash or "", NEW) for row in labelled.rows], np.int64)
+    part = np.array([known.get(row.hash or "", NEW) for row in examples.rows], np.int64)
     if source is not memory and touched is not None:  # what the table did not name stays out
-        others = np.array([row.id not in touched for row in labelled.rows], bool)
+        others = np.array([row.id not in touched for row in examples.rows], bool)
         part[(part == NEW) & others] = LEFT_OUT
-    classes = [hooks.stratum(row) for row in labelled.rows]
-    fresh, judged = _divide(part, labelled.groups, champion.settings, classes, newest)
+    classes = [hooks.stratum(row) for row in examples.rows]
+    fresh, judged = _divide(part, examples.groups, champion.settings, classes, newest)
     frozen = part == PARTS.index("test")
-    there = {row.hash for row in labelled.rows}
-    again = np.array([bool(touched and touched.get(row.id)) for row in labelled.rows], bool)
+    there = {row.hash for row in examples.rows}
+    again = np.array([bool(touched and touched.get(row.id)) for row in examples.rows], bool)
     old = np.flatnonzero((part == 0) & ~fresh)
     train = np.sort(
         np.concatenate(
@@ -186,11 +186,11 @@ def read_news(champion: Champion, source: Memory, *, replay: int, newest: float)
         "as the last fit says; what is new since was drawn",
     )
     new = np.flatnonzero(fresh)
-    counts = Counter(name for i in new for name in hooks.says(labelled.rows[i]) if hooks.counted)
+    counts = Counter(name for i in new for name in hooks.says(examples.rows[i]) if hooks.counted)
     gone = sorted(hash for hash, number in known.items() if number == 0 and hash not in there)
-    digest = _digest(labelled.rows, hooks, part, train, judged, gone)
+    digest = _digest(examples.rows, hooks, part, train, judged, gone)
     return MemoryChanges(
-        labelled,
+        examples,
         parts,
         np.flatnonzero(frozen),
         np.flatnonzero(judged),

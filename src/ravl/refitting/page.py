@@ -99,7 +99,7 @@ def _about(at: str, news: MemoryChanges) -> list[tuple[str, str]]:
 
 def _labels(champion: Champion, news: MemoryChanges) -> list[NewLabel]:
     old = np.setdiff1d(news.parts.train, news.fresh)
-    before = Counter(n for i in old for n in champion.hooks.says(news.labelled.rows[i]))
+    before = Counter(n for i in old for n in champion.hooks.says(news.examples.rows[i]))
     widest = max(news.counts.values(), default=1)
     most = sorted(news.counts.items(), key=lambda item: (-item[1], item[0]))[:LABELS]
     return [NewLabel(name, count, before[name], widest) for name, count in most]
@@ -110,8 +110,8 @@ def _pictures(champion: Champion, news: MemoryChanges) -> list[NewPicture]:
     drawn = np.random.default_rng(0).permutation(news.fresh)[:PICTURES]
     found = []
     for i in sorted(drawn.tolist()):
-        row = news.labelled.rows[i]
-        uri = thumbnail(news.labelled.source, row)
+        row = news.examples.rows[i]
+        uri = thumbnail(news.examples.source, row)
         if uri is not None:
             found.append(NewPicture(uri, champion.hooks.words(row), row.id))
     return found
@@ -148,5 +148,5 @@ def _example(news: MemoryChanges, examined: PairedResults, i: int) -> ReportExam
         good = bool(examined.worth[who][i] == best)
         verdict = "" if examined.quality is None else "better" if good else "worse"
         answers.append(Answer(who, *examined.said[who][i], good, verdict))
-    picture = thumbnail(news.labelled.source, examined.rows[i])
+    picture = thumbnail(news.examples.source, examined.rows[i])
     return ReportExample(picture, examined.asked[i], examined.truth[i], answers)

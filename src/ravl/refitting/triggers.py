@@ -30,11 +30,11 @@ def waits_for(
     """
     reasons = []
     if if_new:
-        labelled = len(news.fresh) + len(news.changed)
-        labelled -= sum(attempts[-1][name] for name in ("new", "changed")) if attempts else 0
-        if labelled >= if_new:
+        examples = len(news.fresh) + len(news.changed)
+        examples -= sum(attempts[-1][name] for name in ("new", "changed")) if attempts else 0
+        if examples >= if_new:
             return None
-        reasons.append(f"{max(labelled, 0):,} pictures were labelled since, fewer than {if_new:,}")
+        reasons.append(f"{max(examples, 0):,} pictures were labelled since, fewer than {if_new:,}")
     if if_drift:
         if has_drifted(model, news.since):
             return None

@@ -26,7 +26,7 @@ class TextReader(Protocol):
     def encoder(self, memory: Memory) -> Encoder:
         """Whose text vectors the reader sees."""
 
-    def heard(self, bank: Datastore) -> tuple[Array, NDArray[np.bool_]] | None:
+    def heard(self, datastore: Datastore) -> tuple[Array, NDArray[np.bool_]] | None:
         """Text vectors of a bank's rows (N, D) and who has one (N,); None for their captions'."""
 
 
@@ -34,7 +34,7 @@ class Votes(Protocol):
     """What rows say, as :class:`ravl.tasks.labels.votes.LabelMatrix` has it."""
 
     @property
-    def bank(self) -> Datastore:
+    def datastore(self) -> Datastore:
         """N rows."""
 
     @property
@@ -69,17 +69,19 @@ class EvidenceArrays:
 
     @classmethod
     def of(
-        cls, testimony: Votes, features: Array, memory: Memory, task: TextReader
+        cls, label_matrix: Votes, features: Array, memory: Memory, task: TextReader
     ) -> EvidenceArrays:
         """For the rows of a testimony; ``features`` (N, F) are theirs, standardised."""
-        vectors = name_vectors(task.encoder(memory), testimony.names)  # (C', D)
-        weights = testimony.said * testimony.worth[:, None]
-        texts, has_text = task.heard(testimony.bank) or _texts(memory, testimony.bank)
+        vectors = name_vectors(task.encoder(memory), label_matrix.names)  # (C', D)
+        weights = label_matrix.said * label_matrix.worth[:, None]
+        texts, has_text = task.heard(label_matrix.datastore) or _texts(
+            memory, label_matrix.datastore
+        )
         return cls(
             features,
-            normalise(weights @ vectors) * testimony.worth[:, None],
+            normalise(weights @ vectors) * label_matrix.worth[:, None],
             texts,
-            testimony.worth > 0,
+            label_matrix.worth > 0,
             has_text,
         )
 
@@ -106,10 +108,10 @@ def name_vectors(encoder: Encoder, names: Sequence[str]) -> Array:
     return label_vectors(encoder, names, PLAIN)
 
 
-def _texts(memory: Memory, bank: Datastore) -> tuple[Array, NDArray[np.bool_]]:
+def _texts(memory: Memory, datastore: Datastore) -> tuple[Array, NDArray[np.bool_]]:
     """Mean text vector of each row (N, D), and whether it has one (N,)."""
     vectors = memory.vectors("text_vectors")
-    numbers = bank.numbers
+    numbers = datastore.numbers
     rows = vectors.rows
     places = np.searchsorted(numbers, rows)
     inside = places < len(numbers)

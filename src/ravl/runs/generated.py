@@ -37,9 +37,9 @@ def filled(row: Row) -> Row:
     return replace(row, label=label, tags=tags, qa=qa)
 
 
-def filled_bank(bank: Datastore) -> Datastore:
+def with_generated(datastore: Datastore) -> Datastore:
     """The bank whose rows are :func:`filled`."""
-    return replace(bank, rows=[filled(row) for row in bank.rows])
+    return replace(datastore, rows=[filled(row) for row in datastore.rows])
 
 
 class Filled(Followed[View]):
@@ -54,7 +54,7 @@ class Filled(Followed[View]):
 
 
 def of_people(
-    bank: Datastore, memory: Memory, says: Callable[[Row], tuple[str, ...]]
+    datastore: Datastore, memory: Memory, says: Callable[[Row], tuple[str, ...]]
 ) -> NDArray[np.bool_]:
     """Which rows of a bank say what they say by people, (N,).
 
@@ -64,7 +64,7 @@ def of_people(
         says: what a row of the memory says, without what was generated.
     """
     spoken = [row.number for row in memory.rows() if says(row)]
-    return np.isin(bank.numbers, spoken)
+    return np.isin(datastore.numbers, spoken)
 
 
 def _listed(row: Row, column: str) -> list[Any]:

@@ -85,9 +85,9 @@ class FollowedTexts(Followed[Texts]):
             kept = old.vectors.edited(parts, vectors)
         return Texts(new_counts, old.texts.edited(parts, fresh), kept)
 
-    def at_bank(self, bank: DatastoreView) -> LiveTexts:
+    def at_bank(self, datastore: DatastoreView) -> LiveTexts:
         """The texts of the rows of a datastore."""
-        return LiveTexts(bank, self.at(bank.view), self._memory, self._targets)
+        return LiveTexts(datastore, self.at(datastore.view), self._memory, self._targets)
 
 
 class LiveTexts(RowTexts):
@@ -100,13 +100,13 @@ class LiveTexts(RowTexts):
         targets: that tell what a row says.
     """
 
-    bank: DatastoreView
+    datastore: DatastoreView
     texts: BlockList[str]
 
     def __init__(
-        self, bank: DatastoreView, found: Texts, memory: Memory, targets: TextReading
+        self, datastore: DatastoreView, found: Texts, memory: Memory, targets: TextReading
     ) -> None:
-        self.__dict__.update(bank=bank, texts=found.texts)
+        self.__dict__.update(datastore=datastore, texts=found.texts)
         self.__dict__.update(_found=found, _memory=memory, _targets=targets)
 
     @property
@@ -118,7 +118,7 @@ class LiveTexts(RowTexts):
     @cached_property
     def owners(self) -> Ints:
         """Position of each text's row, (T,)."""
-        return np.repeat(np.arange(len(self.bank)), self.found.counts)
+        return np.repeat(np.arange(len(self.datastore)), self.found.counts)
 
     @cached_property
     def starts(self) -> Ints:
@@ -139,7 +139,7 @@ class LiveTexts(RowTexts):
         """Of some texts, (t, D)."""
         if self.found.vectors is not None:
             return self.found.vectors[texts]
-        rows = self.bank.view.rows_at(self.owners[texts])
+        rows = self.datastore.view.rows_at(self.owners[texts])
         memory: Memory = self.__dict__["_memory"]
         targets: TextReading = self.__dict__["_targets"]
         return targets.read(memory, rows, [[text] for text in self.texts.at(texts)])
@@ -154,15 +154,15 @@ class LiveTexts(RowTexts):
 
     def evidence(self, standard: Standardizer) -> Evidence:
         """Pictures and mean texts of the rows, as a reader reads them."""
-        bank = self.bank
+        datastore = self.datastore
 
         def pictures(rows: Ints) -> Array:
-            return standard(bank.features_at(rows))
+            return standard(datastore.features_at(rows))
 
         def silent(rows: Ints) -> NDArray[np.bool_]:
             return np.zeros(rows.shape, bool)
 
-        count, means = len(bank), Made(len(bank), self.means_at)
+        count, means = len(datastore), Made(len(datastore), self.means_at)
         labels = Made(count, lambda rows: np.zeros_like(self.means_at(rows)))
         has = Made(count, lambda rows: self.has[rows])
         return MadeEvidence(Made(count, pictures), labels, means, Made(count, silent), has)

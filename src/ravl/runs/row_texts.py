@@ -74,14 +74,14 @@ class RowTexts:
         owners: position in the bank of each text's row, (T,), ascending.
     """
 
-    bank: Datastore
+    datastore: Datastore
     texts: Sequence[str]
     vectors: Array
     owners: Ints
 
     @classmethod
     def of(
-        cls, bank: Datastore, task: TextTargets, memory: Memory, unread: bool = False
+        cls, datastore: Datastore, task: TextTargets, memory: Memory, unread: bool = False
     ) -> RowTexts:
         """The texts of a bank's rows, with the vectors that the memory has, or made now.
 
@@ -93,27 +93,27 @@ class RowTexts:
                 to it, so that they are left out where vectors decide.
         """
         reads = memory.encoder.supports_language
-        said = [[text for text in task.of(row) if unread or reads(text)] for row in bank.rows]
+        said = [[text for text in task.of(row) if unread or reads(text)] for row in datastore.rows]
         texts = [text for its in said for text in its]
-        owners = np.repeat(np.arange(len(bank)), [len(its) for its in said]).astype(np.int64)
-        vectors = text_vectors(memory, bank.rows, said, task)
-        return cls(bank, texts, vectors, owners)
+        owners = np.repeat(np.arange(len(datastore)), [len(its) for its in said]).astype(np.int64)
+        vectors = text_vectors(memory, datastore.rows, said, task)
+        return cls(datastore, texts, vectors, owners)
 
     @cached_property
     def has(self) -> NDArray[np.bool_]:
         """Whether each row says anything, (N,)."""
-        return np.bincount(self.owners, minlength=len(self.bank)) > 0
+        return np.bincount(self.owners, minlength=len(self.datastore)) > 0
 
     @cached_property
     def means(self) -> Array:
         """Mean text vector of each row, (N, D); zeros for one that says nothing."""
-        sums = np.zeros((len(self.bank), self.vectors.shape[1]), np.float32)
+        sums = np.zeros((len(self.datastore), self.vectors.shape[1]), np.float32)
         np.add.at(sums, self.owners, self.vectors)
         return normalise(sums)
 
     def similarity(self, vectors: Array) -> Array:
         """Cosine of each text (t, D) to the best text of each row, (t, N); -1 without any."""
-        found = np.full((len(vectors), len(self.bank)), -1.0, np.float32)
+        found = np.full((len(vectors), len(self.datastore)), -1.0, np.float32)
         if len(self.owners):
             step = max(1, WIDEST // len(self.owners))
             for i in range(0, len(vectors), step):
@@ -130,7 +130,7 @@ class RowTexts:
     @cached_property
     def starts(self) -> Ints:
         """Position of each row's first text, (N + 1,)."""
-        return np.searchsorted(self.owners, np.arange(len(self.bank) + 1)).astype(np.int64)
+        return np.searchsorted(self.owners, np.arange(len(self.datastore) + 1)).astype(np.int64)
 
     def vectors_at(self, texts: Ints) -> Array:
         """Of some texts, (t, D)."""
@@ -143,8 +143,10 @@ class RowTexts:
     def evidence(self, standard: Standardizer) -> Evidence:
         """Pictures and mean texts of the rows, as a reader reads them."""
         nothing = np.broadcast_to(np.zeros(1, np.float32), self.means.shape)
-        silent = np.zeros(len(self.bank), bool)
-        return EvidenceArrays(standard(self.bank.features), nothing, self.means, silent, self.has)
+        silent = np.zeros(len(self.datastore), bool)
+        return EvidenceArrays(
+            standard(self.datastore.features), nothing, self.means, silent, self.has
+        )
 
 
 def text_vectors(

@@ -53,7 +53,7 @@ class FitData(Protocol):
         """Whose rows are evidence."""
 
     @property
-    def labelled(self) -> Examples:
+    def examples(self) -> Examples:
         """All examples."""
 
     @property
@@ -282,12 +282,12 @@ def fit(
             done.arrays,
             memory=data.memory,
             base=done.base,
-            labelled=data.labelled,
+            examples=data.examples,
             parts=data.parts,
             settings=recipe.settings,
             command=command,
         )
-        after(run, data.memory, data.labelled.take(data.parts.test))
+        after(run, data.memory, data.examples.take(data.parts.test))
         seconds = round(time.monotonic() - began, 1)
         notes = [*notes, *done.notes]
         report = FitReport(
@@ -326,9 +326,9 @@ def open_examples(
     """
     memory, again = recipe.memory, sources.get("again")
     if again is not None:
-        recipe.check_examples(again.labelled, again.parts)
-        notes = notes_of(again.labelled, again.parts)
-        yield again.labelled, again.parts, again.labelled.source, notes
+        recipe.check_examples(again.examples, again.parts)
+        notes = notes_of(again.examples, again.parts)
+        yield again.examples, again.parts, again.examples.source, notes
         return
     data, validation, test = (sources.get(name) for name in ("data", "validation", "test"))
     tables = tables_of(data, validation, test)  # type: ignore[arg-type]

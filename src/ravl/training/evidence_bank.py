@@ -20,7 +20,7 @@ from ravl.training.examples import Examples
 class EvidenceTask(Protocol):
     """What a task says about its evidence."""
 
-    def bank(self, memory: Memory, keys: Any = None) -> Datastore:
+    def datastore(self, memory: Memory, keys: Any = None) -> Datastore:
         """The memory's rows as they may be evidence."""
 
     def keys(self, features: Array) -> Any:
@@ -44,12 +44,12 @@ def evidence(
         DataError: nothing is left.
     """
     hidden = np.unique(np.concatenate([part.seen_groups() for part in held]))
-    bank = read_datastore(memory) if task is None else task.bank(memory)
-    bank = bank.only(~np.isin(bank.groups, hidden))
-    if not len(bank):
+    datastore = read_datastore(memory) if task is None else task.datastore(memory)
+    datastore = datastore.only(~np.isin(datastore.groups, hidden))
+    if not len(datastore):
         raise DataError(
             f"All pictures in {memory.path} are held out for validation and test, so nothing is "
             "left as evidence. Index more pictures, or hold out fewer."
         )
-    keys = KeyProjection.of(bank.features) if task is None else task.keys(bank.features)
-    return replace(bank, keys=keys(bank.features)), keys
+    keys = KeyProjection.of(datastore.features) if task is None else task.keys(datastore.features)
+    return replace(datastore, keys=keys(datastore.features)), keys

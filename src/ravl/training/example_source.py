@@ -41,7 +41,7 @@ def filter_of(source: Source) -> str | None:
     return source
 
 
-def notes_of(labelled: Examples, chosen: Splits) -> list[str]:
+def notes_of(examples: Examples, chosen: Splits) -> list[str]:
     """What was left out or could not be read, in sentences."""
     notes = []
     if len(chosen.left_out):
@@ -49,9 +49,9 @@ def notes_of(labelled: Examples, chosen: Splits) -> list[str]:
             f"{len(chosen.left_out):,} pictures are left out of training, since they are "
             "near-duplicates of held-out ones."
         )
-    if labelled.rejected:
-        first = labelled.rejected[0]
-        notes.append(f"{len(labelled.rejected):,} pictures could not be read, such as {first}")
+    if examples.rejected:
+        first = examples.rejected[0]
+        notes.append(f"{len(examples.rejected):,} pictures could not be read, such as {first}")
     return notes
 
 

@@ -156,7 +156,7 @@ def read_labelled(
 
 
 def remember(
-    memory: Memory, labelled: Examples, what: str, name: Callable[[Row], str] | None = None
+    memory: Memory, examples: Examples, what: str, name: Callable[[Row], str] | None = None
 ) -> int:
     """Bring labelled pictures into the memory, with what was computed of them; returns how many.
 
@@ -170,12 +170,12 @@ def remember(
         name: the id of a picture that is new; None for that of its table, without the part.
     """
     name = name or (lambda row: row.id.partition("/")[2])
-    source, changed = labelled.source, 0
+    source, changed = examples.source, 0
     store, theirs = memory.store, source.store
     with source.snapshot(), store.transaction():
         by_hash = {each.hash: each.id for each in store.rows.hashes()}
         version = 0
-        for row in labelled.rows:
+        for row in examples.rows:
             id = by_hash.get(row.hash or "") or name(row)
             old = store.rows.find([id]).get(id)
             if old is not None and old.hash != row.hash:  # the id is another picture's

@@ -57,7 +57,7 @@ class RetrievalNoise:
     pool: int = POOL
 
 
-def disturb(
+def perturb_neighbours(
     near: Neighbours,
     k: int,
     rows: int,

@@ -30,13 +30,13 @@ class RefitPlan:
             descent begins with its weights.
     """
 
-    labelled: Examples
+    examples: Examples
     parts: Splits
     digest: str
     start: Any
 
 
-def take_over(model: Any, old: Any, but: tuple[str, ...] = ()) -> None:
+def copy_weights(model: Any, old: Any, but: tuple[str, ...] = ()) -> None:
     """Begin with what another network of its kind has learned, where names and shapes fit.
 
     Args:
@@ -50,7 +50,7 @@ def take_over(model: Any, old: Any, but: tuple[str, ...] = ()) -> None:
             own[name].copy_(tensor)
 
 
-def keep_parts(out: Path, memory: Memory, labelled: Examples, parts: Splits) -> None:
+def keep_parts(out: Path, memory: Memory, examples: Examples, parts: Splits) -> None:
     """Write down which picture was in which part, and keep those that the memory does not show.
 
     Args:
@@ -59,12 +59,12 @@ def keep_parts(out: Path, memory: Memory, labelled: Examples, parts: Splits) -> 
         labelled: all that was learned from and judged by.
         parts: of them.
     """
-    its = {name: labelled.take(getattr(parts, name)) for name in PARTS}
+    its = {name: examples.take(getattr(parts, name)) for name in PARTS}
     ids = {name: [row.id for row in part.rows] for name, part in its.items()}
     hashes = {name: [row.hash for row in part.rows] for name, part in its.items()}
     write_json(out / SPLIT, {"how": parts.how, **ids, "hashes": hashes})
     (out / HELD).unlink(missing_ok=True)
-    if labelled.source is memory:
+    if examples.source is memory:
         return
     shown = memory.rows_by_picture_hash()
     with Memory.create(out / HELD, memory.encoder) as held:

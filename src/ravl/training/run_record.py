@@ -60,7 +60,7 @@ def tables_json(tables: Mapping[str, Mapping[str, Score]]) -> dict[str, dict[str
     return {name: {m: s.to_json() for m, s in scores.items()} for name, scores in tables.items()}
 
 
-def promise(
+def risk_summary(
     confidence: NDArray[Any],
     right: NDArray[np.bool_],
     limit: float,

@@ -9,7 +9,7 @@ from ravl.encoders.base import Array
 from ravl.evaluation import PRIMARY, compare, values
 
 
-def simplest(
+def one_se_rule(
     task: Any, found: Mapping[str, tuple[Array, Any]], truth: Any, groups: Any = None
 ) -> tuple[str, dict[str, float]]:
     """The first level whose score is within half a standard error of the best, and all scores.

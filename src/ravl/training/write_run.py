@@ -27,7 +27,7 @@ def begin_run(
     *,
     memory: Memory,
     base: Encoder,
-    labelled: Examples,
+    examples: Examples,
     parts: Splits,
     settings: LoopSettings,
     command: str,
@@ -57,7 +57,7 @@ def begin_run(
     logs(out)
     run = write_run(out, record, arrays)
     write_settings(settings, out / "settings.yaml")
-    keep_parts(out, memory, labelled, parts)
+    keep_parts(out, memory, examples, parts)
     return run
 
 

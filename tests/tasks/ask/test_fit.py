@@ -18,8 +18,8 @@ from ravl.tasks.model import load
 from ravl.training.engine import open_data
 from ravl.training.fit_settings import FitSettings
 from ravl.tuning.tune import tune
+from tests.examples import random_picture
 from tests.helpers import ColourEncoder, draw
-from tests.labelled import random_picture
 from tests.tasks.ask.asked import KIND, TASTE, TASTES, asked
 from tests.training.painted_labels import FUSION
 from tests.training.tiny_bert import tiny_bert
@@ -103,7 +103,7 @@ def test_the_reader_reads_question_and_passage(runs, opened):
             return model.predictor._read_by(ready, looked, None)
 
         queries = read(KIND)
-        near = ready.labeller.neighbours(queries, ready.testimony)
+        near = ready.labeller.neighbours(queries, ready.label_matrix)
         logits = ready.labeller.logits(queries, near, ready.evidence)
         other = read(TASTE)
         assert np.abs(ready.labeller.logits(other, near, ready.evidence) - logits).max() > 1e-3
@@ -130,17 +130,17 @@ def test_no_training_question_sees_its_own_picture(empty, tmp_path):
             examples.append(Example(path.name, path, qa=qa))
     empty.add(examples)
     recipe = AskRecipe(empty, FitSettings(model="vote"))
-    with open_data(recipe, tmp_path / "work") as (ground, _):
-        bank = ground.bank
-        for side in (ground.train, ground.validation, ground.test):
-            for i, row in enumerate(side.labelled.rows):
+    with open_data(recipe, tmp_path / "work") as (data, _):
+        datastore = data.datastore
+        for side in (data.train, data.validation, data.test):
+            for i, row in enumerate(side.examples.rows):
                 seen = side.near.positions[i]
-                groups = {bank.groups[p] for p in seen[seen >= 0]}
+                groups = {datastore.groups[p] for p in seen[seen >= 0]}
                 assert len(seen) > 10
-                assert not groups & set(side.labelled.shown[i].tolist())
+                assert not groups & set(side.examples.shown[i].tolist())
                 assert (row.group) not in groups
-        held = {r.group for s in (ground.validation, ground.test) for r in s.labelled.rows}
-        assert not held & set(bank.groups.tolist())
+        held = {r.group for s in (data.validation, data.test) for r in s.examples.rows}
+        assert not held & set(datastore.groups.tolist())
     report = fitted_to(empty, tmp_path / "run")
     assert report.metrics["rows"]["vote"]["accuracy"]["value"] < 0.6  # a quarter by chance
 

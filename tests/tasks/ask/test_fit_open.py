@@ -80,7 +80,7 @@ def fitted(memory: Memory, folder: Path, name: str, **changes: Any) -> Any:
 
 
 @pytest.fixture
-def ground(memory: Memory, folder: Path, tmp_path: Path) -> Iterator[TextFitData]:
+def data(memory: Memory, folder: Path, tmp_path: Path) -> Iterator[TextFitData]:
     settings = OpenAskSettings(**options_of(folder))
     with open_data(TextRecipe(OPEN, memory, settings), tmp_path) as (made, _):
         yield made
@@ -207,28 +207,28 @@ def test_the_vote_alone_trains_nothing(folder: Path, memory: Memory) -> None:
         model.stream(draw(0, "blue"), TASTE)
 
 
-def test_no_question_sees_its_own_picture(ground: TextFitData) -> None:
-    held = {r.number for side in (ground.validation, ground.test) for r in side.labelled.rows}
-    assert not held & set(ground.bank.numbers.tolist())
-    for i, row in enumerate(ground.train.labelled.rows):
-        found = ground.train.near.positions[i]
-        assert row.number not in ground.bank.numbers[found[found >= 0]]
-    assert len(ground.train) == 2 * len(ground.parts.train)
+def test_no_question_sees_its_own_picture(data: TextFitData) -> None:
+    held = {r.number for side in (data.validation, data.test) for r in side.examples.rows}
+    assert not held & set(data.datastore.numbers.tolist())
+    for i, row in enumerate(data.train.examples.rows):
+        found = data.train.near.positions[i]
+        assert row.number not in data.datastore.numbers[found[found >= 0]]
+    assert len(data.train) == 2 * len(data.parts.train)
 
 
-def test_a_batch_has_questions_and_passages(ground: TextFitData) -> None:
+def test_a_batch_has_questions_and_passages(data: TextFitData) -> None:
     torch.manual_seed(0)
-    generator = untrained(ground, retrieval=True)
-    side = ground.train
+    generator = untrained(data, retrieval=True)
+    side = data.train
     assert side.passages is not None
     lesson = TrainingExamples.of(
-        ground, side, generator.vocabulary, generator.max_new_tokens, True, []
+        data, side, generator.vocabulary, generator.max_new_tokens, True, []
     )
     order = EpochSampler(np.arange(len(side)), 0)
     batches = TextBatches(lesson, generator.words, 2, 0, RetrievalNoise(0, 0), order, 0)
     batch = batches.__getitems__([0, 1])
     assert batch["owners"].tolist() == [0, 1, 1]  # two people said how it tastes
-    read = generator._tokens(captioner_requests(ground, generator, [0, 1]))
+    read = generator._tokens(captioner_requests(data, generator, [0, 1]))
     assert read is not None
     assert torch.equal(batch["tokens"], read)  # as when it answers
     assert torch.isfinite(generator.model(**batch)["loss"])
@@ -237,20 +237,20 @@ def test_a_batch_has_questions_and_passages(ground: TextFitData) -> None:
     assert blank["tokens"].shape[1] <= batch["tokens"].shape[1]
 
 
-def captioner_requests(ground: TextFitData, generator: Any, places: list[int]) -> Any:
+def captioner_requests(data: TextFitData, generator: Any, places: list[int]) -> Any:
     from ravl.tasks.caption.predictor import TextPredictor
 
-    side = ground.train.take(np.array(places))
-    captioner = TextPredictor(ground.task, ground.keys, ground.vote, generator=generator, quotes=0)
-    requests = captioner.requests(side.pictures, ground.told, side.near, ground.recalled(side))
+    side = data.train.take(np.array(places))
+    predictor = TextPredictor(data.task, data.keys, data.vote, generator=generator, quotes=0)
+    requests = predictor.requests(side.pictures, data.told, side.near, data.recalled(side))
     assert [r.question for r in requests] == side.questions
     assert all(e.question in (KIND, TASTE, "") for r in requests for e in r.evidence_items)
     return requests
 
 
-def test_a_blank_picture_tells_nothing(ground: TextFitData) -> None:
-    unseen = blind(ground).test
-    seen = ground.standard(unseen.labelled.features)
+def test_a_blank_picture_tells_nothing(data: TextFitData) -> None:
+    unseen = blind(data).test
+    seen = data.standard(unseen.examples.features)
     assert np.abs(seen[:, :48]).max() < 1e-4
     assert np.ptp(seen[:, 48:], axis=0).max() > 0.1
     assert unseen.pictures.looks is None

@@ -35,21 +35,21 @@ class OnlyLatin(ColourEncoder):
 
 
 def test_entries_are_rows_about_one_question(shop):
-    bank = ask_task(shop).bank(shop)
-    assert len(bank) == 96
-    assert bank.features.shape == (96, 96)
-    first, second = bank.rows[:2]
+    datastore = ask_task(shop).datastore(shop)
+    assert len(datastore) == 96
+    assert datastore.features.shape == (96, 96)
+    first, second = datastore.rows[:2]
     assert first.id == second.id
-    assert bank.groups[0] == bank.groups[1]  # whoever hides one hides the other
+    assert datastore.groups[0] == datastore.groups[1]  # whoever hides one hides the other
     assert (first.texts, first.label) == ((KIND,), "red")
     assert (second.texts, second.label) == ((TASTE,), "hot")
-    np.testing.assert_allclose(np.linalg.norm(bank.keys, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(datastore.keys, axis=1), 1, atol=1e-5)
     task = ask_task(shop)
-    keys = task.keys(bank.features)
-    similarity = keys(bank.features) @ keys(bank.features).T
-    w, pictures = keys.weight, keys.pictures(bank.features[:, :48])
+    keys = task.keys(datastore.features)
+    similarity = keys(datastore.features) @ keys(datastore.features).T
+    w, pictures = keys.weight, keys.pictures(datastore.features[:, :48])
     assert similarity[0, 1] == pytest.approx(
-        w * bank.features[0, 48:] @ bank.features[1, 48:] + 1 - w, abs=1e-3
+        w * datastore.features[0, 48:] @ datastore.features[1, 48:] + 1 - w, abs=1e-3
     )
     assert similarity[0, 2] == pytest.approx(w + (1 - w) * pictures[0] @ pictures[2], abs=1e-3)
 

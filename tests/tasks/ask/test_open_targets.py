@@ -38,12 +38,12 @@ def test_a_vote_counts_peoples_shares(shop, tmp_path):
     draw(1, "purple").save(tmp_path / "p.png")
     shop.add([Example("p", tmp_path / "p.png", qa=(QA("who?", ("a",) * 7 + ("b",) * 3),))])
     task = OpenAnswerTargets(width=48)
-    bank = task.bank(shop)
-    told = task.told(bank, shop)
-    place = len(bank) - 1
-    near = bank.neighbours(bank.keys[place][None], 1)
+    datastore = task.datastore(shop)
+    told = task.told(datastore, shop)
+    place = len(datastore) - 1
+    near = datastore.neighbours(datastore.keys[place][None], 1)
     assert near.positions.tolist() == [[place]]
-    (found,) = recall(told, near, task.vote(len(bank)))
+    (found,) = recall(told, near, task.vote(len(datastore)))
     said = dict(zip([told.said.texts[t] for t in found.texts], found.support, strict=True))
     assert said == pytest.approx({"a": 0.7, "b": 0.3}, abs=1e-3)
 

@@ -40,25 +40,25 @@ def test_several_peoples_answers_are_soft_targets():
 def test_linear_features_of_picture_and_question(empty, tmp_path):
     empty.add(asked(tmp_path / "pictures", 16))
     task = ask_task(empty)
-    bank = task.bank(empty)
-    found = task.standard(bank.features)(bank.features)
+    datastore = task.datastore(empty)
+    found = task.standard(datastore.features)(datastore.features)
     spread = found.std(0) * np.sqrt(48)
     np.testing.assert_allclose(spread[:48], 1, atol=1e-3)
     np.testing.assert_allclose(spread[48:], 2, atol=1e-2)
-    questions = task.blind().standard(bank.features[:, 48:])
-    assert questions(bank.features[:, 48:]).shape == (32, 48)
-    texts, has = task.heard(bank)
-    np.testing.assert_allclose(texts, bank.features[:, 48:])
+    questions = task.blind().standard(datastore.features[:, 48:])
+    assert questions(datastore.features[:, 48:]).shape == (32, 48)
+    texts, has = task.heard(datastore)
+    np.testing.assert_allclose(texts, datastore.features[:, 48:])
     assert has.all()
 
 
 def test_keys_as_arrays(empty, tmp_path):
     empty.add(asked(tmp_path / "pictures", 8))
-    bank = ask_task(empty).bank(empty)
-    keys = ask_task(empty).keys(bank.features)
+    datastore = ask_task(empty).datastore(empty)
+    keys = ask_task(empty).keys(datastore.features)
     again = AskKeys.from_arrays(keys.arrays())
     assert again.weight == pytest.approx(keys.weight)
-    np.testing.assert_allclose(again(bank.features), keys(bank.features), atol=1e-6)
+    np.testing.assert_allclose(again(datastore.features), keys(datastore.features), atol=1e-6)
 
 
 def test_targets_as_json():
@@ -95,4 +95,4 @@ def test_texts_are_read_once_and_kept(tmp_path, monkeypatch):
 def test_texts_of_rows_without_a_picture_are_no_entries(empty, tmp_path):
     empty.add(asked(tmp_path / "pictures", 4))
     empty.add([Example("text", texts=("a long text",), qa=(PEOPLE,))])
-    assert len(ask_task(empty).bank(empty)) == 8
+    assert len(ask_task(empty).datastore(empty)) == 8

@@ -20,7 +20,7 @@ from ravl.runs.run import open_run
 from ravl.tasks.caption.batches import TextBatches, TrainingExamples, _without
 from ravl.tasks.caption.dataset import TextFitData, texts_of
 from ravl.tasks.caption.evaluate import evaluate_texts
-from ravl.tasks.caption.evaluate_test import misled, strangers
+from ravl.tasks.caption.evaluate_test import misleading_neighbours, random_neighbours
 from ravl.tasks.caption.files import load_captioner
 from ravl.tasks.caption.fit import TextRecipe
 from ravl.tasks.caption.generator import untrained
@@ -84,7 +84,7 @@ def fitted(memory: Memory, folder: Path, name: str, **changes: Any) -> FitReport
 
 
 @pytest.fixture
-def ground(memory: Memory, folder: Path, tmp_path: Path) -> Iterator[TextFitData]:
+def data(memory: Memory, folder: Path, tmp_path: Path) -> Iterator[TextFitData]:
     with open_data(TextRecipe(CAPTION, memory, settings_of(folder)), tmp_path, **HELD) as (made, _):
         yield made
 
@@ -210,44 +210,44 @@ def test_interrupted_it_goes_on(
     assert not (folder / "again" / "work").exists()
 
 
-def test_no_training_picture_sees_itself(ground: TextFitData) -> None:
-    numbers = ground.bank.numbers
-    for i, row in enumerate(ground.train.labelled.rows):
-        found = ground.train.near.positions[i]
+def test_no_training_picture_sees_itself(data: TextFitData) -> None:
+    numbers = data.datastore.numbers
+    for i, row in enumerate(data.train.examples.rows):
+        found = data.train.near.positions[i]
         assert row.number not in numbers[found[found >= 0]]
-    held = {r.number for r in ground.test.labelled.rows + ground.validation.labelled.rows}
+    held = {r.number for r in data.test.examples.rows + data.validation.examples.rows}
     assert not held & set(numbers.tolist())
 
 
-def test_a_batch_has_all_texts_of_its_pictures(ground: TextFitData) -> None:
+def test_a_batch_has_all_texts_of_its_pictures(data: TextFitData) -> None:
     torch.manual_seed(0)
-    generator = untrained(ground, retrieval=True)
-    batch = batches_of(ground, generator).__getitems__([0, 1, 2])
+    generator = untrained(data, retrieval=True)
+    batch = batches_of(data, generator).__getitems__([0, 1, 2])
     assert batch["owners"].tolist() == [0, 0, 1, 1, 2, 2]
     texts = [generator.vocabulary.text(ids) for ids in batch["ids"]]
-    assert texts == [t for its in ground.train.texts[:3] for t in its]
+    assert texts == [t for its in data.train.texts[:3] for t in its]
     assert batch["prior"].shape == (3, len(generator.vocabulary))
     loss = generator.model(**batch)["loss"]
     assert torch.isfinite(loss)
 
 
-def test_without_neighbours_nothing_is_heard(ground: TextFitData) -> None:
-    generator = untrained(ground, retrieval=True)
+def test_without_neighbours_nothing_is_heard(data: TextFitData) -> None:
+    generator = untrained(data, retrieval=True)
     how = RetrievalNoise(dropout=1.0)
-    batch = batches_of(ground, generator, how).__getitems__([0, 1])
+    batch = batches_of(data, generator, how).__getitems__([0, 1])
     assert not batch["near"]["picture"].any()
     assert float(batch["prior"].abs().sum()) == 0
 
 
-def test_own_texts_are_worth_what_they_are_better_than_others(ground: TextFitData) -> None:
+def test_own_texts_are_worth_what_they_are_better_than_others(data: TextFitData) -> None:
     torch.manual_seed(0)
-    generator = untrained(ground, retrieval=True)
-    order = EpochSampler(np.arange(len(ground.train)), 0)
+    generator = untrained(data, retrieval=True)
+    order = EpochSampler(np.arange(len(data.train)), 0)
     own = OwnTexts(
-        batches_of(ground, generator),
-        ground.train.texts,
+        batches_of(data, generator),
+        data.train.texts,
         generator,
-        Quality.of(ground.train.texts),
+        Quality.of(data.train.texts),
         0,
         order,
     )
@@ -261,37 +261,37 @@ def test_own_texts_are_worth_what_they_are_better_than_others(ground: TextFitDat
     assert torch.equal(batch["ids"], again["ids"])  # a resumed run draws the same
 
 
-def test_wrong_neighbours_are_others(ground: TextFitData) -> None:
-    side = ground.test
-    assert not np.array_equal(misled(side).positions, side.near.positions)
-    found = strangers(ground, side)
-    assert ((found.positions >= 0) & (found.positions < len(ground.bank))).all()
-    keys = ground.keys(side.labelled.features)
+def test_wrong_neighbours_are_others(data: TextFitData) -> None:
+    side = data.test
+    assert not np.array_equal(misleading_neighbours(side).positions, side.near.positions)
+    found = random_neighbours(data, side)
+    assert ((found.positions >= 0) & (found.positions < len(data.datastore))).all()
+    keys = data.keys(side.examples.features)
     np.testing.assert_allclose(  # a stranger does not claim to be a neighbour
-        found.similarity, ground.bank.similarity(keys, found.positions), atol=1e-5
+        found.similarity, data.datastore.similarity(keys, found.positions), atol=1e-5
     )
     assert (np.diff(found.similarity, axis=1) <= 0).all()
 
 
 def test_a_generator_is_not_shown_what_is_alike_by_chance(
-    ground: TextFitData, folder: Path, memory: Memory
+    data: TextFitData, folder: Path, memory: Memory
 ) -> None:
-    captioner = load_captioner(open_run(folder / "run"), ground.task)
-    usual = captioner.usual
+    predictor = load_captioner(open_run(folder / "run"), data.task)
+    usual = predictor.usual
     assert usual is not None
-    assert usual.together == pytest.approx(SimilarityFloor.of(ground.train.near).together, abs=1e-5)
-    near = strangers(ground, ground.test)
-    believed = captioner.above_floor(near)
+    assert usual.together == pytest.approx(SimilarityFloor.of(data.train.near).together, abs=1e-5)
+    near = random_neighbours(data, data.test)
+    believed = predictor.above_floor(near)
     assert believed.found.sum() < near.found.sum()
     alone = believed.found & (near.mean_similarity < usual.together)[:, None]
     assert (believed.similarity[alone] >= usual.single).all()
-    assert captioner.above_floor(near, vote_only=True) is near  # nobody else could answer
+    assert predictor.above_floor(near, vote_only=True) is near  # nobody else could answer
 
 
-def test_strangers_neighbours_are_shown_as_noise(ground: TextFitData) -> None:
-    generator = untrained(ground, retrieval=True)
-    quiet = batches_of(ground, generator, RetrievalNoise(dropout=0, noise=0))
-    noisy = batches_of(ground, generator, RetrievalNoise(dropout=0, noise=1))
+def test_strangers_neighbours_are_shown_as_noise(data: TextFitData) -> None:
+    generator = untrained(data, retrieval=True)
+    quiet = batches_of(data, generator, RetrievalNoise(dropout=0, noise=0))
+    noisy = batches_of(data, generator, RetrievalNoise(dropout=0, noise=1))
     positions = list(range(12))
     own, others = quiet.__getitems__(positions), noisy.__getitems__(positions)
     assert not torch.equal(own["prior"] > 0, others["prior"] > 0)
@@ -360,18 +360,16 @@ def test_settings_that_make_no_sense(changes: dict[str, Any], words: str) -> Non
         CaptionSettings(**changes)
 
 
-def batches_of(
-    ground: TextFitData, generator: Any, how: RetrievalNoise | None = None
-) -> TextBatches:
+def batches_of(data: TextFitData, generator: Any, how: RetrievalNoise | None = None) -> TextBatches:
     lesson = TrainingExamples.of(
-        ground,
-        ground.train,
+        data,
+        data.train,
         generator.vocabulary,
         generator.max_new_tokens,
         True,
-        ground.recalled(ground.train),
+        data.recalled(data.train),
     )
-    order = EpochSampler(np.arange(len(ground.train)), 0)
+    order = EpochSampler(np.arange(len(data.train)), 0)
     return TextBatches(lesson, generator.words, 2, 0, how or RetrievalNoise(), order, 0)
 
 
@@ -435,12 +433,12 @@ def test_regions_are_read_in_training_and_after(folder: Path, memory: Memory) ->
         reward_epochs=1,
         compare="hidden",
     )
-    predictor = CaptionPipeline(memory, open_run(folder / "closer"))
-    captioner, _ = predictor._ready()
-    assert captioner.regions is not None
-    assert captioner.regions.count == captioner.generator.regions == 4
+    pipeline = CaptionPipeline(memory, open_run(folder / "closer"))
+    predictor, _ = pipeline._ready()
+    assert predictor.regions is not None
+    assert predictor.regions.count == predictor.generator.regions == 4
     pictures = [folder / "pictures" / f"00{i}.png" for i in range(3)]
-    together = [a.text for a in predictor.predict(pictures)]
-    assert together == [predictor.predict([p])[0].text for p in pictures]
-    judged = evaluate_texts(predictor, "part = 'test'")
+    together = [a.text for a in pipeline.predict(pictures)]
+    assert together == [pipeline.predict([p])[0].text for p in pictures]
+    judged = evaluate_texts(pipeline, "part = 'test'")
     assert judged["rows"]["with_retrieval"]["CIDEr-D"]["value"] >= 0

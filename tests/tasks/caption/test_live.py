@@ -44,11 +44,13 @@ def test_after_any_edits_texts_are_recalled_as_from_an_index_made_anew(edits, ta
     for _ in edits.all(12):
         found = source.at(memory.live.view(), keys)
         with Memory.open(memory.path, memory.encoder) as other:
-            anew = targets.told(targets.bank(other, keys), other)
+            anew = targets.told(targets.datastore(other, keys), other)
         assert list(found.said.texts) == list(anew.said.texts)
         assert found.whole == anew.whole
-        near = anew.said.bank.neighbours(anew.said.bank.keys[:5], 4, among=anew.said.has)
-        same = found.said.bank.neighbours(anew.said.bank.keys[:5], 4, among=found.said.has)
+        near = anew.said.datastore.neighbours(anew.said.datastore.keys[:5], 4, among=anew.said.has)
+        same = found.said.datastore.neighbours(
+            anew.said.datastore.keys[:5], 4, among=found.said.has
+        )
         np.testing.assert_allclose(same.similarity, near.similarity, atol=1e-6)
         for one, two in zip(recall(found, near), recall(anew, near), strict=True):
             assert sorted(one.voters) == sorted(two.voters)

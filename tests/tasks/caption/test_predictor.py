@@ -31,12 +31,12 @@ def told(tmp_path: Path) -> CaptionIndex:
 
 @pytest.mark.parametrize("quotes", [0, 1, 3])
 def test_as_many_passages_are_read_word_for_word(told: CaptionIndex, quotes: int) -> None:
-    keys = KeyProjection.of(told.said.bank.features)
-    captioner = TextPredictor(CaptionTargets(), keys, generator=FakeGenerator(), quotes=quotes)
-    pictures = Pictures(told.said.bank.features[:2])
-    near = captioner.neighbours(pictures.features, told)
-    recalled = captioner.recall(near, told)
-    for request in captioner.requests(pictures, told, near, recalled):
+    keys = KeyProjection.of(told.said.datastore.features)
+    predictor = TextPredictor(CaptionTargets(), keys, generator=FakeGenerator(), quotes=quotes)
+    pictures = Pictures(told.said.datastore.features[:2])
+    near = predictor.neighbours(pictures.features, told)
+    recalled = predictor.recall(near, told)
+    for request in predictor.requests(pictures, told, near, recalled):
         passages = [e.text for e in request.evidence_items if e.features is None]
         assert len(passages) == quotes
         owners = {told.said.owners[told.said.texts.index(text)] for text in passages}

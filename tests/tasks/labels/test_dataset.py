@@ -22,8 +22,8 @@ from ravl.tasks.labels.targets import LabelTargets
 from ravl.training.engine import open_data
 from ravl.training.evidence_bank import DEEPEST
 from ravl.training.fit_settings import FitSettings
+from tests.examples import leak, random_picture, shades, table
 from tests.helpers import database_of
-from tests.labelled import leak, random_picture, shades, table
 
 NAMES = ("train", "validation", "test")
 
@@ -45,43 +45,43 @@ def leaky(empty, tmp_path) -> Memory:
     return empty  # type: ignore[no-any-return]
 
 
-def vote_accuracy(ground: FitData, side: Split) -> float:
-    testimony = evidence.LabelMatrix.of(ground.bank, ground.task, ground.labels)
-    votes = Vote(8, 0.02, cap=1.0)(side.near, testimony.said, testimony.worth)
-    return float((votes[:, : len(ground.labels)].argmax(1) == ground.truth(side)).mean())
+def vote_accuracy(data: FitData, side: Split) -> float:
+    label_matrix = evidence.LabelMatrix.of(data.datastore, data.task, data.labels)
+    votes = Vote(8, 0.02, cap=1.0)(side.near, label_matrix.said, label_matrix.worth)
+    return float((votes[:, : len(data.labels)].argmax(1) == data.truth(side)).mean())
 
 
-def check(ground: FitData) -> None:
+def check(data: FitData) -> None:
     """What holds of every ground, by the motifs in the columns of :func:`leak`."""
-    held = [r for side in (ground.validation, ground.test) for r in side.labelled.rows]
-    shown = {row.columns["motif"] for row in ground.bank.rows}
+    held = [r for side in (data.validation, data.test) for r in side.examples.rows]
+    shown = {row.columns["motif"] for row in data.datastore.rows}
     assert not shown & {row.columns["motif"] for row in held}
     for name in NAMES:
-        side = getattr(ground, name)
+        side = getattr(data, name)
         for near in (side.near, side.wide):
-            for row, line in zip(side.labelled.rows, near.positions, strict=True):
-                seen = {ground.bank.rows[i].columns["motif"] for i in line if i >= 0}
+            for row, line in zip(side.examples.rows, near.positions, strict=True):
+                seen = {data.datastore.rows[i].columns["motif"] for i in line if i >= 0}
                 assert row.columns["motif"] not in seen
                 assert seen
 
 
 def test_a_memorys_held_out_pictures_are_no_evidence(leaky, tmp_path):
-    with grounded(leaky, tmp_path / "w") as (ground, _):
-        check(ground)
-        assert len(ground.bank) == len(ground.parts.train)  # only what is trained on is left
+    with grounded(leaky, tmp_path / "w") as (data, _):
+        check(data)
+        assert len(data.datastore) == len(data.parts.train)  # only what is trained on is left
         for name in NAMES:
-            assert vote_accuracy(ground, getattr(ground, name)) < 0.5
+            assert vote_accuracy(data, getattr(data, name)) < 0.5
 
 
 def test_without_knowing_of_near_duplicates_the_leak_shows(leaky, tmp_path):
     """So that these tests would see it: each picture's copy tells its label."""
     with database_of(leaky).transaction() as connection:
         connection.execute("UPDATE rows SET twin = NULL")
-    with grounded(leaky, tmp_path / "w") as (ground, _):
+    with grounded(leaky, tmp_path / "w") as (data, _):
         for name in NAMES:
-            assert vote_accuracy(ground, getattr(ground, name)) > 0.6
+            assert vote_accuracy(data, getattr(data, name)) > 0.6
         with pytest.raises(AssertionError):
-            check(ground)
+            check(data)
 
 
 @pytest.mark.parametrize("remember", [True, False])
@@ -91,21 +91,21 @@ def test_a_tables_held_out_pictures_are_no_evidence_under_any_name(empty, tmp_pa
     empty.add([e for e in examples if e.id.startswith("copy")])
     firsts = [e for e in examples if e.id.startswith("first")]
     file = table(tmp_path / "t.csv", firsts, motif=[e.columns["motif"] for e in firsts])
-    with grounded(empty, tmp_path / "w", data=file, remember=remember) as (ground, _):
-        check(ground)
-        assert len(ground.bank) == len(ground.parts.train) * (2 if remember else 1)
+    with grounded(empty, tmp_path / "w", data=file, remember=remember) as (data, _):
+        check(data)
+        assert len(data.datastore) == len(data.parts.train) * (2 if remember else 1)
         for name in NAMES:
-            assert vote_accuracy(ground, getattr(ground, name)) < 0.5
-    assert len(empty) == 60 + (len(ground.parts.train) if remember else 0)
+            assert vote_accuracy(data, getattr(data, name)) < 0.5
+    assert len(empty) == 60 + (len(data.parts.train) if remember else 0)
 
 
 def test_left_out_near_duplicates_are_neither_learned_nor_evidence(leaky, tmp_path):
     """The test part is named by a filter that takes one of each pair."""
     where = 'motif < 20 and id starts with "first"'
-    with grounded(leaky, tmp_path / "w", test=where) as (ground, notes):
-        assert len(ground.parts.left_out) == 20
+    with grounded(leaky, tmp_path / "w", test=where) as (data, notes):
+        assert len(data.parts.left_out) == 20
         assert "20 pictures are left out of training, since they are near-duplicates" in notes[0]
-        check(ground)
+        check(data)
 
 
 @pytest.mark.parametrize("model", ["vote", "linear"])
@@ -121,53 +121,53 @@ def test_of_labels_drawn_by_chance_nothing_is_learned(leaky, tmp_path, model):
 
 def test_deep_enough_for_whatever_votes(empty, tmp_path):
     empty.add(leak(tmp_path / "leak", motifs=DEEPEST + 60, copies=False))
-    with grounded(empty, tmp_path / "w") as (ground, _):
-        assert ground.train.near.positions.shape[1] == min(DEEPEST, len(ground.bank))
-    with grounded(empty, tmp_path / "w", k=1000) as (ground, _):
-        assert ground.train.near.positions.shape[1] == len(ground.bank)
+    with grounded(empty, tmp_path / "w") as (data, _):
+        assert data.train.near.positions.shape[1] == min(DEEPEST, len(data.datastore))
+    with grounded(empty, tmp_path / "w", k=1000) as (data, _):
+        assert data.train.near.positions.shape[1] == len(data.datastore)
 
 
 def test_rows_that_say_nothing_are_only_in_the_wide_neighbourhood(empty, tmp_path):
     some = shades(tmp_path / "pictures", 40)
     empty.add([replace(e, label=None) if i % 2 else e for i, e in enumerate(some)])
-    with grounded(empty, tmp_path / "w") as (ground, _):
-        near = ground.train.near
-        assert all(ground.bank.rows[i].label for i in near.positions[near.found])
-        wide = ground.train.wide
-        assert not all(ground.bank.rows[i].label for i in wide.positions[wide.found])
-        assert ground.train.seen(True) is wide
-        assert ground.train.seen(False) is near
-        check_targets(ground)
+    with grounded(empty, tmp_path / "w") as (data, _):
+        near = data.train.near
+        assert all(data.datastore.rows[i].label for i in near.positions[near.found])
+        wide = data.train.wide
+        assert not all(data.datastore.rows[i].label for i in wide.positions[wide.found])
+        assert data.train.seen(True) is wide
+        assert data.train.seen(False) is near
+        check_targets(data)
 
 
-def check_targets(ground: FitData) -> None:
+def check_targets(data: FitData) -> None:
     for name in NAMES:
-        side = getattr(ground, name)
-        own = [ground.labels[i] for i in ground.truth(side)]
-        assert own == [row.label for row in side.labelled.rows]
+        side = getattr(data, name)
+        own = [data.labels[i] for i in data.truth(side)]
+        assert own == [row.label for row in side.examples.rows]
 
 
 def test_truth_and_classes(empty, tmp_path):
     empty.add(shades(tmp_path / "pictures", 40))
-    with grounded(empty, tmp_path / "w") as (ground, _):
-        check_targets(ground)
-        targets = np.eye(4)[ground.truth(ground.test)]
-        np.testing.assert_array_equal(ground.test.targets, targets)
-        some = ground.train.take(np.array([2, 0]))
+    with grounded(empty, tmp_path / "w") as (data, _):
+        check_targets(data)
+        targets = np.eye(4)[data.truth(data.test)]
+        np.testing.assert_array_equal(data.test.targets, targets)
+        some = data.train.take(np.array([2, 0]))
         assert len(some) == 2
-        assert some.labelled.rows[0] == ground.train.labelled.rows[2]
-        np.testing.assert_array_equal(some.near.positions[1], ground.train.near.positions[0])
-    with grounded(empty, tmp_path / "w", "tag") as (ground, _):
-        assert ground.labels == ["cold", "drawn", "warm"]
-        assert ground.truth(ground.test).shape == (len(ground.test), 3)
+        assert some.examples.rows[0] == data.train.examples.rows[2]
+        np.testing.assert_array_equal(some.near.positions[1], data.train.near.positions[0])
+    with grounded(empty, tmp_path / "w", "tag") as (data, _):
+        assert data.labels == ["cold", "drawn", "warm"]
+        assert data.truth(data.test).shape == (len(data.test), 3)
 
 
 def test_a_label_that_training_does_not_know(empty, tmp_path):
     some = shades(tmp_path / "pictures", 40)
     empty.add([replace(e, label="novel") if i < 3 else e for i, e in enumerate(some)])
-    with grounded(empty, tmp_path / "w", test="number < 8") as (ground, _):
-        assert "novel" not in ground.labels
-        assert (ground.truth(ground.test) == -1).sum() == 3
+    with grounded(empty, tmp_path / "w", test="number < 8") as (data, _):
+        assert "novel" not in data.labels
+        assert (data.truth(data.test) == -1).sum() == 3
 
 
 def test_balanced_weights_and_smoothing_reach_the_loss(empty, tmp_path):
@@ -265,8 +265,8 @@ def test_a_long_filter_is_no_file_name(empty, tmp_path):
     empty.add(shades(tmp_path / "pictures", 40))
     where = " or ".join(f"number = {i}" for i in range(30))
     assert len(where) > 256
-    with grounded(empty, tmp_path / "w", test=where) as (ground, _):
-        assert len(ground.test) >= 20
+    with grounded(empty, tmp_path / "w", test=where) as (data, _):
+        assert len(data.test) >= 20
 
 
 def test_the_task_is_told_apart_by_column(empty, tmp_path):

@@ -14,8 +14,8 @@ from ravl.tasks.fit import evaluate, fit
 from ravl.tasks.labels.predictor import Queries
 from ravl.tasks.model import load
 from ravl.training.examples import read_labelled
+from tests.examples import leak, shades, table
 from tests.helpers import ColourEncoder, database_of
-from tests.labelled import leak, shades, table
 
 
 @pytest.fixture
@@ -90,15 +90,15 @@ def test_hiding_answers_as_deleting_does(fitted, shop, tmp_path):
     held = list(shop.rows("number < 12"))
     for name in ("vote", "linear", "fusion"):
         model = load(fitted / name, shop).predictor
-        labelled = read_labelled(shop, shop, model.labeller.task.of, "number < 12")
-        every = np.unique(np.concatenate(labelled.shown))
-        queries = Queries(labelled.features)
-        hidden = model.judge(queries, [every] * len(labelled))
+        examples = read_labelled(shop, shop, model.labeller.task.of, "number < 12")
+        every = np.unique(np.concatenate(examples.shown))
+        queries = Queries(examples.features)
+        hidden = model.judge(queries, [every] * len(examples))
         with Memory.create(tmp_path / f"{name}.ravl", ColourEncoder()) as less:
             less.merge(shop)
             less.delete([row.id for row in held])
             there = load(fitted / name, less).predictor.judge(
-                queries, [np.zeros(0, np.int64)] * len(labelled)
+                queries, [np.zeros(0, np.int64)] * len(examples)
             )
         np.testing.assert_allclose(hidden.probabilities, there.probabilities, atol=1e-3)
         np.testing.assert_allclose(hidden.gate, there.gate, atol=1e-3)

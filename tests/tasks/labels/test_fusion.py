@@ -30,9 +30,9 @@ from ravl.training.language_model import (
     new_model,
     prepare_language,
 )
-from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise, disturb
+from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise, perturb_neighbours
+from tests.examples import near_of, shades
 from tests.helpers import ColourEncoder
-from tests.labelled import near_of, shades
 from tests.models.test_fusion import config, near, queries
 from tests.models.test_reader import Arrays, numbers
 from tests.training.painted_labels import FUSION
@@ -178,15 +178,15 @@ def some(n: int = 200, width: int = 16, rows: int = 400):
 
 def test_undisturbed_neighbours_are_the_nearest():
     near = some()
-    found = disturb(near, 16, 400, RetrievalNoise(0, 0), np.random.default_rng(0))
+    found = perturb_neighbours(near, 16, 400, RetrievalNoise(0, 0), np.random.default_rng(0))
     np.testing.assert_array_equal(found.positions, near.positions)
-    found = disturb(near, 8, 400, RetrievalNoise(0, 0, pool=1), np.random.default_rng(0))
+    found = perturb_neighbours(near, 8, 400, RetrievalNoise(0, 0, pool=1), np.random.default_rng(0))
     np.testing.assert_array_equal(found.positions, near.positions[:, :8])
 
 
 def test_they_are_drawn_from_twice_as_many_in_order():
     near = some(width=30)
-    found = disturb(near, 8, 400, RetrievalNoise(0, 0), np.random.default_rng(0))
+    found = perturb_neighbours(near, 8, 400, RetrievalNoise(0, 0), np.random.default_rng(0))
     assert found.positions.shape == (200, 8)
     assert (np.diff(found.similarity, axis=1) <= 0).all()
     ranks = [[near.positions[i].tolist().index(p) for p in found.positions[i]] for i in range(200)]
@@ -198,7 +198,7 @@ def test_they_are_drawn_from_twice_as_many_in_order():
 def test_some_see_strangers_and_some_see_nothing():
     near = some(2000, 8)
     before = near.positions.copy()
-    found = disturb(near, 8, 400, RetrievalNoise(0.2, 0.3), np.random.default_rng(0))
+    found = perturb_neighbours(near, 8, 400, RetrievalNoise(0.2, 0.3), np.random.default_rng(0))
     np.testing.assert_array_equal(near.positions, before)  # what was given stays
     blind = ~found.found.any(1)
     assert blind.mean() == pytest.approx(0.2, abs=0.03)
@@ -210,7 +210,7 @@ def test_some_see_strangers_and_some_see_nothing():
 
 def test_where_there_is_none_no_stranger_comes():
     near = near_of([[3, -1, -1]] * 50, [[0.5, 0, 0]] * 50)
-    found = disturb(near, 3, 9, RetrievalNoise(0, 0.9), np.random.default_rng(0))
+    found = perturb_neighbours(near, 3, 9, RetrievalNoise(0, 0.9), np.random.default_rng(0))
     assert (found.positions[:, 1:] == -1).all()
 
 
@@ -219,8 +219,8 @@ def test_no_stranger_is_the_example_itself():
     own = [np.array([i % 12, (i + 1) % 12, (i + 2) % 12]) for i in range(300)]
     near = near_of([[(i + 5) % 12, (i + 6) % 12] for i in range(300)], [[0.5, 0.4]] * 300)
     drawn = np.random.default_rng
-    blind = disturb(near, 2, 12, RetrievalNoise(0, 0.9), drawn(0))
-    found = disturb(near, 2, 12, RetrievalNoise(0, 0.9), drawn(0), own)
+    blind = perturb_neighbours(near, 2, 12, RetrievalNoise(0, 0.9), drawn(0))
+    found = perturb_neighbours(near, 2, 12, RetrievalNoise(0, 0.9), drawn(0), own)
     assert any(np.isin(blind.positions[i], own[i]).any() for i in range(300))
     assert not any(np.isin(found.positions[i], own[i]).any() for i in range(300))
     assert (found.similarity[~found.found] == 0).all()

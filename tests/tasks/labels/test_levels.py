@@ -11,38 +11,36 @@ from ravl.tasks.labels.levels import (
     best_thresholds,
     fit_linear,
     fit_vote,
-    held_side,
-    surprise,
+    log_loss,
     temperature_of,
+    train_plus_validation,
     vote_gate,
 )
-from tests.labelled import leak, shades
+from tests.examples import leak, shades
 from tests.tasks.labels.test_dataset import grounded
 
 
 @pytest.fixture
-def ground(empty, tmp_path):
+def data(empty, tmp_path):
     empty.add(shades(tmp_path / "pictures", 80))
     with grounded(empty, tmp_path / "w") as (found, _):
         yield found
 
 
-def test_what_is_chosen_by_is_training_and_validation_but_not_test(ground):
-    side = held_side(ground)
-    assert len(side) == len(ground.train) + len(ground.validation)
-    tested = {row.id for row in ground.test.labelled.rows}
-    assert not tested & {row.id for row in side.labelled.rows}
-    np.testing.assert_array_equal(
-        side.near.positions[: len(ground.train)], ground.train.near.positions
-    )
-    assert len(side.labelled.shown) == len(side.labelled.groups) == len(side)
+def test_what_is_chosen_by_is_training_and_validation_but_not_test(data):
+    side = train_plus_validation(data)
+    assert len(side) == len(data.train) + len(data.validation)
+    tested = {row.id for row in data.test.examples.rows}
+    assert not tested & {row.id for row in side.examples.rows}
+    np.testing.assert_array_equal(side.near.positions[: len(data.train)], data.train.near.positions)
+    assert len(side.examples.shown) == len(side.examples.groups) == len(side)
 
 
-def test_the_vote_is_chosen_among_what_can_be(ground):
-    labeller = fit_vote(ground)
+def test_the_vote_is_chosen_among_what_can_be(data):
+    labeller = fit_vote(data)
     assert labeller.vote.k in KS
     assert labeller.head is None
-    fixed = fit_vote(replace(ground, settings=replace(ground.settings, k=7)))
+    fixed = fit_vote(replace(data, settings=replace(data.settings, k=7)))
     assert fixed.vote.k == 7
 
 
@@ -51,9 +49,9 @@ def test_labels_too_rare_to_be_learned_may_vote(empty, tmp_path):
     empty.add(shades(tmp_path / "pictures", 80))
     for i in range(0, 80, 8):
         empty.update(f"red_{i:03d}.png", label=f"rare {i}")
-    with grounded(empty, tmp_path / "w", fewest=5) as (ground, _):
-        assert not any(label.startswith("rare") for label in ground.labels)
-        labeller = fit_vote(ground)
+    with grounded(empty, tmp_path / "w", fewest=5) as (data, _):
+        assert not any(label.startswith("rare") for label in data.labels)
+        labeller = fit_vote(data)
         assert labeller.calibration is not None
         assert 0 < labeller.calibration.right.mean() < 1
 
@@ -61,11 +59,11 @@ def test_labels_too_rare_to_be_learned_may_vote(empty, tmp_path):
 def test_the_linear_level_is_calibrated_on_what_it_has_not_seen(empty, tmp_path):
     """Labels by chance: a gate fitted to what was seen would be sure, and this one is not."""
     empty.add(leak(tmp_path / "leak"))
-    with grounded(empty, tmp_path / "w") as (ground, _):
-        labeller = fit_linear(ground, fit_vote(ground))
+    with grounded(empty, tmp_path / "w") as (data, _):
+        labeller = fit_linear(data, fit_vote(data))
         assert labeller.calibration is not None
         assert labeller.calibration.right.mean() < 0.5
-        testimony_free = labeller.without(ground.test.queries)
+        testimony_free = labeller.without(data.test.queries)
         assert testimony_free.probabilities.max(1).mean() < 0.6
         assert labeller.calibration.threshold(0.05) > 1
 
@@ -74,8 +72,8 @@ def test_labels_travel_to_no_one_they_were_hidden_from(empty, tmp_path):
     """Propagation on random labels: whose label is hidden gains nothing by the graph."""
     some = leak(tmp_path / "leak")
     empty.add([replace(e, label=None) if int(str(e.columns["motif"])) % 2 else e for e in some])
-    with grounded(empty, tmp_path / "w", spread="yes") as (ground, _):
-        labeller = fit_linear(ground, fit_vote(ground))
+    with grounded(empty, tmp_path / "w", spread="yes") as (data, _):
+        labeller = fit_linear(data, fit_vote(data))
         assert labeller.spread
         assert labeller.calibration is not None
         assert labeller.calibration.right.mean() < 0.5
@@ -116,8 +114,8 @@ def test_thresholds_follow_the_tags():
     assert 0 < one[0] < 1
 
 
-def test_surprise_leaves_out_what_cannot_be_known(ground):
+def test_surprise_leaves_out_what_cannot_be_known(data):
     p = np.array([[0.9, 0.1], [0.5, 0.5]], np.float32)
     known = np.array([[1, 0], [0, 0]], np.float32)
-    assert surprise(p, known, ground.task) == pytest.approx(-np.log(0.9), rel=1e-5)
-    assert surprise(p, 0 * known, ground.task) == np.inf
+    assert log_loss(p, known, data.task) == pytest.approx(-np.log(0.9), rel=1e-5)
+    assert log_loss(p, 0 * known, data.task) == np.inf

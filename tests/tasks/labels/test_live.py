@@ -46,7 +46,7 @@ def predictor(targets: LabelTargets, memory: Memory, spread: bool = False) -> La
     """What a source asks of a predictor."""
     from ravl.models.gate import NUM_GATE_FEATURES, SMOOTHING, Gate
 
-    features = targets.bank(memory).features
+    features = targets.datastore(memory).features
     gate = Gate(
         True, np.zeros(NUM_GATE_FEATURES, np.float32), 1.0, SMOOTHING, np.full(3, 1 / 3, np.float32)
     )
@@ -84,17 +84,17 @@ def test_after_any_edits_the_labels_are_what_they_would_be_anew(edits, name, see
     for _ in edits.all(15):
         found = source.at(rows.view())
         with Memory.open(memory.path, memory.encoder) as other:
-            bank = targets.bank(other, made.keys)
-            anew = LabelMatrix.of(bank, targets, LABELS)
-            expected = EvidenceArrays.of(anew, made.standard(bank.features), other, targets)
-        assert list(found.bank.rows) == list(bank.rows)
-        assert found.bank.groups.tolist() == bank.groups.tolist()
-        np.testing.assert_allclose(found.bank.keys, bank.keys, atol=1e-6)
+            datastore = targets.datastore(other, made.keys)
+            anew = LabelMatrix.of(datastore, targets, LABELS)
+            expected = EvidenceArrays.of(anew, made.standard(datastore.features), other, targets)
+        assert list(found.datastore.rows) == list(datastore.rows)
+        assert found.datastore.groups.tolist() == datastore.groups.tolist()
+        np.testing.assert_allclose(found.datastore.keys, datastore.keys, atol=1e-6)
         assert (found.names, found.known) == (anew.names, anew.known)
         np.testing.assert_array_equal(found.said, anew.said)
         np.testing.assert_array_equal(found.worth, anew.worth)
         np.testing.assert_allclose(found.counts, anew.counts, rtol=1e-6)
-        evidence, every = read.at(found), np.arange(len(bank)).reshape(1, -1)
+        evidence, every = read.at(found), np.arange(len(datastore)).reshape(1, -1)
         for part in ("features", "labels", "texts", "has_label", "has_text"):
             np.testing.assert_allclose(
                 getattr(evidence, part)[every][0], getattr(expected, part), atol=1e-5, err_msg=part
@@ -106,7 +106,7 @@ def test_runs_of_a_memory_share_what_its_rows_say(memory):
     first, second = predictor(targets, memory), predictor(targets, memory)
     a, b = LabelSource.of(first, memory), LabelSource.of(second, memory)
     view = memory.live.view()
-    assert a.at(view).bank is b.at(view).bank
+    assert a.at(view).datastore is b.at(view).datastore
     assert labels_of(memory, targets) is labels_of(memory, LabelTargets("classify"))
 
 

@@ -19,7 +19,7 @@ from ravl.runs.evidence_arrays import EvidenceArrays
 from ravl.tasks.labels import votes as evidence
 from ravl.tasks.labels.predictor import LabelPredictor, Queries
 from ravl.tasks.labels.targets import LabelTargets
-from tests.labelled import bank_of, random_picture
+from tests.examples import bank_of, random_picture
 
 NAMES = ["a", "b", "c"]
 TASK = LabelTargets("classify")
@@ -34,14 +34,14 @@ def world(n: int = 60, seed: int = 0):
 
 
 @pytest.fixture
-def bank() -> Datastore:
+def datastore() -> Datastore:
     """A third each of a, b, c; the fourth kind is unlabelled."""
     features, kinds = world()
     return bank_of(features, [[*NAMES, None][k] for k in kinds])
 
 
 @pytest.fixture
-def labeller(bank) -> LabelPredictor:
+def labeller(datastore) -> LabelPredictor:
     features, kinds = world(seed=1)
     known = kinds < 3
     head = HeadFit(features[known], np.eye(3, dtype=np.float32)[kinds[known]], Loss(True))(1e-3)
@@ -51,8 +51,8 @@ def labeller(bank) -> LabelPredictor:
     return LabelPredictor(
         TASK,
         NAMES,
-        KeyProjection.of(bank.features),
-        Standardizer.of(bank.features),
+        KeyProjection.of(datastore.features),
+        Standardizer.of(datastore.features),
         Vote(8),
         gate,
         replace(gate, smoothing=0.1),
@@ -60,10 +60,12 @@ def labeller(bank) -> LabelPredictor:
     )
 
 
-def answered(labeller: LabelPredictor, bank: Datastore, queries: Queries, **how):
-    testimony = evidence.LabelMatrix.of(bank, labeller.task, labeller.labels, labeller.spread)
-    near = labeller.neighbours(queries, testimony, how.get("k"), how.pop("hidden", None))
-    return labeller.answer(queries, testimony, near, **how)
+def answered(labeller: LabelPredictor, datastore: Datastore, queries: Queries, **how):
+    label_matrix = evidence.LabelMatrix.of(
+        datastore, labeller.task, labeller.labels, labeller.spread
+    )
+    near = labeller.neighbours(queries, label_matrix, how.get("k"), how.pop("hidden", None))
+    return labeller.answer(queries, label_matrix, near, **how)
 
 
 def check(found) -> None:
@@ -74,9 +76,9 @@ def check(found) -> None:
     assert np.isfinite(found.probabilities).all()
 
 
-def test_answers_are_distributions_and_shares_sum_to_the_gate(labeller, bank):
+def test_answers_are_distributions_and_shares_sum_to_the_gate(labeller, datastore):
     features, kinds = world(seed=2)
-    found = answered(labeller, bank, Queries(features))
+    found = answered(labeller, datastore, Queries(features))
     check(found)
     known = kinds < 3
     assert (found.probabilities.argmax(1) == kinds)[known].mean() > 0.95
@@ -84,17 +86,17 @@ def test_answers_are_distributions_and_shares_sum_to_the_gate(labeller, bank):
     np.testing.assert_allclose(found.probabilities, expected, atol=1e-5)
 
 
-def test_rows_without_a_label_are_no_neighbours(labeller, bank):
+def test_rows_without_a_label_are_no_neighbours(labeller, datastore):
     features, kinds = world(seed=2)
-    found = answered(labeller, bank, Queries(features[kinds == 3]))
-    said = [bank.rows[i].label for i in found.neighbours.positions.ravel()]
+    found = answered(labeller, datastore, Queries(features[kinds == 3]))
+    said = [datastore.rows[i].label for i in found.neighbours.positions.ravel()]
     assert None not in said
     check(found)
 
 
-def test_vote_alone_and_model_alone(labeller, bank):
+def test_vote_alone_and_model_alone(labeller, datastore):
     queries = Queries(world(seed=2)[0])
-    vote = answered(labeller, bank, queries, vote_only=True)
+    vote = answered(labeller, datastore, queries, vote_only=True)
     check(vote)
     assert (vote.gate == 1).all()
     assert not vote.own.any()
@@ -107,36 +109,36 @@ def test_vote_alone_and_model_alone(labeller, bank):
     assert sharp.probabilities.max(1).mean() > alone.probabilities.max(1).mean()
     with pytest.raises(DataError, match="has only the neighbours' vote.*--model linear or fusion"):
         replace(labeller, head=None).without(queries)
-    check(answered(replace(labeller, head=None), bank, queries))
+    check(answered(replace(labeller, head=None), datastore, queries))
 
 
-def test_another_k(labeller, bank):
+def test_another_k(labeller, datastore):
     queries = Queries(world(9, seed=2)[0])
     for k in (1, 3, 500):
-        found = answered(labeller, bank, queries, k=k)
+        found = answered(labeller, datastore, queries, k=k)
         check(found)
         assert found.neighbours.found.sum(1).tolist() == [min(k, 45)] * 9
 
 
 @pytest.mark.parametrize("vote_only", [True, False])
-def test_nobody_may_be_seen(labeller, bank, vote_only):
+def test_nobody_may_be_seen(labeller, datastore, vote_only):
     queries = Queries(world(3)[0])
-    hidden = [bank.groups] * 3
-    found = answered(labeller, bank, queries, hidden=hidden, vote_only=vote_only)
+    hidden = [datastore.groups] * 3
+    found = answered(labeller, datastore, queries, hidden=hidden, vote_only=vote_only)
     check(found)
     assert not found.neighbours.found.any()
     if not vote_only:
         np.testing.assert_allclose(found.probabilities, found.own, atol=1e-6)
 
 
-def test_a_label_that_only_the_memory_knows(labeller, bank):
+def test_a_label_that_only_the_memory_knows(labeller, datastore):
     """The fourth kind is unknown to the model: rows that name it answer it, and then no more."""
     features, kinds = world(seed=2)
     queries = Queries(features)
-    before = answered(labeller, bank, queries)
+    before = answered(labeller, datastore, queries)
     assert before.names == NAMES
-    rows = [replace(r, label=r.label or "new") for r in bank.rows]
-    more = Datastore(rows, bank.features, bank.groups, bank.keys)
+    rows = [replace(r, label=r.label or "new") for r in datastore.rows]
+    more = Datastore(rows, datastore.features, datastore.groups, datastore.keys)
     after = answered(labeller, more, queries)
     check(after)
     assert after.names == [*NAMES, "new"]
@@ -147,36 +149,37 @@ def test_a_label_that_only_the_memory_knows(labeller, bank):
     np.testing.assert_allclose(again.probabilities, before.probabilities, atol=1e-5)
 
 
-def test_new_labels_take_nothing_where_they_have_no_votes(labeller, bank):
-    rows = [*bank.rows, Row(99, "far", hash="h", label="new")]
-    features = np.vstack([bank.features, bank.features[:1]])
-    keys = np.vstack([bank.keys, -bank.keys.mean(0, keepdims=True)])
-    more = Datastore(rows, features, np.append(bank.groups, 99), keys.astype(np.float32))
+def test_new_labels_take_nothing_where_they_have_no_votes(labeller, datastore):
+    rows = [*datastore.rows, Row(99, "far", hash="h", label="new")]
+    features = np.vstack([datastore.features, datastore.features[:1]])
+    keys = np.vstack([datastore.keys, -datastore.keys.mean(0, keepdims=True)])
+    more = Datastore(rows, features, np.append(datastore.groups, 99), keys.astype(np.float32))
     queries = Queries(world(12, seed=2)[0])
-    old, new = answered(labeller, bank, queries), answered(labeller, more, queries)
+    old, new = answered(labeller, datastore, queries), answered(labeller, more, queries)
     voted = new.votes[:, 3] > 0
     assert not voted.all()
     np.testing.assert_allclose(new.probabilities[~voted, :3], old.probabilities[~voted], atol=1e-5)
 
 
-def test_a_rare_new_label_is_balanced(labeller, bank):
+def test_a_rare_new_label_is_balanced(labeller, datastore):
     """Three rows of it among many: by the number of heads alone it would be outvoted."""
     features, kinds = world(seed=2)
     fourth = np.flatnonzero(np.arange(60) % 4 == 3)
-    rows = list(bank.rows)
+    rows = list(datastore.rows)
     for i in fourth[:3]:
         rows[i] = replace(rows[i], label="new")
-    more = Datastore(rows, bank.features, bank.groups, bank.keys)
+    more = Datastore(rows, datastore.features, datastore.groups, datastore.keys)
     found = answered(labeller, more, Queries(features[kinds == 3]), k=12)
     assert found.probabilities[:, 3].mean() > 3 / 12 + 0.1
 
 
-def test_tags_of_their_own(bank):
+def test_tags_of_their_own(datastore):
     features, kinds = world(seed=1)
     rows = [
-        replace(r, label=None, tags=(*((r.label,) if r.label else ()), "drawn")) for r in bank.rows
+        replace(r, label=None, tags=(*((r.label,) if r.label else ()), "drawn"))
+        for r in datastore.rows
     ]
-    tagged = Datastore(rows, bank.features, bank.groups, bank.keys)
+    tagged = Datastore(rows, datastore.features, datastore.groups, datastore.keys)
     names = ["a", "b", "drawn"]
     targets = np.stack([kinds == 0, kinds == 1, np.ones(60)], 1).astype(np.float32)
     head = HeadFit(features, targets, Loss(False))(1e-4)
@@ -184,8 +187,8 @@ def test_tags_of_their_own(bank):
     labeller = LabelPredictor(
         LabelTargets("tag"),
         names,
-        KeyProjection.of(bank.features),
-        Standardizer.of(bank.features),
+        KeyProjection.of(datastore.features),
+        Standardizer.of(datastore.features),
         Vote(8),
         gate,
         gate,
@@ -200,10 +203,10 @@ def test_tags_of_their_own(bank):
     np.testing.assert_allclose(labeller.limits(found.names), [0.3, 0.4, 0.6, 0.5])
 
 
-def test_propagated_labels_vote(bank, labeller):
+def test_propagated_labels_vote(datastore, labeller):
     """Of each kind one row has a label; the others say what it says, but are believed less."""
-    rows = [r if i < 3 else replace(r, label=None) for i, r in enumerate(bank.rows)]
-    few = Datastore(rows, bank.features, bank.groups, bank.keys)
+    rows = [r if i < 3 else replace(r, label=None) for i, r in enumerate(datastore.rows)]
+    few = Datastore(rows, datastore.features, datastore.groups, datastore.keys)
     features, kinds = world(seed=2)
     sparse = evidence.LabelMatrix.of(few, TASK, NAMES)
     spread = evidence.LabelMatrix.of(few, TASK, NAMES, spread=True)
@@ -219,11 +222,11 @@ def test_propagated_labels_vote(bank, labeller):
 
 def test_what_the_reader_reads(memory):
     memory.add([Example("bare", random_picture(0))])
-    bank = read_datastore(memory)
-    testimony = evidence.LabelMatrix.of(bank, TASK, ["green", "red"])
-    found = EvidenceArrays.of(testimony, bank.features, memory, TASK)
+    datastore = read_datastore(memory)
+    label_matrix = evidence.LabelMatrix.of(datastore, TASK, ["green", "red"])
+    found = EvidenceArrays.of(label_matrix, datastore.features, memory, TASK)
     assert found.labels.shape == found.texts.shape == (17, 48)
-    where = {row.id: i for i, row in enumerate(bank.rows)}
+    where = {row.id: i for i, row in enumerate(datastore.rows)}
     green, other = where["green_001.png"], where["green_009.png"]
     np.testing.assert_allclose(found.labels[green], found.labels[other])
     np.testing.assert_allclose(

@@ -67,10 +67,10 @@ def test_what_answers_is_what_was_judged(strips: Path, memory: Memory, tmp_path:
     settings = FitSettings(model="vote", rerank=str(strips / "match"))
     recipe = LabelRecipe("classify", memory, settings)
     held_out = {name: HELD[name] for name in ("validation", "test")}
-    with open_data(recipe, tmp_path, **held_out) as (ground, _):
-        near, rows = ground.test.near, ground.bank.rows
+    with open_data(recipe, tmp_path, **held_out) as (data, _):
+        near, rows = data.test.near, data.datastore.rows
         judged = [[rows[j].id for j in line] for line in near.positions]
-        held = [row.id for row in (*ground.test.labelled.rows, *ground.validation.labelled.rows)]
+        held = [row.id for row in (*data.test.examples.rows, *data.validation.examples.rows)]
     pictures = [memory.picture_bytes(id) for id in held[: len(near)]]
     memory.delete(held)
     answers = load(strips / "run", memory).classify(pictures)
@@ -87,19 +87,19 @@ def test_no_training_example_finds_itself_nor_its_copy(
     settings = FitSettings(model="vote", rerank=str(strips / "match"))
     recipe = LabelRecipe("classify", memory, settings)
     held_out = {name: HELD[name] for name in ("validation", "test")}
-    with open_data(recipe, tmp_path, **held_out) as (ground, _):
-        assert ground.second is not None
-        near = ground.train.near
-        for own, line in zip(ground.train.labelled.shown, near.positions, strict=True):
+    with open_data(recipe, tmp_path, **held_out) as (data, _):
+        assert data.second is not None
+        near = data.train.near
+        for own, line in zip(data.train.examples.shown, near.positions, strict=True):
             assert len(own)
-            assert not np.isin(ground.bank.groups[line[line >= 0]], own).any()
+            assert not np.isin(data.datastore.groups[line[line >= 0]], own).any()
         assert (np.diff(near.similarity, axis=1)[near.found[:, 1:]] <= 1e-6).all()
 
 
 def test_it_is_left_out_where_validation_is_no_better(
     strips: Path, memory: Memory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reranked_neighbours, "_worth", lambda ground, vote: 0.5)
+    monkeypatch.setattr(reranked_neighbours, "_worth", lambda data, vote: 0.5)
     run = tmp_path / "run"
     report = fit("classify", memory, out=run, rerank=str(strips / "match"), **HELD)
     assert isinstance(report, FitReport)

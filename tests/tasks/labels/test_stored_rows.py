@@ -26,17 +26,17 @@ def test_rows_are_answered_as_their_pictures_are(
     labels: LabelPipeline, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(known_rows, "BATCH", 3)
-    bank = labels.labeller.task.bank(labels.memory, labels.labeller.keys)
+    datastore = labels.labeller.task.datastore(labels.memory, labels.labeller.keys)
     chosen = np.array([5, 0, 17, 40, 9, 30, 2], np.int64)
-    found = answers_to_rows(labels, bank, chosen)
-    looked = labels.look([labels.memory.picture(bank.rows[i]) for i in chosen])
-    wanted = labels.results(looked, [bank.groups[i : i + 1] for i in chosen])
+    found = answers_to_rows(labels, datastore, chosen)
+    looked = labels.look([labels.memory.picture(datastore.rows[i]) for i in chosen])
+    wanted = labels.results(looked, [datastore.groups[i : i + 1] for i in chosen])
     assert [answer.said for answer in found] == [answer.said for answer in wanted]
     for one, other, i in zip(found, wanted, chosen, strict=True):
         assert one.confidence == pytest.approx(other.confidence, abs=1e-3)
         assert [each.id for each in one.evidence] == [each.id for each in other.evidence]
-        assert bank.rows[i].id not in {each.id for each in one.evidence}
-    assert answers_to_rows(labels, bank, chosen[:0]) == []
+        assert datastore.rows[i].id not in {each.id for each in one.evidence}
+    assert answers_to_rows(labels, datastore, chosen[:0]) == []
 
 
 def test_a_tower_of_the_run_sees_the_pictures(
@@ -46,11 +46,11 @@ def test_a_tower_of_the_run_sees_the_pictures(
 
     def tuned(pictures: list[Any]) -> Any:
         seen.extend(pictures)
-        return bank.features[: len(pictures)]
+        return datastore.features[: len(pictures)]
 
-    bank = labels.labeller.task.bank(labels.memory, labels.labeller.keys)
+    datastore = labels.labeller.task.datastore(labels.memory, labels.labeller.keys)
     monkeypatch.setattr(labels, "has_tower", True)
     monkeypatch.setattr(labels, "tuned", tuned)
-    answers_to_rows(labels, bank, np.array([4, 8], np.int64))
-    wanted = [labels.memory.picture(bank.rows[i]).tobytes() for i in (4, 8)]
+    answers_to_rows(labels, datastore, np.array([4, 8], np.int64))
+    wanted = [labels.memory.picture(datastore.rows[i]).tobytes() for i in (4, 8)]
     assert [picture.tobytes() for picture in seen] == wanted

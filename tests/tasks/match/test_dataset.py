@@ -13,7 +13,7 @@ from ravl.memory import Memory
 from ravl.runs.row_texts import TextTargets
 from ravl.tasks.match import dataset as match_ground
 from ravl.tasks.match.batches import CANDIDATES, PairBatches, TrainingExamples
-from ravl.tasks.match.dataset import MatchFitData, check, draw_pairs, prepare, readable
+from ravl.tasks.match.dataset import MatchFitData, check, prepare, readable, sample_pairs
 from ravl.tasks.match.levels import Unseen
 from ravl.tasks.match.task import MatchTask
 from ravl.tasks.search.pairs import pairs_of
@@ -28,11 +28,11 @@ TASK = TextTargets()
 
 
 def ground_of(memory: Memory, **settings: object) -> MatchFitData:
-    labelled = read_labelled(memory, memory, lambda row: readable(TASK, memory.encoder, row))
+    examples = read_labelled(memory, memory, lambda row: readable(TASK, memory.encoder, row))
     parts = split(
-        labelled.rows,
-        labelled.groups,
-        [""] * len(labelled),
+        examples.rows,
+        examples.groups,
+        [""] * len(examples),
         memory,
         validation=VALIDATION,
         test=TEST,
@@ -40,8 +40,8 @@ def ground_of(memory: Memory, **settings: object) -> MatchFitData:
         test_share=0.2,
         seed=0,
     )
-    check(TASK, memory.encoder, labelled, parts)
-    return prepare(memory, TASK, FitSettings(**settings), labelled, parts)  # type: ignore[arg-type]
+    check(TASK, memory.encoder, examples, parts)
+    return prepare(memory, TASK, FitSettings(**settings), examples, parts)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -52,13 +52,13 @@ def memory(tmp_path: Path) -> Iterator[Memory]:
 
 
 def test_held_out_pairs_are_balanced_and_false_ones_are_false(memory: Memory) -> None:
-    ground = ground_of(memory)
-    for side, part in ((ground.validation, "validation"), (ground.test, "test")):
-        chosen = getattr(ground.parts, part)
+    data = ground_of(memory)
+    for side, part in ((data.validation, "validation"), (data.test, "test")):
+        chosen = getattr(data.parts, part)
         assert side.targets.mean() == pytest.approx(0.5, abs=0.02)
-        pairs, asked = ground.pairs, side.asked
+        pairs, asked = data.pairs, side.asked
         own = {i: {pairs.texts[t] for t in pairs.which[pairs.owners == i]} for i in chosen}
-        ids = {ground.labelled.rows[i].id: i for i in chosen}
+        ids = {data.examples.rows[i].id: i for i in chosen}
         for row, text, true in zip(side.rows, asked.text, side.targets, strict=True):
             assert (asked.texts[text] in own[ids[row.id]]) == bool(true)
         true = side.targets == 1
@@ -67,9 +67,9 @@ def test_held_out_pairs_are_balanced_and_false_ones_are_false(memory: Memory) ->
 
 
 def test_pairs_are_the_same_for_the_same_seed(memory: Memory) -> None:
-    ground = ground_of(memory)
+    data = ground_of(memory)
     one, same, other = (
-        draw_pairs(ground.pairs, ground.parts.test, seed, "test") for seed in (3, 3, 4)
+        sample_pairs(data.pairs, data.parts.test, seed, "test") for seed in (3, 3, 4)
     )
     np.testing.assert_array_equal(one[1], same[1])
     assert (one[1] != other[1]).any()
@@ -81,39 +81,39 @@ def test_many_pairs_are_a_sample(memory: Memory, monkeypatch: pytest.MonkeyPatch
 
 
 def test_near_duplicates_get_no_text_of_each_other(tmp_path: Path) -> None:
-    examples = paint(tmp_path / "pictures", 12)
+    painted = paint(tmp_path / "pictures", 12)
     with Memory.create(tmp_path / "m.ravl", ColourEncoder()) as memory:
-        memory.add(examples)
-        labelled = read_labelled(memory, memory, lambda row: readable(TASK, memory.encoder, row))
-        pairs, _ = match_ground.read_texts(TASK, memory.encoder, labelled)
+        memory.add(painted)
+        examples = read_labelled(memory, memory, lambda row: readable(TASK, memory.encoder, row))
+        pairs, _ = match_ground.read_texts(TASK, memory.encoder, examples)
     pairs = replace(pairs, groups=pairs.groups // 4)  # as if they were near-duplicates
-    picture, text, targets = draw_pairs(pairs, np.arange(12), 0, "test")
+    picture, text, targets = sample_pairs(pairs, np.arange(12), 0, "test")
     theirs = {(g, t) for g, t in zip(pairs.groups[pairs.owners], pairs.which, strict=True)}
     for p, t, true in zip(picture, text, targets, strict=True):
         assert ((pairs.groups[p], t) in theirs) == bool(true)
 
 
 def test_nothing_that_is_held_out_is_evidence(memory: Memory) -> None:
-    ground = ground_of(memory)
-    held = {ground.labelled.rows[i].id for i in (*ground.parts.validation, *ground.parts.test)}
+    data = ground_of(memory)
+    held = {data.examples.rows[i].id for i in (*data.parts.validation, *data.parts.test)}
     assert held
-    assert not held & {row.id for row in ground.bank.rows}
+    assert not held & {row.id for row in data.datastore.rows}
 
 
-def batches(ground: MatchFitData) -> PairBatches:
+def batches(data: MatchFitData) -> PairBatches:
     """Without any disturbance: the nearest are read."""
-    pairs, chosen = ground.pairs, ground.parts.train
+    pairs, chosen = data.pairs, data.parts.train
     starts = np.searchsorted(pairs.owners[pairs_of(pairs, chosen)], chosen)
     texts = np.split(pairs.which[pairs_of(pairs, chosen)], starts[1:])
-    seen = ground.base.project(pairs.features[chosen])
-    unseen = Unseen(np.zeros(len(chosen), np.int64), seen, np.stack([ground.vectors] * 2))
-    lesson = TrainingExamples(ground, seen, texts, pairs.groups[chosen], unseen, [])
+    seen = data.base.project(pairs.features[chosen])
+    unseen = Unseen(np.zeros(len(chosen), np.int64), seen, np.stack([data.vectors] * 2))
+    lesson = TrainingExamples(data, seen, texts, pairs.groups[chosen], unseen, [])
     order = EpochSampler(np.arange(len(chosen)), 0)
     return PairBatches(lesson, None, 4, RetrievalNoise(0, 0, pool=1), order, 0)
 
 
-def said_by(ground: MatchFitData, positions: np.ndarray) -> set[str]:
-    return {t for p in positions.ravel() if p >= 0 for t in ground.bank.rows[p].texts}
+def said_by(data: MatchFitData, positions: np.ndarray) -> set[str]:
+    return {t for p in positions.ravel() if p >= 0 for t in data.datastore.rows[p].texts}
 
 
 def test_a_training_pair_does_not_find_its_own_text(tmp_path: Path) -> None:
@@ -129,51 +129,51 @@ def test_a_training_pair_does_not_find_its_own_text(tmp_path: Path) -> None:
                 Example(id="leak", picture=leak, texts=victim.texts, columns={"part": "train"}),
             ]
         )
-        ground = ground_of(memory)
-        data = batches(ground)
-        rows = [ground.labelled.rows[i].id for i in ground.parts.train]
+        data = ground_of(memory)
+        drawn = batches(data)
+        rows = [data.examples.rows[i].id for i in data.parts.train]
         chosen = np.array([rows.index(victim.id), *range(6)])
-        bank = [row.id for row in ground.bank.rows]
-        assert bank.index("leak") in ground.near.positions[chosen[0]]  # it would be found
+        datastore = [row.id for row in data.datastore.rows]
+        assert datastore.index("leak") in data.near.positions[chosen[0]]  # it would be found
         random = np.random.default_rng(0)
-        texts, there = data.candidates(chosen, random)
-        found = data.neighbours(chosen, texts, random)
-        assert bank.index("leak") not in found.positions[0]
+        texts, there = drawn.candidates(chosen, random)
+        found = drawn.neighbours(chosen, texts, random)
+        assert datastore.index("leak") not in found.positions[0]
         for line, its in zip(found.positions, texts, strict=True):
-            assert not said_by(ground, line) & {ground.pairs.texts[t] for t in its}
-        open_door = replace(ground, sayers=[np.zeros(0, np.int64)] * len(ground.sayers))
+            assert not said_by(data, line) & {data.pairs.texts[t] for t in its}
+        open_door = replace(data, text_owners=[np.zeros(0, np.int64)] * len(data.text_owners))
         found = batches(open_door).neighbours(chosen, texts, random)
-        assert said_by(ground, found.positions[0]) & set(victim.texts)  # the test would see it
+        assert said_by(data, found.positions[0]) & set(victim.texts)  # the test would see it
 
 
 def test_a_training_picture_does_not_find_itself(memory: Memory) -> None:
-    ground = ground_of(memory)
-    data = batches(ground)
-    chosen = np.arange(len(ground.parts.train))
-    texts, _ = data.candidates(chosen, np.random.default_rng(0))
-    found = data.neighbours(chosen, texts, np.random.default_rng(0))
-    for i, line in zip(ground.parts.train, found.positions, strict=True):
-        assert ground.labelled.rows[i].id not in {ground.bank.rows[p].id for p in line if p >= 0}
+    data = ground_of(memory)
+    drawn = batches(data)
+    chosen = np.arange(len(data.parts.train))
+    texts, _ = drawn.candidates(chosen, np.random.default_rng(0))
+    found = drawn.neighbours(chosen, texts, np.random.default_rng(0))
+    for i, line in zip(data.parts.train, found.positions, strict=True):
+        assert data.examples.rows[i].id not in {data.datastore.rows[p].id for p in line if p >= 0}
 
 
 def test_wrong_texts_in_training_are_other_pictures(memory: Memory) -> None:
-    ground = ground_of(memory)
-    data = batches(ground)
-    chosen = np.arange(len(ground.parts.train))
-    texts, there = data.candidates(chosen, np.random.default_rng(0))
+    data = ground_of(memory)
+    drawn = batches(data)
+    chosen = np.arange(len(data.parts.train))
+    texts, there = drawn.candidates(chosen, np.random.default_rng(0))
     assert texts.shape == there.shape == (len(chosen), CANDIDATES)
     assert there.all()
-    for picture, line in zip(ground.parts.train, texts, strict=True):
-        own = set(ground.pairs.which[ground.pairs.owners == picture].tolist())
+    for picture, line in zip(data.parts.train, texts, strict=True):
+        own = set(data.pairs.which[data.pairs.owners == picture].tolist())
         assert [int(t) in own for t in line] == [True] + [False] * (CANDIDATES - 1)
-    data._lesson.unseen.fold[::2] = 1  # of another fold: seen by the encoder that scores it
-    texts, there = data.candidates(chosen, np.random.default_rng(0))
-    fold = data._lesson.unseen.fold
+    drawn._lesson.unseen.fold[::2] = 1  # of another fold: seen by the encoder that scores it
+    texts, there = drawn.candidates(chosen, np.random.default_rng(0))
+    fold = drawn._lesson.unseen.fold
     for i, line in enumerate(texts):
         for text in line[there[i]]:
-            theirs = ground.pairs.owners[ground.pairs.which == text]
-            assert fold[np.searchsorted(ground.parts.train, theirs)] == fold[i]
-    _, there = data.candidates(chosen[:1], np.random.default_rng(0))
+            theirs = data.pairs.owners[data.pairs.which == text]
+            assert fold[np.searchsorted(data.parts.train, theirs)] == fold[i]
+    _, there = drawn.candidates(chosen[:1], np.random.default_rng(0))
     assert there.tolist() == [[True, False, False]]  # a batch of one has no other text
 
 

@@ -125,13 +125,13 @@ def test_the_same_seed_gives_the_same_run(made: Path, memory: Memory, tmp_path: 
 
 
 def test_an_untrained_fusion_model_answers_as_the_dual_encoder(memory: Memory, made: Path) -> None:
-    ground = ground_of(memory, language_model=str(made / "bert"), evidence=3)
-    dual = replace(fit_vote(ground), picture_head=random_head(48), text_head=random_head(48))
-    model = match_fusion._new(ground, dual, 3)
+    data = ground_of(memory, language_model=str(made / "bert"), evidence=3)
+    dual = replace(fit_vote(data), picture_head=random_head(48), text_head=random_head(48))
+    model = match_fusion._new(data, dual, 3)
     words = words_of(model, str(made / "bert"), 6)
     level = replace(dual, reader=Reader(model), words=words)
-    side = ground.validation
-    signals = level.from_model(side.asked, side.clues.near, level.evidence(ground.said))
+    side = data.validation
+    signals = level.from_model(side.asked, side.clues.near, level.evidence(data.said))
     np.testing.assert_allclose(signals["fusion"], 0, atol=1e-5)
     logits = fit_stack(signals, ("dual",), side.targets).logits(signals)
     base = Reader(model).base(signals["dual"][:, None])[:, 0]
@@ -309,30 +309,29 @@ def test_pairs_of_a_picture_are_in_one_fold(memory: Memory) -> None:
 
 
 def test_heads_are_trained_once_and_found_again(memory: Memory, tmp_path: Path) -> None:
-    ground: MatchFitData = ground_of(memory)
-    vote = fit_vote(ground)
-    first, curve, seconds, count = fit_dual(ground, vote, tmp_path, False)
-    again, same, took, _ = fit_dual(ground, vote, tmp_path, False)  # as after an interruption
+    data: MatchFitData = ground_of(memory)
+    vote = fit_vote(data)
+    first, curve, seconds, count = fit_dual(data, vote, tmp_path, False)
+    again, same, took, _ = fit_dual(data, vote, tmp_path, False)  # as after an interruption
     assert (curve, seconds) == (same, took)
     assert count > 48 * 256
-    a, b = (m.from_model(ground.test.asked)["dual"] for m in (first, again))
+    a, b = (m.from_model(data.test.asked)["dual"] for m in (first, again))
     np.testing.assert_allclose(a, b, atol=1e-6)
 
 
 def test_heads_that_have_not_seen_a_picture_are_less_sure_of_it(
     memory: Memory, tmp_path: Path
 ) -> None:
-    ground = ground_of(memory)
-    dual = fit_dual(ground, fit_vote(ground), tmp_path, False)[0]
-    unseen = fit_unseen(ground, dual, tmp_path, False)
-    train, pairs = ground.parts.train, ground.pairs
+    data = ground_of(memory)
+    dual = fit_dual(data, fit_vote(data), tmp_path, False)[0]
+    unseen = fit_unseen(data, dual, tmp_path, False)
+    train, pairs = data.parts.train, data.pairs
     assert set(unseen.fold.tolist()) == {0, 1}
     assert dual.picture_head is not None and dual.text_head is not None
     first = np.searchsorted(pairs.owners, train)  # the first text of each
     own = np.einsum("nd,nd->n", unseen.seen, unseen.read[unseen.fold, pairs.which[first]])
     known = (
-        dual.picture_head(pairs.features[train])
-        * dual.text_head(ground.vectors)[pairs.which[first]]
+        dual.picture_head(pairs.features[train]) * dual.text_head(data.vectors)[pairs.which[first]]
     )
     assert own.mean() < known.sum(1).mean() - 0.02
 

@@ -24,8 +24,10 @@ def said(seed: int = 0) -> RowTexts:
     owners = np.sort(np.r_[np.arange(1, ROWS), random.integers(1, ROWS, TEXTS - ROWS + 1)])
     vectors = normalise(random.normal(size=(TEXTS, WIDTH)))
     rows = [Row(i + 1, str(i)) for i in range(ROWS)]
-    bank = Datastore(rows, features, np.arange(1, ROWS + 1), KeyProjection.of(features)(features))
-    return RowTexts(bank, [f"text {i}" for i in range(TEXTS)], vectors, owners)
+    datastore = Datastore(
+        rows, features, np.arange(1, ROWS + 1), KeyProjection.of(features)(features)
+    )
+    return RowTexts(datastore, [f"text {i}" for i in range(TEXTS)], vectors, owners)
 
 
 def asked(known: RowTexts, count: int = 30) -> QueryPairs:
@@ -39,7 +41,7 @@ def asked(known: RowTexts, count: int = 30) -> QueryPairs:
 def matcher(known: RowTexts, **changes: object) -> MatchPredictor:
     ones = np.ones(4, np.float32)
     stack = ScoreStack(MEMORY, np.zeros(4, np.float32), ones, ones, 0.0)
-    keys = KeyProjection.of(known.bank.features)
+    keys = KeyProjection.of(known.datastore.features)
     return MatchPredictor(TextTargets(), keys, None, Vote(k=4), {"vote": stack}, **changes)  # type: ignore[arg-type]
 
 
@@ -49,7 +51,7 @@ def test_clues_are_what_a_loop_finds(block: int, monkeypatch: pytest.MonkeyPatch
     known = said()
     pairs = asked(known)
     found = matcher(known).clues(pairs, known)
-    keys = KeyProjection.of(known.bank.features)(pairs.features)
+    keys = KeyProjection.of(known.datastore.features)(pairs.features)
     for i, (p, t) in enumerate(zip(pairs.picture, pairs.text, strict=True)):
         similarity = known.vectors @ pairs.vectors[t]
         of_row = np.array(
@@ -58,7 +60,7 @@ def test_clues_are_what_a_loop_finds(block: int, monkeypatch: pytest.MonkeyPatch
                 for r in range(ROWS)
             ]
         )
-        seen = known.bank.keys @ keys[p]
+        seen = known.datastore.keys @ keys[p]
         near, alike = np.argsort(-seen)[:4], np.argsort(-of_row)[:4]
         np.testing.assert_array_equal(found.near.positions[i], near)
         np.testing.assert_array_equal(found.alike.positions[i], alike)
@@ -73,7 +75,7 @@ def test_hidden_groups_are_found_by_neither_side() -> None:
     found = matcher(known).clues(pairs, known, k=ROWS, hidden=hidden)
     for near in (found.near, found.alike):
         for line, groups in zip(near.positions, hidden, strict=True):
-            seen = known.bank.groups[line[line >= 0]]
+            seen = known.datastore.groups[line[line >= 0]]
             assert not np.isin(seen, groups).any()
     assert (found.near.found.sum(1) == ROWS - 2).all()
     with_text = ROWS - 1 - np.array([(g > 1).sum() for g in hidden])  # the first row says nothing
@@ -108,7 +110,7 @@ def test_strangers_are_looked_at_with_the_likeness_of_the_right_ones() -> None:
 
 def test_nobody_who_speaks_is_no_answer() -> None:
     known = said()
-    silent = RowTexts(known.bank, [], np.zeros((0, WIDTH), np.float32), np.zeros(0, np.int64))
+    silent = RowTexts(known.datastore, [], np.zeros((0, WIDTH), np.float32), np.zeros(0, np.int64))
     one, pairs = matcher(known), asked(known)
     found = one.answer(pairs, silent, one.clues(pairs, silent))
     assert (found.probabilities == 0.5).all()

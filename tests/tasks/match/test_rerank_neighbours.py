@@ -38,55 +38,59 @@ def look(made: Path, memory: Memory) -> NeighbourReranker:
 
 
 @pytest.fixture
-def bank(memory: Memory) -> Datastore:
+def datastore(memory: Memory) -> Datastore:
     return read_datastore(memory)
 
 
-def test_neighbours_whose_texts_fit_come_first(look: NeighbourReranker, bank: Datastore) -> None:
-    queries = np.flatnonzero([bool(row.texts) for row in bank.rows])
-    own = [bank.groups[[i]] for i in queries]
-    near = bank.neighbours(bank.keys[queries], 30, own)
-    said = look.said(bank)
-    labels = np.array([row.label for row in bank.rows])
+def test_neighbours_whose_texts_fit_come_first(
+    look: NeighbourReranker, datastore: Datastore
+) -> None:
+    queries = np.flatnonzero([bool(row.texts) for row in datastore.rows])
+    own = [datastore.groups[[i]] for i in queries]
+    near = datastore.neighbours(datastore.keys[queries], 30, own)
+    said = look.said(datastore)
+    labels = np.array([row.label for row in datastore.rows])
 
     def right(found: Neighbours) -> float:
         return float((labels[found.positions[:, :5]] == labels[queries][:, None]).mean())
 
-    again = look(bank.features[queries], said, near, own)
+    again = look(datastore.features[queries], said, near, own)
     assert right(again) > right(near) + 0.05
     same = [set(line) for line in again.positions]
     assert same == [set(line) for line in near.positions]
 
 
 def test_a_picture_and_its_copies_say_nothing_about_it(
-    look: NeighbourReranker, bank: Datastore
+    look: NeighbourReranker, datastore: Datastore
 ) -> None:
     """Hidden rows are as good as gone."""
-    i = next(i for i, row in enumerate(bank.rows) if row.id == "001.png")
-    own = bank.groups[[i]]
-    gone = bank.groups == own[0]
+    i = next(i for i, row in enumerate(datastore.rows) if row.id == "001.png")
+    own = datastore.groups[[i]]
+    gone = datastore.groups == own[0]
     assert gone.sum() == 2  # the copy has the same group
-    near = bank.neighbours(bank.keys[[i]], 20, [own])
+    near = datastore.neighbours(datastore.keys[[i]], 20, [own])
     assert not gone[near.positions].any()
-    hidden, _ = look.odds(bank.features[[i]], look.said(bank), near, [own])
-    rest = bank.only(~gone)
+    hidden, _ = look.logit(datastore.features[[i]], look.said(datastore), near, [own])
+    rest = datastore.only(~gone)
     there = replace(near, positions=np.searchsorted(np.flatnonzero(~gone), near.positions))
-    without, _ = look.odds(bank.features[[i]], look.said(rest), there)
+    without, _ = look.logit(datastore.features[[i]], look.said(rest), there)
     np.testing.assert_allclose(hidden, without, rtol=1e-4, atol=1e-4)
-    seen, _ = look.odds(bank.features[[i]], look.said(bank), near)
+    seen, _ = look.logit(datastore.features[[i]], look.said(datastore), near)
     assert np.abs(seen - hidden).max() > 1e-2
 
 
-def test_a_row_without_text_is_not_asked_about(look: NeighbourReranker, bank: Datastore) -> None:
-    said = look.said(bank)
-    silent = next(i for i, row in enumerate(bank.rows) if not row.texts)
+def test_a_row_without_text_is_not_asked_about(
+    look: NeighbourReranker, datastore: Datastore
+) -> None:
+    said = look.said(datastore)
+    silent = next(i for i, row in enumerate(datastore.rows) if not row.texts)
     near = Neighbours(np.array([[silent, 1, -1]]), np.array([[0.9, 0.8, 0]], np.float32))
-    odds, known = look.odds(bank.features[:1], said, near)
+    logit, known = look.logit(datastore.features[:1], said, near)
     assert known.tolist() == [[False, True, False]]
-    assert (odds != 0).tolist() == known.tolist()
+    assert (logit != 0).tolist() == known.tolist()
     nobody = near.first(1)
-    assert not look.odds(bank.features[:1], said, nobody)[1].any()
-    assert look(bank.features[:1], said, nobody).positions.tolist() == [[silent]]
+    assert not look.logit(datastore.features[:1], said, nobody)[1].any()
+    assert look(datastore.features[:1], said, nobody).positions.tolist() == [[silent]]
 
 
 def test_a_run_finds_its_match_run_again(made: Path, memory: Memory, tmp_path: Path) -> None:

@@ -5,7 +5,12 @@ import pytest
 import torch
 
 from ravl.encoders.base import Array, normalise
-from ravl.tasks.search.batches import FALSE_NEGATIVE, HardNegativeSampler, PairData, mine
+from ravl.tasks.search.batches import (
+    FALSE_NEGATIVE,
+    HardNegativeSampler,
+    PairData,
+    mine_hard_negatives,
+)
 from ravl.tasks.search.material import TrainingInputs
 from ravl.tasks.search.pairs import Ints, Pairs, pairs_of
 
@@ -81,7 +86,7 @@ def test_vectors_are_asked_for_only_when_neighbours_are_mined():
 
 
 def test_hard_neighbours_follow_their_picture():
-    near = mine(*vectors(), GROUPS, 2)
+    near = mine_hard_negatives(*vectors(), GROUPS, 2)
     pictures = OWNERS[list(passes(2))][:8].tolist()  # the first pass
     done: set[int] = set()
     while pictures:
@@ -109,7 +114,7 @@ def test_what_is_mined_is_neither_the_picture_nor_may_it_fit_as_well(k):
     groups = np.arange(60) // 3  # near-duplicates in threes
     pictures, texts = vectors(60, seed=1)
     pictures[1::3] = pictures[::3]
-    near = mine(pictures, texts, groups, k)
+    near = mine_hard_negatives(pictures, texts, groups, k)
     assert near.shape == (60, min(k, 59))
     scores = pictures @ texts.T
     for i, line in enumerate(near):
@@ -122,7 +127,7 @@ def test_what_is_mined_is_neither_the_picture_nor_may_it_fit_as_well(k):
 
 
 def test_where_all_are_near_duplicates_nothing_is_mined():
-    assert (mine(*vectors(), np.zeros(8, np.int64), 3) == -1).all()
+    assert (mine_hard_negatives(*vectors(), np.zeros(8, np.int64), 3) == -1).all()
     assert sorted(passes(3, groups=np.zeros(8, np.int64))) == ALL.tolist()
 
 

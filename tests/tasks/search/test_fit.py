@@ -39,9 +39,9 @@ def weights(out: Path) -> dict[str, np.ndarray]:
 
 
 def check_same(one: Path, other: Path, within: float = 1e-6) -> None:
-    mine, theirs = weights(one), weights(other)
-    assert mine.keys() == theirs.keys()
-    for name, value in mine.items():
+    mine_hard_negatives, theirs = weights(one), weights(other)
+    assert mine_hard_negatives.keys() == theirs.keys()
+    for name, value in mine_hard_negatives.items():
         np.testing.assert_allclose(value, theirs[name], atol=within, err_msg=name)
 
 

@@ -18,9 +18,9 @@ def points(count: int, seed: int) -> Array:
     return normalise(np.random.default_rng(seed).normal(size=(count, SIZE)))
 
 
-def space(pictures: Array, texts: Array, bank: Array | None = None) -> Space:
-    bank = points(200, 9) if bank is None else bank
-    return Space(pictures, texts, bank, bank)
+def space(pictures: Array, texts: Array, datastore: Array | None = None) -> Space:
+    datastore = points(200, 9) if datastore is None else datastore
+    return Space(pictures, texts, datastore, datastore)
 
 
 def held(before: Space, after: Space, labels: list[str | None] | None = None) -> Held:
@@ -108,8 +108,8 @@ def hubby() -> Space:
     pictures = points(PICTURES, 0)
     texts = normalise(np.repeat(pictures, EACH, axis=0) + 2 * common)
     pictures[:12] = normalise(0.1 * pictures[:12] + common)
-    bank = normalise(points(200, 9) + 2 * common)
-    return Space(pictures, texts, points(200, 8), bank)
+    datastore = normalise(points(200, 9) + 2 * common)
+    return Space(pictures, texts, points(200, 8), datastore)
 
 
 def test_the_strength_that_helps_is_chosen(right):

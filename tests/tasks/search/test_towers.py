@@ -147,8 +147,8 @@ def test_gradient_caching_gives_the_gradients_of_the_whole_batch(memory, tmp_pat
         one.zero_grad()
         one(**inputs)["loss"].backward()
         found.append([p.grad.clone() for p in made.vision.learning if p.grad is not None])
-    for mine, theirs in zip(*found, strict=True):
-        torch.testing.assert_close(mine, theirs, atol=1e-6, rtol=1e-4)
+    for mine_hard_negatives, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(mine_hard_negatives, theirs, atol=1e-6, rtol=1e-4)
 
 
 def test_pictures_that_cannot_be_read_any_more_are_left_out(memory, tmp_path):

@@ -12,51 +12,51 @@ from ravl.models.gate import probabilities
 from ravl.models.zero_shot import label_vectors, zero_shot
 from ravl.tasks.ask.targets import AnswerTargets
 from ravl.tasks.labels.dataset import FitData, Split
-from ravl.tasks.labels.levels import fit_head, held_side, temperature_of
+from ravl.tasks.labels.levels import fit_head, temperature_of, train_plus_validation
 from ravl.tasks.labels.predictor import Answers, Queries
 
 
-def ask_rows(ground: FitData) -> Mapping[str, Answers]:
+def ask_rows(data: FitData) -> Mapping[str, Answers]:
     """Answers to the test part by row: ``zero_shot``, and ``question_only`` where it is fitted."""
-    rows = {"zero_shot": zero_shot_answers(ground)}
-    if ground.settings.model != "vote":
-        rows["question_only"] = question_only(ground)
+    rows = {"zero_shot": zero_shot_answers(data)}
+    if data.settings.model != "vote":
+        rows["question_only"] = question_only(data)
     return rows
 
 
-def zero_shot_answers(ground: FitData) -> Answers:
+def zero_shot_answers(data: FitData) -> Answers:
     """The pretrained encoder, told the known answers and nothing else.
 
     An answer is as likely as its name is like the picture and like the question, by the sum of the
     two cosines.
     """
-    task, encoder = ground.task, ground.task.encoder(ground.memory)
+    task, encoder = data.task, data.task.encoder(data.memory)
     assert isinstance(task, AnswerTargets)
-    features = ground.test.queries.features
-    names = label_vectors(encoder, ground.labels, ground.settings.templates)
+    features = data.test.queries.features
+    names = label_vectors(encoder, data.labels, data.settings.templates)
     both = encoder.project(features[:, : task.width]) + features[:, task.width :]
-    return _alone(ground, zero_shot(both, names, exclusive=True))
+    return _alone(data, zero_shot(both, names, exclusive=True))
 
 
-def question_only(ground: FitData) -> Answers:
+def question_only(data: FitData) -> Answers:
     """The linear head, fitted and asked in the same way, but shown no picture."""
-    task = ground.task
+    task = data.task
     assert isinstance(task, AnswerTargets)
 
     def blind(side: Split) -> Split:
         features = side.queries.features[:, task.width :]
-        labelled = replace(side.labelled, features=features)
-        return replace(side, queries=Queries(features), labelled=labelled)
+        examples = replace(side.examples, features=features)
+        return replace(side, queries=Queries(features), examples=examples)
 
     unseen = replace(
-        ground, task=task.blind(), train=blind(ground.train), validation=blind(ground.validation)
+        data, task=task.blind(), train=blind(data.train), validation=blind(data.validation)
     )
     head, logits = fit_head(unseen)
-    warmth = temperature_of(logits, held_side(unseen).targets, exclusive=True)
-    found = head(blind(ground.test).queries.features) / warmth
-    return _alone(ground, probabilities(found, exclusive=True))
+    warmth = temperature_of(logits, train_plus_validation(unseen).targets, exclusive=True)
+    found = head(blind(data.test).queries.features) / warmth
+    return _alone(data, probabilities(found, exclusive=True))
 
 
-def _alone(ground: FitData, found: Array) -> Answers:
+def _alone(data: FitData, found: Array) -> Answers:
     nothing = np.zeros_like(found)
-    return Answers(ground.labels, found, nothing, found, np.zeros(len(found), np.float32))
+    return Answers(data.labels, found, nothing, found, np.zeros(len(found), np.float32))

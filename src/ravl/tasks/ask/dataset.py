@@ -17,9 +17,9 @@ from ravl.tasks.ask.keys import WEIGHTS
 from ravl.tasks.ask.knowledge import Knowledge
 from ravl.tasks.ask.targets import AnswerTargets
 from ravl.tasks.ask.untrained import VOTE
-from ravl.tasks.labels.dataset import FitData, Split, speaking_rows
-from ravl.tasks.labels.keys.ground import searched_by
-from ravl.tasks.labels.levels import held_side, surprise, vote_gate
+from ravl.tasks.labels.dataset import FitData, Split, rows_with_target
+from ravl.tasks.labels.keys.data import searched_by
+from ravl.tasks.labels.levels import log_loss, train_plus_validation, vote_gate
 from ravl.tasks.labels.votes import LabelMatrix
 from ravl.training.fit_settings import FitSettings
 
@@ -40,50 +40,50 @@ def refuse(settings: FitSettings) -> None:
             )
 
 
-def asked(ground: FitData) -> FitData:
+def asked(data: FitData) -> FitData:
     """The ground with the weight of questions chosen, and the texts that the reader reads."""
-    ground = weighed(ground)
-    keys: Any = ground.keys
-    hidden = [part.labelled.seen_groups() for part in (ground.validation, ground.test)]
-    knowledge = Knowledge.of(ground.memory, keys.pictures, np.concatenate(hidden))
+    data = weighed(data)
+    keys: Any = data.keys
+    hidden = [part.examples.seen_groups() for part in (data.validation, data.test)]
+    knowledge = Knowledge.of(data.memory, keys.pictures, np.concatenate(hidden))
 
     def side(part: Split) -> Split:
-        questions = [question_of(row) for row in part.labelled.rows]
+        questions = [question_of(row) for row in part.examples.rows]
         texts = questions
         if knowledge is not None:
             pictures = part.queries.features[:, : keys.width]
-            texts = knowledge.reading(questions, pictures, part.labelled.shown)
+            texts = knowledge.reading(questions, pictures, part.examples.shown)
         return replace(part, queries=replace(part.queries, texts=texts))
 
     return replace(
-        ground,
-        train=side(ground.train),
-        validation=side(ground.validation),
-        test=side(ground.test),
+        data,
+        train=side(data.train),
+        validation=side(data.validation),
+        test=side(data.test),
     )
 
 
-def weighed(ground: FitData) -> FitData:
+def weighed(data: FitData) -> FitData:
     """The ground as it is searched with the weight of questions under which answers are likeliest.
 
     Training and validation questions are answered by the usual vote, each without its picture.
     """
-    keys: Any = ground.keys
-    speaking = speaking_rows(ground.bank, ground.task)
-    best, least = ground, np.inf
+    keys: Any = data.keys
+    speaking = rows_with_target(data.datastore, data.task)
+    best, least = data, np.inf
     for weight in WEIGHTS:
-        tried = searched_by(ground, replace(keys, weight=weight), speaking)
+        tried = searched_by(data, replace(keys, weight=weight), speaking)
         value = vote_surprise(tried, VOTE)
         if value < least - 1e-4:
             best, least = tried, value
     return best
 
 
-def vote_surprise(ground: FitData, vote: Vote) -> float:
+def vote_surprise(data: FitData, vote: Vote) -> float:
     """Mean negative log-likelihood of answers to held questions under a vote."""
-    assert isinstance(ground.task, AnswerTargets)
-    testimony = LabelMatrix.of(ground.bank, ground.task, ground.labels)
-    side = held_side(ground)
-    votes = vote(side.near, testimony.said[:, : testimony.known], testimony.worth)
+    assert isinstance(data.task, AnswerTargets)
+    label_matrix = LabelMatrix.of(data.datastore, data.task, data.labels)
+    side = train_plus_validation(data)
+    votes = vote(side.near, label_matrix.said[:, : label_matrix.known], label_matrix.worth)
     smooth = vote_gate(votes, side.targets, True).smoothed_votes(votes)
-    return surprise(smooth, side.targets, ground.task)
+    return log_loss(smooth, side.targets, data.task)

@@ -26,113 +26,113 @@ FLOOR = 0.01  # of the vote, for an answer that nobody gives
 KNOWN = 2000  # different answers that the zero-shot row chooses among, the most frequent
 
 
-def ready(ground: TextFitData) -> TextFitData:
+def ready(data: TextFitData) -> TextFitData:
     """The ground searched with the best weight of questions, and with what texts know."""
-    ground = weighed(ground)
-    hidden = [side.labelled.seen_groups() for side in (ground.validation, ground.test)]
-    knowledge = Knowledge.of(ground.memory, ground.keys.pictures, np.concatenate(hidden))
+    data = weighed(data)
+    hidden = [side.examples.seen_groups() for side in (data.validation, data.test)]
+    knowledge = Knowledge.of(data.memory, data.keys.pictures, np.concatenate(hidden))
     if knowledge is None:
-        return ground
+        return data
 
     def known(side: TextSplit) -> TextSplit:
-        asked = [question_of(row) for row in side.labelled.rows]
-        pictures = side.labelled.features[:, : ground.keys.width]
-        cited = knowledge.find(asked, pictures, side.labelled.shown)
+        asked = [question_of(row) for row in side.examples.rows]
+        pictures = side.examples.features[:, : data.keys.width]
+        cited = knowledge.find(asked, pictures, side.examples.shown)
         return replace(side, passages=knowledge.texts_of(cited))
 
-    return _each(ground, known)
+    return _each(data, known)
 
 
-def weighed(ground: TextFitData) -> TextFitData:
+def weighed(data: TextFitData) -> TextFitData:
     """The ground with the weight of questions under which the vote finds answers likeliest.
 
     Training and validation questions are answered, each without its picture.
     """
-    random = np.random.default_rng(ground.settings.seed)
-    some = random.permutation(len(ground.train))[:TRIED]
-    held = [ground.train.take(np.sort(some)), ground.validation]
-    best, most = ground, -np.inf
+    random = np.random.default_rng(data.settings.seed)
+    some = random.permutation(len(data.train))[:TRIED]
+    held = [data.train.take(np.sort(some)), data.validation]
+    best, most = data, -np.inf
     for weight in WEIGHTS:
-        tried = _searched(ground, weight)
+        tried = _searched(data, weight)
         found = np.mean([_likelihood(tried, _seen(tried, side)) for side in held])
         if found > most + 1e-4:
             best, most = tried, float(found)
     return _each(best, lambda side: _seen(best, side))
 
 
-def _searched(ground: TextFitData, weight: float) -> TextFitData:
-    keys = replace(ground.keys, weight=weight)
-    bank = replace(ground.bank, keys=keys(ground.bank.features))
-    said = replace(ground.told.said, bank=bank)
-    return replace(ground, keys=keys, told=replace(ground.told, said=said))
+def _searched(data: TextFitData, weight: float) -> TextFitData:
+    keys = replace(data.keys, weight=weight)
+    datastore = replace(data.datastore, keys=keys(data.datastore.features))
+    said = replace(data.told.said, datastore=datastore)
+    return replace(data, keys=keys, told=replace(data.told, said=said))
 
 
-def _seen(ground: TextFitData, side: TextSplit) -> TextSplit:
+def _seen(data: TextFitData, side: TextSplit) -> TextSplit:
     """A part with its neighbours in a ground."""
     depth = side.near.positions.shape[1]
-    looked = ground.keys(side.labelled.features)
-    near = ground.bank.neighbours(looked, depth, side.labelled.shown, ground.told.said.has)
+    looked = data.keys(side.examples.features)
+    near = data.datastore.neighbours(looked, depth, side.examples.shown, data.told.said.has)
     return replace(side, near=near)
 
 
-def _likelihood(ground: TextFitData, side: TextSplit) -> float:
+def _likelihood(data: TextFitData, side: TextSplit) -> float:
     """Mean logarithm of the share of the vote that the best answers get."""
     numbers: dict[str, int] = {}
 
     def names(rows: Sequence[Any]) -> Ints:
-        own = [normal(ground.task.of(row)[0]) for row in rows]
+        own = [normal(data.task.of(row)[0]) for row in rows]
         return np.array([numbers.setdefault(name, len(numbers)) for name in own], np.int64)
 
-    theirs, own = names(ground.bank.rows), names(side.labelled.rows)
-    near = side.near.first(ground.vote.k)
+    theirs, own = names(data.datastore.rows), names(side.examples.rows)
+    near = side.near.first(data.vote.k)
     same = (theirs[near.positions] == own[:, None]) & near.found
-    shares: Array = (ground.vote.shares(near) * same).sum(1)
+    shares: Array = (data.vote.shares(near) * same).sum(1)
     return float(np.log(np.maximum(shares, FLOOR)).mean())
 
 
-def blind(ground: TextFitData) -> TextFitData:
+def blind(data: TextFitData) -> TextFitData:
     """The ground with a blank picture in place of each: the mean of the training pictures."""
-    assert isinstance(ground.task, OpenAnswerTargets)
-    width, standard = ground.task.width, ground.standard
+    assert isinstance(data.task, OpenAnswerTargets)
+    width, standard = data.task.width, data.standard
     mean = standard.mean[:width]
     power = np.broadcast_to(np.float32(standard.power), standard.mean.shape)[:width]
     blank = np.sign(mean) * np.abs(mean) ** (1 / power)
 
     def unseen(side: TextSplit) -> TextSplit:
-        features = side.labelled.features.copy()
+        features = side.examples.features.copy()
         features[:, :width] = blank
         regions = None if side.regions is None else np.zeros_like(side.regions)
-        labelled = replace(side.labelled, features=features)
-        return replace(side, labelled=labelled, regions=regions, blind=True)
+        examples = replace(side.examples, features=features)
+        return replace(side, examples=examples, regions=regions, blind=True)
 
-    return _each(ground, unseen)
+    return _each(data, unseen)
 
 
-def likely_answers(ground: TextFitData) -> list[str]:
+def likely_answers(data: TextFitData) -> list[str]:
     """The pretrained encoder, told the known answers and nothing else.
 
     An answer is as likely as it is like the picture and like the question, by the sum of the two
     cosines.
     """
     counts: dict[str, int] = {}
-    for its in ground.train.texts:
+    for its in data.train.texts:
         for answer in its:
             counts[answer] = counts.get(answer, 0) + 1
     names = sorted(counts, key=lambda name: (-counts[name], name))[:KNOWN]
-    assert isinstance(ground.task, OpenAnswerTargets)
-    width, encoder = ground.task.width, base_of(ground.memory.encoder)
-    features = ground.test.labelled.features
+    assert isinstance(data.task, OpenAnswerTargets)
+    width, encoder = data.task.width, base_of(data.memory.encoder)
+    features = data.test.examples.features
     both = encoder.project(features[:, :width]) + features[:, width:]
     found = zero_shot(both, label_vectors(encoder, names), exclusive=True).argmax(1)
     return [names[i] for i in found.tolist()]
 
 
-def _each(ground: TextFitData, change: Any) -> TextFitData:
+def _each(data: TextFitData, change: Any) -> TextFitData:
     return replace(
-        ground,
-        train=change(ground.train),
-        validation=change(ground.validation),
-        test=change(ground.test),
+        data,
+        train=change(data.train),
+        validation=change(data.validation),
+        test=change(data.test),
     )
 
 

@@ -83,12 +83,12 @@ class Knowledge:
             return None
         if not any(row.hash for row in memory.rows()):
             return cls(passages, None, None, [], np.zeros(0, bool))
-        bank = read_datastore(memory, keys)
-        made = keys or KeyProjection.of(bank.features)
+        datastore = read_datastore(memory, keys)
+        made = keys or KeyProjection.of(datastore.features)
         if hidden is not None:
-            bank = bank.only(~np.isin(bank.groups, hidden))
-        hints = [hint_of(row) for row in bank.rows]
-        return cls(passages, bank, made, hints, np.array([bool(hint) for hint in hints]))
+            datastore = datastore.only(~np.isin(datastore.groups, hidden))
+        hints = [hint_of(row) for row in datastore.rows]
+        return cls(passages, datastore, made, hints, np.array([bool(hint) for hint in hints]))
 
     @step("retrieve")
     def find(

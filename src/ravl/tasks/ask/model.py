@@ -48,7 +48,7 @@ class _Ready:
 
     labeller: LabelPredictor | None
     knowledge: Knowledge | None
-    testimony: LiveLabels | None = None
+    label_matrix: LiveLabels | None = None
     evidence: MadeEvidence | None = None
 
 
@@ -203,7 +203,7 @@ class AskPipeline:
         cited = None
         if ready.knowledge is not None and retrieval:
             cited = ready.knowledge.find(asked, self._pictures(queries), hidden)
-        if ready.labeller is None or ready.testimony is None:
+        if ready.labeller is None or ready.label_matrix is None:
             if cited is None or ready.knowledge is None:
                 raise nothing_asked(self.memory)
             return [
@@ -226,14 +226,16 @@ class AskPipeline:
         vote_only: bool,
         hidden: Sequence[Ints] | None = None,
     ) -> Answers:
-        labeller, testimony = ready.labeller, ready.testimony
+        labeller, label_matrix = ready.labeller, ready.label_matrix
         assert labeller is not None
         if not retrieval:
             return labeller.without(queries)
-        assert testimony is not None
+        assert label_matrix is not None
         queries = self._read_by(ready, queries, hidden)
-        near = labeller.neighbours(queries, testimony, k, hidden)
-        return labeller.answer(queries, testimony, near, ready.evidence, vote_only=vote_only, k=k)
+        near = labeller.neighbours(queries, label_matrix, k, hidden)
+        return labeller.answer(
+            queries, label_matrix, near, ready.evidence, vote_only=vote_only, k=k
+        )
 
     def _read_by(self, ready: _Ready, queries: Queries, hidden: Sequence[Ints] | None) -> Queries:
         """Questions as the run reads them: with the passage that is best for each."""
@@ -259,10 +261,10 @@ class AskPipeline:
             if knowledge is None:
                 raise nothing_asked(self.memory)
             return _Ready(None, knowledge)
-        testimony = self._labels.at(entries)
-        labeller = self._fitted or untrained(self._task, testimony.names, self._keys)
-        evidence = self._read.at(testimony) if self._read is not None else None
-        return _Ready(labeller, knowledge, testimony, evidence)
+        label_matrix = self._labels.at(entries)
+        labeller = self._fitted or untrained(self._task, label_matrix.names, self._keys)
+        evidence = self._read.at(label_matrix) if self._read is not None else None
+        return _Ready(labeller, knowledge, label_matrix, evidence)
 
     def _measure(self, pictures: KeyProjection) -> None:
         """Compare entries by a projection of the memory's own, where nothing has been fitted."""
@@ -291,13 +293,15 @@ class AskPipeline:
         i: int,
         sure: float,
     ) -> Reply:
-        assert ready.testimony is not None
+        assert ready.label_matrix is not None
         evidence: tuple[Evidence, ...] = ()
         if found.neighbours is not None and found.shares is not None:
-            bank = ready.testimony.bank
-            evidence = evidence_of(bank, found.neighbours, found.shares, i, says)
+            datastore = ready.label_matrix.datastore
+            evidence = evidence_of(datastore, found.neighbours, found.shares, i, says)
         known = ready.knowledge if self.run is None and cited is not None else None
-        if known is not None and not self._similar(ready.testimony.bank, question, found, i):
+        if known is not None and not self._similar(
+            ready.label_matrix.datastore, question, found, i
+        ):
             reply = quoted(self.memory, known, cited, question, i, evidence)
             if reply is not None:
                 return reply
@@ -317,11 +321,11 @@ class AskPipeline:
             evidence=evidence + passages_of(ready.knowledge, cited, i),
         )
 
-    def _similar(self, bank: Datastore, question: str, found: Answers, i: int) -> bool:
+    def _similar(self, datastore: Datastore, question: str, found: Answers, i: int) -> bool:
         """Whether any answered question among the neighbours asks the same kind of thing."""
         assert found.neighbours is not None
         line = found.neighbours.positions[i]
-        near = bank.features_at(line[line >= 0])[:, self._task.width :]
+        near = datastore.features_at(line[line >= 0])[:, self._task.width :]
         vector = question_vectors(self.memory, [question])[0]
         return bool((near @ vector).max(initial=-1) >= NEAR)
 

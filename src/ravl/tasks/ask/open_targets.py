@@ -81,16 +81,16 @@ class OpenAnswerTargets(CaptionTargets):
         """The question of an entry."""
         return question_of(row)
 
-    def bank(self, memory: Memory, keys: AskKeys | None = None) -> Datastore:
+    def datastore(self, memory: Memory, keys: AskKeys | None = None) -> Datastore:
         """All entries of the memory.
 
         Raises:
             DataError: it has no picture with a question and an answer.
         """
-        bank = self.entries.bank(memory, keys)
+        datastore = self.entries.datastore(memory, keys)
         if keys is None:
-            bank = replace(bank, keys=self.keys(bank.features)(bank.features))
-        return bank
+            datastore = replace(datastore, keys=self.keys(datastore.features)(datastore.features))
+        return datastore
 
     def keys(self, features: Array) -> AskKeys:
         """Keys with the usual weight."""
@@ -104,13 +104,15 @@ class OpenAnswerTargets(CaptionTargets):
         """Picture and question each made fit for itself."""
         return self.entries.standard(features)
 
-    def told(self, bank: Datastore, memory: Memory) -> CaptionIndex:
+    def told(self, datastore: Datastore, memory: Memory) -> CaptionIndex:
         """The answers of a bank's entries; they are compared as wholes."""
-        answers = [self.of(row) for row in bank.rows]
+        answers = [self.of(row) for row in datastore.rows]
         flat = [answer for its in answers for answer in its]
-        owners = np.repeat(np.arange(len(bank)), [len(its) for its in answers]).astype(np.int64)
+        owners = np.repeat(np.arange(len(datastore)), [len(its) for its in answers]).astype(
+            np.int64
+        )
         vectors = kept_vectors(base_of(memory.encoder), flat)
-        return CaptionIndex(RowTexts(bank, flat, vectors, owners), Alike(), whole=True)
+        return CaptionIndex(RowTexts(datastore, flat, vectors, owners), Alike(), whole=True)
 
     @property
     def whole(self) -> bool:

@@ -19,7 +19,7 @@ from ravl.models.linear import Standardizer
 from ravl.retrieval.datastore import Datastore, Ints, read_datastore
 from ravl.retrieval.key_projection import KeyProjection
 from ravl.retrieval.live import Source, View
-from ravl.runs.generated import Filled, filled_bank
+from ravl.runs.generated import Filled, with_generated
 from ravl.runs.row_texts import base_of
 from ravl.tasks.ask.answers import said, shares
 from ravl.tasks.ask.entries import counts, entries_of, question_of
@@ -92,14 +92,14 @@ class AnswerTargets(LabelTargets):
         questions = question_vectors(memory, [question_of(e) for e in entries])
         return entries, np.hstack([features[owners], questions]), owners
 
-    def bank(self, memory: Memory, keys: AskKeys | None = None) -> Datastore:  # type: ignore[override]
+    def datastore(self, memory: Memory, keys: AskKeys | None = None) -> Datastore:  # type: ignore[override]
         """All entries of the memory.
 
         Raises:
             DataError: it has no picture with a question and an answer.
         """
         pictures = read_datastore(memory, keys.pictures if keys is not None else None)
-        pictures = filled_bank(pictures) if self.generated else pictures
+        pictures = with_generated(pictures) if self.generated else pictures
         entries, features, owners = self.examples(pictures.rows, pictures.features, memory)
         if not entries:
             raise nothing_asked(memory)
@@ -136,9 +136,9 @@ class AnswerTargets(LabelTargets):
         picture = Standardizer.of(features[:, : self.width])
         return picture.then(Standardizer.of(features[:, self.width :]), QUESTION)
 
-    def heard(self, bank: Datastore) -> tuple[Array, NDArray[np.bool_]]:
+    def heard(self, datastore: Datastore) -> tuple[Array, NDArray[np.bool_]]:
         """The questions' vectors."""
-        vectors = np.ascontiguousarray(bank.features[:, self.width :])
+        vectors = np.ascontiguousarray(datastore.features[:, self.width :])
         return vectors, np.abs(vectors).max(axis=1, initial=0) > 0
 
     def blind(self) -> AnswerTargets:

@@ -96,10 +96,10 @@ class OpenAskPipeline(TextPipeline):
             PictureError: a picture cannot be read.
         """
         seen, asked = asked_about(pictures, beside)
-        captioner = self._allowed(k, retrieval, vote_only, instruction)
+        predictor = self._allowed(k, retrieval, vote_only, instruction)
         if not seen or not asked:
             return []
-        examples, cited = self._examples(captioner, seen, asked)
+        examples, cited = self._examples(predictor, seen, asked)
         found = self.write(
             examples,
             k=k,
@@ -109,9 +109,9 @@ class OpenAskPipeline(TextPipeline):
             how=self.decoding(how, single),
             instruction=instruction,
         )
-        writes = captioner.generator is not None and not vote_only
+        writes = predictor.generator is not None and not vote_only
         return self._replies(
-            found, asked, cited if retrieval else None, captioner if writes else None, bool(abstain)
+            found, asked, cited if retrieval else None, predictor if writes else None, bool(abstain)
         )
 
     def look(self, pictures: Sequence[Picture | str], questions: Sequence[str]) -> Pictures:
@@ -125,10 +125,10 @@ class OpenAskPipeline(TextPipeline):
             seen: n questions about pictures, by :meth:`look`, or by :meth:`seen` and :meth:`about`.
             hidden: for each the groups of rows that it must not see; None for none.
         """
-        captioner, asked = self._ready()[0], list(seen.questions or [])
+        predictor, asked = self._ready()[0], list(seen.questions or [])
         seen, cited = self._asked(seen, asked, seen.features, hidden)
         found = self.write(seen, hidden=hidden)
-        writes = captioner if captioner.generator is not None else None
+        writes = predictor if predictor.generator is not None else None
         return self._replies(found, asked, cited, writes)
 
     def stream(
@@ -166,10 +166,10 @@ class OpenAskPipeline(TextPipeline):
         return made
 
     def _examples(
-        self, captioner: TextPredictor, pictures: Sequence[Any], asked: Sequence[str]
+        self, predictor: TextPredictor, pictures: Sequence[Any], asked: Sequence[str]
     ) -> tuple[Pictures, Cited | None]:
         """Questions about pictures, of which there may be one for all."""
-        seen = self._look(captioner, pictures).take(np.arange(len(asked)) % len(pictures))
+        seen = self._look(predictor, pictures).take(np.arange(len(asked)) % len(pictures))
         features = np.hstack([seen.features, question_vectors(self.memory, asked)])
         return self._asked(seen, asked, features, None)
 
@@ -191,8 +191,8 @@ class OpenAskPipeline(TextPipeline):
 
     def _knowledge(self) -> Knowledge | None:
         """What the memory's texts say now."""
-        captioner, told = self._ready()
-        keys = captioner.keys.pictures if told.said.texts else None
+        predictor, told = self._ready()
+        keys = predictor.keys.pictures if told.said.texts else None
         return self._texts.at(self.memory.live.view(), keys)
 
     def _ready(self) -> tuple[TextPredictor, CaptionIndex]:
@@ -203,17 +203,17 @@ class OpenAskPipeline(TextPipeline):
             view = self.memory.live.view()
             if not self.has_generator or self._texts.at(view, None) is None:
                 raise
-        task, bank = self.task, nobody(self.memory)
-        told = task.told(bank, self.memory)
-        keys = task.keys(np.zeros((1, bank.features.shape[1]), np.float32))
+        task, datastore = self.task, nobody(self.memory)
+        told = task.told(datastore, self.memory)
+        keys = task.keys(np.zeros((1, datastore.features.shape[1]), np.float32))
         made = self._fitted or TextPredictor(task, keys, task.vote(0), quotes=0)
-        captioner = replace(made, generator=self._generator or made.generator)
-        self._known = view, captioner, told
-        return captioner, told
+        predictor = replace(made, generator=self._generator or made.generator)
+        self._known = view, predictor, told
+        return predictor, told
 
     def _recalled(
         self,
-        captioner: TextPredictor,
+        predictor: TextPredictor,
         told: CaptionIndex,
         seen: Pictures,
         k: int | None,
@@ -222,7 +222,7 @@ class OpenAskPipeline(TextPipeline):
         vote_only: bool = False,
     ) -> tuple[Neighbours | None, list[ConsensusTexts] | None]:
         if told.said.texts or not retrieval:
-            return super()._recalled(captioner, told, seen, k, hidden, retrieval, vote_only)
+            return super()._recalled(predictor, told, seen, k, hidden, retrieval, vote_only)
         count, none = len(seen), np.zeros(0, np.int64)
         silent = ConsensusTexts(none, np.zeros(0, np.float32), none, none, np.zeros(0, np.float32))
         near = Neighbours(np.zeros((count, 0), np.int64), np.zeros((count, 0), np.float32))

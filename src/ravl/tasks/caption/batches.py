@@ -24,7 +24,12 @@ from ravl.retrieval.datastore import Ints, Neighbours
 from ravl.runs.evidence_arrays import EvidenceArrays
 from ravl.tasks.caption.consensus import MOST, ConsensusTexts
 from ravl.tasks.caption.dataset import TextFitData, TextSplit
-from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise, disturb, leave_out
+from ravl.training.neighbour_noise import (
+    EpochSampler,
+    RetrievalNoise,
+    leave_out,
+    perturb_neighbours,
+)
 
 Reads = NDArray[np.bool_]  # whether any neighbour is read, (b,)
 MISSING = 0.3  # share of the neighbours that a training step leaves out
@@ -65,7 +70,7 @@ class TrainingExamples:
     @classmethod
     def of(
         cls,
-        ground: TextFitData,
+        data: TextFitData,
         side: TextSplit,
         vocabulary: WordVocabulary,
         max_length: int,
@@ -76,19 +81,19 @@ class TrainingExamples:
         flat = vocabulary([text for its in side.texts for text in its], max_length)
         ids = iter(flat)
         texts = [[next(ids) for _ in its] for its in side.texts]
-        wanted = 2 * ground.settings.quotes if retrieval else 0
+        wanted = 2 * data.settings.quotes if retrieval else 0
         return cls(
-            ground.standard(side.labelled.features),
+            data.standard(side.examples.features),
             texts,
             side.near if retrieval else None,
-            ground.vote.shares(side.near, ground.told.said.has.astype(np.float32))
+            data.vote.shares(side.near, data.told.said.has.astype(np.float32))
             if retrieval
             else None,
-            bags_of(ground, vocabulary) if retrieval else None,
-            [ground.bank.showing(groups) for groups in side.labelled.shown],
-            ground.arrays if retrieval else None,
+            bags_of(data, vocabulary) if retrieval else None,
+            [data.datastore.showing(groups) for groups in side.examples.shown],
+            data.arrays if retrieval else None,
             [r.texts[:wanted].tolist() for r in recalled] if wanted else [[] for _ in side.texts],
-            ground.told.said.texts,
+            data.told.said.texts,
             side.regions,
             side.questions,
             [[text for text, _ in its] for its in side.passages]
@@ -148,7 +153,7 @@ class TextBatches(Dataset[dict[str, Any]]):
             whose = self._whose(chosen, random)
             said = Neighbours(lesson.near.positions[whose], lesson.near.similarity[chosen])
             close = _without(said, own, whose != chosen)
-            near = disturb(close, self._k, rows, self._how, random, own)
+            near = perturb_neighbours(close, self._k, rows, self._how, random, own)
             batch["near"] = gather(lesson.evidence, near.positions, near.similarity)
             reads: Reads = near.found.max(axis=1)
             batch["prior"] = self._prior(close, lesson.shares[whose], reads, random)
@@ -165,8 +170,8 @@ class TextBatches(Dataset[dict[str, Any]]):
 
         They agree with each other, so that only the picture itself tells that they are wrong.
         """
-        strangers = random.integers(0, len(self), len(chosen))
-        return np.where(random.random(len(chosen)) < self._how.noise, strangers, chosen)
+        random_neighbours = random.integers(0, len(self), len(chosen))
+        return np.where(random.random(len(chosen)) < self._how.noise, random_neighbours, chosen)
 
     def _prior(
         self, close: Neighbours, shares: Array, reads: Reads, random: np.random.Generator
@@ -214,11 +219,11 @@ def _without(near: Neighbours, own: Sequence[Ints], strange: NDArray[np.bool_]) 
     return Neighbours(positions, similarity)
 
 
-def bags_of(ground: TextFitData, vocabulary: WordVocabulary) -> Any:
+def bags_of(data: TextFitData, vocabulary: WordVocabulary) -> Any:
     """See :class:`TrainingExamples`; a row has as many texts as in the consensus."""
     from scipy.sparse import csr_matrix
 
-    told = ground.told
+    told = data.told
     columns: list[Ints] = []
     values: list[Array] = []
     starts = [0]
@@ -229,5 +234,5 @@ def bags_of(ground: TextFitData, vocabulary: WordVocabulary) -> Any:
         columns.append(ids)
         values.append((counts / max(len(texts), 1)).astype(np.float32))
         starts.append(starts[-1] + len(ids))
-    shape = len(told.said.bank), len(vocabulary)
+    shape = len(told.said.datastore), len(vocabulary)
     return csr_matrix((np.concatenate(values), np.concatenate(columns), starts), shape=shape)

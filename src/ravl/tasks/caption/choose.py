@@ -35,11 +35,11 @@ class TextFitted(FitLog):
     @property
     def levels(self) -> dict[str, TextPredictor]:
         """The captioners alone."""
-        return {name: level.captioner for name, level in self.finished.items()}
+        return {name: level.predictor for name, level in self.finished.items()}
 
 
 def fit_levels(
-    ground: TextFitData,
+    data: TextFitData,
     work: Path,
     show: bool | None,
     *,
@@ -63,9 +63,9 @@ def fit_levels(
         start: the captioner whose generator is trained on, in a refit. There the comparisons are
             not trained again, either.
     """
-    settings, fitted = ground.settings, TextFitted(measure=quality.measure)
+    settings, fitted = data.settings, TextFitted(measure=quality.measure)
     began = time.monotonic()
-    vote = fitted.finished["vote"] = fit_vote(ground, quality, good)
+    vote = fitted.finished["vote"] = fit_vote(data, quality, good)
     fitted.seconds["vote"] = round(time.monotonic() - began, 1)
     if settings.model == "vote":
         return fitted
@@ -74,11 +74,11 @@ def fit_levels(
     fits = None
     if kind.fits:
         began = time.monotonic()
-        fits = fit_dual(ground, work, show)
+        fits = fit_dual(data, work, show)
         fitted.seconds["dual encoder"] = round(time.monotonic() - began, 1)
-    for name, seen, made in _generators(ground, work, show, quality, report, kind, start):
+    for name, seen, made in _generators(data, work, show, quality, report, kind, start):
         fitted.finished[name] = with_generator(
-            seen, vote.captioner, made.generator, quality, good, fits
+            seen, vote.predictor, made.generator, quality, good, fits
         )
         fitted.curves[name], fitted.seconds[name] = made.curve, made.seconds
         fitted.parameters[name] = made.parameters
@@ -87,7 +87,7 @@ def fit_levels(
 
 
 def _generators(
-    ground: TextFitData,
+    data: TextFitData,
     work: Path,
     show: bool | None,
     quality: Quality,
@@ -99,19 +99,19 @@ def _generators(
 
     To compare, one without retrieval and one without pictures come first.
     """
-    settings, known = ground.settings, start.generator if start is not None else None
+    settings, known = data.settings, start.generator if start is not None else None
     if settings.generator != "builtin":
         from ravl.tasks.caption.hub import fit_hub
 
-        yield "generator", ground, fit_hub(ground, quality, work, show, report, known)
+        yield "generator", data, fit_hub(data, quality, work, show, report, known)
         return
     from ravl.tasks.caption.generator import train_generator
 
-    wanted = [("generator", ground, True)]
+    wanted = [("generator", data, True)]
     if report is None and start is None and settings.compare == "trained":
-        wanted.insert(0, ("generator_off", ground, False))
+        wanted.insert(0, ("generator_off", data, False))
         if kind.blind is not None:
-            wanted.insert(0, ("question_only", kind.blind(ground), False))
+            wanted.insert(0, ("question_only", kind.blind(data), False))
     for name, seen, retrieval in wanted:
         trained = train_generator(
             seen, quality, work / name, retrieval=retrieval, show=show, report=report, start=known

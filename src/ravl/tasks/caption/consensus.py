@@ -45,9 +45,9 @@ class CaptionIndex:
     whole: bool = False
 
     @classmethod
-    def of(cls, bank: Datastore, task: TextTargets, memory: Memory) -> CaptionIndex:
+    def of(cls, datastore: Datastore, task: TextTargets, memory: Memory) -> CaptionIndex:
         """The texts of a bank's rows, in whatever language."""
-        said = RowTexts.of(bank, task, memory, unread=True)
+        said = RowTexts.of(datastore, task, memory, unread=True)
         return cls(said, Phrases.of(said.texts, said.owners))
 
     def vectors(self, positions: Ints) -> Any:

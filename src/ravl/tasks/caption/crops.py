@@ -17,24 +17,24 @@ from ravl.tasks.caption.regions import Regions, look_closely
 BLOCK = 64  # pictures that are decoded together
 
 
-def look_closer(ground: TextFitData, work: Path, show: bool | None) -> TextFitData:
+def look_closer(data: TextFitData, work: Path, show: bool | None) -> TextFitData:
     """The ground with the regions of all pictures; what was looked at before is kept in ``work``.
 
     Raises:
         DataError: a picture has gone since it was read.
     """
-    side = ground.settings.regions
-    sides = {"train": ground.train, "validation": ground.validation, "test": ground.test}
+    side = data.settings.regions
+    sides = {"train": data.train, "validation": data.validation, "test": data.test}
     work.mkdir(parents=True, exist_ok=True)
     # Several examples may be about one picture, which is looked at once.
     places = {
         name: np.unique(
-            [r.number for r in its.labelled.rows], return_index=True, return_inverse=True
+            [r.number for r in its.examples.rows], return_index=True, return_inverse=True
         )[1:]
         for name, its in sides.items()
     }
     raw = {
-        name: _regions(ground, its.take(places[name][0]), work / f"regions-{name}.npy", show)
+        name: _regions(data, its.take(places[name][0]), work / f"regions-{name}.npy", show)
         for name, its in sides.items()
     }
     flat = raw["train"].reshape(-1, raw["train"].shape[2]).astype(np.float32)
@@ -45,7 +45,7 @@ def look_closer(ground: TextFitData, work: Path, show: bool | None) -> TextFitDa
     }
     made = {name: replace(its, regions=seen[name]) for name, its in sides.items()}
     return replace(
-        ground,
+        data,
         train=made["train"],
         validation=made["validation"],
         test=made["test"],
@@ -53,11 +53,11 @@ def look_closer(ground: TextFitData, work: Path, show: bool | None) -> TextFitDa
     )
 
 
-def _regions(ground: TextFitData, side: TextSplit, file: Path, show: bool | None) -> Any:
+def _regions(data: TextFitData, side: TextSplit, file: Path, show: bool | None) -> Any:
     """Regions of a part's pictures as the tower has them, (n, s * s, G) in half precision."""
     if file.exists():
         return np.load(file)
-    source, rows = side.labelled.source, side.labelled.rows
+    source, rows = side.examples.source, side.examples.rows
     parts = []
     with progress_bar("Looking closer", "pictures", show) as advance:
         for start in range(0, len(rows), BLOCK):
@@ -68,7 +68,7 @@ def _regions(ground: TextFitData, side: TextSplit, file: Path, show: bool | None
                 raise DataError(
                     f"A picture of the data has gone since it was read: {error}"
                 ) from error
-            found = look_closely(ground.memory.encoder, pictures, ground.settings.regions)
+            found = look_closely(data.memory.encoder, pictures, data.settings.regions)
             parts.append(found.astype(np.float16))
             advance(len(some), len(rows), "")
     regions = np.concatenate(parts)

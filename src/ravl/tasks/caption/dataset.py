@@ -51,7 +51,7 @@ class TextSplit:
         blind: the pictures are not to be seen.
     """
 
-    labelled: Examples
+    examples: Examples
     texts: list[list[str]]
     near: Neighbours
     regions: Array | None = None
@@ -65,16 +65,16 @@ class TextSplit:
     @property
     def pictures(self) -> Pictures:
         """What a captioner is asked about."""
-        source = self.labelled.source
-        looks = None if self.blind else [partial(source.picture, r) for r in self.labelled.rows]
-        return Pictures(self.labelled.features, looks, self.regions, self.questions, self.passages)
+        source = self.examples.source
+        looks = None if self.blind else [partial(source.picture, r) for r in self.examples.rows]
+        return Pictures(self.examples.features, looks, self.regions, self.questions, self.passages)
 
     def take(self, chosen: Ints) -> TextSplit:
         """Some of them."""
         places = chosen.tolist()
         return replace(
             self,
-            labelled=self.labelled.take(chosen),
+            examples=self.examples.take(chosen),
             texts=[self.texts[i] for i in places],
             near=self.near.take(chosen),
             regions=None if self.regions is None else self.regions[chosen],
@@ -106,7 +106,7 @@ class TextFitData:
     told: CaptionIndex
     keys: Any
     standard: Standardizer
-    labelled: Examples
+    examples: Examples
     parts: Splits
     train: TextSplit
     validation: TextSplit
@@ -114,9 +114,9 @@ class TextFitData:
     regions: Regions | None = None
 
     @property
-    def bank(self) -> Datastore:
+    def datastore(self) -> Datastore:
         """The rows that may be evidence."""
-        return self.told.said.bank
+        return self.told.said.datastore
 
     @property
     def vote(self) -> Vote:
@@ -133,39 +133,39 @@ class TextFitData:
         said = self.told.said
         nothing = np.broadcast_to(np.zeros(1, np.float32), said.means.shape)
         return EvidenceArrays(
-            self.standard(self.bank.features),
+            self.standard(self.datastore.features),
             nothing,
             said.means,
-            np.zeros(len(self.bank), bool),
+            np.zeros(len(self.datastore), bool),
             said.has,
         )
 
 
 def prepare(
-    memory: Memory, task: CaptionTargets, settings: TextSettings, labelled: Examples, parts: Splits
+    memory: Memory, task: CaptionTargets, settings: TextSettings, examples: Examples, parts: Splits
 ) -> TextFitData:
     """Make ready what is fitted on.
 
     Raises:
         DataError: too few training pictures, or no evidence.
     """
-    taken = {name: examples_of(labelled.take(getattr(parts, name)), task, memory) for name in PARTS}
+    taken = {name: examples_of(examples.take(getattr(parts, name)), task, memory) for name in PARTS}
     enough(len(taken["train"]), task)
     # Generated texts may speak, but nothing is learned from them, nor judged by them.
     speaking = replace(task, generated=settings.generated)
     kind: Any = speaking
-    bank, keys = evidence(memory, [taken["validation"], taken["test"]], kind)
-    told = speaking.told(bank, memory)
+    datastore, keys = evidence(memory, [taken["validation"], taken["test"]], kind)
+    told = speaking.told(datastore, memory)
     speaking = speaking.fitting(told)
     if not told.said.texts:
         raise DataError(
             f"No picture in {memory.path} that is not held out has a text, so there is no "
             "evidence. Index captions, or let the training pictures be remembered."
         )
-    deep = min(max(settings.k, 2 * settings.evidence), len(bank))
+    deep = min(max(settings.k, 2 * settings.evidence), len(datastore))
 
     def side(part: Examples) -> TextSplit:
-        near = bank.neighbours(keys(part.features), deep, part.shown, told.said.has)
+        near = datastore.neighbours(keys(part.features), deep, part.shown, told.said.has)
         texts = [texts_of(task, row, bool(settings.schema)) for row in part.rows]
         questions = [task.question(row) for row in part.rows]
         return TextSplit(part, texts, near, questions=questions if any(questions) else None)
@@ -178,7 +178,7 @@ def prepare(
         told,
         keys,
         task.standard(taken["train"].features),
-        labelled,
+        examples,
         parts,
         sides["train"],
         sides["validation"],
@@ -186,10 +186,10 @@ def prepare(
     )
 
 
-def examples_of(labelled: Examples, task: CaptionTargets, memory: Memory) -> Examples:
+def examples_of(examples: Examples, task: CaptionTargets, memory: Memory) -> Examples:
     """What is written about, of some pictures: they themselves, or questions about them."""
-    rows, features, owners = task.examples(labelled.rows, labelled.features, memory)
-    return replace(labelled.take(owners), rows=rows, features=features)
+    rows, features, owners = task.examples(examples.rows, examples.features, memory)
+    return replace(examples.take(owners), rows=rows, features=features)
 
 
 def enough(count: int, task: CaptionTargets) -> None:

@@ -19,7 +19,7 @@ from ravl.training.examples import Examples
 FEWEST = 64  # training pictures with a text that the encoder reads; of fewer nothing is learned
 
 
-def fit_dual(ground: TextFitData, work: Path, show: bool | None) -> ImageTextScorer | None:
+def fit_dual(data: TextFitData, work: Path, show: bool | None) -> ImageTextScorer | None:
     """Heads for the training pictures and their texts, with the retriever's own settings.
 
     None where the encoder reads too few of the texts.
@@ -29,9 +29,9 @@ def fit_dual(ground: TextFitData, work: Path, show: bool | None) -> ImageTextSco
         work: for what an interrupted fit goes on from.
         show: progress bars.
     """
-    task = replace(ground.task, generated=False)
-    base = base_of(ground.memory.encoder)
-    sides = (ground.train.labelled, ground.validation.labelled)
+    task = replace(data.task, generated=False)
+    base = base_of(data.memory.encoder)
+    sides = (data.train.examples, data.validation.examples)
     kept = [
         side.take(
             np.array([i for i, r in enumerate(side.rows) if readable(task, base, r)], np.int64)
@@ -48,7 +48,7 @@ def fit_dual(ground: TextFitData, work: Path, show: bool | None) -> ImageTextSco
     parts = PairSplits(np.arange(count), np.arange(count, len(both)), np.zeros(0, np.int64))
     folder = work / "dual"
     (folder / "work").mkdir(parents=True, exist_ok=True)
-    settings = RetrieverSettings(seed=ground.settings.seed)
+    settings = RetrieverSettings(seed=data.settings.seed)
     trained, _, _ = train_heads(TrainingInputs(pairs, vectors), parts, base, folder, settings, show)
     return ImageTextScorer(trained.picture_head, trained.text_head, base)
 

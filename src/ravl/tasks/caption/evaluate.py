@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def examples_seen(
-    model: TextPipeline, labelled: Examples
+    model: TextPipeline, examples: Examples
 ) -> tuple[Examples, Pictures, list[list[str]]]:
     """What is written about, of some pictures.
 
@@ -43,20 +43,20 @@ def examples_seen(
         The examples, they themselves or questions about them; as the model looks at them; and what
         people wrote of each.
     """
-    looks = [partial(labelled.source.picture, row) for row in labelled.rows]
-    seen = model.seen(labelled.features, looks)  # each once, whatever is asked about it
+    looks = [partial(examples.source.picture, row) for row in examples.rows]
+    seen = model.seen(examples.features, looks)  # each once, whatever is asked about it
     task = model.task
-    rows, features, owners = task.examples(labelled.rows, labelled.features, model.memory)
-    labelled = replace(labelled.take(owners), rows=rows, features=features)
-    seen = model.about(seen.take(owners), rows, features, labelled.shown)
-    return labelled, seen, [texts_of(task, row) for row in rows]
+    rows, features, owners = task.examples(examples.rows, examples.features, model.memory)
+    examples = replace(examples.take(owners), rows=rows, features=features)
+    seen = model.about(seen.take(owners), rows, features, examples.shown)
+    return examples, seen, [texts_of(task, row) for row in rows]
 
 
 def answer_examples(
-    model: CaptionPipeline | OpenAskPipeline, labelled: Examples, random: np.random.Generator
+    model: CaptionPipeline | OpenAskPipeline, examples: Examples, random: np.random.Generator
 ) -> Sequence[Answer]:
     """See :meth:`ravl.tasks.contract.Task.answer_examples`."""
-    asked, seen, _ = examples_seen(model, labelled)
+    asked, seen, _ = examples_seen(model, examples)
     chosen = one_of_each_picture(asked.rows, random)
     return model.results(seen.take(chosen), asked.take(chosen).shown)
 
@@ -84,19 +84,19 @@ def evaluate_texts(
     predictor: TextPipeline = getattr(model, "predictor", model)
     memory, task = predictor.memory, predictor.task
     with judged(memory, data, columns, progress, root) as (source, where):
-        labelled = read_labelled(source, memory, task.of, where)
-        if not len(labelled):
+        examples = read_labelled(source, memory, task.of, where)
+        if not len(examples):
             raise none_labelled(source, task.noun, task.column)
-        pictures, rejected = len(labelled), labelled.rejected
-        labelled, seen, texts = examples_seen(predictor, labelled)
+        pictures, rejected = len(examples), examples.rejected
+        examples, seen, texts = examples_seen(predictor, examples)
         ways: dict[str, dict[str, Any]] = {"with_retrieval": {}}
         if predictor.has_generator:
             ways |= {"no_retrieval": {"retrieval": False}, "vote": {"vote_only": True}}
         written = {
-            name: [p.best for p in predictor.judge(seen, labelled.shown, **how)]
+            name: [p.best for p in predictor.judge(seen, examples.shown, **how)]
             for name, how in ways.items()
         }
-        how: dict[str, Any] = {"groups": labelled.groups, "seed": seed}
+        how: dict[str, Any] = {"groups": examples.groups, "seed": seed}
         name_of: Any = task.name
         scores = {name: measure_text(name_of, its, texts, **how) for name, its in written.items()}
         best = written["with_retrieval"]
@@ -109,7 +109,7 @@ def evaluate_texts(
         "task": task.name,
         "pictures": pictures,
         "set_aside": len(rejected),
-        **({"questions": len(labelled)} if task.unit == "question" else {}),
+        **({"questions": len(examples)} if task.unit == "question" else {}),
         "reasons": [str(r) for r in rejected[:10]],
         "rows": tables_json(scores),
         "differences": tables_json(differences),

@@ -23,7 +23,7 @@ from ravl.tasks.caption.predictor import TextPredictor
 from ravl.tasks.caption.proposals import Proposals
 from ravl.tasks.caption.quality import Quality
 from ravl.training.report_rows import DIFFERENCES
-from ravl.training.run_record import promise
+from ravl.training.run_record import risk_summary
 
 ROBUST = (("retrieval_on", "retrieval_shuffled"), ("retrieval_on", "retrieval_misleading"))
 GENERATED = ("vote", "vote_human")
@@ -51,7 +51,7 @@ class TextTestResults:
 
 
 def judge(
-    ground: TextFitData,
+    data: TextFitData,
     levels: Mapping[str, TextPredictor],
     chosen: str,
     quality: Quality,
@@ -69,23 +69,23 @@ def judge(
         good: what counts as good.
         kind: of fit.
     """
-    side, best = ground.test, levels[chosen]
-    answers = {"zero_shot": kind.zero_shot(ground)}
+    side, best = data.test, levels[chosen]
+    answers = {"zero_shot": kind.zero_shot(data)}
     reads = levels.get("question_only", levels.get("generator"))
     if kind.blind is not None and reads is not None:
-        unseen = kind.blind(ground)
+        unseen = kind.blind(data)
         answers["question_only"] = _best(proposals(unseen, unseen.test, reads, "alone"))
     levels = {name: level for name, level in levels.items() if name != "question_only"}
-    answers["nearest"] = _nearest(ground, side)
-    found = {name: proposals(ground, side, level, _level(level)) for name, level in levels.items()}
+    answers["nearest"] = _nearest(data, side)
+    found = {name: proposals(data, side, level, _level(level)) for name, level in levels.items()}
     for name, level in levels.items():
         if level.generator is not None:
-            answers[f"{name} alone"] = _best(proposals(ground, side, level, "alone"))
+            answers[f"{name} alone"] = _best(proposals(data, side, level, "alone"))
             if name == "generator":
                 answers["generator first"] = [_likeliest(proposal) for proposal in found[name]]
         answers[name] = _best(found[name])
-    if ground.task.generated:
-        answers["vote_human"] = _of_people(ground, side, levels["vote"])
+    if data.task.generated:
+        answers["vote_human"] = _of_people(data, side, levels["vote"])
     final = found[chosen]
     answers["with_retrieval"] = answers[chosen]
     writer = "generator" if "generator" in levels else None
@@ -95,21 +95,24 @@ def judge(
     if best.generator is not None:
         answers["retrieval_on"] = answers[chosen]
         answers["retrieval_off"] = answers[f"{chosen} alone"]
-        for name, near in (("shuffled", strangers(ground, side)), ("misleading", misled(side))):
+        for name, near in (
+            ("shuffled", random_neighbours(data, side)),
+            ("misleading", misleading_neighbours(side)),
+        ):
             other = replace(side, near=near)
-            answers[f"retrieval_{name}"] = _best(proposals(ground, other, best, _level(best)))
+            answers[f"retrieval_{name}"] = _best(proposals(data, other, best, _level(best)))
     confidence = best.confidence(final, _level(best))
     right = quality(answers["with_retrieval"], side.texts) >= good.least
     schema = levels[chosen].how.schema
-    return _scored(ground, answers, final, confidence, right, schema)
+    return _scored(data, answers, final, confidence, right, schema)
 
 
-def strangers(ground: TextFitData, side: TextSplit) -> Neighbours:
+def random_neighbours(data: TextFitData, side: TextSplit) -> Neighbours:
     """Random rows that speak, in place of the neighbours; they are as like as they are."""
-    random = np.random.default_rng(ground.settings.seed)
-    speaking = np.flatnonzero(ground.told.said.has)
+    random = np.random.default_rng(data.settings.seed)
+    speaking = np.flatnonzero(data.told.said.has)
     positions = random.choice(speaking, side.near.positions.shape)
-    similarity = ground.bank.similarity(ground.keys(side.labelled.features), positions)
+    similarity = data.datastore.similarity(data.keys(side.examples.features), positions)
     order = np.argsort(-similarity, axis=1)
     return Neighbours(
         np.take_along_axis(positions.astype(np.int64), order, 1),
@@ -117,7 +120,7 @@ def strangers(ground: TextFitData, side: TextSplit) -> Neighbours:
     )
 
 
-def misled(side: TextSplit) -> Neighbours:
+def misleading_neighbours(side: TextSplit) -> Neighbours:
     """The neighbours of another picture, which claim to be as like as its own.
 
     So evidence looks that was planted: it agrees with itself, and is wrong.
@@ -127,36 +130,36 @@ def misled(side: TextSplit) -> Neighbours:
 
 
 def abstention(
-    judged: TextTestResults, captioner: TextPredictor, risk: float
+    judged: TextTestResults, predictor: TextPredictor, risk: float
 ) -> dict[str, float] | None:
     """What the run does at a risk: the share of pictures that it describes, and errors in it."""
-    if captioner.calibration is None:
+    if predictor.calibration is None:
         return None
-    limit = captioner.calibration.threshold(risk)
-    return promise(judged.confidence, judged.right, limit, risk)
+    limit = predictor.calibration.threshold(risk)
+    return risk_summary(judged.confidence, judged.right, limit, risk)
 
 
-def _level(captioner: TextPredictor) -> str:
-    return "memory" if captioner.generator is None else "both"
+def _level(predictor: TextPredictor) -> str:
+    return "memory" if predictor.generator is None else "both"
 
 
 def _best(found: Sequence[Proposals]) -> list[str]:
     return [proposal.best for proposal in found]
 
 
-def _nearest(ground: TextFitData, side: TextSplit) -> list[str]:
+def _nearest(data: TextFitData, side: TextSplit) -> list[str]:
     """The first text of the nearest row."""
-    said, starts = ground.told.said, ground.told.starts
+    said, starts = data.told.said, data.told.starts
     first = side.near.positions[:, 0]
     return [said.texts[starts[row]] if row >= 0 else "" for row in first.tolist()]
 
 
-def _of_people(ground: TextFitData, side: TextSplit, vote: TextPredictor) -> list[str]:
+def _of_people(data: TextFitData, side: TextSplit, vote: TextPredictor) -> list[str]:
     """The consensus of people's texts alone, to tell what generated ones add."""
-    told, alone = ground.told, replace(ground.task, generated=False)
-    people = told.said.has & of_people(ground.bank, ground.memory, alone.of)
-    keys = ground.keys(side.labelled.features)
-    near = ground.bank.neighbours(keys, vote.vote.k, side.labelled.shown, people)
+    told, alone = data.told, replace(data.task, generated=False)
+    people = told.said.has & of_people(data.datastore, data.memory, alone.of)
+    keys = data.keys(side.examples.features)
+    near = data.datastore.neighbours(keys, vote.vote.k, side.examples.shown, people)
     return _best(vote.propose(side.pictures, told, near, recall(told, near, vote.vote)))
 
 
@@ -169,16 +172,16 @@ def _likeliest(proposal: Proposals) -> str:
 
 
 def _scored(
-    ground: TextFitData,
+    data: TextFitData,
     answers: Mapping[str, list[str]],
     final: Sequence[Proposals],
     confidence: Array,
     right: NDArray[np.bool_],
     schema: str,
 ) -> TextTestResults:
-    judged, side = TextTestResults(answers, final, confidence, right), ground.test
-    task: Any = ground.task.name
-    groups, seed = side.labelled.groups, ground.settings.seed
+    judged, side = TextTestResults(answers, final, confidence, right), data.test
+    task: Any = data.task.name
+    groups, seed = side.examples.groups, data.settings.seed
     structured = are_json([text for its in side.texts for text in its])
     for name, written in answers.items():
         judged.scores[name] = measure_text(task, written, side.texts, groups=groups, seed=seed)

@@ -42,7 +42,7 @@ def evidence_of(
         shares[row] = shares.get(row, 0.0) + share
     similarity = dict(zip(near.positions[i].tolist(), near.similarity[i].tolist(), strict=True))
     order = sorted(shares, key=lambda row: (-shares[row], -similarity[row]))
-    rows = told.said.bank.rows
+    rows = told.said.datastore.rows
     return tuple(
         Evidence(rows[r], float(similarity[r]), shares[r] * gate, (recalled.text_of(told, r),))
         for r in order

@@ -25,54 +25,54 @@ CHOOSERS = ("chooser", "alone")
 HEADS = ("picture", "text")  # of the dual encoder
 
 
-def describe(captioner: TextPredictor) -> dict[str, Any]:
+def describe(predictor: TextPredictor) -> dict[str, Any]:
     """What ``run.json`` says of it."""
-    how = asdict(captioner.how)
+    how = asdict(predictor.how)
     return {
-        **captioner.task.to_json(),
-        "vote": captioner.vote.to_json(),
-        "regions": captioner.regions.side if captioner.regions is not None else 0,
-        "quotes": captioner.quotes,
-        "good": captioner.good,
-        "usual": asdict(captioner.usual) if captioner.usual is not None else None,
+        **predictor.task.to_json(),
+        "vote": predictor.vote.to_json(),
+        "regions": predictor.regions.side if predictor.regions is not None else 0,
+        "quotes": predictor.quotes,
+        "good": predictor.good,
+        "usual": asdict(predictor.usual) if predictor.usual is not None else None,
         "how": {
             name: list(v) if isinstance(v, tuple) else v for name, v in how.items() if v is not None
         },
         "choosers": {
             name: list(found.names)
             for name in CHOOSERS
-            if (found := getattr(captioner, name)) is not None
+            if (found := getattr(predictor, name)) is not None
         },
-        "powers": {name: getattr(captioner.fits, name).power for name in HEADS}
-        if captioner.fits is not None
+        "powers": {name: getattr(predictor.fits, name).power for name in HEADS}
+        if predictor.fits is not None
         else {},
-        "doubts": {name: list(stack.names) for name, stack in captioner.doubts.items()},
-        "generator": captioner.generator.spec if captioner.generator is not None else None,
+        "doubts": {name: list(stack.names) for name, stack in predictor.doubts.items()},
+        "generator": predictor.generator.spec if predictor.generator is not None else None,
         "reads_texts": False,  # by the base encoder, whatever the retriever was trained to be
     }
 
 
-def parts(captioner: TextPredictor, folder: Path) -> dict[str, dict[str, Array]]:
+def parts(predictor: TextPredictor, folder: Path) -> dict[str, dict[str, Array]]:
     """Its arrays; a generator that was trained is saved into the folder."""
-    found = {"keys": captioner.keys.arrays()}
-    if captioner.standard is not None:
-        found["standard"] = captioner.standard.arrays()
-    if captioner.regions is not None:
-        found["regions"] = captioner.regions.standard.arrays()
+    found = {"keys": predictor.keys.arrays()}
+    if predictor.standard is not None:
+        found["standard"] = predictor.standard.arrays()
+    if predictor.regions is not None:
+        found["regions"] = predictor.regions.standard.arrays()
     for name in CHOOSERS:
-        chooser = getattr(captioner, name)
+        chooser = getattr(predictor, name)
         if chooser is not None:
             found[name] = chooser.arrays()
-    if captioner.fits is not None:
-        found |= {name: getattr(captioner.fits, name).arrays() for name in HEADS}
-    found |= {f"doubt_{name}": stack.arrays() for name, stack in captioner.doubts.items()}
-    if captioner.calibration is not None:
+    if predictor.fits is not None:
+        found |= {name: getattr(predictor.fits, name).arrays() for name in HEADS}
+    found |= {f"doubt_{name}": stack.arrays() for name, stack in predictor.doubts.items()}
+    if predictor.calibration is not None:
         found["calibration"] = {
-            "confidence": captioner.calibration.confidence,
-            "right": captioner.calibration.right,
+            "confidence": predictor.calibration.confidence,
+            "right": predictor.calibration.right,
         }
-    if captioner.generator is not None and hasattr(captioner.generator, "save"):
-        captioner.generator.save(folder / GENERATOR)
+    if predictor.generator is not None and hasattr(predictor.generator, "save"):
+        predictor.generator.save(folder / GENERATOR)
     return found
 
 

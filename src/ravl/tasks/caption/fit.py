@@ -101,7 +101,7 @@ class TextRecipe(Recipe[TextFitData, TextFitted, TextTestResults]):
         """Quality of the chosen level's texts on the validation split."""
         kept = fitted.finished[fitted.chosen]
         score = self.kind.score(kept.rated, self.quality(data)[1].least)
-        return {self.measure: score, "log_loss": kept.surprise}
+        return {self.measure: score, "log_loss": kept.log_loss}
 
     def evaluate(self, data: TextFitData, fitted: TextFitted) -> TextTestResults:
         """All rows of the report, judged on the test split."""

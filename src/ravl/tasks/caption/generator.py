@@ -28,7 +28,7 @@ from ravl.tasks.caption.validation import validation_of
 from ravl.training.fit_log import TrainedGenerator
 from ravl.training.language_model import merge_adapters, prepare_language
 from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise
-from ravl.training.refit_plan import SLOWER, take_over
+from ravl.training.refit_plan import SLOWER, copy_weights
 from ravl.training.trainer import train
 
 ENOUGH = 0.995  # share of the training texts that the longest text has room for
@@ -38,7 +38,7 @@ MOST_TOKENS = 1024  # of a text that may be learned
 
 
 def train_generator(
-    ground: TextFitData,
+    data: TextFitData,
     quality: Quality,
     folder: Path,
     *,
@@ -61,19 +61,19 @@ def train_generator(
         start: the generator whose words and weights it begins with, at a lower learning rate; None
             for the language model's alone.
     """
-    settings = ground.settings
+    settings = data.settings
     torch.manual_seed(settings.seed)
     began = time.monotonic()
-    generator = untrained(ground, retrieval, getattr(start, "vocabulary", None))
+    generator = untrained(data, retrieval, getattr(start, "vocabulary", None))
     if start is not None:
-        take_over(generator.model, start.model)
+        copy_weights(generator.model, start.model)
         settings = replace(settings, learning_rate=settings.learning_rate * SLOWER)
     prepare_language(generator.model.encoder, settings.language)
-    recalled = ground.recalled(ground.train) if retrieval and settings.quotes else []
+    recalled = data.recalled(data.train) if retrieval and settings.quotes else []
     lesson = TrainingExamples.of(
-        ground, ground.train, generator.vocabulary, generator.max_new_tokens, retrieval, recalled
+        data, data.train, generator.vocabulary, generator.max_new_tokens, retrieval, recalled
     )
-    order = EpochSampler(np.arange(len(ground.train)), settings.seed)
+    order = EpochSampler(np.arange(len(data.train)), settings.seed)
     batches = TextBatches(
         lesson,
         generator.words,
@@ -83,7 +83,7 @@ def train_generator(
         order,
         settings.seed,
     )
-    validate = validation_of(ground, generator, quality, retrieval, report)
+    validate = validation_of(data, generator, quality, retrieval, report)
     what = "Generator with retrieval" if retrieval else "Generator without"
     curve = train(
         generator.model,
@@ -101,26 +101,26 @@ def train_generator(
     if settings.reward_epochs:
         seconds = curve[-1][0] if curve else 0.0
         more = learn_from_reward(
-            ground, generator, quality, batches, order, validate, folder / "reward", show
+            data, generator, quality, batches, order, validate, folder / "reward", show
         )
         curve += [(seconds + at, score) for at, score in more]
     merge_adapters(generator.model.encoder)
     return TrainedGenerator(generator, curve, round(time.monotonic() - began, 1), count)
 
 
-def _closer(ground: TextFitData) -> dict[str, Any]:
-    regions = ground.train.regions
+def _closer(data: TextFitData) -> dict[str, Any]:
+    regions = data.train.regions
     if regions is None:
         return {}
     return {"regions": regions.shape[1], "region_features": regions.shape[2]}
 
 
 def untrained(
-    ground: TextFitData, retrieval: bool, known: WordVocabulary | None = None
+    data: TextFitData, retrieval: bool, known: WordVocabulary | None = None
 ) -> FusedGenerator:
     """A generator that writes with known words, or else with those of the training texts."""
-    settings = ground.settings
-    texts = [text for its in ground.train.texts for text in its]
+    settings = data.settings
+    texts = [text for its in data.train.texts for text in its]
     vocabulary = known or WordVocabulary.of(texts, settings.words)
     max_new_tokens = settings.max_new_tokens
     if not max_new_tokens:
@@ -128,10 +128,10 @@ def untrained(
         max_new_tokens = int(np.quantile(lengths, ENOUGH, method="higher"))
         max_new_tokens += SPARE if settings.schema else 0
     config = FusionConfig(
-        features=ground.train.labelled.features.shape[1],
-        vectors=ground.told.said.means.shape[1],
-        evidence=min(settings.evidence, len(ground.bank)) if retrieval else 0,
-        **_closer(ground),
+        features=data.train.examples.features.shape[1],
+        vectors=data.told.said.means.shape[1],
+        evidence=min(settings.evidence, len(data.datastore)) if retrieval else 0,
+        **_closer(data),
     )
     name = settings.language_model
     source = str(minilm_folder()) if name == "builtin" else name

@@ -25,7 +25,7 @@ def known_words(told: CaptionIndex, recalled: ConsensusTexts) -> frozenset[str]:
         weight[row] += share
         by_row[row].update(words_of(told.said.texts[text]))
     for row, words in by_row.items():
-        of_row = told.said.bank.rows[row]
+        of_row = told.said.datastore.rows[row]
         for name in (of_row.label or "", *of_row.tags):
             words.update(words_of(name))
         for word in words:

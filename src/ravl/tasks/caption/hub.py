@@ -21,12 +21,12 @@ from ravl.tasks.caption.quality import Quality
 from ravl.tasks.caption.validation import validation_of
 from ravl.training.fit_log import TrainedGenerator
 from ravl.training.neighbour_noise import EpochSampler
-from ravl.training.refit_plan import SLOWER, take_over
+from ravl.training.refit_plan import SLOWER, copy_weights
 from ravl.training.trainer import train
 
 
 def fit_hub(
-    ground: TextFitData,
+    data: TextFitData,
     quality: Quality,
     folder: Path,
     show: bool | None,
@@ -46,7 +46,7 @@ def fit_hub(
         report: told the validation score after each epoch.
         start: a trained generator of the same kind, whose weights it begins with.
     """
-    settings, began = ground.settings, time.monotonic()
+    settings, began = data.settings, time.monotonic()
     if settings.generator.partition(":")[0] != TRAINABLE:
         generator: Any = load_generator(settings.generator, evidence=settings.evidence)
         return TrainedGenerator(generator, [], 0.0, 0)
@@ -55,20 +55,20 @@ def fit_hub(
         strategy=settings.language,
         evidence=settings.evidence,
         constrain=processors,
-        **_sees(settings.generator, ground),
+        **_sees(settings.generator, data),
     )
     count = sum(p.numel() for _, p in trainable(generator.network))
     if not count:
         return TrainedGenerator(generator, [], 0.0, 0)
     if start is not None:
-        take_over(generator.network, start.network)
+        copy_weights(generator.network, start.network)
         settings = replace(settings, learning_rate=settings.learning_rate * SLOWER)
-    order = EpochSampler(np.arange(len(ground.train)), settings.seed)
-    data = Conversations(ground, generator, order)
-    validate = validation_of(ground, generator, quality, True, report)
+    order = EpochSampler(np.arange(len(data.train)), settings.seed)
+    batches = Conversations(data, generator, order)
+    validate = validation_of(data, generator, quality, True, report)
     curve = train(
         generator.network,
-        data,
+        batches,
         order,
         validate,
         folder / "generator" / "checkpoints",
@@ -90,15 +90,15 @@ class Conversations(Dataset[dict[str, Any]]):
         order: that knows the epoch.
     """
 
-    def __init__(self, ground: TextFitData, generator: Any, order: EpochSampler) -> None:
-        self._ground, self._generator, self._order = ground, generator, order
+    def __init__(self, data: TextFitData, generator: Any, order: EpochSampler) -> None:
+        self._ground, self._generator, self._order = data, generator, order
         self._captioner = TextPredictor(
-            ground.task,
-            ground.keys,
-            ground.vote,
+            data.task,
+            data.keys,
+            data.vote,
             generator=generator,
-            standard=ground.standard,
-            quotes=ground.settings.quotes,
+            standard=data.standard,
+            quotes=data.settings.quotes,
         )
 
     def __len__(self) -> int:
@@ -106,15 +106,15 @@ class Conversations(Dataset[dict[str, Any]]):
 
     def __getitems__(self, positions: Sequence[int]) -> dict[str, Any]:
         """A whole batch: each picture once, with one of its texts."""
-        ground, settings = self._ground, self._ground.settings
+        data, settings = self._ground, self._ground.settings
         random = np.random.default_rng([settings.seed, self._order.epoch, int(positions[0])])
-        side = ground.train.take(np.asarray(positions, np.int64))
+        side = data.train.take(np.asarray(positions, np.int64))
         requests = self._captioner.requests(
             side.pictures,
-            ground.told,
+            data.told,
             side.near,
-            ground.recalled(side),
-            opens=ground.memory.picture,
+            data.recalled(side),
+            opens=data.memory.picture,
         )
         blind = random.random(len(requests)) < settings.retrieval_dropout
         requests = [_alone(r) if b else r for r, b in zip(requests, blind, strict=True)]
@@ -130,8 +130,8 @@ def _alone(request: GenerationRequest) -> GenerationRequest:
     return replace(request, evidence_items=(), weighted_texts=())
 
 
-def _sees(spec: str, ground: TextFitData) -> dict[str, int]:
+def _sees(spec: str, data: TextFitData) -> dict[str, int]:
     """Picture features for a language model that has no eyes of its own."""
     from ravl.models.generation.loading import reads_features
 
-    return {"features": int(ground.bank.features.shape[1])} if reads_features(spec) else {}
+    return {"features": int(data.datastore.features.shape[1])} if reads_features(spec) else {}

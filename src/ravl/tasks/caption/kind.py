@@ -20,9 +20,9 @@ from ravl.tasks.caption.zero_shot import named
 Texts = Sequence[Sequence[str]]
 
 
-def named_pictures(ground: TextFitData) -> list[str]:
+def named_pictures(data: TextFitData) -> list[str]:
     """What the pretrained encoder can say of the test pictures: see :func:`named`."""
-    return named(base_of(ground.memory.encoder), ground.test.labelled.features)
+    return named(base_of(data.memory.encoder), data.test.examples.features)
 
 
 @dataclass(frozen=True, eq=False)

@@ -66,37 +66,37 @@ class Level:
         surprise: mean negative log-likelihood of their being good, under its confidence.
     """
 
-    captioner: TextPredictor
+    predictor: TextPredictor
     rated: Array
-    surprise: float
+    log_loss: float
 
 
-def watched(ground: TextFitData) -> TextSplit:
+def watched(data: TextFitData) -> TextSplit:
     """Validation pictures that a captioner is finished on."""
-    side = ground.validation
+    side = data.validation
     if len(side) <= MOST:
         return side
-    random = np.random.default_rng(ground.settings.seed)
+    random = np.random.default_rng(data.settings.seed)
     return side.take(np.sort(random.choice(len(side), MOST, replace=False)))
 
 
-def fit_vote(ground: TextFitData, quality: Quality, good: QualityBar) -> Level:
+def fit_vote(data: TextFitData, quality: Quality, good: QualityBar) -> Level:
     """The consensus of the neighbours' texts, with an honest confidence."""
-    captioner = TextPredictor(
-        ground.task,
-        ground.keys,
-        ground.vote,
-        SimilarityFloor.of(ground.train.near),
-        standard=ground.standard,
+    predictor = TextPredictor(
+        data.task,
+        data.keys,
+        data.vote,
+        SimilarityFloor.of(data.train.near),
+        standard=data.standard,
         good=good.words,
-        quotes=ground.settings.quotes,
+        quotes=data.settings.quotes,
     )
-    found = {"memory": proposals(ground, watched(ground), captioner, "memory")}
-    return _sure(ground, captioner, found, quality, good)
+    found = {"memory": proposals(data, watched(data), predictor, "memory")}
+    return _sure(data, predictor, found, quality, good)
 
 
 def with_generator(
-    ground: TextFitData,
+    data: TextFitData,
     vote: TextPredictor,
     generator: Any,
     quality: Quality,
@@ -104,71 +104,71 @@ def with_generator(
     fits: ImageTextScorer | None = None,
 ) -> Level:
     """The same with a generator; how to choose among its texts and the memory's is learned."""
-    file = ground.settings.schema
+    file = data.settings.schema
     how = Decoding(
-        num_beams=ground.settings.num_beams,
+        num_beams=data.settings.num_beams,
         max_new_tokens=int(getattr(generator, "max_new_tokens", 0)),
         schema=read_schema(Path(file)) if file else "",
-        length_penalty=0.0 if ground.told.whole else 1.0,
+        length_penalty=0.0 if data.told.whole else 1.0,
     )
-    captioner = replace(vote, generator=generator, how=how, fits=fits, regions=ground.regions)
-    side = watched(ground)
-    found = {level: proposals(ground, side, captioner, level) for level in LEVELS}
+    predictor = replace(vote, generator=generator, how=how, fits=fits, regions=data.regions)
+    side = watched(data)
+    found = {level: proposals(data, side, predictor, level) for level in LEVELS}
     choosers = {}
     for level in ("alone", "both"):
         rated = [quality.of_one(p.texts, t) for p, t in zip(found[level], side.texts, strict=True)]
-        chooser = fit_chooser([p.scores for p in found[level]], rated, scores_of(captioner, level))
+        chooser = fit_chooser([p.scores for p in found[level]], rated, scores_of(predictor, level))
         found[level] = [p.ordered(chooser) for p in found[level]]
         choosers[level] = chooser
-    captioner = replace(captioner, chooser=choosers["both"], alone=choosers["alone"])
-    return _sure(ground, captioner, found, quality, good)
+    predictor = replace(predictor, chooser=choosers["both"], alone=choosers["alone"])
+    return _sure(data, predictor, found, quality, good)
 
 
-def scores_of(captioner: TextPredictor, level: str) -> tuple[str, ...]:
+def scores_of(predictor: TextPredictor, level: str) -> tuple[str, ...]:
     """The scores of candidates that count at a level."""
-    if captioner.fits is None or level == "memory":
+    if predictor.fits is None or level == "memory":
         return LEVELS[level]
     return (*LEVELS[level], FITS)
 
 
 def proposals(
-    ground: TextFitData, side: TextSplit, captioner: TextPredictor, level: str
+    data: TextFitData, side: TextSplit, predictor: TextPredictor, level: str
 ) -> list[Proposals]:
     """Candidates for some pictures by one of ``LEVELS``."""
     if level == "alone":
-        return captioner.propose(side.pictures, ground.told)
+        return predictor.propose(side.pictures, data.told)
     memory = level == "memory"
-    near = captioner.above_floor(side.near, memory)
-    return captioner.propose(
+    near = predictor.above_floor(side.near, memory)
+    return predictor.propose(
         side.pictures,
-        ground.told,
+        data.told,
         near,
-        captioner.recall(near, ground.told),
+        predictor.recall(near, data.told),
         vote_only=memory,
-        opens=ground.memory.picture,
+        opens=data.memory.picture,
     )
 
 
 def _sure(
-    ground: TextFitData,
-    captioner: TextPredictor,
+    data: TextFitData,
+    predictor: TextPredictor,
     found: Mapping[str, Sequence[Proposals]],
     quality: Quality,
     good: QualityBar,
 ) -> Level:
     """With the confidence of each level, and the calibration of the last, which is judged."""
-    side, doubts = watched(ground), {}
+    side, doubts = watched(data), {}
     rated, sure, right = (np.zeros(0, np.float32) for _ in range(3))
     for level, its in found.items():
         rated = quality([p.best for p in its], side.texts)
         right = (rated >= good.least).astype(np.float32)
-        names = scores_of(captioner, level)
+        names = scores_of(predictor, level)
         scores = {
             name: np.array([p.scores[name][0] if p.texts else 0.0 for p in its], np.float32)
             for name in names
         }
         doubts[level] = fit_stack(scores, names, right)
         sure = doubts[level].probabilities(scores)
-    finished = replace(captioner, doubts=doubts, calibration=RiskCalibrator.of(sure, right))
+    finished = replace(predictor, doubts=doubts, calibration=RiskCalibrator.of(sure, right))
     safe = np.where(right > 0, sure, 1 - sure).clip(TINY)
     return Level(finished, rated, float(-np.log(safe).mean()))

@@ -42,7 +42,7 @@ class FollowedPhrases:
 
     def at(self, said: LiveTexts) -> Comparable:
         """For the texts of a view."""
-        view = said.bank.view
+        view = said.datastore.view
         if self._known is None or substantial(view.edit_since(self._known[0]), len(view)):
             self._known = view, self._targets.comparing(said)
         return self._known[1]

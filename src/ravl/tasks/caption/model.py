@@ -81,10 +81,10 @@ class CaptionPipeline(TextPipeline):
             DataError: the memory has no texts.
             PictureError: a picture cannot be read.
         """
-        captioner = self._allowed(k, retrieval, vote_only, instruction)
+        predictor = self._allowed(k, retrieval, vote_only, instruction)
         if not pictures:
             return []
-        seen = self._look(captioner, pictures)
+        seen = self._look(predictor, pictures)
         return self.write(
             seen,
             k=k,

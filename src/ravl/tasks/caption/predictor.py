@@ -126,7 +126,7 @@ class TextPredictor:
         read = self.generator.evidence if self.generator is not None else 0
         wanted = max(k or self.vote.k, read)
         said = told.said
-        return said.bank.neighbours(self.keys(features), wanted, hidden, said.has)
+        return said.datastore.neighbours(self.keys(features), wanted, hidden, said.has)
 
     def above_floor(self, near: Neighbours, vote_only: bool = False) -> Neighbours:
         """The neighbours that are taken for some; all, where nobody could answer without any."""
@@ -196,14 +196,14 @@ class TextPredictor:
         shown = []
         for j, row in enumerate(rows):
             text = recalled.text_of(told, row)
-            look = None if opens is None else _look(opens, said.bank.rows[row])
+            look = None if opens is None else _look(opens, said.datastore.rows[row])
             shown.append(
                 EvidenceItem(
                     text,
-                    self.task.question(said.bank.rows[row]),
+                    self.task.question(said.datastore.rows[row]),
                     similarity=float(near.similarity[i, j]),
                     vector=said.means_at(np.array([row]))[0],
-                    features=self.seen(said.bank.features_at(np.array([row])))[0],
+                    features=self.seen(said.datastore.features_at(np.array([row])))[0],
                     open_picture=look,
                 )
             )

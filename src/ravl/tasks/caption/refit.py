@@ -38,7 +38,7 @@ def refit_hooks(
 def compare_texts(
     champion: CaptionPipeline | OpenAskPipeline,
     challenger: CaptionPipeline | OpenAskPipeline,
-    labelled: Examples,
+    examples: Examples,
     seed: int,
 ) -> PairedResults:
     """Let both write about pictures, none of which is shown itself or a near-duplicate.
@@ -51,11 +51,11 @@ def compare_texts(
     written: dict[str, list[str]] = {}
     said: dict[str, list[tuple[str, float]]] = {}
     for who, writer in ((CHAMPION, champion), (CHALLENGER, challenger)):
-        examples, seen, texts = examples_seen(writer, labelled)
-        said[who] = [(a.said, a.confidence) for a in writer.results(seen, examples.shown)]
+        shown_to, seen, texts = examples_seen(writer, examples)
+        said[who] = [(a.said, a.confidence) for a in writer.results(seen, shown_to.shown)]
         written[who] = [text for text, _ in said[who]]
     task: Any = writer.task.name
-    groups = examples.groups
+    groups = shown_to.groups
 
     def some(its: Sequence[Any], chosen: Ints) -> list[Any]:
         return [its[i] for i in chosen.tolist()]
@@ -79,9 +79,9 @@ def compare_texts(
     worth = answers.exact if asks else cider.scores
     return PairedResults(
         f"{writer.task.unit}s",
-        examples.rows,
+        shown_to.rows,
         groups,
-        [writer.task.question(row) or None for row in examples.rows],
+        [writer.task.question(row) or None for row in shown_to.rows],
         [" / ".join(its) for its in texts],
         said,
         {who: np.asarray(worth(its, texts), np.float32) for who, its in written.items()},

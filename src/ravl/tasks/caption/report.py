@@ -72,12 +72,12 @@ def titles_of(kind: Kind, fitted: TextFitted) -> dict[str, tuple[str, str]]:
 
 
 def rows_table(
-    kind: Kind, ground: TextFitData, judged: TextTestResults, fitted: TextFitted
+    kind: Kind, data: TextFitData, judged: TextTestResults, fitted: TextFitted
 ) -> ScoreTable:
     """The four rows, and that of the question alone where there is one."""
-    task, texts = ground.task, sum(map(len, ground.test.texts))
+    task, texts = data.task, sum(map(len, data.test.texts))
     said = "answers" if task.noun == "answer" else "texts"
-    caption = f"{task.name}: {len(ground.test):,} test {task.unit}s, {texts:,} {said} of people's"
+    caption = f"{task.name}: {len(data.test):,} test {task.unit}s, {texts:,} {said} of people's"
     note = f"The run keeps the level {fitted.chosen!r}. 95 % intervals, by pictures."
     pairs = (
         ("with_retrieval", "no_retrieval"),
@@ -91,14 +91,14 @@ def rows_table(
 
 def page_of(
     kind: Kind,
-    ground: TextFitData,
+    data: TextFitData,
     fitted: TextFitted,
     judged: TextTestResults,
     report: Any,
     command: str,
 ) -> str:
     """The whole report as HTML."""
-    task, titles = ground.task, titles_of(kind, fitted)
+    task, titles = data.task, titles_of(kind, fitted)
     levels = score_table(
         described(task.name), judged, "All levels", "What each adds.", LEVELS, (GENERATED,), titles
     )
@@ -116,30 +116,30 @@ def page_of(
     error = float(np.average([abs(c - a) for c, a, _ in bins], weights=[n for *_, n in bins]))
     page = FitPage(
         title=f"ravl: {task.name}, what retrieval gained",
-        about=_about(kind, ground, fitted, report, command),
+        about=_about(kind, data, fitted, report, command),
         rows=report.table,
         tables=[table for table in (levels, robust) if len(table.rows) > 1],
         calibration=[CalibrationChart(f"with retrieval: is the {task.noun} good?", bins, error)],
         curves=_curves(fitted),
-        examples=_gallery(kind, ground, judged, titles),
+        examples=_gallery(kind, data, judged, titles),
     )
     return fit_report(page)
 
 
 def _about(
-    kind: Kind, ground: TextFitData, fitted: TextFitted, report: Any, command: str
+    kind: Kind, data: TextFitData, fitted: TextFitted, report: Any, command: str
 ) -> list[tuple[str, str]]:
-    captioner, task = fitted.levels[fitted.chosen], ground.task
+    predictor, task = fitted.levels[fitted.chosen], data.task
     counts = ", ".join(
-        f"{name} {len(getattr(ground, name)):,}" for name in ("train", "validation", "test")
+        f"{name} {len(getattr(data, name)):,}" for name in ("train", "validation", "test")
     )
     validation = ", ".join(f"{n} {s:.3f}" for n, s in fitted.validation.items())
     trained = ", ".join(f"{n} {p:,}" for n, p in fitted.parameters.items())
     seconds = ", ".join(f"{n} {s:.0f} s" for n, s in fitted.seconds.items())
-    texts = sum(map(len, ground.train.texts))
+    texts = sum(map(len, data.train.texts))
     weights = "none"
-    if captioner.chooser is not None:
-        pairs = zip(captioner.chooser.names, captioner.chooser.weights, strict=True)
+    if predictor.chooser is not None:
+        pairs = zip(predictor.chooser.names, predictor.chooser.weights, strict=True)
         weights = ", ".join(f"{n} {w:+.2f}" for n, w in pairs)
     lines = [
         (
@@ -149,20 +149,20 @@ def _about(
         ),
         (
             "memory",
-            f"{ground.memory.path}, {len(ground.bank):,} rows as evidence, with "
-            f"{len(ground.told.said.texts):,} texts",
+            f"{data.memory.path}, {len(data.datastore):,} rows as evidence, with "
+            f"{len(data.told.said.texts):,} texts",
         ),
-        (f"{task.unit}s", f"{counts} ({ground.parts.how}); {texts:,} texts to learn from"),
+        (f"{task.unit}s", f"{counts} ({data.parts.how}); {texts:,} texts to learn from"),
         (
             "level",
             fitted.chosen + (f" (validation {fitted.measure}: {validation})" if validation else ""),
         ),
         ("choice among texts", weights),
-        (f"a good {'text' if task.noun == 'caption' else task.noun}", captioner.good),
+        (f"a good {'text' if task.noun == 'caption' else task.noun}", predictor.good),
         ("trained parameters", trained or "none"),
         ("time", f"{seconds}; {report.seconds:.0f} s in all"),
         ("abstaining", safely(report.metrics["abstain"])),
-        ("seed", str(ground.settings.seed)),
+        ("seed", str(data.settings.seed)),
         ("command", command),
     ]
     return lines + [("note", note) for note in report.notes]
@@ -184,24 +184,24 @@ def _curves(fitted: TextFitted) -> list[Curves]:
 
 
 def _gallery(
-    kind: Kind, ground: TextFitData, judged: TextTestResults, titles: Mapping[str, tuple[str, str]]
+    kind: Kind, data: TextFitData, judged: TextTestResults, titles: Mapping[str, tuple[str, str]]
 ) -> list[ExampleGroup]:
     """Pictures with their evidence, drawn by chance, not by how well they look."""
-    random = np.random.default_rng(ground.settings.seed)
+    random = np.random.default_rng(data.settings.seed)
     shown = []
     for (title, note), chosen in zip(kind.groups, (judged.right, ~judged.right), strict=True):
         some = random.permutation(np.flatnonzero(chosen))[:SHOWN]
-        examples = [_example(ground, judged, titles, int(i)) for i in some]
+        examples = [_example(data, judged, titles, int(i)) for i in some]
         if examples:
-            note = f"{note}: {int(chosen.sum()):,} of {len(chosen):,} test {ground.task.unit}s"
+            note = f"{note}: {int(chosen.sum()):,} of {len(chosen):,} test {data.task.unit}s"
             shown.append(ExampleGroup(title, note, examples))
     return shown
 
 
 def _example(
-    ground: TextFitData, judged: TextTestResults, titles: Mapping[str, tuple[str, str]], i: int
+    data: TextFitData, judged: TextTestResults, titles: Mapping[str, tuple[str, str]], i: int
 ) -> ReportExample:
-    side = ground.test
+    side = data.test
     answers = [
         Answer(
             titles[row][0],
@@ -214,29 +214,29 @@ def _example(
     ]
     asked = side.questions[i] if side.questions is not None else None
     return ReportExample(
-        thumbnail(side.labelled.source, side.labelled.rows[i]),
+        thumbnail(side.examples.source, side.examples.rows[i]),
         asked,
         " / ".join(side.texts[i]),
         answers,
         None,
-        _evidence(ground, judged, i),
+        _evidence(data, judged, i),
     )
 
 
-def _evidence(ground: TextFitData, judged: TextTestResults, i: int) -> list[EvidenceItem]:
+def _evidence(data: TextFitData, judged: TextTestResults, i: int) -> list[EvidenceItem]:
     """The nearest rows with the text of theirs that the others agree with most."""
-    recalled, told = judged.final[i].recalled, ground.told
+    recalled, told = judged.final[i].recalled, data.told
     if recalled is None:
         return []
-    rows = [int(r) for r in ground.test.near.positions[i] if r >= 0][:NEIGHBOURS]
+    rows = [int(r) for r in data.test.near.positions[i] if r >= 0][:NEIGHBOURS]
     found = []
     for place, row in enumerate(rows):
         text = recalled.text_of(told, row)
         share = float(recalled.shares[told.said.owners[recalled.voters] == row].sum())
-        similarity = float(ground.test.near.similarity[i, place])
-        picture = thumbnail(ground.memory, ground.bank.rows[row])
+        similarity = float(data.test.near.similarity[i, place])
+        picture = thumbnail(data.memory, data.datastore.rows[row])
         agrees = text in judged.final[i].texts
-        asked = ground.task.question(ground.bank.rows[row])
+        asked = data.task.question(data.datastore.rows[row])
         item = EvidenceItem(
             picture, text if asked else "", asked or text, similarity, share, agrees
         )

@@ -108,7 +108,7 @@ class OwnTexts(Dataset[dict[str, Any]]):
 
 
 def learn_from_reward(
-    ground: TextFitData,
+    data: TextFitData,
     generator: FusedGenerator,
     quality: Quality,
     batches: TextBatches,
@@ -122,8 +122,8 @@ def learn_from_reward(
     Returns:
         The curve: seconds since the start and score, after each epoch.
     """
-    settings = ground.settings
-    own = OwnTexts(batches, ground.train.texts, generator, quality, settings.seed, order)
+    settings = data.settings
+    own = OwnTexts(batches, data.train.texts, generator, quality, settings.seed, order)
     before = validate()
     kept = {name: value.clone() for name, value in generator.model.state_dict().items()}
     how = replace(

@@ -57,7 +57,7 @@ class CaptionTargets(TextTargets):
         """What is asked of an example; empty for a description."""
         return ""
 
-    def bank(self, memory: Memory, keys: Any = None) -> Datastore:
+    def datastore(self, memory: Memory, keys: Any = None) -> Datastore:
         """The memory's rows as they may be evidence; without keys they are compared by their own.
 
         Raises:
@@ -77,9 +77,9 @@ class CaptionTargets(TextTargets):
         """What makes features (n, F) fit for a generator."""
         return Standardizer.of(features)
 
-    def told(self, bank: Datastore, memory: Memory) -> CaptionIndex:
+    def told(self, datastore: Datastore, memory: Memory) -> CaptionIndex:
         """What a bank's rows say."""
-        return CaptionIndex.of(bank, self, memory)
+        return CaptionIndex.of(datastore, self, memory)
 
     @property
     def whole(self) -> bool:
@@ -87,7 +87,7 @@ class CaptionTargets(TextTargets):
         return False
 
     def source(self, memory: Memory) -> Source:
-        """The same rows as :meth:`bank` has, as a live view."""
+        """The same rows as :meth:`datastore` has, as a live view."""
         return Source(memory.live)
 
     def live_texts(self, memory: Memory) -> FollowedTexts:

@@ -17,7 +17,7 @@ SHOWN = 5  # candidates of an answer with their scores
 
 
 def caption_of(
-    captioner: TextPredictor,
+    predictor: TextPredictor,
     told: CaptionIndex,
     found: Proposals,
     confidence: float,
@@ -42,7 +42,7 @@ def caption_of(
     """
     gate = {"memory": 1.0, "alone": 0.0}.get(level)
     if gate is None:
-        gate = captioner.chooser.share(MEMORY) if captioner.chooser is not None else 0.0
+        gate = predictor.chooser.share(MEMORY) if predictor.chooser is not None else 0.0
     others = diverse(told.phrases(found.texts), found.total, how.num_return_sequences)[1:]
     memory: dict[str, float] = {}
     if found.recalled is not None:

@@ -16,7 +16,7 @@ WATCHED = 600  # validation pictures that are described after each epoch
 
 
 def validation_of(
-    ground: TextFitData,
+    data: TextFitData,
     generator: Any,
     quality: Quality,
     retrieval: bool,
@@ -31,26 +31,26 @@ def validation_of(
         retrieval: whether it is shown neighbours.
         report: told each score.
     """
-    side = ground.validation
+    side = data.validation
     if len(side) > WATCHED:
-        random = np.random.default_rng(ground.settings.seed)
+        random = np.random.default_rng(data.settings.seed)
         side = side.take(np.sort(random.choice(len(side), WATCHED, replace=False)))
-    captioner = TextPredictor(
-        ground.task,
-        ground.keys,
-        ground.vote,
+    predictor = TextPredictor(
+        data.task,
+        data.keys,
+        data.vote,
         generator=generator,
-        standard=ground.standard,
-        quotes=ground.settings.quotes,
+        standard=data.standard,
+        quotes=data.settings.quotes,
     )
-    told = ground.told if retrieval else None
-    recalled = ground.recalled(side) if retrieval else None
-    requests = captioner.requests(
+    told = data.told if retrieval else None
+    recalled = data.recalled(side) if retrieval else None
+    requests = predictor.requests(
         side.pictures,
         told,
         side.near if retrieval else None,
         recalled,
-        opens=ground.memory.picture,
+        opens=data.memory.picture,
     )
     greedy = Decoding(num_beams=1)
 

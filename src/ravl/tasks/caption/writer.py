@@ -120,12 +120,12 @@ class TextPipeline:
 
         ``hidden`` has for each the groups of rows that it must not see; None for none.
         """
-        captioner, told = self._ready()
-        near, recalled = self._recalled(captioner, told, seen, k, hidden, retrieval, vote_only)
-        decoding = how or captioner.how
+        predictor, told = self._ready()
+        near, recalled = self._recalled(predictor, told, seen, k, hidden, retrieval, vote_only)
+        decoding = how or predictor.how
         if not grounded:
             found = self._propose(
-                captioner, told, seen, near, recalled, decoding, vote_only, instruction
+                predictor, told, seen, near, recalled, decoding, vote_only, instruction
             )
         else:  # each picture has nouns of its own
             found = []
@@ -134,7 +134,7 @@ class TextPipeline:
             for i in range(len(seen)):
                 nouns = known_words(told, recalled[i])
                 found += self._propose(
-                    captioner,
+                    predictor,
                     told,
                     seen.one(i),
                     near.take(np.array([i])),
@@ -143,12 +143,12 @@ class TextPipeline:
                     vote_only,
                     instruction,
                 )
-        level = _level(captioner, retrieval, vote_only)
-        sure = self._least(captioner, abstain)
-        confidence = captioner.confidence(found, level)
+        level = _level(predictor, retrieval, vote_only)
+        sure = self._least(predictor, abstain)
+        confidence = predictor.confidence(found, level)
         return [
             caption_of(
-                captioner, told, found[i], float(confidence[i]), sure, level, near, i, decoding
+                predictor, told, found[i], float(confidence[i]), sure, level, near, i, decoding
             )
             for i in range(len(found))
         ]
@@ -162,12 +162,12 @@ class TextPipeline:
         instruction: str,
     ) -> Iterator[str]:
         """The text about the first of some pictures."""
-        captioner, told = self._ready()
-        near, recalled = self._recalled(captioner, told, seen, k, None, retrieval)
-        requests = captioner.requests(
+        predictor, told = self._ready()
+        near, recalled = self._recalled(predictor, told, seen, k, None, retrieval)
+        requests = predictor.requests(
             seen, told if retrieval else None, near, recalled, instruction, self._opens
         )
-        pieces: Iterator[str] = captioner.generator.stream(requests[0], how or captioner.how)
+        pieces: Iterator[str] = predictor.generator.stream(requests[0], how or predictor.how)
         return pieces
 
     def about(
@@ -189,12 +189,12 @@ class TextPipeline:
 
     def seen(self, features: Array, looks: Sequence[Callable[[], Image.Image]]) -> Pictures:
         """Pictures whose features (n, F) are known; looked at closer where the generator does."""
-        captioner, encoder = self._ready()[0], self.memory.encoder
-        if captioner.regions is None:
+        predictor, encoder = self._ready()[0], self.memory.encoder
+        if predictor.regions is None:
             return Pictures(features, looks)
         size = encoder.batch_size
         blocks = [looks[i : i + size] for i in range(0, len(looks), size)]
-        parts = [captioner.regions(encoder, [look() for look in block]) for block in blocks]
+        parts = [predictor.regions(encoder, [look() for look in block]) for block in blocks]
         return Pictures(features, looks, np.concatenate(parts))
 
     def judge(self, seen: Pictures, hidden: Sequence[Ints], **how: Any) -> list[Proposals]:
@@ -205,12 +205,12 @@ class TextPipeline:
             hidden: for each the groups of rows that show the same picture.
             **how: ``k``, ``retrieval``, ``vote_only``, as when it answers.
         """
-        captioner, told = self._ready()
+        predictor, told = self._ready()
         retrieval, vote_only = how.get("retrieval", True), how.get("vote_only", False)
         near, recalled = self._recalled(
-            captioner, told, seen, how.get("k"), hidden, retrieval, vote_only
+            predictor, told, seen, how.get("k"), hidden, retrieval, vote_only
         )
-        return self._propose(captioner, told, seen, near, recalled, captioner.how, vote_only, "")
+        return self._propose(predictor, told, seen, near, recalled, predictor.how, vote_only, "")
 
     def _load(self, run: Run) -> TextPredictor:
         """The run's captioner, which reads texts with the memory's base encoder."""
@@ -227,7 +227,7 @@ class TextPipeline:
 
     def _recalled(
         self,
-        captioner: TextPredictor,
+        predictor: TextPredictor,
         told: CaptionIndex,
         seen: Pictures,
         k: int | None,
@@ -237,13 +237,13 @@ class TextPipeline:
     ) -> tuple[Neighbours | None, list[ConsensusTexts] | None]:
         if not retrieval:
             return None, None
-        near = captioner.neighbours(seen.features, told, k, hidden)
-        near = captioner.above_floor(near, vote_only)
-        return near, captioner.recall(near, told, k)
+        near = predictor.neighbours(seen.features, told, k, hidden)
+        near = predictor.above_floor(near, vote_only)
+        return near, predictor.recall(near, told, k)
 
     def _propose(
         self,
-        captioner: TextPredictor,
+        predictor: TextPredictor,
         told: CaptionIndex,
         seen: Pictures,
         near: Neighbours | None,
@@ -252,7 +252,7 @@ class TextPipeline:
         vote_only: bool,
         instruction: str,
     ) -> list[Proposals]:
-        return captioner.propose(
+        return predictor.propose(
             seen,
             told,
             near,
@@ -267,7 +267,7 @@ class TextPipeline:
         return self.memory.picture(row, hint=SIDE)
 
     @step("encode")
-    def _look(self, captioner: TextPredictor, pictures: Sequence[Picture | str]) -> Pictures:
+    def _look(self, predictor: TextPredictor, pictures: Sequence[Picture | str]) -> Pictures:
         """Features of pictures by the memory's tower, and the pictures themselves."""
         encoder = self.memory.encoder
         opened = [open_picture(p, max(encoder.picture_size, SIDE)) for p in pictures]
@@ -275,7 +275,7 @@ class TextPipeline:
         size = encoder.batch_size
         parts = [encoder.features(prepared[i : i + size]) for i in range(0, len(prepared), size)]
         looks: list[Callable[[], Image.Image]] = [lambda p=p: p for p in opened]  # type: ignore[misc]
-        closer = captioner.regions
+        closer = predictor.regions
         regions = closer(encoder, opened) if closer is not None else None
         return Pictures(np.concatenate(parts), looks, regions)
 
@@ -289,10 +289,10 @@ class TextPipeline:
                     raise nothing_seen(self.memory)
                 keys = fitted.keys if fitted is not None else self._own_keys(view)
                 told = self._index.at(view, keys)
-                captioner = fitted or self._unfitted(task.fitting(told), told, keys)
+                predictor = fitted or self._unfitted(task.fitting(told), told, keys)
                 if self._generator is not None:
-                    captioner = replace(
-                        captioner,
+                    predictor = replace(
+                        predictor,
                         generator=self._generator,
                         standard=None,
                         regions=None,
@@ -304,7 +304,7 @@ class TextPipeline:
                     )
                 if not told.said.texts:
                     raise task.silent(self.memory)
-                self._known = view, captioner, told
+                self._known = view, predictor, told
             return self._known[1], self._known[2]
 
     def _unfitted(self, task: CaptionTargets, told: CaptionIndex, keys: Any) -> TextPredictor:
@@ -326,43 +326,43 @@ class TextPipeline:
             raise QueryError(f"k is {k}; it must be at least 1.")
         if vote_only and not retrieval:
             raise QueryError("Without retrieval there is no vote. Leave one of the two out.")
-        captioner, _ = self._ready()
-        if captioner.generator is None and not retrieval:
+        predictor, _ = self._ready()
+        if predictor.generator is None and not retrieval:
             raise QueryError(
                 "Without a generator there are only the memory's texts, and without retrieval not "
                 f"these. Fit one with ravl fit {self.task.name}, or name one with --generator."
             )
-        writes = captioner.generator is not None and not vote_only
-        if words and (not writes or captioner.generator.spec == "fused"):
+        writes = predictor.generator is not None and not vote_only
+        if words and (not writes or predictor.generator.spec == "fused"):
             raise QueryError(
                 "Instructions are for generators that read them: name one with --generator, such "
                 "as hf:HuggingFaceTB/SmolVLM-256M-Instruct."
             )
-        return captioner
+        return predictor
 
     def _writing(self, k: int | None, retrieval: bool) -> TextPredictor:
         """Who answers piece by piece; refuses where nobody writes."""
-        captioner = self._allowed(k, retrieval, False, "") if self.has_generator else None
-        if captioner is None:
+        predictor = self._allowed(k, retrieval, False, "") if self.has_generator else None
+        if predictor is None:
             raise QueryError(
                 "Without a generator nothing is written piece by piece. Fit one with ravl fit "
                 f"{self.task.name}, or name one with --generator."
             )
-        return captioner
+        return predictor
 
-    def _least(self, captioner: TextPredictor, abstain: float | None) -> float:
+    def _least(self, predictor: TextPredictor, abstain: float | None) -> float:
         """The confidence below which it abstains."""
         if abstain is None:
             return 0.0
-        if captioner.calibration is None:
+        if predictor.calibration is None:
             raise QueryError(
                 f"Nothing tells how sure is sure enough. Fit a run with ravl fit {self.task.name}, "
                 "which learns that on held-out pictures."
             )
-        return captioner.calibration.threshold(abstain)
+        return predictor.calibration.threshold(abstain)
 
 
-def _level(captioner: TextPredictor, retrieval: bool, vote_only: bool) -> str:
-    if captioner.generator is None or vote_only:
+def _level(predictor: TextPredictor, retrieval: bool, vote_only: bool) -> str:
+    if predictor.generator is None or vote_only:
         return "memory"
     return "both" if retrieval else "alone"

@@ -112,13 +112,13 @@ def suggest(
                 f"{model.task}. Name such a run, or the memory."
             )
         task = labels.labeller.task if labels else LabelTargets("classify", column)
-        bank = replace(task, generated=False).bank(
+        datastore = replace(task, generated=False).datastore(
             model.memory, *((labels.labeller.keys,) if labels else ())
         )
-        said = np.array([bool(task.of(row)) for row in bank.rows])
-        free = _candidates(model.memory, bank, said, where, seed)
-        answers = answers_to_rows(labels, bank, free) if labels else None
-        return _chosen(bank, said, free, answers, count)
+        said = np.array([bool(task.of(row)) for row in datastore.rows])
+        free = _candidates(model.memory, datastore, said, where, seed)
+        answers = answers_to_rows(labels, datastore, free) if labels else None
+        return _chosen(datastore, said, free, answers, count)
     finally:
         if model is not place:
             model.close()
@@ -166,13 +166,13 @@ def uncertainty(answer: Answer) -> float:
 
 
 def _candidates(
-    memory: Memory, bank: Datastore, said: np.ndarray, where: str | None, seed: int
+    memory: Memory, datastore: Datastore, said: np.ndarray, where: str | None, seed: int
 ) -> Ints:
     """Positions of the rows without a label; of near-duplicates the first."""
     free = np.flatnonzero(~said)
     if where:
-        free = free[np.isin(bank.numbers[free], memory.matching(where))]
-    _, first = np.unique(bank.groups[free], return_index=True)
+        free = free[np.isin(datastore.numbers[free], memory.matching(where))]
+    _, first = np.unique(datastore.groups[free], return_index=True)
     found: Ints = free[np.sort(first)]
     if not len(found):
         raise DataError(
@@ -185,20 +185,20 @@ def _candidates(
 
 
 def _chosen(
-    bank: Datastore, said: np.ndarray, free: Ints, answers: Sequence[Answer] | None, count: int
+    datastore: Datastore, said: np.ndarray, free: Ints, answers: Sequence[Answer] | None, count: int
 ) -> list[Suggestion]:
-    keys = bank.keys[free]
+    keys = datastore.keys[free]
     known = np.zeros(len(free), np.float32)
     if said.any():
         for start in range(0, len(free), BATCH):
-            part = keys[start : start + BATCH] @ bank.keys[said].T
+            part = keys[start : start + BATCH] @ datastore.keys[said].T
             known[start : start + BATCH] = part.max(axis=1)
     covered = np.exp((known - 1) / REACH) if said.any() else known
     unsure = np.array([uncertainty(a) for a in answers] if answers else np.ones(len(free)))
     found = most_telling(keys @ keys.T, covered, unsure.astype(np.float32), count)
     return [
         Suggestion(
-            bank.rows[free[i]],
+            datastore.rows[free[i]],
             gain,
             float(unsure[i]),
             float(known[i]),

@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from ravl.encoders.base import Array
 from ravl.models.reader import Evidence, gather
 from ravl.retrieval.datastore import Ints, Neighbours
-from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise, disturb
+from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise, perturb_neighbours
 
 
 class FusionData(Dataset[dict[str, Any]]):
@@ -74,7 +74,9 @@ class FusionData(Dataset[dict[str, Any]]):
             random = np.random.default_rng([self._seed, self._order.epoch, int(chosen[0])])
             rows = len(self._evidence.features)
             own = [self._own[i] for i in chosen] if self._own is not None else None
-            near = disturb(self._near.take(chosen), self._k, rows, self._how, random, own)
+            near = perturb_neighbours(
+                self._near.take(chosen), self._k, rows, self._how, random, own
+            )
             batch["near"] = gather(self._evidence, near.positions, near.similarity)
         return batch
 

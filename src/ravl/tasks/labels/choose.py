@@ -20,7 +20,7 @@ from ravl.tasks.labels.levels import fit_head, fit_vote, linear_level
 from ravl.tasks.labels.predictor import Answers, LabelPredictor
 from ravl.tasks.labels.votes import LabelMatrix
 from ravl.training.fit_log import FitLog
-from ravl.training.selection import simplest
+from ravl.training.selection import one_se_rule
 
 if TYPE_CHECKING:
     from ravl.tasks.labels.keys.fit import Joint
@@ -68,40 +68,40 @@ class LevelFitter:
     off: FusionResult | None = None
     start: LabelPredictor | None = None
 
-    def climb(self, ground: FitData, fitted: Fitted) -> None:
+    def fit_all(self, data: FitData, fitted: Fitted) -> None:
         """Fit the levels on a ground, and choose one."""
-        settings, began = ground.settings, time.monotonic()
-        fitted.levels["vote"] = fit_vote(ground)
+        settings, began = data.settings, time.monotonic()
+        fitted.levels["vote"] = fit_vote(data)
         fitted.seconds["vote"] = _since(began)
         if self.head is None:
             return
         began = time.monotonic()
-        linear = linear_level(ground, fitted.levels["vote"], self.head, self.logits)
+        linear = linear_level(data, fitted.levels["vote"], self.head, self.logits)
         fitted.levels["linear"] = linear
         fitted.seconds["linear"] = round(fitted.seconds.get("linear", 0) + _since(began), 1)
         fitted.parameters["linear"] = self.head.weight.size + self.head.bias.size
         if settings.model in ("auto", "fusion"):
-            self._fuse(ground, fitted)
-        fitted.chosen = settings.model if settings.model != "auto" else _choose(ground, fitted)
+            self._fuse(data, fitted)
+        fitted.chosen = settings.model if settings.model != "auto" else _choose(data, fitted)
 
-    def unseen(self, ground: FitData) -> Array | None:
+    def unseen(self, data: FitData) -> Array | None:
         """Base logits (n, C) of the training examples by heads that have not seen them."""
-        return None if self.logits is None else self.logits[: len(ground.train)]
+        return None if self.logits is None else self.logits[: len(data.train)]
 
-    def _fuse(self, ground: FitData, fitted: Fitted) -> None:
+    def _fuse(self, data: FitData, fitted: Fitted) -> None:
         """Train the fusion model with retrieval and, to compare, without."""
         from ravl.tasks.labels.fusion import fusion_labeller, train_fusion
 
-        linear, unseen = fitted.levels["linear"], self.unseen(ground)
-        testimony = LabelMatrix.of(ground.bank, ground.task, ground.labels, linear.spread)
+        linear, unseen = fitted.levels["linear"], self.unseen(data)
+        label_matrix = LabelMatrix.of(data.datastore, data.task, data.labels, linear.spread)
         for name, retrieval in (("fusion_off", False), ("fusion", True)):
             if not retrieval and (self.report is not None or self.start is not None):
                 continue
-            folder = self.work / (f"{name}_learned" if ground.learned else name)
+            folder = self.work / (f"{name}_learned" if data.learned else name)
             result = (None if retrieval else self.off) or train_fusion(
-                ground,
+                data,
                 linear,
-                testimony,
+                label_matrix,
                 folder,
                 retrieval=retrieval,
                 show=self.show,
@@ -111,14 +111,14 @@ class LevelFitter:
             )
             if not retrieval:
                 self.off = result
-            fitted.levels[name] = fusion_labeller(ground, linear, result, testimony)
+            fitted.levels[name] = fusion_labeller(data, linear, result, label_matrix)
             fitted.curves[name] = result.curve
             fitted.seconds[name] = result.seconds
             fitted.parameters[name] = result.parameters
 
 
 def fit_levels(
-    ground: FitData,
+    data: FitData,
     work: Path,
     show: bool | None,
     report: Callable[[float], None] | None = None,
@@ -138,25 +138,25 @@ def fit_levels(
         The ground, seen by the fine-tuned tower where there is one and searched by learned keys
         where they are adopted, and what was fitted on it.
     """
-    settings, fitted = ground.settings, Fitted()
+    settings, fitted = data.settings, Fitted()
     ladder = LevelFitter(work, show, report, start=start)
     if settings.model != "vote":
         if settings.vision != "head":
-            ground, ladder.head = _tune(ground, fitted, work, show)
+            data, ladder.head = _tune(data, fitted, work, show)
         if ladder.head is None:
             began = time.monotonic()
-            ladder.head, ladder.logits = fit_head(ground)
+            ladder.head, ladder.logits = fit_head(data)
             fitted.seconds["linear"] = _since(began)
-    ladder.climb(ground, fitted)
+    ladder.fit_all(data, fitted)
     if settings.train_retriever:
         from ravl.tasks.labels.keys.fit import fit_jointly
 
-        return fit_jointly(ground, fitted, ladder)
-    return ground, fitted
+        return fit_jointly(data, fitted, ladder)
+    return data, fitted
 
 
 def _tune(
-    ground: FitData, fitted: Fitted, work: Path, show: bool | None
+    data: FitData, fitted: Fitted, work: Path, show: bool | None
 ) -> tuple[FitData, LinearHead | None]:
     """Fine-tune the vision tower; the ground as it sees it, and the head that came with it.
 
@@ -166,10 +166,10 @@ def _tune(
     from ravl.training.vision.settings import VisionSettings
     from ravl.training.vision.tune import tune_vision
 
-    settings, encoder = ground.settings, ground.memory.encoder
-    sides = {"train": ground.train, "validation": ground.validation, "test": ground.test}
-    rows = [row for side in sides.values() for row in side.labelled.rows]
-    source = ground.train.labelled.source
+    settings, encoder = data.settings, data.memory.encoder
+    sides = {"train": data.train, "validation": data.validation, "test": data.test}
+    rows = [row for side in sides.values() for row in side.examples.rows]
+    source = data.train.examples.source
     counts = np.cumsum([0, *(len(side) for side in sides.values())])
     spans = [np.arange(a, b) for a, b in pairwise(counts.tolist())]
 
@@ -190,51 +190,49 @@ def _tune(
         np.vstack([side.targets for side in sides.values()]),
         spans[0].tolist(),
         spans[1].tolist(),
-        exclusive=ground.task.exclusive,
+        exclusive=data.task.exclusive,
         folder=work / "vision",
         settings=how,
-        class_weights=ground.loss.weights,
+        class_weights=data.loss.weights,
         show=show,
         logs=work / "vision" / "logs",
     )
     fitted.curves["vision"] = [(0.0, result.before), *result.curve]
     fitted.seconds["vision"], fitted.parameters["vision"] = result.seconds, result.parameters
     if result.score <= result.before:
-        return ground, None
+        return data, None
     found = tuned_features(result.tower, load, len(rows), work / "vision-features.npy", show)
     fitted.tower = result.tower
     tuned = {name: found[span] for name, span in zip(sides, spans, strict=True)}
-    return ground.with_queries(tuned), result.head
+    return data.with_queries(tuned), result.head
 
 
-def _choose(ground: FitData, fitted: Fitted) -> str:
-    """The linear level, unless the fusion model is better on validation; see :func:`simplest`.
+def _choose(data: FitData, fitted: Fitted) -> str:
+    """The linear level, unless the fusion model is better on validation; see :func:`one_se_rule`.
 
     The vote alone is no choice: the linear level holds it, and weighs it on examples that have seen
     neither; where it does better on a few validation pictures, that is nearly always chance.
     """
-    task, names = ground.task, ground.labels
+    task, names = data.task, data.labels
     found: dict[str, tuple[Array, Array | None]] = {}
     for name in CHOICES:
-        answers = validation_answers(ground, fitted.levels[name])
-        names = answers.names if task.exclusive else ground.labels
+        answers = validation_answers(data, fitted.levels[name])
+        names = answers.names if task.exclusive else data.labels
         limits = None if task.exclusive else fitted.levels[name].limits(names)
         found[name] = wide(answers.probabilities, len(names)), limits
-    side = ground.validation.labelled
+    side = data.validation.examples
     truth = task.truth(side.rows, names)
-    chosen, fitted.validation = simplest(task.judged, found, truth, side.groups)
+    chosen, fitted.validation = one_se_rule(task.judged, found, truth, side.groups)
     return chosen
 
 
-def validation_answers(
-    ground: FitData, labeller: LabelPredictor, vote_only: bool = False
-) -> Answers:
+def validation_answers(data: FitData, labeller: LabelPredictor, vote_only: bool = False) -> Answers:
     """Answers to the validation part, as the test part will be answered."""
-    testimony = LabelMatrix.of(ground.bank, ground.task, ground.labels, labeller.spread)
-    side = ground.validation
-    evidence = labeller.evidence(testimony, ground.memory)
+    label_matrix = LabelMatrix.of(data.datastore, data.task, data.labels, labeller.spread)
+    side = data.validation
+    evidence = labeller.evidence(label_matrix, data.memory)
     return labeller.answer(
-        side.queries, testimony, side.seen(labeller.spread), evidence, vote_only=vote_only
+        side.queries, label_matrix, side.seen(labeller.spread), evidence, vote_only=vote_only
     )
 
 

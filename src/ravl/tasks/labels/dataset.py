@@ -42,14 +42,14 @@ class Split:
         wide: their neighbours among all rows, for labels that are propagated to them.
     """
 
-    labelled: Examples
+    examples: Examples
     queries: Queries
     targets: Array
     near: Neighbours
     wide: Neighbours
 
     def __len__(self) -> int:
-        return len(self.labelled)
+        return len(self.examples)
 
     def seen(self, spread: bool) -> Neighbours:
         """The neighbours that vote, with labels propagated or without."""
@@ -58,7 +58,7 @@ class Split:
     def take(self, chosen: Ints) -> Split:
         """Some of the examples."""
         return Split(
-            self.labelled.take(chosen),
+            self.examples.take(chosen),
             self.queries.take(chosen),
             self.targets[chosen],
             self.near.take(chosen),
@@ -82,17 +82,17 @@ class FitData:
         train, validation, test: the parts.
         loss: of the model.
         learned: the keys have seen the labels of the training part, see
-            :mod:`ravl.tasks.labels.keys.ground`.
+            :mod:`ravl.tasks.labels.keys.data`.
         second: what looking at the neighbours of all parts again came to, if they have been.
     """
 
     memory: Memory
     task: LabelTargets
     settings: FitSettings
-    labelled: Examples
+    examples: Examples
     parts: Splits
     labels: list[str]
-    bank: Datastore
+    datastore: Datastore
     keys: KeyProjection
     train: Split
     validation: Split
@@ -103,7 +103,7 @@ class FitData:
 
     def truth(self, side: Split) -> Ints:
         """What metrics compare with, among the labels of the training part."""
-        return self.task.truth(side.labelled.rows, self.labels)
+        return self.task.truth(side.examples.rows, self.labels)
 
     def with_queries(self, tuned: dict[str, Array]) -> FitData:
         """The same, seen by a fine-tuned tower: features (n, F) of each part by its name."""
@@ -120,22 +120,22 @@ class FitData:
 
 
 def prepare(
-    memory: Memory, task: LabelTargets, settings: FitSettings, labelled: Examples, parts: Splits
+    memory: Memory, task: LabelTargets, settings: FitSettings, examples: Examples, parts: Splits
 ) -> FitData:
     """Make ready what is fitted on.
 
     Raises:
         DataError: too few labels, or no evidence.
     """
-    taken = {name: examples_of(labelled.take(getattr(parts, name)), task, memory) for name in PARTS}
+    taken = {name: examples_of(examples.take(getattr(parts, name)), task, memory) for name in PARTS}
     labels = labels_of(taken["train"].rows, task, settings.fewest)
     # What was generated may be evidence, but nothing is learned from it, nor judged by it.
     task = replace(task, generated=settings.generated)
-    bank, keys = evidence(memory, [taken["validation"], taken["test"]], task)
-    speaking = speaking_rows(bank, task)
+    datastore, keys = evidence(memory, [taken["validation"], taken["test"]], task)
+    speaking = rows_with_target(datastore, task)
 
     def side(part: Examples) -> Split:
-        near, wide = seen_by(part, keys, bank, speaking, settings.k)
+        near, wide = seen_by(part, keys, datastore, speaking, settings.k)
         return Split(part, Queries(part.features), task.table(part.rows, labels), near, wide)
 
     sides = {name: side(part) for name, part in taken.items()}
@@ -145,10 +145,10 @@ def prepare(
         memory,
         task,
         settings,
-        labelled,
+        examples,
         parts,
         labels,
-        bank,
+        datastore,
         keys,
         sides["train"],
         sides["validation"],
@@ -157,21 +157,21 @@ def prepare(
     )
 
 
-def examples_of(labelled: Examples, task: LabelTargets, memory: Memory) -> Examples:
+def examples_of(examples: Examples, task: LabelTargets, memory: Memory) -> Examples:
     """What is to be answered about some pictures: they themselves, or questions about them."""
-    rows, features, owners = task.examples(labelled.rows, labelled.features, memory)
-    return replace(labelled.take(owners), rows=rows, features=features)
+    rows, features, owners = task.examples(examples.rows, examples.features, memory)
+    return replace(examples.take(owners), rows=rows, features=features)
 
 
-def speaking_rows(bank: Datastore, task: LabelTargets) -> NDArray[np.bool_]:
+def rows_with_target(datastore: Datastore, task: LabelTargets) -> NDArray[np.bool_]:
     """Which rows of a bank say something for the task, (N,)."""
-    return np.array([bool(task.of(row)) for row in bank.rows], bool)
+    return np.array([bool(task.of(row)) for row in datastore.rows], bool)
 
 
 def seen_by(
     part: Examples,
     keys: KeyProjection,
-    bank: Datastore,
+    datastore: Datastore,
     speaking: NDArray[np.bool_],
     k: int,
     among: NDArray[np.bool_] | None = None,
@@ -182,15 +182,15 @@ def seen_by(
         part: of the examples.
         keys: that the bank is searched by.
         bank: N rows.
-        speaking: see :func:`speaking_rows`.
+        speaking: see :func:`rows_with_target`.
         k: neighbours that vote, where that is fixed.
         among: rows that may be found, (N,); None for all.
     """
-    looked, depth = keys(part.features), min(max(DEEPEST, k), len(bank))
-    near = bank.neighbours(
+    looked, depth = keys(part.features), min(max(DEEPEST, k), len(datastore))
+    near = datastore.neighbours(
         looked, depth, part.shown, speaking if among is None else speaking & among
     )
-    return near, near if speaking.all() else bank.neighbours(looked, depth, part.shown, among)
+    return near, near if speaking.all() else datastore.neighbours(looked, depth, part.shown, among)
 
 
 def labels_of(rows: Sequence[Row], task: LabelTargets, fewest: int) -> list[str]:

@@ -57,28 +57,28 @@ def evaluate_labels(
     predictor = model.predictor
     task = predictor.labeller.task
     with judged(model.memory, data, columns, progress, root) as (source, where):
-        labelled = read_labelled(source, model.memory, task.of, where)
-        if not len(labelled):
+        examples = read_labelled(source, model.memory, task.of, where)
+        if not len(examples):
             raise none_labelled(source, task.noun, task.column)
-        labelled = examples_of(labelled, task, model.memory)
-        return _scores(predictor, labelled, seed)
+        examples = examples_of(examples, task, model.memory)
+        return _scores(predictor, examples, seed)
 
 
-def _scores(model: LabelPipeline | AskPipeline, labelled: Examples, seed: int) -> dict[str, Any]:
+def _scores(model: LabelPipeline | AskPipeline, examples: Examples, seed: int) -> dict[str, Any]:
     labeller, task = model.labeller, model.labeller.task
-    queries = queries_of(model, labelled)
-    answers = {"with_retrieval": model.judge(queries, labelled.shown)}
+    queries = queries_of(model, examples)
+    answers = {"with_retrieval": model.judge(queries, examples.shown)}
     if labeller.head is not None:
-        answers["no_retrieval"] = model.judge(queries, labelled.shown, retrieval=False)
-        answers["vote"] = model.judge(queries, labelled.shown, vote_only=True)
+        answers["no_retrieval"] = model.judge(queries, examples.shown, retrieval=False)
+        answers["vote"] = model.judge(queries, examples.shown, vote_only=True)
     names = answers["with_retrieval"].names if task.exclusive else labeller.labels
-    truth = task.truth(labelled.rows, names)
+    truth = task.truth(examples.rows, names)
     limits = None if task.exclusive else labeller.limits(names)
     found = {name: wide(answer.probabilities, len(names)) for name, answer in answers.items()}
-    how: dict[str, Any] = {"groups": labelled.groups, "seed": seed}
+    how: dict[str, Any] = {"groups": examples.groups, "seed": seed}
     rows = {
         name: measure(task.judged, p, truth, thresholds=limits, **how)
-        | task.text_scores(labelled.rows, names, p, **how)
+        | task.text_scores(examples.rows, names, p, **how)
         for name, p in found.items()
     }
     differences = {
@@ -91,47 +91,47 @@ def _scores(model: LabelPipeline | AskPipeline, labelled: Examples, seed: int) -
             thresholds_before=limits,
             **how,
         )
-        | task.text_scores(labelled.rows, names, found["with_retrieval"], p, **how)
+        | task.text_scores(examples.rows, names, found["with_retrieval"], p, **how)
         for name, p in found.items()
         if name != "with_retrieval"
     }
-    shown = len({row.number for row in labelled.rows})
+    shown = len({row.number for row in examples.rows})
     return {
         "task": task.name,
         "pictures": shown,
-        "set_aside": len(labelled.rejected),
-        **({"questions": len(labelled)} if task.unit == "question" else {}),
-        "reasons": [str(r) for r in labelled.rejected[:10]],
+        "set_aside": len(examples.rejected),
+        **({"questions": len(examples)} if task.unit == "question" else {}),
+        "reasons": [str(r) for r in examples.rejected[:10]],
         "rows": tables_json(rows),
         "differences": tables_json(differences),
     }
 
 
 def answer_examples(
-    model: LabelPipeline | AskPipeline, labelled: Examples, random: np.random.Generator
+    model: LabelPipeline | AskPipeline, examples: Examples, random: np.random.Generator
 ) -> Sequence[Answer]:
     """See :meth:`ravl.tasks.contract.Task.answer_examples`."""
-    asked = examples_of(labelled, model.labeller.task, model.memory)
+    asked = examples_of(examples, model.labeller.task, model.memory)
     asked = asked.take(one_of_each_picture(asked.rows, random))
     return model.results(queries_of(model, asked), asked.shown)
 
 
-def queries_of(model: LabelPipeline | AskPipeline, labelled: Examples) -> Queries:
+def queries_of(model: LabelPipeline | AskPipeline, examples: Examples) -> Queries:
     """Pictures as a model looks at them, with what is asked about them."""
-    asked = [model.labeller.task.question(row) for row in labelled.rows]
+    asked = [model.labeller.task.question(row) for row in examples.rows]
     texts = [question for question in asked if question is not None] or None
-    return Queries(labelled.features, _tuned(model, labelled), texts)
+    return Queries(examples.features, _tuned(model, examples), texts)
 
 
-def _tuned(model: LabelPipeline | AskPipeline, labelled: Examples) -> Any:
+def _tuned(model: LabelPipeline | AskPipeline, examples: Examples) -> Any:
     """Features by the run's own tower, where it has one."""
     if not isinstance(model, LabelPipeline) or not model.has_tower:
         return None
     parts: list[Any] = []
-    for start in range(0, len(labelled), BLOCK):
-        rows = labelled.rows[start : start + BLOCK]
+    for start in range(0, len(examples), BLOCK):
+        rows = examples.rows[start : start + BLOCK]
         try:
-            parts.append(model.tuned([labelled.source.picture(row) for row in rows]))
+            parts.append(model.tuned([examples.source.picture(row) for row in rows]))
         except PictureError as error:
             raise DataError(f"A picture of the data has gone since it was read: {error}") from error
     return np.concatenate(parts)

@@ -13,7 +13,7 @@ from ravl.evaluation import Score, compare, measure
 from ravl.models.zero_shot import label_vectors, zero_shot
 from ravl.retrieval.datastore import Ints, Neighbours
 from ravl.runs.generated import of_people
-from ravl.tasks.labels.dataset import FitData, speaking_rows
+from ravl.tasks.labels.dataset import FitData, rows_with_target
 from ravl.tasks.labels.predictor import Answers, LabelPredictor
 from ravl.tasks.labels.votes import LabelMatrix
 from ravl.training.evidence_bank import DEEPEST
@@ -46,7 +46,7 @@ class TestResults:
 
 
 def judge(
-    ground: FitData,
+    data: FitData,
     levels: Mapping[str, LabelPredictor],
     chosen: str,
     more: Mapping[str, Answers] | None = None,
@@ -60,32 +60,32 @@ def judge(
         chosen: the level that the run keeps.
         more: answers to the test part by rows that the task adds or sees otherwise.
     """
-    queries, task = ground.test.queries, ground.task
+    queries, task = data.test.queries, data.task
     best = levels[chosen]
-    near = ground.test.seen(best.spread)
+    near = data.test.seen(best.spread)
     # Propagating labels over the memory's graph is dear: once for all levels that do it.
     heard = {
-        spread: LabelMatrix.of(ground.bank, task, ground.labels, spread)
+        spread: LabelMatrix.of(data.datastore, task, data.labels, spread)
         for spread in {False, *(level.spread for level in levels.values())}
     }
-    testimony = heard[best.spread]
-    evidence = best.evidence(testimony, ground.memory)
+    label_matrix = heard[best.spread]
+    evidence = best.evidence(label_matrix, data.memory)
     answers = dict(more or {})
     if "zero_shot" not in answers:
-        answers["zero_shot"] = _zero_shot(ground)
+        answers["zero_shot"] = _zero_shot(data)
     used = {"zero_shot": best, "vote": levels["vote"]}
-    answers["vote"] = levels["vote"].answer(queries, heard[False], ground.test.near, vote_only=True)
+    answers["vote"] = levels["vote"].answer(queries, heard[False], data.test.near, vote_only=True)
     if task.generated:
-        answers["vote_human"] = _of_people(ground, levels["vote"], heard[False])
+        answers["vote_human"] = _of_people(data, levels["vote"], heard[False])
         used["vote_human"] = levels["vote"]
     alone = levels.get("fusion_off", best) if chosen == "fusion" else best
     if best.head is not None:
         answers["no_retrieval"] = alone.without(queries)
-        answers["with_retrieval"] = best.answer(queries, testimony, near, evidence)
-        shuffled = _strangers(near, len(ground.bank), ground.settings.seed)
+        answers["with_retrieval"] = best.answer(queries, label_matrix, near, evidence)
+        shuffled = random_neighbours(near, len(data.datastore), data.settings.seed)
         answers["retrieval_on"] = answers["with_retrieval"]
         answers["retrieval_off"] = best.without(queries)
-        answers["retrieval_shuffled"] = best.answer(queries, testimony, shuffled, evidence)
+        answers["retrieval_shuffled"] = best.answer(queries, label_matrix, shuffled, evidence)
         used |= {"no_retrieval": alone}
     else:  # a run that only votes: its retrieval is all it has
         answers["with_retrieval"] = answers["vote"]
@@ -98,36 +98,36 @@ def judge(
             answers[f"{name} alone"] = level.without(queries)
             seen = heard[level.spread]
             answers[name] = level.answer(
-                queries, seen, ground.test.seen(level.spread), level.evidence(seen, ground.memory)
+                queries, seen, data.test.seen(level.spread), level.evidence(seen, data.memory)
             )
             used |= {name: level, f"{name} alone": level}
     # Tags are judged one by one, so that those too rare to be learned can be left out; a label
     # that only the memory knows takes its share of every answer, and belongs to the picture.
-    names = testimony.names if task.exclusive else ground.labels
-    return _scored(ground, names, answers, {n: used.get(n, best) for n in answers})
+    names = label_matrix.names if task.exclusive else data.labels
+    return _scored(data, names, answers, {n: used.get(n, best) for n in answers})
 
 
-def _of_people(ground: FitData, vote: LabelPredictor, testimony: LabelMatrix) -> Answers:
+def _of_people(data: FitData, vote: LabelPredictor, label_matrix: LabelMatrix) -> Answers:
     """The vote of what people said alone, to tell what is gained by what was generated."""
-    part, bank = ground.test.labelled, ground.bank
-    alone = replace(ground.task, generated=False)
-    people = speaking_rows(bank, ground.task) & of_people(bank, ground.memory, alone.of)
-    depth = min(max(DEEPEST, vote.vote.k), len(bank))
-    near = bank.neighbours(ground.keys(part.features), depth, part.shown, people)
-    return vote.answer(ground.test.queries, testimony, near, vote_only=True)
+    part, datastore = data.test.examples, data.datastore
+    alone = replace(data.task, generated=False)
+    people = rows_with_target(datastore, data.task) & of_people(datastore, data.memory, alone.of)
+    depth = min(max(DEEPEST, vote.vote.k), len(datastore))
+    near = datastore.neighbours(data.keys(part.features), depth, part.shown, people)
+    return vote.answer(data.test.queries, label_matrix, near, vote_only=True)
 
 
 def _scored(
-    ground: FitData,
+    data: FitData,
     names: list[str],
     answers: Mapping[str, Answers],
     used: Mapping[str, LabelPredictor],
 ) -> TestResults:
-    task, seed = ground.task, ground.settings.seed
-    truth = task.truth(ground.test.labelled.rows, names)
+    task, seed = data.task, data.settings.seed
+    truth = task.truth(data.test.examples.rows, names)
     limits = {n: None if task.exclusive else used[n].limits(names) for n in answers}
     judged = TestResults(names, truth, answers, limits)
-    groups, rows = ground.test.labelled.groups, ground.test.labelled.rows
+    groups, rows = data.test.examples.groups, data.test.examples.rows
     for name in answers:
         judged.scores[name] = measure(
             task.judged, judged.wide(name), truth, thresholds=limits[name], groups=groups, seed=seed
@@ -147,17 +147,17 @@ def _scored(
     return judged
 
 
-def _zero_shot(ground: FitData) -> Answers:
+def _zero_shot(data: FitData) -> Answers:
     """The pretrained encoder, told the labels' names and nothing else."""
-    encoder = ground.memory.encoder
-    vectors = encoder.project(ground.test.queries.features)
-    names = label_vectors(encoder, ground.labels, ground.settings.templates)
-    found = zero_shot(vectors, names, ground.task.exclusive)
+    encoder = data.memory.encoder
+    vectors = encoder.project(data.test.queries.features)
+    names = label_vectors(encoder, data.labels, data.settings.templates)
+    found = zero_shot(vectors, names, data.task.exclusive)
     nothing = np.zeros_like(found)
-    return Answers(ground.labels, found, nothing, found, np.zeros(len(found), np.float32))
+    return Answers(data.labels, found, nothing, found, np.zeros(len(found), np.float32))
 
 
-def _strangers(near: Neighbours, rows: int, seed: int) -> Neighbours:
+def random_neighbours(near: Neighbours, rows: int, seed: int) -> Neighbours:
     """Random rows in place of neighbours, with the similarity that the neighbours had."""
     random = np.random.default_rng(seed)
     drawn = random.integers(0, rows, near.positions.shape)

@@ -66,9 +66,9 @@ class LabelRecipe(Recipe[FitData, Fitted, TestResults]):
         data = self.changed(prepare(self.memory, self.targets, self.settings, examples, splits))
         if not self.settings.rerank:
             return data, []
-        from ravl.tasks.labels.rerank_fit import look_again
+        from ravl.tasks.labels.rerank_fit import rerank_neighbours
 
-        data = look_again(data, self.settings.rerank)
+        data = rerank_neighbours(data, self.settings.rerank)
         return data, [] if data.second is None else [data.second.note()]
 
     def changed(self, data: FitData) -> FitData:
@@ -157,7 +157,7 @@ def _unknown(data: FitData) -> list[str]:
     """Labels that only occur in the test split, and classes with next to nothing to learn from."""
     task, notes = data.task, []
     known = set(data.labels)
-    strange = sorted({n for r in data.test.labelled.rows for n in task.of(r)} - known)
+    strange = sorted({n for r in data.test.examples.rows for n in task.of(r)} - known)
     if strange and task.exclusive:
         notes.append(
             f"{len(strange):,} labels of the test part do not occur in training, such as "

@@ -34,14 +34,14 @@ from ravl.training.language_model import (
     words_of,
 )
 from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise
-from ravl.training.refit_plan import SLOWER, take_over
+from ravl.training.refit_plan import SLOWER, copy_weights
 from ravl.training.trainer import train
 
 
 def train_fusion(
-    ground: FitData,
+    data: FitData,
     linear: LabelPredictor,
-    testimony: LabelMatrix,
+    label_matrix: LabelMatrix,
     folder: Path,
     *,
     retrieval: bool,
@@ -64,49 +64,49 @@ def train_fusion(
         start: the labeller whose weights it begins with, at a lower learning rate; None for the
             language model's alone.
     """
-    settings, head = ground.settings, linear.head
+    settings, head = data.settings, linear.head
     assert head is not None
     torch.manual_seed(settings.seed)
     began = time.monotonic()
-    k = min(settings.evidence, len(ground.bank)) if retrieval else 0
+    k = min(settings.evidence, len(data.datastore)) if retrieval else 0
     model = new_model(
         settings,
         features=head.weight.shape[1],
-        vectors=ground.task.encoder(ground.memory).dimension,
-        labels=len(ground.labels),
-        exclusive=ground.task.exclusive,
+        vectors=data.task.encoder(data.memory).dimension,
+        labels=len(data.labels),
+        exclusive=data.task.exclusive,
         base=head.weight.shape[1],
         k=k,
-        weights=ground.loss.weights,
+        weights=data.loss.weights,
     )
     with torch.no_grad():
         model.base.weight.copy_(torch.from_numpy(head.weight))
         model.base.bias.copy_(torch.from_numpy(head.bias))
     model.base.requires_grad_(False)  # it is the best of its kind already
     if start is not None and start.reader is not None:
-        begin_with(model, start, ground.labels)
+        warm_start(model, start, data.labels)
         settings = replace(settings, learning_rate=settings.learning_rate * SLOWER)
     slow = prepare_language(model, settings.language)
-    evidence = _evidence(ground, linear, testimony) if retrieval else None
-    texts = ground.train.queries.texts
+    evidence = _evidence(data, linear, label_matrix) if retrieval else None
+    texts = data.train.queries.texts
     words = words_of(model, settings.language_model, 3 * k) if texts is not None else None
     reader = Reader(model)
-    order = EpochSampler(np.arange(len(ground.train)), settings.seed)
-    data = FusionData(
-        head.standard(ground.train.queries.seen),
-        ground.train.targets,
-        ground.train.seen(linear.spread) if retrieval else None,
+    order = EpochSampler(np.arange(len(data.train)), settings.seed)
+    batches = FusionData(
+        head.standard(data.train.queries.seen),
+        data.train.targets,
+        data.train.seen(linear.spread) if retrieval else None,
         evidence,
         k,
         RetrievalNoise(settings.retrieval_dropout, settings.noise),
         order,
         settings.seed,
-        [ground.bank.showing(groups) for groups in ground.train.labelled.shown],
+        [data.datastore.showing(groups) for groups in data.train.examples.shown],
         unseen,
-        _tokens(words, ground.train.queries),
+        _tokens(words, data.train.queries),
     )
-    held = ground.validation
-    seen, truth = head.standard(held.queries.seen), ground.truth(held)
+    held = data.validation
+    seen, truth = head.standard(held.queries.seen), data.truth(held)
     near = held.seen(linear.spread) if retrieval else None
     tokens = _tokens(words, held.queries)
 
@@ -115,9 +115,9 @@ def train_fusion(
 
     curve = train(
         model,
-        data,
+        batches,
         order,
-        _validation(read, truth, ground, report),
+        _validation(read, truth, data, report),
         folder / "checkpoints",
         settings,
         show,
@@ -130,13 +130,13 @@ def train_fusion(
     return FusionResult(reader, curve, round(time.monotonic() - began, 1), count, words)
 
 
-def begin_with(model: FusionModel, start: LabelPredictor, labels: list[str]) -> None:
+def warm_start(model: FusionModel, start: LabelPredictor, labels: list[str]) -> None:
     """Take over what another fusion model has learned, but for its base.
 
     What it says of a label goes to the same label; a label that it does not know starts at zero.
     """
     assert start.reader is not None
-    take_over(model, start.reader.model, (*OWN, "out."))
+    copy_weights(model, start.reader.model, (*OWN, "out."))
     places = {label: i for i, label in enumerate(start.labels)}
     both = [(i, places[label]) for i, label in enumerate(labels) if label in places]
     here, there = (list(side) for side in zip(*both, strict=True)) if both else ([], [])
@@ -149,22 +149,22 @@ def _tokens(words: WordPieceTokenizer | None, queries: Queries) -> list[Tensor] 
     return words(queries.texts) if words is not None and queries.texts is not None else None
 
 
-def _evidence(ground: FitData, linear: LabelPredictor, testimony: LabelMatrix) -> EvidenceArrays:
-    features = linear.standard(ground.bank.features)
-    return EvidenceArrays.of(testimony, features, ground.memory, ground.task)
+def _evidence(data: FitData, linear: LabelPredictor, label_matrix: LabelMatrix) -> EvidenceArrays:
+    features = linear.standard(data.datastore.features)
+    return EvidenceArrays.of(label_matrix, features, data.memory, data.task)
 
 
 def _validation(
     read: Callable[[], Array],
     truth: Ints,
-    ground: FitData,
+    data: FitData,
     report: Callable[[float], None] | None,
 ) -> Callable[[], float]:
     """A function: the task's score on the validation part, less a tenth of its surprise.
 
     The likelihood tells epochs apart that answer alike.
     """
-    task = ground.task
+    task = data.task
 
     def validate() -> float:
         found = probabilities(read(), task.exclusive)
@@ -181,16 +181,16 @@ def _validation(
 
 
 def fusion_labeller(
-    ground: FitData, linear: LabelPredictor, result: FusionResult, testimony: LabelMatrix
+    data: FitData, linear: LabelPredictor, result: FusionResult, label_matrix: LabelMatrix
 ) -> LabelPredictor:
     """A labeller around a trained fusion model; its gate is fitted on the validation part."""
-    side = ground.validation
+    side = data.validation
     near = side.seen(linear.spread)
     fused = replace(linear, reader=result.reader, words=result.words)
-    logits = fused.logits(side.queries, near, _evidence(ground, linear, testimony))
-    votes = linear.vote(near, testimony.said, testimony.worth)[:, : testimony.known]
+    logits = fused.logits(side.queries, near, _evidence(data, linear, label_matrix))
+    votes = linear.vote(near, label_matrix.said, label_matrix.worth)[:, : label_matrix.known]
     similarity = near.best_similarity
-    gate = fit_gate(votes, logits, similarity, side.targets, ground.task.exclusive)
-    alone = temperature_of(fused.logits(side.queries), side.targets, ground.task.exclusive)
+    gate = fit_gate(votes, logits, similarity, side.targets, data.task.exclusive)
+    alone = temperature_of(fused.logits(side.queries), side.targets, data.task.exclusive)
     labeller = replace(fused, gate=gate, alone=alone)
-    return finish(labeller, ground, side, gate(votes, logits, similarity)[0])
+    return finish(labeller, data, side, gate(votes, logits, similarity)[0])

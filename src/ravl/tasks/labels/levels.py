@@ -31,56 +31,58 @@ SPREAD_FROM = 0.2  # share of rows without a label from which propagation is tri
 TINY = 1e-4  # a probability that was 0
 
 
-def held_side(ground: FitData) -> Split:
+def train_plus_validation(data: FitData) -> Split:
     """Training and validation examples one after the other: what is chosen by."""
-    a, b = ground.train, ground.validation
-    labelled = replace(
-        a.labelled,
-        rows=[*a.labelled.rows, *b.labelled.rows],
-        features=np.vstack([a.labelled.features, b.labelled.features]),
-        groups=np.concatenate([a.labelled.groups, b.labelled.groups]),
-        shown=[*a.labelled.shown, *b.labelled.shown],
+    a, b = data.train, data.validation
+    examples = replace(
+        a.examples,
+        rows=[*a.examples.rows, *b.examples.rows],
+        features=np.vstack([a.examples.features, b.examples.features]),
+        groups=np.concatenate([a.examples.groups, b.examples.groups]),
+        shown=[*a.examples.shown, *b.examples.shown],
     )
     tuned = None
     if a.queries.tuned is not None and b.queries.tuned is not None:
         tuned = np.vstack([a.queries.tuned, b.queries.tuned])
     return Split(
-        labelled,
-        Queries(labelled.features, tuned),
+        examples,
+        Queries(examples.features, tuned),
         np.vstack([a.targets, b.targets]),
         a.near.concat(b.near),
         a.wide.concat(b.wide),
     )
 
 
-def fit_vote(ground: FitData) -> LabelPredictor:
+def fit_vote(data: FitData) -> LabelPredictor:
     """A labeller that votes: its k, temperature and balance by leaving each group out."""
-    testimony = LabelMatrix.of(ground.bank, ground.task, ground.labels)
-    side = held_side(ground)
-    near, said = side.near, testimony.said[:, : testimony.known]
+    label_matrix = LabelMatrix.of(data.datastore, data.task, data.labels)
+    side = train_plus_validation(data)
+    near, said = side.near, label_matrix.said[:, : label_matrix.known]
     best, least = Vote(), np.inf
-    settings = ground.settings
-    for k in [settings.k] if settings.k else [k for k in KS if k <= max(len(ground.bank), KS[0])]:
+    settings = data.settings
+    for k in (
+        [settings.k] if settings.k else [k for k in KS if k <= max(len(data.datastore), KS[0])]
+    ):
         for temperature in TEMPERATURES:
-            for balance in BALANCES if ground.task.exclusive else (0.0,):
+            for balance in BALANCES if data.task.exclusive else (0.0,):
                 vote = Vote(k, temperature, balance=balance)
-                value = surprise(vote(near, said, testimony.worth), side.targets, ground.task)
+                value = log_loss(vote(near, said, label_matrix.worth), side.targets, data.task)
                 if value < least - 1e-4:
                     best, least = vote, value
-    votes = best(near, said, testimony.worth)
-    gate = vote_gate(votes, side.targets, ground.task.exclusive)
-    standard = ground.task.standard(ground.bank.features)
-    labeller = LabelPredictor(ground.task, ground.labels, ground.keys, standard, best, gate, gate)
-    return finish(labeller, ground, side, gate.smoothed_votes(votes))
+    votes = best(near, said, label_matrix.worth)
+    gate = vote_gate(votes, side.targets, data.task.exclusive)
+    standard = data.task.standard(data.datastore.features)
+    labeller = LabelPredictor(data.task, data.labels, data.keys, standard, best, gate, gate)
+    return finish(labeller, data, side, gate.smoothed_votes(votes))
 
 
-def fit_linear(ground: FitData, vote: LabelPredictor) -> LabelPredictor:
+def fit_linear(data: FitData, vote: LabelPredictor) -> LabelPredictor:
     """The head, and the level that it makes with the vote."""
-    return linear_level(ground, vote, *fit_head(ground))
+    return linear_level(data, vote, *fit_head(data))
 
 
 def linear_level(
-    ground: FitData, vote: LabelPredictor, head: LinearHead, logits: Array | None = None
+    data: FitData, vote: LabelPredictor, head: LinearHead, logits: Array | None = None
 ) -> LabelPredictor:
     """A labeller with a linear head and a gate that is fitted on examples they did not see.
 
@@ -91,42 +93,42 @@ def linear_level(
         logits: see :func:`fit_head`; None for a head that came with a fine-tuned tower: then only
             validation examples are unseen.
     """
-    side = held_side(ground)
+    side = train_plus_validation(data)
     if logits is None:
-        side = ground.validation
+        side = data.validation
         logits = head(side.queries.seen)
-    alone = temperature_of(logits, side.targets, ground.task.exclusive)
+    alone = temperature_of(logits, side.targets, data.task.exclusive)
     best: LabelPredictor | None = None
     least = np.inf
-    for spread in _spreads(ground):
-        votes = _held_votes(ground, vote.vote, side, spread)
+    for spread in _spreads(data):
+        votes = _held_votes(data, vote.vote, side, spread)
         nearest = side.seen(spread).best_similarity
-        gate = fit_gate(votes, logits, nearest, side.targets, ground.task.exclusive)
+        gate = fit_gate(votes, logits, nearest, side.targets, data.task.exclusive)
         mixed = gate(votes, logits, nearest)[0]
-        value = surprise(mixed, side.targets, ground.task)
+        value = log_loss(mixed, side.targets, data.task)
         if best is None or value < least - 1e-3:
             least, labeller = value, replace(vote, head=head, gate=gate, alone=alone, spread=spread)
-            best = finish(labeller, ground, side, mixed)
+            best = finish(labeller, data, side, mixed)
     assert best is not None
     return best
 
 
-def fit_head(ground: FitData) -> tuple[LinearHead, Array]:
+def fit_head(data: FitData) -> tuple[LinearHead, Array]:
     """The head whose weight decay is best out of fold, and logits that did not see their example.
 
     They are of the training examples and those of validation after them, (n, C). Validation
     examples are unseen by every fold's head; theirs are the mean of all folds'.
     """
-    side = held_side(ground)
-    train, held = ground.train, ground.validation
+    side = train_plus_validation(data)
+    train, held = data.train, data.validation
     x, y = train.queries.seen, train.targets
     few = len(train) > MANY or y.size > MUCH
-    folds = fold_of_groups(train.labelled.groups, FEW_FOLDS if few else FOLDS, ground.settings.seed)
+    folds = fold_of_groups(train.examples.groups, FEW_FOLDS if few else FOLDS, data.settings.seed)
     folds = [fold for fold in folds if 0 < len(fold) < len(train)]
     rests = [np.setdiff1d(np.arange(len(train)), fold) for fold in folds]
-    made = ground.task.standard
-    fits = [HeadFit(x[rest], y[rest], ground.loss, made(x[rest])) for rest in rests]
-    task, least, best = ground.task, np.inf, DECAYS[0]
+    made = data.task.standard
+    fits = [HeadFit(x[rest], y[rest], data.loss, made(x[rest])) for rest in rests]
+    task, least, best = data.task, np.inf, DECAYS[0]
     best_logits: Array = np.zeros((0, 0), np.float32)
     for decay in DECAYS:
         logits = np.zeros((len(side), y.shape[1]), np.float32)
@@ -135,53 +137,55 @@ def fit_head(ground: FitData) -> tuple[LinearHead, Array]:
             logits[fold] = fitted(x[fold])
             logits[len(train) :] += fitted(held.queries.seen) / len(folds)
         warmth = temperature_of(logits, side.targets, task.exclusive)
-        value = surprise(probabilities(logits / warmth, task.exclusive), side.targets, task)
+        value = log_loss(probabilities(logits / warmth, task.exclusive), side.targets, task)
         if value >= least:
             break
         least, best, best_logits = value, decay, logits
-    whole = HeadFit(x, y, ground.loss, made(x))
+    whole = HeadFit(x, y, data.loss, made(x))
     for decay in DECAYS[: DECAYS.index(best) + 1]:
         fitted = whole(decay)
     return fitted, best_logits
 
 
-def _spreads(ground: FitData) -> list[bool]:
+def _spreads(data: FitData) -> list[bool]:
     """Whether to propagate labels: not, or both ways to be tried."""
-    settings, task = ground.settings, ground.task
-    if settings.spread == "no" or not task.exclusive or ground.learned:
+    settings, task = data.settings, data.task
+    if settings.spread == "no" or not task.exclusive or data.learned:
         return [False]  # labels that keys were learned from travel too well by them
     if settings.spread == "yes":
         return [True]
-    said = LabelMatrix.of(ground.bank, task, ground.labels).worth
+    said = LabelMatrix.of(data.datastore, task, data.labels).worth
     return [False, True] if (said == 0).mean() >= SPREAD_FROM else [False]
 
 
-def _held_votes(ground: FitData, vote: Vote, side: Split, spread: bool) -> Array:
+def _held_votes(data: FitData, vote: Vote, side: Split, spread: bool) -> Array:
     """Votes on examples, (n, C), whose own label has told nobody.
 
     Without propagation leaving an example's group out of its neighbours is enough. With it a label
     travels through the graph, so that a fold's labels are hidden while it is propagated.
     """
-    bank, task, labels = ground.bank, ground.task, ground.labels
+    datastore, task, labels = data.datastore, data.task, data.labels
     if not spread:
-        testimony = LabelMatrix.of(bank, task, labels)
-        return vote(side.near, testimony.said[:, : len(labels)], testimony.worth)
+        label_matrix = LabelMatrix.of(datastore, task, labels)
+        return vote(side.near, label_matrix.said[:, : len(labels)], label_matrix.worth)
     votes = np.zeros((len(side), len(labels)), np.float32)
-    for fold in fold_of_groups(side.labelled.groups, FOLDS, ground.settings.seed):
-        hidden = np.isin(bank.groups, side.take(fold).labelled.seen_groups())
-        testimony = LabelMatrix.of(bank, task, labels, spread=True, hidden=hidden)
-        votes[fold] = vote(side.wide.take(fold), testimony.said[:, : len(labels)], testimony.worth)
+    for fold in fold_of_groups(side.examples.groups, FOLDS, data.settings.seed):
+        hidden = np.isin(datastore.groups, side.take(fold).examples.seen_groups())
+        label_matrix = LabelMatrix.of(datastore, task, labels, spread=True, hidden=hidden)
+        votes[fold] = vote(
+            side.wide.take(fold), label_matrix.said[:, : len(labels)], label_matrix.worth
+        )
     return votes
 
 
-def finish(labeller: LabelPredictor, ground: FitData, side: Split, found: Array) -> LabelPredictor:
+def finish(labeller: LabelPredictor, data: FitData, side: Split, found: Array) -> LabelPredictor:
     """With tag thresholds and the calibration for abstaining, from probabilities (n, C) of unseen.
 
     Of tags those that are given count, not the many that are not.
     """
-    found = found[:, : len(ground.labels)]
-    if ground.task.exclusive:
-        confidence, right = confidences(ground.task.judged, found, ground.truth(side))
+    found = found[:, : len(data.labels)]
+    if data.task.exclusive:
+        confidence, right = confidences(data.task.judged, found, data.truth(side))
         return replace(labeller, calibration=RiskCalibrator.of(confidence, right))
     thresholds = best_thresholds(found, side.targets)
     given = (found >= thresholds).ravel()
@@ -230,7 +234,7 @@ def best_thresholds(found: Array, targets: Array) -> Array:
     return chosen.astype(np.float32)
 
 
-def surprise(found: Array, targets: Array, task: LabelTargets) -> float:
+def log_loss(found: Array, targets: Array, task: LabelTargets) -> float:
     """Mean negative log-likelihood of the targets."""
     return _surprise(found, targets, task.exclusive)
 

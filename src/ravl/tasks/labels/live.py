@@ -42,18 +42,20 @@ class LiveLabels(LabelMatrix):
         counts: how often each label is said, (C',); None to count when somebody asks.
     """
 
-    bank: DatastoreView
+    datastore: DatastoreView
 
     def __init__(
         self,
-        bank: DatastoreView,
+        datastore: DatastoreView,
         names: list[str],
         known: int,
         table: LabelTable,
         worth: Array,
         counts: Array | None = None,
     ) -> None:
-        self.__dict__.update(bank=bank, names=names, known=known, worth=worth, _table=table)
+        self.__dict__.update(
+            datastore=datastore, names=names, known=known, worth=worth, _table=table
+        )
         if counts is not None:
             self.__dict__["counts"] = counts
 
@@ -66,7 +68,7 @@ class LiveLabels(LabelMatrix):
     @cached_property
     def said(self) -> Array:
         """By each row, (N, C'), made for all of them."""
-        return self.table[np.arange(len(self.bank))]
+        return self.table[np.arange(len(self.datastore))]
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,9 +142,9 @@ class Propagation(Followed[_Propagated | None]):
         if known is None or old is None or self._is_due(view):
             self._measured = view
             names, places = columns_of(found, self._labels)
-            bank = self._keys.at(view)
+            datastore = self._keys.at(view)
             said = found.table(np.arange(len(view)), places, len(names))
-            shares, worth = propagate(bank.blocks.whole(), said)
+            shares, worth = propagate(datastore.blocks.whole(), said)
             return _Propagated(names, Blocks.of(shares), worth)
         edit = view.edit_since(known[0])
         none = np.zeros((len(edit.added), *old.shares.shape[1:]), np.float32)
@@ -189,7 +191,7 @@ class LabelSource:
 
     def at(self, view: View) -> LiveLabels:
         """What the rows of a view say."""
-        bank, found = self._keys.at(view), self._rows.at(view)
+        datastore, found = self._keys.at(view), self._rows.at(view)
         names, places = columns_of(found, self._known or [])
         known = len(names) if self._known is None else len(self._known)
         said = _Said(found, places, len(names))
@@ -198,6 +200,6 @@ class LabelSource:
             counts = np.zeros(len(names), np.float32)
             there = places >= 0
             counts[places[there]] = found.counts[there]
-            return LiveLabels(bank, names, known, said, found.speaks, counts)
+            return LiveLabels(datastore, names, known, said, found.speaks, counts)
         worth = np.where(found.speaks > 0, np.float32(1), spread.worth)
-        return LiveLabels(bank, names, known, spread.over(said, names), worth)
+        return LiveLabels(datastore, names, known, spread.over(said, names), worth)

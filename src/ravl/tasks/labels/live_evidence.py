@@ -31,22 +31,22 @@ class EvidenceSource:
         self._standard, self._task, self._memory = standard, task, memory
         self._vectors: tuple[Encoder, dict[str, Array]] | None = None
 
-    def at(self, testimony: LiveLabels) -> MadeEvidence:
+    def at(self, label_matrix: LiveLabels) -> MadeEvidence:
         """Of the rows of a label matrix."""
-        bank, names = testimony.bank, self._names(testimony.names)
-        texts, has_text = self._task.texts(bank.view, self._memory)
+        datastore, names = label_matrix.datastore, self._names(label_matrix.names)
+        texts, has_text = self._task.texts(datastore.view, self._memory)
 
         def labels(rows: Ints) -> Array:
             flat = rows.ravel()
-            weights = testimony.table[flat] * testimony.worth[flat][:, None]
-            found = normalise(weights @ names) * testimony.worth[flat][:, None]
+            weights = label_matrix.table[flat] * label_matrix.worth[flat][:, None]
+            found = normalise(weights @ names) * label_matrix.worth[flat][:, None]
             return found.reshape(*rows.shape, names.shape[1])
 
         return MadeEvidence(
-            Made(len(bank), lambda rows: self._standard(bank.features_at(rows))),
-            Made(len(bank), labels),
+            Made(len(datastore), lambda rows: self._standard(datastore.features_at(rows))),
+            Made(len(datastore), labels),
             texts,
-            Made(len(bank), lambda rows: testimony.worth[rows] > 0),
+            Made(len(datastore), lambda rows: label_matrix.worth[rows] > 0),
             has_text,
         )
 

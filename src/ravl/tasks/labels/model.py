@@ -94,13 +94,13 @@ class LabelPipeline:
         if not pictures:
             return []
         queries = self.look(pictures)
-        found, testimony = self._answers(queries, k, retrieval, vote_only)
+        found, label_matrix = self._answers(queries, k, retrieval, vote_only)
         risk = (
             self.labeller.calibration.threshold(abstain)
             if (abstain is not None and self.labeller.calibration is not None)
             else 0.0
         )
-        return self._results(found, testimony, risk)
+        return self._results(found, label_matrix, risk)
 
     def results(self, queries: Queries, hidden: Sequence[Ints] | None = None) -> Sequence[Answer]:
         """Answers as :meth:`predict` gives them to pictures that were looked at before.
@@ -109,8 +109,8 @@ class LabelPipeline:
             queries: n of them.
             hidden: for each the groups of rows that show the same picture; None for none.
         """
-        found, testimony = self._answers(queries, None, True, False, hidden)
-        return self._results(found, testimony, 0.0)
+        found, label_matrix = self._answers(queries, None, True, False, hidden)
+        return self._results(found, label_matrix, 0.0)
 
     @step("encode")
     def look(self, pictures: Sequence[Picture | str]) -> Queries:
@@ -154,25 +154,27 @@ class LabelPipeline:
     ) -> tuple[Answers, LiveLabels | None]:
         if not retrieval:
             return self.labeller.without(queries), None
-        testimony, evidence = self._testimony()
-        near = self._neighbours(queries, testimony, k, hidden)
-        answers = self.labeller.answer(queries, testimony, near, evidence, vote_only=vote_only, k=k)
-        return answers, testimony
+        label_matrix, evidence = self._testimony()
+        near = self._neighbours(queries, label_matrix, k, hidden)
+        answers = self.labeller.answer(
+            queries, label_matrix, near, evidence, vote_only=vote_only, k=k
+        )
+        return answers, label_matrix
 
     def _neighbours(
         self,
         queries: Queries,
-        testimony: LiveLabels,
+        label_matrix: LiveLabels,
         k: int | None,
         hidden: Sequence[Ints] | None,
     ) -> Neighbours:
         """Neighbours as they vote: where the run does so, looked at again."""
         if self.second is None:
-            return self.labeller.neighbours(queries, testimony, k, hidden)
+            return self.labeller.neighbours(queries, label_matrix, k, hidden)
         deep = max(self.second.depth, k or self.labeller.vote.k)
-        near = self.labeller.neighbours(queries, testimony, deep, hidden)
+        near = self.labeller.neighbours(queries, label_matrix, deep, hidden)
         # A view with generated labels has the rows of the memory's, in the same places.
-        said, _ = self.second.model.said_at(testimony.bank.view)
+        said, _ = self.second.model.said_at(label_matrix.datastore.view)
         return self.second(queries.features, said, near, hidden)
 
     def _testimony(self) -> tuple[LiveLabels, MadeEvidence | None]:
@@ -182,13 +184,13 @@ class LabelPipeline:
             if self._known is None or self._known[0] is not view:
                 if not len(view):
                     raise nothing_seen(self.memory)
-                testimony = self._labels.at(view)
-                evidence = self._read.at(testimony) if self._read is not None else None
-                self._known = view, testimony, evidence
+                label_matrix = self._labels.at(view)
+                evidence = self._read.at(label_matrix) if self._read is not None else None
+                self._known = view, label_matrix, evidence
             return self._known[1], self._known[2]
 
     def _results(
-        self, found: Answers, testimony: LiveLabels | None, risk: float
+        self, found: Answers, label_matrix: LiveLabels | None, risk: float
     ) -> list[Classification] | list[Tagging]:
         labeller = self.labeller
         common: list[dict[str, Any]] = [
@@ -197,7 +199,7 @@ class LabelPipeline:
                 "scores": best_of(found.names, found.probabilities[i]),
                 "memory": best_of(found.names, found.votes[i]),
                 "model": best_of(found.names, found.own[i]),
-                "evidence": self._evidence(found, testimony, i),
+                "evidence": self._evidence(found, label_matrix, i),
             }
             for i in range(len(found.probabilities))
         ]
@@ -226,11 +228,13 @@ class LabelPipeline:
         return results
 
     def _evidence(
-        self, found: Answers, testimony: LiveLabels | None, i: int
+        self, found: Answers, label_matrix: LiveLabels | None, i: int
     ) -> tuple[Evidence, ...]:
-        if testimony is None or found.neighbours is None or found.shares is None:
+        if label_matrix is None or found.neighbours is None or found.shares is None:
             return ()
-        return evidence_of(testimony.bank, found.neighbours, found.shares, i, self.labeller.task.of)
+        return evidence_of(
+            label_matrix.datastore, found.neighbours, found.shares, i, self.labeller.task.of
+        )
 
 
 def _reranker(run: Run, memory: Memory) -> NeighbourReranker | None:
@@ -243,16 +247,16 @@ def _reranker(run: Run, memory: Memory) -> NeighbourReranker | None:
 
 
 def evidence_of(
-    bank: Datastore, near: Neighbours, shares: Array, i: int, says: Any
+    datastore: Datastore, near: Neighbours, shares: Array, i: int, says: Any
 ) -> tuple[Evidence, ...]:
     """The neighbours of query ``i`` as evidence, the largest shares first."""
     order = np.lexsort((-near.similarity[i], -shares[i]))
     return tuple(
         Evidence(
-            bank.rows[near.positions[i, j]],
+            datastore.rows[near.positions[i, j]],
             float(near.similarity[i, j]),
             float(shares[i, j]),
-            says(bank.rows[near.positions[i, j]]),
+            says(datastore.rows[near.positions[i, j]]),
         )
         for j in order
         if near.positions[i, j] >= 0

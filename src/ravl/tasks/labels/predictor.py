@@ -127,7 +127,7 @@ class LabelPredictor:
     def neighbours(
         self,
         queries: Queries,
-        testimony: LabelMatrix,
+        label_matrix: LabelMatrix,
         k: int | None = None,
         hidden: Sequence[Ints] | None = None,
     ) -> Neighbours:
@@ -137,14 +137,14 @@ class LabelPredictor:
         """
         wanted = max(k or self.vote.k, self.reader.evidence if self.reader else 0)
         keys = self.keys(queries.features)
-        return testimony.bank.neighbours(keys, wanted, hidden, testimony.worth > 0)
+        return label_matrix.datastore.neighbours(keys, wanted, hidden, label_matrix.worth > 0)
 
-    def evidence(self, testimony: LabelMatrix, memory: Memory) -> EvidenceArrays | None:
+    def evidence(self, label_matrix: LabelMatrix, memory: Memory) -> EvidenceArrays | None:
         """What the reader reads of the bank's rows; None where there is no reader."""
         if self.reader is None or not self.reader.evidence:
             return None
-        features = self.standard(testimony.bank.features)
-        return EvidenceArrays.of(testimony, features, memory, self.task)
+        features = self.standard(label_matrix.datastore.features)
+        return EvidenceArrays.of(label_matrix, features, memory, self.task)
 
     def logits(
         self, queries: Queries, near: Neighbours | None = None, evidence: Evidence | None = None
@@ -174,7 +174,7 @@ class LabelPredictor:
     def answer(
         self,
         queries: Queries,
-        testimony: LabelMatrix,
+        label_matrix: LabelMatrix,
         near: Neighbours,
         evidence: Evidence | None = None,
         *,
@@ -192,10 +192,10 @@ class LabelPredictor:
             k: neighbours that vote, instead of as many as were fitted.
         """
         vote = self.vote if k is None else replace(self.vote, k=k)
-        counts = testimony.counts if vote.balance else None
-        votes = vote(near, testimony.table, testimony.worth, counts)  # (n, C')
-        shares = vote.shares(near, testimony.worth)  # (n, k)
-        known = votes[:, : testimony.known]
+        counts = label_matrix.counts if vote.balance else None
+        votes = vote(near, label_matrix.table, label_matrix.worth, counts)  # (n, C')
+        shares = vote.shares(near, label_matrix.worth)  # (n, k)
+        known = votes[:, : label_matrix.known]
         if vote_only or self.head is None:
             mixed = smooth = self.ballot.smoothed_votes(known)
             own, gate = np.zeros_like(mixed), (votes.sum(1) > 0).astype(np.float32)
@@ -203,26 +203,26 @@ class LabelPredictor:
             similarity = near.best_similarity
             logits = self.logits(queries, near, evidence)
             mixed, gate, smooth, own = self.gate(known, logits, similarity)
-        if len(testimony.names) > testimony.known:
-            mixed, smooth, gate = self._with_novel(votes, testimony, mixed, smooth, gate)
+        if len(label_matrix.names) > label_matrix.known:
+            mixed, smooth, gate = self._with_novel(votes, label_matrix, mixed, smooth, gate)
             own = np.pad(own, ((0, 0), (0, votes.shape[1] - own.shape[1])))
         return Answers(
-            testimony.names, mixed, smooth, own, gate, near.first(vote.k), shares * gate[:, None]
+            label_matrix.names, mixed, smooth, own, gate, near.first(vote.k), shares * gate[:, None]
         )
 
     def _with_novel(
-        self, votes: Array, testimony: LabelMatrix, mixed: Array, smooth: Array, gate: Array
+        self, votes: Array, label_matrix: LabelMatrix, mixed: Array, smooth: Array, gate: Array
     ) -> tuple[Array, Array, Array]:
         """Answers for labels that only the memory knows, beside those of the gate.
 
         They keep their share of the vote, and the gate shares out the rest.
         """
         if not self.task.exclusive:
-            new = votes[:, testimony.known :]
+            new = votes[:, label_matrix.known :]
             return np.hstack([mixed, new]), np.hstack([smooth, new]), gate
         power = max(NOVEL_BALANCE - self.vote.balance, 0)
-        fair = rebalance(votes, testimony.counts, power)
-        new = fair[:, testimony.known :] / np.maximum(fair.sum(1, keepdims=True), 1e-9)
+        fair = rebalance(votes, label_matrix.counts, power)
+        new = fair[:, label_matrix.known :] / np.maximum(fair.sum(1, keepdims=True), 1e-9)
         rest = 1 - new.sum(1, keepdims=True)  # (n, 1)
         of_memory = (1 - rest[:, 0]) + rest[:, 0] * gate
         return np.hstack([rest * mixed, new]), np.hstack([rest * smooth, new]), of_memory

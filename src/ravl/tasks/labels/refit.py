@@ -50,7 +50,7 @@ def refit_hooks(
 def compare_labels(
     champion: LabelPipeline | AskPipeline,
     challenger: LabelPipeline | AskPipeline,
-    labelled: Examples,
+    examples: Examples,
     seed: int,
 ) -> PairedResults:
     """Let both answer pictures, none of which is shown itself or a near-duplicate.
@@ -61,16 +61,16 @@ def compare_labels(
         seed: of the intervals.
     """
     task = champion.labeller.task
-    labelled = examples_of(labelled, task, champion.memory)
-    said, names = _answers(task, champion, challenger, labelled)
-    truth = task.truth(labelled.rows, names)
+    examples = examples_of(examples, task, champion.memory)
+    said, names = _answers(task, champion, challenger, examples)
+    truth = task.truth(examples.rows, names)
 
     return PairedResults(
         f"{task.unit}s",
-        labelled.rows,
-        labelled.groups,
-        [task.question(row) for row in labelled.rows],
-        [", ".join(task.of(row)) or "nothing" for row in labelled.rows],
+        examples.rows,
+        examples.groups,
+        [task.question(row) for row in examples.rows],
+        [", ".join(task.of(row)) or "nothing" for row in examples.rows],
         {
             who: [_words(line, names, one.limits) for line in one.probabilities]
             for who, one in said.items()
@@ -79,7 +79,7 @@ def compare_labels(
             who: right(one.probabilities, truth, one.limits).astype(np.float32)
             for who, one in said.items()
         },
-        *judges(task.judged, said, truth, labelled.groups, seed),
+        *judges(task.judged, said, truth, examples.groups, seed),
     )
 
 
@@ -87,11 +87,11 @@ def _answers(
     task: LabelTargets,
     champion: LabelPipeline | AskPipeline,
     challenger: LabelPipeline | AskPipeline,
-    labelled: Examples,
+    examples: Examples,
 ) -> tuple[dict[str, ExampleResult], list[str]]:
     """By whom, for all labels that any of the two could answer, and these labels."""
     answers = {
-        who: (model, model.judge(queries_of(model, labelled), labelled.shown))
+        who: (model, model.judge(queries_of(model, examples), examples.shown))
         for who, model in ((CHAMPION, champion), (CHALLENGER, challenger))
     }
     names = list(

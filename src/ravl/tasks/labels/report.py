@@ -41,7 +41,7 @@ from ravl.training.report_parts import (
     thumbnail,
 )
 from ravl.training.report_rows import ROWS
-from ravl.training.run_record import promise
+from ravl.training.run_record import risk_summary
 
 if TYPE_CHECKING:
     from ravl.tasks.labels.keys.gain import Gain
@@ -73,30 +73,30 @@ EXAMPLES = 6  # of each group
 NEIGHBOURS = 6  # of each example
 
 
-def titles(ground: FitData) -> Mapping[str, tuple[str, str]]:
+def titles(data: FitData) -> Mapping[str, tuple[str, str]]:
     """Names of the rows, and what each is."""
-    return TITLES | OF_ASK if ground.task.asks else TITLES
+    return TITLES | OF_ASK if data.task.asks else TITLES
 
 
-def abstention(ground: FitData, fitted: Fitted, judged: TestResults) -> dict[str, float] | None:
+def abstention(data: FitData, fitted: Fitted, judged: TestResults) -> dict[str, float] | None:
     """What the run does at the risk of its settings: the share that it answers, and errors in it.
 
     Of tags those that are given are answers. None where nothing was calibrated.
     """
-    labeller, risk = fitted.levels[fitted.chosen], ground.settings.risk
+    labeller, risk = fitted.levels[fitted.chosen], data.settings.risk
     if labeller.calibration is None:
         return None
     limit = labeller.calibration.threshold(risk)
     found, truth = judged.wide("with_retrieval"), judged.truth
-    if ground.task.exclusive:
-        return promise(found.max(1), found.argmax(1) == truth, limit, risk)
-    return promise(found, truth > 0, limit, risk, found >= labeller.limits(judged.names))
+    if data.task.exclusive:
+        return risk_summary(found.max(1), found.argmax(1) == truth, limit, risk)
+    return risk_summary(found, truth > 0, limit, risk, found >= labeller.limits(judged.names))
 
 
-def rows_table(ground: FitData, judged: TestResults, fitted: Fitted) -> ScoreTable:
+def rows_table(data: FitData, judged: TestResults, fitted: Fitted) -> ScoreTable:
     """The four rows."""
-    task = ground.task
-    caption = f"{task.name}: {len(ground.test):,} test {task.unit}s, {len(judged.names):,} names"
+    task = data.task
+    caption = f"{task.name}: {len(data.test):,} test {task.unit}s, {len(judged.names):,} names"
     note = f"The run keeps the level {fitted.chosen!r}. 95 % intervals."
     pairs = (
         ("with_retrieval", "no_retrieval"),
@@ -104,11 +104,11 @@ def rows_table(ground: FitData, judged: TestResults, fitted: Fitted) -> ScoreTab
         ("no_retrieval", "question_only"),
         ("no_retrieval", "zero_shot"),
     )
-    return _table(ground, judged, caption, note, ROWS, pairs)
+    return _table(data, judged, caption, note, ROWS, pairs)
 
 
 def page_of(
-    ground: FitData,
+    data: FitData,
     fitted: Fitted,
     judged: TestResults,
     report: Any,
@@ -116,11 +116,11 @@ def page_of(
     gain: Gain | None = None,
 ) -> str:
     """The whole report as HTML; ``gain`` is that of a retriever trained with the task."""
-    kind, described = ground.task.judged, described_by(ground.task.name)
+    kind, described = data.task.judged, described_by(data.task.name)
     thresholds = judged.thresholds["with_retrieval"]
     tables = [
         _table(
-            ground,
+            data,
             judged,
             "All levels",
             "What each adds to the one above it.",
@@ -128,7 +128,7 @@ def page_of(
             (("fusion", "fusion_off"), ("vote", "vote_human")),
         ),
         _table(
-            ground,
+            data,
             judged,
             "Retrieval on, off and shuffled",
             "Good neighbours should help, none should cost little, wrong ones not much more.",
@@ -138,31 +138,31 @@ def page_of(
     ]
     if gain is not None and (table := gain.table(described)) is not None:
         tables.append(table)
-    if ground.second is not None:
-        tables.append(ground.second.table(described))
+    if data.second is not None:
+        tables.append(data.second.table(described))
     page = FitPage(
-        title=f"ravl: {ground.task.name}, what retrieval gained",
-        about=_about(ground, fitted, judged, report, command),
+        title=f"ravl: {data.task.name}, what retrieval gained",
+        about=_about(data, fitted, judged, report, command),
         rows=report.table,
         tables=[t for t in tables if len(t.rows) > 1],
         calibration=[
-            _calibration(ground, judged, row)
+            _calibration(data, judged, row)
             for row in ("no_retrieval", "with_retrieval")
             if row in judged.answers
         ],
-        curves=_curves(ground, fitted) + (gain.curves() if gain is not None else []),
-        labels=_lines(ground, judged),
-        confusion=_confusion(ground, judged),
+        curves=_curves(data, fitted) + (gain.curves() if gain is not None else []),
+        labels=_lines(data, judged),
+        confusion=_confusion(data, judged),
         text_report=text_report(
             kind, judged.wide("with_retrieval"), judged.truth, judged.names, thresholds
         ),
-        examples=_examples(ground, judged),
+        examples=_examples(data, judged),
     )
     return fit_report(page)
 
 
 def _table(
-    ground: FitData,
+    data: FitData,
     judged: TestResults,
     caption: str,
     note: str,
@@ -170,27 +170,27 @@ def _table(
     pairs: Sequence[tuple[str, str]],
 ) -> ScoreTable:
     return score_table(
-        described_by(ground.task.name), judged, caption, note, names, pairs, titles(ground)
+        described_by(data.task.name), judged, caption, note, names, pairs, titles(data)
     )
 
 
 def _about(
-    ground: FitData, fitted: Fitted, judged: TestResults, report: Any, command: str
+    data: FitData, fitted: Fitted, judged: TestResults, report: Any, command: str
 ) -> list[tuple[str, str]]:
-    settings, labeller = ground.settings, fitted.levels[fitted.chosen]
+    settings, labeller = data.settings, fitted.levels[fitted.chosen]
     vote = labeller.vote
     counts = ", ".join(
-        f"{name} {len(getattr(ground, name)):,}" for name in ("train", "validation", "test")
+        f"{name} {len(getattr(data, name)):,}" for name in ("train", "validation", "test")
     )
     validation = ", ".join(f"{n} {s:.3f}" for n, s in fitted.validation.items())
     trained = ", ".join(f"{n} {p:,}" for n, p in fitted.parameters.items())
     seconds = ", ".join(f"{n} {s:.0f} s" for n, s in fitted.seconds.items())
-    safe = abstention(ground, fitted, judged)
+    safe = abstention(data, fitted, judged)
     lines = [
-        ("task", f"{ground.task.name}, {len(ground.labels):,} {ground.task.noun}s"),
-        ("memory", f"{ground.memory.path}, {len(ground.bank):,} rows as evidence"),
-        ("encoder", ground.memory.encoder.spec),
-        (f"{ground.task.unit}s", f"{counts} ({ground.parts.how})"),
+        ("task", f"{data.task.name}, {len(data.labels):,} {data.task.noun}s"),
+        ("memory", f"{data.memory.path}, {len(data.datastore):,} rows as evidence"),
+        ("encoder", data.memory.encoder.spec),
+        (f"{data.task.unit}s", f"{counts} ({data.parts.how})"),
         ("level", f"{fitted.chosen}" + (f" (validation: {validation})" if validation else "")),
         (
             "vote",
@@ -206,19 +206,19 @@ def _about(
     return lines + [("note", note) for note in report.notes]
 
 
-def _calibration(ground: FitData, judged: TestResults, row: str) -> CalibrationChart:
-    task = ground.task.judged
+def _calibration(data: FitData, judged: TestResults, row: str) -> CalibrationChart:
+    task = data.task.judged
     confidence, right = confidences(task, judged.wide(row), judged.truth, judged.thresholds[row])
     bins = [(b.confidence, b.accuracy, b.count) for b in calibration_curve(confidence, right)]
-    return CalibrationChart(titles(ground)[row][0], bins, judged.scores[row]["ECE"].value)
+    return CalibrationChart(titles(data)[row][0], bins, judged.scores[row]["ECE"].value)
 
 
-def _curves(ground: FitData, fitted: Fitted) -> list[Curves]:
-    return curves_of(described_by(ground.task.name), fitted)
+def _curves(data: FitData, fitted: Fitted) -> list[Curves]:
+    return curves_of(described_by(data.task.name), fitted)
 
 
-def _lines(ground: FitData, judged: TestResults) -> list[LabelLine]:
-    task = ground.task.judged
+def _lines(data: FitData, judged: TestResults) -> list[LabelLine]:
+    task = data.task.judged
 
     def of(row: str) -> list[Any]:
         found: list[Any] = per_label(
@@ -233,14 +233,14 @@ def _lines(ground: FitData, judged: TestResults) -> list[LabelLine]:
     ]
 
 
-def _confusion(ground: FitData, judged: TestResults) -> Confusion | None:
-    if not ground.task.exclusive:
+def _confusion(data: FitData, judged: TestResults) -> Confusion | None:
+    if not data.task.exclusive:
         return None
     matrix, _ = confusion(judged.wide("with_retrieval"), judged.truth)
     return Confusion(judged.names, matrix.tolist())
 
 
-def _examples(ground: FitData, judged: TestResults) -> list[ExampleGroup]:
+def _examples(data: FitData, judged: TestResults) -> list[ExampleGroup]:
     """Right, wrong, and changed by retrieval; drawn by chance, not by how well they look."""
     correct = {
         row: right(judged.wide(row), judged.truth, judged.thresholds[row])
@@ -255,36 +255,36 @@ def _examples(ground: FitData, judged: TestResults) -> list[ExampleGroup]:
         ("Wrong", "with retrieval and without", ~after & ~before),
         ("Right", "with retrieval and without", after & before),
     ]
-    random = np.random.default_rng(ground.settings.seed)
+    random = np.random.default_rng(data.settings.seed)
     shown = []
     for title, note, chosen in groups:
         some = random.permutation(np.flatnonzero(chosen))[:EXAMPLES]
-        examples = [_example(ground, judged, correct, int(i)) for i in some]
+        examples = [_example(data, judged, correct, int(i)) for i in some]
         if examples:
-            note = f"{note}: {int(chosen.sum())} of {len(chosen)} test {ground.task.unit}s"
+            note = f"{note}: {int(chosen.sum())} of {len(chosen)} test {data.task.unit}s"
             shown.append(ExampleGroup(title, note, examples))
     return shown
 
 
 def _example(
-    ground: FitData, judged: TestResults, correct: Mapping[str, Any], i: int
+    data: FitData, judged: TestResults, correct: Mapping[str, Any], i: int
 ) -> ReportExample:
-    row = ground.test.labelled.rows[i]
+    row = data.test.examples.rows[i]
     answers = []
     for name, of_row in correct.items():
         said = ", ".join(_names(judged, name, i)) or "nothing"
         confidence = float(judged.wide(name)[i].max(initial=0))
-        answers.append(Answer(titles(ground)[name][0], said, confidence, bool(of_row[i])))
+        answers.append(Answer(titles(data)[name][0], said, confidence, bool(of_row[i])))
     final = judged.answers["with_retrieval"]
     evidence: list[EvidenceItem] = []
     if final.neighbours is not None and final.shares is not None:
         own = set(_names(judged, "with_retrieval", i))
-        for item in evidence_of(ground.bank, final.neighbours, final.shares, i, ground.task.of)[
+        for item in evidence_of(data.datastore, final.neighbours, final.shares, i, data.task.of)[
             :NEIGHBOURS
         ]:
             evidence.append(
                 EvidenceItem(
-                    thumbnail(ground.memory, item.row),
+                    thumbnail(data.memory, item.row),
                     ", ".join(item.says),
                     item.row.texts[0] if item.row.texts else "",
                     item.similarity,
@@ -292,10 +292,10 @@ def _example(
                     bool(own & set(item.says)),
                 )
             )
-    truth = ", ".join(ground.task.of(row))
+    truth = ", ".join(data.task.of(row))
     return ReportExample(
-        thumbnail(ground.test.labelled.source, row),
-        ground.task.question(row),
+        thumbnail(data.test.examples.source, row),
+        data.task.question(row),
         truth,
         answers,
         float(final.gate[i]),

@@ -95,7 +95,7 @@ class RerankedNeighbours:
         )
 
 
-def look_again(ground: FitData, folder: str | Path) -> FitData:
+def rerank_neighbours(data: FitData, folder: str | Path) -> FitData:
     """The ground with neighbours looked at again, as much as the validation part likes it.
 
     Args:
@@ -106,30 +106,30 @@ def look_again(ground: FitData, folder: str | Path) -> FitData:
         DataError: no match run, or one that has learned from what this fit holds out.
         EncoderMismatchError: it was fitted with another encoder than the memory's.
     """
-    look = NeighbourReranker.open(Path(folder), ground.memory)
-    refuse_seen(ground, look)
-    said, depth = look.said(ground.bank), max(DEPTH, ground.settings.k)
+    look = NeighbourReranker.open(Path(folder), data.memory)
+    refuse_seen(data, look)
+    said, depth = look.said(data.datastore), max(DEPTH, data.settings.k)
     kept: dict[str, list[tuple[Neighbours, Array, Any]]] = {}
     took = 0.0
     for name in ("train", "validation", "test"):
-        side: Split = getattr(ground, name)
+        side: Split = getattr(data, name)
         began = time.monotonic()
         sides = [side.near] if side.wide is side.near else [side.near, side.wide]
         first = [near.first(depth) for near in sides]
         kept[name] = [
-            (near, *look.odds(side.queries.features, said, near, side.labelled.shown))
+            (near, *look.logit(side.queries.features, said, near, side.examples.shown))
             for near in first
         ]
         took = 1000 * (time.monotonic() - began) / (len(side) * len(sides))
 
     def weighed(weight: float) -> FitData:
         if not weight:
-            return ground
+            return data
         again, sides = replace(look, weight=weight), {}
         for name, found in kept.items():
             each = [again.again(*one) for one in found]
-            sides[name] = replace(getattr(ground, name), near=each[0], wide=each[-1])
-        return replace(ground, **sides)
+            sides[name] = replace(getattr(data, name), near=each[0], wide=each[-1])
+        return replace(data, **sides)
 
     grounds = [weighed(weight) for weight in WEIGHTS]
     votes = [fit_vote(each) for each in grounds]
@@ -137,10 +137,10 @@ def look_again(ground: FitData, folder: str | Path) -> FitData:
     best = int(np.argmax(worth))  # of equals the smallest weight
     look = replace(look, weight=WEIGHTS[best])
     gain = _gain(grounds[0], votes[0], grounds[best], votes[best])
-    return replace(grounds[best], second=RerankedNeighbours(ground.task.judged, look, *gain, took))
+    return replace(grounds[best], second=RerankedNeighbours(data.task.judged, look, *gain, took))
 
 
-def refuse_seen(ground: FitData, look: NeighbourReranker) -> None:
+def refuse_seen(data: FitData, look: NeighbourReranker) -> None:
     """Refuse a match run that knows pictures that this fit holds out.
 
     Raises:
@@ -155,15 +155,15 @@ def refuse_seen(ground: FitData, look: NeighbourReranker) -> None:
             f"{run}/split.json is missing or damaged ({error!r}), so that nobody can tell what "
             "the run has seen. Fit it again with ravl fit match."
         ) from error
-    groups = {row.id: row.group for row in ground.memory.rows()}
+    groups = {row.id: row.group for row in data.memory.rows()}
     if gone := [id for ids in parts.values() for id in ids if id not in groups]:
         raise DataError(
             f"{run} was fitted to {gone[0]!r} and in all {len(gone):,} pictures that "
-            f"{ground.memory.path} does not have by that name, so that nobody can tell whether "
+            f"{data.memory.path} does not have by that name, so that nobody can tell whether "
             "they are held out here. Fit match on this memory, with the --validation and --test "
             "of this fit."
         )
-    held = {"validation": ground.validation, "test": ground.test}
+    held = {"validation": data.validation, "test": data.test}
     # What is chosen on the validation part may know it; what is judged on the test part may not.
     for theirs, ours in (("train", "test"), ("train", "validation"), ("validation", "test")):
         seen = np.array([groups[id] for id in parts[theirs]], np.int64)
@@ -178,41 +178,41 @@ def refuse_seen(ground: FitData, look: NeighbourReranker) -> None:
 
 def _showing(side: Split, groups: Ints) -> int:
     """How many pictures of a part these groups of the memory's rows show."""
-    return sum(bool(np.isin(shown, groups).any()) for shown in side.labelled.shown)
+    return sum(bool(np.isin(shown, groups).any()) for shown in side.examples.shown)
 
 
-def _answers(ground: FitData, vote: LabelPredictor, side: Split, names: int) -> Array:
+def _answers(data: FitData, vote: LabelPredictor, side: Split, names: int) -> Array:
     """The vote on a part, (n, C')."""
-    testimony = LabelMatrix.of(ground.bank, ground.task, ground.labels)
-    found = vote.answer(side.queries, testimony, side.near, vote_only=True)
+    label_matrix = LabelMatrix.of(data.datastore, data.task, data.labels)
+    found = vote.answer(side.queries, label_matrix, side.near, vote_only=True)
     return wide(found.probabilities, names)
 
 
-def _names(ground: FitData) -> list[str]:
+def _names(data: FitData) -> list[str]:
     """What can be answered: of labels also those that only the memory knows."""
-    if not ground.task.exclusive:
-        return ground.labels
-    return LabelMatrix.of(ground.bank, ground.task, ground.labels).names
+    if not data.task.exclusive:
+        return data.labels
+    return LabelMatrix.of(data.datastore, data.task, data.labels).names
 
 
-def _worth(ground: FitData, vote: LabelPredictor) -> float:
+def _worth(data: FitData, vote: LabelPredictor) -> float:
     """The vote's primary metric on the validation part."""
-    task, names, side = ground.task, _names(ground), ground.validation
-    truth = task.truth(side.labelled.rows, names)
+    task, names, side = data.task, _names(data), data.validation
+    truth = task.truth(side.examples.rows, names)
     limits = None if task.exclusive else vote.limits(names)
-    found = _answers(ground, vote, side, len(names))
+    found = _answers(data, vote, side, len(names))
     return values(task.judged, found, truth, thresholds=limits).get(PRIMARY[task.judged], 0.0)
 
 
 def _gain(
-    ground: FitData, plain: LabelPredictor, again: FitData, vote: LabelPredictor
+    data: FitData, plain: LabelPredictor, again: FitData, vote: LabelPredictor
 ) -> tuple[dict[str, dict[str, Score]], dict[tuple[str, str], dict[str, Score]]]:
     """Scores of the vote on the test part, and their paired difference."""
-    task, names, side = ground.task, _names(ground), ground.test
-    truth = task.truth(side.labelled.rows, names)
-    how: dict[str, Any] = {"groups": side.labelled.groups, "seed": ground.settings.seed}
+    task, names, side = data.task, _names(data), data.test
+    truth = task.truth(side.examples.rows, names)
+    how: dict[str, Any] = {"groups": side.examples.groups, "seed": data.settings.seed}
     found = {
-        "before": _answers(ground, plain, side, len(names)),
+        "before": _answers(data, plain, side, len(names)),
         "after": _answers(again, vote, again.test, len(names)),
     }
     limits = {

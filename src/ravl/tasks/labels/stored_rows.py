@@ -10,7 +10,7 @@ from ravl.tasks.labels.predictor import Queries
 BATCH = 256  # rows that are answered in one pass
 
 
-def answers_to_rows(model: LabelPipeline, bank: Datastore, chosen: Ints) -> list[Answer]:
+def answers_to_rows(model: LabelPipeline, datastore: Datastore, chosen: Ints) -> list[Answer]:
     """Answers to rows, which see neither themselves nor their near-duplicates.
 
     Their features are kept, so that no picture is looked at, unless the run has a tower of its own.
@@ -28,7 +28,7 @@ def answers_to_rows(model: LabelPipeline, bank: Datastore, chosen: Ints) -> list
         part = chosen[start : start + BATCH]
         tuned = None
         if model.has_tower:
-            tuned = model.tuned([model.memory.picture(bank.rows[i]) for i in part])
-        hidden = [bank.groups[i : i + 1] for i in part]
-        answers += model.results(Queries(bank.features[part], tuned), hidden)
+            tuned = model.tuned([model.memory.picture(datastore.rows[i]) for i in part])
+        hidden = [datastore.groups[i : i + 1] for i in part]
+        answers += model.results(Queries(datastore.features[part], tuned), hidden)
     return answers

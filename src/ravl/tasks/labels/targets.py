@@ -25,7 +25,7 @@ from ravl.retrieval.datastore import Datastore, Ints, read_datastore
 from ravl.retrieval.key_projection import KeyProjection
 from ravl.retrieval.live import Source, View
 from ravl.runs.evidence_arrays import caption_means
-from ravl.runs.generated import Filled, filled_bank
+from ravl.runs.generated import Filled, with_generated
 
 LabelName = Literal["classify", "tag", "ask"]
 
@@ -135,17 +135,17 @@ class LabelTargets:
         """
         return list(rows), features, np.arange(len(rows))
 
-    def bank(self, memory: Memory, keys: KeyProjection | None = None) -> Datastore:
+    def datastore(self, memory: Memory, keys: KeyProjection | None = None) -> Datastore:
         """The memory's rows as they may be evidence; without keys they are compared by their own.
 
         Raises:
             DataError: there is no such row.
         """
-        bank = read_datastore(memory, keys)
-        return filled_bank(bank) if self.generated else bank
+        datastore = read_datastore(memory, keys)
+        return with_generated(datastore) if self.generated else datastore
 
     def source(self, memory: Memory) -> Source:
-        """The same rows as :meth:`bank` has, as a live view."""
+        """The same rows as :meth:`datastore` has, as a live view."""
         if not self.generated:
             return Source(memory.live)
         return Source(memory.live, memory.live.shared("filled", Filled))
@@ -164,7 +164,7 @@ class LabelTargets:
 
     def heard(
         self,
-        bank: Datastore,  # noqa: ARG002 (likewise)
+        datastore: Datastore,  # noqa: ARG002 (likewise)
     ) -> tuple[Array, NDArray[np.bool_]] | None:
         """Text vectors of a bank's rows (N, D) and who has one (N,); None for their captions'."""
         return None

@@ -29,7 +29,7 @@ class LabelMatrix:
         worth: how far each row is to be believed, (N,), 0 where it says nothing.
     """
 
-    bank: Datastore
+    datastore: Datastore
     names: list[str]
     known: int
     said: Array
@@ -49,7 +49,7 @@ class LabelMatrix:
     @classmethod
     def of(
         cls,
-        bank: Datastore,
+        datastore: Datastore,
         task: LabelTargets,
         labels: Sequence[str],
         spread: bool = False,
@@ -65,11 +65,11 @@ class LabelMatrix:
             hidden: rows (N,) whose own labels must not be used: they are what is being judged.
         """
         known = set(labels)
-        names = [*labels, *(name for name in task.names(bank.rows) if name not in known)]
-        said = task.table(bank.rows, names)
+        names = [*labels, *(name for name in task.names(datastore.rows) if name not in known)]
+        said = task.table(datastore.rows, names)
         if hidden is not None:
             said[hidden] = 0
         worth = (said.sum(1) > 0).astype(np.float32)
         if spread and task.exclusive and 0 < worth.sum() < len(worth):
-            said, worth = propagate(bank.keys, said)
-        return cls(bank, names, len(labels), said, worth)
+            said, worth = propagate(datastore.keys, said)
+        return cls(datastore, names, len(labels), said, worth)

@@ -21,7 +21,7 @@ from ravl.retrieval.datastore import Ints, Neighbours
 from ravl.tasks.match.dataset import MatchFitData, hide
 from ravl.tasks.match.levels import Unseen
 from ravl.tasks.search.pairs import pairs_of
-from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise, disturb
+from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise, perturb_neighbours
 
 CANDIDATES = 3  # texts of a picture in a step: its own, and wrong ones
 CHANCE = 0.1  # how far, in cosines of the dual encoder, chance may go before similarity
@@ -40,7 +40,7 @@ class TrainingExamples:
         tokens: of all texts.
     """
 
-    ground: MatchFitData
+    data: MatchFitData
     features: Array
     texts: list[Ints]
     groups: Ints
@@ -48,16 +48,14 @@ class TrainingExamples:
     tokens: list[Tensor]
 
     @classmethod
-    def of(
-        cls, ground: MatchFitData, unseen: Unseen, words: WordPieceTokenizer
-    ) -> TrainingExamples:
+    def of(cls, data: MatchFitData, unseen: Unseen, words: WordPieceTokenizer) -> TrainingExamples:
         """From what the ground holds for training."""
-        chosen, pairs = ground.parts.train, ground.pairs
+        chosen, pairs = data.parts.train, data.pairs
         own = pairs_of(pairs, chosen)
         starts = np.searchsorted(pairs.owners[own], chosen)
         return cls(
-            ground,
-            ground.standard(pairs.features[chosen]),
+            data,
+            data.standard(pairs.features[chosen]),
             np.split(pairs.which[own], starts[1:]),
             pairs.groups[chosen],
             unseen,
@@ -151,19 +149,19 @@ class PairBatches(Dataset[dict[str, Any]]):
         gap that it leaves may tell which text is the right one.
         """
         lesson = self._lesson
-        sayers = lesson.ground.sayers
-        hidden = [np.concatenate([sayers[t] for t in line]) for line in texts.tolist()]
-        bank = lesson.ground.bank
-        found = hide(lesson.ground.near.take(chosen), bank, hidden)
-        found = disturb(found, self._k, len(bank), self._how, random)
-        return hide(found, bank, _and_own(hidden, chosen, lesson.ground))  # strangers, too
+        text_owners = lesson.data.text_owners
+        hidden = [np.concatenate([text_owners[t] for t in line]) for line in texts.tolist()]
+        datastore = lesson.data.datastore
+        found = hide(lesson.data.near.take(chosen), datastore, hidden)
+        found = perturb_neighbours(found, self._k, len(datastore), self._how, random)
+        return hide(found, datastore, _and_own(hidden, chosen, lesson.data))  # strangers, too
 
     def __getitem__(self, position: int) -> dict[str, Any]:
         return self.__getitems__([position])
 
 
-def _and_own(hidden: list[Ints], chosen: Ints, ground: MatchFitData) -> list[Ints]:
+def _and_own(hidden: list[Ints], chosen: Ints, data: MatchFitData) -> list[Ints]:
     """The same groups, with those that show the picture itself."""
-    shown = ground.labelled.shown
-    pictures = ground.parts.train[chosen].tolist()
+    shown = data.examples.shown
+    pictures = data.parts.train[chosen].tolist()
     return [np.concatenate([h, shown[p]]) for h, p in zip(hidden, pictures, strict=True)]

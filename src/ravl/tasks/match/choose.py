@@ -12,7 +12,7 @@ from ravl.tasks.match.dataset import MatchFitData
 from ravl.tasks.match.levels import fit_dual, fit_unseen, fit_vote, out_of_fold, stacked
 from ravl.tasks.match.predictor import MatchPredictor
 from ravl.training.fit_log import FitLog
-from ravl.training.selection import simplest
+from ravl.training.selection import one_se_rule
 
 LEVELS = ("linear", "vote", "fusion")  # in doubt the first: it has vote and model, and is cheap
 
@@ -29,7 +29,7 @@ class MatchFitted(FitLog):
 
 
 def fit_levels(
-    ground: MatchFitData,
+    data: MatchFitData,
     work: Path,
     show: bool | None,
     report: Callable[[float], None] | None = None,
@@ -46,24 +46,24 @@ def fit_levels(
         start: the matcher whose weights the fusion model begins with, in a refit. There the
             comparison is not trained again, either.
     """
-    settings, fitted = ground.settings, MatchFitted()
+    settings, fitted = data.settings, MatchFitted()
     began = time.monotonic()
-    fitted.levels["vote"] = fit_vote(ground)
+    fitted.levels["vote"] = fit_vote(data)
     fitted.seconds["vote"] = round(time.monotonic() - began, 1)
     if settings.model == "vote":
         return fitted
-    dual, curve, seconds, count = fit_dual(ground, fitted.levels["vote"], work, show)
+    dual, curve, seconds, count = fit_dual(data, fitted.levels["vote"], work, show)
     fitted.levels["linear"] = dual
     fitted.curves["dual"], fitted.seconds["linear"] = curve, seconds
     fitted.parameters["linear"] = count
     if settings.model in ("auto", "fusion"):
-        _fuse(ground, fitted, work, show, report, start)
-    fitted.chosen = settings.model if settings.model != "auto" else _choose(ground, fitted)
+        _fuse(data, fitted, work, show, report, start)
+    fitted.chosen = settings.model if settings.model != "auto" else _choose(data, fitted)
     return fitted
 
 
 def _fuse(
-    ground: MatchFitData,
+    data: MatchFitData,
     fitted: MatchFitted,
     work: Path,
     show: bool | None,
@@ -75,13 +75,13 @@ def _fuse(
 
     dual = fitted.levels["linear"]
     began = time.monotonic()
-    unseen = fit_unseen(ground, dual, work, show)
+    unseen = fit_unseen(data, dual, work, show)
     fitted.seconds["linear, out of fold"] = round(time.monotonic() - began, 1)
     for name, retrieval in (("fusion_off", False), ("fusion", True)):
         if not retrieval and (report is not None or start is not None):
             continue
         result, words = train_pairs(
-            ground,
+            data,
             dual,
             unseen,
             work / name,
@@ -90,25 +90,25 @@ def _fuse(
             report=report,
             start=start,
         )
-        fitted.levels[name] = stacked(ground, replace(dual, reader=result.reader, words=words))
+        fitted.levels[name] = stacked(data, replace(dual, reader=result.reader, words=words))
         fitted.curves[name] = result.curve
         fitted.seconds[name] = result.seconds
         fitted.parameters[name] = result.parameters
 
 
-def _choose(ground: MatchFitData, fitted: MatchFitted) -> str:
+def _choose(data: MatchFitData, fitted: MatchFitted) -> str:
     """The simplest level that is as good as the best on validation, out of fold."""
-    side = ground.validation
-    found = {name: (unseen_answers(ground, fitted, name), None) for name in LEVELS}
-    chosen, fitted.validation = simplest("match", found, side.targets, side.groups)
+    side = data.validation
+    found = {name: (unseen_answers(data, fitted, name), None) for name in LEVELS}
+    chosen, fitted.validation = one_se_rule("match", found, side.targets, side.groups)
     return chosen
 
 
-def unseen_answers(ground: MatchFitData, fitted: MatchFitted, name: str) -> Array:
+def unseen_answers(data: MatchFitData, fitted: MatchFitted, name: str) -> Array:
     """Probabilities (n,) of a level for the validation pairs, stacked without each of them."""
-    side, level = ground.validation, fitted.levels[name]
-    signals = level.from_memory(side.clues, ground.said)[0]
+    side, level = data.validation, fitted.levels[name]
+    signals = level.from_memory(side.clues, data.said)[0]
     if name != "vote":
-        signals |= level.from_model(side.asked, side.clues.near, level.evidence(ground.said))
+        signals |= level.from_model(side.asked, side.clues.near, level.evidence(data.said))
     used = level.stacks["vote" if name == "vote" else "both"].names
-    return out_of_fold(signals, used, side, ground.settings.seed)
+    return out_of_fold(signals, used, side, data.settings.seed)

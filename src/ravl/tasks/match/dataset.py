@@ -90,7 +90,7 @@ class MatchFitData:
     task: TextTargets
     settings: FitSettings
     base: Encoder
-    labelled: Examples
+    examples: Examples
     pairs: Pairs
     vectors: Array
     parts: Splits
@@ -98,18 +98,18 @@ class MatchFitData:
     keys: KeyProjection
     standard: Standardizer
     near: Neighbours
-    sayers: list[Ints]
+    text_owners: list[Ints]
     validation: HeldPairs
     test: HeldPairs
 
     @property
-    def bank(self) -> Datastore:
+    def datastore(self) -> Datastore:
         """The rows that may be evidence."""
-        return self.said.bank
+        return self.said.datastore
 
 
 def prepare(
-    memory: Memory, task: TextTargets, settings: FitSettings, labelled: Examples, parts: Splits
+    memory: Memory, task: TextTargets, settings: FitSettings, examples: Examples, parts: Splits
 ) -> MatchFitData:
     """Make ready what is fitted on.
 
@@ -117,17 +117,17 @@ def prepare(
         DataError: too few different texts in a part, or no evidence.
     """
     base = base_of(memory.encoder)
-    pairs, vectors = read_texts(task, base, labelled)
-    bank, keys = evidence(memory, [labelled.take(parts.validation), labelled.take(parts.test)])
-    said = RowTexts.of(bank, task, memory)
+    pairs, vectors = read_texts(task, base, examples)
+    datastore, keys = evidence(memory, [examples.take(parts.validation), examples.take(parts.test)])
+    said = RowTexts.of(datastore, task, memory)
     if not len(said.texts):
         raise DataError(
             f"No picture in {memory.path} that is not held out has a text, so there is no "
             "evidence. Index captions, or let the training pictures be remembered."
         )
     everything = QueryPairs(
-        labelled.features,
-        base.project(labelled.features),
+        examples.features,
+        base.project(examples.features),
         pairs.texts,
         vectors,
         pairs.owners,
@@ -136,22 +136,22 @@ def prepare(
 
     def held(name: str) -> HeldPairs:
         chosen = getattr(parts, name)
-        picture, text, targets = draw_pairs(pairs, chosen, settings.seed, name)
+        picture, text, targets = sample_pairs(pairs, chosen, settings.seed, name)
         asked = replace(everything, picture=picture, text=text).take(np.arange(len(picture)))
         own = keys(asked.features)
-        near = bank.neighbours(own, min(DEEPEST, len(bank))).take(asked.picture)
+        near = datastore.neighbours(own, min(DEEPEST, len(datastore))).take(asked.picture)
         clues = look_up(asked.vectors, own, asked.picture, asked.text, said, near)
-        rows = [labelled.rows[i] for i in picture.tolist()]
-        return HeldPairs(asked, targets, rows, labelled.groups[picture], clues)
+        rows = [examples.rows[i] for i in picture.tolist()]
+        return HeldPairs(asked, targets, rows, examples.groups[picture], clues)
 
-    train = labelled.take(parts.train)
-    near = bank.neighbours(keys(train.features), min(DEEPEST, len(bank)), train.shown)
+    train = examples.take(parts.train)
+    near = datastore.neighbours(keys(train.features), min(DEEPEST, len(datastore)), train.shown)
     return MatchFitData(
         memory,
         task,
         settings,
         base,
-        labelled,
+        examples,
         pairs,
         vectors,
         parts,
@@ -159,7 +159,7 @@ def prepare(
         keys,
         Standardizer.of(train.features),
         near,
-        _sayers(pairs, labelled, said),
+        _sayers(pairs, examples, said),
         held("validation"),
         held("test"),
     )
@@ -170,27 +170,27 @@ def readable(task: TextTargets, base: Encoder, row: Row | Example) -> list[str]:
     return [text for text in task.of(row) if base.supports_language(text)][:MOST_TEXTS]
 
 
-def read_texts(task: TextTargets, base: Encoder, labelled: Examples) -> tuple[Pairs, Array]:
+def read_texts(task: TextTargets, base: Encoder, examples: Examples) -> tuple[Pairs, Array]:
     """Pairs of pictures and their texts, and the base vectors of the texts (t, D)."""
-    pairs = read_pairs(task, base, labelled)
-    said = [readable(task, base, row) for row in labelled.rows]
-    found = text_vectors(labelled.source, labelled.rows, said, task)
+    pairs = read_pairs(task, base, examples)
+    said = [readable(task, base, row) for row in examples.rows]
+    found = text_vectors(examples.source, examples.rows, said, task)
     _, first = np.unique(pairs.which, return_index=True)
     return pairs, found[first]
 
 
-def read_pairs(task: TextTargets, base: Encoder, labelled: Examples) -> Pairs:
+def read_pairs(task: TextTargets, base: Encoder, examples: Examples) -> Pairs:
     """Pairs of pictures and those of their texts that the encoder reads."""
-    said = [readable(task, base, row) for row in labelled.rows]
+    said = [readable(task, base, row) for row in examples.rows]
     places: dict[str, int] = {}
     which = [places.setdefault(text, len(places)) for its in said for text in its]
     owners = np.repeat(np.arange(len(said)), [len(its) for its in said])
-    unread = sum(len(task.of(row)) for row in labelled.rows) - len(which)
+    unread = sum(len(task.of(row)) for row in examples.rows) - len(which)
     return Pairs(
-        [row.id for row in labelled.rows],
-        labelled.features,
-        labelled.groups,
-        [row.label for row in labelled.rows],
+        [row.id for row in examples.rows],
+        examples.features,
+        examples.groups,
+        [row.label for row in examples.rows],
         list(places),
         owners.astype(np.int64),
         np.array(which, np.int64),
@@ -198,7 +198,7 @@ def read_pairs(task: TextTargets, base: Encoder, labelled: Examples) -> Pairs:
     )
 
 
-def draw_pairs(pairs: Pairs, pictures: Ints, seed: int, name: str) -> tuple[Ints, Ints, Ints]:
+def sample_pairs(pairs: Pairs, pictures: Ints, seed: int, name: str) -> tuple[Ints, Ints, Ints]:
     """Half true and half shuffled pairs of a held-out part; the same for the same seed.
 
     Each picture and each text is in as many false pairs as true ones, so that neither alone tells
@@ -248,37 +248,37 @@ def draw_pairs(pairs: Pairs, pictures: Ints, seed: int, name: str) -> tuple[Ints
     )
 
 
-def hide(near: Neighbours, bank: Datastore, hidden: list[Ints]) -> Neighbours:
+def hide(near: Neighbours, datastore: Datastore, hidden: list[Ints]) -> Neighbours:
     """Neighbours (n, K) without those of some groups; the others move up."""
     positions = np.full_like(near.positions, -1)
     similarity = np.zeros_like(near.similarity)
     for i, groups in enumerate(hidden):
         line = near.positions[i]
-        kept = (line >= 0) & ~np.isin(bank.groups[line], groups)
+        kept = (line >= 0) & ~np.isin(datastore.groups[line], groups)
         count = int(kept.sum())
         positions[i, :count], similarity[i, :count] = line[kept], near.similarity[i, kept]
     return Neighbours(positions, similarity)
 
 
-def _sayers(pairs: Pairs, labelled: Examples, said: RowTexts) -> list[Ints]:
+def _sayers(pairs: Pairs, examples: Examples, said: RowTexts) -> list[Ints]:
     """For each text the groups of the memory that would give it away."""
     groups: list[set[int]] = [set() for _ in pairs.texts]
     places = {text: i for i, text in enumerate(pairs.texts)}
     for text, owner in zip(said.texts, said.owners.tolist(), strict=True):
         if text in places:
-            groups[places[text]].add(int(said.bank.groups[owner]))
+            groups[places[text]].add(int(said.datastore.groups[owner]))
     for picture, one in zip(pairs.owners.tolist(), pairs.which.tolist(), strict=True):
-        groups[one].update(labelled.shown[picture].tolist())
+        groups[one].update(examples.shown[picture].tolist())
     return [np.array(sorted(some), np.int64) for some in groups]
 
 
-def check(task: TextTargets, base: Encoder, labelled: Examples, parts: Splits) -> None:
+def check(task: TextTargets, base: Encoder, examples: Examples, parts: Splits) -> None:
     """Refuse what cannot be fitted.
 
     Raises:
         DataError: the training pictures all have one text, or a held-out part has no false pair.
     """
-    pairs = read_pairs(task, base, labelled)
+    pairs = read_pairs(task, base, examples)
     texts = np.unique(pairs.which[pairs_of(pairs, parts.train)])
     if len(texts) < 2:
         raise DataError(
@@ -287,7 +287,7 @@ def check(task: TextTargets, base: Encoder, labelled: Examples, parts: Splits) -
             "differ."
         )
     for name in ("validation", "test"):
-        draw_pairs(pairs, getattr(parts, name), 0, name)
+        sample_pairs(pairs, getattr(parts, name), 0, name)
 
 
 def refuse_false(source: Memory) -> None:

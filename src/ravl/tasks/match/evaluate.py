@@ -14,7 +14,7 @@ from ravl.evaluation import compare, measure
 from ravl.memory import Memory
 from ravl.retrieval.datastore import Ints
 from ravl.runs.answers import Answer
-from ravl.tasks.match.dataset import draw_pairs, read_texts, readable
+from ravl.tasks.match.dataset import read_texts, readable, sample_pairs
 from ravl.tasks.match.model import MatchPipeline
 from ravl.tasks.match.predictor import QueryPairs
 from ravl.tasks.search.pairs import Pairs
@@ -47,23 +47,23 @@ def evaluate_match(
     predictor: MatchPipeline = getattr(model, "predictor", model)
     memory = predictor.memory
     with judged(memory, data, columns, progress, root) as (source, where):
-        labelled = _read(predictor, source, memory, where)
-        asked, hidden, targets = pairs_of_examples(predictor, labelled, seed)
-        return _scores(predictor, asked, hidden, targets, labelled, seed)
+        examples = _read(predictor, source, memory, where)
+        asked, hidden, targets = pairs_of_examples(predictor, examples, seed)
+        return _scores(predictor, asked, hidden, targets, examples, seed)
 
 
 def answer_examples(
-    model: MatchPipeline, labelled: Examples, random: np.random.Generator
+    model: MatchPipeline, examples: Examples, random: np.random.Generator
 ) -> Sequence[Answer]:
     """Each picture with a text of its own; see :meth:`ravl.tasks.contract.Task.answer_examples`."""
-    said = [readable(model.matcher.task, model.base, row) for row in labelled.rows]
+    said = [readable(model.matcher.task, model.base, row) for row in examples.rows]
     texts = [its[int(random.integers(len(its)))] for its in said]
     each = np.arange(len(texts))
-    return model.results(model.asked(labelled.features, texts, each, each), labelled.shown)
+    return model.results(model.asked(examples.features, texts, each, each), examples.shown)
 
 
 def pairs_of_examples(
-    model: MatchPipeline, labelled: Examples, seed: int
+    model: MatchPipeline, examples: Examples, seed: int
 ) -> tuple[QueryPairs, list[Ints], Ints]:
     """True and shuffled pairs of pictures and their texts.
 
@@ -78,11 +78,11 @@ def pairs_of_examples(
     Raises:
         DataError: all pictures have the same texts.
     """
-    pairs, vectors = read_texts(model.matcher.task, model.base, labelled)
-    picture, text, targets = draw_pairs(pairs, np.arange(len(labelled)), seed, "test")
-    views = model.base.project(labelled.features)
-    asked = QueryPairs(labelled.features, views, pairs.texts, vectors, picture, text)
-    return asked, _hidden(pairs, labelled, picture, text), targets
+    pairs, vectors = read_texts(model.matcher.task, model.base, examples)
+    picture, text, targets = sample_pairs(pairs, np.arange(len(examples)), seed, "test")
+    views = model.base.project(examples.features)
+    asked = QueryPairs(examples.features, views, pairs.texts, vectors, picture, text)
+    return asked, _hidden(pairs, examples, picture, text), targets
 
 
 def _scores(
@@ -90,14 +90,14 @@ def _scores(
     asked: QueryPairs,
     hidden: list[Ints],
     targets: Ints,
-    labelled: Examples,
+    examples: Examples,
     seed: int,
 ) -> dict[str, Any]:
     answers = {"with_retrieval": model.judge(asked, hidden)}
     if model.matcher.has_model:
         answers["no_retrieval"] = model.judge(asked, hidden, retrieval=False)
         answers["vote"] = model.judge(asked, hidden, vote_only=True)
-    groups = labelled.groups[asked.picture]
+    groups = examples.groups[asked.picture]
     rows = {
         name: measure(
             "match", a.probabilities, targets, thresholds=a.threshold, groups=groups, seed=seed
@@ -121,10 +121,10 @@ def _scores(
     }
     return {
         "task": "match",
-        "pictures": len(labelled),
+        "pictures": len(examples),
         "pairs": len(targets),
-        "set_aside": len(labelled.rejected),
-        "reasons": [str(r) for r in labelled.rejected[:10]],
+        "set_aside": len(examples.rejected),
+        "reasons": [str(r) for r in examples.rejected[:10]],
         "rows": tables_json(rows),
         "differences": tables_json(differences),
     }
@@ -132,22 +132,22 @@ def _scores(
 
 def _read(model: MatchPipeline, source: Memory, memory: Memory, where: str | None) -> Examples:
     task, base = model.matcher.task, model.base
-    labelled = read_labelled(source, memory, lambda row: readable(task, base, row), where)
-    if len(np.unique(labelled.groups)) < 2:
+    examples = read_labelled(source, memory, lambda row: readable(task, base, row), where)
+    if len(np.unique(examples.groups)) < 2:
         raise DataError(
-            f"{len(labelled)} pictures of the data have a text that the encoder reads; it takes "
+            f"{len(examples)} pictures of the data have a text that the encoder reads; it takes "
             "two that are not near-duplicates for a false pair. Name a table with columns image "
             "and caption."
         )
-    return labelled
+    return examples
 
 
-def _hidden(pairs: Pairs, labelled: Examples, picture: Ints, text: Ints) -> list[Ints]:
+def _hidden(pairs: Pairs, examples: Examples, picture: Ints, text: Ints) -> list[Ints]:
     """For each pair the groups of the memory that show its picture, or what its text is about."""
     about: list[set[int]] = [set() for _ in pairs.texts]
     for one, which in zip(pairs.owners.tolist(), pairs.which.tolist(), strict=True):
-        about[which].update(labelled.shown[one].tolist())
+        about[which].update(examples.shown[one].tolist())
     return [
-        np.array(sorted(about[t] | set(labelled.shown[p].tolist())), np.int64)
+        np.array(sorted(about[t] | set(examples.shown[p].tolist())), np.int64)
         for p, t in zip(picture.tolist(), text.tolist(), strict=True)
     ]

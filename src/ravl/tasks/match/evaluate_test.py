@@ -14,7 +14,7 @@ from ravl.tasks.match.dataset import HeldPairs, MatchFitData
 from ravl.tasks.match.pair_features import shuffled
 from ravl.tasks.match.predictor import MatchPredictor, PairScores
 from ravl.training.report_rows import DIFFERENCES
-from ravl.training.run_record import promise
+from ravl.training.run_record import risk_summary
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class MatchTestResults:
 
 
 def judge(
-    ground: MatchFitData, levels: Mapping[str, MatchPredictor], chosen: str
+    data: MatchFitData, levels: Mapping[str, MatchPredictor], chosen: str
 ) -> MatchTestResults:
     """Answer the test part by all rows and score them, each in the same way.
 
@@ -45,12 +45,12 @@ def judge(
             trained without retrieval.
         chosen: the level that the run keeps.
     """
-    side, best = ground.test, levels[chosen]
+    side, best = data.test, levels[chosen]
     answers = {"zero_shot": _zero_shot(side, best)}
     for name, level in levels.items():
         if name != "vote":
             answers[f"{name} alone"] = level.without(side.asked)
-        answers[name] = _answer(ground, side, level)
+        answers[name] = _answer(data, side, level)
     answers["with_retrieval"] = answers[chosen]
     if not best.has_model and "linear" in levels:
         answers["no_retrieval"] = answers["linear alone"]
@@ -59,12 +59,12 @@ def judge(
         answers["no_retrieval"] = answers[f"{alone} alone"]
         answers["retrieval_on"] = answers[chosen]
         answers["retrieval_off"] = answers[f"{chosen} alone"]
-        answers["retrieval_shuffled"] = _answer(ground, _strangers(ground, side), best)
-    return _scored(answers, side, ground.settings.seed)
+        answers["retrieval_shuffled"] = _answer(data, random_neighbours(data, side), best)
+    return _scored(answers, side, data.settings.seed)
 
 
 def abstention(
-    judged: MatchTestResults, matcher: MatchPredictor, ground: MatchFitData
+    judged: MatchTestResults, matcher: MatchPredictor, data: MatchFitData
 ) -> dict[str, float] | None:
     """What the run does at the risk of its settings: the share that it answers, and errors in it.
 
@@ -72,28 +72,28 @@ def abstention(
     """
     if matcher.calibration is None:
         return None
-    risk, final = ground.settings.risk, judged.answers["with_retrieval"]
+    risk, final = data.settings.risk, judged.answers["with_retrieval"]
     limit = matcher.calibration.threshold(risk)
     confidence, right = confidences("match", final.probabilities, judged.truth, final.threshold)
-    return promise(confidence, right, limit, risk)
+    return risk_summary(confidence, right, limit, risk)
 
 
-def _answer(ground: MatchFitData, side: HeldPairs, level: MatchPredictor) -> PairScores:
-    evidence = level.evidence(ground.said)
-    return level.answer(side.asked, ground.said, side.clues, evidence, apart=False)
+def _answer(data: MatchFitData, side: HeldPairs, level: MatchPredictor) -> PairScores:
+    evidence = level.evidence(data.said)
+    return level.answer(side.asked, data.said, side.clues, evidence, apart=False)
 
 
-def _strangers(ground: MatchFitData, side: HeldPairs) -> HeldPairs:
+def random_neighbours(data: MatchFitData, side: HeldPairs) -> HeldPairs:
     """The same pairs, to whom random rows speak in place of those that were found."""
     asked = side.asked
     clues = shuffled(
         side.clues,
         asked.vectors,
-        ground.keys(asked.features),
+        data.keys(asked.features),
         asked.picture,
         asked.text,
-        ground.said,
-        ground.settings.seed,
+        data.said,
+        data.settings.seed,
     )
     return replace(side, clues=clues)
 

@@ -32,7 +32,7 @@ from ravl.training.language_model import (
     words_of,
 )
 from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise
-from ravl.training.refit_plan import SLOWER, take_over
+from ravl.training.refit_plan import SLOWER, copy_weights
 from ravl.training.trainer import train
 
 EPOCH = 2048  # pictures of an epoch, drawn anew each time; an epoch shall take minutes
@@ -74,7 +74,7 @@ class PairModel(nn.Module):
 
 
 def train_pairs(
-    ground: MatchFitData,
+    data: MatchFitData,
     dual: MatchPredictor,
     unseen: Unseen,
     folder: Path,
@@ -97,20 +97,20 @@ def train_pairs(
         start: the matcher whose weights it begins with, at a lower learning rate; None for the
             language model's alone.
     """
-    settings = ground.settings
+    settings = data.settings
     torch.manual_seed(settings.seed)
     began = time.monotonic()
-    k = min(settings.evidence, len(ground.bank)) if retrieval else 0
-    model = _new(ground, dual, k)
+    k = min(settings.evidence, len(data.datastore)) if retrieval else 0
+    model = _new(data, dual, k)
     if start is not None and start.reader is not None:
-        take_over(model, start.reader.model, OWN)
+        copy_weights(model, start.reader.model, OWN)
         settings = replace(settings, learning_rate=settings.learning_rate * SLOWER)
     slow = prepare_language(model, settings.language)
     words = words_of(model, settings.language_model, 2 * k)
-    evidence = ground.said.evidence(ground.standard) if retrieval else None
-    order = EpochSampler(np.arange(len(ground.parts.train)), settings.seed, EPOCH)
-    data = PairBatches(
-        TrainingExamples.of(ground, unseen, words),
+    evidence = data.said.evidence(data.standard) if retrieval else None
+    order = EpochSampler(np.arange(len(data.parts.train)), settings.seed, EPOCH)
+    batches = PairBatches(
+        TrainingExamples.of(data, unseen, words),
         evidence,
         k,
         RetrievalNoise(settings.retrieval_dropout, settings.noise),
@@ -120,9 +120,9 @@ def train_pairs(
     reader = Reader(model)
     curve = train(
         PairModel(model),
-        data,
+        batches,
         order,
-        _validation(ground, dual, reader, words, evidence, report),
+        _validation(data, dual, reader, words, evidence, report),
         folder / "checkpoints",
         settings,
         show,
@@ -136,17 +136,17 @@ def train_pairs(
     return FusionResult(reader, curve, seconds, count), words
 
 
-def _new(ground: MatchFitData, dual: MatchPredictor, k: int) -> FusionModel:
+def _new(data: MatchFitData, dual: MatchPredictor, k: int) -> FusionModel:
     """An untrained model whose logit is the dual encoder's, scaled to log odds."""
-    side = ground.validation
+    side = data.validation
     scores = dual.from_model(side.asked)
     stack = fit_stack(scores, ("dual",), side.targets)
     slope = float(stack.weights[0] / stack.scale[0])
-    features = ground.labelled.features.shape[1]
+    features = data.examples.features.shape[1]
     model = new_model(
-        ground.settings,
+        data.settings,
         features=features,
-        vectors=ground.vectors.shape[1],
+        vectors=data.vectors.shape[1],
         labels=1,
         exclusive=False,
         base=1,
@@ -161,7 +161,7 @@ def _new(ground: MatchFitData, dual: MatchPredictor, k: int) -> FusionModel:
 
 
 def _validation(
-    ground: MatchFitData,
+    data: MatchFitData,
     dual: MatchPredictor,
     reader: Reader,
     words: WordPieceTokenizer,
@@ -169,13 +169,13 @@ def _validation(
     report: Callable[[float], None] | None,
 ) -> Callable[[], float]:
     """A function: AUC on some validation pairs, less a tenth of their surprise."""
-    side = ground.validation
-    random = np.random.default_rng(ground.settings.seed)
+    side = data.validation
+    random = np.random.default_rng(data.settings.seed)
     if len(side) > WATCHED:
         side = side.take(np.sort(random.choice(len(side), WATCHED, replace=False)))
     asked = side.asked
     base = dual.from_model(asked)["dual"][:, None]
-    features = ground.standard(asked.features)[asked.picture]
+    features = data.standard(asked.features)[asked.picture]
     read = words(asked.texts)
     tokens = [read[i] for i in asked.text.tolist()]
     near = side.clues.near if evidence is not None else None

@@ -30,16 +30,16 @@ TINY = 1e-6  # a probability that was 0
 LIMITS = np.linspace(0.3, 0.7, 41)  # thresholds that are tried
 
 
-def fit_vote(ground: MatchFitData) -> MatchPredictor:
+def fit_vote(data: MatchFitData) -> MatchPredictor:
     """A matcher that votes: how many rows speak, and by which weights."""
-    side = ground.validation
+    side = data.validation
     scores: dict[str, Array] = {}
-    base = MatchPredictor(ground.task, ground.keys, ground.standard, Vote(), {})
+    base = MatchPredictor(data.task, data.keys, data.standard, Vote(), {})
     zero = base.from_model(side.asked)
     best, least = base.vote, np.inf
-    for vote in _votes(ground):
-        found = base.from_memory(side.clues, ground.said, vote)[0]
-        value = surprise(out_of_fold(found, MEMORY, side, ground.settings.seed), side.targets)
+    for vote in _votes(data):
+        found = base.from_memory(side.clues, data.said, vote)[0]
+        value = log_loss(out_of_fold(found, MEMORY, side, data.settings.seed), side.targets)
         if value < least - 1e-4:
             best, least, scores = vote, value, found
     stacks = {
@@ -47,11 +47,11 @@ def fit_vote(ground: MatchFitData) -> MatchPredictor:
         "vote": fit_stack(scores, MEMORY, side.targets),
     }
     matcher = replace(base, vote=best, stacks=stacks)
-    return finish(matcher, {**zero, **scores}, side, ground.settings.seed)
+    return finish(matcher, {**zero, **scores}, side, data.settings.seed)
 
 
 def fit_dual(
-    ground: MatchFitData, vote: MatchPredictor, work: Path, show: bool | None
+    data: MatchFitData, vote: MatchPredictor, work: Path, show: bool | None
 ) -> tuple[MatchPredictor, list[tuple[float, float]], float, int]:
     """A matcher with a dual encoder: two heads on frozen features, trained by contrast.
 
@@ -64,7 +64,7 @@ def fit_dual(
     Returns:
         The matcher; the validation score after each epoch; seconds; how many parameters learned.
     """
-    trained, curve, seconds = _train(ground, ground.parts.train, work / "dual", show)
+    trained, curve, seconds = _train(data, data.parts.train, work / "dual", show)
     heads = trained.picture_head, trained.text_head
     count = sum(
         array.size
@@ -73,7 +73,7 @@ def fit_dual(
         if name not in ("mean", "scale")
     )
     matcher = replace(vote, picture_head=heads[0], text_head=heads[1])
-    return stacked(ground, matcher), curve, seconds, count
+    return stacked(data, matcher), curve, seconds, count
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,32 +91,32 @@ class Unseen:
     read: Array
 
 
-def fit_unseen(ground: MatchFitData, dual: MatchPredictor, work: Path, show: bool | None) -> Unseen:
+def fit_unseen(data: MatchFitData, dual: MatchPredictor, work: Path, show: bool | None) -> Unseen:
     """Dual encoders that have each left a half of the training pictures out.
 
     One that knows a pair by heart is surer of it than it will be of any other; what is built upon
     it would learn to add nothing. With a handful of pictures there are no halves.
     """
-    chosen, pairs = ground.parts.train, ground.pairs
+    chosen, pairs = data.parts.train, data.pairs
     features = pairs.features[chosen]
     assert dual.picture_head is not None
     assert dual.text_head is not None
     fold = np.zeros(len(chosen), np.int64)
     if len(chosen) < HALVED:
-        return Unseen(fold, dual.picture_head(features), dual.text_head(ground.vectors)[None])
+        return Unseen(fold, dual.picture_head(features), dual.text_head(data.vectors)[None])
     seen, read = [], []
-    halves = fold_of_groups(pairs.groups[chosen], 2, ground.settings.seed)
+    halves = fold_of_groups(pairs.groups[chosen], 2, data.settings.seed)
     for number, half in enumerate(halves):
         fold[half] = number
         rest = np.setdiff1d(chosen, chosen[half])
-        heads = _train(ground, rest, work / f"dual-{number}", show)[0]
+        heads = _train(data, rest, work / f"dual-{number}", show)[0]
         seen.append(heads.picture_head(features))
-        read.append(heads.text_head(ground.vectors))
+        read.append(heads.text_head(data.vectors))
     return Unseen(fold, np.where(fold[:, None] == 0, seen[0], seen[1]), np.stack(read))
 
 
 def _train(
-    ground: MatchFitData, pictures: Ints, folder: Path, show: bool | None
+    data: MatchFitData, pictures: Ints, folder: Path, show: bool | None
 ) -> tuple[TrainedEncoder, list[tuple[float, float]], float]:
     """Heads for these pictures and their texts, with the retriever's own settings."""
     from ravl.tasks.search.fit import PairSplits, train_heads
@@ -124,15 +124,15 @@ def _train(
     from ravl.tasks.search.settings import RetrieverSettings
 
     (folder / "work").mkdir(parents=True, exist_ok=True)
-    parts = PairSplits(pictures, ground.parts.validation, ground.parts.test)
-    settings = RetrieverSettings(seed=ground.settings.seed)
-    material = TrainingInputs(ground.pairs, ground.vectors)
-    return train_heads(material, parts, ground.base, folder, settings, show)
+    parts = PairSplits(pictures, data.parts.validation, data.parts.test)
+    settings = RetrieverSettings(seed=data.settings.seed)
+    material = TrainingInputs(data.pairs, data.vectors)
+    return train_heads(material, parts, data.base, folder, settings, show)
 
 
-def stacked(ground: MatchFitData, matcher: MatchPredictor) -> MatchPredictor:
+def stacked(data: MatchFitData, matcher: MatchPredictor) -> MatchPredictor:
     """With its stacks: the model alone, which is shown no neighbours, and model and memory."""
-    side, said = ground.validation, ground.said
+    side, said = data.validation, data.said
     alone = matcher.from_model(side.asked)
     names = tuple(alone)
     together = matcher.from_memory(side.clues, said)[0]
@@ -146,7 +146,7 @@ def stacked(ground: MatchFitData, matcher: MatchPredictor) -> MatchPredictor:
         "both": fit_stack(together, (*names, *MEMORY), side.targets),
     }
     matcher = replace(matcher, stacks=stacks)
-    seed = ground.settings.seed
+    seed = data.settings.seed
     limit = best_threshold(out_of_fold(alone, names, side, seed), side.targets)
     matcher = replace(matcher, thresholds={**matcher.thresholds, "alone": limit})
     return finish(matcher, together, side, seed)
@@ -194,13 +194,13 @@ def best_threshold(found: Array, targets: Ints) -> float:
     return float(LIMITS[best]) if rates[best] > half + error else EVEN
 
 
-def surprise(found: NDArray[np.floating], targets: Ints) -> float:
+def log_loss(found: NDArray[np.floating], targets: Ints) -> float:
     """Mean negative log-likelihood of the targets."""
     p = np.clip(found, TINY, 1 - TINY)
     return float(-np.where(targets == 1, np.log(p), np.log(1 - p)).mean())
 
 
-def _votes(ground: MatchFitData) -> list[Vote]:
-    k = ground.settings.k
-    ks = [k] if k else [n for n in KS if n <= max(len(ground.bank), KS[0])]
+def _votes(data: MatchFitData) -> list[Vote]:
+    k = data.settings.k
+    ks = [k] if k else [n for n in KS if n <= max(len(data.datastore), KS[0])]
     return [Vote(n, temperature) for n in ks for temperature in TEMPERATURES]

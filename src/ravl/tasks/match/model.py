@@ -24,7 +24,7 @@ from ravl.runs.live_texts import FollowedTexts, LiveTexts
 from ravl.runs.row_texts import RowTexts, base_of
 from ravl.runs.run import Run
 from ravl.tasks.match.files import load_matcher
-from ravl.tasks.match.predictor import PairScores, QueryPairs, odds
+from ravl.tasks.match.predictor import PairScores, QueryPairs, logit
 from ravl.tasks.match.results import NO, YES, Matching
 from ravl.tasks.pairing import check_pairs, picture_list, text_list
 from ravl.timing import step
@@ -154,7 +154,7 @@ class MatchPipeline:
         from scipy.optimize import linear_sum_assignment
 
         found = self.scores(pictures, texts, **how)
-        chosen, their = linear_sum_assignment(odds(found), maximize=True)
+        chosen, their = linear_sum_assignment(logit(found), maximize=True)
         return [(int(i), int(j), float(found[i, j])) for i, j in zip(chosen, their, strict=True)]
 
     @step("encode")
@@ -183,7 +183,7 @@ class MatchPipeline:
         asked = self.asked(features, texts, picture, text)
         if not len(asked):
             return np.zeros(0, np.float32)
-        return odds(self._answers(asked, None, True, False, apart=False)[0].probabilities)
+        return logit(self._answers(asked, None, True, False, apart=False)[0].probabilities)
 
     def reranker(self) -> Reranker:
         """A second look at the top of this memory's searches: ``memory.search(..., rerank=it)``.
@@ -312,7 +312,7 @@ def evidence_of(found: PairScores, said: RowTexts, i: int) -> tuple[Evidence, ..
                 similarity[row] = float(seen[i, j])
     order = sorted(shares, key=lambda row: (-shares[row], -similarity[row]))
     return tuple(
-        Evidence(said.bank.rows[r], similarity[r], shares[r], _says(said, r)) for r in order
+        Evidence(said.datastore.rows[r], similarity[r], shares[r], _says(said, r)) for r in order
     )
 
 

@@ -65,7 +65,7 @@ def look_up(
         hidden: for each pair the groups of rows that it must not see.
     """
     n, k = near.positions.shape
-    count = min(k, len(said.bank))
+    count = min(k, len(said.datastore))
     out_said = np.zeros((n, k), np.float32)
     out_seen = np.zeros((n, k), np.float32)
     places = np.full((n, k), -1, np.int64)
@@ -82,13 +82,13 @@ def look_up(
             values = table[local[:, None], found]
             there = np.isfinite(values) & (values > NOTHING)
             if hidden is not None:
-                there &= ~_is_hidden(said.bank.groups[found], chosen, hidden)
+                there &= ~_is_hidden(said.datastore.groups[found], chosen, hidden)
             places[chosen, :count] = np.where(there, found, -1)
             similarity[chosen, :count] = np.where(there, values, 0)
         rows = near.positions[chosen]
         spoken = table[local[:, None], rows]
         out_said[chosen] = np.where((rows >= 0) & (spoken > NOTHING), spoken, 0)
-        out_seen[chosen] = said.bank.similarity(keys[picture[chosen]], places[chosen])
+        out_seen[chosen] = said.datastore.similarity(keys[picture[chosen]], places[chosen])
     return PairFeatures(near, out_said, Neighbours(places, similarity), out_seen)
 
 
@@ -105,7 +105,7 @@ def shuffled(
     random = np.random.default_rng(seed)
 
     def strangers(found: Neighbours) -> Neighbours:
-        drawn = random.integers(0, len(said.bank), found.positions.shape)
+        drawn = random.integers(0, len(said.datastore), found.positions.shape)
         return Neighbours(np.where(found.found, drawn, -1), found.similarity)
 
     near, alike = strangers(clues.near), strangers(clues.alike)
@@ -126,7 +126,7 @@ def _best(
     lines = table[local]
     for i, groups in enumerate(hidden[j] for j in chosen.tolist()):
         if len(groups):
-            lines[i, np.isin(said.bank.groups, groups)] = -np.inf
+            lines[i, np.isin(said.datastore.groups, groups)] = -np.inf
     return _top(lines, count)
 
 

@@ -154,11 +154,11 @@ class MatchPredictor:
             hidden: for each pair the groups of rows that it must not see.
         """
         wanted = max(k or self.vote.k, self.reader.evidence if self.reader else 0)
-        keys, bank = self.keys(asked.features), said.bank
+        keys, datastore = self.keys(asked.features), said.datastore
         if hidden is None:
-            near = bank.neighbours(keys, wanted).take(asked.picture)
+            near = datastore.neighbours(keys, wanted).take(asked.picture)
         else:
-            near = bank.neighbours(keys[asked.picture], wanted, hidden)
+            near = datastore.neighbours(keys[asked.picture], wanted, hidden)
         return look_up(asked.vectors, keys, asked.picture, asked.text, said, near, hidden=hidden)
 
     def evidence(self, said: RowTexts) -> Evidence | None:
@@ -279,7 +279,7 @@ class MatchPredictor:
         return self.thresholds.get(name, EVEN)
 
 
-def odds(probabilities: Array) -> Array:
+def logit(probabilities: Array) -> Array:
     """Log odds of probabilities, within bounds."""
     safe = probabilities.astype(np.float64).clip(SURE, 1 - SURE)
     found: Array = np.log(safe / (1 - safe)).astype(np.float32)

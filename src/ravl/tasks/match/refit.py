@@ -28,7 +28,7 @@ def refit_hooks(pipeline: MatchPipeline) -> RefitHooks:
 
 
 def compare_pairs(
-    champion: MatchPipeline, challenger: MatchPipeline, labelled: Examples, seed: int
+    champion: MatchPipeline, challenger: MatchPipeline, examples: Examples, seed: int
 ) -> PairedResults:
     """Let both judge the pictures' own texts, and as many that belong to others of them.
 
@@ -40,13 +40,13 @@ def compare_pairs(
     Raises:
         DataError: all pictures have the same texts.
     """
-    asked, hidden, targets = pairs_of_examples(champion, labelled, seed)
+    asked, hidden, targets = pairs_of_examples(champion, examples, seed)
     found = {
         who: model.judge(asked, hidden)
         for who, model in ((CHAMPION, champion), (CHALLENGER, challenger))
     }
-    rows = [labelled.rows[i] for i in asked.picture.tolist()]
-    groups = labelled.groups[asked.picture]
+    rows = [examples.rows[i] for i in asked.picture.tolist()]
+    groups = examples.groups[asked.picture]
 
     said = {who: ExampleResult(one.probabilities, one.threshold) for who, one in found.items()}
     fits = {who: one.probabilities >= one.threshold for who, one in found.items()}

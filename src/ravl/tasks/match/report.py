@@ -58,12 +58,12 @@ NEIGHBOURS = 6  # of each example
 NEAR = 0.5  # cosine of a text of the evidence to the one asked about, from which it says the same
 
 
-def rows_table(ground: MatchFitData, judged: MatchTestResults, fitted: MatchFitted) -> ScoreTable:
+def rows_table(data: MatchFitData, judged: MatchTestResults, fitted: MatchFitted) -> ScoreTable:
     """The four rows."""
-    pictures = len(np.unique(ground.test.asked.picture))
-    true = int(ground.test.targets.sum())
+    pictures = len(np.unique(data.test.asked.picture))
+    true = int(data.test.targets.sum())
     caption = (
-        f"match: {len(ground.test):,} pairs of {pictures:,} test pictures, {true:,} true and the "
+        f"match: {len(data.test):,} pairs of {pictures:,} test pictures, {true:,} true and the "
         "others shuffled"
     )
     note = f"The run keeps the level {fitted.chosen!r}. 95 % intervals, by pictures."
@@ -76,7 +76,7 @@ def rows_table(ground: MatchFitData, judged: MatchTestResults, fitted: MatchFitt
 
 
 def page_of(
-    ground: MatchFitData,
+    data: MatchFitData,
     fitted: MatchFitted,
     judged: MatchTestResults,
     second: RerankGain,
@@ -105,7 +105,7 @@ def page_of(
     final = judged.answers["with_retrieval"]
     page = FitPage(
         title="ravl: match, what retrieval gained",
-        about=_about(ground, fitted, report, command),
+        about=_about(data, fitted, report, command),
         rows=report.table,
         tables=[t for t in (levels, retrieval) if len(t.rows) > 1] + rerank_tables(second),
         calibration=[
@@ -117,7 +117,7 @@ def page_of(
         text_report=text_report(
             "match", final.probabilities, judged.truth, (NO, YES), final.threshold
         ),
-        examples=_examples(ground, judged),
+        examples=_examples(data, judged),
     )
     return fit_report(page)
 
@@ -144,9 +144,9 @@ def rerank_tables(second: RerankGain) -> list[ScoreTable]:
 
 
 def _about(
-    ground: MatchFitData, fitted: MatchFitted, report: Any, command: str
+    data: MatchFitData, fitted: MatchFitted, report: Any, command: str
 ) -> list[tuple[str, str]]:
-    matcher, parts = fitted.levels[fitted.chosen], ground.parts
+    matcher, parts = fitted.levels[fitted.chosen], data.parts
     counts = ", ".join(
         f"{name} {len(getattr(parts, name)):,}" for name in ("train", "validation", "test")
     )
@@ -159,18 +159,18 @@ def _about(
         ("task", "match: does this text fit this picture?"),
         (
             "memory",
-            f"{ground.memory.path}, {len(ground.bank):,} rows as evidence, with "
-            f"{len(ground.said.texts):,} texts",
+            f"{data.memory.path}, {len(data.datastore):,} rows as evidence, with "
+            f"{len(data.said.texts):,} texts",
         ),
-        ("encoder", ground.base.spec),
-        ("pictures", f"{counts} ({parts.how}); {len(ground.pairs):,} texts"),
+        ("encoder", data.base.spec),
+        ("pictures", f"{counts} ({parts.how}); {len(data.pairs):,} texts"),
         ("level", fitted.chosen + (f" (validation: {validation})" if validation else "")),
         ("vote", f"k {matcher.vote.k}, temperature {matcher.vote.temperature:g}"),
         ("weights", f"{weights} (log odds by a standard deviation of each score)"),
         ("trained parameters", trained or "none"),
         ("time", f"{seconds}; {report.seconds:.0f} s in all"),
         ("abstaining", safely(report.metrics["abstain"])),
-        ("seed", str(ground.settings.seed)),
+        ("seed", str(data.settings.seed)),
         ("command", command),
     ]
     return lines + [("note", note) for note in report.notes]
@@ -192,7 +192,7 @@ def _dual_curve(fitted: MatchFitted) -> list[Curves]:
     return [Curves(title, "epoch", True, [Series("dual encoder", points)])]
 
 
-def _examples(ground: MatchFitData, judged: MatchTestResults) -> list[ExampleGroup]:
+def _examples(data: MatchFitData, judged: MatchTestResults) -> list[ExampleGroup]:
     """Right, wrong, and changed by retrieval; drawn by chance, not by how well they look."""
     after = _right(judged, "with_retrieval")
     before = _right(judged, "no_retrieval") if "no_retrieval" in judged.answers else after
@@ -202,11 +202,11 @@ def _examples(ground: MatchFitData, judged: MatchTestResults) -> list[ExampleGro
         ("Wrong", "with retrieval and without", ~after & ~before),
         ("Right", "with retrieval and without", after & before),
     ]
-    random = np.random.default_rng(ground.settings.seed)
+    random = np.random.default_rng(data.settings.seed)
     shown = []
     for title, note, chosen in groups:
         some = random.permutation(np.flatnonzero(chosen))[:EXAMPLES]
-        examples = [_example(ground, judged, int(i)) for i in some]
+        examples = [_example(data, judged, int(i)) for i in some]
         if examples:
             note = f"{note}: {int(chosen.sum()):,} of {len(chosen):,} test pairs"
             shown.append(ExampleGroup(title, note, examples))
@@ -219,8 +219,8 @@ def _right(judged: MatchTestResults, row: str) -> NDArray[np.bool_]:
     return right
 
 
-def _example(ground: MatchFitData, judged: MatchTestResults, i: int) -> ReportExample:
-    side = ground.test
+def _example(data: MatchFitData, judged: MatchTestResults, i: int) -> ReportExample:
+    side = data.test
     answers = []
     for name in (row for row in ROWS if row in judged.answers):
         found = judged.answers[name]
@@ -231,31 +231,31 @@ def _example(ground: MatchFitData, judged: MatchTestResults, i: int) -> ReportEx
     final = judged.answers["with_retrieval"]
     text = side.asked.texts[side.asked.text[i]]
     return ReportExample(
-        thumbnail(ground.labelled.source, side.rows[i]),
+        thumbnail(data.examples.source, side.rows[i]),
         text,
         YES if judged.truth[i] else NO,
         answers,
         float(final.gate[i]),
-        _evidence(ground, judged, i),
+        _evidence(data, judged, i),
     )
 
 
-def _evidence(ground: MatchFitData, judged: MatchTestResults, i: int) -> list[EvidenceItem]:
+def _evidence(data: MatchFitData, judged: MatchTestResults, i: int) -> list[EvidenceItem]:
     """The rows that spoke; one agrees if its texts are like the text as far as the pair fits."""
-    final, asked = judged.answers["with_retrieval"], ground.test.asked
+    final, asked = judged.answers["with_retrieval"], data.test.asked
     fits = bool(final.probabilities[i] >= final.threshold)
     vector = asked.vectors[asked.text[i]][None]
     similarity = dict(
-        zip(ground.bank.numbers.tolist(), ground.said.similarity(vector)[0].tolist(), strict=True)
+        zip(data.datastore.numbers.tolist(), data.said.similarity(vector)[0].tolist(), strict=True)
     )
     return [
         EvidenceItem(
-            thumbnail(ground.memory, item.row),
+            thumbnail(data.memory, item.row),
             "",
             item.says[0] if item.says else "",
             item.similarity,
             item.share,
             (similarity[item.row.number] >= NEAR) == fits,
         )
-        for item in evidence_of(final, ground.said, i)[:NEIGHBOURS]
+        for item in evidence_of(final, data.said, i)[:NEIGHBOURS]
     ]

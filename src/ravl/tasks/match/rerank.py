@@ -17,7 +17,7 @@ from ravl.evaluation import Score, retrieval_differences, retrieval_scores
 from ravl.retrieval.datastore import Ints
 from ravl.retrieval.reranking import DEPTH, mixed
 from ravl.tasks.match.dataset import MatchFitData
-from ravl.tasks.match.predictor import MatchPredictor, QueryPairs, odds
+from ravl.tasks.match.predictor import MatchPredictor, QueryPairs, logit
 from ravl.tasks.search.pairs import pairs_of
 
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)  # of the second look; 0 for none
@@ -79,7 +79,7 @@ class Looked:
 
     first: Array
     top: Ints
-    odds: Array
+    logit: Array
     relevant: list[Ints]
     groups: Ints
 
@@ -88,7 +88,7 @@ class Looked:
         scores = self.first.astype(np.float64)
         if weight:
             best = np.take_along_axis(self.first, self.top, 1)
-            again = mixed(best, self.odds, weight)
+            again = mixed(best, self.logit, weight)
             above = scores.max(1, keepdims=True) + 1 + again - again.min(1, keepdims=True)
             np.put_along_axis(scores, self.top, above, 1)
         return [
@@ -97,10 +97,10 @@ class Looked:
         ]
 
 
-def judge_reranking(ground: MatchFitData, matcher: MatchPredictor) -> RerankGain:
+def judge_reranking(data: MatchFitData, matcher: MatchPredictor) -> RerankGain:
     """Choose the weight on the validation part and measure on the test part."""
     queries, depth = (READ, READ_DEPTH) if matcher.reader else (QUERIES, DEPTH)
-    unseen = both_ways(ground, matcher, ground.parts.validation, queries, depth)
+    unseen = both_ways(data, matcher, data.parts.validation, queries, depth)
 
     def worth(weight: float) -> float:
         found = (retrieval_scores(way.ranks(weight))[CHOSEN_BY].value for way in unseen)
@@ -108,13 +108,13 @@ def judge_reranking(ground: MatchFitData, matcher: MatchPredictor) -> RerankGain
 
     weight = max(WEIGHTS, key=worth)  # of equals the smallest
     began = time.monotonic()
-    test = both_ways(ground, matcher, ground.parts.test, queries, depth)
+    test = both_ways(data, matcher, data.parts.test, queries, depth)
     count = sum(len(way.first) for way in test)
     took = 1000 * (time.monotonic() - began) / count
     scores = {}
     for name, way in zip(WAYS, test, strict=True):
         before, after = way.ranks(0), way.ranks(weight)
-        seed = ground.settings.seed
+        seed = data.settings.seed
         scores[name] = {
             "before": retrieval_scores(before, way.groups, seed),
             "after": retrieval_scores(after, way.groups, seed),
@@ -124,7 +124,7 @@ def judge_reranking(ground: MatchFitData, matcher: MatchPredictor) -> RerankGain
 
 
 def both_ways(
-    ground: MatchFitData,
+    data: MatchFitData,
     matcher: MatchPredictor,
     pictures: Ints,
     queries: int,
@@ -142,7 +142,7 @@ def both_ways(
         first: scores of the pictures with the part's t texts, in the order of the pairs' texts,
             (m, t); None for the matcher's dual encoder.
     """
-    pairs, base = ground.pairs, ground.base
+    pairs, base = data.pairs, data.base
     own = pairs_of(pairs, pictures)
     which, text = np.unique(pairs.which[own], return_inverse=True)
     picture = np.searchsorted(pictures, pairs.owners[own])
@@ -152,12 +152,12 @@ def both_ways(
         features,
         base.project(features),
         [pairs.texts[i] for i in which.tolist()],
-        ground.vectors[which],
+        data.vectors[which],
         nothing,
         nothing,
     )
     first = _first(matcher, asked) if first is None else first  # (m, t)
-    random = np.random.default_rng(ground.settings.seed)
+    random = np.random.default_rng(data.settings.seed)
     texts = _some(len(which), queries, random)
     seen = _some(len(pictures), queries, random)
     owner = np.zeros(len(which), np.int64)
@@ -167,7 +167,7 @@ def both_ways(
         top = np.argsort(-scores, axis=1, kind="stable")[:, :depth]
         asking, found = np.repeat(rows, top.shape[1]), top.ravel()
         one, other = (found, asking) if by_text else (asking, found)
-        again = second_look(ground, matcher, replace(asked, picture=one, text=other))
+        again = second_look(data, matcher, replace(asked, picture=one, text=other))
         groups = owner[rows] if by_text else rows
         return Looked(scores, top, again.reshape(top.shape), relevant, groups)
 
@@ -177,11 +177,11 @@ def both_ways(
     )
 
 
-def second_look(ground: MatchFitData, matcher: MatchPredictor, asked: QueryPairs) -> Array:
+def second_look(data: MatchFitData, matcher: MatchPredictor, asked: QueryPairs) -> Array:
     """Log odds (n,) of pairs, by the matcher with all that the bank knows."""
-    clues = matcher.clues(asked, ground.said)
-    evidence = matcher.evidence(ground.said)
-    return odds(matcher.answer(asked, ground.said, clues, evidence, apart=False).probabilities)
+    clues = matcher.clues(asked, data.said)
+    evidence = matcher.evidence(data.said)
+    return logit(matcher.answer(asked, data.said, clues, evidence, apart=False).probabilities)
 
 
 def _first(matcher: MatchPredictor, asked: QueryPairs) -> Array:

@@ -23,7 +23,7 @@ from ravl.retrieval.reranking import Reranker
 from ravl.runs.row_texts import RowTexts
 from ravl.runs.run import RUN, Run, open_memory, open_run
 from ravl.tasks.match.pair_features import look_up
-from ravl.tasks.match.predictor import QueryPairs, odds
+from ravl.tasks.match.predictor import QueryPairs, logit
 from ravl.tasks.match.task import MatchTask
 from ravl.tasks.registry import of_run
 
@@ -91,10 +91,10 @@ class NeighbourReranker:
         relative = os.path.relpath(its, folder.resolve())
         return {"path": str(its), "relative": relative, "weight": self.weight}
 
-    def said(self, bank: Datastore) -> RowTexts:
+    def said(self, datastore: Datastore) -> RowTexts:
         """What the rows of a bank say, as the match run reads and compares them."""
         matcher = self.model.matcher
-        same = replace(bank, keys=matcher.keys(bank.features))
+        same = replace(datastore, keys=matcher.keys(datastore.features))
         return RowTexts.of(same, matcher.task, self.model.memory)
 
     def __call__(
@@ -104,14 +104,14 @@ class NeighbourReranker:
         near: Neighbours,
         hidden: Sequence[Ints] | None = None,
     ) -> Neighbours:
-        """Neighbours in their new order; arguments as for :meth:`odds`."""
-        return self.again(near, *self.odds(features, said, near, hidden))
+        """Neighbours in their new order; arguments as for :meth:`logit`."""
+        return self.again(near, *self.logit(features, said, near, hidden))
 
     def again(self, near: Neighbours, found: Array, known: NDArray[np.bool_]) -> Neighbours:
-        """Neighbours in their new order, from what :meth:`odds` found."""
+        """Neighbours in their new order, from what :meth:`logit` found."""
         return Reranker(self.model, self.weight).neighbours(near, found, known)
 
-    def odds(
+    def logit(
         self,
         features: Array,
         said: RowTexts,
@@ -153,9 +153,9 @@ class NeighbourReranker:
         keys = matcher.keys(asked.features)
         wanted = max(matcher.vote.k, matcher.reader.evidence if matcher.reader else 0)
         # Once for each picture, of which there are many pairs.
-        near = said.bank.neighbours(keys, wanted, hidden).take(asked.picture)
+        near = said.datastore.neighbours(keys, wanted, hidden).take(asked.picture)
         unseen = None if hidden is None else [hidden[i] for i in asked.picture.tolist()]
         clues = look_up(asked.vectors, keys, asked.picture, asked.text, said, near, hidden=unseen)
         evidence = matcher.evidence(said)
         answers = matcher.answer(asked, said, clues, evidence, apart=False)
-        return odds(answers.probabilities)
+        return logit(answers.probabilities)

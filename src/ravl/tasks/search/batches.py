@@ -97,7 +97,7 @@ class HardNegativeSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         random = np.random.default_rng([self._seed, self.epoch])
-        near = mine(*self._embed(), self._groups, self._hard) if self._hard else None
+        near = mine_hard_negatives(*self._embed(), self._groups, self._hard) if self._hard else None
         decks = [random.permutation(texts) for texts in self._texts]
         for turn in range(0, max(map(len, decks)), self._together):
             left = np.array([len(deck) > turn for deck in decks])
@@ -105,7 +105,7 @@ class HardNegativeSampler(Sampler[int]):
                 yield from decks[picture][turn : turn + self._together].tolist()
 
 
-def mine(pictures: Array, texts: Array, groups: Ints, k: int) -> Ints:
+def mine_hard_negatives(pictures: Array, texts: Array, groups: Ints, k: int) -> Ints:
     """For each picture the k others whose texts it could be taken to mean, (n, k), -1 for none.
 
     Those that score nearly as high as its own text are passed over: they may well fit, too

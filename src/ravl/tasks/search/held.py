@@ -74,7 +74,7 @@ class Held:
         own = pairs_of(pairs, chosen)
         which, positions = np.unique(pairs.which[own], return_inverse=True)
         pictures = np.searchsorted(chosen, pairs.owners[own])
-        bank = _sample(train)
+        datastore = _sample(train)
         bank_texts = _sample(np.unique(pairs.which[pairs_of(pairs, train)]))
 
         def space(encoder: Encoder, tuned: bool) -> Space:
@@ -84,7 +84,7 @@ class Held:
             return Space(
                 encoder.project(pairs.seen(chosen, tuned)),
                 read(which),
-                encoder.project(pairs.seen(bank, tuned)),
+                encoder.project(pairs.seen(datastore, tuned)),
                 read(bank_texts),
             )
 
@@ -192,10 +192,10 @@ def _alike(held: Held, seed: int) -> dict[str, dict[str, Score]] | None:
     }
 
 
-def _hubs(items: Array, bank: Array) -> Array:
+def _hubs(items: Array, datastore: Array) -> Array:
     """Mean of each item's largest dot products with the bank, (n,)."""
-    m = max(1, len(bank) // NEAREST)
-    scores = items @ bank.T  # (n, bank)
+    m = max(1, len(datastore) // NEAREST)
+    scores = items @ datastore.T  # (n, bank)
     hubs: Array = np.partition(scores, -m, axis=1)[:, -m:].mean(axis=1)
     return hubs
 

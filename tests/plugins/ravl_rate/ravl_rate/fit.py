@@ -58,9 +58,9 @@ class RateData:
     memory: Memory
     settings: RateSettings
     targets: NumberTargets
-    labelled: Examples
+    examples: Examples
     parts: Splits
-    bank: Datastore
+    datastore: Datastore
     numbers: Array
     keys: KeyProjection
     splits: dict[str, Split]
@@ -99,17 +99,27 @@ class RateRecipe(Recipe[RateData, Fitted, TestResults]):
     ) -> tuple[RateData, list[str]]:
         """Evidence, neighbours and numbers of every split."""
         taken = {name: examples.take(getattr(splits, name)) for name in PARTS}
-        bank, keys = evidence(self.memory, [taken["validation"], taken["test"]])
-        numbers = self.targets.numbers(list(bank.rows))
+        datastore, keys = evidence(self.memory, [taken["validation"], taken["test"]])
+        numbers = self.targets.numbers(list(datastore.rows))
 
         def split(part: Examples) -> Split:
-            near = bank.neighbours(keys(part.features), max(KS), part.shown, ~np.isnan(numbers))
+            near = datastore.neighbours(
+                keys(part.features), max(KS), part.shown, ~np.isnan(numbers)
+            )
             return Split(part, self.targets.numbers(part.rows), near)
 
         parts = {name: split(part) for name, part in taken.items()}
         numbers = np.nan_to_num(numbers)
         data = RateData(
-            self.memory, self.settings, self.targets, examples, splits, bank, numbers, keys, parts
+            self.memory,
+            self.settings,
+            self.targets,
+            examples,
+            splits,
+            datastore,
+            numbers,
+            keys,
+            parts,
         )
         return data, []
 

@@ -101,9 +101,9 @@ class RatePipeline:
         if not retrieval:
             return [self._rating(number, 0.0, None, number, ()) for number in own.tolist()]
         with self.memory.snapshot():
-            bank = self._keys.at(self.memory.live.view())
-        numbers = self.targets.numbers(list(bank.rows))
-        near = bank.neighbours(rater.keys(features), k or rater.k, hidden, ~np.isnan(numbers))
+            datastore = self._keys.at(self.memory.live.view())
+        numbers = self.targets.numbers(list(datastore.rows))
+        near = datastore.neighbours(rater.keys(features), k or rater.k, hidden, ~np.isnan(numbers))
         vote, shares = rater.vote(near, np.nan_to_num(numbers))
         final = vote if vote_only else rater.mixed(vote, own)
         gate = 1.0 if vote_only else rater.share
@@ -113,7 +113,7 @@ class RatePipeline:
                 gate,
                 float(vote[i]),
                 float(own[i]),
-                self._evidence(bank, near, shares[i] * gate, i),
+                self._evidence(datastore, near, shares[i] * gate, i),
             )
             for i in range(len(features))
         ]
@@ -140,10 +140,10 @@ class RatePipeline:
         )
 
     def _evidence(
-        self, bank: DatastoreView, near: Neighbours, shares: Array, i: int
+        self, datastore: DatastoreView, near: Neighbours, shares: Array, i: int
     ) -> tuple[Evidence, ...]:
         places = [j for j in np.argsort(-shares).tolist() if near.positions[i, j] >= 0]
-        rows = [bank.rows[int(near.positions[i, j])] for j in places]
+        rows = [datastore.rows[int(near.positions[i, j])] for j in places]
         return tuple(
             Evidence(row, float(near.similarity[i, j]), float(shares[j]), self.targets.of(row))
             for row, j in zip(rows, places, strict=True)

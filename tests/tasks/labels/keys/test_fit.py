@@ -14,11 +14,11 @@ from ravl.memory import Memory
 from ravl.retrieval.key_projection import KeyProjection
 from ravl.runs.run import open_run
 from ravl.tasks.fit import fit
-from ravl.tasks.labels.keys import ground as learned_keys_ground
+from ravl.tasks.labels.keys import data as learned_keys_ground
 from ravl.tasks.model import load
 from ravl.training.fit_settings import FitSettings
+from tests.examples import shades
 from tests.helpers import ColourEncoder
-from tests.labelled import shades
 from tests.training.painted_labels import FUSION
 
 
@@ -41,9 +41,9 @@ def decide(monkeypatch: pytest.MonkeyPatch, adopted: bool) -> None:
 
     variant = learned_keys_fit.variant
 
-    def spied(ground, fitted):
-        found = variant(ground, fitted)
-        object.__setattr__(found, "score", float(ground.learned == adopted))
+    def spied(data, fitted):
+        found = variant(data, fitted)
+        object.__setattr__(found, "score", float(data.learned == adopted))
         return found
 
     monkeypatch.setattr(learned_keys_fit, "variant", spied)

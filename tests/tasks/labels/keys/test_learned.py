@@ -10,7 +10,7 @@ from ravl.models.vote import Vote
 from ravl.retrieval.key_projection import KeyProjection
 from ravl.tasks.labels.keys import learned as learned_keys
 from ravl.tasks.labels.keys.learned import PATIENCE, Preferences, TrainingExamples, learn_keys
-from tests.labelled import bank_of
+from tests.examples import bank_of
 
 LABELS = 3
 
@@ -28,15 +28,15 @@ def lesson_of(seed: int = 0, count: int = 120, exclusive: bool = True) -> Traini
     said = np.eye(LABELS, dtype=np.float32)[labels]
     noise = random.normal(size=(count, 5))
     features = np.hstack([said + 0.2 * random.normal(size=said.shape), 1.5 * noise])
-    bank = bank_of(features.astype(np.float32))
-    hidden = [np.array([group]) for group in bank.groups]
-    return TrainingExamples(bank, said, bank.features, said, hidden, Loss(exclusive))
+    datastore = bank_of(features.astype(np.float32))
+    hidden = [np.array([group]) for group in datastore.groups]
+    return TrainingExamples(datastore, said, datastore.features, said, hidden, Loss(exclusive))
 
 
 def right(keys: KeyProjection, lesson: TrainingExamples, asked: TrainingExamples) -> float:
     """The accuracy of a vote on other examples."""
-    bank = replace(lesson.bank, keys=keys(lesson.bank.features))
-    votes = Vote(8, 0.1)(bank.neighbours(keys(asked.features), 8), lesson.said)
+    datastore = replace(lesson.datastore, keys=keys(lesson.datastore.features))
+    votes = Vote(8, 0.1)(datastore.neighbours(keys(asked.features), 8), lesson.said)
     return float((votes.argmax(1) == asked.targets.argmax(1)).mean())
 
 
@@ -94,16 +94,16 @@ def test_a_large_bank_is_mined_again_in_each_epoch(monkeypatch):
     monkeypatch.setattr(learned_keys, "WHOLE", 10)
     monkeypatch.setattr(learned_keys, "BATCH", 16)
     looked = []
-    neighbours = type(lesson.bank).neighbours
+    neighbours = type(lesson.datastore).neighbours
 
-    def spied(bank, keys, k, hidden):
-        looked.append(bank.keys)
-        found = neighbours(bank, keys, k, hidden)
-        groups = bank.groups[found.positions]
+    def spied(datastore, keys, k, hidden):
+        looked.append(datastore.keys)
+        found = neighbours(datastore, keys, k, hidden)
+        groups = datastore.groups[found.positions]
         assert not any(h in line for h, line in zip(hidden, groups, strict=True))
         return found
 
-    monkeypatch.setattr(type(lesson.bank), "neighbours", spied)
+    monkeypatch.setattr(type(lesson.datastore), "neighbours", spied)
     found = learn_keys(frozen, lesson, 8).keys
     assert len(looked) == 8
     assert not np.allclose(looked[0], looked[-1], atol=0.01)  # the memory was embedded again
@@ -119,8 +119,8 @@ def test_an_example_does_not_answer_itself():
     frozen = KeyProjection.of(lesson.features)
 
     def leave_one_out(hidden):
-        bank = replace(lesson.bank, keys=frozen(lesson.features))
-        near = bank.neighbours(frozen(lesson.features), 8, hidden)
+        datastore = replace(lesson.datastore, keys=frozen(lesson.features))
+        near = datastore.neighbours(frozen(lesson.features), 8, hidden)
         return float((Vote(8, 0.02, cap=1)(near, chance).argmax(1) == chance.argmax(1)).mean())
 
     assert leave_one_out(lesson.hidden) < 0.5
@@ -171,7 +171,7 @@ def test_one_example_and_one_row():
     lesson = lesson_of(count=120)
     one = replace(
         lesson,
-        bank=lesson.bank.only(np.arange(120) == 0),
+        datastore=lesson.datastore.only(np.arange(120) == 0),
         said=lesson.said[:1],
         features=lesson.features[:1],
         targets=lesson.targets[:1],

@@ -13,7 +13,7 @@ from ravl.evaluation import PRIMARY, values
 from ravl.tasks.labels.choose import Fitted, LevelFitter, validation_answers
 from ravl.tasks.labels.dataset import FitData
 from ravl.tasks.labels.evaluate_test import wide
-from ravl.tasks.labels.keys.ground import learned_ground
+from ravl.tasks.labels.keys.data import learned_ground
 from ravl.tasks.labels.predictor import LabelPredictor
 
 TIES = 0.1  # of the log loss, which tells those apart that are right equally often
@@ -30,7 +30,7 @@ class Variant:
         score: on the validation part: its primary metric less a tenth of the log loss.
     """
 
-    ground: FitData
+    data: FitData
     levels: dict[str, LabelPredictor]
     chosen: str
     score: float
@@ -61,7 +61,7 @@ class Joint:
     parameters: int = 0
 
 
-def fit_jointly(ground: FitData, fitted: Fitted, ladder: LevelFitter) -> tuple[FitData, Fitted]:
+def fit_jointly(data: FitData, fitted: Fitted, ladder: LevelFitter) -> tuple[FitData, Fitted]:
     """Learn keys, fit all levels with them, and keep what is better on the validation part.
 
     Args:
@@ -72,22 +72,22 @@ def fit_jointly(ground: FitData, fitted: Fitted, ladder: LevelFitter) -> tuple[F
     Returns:
         The ground and what was fitted on it, of the better ones.
     """
-    frozen = variant(ground, fitted)
+    frozen = variant(data, fitted)
     preferred, seconds, began = None, {}, time.monotonic()
     if "fusion" in fitted.levels:
         from ravl.tasks.labels.keys.reader import reader_preferences
 
-        preferred = reader_preferences(ground, fitted.levels["fusion"], ladder.unseen(ground))
+        preferred = reader_preferences(data, fitted.levels["fusion"], ladder.unseen(data))
         seconds["preferences"] = round(time.monotonic() - began, 1)
-    found = learned_ground(ground, preferred)
+    found = learned_ground(data, preferred)
     if found is None:
         fitted.joint = Joint(frozen, distilled=preferred is not None, seconds=seconds)
-        return ground, fitted
+        return data, fitted
     seconds["keys"], began = found.seconds, time.monotonic()
     again = Fitted(tower=fitted.tower)
-    ladder.climb(found.ground, again)
+    ladder.fit_all(found.data, again)
     seconds["levels"] = round(time.monotonic() - began, 1)
-    learned = variant(found.ground, again)
+    learned = variant(found.data, again)
     matrix = found.learned.keys.directions.shape[1] ** 2
     joint = Joint(
         frozen,
@@ -101,20 +101,20 @@ def fit_jointly(ground: FitData, fitted: Fitted, ladder: LevelFitter) -> tuple[F
     )
     fitted.joint = again.joint = joint
     if not joint.adopted:
-        return ground, fitted
+        return data, fitted
     for name in ("curves", "seconds", "parameters"):  # those of what was fitted only once stay
         setattr(again, name, getattr(fitted, name) | getattr(again, name))
     again.seconds["keys"], again.parameters["keys"] = found.seconds, matrix
-    return found.ground, again
+    return found.data, again
 
 
-def variant(ground: FitData, fitted: Fitted) -> Variant:
+def variant(data: FitData, fitted: Fitted) -> Variant:
     """A fit with its score on the validation part."""
-    best, task = fitted.levels[fitted.chosen], ground.task
-    answers = validation_answers(ground, best, fitted.chosen == "vote")
-    names = answers.names if task.exclusive else ground.labels
-    truth = task.truth(ground.validation.labelled.rows, names)
+    best, task = fitted.levels[fitted.chosen], data.task
+    answers = validation_answers(data, best, fitted.chosen == "vote")
+    names = answers.names if task.exclusive else data.labels
+    truth = task.truth(data.validation.examples.rows, names)
     limits = None if task.exclusive else best.limits(names)
     found = values(task.judged, wide(answers.probabilities, len(names)), truth, thresholds=limits)
     score = found.get(PRIMARY[task.judged], 0.0) - TIES * found["log_loss"]
-    return Variant(ground, fitted.levels, fitted.chosen, float(score))
+    return Variant(data, fitted.levels, fitted.chosen, float(score))

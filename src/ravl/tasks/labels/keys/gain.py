@@ -93,12 +93,12 @@ def measure_gain(joint: Joint) -> Gain:
     learned, frozen = joint.learned, joint.frozen
     if learned is None:
         return Gain(joint)
-    ground = frozen.ground
-    task, seed, groups = ground.task, ground.settings.seed, ground.test.labelled.groups
-    names = ground.labels
+    data = frozen.data
+    task, seed, groups = data.task, data.settings.seed, data.test.examples.groups
+    names = data.labels
     if task.exclusive:
-        names = LabelMatrix.of(ground.bank, task, ground.labels).names
-    truth = task.truth(ground.test.labelled.rows, names)
+        names = LabelMatrix.of(data.datastore, task, data.labels).names
+    truth = task.truth(data.test.examples.rows, names)
     answers: dict[str, Array] = {}
     limits: dict[str, Array | None] = {}
     for kind, fit in (("frozen", frozen), ("learned", learned)):
@@ -128,13 +128,13 @@ def measure_gain(joint: Joint) -> Gain:
 
 def _answers(fit: Variant, level: str, names: int) -> Array:
     """Probabilities of the test part, (n, C')."""
-    ground, labeller = fit.ground, fit.levels[level]
-    testimony = LabelMatrix.of(ground.bank, ground.task, ground.labels, labeller.spread)
-    evidence = labeller.evidence(testimony, ground.memory)
+    data, labeller = fit.data, fit.levels[level]
+    label_matrix = LabelMatrix.of(data.datastore, data.task, data.labels, labeller.spread)
+    evidence = labeller.evidence(label_matrix, data.memory)
     found = labeller.answer(
-        ground.test.queries,
-        testimony,
-        ground.test.seen(labeller.spread),
+        data.test.queries,
+        label_matrix,
+        data.test.seen(labeller.spread),
         evidence,
         vote_only=level == "vote",
     )

@@ -67,7 +67,7 @@ class TrainingExamples:
         seed: of the order.
     """
 
-    bank: Datastore
+    datastore: Datastore
     said: Array
     features: Array
     targets: Array
@@ -128,12 +128,12 @@ class _Learner:
 
     def __init__(self, keys: KeyProjection, lesson: TrainingExamples) -> None:
         self._start, self._lesson = keys, lesson
-        self._rows = torch.from_numpy(keys.project(lesson.bank.features))  # (N, d)
+        self._rows = torch.from_numpy(keys.project(lesson.datastore.features))  # (N, d)
         self._queries = torch.from_numpy(keys.project(lesson.features))  # (n, d)
         self._said = torch.from_numpy(lesson.said)
         self._targets = torch.from_numpy(smoothed(lesson.targets, lesson.loss))
         self._rates = torch.from_numpy(lesson.targets.mean(0))
-        self._own = [lesson.bank.showing(groups) for groups in lesson.hidden]
+        self._own = [lesson.datastore.showing(groups) for groups in lesson.hidden]
         weights = lesson.loss.weights
         self._weights = (
             torch.ones(len(self._rates)) if weights is None else (torch.from_numpy(weights))
@@ -173,7 +173,9 @@ class _Learner:
             normalise((x @ self._matrix).numpy()) for x in (self._rows, self._queries[order])
         )
         hidden = [self._lesson.hidden[i] for i in order.tolist()]
-        return replace(self._lesson.bank, keys=rows).neighbours(queries, MINED, hidden).positions
+        return (
+            replace(self._lesson.datastore, keys=rows).neighbours(queries, MINED, hidden).positions
+        )
 
     def _pool(self, chosen: Ints, mined: Ints | None) -> Ints:
         """The rows that answer a batch: all, or whatever is near to one of its examples."""

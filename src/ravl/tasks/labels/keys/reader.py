@@ -24,9 +24,7 @@ NEAREST, EVERY = 16, 2  # neighbours of each that it is asked about, and of thes
 TINY = 1e-6
 
 
-def reader_preferences(
-    ground: FitData, fusion: LabelPredictor, unseen: Array | None
-) -> Preferences:
+def reader_preferences(data: FitData, fusion: LabelPredictor, unseen: Array | None) -> Preferences:
     """Ask a reader about the neighbours of training examples, one at a time.
 
     Args:
@@ -38,20 +36,20 @@ def reader_preferences(
     reader, head = fusion.reader, fusion.head
     assert reader is not None
     assert head is not None
-    side = ground.train
+    side = data.train
     near = side.seen(fusion.spread).first(NEAREST)
     near = Neighbours(near.positions[:, ::EVERY], near.similarity[:, ::EVERY])
-    chosen = np.random.default_rng(ground.settings.seed).permutation(len(side))[:EXAMPLES]
+    chosen = np.random.default_rng(data.settings.seed).permutation(len(side))[:EXAMPLES]
     seen, targets = head.standard(side.queries.seen[chosen]), side.targets[chosen]
-    testimony = LabelMatrix.of(ground.bank, ground.task, ground.labels, fusion.spread)
+    label_matrix = LabelMatrix.of(data.datastore, data.task, data.labels, fusion.spread)
     evidence = EvidenceArrays.of(
-        testimony, fusion.standard(ground.bank.features), ground.memory, ground.task
+        label_matrix, fusion.standard(data.datastore.features), data.memory, data.task
     )
     known: Array | float = 0.0 if unseen is None else unseen[chosen] - reader.base(seen)
 
     def likelihood(one: Neighbours | None) -> Array:
         logits = reader(seen, one, evidence if one is not None else None) + known
-        return log_likelihood(logits, targets, ground.task.exclusive)
+        return log_likelihood(logits, targets, data.task.exclusive)
 
     alone = likelihood(None)
     asked = near.take(chosen)

@@ -18,7 +18,7 @@ from ravl.models.linear import fold_of_groups
 from ravl.models.vote import Vote
 from ravl.retrieval.datastore import Datastore, Ints, Neighbours
 from ravl.retrieval.key_projection import KeyProjection
-from ravl.tasks.labels.dataset import FitData, Split, seen_by, speaking_rows
+from ravl.tasks.labels.dataset import FitData, Split, rows_with_target, seen_by
 from ravl.tasks.labels.keys.learned import (
     FLOOR,
     TEMPERATURE,
@@ -27,7 +27,7 @@ from ravl.tasks.labels.keys.learned import (
     TrainingExamples,
     learn_keys,
 )
-from ravl.tasks.labels.levels import surprise
+from ravl.tasks.labels.levels import log_loss
 from ravl.training.evidence_bank import DEEPEST
 
 FOLDS = 3
@@ -43,12 +43,12 @@ class LearnedGround:
         seconds: of learning, folds included.
     """
 
-    ground: FitData
+    data: FitData
     learned: Learned
     seconds: float
 
 
-def learned_ground(ground: FitData, preferred: Preferences | None = None) -> LearnedGround | None:
+def learned_ground(data: FitData, preferred: Preferences | None = None) -> LearnedGround | None:
     """Learn keys and look everything up again; None where no epoch was better than frozen keys.
 
     Args:
@@ -56,36 +56,36 @@ def learned_ground(ground: FitData, preferred: Preferences | None = None) -> Lea
         preferred: by a reader, for the training examples; positions are those of the bank.
     """
     began = time.monotonic()
-    speaking = speaking_rows(ground.bank, ground.task)
-    everyone = np.arange(len(ground.train))
-    lesson = lesson_of(ground, speaking, everyone, preferred)
-    learned = learn_keys(ground.keys, lesson, held=lambda keys: held_surprise(ground, lesson, keys))
+    speaking = rows_with_target(data.datastore, data.task)
+    everyone = np.arange(len(data.train))
+    lesson = lesson_of(data, speaking, everyone, preferred)
+    learned = learn_keys(data.keys, lesson, held=lambda keys: held_surprise(data, lesson, keys))
     if not learned.epochs:
         return None
-    turned = searched_by(ground, learned.keys, speaking)
-    near, wide = _of_training(ground, speaking, preferred, learned.epochs)
+    turned = searched_by(data, learned.keys, speaking)
+    near, wide = _of_training(data, speaking, preferred, learned.epochs)
     train = replace(turned.train, near=near, wide=wide)
     turned = replace(turned, train=train, learned=True)
     return LearnedGround(turned, learned, round(time.monotonic() - began, 1))
 
 
 def lesson_of(
-    ground: FitData, rows: NDArray[np.bool_], examples: Ints, preferred: Preferences | None
+    data: FitData, rows: NDArray[np.bool_], examples: Ints, preferred: Preferences | None
 ) -> TrainingExamples:
     """What keys learn from some rows of the bank (N,) and some training examples."""
-    bank, side = ground.bank.only(rows), ground.train.take(examples)
-    said = ground.task.table(bank.rows, ground.labels)
+    datastore, side = data.datastore.only(rows), data.train.take(examples)
+    said = data.task.table(datastore.rows, data.labels)
     if preferred is not None:
         preferred = _among(preferred, rows, examples)
     return TrainingExamples(
-        bank,
+        datastore,
         said,
         side.queries.features,
         side.targets,
-        list(side.labelled.shown),
-        ground.loss,
+        list(side.examples.shown),
+        data.loss,
         preferred,
-        ground.settings.seed,
+        data.settings.seed,
     )
 
 
@@ -98,56 +98,56 @@ def _among(preferred: Preferences, rows: NDArray[np.bool_], examples: Ints) -> P
     return Preferences(positions, (shares / total).astype(np.float32), preferred.weights[examples])
 
 
-def held_surprise(ground: FitData, lesson: TrainingExamples, keys: KeyProjection) -> float:
+def held_surprise(data: FitData, lesson: TrainingExamples, keys: KeyProjection) -> float:
     """How unlikely the validation part is, answered as keys learn to answer."""
-    bank = _with(lesson.bank, keys)
-    part = ground.validation
-    k = min(DEEPEST, len(bank))
-    near = bank.neighbours(keys(part.queries.features), k, part.labelled.shown)
+    datastore = _with(lesson.datastore, keys)
+    part = data.validation
+    k = min(DEEPEST, len(datastore))
+    near = datastore.neighbours(keys(part.queries.features), k, part.examples.shown)
     votes = Vote(k, TEMPERATURE, cap=1.0)(near, lesson.said)
     smooth = (1 - FLOOR) * votes + FLOOR * lesson.targets.mean(0)
-    return surprise(smooth, part.targets, ground.task)
+    return log_loss(smooth, part.targets, data.task)
 
 
-def searched_by(ground: FitData, keys: KeyProjection, speaking: NDArray[np.bool_]) -> FitData:
+def searched_by(data: FitData, keys: KeyProjection, speaking: NDArray[np.bool_]) -> FitData:
     """The ground with other keys, all parts looked up again."""
-    bank = _with(ground.bank, keys)
+    datastore = _with(data.datastore, keys)
 
     def side(part: Split) -> Split:
-        near, wide = seen_by(part.labelled, keys, bank, speaking, ground.settings.k)
+        near, wide = seen_by(part.examples, keys, datastore, speaking, data.settings.k)
         return replace(part, near=near, wide=wide)
 
     return replace(
-        ground,
-        bank=bank,
+        data,
+        datastore=datastore,
         keys=keys,
-        train=side(ground.train),
-        test=side(ground.test),
-        validation=side(ground.validation),
+        train=side(data.train),
+        test=side(data.test),
+        validation=side(data.validation),
     )
 
 
 def _of_training(
-    ground: FitData, speaking: NDArray[np.bool_], preferred: Preferences | None, epochs: int
+    data: FitData, speaking: NDArray[np.bool_], preferred: Preferences | None, epochs: int
 ) -> tuple[Neighbours, Neighbours]:
     """Neighbours of the training examples by keys of other folds, near and wide."""
-    bank, train = ground.bank, ground.train
+    datastore, train = data.datastore, data.train
     sides = [np.full_like(n.positions, -1) for n in (train.near, train.wide)]
     similarity = [np.zeros_like(n.similarity) for n in (train.near, train.wide)]
-    for fold in fold_of_groups(train.labelled.groups, FOLDS, ground.settings.seed):
+    for fold in fold_of_groups(train.examples.groups, FOLDS, data.settings.seed):
         rest = np.setdiff1d(np.arange(len(train)), fold)
-        part = train.labelled.take(fold)
-        others = ~np.isin(bank.groups, part.seen_groups())
+        part = train.examples.take(fold)
+        others = ~np.isin(datastore.groups, part.seen_groups())
         if not len(fold) or not len(rest) or not (speaking & others).any():
             continue  # nobody is left to be found
-        lesson = lesson_of(ground, speaking & others, rest, preferred)
-        keys = learn_keys(ground.keys, lesson, epochs).keys
-        found = seen_by(part, keys, _with(bank, keys), speaking, ground.settings.k, others)
+        lesson = lesson_of(data, speaking & others, rest, preferred)
+        keys = learn_keys(data.keys, lesson, epochs).keys
+        found = seen_by(part, keys, _with(datastore, keys), speaking, data.settings.k, others)
         for neighbours, positions, values in zip(found, sides, similarity, strict=True):
             positions[fold], values[fold] = neighbours.positions, neighbours.similarity
     near, wide = (Neighbours(p, v) for p, v in zip(sides, similarity, strict=True))
     return near, wide
 
 
-def _with(bank: Datastore, keys: KeyProjection) -> Datastore:
-    return replace(bank, keys=keys(bank.features))
+def _with(datastore: Datastore, keys: KeyProjection) -> Datastore:
+    return replace(datastore, keys=keys(datastore.features))

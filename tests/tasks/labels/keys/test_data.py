@@ -9,12 +9,12 @@ import pytest
 
 from ravl.models.linear import fold_of_groups
 from ravl.models.vote import Vote
-from ravl.tasks.labels.dataset import FitData, Split, speaking_rows
-from ravl.tasks.labels.keys import ground as learned_keys_ground
-from ravl.tasks.labels.keys.ground import FOLDS, learned_ground, lesson_of, searched_by
+from ravl.tasks.labels.dataset import FitData, Split, rows_with_target
+from ravl.tasks.labels.keys import data as learned_keys_ground
+from ravl.tasks.labels.keys.data import FOLDS, learned_ground, lesson_of, searched_by
 from ravl.tasks.labels.keys.learned import Preferences
 from ravl.tasks.labels.votes import LabelMatrix
-from tests.labelled import leak, shades
+from tests.examples import leak, shades
 from tests.tasks.labels.test_dataset import grounded
 
 
@@ -22,14 +22,14 @@ from tests.tasks.labels.test_dataset import grounded
 def leaky(empty, tmp_path):
     """A ground of labels drawn by chance, every picture twice; keys could learn them by heart."""
     empty.add(leak(tmp_path / "leak"))
-    with grounded(empty, tmp_path / "w") as (ground, _):
-        yield ground
+    with grounded(empty, tmp_path / "w") as (data, _):
+        yield data
 
 
-def accuracy(ground: FitData, side: Split) -> float:
-    testimony = LabelMatrix.of(ground.bank, ground.task, ground.labels)
-    votes = Vote(4, 0.02, cap=1.0)(side.near, testimony.said, testimony.worth)
-    return float((votes[:, : len(ground.labels)].argmax(1) == ground.truth(side)).mean())
+def accuracy(data: FitData, side: Split) -> float:
+    label_matrix = LabelMatrix.of(data.datastore, data.task, data.labels)
+    votes = Vote(4, 0.02, cap=1.0)(side.near, label_matrix.said, label_matrix.worth)
+    return float((votes[:, : len(data.labels)].argmax(1) == data.truth(side)).mean())
 
 
 def test_what_keys_learned_by_heart_is_not_believed(leaky, monkeypatch):
@@ -37,14 +37,14 @@ def test_what_keys_learned_by_heart_is_not_believed(leaky, monkeypatch):
     monkeypatch.setattr("ravl.tasks.labels.keys.learned.DECAY", 0.0)
     found = learned_ground(leaky)
     assert found is not None
-    assert found.ground.learned
-    assert accuracy(found.ground, found.ground.train) < 0.5
-    seen = searched_by(leaky, found.learned.keys, speaking_rows(leaky.bank, leaky.task))
-    assert accuracy(seen, seen.train) > accuracy(found.ground, found.ground.train) + 0.15
+    assert found.data.learned
+    assert accuracy(found.data, found.data.train) < 0.5
+    seen = searched_by(leaky, found.learned.keys, rows_with_target(leaky.datastore, leaky.task))
+    assert accuracy(seen, seen.train) > accuracy(found.data, found.data.train) + 0.15
     for name in ("validation", "test"):
-        side = getattr(found.ground, name)
+        side = getattr(found.data, name)
         np.testing.assert_array_equal(side.near.positions, getattr(seen, name).near.positions)
-        assert accuracy(found.ground, side) < 0.5
+        assert accuracy(found.data, side) < 0.5
 
 
 def falling():
@@ -57,12 +57,12 @@ def test_training_examples_find_no_row_of_their_fold(leaky, monkeypatch):
     monkeypatch.setattr(learned_keys_ground, "held_surprise", falling())
     found = learned_ground(leaky)
     assert found is not None
-    train, bank = found.ground.train, found.ground.bank
-    for fold in fold_of_groups(train.labelled.groups, FOLDS, leaky.settings.seed):
+    train, datastore = found.data.train, found.data.datastore
+    for fold in fold_of_groups(train.examples.groups, FOLDS, leaky.settings.seed):
         part = train.take(fold)
-        own = set(bank.showing(part.labelled.seen_groups()).tolist())
+        own = set(datastore.showing(part.examples.seen_groups()).tolist())
         near = part.near.positions[part.near.found]
-        assert len(near) == len(fold) * (len(bank) - len(own))  # all that are left
+        assert len(near) == len(fold) * (len(datastore) - len(own))  # all that are left
         assert not own & set(near.tolist())
 
 
@@ -75,12 +75,12 @@ def test_rows_without_a_label_are_found_but_teach_nothing(empty, tmp_path, monke
     some = shades(tmp_path / "pictures", 60)
     empty.add([replace(e, label=None) if i % 3 == 0 else e for i, e in enumerate(some)])
     monkeypatch.setattr(learned_keys_ground, "held_surprise", falling())
-    with grounded(empty, tmp_path / "w") as (ground, _):
-        found = learned_ground(ground)
+    with grounded(empty, tmp_path / "w") as (data, _):
+        found = learned_ground(data)
         assert found is not None
-        speaking = speaking_rows(ground.bank, ground.task)
+        speaking = rows_with_target(data.datastore, data.task)
         assert 0 < speaking.sum() < len(speaking)
-        train = found.ground.train
+        train = found.data.train
         assert speaking[train.near.positions[train.near.found]].all()
         assert not speaking[train.wide.positions[train.wide.found]].all()
 
@@ -90,10 +90,10 @@ def test_preferences_follow_their_rows_into_a_smaller_bank(leaky):
     positions = np.tile(np.array([0, 3, -1]), (count, 1))
     shares = np.tile(np.array([0.25, 0.5, 0.0], np.float32), (count, 1))
     preferred = Preferences(positions, shares, np.arange(count, dtype=np.float32))
-    rows = np.arange(len(leaky.bank)) >= 2
+    rows = np.arange(len(leaky.datastore)) >= 2
     lesson = lesson_of(leaky, rows, np.array([4, 5]), preferred)
     assert lesson.preferred is not None
     np.testing.assert_array_equal(lesson.preferred.positions, [[-1, 1, -1]] * 2)
     np.testing.assert_allclose(lesson.preferred.shares, [[0, 1, 0]] * 2, atol=1e-6)
     np.testing.assert_array_equal(lesson.preferred.weights, [4, 5])
-    assert lesson.bank.rows[1] == leaky.bank.rows[3]
+    assert lesson.datastore.rows[1] == leaky.datastore.rows[3]
