@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import ravl
-from benchmarks.examples import memory_of
+from benchmarks.labelled import memory_of
 from benchmarks.report import Lines, picture_set, seconds
 from ravl.evaluation import Score
 from ravl.models.generation.base import Decoding

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.examples import memory_of
+from benchmarks.labelled import memory_of
 from benchmarks.planted import plant
 from benchmarks.report import Lines, picture_set
 from ravl.checking.check import Check, check

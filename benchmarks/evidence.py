@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.examples import SEEDS, few, memory_of
+from benchmarks.labelled import SEEDS, few, memory_of
 from benchmarks.report import Lines
 from ravl.encoders.base import Array
 from ravl.memory import Memory

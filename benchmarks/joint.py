@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.evidence import TASK, grown, grown_answers, with_bank
-from benchmarks.examples import MEASURES, SEEDS, few, memory_of, only_training
-from benchmarks.examples import _parts as parts_of
+from benchmarks.labelled import MEASURES, SEEDS, few, memory_of, only_training
+from benchmarks.labelled import _parts as parts_of
 from benchmarks.report import Lines
 from ravl.evaluation import Score, values
 from ravl.memory import Memory

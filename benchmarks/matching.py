@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.examples import memory_of
+from benchmarks.labelled import memory_of
 from benchmarks.report import Lines
 from ravl.evaluation import Score
 from ravl.tasks.fit import fit

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.examples import memory_of
+from benchmarks.labelled import memory_of
 from benchmarks.report import Lines
 from ravl.evaluation import Score
 from ravl.memory import Memory

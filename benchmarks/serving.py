@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import ravl
-from benchmarks.examples import memory_of
+from benchmarks.labelled import memory_of
 from benchmarks.load import Load, form, load, served
 from benchmarks.report import Lines, picture_set, seconds
 from ravl.retrieval import Query

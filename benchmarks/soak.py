@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
-from benchmarks.examples import memory_of
+from benchmarks.labelled import memory_of
 from benchmarks.load import Started, form, load, request, served
 from benchmarks.report import Lines, picture_set
 from ravl.tasks.fit import fit

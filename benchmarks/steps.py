@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.examples import memory_of
+from benchmarks.labelled import memory_of
 from benchmarks.report import Lines, alternate
 from ravl.models.linear import HeadFit
 from ravl.models.reader import gather

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 import ravl
-from benchmarks.examples import memory_of
+from benchmarks.labelled import memory_of
 from benchmarks.report import Lines, picture_set
 from ravl.memory import Memory
 from ravl.models.linear import LinearHead

@@ -11,8 +11,8 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.examples import fit_and_judge, memory_of
 from benchmarks.fine_grained import draw
+from benchmarks.labelled import fit_and_judge, memory_of
 from benchmarks.report import Lines
 from ravl.data import Example
 from ravl.memory import Memory

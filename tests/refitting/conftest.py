@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from ravl.memory import Memory
-from tests.examples import shades
 from tests.helpers import ColourEncoder
+from tests.labelled import shades
 
 
 @pytest.fixture

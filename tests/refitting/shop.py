@@ -8,7 +8,7 @@ from typing import Any
 
 from ravl.memory import Memory
 from ravl.tasks.fit import fit
-from tests.examples import shades
+from tests.labelled import shades
 
 
 def grow(memory: Memory, colours: Sequence[str], count: int, first: int) -> None:

@@ -18,8 +18,8 @@ from ravl.refitting.log import read_log
 from ravl.runs.run import open_run, write_run
 from ravl.tasks.model import Model
 from ravl.training import engine
-from tests.examples import shades, table
 from tests.helpers import ColourEncoder
+from tests.labelled import shades, table
 from tests.refitting.shop import fitted, grow, relabel
 from tests.training.painted_labels import FUSION
 from tests.waiting import pause

@@ -11,8 +11,8 @@ from ravl.refitting.champion import Champion
 from ravl.refitting.memory_changes import _replayed, examples, read_news
 from ravl.tasks.model import Model
 from ravl.training.refit_plan import HELD
-from tests.examples import shades, table
 from tests.helpers import ColourEncoder
+from tests.labelled import shades, table
 from tests.refitting.shop import fitted, grow, relabel
 
 

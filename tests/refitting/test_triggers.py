@@ -15,7 +15,7 @@ from ravl.refitting.triggers import has_drifted
 from ravl.tasks.fit import fit
 from ravl.tasks.model import Model
 from tests.drift.test_tasks import noisy
-from tests.examples import shades
+from tests.labelled import shades
 from tests.refitting.test_tasks import CASES, fitted
 
 EVERY = ("red", "green", "blue", "yellow")

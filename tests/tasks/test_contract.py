@@ -13,8 +13,8 @@ from ravl.data import Example
 from ravl.memory import Memory
 from ravl.tasks import registry
 from ravl.testing.task_contract import TaskContract
-from tests.examples import shades
 from tests.helpers import ColourEncoder
+from tests.labelled import shades
 from tests.tasks.ask.asked import asked
 from tests.tasks.caption.coloured import coloured
 from tests.training.tiny_bert import tiny_bert

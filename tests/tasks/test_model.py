@@ -14,8 +14,8 @@ from ravl.errors import DataError, PictureError, QueryError
 from ravl.memory import Memory
 from ravl.runs.answers import Classification, Tagging
 from ravl.tasks.model import load
-from tests.examples import random_picture, shades
 from tests.helpers import ColourEncoder, database_of, draw
+from tests.labelled import random_picture, shades
 
 COLOURS = ("red", "green", "blue", "yellow")
 TASKS = {

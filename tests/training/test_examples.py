@@ -11,8 +11,8 @@ from ravl.errors import DataError
 from ravl.memory import Memory, Row
 from ravl.tasks.labels.targets import LabelTargets
 from ravl.training.examples import none_labelled, read_labelled, read_tables, remember
-from tests.examples import random_picture, shades, table
 from tests.helpers import ColourEncoder
+from tests.labelled import random_picture, shades, table
 
 SAYS = LabelTargets("classify").of
 PROBE = 1  # picture that an encoder's fingerprint looks at

@@ -18,8 +18,8 @@ from ravl.tasks.model import load
 from ravl.training.engine import open_data
 from ravl.training.fit_settings import FitSettings
 from ravl.tuning.tune import tune
-from tests.examples import random_picture
 from tests.helpers import ColourEncoder, draw
+from tests.labelled import random_picture
 from tests.tasks.ask.asked import KIND, TASTE, TASTES, asked
 from tests.training.painted_labels import FUSION
 from tests.training.tiny_bert import tiny_bert

@@ -12,8 +12,8 @@ from ravl.retrieval.datastore import read_datastore
 from ravl.runs.row_texts import TextTargets
 from ravl.tasks.caption.consensus import CaptionIndex, recall
 from ravl.tasks.caption.grounding import known_words
-from tests.examples import near_of
 from tests.helpers import COLOURS, ColourEncoder, draw
+from tests.labelled import near_of
 
 TEXTS = [
     ("a red square", "something red"),

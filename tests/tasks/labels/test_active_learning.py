@@ -14,7 +14,7 @@ from ravl.memory import Memory
 from ravl.runs.answers import Classification, Tagging
 from ravl.tasks.labels.active_learning import REACH, most_telling, suggest, uncertainty
 from ravl.tasks.labels.suggest_page import suggest_page
-from tests.examples import shades
+from tests.labelled import shades
 from tests.planted import picture
 
 pytestmark = pytest.mark.usefixtures("by_name")

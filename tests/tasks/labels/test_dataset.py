@@ -22,8 +22,8 @@ from ravl.tasks.labels.targets import LabelTargets
 from ravl.training.engine import open_data
 from ravl.training.evidence_bank import DEEPEST
 from ravl.training.fit_settings import FitSettings
-from tests.examples import leak, random_picture, shades, table
 from tests.helpers import database_of
+from tests.labelled import leak, random_picture, shades, table
 
 NAMES = ("train", "validation", "test")
 

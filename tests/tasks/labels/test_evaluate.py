@@ -14,8 +14,8 @@ from ravl.tasks.fit import evaluate, fit
 from ravl.tasks.labels.predictor import Queries
 from ravl.tasks.model import load
 from ravl.training.examples import read_labelled
-from tests.examples import leak, shades, table
 from tests.helpers import ColourEncoder, database_of
+from tests.labelled import leak, shades, table
 
 
 @pytest.fixture

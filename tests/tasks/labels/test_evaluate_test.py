@@ -10,8 +10,8 @@ from ravl.tasks.labels.choose import Fitted, _choose, fit_levels
 from ravl.tasks.labels.evaluate_test import judge, random_neighbours, wide
 from ravl.training.report_rows import ROWS
 from ravl.training.selection import one_se_rule
-from tests.examples import near_of, shades
 from tests.helpers import ColourEncoder
+from tests.labelled import near_of, shades
 from tests.tasks.labels.test_dataset import grounded
 
 

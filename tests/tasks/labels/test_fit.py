@@ -21,8 +21,8 @@ from ravl.tasks.fit import fit
 from ravl.tasks.model import load
 from ravl.training.fit_report import FitReport
 from ravl.training.fit_settings import read_settings
-from tests.examples import leak, random_picture, shades, table
 from tests.helpers import ColourEncoder, draw
+from tests.labelled import leak, random_picture, shades, table
 from tests.training.painted_labels import FUSION
 
 ROWS = ["zero_shot", "vote", "no_retrieval", "with_retrieval"]

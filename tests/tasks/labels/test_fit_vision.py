@@ -16,7 +16,7 @@ from ravl.runs.run import VISION
 from ravl.tasks.model import Model
 from ravl.training.vision.tune import VisionResult
 from tests.encoders.tiny import tiny_clip
-from tests.examples import shades
+from tests.labelled import shades
 
 
 @pytest.fixture(scope="module")

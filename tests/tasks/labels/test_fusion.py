@@ -31,8 +31,8 @@ from ravl.training.language_model import (
     prepare_language,
 )
 from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise, perturb_neighbours
-from tests.examples import near_of, shades
 from tests.helpers import ColourEncoder
+from tests.labelled import near_of, shades
 from tests.models.test_fusion import config, near, queries
 from tests.models.test_reader import Arrays, numbers
 from tests.training.painted_labels import FUSION

@@ -16,7 +16,7 @@ from ravl.tasks.labels.levels import (
     train_plus_validation,
     vote_gate,
 )
-from tests.examples import leak, shades
+from tests.labelled import leak, shades
 from tests.tasks.labels.test_dataset import grounded
 
 

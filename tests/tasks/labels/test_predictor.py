@@ -19,7 +19,7 @@ from ravl.runs.evidence_arrays import EvidenceArrays
 from ravl.tasks.labels import votes as evidence
 from ravl.tasks.labels.predictor import LabelPredictor, Queries
 from ravl.tasks.labels.targets import LabelTargets
-from tests.examples import bank_of, random_picture
+from tests.labelled import bank_of, random_picture
 
 NAMES = ["a", "b", "c"]
 TASK = LabelTargets("classify")

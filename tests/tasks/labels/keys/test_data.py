@@ -14,7 +14,7 @@ from ravl.tasks.labels.keys import data as learned_keys_ground
 from ravl.tasks.labels.keys.data import FOLDS, learned_ground, lesson_of, searched_by
 from ravl.tasks.labels.keys.learned import Preferences
 from ravl.tasks.labels.votes import LabelMatrix
-from tests.examples import leak, shades
+from tests.labelled import leak, shades
 from tests.tasks.labels.test_dataset import grounded
 
 

@@ -17,8 +17,8 @@ from ravl.tasks.fit import fit
 from ravl.tasks.labels.keys import data as learned_keys_ground
 from ravl.tasks.model import load
 from ravl.training.fit_settings import FitSettings
-from tests.examples import shades
 from tests.helpers import ColourEncoder
+from tests.labelled import shades
 from tests.training.painted_labels import FUSION
 
 

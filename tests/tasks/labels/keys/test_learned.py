@@ -10,7 +10,7 @@ from ravl.models.vote import Vote
 from ravl.retrieval.key_projection import KeyProjection
 from ravl.tasks.labels.keys import learned as learned_keys
 from ravl.tasks.labels.keys.learned import PATIENCE, Preferences, TrainingExamples, learn_keys
-from tests.examples import bank_of
+from tests.labelled import bank_of
 
 LABELS = 3
 
