@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ravl.data import QA
 from ravl.encoders.base import Array
 from ravl.memory import Memory
 from ravl.models.linear import Standardizer
@@ -152,3 +153,16 @@ def test_a_large_memory_propagates_again_when_many_rows_have_changed(memory, mon
     memory.delete([row.id for row in memory.rows()][-2:])
     fourth = source.at(memory.live.view())
     assert calls == [16, 14] and fourth.worth[1] > 0
+
+
+def test_a_label_copies_no_keys_of_answered_questions(edits):
+    memory, targets = edits.memory, ask_task(edits.memory)
+    source, rows = LabelSource.of(predictor(targets, memory), memory), targets.source(memory)
+    first = source.at(rows.view())
+    asked = first.bank.rows[3]
+    memory.update(asked.id, label="other")
+    second = source.at(rows.view())
+    assert second.bank.blocks is first.bank.blocks
+    memory.update(asked.id, qa=[QA("something else?", ("yes",))])
+    third = source.at(rows.view())
+    assert third.bank.blocks is not first.bank.blocks and "yes" in third.names

@@ -12,7 +12,7 @@ from ravl.models.evidence import Made
 from ravl.retrieval.datastore import Ints
 from ravl.retrieval.live import Features, Followed, View
 from ravl.runs.generated import Filled
-from ravl.store.blocks import BlockList, Blocks
+from ravl.store.blocks import BlockList, Blocks, Edit
 from ravl.store.space import TEXT_BITS
 from ravl.tasks.ask.entries import entries_of, question_of
 from ravl.tasks.ask.vectors import question_vectors
@@ -24,10 +24,12 @@ class EntryView(View):
 
     Args:
         counts: entries of each row with a picture, (N,).
+        pictures: stamps of the features of each entry's picture, (M,).
         questions: vectors of the entries' questions, (M, D).
     """
 
     counts: Ints
+    pictures: Ints
     questions: Blocks
 
 
@@ -67,36 +69,54 @@ class Entries(Followed[View]):
         edit = view.edit_since(known[0] if known else None)
         said = view if self._filled is None else self._filled.at(view)
         fresh, owners = entries_of(said.rows_at(edit.added))
-        questions = question_vectors(self._memory, [question_of(entry) for entry in fresh])
         counts = np.bincount(owners, minlength=len(edit.added)).astype(np.int64)
         if known is None:
-            return _entries(view, counts, BlockList.of(fresh), Blocks.of(questions))
+            return self._view(view, counts, BlockList.of(fresh), None)
         old = known[1]
         assert isinstance(old, EntryView)
         new_counts = edit.on(old.counts, counts)
-        parts = edit.of_parts(old.counts, new_counts)
-        return _entries(
-            view,
-            new_counts,
-            old.rows.edited(parts, fresh),
-            old.questions.edited(parts, questions),
+        rows = old.rows.edited(edit.of_parts(old.counts, new_counts), fresh)
+        return self._view(view, new_counts, rows, old)
+
+    def _view(
+        self, view: View, counts: Ints, rows: BlockList[Row], old: EntryView | None
+    ) -> EntryView:
+        owners = np.repeat(np.arange(len(view)), counts)
+        place = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
+        ids, stamps = view.ids[owners] << TEXT_BITS | place, view.stamps[owners]
+        pictures = view.seen[owners]
+        # An entry is found by its picture and its question: other words of its row do not count.
+        seen = stamps if old is None else _seen(old, ids, stamps, pictures, rows)
+        edit = Edit.all(len(ids)) if old is None else Edit.between(old.ids, old.seen, ids, seen)
+        asked = [question_of(entry) for entry in rows.at(edit.added)]
+        fresh = question_vectors(self._memory, asked)
+        questions = Blocks.of(fresh) if old is None else old.questions.edited(edit, fresh)
+        return EntryView(
+            ids=ids,
+            stamps=stamps,
+            seen=seen,
+            rows=rows,
+            twins=view.groups[owners],
+            features=EntryFeatures(view.features, owners, questions),
+            counts=counts,
+            pictures=pictures,
+            questions=questions,
         )
 
 
-def _entries(view: View, counts: Ints, rows: BlockList[Row], questions: Blocks) -> EntryView:
-    owners = np.repeat(np.arange(len(view)), counts)
-    place = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return EntryView(
-        ids=view.ids[owners] << TEXT_BITS | place,
-        stamps=view.stamps[owners],
-        # An entry is found by its question as well.
-        seen=np.maximum(view.seen, view.stamps)[owners],
-        rows=rows,
-        twins=view.groups[owners],
-        features=EntryFeatures(view.features, owners, questions),
-        counts=counts,
-        questions=questions,
-    )
+def _seen(old: EntryView, ids: Ints, stamps: Ints, pictures: Ints, rows: BlockList[Row]) -> Ints:
+    """Stamps (M,) of what entries are found by: as they were, where picture and question are."""
+    seen = stamps.copy()
+    if not len(old):
+        return seen
+    before = np.minimum(np.searchsorted(old.ids, ids), len(old) - 1)
+    there = (old.ids[before] == ids) & (old.pictures[before] == pictures)
+    same = there & (old.stamps[before] == stamps)
+    seen[same] = old.seen[before[same]]
+    for i in np.flatnonzero(there & ~same).tolist():
+        if question_of(old.rows[int(before[i])]) == question_of(rows[i]):
+            seen[i] = old.seen[before[i]]
+    return seen
 
 
 def question_lookups(view: View) -> tuple[Made, Made]:
