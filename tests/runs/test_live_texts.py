@@ -76,3 +76,17 @@ def test_texts_of_a_trained_memory_are_compared_by_the_base(memory: Memory):
     anew = RowTexts.of(read_datastore(memory), TextTargets(), memory)
     assert found.texts[found.starts[2]] == "a purple thing"
     np.testing.assert_allclose(found.vectors, anew.vectors, atol=2e-3)
+
+
+def test_a_label_copies_no_texts_and_no_vectors(memory: Memory):
+    keys = keys_of(memory.live, KeyProjection.of(read_datastore(memory).features))
+    texts: Any = FollowedTexts(memory, TextTargets(), unread=False, vectors=True)
+    first = texts.at_bank(keys.at(memory.live.view()))
+    row = memory.live.view().rows[2]
+    memory.update(row.id, label="other")
+    second = texts.at_bank(keys.at(memory.live.view()))
+    assert second.bank.rows[2].label == "other"
+    assert second.found.vectors is first.found.vectors and second.texts is first.texts
+    memory.update(row.id, texts=("a purple thing",))
+    third = texts.at_bank(keys.at(memory.live.view()))
+    assert third.found.vectors is not first.found.vectors

@@ -19,7 +19,7 @@ from ravl.retrieval.live import Followed, View
 from ravl.retrieval.live_datastore import DatastoreView
 from ravl.runs.evidence_arrays import MadeEvidence
 from ravl.runs.row_texts import RowTexts
-from ravl.store.blocks import BlockList, Blocks, spans
+from ravl.store.blocks import BlockList, Blocks, Edit, spans
 
 
 class TextReading(Protocol):
@@ -71,6 +71,10 @@ class FollowedTexts(Followed[Texts]):
             return known[1]
         rows, reads = view.rows_at(edit.added), self._memory.encoder.supports_language
         said = [[t for t in self._targets.of(row) if self._unread or reads(t)] for row in rows]
+        if known is not None:
+            new = _differ(known, view, edit, said)
+            edit = Edit(*new[:2])
+            rows, said = [rows[i] for i in new[2]], [said[i] for i in new[2]]
         fresh = [text for its in said for text in its]
         counts = np.array([len(its) for its in said], np.int64)
         vectors = self._targets.read(self._memory, rows, said) if self._vectors else None
@@ -88,6 +92,28 @@ class FollowedTexts(Followed[Texts]):
     def at_bank(self, datastore: DatastoreView) -> LiveTexts:
         """The texts of the rows of a datastore."""
         return LiveTexts(datastore, self.at(datastore.view), self._memory, self._targets)
+
+
+def _differ(
+    known: tuple[View, Texts], view: View, edit: Edit, said: Sequence[Sequence[str]]
+) -> tuple[Ints, Ints, list[int]]:
+    """An edit without the rows whose texts are as they were, and which of those added are left."""
+    old, texts = known
+    starts = np.cumsum(texts.counts) - texts.counts
+    places = np.searchsorted(old.ids, view.ids[edit.added])
+    stay = set()
+    left = []
+    for i, (new, before) in enumerate(zip(edit.added.tolist(), places.tolist(), strict=True)):
+        # Features that are seen anew may be of another encoder, which reads texts otherwise.
+        there = before < len(old) and old.ids[before] == view.ids[new]
+        if there and old.seen[before] == view.seen[new]:
+            first, count = int(starts[before]), int(texts.counts[before])
+            if texts.texts[first : first + count] == list(said[i]):
+                stay.add(before)
+                continue
+        left.append(i)
+    removed = np.array([i for i in edit.removed.tolist() if i not in stay], np.int64)
+    return removed, edit.added[left], left
 
 
 class LiveTexts(RowTexts):
