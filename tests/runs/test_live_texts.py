@@ -45,7 +45,7 @@ def test_after_any_edits_texts_are_what_they_would_be_anew(edits, targets, vecto
     projection, standard = KeyProjection.of(datastore.features), Standardizer.of(datastore.features)
     keys, texts = keys_of(memory.live, projection), FollowedTexts(memory, targets, True, vectors)
     for _ in edits.all(15):
-        found = texts.at_bank(keys.at(memory.live.view()))
+        found = texts.of_datastore(keys.at(memory.live.view()))
         with Memory.open(memory.path, memory.encoder) as other:
             anew = RowTexts.of(read_datastore(other, projection), targets, other, unread=True)
         assert list(found.texts) == list(anew.texts)
@@ -70,9 +70,9 @@ def test_texts_of_a_trained_memory_are_compared_by_the_base(memory: Memory):
     keys = keys_of(memory.live, KeyProjection.of(datastore.features))
     texts: Any = FollowedTexts(memory, TextTargets(), unread=False, vectors=True)
     row = memory.live.view().rows[2]
-    texts.at_bank(keys.at(memory.live.view()))
+    texts.of_datastore(keys.at(memory.live.view()))
     memory.update(row.id, texts=("a purple thing", "an orange thing"))
-    found = texts.at_bank(keys.at(memory.live.view()))
+    found = texts.of_datastore(keys.at(memory.live.view()))
     anew = RowTexts.of(read_datastore(memory), TextTargets(), memory)
     assert found.texts[found.starts[2]] == "a purple thing"
     np.testing.assert_allclose(found.vectors, anew.vectors, atol=2e-3)
@@ -81,12 +81,12 @@ def test_texts_of_a_trained_memory_are_compared_by_the_base(memory: Memory):
 def test_a_label_copies_no_texts_and_no_vectors(memory: Memory):
     keys = keys_of(memory.live, KeyProjection.of(read_datastore(memory).features))
     texts: Any = FollowedTexts(memory, TextTargets(), unread=False, vectors=True)
-    first = texts.at_bank(keys.at(memory.live.view()))
+    first = texts.of_datastore(keys.at(memory.live.view()))
     row = memory.live.view().rows[2]
     memory.update(row.id, label="other")
-    second = texts.at_bank(keys.at(memory.live.view()))
-    assert second.bank.rows[2].label == "other"
+    second = texts.of_datastore(keys.at(memory.live.view()))
+    assert second.datastore.rows[2].label == "other"
     assert second.found.vectors is first.found.vectors and second.texts is first.texts
     memory.update(row.id, texts=("a purple thing",))
-    third = texts.at_bank(keys.at(memory.live.view()))
+    third = texts.of_datastore(keys.at(memory.live.view()))
     assert third.found.vectors is not first.found.vectors

@@ -89,7 +89,7 @@ class FollowedTexts(Followed[Texts]):
             kept = old.vectors.edited(parts, vectors)
         return Texts(new_counts, old.texts.edited(parts, fresh), kept)
 
-    def at_bank(self, datastore: DatastoreView) -> LiveTexts:
+    def of_datastore(self, datastore: DatastoreView) -> LiveTexts:
         """The texts of the rows of a datastore."""
         return LiveTexts(datastore, self.at(datastore.view), self._memory, self._targets)
 
@@ -120,7 +120,7 @@ class LiveTexts(RowTexts):
     """The texts of a view's rows, whose vectors are gathered when somebody asks for them.
 
     Args:
-        bank: N rows.
+        datastore: N rows.
         found: what they say.
         memory: that they are of.
         targets: that tell what a row says.

@@ -159,10 +159,10 @@ def test_a_label_copies_no_keys_of_answered_questions(edits):
     memory, targets = edits.memory, ask_task(edits.memory)
     source, rows = LabelSource.of(predictor(targets, memory), memory), targets.source(memory)
     first = source.at(rows.view())
-    asked = first.bank.rows[3]
+    asked = first.datastore.rows[3]
     memory.update(asked.id, label="other")
     second = source.at(rows.view())
-    assert second.bank.blocks is first.bank.blocks
+    assert second.datastore.blocks is first.datastore.blocks
     memory.update(asked.id, qa=[QA("something else?", ("yes",))])
     third = source.at(rows.view())
-    assert third.bank.blocks is not first.bank.blocks and "yes" in third.names
+    assert third.datastore.blocks is not first.datastore.blocks and "yes" in third.names

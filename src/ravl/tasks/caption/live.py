@@ -67,5 +67,5 @@ class IndexSource:
         rows = self._rows.at(view)
         if self._keys is None or self._keys[0] is not keys:
             self._keys = keys, keys_of(self._memory.live, keys)
-        said = self._texts.at_bank(self._keys[1].at(rows))
+        said = self._texts.of_datastore(self._keys[1].at(rows))
         return CaptionIndex(said, self._phrases.at(said), self._targets.whole)

@@ -251,7 +251,7 @@ class MatchPipeline:
             if self._known is None or self._known[0] is not view:
                 if not len(view):
                     raise nothing_seen(self.memory)
-                said = self._texts.at_bank(self._keys.at(view))
+                said = self._texts.of_datastore(self._keys.at(view))
                 self._known = view, said, self.matcher.evidence(said)
             return self._known[1], self._known[2]
 
