@@ -83,7 +83,7 @@ class EncoderContract:
         if encoder.projects:
             np.testing.assert_allclose(encoder.project(features), vectors, atol=1e-5)
         else:
-            with pytest.raises(EncoderError, match="looked at by the tuned tower as well"):
+            with pytest.raises(EncoderError, match="also be encoded by the tuned tower"):
                 encoder.project(features)
         assert_unit(vectors, len(pictures), encoder)
         np.testing.assert_allclose(encoder.embed_pictures(pictures), vectors, atol=1e-4)
