@@ -278,7 +278,7 @@ def test_beside_a_picture_the_words_count_by_their_weight(memory):
 
 def test_a_language_that_the_encoder_does_not_read_is_left_to_the_words(memory, monkeypatch):
     memory.update("red_000.png", texts=["一只猫"])
-    monkeypatch.setattr(ColourEncoder, "reads", lambda self, text: text.isascii())
+    monkeypatch.setattr(ColourEncoder, "supports_language", lambda self, text: text.isascii())
     hits = memory.search("猫", k=5)
     assert ids(hits) == ["red_000.png"]
     assert set(hits[0].by) == {"keywords"}

@@ -188,7 +188,9 @@ def test_no_trial_is_given_the_test_part(memory, tmp_path, space, monkeypatch):
 
     monkeypatch.setattr(fit_task, "fit_levels", spied)
     tuned(memory, tmp_path / "out", space=space)
-    assert sizes == [(32, 16, 0)] * 4
+    *trials, best = sizes
+    assert trials == [(32, 16, 0)] * 4
+    assert best == (32, 16, 32)  # the fit at the end is judged by it
 
 
 def test_what_is_said_of_test_pictures_changes_no_trial(memory, tmp_path, space):

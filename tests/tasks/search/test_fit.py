@@ -219,7 +219,7 @@ def test_a_memory_that_changed_meanwhile_is_refused(painted, interrupted, tmp_pa
 @pytest.mark.parametrize(
     ("task", "settings", "says"),
     [
-        ("dreams", {}, "no task 'dreams' to train; there are: search, classify"),
+        ("dreams", {}, "no task 'dreams'; there are: search, match, classify"),
         (
             "search",
             {"epoch": 3},

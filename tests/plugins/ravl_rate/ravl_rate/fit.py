@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -132,14 +131,13 @@ class RateRecipe(Recipe[RateData, Fitted, TestResults]):
         start: RatePredictor | None = None,
     ) -> tuple[RateData, Fitted]:
         """Fit the vote and the ridge regression, and choose."""
-        fitted, began = Fitted(), time.monotonic()
+        fitted = Fitted()
         held, settings = data.splits["validation"], data.settings
         usual = float(np.median(data.splits["train"].numbers))
         votes = [RatePredictor(data.keys, k, usual) for k in ((settings.k,) if settings.k else KS)]
         vote = min(votes, key=lambda each: _error(each.vote(*_seen(data, held, each.k))[0], held))
         fitted.levels["vote"] = replace(vote, error=_error(_vote(data, held, vote), held))
         fitted.validation["vote"] = fitted.levels["vote"].error
-        fitted.seconds["vote"] = round(time.monotonic() - began, 2)
         if settings.model == "vote":
             return data, fitted
         fitted.levels["linear"] = linear = _linear(data, vote)
