@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ravl._version import __version__
 from ravl.encoders.builtin_parts import parts_folder
 from ravl.encoders.multilingual_parts import multilingual_folder
 from ravl.errors import DataError
@@ -234,8 +235,9 @@ def _scores(export: Run, memory: Memory, data: Any, reading: dict[str, Any]) -> 
 
 
 def _versions() -> dict[str, str]:
-    packages = ("ravl", "torch", "transformers", "onnx", "onnxruntime", "onnxscript", "numpy")
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+    packages = ("torch", "transformers", "onnx", "onnxruntime", "onnxscript", "numpy")
+    found = {name: version(name) for name in packages}
+    return {"python": platform.python_version(), "ravl": __version__, **found}
 
 
 def _told(who: str, answers: dict[str, Any]) -> str:

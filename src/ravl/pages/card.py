@@ -173,7 +173,8 @@ def _gains(differences: Mapping[str, Any], name: str) -> Iterator[str]:
 
 def _use(name: str, task: TaskWords) -> str:
     beside = BESIDE[task.beside]
-    extra, shell = (f', "{beside}"', f' "{beside}"') if beside else ("", "")
+    flag = "--text " if task.beside == "text" else ""
+    extra, shell = (f', "{beside}"', f' {flag}"{beside}"') if beside else ("", "")
     return (
         "## Use\n\n```python\nimport ravl\n\n"
         f'model = ravl.load("{name}", memory="MEMORY.ravl")\n'

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ravl._version import __version__
 from ravl.evaluation import Score
 from ravl.memory import Memory
 from ravl.training.example_source import Source
@@ -50,9 +51,10 @@ def encoder_of(memory: Memory) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Of what a fit was made with."""
-    names = ("ravl", "torch", "transformers", "numpy", "scikit-learn")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+    """The versions of what a fit was made with."""
+    names = ("torch", "transformers", "numpy", "scikit-learn")
+    packages = {name: version(name) for name in names}
+    return {"python": platform.python_version(), "ravl": __version__, **packages}
 
 
 def tables_json(tables: Mapping[str, Mapping[str, Score]]) -> dict[str, dict[str, Any]]:

@@ -6,13 +6,13 @@ import json
 import re
 import shutil
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from ravl._version import __version__
 from ravl.data import Example
 from ravl.errors import DataError
 from ravl.memory import Memory
@@ -72,7 +72,7 @@ def test_the_runs_folder_is_complete(fitted_once, name):
     record = json.loads((fitted_once / name / "run.json").read_text())
     assert record["parts"] == {n: len(split[n]) for n in ("train", "validation", "test")}
     assert record["memory"]["relative"] == "../shop.ravl"
-    assert record["versions"]["ravl"] == version("ravl")
+    assert record["versions"]["ravl"] == __version__
 
 
 @pytest.mark.parametrize("name", ["vote", "linear", "fusion", "tags", "tagvote"])
