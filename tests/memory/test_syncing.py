@@ -143,7 +143,7 @@ def test_a_row_can_be_restored_without_its_file(memory, shop, counting):
     assert report.quiet and len(memory) == 11  # and is not thrown away again
     assert memory.empty_trash() == 1
     assert (memory.trashed(), memory.restore()) == ([], [])
-    with pytest.raises(Exception, match="There is no row 'x' in the bin"):
+    with pytest.raises(Exception, match="There is no row 'x' in the trash"):
         memory.restore(["x"])
 
 
