@@ -6,14 +6,17 @@ Nothing in ravl names it.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from starlette.testclient import TestClient
 
+from ravl.cli import cli
 from ravl.errors import DataError
 from ravl.memory import Memory
 from ravl.refitting import refit
@@ -124,3 +127,17 @@ def test_a_refit_says_that_the_task_has_none(shop: Memory, tmp_path: Path) -> No
     fit("rate", shop, out=tmp_path / "run", progress=False)
     with pytest.raises(DataError, match="rate cannot be refitted"):
         refit(tmp_path / "run", shop, progress=False)
+
+
+def test_its_commands_go_with_the_package(installed: Path, monkeypatch: Any) -> None:
+    """A command that was looked up once is not kept when its package has gone."""
+    context = click.Context(cli)
+    fits = cli.get_command(context, "fit")
+    assert isinstance(fits, click.Group)
+    assert "rate" in cli.list_commands(context)
+    assert cli.get_command(context, "rate") is cli.get_command(context, "rate")
+    assert fits.get_command(context, "rate") is not None
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if place != str(installed)])
+    assert "rate" not in cli.list_commands(context)
+    assert cli.get_command(context, "rate") is None
+    assert fits.get_command(context, "rate") is None

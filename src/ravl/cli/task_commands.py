@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,7 @@ class TaskGroup(click.Group):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self._make = make
+        self._make = cache(make)
         self._in_order = in_order
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (of click)
@@ -54,13 +55,12 @@ class TaskGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name; None for no such."""
-        if cmd_name not in self.commands:
-            from ravl.tasks.registry import tasks
+        if (own := super().get_command(ctx, cmd_name)) is not None:
+            return own
+        from ravl.tasks.registry import tasks
 
-            found = next((t for t in tasks() if t.answers and t.command == cmd_name), None)
-            if found is not None:
-                self.add_command(self._make(found), cmd_name)
-        return super().get_command(ctx, cmd_name)
+        found = next((t for t in tasks() if t.answers and t.command == cmd_name), None)
+        return None if found is None else self._make(found)
 
 
 def answering_command(task: Task) -> click.Command:
