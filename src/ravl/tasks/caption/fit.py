@@ -11,7 +11,7 @@ from ravl.memory import Memory
 from ravl.models.generation.schemas import read_schema
 from ravl.runs.row_texts import base_of
 from ravl.tasks.caption.choose import TextFitted, fit_levels
-from ravl.tasks.caption.dataset import TextFitData, enough, prepare
+from ravl.tasks.caption.dataset import TextFitData, TextSplit, enough, prepare
 from ravl.tasks.caption.evaluate_test import TextTestResults, abstention, judge
 from ravl.tasks.caption.files import describe, parts
 from ravl.tasks.caption.kind import Kind
@@ -38,6 +38,7 @@ class TextRecipe(Recipe[TextFitData, TextFitted, TextTestResults]):
         self.kind = kind
         self.name = self.targets.name
         self.measure = kind.measure
+        self._quality: tuple[TextSplit, Quality, QualityBar] | None = None
 
     @property
     def targets(self) -> CaptionTargets:
@@ -72,9 +73,12 @@ class TextRecipe(Recipe[TextFitData, TextFitted, TextTestResults]):
         return (data if self.kind.ready is None else self.kind.ready(data)), []
 
     def quality(self, data: TextFitData) -> tuple[Quality, QualityBar]:
-        """The quality of texts, and what counts as good."""
-        quality = self.kind.quality(data.train.texts)
-        return quality, self.kind.good(quality, data.validation.texts)
+        """The quality of texts, and what counts as good; measured once for the same data."""
+        if self._quality is None or self._quality[0] is not data.train:
+            quality = self.kind.quality(data.train.texts)
+            good = self.kind.good(quality, data.validation.texts)
+            self._quality = data.train, quality, good
+        return self._quality[1:]
 
     def fit_levels(
         self,
