@@ -35,9 +35,24 @@ class PictureHashes(NamedTuple):
         return self.duplicate_of or self.row
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Counts:
-    """What a store holds; :class:`ravl.memory.info.Info` explains each."""
+    """What a store holds.
+
+    Args:
+        bytes: size of the file.
+        rows: all of them.
+        pictures: rows with a picture.
+        copied: pictures that are kept in the memory itself.
+        texts, question_answers: in all rows.
+        labels: number of rows with each label, most frequent first.
+        tags: number of different tags.
+        columns: names of the user columns.
+        without_text, without_label: rows with a picture that lack it.
+        without_vector: rows with a picture that cannot be found by similarity.
+        near_duplicates: pictures that look like an earlier one.
+        quarantined: what was set aside.
+    """
 
     bytes: int
     rows: int
