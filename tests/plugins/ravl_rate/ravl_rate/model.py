@@ -11,6 +11,7 @@ from ravl.encoders.base import Array
 from ravl.errors import QueryError
 from ravl.memory import Memory
 from ravl.retrieval.datastore import Ints, Neighbours
+from ravl.retrieval.live import Followed, View
 from ravl.retrieval.live_datastore import DatastoreView, keys_of
 from ravl.retrieval.query import open_picture
 from ravl.runs.answers import Evidence
@@ -19,6 +20,24 @@ from ravl.runs.run import Run
 from .predictor import RatePredictor
 from .results import Rating
 from .targets import NumberTargets
+
+
+class LiveNumbers(Followed[Array]):
+    """The numbers of a view's rows, (N,); after an edit only the edited rows are read.
+
+    Args:
+        targets: what a row says.
+    """
+
+    def __init__(self, targets: NumberTargets) -> None:
+        super().__init__()
+        self._targets = targets
+
+    def follow(self, known: tuple[View, Array] | None, view: View) -> Array:
+        """The numbers for a view, from those for another."""
+        edit = view.edit_since(known[0] if known else None)
+        fresh = self._targets.numbers(view.rows_at(edit.added))
+        return fresh if known is None else edit.on(known[1], fresh)
 
 
 class RatePipeline:
@@ -34,6 +53,7 @@ class RatePipeline:
         self.rater = RatePredictor.from_arrays(run.arrays())
         self.targets = NumberTargets(str(run.record["column"]))
         self._keys = keys_of(memory.live, self.rater.keys)
+        self._numbers = LiveNumbers(self.targets)
 
     def look(self, *asked: Any) -> Array:
         """Features of n pictures, (n, F)."""
@@ -101,8 +121,8 @@ class RatePipeline:
         if not retrieval:
             return [self._rating(number, 0.0, None, number, ()) for number in own.tolist()]
         with self.memory.snapshot():
-            datastore = self._keys.at(self.memory.live.view())
-        numbers = self.targets.numbers(list(datastore.rows))
+            view = self.memory.live.view()
+            datastore, numbers = self._keys.at(view), self._numbers.at(view)
         near = datastore.neighbours(rater.keys(features), k or rater.k, hidden, ~np.isnan(numbers))
         vote, shares = rater.vote(near, np.nan_to_num(numbers))
         final = vote if vote_only else rater.mixed(vote, own)
