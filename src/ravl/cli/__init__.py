@@ -7,7 +7,6 @@ when a command runs.
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import click
 
@@ -83,7 +82,7 @@ for module in (
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; errors become one sentence on standard error and exit code 1."""
     try:
-        result: Any = cli.main(arguments, prog_name="ravl", standalone_mode=False)
+        result: object = cli.main(arguments, prog_name="ravl", standalone_mode=False)
     except click.Abort:
         sys.exit(INTERRUPTED)
     except click.ClickException as error:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from textwrap import shorten
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
+from ravl.cli.options import Decorator, Options, with_options
 from ravl.cli.output import flat, json_option, print_json, print_table
 from ravl.cli.remote import (
     Place,
@@ -22,19 +24,22 @@ from ravl.cli.remote import (
 )
 from ravl.cli.settings import column_names, column_options
 
+if TYPE_CHECKING:
+    from ravl.runs.answers import Answer
+
 run_argument = click.argument("run", type=click.Path(path_type=Path))
 place_argument = click.argument("run", metavar="RUN", type=Place())
 memory_option = click.option(
     "--memory", type=click.Path(path_type=Path), help="Answer from this memory, not the run's own."
 )
-PLACE = (memory_option, at_option, server_option, name_option, key_option)
-shown_options = (
+PLACE: tuple[Decorator, ...] = (memory_option, at_option, server_option, name_option, key_option)
+shown_options: tuple[Decorator, ...] = (
     click.option(
         "--evidence", "shown", default=3, show_default=True, help="Number of neighbours to print."
     ),
     json_option,
 )
-HOW = (
+HOW: tuple[Decorator, ...] = (
     memory_option,
     at_option,
     click.option("-k", type=int, help="Neighbours that vote. [default: as fitted]"),
@@ -56,24 +61,20 @@ LONGEST = 90  # characters of a neighbour's text
 BATCH = 64  # pictures per pass
 
 
-def how_options(command: Any) -> Any:
-    """How to answer: the options that all tasks share."""
-    for option in reversed(HOW):
-        command = option(command)
-    return command
-
-
-def name_options(command: Any) -> Any:
-    """Options that give labels, without a fitted run."""
-    command = click.option(
-        "--template", multiple=True, help="Text around a label's name, such as 'a photo of {}'."
-    )(command)
-    return click.option(
-        "--label",
-        "labels",
-        multiple=True,
-        help="A label to choose from, known only by its name; may be repeated.",
-    )(command)
+how_options = with_options(HOW)  # how to answer: the options that all tasks share
+name_options = with_options(  # labels, without a fitted run
+    (
+        click.option(
+            "--label",
+            "labels",
+            multiple=True,
+            help="A label to choose from, known only by its name; may be repeated.",
+        ),
+        click.option(
+            "--template", multiple=True, help="Text around a label's name, such as 'a photo of {}'."
+        ),
+    )
+)
 
 
 @click.command(cls=PlaceCommand)
@@ -81,7 +82,7 @@ def name_options(command: Any) -> Any:
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
 @name_options
 @how_options
-def classify(run: Path | str, pictures: tuple[Path, ...], **options: Any) -> None:
+def classify(run: Path | str, pictures: tuple[Path, ...], **options: object) -> None:
     """Give pictures a label: ravl classify runs/shirts new.jpg
 
     Without a fitted run, give the labels, and a memory in place of RUN: ravl classify shop.ravl
@@ -95,7 +96,7 @@ def classify(run: Path | str, pictures: tuple[Path, ...], **options: Any) -> Non
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
 @name_options
 @how_options
-def tag(run: Path | str, pictures: tuple[Path, ...], **options: Any) -> None:
+def tag(run: Path | str, pictures: tuple[Path, ...], **options: object) -> None:
     """Give pictures tags: ravl tag runs/keywords new.jpg
 
     Without a fitted run, give the tags, and a memory in place of RUN, as for classify.
@@ -122,20 +123,25 @@ def match(
     pictures: tuple[Path, ...],
     texts: tuple[str, ...],
     assign: bool,
-    **options: Any,
+    as_json: bool,
+    shown: int,
+    no_retrieval: bool,
+    **given: object,
 ) -> None:
     """Judge whether a text fits: ravl match runs/fits new.jpg --text "a red shirt"
 
     With --assign, any number of texts is assigned to the pictures, one to one.
     """
-    as_json, shown = options.pop("as_json"), options.pop("shown")
-    options["retrieval"] = not options.pop("no_retrieval")
+    options: Options = {**given, "retrieval": not no_retrieval}
     if isinstance(run, str):
         refused(assign=assign)
     with pipeline_at(run, "match", options) as pipeline:
         wanted = expanded(pictures)
         if assign:
-            options.pop("abstain")
+            from ravl.tasks.match.model import MatchPipeline
+
+            assert isinstance(pipeline, MatchPipeline)
+            del options["abstain"]
             found = pipeline.assign(wanted, list(texts), **options)
             _print_pairs([(str(wanted[p]), texts[t], round(s, 4)) for p, t, s in found], as_json)
             return
@@ -159,7 +165,14 @@ def _print_pairs(lines: list[tuple[str, str, float]], as_json: bool) -> None:
 )
 @memory_option
 @json_option
-def evaluate(run: Path, data: str, memory: Path | None, as_json: bool, **options: Any) -> None:
+def evaluate(
+    run: Path,
+    data: str,
+    memory: Path | None,
+    root: Path | None,
+    as_json: bool,
+    **columns: object,
+) -> None:
     """Evaluate a run on labelled pictures that it was not fitted on.
 
     If a picture is in the memory, its row and its near-duplicates are hidden from its search.
@@ -167,7 +180,7 @@ def evaluate(run: Path, data: str, memory: Path | None, as_json: bool, **options
     from ravl.evaluation import Score, percent_names
     from ravl.tasks.fit import evaluate as judge
 
-    found = judge(run, data, memory=memory, columns=column_names(options), **options)
+    found = judge(run, data, memory=memory, columns=column_names(columns), root=root)
     if as_json:
         print_json(found)
         return
@@ -190,11 +203,10 @@ def evaluate(run: Path, data: str, memory: Path | None, as_json: bool, **options
     print_table(["", *metrics], lines)
 
 
-for option in reversed(column_options):
-    evaluate = option(evaluate)
+evaluate = with_options(column_options)(evaluate)
 
 
-def _label(task: str, run: Path | str, pictures: tuple[Path, ...], options: dict[str, Any]) -> None:
+def _label(task: str, run: Path | str, pictures: tuple[Path, ...], options: Options) -> None:
     as_json, shown = options.pop("as_json"), options.pop("shown")
     labels, templates = options.pop("labels"), options.pop("template")
     wanted = expanded(pictures)
@@ -205,7 +217,7 @@ def _label(task: str, run: Path | str, pictures: tuple[Path, ...], options: dict
         return
     options["retrieval"] = not options.pop("no_retrieval")
     with pipeline_at(run, task, options) as pipeline:
-        answers: list[Any] = []
+        answers: list[Answer] = []
         for start in range(0, len(wanted), BATCH):
             answers += pipeline.predict(wanted[start : start + BATCH], **options)
     print_answers(wanted, answers, as_json, shown)
@@ -217,14 +229,14 @@ def _by_name(
     pictures: list[Path],
     labels: tuple[str, ...],
     templates: tuple[str, ...],
-) -> list[Any]:
+) -> list[Answer]:
     """Zero-shot answers by the encoder of a memory."""
     from ravl.memory import Memory
     from ravl.models.zero_shot import TEMPLATES
     from ravl.tasks import registry
     from ravl.tasks.labels.zero_shot import by_name
 
-    answers: list[Any] = []
+    answers: list[Answer] = []
     with Memory.open(memory) as opened:
         for start in range(0, len(pictures), BATCH):
             answers += by_name(
@@ -237,7 +249,7 @@ def _by_name(
     return answers
 
 
-def print_answers(wanted: list[Path], answers: list[Any], as_json: bool, shown: int) -> None:
+def print_answers(wanted: list[Path], answers: Sequence[Answer], as_json: bool, shown: int) -> None:
     """Answers with their evidence, or as JSON."""
     if as_json:
         print_json(
@@ -252,7 +264,7 @@ def print_answers(wanted: list[Path], answers: list[Any], as_json: bool, shown: 
         print_evidence(answer, shown)
 
 
-def print_evidence(answer: Any, shown: int) -> None:
+def print_evidence(answer: Answer, shown: int) -> None:
     """The evidence below an answer, one line for each neighbour."""
     if not shown:
         return

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,8 +19,26 @@ from ravl.cli.captioning import (
     while_written,
     writer_of,
 )
+from ravl.cli.options import Options
 from ravl.cli.output import flat, print_json
-from ravl.cli.remote import PlaceCommand, as_it_was, memory_at, pipeline_at, refused
+from ravl.cli.remote import (
+    PlaceCommand,
+    ServedPipeline,
+    Streaming,
+    as_it_was,
+    refused,
+    served_pipeline,
+    stored,
+    stored_pipeline,
+)
+
+if TYPE_CHECKING:
+    from ravl.runs.answers import Evidence
+    from ravl.tasks.ask.results import Reply
+    from ravl.tasks.ask.writing import OpenAskPipeline
+    from ravl.tasks.contract import Pipeline
+
+    Local = Pipeline | OpenAskPipeline  # on this machine
 
 WRITTEN = (*DECODING, "instruction", "schema", "grammar", "stream")  # for generated answers
 
@@ -32,17 +50,27 @@ WRITTEN = (*DECODING, "instruction", "schema", "grammar", "stream")  # for gener
 @free_options
 @click.option("--stream", is_flag=True, help="Print words while they are generated.")
 @how_options
-def ask(run: Path | str, picture: Path, questions: tuple[str, ...], **options: Any) -> None:
+def ask(
+    run: Path | str,
+    picture: Path,
+    questions: tuple[str, ...],
+    as_json: bool,
+    shown: int,
+    no_retrieval: bool,
+    **given: object,
+) -> None:
     """Answer questions about a picture: ravl ask runs/shop new.jpg "what colour is it?"
 
     Without a fitted run, give a memory in place of RUN: its answered questions with similar
     pictures and questions vote, or a --generator reads them and writes. Options for generated text
     need a generator, or a run of ravl fit ask --answers open.
     """
-    as_json, shown = options.pop("as_json"), options.pop("shown")
-    options["retrieval"] = not options.pop("no_retrieval")
+    from ravl.tasks.ask.results import Reply
+
+    options: Options = {**given, "retrieval": not no_retrieval}
     with answerer(run, options) as model:
         if options.pop("stream", False):
+            assert isinstance(model, Streaming)
             kept = while_written(options)
             for question in questions:
                 print_pieces(flat(question), model.stream(picture, question, **kept))
@@ -53,22 +81,23 @@ def ask(run: Path | str, picture: Path, questions: tuple[str, ...], **options: A
         return
     for answer in answers:
         first, *others = str(answer).splitlines() or [""]
-        click.echo(f"{answer.question}\t{flat(first)}")
+        click.echo(f"{answer.asked}\t{flat(first)}")
         for line in others:
             click.echo(flat(line))
         if shown:
+            assert isinstance(answer, Reply)
             _print_evidence(answer, shown)
 
 
 @contextmanager
-def answerer(run: Path | str, options: dict[str, Any]) -> Iterator[Any]:
+def answerer(run: Path | str, options: Options) -> Iterator[Local | ServedPipeline]:
     """The model that answers: a run, a memory, a generator with either, or a server.
 
     Removes its options from the dictionary; the other options stay.
     """
     if isinstance(run, str):
         refused(**{name: options.pop(name) for name in (*WRITTEN, "generator") if name != "stream"})
-        with pipeline_at(run, "ask", options) as served:
+        with served_pipeline(run, "ask", options) as served:
             yield served
         return
     with _answerer(run, options.pop("memory"), options.pop("generator")) as model:
@@ -77,7 +106,7 @@ def answerer(run: Path | str, options: dict[str, Any]) -> Iterator[Any]:
 
 
 @contextmanager
-def _answerer(run: Path, memory: Path | None, generator: str | None) -> Iterator[Any]:
+def _answerer(run: Path, memory: Path | None, generator: str | None) -> Iterator[Local]:
     """The model of a run's folder, of a memory's file, or a generator with either."""
     from ravl.errors import QueryError
     from ravl.runs.run import open_memory, open_run
@@ -86,12 +115,12 @@ def _answerer(run: Path, memory: Path | None, generator: str | None) -> Iterator
     from ravl.tasks.ask.writing import OpenAskPipeline
 
     if not generator:
-        with pipeline_at(run, "ask", {"memory": memory}) as pipeline:
+        with stored_pipeline(run, "ask", memory) as pipeline:
             yield pipeline
         return
     if run.is_file():
         writer = writer_of(generator)
-        with memory_at(run) as opened:
+        with stored(run) as opened:
             yield OpenAskPipeline(opened, generator=writer)
         return
     fitted = open_run(run)
@@ -108,7 +137,7 @@ def _answerer(run: Path, memory: Path | None, generator: str | None) -> Iterator
         yield OpenAskPipeline(opened, fitted, generator=writer)
 
 
-def _told_how(model: Any, options: dict[str, Any]) -> None:
+def _told_how(model: Local, options: Options) -> None:
     """The options for generated text; refused without a generator."""
     from ravl.errors import QueryError
     from ravl.tasks.ask.writing import OpenAskPipeline
@@ -123,7 +152,7 @@ def _told_how(model: Any, options: dict[str, Any]) -> None:
         )
 
 
-def _print_evidence(answer: Any, shown: int) -> None:
+def _print_evidence(answer: Reply, shown: int) -> None:
     """The evidence of an answer: answered questions and passages, one line each."""
     texts = answer.passages
     if not answer.quoted:
@@ -138,7 +167,7 @@ def _print_evidence(answer: Any, shown: int) -> None:
         click.echo(_line(item, item.says[0]))
 
 
-def _line(item: Any, said: str) -> str:
+def _line(item: Evidence, said: str) -> str:
     words = shorten(said, LONGEST, placeholder=" ...")
     return flat(f"    {100 * item.share:5.1f} %  {item.similarity:.2f}  {item.id}  {words}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,10 +16,23 @@ from ravl.cli.answering import (
     place_argument,
     print_answers,
 )
+from ravl.cli.options import Decorator, Options, with_options
 from ravl.cli.output import flat
-from ravl.cli.remote import PlaceCommand, as_it_was, memory_at, pipeline_at, refused
+from ravl.cli.remote import (
+    PlaceCommand,
+    ServedPipeline,
+    as_it_was,
+    refused,
+    served_pipeline,
+    stored,
+)
 
-FREE = (
+if TYPE_CHECKING:
+    from ravl.models.generation.base import Decoding, Generator
+    from ravl.runs.answers import Answer
+    from ravl.tasks.caption.model import CaptionPipeline
+
+FREE: tuple[Decorator, ...] = (
     click.option(
         "--generator",
         metavar="SPEC",
@@ -70,11 +83,7 @@ DECODING = (
 LOCAL = ("generator", "num_beams", "min_new_tokens", "top_p", "schema", "grammar")
 
 
-def free_options(command: Any) -> Any:
-    """Options of all generated texts."""
-    for option in reversed(FREE):
-        command = option(command)
-    return command
+free_options = with_options(FREE)  # of all generated texts
 
 
 @click.command(cls=PlaceCommand)
@@ -85,34 +94,41 @@ def free_options(command: Any) -> Any:
 @click.option("--grounded", is_flag=True, help="Allow only nouns that the evidence contains.")
 @click.option("--stream", is_flag=True, help="Print words while they are generated.")
 @how_options
-def caption(run: Path | str, pictures: tuple[Path, ...], stream: bool, **options: Any) -> None:
+def caption(
+    run: Path | str,
+    pictures: tuple[Path, ...],
+    stream: bool,
+    as_json: bool,
+    shown: int,
+    no_retrieval: bool,
+    **given: object,
+) -> None:
     """Describe pictures: ravl caption runs/texts new.jpg
 
     Without a fitted run, give a memory in place of RUN: the answer is the neighbours' caption that
     is most similar to the others, or a --generator reads the captions and writes.
     """
-    as_json, shown = options.pop("as_json"), options.pop("shown")
-    options["retrieval"] = not options.pop("no_retrieval")
+    options: Options = {**given, "retrieval": not no_retrieval}
     wanted = expanded(pictures)
     with captioner(run, options) as model:
         if stream:
             _stream(model, wanted, options)
             return
-        answers: list[Any] = []
+        answers: list[Answer] = []
         for start in range(0, len(wanted), BATCH):
             answers += model.predict(wanted[start : start + BATCH], **options)
     print_answers(wanted, answers, as_json, shown)
 
 
 @contextmanager
-def captioner(run: Path | str, options: dict[str, Any]) -> Iterator[Any]:
+def captioner(run: Path | str, options: Options) -> Iterator[CaptionPipeline | ServedPipeline]:
     """The caption model of a run's folder, or of a memory's file; or a server.
 
     Removes its options from the dictionary; the other options stay.
     """
     if isinstance(run, str):
         refused(**{name: options.pop(name) for name in (*LOCAL, "target", "grounded")})
-        with pipeline_at(run, "caption", options) as served:
+        with served_pipeline(run, "caption", options) as served:
             yield served
         return
     from ravl.runs.run import open_memory, open_run
@@ -121,7 +137,7 @@ def captioner(run: Path | str, options: dict[str, Any]) -> Iterator[Any]:
     memory, target = options.pop("memory"), options.pop("target")
     writer = writer_of(options.pop("generator"))
     if run.is_file():
-        with memory_at(run) as opened:
+        with stored(run) as opened:
             model = CaptionPipeline(opened, column=target, generator=writer)
             options["how"] = decoding(options, model.usual)
             yield model
@@ -133,7 +149,7 @@ def captioner(run: Path | str, options: dict[str, Any]) -> Iterator[Any]:
         yield model
 
 
-def writer_of(generator: str | None) -> Any:
+def writer_of(generator: str | None) -> Generator | None:
     """The generator of that name; None without a name."""
     if not generator:
         return None
@@ -143,7 +159,7 @@ def writer_of(generator: str | None) -> Any:
     return load_generator(generator, constrain=processors)
 
 
-def decoding(options: dict[str, Any], usual: Any) -> Any:
+def decoding(options: Options, usual: Decoding) -> Decoding:
     """The decoding options, with defaults for those not given."""
     from dataclasses import replace
 
@@ -162,13 +178,13 @@ def decoding(options: dict[str, Any], usual: Any) -> Any:
     return replace(usual, **{n: v for n, v in given.items() if v is not None and v != ()})
 
 
-def _stream(model: Any, wanted: list[Path], options: dict[str, Any]) -> None:
+def _stream(model: CaptionPipeline | ServedPipeline, wanted: list[Path], options: Options) -> None:
     for picture in wanted:
         # Refused before anything is printed.
         print_pieces(str(picture), model.stream(picture, **while_written(options)))
 
 
-def while_written(options: dict[str, Any]) -> dict[str, Any]:
+def while_written(options: Options) -> Options:
     """The options of a streamed text."""
     judged = ("vote_only", "abstain", "grounded")
     return {name: value for name, value in options.items() if name not in judged}

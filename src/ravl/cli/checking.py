@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,9 +13,10 @@ from ravl.cli.output import SHOWN, flat, json_option, print_json, print_table, w
 if TYPE_CHECKING:
     from ravl.checking.check import Check
     from ravl.checking.fixes import FixReport
+    from ravl.checking.issue import Fix, Kind
 
 # As in ravl.checking.issue, whose imports would slow down `ravl --help`.
-KINDS = {
+KINDS: dict[Kind, Fix | None] = {
     "mislabel": "relabel",
     "conflict": "relabel",
     "duplicate": "merge",
@@ -69,8 +70,8 @@ LISTED = 5  # printed findings per kind
 def check(
     memory: Path,
     html: Path | None,
-    kinds: tuple[Any, ...],
-    how: Any,
+    kinds: tuple[Kind, ...],
+    how: Fix | None,
     least: float,
     ids: tuple[str, ...],
     dry_run: bool,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,6 +20,10 @@ from ravl.cli.remote import (
     server_option,
 )
 from ravl.cli.settings import column_names, column_options
+
+if TYPE_CHECKING:
+    from ravl.client.info import SignalInfo
+    from ravl.drift.report import Tested
 
 DRIFTED = 3  # the exit code
 
@@ -53,7 +57,8 @@ def drift(
     memory: Path | None,
     html: Path | None,
     as_json: bool,
-    **options: Any,
+    root: Path | None,
+    **columns: object,
 ) -> int:
     """Test whether pictures differ from those that a run was fitted for.
 
@@ -73,7 +78,7 @@ def drift(
                 "A server reports on the pictures that it has answered: leave PICTURES out. "
                 "Select one of its runs with --run NAME."
             )
-        refused(reference=reference, rate=rate, memory=memory, html=html, **options)
+        refused(reference=reference, rate=rate, memory=memory, html=html, root=root, **columns)
         return _print_served(run, as_json)
     if not pictures and not reference:
         raise click.UsageError("Give pictures to compare: a folder, files or a table.")
@@ -81,14 +86,16 @@ def drift(
     from ravl.drift.report import RATE
     from ravl.tasks.model import Model
 
-    how = {"columns": column_names(options), **options}
+    names = column_names(columns)
     with Model(run, memory) as model:
         if reference:
-            made = make_reference(model, list(reference), **how)
+            made = make_reference(model, list(reference), columns=names, root=root)
             click.echo(f"The reference now has {len(made.signals):,} pictures.", err=True)
         if not pictures:
             return 0
-        found = detect_drift(model, list(pictures), rate=RATE if rate is None else rate, **how)
+        found = detect_drift(
+            model, list(pictures), rate=RATE if rate is None else rate, columns=names, root=root
+        )
         if html:
             from ravl.drift.page import drift_page
 
@@ -132,7 +139,7 @@ def _print_served(url: str, as_json: bool) -> int:
     return DRIFTED if found.drifted else 0
 
 
-def _print_signals(signals: Sequence[Any]) -> None:
+def _print_signals(signals: Sequence[Tested | SignalInfo]) -> None:
     from ravl.drift.report import TITLES, words_of
 
     lines = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import click
 
@@ -40,7 +40,10 @@ def export(
     format: Literal["jsonl", "parquet"] | None,
     where: str | None,
     onnx: Path | None,
-    **of_run: Any,
+    memory: Path | None,
+    int8: bool,
+    check: Path | None,
+    sample: int | None,
 ) -> None:
     """Write a memory's rows, or a run that needs no torch.
 
@@ -54,9 +57,10 @@ def export(
                 f"{place} is a run. Export it with: ravl export {place} --onnx DIR, without "
                 "FOLDER, --format and --where, which are for memories."
             )
-        _run(place, onnx, **of_run)
+        _run(place, onnx, memory, int8, check, sample)
         return
-    given = [f"--{name}" for name, value in {"onnx": onnx, **of_run}.items() if value]
+    of_run = {"onnx": onnx, "memory": memory, "int8": int8, "check": check, "sample": sample}
+    given = [f"--{name}" for name, value in of_run.items() if value]
     if given:
         raise click.UsageError(
             f"{place} is a memory, or does not exist, and {given[0]} is for runs. Give the folder "

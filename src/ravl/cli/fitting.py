@@ -7,10 +7,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from ravl.cli.options import Options
 from ravl.cli.output import json_option, print_json, quiet_option
 from ravl.cli.rows import memory_argument
 from ravl.cli.settings import SettingsCommand, column_names, data_options, given
@@ -36,7 +37,7 @@ def _task_command(task: Task) -> click.Command:
     @config_option
     @quiet_option
     @json_option
-    def run(memory: Path, out: Path, quiet: bool, as_json: bool, **options: Any) -> None:
+    def run(memory: Path, out: Path, quiet: bool, as_json: bool, **options: object) -> None:
         _fit(task.command, memory, out, quiet, as_json, options)
 
     return SettingsCommand(
@@ -69,7 +70,7 @@ def fit() -> None:
 @config_option
 @quiet_option
 @json_option
-def fit_search(memory: Path, out: Path, quiet: bool, as_json: bool, **options: Any) -> None:
+def fit_search(memory: Path, out: Path, quiet: bool, as_json: bool, **options: object) -> None:
     """Train the retriever, so that texts find their pictures, and pictures their texts.
 
     Small heads on top of the encoder's networks are trained on the memory's captions, labels, tags
@@ -109,14 +110,13 @@ def fit_search(memory: Path, out: Path, quiet: bool, as_json: bool, **options: A
         click.echo(f"The report: {out / 'report.html'}")
 
 
-def _fit(
-    task: str, memory: Path, out: Path, quiet: bool, as_json: bool, options: dict[str, Any]
-) -> None:
+def _fit(task: str, memory: Path, out: Path, quiet: bool, as_json: bool, options: Options) -> None:
     from ravl.tasks.fit import fit as train
+    from ravl.training.fit_report import FitReport
 
     columns = column_names(options)
     with _told_if_interrupted():
-        report: Any = train(
+        report = train(
             task,
             memory,
             out=out,
@@ -125,6 +125,7 @@ def _fit(
             command=shlex.join(["ravl", *sys.argv[1:]]),
             **given(options),
         )
+    assert isinstance(report, FitReport)
     if as_json:
         print_json(report.to_json())
     elif not quiet:

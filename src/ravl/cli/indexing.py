@@ -5,14 +5,15 @@ from __future__ import annotations
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from ravl.cli.options import Options
 from ravl.cli.output import SHOWN, json_option, print_json, print_problems, quiet_option
 
 if TYPE_CHECKING:
-    from ravl.memory import IndexReport
+    from ravl.memory import IndexReport, Memory
 
 
 @click.command()
@@ -68,7 +69,7 @@ def index(
     dry_run: bool,
     quiet: bool,
     as_json: bool,
-    **options: Any,
+    **options: object,
 ) -> None:
     """Index pictures of a folder, table or dataset in a memory.
 
@@ -129,7 +130,7 @@ def reembed(memory: Path, encoder: str, quiet: bool, as_json: bool) -> None:
             print_problems(len(report.rejected), report.rejected)
 
 
-def _open_or_create(path: Path, encoder: str | None, dry_run: bool, stack: ExitStack) -> Any:
+def _open_or_create(path: Path, encoder: str | None, dry_run: bool, stack: ExitStack) -> Memory:
     from ravl.encoders import load_encoder
     from ravl.memory import Memory
 
@@ -141,7 +142,7 @@ def _open_or_create(path: Path, encoder: str | None, dry_run: bool, stack: ExitS
     return Memory.create(path, encoder or "builtin")
 
 
-def _reader_options(options: dict[str, Any]) -> dict[str, Any]:
+def _reader_options(options: Options) -> Options:
     from ravl.data import ColumnNames
 
     columns = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -23,7 +23,7 @@ where_option = click.option(
 )
 
 
-def print_json(value: Any) -> None:
+def print_json(value: object) -> None:
     """JSON with readable characters."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
 

@@ -11,15 +11,18 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import click
 
+from ravl.cli.options import Options
 from ravl.cli.output import print_problems
 
 if TYPE_CHECKING:
     from ravl.client import Client
     from ravl.memory import Memory
+    from ravl.runs.answers import Answer
+    from ravl.tasks.contract import Pipeline
 
 VARIABLE = "RAVL_KEY"
 RUN, KEY_FILE, AT = "ravl.run", "ravl.key_file", "ravl.at"  # in a command's context
@@ -64,7 +67,12 @@ class Place(click.Path):
     def __init__(self) -> None:
         super().__init__(path_type=Path)
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str | bytes | os.PathLike[str]:
         """The text as it was typed."""
         if str(value).startswith(("http://", "https://")):
             return value
@@ -92,7 +100,7 @@ class PlaceCommand(click.Command):
         return rest
 
 
-def refused(**given: Any) -> None:
+def refused(**given: object) -> None:
     """Refuse options that a server does not support."""
     for name, value in given.items():
         if value not in (None, (), "", False):
@@ -120,16 +128,31 @@ def connect(url: str) -> Client:
 
 
 @contextmanager
-def memory_at(place: Path | str) -> Iterator[Any]:
+def memory_at(place: Path | str) -> Iterator[Memory | Client]:
     """A memory's file, or a server's memory."""
     if isinstance(place, str):
         with connect(place) as client:
             yield client
         return
+    with stored(place) as memory:
+        yield memory
+
+
+@contextmanager
+def stored(file: Path) -> Iterator[Memory]:
+    """A memory's file, at the version of ``--at``."""
     from ravl.memory import Memory
 
-    with Memory.open(place) as memory, as_it_was(memory) as then:
+    with Memory.open(file) as memory, as_it_was(memory) as then:
         yield then
+
+
+@runtime_checkable
+class Streaming(Protocol):
+    """A pipeline that writes texts."""
+
+    def stream(self, picture: Path, beside: str | None = None, **options: object) -> Iterable[str]:
+        """The text about one picture, piece by piece as it is written."""
 
 
 class ServedPipeline:
@@ -145,20 +168,46 @@ class ServedPipeline:
         self._command = command
 
     def predict(
-        self, pictures: Sequence[Path], beside: Sequence[str] | None = None, **options: Any
-    ) -> Sequence[Any]:
+        self, pictures: Sequence[Path], beside: Sequence[str] | None = None, **given: object
+    ) -> Sequence[Answer]:
         """Answers to some pictures."""
+        options: Options = given
         found = self._client.predict(self._command, list(pictures), beside, **options)
         assert isinstance(found, list)
         return found
 
-    def stream(self, picture: Path, beside: str | None = None, **options: Any) -> Iterable[str]:
+    def stream(self, picture: Path, beside: str | None = None, **given: object) -> Iterable[str]:
         """The text about one picture, piece by piece as it is written."""
+        options: Options = given
         return self._client.stream(picture, beside, **options)
 
 
 @contextmanager
-def pipeline_at(place: Path | str, command: str, options: dict[str, Any]) -> Iterator[Any]:
+def served_pipeline(url: str, command: str, options: Options) -> Iterator[ServedPipeline]:
+    """A task of a server; ``memory`` is taken out of the options, and ``run`` comes in."""
+    refused(memory=options.pop("memory"))
+    options["run"] = click.get_current_context().meta.get(RUN)
+    with connect(url) as client:
+        yield ServedPipeline(client, command)
+
+
+@contextmanager
+def stored_pipeline(place: Path, command: str, memory: Path | None) -> Iterator[Pipeline]:
+    """What answers a task on this machine: a run, or a memory alone."""
+    from ravl.tasks.model import load
+
+    with load(place, memory) as model, as_it_was(model.memory) as then:
+        if then is model.memory:
+            yield model.pipeline(command)
+            return
+        with load(then) if model.run is None else load(model.run.folder, then) as old:
+            yield old.pipeline(command)
+
+
+@contextmanager
+def pipeline_at(
+    place: Path | str, command: str, options: Options
+) -> Iterator[Pipeline | ServedPipeline]:
     """What answers a task: a run, a memory alone, or a server.
 
     Args:
@@ -169,21 +218,12 @@ def pipeline_at(place: Path | str, command: str, options: dict[str, Any]) -> Ite
     Raises:
         QueryError: the run was fitted for another task.
     """
-    memory = options.pop("memory")
     if isinstance(place, str):
-        refused(memory=memory)
-        options["run"] = click.get_current_context().meta.get(RUN)
-        with connect(place) as client:
-            yield ServedPipeline(client, command)
+        with served_pipeline(place, command, options) as served:
+            yield served
         return
-    from ravl.tasks.model import load
-
-    with load(place, memory) as model, as_it_was(model.memory) as then:
-        if then is model.memory:
-            yield model.pipeline(command)
-            return
-        with load(then) if model.run is None else load(model.run.folder, then) as old:
-            yield old.pipeline(command)
+    with stored_pipeline(place, command, options.pop("memory")) as pipeline:
+        yield pipeline
 
 
 @contextmanager

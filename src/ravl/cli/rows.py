@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,7 +18,11 @@ from ravl.cli.remote import (
     memory_at,
     refused,
     server_option,
+    stored,
 )
+
+if TYPE_CHECKING:
+    from ravl.data.example import Scalar
 
 memory_argument = click.argument("memory", type=click.Path(path_type=Path))
 place_argument = click.argument("memory", metavar="MEMORY", type=Place())
@@ -48,7 +52,7 @@ def info(memory: Path | str | None, quarantine: bool, plugins: bool, as_json: bo
         refused(quarantine=quarantine)
         _print_server(memory, as_json)
         return
-    with memory_at(memory) as opened:
+    with stored(memory) as opened:
         if quarantine:
             aside = opened.quarantine()
             if as_json:
@@ -225,7 +229,7 @@ def log(memory: Path, id: str | None, limit: int, as_json: bool) -> None:
         print_table(["version", "when (UTC)", "who", "what", "rows"], lines)
 
 
-def _assignment(text: str) -> tuple[str, Any]:
+def _assignment(text: str) -> tuple[str, Scalar]:
     from ravl.data.readers.values import infer
 
     name, sign, value = text.partition("=")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
+from ravl.cli.options import Options
 from ravl.cli.output import json_option, print_json, print_table, where_option
 from ravl.cli.remote import (
     Place,
@@ -77,7 +77,7 @@ def search(
     html: Path | None,
     as_json: bool,
     rerank: Path | None,
-    **options: Any,
+    **given: object,
 ) -> None:
     """Find pictures by a text, a picture, or both.
 
@@ -87,22 +87,24 @@ def search(
     ravl search shop.ravl "in blue" --like shirts/17.jpg --weight 0.3
     ravl search shop.ravl "a dog on a beach" --rerank runs/match
     """
+    from ravl.memory import Memory
     from ravl.retrieval import Query
 
+    options: Options = given
     query = Query(text, image, like, weight)
     if isinstance(memory, str):
         refused(html=html)
         options["rerank"] = rerank and str(rerank)
     with memory_at(memory) as opened:
-        if rerank is not None and not isinstance(memory, str):
+        if rerank is not None and isinstance(opened, Memory):
             from ravl.tasks.model import Model
 
             options["rerank"] = Model(rerank, opened).reranker()
         hits = opened.search(query, **options)
-        if html and not isinstance(memory, str):
+        if html and isinstance(opened, Memory):
             from ravl.pages import Section, search_page
 
-            page = search_page(opened, [Section(query, hits)], f"{memory.name}: search")
+            page = search_page(opened, [Section(query, hits)], f"{opened.path.name}: search")
             html.write_text(page, encoding="utf-8")
         if as_json:
             print_json(hits.to_json())

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
+from ravl.cli.options import Options
 from ravl.errors import RavlError
+
+if TYPE_CHECKING:
+    from ravl.serving.keys import Scope
+    from ravl.serving.limits import Limits
 
 FILE = click.Path(path_type=Path)
 EXTRA = 'ravl serve needs more packages. Install them with: pip install "ravl[serve]"'
@@ -75,14 +80,14 @@ def serve(
     host: str,
     port: int,
     keys: Path | None,
-    new_key: Any,
+    new_key: Scope | None,
     name: str,
     audit: Path | None,
     feedback: Path | None,
     allow_urls: bool,
     drift_window: int,
     drift_rate: float,
-    **limits: Any,
+    **given: object,
 ) -> None:
     """Answer over HTTP: ravl serve runs/shirts
 
@@ -93,6 +98,7 @@ def serve(
     ravl serve --new-key read --keys keys.txt
     ravl serve runs/shirts runs/texts --host 0.0.0.0 --keys keys.txt
     """
+    limits: Options = given
     if new_key:
         _make_key(new_key, name, keys)
         return
@@ -135,7 +141,7 @@ def _limits(
     together: int,
     wait: float,
     deadline: float,
-) -> Any:
+) -> Limits:
     from ravl.serving.limits import Limits
 
     return Limits(
@@ -151,7 +157,7 @@ def _limits(
     )
 
 
-def _make_key(scope: Any, name: str, file: Path | None) -> None:
+def _make_key(scope: Scope, name: str, file: Path | None) -> None:
     from ravl.serving.keys import VARIABLE, keep_line, new_key
 
     key, line = new_key(scope, name)

@@ -8,9 +8,38 @@ from __future__ import annotations
 
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 import click
+
+from ravl.cli.options import Decorator, Options, with_options
+
+if TYPE_CHECKING:
+    from ravl.data import ColumnNames
+
+column_options: tuple[Decorator, ...] = (
+    click.option(
+        "--root", type=click.Path(path_type=Path), help="The folder of a table's pictures."
+    ),
+    click.option("--image-column", help="The table's column with the picture's path."),
+    click.option("--label-column", help="The column with the label."),
+    click.option("--tags-column", help="The column with the tags."),
+    click.option("--text-column", multiple=True, help="A column with texts; may be repeated."),
+    click.option("--question-column", help="The column with a question."),
+    click.option("--answer-column", help="The column with its answer."),
+)
+data_options = with_options(  # tables of pictures and their columns
+    (
+        click.option(
+            "--data",
+            type=click.Path(path_type=Path),
+            help="A table or folder of labelled pictures. [default: the rows of MEMORY]",
+        ),
+        click.option("--validation", help="A table, or a filter. [default: random]"),
+        click.option("--test", help="A table, or a filter. [default: random]"),
+        *column_options,
+    )
+)
 
 
 class SettingsCommand(click.Command):
@@ -38,7 +67,7 @@ def settings_options(command: str) -> list[click.Parameter]:
     from ravl.tasks.registry import of_command
     from ravl.training.described import described
 
-    found: dict[str, tuple[Field[Any], Any, str]] = {}
+    found: dict[str, tuple[Field[Any], object, str]] = {}
     for task in of_command(command):
         kind = task.settings()
         words, hints = described(kind), get_type_hints(kind)
@@ -58,12 +87,12 @@ def is_setting(name: str, command: str) -> bool:
     return any(f.name == name for task in of_command(command) for f in fields(task.settings()))
 
 
-def given(options: dict[str, Any]) -> dict[str, Any]:
+def given(options: Options) -> Options:
     """The options that were given, by name."""
     return {k: v for k, v in options.items() if v is not None and v != ()}
 
 
-def _option(field: Field[Any], hint: Any, words: str) -> click.Option:
+def _option(field: Field[Any], hint: object, words: str) -> click.Option:
     flag = "--" + field.name.replace("_", "-")
     default = field.default if field.default is not MISSING else ""
     shown = " | ".join(default) if isinstance(default, tuple) else default
@@ -78,38 +107,7 @@ def _option(field: Field[Any], hint: Any, words: str) -> click.Option:
     return click.Option([flag], type=hint, help=help)
 
 
-def data_options(command: Any) -> Any:
-    """Options for tables of pictures and their columns."""
-    for option in reversed(
-        (
-            click.option(
-                "--data",
-                type=click.Path(path_type=Path),
-                help="A table or folder of labelled pictures. [default: the rows of MEMORY]",
-            ),
-            click.option("--validation", help="A table, or a filter. [default: random]"),
-            click.option("--test", help="A table, or a filter. [default: random]"),
-            *column_options,
-        )
-    ):
-        command = option(command)
-    return command
-
-
-column_options = (
-    click.option(
-        "--root", type=click.Path(path_type=Path), help="The folder of a table's pictures."
-    ),
-    click.option("--image-column", help="The table's column with the picture's path."),
-    click.option("--label-column", help="The column with the label."),
-    click.option("--tags-column", help="The column with the tags."),
-    click.option("--text-column", multiple=True, help="A column with texts; may be repeated."),
-    click.option("--question-column", help="The column with a question."),
-    click.option("--answer-column", help="The column with its answer."),
-)
-
-
-def column_names(options: dict[str, Any]) -> Any:
+def column_names(options: Options) -> ColumnNames | None:
     """Remove the column options from the others; None if no column was given."""
     from ravl.data import ColumnNames
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--public", is_flag=True, help="On the hub: make it public.")
 @click.option("--force", is_flag=True, help="Replace any content of the place.")
 @quiet_option
-def push(what: Path, to: str, quiet: bool, **options: Any) -> None:
+def push(what: Path, to: str, quiet: bool, **options: bool) -> None:
     """Send a run or a memory to another place; a second push sends only changed files.
 
     PLACE is a folder, hf:OWNER/NAME on the Hugging Face hub (private, unless --public), or an

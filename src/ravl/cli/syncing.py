@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -58,7 +58,7 @@ def sync(
     watch: float | None,
     quiet: bool,
     as_json: bool,
-    **options: Any,
+    **options: object,
 ) -> None:
     """Update a memory from folders: new, changed, renamed and removed files.
 

@@ -17,9 +17,11 @@ from ravl.cli.answering import (
     print_answers,
     shown_options,
 )
+from ravl.cli.options import Options
 from ravl.cli.remote import PlaceCommand, pipeline_at
 
 if TYPE_CHECKING:
+    from ravl.runs.answers import Answer
     from ravl.tasks.contract import Task
     from ravl.tasks.options import Option
 
@@ -69,12 +71,18 @@ def answering_command(task: Task) -> click.Command:
 
     @place_argument
     @click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
-    def run(run: Path | str, pictures: tuple[Path, ...], **options: Any) -> None:
-        as_json, shown = options.pop("as_json"), options.pop("shown")
+    def run(
+        run: Path | str,
+        pictures: tuple[Path, ...],
+        as_json: bool,
+        shown: int,
+        **others: object,
+    ) -> None:
+        options: Options = others
         texts = list(options.pop(beside)) if beside else None
         wanted = expanded(pictures)
         with pipeline_at(run, task.command, options) as pipeline:
-            answers: list[Any] = []
+            answers: list[Answer] = []
             for start in range(0, len(wanted), BATCH):
                 part = texts[start : start + BATCH] if texts and len(texts) > 1 else texts
                 answers += pipeline.predict(wanted[start : start + BATCH], part, **options)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from ravl.cli.options import Options
 from ravl.cli.output import json_option, print_json, quiet_option
 from ravl.cli.rows import memory_argument
 from ravl.cli.settings import SettingsCommand, column_names, data_options, given
@@ -16,6 +17,7 @@ from ravl.cli.task_commands import TaskGroup
 
 if TYPE_CHECKING:
     from ravl.tasks.contract import Task
+    from ravl.tuning.tune import TuneReport
 
 ABOUT = """Search for the settings with which `ravl fit {task}` is best on the validation split.
 
@@ -54,7 +56,7 @@ def _command(task: Task) -> click.Command:
     @data_options
     @quiet_option
     @json_option
-    def run(memory: Path, out: Path, quiet: bool, as_json: bool, **options: Any) -> None:
+    def run(memory: Path, out: Path, quiet: bool, as_json: bool, **options: object) -> None:
         _tune(task.command, memory, out, quiet, as_json, options)
 
     return SettingsCommand(
@@ -71,9 +73,7 @@ def tune() -> None:
     """Search for the settings with which a fit is best."""
 
 
-def _tune(
-    task: str, memory: Path, out: Path, quiet: bool, as_json: bool, options: dict[str, Any]
-) -> None:
+def _tune(task: str, memory: Path, out: Path, quiet: bool, as_json: bool, options: Options) -> None:
     from ravl.tuning.tune import kept
     from ravl.tuning.tune import tune as search
 
@@ -100,7 +100,7 @@ def _tune(
         _print(report)
 
 
-def _print(report: Any) -> None:
+def _print(report: TuneReport) -> None:
     from ravl.evaluation import percent_names
 
     best, out = report.best, report.out

@@ -55,7 +55,7 @@ def query_of(given: Any, image: Any, like: str | None, weight: float) -> Query:
     )
 
 
-def search(server: Server, given: Any, k: int, options: Mapping[str, Any]) -> Plan[Any]:
+def search(server: Server, given: object, k: int, options: Mapping[str, Any]) -> Plan[Any]:
     """Hits of a query, or of each query in a list."""
     how = dict(options)
     image, like, weight = how.pop("image", None), how.pop("like", None), how.pop("weight", 0.5)

@@ -28,10 +28,10 @@ class Planned(Protocol[P, T_co]):
     """A method that returns something."""
 
     @overload
-    def __get__(self, client: Client, owner: Any) -> Callable[P, T_co]: ...
+    def __get__(self, client: Client, owner: object) -> Callable[P, T_co]: ...
     @overload
     def __get__(
-        self, client: AsyncClient, owner: Any
+        self, client: AsyncClient, owner: object
     ) -> Callable[P, Coroutine[Any, Any, T_co]]: ...
 
 
@@ -39,18 +39,18 @@ class Listed(Protocol[P, T_co]):
     """A method that yields items."""
 
     @overload
-    def __get__(self, client: Client, owner: Any) -> Callable[P, Iterator[T_co]]: ...
+    def __get__(self, client: Client, owner: object) -> Callable[P, Iterator[T_co]]: ...
     @overload
-    def __get__(self, client: AsyncClient, owner: Any) -> Callable[P, AsyncIterator[T_co]]: ...
+    def __get__(self, client: AsyncClient, owner: object) -> Callable[P, AsyncIterator[T_co]]: ...
 
 
 class Streamed(Protocol[P]):
     """A method that streams a text."""
 
     @overload
-    def __get__(self, client: Client, owner: Any) -> Callable[P, Stream]: ...
+    def __get__(self, client: Client, owner: object) -> Callable[P, Stream]: ...
     @overload
-    def __get__(self, client: AsyncClient, owner: Any) -> Callable[P, AsyncStream]: ...
+    def __get__(self, client: AsyncClient, owner: object) -> Callable[P, AsyncStream]: ...
 
 
 def planned(plan: Callable[Concatenate[Any, P], Plan[T]]) -> Planned[P, T]:
@@ -75,7 +75,7 @@ def carried(method: Callable[..., Any], by: str = "_run") -> Any:
     """A method that hands what another makes to the client's method of that name."""
 
     @wraps(method)
-    def called(client: Any, *args: Any, **kwargs: Any) -> Any:
+    def called(client: object, *args: object, **kwargs: object) -> Any:
         return getattr(client, by)(method(client, *args, **kwargs))
 
     return called

@@ -363,7 +363,7 @@ class Methods:
             return False
         return reply.is_success
 
-    def _get(self, path: str, **params: Any) -> Plan[Any]:
+    def _get(self, path: str, **params: object) -> Plan[Any]:
         given = {name: value for name, value in params.items() if value is not None}
         return fetched(self._server, Ask("GET", path, {"params": given}))
 

@@ -86,7 +86,7 @@ class Opening:
     plan: Plan[httpx.Response]
 
 
-def advance(plan: Plan[T], reply: Any = None) -> Ask | Pause | Done[T]:
+def advance(plan: Plan[T], reply: object = None) -> Ask | Pause | Done[T]:
     """The next step of a plan."""
     try:
         return plan.send(reply)

@@ -112,7 +112,7 @@ def evidence(found: Any) -> tuple[Evidence, ...]:
     )
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """Convert lists to tuples, and values that JSON cannot represent to NaN."""
     if isinstance(value, Mapping):
         return {name: math.nan if share is None else share for name, share in value.items()}

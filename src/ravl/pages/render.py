@@ -15,7 +15,7 @@ from ravl.memory import Memory, Row
 DETAIL = 2  # a thumbnail is made at twice its side, for sharp screens
 
 
-def render(template: str, **values: Any) -> str:
+def render(template: str, **values: object) -> str:
     """A page from one of the templates beside this file; all values are escaped."""
     return str(_environment().get_template(template).render(**values))
 

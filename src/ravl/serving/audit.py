@@ -7,7 +7,6 @@ import os
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from ravl.errors import MemoryFileError
 
@@ -33,7 +32,7 @@ class Audit:
             ) from error
         self._out = os.fdopen(number, "a", encoding="utf-8", errors="backslashreplace")
 
-    def write(self, *, caller: str, request: str, what: str, **more: Any) -> None:
+    def write(self, *, caller: str, request: str, what: str, **more: object) -> None:
         """Somebody changed something.
 
         Args:

@@ -30,7 +30,7 @@ def _sound(text: str) -> str:
     return text
 
 
-def _decoded(text: Any) -> Any:
+def _decoded(text: object) -> Any:
     if not isinstance(text, str):
         raise ValueError("must be a text in base64")
     try:

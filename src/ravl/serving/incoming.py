@@ -154,7 +154,7 @@ def _kinds(shape: type[Body], name: str) -> list[Any]:
     return [get_args(kind)[0] if get_origin(kind) is Annotated else kind for kind in kinds]
 
 
-def _is_object(kind: Any) -> bool:
+def _is_object(kind: object) -> bool:
     """True for an object, and for a list of objects."""
     inner = get_args(kind)[0] if get_origin(kind) is list else kind
     return get_origin(inner) is dict or (isinstance(inner, type) and issubclass(inner, BaseModel))

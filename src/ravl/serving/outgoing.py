@@ -85,7 +85,7 @@ def origin_json(
 class Json(JSONResponse):
     """JSON with readable characters; what is no number becomes null, as JSON has it."""
 
-    def render(self, content: Any) -> bytes:
+    def render(self, content: object) -> bytes:
         """The bytes that are sent."""
         try:
             return super().render(content)
@@ -93,7 +93,7 @@ class Json(JSONResponse):
             return super().render(_plain(content))
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     if isinstance(value, dict):
         return {_plain(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -136,7 +136,7 @@ def _answer(task: Task) -> type[AnswerOut]:
     return made
 
 
-def _json_type(hint: Any) -> Any:
+def _json_type(hint: object) -> Any:
     """The type of a field as JSON has it; what is no number is null there."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin is tuple:

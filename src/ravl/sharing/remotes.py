@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import fsspec
 from fsspec.callbacks import Callback
@@ -217,7 +217,7 @@ class _Told(Callback):  # type: ignore[misc]  # fsspec has no types
         super().__init__(size=size)
         self._told, self._advance = 0, advance
 
-    def call(self, *_args: Any, **_options: Any) -> None:
+    def call(self, *_args: object, **_options: object) -> None:
         """Called by fsspec whenever its value changes."""
         self.reach(min(self.value, self.size or 0))
 

@@ -208,7 +208,7 @@ async def _about(
     return None, data
 
 
-def _texts(value: Any) -> list[str]:
+def _texts(value: object) -> list[str]:
     if isinstance(value, list):
         return value
     return [value] if isinstance(value, str) else []

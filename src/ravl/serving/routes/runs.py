@@ -216,7 +216,7 @@ def _metrics(file: File) -> dict[str, Any]:
 _PATH = re.compile(r"(?<![\w:/.])/(?:[\w.\- ]+/)+(?=[\w.\-])")
 
 
-def _without_paths(value: Any, keep: set[str]) -> Any:
+def _without_paths(value: object, keep: set[str]) -> Any:
     """The same, and no text in it says where something is on this machine."""
     if isinstance(value, dict):
         return {k: v if k in keep else _without_paths(v, keep) for k, v in value.items()}

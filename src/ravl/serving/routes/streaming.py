@@ -83,12 +83,12 @@ def _stream(app: FastAPI, service: Service, shape: Shape) -> None:
         return StreamingResponse(events, media_type=EVENTS)
 
 
-async def _once(name: str, data: Any) -> AsyncIterator[bytes]:
+async def _once(name: str, data: object) -> AsyncIterator[bytes]:
     yield event(name, data)
 
 
 async def _written(
-    asking: Asking, served: Served, item: Any, options: Options
+    asking: Asking, served: Served, item: object, options: Options
 ) -> AsyncIterator[bytes]:
     """Events while a text is written in the model's thread.
 
@@ -161,6 +161,6 @@ def _problem(asking: Asking, error: Exception) -> Any:
     return json.loads(bytes(problem_response(error, told(asking.request.scope)).body))
 
 
-def event(name: str, data: Any) -> bytes:
+def event(name: str, data: object) -> bytes:
     """One server-sent event."""
     return f"event: {name}\ndata: {Json(data).body.decode()}\n\n".encode()  # type: ignore[union-attr]
