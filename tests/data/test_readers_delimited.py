@@ -137,6 +137,19 @@ def test_empty_file(folder, text):
         read(table(folder, text))
 
 
+@pytest.mark.parametrize("start", ["sep=;\n", '"sep=;"\r\n', "\n\n", ";;\n", "\ufeffsep=;\n\n"])
+def test_what_comes_before_the_header(folder, start):
+    text = f"{start}image;caption\na.jpg;a dog, big, old\n"
+    (example,) = read_good(table(folder, text))
+    assert example.texts == ("a dog, big, old",)
+    assert example.source == f"t.csv, line {start.count(chr(10)) + 2}"
+
+
+def test_a_separator_that_the_first_line_names(folder):
+    (example,) = read_good(table(folder, "sep=:\nimage:caption\na.jpg:one, two; three\n"))
+    assert example.texts == ("one, two; three",)
+
+
 def test_no_rows(folder):
     assert read_good(table(folder, "image,caption\n")) == []
 

@@ -24,7 +24,20 @@ def lines(folder, *records, name="t.jsonl"):
 
 
 @pytest.mark.parametrize(
-    "name", ["image", "picture", "file", "file_name", "filename", "path", "filepath", "Image_Path"]
+    "name",
+    [
+        "image",
+        "picture",
+        "file",
+        "file_name",
+        "filename",
+        "path",
+        "filepath",
+        "Image_Path",
+        "file name",
+        "Image-Path",
+        "ＩＭＡＧＥ",
+    ],
 )
 def test_usual_names_of_the_picture(folder, name):
     assert ids(read_good(write(folder / "t.csv", f"{name}\na.jpg\n"))) == ["a.jpg"]

@@ -230,7 +230,7 @@ def log(memory: Path, id: str | None, limit: int, as_json: bool) -> None:
 
 
 def _assignment(text: str) -> tuple[str, Scalar]:
-    from ravl.data.readers.values import infer
+    from ravl.data.readers.cells import infer
 
     name, sign, value = text.partition("=")
     if not sign or not name:

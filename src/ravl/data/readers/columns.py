@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -19,7 +21,8 @@ NEEDED = (
 class ColumnNames:
     """The names of the columns of a table.
 
-    None means the usual names, in upper or lower case; "" means that there is no such column.
+    None means the usual names, in upper or lower case, with blanks or hyphens for underscores; ""
+    means that there is no such column.
 
     Args:
         image: the picture's path (or bytes). Usual: image, picture, file, file_name, filename,
@@ -62,7 +65,7 @@ class Layout:
 
 def lay_out(names: ColumnNames, found: Sequence[str]) -> Layout:
     """Find the columns of a table; a missing column is None or ()."""
-    by_name = {name.strip().casefold(): name for name in reversed(found)}
+    by_name = {_plain(name): name for name in reversed(found)}
 
     def pick(wanted: str | None, usual: Iterable[str]) -> str | None:
         if wanted is not None:
@@ -102,6 +105,11 @@ def check(names: ColumnNames, found: Sequence[str], where: str) -> Layout:
         usual = f"usual names are {', '.join(IMAGE)}; {', '.join(TEXTS)}"
         raise DataError(f"{there}. {NEEDED} ({usual}).")
     return layout
+
+
+def _plain(name: str) -> str:
+    """The name as the usual names are written: ``File Name`` is ``file_name``."""
+    return re.sub(r"[\s_-]+", "_", unicodedata.normalize("NFKC", name).strip().casefold())
 
 
 def _as_tuple(names: str | tuple[str, ...]) -> tuple[str, ...]:

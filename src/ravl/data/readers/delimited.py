@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import re
+import unicodedata
 from collections import Counter, deque
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from ravl.data.example import Rejected
@@ -12,6 +15,7 @@ from ravl.data.readers.lines import Line, read_lines
 from ravl.errors import DataError
 
 DELIMITERS = ",;\t|"
+_SEPARATOR = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 
 Record = tuple[int, dict[str, str]]
 """Number of its first line, and its fields by column name."""
@@ -21,8 +25,9 @@ class Delimited:
     """A CSV or TSV file.
 
     Args:
-        path: the file. Its first line names the columns. ``.tsv`` is separated by tabs, other files
-            by the most frequent of ``, ; | tab`` in the first line.
+        path: the file. Its first line that is not blank names the columns. ``.tsv`` is separated by
+            tabs, other files by the most frequent of ``, ; | tab`` in that line. A line ``sep=;``
+            before it, as Excel reads it, names another separator.
         encoding: a codec's name; None means UTF-8.
 
     Raises:
@@ -32,11 +37,11 @@ class Delimited:
     def __init__(self, path: Path, encoding: str | None) -> None:
         self.path = path
         self._encoding = encoding
-        self._delimiter = "\t" if path.suffix.lower() == ".tsv" else self._likeliest()
+        self._first, self.delimiter = self._beginning()
         self.header = self._header()
 
     def __iter__(self) -> Iterator[Record | Rejected]:
-        feed = _Feed(read_lines(self.path, self._encoding))
+        feed = _Feed(self._lines())
         reader = self._reader(feed)
         next(reader, None)
         width = len(self.header)
@@ -74,29 +79,44 @@ class Delimited:
         names = ", ".join(self.header)
         return (
             f"the row has {len(fields)} fields, but the first line names {len(self.header)} "
-            f"({names}); put a text that contains {self._delimiter!r} in double quotes"
+            f"({names}); put a text that contains {self.delimiter!r} in double quotes"
         )
 
     def _reader(self, feed: _Feed) -> Iterator[list[str]]:
-        return csv.reader(feed, delimiter=self._delimiter, strict=True, skipinitialspace=True)
+        return csv.reader(feed, delimiter=self.delimiter, strict=True, skipinitialspace=True)
 
-    def _likeliest(self) -> str:
-        line = next((text for _, text, _ in read_lines(self.path, self._encoding)), "")
-        counts = Counter(line)
-        return max(DELIMITERS, key=lambda delimiter: counts[delimiter])
+    def _lines(self) -> Iterator[Line]:
+        """The lines from the header on."""
+        return islice(read_lines(self.path, self._encoding), self._first, None)
+
+    def _beginning(self) -> tuple[int, str]:
+        """How many lines come before the header, and the separator."""
+        separator = "\t" if self.path.suffix.lower() == ".tsv" else None
+        lines = read_lines(self.path, self._encoding)
+        for number, text, _ in lines:
+            told = _SEPARATOR.fullmatch(text.strip(" \r\n"))
+            if told is not None:
+                separator = told.group(1)
+            elif text.strip(f" \r\n{DELIMITERS}"):
+                counts = Counter(text)
+                likeliest = max(DELIMITERS, key=lambda delimiter: counts[delimiter])
+                return number - 1, separator or likeliest
+        return 0, separator or DELIMITERS[0]
 
     def _header(self) -> tuple[str, ...]:
-        feed = _Feed(read_lines(self.path, self._encoding))
+        feed = _Feed(self._lines())
+        line = self._first + 1
         try:
             fields = next(self._reader(feed), None)
         except csv.Error as error:
-            raise DataError(f"{self.path}, line 1: {_explained(error)}.") from error
+            raise DataError(f"{self.path}, line {line}: {_explained(error)}.") from error
         problem = next((problem for _, _, problem in feed.record if problem), None)
         if problem is not None:
-            raise DataError(f"{self.path}, line 1: {problem}.")
+            raise DataError(f"{self.path}, line {line}: {problem}.")
         if not fields:
             raise DataError(f"{self.path} is empty; its first line must name the columns.")
-        names = tuple(name.strip() or f"column_{n}" for n, name in enumerate(fields, 1))
+        written = (unicodedata.normalize("NFC", name.strip()) for name in fields)
+        names = tuple(name or f"column_{n}" for n, name in enumerate(written, 1))
         doubles = [name for name, count in Counter(names).items() if count > 1]
         if doubles:
             raise DataError(

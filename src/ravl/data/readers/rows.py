@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ravl.data.example import QA, Rejected, Scalar
+from ravl.data.example import QA, Rejected
 from ravl.data.readers import values
+from ravl.data.readers.cells import Cells
 from ravl.data.readers.columns import ColumnNames, Layout, lay_out
 from ravl.data.readers.places import normal
 from ravl.data.staging import Row
@@ -22,8 +23,9 @@ class RowMaker:
     Args:
         names: the names of the columns.
         where: the source's name: "shop.csv".
-        inferred: True if every value is a text and its type must be guessed (CSV).
         relative: converts a path of the table to an id.
+        cells: the types of the columns of a CSV file, whose values are all texts; None for values
+            that have types.
     """
 
     def __init__(
@@ -31,12 +33,12 @@ class RowMaker:
         names: ColumnNames,
         where: str,
         *,
-        inferred: bool = False,
         relative: Callable[[str], str] = normal,
+        cells: Cells | None = None,
     ) -> None:
         self._names = names
         self._where = where
-        self._scalar: Callable[[Any], Scalar] = values.infer if inferred else values.scalar
+        self._cells = cells
         self._relative = relative
         self._layouts: dict[tuple[str, ...], Layout] = {}
 
@@ -67,17 +69,22 @@ class RowMaker:
         if layout.image is not None:
             row.picture, row.same = self._picture(record[layout.image])
         if layout.id is not None:
-            row.id = values.one(record[layout.id], layout.id) or ""
+            row.id = self._one(record, layout.id) or ""
         if layout.label is not None:
-            row.label = values.one(record[layout.label], layout.label)
+            row.label = self._one(record, layout.label)
         if layout.tags is not None:
-            row.tags = tuple(values.tags(record[layout.tags]))
+            separator = self._cells.separator if self._cells is not None else None
+            row.tags = tuple(values.tags(record[layout.tags], separator))
         if layout.texts:
             row.texts = tuple([t for name in layout.texts for t in values.strings(record[name])])
         if layout.question is not None:
             row.qa = self._question(record, layout)
         self._fill_columns(row, record, layout)
         return row
+
+    def _one(self, record: Mapping[str, Any], name: str) -> str | None:
+        value = record[name]
+        return values.one(value if self._cells is None else self._cells.name(name, value), name)
 
     def _question(self, record: Mapping[str, Any], layout: Layout) -> tuple[QA, ...]:
         question = values.one(record[layout.question or ""], "question")
@@ -94,8 +101,12 @@ class RowMaker:
                 row.qa += tuple(values.questions(value))
             elif name == "columns" and (own := values.mapping(value)) is not None:
                 self._add_columns(row, own)
-            elif (found := self._scalar(value)) is not None:
-                row.columns[name] = found
+            else:
+                found = (
+                    values.scalar(value) if self._cells is None else self._cells.value(name, value)
+                )
+                if found is not None:
+                    row.columns[name] = found
 
     def _add_columns(self, row: Row, columns: Mapping[str, Any]) -> None:
         for name, value in columns.items():

@@ -10,6 +10,7 @@ from typing import Any
 
 from ravl.data.example import Example, Rejected
 from ravl.data.readers import json_stream
+from ravl.data.readers.cells import Cells
 from ravl.data.readers.columns import check
 from ravl.data.readers.delimited import Delimited
 from ravl.data.readers.lines import read_lines
@@ -19,8 +20,7 @@ from ravl.data.readers.rows import RowMaker
 from ravl.data.readers.source import GroupedSource, ReadOptions
 from ravl.data.staging import Row
 
-GUESSED = (".csv", ".tsv")  # whose values are all text
-HEADED = (*GUESSED, ".parquet")  # their columns are known even without rows
+HEADED = (".csv", ".tsv", ".parquet")  # their columns are known even without rows
 PEEKED = 100  # objects of a JSON file whose keys give the columns
 
 Opened = tuple[tuple[str, ...], Callable[[], Iterator[Row | Rejected]]]
@@ -43,13 +43,9 @@ class TableSource(GroupedSource):
         self._path = path
         self._encoding = options.encoding
         self._root = Root(options.root or path.parent)
+        self._columns = options.columns
+        self._make = RowMaker(options.columns, self.where, relative=self._root.relative)
         suffix = path.suffix.lower()
-        self._make = RowMaker(
-            options.columns,
-            self.where,
-            inferred=suffix in GUESSED,
-            relative=self._root.relative,
-        )
         self._pictures: _PicturesInOrder | None = None
         opened: dict[str, Callable[[], Opened]] = {
             ".csv": self._delimited,
@@ -83,12 +79,20 @@ class TableSource(GroupedSource):
         table = Delimited(self._path, self._encoding)
 
         def read() -> Iterator[Row | Rejected]:
+            named = (self._layout.id, self._layout.label)
+            cells = Cells(
+                (found[1] for found in table if not isinstance(found, Rejected)),
+                (*self._layout.others, *(name for name in named if name is not None)),
+                self._layout.tags,
+                comma=table.delimiter == ";",
+            )
+            make = RowMaker(self._columns, self.where, relative=self._root.relative, cells=cells)
             for found in table:
                 if isinstance(found, Rejected):
                     yield found
                 else:
                     number, record = found
-                    yield self._make.row(record, f"line {number}", number)
+                    yield make.row(record, f"line {number}", number)
 
         return table.header, read
 

@@ -5,47 +5,31 @@ from __future__ import annotations
 import ast
 import json
 import math
-import re
 from collections.abc import Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
 
 from ravl.data.example import QA, Scalar
 
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-_WORDS: dict[str, Scalar] = {"": None, "true": True, "false": False}
 # names that datasets use for the text in an object
 _TEXT_KEYS = ("raw", "caption", "text", "answer")
 _QA_ALLOWED = '"qa" must be a list of {"question": ..., "answers": [...]}'
-_LARGEST = 2**63 - 1  # of SQLite's and Parquet's integers
-
-
-def infer(cell: str) -> Scalar:
-    """A cell of a CSV file with a guessed type: 12, 3.5, true, missing; otherwise text.
-
-    Numbers have the form of JSON numbers, so "007" and "+49 30" stay text.
-    """
-    word = cell.strip()
-    found = _NUMBER.fullmatch(word)
-    if found is None:
-        return _WORDS.get(word.lower(), word) if len(word) < 6 else word
-    if found.lastindex is None:
-        return int(word) if len(word) < 20 and abs(int(word)) <= _LARGEST else word
-    number = float(word)
-    return number if math.isfinite(number) else word
+LARGEST = 2**63 - 1  # of SQLite's and Parquet's integers
+SEPARATORS = ";|,"  # of tags; the first one that a text contains
 
 
 def scalar(value: object) -> Scalar:
     """A value of JSON, Parquet or Arrow as a value of a column; bytes are left out.
 
-    Lists and objects become their JSON text, dates their ISO text, NaN is missing.
+    Lists and objects become their JSON text, dates their ISO text, NaN is missing. A whole number
+    is an int: pandas turns a column of them into floats if one is missing.
     """
     if value is None or isinstance(value, str | bool):
         return value
     if isinstance(value, int):
-        return value if abs(value) <= _LARGEST else str(value)
+        return value if abs(value) <= LARGEST else str(value)
     if isinstance(value, float | Decimal):
-        return float(value) if math.isfinite(value) else None
+        return _number(value) if math.isfinite(value) else None
     if isinstance(value, bytes | bytearray | memoryview):
         return None
     if isinstance(value, Mapping | list | tuple):
@@ -60,29 +44,32 @@ def strings(value: object) -> list[str]:
     """
     if isinstance(value, str):
         word = value.strip()
-        if word.startswith("[") and word.endswith("]"):
-            listed = _listed(word)
-            if listed is not None:
-                return [text for item in listed if (text := item.strip())]
-        return [word] if word else []
+        found = listed(word)
+        return [word] if found is None and word else found or []
     if isinstance(value, Mapping):
         for key in _TEXT_KEYS:
             if key in value:
                 return strings(value[key])
         return [text for item in value.values() if isinstance(item, str) for text in strings(item)]
     if isinstance(value, list | tuple):
-        return [text for item in value for text in strings(item)]
+        words = [[item.strip()] if isinstance(item, str) else strings(item) for item in value]
+        return [word for each in words for word in each if word]
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return []
     return [_text(value)]
 
 
-def tags(value: object) -> list[str]:
-    """Keywords from a list, or from a text such as "a; b", "a | b" or "a, b"; no duplicates."""
+def tags(value: object, separator: str | None = None) -> list[str]:
+    """Keywords from a list, or from a text such as "a; b", "a | b" or "a, b"; no duplicates.
+
+    Args:
+        value: a list, the text of a list, or a text with separators.
+        separator: between the keywords of a text. Default: the first of ``; | ,`` in the text.
+    """
     words = strings(value)
-    if isinstance(value, str) and len(words) == 1:
-        separator = next((s for s in ";|," if s in words[0]), None)
-        words = [w.strip() for w in words[0].split(separator)] if separator else words
+    if isinstance(value, str) and listed(value.strip()) is None and words:
+        separator = separator or next((s for s in SEPARATORS if s in value), ",")
+        words = [word.strip() for word in words[0].split(separator)]
     return list(dict.fromkeys(word for word in words if word))
 
 
@@ -146,21 +133,36 @@ def by_frequency(given: list[str]) -> list[str]:
     return sorted(given, key=lambda answer: (-counts[answer], order[answer]))
 
 
-def _listed(word: str) -> list[str] | None:
-    """The list of texts in a text, in JSON or in the form in which pandas writes lists to CSV."""
+def listed(word: str) -> list[str] | None:
+    """The texts of a list that is written as text, in JSON or as pandas does.
+
+    Args:
+        word: the text, without blanks around it.
+
+    Returns:
+        None if the text is not a list of texts.
+    """
+    if not (word.startswith("[") and word.endswith("]")):
+        return None
     for parse in (json.loads, ast.literal_eval):
         try:
             found = parse(word)
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             continue
         if isinstance(found, list) and all(isinstance(item, str) for item in found):
-            return found
+            return [text for item in found if (text := item.strip())]
     return None
+
+
+def _number(value: float | Decimal) -> int | float:
+    return int(value) if value == int(value) and abs(value) <= LARGEST else float(value)
 
 
 def _text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, float | Decimal) and math.isfinite(value):
+        return str(_number(value))
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     return "" if isinstance(value, bytes | bytearray | memoryview) else str(value)
