@@ -155,7 +155,8 @@ def listed(word: str) -> list[str] | None:
 
 
 def _number(value: float | Decimal) -> int | float:
-    return int(value) if value == int(value) and abs(value) <= LARGEST else float(value)
+    number = float(value)
+    return int(value) if number.is_integer() and abs(number) <= LARGEST else number
 
 
 def _text(value: object) -> str:
