@@ -1,8 +1,8 @@
 """Indexing: examples from a source become rows of a memory.
 
 Threads read, hash and decode files while the network encodes the batch before; each batch is one
-transaction, so that an interrupted run loses at most the batches under way and the next run goes
-on where it stopped.
+transaction, so that an interrupted run loses at most the batches under way and the next run
+continues where it stopped.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ class Memory(Collection):
         """What became of rows between two versions, in what users put in.
 
         Args:
-            old, new: numbers of versions, 0 for the empty memory; None for as it is now.
+            old, new: numbers of versions, 0 for the empty memory; None for the present memory.
 
         Raises:
             QueryError: there is no such version.
@@ -87,7 +87,7 @@ class Memory(Collection):
     ) -> IndexReport:
         """Bring in a folder, table or dataset; what is there unchanged is skipped.
 
-        Safe to interrupt and to repeat: it goes on where it stopped.
+        Safe to interrupt and to repeat: it continues where it stopped.
 
         Args:
             source: see :func:`ravl.data.read`.
@@ -243,10 +243,10 @@ class Memory(Collection):
     def revert(self, version: int) -> RevertReport:
         """Make the memory like it was at a version, as a new version.
 
-        Rows that were changed get back what they said, those that came since go, and those that
-        went come back: from the trash, or by looking at their picture again. A picture file that
-        is gone or another now cannot be had back, and a deleted row that was compacted away is
-        nobody's to remember; what cannot be restored is reported.
+        Rows that were changed get their old fields back, later rows are deleted, and deleted rows
+        are restored: from the trash, or by reading their picture again. A row cannot be restored
+        if its picture file is missing or has been replaced, or if it was compacted away; the
+        report names such rows.
 
         Raises:
             QueryError: there is no such version.
@@ -301,7 +301,7 @@ class Memory(Collection):
     ) -> reembedding.ReembedReport:
         """Give the memory another encoder; searches use the old one until all is done.
 
-        Safe to interrupt: the same call goes on where it stopped.
+        Safe to interrupt: the same call continues where it stopped.
 
         Args:
             encoder: the new one, or its name.

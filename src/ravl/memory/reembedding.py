@@ -102,7 +102,7 @@ def _building_space(store: Store, encoder: Encoder) -> Space:
 
 
 def _building(store: Store, number: int) -> Space:
-    """The unfinished space as it is now, if it is still the one of that number."""
+    """The present state of the unfinished space, if it is still the one of that number."""
     space = store.spaces.find("building")
     if space is None or space.number != number:
         raise RavlError(

@@ -291,7 +291,7 @@ def _examples(
 
 
 def _remember(memory: Collection, found: FolderScan, bad: set[str]) -> None:
-    """Keep the stamps of what is in the memory; what was set aside is looked at again."""
+    """Keep the stamps of what is in the memory; what was set aside is read again."""
     with memory.store.transaction():
         memory.store.folders.remember(
             {path: stamp for path, stamp in found.fresh.items() if str(path) not in bad}

@@ -49,7 +49,7 @@ def refit(
     The champion's test part stays what it is, and nothing learns from it. All its training pictures
     that are still there are trained on again, so that nothing is forgotten; a share of the new ones
     is held out, to judge by. Fusion models, generators and adapters begin with the champion's
-    weights. Safe to interrupt: the same call goes on where it stopped, and the run can be used all
+    weights. Safe to interrupt: the same call continues where it stopped and the run can be used all
     the time.
 
     Args:

@@ -32,7 +32,7 @@ SEED = 100  # beside that of the fit: what is new is drawn by itself
 
 @dataclass(frozen=True, eq=False)
 class MemoryChanges:
-    """The labelled pictures as they are now; positions are among them, ascending.
+    """The labelled pictures of the present memory; positions are among them, ascending.
 
     Args:
         labelled: all of them.
@@ -92,7 +92,7 @@ def known_parts(run: Run, memory: Memory) -> dict[str, int]:
         hashes: dict[str, list[str]] | None = split.get("hashes")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{file} is missing or damaged ({error!r}), so that nobody can tell what the run has "
+            f"{file} is missing or damaged ({error!r}), so it is not known what the run has "
             f"learned from. Fit it again with ravl fit {run.task}."
         ) from error
     if hashes is None:  # of an older ravl

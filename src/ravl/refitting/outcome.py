@@ -21,11 +21,11 @@ class RefitReport:
         run: the folder.
         state: ``promoted``: the challenger answers now; ``kept``: the champion still does;
             ``nothing``: there is nothing new; ``waiting``: not what it was to wait for; ``busy``:
-            another process refits the run; ``dry``: what there is was only to be told.
+            another process refits the run; ``dry``: only a report of what is new was asked for.
         reason: in a sentence.
-        version: that answers now; 0 where nobody looked.
+        version: that answers now; 0 where it was not read.
         news: what is new, as ``refits.json`` says it.
-        scores: of both, likewise; empty where nothing was trained.
+        scores: of both models, as ``refits.json`` says them; empty where nothing was trained.
         tables: of the scores, for people.
         page: the report of this attempt.
         seconds: it took.

@@ -17,7 +17,7 @@ MOST = 1000  # pictures, the last that came in, by which drift is told
 def waits_for(
     model: Model, news: MemoryChanges, attempts: list[dict[str, Any]], if_new: int, if_drift: bool
 ) -> str | None:
-    """Why there is no refit yet, in a sentence; None where there shall be one.
+    """Why there is no refit yet, in a sentence; None where a refit is due.
 
     Where both triggers are asked for, either one is enough.
 

@@ -136,7 +136,7 @@ class Source:
     derived: Followed[View] | None = None
 
     def view(self) -> View:
-        """The rows as they are now."""
+        """The present rows."""
         return self.at(self.live.view())
 
     def at(self, view: View) -> View:
@@ -159,7 +159,7 @@ class Live:
         self._shared: weakref.WeakValueDictionary[Any, Any] = weakref.WeakValueDictionary()
 
     def view(self) -> View:
-        """The rows as they are now; reads only those that changed since the last view."""
+        """The present rows; reads only those that changed since the last view."""
         with self._memory.snapshot():
             moment = Moment.of(self._memory.store)
             with self._lock:
@@ -263,7 +263,7 @@ def _edited(
 
 
 def _others(view: View, touched: Ints, rows: Sequence[Row], stamp: int) -> View:
-    """The view with its rows without a picture as they are now."""
+    """The view with its present rows without a picture."""
     gone = set(touched.tolist())
     kept = [row for row in view.others if row.number not in gone]
     if not rows and len(kept) == len(view.others):

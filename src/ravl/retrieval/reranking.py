@@ -19,7 +19,7 @@ from ravl.retrieval.datastore import Ints, Neighbours
 from ravl.retrieval.hits import Found
 from ravl.retrieval.ranking import Ranked
 
-DEPTH = 50  # candidates that are looked at again
+DEPTH = 50  # candidates that are reranked
 FLAT = 1e-6  # a spread below this tells nothing
 
 

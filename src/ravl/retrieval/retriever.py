@@ -71,7 +71,7 @@ class Retriever:
                 score is then the corrected one, and is what ``min_score`` looks at.
             rerank: looks at the best again where a text looks for pictures or a picture for texts:
                 ``ravl.load("runs/match").reranker()``. A hit's score is then a mixture of both
-                opinions, and is what ``min_score`` looks at. None for no second look.
+                opinions, and is what ``min_score`` looks at. None for no reranking.
 
         Returns:
             :class:`Hits`, best first; exact: nothing that scores higher was overlooked.

@@ -78,7 +78,7 @@ class Search:
         return fused and any(q.text is not None for q in self._queries)
 
     def _reranked(self, found: list[list[Ranked]], reranker: Reranker) -> list[list[Ranked]]:
-        """A second look at the best, for the queries that look across; one call for all pairs."""
+        """The best hits of queries that look across, reranked; one call for all pairs."""
         tops = {
             i: found[i][: reranker.depth] for i, q in enumerate(self._queries) if self._crosses(q)
         }

@@ -55,7 +55,7 @@ async def _example(asking: Asking, body: RowIn, source: bytes | PictureIn | None
 
 
 def _add(memory: Memory, examples: Sequence[Example]) -> list[Row]:
-    """Runs in the thread that writes, so that nobody of this server comes between."""
+    """Runs in the thread that writes, so that no other write of this server comes between."""
     ids = [example.id for example in examples]
     for i, id in enumerate(ids):
         if id in ids[:i] or id in memory:

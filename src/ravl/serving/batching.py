@@ -24,7 +24,7 @@ Call = Callable[[Sequence[Any]], tuple[Sequence[Any], int]]  # items to answers,
 
 
 class BatchObserver(Protocol):
-    """What is told of each pass."""
+    """What records each pass."""
 
     def __call__(self, model: str, items: int, seconds: dict[str, float]) -> None:
         """How many items it had, and how long each step took."""
@@ -63,7 +63,7 @@ class Batcher:
         queue: items that may wait or be answered; more are refused.
         together: items of one pass.
         wait: seconds that the first waits for those that are on their way.
-        meter: is told of each pass.
+        meter: records each pass.
     """
 
     def __init__(
@@ -194,7 +194,7 @@ class Batcher:
             if len(jobs) == 1:
                 jobs[0].future.set_exception(error)
                 return
-            for job in jobs:  # the others shall not suffer for one
+            for job in jobs:  # one failure must not fail the others
                 self._run([job])
             return
         took = (monotonic() - began) / max(1, len(items))

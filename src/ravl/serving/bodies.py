@@ -114,7 +114,7 @@ class SearchHow(Body):
     target: Literal["pictures", "texts"] = Field("pictures", description="What to find.")
     where: Text | None = Field(None, description="A filter: only rows that it lets through.")
     exclude: Annotated[list[Id], Field(max_length=MOST_LISTED)] = Field(
-        default_factory=list, description="Ids of rows that shall not be found."
+        default_factory=list, description="Ids of rows to leave out."
     )
     min_score: float | None = Field(None, description="Only hits with at least this score.")
     diversity: float = Field(0.0, ge=0, le=1, description="Up to 1: hits that differ.")

@@ -30,7 +30,7 @@ class RunWatcher:
 
     Args:
         models: of the server; a model that has changed is exchanged in place.
-        exchanged: is told of each.
+        exchanged: called after each exchange.
         pause: seconds between two looks.
     """
 

@@ -105,7 +105,7 @@ class Guard:
         return self._service.limits.body
 
     def _check(self, scope: Scope) -> None:
-        """Refuse what is too large by its own word, and pages of other sites."""
+        """Refuse a request that is too large by its header, and pages of other sites."""
         headers = {
             name.decode("latin-1").lower(): value.decode("latin-1")
             for name, value in scope["headers"]

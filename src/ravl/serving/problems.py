@@ -114,7 +114,7 @@ class ProblemBody(BaseModel):
     title: str = Field(description="The status in words.")
     status: int = Field(description="The status of HTTP.")
     kind: Kind = Field(
-        description="What it is about, for programs: the client's errors are told apart by it."
+        description="What it is about, for programs: the client chooses its error by it."
     )
     detail: str = Field(description="What is wrong and what to do, in a sentence or two.")
     request: str = Field(description="Identifies the request in the server's log.")

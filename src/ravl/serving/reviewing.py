@@ -18,7 +18,7 @@ PAGE = 1_000
 
 
 def open_entries(store: FeedbackStore) -> list[Entry]:
-    """All entries that nobody has settled."""
+    """All entries that are still open."""
     found: list[Entry] = []
     while len(page := store.entries("open", found[-1].number if found else 0, PAGE)) == PAGE:
         found += page
@@ -31,9 +31,9 @@ def right_of(entry: Entry) -> Any:
 
 
 def disputed(entries: Sequence[Entry]) -> set[int]:
-    """Numbers of entries that say different things about the same.
+    """Numbers of entries that contradict each other.
 
-    Nobody's word is overwritten by another's: such entries wait until somebody decides.
+    No correction overwrites another: such entries wait until a person decides.
     """
     said: dict[Any, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for entry in entries:

@@ -127,7 +127,7 @@ class Service:
                 401,
                 "This server takes a key: send the header Authorization: Bearer KEY."
                 if not key
-                else "The key is not known here. Ask whoever runs the server for one.",
+                else "The key is not known here. Ask the people who run the server for one.",
             )
         self._rate.count(f"key {found.name}")
         return found
@@ -153,7 +153,7 @@ class Service:
         return list(dict.fromkeys(served.task for served in self.models))
 
     def reranker(self, name: str | None) -> Reranker | None:
-        """A run's second look at searches.
+        """The reranking of searches by a run.
 
         Raises:
             Problem: 404, there is no run of that name that can.
@@ -167,7 +167,7 @@ class Service:
                 names = ", ".join(served.name for served in offered) or "none"
                 raise Problem(
                     404,
-                    f"No run {name[:80]!r} can look again at searches here. There is: {names}.",
+                    f"No run {name[:80]!r} can rerank searches here. There is: {names}.",
                     kind="query",
                 )
             self._rerankers[name] = found.model.reranker()

@@ -19,7 +19,7 @@ from ravl.sharing.manifest import MANIFEST, Manifest, entry_of, is_safe, is_take
 
 UNFINISHED = "work"  # folder of a fit that is under way, or was interrupted
 LOGS = "logs"  # of TensorBoard
-RERANK = "rerank"  # folder of the match run by which neighbours are looked at again
+RERANK = "rerank"  # folder of the match run by which neighbours are reranked
 CARD = "README.md"
 WITH_PICTURES = "Send them too with --with-pictures."
 
@@ -34,7 +34,7 @@ class Artifact:
         files: where each is, by its name at the place.
         memory: name of the memory among them; None without one.
         left_out: files of the run that are of no kind that is sent.
-        notes: sentences that whoever sends it should read.
+        notes: sentences that the sender should read.
     """
 
     kind: str
@@ -106,7 +106,7 @@ def _run(
     if AT in run.record:
         raise DataError(
             f"{folder} is between two versions: ravl refit or ravl rollback is at it, or was cut "
-            f"off. Wait, or mend it with ravl refit {folder}, and push it then."
+            f"off. Wait, or repair it with ravl refit {folder}, and push it then."
         )
     _collect(parcel, folder)
     memory = run.memory
@@ -161,9 +161,9 @@ def _moved(record: Any, memory: str) -> dict[str, Any]:
 
 
 def _second_look(parcel: Artifact, run: Run) -> None:
-    """The match run by which neighbours are looked at again goes along, in a folder of its own.
+    """The match run by which neighbours are reranked is sent too, in a folder of its own.
 
-    A match run says under that name how it looks itself.
+    A match run says under that name how it reranks itself.
     """
     known = run.record.get("rerank", {})
     if "relative" not in known or not known["weight"]:
@@ -212,7 +212,7 @@ def _memory(
 
 
 def about_pictures(found: Pictures, path: Path) -> list[str]:
-    """What whoever sends a memory should know about its pictures."""
+    """What the sender of a memory should know about its pictures."""
     count = found.inside + found.outside
     if found.lost:
         return [

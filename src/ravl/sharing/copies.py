@@ -37,7 +37,7 @@ class Pictures:
 
 
 def copy_memory(path: Path, to: Path, with_pictures: bool, show: bool | None = False) -> Pictures:
-    """Copy a memory as it is at this moment, whoever is writing, without what was deleted.
+    """Copy a memory as it is at this moment, also while others write, without what was deleted.
 
     The same memory makes the same bytes.
 
@@ -81,7 +81,7 @@ def in_use(path: Path) -> bool:
 
 
 def settle(half: Path, target: Path) -> None:
-    """Put a file in its place. Whoever has an older memory there open keeps that one.
+    """Put a file in its place. A process that has an older memory open there keeps that one.
 
     The older one's log would be taken for the new one's, and is removed.
     """

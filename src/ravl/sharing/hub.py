@@ -177,7 +177,7 @@ class HubPlace:
         return info.sha
 
     def _make(self) -> None:
-        """The repository and its branch, if they are not there; nobody's secret becomes public."""
+        """The repository and its branch, if missing; what is private never becomes public."""
         type_ = self._types[0]
         self._api.create_repo(self._repo, repo_type=type_, private=not self._public, exist_ok=True)
         if not self._public and not self._api.repo_info(self._repo, repo_type=type_).private:

@@ -1,6 +1,6 @@
 """``ravl.json``: what was pushed to a place, by which a pull knows what to fetch and to expect.
 
-Whoever wrote it may be a stranger: names that leave the folder are refused, and only kinds of files
+The file may come from a stranger: names that leave the folder are refused, and only kinds of files
 that runs and memories have are taken, none of which is code.
 """
 

@@ -32,7 +32,7 @@ def pull(
 
     Args:
         source: a folder, ``hf:owner/name[@revision]``, or an address that fsspec knows.
-        folder: where it shall lie: new, empty, or of an earlier pull of the same.
+        folder: where to put it: new, empty, or of an earlier pull of the same.
         force: put it into a folder that holds something else, over changes that were made here.
         progress: show a bar; None shows it on a terminal.
 

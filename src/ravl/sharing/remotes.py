@@ -52,7 +52,7 @@ class Remote(Protocol):
 
         Args:
             files: where each file of the manifest is here.
-            manifest: of what shall lie there.
+            manifest: of what must be there afterwards.
             before: of what lies there.
             advance: is told how many bytes have gone.
         """
@@ -138,7 +138,7 @@ class FsspecPlace:
         before: Manifest | None,
         advance: Advance,
     ) -> None:
-        """See :class:`Remote`. What is half done is noted there, so that nobody pulls it."""
+        """See :class:`Remote`. What is half done is noted there, so that no one pulls it."""
         known = before.files if before else {}
         there = {n: e for n, e in known.items() if manifest.files.get(n, e) == e}
         with self._errors("written"):

@@ -32,7 +32,7 @@ export function setUp() {
   chosen();
 }
 
-/** Show the view; a row's picture may be given by its id, and who shall answer. */
+/** Show the view; a row's picture may be given by its id, and the run that answers. */
 export function show(query) {
   const id = query.get("id");
   if (id !== null && chooser.picture?.id !== id) chooser.set([ofRow(id)]);

@@ -70,7 +70,7 @@ function input(task, answer) {
   return el("input", { autocomplete: "off", maxlength: 4000 });
 }
 
-/** What would be right; null where nobody said so. */
+/** What would be right; null where it is not known. */
 function value(input, answer) {
   const text = input.value.trim();
   if (typeof answer === "boolean") return text ? !answer : null;

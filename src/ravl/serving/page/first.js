@@ -1,4 +1,4 @@
-// Runs before anything is drawn, so that nobody sees the wrong colours or language for a moment.
+// Runs before anything is drawn, so that the page never shows the wrong colours or language for a moment.
 (() => {
   const root = document.documentElement;
   const kept = (name) => {

@@ -1,4 +1,4 @@
-// The key: asked for when the server wants one, kept for this tab unless it shall be remembered.
+// The key: asked for when the server wants one, kept for this tab, or longer if the user asks for it.
 import { byId } from "./dom.js";
 import { hush, say } from "./language.js";
 

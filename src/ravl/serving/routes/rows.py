@@ -50,7 +50,7 @@ class Count(BaseModel):
 
 
 class RowsOut(BaseModel):
-    """Rows as they are now."""
+    """The present rows."""
 
     model_config = example(rows=[ROW])
     rows: list[RowOut]

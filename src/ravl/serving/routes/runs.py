@@ -68,7 +68,7 @@ class TaskOut(BaseModel):
     field: str = Field(description="Of an answer, where it holds what was answered.")
     beside: str = Field(description="What comes with the picture: text, question, or nothing.")
     single: bool = Field(description="Whether two different right answers contradict each other.")
-    reranks: bool = Field(description="Whether its runs can look again at searches.")
+    reranks: bool = Field(description="Whether its runs can rerank searches.")
 
 
 class Runs(BaseModel):

@@ -102,7 +102,7 @@ async def _found(
 async def _query(
     asking: Asking, text: str | None, source: bytes | PictureIn | None, weight: float
 ) -> Query:
-    """A query; a row's picture need not be looked at again."""
+    """A query; a row's picture need not be encoded again."""
     if isinstance(source, PictureIn) and source.id is not None:
         row = await asking.service.aside(asking.service.thumbnails.row, source.id)
         return Query(text, like=row.id, weight=weight)
