@@ -259,7 +259,7 @@ def _flipped(after: Array, before: Array, truth: Ints, wrong: Ints) -> str:
 def _scores(found: Array, truth: Ints) -> list[float]:
     from ravl.evaluation import values
 
-    scores = values("classify", found, truth)
+    scores = values("multiclass", found, truth)
     return [scores["accuracy"], scores["macro_f1"]]
 
 

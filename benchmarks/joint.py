@@ -195,7 +195,7 @@ def _scores(data: FitData, labeller: LabelPredictor, vote_only: bool) -> dict[st
     )
     probabilities = wide(answers.probabilities, len(data.labels))
     return {
-        **values("classify", probabilities, data.truth(data.test)),
+        **values("multiclass", probabilities, data.truth(data.test)),
         "gate": float(answers.gate.mean()),
     }
 

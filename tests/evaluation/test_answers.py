@@ -9,9 +9,9 @@ from ravl.evaluation import PRIMARY, Score, compare, measure, values
 from tests.counting import python_calls
 
 NAMES = {
-    "classify": ["accuracy", "macro_f1", "log_loss", "ECE", "coverage@5%risk"],
-    "tag": ["mAP", "micro_f1", "macro_f1", "log_loss", "ECE"],
-    "match": ["AUC", "average_precision", "accuracy", "log_loss", "ECE"],
+    "multiclass": ["accuracy", "macro_f1", "log_loss", "ECE", "coverage@5%risk"],
+    "multilabel": ["mAP", "micro_f1", "macro_f1", "log_loss", "ECE"],
+    "binary": ["AUC", "average_precision", "accuracy", "log_loss", "ECE"],
 }
 TASKS = list(NAMES)
 
@@ -24,10 +24,10 @@ def softmax(scores):
 def example(task, n=200, seed=0, width=8):
     """Probabilities that are better than chance, and their targets."""
     random = np.random.default_rng(seed)
-    if task == "classify":
+    if task == "multiclass":
         targets = random.integers(0, width, n)
         return softmax(random.normal(size=(n, width)) + 2 * np.eye(width)[targets]), targets
-    targets = random.random((n, width) if task == "tag" else n) < 0.3
+    targets = random.random((n, width) if task == "multilabel" else n) < 0.3
     scores = random.normal(size=targets.shape) + 1.5 * targets - 1
     return (1 / (1 + np.exp(-scores))).round(2), targets.astype(np.int64)
 
@@ -47,8 +47,8 @@ def test_measures_are_values_with_intervals(task):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_labels_are_measured_as_by_scikit_learn(seed):
-    probabilities, targets = example("classify", 60, seed, 30)  # not every label occurs
-    found, answers = values("classify", probabilities, targets), probabilities.argmax(axis=1)
+    probabilities, targets = example("multiclass", 60, seed, 30)  # not every label occurs
+    found, answers = values("multiclass", probabilities, targets), probabilities.argmax(axis=1)
     assert found["accuracy"] == pytest.approx(metrics.accuracy_score(targets, answers))
     macro = metrics.f1_score(targets, answers, average="macro", zero_division=0)
     assert found["macro_f1"] == pytest.approx(macro)
@@ -57,23 +57,23 @@ def test_labels_are_measured_as_by_scikit_learn(seed):
 
 
 def test_unknown_labels_are_missed():
-    probabilities, targets = example("classify", 100)
+    probabilities, targets = example("multiclass", 100)
     targets[:20] = -1
-    found, answers = values("classify", probabilities, targets), probabilities.argmax(axis=1)
+    found, answers = values("multiclass", probabilities, targets), probabilities.argmax(axis=1)
     assert found["accuracy"] == pytest.approx(metrics.accuracy_score(targets, answers))
     macro = metrics.f1_score(targets, answers, average="macro", zero_division=0)
     assert found["macro_f1"] == pytest.approx(macro)
-    known = values("classify", probabilities[20:], targets[20:])["log_loss"]
+    known = values("multiclass", probabilities[20:], targets[20:])["log_loss"]
     assert found["log_loss"] == pytest.approx(0.8 * known - 0.2 * np.log(1e-6))
-    nothing = values("classify", probabilities, np.full(100, -1))
+    nothing = values("multiclass", probabilities, np.full(100, -1))
     assert nothing["accuracy"] == nothing["macro_f1"] == nothing["coverage@5%risk"] == 0
 
 
 @pytest.mark.parametrize("thresholds", [None, 0.3, np.linspace(0.1, 0.9, 8)])
 def test_tags_are_measured_as_by_scikit_learn(thresholds):
-    probabilities, targets = example("tag")
+    probabilities, targets = example("multilabel")
     targets[:, 2] = 0
-    found = values("tag", probabilities, targets, thresholds=thresholds)
+    found = values("multilabel", probabilities, targets, thresholds=thresholds)
     answers = (probabilities >= (0.5 if thresholds is None else thresholds)).astype(int)
     kept = targets.any(axis=0)
     for average, columns in (("micro", slice(None)), ("macro", kept)):
@@ -87,9 +87,9 @@ def test_tags_are_measured_as_by_scikit_learn(thresholds):
 
 @pytest.mark.parametrize("threshold", [None, 0.2])
 def test_matches_are_measured_as_by_scikit_learn(threshold):
-    probabilities, targets = example("match")  # rounded, so there are ties
+    probabilities, targets = example("binary")  # rounded, so there are ties
     assert len(np.unique(probabilities)) < 150
-    found = values("match", probabilities, targets, thresholds=threshold)
+    found = values("binary", probabilities, targets, thresholds=threshold)
     answers = probabilities >= (threshold or 0.5)
     assert found["accuracy"] == pytest.approx(metrics.accuracy_score(targets, answers))
     assert found["AUC"] == pytest.approx(metrics.roc_auc_score(targets, probabilities))
@@ -101,20 +101,20 @@ def test_matches_are_measured_as_by_scikit_learn(threshold):
 
 def test_calibration_is_that_of_the_answers():
     probabilities = np.full((4, 2), [0.75, 0.25])
-    assert values("classify", probabilities, np.array([0, 0, 0, 1]))["ECE"] == 0
-    assert values("classify", probabilities, np.array([1, 1, 1, 1]))["ECE"] == 0.75
-    assert values("match", np.full(4, 0.25), np.array([0, 0, 0, 1]))["ECE"] == 0
-    assert values("match", np.full(4, 0.25), np.ones(4, int))["ECE"] == 0.75
-    cells = values("tag", np.full((2, 2), 0.25), np.array([[0, 0], [0, 1]]))
+    assert values("multiclass", probabilities, np.array([0, 0, 0, 1]))["ECE"] == 0
+    assert values("multiclass", probabilities, np.array([1, 1, 1, 1]))["ECE"] == 0.75
+    assert values("binary", np.full(4, 0.25), np.array([0, 0, 0, 1]))["ECE"] == 0
+    assert values("binary", np.full(4, 0.25), np.ones(4, int))["ECE"] == 0.75
+    cells = values("multilabel", np.full((2, 2), 0.25), np.array([[0, 0], [0, 1]]))
     assert cells["ECE"] == 0
 
 
 def test_only_what_is_defined_is_measured():
     sure = np.array([0.2, 0.7])
     for same in (np.zeros(2, int), np.ones(2, int)):
-        assert list(measure("match", sure, same)) == ["accuracy", "log_loss", "ECE"]
-    assert list(measure("tag", sure[:, None], np.zeros((2, 1), int))) == ["log_loss", "ECE"]
-    lone = measure("match", sure, np.array([0, 1]))  # half of the resamples have one class
+        assert list(measure("binary", sure, same)) == ["accuracy", "log_loss", "ECE"]
+    assert list(measure("multilabel", sure[:, None], np.zeros((2, 1), int))) == ["log_loss", "ECE"]
+    lone = measure("binary", sure, np.array([0, 1]))  # half of the resamples have one class
     assert lone["AUC"] == Score(1, 1, 1)
 
 
@@ -153,27 +153,32 @@ def test_a_pair_is_narrower_than_its_two(task):
 
 
 def test_thresholds_of_both_are_their_own():
-    probabilities, targets = example("tag")
+    probabilities, targets = example("multilabel")
     limits = np.full(8, 0.3)
     found = compare(
-        "tag", probabilities, probabilities, targets, thresholds_after=limits, thresholds_before=0.6
+        "multilabel",
+        probabilities,
+        probabilities,
+        targets,
+        thresholds_after=limits,
+        thresholds_before=0.6,
     )
-    lower = values("tag", probabilities, targets, thresholds=0.3)["micro_f1"]
-    higher = values("tag", probabilities, targets, thresholds=0.6)["micro_f1"]
+    lower = values("multilabel", probabilities, targets, thresholds=0.3)["micro_f1"]
+    higher = values("multilabel", probabilities, targets, thresholds=0.6)["micro_f1"]
     assert found["micro_f1"].value == pytest.approx(lower - higher)
     assert found["mAP"] == Score(0, 0, 0)
 
 
 def test_what_does_not_fit_is_refused():
-    probabilities, targets = example("classify")
+    probabilities, targets = example("multiclass")
     with pytest.raises(DataError, match=r"\(200, 8\) after and \(199, 8\) before"):
-        compare("classify", probabilities, probabilities[:-1], targets)
+        compare("multiclass", probabilities, probabilities[:-1], targets)
     with pytest.raises(DataError, match="200 examples have 3 groups"):
-        measure("classify", probabilities, targets, groups=np.arange(3))
+        measure("multiclass", probabilities, targets, groups=np.arange(3))
     with pytest.raises(DataError, match="no score without examples"):
-        values("classify", probabilities[:0], targets[:0])
+        values("multiclass", probabilities[:0], targets[:0])
     with pytest.raises(DataError, match="NaN"):
-        measure("classify", probabilities * np.nan, targets)
+        measure("multiclass", probabilities * np.nan, targets)
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -12,19 +12,21 @@ from ravl.evaluation.outputs import Outputs, checked
 
 
 def test_the_names_of_each_kind_are_in_the_order_of_reports() -> None:
-    found = {kind: [*_of(kind)] for kind in ("classify", "tag", "match", "caption", "ask")}
+    found = {
+        kind: [*_of(kind)] for kind in ("multiclass", "multilabel", "binary", "captions", "answers")
+    }
     assert found == {
-        "classify": ["accuracy", "macro_f1", "log_loss", "ECE", "coverage@5%risk"],
-        "tag": ["mAP", "micro_f1", "macro_f1", "log_loss", "ECE"],
-        "match": ["AUC", "average_precision", "accuracy", "log_loss", "ECE"],
-        "caption": [
+        "multiclass": ["accuracy", "macro_f1", "log_loss", "ECE", "coverage@5%risk"],
+        "multilabel": ["mAP", "micro_f1", "macro_f1", "log_loss", "ECE"],
+        "binary": ["AUC", "average_precision", "accuracy", "log_loss", "ECE"],
+        "captions": [
             "CIDEr-D",
             *(f"BLEU-{n}" for n in (4, 3, 2, 1)),
             "ROUGE-L",
             "distinct-1",
             "distinct-2",
         ],
-        "ask": ["accuracy", "F1", "VQA", "WUPS@0.9", "WUPS@0.0"],
+        "answers": ["accuracy", "F1", "VQA", "WUPS@0.9", "WUPS@0.0"],
     }
 
 
@@ -39,16 +41,16 @@ def test_which_are_shares_and_of_which_less_is_better() -> None:
 
 
 def test_a_metric_that_is_not_defined_is_left_out() -> None:
-    nothing = checked("tag", np.full((2, 3), 0.2), np.zeros((2, 3), np.int64))
-    assert [*defined(_of("tag"), nothing)] == ["log_loss", "ECE"]
-    alike = checked("match", np.array([0.2, 0.8]), np.array([1, 1]))
-    assert [*defined(_of("match"), alike)] == ["accuracy", "log_loss", "ECE"]
-    texts: dict[str, Metric[TextOutputs]] = builtin_metrics("ask")
+    nothing = checked("multilabel", np.full((2, 3), 0.2), np.zeros((2, 3), np.int64))
+    assert [*defined(_of("multilabel"), nothing)] == ["log_loss", "ECE"]
+    alike = checked("binary", np.array([0.2, 0.8]), np.array([1, 1]))
+    assert [*defined(_of("binary"), alike)] == ["accuracy", "log_loss", "ECE"]
+    texts: dict[str, Metric[TextOutputs]] = builtin_metrics("answers")
     assert "VQA" not in defined(texts, TextOutputs(["yes"], [["yes", "no"]]))
     assert "VQA" in defined(texts, TextOutputs(["yes"], [["yes", "no", "no"]]))
 
 
-@pytest.mark.parametrize("kind", ["classify", "caption"])
+@pytest.mark.parametrize("kind", ["multiclass", "captions"])
 def test_labels_load_no_metric_of_texts(kind: str) -> None:
     """Only the modules of the kind that is asked for are imported."""
     import subprocess
@@ -59,4 +61,4 @@ def test_labels_load_no_metric_of_texts(kind: str) -> None:
         "print('ravl.evaluation.generation.outputs' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == str(kind == "caption")
+    assert done.stdout.strip() == str(kind == "captions")

@@ -22,7 +22,7 @@ def same_as_scikit_learn(scores, true, answers, **options):
 
 
 def test_labels_by_hand():
-    scores = per_label("classify", labelled(0, 0, 1, 0), np.array([0, 1, 1, -1]), COLOURS)
+    scores = per_label("multiclass", labelled(0, 0, 1, 0), np.array([0, 1, 1, -1]), COLOURS)
     assert scores == [
         LabelScore("red", 1, 1 / 3, 1, 0.5),
         LabelScore("green", 2, 1, 0.5, 2 / 3),
@@ -34,13 +34,13 @@ def test_labels_by_hand():
 def test_labels_tags_and_matches_as_by_scikit_learn():
     random = np.random.default_rng(0)
     true, answers = random.integers(-1, 4, 50), random.integers(0, 4, 50)
-    scores = per_label("classify", labelled(*answers), true, COLOURS)
+    scores = per_label("multiclass", labelled(*answers), true, COLOURS)
     same_as_scikit_learn(scores, true, answers, labels=range(4))
     sure, tags = random.random((50, 4)), random.integers(0, 2, (50, 4))
     limits = np.array([0.2, 0.4, 0.6, 1.1])
-    scores = per_label("tag", sure, tags, COLOURS, limits)
+    scores = per_label("multilabel", sure, tags, COLOURS, limits)
     same_as_scikit_learn(scores, tags, sure >= limits)
-    scores = per_label("match", sure[:, 0], tags[:, 0], ["apart", "together"], 0.3)
+    scores = per_label("binary", sure[:, 0], tags[:, 0], ["apart", "together"], 0.3)
     assert [s.label for s in scores] == ["apart", "together"]
     same_as_scikit_learn(scores, tags[:, 0], sure[:, 0] >= 0.3)
 
@@ -63,11 +63,11 @@ def row(report: str, name: str) -> list[str]:
 
 def test_the_report_of_labels_has_those_that_occur():
     probabilities, targets = labelled(0, 0, 1, 0), np.array([0, 1, 1, -1])
-    report = text_report("classify", probabilities, targets, COLOURS)
+    report = text_report("multiclass", probabilities, targets, COLOURS)
     assert row(report, "red") == ["0.33", "1.00", "0.50", "1"]
     assert row(report, "(unknown label)") == ["0.00", "0.00", "0.00", "1"]
     assert "blue" not in report
-    found = values("classify", probabilities, targets)
+    found = values("multiclass", probabilities, targets)
     assert row(report, "accuracy")[0] == f"{found['accuracy']:.2f}"
     assert row(report, "macro avg")[2] == f"{found['macro_f1']:.2f}"
 
@@ -75,31 +75,31 @@ def test_the_report_of_labels_has_those_that_occur():
 def test_the_report_of_tags():
     sure = np.array([[0.9, 0.2, 0.1], [0.8, 0.6, 0.2], [0.3, 0.7, 0.4]])
     tags = np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0]])
-    report = text_report("tag", sure, tags, COLOURS[:3])
+    report = text_report("multilabel", sure, tags, COLOURS[:3])
     assert row(report, "red") == ["0.50", "0.50", "0.50", "2"]
     assert "blue" not in report
-    found = values("tag", sure, tags)
+    found = values("multilabel", sure, tags)
     assert row(report, "micro avg")[2] == f"{found['micro_f1']:.2f}"
     assert row(report, "macro avg")[2] == f"{found['macro_f1']:.2f}"
-    one = text_report("tag", sure[:, :1], tags[:, :1], ["red"])
+    one = text_report("multilabel", sure[:, :1], tags[:, :1], ["red"])
     assert row(one, "red") == ["0.50", "0.50", "0.50", "2"]
-    none = text_report("tag", sure * 0, tags * 0, COLOURS[:3])
+    none = text_report("multilabel", sure * 0, tags * 0, COLOURS[:3])
     assert row(none, "blue") == ["0.00", "0.00", "0.00", "0"]
 
 
 def test_the_report_of_matches():
     sure, matches = np.array([0.9, 0.2, 0.6]), np.array([1, 0, 0])
-    report = text_report("match", sure, matches, ["apart", "together"])
+    report = text_report("binary", sure, matches, ["apart", "together"])
     assert row(report, "together") == ["0.50", "1.00", "0.67", "1"]
-    report = text_report("match", sure, matches, ["apart", "together"], 0.7)
+    report = text_report("binary", sure, matches, ["apart", "together"], 0.7)
     assert row(report, "accuracy")[0] == "1.00"
 
 
 @pytest.mark.parametrize("make", [per_label, text_report])
 def test_each_label_has_a_name(make):
     with pytest.raises(DataError, match=r"\(1, 4\) need 4 labels, not 3"):
-        make("classify", labelled(0), np.array([0]), COLOURS[:3])
+        make("multiclass", labelled(0), np.array([0]), COLOURS[:3])
     with pytest.raises(DataError, match="need 2 labels, not 1"):
-        make("match", np.array([0.5]), np.array([0]), ["together"])
+        make("binary", np.array([0.5]), np.array([0]), ["together"])
     with pytest.raises(DataError, match="NaN"):
-        make("match", np.array([np.nan]), np.array([0]), ["apart", "together"])
+        make("binary", np.array([np.nan]), np.array([0]), ["apart", "together"])

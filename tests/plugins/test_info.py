@@ -38,7 +38,7 @@ def test_for_programs(toy: Path) -> None:
 
 def test_for_people(toy: Path) -> None:
     lines = [line.split("\t") for line in info("--plugins").splitlines()]
-    assert ["metrics", "classify.top_2", "ravl_toy.metrics:TOP_2", "ravl_toy 0.3"] in [
+    assert ["metrics", "multiclass.top_2", "ravl_toy.metrics:TOP_2", "ravl_toy 0.3"] in [
         [cell.strip() for cell in line[:4]] for line in lines
     ]
 

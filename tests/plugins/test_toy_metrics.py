@@ -28,21 +28,21 @@ class Judged:
 @pytest.mark.usefixtures("toy")
 class TestToyMetrics:
     def test_labels(self) -> None:
-        found = measure("classify", PROBABILITIES, TARGETS)
+        found = measure("multiclass", PROBABILITIES, TARGETS)
         assert [*found][-1] == "top_2"
         assert found["top_2"].value == pytest.approx(2 / 3)
         assert 0 <= found["top_2"].low <= found["top_2"].high <= 1
-        assert "top_2" not in measure("match", PROBABILITIES[:, 0], np.array([0, 1, 1]))
-        gain = compare("classify", PROBABILITIES, PROBABILITIES[:, ::-1], TARGETS)
+        assert "top_2" not in measure("binary", PROBABILITIES[:, 0], np.array([0, 1, 1]))
+        gain = compare("multiclass", PROBABILITIES, PROBABILITIES[:, ::-1], TARGETS)
         assert gain["top_2"].value == pytest.approx(-1 / 3)
 
     def test_texts(self) -> None:
         written, people = ["a red dog", "a cat"], [["a dog"], ["a cat"]]
-        assert measure_text("caption", written, people)["words"].value == 2.5
-        assert compare_texts("caption", written, ["a", "b"], people)["words"].value == 1.5
+        assert measure_text("captions", written, people)["words"].value == 2.5
+        assert compare_texts("captions", written, ["a", "b"], people)["words"].value == 1.5
 
     def test_no_model_is_chosen_by_them(self) -> None:
-        assert "top_2" not in values("classify", PROBABILITIES, TARGETS)
+        assert "top_2" not in values("multiclass", PROBABILITIES, TARGETS)
 
     def test_tables_show_them(self) -> None:
         assert added_names() == ("words", "top_2")
@@ -50,7 +50,7 @@ class TestToyMetrics:
         assert "words" in lower_names()
         assert "words" not in percent_names()
 
-        judged = Judged({"vote": measure("classify", PROBABILITIES, TARGETS)})
+        judged = Judged({"vote": measure("multiclass", PROBABILITIES, TARGETS)})
         table = score_table(task("classify"), judged, "", "", ["vote"], [], {"vote": ("Vote", "")})
         assert table.measures[-1] == "top_2"
         assert "words" not in table.measures
@@ -58,7 +58,7 @@ class TestToyMetrics:
 
 def test_an_entry_that_is_not_a_metric(tmp_path: Path) -> None:
     (tmp_path / "no_metric.py").write_text("GRADE = 3\n")
-    write_metadata(tmp_path, "no-metric", {"ravl.metrics": {"classify.grade": "no_metric:GRADE"}})
+    write_metadata(tmp_path, "no-metric", {"ravl.metrics": {"multiclass.grade": "no_metric:GRADE"}})
     with visible(tmp_path), pytest.raises(PluginError, match=r"it must be a ravl\.evaluation\.Met"):
-        measure("classify", PROBABILITIES, TARGETS)
-    assert "grade" not in measure("classify", PROBABILITIES, TARGETS)
+        measure("multiclass", PROBABILITIES, TARGETS)
+    assert "grade" not in measure("multiclass", PROBABILITIES, TARGETS)

@@ -95,9 +95,11 @@ def answerer(run: Path | str, options: Options) -> Iterator[Local | ServedPipeli
 
     Removes its options from the dictionary; the other options stay.
     """
+    from ravl.tasks.ask.task import OpenAskTask
+
     if isinstance(run, str):
         refused(**{name: options.pop(name) for name in (*WRITTEN, "generator") if name != "stream"})
-        with served_pipeline(run, "ask", options) as served:
+        with served_pipeline(run, OpenAskTask.command, options) as served:
             yield served
         return
     with _answerer(run, options.pop("memory"), options.pop("generator")) as model:
@@ -115,7 +117,7 @@ def _answerer(run: Path, memory: Path | None, generator: str | None) -> Iterator
     from ravl.tasks.ask.writing import OpenAskPipeline
 
     if not generator:
-        with stored_pipeline(run, "ask", memory) as pipeline:
+        with stored_pipeline(run, OpenAskTask.command, memory) as pipeline:
             yield pipeline
         return
     if run.is_file():

@@ -126,9 +126,11 @@ def captioner(run: Path | str, options: Options) -> Iterator[CaptionPipeline | S
 
     Removes its options from the dictionary; the other options stay.
     """
+    from ravl.tasks.caption.task import CaptionTask
+
     if isinstance(run, str):
         refused(**{name: options.pop(name) for name in (*LOCAL, "target", "grounded")})
-        with served_pipeline(run, "caption", options) as served:
+        with served_pipeline(run, CaptionTask.command, options) as served:
             yield served
         return
     from ravl.runs.run import open_memory, open_run

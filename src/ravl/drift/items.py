@@ -11,12 +11,13 @@ import numpy as np
 
 from ravl.data import ColumnNames, Example, Rejected
 from ravl.data.readers import read
+from ravl.data.readers.columns import QUESTION, TEXTS
 from ravl.data.readers.folder import SUFFIXES
 from ravl.tasks import registry
 from ravl.tasks.contract import Task
 from ravl.tasks.model import Model
 
-COLUMNS = {"text": "caption", "question": "question"}  # of tables, by what comes with a picture
+COLUMNS = {"text": TEXTS[0], "question": QUESTION}  # of tables, by what comes with a picture
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,14 @@ from ravl.evaluation.metrics import (
     metrics_of,
     percent_names,
 )
-from ravl.evaluation.outputs import Outputs, Task, confidences
+from ravl.evaluation.outputs import (
+    BINARY,
+    MULTICLASS,
+    MULTILABEL,
+    OutputKind,
+    Outputs,
+    confidences,
+)
 from ravl.evaluation.reports import LabelScore, confusion, per_label, text_report
 from ravl.evaluation.retrieval import (
     precision_at,
@@ -28,14 +35,17 @@ from ravl.evaluation.scores import (
 )
 
 __all__ = [
+    "BINARY",
+    "MULTICLASS",
+    "MULTILABEL",
     "PRIMARY",
     "Bin",
     "LabelScore",
     "Metric",
+    "OutputKind",
     "Outputs",
     "Score",
     "Statistic",
-    "Task",
     "added_names",
     "bootstrap",
     "bootstrap_of",

@@ -1,4 +1,4 @@
-"""The metrics of classifying, tagging and matching, each with its interval."""
+"""The metrics of outputs that are probabilities, each with its interval."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from ravl.errors import DataError
 from ravl.evaluation.calibration import calibration_error, coverage_at_risk
 from ravl.evaluation.metrics import Metric, builtin_metrics, defined, mean_of, metrics_of
 from ravl.evaluation.outputs import (
+    BINARY,
+    MULTICLASS,
+    MULTILABEL,
     UNKNOWN,
+    OutputKind,
     Outputs,
     Probabilities,
     Targets,
-    Task,
     Thresholds,
     checked,
 )
@@ -27,14 +30,14 @@ from ravl.evaluation.scores import (
     difference_of,
 )
 
-# The metric by which a model of the task is chosen; higher is better.
-PRIMARY: dict[str, str] = {"classify": "accuracy", "tag": "mAP", "match": "AUC"}
+# The metric by which a model is chosen; higher is better.
+PRIMARY: dict[str, str] = {MULTICLASS: "accuracy", MULTILABEL: "mAP", BINARY: "AUC"}
 
 LEAST = 1e-6  # lower limit of a probability in log_loss: an impossible true answer costs 13.8
 
 
 def measure(
-    task: Task,
+    kind: OutputKind,
     probabilities: Probabilities,
     targets: Targets,
     *,
@@ -42,19 +45,19 @@ def measure(
     groups: Groups | None = None,
     seed: int = 0,
 ) -> dict[str, Score]:
-    """The metrics of a task, with their 95 % bootstrap intervals.
+    """The metrics of outputs of one kind, with their 95 % bootstrap intervals.
 
-    - classify: ``accuracy``; ``macro_f1``, over the labels that occur as target or answer;
+    - multiclass: ``accuracy``; ``macro_f1``, over the labels that occur as target or answer;
       ``log_loss``; ``ECE``; ``coverage@5%risk``, the largest share of most confident answers of
       which at most 5 % are wrong. Labels that the model does not know count as one more label that
       is always wrong.
-    - tag: ``mAP`` and ``macro_f1``, over the tags with at least one positive; ``micro_f1``;
+    - multilabel: ``mAP`` and ``macro_f1``, over the tags with at least one positive; ``micro_f1``;
       ``log_loss``, the mean over tags and examples; ``ECE``. Without positives there is neither mAP
       nor F1.
-    - match: ``AUC``, ``average_precision``, ``accuracy``, ``log_loss``, ``ECE``. The first two are
+    - binary: ``AUC``, ``average_precision``, ``accuracy``, ``log_loss``, ``ECE``. The first two are
       left out if all targets are equal.
 
-    Metrics that installed packages add for the task come last, see ``docs/how-to/plugins.md``.
+    Metrics that installed packages add for this kind come last, see ``docs/how-to/plugins.md``.
 
     ECE is computed for the given answers, so it depends on the thresholds; see
     :func:`ravl.evaluation.calibration.calibration_error` and
@@ -66,28 +69,28 @@ def measure(
     true value more often than 5 times in 100. Differences are hardly affected.
 
     Args:
-        task: "classify", "tag" or "match".
-        probabilities: classify: (n, C), rows sum to 1; tag: (n, T); match: (n,).
-        targets: classify: (n,) positions of the true labels, -1 for one that the model does not
-            know; tag: (n, T) 0 and 1; match: (n,) 0 and 1.
-        thresholds: tag: (T,) or one for all; match: a number. A tag or a match is given if its
-            probability is at least the threshold; 0.5 if None. Not for labels.
+        kind: "multiclass" (one label), "multilabel" (tags) or "binary" (yes or no).
+        probabilities: multiclass: (n, C), rows sum to 1; multilabel: (n, T); binary: (n,).
+        targets: multiclass: (n,) positions of the true labels, -1 for one that the model does not
+            know; multilabel: (n, T) 0 and 1; binary: (n,) 0 and 1.
+        thresholds: multilabel: (T,) or one for all; binary: a number. A tag or a yes is given if
+            its probability is at least the threshold; 0.5 if None. Not for multiclass.
         groups: the group of each example, (n,), for example its picture.
         seed: of the bootstrap.
 
     Raises:
         DataError: no examples, shapes that do not fit, probabilities or targets that are not valid.
     """
-    outputs = checked(task, probabilities, targets, thresholds)
+    outputs = checked(kind, probabilities, targets, thresholds)
     count = len(outputs.targets)
     return {
         name: bootstrap_of(of, count, groups, seed=seed, within=metric.bounds)
-        for name, (metric, of) in defined(metrics_of(task), outputs).items()
+        for name, (metric, of) in defined(metrics_of(kind), outputs).items()
     }
 
 
 def compare(
-    task: Task,
+    kind: OutputKind,
     after: Probabilities,
     before: Probabilities,
     targets: Targets,
@@ -107,9 +110,9 @@ def compare(
             f"A paired difference needs the same examples and labels twice, but there are "
             f"probabilities {np.shape(after)} after and {np.shape(before)} before."
         )
-    metrics: dict[str, Metric[Outputs]] = metrics_of(task)
-    new = defined(metrics, checked(task, after, targets, thresholds_after))
-    old = defined(metrics, checked(task, before, targets, thresholds_before))
+    metrics: dict[str, Metric[Outputs]] = metrics_of(kind)
+    new = defined(metrics, checked(kind, after, targets, thresholds_after))
+    old = defined(metrics, checked(kind, before, targets, thresholds_before))
     return {
         name: difference_of(new[name][1], old[name][1], len(targets), groups, seed=seed)
         for name in new
@@ -118,7 +121,7 @@ def compare(
 
 
 def values(
-    task: Task,
+    kind: OutputKind,
     probabilities: Probabilities,
     targets: Targets,
     *,
@@ -131,9 +134,9 @@ def values(
     Raises:
         DataError: as there.
     """
-    outputs = checked(task, probabilities, targets, thresholds)
+    outputs = checked(kind, probabilities, targets, thresholds)
     once = np.ones(len(outputs.targets))
-    return {name: of(once) for name, (_, of) in defined(builtin_metrics(task), outputs).items()}
+    return {name: of(once) for name, (_, of) in defined(builtin_metrics(kind), outputs).items()}
 
 
 def _accuracy(outputs: Outputs) -> OfWeights:

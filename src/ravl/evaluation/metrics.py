@@ -1,7 +1,7 @@
 """Metrics as entries of a registry: ``KIND.NAME``, the builtin ones and those of packages.
 
-The kind says which outputs a metric measures: ``classify``, ``tag`` and ``match`` take
-:class:`ravl.evaluation.outputs.Outputs`; ``caption`` and ``ask`` take
+The kind says which outputs a metric measures: ``multiclass``, ``multilabel`` and ``binary``
+take :class:`ravl.evaluation.outputs.Outputs`; ``captions`` and ``answers`` take
 :class:`ravl.evaluation.generation.outputs.TextOutputs`. A metric is loaded only for its kind.
 """
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ravl.errors import DataError
 
-Task = Literal["classify", "tag", "match"]
+# One of several labels; any number of labels; yes or no.
+OutputKind = Literal["multiclass", "multilabel", "binary"]
+MULTICLASS: Final = "multiclass"
+MULTILABEL: Final = "multilabel"
+BINARY: Final = "binary"
 Probabilities = NDArray[np.floating]
 Targets = NDArray[np.integer] | NDArray[np.bool_]
 Thresholds = NDArray[np.floating] | float
@@ -28,13 +32,13 @@ class Outputs:
     """Probabilities and targets with fitting shapes; made by :func:`checked`.
 
     Args:
-        task: the name of the task.
-        probabilities: float64, (n, C) of the labels, (n, T) of the tags, or (n,) of a match.
+        kind: of the outputs.
+        probabilities: float64, (n, C) of the labels, (n, T) of the tags, or (n,) of a yes.
         targets: int64, (n,) positions of labels or -1, (n, T) 0 and 1, or (n,) 0 and 1.
         thresholds: float64, (T,) or (); a tag or a match is given from this probability on.
     """
 
-    task: Task
+    kind: OutputKind
     probabilities: NDArray[np.float64]
     targets: NDArray[np.int64]
     thresholds: NDArray[np.float64]
@@ -42,14 +46,14 @@ class Outputs:
     @cached_property
     def answers(self) -> NDArray[np.int64]:
         """The most probable label (n,); for tags (n, T) and matches (n,) 1 if given, else 0."""
-        if self.task == "classify":
+        if self.kind == MULTICLASS:
             return np.asarray(self.probabilities.argmax(axis=1), np.int64)
         return (self.probabilities >= self.thresholds).astype(np.int64)
 
     @cached_property
     def of_truth(self) -> NDArray[np.float64]:
         """The probability of the targets, in their shape; 0 for an unknown label."""
-        if self.task == "classify":
+        if self.kind == MULTICLASS:
             found = self.probabilities[np.arange(len(self.targets)), self.targets]
             return np.where(self.targets == UNKNOWN, 0.0, found)
         return np.where(self.targets == 1, self.probabilities, 1 - self.probabilities)
@@ -58,7 +62,7 @@ class Outputs:
     def confidences(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """The probability of each answer, and True if it is right, (n,), or (n * T,) by example."""
         answers = self.answers
-        if self.task == "classify":
+        if self.kind == MULTICLASS:
             confidence = self.probabilities.max(axis=1)
         else:
             confidence = np.where(answers == 1, self.probabilities, 1 - self.probabilities)
@@ -66,7 +70,7 @@ class Outputs:
 
 
 def checked(
-    task: Task,
+    kind: OutputKind,
     probabilities: Probabilities,
     targets: Targets,
     thresholds: Thresholds | None = None,
@@ -74,19 +78,22 @@ def checked(
     """The arguments of every metric, as :class:`Outputs`.
 
     Raises:
-        DataError: an unknown task, no examples, shapes that do not fit, probabilities that are not
+        DataError: an unknown kind, no examples, shapes that do not fit, probabilities that are not
             valid or do not sum to 1 over the labels, targets out of range, or thresholds that do
             not fit.
     """
-    if task not in ("classify", "tag", "match"):
-        raise DataError(f"There is no task {task!r}; there are classify, tag and match.")
-    numbers = _probabilities(task, np.asarray(probabilities, np.float64))
-    truth = _targets(task, np.asarray(targets), numbers)
-    return Outputs(task, numbers, truth, _thresholds(task, thresholds, numbers))
+    if kind not in (MULTICLASS, MULTILABEL, BINARY):
+        raise DataError(
+            f"There are no outputs of the kind {kind!r}; it must be {MULTICLASS}, {MULTILABEL} or "
+            f"{BINARY}."
+        )
+    numbers = _probabilities(kind, np.asarray(probabilities, np.float64))
+    truth = _targets(kind, np.asarray(targets), numbers)
+    return Outputs(kind, numbers, truth, _thresholds(kind, thresholds, numbers))
 
 
 def confidences(
-    task: Task,
+    kind: OutputKind,
     probabilities: Probabilities,
     targets: Targets,
     thresholds: Thresholds | None = None,
@@ -97,7 +104,7 @@ def confidences(
     match if it reaches the threshold, otherwise of its absence.
 
     Args:
-        task: as in :func:`ravl.evaluation.measure`, like the other arguments.
+        kind: as in :func:`ravl.evaluation.measure`, like the other arguments.
 
     Returns:
         Confidences in 0..1, and True for right answers, each (n,); for tags each (n * T,), example
@@ -106,14 +113,14 @@ def confidences(
     Raises:
         DataError: as there.
     """
-    return checked(task, probabilities, targets, thresholds).confidences
+    return checked(kind, probabilities, targets, thresholds).confidences
 
 
-def _probabilities(task: Task, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-    if numbers.ndim != (1 if task == "match" else 2):
-        shape = {"classify": "(n, labels)", "tag": "(n, tags)", "match": "(n,)"}[task]
+def _probabilities(kind: OutputKind, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    if numbers.ndim != (1 if kind == BINARY else 2):
+        shape = {MULTICLASS: "(n, labels)", MULTILABEL: "(n, tags)", BINARY: "(n,)"}[kind]
         raise DataError(
-            f"The probabilities of the task {task} have the shape {shape}, not {numbers.shape}."
+            f"Probabilities of {kind} outputs have the shape {shape}, not {numbers.shape}."
         )
     if not numbers.size:
         raise DataError(
@@ -124,7 +131,7 @@ def _probabilities(task: Task, numbers: NDArray[np.float64]) -> NDArray[np.float
     low, high = numbers.min(), numbers.max()
     if low < -BEYOND or high > 1 + BEYOND:
         raise DataError(f"Probabilities lie between 0 and 1, but these reach {low:g} to {high:g}.")
-    if task == "classify":
+    if kind == MULTICLASS:
         sums = numbers.sum(axis=1)
         worst = float(sums[np.abs(sums - 1).argmax()])
         if abs(worst - 1) > SUM:
@@ -133,9 +140,9 @@ def _probabilities(task: Task, numbers: NDArray[np.float64]) -> NDArray[np.float
 
 
 def _targets(
-    task: Task, targets: NDArray[np.generic], probabilities: NDArray[np.float64]
+    kind: OutputKind, targets: NDArray[np.generic], probabilities: NDArray[np.float64]
 ) -> NDArray[np.int64]:
-    expected = probabilities.shape[:1] if task == "classify" else probabilities.shape
+    expected = probabilities.shape[:1] if kind == MULTICLASS else probabilities.shape
     if targets.shape != expected:
         raise DataError(
             f"Probabilities {probabilities.shape} need targets {expected}, not {targets.shape}."
@@ -143,22 +150,22 @@ def _targets(
     if targets.dtype.kind not in "biu":
         raise DataError(f"Targets are whole numbers, not {targets.dtype}.")
     truth = targets.astype(np.int64)
-    least, most = (UNKNOWN, probabilities.shape[1] - 1) if task == "classify" else (0, 1)
+    least, most = (UNKNOWN, probabilities.shape[1] - 1) if kind == MULTICLASS else (0, 1)
     if truth.min() < least or truth.max() > most:
         raise DataError(
-            f"Targets of the task {task} lie between {least} and {most}, "
+            f"Targets of {kind} outputs lie between {least} and {most}, "
             f"but these reach {truth.min()} to {truth.max()}."
         )
     return truth
 
 
 def _thresholds(
-    task: Task, thresholds: Thresholds | None, probabilities: NDArray[np.float64]
+    kind: OutputKind, thresholds: Thresholds | None, probabilities: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    if task == "classify" and thresholds is not None:
+    if kind == MULTICLASS and thresholds is not None:
         raise DataError("Labels have no thresholds: the most probable one is the answer.")
     limits = np.asarray(THRESHOLD if thresholds is None else thresholds, np.float64)
-    allowed = [()] if task != "tag" else [(), probabilities.shape[1:]]
+    allowed = [()] if kind != MULTILABEL else [(), probabilities.shape[1:]]
     if limits.shape not in allowed:
         raise DataError(f"Probabilities {probabilities.shape} have thresholds {limits.shape}.")
     if np.isnan(limits).any():

@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 
 from ravl.errors import DataError
 from ravl.evaluation.outputs import (
+    BINARY,
+    MULTICLASS,
+    MULTILABEL,
     UNKNOWN,
+    OutputKind,
     Outputs,
     Probabilities,
     Targets,
-    Task,
     Thresholds,
     checked,
 )
@@ -43,7 +46,7 @@ class LabelScore:
 
 
 def per_label(
-    task: Task,
+    kind: OutputKind,
     probabilities: Probabilities,
     targets: Targets,
     labels: Sequence[str],
@@ -52,13 +55,13 @@ def per_label(
     """The scores of each label, in the order of the labels.
 
     Args:
-        task: as in :func:`ravl.evaluation.measure`, like probabilities, targets and thresholds.
-        labels: names of the C labels or the T tags; for match two names, of 0 and of 1.
+        kind: as in :func:`ravl.evaluation.measure`, like probabilities, targets and thresholds.
+        labels: names of the C labels or the T tags; for binary two names, of 0 and of 1.
 
     Raises:
         DataError: as there, and if the number of labels differs.
     """
-    outputs = checked(task, probabilities, targets, thresholds)
+    outputs = checked(kind, probabilities, targets, thresholds)
     _check_labels(outputs, labels)
     hits, given, support = _counts(outputs, len(labels))
     rows = zip(labels, hits, given, support, strict=True)
@@ -82,7 +85,7 @@ def confusion(probabilities: Probabilities, targets: Targets) -> tuple[Counts, i
     Raises:
         DataError: as :func:`ravl.evaluation.measure`.
     """
-    outputs = checked("classify", probabilities, targets)
+    outputs = checked(MULTICLASS, probabilities, targets)
     count = outputs.probabilities.shape[1]
     known = outputs.targets != UNKNOWN
     cells = outputs.targets[known] * count + outputs.answers[known]
@@ -91,7 +94,7 @@ def confusion(probabilities: Probabilities, targets: Targets) -> tuple[Counts, i
 
 
 def text_report(
-    task: Task,
+    kind: OutputKind,
     probabilities: Probabilities,
     targets: Targets,
     labels: Sequence[str],
@@ -104,7 +107,7 @@ def text_report(
     :func:`ravl.evaluation.measure` leaves them out.
 
     Args:
-        task: as in :func:`per_label`, like the other arguments.
+        kind: as in :func:`per_label`, like the other arguments.
 
     Raises:
         DataError: as there.
@@ -114,11 +117,11 @@ def text_report(
         classification_report,
     )
 
-    outputs = checked(task, probabilities, targets, thresholds)
+    outputs = checked(kind, probabilities, targets, thresholds)
     _check_labels(outputs, labels)
     true, answers = outputs.targets, outputs.answers
     numbers, names = _listed(outputs, labels)
-    if task == "tag" and len(labels) == 1:
+    if kind == MULTILABEL and len(labels) == 1:
         # scikit-learn treats a single column as two classes; the tag is class 1.
         true, answers, numbers = true.ravel(), answers.ravel(), [1]
     return str(
@@ -131,13 +134,13 @@ def _listed(outputs: Outputs, labels: Sequence[str]) -> tuple[list[int], list[st
     _, given, support = _counts(outputs, len(labels))
     seen = np.flatnonzero(given + support).tolist() or list(range(len(labels)))
     names = [str(labels[i]) for i in seen]
-    if outputs.task == "classify" and (outputs.targets == UNKNOWN).any():
+    if outputs.kind == MULTICLASS and (outputs.targets == UNKNOWN).any():
         return [*seen, UNKNOWN], [*names, UNKNOWN_NAME]
     return seen, names
 
 
 def _check_labels(outputs: Outputs, labels: Sequence[str]) -> None:
-    needed = 2 if outputs.task == "match" else outputs.probabilities.shape[1]
+    needed = 2 if outputs.kind == BINARY else outputs.probabilities.shape[1]
     if len(labels) != needed:
         raise DataError(
             f"Probabilities {outputs.probabilities.shape} need {needed} labels, not {len(labels)}."
@@ -147,7 +150,7 @@ def _check_labels(outputs: Outputs, labels: Sequence[str]) -> None:
 def _counts(outputs: Outputs, count: int) -> tuple[Counts, Counts, Counts]:
     """For each label (count,): the numbers of right answers, of answers, and of targets."""
     true, answers = outputs.targets, outputs.answers
-    if outputs.task == "tag":
+    if outputs.kind == MULTILABEL:
         return (true * answers).sum(axis=0), answers.sum(axis=0), true.sum(axis=0)
     parts = (true[true == answers], answers, true[true != UNKNOWN])
     hits, given, support = (np.bincount(part, minlength=count) for part in parts)

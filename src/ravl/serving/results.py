@@ -6,7 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-TASK = "classify"  # of examples
+from ravl.tasks.labels.task import ClassifyTask
+
+TASK = ClassifyTask.command  # of examples
 ROW = {
     "id": "shirts/17.jpg",
     "label": "shirt",

@@ -87,7 +87,7 @@ class Task(ABC):
     """One task. Attributes describe it to people and programs; methods do its work."""
 
     name: ClassVar[str]  # by which a run names it
-    command: ClassVar[str]  # the word that users say; "ask" stands for two tasks
+    command: ClassVar[str]  # the word that users say; two tasks may share it
     variant: ClassVar[tuple[str, str] | None] = None  # setting and value that tell these apart
     noun: ClassVar[str]  # what one answer is called: "label"
     summary: ClassVar[str]  # of its command and endpoint: "Give a picture a label"
@@ -100,7 +100,7 @@ class Task(ABC):
     writes: ClassVar[bool] = False  # answers are texts of its own, which may be streamed
     measures: ClassVar[tuple[str, ...]] = ()  # columns of score tables
     primary: ClassVar[str] = ""  # the metric that rows are compared by
-    judged_as: ClassVar[str] = ""  # kind of outputs, see :mod:`ravl.evaluation.outputs`
+    output_kind: ClassVar[str] = ""  # before the dot of its metrics, see ravl.evaluation.metrics
     levels: ClassVar[Mapping[str, str]] = {}  # what a model card says of each level
     options: ClassVar[tuple[Option, ...]] = HOW  # that its answers take
     field: ClassVar[str]  # of an answer: where it holds what was answered, such as "label"

@@ -43,9 +43,9 @@ def fit(
     Safe to interrupt: the same call goes on where it stopped.
 
     Args:
-        task: ``"search"`` trains the retriever; ``"classify"``, ``"tag"``, ``"match"``,
-            ``"caption"``, ``"ask"``, or a task of an installed package, fits a model that answers
-            with the memory's help.
+        task: its command. ``search`` trains the retriever; ``classify``, ``tag``, ``match``,
+            ``caption``, ``ask``, or the command of a task of an installed package, fits a model
+            that answers with the memory's help.
         memory: or the path of its file.
         out: folder for the run: new, or of this very fit that was interrupted.
         data: a table or folder of labelled pictures (see :func:`ravl.data.read`); its training

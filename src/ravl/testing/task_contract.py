@@ -19,6 +19,7 @@ import pytest
 
 from ravl.data import Example
 from ravl.errors import DataError, QueryError
+from ravl.evaluation import Metric, metrics_of
 from ravl.memory import Memory, Row
 from ravl.runs.answers import Answer
 from ravl.runs.run import open_run
@@ -93,6 +94,8 @@ class TaskContract:
         for name in WORDS:
             assert getattr(about, name), f"{type(about).__name__}.{name} is empty"
         assert about.primary in about.measures
+        kinds: Mapping[str, Metric[Any]] = metrics_of(about.output_kind)
+        assert about.primary in kinds, f"the kind {about.output_kind!r} has {list(kinds)}"
         assert about in registry.of_command(about.command)
         assert issubclass(about.answer_type(), Answer)
         example = about.answer_example()

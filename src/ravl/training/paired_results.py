@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
-from ravl.evaluation import Score, Task, compare, measure
+from ravl.evaluation import OutputKind, Score, compare, measure
 from ravl.memory import Row
 from ravl.retrieval.datastore import Ints
 
@@ -63,12 +63,12 @@ class ExampleResult:
 
 
 def judges(
-    task: Task, said: Mapping[str, ExampleResult], truth: Ints, groups: Ints, seed: int
+    kind: OutputKind, said: Mapping[str, ExampleResult], truth: Ints, groups: Ints, seed: int
 ) -> tuple[Measure, Compare]:
     """What measures and compares probabilities, see :class:`PairedResults`.
 
     Args:
-        task: whose metrics.
+        kind: of the outputs, whose metrics are computed.
         said: by ``champion`` and ``challenger``, of n examples.
         truth: see :func:`ravl.evaluation.measure`.
         groups: equal for near-duplicates, (n,).
@@ -82,12 +82,12 @@ def judges(
     def measured(who: str, chosen: Ints) -> dict[str, Score]:
         one = said[who]
         return measure(
-            task, one.probabilities[chosen], truth[chosen], thresholds=one.limits, **how(chosen)
+            kind, one.probabilities[chosen], truth[chosen], thresholds=one.limits, **how(chosen)
         )
 
     def compared(chosen: Ints) -> dict[str, Score]:
         return compare(
-            task,
+            kind,
             new.probabilities[chosen],
             old.probabilities[chosen],
             truth[chosen],

@@ -6,33 +6,33 @@ from collections.abc import Mapping
 from typing import Any
 
 from ravl.encoders.base import Array
-from ravl.evaluation import PRIMARY, compare, values
+from ravl.evaluation import PRIMARY, OutputKind, compare, values
 
 
 def one_se_rule(
-    task: Any, found: Mapping[str, tuple[Array, Any]], truth: Any, groups: Any = None
+    kind: OutputKind, found: Mapping[str, tuple[Array, Any]], truth: Any, groups: Any = None
 ) -> tuple[str, dict[str, float]]:
     """The first level whose score is within half a standard error of the best, and all scores.
 
     Args:
-        task: classify, tag or match.
+        kind: of the outputs.
         found: probabilities and thresholds of each level, the simplest first.
         truth: as :func:`ravl.evaluation.measure` takes it, like ``groups``.
     """
     scores = {
-        name: values(task, p, truth, thresholds=limits).get(PRIMARY[task], 0.0)
+        name: values(kind, p, truth, thresholds=limits).get(PRIMARY[kind], 0.0)
         for name, (p, limits) in found.items()
     }
     best = max(scores, key=lambda name: scores[name])
     for name in found:
         if name == best or scores[best] - scores[name] <= _half_error(
-            task, found[best][0], found[name][0], truth, groups
+            kind, found[best][0], found[name][0], truth, groups
         ):
             return name, scores
     return best, scores
 
 
-def _half_error(task: Any, after: Array, before: Array, truth: Any, groups: Any) -> float:
+def _half_error(kind: OutputKind, after: Array, before: Array, truth: Any, groups: Any) -> float:
     """Half a standard error of the difference of two rows' scores."""
-    difference = compare(task, after, before, truth, groups=groups)[PRIMARY[task]]
+    difference = compare(kind, after, before, truth, groups=groups)[PRIMARY[kind]]
     return (difference.high - difference.low) / (2 * 1.96) / 2

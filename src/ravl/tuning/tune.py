@@ -96,7 +96,7 @@ def tune(
     it goes on after the end, and fits again if a better one was found.
 
     Args:
-        task: the word that users say, such as ``"classify"``.
+        task: its command, such as ``classify``.
         memory: or the path of its file.
         out: folder of the search: new, or of this very search.
         data, validation, test, columns, root: see :func:`ravl.tasks.fit.fit`. The test part is

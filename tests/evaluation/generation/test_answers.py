@@ -97,16 +97,16 @@ def test_wups_with_the_threshold_is_never_more() -> None:
 
 def test_without_wordnet_it_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wordnet, "available", lambda: False)
-    found = text_values("ask", ["red"], [["red"]])
+    found = text_values("answers", ["red"], [["red"]])
     assert list(found) == ["accuracy", "F1"]
 
 
 def test_people_are_many_enough_for_soft_accuracy() -> None:
-    found = text_values("ask", ["red"], [["red"] * answers.PEOPLE])
+    found = text_values("answers", ["red"], [["red"] * answers.PEOPLE])
     assert found["VQA"] == pytest.approx(2 / 3)
 
 
 def test_strange_answers_do_not_crash() -> None:
     strange = ["", "🙂", "x" * 10_000, "\x00", "红", ",,,;"]
-    found = text_values("ask", strange, [[s] for s in reversed(strange)])
+    found = text_values("answers", strange, [[s] for s in reversed(strange)])
     assert all(np.isfinite(v) for v in found.values())

@@ -37,7 +37,7 @@ def test_cider_is_that_of_the_coco_evaluation(seed: int) -> None:
         theirs += (candidate, people)
     total, each = theirs.compute_score()
     assert np.allclose(scores(candidates, references), each, atol=1e-6)
-    assert text_values("caption", candidates, references)["CIDEr-D"] == pytest.approx(total)
+    assert text_values("captions", candidates, references)["CIDEr-D"] == pytest.approx(total)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -68,7 +68,7 @@ def test_rouge_is_that_of_the_coco_evaluation() -> None:
 
 def test_a_perfect_text_has_the_best_scores() -> None:
     texts = ["a dog runs on the beach", "two people eat lunch outside"]
-    found = text_values("caption", texts, [[t] for t in texts])
+    found = text_values("captions", texts, [[t] for t in texts])
     assert found["CIDEr-D"] == pytest.approx(10)
     assert found["BLEU-4"] == pytest.approx(1)
     assert found["ROUGE-L"] == pytest.approx(1)
@@ -98,21 +98,21 @@ def test_variety() -> None:
 
 def test_intervals_hold_the_value_and_differences_are_paired() -> None:
     candidates, references = made(60)
-    found = measure_text("caption", candidates, references)
+    found = measure_text("captions", candidates, references)
     for score in found.values():
         assert score.low <= score.value <= score.high
     better = [people[0] for people in references]
-    gained = compare_texts("caption", better, candidates, references)
+    gained = compare_texts("captions", better, candidates, references)
     assert gained["CIDEr-D"].clear
-    nothing = compare_texts("caption", candidates, candidates, references)
+    nothing = compare_texts("captions", candidates, candidates, references)
     assert nothing["BLEU-4"].value == nothing["BLEU-4"].high == 0
 
 
 def test_examples_of_one_picture_are_drawn_together() -> None:
     candidates, references = made(20)
-    twice = measure_text("caption", candidates * 4, references * 4)
+    twice = measure_text("captions", candidates * 4, references * 4)
     grouped = measure_text(
-        "caption", candidates * 4, references * 4, groups=np.tile(np.arange(20), 4)
+        "captions", candidates * 4, references * 4, groups=np.tile(np.arange(20), 4)
     )
     wide, narrow = (s["ROUGE-L"].high - s["ROUGE-L"].low for s in (grouped, twice))
     assert wide > 1.4 * narrow
@@ -122,7 +122,7 @@ def test_examples_of_one_picture_are_drawn_together() -> None:
     "text", ["", "🙂🙂", "红色的 衬衫", "word " * 10_000, "\x07\x1b[31m", "..."]
 )
 def test_any_text_can_be_measured(text: str) -> None:
-    found = measure_text("caption", [text, "a dog"], [["a dog", text], ["a dog"]])
+    found = measure_text("captions", [text, "a dog"], [["a dog", text], ["a dog"]])
     assert all(np.isfinite(s.value) for s in found.values())
 
 
@@ -149,4 +149,4 @@ def test_what_cannot_be_measured_is_a_sentence(
     written: list[str], references: list[list[str]], words: str
 ) -> None:
     with pytest.raises(DataError, match=words):
-        measure_text("caption", written, references)
+        measure_text("captions", written, references)

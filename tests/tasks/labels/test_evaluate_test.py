@@ -86,11 +86,11 @@ def test_the_first_level_that_is_as_good_as_the_best():
     some[:40] = some[:40, ::-1]
     nearly = good.copy()
     nearly[:1] = nearly[:1, ::-1]
-    name, scores = one_se_rule("classify", {"a": (some, None), "b": (good, None)}, truth)
+    name, scores = one_se_rule("multiclass", {"a": (some, None), "b": (good, None)}, truth)
     assert (name, scores) == ("b", {"a": pytest.approx(0.8), "b": 1.0})
     equal = {"a": (good, None), "b": (good, None)}
-    assert one_se_rule("classify", equal, truth)[0] == "a"
-    assert one_se_rule("classify", {"a": (good, None), "b": (nearly, None)}, truth)[0] == "a"
+    assert one_se_rule("multiclass", equal, truth)[0] == "a"
+    assert one_se_rule("multiclass", {"a": (good, None), "b": (nearly, None)}, truth)[0] == "a"
 
 
 def test_auto_chooses_between_linear_and_fusion_not_the_vote(judged):

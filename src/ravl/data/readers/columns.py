@@ -11,6 +11,7 @@ from ravl.errors import DataError
 
 IMAGE = ("image", "picture", "file", "file_name", "filename", "path", "filepath", "image_path")
 TEXTS = ("caption", "captions", "text", "texts", "description")
+QUESTION = "question"
 NEEDED = (
     "A table needs a column of pictures or of texts. Give the column of the pictures' paths "
     "with --image-column NAME, or a column of texts with --text-column NAME"
@@ -82,7 +83,7 @@ def lay_out(names: ColumnNames, found: Sequence[str]) -> Layout:
     label = pick(names.label, ("label", "class"))
     tags = pick(names.tags, ("tags", "keywords"))
     texts = pick_all(_as_tuple(names.texts), TEXTS)
-    question = pick(names.question, ("question",))
+    question = pick(names.question, (QUESTION,))
     answers = pick_all(() if names.answer is None else (names.answer,), ("answer", "answers"))
     taken = {image, id, label, tags, question, *texts, *answers}
     others = tuple(name for name in found if name not in taken)

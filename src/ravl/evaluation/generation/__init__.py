@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 
@@ -14,20 +14,25 @@ from ravl.evaluation.metrics import Metric, builtin_metrics, defined, metrics_of
 from ravl.evaluation.scores import Groups, Score, bootstrap_of, difference_of
 
 __all__ = [
+    "ANSWERS",
+    "CAPTIONS",
     "PRIMARY",
     "DocumentFrequency",
+    "TextKind",
     "TextOutputs",
     "compare_texts",
     "measure_text",
     "text_values",
 ]
 
-CaptionTargets = Literal["caption", "ask"]
-PRIMARY: dict[str, str] = {"caption": "CIDEr-D", "ask": "accuracy"}
+TextKind = Literal["captions", "answers"]
+CAPTIONS: Final = "captions"
+ANSWERS: Final = "answers"
+PRIMARY: dict[str, str] = {CAPTIONS: "CIDEr-D", ANSWERS: "accuracy"}
 
 
 def measure_text(
-    task: CaptionTargets,
+    kind: TextKind,
     written: Sequence[str],
     references: Sequence[Sequence[str]],
     *,
@@ -37,16 +42,16 @@ def measure_text(
 ) -> dict[str, Score]:
     """The metrics of texts, with their 95 % bootstrap intervals.
 
-    - caption: ``CIDEr-D``, ``BLEU-4`` to ``BLEU-1`` and
-      ``ROUGE-L`` from 0 to 1, ``distinct-1`` and ``distinct-2``.
-    - ask: ``accuracy`` (exact match of sets of answers), ``F1`` of words, ``VQA`` soft accuracy if
-      any question has answers of three people or more, ``WUPS@0.9`` and ``WUPS@0.0`` if WordNet is
-      installed.
+    - captions: ``CIDEr-D``, ``BLEU-4`` to ``BLEU-1`` and ``ROUGE-L`` from 0 to 1, ``distinct-1``
+      and ``distinct-2``.
+    - answers: ``accuracy`` (exact match of sets of answers), ``F1`` of words, ``VQA`` soft
+      accuracy if any question has answers of three people or more, ``WUPS@0.9`` and ``WUPS@0.0``
+      if WordNet is installed.
 
-    Metrics that installed packages add for the task come last, see ``docs/how-to/plugins.md``.
+    Metrics that installed packages add for this kind come last, see ``docs/how-to/plugins.md``.
 
     Args:
-        task: "caption" or "ask".
+        kind: of the texts, "captions" or "answers".
         written: n texts.
         references: texts of people, at least one for each.
         groups: the group of each example, (n,), for example its picture.
@@ -61,12 +66,12 @@ def measure_text(
     outputs = _checked(written, references, frequency)
     return {
         name: bootstrap_of(of, len(written), groups, seed=seed, within=metric.bounds)
-        for name, (metric, of) in defined(metrics_of(task), outputs).items()
+        for name, (metric, of) in defined(metrics_of(kind), outputs).items()
     }
 
 
 def compare_texts(
-    task: CaptionTargets,
+    kind: TextKind,
     after: Sequence[str],
     before: Sequence[str],
     references: Sequence[Sequence[str]],
@@ -80,7 +85,7 @@ def compare_texts(
     Raises:
         DataError: as there.
     """
-    metrics: dict[str, Metric[TextOutputs]] = metrics_of(task)
+    metrics: dict[str, Metric[TextOutputs]] = metrics_of(kind)
     new = defined(metrics, _checked(after, references, frequency))
     old = defined(metrics, _checked(before, references, frequency))
     return {
@@ -91,7 +96,7 @@ def compare_texts(
 
 
 def text_values(
-    task: CaptionTargets,
+    kind: TextKind,
     written: Sequence[str],
     references: Sequence[Sequence[str]],
     *,
@@ -100,7 +105,7 @@ def text_values(
     """ravl's own metrics of :func:`measure_text` without their intervals."""
     once = np.ones(len(written))
     outputs = _checked(written, references, frequency)
-    return {name: of(once) for name, (_, of) in defined(builtin_metrics(task), outputs).items()}
+    return {name: of(once) for name, (_, of) in defined(builtin_metrics(kind), outputs).items()}
 
 
 def _checked(

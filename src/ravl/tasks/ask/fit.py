@@ -8,7 +8,8 @@ from typing import Any
 from ravl.memory import Memory
 from ravl.tasks.ask.baselines import ask_rows
 from ravl.tasks.ask.dataset import asked, refuse
-from ravl.tasks.ask.targets import AnswerTargets
+from ravl.tasks.ask.targets import AnswerTargets, ask_task
+from ravl.tasks.ask.task import AskTask
 from ravl.tasks.labels.dataset import FitData
 from ravl.tasks.labels.fit import LabelRecipe
 from ravl.tasks.labels.predictor import Answers
@@ -23,12 +24,12 @@ class AskRecipe(LabelRecipe):
     """
 
     def __init__(self, memory: Memory, settings: Any) -> None:
-        super().__init__("ask", memory, settings)
+        super().__init__(AskTask.name, memory, settings)
 
     @property
     def targets(self) -> AnswerTargets:
         """What rows say for the task."""
-        return AnswerTargets("ask", None, False, self.memory.encoder.feature_dimension)
+        return ask_task(self.memory)
 
     def check(self) -> None:
         """Refuse settings that only labels of pictures have."""

@@ -15,6 +15,7 @@ import numpy as np
 from ravl.data import Example
 from ravl.encoders.base import Array
 from ravl.errors import DataError
+from ravl.evaluation.generation import ANSWERS, TextKind
 from ravl.memory import Memory, Row
 from ravl.models.consensus import Comparable
 from ravl.models.linear import Standardizer
@@ -29,6 +30,7 @@ from ravl.tasks.ask.answers import people
 from ravl.tasks.ask.entries import counts, question_of
 from ravl.tasks.ask.keys import AskKeys
 from ravl.tasks.ask.targets import AnswerTargets, nothing_asked
+from ravl.tasks.ask.task import OpenAskTask
 from ravl.tasks.ask.untrained import VOTE
 from ravl.tasks.ask.vectors import kept_vectors
 from ravl.tasks.caption.consensus import CaptionIndex
@@ -49,14 +51,15 @@ class OpenAnswerTargets(CaptionTargets):
 
     width: int = 0
     brief: bool = False
-    name: ClassVar[str] = "ask"
-    noun: ClassVar[str] = "answer"
+    name: ClassVar[str] = OpenAskTask.command
+    noun: ClassVar[str] = OpenAskTask.noun
+    output_kind: ClassVar[TextKind] = ANSWERS
     unit: ClassVar[str] = "question"
 
     @property
     def entries(self) -> AnswerTargets:
         """The same questions, answered out of a list: what is found, and by what."""
-        return AnswerTargets("ask", None, self.generated, self.width)
+        return AnswerTargets(generated=self.generated, width=self.width)
 
     @property
     def instruction(self) -> str:

@@ -25,6 +25,7 @@ from ravl.tasks.ask.answers import said, shares
 from ravl.tasks.ask.entries import counts, entries_of, question_of
 from ravl.tasks.ask.keys import AskKeys
 from ravl.tasks.ask.live_entries import Entries, question_lookups
+from ravl.tasks.ask.task import AskTask
 from ravl.tasks.ask.vectors import question_vectors
 from ravl.tasks.labels.targets import LabelTargets
 
@@ -42,6 +43,7 @@ class AnswerTargets(LabelTargets):
         width: F, of a picture's features; 0 for questions alone.
     """
 
+    name: str = AskTask.name
     width: int = 0
 
     @property
@@ -53,11 +55,6 @@ class AnswerTargets(LabelTargets):
     def unit(self) -> str:
         """What one example is called."""
         return "question"
-
-    @property
-    def noun(self) -> str:
-        """What one answer is called."""
-        return "answer"
 
     def of(self, row: Row) -> tuple[str, ...]:
         """The answers of an entry, the best first; of a picture those to all its questions."""
@@ -168,18 +165,18 @@ class AnswerTargets(LabelTargets):
         **how: Any,
     ) -> dict[str, Score]:
         """Metrics of answers as texts, which several people may word in several ways."""
-        from ravl.evaluation.generation import compare_texts, measure_text
+        from ravl.evaluation.generation import ANSWERS, compare_texts, measure_text
 
         people = [said(row.qa[0]) for row in rows]
         written = [names[i] for i in found.argmax(1)]
         if before is None:
-            return measure_text("ask", written, people, **how)
-        return compare_texts("ask", written, [names[i] for i in before.argmax(1)], people, **how)
+            return measure_text(ANSWERS, written, people, **how)
+        return compare_texts(ANSWERS, written, [names[i] for i in before.argmax(1)], people, **how)
 
 
 def ask_task(memory: Memory) -> AnswerTargets:
     """The task for a memory's pictures."""
-    return AnswerTargets("ask", width=memory.encoder.feature_dimension)
+    return AnswerTargets(width=memory.encoder.feature_dimension)
 
 
 def nothing_asked(memory: Memory) -> DataError:

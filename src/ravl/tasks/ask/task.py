@@ -98,9 +98,9 @@ class _Questions(Task):
 class AskTask(_Questions):
     """An answer out of those that occur in training or in the memory."""
 
-    name = "ask"
+    name = _Questions.command
     variant = ("answers", "list")
-    judged_as = "classify"
+    output_kind = "multiclass"
     levels = {
         "vote": "the vote of the nearest rows of its memory",
         "linear": "a linear head on frozen features, the memory's vote, and a gate between them",
@@ -149,13 +149,14 @@ class AskTask(_Questions):
 
     def answers_record(self, record: Mapping[str, Any]) -> bool:
         """Whether a run that says this in ``run.json`` is of this task."""
-        return record.get("task") == "ask" and record.get("answers") != "open"
+        return record.get("task") == self.command and record.get("answers") != "open"
 
 
 class OpenAskTask(_Questions):
     """An answer that a generator writes."""
 
     name = "ask_open"
+    output_kind = "answers"
     variant = ("answers", "open")
     writes = True
     options = (*HOW, *WRITING)
@@ -218,4 +219,4 @@ class OpenAskTask(_Questions):
 
     def answers_record(self, record: Mapping[str, Any]) -> bool:
         """Whether a run that says this in ``run.json`` is of this task."""
-        return record.get("task") == "ask" and record.get("answers") == "open"
+        return record.get("task") == self.command and record.get("answers") == "open"

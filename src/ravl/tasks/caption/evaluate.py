@@ -97,11 +97,11 @@ def evaluate_texts(
             for name, how in ways.items()
         }
         how: dict[str, Any] = {"groups": examples.groups, "seed": seed}
-        name_of: Any = task.name
-        scores = {name: measure_text(name_of, its, texts, **how) for name, its in written.items()}
+        kind = task.output_kind
+        scores = {name: measure_text(kind, its, texts, **how) for name, its in written.items()}
         best = written["with_retrieval"]
         differences = {
-            f"with_retrieval - {name}": compare_texts(name_of, best, its, texts, **how)
+            f"with_retrieval - {name}": compare_texts(kind, best, its, texts, **how)
             for name, its in written.items()
             if name != "with_retrieval"
         }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -180,17 +179,17 @@ def _scored(
     schema: str,
 ) -> TextTestResults:
     judged, side = TextTestResults(answers, final, confidence, right), data.test
-    task: Any = data.task.name
+    kind = data.task.output_kind
     groups, seed = side.examples.groups, data.settings.seed
     structured = are_json([text for its in side.texts for text in its])
     for name, written in answers.items():
-        judged.scores[name] = measure_text(task, written, side.texts, groups=groups, seed=seed)
+        judged.scores[name] = measure_text(kind, written, side.texts, groups=groups, seed=seed)
         if structured:
             valid = np.array([satisfies(text, schema) for text in written], np.float64)
             judged.scores[name]["valid"] = bootstrap(valid, groups, seed=seed)
     for after, before in (*DIFFERENCES, *ROBUST, GENERATED):
         if after in answers and before in answers:
             judged.differences[after, before] = compare_texts(
-                task, answers[after], answers[before], side.texts, groups=groups, seed=seed
+                kind, answers[after], answers[before], side.texts, groups=groups, seed=seed
             )
     return judged

@@ -54,7 +54,7 @@ def compare_texts(
         shown_to, seen, texts = examples_seen(writer, examples)
         said[who] = [(a.said, a.confidence) for a in writer.results(seen, shown_to.shown)]
         written[who] = [text for text, _ in said[who]]
-    task: Any = writer.task.name
+    kind = writer.task.output_kind
     groups = shown_to.groups
 
     def some(its: Sequence[Any], chosen: Ints) -> list[Any]:
@@ -62,12 +62,12 @@ def compare_texts(
 
     def measured(who: str, chosen: Ints) -> dict[str, Score]:
         return generation.measure_text(
-            task, some(written[who], chosen), some(texts, chosen), groups=groups[chosen], seed=seed
+            kind, some(written[who], chosen), some(texts, chosen), groups=groups[chosen], seed=seed
         )
 
     def compared(chosen: Ints) -> dict[str, Score]:
         return generation.compare_texts(
-            task,
+            kind,
             some(written[CHALLENGER], chosen),
             some(written[CHAMPION], chosen),
             some(texts, chosen),
@@ -75,8 +75,8 @@ def compare_texts(
             seed=seed,
         )
 
-    asks = task == "ask"
-    worth = answers.exact if asks else cider.scores
+    whole = writer.task.whole
+    worth = answers.exact if whole else cider.scores
     return PairedResults(
         f"{writer.task.unit}s",
         shown_to.rows,
@@ -87,5 +87,5 @@ def compare_texts(
         {who: np.asarray(worth(its, texts), np.float32) for who, its in written.items()},
         measured,
         compared,
-        None if asks else "CIDEr-D",
+        None if whole else generation.PRIMARY[kind],
     )

@@ -14,6 +14,7 @@ import numpy as np
 
 from ravl.encoders.base import Array
 from ravl.errors import DataError
+from ravl.evaluation.generation import CAPTIONS, TextKind
 from ravl.memory import Memory, Row
 from ravl.models.consensus import Comparable, Phrases
 from ravl.models.linear import Standardizer
@@ -25,14 +26,16 @@ from ravl.runs.live_texts import FollowedTexts, LiveTexts
 from ravl.runs.row_texts import TextTargets
 from ravl.tasks.caption.consensus import CONSENSUS, CaptionIndex, consensus
 from ravl.tasks.caption.evidence import nothing_said
+from ravl.tasks.caption.task import CaptionTask
 
 
 @dataclass(frozen=True, slots=True)
 class CaptionTargets(TextTargets):
     """A text about each picture: its caption, or what a column of the user's own holds."""
 
-    name: ClassVar[str] = "caption"
-    noun: ClassVar[str] = "caption"  # what one text is called
+    name: ClassVar[str] = CaptionTask.name
+    noun: ClassVar[str] = CaptionTask.noun  # what one text is called
+    output_kind: ClassVar[TextKind] = CAPTIONS
     unit: ClassVar[str] = "picture"  # what it is about
 
     @property

@@ -33,8 +33,8 @@ LEVELS = {
 class CaptionTask(Task):
     """A text about a picture, as the memory's texts are."""
 
-    name = command = "caption"
-    noun = "caption"
+    name = command = noun = "caption"
+    output_kind = "captions"
     field = "text"
     summary = "Describe a picture"
     purpose = "describes a picture in a sentence"

@@ -25,6 +25,7 @@ from ravl.runs.answers import Answer, Tagging
 from ravl.tasks.labels.model import LabelPipeline
 from ravl.tasks.labels.stored_rows import answers_to_rows
 from ravl.tasks.labels.targets import LabelTargets
+from ravl.tasks.labels.task import ClassifyTask
 from ravl.tasks.model import Model
 
 REACH = 0.2  # how far a label tells: at a similarity lower by this it tells 1/e as much
@@ -111,7 +112,7 @@ def suggest(
                 f"Pictures are suggested by runs of classify and tag, and {model.run.folder} is of "
                 f"{model.task}. Name such a run, or the memory."
             )
-        task = labels.labeller.task if labels else LabelTargets("classify", column)
+        task = labels.labeller.task if labels else LabelTargets(ClassifyTask.name, column)
         datastore = replace(task, generated=False).datastore(
             model.memory, *((labels.labeller.keys,) if labels else ())
         )

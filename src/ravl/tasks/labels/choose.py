@@ -222,7 +222,7 @@ def _choose(data: FitData, fitted: Fitted) -> str:
         found[name] = wide(answers.probabilities, len(names)), limits
     side = data.validation.examples
     truth = task.truth(side.rows, names)
-    chosen, fitted.validation = one_se_rule(task.judged, found, truth, side.groups)
+    chosen, fitted.validation = one_se_rule(task.output_kind, found, truth, side.groups)
     return chosen
 
 

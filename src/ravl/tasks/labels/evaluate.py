@@ -77,13 +77,13 @@ def _scores(model: LabelPipeline | AskPipeline, examples: Examples, seed: int) -
     found = {name: wide(answer.probabilities, len(names)) for name, answer in answers.items()}
     how: dict[str, Any] = {"groups": examples.groups, "seed": seed}
     rows = {
-        name: measure(task.judged, p, truth, thresholds=limits, **how)
+        name: measure(task.output_kind, p, truth, thresholds=limits, **how)
         | task.text_scores(examples.rows, names, p, **how)
         for name, p in found.items()
     }
     differences = {
         f"with_retrieval - {name}": compare(
-            task.judged,
+            task.output_kind,
             found["with_retrieval"],
             p,
             truth,

@@ -130,13 +130,18 @@ def _scored(
     groups, rows = data.test.examples.groups, data.test.examples.rows
     for name in answers:
         judged.scores[name] = measure(
-            task.judged, judged.wide(name), truth, thresholds=limits[name], groups=groups, seed=seed
+            task.output_kind,
+            judged.wide(name),
+            truth,
+            thresholds=limits[name],
+            groups=groups,
+            seed=seed,
         ) | task.text_scores(rows, names, judged.wide(name), groups=groups, seed=seed)
     for after, before in DIFFERENCES:
         if after in answers and before in answers:
             both = judged.wide(after), judged.wide(before)
             judged.differences[after, before] = compare(
-                task.judged,
+                task.output_kind,
                 *both,
                 truth,
                 thresholds_after=limits[after],

@@ -39,12 +39,12 @@ class LabelRecipe(Recipe[FitData, Fitted, TestResults]):
     def __init__(self, name: str, memory: Memory, settings: Any) -> None:
         super().__init__(memory, settings)
         self.name = name
-        self.measure = PRIMARY[self.targets.judged]
+        self.measure = PRIMARY[self.targets.output_kind]
 
     @property
     def targets(self) -> LabelTargets:
         """What rows say for the task."""
-        return LabelTargets(self.name, self.settings.column or None)  # type: ignore[arg-type]
+        return LabelTargets(self.name, self.settings.column or None)
 
     def stratum(self, row: Row) -> str:
         """The label of a row; the same for all rows where they have tags."""
@@ -102,7 +102,7 @@ class LabelRecipe(Recipe[FitData, Fitted, TestResults]):
         answers = validation_answers(data, best, fitted.chosen == "vote")
         found = answers.probabilities[:, : len(data.labels)]
         limits = None if data.task.exclusive else best.limits(data.labels)
-        return values(data.task.judged, found, data.truth(data.validation), thresholds=limits)
+        return values(data.task.output_kind, found, data.truth(data.validation), thresholds=limits)
 
     def baselines(self, data: FitData) -> Mapping[str, Answers] | None:  # noqa: ARG002 (for ask)
         """More rows of the report, by their name."""

@@ -170,8 +170,8 @@ def _validation(
         found = probabilities(read(), task.exclusive)
         if not np.isfinite(found).all():
             return float("nan")  # the trainer says what to do
-        scores = values(task.judged, found, truth)
-        primary = scores.get(PRIMARY[task.judged], 0.0)
+        scores = values(task.output_kind, found, truth)
+        primary = scores.get(PRIMARY[task.output_kind], 0.0)
         score = float(primary - 0.1 * scores["log_loss"])
         if report is not None:
             report(score)

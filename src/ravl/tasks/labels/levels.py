@@ -185,7 +185,7 @@ def finish(labeller: LabelPredictor, data: FitData, side: Split, found: Array) -
     """
     found = found[:, : len(data.labels)]
     if data.task.exclusive:
-        confidence, right = confidences(data.task.judged, found, data.truth(side))
+        confidence, right = confidences(data.task.output_kind, found, data.truth(side))
         return replace(labeller, calibration=RiskCalibrator.of(confidence, right))
     thresholds = best_thresholds(found, side.targets)
     given = (found >= thresholds).ravel()

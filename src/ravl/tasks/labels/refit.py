@@ -79,7 +79,7 @@ def compare_labels(
             who: right(one.probabilities, truth, one.limits).astype(np.float32)
             for who, one in said.items()
         },
-        *judges(task.judged, said, truth, examples.groups, seed),
+        *judges(task.output_kind, said, truth, examples.groups, seed),
     )
 
 

@@ -116,7 +116,7 @@ def page_of(
     gain: Gain | None = None,
 ) -> str:
     """The whole report as HTML; ``gain`` is that of a retriever trained with the task."""
-    kind, described = data.task.judged, described_by(data.task.name)
+    kind, described = data.task.output_kind, described_by(data.task.name)
     thresholds = judged.thresholds["with_retrieval"]
     tables = [
         _table(
@@ -207,8 +207,8 @@ def _about(
 
 
 def _calibration(data: FitData, judged: TestResults, row: str) -> CalibrationChart:
-    task = data.task.judged
-    confidence, right = confidences(task, judged.wide(row), judged.truth, judged.thresholds[row])
+    kind = data.task.output_kind
+    confidence, right = confidences(kind, judged.wide(row), judged.truth, judged.thresholds[row])
     bins = [(b.confidence, b.accuracy, b.count) for b in calibration_curve(confidence, right)]
     return CalibrationChart(titles(data)[row][0], bins, judged.scores[row]["ECE"].value)
 
@@ -218,11 +218,11 @@ def _curves(data: FitData, fitted: Fitted) -> list[Curves]:
 
 
 def _lines(data: FitData, judged: TestResults) -> list[LabelLine]:
-    task = data.task.judged
+    kind = data.task.output_kind
 
     def of(row: str) -> list[Any]:
         found: list[Any] = per_label(
-            task, judged.wide(row), judged.truth, judged.names, judged.thresholds[row]
+            kind, judged.wide(row), judged.truth, judged.names, judged.thresholds[row]
         )
         return found
 

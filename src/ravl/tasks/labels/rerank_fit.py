@@ -16,7 +16,7 @@ import numpy as np
 
 from ravl.encoders.base import Array
 from ravl.errors import DataError
-from ravl.evaluation import PRIMARY, Score, Task, compare, measure, values
+from ravl.evaluation import PRIMARY, OutputKind, Score, compare, measure, values
 from ravl.pages.fit_report import ScoreTable
 from ravl.retrieval.datastore import Ints, Neighbours
 from ravl.tasks.labels.dataset import FitData, Split
@@ -39,14 +39,14 @@ class RerankedNeighbours:
     """What looking at neighbours again came to.
 
     Args:
-        task: classify or tag.
+        kind: of the outputs.
         look: with that weight; 0 where it gained nothing on validation.
         scores: of the vote on the test part, ``before`` and ``after``, by metric.
         differences: of the two, paired.
         milliseconds: that a picture's second look takes.
     """
 
-    task: Task
+    kind: OutputKind
     look: NeighbourReranker
     scores: dict[str, dict[str, Score]]
     differences: dict[tuple[str, str], dict[str, Score]]
@@ -70,10 +70,10 @@ class RerankedNeighbours:
                 f"Neighbours were looked at again by {run}, but the vote on the validation part "
                 "was no better; the run leaves it out."
             )
-        gain = self.differences["after", "before"][PRIMARY[self.task]]
+        gain = self.differences["after", "before"][PRIMARY[self.kind]]
         return (
             f"Neighbours are looked at again by {run} with the weight {weight:g}: the vote's "
-            f"{PRIMARY[self.task]} on the test part changes by {100 * gain.value:+.1f} points "
+            f"{PRIMARY[self.kind]} on the test part changes by {100 * gain.value:+.1f} points "
             f"({100 * gain.low:+.1f} to {100 * gain.high:+.1f}), for {self.milliseconds:.1f} ms a "
             "picture."
         )
@@ -137,7 +137,8 @@ def rerank_neighbours(data: FitData, folder: str | Path) -> FitData:
     best = int(np.argmax(worth))  # of equals the smallest weight
     look = replace(look, weight=WEIGHTS[best])
     gain = _gain(grounds[0], votes[0], grounds[best], votes[best])
-    return replace(grounds[best], second=RerankedNeighbours(data.task.judged, look, *gain, took))
+    again = RerankedNeighbours(data.task.output_kind, look, *gain, took)
+    return replace(grounds[best], second=again)
 
 
 def refuse_seen(data: FitData, look: NeighbourReranker) -> None:
@@ -201,7 +202,8 @@ def _worth(data: FitData, vote: LabelPredictor) -> float:
     truth = task.truth(side.examples.rows, names)
     limits = None if task.exclusive else vote.limits(names)
     found = _answers(data, vote, side, len(names))
-    return values(task.judged, found, truth, thresholds=limits).get(PRIMARY[task.judged], 0.0)
+    kind = task.output_kind
+    return values(kind, found, truth, thresholds=limits).get(PRIMARY[kind], 0.0)
 
 
 def _gain(
@@ -220,11 +222,11 @@ def _gain(
         for name, level in (("before", plain), ("after", vote))
     }
     scores = {
-        name: measure(task.judged, each, truth, thresholds=limits[name], **how)
+        name: measure(task.output_kind, each, truth, thresholds=limits[name], **how)
         for name, each in found.items()
     }
     difference = compare(
-        task.judged,
+        task.output_kind,
         found["after"],
         found["before"],
         truth,

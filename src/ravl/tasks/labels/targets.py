@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ravl.data.readers import values
 from ravl.encoders import Encoder
 from ravl.encoders.base import Array
-from ravl.evaluation import Score
+from ravl.evaluation import MULTICLASS, MULTILABEL, OutputKind, Score
 from ravl.memory import Memory, Row
 from ravl.models.evidence import Made
 from ravl.models.linear import Standardizer
@@ -26,8 +26,7 @@ from ravl.retrieval.key_projection import KeyProjection
 from ravl.retrieval.live import Source, View
 from ravl.runs.evidence_arrays import caption_means
 from ravl.runs.generated import Filled, with_generated
-
-LabelName = Literal["classify", "tag", "ask"]
+from ravl.tasks import registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +34,24 @@ class LabelTargets:
     """One label, or several tags.
 
     Args:
-        name: ``classify``, ``tag`` or ``ask``.
+        name: of the task; its descriptor says whether there is one answer or several.
         column: of the user's own that holds the label or the tags; None for the usual field.
         generated: let what ``ravl augment`` wrote be evidence where people said nothing.
     """
 
-    name: LabelName
+    name: str
     column: str | None = None
     generated: bool = False
 
     @property
     def exclusive(self) -> bool:
         """True where a picture has one label."""
-        return self.name != "tag"
+        return registry.task(self.name).single
 
     @property
-    def judged(self) -> Literal["classify", "tag"]:
-        """How its answers are judged, see :func:`ravl.evaluation.measure`."""
-        return "classify" if self.exclusive else "tag"
+    def output_kind(self) -> OutputKind:
+        """What its probabilities are, see :func:`ravl.evaluation.measure`."""
+        return MULTICLASS if self.exclusive else MULTILABEL
 
     @property
     def asks(self) -> bool:
@@ -67,7 +66,7 @@ class LabelTargets:
     @property
     def noun(self) -> str:
         """What one answer is called."""
-        return "label" if self.exclusive else "tag"
+        return registry.task(self.name).noun
 
     def of(self, row: Row) -> tuple[str, ...]:
         """The names that a row says, empty where it says nothing."""

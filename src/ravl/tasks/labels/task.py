@@ -77,7 +77,8 @@ class _Names(Task):
 class ClassifyTask(_Names):
     """One label for a picture."""
 
-    name = command = judged_as = "classify"
+    name = command = "classify"
+    output_kind = "multiclass"
     noun = field = "label"
     summary = "Give a picture a label"
     purpose = "gives a picture one label"
@@ -117,8 +118,8 @@ class ClassifyTask(_Names):
 class TagTask(_Names):
     """Any number of tags for a picture."""
 
-    name = command = judged_as = "tag"
-    noun = "tag"
+    name = command = noun = "tag"
+    output_kind = "multilabel"
     field = "tags"
     summary = "Give a picture tags"
     purpose = "gives a picture keywords"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ravl.encoders.base import Array
+from ravl.evaluation import BINARY
 from ravl.tasks.match.dataset import MatchFitData
 from ravl.tasks.match.levels import fit_dual, fit_unseen, fit_vote, out_of_fold, stacked
 from ravl.tasks.match.predictor import MatchPredictor
@@ -100,7 +101,7 @@ def _choose(data: MatchFitData, fitted: MatchFitted) -> str:
     """The simplest level that is as good as the best on validation, out of fold."""
     side = data.validation
     found = {name: (unseen_answers(data, fitted, name), None) for name in LEVELS}
-    chosen, fitted.validation = one_se_rule("match", found, side.targets, side.groups)
+    chosen, fitted.validation = one_se_rule(BINARY, found, side.targets, side.groups)
     return chosen
 
 

@@ -10,13 +10,14 @@ import numpy as np
 
 from ravl.data import ColumnNames
 from ravl.errors import DataError
-from ravl.evaluation import compare, measure
+from ravl.evaluation import BINARY, compare, measure
 from ravl.memory import Memory
 from ravl.retrieval.datastore import Ints
 from ravl.runs.answers import Answer
 from ravl.tasks.match.dataset import read_texts, readable, sample_pairs
 from ravl.tasks.match.model import MatchPipeline
 from ravl.tasks.match.predictor import QueryPairs
+from ravl.tasks.match.task import MatchTask
 from ravl.tasks.search.pairs import Pairs
 from ravl.training.example_source import judged
 from ravl.training.examples import Examples, read_labelled
@@ -100,14 +101,14 @@ def _scores(
     groups = examples.groups[asked.picture]
     rows = {
         name: measure(
-            "match", a.probabilities, targets, thresholds=a.threshold, groups=groups, seed=seed
+            BINARY, a.probabilities, targets, thresholds=a.threshold, groups=groups, seed=seed
         )
         for name, a in answers.items()
     }
     after = answers["with_retrieval"]
     differences = {
         f"with_retrieval - {name}": compare(
-            "match",
+            BINARY,
             after.probabilities,
             a.probabilities,
             targets,
@@ -120,7 +121,7 @@ def _scores(
         if name != "with_retrieval"
     }
     return {
-        "task": "match",
+        "task": MatchTask.name,
         "pictures": len(examples),
         "pairs": len(targets),
         "set_aside": len(examples.rejected),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ravl.encoders.base import Array
-from ravl.evaluation import Score, compare, confidences, measure
+from ravl.evaluation import BINARY, Score, compare, confidences, measure
 from ravl.retrieval.datastore import Ints
 from ravl.tasks.match.dataset import HeldPairs, MatchFitData
 from ravl.tasks.match.pair_features import shuffled
@@ -74,7 +74,7 @@ def abstention(
         return None
     risk, final = data.settings.risk, judged.answers["with_retrieval"]
     limit = matcher.calibration.threshold(risk)
-    confidence, right = confidences("match", final.probabilities, judged.truth, final.threshold)
+    confidence, right = confidences(BINARY, final.probabilities, judged.truth, final.threshold)
     return risk_summary(confidence, right, limit, risk)
 
 
@@ -111,7 +111,7 @@ def _scored(answers: Mapping[str, PairScores], side: HeldPairs, seed: int) -> Ma
     judged = MatchTestResults(side.targets, answers)
     for name, found in answers.items():
         judged.scores[name] = measure(
-            "match",
+            BINARY,
             found.probabilities,
             side.targets,
             thresholds=found.threshold,
@@ -122,7 +122,7 @@ def _scored(answers: Mapping[str, PairScores], side: HeldPairs, seed: int) -> Ma
         if after in answers and before in answers:
             new, old = answers[after], answers[before]
             judged.differences[after, before] = compare(
-                "match",
+                BINARY,
                 new.probabilities,
                 old.probabilities,
                 side.targets,

@@ -15,6 +15,7 @@ from ravl.retrieval.key_projection import KeyProjection
 from ravl.runs.row_texts import TextTargets
 from ravl.runs.run import FUSION, Run
 from ravl.tasks.match.predictor import MatchPredictor
+from ravl.tasks.match.task import MatchTask
 
 HEADS = ("picture_head", "text_head")
 
@@ -22,7 +23,7 @@ HEADS = ("picture_head", "text_head")
 def describe(matcher: MatchPredictor) -> dict[str, Any]:
     """What ``run.json`` says of it."""
     return {
-        "task": "match",
+        "task": MatchTask.name,
         "column": matcher.task.column,
         "vote": matcher.vote.to_json(),
         "stacks": {name: list(stack.names) for name, stack in matcher.stacks.items()},

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ravl.errors import DataError
-from ravl.evaluation import values
+from ravl.evaluation import BINARY, PRIMARY, values
 from ravl.memory import Memory
 from ravl.retrieval.datastore import Ints
 from ravl.runs.row_texts import TextTargets, base_of
@@ -19,6 +19,7 @@ from ravl.tasks.match.evaluate_test import MatchTestResults, abstention, judge
 from ravl.tasks.match.files import describe, parts
 from ravl.tasks.match.predictor import MatchPredictor
 from ravl.tasks.match.rerank import judge_reranking
+from ravl.tasks.match.task import MatchTask
 from ravl.tasks.search.pairs import FEWEST
 from ravl.training.engine import Finished, Recipe
 from ravl.training.examples import Examples, read_labelled
@@ -60,8 +61,8 @@ class MatchRecipe(Recipe[MatchFitData, MatchFitted, MatchTestResults]):
         settings: :class:`ravl.training.fit_settings.FitSettings`.
     """
 
-    name = "match"
-    measure = "AUC"
+    name = MatchTask.name
+    measure = PRIMARY[BINARY]
 
     @property
     def targets(self) -> TextTargets:
@@ -161,7 +162,7 @@ class MatchRecipe(Recipe[MatchFitData, MatchFitted, MatchTestResults]):
     def validation_scores(self, data: MatchFitData, fitted: MatchFitted) -> dict[str, float]:
         """Scores of the chosen level on the validation pairs."""
         found = unseen_answers(data, fitted, fitted.chosen)
-        return values("match", found, data.validation.targets)
+        return values(BINARY, found, data.validation.targets)
 
     def evaluate(self, data: MatchFitData, fitted: MatchFitted) -> MatchTestResults:
         """All rows of the report, judged on the test pairs."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ravl.encoders.towers.freezing import trainable
-from ravl.evaluation import PRIMARY, values
+from ravl.evaluation import BINARY, PRIMARY, values
 from ravl.models.evidence import Evidence
 from ravl.models.fusion import FusionModel
 from ravl.models.reader import Reader
@@ -184,8 +184,8 @@ def _validation(
         logits = reader(features, near, evidence, base=base, tokens=tokens)[:, 0]
         if not np.isfinite(logits).all():
             return float("nan")  # the trainer says what to do
-        found = values("match", sigmoid(logits), side.targets)
-        reached = float(found.get(PRIMARY["match"], 0.0) - 0.1 * found["log_loss"])
+        found = values(BINARY, sigmoid(logits), side.targets)
+        reached = float(found.get(PRIMARY[BINARY], 0.0) - 0.1 * found["log_loss"])
         if report is not None:
             report(reached)
         return reached

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
 from ravl.encoders.trained import TrainedEncoder
-from ravl.evaluation import confidences
+from ravl.evaluation import BINARY, confidences
 from ravl.models.calibration import RiskCalibrator
 from ravl.models.linear import fold_of_groups
 from ravl.models.stacking import fit_stack
@@ -159,7 +159,7 @@ def finish(
     name = "both" if "both" in matcher.stacks else "vote"
     found = out_of_fold(scores, matcher.stacks[name].names, side, seed)
     limit = best_threshold(found, side.targets)
-    confidence, right = confidences("match", found, side.targets, limit)
+    confidence, right = confidences(BINARY, found, side.targets, limit)
     return replace(
         matcher,
         thresholds={**matcher.thresholds, name: limit},

@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 
+from ravl.evaluation import BINARY
 from ravl.tasks.match.dataset import readable
 from ravl.tasks.match.evaluate import pairs_of_examples
 from ravl.tasks.match.model import MatchPipeline
@@ -64,5 +65,5 @@ def compare_pairs(
             for who, one in found.items()
         },
         {who: (its == targets).astype(np.float32) for who, its in fits.items()},
-        *judges("match", said, targets, groups, seed),
+        *judges(BINARY, said, targets, groups, seed),
     )

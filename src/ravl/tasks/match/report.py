@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ravl.evaluation import calibration_curve, confidences, text_report
+from ravl.evaluation import BINARY, calibration_curve, confidences, text_report
 from ravl.pages.fit_report import (
     Answer,
     CalibrationChart,
@@ -115,7 +115,7 @@ def page_of(
         ],
         curves=curves_of(MatchTask(), fitted) + _dual_curve(fitted),
         text_report=text_report(
-            "match", final.probabilities, judged.truth, (NO, YES), final.threshold
+            BINARY, final.probabilities, judged.truth, (NO, YES), final.threshold
         ),
         examples=_examples(data, judged),
     )
@@ -178,7 +178,7 @@ def _about(
 
 def _calibration(judged: MatchTestResults, row: str) -> CalibrationChart:
     found = judged.answers[row]
-    confidence, right = confidences("match", found.probabilities, judged.truth, found.threshold)
+    confidence, right = confidences(BINARY, found.probabilities, judged.truth, found.threshold)
     bins = [(b.confidence, b.accuracy, b.count) for b in calibration_curve(confidence, right)]
     return CalibrationChart(TITLES[row][0], bins, judged.scores[row]["ECE"].value)
 

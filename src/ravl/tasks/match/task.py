@@ -27,8 +27,8 @@ TRUTHS = {"true": True, "false": False}  # as forms send them
 class MatchTask(Task):
     """Whether a text fits a picture."""
 
-    name = command = judged_as = "match"
-    noun = "match"
+    name = command = noun = "match"
+    output_kind = "binary"
     field = "fits"
     summary = "Judge whether a text fits a picture"
     purpose = "judges whether a text fits a picture"

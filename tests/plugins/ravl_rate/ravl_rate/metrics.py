@@ -30,8 +30,8 @@ MAE: Metric[Numbers] = Metric(
 
 
 def measure(outputs: Numbers, groups: NDArray[np.int64], seed: int) -> dict[str, Score]:
-    """All metrics of the kind ``rate``, with 95 % intervals; groups are drawn together."""
-    metrics: Mapping[str, Metric[Numbers]] = metrics_of("rate")
+    """All metrics of the kind ``numbers``, with 95 % intervals; groups are drawn together."""
+    metrics: Mapping[str, Metric[Numbers]] = metrics_of("numbers")
     return {
         name: bootstrap_of(of, len(groups), groups, seed=seed, within=metric.bounds)
         for name, metric in metrics.items()
@@ -43,7 +43,7 @@ def compare(
     after: Numbers, before: Numbers, groups: NDArray[np.int64], seed: int
 ) -> dict[str, Score]:
     """The metrics of ``after`` minus those of ``before``, for the same pictures."""
-    metrics: Mapping[str, Metric[Numbers]] = metrics_of("rate")
+    metrics: Mapping[str, Metric[Numbers]] = metrics_of("numbers")
     found = {}
     for name, metric in metrics.items():
         new, old = metric.of(after), metric.of(before)

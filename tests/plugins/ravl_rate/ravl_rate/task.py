@@ -24,7 +24,8 @@ COLUMN = "number"  # where a correction goes, and the usual column of a fit
 class RateTask(Task):
     """A number for a picture."""
 
-    name = command = judged_as = "rate"
+    name = command = "rate"
+    output_kind = "numbers"
     noun = field = "number"
     summary = "Give a picture a number"
     purpose = "gives a picture a number, such as a price"

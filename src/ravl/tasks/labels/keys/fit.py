@@ -115,6 +115,8 @@ def variant(data: FitData, fitted: Fitted) -> Variant:
     names = answers.names if task.exclusive else data.labels
     truth = task.truth(data.validation.examples.rows, names)
     limits = None if task.exclusive else best.limits(names)
-    found = values(task.judged, wide(answers.probabilities, len(names)), truth, thresholds=limits)
-    score = found.get(PRIMARY[task.judged], 0.0) - TIES * found["log_loss"]
+    found = values(
+        task.output_kind, wide(answers.probabilities, len(names)), truth, thresholds=limits
+    )
+    score = found.get(PRIMARY[task.output_kind], 0.0) - TIES * found["log_loss"]
     return Variant(data, fitted.levels, fitted.chosen, float(score))

@@ -107,12 +107,14 @@ def measure_gain(joint: Joint) -> Gain:
             limit = None if task.exclusive else fit.levels[level].limits(names)
             answers[f"{row}_{kind}"], limits[f"{row}_{kind}"] = found, limit
     scores = {
-        name: measure(task.judged, found, truth, thresholds=limits[name], groups=groups, seed=seed)
+        name: measure(
+            task.output_kind, found, truth, thresholds=limits[name], groups=groups, seed=seed
+        )
         for name, found in answers.items()
     }
     differences = {
         (a, b): compare(
-            task.judged,
+            task.output_kind,
             answers[a],
             answers[b],
             truth,
