@@ -104,15 +104,149 @@ def test_renamed_pictures_are_not_looked_at_again(memory, shop, counting):
     assert memory.sync().quiet
 
 
-def test_two_pictures_that_change_places(memory, shop, counting):
+def test_pictures_that_change_places_keep_what_was_said_of_them(memory, shop, counting):
+    """Also if they have the same size and time, as burst shots copied by a tool have."""
     memory.sync(shop)
     a, b = shop / "hats" / "1.png", shop / "hats" / "3.png"
+    length = max(a.stat().st_size, b.stat().st_size)
+    for path in (a, b):
+        with path.open("ab") as file:  # bytes behind the end of a PNG are no part of it
+            file.write(b"x" * (length - path.stat().st_size))
+        os.utime(path, ns=(10**18, 10**18))
+    memory.sync()
+    memory.update("hats/1.png", texts=["the first"], label="caps")
+    said = {row.hash: (row.number, row.texts, row.label) for row in memory}
+    counting.looked = 0
     a.rename(shop / "x.png")
     b.rename(a)
     (shop / "x.png").rename(b)
     report = memory.sync()
-    assert sorted(report.changed) == ["hats/1.png", "hats/3.png"]
+    assert sorted(report.renamed) == [("hats/1.png", "hats/3.png"), ("hats/3.png", "hats/1.png")]
+    assert (report.changed, report.removed, report.unchanged, counting.looked) == ([], [], 10, 0)
+    assert {row.hash: (row.number, row.texts, row.label) for row in memory} == said
+    assert memory.get("hats/3.png").texts == ("the first",)
     assert memory.sync().quiet
+
+
+@pytest.mark.parametrize("first_is_deleted", [False, True])
+def test_renumbered_pictures_keep_their_rows(memory, tmp_path, first_is_deleted):
+    """1 becomes 2, 2 becomes 3; or 1 is deleted, 2 becomes 1, 3 becomes 2."""
+    folder = tmp_path / "p"
+    folder.mkdir()
+    for i in range(1, 5):
+        draw(i, COLOURS[i % 4]).save(folder / f"{i}.png")
+    memory.sync(folder)
+    for i in range(1, 5):
+        memory.update(f"{i}.png", texts=[f"words about {i}"], label=f"kind {i}")
+    said = {row.hash: (row.number, row.texts, row.label) for row in memory}
+    version = memory.version
+    if first_is_deleted:
+        (folder / "1.png").unlink()
+    for i in (2, 3, 4) if first_is_deleted else (4, 3, 2, 1):
+        (folder / f"{i}.png").rename(folder / f"{i - 1 if first_is_deleted else i + 1}.png")
+    report = memory.sync()
+    assert (len(report.renamed), report.new, report.changed) == (3 + (not first_is_deleted), [], [])
+    assert report.removed == (["1.png"] if first_is_deleted else [])
+    for row in memory:
+        assert (row.number, row.texts, row.label) == said[row.hash]
+        assert memory.picture(row)
+    assert memory.sync().quiet
+    # Back to the version before: the pictures are under their new names, and so are the rows.
+    memory.revert(version)
+    for row in memory:
+        assert (row.texts, row.label) == said[row.hash][1:]
+
+
+def test_a_revert_gives_rows_their_old_names_with_their_pictures(memory, tmp_path):
+    folder = tmp_path / "p"
+    folder.mkdir()
+    for i in (1, 2, 3):
+        draw(i, COLOURS[i]).save(folder / f"{i}.png")
+    memory.sync(folder)
+    was, version = {row.id: row.hash for row in memory}, memory.version
+    for i in (3, 2, 1):
+        (folder / f"{i}.png").rename(folder / f"{i + 1}.png")
+    memory.sync()
+    for i in (2, 3, 4):
+        (folder / f"{i}.png").rename(folder / f"{i - 1}.png")
+    memory.revert(version)
+    assert {row.id: row.hash for row in memory} == was
+    assert all(memory.picture(row) for row in memory)
+
+
+def test_all_rows_of_a_file_move_with_it(memory, tmp_path):
+    folder = tmp_path / "p"
+    folder.mkdir()
+    draw(1, "red").save(folder / "a.png")
+    memory.add([Example(id, folder / "a.png", (id,)) for id in ("a.png", "front", "back")])
+    memory.sync(folder)
+    (folder / "a.png").rename(folder / "b.png")
+    report = memory.sync()
+    assert sorted(report.renamed) == [("a.png", "b.png"), ("back", "back"), ("front", "front")]
+    assert {row.path for row in memory} == {folder / "b.png"}
+    assert not report.removed and not report.new
+
+
+def test_a_copied_picture_is_renamed_too(memory, shop, counting):
+    memory.index(shop, copy=True)
+    memory.sync(shop)
+    (shop / "hats" / "1.png").rename(shop / "hats" / "one.png")
+    report = memory.sync()
+    assert report.renamed == [("hats/1.png", "hats/one.png")] and len(memory) == 12
+
+
+def test_a_folder_that_has_moved(memory, shop, tmp_path, counting):
+    memory.sync(shop, ignore=["*_tmp.png"])
+    memory.update("hats/1.png", label="caps", texts=["my hat"])
+    numbers = {row.id: row.number for row in memory}
+    place = tmp_path / "archive" / "boutique"
+    place.parent.mkdir()
+    shop.rename(place)
+    (place / "hats" / "3.png").unlink()
+    draw(80, "red").save(place / "hats" / "80.png")
+    draw(81, "red").save(place / "hats" / "81_tmp.png")
+    counting.looked = 0
+    report = memory.sync(place)
+    assert report.moved == [(str(shop), str(place))]
+    assert (report.new, report.removed) == (["hats/80.png"], ["hats/3.png"])
+    assert (report.renamed, report.changed) == ([], [])
+    assert (report.unchanged, counting.looked) == (11, 1)
+    row = memory.get("hats/1.png")
+    assert (row.label, row.texts, row.path) == ("caps", ("my hat",), place / "hats" / "1.png")
+    assert {row.id: row.number for row in memory if row.id in numbers}.items() <= numbers.items()
+    assert memory.sync().quiet  # the old place is asked for no more
+
+
+def test_a_folder_that_is_away_does_not_stop_the_others(memory, shop, tmp_path, counting):
+    other = tmp_path / "museum"
+    other.mkdir()
+    draw(1, "yellow").save(other / "1.png")
+    memory.sync(shop)
+    memory.sync(other)
+    shop.rename(tmp_path / "elsewhere")
+    draw(2, "yellow").save(other / "2.png")
+    report = memory.sync()
+    assert (report.new, report.missing, report.removed) == (["museum/2.png"], [str(shop)], [])
+    assert len(memory) == 14
+    # Another folder is not taken for the one that is away.
+    third = tmp_path / "third"
+    third.mkdir()
+    draw(3, "yellow").save(third / "1.png")
+    assert memory.sync(third).moved == []
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_text_is_read_whatever_its_time(memory, shop, late):
+    """Files out of archives are older than their pictures, or keep the time of the file before."""
+    memory.sync(shop)
+    text = shop / "hats" / "1.txt"
+    text.write_text("added later")
+    os.utime(text, (1.6e9, 1.6e9))
+    assert memory.sync().changed == ["hats/1.png"]
+    text.write_text("put right!!")
+    os.utime(text, (1.6e9 + 60 * late, 1.6e9 + 60 * late))
+    assert memory.sync().changed == ["hats/1.png"]
+    assert memory.get("hats/1.png").texts == ("put right!!",)
 
 
 def test_removed_pictures_go_to_the_bin_and_come_back(memory, shop, counting):

@@ -97,6 +97,14 @@ def _tell(report: SyncReport, memory: Memory) -> None:
                 click.echo(f"  {flat(id)}")
             if len(ids) > SHOWN:
                 click.echo(f"  ... and {len(ids) - SHOWN:,} more")
+    for old, new in report.moved:
+        click.echo(f"The folder {old} is {new} now; its pictures keep their rows.")
+    for path in report.missing:
+        click.echo(
+            f"There is no folder {path}; its rows stay. If it has moved, name its new place: ravl "
+            f"sync {memory.path} FOLDER",
+            err=True,
+        )
     print_problems(len(report.rejected), report.rejected)
     to_be = "to be " if report.dry_run else ""
     click.echo(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ravl.errors import DataError
-from ravl.memory.folder_scan import mtime_of
+from ravl.memory.folder_scan import stamp_of
 from ravl.store.collection import Collection
 from ravl.store.contract import Store
 from ravl.store.row import NOTHING_COMPUTED, Computed, Row, unwritable
@@ -53,6 +53,6 @@ def edit(
 
 def _leave_alone(store: Store, row: Row) -> None:
     """Take the file for known, so that the next sync does not bring it in again."""
-    stamp = mtime_of(row.path) if row.path is not None else None
+    stamp = stamp_of(row.path) if row.path is not None else None
     if row.path is not None and stamp is not None:
         store.folders.remember({row.path: stamp})

@@ -13,6 +13,7 @@ from ravl.data.pictures import MAX_PIXELS
 from ravl.errors import QueryError
 from ravl.memory import trash
 from ravl.memory.indexing import Indexer
+from ravl.memory.moves import Move, holds, settle_ids
 from ravl.store.collection import Collection
 from ravl.store.duplicates import mark_duplicates
 from ravl.store.history import Difference
@@ -89,10 +90,10 @@ def revert(memory: Collection, version: int) -> RevertReport:
                 changed.append((rows[after["id"]], before))
         if changed or surplus or missing:
             number = store.history.begin(f"revert to version {version}")
-            _update(memory, number, changed, report)
             for row in surplus:
                 store.rows.delete(number, row)
                 report.deleted.append(row.id)
+            _update(memory, number, changed, report)
             missing = _from_trash(memory, number, missing, report)
             mark_duplicates(store)
     lost = [Row(0, **user_fields(state)).example() for state in missing.values()]
@@ -145,13 +146,20 @@ def _update(
     report: RevertReport,
 ) -> None:
     rows = memory.store.rows
+    own = {row.id for row, _ in changed}
+    states = {row.number: state for row, state in changed}
+    backs: list[Move] = []
     for row, state in changed:
         old = replace(row, **user_fields(state))
-        if old.id != row.id or old.path != row.path:
-            if old.path is None or old.path.exists():
-                rows.rename(version, row, old)
-            else:
-                old = replace(old, id=row.id, path=row.path)
+        there = old.path is None or old.path == row.path or holds(old.path, row.hash)
+        backs.append(Move(row, False, old.id if there else row.id, old.path if there else row.path))
+    taken = rows.find(move.id for move in backs).keys() - own
+    backs = settle_ids(backs, taken)
+    rows.rename(version, [(m.row, m.moved) for m in backs if m.moved != m.row])
+    for move in backs:
+        row = move.row
+        old = replace(row, **user_fields(states[row.number]))
+        old = replace(old, id=move.id, path=move.path)
         vectors = memory.encoder.embed_texts(old.texts) if old.texts != row.texts else None
         rows.put(version, old, Computed(text_vectors=vectors))
         report.updated.append(old.id)

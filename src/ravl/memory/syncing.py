@@ -8,17 +8,25 @@ the trash (see :mod:`ravl.memory.trash`).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from ravl.data import Example, Rejected, pictures
-from ravl.errors import DataError, PictureError
+from ravl.errors import DataError
 from ravl.memory import trash
-from ravl.memory.folder_scan import FolderScan, scan, watched_folders
+from ravl.memory.folder_scan import FolderScan, Watch, scan, watched_folders
 from ravl.memory.indexing import Indexer
+from ravl.memory.moves import (
+    Arrival,
+    Move,
+    content_of,
+    find_moves,
+    is_named,
+    settle_ids,
+)
 from ravl.store.collection import Collection
 from ravl.store.records import RESTORED, Stamp
 from ravl.store.row import Row
@@ -31,7 +39,10 @@ class SyncReport:
     Args:
         new, changed: ids of pictures that were indexed; touched ones whose content and texts are
             as before count as unchanged.
-        renamed: old and new id of pictures that were moved.
+        renamed: old and new id of pictures that have another name or place now.
+        moved: old and new path of folders that have moved as a whole; their pictures keep their
+            ids, and count as unchanged.
+        missing: paths of followed folders that are not there now; their rows stay.
         removed: ids of rows that went to the trash.
         restored: ids of rows that came back from the trash, since their pictures did.
         unchanged: pictures.
@@ -44,6 +55,8 @@ class SyncReport:
     new: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     renamed: list[tuple[str, str]] = field(default_factory=list)
+    moved: list[tuple[str, str]] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     restored: list[str] = field(default_factory=list)
     unchanged: int = 0
@@ -55,7 +68,8 @@ class SyncReport:
     @property
     def quiet(self) -> bool:
         """True if nothing had happened."""
-        return not (self.new or self.changed or self.renamed or self.removed or self.restored)
+        rows = self.new or self.changed or self.renamed or self.removed or self.restored
+        return not (rows or self.moved)
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types."""
@@ -63,6 +77,8 @@ class SyncReport:
             "new": self.new,
             "changed": self.changed,
             "renamed": [{"from": old, "to": new} for old, new in self.renamed],
+            "moved": [{"from": old, "to": new} for old, new in self.moved],
+            "missing": self.missing,
             "removed": self.removed,
             "restored": self.restored,
             "unchanged": self.unchanged,
@@ -72,22 +88,6 @@ class SyncReport:
             "seconds": round(self.seconds, 2),
             "dry_run": self.dry_run,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """A picture that turned up under another name.
-
-    Args:
-        row: of the memory or of its trash.
-        trashed: whether it comes from the trash.
-        id, path: that it has now.
-    """
-
-    row: Row
-    trashed: bool
-    id: str
-    path: Path
 
 
 def sync(
@@ -103,22 +103,28 @@ def sync(
     """Bring a memory up to date with folders; see :meth:`ravl.memory.Memory.sync`."""
     began = monotonic()
     known = memory.store.folders.stamps()
-    watched = watched_folders(memory, [Path(each) for each in folders], ignore, folder_labels)
-    scans = [scan(folder, known) for folder in watched]
+    watch = watched_folders(memory, [Path(each) for each in folders], ignore, folder_labels)
+    scans = [scan(folder, known, watch.moved.get(folder.path)) for folder in watch.folders]
     rows = _rows(memory)
-    gone = _gone(memory, rows, scans, known)
-    _check(memory, scans, gone, remove_all)
-    moves = _moves(memory, rows, scans, gone)
-    moved = {move.row.number for move in moves if not move.trashed}
-    removed = [row for row in gone if row.number not in moved]
+    gone, displaced, arrivals = _lost(memory, rows, scans, known)
+    trashed = [entry.row for entry in memory.store.trash.entries()]
+    moves = find_moves(arrivals, [*gone, *displaced], trashed)
+    removed = _removed(memory, gone, displaced, moves)
+    _check(memory, scans, removed, remove_all)
+    leaving = {row.id for row in removed} | {m.row.id for m in moves if not m.trashed}
+    moves = settle_ids(moves, memory.store.rows.find(m.id for m in moves).keys() - leaving)
     report = SyncReport(dry_run=dry_run)
-    report.renamed = [(m.row.id, m.id) for m in moves if not m.trashed]
+    report.moved = [(str(old), str(new)) for new, old in watch.moved.items()]
+    report.missing = [str(path) for path in watch.missing]
+    along = _moved_along(scans, moves)
+    report.renamed = [(m.row.id, m.id) for m in moves if not m.trashed and m.id not in along]
     report.restored = [m.id for m in moves if m.trashed]
     report.removed = [row.id for row in removed]
     if not dry_run:
-        _write(memory, scans, moves, removed)
+        _write(memory, watch, scans, moves, removed)
+    _follow(rows, moves, removed)
     for found in scans:
-        _index(memory, found, rows, {move.path: move.id for move in moves}, report, progress)
+        _index(memory, found, rows, moves, along, report, progress)
     report.seconds = monotonic() - began
     return report
 
@@ -132,29 +138,88 @@ def _rows(memory: Collection) -> dict[Path, list[Row]]:
     return found
 
 
-def _gone(
+def _lost(
     memory: Collection,
     rows: dict[Path, list[Row]],
     scans: Sequence[FolderScan],
     known: Mapping[Path, Stamp],
-) -> list[Row]:
-    """Rows whose file was in one of the folders; those with a copy of it need none."""
-    found = []
+) -> tuple[list[Row], list[Row], list[Arrival]]:
+    """Rows whose file is gone, rows whose file holds another picture now, and the other pictures.
+
+    The third are files whose content is not that of their own row: new ones, and those of the
+    second. New files are opened only if they can be the picture of a row that lost its file.
+    """
+    gone: list[Row] = []
     for path, its in rows.items():
         if any(path in each.there for each in scans) or not any(e.follows(path) for e in scans):
             continue
         if known.get(path) != RESTORED and not path.exists():
-            found += its
-    copied = memory.store.rows.copied([row.number for row in found])
-    return [row for row in found if row.number not in copied]
+            gone += its
+    contents = {p: content_of(p) for each in scans for p in each.fresh if p in rows}
+    displaced = [
+        row
+        for path, content in contents.items()
+        for row in rows[path]
+        if content is not None and row.hash != content
+    ]
+    away = {row.path for row in displaced}
+    if gone or displaced or memory.store.trash.entries():
+        contents |= {p: content_of(p) for each in scans for p in each.fresh if p not in rows}
+    arrivals = [
+        Arrival(path, content, each.folder.id_of(path))
+        for each in scans
+        for path in each.fresh
+        if (content := contents.get(path)) is not None and (path in away or path not in rows)
+    ]
+    return gone, displaced, arrivals
+
+
+def _removed(
+    memory: Collection, gone: Sequence[Row], displaced: Sequence[Row], moves: Sequence[Move]
+) -> list[Row]:
+    """Rows whose picture is nowhere.
+
+    A row with a copy of its picture needs no file. A row whose file holds a picture that no other
+    row had stays: its picture was edited.
+    """
+    moved = {move.row.number for move in moves if not move.trashed}
+    taken = {move.path for move in moves}
+    copied = memory.store.rows.copied([row.number for row in gone])
+    return [
+        *(row for row in gone if row.number not in copied and row.number not in moved),
+        *(row for row in displaced if row.path in taken and row.number not in moved),
+    ]
+
+
+def _moved_along(scans: Sequence[FolderScan], moves: Sequence[Move]) -> set[str]:
+    """Ids of rows that moved with their whole folder, and have the same path in it."""
+    along = set()
+    for move in moves:
+        for found in scans:
+            if found.moved_from is not None and move.row.path is not None and move.path is not None:
+                inner = found.inner(move.path)
+                if inner is not None and inner == found.inner(move.row.path):
+                    along.add(move.id)
+    return along
+
+
+def _follow(rows: dict[Path, list[Row]], moves: Sequence[Move], removed: Sequence[Row]) -> None:
+    """Bring the rows by path up to date with what moves and leaves."""
+    left = {row.number for row in removed} | {m.row.number for m in moves if not m.trashed}
+    for path in {row.path for row in (*removed, *(move.row for move in moves))}:
+        if path in rows:
+            rows[path] = [row for row in rows[path] if row.number not in left]
+    for move in moves:
+        if move.path is not None:
+            rows[move.path].append(move.moved)
 
 
 def _check(
-    memory: Collection, scans: Sequence[FolderScan], gone: Sequence[Row], remove_all: bool
+    memory: Collection, scans: Sequence[FolderScan], removed: Sequence[Row], remove_all: bool
 ) -> None:
     """Refuse to empty a memory because a disk is away."""
     for found in scans:
-        lost = sum(found.follows(row.path) for row in gone if row.path is not None)
+        lost = sum(found.follows(row.path) for row in removed if row.path is not None)
         if lost and not found.there and not remove_all:
             raise DataError(
                 f"{found.folder.path} holds no picture any more, and {lost:,} rows of "
@@ -163,55 +228,18 @@ def _check(
             )
 
 
-def _moves(
-    memory: Collection,
-    rows: dict[Path, list[Row]],
-    scans: Sequence[FolderScan],
-    gone: Sequence[Row],
-) -> list[Move]:
-    """Files with a new name and the content of a row in the trash, or of one whose file is gone."""
-    lost: dict[str, list[tuple[Row, bool]]] = defaultdict(list)
-    for row in gone:
-        lost[row.hash or ""].append((row, False))
-    for entry in memory.store.trash.entries():
-        lost[entry.row.hash or ""].append((entry.row, True))
-    if not lost:
-        return []
-    moves: list[Move] = []
-    given: set[str] = set()  # ids of the moves
-    for found in scans:
-        for path in found.fresh:
-            if path in rows:
-                continue
-            try:
-                same = lost.get(pictures.content_hash(pictures.read_bytes(path)))
-            except PictureError:
-                continue
-            if not same:
-                continue
-            # Of several pictures with the same content, the one that has the same name.
-            same.sort(key=lambda pair: pair[0].path is None or pair[0].path.name != path.name)
-            row, trashed = same[0]
-            id = _new_id(row, found, path)
-            own = id == row.id and not trashed
-            if id not in given and (own or id not in memory):
-                given.add(id)
-                moves.append(Move(*same.pop(0), id, path))
-    return moves
-
-
-def _new_id(row: Row, found: FolderScan, path: Path) -> str:
-    """The id of a moved picture: its new path where it was its old one, else as it was."""
-    named = row.path is not None and row.id.endswith(row.path.name)
-    return found.folder.id_of(path) if named else row.id
-
-
 def _write(
-    memory: Collection, scans: Sequence[FolderScan], moves: Sequence[Move], removed: Sequence[Row]
+    memory: Collection,
+    watch: Watch,
+    scans: Sequence[FolderScan],
+    moves: Sequence[Move],
+    removed: Sequence[Row],
 ) -> None:
     """Follow the folders, move and remove rows: all of it or nothing."""
     store = memory.store
     with store.transaction():
+        for old in watch.moved.values():
+            store.folders.unwatch(old)
         for found in scans:
             store.folders.watch(found.folder)
         if not moves and not removed:
@@ -222,24 +250,24 @@ def _write(
         store.folders.forget(path for path in left if path is not None)
         for row in removed:
             store.trash.move(version, row)
+        store.rows.rename(version, [(m.row, m.moved) for m in moves if not m.trashed])
         for move in moves:
-            new = replace(move.row, id=move.id, path=move.path)
             if move.trashed:
-                trash.put_back(memory, version, move.row, new)
-            else:
-                store.rows.rename(version, move.row, new)
+                trash.put_back(memory, version, move.row, move.moved)
 
 
 def _index(
     memory: Collection,
     found: FolderScan,
     rows: dict[Path, list[Row]],
-    moved: dict[Path, str],
+    moves: Sequence[Move],
+    along: Container[str],
     report: SyncReport,
     progress: bool | None,
 ) -> None:
     """Bring in what is new or was touched, and remember how the files are now."""
     name, dry = str(found.folder.path), report.dry_run
+    moved = {move.path: move.row for move in moves}
     fresh = [path for path in found.fresh if not (dry and path in moved)]
     report.unchanged += len(found.there) - len(found.fresh)
     if not fresh and not found.rejected and not _aside(memory, name):
@@ -261,8 +289,8 @@ def _index(
         memory, name, copy=False, max_pixels=pictures.MAX_PIXELS, dry_run=dry, on_write=on_write
     )
     done = indexer.run(examples(), lambda: len(fresh) + len(found.rejected), progress)
-    kept = {moved[path] for path in fresh if path in moved} - set(report.changed)
-    report.unchanged += done.unchanged - len(kept)
+    told = {move.id for move in moves if move.path in found.fresh and move.id not in along}
+    report.unchanged += done.unchanged - len(told - set(report.changed))
     report.rejected += done.reasons
     report.encoded += done.encoded
     if not dry:
@@ -275,19 +303,39 @@ def _aside(memory: Collection, name: str) -> set[str]:
 
 
 def _examples(
-    found: FolderScan, path: Path, known: Sequence[Row], moved: str | None
+    found: FolderScan, path: Path, known: Sequence[Row], moved: Row | None
 ) -> Iterator[Example | Rejected]:
-    """What is said of a file; rows that a table made, or people labelled, keep what they have."""
-    id = moved or found.folder.id_of(path)
+    """What is said of a file; rows that a table made, or people labelled, keep what they have.
+
+    Args:
+        found: the folder.
+        path: of the file.
+        known: rows of the file.
+        moved: one of them as it was in another place; a label that it had from its folder there
+            gives way to that of its folder here.
+    """
+    id = found.folder.id_of(path)
     for said in found.source.about(path):
         if isinstance(said, Rejected):
             yield said
-        elif moved or not known:
+        elif not known:
             yield replace(said, id=id)
         else:
             for row in known:
-                own = replace(said, id=id, label=row.label or said.label)
-                yield own if row.id == id else Example(row.id, path, source=said.source)
+                own = (
+                    row.label if moved is None or row.label != _folder_label(found, moved) else None
+                )
+                named = is_named(row.id, row.path)
+                if row.id == id or (moved is not None and named):
+                    yield replace(said, id=row.id, label=own or said.label)
+                else:
+                    yield Example(row.id, path, source=said.source)
+
+
+def _folder_label(found: FolderScan, row: Row) -> str | None:
+    """The label that a row had from its sub-folder."""
+    inner = found.inner(row.path) if row.path is not None else None
+    return found.source.label_of(inner) if inner is not None else row.label
 
 
 def _remember(memory: Collection, found: FolderScan, bad: set[str]) -> None:

@@ -75,8 +75,15 @@ class Rows(Protocol):
             The row's number; larger than that of any row before if it is new.
         """
 
-    def rename(self, version: int, old: Row, new: Row) -> None:
-        """Give a row another id and path; all that was computed of it stays."""
+    def rename(self, version: int, renames: Sequence[tuple[Row, Row]]) -> None:
+        """Give rows other ids and paths, all at once; all that was computed of them stays.
+
+        Rows may exchange their ids.
+
+        Args:
+            version: that this belongs to.
+            renames: each row as it is, and with its new id and path.
+        """
 
     def delete(self, version: int, row: Row) -> None:
         """Remove a row and all that was computed of it; the history keeps what users put in.
@@ -271,6 +278,9 @@ class Folders(Protocol):
 
     def watch(self, folder: WatchedFolder) -> None:
         """Follow a folder, or follow it otherwise."""
+
+    def unwatch(self, path: Path) -> None:
+        """Follow a folder no more."""
 
     def stamps(self) -> dict[Path, Stamp]:
         """Stamps of all files, by path."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ravl.store.row import Row
 
-Stamp = tuple[int, int]  # size in bytes, and nanoseconds of the newest among picture and texts
+Stamp = tuple[int, int]  # size in bytes, and a number made of the times of picture and texts
 RESTORED: Stamp = (-1, 0)  # of a picture whose row was restored from the trash without its file
 
 

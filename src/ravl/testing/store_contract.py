@@ -218,12 +218,26 @@ class StoreContract:
         old = shop.rows.find(["shoes/3.jpg"])["shoes/3.jpg"]
         new = replace(old, id="boots/4.jpg", path=tmp_path / "4.jpg")
         with shop.transaction():
-            shop.rows.rename(shop.history.begin("rename"), old, new)
+            shop.rows.rename(shop.history.begin("rename"), [(old, new)])
         found = shop.rows.find(["boots/4.jpg", "shoes/3.jpg"])
         assert found.keys() == {"boots/4.jpg"}
         assert found["boots/4.jpg"].path == tmp_path / "4.jpg"
         assert shop.vectors.read("vectors", [old.number])[old.number][0] == 2
         assert [row for row, _ in shop.words.search("boots", 3)] == [old.number]
+
+    def test_rows_exchange_their_ids(self, shop: Store) -> None:
+        ids = [row.id for row in shop.rows.iterate()][:3]
+        old = [shop.rows.find([id])[id] for id in ids]
+        new = [replace(row, id=id) for row, id in zip(old, ids[1:] + ids[:1], strict=True)]
+        with shop.transaction():
+            version = shop.history.begin("rename")
+            shop.rows.rename(version, list(zip(old, new, strict=True)))
+        found = shop.rows.find(ids)
+        assert {id: row.number for id, row in found.items()} == {r.id: r.number for r in new}
+        states = shop.history.states(version - 1)
+        assert {n: state and state["id"] for n, state in states.items()} == {
+            row.number: row.id for row in old
+        }
 
     def test_deleted_rows_leave_nothing(self, shop: Store) -> None:
         row = shop.rows.find([SHIRT.id])[SHIRT.id]
@@ -489,6 +503,10 @@ class StoreContract:
             store.folders.watch(b)
             store.folders.watch(a)
         assert sorted(store.folders.watched(), key=lambda f: f.prefix) == [a, b]
+        with store.transaction():
+            store.folders.unwatch(b.path)
+            store.folders.unwatch(tmp_path / "unknown")
+        assert store.folders.watched() == [a]
         stamps = {tmp_path / "a" / "1.jpg": (3, 10**18), tmp_path.parent / "b" / "2.jpg": RESTORED}
         with store.transaction():
             store.folders.remember({tmp_path / "a" / "1.jpg": (1, 1)})

@@ -75,6 +75,16 @@ class FolderSource:
         """The folder's data about one of its pictures."""
         return self._read(picture)
 
+    def label_of(self, inner: str) -> str | None:
+        """The label that the sub-folders of a path say, None for none.
+
+        Args:
+            inner: the path in this folder, with slashes.
+        """
+        *folders, _ = inner.split("/")
+        depth = self._label_depth
+        return folders[depth - 1] if 0 < depth <= len(folders) else None
+
     def _read(self, found: Path | Rejected) -> Iterator[Example | Rejected]:
         if isinstance(found, Rejected):
             yield found
@@ -88,7 +98,7 @@ class FolderSource:
                     yield text
                 elif text:
                     texts.append(text)
-        label, columns = self._label(id)
+        label, columns = self.label_of(id), self._columns(id)
         source = f"{self._called}/{id}"
         yield Example(id, found, tuple(texts), label, columns=columns, source=source)
 
@@ -114,12 +124,8 @@ class FolderSource:
         except OSError as error:
             return Rejected(place, f"the text cannot be read: {error.strerror}")
 
-    def _label(self, id: str) -> tuple[str | None, dict[str, str]]:
-        *folders, _ = id.split("/")
-        if not self._label_depth:
-            return None, {}
-        label = folders[self._label_depth - 1] if len(folders) >= self._label_depth else None
-        return label, {"split": folders[0]} if self._label_depth == 2 else {}
+    def _columns(self, id: str) -> dict[str, str]:
+        return {"split": id.split("/")[0]} if self._label_depth == 2 else {}
 
     @cached_property
     def _label_depth(self) -> int:

@@ -54,6 +54,13 @@ class FolderTables:
             (path, folder.prefix, json.dumps(folder.ignored), folder.labelled),
         )
 
+    def unwatch(self, path: Path) -> None:
+        """Follow a folder no more."""
+        if self._database.has_table("roots"):
+            self._connection.execute(
+                "DELETE FROM roots WHERE path = ?", (stored_path(path, self._folder),)
+            )
+
     def stamps(self) -> dict[Path, Stamp]:
         """Stamps of all files, by path."""
         if not self._database.has_table("files"):

@@ -114,14 +114,19 @@ class RowTable:
         self._history.record(version, number, row.id, "update" if old else "add", old)
         return number
 
-    def rename(self, version: int, old: Row, new: Row) -> None:
-        """Give a row another id and path; all that was computed of it stays."""
-        self._connection.execute(
-            "UPDATE rows SET id = ?, path = ?, changed = ? WHERE row = ?",
-            (new.id, stored_path(new.path, self._folder), now(), old.number),
-        )
-        self._words.put(self.get([old.number])[old.number])
-        self._history.record(version, old.number, new.id, "update", old)
+    def rename(self, version: int, renames: Sequence[tuple[Row, Row]]) -> None:
+        """Give rows other ids and paths, all at once; all that was computed of them stays."""
+        execute = self._connection.execute
+        for old, new in renames:
+            if old.id != new.id:  # out of the way of a row that gets this id; no text holds a NUL
+                execute("UPDATE rows SET id = ? WHERE row = ?", (f"\0{old.number}", old.number))
+        for old, new in renames:
+            execute(
+                "UPDATE rows SET id = ?, path = ?, changed = ? WHERE row = ?",
+                (new.id, stored_path(new.path, self._folder), now(), old.number),
+            )
+            self._words.put(self.get([old.number])[old.number])
+            self._history.record(version, old.number, new.id, "update", old)
 
     def delete(self, version: int, row: Row) -> None:
         """Remove a row and all that was computed of it; history keeps what users had put in."""

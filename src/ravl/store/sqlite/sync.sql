@@ -10,7 +10,7 @@ CREATE TABLE IF NOT EXISTS roots (         -- folders that the memory follows
 CREATE TABLE IF NOT EXISTS files (         -- their pictures, as they were when last looked at
   path TEXT PRIMARY KEY,
   size INTEGER NOT NULL,                   -- -1 of one that was restored without its file
-  mtime INTEGER NOT NULL                   -- nanoseconds; of the newest among it and its texts
+  mtime INTEGER NOT NULL                   -- of the times of it and of the texts beside it, hashed
 ) STRICT;
 
 CREATE TABLE IF NOT EXISTS bin (           -- rows whose file has gone, with all that they had
