@@ -172,7 +172,9 @@ def test_update_delete_log(run, tmp_path):
     assert row["columns"] == {"price": 3.5, "name": "007"}
     assert run("update", file, "red_000.png", "--set", "price")[0] == 2
     assert run("delete", file, "red_000.png")[1] == "Deleted 1 rows.\n"
-    assert run("delete", file, "--where", 'id contains "green"', "--yes")[1] == "Deleted 1 rows.\n"
+    _, out, err = run("delete", file, "--where", 'id contains "green"', "--yes")
+    assert out == "Deleted 1 rows.\n"
+    assert err == f"The filter takes 1 of 3 rows of {file}.\n"
     _, out, _ = run("log", file)
     assert len(out.splitlines()) == 4
     assert "delete green_001.png" in out.splitlines()[0]

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import unicodedata
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from ravl.data import QA, Example
 from ravl.errors import FilterError
@@ -78,7 +82,16 @@ def test_lets_through_what_it_says(shop, where, expected):
         ("price <", "the end"),
         ("price ~ 3", "'~ 3'"),
         ("", "the end"),
-        ("label = shirt", "'shirt'"),
+        ("label = shirt", "'shirt'. Put a text in quotes: \"shirt\"."),
+        ("tags has red", "Put a text in quotes"),
+        ("label in (shirt)", "Put a text in quotes"),
+        ("label = “shirt”", "Use straight quotes"),
+        ("price < 34,90", "Write a number with a point"),
+        ("unit price < 40", "Put a name with blanks in backticks"),
+        ("pricee < 40", "Did you mean 'price'?"),
+        ("Price < 40", "Did you mean 'price'?"),
+        ("tag has 3", "Did you mean 'tags'?"),
+        ("row.price < 40", "no column 'row.price'"),
         ("1 = 1", "'1 = 1'"),
         ('tags < "a"', "is a list"),
         ("price < 40; drop table rows", "'; drop table rows'"),
@@ -93,6 +106,83 @@ def test_says_what_is_wrong(shop, where, says):
     assert says in str(caught.value)
 
 
+@pytest.fixture
+def odd(empty: Memory) -> Memory:
+    """Rows with labels, columns and texts of kinds that filters are asked about."""
+    own = {"source": "web", "path": "shelf A", "width": 12, "tags": "x", 'size 15"': 3, "a`b": 1}
+    empty.add(
+        [
+            Example("a", texts=("ÄPFEL und Straße",), label="7", columns=own),
+            Example("b", texts=("x",), label="7.0", tags=("7",), columns={"zip": "01234"}),
+            Example("c", texts=("x",), label="cat", columns={"zip": 12345, "back\\slash": "y"}),
+            Example("d", texts=("x",), columns={"zip": "34.90", "line\nbreak": "z"}),
+        ]
+    )
+    return empty
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ("label = 7", "ab"),
+        ("label in (7)", "ab"),
+        ('label = "7"', "a"),
+        ("label != 7", "cd"),
+        ("not label = 7", "cd"),
+        ('label in ("7", "cat")', "ac"),
+        ("row.tags has 7", "b"),
+        ("zip > 34", "cd"),
+        ("zip < 40", "d"),
+        ("zip = 34.9", "d"),
+        ('zip = "12345"', "c"),
+        ('zip in ("01234", "12345", 34.9)', "bcd"),
+        ("zip = 1234", ""),
+        ('zip != "12345"', "abd"),
+        ('columns.source = "web"', "a"),
+        ('row.source = "web"', ""),
+        ('columns.path = "shelf A"', "a"),
+        ("columns.width < 15", "a"),
+        ("row.width < 15", ""),
+        ('columns.tags = "x"', "a"),
+        ('row.tags has "7"', "b"),
+        ('`size 15"` = 3', "a"),
+        ('`size 15"` is missing', "bcd"),
+        ("`a``b` = 1", "a"),
+        ("`back\\slash` = 'y'", "c"),
+        ("`line\nbreak` = 'z'", "d"),
+        ('texts contains "äpfel"', "a"),
+        ('texts contains "STRASSE"', "a"),
+        ('texts starts with "äP"', "a"),
+    ],
+)
+def test_odd_names_and_values(odd, where, expected):
+    assert ids(odd, where) == expected
+
+
+@pytest.mark.parametrize("name", ["source", "path", "width", "tags"])
+def test_a_name_that_is_ours_and_theirs_is_refused(odd, name):
+    with pytest.raises(FilterError, match=rf"Write columns\.{name} for yours, row\.{name} for"):
+        odd.count(f"{name} is missing")
+
+
+def test_paths_are_those_that_are_shown(empty: Memory, tmp_path):
+    inside, outside = empty.folder / "in.png", tmp_path / "elsewhere" / "out.png"
+    outside.parent.mkdir()
+    for colour, path in enumerate((inside, outside)):
+        Image.new("RGB", (8, 8), (colour * 90, 7, 9)).save(path)
+    empty.add([Example("in", inside), Example("out", outside), Example("no", texts=("x",))])
+    for row in empty.rows("path is not missing"):
+        assert row.path is not None
+        assert [r.id for r in empty.rows(f'path = "{row.path}"')] == [row.id]
+        assert row.id in [r.id for r in empty.rows(f'path starts with "{row.path.parent}"')]
+        assert row.id not in [r.id for r in empty.rows(f'path != "{row.path}"')]
+    assert [r.id for r in empty.rows('path = "in.png"')] == ["in"]  # relative to the memory
+    assert [r.id for r in empty.rows('path starts with "in"')] == ["in"]
+    assert [r.id for r in empty.rows('path contains "ELSEWHERE/"')] == ["out"]
+    assert [r.id for r in empty.rows('path != "in.png"')] == ["out", "no"]
+    assert [r.id for r in empty.rows("path is missing")] == ["no"]
+
+
 def test_names_the_columns_there_are(shop):
     with pytest.raises(FilterError, match="brand, .*price.*unit price"):
         shop.count("nothing = 1")
@@ -104,9 +194,10 @@ def test_no_value_breaks_out_of_its_quotes(value):
     from ravl.store.sqlite.filters import compile_filter
 
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    sql, values = compile_filter(f'label = "{escaped}"', frozenset())
-    assert sql == "COALESCE((typeof(rows.label) = 'text' AND rows.label = ?), 0)"
-    assert values == [value]
+    sql, values = compile_filter(f'label < "{escaped}"', frozenset(), Path("/"))
+    test = "(typeof(value) = 'text' AND value < ?)"
+    assert sql == f"EXISTS (SELECT 1 FROM (SELECT rows.label AS value) WHERE {test})"
+    assert values == [unicodedata.normalize("NFC", value)]
 
 
 @settings(max_examples=300, deadline=None)
@@ -115,6 +206,6 @@ def test_any_text_compiles_or_is_refused(text):
     from ravl.store.sqlite.filters import compile_filter
 
     try:
-        compile_filter(text, frozenset({"a", "b"}))
+        compile_filter(text, frozenset({"a", "b"}), Path("/"))
     except FilterError:
         pass

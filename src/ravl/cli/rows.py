@@ -203,8 +203,13 @@ def update(
 def delete(memory: Path | str, ids: tuple[str, ...], where: str | None, yes: bool) -> None:
     """Delete rows by id or by a filter; picture files stay."""
     with memory_at(memory) as opened:
-        if where and not yes:
-            click.confirm(f"Delete {opened.count(where):,} rows from {memory}?", abort=True)
+        if where is not None:
+            click.echo(
+                f"The filter takes {opened.count(where):,} of {opened.count():,} rows of {memory}.",
+                err=True,
+            )
+            if not yes:
+                click.confirm("Delete them?", abort=True, err=True)
         click.echo(f"Deleted {opened.delete(ids, where=where):,} rows.")
 
 

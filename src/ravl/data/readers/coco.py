@@ -21,7 +21,8 @@ class CocoSource(GroupedSource):
     """A COCO file: captions become texts, categories of annotations become tags.
 
     The id of an example is the picture's path within the root. All other data of an image (its
-    number as "image_id", width, height, licence ...) become columns.
+    number as "image_id", its licence ...) become columns, but not its width and height, which the
+    picture tells.
 
     Args:
         path: the JSON file.
@@ -75,7 +76,8 @@ class CocoSource(GroupedSource):
         columns: dict[str, Scalar] = {
             "image_id" if key == "id" else key: value
             for key in image
-            if key != "file_name" and (value := scalar(image[key])) is not None
+            if key not in ("file_name", "width", "height")
+            and (value := scalar(image[key])) is not None
         }
         return Row(str(image["id"]), name, self._root.relative(name), columns=columns, place=place)
 

@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from ravl.errors import MemoryFileError, MemoryLockedError
+from ravl.store.sqlite.filters import add_functions
 from ravl.store.sqlite.records import COLUMNS
 
 APPLICATION_ID = 0x7261766C  # "ravl", in the file's header
@@ -213,6 +214,7 @@ class Database:
             self.path, timeout=self.timeout, isolation_level=None, check_same_thread=False
         )
         try:
+            add_functions(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA cache_size = -65536")  # 64 MB

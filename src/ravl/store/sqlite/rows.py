@@ -187,7 +187,9 @@ class RowTable:
         self._connection.execute("UPDATE rows SET path = NULL WHERE row = ?", (number,))
 
     def _compile(self, where: str | None) -> tuple[str, Sequence[Any]]:
-        return ("1", ()) if where is None else compile_filter(where, self.column_names())
+        if where is None:
+            return "1", ()
+        return compile_filter(where, self.column_names(), self._folder)
 
     def _pages(self, where: str, values: Sequence[Any], after: int) -> Iterator[Row]:
         """Paging lets others write in between, and never holds more than a page in memory."""
