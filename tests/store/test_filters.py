@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from ravl.data import QA, Example
+from ravl.data import QA, Example, Scalar
 from ravl.errors import FilterError
 from ravl.memory import Memory
 
@@ -109,7 +109,14 @@ def test_says_what_is_wrong(shop, where, says):
 @pytest.fixture
 def odd(empty: Memory) -> Memory:
     """Rows with labels, columns and texts of kinds that filters are asked about."""
-    own = {"source": "web", "path": "shelf A", "width": 12, "tags": "x", 'size 15"': 3, "a`b": 1}
+    own: dict[str, Scalar] = {
+        "source": "web",
+        "path": "shelf A",
+        "width": 12,
+        "tags": "x",
+        'size 15"': 3,
+        "a`b": 1,
+    }
     empty.add(
         [
             Example("a", texts=("ÄPFEL und Straße",), label="7", columns=own),

@@ -127,7 +127,7 @@ def _is_one_of(wanted: list[Any]) -> Sql:
     texts = [form for each in wanted if isinstance(each, str) for form in _forms(each)]
     in_texts = [n for text in texts if (n := number_in(text)) is not None]
     numbers = [each for each in wanted if not isinstance(each, str)]
-    tests = [
+    tests: list[Sql] = [
         (f"(typeof(value) = 'text' AND value IN ({_marks(texts)}))", texts),
         (f"(typeof(value) != 'text' AND value IN ({_marks(in_texts)}))", in_texts),
         (f"{AS_NUMBER} IN ({_marks(numbers)})", numbers),
