@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ravl.cli.options import Options
-from ravl.cli.output import SHOWN, json_option, print_json, print_problems, quiet_option
+from ravl.cli.output import SHOWN, flat, json_option, print_json, print_problems, quiet_option
 
 if TYPE_CHECKING:
     from ravl.memory import IndexReport, Memory
@@ -166,6 +166,15 @@ def print_summary(report: IndexReport, memory: Path, rows: int) -> None:
     )
     if not report.dry_run:
         click.echo(f"{memory} now has {rows:,} rows.")
+    if report.renamed:
+        click.echo(f"{len(report.renamed):,} renamed; their rows followed, for example:")
+        for old, new in report.renamed[:SHOWN]:
+            click.echo(f"  {flat(old)}  ->  {flat(new)}")
+    if report.trashed:
+        click.echo(
+            f"{len(report.trashed):,} went to the trash (ravl trash {memory}): their pictures are "
+            "gone, and their names are those of other pictures now."
+        )
     groups = report.duplicates.groups
     if groups:
         click.echo(

@@ -19,6 +19,8 @@ from typing import Any
 from ravl.data import Example, Rejected, pictures
 from ravl.encoders.base import Array, Encoder
 from ravl.errors import PictureError
+from ravl.memory.moves import apply_moves, holds
+from ravl.memory.renames import Deferred, find_renames
 from ravl.progress import progress_bar
 from ravl.store.collection import Collection
 from ravl.store.duplicates import DuplicateGroups, mark_duplicates
@@ -38,6 +40,9 @@ class IndexReport:
         added, updated, unchanged: rows.
         rejected: how much was set aside; the reasons are in ``reasons`` and in the quarantine.
         reasons: the first thousand of them.
+        renamed: old and new id of rows whose picture has another file name now.
+        trashed: ids of rows that went to the trash: their file holds the picture of another row
+            now, and their own picture is nowhere.
         duplicates: groups of near-duplicates that the new pictures belong to.
         encoded: pictures that went through the network.
         seconds: the whole run took.
@@ -49,6 +54,8 @@ class IndexReport:
     unchanged: int = 0
     rejected: int = 0
     reasons: list[Rejected] = field(default_factory=list)
+    renamed: list[tuple[str, str]] = field(default_factory=list)
+    trashed: list[str] = field(default_factory=list)
     duplicates: DuplicateGroups = field(default_factory=lambda: DuplicateGroups([]))
     encoded: int = 0
     seconds: float = 0.0
@@ -60,6 +67,8 @@ class IndexReport:
             "added": self.added,
             "updated": self.updated,
             "unchanged": self.unchanged,
+            "renamed": [{"from": old, "to": new} for old, new in self.renamed],
+            "trashed": self.trashed,
             "set_aside": self.rejected,
             "encoded": self.encoded,
             "seconds": round(self.seconds, 2),
@@ -129,6 +138,8 @@ class Indexer:
         self._reusable = reuse_from.rows_by_picture_hash() if reuse_from is not None else {}
         self._reuse_from = reuse_from
         self._on_write = on_write
+        self._hashes: set[str] | None = None  # of the pictures of the memory, when first needed
+        self._deferred: list[Deferred] = []
         self.report = IndexReport(dry_run=dry_run)
 
     def run(
@@ -144,9 +155,10 @@ class Indexer:
             progress_bar("Indexing", "pictures", show) as advance,
         ):
             try:
-                for batch in self._loaded(source, pool):
-                    self._finish(batch)
-                    advance(len(batch), total())
+                for items in (source, self._following_renames()):
+                    for batch in self._loaded(items, pool):
+                        self._finish(batch)
+                        advance(sum(not isinstance(i, Deferred) for i in batch), total())
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
@@ -159,11 +171,32 @@ class Indexer:
         self.report.seconds = time.monotonic() - began
         return self.report
 
+    def _following_renames(self) -> Iterator[Example]:
+        """The deferred examples, once the rows of renamed pictures have followed them."""
+        deferred, self._deferred, self._hashes = self._deferred, [], set()
+        if not deferred:
+            return
+        store, report = self._memory.store, self.report
+        source = Path(self._source)
+        root = source if source.is_dir() else source.parent
+        renames = find_renames(self._memory, deferred, root)
+        report.renamed = [(move.row.id, move.id) for move in renames.moves]
+        report.trashed = [row.id for row in renames.removed]
+        moved = {move.path: move.id for move in renames.moves}
+        if moved and not report.dry_run:
+            with store.transaction():
+                if self._version is None:
+                    self._version = store.history.begin(f"index {self._name}")
+                apply_moves(store, self._version, renames.moves, renames.removed)
+        for each in deferred:
+            if not (report.dry_run and each.path in moved):
+                yield replace(each.example, id=moved.get(each.path, each.example.id))
+
     def _loaded(
         self, source: Iterable[Example | Rejected], pool: ThreadPoolExecutor
-    ) -> Iterator[list[LoadedExample | Rejected]]:
+    ) -> Iterator[list[LoadedExample | Rejected | Deferred]]:
         """Batches in the source's order, each read in threads while the ones before are encoded."""
-        window: deque[list[Future[LoadedExample | Rejected]]] = deque()
+        window: deque[list[Future[LoadedExample | Rejected | Deferred]]] = deque()
         for batch in self._batches(source):
             if batch:
                 window.append(self._submit(batch, pool))
@@ -194,9 +227,13 @@ class Indexer:
 
     def _submit(
         self, batch: list[Example | Rejected], pool: ThreadPoolExecutor
-    ) -> list[Future[LoadedExample | Rejected]]:
+    ) -> list[Future[LoadedExample | Rejected | Deferred]]:
         """Start reading a batch, knowing what the memory has of it already."""
         store = self._memory.store
+        if self._hashes is None and any(
+            isinstance(item, Example) and isinstance(item.picture, Path) for item in batch
+        ):
+            self._hashes = {each.hash for each in store.rows.hashes()}
         ids = [item.id for item in batch if isinstance(item, Example)]
         known = store.rows.find(ids)
         numbers = [row.number for row in known.values()]
@@ -213,7 +250,7 @@ class Indexer:
 
     def _load(
         self, item: Example | Rejected, old: Row | None, copied: bool, seen: bool
-    ) -> LoadedExample | Rejected:
+    ) -> LoadedExample | Rejected | Deferred:
         """Read one picture, and decode it if it is new. Runs in a thread."""
         if isinstance(item, Rejected):
             return item
@@ -234,6 +271,10 @@ class Indexer:
             if old is not None and same and seen:
                 row = replace(row, path=_better_path(old, item))
                 return LoadedExample(row, old, data if self._keeps(row) and not copied else None)
+            known = self._hashes or ()
+            changed = hash_ in known if old is None else bool(known) and not same
+            if changed and isinstance(item.picture, Path):
+                return Deferred(item, hash_, old)
             if old is not None and not same and _is_another(old, item):
                 reason = f"The id {row.id!r} is already that of {old.path}. Index this folder with "
                 return Rejected(_place(item), reason + "--prefix NAME, or delete the other row.")
@@ -273,10 +314,11 @@ class Indexer:
         """True if the picture must be copied in: on request, or since it has no file."""
         return self._copy or row.path is None
 
-    def _finish(self, batch: list[LoadedExample | Rejected]) -> None:
+    def _finish(self, batch: list[LoadedExample | Rejected | Deferred]) -> None:
         """Encode a batch, write it, count it."""
         rejected = [item for item in batch if isinstance(item, Rejected)]
         loaded = [item for item in batch if isinstance(item, LoadedExample)]
+        self._deferred += [item for item in batch if isinstance(item, Deferred)]
         changed = [item for item in loaded if item.row != item.old or item.picture is not None]
         report = self.report
         if not report.dry_run and (changed or rejected):
@@ -349,14 +391,17 @@ def _better_path(old: Row, example: Example) -> Path | None:
     """Of a picture with the same content: where it was if it is still there, else where it is."""
     if not isinstance(example.picture, Path):
         return old.path
-    return old.path if old.path is not None and old.path.exists() else _absolute(example.picture)
+    path = _absolute(example.picture)
+    if old.path is None or old.path == path or not holds(old.path, old.hash):
+        return path
+    return old.path
 
 
 def _is_another(old: Row, example: Example) -> bool:
-    """True if the id belongs to another picture file, which still exists."""
+    """True if the id belongs to another picture file, which may be away for now."""
     if old.path is None or not isinstance(example.picture, Path):
         return False
-    return old.path.exists() and old.path != _absolute(example.picture)
+    return old.path != _absolute(example.picture)
 
 
 def _absolute(path: Path) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ravl.data import pictures
 from ravl.errors import PictureError
+from ravl.store.contract import Store
 from ravl.store.row import Row
 
 
@@ -111,6 +112,24 @@ def settle_ids(moves: Sequence[Move], taken: Container[str]) -> list[Move]:
         if len({move.id for move in kept}) == len(kept):
             return kept
         settled = kept
+
+
+def apply_moves(
+    store: Store, version: int, moves: Sequence[Move], removed: Sequence[Row] = ()
+) -> None:
+    """Move rows to the trash, then rename rows; needs a transaction. Moves out of the trash wait.
+
+    Args:
+        store: of the memory.
+        version: that this belongs to.
+        moves: settled ones.
+        removed: rows whose picture is nowhere.
+    """
+    left = [row.path for row in (*removed, *(move.row for move in moves))]
+    store.folders.forget(path for path in left if path is not None)
+    for row in removed:
+        store.trash.move(version, row)
+    store.rows.rename(version, [(m.row, m.moved) for m in moves if not m.trashed])
 
 
 def is_named(id: str, path: Path | None) -> bool:

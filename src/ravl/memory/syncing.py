@@ -22,6 +22,7 @@ from ravl.memory.indexing import Indexer
 from ravl.memory.moves import (
     Arrival,
     Move,
+    apply_moves,
     content_of,
     find_moves,
     is_named,
@@ -246,11 +247,7 @@ def _write(
             return
         names = ", ".join(str(found.folder.path) for found in scans)
         version = store.history.begin(f"sync {names}")
-        left = [row.path for row in (*removed, *(move.row for move in moves))]
-        store.folders.forget(path for path in left if path is not None)
-        for row in removed:
-            store.trash.move(version, row)
-        store.rows.rename(version, [(m.row, m.moved) for m in moves if not m.trashed])
+        apply_moves(store, version, moves, removed)
         for move in moves:
             if move.trashed:
                 trash.put_back(memory, version, move.row, move.moved)
