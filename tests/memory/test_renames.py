@@ -33,7 +33,7 @@ def memory(tmp_path: Path, folder: Path):
         yield made
 
 
-def said(memory: Memory) -> dict[str, object]:
+def said(memory: Memory) -> dict[str | None, object]:
     return {row.hash: (row.number, row.label, row.texts) for row in memory}
 
 
