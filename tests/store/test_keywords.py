@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 
 from ravl.data import QA, Example
 from ravl.memory import Memory
-from ravl.store.keywords import segment
+from ravl.store.keywords import segment, words_of
 from ravl.store.sqlite.words import match_expression
 
 
@@ -21,6 +23,71 @@ def words(empty: Memory) -> Memory:
         ]
     )
     return empty
+
+
+@pytest.fixture
+def scripts(empty: Memory) -> Memory:
+    empty.add(
+        [
+            Example("thai a", texts=("หมากำลังวิ่งบนชายหาด",)),
+            Example("thai b", texts=("แมวนอนบนโซฟา",)),
+            Example("lao", texts=("ໝາແລ່ນຢູ່ຫາດຊາຍ",)),
+            Example("khmer", texts=("ឆ្កែរត់លើឆ្នេរ",)),
+            Example("burmese", texts=("ခွေးသည်ကမ်းခြေတွင်ပြေးနေသည်",)),
+            Example("hindi", texts=("समुद्र तट पर दौड़ता हुआ कुत्ता",)),
+            Example("hindi b", texts=("सोफे पर बिल्ली",)),
+            Example("arabic", texts=("كَلْبٌ يَجْرِي",)),
+            Example("wide", texts=("ＡＢＣ１２３ and ｶﾀｶﾅ",)),
+            Example("greek", texts=("ΣΚΎΛΟΣ",)),
+            Example("korean", texts=(unicodedata.normalize("NFD", "빨간 셔츠"),)),
+        ]
+    )
+    return empty
+
+
+@pytest.mark.parametrize(
+    ("query", "first"),
+    [
+        ("วิ่ง", "thai a"),
+        ("หมา", "thai a"),
+        ("โซฟา", "thai b"),
+        ("แมว", "thai b"),
+        ("ຫາດ", "lao"),
+        ("ឆ្នេរ", "khmer"),
+        ("ပြေး", "burmese"),
+        ("कुत्ता", "hindi"),
+        ("बिल्ली", "hindi b"),
+        ("كلب", "arabic"),
+        ("abc123", "wide"),
+        ("カタカナ", "wide"),
+        ("σκύλος", "greek"),
+        ("셔츠", "korean"),
+        (unicodedata.normalize("NFD", "셔츠"), "korean"),
+    ],
+)
+def test_finds_words_of_every_script(scripts, query, first):
+    assert found(scripts, query, k=1) == [first]
+
+
+def test_a_vowel_sign_alone_is_no_word(scripts):
+    assert words_of("ा ้ \ufe0f") == []
+    assert "hindi" not in found(scripts, "हाथी")  # an elephant shares letters, and no word
+
+
+def test_the_index_of_an_older_memory_is_made_anew(scripts):
+    connection = scripts.store.database.connection
+    connection.execute("DROP TABLE keywords")
+    connection.execute(
+        "CREATE VIRTUAL TABLE keywords USING fts5 (texts, label, tags, qa, columns, name, "
+        'tokenize = "porter unicode61 remove_diacritics 2")'
+    )
+    assert found(scripts, "วิ่ง") == []
+    scripts.add([Example("new", texts=("x",))])
+    assert found(scripts, "วิ่ง", k=1) == ["thai a"]
+    assert found(scripts, "abc123") == ["wide"]
+    changes = connection.total_changes
+    scripts.store.words.renew()
+    assert connection.total_changes == changes
 
 
 def found(memory: Memory, query: str, **options) -> list[str]:

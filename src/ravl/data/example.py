@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ravl.data.text import nfc
+
 Scalar = str | int | float | bool | None
 """Values of a user column. Lists and objects are stored as JSON text."""
 
@@ -30,6 +32,8 @@ class Example:
     An empty field means that the source does not have the data. So indexing a folder of pictures
     after a table of captions keeps the captions.
 
+    All texts are kept in Unicode's normal form C, and a label and tags without blanks around them.
+
     Args:
         id: unique within a memory; readers use the picture's path relative to its root.
         picture: a file, or the encoded bytes of one (JPEG, PNG ...), or None for a text-only row.
@@ -49,6 +53,20 @@ class Example:
     qa: tuple[QA, ...] = ()
     columns: Mapping[str, Scalar] = field(default_factory=dict)
     source: str = ""
+
+    def __post_init__(self) -> None:
+        put = object.__setattr__  # the class is frozen for all others
+        put(self, "id", nfc(self.id))
+        put(self, "texts", tuple([nfc(text) for text in self.texts]))
+        put(self, "label", None if self.label is None else nfc(self.label).strip())
+        put(self, "tags", tuple([nfc(tag).strip() for tag in self.tags]))
+        put(self, "qa", tuple([QA(nfc(q.question), tuple(map(nfc, q.answers))) for q in self.qa]))
+        put(self, "columns", columns_in_nfc(self.columns))
+
+
+def columns_in_nfc(columns: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """Columns with their names and texts in Unicode's normal form C."""
+    return {nfc(k): nfc(v) if isinstance(v, str) else v for k, v in columns.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ def compact(memory: Collection) -> CompactReport:
     """Forget all that was deleted, and give its room back; see :meth:`Memory.compact`."""
     store = memory.store
     before = store.size()
+    store.words.renew()
     with store.transaction():
         forgotten = store.history.forget_deleted()
         kept = {row.path for row in store.rows.with_file()}

@@ -13,6 +13,7 @@ from pathspec import GitIgnoreSpec
 from ravl.data import Rejected
 from ravl.data.readers.folder import FolderSource, sidecars
 from ravl.data.readers.source import ReadOptions
+from ravl.data.text import nfc
 from ravl.errors import DataError
 from ravl.memory.moves import holds
 from ravl.store.collection import Collection
@@ -193,8 +194,8 @@ def _prefix(
     """That of rows which lie in the folder already; else none for the first, and its name."""
     for row in memory.store.rows.with_file():
         if row.path is not None and row.path.is_relative_to(path):
-            inner = row.path.relative_to(path).as_posix()
-            return row.id.removesuffix(inner) if row.id.endswith(inner) else ""
+            id, inner = nfc(row.id), nfc(row.path.relative_to(path).as_posix())
+            return id.removesuffix(inner) if id.endswith(inner) else ""
     taken = {folder.prefix for folder in (*known.values(), *chosen)}
     if not taken and not len(memory):
         return ""

@@ -150,6 +150,8 @@ class Indexer:
     ) -> IndexReport:
         """Index everything; ``total`` tells how much that is, once the source knows."""
         began, started = time.monotonic(), now()
+        if not self.report.dry_run:
+            self._memory.store.words.renew()
         with (
             ThreadPoolExecutor(max(1, min(4, os.cpu_count() or 1)), "decode") as pool,
             progress_bar("Indexing", "pictures", show) as advance,

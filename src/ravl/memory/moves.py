@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ravl.data import pictures
+from ravl.data.text import nfc
 from ravl.errors import PictureError
 from ravl.store.contract import Store
 from ravl.store.row import Row
@@ -134,7 +135,7 @@ def apply_moves(
 
 def is_named(id: str, path: Path | None) -> bool:
     """True if an id was made from the name of a file."""
-    return path is not None and id.endswith(path.name)
+    return path is not None and nfc(id).endswith(nfc(path.name))
 
 
 def content_of(path: Path) -> str | None:

@@ -15,6 +15,7 @@ from time import monotonic
 from typing import Any
 
 from ravl.data import Example, Rejected, pictures
+from ravl.data.text import nfc
 from ravl.errors import DataError
 from ravl.memory import trash
 from ravl.memory.folder_scan import FolderScan, Watch, scan, watched_folders
@@ -323,7 +324,7 @@ def _examples(
                     row.label if moved is None or row.label != _folder_label(found, moved) else None
                 )
                 named = is_named(row.id, row.path)
-                if row.id == id or (moved is not None and named):
+                if nfc(row.id) == id or (moved is not None and named):
                     yield replace(said, id=row.id, label=own or said.label)
                 else:
                     yield Example(row.id, path, source=said.source)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from ravl.data import pictures
 from ravl.data.pictures import Picture
+from ravl.data.text import nfc
 from ravl.encoders.base import Array, Encoder, normalise
 from ravl.errors import QueryError
 from ravl.store.collection import Collection
@@ -65,7 +66,7 @@ def embed_queries(
     that ``weight`` means what it says.
     """
     encoder = memory.encoder
-    texts = [q.text for q in queries if q.text is not None]
+    texts = [nfc(q.text) for q in queries if q.text is not None]
     seen = [q for q in queries if q.pictured]
     of_text = iter(encoder.embed_texts(texts))
     features, pictures = _see_pictures(memory, encoder, seen)

@@ -212,6 +212,9 @@ class Words(Protocol):
             allowed: row numbers to choose from, None for all.
         """
 
+    def renew(self) -> None:
+        """Find all rows by the words of this version, also in what an older ravl has written."""
+
 
 class History(Protocol):
     """Versions, and the changes of rows that each made; both are numbered upwards from 1."""

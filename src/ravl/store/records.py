@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ravl.data.text import nfc
 from ravl.store.row import Row
 
 Stamp = tuple[int, int]  # size in bytes, and a number made of the times of picture and texts
@@ -105,7 +106,7 @@ class WatchedFolder:
 
     def id_of(self, picture: Path) -> str:
         """The id that a picture of it gets."""
-        return self.prefix + picture.relative_to(self.path).as_posix()
+        return nfc(self.prefix + picture.relative_to(self.path).as_posix())
 
 
 class KeptHubs(NamedTuple):

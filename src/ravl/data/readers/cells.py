@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from ravl.data.example import Scalar
 from ravl.data.readers.values import LARGEST, SEPARATORS, listed
+from ravl.data.text import nfc
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE][+-]?[0-9]+)?")
 _CODE = re.compile(r"-?[0-9]+[eE][0-9]+")  # programs write 1e+05; 1e5 is an article number
@@ -68,7 +69,7 @@ class Column:
             return None
         read = self._reader()
         if read is None:
-            return word
+            return nfc(word)
         return None if word.lower() in _MISSING else read(word)
 
     def name(self, cell: str) -> str:

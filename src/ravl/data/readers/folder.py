@@ -11,6 +11,7 @@ from pathlib import Path
 from ravl.data.example import Example, Rejected
 from ravl.data.readers.disk_map import DiskMap
 from ravl.data.readers.source import ReadOptions, Source
+from ravl.data.text import nfc
 
 PHOTOS = (".jpg", ".jpeg", ".jfif", ".webp", ".avif")
 OTHERS = (".png", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
@@ -76,14 +77,14 @@ class FolderSource:
         return self._read(picture)
 
     def label_of(self, inner: str) -> str | None:
-        """The label that the sub-folders of a path say, None for none.
+        """The label in the sub-folders of a path; None if they have no label.
 
         Args:
             inner: the path in this folder, with slashes.
         """
         *folders, _ = inner.split("/")
         depth = self._label_depth
-        return folders[depth - 1] if 0 < depth <= len(folders) else None
+        return nfc(folders[depth - 1]).strip() if 0 < depth <= len(folders) else None
 
     def _read(self, found: Path | Rejected) -> Iterator[Example | Rejected]:
         if isinstance(found, Rejected):

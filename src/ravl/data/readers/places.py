@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
-import unicodedata
 from functools import lru_cache
 from pathlib import Path
 
+from ravl.data.text import nfc
+
 CACHED_FOLDERS = 4_096
+CACHED_LISTINGS = 64  # folders whose names are kept; each can have many
 
 
 class PlaceError(ValueError):
@@ -28,11 +30,13 @@ class Root:
         self._prefix = os.path.join(self.folder, "")  # noqa: PTH118 (strings: this path is hot)
         self._prefixes = (self._prefix, os.path.join(folder.absolute(), ""))  # noqa: PTH118
         self._real_folder = lru_cache(CACHED_FOLDERS)(self._resolve_folder)
+        self._names = lru_cache(CACHED_LISTINGS)(_listing)
 
     def find(self, written: str) -> Path:
         """The file for a path of a table, by the real path of its folder.
 
-        If the path does not exist, Windows' separators and other Unicode forms are tried.
+        If the path does not exist, Windows' separators and other Unicode forms of each of its parts
+        are tried.
 
         Raises:
             PlaceError: if the file does not exist, or is outside the root.
@@ -44,8 +48,7 @@ class Root:
             )
         found = self._file(written)
         if found is None:
-            others = (self._file(other) for other in _spellings(written))
-            found = next((other for other in others if other is not None), None)
+            found = self._file(self._spelled(written.replace("\\", "/")))
         if found is None:
             raise PlaceError(
                 f"the picture {written!r} is not in {self.folder}; if it is in another folder, "
@@ -75,6 +78,17 @@ class Root:
             raise PlaceError(f"the picture {written!r} is a folder or a device, not a file")
         return Path(place)
 
+    def _spelled(self, written: str) -> str:
+        """The path with each of its parts as it is written on disk."""
+        parts: list[str] = []
+        wanted = written.split("/")
+        if written.isascii() or ".." in wanted:
+            return written
+        for part in wanted:
+            folder = os.path.join(self._prefix, "/".join(parts), "")  # noqa: PTH118
+            parts.append(self._names(folder).get(nfc(part), part))
+        return "/".join(parts)
+
     def _resolve_folder(self, written: str) -> str:
         """The real path, ending in a separator, of a folder in the root."""
         full = os.path.join(self._prefix, written)  # noqa: PTH118
@@ -92,12 +106,13 @@ class Root:
 
 def normal(written: str) -> str:
     """A path in normal form: ``./a//b.jpg`` and ``a\\b.jpg`` give the same result."""
-    path = written.replace("\\", "/")
+    path = nfc(written).replace("\\", "/")
     return posixpath.normpath(path) if "." in path[:2] or "/." in path or "//" in path else path
 
 
-def _spellings(written: str) -> list[str]:
-    """Other spellings of the same path, the most likely first."""
-    slashed = written.replace("\\", "/")
-    forms = [slashed, *(unicodedata.normalize(form, slashed) for form in ("NFC", "NFD"))]
-    return [form for form in dict.fromkeys(forms) if form != written]
+def _listing(folder: str) -> dict[str, str]:
+    """The names in a folder by their normal form."""
+    try:
+        return {nfc(name): name for name in os.listdir(folder)}  # noqa: PTH208 (strings)
+    except OSError:
+        return {}

@@ -10,6 +10,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 
 from ravl.data.example import QA, Scalar
+from ravl.data.text import nfc
 
 # names that datasets use for the text in an object
 _TEXT_KEYS = ("raw", "caption", "text", "answer")
@@ -24,7 +25,9 @@ def scalar(value: object) -> Scalar:
     Lists and objects become their JSON text, dates their ISO text, NaN is missing. A whole number
     is an int: pandas turns a column of them into floats if one is missing.
     """
-    if value is None or isinstance(value, str | bool):
+    if isinstance(value, str):
+        return nfc(value)
+    if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
         return value if abs(value) <= LARGEST else str(value)
@@ -43,7 +46,7 @@ def strings(value: object) -> list[str]:
     Duplicates stay: the answers of ten people to a question are a count.
     """
     if isinstance(value, str):
-        word = value.strip()
+        word = nfc(value).strip()
         found = listed(word)
         return [word] if found is None and word else found or []
     if isinstance(value, Mapping):
@@ -52,7 +55,7 @@ def strings(value: object) -> list[str]:
                 return strings(value[key])
         return [text for item in value.values() if isinstance(item, str) for text in strings(item)]
     if isinstance(value, list | tuple):
-        words = [[item.strip()] if isinstance(item, str) else strings(item) for item in value]
+        words = [[nfc(item).strip()] if isinstance(item, str) else strings(item) for item in value]
         return [word for each in words for word in each if word]
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return []

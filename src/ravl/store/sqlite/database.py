@@ -102,9 +102,10 @@ class Database:
             work.unlink(missing_ok=True)
             with contextlib.closing(sqlite3.connect(work)) as connection:
                 connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
-                connection.executescript(
-                    (files("ravl.store.sqlite") / "schema.sql").read_text("utf-8")
-                )
+                for script in ("schema.sql", "words.sql"):
+                    connection.executescript(
+                        (files("ravl.store.sqlite") / script).read_text("utf-8")
+                    )
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 connection.execute(f"PRAGMA user_version = {FORMAT}")
                 fill(connection)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ravl.data import QA
+from ravl.data.text import nfc
 from ravl.store.row import Row
 
 COLUMNS = (
@@ -49,11 +50,11 @@ def to_record(row: Row, folder: Path) -> dict[str, Any]:
         "height": row.height,
         "phash": row.phash,
         "twin": row.duplicate_of,
-        "label": row.label,
-        "texts": dumps(list(row.texts)),
-        "tags": dumps(list(row.tags)),
-        "qa": dumps([[q.question, list(q.answers)] for q in row.qa]),
-        "columns": dumps(dict(row.columns)),
+        "label": None if row.label is None else nfc(row.label).strip(),
+        "texts": nfc(dumps(list(row.texts))),
+        "tags": nfc(dumps(list(row.tags))),
+        "qa": nfc(dumps([[q.question, list(q.answers)] for q in row.qa])),
+        "columns": nfc(dumps(dict(row.columns))),
         "source": row.source,
     }
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ravl.data.text import nfc, spellings
 from ravl.store.history import now
 from ravl.store.records import PictureHashes
 from ravl.store.row import NOTHING_COMPUTED, Computed, Row
@@ -54,11 +55,20 @@ class RowTable:
 
     def find(self, ids: Iterable[str]) -> dict[str, Row]:
         """Rows by their ids; unknown ids are left out."""
+        asked = {id: id for id in ids}
+        for id in [*asked]:
+            for other in spellings(id):
+                asked.setdefault(other, id)
         records = self._connection.execute(
             f"SELECT {COLUMNS} FROM rows WHERE id IN (SELECT value FROM json_each(?))",
-            (json.dumps(list(ids)),),
+            (json.dumps(list(asked)),),
         )
-        return {row.id: row for row in (from_record(r, self._folder) for r in records)}
+        found: dict[str, Row] = {}
+        for row in (from_record(record, self._folder) for record in records):
+            id = asked[row.id]
+            if id == row.id or id not in found:
+                found[id] = row
+        return found
 
     def get(self, numbers: Iterable[int]) -> dict[int, Row]:
         """Rows by their numbers; unknown numbers are left out."""
@@ -108,7 +118,7 @@ class RowTable:
         )
         self._write_computed(number, computed)
         self._connection.executemany(
-            "INSERT OR IGNORE INTO column_names VALUES (?)", [(name,) for name in row.columns]
+            "INSERT OR IGNORE INTO column_names VALUES (?)", [(nfc(name),) for name in row.columns]
         )
         self._words.put(from_record((number, *fields.values()), self._folder))
         self._history.record(version, number, row.id, "update" if old else "add", old)

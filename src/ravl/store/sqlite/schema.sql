@@ -1,5 +1,6 @@
 -- A memory's file, format 1. What an encoder computed lives in tables of its own ("space"), made by
--- store/sqlite/spaces.py: vectors_N, text_vectors_N and features_N, each (key, vector).
+-- store/sqlite/spaces.py: vectors_N, text_vectors_N and features_N, each (key, vector). The full-text
+-- index is in words.sql.
 
 CREATE TABLE notes (                      -- what the memory notes about itself
   key TEXT PRIMARY KEY,
@@ -55,11 +56,6 @@ CREATE TABLE hubs (                        -- near to everything; see hubness.py
   keys BLOB NOT NULL,                      -- int64
   hubs BLOB NOT NULL                       -- float32
 ) STRICT;
-
-CREATE VIRTUAL TABLE keywords USING fts5 (
-  texts, label, tags, qa, columns, name,
-  tokenize = "porter unicode61 remove_diacritics 2"
-);
 
 CREATE TABLE column_names (name TEXT PRIMARY KEY) STRICT;  -- of user columns ever seen
 

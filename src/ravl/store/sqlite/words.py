@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from importlib.resources import files
+from pathlib import Path
 
 from ravl.store.keywords import segment, words_of
 from ravl.store.row import Row
 from ravl.store.sqlite.database import Database
+from ravl.store.sqlite.records import COLUMNS, from_record
 from ravl.store.top_k import Positions
+
+PAGE = 1000  # rows that are read together
 
 
 def match_expression(query: str) -> str | None:
@@ -28,6 +33,23 @@ class WordIndex:
     @property
     def _connection(self) -> sqlite3.Connection:
         return self._database.connection
+
+    def renew(self) -> None:
+        """Make the index anew if an older ravl made it, which had other words."""
+        sql = "SELECT sql FROM sqlite_master WHERE name = 'keywords'"
+        script = (files("ravl.store.sqlite") / "words.sql").read_text("utf-8")
+        if self._connection.execute(sql).fetchone()[0].split() == _statement(script).split():
+            return
+        with self._database.transaction() as connection:
+            connection.execute("DROP TABLE keywords")
+            connection.execute(_statement(script))
+            last = 0
+            while records := connection.execute(
+                f"SELECT {COLUMNS} FROM rows WHERE row > ? ORDER BY row LIMIT {PAGE}", (last,)
+            ).fetchall():
+                for record in records:
+                    self.put(from_record(record, Path()))
+                last = records[-1][0]
 
     def put(self, row: Row) -> None:
         """Put a row's words into the index in place of what it had there."""
@@ -65,3 +87,9 @@ class WordIndex:
                   WHERE keywords MATCH ? {where} ORDER BY score DESC, rowid LIMIT ?"""
         values = [expression, *([] if allowed is None else [json.dumps(allowed.tolist())]), k]
         return [(int(row), float(score)) for row, score in self._connection.execute(sql, values)]
+
+
+def _statement(script: str) -> str:
+    """The one statement of a script, without its comments and its semicolon."""
+    lines = (line for line in script.splitlines() if not line.startswith("--"))
+    return "\n".join(lines).strip().removesuffix(";")
