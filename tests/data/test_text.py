@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -80,7 +81,7 @@ def test_a_row_of_an_older_memory_keeps_its_id_and_is_found(old: Memory) -> None
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
-def test_filters_find_both_forms(old: Memory, form: str) -> None:
+def test_filters_find_both_forms(old: Memory, form: Literal["NFC", "NFD"]) -> None:
     old.add([Example("new", texts=("x",), label="Grün", tags=("é",))])
     for where in (
         'label = "Grün"',
