@@ -286,6 +286,40 @@ def test_classes_that_hugging_face_wrote_into_a_parquet(folder):
     assert [e.label for e in read_good(folder / "t.parquet")] == ["dog", "cat", None]
 
 
+def test_dates_that_python_cannot_read(folder):
+    days = pa.array([2**31 - 1, 19000, None], pa.date32())
+    times = pa.array([2**60, 0, 0], pa.timestamp("us"))
+    columns = {"image": ["a.jpg", "b.jpg", "c.jpg"], "until": days, "at": times}
+    pq.write_table(pa.table(columns), folder / "t.parquet")
+    first, second, third = read_good(folder / "t.parquet")
+    assert "out of range: 2147483647" in str(first.columns["until"])
+    assert "out of range" in str(first.columns["at"])
+    assert second.columns == {"until": "2022-01-08", "at": "1970-01-01T00:00:00"}
+    assert third.columns == {"at": "1970-01-01T00:00:00"}
+
+
+def test_a_list_of_dates_that_python_cannot_read_is_told(folder):
+    days = pa.array([[2**31 - 1]], pa.list_(pa.date32()))
+    pq.write_table(pa.table({"image": ["a.jpg"], "days": days}), folder / "t.parquet")
+    with pytest.raises(DataError, match="a value in the column 'days' that Python cannot read"):
+        read_all(folder / "t.parquet")
+
+
+def test_columns_of_the_same_name_in_a_parquet(folder):
+    arrays = [pa.array(["a.jpg"]), pa.array(["one"]), pa.array(["two"])]
+    table = pa.table(arrays, names=["image", "caption", "caption"])
+    pq.write_table(table, folder / "t.parquet")
+    with pytest.raises(DataError, match="more than one column called 'caption'"):
+        read(folder / "t.parquet")
+
+
+def test_a_key_that_is_there_twice_in_a_line(folder):
+    text = '{"image": "a.jpg", "caption": "one", "caption": "two"}\n{"image": "b.jpg"}\n'
+    (example,), (rejected,) = read_all(write(folder / "t.jsonl", text))
+    assert example.id == "b.jpg"
+    assert "the key 'caption' is there more than once" in rejected.reason
+
+
 def test_broken_parquet(folder):
     with pytest.raises(DataError, match="not a valid Parquet file"):
         read(write(folder / "t.parquet", b"PAR1 but no more"))

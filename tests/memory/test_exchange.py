@@ -27,6 +27,39 @@ def rich(memory: Memory) -> Memory:
     return memory
 
 
+@pytest.fixture
+def odd(empty: Memory) -> Memory:
+    """Rows whose texts look like something else."""
+    empty.add(
+        [
+            Example("a", texts=('["x"]', "  indented", "x\u2028y", "x"), label='["L"]'),
+            Example(" b; c ", texts=("x", "x"), tags=("large, grey; new", '["t"]', "[1]")),
+            Example("../c", texts=("x",), qa=(QA('["q"]', ('["a"]', " b", "", " b")), QA("q", ()))),
+            Example("only a label", label="7.0", source="somebody"),
+            Example("only columns", columns={"source": "web", "qa": "[]", "id": 3, "a b": "1e5"}),
+            Example("nothing"),
+        ]
+    )
+    empty.add([Example("quotes", texts=("x",), columns={'size 15"': "01", "texts": "t", "": 7.5})])
+    return empty
+
+
+@pytest.mark.parametrize("format", ["jsonl", "parquet"])
+def test_odd_rows_come_back_as_they_were(odd, tmp_path, format):
+    report = odd.export(tmp_path / "out", format)
+    for source in (tmp_path / "out", report.file):
+        with Memory.create(tmp_path / f"{source.name}.ravl", ColourEncoder()) as again:
+            assert again.index(source).rejected == 0
+            assert contents(again) == contents(odd)
+            assert again.get("only a label").source == "somebody"
+
+
+def test_an_export_of_nothing_comes_back(empty, tmp_path):
+    for format in ("jsonl", "parquet"):
+        report = empty.export(tmp_path / format, format)
+        assert empty.index(report.file).added == 0
+
+
 @pytest.mark.parametrize("format", ["jsonl", "parquet"])
 def test_an_export_can_be_indexed_again(rich, tmp_path, format):
     report = rich.export(tmp_path / "out", format)

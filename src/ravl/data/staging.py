@@ -37,6 +37,7 @@ class Row:
         picture: a path from the source, encoded bytes, or the number by which the reader finds it.
         same: the identity of the picture: the path in normal form, or a hash of the bytes.
         texts, label, tags, qa, columns: as in :class:`ravl.data.Example`.
+        source: the origin that the row itself names; "" if it names none.
         place: the place in the source, for messages: "line 12".
     """
 
@@ -48,6 +49,7 @@ class Row:
     tags: tuple[str, ...] = ()
     qa: tuple[QA, ...] = ()
     columns: dict[str, Scalar] = field(default_factory=dict)
+    source: str = ""
     place: str = ""
 
 
@@ -260,11 +262,11 @@ def _shown(row: Row) -> str:
 
 def _pack(row: Row) -> str:
     qa = [(q.question, q.answers) for q in row.qa] if row.qa else ()
-    return _encode((row.texts, row.label, row.tags, qa, row.columns))
+    return _encode((row.texts, row.label, row.tags, qa, row.columns, row.source))
 
 
 def _unpack(found: tuple[Any, ...]) -> Row:
     _, id, picture, same, place, rest = found
-    (texts, label, tags, qa, columns), _ = _decode(rest)
+    (texts, label, tags, qa, columns, source), _ = _decode(rest)
     qas = tuple([QA(question, tuple(answers)) for question, answers in qa])
-    return Row(id, picture, same, tuple(texts), label, tuple(tags), qas, columns, place)
+    return Row(id, picture, same, tuple(texts), label, tuple(tags), qas, columns, source, place)

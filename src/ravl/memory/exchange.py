@@ -87,6 +87,7 @@ def _export_parquet(memory: Collection, rows: Iterable[Row], file: Path) -> Expo
             "label": pa.string(),
             "tags": strings,
             "qa": pa.list_(pa.struct({"question": pa.string(), "answers": strings})),
+            "source": pa.string(),
             "columns": pa.string(),  # an object as JSON: every row may have other ones
         }
     )

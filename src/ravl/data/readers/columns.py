@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ravl.errors import DataError
 
@@ -106,6 +108,20 @@ def check(names: ColumnNames, found: Sequence[str], where: str) -> Layout:
         usual = f"usual names are {', '.join(IMAGE)}; {', '.join(TEXTS)}"
         raise DataError(f"{there}. {NEEDED} ({usual}).")
     return layout
+
+
+def refuse_doubles(path: Path, found: Sequence[str]) -> None:
+    """Refuse a table in which two columns have the same name: one would replace the other.
+
+    Raises:
+        DataError: they have.
+    """
+    doubles = [name for name, count in Counter(found).items() if count > 1]
+    if doubles:
+        raise DataError(
+            f"{path} has more than one column called {doubles[0]!r}; give each column a different "
+            "name."
+        )
 
 
 def _plain(name: str) -> str:

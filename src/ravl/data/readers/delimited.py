@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from ravl.data.example import Rejected
+from ravl.data.readers.columns import refuse_doubles
 from ravl.data.readers.lines import Line, read_lines
 from ravl.errors import DataError
 
@@ -117,12 +118,7 @@ class Delimited:
             raise DataError(f"{self.path} is empty; its first line must name the columns.")
         written = (unicodedata.normalize("NFC", name.strip()) for name in fields)
         names = tuple(name or f"column_{n}" for n, name in enumerate(written, 1))
-        doubles = [name for name, count in Counter(names).items() if count > 1]
-        if doubles:
-            raise DataError(
-                f"{self.path} has more than one column called {doubles[0]!r}; "
-                "give each column a different name in the first line."
-            )
+        refuse_doubles(self.path, names)
         return names
 
 

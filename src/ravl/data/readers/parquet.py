@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ravl.data.readers.columns import refuse_doubles
 from ravl.errors import DataError
 
 ROWS = 4_096  # a batch of rows without pictures
@@ -30,6 +31,7 @@ class Parquet:
         with self._opened() as file:
             schema = file.schema_arrow
             self.header: tuple[str, ...] = tuple(schema.names)
+            refuse_doubles(path, self.header)
             self._classes = _classes(schema.metadata or {})
             self._heavy = any("binary" in str(field.type) for field in schema)
 
@@ -45,11 +47,38 @@ class Parquet:
         with self._opened() as file:
             size = PICTURES if self._heavy else ROWS
             for batch in file.iter_batches(batch_size=size, columns=columns):
-                for record in batch.to_pylist():
+                for record in self._records_of(batch):
                     for name, classes in self._classes.items():
                         if name in record:
                             record[name] = named(record[name], classes)
                     yield record
+
+    def _records_of(self, batch: Any) -> list[dict[str, Any]]:
+        try:
+            return batch.to_pylist()  # type: ignore[no-any-return]
+        except (OverflowError, ValueError):  # such as a date after the year 9999
+            columns = {
+                name: [self._value(value, name) for value in column]
+                for name, column in zip(batch.schema.names, batch.columns, strict=True)
+            }
+            return [
+                dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
+            ]
+
+    def _value(self, value: Any, name: str) -> Any:
+        """One value for Python; a text where Python has no such value."""
+        import pyarrow
+
+        try:
+            return value.as_py()
+        except (OverflowError, ValueError) as error:
+            try:
+                return value.cast(pyarrow.string()).as_py()
+            except pyarrow.ArrowException:
+                raise DataError(
+                    f"{self.path} has a value in the column {name!r} that Python cannot read "
+                    f"({error}). Leave the column out, or write it as text."
+                ) from error
 
     @contextmanager
     def _opened(self) -> Iterator[Any]:

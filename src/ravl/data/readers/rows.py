@@ -37,7 +37,7 @@ class RowMaker:
         cells: Cells | None = None,
     ) -> None:
         self._names = names
-        self._where = where
+        self.where = where
         self._cells = cells
         self._relative = relative
         self._layouts: dict[tuple[str, ...], Layout] = {}
@@ -47,12 +47,12 @@ class RowMaker:
         try:
             row = self._row(record, self._layout(record), place)
         except ValueError as error:
-            return Rejected(f"{self._where}, {place}", str(error))
+            return Rejected(f"{self.where}, {place}", str(error))
         if row.picture is None and not row.texts and not row.qa:
             return Rejected(
-                f"{self._where}, {place}", "the row has neither a picture nor a text; one is needed"
+                f"{self.where}, {place}", "the row has neither a picture nor a text; one is needed"
             )
-        row.id = row.id or row.same or f"{self._where}:{number}"
+        row.id = row.id or row.same or f"{self.where}:{number}"
         return row
 
     def _layout(self, record: Mapping[str, Any]) -> Layout:
@@ -67,7 +67,7 @@ class RowMaker:
     def _row(self, record: Mapping[str, Any], layout: Layout, place: str) -> Row:
         row = Row("", place=place)
         if layout.image is not None:
-            row.picture, row.same = self._picture(record[layout.image])
+            row.picture, row.same = self.picture(record[layout.image])
         if layout.id is not None:
             row.id = self._one(record, layout.id) or ""
         if layout.label is not None:
@@ -113,10 +113,11 @@ class RowMaker:
             if (found := values.scalar(value)) is not None:
                 row.columns[name] = found
 
-    def _picture(self, value: object) -> tuple[str | bytes | None, str]:
+    def picture(self, value: object) -> tuple[str | bytes | None, str]:
+        """A picture's path or bytes, and its identity."""
         if isinstance(value, Mapping):  # the form in which Hugging Face datasets write pictures
             content, path = value.get("bytes"), value.get("path")
-            return embedded(content, path) if content else self._picture(path)
+            return embedded(content, path) if content else self.picture(path)
         if isinstance(value, bytes):
             return embedded(value, None) if value else (None, "")
         if value is None or not (written := str(value).strip()):

@@ -115,5 +115,5 @@ class GroupedSource(ABC):
 
     def example(self, row: Row, picture: Path | bytes | None) -> Example:
         """The row as an example with this picture."""
-        source = f"{self.where}, {row.place}"
+        source = row.source or f"{self.where}, {row.place}"
         return Example(row.id, picture, row.texts, row.label, row.tags, row.qa, row.columns, source)

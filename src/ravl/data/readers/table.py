@@ -11,8 +11,9 @@ from typing import Any
 from ravl.data.example import Example, Rejected
 from ravl.data.readers import json_stream
 from ravl.data.readers.cells import Cells
-from ravl.data.readers.columns import check
+from ravl.data.readers.columns import check, lay_out
 from ravl.data.readers.delimited import Delimited
+from ravl.data.readers.exported import ExportedRows, is_exported
 from ravl.data.readers.lines import read_lines
 from ravl.data.readers.parquet import Parquet
 from ravl.data.readers.places import PlaceError, Root
@@ -54,7 +55,10 @@ class TableSource(GroupedSource):
             ".json": self._json_list,
         }
         header, self._read = opened.get(suffix, self._json_lines)()
-        if header or suffix in HEADED:
+        if is_exported(path, header):
+            self._make = ExportedRows(options.columns, self.where, relative=self._root.relative)
+            self._layout = lay_out(options.columns, header)
+        elif header or suffix in HEADED:
             self._layout = check(options.columns, header, str(path))
 
     def rows(self) -> Iterator[Row | Rejected]:
@@ -133,7 +137,7 @@ class TableSource(GroupedSource):
 
     def _object(self, text: str, number: int) -> Row | Rejected:
         try:
-            record = json.loads(text)
+            record = json.loads(text, object_pairs_hook=_once)
         except (ValueError, RecursionError) as error:
             said = getattr(error, "msg", None) or str(error)
             at = f" at character {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
@@ -165,6 +169,16 @@ class _PicturesInOrder:
         self._next = number + 1
         content: bytes = value if isinstance(value, bytes) else value["bytes"]
         return content
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object, of which each key is there only once."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        double = next(key for key in found if keys.count(key) > 1)
+        raise ValueError(f"the key {double!r} is there more than once")
+    return found
 
 
 def _loaded(text: str) -> Any:

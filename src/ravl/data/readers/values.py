@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
+from typing import Any
 
 from ravl.data.example import QA, Scalar
 from ravl.data.text import nfc
@@ -120,6 +121,18 @@ def questions(value: object) -> list[QA]:
             raise ValueError(_QA_ALLOWED)
         found.append(QA(question[0], answers(item.get("answers"), item.get("answer"))))
     return found
+
+
+def exported_questions(listed: Iterable[Mapping[str, Any]]) -> list[QA]:
+    """Questions as ravl exported them.
+
+    Raises:
+        ValueError: if the list has another form.
+    """
+    try:
+        return [QA(item["question"], tuple(item["answers"])) for item in listed]
+    except (KeyError, TypeError) as error:
+        raise ValueError(_QA_ALLOWED) from error
 
 
 def answers(listed: object, best: object) -> tuple[str, ...]:
