@@ -41,7 +41,8 @@ class ExportedRows(RowMaker):
             row.qa = tuple(values.exported_questions(record.get("qa") or []))
             row.source = record.get("source") or ""
             columns = values.mapping(record.get("columns")) or {}
-            row.columns = {k: v for k, v in columns.items() if v is not None}
+            found = {name: values.scalar(value) for name, value in columns.items()}
+            row.columns = {name: value for name, value in found.items() if value is not None}
         except ValueError as error:
             return Rejected(f"{self.where}, {place}", str(error))
         return row
