@@ -100,7 +100,7 @@ def test_a_column_split_decides():
     parts = parted(rows)
     assert parts.test.tolist() == [i for i, n in enumerate(names) if n == "Test"]
     assert parts.validation.tolist() == [i for i, n in enumerate(names) if n in ("val", "dev")]
-    assert parts.how == "as the column 'split' says"
+    assert parts.how == ("validation: as the column 'split' says; test: as the column 'split' says")
 
 
 def test_a_column_with_only_a_test_part_has_validation_drawn():
@@ -111,7 +111,34 @@ def test_a_column_with_only_a_test_part_has_validation_drawn():
     assert "validation: 0.2 of the others, drawn" in parts.how
 
 
-@pytest.mark.parametrize("names", [["north", "south"] * 10, ["train"] * 20, ["test", None] * 10])
+def test_a_row_without_a_word_does_not_end_a_column_split():
+    names = [""] + ["train"] * 11 + [" val "] * 4 + ["TEST"] * 4
+    rows = rows_of(["a", "b"] * 10, columns=[{"split": n} if n else {} for n in names])
+    parts = parted(rows)
+    assert parts.test.tolist() == [16, 17, 18, 19]
+    assert parts.validation.tolist() == [12, 13, 14, 15]
+    assert 0 in parts.train
+    assert parts.how.endswith("1 without a word in this column: for training")
+
+
+@pytest.mark.parametrize("word", ["tset", "north", 3])
+def test_an_unknown_word_in_a_column_split_is_refused_by_name(word):
+    names = ["train"] * 14 + [word, word] + ["test"] * 4
+    rows = rows_of(["a", "b"] * 10, columns=[{"split": n} for n in names])
+    with pytest.raises(DataError, match=f"{word!r} in the row 'r14' .and 1 more such rows"):
+        parted(rows)
+
+
+def test_a_filter_names_one_part_and_the_column_the_other():
+    names = ["train"] * 12 + ["test"] * 8
+    rows = rows_of(["a", "b"] * 10, columns=[{"split": n} for n in names])
+    parts = parted(rows, source=Source(rows, held=range(10, 14)), validation="held")
+    assert parts.validation.tolist() == [10, 11, 12, 13]
+    assert parts.test.tolist() == [14, 15, 16, 17, 18, 19]
+    assert parts.how == "validation: held; test: as the column 'split' says"
+
+
+@pytest.mark.parametrize("names", [["north", "south"] * 10, ["train"] * 20, ["north", None] * 10])
 def test_a_column_split_of_something_else_is_not_followed(names):
     rows = rows_of(["a", "b"] * 10, columns=[{"split": n} if n else {} for n in names])
     assert "drawn" in parted(rows).how

@@ -56,7 +56,7 @@ def split(
     seed: int,
     tables: Collection[str] = (),
 ) -> Splits:
-    """The parts: as the user named them, as the table's column ``split`` says, or drawn.
+    """The parts: as the user named them, else as the table's column ``split`` says, else drawn.
 
     What is drawn is stratified by class, and near-duplicates stay on one side. A picture that was
     to be trained on and is a near-duplicate of a held-out one is left out.
@@ -73,7 +73,7 @@ def split(
         tables: parts that came as tables of their own; their rows' ids begin with the part's name.
 
     Raises:
-        DataError: a part would be empty.
+        DataError: a part would be empty, or the column has a word that is not a part's name.
     """
     part = np.zeros(len(rows), np.int64)
     fixed = {1: False, 2: False}
@@ -92,12 +92,16 @@ def split(
         fixed[number] = True
         if not chosen.any():
             raise DataError(f"{where or name!r} names no labelled picture for {name}.")
-    if not any(fixed.values()):
-        told = np.array([NAMES.get(str(row.columns.get(COLUMN)).lower(), LEFT_OUT) for row in rows])
-        if (told >= 0).all() and (told > 0).any():
-            part = told
-            fixed = {1: bool((told == 1).any()), 2: bool((told == 2).any())}
-            words.append(f"as the column {COLUMN!r} says")
+    if not all(fixed.values()):
+        told, blank = told_by_column(rows)
+        for number in (1, 2):
+            chosen = (told == number) & (part == 0)
+            if not fixed[number] and chosen.any():
+                part[chosen] = number
+                fixed[number] = True
+                words.append(f"{PARTS[number]}: as the column {COLUMN!r} says")
+        if blank and any("column" in word for word in words):
+            words.append(f"{blank:,} without a word in this column: for training")
     for number, name, share, of in (
         (2, "test", test_share, "pictures"),
         (1, "validation", validation_share, "others"),
@@ -116,6 +120,31 @@ def split(
                 "give this part another share or filter."
             )
     return Splits(train, held, judged, out, "; ".join(words))
+
+
+def told_by_column(rows: Sequence[Row]) -> tuple[Ints, int]:
+    """What the column ``split`` says of each row, (n,), and how many rows have no word in it.
+
+    A row without a word is for training. A column that names neither validation nor test is about
+    something else, and all rows are for training.
+
+    Raises:
+        DataError: it names validation or test, and also has words that are not names of parts.
+    """
+    words = [str(row.columns.get(COLUMN, "") or "").strip().lower() for row in rows]
+    told = np.array([NAMES.get(word, 0) for word in words], np.int64)
+    if not told.any():
+        return told, 0
+    unknown = [i for i, word in enumerate(words) if word and word not in NAMES]
+    if unknown:
+        row = rows[unknown[0]]
+        raise DataError(
+            f"The column {COLUMN!r} has the word {row.columns[COLUMN]!r} in the row {row.id!r}"
+            + (f" (and {len(unknown) - 1:,} more such rows)" if len(unknown) > 1 else "")
+            + f", beside words for test or validation. Allowed are {', '.join(NAMES)}, or nothing. "
+            "Correct the word, or name the parts by filters."
+        )
+    return told, words.count("")
 
 
 def draw(part: Ints, groups: Ints, classes: Sequence[str], share: float, seed: int) -> Ints:
