@@ -158,7 +158,8 @@ def few_labels(memory: Memory, examples: Examples, parts: Splits) -> Lines:
                 ("labels propagated", "yes"),
                 ("chosen by held-out examples", "auto"),
             ):
-                there = replace(silent, settings=FitSettings(model="linear", spread=spread))  # type: ignore[arg-type]
+                settings = FitSettings(model="linear", propagate_labels=spread)  # type: ignore[arg-type]
+                there = replace(silent, settings=settings)
                 labeller = fit_linear(there, fit_vote(there))
                 label_matrix = LabelMatrix.of(there.datastore, TASK, there.labels, labeller.spread)
                 near = there.test.seen(labeller.spread)

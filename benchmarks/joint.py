@@ -83,7 +83,7 @@ def _clothes(work: Path) -> Lines:
 
 def _clip_art(work: Path) -> Lines:
     with memory_of("openclipart", work) as memory:
-        task, settings = LabelTargets("tag"), replace(LINEAR, fewest=FEWEST)
+        task, settings = LabelTargets("tag"), replace(LINEAR, min_examples=FEWEST)
         examples = read_labelled(memory, memory, task.of)
         data = prepare(memory, task, settings, examples, parts_of(examples, memory, task, None))
         found = _joint(data, work / "tags")

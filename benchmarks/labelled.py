@@ -118,7 +118,7 @@ def _clothes(folder: Path) -> Lines:
 
 def _clip_art(folder: Path) -> Lines:
     with memory_of("openclipart", folder) as memory:
-        task, settings = LabelTargets("tag"), FitSettings(model="linear", fewest=FEWEST)
+        task, settings = LabelTargets("tag"), FitSettings(model="linear", min_examples=FEWEST)
         examples = read_labelled(memory, memory, task.of)
         data = prepare(memory, task, settings, examples, _parts(examples, memory, task, None))
         judged, _ = fit_and_judge(data, folder / "tags")

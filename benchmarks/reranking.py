@@ -24,13 +24,13 @@ from ravl.tasks.fit import fit
 
 SETS: dict[str, tuple[str, dict[str, Any], str]] = {
     "tuxpaint_stamps": ("classify", {"column": "category"}, "accuracy"),
-    "openclipart": ("tag", {"fewest": 10}, "mAP"),
+    "openclipart": ("tag", {"min_examples": 10}, "mAP"),
 }
 HOW: dict[str, Any] = {
     "test": "part = 'test'",
     "validation": "part = 'validation'",
     "model": "linear",
-    "remember": False,
+    "add_to_memory": False,
     "progress": False,
 }
 ASKED = ("R@1", "R@10")

@@ -38,21 +38,21 @@ from ravl.training.fit_settings import FitSettings
 
 DEV = 'split = "dev"'
 DEFAULT = RetrieverSettings()
-TUNED = replace(DEFAULT, vision="top:7", vision_side=288, epochs=6)
+TUNED = replace(DEFAULT, tune_vision="top:7", vision_side=288, epochs=6)
 VARIANTS = {
     "linear heads": replace(DEFAULT, hidden=0),
     "default": DEFAULT,
     "another seed": replace(DEFAULT, seed=1),
     "sigmoid loss": replace(DEFAULT, loss="sigmoid"),
     "3 hard negatives": replace(DEFAULT, hard_negatives=3),
-    "3 reworded texts": replace(DEFAULT, reworded=3),
+    "3 reworded texts": replace(DEFAULT, paraphrase=3),
     "vision top:7 at 288": TUNED,
-    "and text lora": replace(TUNED, text="lora"),
+    "and text lora": replace(TUNED, tune_text="lora"),
 }
 RERANKED = ("default", "vision top:7 at 288", "and text lora")
 QUICK = replace(DEFAULT, epochs=1)
 TINY = {
-    "VARIANTS": {"default": QUICK, "tuned": replace(QUICK, vision="top:1", text="lora")},
+    "VARIANTS": {"default": QUICK, "tuned": replace(QUICK, tune_vision="top:1", tune_text="lora")},
     "RERANKED": ("default",),
 }
 
@@ -83,7 +83,7 @@ def measured(
     encoder, curve, seconds = train_heads(material, parts, base, out, settings, False)
     pairs = seen_by(material.pairs, encoder.vision, material.maps)
     kept = best_text_share(pairs, parts.validation, parts.train, encoder)
-    trained = encoder.weighted(settings.share, kept)
+    trained = encoder.weighted(settings.trained_weight, kept)
     held = [
         Held.take(pairs, chosen, parts.train, base, trained)
         for chosen in (parts.validation, parts.test)

@@ -63,7 +63,7 @@ def run() -> Lines:
             k=K,
             weights=None,
         )
-        prepare_language(model, settings.language)
+        prepare_language(model, settings.tune_language_model)
         optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad])
         some = np.arange(BATCH)
         features = torch.from_numpy(head.standard(data.train.queries.seen[:BATCH]))

@@ -23,8 +23,8 @@ from ravl.training.fit_settings import FitSettings
 from ravl.training.splits import split
 
 PER_CLASS = 100  # dials
-CLOTHES = FitSettings(vision="top:5")
-DIALS = FitSettings(vision="top:7", vision_epochs=8, mirror=False)
+CLOTHES = FitSettings(tune_vision="top:5")
+DIALS = FitSettings(tune_vision="top:7", vision_epochs=8, horizontal_flip=False)
 TINY = {
     "PER_CLASS": 5,
     "CLOTHES": replace(CLOTHES, vision_epochs=1),
@@ -64,14 +64,14 @@ def compare(memory: Memory, name: str, work: Path, test: str | None, tuned: FitS
         seed=0,
     )
     lines: Lines = []
-    for settings in (replace(tuned, vision="head"), tuned):
+    for settings in (replace(tuned, tune_vision="head"), tuned):
         data = prepare(memory, task, replace(settings, model="linear"), examples, parts)
-        judged, fitted = fit_and_judge(data, work / f"{name}-{settings.vision}")
+        judged, fitted = fit_and_judge(data, work / f"{name}-{settings.tune_vision}")
         for row in ("no_retrieval", "with_retrieval"):
             lines.append(
                 {
                     "set": name,
-                    "tower": settings.vision,
+                    "tower": settings.tune_vision,
                     "row": row,
                     "accuracy": judged.scores[row]["accuracy"].percent(),
                     "macro F1": judged.scores[row]["macro_f1"].percent(),

@@ -59,7 +59,10 @@ def run() -> Lines:
             picture, text = encoder.picture_head, encoder.text_head
             kept = best_text_share(pairs, parts.validation, parts.train, encoder)
             for other, target in sets.items():
-                shares = {"heads alone": (1.0, 1.0), "with the base": (SETTINGS.share, kept)}
+                shares = {
+                    "heads alone": (1.0, 1.0),
+                    "with the base": (SETTINGS.trained_weight, kept),
+                }
                 line: dict[str, object] = {"trained on": name, "asked about": other}
                 for how, (share, text_share) in shares.items():
                     trained = TrainedEncoder(target.base, picture, text, share, text_share)

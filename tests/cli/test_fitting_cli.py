@@ -146,7 +146,7 @@ def test_a_table_with_columns_of_its_own(run, fitted, tmp_path):
         "datei",
         "--label-column",
         "art",
-        "--no-remember",
+        "--no-add-to-memory",
     )
     assert code == 0, err
     with Memory.open(fitted / "shop.ravl", ColourEncoder()) as memory:
@@ -184,7 +184,7 @@ def test_settings_from_a_file_and_from_options(run, fitted, tmp_path):
         (("--column", "none"), "No picture that could be read has a value in the column 'none'"),
         (("--config", "gone.yaml"), "The settings in gone.yaml cannot be read"),
         (("--model", "tree"), "'tree' is not one of"),
-        (("--language", "top:9x"), "must be head, lora, full, or top:N"),
+        (("--tune-language-model", "top:9x"), "must be head, lora, full, or top:N"),
     ],
 )
 def test_what_is_refused_is_a_sentence(run, fitted, tmp_path, options, says):

@@ -42,7 +42,10 @@ def test_the_best_trial_and_where_things_are(run, file, tmp_path):
     assert first.startswith("Trials: 4 (4 complete), in ")
     assert second.startswith("The best is trial ")
     assert second.endswith("% on the validation split.")
-    assert [line.split(":")[0].strip() for line in settings[:2]] == ["smoothing", "class_weights"]
+    assert [line.split(":")[0].strip() for line in settings[:2]] == [
+        "label_smoothing",
+        "class_weights",
+    ]
     assert "on the test split: accuracy" in settings[2]
     for name in ("best", "best.yaml", "report.html", "trials.csv"):
         assert str(tmp_path / "out" / name) in out
@@ -83,7 +86,7 @@ def test_what_is_kept_after_an_interruption(run, file, tmp_path, monkeypatch):
     [
         (("classify", "--trials", 0), "trials is 0; it must be at least 1"),
         (("classify", "--space", "none.yaml"), "The space in none.yaml cannot be read"),
-        (("classify", "--language", "most"), "most"),
+        (("classify", "--tune-language-model", "most"), "most"),
     ],
 )
 def test_errors_are_one_sentence(run, file, tmp_path, arguments, says):

@@ -39,7 +39,7 @@ def test_a_caption_run(tmp_path: Path, language: Path) -> None:
             words=300,
             num_beams=2,
             reward_epochs=0,
-            evidence=2,
+            num_evidence=2,
             k=8,
             regions=2,
             precision="full",

@@ -107,7 +107,7 @@ def test_replay_is_even_over_the_labels(shop, tmp_path):
 @pytest.mark.parametrize("remember", [True, False])
 def test_a_run_of_a_table_keeps_what_it_held_out(shop, tmp_path, remember):
     file = table(tmp_path / "labels.csv", shades(tmp_path / "others", 40, first=400))
-    run = fitted(shop, tmp_path / "run", data=file, remember=remember)
+    run = fitted(shop, tmp_path / "run", data=file, add_to_memory=remember)
     split = json.loads((run / "split.json").read_text())
     from ravl.memory import Memory
 

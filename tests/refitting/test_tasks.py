@@ -35,11 +35,16 @@ WRITES: dict[str, Any] = {
     "layers": 1,
     "words": 300,
     "num_beams": 2,
-    "evidence": 2,
+    "num_evidence": 2,
     "k": 8,
     "precision": "full",
 }
-READS: dict[str, Any] = {"model": "fusion", "epochs": 1, "batch_size": 8, "language": "full"}
+READS: dict[str, Any] = {
+    "model": "fusion",
+    "epochs": 1,
+    "batch_size": 8,
+    "tune_language_model": "full",
+}
 
 
 @dataclass(frozen=True)
@@ -150,10 +155,10 @@ def test_a_generator_of_the_hub(tmp_path: Path) -> None:
         "model": "generator",
         "generator": f"hf:{tmp_path / 'hub' / 'gpt2'}",
         "epochs": 1,
-        "language": "lora",
+        "tune_language_model": "lora",
         "batch_size": 8,
         "k": 4,
-        "evidence": 1,
+        "num_evidence": 1,
         "num_beams": 1,
         "precision": "full",
     }

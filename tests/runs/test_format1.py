@@ -6,11 +6,14 @@ import json
 from dataclasses import fields
 from pathlib import Path
 
+import pytest
+
+from ravl.errors import DataError
 from ravl.models.generation.base import Decoding
 from ravl.runs.format1 import DECODING, SETTINGS, renamed_settings
 from ravl.runs.run import FORMAT, open_run
 from ravl.tasks import registry
-from ravl.tasks.fit import kept_settings
+from ravl.tasks.fit import kept_settings, made_settings
 
 
 def test_a_record_of_format_1_is_read_by_the_names_of_now(tmp_path: Path) -> None:
@@ -34,10 +37,17 @@ def test_every_name_of_the_table_is_one_of_now() -> None:
 
 def test_settings_of_format_1_are_read_by_the_names_of_now(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
-    file.write_text("beams: 2\nlongest: 7\nepochs: 1\n", "utf-8")
+    file.write_text("beams: 2\nlongest: 7\nrisk: 0.1\nepochs: 1\n", "utf-8")
     (caption,) = registry.of_command("caption")
     found = kept_settings(caption, file).to_json()
     assert (found["num_beams"], found["max_new_tokens"], found["epochs"]) == (2, 7, 1)
+    assert found["target_risk"] == 0.1
+
+
+def test_a_setting_by_its_name_of_format_1_is_refused_with_the_name_of_now() -> None:
+    (classify,) = registry.of_command("classify")
+    with pytest.raises(DataError, match="'risk' is now called 'target_risk'"):
+        made_settings(classify, {"risk": 0.1})
 
 
 def test_a_setting_that_still_has_the_name_keeps_it() -> None:

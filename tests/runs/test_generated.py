@@ -98,7 +98,7 @@ def test_it_is_evidence_where_it_is_asked_for(half: Memory, tmp_path: Path, task
         half,
         out=out,
         model="vote",
-        generated=True,
+        use_generated=True,
         progress=False,
         **HELD,  # type: ignore[arg-type]
     )

@@ -27,7 +27,7 @@ WRITES: dict[str, Any] = {
     "layers": 1,
     "words": 300,
     "reward_epochs": 0,
-    "evidence": 2,
+    "num_evidence": 2,
     "k": 8,
     "compare": "hidden",
 }

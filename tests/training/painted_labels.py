@@ -17,9 +17,9 @@ FUSION: dict[str, Any] = {
     "epochs": 3,
     "patience": 3,
     "batch_size": 12,
-    "language": "top:1",
+    "tune_language_model": "top:1",
     "learning_rate": 0.003,
-    "evidence": 4,
+    "num_evidence": 4,
 }
 
 if __name__ == "__main__":

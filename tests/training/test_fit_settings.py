@@ -18,33 +18,33 @@ from ravl.training.fit_settings import FitSettings, read_settings, write_setting
         ({"learning_rate": 0}, "learning_rate is 0; it must be more than 0"),
         ({"learning_rate": float("nan")}, "learning_rate is nan; it must be more than 0"),
         ({"k": 1001}, "k is 1001; it must be from 0 to 1000"),
-        ({"evidence": 0}, "evidence is 0; it must be from 1 to 64"),
-        ({"evidence": 65}, "evidence is 65; it must be from 1 to 64"),
-        ({"fewest": 0}, "fewest is 0; it must be at least 1"),
+        ({"num_evidence": 0}, "evidence is 0; it must be from 1 to 64"),
+        ({"num_evidence": 65}, "evidence is 65; it must be from 1 to 64"),
+        ({"min_examples": 0}, "fewest is 0; it must be at least 1"),
         ({"dropout": 1.0}, "dropout is 1.0; it must be from 0 to below 1"),
-        ({"noise": -0.1}, "noise is -0.1; it must be from 0 to below 1"),
-        ({"smoothing": 1}, "smoothing is 1; it must be from 0 to below 1"),
+        ({"retrieval_noise": -0.1}, "noise is -0.1; it must be from 0 to below 1"),
+        ({"label_smoothing": 1}, "smoothing is 1; it must be from 0 to below 1"),
         ({"retrieval_dropout": 2}, "retrieval_dropout is 2"),
         ({"test_share": 1.0}, "test_share is 1.0"),
         ({"validation_share": float("nan")}, "validation_share is nan"),
-        ({"risk": 0}, "risk is 0; it must be more than 0 and less than 1"),
-        ({"risk": 1}, "risk is 1"),
-        ({"clip": -1}, "clip is -1; it must not be negative"),
+        ({"target_risk": 0}, "risk is 0; it must be more than 0 and less than 1"),
+        ({"target_risk": 1}, "risk is 1"),
+        ({"max_grad_norm": -1}, "clip is -1; it must not be negative"),
         ({"model": "tree"}, "model is 'tree'; it must be one of auto, vote, linear, fusion"),
         ({"class_weights": "some"}, "class_weights is 'some'; it must be one of none, balanced"),
-        ({"spread": "maybe"}, "spread is 'maybe'; it must be one of auto, yes, no"),
+        ({"propagate_labels": "maybe"}, "spread is 'maybe'; it must be one of auto, yes, no"),
         ({"optimiser": "lbfgs"}, "optimiser is 'lbfgs'; it must be one of adamw, sgd"),
-        ({"language": "top:0"}, "must be head, lora, full, or top:N"),
-        ({"vision": "all"}, "must be head, lora, full, or top:N"),
+        ({"tune_language_model": "top:0"}, "must be head, lora, full, or top:N"),
+        ({"tune_vision": "all"}, "must be head, lora, full, or top:N"),
         ({"epochs": "five"}, "epochs is 'five'; it must be a whole number"),
         ({"epochs": 1.5}, "epochs is 1.5; it must be a whole number"),
         ({"epochs": True}, "epochs is True; it must be a whole number"),
         ({"dropout": "much"}, "dropout is 'much'; it must be a number"),
-        ({"remember": "perhaps"}, "remember is 'perhaps'; it must be true or false"),
+        ({"add_to_memory": "perhaps"}, "remember is 'perhaps'; it must be true or false"),
         ({"column": 3}, "column is 3; it must be a text"),
         ({"k": None}, "k is None; it must be a whole number"),
-        ({"templates": 3}, "templates is 3; it must be a list of texts"),
-        ({"templates": "a {}"}, "templates is 'a {}'; it must be a list of texts"),
+        ({"prompt_templates": 3}, "templates is 3; it must be a list of texts"),
+        ({"prompt_templates": "a {}"}, "templates is 'a {}'; it must be a list of texts"),
     ],
 )
 def test_settings_out_of_range(changes, says):
@@ -66,7 +66,9 @@ def test_every_setting_is_described():
 
 
 def test_yaml_round_trip(tmp_path):
-    settings = FitSettings(epochs=3, templates=("a {} é", "{}"), column="art", language="lora")
+    settings = FitSettings(
+        epochs=3, prompt_templates=("a {} é", "{}"), column="art", tune_language_model="lora"
+    )
     write_settings(settings, tmp_path / "s.yaml")
     assert FitSettings(**read_settings(tmp_path / "s.yaml")) == settings
     assert "é" in (tmp_path / "s.yaml").read_text("utf-8")

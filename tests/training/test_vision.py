@@ -259,7 +259,7 @@ def test_views_are_the_picture_its_mirror_and_crops():
 
 def test_without_mirrors_only_crops():
     column = Image.fromarray(np.tile(np.arange(40, dtype=np.uint8)[None, :, None], (40, 1, 3)))
-    for view in ViewSampler(8, mirror=False).of(column, 0):
+    for view in ViewSampler(8, horizontal_flip=False).of(column, 0):
         row = np.asarray(view)[0, :, 0].astype(int)
         assert (np.diff(row) == 1).all()
 

@@ -27,7 +27,9 @@ from tests.helpers import ColourEncoder
 from tests.training.painted import TEST, VALIDATION, paint
 
 ROOT = Path(__file__).parents[2]
-SPACE = "linear:\n  smoothing: {float: [0, 0.3]}\n  class_weights: {choices: [none, balanced]}\n"
+SPACE = (
+    "linear:\n  label_smoothing: {float: [0, 0.3]}\n  class_weights: {choices: [none, balanced]}\n"
+)
 SEARCHED = task_named("classify").search_space()
 
 
@@ -101,7 +103,7 @@ def test_the_best_settings_are_fitted_whole(memory, tmp_path, space, task, measu
     report = tuned(memory, out, task, trials=6, space=space)
     assert [t.number for t in report.trials] == [1, 2, 3, 4, 5, 6]
     assert {t.state for t in report.trials} == {"complete"}
-    assert all(set(p) == {"smoothing", "class_weights"} for p in parameters(report))
+    assert all(set(p) == {"label_smoothing", "class_weights"} for p in parameters(report))
     assert report.best.score == max(t.score or 0 for t in report.trials)
     assert report.measure == measure
     assert {p.name for p in out.iterdir()} == {
@@ -116,12 +118,14 @@ def test_the_best_settings_are_fitted_whole(memory, tmp_path, space, task, measu
     assert report.judged().startswith(measure)
     best = FitSettings(**read_settings(out / "best.yaml"))
     assert best.model == "linear"
-    assert best.smoothing == report.best.parameters["smoothing"]
+    assert best.label_smoothing == report.best.parameters["label_smoothing"]
     assert read_settings(out / "best" / "settings.yaml") == read_settings(out / "best.yaml")
     with (out / "trials.csv").open() as lines:
         rows = list(csv.DictReader(lines))
     assert [float(row[measure]) for row in rows] == [t.scores[measure] for t in report.trials]
-    assert [row["smoothing"] for row in rows] == [str(p["smoothing"]) for p in parameters(report)]
+    assert [row["label_smoothing"] for row in rows] == [
+        str(p["label_smoothing"]) for p in parameters(report)
+    ]
     page = (out / "report.html").read_text()
     assert "★ best" in page
     assert "6 (6 complete)" in page
@@ -164,7 +168,7 @@ def test_the_model_can_be_searched_with_the_settings_of_its_level(memory, tmp_pa
     )
     assert {p["model"] for p in parameters(report)} == {"vote", "linear"}
     for p in parameters(report):
-        assert ("smoothing" in p) == (p["model"] == "linear")
+        assert ("label_smoothing" in p) == (p["model"] == "linear")
 
 
 def test_pictures_are_prepared_once(memory, tmp_path, space, monkeypatch):
@@ -247,7 +251,7 @@ def test_a_trial_that_is_always_interrupted_fails_in_the_end(memory, tmp_path, s
     def score(_ground, settings, _folder, _report):
         if settings.class_weights == "balanced":
             raise KeyboardInterrupt
-        return {"accuracy": 1 - settings.smoothing, "log_loss": 0.0}
+        return {"accuracy": 1 - settings.label_smoothing, "log_loss": 0.0}
 
     instead(monkeypatch, score)
     space.write_text(SPACE.replace("none, balanced", "balanced, none"))
@@ -271,7 +275,7 @@ def test_more_trials_go_on_after_the_end(memory, tmp_path, space, monkeypatch):
     fits: list[int] = []
     instead(
         monkeypatch,
-        lambda _g, settings, _f, _r: {"accuracy": settings.smoothing, "log_loss": 0.0},
+        lambda _g, settings, _f, _r: {"accuracy": settings.label_smoothing, "log_loss": 0.0},
     )
     fit_whole = fit_task.fit_levels  # type: ignore[attr-defined]
     monkeypatch.setattr(
@@ -285,7 +289,7 @@ def test_more_trials_go_on_after_the_end(memory, tmp_path, space, monkeypatch):
     assert parameters(more)[:1] == parameters(first)
     assert more.best.number > 1
     assert len(fits) == 2
-    assert read_settings(out / "best" / "settings.yaml")["smoothing"] == more.best.score
+    assert read_settings(out / "best" / "settings.yaml")["label_smoothing"] == more.best.score
 
 
 def test_half_a_line_of_the_journal_is_cut_off(memory, tmp_path, space):
@@ -336,18 +340,18 @@ def test_a_trial_that_is_worse_than_others_were_is_stopped(memory, tmp_path, spa
 
 def test_a_trial_that_fails_is_noted_and_the_search_goes_on(memory, tmp_path, space, monkeypatch):
     def score(_ground, settings, _folder, _report):
-        if settings.smoothing > 0.1:
+        if settings.label_smoothing > 0.1:
             raise RavlError("The loss is no longer a number.")
         return {"accuracy": 0.5, "log_loss": 1.0}
 
     instead(monkeypatch, score)
     report = tuned(memory, tmp_path / "out", trials=6, space=space)
     for trial in report.trials:
-        failed = trial.parameters["smoothing"] > 0.1
+        failed = trial.parameters["label_smoothing"] > 0.1
         assert trial.state == ("failed" if failed else "complete")
         assert trial.error == ("The loss is no longer a number." if failed else "")
     assert len({t.state for t in report.trials}) == 2
-    space.write_text("linear: {smoothing: {float: [0.2, 0.3]}}")
+    space.write_text("linear: {label_smoothing: {float: [0.2, 0.3]}}")
     with pytest.raises(DataError, match="None of 4 trials came to a good end. .* no longer"):
         tuned(memory, tmp_path / "none", space=space)
 
@@ -387,7 +391,7 @@ def test_the_fusion_model_tells_its_epochs(memory, tmp_path, bert, monkeypatch):
         memory, out, trials=2, model="fusion", epochs=2, language_model=str(bert), batch_size=16
     )
     assert len(scores) == 4
-    assert {"learning_rate", "evidence", "k", "smoothing"} <= set(report.best.parameters)
+    assert {"learning_rate", "num_evidence", "k", "label_smoothing"} <= set(report.best.parameters)
     assert {"batch_size", "model"}.isdisjoint(report.best.parameters)
     assert {"vote", "linear", "fusion"} <= set(report.metrics["levels"])
     assert "fusion - fusion_off" in report.metrics["differences"]
@@ -402,23 +406,32 @@ def test_the_fusion_model_tells_its_epochs(memory, tmp_path, bert, monkeypatch):
     [
         ("linear: {smothing: {float: [0, 1]}}", "'smothing', which is nothing that trials can"),
         ("linear: {seed: {int: [0, 9]}}", "'seed', which is nothing that trials can differ in"),
-        ("deep: {smoothing: {float: [0, 0.1]}}", "block of settings for any of: vote, linear"),
+        (
+            "deep: {label_smoothing: {float: [0, 0.1]}}",
+            "block of settings for any of: vote, linear",
+        ),
         ("linear: 3", "it must hold a block of settings"),
         ("- linear", "holds list; it must hold a block"),
         ("", "holds NoneType; it must hold a block"),
         ("linear: [", "is not valid YAML"),
-        ("linear: {smoothing: 0.1}", "it must be one of choices, int, float, log, such as"),
-        ("linear: {smoothing: {int: [0, 1]}}", "it can be: choices, float, log"),
+        ("linear: {label_smoothing: 0.1}", "it must be one of choices, int, float, log, such as"),
+        ("linear: {label_smoothing: {int: [0, 1]}}", "it can be: choices, float, log"),
         ("linear: {class_weights: {float: [0, 1]}}", "it can be: choices."),
-        ("linear: {smoothing: {choices: []}}", "must list values"),
-        ("linear: {smoothing: {float: [0.2, 0.1]}}", "must have a lower and a higher end."),
-        ("linear: {smoothing: {float: [0.1]}}", "must have a lower and a higher end."),
-        ("linear: {smoothing: {log: [0, 0.1]}}", "both above 0"),
-        ("linear: {smoothing: {float: [low, high]}}", "lists 'low'; its values must be numbers"),
+        ("linear: {label_smoothing: {choices: []}}", "must list values"),
+        ("linear: {label_smoothing: {float: [0.2, 0.1]}}", "must have a lower and a higher end."),
+        ("linear: {label_smoothing: {float: [0.1]}}", "must have a lower and a higher end."),
+        ("linear: {label_smoothing: {log: [0, 0.1]}}", "both above 0"),
+        (
+            "linear: {label_smoothing: {float: [low, high]}}",
+            "lists 'low'; its values must be numbers",
+        ),
         ("vote: {k: {int: [1, 2.5]}}", "lists 2.5; its values must be whole numbers"),
-        ("linear: {smoothing: {float: [0, 2]}}", "smoothing is 2.0; it must be from 0 to below"),
+        (
+            "linear: {label_smoothing: {float: [0, 2]}}",
+            "label_smoothing is 2.0; it must be from 0 to below",
+        ),
         ("linear: {class_weights: {choices: [all]}}", "class_weights is 'all'; it must be one"),
-        ("fusion: {language: {choices: [most]}}", "most"),
+        ("fusion: {tune_language_model: {choices: [most]}}", "most"),
         ("fusion: {dropout: {float: [0, 0.1]}}", "Nothing is left to search for the model"),
     ],
 )
@@ -430,16 +443,23 @@ def test_what_is_no_space(memory, tmp_path, text, says):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_space_may_have_the_names_of_before(tmp_path):
+    file = tmp_path / "space.yaml"
+    file.write_text("linear: {smoothing: {float: [0, 0.1]}}\nfusion: {evidence: {int: [2, 4]}}\n")
+    ranges = read_space(file, FitSettings, {}).ranges("auto")
+    assert set(ranges) == {"label_smoothing", "num_evidence"}
+
+
 def test_values_have_the_type_of_their_setting(tmp_path):
     file = tmp_path / "space.yaml"
     file.write_text(
         "vote: {k: {log: [1, 100]}}\n"
-        "linear: {spread: {choices: [no, yes, auto]}, augment: {choices: [yes, no]}}\n"
+        "linear: {propagate_labels: {choices: [no, yes, auto]}, augment: {choices: [yes, no]}}\n"
         "fusion: {learning_rate: {log: [1e-4, 1e-3]}, epochs: {int: [2, 4]}}\n"
     )
     ranges = read_space(file, FitSettings, {}).ranges("auto")
     assert ranges["k"].values == (1, 100)
-    assert ranges["spread"].values == ("no", "yes", "auto")
+    assert ranges["propagate_labels"].values == ("no", "yes", "auto")
     assert ranges["augment"].values == (True, False)
     assert ranges["learning_rate"].values == (1e-4, 1e-3)
     assert type(ranges["epochs"].values[0]) is int
@@ -462,7 +482,7 @@ def test_the_space_that_comes_with_it():
         ({"trials": 0}, "trials is 0; it must be at least 1"),
         ({"timeout": 0}, "timeout is 0; it must be more than 0 seconds"),
         ({"smothing": 0.1}, "There is no setting 'smothing'"),
-        ({"smoothing": 2}, "smoothing is 2"),
+        ({"label_smoothing": 2}, "label_smoothing is 2"),
         ({"space": "gone.yaml"}, "The space in gone.yaml cannot be read: No such file"),
     ],
 )
@@ -486,11 +506,14 @@ def test_importances_need_something_to_compare(tmp_path):
     for number in range(5):
         assert study.importances() == []
         study.run(
-            lambda s, _: {"accuracy": s["smoothing"], "log_loss": 0.0}, space, "linear", "accuracy"
+            lambda s, _: {"accuracy": s["label_smoothing"], "log_loss": 0.0},
+            space,
+            "linear",
+            "accuracy",
         )
         assert len(study.ended()) == number + 1
     found = dict(study.importances())
-    assert set(found) == {"k", "smoothing", "class_weights"}
+    assert set(found) == {"k", "label_smoothing", "class_weights"}
     assert sum(found.values()) == pytest.approx(1)
 
 

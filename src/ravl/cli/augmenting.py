@@ -47,7 +47,7 @@ def augment(
 
     The data goes into separate columns (generated_caption, generated_label, generated_tags,
     generated_qa, with generated_confidence and generated_by). It is only used on request: ravl fit
-    caption --generated, ravl fit ask --generated.
+    caption --use-generated, ravl fit ask --use-generated.
     """
     from dataclasses import asdict
 

@@ -74,8 +74,8 @@ def fit_search(memory: Path, out: Path, quiet: bool, as_json: bool, **options: o
     """Train the retriever, so that texts find their pictures, and pictures their texts.
 
     Small heads on top of the encoder's networks are trained on the memory's captions, labels, tags
-    and questions; with --vision and --text, copies of the networks are trained, too. The memory
-    then uses the trained space, and RUN contains a report.
+    and questions; with --tune-vision and --tune-text, copies of the networks are trained, too. The
+    memory then uses the trained space, and RUN contains a report.
     """
     from ravl.tasks.fit import fit as train
     from ravl.tasks.search.settings import RetrieverReport

@@ -20,6 +20,22 @@ DECODING = {  # of ``how`` in run.json: name in format 1 -> name now
 SETTINGS = {  # of settings.yaml: name in format 1 -> name now
     "beams": "num_beams",
     "longest": "max_new_tokens",
+    "evidence": "num_evidence",
+    "language": "tune_language_model",
+    "vision": "tune_vision",
+    "text": "tune_text",
+    "smoothing": "label_smoothing",
+    "noise": "retrieval_noise",
+    "clip": "max_grad_norm",
+    "mirror": "horizontal_flip",
+    "reworded": "paraphrase",
+    "share": "trained_weight",
+    "spread": "propagate_labels",
+    "templates": "prompt_templates",
+    "fewest": "min_examples",
+    "risk": "target_risk",
+    "remember": "add_to_memory",
+    "generated": "use_generated",
 }
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ravl.errors import DataError
 from ravl.memory import Memory
-from ravl.runs.format1 import renamed_settings
+from ravl.runs.format1 import SETTINGS, renamed_settings
 from ravl.tasks import registry
 from ravl.tasks.contract import Task
 from ravl.tasks.model import Model
@@ -117,6 +117,10 @@ def made_settings(task: Task, given: Mapping[str, Any]) -> LoopSettings:
     kind = task.settings()
     allowed = [f.name for f in fields(kind)]
     if unknown := [name for name in given if name not in allowed]:
+        if SETTINGS.get(unknown[0]) in allowed:
+            raise DataError(
+                f"The setting {unknown[0]!r} is now called {SETTINGS[unknown[0]]!r}. Use that name."
+            )
         for other in registry.of_command(task.command):
             if other.variant and unknown[0] in [f.name for f in fields(other.settings())]:
                 name, value = other.variant

@@ -342,7 +342,7 @@ def open_examples(
         splits = recipe.split(examples, source, tables, filter_of(validation), filter_of(test))  # type: ignore[arg-type]
         notes = notes_of(examples, splits)
         recipe.check_examples(examples, splits)
-        if tables and recipe.settings.remember:
+        if tables and recipe.settings.add_to_memory:
             what = f"fit {recipe.name}: what {data} says"
             if count := remember(memory, examples.take(splits.train), what):
                 notes.append(f"{count:,} rows of the memory are new or changed by the table.")

@@ -13,7 +13,7 @@ from ravl.training.loop_settings import LoopSettings, check_bounds, check_shares
 
 Model = Literal["auto", "vote", "linear", "fusion"]
 Weights = Literal["none", "balanced"]
-Spread = Literal["auto", "yes", "no"]
+Propagate = Literal["auto", "yes", "no"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,37 +25,40 @@ class FitSettings(LoopSettings):
             fusion (a language model that reads the neighbours, minutes), or auto: linear, unless
             fusion is better on validation.
         k: neighbours that vote; 0 to choose by leaving examples out in turn.
-        evidence: neighbours that the fusion model reads.
+        num_evidence: neighbours that the fusion model reads.
         language_model: of the fusion model; builtin (MiniLM), or a BERT-like model of the hub or
             in a folder.
-        language: what of the language model is trained; head (nothing of it), lora, top:N (its
-            last N layers), or full.
-        vision: what of the vision tower is trained; the same choices. Its pictures are decoded.
+        tune_language_model: the part of the language model that is trained: head (nothing of it),
+            lora, top:N (its last N layers), or full.
+        tune_vision: the part of the vision tower that is trained; the same choices. The pictures
+            are decoded for it.
         dropout: of what enters the output layer.
-        smoothing: share of each target that is spread over all labels.
+        label_smoothing: share of each target that is spread over all labels.
         class_weights: balanced counts each label alike in training, none each picture.
         vision_epochs: passes over the pictures in which the vision tower is trained, at most.
         vision_rate: learning rate of the head on top of it; the tower learns at a tenth of it.
         augment: show the vision tower cropped pictures as well.
-        mirror: and mirrored ones; not for writing, dials and what else has a left and a right.
+        horizontal_flip: and mirrored ones; not for writing, dials and what else has a left and a
+            right.
         retrieval_dropout: share of training examples that see no neighbours.
-        noise: share of their neighbours that are exchanged for random rows.
+        retrieval_noise: share of their neighbours that are exchanged for random rows.
         train_retriever: let the task's loss, and what the fusion model prefers to read, reach the
             keys that neighbours are found by; kept where that helps on validation. For classify and
             tag whose labels stay: labels that come to the memory later are found less well by it.
         rerank: folder of a fitted match run that looks at neighbours again, and at what they say;
             kept where the vote on validation is better for it. It must have been fitted with the
             same validation and test parts. For classify and tag.
-        spread: propagate labels to the memory's rows that have none; auto where that helps held-out
-            examples.
-        templates: texts around a label's name for the zero-shot row of the report.
-        fewest: pictures that a label or a tag must have to be learned.
+        propagate_labels: propagate labels to the memory's rows that have none; auto where that
+            helps held-out examples.
+        prompt_templates: texts around a label's name for the zero-shot row of the report.
+        min_examples: pictures that a label or a tag must have to be learned.
         column: of the user's own that holds the label, the tags or the text; empty for the usual.
-        risk: share of wrong answers that the report's abstention aims at.
+        target_risk: share of wrong answers that the report's abstention aims at.
         validation_share: of those not for testing, held out to choose by, where none are named.
         test_share: of the pictures, held out to judge by, where none are named.
-        remember: bring the training pictures of a table into the memory, with their labels.
-        generated: let what ravl augment has written be evidence, too; for classify, tag and ask.
+        add_to_memory: bring the training pictures of a table into the memory, with their labels.
+        use_generated: use what ravl augment has written as evidence, too; for classify, tag and
+            ask.
     """
 
     epochs: int = 8
@@ -63,63 +66,65 @@ class FitSettings(LoopSettings):
     learning_rate: float = 3e-4
     model: Model = "auto"
     k: int = 0
-    evidence: int = 8
+    num_evidence: int = 8
     language_model: str = "builtin"
-    language: str = "top:2"
-    vision: str = "head"
+    tune_language_model: str = "top:2"
+    tune_vision: str = "head"
     dropout: float = 0.1
-    smoothing: float = 0.0
+    label_smoothing: float = 0.0
     class_weights: Weights = "none"
     vision_epochs: int = 5
     vision_rate: float = 5e-3
     augment: bool = True
-    mirror: bool = True
+    horizontal_flip: bool = True
     retrieval_dropout: float = 0.15
-    noise: float = 0.1
+    retrieval_noise: float = 0.1
     train_retriever: bool = False
     rerank: str = ""
-    spread: Spread = "auto"
-    templates: tuple[str, ...] = TEMPLATES
-    fewest: int = 1
+    propagate_labels: Propagate = "auto"
+    prompt_templates: tuple[str, ...] = TEMPLATES
+    min_examples: int = 1
     column: str = ""
-    risk: float = 0.05
+    target_risk: float = 0.05
     validation_share: float = 0.15
     test_share: float = 0.2
-    remember: bool = True
-    generated: bool = False
+    add_to_memory: bool = True
+    use_generated: bool = False
 
     def __post_init__(self) -> None:
         from ravl.encoders.towers.freezing import parse_strategy
 
-        if isinstance(self.templates, list):
-            object.__setattr__(self, "templates", tuple(self.templates))
+        if isinstance(self.prompt_templates, list):
+            object.__setattr__(self, "prompt_templates", tuple(self.prompt_templates))
         super().__post_init__()
         check_bounds(self, 0, 1000, "k")
-        check_bounds(self, 1, 64, "evidence")
-        check_bounds(self, 1, None, "fewest", "vision_epochs")
+        check_bounds(self, 1, 64, "num_evidence")
+        check_bounds(self, 1, None, "min_examples", "vision_epochs")
         check_bounds(self, 1e-9, None, "vision_rate")
         check_shares(
             self,
             "dropout",
-            "smoothing",
+            "label_smoothing",
             "retrieval_dropout",
-            "noise",
+            "retrieval_noise",
             "validation_share",
             "test_share",
         )
-        if not 0 < self.risk < 1:
-            raise DataError(f"risk is {self.risk}; it must be more than 0 and less than 1.")
-        if self.train_retriever and self.spread == "yes":
+        if not 0 < self.target_risk < 1:
             raise DataError(
-                "spread is 'yes' and train_retriever is on, but labels are not propagated by keys "
-                "that were learned from them. Leave one of the two out."
+                f"target_risk is {self.target_risk}; it must be more than 0 and less than 1."
+            )
+        if self.train_retriever and self.propagate_labels == "yes":
+            raise DataError(
+                "propagate_labels is 'yes' and train_retriever is on, but labels are not "
+                "propagated by keys that were learned from them. Leave one of the two out."
             )
         if self.train_retriever and self.rerank:
             raise DataError(
                 f"rerank is {self.rerank!r} and train_retriever is on, but neighbours are either "
                 "found by learned keys or looked at again. Leave one of the two out."
             )
-        for strategy in (self.language, self.vision):
+        for strategy in (self.tune_language_model, self.tune_vision):
             parse_strategy(strategy)
 
 

@@ -79,7 +79,7 @@ def new_model(
         base=base,
         evidence=k,
         dropout=settings.dropout,
-        smoothing=settings.smoothing,
+        smoothing=settings.label_smoothing,
     )
     with silence_transformers():
         model = with_language(config, str(minilm_folder()) if name == "builtin" else name)

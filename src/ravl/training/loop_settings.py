@@ -30,7 +30,7 @@ class LoopSettings:
         warmup: share of the steps in which the learning rate rises.
         patience: epochs without a better validation score before training stops.
         optimiser: adamw, or sgd with momentum 0.9.
-        clip: largest norm of the gradient; 0 for no limit.
+        max_grad_norm: largest norm of the gradient; 0 for no limit.
         precision: full, mixed (matrix products in bfloat16), or auto for mixed where the machine
             is faster with it.
         seed: of the split, the order, the first weights and all that is drawn by chance.
@@ -43,7 +43,7 @@ class LoopSettings:
     warmup: float = 0.1
     patience: int = 3
     optimiser: Optimiser = "adamw"
-    clip: float = 1.0
+    max_grad_norm: float = 1.0
     precision: Precision = "full"
     seed: int = 0
 
@@ -51,7 +51,7 @@ class LoopSettings:
         check_kinds(self)
         check_choices(self)
         check_bounds(self, 1, None, "epochs", "batch_size", "patience")
-        check_bounds(self, 0, None, "weight_decay", "clip")
+        check_bounds(self, 0, None, "weight_decay", "max_grad_norm")
         if not self.learning_rate > 0:
             raise DataError(f"learning_rate is {self.learning_rate}; it must be more than 0.")
         check_shares(self, "warmup")

@@ -94,7 +94,7 @@ def train(
         num_train_epochs=settings.epochs,
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
-        max_grad_norm=settings.clip,
+        max_grad_norm=settings.max_grad_norm,
         optim="sgd" if settings.optimiser == "sgd" else "adamw_torch",
         optim_args="momentum=0.9" if settings.optimiser == "sgd" else None,
         warmup_steps=round(settings.warmup * steps),

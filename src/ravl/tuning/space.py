@@ -11,21 +11,22 @@ from typing import Any, get_type_hints
 
 from ravl.errors import DataError, RavlError
 from ravl.evaluation import lower_names
+from ravl.runs.format1 import renamed_settings
 
 LEVELS = ("vote", "linear", "fusion", "generator")  # of a model; each builds on those before it
 KINDS = ("choices", "int", "float", "log")
 FIXED = (  # by these trials would not be comparable, or they change the report only
     "seed",
-    "fewest",
+    "min_examples",
     "column",
     "validation_share",
     "test_share",
-    "remember",
-    "templates",
-    "risk",
+    "add_to_memory",
+    "prompt_templates",
+    "target_risk",
     "target",
     "compare",
-    "generated",
+    "use_generated",
     "answers",
 )
 TIES = 0.01  # of the log loss, which tells trials apart that are right equally often
@@ -103,7 +104,7 @@ def read_space(file: Path, kind: type[Any], fixed: Mapping[str, Any]) -> Space:
         if level not in LEVELS or not isinstance(settings, dict):
             raise DataError(f"{file} has {level!r}: {settings!r}; {BLOCKS}")
         levels[level] = {}
-        for name, given in settings.items():
+        for name, given in renamed_settings(settings, hints).items():
             if name not in allowed:
                 raise DataError(
                     f"{file} names {name!r}, which is nothing that trials can differ in; there "

@@ -173,7 +173,7 @@ def test_a_table_with_its_own_split(empty, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"vision": "top:1"}, "vision"),
+        ({"tune_vision": "top:1"}, "vision"),
         ({"train_retriever": True}, "train_retriever"),
         ({"column": "price"}, "column"),
         ({"rerank": "runs/x"}, "rerank"),

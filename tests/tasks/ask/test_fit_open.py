@@ -67,7 +67,7 @@ def options_of(folder: Path, **changes: Any) -> dict[str, Any]:
         "words": 300,
         "num_beams": 2,
         "reward_epochs": 1,
-        "evidence": 2,
+        "num_evidence": 2,
         "k": 8,
         "precision": "full",
         **changes,
@@ -278,7 +278,7 @@ def test_answers_are_rated_as_names_or_as_sentences() -> None:
         ({"model": "generator"}, "model is 'generator'"),
         ({"answers": "open", "model": "linear"}, "model is 'linear'"),
         (
-            {"answers": "open", "vision": "top:1"},
+            {"answers": "open", "tune_vision": "top:1"},
             "'vision' is a setting of ask with answers 'list'",
         ),
         ({"answers": "open", "target": "code"}, "There is no setting 'target'"),
@@ -297,9 +297,9 @@ def test_settings_that_make_no_sense(
 
 def test_open_answers_are_fitted_as_captions_where_nothing_is_said(folder: Path) -> None:
     said = (folder / "run" / "settings.yaml").read_text("utf-8")
-    assert "language: full" in said
-    assert "smoothing: 0.1" in said
-    assert AskSettings().language == "top:2"
+    assert "tune_language_model: full" in said
+    assert "label_smoothing: 0.1" in said
+    assert AskSettings().tune_language_model == "top:2"
     assert OpenAskSettings().epochs == AskSettings().epochs
 
 

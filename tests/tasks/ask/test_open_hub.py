@@ -47,7 +47,7 @@ def fitted(memory: Memory, folder: Path, name: str, generator: str, **changes: A
         "epochs": 1,
         "batch_size": 8,
         "k": 4,
-        "evidence": 1,
+        "num_evidence": 1,
         "num_beams": 1,
         "precision": "full",
         "max_new_tokens": 4,
@@ -59,7 +59,7 @@ def fitted(memory: Memory, folder: Path, name: str, generator: str, **changes: A
 @pytest.mark.parametrize(("kind", "language"), [("gpt2", "head"), ("llava", "lora")])
 def test_a_model_is_adapted(memory: Memory, folder: Path, kind: str, language: str) -> None:
     generator = f"hf:{folder / kind}"
-    report = fitted(memory, folder, f"{kind}-run", generator, language=language)
+    report = fitted(memory, folder, f"{kind}-run", generator, tune_language_model=language)
     assert report.metrics["parameters"]["generator"] > 0
     assert "question_only" in report.metrics["rows"]
     with ravl.load(folder / f"{kind}-run", memory) as model:
@@ -77,7 +77,7 @@ def test_a_model_that_chats_reads_questions_untrained(memory: Memory, folder: Pa
 
 def test_a_server_is_used_as_it_is(memory: Memory, folder: Path) -> None:
     with serving() as server:
-        report = fitted(memory, folder, "server-run", f"openai:{server.address}", evidence=3)
+        report = fitted(memory, folder, "server-run", f"openai:{server.address}", num_evidence=3)
         body = json.dumps(server.asked, ensure_ascii=False)
     assert report.metrics["parameters"]["generator"] == 0
     assert "Answer with a word or a short phrase." in body

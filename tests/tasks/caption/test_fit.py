@@ -68,7 +68,7 @@ def settings_of(folder: Path, **changes: Any) -> CaptionSettings:
         "words": 300,
         "num_beams": 2,
         "reward_epochs": 1,
-        "evidence": 2,
+        "num_evidence": 2,
         "k": 8,
         "precision": "full",
         **changes,
@@ -351,8 +351,8 @@ def test_a_language_model_that_is_not_there_is_a_sentence(folder: Path, memory: 
         ({"layers": 0}, "layers is 0"),
         ({"words": 10}, "words is 10"),
         ({"generator": "gpt"}, "generator is 'gpt'"),
-        ({"risk": 1.0}, "risk is 1.0"),
-        ({"language": "some"}, "some"),
+        ({"target_risk": 1.0}, "risk is 1.0"),
+        ({"tune_language_model": "some"}, "some"),
     ],
 )
 def test_settings_that_make_no_sense(changes: dict[str, Any], words: str) -> None:
@@ -394,7 +394,7 @@ def test_generated_texts_speak_but_do_not_judge(folder: Path, tmp_path: Path) ->
         for row in rows[16:]:  # most training pictures have only a generated text
             half.update(row.id, texts=())
         half.update_columns({r.id: {CAPTION: r.texts[1]} for r in rows[16:]}, "augment")
-        report = fitted(half, tmp_path, "run", model="vote", generated=True)
+        report = fitted(half, tmp_path, "run", model="vote", use_generated=True)
         levels = report.metrics["levels"]
         assert levels["vote"]["CIDEr-D"]["value"] > levels["vote_human"]["CIDEr-D"]["value"]
         assert "vote - vote_human" in report.metrics["differences"]

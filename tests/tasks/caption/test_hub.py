@@ -39,7 +39,7 @@ def fitted(memory: Memory, folder: Path, name: str, **changes: Any) -> FitReport
         "epochs": 1,
         "batch_size": 8,
         "k": 4,
-        "evidence": 1,
+        "num_evidence": 1,
         "num_beams": 1,
         "precision": "full",
         **changes,
@@ -55,7 +55,11 @@ def test_a_language_model_learns_to_read_the_picture(
     memory: Memory, folder: Path, language: str
 ) -> None:
     report = fitted(
-        memory, folder, f"gpt2-{language}", generator=f"hf:{folder / 'gpt2'}", language=language
+        memory,
+        folder,
+        f"gpt2-{language}",
+        generator=f"hf:{folder / 'gpt2'}",
+        tune_language_model=language,
     )
     assert report.metrics["parameters"]["generator"] > 0  # the picture's projection, at least
     run = open_run(folder / f"gpt2-{language}")
@@ -68,7 +72,7 @@ def test_a_language_model_learns_to_read_the_picture(
 
 def test_a_model_that_sees_and_chats_is_adapted(memory: Memory, folder: Path) -> None:
     report = fitted(
-        memory, folder, "llava-run", generator=f"hf:{folder / 'llava'}", language="lora"
+        memory, folder, "llava-run", generator=f"hf:{folder / 'llava'}", tune_language_model="lora"
     )
     assert report.metrics["parameters"]["generator"] > 0
     (answer,) = CaptionPipeline(memory, open_run(folder / "llava-run")).predict(
@@ -78,7 +82,9 @@ def test_a_model_that_sees_and_chats_is_adapted(memory: Memory, folder: Path) ->
 
 
 def test_a_model_of_which_nothing_learns_is_used_as_it_is(memory: Memory, folder: Path) -> None:
-    report = fitted(memory, folder, "asis", generator=f"hf:{folder / 'llava'}", language="head")
+    report = fitted(
+        memory, folder, "asis", generator=f"hf:{folder / 'llava'}", tune_language_model="head"
+    )
     assert report.metrics["parameters"]["generator"] == 0
     assert report.metrics["curves"]["generator"] == []
     predictor = CaptionPipeline(memory, open_run(folder / "asis"))

@@ -91,7 +91,7 @@ def test_a_tables_held_out_pictures_are_no_evidence_under_any_name(empty, tmp_pa
     empty.add([e for e in examples if e.id.startswith("copy")])
     firsts = [e for e in examples if e.id.startswith("first")]
     file = table(tmp_path / "t.csv", firsts, motif=[e.columns["motif"] for e in firsts])
-    with grounded(empty, tmp_path / "w", data=file, remember=remember) as (data, _):
+    with grounded(empty, tmp_path / "w", data=file, add_to_memory=remember) as (data, _):
         check(data)
         assert len(data.datastore) == len(data.parts.train) * (2 if remember else 1)
         for name in NAMES:
@@ -172,7 +172,7 @@ def test_a_label_that_training_does_not_know(empty, tmp_path):
 
 def test_balanced_weights_and_smoothing_reach_the_loss(empty, tmp_path):
     empty.add(shades(tmp_path / "pictures", 40))
-    with grounded(empty, tmp_path / "w", class_weights="balanced", smoothing=0.1) as (g, _):
+    with grounded(empty, tmp_path / "w", class_weights="balanced", label_smoothing=0.1) as (g, _):
         assert g.loss.weights is not None
         assert g.loss.weights.shape == (4,)
         assert g.loss.smoothing == 0.1
@@ -187,7 +187,7 @@ def test_balanced_weights_and_smoothing_reach_the_loss(empty, tmp_path):
         ("classify", {"label": "same"}, {}, r"All \d+ training pictures have the label 'same'"),
         ("classify", {"label": None}, {}, "No picture that could be read has a label"),
         ("tag", {"tags": ()}, {}, "No picture that could be read has a tag"),
-        ("classify", {}, {"fewest": 30}, r"have no label that at least 30 pictures have"),
+        ("classify", {}, {"min_examples": 30}, r"have no label that at least 30 pictures have"),
         ("classify", {}, {"column": "none"}, "has a value in the column 'none'"),
         ("classify", {}, {"test": "number >= 0"}, "is left for training"),
         ("classify", {}, {"test": "number > 99"}, "names no labelled picture for test"),
@@ -214,7 +214,7 @@ def test_a_table_beside_an_empty_memory_that_shall_not_remember(empty, tmp_path)
     file = table(tmp_path / "t.csv", shades(tmp_path / "pictures", 20))
     with (
         pytest.raises(DataError, match="holds no picture. Bring some in first"),
-        grounded(empty, tmp_path / "w", data=file, remember=False),
+        grounded(empty, tmp_path / "w", data=file, add_to_memory=False),
     ):
         pass
 
@@ -231,7 +231,7 @@ def test_a_memory_of_nothing_but_held_out_pictures(empty, tmp_path):
     file = table(tmp_path / "t.csv", examples, split=parts)
     with (
         pytest.raises(DataError, match="nothing is left as evidence"),
-        grounded(empty, tmp_path / "w", data=file, remember=False),
+        grounded(empty, tmp_path / "w", data=file, add_to_memory=False),
     ):
         pass
 

@@ -133,7 +133,7 @@ def test_a_run_says_what_it_said_when_it_was_judged(shop, tmp_path):
 
 
 def test_settings_round_trip(shop, tmp_path):
-    fitted_to(shop, tmp_path / "one", seed=3, test_share=0.3, templates=("x {}",))
+    fitted_to(shop, tmp_path / "one", seed=3, test_share=0.3, prompt_templates=("x {}",))
     written = read_settings(tmp_path / "one" / "settings.yaml")
     assert (written["seed"], written["templates"]) == (3, ["x {}"])
     fit(
@@ -201,7 +201,7 @@ def file(tmp_path) -> Path:
 @pytest.mark.parametrize("remember", [True, False])
 def test_a_table_becomes_part_of_the_memory_if_it_shall(shop, tmp_path, file, remember):
     before = len(shop.history())
-    report = fitted_to(shop, tmp_path / "run", data=file, remember=remember)
+    report = fitted_to(shop, tmp_path / "run", data=file, add_to_memory=remember)
     split = json.loads((tmp_path / "run" / "split.json").read_text())
     count = len(split["train"])
     assert len(shop) == 48 + (count if remember else 0)
@@ -257,7 +257,7 @@ def test_unlabelled_rows_are_no_harm(shop, tmp_path):
         shop.add([Example(row.id, row.path)])
     assert sum(row.label is None for row in shop) == 24
     for spread in ("yes", "auto"):
-        report = fitted_to(shop, tmp_path / spread, spread=spread)
+        report = fitted_to(shop, tmp_path / spread, propagate_labels=spread)
         assert sum(open_run(tmp_path / spread).record["parts"].values()) == 24
         assert report.metrics["rows"]["with_retrieval"]["accuracy"]["value"] > 0.7
     assert open_run(tmp_path / "yes").record["spread"] is True
@@ -275,7 +275,7 @@ def test_a_class_with_one_example(shop, tmp_path):
     report = fitted_to(shop, tmp_path / "run")
     assert "1 labels have a single training picture, such as 'lonely'" in notes(report)
     assert "lonely" in open_run(tmp_path / "run").record["labels"]
-    assert "single" not in notes(fitted_to(shop, tmp_path / "other", fewest=2))
+    assert "single" not in notes(fitted_to(shop, tmp_path / "other", min_examples=2))
     assert "lonely" not in open_run(tmp_path / "other").record["labels"]
 
 
@@ -315,7 +315,7 @@ def test_a_tiny_memory_and_a_fusion_model(empty, tmp_path, language):
     fitted_to(
         empty,
         tmp_path / "run",
-        **FUSION | {"language_model": str(language), "epochs": 1, "evidence": 64},
+        **FUSION | {"language_model": str(language), "epochs": 1, "num_evidence": 64},
     )
     assert load(tmp_path / "run", empty).classify(draw(9, "red")).label in ("red", "blue")
 
@@ -329,7 +329,7 @@ def test_a_tiny_memory_and_a_fusion_model(empty, tmp_path, language):
         ({}, {"test": "number > 9999"}, "names no labelled picture for test"),
         ({}, {"data": "gone.csv"}, "gone.csv"),
         ({}, {"test": "gone.csv"}, "There is no file gone.csv"),
-        ({}, {"templates": ("no place",)}, "must hold {} once"),
+        ({}, {"prompt_templates": ("no place",)}, "must hold {} once"),
     ],
 )
 def test_what_is_refused_can_be_asked_in_other_words(empty, tmp_path, changes, options, says):

@@ -31,7 +31,13 @@ def shop(tmp_path_factory):
 
 def fitted(shop: Memory, out: Path) -> Any:
     return ravl.fit(
-        "classify", shop, out=out, model="linear", vision="top:1", vision_epochs=1, progress=False
+        "classify",
+        shop,
+        out=out,
+        model="linear",
+        tune_vision="top:1",
+        vision_epochs=1,
+        progress=False,
     )
 
 

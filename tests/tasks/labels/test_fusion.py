@@ -42,7 +42,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def made(language: Path, strategy: str, **changes: Any) -> FusionModel:
-    settings = FitSettings(language_model=str(language), language=strategy, **changes)
+    settings = FitSettings(language_model=str(language), tune_language_model=strategy, **changes)
     torch.manual_seed(0)
     model = new_model(
         settings, features=10, vectors=6, labels=3, exclusive=True, base=10, k=4, weights=None
@@ -138,7 +138,7 @@ def test_merged_adapters_answer_as_they_did(language, tmp_path):
 
 
 def test_a_new_model_takes_its_weights_and_settings(language):
-    settings = FitSettings(language_model=str(language), dropout=0.4, smoothing=0.1)
+    settings = FitSettings(language_model=str(language), dropout=0.4, label_smoothing=0.1)
     weights = np.array([1, 2, 3], np.float32)
     model = new_model(
         settings, features=10, vectors=6, labels=3, exclusive=False, base=10, k=4, weights=weights
@@ -324,7 +324,7 @@ def test_interrupted_it_ends_with_the_same_weights(
             shop,
             out=tmp_path / name,
             progress=False,
-            **FUSION | {"language": strategy, "language_model": str(language)},
+            **FUSION | {"tune_language_model": strategy, "language_model": str(language)},
         )
 
     stop_after(monkeypatch, steps, lambda: run("run"))
@@ -418,6 +418,6 @@ def test_a_loss_that_is_no_number(shop, tmp_path, language, rate, epochs):
 
 
 def test_replaced_settings_are_checked(language):
-    assert replace(FitSettings(), language="top:1").language == "top:1"
+    assert replace(FitSettings(), tune_language_model="top:1").tune_language_model == "top:1"
     with pytest.raises(DataError, match="must be head, lora, full, or top:N"):
-        FitSettings(language="top")
+        FitSettings(tune_language_model="top")

@@ -49,7 +49,7 @@ def test_labels_too_rare_to_be_learned_may_vote(empty, tmp_path):
     empty.add(shades(tmp_path / "pictures", 80))
     for i in range(0, 80, 8):
         empty.update(f"red_{i:03d}.png", label=f"rare {i}")
-    with grounded(empty, tmp_path / "w", fewest=5) as (data, _):
+    with grounded(empty, tmp_path / "w", min_examples=5) as (data, _):
         assert not any(label.startswith("rare") for label in data.labels)
         labeller = fit_vote(data)
         assert labeller.calibration is not None
@@ -72,7 +72,7 @@ def test_labels_travel_to_no_one_they_were_hidden_from(empty, tmp_path):
     """Propagation on random labels: whose label is hidden gains nothing by the graph."""
     some = leak(tmp_path / "leak")
     empty.add([replace(e, label=None) if int(str(e.columns["motif"])) % 2 else e for e in some])
-    with grounded(empty, tmp_path / "w", spread="yes") as (data, _):
+    with grounded(empty, tmp_path / "w", propagate_labels="yes") as (data, _):
         labeller = fit_linear(data, fit_vote(data))
         assert labeller.spread
         assert labeller.calibration is not None

@@ -55,7 +55,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             folder / "fusion",
             model="fusion",
             language_model=bert,
-            language="full",
+            tune_language_model="full",
             learning_rate=3e-3,
         )
     return folder
@@ -125,7 +125,7 @@ def test_the_same_seed_gives_the_same_run(made: Path, memory: Memory, tmp_path: 
 
 
 def test_an_untrained_fusion_model_answers_as_the_dual_encoder(memory: Memory, made: Path) -> None:
-    data = ground_of(memory, language_model=str(made / "bert"), evidence=3)
+    data = ground_of(memory, language_model=str(made / "bert"), num_evidence=3)
     dual = replace(fit_vote(data), picture_head=random_head(48), text_head=random_head(48))
     model = match_fusion._new(data, dual, 3)
     words = words_of(model, str(made / "bert"), 6)
@@ -187,7 +187,7 @@ def test_auto_keeps_the_simplest_of_equals(memory: Memory, made: Path, tmp_path:
         tmp_path / "auto",
         model="auto",
         language_model=str(made / "bert"),
-        language="head",
+        tune_language_model="head",
         epochs=1,
         learning_rate=1e-7,
     )
@@ -199,7 +199,7 @@ def test_auto_keeps_the_simplest_of_equals(memory: Memory, made: Path, tmp_path:
 
 def test_a_vision_tower_is_not_trained(memory: Memory, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="match leaves the vision tower as it is"):
-        fitted(memory, tmp_path / "run", vision="top:1")
+        fitted(memory, tmp_path / "run", tune_vision="top:1")
     assert not (tmp_path / "run").exists()
 
 

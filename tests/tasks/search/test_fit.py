@@ -73,7 +73,9 @@ def trained(made, tmp_path) -> Iterator[Memory]:
 
 @pytest.mark.parametrize("loss", ["infonce", pytest.param("sigmoid", marks=pytest.mark.slow)])
 def test_texts_find_their_pictures_afterwards(painted, tmp_path, loss):
-    report = fitted(painted, tmp_path / "run", loss=loss, share=1.0)  # all of it is trained
+    report = fitted(
+        painted, tmp_path / "run", loss=loss, trained_weight=1.0
+    )  # all of it is trained
     for direction in ("text -> picture", "picture -> text"):
         moments = report.metrics[direction]
         assert moments["before"]["R@10"]["value"] < 0.6
@@ -231,16 +233,16 @@ def test_a_memory_that_changed_meanwhile_is_refused(painted, interrupted, tmp_pa
         ("search", {"loss": "hinge"}, "loss is 'hinge'; it must be one of infonce, sigmoid"),
         ("search", {"hidden": -1}, "hidden is -1; it must not be negative"),
         ("search", {"dropout": 1.0}, "dropout is 1.0; it must be from 0 to below 1"),
-        ("search", {"share": 0.0}, "share is 0.0"),
-        ("search", {"reworded": -1}, "reworded is -1; it must not be negative"),
-        ("search", {"vision": "nonsense"}, "strategy is 'nonsense'; it must be head, lora"),
+        ("search", {"trained_weight": 0.0}, "share is 0.0"),
+        ("search", {"paraphrase": -1}, "reworded is -1; it must not be negative"),
+        ("search", {"tune_vision": "nonsense"}, "strategy is 'nonsense'; it must be head, lora"),
         ("search", {"vision_side": 288}, "vision_side is 288, but no picture network is tuned"),
         (
             "search",
-            {"vision": "top:1", "vision_side": 9},
+            {"tune_vision": "top:1", "vision_side": 9},
             "vision_side is 9; it must be from 32 to 1024",
         ),
-        ("search", {"vision": "top:1", "vision_side": 9999}, "vision_side is 9999"),
+        ("search", {"tune_vision": "top:1", "vision_side": 9999}, "vision_side is 9999"),
         ("search", {"test": "part = 'nothing'"}, "names no picture"),
     ],
 )

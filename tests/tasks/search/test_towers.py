@@ -24,7 +24,7 @@ from tests.encoders import tiny
 from tests.training.painted import fitted, paint
 
 QUICK = {"epochs": 3, "hidden": 0, "dimension": 8, "batch_size": 32}
-TUNED = {"vision": "top:1", "text": "lora"}
+TUNED = {"tune_vision": "top:1", "tune_text": "lora"}
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def model(made: TrainingInputs, settings: RetrieverSettings) -> RetrieverModel:
 
 
 @pytest.mark.parametrize(
-    "tuned", [TUNED, {"vision": "full"}, {"text": "top:1"}, {"vision": "lora"}]
+    "tuned", [TUNED, {"tune_vision": "full"}, {"tune_text": "top:1"}, {"tune_vision": "lora"}]
 )
 def test_a_fit_gives_the_memory_an_encoder_that_it_can_load_again(
     memory, tmp_path, tuned, monkeypatch
@@ -167,7 +167,7 @@ def test_pictures_that_cannot_be_read_any_more_are_left_out(memory, tmp_path):
 
 
 def test_heads_of_a_tuned_tower_do_not_take_frozen_features_alone(memory, tmp_path):
-    fitted(memory, tmp_path / "run", **QUICK, vision="top:1")
+    fitted(memory, tmp_path / "run", **QUICK, tune_vision="top:1")
     encoder = TrainedEncoder.load(tmp_path / "run")
     with pytest.raises(EncoderError, match="must also be encoded by the tuned tower"):
         encoder.project(np.zeros((2, encoder.feature_dimension), np.float32))
@@ -175,7 +175,7 @@ def test_heads_of_a_tuned_tower_do_not_take_frozen_features_alone(memory, tmp_pa
 
 def test_a_strategy_that_is_none_is_named():
     with pytest.raises(DataError, match="strategy is 'most'; it must be head, lora, full"):
-        RetrieverSettings(vision="most")
+        RetrieverSettings(tune_vision="most")
 
 
 def test_a_teacher_is_asked_once_and_its_preferences_are_learned(memory, shop, tmp_path):
@@ -192,9 +192,9 @@ def test_a_teacher_is_asked_once_and_its_preferences_are_learned(memory, shop, t
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"vision": "top:99"}, "top:99 needs 99 layers, but the model has 2"),
-        ({"text": "top:99"}, "top:99 needs 99 layers, but the model has 2"),
-        ({"vision": "top:1", "vision_side": 64}, "accepts pictures of one size"),
+        ({"tune_vision": "top:99"}, "top:99 needs 99 layers, but the model has 2"),
+        ({"tune_text": "top:99"}, "top:99 needs 99 layers, but the model has 2"),
+        ({"tune_vision": "top:1", "vision_side": 64}, "accepts pictures of one size"),
         ({"teacher": "nobody"}, "There is no encoder 'nobody'"),
         ({"test": "price <"}, "price <"),
     ],
@@ -212,12 +212,12 @@ def test_a_fit_that_was_interrupted_goes_on_although_it_is_refused_in_between(
 ):
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(RetrieverModel, "forward", interrupt)
-        fitted(memory, tmp_path / "run", **QUICK, vision="top:1")
+        fitted(memory, tmp_path / "run", **QUICK, tune_vision="top:1")
     maps = (tmp_path / "run" / "work" / "maps.npy").read_bytes()
     with pytest.raises(DataError, match="was interrupted and had other settings"):
-        fitted(memory, tmp_path / "run", **QUICK, vision="top:2")
+        fitted(memory, tmp_path / "run", **QUICK, tune_vision="top:2")
     assert (tmp_path / "run" / "work" / "maps.npy").read_bytes() == maps
-    assert fitted(memory, tmp_path / "run", **QUICK, vision="top:1").curve
+    assert fitted(memory, tmp_path / "run", **QUICK, tune_vision="top:1").curve
 
 
 def interrupt(*_: object, **__: object) -> None:

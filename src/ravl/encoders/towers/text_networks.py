@@ -52,7 +52,7 @@ def text_network(encoder: Encoder) -> TextNetwork:
         return DualText(encoder).eval()
     raise EncoderError(
         f"The encoder {encoder.spec} has no trainable text network. Leave the texts "
-        "frozen (--text head), or use the builtin encoder or one of the CLIP or SigLIP "
+        "frozen (--tune-text head), or use the builtin encoder or one of the CLIP or SigLIP "
         "families."
     )
 
@@ -114,7 +114,7 @@ class DualText(TextNetwork):
         if not rows:
             raise EncoderError(
                 f"The text network of {encoder.spec} cannot be split into layers. Leave the texts "
-                "frozen (--text head)."
+                "frozen (--tune-text head)."
             )
         self.layers = max(rows, key=len)
         self.above = [

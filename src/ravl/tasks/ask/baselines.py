@@ -33,7 +33,7 @@ def zero_shot_answers(data: FitData) -> Answers:
     task, encoder = data.task, data.task.encoder(data.memory)
     assert isinstance(task, AnswerTargets)
     features = data.test.queries.features
-    names = label_vectors(encoder, data.labels, data.settings.templates)
+    names = label_vectors(encoder, data.labels, data.settings.prompt_templates)
     both = encoder.project(features[:, : task.width]) + features[:, task.width :]
     return _alone(data, zero_shot(both, names, exclusive=True))
 

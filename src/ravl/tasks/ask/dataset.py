@@ -23,7 +23,7 @@ from ravl.tasks.labels.levels import log_loss, train_plus_validation, vote_gate
 from ravl.tasks.labels.votes import LabelMatrix
 from ravl.training.fit_settings import FitSettings
 
-REFUSED = {"vision": "head", "train_retriever": False, "rerank": "", "column": ""}
+REFUSED = {"tune_vision": "head", "train_retriever": False, "rerank": "", "column": ""}
 
 
 def refuse(settings: FitSettings) -> None:

@@ -48,6 +48,6 @@ class OpenAskSettings(TextSettings):
     epochs: int = 8
     regions: int = 0
     k: int = VOTE.k
-    risk: float = 0.05
+    target_risk: float = 0.05
     validation_share: float = 0.15
     test_share: float = 0.2

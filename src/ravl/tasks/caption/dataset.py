@@ -152,7 +152,7 @@ def prepare(
     taken = {name: examples_of(examples.take(getattr(parts, name)), task, memory) for name in PARTS}
     enough(len(taken["train"]), task)
     # Generated texts may speak, but nothing is learned from them, nor judged by them.
-    speaking = replace(task, generated=settings.generated)
+    speaking = replace(task, generated=settings.use_generated)
     kind: Any = speaking
     datastore, keys = evidence(memory, [taken["validation"], taken["test"]], kind)
     told = speaking.told(datastore, memory)
@@ -162,7 +162,7 @@ def prepare(
             f"No picture in {memory.path} that is not held out has a text, so there is no "
             "evidence. Index captions, or let the training pictures be remembered."
         )
-    deep = min(max(settings.k, 2 * settings.evidence), len(datastore))
+    deep = min(max(settings.k, 2 * settings.num_evidence), len(datastore))
 
     def side(part: Examples) -> TextSplit:
         near = datastore.neighbours(keys(part.features), deep, part.shown, told.said.has)

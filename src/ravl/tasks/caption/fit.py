@@ -120,7 +120,7 @@ class TextRecipe(Recipe[TextFitData, TextFitted, TextTestResults]):
         from ravl.training.report_parts import scores_json
 
         predictor = fitted.levels[fitted.chosen]
-        safe = abstention(results, predictor, data.settings.risk)
+        safe = abstention(results, predictor, data.settings.target_risk)
         return Finished(
             fitted.chosen,
             describe(predictor),

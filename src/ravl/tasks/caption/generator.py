@@ -68,7 +68,7 @@ def train_generator(
     if start is not None:
         copy_weights(generator.model, start.model)
         settings = replace(settings, learning_rate=settings.learning_rate * SLOWER)
-    prepare_language(generator.model.encoder, settings.language)
+    prepare_language(generator.model.encoder, settings.tune_language_model)
     recalled = data.recalled(data.train) if retrieval and settings.quotes else []
     lesson = TrainingExamples.of(
         data, data.train, generator.vocabulary, generator.max_new_tokens, retrieval, recalled
@@ -79,7 +79,7 @@ def train_generator(
         generator.words,
         generator.evidence,
         settings.quotes,
-        RetrievalNoise(settings.retrieval_dropout, settings.noise),
+        RetrievalNoise(settings.retrieval_dropout, settings.retrieval_noise),
         order,
         settings.seed,
     )
@@ -130,7 +130,7 @@ def untrained(
     config = FusionConfig(
         features=data.train.examples.features.shape[1],
         vectors=data.told.said.means.shape[1],
-        evidence=min(settings.evidence, len(data.datastore)) if retrieval else 0,
+        evidence=min(settings.num_evidence, len(data.datastore)) if retrieval else 0,
         **_closer(data),
     )
     name = settings.language_model
@@ -142,7 +142,7 @@ def untrained(
             vocabulary,
             layers=settings.layers,
             dropout=settings.dropout,
-            smoothing=settings.smoothing,
+            smoothing=settings.label_smoothing,
         )
     places = int(getattr(model.encoder.language.config, "max_position_embeddings", 512))
     room = places - HEADS - 3 * config.evidence

@@ -48,12 +48,12 @@ def fit_hub(
     """
     settings, began = data.settings, time.monotonic()
     if settings.generator.partition(":")[0] != TRAINABLE:
-        generator: Any = load_generator(settings.generator, evidence=settings.evidence)
+        generator: Any = load_generator(settings.generator, evidence=settings.num_evidence)
         return TrainedGenerator(generator, [], 0.0, 0)
     generator = load_generator(
         settings.generator,
-        strategy=settings.language,
-        evidence=settings.evidence,
+        strategy=settings.tune_language_model,
+        evidence=settings.num_evidence,
         constrain=processors,
         **_sees(settings.generator, data),
     )

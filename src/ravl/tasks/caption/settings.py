@@ -21,21 +21,21 @@ class TextSettings(GeneratorSettings):
             that reads picture and neighbours, and writes), or auto: both, and the generator is
             kept where it is clearly better on validation.
         k: neighbours whose texts count in the consensus.
-        evidence: neighbours that the generator reads.
+        num_evidence: neighbours that the generator reads.
         language_model: of the builtin generator; builtin (MiniLM), or a BERT-like model of the hub
             or in a folder.
-        language: what of the model that reads is trained, or of a generator of the hub; head
-            (nothing of it), lora, top:N (its last N layers), or full.
+        tune_language_model: the part that is trained of the model that reads, or of a generator of
+            the hub: head (nothing of it), lora, top:N (its last N layers), or full.
         dropout: in the decoder.
-        smoothing: share of each target that is spread over all words.
+        label_smoothing: share of each target that is spread over all words.
         retrieval_dropout: share of training examples that see no neighbours.
-        noise: share of their neighbours that are exchanged for random rows, and of examples that
-            are shown another picture's neighbours.
-        risk: share of texts that are not good that the report's abstention aims at.
+        retrieval_noise: share of their neighbours that are exchanged for random rows, and of
+            examples that are shown another picture's neighbours.
+        target_risk: share of texts that are not good that the report's abstention aims at.
         validation_share: of those not for testing, held out to choose by, where none are named.
         test_share: of the pictures, held out to judge by, where none are named.
-        remember: bring the training pictures of a table into the memory, with their texts.
-        generated: let texts that ravl augment has written speak, too.
+        add_to_memory: bring the training pictures of a table into the memory, with their texts.
+        use_generated: use texts that ravl augment has written as evidence, too.
     """
 
     epochs: int = 6
@@ -45,38 +45,40 @@ class TextSettings(GeneratorSettings):
     precision: Precision = "auto"
     model: Level = "auto"
     k: int = 100
-    evidence: int = 8
+    num_evidence: int = 8
     regions: int = 3
     language_model: str = "builtin"
-    language: str = "full"
+    tune_language_model: str = "full"
     dropout: float = 0.1
-    smoothing: float = 0.1
+    label_smoothing: float = 0.1
     retrieval_dropout: float = 0.15
-    noise: float = 0.1
-    risk: float = 0.2
+    retrieval_noise: float = 0.1
+    target_risk: float = 0.2
     validation_share: float = 0.1
     test_share: float = 0.1
-    remember: bool = True
-    generated: bool = False
+    add_to_memory: bool = True
+    use_generated: bool = False
 
     def __post_init__(self) -> None:
         from ravl.encoders.towers.freezing import parse_strategy
 
         super().__post_init__()
         check_bounds(self, 1, 1000, "k")
-        check_bounds(self, 1, 64, "evidence")
+        check_bounds(self, 1, 64, "num_evidence")
         check_shares(
             self,
             "dropout",
-            "smoothing",
+            "label_smoothing",
             "retrieval_dropout",
-            "noise",
+            "retrieval_noise",
             "validation_share",
             "test_share",
         )
-        if not 0 < self.risk < 1:
-            raise DataError(f"risk is {self.risk}; it must be more than 0 and less than 1.")
-        parse_strategy(self.language)
+        if not 0 < self.target_risk < 1:
+            raise DataError(
+                f"target_risk is {self.target_risk}; it must be more than 0 and less than 1."
+            )
+        parse_strategy(self.tune_language_model)
 
     @property
     def target(self) -> str:

@@ -141,7 +141,7 @@ def fit_levels(
     settings, fitted = data.settings, Fitted()
     ladder = LevelFitter(work, show, report, start=start)
     if settings.model != "vote":
-        if settings.vision != "head":
+        if settings.tune_vision != "head":
             data, ladder.head = _tune(data, fitted, work, show)
         if ladder.head is None:
             began = time.monotonic()
@@ -177,12 +177,12 @@ def _tune(
         return source.picture(rows[i], hint=encoder.picture_size)
 
     how = VisionSettings(
-        strategy=settings.vision,
+        strategy=settings.tune_vision,
         epochs=settings.vision_epochs,
         seed=settings.seed,
         learning_rate=settings.vision_rate,
         augment=settings.augment,
-        mirror=settings.mirror,
+        horizontal_flip=settings.horizontal_flip,
     )
     result = tune_vision(
         encoder,

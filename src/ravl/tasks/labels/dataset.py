@@ -128,9 +128,9 @@ def prepare(
         DataError: too few labels, or no evidence.
     """
     taken = {name: examples_of(examples.take(getattr(parts, name)), task, memory) for name in PARTS}
-    labels = labels_of(taken["train"].rows, task, settings.fewest)
+    labels = labels_of(taken["train"].rows, task, settings.min_examples)
     # What was generated may be evidence, but nothing is learned from it, nor judged by it.
-    task = replace(task, generated=settings.generated)
+    task = replace(task, generated=settings.use_generated)
     datastore, keys = evidence(memory, [taken["validation"], taken["test"]], task)
     speaking = rows_with_target(datastore, task)
 
@@ -140,7 +140,7 @@ def prepare(
 
     sides = {name: side(part) for name, part in taken.items()}
     weights = label_weights(sides["train"].targets, task.exclusive, settings.class_weights)
-    loss = Loss(task.exclusive, weights, settings.smoothing)
+    loss = Loss(task.exclusive, weights, settings.label_smoothing)
     return FitData(
         memory,
         task,

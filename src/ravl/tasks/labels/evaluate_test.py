@@ -156,7 +156,7 @@ def _zero_shot(data: FitData) -> Answers:
     """The pretrained encoder, told the labels' names and nothing else."""
     encoder = data.memory.encoder
     vectors = encoder.project(data.test.queries.features)
-    names = label_vectors(encoder, data.labels, data.settings.templates)
+    names = label_vectors(encoder, data.labels, data.settings.prompt_templates)
     found = zero_shot(vectors, names, data.task.exclusive)
     nothing = np.zeros_like(found)
     return Answers(data.labels, found, nothing, found, np.zeros(len(found), np.float32))

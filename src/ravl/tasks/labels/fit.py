@@ -52,7 +52,7 @@ class LabelRecipe(Recipe[FitData, Fitted, TestResults]):
 
     def check_examples(self, examples: Examples, splits: Splits) -> None:
         """Refuse training examples with too few labels."""
-        labels_of(examples.take(splits.train).rows, self.targets, self.settings.fewest)
+        labels_of(examples.take(splits.train).rows, self.targets, self.settings.min_examples)
 
     def prepare(
         self,
@@ -90,7 +90,9 @@ class LabelRecipe(Recipe[FitData, Fitted, TestResults]):
         """The data with these settings, and with the loss that they ask for."""
         settings, exclusive = self.settings, data.task.exclusive
         weights = label_weights(data.train.targets, exclusive, settings.class_weights)
-        return replace(data, settings=settings, loss=Loss(exclusive, weights, settings.smoothing))
+        return replace(
+            data, settings=settings, loss=Loss(exclusive, weights, settings.label_smoothing)
+        )
 
     def without_test(self, data: FitData) -> FitData:
         """The data with an empty test split."""

@@ -68,7 +68,7 @@ def train_fusion(
     assert head is not None
     torch.manual_seed(settings.seed)
     began = time.monotonic()
-    k = min(settings.evidence, len(data.datastore)) if retrieval else 0
+    k = min(settings.num_evidence, len(data.datastore)) if retrieval else 0
     model = new_model(
         settings,
         features=head.weight.shape[1],
@@ -86,7 +86,7 @@ def train_fusion(
     if start is not None and start.reader is not None:
         warm_start(model, start, data.labels)
         settings = replace(settings, learning_rate=settings.learning_rate * SLOWER)
-    slow = prepare_language(model, settings.language)
+    slow = prepare_language(model, settings.tune_language_model)
     evidence = _evidence(data, linear, label_matrix) if retrieval else None
     texts = data.train.queries.texts
     words = words_of(model, settings.language_model, 3 * k) if texts is not None else None
@@ -98,7 +98,7 @@ def train_fusion(
         data.train.seen(linear.spread) if retrieval else None,
         evidence,
         k,
-        RetrievalNoise(settings.retrieval_dropout, settings.noise),
+        RetrievalNoise(settings.retrieval_dropout, settings.retrieval_noise),
         order,
         settings.seed,
         [data.datastore.showing(groups) for groups in data.train.examples.shown],

@@ -150,9 +150,9 @@ def fit_head(data: FitData) -> tuple[LinearHead, Array]:
 def _spreads(data: FitData) -> list[bool]:
     """Whether to propagate labels: not, or both ways to be tried."""
     settings, task = data.settings, data.task
-    if settings.spread == "no" or not task.exclusive or data.learned:
+    if settings.propagate_labels == "no" or not task.exclusive or data.learned:
         return [False]  # labels that keys were learned from travel too well by them
-    if settings.spread == "yes":
+    if settings.propagate_labels == "yes":
         return [True]
     said = LabelMatrix.of(data.datastore, task, data.labels).worth
     return [False, True] if (said == 0).mean() >= SPREAD_FROM else [False]

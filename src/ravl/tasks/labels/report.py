@@ -83,7 +83,7 @@ def abstention(data: FitData, fitted: Fitted, judged: TestResults) -> dict[str, 
 
     Of tags those that are given are answers. None where nothing was calibrated.
     """
-    labeller, risk = fitted.levels[fitted.chosen], data.settings.risk
+    labeller, risk = fitted.levels[fitted.chosen], data.settings.target_risk
     if labeller.calibration is None:
         return None
     limit = labeller.calibration.threshold(risk)

@@ -72,7 +72,7 @@ def abstention(
     """
     if matcher.calibration is None:
         return None
-    risk, final = data.settings.risk, judged.answers["with_retrieval"]
+    risk, final = data.settings.target_risk, judged.answers["with_retrieval"]
     limit = matcher.calibration.threshold(risk)
     confidence, right = confidences(BINARY, final.probabilities, judged.truth, final.threshold)
     return risk_summary(confidence, right, limit, risk)

@@ -27,15 +27,15 @@ from ravl.training.splits import Splits
 
 LEAST = 2.5  # pictures that a held-out split has at least, or no pair of it could be false
 REFUSED = {
-    "generated": (
+    "use_generated": (
         False,
         "match has no such setting: what fits a picture is learned from people's texts alone. "
         "Leave it out.",
     ),
-    "vision": (
+    "tune_vision": (
         "head",
-        "match leaves the vision tower as it is: its heads learn on frozen features. Leave vision "
-        "at head.",
+        "match leaves the vision tower as it is: its heads learn on frozen features. Leave "
+        "tune_vision at head.",
     ),
     "train_retriever": (
         False,

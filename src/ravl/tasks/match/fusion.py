@@ -100,12 +100,12 @@ def train_pairs(
     settings = data.settings
     torch.manual_seed(settings.seed)
     began = time.monotonic()
-    k = min(settings.evidence, len(data.datastore)) if retrieval else 0
+    k = min(settings.num_evidence, len(data.datastore)) if retrieval else 0
     model = _new(data, dual, k)
     if start is not None and start.reader is not None:
         copy_weights(model, start.reader.model, OWN)
         settings = replace(settings, learning_rate=settings.learning_rate * SLOWER)
-    slow = prepare_language(model, settings.language)
+    slow = prepare_language(model, settings.tune_language_model)
     words = words_of(model, settings.language_model, 2 * k)
     evidence = data.said.evidence(data.standard) if retrieval else None
     order = EpochSampler(np.arange(len(data.parts.train)), settings.seed, EPOCH)
@@ -113,7 +113,7 @@ def train_pairs(
         TrainingExamples.of(data, unseen, words),
         evidence,
         k,
-        RetrievalNoise(settings.retrieval_dropout, settings.noise),
+        RetrievalNoise(settings.retrieval_dropout, settings.retrieval_noise),
         order,
         settings.seed,
     )

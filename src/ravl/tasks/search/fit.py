@@ -93,7 +93,7 @@ def fit_retriever(
         return RetrieverReport(out, {}, 0.0, seconds, False, curve)
     pairs = seen_by(pairs, heads.vision, material.maps)
     kept = best_text_share(pairs, parts.validation, parts.train, heads)
-    trained = heads.weighted(settings.share, kept)
+    trained = heads.weighted(settings.trained_weight, kept)
     held = {
         name: Held.take(pairs, chosen, parts.train, base, trained)
         for name, chosen in (("validation", parts.validation), ("test", parts.test))
@@ -142,10 +142,10 @@ def prepare(
     _check_unchanged(work / "pairs.sha256", pairs, memory)
     texts = base.learn(pairs.texts, work / "texts.npy", progress)
     words = variants = teacher = None
-    if settings.reworded:
-        words = reworded(pairs.texts, settings.reworded, settings.seed)
+    if settings.paraphrase:
+        words = reworded(pairs.texts, settings.paraphrase, settings.seed)
         flat = base.learn([t for some in words for t in some], work / "reworded.npy", progress)
-        variants = flat.reshape(len(texts), settings.reworded, -1)
+        variants = flat.reshape(len(texts), settings.paraphrase, -1)
     if settings.teacher:
         teacher = ask_teacher(settings.teacher, memory, pairs, parts.train, work, progress)
     return TrainingInputs(pairs, texts, variants, vision, maps, text, words, teacher), parts
@@ -226,7 +226,7 @@ def train_heads(
     )
     tuned = {name: data for tower in towers for name, data in tower.parts().items()}
     heads = model.pictures.export(), model.texts.export()
-    encoder = TrainedEncoder(base, *heads, settings.share, tuned=tuned)
+    encoder = TrainedEncoder(base, *heads, settings.trained_weight, tuned=tuned)
     seconds = round(time.monotonic() - began, 1)
     if is_main_process():
         encoder.save(folder)

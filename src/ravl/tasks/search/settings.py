@@ -28,19 +28,22 @@ class RetrieverSettings(LoopSettings):
         hidden: size of the heads' residual hidden layer; 0 for linear heads.
         temperature: at the start; it is learned.
         hard_negatives: pictures mined for each picture of a batch, which then share the batch.
-        vision: how much of the picture network is tuned beside the frozen one: head (nothing),
-            lora (adapters in the upper half), top:N (so many layers), or full.
+        tune_vision: how much of the picture network is tuned beside the frozen one: head
+            (nothing), lora (adapters in the upper half), top:N (its last N layers), or full.
         vision_side: in pixels, at which a tuned network of the builtin encoder looks at pictures;
             0 for its own 224.
-        text: how much of the text network is tuned, likewise.
-        mirror: a tuned picture network also sees mirror images; False where left and right matter.
-        reworded: variants of each text with words left out, as people type them into a search box.
+        tune_text: how much of the text network is tuned, likewise.
+        horizontal_flip: a tuned picture network also sees mirror images; False where left and
+            right matter.
+        paraphrase: number of variants of each text, with words left out, as people type them into
+            a search box.
         teacher: name of a stronger encoder whose preferences are learned as well, such as
             hf:openai/clip-vit-large-patch14; empty for none.
         teacher_weight: of these in the loss.
         gradient_cache: a batch takes the memory of 32 pictures or texts in the tuned networks, and
             a third more time.
-        share: of the trained part in the similarity of two pictures; the rest is the base's.
+        trained_weight: of the trained part in the similarity of two pictures; the rest is the
+            weight of the base encoder.
         validation_share: of the pictures, held out to choose by, where no filter names them.
         test_share: of the pictures, held out to judge by, where no filter names them.
     """
@@ -55,31 +58,31 @@ class RetrieverSettings(LoopSettings):
     hidden: int = 1024
     temperature: float = 0.07
     hard_negatives: int = 0
-    vision: str = "head"
+    tune_vision: str = "head"
     vision_side: int = 0
-    text: str = "head"
-    mirror: bool = True
-    reworded: int = 0
+    tune_text: str = "head"
+    horizontal_flip: bool = True
+    paraphrase: int = 0
     teacher: str = ""
     teacher_weight: float = 0.5
     gradient_cache: bool = False
-    share: float = 0.5
+    trained_weight: float = 0.5
     validation_share: float = 0.1
     test_share: float = 0.1
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_bounds(self, 1, None, "dimension")
-        check_bounds(self, 0, None, "hidden", "hard_negatives", "reworded", "vision_side")
+        check_bounds(self, 0, None, "hidden", "hard_negatives", "paraphrase", "vision_side")
         if self.vision_side:
             check_bounds(self, *SIDES, "vision_side")
-            if self.vision == "head":
+            if self.tune_vision == "head":
                 raise DataError(
                     f"vision_side is {self.vision_side}, but no picture network is tuned that "
                     "would look at larger pictures. Leave it out, or tune one, for example with "
                     "vision top:4."
                 )
-        for strategy in (self.vision, self.text):
+        for strategy in (self.tune_vision, self.tune_text):
             parse_strategy(strategy)
         if not 0 < self.teacher_weight <= 1:
             raise DataError(
@@ -88,8 +91,10 @@ class RetrieverSettings(LoopSettings):
         if not self.temperature > 0:
             raise DataError(f"temperature is {self.temperature}; it must be more than 0.")
         check_shares(self, "dropout", "validation_share", "test_share")
-        if not 0 < self.share <= 1:
-            raise DataError(f"share is {self.share}; it must be more than 0, and at most 1.")
+        if not 0 < self.trained_weight <= 1:
+            raise DataError(
+                f"trained_weight is {self.trained_weight}; it must be more than 0, and at most 1."
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,8 @@ class SearchTask(Task):
     about = """Train the retriever: texts find their pictures, and pictures find their texts.
 
     Small heads on top of the encoder's networks are trained on the memory's captions, labels, tags
-    and questions; with --vision and --text copies of the networks learn as well. The memory then
-    has the trained space, and RUN a report.
+    and questions; with --tune-vision and --tune-text, copies of the networks are trained, too. The
+    memory then uses the trained space, and RUN contains a report.
     """
 
     def settings(self) -> type[RetrieverSettings]:

@@ -46,15 +46,17 @@ def with_towers(
     Returns:
         The pairs whose picture could be decoded, and what is None where nothing is tuned.
     """
-    text = TextTower(base, settings.text) if settings.text != "head" else None
-    if settings.vision == "head":
+    text = TextTower(base, settings.tune_text) if settings.tune_text != "head" else None
+    if settings.tune_vision == "head":
         return pairs, None, None, text
-    tower = VisionTower(base, settings.vision, settings.vision_side)
+    tower = VisionTower(base, settings.tune_vision, settings.vision_side)
 
     def load(i: int) -> Image.Image:
         return memory.picture(pairs.rows[i], hint=base.picture_size)
 
-    views = ViewSampler(MIRRORED if settings.mirror and settings.vision != "full" else 1)
+    views = ViewSampler(
+        MIRRORED if settings.horizontal_flip and settings.tune_vision != "full" else 1
+    )
     kept = keep_views(tower, load, range(len(pairs.rows)), views, work / "maps.npy", show)
     if not kept.rejected:
         return pairs, tower, kept.maps, text
@@ -63,7 +65,7 @@ def with_towers(
         raise DataError(
             f"{len(sound)} of the {len(pairs.rows):,} pictures with texts can still be read, and "
             f"tuning the picture network takes at least {FEWEST}. Have their files moved? Index "
-            "them where they are now, or train the heads alone (--vision head)."
+            "them where they are now, or train the heads alone (--tune-vision head)."
         )
     return only(pairs, sound), tower, kept.maps[sound], text
 

@@ -59,7 +59,7 @@ class ViewData(Dataset[dict[str, Tensor]]):
         left, top, right, bottom = crop_box((size[1], size[0]), self._views.smallest, random)
         part = pixels[None, :, top:bottom, left:right]
         part = F.interpolate(part, size, mode="bilinear", antialias=True)[0]
-        return part.flip(2) if self._views.mirror and random.random() < 0.5 else part
+        return part.flip(2) if self._views.horizontal_flip and random.random() < 0.5 else part
 
 
 class ViewOrder(Sampler[int]):

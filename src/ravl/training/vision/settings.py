@@ -26,7 +26,7 @@ class VisionSettings(LoopSettings):
         augment: train on several views of each picture, not only the plain one.
         views: kept of each picture: plain, mirrored, the rest random crops. ``full`` does not
             need them: it crops anew each time.
-        mirror: mirror images keep their label; False for writing, dials, and the like.
+        horizontal_flip: mirror images keep their label; False for writing, dials, and the like.
         smallest_crop: share of the picture's area that a crop has at least.
     """
 
@@ -38,7 +38,7 @@ class VisionSettings(LoopSettings):
     dropout: float = 0.2
     augment: bool = True
     views: int = 3
-    mirror: bool = True
+    horizontal_flip: bool = True
     smallest_crop: float = 0.5
 
     def __post_init__(self) -> None:

@@ -116,7 +116,9 @@ def tune_vision(
     tower = VisionTower(encoder, settings.strategy)
     settings = replace(settings, learning_rate=settings.learning_rate * tower.lr_scale)
     loss = Loss(exclusive, class_weights, settings.label_smoothing)
-    views = ViewSampler(_count(settings), settings.mirror, settings.smallest_crop, settings.seed)
+    views = ViewSampler(
+        _count(settings), settings.horizontal_flip, settings.smallest_crop, settings.seed
+    )
     learned = _part(tower, load, targets, train, views, folder / "train.npy", loss, show)
     unseen = _part(
         tower, load, targets, validation, ViewSampler(), folder / "validation.npy", None, show

@@ -32,13 +32,13 @@ class ViewSampler:
 
     Args:
         count: of views, at least 1.
-        mirror: mirror images keep their label; False for writing, dials, and the like.
+        horizontal_flip: mirror images keep their label; False for writing, dials, and the like.
         smallest: share of the picture's area that a crop has at least.
         seed: of the crops.
     """
 
     count: int = 1
-    mirror: bool = True
+    horizontal_flip: bool = True
     smallest: float = 0.5
     seed: int = 0
 
@@ -48,9 +48,9 @@ class ViewSampler:
         yield picture
         for i in range(1, self.count):
             view = picture
-            if i > 1 or not self.mirror:
+            if i > 1 or not self.horizontal_flip:
                 view = picture.crop(crop_box(picture.size, self.smallest, random))
-                if self.mirror and random.random() < 0.5:
+                if self.horizontal_flip and random.random() < 0.5:
                     view = ImageOps.mirror(view)
             else:
                 view = ImageOps.mirror(picture)

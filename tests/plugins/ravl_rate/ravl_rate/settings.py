@@ -19,7 +19,7 @@ class RateSettings(LoopSettings):
         k: neighbours that vote; 0 for the best on validation.
         validation_share: of those not for testing, held out to choose by, where none are named.
         test_share: of the pictures, held out to judge by, where none are named.
-        remember: bring the training pictures of a table into the memory.
+        add_to_memory: bring the training pictures of a table into the memory.
     """
 
     column: str = "number"
@@ -27,7 +27,7 @@ class RateSettings(LoopSettings):
     k: int = 0
     validation_share: float = 0.15
     test_share: float = 0.2
-    remember: bool = True
+    add_to_memory: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -124,7 +124,7 @@ def test_without_the_option_nothing_is_said_of_it(shop, tmp_path):
 
 def test_what_does_not_go_together_is_a_sentence(shop, tmp_path):
     with pytest.raises(DataError, match="labels are not propagated by keys that were learned"):
-        FitSettings(train_retriever=True, spread="yes")
+        FitSettings(train_retriever=True, propagate_labels="yes")
     with pytest.raises(DataError, match="train_retriever is on, but .* ravl fit search"):
         trained(shop, tmp_path / "run", "match")
     assert not (tmp_path / "run").exists()
