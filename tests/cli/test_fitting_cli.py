@@ -215,7 +215,7 @@ def test_every_setting_is_an_option_with_help(run):
     for task in ("classify", "tag"):
         code, out, _ = run("fit", task, "--help")
         assert code == 0
-        for option in ("--language-model", "--k", "--remember", "--templates", "--fewest"):
+        for option in ("--language-model", "--k", "--add-to-memory", "--min-examples"):
             assert option in out
         assert "[default: " in out
 
