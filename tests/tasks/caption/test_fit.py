@@ -351,7 +351,7 @@ def test_a_language_model_that_is_not_there_is_a_sentence(folder: Path, memory: 
         ({"layers": 0}, "layers is 0"),
         ({"words": 10}, "words is 10"),
         ({"generator": "gpt"}, "generator is 'gpt'"),
-        ({"target_risk": 1.0}, "risk is 1.0"),
+        ({"target_risk": 1.0}, "target_risk is 1.0"),
         ({"tune_language_model": "some"}, "some"),
     ],
 )

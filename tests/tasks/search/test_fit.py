@@ -233,8 +233,8 @@ def test_a_memory_that_changed_meanwhile_is_refused(painted, interrupted, tmp_pa
         ("search", {"loss": "hinge"}, "loss is 'hinge'; it must be one of infonce, sigmoid"),
         ("search", {"hidden": -1}, "hidden is -1; it must not be negative"),
         ("search", {"dropout": 1.0}, "dropout is 1.0; it must be from 0 to below 1"),
-        ("search", {"trained_weight": 0.0}, "share is 0.0"),
-        ("search", {"paraphrase": -1}, "reworded is -1; it must not be negative"),
+        ("search", {"trained_weight": 0.0}, "trained_weight is 0.0"),
+        ("search", {"paraphrase": -1}, "paraphrase is -1; it must not be negative"),
         ("search", {"tune_vision": "nonsense"}, "strategy is 'nonsense'; it must be head, lora"),
         ("search", {"vision_side": 288}, "vision_side is 288, but no picture network is tuned"),
         (
