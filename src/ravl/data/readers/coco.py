@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ravl.data.example import Example, Rejected, Scalar
+from ravl.data.readers.disk_map import DiskMap
 from ravl.data.readers.json_stream import items
 from ravl.data.readers.layouts import SAMPLES, any_of, find_root
 from ravl.data.readers.places import PlaceError, normal
@@ -45,43 +46,53 @@ class CocoSource(GroupedSource):
         self._categories: dict[str, str] = {}
 
     def rows(self) -> Iterator[Row | Rejected]:
-        """Images and annotations as rows; their id is the number of the image."""
-        for number, image in enumerate(items(self._path, "images.item"), 1):
-            yield self._image(image, f"image {number}")
-        for number, annotation in enumerate(items(self._path, "annotations.item"), 1):
-            yield self._annotation(annotation, f"annotation {number}")
+        """Images and annotations as rows; their id is the path of the image.
+
+        So a picture that is listed twice, under two numbers, is one row with all its captions.
+        """
+        with DiskMap() as paths:
+            for number, image in enumerate(items(self._path, "images.item"), 1):
+                yield self._image(image, f"image {number}", paths)
+            for number, annotation in enumerate(items(self._path, "annotations.item"), 1):
+                yield self._annotation(annotation, f"annotation {number}", paths)
         for category in items(self._path, "categories.item"):
             if isinstance(category, dict) and category.get("name") is not None:
                 self._categories[str(category.get("id"))] = str(category["name"])
 
     def finish(self, row: Row) -> Example | Rejected:
-        """The image with its captions; its id is its path."""
-        place = f"{self.where}, {row.place}"
-        if not isinstance(row.picture, str):
-            return Rejected(place, f'the image {row.id} is not in the list "images"')
+        """The image with its captions."""
         try:
-            picture = self._root.find(row.picture)
+            picture = self._root.find(str(row.picture))
         except PlaceError as error:
-            return Rejected(place, str(error))
-        row.id = row.same
+            return Rejected(f"{self.where}, {row.place}", str(error))
         row.tags = tuple(dict.fromkeys(self._categories.get(tag, tag) for tag in row.tags))
         return self.example(row, picture)
 
-    def _image(self, image: Any, place: str) -> Row | Rejected:
+    def _image(self, image: Any, place: str, paths: DiskMap) -> Row | Rejected:
         name = _file_name(image) if isinstance(image, dict) else ""
         if not name or image.get("id") is None:
             return Rejected(
                 f"{self.where}, {place}", 'an image needs an "id" and a "file_name"; one is missing'
             )
+        path = self._root.relative(name)
+        number = str(image["id"])
+        other = paths.get(number)
+        if other is not None and other != path:
+            return Rejected(
+                f"{self.where}, {place}",
+                f"the number {number} stands for two pictures, {other!r} and {path!r}; the first "
+                "is kept, and the other one needs a different number",
+            )
+        paths[number] = path
         columns: dict[str, Scalar] = {
             "image_id" if key == "id" else key: value
             for key in image
             if key not in ("file_name", "width", "height")
             and (value := scalar(image[key])) is not None
         }
-        return Row(str(image["id"]), name, self._root.relative(name), columns=columns, place=place)
+        return Row(path, name, path, columns=columns, place=place)
 
-    def _annotation(self, annotation: Any, place: str) -> Row | Rejected:
+    def _annotation(self, annotation: Any, place: str, paths: DiskMap) -> Row | Rejected:
         if not isinstance(annotation, dict) or annotation.get("image_id") is None:
             return Rejected(f"{self.where}, {place}", 'the annotation has no "image_id"')
         texts = tuple(strings(annotation.get("caption")))
@@ -92,7 +103,11 @@ class CocoSource(GroupedSource):
                 f"{self.where}, {place}",
                 'the annotation has neither a "caption" nor a "category_id"',
             )
-        return Row(str(annotation["image_id"]), texts=texts, tags=tags, place=place)
+        path = paths.get(str(annotation["image_id"]))
+        if path is None:
+            reason = f'the image {annotation["image_id"]} is not in the list "images"'
+            return Rejected(f"{self.where}, {place}", reason)
+        return Row(path, texts=texts, tags=tags, place=place)
 
 
 def _file_name(image: dict[str, Any]) -> str:

@@ -37,14 +37,17 @@ class DiskMap:
         found = self._database.execute("SELECT 1 FROM map WHERE key = ?", (_bytes(key),))
         return found.fetchone() is not None
 
-    def pop(self, key: str) -> str | None:
-        """Remove a key and return its value; None if the key does not exist."""
+    def get(self, key: str) -> str | None:
+        """The value of a key; None if the key does not exist."""
         found = self._database.execute("SELECT value FROM map WHERE key = ?", (_bytes(key),))
         row = found.fetchone()
-        if row is None:
-            return None
+        return None if row is None else _text(row[0])
+
+    def pop(self, key: str) -> str | None:
+        """Remove a key and return its value; None if the key does not exist."""
+        value = self.get(key)
         self._database.execute("DELETE FROM map WHERE key = ?", (_bytes(key),))
-        return _text(row[0])
+        return value
 
     def __iter__(self) -> Iterator[str]:
         """The keys, sorted."""
