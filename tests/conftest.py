@@ -9,7 +9,7 @@ import pytest
 from ravl.encoders import Encoder, load_encoder
 from ravl.memory import Memory
 from tests.helpers import ColourEncoder, make_examples
-from tests.once import made_once
+from tests.once import copy_of, made_once
 
 SHARED_CACHE = ("encoders", "samples")
 
@@ -111,6 +111,4 @@ def fitted_once(tmp_path_factory: pytest.TempPathFactory, language: Path) -> Pat
 @pytest.fixture
 def fitted(fitted_once: Path, tmp_path: Path) -> Path:
     """The same, to be changed."""
-    import shutil
-
-    return Path(shutil.copytree(fitted_once, tmp_path / "fitted"))
+    return copy_of(fitted_once, tmp_path / "fitted")

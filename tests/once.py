@@ -38,6 +38,16 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
     return folder
 
 
+def copy_of(folder: Path, to: Path) -> Path:
+    """A copy of what :func:`made_once` gave, to be changed.
+
+    Another process may have a memory open there: SQLite makes and removes files beside it
+    meanwhile, which hold nothing, because a memory that was closed is whole in its one file.
+    """
+    beside = shutil.ignore_patterns("*.ravl-wal", "*.ravl-shm")
+    return Path(shutil.copytree(folder, to, ignore=beside))
+
+
 def shared_folder(factory: pytest.TempPathFactory) -> Path:
     """A folder of this test run alone, which all its processes know."""
     base = factory.getbasetemp()

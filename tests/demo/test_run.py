@@ -39,6 +39,7 @@ def test_labels_of_own_pictures_are_searched_for(tmp_path, told):
     assert "“a person”" not in html
 
 
+@pytest.mark.slow
 def test_draws_scenes_where_nothing_can_be_fetched(tmp_path, told, monkeypatch):
     def fail():
         raise PackageError("apt-get, a tool of Debian's, is not installed here.")

@@ -11,6 +11,9 @@ import pytest
 
 from tests.docs.pages import DOCS, PAGES, ROOT
 
+# Sphinx needs a minute for all pages: `make docs` builds them, and `make test-slow` looks at them.
+pytestmark = pytest.mark.slow
+
 LOADS = {("script", "src"), ("img", "src"), ("link", "href"), ("iframe", "src"), ("source", "src")}
 
 

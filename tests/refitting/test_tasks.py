@@ -94,7 +94,12 @@ def parts(run: Path) -> dict[str, list[str]]:
     return found
 
 
-@pytest.mark.parametrize("name", CASES)
+SLOW = {"match-fusion", "caption-generator", "ask-open"}  # they train networks, two times each
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in CASES]
+)
 def test_it_follows_the_memory(name: str, tmp_path: Path) -> None:
     case = CASES[name]
     with fitted(case, tmp_path) as (memory, run):
@@ -148,6 +153,7 @@ def check_learning_went_on(old: dict[str, Any], new: dict[str, Any]) -> None:
         assert 0 < far < 0.5, tensor
 
 
+@pytest.mark.slow
 def test_a_generator_of_the_hub(tmp_path: Path) -> None:
     models_beside(tmp_path / "hub", coloured(tmp_path / "hub" / "pictures", 8))
     case = CASES["caption-vote"]

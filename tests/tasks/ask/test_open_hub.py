@@ -56,7 +56,9 @@ def fitted(memory: Memory, folder: Path, name: str, generator: str, **changes: A
     return fit("ask", memory, out=folder / name, progress=False, generator=generator, **options)
 
 
-@pytest.mark.parametrize(("kind", "language"), [("gpt2", "head"), ("llava", "lora")])
+@pytest.mark.parametrize(
+    ("kind", "language"), [("gpt2", "head"), pytest.param("llava", "lora", marks=pytest.mark.slow)]
+)
 def test_a_model_is_adapted(memory: Memory, folder: Path, kind: str, language: str) -> None:
     generator = f"hf:{folder / kind}"
     report = fitted(memory, folder, f"{kind}-run", generator, tune_language_model=language)

@@ -70,6 +70,7 @@ def test_a_language_model_learns_to_read_the_picture(
     assert answer.text
 
 
+@pytest.mark.slow
 def test_a_model_that_sees_and_chats_is_adapted(memory: Memory, folder: Path) -> None:
     report = fitted(
         memory, folder, "llava-run", generator=f"hf:{folder / 'llava'}", tune_language_model="lora"
