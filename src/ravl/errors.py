@@ -13,6 +13,10 @@ class DataError(RavlError, ValueError):
     """A source of examples cannot be read as what it claims to be: missing columns, broken JSON."""
 
 
+class RowExistsError(DataError):
+    """A new row was to get an id that another row has."""
+
+
 class PictureError(RavlError, ValueError):
     """One picture cannot be decoded, or is larger than allowed."""
 

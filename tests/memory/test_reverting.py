@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from ravl.data import QA, Example
-from ravl.errors import QueryError
+from ravl.errors import PictureError, QueryError
 from ravl.memory import Memory
-from tests.helpers import draw
+from tests.helpers import ColourEncoder, draw
 
 
 def told(memory: Memory) -> dict[str, Any]:
@@ -66,14 +66,64 @@ def test_back_to_a_version(memory: Memory):
     assert memory.get("red_000.png").label == "crimson" and "note" in memory
 
 
-def test_what_cannot_be_had_back_is_reported(memory: Memory):
-    path = memory.get("green_001.png").path
+def test_a_row_whose_file_has_gone_comes_back_without_it(memory: Memory):
+    path, before = memory.get("green_001.png").path, told(memory)
     assert path is not None
     memory.delete(["green_001.png", "red_000.png"])
     path.unlink()
     report = memory.revert(1)
-    assert (report.restored, len(report.rejected)) == (["red_000.png"], 1)
+    assert sorted(report.restored) == ["green_001.png", "red_000.png"]
+    assert report.rejected == [] and told(memory) == before
+    assert memory.search(image=draw(1, "green"), k=1)[0].id == "green_001.png"
+    with pytest.raises(PictureError, match="green_001"):
+        memory.picture("green_001.png")
+
+
+def test_what_cannot_be_had_back_is_reported(memory: Memory):
+    path = memory.get("green_001.png").path
+    assert path is not None
+    memory.delete(["green_001.png", "red_000.png", "blue_002.png"])
+    memory.add([Example("blue_002.png", texts=("another row has its id",))])
+    memory.reembed(ColourEncoder(turn=1), progress=False)  # so the pictures are encoded again
+    path.unlink()
+    report = memory.revert(1)
+    assert report.restored == ["red_000.png"] and report.updated == ["blue_002.png"]
+    assert [(r.place, "green_001.png" in r.reason) for r in report.rejected] == [
+        ("green_001.png", True)
+    ]
     assert "green_001.png" not in memory
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["same encoder", "another encoder"])
+def test_a_picture_that_the_memory_keeps_comes_back(
+    empty: Memory, tmp_path: Path, encoder: ColourEncoder, again: bool
+):
+    """From Parquet, a data set, bytes or HTTP: there is no file to look at again."""
+    data = {}
+    for i, colour in enumerate(("red", "green", "blue")):
+        draw(i, colour).save(tmp_path / "p.png")
+        data[f"{i}"] = (tmp_path / "p.png").read_bytes()
+    empty.add(Example(id, picture, texts=(f"number {id}",)) for id, picture in data.items())
+    (tmp_path / "p.png").unlink()
+    before = told(empty)
+    empty.delete(["0"])
+    assert not [hit for hit in empty.search(image=draw(0, "red"), k=3) if hit.id == "0"]
+    with empty.at(1) as then:
+        assert then.search(image=draw(0, "red"), k=1)[0].id == "0"
+        assert then.picture_bytes("0") == data["0"]
+    if again:
+        empty.reembed(ColourEncoder(turn=1), progress=False)
+    encoder.looked = encoder.read = 0
+    report = empty.revert(1)
+    assert (report.restored, report.rejected) == (["0"], [])
+    assert encoder.looked == 0, "the old encoder looks at nothing again"
+    assert told(empty) == before and empty.picture_bytes("0") == data["0"]
+    assert empty.search(image=draw(0, "red"), k=1)[0].id == "0"
+    assert empty.search("number 0", k=1)[0].id == "0"
+    empty.delete(["0"])
+    empty.compact()
+    report = empty.revert(1)
+    assert report.restored == [] and "0" not in empty, "now it is forgotten"
 
 
 def test_out_of_the_bin(empty: Memory, tmp_path: Path, encoder: Any):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from ravl.checking.issue import FIXES, Fix, Issue
 from ravl.data import QA
 from ravl.errors import QueryError, RowNotFoundError
 from ravl.memory import Memory, Row
-from ravl.memory.editing import edit
+from ravl.memory.writing import Write, write
 
 LEAST = 0.9  # minimum score of a fix for rows that are not given by id
 
@@ -81,9 +81,33 @@ def fix(
     if how not in FIXES:
         raise QueryError(f"There is no fix {how!r}; there are: {', '.join(FIXES)}.")
     chosen = _chosen([f for f in findings if f.fix == how], how, set(ids), least)
+    wanted = list(dict.fromkeys(id for finding in chosen for id in finding.ids))
+
+    def work(under_way: Write) -> FixReport:
+        there = memory.store.rows.find(wanted)  # as they are now, whoever edited them since
+        report, changed = _plan(chosen, how, there)
+        if changed or report.trashed:
+            count = len({row.id for row in changed} | set(report.trashed))
+            what = f"check: {how} {count:,} rows"
+            for row in changed:
+                under_way.put(row, what)
+            for id in report.trashed:
+                under_way.trash(there[id], what)
+        report.version = under_way.version
+        return report
+
+    if dry_run:
+        return _plan(chosen, how, memory.store.rows.find(wanted))[0]
+    return write(memory, work)
+
+
+def _plan(
+    chosen: Sequence[Issue], how: Fix, there: Mapping[str, Row]
+) -> tuple[FixReport, list[Row]]:
+    """What would be done, and the rows in their new form."""
     report, changed = FixReport(how), []
     for finding in chosen:
-        rows = [memory.get(id) for id in finding.ids if id in memory]
+        rows = [there[id] for id in finding.ids if id in there]
         if how == "relabel":
             changed += _relabel(rows, finding, report)
         elif how == "merge" and len(rows) > 1:
@@ -91,11 +115,7 @@ def fix(
             report.merged[rows[0].id] = [row.id for row in rows[1:]]
         elif how == "drop":
             report.dropped += [row.id for row in rows if row.id not in report.dropped]
-    if not dry_run and (changed or report.trashed):
-        count = len({row.id for row in changed} | set(report.trashed))
-        what = f"check: {how} {count:,} rows"
-        report.version = edit(memory, what, changed, report.trashed)
-    return report
+    return report, changed
 
 
 def union(rows: Sequence[Row]) -> Row:
@@ -136,7 +156,12 @@ def _chosen(findings: list[Issue], how: Fix, ids: set[str], least: float) -> lis
 def _relabel(rows: Sequence[Row], finding: Issue, report: FixReport) -> list[Row]:
     """Rows of a finding that need its label and did not get a new label yet."""
     done = {id for id, _, _ in report.relabelled}
-    label = finding.label
-    wrong = [row for row in rows if row.label and row.label != label and row.id not in done]
+    label, seen = finding.label, dict(zip(finding.ids, finding.given, strict=False))
+    wrong = [
+        row
+        for row in rows
+        if row.label and row.label != label and row.id not in done
+        if row.label == seen.get(row.id, row.label)  # nobody has relabelled it since
+    ]
     report.relabelled += [(row.id, row.label or "", label or "") for row in wrong]
     return [replace(row, label=label) for row in wrong]

@@ -35,6 +35,8 @@ class Issue:
         fix: the name of the fix; None if people have to decide.
         label: the expected label, if the fix is ``relabel``.
         neighbours: ids of the nearest other rows, the nearest first; the finding is based on them.
+        given: labels that the rows had, if the fix is ``relabel``; a row that somebody has given
+            another label since is left alone.
     """
 
     kind: Kind
@@ -44,6 +46,7 @@ class Issue:
     fix: Fix | None = None
     label: str | None = None
     neighbours: tuple[str, ...] = ()
+    given: tuple[str | None, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON types, without empty values."""

@@ -43,7 +43,16 @@ def mislabels(ground: FitData, beliefs: Array) -> list[Issue]:
         )
         score = float(other / max(other + given, 1e-9))
         found.append(
-            Issue("mislabel", (ground.id(i),), score, why, "relabel", name, ground.neighbours(i))
+            Issue(
+                "mislabel",
+                (ground.id(i),),
+                score,
+                why,
+                "relabel",
+                name,
+                ground.neighbours(i),
+                (own,),
+            )
         )
     return ranked(found)
 
@@ -93,6 +102,7 @@ def conflicts(ground: FitData, beliefs: Array) -> list[Issue]:
                 "relabel",
                 ground.labels[best],
                 ground.neighbours(its[0]),
+                tuple(ground.datastore.rows[i].label for i in its),
             )
         )
     return ranked(found)

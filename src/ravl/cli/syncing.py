@@ -134,6 +134,7 @@ def trash(memory: Path, ids: tuple[str, ...], restore: bool, empty: bool, as_jso
         raise click.UsageError("Give an action for these rows: --restore or --empty.")
     with Memory.open(memory) as opened:
         if restore:
+            wanted = set(ids) or {each.row.id for each in opened.trashed()}
             back = opened.restore(ids or None)
             if as_json:
                 print_json({"restored": back})
@@ -141,6 +142,12 @@ def trash(memory: Path, ids: tuple[str, ...], restore: bool, empty: bool, as_jso
             for id in back:
                 click.echo(flat(id))
             click.echo(f"{len(back):,} restored. {memory} now has {len(opened):,} rows.")
+            if left := wanted - set(back):
+                click.echo(
+                    f"{len(left):,} stay in the trash: another row has the id, or the picture must "
+                    "be encoded again and cannot be read.",
+                    err=True,
+                )
         elif empty:
             count = opened.empty_trash(ids or None)
             click.echo(f"{count:,} forgotten.") if not as_json else print_json({"forgotten": count})

@@ -32,6 +32,7 @@ def compact(memory: Collection) -> CompactReport:
     before = store.size()
     store.words.renew()
     with store.transaction():
+        store.deleted.empty()
         forgotten = store.history.forget_deleted()
         kept = {row.path for row in store.rows.with_file()}
         lost = [path for path in store.folders.stamps() if path not in kept and not path.exists()]

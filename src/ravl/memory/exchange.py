@@ -127,39 +127,42 @@ def merge(memory: Collection, other: Collection) -> IndexReport:
     Raises:
         EncoderMismatchError: the memories were made by different encoders.
     """
-    store, theirs = memory.store, other.store.spaces.current()
-    report = IndexReport()
+    store, report = memory.store, IndexReport()
     version = 0
-    for page in pages(other.rows(), PAGE):
-        with store.transaction():
-            ours = store.spaces.current()
+    for numbers in pages((row.number for row in other.rows()), PAGE):
+        # Their rows and vectors of one moment: another process may be writing there as well.
+        with other.snapshot(), store.transaction():
+            ours, theirs = store.spaces.current(), other.store.spaces.current()
             if not ours.fingerprint.matches(theirs.fingerprint):
                 raise EncoderMismatchError(
                     f"{other.path} was made with the encoder {theirs.fingerprint.spec!r} and "
                     f"{memory.path} with {ours.fingerprint.spec!r}. Give both the same first: "
                     f"ravl reembed {other.path} --encoder {loadable(ours.fingerprint.spec)}"
                 )
-            version = version or store.history.begin(f"merge {other.path.name}")
+            page = list(other.store.rows.get(numbers).values())
             known = store.rows.find([row.id for row in page])
             for row in page:
                 old = known.get(row.id)
-                if old is not None and old.hash != row.hash:
-                    reason = (
-                        f"The id {row.id!r} is another picture in {memory.path.name}, which stays."
-                    )
-                    report.reasons.append(Rejected(f"{other.path.name}: {row.id}", reason))
-                    report.rejected += 1
-                    continue
                 new = _united(old, row)
-                if new == old:
+                if old is not None and old.hash != row.hash:
+                    _refuse(report, other, row, f"is another picture in {memory.path.name}")
+                elif new == old:
                     report.unchanged += 1
-                    continue
-                store.rows.put(version, new, _copied(store, other.store, old, row, new))
-                report.added += old is None
-                report.updated += old is not None
+                elif (computed := _copied(store, other.store, old, row, new)) is None:
+                    _refuse(report, other, row, "lacks a vector; index its source again first")
+                else:
+                    version = version or store.history.begin(f"merge {other.path.name}")
+                    store.rows.put(version, new, computed)
+                    report.added += old is None
+                    report.updated += old is not None
     with store.transaction():
         report.duplicates = mark_duplicates(store)
     return report
+
+
+def _refuse(report: IndexReport, other: Collection, row: Row, why: str) -> None:
+    report.reasons.append(Rejected(f"{other.path.name}: {row.id}", f"The row {row.id!r} {why}."))
+    report.rejected += 1
 
 
 def _united(old: Row | None, row: Row) -> Row:
@@ -180,20 +183,25 @@ def _united(old: Row | None, row: Row) -> Row:
     )
 
 
-def _copied(ours: Store, theirs: Store, old: Row | None, row: Row, new: Row) -> Computed:
-    """The new row's vectors, taken from both memories."""
+def _copied(ours: Store, theirs: Store, old: Row | None, row: Row, new: Row) -> Computed | None:
+    """The new row's vectors, taken from both memories; None where they lack one."""
     known = theirs.vectors.read_texts(row.number)
     vectors: dict[str, Array] = dict(zip(row.texts, known, strict=False))
     if old is not None:
         vectors |= dict(zip(old.texts, ours.vectors.read_texts(old.number), strict=False))
-    texts = [vectors[t] for t in new.texts if t in vectors]
+    if any(text not in vectors for text in new.texts):
+        return None
+    texts = [vectors[text] for text in new.texts]
     computed = Computed(text_vectors=np.stack(texts) if texts else known[:0])
     if old is not None:
         return computed
     number = row.number
+    vector = theirs.vectors.read("vectors", [number]).get(number)
+    if row.hash is not None and vector is None:
+        return None
     return replace(
         computed,
-        vector=theirs.vectors.read("vectors", [number]).get(number),
+        vector=vector,
         feature=theirs.vectors.read("features", [number]).get(number),
         picture=theirs.rows.picture(number),
     )

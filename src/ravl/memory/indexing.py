@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +19,8 @@ from typing import Any
 from ravl.data import Example, Rejected, pictures
 from ravl.encoders.base import Array, Encoder
 from ravl.errors import PictureError
-from ravl.memory.moves import apply_moves, holds
+from ravl.memory.moves import apply_moves, holds, still_possible
+from ravl.memory.rebasing import rebase
 from ravl.memory.renames import Deferred, find_renames
 from ravl.progress import progress_bar
 from ravl.store.collection import Collection
@@ -88,6 +89,7 @@ class LoadedExample:
         picture: the encoded bytes, where they are new or to be copied.
         prepared: the network's input (3, H, W), where the picture is new.
         reused: features (F,) and vector (d,) of a new picture, out of another memory.
+        lacking: True if the row that is there lacks the vector of a text.
     """
 
     row: Row
@@ -95,11 +97,39 @@ class LoadedExample:
     picture: bytes | None = None
     prepared: Array | None = None
     reused: tuple[Array, Array] | None = None
+    lacking: bool = False
 
     @property
     def is_new(self) -> bool:
         """True if its picture's vectors are to be written."""
         return self.prepared is not None or self.reused is not None
+
+    @property
+    def has_new_texts(self) -> bool:
+        """True if the vectors of its texts are to be written."""
+        return self.lacking or self.row.texts != (self.old.texts if self.old else ())
+
+    @property
+    def changes(self) -> bool:
+        """True if there is anything to write."""
+        return self.row != self.old or self.picture is not None or self.lacking
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the memory has of an example.
+
+    Args:
+        row: with the example's id; None for a new example.
+        copied: True if the memory has a copy of the picture.
+        seen: True if the picture has a vector.
+        lacking: True if the picture or a text has no vector.
+    """
+
+    row: Row | None = None
+    copied: bool = False
+    seen: bool = False
+    lacking: bool = False
 
 
 class Indexer:
@@ -114,6 +144,8 @@ class Indexer:
         reuse_from: another memory with the same encoder, whose vectors are taken over where it has
             the same picture.
         on_write: called for each row that is written, with its id and whether it is new.
+        as_read: rows as they were when the source was read, by their ids; other rows are looked up
+            when their turn comes. What others have changed since then stays.
     """
 
     def __init__(
@@ -126,6 +158,7 @@ class Indexer:
         dry_run: bool,
         reuse_from: Collection | None = None,
         on_write: Callable[[str, bool], object] | None = None,
+        as_read: Mapping[str, Row] | None = None,
     ) -> None:
         self._memory = memory
         self._name = name
@@ -138,6 +171,7 @@ class Indexer:
         self._reusable = reuse_from.rows_by_picture_hash() if reuse_from is not None else {}
         self._reuse_from = reuse_from
         self._on_write = on_write
+        self._as_read = as_read or {}
         self._hashes: set[str] | None = None  # of the pictures of the memory, when first needed
         self._deferred: list[Deferred] = []
         self.report = IndexReport(dry_run=dry_run)
@@ -182,14 +216,15 @@ class Indexer:
         source = Path(self._source)
         root = source if source.is_dir() else source.parent
         renames = find_renames(self._memory, deferred, root)
-        report.renamed = [(move.row.id, move.id) for move in renames.moves]
-        report.trashed = [row.id for row in renames.removed]
-        moved = {move.path: move.id for move in renames.moves}
-        if moved and not report.dry_run:
+        moves, removed = renames.moves, renames.removed
+        if moves and not report.dry_run:
             with store.transaction():
-                if self._version is None:
-                    self._version = store.history.begin(f"index {self._name}")
-                apply_moves(store, self._version, renames.moves, renames.removed)
+                moves, removed = still_possible(store, moves, removed)
+                if moves or removed:
+                    apply_moves(store, self._begin(), moves, removed)
+        report.renamed = [(move.row.id, move.id) for move in moves]
+        report.trashed = [row.id for row in removed]
+        moved = {move.path: move.id for move in moves}
         for each in deferred:
             if not (report.dry_run and each.path in moved):
                 yield replace(each.example, id=moved.get(each.path, each.example.id))
@@ -238,24 +273,31 @@ class Indexer:
             self._hashes = {each.hash for each in store.rows.hashes()}
         ids = [item.id for item in batch if isinstance(item, Example)]
         known = store.rows.find(ids)
+        known |= {id: self._as_read[id] for id in ids if id in self._as_read}
         numbers = [row.number for row in known.values()]
         copied = store.rows.copied(numbers)
+        # A picture that was away when the memory was re-embedded has no vector.
         seen = store.vectors.rows("vectors", numbers)
+        lacking = set(store.vectors.missing(store.spaces.state().space, numbers))
         futures = []
         for item in batch:
             old = known.get(item.id) if isinstance(item, Example) else None
-            is_copied = old is not None and old.number in copied
-            # A picture that was away when the memory was re-embedded has no vector.
-            is_seen = old is not None and old.number in seen
-            futures.append(pool.submit(self._load, item, old, is_copied, is_seen))
+            number = old.number if old is not None else 0
+            state = Known(old, number in copied, number in seen, number in lacking)
+            futures.append(pool.submit(self._load, item, state))
         return futures
 
-    def _load(
-        self, item: Example | Rejected, old: Row | None, copied: bool, seen: bool
-    ) -> LoadedExample | Rejected | Deferred:
+    def _load(self, item: Example | Rejected, known: Known) -> LoadedExample | Rejected | Deferred:
         """Read one picture, and decode it if it is new. Runs in a thread."""
         if isinstance(item, Rejected):
             return item
+        loaded = self._read(item, known)
+        if known.lacking and isinstance(loaded, LoadedExample):
+            return replace(loaded, lacking=True)
+        return loaded
+
+    def _read(self, item: Example, known: Known) -> LoadedExample | Rejected | Deferred:
+        old = known.row
         row = merged(old, item)
         if len(row.texts) > MOST_TEXTS:
             return Rejected(
@@ -270,11 +312,12 @@ class Indexer:
             data = pictures.read_bytes(item.picture)
             hash_ = pictures.content_hash(data)
             same = old is not None and old.hash == hash_
-            if old is not None and same and seen:
+            if old is not None and same and known.seen:
                 row = replace(row, path=_better_path(old, item))
-                return LoadedExample(row, old, data if self._keeps(row) and not copied else None)
-            known = self._hashes or ()
-            changed = hash_ in known if old is None else bool(known) and not same
+                keep = self._keeps(row) and not known.copied
+                return LoadedExample(row, old, data if keep else None)
+            hashes = self._hashes or ()
+            changed = hash_ in hashes if old is None else bool(hashes) and not same
             if changed and isinstance(item.picture, Path):
                 return Deferred(item, hash_, old)
             if old is not None and not same and _is_another(old, item):
@@ -321,19 +364,18 @@ class Indexer:
         rejected = [item for item in batch if isinstance(item, Rejected)]
         loaded = [item for item in batch if isinstance(item, LoadedExample)]
         self._deferred += [item for item in batch if isinstance(item, Deferred)]
-        changed = [item for item in loaded if item.row != item.old or item.picture is not None]
+        changed = written = [item for item in loaded if item.changes]
         report = self.report
         if not report.dry_run and (changed or rejected):
-            computed = self._compute(changed)
-            self._write(changed, computed, rejected)
+            written = self._write(changed, self._compute(changed), rejected)
         report.rejected += len(rejected)
         report.reasons += rejected[: SHOWN - len(report.reasons)]
-        report.unchanged += len(loaded) - len(changed)
-        report.added += sum(item.old is None for item in changed)
-        report.updated += sum(item.old is not None for item in changed)
+        report.unchanged += len(loaded) - len(written)
+        report.added += sum(item.old is None for item in written)
+        report.updated += sum(item.old is not None for item in written)
         report.encoded += sum(item.prepared is not None for item in changed)
         if self._on_write is not None:
-            for item in changed:
+            for item in written:
                 self._on_write(item.row.id, item.old is None)
 
     def _compute(self, items: list[LoadedExample]) -> list[Computed]:
@@ -342,7 +384,7 @@ class Indexer:
         prepared = [i.prepared for i in seen if i.prepared is not None]
         looked = zip(*self._encoder.encode_prepared(prepared), strict=True) if seen else iter(())
         new = [i.reused or next(looked) for i in items if i.is_new]
-        texts = [t for item in items if _texts_changed(item) for t in item.row.texts]
+        texts = [t for item in items if item.has_new_texts for t in item.row.texts]
         text_vectors = self._encoder.embed_texts(texts)
         computed, picture, text = [], 0, 0
         for item in items:
@@ -351,7 +393,7 @@ class Indexer:
                 feature, vector = new[picture]
                 part = replace(part, vector=vector, feature=feature)
                 picture += 1
-            if _texts_changed(item):
+            if item.has_new_texts:
                 count = len(item.row.texts)
                 part = replace(part, text_vectors=text_vectors[text : text + count])
                 text += count
@@ -360,17 +402,32 @@ class Indexer:
 
     def _write(
         self, items: list[LoadedExample], computed: list[Computed], rejected: list[Rejected]
-    ) -> None:
+    ) -> list[LoadedExample]:
+        """Write a batch; returns what of it was written. What others have written stays."""
         store = self._memory.store
+        written: list[LoadedExample] = []
+        gone: list[Rejected] = []
         with store.transaction():
             self._memory.check_encoder(self._encoder, store.spaces.current())
-            if items and self._version is None:
-                self._version = store.history.begin(f"index {self._name}")
+            there = store.rows.find([item.row.id for item in items])
             for item, part in zip(items, computed, strict=True):
-                assert self._version is not None
-                store.rows.put(self._version, item.row, part)
-                store.quarantine.release(str(item.row.path))
+                now_ = there.get(item.row.id)
+                row = rebase(item.old, item.row, now_)
+                if row is None:
+                    gone.append(_outrun(item, now_))
+                elif item.old is not None or row != now_:  # else somebody has added the same
+                    store.rows.put(self._begin(), row, _fitting(part, item.row, row))
+                    store.quarantine.release(str(item.row.path))
+                    written.append(item)
             store.quarantine.put(self._source, rejected)
+        rejected += gone  # their files can be read, so they are not in the quarantine
+        return written
+
+    def _begin(self) -> int:
+        """Number of the version that this run makes; needs a transaction."""
+        if self._version is None:
+            self._version = self._memory.store.history.begin(f"index {self._name}")
+        return self._version
 
 
 def merged(old: Row | None, example: Example) -> Row:
@@ -410,8 +467,26 @@ def _absolute(path: Path) -> Path:
     return path if path.is_absolute() else Path.cwd() / path
 
 
-def _texts_changed(item: LoadedExample) -> bool:
-    return item.row.texts != (item.old.texts if item.old else ())
+def _fitting(computed: Computed, encoded: Row, row: Row) -> Computed:
+    """What of it belongs to the row that is written, whose texts or picture may be others'."""
+    if encoded.texts != row.texts:
+        computed = replace(computed, text_vectors=None)
+    if encoded.hash != row.hash:
+        computed = replace(computed, vector=None, feature=None, picture=None)
+    return computed
+
+
+def _outrun(item: LoadedExample, now_: Row | None) -> Rejected:
+    """Why an example was not written: another process wrote the row first."""
+    id_ = item.row.id
+    if now_ is None:
+        why = f"The row {id_!r} was deleted while it was being indexed, and stays deleted."
+    else:
+        why = (
+            f"The row {id_!r} got another picture while it was being indexed. That picture stays; "
+            "index again if this one is right."
+        )
+    return Rejected(str(item.row.path or id_), why)
 
 
 def _place(example: Example) -> str:

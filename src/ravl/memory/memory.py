@@ -20,6 +20,7 @@ from ravl.memory.indexing import Indexer, IndexReport
 from ravl.memory.info import Info, describe
 from ravl.memory.reverting import RevertReport, at, diff, revert
 from ravl.memory.syncing import SyncReport
+from ravl.memory.writing import Write, write
 from ravl.retrieval import Hits, Retriever, SearchOptions
 from ravl.retrieval.live import Live
 from ravl.retrieval.retriever import Many, One
@@ -27,7 +28,7 @@ from ravl.store.collection import Collection
 from ravl.store.history import Difference, Version
 from ravl.store.hubness import check_strength, write_strength
 from ravl.store.records import TrashedRow
-from ravl.store.row import Row, unwritable
+from ravl.store.row import Row
 
 
 class Memory(Collection):
@@ -134,7 +135,7 @@ class Memory(Collection):
         qa: Sequence[QA] | None = None,
         columns: dict[str, Scalar] | None = None,
     ) -> Row:
-        """Change what is known about a row; a field that is None stays.
+        """Change what is known about a row; a field that is None stays, whoever else writes it.
 
         ``label=""`` and empty lists erase; ``columns`` are merged, and None erases one.
 
@@ -142,20 +143,21 @@ class Memory(Collection):
             RowNotFoundError: there is no such row.
             DataError: the memory cannot store a value.
         """
-        old = self.get(id)
-        kept = {**old.columns, **(columns or {})}
-        new = replace(
-            old,
-            texts=old.texts if texts is None else _strings("texts", texts),
-            label=old.label if label is None else label or None,
-            tags=old.tags if tags is None else _strings("tags", tags),
-            qa=old.qa if qa is None else tuple(qa),
-            columns={k: v for k, v in kept.items() if v is not None},
-        )
-        if new == old:
-            return old
-        edit(self, f"update {id}", [new])
-        return self.get(id)
+        new_texts = None if texts is None else _strings("texts", texts)
+        new_tags = None if tags is None else _strings("tags", tags)
+
+        def change(row: Row) -> Row:
+            kept = {**row.columns, **(columns or {})}
+            return replace(
+                row,
+                texts=row.texts if new_texts is None else new_texts,
+                label=row.label if label is None else label or None,
+                tags=row.tags if new_tags is None else new_tags,
+                qa=row.qa if qa is None else tuple(qa),
+                columns={k: v for k, v in kept.items() if v is not None},
+            )
+
+        return edit(self, f"update {id}", {id: change}).rows[id]
 
     def update_columns(self, columns: Mapping[str, Mapping[str, Scalar]], what: str) -> int:
         """Merge columns into many rows at once, as one version; returns how many rows changed.
@@ -167,26 +169,22 @@ class Memory(Collection):
         Raises:
             DataError: the memory cannot store a value; then nothing is changed.
         """
-        with self.store.transaction():
-            found = self.store.rows.find(columns)
-            changed = []
-            for id, old in found.items():
+
+        def work(under_way: Write) -> int:
+            count = 0
+            for id, old in self.store.rows.find(columns).items():
                 kept = {**old.columns, **columns[id]}
                 new = replace(old, columns={k: v for k, v in kept.items() if v is not None})
-                if flaw := unwritable(new):
-                    raise DataError(f"The row {id!r} cannot be changed so. {flaw}")
-                if new != old:
-                    changed.append(new)
-            if changed:
-                version = self.store.history.begin(what)
-                for row in changed:
-                    self.store.rows.put(version, row)
-        return len(changed)
+                count += under_way.put(new, what)
+            return count
+
+        return write(self, work)
 
     def delete(self, ids: Iterable[str] = (), *, where: str | None = None) -> int:
         """Delete rows by id, or all that a filter lets through; returns how many.
 
-        Picture files are never touched.
+        Picture files are never touched. :meth:`revert` brings the rows back, with their vectors and
+        with pictures that the memory keeps itself, until :meth:`compact` forgets them.
 
         Raises:
             RowNotFoundError: one of the ids is not there; then nothing is deleted.
@@ -196,16 +194,18 @@ class Memory(Collection):
         if not wanted and where is None:
             raise QueryError("Say which rows to delete: ids, or where=... for a filter.")
         with self.store.transaction():
-            found = self.store.rows.find(wanted)
-            missing = [id for id in wanted if id not in found]
+            named = self.store.rows.find(wanted)
+            missing = [id for id in wanted if id not in named]
             if missing:
                 raise RowNotFoundError(f"There is no row {missing[0]!r} in {self.path}.")
+            found = {row.number: row for row in named.values()}
             if where is not None:
-                found |= {row.id: row for row in self.rows(where)}
+                found |= {row.number: row for row in self.rows(where)}
             if found:
-                version = self.store.history.begin(f"delete {_named(list(found))}")
+                ids = [row.id for row in found.values()]
+                version = self.store.history.begin(f"delete {_named(ids)}")
                 for row in found.values():
-                    self.store.rows.delete(version, row)
+                    self.store.deleted.move(version, row)
         return len(found)
 
     def sync(self, *folders: str | Path, **options: Any) -> SyncReport:
@@ -244,9 +244,10 @@ class Memory(Collection):
         """Make the memory like it was at a version, as a new version.
 
         Rows that were changed get their old fields back, later rows are deleted, and deleted rows
-        are restored: from the trash, or by reading their picture again. A row cannot be restored
-        if its picture file is missing or has been replaced, or if it was compacted away; the
-        report names such rows.
+        are restored with their vectors, and with their pictures if the memory keeps these. A row
+        cannot be restored if another row has its id, if its picture must be encoded again and
+        cannot be read, or if it was compacted away; the report names the first two. A picture that
+        was replaced by another one stays replaced.
 
         Raises:
             QueryError: there is no such version.

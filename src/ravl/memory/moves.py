@@ -115,6 +115,33 @@ def settle_ids(moves: Sequence[Move], taken: Container[str]) -> list[Move]:
         settled = kept
 
 
+def still_possible(
+    store: Store, moves: Sequence[Move], removed: Sequence[Row] = ()
+) -> tuple[list[Move], list[Row]]:
+    """What is left to do of moves and removals that were found before; needs a transaction.
+
+    Rows that somebody else has deleted, renamed or restored meanwhile are left as they are.
+
+    Args:
+        store: of the memory.
+        moves: settled ones.
+        removed: rows whose picture is nowhere.
+    """
+    own = [move.row for move in moves if not move.trashed]
+    now = store.rows.get(row.number for row in (*own, *removed))
+    there = {
+        row.number
+        for row in (*own, *removed)
+        if row.number in now and (now[row.number].id, now[row.number].path) == (row.id, row.path)
+    }
+    trashed = {entry.row.number for entry in store.trash.entries()}
+    left = [row for row in removed if row.number in there]
+    chosen = [m for m in moves if m.row.number in (trashed if m.trashed else there)]
+    leaving = {row.id for row in left} | {m.row.id for m in chosen if not m.trashed}
+    taken = store.rows.find(m.id for m in chosen).keys() - leaving
+    return settle_ids(chosen, taken), left
+
+
 def apply_moves(
     store: Store, version: int, moves: Sequence[Move], removed: Sequence[Row] = ()
 ) -> None:

@@ -79,6 +79,7 @@ def reembed(
                 _embed(memory, encoder, old, new, todo[i : i + step], reuse, known or {}, report)
                 advance(len(todo[i : i + step]), len(todo))
             with store.transaction():
+                _check_unchanged(store, old, new.number)
                 # What changed while we embedded is embedded again, until nothing has.
                 todo = store.history.changed_since(new.since)
                 if not todo:
@@ -87,7 +88,7 @@ def reembed(
                     store.history.amend(version, f"{what} (done)")
                     break
                 store.spaces.advance(new.number, store.history.newest_change())
-            new = _building(store, new.number)
+                new = _building(store, new.number)
     return report
 
 
@@ -111,6 +112,20 @@ def _building(store: Store, number: int) -> Space:
     return space
 
 
+def _check_unchanged(store: Store, old: Space, new: int) -> None:
+    """Refuse to go on where another process has re-embedded the memory meanwhile.
+
+    Raises:
+        RavlError: it has.
+    """
+    _building(store, new)
+    if store.spaces.state().space != old.number:
+        raise RavlError(
+            "Another process has given the memory another encoder meanwhile; nothing is lost. Run "
+            "the same command again."
+        )
+
+
 def _embed(
     memory: Collection,
     encoder: Encoder,
@@ -123,8 +138,11 @@ def _embed(
 ) -> None:
     """Embed some rows' pictures and texts, and write them in one transaction."""
     store = memory.store
-    rows = store.rows.get(numbers)
-    kept = store.vectors.read("features", rows, old.number) if reuse else {}
+    with store.snapshot():
+        _check_unchanged(store, old, new.number)
+        there = store.rows.get(numbers)
+        rows = {number: there[number] for number in numbers if number in there}
+        kept = store.vectors.read("features", rows, old.number) if reuse else {}
     hashes = {number: rows[number].hash or "" for number in kept}
     vectors = {number: known[hash_] for number, hash_ in hashes.items() if hash_ in known}
     vectors |= _projected(encoder, {n: f for n, f in kept.items() if n not in vectors})
@@ -135,7 +153,7 @@ def _embed(
     vectors |= {number: vector for number, (_, vector) in looked.items()}
     texts = encoder.embed_texts([t for row in rows.values() for t in row.texts])
     with store.transaction():
-        _building(store, new.number)
+        _check_unchanged(store, old, new.number)
         start = 0
         for number in numbers:
             store.vectors.delete(number, new.number)

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field, replace
 from secrets import token_hex
 from typing import Any, TypeVar
 
-from ravl.data import Rejected
+from ravl.data import Example, Rejected
 from ravl.data.pictures import MAX_PIXELS
 from ravl.errors import QueryError
-from ravl.memory import trash
 from ravl.memory.indexing import Indexer
 from ravl.memory.moves import Move, holds, settle_ids
+from ravl.memory.writing import Write, write
 from ravl.store.collection import Collection
 from ravl.store.duplicates import mark_duplicates
 from ravl.store.history import Difference
-from ravl.store.row import Computed, Row, user_fields
+from ravl.store.row import Row, user_fields
 
 C = TypeVar("C", bound=Collection)
 State = dict[str, Any] | None
@@ -72,42 +72,60 @@ def diff(memory: Collection, old: int, new: int | None = None) -> list[Differenc
 
 def revert(memory: Collection, version: int) -> RevertReport:
     """Make the memory like it was at a version; see :meth:`Memory.revert`."""
-    report, store = RevertReport(version), memory.store
-    with store.transaction():
-        _check(memory, store.history.newest(), version)
-        then = store.history.states(version)
-        now = store.rows.get(then)
-        rows = {row.id: row for row in now.values()}
-        changed, surplus, missing = [], [], {}
-        there = {n: row.to_json() for n, row in now.items()}
-        numbers = {id(state): n for n, state in then.items()}
-        for before, after in _pairs(then, {n: there.get(n) for n in then}):
-            if before is None and after is not None:
-                surplus.append(rows[after["id"]])
-            elif before is not None and after is None:
-                missing[numbers[id(before)]] = before
-            elif before is not None and after is not None and before != after:
-                changed.append((rows[after["id"]], before))
-        if changed or surplus or missing:
-            number = store.history.begin(f"revert to version {version}")
-            for row in surplus:
-                store.rows.delete(number, row)
-                report.deleted.append(row.id)
-            _update(memory, number, changed, report)
-            missing = _from_trash(memory, number, missing, report)
-            mark_duplicates(store)
-    lost = [Row(0, **user_fields(state)).example() for state in missing.values()]
-    taken = {example.id for example in lost if example.id in memory}
-    report.rejected += [
-        Rejected(id, "another row has this id now; rename or delete it, and revert again")
-        for id in sorted(taken)
-    ]
-    again = [example for example in lost if example.id not in taken]
-    indexer = Indexer(memory, "Python", copy=False, max_pixels=MAX_PIXELS, dry_run=False)
-    added = indexer.run(again, lambda: len(again), show=None)
-    report.rejected += added.reasons
-    report.restored += [e.id for e in lost if e.id not in taken and e.id in memory]
+    report, lost = write(memory, lambda under_way: _revert(memory, under_way, version))
+    if lost:  # rows that an older ravl deleted: only their picture's file brings them back
+        indexer = Indexer(memory, "Python", copy=False, max_pixels=MAX_PIXELS, dry_run=False)
+        added = indexer.run(lost, lambda: len(lost), show=None)
+        report.rejected += added.reasons
+        report.restored += [example.id for example in lost if example.id in memory]
     return report
+
+
+def _revert(
+    memory: Collection, under_way: Write, version: int
+) -> tuple[RevertReport, list[Example]]:
+    """What a revert does in its transaction, and the rows that it found nowhere."""
+    report, store = RevertReport(version), memory.store
+    _check(memory, store.history.newest(), version)
+    then = store.history.states(version)
+    now = store.rows.get(then)
+    rows = {row.id: row for row in now.values()}
+    changed, surplus, missing = [], [], {}
+    there = {n: row.to_json() for n, row in now.items()}
+    numbers = {id(state): n for n, state in then.items()}
+    for before, after in _pairs(then, {n: there.get(n) for n in then}):
+        if before is None and after is not None:
+            surplus.append(rows[after["id"]])
+        elif before is not None and after is None:
+            missing[numbers[id(before)]] = before
+        elif before is not None and after is not None and before != after:
+            changed.append((rows[after["id"]], before))
+    if not (changed or surplus or missing):
+        return report, []
+    under_way.begin(what := f"revert to version {version}")
+    for row in surplus:
+        store.deleted.move(under_way.begin(what), row)
+        report.deleted.append(row.id)
+    report.updated = _put_back(under_way, changed, what)
+    taken_out = {
+        e.row.number: (t, e.row) for t in (store.trash, store.deleted) for e in t.entries()
+    }
+    lost = []
+    for number, state in missing.items():
+        if store.rows.find([state["id"]]):
+            reason = "another row has this id now; rename or delete it, and revert again"
+            report.rejected.append(Rejected(state["id"], reason))
+        elif number not in taken_out:
+            lost.append(Row(0, **user_fields(state)).example())
+        else:
+            trash, row = taken_out[number]
+            new = replace(row, **user_fields(state))
+            if flaw := under_way.bring_back(trash, row, new, what):
+                report.rejected.append(Rejected(new.id, str(flaw)))
+            else:
+                report.restored.append(new.id)
+    mark_duplicates(store)
+    return report, lost
 
 
 @contextmanager
@@ -139,13 +157,9 @@ def _pairs(then: States, later: States) -> list[tuple[State, State]]:
     return [(before, after) for n, before, after in found if n not in taken]
 
 
-def _update(
-    memory: Collection,
-    version: int,
-    changed: list[tuple[Row, dict[str, Any]]],
-    report: RevertReport,
-) -> None:
-    rows = memory.store.rows
+def _put_back(under_way: Write, changed: list[tuple[Row, dict[str, Any]]], what: str) -> list[str]:
+    """Give rows back what they said, and their names if their pictures have these; their ids."""
+    rows = under_way.store.rows
     own = {row.id for row, _ in changed}
     states = {row.number: state for row, state in changed}
     backs: list[Move] = []
@@ -155,29 +169,11 @@ def _update(
         backs.append(Move(row, False, old.id if there else row.id, old.path if there else row.path))
     taken = rows.find(move.id for move in backs).keys() - own
     backs = settle_ids(backs, taken)
-    rows.rename(version, [(m.row, m.moved) for m in backs if m.moved != m.row])
+    rows.rename(under_way.begin(what), [(m.row, m.moved) for m in backs if m.moved != m.row])
     for move in backs:
-        row = move.row
-        old = replace(row, **user_fields(states[row.number]))
-        old = replace(old, id=move.id, path=move.path)
-        vectors = memory.encoder.embed_texts(old.texts) if old.texts != row.texts else None
-        rows.put(version, old, Computed(text_vectors=vectors))
-        report.updated.append(old.id)
-
-
-def _from_trash(
-    memory: Collection,
-    version: int,
-    missing: dict[int, dict[str, Any]],
-    report: RevertReport,
-) -> dict[int, dict[str, Any]]:
-    """Bring back what lies in the trash; what does not is returned."""
-    trashed = {entry.row.number: entry.row for entry in memory.store.trash.entries()}
-    for number in trashed.keys() & missing.keys():
-        row = trashed[number]
-        trash.put_back(memory, version, row, replace(row, **user_fields(missing[number])))
-        report.restored.append(str(missing[number]["id"]))
-    return {n: state for n, state in missing.items() if n not in trashed}
+        old = replace(move.row, **user_fields(states[move.row.number]))
+        under_way.put(replace(old, id=move.id, path=move.path), what)
+    return [move.id for move in backs]
 
 
 def _check(memory: Collection, last: int, *wanted: int) -> None:

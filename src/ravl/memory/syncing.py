@@ -17,7 +17,6 @@ from typing import Any
 from ravl.data import Example, Rejected, pictures
 from ravl.data.text import nfc
 from ravl.errors import DataError
-from ravl.memory import trash
 from ravl.memory.folder_scan import FolderScan, Watch, scan, watched_folders
 from ravl.memory.indexing import Indexer
 from ravl.memory.moves import (
@@ -28,7 +27,9 @@ from ravl.memory.moves import (
     find_moves,
     is_named,
     settle_ids,
+    still_possible,
 )
+from ravl.memory.writing import Write, write
 from ravl.store.collection import Collection
 from ravl.store.records import RESTORED, Stamp
 from ravl.store.row import Row
@@ -118,12 +119,12 @@ def sync(
     report = SyncReport(dry_run=dry_run)
     report.moved = [(str(old), str(new)) for new, old in watch.moved.items()]
     report.missing = [str(path) for path in watch.missing]
+    if not dry_run:
+        moves, removed = _write(memory, watch, scans, moves, removed)
     along = _moved_along(scans, moves)
     report.renamed = [(m.row.id, m.id) for m in moves if not m.trashed and m.id not in along]
     report.restored = [m.id for m in moves if m.trashed]
     report.removed = [row.id for row in removed]
-    if not dry_run:
-        _write(memory, watch, scans, moves, removed)
     _follow(rows, moves, removed)
     for found in scans:
         _index(memory, found, rows, moves, along, report, progress)
@@ -236,22 +237,29 @@ def _write(
     scans: Sequence[FolderScan],
     moves: Sequence[Move],
     removed: Sequence[Row],
-) -> None:
-    """Follow the folders, move and remove rows: all of it or nothing."""
+) -> tuple[list[Move], list[Row]]:
+    """Follow the folders, move and remove rows: all of it or nothing.
+
+    Returns:
+        The moves and the removed rows that were left to do; see :func:`still_possible`.
+    """
     store = memory.store
-    with store.transaction():
+    what = "sync " + ", ".join(str(found.folder.path) for found in scans)
+
+    def work(under_way: Write) -> tuple[list[Move], list[Row]]:
         for old in watch.moved.values():
             store.folders.unwatch(old)
         for found in scans:
             store.folders.watch(found.folder)
-        if not moves and not removed:
-            return
-        names = ", ".join(str(found.folder.path) for found in scans)
-        version = store.history.begin(f"sync {names}")
-        apply_moves(store, version, moves, removed)
-        for move in moves:
-            if move.trashed:
-                trash.put_back(memory, version, move.row, move.moved)
+        done, left = still_possible(store, moves, removed)
+        if done or left:
+            apply_moves(store, under_way.begin(what), done, left)
+        for move in [move for move in done if move.trashed]:
+            if under_way.bring_back(store.trash, move.row, move.moved, what):
+                done.remove(move)  # its picture cannot be encoded; the indexer says why
+        return done, left
+
+    return write(memory, work)
 
 
 def _index(
@@ -283,8 +291,15 @@ def _index(
     def on_write(id: str, new: bool) -> None:
         (report.new if new else report.changed).append(id)
 
+    restored = {move.row.number for move in moves if move.trashed}  # they have other numbers now
     indexer = Indexer(
-        memory, name, copy=False, max_pixels=pictures.MAX_PIXELS, dry_run=dry, on_write=on_write
+        memory,
+        name,
+        copy=False,
+        max_pixels=pictures.MAX_PIXELS,
+        dry_run=dry,
+        on_write=on_write,
+        as_read={r.id: r for its in rows.values() for r in its if r.number not in restored},
     )
     done = indexer.run(examples(), lambda: len(fresh) + len(found.rejected), progress)
     told = {move.id for move in moves if move.path in found.fresh and move.id not in along}

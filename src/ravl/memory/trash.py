@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ravl.errors import RowNotFoundError
+from ravl.memory.writing import Write, write
 from ravl.store.collection import Collection
 from ravl.store.contract import Store
 from ravl.store.duplicates import mark_duplicates
@@ -13,7 +14,10 @@ from ravl.store.row import Row
 
 
 def restore(memory: Collection, ids: Iterable[str] | None = None) -> list[str]:
-    """Bring rows back, all or some; one whose id is taken again stays in the trash.
+    """Bring rows back, all or some.
+
+    A row whose id is taken again stays in the trash. So does a row whose picture must be encoded
+    again, since the memory has another encoder now, and cannot be read.
 
     Args:
         memory: whose trash.
@@ -26,23 +30,21 @@ def restore(memory: Collection, ids: Iterable[str] | None = None) -> list[str]:
         RowNotFoundError: one of the ids is not in the trash; then nothing is restored.
     """
     store = memory.store
-    with store.transaction():
+
+    def work(under_way: Write) -> list[str]:
         chosen = _chosen(memory, ids)
         taken = store.rows.find([row.id for row in chosen])
-        back = [row for row in chosen if row.id not in taken]
-        if not back:
-            return []
-        version = store.history.begin(f"restore {len(back):,} from the trash")
-        for row in back:
-            put_back(memory, version, row, row)
-            _keep_without_file(store, row)
-        mark_duplicates(store)
-    return [row.id for row in back]
+        what = f"restore {len(chosen) - len(taken):,} from the trash"
+        back = []
+        for row in chosen:
+            if row.id not in taken and not under_way.bring_back(store.trash, row, row, what):
+                _keep_without_file(store, row)
+                back.append(row.id)
+        if back:
+            mark_duplicates(store)
+        return back
 
-
-def put_back(memory: Collection, version: int, row: Row, new: Row) -> None:
-    """A row out of the trash, perhaps under another id and path. Needs a transaction."""
-    memory.store.trash.restore(version, row, new, lambda texts: memory.encoder.embed_texts(texts))
+    return write(memory, work)
 
 
 def empty(memory: Collection, ids: Iterable[str] | None = None) -> int:

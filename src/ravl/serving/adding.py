@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ravl.data import QA, Example, pictures
-from ravl.errors import DataError
+from ravl.errors import DataError, RowExistsError
 from ravl.memory import Memory, Row
+from ravl.memory.adding import add_rows
 from ravl.serving.asking import Asking
 from ravl.serving.bodies import PictureIn, RowChange, RowIn
 from ravl.serving.incoming import check_texts
@@ -55,20 +56,10 @@ async def _example(asking: Asking, body: RowIn, source: bytes | PictureIn | None
 
 
 def _add(memory: Memory, examples: Sequence[Example]) -> list[Row]:
-    """Runs in the thread that writes, so that no other write of this server comes between."""
-    ids = [example.id for example in examples]
-    for i, id in enumerate(ids):
-        if id in ids[:i] or id in memory:
-            raise Problem(
-                409, f"There is a row {id!r} already. Change it, or choose another id.", kind="data"
-            )
-    report = memory.add(examples, copy=True)
-    if report.rejected:
-        kept = [id for id in ids if id in memory]
-        if kept:
-            memory.delete(kept)
-        raise DataError(report.reasons[0].reason)
-    return [memory.get(id) for id in ids]
+    try:
+        return add_rows(memory, examples)
+    except RowExistsError as error:
+        raise Problem(409, str(error), kind="data") from error
 
 
 def texts_of(body: RowChange) -> list[str | None]:

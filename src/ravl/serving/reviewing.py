@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ravl.data import Example, Rejected, pictures, read
 from ravl.errors import DataError, PictureError
 from ravl.memory import Memory, Row
+from ravl.memory.editing import edit
 from ravl.store.sqlite.feedback import Entry, FeedbackStore
 from ravl.tasks import registry
 
@@ -65,7 +67,7 @@ def remember(memory: Memory, store: FeedbackStore, entry: Entry) -> Row:
             f"{entry.task} and {entry.verdict}. Dismiss it."
         )
     if entry.row is not None:
-        row = memory.update(entry.row, **_extended(memory.get(entry.row), fields))
+        row = _extended(memory, entry.row, fields)
     else:
         picture = store.picture(entry.number)
         if picture is None:
@@ -77,22 +79,11 @@ def remember(memory: Memory, store: FeedbackStore, entry: Entry) -> Row:
 
 def _added(memory: Memory, id: str, picture: bytes, fields: Mapping[str, Any]) -> Row:
     """A row of its own; a second entry about the same picture comes to it."""
-    if id in memory:
-        return memory.update(id, **_extended(memory.get(id), fields))
-    example = Example(
-        id,
-        picture,
-        tuple(fields.get("texts", ())),
-        fields.get("label"),
-        tuple(fields.get("tags", ())),
-        tuple(fields.get("qa", ())),
-        dict(fields.get("columns", {})),
-        source="feedback",
-    )
-    report = memory.add([example], copy=True)
-    if report.rejected:
-        raise DataError(str(report.reasons[0]))
-    return memory.get(id)
+    if id not in memory:
+        report = memory.add([Example(id, picture, source="feedback")], copy=True)
+        if report.rejected:
+            raise DataError(str(report.reasons[0]))
+    return _extended(memory, id, fields)
 
 
 def fields_of(entry: Entry) -> Mapping[str, Any]:
@@ -103,14 +94,23 @@ def fields_of(entry: Entry) -> Mapping[str, Any]:
     return registry.of_command(entry.task)[0].row_fields(right, entry.asked)
 
 
-def _extended(row: Row, fields: Mapping[str, Any]) -> dict[str, Any]:
-    change = dict(fields)
-    if "texts" in change:
-        change["texts"] = list(dict.fromkeys([*row.texts, *change["texts"]]))
-    if "qa" in change:
-        asked = {qa.question for qa in change["qa"]}
-        change["qa"] = [*(qa for qa in row.qa if qa.question not in asked), *change["qa"]]
-    return change
+def _extended(memory: Memory, id: str, fields: Mapping[str, Any]) -> Row:
+    """Add fields to a row as it is at this moment: texts and questions come to those it has."""
+
+    def change(row: Row) -> Row:
+        new = dict(fields)
+        if "texts" in new:
+            new["texts"] = tuple(dict.fromkeys([*row.texts, *new["texts"]]))
+        if "qa" in new:
+            asked = {qa.question for qa in new["qa"]}
+            new["qa"] = (*(qa for qa in row.qa if qa.question not in asked), *new["qa"])
+        if "tags" in new:
+            new["tags"] = tuple(new["tags"])
+        if "columns" in new:
+            new["columns"] = {**row.columns, **new["columns"]}
+        return replace(row, **new)
+
+    return edit(memory, f"feedback {id}", {id: change}).rows[id]
 
 
 def from_table(

@@ -54,6 +54,10 @@ def copy_memory(path: Path, to: Path, with_pictures: bool, show: bool | None = F
         memory.store.copy_to(to)
         with contextlib.closing(SqliteStore(to)) as copy:
             lost = _bring_in(memory, copy, show) if with_pictures else 0
+            with copy.transaction():
+                deleted = copy.deleted.empty()
+            if deleted:
+                copy.compact()
             copy.database.log_ahead()
             found = _pictures(copy)
     return replace(found, lost=lost)

@@ -11,7 +11,7 @@ thread, and on its own. Methods that write need a transaction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -61,10 +61,11 @@ class Rows(Protocol):
         """Numbers of the rows that a filter lets through, ascending; raises as :meth:`iterate`."""
 
     def put(self, version: int, row: Row, computed: Computed = NOTHING_COMPUTED) -> int:
-        """Add a row (number 0), or write it in place of the one with its id.
+        """Add a row (number 0), or write it in place of the one with its number.
 
-        A row that was there keeps its number and all that was computed of it, but for what
-        ``computed`` gives. Its words and the history follow.
+        Read the row in the same transaction, and change what is to change: all fields are written.
+        What was computed of a row that was there stays, but for what ``computed`` gives. Its words
+        and the history follow.
 
         Args:
             version: that this belongs to; see :meth:`History.begin`.
@@ -73,22 +74,35 @@ class Rows(Protocol):
 
         Returns:
             The row's number; larger than that of any row before if it is new.
+
+        Raises:
+            RowNotFoundError: the row with that number is gone, or has another id.
+            RowExistsError: the id of a new row is taken.
+            DataError: a new picture comes without a vector, or new texts with another number of
+                vectors; see :func:`ravl.store.row.check_computed`.
         """
 
     def rename(self, version: int, renames: Sequence[tuple[Row, Row]]) -> None:
         """Give rows other ids and paths, all at once; all that was computed of them stays.
 
-        Rows may exchange their ids.
+        Rows may exchange their ids. Only ids and paths are written.
 
         Args:
             version: that this belongs to.
             renames: each row as it is, and with its new id and path.
+
+        Raises:
+            RowNotFoundError: as :meth:`put`.
+            RowExistsError: an id is that of another row.
         """
 
     def delete(self, version: int, row: Row) -> None:
         """Remove a row and all that was computed of it; the history keeps what users put in.
 
         If it was the first of a group of near-duplicates, the next of them takes its place.
+
+        Raises:
+            RowNotFoundError: as :meth:`put`.
         """
 
     def column_names(self) -> frozenset[str]:
@@ -183,8 +197,13 @@ class SpaceVectors(Protocol):
     def read_texts(self, row: int, space: int | None = None) -> Array:
         """Vectors (t, d) of a row's texts, in their order."""
 
-    def missing(self, space: int) -> list[int]:
-        """Rows with a picture and no vector in a space, or with texts and no vectors of them."""
+    def missing(self, space: int, among: Iterable[int] | None = None) -> list[int]:
+        """Rows that lack a vector in a space, ascending: that of their picture, or of a text.
+
+        Args:
+            space: its number.
+            among: look at these rows only.
+        """
 
     def write(
         self, kind: Kind, row: int, vector: NDArray[np.floating], space: int | None = None
@@ -248,25 +267,33 @@ class History(Protocol):
 
 
 class Trash(Protocol):
-    """Rows that were taken out, with their vectors, until they are restored or forgotten."""
+    """Rows that were taken out, with all that they had, until they are restored or forgotten."""
 
     def move(self, version: int, row: Row) -> None:
-        """Take a row out of the memory, into the trash."""
+        """Take a row out of the memory; raises as :meth:`Rows.delete` does."""
 
     def entries(self) -> list[TrashedRow]:
-        """All of it, the newest first."""
+        """All of it, the newest first, in the order of the history."""
 
-    def restore(
-        self, version: int, row: Row, new: Row, embed: Callable[[Sequence[str]], Array]
-    ) -> None:
-        """Bring a row back, perhaps under another id and path.
+    def computed(self, row: Row) -> Computed:
+        """What a row had: its copied picture, and the vectors if the current space has the encoder.
+
+        Raises:
+            RowNotFoundError: the row is not here any more.
+        """
+
+    def restore(self, version: int, row: Row, new: Row, computed: Computed) -> None:
+        """Bring a row back, perhaps under another id and path; it gets a new number.
 
         Args:
             version: that this belongs to.
-            row: in the trash.
+            row: that was taken out.
             new: the row in its new form.
-            embed: makes vectors of texts; called only where another encoder made the row's. The
-                picture of such a row has no vector until its file is indexed again.
+            computed: of the new form; see :meth:`computed`.
+
+        Raises:
+            RowNotFoundError: the row is not here any more.
+            RowExistsError, DataError: as :meth:`Rows.put`.
         """
 
     def empty(self, numbers: Iterable[int] | None = None) -> int:
@@ -360,7 +387,11 @@ class Store(Protocol):
 
     @property
     def trash(self) -> Trash:
-        """Rows that were taken out."""
+        """Rows that were moved to the trash."""
+
+    @property
+    def deleted(self) -> Trash:
+        """Rows that were deleted, for a revert, until the store is compacted."""
 
     @property
     def folders(self) -> Folders:

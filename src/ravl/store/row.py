@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ravl.data import QA, Example, Scalar
 from ravl.encoders.base import Array
+from ravl.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,29 @@ class Computed:
 
 
 NOTHING_COMPUTED = Computed()
+
+
+def check_computed(old: Row | None, new: Row, computed: Computed) -> None:
+    """Refuse to write a row without the vectors that find it.
+
+    Args:
+        old: the row as it is, None for a new one.
+        new: the row as it is to be.
+        computed: what comes with it.
+
+    Raises:
+        DataError: the picture is new and has no vector, or the vectors are not those of the texts.
+    """
+    if new.hash is not None and computed.vector is None and (old is None or old.hash != new.hash):
+        raise DataError(f"The row {new.id!r} has a new picture without a vector. Encode it first.")
+    vectors = computed.text_vectors
+    if vectors is None and new.texts != (old.texts if old else ()):
+        raise DataError(f"The row {new.id!r} has new texts without vectors. Encode them first.")
+    if vectors is not None and len(vectors) != len(new.texts):
+        raise DataError(
+            f"The row {new.id!r} has {len(new.texts):,} texts, and {len(vectors):,} vectors came "
+            "with them. Encode its texts again."
+        )
 
 
 def user_fields(data: Mapping[str, Any]) -> dict[str, Any]:

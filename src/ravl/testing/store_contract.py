@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import pytest
 from ravl.data import QA, Rejected
 from ravl.encoders import Fingerprint
 from ravl.encoders.base import Array
-from ravl.errors import FilterError
+from ravl.errors import DataError, FilterError, RowExistsError, RowNotFoundError
 from ravl.store.contract import Store
 from ravl.store.duplicates import mark_duplicates
 from ravl.store.history import AUTHOR
@@ -89,16 +89,28 @@ def features(number: float) -> Array:
     return np.full(FEATURES, number, np.float32)
 
 
-def put(store: Store, row: Row, computed: Computed | None = None, what: str = "test") -> Row:
-    """Write a row in a transaction of its own; returns it as it is kept."""
+def put(store: Store, row: Row, made: Computed | None = None, what: str = "test") -> Row:
+    """Add a row, or write it in place of the one with its id; returns it as it is kept.
+
+    In a transaction of its own; a new row gets vectors unless they are given.
+    """
     with store.transaction():
-        number = store.rows.put(store.history.begin(what), row, computed or Computed())
+        old = store.rows.find([row.id]).get(row.id)
+        if old is None:
+            made = made or (computed(1, row) if row.hash else Computed(text_vectors=texts_of(row)))
+        row = replace(row, number=old.number if old else 0)
+        number = store.rows.put(store.history.begin(what), row, made or Computed())
     return store.rows.get([number])[number]
+
+
+def texts_of(row: Row) -> Array:
+    """Vectors of a row's texts."""
+    return vectors(*range(len(row.texts))).reshape(len(row.texts), DIMENSION)
 
 
 def computed(number: float, row: Row, picture: bytes | None = None) -> Computed:
     """What an encoder might make of a row: all its vectors begin with that number."""
-    texts = vectors(*(number + i / 8 for i in range(len(row.texts))))
+    texts = vectors(*(number + i / 8 for i in range(len(row.texts)))).reshape(-1, DIMENSION)
     return Computed(vectors(number)[0], features(number), texts, picture)
 
 
@@ -239,6 +251,91 @@ class StoreContract:
             row.number: row.id for row in old
         }
 
+    def test_a_new_row_takes_nobodys_id(self, shop: Store) -> None:
+        before = list(shop.rows.iterate())
+        note = shop.rows.find(["note"])["note"]
+        with (
+            pytest.raises(RowExistsError, match="There is a row 'note' already"),
+            self.writing(shop),
+        ):
+            shop.rows.put(1, Row(0, "note", label="another"))
+        with pytest.raises(RowExistsError, match=SHOE.id), self.writing(shop):
+            shop.rows.rename(1, [(note, replace(note, id=SHOE.id))])
+        assert list(shop.rows.iterate()) == before
+
+    def test_a_row_that_has_gone_is_refused(self, shop: Store) -> None:
+        """Whoever read it before somebody else deleted or renamed it."""
+        shoe, note = (shop.rows.find([id])[id] for id in (SHOE.id, "note"))
+        with shop.transaction():
+            version = shop.history.begin("others")
+            shop.rows.delete(version, shoe)
+            shop.rows.rename(version, [(note, replace(note, id="paper"))])
+        before = list(shop.rows.iterate()), shop.history.newest_change()
+        for row in (shoe, note):
+            for write in (
+                lambda row: shop.rows.put(1, replace(row, label="back")),
+                lambda row: shop.rows.rename(1, [(row, replace(row, id="other"))]),
+                lambda row: shop.rows.delete(1, row),
+                lambda row: shop.trash.move(1, row),
+            ):
+                with (
+                    pytest.raises(RowNotFoundError, match="not there any more"),
+                    self.writing(shop),
+                ):
+                    write(row)
+        with pytest.raises(RowNotFoundError, match="not in the trash"), self.writing(shop):
+            shop.trash.restore(1, shoe, shoe, computed(1, SHOE))
+        assert (list(shop.rows.iterate()), shop.history.newest_change()) == before
+        assert shop.trash.entries() == []
+
+    def test_the_history_knows_what_was_there(self, shop: Store) -> None:
+        """A row that is removed or renamed may have been read before somebody else changed it."""
+        shoe, note = (shop.rows.find([id])[id] for id in (SHOE.id, "note"))
+        put(shop, replace(shoe, label="boot"))
+        put(shop, replace(note, label="paper"))
+        newest = shop.history.newest()
+        with shop.transaction():
+            shop.rows.rename(shop.history.begin("rename"), [(note, replace(note, id="sheet"))])
+            shop.rows.delete(shop.history.begin("delete"), shoe)
+        states = shop.history.states(newest)
+        assert states[shoe.number] == replace(shoe, label="boot").to_json()
+        assert states[note.number] == replace(note, label="paper").to_json()
+        assert shop.rows.find(["sheet"])["sheet"].label == "paper"
+
+    def test_no_row_without_its_vectors(self, shop: Store) -> None:
+        shoe = shop.rows.find([SHOE.id])[SHOE.id]
+        for row, made in (
+            (replace(SHOE, id="new"), Computed(text_vectors=vectors(1))),
+            (replace(SHOE, id="new"), Computed(vector=vectors(1)[0])),
+            (replace(shoe, hash="another"), Computed()),
+            (replace(shoe, texts=("one", "two")), Computed()),
+            (replace(shoe, texts=()), Computed()),
+            (replace(shoe, texts=("one", "two")), Computed(text_vectors=vectors(1))),
+            (shoe, Computed(text_vectors=vectors(1, 2))),
+        ):
+            with pytest.raises(DataError, match="Encode"), self.writing(shop):
+                shop.rows.put(1, row, made)
+        assert put(shop, replace(shoe, label="boot")).label == "boot"
+        space = shop.spaces.current().number
+        assert shop.vectors.missing(space) == []
+        with shop.transaction():
+            shop.vectors.write_texts(shoe.number, vectors(1, 2), space)
+        assert shop.vectors.missing(space) == [shoe.number], "a vector too many"
+        with shop.transaction():
+            shop.vectors.delete(shoe.number, space)
+        assert shop.vectors.missing(space) == [shoe.number]
+        assert shop.vectors.missing(space, [shoe.number, 99]) == [shoe.number]
+        assert shop.vectors.missing(space, [1, 3]) == []
+        assert put(shop, replace(shoe, label="shoe")).label == "shoe", "it is as it was"
+
+    @staticmethod
+    @contextmanager
+    def writing(store: Store) -> Iterator[None]:
+        """A transaction with a version of its own, number 1 of those in the tests above."""
+        with store.transaction():
+            store.history.begin("test")
+            yield
+
     def test_deleted_rows_leave_nothing(self, shop: Store) -> None:
         row = shop.rows.find([SHIRT.id])[SHIRT.id]
         with shop.transaction():
@@ -292,7 +389,7 @@ class StoreContract:
         assert shop.words.search("?!", 9) == []
 
     def test_words_follow_their_row(self, shop: Store) -> None:
-        put(shop, replace(NOTE, texts=("a green hat",)))
+        put(shop, replace(NOTE, texts=("a green hat",)), Computed(text_vectors=vectors(4)))
         assert shop.words.search("nothing", 9) == []
         assert len(shop.words.search("hat", 9)) == 1
 
@@ -461,7 +558,8 @@ class StoreContract:
         assert shop.words.search("shirt", 3) == []
         new = replace(shirt, id="moved.jpg", path=tmp_path / "moved.jpg")
         with shop.transaction():
-            shop.trash.restore(shop.history.begin("back"), shirt, new, self.no_encoder)
+            made = shop.trash.computed(shirt)
+            shop.trash.restore(shop.history.begin("back"), shirt, new, made)
         back = shop.rows.find(["moved.jpg"])["moved.jpg"]
         np.testing.assert_array_equal(
             shop.vectors.read("vectors", [back.number])[back.number], vectors(1)[0]
@@ -482,16 +580,30 @@ class StoreContract:
         with shop.transaction():
             new = shop.spaces.make(fingerprint(turn=1), {})
             shop.spaces.switch(shop.spaces.current(), new, keep_features=False)
+            made = shop.trash.computed(shirt)
+            assert (made.vector, made.feature, made.text_vectors) == (None, None, None)
+            assert made.picture == b"jpeg"
             version = shop.history.begin("back")
-            shop.trash.restore(version, shirt, shirt, lambda texts: vectors(*range(len(texts))))
+            shop.trash.restore(version, shirt, shirt, computed(5, SHIRT, made.picture))
         back = shop.rows.find([SHIRT.id])[SHIRT.id].number
-        assert shop.vectors.read("vectors", [back]) == {}
-        np.testing.assert_array_equal(shop.vectors.read_texts(back), vectors(0, 1))
+        np.testing.assert_array_equal(shop.vectors.read("vectors", [back])[back], vectors(5)[0])
+        np.testing.assert_array_equal(shop.vectors.read_texts(back), vectors(5, 5.125))
+        assert shop.rows.picture(back) == b"jpeg"
 
-    @staticmethod
-    def no_encoder(texts: object) -> Array:
-        """An encoder that must not be asked."""
-        raise AssertionError(f"encoded {texts} again")
+    def test_deleted_rows_are_kept_apart_from_the_trash(self, shop: Store) -> None:
+        shirt = shop.rows.find([SHIRT.id])[SHIRT.id]
+        with shop.transaction():
+            shop.deleted.move(shop.history.begin("delete"), shirt)
+        assert shop.rows.find([SHIRT.id]) == {}
+        assert shop.trash.entries() == []
+        assert [entry.row for entry in shop.deleted.entries()] == [shirt]
+        made = shop.deleted.computed(shirt)
+        with shop.transaction():
+            shop.deleted.restore(shop.history.begin("revert"), shirt, shirt, made)
+        back = shop.rows.find([SHIRT.id])[SHIRT.id].number
+        assert shop.rows.picture(back) == b"jpeg"
+        np.testing.assert_array_equal(shop.vectors.read("vectors", [back])[back], vectors(1)[0])
+        assert shop.deleted.entries() == []
 
     # --- folders, quarantine, notes --------------------------------------------------------
 
@@ -552,7 +664,7 @@ class StoreContract:
         def fail() -> None:
             with shop.transaction():
                 version = shop.history.begin("half")
-                shop.rows.put(version, Row(0, "half"), computed(1, NOTE))
+                shop.rows.put(version, replace(NOTE, id="half"), computed(1, NOTE))
                 shop.trash.move(version, shop.rows.find([SHIRT.id])[SHIRT.id])
                 shop.folders.watch(WatchedFolder(shop.folder, ""))
                 raise ZeroDivisionError

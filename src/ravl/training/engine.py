@@ -333,7 +333,7 @@ def open_examples(
     data, validation, test = (sources.get(name) for name in ("data", "validation", "test"))
     tables = tables_of(data, validation, test)  # type: ignore[arg-type]
     with ExitStack() as stack:
-        source = memory
+        source, since = memory, memory.version
         if tables:
             columns, root = sources.get("columns"), sources.get("root")
             scratch = read_tables(memory, tables, work, columns, sources.get("progress"), root)
@@ -344,7 +344,7 @@ def open_examples(
         recipe.check_examples(examples, splits)
         if tables and recipe.settings.add_to_memory:
             what = f"fit {recipe.name}: what {data} says"
-            if count := remember(memory, examples.take(splits.train), what):
+            if count := remember(memory, examples.take(splits.train), what, since=since):
                 notes.append(f"{count:,} rows of the memory are new or changed by the table.")
             examples = recipe.read(source)  # now that the memory shows them
         yield examples, splits, source, notes

@@ -7,7 +7,7 @@ are found, and what the memory has looked at is not looked at again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,10 @@ from ravl.data import ColumnNames, Rejected
 from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.memory import Memory, Row
+from ravl.memory.rebasing import rebase
 from ravl.retrieval.datastore import Ints
 from ravl.store.duplicates import groups_like, mark_duplicates
-from ravl.store.row import Computed
+from ravl.store.row import Computed, user_fields
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,8 +130,8 @@ def read_labelled(
         says: what a row says for the task; empty for nothing.
         where: only rows that this filter lets through.
     """
-    rows = [row for row in source.rows(where) if row.hash is not None and says(row)]
     with source.snapshot():
+        rows = [row for row in source.rows(where) if row.hash is not None and says(row)]
         numbers = [row.number for row in rows]
         features = source.store.vectors.read("features", numbers)
         vectors = source.store.vectors.read("vectors", numbers)
@@ -156,7 +157,11 @@ def read_labelled(
 
 
 def remember(
-    memory: Memory, examples: Examples, what: str, name: Callable[[Row], str] | None = None
+    memory: Memory,
+    examples: Examples,
+    what: str,
+    name: Callable[[Row], str] | None = None,
+    since: int | None = None,
 ) -> int:
     """Bring labelled pictures into the memory, with what was computed of them; returns how many.
 
@@ -168,27 +173,39 @@ def remember(
         labelled: from a scratch memory with the same encoder.
         what: was done, for the memory's history.
         name: the id of a picture that is new; None for that of its table, without the part.
+        since: version of the memory when the table was read; what people have changed since stays.
+
+    Raises:
+        EncoderMismatchError: the memory was given another encoder since.
     """
     name = name or (lambda row: row.id.partition("/")[2])
     source, changed = examples.source, 0
-    store, theirs = memory.store, source.store
+    store, theirs, encoder = memory.store, source.store, source.encoder
     with source.snapshot(), store.transaction():
+        memory.check_encoder(encoder, store.spaces.current())
         by_hash = {each.hash: each.id for each in store.rows.hashes()}
+        then = {} if since is None else store.history.states(since)
+        gone = {str(state["id"]) for state in then.values() if state}
+        gone -= store.rows.find(gone).keys()  # deleted while the table was read
+        there = theirs.rows.get(row.number for row in examples.rows)
         version = 0
-        for row in examples.rows:
-            id = by_hash.get(row.hash or "") or name(row)
-            old = store.rows.find([id]).get(id)
-            if old is not None and old.hash != row.hash:  # the id is another picture's
-                id, old = row.id, None
-            new = _told(old, replace(row, id=id))
-            if new == old:
+        for seen in examples.rows:
+            row = there.get(seen.number)
+            if row is None or row.hash != seen.hash:  # gone or another picture since it was read
+                continue
+            ids = [by_hash.get(row.hash or "") or name(row), row.id, f"{row.id} {row.hash}"]
+            taken = store.rows.find(ids)
+            # The first id that is free, or this picture's own.
+            id = next(i for i in ids if i not in taken or taken[i].hash == row.hash)
+            new = _told(old := taken.get(id), replace(row, id=id), then)
+            if new is None or new == old or id in gone:
                 continue
             version = version or store.history.begin(what)
             number = row.number
             computed = Computed(
                 vector=theirs.vectors.read("vectors", [number]).get(number),
                 feature=theirs.vectors.read("features", [number]).get(number),
-                text_vectors=theirs.vectors.read_texts(number) if row.texts else None,
+                text_vectors=theirs.vectors.read_texts(number) if new.texts == row.texts else None,
                 picture=source.copied_picture(row),
             )
             store.rows.put(version, new, computed)
@@ -198,18 +215,30 @@ def remember(
     return changed
 
 
-def _told(old: Row | None, row: Row) -> Row:
-    """A row after a table has spoken: what it says replaces, what it does not say stays."""
+def _told(old: Row | None, row: Row, then: Mapping[int, dict[str, Any] | None]) -> Row | None:
+    """A row after a table has spoken: what it says replaces, what it does not say stays.
+
+    Args:
+        old: the row as it is.
+        row: as the table says.
+        then: rows that people have changed since the table was read, as they were before; what
+            they changed stays.
+    """
     if old is None:
         return replace(row, number=0, duplicate_of=None)
-    return replace(
-        old,
-        texts=row.texts or old.texts,
-        label=row.label if row.label is not None else old.label,
-        tags=row.tags or old.tags,
-        qa=row.qa or old.qa,
-        columns={**old.columns, **row.columns},
+    base = old
+    if old.number in then:
+        state = then[old.number] or {"id": old.id}
+        base = replace(old, **user_fields(state))
+    told = replace(
+        base,
+        texts=row.texts or base.texts,
+        label=row.label if row.label is not None else base.label,
+        tags=row.tags or base.tags,
+        qa=row.qa or base.qa,
+        columns={**base.columns, **row.columns},
     )
+    return rebase(base, told, old)
 
 
 def none_labelled(memory: Memory, noun: str, column: str | None) -> DataError:

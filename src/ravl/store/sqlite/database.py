@@ -134,8 +134,8 @@ class Database:
         return self.connection.execute(sql, (name,)).fetchone() is not None
 
     def add_sync_tables(self) -> None:
-        """Make the tables that syncing and the trash need, in a file that has none yet."""
-        if not self.has_table("bin"):
+        """Make the tables that syncing, the trash and deletions need, in a file without them."""
+        if not self.has_table("deleted"):
             text = (files("ravl.store.sqlite") / "sync.sql").read_text("utf-8")
             for statement in text.split(";\n"):
                 self.connection.execute(statement)

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from ravl.data.text import nfc, spellings
+from ravl.errors import RowExistsError, RowNotFoundError
 from ravl.store.history import now
 from ravl.store.records import PictureHashes
-from ravl.store.row import NOTHING_COMPUTED, Computed, Row
+from ravl.store.row import NOTHING_COMPUTED, Computed, Row, check_computed
 from ravl.store.sqlite.database import Database
 from ravl.store.sqlite.filters import compile_filter
 from ravl.store.sqlite.history import HistoryTables
@@ -100,22 +101,23 @@ class RowTable:
         return np.array([row for (row,) in found], np.int64)
 
     def put(self, version: int, row: Row, computed: Computed = NOTHING_COMPUTED) -> int:
-        """Add a row (number 0) or write it in place of its old self; return its number."""
-        old = self.find([row.id]).get(row.id)
+        """Add a row (number 0), or write it in place of the one with its number."""
+        old = self._there(row) if row.number else None
+        if old is None:
+            self._check_free(row.id)
+        check_computed(old, row, computed)
         stamp = now()
         fields = to_record(row, self._folder)
         fields |= {"added": old.added if old else stamp, "changed": stamp}
-        names = ", ".join(fields)
-        # An upsert keeps the row's number, so that what refers to it stays true.
-        changes = ", ".join(f"{name} = excluded.{name}" for name in fields)
-        marks = ", ".join("?" * len(fields))
-        number = int(
-            self._connection.execute(
-                f"INSERT INTO rows ({names}) VALUES ({marks}) "
-                f"ON CONFLICT (id) DO UPDATE SET {changes} RETURNING row",
-                list(fields.values()),
-            ).fetchone()[0]
-        )
+        if old is None:
+            names, marks = ", ".join(fields), ", ".join("?" * len(fields))
+            sql = f"INSERT INTO rows ({names}) VALUES ({marks}) RETURNING row"
+            number = int(self._connection.execute(sql, list(fields.values())).fetchone()[0])
+        else:
+            number = old.number
+            changes = ", ".join(f"{name} = ?" for name in fields)
+            sql = f"UPDATE rows SET {changes} WHERE row = ?"
+            self._connection.execute(sql, [*fields.values(), number])
         self._write_computed(number, computed)
         self._connection.executemany(
             "INSERT OR IGNORE INTO column_names VALUES (?)", [(nfc(name),) for name in row.columns]
@@ -127,10 +129,11 @@ class RowTable:
     def rename(self, version: int, renames: Sequence[tuple[Row, Row]]) -> None:
         """Give rows other ids and paths, all at once; all that was computed of them stays."""
         execute = self._connection.execute
-        for old, new in renames:
-            if old.id != new.id:  # out of the way of a row that gets this id; no text holds a NUL
-                execute("UPDATE rows SET id = ? WHERE row = ?", (f"\0{old.number}", old.number))
-        for old, new in renames:
+        there = [self._there(old) for old, _ in renames]
+        for old in there:  # out of the way of a row that gets this id; no id holds a NUL
+            execute("UPDATE rows SET id = ? WHERE row = ?", (f"\0{old.number}", old.number))
+        for old, (_, new) in zip(there, renames, strict=True):
+            self._check_free(new.id)
             execute(
                 "UPDATE rows SET id = ?, path = ?, changed = ? WHERE row = ?",
                 (new.id, stored_path(new.path, self._folder), now(), old.number),
@@ -140,16 +143,31 @@ class RowTable:
 
     def delete(self, version: int, row: Row) -> None:
         """Remove a row and all that was computed of it; history keeps what users had put in."""
+        old = self._there(row)
         connection = self._connection
         for space in space_numbers(connection):
-            self._vectors.delete(row.number, space)
-        self._words.delete(row.number)
-        connection.execute("DELETE FROM rows WHERE row = ?", (row.number,))
-        heir = connection.execute("SELECT min(row) FROM rows WHERE twin = ?", (row.number,))
+            self._vectors.delete(old.number, space)
+        self._words.delete(old.number)
+        connection.execute("DELETE FROM rows WHERE row = ?", (old.number,))
+        heir = connection.execute("SELECT min(row) FROM rows WHERE twin = ?", (old.number,))
         connection.execute(
-            "UPDATE rows SET twin = ? WHERE twin = ?", (heir.fetchone()[0], row.number)
+            "UPDATE rows SET twin = ? WHERE twin = ?", (heir.fetchone()[0], old.number)
         )
-        self._history.record(version, row.number, row.id, "delete", row)
+        self._history.record(version, old.number, old.id, "delete", old)
+
+    def _check_free(self, id: str) -> None:
+        if self.find([id]):
+            raise RowExistsError(f"There is a row {id!r} already. Change it, or choose another id.")
+
+    def _there(self, row: Row) -> Row:
+        """A row as it is at this moment; another writer may have removed or renamed it."""
+        now_ = self.get([row.number]).get(row.number)
+        if now_ is None or now_.id != row.id:
+            raise RowNotFoundError(
+                f"The row {row.id!r} is not there any more: it was deleted or renamed since it "
+                "was read. Nothing was changed."
+            )
+        return now_
 
     def column_names(self) -> frozenset[str]:
         """Names of all columns of the user's own."""

@@ -1,4 +1,4 @@
--- What syncing and the trash keep; made the first time that either is asked for.
+-- What syncing, the trash and deletions keep; made the first time that one of them is asked for.
 
 CREATE TABLE IF NOT EXISTS roots (         -- folders that the memory follows
   path TEXT PRIMARY KEY,                   -- as in rows: relative to the memory's folder where below
@@ -14,6 +14,17 @@ CREATE TABLE IF NOT EXISTS files (         -- their pictures, as they were when 
 ) STRICT;
 
 CREATE TABLE IF NOT EXISTS bin (           -- rows whose file has gone, with all that they had
+  row INTEGER PRIMARY KEY,
+  at TEXT NOT NULL,
+  record TEXT NOT NULL,                    -- JSON
+  space INTEGER NOT NULL,                  -- that computed the following
+  vector BLOB,
+  feature BLOB,
+  text_vectors BLOB,
+  picture BLOB                             -- where a copy was kept
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS deleted (       -- deleted rows, with all that they had, until compacted
   row INTEGER PRIMARY KEY,
   at TEXT NOT NULL,
   record TEXT NOT NULL,                    -- JSON

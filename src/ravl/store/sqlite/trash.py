@@ -1,17 +1,20 @@
-"""The table ``bin``: rows that were taken out, with their vectors.
+"""The tables ``bin`` and ``deleted``: rows that were taken out, with all that they had.
 
-A row in the trash is in no search and no vote. Restored, it needs no network.
+A row in them is in no search and no vote. Brought back, it needs no network. ``bin`` is the trash
+that users see and empty; ``deleted`` is for :meth:`ravl.memory.Memory.revert`, until the memory is
+compacted.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
-from ravl.encoders.base import Array
+from ravl.errors import RowNotFoundError
 from ravl.store.history import now
 from ravl.store.records import TrashedRow
 from ravl.store.row import Computed, Row
@@ -23,17 +26,24 @@ from ravl.store.sqlite.vectors import VectorTables, packed, unpacked
 
 
 class TrashTable:
-    """The trash of a memory; see :class:`ravl.store.contract.Trash`.
+    """Rows that were taken out of a memory; see :class:`ravl.store.contract.Trash`.
 
     Args:
+        name: of the table.
         database: the file.
         folder: that paths below it are kept relative to.
         rows, vectors: of the same file.
     """
 
     def __init__(
-        self, database: Database, folder: Path, rows: RowTable, vectors: VectorTables
+        self,
+        name: Literal["bin", "deleted"],
+        database: Database,
+        folder: Path,
+        rows: RowTable,
+        vectors: VectorTables,
     ) -> None:
+        self._name = name
         self._database = database
         self._folder = folder
         self._rows = rows
@@ -44,65 +54,82 @@ class TrashTable:
         return self._database.connection
 
     def move(self, version: int, row: Row) -> None:
-        """Take a row out of the memory, into the trash."""
+        """Take a row out of the memory, with all that it has."""
         self._database.add_sync_tables()
         number, connection = row.number, self._connection
         vector = self._vectors.read("vectors", [number]).get(number)
         feature = self._vectors.read("features", [number]).get(number)
         texts = self._vectors.read_texts(number)
-        record = connection.execute(f"SELECT {COLUMNS} FROM rows WHERE row = ?", (number,))
+        picture = self._rows.picture(number)
+        found = connection.execute(f"SELECT {COLUMNS} FROM rows WHERE row = ?", (number,))
+        record = found.fetchone()
+        self._rows.delete(version, row)  # first: it refuses a row that is not there any more
         connection.execute(
-            "INSERT OR REPLACE INTO bin VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            f"INSERT OR REPLACE INTO {self._name} VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 number,
                 now(),
-                dumps(list(record.fetchone())),
+                dumps(list(record)),
                 current_number(connection),
                 packed(vector) if vector is not None else None,
                 packed(feature) if feature is not None else None,
                 packed(texts) if len(texts) else None,
-                self._rows.picture(number),
+                picture,
             ),
         )
-        self._rows.delete(version, row)
 
     def entries(self) -> list[TrashedRow]:
         """All of it, the newest first."""
-        if not self._database.has_table("bin"):
+        if not self._database.has_table(self._name):
             return []
-        found = self._connection.execute("SELECT record, at FROM bin ORDER BY at DESC, row")
+        # By the history, not by the clock, which may have gone back.
+        found = self._connection.execute(
+            f"""SELECT record, at FROM {self._name} LEFT JOIN
+                (SELECT row, max(change) AS change FROM changes GROUP BY row) USING (row)
+                ORDER BY change DESC, row DESC"""
+        )
         return [
             TrashedRow(from_record(tuple(json.loads(record)), self._folder), at)
             for record, at in found
         ]
 
-    def restore(
-        self, version: int, row: Row, new: Row, embed: Callable[[Sequence[str]], Array]
-    ) -> None:
+    def computed(self, row: Row) -> Computed:
+        """What a row had; the vectors only where the current space's encoder made them."""
+        space, vector, feature, texts, picture = self._find(
+            row, "space, vector, feature, text_vectors, picture"
+        )
+        if space != current_number(self._connection):
+            return Computed(picture=picture)
+        return Computed(
+            vector=unpacked(vector) if vector else None,
+            feature=unpacked(feature) if feature else None,
+            text_vectors=unpacked(texts).reshape(len(row.texts), -1) if texts else None,
+            picture=picture,
+        )
+
+    def restore(self, version: int, row: Row, new: Row, computed: Computed) -> None:
         """Bring a row back, perhaps under another id and path."""
-        found = self._connection.execute(
-            "SELECT space, vector, feature, text_vectors, picture FROM bin WHERE row = ?",
-            (row.number,),
-        ).fetchone()
-        space, vector, feature, texts, picture = found
-        if space == current_number(self._connection):
-            computed = Computed(
-                vector=unpacked(vector) if vector else None,
-                feature=unpacked(feature) if feature else None,
-                text_vectors=unpacked(texts).reshape(len(row.texts), -1) if texts else None,
-                picture=picture,
-            )
-        else:
-            vectors = embed(new.texts) if new.texts else None
-            computed = Computed(text_vectors=vectors, picture=picture)
-        self._rows.put(version, replace(new, duplicate_of=None), computed)
-        self._connection.execute("DELETE FROM bin WHERE row = ?", (row.number,))
+        self._find(row, "row")
+        self._rows.put(version, replace(new, number=0, duplicate_of=None), computed)
+        self._connection.execute(f"DELETE FROM {self._name} WHERE row = ?", (row.number,))
 
     def empty(self, numbers: Iterable[int] | None = None) -> int:
         """Forget rows, by number, or all; returns how many."""
-        if not self._database.has_table("bin"):
+        if not self._database.has_table(self._name):
             return 0
         if numbers is None:
-            return self._connection.execute("DELETE FROM bin").rowcount
-        sql = "DELETE FROM bin WHERE row IN (SELECT value FROM json_each(?))"
+            return self._connection.execute(f"DELETE FROM {self._name}").rowcount
+        sql = f"DELETE FROM {self._name} WHERE row IN (SELECT value FROM json_each(?))"
         return self._connection.execute(sql, (json.dumps(list(numbers)),)).rowcount
+
+    def _find(self, row: Row, columns: str) -> tuple[Any, ...]:
+        found = None
+        if self._database.has_table(self._name):
+            sql = f"SELECT {columns} FROM {self._name} WHERE row = ?"
+            found = self._connection.execute(sql, (row.number,)).fetchone()
+        if found is None:
+            raise RowNotFoundError(
+                f"The row {row.id!r} is not in the trash any more: it was restored or forgotten "
+                "since. Nothing was changed."
+            )
+        return tuple(found)

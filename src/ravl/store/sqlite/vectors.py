@@ -82,16 +82,20 @@ class VectorTables:
         """Vectors (t, d) of a row's texts, in their order."""
         return self.of_rows("text_vectors", [row], space)[1]
 
-    def missing(self, space: int) -> list[int]:
-        """Rows with a picture and no vector in a space, or with texts and no vectors of them."""
+    def missing(self, space: int, among: Iterable[int] | None = None) -> list[int]:
+        """Rows that lack a vector in a space: that of their picture, or of one of their texts."""
         pictures, texts = (table_name(kind, space) for kind in ("vectors", "text_vectors"))
+        some, values = "1", []
+        if among is not None:
+            some, values = "row IN (SELECT value FROM json_each(?))", [json.dumps(list(among))]
         found = self._connection.execute(
-            f"""SELECT row FROM rows WHERE
-                (hash IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {pictures} WHERE key = row)) OR
-                (texts != '[]' AND NOT EXISTS (
-                    SELECT 1 FROM {texts}
-                    WHERE key >= row << {TEXT_BITS} AND key < (row + 1) << {TEXT_BITS}))
-                ORDER BY row"""
+            f"""SELECT row FROM rows WHERE {some} AND
+                ((hash IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {pictures} WHERE key = row)) OR
+                (texts != '[]' AND json_array_length(texts) != (
+                    SELECT count(*) FROM {texts}
+                    WHERE key >= row << {TEXT_BITS} AND key < (row + 1) << {TEXT_BITS})))
+                ORDER BY row""",
+            values,
         )
         return [row for (row,) in found]
 
