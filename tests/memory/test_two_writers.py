@@ -37,6 +37,7 @@ from tests.helpers import ColourEncoder, draw, make_examples
 
 SOURCES = Path(ravl.__file__).parent
 A, B, C = "red_000.png", "green_001.png", "blue_002.png"  # B is the row that the other writes
+NEW_B = "b.png"  # its name in one way
 HAND = "by hand"
 
 
@@ -117,6 +118,12 @@ def index_changed_pictures(shop: Shop) -> None:
 
 def index_new_pictures(shop: Shop) -> None:
     draw(50, "purple").save(shop.pictures / "new.png")
+    shop.memory.index(shop.pictures, progress=False)
+
+
+def index_renamed_pictures(shop: Shop) -> None:
+    (shop.pictures / B).rename(shop.pictures / NEW_B)
+    (shop.pictures / C).rename(shop.pictures / "renamed.png")
     shop.memory.index(shop.pictures, progress=False)
 
 
@@ -250,6 +257,7 @@ WAYS: dict[Callable[[Shop], None], set[str]] = {
     index_captions: set(),
     index_changed_pictures: set(),
     index_new_pictures: set(),
+    index_renamed_pictures: set(),
     add_examples: set(),
     add_new_rows: set(),
     sync: set(),
@@ -394,7 +402,7 @@ def keeps_what_the_other_did(
     if other is adds and way is not feedback_about_an_upload:
         assert memory.get("one").texts[0] == "the black row one"
     if other is edits:
-        row = memory.get(B)
+        row = memory.get(B if B in memory else NEW_B)
         assert row.columns["hand"] == 1
         assert "label" in writes or row.label == HAND
         if "texts" not in writes or way.__name__ in BOTH_STAY:
@@ -432,6 +440,7 @@ TRANSACTIONS = {
     "memory/compacting.py: compact": [compact],
     "memory/exchange.py: merge": [merge],
     "memory/indexing.py: Indexer.run": [index_columns, add_examples],
+    "memory/indexing.py: Indexer._following_renames": [index_renamed_pictures],
     "memory/indexing.py: Indexer._write": [index_columns, index_captions, index_changed_pictures],
     "memory/memory.py: Memory.delete": [delete, delete_by_a_filter],
     "memory/memory.py: Memory.set_hubness": [choose_hubness],
