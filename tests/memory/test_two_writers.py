@@ -286,13 +286,18 @@ BOTH_STAY = {"merge", "merge_duplicates", "feedback_caption"}  # their texts com
 # --- what the other does -------------------------------------------------------------------
 
 
+def name_in(memory: Memory) -> str:
+    """The id that the row B has now."""
+    return B if B in memory else NEW_B
+
+
 def edits(other: Memory) -> None:
     texts = ["an orange text by hand", "green", "blue"]
-    other.update(B, label=HAND, columns={"hand": 1}, texts=texts)
+    other.update(name_in(other), label=HAND, columns={"hand": 1}, texts=texts)
 
 
 def deletes(other: Memory) -> None:
-    other.delete([B])
+    other.delete([name_in(other)])
 
 
 def adds(other: Memory) -> None:
@@ -402,7 +407,7 @@ def keeps_what_the_other_did(
     if other is adds and way is not feedback_about_an_upload:
         assert memory.get("one").texts[0] == "the black row one"
     if other is edits:
-        row = memory.get(B if B in memory else NEW_B)
+        row = memory.get(name_in(memory))
         assert row.columns["hand"] == 1
         assert "label" in writes or row.label == HAND
         if "texts" not in writes or way.__name__ in BOTH_STAY:
