@@ -50,20 +50,20 @@ def batcher() -> Iterator[Batcher]:
     made.close(PATIENCE)
 
 
-async def ask(batcher: Batcher, network: Network, *items: int, key: str = "") -> Done:
+async def ask(batcher: Batcher, network: Network, *items: int, key: str = "") -> Done[int]:
     with batcher.place(len(items)):
         return await batcher.answer(key, items, network)
 
 
 async def ask_together(
     batcher: Batcher, network: Network, *jobs: Sequence[int], keys: str = ""
-) -> list[Any]:
+) -> list[Done[int] | BaseException]:
     """Answers to jobs that all have a place before the first is there."""
     places = [ExitStack() for _ in jobs]
     for place, items in zip(places, jobs, strict=True):
         place.enter_context(batcher.place(len(items)))
 
-    async def answer(i: int) -> Done:
+    async def answer(i: int) -> Done[int]:
         with places[i]:
             return await batcher.answer(keys[i : i + 1], jobs[i], network)
 
@@ -153,7 +153,7 @@ def test_closing_finishes_what_waits_and_takes_nothing_new(network: Network) -> 
     batcher = Batcher("test", queue=40, together=2, wait=PATIENCE)
     network.gate.clear()
 
-    async def work() -> list[Done]:
+    async def work() -> list[Done[int]]:
         jobs = [asyncio.create_task(ask(batcher, network, i)) for i in range(6)]
         await until(lambda: batcher.pending == 6)
         closing = asyncio.create_task(asyncio.to_thread(batcher.close, PATIENCE))

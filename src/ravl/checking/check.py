@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 from ravl.checking.balance import imbalances
 from ravl.checking.beliefs import beliefs
@@ -22,6 +21,7 @@ from ravl.checking.pictures import flaws
 from ravl.checking.texts import misfits
 from ravl.encoders.base import Array
 from ravl.errors import QueryError
+from ravl.json_types import JsonObject
 from ravl.memory import Memory
 from ravl.progress import progress_bar
 
@@ -58,7 +58,7 @@ class Check:
         counts = Counter(finding.kind for finding in self.findings)
         return {kind: counts[kind] for kind in self.kinds}
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types."""
         return {
             "memory": str(self.path),

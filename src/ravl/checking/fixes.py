@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from ravl.checking.issue import FIXES, Fix, Issue
 from ravl.data import QA
 from ravl.errors import QueryError, RowNotFoundError
+from ravl.json_types import JsonObject
 from ravl.memory import Memory, Row
 from ravl.memory.writing import Write, write
 
@@ -39,7 +39,7 @@ class FixReport:
         """Ids of all rows that were moved to the trash."""
         return [*self.dropped, *(id for its in self.merged.values() for id in its)]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types."""
         return {
             "fix": self.fix,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
+
+from ravl.json_types import JsonObject
 
 Kind = Literal[
     "mislabel",
@@ -48,7 +50,7 @@ class Issue:
     neighbours: tuple[str, ...] = ()
     given: tuple[str | None, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types, without empty values."""
         fields = {
             "kind": self.kind,

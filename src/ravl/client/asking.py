@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import httpx2 as httpx
 from PIL import Image
 
 from ravl.client import reading
-from ravl.client.plans import Ask, Opening, Plan, Server, fetched
+from ravl.client.plans import Ask, Body, Opening, Plan, Server, fetched
 from ravl.client.problems import checked
 from ravl.client.provenance import ServedHits
 from ravl.client.sending import (
@@ -26,16 +25,18 @@ from ravl.client.sending import (
     with_pictures,
 )
 from ravl.errors import QueryError
-from ravl.memory import Row
+from ravl.json_types import JsonRecord
+from ravl.memory import Picture, Row
 from ravl.retrieval import Query
 from ravl.retrieval.options import Options
+from ravl.runs.answers import Answer
 from ravl.tasks import registry
 from ravl.tasks.pairing import text_list
 
 Item = tuple[Source, str]
 
 
-def query_of(given: Any, image: Any, like: str | None, weight: float) -> Query:
+def query_of(given: object, image: Picture | str | None, like: str | None, weight: float) -> Query:
     """A query; a text is never a file name.
 
     Raises:
@@ -55,7 +56,9 @@ def query_of(given: Any, image: Any, like: str | None, weight: float) -> Query:
     )
 
 
-def search(server: Server, given: object, k: int, options: Mapping[str, Any]) -> Plan[Any]:
+def search(
+    server: Server, given: object, k: int, options: JsonRecord
+) -> Plan[ServedHits | list[ServedHits]]:
     """Hits of a query, or of each query in a list."""
     how = dict(options)
     image, like, weight = how.pop("image", None), how.pop("like", None), how.pop("weight", 0.5)
@@ -85,8 +88,8 @@ def answers(
     task: str,
     pictures: Source | Iterable[Source],
     texts: str | Iterable[str] | None,
-    options: Mapping[str, Any],
-) -> Plan[Any]:
+    options: Mapping[str, object],
+) -> Plan[Answer | list[Answer]]:
     """The answer about a picture, or about each picture in a list.
 
     Args:
@@ -108,7 +111,7 @@ def answers(
         body = with_pictures("pictures", shown, {**values, **said})
         return Ask("POST", f"/v1/{task}/batch", body, divisible=len(chunk) > 1)
 
-    def reader(reply: httpx.Response, count: int) -> list[Any]:
+    def reader(reply: httpx.Response, count: int) -> list[Answer]:
         return reading.read(
             reply,
             lambda told: [reading.answer(task, told["answers"][i], told) for i in range(count)],
@@ -124,7 +127,7 @@ def answers(
 
 
 def opening(
-    server: Server, picture: Source, question: str | None, options: Mapping[str, Any]
+    server: Server, picture: Source, question: str | None, options: Mapping[str, object]
 ) -> Opening:
     """A streamed reply: a caption, or the answer to a question."""
     beside = "" if question is None else "question"
@@ -139,27 +142,27 @@ def opening(
     return Opening(task, plan())
 
 
-def _search_values(options: Options) -> dict[str, Any]:
+def _search_values(options: Options) -> dict[str, object]:
     """The options that differ from their defaults."""
     values = unusual(options)
-    return {n: list(value) if n == "exclude" else value for n, value in values.items()}
+    return {n: list(options.exclude) if n == "exclude" else v for n, v in values.items()}
 
 
-def _one_query(query: Query, values: Mapping[str, Any]) -> dict[str, Any]:
+def _one_query(query: Query, values: Mapping[str, object]) -> Body:
     """The body of one search; a picture is uploaded."""
     if query.image is None:
         return {"json": {**values, **_in_json(query)}}
     return with_pictures("picture", [query.image], {**values, **_words(query)})
 
 
-def _in_json(query: Query) -> dict[str, Any]:
+def _in_json(query: Query) -> dict[str, object]:
     """A query as part of JSON."""
     if query.like is not None:
         return {**_words(query), "picture": {"id": query.like}}
     return _words(query) | ({"picture": in_json(query.image)} if query.image is not None else {})
 
 
-def _words(query: Query) -> dict[str, Any]:
+def _words(query: Query) -> dict[str, object]:
     """The fields of a query beside its picture."""
     if query.text is None:
         return {}

@@ -7,7 +7,7 @@ Each protocol of a call has two type parameters, what one question gives and wha
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Protocol, TypeVar, Unpack, overload
 
 from ravl.client.decorators import carried
 from ravl.client.options import FindOptions, HowOptions, WriteOptions
@@ -24,7 +24,7 @@ A = TypeVar("A")
 A_co = TypeVar("A_co", covariant=True)
 One_co = TypeVar("One_co", covariant=True)
 Many_co = TypeVar("Many_co", covariant=True)
-Later = Coroutine[Any, Any, A]
+Later = Coroutine[object, None, A]
 Query = One | Row
 
 
@@ -134,7 +134,7 @@ class Replying(Protocol[A]):
     def __get__(self, client: AsyncClient, owner: object) -> Replies[Later[A], Later[list[A]]]: ...
 
 
-Planning = Callable[..., Plan[Any]]  # a method that makes the plan
+Planning = Callable[..., Plan[object]]  # a method that makes the plan
 
 
 def searching(plan: Planning) -> Searching:

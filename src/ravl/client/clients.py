@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypedDict, TypeVar
 
 import httpx2 as httpx
 
 from ravl.client.decorators import Page
 from ravl.client.methods import Methods
-from ravl.client.plans import Ask, Done, Opening, Pause, Plan, Server, advance
+from ravl.client.plans import Ask, Done, Opening, Outcome, Pause, Plan, Server, advance
 from ravl.client.streams import AsyncStream, Stream
 from ravl.errors import QueryError
 
@@ -72,9 +72,10 @@ class Client(Methods):
             step = advance(plan, self._step(step))
         return step.value
 
-    def _step(self, step: Ask | Pause) -> Any:
+    def _step(self, step: Ask | Pause) -> Outcome:
         if isinstance(step, Pause):
-            return time.sleep(step.seconds)
+            time.sleep(step.seconds)
+            return None
         try:
             request = self._http.build_request(step.method, step.path, **step.body)
         except (ValueError, TypeError) as error:  # a value that JSON cannot represent
@@ -138,9 +139,10 @@ class AsyncClient(Methods):
             step = await asyncio.to_thread(advance, plan, await self._step(step))
         return step.value
 
-    async def _step(self, step: Ask | Pause) -> Any:
+    async def _step(self, step: Ask | Pause) -> Outcome:
         if isinstance(step, Pause):
-            return await asyncio.sleep(step.seconds)
+            await asyncio.sleep(step.seconds)
+            return None
         try:
             request = self._http.build_request(step.method, step.path, **step.body)
         except (ValueError, TypeError) as error:  # a value that JSON cannot represent
@@ -164,13 +166,23 @@ class AsyncClient(Methods):
         return AsyncStream(self._server, opening.task, lambda: self._run(opening.plan))
 
 
+class Settings(TypedDict):
+    """Keywords of httpx's clients."""
+
+    base_url: str
+    auth: Bearer | None
+    headers: dict[str, str]
+    timeout: httpx.Timeout
+    trust_env: bool
+
+
 class Bearer(httpx.Auth):
     """Sends a key, and hides it in messages."""
 
     def __init__(self, key: str) -> None:
         self._key = key
 
-    def auth_flow(self, request: httpx.Request) -> Any:
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Add the key to the header."""
         request.headers["Authorization"] = f"Bearer {self._key}"
         yield request
@@ -195,7 +207,7 @@ def address(url: str) -> str:
     return str(found).rstrip("/").removesuffix("/v1")
 
 
-def _settings(url: str, key: str | None, timeout: float) -> dict[str, Any]:
+def _settings(url: str, key: str | None, timeout: float) -> Settings:
     if key is not None and not re.fullmatch(r"[!-~]+", key.strip()):  # do not repeat the key
         raise QueryError("The key is empty or contains invalid characters. Copy it again.")
     return {

@@ -15,6 +15,7 @@ from ravl.client.streams import AsyncStream, Stream
 
 if TYPE_CHECKING:
     from ravl.client.clients import AsyncClient, Client
+    from ravl.client.methods import Methods
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,7 +33,7 @@ class Planned(Protocol[P, T_co]):
     @overload
     def __get__(
         self, client: AsyncClient, owner: object
-    ) -> Callable[P, Coroutine[Any, Any, T_co]]: ...
+    ) -> Callable[P, Coroutine[object, None, T_co]]: ...
 
 
 class Listed(Protocol[P, T_co]):
@@ -53,29 +54,29 @@ class Streamed(Protocol[P]):
     def __get__(self, client: AsyncClient, owner: object) -> Callable[P, AsyncStream]: ...
 
 
-def planned(plan: Callable[Concatenate[Any, P], Plan[T]]) -> Planned[P, T]:
+def planned(plan: Callable[Concatenate[Methods, P], Plan[T]]) -> Planned[P, T]:
     """A method that carries out a plan."""
     found: Planned[P, T] = carried(plan)
     return found
 
 
-def listed(page: Callable[Concatenate[Any, P], Page[T]]) -> Listed[P, T]:
+def listed(page: Callable[Concatenate[Methods, P], Page[T]]) -> Listed[P, T]:
     """A method that iterates over pages."""
     found: Listed[P, T] = carried(page, "_pages")
     return found
 
 
-def streamed(opening: Callable[Concatenate[Any, P], Opening]) -> Streamed[P]:
+def streamed(opening: Callable[Concatenate[Methods, P], Opening]) -> Streamed[P]:
     """A method that reads a stream."""
     found: Streamed[P] = carried(opening, "_listen")
     return found
 
 
-def carried(method: Callable[..., Any], by: str = "_run") -> Any:
+def carried(method: Callable[..., object], by: str = "_run") -> Any:
     """A method that hands what another makes to the client's method of that name."""
 
     @wraps(method)
-    def called(client: object, *args: object, **kwargs: object) -> Any:
+    def called(client: Methods, *args: object, **kwargs: object) -> object:
         return getattr(client, by)(method(client, *args, **kwargs))
 
     return called

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+
+from ravl.json_types import JsonObject, JsonRecord, JsonValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class ServerInfo:
         runs: the runs that answer the tasks.
     """
 
-    memory: Mapping[str, Any]
+    memory: JsonRecord
     tasks: tuple[str, ...]
     runs: tuple[RunInfo, ...]
 
@@ -106,14 +107,14 @@ class DriftInfo:
             "that are compared with fitting time."
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As in the server's JSON."""
         told = asdict(self)
         told["signals"] = [{"signal": each.pop("name"), **each} for each in told["signals"]]
         return told
 
 
-def drift_of(told: Any) -> DriftInfo:
+def drift_of(told: JsonValue) -> DriftInfo:
     """From JSON."""
     names = [field.name for field in fields(SignalInfo) if field.name != "name"]
     signals = tuple(
@@ -124,7 +125,7 @@ def drift_of(told: Any) -> DriftInfo:
     return DriftInfo(**{**known, "signals": signals})
 
 
-def info_of(told: Any) -> ServerInfo:
+def info_of(told: JsonValue) -> ServerInfo:
     """From JSON."""
     names = [field.name for field in fields(RunInfo)]
     runs = tuple(RunInfo(**{name: run[name] for name in names}) for run in told["runs"])

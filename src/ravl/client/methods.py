@@ -8,9 +8,10 @@ the row of a hit, of evidence, or the result of ``get``.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Unpack
+from typing import Unpack
 from urllib.parse import quote
 
+import httpx2 as httpx
 from PIL import Image
 
 from ravl.client import asking, reading
@@ -26,8 +27,9 @@ from ravl.client.decorators import Page, listed, planned, streamed
 from ravl.client.info import DriftInfo, RunInfo, ServerInfo, drift_of, info_of
 from ravl.client.judging import judged
 from ravl.client.options import AboutOptions, FindOptions, HowOptions, WriteOptions
-from ravl.client.plans import Ask, Opening, Plan, Server, fetched
+from ravl.client.plans import Ask, Body, Opening, Plan, Server, fetched
 from ravl.client.problems import ServerError, checked
+from ravl.client.provenance import ServedHits
 from ravl.client.sending import Source, in_chunks, in_json, new_row, qa_of, size_of
 from ravl.data import QA, Example, Scalar
 from ravl.data.pictures import decode
@@ -50,7 +52,7 @@ class Methods:
     @searching
     def search(
         self, query: Query | Many | None = None, k: int = 10, **options: Unpack[FindOptions]
-    ) -> Plan[Any]:
+    ) -> Plan[ServedHits | list[ServedHits]]:
         """The k best rows for a text, a picture, or both; see :meth:`ravl.Memory.search`.
 
         Args:
@@ -90,7 +92,7 @@ class Methods:
     @answering(Classification)
     def classify(
         self, pictures: Source | Iterable[Source], **options: Unpack[HowOptions]
-    ) -> Plan[Any]:
+    ) -> Plan[Answer | list[Answer]]:
         """The label of a picture, or of each picture in a list.
 
         Args:
@@ -108,7 +110,9 @@ class Methods:
         return asking.answers(self._server, "classify", pictures, None, options)
 
     @answering(Tagging)
-    def tag(self, pictures: Source | Iterable[Source], **options: Unpack[HowOptions]) -> Plan[Any]:
+    def tag(
+        self, pictures: Source | Iterable[Source], **options: Unpack[HowOptions]
+    ) -> Plan[Answer | list[Answer]]:
         """The tags of a picture, or of each picture in a list; otherwise as :meth:`classify`."""
         return asking.answers(self._server, "tag", pictures, None, options)
 
@@ -118,14 +122,14 @@ class Methods:
         pictures: Source | Iterable[Source],
         texts: str | Iterable[str],
         **options: Unpack[HowOptions],
-    ) -> Plan[Any]:
+    ) -> Plan[Answer | list[Answer]]:
         """Whether a text fits a picture, or each text its picture; one side can be one item."""
         return asking.answers(self._server, "match", pictures, texts, options)
 
     @captioning(Caption)
     def caption(
         self, pictures: Source | Iterable[Source], **options: Unpack[WriteOptions]
-    ) -> Plan[Any]:
+    ) -> Plan[Answer | list[Answer]]:
         """A text about a picture, or about each picture in a list.
 
         Args:
@@ -140,7 +144,7 @@ class Methods:
         pictures: Source | Iterable[Source],
         questions: str | Iterable[str],
         **options: Unpack[WriteOptions],
-    ) -> Plan[Any]:
+    ) -> Plan[Answer | list[Answer]]:
         """The answer to a question about a picture; one side may be a single item."""
         return asking.answers(self._server, "ask", pictures, questions, options)
 
@@ -201,7 +205,7 @@ class Methods:
         """
 
         def ask(chunk: list[Example]) -> Ask:
-            body = {"json": {"rows": [new_row(example) for example in chunk]}}
+            body: Body = {"json": {"rows": [new_row(example) for example in chunk]}}
             return Ask("POST", "/v1/rows/batch", body, safe=False, divisible=len(chunk) > 1)
 
         added = yield from in_chunks(
@@ -257,7 +261,7 @@ class Methods:
         wanted = [ids] if isinstance(ids, str) else list(ids)
         deleted = 0
         for start in range(0, max(1, len(wanted)), LISTED):
-            body: dict[str, Any] = {"ids": wanted[start : start + LISTED]}
+            body: dict[str, object] = {"ids": wanted[start : start + LISTED]}
             if where is not None and start + LISTED >= len(wanted):
                 body["where"] = where
             ask = Ask("POST", "/v1/rows/delete", {"json": body}, safe=False)
@@ -363,7 +367,7 @@ class Methods:
             return False
         return reply.is_success
 
-    def _get(self, path: str, **params: object) -> Plan[Any]:
+    def _get(self, path: str, **params: str | int | None) -> Plan[httpx.Response]:
         given = {name: value for name, value in params.items() if value is not None}
         return fetched(self._server, Ask("GET", path, {"params": given}))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypedDict, TypeVar
 
 import httpx2 as httpx
 
@@ -36,6 +36,15 @@ class Server:
     batch: int = BATCH
 
 
+class Body(TypedDict, total=False):
+    """What a request sends, as keywords of httpx."""
+
+    params: Mapping[str, str | int | None]
+    json: object
+    data: Mapping[str, object]
+    files: list[tuple[str, tuple[str, bytes]]]
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """A request.
@@ -50,7 +59,7 @@ class Ask:
 
     method: str
     path: str
-    body: Mapping[str, Any] = field(default_factory=dict)
+    body: Body = field(default_factory=Body)
     safe: bool = True
     divisible: bool = False
     stream: bool = False
@@ -70,7 +79,9 @@ class Done(Generic[T]):
     value: T
 
 
-Plan = Generator[Ask | Pause, Any, T]
+# What a step gives: a reply, the reason why there is none, or None after a pause.
+Outcome = httpx.Response | httpx.TransportError | ValueError | TypeError | None
+Plan = Generator[Ask | Pause, Outcome, T]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +97,7 @@ class Opening:
     plan: Plan[httpx.Response]
 
 
-def advance(plan: Plan[T], reply: object = None) -> Ask | Pause | Done[T]:
+def advance(plan: Plan[T], reply: Outcome = None) -> Ask | Pause | Done[T]:
     """The next step of a plan."""
     try:
         return plan.send(reply)
@@ -114,12 +125,13 @@ def fetched(server: Server, ask: Ask, retries: int | None = None) -> Plan[httpx.
             if not (again and ask.safe and _broke(reply)):
                 raise unreachable(server.url, reply) from reply
             continue
+        assert reply is not None
         wait = _wait(reply, ask)
         if wait is None or wait > LONGEST or not again:
             break
         yield Pause(wait)
-    found: httpx.Response = reply
-    return found
+    assert isinstance(reply, httpx.Response)
+    return reply
 
 
 def _broke(error: httpx.TransportError) -> bool:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Any
 
 import httpx2 as httpx
 
@@ -22,6 +20,7 @@ from ravl.errors import (
     RavlError,
     RowNotFoundError,
 )
+from ravl.json_types import JsonRecord
 from ravl.tasks import registry
 
 ADDRESS = "address"  # the address does not exist
@@ -81,7 +80,7 @@ def checked(reply: httpx.Response) -> httpx.Response:
     raise refusal(told)
 
 
-def refusal(told: Mapping[str, Any]) -> RavlError:
+def refusal(told: JsonRecord) -> RavlError:
     """A server's problem as the error that the local API would raise.
 
     Args:
@@ -98,7 +97,7 @@ def sentence_of(reply: httpx.Response) -> str:
     return str(_told(reply).get("detail", ""))
 
 
-def _told(reply: httpx.Response) -> Mapping[str, Any]:
+def _told(reply: httpx.Response) -> JsonRecord:
     """The problem in a reply; empty if there is no problem."""
     try:
         found = json.loads(reply.content)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import httpx2 as httpx
 
 from ravl.client.problems import checked, stranger
 from ravl.client.provenance import ServedHits
 from ravl.data import QA
+from ravl.json_types import JsonValue
 from ravl.memory import Row
 from ravl.retrieval import Found, Hit
 from ravl.runs.answers import Answer, Evidence
@@ -35,7 +36,7 @@ UNJUDGED = {
 }
 
 
-def read(reply: httpx.Response, reader: Callable[[Any], T]) -> T:
+def read(reply: httpx.Response, reader: Callable[[JsonValue], T]) -> T:
     """Apply a reader to a reply's JSON.
 
     Raises:
@@ -49,7 +50,7 @@ def read(reply: httpx.Response, reader: Callable[[Any], T]) -> T:
         raise stranger(reply) from error
 
 
-def origin(data: Any) -> Provenance:
+def origin(data: JsonValue) -> Provenance:
     """The provenance of an answer."""
     return Provenance(
         data["run"],
@@ -61,7 +62,7 @@ def origin(data: Any) -> Provenance:
     )
 
 
-def row(data: Any) -> Row:
+def row(data: JsonValue) -> Row:
     """A row; a row of evidence has only some fields."""
     return Row(
         number=0,
@@ -79,7 +80,7 @@ def row(data: Any) -> Row:
     )
 
 
-def hits(found: Any, told: Any) -> ServedHits:
+def hits(found: JsonValue, told: JsonValue) -> ServedHits:
     """The hits of a search."""
     return ServedHits(
         (
@@ -96,15 +97,15 @@ def hits(found: Any, told: Any) -> ServedHits:
     )
 
 
-def answer(task: str, data: Any, told: Any) -> Answer:
+def answer(task: str, data: JsonValue, told: JsonValue) -> Answer:
     """An answer of a task; unknown fields of a newer server are ignored."""
-    kind: Callable[..., Answer] = registry.of_command(task)[0].answer_type()
-    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    kind = registry.of_command(task)[0].answer_type()
+    known = {field.name for field in fields(kind)}
     values = {name: _plain(value) for name, value in data.items() if name in known}
     return kind(**{**values, "evidence": evidence(data["evidence"]), "origin": origin(told)})
 
 
-def evidence(found: Any) -> tuple[Evidence, ...]:
+def evidence(found: JsonValue) -> tuple[Evidence, ...]:
     """The evidence of an answer."""
     return tuple(
         Evidence(row(item), item["similarity"], item["share"], tuple(item["says"]))
@@ -112,7 +113,7 @@ def evidence(found: Any) -> tuple[Evidence, ...]:
     )
 
 
-def _plain(value: object) -> Any:
+def _plain(value: JsonValue) -> JsonValue:
     """Convert lists to tuples, and values that JSON cannot represent to NaN."""
     if isinstance(value, Mapping):
         return {name: math.nan if share is None else share for name, share in value.items()}

@@ -8,16 +8,20 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import httpx2 as httpx
 from PIL import Image
 
-from ravl.client.plans import BYTES, Ask, Plan, Server, fetched
+from ravl.client.plans import BYTES, Ask, Body, Plan, Server, fetched
 from ravl.client.problems import checked, fewer
-from ravl.data import Example, pictures
+from ravl.data import QA, Example, pictures
+from ravl.json_types import JsonRecord
 from ravl.memory import Picture, Row
 from ravl.tasks.pairing import check_pairs
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Source = Picture | str | Row
 T = TypeVar("T")
@@ -44,7 +48,7 @@ def encoded(source: Picture | str) -> bytes:
     return out.getvalue()
 
 
-def in_json(source: Source) -> dict[str, Any]:
+def in_json(source: Source) -> dict[str, object]:
     """A picture as part of JSON."""
     if isinstance(source, Row):
         return {"id": source.id}
@@ -65,9 +69,7 @@ def size_of(source: Source | None) -> int:
     return 0
 
 
-def with_pictures(
-    name: str, sources: Sequence[Source], values: Mapping[str, Any]
-) -> dict[str, Any]:
+def with_pictures(name: str, sources: Sequence[Source], values: Mapping[str, object]) -> Body:
     """The body of a request about pictures; files go before rows, see :func:`files_first`.
 
     Args:
@@ -77,7 +79,7 @@ def with_pictures(
     """
     rows = [in_json(source) for source in sources if isinstance(source, Row)]
     files = [encoded(source) for source in sources if not isinstance(source, Row)]
-    given: Any = rows if name == "pictures" or not rows else rows[0]
+    given = rows if name == "pictures" or not rows else rows[0]
     if not files:
         return {"json": {**values, name: given}}
     data = {**values, name: json.dumps(given)} if rows else dict(values)
@@ -89,14 +91,14 @@ def files_first(sources: Sequence[Source]) -> list[int]:
     return sorted(range(len(sources)), key=lambda i: isinstance(sources[i], Row))
 
 
-def unusual(record: Any) -> dict[str, Any]:
+def unusual(record: DataclassInstance) -> dict[str, object]:
     """The fields of a dataclass that differ from their defaults."""
     usual = type(record)()
     told = {field.name: getattr(record, field.name) for field in fields(record)}
     return {name: value for name, value in told.items() if value != getattr(usual, name)}
 
 
-def how_of(options: Mapping[str, Any]) -> dict[str, Any]:
+def how_of(options: JsonRecord) -> dict[str, object]:
     """Options to send: without missing ones, and with the fields of a decoding."""
     given = dict(options)
     if (how := given.pop("how", None)) is not None:
@@ -163,7 +165,7 @@ def _next(items: Sequence[T], start: int, most: int, weigh: Callable[[T], int]) 
         yield item
 
 
-def new_row(example: Example) -> dict[str, Any]:
+def new_row(example: Example) -> dict[str, object]:
     """A row to add, without empty fields."""
     values = {
         "id": example.id,
@@ -177,7 +179,7 @@ def new_row(example: Example) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value not in (None, "", [], {})}
 
 
-def qa_of(qa: Any) -> list[dict[str, Any]] | None:
+def qa_of(qa: Iterable[QA] | None) -> list[dict[str, object]] | None:
     """Questions with their answers as JSON; None stays."""
     if qa is None:
         return None

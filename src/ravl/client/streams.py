@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import httpx2 as httpx
 
 from ravl.client import reading
 from ravl.client.plans import Server
 from ravl.client.problems import ServerError, refusal, unreachable
+from ravl.json_types import JsonValue
 from ravl.runs.answers import Answer, Evidence
 from ravl.tasks import registry
 
@@ -36,7 +37,7 @@ class Told:
         Raises:
             RavlError: an error occurred after the start.
         """
-        told: Any = json.loads(event.data)
+        told: JsonValue = json.loads(event.data)
         if event.event == "problem":
             raise refusal(told)
         if event.event == "evidence":

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ravl.data import ColumnNames, Example, Rejected
+from ravl.data import ColumnNames, Rejected
 from ravl.data.pictures import content_hash, read_bytes
-from ravl.drift.items import Item, read_items
+from ravl.drift.items import Item, One, Source, read_items
 from ravl.drift.report import RATE, Asked, Drift, check_rate, compare_signals
 from ravl.errors import DataError, PictureError, QueryError
-from ravl.memory import Memory
+from ravl.memory import Memory, Picture
 from ravl.progress import progress_bar
 from ravl.runs.answers import Answer
 from ravl.runs.drift_reference import Reference, read_reference, write_reference
@@ -24,8 +23,8 @@ from ravl.runs.run import Run
 from ravl.runs.signals import Signals
 from ravl.tasks import registry
 from ravl.tasks.model import Model
-from ravl.tasks.pairing import picture_list
 
+Sources = Source | Iterable[Source]
 BATCH = 64  # pictures that are answered in one pass
 
 
@@ -45,9 +44,9 @@ class Looked:
 
 def detect_drift(
     run: Model | str | Path,
-    pictures: Any,
+    pictures: Sources,
     *,
-    reference: Any = None,
+    reference: Sources | None = None,
     memory: Memory | str | Path | None = None,
     columns: ColumnNames | None = None,
     root: str | Path | None = None,
@@ -81,16 +80,15 @@ def detect_drift(
             question where it takes one, or the run has no reference.
     """
     check_rate(rate)
-    how: dict[str, Any] = {"columns": columns, "root": root, "progress": progress}
     with ExitStack() as stack:
         model = run if isinstance(run, Model) else stack.enter_context(Model(run, memory))
         folder = fitted(model).folder
         known = (
-            make_reference(model, reference, **how)
+            make_reference(model, reference, columns=columns, root=root, progress=progress)
             if reference is not None
             else (read_reference(folder))
         )
-        looked = look(model, pictures, **how)
+        looked = look(model, pictures, columns, root, progress)
         now = Signals.of(looked.answers)
         found = compare_signals(known.signals, now, rate, seed)
         order = np.argsort(now.numbers["similarity"], kind="stable")
@@ -106,16 +104,23 @@ def detect_drift(
         return replace(found, furthest=furthest, notes=_notes(model, known, looked))
 
 
-def make_reference(model: Model, pictures: Any, **how: Any) -> Reference:
+def make_reference(
+    model: Model,
+    pictures: Sources,
+    *,
+    columns: ColumnNames | None = None,
+    root: str | Path | None = None,
+    progress: bool | None = None,
+) -> Reference:
     """Answer pictures of fitting time, and keep their signals as the run's reference.
 
     Args:
         model: a loaded run.
         pictures: that it was not trained on; see :func:`detect_drift`.
-        **how: ``columns``, ``root`` and ``progress`` of :func:`detect_drift`.
+        columns, root, progress: see :func:`detect_drift`.
     """
     folder = fitted(model).folder
-    signals = Signals.of(look(model, pictures, **how).answers)
+    signals = Signals.of(look(model, pictures, columns, root, progress).answers)
     return write_reference(folder, signals, model.memory.version)
 
 
@@ -137,7 +142,7 @@ def fitted(model: Model) -> Run:
 
 def look(
     model: Model,
-    pictures: Any,
+    pictures: Sources,
     columns: ColumnNames | None = None,
     root: str | Path | None = None,
     progress: bool | None = None,
@@ -149,7 +154,7 @@ def look(
     """
     looked = Looked()
     groups = {row.hash: row.group for row in model.memory.rows() if row.hash}
-    sources = [pictures] if isinstance(pictures, Example) else picture_list(pictures)[0]
+    sources = [pictures] if isinstance(pictures, One) else list(pictures)
     items = read_items(model, sources, columns, root, looked.rejected)
     with progress_bar("Answering", "pictures", progress) as advance:
         while batch := list(islice(items, BATCH)):
@@ -177,7 +182,7 @@ def _answer(model: Model, batch: Sequence[Item], groups: dict[str, int], looked:
     looked.answers += answers
 
 
-def _showing(picture: Any, groups: dict[str, int]) -> np.ndarray:
+def _showing(picture: Picture, groups: dict[str, int]) -> np.ndarray:
     """The memory's rows that hold this very picture, as groups."""
     if not isinstance(picture, str | bytes | Path):
         return np.zeros(0, np.int64)

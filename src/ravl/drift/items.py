@@ -8,15 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from ravl.data import ColumnNames, Example, Rejected
 from ravl.data.readers import read
 from ravl.data.readers.columns import QUESTION, TEXTS
 from ravl.data.readers.folder import SUFFIXES
+from ravl.memory import Picture
 from ravl.tasks import registry
 from ravl.tasks.contract import Task
 from ravl.tasks.model import Model
 
+One = str | bytes | Path | Image.Image | Example
+Source = Picture | str | Example  # a file, folder, table, picture, or picture with what is asked
 COLUMNS = {"text": TEXTS[0], "question": QUESTION}  # of tables, by what comes with a picture
 
 
@@ -31,18 +35,18 @@ class Item:
     """
 
     name: str
-    picture: Any
+    picture: Picture
     asked: str | None = None
 
     @property
-    def parts(self) -> tuple[Any, ...]:
+    def parts(self) -> tuple[Picture] | tuple[Picture, str]:
         """What the model looks at."""
         return (self.picture,) if self.asked is None else (self.picture, self.asked)
 
 
 def read_items(
     model: Model,
-    sources: Sequence[Any],
+    sources: Sequence[Source],
     columns: ColumnNames | None,
     root: str | Path | None,
     rejected: list[Rejected],
@@ -96,5 +100,4 @@ def _examples(
             yield Example(str(source), Path(source))
         else:
             folder = Path(source).is_dir()
-            options: dict[str, Any] = {} if folder else {"columns": columns, "root": root}
-            yield from read(source, **options)
+            yield from read(source) if folder else read(source, columns=columns, root=root)

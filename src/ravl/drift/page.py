@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from ravl.drift.report import TITLES, Drift, words_of
 from ravl.encoders.base import Array
 from ravl.errors import PictureError
-from ravl.memory import Memory
+from ravl.memory import Memory, Picture
 from ravl.pages.charts import Chart, line_chart
 from ravl.pages.render import DETAIL, data_uri, render, row_uri
 from ravl.retrieval.query import open_picture
@@ -56,11 +56,12 @@ def drift_page(drift: Drift, memory: Memory, title: str) -> str:
 
 def _mix(drift: Drift) -> list[tuple[str, float, float]]:
     """Answers with their shares then and now, what changed most first; empty without a list."""
-    mix: Any = next((tested for tested in drift.signals if tested.name == ANSWERS), None)
-    if mix is None:
+    mix = next((tested for tested in drift.signals if tested.name == ANSWERS), None)
+    if mix is None or not isinstance(mix.then, Mapping) or not isinstance(mix.now, Mapping):
         return []
-    order = sorted(mix.then, key=lambda name: -abs(mix.now[name] - mix.then[name]))[:MIXED]
-    return [(name, mix.then[name], mix.now[name]) for name in order]
+    then, now = mix.then, mix.now
+    order = sorted(then, key=lambda name: -abs(now[name] - then[name]))[:MIXED]
+    return [(name, then[name], now[name]) for name in order]
 
 
 def _chart(drift: Drift, name: str) -> Chart | None:
@@ -82,7 +83,7 @@ def _chart(drift: Drift, name: str) -> Chart | None:
     return replace(chart, lines=told)
 
 
-def _picture(given: Any) -> str | None:
+def _picture(given: Picture) -> str | None:
     try:
         return data_uri(open_picture(given, SIDE * DETAIL), SIDE * DETAIL)
     except PictureError:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from scipy.stats import mannwhitneyu
 
 from ravl.drift.permutation import member_table, permutation_test
 from ravl.errors import DataError, QueryError
+from ravl.json_types import JsonObject
+from ravl.memory import Picture
 from ravl.runs.answers import Answer
 from ravl.runs.signals import ANSWERS, Signals, nearest
 
@@ -71,7 +72,7 @@ class Tested:
             return ", ".join(changes)
         return f"{CHANGES[self.name][self.effect > 0]}: {self.then:.3f} → {self.now:.3f}"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types."""
         return {
             "signal": self.name,
@@ -97,11 +98,11 @@ class Asked:
     """
 
     name: str
-    picture: Any = field(repr=False)
+    picture: Picture = field(repr=False)
     similarity: float
     answer: Answer = field(repr=False)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types."""
         asked = self.answer.asked
         return {
@@ -152,7 +153,7 @@ class Drift:
         changed = [TITLES[t.name] for t in self.signals if t.drifted]
         return f"Drift: {count}; changed: {', '.join(changed)}."
 
-    def to_json(self, furthest: int = 10) -> dict[str, Any]:
+    def to_json(self, furthest: int = 10) -> JsonObject:
         """As plain JSON types, with some of the pictures that the memory knows least."""
         return {
             "drifted": self.drifted,
@@ -224,7 +225,7 @@ def _tested(name: str, p: float, then: Signals, now: Signals, rate: float) -> Te
     return Tested(name, p, effect, old, new, p <= rate)
 
 
-def _rounded(value: float | Mapping[str, float]) -> Any:
+def _rounded(value: float | Mapping[str, float]) -> float | dict[str, float]:
     if isinstance(value, Mapping):
         return {name: round(share, 4) for name, share in value.items()}
     return round(value, 4)

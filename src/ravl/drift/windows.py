@@ -7,12 +7,11 @@ window of a hundred alarms where nothing has changed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from ravl.drift.report import FEWEST, Drift, check_rate, compare_signals
 from ravl.errors import QueryError
+from ravl.json_types import JsonObject, JsonRecord
 from ravl.runs.signals import Signals
 
 WINDOW = 200  # answered pictures
@@ -40,7 +39,7 @@ class Windows:
     waiting: Signals = field(default_factory=lambda: Signals({}, []))
     tested: int = 0
     alarms: int = 0
-    last: dict[str, Any] | None = None
+    last: JsonObject | None = None
 
     def __post_init__(self) -> None:
         check_windows(self.size, self.rate)
@@ -59,7 +58,7 @@ class Windows:
             outcomes.append(outcome)
         return outcomes
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """What is needed to go on after a restart, as plain JSON types."""
         return {
             "waiting": self.waiting.to_json(),
@@ -68,7 +67,7 @@ class Windows:
             "last": self.last,
         }
 
-    def go_on(self, record: Mapping[str, Any]) -> None:
+    def go_on(self, record: JsonRecord) -> None:
         """Take over what :meth:`to_json` gave.
 
         Raises:

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from PIL import Image
 from ravl.errors import EncoderError
 
 Array = NDArray[np.float32]
+Numbers = NDArray[Any]  # an array of any type
 
 PROBE_TEXT = "a red checked shirt on a wooden table, 木桌上的红格子衬衫"
 TRAINED = "trained:"  # prefix of the names of trained encoders

@@ -85,7 +85,7 @@ def _load_model(folder: Path) -> Any:
     return model.eval()
 
 
-def _check_vocabulary(folder: Path, config: Any, tokenizer: Any) -> None:
+def _check_vocabulary(folder: Path, config: object, tokenizer: Any) -> None:
     """Detect a tokenizer that did not find its files and started with an empty vocabulary."""
     known = int(getattr(getattr(config, "text_config", None), "vocab_size", 0))
     if len(tokenizer) < known / 4:
@@ -95,7 +95,7 @@ def _check_vocabulary(folder: Path, config: Any, tokenizer: Any) -> None:
         )
 
 
-def _is_dual_encoder(architecture: Any) -> bool:
+def _is_dual_encoder(architecture: object) -> bool:
     return all(hasattr(architecture, f"get_{tower}_features") for tower in ("image", "text"))
 
 

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from math import sqrt
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -37,6 +37,7 @@ from ravl.encoders.trained_files import (
     read_settings,
 )
 from ravl.errors import EncoderError, EncoderMismatchError
+from ravl.json_types import JsonObject
 
 if TYPE_CHECKING:
     from ravl.encoders.towers.text import TextTower
@@ -318,7 +319,7 @@ class TrainedEncoder(Encoder):
                 "training, or train again."
             )
 
-    def _settings(self) -> dict[str, Any]:
+    def _settings(self) -> JsonObject:
         return {
             "base": self._known.spec,
             "share": self.share,

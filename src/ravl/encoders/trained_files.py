@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from ravl.encoders.base import Array
 from ravl.errors import EncoderError
+from ravl.json_types import JsonObject
 
 # formats of the files, without and with towers; an older ravl would misread them
 FORMAT, TOWERS = 1, 2
@@ -37,7 +37,7 @@ def read_folder(folder: Path) -> tuple[Path, dict[str, bytes]]:
     return places[0], parts
 
 
-def read_settings(data: bytes) -> dict[str, Any]:
+def read_settings(data: bytes) -> JsonObject:
     """The content of ``encoder.json``; EncoderError if it is damaged or from a newer ravl."""
     try:
         settings = json.loads(data)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ravl.encoders.base import Array
+from ravl.encoders.base import Array, Numbers
 from ravl.errors import DataError
 from ravl.evaluation.scores import Groups, Score, Statistic, bootstrap, paired_difference
 
@@ -134,8 +133,8 @@ def retrieval_differences(
 def precision_at(
     queries: Array,
     items: Array,
-    labels_q: NDArray[Any],
-    labels_i: NDArray[Any],
+    labels_q: Numbers,
+    labels_i: Numbers,
     k: int = 5,
     exclude: Positions | None = None,
 ) -> NDArray[np.float64]:

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ravl.encoders import Encoder
+from ravl.encoders.base import Array
 from ravl.exports.onnx_files import difference
+from ravl.json_types import JsonObject
 from ravl.memory import Memory, Row
-from ravl.runs.networks import Networks
+from ravl.models.generation.base import Candidate, GenerationRequest, ScoringGenerator
+from ravl.runs.networks import Networks, PictureTower
 from ravl.runs.run import Run
 from ravl.tasks.contract import Pipeline, Task
 from ravl.tasks.model import Model
 
+N = TypeVar("N")
 QUESTION = "what is this?"  # for rows without a text or question
 
 
@@ -33,31 +37,34 @@ class Both:
     second: Any
     seen: list[float]
 
-    def __call__(self, *given: Any, **how: Any) -> Any:
+    def __call__(self, *given: object, **how: object) -> object:
         """The answer of the first."""
-        found = self.first(*given, **how)
+        found: object = self.first(*given, **how)
         if isinstance(found, np.ndarray):  # logits
             self._note(self.second(*given, **how), found)
         return found
 
-    def features(self, prepared: Any) -> Any:
+    def features(self, prepared: Sequence[Array]) -> Array:
         """Of a tower."""
-        found = self.first.features(prepared)
+        found: Array = self.first.features(prepared)
         self._note(self.second.features(prepared), found)
         return found
 
-    def log_probabilities(self, requests: Any, texts: Any) -> Any:
+    def log_probabilities(
+        self, requests: Sequence[GenerationRequest], texts: Sequence[Sequence[str]]
+    ) -> list[list[Candidate]]:
         """Of a generator: log probabilities of given texts, by token."""
-        found = self.first.log_probabilities(requests, texts)
+        found: list[list[Candidate]] = self.first.log_probabilities(requests, texts)
         other = self.second.log_probabilities(requests, texts)
         self._note(*(np.array([c.mean for its in x for c in its]) for x in (other, found)))
         return found
 
-    def _note(self, found: Any, expected: Any) -> None:
+    def _note(self, found: Array, expected: Array) -> None:
         self.seen[0] = max(self.seen[0], difference(found, expected))
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.first, name)
+    def __getattr__(self, name: str) -> object:
+        found: object = getattr(self.first, name)
+        return found
 
 
 @dataclass(eq=False)
@@ -82,17 +89,20 @@ class BothNetworks:
         other, _ = self.second.reader(self.export / folder.name, max_length)
         return self._both("fusion", reader, other), words
 
-    def generator(self, folder: Path, max_new_tokens: int) -> Any:
+    def generator(self, folder: Path, max_new_tokens: int) -> ScoringGenerator:
         """See :class:`Networks`."""
         other = self.second.generator(self.export / folder.name, max_new_tokens)
-        return self._both("write", self.first.generator(folder, max_new_tokens), other)
+        own = self.first.generator(folder, max_new_tokens)
+        both: ScoringGenerator = self._both("write", own, other)
+        return both
 
-    def tower(self, folder: Path, encoder: Encoder) -> Any:
+    def tower(self, folder: Path, encoder: Encoder) -> PictureTower:
         """See :class:`Networks`."""
         other = self.second.tower(self.export / folder.name, encoder)
-        return self._both("vision", self.first.tower(folder, encoder), other)
+        both: PictureTower = self._both("vision", self.first.tower(folder, encoder), other)
+        return both
 
-    def _both(self, name: str, first: Any, second: Any) -> Both:
+    def _both(self, name: str, first: N, second: N) -> Any:
         return Both(first, second, self.seen.setdefault(name, [0.0]))
 
 
@@ -110,7 +120,7 @@ class Agreement:
     same: int
     confidence: float
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As JSON types."""
         return {
             "compared": self.compared,
@@ -147,10 +157,10 @@ class Sample:
         Each picture comes with its first text or question where the task takes one. A text may fit
         or not, so each picture comes with the text of another one as well.
         """
-        pictures: list[Any] = [self.memory.picture(row) for row in self.rows]
+        pictures = [self.memory.picture(row) for row in self.rows]
         if not pictures:
             return []
-        asked: list[list[Any]] = [pictures]
+        asked: list[Sequence[object]] = [pictures]
         if self.task.beside:
             texts = [next(iter(self.task.says(row)), QUESTION) for row in self.rows]
             asked = [pictures, texts]

@@ -8,16 +8,22 @@ masked, so that one graph serves all cases.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor, nn
-from transformers import DynamicCache, EncoderDecoderCache
+from transformers import DynamicCache, EncoderDecoderCache, PreTrainedConfig, PreTrainedModel
 
-from ravl.models.fusion import FusionEncoder
+from ravl.encoders.base import probe_picture
+from ravl.models.fusion import FusionEncoder, FusionModel
 from ravl.models.generation.decoder import add_copy_prior
 from ravl.runtime.names import NEAR
 
+if TYPE_CHECKING:
+    from ravl.encoders.towers.vision import VisionTower
+    from ravl.models.generation.network import GeneratorModel
+
+M = TypeVar("M", bound=nn.Module)
 Axes = dict[int, str]
 BATCH, WORDS, ROWS, PAST, READ = 3, 5, 3, 4, 11  # sizes of the examples; 1 would become a constant
 
@@ -44,11 +50,13 @@ class Graph:
 class _Reading(nn.Module):
     """A fusion encoder whose inputs have an order."""
 
-    def __init__(self, encoder: Any) -> None:
+    def __init__(self, encoder: FusionEncoder) -> None:
         super().__init__()
         self.encoder = encoder
 
-    def read(self, features: Tensor, tokens: Tensor, rest: tuple[Tensor, ...]) -> Any:
+    def read(
+        self, features: Tensor, tokens: Tensor, rest: tuple[Tensor, ...]
+    ) -> tuple[Tensor, Tensor]:
         """States (b, s, H), and which of them are there (b, s)."""
         config = self.encoder.config
         near = _named(rest) if config.evidence else None
@@ -58,6 +66,8 @@ class _Reading(nn.Module):
 
 class FusionGraph(_Reading):
     """Features, base, tokens and neighbours to logits (b, C)."""
+
+    encoder: FusionModel
 
     def forward(self, features: Tensor, base: Tensor, tokens: Tensor, *rest: Tensor) -> Tensor:
         """See :class:`ravl.models.fusion.FusionModel`."""
@@ -69,7 +79,7 @@ class FusionGraph(_Reading):
 class ReadGraph(_Reading):
     """What the decoder needs to know of a request: keys and values of all that was read."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: GeneratorModel) -> None:
         super().__init__(model.encoder)
         layers = [layer.crossattention.self for layer in model.decoder.bert.encoder.layer]
         self.layers: Any = nn.ModuleList(layers)
@@ -89,7 +99,7 @@ class ReadGraph(_Reading):
 class StepGraph(nn.Module):
     """The decoder: ids that go on from a past, to logits and the past with them."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: GeneratorModel) -> None:
         super().__init__()
         self.decoder = model.decoder
         self.count = len(model.decoder.bert.encoder.layer)
@@ -121,7 +131,7 @@ class StepGraph(nn.Module):
         return logits, torch.stack(parts, 1)
 
 
-def fusion_graph(model: Any) -> Graph:
+def fusion_graph(model: FusionModel) -> Graph:
     """Of a :class:`ravl.models.fusion.FusionModel`."""
     config = model.config
     inputs, axes = _reading(config)
@@ -131,7 +141,7 @@ def fusion_graph(model: Any) -> Graph:
     return Graph("fusion", FusionGraph(_plain(model)).eval(), inputs, ("logits",), axes)
 
 
-def generator_graphs(model: Any) -> tuple[Graph, Graph]:
+def generator_graphs(model: GeneratorModel) -> tuple[Graph, Graph]:
     """What reads and what writes, of a :class:`ravl.models.generation.network.GeneratorModel`."""
     config, chance = model.decoder.config, _chance()
     _plain(model.encoder), _plain(model.decoder)
@@ -159,16 +169,16 @@ def generator_graphs(model: Any) -> tuple[Graph, Graph]:
     return reading, writing
 
 
-def tower_graph(tower: Any) -> Graph:
+def tower_graph(tower: VisionTower) -> Graph:
     """Of a :class:`ravl.encoders.towers.vision.VisionTower`: pictures to features."""
-    prepared = tower.prepare(_picture())
+    prepared = tower.prepare(probe_picture())
     pictures = torch.rand(2, *prepared.shape, generator=_chance()) * 2 - 1
     return Graph(
         "vision", tower.whole.eval(), {"pictures": pictures}, ("features",), {"pictures": {0: "n"}}
     )
 
 
-def _reading(config: Any) -> tuple[dict[str, Tensor], dict[str, Axes]]:
+def _reading(config: PreTrainedConfig) -> tuple[dict[str, Tensor], dict[str, Axes]]:
     """Example inputs of a fusion encoder."""
     chance, k = _chance(), min(config.evidence, ROWS)
 
@@ -205,14 +215,14 @@ def _heads(x: Tensor, layer: Any) -> Tensor:
     return x.view(b, s, layer.num_attention_heads, layer.attention_head_size).transpose(1, 2)
 
 
-def _plain(model: Any) -> Any:
+def _plain(model: M) -> M:
     """With attention in small steps, which every runtime knows.
 
     The spread of the words becomes a number: runtimes that sum millions in single precision would
     be off in the fourth digit.
     """
     for module in model.modules():
-        if hasattr(module, "set_attn_implementation"):
+        if isinstance(module, PreTrainedModel):
             module.set_attn_implementation("eager")
     if isinstance(model, FusionEncoder):
         spread = model.scale().clone()
@@ -222,9 +232,3 @@ def _plain(model: Any) -> Any:
 
 def _chance() -> torch.Generator:
     return torch.Generator().manual_seed(0)
-
-
-def _picture() -> Any:
-    from ravl.encoders.base import probe_picture
-
-    return probe_picture()

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from ravl.errors import DataError
+from ravl.json_types import JsonObject
 from ravl.memory import Memory
 from ravl.runs.run import FUSION, GENERATOR, VISION, Run
 from ravl.runtime import names
 
 
-def write_networks(run: Run, out: Path, memory: Memory) -> dict[str, Any]:
+def write_networks(run: Run, out: Path, memory: Memory) -> JsonObject:
     """The run's networks as ONNX files.
 
     Args:
@@ -26,8 +26,8 @@ def write_networks(run: Run, out: Path, memory: Memory) -> dict[str, Any]:
     Raises:
         EncoderError: one computes something else when exported, or cannot be.
     """
-    made: dict[str, Any] = {}
-    kinds: tuple[tuple[str, Callable[..., dict[str, Any]]], ...] = (
+    made: JsonObject = {}
+    kinds: tuple[tuple[str, Callable[..., JsonObject]], ...] = (
         (FUSION, _fusion),
         (GENERATOR, _generator),
         (VISION, _tower),
@@ -38,7 +38,7 @@ def write_networks(run: Run, out: Path, memory: Memory) -> dict[str, Any]:
     return made
 
 
-def _fusion(run: Run, folder: Path, _: Memory) -> dict[str, Any]:
+def _fusion(run: Run, folder: Path, _: Memory) -> JsonObject:
     from safetensors.numpy import save_file
 
     from ravl.exports.graphs import fusion_graph
@@ -58,13 +58,15 @@ def _fusion(run: Run, folder: Path, _: Memory) -> dict[str, Any]:
     return {names.FUSION: found}
 
 
-def _generator(run: Run, folder: Path, _: Memory) -> dict[str, Any]:
+def _generator(run: Run, folder: Path, _: Memory) -> JsonObject:
     from ravl.exports.graphs import generator_graphs
     from ravl.exports.onnx_files import write_onnx
     from ravl.exports.tokenizers import keep_vocabulary, keep_words
+    from ravl.models.generation.fused import FusedGenerator
 
     source = run.folder / GENERATOR
     generator = run.networks.generator(source, int(run.record["how"]["max_new_tokens"]))
+    assert isinstance(generator, FusedGenerator)
     made = {}
     for graph in generator_graphs(generator.model):
         made[graph.name] = write_onnx(graph, folder / f"{graph.name}.onnx") | {"int8": False}
@@ -74,11 +76,13 @@ def _generator(run: Run, folder: Path, _: Memory) -> dict[str, Any]:
     return made
 
 
-def _tower(run: Run, folder: Path, memory: Memory) -> dict[str, Any]:
+def _tower(run: Run, folder: Path, memory: Memory) -> JsonObject:
+    from ravl.encoders.towers.vision import VisionTower
     from ravl.exports.graphs import tower_graph
     from ravl.exports.onnx_files import write_onnx
 
     tower = run.networks.tower(run.folder / VISION, memory.encoder)
+    assert isinstance(tower, VisionTower)
     if tower.strategy.name == "head":  # nothing in it was tuned
         raise DataError(f"{run.folder / VISION} holds a tower without tuned layers. Fit it again.")
     return {

@@ -8,18 +8,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from ravl.encoders.base import Array
 from ravl.encoders.builtin_parts import silence
 from ravl.errors import EncoderError
 from ravl.exports.graphs import Graph
+from ravl.json_types import JsonObject
 from ravl.runtime.sessions import Session
 
 TOLERANCE = 1e-3  # largest difference that is allowed, against outputs of size 1 or their largest
 OTHER = {"b": 5, "n": 3, "t": 9, "k": 1, "l": 1, "p": 0, "s": 7}  # sizes that the example has not
 
 
-def write_onnx(graph: Graph, path: Path) -> dict[str, Any]:
+def write_onnx(graph: Graph, path: Path) -> JsonObject:
     """Export a graph and check it on random inputs, of the example's sizes and of others.
 
     Returns:
@@ -61,7 +62,7 @@ def write_onnx(graph: Graph, path: Path) -> dict[str, Any]:
     }
 
 
-def difference(found: NDArray[Any], expected: NDArray[Any]) -> float:
+def difference(found: Array, expected: Array) -> float:
     """The largest, in outputs of size 1; of larger outputs relative to the largest."""
     if not expected.size:
         return 0.0

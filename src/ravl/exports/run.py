@@ -9,14 +9,15 @@ import shutil
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from ravl._version import __version__
+from ravl.data import ColumnNames
 from ravl.encoders.builtin_parts import parts_folder
 from ravl.encoders.multilingual_parts import multilingual_folder
 from ravl.errors import DataError
 from ravl.exports.comparing import Agreement, Sample, agreement, beside
 from ravl.exports.networks import write_networks
+from ravl.json_types import JsonObject
 from ravl.memory import Memory
 from ravl.runs.row_texts import base_of
 from ravl.runs.run import ARRAYS, FUSION, GENERATOR, RUN, Run, open_memory, open_run
@@ -43,7 +44,7 @@ class ExportReport:
 
     folder: Path
     task: str
-    manifest: dict[str, Any]
+    manifest: JsonObject
 
     def __str__(self) -> str:
         """What a terminal shows."""
@@ -73,7 +74,8 @@ def export_run(
     int8: bool = False,
     data: str | Path | None = None,
     sample: int = SAMPLE,
-    **reading: Any,
+    columns: ColumnNames | None = None,
+    root: str | Path | None = None,
 ) -> ExportReport:
     """Export a fitted run.
 
@@ -85,7 +87,7 @@ def export_run(
         data: labelled pictures to measure it on, as ``ravl evaluate`` takes them; without, only
             how often answers stay the same is counted.
         sample: pictures of the memory that run and export are compared on.
-        **reading: ``columns`` and ``root`` of the data, see :func:`ravl.evaluate`.
+        columns, root: of the data, see :func:`ravl.evaluate`.
 
     Raises:
         DataError: there is no run, the folder is not empty, or something in the run needs torch.
@@ -102,7 +104,7 @@ def export_run(
     opened = open_memory(run, memory, bool(run.record.get("reads_texts")))
     new = not out.exists()
     try:
-        return _export(run, out, opened, int8, data, sample, reading)
+        return _export(run, out, opened, int8, data, sample, columns, root)
     except BaseException:
         if new:
             shutil.rmtree(out, ignore_errors=True)
@@ -139,7 +141,8 @@ def _export(
     int8: bool,
     data: str | Path | None,
     sample: int,
-    reading: dict[str, Any],
+    columns: ColumnNames | None,
+    root: str | Path | None,
 ) -> ExportReport:
     _write(run, out, memory)
     shown, export = Sample.of(memory, sample, registry.of_run(run)), open_run(out)
@@ -154,13 +157,13 @@ def _export(
     given = shown.answers(Model(export, memory))
     manifest["answers"] = agreement(expected, given).to_json()
     if int8 and manifest["networks"]:
-        before = _scores(export, memory, data, reading)
+        before = _scores(export, memory, data, columns, root)
         _quantise(out, manifest)
         small = open_run(out)
-        cost: dict[str, Any] = {
+        cost: JsonObject = {
             "answers": agreement(given, shown.answers(Model(small, memory))).to_json()
         }
-        after = _scores(small, memory, data, reading)
+        after = _scores(small, memory, data, columns, root)
         cost["scores"] = {
             name: {"float": value, "int8": after[name]} for name, value in before.items()
         }
@@ -201,7 +204,7 @@ def _write(run: Run, out: Path, memory: Memory) -> None:
     write(out / RUN, record)
 
 
-def _second(run: Run, out: Path, memory: Memory) -> dict[str, Any]:
+def _second(run: Run, out: Path, memory: Memory) -> JsonObject:
     """The match run that reranks the neighbours, exported into the export."""
     from ravl.tasks.match.rerank_neighbours import NeighbourReranker
 
@@ -211,7 +214,7 @@ def _second(run: Run, out: Path, memory: Memory) -> dict[str, Any]:
     return {"path": str((out / RERANK).resolve()), "relative": RERANK, "weight": look.weight}
 
 
-def _quantise(out: Path, manifest: dict[str, Any]) -> None:
+def _quantise(out: Path, manifest: JsonObject) -> None:
     from ravl.exports.quantising import quantise
 
     for name, its in manifest["networks"].items():
@@ -223,13 +226,19 @@ def _quantise(out: Path, manifest: dict[str, Any]) -> None:
     write(out / names.MANIFEST, manifest)
 
 
-def _scores(export: Run, memory: Memory, data: Any, reading: dict[str, Any]) -> dict[str, float]:
+def _scores(
+    export: Run,
+    memory: Memory,
+    data: str | Path | None,
+    columns: ColumnNames | None,
+    root: str | Path | None,
+) -> dict[str, float]:
     """Scores with retrieval on labelled pictures; none without data."""
     if data is None:
         return {}
     from ravl.tasks.fit import evaluate
 
-    found = evaluate(Model(export, memory), data, progress=False, **reading)
+    found = evaluate(Model(export, memory), data, progress=False, columns=columns, root=root)
     rows = found["rows"]["with_retrieval"]
     return {name: float(score["value"]) for name, score in rows.items()}
 
@@ -240,7 +249,7 @@ def _versions() -> dict[str, str]:
     return {"python": platform.python_version(), "ravl": __version__, **found}
 
 
-def _told(who: str, answers: dict[str, Any]) -> str:
+def _told(who: str, answers: JsonObject) -> str:
     found = Agreement(**answers)
     return (
         f"{who} agree on {found.same:,} of {found.compared:,} answers about the memory's pictures; "

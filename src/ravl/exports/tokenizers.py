@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ravl.errors import EncoderError
+from ravl.json_types import JsonObject
 from ravl.models.generation.special_tokens import END, FOLDER
 from ravl.runtime.tokenizer import TOKENIZER, OnnxTokenizer, OnnxVocabulary
 
@@ -27,7 +28,7 @@ PROBES = (
 )
 
 
-def keep_words(source: Path, folder: Path, words: WordPieceTokenizer) -> dict[str, Any]:
+def keep_words(source: Path, folder: Path, words: WordPieceTokenizer) -> JsonObject:
     """Copy the tokenizer of a language model that reads.
 
     Args:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
+from ravl.json_types import JsonObject
 from ravl.store.collection import Collection
 
 
@@ -21,7 +21,7 @@ class CompactReport:
     before: int
     after: int
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types."""
         return asdict(self)
 

@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from ravl.data import Example, Rejected, pictures
 from ravl.encoders.base import Array, Encoder
 from ravl.errors import PictureError
+from ravl.json_types import JsonObject
 from ravl.memory.moves import apply_moves, holds, still_possible
 from ravl.memory.rebasing import rebase
 from ravl.memory.renames import Deferred, find_renames
@@ -62,7 +62,7 @@ class IndexReport:
     seconds: float = 0.0
     dry_run: bool = False
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types."""
         return {
             "added": self.added,

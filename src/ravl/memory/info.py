@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
+from ravl.json_types import JsonObject
 from ravl.store.collection import Collection
 from ravl.store.records import Counts
 
@@ -28,7 +28,7 @@ class Info(Counts):
     dimension: int
     version: int
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types."""
         return (
             {"path": str(self.path)}

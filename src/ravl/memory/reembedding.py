@@ -12,13 +12,13 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from ravl.data import Rejected
 from ravl.encoders.base import Array, Encoder
 from ravl.errors import RavlError
+from ravl.json_types import JsonObject
 from ravl.progress import progress_bar
 from ravl.store.collection import Collection
 from ravl.store.contract import Store
@@ -42,7 +42,7 @@ class ReembedReport:
     reused: int = 0
     rejected: list[Rejected] = field(default_factory=list)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types."""
         reasons = [r.to_json() for r in self.rejected]
         return {"rows": self.rows, "reused_features": self.reused, "set_aside": reasons}

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from secrets import token_hex
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ravl.data import Example, Rejected
 from ravl.data.pictures import MAX_PIXELS
 from ravl.errors import QueryError
+from ravl.json_types import JsonObject
 from ravl.memory.indexing import Indexer
 from ravl.memory.moves import Move, holds, settle_ids
 from ravl.memory.writing import Write, write
@@ -20,7 +21,7 @@ from ravl.store.history import Difference
 from ravl.store.row import Row, user_fields
 
 C = TypeVar("C", bound=Collection)
-State = dict[str, Any] | None
+State = JsonObject | None
 States = dict[int, State]
 
 
@@ -40,7 +41,7 @@ class RevertReport:
     restored: list[str] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types."""
         return {
             "version": self.version,
@@ -157,7 +158,7 @@ def _pairs(then: States, later: States) -> list[tuple[State, State]]:
     return [(before, after) for n, before, after in found if n not in taken]
 
 
-def _put_back(under_way: Write, changed: list[tuple[Row, dict[str, Any]]], what: str) -> list[str]:
+def _put_back(under_way: Write, changed: list[tuple[Row, JsonObject]], what: str) -> list[str]:
     """Give rows back what they said, and their names if their pictures have these; their ids."""
     rows = under_way.store.rows
     own = {row.id for row, _ in changed}

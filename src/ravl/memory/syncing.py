@@ -12,11 +12,11 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 from ravl.data import Example, Rejected, pictures
 from ravl.data.text import nfc
 from ravl.errors import DataError
+from ravl.json_types import JsonObject
 from ravl.memory.folder_scan import FolderScan, Watch, scan, watched_folders
 from ravl.memory.indexing import Indexer
 from ravl.memory.moves import (
@@ -74,7 +74,7 @@ class SyncReport:
         rows = self.new or self.changed or self.renamed or self.removed or self.restored
         return not (rows or self.moved)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types."""
         return {
             "new": self.new,

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ravl.encoders.base import Array
+from ravl.encoders.base import Array, Numbers
 from ravl.errors import DataError
 
 SURE = 0.9  # probability that the bound holds
@@ -28,7 +26,7 @@ class RiskCalibrator:
     right: Array
 
     @classmethod
-    def of(cls, confidence: NDArray[Any], right: NDArray[Any]) -> RiskCalibrator:
+    def of(cls, confidence: Numbers, right: Numbers) -> RiskCalibrator:
         """From examples in any order; of very many examples an even sample is stored."""
         order = np.argsort(-confidence, kind="stable")
         if len(order) > KEPT:

@@ -12,13 +12,16 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ravl.encoders.base import Array
+from ravl.encoders.base import Array, Numbers
 from ravl.evaluation.generation.words import LONGEST, phrases, words_of
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 SAMPLE = 2000  # maximal number of documents for the counts of phrases
 KNOWN = 200_000  # number of cached texts
@@ -34,9 +37,9 @@ class Comparable(ABC):
 
     places: dict[tuple[str, ...], int] = field(default_factory=dict)
     _known: dict[str, tuple[NDArray[np.int64], Array]] = field(default_factory=dict)
-    _lock: Any = field(default_factory=threading.Lock)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def __call__(self, texts: Iterable[str]) -> Any:
+    def __call__(self, texts: Iterable[str]) -> csr_matrix:
         """Texts as rows (t, V)."""
         from scipy.sparse import csr_matrix
 
@@ -78,7 +81,7 @@ class Phrases(Comparable):
     rarest: float = 0.0
 
     @classmethod
-    def of(cls, texts: Sequence[str], owners: Sequence[int] | NDArray[Any]) -> Phrases:
+    def of(cls, texts: Sequence[str], owners: Sequence[int] | Numbers) -> Phrases:
         """Count phrases in texts; texts with the same owner are one document.
 
         Of many documents only a sample is counted, which is enough for the weights.
@@ -113,7 +116,7 @@ class Phrases(Comparable):
         return columns, (weights / scale[lengths]).astype(np.float32)
 
 
-def alike(some: Any, others: Any) -> Array:
+def alike(some: csr_matrix, others: csr_matrix) -> Array:
     """Similarity of texts (s, V) to others (o, V'), (s, o); new phrases have later columns."""
     width = max(some.shape[1], others.shape[1])
     some.resize(some.shape[0], width)
@@ -122,7 +125,9 @@ def alike(some: Any, others: Any) -> Array:
     return found
 
 
-def support(candidates: Any, voters: Any, shares: Array, own: NDArray[np.bool_] | None) -> Array:
+def support(
+    candidates: csr_matrix, voters: csr_matrix, shares: Array, own: NDArray[np.bool_] | None
+) -> Array:
     """The agreement of the voters with each candidate, (c,), 0 to 1.
 
     Args:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ravl.encoders.base import Array
+from ravl.encoders.base import Array, Numbers
 from ravl.retrieval.datastore import Ints
 
 
@@ -18,7 +17,7 @@ class Lookup(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, rows: Ints, /) -> NDArray[Any]:
+    def __getitem__(self, rows: Ints, /) -> Numbers:
         """Of some rows, (..., F) or (...,)."""
 
 
@@ -51,16 +50,16 @@ class Made:
     """A lookup about so many rows that makes what is asked for."""
 
     count: int
-    make: Callable[[Ints], NDArray[Any]]
+    make: Callable[[Ints], Numbers]
 
     def __len__(self) -> int:
         return self.count
 
-    def __getitem__(self, rows: Ints, /) -> NDArray[Any]:
+    def __getitem__(self, rows: Ints, /) -> Numbers:
         return self.make(rows)
 
 
-def gathered(evidence: Evidence, positions: Ints, similarity: Array) -> dict[str, NDArray[Any]]:
+def gathered(evidence: Evidence, positions: Ints, similarity: Array) -> dict[str, Numbers]:
     """The input ``near`` of a fusion model, for b queries with k neighbours each.
 
     Args:

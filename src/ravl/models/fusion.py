@@ -21,6 +21,7 @@ from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedMode
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from ravl.errors import EncoderError
+from ravl.json_types import JsonObject
 from ravl.models.linear import torch_loss
 
 AnyFusion = TypeVar("AnyFusion", bound="FusionEncoder")
@@ -50,7 +51,7 @@ class FusionConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
 
     def __init__(
         self,
-        language: dict[str, Any] | None = None,
+        language: JsonObject | None = None,
         features: int = 1280,
         vectors: int = 384,
         labels: int = 2,

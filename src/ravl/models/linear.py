@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ravl.encoders.base import Array
 from ravl.retrieval.datastore import Ints
 from ravl.retrieval.key_projection import FLOOR, power_of, signed_power
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 DECAYS = (1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6)  # tried in this order, until it gets worse
 STEPS = 30  # of L-BFGS at most, for each
@@ -166,7 +169,7 @@ class HeadFit:
         return LinearHead(self._standard, weight, bias, decay)
 
 
-def torch_loss(logits: Any, targets: Any, exclusive: bool, weights: Any) -> Any:
+def torch_loss(logits: Tensor, targets: Tensor, exclusive: bool, weights: Tensor) -> Tensor:
     """Cross-entropy with soft targets, or binary cross-entropy, each label by its weight.
 
     Args:

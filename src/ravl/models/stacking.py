@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ravl.encoders.base import Array
+from ravl.encoders.base import Array, Numbers
 
 PRIOR = 1.0  # L2 penalty against the summed loss: with few pairs it dominates
 FLOOR = 1e-4  # minimal spread of a score; a constant score carries no information
@@ -77,9 +76,7 @@ class ScoreStack:
         return cls(tuple(names), mean, scale, weights, float(arrays["bias"][0]))
 
 
-def fit_stack(
-    scores: Mapping[str, Array], names: Sequence[str], targets: NDArray[Any]
-) -> ScoreStack:
+def fit_stack(scores: Mapping[str, Array], names: Sequence[str], targets: Numbers) -> ScoreStack:
     """Fit the stack by maximum likelihood, with a prior that pulls its weights to zero.
 
     Args:

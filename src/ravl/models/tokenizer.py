@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from ravl.errors import EncoderError
 from ravl.models.silence_transformers import silence_transformers
@@ -24,7 +23,7 @@ class WordPieceTokenizer:
         max_length: word pieces that are kept of a text.
     """
 
-    def __init__(self, tokenizer: Any, max_length: int = LONGEST) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, max_length: int = LONGEST) -> None:
         self._tokenizer = tokenizer
         self.max_length = max_length
 

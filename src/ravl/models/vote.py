@@ -6,12 +6,13 @@ Non-parametric: a row counts as soon as it is added, and stops counting when it 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
+from ravl.json_types import JsonObject
 from ravl.retrieval.datastore import Neighbours
 
 CAP = 1 / 8  # largest share of a row: one wrong row next to a query cannot decide alone
@@ -98,7 +99,7 @@ class Vote:
             counts = (every if worth is None else every * worth[:, None]).sum(0)
         return rebalance(votes, counts, self.balance)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types."""
         return asdict(self)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from ravl.evaluation import Score, lower_names, percent_names
+from ravl.json_types import JsonObject, JsonRecord, JsonValue
 from ravl.pages.score_words import difference, measure_name, value_and_interval
 from ravl.runs.run import RUN
 from ravl.runtime.names import MANIFEST
@@ -100,7 +101,7 @@ def _head(task: TaskWords) -> str:
     )
 
 
-def _what(name: str, record: Mapping[str, Any], task: TaskWords, level: str) -> str:
+def _what(name: str, record: JsonRecord, task: TaskWords, level: str) -> str:
     made = task.levels.get(level, level)
     spec = record["encoder"]["spec"]
     base = record.get("base", {}).get("spec", spec)
@@ -114,7 +115,7 @@ def _what(name: str, record: Mapping[str, Any], task: TaskWords, level: str) -> 
     )
 
 
-def _data(record: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+def _data(record: JsonRecord, metrics: JsonRecord) -> str:
     memory = record["memory"]
     lines = ["## Data\n"]
     counts = ", ".join(f"{count:,} for {part}" for part, count in record["parts"].items())
@@ -135,7 +136,7 @@ def _data(record: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     return "\n".join([*lines, "", "```", *_fenced(str(record["command"])), "```", ""])
 
 
-def _scores(metrics: Mapping[str, Any]) -> str:
+def _scores(metrics: JsonRecord) -> str:
     rows = metrics.get("rows", {})
     if not rows:
         return "## How good it is\n\nNot measured.\n"
@@ -155,7 +156,7 @@ def _scores(metrics: Mapping[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _gains(differences: Mapping[str, Any], name: str) -> Iterator[str]:
+def _gains(differences: JsonRecord, name: str) -> Iterator[str]:
     """The gain of retrieval and of fitting, by the first measure."""
     for key in ("with_retrieval - no_retrieval", "with_retrieval - vote"):
         if name not in differences.get(key, {}):
@@ -183,7 +184,7 @@ def _use(name: str, task: TaskWords) -> str:
     )
 
 
-def _limits(record: Mapping[str, Any], task: TaskWords) -> str:
+def _limits(record: JsonRecord, task: TaskWords) -> str:
     base = record.get("base", record["encoder"])["spec"]
     lines = [
         "The figures are valid for pictures like those of the fit. Evaluate it on your own "
@@ -201,7 +202,7 @@ def _limits(record: Mapping[str, Any], task: TaskWords) -> str:
     return "\n".join(["## Limits\n", *(f"- {line}" for line in lines), ""])
 
 
-def _export(manifest: Mapping[str, Any]) -> str:
+def _export(manifest: JsonRecord) -> str:
     lines = ["## Export\n", "Runs with onnxruntime and NumPy: `ravl.runtime.load`.\n"]
     for name, its in manifest["networks"].items():
         parity = its["parity"]
@@ -222,18 +223,18 @@ def _export(manifest: Mapping[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _agreed(what: str, answers: Mapping[str, Any]) -> str:
+def _agreed(what: str, answers: JsonRecord) -> str:
     return f"- {what}: {answers['same']:,} of {answers['compared']:,}"
 
 
-def _licences(record: Mapping[str, Any]) -> str:
+def _licences(record: JsonRecord) -> str:
     base = record.get("base", record["encoder"])["spec"]
     lines = [f"- {line}" for line in LICENCES.get(base, (f"{_code(base)}: see its own card",))]
     lines.append("- ravl: Apache-2.0")
     return "\n".join(["## Licences\n", *lines, "- The pictures and texts: their owners'", ""])
 
 
-def _cell(name: str, score: Any) -> str:
+def _cell(name: str, score: JsonValue) -> str:
     if score is None:
         return "–"
     value, interval = value_and_interval(_score(score), name in percent_names())
@@ -244,10 +245,10 @@ def _score(found: Mapping[str, float]) -> Score:
     return Score(found["value"], found["low"], found["high"])
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path) -> JsonObject:
     if not file.is_file():
         return {}
-    found: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    found: JsonObject = json.loads(file.read_text("utf-8"))
     return found
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ravl.checking.check import Check
 from ravl.checking.fixes import LEAST
 from ravl.checking.issue import Issue, Kind
+from ravl.json_types import JsonObject
 from ravl.memory import Memory, Row
 from ravl.pages.render import render, row_uri
 
@@ -126,7 +126,7 @@ def command(finding: Issue, place: str) -> str | None:
     )
 
 
-def _fix_all(found: Sequence[Issue], place: str) -> dict[str, Any] | None:
+def _fix_all(found: Sequence[Issue], place: str) -> JsonObject | None:
     """The number of findings that can be fixed at once, and the command."""
     sure = [f for f in found if f.fix is not None and f.score >= LEAST]
     if not sure:

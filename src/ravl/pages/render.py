@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from ravl.data import pictures
 from ravl.errors import PictureError
 from ravl.memory import Memory, Row
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 DETAIL = 2  # a thumbnail is made at twice its side, for sharp screens
 
@@ -51,7 +54,7 @@ def only_data(uri: str | None) -> None:
 
 
 @lru_cache(1)
-def _environment() -> Any:
+def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     return Environment(

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ravl.errors import DataError
+from ravl.json_types import JsonObject
 from ravl.memory import Memory
 from ravl.pages.card import write_card
 from ravl.refitting.champion import Champion
@@ -201,7 +201,7 @@ def _end(
     html = page_of(folder.name, at, verdict, better, champion, news, comparison)
     page.write_text(html, encoding="utf-8")
     version = replace_champion(folder, challenger) if better else before
-    scores: dict[str, Any] = comparison.to_json()
+    scores: JsonObject = comparison.to_json()
     note(
         folder,
         {

@@ -28,7 +28,7 @@ class Champion:
     model: Model
     run: Run
     task: Task
-    settings: Any
+    settings: Any  # of the task: it has shares of splits
     hooks: RefitHooks
 
     @classmethod

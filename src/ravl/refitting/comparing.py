@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ravl.evaluation import Score, percent_names
+from ravl.json_types import JsonObject
 from ravl.pages.score_words import difference
 from ravl.training.paired_results import CHALLENGER, CHAMPION, PairedResults
 from ravl.training.run_record import tables_json
@@ -40,7 +41,7 @@ class Comparison:
     scores: dict[str, dict[str, dict[str, Score]]]
     differences: dict[str, dict[str, Score]]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """What ``refits.json`` says of it."""
         return {
             part: {

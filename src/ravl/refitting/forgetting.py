@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
+from ravl.json_types import JsonObject
 from ravl.memory import Memory
 from ravl.refitting.memory_changes import known_parts
 from ravl.refitting.versions import versions
@@ -30,7 +30,7 @@ class Trace:
     judged: list[str]
     remedy: str
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types."""
         return asdict(self)
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from ravl.errors import DataError
+from ravl.json_types import JsonObject
 from ravl.runs.run import write_json
 
 LOG = "refits.json"
 
 
-def read_log(folder: Path) -> list[dict[str, Any]]:
+def read_log(folder: Path) -> list[JsonObject]:
     """All attempts, the oldest first.
 
     Raises:
@@ -22,7 +22,7 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
     if not file.exists():
         return []
     try:
-        found: list[dict[str, Any]] = json.loads(file.read_text("utf-8"))["attempts"]
+        found: list[JsonObject] = json.loads(file.read_text("utf-8"))["attempts"]
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{file} is damaged ({error!r}). Move it away; the next refit begins a new one."
@@ -30,6 +30,6 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
     return found
 
 
-def note(folder: Path, attempt: dict[str, Any]) -> None:
+def note(folder: Path, attempt: JsonObject) -> None:
     """Add an attempt."""
     write_json(folder / LOG, {"attempts": [*read_log(folder), attempt]})

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ravl.errors import DataError, QueryError
+from ravl.json_types import JsonObject
 from ravl.memory import Memory, Row
 from ravl.refitting.champion import Champion
 from ravl.retrieval.datastore import Ints
@@ -65,7 +65,7 @@ class MemoryChanges:
         """New and changed pictures, and those that are gone."""
         return len(self.fresh) + len(self.changed) + len(self.gone)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """What ``refits.json`` says of it."""
         return {
             "new": len(self.fresh),
@@ -155,7 +155,14 @@ def read_news(champion: Champion, source: Memory, *, replay: int, newest: float)
         others = np.array([row.id not in touched for row in examples.rows], bool)
         part[(part == NEW) & others] = LEFT_OUT
     classes = [hooks.stratum(row) for row in examples.rows]
-    fresh, judged = _divide(part, examples.groups, champion.settings, classes, newest)
+    fresh, judged = _divide(
+        part,
+        examples.groups,
+        champion.settings.validation_share,
+        champion.settings.seed,
+        classes,
+        newest,
+    )
     frozen = part == PARTS.index("test")
     there = {row.hash for row in examples.rows}
     again = np.array([bool(touched and touched.get(row.id)) for row in examples.rows], bool)
@@ -205,7 +212,7 @@ def read_news(champion: Champion, source: Memory, *, replay: int, newest: float)
 
 
 def _divide(
-    part: Ints, groups: Ints, settings: Any, classes: Sequence[str], newest: float
+    part: Ints, groups: Ints, share: float, seed: int, classes: Sequence[str], newest: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Give each new picture a part, in place; which are new, and which of them are to be judged by.
 
@@ -217,9 +224,9 @@ def _divide(
     fresh &= ~held
     free = np.where(fresh & ~np.isin(groups, groups[part == 0]), 0, LEFT_OUT)
     part[fresh] = 0
-    for number, share in ((3, newest), (1, settings.validation_share)):
-        if (free == 0).any() and share:
-            drawn = draw(free, groups, classes, share, settings.seed + SEED + number)
+    for number, wanted in ((3, newest), (1, share)):
+        if (free == 0).any() and wanted:
+            drawn = draw(free, groups, classes, wanted, seed + SEED + number)
             free[drawn] = LEFT_OUT
             part[drawn] = number
     return fresh, part == 3
@@ -254,12 +261,17 @@ def _touched(champion: Champion) -> dict[str, bool] | None:
     }
 
 
-def _words(hooks: RefitHooks, state: dict[str, Any]) -> str:
+def _words(hooks: RefitHooks, state: JsonObject) -> str:
     return hooks.words(Row(number=0, **user_fields(state)))
 
 
 def _digest(
-    rows: Sequence[Row], hooks: RefitHooks, part: Ints, train: Ints, judged: Any, gone: list[str]
+    rows: Sequence[Row],
+    hooks: RefitHooks,
+    part: Ints,
+    train: Ints,
+    judged: NDArray[np.bool_],
+    gone: list[str],
 ) -> str:
     replayed = set(train.tolist())
     lines = sorted(

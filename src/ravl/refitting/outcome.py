@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+from ravl.json_types import JsonObject
 from ravl.pages.score_table import ScoreTable, terminal_table
 
 COLUMNS = 3  # measures that fit a terminal
@@ -35,13 +36,13 @@ class RefitReport:
     state: State
     reason: str
     version: int = 0
-    news: dict[str, Any] = field(default_factory=dict)
-    scores: dict[str, Any] = field(default_factory=dict)
+    news: JsonObject = field(default_factory=dict)
+    scores: JsonObject = field(default_factory=dict)
     tables: list[ScoreTable] = field(default_factory=list)
     page: Path | None = None
     seconds: float = 0.0
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types."""
         return {
             "run": str(self.run),
@@ -63,7 +64,7 @@ class RefitReport:
         return [*lines, *([told(self.news)] if self.news else []), self.reason]
 
 
-def told(news: dict[str, Any]) -> str:
+def told(news: JsonObject) -> str:
     """What is new, in a sentence."""
     most = sorted(news["labels"].items(), key=lambda item: -item[1])
     labels = ", ".join(f"{name} {count:,}" for name, count in most[:LABELS])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
+from ravl.json_types import JsonObject
 from ravl.refitting.memory_changes import MemoryChanges
 from ravl.tasks.model import Model
 from ravl.training.examples import read_labelled
@@ -15,7 +15,7 @@ MOST = 1000  # pictures, the last that came in, by which drift is told
 
 
 def waits_for(
-    model: Model, news: MemoryChanges, attempts: list[dict[str, Any]], if_new: int, if_drift: bool
+    model: Model, news: MemoryChanges, attempts: list[JsonObject], if_new: int, if_drift: bool
 ) -> str | None:
     """Why there is no refit yet, in a sentence; None where a refit is due.
 

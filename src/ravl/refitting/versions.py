@@ -12,9 +12,9 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 from ravl.errors import DataError
+from ravl.json_types import JsonObject
 from ravl.refitting.lock import LOCK, BusyError, locked, moment
 from ravl.refitting.log import LOG, note
 from ravl.runs.run import AT, HISTORY, NUMBER, REPORTS, RUN, Run, open_run, write_json
@@ -132,12 +132,12 @@ def _items(folder: Path) -> list[Path]:
     )
 
 
-def _record(folder: Path) -> dict[str, Any]:
-    record: dict[str, Any] = json.loads((folder / RUN).read_text("utf-8"))
+def _record(folder: Path) -> JsonObject:
+    record: JsonObject = json.loads((folder / RUN).read_text("utf-8"))
     return record
 
 
-def _placed(record: dict[str, Any], before: Path, after: Path) -> dict[str, Any]:
+def _placed(record: JsonObject, before: Path, after: Path) -> JsonObject:
     """``run.json`` of a folder that lies elsewhere: what it says relative to it is said anew."""
     record = {name: value for name, value in record.items() if name != AT}
     for name in ("memory", "rerank"):

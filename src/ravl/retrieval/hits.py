@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from ravl.json_types import JsonObject
 from ravl.store.row import Row
 
 
@@ -52,7 +52,7 @@ class Hit:
         """The picture's file, None where it was copied in or there is none."""
         return self.row.path
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types."""
         by = {name: {"rank": f.rank, "score": round(f.score, 4)} for name, f in self.by.items()}
         found = {"rank": self.rank, "score": round(self.score, 4), "by": by, **self.row.to_json()}
@@ -71,6 +71,6 @@ class Hits(list[Hit]):
     def __str__(self) -> str:
         return "\n".join(map(str, self)) or "nothing found"
 
-    def to_json(self) -> list[dict[str, Any]]:
+    def to_json(self) -> list[JsonObject]:
         """As plain JSON types."""
         return [hit.to_json() for hit in self]

@@ -177,7 +177,7 @@ class Live:
                     self._views.pop(next(iter(self._views)))
                 return view
 
-    def shared(self, key: Any, make: Callable[[], T]) -> T:
+    def shared(self, key: object, make: Callable[[], T]) -> T:
         """What is derived once for all that ask with this key, as long as somebody keeps it."""
         with self._lock:
             found: T | None = self._shared.get(key)

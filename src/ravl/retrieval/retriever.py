@@ -109,7 +109,7 @@ class Retriever:
                 depth *= 4
 
 
-def _as_query(query: Any, image: Picture | str | None, like: str | None, weight: float) -> Query:
+def _as_query(query: object, image: Picture | str | None, like: str | None, weight: float) -> Query:
     if isinstance(query, Query):
         return query
     if query is None or isinstance(query, str):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from ravl.json_types import JsonObject
 from ravl.memory import Row
 from ravl.runs.provenance import HERE, Provenance
 
@@ -31,7 +31,7 @@ class Evidence:
         """The row's id."""
         return self.row.id
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types."""
         return {
             "id": self.id,
@@ -90,7 +90,7 @@ class Answer:
         either = sum(max(pair) for pair in pairs)
         return 1.0 - sum(min(pair) for pair in pairs) / either if either else 0.0
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types."""
         return {
             "confidence": round(self.confidence, 4),
@@ -127,7 +127,7 @@ class Classification(Answer):
         """The label."""
         return (self.label,)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types."""
         return {"label": self.label, **Answer.to_json(self)}
 
@@ -152,7 +152,7 @@ class Tagging(Answer):
         """The tags."""
         return self.tags
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types."""
         return {"tags": list(self.tags), **Answer.to_json(self)}
 

@@ -7,7 +7,8 @@ they are read.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+
+from ravl.json_types import JsonObject, JsonRecord
 
 DECODING = {  # of ``how`` in run.json: name in format 1 -> name now
     "beams": "num_beams",
@@ -39,12 +40,12 @@ SETTINGS = {  # of settings.yaml: name in format 1 -> name now
 }
 
 
-def renamed(found: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+def renamed(found: JsonRecord, names: Mapping[str, str]) -> JsonObject:
     """The same values by the names of now; ``names`` maps a name of format 1 to the name of now."""
     return {names.get(name, name): value for name, value in found.items()}
 
 
-def renamed_settings(found: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+def renamed_settings(found: JsonRecord, known: Collection[str]) -> JsonObject:
     """Settings of a file by the names of now.
 
     Args:
@@ -55,7 +56,7 @@ def renamed_settings(found: Mapping[str, Any], known: Collection[str]) -> dict[s
     return renamed(found, names)
 
 
-def upgraded(record: Mapping[str, Any]) -> dict[str, Any]:
+def upgraded(record: JsonRecord) -> JsonObject:
     """``run.json`` of format 1 as one of format 2."""
     new = {**record, "format": 2}
     if "how" in record:

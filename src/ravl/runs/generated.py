@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ravl.data import QA
+from ravl.json_types import JsonValue
 from ravl.memory import Memory, Row
 from ravl.retrieval.datastore import Datastore
 from ravl.retrieval.live import Followed, View
@@ -67,7 +67,7 @@ def of_people(
     return np.isin(datastore.numbers, spoken)
 
 
-def _listed(row: Row, column: str) -> list[Any]:
+def _listed(row: Row, column: str) -> list[JsonValue]:
     """The list in a column; empty where there is none, or it is damaged."""
     try:
         found = json.loads(str(row.columns.get(column) or "[]"))

@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from PIL import Image
 
 from ravl.encoders import Encoder
+
+if TYPE_CHECKING:
+    from ravl.encoders.base import Array
+    from ravl.models.generation.base import ScoringGenerator
+
+
+class PictureTower(Protocol):
+    """A tower for pictures; see :class:`ravl.encoders.towers.vision.VisionTower`."""
+
+    def prepare(self, picture: Image.Image) -> Array:
+        """A picture as the tower takes it."""
+
+    def features(self, prepared: Sequence[Array]) -> Array:
+        """Features (n, F) of prepared pictures."""
 
 
 class Networks(Protocol):
@@ -23,7 +40,7 @@ class Networks(Protocol):
                 is needed.
         """
 
-    def generator(self, folder: Path, max_new_tokens: int) -> Any:
+    def generator(self, folder: Path, max_new_tokens: int) -> ScoringGenerator:
         """The embedded generator, as a :class:`ravl.models.generation.fused.FusedGenerator`.
 
         Args:
@@ -31,7 +48,7 @@ class Networks(Protocol):
             max_new_tokens: tokens of a text.
         """
 
-    def tower(self, folder: Path, encoder: Encoder) -> Any:
+    def tower(self, folder: Path, encoder: Encoder) -> PictureTower:
         """A tuned tower, as a :class:`ravl.encoders.towers.vision.VisionTower`.
 
         Args:
@@ -52,14 +69,14 @@ class Torch:
             folder, max_length
         ) if max_length else None
 
-    def generator(self, folder: Path, max_new_tokens: int) -> Any:
+    def generator(self, folder: Path, max_new_tokens: int) -> ScoringGenerator:
         """See :class:`Networks`."""
         from ravl.models.generation.constraints import processors
         from ravl.models.generation.fused import FusedGenerator
 
         return FusedGenerator.load(folder, max_new_tokens, processors)
 
-    def tower(self, folder: Path, encoder: Encoder) -> Any:
+    def tower(self, folder: Path, encoder: Encoder) -> PictureTower:
         """See :class:`Networks`."""
         from ravl.encoders.towers.vision import VisionTower
 

@@ -22,11 +22,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ravl.encoders import Fingerprint
 from ravl.encoders.base import Array
 from ravl.errors import DataError, EncoderMismatchError, MemoryFileError
+from ravl.json_types import JsonObject, JsonRecord
 from ravl.memory import Memory
 from ravl.runs import format1
 from ravl.runs.networks import Networks, Torch
@@ -51,7 +51,7 @@ class Run:
     """
 
     folder: Path
-    record: Mapping[str, Any]
+    record: JsonRecord
     networks: Networks = field(default_factory=Torch)
 
     @property
@@ -170,9 +170,7 @@ def open_memory(run: Run, memory: Memory | str | Path | None, exact: bool) -> Me
     return opened
 
 
-def write_run(
-    folder: Path, record: Mapping[str, Any], parts: Mapping[str, Mapping[str, Array]]
-) -> Run:
+def write_run(folder: Path, record: JsonRecord, parts: Mapping[str, Mapping[str, Array]]) -> Run:
     """Write ``predictor.safetensors`` and then ``run.json``."""
     import numpy as np
     from safetensors.numpy import save_file
@@ -188,13 +186,13 @@ def write_run(
     return Run(folder, full)
 
 
-def about_memory(memory: Memory, folder: Path) -> dict[str, Any]:
+def about_memory(memory: Memory, folder: Path) -> JsonObject:
     """How ``run.json`` names a memory."""
     relative = os.path.relpath(memory.path, folder.resolve())
     return {"path": str(memory.path), "relative": relative, "version": memory.version}
 
 
-def write_json(file: Path, record: Mapping[str, Any]) -> None:
+def write_json(file: Path, record: JsonRecord) -> None:
     """A JSON file, whole or not at all."""
     half = file.with_suffix(".part")
     half.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

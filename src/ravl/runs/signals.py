@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ravl.encoders.base import Array
+from ravl.json_types import JsonObject, JsonRecord
 from ravl.runs.answers import Answer, Evidence
 
 NEAREST = 5  # neighbours whose mean similarity tells how well the memory knows a picture
@@ -71,7 +71,7 @@ class Signals:
             None if lists[0] is None or lists[1] is None else [*lists[0], *lists[1]],
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types."""
         return {
             **{n: [round(float(v), DIGITS) for v in values] for n, values in self.numbers.items()},
@@ -79,7 +79,7 @@ class Signals:
         }
 
     @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> Signals:
+    def from_json(cls, record: JsonRecord) -> Signals:
         """The inverse of :meth:`to_json`.
 
         Raises:

@@ -10,18 +10,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ravl.errors import DataError
 from ravl.runtime.names import MANIFEST
 
 if TYPE_CHECKING:
+    from ravl.memory import Memory
     from ravl.tasks.model import Model
 
 __all__ = ["load"]
 
 
-def load(folder: str | Path, memory: Any = None) -> Model:
+def load(folder: str | Path, memory: Memory | str | Path | None = None) -> Model:
     """Load an export of ``ravl export RUN --onnx FOLDER``; it answers like :func:`ravl.load`.
 
     Args:

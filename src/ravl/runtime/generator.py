@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ravl.encoders.base import Array
+from ravl.encoders.base import Array, Numbers
 from ravl.errors import QueryError
+from ravl.json_types import JsonRecord
 from ravl.models.generation.base import (
     CONSTRAINTS,
     Candidate,
@@ -56,7 +56,7 @@ class OnnxGenerator:
 
     spec = "fused"
 
-    def __init__(self, folder: Path, about: Mapping[str, Any], max_new_tokens: int) -> None:
+    def __init__(self, folder: Path, about: JsonRecord, max_new_tokens: int) -> None:
         self._read = Session(folder / f"{names.READ}.onnx")
         self._write = Session(folder / f"{names.WRITE}.onnx")
         self.vocabulary = OnnxVocabulary(folder)
@@ -131,7 +131,7 @@ class OnnxGenerator:
         tokens = words_of(self.words, requests)
         if tokens is None or not tokens.shape[1]:
             tokens = np.full((count, 1), PAD, np.int64)
-        inputs: dict[str, NDArray[Any]] = {"features": pictures_of(requests), "tokens": tokens}
+        inputs: dict[str, Numbers] = {"features": pictures_of(requests), "tokens": tokens}
         if self.evidence:
             widths = session.width("near_features"), session.width("near_texts")
             inputs |= near_inputs(neighbours_of(requests, self.evidence, *widths))
@@ -185,7 +185,7 @@ class _Cached:
         self._session = session
         self._read, self._there, self._prior = read, there, prior
         shape = (*read.shape[:4], 0, read.shape[5])
-        self._past: NDArray[Any] = np.zeros(shape, np.float32)
+        self._past: Numbers = np.zeros(shape, np.float32)
 
     def __call__(self, ids: Ints) -> Array:
         """Logits (n, W) of the next token, after one more token of each text, (n,)."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ravl.encoders import Encoder
 from ravl.errors import DataError
+from ravl.json_types import JsonRecord
 from ravl.runtime import names
 from ravl.runtime.generator import OnnxGenerator
 from ravl.runtime.reader import OnnxReader
@@ -28,7 +27,7 @@ class OnnxNetworks:
     """
 
     folder: Path
-    manifest: Mapping[str, Any]
+    manifest: JsonRecord
 
     @classmethod
     def open(cls, folder: Path) -> OnnxNetworks:
@@ -51,7 +50,7 @@ class OnnxNetworks:
         _install(folder / names.ENCODER)
         return cls(folder, manifest)
 
-    def reader(self, folder: Path, max_length: int) -> tuple[Any, Any]:
+    def reader(self, folder: Path, max_length: int) -> tuple[OnnxReader, OnnxTokenizer | None]:
         """The fusion model in a folder of the export, and its tokenizer."""
         about = self._about(names.FUSION)
         words = None
@@ -61,17 +60,17 @@ class OnnxNetworks:
             )
         return OnnxReader(folder, about), words
 
-    def generator(self, folder: Path, max_new_tokens: int) -> Any:
+    def generator(self, folder: Path, max_new_tokens: int) -> OnnxGenerator:
         """The generator in a folder of the export."""
         return OnnxGenerator(folder, self._about(names.WRITE), max_new_tokens)
 
-    def tower(self, folder: Path, encoder: Encoder) -> Any:
+    def tower(self, folder: Path, encoder: Encoder) -> OnnxTower:
         """The vision tower in a folder of the export."""
         return OnnxTower(folder, encoder)
 
-    def _about(self, name: str) -> Mapping[str, Any]:
+    def _about(self, name: str) -> JsonRecord:
         try:
-            found: Mapping[str, Any] = self.manifest["networks"][name]
+            found: JsonRecord = self.manifest["networks"][name]
         except KeyError as error:
             raise DataError(
                 f"{self.folder / names.MANIFEST} does not mention the network {name!r}. Export the "

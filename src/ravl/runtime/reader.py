@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ravl.encoders.base import Array
+from ravl.encoders.base import Array, Numbers
+from ravl.json_types import JsonRecord
 from ravl.models.evidence import Evidence, gathered
 from ravl.models.generation.reading import padded
 from ravl.retrieval.datastore import Ints, Neighbours
@@ -27,7 +26,7 @@ class OnnxReader:
         about: its entry in the manifest.
     """
 
-    def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, about: JsonRecord) -> None:
         from safetensors.numpy import load_file
 
         self._session = Session(folder / f"{FUSION}.onnx")
@@ -47,7 +46,7 @@ class OnnxReader:
         for start in range(0, len(features), BATCH):
             some = slice(start, start + BATCH)
             count = len(features[some])
-            inputs: dict[str, NDArray[Any]] = {
+            inputs: dict[str, Numbers] = {
                 "features": features[some],
                 "base": features[some] if base is None else base[some],
                 "tokens": np.zeros((count, 1), np.int64)
@@ -66,7 +65,7 @@ class OnnxReader:
 
     def _near(
         self, count: int, some: slice, near: Neighbours | None, evidence: Evidence | None
-    ) -> dict[str, NDArray[Any]]:
+    ) -> dict[str, Numbers]:
         """The neighbours; an empty table without retrieval."""
         k = self.evidence
         if near is not None and evidence is not None:
@@ -75,17 +74,17 @@ class OnnxReader:
         return no_neighbours(self._session, count)
 
 
-def near_inputs(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def near_inputs(arrays: Mapping[str, Numbers]) -> dict[str, Numbers]:
     """Neighbours of :func:`gathered`, by the names of the graph's inputs."""
     return {f"near_{name}": values for name, values in arrays.items()}
 
 
-def no_neighbours(session: Session, count: int) -> dict[str, NDArray[Any]]:
+def no_neighbours(session: Session, count: int) -> dict[str, Numbers]:
     """Inputs of a graph for queries without neighbours."""
     tables = {
         name: (count, 0, session.width(f"near_{name}")) for name in ("features", "labels", "texts")
     }
-    arrays: dict[str, NDArray[Any]] = {n: np.zeros(s, np.float32) for n, s in tables.items()}
+    arrays: dict[str, Numbers] = {n: np.zeros(s, np.float32) for n, s in tables.items()}
     arrays["likeness"] = np.zeros((count, 0), np.float32)
     arrays |= {name: np.zeros((count, 0), np.bool_) for name in ("picture", "label", "text")}
     return near_inputs(arrays)

@@ -203,7 +203,7 @@ def _repeating(text: tuple[int, ...], size: int) -> list[int]:
     ]
 
 
-def log_softmax(logits: NDArray[Any]) -> Array:
+def log_softmax(logits: NDArray[np.floating[Any]]) -> Array:
     """Log probabilities, of the same shape, over the last axis."""
     shifted = logits - logits.max(-1, keepdims=True)
     found: Array = (shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))).astype(np.float32)

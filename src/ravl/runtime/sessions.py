@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ravl.encoders.base import Numbers
 from ravl.errors import DataError
 
 
@@ -36,10 +35,10 @@ class Session:
             ) from error
         self.inputs = {i.name: i.shape for i in self._session.get_inputs()}
 
-    def __call__(self, **arrays: NDArray[Any]) -> list[NDArray[Any]]:
+    def __call__(self, **arrays: Numbers) -> list[Numbers]:
         """The outputs in their order; inputs by name, unknown inputs are ignored."""
         given = {name: np.ascontiguousarray(arrays[name]) for name in self.inputs}
-        found: list[NDArray[Any]] = self._session.run(None, given)
+        found: list[Numbers] = self._session.run(None, given)
         return found
 
     def width(self, name: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +13,10 @@ from ravl.models.generation.special_tokens import BEGIN, END, FOLDER, LONGEST, c
 from ravl.retrieval.datastore import Ints
 
 TOKENIZER = "tokenizer.json"
+
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 
 class OnnxTokenizer:
@@ -69,7 +73,7 @@ class OnnxVocabulary:
         return plain
 
 
-def _load(folder: Path) -> Any:
+def _load(folder: Path) -> Tokenizer:
     from tokenizers import Tokenizer
 
     try:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from ravl.data import QA, Example, pictures
 from ravl.errors import DataError, RowExistsError
+from ravl.json_types import JsonObject
 from ravl.memory import Memory, Row
 from ravl.memory.adding import add_rows
 from ravl.serving.asking import Asking
@@ -69,7 +69,7 @@ def texts_of(body: RowChange) -> list[str | None]:
     return [*(body.texts or []), body.label, *(body.tags or []), *asked, *columns]
 
 
-def fields_of(body: RowChange) -> dict[str, Any]:
+def fields_of(body: RowChange) -> JsonObject:
     """A change as :meth:`ravl.memory.Memory.update` takes it."""
     return {
         "texts": body.texts,

@@ -6,7 +6,6 @@ import sys
 import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -78,11 +77,11 @@ def _handle(app: FastAPI, service: Service) -> None:
     """Make problems of all errors."""
 
     @app.exception_handler(Problem)
-    async def problem(request: Request, error: Any) -> Response:
+    async def problem(request: Request, error: Problem) -> Response:
         return problem_response(error, told(request.scope))
 
     @app.exception_handler(RavlError)
-    async def ravl(request: Request, error: Any) -> Response:
+    async def ravl(request: Request, error: RavlError) -> Response:
         found = problem_of(error, service.memory)
         if found.status >= 500:
             number = told(request.scope)
@@ -91,12 +90,12 @@ def _handle(app: FastAPI, service: Service) -> None:
         return problem_response(found, told(request.scope))
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: Any) -> Response:
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
         found = Problem(422, sentence_of(list(error.errors())))
         return problem_response(found, told(request.scope))
 
     @app.exception_handler(HTTPException)
-    async def http(request: Request, error: Any) -> Response:
+    async def http(request: Request, error: HTTPException) -> Response:
         sentences = {
             404: "There is no such address here; /v1/openapi.json lists what there is.",
             405: "This address does not take that method.",

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from PIL import Image
 from starlette.requests import Request
 
 from ravl.data import pictures
 from ravl.errors import PictureError
-from ravl.serving.batching import Batcher, Done
+from ravl.serving.batching import Batcher, Call, Done
 from ravl.serving.bodies import PictureIn
 from ravl.serving.guard import told
 from ravl.serving.keys import ANYONE, Caller, Scope
@@ -23,6 +23,8 @@ from ravl.serving.service import Service
 from ravl.store.history import AUTHOR
 
 R = TypeVar("R")
+Q = TypeVar("Q")
+A = TypeVar("A")
 
 
 def caller_of(service: Service, request: Request, scope: Scope) -> Caller:
@@ -65,10 +67,10 @@ class Asking:
         self,
         batcher: Batcher,
         count: int,
-        key: Any,
-        call: Any,
-        items: Callable[[], Awaitable[Sequence[Any]]],
-    ) -> tuple[Done, dict[str, float]]:
+        key: Hashable,
+        call: Call[Q, A],
+        items: Callable[[], Awaitable[Sequence[Q]]],
+    ) -> tuple[Done[A], dict[str, float]]:
         """Answers to items that are decoded first, and the seconds of each step.
 
         Args:
@@ -82,7 +84,7 @@ class Asking:
             Problem: 429 without a place, 503 after the deadline, 499 when the client has gone.
         """
 
-        async def work() -> tuple[Done, float, float]:
+        async def work() -> tuple[Done[A], float, float]:
             with batcher.place(count):
                 began = monotonic()
                 found = await items()

@@ -15,12 +15,15 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from ravl.serving.problems import Problem
 from ravl.timing import measured
 
-Call = Callable[[Sequence[Any]], tuple[Sequence[Any], int]]  # items to answers, and a version
+Q = TypeVar("Q")  # an item
+A = TypeVar("A")  # its answer
+A_co = TypeVar("A_co", covariant=True)
+Call = Callable[[Sequence[Q]], tuple[Sequence[A], int]]  # items to answers, and a version
 
 
 class BatchObserver(Protocol):
@@ -31,7 +34,7 @@ class BatchObserver(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class Done(Generic[A_co]):
     """The answers to one job.
 
     Args:
@@ -41,18 +44,21 @@ class Done:
         together: items of the pass.
     """
 
-    answers: Sequence[Any]
+    answers: Sequence[A_co]
     version: int
     seconds: dict[str, float]
     together: int
 
 
 @dataclass(eq=False)
-class _Job:
+class _Job(Generic[Q, A]):
     key: Hashable
-    items: Sequence[Any]
-    call: Call
-    future: Future[Done] = field(default_factory=Future)
+    items: Sequence[Q]
+    call: Call[Q, A]
+    future: Future[Done[A]] = field(default_factory=Future)
+
+
+_AnyJob = _Job[Any, Any]  # jobs of one queue differ; those of one pass have the same key
 
 
 class Batcher:
@@ -79,7 +85,7 @@ class Batcher:
         self.pending = 0  # items that have a place
         self._queue, self._together, self._wait = queue, together, wait
         self._meter = meter
-        self._jobs: deque[_Job] = deque()
+        self._jobs: deque[_AnyJob] = deque()
         self._ready = threading.Condition()
         self._closed = False
         self._pace = 0.05  # seconds of an item, as it lately was
@@ -121,7 +127,7 @@ class Batcher:
         if self.pending >= self._queue:
             raise self.full()
 
-    async def answer(self, key: Hashable, items: Sequence[Any], call: Call) -> Done:
+    async def answer(self, key: Hashable, items: Sequence[Q], call: Call[Q, A]) -> Done[A]:
         """The answers to some items; cancelled, they are dropped unless their pass has begun.
 
         Args:
@@ -131,7 +137,7 @@ class Batcher:
         """
         return await asyncio.wrap_future(self.submit(key, items, call))
 
-    def submit(self, key: Hashable, items: Sequence[Any], call: Call) -> Future[Done]:
+    def submit(self, key: Hashable, items: Sequence[Q], call: Call[Q, A]) -> Future[Done[A]]:
         """The same for callers that wait otherwise."""
         job = _Job(key, items, call)
         with self._ready:
@@ -154,7 +160,7 @@ class Batcher:
             if jobs:
                 self._run(jobs)
 
-    def _take(self) -> list[_Job]:
+    def _take(self) -> list[_AnyJob]:
         """The next jobs to go together; empty at the end."""
         with self._ready:
             while not self._jobs:
@@ -172,10 +178,10 @@ class Batcher:
                     return batch
                 self._ready.wait(left)
 
-    def _gather(self, batch: list[_Job]) -> None:
+    def _gather(self, batch: list[_AnyJob]) -> None:
         """Move waiting jobs with the same key into a batch, as far as they fit."""
         count = sum(len(job.items) for job in batch)
-        rest: deque[_Job] = deque()
+        rest: deque[_AnyJob] = deque()
         for job in self._jobs:
             if job.key == batch[0].key and count + len(job.items) <= self._together:
                 batch.append(job)
@@ -184,7 +190,7 @@ class Batcher:
                 rest.append(job)
         self._jobs = rest
 
-    def _run(self, jobs: Sequence[_Job]) -> None:
+    def _run(self, jobs: Sequence[_AnyJob]) -> None:
         items = [item for job in jobs for item in job.items]
         began = monotonic()
         try:

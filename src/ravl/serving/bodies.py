@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from ravl.errors import DataError, QueryError, RavlError
+from ravl.json_types import JsonValue
 
 MOST_LISTED = 1_000  # ids, tags or labels in one list
 
@@ -30,7 +31,7 @@ def _sound(text: str) -> str:
     return text
 
 
-def _decoded(text: object) -> Any:
+def _decoded(text: object) -> bytes:
     if not isinstance(text, str):
         raise ValueError("must be a text in base64")
     try:
@@ -60,7 +61,7 @@ class Body(BaseModel):
     refused: ClassVar[type[RavlError]] = QueryError
 
 
-def example(**values: Any) -> ConfigDict:
+def example(**values: JsonValue) -> ConfigDict:
     """A body's example."""
     return ConfigDict(json_schema_extra={"examples": [values]})
 
@@ -86,6 +87,10 @@ class PictureIn(Body):
 
 
 picture_field = Field(None, description="The picture; as multipart/form-data a file of this name.")
+pictures_field = Field(
+    default_factory=list[PictureIn],
+    description="The pictures; as multipart/form-data files of this name.",
+)
 
 
 class RunChoice(Body):

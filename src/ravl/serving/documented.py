@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from ravl.json_types import JsonObject
 from ravl.serving.bodies import Body
 from ravl.serving.fields import FIELDS
 from ravl.serving.incoming import FILES
@@ -33,10 +32,10 @@ _WHEN = {
 ALWAYS = (401, 403, 408, 413, 422, 429, 503)
 
 
-def takes(app: FastAPI, body: type[Body], scope: Scope | None) -> dict[str, Any]:
+def takes(app: FastAPI, body: type[Body], scope: Scope | None) -> JsonObject:
     """How an operation with a body is documented: for ``openapi_extra``."""
     _remember(app, body)
-    content: dict[str, Any] = {
+    content: JsonObject = {
         "application/json": {
             "schema": {"$ref": REF.format(model=body.__name__)},
             "example": shown(body),
@@ -49,12 +48,14 @@ def takes(app: FastAPI, body: type[Body], scope: Scope | None) -> dict[str, Any]
     return {"requestBody": {"required": True, "content": content}, **secured(scope)}
 
 
-def secured(scope: Scope | None) -> dict[str, Any]:
+def secured(scope: Scope | None) -> JsonObject:
     """Which key an operation takes."""
     return {"security": [{"key": []}], "x-scope": scope} if scope else {"security": []}
 
 
-def gives(app: FastAPI, model: type[BaseModel], *also: int, status: int = 200) -> dict[Any, Any]:
+def gives(
+    app: FastAPI, model: type[BaseModel], *also: int, status: int = 200
+) -> dict[int | str, JsonObject]:
     """What an operation returns: for ``responses``."""
     _remember(app, model)
     content = {"schema": {"$ref": REF.format(model=model.__name__)}, "example": shown(model)}
@@ -67,7 +68,7 @@ def gives(app: FastAPI, model: type[BaseModel], *also: int, status: int = 200) -
     }
 
 
-def problems(*also: int) -> dict[Any, Any]:
+def problems(*also: int) -> dict[int | str, JsonObject]:
     """The problems that an operation may answer with."""
     schema, example = {"$ref": REF.format(model="Problem")}, shown(ProblemBody)
     return {
@@ -79,7 +80,7 @@ def problems(*also: int) -> dict[Any, Any]:
     }
 
 
-def document(app: FastAPI, keyed: bool) -> dict[str, Any]:
+def document(app: FastAPI, keyed: bool) -> JsonObject:
     """The whole document."""
     if app.openapi_schema:
         return app.openapi_schema
@@ -115,7 +116,7 @@ def document(app: FastAPI, keyed: bool) -> dict[str, Any]:
     return found
 
 
-def describe(schemas: dict[str, Any]) -> None:
+def describe(schemas: JsonObject) -> None:
     """Say what each field holds."""
     for name, schema in schemas.items():
         for field, about in schema.get("properties", {}).items():
@@ -124,7 +125,7 @@ def describe(schemas: dict[str, Any]) -> None:
                 about["description"] = words
 
 
-def _mend_examples(document: dict[str, Any], models: set[type[BaseModel]]) -> None:
+def _mend_examples(document: JsonObject, models: set[type[BaseModel]]) -> None:
     """Put back what FastAPI drops from examples: what is null."""
     known = {REF.format(model=model.__name__): shown(model) for model in models}
     for operations in document["paths"].values():
@@ -139,7 +140,7 @@ def _form_name(body: type[Body]) -> str:
     return f"{body.__name__}Form"
 
 
-def _form_of(schema: dict[str, Any]) -> dict[str, Any]:
+def _form_of(schema: JsonObject) -> JsonObject:
     """The same as a form, whose pictures are files."""
     fields = dict(schema["properties"])
     binary = {"type": "string", "format": "binary"}

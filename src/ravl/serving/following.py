@@ -13,13 +13,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
 from ravl.errors import DataError
 from ravl.runs.run import AT, NUMBER, RUN
-from ravl.serving.models import Served
+from ravl.serving.models import Item, Served
 from ravl.tasks.model import Model
 
 PAUSE = 5.0  # seconds between two looks
@@ -88,7 +87,7 @@ class RunWatcher:
         model = Model(folder, served.model.memory)
         model.expect(served.task)
 
-        def exchange(items: Sequence[Any]) -> tuple[Sequence[Any], int]:
+        def exchange(items: Sequence[Item]) -> tuple[Sequence[Item], int]:
             with suppress(DataError):  # the memory has nothing to say yet
                 replace(served, model=model).call(())(items)  # what is loaded late is loaded now
             served.model = model
@@ -103,7 +102,7 @@ def version_of(served: Served) -> int:
     return int(served.run.record.get(NUMBER, 1)) if served.run is not None else 1
 
 
-def blank(served: Served) -> Any:
+def blank(served: Served) -> Item:
     """An item that any model of the task answers."""
     picture = Image.new("RGB", (64, 48), (128, 128, 128))
     return (picture, "what is it?") if served.kind.beside else picture

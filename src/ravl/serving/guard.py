@@ -7,7 +7,6 @@ import ipaddress
 import sys
 import traceback
 from time import monotonic
-from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect
@@ -181,6 +180,6 @@ def _hostname(host: str) -> str:
         return ""
 
 
-def told(scope: Any) -> str:
+def told(scope: Scope) -> str:
     """The number of a request."""
     return str(scope.get("state", {}).get("request", ""))

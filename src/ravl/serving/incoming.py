@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
+from typing import Annotated, Generic, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from ravl.errors import QueryError, RavlError
+from ravl.json_types import JsonObject, JsonValue
 from ravl.serving.bodies import Body, PictureIn
 from ravl.serving.problems import Problem, sentence_of
 
@@ -88,9 +89,9 @@ async def read(request: Request, shape: type[B], batch: int) -> Sent[B]:
     raise Problem(415, f"The body is {kind[:80] or 'of no type'}; send {takes}.")
 
 
-async def _form(request: Request, shape: type[B], batch: int) -> tuple[dict[str, Any], list[bytes]]:
+async def _form(request: Request, shape: type[B], batch: int) -> tuple[JsonObject, list[bytes]]:
     """Fields and files of a form."""
-    fields: dict[str, Any] = {}
+    fields: JsonObject = {}
     files: list[bytes] = []
     try:
         async with request.form(max_files=batch, max_fields=1_000, max_part_size=FIELD) as form:
@@ -135,7 +136,7 @@ def _is_list(shape: type[Body], name: str) -> bool:
     return any(get_origin(kind) is list for kind in kinds) and not any(map(_is_object, kinds))
 
 
-def _value(shape: type[Body], name: str, value: str) -> Any:
+def _value(shape: type[Body], name: str, value: str) -> JsonValue:
     """A form's field; objects, and lists of objects, are written as JSON."""
     if name not in FILES and not any(map(_is_object, _kinds(shape, name))):
         return value
@@ -145,7 +146,7 @@ def _value(shape: type[Body], name: str, value: str) -> Any:
         raise QueryError(f"The field {name} must be written as JSON.") from None
 
 
-def _kinds(shape: type[Body], name: str) -> list[Any]:
+def _kinds(shape: type[Body], name: str) -> list[object]:
     """The types that a field may have, without their annotations; none for pictures."""
     field = shape.model_fields.get(name)
     if field is None or name in FILES:

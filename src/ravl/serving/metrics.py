@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from ravl.json_types import JsonRecord
 from ravl.timing import STEPS
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -101,7 +101,7 @@ class Metrics:
         for step, took in seconds.items():
             self._steps.labels(model, step).observe(took)
 
-    def watch(self, run: str, last: Mapping[str, Any] | None) -> None:
+    def watch(self, run: str, last: JsonRecord | None) -> None:
         """Announce a run whose answers are watched, with its last window, if there is one."""
         for counted in (self._similarity, self._windows, self._alarms):
             counted.labels(run)
@@ -112,13 +112,13 @@ class Metrics:
         for value in values:
             self._similarity.labels(run).observe(value)
 
-    def window(self, run: str, outcome: Mapping[str, Any]) -> None:
+    def window(self, run: str, outcome: JsonRecord) -> None:
         """A window of answers was compared with fitting time."""
         self._windows.labels(run).inc()
         self._alarms.labels(run).inc(bool(outcome["drifted"]))
         self._p_values(run, outcome)
 
-    def _p_values(self, run: str, outcome: Mapping[str, Any]) -> None:
+    def _p_values(self, run: str, outcome: JsonRecord) -> None:
         for tested in outcome.get("signals", ()):
             self._p.labels(run, tested["signal"]).set(tested["p"])
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from PIL import Image
 
 from ravl.errors import MemoryFileError, QueryError
 from ravl.memory import Memory
-from ravl.retrieval import Query
+from ravl.retrieval import Hits, Query
+from ravl.retrieval.reranking import Reranker
 from ravl.runs.answers import Answer
 from ravl.runs.run import Run, open_run
 from ravl.serving.batching import Batcher, Call
@@ -21,6 +24,9 @@ from ravl.tasks.options import WRITING
 MEMORY = "memory"  # the name under which the memory itself answers
 
 Options = tuple[tuple[str, Any], ...]
+Item = Image.Image | tuple[Image.Image, str]  # a picture, or a picture and the text beside it
+Q = TypeVar("Q")
+A = TypeVar("A")
 
 
 @dataclass(eq=False)
@@ -63,46 +69,44 @@ class Served:
         """Side in pixels that pictures are decoded for: what the model itself would ask for."""
         return max(self.model.memory.encoder.picture_size, self.kind.picture_size)
 
-    def call(self, options: Options) -> Call:
+    def call(self, options: Options) -> Call[Item, Answer]:
         """What answers a list of items with these options, all from one moment of the memory.
 
         An item is a picture, or a picture with the text beside it.
         """
 
-        def answer(items: Sequence[Any]) -> Sequence[Answer]:
+        def answer(items: Sequence[Item]) -> Sequence[Answer]:
+            pictures = [item[0] if isinstance(item, tuple) else item for item in items]
+            texts = [item[1] for item in items if isinstance(item, tuple)]
             pipeline = self.model.pipeline(self.task)
-            if not self.kind.beside:
-                return pipeline.predict(list(items), **dict(options))
-            pictures, texts = (list(part) for part in zip(*items, strict=True))
-            return pipeline.predict(pictures, texts, **dict(options))
+            return pipeline.predict(pictures, texts or None, **dict(options))
 
         return at_one_moment(self.model.memory, answer)
 
-    def pieces(self, item: Any, options: Options) -> Iterator[str]:
+    def pieces(self, item: Item, options: Options) -> Iterator[str]:
         """What the model writes about an item, piece by piece."""
         kept = ("k", "retrieval", *(option.name for option in WRITING))
         given = {name: value for name, value in options if name in kept}
-        picture, text = item if self.kind.beside else (item, None)
+        picture, text = item if isinstance(item, tuple) else (item, None)
         assert self.writer is not None
         return self.writer.stream(picture, text, **given)
 
 
-def at_one_moment(memory: Memory, answer: Callable[[Sequence[Any]], Sequence[Any]]) -> Call:
+def at_one_moment(memory: Memory, answer: Callable[[Sequence[Q]], Sequence[A]]) -> Call[Q, A]:
     """Answers with the version of the memory that they come from."""
 
-    def call(items: Sequence[Any]) -> tuple[Sequence[Any], int]:
+    def call(items: Sequence[Q]) -> tuple[Sequence[A], int]:
         with memory.snapshot():
             return answer(items), memory.version
 
     return call
 
 
-def search_call(memory: Memory, options: Options, reranker: Any) -> Call:
+def search_call(memory: Memory, options: Options, reranker: Reranker | None) -> Call[Query, Hits]:
     """What answers a list of queries with these options."""
 
-    def answer(items: Sequence[Query]) -> Sequence[Any]:
-        how: dict[str, Any] = dict(options)
-        return memory.search(list(items), rerank=reranker, **how)
+    def answer(items: Sequence[Query]) -> Sequence[Hits]:
+        return memory.search(list(items), rerank=reranker, **dict(options))
 
     return at_one_moment(memory, answer)
 

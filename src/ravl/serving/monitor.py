@@ -13,10 +13,10 @@ import traceback
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from ravl.drift.windows import RATE, WINDOW, Windows
 from ravl.errors import DataError
+from ravl.json_types import JsonObject
 from ravl.runs.answers import Answer
 from ravl.runs.drift_reference import REFERENCE, read_reference
 from ravl.runs.run import write_json
@@ -63,7 +63,7 @@ class Monitor:
             if served.run is not None:
                 self._watch(served.name, served.run.folder, before.get(served.name, {}))
 
-    def _watch(self, name: str, folder: Path, before: dict[str, Any]) -> None:
+    def _watch(self, name: str, folder: Path, before: JsonObject) -> None:
         try:
             windows = Windows(read_reference(folder).signals, self._window, self._rate)
         except DataError:  # asked about it, the endpoint says so
@@ -141,7 +141,7 @@ class Monitor:
             del recent[mark]
         return new
 
-    def state(self, name: str) -> dict[str, Any] | None:
+    def state(self, name: str) -> JsonObject | None:
         """The last window's outcome, and how many there were; None for a run without reference."""
         with self._lock:
             windows = self._windows.get(name)
@@ -187,7 +187,7 @@ class Monitor:
             print(f"The watch for drift cannot be kept in {self._file}: {error}", file=sys.stderr)
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path) -> JsonObject:
     try:
         found = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError):

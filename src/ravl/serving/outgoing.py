@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import quote
 
 from starlette.responses import JSONResponse
 
+from ravl.json_types import JsonObject
 from ravl.memory import Memory, Row
 from ravl.retrieval import Hit
 from ravl.runs.answers import Answer, Evidence
@@ -23,7 +23,7 @@ def links(row: Row) -> dict[str, str | None]:
     return {"picture": f"/v1/picture?id={id}", "thumbnail": f"/v1/thumbnail?id={id}"}
 
 
-def row_json(row: Row) -> dict[str, Any]:
+def row_json(row: Row) -> JsonObject:
     """A row of the memory."""
     return {
         "id": row.id,
@@ -40,7 +40,7 @@ def row_json(row: Row) -> dict[str, Any]:
     }
 
 
-def hit_json(hit: Hit) -> dict[str, Any]:
+def hit_json(hit: Hit) -> JsonObject:
     """A row that a search found."""
     by = {name: {"rank": f.rank, "score": round(f.score, 4)} for name, f in hit.by.items()}
     return {
@@ -52,7 +52,7 @@ def hit_json(hit: Hit) -> dict[str, Any]:
     }
 
 
-def evidence_json(item: Evidence) -> dict[str, Any]:
+def evidence_json(item: Evidence) -> JsonObject:
     """A row behind an answer."""
     return {
         "id": item.id,
@@ -64,14 +64,14 @@ def evidence_json(item: Evidence) -> dict[str, Any]:
     }
 
 
-def answer_json(answer: Answer) -> dict[str, Any]:
+def answer_json(answer: Answer) -> JsonObject:
     """An answer of any task."""
     return {**answer.to_json(), "evidence": [evidence_json(item) for item in answer.evidence]}
 
 
 def origin_json(
-    run: str | None, memory: Memory, done: Done, timings: Mapping[str, float], request: str
-) -> dict[str, Any]:
+    run: str | None, memory: Memory, done: Done[object], timings: Mapping[str, float], request: str
+) -> JsonObject:
     """Where an answer comes from; timings are in seconds here, and sent as milliseconds."""
     return {
         "run": run,
@@ -93,7 +93,7 @@ class Json(JSONResponse):
             return super().render(_plain(content))
 
 
-def _plain(value: object) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, dict):
         return {_plain(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

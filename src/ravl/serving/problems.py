@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 from starlette.responses import JSONResponse
 
 from ravl.errors import (
@@ -159,7 +161,7 @@ def without_paths(text: str, memory: Memory) -> str:
     return text.replace(f"{memory.folder}/", "")
 
 
-def sentence_of(error: ValidationError | list[Any]) -> str:
+def sentence_of(error: ValidationError | Sequence[ErrorDetails]) -> str:
     """The first things that a request got wrong, as a sentence."""
     errors = error.errors(include_url=False) if isinstance(error, ValidationError) else error
     told = []

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from ravl.json_types import JsonObject, JsonValue
 from ravl.tasks.labels.task import ClassifyTask
 
 TASK = ClassifyTask.command  # of examples
@@ -32,7 +33,7 @@ EVIDENCE = {
     "picture": "/v1/picture?id=shirts%2F17.jpg",
     "thumbnail": "/v1/thumbnail?id=shirts%2F17.jpg",
 }
-ORIGIN: dict[str, Any] = {
+ORIGIN: JsonObject = {
     "run": "kinds",
     "memory": {"name": "shop.ravl", "version": 12},
     "timings": {"decode": 3.1, "encode": 14.0, "retrieve": 0.8, "fuse": 1.2, "total": 21.5},
@@ -50,7 +51,7 @@ ANSWER = {
 }
 
 
-def example(**values: Any) -> ConfigDict:
+def example(**values: JsonValue) -> ConfigDict:
     """An answer's example."""
     return ConfigDict(json_schema_extra={"examples": [values]})
 
@@ -82,8 +83,8 @@ class RowOut(BaseModel):
     label: str | None
     texts: list[str]
     tags: list[str]
-    qa: list[dict[str, Any]]
-    columns: dict[str, Any]
+    qa: list[JsonObject]
+    columns: JsonObject
     width: int | None
     height: int | None
     added: str
@@ -124,11 +125,11 @@ class HitOut(RowOut):
     )
     rank: int
     score: float
-    by: dict[str, Any]
+    by: JsonObject
     found: str | None = Field(description="The text that was found, where texts were searched.")
 
 
-def wrapped(name: str, what: str, **fields: tuple[Any, Any]) -> type[BaseModel]:
+def wrapped(name: str, what: str, **fields: tuple[object, JsonValue]) -> type[BaseModel]:
     """The shape of a whole response: where it comes from, and fields with an example each."""
     types: Any = {field: (type_, ...) for field, (type_, _) in fields.items()}
     shown = {field: value for field, (_, value) in fields.items()}
@@ -138,7 +139,7 @@ def wrapped(name: str, what: str, **fields: tuple[Any, Any]) -> type[BaseModel]:
     return model
 
 
-def shown(model: type[BaseModel]) -> dict[str, Any]:
+def shown(model: type[BaseModel]) -> JsonObject:
     """A model's example."""
     extra: Any = model.model_config["json_schema_extra"]
     return dict(extra["examples"][0])

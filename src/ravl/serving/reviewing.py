@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ravl.data import Example, Rejected, pictures, read
 from ravl.errors import DataError, PictureError
+from ravl.json_types import JsonRecord, JsonValue
 from ravl.memory import Memory, Row
 from ravl.memory.editing import edit
 from ravl.store.sqlite.feedback import Entry, FeedbackStore
@@ -27,7 +27,7 @@ def open_entries(store: FeedbackStore) -> list[Entry]:
     return found + page
 
 
-def right_of(entry: Entry) -> Any:
+def right_of(entry: Entry) -> JsonValue:
     """What would have been right, as far as somebody said so."""
     return entry.answer if entry.verdict == "accepted" else entry.correction
 
@@ -37,7 +37,7 @@ def disputed(entries: Sequence[Entry]) -> set[int]:
 
     No correction overwrites another: such entries wait until a person decides.
     """
-    said: dict[Any, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    said: dict[tuple[object, ...], dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for entry in entries:
         right = right_of(entry)
         about = (entry.task, entry.row or entry.picture, entry.asked)
@@ -77,7 +77,7 @@ def remember(memory: Memory, store: FeedbackStore, entry: Entry) -> Row:
     return row
 
 
-def _added(memory: Memory, id: str, picture: bytes, fields: Mapping[str, Any]) -> Row:
+def _added(memory: Memory, id: str, picture: bytes, fields: JsonRecord) -> Row:
     """A row of its own; a second entry about the same picture comes to it."""
     if id not in memory:
         report = memory.add([Example(id, picture, source="feedback")], copy=True)
@@ -86,7 +86,7 @@ def _added(memory: Memory, id: str, picture: bytes, fields: Mapping[str, Any]) -
     return _extended(memory, id, fields)
 
 
-def fields_of(entry: Entry) -> Mapping[str, Any]:
+def fields_of(entry: Entry) -> JsonRecord:
     """What a row would hold of an entry; empty where it says nothing that a row could hold."""
     right = right_of(entry)
     if right is None:
@@ -94,7 +94,7 @@ def fields_of(entry: Entry) -> Mapping[str, Any]:
     return registry.of_command(entry.task)[0].row_fields(right, entry.asked)
 
 
-def _extended(memory: Memory, id: str, fields: Mapping[str, Any]) -> Row:
+def _extended(memory: Memory, id: str, fields: JsonRecord) -> Row:
     """Add fields to a row as it is at this moment: texts and questions come to those it has."""
 
     def change(row: Row) -> Row:
@@ -152,7 +152,7 @@ def from_table(
     return count, rejected
 
 
-def _said(example: Example) -> list[tuple[str, str | None, Any]]:
+def _said(example: Example) -> list[tuple[str, str | None, JsonValue]]:
     """Tasks, questions and answers of an example."""
     usual = (registry.of_command(command)[0] for command in registry.commands())
     return [

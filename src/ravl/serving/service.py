@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import secrets
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -16,11 +16,11 @@ from PIL import Image
 
 from ravl.drift.windows import RATE, WINDOW, check_windows
 from ravl.errors import DataError
-from ravl.retrieval import Query
+from ravl.retrieval import Hits, Query
 from ravl.retrieval.reranking import Reranker
 from ravl.runs.answers import Answer
 from ravl.serving.audit import Audit
-from ravl.serving.batching import Batcher
+from ravl.serving.batching import Batcher, Done
 from ravl.serving.fetching import Fetcher
 from ravl.serving.following import RunWatcher, blank
 from ravl.serving.keys import ANYONE, Caller, Keys
@@ -215,7 +215,9 @@ class Service:
         """
         size = self.memory.encoder.picture_size
         query = Query("picture", Image.new("RGB", (size, size), (128, 128, 128)))
-        jobs = [self.search.submit(SEARCH, [query], search_call(self.memory, (), None))]
+        jobs: list[Future[Done[Hits]] | Future[Done[Answer]]] = [
+            self.search.submit(SEARCH, [query], search_call(self.memory, (), None))
+        ]
         for served in self.models:
             jobs.append(served.batcher.submit(served.task, [blank(served)], served.call(())))
         for job in jobs:

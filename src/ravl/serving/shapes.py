@@ -13,13 +13,24 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, Field, create_model
 
-from ravl.serving.bodies import Body, PictureIn, RunChoice, Text, Texts, example, picture_field
+from ravl.json_types import JsonObject
+from ravl.serving.bodies import (
+    Body,
+    PictureIn,
+    RunChoice,
+    Text,
+    Texts,
+    example,
+    picture_field,
+    pictures_field,
+)
 from ravl.serving.results import ANSWER, AnswerOut, shown, wrapped
 from ravl.tasks import registry
 from ravl.tasks.contract import Task
 from ravl.tasks.options import Option
 from ravl.training.described import described
 
+Definition = Any  # of a field for pydantic: a pair of its type and what it says of itself
 PICTURES = ({"id": "shirts/17.jpg"}, {"id": "hats/3.jpg"})
 
 
@@ -77,10 +88,10 @@ def shape_of(command: str) -> Shape:
 
 def _body(task: Task, options: Mapping[str, Option], many: bool) -> type[Body]:
     """What is sent: options, one picture or several, and what is said beside them."""
-    fields: dict[str, Any] = {name: _option(option) for name, option in options.items()}
-    said: dict[str, Any] = {}
+    fields: dict[str, Definition] = {name: _option(option) for name, option in options.items()}
+    said: JsonObject = {}
     if many:
-        fields["pictures"] = (list[PictureIn], _pictures())
+        fields["pictures"] = (list[PictureIn], pictures_field)
         said["pictures"] = list(PICTURES[: 1 if task.beside else 2])
     else:
         fields["picture"] = (PictureIn | None, picture_field)
@@ -100,14 +111,7 @@ def _body(task: Task, options: Mapping[str, Option], many: bool) -> type[Body]:
     return made
 
 
-def _pictures() -> Any:
-    return Field(
-        default_factory=list[PictureIn],
-        description="The pictures; as multipart/form-data files of this name.",
-    )
-
-
-def _option(option: Option) -> tuple[Any, Any]:
+def _option(option: Option) -> Definition:
     """The type of a field and what it says of itself."""
     kinds: dict[type, Any] = {str: Text, tuple: Texts}
     kind = kinds.get(option.kind, option.kind)
@@ -121,7 +125,7 @@ def _answer(task: Task) -> type[AnswerOut]:
     """An answer: the fields of its class that the task shows, and what all answers have."""
     kind = task.answer_type()
     hints, words, fields = get_type_hints(kind), described(kind), task.answer_example()
-    types: dict[str, Any] = {
+    types: dict[str, Definition] = {
         name: (_json_type(hints.get(name, Any)), Field(description=_sentence(words.get(name))))
         for name in fields
     }

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ravl.encoders.trained_files import SETTINGS
 from ravl.errors import DataError, MemoryFileError
+from ravl.json_types import JsonObject, JsonValue
 from ravl.runs.run import AT, FORMAT, HISTORY, REPORTS, RUN, Run, open_run, write_json
 from ravl.runtime.names import MANIFEST as EXPORT
 from ravl.sharing.copies import Pictures, copy_memory
@@ -124,7 +124,7 @@ def _run(
     write_json(scratch / RUN, record)
     parcel.files[RUN] = scratch / RUN
     if EXPORT in parcel.files:
-        about: dict[str, Any] = json.loads(parcel.files[EXPORT].read_text("utf-8"))
+        about: JsonObject = json.loads(parcel.files[EXPORT].read_text("utf-8"))
         about["run"] = Path(str(about.get("run", ""))).name
         write_json(scratch / EXPORT, about)
         parcel.files[EXPORT] = scratch / EXPORT
@@ -151,7 +151,7 @@ def read_run(folder: Path) -> Run:
     return Run(folder, record)
 
 
-def _moved(record: Any, memory: str) -> dict[str, Any]:
+def _moved(record: JsonValue, memory: str) -> JsonObject:
     """``run.json`` with places that hold wherever the folder lies, and tell nobody where it was."""
     moved = dict(record)
     moved["memory"] = {**record["memory"], "path": memory, "relative": memory}

@@ -12,10 +12,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 from ravl._version import __version__
 from ravl.errors import DataError
+from ravl.json_types import JsonValue
 
 MANIFEST = "ravl.json"
 FORMAT = 1  # raise when an older ravl would misread a manifest
@@ -151,7 +152,9 @@ def is_taken(name: str) -> bool:
     return Path(name).suffix.lower() in TAKEN
 
 
-def copy(source: Any, target: Any, size: int, advance: Callable[[int], object]) -> Entry:
+def copy(
+    source: IO[bytes], target: IO[bytes], size: int, advance: Callable[[int], object]
+) -> Entry:
     """Copy one opened file to another; stops where there is more than ``size`` bytes."""
     digest, done = hashlib.sha256(), 0
     while done <= size and (block := source.read(BLOCK)):
@@ -173,7 +176,7 @@ def _is_safe_part(part: str) -> bool:
     )
 
 
-def _entries(record: Any) -> dict[str, Entry]:
+def _entries(record: JsonValue) -> dict[str, Entry]:
     if len(record) > MOST_FILES:
         raise ValueError(f"it names {len(record):,} files, more than {MOST_FILES:,}")
     files = {}

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ravl.encoders.trained_files import SETTINGS, read_settings
 from ravl.errors import DataError, RavlError
+from ravl.json_types import JsonRecord
 from ravl.runs.run import RUN
 from ravl.sharing.artifact import read_run
 from ravl.sharing.copies import Pictures, check_memory, in_use, settle
@@ -174,7 +173,7 @@ def _checked(manifest: Manifest, taken: dict[str, Entry], folder: Path, stage: P
     return notes
 
 
-def _needs(record: Mapping[str, Any], manifest: Manifest) -> list[str]:
+def _needs(record: JsonRecord, manifest: Manifest) -> list[str]:
     notes = []
     generator = record.get("generator")
     if generator not in (None, "fused"):

@@ -13,6 +13,8 @@ from typing import Any, Generic, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from ravl.encoders.base import Numbers
+
 Ints = NDArray[np.int64]
 
 T = TypeVar("T")
@@ -55,7 +57,7 @@ class Edit:
     def __bool__(self) -> bool:
         return bool(len(self.removed) or len(self.added))
 
-    def on(self, old: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
+    def on(self, old: Numbers, values: Numbers) -> Numbers:
         """The new version of an array, copied; ``values`` are those of ``added``."""
         if not self:
             return old
@@ -91,13 +93,13 @@ class Blocks:
         size: rows of a block; None for ``SIZE``.
     """
 
-    def __init__(self, parts: Sequence[NDArray[Any]], size: int | None = None) -> None:
+    def __init__(self, parts: Sequence[Numbers], size: int | None = None) -> None:
         self.parts = tuple(parts)
         self.size = size or SIZE
         self.starts = np.cumsum([0, *(len(part) for part in self.parts)])
 
     @classmethod
-    def of(cls, array: NDArray[Any], size: int | None = None) -> Blocks:
+    def of(cls, array: Numbers, size: int | None = None) -> Blocks:
         """An array, cut into blocks without a copy."""
         rows = size or SIZE
         return cls([array[i : i + rows] for i in range(0, max(len(array), 1), rows)], rows)
@@ -115,7 +117,7 @@ class Blocks:
         """Of the numbers."""
         return self.parts[0].dtype
 
-    def __getitem__(self, positions: Ints) -> NDArray[Any]:
+    def __getitem__(self, positions: Ints) -> Numbers:
         """The rows at some positions (...,), which may be negative, as of an array."""
         flat = np.asarray(positions).ravel()
         flat = np.where(flat < 0, flat + len(self), flat)
@@ -135,18 +137,18 @@ class Blocks:
         b = int(np.searchsorted(self.starts, position, "right")) - 1
         return self.parts[b][position - self.starts[b]]
 
-    def whole(self) -> NDArray[Any]:
+    def whole(self) -> Numbers:
         """All of it in one piece."""
         return self.parts[0] if len(self.parts) == 1 else np.concatenate(self.parts)
 
-    def edited(self, edit: Edit, values: NDArray[Any]) -> Blocks:
+    def edited(self, edit: Edit, values: Numbers) -> Blocks:
         """The version after an edit; ``values`` are the rows that were added."""
         if not edit:
             return self
         if not len(self):
             return Blocks.of(values, self.size)
         before = edit.before
-        parts: list[NDArray[Any]] = []
+        parts: list[Numbers] = []
         kept = 0  # rows that stay, up to here
         for i, part in enumerate(self.parts):
             first, last = np.searchsorted(edit.removed, self.starts[i : i + 2])
@@ -162,7 +164,7 @@ class Blocks:
         return Blocks(parts or [self.parts[0][:0]], self.size)
 
 
-def _changed(part: NDArray[Any], gone: Ints, before: Ints, values: NDArray[Any]) -> NDArray[Any]:
+def _changed(part: Numbers, gone: Ints, before: Ints, values: Numbers) -> Numbers:
     """A block without some rows, and with others before these of the rows that stay; a copy."""
     if np.array_equal(gone - np.arange(len(gone)), before):  # in the places of those that went
         part = part.copy()
@@ -171,7 +173,7 @@ def _changed(part: NDArray[Any], gone: Ints, before: Ints, values: NDArray[Any])
     return np.insert(np.delete(part, gone, axis=0), before, values, axis=0)
 
 
-def _put(parts: list[NDArray[Any]], part: NDArray[Any], size: int) -> None:
+def _put(parts: list[Numbers], part: Numbers, size: int) -> None:
     """Append a changed block: joined to the one before where both are small, cut where large."""
     if not len(part):
         return
@@ -223,7 +225,7 @@ class BlockList(Sequence[T], Generic[T]):
         return BlockList(self.blocks.edited(edit, _objects(items))) if edit else self
 
 
-def _objects(items: Sequence[Any]) -> NDArray[Any]:
+def _objects(items: Sequence[Any]) -> Numbers:
     found = np.empty(len(items), object)
     for i, item in enumerate(items):
         found[i] = item

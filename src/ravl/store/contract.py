@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from ravl.data import Rejected
 from ravl.encoders import Fingerprint
 from ravl.encoders.base import Array
+from ravl.json_types import JsonObject
 from ravl.store.history import Version
 from ravl.store.records import Counts, KeptHubs, PictureHashes, Stamp, TrashedRow, WatchedFolder
 from ravl.store.row import NOTHING_COMPUTED, Computed, Row
@@ -256,7 +257,7 @@ class History(Protocol):
     def versions(self, id: str | None, limit: int) -> list[Version]:
         """The newest versions first, all or those that touched one row."""
 
-    def states(self, version: int) -> dict[int, dict[str, Any] | None]:
+    def states(self, version: int) -> dict[int, JsonObject | None]:
         """Rows that were changed since a version, by number, as they were then.
 
         Each as :meth:`Row.to_json` gave it; None for a row that was not there.

@@ -6,7 +6,8 @@ import getpass
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
+
+from ravl.json_types import JsonObject
 
 # The name that the history gets for what is done in this context, as by a server for its clients.
 AUTHOR: ContextVar[str] = ContextVar("author", default="")
@@ -32,7 +33,7 @@ class Version:
     updated: int
     deleted: int
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types."""
         return asdict(self)
 
@@ -47,8 +48,8 @@ class Difference:
     """
 
     id: str
-    before: dict[str, Any] | None
-    after: dict[str, Any] | None
+    before: JsonObject | None
+    after: JsonObject | None
 
     @property
     def fields(self) -> list[str]:
@@ -56,7 +57,7 @@ class Difference:
         before, after = self.before or {}, self.after or {}
         return [name for name in {**before, **after} if before.get(name) != after.get(name)]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types."""
         return asdict(self)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ravl.data.text import nfc
+from ravl.json_types import JsonObject
 from ravl.store.row import Row
 
 Stamp = tuple[int, int]  # size in bytes, and a number made of the times of picture and texts
@@ -83,7 +84,7 @@ class TrashedRow:
     row: Row
     at: str
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types."""
         return {**self.row.to_json(), "trashed": self.at}
 

@@ -6,13 +6,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
 
 from ravl.data import QA, Example, Scalar
-from ravl.encoders.base import Array
+from ravl.encoders.base import Array, Numbers
 from ravl.errors import DataError
+from ravl.json_types import JsonObject, JsonRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +70,9 @@ class Row:
             source=self.source,
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """All that users put in, as plain JSON types; empty fields are left out."""
-        fields: dict[str, Any] = {
+        fields: JsonObject = {
             "id": self.id,
             "picture": str(self.path) if self.path else None,
             "label": self.label,
@@ -99,7 +97,7 @@ class Computed:
     """
 
     vector: Array | None = None
-    feature: NDArray[Any] | None = None
+    feature: Numbers | None = None
     text_vectors: Array | None = None
     picture: bytes | None = None
 
@@ -130,7 +128,7 @@ def check_computed(old: Row | None, new: Row, computed: Computed) -> None:
         )
 
 
-def user_fields(data: Mapping[str, Any]) -> dict[str, Any]:
+def user_fields(data: JsonRecord) -> JsonObject:
     """The fields of a row that users put in, out of what :meth:`Row.to_json` gives."""
     picture = data.get("picture")
     return {

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from PIL import Image
 
 from ravl.data import Scalar
 from ravl.errors import PictureError, QueryError
@@ -22,6 +23,7 @@ from ravl.runs.run import Run
 from ravl.tasks import registry
 from ravl.tasks.contract import Pipeline, Task
 from ravl.tasks.model import Model
+from ravl.tasks.pairing import OnePicture
 
 AT_ONCE = 64  # pictures that are answered, and written, together
 USUAL = 3  # of the questions that are asked most in a memory, those that are asked of others
@@ -137,7 +139,7 @@ def _silent(row: Row, task: Task, again: bool) -> bool:
     return row.hash is not None and not task.says(row) and (again or not written)
 
 
-def _picture(memory: Memory, row: Row) -> Any:
+def _picture(memory: Memory, row: Row) -> Image.Image | None:
     try:
         return memory.picture(row)
     except PictureError:
@@ -152,13 +154,13 @@ def usual_questions(memory: Memory) -> list[str]:
 
 def _answering(
     pipeline: Pipeline, task: Task, questions: Sequence[str]
-) -> Callable[[Sequence[Any]], Sequence[Any]]:
+) -> Callable[[Sequence[OnePicture]], Sequence[object]]:
     """A function: what a run says of some pictures; with questions a list of replies for each."""
 
-    def answer(pictures: Sequence[Any]) -> Sequence[Answer]:
+    def answer(pictures: Sequence[OnePicture]) -> Sequence[Answer]:
         return pipeline.results(pipeline.look(pictures)) if pictures else []
 
-    def reply(pictures: Sequence[Any]) -> Sequence[Sequence[Answer]]:
+    def reply(pictures: Sequence[OnePicture]) -> Sequence[Sequence[Answer]]:
         if not questions or not pictures:
             return [[] for _ in pictures]
         each = [picture for picture in pictures for _ in questions]

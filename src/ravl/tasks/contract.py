@@ -16,10 +16,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Unpack
 
 from ravl.errors import DataError
-from ravl.tasks.options import HOW, Option
+from ravl.json_types import JsonObject, JsonRecord, JsonValue
+from ravl.retrieval.datastore import Ints
+from ravl.tasks.options import HOW, EvaluateOptions, Option
+from ravl.tasks.pairing import OnePicture
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +31,8 @@ if TYPE_CHECKING:
     from ravl.memory import Memory, Row
     from ravl.runs.answers import Answer
     from ravl.runs.run import Run
-    from ravl.training.engine import Recipe
+    from ravl.tasks.model import Model
+    from ravl.training.engine import AnyRecipe
     from ravl.training.examples import Examples
     from ravl.training.loop_settings import LoopSettings
     from ravl.training.refit_hooks import RefitHooks
@@ -43,14 +47,14 @@ class Pipeline(Protocol):
     def memory(self) -> Memory:
         """That the evidence comes from."""
 
-    def look(self, *asked: Any) -> Any:
+    def look(self, *asked: object) -> Any:
         """Pictures as the model sees them, in the form that :meth:`results` takes.
 
         Args:
             *asked: n pictures; for a task with ``beside`` also n texts or questions.
         """
 
-    def results(self, seen: Any, hidden: Sequence[Any] | None = None) -> Sequence[Answer]:
+    def results(self, seen: object, hidden: Sequence[Ints] | None = None) -> Sequence[Answer]:
         """Answers to what was looked at.
 
         Args:
@@ -60,7 +64,7 @@ class Pipeline(Protocol):
         """
 
     def predict(
-        self, pictures: Sequence[Any], beside: Sequence[str] | None = None, **options: Any
+        self, pictures: Sequence[OnePicture], beside: Sequence[str] | None = None, **options: object
     ) -> Sequence[Answer]:
         """Answers to some pictures, in one pass.
 
@@ -79,7 +83,9 @@ class Writer(Pipeline, Protocol):
     def has_generator(self) -> bool:
         """True where something writes, beside the memory's own texts."""
 
-    def stream(self, picture: Any, beside: str | None = None, **options: Any) -> Iterator[str]:
+    def stream(
+        self, picture: object, beside: str | None = None, **options: object
+    ) -> Iterator[str]:
         """The text about one picture, piece by piece as it is written."""
 
 
@@ -113,7 +119,7 @@ class Task(ABC):
     def settings(self) -> type[LoopSettings]:
         """The class of the settings of a fit."""
 
-    def recipe(self, memory: Memory, settings: Any) -> Recipe[Any, Any, Any]:
+    def recipe(self, memory: Memory, settings: Any) -> AnyRecipe:
         """What differs in its fit from other tasks; the engine does the rest."""
         raise NotImplementedError
 
@@ -131,7 +137,9 @@ class Task(ABC):
         return report
 
     @abstractmethod
-    def evaluate(self, model: Any, data: str | Path, **options: Any) -> dict[str, Any]:
+    def evaluate(
+        self, model: Model, data: str | Path, **options: Unpack[EvaluateOptions]
+    ) -> JsonObject:
         """Judge a loaded run on new pictures; see :func:`ravl.tasks.fit.evaluate`."""
 
     def search_space(self) -> Path:
@@ -164,7 +172,7 @@ class Task(ABC):
         """The class of its answers; JSON, REST and the client derive from it."""
         raise NotImplementedError
 
-    def answer_example(self) -> Mapping[str, Any]:
+    def answer_example(self) -> JsonRecord:
         """The fields that an answer has of its own, as the documentation shows them."""
         return {}
 
@@ -176,7 +184,7 @@ class Task(ABC):
         """The pipeline of a memory without a run, for a task that is ``untrained``."""
         raise NotImplementedError
 
-    def answers_record(self, record: Mapping[str, Any]) -> bool:
+    def answers_record(self, record: JsonRecord) -> bool:
         """Whether a run that says this in ``run.json`` is of this task.
 
         Two tasks may share a command; the record of a run tells them apart.
@@ -228,11 +236,11 @@ class Task(ABC):
         """What people said in a row for this task, as texts; empty for nothing."""
         return ()
 
-    def stated(self, example: Example) -> Sequence[tuple[str | None, Any]]:
+    def stated(self, example: Example) -> Sequence[tuple[str | None, JsonValue]]:
         """Right answers that an example states, each with what was asked."""
         return ()
 
-    def row_fields(self, right: Any, asked: str | None) -> Mapping[str, Any]:
+    def row_fields(self, right: JsonValue, asked: str | None) -> Mapping[str, object]:
         """The fields of a row that hold a right answer; empty where none can.
 
         Args:
@@ -241,7 +249,7 @@ class Task(ABC):
         """
         return {}
 
-    def shaped(self, value: Any) -> Any:
+    def shaped(self, value: JsonValue) -> JsonValue:
         """An answer of feedback in this task's shape; forms know neither lists nor truth values.
 
         Raises:
@@ -252,7 +260,7 @@ class Task(ABC):
             raise ValueError(f"an answer of {self.command} is one text")
         return one
 
-    def feedback(self, answer: Any) -> Mapping[str, Any]:
+    def feedback(self, answer: Answer) -> JsonRecord:
         """What feedback says of an answer: ``answer``, and ``asked`` where something was."""
         value = getattr(answer, self.field)
         told = {"answer": list(value) if isinstance(value, tuple) else value}

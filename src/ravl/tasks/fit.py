@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ravl.errors import DataError
+from ravl.json_types import JsonObject
 from ravl.memory import Memory
 from ravl.runs.format1 import SETTINGS, renamed_settings
 from ravl.tasks import registry
@@ -36,7 +37,7 @@ def fit(
     config: str | Path | None = None,
     progress: bool | None = None,
     command: str = "",
-    **settings: Any,
+    **settings: object,
 ) -> RetrieverReport | FitReport:
     """Train on a memory, and report what it gained.
 
@@ -159,7 +160,7 @@ def evaluate(
     root: str | Path | None = None,
     progress: bool | None = None,
     seed: int = 0,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Scores of a run on new pictures, with retrieval, without it, and by the vote alone.
 
     No picture is judged with itself in the evidence: rows of the memory that show the same

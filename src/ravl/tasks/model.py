@@ -262,7 +262,7 @@ class Model:
         return found
 
     def assign(
-        self, pictures: Sequence[Any], texts: Sequence[str], **options: Any
+        self, pictures: Sequence[OnePicture], texts: Sequence[str], **options: object
     ) -> list[tuple[int, int, float]]:
         """The best one-to-one assignment of texts to pictures.
 

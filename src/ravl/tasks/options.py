@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from ravl.errors import QueryError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ravl.data import ColumnNames
     from ravl.models.generation.base import Decoding
 
 
@@ -55,6 +58,28 @@ WRITING = (
     Option("require", tuple, "Words that must occur.", ()),
     Option("forbid", tuple, "Words that must not occur.", ()),
 )
+
+
+class EvaluateOptions(TypedDict, total=False):
+    """Options of evaluation, see :func:`ravl.tasks.fit.evaluate`."""
+
+    columns: ColumnNames | None
+    root: str | Path | None
+    progress: bool | None
+    seed: int
+
+
+class JudgeOptions(TypedDict, total=False):
+    """Which parts of a run answer.
+
+    ``k``: neighbours that count; None for as many as were fitted.
+    ``retrieval``: False for the model alone.
+    ``vote_only``: True for the memory alone.
+    """
+
+    k: int | None
+    retrieval: bool
+    vote_only: bool
 
 
 class AnswerOptions(TypedDict, total=False):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ravl import plugins
 from ravl.errors import DataError, RavlError
+from ravl.json_types import JsonRecord
 from ravl.tasks.contract import Task
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def of_command(command: str) -> tuple[Task, ...]:
     return found
 
 
-def choose(command: str, settings: Mapping[str, Any]) -> Task:
+def choose(command: str, settings: JsonRecord) -> Task:
     """The task behind a word that these settings of a fit choose.
 
     Raises:
@@ -88,7 +88,7 @@ def choose(command: str, settings: Mapping[str, Any]) -> Task:
     raise DataError(f"{name} is {value!r}; it must be one of {allowed}.")
 
 
-def of_record(record: Mapping[str, Any]) -> Task:
+def of_record(record: JsonRecord) -> Task:
     """The task of a run, by what its ``run.json`` says.
 
     Raises:

@@ -20,6 +20,7 @@ import pytest
 from ravl.data import Example
 from ravl.errors import DataError, QueryError
 from ravl.evaluation import Metric, metrics_of
+from ravl.json_types import JsonRecord
 from ravl.memory import Memory, Row
 from ravl.runs.answers import Answer
 from ravl.runs.run import open_run
@@ -45,7 +46,7 @@ class TaskContract:
     """
 
     task: ClassVar[str]  # name in the registry
-    settings: ClassVar[Mapping[str, Any]] = {}  # of the fit
+    settings: ClassVar[JsonRecord] = {}  # of the fit
     data: ClassVar[str] = "id != 'no such row'"  # a filter that names rows to evaluate on
 
     @pytest.fixture(scope="class")

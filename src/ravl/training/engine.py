@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypedDict, TypeVar, Un
 
 from ravl.encoders import Encoder
 from ravl.encoders.base import Array
+from ravl.json_types import JsonRecord
 from ravl.memory import Memory, Row
 from ravl.training.example_source import filter_of, notes_of, tables_of
 from ravl.training.examples import Examples, none_labelled, read_labelled, read_tables, remember
@@ -97,10 +98,10 @@ class Finished:
     """
 
     level: str
-    record: Mapping[str, Any]
+    record: JsonRecord
     arrays: Mapping[str, Mapping[str, Array]]
     base: Encoder
-    metrics: Mapping[str, Any]
+    metrics: JsonRecord
     table: Any
     page: Callable[[FitReport, str], str]
     notes: list[str] = field(default_factory=list)
@@ -244,6 +245,9 @@ class Recipe(ABC, Generic[D, F, R]):
     @abstractmethod
     def finish(self, data: D, fitted: F, results: R, out: Path) -> Finished:
         """What the fit leaves in its folder."""
+
+
+AnyRecipe = Recipe[Any, Any, Any]
 
 
 def fit(

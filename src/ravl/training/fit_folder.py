@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from ravl.errors import DataError, DivergedError, EncoderError, FilterError
+from ravl.json_types import JsonRecord
 from ravl.training.processes import is_main_process
 
 
 @contextmanager
-def running(out: Path, config: Mapping[str, Any]) -> Iterator[Path]:
+def running(out: Path, config: JsonRecord) -> Iterator[Path]:
     """The folder for a fit's intermediate files; gone once the fit has ended.
 
     See :func:`freeing` and :func:`begin`.
@@ -49,7 +49,7 @@ def forget(out: Path) -> None:
         out.rmdir()
 
 
-def begin(out: Path, config: Mapping[str, Any]) -> Path:
+def begin(out: Path, config: JsonRecord) -> Path:
     """Make or check the folder of a run; returns where its intermediate files go.
 
     Args:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from ravl.json_types import JsonObject
 from ravl.pages.score_table import ScoreTable
 
 
@@ -29,7 +29,7 @@ class FitReport:
     out: Path
     task: str
     chosen: str
-    metrics: dict[str, Any]
+    metrics: JsonObject
     table: ScoreTable
     notes: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -40,7 +40,7 @@ class FitReport:
 
         return terminal_table(self.table)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types."""
         return {
             "out": str(self.out),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Literal, get_type_hints
 
 from ravl.errors import DataError
+from ravl.json_types import JsonObject, JsonRecord
 from ravl.models.zero_shot import TEMPLATES
 from ravl.training.loop_settings import LoopSettings, check_bounds, check_shares
 
@@ -128,12 +128,12 @@ class FitSettings(LoopSettings):
             parse_strategy(strategy)
 
 
-def read_settings(file: Path, kind: type[LoopSettings] = FitSettings) -> dict[str, Any]:
+def read_settings(file: Path, kind: type[LoopSettings] = FitSettings) -> JsonObject:
     """Settings of a kind out of a YAML file; see :func:`raw_settings`, :func:`checked_settings`."""
     return checked_settings(raw_settings(file), kind, file)
 
 
-def raw_settings(file: Path) -> dict[str, Any]:
+def raw_settings(file: Path) -> JsonObject:
     """Settings out of a YAML file, by name, as they stand there.
 
     Args:
@@ -155,9 +155,7 @@ def raw_settings(file: Path) -> dict[str, Any]:
     return found
 
 
-def checked_settings(
-    found: Mapping[str, Any], kind: type[LoopSettings], file: Path
-) -> dict[str, Any]:
+def checked_settings(found: JsonRecord, kind: type[LoopSettings], file: Path) -> JsonObject:
     """Settings out of a file, with numbers as numbers.
 
     Args:
@@ -179,7 +177,7 @@ def checked_settings(
     }
 
 
-def _number(value: Any) -> Any:
+def _number(value: object) -> object:
     """YAML reads 1e-4, without a point, as a text."""
     try:
         return float(value) if isinstance(value, str) else value

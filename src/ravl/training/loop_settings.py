@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from typing import Any, Literal, get_args, get_type_hints
 
 from ravl.errors import DataError
+from ravl.json_types import JsonObject
 
 Optimiser = Literal["adamw", "sgd"]
 Precision = Literal["auto", "full", "mixed"]
@@ -56,13 +57,13 @@ class LoopSettings:
             raise DataError(f"learning_rate is {self.learning_rate}; it must be more than 0.")
         check_shares(self, "warmup")
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
 
-def check_kinds(settings: Any) -> None:
+def check_kinds(settings: object) -> None:
     """Every field must be of its kind, which YAML does not see to; numpy's become Python's."""
     for name, kind in get_type_hints(type(settings)).items():
         value = getattr(settings, name)
@@ -80,7 +81,7 @@ def check_kinds(settings: Any) -> None:
             object.__setattr__(settings, name, kind(value))
 
 
-def check_choices(settings: Any) -> None:
+def check_choices(settings: object) -> None:
     """Every field that is a choice must have one of its values."""
     for name, kind in get_type_hints(type(settings)).items():
         allowed = get_args(kind) if getattr(kind, "__origin__", None) is Literal else ()
@@ -90,7 +91,7 @@ def check_choices(settings: Any) -> None:
             raise DataError(f"{name} is {value!r}; it must be one of {choices}.")
 
 
-def check_bounds(settings: Any, low: float, high: float | None, *names: str) -> None:
+def check_bounds(settings: object, low: float, high: float | None, *names: str) -> None:
     """These fields must be numbers from ``low`` to ``high``."""
     for name in names:
         value = getattr(settings, name)
@@ -100,7 +101,7 @@ def check_bounds(settings: Any, low: float, high: float | None, *names: str) -> 
             raise DataError(f"{name} is {value}; it must {allowed}.")
 
 
-def check_shares(settings: Any, *names: str) -> None:
+def check_shares(settings: object, *names: str) -> None:
     """These fields must be shares, from 0 to below 1."""
     for name in names:
         if not 0 <= getattr(settings, name) < 1:

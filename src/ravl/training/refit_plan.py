@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from ravl.memory import Memory
 from ravl.runs.run import write_json
 from ravl.training.examples import Examples, remember
 from ravl.training.splits import PARTS, Splits
+
+if TYPE_CHECKING:
+    from torch import nn
 
 SPLIT = "split.json"  # which picture was in which part, by id and by the hash of its file
 HELD = "held.ravl"  # pictures of a table that the run's memory does not show
@@ -36,7 +39,7 @@ class RefitPlan:
     start: Any
 
 
-def copy_weights(model: Any, old: Any, but: tuple[str, ...] = ()) -> None:
+def copy_weights(model: nn.Module, old: nn.Module, but: tuple[str, ...] = ()) -> None:
     """Begin with what another network of its kind has learned, where names and shapes fit.
 
     Args:

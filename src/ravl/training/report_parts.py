@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from ravl.evaluation import Score, added_names
+from ravl.json_types import JsonObject
 from ravl.memory import Memory, Row
 from ravl.pages.fit_report import Curves, DifferenceRow, ScoreRow, ScoreTable, Series
 from ravl.pages.render import row_uri
@@ -55,7 +56,7 @@ def scores_json(
     fitted: FitLog,
     levels: Sequence[str] = LEVELS,
     retrieval: Sequence[str] = RETRIEVAL,
-) -> dict[str, Any]:
+) -> JsonObject:
     """What ``metrics.json`` holds: the four rows under their own names, and the rest.
 
     Args:
@@ -64,7 +65,7 @@ def scores_json(
         levels, retrieval: names of the rows in these tables; those that are not there go.
     """
 
-    def table(names: Sequence[str]) -> dict[str, Any]:
+    def table(names: Sequence[str]) -> JsonObject:
         return {
             name: {m: s.to_json() for m, s in judged.scores[name].items()}
             for name in names

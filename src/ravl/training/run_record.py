@@ -8,13 +8,14 @@ import shutil
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ravl._version import __version__
+from ravl.encoders.base import Numbers
 from ravl.evaluation import Score
+from ravl.json_types import JsonObject
 from ravl.memory import Memory
 from ravl.training.example_source import Source
 from ravl.training.loop_settings import LoopSettings
@@ -27,7 +28,7 @@ def config_of(
     settings: LoopSettings,
     *sources: Source,
     again: RefitPlan | None = None,
-) -> dict[str, Any]:
+) -> JsonObject:
     """All that the result of a fit depends on, as JSON types."""
     named = [None if s is None else str(s) for s in sources]
     return {
@@ -44,9 +45,9 @@ def logs(out: Path) -> None:
         shutil.copytree(folder, out / "logs" / folder.parent.name, dirs_exist_ok=True)
 
 
-def encoder_of(memory: Memory) -> dict[str, Any]:
+def encoder_of(memory: Memory) -> JsonObject:
     """The fingerprint of a memory's encoder, as JSON types."""
-    found: dict[str, Any] = json.loads(memory.encoder.fingerprint.to_json())
+    found: JsonObject = json.loads(memory.encoder.fingerprint.to_json())
     return found
 
 
@@ -57,13 +58,13 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), "ravl": __version__, **packages}
 
 
-def tables_json(tables: Mapping[str, Mapping[str, Score]]) -> dict[str, dict[str, Any]]:
+def tables_json(tables: Mapping[str, Mapping[str, Score]]) -> dict[str, JsonObject]:
     """Scores by row and metric, as JSON types."""
     return {name: {m: s.to_json() for m, s in scores.items()} for name, scores in tables.items()}
 
 
 def risk_summary(
-    confidence: NDArray[Any],
+    confidence: Numbers,
     right: NDArray[np.bool_],
     limit: float,
     risk: float,

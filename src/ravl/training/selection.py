@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from ravl.encoders.base import Array
 from ravl.evaluation import PRIMARY, OutputKind, compare, values
+from ravl.evaluation.outputs import Targets, Thresholds
+from ravl.evaluation.scores import Groups
 
 
 def one_se_rule(
-    kind: OutputKind, found: Mapping[str, tuple[Array, Any]], truth: Any, groups: Any = None
+    kind: OutputKind,
+    found: Mapping[str, tuple[Array, Thresholds | None]],
+    truth: Targets,
+    groups: Groups | None = None,
 ) -> tuple[str, dict[str, float]]:
     """The first level whose score is within half a standard error of the best, and all scores.
 
@@ -32,7 +36,9 @@ def one_se_rule(
     return best, scores
 
 
-def _half_error(kind: OutputKind, after: Array, before: Array, truth: Any, groups: Any) -> float:
+def _half_error(
+    kind: OutputKind, after: Array, before: Array, truth: Targets, groups: Groups | None
+) -> float:
     """Half a standard error of the difference of two rows' scores."""
     difference = compare(kind, after, before, truth, groups=groups)[PRIMARY[kind]]
     return (difference.high - difference.low) / (2 * 1.96) / 2

@@ -21,6 +21,8 @@ from transformers import (
     ProgressCallback,
     Trainer,
     TrainerCallback,
+    TrainerControl,
+    TrainerState,
     TrainingArguments,
 )
 from transformers.trainer import TRAINER_STATE_NAME
@@ -39,6 +41,9 @@ NO_NUMBER = (
     "The loss is no longer a number. Train with a lower --learning-rate; if that does not help, "
     "the features of a picture are broken: ravl reembed computes them anew."
 )
+
+
+Batch = dict[str, Any]  # what a network takes, by name: tensors, and groups of tensors by name
 
 
 class Order(Protocol):
@@ -194,13 +199,13 @@ class _Trainer(Trainer):
         self._began = time.monotonic()
         self.loss = 0.0  # of the last step
 
-    def _get_train_sampler(self, *_: Any) -> Any:
+    def _get_train_sampler(self, *_: object) -> Any:
         return self._order
 
-    def create_optimizer(self, *args: Any) -> Any:
+    def create_optimizer(self, *args: object) -> torch.optim.Optimizer:
         """As the library makes it, but with a tenth of the rate for the slow parameters."""
         made = self.optimizer is not None
-        optimiser = super().create_optimizer(*args)
+        optimiser: torch.optim.Optimizer = super().create_optimizer(*args)
         for group in list(optimiser.param_groups) if self._slow and not made else ():
             slow = [p for p in group["params"] if id(p) in self._slow]
             if slow:
@@ -217,7 +222,7 @@ class _Trainer(Trainer):
             raise DivergedError(NO_NUMBER)
         return loss
 
-    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+    def evaluate(self, *_: object, **__: object) -> dict[str, float]:
         """Score the model on the validation part."""
         assert self.model is not None
         self.model.eval()
@@ -232,7 +237,7 @@ class _Trainer(Trainer):
         return metrics
 
 
-def _as_it_is(batch: Any) -> Any:
+def _as_it_is(batch: object) -> Any:
     """The data set makes whole batches."""
     return batch
 
@@ -242,5 +247,11 @@ class _Bar(TrainerCallback):
         self._advance = advance
         self._trainer = trainer
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+    def on_step_end(
+        self,
+        args: TrainingArguments,  # noqa: ARG002 (of the library)
+        state: TrainerState,
+        control: TrainerControl,  # noqa: ARG002 (likewise)
+        **kwargs: object,  # noqa: ARG002 (likewise)
+    ) -> None:
         self._advance(1, state.max_steps, f"loss {self._trainer.loss:.3f}")

@@ -6,9 +6,9 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ravl.encoders.base import Array, Encoder
+from ravl.json_types import JsonRecord
 from ravl.memory import Memory
 from ravl.runs.run import Run, about_memory, write_json, write_run
 from ravl.training.examples import Examples
@@ -22,7 +22,7 @@ from ravl.training.splits import PARTS, Splits
 
 def begin_run(
     out: Path,
-    described: Mapping[str, Any],
+    described: JsonRecord,
     arrays: Mapping[str, Mapping[str, Array]],
     *,
     memory: Memory,

@@ -7,11 +7,16 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from itertools import count
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from ravl.errors import DataError, RavlError
 from ravl.evaluation import lower_names
+from ravl.json_types import JsonObject
 from ravl.runs.format1 import renamed_settings
+from ravl.training.loop_settings import LoopSettings
+
+if TYPE_CHECKING:
+    from optuna import Trial
 
 LEVELS = ("vote", "linear", "fusion", "generator")  # of a model; each builds on those before it
 KINDS = ("choices", "int", "float", "log")
@@ -33,6 +38,7 @@ TIES = 0.01  # of the log loss, which tells trials apart that are right equally 
 ATTEMPTS = 3  # at a trial that is interrupted each time, until it counts as failed
 MATTERED = 5  # complete trials, from which it is said what mattered
 BLOCKS = f"it must hold a block of settings for any of: {', '.join(LEVELS)}."
+Value = Any  # of a setting: a number, a text, or true or false
 EXAMPLES = "such as {choices: [8, 16]} or {log: [0.0001, 0.01]}"
 
 
@@ -46,9 +52,9 @@ class Range:
     """
 
     kind: str
-    values: tuple[Any, ...]
+    values: tuple[Value, ...]
 
-    def suggest(self, trial: Any, name: str) -> Any:
+    def suggest(self, trial: Trial, name: str) -> Value:
         """A value for a trial of Optuna."""
         if self.kind == "choices":
             return trial.suggest_categorical(name, self.values)
@@ -70,7 +76,7 @@ class Space:
             name: r for level in LEVELS[:count] for name, r in self.levels.get(level, {}).items()
         }
 
-    def suggest(self, trial: Any, model: str) -> dict[str, Any]:
+    def suggest(self, trial: Trial, model: str) -> dict[str, Value]:
         """Settings for a trial; those of the levels that its model has, where that varies too."""
         found, ranges = {}, self.ranges(model)
         if "model" in ranges:
@@ -78,7 +84,7 @@ class Space:
             ranges = self.ranges(found["model"])
         return found | {n: r.suggest(trial, n) for n, r in ranges.items() if n != "model"}
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types, as in the file."""
         return {
             level: {name: {r.kind: list(r.values)} for name, r in ranges.items()}
@@ -86,7 +92,7 @@ class Space:
         }
 
 
-def read_space(file: Path, kind: type[Any], fixed: Mapping[str, Any]) -> Space:
+def read_space(file: Path, kind: type[LoopSettings], fixed: Mapping[str, Value]) -> Space:
     """The space in a file, without what has a fixed value.
 
     Args:
@@ -128,7 +134,7 @@ def read_space(file: Path, kind: type[Any], fixed: Mapping[str, Any]) -> Space:
     return space
 
 
-def _mapping(file: Path) -> dict[str, Any]:
+def _mapping(file: Path) -> JsonObject:
     import yaml
 
     try:
@@ -142,7 +148,7 @@ def _mapping(file: Path) -> dict[str, Any]:
     return found
 
 
-def _range(where: str, given: Any, hint: Any) -> Range:
+def _range(where: str, given: object, hint: object) -> Range:
     """One range, with values of the setting's own type."""
     if not isinstance(given, dict) or len(given) != 1:
         raise DataError(f"{where} is {given!r}; it must be one of {', '.join(KINDS)}, {EXAMPLES}.")
@@ -163,19 +169,20 @@ def _range(where: str, given: Any, hint: Any) -> Range:
     return Range(kind, values)
 
 
-def _value(where: str, value: Any, hint: Any) -> Any:
+def _value(where: str, value: object, hint: object) -> Value:
     """A value as the setting has it; YAML takes 1e-4 for a text, and yes and no for truth."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
     with suppress(ValueError):
-        if hint is float and (number or isinstance(value, str)):
-            return float(value)
-        if hint is int and number and value == int(value):
-            return int(value)
+        if isinstance(value, int | float | str) and not isinstance(value, bool):
+            if hint is float:
+                return float(value)
+            if hint is int and not isinstance(value, str) and value == int(value):
+                return int(value)
     if hint is bool and isinstance(value, bool):
         return value
     if hint not in (int, float, bool) and isinstance(value, str | bool):
         return value if isinstance(value, str) else "yes" if value else "no"
-    wanted = {int: "whole numbers", float: "numbers", bool: "true or false"}.get(hint, "texts")
+    names: dict[object, str] = {int: "whole numbers", float: "numbers", bool: "true or false"}
+    wanted = names.get(hint, "texts")
     raise DataError(f"{where} lists {value!r}; its values must be {wanted}.")
 
 
@@ -203,7 +210,7 @@ class Tried:
     score: float | None
     scores: dict[str, float]
     seconds: float
-    parameters: dict[str, Any]
+    parameters: dict[str, Value]
     error: str = ""
 
 
@@ -269,7 +276,7 @@ class Study:
 
     def run(
         self,
-        fit: Callable[[dict[str, Any], Report], dict[str, float]],
+        fit: Callable[[dict[str, Value], Report], dict[str, float]],
         space: Space,
         model: str,
         measure: str,

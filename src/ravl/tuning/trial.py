@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from ravl.memory import Memory
 from ravl.tasks import registry
-from ravl.training.engine import Recipe
+from ravl.training.engine import AnyRecipe
 from ravl.training.loop_settings import LoopSettings
 from ravl.tuning.space import Report
 
 
-def recipe_of(task: str, memory: Memory, settings: LoopSettings) -> Recipe[Any, Any, Any]:
+def recipe_of(task: str, memory: Memory, settings: LoopSettings) -> AnyRecipe:
     """The recipe of a task with these settings, which may choose between two tasks of one name."""
     return registry.choose(task, settings.to_json()).recipe(memory, settings)
 
 
-def score(
-    recipe: Recipe[Any, Any, Any], data: Any, folder: Path, report: Report
-) -> dict[str, float]:
+def score(recipe: AnyRecipe, data: object, folder: Path, report: Report) -> dict[str, float]:
     """Fit once, and score the level that would be kept on the validation split.
 
     Args:

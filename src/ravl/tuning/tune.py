@@ -11,22 +11,25 @@ import json
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ravl.errors import DataError
 from ravl.evaluation import Score, percent_names
+from ravl.json_types import JsonObject
 from ravl.memory import Memory
 from ravl.progress import progress_bar
 from ravl.tasks import registry
 from ravl.tasks.fit import made_settings
 from ravl.training.engine import open_data
 from ravl.training.fit_folder import begin
-from ravl.tuning.space import Report, Space, Study, Tried, read_space
+from ravl.training.loop_settings import LoopSettings
+from ravl.tuning.space import Report, Space, Study, Tried, Value, read_space
 from ravl.tuning.trial import recipe_of, score
 
 if TYPE_CHECKING:
@@ -55,7 +58,7 @@ class TuneReport:
     measure: str
     trials: list[Tried]
     best: Tried
-    metrics: dict[str, Any]
+    metrics: JsonObject
     seconds: float
 
     def counts(self) -> str:
@@ -68,7 +71,7 @@ class TuneReport:
         score = Score(**self.metrics["rows"]["with_retrieval"][self.measure])
         return f"{self.measure} {score.percent() if self.measure in percent_names() else score}"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types."""
         return {**asdict(self), "out": str(self.out)}
 
@@ -88,7 +91,7 @@ def tune(
     space: Source = None,
     progress: bool | None = None,
     command: str = "",
-    **fixed: Any,
+    **fixed: object,
 ) -> TuneReport:
     """Search for the settings that are best on the validation part, and fit once with them.
 
@@ -146,7 +149,7 @@ def tune(
         best = _best(study)
         chosen = replace(settings, **best.parameters)
         metrics = _fit_best(task, memory, out, chosen, **sources, command=command)
-        about = {"Memory": str(memory.path), "Model": settings.model, "Command": command}
+        about = {"Memory": str(memory.path), "Model": _model(settings), "Command": command}
     shutil.rmtree(work, ignore_errors=True)
     seconds = round(time.monotonic() - began, 1)
     report = TuneReport(out, task, recipe.measure, study.ended(), best, metrics, seconds)
@@ -159,7 +162,7 @@ def kept(out: Path) -> int:
     return len(Study(_optuna(), out / STUDY).ended()) if (out / STUDY).exists() else 0
 
 
-def _optuna() -> Any:
+def _optuna() -> ModuleType:
     try:
         import optuna
     except ImportError as error:
@@ -168,7 +171,9 @@ def _optuna() -> Any:
     return optuna
 
 
-def _settings(task: str, trials: int, timeout: float | None, fixed: dict[str, Any]) -> Any:
+def _settings(
+    task: str, trials: int, timeout: float | None, fixed: Mapping[str, object]
+) -> LoopSettings:
     chosen = registry.choose(task, fixed)
     if not chosen.answers:
         able = ", ".join(dict.fromkeys(each.command for each in registry.tasks() if each.answers))
@@ -179,6 +184,11 @@ def _settings(task: str, trials: int, timeout: float | None, fixed: dict[str, An
     if timeout is not None and not timeout > 0:
         raise DataError(f"timeout is {timeout}; it must be more than 0 seconds.")
     return settings
+
+
+def _model(settings: LoopSettings) -> str:
+    """The level that is fitted, for settings that name one."""
+    return str(getattr(settings, "model", "auto"))
 
 
 def _search(
@@ -197,14 +207,20 @@ def _search(
 
 
 def _trial(
-    study: Study, task: str, memory: Memory, data: Any, settings: Any, space: Space, folder: Path
+    study: Study,
+    task: str,
+    memory: Memory,
+    data: object,
+    settings: LoopSettings,
+    space: Space,
+    folder: Path,
 ) -> None:
-    def fit(chosen: dict[str, Any], report: Report) -> dict[str, float]:
+    def fit(chosen: dict[str, Value], report: Report) -> dict[str, float]:
         recipe = recipe_of(task, memory, replace(settings, **chosen))
         return score(recipe, data, folder, report)
 
     shutil.rmtree(folder, ignore_errors=True)  # of a trial that was killed
-    study.run(fit, space, settings.model, recipe_of(task, memory, settings).measure)
+    study.run(fit, space, _model(settings), recipe_of(task, memory, settings).measure)
 
 
 def _best(study: Study) -> Tried:
@@ -221,7 +237,9 @@ def _best(study: Study) -> Tried:
 # --- what is left of it --------------------------------------------------------------------
 
 
-def _fit_best(task: str, memory: Memory, out: Path, chosen: Any, **options: Any) -> Any:
+def _fit_best(
+    task: str, memory: Memory, out: Path, chosen: LoopSettings, **options: Any
+) -> JsonObject:
     """One whole fit, unless there is one with these settings; its ``metrics.json``."""
     from ravl.tasks.fit import fit
     from ravl.training.fit_settings import write_settings
@@ -233,7 +251,8 @@ def _fit_best(task: str, memory: Memory, out: Path, chosen: Any, **options: Any)
         shutil.rmtree(run)  # of fewer trials
     if not (run / "metrics.json").exists():
         fit(task, memory, out=run, **options, **chosen.to_json())
-    return json.loads((run / "metrics.json").read_text("utf-8"))
+    found: JsonObject = json.loads((run / "metrics.json").read_text("utf-8"))
+    return found
 
 
 def _write(report: TuneReport, about: dict[str, str], mattered: list[tuple[str, float]]) -> None:

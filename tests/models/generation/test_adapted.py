@@ -18,7 +18,7 @@ def adapted(folder: Path, strategy: str = "lora", **more: Any) -> Adapted:
 
 
 def test_the_fingerprint_is_of_the_weights(gpt2: Path) -> None:
-    model = load_network(gpt2, AutoModelForCausalLM)
+    model: Any = load_network(gpt2, AutoModelForCausalLM)
     first = fingerprint(model)
     assert fingerprint(load_network(gpt2, AutoModelForCausalLM)) == first
     assert adapted(gpt2).base == adapted(gpt2, "full").base == first

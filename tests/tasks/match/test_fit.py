@@ -110,7 +110,8 @@ def test_the_report_shows_texts_and_evidence(made: Path, run: str) -> None:
 def test_what_is_loaded_answers_as_what_was_judged(made: Path, run: str, memory: Memory) -> None:
     model = MatchPipeline(open_run(made / run), memory)
     rows = [memory.get(f"{i:03d}.png") for i in range(6)]
-    pictures, texts = [row.path for row in rows], [row.texts[0] for row in rows]
+    pictures = [row.path for row in rows if row.path is not None]
+    texts = [row.texts[0] for row in rows]
     first = model.predict(pictures, texts)
     again = MatchPipeline(open_run(made / run), memory).predict(pictures, texts)
     assert [a.to_json() for a in first] == [a.to_json() for a in again]
@@ -145,6 +146,7 @@ def test_the_fusion_model_looks_at_the_text_and_at_the_evidence(made: Path, memo
     with torch.no_grad():  # two epochs do not move it far
         matcher.reader.model.out.weight.normal_()
     row = memory.get("003.png")
+    assert row.path is not None
     before = model.predict(row.path, row.texts[0])[0]
     near = next(e.row for e in before.evidence if e.row.id != row.id)
     memory.update(near.id, texts=("purple and yellow number 77",))
@@ -284,7 +286,9 @@ def test_a_text_in_another_language_is_set_aside(tmp_path: Path) -> None:
         )
         assert any(note.startswith("2 texts are set aside") for note in report.notes)
         model = MatchPipeline(open_run(tmp_path / "run"), memory)
-        unread, read = model.predict(examples[0].picture, ["红色", "red and blue"], abstain=0.9)
+        picture = examples[0].picture
+        assert picture is not None
+        unread, read = model.predict(picture, ["红色", "red and blue"], abstain=0.9)
         assert not unread.to_json()["read"] and unread.abstained
         assert read.to_json()["read"]
         assert "does not read" in str(unread)
@@ -359,5 +363,7 @@ def test_a_task_takes_its_text_from_a_column(tmp_path: Path) -> None:
         matcher = load_matcher(open_run(tmp_path / "run"))
         assert matcher.task == TextTargets("title")
         model = MatchPipeline(open_run(tmp_path / "run"), memory)
-        answer = model.predict(examples[3].picture, examples[3].columns["title"])[0]
+        picture, title = examples[3].picture, examples[3].columns["title"]
+        assert picture is not None
+        answer = model.predict(picture, str(title))[0]
     assert answer.evidence[0].says

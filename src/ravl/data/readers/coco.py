@@ -92,7 +92,7 @@ class CocoSource(GroupedSource):
         }
         return Row(path, name, path, columns=columns, place=place)
 
-    def _annotation(self, annotation: Any, place: str, paths: DiskMap) -> Row | Rejected:
+    def _annotation(self, annotation: object, place: str, paths: DiskMap) -> Row | Rejected:
         if not isinstance(annotation, dict) or annotation.get("image_id") is None:
             return Rejected(f"{self.where}, {place}", 'the annotation has no "image_id"')
         texts = tuple(strings(annotation.get("caption")))

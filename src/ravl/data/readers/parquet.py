@@ -96,7 +96,7 @@ class Parquet:
             raise DataError(f"{self.path} cannot be read: {error}.") from error
 
 
-def named(value: Any, classes: list[str]) -> Any:
+def named(value: object, classes: list[str]) -> Any:
     """The names of classes given by number, one or a list; -1, "unknown", becomes None."""
     if isinstance(value, list):
         return [named(item, classes) for item in value]
@@ -115,7 +115,7 @@ def _classes(metadata: dict[bytes, bytes]) -> dict[str, list[str]]:
     return {name: classes for name, classes in found.items() if classes}
 
 
-def _names(feature: Any) -> list[str]:
+def _names(feature: object) -> list[str]:
     if isinstance(feature, dict) and feature.get("_type") == "ClassLabel":
         return [str(name) for name in feature["names"]]
     inner = feature.get("feature") if isinstance(feature, dict) else None

@@ -6,7 +6,7 @@ import json
 from abc import ABC
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import torch
 from torch import nn
@@ -15,6 +15,7 @@ from ravl.encoders.base import Encoder, Fingerprint
 from ravl.encoders.builtin import BuiltinEncoder
 from ravl.encoders.towers.freezing import Strategy, parse_strategy, trainable
 from ravl.errors import EncoderError, EncoderMismatchError
+from ravl.json_types import JsonObject
 
 FORMAT = 1  # format of the files; increase when an older ravl would misread them
 ATTENTION = ("q_proj", "v_proj", "query", "value")  # adapters help most here (Hu et al. 2021)
@@ -61,7 +62,7 @@ class Tower(ABC):
         """The number of trainable parameters."""
         return sum(p.numel() for p in self.learning)
 
-    def options(self) -> dict[str, Any]:
+    def options(self) -> JsonObject:
         """Other arguments of the constructor."""
         return {}
 
@@ -131,11 +132,11 @@ class Tower(ABC):
             raise type(error)(f"{error} (In {folder}.)") from error
 
     @classmethod
-    def _settings(cls, parts: Mapping[str, bytes], name: str) -> dict[str, Any]:
+    def _settings(cls, parts: Mapping[str, bytes], name: str) -> JsonObject:
         if name not in parts:
             raise EncoderError(f"{name} does not exist, so there is no {cls.kind} tower to load.")
         try:
-            settings: dict[str, Any] = json.loads(parts[name])
+            settings: JsonObject = json.loads(parts[name])
             version, _ = int(settings["format"]), Fingerprint.from_json(settings["fingerprint"])
             settings["strategy"], settings["encoder"]
         except (ValueError, KeyError, TypeError) as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from ravl.encoders.builtin import BuiltinEncoder
 from ravl.encoders.towers.freezing import Strategy, add_adapters, freeze
 from ravl.encoders.towers.tuned_tower import ATTENTION, Tower
 from ravl.encoders.towers.vision_networks import base_of, fuse_norms, vision_network
+from ravl.json_types import JsonObject
 
 # pictures per batch of the builtin network; larger maps would be allocated anew each time
 BATCH = 2
@@ -96,7 +96,7 @@ class VisionTower(Tower):
         """True if two encoders have the same vision network."""
         return known.same_vision(now)
 
-    def options(self) -> dict[str, Any]:
+    def options(self) -> JsonObject:
         """The side, if it differs from the encoder's side."""
         return {"side": self.side} if self.side else {}
 
@@ -174,5 +174,5 @@ def _laid_out(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
 
 
-def _pointwise(module: Any) -> bool:
+def _pointwise(module: object) -> bool:
     return isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1)

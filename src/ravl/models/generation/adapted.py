@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.module import _IncompatibleKeys
 from transformers.pytorch_utils import Conv1D
 
 from ravl.encoders.hf_loading import quiet
@@ -69,17 +70,17 @@ class Adapted(nn.Module):
         found: torch.device = self.language.get_input_embeddings().weight.device
         return found
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Tensor]:  # type: ignore[override]
         """The trainable arrays; the base is identified by its name."""
         learns = {name for name, _ in trainable(self)}
         state = super().state_dict(*args, **kwargs)
         return {name: value for name, value in state.items() if name in learns}
 
     def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
-    ) -> Any:
+        self, state_dict: Mapping[str, Tensor], strict: bool = True, assign: bool = False
+    ) -> _IncompatibleKeys:
         """Load the trainable arrays; missing arrays of the base are no error."""
-        result = super().load_state_dict(state_dict, strict=False, assign=assign)
+        result: _IncompatibleKeys = super().load_state_dict(state_dict, strict=False, assign=assign)
         learns = {name for name, _ in trainable(self)}
         result.missing_keys[:] = [name for name in result.missing_keys if name in learns]
         if strict and any(result):

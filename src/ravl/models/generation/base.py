@@ -197,6 +197,15 @@ class Generator(Protocol):
         """The text of one request in pieces, while it is generated; greedy or sampled."""
 
 
+class ScoringGenerator(Generator, Protocol):
+    """A generator that also says how likely given texts are."""
+
+    def log_probabilities(
+        self, requests: Sequence[GenerationRequest], texts: Sequence[Sequence[str]]
+    ) -> list[list[Candidate]]:
+        """Given texts of each request as candidates, in their order."""
+
+
 def stacked(vectors: Sequence[Array | None], size: int) -> tuple[Array, Array]:
     """Stacked vectors (n, size), zeros for None, and their mask (n,) 0 or 1."""
     found = np.zeros((len(vectors), size), np.float32)

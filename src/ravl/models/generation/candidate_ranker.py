@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ravl.encoders.base import Array
+from ravl.encoders.base import Array, Numbers
 from ravl.models.stacking import FLOOR
 
 SHARPNESS = 4.0  # of the softmax over candidates, against scores of unit spread
@@ -60,7 +59,7 @@ class CandidateRanker:
 
 
 def fit_chooser(
-    scores: Sequence[Scores], quality: Sequence[NDArray[Any]], names: Sequence[str]
+    scores: Sequence[Scores], quality: Sequence[Numbers], names: Sequence[str]
 ) -> CandidateRanker:
     """Fit the weights with the best choices.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,6 +20,9 @@ from ravl.models.generation.hub import found_folder, load_config, load_network, 
 from ravl.models.generation.prefix import PrefixModel, padded_ids
 from ravl.models.generation.prompts import completion, fitted
 from ravl.models.generation.saving import read_settings, write_settings
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 KIND = "causal"
 LONGEST = 40  # tokens of a text, where a Decoding does not say
@@ -173,7 +176,7 @@ class CausalGenerator:
         self.network.save_learned(Path(folder))
 
     @classmethod
-    def load(cls, folder: str | Path, **how: Any) -> CausalGenerator:
+    def load(cls, folder: str | Path, **how: object) -> CausalGenerator:
         """What :meth:`save` wrote; other arguments, such as ``constrain``, are passed on.
 
         Raises:
@@ -202,13 +205,13 @@ class CausalGenerator:
         return ids
 
 
-def _causal_lm() -> Any:
+def _causal_lm() -> object:
     from transformers import AutoModelForCausalLM
 
     return AutoModelForCausalLM
 
 
-def _end(spec: str, language: Any, tokenizer: Any) -> int:
+def _end(spec: str, language: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
     """The id of the token that ends a text."""
     known = language.generation_config.eos_token_id
     first = known[0] if isinstance(known, list) and known else known

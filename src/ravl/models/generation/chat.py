@@ -10,13 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from transformers import AutoModelForImageTextToText
+from transformers import AutoModelForImageTextToText, PreTrainedModel
 
 from ravl.encoders.towers.freezing import Strategy, parse_strategy
 from ravl.errors import EncoderError, PictureError, QueryError
@@ -212,7 +211,7 @@ class ChatGenerator:
         self.network.save_learned(Path(folder))
 
     @classmethod
-    def load(cls, folder: str | Path, **how: Any) -> ChatGenerator:
+    def load(cls, folder: str | Path, **how: object) -> ChatGenerator:
         """What :meth:`save` wrote; other arguments, such as ``constrain``, are passed on.
 
         Raises:
@@ -297,7 +296,7 @@ class ChatGenerator:
             for name, value in made.items()
         }
 
-    def _ends(self, language: Any) -> list[int]:
+    def _ends(self, language: PreTrainedModel) -> list[int]:
         """Ids of tokens that end a text, the tokenizer's own first."""
         known = language.generation_config.eos_token_id
         ids = [

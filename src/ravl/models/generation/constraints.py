@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from transformers import LogitsProcessor, LogitsProcessorList
+from transformers import LogitsProcessor, LogitsProcessorList, PreTrainedTokenizerBase
 
 from ravl.errors import QueryError
 from ravl.models.generation.base import Decoding
@@ -68,7 +68,7 @@ class Spelling:
     pieces: list[bytes]
     ends: tuple[int, ...]
     encode: Callable[[str], list[int]]
-    tokenizer: Any
+    tokenizer: PreTrainedTokenizerBase
 
     def added(self, token: int) -> bytes:
         """What a token adds to the text: of one that ends it, what is before the line break."""
@@ -92,7 +92,7 @@ class Constraints(LogitsProcessor):
         self._rules, self._required = rules, required
         self._spelling, self._how = spelling, how
 
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Any:
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Scores (b, V) of the tokens behind ``input_ids`` (b, t), -inf for what may not follow."""
         known = len(self._spelling.pieces)
         out = scores.float().cpu().clone()
@@ -150,7 +150,9 @@ class Masked:
         allowed &= self._known[state]
 
 
-def processors(how: Decoding, tokenizer: Any, ends: Sequence[int] = ()) -> LogitsProcessorList:
+def processors(
+    how: Decoding, tokenizer: PreTrainedTokenizerBase, ends: Sequence[int] = ()
+) -> LogitsProcessorList:
     """What keeps a text within its constraints; they are called with what is written alone.
 
     Args:
@@ -196,6 +198,6 @@ def processors(how: Decoding, tokenizer: Any, ends: Sequence[int] = ()) -> Logit
     return LogitsProcessorList([Constraints(rules, required, spelling, how)])
 
 
-def _encoded(tokenizer: Any, text: str) -> list[int]:
+def _encoded(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
     return ids

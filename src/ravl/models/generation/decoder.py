@@ -75,7 +75,7 @@ class Decoder(BertLMHeadModel):
         encoder_hidden_states: Tensor | None = None,
         encoder_attention_mask: Tensor | None = None,
         prior: Tensor | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> Any:
         """BERT's output layer with the prior; the library needs these names."""
         with add_copy_prior(prior):

@@ -16,6 +16,8 @@ from transformers import (
     LogitsProcessor,
     LogitsProcessorList,
     NoRepeatNGramLogitsProcessor,
+    PreTrainedConfig,
+    PreTrainedTokenizerBase,
     StoppingCriteria,
     StoppingCriteriaList,
     TextIteratorStreamer,
@@ -28,7 +30,7 @@ from ravl.models.silence_transformers import silence_transformers
 
 # What a Decoding requires and forbids, with the tokenizer and the tokens that end a text, as
 # processors; one that has a method ``keeps`` is asked in the end if a text is right.
-Constrain = Callable[[Decoding, Any, Sequence[int]], LogitsProcessorList]
+Constrain = Callable[[Decoding, PreTrainedTokenizerBase, Sequence[int]], LogitsProcessorList]
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Writer:
 
     spec: str
     model: Any
-    tokenizer: Any
+    tokenizer: PreTrainedTokenizerBase
     max_new_tokens: int
     ends: Sequence[int]
     line: bool = False
@@ -196,12 +198,12 @@ class Writer:
         """The text up to its end; the token that ends it counts."""
         ends = set(self.ends)
         count = next((i + 1 for i, token in enumerate(ids) if token in ends), len(ids))
-        text = self.tokenizer.decode(ids[:count], skip_special_tokens=True)
+        text = str(self.tokenizer.decode(ids[:count], skip_special_tokens=True))
         probability = min(float(logs[:count].sum()), 0.0)
         return Candidate("".join(tidy([text], self.line)), probability, count)
 
 
-def context_limit(config: Any, tokenizer: Any) -> int:
+def context_limit(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> int:
     """Tokens that a model has room for, prompt and answer together."""
     text = config.get_text_config()
     names = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
@@ -209,7 +211,7 @@ def context_limit(config: Any, tokenizer: Any) -> int:
     return min([int(n) for n in found if isinstance(n, int | float) and n > 0], default=2048)
 
 
-def line_ends(tokenizer: Any) -> list[int]:
+def line_ends(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """Ids of all tokens whose text holds a line break."""
     texts = tokenizer.batch_decode([[i] for i in range(len(tokenizer))])
     return [i for i, text in enumerate(texts) if "\n" in text]
@@ -219,10 +221,12 @@ class _Beyond(LogitsProcessor):
     """Lets other processors see what is written, not the prompt before it."""
 
     def __init__(self, start: int, inner: LogitsProcessorList) -> None:
-        self._start, self._inner = start, inner
+        self._start = start
+        self._inner: Any = inner  # its types are narrower than what transformers passes
 
-    def __call__(self, input_ids: Any, scores: Any) -> Any:
-        return self._inner(input_ids[:, self._start :], scores)
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        found: Tensor = self._inner(input_ids[:, self._start :], scores)
+        return found
 
 
 class _Stopped(StoppingCriteria):
@@ -231,7 +235,7 @@ class _Stopped(StoppingCriteria):
     def __init__(self, stop: Event) -> None:
         self._stop = stop
 
-    def __call__(self, input_ids: Tensor, scores: Tensor, **_: object) -> Any:  # noqa: ARG002
+    def __call__(self, input_ids: Tensor, scores: Tensor, **_: object) -> Tensor:  # noqa: ARG002
         return torch.full((len(input_ids),), self._stop.is_set(), device=input_ids.device)
 
 

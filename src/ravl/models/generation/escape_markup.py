@@ -13,7 +13,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 
 LONGEST = 2000  # characters of one evidence text; more is cut
 
@@ -57,7 +61,7 @@ def quoted(text: str, special: Iterable[str] = ()) -> str:
     return line if len(line) <= LONGEST else line[: LONGEST - 1].rstrip() + "…"
 
 
-def special_tokens(tokenizer: Any, processor: Any = None) -> frozenset[str]:
+def special_tokens(tokenizer: PreTrainedTokenizerBase, processor: object = None) -> frozenset[str]:
     """What a tokenizer, or what puts pictures into its text, reads as more than text."""
     found = {str(t) for t in tokenizer.all_special_tokens}
     found |= {str(t) for t in tokenizer.added_tokens_decoder.values() if t.special}

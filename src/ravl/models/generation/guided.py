@@ -10,7 +10,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -18,6 +18,10 @@ from torch import Tensor
 from ravl.errors import QueryError
 from ravl.models.generation.base import Decoding
 from ravl.models.generation.constraints import Row, Spelling
+
+if TYPE_CHECKING:
+    from llguidance import LLMatcher, LLTokenizer
+    from transformers import PreTrainedTokenizerBase
 
 TRIED = 8  # likeliest tokens that are tried near the end of the room
 STEPS = 400  # tokens to the end of a text at most
@@ -36,7 +40,7 @@ class _Point:
         rests: how many there are behind some of those that may follow.
     """
 
-    matcher: Any
+    matcher: LLMatcher
     mask: Tensor | None = None
     closing: list[int] | None = None
     rests: dict[int, int] = field(default_factory=dict)
@@ -104,7 +108,7 @@ class Guided:
                 del self._known[left]
         return here[ids]
 
-    def _allowed(self, matcher: Any) -> Tensor:
+    def _allowed(self, matcher: LLMatcher) -> Tensor:
         count = len(self._spelling.pieces)
         mask = torch.zeros(count, dtype=torch.bool)
         if not matcher.is_stopped():
@@ -134,7 +138,7 @@ class Guided:
             kept[token] = point.rests[token] < row.room
         return kept
 
-    def _shortest(self, matcher: Any, text: bytes, most: int = STEPS) -> list[int] | None:
+    def _shortest(self, matcher: LLMatcher, text: bytes, most: int = STEPS) -> list[int] | None:
         """About the fewest tokens to the end, with the one that ends it; None for too many."""
         matcher = matcher.deep_copy()
         found: list[int] = []
@@ -161,7 +165,7 @@ class Guided:
         return None
 
 
-def _matcher(how: Decoding, tokenizer: Any, end: int) -> Any:
+def _matcher(how: Decoding, tokenizer: PreTrainedTokenizerBase, end: int) -> LLMatcher:
     try:
         from llguidance import LLMatcher
     except ImportError as error:
@@ -188,7 +192,7 @@ def _matcher(how: Decoding, tokenizer: Any, end: int) -> Any:
 
 
 @lru_cache(maxsize=4)
-def _tokens(tokenizer: Any, end: int) -> Any:
+def _tokens(tokenizer: PreTrainedTokenizerBase, end: int) -> LLTokenizer:
     """The tokenizer as the package wants it; one that adds no space in front, or it would too."""
     from llguidance import LLTokenizer
 
@@ -204,7 +208,7 @@ def _tokens(tokenizer: Any, end: int) -> Any:
     return LLTokenizer(json.dumps(saved), n_vocab=len(tokenizer), eos_token=end, slices=[])
 
 
-def _no_space(part: Any) -> None:
+def _no_space(part: object) -> None:
     """Changes byte-level parts of a tokenizer's settings, also within sequences of parts."""
     if isinstance(part, dict):
         if part.get("type") == "ByteLevel":

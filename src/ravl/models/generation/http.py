@@ -8,12 +8,12 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_opener
 
 from ravl.errors import EncoderError
+from ravl.json_types import JsonObject
 
 KEYS = ("RAVL_OPENAI_KEY", "OPENAI_API_KEY")  # environment variables, the first that is set
 LARGEST = 8 << 20  # bytes of an answer
@@ -63,7 +63,7 @@ class Wire:
         self.pause = pause
         self._opener: OpenerDirector = build_opener(_NoRedirect)
 
-    def ask(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    def ask(self, path: str, body: JsonObject | None = None) -> JsonObject:
         """The answer to a GET, or to a POST of a body.
 
         Raises:
@@ -74,7 +74,7 @@ class Wire:
             data = b"".join(self._chunks(response))
         return self._object(data)
 
-    def events(self, path: str, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def events(self, path: str, body: JsonObject) -> Iterator[JsonObject]:
         """The server-sent events that answer a POST; one, if it answers with JSON instead.
 
         Raises:
@@ -93,7 +93,7 @@ class Wire:
                     return
                 yield self._object(value)
 
-    def _open(self, path: str, body: dict[str, Any] | None) -> http.client.HTTPResponse:
+    def _open(self, path: str, body: JsonObject | None) -> http.client.HTTPResponse:
         """An answer that is no error, at the first try or a later one."""
         for turn in range(self.retries + 1):
             request = Request(  # noqa: S310 -- http or https, see above
@@ -147,7 +147,7 @@ class Wire:
         except (OSError, http.client.HTTPException) as error:
             raise self._absent(error) from None
 
-    def _object(self, data: bytes) -> dict[str, Any]:
+    def _object(self, data: bytes) -> JsonObject:
         try:
             found = json.loads(data)
         except (ValueError, RecursionError):

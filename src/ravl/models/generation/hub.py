@@ -8,7 +8,7 @@ import re
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import transformers
@@ -16,6 +16,14 @@ from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 
 from ravl.encoders.hf_loading import quiet
 from ravl.errors import EncoderError
+
+if TYPE_CHECKING:
+    from transformers import (
+        PreTrainedConfig,
+        PreTrainedModel,
+        PreTrainedTokenizerBase,
+        ProcessorMixin,
+    )
 
 _hf: Any = transformers
 _WANTED = ["*.json", "*.txt", "*.model", "*.jinja", "model*.safetensors"]
@@ -70,17 +78,19 @@ def _is_whole(folder: Path) -> bool:
     return tokens and all((folder / name).is_file() for name in {"config.json", *weights})
 
 
-def load_config(folder: Path) -> Any:
+def load_config(folder: Path) -> PreTrainedConfig:
     """The configuration of the model in a folder."""
-    return _loaded(folder, "configuration", _hf.AutoConfig)
+    found: PreTrainedConfig = _loaded(folder, "configuration", _hf.AutoConfig)
+    return found
 
 
-def load_tokenizer(folder: Path) -> Any:
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """Its tokenizer."""
-    return _loaded(folder, "tokenizer", _hf.AutoTokenizer)
+    found: PreTrainedTokenizerBase = _loaded(folder, "tokenizer", _hf.AutoTokenizer)
+    return found
 
 
-def load_processor(folder: Path) -> Any:
+def load_processor(folder: Path) -> ProcessorMixin:
     """Its processor of pictures and texts; pixels are made by Pillow, with torchvision or not.
 
     Without torchvision, those of models that also take videos are made without that part.
@@ -88,10 +98,13 @@ def load_processor(folder: Path) -> Any:
     pixels = _loaded(folder, "image processor", _hf.AutoImageProcessor, backend="pil")
     kind: Any = PROCESSOR_MAPPING.get(type(load_config(folder)), None)
     if kind is None or find_spec("torchvision") or "video_processor" not in kind.get_attributes():
-        processor = _loaded(folder, "processor", _hf.AutoProcessor)
+        processor: ProcessorMixin = _loaded(folder, "processor", _hf.AutoProcessor)
         processor.image_processor = pixels
         return processor
-    return _loaded(folder, "processor", _Still(kind, pixels, load_tokenizer(folder)))
+    found: ProcessorMixin = _loaded(
+        folder, "processor", _Still(kind, pixels, load_tokenizer(folder))
+    )
+    return found
 
 
 class _Still:
@@ -103,10 +116,10 @@ class _Still:
         tokenizer: its tokenizer.
     """
 
-    def __init__(self, kind: Any, pixels: Any, tokenizer: Any) -> None:
+    def __init__(self, kind: Any, pixels: object, tokenizer: PreTrainedTokenizerBase) -> None:
         self._kind, self._pixels, self._tokenizer = kind, pixels, tokenizer
 
-    def from_pretrained(self, folder: Path, **how: Any) -> Any:
+    def from_pretrained(self, folder: Path, **how: object) -> ProcessorMixin:
         """As the library makes it, but that it accepts no video processor."""
         saved, _ = self._kind.get_processor_dict(folder, **how)
         parts = {*self._kind.get_attributes(), "processor_class", "auto_map"}
@@ -114,22 +127,23 @@ class _Still:
 
         usual = self._kind.check_argument_for_proper_class
 
-        def check(made: Any, name: str, part: Any) -> Any:
+        def check(made: object, name: str, part: object) -> object:
             return None if name == "video_processor" else usual(made, name, part)
 
         changed = {"check_argument_for_proper_class": check}
         kind: Any = type(self._kind.__name__, (self._kind,), changed)
         settings = {k: v for k, v in saved.items() if k in known and k not in parts}
         no_videos = SimpleNamespace(num_frames=None, fps=None)  # which SmolVLM's asks for
-        return kind(
+        made: ProcessorMixin = kind(
             image_processor=self._pixels,
             tokenizer=self._tokenizer,
             video_processor=no_videos,
             **settings,
         )
+        return made
 
 
-def load_network(folder: Path, auto: Any) -> Any:
+def load_network(folder: Path, auto: object) -> PreTrainedModel:
     """The network, in eval mode; float32 on a CPU, as it was saved on a CUDA device.
 
     Args:
@@ -155,10 +169,11 @@ def load_network(folder: Path, auto: Any) -> Any:
             f"The weights in {folder} lack {len(lost)} arrays of a {model.config.model_type!r} "
             f"model, for example {lost[0]}. Weights and config.json must come from the same model."
         )
-    return model.eval().to(device)
+    found: PreTrainedModel = model.eval().to(device)
+    return found
 
 
-def _loaded(folder: Path, what: str, auto: Any, **how: Any) -> Any:
+def _loaded(folder: Path, what: str, auto: Any, **how: object) -> Any:
     try:
         with quiet():
             return auto.from_pretrained(folder, **_SAFE, **how)

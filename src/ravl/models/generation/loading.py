@@ -17,7 +17,7 @@ USAGE = (
 )
 
 
-def load_generator(spec: str, **how: Any) -> Generator:
+def load_generator(spec: str, **how: object) -> Generator:
     """The generator of that name.
 
     Args:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import BertConfig, PreTrainedConfig, PreTrainedModel
 
+from ravl.json_types import JsonObject
 from ravl.models.fusion import FusionConfig, FusionEncoder
 from ravl.models.generation.decoder import Decoder, add_copy_prior
 from ravl.models.generation.vocabulary import PAD
@@ -35,8 +36,8 @@ class GeneratorConfig(PreTrainedConfig):  # type: ignore[no-untyped-call]
 
     def __init__(
         self,
-        fusion: dict[str, Any] | None = None,
-        decoder: dict[str, Any] | None = None,
+        fusion: JsonObject | None = None,
+        decoder: JsonObject | None = None,
         smoothing: float = 0.1,
         **kwargs: Any,
     ) -> None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from typing import Any
 
 from ravl.errors import QueryError
+from ravl.json_types import JsonObject
 from ravl.models.generation.base import EvidenceItem, GenerationRequest, OpenPicture
 from ravl.models.generation.escape_markup import escape_markup, quoted
 
-Message = dict[str, Any]  # as chat templates take them: role, and content in parts
+Message = JsonObject  # as chat templates take them: role, and content in parts
 
 SYSTEM = (
     "You look at a picture and answer about it. Evidence may be given: quoted texts, some with "

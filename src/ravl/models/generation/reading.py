@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ravl.encoders.base import Array
+from ravl.encoders.base import Array, Numbers
 from ravl.models.generation.base import EvidenceItem, GenerationRequest, stacked
 from ravl.retrieval.datastore import Ints
 
@@ -63,7 +63,7 @@ def regions_of(requests: Sequence[GenerationRequest], count: int, size: int) -> 
 
 def neighbours_of(
     requests: Sequence[GenerationRequest], k: int, features: int, vectors: int
-) -> dict[str, NDArray[Any]]:
+) -> dict[str, Numbers]:
     """The neighbours as a fusion encoder reads them; see :func:`ravl.models.evidence.gathered`.
 
     Args:
@@ -94,7 +94,20 @@ def neighbours_of(
     }
 
 
-def words_of(words: Any, requests: Sequence[GenerationRequest]) -> Ints | None:
+class WordTokenizer(Protocol):
+    """Turns texts into word pieces, such as :class:`ravl.models.tokenizer.WordPieceTokenizer`."""
+
+    max_length: int
+
+    @property
+    def separator(self) -> int:
+        """Id of the word piece between texts."""
+
+    def __call__(self, texts: Sequence[str]) -> Sequence[Any]:
+        """Ids of each text, an array or tensor (t,)."""
+
+
+def words_of(words: WordTokenizer, requests: Sequence[GenerationRequest]) -> Ints | None:
     """Word pieces of questions and passages (b, t); None if there is nothing to read."""
     quoted = [[e.text for e in r.evidence_items if e.features is None] for r in requests]
     if not any(quoted) and not any(r.question for r in requests):
@@ -102,7 +115,9 @@ def words_of(words: Any, requests: Sequence[GenerationRequest]) -> Ints | None:
     return word_lines(words, [r.question for r in requests], quoted)
 
 
-def word_lines(words: Any, questions: Sequence[str], passages: Sequence[Sequence[str]]) -> Ints:
+def word_lines(
+    words: WordTokenizer, questions: Sequence[str], passages: Sequence[Sequence[str]]
+) -> Ints:
     """Questions with passages behind them as word pieces, (b, t), 0 for none.
 
     Args:

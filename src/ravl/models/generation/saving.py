@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ravl.errors import EncoderError, EncoderMismatchError
+from ravl.json_types import JsonObject
 
 if TYPE_CHECKING:
     from ravl.models.generation.adapted import Adapted
@@ -32,7 +33,7 @@ class Settings:
     source: str
     base: str
     strategy: str
-    rest: dict[str, Any]
+    rest: JsonObject
 
     def check(self, network: Adapted) -> None:
         """Raises EncoderMismatchError if the model below is another one than in training."""
@@ -44,7 +45,7 @@ class Settings:
 
 
 def write_settings(
-    folder: Path, kind: str, source: str, network: Adapted, rest: dict[str, Any]
+    folder: Path, kind: str, source: str, network: Adapted, rest: JsonObject
 ) -> None:
     """Write the file; makes the folder if there is none."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ravl.errors import QueryError
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
 
 MISSING = "A JSON schema needs a package that is not installed: pip install 'ravl[grammar]'"
 
@@ -49,7 +52,7 @@ def read_schema(file: Path) -> str:
 
 
 @lru_cache(maxsize=16)
-def _validator(schema: str) -> Any:
+def _validator(schema: str) -> Validator:
     if find_spec("jsonschema") is None:
         raise QueryError(MISSING)
     from jsonschema import SchemaError

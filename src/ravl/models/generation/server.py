@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from math import nan
-from typing import Any
 
 from PIL import Image
 
 from ravl.errors import EncoderError, PictureError, QueryError
+from ravl.json_types import JsonObject
 from ravl.models.generation.base import Candidate, Decoding, GenerationRequest, OpenPicture
 from ravl.models.generation.http import RefusedError, Wire
 from ravl.models.generation.phrases import keeps
@@ -117,7 +117,7 @@ class ServerGenerator:
         body = {**self._body(request, how), "stream": True}
         return tidy(map(_delta, self._wire.events("chat/completions", body)), line=False)
 
-    def _answered(self, body: dict[str, Any], how: Decoding) -> list[Candidate]:
+    def _answered(self, body: JsonObject, how: Decoding) -> list[Candidate]:
         try:
             answer = self._asked(body)
         except RefusedError as error:
@@ -148,12 +148,12 @@ class ServerGenerator:
             )
         return sorted(kept, key=lambda c: -c.log_probability if c.log_probability <= 0 else 0.0)
 
-    def _asked(self, body: dict[str, Any]) -> dict[str, Any]:
+    def _asked(self, body: JsonObject) -> JsonObject:
         more = {"logprobs": True} if self._tells else {}
         return self._wire.ask("chat/completions", {**body, **more})
 
-    def _body(self, request: GenerationRequest, how: Decoding) -> dict[str, Any]:
-        body: dict[str, Any] = {
+    def _body(self, request: GenerationRequest, how: Decoding) -> JsonObject:
+        body: JsonObject = {
             "model": self._named(),
             "messages": self._messages(request, how),
             "max_tokens": how.max_new_tokens or self.max_new_tokens,
@@ -229,7 +229,7 @@ def _check(how: Decoding) -> None:
         raise QueryError("The schema is no JSON object. Give a JSON schema as JSON text.")
 
 
-def _candidate(choice: dict[str, Any], answer: dict[str, Any]) -> Candidate:
+def _candidate(choice: JsonObject, answer: JsonObject) -> Candidate:
     content = choice["message"]["content"] or ""
     text = "".join(tidy([str(content)], line=False))
     told = (choice.get("logprobs") or {}).get("content")
@@ -240,7 +240,7 @@ def _candidate(choice: dict[str, Any], answer: dict[str, Any]) -> Candidate:
     return Candidate(text, nan, count or len(text.split()))
 
 
-def _delta(event: dict[str, Any]) -> str:
+def _delta(event: JsonObject) -> str:
     """The piece of text in an event; a whole answer is one piece."""
     try:
         choice = (event.get("choices") or [{}])[0]
@@ -260,7 +260,7 @@ def _seen(open_picture: OpenPicture | None) -> OpenPicture | None:
     return lambda: picture
 
 
-def _sent(open_picture: OpenPicture) -> dict[str, Any]:
+def _sent(open_picture: OpenPicture) -> JsonObject:
     """A picture as a part of a message, a JPEG inside a data URI."""
     picture = open_picture().convert("RGB")
     picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)

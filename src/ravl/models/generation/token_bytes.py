@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 from transformers.convert_slow_tokenizer import bytes_to_unicode
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 _BYTES = {letter: byte for byte, letter in bytes_to_unicode().items()}  # type: ignore[no-untyped-call]
 
 
 @lru_cache(maxsize=4)
-def pieces(tokenizer: Any) -> list[bytes]:
+def pieces(tokenizer: PreTrainedTokenizerBase) -> list[bytes]:
     """By id, joined they are a text's UTF-8; empty for special tokens.
 
     Knows byte-level tokens (GPT-2 and most later models), SentencePiece's and WordPiece's.

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerBase
 
 from ravl.models.fusion import FusionConfig, encoder_with_language
 from ravl.models.generation.network import GeneratorConfig, GeneratorModel
@@ -111,7 +111,9 @@ def _load(module: nn.Module, weights: dict[str, Tensor]) -> None:
     module.load_state_dict(fits, strict=False)
 
 
-def _embeddings(vocabulary: WordVocabulary, tokenizer: Any, words: Tensor) -> Tensor:
+def _embeddings(
+    vocabulary: WordVocabulary, tokenizer: PreTrainedTokenizerBase, words: Tensor
+) -> Tensor:
     """First embeddings (W, H) of the vocabulary: the mean of the word pieces that spell a token."""
     found = torch.empty(len(vocabulary), words.shape[1])
     nn.init.normal_(found, std=float(words.std()))

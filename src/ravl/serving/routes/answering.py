@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from fastapi import FastAPI, Request
+from PIL import Image
 
 from ravl.errors import QueryError
+from ravl.json_types import JsonObject
 from ravl.serving.asking import Asking, caller_of
 from ravl.serving.bodies import Body, PictureIn
 from ravl.serving.documented import gives, takes
 from ravl.serving.incoming import Sent, check_number, check_texts, read
-from ravl.serving.models import Options, Served
+from ravl.serving.models import Item, Options, Served
 from ravl.serving.outgoing import Json, answer_json, origin_json
 from ravl.serving.service import Service
 from ravl.serving.shapes import Shape, shape_of
@@ -108,10 +109,10 @@ async def answers_of(
     sources: Sequence[Source],
     texts: Sequence[str] | None,
     options: Options,
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+) -> tuple[list[JsonObject], JsonObject]:
     """Answers as JSON, and where they come from."""
 
-    async def items() -> Sequence[Any]:
+    async def items() -> Sequence[Item]:
         found = await decoded(asking, served, sources)
         return found if texts is None else list(zip(found, texts, strict=True))
 
@@ -131,7 +132,7 @@ def mark_of(source: Source) -> int | None:
     return None if source.id is not None else hash((source.base64, source.url))
 
 
-async def decoded(asking: Asking, served: Served, sources: Sequence[Source]) -> list[Any]:
+async def decoded(asking: Asking, served: Served, sources: Sequence[Source]) -> list[Image.Image]:
     """Pictures; one that was repeated is decoded once."""
     different = {id(source): source for source in sources}
     found = await asking.pictures(list(different.values()), served.hint)
@@ -171,9 +172,12 @@ def option_texts(body: Body) -> list[str]:
 def options_of(body: Body) -> Options:
     """How to answer, in a form that can be compared; what was not said is left out."""
     given = body.model_dump(exclude=NOT_OPTIONS, exclude_unset=True, exclude_none=True)
-    usual: Callable[[str], Any] = lambda name: body.__class__.model_fields[name].get_default(  # noqa: E731
-        call_default_factory=True, validated_data={}
-    )
+
+    def usual(name: str) -> object:
+        field = body.__class__.model_fields[name]
+        default: object = field.get_default(call_default_factory=True, validated_data={})
+        return default
+
     return tuple(
         sorted(
             (name, tuple(value) if isinstance(value, list) else value)

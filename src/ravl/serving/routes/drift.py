@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import FastAPI, Request
 from pydantic import BaseModel, Field
 
+from ravl.json_types import JsonObject
 from ravl.serving.asking import caller_of
 from ravl.serving.documented import gives, secured
 from ravl.serving.outgoing import Json
@@ -15,7 +14,7 @@ from ravl.serving.results import example
 from ravl.serving.routes.runs import Name, named
 from ravl.serving.service import Service
 
-SIGNAL: dict[str, Any] = {
+SIGNAL: JsonObject = {
     "signal": "similarity",
     "p": 0.0005,
     "drifted": True,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import FastAPI, Path, Query, Request
 from pydantic import BaseModel, Field
@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from ravl.data import pictures
 from ravl.errors import DataError
+from ravl.json_types import JsonObject, JsonValue
 from ravl.serving.asking import Asking, caller_of
 from ravl.serving.bodies import PictureIn
 from ravl.serving.documented import gives, problems, secured, takes
@@ -25,7 +26,7 @@ from ravl.serving.service import Service
 from ravl.serving.thumbnails import MEDIA_TYPES
 from ravl.store.sqlite.feedback import Entry, State
 
-ENTRY: dict[str, Any] = {
+ENTRY: JsonObject = {
     "number": 1,
     "at": "2026-11-25T08:00:00.000+00:00",
     "who": "web",
@@ -58,12 +59,12 @@ class EntryOut(BaseModel):
     row: str | None
     picture: str | None
     asked: str | None
-    answer: Any
+    answer: JsonValue
     verdict: str
-    correction: Any
+    correction: JsonValue
     note: str | None
     state: str
-    fields: dict[str, Any] | None = Field(
+    fields: JsonObject | None = Field(
         description="What a row would hold of it, as /v1/rows takes it; null for nothing."
     )
 
@@ -122,7 +123,7 @@ def _giving(app: FastAPI, service: Service) -> None:
         return Json(entry_json(kept), 201)
 
 
-def entry_json(entry: Entry) -> dict[str, Any]:
+def entry_json(entry: Entry) -> JsonObject:
     """An entry, with what a row would hold of it."""
     fields = dict(fields_of(entry))
     if "qa" in fields:

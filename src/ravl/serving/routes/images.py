@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import FastAPI, Query, Request
 from starlette.responses import Response
 
+from ravl.json_types import JsonObject
 from ravl.memory import Row
 from ravl.serving.asking import caller_of
 from ravl.serving.documented import problems, secured
@@ -70,7 +71,7 @@ def add(app: FastAPI, service: Service) -> None:
         return Response(data, media_type="image/jpeg", headers=_headers(tag))
 
 
-def _images(*kinds: str) -> dict[Any, Any]:
+def _images(*kinds: str) -> dict[int | str, JsonObject]:
     content = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in kinds}
     return {
         200: {"description": "The picture.", "content": content},

@@ -7,12 +7,13 @@ path.
 from __future__ import annotations
 
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import FastAPI, Query, Request
 from pydantic import BaseModel, Field
 
 from ravl.errors import DataError
+from ravl.memory import Row
 from ravl.serving.adding import added, fields_of, texts_of
 from ravl.serving.asking import Asking, caller_of
 from ravl.serving.bodies import DeleteIn, RowChange, RowIn, RowsIn
@@ -86,7 +87,7 @@ def _reading(app: FastAPI, service: Service) -> None:
     ) -> Json:
         caller_of(service, request, "read")
 
-        def page() -> list[Any]:
+        def page() -> list[Row]:
             return list(islice(memory.rows(where, after), limit + 1))
 
         found = await service.aside(page)

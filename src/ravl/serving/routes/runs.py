@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path as File
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import FastAPI, Path, Request
 from pydantic import BaseModel, Field
 from starlette.responses import HTMLResponse
 
+from ravl.json_types import JsonObject, JsonValue
 from ravl.serving.asking import caller_of
 from ravl.serving.documented import gives, problems, secured
 from ravl.serving.guard import REPORT_POLICY
@@ -22,7 +23,7 @@ from ravl.serving.results import TASK, example
 from ravl.serving.service import Service
 from ravl.tasks import registry
 
-RUN: dict[str, Any] = {
+RUN: JsonObject = {
     "name": "kinds",
     "task": TASK,
     "default": True,
@@ -31,7 +32,7 @@ RUN: dict[str, Any] = {
     "level": "linear",
     "report": "/v1/runs/kinds/report",
 }
-ABOUT: dict[str, Any] = {
+ABOUT: JsonObject = {
     "name": TASK,
     "summary": "Give a picture a label",
     "noun": "label",
@@ -80,7 +81,7 @@ class Runs(BaseModel):
         about=[ABOUT],
         runs=[RUN],
     )
-    memory: dict[str, Any]
+    memory: JsonObject
     tasks: list[str]
     about: list[TaskOut] = Field(description="What the tasks are, also those not offered here.")
     runs: list[RunOut]
@@ -94,8 +95,8 @@ class RunDetails(RunOut):
         record={"labels": ["shirt", "hat"], "parts": {"train": 800, "test": 100}},
         metrics={"rows": {"vote": {"accuracy": {"value": 0.9, "low": 0.87, "high": 0.93}}}},
     )
-    record: dict[str, Any]
-    metrics: dict[str, Any]
+    record: JsonObject
+    metrics: JsonObject
 
 
 def add(app: FastAPI, service: Service) -> None:
@@ -156,7 +157,7 @@ def add(app: FastAPI, service: Service) -> None:
         return HTMLResponse(text, headers={"Content-Security-Policy": REPORT_POLICY})
 
 
-def _run(service: Service, served: Served) -> dict[str, Any]:
+def _run(service: Service, served: Served) -> JsonObject:
     found = served.run
     return {
         "name": served.name,
@@ -169,7 +170,7 @@ def _run(service: Service, served: Served) -> dict[str, Any]:
     }
 
 
-def _tasks() -> list[dict[str, Any]]:
+def _tasks() -> list[JsonObject]:
     """All tasks that are installed."""
     usual = (registry.of_command(command)[0] for command in registry.commands())
     return [
@@ -192,7 +193,7 @@ def named(service: Service, name: str) -> Served:
     )
 
 
-def _memory(service: Service) -> dict[str, Any]:
+def _memory(service: Service) -> JsonObject:
     info = service.memory.info()
     return {
         "name": info.path.name,
@@ -205,9 +206,9 @@ def _memory(service: Service) -> dict[str, Any]:
     }
 
 
-def _metrics(file: File) -> dict[str, Any]:
+def _metrics(file: File) -> JsonObject:
     try:
-        found: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        found: JsonObject = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError):
         return {}
     return found
@@ -216,7 +217,7 @@ def _metrics(file: File) -> dict[str, Any]:
 _PATH = re.compile(r"(?<![\w:/.])/(?:[\w.\- ]+/)+(?=[\w.\-])")
 
 
-def _without_paths(value: object, keep: set[str]) -> Any:
+def _without_paths(value: JsonValue, keep: set[str]) -> JsonValue:
     """The same, and no text in it says where something is on this machine."""
     if isinstance(value, dict):
         return {k: v if k in keep else _without_paths(v, keep) for k, v in value.items()}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from fastapi import FastAPI, Request
 
 from ravl.errors import QueryError
+from ravl.json_types import JsonObject
 from ravl.retrieval import Query
 from ravl.serving.asking import Asking, caller_of
 from ravl.serving.bodies import PictureIn, SearchHow, SearchMany, SearchOne
@@ -73,7 +73,7 @@ def add(app: FastAPI, service: Service) -> None:
 
 async def _found(
     asking: Asking, body: SearchHow, wanted: Sequence[Wanted]
-) -> tuple[list[list[dict[str, Any]]], dict[str, Any]]:
+) -> tuple[list[list[JsonObject]], JsonObject]:
     """Hits of each query as JSON, and where they come from."""
     service = asking.service
     check_texts([text for text, _, _ in wanted], service.limits.text)

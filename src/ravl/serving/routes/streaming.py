@@ -11,17 +11,17 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
 
 from fastapi import FastAPI, Request
 from starlette.responses import Response, StreamingResponse
 
 from ravl.errors import RavlError
+from ravl.json_types import JsonObject
 from ravl.serving.asking import Asking, caller_of
 from ravl.serving.batching import Done
 from ravl.serving.documented import problems, takes
 from ravl.serving.guard import told
-from ravl.serving.models import Options, Served, at_one_moment
+from ravl.serving.models import Item, Options, Served, at_one_moment
 from ravl.serving.outgoing import Json, answer_json, evidence_json, origin_json
 from ravl.serving.problems import Problem, problem_of, problem_response
 from ravl.serving.routes.answering import answers_of, decoded, options_of, read_one, text_of
@@ -50,7 +50,7 @@ def add(app: FastAPI, service: Service) -> None:
 
 def _stream(app: FastAPI, service: Service, shape: Shape) -> None:
     task = shape.command
-    success: dict[int | str, Any] = {
+    success: dict[int | str, JsonObject] = {
         200: {
             "description": "Events: evidence, token, answer, problem.",
             "content": {EVENTS: {"schema": EVENT, "example": EXAMPLE}},
@@ -88,20 +88,20 @@ async def _once(name: str, data: object) -> AsyncIterator[bytes]:
 
 
 async def _written(
-    asking: Asking, served: Served, item: object, options: Options
+    asking: Asking, served: Served, item: Item, options: Options
 ) -> AsyncIterator[bytes]:
     """Events while a text is written in the model's thread.
 
     The thread writes on whatever the client reads, and stops between two pieces once it has gone.
     """
     loop = asyncio.get_running_loop()
-    waiting: asyncio.Queue[tuple[str, Any] | None] = asyncio.Queue()
+    waiting: asyncio.Queue[tuple[str, object] | None] = asyncio.Queue()
     stopped = False
 
-    def put(event: tuple[str, Any] | None) -> None:
+    def put(event: tuple[str, object] | None) -> None:
         loop.call_soon_threadsafe(waiting.put_nowait, event)
 
-    def write(_: Sequence[Any]) -> Sequence[Any]:
+    def write(_: Sequence[Item]) -> Sequence[JsonObject]:
         answer = _evidence(served, item, options)
         put(("evidence", {"evidence": answer["evidence"]}))
         parts: list[str] = []
@@ -113,7 +113,7 @@ async def _written(
                 put(("token", {"text": piece}))
         return [{**answer, served.kind.field: "".join(parts).strip(), "written": True}]
 
-    async def work() -> Done:
+    async def work() -> Done[JsonObject]:
         with served.batcher.place(1):
             return await served.batcher.answer(object(), [item], at_one_moment(memory, write))
 
@@ -136,7 +136,7 @@ async def _written(
         task.cancel()
 
 
-def _evidence(served: Served, item: Any, options: Options) -> dict[str, Any]:
+def _evidence(served: Served, item: Item, options: Options) -> JsonObject:
     """What the memory alone says: the rows that the text will rest on."""
     given = dict(options)
     if given.get("retrieval", True) is False:
@@ -147,18 +147,19 @@ def _evidence(served: Served, item: Any, options: Options) -> dict[str, Any]:
     return {
         "evidence": [evidence_json(e) for e in found.evidence],
         "memory": told["memory"],
-        **({beside: item[1]} if (beside := served.kind.beside) else {}),
+        **({served.kind.beside: item[1]} if isinstance(item, tuple) else {}),
     }
 
 
-def _problem(asking: Asking, error: Exception) -> Any:
+def _problem(asking: Asking, error: Exception) -> JsonObject:
     if isinstance(error, TimeoutError):
         error = Problem(503, "The text was not finished in time. Ask again later.", retry=5)
     elif isinstance(error, RavlError):
         error = problem_of(error, asking.service.memory)
     elif not isinstance(error, Problem):
         error = Problem(500, f"Something went wrong here. The log knows it as {asking.number}.")
-    return json.loads(bytes(problem_response(error, told(asking.request.scope)).body))
+    found: JsonObject = json.loads(bytes(problem_response(error, told(asking.request.scope)).body))
+    return found
 
 
 def event(name: str, data: object) -> bytes:

@@ -14,10 +14,11 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from ravl.data.pictures import content_hash
 from ravl.errors import MemoryFileError, RowNotFoundError
+from ravl.json_types import JsonObject, JsonValue
 
 Verdict = Literal["accepted", "corrected", "rejected"]
 State = Literal["open", "used", "dismissed"]
@@ -58,19 +59,19 @@ class Entry:
     who: str
     task: str
     run: str
-    answer: Any
+    answer: JsonValue
     verdict: Verdict
     version: int | None = None
     row: str | None = None
     picture: str | None = None
     asked: str | None = None
-    correction: Any = None
+    correction: JsonValue = None
     note: str | None = None
     number: int = 0
     at: str = ""
     state: State = "open"
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types."""
         return asdict(self)
 
@@ -184,7 +185,7 @@ class FeedbackStore:
         """Let go of the file."""
         self._connection.close()
 
-    def _select(self, where: str, values: tuple[Any, ...], limit: int) -> list[Entry]:
+    def _select(self, where: str, values: tuple[object, ...], limit: int) -> list[Entry]:
         names = (
             "number, at, who, task, run, version, row, picture, asked, answer, verdict, "
             "correction, note, state"
@@ -206,5 +207,5 @@ def beside(memory: Path) -> Path:
     return memory.with_name(f"{memory.name}.feedback")
 
 
-def _dumps(value: Any) -> str:
+def _dumps(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)

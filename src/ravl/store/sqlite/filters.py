@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ LIST_VALUES = {  # each list as a query for its values
 }
 AS_NUMBER = "CASE typeof(value) WHEN 'text' THEN ravl_number(value) ELSE value END"
 
-Sql = tuple[str, list[Any]]
+Sql = tuple[str, Sequence[object]]  # a condition, and what stands for its question marks
 
 
 def add_functions(connection: sqlite3.Connection) -> None:
@@ -84,7 +85,7 @@ class _Compiler:
             return f"{'NOT ' if kind == 'missing' else ''}EXISTS ({each})", values
         test, more = _test(kind, sign, wanted)
         negated = "NOT " if sign == "!=" else ""
-        return f"{negated}EXISTS (SELECT 1 FROM ({each}) WHERE {test})", values + more
+        return f"{negated}EXISTS (SELECT 1 FROM ({each}) WHERE {test})", [*values, *more]
 
     def _values(self, name: str, own: bool) -> Sql:
         """The query for the value, or the values, of a column."""
@@ -106,7 +107,7 @@ class _Compiler:
         return os.path.join(self.folder, path) if isinstance(path, str) else path  # noqa: PTH118
 
 
-def _test(kind: str, sign: str, wanted: list[Any]) -> Sql:
+def _test(kind: str, sign: str, wanted: Sequence[object]) -> Sql:
     """A test of ``value``; NULL counts as false."""
     if kind == "missing":
         return "value IS NULL", []
@@ -122,7 +123,7 @@ def _test(kind: str, sign: str, wanted: list[Any]) -> Sql:
     return f"{AS_NUMBER} {sign} ?", wanted
 
 
-def _is_one_of(wanted: list[Any]) -> Sql:
+def _is_one_of(wanted: Sequence[object]) -> Sql:
     """Whether ``value`` is one of several; a text and a number may be the same number."""
     texts = [form for each in wanted if isinstance(each, str) for form in _forms(each)]
     in_texts = [n for text in texts if (n := number_in(text)) is not None]
@@ -141,7 +142,7 @@ def _forms(text: str) -> list[str]:
     return list(dict.fromkeys((text, unicodedata.normalize("NFD", text))))
 
 
-def _marks(values: list[Any]) -> str:
+def _marks(values: Sequence[object]) -> str:
     return ", ".join("?" * len(values))
 
 

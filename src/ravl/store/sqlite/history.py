@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from typing import Any
 
+from ravl.json_types import JsonObject
 from ravl.store.history import Version, author, now
 from ravl.store.row import Row
 from ravl.store.sqlite.database import Database
@@ -86,7 +86,7 @@ class HistoryTables:
         )
         return [Version(*record) for record in found]
 
-    def states(self, version: int) -> dict[int, dict[str, Any] | None]:
+    def states(self, version: int) -> dict[int, JsonObject | None]:
         """Rows that were changed since a version, by number, as they were then."""
         found = self._connection.execute(
             """SELECT row, before FROM changes WHERE change IN

@@ -8,6 +8,7 @@ from typing import Any
 
 from ravl.data import QA
 from ravl.data.text import nfc
+from ravl.json_types import JsonObject
 from ravl.store.row import Row
 
 COLUMNS = (
@@ -40,7 +41,7 @@ def from_record(record: tuple[Any, ...], folder: Path) -> Row:
     )
 
 
-def to_record(row: Row, folder: Path) -> dict[str, Any]:
+def to_record(row: Row, folder: Path) -> JsonObject:
     """The columns of a row by name, without its number and times."""
     return {
         "id": row.id,
@@ -67,6 +68,6 @@ def stored_path(path: Path | None, folder: Path) -> str | None:
     return full.relative_to(folder).as_posix() if full.is_relative_to(folder) else str(full)
 
 
-def dumps(value: Any) -> str:
+def dumps(value: object) -> str:
     """Compact JSON with readable characters, keys in order so that equal values look equal."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)

@@ -6,7 +6,6 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -214,12 +213,12 @@ class RowTable:
         self._connection.execute("INSERT INTO pictures VALUES (?, ?)", (number, picture))
         self._connection.execute("UPDATE rows SET path = NULL WHERE row = ?", (number,))
 
-    def _compile(self, where: str | None) -> tuple[str, Sequence[Any]]:
+    def _compile(self, where: str | None) -> tuple[str, Sequence[object]]:
         if where is None:
             return "1", ()
         return compile_filter(where, self.column_names(), self._folder)
 
-    def _pages(self, where: str, values: Sequence[Any], after: int) -> Iterator[Row]:
+    def _pages(self, where: str, values: Sequence[object], after: int) -> Iterator[Row]:
         """Paging lets others write in between, and never holds more than a page in memory."""
         connection, last = self._connection, after
         while True:

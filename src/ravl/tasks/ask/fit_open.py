@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -127,7 +127,7 @@ def likely_answers(data: TextFitData) -> list[str]:
     return [names[i] for i in found.tolist()]
 
 
-def _each(data: TextFitData, change: Any) -> TextFitData:
+def _each(data: TextFitData, change: Callable[[TextSplit], TextSplit]) -> TextFitData:
     return replace(
         data,
         train=change(data.train),

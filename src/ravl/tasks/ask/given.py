@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
 
 from ravl.errors import QueryError
 from ravl.tasks.ask.entries import LONGEST
-from ravl.tasks.pairing import check_pairs, picture_list, text_list
+from ravl.tasks.pairing import OnePicture, check_pairs, picture_list, text_list
 
 
-def asked_about(pictures: Any, questions: Any) -> tuple[list[Any], list[str]]:
+def asked_about(
+    pictures: OnePicture | Iterable[OnePicture], questions: str | Iterable[str] | None
+) -> tuple[list[OnePicture], list[str]]:
     """Pictures, and as many questions; the one that is single is repeated.
 
     Raises:
         QueryError: the numbers do not fit, or a question is empty.
     """
     seen, _ = picture_list(pictures)
-    asked = text_list(questions)
+    asked = text_list(questions or ())
     check_pairs(len(seen), len(asked), "question")
     if empty := [i for i, q in enumerate(asked) if not q.strip()]:
         raise QueryError(

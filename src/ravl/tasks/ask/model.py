@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
@@ -38,7 +38,8 @@ from ravl.tasks.labels.live import LabelSource, LiveLabels
 from ravl.tasks.labels.live_evidence import EvidenceSource, evidence_source
 from ravl.tasks.labels.model import best_of, evidence_of
 from ravl.tasks.labels.predictor import Answers, LabelPredictor, Queries
-from ravl.tasks.options import WritingOptions
+from ravl.tasks.options import JudgeOptions, WritingOptions
+from ravl.tasks.pairing import OnePicture
 from ravl.timing import step
 
 
@@ -101,8 +102,8 @@ class AskPipeline:
 
     def predict(
         self,
-        pictures: Any,
-        beside: Any = None,
+        pictures: OnePicture | Iterable[OnePicture],
+        beside: str | Iterable[str] | None = None,
         *,
         k: int | None = None,
         retrieval: bool = True,
@@ -158,7 +159,9 @@ class AskPipeline:
         """
         return self._replies(queries, hidden)
 
-    def judge(self, queries: Queries, hidden: Sequence[Ints], **how: Any) -> Answers:
+    def judge(
+        self, queries: Queries, hidden: Sequence[Ints], **how: Unpack[JudgeOptions]
+    ) -> Answers:
         """Answers that do not see some groups of rows: what evaluation asks for.
 
         Args:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from ravl.data import Example
 from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.evaluation.generation import ANSWERS, TextKind
+from ravl.json_types import JsonObject
 from ravl.memory import Memory, Row
 from ravl.models.consensus import Comparable
 from ravl.models.linear import Standardizer
@@ -155,7 +156,7 @@ class OpenAnswerTargets(CaptionTargets):
         """Why a memory has nothing to say."""
         return nothing_asked(memory)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """What ``run.json`` says of it."""
         return {
             "task": self.name,

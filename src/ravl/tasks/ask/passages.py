@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from ravl.memory import Memory, Row
 from ravl.retrieval.datastore import Ints
 from ravl.runs.row_texts import base_of
 from ravl.tasks.ask.vectors import kept_vectors
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 WORD = r"(?u)\b\w+\b"
 WORDS = 60  # of a passage, about
@@ -86,7 +89,7 @@ class Passages:
         scores = self._scores([query], self.base.embed_texts(parts), counts)[0]
         return parts[int(scores.argmax())], float(scores.max())
 
-    def _scores(self, queries: Sequence[str], vectors: Array, counts: Any) -> Array:
+    def _scores(self, queries: Sequence[str], vectors: Array, counts: csr_matrix | None) -> Array:
         """Of n queries and t texts by meaning and words, (n, t)."""
         found: Array = kept_vectors(self.base, queries) @ vectors.T
         found = np.clip(found, 0, 1).astype(np.float32)

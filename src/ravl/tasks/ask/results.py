@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from ravl.json_types import JsonObject
 from ravl.runs.answers import Answer, Evidence
 
 
@@ -55,7 +55,7 @@ class Reply(Answer):
         """Of the evidence the texts without a picture."""
         return tuple(item for item in self.evidence if item.row.hash is None)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types."""
         return {
             "question": self.question,

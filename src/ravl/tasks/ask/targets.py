@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from ravl.encoders import Encoder
 from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.evaluation import Score
+from ravl.evaluation.scores import Groups
+from ravl.json_types import JsonRecord
 from ravl.memory import Memory, Row
 from ravl.models.evidence import Made
 from ravl.models.linear import Standardizer
@@ -152,7 +154,7 @@ class AnswerTargets(LabelTargets):
         }
 
     @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> Self:
+    def from_json(cls, record: JsonRecord) -> Self:
         """The inverse of :meth:`to_json`, from a whole ``run.json``."""
         return cls(record["task"], None, bool(record.get("generated")), int(record["width"]))
 
@@ -162,7 +164,9 @@ class AnswerTargets(LabelTargets):
         names: Sequence[str],
         found: Array,
         before: Array | None = None,
-        **how: Any,
+        *,
+        groups: Groups | None = None,
+        seed: int = 0,
     ) -> dict[str, Score]:
         """Metrics of answers as texts, which several people may word in several ways."""
         from ravl.evaluation.generation import ANSWERS, compare_texts, measure_text
@@ -170,8 +174,10 @@ class AnswerTargets(LabelTargets):
         people = [said(row.qa[0]) for row in rows]
         written = [names[i] for i in found.argmax(1)]
         if before is None:
-            return measure_text(ANSWERS, written, people, **how)
-        return compare_texts(ANSWERS, written, [names[i] for i in before.argmax(1)], people, **how)
+            return measure_text(ANSWERS, written, people, groups=groups, seed=seed)
+        return compare_texts(
+            ANSWERS, written, [names[i] for i in before.argmax(1)], people, groups=groups, seed=seed
+        )
 
 
 def ask_task(memory: Memory) -> AnswerTargets:

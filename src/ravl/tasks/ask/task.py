@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
+from ravl.json_types import JsonObject, JsonRecord, JsonValue
 from ravl.tasks.contract import Task
-from ravl.tasks.options import HOW, WRITING
+from ravl.tasks.options import HOW, WRITING, EvaluateOptions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
     from ravl.runs.answers import Answer
     from ravl.runs.run import Run
     from ravl.tasks.ask.fit import AskRecipe
+    from ravl.tasks.ask.model import AskPipeline
     from ravl.tasks.ask.results import Reply
+    from ravl.tasks.ask.writing import OpenAskPipeline
     from ravl.tasks.caption.fit import TextRecipe
+    from ravl.tasks.model import Model
     from ravl.training.examples import Examples
     from ravl.training.loop_settings import LoopSettings
     from ravl.training.refit_hooks import RefitHooks
@@ -56,7 +60,7 @@ class _Questions(Task):
 
         return Reply
 
-    def answer_example(self) -> Mapping[str, Any]:
+    def answer_example(self) -> JsonRecord:
         """The fields that an answer has of its own."""
         return {
             "question": "what colour is it?",
@@ -67,7 +71,7 @@ class _Questions(Task):
             "others": [],
         }
 
-    def from_memory(self, memory: Memory) -> Any:
+    def from_memory(self, memory: Memory) -> AskPipeline:
         """The pipeline of a memory without a run."""
         from ravl.tasks.ask.model import AskPipeline
 
@@ -77,11 +81,11 @@ class _Questions(Task):
         """The questions of a row."""
         return tuple(qa.question for qa in row.qa if qa.question.strip())
 
-    def stated(self, example: Example) -> Sequence[tuple[str | None, Any]]:
+    def stated(self, example: Example) -> Sequence[tuple[str | None, JsonValue]]:
         """The questions of an example, each with its first answer."""
         return [(qa.question, answer) for qa in example.qa for answer in qa.answers[:1]]
 
-    def row_fields(self, right: Any, asked: str | None) -> Mapping[str, Any]:
+    def row_fields(self, right: JsonValue, asked: str | None) -> Mapping[str, object]:
         """An answered question that comes to the row's."""
         from ravl.data import QA
 
@@ -127,13 +131,15 @@ class AskTask(_Questions):
 
         return refit_hooks(pipeline, in_words)
 
-    def evaluate(self, model: Any, data: str | Path, **options: Any) -> dict[str, Any]:
+    def evaluate(
+        self, model: Model, data: str | Path, **options: Unpack[EvaluateOptions]
+    ) -> JsonObject:
         """Judge a loaded run on new questions."""
         from ravl.tasks.labels.evaluate import evaluate_labels
 
         return evaluate_labels(model, data, **options)
 
-    def load(self, run: Run, memory: Memory) -> Any:
+    def load(self, run: Run, memory: Memory) -> AskPipeline:
         """The pipeline of a run."""
         from ravl.tasks.ask.model import AskPipeline
 
@@ -147,7 +153,7 @@ class AskTask(_Questions):
 
         return answer_examples(pipeline, examples, random)
 
-    def answers_record(self, record: Mapping[str, Any]) -> bool:
+    def answers_record(self, record: JsonRecord) -> bool:
         """Whether a run that says this in ``run.json`` is of this task."""
         return record.get("task") == self.command and record.get("answers") != "open"
 
@@ -193,13 +199,15 @@ class OpenAskTask(_Questions):
 
         return refit_hooks(pipeline, in_words)
 
-    def evaluate(self, model: Any, data: str | Path, **options: Any) -> dict[str, Any]:
+    def evaluate(
+        self, model: Model, data: str | Path, **options: Unpack[EvaluateOptions]
+    ) -> JsonObject:
         """Judge a loaded run on new questions."""
         from ravl.tasks.caption.evaluate import evaluate_texts
 
         return evaluate_texts(model, data, **options)
 
-    def load(self, run: Run, memory: Memory) -> Any:
+    def load(self, run: Run, memory: Memory) -> OpenAskPipeline:
         """The pipeline of a run."""
         from ravl.tasks.ask.writing import OpenAskPipeline
 
@@ -217,6 +225,6 @@ class OpenAskTask(_Questions):
 
         return answer_examples(pipeline, examples, random)
 
-    def answers_record(self, record: Mapping[str, Any]) -> bool:
+    def answers_record(self, record: JsonRecord) -> bool:
         """Whether a run that says this in ``run.json`` is of this task."""
         return record.get("task") == self.command and record.get("answers") == "open"

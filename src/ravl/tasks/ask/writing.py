@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Unpack
+from typing import Unpack
 
 import numpy as np
 
 from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.memory import Memory, Picture, Row
-from ravl.models.generation.base import Decoding
+from ravl.models.generation.base import Decoding, Generator
 from ravl.retrieval.datastore import Datastore, Ints, Neighbours
+from ravl.retrieval.live_datastore import Projection
 from ravl.runs.row_texts import base_of
 from ravl.runs.run import Run
 from ravl.tasks.ask.entries import question_of, says
 from ravl.tasks.ask.given import asked_about
+from ravl.tasks.ask.keys import AskKeys
 from ravl.tasks.ask.knowledge import Cited, Knowledge
 from ravl.tasks.ask.live_knowledge import KnowledgeSource
 from ravl.tasks.ask.open_targets import OpenAnswerTargets
@@ -29,6 +31,7 @@ from ravl.tasks.caption.results import Caption
 from ravl.tasks.caption.targets import CaptionTargets
 from ravl.tasks.caption.writer import TextPipeline
 from ravl.tasks.options import DecodingOptions
+from ravl.tasks.pairing import OnePicture
 
 
 class OpenAskPipeline(TextPipeline):
@@ -43,7 +46,9 @@ class OpenAskPipeline(TextPipeline):
         EncoderMismatchError: the memory's base encoder is another than the run was fitted with.
     """
 
-    def __init__(self, memory: Memory, run: Run | None = None, *, generator: Any = None) -> None:
+    def __init__(
+        self, memory: Memory, run: Run | None = None, *, generator: Generator | None = None
+    ) -> None:
         super().__init__(memory, run, generator=generator)
         self._texts = KnowledgeSource(memory)
 
@@ -57,14 +62,16 @@ class OpenAskPipeline(TextPipeline):
             brief=bool(run.record["brief"]),
         )
 
-    def _unfitted(self, task: CaptionTargets, told: CaptionIndex, keys: Any) -> TextPredictor:
+    def _unfitted(
+        self, task: CaptionTargets, told: CaptionIndex, keys: Projection
+    ) -> TextPredictor:
         """Neighbours' answers are read with their questions, and not once more without."""
         return replace(super()._unfitted(task, told, keys), quotes=0)
 
     def predict(
         self,
-        pictures: Any,
-        beside: Any = None,
+        pictures: OnePicture | Iterable[OnePicture],
+        beside: str | Iterable[str] | None = None,
         *,
         k: int | None = None,
         retrieval: bool = True,
@@ -166,7 +173,7 @@ class OpenAskPipeline(TextPipeline):
         return made
 
     def _examples(
-        self, predictor: TextPredictor, pictures: Sequence[Any], asked: Sequence[str]
+        self, predictor: TextPredictor, pictures: Sequence[OnePicture], asked: Sequence[str]
     ) -> tuple[Pictures, Cited | None]:
         """Questions about pictures, of which there may be one for all."""
         seen = self._look(predictor, pictures).take(np.arange(len(asked)) % len(pictures))
@@ -192,8 +199,10 @@ class OpenAskPipeline(TextPipeline):
     def _knowledge(self) -> Knowledge | None:
         """What the memory's texts say now."""
         predictor, told = self._ready()
-        keys = predictor.keys.pictures if told.said.texts else None
-        return self._texts.at(self.memory.live.view(), keys)
+        keys = predictor.keys
+        assert isinstance(keys, AskKeys)
+        pictures = keys.pictures if told.said.texts else None
+        return self._texts.at(self.memory.live.view(), pictures)
 
     def _ready(self) -> tuple[TextPredictor, CaptionIndex]:
         """Who answers; a generator also where texts without a picture are all that there is."""

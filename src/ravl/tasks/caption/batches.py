@@ -30,6 +30,7 @@ from ravl.training.neighbour_noise import (
     leave_out,
     perturb_neighbours,
 )
+from ravl.training.trainer import Batch
 
 Reads = NDArray[np.bool_]  # whether any neighbour is read, (b,)
 MISSING = 0.3  # share of the neighbours that a training step leaves out
@@ -102,7 +103,7 @@ class TrainingExamples:
         )
 
 
-class TextBatches(Dataset[dict[str, Any]]):
+class TextBatches(Dataset[Batch]):
     """Training pictures with all their texts and evidence, made into whole batches.
 
     Args:
@@ -132,13 +133,13 @@ class TextBatches(Dataset[dict[str, Any]]):
     def __len__(self) -> int:
         return len(self.lesson.features)
 
-    def __getitems__(self, positions: Sequence[int]) -> dict[str, Any]:
+    def __getitems__(self, positions: Sequence[int]) -> Batch:
         """A whole batch at once: b pictures, and t texts with the picture of each."""
         lesson, chosen = self.lesson, np.asarray(positions, np.int64)
         # By epoch and first example, so that a resumed run draws what it would have drawn.
         random = np.random.default_rng([self._seed, self._order.epoch, int(chosen[0])])
         texts = [lesson.ids[i] for i in chosen.tolist()]
-        batch: dict[str, Any] = {
+        batch: Batch = {
             "features": torch.from_numpy(lesson.features[chosen]),
             "ids": pad_sequence([t for its in texts for t in its], batch_first=True),
             "owners": torch.tensor([i for i, its in enumerate(texts) for _ in its]),
@@ -207,7 +208,7 @@ class TextBatches(Dataset[dict[str, Any]]):
             return [[] for _ in chosen]
         return [known[i][: most if r else 0] for i, r in zip(chosen, reads, strict=True)]
 
-    def __getitem__(self, position: int) -> dict[str, Any]:
+    def __getitem__(self, position: int) -> Batch:
         return self.__getitems__([position])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from ravl.models.consensus import Comparable, Phrases, support
 from ravl.models.vote import Vote
 from ravl.retrieval.datastore import Datastore, Ints, Neighbours
 from ravl.runs.row_texts import RowTexts, TextTargets
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 MOST = 10  # texts of a row that count; of more the first
 # On Flickr8k 0.43 CIDEr-D; from 0.40 to 0.43 with 30 to 100 rows and temperatures of 0.03 to 0.2.
@@ -50,7 +53,7 @@ class CaptionIndex:
         said = RowTexts.of(datastore, task, memory, unread=True)
         return cls(said, Phrases.of(said.texts, said.owners))
 
-    def vectors(self, positions: Ints) -> Any:
+    def vectors(self, positions: Ints) -> csr_matrix:
         """Phrases of some of the texts, sparse (t, V)."""
         return self.phrases([self.said.texts[i] for i in positions.tolist()])
 

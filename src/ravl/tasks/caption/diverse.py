@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ravl.encoders.base import Array
@@ -12,7 +10,7 @@ from ravl.models.consensus import alike
 LIKENESS = 0.5  # how much a text loses for being like one that is given already
 
 
-def diverse(vectors: Any, total: Array, count: int) -> list[int]:
+def diverse(vectors: object, total: Array, count: int) -> list[int]:
     """Positions of the best candidates that differ (maximal marginal relevance, Carbonell 1998).
 
     Args:

@@ -12,10 +12,13 @@ import numpy as np
 
 from ravl.data import ColumnNames
 from ravl.evaluation.generation import compare_texts, measure_text
+from ravl.json_types import JsonObject
 from ravl.runs.answers import Answer
 from ravl.tasks.caption.dataset import texts_of
 from ravl.tasks.caption.predictor import Pictures
 from ravl.tasks.caption.writer import TextPipeline
+from ravl.tasks.model import Model
+from ravl.tasks.options import JudgeOptions
 from ravl.training.example_source import judged
 from ravl.training.examples import (
     Examples,
@@ -62,14 +65,14 @@ def answer_examples(
 
 
 def evaluate_texts(
-    model: Any,
+    model: Model | TextPipeline,
     data: str | Path,
     *,
     columns: ColumnNames | None = None,
     root: str | Path | None = None,
     progress: bool | None = None,
     seed: int = 0,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Scores of a run on pictures with texts; see :func:`ravl.tasks.fit.evaluate`.
 
     Rows that show a picture, or a near-duplicate of it, are hidden from it.
@@ -81,7 +84,7 @@ def evaluate_texts(
     Raises:
         DataError: no picture with a text.
     """
-    predictor: TextPipeline = getattr(model, "predictor", model)
+    predictor: TextPipeline = model.predictor if isinstance(model, Model) else model
     memory, task = predictor.memory, predictor.task
     with judged(memory, data, columns, progress, root) as (source, where):
         examples = read_labelled(source, memory, task.of, where)
@@ -89,7 +92,7 @@ def evaluate_texts(
             raise none_labelled(source, task.noun, task.column)
         pictures, rejected = len(examples), examples.rejected
         examples, seen, texts = examples_seen(predictor, examples)
-        ways: dict[str, dict[str, Any]] = {"with_retrieval": {}}
+        ways: dict[str, JudgeOptions] = {"with_retrieval": {}}
         if predictor.has_generator:
             ways |= {"no_retrieval": {"retrieval": False}, "vote": {"vote_only": True}}
         written = {

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from ravl.encoders.base import Array
 from ravl.encoders.heads import Head
+from ravl.json_types import JsonObject
 from ravl.models.calibration import RiskCalibrator
-from ravl.models.generation.base import Decoding
+from ravl.models.generation.base import Decoding, Generator
 from ravl.models.generation.candidate_ranker import CandidateRanker
 from ravl.models.linear import Standardizer
 from ravl.models.stacking import ScoreStack
@@ -25,7 +25,7 @@ CHOOSERS = ("chooser", "alone")
 HEADS = ("picture", "text")  # of the dual encoder
 
 
-def describe(predictor: TextPredictor) -> dict[str, Any]:
+def describe(predictor: TextPredictor) -> JsonObject:
     """What ``run.json`` says of it."""
     how = asdict(predictor.how)
     return {
@@ -83,10 +83,8 @@ def load_captioner(run: Run, task: CaptionTargets) -> TextPredictor:
         DataError, EncoderError: files are missing or damaged.
     """
     record, arrays = run.record, run.arrays()
-    kept: dict[str, Any] = record["how"]
-    values: dict[str, Any] = {
-        name: tuple(v) if isinstance(v, list) else v for name, v in kept.items()
-    }
+    kept: JsonObject = record["how"]
+    values: JsonObject = {name: tuple(v) if isinstance(v, list) else v for name, v in kept.items()}
     how = Decoding(**values)
     calibration = arrays.get("calibration")
     standard = arrays.get("standard")
@@ -123,7 +121,7 @@ def _regions(side: int, arrays: dict[str, dict[str, Array]]) -> Regions | None:
     return Regions(side, Standardizer.from_arrays(arrays["regions"])) if side else None
 
 
-def _generator(run: Run, how: Decoding) -> Any:
+def _generator(run: Run, how: Decoding) -> Generator:
     spec = str(run.record["generator"])
     if spec == "fused":
         return run.networks.generator(run.folder / GENERATOR, how.max_new_tokens)

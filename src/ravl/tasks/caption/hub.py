@@ -22,7 +22,7 @@ from ravl.tasks.caption.validation import validation_of
 from ravl.training.fit_log import TrainedGenerator
 from ravl.training.neighbour_noise import EpochSampler
 from ravl.training.refit_plan import SLOWER, copy_weights
-from ravl.training.trainer import train
+from ravl.training.trainer import Batch, train
 
 
 def fit_hub(
@@ -81,7 +81,7 @@ def fit_hub(
     return TrainedGenerator(generator, curve, round(time.monotonic() - began, 1), count)
 
 
-class Conversations(Dataset[dict[str, Any]]):
+class Conversations(Dataset[Batch]):
     """Training pictures as requests with their neighbours, and a text of each as the answer.
 
     Args:
@@ -104,7 +104,7 @@ class Conversations(Dataset[dict[str, Any]]):
     def __len__(self) -> int:
         return len(self._ground.train)
 
-    def __getitems__(self, positions: Sequence[int]) -> dict[str, Any]:
+    def __getitems__(self, positions: Sequence[int]) -> Batch:
         """A whole batch: each picture once, with one of its texts."""
         data, settings = self._ground, self._ground.settings
         random = np.random.default_rng([settings.seed, self._order.epoch, int(positions[0])])
@@ -119,10 +119,10 @@ class Conversations(Dataset[dict[str, Any]]):
         blind = random.random(len(requests)) < settings.retrieval_dropout
         requests = [_alone(r) if b else r for r, b in zip(requests, blind, strict=True)]
         texts = [its[int(random.integers(len(its)))] for its in side.texts]
-        batch: dict[str, Any] = self._generator.collate(requests, texts)
+        batch: Batch = self._generator.collate(requests, texts)
         return batch
 
-    def __getitem__(self, position: int) -> dict[str, Any]:
+    def __getitem__(self, position: int) -> Batch:
         return self.__getitems__([position])
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ravl.encoders.base import Array
 from ravl.models.calibration import RiskCalibrator
-from ravl.models.generation.base import Decoding
+from ravl.models.generation.base import Decoding, Generator
 from ravl.models.generation.candidate_ranker import fit_chooser
 from ravl.models.generation.schemas import read_schema
 from ravl.models.stacking import fit_stack
@@ -98,7 +97,7 @@ def fit_vote(data: TextFitData, quality: Quality, good: QualityBar) -> Level:
 def with_generator(
     data: TextFitData,
     vote: TextPredictor,
-    generator: Any,
+    generator: Generator,
     quality: Quality,
     good: QualityBar,
     fits: ImageTextScorer | None = None,

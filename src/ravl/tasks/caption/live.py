@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from ravl.memory import Memory
 from ravl.models.consensus import Comparable
 from ravl.retrieval.live import Source, View
-from ravl.retrieval.live_datastore import ProjectedKeys, keys_of, substantial
+from ravl.retrieval.live_datastore import ProjectedKeys, Projection, keys_of, substantial
 from ravl.runs.live_texts import FollowedTexts, LiveTexts
 from ravl.tasks.caption.consensus import CaptionIndex
 
@@ -62,7 +62,7 @@ class IndexSource:
         self._phrases = memory.live.shared(("phrases", targets), lambda: FollowedPhrases(targets))
         self._keys: tuple[Any, ProjectedKeys] | None = None
 
-    def at(self, view: View, keys: Any) -> CaptionIndex:
+    def at(self, view: View, keys: Projection) -> CaptionIndex:
         """What the rows of a view of the memory say, compared by some keys."""
         rows = self._rows.at(view)
         if self._keys is None or self._keys[0] is not keys:

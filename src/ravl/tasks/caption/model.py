@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Unpack
+from typing import Unpack
 
 from ravl.memory import Memory, Picture
-from ravl.models.generation.base import Decoding
+from ravl.models.generation.base import Decoding, Generator
 from ravl.retrieval.datastore import Ints
 from ravl.runs.run import Run
 from ravl.tasks.caption.predictor import Pictures
@@ -35,7 +35,7 @@ class CaptionPipeline(TextPipeline):
         run: Run | None = None,
         *,
         column: str | None = None,
-        generator: Any = None,
+        generator: Generator | None = None,
     ) -> None:
         self._column = column
         super().__init__(memory, run, generator=generator)

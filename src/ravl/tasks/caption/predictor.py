@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from ravl.encoders.base import Array
+from ravl.memory import Row
 from ravl.models.calibration import RiskCalibrator
 from ravl.models.generation.base import Candidate, Decoding, EvidenceItem, GenerationRequest
 from ravl.models.generation.candidate_ranker import CandidateRanker
@@ -22,6 +23,7 @@ from ravl.models.linear import Standardizer
 from ravl.models.stacking import ScoreStack
 from ravl.models.vote import Vote
 from ravl.retrieval.datastore import Ints, Neighbours, SimilarityFloor
+from ravl.retrieval.live_datastore import Projection
 from ravl.tasks.caption.consensus import CONSENSUS, CaptionIndex, ConsensusTexts, recall
 from ravl.tasks.caption.image_text_score import ImageTextScorer
 from ravl.tasks.caption.proposals import MEMORY, Proposals, complies, mixed, of_memory
@@ -99,7 +101,7 @@ class TextPredictor:
     """
 
     task: CaptionTargets
-    keys: Any
+    keys: Projection
     vote: Vote = CONSENSUS
     usual: SimilarityFloor | None = None
     generator: Any = None
@@ -305,5 +307,5 @@ class TextPredictor:
         return found
 
 
-def _look(opens: Opens, row: Any) -> Callable[[], Image.Image] | None:
+def _look(opens: Opens, row: Row) -> Callable[[], Image.Image] | None:
     return (lambda: opens(row)) if row.hash is not None else None

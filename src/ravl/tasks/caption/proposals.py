@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from ravl.models.generation.phrases import keeps
 from ravl.models.generation.schemas import satisfies
 from ravl.retrieval.datastore import Ints
 from ravl.tasks.caption.consensus import CaptionIndex, ConsensusTexts
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 MEMORY, WRITTEN = ("support",), ("likelihood", "agreement")  # scores of candidates
 FITS = "fits"  # where a dual encoder was trained
@@ -129,7 +132,7 @@ def mixed(
     )
 
 
-def _agreement(vectors: Any, texts: Sequence[str], written: Sequence[Candidate]) -> Array:
+def _agreement(vectors: csr_matrix, texts: Sequence[str], written: Sequence[Candidate]) -> Array:
     """How far each text agrees with what else the generator would write, by its probability."""
     places = {text: i for i, text in enumerate(texts)}
     voters = np.array([places[c.text] for c in written], np.int64)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from ravl.tasks.caption.dataset import TextFitData
 from ravl.tasks.caption.evaluate_test import GENERATED, ROBUST, TextTestResults
 from ravl.tasks.caption.kind import Kind
 from ravl.tasks.registry import task as described
+from ravl.training.fit_report import FitReport
 from ravl.training.report_parts import safely, score_table, thumbnail
 from ravl.training.report_rows import ROWS
 
@@ -94,7 +94,7 @@ def page_of(
     data: TextFitData,
     fitted: TextFitted,
     judged: TextTestResults,
-    report: Any,
+    report: FitReport,
     command: str,
 ) -> str:
     """The whole report as HTML."""
@@ -127,7 +127,7 @@ def page_of(
 
 
 def _about(
-    kind: Kind, data: TextFitData, fitted: TextFitted, report: Any, command: str
+    kind: Kind, data: TextFitData, fitted: TextFitted, report: FitReport, command: str
 ) -> list[tuple[str, str]]:
     predictor, task = fitted.levels[fitted.chosen], data.task
     counts = ", ".join(

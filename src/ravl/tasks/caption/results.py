@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from ravl.json_types import JsonObject
 from ravl.runs.answers import Answer
 
 
@@ -37,7 +37,7 @@ class Caption(Answer):
     def __str__(self) -> str:
         return "\n".join([Answer.__str__(self), *(f"    or: {text}" for text in self.others)])
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types."""
         return {
             "text": self.text,

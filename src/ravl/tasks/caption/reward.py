@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,13 +23,13 @@ from ravl.tasks.caption.batches import TextBatches
 from ravl.tasks.caption.dataset import TextFitData
 from ravl.tasks.caption.quality import Quality
 from ravl.training.neighbour_noise import EpochSampler
-from ravl.training.trainer import has_bfloat16, train
+from ravl.training.trainer import Batch, has_bfloat16, train
 
 SAMPLES = 5  # texts that are written of each picture
 RATE = 1 / 3  # of the learning rate before
 
 
-class OwnTexts(Dataset[dict[str, Any]]):
+class OwnTexts(Dataset[Batch]):
     """Batches of the same pictures with texts that the generator writes itself.
 
     Args:
@@ -58,7 +57,7 @@ class OwnTexts(Dataset[dict[str, Any]]):
     def __len__(self) -> int:
         return len(self._batches)
 
-    def __getitems__(self, positions: Sequence[int]) -> dict[str, Any]:
+    def __getitems__(self, positions: Sequence[int]) -> Batch:
         """A whole batch: ``SAMPLES`` texts of each picture, and how much each is worth."""
         batch = self._batches.__getitems__(positions)
         ids = self._write(batch, [self._order.epoch, int(positions[0])])
@@ -78,7 +77,7 @@ class OwnTexts(Dataset[dict[str, Any]]):
         }
 
     @torch.inference_mode()
-    def _write(self, batch: dict[str, Any], seed: list[int]) -> Tensor:
+    def _write(self, batch: Batch, seed: list[int]) -> Tensor:
         """Ids of the texts (b * SAMPLES, l), sampled from the generator as it is now."""
         model, device = self._generator.model, self._generator.device
         mode = model.training
@@ -103,7 +102,7 @@ class OwnTexts(Dataset[dict[str, Any]]):
         ids[:, 1:][(ids[:, 1:] == PAD).cumsum(1) > 0] = PAD
         return ids
 
-    def __getitem__(self, position: int) -> dict[str, Any]:
+    def __getitem__(self, position: int) -> Batch:
         return self.__getitems__([position])
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.evaluation.generation import CAPTIONS, TextKind
+from ravl.json_types import JsonObject
 from ravl.memory import Memory, Row
 from ravl.models.consensus import Comparable, Phrases
 from ravl.models.linear import Standardizer
@@ -22,6 +23,7 @@ from ravl.models.vote import Vote
 from ravl.retrieval.datastore import Datastore, Ints, read_datastore
 from ravl.retrieval.key_projection import KeyProjection
 from ravl.retrieval.live import Source
+from ravl.retrieval.live_datastore import Projection
 from ravl.runs.live_texts import FollowedTexts, LiveTexts
 from ravl.runs.row_texts import TextTargets
 from ravl.tasks.caption.consensus import CONSENSUS, CaptionIndex, consensus
@@ -68,11 +70,11 @@ class CaptionTargets(TextTargets):
         """
         return read_datastore(memory, keys)
 
-    def keys(self, features: Array) -> Any:
+    def keys(self, features: Array) -> Projection:
         """Keys for the features of examples, (n, F)."""
         return KeyProjection.of(features)
 
-    def keys_of(self, arrays: Mapping[str, Array]) -> Any:
+    def keys_of(self, arrays: Mapping[str, Array]) -> Projection:
         """Keys out of a file of arrays."""
         return KeyProjection.from_arrays(arrays)
 
@@ -101,7 +103,7 @@ class CaptionTargets(TextTargets):
         """How the texts of rows are compared."""
         return Phrases.of(said.texts, said.owners)
 
-    def own_keys(self, pictures: KeyProjection) -> Any:
+    def own_keys(self, pictures: KeyProjection) -> Projection:
         """Keys for examples without a run, from those of the memory's pictures."""
         return pictures
 
@@ -117,6 +119,6 @@ class CaptionTargets(TextTargets):
         """Why a memory has nothing to say."""
         return nothing_said(memory, self)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """What ``run.json`` says of it."""
         return {"task": self.name, "column": self.column, "generated": self.generated}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
+from ravl.json_types import JsonObject, JsonRecord, JsonValue
 from ravl.tasks.contract import Task
-from ravl.tasks.options import HOW, WRITING
+from ravl.tasks.options import HOW, WRITING, EvaluateOptions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from ravl.runs.answers import Answer
     from ravl.runs.run import Run
     from ravl.tasks.caption.fit import TextRecipe
+    from ravl.tasks.caption.model import CaptionPipeline
     from ravl.tasks.caption.results import Caption
     from ravl.tasks.caption.settings import CaptionSettings
+    from ravl.tasks.model import Model
     from ravl.training.examples import Examples
     from ravl.training.refit_hooks import RefitHooks
 
@@ -77,13 +80,15 @@ class CaptionTask(Task):
 
         return refit_hooks(pipeline)
 
-    def evaluate(self, model: Any, data: str | Path, **options: Any) -> dict[str, Any]:
+    def evaluate(
+        self, model: Model, data: str | Path, **options: Unpack[EvaluateOptions]
+    ) -> JsonObject:
         """Judge a loaded run on new pictures with texts."""
         from ravl.tasks.caption.evaluate import evaluate_texts
 
         return evaluate_texts(model, data, **options)
 
-    def load(self, run: Run, memory: Memory) -> Any:
+    def load(self, run: Run, memory: Memory) -> CaptionPipeline:
         """The pipeline of a run."""
         from ravl.tasks.caption.model import CaptionPipeline
 
@@ -101,7 +106,7 @@ class CaptionTask(Task):
 
         return answer_examples(pipeline, examples, random)
 
-    def from_memory(self, memory: Memory) -> Any:
+    def from_memory(self, memory: Memory) -> CaptionPipeline:
         """The pipeline of a memory without a run."""
         from ravl.tasks.caption.model import CaptionPipeline
 
@@ -113,7 +118,7 @@ class CaptionTask(Task):
 
         return Caption
 
-    def answer_example(self) -> Mapping[str, Any]:
+    def answer_example(self) -> JsonRecord:
         """The fields that an answer has of its own."""
         return {
             "text": "a red checked shirt",
@@ -126,10 +131,10 @@ class CaptionTask(Task):
         """The texts of a row."""
         return row.texts
 
-    def stated(self, example: Example) -> Sequence[tuple[str | None, Any]]:
+    def stated(self, example: Example) -> Sequence[tuple[str | None, JsonValue]]:
         """The texts of an example, each an answer."""
         return [(None, text) for text in example.texts]
 
-    def row_fields(self, right: Any, asked: str | None) -> Mapping[str, Any]:
+    def row_fields(self, right: JsonValue, asked: str | None) -> Mapping[str, object]:
         """A text that comes to the row's texts."""
         return {"texts": [right]}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
-from ravl.models.generation.base import Decoding
+from ravl.models.generation.base import Decoding, Generator
 from ravl.tasks.caption.dataset import TextFitData
 from ravl.tasks.caption.predictor import TextPredictor
 from ravl.tasks.caption.quality import Quality
@@ -17,7 +16,7 @@ WATCHED = 600  # validation pictures that are described after each epoch
 
 def validation_of(
     data: TextFitData,
-    generator: Any,
+    generator: Generator,
     quality: Quality,
     retrieval: bool,
     report: Callable[[float], None] | None,

@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from PIL import Image
@@ -15,11 +15,11 @@ from ravl.encoders import Fingerprint
 from ravl.encoders.base import Array
 from ravl.errors import EncoderMismatchError, QueryError
 from ravl.memory import Memory, Picture, Row
-from ravl.models.generation.base import Decoding
+from ravl.models.generation.base import Decoding, Generator
 from ravl.retrieval.datastore import Ints, Neighbours, nothing_seen
 from ravl.retrieval.key_projection import KeyProjection
 from ravl.retrieval.live import View
-from ravl.retrieval.live_datastore import MemoryProjection
+from ravl.retrieval.live_datastore import MemoryProjection, Projection
 from ravl.retrieval.query import open_picture
 from ravl.runs.row_texts import base_of
 from ravl.runs.run import Run
@@ -33,7 +33,7 @@ from ravl.tasks.caption.results import Caption
 from ravl.tasks.caption.targets import CaptionTargets
 from ravl.tasks.caption.task import CaptionTask
 from ravl.tasks.caption.telling import caption_of
-from ravl.tasks.options import DecodingOptions
+from ravl.tasks.options import DecodingOptions, JudgeOptions
 from ravl.timing import step
 
 SIDE = CaptionTask.picture_size  # pixels of a picture that a generator looks at
@@ -53,7 +53,9 @@ class TextPipeline:
         DataError, EncoderError: the run's files are missing or damaged.
     """
 
-    def __init__(self, memory: Memory, run: Run | None = None, *, generator: Any = None) -> None:
+    def __init__(
+        self, memory: Memory, run: Run | None = None, *, generator: Generator | None = None
+    ) -> None:
         self.memory = memory
         self.run = run
         self._fitted = self._load(run) if run is not None else None
@@ -197,7 +199,9 @@ class TextPipeline:
         parts = [predictor.regions(encoder, [look() for look in block]) for block in blocks]
         return Pictures(features, looks, np.concatenate(parts))
 
-    def judge(self, seen: Pictures, hidden: Sequence[Ints], **how: Any) -> list[Proposals]:
+    def judge(
+        self, seen: Pictures, hidden: Sequence[Ints], **how: Unpack[JudgeOptions]
+    ) -> list[Proposals]:
         """Candidates of pictures that do not see some groups of rows: what evaluation asks for.
 
         Args:
@@ -263,7 +267,7 @@ class TextPipeline:
             opens=self._opens,
         )
 
-    def _opens(self, row: Any) -> Image.Image:
+    def _opens(self, row: Row) -> Image.Image:
         return self.memory.picture(row, hint=SIDE)
 
     @step("encode")
@@ -307,11 +311,13 @@ class TextPipeline:
                 self._known = view, predictor, told
             return self._known[1], self._known[2]
 
-    def _unfitted(self, task: CaptionTargets, told: CaptionIndex, keys: Any) -> TextPredictor:
+    def _unfitted(
+        self, task: CaptionTargets, told: CaptionIndex, keys: Projection
+    ) -> TextPredictor:
         """Who answers where nothing has been fitted."""
         return TextPredictor(task, keys, task.vote(int(told.said.has.sum())))
 
-    def _own_keys(self, view: View) -> Any:
+    def _own_keys(self, view: View) -> Projection:
         """Keys of the memory's own, where nothing has been fitted."""
         pictures = self._projection.at(view)
         if self._measured is None or self._measured[0] is not pictures:

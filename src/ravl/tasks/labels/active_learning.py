@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ravl.encoders.base import Array
 from ravl.errors import DataError, QueryError
+from ravl.json_types import JsonObject
 from ravl.memory import Memory, Row
 from ravl.retrieval.datastore import Datastore, Ints
 from ravl.runs.answers import Answer, Tagging
@@ -64,7 +64,7 @@ class Suggestion:
         parts.append(f"nearest label at {self.known:.2f}" if self.known else "no label is near")
         return ", ".join(parts)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types."""
         return {
             "id": self.row.id,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,9 +14,10 @@ from ravl.encoders.base import Array
 from ravl.models.reader import Evidence, gather
 from ravl.retrieval.datastore import Ints, Neighbours
 from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise, perturb_neighbours
+from ravl.training.trainer import Batch
 
 
-class FusionData(Dataset[dict[str, Any]]):
+class FusionData(Dataset[Batch]):
     """Training examples with their evidence, made into whole batches.
 
     Args:
@@ -58,10 +58,10 @@ class FusionData(Dataset[dict[str, Any]]):
     def __len__(self) -> int:
         return len(self._features)
 
-    def __getitems__(self, positions: Sequence[int]) -> dict[str, Any]:
+    def __getitems__(self, positions: Sequence[int]) -> Batch:
         """A whole batch at once."""
         chosen = np.asarray(positions, np.int64)
-        batch: dict[str, Any] = {
+        batch: Batch = {
             "features": self._features[chosen],
             "targets": self._targets[chosen],
         }
@@ -80,5 +80,5 @@ class FusionData(Dataset[dict[str, Any]]):
             batch["near"] = gather(self._evidence, near.positions, near.similarity)
         return batch
 
-    def __getitem__(self, position: int) -> dict[str, Any]:
+    def __getitem__(self, position: int) -> Batch:
         return self.__getitems__([position])

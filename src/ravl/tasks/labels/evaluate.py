@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ravl.data import ColumnNames
+from ravl.encoders.base import Array
 from ravl.errors import DataError, PictureError
 from ravl.evaluation import compare, measure
+from ravl.json_types import JsonObject
 from ravl.runs.answers import Answer
 from ravl.tasks.labels.dataset import examples_of
 from ravl.tasks.labels.evaluate_test import wide
@@ -44,7 +46,7 @@ def evaluate_labels(
     root: str | Path | None = None,
     progress: bool | None = None,
     seed: int = 0,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Scores of a run of classify, tag or ask on new pictures; see :func:`ravl.tasks.fit.evaluate`.
 
     Args:
@@ -64,7 +66,7 @@ def evaluate_labels(
         return _scores(predictor, examples, seed)
 
 
-def _scores(model: LabelPipeline | AskPipeline, examples: Examples, seed: int) -> dict[str, Any]:
+def _scores(model: LabelPipeline | AskPipeline, examples: Examples, seed: int) -> JsonObject:
     labeller, task = model.labeller, model.labeller.task
     queries = queries_of(model, examples)
     answers = {"with_retrieval": model.judge(queries, examples.shown)}
@@ -75,10 +77,11 @@ def _scores(model: LabelPipeline | AskPipeline, examples: Examples, seed: int) -
     truth = task.truth(examples.rows, names)
     limits = None if task.exclusive else labeller.limits(names)
     found = {name: wide(answer.probabilities, len(names)) for name, answer in answers.items()}
-    how: dict[str, Any] = {"groups": examples.groups, "seed": seed}
     rows = {
-        name: measure(task.output_kind, p, truth, thresholds=limits, **how)
-        | task.text_scores(examples.rows, names, p, **how)
+        name: measure(
+            task.output_kind, p, truth, thresholds=limits, groups=examples.groups, seed=seed
+        )
+        | task.text_scores(examples.rows, names, p, groups=examples.groups, seed=seed)
         for name, p in found.items()
     }
     differences = {
@@ -89,9 +92,12 @@ def _scores(model: LabelPipeline | AskPipeline, examples: Examples, seed: int) -
             truth,
             thresholds_after=limits,
             thresholds_before=limits,
-            **how,
+            groups=examples.groups,
+            seed=seed,
         )
-        | task.text_scores(examples.rows, names, found["with_retrieval"], p, **how)
+        | task.text_scores(
+            examples.rows, names, found["with_retrieval"], p, groups=examples.groups, seed=seed
+        )
         for name, p in found.items()
         if name != "with_retrieval"
     }
@@ -123,15 +129,17 @@ def queries_of(model: LabelPipeline | AskPipeline, examples: Examples) -> Querie
     return Queries(examples.features, _tuned(model, examples), texts)
 
 
-def _tuned(model: LabelPipeline | AskPipeline, examples: Examples) -> Any:
+def _tuned(model: LabelPipeline | AskPipeline, examples: Examples) -> Array | None:
     """Features by the run's own tower, where it has one."""
     if not isinstance(model, LabelPipeline) or not model.has_tower:
         return None
-    parts: list[Any] = []
+    parts: list[Array] = []
     for start in range(0, len(examples), BLOCK):
         rows = examples.rows[start : start + BLOCK]
         try:
-            parts.append(model.tuned([examples.source.picture(row) for row in rows]))
+            part = model.tuned([examples.source.picture(row) for row in rows])
         except PictureError as error:
             raise DataError(f"A picture of the data has gone since it was read: {error}") from error
+        assert part is not None
+        parts.append(part)
     return np.concatenate(parts)

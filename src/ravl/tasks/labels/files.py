@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ravl.encoders.base import Array
 from ravl.errors import DataError
+from ravl.json_types import JsonObject
 from ravl.models.calibration import RiskCalibrator
 from ravl.models.gate import Gate
 from ravl.models.linear import LinearHead, Standardizer
@@ -18,7 +18,7 @@ from ravl.tasks.labels.predictor import LabelPredictor
 from ravl.tasks.labels.targets import LabelTargets
 
 
-def describe(labeller: LabelPredictor) -> dict[str, Any]:
+def describe(labeller: LabelPredictor) -> JsonObject:
     """What ``run.json`` says of it."""
     return {
         **labeller.task.to_json(),

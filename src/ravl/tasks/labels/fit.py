@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ravl.evaluation import PRIMARY, values
+from ravl.json_types import JsonObject
 from ravl.memory import Memory, Row
 from ravl.models.linear import Loss, label_weights
 from ravl.runs.run import VISION
@@ -128,7 +129,7 @@ class LabelRecipe(Recipe[FitData, Fitted, TestResults]):
             notes.append(gain.note())
             metrics["retriever"] = gain.to_json()
         predictor = fitted.levels[fitted.chosen]
-        record: dict[str, Any] = dict(describe(predictor))
+        record: JsonObject = dict(describe(predictor))
         if data.second is not None:
             record["rerank"] = data.second.look.describe(out)
             metrics["rerank"] = data.second.to_json()

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from PIL import Image
 
 from ravl.encoders.base import Array
 from ravl.errors import QueryError
-from ravl.memory import Memory, Picture
+from ravl.memory import Memory, Picture, Row
 from ravl.retrieval.datastore import Datastore, Ints, Neighbours, nothing_seen
 from ravl.retrieval.live import View
 from ravl.retrieval.query import open_picture
@@ -22,6 +22,7 @@ from ravl.tasks.labels.files import load_labeller
 from ravl.tasks.labels.live import LabelSource, LiveLabels
 from ravl.tasks.labels.live_evidence import evidence_source
 from ravl.tasks.labels.predictor import Answers, Queries
+from ravl.tasks.options import JudgeOptions
 from ravl.timing import step
 
 if TYPE_CHECKING:
@@ -132,7 +133,9 @@ class LabelPipeline:
         found: Array = self._tower.features([self._tower.prepare(p) for p in pictures])
         return found
 
-    def judge(self, queries: Queries, hidden: Sequence[Ints], **how: Any) -> Answers:
+    def judge(
+        self, queries: Queries, hidden: Sequence[Ints], **how: Unpack[JudgeOptions]
+    ) -> Answers:
         """Answers that do not see some groups of rows: what evaluation asks for.
 
         Args:
@@ -247,7 +250,11 @@ def _reranker(run: Run, memory: Memory) -> NeighbourReranker | None:
 
 
 def evidence_of(
-    datastore: Datastore, near: Neighbours, shares: Array, i: int, says: Any
+    datastore: Datastore,
+    near: Neighbours,
+    shares: Array,
+    i: int,
+    says: Callable[[Row], tuple[str, ...]],
 ) -> tuple[Evidence, ...]:
     """The neighbours of query ``i`` as evidence, the largest shares first."""
     order = np.lexsort((-near.similarity[i], -shares[i]))

@@ -14,6 +14,7 @@ from ravl.evaluation import (
     per_label,
     text_report,
 )
+from ravl.json_types import JsonRecord
 from ravl.pages.fit_report import (
     Answer,
     CalibrationChart,
@@ -32,6 +33,7 @@ from ravl.tasks.labels.dataset import FitData
 from ravl.tasks.labels.evaluate_test import TestResults, given, right
 from ravl.tasks.labels.model import evidence_of
 from ravl.tasks.registry import task as described_by
+from ravl.training.fit_report import FitReport
 from ravl.training.report_parts import (
     LEVELS,
     RETRIEVAL,
@@ -111,7 +113,7 @@ def page_of(
     data: FitData,
     fitted: Fitted,
     judged: TestResults,
-    report: Any,
+    report: FitReport,
     command: str,
     gain: Gain | None = None,
 ) -> str:
@@ -175,7 +177,7 @@ def _table(
 
 
 def _about(
-    data: FitData, fitted: Fitted, judged: TestResults, report: Any, command: str
+    data: FitData, fitted: Fitted, judged: TestResults, report: FitReport, command: str
 ) -> list[tuple[str, str]]:
     settings, labeller = data.settings, fitted.levels[fitted.chosen]
     vote = labeller.vote
@@ -266,9 +268,7 @@ def _examples(data: FitData, judged: TestResults) -> list[ExampleGroup]:
     return shown
 
 
-def _example(
-    data: FitData, judged: TestResults, correct: Mapping[str, Any], i: int
-) -> ReportExample:
+def _example(data: FitData, judged: TestResults, correct: JsonRecord, i: int) -> ReportExample:
     row = data.test.examples.rows[i]
     answers = []
     for name, of_row in correct.items():

@@ -17,6 +17,7 @@ import numpy as np
 from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.evaluation import PRIMARY, OutputKind, Score, compare, measure, values
+from ravl.json_types import JsonObject
 from ravl.pages.fit_report import ScoreTable
 from ravl.retrieval.datastore import Ints, Neighbours
 from ravl.tasks.labels.dataset import FitData, Split
@@ -52,7 +53,7 @@ class RerankedNeighbours:
     differences: dict[tuple[str, str], dict[str, Score]]
     milliseconds: float
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """What ``metrics.json`` says of it."""
         found = {**self.scores, "difference": self.differences["after", "before"]}
         vote = {n: {m: s.to_json() for m, s in scores.items()} for n, scores in found.items()}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ from ravl.data.readers import values
 from ravl.encoders import Encoder
 from ravl.encoders.base import Array
 from ravl.evaluation import MULTICLASS, MULTILABEL, OutputKind, Score
+from ravl.evaluation.scores import Groups
+from ravl.json_types import JsonRecord
 from ravl.memory import Memory, Row
 from ravl.models.evidence import Made
 from ravl.models.linear import Standardizer
@@ -84,7 +86,7 @@ class LabelTargets:
         return {"task": self.name, "column": self.column, "generated": self.generated}
 
     @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> Self:
+    def from_json(cls, record: JsonRecord) -> Self:
         """The inverse of :meth:`to_json`, from a whole ``run.json``."""
         return cls(record["task"], record["column"], bool(record.get("generated")))
 
@@ -188,7 +190,9 @@ class LabelTargets:
         names: Sequence[str],  # noqa: ARG002 (likewise)
         found: Array,  # noqa: ARG002 (likewise)
         before: Array | None = None,  # noqa: ARG002 (likewise)
-        **how: Any,  # noqa: ARG002 (likewise)
+        *,
+        groups: Groups | None = None,  # noqa: ARG002 (likewise)
+        seed: int = 0,  # noqa: ARG002 (likewise)
     ) -> dict[str, Score]:
         """Metrics of answers as texts; none for a task whose answers are names.
 
@@ -197,7 +201,7 @@ class LabelTargets:
             names: C' that can be answered.
             found: probabilities, (n, C').
             before: others to compare with: then the scores are differences.
-            **how: ``groups`` and ``seed`` of :func:`ravl.evaluation.generation.measure_text`.
+            groups, seed: see :func:`ravl.evaluation.generation.measure_text`.
         """
         return {}
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
+from ravl.json_types import JsonObject, JsonRecord, JsonValue
 from ravl.tasks.contract import Task
+from ravl.tasks.options import EvaluateOptions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from ravl.runs.answers import Answer, Classification, Tagging
     from ravl.runs.run import Run
     from ravl.tasks.labels.fit import LabelRecipe
+    from ravl.tasks.labels.model import LabelPipeline
+    from ravl.tasks.model import Model
     from ravl.training.examples import Examples
     from ravl.training.fit_settings import FitSettings
     from ravl.training.refit_hooks import RefitHooks
@@ -53,13 +57,15 @@ class _Names(Task):
 
         return refit_hooks(pipeline)
 
-    def evaluate(self, model: Any, data: str | Path, **options: Any) -> dict[str, Any]:
+    def evaluate(
+        self, model: Model, data: str | Path, **options: Unpack[EvaluateOptions]
+    ) -> JsonObject:
         """Judge a loaded run on new pictures."""
         from ravl.tasks.labels.evaluate import evaluate_labels
 
         return evaluate_labels(model, data, **options)
 
-    def load(self, run: Run, memory: Memory) -> Any:
+    def load(self, run: Run, memory: Memory) -> LabelPipeline:
         """The pipeline of a run."""
         from ravl.tasks.labels.model import LabelPipeline
 
@@ -98,7 +104,7 @@ class ClassifyTask(_Names):
 
         return Classification
 
-    def answer_example(self) -> Mapping[str, Any]:
+    def answer_example(self) -> JsonRecord:
         """The fields that an answer has of its own."""
         return {"label": "shirt"}
 
@@ -106,11 +112,11 @@ class ClassifyTask(_Names):
         """The label of a row."""
         return (row.label,) if row.label else ()
 
-    def stated(self, example: Example) -> Sequence[tuple[str | None, Any]]:
+    def stated(self, example: Example) -> Sequence[tuple[str | None, JsonValue]]:
         """The label of an example."""
         return [(None, example.label)] if example.label else []
 
-    def row_fields(self, right: Any, asked: str | None) -> Mapping[str, Any]:
+    def row_fields(self, right: JsonValue, asked: str | None) -> Mapping[str, object]:
         """A row's label."""
         return {"label": right}
 
@@ -139,7 +145,7 @@ class TagTask(_Names):
 
         return Tagging
 
-    def answer_example(self) -> Mapping[str, Any]:
+    def answer_example(self) -> JsonRecord:
         """The fields that an answer has of its own."""
         return {"tags": ["new", "checked"]}
 
@@ -147,15 +153,15 @@ class TagTask(_Names):
         """The tags of a row."""
         return row.tags
 
-    def stated(self, example: Example) -> Sequence[tuple[str | None, Any]]:
+    def stated(self, example: Example) -> Sequence[tuple[str | None, JsonValue]]:
         """The tags of an example, as one answer."""
         return [(None, list(example.tags))] if example.tags else []
 
-    def row_fields(self, right: Any, asked: str | None) -> Mapping[str, Any]:
+    def row_fields(self, right: JsonValue, asked: str | None) -> Mapping[str, object]:
         """A row's tags."""
         return {"tags": right}
 
-    def shaped(self, value: Any) -> Any:
+    def shaped(self, value: JsonValue) -> JsonValue:
         """A list of texts.
 
         Raises:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ravl.encoders import Encoder
+from ravl.encoders.base import Array
 from ravl.errors import QueryError
 from ravl.memory import Picture
 from ravl.models.zero_shot import TEMPLATES, label_vectors, zero_shot
@@ -51,7 +52,7 @@ def by_name(
     vectors = encoder.embed_pictures(opened)  # (n, d)
     found = zero_shot(vectors, label_vectors(encoder, names, templates), exclusive)  # (n, C)
 
-    def common(line: Any) -> dict[str, Any]:
+    def common(line: Array) -> dict[str, Any]:
         scores = best_of(names, line)
         return {
             "confidence": float(line.max()),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +21,7 @@ from ravl.tasks.match.dataset import MatchFitData, hide
 from ravl.tasks.match.levels import Unseen
 from ravl.tasks.search.pairs import pairs_of
 from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise, perturb_neighbours
+from ravl.training.trainer import Batch
 
 CANDIDATES = 3  # texts of a picture in a step: its own, and wrong ones
 CHANCE = 0.1  # how far, in cosines of the dual encoder, chance may go before similarity
@@ -70,7 +70,7 @@ class TrainingExamples:
         return cosines
 
 
-class PairBatches(Dataset[dict[str, Any]]):
+class PairBatches(Dataset[Batch]):
     """Training pictures with candidate texts and evidence, made into whole batches.
 
     Args:
@@ -97,7 +97,7 @@ class PairBatches(Dataset[dict[str, Any]]):
     def __len__(self) -> int:
         return len(self._lesson.features)
 
-    def __getitems__(self, positions: Sequence[int]) -> dict[str, Any]:
+    def __getitems__(self, positions: Sequence[int]) -> Batch:
         """A whole batch at once, (b * CANDIDATES) pairs, picture by picture."""
         lesson, chosen = self._lesson, np.asarray(positions, np.int64)
         # By epoch and first example, so that a resumed run draws what it would have drawn.
@@ -105,7 +105,7 @@ class PairBatches(Dataset[dict[str, Any]]):
         texts, there = self.candidates(chosen, random)
         flat = np.repeat(chosen, CANDIDATES)
         dual = lesson.scores(chosen, texts).reshape(-1, 1)
-        batch: dict[str, Any] = {
+        batch: Batch = {
             "features": torch.from_numpy(lesson.features[flat]),
             "base": torch.from_numpy(dual.astype(np.float32)),
             "tokens": pad_sequence([lesson.tokens[i] for i in texts.ravel()], batch_first=True),
@@ -156,7 +156,7 @@ class PairBatches(Dataset[dict[str, Any]]):
         found = perturb_neighbours(found, self._k, len(datastore), self._how, random)
         return hide(found, datastore, _and_own(hidden, chosen, lesson.data))  # strangers, too
 
-    def __getitem__(self, position: int) -> dict[str, Any]:
+    def __getitem__(self, position: int) -> Batch:
         return self.__getitems__([position])
 
 

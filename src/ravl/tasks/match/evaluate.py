@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ravl.data import ColumnNames
 from ravl.errors import DataError
 from ravl.evaluation import BINARY, compare, measure
+from ravl.json_types import JsonObject
 from ravl.memory import Memory
 from ravl.retrieval.datastore import Ints
 from ravl.runs.answers import Answer
@@ -18,6 +18,7 @@ from ravl.tasks.match.dataset import read_texts, readable, sample_pairs
 from ravl.tasks.match.model import MatchPipeline
 from ravl.tasks.match.predictor import QueryPairs
 from ravl.tasks.match.task import MatchTask
+from ravl.tasks.model import Model
 from ravl.tasks.search.pairs import Pairs
 from ravl.training.example_source import judged
 from ravl.training.examples import Examples, read_labelled
@@ -25,14 +26,14 @@ from ravl.training.run_record import tables_json
 
 
 def evaluate_match(
-    model: Any,
+    model: Model | MatchPipeline,
     data: str | Path,
     *,
     columns: ColumnNames | None = None,
     root: str | Path | None = None,
     progress: bool | None = None,
     seed: int = 0,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Scores of a run on pictures with texts; see :func:`ravl.tasks.fit.evaluate`.
 
     As many shuffled pairs are added as there are true ones. Rows that show a pair's picture, or
@@ -45,7 +46,7 @@ def evaluate_match(
     Raises:
         DataError: fewer than two pictures with texts that the encoder reads.
     """
-    predictor: MatchPipeline = getattr(model, "predictor", model)
+    predictor: MatchPipeline = model.predictor if isinstance(model, Model) else model
     memory = predictor.memory
     with judged(memory, data, columns, progress, root) as (source, where):
         examples = _read(predictor, source, memory, where)
@@ -93,7 +94,7 @@ def _scores(
     targets: Ints,
     examples: Examples,
     seed: int,
-) -> dict[str, Any]:
+) -> JsonObject:
     answers = {"with_retrieval": model.judge(asked, hidden)}
     if model.matcher.has_model:
         answers["no_retrieval"] = model.judge(asked, hidden, retrieval=False)

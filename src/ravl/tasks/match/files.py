@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from ravl.encoders.base import Array
 from ravl.encoders.heads import Head
+from ravl.json_types import JsonObject
 from ravl.models.calibration import RiskCalibrator
 from ravl.models.linear import Standardizer
 from ravl.models.stacking import ScoreStack
@@ -20,7 +20,7 @@ from ravl.tasks.match.task import MatchTask
 HEADS = ("picture_head", "text_head")
 
 
-def describe(matcher: MatchPredictor) -> dict[str, Any]:
+def describe(matcher: MatchPredictor) -> JsonObject:
     """What ``run.json`` says of it."""
     return {
         "task": MatchTask.name,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -26,7 +26,8 @@ from ravl.runs.run import Run
 from ravl.tasks.match.files import load_matcher
 from ravl.tasks.match.predictor import PairScores, QueryPairs, logit
 from ravl.tasks.match.results import NO, YES, Matching
-from ravl.tasks.pairing import check_pairs, picture_list, text_list
+from ravl.tasks.options import JudgeOptions
+from ravl.tasks.pairing import OnePicture, check_pairs, picture_list, text_list
 from ravl.timing import step
 
 
@@ -60,8 +61,8 @@ class MatchPipeline:
 
     def predict(
         self,
-        pictures: Any,
-        beside: Any = None,
+        pictures: OnePicture | Iterable[OnePicture],
+        beside: str | Iterable[str] | None = None,
         *,
         k: int | None = None,
         retrieval: bool = True,
@@ -115,8 +116,8 @@ class MatchPipeline:
 
     def scores(
         self,
-        pictures: Any,
-        texts: Any,
+        pictures: OnePicture | Iterable[OnePicture],
+        texts: str | Iterable[str],
         *,
         k: int | None = None,
         retrieval: bool = True,
@@ -138,7 +139,12 @@ class MatchPipeline:
         found = self._answers(asked, k, retrieval, vote_only, apart=False)[0]
         return found.probabilities.reshape(shape)
 
-    def assign(self, pictures: Any, texts: Any, **how: Any) -> list[tuple[int, int, float]]:
+    def assign(
+        self,
+        pictures: OnePicture | Iterable[OnePicture],
+        texts: str | Iterable[str],
+        **how: Unpack[JudgeOptions],
+    ) -> list[tuple[int, int, float]]:
         """The one-to-one assignment of texts to pictures that is likeliest as a whole.
 
         The sum of log odds is made as large as can be (Kuhn 1955, "The Hungarian method"; by
@@ -199,7 +205,9 @@ class MatchPipeline:
             )
         return Reranker(self, float(known["weight"]), int(known["depth"]))
 
-    def judge(self, asked: QueryPairs, hidden: Sequence[Ints], **how: Any) -> PairScores:
+    def judge(
+        self, asked: QueryPairs, hidden: Sequence[Ints], **how: Unpack[JudgeOptions]
+    ) -> PairScores:
         """Answers that do not see some groups of rows: what evaluation asks for.
 
         Args:
@@ -324,5 +332,7 @@ def _both(probability: float) -> dict[str, float]:
     return {YES: probability, NO: 1 - probability}
 
 
-def _lists(pictures: Any, texts: Any) -> tuple[list[Any], list[str]]:
-    return picture_list(pictures)[0], text_list(texts)
+def _lists(
+    pictures: OnePicture | Iterable[OnePicture], texts: str | Iterable[str] | None
+) -> tuple[list[OnePicture], list[str]]:
+    return picture_list(pictures)[0], text_list(texts or ())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,6 +26,7 @@ from ravl.tasks.match.model import evidence_of
 from ravl.tasks.match.rerank import MEASURES, RerankGain
 from ravl.tasks.match.results import NO, YES
 from ravl.tasks.match.task import MatchTask
+from ravl.training.fit_report import FitReport
 from ravl.training.report_parts import (
     LEVELS,
     RETRIEVAL,
@@ -80,7 +79,7 @@ def page_of(
     fitted: MatchFitted,
     judged: MatchTestResults,
     second: RerankGain,
-    report: Any,
+    report: FitReport,
     command: str,
 ) -> str:
     """The whole report as HTML."""
@@ -144,7 +143,7 @@ def rerank_tables(second: RerankGain) -> list[ScoreTable]:
 
 
 def _about(
-    data: MatchFitData, fitted: MatchFitted, report: Any, command: str
+    data: MatchFitData, fitted: MatchFitted, report: FitReport, command: str
 ) -> list[tuple[str, str]]:
     matcher, parts = fitted.levels[fitted.chosen], data.parts
     counts = ", ".join(

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from ravl.encoders.base import Array
 from ravl.evaluation import Score, retrieval_differences, retrieval_scores
+from ravl.json_types import JsonObject
 from ravl.retrieval.datastore import Ints
 from ravl.retrieval.reranking import DEPTH, mixed
 from ravl.tasks.match.dataset import MatchFitData
@@ -47,7 +47,7 @@ class RerankGain:
     queries: int
     milliseconds: float
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types."""
         scores = {
             way: {

@@ -10,13 +10,14 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
 from ravl.errors import DataError
+from ravl.json_types import JsonObject
 from ravl.memory import Memory
 from ravl.retrieval.datastore import Datastore, Ints, Neighbours
 from ravl.retrieval.reranking import Reranker
@@ -85,7 +86,7 @@ class NeighbourReranker:
             )
         return cls.open(folder, memory, float(known["weight"]))
 
-    def describe(self, folder: Path) -> dict[str, Any]:
+    def describe(self, folder: Path) -> JsonObject:
         """What ``run.json`` of a run in a folder says of it."""
         its = self.model.run.folder.resolve()
         relative = os.path.relpath(its, folder.resolve())

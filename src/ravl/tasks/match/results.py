@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from ravl.json_types import JsonObject
 from ravl.runs.answers import Answer
 
 YES, NO = "fits", "does not fit"
@@ -45,7 +45,7 @@ class Matching(Answer):
         """One of two."""
         return (self.said,)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """As plain JSON types."""
         return {
             "text": self.text,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
+from ravl.json_types import JsonObject, JsonRecord, JsonValue
 from ravl.tasks.contract import Task
+from ravl.tasks.options import EvaluateOptions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
     from ravl.runs.answers import Answer
     from ravl.runs.run import Run
     from ravl.tasks.match.fit import MatchRecipe
+    from ravl.tasks.match.model import MatchPipeline
     from ravl.tasks.match.results import Matching
+    from ravl.tasks.model import Model
     from ravl.training.examples import Examples
     from ravl.training.fit_settings import FitSettings
     from ravl.training.refit_hooks import RefitHooks
@@ -67,13 +71,15 @@ class MatchTask(Task):
 
         return refit_hooks(pipeline)
 
-    def evaluate(self, model: Any, data: str | Path, **options: Any) -> dict[str, Any]:
+    def evaluate(
+        self, model: Model, data: str | Path, **options: Unpack[EvaluateOptions]
+    ) -> JsonObject:
         """Judge a loaded run on new pictures with texts."""
         from ravl.tasks.match.evaluate import evaluate_match
 
         return evaluate_match(model, data, **options)
 
-    def load(self, run: Run, memory: Memory) -> Any:
+    def load(self, run: Run, memory: Memory) -> MatchPipeline:
         """The pipeline of a run."""
         from ravl.tasks.match.model import MatchPipeline
 
@@ -99,7 +105,7 @@ class MatchTask(Task):
 
         return Matching
 
-    def answer_example(self) -> Mapping[str, Any]:
+    def answer_example(self) -> JsonRecord:
         """The fields that an answer has of its own."""
         return {
             "text": "a red shirt",
@@ -113,11 +119,11 @@ class MatchTask(Task):
         """The texts of a row."""
         return row.texts
 
-    def row_fields(self, right: Any, asked: str | None) -> Mapping[str, Any]:
+    def row_fields(self, right: JsonValue, asked: str | None) -> Mapping[str, object]:
         """A text that fits comes to the row's texts."""
         return {"texts": [asked]} if right and asked else {}
 
-    def shaped(self, value: Any) -> Any:
+    def shaped(self, value: JsonValue) -> JsonValue:
         """True or false.
 
         Raises:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +11,7 @@ from torch.utils.data import Dataset, Sampler
 from ravl.encoders.base import Array
 from ravl.tasks.search.material import TrainingInputs
 from ravl.tasks.search.pairs import Ints
+from ravl.training.trainer import Batch
 
 FALSE_NEGATIVE = 0.95  # of the score of its own text, above which a neighbour may fit as well
 BLOCK = 512  # pictures scored at a time
@@ -20,7 +20,7 @@ Embed = Callable[[], tuple[Array, Array]]
 """Vectors of the training pictures (n, d) and of their texts, averaged, (n, d), as of now."""
 
 
-class PairData(Dataset[dict[str, Any]]):
+class PairData(Dataset[Batch]):
     """Pairs as batches of tensors; an item is a position among the pairs.
 
     Args:
@@ -35,7 +35,7 @@ class PairData(Dataset[dict[str, Any]]):
     def __len__(self) -> int:
         return len(self._material.pairs)
 
-    def __getitems__(self, positions: Sequence[int]) -> dict[str, Any]:
+    def __getitems__(self, positions: Sequence[int]) -> Batch:
         """A whole batch at once: stacking single items would cost more than the step."""
         material, pairs = self._material, self._material.pairs
         # By epoch and first example, so that a resumed run draws what it would have drawn.
@@ -51,7 +51,7 @@ class PairData(Dataset[dict[str, Any]]):
             "taught": material.taught(owners, which),
         }
 
-    def __getitem__(self, position: int) -> dict[str, Any]:
+    def __getitem__(self, position: int) -> Batch:
         return self.__getitems__([position])
 
 

@@ -6,9 +6,9 @@ import hashlib
 import json
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from ravl.encoders.base import Array, Encoder
 from ravl.encoders.trained import TrainedEncoder
 from ravl.errors import DataError
 from ravl.evaluation import ranks_of_relevant
+from ravl.json_types import JsonObject
 from ravl.memory import Memory
 from ravl.tasks.search.batches import HardNegativeSampler, PairData
 from ravl.tasks.search.heads import RetrieverModel
@@ -124,7 +125,7 @@ def prepare(
     progress: bool | None,
 ) -> tuple[TrainingInputs, PairSplits]:
     """The run's folder, and all that training needs, computed once and kept there."""
-    config: dict[str, Any] = {
+    config: JsonObject = {
         "task": "search",
         "memory": str(memory.path),
         "settings": settings.to_json(),
@@ -234,7 +235,9 @@ def train_heads(
     return encoder, curve, seconds
 
 
-def _validation(model: RetrieverModel, material: TrainingInputs, chosen: Ints) -> Any:
+def _validation(
+    model: RetrieverModel, material: TrainingInputs, chosen: Ints
+) -> Callable[[], float]:
     """A function: mean of R@10 both ways on the validation pictures, of the model as it is."""
     pairs = material.pairs
     own = pairs_of(pairs, chosen)

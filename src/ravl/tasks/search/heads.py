@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import log
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from ravl.tasks.search.losses import distilled, info_nce, sigmoid_loss
 from ravl.tasks.search.material import SEEN, TrainingInputs
 from ravl.tasks.search.pairs import Ints
 from ravl.tasks.search.settings import RetrieverSettings
+from ravl.training.trainer import Batch
 
 FLOOR = 1e-3  # of the features' spread; a feature that never varies tells nothing
 PART = 32  # pictures or texts at once through a tower
@@ -181,7 +181,9 @@ class RetrieverModel(nn.Module):
         training = self.training
         self.eval()
 
-        def run(chosen: Ints, take: Callable[[Ints], dict[str, Tensor]], net: Any) -> Array:
+        def run(
+            chosen: Ints, take: Callable[[Ints], dict[str, Tensor]], net: Callable[..., Tensor]
+        ) -> Array:
             size = SEEN if self.tail is not None or self.reader is not None else len(chosen)
             steps = range(0, len(chosen), max(1, size))
             parts = [
@@ -217,7 +219,7 @@ def _gathered(x: Tensor) -> Tensor:
     return torch.cat(all_gather(x))  # type: ignore[no-untyped-call]
 
 
-def _to(inputs: dict[str, Any], device: torch.device) -> dict[str, Any]:
+def _to(inputs: Batch, device: torch.device) -> Batch:
     return {
         name: _to(value, device) if isinstance(value, dict) else value.to(device)
         for name, value in inputs.items()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from ravl.evaluation import (
     retrieval_differences,
     retrieval_scores,
 )
+from ravl.json_types import JsonObject
 from ravl.tasks.search.pairs import Ints, Pairs, pairs_of
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of hubness correction, tried on validation
@@ -159,7 +159,7 @@ def measure(held: Held, hubness: float, seed: int) -> Metrics:
     return metrics | ({"picture -> picture": alike} if alike else {})
 
 
-def to_json(metrics: Metrics) -> dict[str, Any]:
+def to_json(metrics: Metrics) -> JsonObject:
     """As plain JSON types."""
     return {
         direction: {

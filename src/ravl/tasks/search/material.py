@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from ravl.encoders.base import Array
 from ravl.encoders.towers.text import TextTower
 from ravl.encoders.towers.vision import Maps, VisionTower
 from ravl.tasks.search.pairs import Ints, Pairs
+from ravl.training.trainer import Batch
 
 SEEN = 64  # pictures or texts at once without gradients
 
@@ -70,7 +70,7 @@ class TrainingInputs:
             inputs["maps"] = torch.from_numpy(np.stack(lines))
         return inputs
 
-    def read(self, which: Ints, random: np.random.Generator | None = None) -> dict[str, Any]:
+    def read(self, which: Ints, random: np.random.Generator | None = None) -> Batch:
         """Texts (b) as :meth:`RetrieverModel.read` takes them; reworded by chance, or as is."""
         vectors = self.texts[which]
         number = np.full(len(which), -1)
@@ -79,7 +79,7 @@ class TrainingInputs:
             vectors = np.where(
                 number[:, None] < 0, vectors, self.variants[which, np.maximum(number, 0)]
             )
-        inputs: dict[str, Any] = {"texts": torch.from_numpy(vectors)}
+        inputs: Batch = {"texts": torch.from_numpy(vectors)}
         if self.text is not None:
             words = [
                 self.pairs.texts[i] if v < 0 or self.reworded is None else self.reworded[i][v]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ravl.evaluation import Score
+from ravl.json_types import JsonObject
 from ravl.memory import Memory
 from ravl.pages.render import row_uri
 from ravl.pages.retriever_report import Example, ShownHit, Table, retriever_report
@@ -57,7 +57,7 @@ def write_report(
         report.curve,
     )
     (report.out / "report.html").write_text(page, encoding="utf-8")
-    record: dict[str, Any] = {
+    record: JsonObject = {
         "task": "search",
         "encoder": memory.encoder.spec,
         "pictures": sizes,
@@ -113,7 +113,7 @@ def _hits(
     return hits
 
 
-def _write(file: Path, record: dict[str, Any]) -> None:
+def _write(file: Path, record: JsonObject) -> None:
     half = file.with_suffix(".part")
     half.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     half.replace(file)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from ravl.encoders.towers.freezing import parse_strategy
 from ravl.errors import DataError
 from ravl.evaluation import Score
+from ravl.json_types import JsonObject
 from ravl.training.loop_settings import LoopSettings, check_bounds, check_shares
 
 Loss = Literal["infonce", "sigmoid"]
@@ -111,7 +112,7 @@ class RetrieverReport:
     """
 
     out: Path
-    metrics: dict[str, Any]
+    metrics: JsonObject
     hubness: float
     seconds: float
     adopted: bool

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from ravl.errors import DataError
+from ravl.json_types import JsonObject, JsonRecord, JsonValue
 from ravl.tasks.contract import Task
+from ravl.tasks.options import EvaluateOptions
 
 if TYPE_CHECKING:
     from ravl.memory import Memory
+    from ravl.tasks.model import Model
     from ravl.tasks.search.settings import RetrieverReport, RetrieverSettings
 
 
@@ -58,7 +60,9 @@ class SearchTask(Task):
             **{part: None if where is None else str(where) for part, where in named.items()},
         )
 
-    def evaluate(self, model: Any, data: str | Path, **options: Any) -> dict[str, Any]:
+    def evaluate(
+        self, model: Model, data: str | Path, **options: Unpack[EvaluateOptions]
+    ) -> JsonObject:
         """Not offered: a search is judged by ``ravl fit search``, which reports it.
 
         Raises:
@@ -66,7 +70,7 @@ class SearchTask(Task):
         """
         raise DataError("Search has no run to evaluate; ravl fit search reports what it gained.")
 
-    def shaped(self, value: Any) -> Any:
+    def shaped(self, value: JsonValue) -> JsonValue:
         """A list of ids.
 
         Raises:
@@ -76,6 +80,6 @@ class SearchTask(Task):
             raise ValueError(f"an answer of search is a list of texts, not {value}")
         return value if isinstance(value, list) else [value]
 
-    def feedback(self, answer: Any) -> Mapping[str, Any]:
+    def feedback(self, answer: Any) -> JsonRecord:
         """What feedback says of hits: their ids."""
         return {"answer": [hit.id for hit in answer]}

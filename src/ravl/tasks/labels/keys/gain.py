@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from ravl.encoders.base import Array
 from ravl.evaluation import Score, compare, measure
+from ravl.json_types import JsonObject
 from ravl.pages.fit_report import Curves, ScoreTable, Series
 from ravl.tasks.labels.evaluate_test import wide
 from ravl.tasks.labels.keys.fit import Joint, Variant
@@ -37,7 +37,7 @@ class Gain:
     scores: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)
     differences: Mapping[tuple[str, str], Mapping[str, Score]] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """What ``metrics.json`` says of it."""
         joint, learned = self.joint, self.joint.learned
         validation = {"frozen": joint.frozen.score}
