@@ -135,7 +135,7 @@ def test_a_run_says_what_it_said_when_it_was_judged(shop, tmp_path):
 def test_settings_round_trip(shop, tmp_path):
     fitted_to(shop, tmp_path / "one", seed=3, test_share=0.3, prompt_templates=("x {}",))
     written = read_settings(tmp_path / "one" / "settings.yaml")
-    assert (written["seed"], written["templates"]) == (3, ["x {}"])
+    assert (written["seed"], written["prompt_templates"]) == (3, ["x {}"])
     fit(
         "classify",
         shop,

@@ -86,7 +86,7 @@ def test_a_fit_gives_the_memory_an_encoder_that_it_can_load_again(
     assert report.adopted
     encoder = memory.encoder
     assert isinstance(encoder, TrainedEncoder)
-    assert encoder.projects == ("vision" not in tuned)
+    assert encoder.projects == ("tune_vision" not in tuned)
     for number, features in kept(memory, "features").items():  # tasks see what no text has touched
         np.testing.assert_array_equal(features, before[number])
     found = kept(memory, "vectors")
