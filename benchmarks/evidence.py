@@ -125,7 +125,7 @@ def grown_answers(
     near = labeller.neighbours(queries, label_matrix)
     both = labeller.answer(queries, label_matrix, near)
     votes = labeller.answer(queries, label_matrix, near, vote_only=True)
-    plain = labeller.vote(near, label_matrix.said, label_matrix.worth)
+    plain = labeller.vote(near, label_matrix.labels, label_matrix.worth)
     names = np.array(label_matrix.names)
     alone = labeller.without(queries).probabilities
     return {
@@ -213,7 +213,7 @@ def poison(memory: Memory, examples: Examples, parts: Splits) -> Lines:
     count, labels = len(data.datastore), len(data.labels)
     clean = LabelMatrix.of(data.datastore, TASK, data.labels)
     fakes = np.eye(labels, dtype=np.float32)  # one planted record for each wrong label
-    said = np.vstack([clean.said, fakes])
+    said = np.vstack([clean.labels, fakes])
     worth = np.ones(len(said), np.float32)
     truth = data.truth(data.test)
     wrong = (truth + np.random.default_rng(0).integers(1, labels, len(truth))) % labels

@@ -18,28 +18,28 @@ REACH = 0.8  # share of a row's answer that comes from its neighbours
 STEPS = 20  # of the diffusion; what is left after them is below 0.8 ** 20, or 1 %
 
 
-def propagate(keys: Array, said: Array) -> tuple[Array, Array]:
+def propagate(keys: Array, labels: Array) -> tuple[Array, Array]:
     """The labels of every row, and their weights.
 
     Args:
         keys: of all rows, (N, d), L2-normalised.
-        said: by those with a label, (N, C), rows that sum to 1; zeros for the others.
+        labels: (N, C), rows that sum to 1; zeros for rows without a label.
 
     Returns:
         Shares (N, C), as they were where a row had said something, and worth (N,): 1 for these,
         and for others 1 minus the entropy of their shares over that of no knowledge.
     """
-    known = said.sum(1) > 0
+    known = labels.sum(1) > 0
     edges = _edges(keys)
     # Labels start with equal mass, or the frequent ones would flood the graph.
-    start = said / np.maximum(said.sum(0), 1.0)
+    start = labels / np.maximum(labels.sum(0), 1.0)
     state = start.copy()
     for _ in range(STEPS):
         state = REACH * (edges @ state) + (1 - REACH) * start
     total = state.sum(1, keepdims=True)
     shares = np.where(total > 1e-12, state / np.maximum(total, 1e-12), 0).astype(np.float32)
-    shares[known] = said[known]
-    most = np.log(max(said.shape[1], 2))
+    shares[known] = labels[known]
+    most = np.log(max(labels.shape[1], 2))
     entropy = -(shares * np.log(np.maximum(shares, 1e-12))).sum(1) / most
     worth = np.where(known, 1.0, np.clip(1 - entropy, 0, 1)) * (shares.sum(1) > 0)
     return shares, worth.astype(np.float32)

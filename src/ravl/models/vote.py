@@ -73,7 +73,7 @@ class Vote:
     def __call__(
         self,
         neighbours: Neighbours,
-        said: LabelTable,
+        labels: LabelTable,
         worth: Array | None = None,
         counts: Array | None = None,
     ) -> Array:
@@ -83,19 +83,19 @@ class Vote:
 
         Args:
             neighbours: of n queries.
-            said: labels of each row of the bank, (N, C): 1 for its label or tags, or shares.
+            labels: labels of each row of the bank, (N, C): 1 for its label or tags, or shares.
             worth: see :meth:`shares`.
-            counts: how often the bank has each label, (C,); None to count them in ``said``.
+            counts: how often the bank has each label, (C,); None to count them in ``labels``.
         """
         near = neighbours.first(self.k)
         shares = self.shares(neighbours, worth)
-        votes = np.zeros((len(near), said.shape[1]), np.float32)
+        votes = np.zeros((len(near), labels.shape[1]), np.float32)
         for j in range(near.positions.shape[1]):  # k steps over (n, C), never (n, k, C) at once
-            votes += shares[:, j : j + 1] * said[near.positions[:, j]]
+            votes += shares[:, j : j + 1] * labels[near.positions[:, j]]
         if not self.balance:
             return votes
         if counts is None:
-            every = said[np.arange(said.shape[0])]
+            every = labels[np.arange(labels.shape[0])]
             counts = (every if worth is None else every * worth[:, None]).sum(0)
         return rebalance(votes, counts, self.balance)
 

@@ -147,6 +147,6 @@ def _example(news: MemoryChanges, examined: PairedResults, i: int) -> ReportExam
     for who in (CHAMPION, CHALLENGER):
         good = bool(examined.worth[who][i] == best)
         verdict = "" if examined.quality is None else "better" if good else "worse"
-        answers.append(Answer(who, *examined.said[who][i], good, verdict))
+        answers.append(Answer(who, *examined.answers[who][i], good, verdict))
     picture = thumbnail(news.examples.source, examined.rows[i])
     return ReportExample(picture, examined.asked[i], examined.truth[i], answers)

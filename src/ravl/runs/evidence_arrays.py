@@ -42,7 +42,7 @@ class Votes(Protocol):
         """What can be said, C' names."""
 
     @property
-    def said(self) -> Array:
+    def labels(self) -> Array:
         """By each row, (N, C')."""
 
     @property
@@ -73,7 +73,7 @@ class EvidenceArrays:
     ) -> EvidenceArrays:
         """For the rows of a testimony; ``features`` (N, F) are theirs, standardised."""
         vectors = name_vectors(task.encoder(memory), label_matrix.names)  # (C', D)
-        weights = label_matrix.said * label_matrix.worth[:, None]
+        weights = label_matrix.labels * label_matrix.worth[:, None]
         texts, has_text = task.heard(label_matrix.datastore) or _texts(
             memory, label_matrix.datastore
         )

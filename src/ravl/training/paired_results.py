@@ -30,7 +30,7 @@ class PairedResults:
         groups: equal for near-duplicates, (n,).
         asked: the question or text of each; None where there is none.
         truth: what is right of each, in words.
-        said: each one's answers in words, and how sure it is, by ``champion`` and ``challenger``.
+        answers: of each, in words, and its confidence, by ``champion`` and ``challenger``.
         worth: how good each answer is, (n,): 1 for right and 0 for wrong, or the text's quality.
         measure: the metrics of one of them for some examples.
         compare: the challenger's less the champion's for some examples, paired.
@@ -42,7 +42,7 @@ class PairedResults:
     groups: Ints
     asked: Sequence[str | None]
     truth: Sequence[str]
-    said: Mapping[str, Sequence[tuple[str, float]]]
+    answers: Mapping[str, Sequence[tuple[str, float]]]
     worth: Mapping[str, NDArray[np.floating]]
     measure: Measure
     compare: Compare
@@ -63,24 +63,24 @@ class ExampleResult:
 
 
 def judges(
-    kind: OutputKind, said: Mapping[str, ExampleResult], truth: Ints, groups: Ints, seed: int
+    kind: OutputKind, results: Mapping[str, ExampleResult], truth: Ints, groups: Ints, seed: int
 ) -> tuple[Measure, Compare]:
     """What measures and compares probabilities, see :class:`PairedResults`.
 
     Args:
         kind: of the outputs, whose metrics are computed.
-        said: by ``champion`` and ``challenger``, of n examples.
+        results: by ``champion`` and ``challenger``, of n examples.
         truth: see :func:`ravl.evaluation.measure`.
         groups: equal for near-duplicates, (n,).
         seed: of the intervals.
     """
-    new, old = said[CHALLENGER], said[CHAMPION]
+    new, old = results[CHALLENGER], results[CHAMPION]
 
     def how(chosen: Ints) -> dict[str, Any]:
         return {"groups": groups[chosen], "seed": seed}
 
     def measured(who: str, chosen: Ints) -> dict[str, Score]:
-        one = said[who]
+        one = results[who]
         return measure(
             kind, one.probabilities[chosen], truth[chosen], thresholds=one.limits, **how(chosen)
         )

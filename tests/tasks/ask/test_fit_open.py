@@ -87,19 +87,19 @@ def data(memory: Memory, folder: Path, tmp_path: Path) -> Iterator[TextFitData]:
 
 
 def test_the_report_has_five_rows(folder: Path) -> None:
-    told = json.loads((folder / "run" / "metrics.json").read_text("utf-8"))
-    assert (told["task"], told["level"]) == ("ask", "generator")
-    assert list(told["rows"]) == ROWS
-    assert {"accuracy", "F1"} <= set(told["rows"]["vote"])
-    assert set(told["rows"]["vote"]["accuracy"]) == {"value", "low", "high"}
+    metrics = json.loads((folder / "run" / "metrics.json").read_text("utf-8"))
+    assert (metrics["task"], metrics["level"]) == ("ask", "generator")
+    assert list(metrics["rows"]) == ROWS
+    assert {"accuracy", "F1"} <= set(metrics["rows"]["vote"])
+    assert set(metrics["rows"]["vote"]["accuracy"]) == {"value", "low", "high"}
     assert {"retrieval_on", "retrieval_off", "retrieval_shuffled", "retrieval_misleading"} == set(
-        told["retrieval"]
+        metrics["retrieval"]
     )
-    assert {"question_only", "generator_off", "generator"} == set(told["curves"])
-    assert told["rows"]["with_retrieval"]["accuracy"]["value"] > 0.9
-    assert told["rows"]["question_only"]["accuracy"]["value"] < 0.6  # no picture, no answer
-    assert "no_retrieval - question_only" in told["differences"]
-    assert 0 <= told["abstain"]["answered"] <= 1
+    assert {"question_only", "generator_off", "generator"} == set(metrics["curves"])
+    assert metrics["rows"]["with_retrieval"]["accuracy"]["value"] > 0.9
+    assert metrics["rows"]["question_only"]["accuracy"]["value"] < 0.6  # no picture, no answer
+    assert "no_retrieval - question_only" in metrics["differences"]
+    assert 0 <= metrics["abstain"]["answered"] <= 1
     page = (folder / "run" / "report.html").read_text("utf-8")
     for words in (
         KIND,
@@ -242,7 +242,7 @@ def captioner_requests(data: TextFitData, generator: Any, places: list[int]) -> 
 
     side = data.train.take(np.array(places))
     predictor = TextPredictor(data.task, data.keys, data.vote, generator=generator, quotes=0)
-    requests = predictor.requests(side.pictures, data.told, side.near, data.recalled(side))
+    requests = predictor.requests(side.pictures, data.index, side.near, data.recalled(side))
     assert [r.question for r in requests] == side.questions
     assert all(e.question in (KIND, TASTE, "") for r in requests for e in r.evidence_items)
     return requests

@@ -39,13 +39,13 @@ def test_a_vote_counts_peoples_shares(shop, tmp_path):
     shop.add([Example("p", tmp_path / "p.png", qa=(QA("who?", ("a",) * 7 + ("b",) * 3),))])
     task = OpenAnswerTargets(width=48)
     datastore = task.datastore(shop)
-    told = task.told(datastore, shop)
+    index = task.index_texts(datastore, shop)
     place = len(datastore) - 1
     near = datastore.neighbours(datastore.keys[place][None], 1)
     assert near.positions.tolist() == [[place]]
-    (found,) = recall(told, near, task.vote(len(datastore)))
-    said = dict(zip([told.said.texts[t] for t in found.texts], found.support, strict=True))
-    assert said == pytest.approx({"a": 0.7, "b": 0.3}, abs=1e-3)
+    (found,) = recall(index, near, task.vote(len(datastore)))
+    support = dict(zip([index.row_texts.texts[t] for t in found.texts], found.support, strict=True))
+    assert support == pytest.approx({"a": 0.7, "b": 0.3}, abs=1e-3)
 
 
 def test_the_generator_is_asked_with_answered_questions_before_it(shop):

@@ -44,12 +44,14 @@ def test_after_any_edits_texts_are_recalled_as_from_an_index_made_anew(edits, ta
     for _ in edits.all(12):
         found = source.at(memory.live.view(), keys)
         with Memory.open(memory.path, memory.encoder) as other:
-            anew = targets.told(targets.datastore(other, keys), other)
-        assert list(found.said.texts) == list(anew.said.texts)
+            anew = targets.index_texts(targets.datastore(other, keys), other)
+        assert list(found.row_texts.texts) == list(anew.row_texts.texts)
         assert found.whole == anew.whole
-        near = anew.said.datastore.neighbours(anew.said.datastore.keys[:5], 4, among=anew.said.has)
-        same = found.said.datastore.neighbours(
-            anew.said.datastore.keys[:5], 4, among=found.said.has
+        near = anew.row_texts.datastore.neighbours(
+            anew.row_texts.datastore.keys[:5], 4, among=anew.row_texts.has
+        )
+        same = found.row_texts.datastore.neighbours(
+            anew.row_texts.datastore.keys[:5], 4, among=found.row_texts.has
         )
         np.testing.assert_allclose(same.similarity, near.similarity, atol=1e-6)
         for one, two in zip(recall(found, near), recall(anew, near), strict=True):
@@ -67,11 +69,11 @@ def test_the_weights_of_phrases_are_counted_again_when_a_fifth_has_changed(edits
         memory.update(row.id, texts=("something quite different",))
         found = source.at(memory.live.view(), keys)
         assert found.phrases is first
-        assert "something quite different" in found.said.texts
+        assert "something quite different" in found.row_texts.texts
     for row in rows[len(rows) // 6 : len(rows) // 3]:
         memory.update(row.id, texts=("something quite different",))
     found = source.at(memory.live.view(), keys)
     assert found.phrases is not first
     assert isinstance(found.phrases, Phrases)
-    anew = Phrases.of(list(found.said.texts), found.said.owners)
+    anew = Phrases.of(list(found.row_texts.texts), found.row_texts.owners)
     assert found.phrases.weight == anew.weight

@@ -17,7 +17,7 @@ from tests.tasks.caption.fakes import FakeGenerator
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> CaptionIndex:
+def index(tmp_path: Path) -> CaptionIndex:
     rows = []
     for i in range(8):
         file = tmp_path / f"{i}.png"
@@ -30,15 +30,15 @@ def told(tmp_path: Path) -> CaptionIndex:
 
 
 @pytest.mark.parametrize("quotes", [0, 1, 3])
-def test_as_many_passages_are_read_word_for_word(told: CaptionIndex, quotes: int) -> None:
-    keys = KeyProjection.of(told.said.datastore.features)
+def test_as_many_passages_are_read_word_for_word(index: CaptionIndex, quotes: int) -> None:
+    keys = KeyProjection.of(index.row_texts.datastore.features)
     predictor = TextPredictor(CaptionTargets(), keys, generator=FakeGenerator(), quotes=quotes)
-    pictures = Pictures(told.said.datastore.features[:2])
-    near = predictor.neighbours(pictures.features, told)
-    recalled = predictor.recall(near, told)
-    for request in predictor.requests(pictures, told, near, recalled):
+    pictures = Pictures(index.row_texts.datastore.features[:2])
+    near = predictor.neighbours(pictures.features, index)
+    recalled = predictor.recall(near, index)
+    for request in predictor.requests(pictures, index, near, recalled):
         passages = [e.text for e in request.evidence_items if e.features is None]
         assert len(passages) == quotes
-        owners = {told.said.owners[told.said.texts.index(text)] for text in passages}
+        owners = {index.row_texts.owners[index.row_texts.texts.index(text)] for text in passages}
         assert len(owners) == quotes  # of different rows
     assert np.isfinite(near.similarity).all()

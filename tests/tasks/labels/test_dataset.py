@@ -47,7 +47,7 @@ def leaky(empty, tmp_path) -> Memory:
 
 def vote_accuracy(data: FitData, side: Split) -> float:
     label_matrix = evidence.LabelMatrix.of(data.datastore, data.task, data.labels)
-    votes = Vote(8, 0.02, cap=1.0)(side.near, label_matrix.said, label_matrix.worth)
+    votes = Vote(8, 0.02, cap=1.0)(side.near, label_matrix.labels, label_matrix.worth)
     return float((votes[:, : len(data.labels)].argmax(1) == data.truth(side)).mean())
 
 

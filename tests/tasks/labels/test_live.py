@@ -92,7 +92,7 @@ def test_after_any_edits_the_labels_are_what_they_would_be_anew(edits, name, see
         assert found.datastore.groups.tolist() == datastore.groups.tolist()
         np.testing.assert_allclose(found.datastore.keys, datastore.keys, atol=1e-6)
         assert (found.names, found.known) == (anew.names, anew.known)
-        np.testing.assert_array_equal(found.said, anew.said)
+        np.testing.assert_array_equal(found.labels, anew.labels)
         np.testing.assert_array_equal(found.worth, anew.worth)
         np.testing.assert_allclose(found.counts, anew.counts, rtol=1e-6)
         evidence, every = read.at(found), np.arange(len(datastore)).reshape(1, -1)
@@ -121,7 +121,7 @@ def test_a_small_memory_propagates_after_each_edit(edits, seed):
         found = source.at(memory.live.view())
         anew = LabelMatrix.of(read_datastore(memory, made.keys), targets, LABELS, spread=True)
         assert found.names == anew.names
-        np.testing.assert_allclose(found.said, anew.said, atol=1e-4)
+        np.testing.assert_allclose(found.labels, anew.labels, atol=1e-4)
         np.testing.assert_allclose(found.worth, anew.worth, atol=1e-4)
 
 
@@ -134,9 +134,9 @@ def test_a_large_memory_propagates_again_when_many_rows_have_changed(memory, mon
     source = LabelSource.of(predictor(targets, memory, spread=True), memory)
     calls: list[int] = []
 
-    def counted(keys: Array, said: Array) -> tuple[Array, Array]:
+    def counted(keys: Array, labels: Array) -> tuple[Array, Array]:
         calls.append(len(keys))
-        return propagate(keys, said)
+        return propagate(keys, labels)
 
     monkeypatch.setattr(live, "propagate", counted)
     first = source.at(memory.live.view())
@@ -144,9 +144,9 @@ def test_a_large_memory_propagates_again_when_many_rows_have_changed(memory, mon
     memory.update(other, label="zebra")
     second = source.at(memory.live.view())
     assert calls == [16] and second.names[-1] == "zebra"
-    novel = second.said[1]
+    novel = second.labels[1]
     assert novel[-1] == 1 and novel.sum() == 1 and second.worth[1] == 1  # counts at once
-    np.testing.assert_allclose(second.said[0, : len(first.names)], first.said[0])
+    np.testing.assert_allclose(second.labels[0, : len(first.names)], first.labels[0])
     memory.update(other, label="")
     third = source.at(memory.live.view())
     assert calls == [16] and third.worth[1] == 0  # says nothing until labels are propagated again

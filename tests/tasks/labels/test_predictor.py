@@ -89,8 +89,8 @@ def test_answers_are_distributions_and_shares_sum_to_the_gate(labeller, datastor
 def test_rows_without_a_label_are_no_neighbours(labeller, datastore):
     features, kinds = world(seed=2)
     found = answered(labeller, datastore, Queries(features[kinds == 3]))
-    said = [datastore.rows[i].label for i in found.neighbours.positions.ravel()]
-    assert None not in said
+    labels = [datastore.rows[i].label for i in found.neighbours.positions.ravel()]
+    assert None not in labels
     check(found)
 
 
@@ -216,7 +216,7 @@ def test_propagated_labels_vote(datastore, labeller):
     check(found)
     assert (found.votes.argmax(1) == kinds)[kinds < 3].mean() > 0.9
     hidden = evidence.LabelMatrix.of(few, TASK, NAMES, spread=True, hidden=np.arange(60) < 3)
-    assert not hidden.said.any()  # whose labels are hidden tells nobody
+    assert not hidden.labels.any()  # whose labels are hidden tells nobody
     assert not hidden.worth.any()
 
 

@@ -132,7 +132,7 @@ def test_an_untrained_fusion_model_answers_as_the_dual_encoder(memory: Memory, m
     words = words_of(model, str(made / "bert"), 6)
     level = replace(dual, reader=Reader(model), words=words)
     side = data.validation
-    signals = level.from_model(side.asked, side.clues.near, level.evidence(data.said))
+    signals = level.from_model(side.asked, side.clues.near, level.evidence(data.row_texts))
     np.testing.assert_allclose(signals["fusion"], 0, atol=1e-5)
     logits = fit_stack(signals, ("dual",), side.targets).logits(signals)
     base = Reader(model).base(signals["dual"][:, None])[:, 0]
@@ -268,7 +268,7 @@ def test_a_trained_retriever_does_not_change_the_ground(memory: Memory) -> None:
     memory.reembed(trained, progress=False)
     try:
         after = ground_of(memory)
-        np.testing.assert_allclose(after.said.vectors, before.said.vectors, atol=2e-3)
+        np.testing.assert_allclose(after.row_texts.vectors, before.row_texts.vectors, atol=2e-3)
         np.testing.assert_allclose(after.vectors, before.vectors, atol=2e-3)
         assert after.base.spec == before.base.spec
     finally:
@@ -292,8 +292,8 @@ def test_a_text_in_another_language_is_set_aside(tmp_path: Path) -> None:
         assert not unread.to_json()["read"] and unread.abstained
         assert read.to_json()["read"]
         assert "does not read" in str(unread)
-        said = {text for _, text in zip(range(99), model._said()[0].texts, strict=False)}
-        assert not {"红色和蓝色", "绿色"} & said
+        row_texts = {text for _, text in zip(range(99), model._row_texts()[0].texts, strict=False)}
+        assert not {"红色和蓝色", "绿色"} & row_texts
 
 
 class English(ColourEncoder):

@@ -167,7 +167,7 @@ def test_hidden_groups_are_not_heard(model: MatchPipeline, memory: Memory) -> No
 
 
 def memory_numbers(model: MatchPipeline) -> np.ndarray:
-    return model._said()[0].datastore.numbers
+    return model._row_texts()[0].datastore.numbers
 
 
 def test_abstaining(model: MatchPipeline) -> None:

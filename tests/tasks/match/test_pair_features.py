@@ -17,7 +17,7 @@ from ravl.tasks.match.predictor import MEMORY, MatchPredictor, QueryPairs
 ROWS, TEXTS, WIDTH = 12, 20, 6
 
 
-def said(seed: int = 0) -> RowTexts:
+def row_texts(seed: int = 0) -> RowTexts:
     """Rows of which the first has no text, and the others one or two."""
     random = np.random.default_rng(seed)
     features = random.normal(size=(ROWS, WIDTH)).astype(np.float32)
@@ -48,7 +48,7 @@ def matcher(known: RowTexts, **changes: object) -> MatchPredictor:
 @pytest.mark.parametrize("block", [7, 512])
 def test_clues_are_what_a_loop_finds(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(match_clues, "BLOCK", block)
-    known = said()
+    known = row_texts()
     pairs = asked(known)
     found = matcher(known).clues(pairs, known)
     keys = KeyProjection.of(known.datastore.features)(pairs.features)
@@ -64,12 +64,14 @@ def test_clues_are_what_a_loop_finds(block: int, monkeypatch: pytest.MonkeyPatch
         near, alike = np.argsort(-seen)[:4], np.argsort(-of_row)[:4]
         np.testing.assert_array_equal(found.near.positions[i], near)
         np.testing.assert_array_equal(found.alike.positions[i], alike)
-        np.testing.assert_allclose(found.said[i], np.where(near == 0, 0, of_row[near]), atol=1e-5)
+        np.testing.assert_allclose(
+            found.text_similarity[i], np.where(near == 0, 0, of_row[near]), atol=1e-5
+        )
         np.testing.assert_allclose(found.seen[i], seen[alike], atol=1e-5)
 
 
 def test_hidden_groups_are_found_by_neither_side() -> None:
-    known = said()
+    known = row_texts()
     pairs = asked(known)
     hidden = [np.array([1 + i % 4, 5 + i % 3]) for i in range(len(pairs))]
     found = matcher(known).clues(pairs, known, k=ROWS, hidden=hidden)
@@ -83,7 +85,7 @@ def test_hidden_groups_are_found_by_neither_side() -> None:
 
 
 def test_rows_without_a_text_leave_their_place() -> None:
-    known = said()
+    known = row_texts()
     pairs = asked(known)
     found = matcher(known)
     signals, by_picture, by_text = found.from_memory(found.clues(pairs, known), known)
@@ -94,7 +96,7 @@ def test_rows_without_a_text_leave_their_place() -> None:
 
 
 def test_strangers_are_looked_at_with_the_likeness_of_the_right_ones() -> None:
-    known = said()
+    known = row_texts()
     pairs = asked(known)
     one = matcher(known)
     clues = one.clues(pairs, known)
@@ -105,11 +107,11 @@ def test_strangers_are_looked_at_with_the_likeness_of_the_right_ones() -> None:
     straight = look_up(
         pairs.vectors, keys, pairs.picture, pairs.text, known, other.near, alike=other.alike
     )
-    np.testing.assert_array_equal(straight.said, other.said)
+    np.testing.assert_array_equal(straight.text_similarity, other.text_similarity)
 
 
 def test_nobody_who_speaks_is_no_answer() -> None:
-    known = said()
+    known = row_texts()
     silent = RowTexts(known.datastore, [], np.zeros((0, WIDTH), np.float32), np.zeros(0, np.int64))
     one, pairs = matcher(known), asked(known)
     found = one.answer(pairs, silent, one.clues(pairs, silent))
@@ -118,7 +120,7 @@ def test_nobody_who_speaks_is_no_answer() -> None:
 
 
 def test_some_pairs_take_their_pictures_and_texts_along() -> None:
-    known = said()
+    known = row_texts()
     pairs = asked(known)
     chosen = np.array([3, 3, 17])
     some = pairs.take(chosen)

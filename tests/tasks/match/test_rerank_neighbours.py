@@ -48,13 +48,13 @@ def test_neighbours_whose_texts_fit_come_first(
     queries = np.flatnonzero([bool(row.texts) for row in datastore.rows])
     own = [datastore.groups[[i]] for i in queries]
     near = datastore.neighbours(datastore.keys[queries], 30, own)
-    said = look.said(datastore)
+    row_texts = look.row_texts(datastore)
     labels = np.array([row.label for row in datastore.rows])
 
     def right(found: Neighbours) -> float:
         return float((labels[found.positions[:, :5]] == labels[queries][:, None]).mean())
 
-    again = look(datastore.features[queries], said, near, own)
+    again = look(datastore.features[queries], row_texts, near, own)
     assert right(again) > right(near) + 0.05
     same = [set(line) for line in again.positions]
     assert same == [set(line) for line in near.positions]
@@ -70,27 +70,27 @@ def test_a_picture_and_its_copies_say_nothing_about_it(
     assert gone.sum() == 2  # the copy has the same group
     near = datastore.neighbours(datastore.keys[[i]], 20, [own])
     assert not gone[near.positions].any()
-    hidden, _ = look.logit(datastore.features[[i]], look.said(datastore), near, [own])
+    hidden, _ = look.logit(datastore.features[[i]], look.row_texts(datastore), near, [own])
     rest = datastore.only(~gone)
     there = replace(near, positions=np.searchsorted(np.flatnonzero(~gone), near.positions))
-    without, _ = look.logit(datastore.features[[i]], look.said(rest), there)
+    without, _ = look.logit(datastore.features[[i]], look.row_texts(rest), there)
     np.testing.assert_allclose(hidden, without, rtol=1e-4, atol=1e-4)
-    seen, _ = look.logit(datastore.features[[i]], look.said(datastore), near)
+    seen, _ = look.logit(datastore.features[[i]], look.row_texts(datastore), near)
     assert np.abs(seen - hidden).max() > 1e-2
 
 
 def test_a_row_without_text_is_not_asked_about(
     look: NeighbourReranker, datastore: Datastore
 ) -> None:
-    said = look.said(datastore)
+    row_texts = look.row_texts(datastore)
     silent = next(i for i, row in enumerate(datastore.rows) if not row.texts)
     near = Neighbours(np.array([[silent, 1, -1]]), np.array([[0.9, 0.8, 0]], np.float32))
-    logit, known = look.logit(datastore.features[:1], said, near)
+    logit, known = look.logit(datastore.features[:1], row_texts, near)
     assert known.tolist() == [[False, True, False]]
     assert (logit != 0).tolist() == known.tolist()
     nobody = near.first(1)
-    assert not look.logit(datastore.features[:1], said, nobody)[1].any()
-    assert look(datastore.features[:1], said, nobody).positions.tolist() == [[silent]]
+    assert not look.logit(datastore.features[:1], row_texts, nobody)[1].any()
+    assert look(datastore.features[:1], row_texts, nobody).positions.tolist() == [[silent]]
 
 
 def test_a_run_finds_its_match_run_again(made: Path, memory: Memory, tmp_path: Path) -> None:

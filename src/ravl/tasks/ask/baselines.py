@@ -25,7 +25,7 @@ def ask_rows(data: FitData) -> Mapping[str, Answers]:
 
 
 def zero_shot_answers(data: FitData) -> Answers:
-    """The pretrained encoder, told the known answers and nothing else.
+    """The pretrained encoder, which knows the known answers and nothing else.
 
     An answer is as likely as its name is like the picture and like the question, by the sum of the
     two cosines.

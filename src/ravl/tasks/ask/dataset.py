@@ -84,6 +84,6 @@ def vote_surprise(data: FitData, vote: Vote) -> float:
     assert isinstance(data.task, AnswerTargets)
     label_matrix = LabelMatrix.of(data.datastore, data.task, data.labels)
     side = train_plus_validation(data)
-    votes = vote(side.near, label_matrix.said[:, : label_matrix.known], label_matrix.worth)
+    votes = vote(side.near, label_matrix.labels[:, : label_matrix.known], label_matrix.worth)
     smooth = vote_gate(votes, side.targets, True).smoothed_votes(votes)
     return log_loss(smooth, side.targets, data.task)

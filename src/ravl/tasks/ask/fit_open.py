@@ -63,15 +63,15 @@ def weighed(data: TextFitData) -> TextFitData:
 def _searched(data: TextFitData, weight: float) -> TextFitData:
     keys = replace(data.keys, weight=weight)
     datastore = replace(data.datastore, keys=keys(data.datastore.features))
-    said = replace(data.told.said, datastore=datastore)
-    return replace(data, keys=keys, told=replace(data.told, said=said))
+    row_texts = replace(data.index.row_texts, datastore=datastore)
+    return replace(data, keys=keys, index=replace(data.index, row_texts=row_texts))
 
 
 def _seen(data: TextFitData, side: TextSplit) -> TextSplit:
     """A part with its neighbours in a ground."""
     depth = side.near.positions.shape[1]
     looked = data.keys(side.examples.features)
-    near = data.datastore.neighbours(looked, depth, side.examples.shown, data.told.said.has)
+    near = data.datastore.neighbours(looked, depth, side.examples.shown, data.index.row_texts.has)
     return replace(side, near=near)
 
 
@@ -109,7 +109,7 @@ def blind(data: TextFitData) -> TextFitData:
 
 
 def likely_answers(data: TextFitData) -> list[str]:
-    """The pretrained encoder, told the known answers and nothing else.
+    """The pretrained encoder, which knows the known answers and nothing else.
 
     An answer is as likely as it is like the picture and like the question, by the sum of the two
     cosines.

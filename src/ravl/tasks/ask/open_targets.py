@@ -47,7 +47,7 @@ class OpenAnswerTargets(CaptionTargets):
 
     Args:
         width: F, of a picture's features; those of a question come after them.
-        brief: answers are short, and generators that read instructions are told so.
+        brief: answers are short, and the instruction of a generator says so.
     """
 
     width: int = 0
@@ -64,7 +64,7 @@ class OpenAnswerTargets(CaptionTargets):
 
     @property
     def instruction(self) -> str:
-        """What generators that read instructions are told where the user says nothing."""
+        """The instruction of generators that read one, if the user gives none."""
         return BRIEF if self.brief else ""
 
     def of(self, row: Row | Example) -> tuple[str, ...]:
@@ -108,7 +108,7 @@ class OpenAnswerTargets(CaptionTargets):
         """Picture and question each made fit for itself."""
         return self.entries.standard(features)
 
-    def told(self, datastore: Datastore, memory: Memory) -> CaptionIndex:
+    def index_texts(self, datastore: Datastore, memory: Memory) -> CaptionIndex:
         """The answers of a bank's entries; they are compared as wholes."""
         answers = [self.of(row) for row in datastore.rows]
         flat = [answer for its in answers for answer in its]
@@ -131,12 +131,12 @@ class OpenAnswerTargets(CaptionTargets):
         self,
         memory: Memory,
         rows: Sequence[Row],  # noqa: ARG002 (their captions have vectors that are kept)
-        said: Sequence[Sequence[str]],
+        texts: Sequence[Sequence[str]],
     ) -> Array:
         """Vectors (T, D) of answers."""
-        return kept_vectors(base_of(memory.encoder), [text for its in said for text in its])
+        return kept_vectors(base_of(memory.encoder), [text for its in texts for text in its])
 
-    def comparing(self, said: LiveTexts) -> Comparable:  # noqa: ARG002 (others count in them)
+    def comparing(self, row_texts: LiveTexts) -> Comparable:  # noqa: ARG002 (others count in them)
         """How answers are compared."""
         return Alike()
 
@@ -144,9 +144,9 @@ class OpenAnswerTargets(CaptionTargets):
         """Keys with the usual weight."""
         return AskKeys(pictures)
 
-    def fitting(self, told: CaptionIndex) -> OpenAnswerTargets:
+    def fitting(self, index: CaptionIndex) -> OpenAnswerTargets:
         """The same for a memory that says this: are its answers short?"""
-        return replace(self, brief=are_short(told.said.texts))
+        return replace(self, brief=are_short(index.row_texts.texts))
 
     def vote(self, rows: int, k: int = 0) -> Vote:  # noqa: ARG002 (captions need it)
         """The vote of answered questions; k 0 for as many as usual."""

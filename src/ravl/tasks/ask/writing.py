@@ -63,10 +63,10 @@ class OpenAskPipeline(TextPipeline):
         )
 
     def _unfitted(
-        self, task: CaptionTargets, told: CaptionIndex, keys: Projection
+        self, task: CaptionTargets, index: CaptionIndex, keys: Projection
     ) -> TextPredictor:
         """Neighbours' answers are read with their questions, and not once more without."""
-        return replace(super()._unfitted(task, told, keys), quotes=0)
+        return replace(super()._unfitted(task, index, keys), quotes=0)
 
     def predict(
         self,
@@ -198,10 +198,10 @@ class OpenAskPipeline(TextPipeline):
 
     def _knowledge(self) -> Knowledge | None:
         """What the memory's texts say now."""
-        predictor, told = self._ready()
+        predictor, index = self._ready()
         keys = predictor.keys
         assert isinstance(keys, AskKeys)
-        pictures = keys.pictures if told.said.texts else None
+        pictures = keys.pictures if index.row_texts.texts else None
         return self._texts.at(self.memory.live.view(), pictures)
 
     def _ready(self) -> tuple[TextPredictor, CaptionIndex]:
@@ -213,25 +213,25 @@ class OpenAskPipeline(TextPipeline):
             if not self.has_generator or self._texts.at(view, None) is None:
                 raise
         task, datastore = self.task, nobody(self.memory)
-        told = task.told(datastore, self.memory)
+        index = task.index_texts(datastore, self.memory)
         keys = task.keys(np.zeros((1, datastore.features.shape[1]), np.float32))
         made = self._fitted or TextPredictor(task, keys, task.vote(0), quotes=0)
         predictor = replace(made, generator=self._generator or made.generator)
-        self._known = view, predictor, told
-        return predictor, told
+        self._known = view, predictor, index
+        return predictor, index
 
     def _recalled(
         self,
         predictor: TextPredictor,
-        told: CaptionIndex,
+        index: CaptionIndex,
         seen: Pictures,
         k: int | None,
         hidden: Sequence[Ints] | None,
         retrieval: bool,
         vote_only: bool = False,
     ) -> tuple[Neighbours | None, list[ConsensusTexts] | None]:
-        if told.said.texts or not retrieval:
-            return super()._recalled(predictor, told, seen, k, hidden, retrieval, vote_only)
+        if index.row_texts.texts or not retrieval:
+            return super()._recalled(predictor, index, seen, k, hidden, retrieval, vote_only)
         count, none = len(seen), np.zeros(0, np.int64)
         silent = ConsensusTexts(none, np.zeros(0, np.float32), none, none, np.zeros(0, np.float32))
         near = Neighbours(np.zeros((count, 0), np.int64), np.zeros((count, 0), np.float32))

@@ -87,14 +87,14 @@ class TrainingExamples:
             data.standard(side.examples.features),
             texts,
             side.near if retrieval else None,
-            data.vote.shares(side.near, data.told.said.has.astype(np.float32))
+            data.vote.shares(side.near, data.index.row_texts.has.astype(np.float32))
             if retrieval
             else None,
             bags_of(data, vocabulary) if retrieval else None,
             [data.datastore.showing(groups) for groups in side.examples.shown],
             data.arrays if retrieval else None,
             [r.texts[:wanted].tolist() for r in recalled] if wanted else [[] for _ in side.texts],
-            data.told.said.texts,
+            data.index.row_texts.texts,
             side.regions,
             side.questions,
             [[text for text, _ in its] for its in side.passages]
@@ -152,8 +152,8 @@ class TextBatches(Dataset[Batch]):
             rows = len(lesson.evidence.features)
             own = [lesson.own[i] for i in chosen]
             whose = self._whose(chosen, random)
-            said = Neighbours(lesson.near.positions[whose], lesson.near.similarity[chosen])
-            close = _without(said, own, whose != chosen)
+            others = Neighbours(lesson.near.positions[whose], lesson.near.similarity[chosen])
+            close = _without(others, own, whose != chosen)
             near = perturb_neighbours(close, self._k, rows, self._how, random, own)
             batch["near"] = gather(lesson.evidence, near.positions, near.similarity)
             reads: Reads = near.found.max(axis=1)
@@ -224,16 +224,16 @@ def bags_of(data: TextFitData, vocabulary: WordVocabulary) -> Any:
     """See :class:`TrainingExamples`; a row has as many texts as in the consensus."""
     from scipy.sparse import csr_matrix
 
-    told = data.told
+    index = data.index
     columns: list[Ints] = []
     values: list[Array] = []
     starts = [0]
-    for first, last in itertools.pairwise(told.starts.tolist()):
-        texts = told.said.texts[first : min(last, first + MOST)]
+    for first, last in itertools.pairwise(index.starts.tolist()):
+        texts = index.row_texts.texts[first : min(last, first + MOST)]
         words = [vocabulary.words_of(text) for text in texts]
         ids, counts = np.unique(np.concatenate([np.zeros(0, np.int64), *words]), return_counts=True)
         columns.append(ids)
         values.append((counts / max(len(texts), 1)).astype(np.float32))
         starts.append(starts[-1] + len(ids))
-    shape = len(told.said.datastore), len(vocabulary)
+    shape = len(index.row_texts.datastore), len(vocabulary)
     return csr_matrix((np.concatenate(values), np.concatenate(columns), starts), shape=shape)

@@ -57,8 +57,8 @@ def fit_levels(
         show: progress bars.
         quality: of texts.
         good: what counts as good.
-        report: told the validation score after each epoch of the generator. Where it is given, the
-            comparisons are not trained: a search has no use for them.
+        report: called with the validation score after each epoch of the generator. If it is given,
+            the comparisons are not trained: a search does not need them.
         kind: of fit.
         start: the captioner whose generator is trained on, in a refit. There the comparisons are
             not trained again, either.

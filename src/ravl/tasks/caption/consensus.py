@@ -34,28 +34,28 @@ def consensus(rows: int, k: int = CONSENSUS.k) -> Vote:
 
 @dataclass(frozen=True, eq=False)
 class CaptionIndex:
-    """What the rows of a bank say, ready to be compared.
+    """The texts of the rows of a datastore, ready to be compared.
 
     Args:
-        said: their texts.
+        row_texts: texts of the rows.
         phrases: of all of them.
         whole: texts are answers, which are the same or not: as in a vote a row's own count for it,
             and a generator's probability is that of the whole text.
     """
 
-    said: RowTexts
+    row_texts: RowTexts
     phrases: Comparable
     whole: bool = False
 
     @classmethod
     def of(cls, datastore: Datastore, task: TextTargets, memory: Memory) -> CaptionIndex:
-        """The texts of a bank's rows, in whatever language."""
-        said = RowTexts.of(datastore, task, memory, unread=True)
-        return cls(said, Phrases.of(said.texts, said.owners))
+        """The index of the texts of a datastore's rows, in any language."""
+        row_texts = RowTexts.of(datastore, task, memory, unread=True)
+        return cls(row_texts, Phrases.of(row_texts.texts, row_texts.owners))
 
     def vectors(self, positions: Ints) -> csr_matrix:
         """Phrases of some of the texts, sparse (t, V)."""
-        return self.phrases([self.said.texts[i] for i in positions.tolist()])
+        return self.phrases([self.row_texts.texts[i] for i in positions.tolist()])
 
     def spoken(self, first: int, last: int) -> Ints:
         """Positions of a row's texts, without those in another script than its first.
@@ -63,14 +63,14 @@ class CaptionIndex:
         These are translations: texts in Chinese, compared by their characters, are so much more
         like each other that they would always win.
         """
-        own = bool(CJK.search(self.said.texts[first])) if last > first else False
-        same = [i for i in range(first, last) if bool(CJK.search(self.said.texts[i])) == own]
+        own = bool(CJK.search(self.row_texts.texts[first])) if last > first else False
+        same = [i for i in range(first, last) if bool(CJK.search(self.row_texts.texts[i])) == own]
         return np.array(same, np.int64)
 
     @property
     def starts(self) -> Ints:
         """Position of each row's first text, (N + 1,)."""
-        return self.said.starts
+        return self.row_texts.starts
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,45 +90,45 @@ class ConsensusTexts:
     voters: Ints
     shares: Array
 
-    def weighted_texts(self, told: CaptionIndex) -> list[tuple[str, float]]:
+    def weighted_texts(self, index: CaptionIndex) -> list[tuple[str, float]]:
         """All texts that speak, with their shares."""
-        texts = told.said.texts
+        texts = index.row_texts.texts
         return [(texts[t], s) for t, s in zip(self.voters, self.shares.tolist(), strict=True)]
 
-    def text_of(self, told: CaptionIndex, row: int) -> str:
+    def text_of(self, index: CaptionIndex, row: int) -> str:
         """The best supported text of a row that says something."""
         found = np.flatnonzero(self.rows == row)
-        return told.said.texts[int(self.texts[found[0]] if len(found) else told.starts[row])]
+        return index.row_texts.texts[int(self.texts[found[0]] if len(found) else index.starts[row])]
 
-    def agreement(self, told: CaptionIndex, texts: Sequence[str]) -> Array:
+    def agreement(self, index: CaptionIndex, texts: Sequence[str]) -> Array:
         """How far the neighbours' texts agree with other ones, (n,)."""
         if not len(self.voters) or not texts:
             return np.zeros(len(texts), np.float32)
-        return support(told.phrases(texts), told.vectors(self.voters), self.shares, None)
+        return support(index.phrases(texts), index.vectors(self.voters), self.shares, None)
 
 
-def recall(told: CaptionIndex, near: Neighbours, vote: Vote = CONSENSUS) -> list[ConsensusTexts]:
+def recall(index: CaptionIndex, near: Neighbours, vote: Vote = CONSENSUS) -> list[ConsensusTexts]:
     """The texts of n queries' neighbours, see :class:`ConsensusTexts`.
 
     A row's share of the vote is divided among its texts, and a row does not speak for its own.
 
     Args:
-        told: by the bank's rows.
+        index: of the datastore's texts.
         near: neighbours of the queries.
         vote: how they vote.
     """
     near = near.first(vote.k)
-    shares = vote.shares(near, told.said.has.astype(np.float32))  # (n, k)
+    shares = vote.shares(near, index.row_texts.has.astype(np.float32))  # (n, k)
     return [
-        _recalled(told, line[found], share[found])
+        _recalled(index, line[found], share[found])
         for line, share, found in zip(near.positions, shares, shares > 0, strict=True)
     ]
 
 
-def _recalled(told: CaptionIndex, rows: Ints, shares: Array) -> ConsensusTexts:
-    starts = told.starts[rows]
-    counts = np.minimum(told.starts[rows + 1] - starts, MOST)
-    spans = [told.spoken(a, a + c) for a, c in zip(starts, counts, strict=True)]
+def _recalled(index: CaptionIndex, rows: Ints, shares: Array) -> ConsensusTexts:
+    starts = index.starts[rows]
+    counts = np.minimum(index.starts[rows + 1] - starts, MOST)
+    spans = [index.spoken(a, a + c) for a, c in zip(starts, counts, strict=True)]
     counts = np.array([len(span) for span in spans], np.int64)
     voters: Ints = np.concatenate([np.zeros(0, np.int64), *spans])
     if not len(voters):
@@ -136,15 +136,15 @@ def _recalled(told: CaptionIndex, rows: Ints, shares: Array) -> ConsensusTexts:
         return ConsensusTexts(voters, nothing, voters, voters, nothing)
     owners = np.repeat(rows, counts)
     each = np.repeat(shares / counts, counts).astype(np.float32)
-    vectors = told.vectors(voters)
+    vectors = index.vectors(voters)
     own: NDArray[np.bool_] = owners[:, None] == owners
-    alone = len(rows) == 1 or told.whole  # then nobody else need agree
+    alone = len(rows) == 1 or index.whole  # then nobody else need agree
     found = support(vectors, vectors, each, None if alone else own)
     order = np.argsort(-found, kind="stable")
     seen: set[str] = set()
     kept: list[int] = []
     for i in order.tolist():
-        text = told.said.texts[voters[i]]
+        text = index.row_texts.texts[voters[i]]
         if text not in seen:
             seen.add(text)
             kept.append(i)

@@ -91,7 +91,7 @@ class TextFitData:
         memory: whose rows are evidence.
         task: what is written, and where the texts are that speak.
         settings: of the fit.
-        told: by the rows of the bank, which is without what is held out.
+        index: of the texts of the datastore, which is without what is held out.
         keys: by which examples are compared.
         standard: of the training examples' features.
         labelled: all pictures with texts.
@@ -103,7 +103,7 @@ class TextFitData:
     memory: Memory
     task: CaptionTargets
     settings: TextSettings
-    told: CaptionIndex
+    index: CaptionIndex
     keys: Any
     standard: Standardizer
     examples: Examples
@@ -116,28 +116,28 @@ class TextFitData:
     @property
     def datastore(self) -> Datastore:
         """The rows that may be evidence."""
-        return self.told.said.datastore
+        return self.index.row_texts.datastore
 
     @property
     def vote(self) -> Vote:
         """How neighbours' texts count."""
-        return self.task.vote(int(self.told.said.has.sum()), self.settings.k)
+        return self.task.vote(int(self.index.row_texts.has.sum()), self.settings.k)
 
     def recalled(self, side: TextSplit) -> list[ConsensusTexts]:
         """What the memory says of a part's pictures."""
-        return recall(self.told, side.near, self.vote)
+        return recall(self.index, side.near, self.vote)
 
     @cached_property
     def arrays(self) -> EvidenceArrays:
         """What a generator reads of each row of the bank: picture and mean text."""
-        said = self.told.said
-        nothing = np.broadcast_to(np.zeros(1, np.float32), said.means.shape)
+        row_texts = self.index.row_texts
+        nothing = np.broadcast_to(np.zeros(1, np.float32), row_texts.means.shape)
         return EvidenceArrays(
             self.standard(self.datastore.features),
             nothing,
-            said.means,
+            row_texts.means,
             np.zeros(len(self.datastore), bool),
-            said.has,
+            row_texts.has,
         )
 
 
@@ -155,9 +155,9 @@ def prepare(
     speaking = replace(task, generated=settings.use_generated)
     kind: Any = speaking
     datastore, keys = evidence(memory, [taken["validation"], taken["test"]], kind)
-    told = speaking.told(datastore, memory)
-    speaking = speaking.fitting(told)
-    if not told.said.texts:
+    index = speaking.index_texts(datastore, memory)
+    speaking = speaking.fitting(index)
+    if not index.row_texts.texts:
         raise DataError(
             f"No picture in {memory.path} that is not held out has a text, so there is no "
             "evidence. Index captions, or let the training pictures be remembered."
@@ -165,7 +165,7 @@ def prepare(
     deep = min(max(settings.k, 2 * settings.num_evidence), len(datastore))
 
     def side(part: Examples) -> TextSplit:
-        near = datastore.neighbours(keys(part.features), deep, part.shown, told.said.has)
+        near = datastore.neighbours(keys(part.features), deep, part.shown, index.row_texts.has)
         texts = [texts_of(task, row, bool(settings.schema)) for row in part.rows]
         questions = [task.question(row) for row in part.rows]
         return TextSplit(part, texts, near, questions=questions if any(questions) else None)
@@ -175,7 +175,7 @@ def prepare(
         memory,
         speaking,
         settings,
-        told,
+        index,
         keys,
         task.standard(taken["train"].features),
         examples,
@@ -199,9 +199,9 @@ def enough(count: int, task: CaptionTargets) -> None:
         DataError: says how many there must be.
     """
     if count < FEWEST:
-        said = "an answer" if task.noun == "answer" else "a text"
+        text = "an answer" if task.noun == "answer" else "a text"
         raise DataError(
-            f"{count} {task.unit}s with {said} are left for training; at least {FEWEST} are "
+            f"{count} {task.unit}s with {text} are left for training; at least {FEWEST} are "
             "needed. Bring more in, or hold out fewer."
         )
 
@@ -216,11 +216,13 @@ def texts_of(task: CaptionTargets, row: Row, compact: bool = False) -> list[str]
         row: that says them.
         compact: write JSON without white space, as texts are that follow a schema.
     """
-    said = task.of(row)[:MOST]
+    texts = task.of(row)[:MOST]
     if compact:
-        return [compacted(text) for text in said]
+        return [compacted(text) for text in texts]
     return (
-        list(said) if task.column else [BEFORE_MARKS.sub(r"\1", " ".join(t.split())) for t in said]
+        list(texts)
+        if task.column
+        else [BEFORE_MARKS.sub(r"\1", " ".join(t.split())) for t in texts]
     )
 
 

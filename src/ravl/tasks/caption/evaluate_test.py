@@ -109,7 +109,7 @@ def judge(
 def random_neighbours(data: TextFitData, side: TextSplit) -> Neighbours:
     """Random rows that speak, in place of the neighbours; they are as like as they are."""
     random = np.random.default_rng(data.settings.seed)
-    speaking = np.flatnonzero(data.told.said.has)
+    speaking = np.flatnonzero(data.index.row_texts.has)
     positions = random.choice(speaking, side.near.positions.shape)
     similarity = data.datastore.similarity(data.keys(side.examples.features), positions)
     order = np.argsort(-similarity, axis=1)
@@ -148,18 +148,18 @@ def _best(found: Sequence[Proposals]) -> list[str]:
 
 def _nearest(data: TextFitData, side: TextSplit) -> list[str]:
     """The first text of the nearest row."""
-    said, starts = data.told.said, data.told.starts
+    row_texts, starts = data.index.row_texts, data.index.starts
     first = side.near.positions[:, 0]
-    return [said.texts[starts[row]] if row >= 0 else "" for row in first.tolist()]
+    return [row_texts.texts[starts[row]] if row >= 0 else "" for row in first.tolist()]
 
 
 def _of_people(data: TextFitData, side: TextSplit, vote: TextPredictor) -> list[str]:
     """The consensus of people's texts alone, to tell what generated ones add."""
-    told, alone = data.told, replace(data.task, generated=False)
-    people = told.said.has & of_people(data.datastore, data.memory, alone.of)
+    index, alone = data.index, replace(data.task, generated=False)
+    people = index.row_texts.has & of_people(data.datastore, data.memory, alone.of)
     keys = data.keys(side.examples.features)
     near = data.datastore.neighbours(keys, vote.vote.k, side.examples.shown, people)
-    return _best(vote.propose(side.pictures, told, near, recall(told, near, vote.vote)))
+    return _best(vote.propose(side.pictures, index, near, recall(index, near, vote.vote)))
 
 
 def _likeliest(proposal: Proposals) -> str:

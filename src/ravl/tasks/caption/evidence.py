@@ -22,12 +22,12 @@ def nothing_said(memory: Memory, task: TextTargets) -> DataError:
 
 
 def evidence_of(
-    told: CaptionIndex, found: Proposals, near: Neighbours, i: int, gate: float
+    index: CaptionIndex, found: Proposals, near: Neighbours, i: int, gate: float
 ) -> tuple[Evidence, ...]:
     """The rows that spoke for picture ``i``, the largest shares first, with their best texts.
 
     Args:
-        told: by the bank's rows.
+        index: of the datastore's texts.
         found: the proposals for the picture.
         near: neighbours of all pictures.
         i: which picture.
@@ -37,13 +37,13 @@ def evidence_of(
     if recalled is None:
         return ()
     shares: dict[int, float] = {}
-    owners = told.said.owners[recalled.voters]
+    owners = index.row_texts.owners[recalled.voters]
     for row, share in zip(owners.tolist(), recalled.shares.tolist(), strict=True):
         shares[row] = shares.get(row, 0.0) + share
     similarity = dict(zip(near.positions[i].tolist(), near.similarity[i].tolist(), strict=True))
     order = sorted(shares, key=lambda row: (-shares[row], -similarity[row]))
-    rows = told.said.datastore.rows
+    rows = index.row_texts.datastore.rows
     return tuple(
-        Evidence(rows[r], float(similarity[r]), shares[r] * gate, (recalled.text_of(told, r),))
+        Evidence(rows[r], float(similarity[r]), shares[r] * gate, (recalled.text_of(index, r),))
         for r in order
     )

@@ -57,7 +57,7 @@ def train_generator(
         folder: for checkpoints and logs of this training.
         retrieval: False for the comparison that reads no neighbours.
         show: progress bars.
-        report: told the validation score after each epoch; what it raises ends the training.
+        report: called with the validation score after each epoch; what it raises ends the training.
         start: the generator whose words and weights it begins with, at a lower learning rate; None
             for the language model's alone.
     """
@@ -129,7 +129,7 @@ def untrained(
         max_new_tokens += SPARE if settings.schema else 0
     config = FusionConfig(
         features=data.train.examples.features.shape[1],
-        vectors=data.told.said.means.shape[1],
+        vectors=data.index.row_texts.means.shape[1],
         evidence=min(settings.num_evidence, len(data.datastore)) if retrieval else 0,
         **_closer(data),
     )

@@ -10,22 +10,22 @@ from ravl.tasks.caption.consensus import CaptionIndex, ConsensusTexts
 ENOUGH = 0.05  # of the vote: rows with this much of it together must use a word
 
 
-def known_words(told: CaptionIndex, recalled: ConsensusTexts) -> frozenset[str]:
+def known_words(index: CaptionIndex, recalled: ConsensusTexts) -> frozenset[str]:
     """Words of the texts, labels and tags of rows that have enough of the vote together.
 
     Args:
-        told: by the bank's rows.
+        index: of the datastore's texts.
         recalled: what was found for the picture.
     """
     shares: dict[str, float] = defaultdict(float)
     by_row: dict[int, set[str]] = defaultdict(set)
     weight: dict[int, float] = defaultdict(float)
     for text, share in zip(recalled.voters.tolist(), recalled.shares.tolist(), strict=True):
-        row = int(told.said.owners[text])
+        row = int(index.row_texts.owners[text])
         weight[row] += share
-        by_row[row].update(words_of(told.said.texts[text]))
+        by_row[row].update(words_of(index.row_texts.texts[text]))
     for row, words in by_row.items():
-        of_row = told.said.datastore.rows[row]
+        of_row = index.row_texts.datastore.rows[row]
         for name in (of_row.label or "", *of_row.tags):
             words.update(words_of(name))
         for word in words:

@@ -43,7 +43,7 @@ def fit_hub(
         quality: of its texts.
         folder: for checkpoints and logs.
         show: progress bars.
-        report: told the validation score after each epoch.
+        report: called with the validation score after each epoch.
         start: a trained generator of the same kind, whose weights it begins with.
     """
     settings, began = data.settings, time.monotonic()
@@ -111,7 +111,7 @@ class Conversations(Dataset[Batch]):
         side = data.train.take(np.asarray(positions, np.int64))
         requests = self._captioner.requests(
             side.pictures,
-            data.told,
+            data.index,
             side.near,
             data.recalled(side),
             opens=data.memory.picture,

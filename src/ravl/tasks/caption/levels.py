@@ -108,7 +108,7 @@ def with_generator(
         num_beams=data.settings.num_beams,
         max_new_tokens=int(getattr(generator, "max_new_tokens", 0)),
         schema=read_schema(Path(file)) if file else "",
-        length_penalty=0.0 if data.told.whole else 1.0,
+        length_penalty=0.0 if data.index.whole else 1.0,
     )
     predictor = replace(vote, generator=generator, how=how, fits=fits, regions=data.regions)
     side = watched(data)
@@ -135,14 +135,14 @@ def proposals(
 ) -> list[Proposals]:
     """Candidates for some pictures by one of ``LEVELS``."""
     if level == "alone":
-        return predictor.propose(side.pictures, data.told)
+        return predictor.propose(side.pictures, data.index)
     memory = level == "memory"
     near = predictor.above_floor(side.near, memory)
     return predictor.propose(
         side.pictures,
-        data.told,
+        data.index,
         near,
-        predictor.recall(near, data.told),
+        predictor.recall(near, data.index),
         vote_only=memory,
         opens=data.memory.picture,
     )

@@ -25,7 +25,7 @@ class IndexTargets(Protocol):
     def live_texts(self, memory: Memory) -> FollowedTexts:
         """What they say."""
 
-    def comparing(self, said: LiveTexts) -> Comparable:
+    def comparing(self, row_texts: LiveTexts) -> Comparable:
         """How their texts are compared."""
 
     @property
@@ -40,11 +40,11 @@ class FollowedPhrases:
         self._targets = targets
         self._known: tuple[View, Comparable] | None = None
 
-    def at(self, said: LiveTexts) -> Comparable:
+    def at(self, row_texts: LiveTexts) -> Comparable:
         """For the texts of a view."""
-        view = said.datastore.view
+        view = row_texts.datastore.view
         if self._known is None or substantial(view.edit_since(self._known[0]), len(view)):
-            self._known = view, self._targets.comparing(said)
+            self._known = view, self._targets.comparing(row_texts)
         return self._known[1]
 
 
@@ -67,5 +67,5 @@ class IndexSource:
         rows = self._rows.at(view)
         if self._keys is None or self._keys[0] is not keys:
             self._keys = keys, keys_of(self._memory.live, keys)
-        said = self._texts.of_datastore(self._keys[1].at(rows))
-        return CaptionIndex(said, self._phrases.at(said), self._targets.whole)
+        row_texts = self._texts.of_datastore(self._keys[1].at(rows))
+        return CaptionIndex(row_texts, self._phrases.at(row_texts), self._targets.whole)

@@ -120,15 +120,15 @@ class TextPredictor:
     def neighbours(
         self,
         features: Array,
-        told: CaptionIndex,
+        index: CaptionIndex,
         k: int | None = None,
         hidden: Sequence[Ints] | None = None,
     ) -> Neighbours:
         """Rows that say something; see :meth:`Datastore.neighbours`."""
         read = self.generator.evidence if self.generator is not None else 0
         wanted = max(k or self.vote.k, read)
-        said = told.said
-        return said.datastore.neighbours(self.keys(features), wanted, hidden, said.has)
+        row_texts = index.row_texts
+        return row_texts.datastore.neighbours(self.keys(features), wanted, hidden, row_texts.has)
 
     def above_floor(self, near: Neighbours, vote_only: bool = False) -> Neighbours:
         """The neighbours that are taken for some; all, where nobody could answer without any."""
@@ -138,30 +138,30 @@ class TextPredictor:
 
     @step("retrieve")
     def recall(
-        self, near: Neighbours, told: CaptionIndex, k: int | None = None
+        self, near: Neighbours, index: CaptionIndex, k: int | None = None
     ) -> list[ConsensusTexts]:
         """What the memory says of the pictures that the neighbours are of."""
-        return recall(told, near, self.vote if k is None else replace(self.vote, k=k))
+        return recall(index, near, self.vote if k is None else replace(self.vote, k=k))
 
     def requests(
         self,
         pictures: Pictures,
-        told: CaptionIndex | None = None,
+        index: CaptionIndex | None = None,
         near: Neighbours | None = None,
         recalled: Sequence[ConsensusTexts] | None = None,
         instruction: str = "",
         opens: Opens | None = None,
     ) -> list[GenerationRequest]:
-        """What the generator is asked; without ``told`` it sees the pictures alone."""
+        """What the generator is asked; without ``index`` it sees the pictures alone."""
         seen = self.seen(pictures.features)
         found = []
         for i in range(len(pictures)):
             evidence_items: list[EvidenceItem] = []
             weighted_texts: list[tuple[str, float]] = []
-            if told is not None and near is not None and recalled is not None:
+            if index is not None and near is not None and recalled is not None:
                 evidence_items = self._passages(pictures, i)
-                evidence_items += self._exhibits(told, near, recalled[i], i, opens)
-                weighted_texts = recalled[i].weighted_texts(told)
+                evidence_items += self._exhibits(index, near, recalled[i], i, opens)
+                weighted_texts = recalled[i].weighted_texts(index)
             look = pictures.looks[i] if pictures.looks is not None else None
             regions = pictures.regions[i] if pictures.regions is not None else None
             asked = pictures.questions[i] if pictures.questions is not None else ""
@@ -186,30 +186,30 @@ class TextPredictor:
 
     def _exhibits(
         self,
-        told: CaptionIndex,
+        index: CaptionIndex,
         near: Neighbours,
         recalled: ConsensusTexts,
         i: int,
         opens: Opens | None,
     ) -> list[EvidenceItem]:
         """The nearest rows with their best supported texts, and the best of all, word for word."""
-        said, count = told.said, self.generator.evidence
+        row_texts, count = index.row_texts, self.generator.evidence
         rows = [int(r) for r in near.positions[i] if r >= 0][:count]
         shown = []
         for j, row in enumerate(rows):
-            text = recalled.text_of(told, row)
-            look = None if opens is None else _look(opens, said.datastore.rows[row])
+            text = recalled.text_of(index, row)
+            look = None if opens is None else _look(opens, row_texts.datastore.rows[row])
             shown.append(
                 EvidenceItem(
                     text,
-                    self.task.question(said.datastore.rows[row]),
+                    self.task.question(row_texts.datastore.rows[row]),
                     similarity=float(near.similarity[i, j]),
-                    vector=said.means_at(np.array([row]))[0],
-                    features=self.seen(said.datastore.features_at(np.array([row])))[0],
+                    vector=row_texts.means_at(np.array([row]))[0],
+                    features=self.seen(row_texts.datastore.features_at(np.array([row])))[0],
                     open_picture=look,
                 )
             )
-        return shown + [EvidenceItem(said.texts[t]) for t in self.quoted(recalled)]
+        return shown + [EvidenceItem(row_texts.texts[t]) for t in self.quoted(recalled)]
 
     def quoted(self, recalled: ConsensusTexts) -> list[int]:
         """Texts that are read word for word: the best supported, of different rows."""
@@ -222,7 +222,7 @@ class TextPredictor:
     def propose(
         self,
         pictures: Pictures,
-        told: CaptionIndex,
+        index: CaptionIndex,
         near: Neighbours | None = None,
         recalled: Sequence[ConsensusTexts] | None = None,
         *,
@@ -235,7 +235,7 @@ class TextPredictor:
 
         Args:
             pictures: n of them.
-            told: by the bank's rows; how rare its words are counts without retrieval, too.
+            index: of the datastore's texts; how rare its words are counts without retrieval, too.
             near: neighbours of the pictures; None to describe them without retrieval.
             recalled: what these say, by :meth:`recall`.
             how: the decoding; None for the usual.
@@ -244,13 +244,13 @@ class TextPredictor:
             opens: opens a row's picture, for generators that look themselves.
         """
         how = how or self.how
-        offered = [self._offered(told, r, how) for r in recalled] if recalled is not None else None
+        offered = [self._offered(index, r, how) for r in recalled] if recalled is not None else None
         if self.generator is None or vote_only:
             assert offered is not None
             assert recalled is not None
-            return [of_memory(told, r, found) for r, found in zip(recalled, offered, strict=True)]
+            return [of_memory(index, r, found) for r, found in zip(recalled, offered, strict=True)]
         requests = self.requests(
-            pictures, told if near is not None else None, near, recalled, instruction, opens
+            pictures, index if near is not None else None, near, recalled, instruction, opens
         )
         pool = replace(how, num_return_sequences=max(how.num_return_sequences, how.num_beams))
         written = self.generator(requests, pool)
@@ -258,13 +258,15 @@ class TextPredictor:
         if offered is None or rates is None:
             rated: list[list[Candidate]] = [[] for _ in requests]
         else:
-            rated = rates(requests, [[told.said.texts[t] for t in found] for found in offered])
+            rated = rates(
+                requests, [[index.row_texts.texts[t] for t in found] for found in offered]
+            )
         both = [{c.text: c for c in (*r, *w)} for r, w in zip(rated, written, strict=True)]
         fits = self.fits(pictures.features, [list(its) for its in both]) if self.fits else None
         heard = near.found.sum(axis=1) if near is not None else np.zeros(len(requests))
         return [
             mixed(
-                told,
+                index,
                 both[i],
                 written[i],
                 recalled[i] if recalled is not None else None,
@@ -296,11 +298,11 @@ class TextPredictor:
         sure: Array = np.where(empty, 0.0, doubt.probabilities(scores)).astype(np.float32)
         return sure
 
-    def _offered(self, told: CaptionIndex, recalled: ConsensusTexts, how: Decoding) -> list[int]:
+    def _offered(self, index: CaptionIndex, recalled: ConsensusTexts, how: Decoding) -> list[int]:
         """The memory's best supported texts that the decoding allows, positions among its texts."""
         found: list[int] = []
         for text in recalled.texts.tolist():
-            if complies(told.said.texts[text], how):
+            if complies(index.row_texts.texts[text], how):
                 found.append(text)
             if len(found) >= max(OFFERED, how.num_return_sequences):
                 break

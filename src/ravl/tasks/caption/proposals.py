@@ -34,7 +34,7 @@ class Proposals:
         total: the chooser's score, (c,).
         rows: position in the bank of the row that says it, -1 for a written one, (c,).
         written: what the generator wrote or rated, by its text.
-        recalled: what the memory said; None without retrieval.
+        recalled: the texts of the memory; None without retrieval.
     """
 
     texts: list[str]
@@ -69,17 +69,17 @@ def complies(text: str, how: Decoding) -> bool:
     return keeps(text, how) and (not how.schema or satisfies(text, how.schema))
 
 
-def of_memory(told: CaptionIndex, recalled: ConsensusTexts, offered: list[int]) -> Proposals:
+def of_memory(index: CaptionIndex, recalled: ConsensusTexts, offered: list[int]) -> Proposals:
     """The memory's texts alone; ``offered`` are positions among its texts."""
     places = {t: i for i, t in enumerate(recalled.texts.tolist())}
     chosen = np.array([places[t] for t in offered], np.int64)
     support = recalled.support[chosen]
-    texts = [told.said.texts[t] for t in offered]
+    texts = [index.row_texts.texts[t] for t in offered]
     return Proposals(texts, {"support": support}, support, recalled.rows[chosen], {}, recalled)
 
 
 def mixed(
-    told: CaptionIndex,
+    index: CaptionIndex,
     both: dict[str, Candidate],
     written: Sequence[Candidate],
     recalled: ConsensusTexts | None,
@@ -90,7 +90,7 @@ def mixed(
     """Written texts and the memory's in one order.
 
     Args:
-        told: by the bank's rows.
+        index: of the datastore's texts.
         both: all candidates by their texts; what was written counts as written.
         written: by the generator, the likeliest first.
         recalled: what the memory says; None without retrieval.
@@ -99,18 +99,24 @@ def mixed(
         fits: how well each candidate fits, (c,); None where nothing tells.
     """
     new = {candidate.text for candidate in written}
-    own = {told.said.texts[t]: t for t in offered if told.said.texts[t] in both.keys() - new}
+    own = {
+        index.row_texts.texts[t]: t
+        for t in offered
+        if index.row_texts.texts[t] in both.keys() - new
+    }
     texts = list(both)
-    vectors = told.phrases(texts)
+    vectors = index.phrases(texts)
     scores = {
-        "likelihood": _finite([c.log_probability if told.whole else c.mean for c in both.values()]),
+        "likelihood": _finite(
+            [c.log_probability if index.whole else c.mean for c in both.values()]
+        ),
         "agreement": _agreement(vectors, texts, written),
     }
     if fits is not None:
         scores[FITS] = fits
     rows = np.full(len(texts), -1, np.int64)
     if recalled is not None:
-        scores["support"] = recalled.agreement(told, texts)
+        scores["support"] = recalled.agreement(index, texts)
         places = {t: i for i, t in enumerate(recalled.texts.tolist())}
         for i, text in enumerate(texts):
             if text in own:

@@ -49,11 +49,11 @@ def compare_texts(
         seed: of the intervals.
     """
     written: dict[str, list[str]] = {}
-    said: dict[str, list[tuple[str, float]]] = {}
+    results: dict[str, list[tuple[str, float]]] = {}
     for who, writer in ((CHAMPION, champion), (CHALLENGER, challenger)):
         shown_to, seen, texts = examples_seen(writer, examples)
-        said[who] = [(a.said, a.confidence) for a in writer.results(seen, shown_to.shown)]
-        written[who] = [text for text, _ in said[who]]
+        results[who] = [(a.said, a.confidence) for a in writer.results(seen, shown_to.shown)]
+        written[who] = [text for text, _ in results[who]]
     kind = writer.task.output_kind
     groups = shown_to.groups
 
@@ -83,7 +83,7 @@ def compare_texts(
         groups,
         [writer.task.question(row) or None for row in shown_to.rows],
         [" / ".join(its) for its in texts],
-        said,
+        results,
         {who: np.asarray(worth(its, texts), np.float32) for who, its in written.items()},
         measured,
         compared,

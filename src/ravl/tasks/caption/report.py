@@ -45,7 +45,7 @@ TITLES = {
     "retrieval_shuffled": ("retrieval shuffled", "random rows in place of the neighbours"),
     "retrieval_misleading": (
         "retrieval misleading",
-        "another picture's neighbours, said to be as like",
+        "another picture's neighbours, with their similarities",
     ),
 }
 LEVELS = (
@@ -76,8 +76,8 @@ def rows_table(
 ) -> ScoreTable:
     """The four rows, and that of the question alone where there is one."""
     task, texts = data.task, sum(map(len, data.test.texts))
-    said = "answers" if task.noun == "answer" else "texts"
-    caption = f"{task.name}: {len(data.test):,} test {task.unit}s, {texts:,} {said} of people's"
+    noun = "answers" if task.noun == "answer" else "texts"
+    caption = f"{task.name}: {len(data.test):,} test {task.unit}s, {texts:,} {noun} of people's"
     note = f"The run keeps the level {fitted.chosen!r}. 95 % intervals, by pictures."
     pairs = (
         ("with_retrieval", "no_retrieval"),
@@ -150,7 +150,7 @@ def _about(
         (
             "memory",
             f"{data.memory.path}, {len(data.datastore):,} rows as evidence, with "
-            f"{len(data.told.said.texts):,} texts",
+            f"{len(data.index.row_texts.texts):,} texts",
         ),
         (f"{task.unit}s", f"{counts} ({data.parts.how}); {texts:,} texts to learn from"),
         (
@@ -225,14 +225,14 @@ def _example(
 
 def _evidence(data: TextFitData, judged: TextTestResults, i: int) -> list[EvidenceItem]:
     """The nearest rows with the text of theirs that the others agree with most."""
-    recalled, told = judged.final[i].recalled, data.told
+    recalled, index = judged.final[i].recalled, data.index
     if recalled is None:
         return []
     rows = [int(r) for r in data.test.near.positions[i] if r >= 0][:NEIGHBOURS]
     found = []
     for place, row in enumerate(rows):
-        text = recalled.text_of(told, row)
-        share = float(recalled.shares[told.said.owners[recalled.voters] == row].sum())
+        text = recalled.text_of(index, row)
+        share = float(recalled.shares[index.row_texts.owners[recalled.voters] == row].sum())
         similarity = float(data.test.near.similarity[i, place])
         picture = thumbnail(data.memory, data.datastore.rows[row])
         agrees = text in judged.final[i].texts

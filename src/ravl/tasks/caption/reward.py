@@ -1,6 +1,6 @@
 """Learning from how good whole texts are: self-critical training.
 
-A generator that only repeats people's words, one by one, is never told that a whole sentence is
+A generator that only repeats people's words, one by one, never learns that a whole sentence is
 poor. Here it writes several texts for each training picture, and becomes likelier to write those
 that are better than its others (Rennie et al. 2017, "Self-critical Sequence Training"; with the
 mean of the others as the baseline, Luo 2020).

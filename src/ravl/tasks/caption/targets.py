@@ -42,7 +42,7 @@ class CaptionTargets(TextTargets):
 
     @property
     def instruction(self) -> str:
-        """What generators that read instructions are told where the user says nothing."""
+        """The instruction of generators that read one, if the user gives none."""
         return ""
 
     def examples(
@@ -82,7 +82,7 @@ class CaptionTargets(TextTargets):
         """What makes features (n, F) fit for a generator."""
         return Standardizer.of(features)
 
-    def told(self, datastore: Datastore, memory: Memory) -> CaptionIndex:
+    def index_texts(self, datastore: Datastore, memory: Memory) -> CaptionIndex:
         """What a bank's rows say."""
         return CaptionIndex.of(datastore, self, memory)
 
@@ -99,15 +99,15 @@ class CaptionTargets(TextTargets):
         """What the rows of a live view say, in whatever language."""
         return memory.live.shared(("texts", self), lambda: FollowedTexts(memory, self, unread=True))
 
-    def comparing(self, said: LiveTexts) -> Comparable:
+    def comparing(self, row_texts: LiveTexts) -> Comparable:
         """How the texts of rows are compared."""
-        return Phrases.of(said.texts, said.owners)
+        return Phrases.of(row_texts.texts, row_texts.owners)
 
     def own_keys(self, pictures: KeyProjection) -> Projection:
         """Keys for examples without a run, from those of the memory's pictures."""
         return pictures
 
-    def fitting(self, told: CaptionIndex) -> CaptionTargets:  # noqa: ARG002
+    def fitting(self, index: CaptionIndex) -> CaptionTargets:  # noqa: ARG002
         """The same for a memory that says this."""
         return self
 

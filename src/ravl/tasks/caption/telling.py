@@ -18,7 +18,7 @@ SHOWN = 5  # candidates of an answer with their scores
 
 def caption_of(
     predictor: TextPredictor,
-    told: CaptionIndex,
+    index: CaptionIndex,
     found: Proposals,
     confidence: float,
     least: float,
@@ -31,7 +31,7 @@ def caption_of(
 
     Args:
         captioner: who answers.
-        told: by the bank's rows.
+        index: of the datastore's texts.
         found: proposals for the picture, the chosen one first.
         confidence: in the chosen one.
         least: confidence below which it abstains.
@@ -43,12 +43,12 @@ def caption_of(
     gate = {"memory": 1.0, "alone": 0.0}.get(level)
     if gate is None:
         gate = predictor.chooser.share(MEMORY) if predictor.chooser is not None else 0.0
-    others = diverse(told.phrases(found.texts), found.total, how.num_return_sequences)[1:]
+    others = diverse(index.phrases(found.texts), found.total, how.num_return_sequences)[1:]
     memory: dict[str, float] = {}
     if found.recalled is not None:
         top = zip(found.recalled.texts[:SHOWN], found.recalled.support[:SHOWN], strict=True)
-        memory = {told.said.texts[t]: float(s) for t, s in top}
-    likely = sorted(found.written.values(), key=lambda c: -likelihood(c, told.whole))[:SHOWN]
+        memory = {index.row_texts.texts[t]: float(s) for t, s in top}
+    likely = sorted(found.written.values(), key=lambda c: -likelihood(c, index.whole))[:SHOWN]
     return Caption(
         text=found.best,
         written=bool(found.texts) and bool(found.rows[0] < 0),
@@ -58,9 +58,9 @@ def caption_of(
         gate=gate,
         scores=dict(zip(found.texts[:SHOWN], found.total[:SHOWN].tolist(), strict=True)),
         memory=memory,
-        model={c.text: likelihood(c, told.whole) for c in likely if c.mean <= 0},
+        model={c.text: likelihood(c, index.whole) for c in likely if c.mean <= 0},
         signals={n: float(v[0]) for n, v in found.scores.items() if len(v)},
-        evidence=() if near is None else evidence_of(told, found, near, i, gate),
+        evidence=() if near is None else evidence_of(index, found, near, i, gate),
     )
 
 

@@ -28,7 +28,7 @@ def validation_of(
         generator: as it will be then.
         quality: of its texts.
         retrieval: whether it is shown neighbours.
-        report: told each score.
+        report: called with each score.
     """
     side = data.validation
     if len(side) > WATCHED:
@@ -42,11 +42,11 @@ def validation_of(
         standard=data.standard,
         quotes=data.settings.quotes,
     )
-    told = data.told if retrieval else None
+    index = data.index if retrieval else None
     recalled = data.recalled(side) if retrieval else None
     requests = predictor.requests(
         side.pictures,
-        told,
+        index,
         side.near if retrieval else None,
         recalled,
         opens=data.memory.picture,

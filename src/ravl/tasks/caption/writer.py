@@ -122,22 +122,22 @@ class TextPipeline:
 
         ``hidden`` has for each the groups of rows that it must not see; None for none.
         """
-        predictor, told = self._ready()
-        near, recalled = self._recalled(predictor, told, seen, k, hidden, retrieval, vote_only)
+        predictor, index = self._ready()
+        near, recalled = self._recalled(predictor, index, seen, k, hidden, retrieval, vote_only)
         decoding = how or predictor.how
         if not grounded:
             found = self._propose(
-                predictor, told, seen, near, recalled, decoding, vote_only, instruction
+                predictor, index, seen, near, recalled, decoding, vote_only, instruction
             )
         else:  # each picture has nouns of its own
             found = []
             if near is None or recalled is None:
                 raise QueryError("Without retrieval there is no evidence to be grounded in.")
             for i in range(len(seen)):
-                nouns = known_words(told, recalled[i])
+                nouns = known_words(index, recalled[i])
                 found += self._propose(
                     predictor,
-                    told,
+                    index,
                     seen.one(i),
                     near.take(np.array([i])),
                     recalled[i : i + 1],
@@ -150,7 +150,7 @@ class TextPipeline:
         confidence = predictor.confidence(found, level)
         return [
             caption_of(
-                predictor, told, found[i], float(confidence[i]), sure, level, near, i, decoding
+                predictor, index, found[i], float(confidence[i]), sure, level, near, i, decoding
             )
             for i in range(len(found))
         ]
@@ -164,10 +164,10 @@ class TextPipeline:
         instruction: str,
     ) -> Iterator[str]:
         """The text about the first of some pictures."""
-        predictor, told = self._ready()
-        near, recalled = self._recalled(predictor, told, seen, k, None, retrieval)
+        predictor, index = self._ready()
+        near, recalled = self._recalled(predictor, index, seen, k, None, retrieval)
         requests = predictor.requests(
-            seen, told if retrieval else None, near, recalled, instruction, self._opens
+            seen, index if retrieval else None, near, recalled, instruction, self._opens
         )
         pieces: Iterator[str] = predictor.generator.stream(requests[0], how or predictor.how)
         return pieces
@@ -209,12 +209,12 @@ class TextPipeline:
             hidden: for each the groups of rows that show the same picture.
             **how: ``k``, ``retrieval``, ``vote_only``, as when it answers.
         """
-        predictor, told = self._ready()
+        predictor, index = self._ready()
         retrieval, vote_only = how.get("retrieval", True), how.get("vote_only", False)
         near, recalled = self._recalled(
-            predictor, told, seen, how.get("k"), hidden, retrieval, vote_only
+            predictor, index, seen, how.get("k"), hidden, retrieval, vote_only
         )
-        return self._propose(predictor, told, seen, near, recalled, predictor.how, vote_only, "")
+        return self._propose(predictor, index, seen, near, recalled, predictor.how, vote_only, "")
 
     def _load(self, run: Run) -> TextPredictor:
         """The run's captioner, which reads texts with the memory's base encoder."""
@@ -232,7 +232,7 @@ class TextPipeline:
     def _recalled(
         self,
         predictor: TextPredictor,
-        told: CaptionIndex,
+        index: CaptionIndex,
         seen: Pictures,
         k: int | None,
         hidden: Sequence[Ints] | None,
@@ -241,14 +241,14 @@ class TextPipeline:
     ) -> tuple[Neighbours | None, list[ConsensusTexts] | None]:
         if not retrieval:
             return None, None
-        near = predictor.neighbours(seen.features, told, k, hidden)
+        near = predictor.neighbours(seen.features, index, k, hidden)
         near = predictor.above_floor(near, vote_only)
-        return near, predictor.recall(near, told, k)
+        return near, predictor.recall(near, index, k)
 
     def _propose(
         self,
         predictor: TextPredictor,
-        told: CaptionIndex,
+        index: CaptionIndex,
         seen: Pictures,
         near: Neighbours | None,
         recalled: Sequence[ConsensusTexts] | None,
@@ -258,7 +258,7 @@ class TextPipeline:
     ) -> list[Proposals]:
         return predictor.propose(
             seen,
-            told,
+            index,
             near,
             recalled,
             how=how,
@@ -292,8 +292,8 @@ class TextPipeline:
                 if not len(view):
                     raise nothing_seen(self.memory)
                 keys = fitted.keys if fitted is not None else self._own_keys(view)
-                told = self._index.at(view, keys)
-                predictor = fitted or self._unfitted(task.fitting(told), told, keys)
+                index = self._index.at(view, keys)
+                predictor = fitted or self._unfitted(task.fitting(index), index, keys)
                 if self._generator is not None:
                     predictor = replace(
                         predictor,
@@ -306,16 +306,16 @@ class TextPipeline:
                         doubts={},
                         calibration=None,
                     )
-                if not told.said.texts:
+                if not index.row_texts.texts:
                     raise task.silent(self.memory)
-                self._known = view, predictor, told
+                self._known = view, predictor, index
             return self._known[1], self._known[2]
 
     def _unfitted(
-        self, task: CaptionTargets, told: CaptionIndex, keys: Projection
+        self, task: CaptionTargets, index: CaptionIndex, keys: Projection
     ) -> TextPredictor:
         """Who answers where nothing has been fitted."""
-        return TextPredictor(task, keys, task.vote(int(told.said.has.sum())))
+        return TextPredictor(task, keys, task.vote(int(index.row_texts.has.sum())))
 
     def _own_keys(self, view: View) -> Projection:
         """Keys of the memory's own, where nothing has been fitted."""

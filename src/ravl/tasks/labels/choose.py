@@ -130,8 +130,8 @@ def fit_levels(
         ground: to fit on.
         work: for what an interrupted fit goes on from.
         show: progress bars.
-        report: told the validation score after each epoch of the fusion model. Where it is given,
-            the comparison without retrieval is not trained: a search has no use for it.
+        report: called with the validation score after each epoch of the fusion model. If it is
+            given, the comparison without retrieval is not trained: a search does not need it.
         start: see :class:`LevelFitter`.
 
     Returns:

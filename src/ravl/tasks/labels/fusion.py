@@ -60,7 +60,7 @@ def train_fusion(
         retrieval: False for the comparison that reads no neighbours.
         show: progress bars.
         unseen: base logits (n, C) of the training examples by heads that have not seen them.
-        report: told the validation score after each epoch; what it raises ends the training.
+        report: called with the validation score after each epoch; what it raises ends the training.
         start: the labeller whose weights it begins with, at a lower learning rate; None for the
             language model's alone.
     """
@@ -188,7 +188,7 @@ def fusion_labeller(
     near = side.seen(linear.spread)
     fused = replace(linear, reader=result.reader, words=result.words)
     logits = fused.logits(side.queries, near, _evidence(data, linear, label_matrix))
-    votes = linear.vote(near, label_matrix.said, label_matrix.worth)[:, : label_matrix.known]
+    votes = linear.vote(near, label_matrix.labels, label_matrix.worth)[:, : label_matrix.known]
     similarity = near.best_similarity
     gate = fit_gate(votes, logits, similarity, side.targets, data.task.exclusive)
     alone = temperature_of(fused.logits(side.queries), side.targets, data.task.exclusive)

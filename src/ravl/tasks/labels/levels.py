@@ -57,7 +57,7 @@ def fit_vote(data: FitData) -> LabelPredictor:
     """A labeller that votes: its k, temperature and balance by leaving each group out."""
     label_matrix = LabelMatrix.of(data.datastore, data.task, data.labels)
     side = train_plus_validation(data)
-    near, said = side.near, label_matrix.said[:, : label_matrix.known]
+    near, labels = side.near, label_matrix.labels[:, : label_matrix.known]
     best, least = Vote(), np.inf
     settings = data.settings
     for k in (
@@ -66,10 +66,10 @@ def fit_vote(data: FitData) -> LabelPredictor:
         for temperature in TEMPERATURES:
             for balance in BALANCES if data.task.exclusive else (0.0,):
                 vote = Vote(k, temperature, balance=balance)
-                value = log_loss(vote(near, said, label_matrix.worth), side.targets, data.task)
+                value = log_loss(vote(near, labels, label_matrix.worth), side.targets, data.task)
                 if value < least - 1e-4:
                     best, least = vote, value
-    votes = best(near, said, label_matrix.worth)
+    votes = best(near, labels, label_matrix.worth)
     gate = vote_gate(votes, side.targets, data.task.exclusive)
     standard = data.task.standard(data.datastore.features)
     labeller = LabelPredictor(data.task, data.labels, data.keys, standard, best, gate, gate)
@@ -154,12 +154,12 @@ def _spreads(data: FitData) -> list[bool]:
         return [False]  # labels that keys were learned from travel too well by them
     if settings.propagate_labels == "yes":
         return [True]
-    said = LabelMatrix.of(data.datastore, task, data.labels).worth
-    return [False, True] if (said == 0).mean() >= SPREAD_FROM else [False]
+    worth = LabelMatrix.of(data.datastore, task, data.labels).worth
+    return [False, True] if (worth == 0).mean() >= SPREAD_FROM else [False]
 
 
 def _held_votes(data: FitData, vote: Vote, side: Split, spread: bool) -> Array:
-    """Votes on examples, (n, C), whose own label has told nobody.
+    """Votes on examples, (n, C), none of which uses the own label of its example.
 
     Without propagation leaving an example's group out of its neighbours is enough. With it a label
     travels through the graph, so that a fold's labels are hidden while it is propagated.
@@ -167,13 +167,13 @@ def _held_votes(data: FitData, vote: Vote, side: Split, spread: bool) -> Array:
     datastore, task, labels = data.datastore, data.task, data.labels
     if not spread:
         label_matrix = LabelMatrix.of(datastore, task, labels)
-        return vote(side.near, label_matrix.said[:, : len(labels)], label_matrix.worth)
+        return vote(side.near, label_matrix.labels[:, : len(labels)], label_matrix.worth)
     votes = np.zeros((len(side), len(labels)), np.float32)
     for fold in fold_of_groups(side.examples.groups, FOLDS, data.settings.seed):
         hidden = np.isin(datastore.groups, side.take(fold).examples.seen_groups())
         label_matrix = LabelMatrix.of(datastore, task, labels, spread=True, hidden=hidden)
         votes[fold] = vote(
-            side.wide.take(fold), label_matrix.said[:, : len(labels)], label_matrix.worth
+            side.wide.take(fold), label_matrix.labels[:, : len(labels)], label_matrix.worth
         )
     return votes
 

@@ -32,14 +32,14 @@ LAG = 0.05  # of a larger memory's rows: when more have changed, labels are prop
 
 
 class LiveLabels(LabelMatrix):
-    """A label matrix whose rows are made when somebody looks at them.
+    """A label matrix whose rows are made when they are read.
 
     Args:
         bank: N rows.
         names, known: see :class:`LabelMatrix`.
         table: what the rows say, (N, C').
         worth: (N,).
-        counts: how often each label is said, (C',); None to count when somebody asks.
+        counts: how often each label occurs, (C',); None to count them when needed.
     """
 
     datastore: DatastoreView
@@ -61,18 +61,18 @@ class LiveLabels(LabelMatrix):
 
     @property
     def table(self) -> LabelTable:
-        """What rows say, of which only some may be looked at."""
+        """The labels, of which the caller may read only some rows."""
         found: LabelTable = self.__dict__["_table"]
         return found
 
     @cached_property
-    def said(self) -> Array:
+    def labels(self) -> Array:
         """By each row, (N, C'), made for all of them."""
         return self.table[np.arange(len(self.datastore))]
 
 
 @dataclass(frozen=True, eq=False)
-class _Said:
+class _OwnLabels:
     """What rows say themselves, (N, C')."""
 
     found: RowLabels
@@ -95,27 +95,27 @@ class _Propagated:
     shares: Blocks
     worth: Array
 
-    def over(self, said: _Said, names: Sequence[str]) -> _Both:
+    def over(self, labels: _OwnLabels, names: Sequence[str]) -> _Both:
         """Together with what the rows say themselves."""
         places = {name: i for i, name in enumerate(names)}
-        return _Both(said, self.shares, np.array([places.get(n, -1) for n in self.names]))
+        return _Both(labels, self.shares, np.array([places.get(n, -1) for n in self.names]))
 
 
 @dataclass(frozen=True, eq=False)
 class _Both:
     """What rows say themselves, and else what was propagated to them, (N, C')."""
 
-    said: _Said
+    labels: _OwnLabels
     shares: Blocks
     places: Ints
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.said.shape
+        return self.labels.shape
 
     def __getitem__(self, rows: Ints) -> Array:
-        found = self.said[rows]
-        silent = self.said.found.speaks[rows] == 0
+        found = self.labels[rows]
+        silent = self.labels.found.speaks[rows] == 0
         there = np.flatnonzero(self.places >= 0)
         carried = np.zeros_like(found)
         carried[:, self.places[there]] = self.shares[rows][:, there]
@@ -143,8 +143,8 @@ class Propagation(Followed[_Propagated | None]):
             self._measured = view
             names, places = columns_of(found, self._labels)
             datastore = self._keys.at(view)
-            said = found.table(np.arange(len(view)), places, len(names))
-            shares, worth = propagate(datastore.blocks.whole(), said)
+            labels = found.table(np.arange(len(view)), places, len(names))
+            shares, worth = propagate(datastore.blocks.whole(), labels)
             return _Propagated(names, Blocks.of(shares), worth)
         edit = view.edit_since(known[0])
         none = np.zeros((len(edit.added), *old.shares.shape[1:]), np.float32)
@@ -194,12 +194,12 @@ class LabelSource:
         datastore, found = self._keys.at(view), self._rows.at(view)
         names, places = columns_of(found, self._known or [])
         known = len(names) if self._known is None else len(self._known)
-        said = _Said(found, places, len(names))
+        labels = _OwnLabels(found, places, len(names))
         spread = self._spread.at(view) if self._spread is not None else None
         if spread is None:
             counts = np.zeros(len(names), np.float32)
             there = places >= 0
             counts[places[there]] = found.counts[there]
-            return LiveLabels(datastore, names, known, said, found.speaks, counts)
+            return LiveLabels(datastore, names, known, labels, found.speaks, counts)
         worth = np.where(found.speaks > 0, np.float32(1), spread.worth)
-        return LiveLabels(datastore, names, known, spread.over(said, names), worth)
+        return LiveLabels(datastore, names, known, spread.over(labels, names), worth)

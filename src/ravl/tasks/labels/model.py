@@ -177,8 +177,8 @@ class LabelPipeline:
         deep = max(self.second.depth, k or self.labeller.vote.k)
         near = self.labeller.neighbours(queries, label_matrix, deep, hidden)
         # A view with generated labels has the rows of the memory's, in the same places.
-        said, _ = self.second.model.said_at(label_matrix.datastore.view)
-        return self.second(queries.features, said, near, hidden)
+        row_texts, _ = self.second.model.row_texts_at(label_matrix.datastore.view)
+        return self.second(queries.features, row_texts, near, hidden)
 
     def _testimony(self) -> tuple[LiveLabels, MadeEvidence | None]:
         """The memory as it is now."""

@@ -62,7 +62,7 @@ def compare_labels(
     """
     task = champion.labeller.task
     examples = examples_of(examples, task, champion.memory)
-    said, names = _answers(task, champion, challenger, examples)
+    results, names = _answers(task, champion, challenger, examples)
     truth = task.truth(examples.rows, names)
 
     return PairedResults(
@@ -73,13 +73,13 @@ def compare_labels(
         [", ".join(task.of(row)) or "nothing" for row in examples.rows],
         {
             who: [_words(line, names, one.limits) for line in one.probabilities]
-            for who, one in said.items()
+            for who, one in results.items()
         },
         {
             who: right(one.probabilities, truth, one.limits).astype(np.float32)
-            for who, one in said.items()
+            for who, one in results.items()
         },
-        *judges(task.output_kind, said, truth, examples.groups, seed),
+        *judges(task.output_kind, results, truth, examples.groups, seed),
     )
 
 
@@ -101,7 +101,7 @@ def _answers(
             for name in (found.names if task.exclusive else model.labeller.labels)
         )
     )
-    said = {
+    results = {
         who: ExampleResult(
             _spread(found.probabilities, found.names, names, 0.0),
             None
@@ -110,7 +110,7 @@ def _answers(
         )
         for who, (model, found) in answers.items()
     }
-    return said, names
+    return results, names
 
 
 def _words(line: Array, names: Sequence[str], limits: Array | None) -> tuple[str, float]:

@@ -109,7 +109,7 @@ def rerank_neighbours(data: FitData, folder: str | Path) -> FitData:
     """
     look = NeighbourReranker.open(Path(folder), data.memory)
     refuse_seen(data, look)
-    said, depth = look.said(data.datastore), max(DEPTH, data.settings.k)
+    row_texts, depth = look.row_texts(data.datastore), max(DEPTH, data.settings.k)
     kept: dict[str, list[tuple[Neighbours, Array, Any]]] = {}
     took = 0.0
     for name in ("train", "validation", "test"):
@@ -118,7 +118,7 @@ def rerank_neighbours(data: FitData, folder: str | Path) -> FitData:
         sides = [side.near] if side.wide is side.near else [side.near, side.wide]
         first = [near.first(depth) for near in sides]
         kept[name] = [
-            (near, *look.logit(side.queries.features, said, near, side.examples.shown))
+            (near, *look.logit(side.queries.features, row_texts, near, side.examples.shown))
             for near in first
         ]
         took = 1000 * (time.monotonic() - began) / (len(side) * len(sides))

@@ -177,12 +177,12 @@ class LabelTargets:
     def table(self, rows: Sequence[Row], names: Sequence[str]) -> Array:
         """How far each row says each name, (n, C)."""
         places = {name: i for i, name in enumerate(names)}
-        said = np.zeros((len(rows), len(names)), np.float32)
+        labels = np.zeros((len(rows), len(names)), np.float32)
         for i, row in enumerate(rows):
             for name, share in self.shares(row).items():
                 if name in places:
-                    said[i, places[name]] = share
-        return said
+                    labels[i, places[name]] = share
+        return labels
 
     def text_scores(
         self,

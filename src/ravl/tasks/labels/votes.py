@@ -18,32 +18,32 @@ from ravl.tasks.labels.targets import LabelTargets
 
 @dataclass(frozen=True, eq=False)
 class LabelMatrix:
-    """A bank and what its rows say.
+    """A datastore and the labels of its rows.
 
     Args:
-        bank: N rows.
+        datastore: N rows.
         names: C' labels: first those that the model knows, in its order, then those that only
             the memory knows.
         known: how many the model knows, C.
-        said: by each row, (N, C'): 1 for its labels; shares where they were propagated.
+        labels: of each row, (N, C'): 1 for its labels; shares where they were propagated.
         worth: how far each row is to be believed, (N,), 0 where it says nothing.
     """
 
     datastore: Datastore
     names: list[str]
     known: int
-    said: Array
+    labels: Array
     worth: Array
 
     @property
     def table(self) -> LabelTable:
-        """What rows say, of which only some may be looked at."""
-        return self.said
+        """The labels, of which the caller may read only some rows."""
+        return self.labels
 
     @cached_property
     def counts(self) -> Array:
-        """How often each label is said, (C',)."""
-        counts: Array = (self.said * self.worth[:, None]).sum(0)
+        """How often each label occurs, (C',)."""
+        counts: Array = (self.labels * self.worth[:, None]).sum(0)
         return counts
 
     @classmethod
@@ -55,21 +55,21 @@ class LabelMatrix:
         spread: bool = False,
         hidden: NDArray[np.bool_] | None = None,
     ) -> LabelMatrix:
-        """What a bank says about these labels, and others.
+        """The labels of a datastore's rows: these, and others.
 
         Args:
-            bank: whose rows speak.
-            task: that tells what a row says.
+            datastore: of the rows.
+            task: that gives the labels of a row.
             labels: that the model knows.
             spread: propagate labels to the rows that have none.
             hidden: rows (N,) whose own labels must not be used: they are what is being judged.
         """
         known = set(labels)
         names = [*labels, *(name for name in task.names(datastore.rows) if name not in known)]
-        said = task.table(datastore.rows, names)
+        table = task.table(datastore.rows, names)
         if hidden is not None:
-            said[hidden] = 0
-        worth = (said.sum(1) > 0).astype(np.float32)
+            table[hidden] = 0
+        worth = (table.sum(1) > 0).astype(np.float32)
         if spread and task.exclusive and 0 < worth.sum() < len(worth):
-            said, worth = propagate(datastore.keys, said)
-        return cls(datastore, names, len(labels), said, worth)
+            table, worth = propagate(datastore.keys, table)
+        return cls(datastore, names, len(labels), table, worth)

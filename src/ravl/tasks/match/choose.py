@@ -42,8 +42,8 @@ def fit_levels(
         ground: to fit on.
         work: for what an interrupted fit goes on from.
         show: progress bars.
-        report: told the validation score after each epoch of the fusion model. Where it is given,
-            the comparison without retrieval is not trained: a search has no use for it.
+        report: called with the validation score after each epoch of the fusion model. If it is
+            given, the comparison without retrieval is not trained: a search does not need it.
         start: the matcher whose weights the fusion model begins with, in a refit. There the
             comparison is not trained again, either.
     """
@@ -108,8 +108,8 @@ def _choose(data: MatchFitData, fitted: MatchFitted) -> str:
 def unseen_answers(data: MatchFitData, fitted: MatchFitted, name: str) -> Array:
     """Probabilities (n,) of a level for the validation pairs, stacked without each of them."""
     side, level = data.validation, fitted.levels[name]
-    signals = level.from_memory(side.clues, data.said)[0]
+    signals = level.from_memory(side.clues, data.row_texts)[0]
     if name != "vote":
-        signals |= level.from_model(side.asked, side.clues.near, level.evidence(data.said))
+        signals |= level.from_model(side.asked, side.clues.near, level.evidence(data.row_texts))
     used = level.stacks["vote" if name == "vote" else "both"].names
     return out_of_fold(signals, used, side, data.settings.seed)

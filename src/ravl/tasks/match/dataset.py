@@ -77,7 +77,7 @@ class MatchFitData:
         pairs: of them with their texts.
         vectors: of the pairs' texts by the base encoder, (t, D).
         parts: positions of pictures.
-        said: by the rows of the bank, which is without what is held out.
+        row_texts: texts of the datastore's rows, without those that are held out.
         keys: by which pictures are compared.
         standard: of the training pictures' features.
         near: rows of the bank that are like each training picture and do not show it, in the
@@ -94,7 +94,7 @@ class MatchFitData:
     pairs: Pairs
     vectors: Array
     parts: Splits
-    said: RowTexts
+    row_texts: RowTexts
     keys: KeyProjection
     standard: Standardizer
     near: Neighbours
@@ -105,7 +105,7 @@ class MatchFitData:
     @property
     def datastore(self) -> Datastore:
         """The rows that may be evidence."""
-        return self.said.datastore
+        return self.row_texts.datastore
 
 
 def prepare(
@@ -119,8 +119,8 @@ def prepare(
     base = base_of(memory.encoder)
     pairs, vectors = read_texts(task, base, examples)
     datastore, keys = evidence(memory, [examples.take(parts.validation), examples.take(parts.test)])
-    said = RowTexts.of(datastore, task, memory)
-    if not len(said.texts):
+    row_texts = RowTexts.of(datastore, task, memory)
+    if not len(row_texts.texts):
         raise DataError(
             f"No picture in {memory.path} that is not held out has a text, so there is no "
             "evidence. Index captions, or let the training pictures be remembered."
@@ -140,7 +140,7 @@ def prepare(
         asked = replace(everything, picture=picture, text=text).take(np.arange(len(picture)))
         own = keys(asked.features)
         near = datastore.neighbours(own, min(DEEPEST, len(datastore))).take(asked.picture)
-        clues = look_up(asked.vectors, own, asked.picture, asked.text, said, near)
+        clues = look_up(asked.vectors, own, asked.picture, asked.text, row_texts, near)
         rows = [examples.rows[i] for i in picture.tolist()]
         return HeldPairs(asked, targets, rows, examples.groups[picture], clues)
 
@@ -155,11 +155,11 @@ def prepare(
         pairs,
         vectors,
         parts,
-        said,
+        row_texts,
         keys,
         Standardizer.of(train.features),
         near,
-        _sayers(pairs, examples, said),
+        _sayers(pairs, examples, row_texts),
         held("validation"),
         held("test"),
     )
@@ -173,18 +173,18 @@ def readable(task: TextTargets, base: Encoder, row: Row | Example) -> list[str]:
 def read_texts(task: TextTargets, base: Encoder, examples: Examples) -> tuple[Pairs, Array]:
     """Pairs of pictures and their texts, and the base vectors of the texts (t, D)."""
     pairs = read_pairs(task, base, examples)
-    said = [readable(task, base, row) for row in examples.rows]
-    found = text_vectors(examples.source, examples.rows, said, task)
+    texts = [readable(task, base, row) for row in examples.rows]
+    found = text_vectors(examples.source, examples.rows, texts, task)
     _, first = np.unique(pairs.which, return_index=True)
     return pairs, found[first]
 
 
 def read_pairs(task: TextTargets, base: Encoder, examples: Examples) -> Pairs:
     """Pairs of pictures and those of their texts that the encoder reads."""
-    said = [readable(task, base, row) for row in examples.rows]
+    texts = [readable(task, base, row) for row in examples.rows]
     places: dict[str, int] = {}
-    which = [places.setdefault(text, len(places)) for its in said for text in its]
-    owners = np.repeat(np.arange(len(said)), [len(its) for its in said])
+    which = [places.setdefault(text, len(places)) for its in texts for text in its]
+    owners = np.repeat(np.arange(len(texts)), [len(its) for its in texts])
     unread = sum(len(task.of(row)) for row in examples.rows) - len(which)
     return Pairs(
         [row.id for row in examples.rows],
@@ -260,13 +260,13 @@ def hide(near: Neighbours, datastore: Datastore, hidden: list[Ints]) -> Neighbou
     return Neighbours(positions, similarity)
 
 
-def _sayers(pairs: Pairs, examples: Examples, said: RowTexts) -> list[Ints]:
+def _sayers(pairs: Pairs, examples: Examples, row_texts: RowTexts) -> list[Ints]:
     """For each text the groups of the memory that would give it away."""
     groups: list[set[int]] = [set() for _ in pairs.texts]
     places = {text: i for i, text in enumerate(pairs.texts)}
-    for text, owner in zip(said.texts, said.owners.tolist(), strict=True):
+    for text, owner in zip(row_texts.texts, row_texts.owners.tolist(), strict=True):
         if text in places:
-            groups[places[text]].add(int(said.datastore.groups[owner]))
+            groups[places[text]].add(int(row_texts.datastore.groups[owner]))
     for picture, one in zip(pairs.owners.tolist(), pairs.which.tolist(), strict=True):
         groups[one].update(examples.shown[picture].tolist())
     return [np.array(sorted(some), np.int64) for some in groups]

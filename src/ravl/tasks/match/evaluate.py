@@ -58,8 +58,8 @@ def answer_examples(
     model: MatchPipeline, examples: Examples, random: np.random.Generator
 ) -> Sequence[Answer]:
     """Each picture with a text of its own; see :meth:`ravl.tasks.contract.Task.answer_examples`."""
-    said = [readable(model.matcher.task, model.base, row) for row in examples.rows]
-    texts = [its[int(random.integers(len(its)))] for its in said]
+    of_rows = [readable(model.matcher.task, model.base, row) for row in examples.rows]
+    texts = [its[int(random.integers(len(its)))] for its in of_rows]
     each = np.arange(len(texts))
     return model.results(model.asked(examples.features, texts, each, each), examples.shown)
 

@@ -79,8 +79,8 @@ def abstention(
 
 
 def _answer(data: MatchFitData, side: HeldPairs, level: MatchPredictor) -> PairScores:
-    evidence = level.evidence(data.said)
-    return level.answer(side.asked, data.said, side.clues, evidence, apart=False)
+    evidence = level.evidence(data.row_texts)
+    return level.answer(side.asked, data.row_texts, side.clues, evidence, apart=False)
 
 
 def random_neighbours(data: MatchFitData, side: HeldPairs) -> HeldPairs:
@@ -92,7 +92,7 @@ def random_neighbours(data: MatchFitData, side: HeldPairs) -> HeldPairs:
         data.keys(asked.features),
         asked.picture,
         asked.text,
-        data.said,
+        data.row_texts,
         data.settings.seed,
     )
     return replace(side, clues=clues)

@@ -93,7 +93,7 @@ def train_pairs(
         folder: for checkpoints and logs of this training.
         retrieval: False for the comparison that reads no neighbours.
         show: progress bars.
-        report: told the validation score after each epoch; what it raises ends the training.
+        report: called with the validation score after each epoch; what it raises ends the training.
         start: the matcher whose weights it begins with, at a lower learning rate; None for the
             language model's alone.
     """
@@ -107,7 +107,7 @@ def train_pairs(
         settings = replace(settings, learning_rate=settings.learning_rate * SLOWER)
     slow = prepare_language(model, settings.tune_language_model)
     words = words_of(model, settings.language_model, 2 * k)
-    evidence = data.said.evidence(data.standard) if retrieval else None
+    evidence = data.row_texts.evidence(data.standard) if retrieval else None
     order = EpochSampler(np.arange(len(data.parts.train)), settings.seed, EPOCH)
     batches = PairBatches(
         TrainingExamples.of(data, unseen, words),

@@ -38,7 +38,7 @@ def fit_vote(data: MatchFitData) -> MatchPredictor:
     zero = base.from_model(side.asked)
     best, least = base.vote, np.inf
     for vote in _votes(data):
-        found = base.from_memory(side.clues, data.said, vote)[0]
+        found = base.from_memory(side.clues, data.row_texts, vote)[0]
         value = log_loss(out_of_fold(found, MEMORY, side, data.settings.seed), side.targets)
         if value < least - 1e-4:
             best, least, scores = vote, value, found
@@ -132,14 +132,14 @@ def _train(
 
 def stacked(data: MatchFitData, matcher: MatchPredictor) -> MatchPredictor:
     """With its stacks: the model alone, which is shown no neighbours, and model and memory."""
-    side, said = data.validation, data.said
+    side, row_texts = data.validation, data.row_texts
     alone = matcher.from_model(side.asked)
     names = tuple(alone)
-    together = matcher.from_memory(side.clues, said)[0]
+    together = matcher.from_memory(side.clues, row_texts)[0]
     if matcher.reader is None:
         together |= alone
     else:
-        together |= matcher.from_model(side.asked, side.clues.near, matcher.evidence(said))
+        together |= matcher.from_model(side.asked, side.clues.near, matcher.evidence(row_texts))
     stacks = {
         **matcher.stacks,
         "alone": fit_stack(alone, names, side.targets),

@@ -94,10 +94,10 @@ class MatchPipeline:
         )
         if not count:
             return []
-        found, said = self._answers(asked, k, retrieval, vote_only)
+        found, row_texts = self._answers(asked, k, retrieval, vote_only)
         calibration = self.matcher.calibration
         sure = calibration.threshold(abstain) if abstain is not None and calibration else 0.0
-        return self._results(asked, found, said, sure)
+        return self._results(asked, found, row_texts, sure)
 
     def look(self, pictures: Sequence[Picture | str], texts: Sequence[str]) -> QueryPairs:
         """Each picture with the text in the same place."""
@@ -111,8 +111,8 @@ class MatchPipeline:
             asked: n pairs.
             hidden: for each the groups of rows that it must not see; None for none.
         """
-        found, said = self._answers(asked, None, True, False, hidden)
-        return self._results(asked, found, said, 0.0)
+        found, row_texts = self._answers(asked, None, True, False, hidden)
+        return self._results(asked, found, row_texts, 0.0)
 
     def scores(
         self,
@@ -239,17 +239,17 @@ class MatchPipeline:
             raise QueryError("Without retrieval there is no vote. Leave one of the two out.")
         if not retrieval:
             return self.matcher.without(asked), None
-        said, evidence = self._said()
-        clues = self.matcher.clues(asked, said, k, hidden)
+        row_texts, evidence = self._row_texts()
+        clues = self.matcher.clues(asked, row_texts, k, hidden)
         how: dict[str, Any] = {"vote_only": vote_only, "k": k, "apart": apart}
-        return self.matcher.answer(asked, said, clues, evidence, **how), said
+        return self.matcher.answer(asked, row_texts, clues, evidence, **how), row_texts
 
-    def _said(self) -> tuple[LiveTexts, ReadEvidence | None]:
+    def _row_texts(self) -> tuple[LiveTexts, ReadEvidence | None]:
         """The memory as it is now."""
         with self.memory.snapshot():
-            return self.said_at(self.memory.live.view())
+            return self.row_texts_at(self.memory.live.view())
 
-    def said_at(self, view: View) -> tuple[LiveTexts, ReadEvidence | None]:
+    def row_texts_at(self, view: View) -> tuple[LiveTexts, ReadEvidence | None]:
         """What the rows of a view say, and what the reader may read of them.
 
         Raises:
@@ -259,12 +259,12 @@ class MatchPipeline:
             if self._known is None or self._known[0] is not view:
                 if not len(view):
                     raise nothing_seen(self.memory)
-                said = self._texts.of_datastore(self._keys.at(view))
-                self._known = view, said, self.matcher.evidence(said)
+                row_texts = self._texts.of_datastore(self._keys.at(view))
+                self._known = view, row_texts, self.matcher.evidence(row_texts)
             return self._known[1], self._known[2]
 
     def _results(
-        self, asked: QueryPairs, found: PairScores, said: RowTexts | None, sure: float
+        self, asked: QueryPairs, found: PairScores, row_texts: RowTexts | None, sure: float
     ) -> list[Matching]:
         results = []
         for i, p in enumerate(found.probabilities.tolist()):
@@ -285,7 +285,7 @@ class MatchPipeline:
                     memory=_both(float(found.votes[i])) if found.clues is not None else {},
                     model=_both(float(found.own[i])) if found.own[i] > 0 else {},
                     signals={name: float(values[i]) for name, values in found.signals.items()},
-                    evidence=() if said is None else evidence_of(found, said, i),
+                    evidence=() if row_texts is None else evidence_of(found, row_texts, i),
                 )
             )
         return results
@@ -302,7 +302,7 @@ class MatchPipeline:
             )
 
 
-def evidence_of(found: PairScores, said: RowTexts, i: int) -> tuple[Evidence, ...]:
+def evidence_of(found: PairScores, row_texts: RowTexts, i: int) -> tuple[Evidence, ...]:
     """The rows that spoke about pair ``i``, the largest shares first."""
     clues = found.clues
     if clues is None or found.near is None or found.alike is None:
@@ -320,12 +320,13 @@ def evidence_of(found: PairScores, said: RowTexts, i: int) -> tuple[Evidence, ..
                 similarity[row] = float(seen[i, j])
     order = sorted(shares, key=lambda row: (-shares[row], -similarity[row]))
     return tuple(
-        Evidence(said.datastore.rows[r], similarity[r], shares[r], _says(said, r)) for r in order
+        Evidence(row_texts.datastore.rows[r], similarity[r], shares[r], _says(row_texts, r))
+        for r in order
     )
 
 
-def _says(said: RowTexts, row: int) -> tuple[str, ...]:
-    return tuple(said.texts[said.starts[row] : said.starts[row + 1]])
+def _says(row_texts: RowTexts, row: int) -> tuple[str, ...]:
+    return tuple(row_texts.texts[row_texts.starts[row] : row_texts.starts[row + 1]])
 
 
 def _both(probability: float) -> dict[str, float]:

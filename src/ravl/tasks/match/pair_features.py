@@ -22,23 +22,27 @@ class PairFeatures:
 
     Args:
         near: rows whose pictures are like the picture, (n, K).
-        said: cosine of the text to the best text of each of these, (n, K); 0 where there is none.
+        text_similarity: cosine of the text to the best text of each of these, (n, K); 0 for rows
+            without a text.
         alike: rows whose texts are like the text, by that cosine, (n, K).
         seen: similarity of the picture to the pictures of these, (n, K); 0 where there is none.
     """
 
     near: Neighbours
-    said: Array
+    text_similarity: Array
     alike: Neighbours
     seen: Array
 
     def __len__(self) -> int:
-        return len(self.said)
+        return len(self.text_similarity)
 
     def take(self, chosen: Ints) -> PairFeatures:
         """Those of some of the pairs."""
         return PairFeatures(
-            self.near.take(chosen), self.said[chosen], self.alike.take(chosen), self.seen[chosen]
+            self.near.take(chosen),
+            self.text_similarity[chosen],
+            self.alike.take(chosen),
+            self.seen[chosen],
         )
 
 
@@ -47,7 +51,7 @@ def look_up(
     keys: Array,
     picture: Ints,
     text: Ints,
-    said: RowTexts,
+    row_texts: RowTexts,
     near: Neighbours,
     *,
     alike: Neighbours | None = None,
@@ -59,13 +63,13 @@ def look_up(
         vectors: of t texts by the base encoder, (t, D).
         keys: of m pictures, (m, d).
         picture, text: of each pair, (n,) positions.
-        said: by the bank's rows.
+        row_texts: texts of the datastore's rows.
         near: rows whose pictures are like each pair's, (n, K).
         alike: rows to compare the picture with; None for those whose texts are most like the text.
         hidden: for each pair the groups of rows that it must not see.
     """
     n, k = near.positions.shape
-    count = min(k, len(said.datastore))
+    count = min(k, len(row_texts.datastore))
     out_said = np.zeros((n, k), np.float32)
     out_seen = np.zeros((n, k), np.float32)
     places = np.full((n, k), -1, np.int64)
@@ -76,19 +80,19 @@ def look_up(
     for start in range(0, n, BLOCK):
         chosen = order[start : start + BLOCK]
         names, local = np.unique(text[chosen], return_inverse=True)
-        table = said.similarity(vectors[names])  # (u, N)
+        table = row_texts.similarity(vectors[names])  # (u, N)
         if alike is None:
-            found = _best(table, local, count, said, chosen, hidden)
+            found = _best(table, local, count, row_texts, chosen, hidden)
             values = table[local[:, None], found]
             there = np.isfinite(values) & (values > NOTHING)
             if hidden is not None:
-                there &= ~_is_hidden(said.datastore.groups[found], chosen, hidden)
+                there &= ~_is_hidden(row_texts.datastore.groups[found], chosen, hidden)
             places[chosen, :count] = np.where(there, found, -1)
             similarity[chosen, :count] = np.where(there, values, 0)
         rows = near.positions[chosen]
         spoken = table[local[:, None], rows]
         out_said[chosen] = np.where((rows >= 0) & (spoken > NOTHING), spoken, 0)
-        out_seen[chosen] = said.datastore.similarity(keys[picture[chosen]], places[chosen])
+        out_seen[chosen] = row_texts.datastore.similarity(keys[picture[chosen]], places[chosen])
     return PairFeatures(near, out_said, Neighbours(places, similarity), out_seen)
 
 
@@ -98,25 +102,25 @@ def shuffled(
     keys: Array,
     picture: Ints,
     text: Ints,
-    said: RowTexts,
+    row_texts: RowTexts,
     seed: int,
 ) -> PairFeatures:
     """Clues of random rows, with the similarity by which the right ones were found."""
     random = np.random.default_rng(seed)
 
     def strangers(found: Neighbours) -> Neighbours:
-        drawn = random.integers(0, len(said.datastore), found.positions.shape)
+        drawn = random.integers(0, len(row_texts.datastore), found.positions.shape)
         return Neighbours(np.where(found.found, drawn, -1), found.similarity)
 
     near, alike = strangers(clues.near), strangers(clues.alike)
-    return look_up(vectors, keys, picture, text, said, near, alike=alike)
+    return look_up(vectors, keys, picture, text, row_texts, near, alike=alike)
 
 
 def _best(
     table: Array,
     local: Ints,
     count: int,
-    said: RowTexts,
+    row_texts: RowTexts,
     chosen: Ints,
     hidden: Sequence[Ints] | None,
 ) -> Ints:
@@ -126,7 +130,7 @@ def _best(
     lines = table[local]
     for i, groups in enumerate(hidden[j] for j in chosen.tolist()):
         if len(groups):
-            lines[i, np.isin(said.datastore.groups, groups)] = -np.inf
+            lines[i, np.isin(row_texts.datastore.groups, groups)] = -np.inf
     return _top(lines, count)
 
 

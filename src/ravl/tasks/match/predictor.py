@@ -141,7 +141,7 @@ class MatchPredictor:
     def clues(
         self,
         asked: QueryPairs,
-        said: RowTexts,
+        row_texts: RowTexts,
         k: int | None = None,
         hidden: Sequence[Ints] | None = None,
     ) -> PairFeatures:
@@ -149,26 +149,28 @@ class MatchPredictor:
 
         Args:
             asked: n pairs.
-            said: by the bank's rows.
+            row_texts: texts of the datastore's rows.
             k: rows that speak; None for as many as were fitted.
             hidden: for each pair the groups of rows that it must not see.
         """
         wanted = max(k or self.vote.k, self.reader.evidence if self.reader else 0)
-        keys, datastore = self.keys(asked.features), said.datastore
+        keys, datastore = self.keys(asked.features), row_texts.datastore
         if hidden is None:
             near = datastore.neighbours(keys, wanted).take(asked.picture)
         else:
             near = datastore.neighbours(keys[asked.picture], wanted, hidden)
-        return look_up(asked.vectors, keys, asked.picture, asked.text, said, near, hidden=hidden)
+        return look_up(
+            asked.vectors, keys, asked.picture, asked.text, row_texts, near, hidden=hidden
+        )
 
-    def evidence(self, said: RowTexts) -> Evidence | None:
+    def evidence(self, row_texts: RowTexts) -> Evidence | None:
         """What the reader reads of the bank's rows; None where there is no reader."""
         if self.reader is None or not self.reader.evidence:
             return None
-        return said.evidence(self.standard)
+        return row_texts.evidence(self.standard)
 
     def from_memory(
-        self, clues: PairFeatures, said: RowTexts, vote: Vote | None = None
+        self, clues: PairFeatures, row_texts: RowTexts, vote: Vote | None = None
     ) -> tuple[dict[str, Array], Array, Array]:
         """The memory's scores (n,) by name, and the shares of rows found by picture and by text.
 
@@ -176,12 +178,12 @@ class MatchPredictor:
         """
         vote = vote or self.vote
         near, alike, k = clues.near.first(vote.k), clues.alike.first(vote.k), vote.k
-        speaks = near.found & said.has[near.positions]
-        by_picture = vote.shares(near, said.has.astype(np.float32))
+        speaks = near.found & row_texts.has[near.positions]
+        by_picture = vote.shares(near, row_texts.has.astype(np.float32))
         by_text = vote.shares(alike)
         signals = {
-            "text_mean": (by_picture * clues.said[:, :k]).sum(1),
-            "text_best": np.where(speaks, clues.said[:, :k], -1).max(1, initial=-1),
+            "text_mean": (by_picture * clues.text_similarity[:, :k]).sum(1),
+            "text_best": np.where(speaks, clues.text_similarity[:, :k], -1).max(1, initial=-1),
             "picture_mean": (by_text * clues.seen[:, :k]).sum(1),
             "picture_best": np.where(alike.found, clues.seen[:, :k], -1).max(1, initial=-1),
         }
@@ -230,7 +232,7 @@ class MatchPredictor:
     def answer(
         self,
         asked: QueryPairs,
-        said: RowTexts,
+        row_texts: RowTexts,
         clues: PairFeatures,
         evidence: Evidence | None = None,
         *,
@@ -242,7 +244,7 @@ class MatchPredictor:
 
         Args:
             asked: n pairs.
-            said: by the bank's rows.
+            row_texts: texts of the datastore's rows.
             clues: what was found there for the pairs.
             evidence: what the reader reads of the bank's rows, for one that has a reader.
             vote_only: leave the model out.
@@ -250,7 +252,7 @@ class MatchPredictor:
             apart: ask the model for its own answer as well, which a reader has to read for again.
         """
         vote = self.vote if k is None else replace(self.vote, k=k)
-        signals, by_picture, by_text = self.from_memory(clues, said, vote)
+        signals, by_picture, by_text = self.from_memory(clues, row_texts, vote)
         heard = (by_picture.sum(1) > 0) & (by_text.sum(1) > 0)
         votes = np.where(heard, self.stacks["vote"].probabilities(signals), EVEN)
         name = "vote" if vote_only or not self.has_model else "both"

@@ -49,7 +49,7 @@ def compare_pairs(
     rows = [examples.rows[i] for i in asked.picture.tolist()]
     groups = examples.groups[asked.picture]
 
-    said = {who: ExampleResult(one.probabilities, one.threshold) for who, one in found.items()}
+    results = {who: ExampleResult(one.probabilities, one.threshold) for who, one in found.items()}
     fits = {who: one.probabilities >= one.threshold for who, one in found.items()}
     return PairedResults(
         "pairs",
@@ -65,5 +65,5 @@ def compare_pairs(
             for who, one in found.items()
         },
         {who: (its == targets).astype(np.float32) for who, its in fits.items()},
-        *judges(BINARY, said, targets, groups, seed),
+        *judges(BINARY, results, targets, groups, seed),
     )

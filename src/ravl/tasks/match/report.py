@@ -159,7 +159,7 @@ def _about(
         (
             "memory",
             f"{data.memory.path}, {len(data.datastore):,} rows as evidence, with "
-            f"{len(data.said.texts):,} texts",
+            f"{len(data.row_texts.texts):,} texts",
         ),
         ("encoder", data.base.spec),
         ("pictures", f"{counts} ({parts.how}); {len(data.pairs):,} texts"),
@@ -245,7 +245,11 @@ def _evidence(data: MatchFitData, judged: MatchTestResults, i: int) -> list[Evid
     fits = bool(final.probabilities[i] >= final.threshold)
     vector = asked.vectors[asked.text[i]][None]
     similarity = dict(
-        zip(data.datastore.numbers.tolist(), data.said.similarity(vector)[0].tolist(), strict=True)
+        zip(
+            data.datastore.numbers.tolist(),
+            data.row_texts.similarity(vector)[0].tolist(),
+            strict=True,
+        )
     )
     return [
         EvidenceItem(
@@ -256,5 +260,5 @@ def _evidence(data: MatchFitData, judged: MatchTestResults, i: int) -> list[Evid
             item.share,
             (similarity[item.row.number] >= NEAR) == fits,
         )
-        for item in evidence_of(final, data.said, i)[:NEIGHBOURS]
+        for item in evidence_of(final, data.row_texts, i)[:NEIGHBOURS]
     ]

@@ -179,9 +179,9 @@ def both_ways(
 
 def second_look(data: MatchFitData, matcher: MatchPredictor, asked: QueryPairs) -> Array:
     """Log odds (n,) of pairs, by the matcher with all that the bank knows."""
-    clues = matcher.clues(asked, data.said)
-    evidence = matcher.evidence(data.said)
-    return logit(matcher.answer(asked, data.said, clues, evidence, apart=False).probabilities)
+    clues = matcher.clues(asked, data.row_texts)
+    evidence = matcher.evidence(data.row_texts)
+    return logit(matcher.answer(asked, data.row_texts, clues, evidence, apart=False).probabilities)
 
 
 def _first(matcher: MatchPredictor, asked: QueryPairs) -> Array:

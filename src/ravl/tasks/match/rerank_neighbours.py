@@ -92,8 +92,8 @@ class NeighbourReranker:
         relative = os.path.relpath(its, folder.resolve())
         return {"path": str(its), "relative": relative, "weight": self.weight}
 
-    def said(self, datastore: Datastore) -> RowTexts:
-        """What the rows of a bank say, as the match run reads and compares them."""
+    def row_texts(self, datastore: Datastore) -> RowTexts:
+        """The texts of a datastore's rows, as the match run reads and compares them."""
         matcher = self.model.matcher
         same = replace(datastore, keys=matcher.keys(datastore.features))
         return RowTexts.of(same, matcher.task, self.model.memory)
@@ -101,12 +101,12 @@ class NeighbourReranker:
     def __call__(
         self,
         features: Array,
-        said: RowTexts,
+        row_texts: RowTexts,
         near: Neighbours,
         hidden: Sequence[Ints] | None = None,
     ) -> Neighbours:
         """Neighbours in their new order; arguments as for :meth:`logit`."""
-        return self.again(near, *self.logit(features, said, near, hidden))
+        return self.again(near, *self.logit(features, row_texts, near, hidden))
 
     def again(self, near: Neighbours, found: Array, known: NDArray[np.bool_]) -> Neighbours:
         """Neighbours in their new order, from what :meth:`logit` found."""
@@ -115,7 +115,7 @@ class NeighbourReranker:
     def logit(
         self,
         features: Array,
-        said: RowTexts,
+        row_texts: RowTexts,
         near: Neighbours,
         hidden: Sequence[Ints] | None = None,
     ) -> tuple[Array, NDArray[np.bool_]]:
@@ -123,7 +123,7 @@ class NeighbourReranker:
 
         Args:
             features: of n pictures by the memory's tower, (n, F).
-            said: by the rows of the bank, which speak about the pairs as well.
+            row_texts: texts of the datastore's rows, which vote on the pairs as well.
             near: neighbours in it, (n, K).
             hidden: for each picture the groups of rows that it must not see: its own, in training.
 
@@ -131,32 +131,36 @@ class NeighbourReranker:
             The log odds (n, K), and where there was a text to ask about (n, K).
         """
         found = np.zeros(near.positions.shape, np.float32)
-        known = near.found & said.has[near.positions]
+        known = near.found & row_texts.has[near.positions]
         if not known.any():
             return found, known
         query = np.nonzero(known)[0]
         rows, text = np.unique(near.positions[known], return_inverse=True)
-        first = said.starts[rows]
+        first = row_texts.starts[rows]
         asked = QueryPairs(
             features,
             self.model.base.project(features),
-            [said.texts[i] for i in first.tolist()],
-            said.vectors_at(first),
+            [row_texts.texts[i] for i in first.tolist()],
+            row_texts.vectors_at(first),
             query,
             text,
         )
-        found[known] = self._judged(asked, said, hidden)
+        found[known] = self._judged(asked, row_texts, hidden)
         return found, known
 
-    def _judged(self, asked: QueryPairs, said: RowTexts, hidden: Sequence[Ints] | None) -> Array:
+    def _judged(
+        self, asked: QueryPairs, row_texts: RowTexts, hidden: Sequence[Ints] | None
+    ) -> Array:
         """Log odds of pairs (n,); ``hidden`` is by picture."""
         matcher = self.model.matcher
         keys = matcher.keys(asked.features)
         wanted = max(matcher.vote.k, matcher.reader.evidence if matcher.reader else 0)
         # Once for each picture, of which there are many pairs.
-        near = said.datastore.neighbours(keys, wanted, hidden).take(asked.picture)
+        near = row_texts.datastore.neighbours(keys, wanted, hidden).take(asked.picture)
         unseen = None if hidden is None else [hidden[i] for i in asked.picture.tolist()]
-        clues = look_up(asked.vectors, keys, asked.picture, asked.text, said, near, hidden=unseen)
-        evidence = matcher.evidence(said)
-        answers = matcher.answer(asked, said, clues, evidence, apart=False)
+        clues = look_up(
+            asked.vectors, keys, asked.picture, asked.text, row_texts, near, hidden=unseen
+        )
+        evidence = matcher.evidence(row_texts)
+        answers = matcher.answer(asked, row_texts, clues, evidence, apart=False)
         return logit(answers.probabilities)

@@ -28,7 +28,7 @@ def leaky(empty, tmp_path):
 
 def accuracy(data: FitData, side: Split) -> float:
     label_matrix = LabelMatrix.of(data.datastore, data.task, data.labels)
-    votes = Vote(4, 0.02, cap=1.0)(side.near, label_matrix.said, label_matrix.worth)
+    votes = Vote(4, 0.02, cap=1.0)(side.near, label_matrix.labels, label_matrix.worth)
     return float((votes[:, : len(data.labels)].argmax(1) == data.truth(side)).mean())
 
 

@@ -36,7 +36,7 @@ def lesson_of(seed: int = 0, count: int = 120, exclusive: bool = True) -> Traini
 def right(keys: KeyProjection, lesson: TrainingExamples, asked: TrainingExamples) -> float:
     """The accuracy of a vote on other examples."""
     datastore = replace(lesson.datastore, keys=keys(lesson.datastore.features))
-    votes = Vote(8, 0.1)(datastore.neighbours(keys(asked.features), 8), lesson.said)
+    votes = Vote(8, 0.1)(datastore.neighbours(keys(asked.features), 8), lesson.labels)
     return float((votes.argmax(1) == asked.targets.argmax(1)).mean())
 
 
@@ -115,7 +115,7 @@ def test_an_example_does_not_answer_itself():
     """Labels by chance: who sees itself has nothing to learn, who does not is wrong at first."""
     lesson = lesson_of()
     chance = np.eye(LABELS, dtype=np.float32)[np.random.default_rng(5).integers(0, LABELS, 120)]
-    lesson = replace(lesson, said=chance, targets=chance)
+    lesson = replace(lesson, labels=chance, targets=chance)
     frozen = KeyProjection.of(lesson.features)
 
     def leave_one_out(hidden):
@@ -172,7 +172,7 @@ def test_one_example_and_one_row():
     one = replace(
         lesson,
         datastore=lesson.datastore.only(np.arange(120) == 0),
-        said=lesson.said[:1],
+        labels=lesson.labels[:1],
         features=lesson.features[:1],
         targets=lesson.targets[:1],
         hidden=lesson.hidden[:1],

@@ -74,12 +74,12 @@ def lesson_of(
 ) -> TrainingExamples:
     """What keys learn from some rows of the bank (N,) and some training examples."""
     datastore, side = data.datastore.only(rows), data.train.take(examples)
-    said = data.task.table(datastore.rows, data.labels)
+    labels = data.task.table(datastore.rows, data.labels)
     if preferred is not None:
         preferred = _among(preferred, rows, examples)
     return TrainingExamples(
         datastore,
-        said,
+        labels,
         side.queries.features,
         side.targets,
         list(side.examples.shown),
@@ -104,7 +104,7 @@ def held_surprise(data: FitData, lesson: TrainingExamples, keys: KeyProjection) 
     part = data.validation
     k = min(DEEPEST, len(datastore))
     near = datastore.neighbours(keys(part.queries.features), k, part.examples.shown)
-    votes = Vote(k, TEMPERATURE, cap=1.0)(near, lesson.said)
+    votes = Vote(k, TEMPERATURE, cap=1.0)(near, lesson.labels)
     smooth = (1 - FLOOR) * votes + FLOOR * lesson.targets.mean(0)
     return log_loss(smooth, part.targets, data.task)
 

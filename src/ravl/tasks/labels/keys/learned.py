@@ -58,7 +58,7 @@ class TrainingExamples:
 
     Args:
         bank: N rows that say something for the task.
-        said: by each of them, (N, C).
+        labels: by each of them, (N, C).
         features: of the examples, (n, F).
         targets: (n, C).
         hidden: of each example the groups that show it.
@@ -68,7 +68,7 @@ class TrainingExamples:
     """
 
     datastore: Datastore
-    said: Array
+    labels: Array
     features: Array
     targets: Array
     hidden: list[Ints]
@@ -130,7 +130,7 @@ class _Learner:
         self._start, self._lesson = keys, lesson
         self._rows = torch.from_numpy(keys.project(lesson.datastore.features))  # (N, d)
         self._queries = torch.from_numpy(keys.project(lesson.features))  # (n, d)
-        self._said = torch.from_numpy(lesson.said)
+        self._labels = torch.from_numpy(lesson.labels)
         self._targets = torch.from_numpy(smoothed(lesson.targets, lesson.loss))
         self._rates = torch.from_numpy(lesson.targets.mean(0))
         self._own = [lesson.datastore.showing(groups) for groups in lesson.hidden]
@@ -194,7 +194,7 @@ class _Learner:
         similarity = similarity.index_put(
             (own, places), torch.tensor(-1e4)
         )  # not infinite, so that whoever is alone has no gradient rather than a bad one
-        answers = similarity.softmax(1) @ self._said[pool]
+        answers = similarity.softmax(1) @ self._labels[pool]
         loss = self._of_answers((1 - FLOOR) * answers + FLOOR * self._rates, self._targets[chosen])
         if self._lesson.preferred is not None:
             loss = loss + self._of_preferences(self._lesson.preferred, similarity, chosen, pool)
