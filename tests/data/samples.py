@@ -8,6 +8,7 @@ import zlib
 from functools import cache
 
 import numpy as np
+import pillow_heif
 from PIL import Image
 
 
@@ -21,16 +22,40 @@ def scene(width: int = 80, height: int = 60) -> Image.Image:
     return Image.fromarray(pixels.astype(np.uint8))
 
 
+def noisy(width: int = 80, height: int = 60, seed: int = 0) -> Image.Image:
+    """A picture like a photograph: a scene with grain, no pixel of which is black."""
+    grain = np.random.default_rng(seed).integers(20, 80, (height, width, 3))
+    return Image.fromarray(
+        np.clip(np.asarray(scene(width, height)) * 0.7 + grain, 1, 255).astype(np.uint8)
+    )
+
+
 def encode(picture: Image.Image, format_: str, **options: object) -> bytes:
     out = io.BytesIO()
-    picture.save(out, format_, **options)
+    if format_ == "HEIF":
+        heif = pillow_heif.from_pillow(picture)
+        heif.save(out, quality=90, **options)
+    else:
+        picture.save(out, format_, **options)
     return out.getvalue()
+
+
+def plain_ppm(picture: Image.Image) -> bytes:
+    """A PPM whose numbers are written as text."""
+    numbers = np.asarray(picture).reshape(len(np.asarray(picture)), -1)
+    lines = "\n".join(" ".join(map(str, row)) for row in numbers)
+    kind = "P3" if picture.mode == "RGB" else "P2"
+    return f"{kind}\n# by hand\n{picture.width} {picture.height}\n255\n{lines}\n".encode()
 
 
 @cache
 def samples() -> dict[str, bytes]:
     """One valid file of each kind."""
-    rgb = scene()
+    return encoded(scene())
+
+
+def encoded(rgb: Image.Image) -> dict[str, bytes]:
+    """A picture as a valid file of each kind."""
     deep = Image.fromarray(np.asarray(rgb.convert("L")).astype(np.uint16) << 8)
     return {
         "jpeg": encode(rgb, "JPEG"),
@@ -44,9 +69,12 @@ def samples() -> dict[str, bytes]:
         "webp": encode(rgb, "WEBP"),
         "lossless webp": encode(rgb, "WEBP", lossless=True),
         "avif": encode(rgb, "AVIF"),
+        "heif": encode(rgb, "HEIF"),
         "bmp": encode(rgb, "BMP"),
         "palette bmp": encode(rgb.quantize(), "BMP"),
         "ppm": encode(rgb, "PPM"),
+        "plain ppm": plain_ppm(rgb),
+        "grey plain ppm": plain_ppm(rgb.convert("L")),
         "tiff": encode(rgb, "TIFF"),
         "lzw tiff": encode(rgb, "TIFF", compression="tiff_lzw"),
         "jpeg tiff": encode(rgb, "TIFF", compression="jpeg"),

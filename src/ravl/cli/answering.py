@@ -279,7 +279,7 @@ def print_evidence(answer: Answer, shown: int) -> None:
 
 def expanded(paths: tuple[Path, ...]) -> list[Path]:
     """The given pictures, and all pictures in the given folders."""
-    from ravl.data.readers.folder import SUFFIXES
+    from ravl.data.readers.folder_files import SUFFIXES
 
     found: list[Path] = []
     for path in paths:

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 import click
 
 from ravl.cli.options import Options
-from ravl.cli.output import SHOWN, flat, json_option, print_json, print_problems, quiet_option
+from ravl.cli.output import (
+    SHOWN,
+    flat,
+    json_option,
+    nothing_found,
+    print_json,
+    print_problems,
+    print_skipped,
+    quiet_option,
+)
 
 if TYPE_CHECKING:
     from ravl.memory import IndexReport, Memory
@@ -70,13 +79,14 @@ def index(
     quiet: bool,
     as_json: bool,
     **options: object,
-) -> None:
+) -> int:
     """Index pictures of a folder, table or dataset in a memory.
 
     SOURCE is a folder of pictures (sub-folders can be classes), a .csv, .tsv, .jsonl or .parquet
     table, COCO captions or VQA questions as .json, or hf:NAME for a Hugging Face dataset.
 
-    Unchanged pictures are skipped; an interrupted command continues where it stopped.
+    Unchanged pictures are skipped; an interrupted command continues where it stopped. The exit code
+    is 4 if there was nothing to read.
     """
     with ExitStack() as stack:
         opened = stack.enter_context(_open_or_create(memory, encoder, dry_run, stack))
@@ -96,6 +106,7 @@ def index(
             print_json(report.to_json() | {"memory": str(memory), "rows": len(opened)})
         elif not quiet:
             print_summary(report, memory, len(opened))
+        return nothing_found(source) if report.found_nothing else 0
 
 
 @click.command()
@@ -183,6 +194,7 @@ def print_summary(report: IndexReport, memory: Path, rows: int) -> None:
         )
         for group in groups[:SHOWN]:
             click.echo("  " + "  =  ".join(group))
+    print_skipped(report.skipped)
     print_problems(report.rejected, report.reasons)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -57,6 +57,26 @@ def print_problems(count: int, problems: Sequence[Rejected]) -> None:
             f"  ... and {count - SHOWN:,} more; list all with: ravl info MEMORY --quarantine",
             err=True,
         )
+
+
+NOTHING_FOUND = 4  # the exit code
+
+
+def print_skipped(skipped: Mapping[str, int]) -> None:
+    """Print how many files of each kind a folder has that were not read, on standard error."""
+    if skipped:
+        from ravl.data.readers.folder_files import listed
+
+        click.echo(f"Skipped: {listed(skipped)}.", err=True)
+
+
+def nothing_found(where: str) -> int:
+    """Warn on standard error that nothing was there to read; returns the exit code."""
+    click.echo(
+        f"Warning: nothing came in. ravl found no picture or row that it can read in {where}.",
+        err=True,
+    )
+    return NOTHING_FOUND
 
 
 def flat(cell: object) -> str:

@@ -13,8 +13,10 @@ from ravl.cli.output import (
     SHOWN,
     flat,
     json_option,
+    nothing_found,
     print_json,
     print_problems,
+    print_skipped,
     print_table,
     quiet_option,
 )
@@ -59,12 +61,13 @@ def sync(
     quiet: bool,
     as_json: bool,
     **options: object,
-) -> None:
+) -> int:
     """Update a memory from folders: new, changed, renamed and removed files.
 
     FOLDERS are the folders to follow; without them, all folders that the memory already follows.
     Unchanged files are not opened. A renamed picture is recognised by its content. Rows whose
     picture is missing move to the trash (ravl trash MEMORY). Create a new memory with ravl index.
+    The exit code is 4 if the folders hold no picture.
     """
     from ravl.memory import Memory
 
@@ -76,7 +79,8 @@ def sync(
             elif not quiet and not (watch and report.quiet):
                 _tell(report, opened)
             if not watch:
-                return
+                where = ", ".join(map(str, folders)) or "the followed folders"
+                return nothing_found(where) if report.found_nothing else 0
             time.sleep(watch)
 
 
@@ -105,6 +109,7 @@ def _tell(report: SyncReport, memory: Memory) -> None:
             f"sync {memory.path} FOLDER",
             err=True,
         )
+    print_skipped(report.skipped)
     print_problems(len(report.rejected), report.rejected)
     to_be = "to be " if report.dry_run else ""
     click.echo(

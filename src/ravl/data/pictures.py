@@ -17,15 +17,18 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
-from ravl.data.pixels import orientation, to_rgb, upright
+from ravl.data.formats import HEAD, open_lazily, recognise
+from ravl.data.pixels import BAND, orientation, to_rgb, upright
+from ravl.data.ppm import binary_ppm
+from ravl.data.soundness import AGAIN, endings, jpeg_structure, whole_png
+from ravl.data.zeros import cut_in_a_row, halved, is_compressed, refilled, tables_are_cut
 from ravl.errors import PictureError
 
 Picture = Path | bytes | Image.Image
@@ -36,34 +39,6 @@ MAX_PIXELS = 100_000_000
 MAX_BYTES = 256 * 2**20
 """Maximum number of bytes of a picture's file."""
 
-_READ = "ravl reads JPEG, PNG, GIF, BMP, TIFF, WebP, AVIF and PPM"
-_AGAIN = "Copy or download it again."
-_HEAD = 2048  # bytes that are enough to recognise the format
-# Pillow's readers are called directly, not through `Image.open`: it would try other decoders (EPS
-# starts Ghostscript), warn about sizes that are allowed here, and split an MPO file, which is an
-# ordinary JPEG followed by more pictures.
-_READERS = {
-    rb"\xff\xd8\xff": "Jpeg",
-    rb"\x89PNG\r\n\x1a\n": "Png",
-    rb"GIF8[79]a": "Gif",
-    rb"RIFF.{4}WEBPVP8[ XL]": "WebP",
-    rb"II[*+]\0|MM\0[*+]": "Tiff",
-    rb".{4}ftyp(avif|avis|(mif1|msf1).{4,60}?avi[fs])": "Avif",
-    rb"BM.{12}[\x0c(48@l|]\0\0\0": "Bmp",
-    rb"P[1-6f]\s": "Ppm",
-}
-_FOREIGN = {
-    rb".{4}ftyp(hei|hev|mif1|msf1)": "a HEIC picture",
-    rb"\s*(<\?xml.*|<!--.*|<!doctype svg.*)?<svg": "an SVG drawing",
-    rb"\xff\x0a|\0\0\0\x0cJXL ": "a JPEG XL picture",
-    rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51": "a JPEG 2000 picture",
-    rb"\0\0[\1\2]\0": "an icon",
-    rb"8BPS": "a Photoshop document",
-    rb"%!PS|\xc5\xd0\xd3\xc6": "a PostScript drawing",
-    rb"%PDF": "a PDF document",
-    rb".{4}ftyp|\x1aE\xdf\xa3|RIFF.{4}AVI ": "a video",
-    rb"\s*<(!doctype html|html)": "a web page, probably from a failed download",
-}
 _quiet = threading.Lock()
 
 
@@ -74,7 +49,7 @@ class PictureInfo:
     Args:
         width: in pixels, after rotation to upright.
         height: in pixels, after rotation to upright.
-        format: "JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF" or "PPM", by content.
+        format: "JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "HEIF" or "PPM", by content.
     """
 
     width: int
@@ -105,7 +80,7 @@ def read_bytes(source: Path | bytes, max_bytes: int = MAX_BYTES) -> bytes:
             "version."
         )
     if not data:
-        raise PictureError(f"{name} is empty (0 bytes). {_AGAIN}")
+        raise PictureError(f"{name} is empty (0 bytes). {AGAIN}")
     return data
 
 
@@ -122,9 +97,10 @@ def decode(
     Args:
         source: a file, encoded bytes, or a picture; a picture that needs no change is returned
             itself.
-        hint: minimum side in pixels that the caller needs. JPEGs are then decoded at 1/2, 1/4 or
-            1/8 of their size, if the shorter side stays at least twice as long; ``None`` is full
-            size. The pixels depend slightly on it, so use one value for all pictures to compare.
+        hint: minimum side in pixels that the caller needs. The picture is then reduced to 1/2, 1/4,
+            1/8 ... of its size, if the shorter side stays at least twice as long; a JPEG while it
+            is decoded. ``None`` is full size. The pixels depend slightly on it, so use one value
+            for all pictures to compare.
         max_pixels: larger pictures are refused before a pixel is decoded.
 
     Raises:
@@ -133,14 +109,14 @@ def decode(
     name = _name(source)
     if isinstance(source, Image.Image):
         with _sentences(name, b""):
-            return _upright_rgb(source, name, max_pixels)
+            _check_size(source, name, max_pixels)
+            _load(source)
+            return to_rgb(upright(source))
     data = read_bytes(source)
     with _sentences(name, data):
-        image = _open_header(io.BytesIO(data), name)
-        if hint is not None:
-            _check_size(image, name, max_pixels)  # of the full picture, not of the reduced one
-            image.draft(None, (2 * hint, 2 * hint))
-        picture = _upright_rgb(image, name, max_pixels)
+        image = _decoded(data, name, hint, max_pixels)
+        factor = _factor(image, hint)
+        picture = upright(to_rgb(image, factor)) if factor > 1 else to_rgb(upright(image))
         if picture is image:
             # Without the copy the picture would keep the encoded bytes; it takes 8 ms at 1600 x
             # 1200.
@@ -156,17 +132,23 @@ def probe(source: Path | bytes) -> PictureInfo:
         PictureError: unreadable, or not a picture.
     """
     name = _name(source)
-    data = source if isinstance(source, bytes) else b""
     with (
         io.BytesIO(source) if isinstance(source, bytes) else _open_file(source) as file,
-        _sentences(name, data),
+        _sentences(name, source if isinstance(source, bytes) else b""),
     ):
-        image = _open_header(file, name)
+        head = file.read(HEAD)
+        file.seek(0)
+        format = recognise(head, name)
+        if format in ("PNG", "PPM"):  # may have long texts or comments before the pixels
+            whole = _whole(read_bytes(source), format, name, MAX_PIXELS)
+            image = open_lazily(io.BytesIO(whole), format)
+        else:
+            image = open_lazily(file, format)
         width, height = image.size
         # Pillow rotates the size of a TIFF itself
         if orientation(image) >= 5 and image.format != "TIFF":
             width, height = height, width
-        return PictureInfo(width, height, image.format or "")
+        return PictureInfo(width, height, format)
 
 
 def thumbnail(picture: Image.Image, side: int = 160, quality: int = 80) -> bytes:
@@ -243,10 +225,10 @@ def _sentences(name: str, data: bytes) -> Iterator[None]:
     except Exception as error:  # for damaged bytes Pillow raises many kinds of exceptions
         if _is_cut(data, error):
             raise PictureError(
-                f"{name} is truncated: the data end inside the picture. {_AGAIN}"
+                f"{name} is truncated: the data end inside the picture. {AGAIN}"
             ) from error
         detail = str(error).rstrip(".") or type(error).__name__
-        raise PictureError(f"{name} is damaged or truncated: {detail}. {_AGAIN}") from error
+        raise PictureError(f"{name} is damaged or truncated: {detail}. {AGAIN}") from error
 
 
 def _is_cut(data: bytes, error: Exception) -> bool:
@@ -264,20 +246,98 @@ def _is_cut(data: bytes, error: Exception) -> bool:
     return stated > size
 
 
-def _open_header(file: IO[bytes], name: str) -> ImageFile.ImageFile:
-    """The lazily opened picture; no pixel is decoded."""
-    head = file.read(_HEAD)
-    file.seek(0)
-    for magic, reader in _READERS.items():
-        if re.match(magic, head, re.DOTALL):
-            module = import_module(f"PIL.{reader}ImagePlugin")
-            return cast(ImageFile.ImageFile, getattr(module, f"{reader}ImageFile")(file))
-    for magic, what in _FOREIGN.items():
-        if re.match(magic, head, re.DOTALL | re.IGNORECASE):
-            raise PictureError(f"{name} is {what}; {_READ}. Convert it to one of these first.")
-    if not head:
-        raise PictureError(f"{name} is empty (0 bytes). {_AGAIN}")
-    raise PictureError(f"{name} is not a picture of a known format; {_READ}.")
+def _decoded(data: bytes, name: str, hint: int | None, max_pixels: int) -> Image.Image:
+    """The decoded picture, in its own mode; checked for what decoders pass over in silence."""
+    format = recognise(data[:HEAD], name)
+    versions = _versions(data, format, name, max_pixels)
+    image = _opened(versions[0], format, name, hint, max_pixels)
+    compressed, turned = is_compressed(image), orientation(image) != 1
+    if tables_are_cut(image):
+        raise _lost_end(name)
+    half = halved(data) if format == "WEBP" else None
+    zeros = format not in ("JPEG", "PNG") and half is None
+    other = refilled(versions[0], image) if zeros else None
+    _load(image)
+    if half is not None and _reads_as(half, image, name, hint, max_pixels):
+        raise _lost_end(name)
+    if other is not None and compressed:
+        versions.append(other)
+    elif other is not None and not turned and cut_in_a_row(image, _from_below(data)):
+        raise _lost_end(name)
+    if not all(_reads_as(other, image, name, hint, max_pixels) for other in versions[1:]):
+        raise _lost_end(name)
+    return image
+
+
+def _reads_as(
+    data: bytes, image: Image.Image, name: str, hint: int | None, max_pixels: int
+) -> bool:
+    """True if other bytes are decoded to the same picture; False also if they cannot be."""
+    try:
+        again = _opened(data, recognise(data[:HEAD], name), name, hint, max_pixels)
+        _load(again)
+    except Exception:
+        return False
+    return _same(image, again)
+
+
+def _versions(data: bytes, format: str, name: str, max_pixels: int) -> list[bytes]:
+    """The bytes for Pillow; several if all must have the same pixels."""
+    if format == "JPEG":
+        structure = jpeg_structure(data, name)
+        if structure.ended:
+            return [data]
+        if not structure.complete:
+            raise _lost_end(name)
+        return endings(data)
+    return [_whole(data, format, name, max_pixels)]
+
+
+def _whole(data: bytes, format: str, name: str, max_pixels: int) -> bytes:
+    if format == "PNG":
+        return whole_png(data, name)
+    return binary_ppm(data, name, max_pixels) if format == "PPM" else data
+
+
+def _opened(
+    data: bytes, format: str, name: str, hint: int | None, max_pixels: int
+) -> ImageFile.ImageFile:
+    image = open_lazily(io.BytesIO(data), format)
+    _check_size(image, name, max_pixels)  # of the full picture, not of the reduced one
+    if hint is not None and format == "JPEG":
+        image.draft(None, (2 * hint, 2 * hint))
+    return image
+
+
+def _factor(image: Image.Image, hint: int | None) -> int:
+    """By which a decoded picture is reduced: a power of two."""
+    times = 1 if hint is None else min(image.size) // (2 * max(1, hint))
+    return 1 << max(0, times.bit_length() - 1)
+
+
+def _from_below(data: bytes) -> bool:
+    """True if an uncompressed file has its lowest row first."""
+    return data.startswith(b"Pf") or (
+        data.startswith(b"BM") and int.from_bytes(data[22:26], "little", signed=True) > 0
+    )
+
+
+def _same(one: Image.Image, other: Image.Image) -> bool:
+    """True if two pictures have the same pixels; compared in bands, to need little memory."""
+    if (one.size, one.mode) != (other.size, other.mode):
+        return False
+    for top in range(0, one.height, BAND):
+        box = (0, top, one.width, min(top + BAND, one.height))
+        if one.crop(box).tobytes() != other.crop(box).tobytes():
+            return False
+    return True
+
+
+def _lost_end(name: str) -> PictureError:
+    return PictureError(
+        f"{name} is truncated: the end of its data is missing, or was overwritten with zeros. "
+        f"{AGAIN}"
+    )
 
 
 def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
@@ -287,12 +347,6 @@ def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
             f"{name} has {width:,} x {height:,} pixels, more than the {max_pixels:,} allowed. "
             "Save a smaller version."
         )
-
-
-def _upright_rgb(image: Image.Image, name: str, max_pixels: int) -> Image.Image:
-    _check_size(image, name, max_pixels)
-    _load(image)
-    return to_rgb(upright(image))
 
 
 def _load(image: Image.Image) -> None:

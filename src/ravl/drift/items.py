@@ -13,7 +13,7 @@ from PIL import Image
 from ravl.data import ColumnNames, Example, Rejected
 from ravl.data.readers import read
 from ravl.data.readers.columns import QUESTION, TEXTS
-from ravl.data.readers.folder import SUFFIXES
+from ravl.data.readers.folder_files import SUFFIXES
 from ravl.memory import Picture
 from ravl.tasks import registry
 from ravl.tasks.contract import Task

@@ -115,7 +115,9 @@ class Memory(Collection):
             dry_run=dry_run,
             reuse_from=reuse_from,
         )
-        return indexer.run(examples, lambda: data.total, progress)
+        report = indexer.run(examples, lambda: data.total, progress)
+        report.skipped = dict(getattr(data, "skipped", {}))
+        return report
 
     def add(
         self, examples: Iterable[Example], *, copy: bool = False, progress: bool | None = False

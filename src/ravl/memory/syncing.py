@@ -49,6 +49,8 @@ class SyncReport:
         removed: ids of rows that went to the trash.
         restored: ids of rows that came back from the trash, since their pictures did.
         unchanged: pictures.
+        skipped: how many files of each kind the folders have that are no pictures, or were left
+            out: "video", "PDF", "thumbnail".
         rejected: what was set aside; all of it is in the quarantine.
         encoded: pictures that went through the network.
         seconds: the whole took.
@@ -63,6 +65,7 @@ class SyncReport:
     removed: list[str] = field(default_factory=list)
     restored: list[str] = field(default_factory=list)
     unchanged: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
     encoded: int = 0
     seconds: float = 0.0
@@ -73,6 +76,11 @@ class SyncReport:
         """True if nothing had happened."""
         rows = self.new or self.changed or self.renamed or self.removed or self.restored
         return not (rows or self.moved)
+
+    @property
+    def found_nothing(self) -> bool:
+        """True if the folders hold no picture that can be read, and no row was removed."""
+        return self.quiet and not self.unchanged
 
     def to_json(self) -> JsonObject:
         """As plain JSON types."""
@@ -86,6 +94,7 @@ class SyncReport:
             "restored": self.restored,
             "unchanged": self.unchanged,
             "set_aside": len(self.rejected),
+            "skipped": self.skipped,
             "reasons": [r.to_json() for r in self.rejected],
             "encoded": self.encoded,
             "seconds": round(self.seconds, 2),
@@ -119,6 +128,9 @@ def sync(
     report = SyncReport(dry_run=dry_run)
     report.moved = [(str(old), str(new)) for new, old in watch.moved.items()]
     report.missing = [str(path) for path in watch.missing]
+    for found in scans:
+        for kind, count in found.source.skipped.items():
+            report.skipped[kind] = report.skipped.get(kind, 0) + count
     if not dry_run:
         moves, removed = _write(memory, watch, scans, moves, removed)
     along = _moved_along(scans, moves)

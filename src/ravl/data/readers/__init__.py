@@ -114,7 +114,7 @@ def _unknown(path: Path) -> str:
             f'{path} has neither "images" with "annotations" (COCO) nor "questions" (VQA), nor is '
             "it a list of objects. A table may also be JSON lines (.jsonl)."
         )
-    from ravl.data.readers.folder import SUFFIXES
+    from ravl.data.readers.folder_files import SUFFIXES
 
     picture = path.suffix.lower() in SUFFIXES
     hint = f" It is a picture: give its folder, {path.parent}." if picture else ""

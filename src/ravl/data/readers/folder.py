@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
@@ -10,12 +11,17 @@ from pathlib import Path
 
 from ravl.data.example import Example, Rejected
 from ravl.data.readers.disk_map import DiskMap
+from ravl.data.readers.folder_files import (
+    SUFFIXES,
+    is_hidden,
+    is_picture,
+    kind_of,
+    left_out,
+    texts_beside,
+)
 from ravl.data.readers.source import ReadOptions, Source
 from ravl.data.text import nfc
 
-PHOTOS = (".jpg", ".jpeg", ".jfif", ".webp", ".avif")
-OTHERS = (".png", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
-SUFFIXES = frozenset(PHOTOS + OTHERS)
 SPLITS = frozenset(("train", "training", "test", "testing", "val", "valid", "validation", "dev"))
 LONGEST_TEXT = 2**20  # bytes of a side-car text
 
@@ -23,7 +29,8 @@ LONGEST_TEXT = 2**20  # bytes of a side-car text
 class FolderSource:
     """Pictures of a folder and its sub-folders, sorted by path.
 
-    Hidden files and folders are skipped. Links to other places within the folder are not followed,
+    Hidden files and folders are skipped; thumbnails of storage devices and recycle bins are left
+    out and counted. Links to other places within the folder are not followed,
     because their pictures are read at their own place.
 
     Args:
@@ -33,6 +40,10 @@ class FolderSource:
             the sub-folders have names such as train, test or validation, they are the column
             "split" and the next sub-folder is the label.
         captioned: a table about pictures of this folder; its examples come first.
+
+    Attributes:
+        skipped: how many files of each kind the last pass found that are no pictures, or were left
+            out; see :mod:`ravl.data.readers.folder_files`.
     """
 
     def __init__(self, folder: Path, options: ReadOptions, captioned: Source | None = None) -> None:
@@ -41,6 +52,7 @@ class FolderSource:
         self._called = folder.name or self._folder.name
         self._labelled = options.folder_labels
         self._captioned = captioned
+        self.skipped: Counter[str] = Counter()
 
     @cached_property
     def total(self) -> int:
@@ -49,12 +61,12 @@ class FolderSource:
 
     def __iter__(self) -> Iterator[Example | Rejected]:
         if self._captioned is None:
-            for found in self._walk(self._folder):
+            for found in self.pictures():
                 yield from self._read(found)
             return
         with DiskMap() as told:
             yield from self._tell(self._captioned, told)
-            for found in self._walk(self._folder):
+            for found in self.pictures():
                 if isinstance(found, Rejected) or str(found) not in told:
                     yield from self._read(found)
 
@@ -70,7 +82,8 @@ class FolderSource:
 
     def pictures(self) -> Iterator[Path | Rejected]:
         """Paths of the pictures in order, and files that cannot be read."""
-        return self._walk(self._folder)
+        self.skipped = Counter()
+        return self._walk(self._folder, self.skipped)
 
     def about(self, picture: Path) -> Iterator[Example | Rejected]:
         """The folder's data about one of its pictures."""
@@ -135,9 +148,10 @@ class FolderSource:
             return int(self._labelled)
         holding: list[Path] = []
         for entry in _entries(self._folder):
-            if _is_picture(entry) and os.path.isfile(entry):  # noqa: PTH113 (never raises)
+            if is_picture(entry.name) and os.path.isfile(entry):  # noqa: PTH113 (never raises)
                 return 0
-            if entry.is_dir(follow_symlinks=False) and self._holds_picture(Path(entry.path)):
+            folder = entry.is_dir(follow_symlinks=False) and not left_out(entry.name)
+            if folder and self._holds_picture(Path(entry.path)):
                 holding.append(Path(entry.path))
         if holding and all(folder.name.lower() in SPLITS for folder in holding):
             return 0 if any(self._holds_picture(f, deep=False) for f in holding) else 2
@@ -145,25 +159,48 @@ class FolderSource:
 
     def _holds_picture(self, folder: Path, *, deep: bool = True) -> bool:
         if not deep:
-            return any(_is_picture(e) and os.path.isfile(e) for e in _entries(folder))  # noqa: PTH113
+            return any(is_picture(e.name) and os.path.isfile(e) for e in _entries(folder))  # noqa: PTH113
         return any(isinstance(found, Path) for found in self._walk(folder))
 
-    def _walk(self, folder: Path) -> Iterator[Path | Rejected]:
-        """Paths of pictures in order; files that cannot be read are set aside."""
+    def _walk(self, folder: Path, skipped: Counter[str] | None = None) -> Iterator[Path | Rejected]:
+        """Paths of pictures in order; files that cannot be read are set aside.
+
+        Args:
+            folder: to walk.
+            skipped: where other files are counted.
+        """
         # a stack, because folders can be nested deeply
         waiting: list[Path | os.DirEntry[str]] = [folder]
         while waiting:
             entry = waiting.pop()
             if isinstance(entry, Path) or entry.is_dir(follow_symlinks=False):
+                reason = left_out(entry.name) if isinstance(entry, os.DirEntry) else None
                 try:
-                    waiting += reversed(_entries(entry))
+                    if reason is None:
+                        waiting += reversed(self._listed(entry, skipped))
+                    elif skipped is not None:
+                        skipped[reason] += _count(Path(entry))
                 except OSError as error:
-                    reason = f"the folder cannot be read: {error.strerror}"
-                    yield Rejected(self._place(Path(entry)), reason)
+                    why = f"the folder cannot be read: {error.strerror}"
+                    yield Rejected(self._place(Path(entry)), why)
             elif entry.is_symlink():
                 yield from self._follow(Path(entry))
-            elif _is_picture(entry):
+            else:
                 yield self._checked(Path(entry), entry.is_file())
+
+    @staticmethod
+    def _listed(
+        folder: Path | os.DirEntry[str], skipped: Counter[str] | None
+    ) -> list[os.DirEntry[str]]:
+        """Pictures, links and sub-folders of a folder; its other files are counted."""
+        entries = _entries(folder)
+        kept = [e for e in entries if is_picture(e.name) or e.is_symlink() or e.is_dir()]
+        if skipped is not None:
+            kept_names = {entry.name for entry in kept}
+            beside = texts_beside(kept_names)
+            others = {entry.name for entry in entries} - kept_names - beside
+            skipped.update(kind_of(name) for name in others)
+        return kept
 
     def _follow(self, link: Path) -> Iterator[Path | Rejected]:
         try:
@@ -205,12 +242,14 @@ def sidecars(picture: Path) -> tuple[Path, Path]:
 
 def _entries(folder: Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:
     with os.scandir(folder) as found:
-        kept = [e for e in found if not e.name.startswith(".") and e.name != "__MACOSX"]
+        kept = [e for e in found if not is_hidden(e.name) or left_out(e.name)]
     return sorted(kept, key=lambda entry: entry.name)
 
 
-def _is_picture(entry: os.DirEntry[str]) -> bool:
-    return os.path.splitext(entry.name)[1].lower() in SUFFIXES  # noqa: PTH122 (strings: hot)
+def _count(folder: Path) -> int:
+    """How many pictures there are in a folder that is left out."""
+    found = (name for _, _, names in os.walk(folder) for name in names)
+    return sum(is_picture(name) and not is_hidden(name) for name in found)
 
 
 def _leads_outside(folder: Path) -> str:

@@ -21,6 +21,9 @@ class Source(Protocol):
         name: the path or name that was opened, for messages.
         total: the number of examples, for an estimate of the time; None if unknown. A table knows
             it once its rows are grouped, that is from the first example on.
+
+    A source may also have ``skipped``, a mapping: how many items of each kind it did not read, for
+    example files of a folder that are no pictures.
     """
 
     @property
