@@ -238,3 +238,50 @@ def test_a_closed_pipe_is_no_error(shop):
     )
     done = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=ROOT)
     assert "Traceback" not in done.stderr
+
+
+def test_a_folder_says_what_it_skipped_and_that_nothing_came_in(run, tmp_path):
+    folder, memory = tmp_path / "phone", tmp_path / "m.ravl"
+    folder.mkdir()
+    for name in ("clip.mp4", "clip2.MOV", "paper.pdf", "art.jxl"):
+        (folder / name).write_bytes(b"x")
+    code, out, err = run("index", folder, "-m", memory)
+    assert code == 4
+    assert "Skipped: 2 videos, 1 " in err and "1 PDF" in err and "1 JPEG XL" in err
+    assert "Warning: nothing came in." in err and str(folder) in err
+    assert run("index", folder, "-m", memory, "--quiet")[0] == 4
+    assert run("sync", memory, folder)[0] == 4
+    code, out, _ = run("index", folder, "-m", memory, "--json")
+    assert (code, json.loads(out)["skipped"]["video"]) == (4, 2)
+    draw(1, "red").save(folder / "IMG_1.HEIC", "JPEG")  # the content decides, not the name
+    code, out, err = run("index", folder, "-m", memory)
+    assert code == 0 and "Added 1" in out and "Skipped" in err
+    assert run("index", folder, "-m", memory, "--quiet") == (0, "", "")  # known, not new
+
+
+def test_one_broken_picture_stops_no_other(run, tmp_path):
+    make_pictures(tmp_path / "seed", 2)
+    run("index", tmp_path / "seed", "-m", tmp_path / "m.ravl")
+    make_pictures(tmp_path / "new", 3)
+    names = sorted(path.name for path in (tmp_path / "new").iterdir())
+    broken = tmp_path / "new" / names[1]
+    broken.write_bytes(broken.read_bytes()[:60])
+    (tmp_path / "new" / "film.mp4").write_bytes(b"x")
+    command = ("classify", tmp_path / "m.ravl", tmp_path / "new", "--label", "red", "--label", "b")
+    code, out, err = run(*command)
+    assert code == 1
+    assert [line.split("\t")[0].rsplit("/")[-1] for line in out.splitlines()] == [
+        names[0],
+        names[2],
+    ]
+    assert "1 of 3 pictures could not be read:" in err and names[1] in err
+    assert "Skipped: 1 video." in err
+    code, out, _ = run(*command, "--json")
+    found = json.loads(out)
+    assert code == 1 and len(found) == 3
+    assert "truncated" in found[1]["error"] and found[0]["label"] in ("red", "b")
+    code, out, err = run(*command[:2], broken, *command[3:])
+    assert (code, out) == (1, "") and err.startswith("ravl: ") and "truncated" in err
+    (tmp_path / "empty").mkdir()
+    code, _, err = run(*command[:2], tmp_path / "empty", *command[3:])
+    assert code == 1 and "has no picture that ravl reads" in err

@@ -5,8 +5,10 @@ import sys
 
 import pytest
 
-from ravl.data import read
+from ravl.data import Example, read
+from ravl.data.readers.folder import FolderSource
 from ravl.data.readers.folder_files import listed
+from ravl.data.readers.source import ReadOptions
 from ravl.errors import DataError
 from tests.data.reading import ids, pictures, read_all, read_good, write
 
@@ -31,20 +33,24 @@ def test_hidden_files_and_leftovers_are_left_out(tmp_path):
     assert ids(read_good(tmp_path)) == ["a.jpg"]
 
 
+def good(source):
+    return [item for item in source if isinstance(item, Example)]
+
+
 def test_what_is_no_picture_is_counted_by_kind(tmp_path):
     names = ["a.jpg", "b/c.HEIC", "clip.MP4", "b/d.mov", "x.pdf", "y.PDF", "z.jxl", "raw.NEF", "n"]
     pictures(tmp_path, *names, ".hidden.pdf", ".DS_Store")
     write(tmp_path / "a.txt", "a text of its picture")
     write(tmp_path / "a.jpg.txt", "another")
     write(tmp_path / "lonely.txt", "of no picture")
-    source = read(tmp_path)
-    assert ids(list(source)) == ["a.jpg", "b/c.HEIC"]
+    source = FolderSource(tmp_path, ReadOptions())
+    assert ids(good(source)) == ["a.jpg", "b/c.HEIC"]
     assert source.skipped == {
         **{"video": 2, "PDF": 2, "JPEG XL": 1, "camera raw": 1, "other file": 1, "TXT": 1}
     }
     list(source)
     assert source.skipped["video"] == 2  # of one pass
-    assert listed(source.skipped).startswith("2 videos, 2 PDF, 1 ")
+    assert listed(source.skipped).startswith("2 PDF, 2 videos, 1 camera raw, 1 JPEG XL, ")
 
 
 def test_small_copies_and_recycle_bins_are_left_out_and_counted(tmp_path):
@@ -52,8 +58,8 @@ def test_small_copies_and_recycle_bins_are_left_out_and_counted(tmp_path):
     pictures(tmp_path, "@eaDir/x.jpg", ".thumbnails/y.jpg", "a/.@__thumb/z.jpg")
     pictures(tmp_path, "#recycle/p.jpg", "$RECYCLE.BIN/q.jpg", ".Trash-1000/files/r.jpg")
     pictures(tmp_path, ".Trashes/501/s.jpg", "@Recycle/t.jpg", "#snapshot/day/u.jpg")
-    source = read(tmp_path)
-    examples = list(source)
+    source = FolderSource(tmp_path, ReadOptions())
+    examples = good(source)
     assert ids(examples) == ["a/1.jpg", "b/2.jpg"]
     assert [e.label for e in examples] == ["a", "b"]  # such folders are no classes
     assert source.skipped == {"thumbnail": 4, "recycled picture": 5, "snapshot": 1}

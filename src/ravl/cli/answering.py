@@ -11,10 +11,18 @@ from typing import TYPE_CHECKING
 import click
 
 from ravl.cli.options import Decorator, Options, with_options
-from ravl.cli.output import flat, json_option, print_json, print_table
+from ravl.cli.output import (
+    flat,
+    json_option,
+    print_json,
+    print_problems,
+    print_skipped,
+    print_table,
+)
 from ravl.cli.remote import (
     Place,
     PlaceCommand,
+    ServedPipeline,
     at_option,
     key_option,
     name_option,
@@ -23,9 +31,12 @@ from ravl.cli.remote import (
     server_option,
 )
 from ravl.cli.settings import column_names, column_options
+from ravl.errors import DataError, PictureError
 
 if TYPE_CHECKING:
     from ravl.runs.answers import Answer
+    from ravl.tasks.caption.model import CaptionPipeline
+    from ravl.tasks.contract import Pipeline
 
 run_argument = click.argument("run", type=click.Path(path_type=Path))
 place_argument = click.argument("run", metavar="RUN", type=Place())
@@ -82,13 +93,13 @@ name_options = with_options(  # labels, without a fitted run
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
 @name_options
 @how_options
-def classify(run: Path | str, pictures: tuple[Path, ...], **options: object) -> None:
+def classify(run: Path | str, pictures: tuple[Path, ...], **options: object) -> int:
     """Give pictures a label: ravl classify runs/shirts new.jpg
 
     Without a fitted run, give the labels, and a memory in place of RUN: ravl classify shop.ravl
     new.jpg --label shirt --label hat
     """
-    _label("classify", run, pictures, options)
+    return _label("classify", run, pictures, options)
 
 
 @click.command(cls=PlaceCommand)
@@ -96,12 +107,12 @@ def classify(run: Path | str, pictures: tuple[Path, ...], **options: object) -> 
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
 @name_options
 @how_options
-def tag(run: Path | str, pictures: tuple[Path, ...], **options: object) -> None:
+def tag(run: Path | str, pictures: tuple[Path, ...], **options: object) -> int:
     """Give pictures tags: ravl tag runs/keywords new.jpg
 
     Without a fitted run, give the tags, and a memory in place of RUN, as for classify.
     """
-    _label("tag", run, pictures, options)
+    return _label("tag", run, pictures, options)
 
 
 @click.command(cls=PlaceCommand)
@@ -127,7 +138,7 @@ def match(
     shown: int,
     no_retrieval: bool,
     **given: object,
-) -> None:
+) -> int:
     """Judge whether a text fits: ravl match runs/fits new.jpg --text "a red shirt"
 
     With --assign, any number of texts is assigned to the pictures, one to one.
@@ -144,9 +155,9 @@ def match(
             del options["abstain"]
             found = pipeline.assign(wanted, list(texts), **options)
             _print_pairs([(str(wanted[p]), texts[t], round(s, 4)) for p, t, s in found], as_json)
-            return
-        answers = pipeline.predict(wanted, list(texts), **options)
-    print_answers(wanted, answers, as_json, shown)
+            return 0
+        answers = predict_each(pipeline, wanted, list(texts), options)
+    return print_answers(wanted, answers, as_json, shown)
 
 
 def _print_pairs(lines: list[tuple[str, str, float]], as_json: bool) -> None:
@@ -206,21 +217,18 @@ def evaluate(
 evaluate = with_options(column_options)(evaluate)
 
 
-def _label(task: str, run: Path | str, pictures: tuple[Path, ...], options: Options) -> None:
+def _label(task: str, run: Path | str, pictures: tuple[Path, ...], options: Options) -> int:
     as_json, shown = options.pop("as_json"), options.pop("shown")
     labels, templates = options.pop("labels"), options.pop("template")
     wanted = expanded(pictures)
     if isinstance(run, str):
         refused(label=labels, template=templates)
     elif labels:
-        print_answers(wanted, _by_name(task, run, wanted, labels, templates), as_json, 0)
-        return
+        return print_answers(wanted, _by_name(task, run, wanted, labels, templates), as_json, 0)
     options["retrieval"] = not options.pop("no_retrieval")
     with pipeline_at(run, task, options) as pipeline:
-        answers: list[Answer] = []
-        for start in range(0, len(wanted), BATCH):
-            answers += pipeline.predict(wanted[start : start + BATCH], **options)
-    print_answers(wanted, answers, as_json, shown)
+        answers = predict_each(pipeline, wanted, None, options)
+    return print_answers(wanted, answers, as_json, shown)
 
 
 def _by_name(
@@ -229,39 +237,81 @@ def _by_name(
     pictures: list[Path],
     labels: tuple[str, ...],
     templates: tuple[str, ...],
-) -> list[Answer]:
+) -> list[Answer | PictureError]:
     """Zero-shot answers by the encoder of a memory."""
     from ravl.memory import Memory
     from ravl.models.zero_shot import TEMPLATES
     from ravl.tasks import registry
+    from ravl.tasks.each import answer_each
     from ravl.tasks.labels.zero_shot import by_name
 
-    answers: list[Answer] = []
     with Memory.open(memory) as opened:
-        for start in range(0, len(pictures), BATCH):
-            answers += by_name(
+
+        def predict(some: list[Path], _: list[str] | None) -> Sequence[Answer]:
+            return by_name(
                 opened.encoder,
-                pictures[start : start + BATCH],
+                some,
                 labels,
                 templates=templates or TEMPLATES,
                 exclusive=registry.task(task).single,
             )
-    return answers
+
+        return answer_each(predict, pictures, together=BATCH)
 
 
-def print_answers(wanted: list[Path], answers: Sequence[Answer], as_json: bool, shown: int) -> None:
-    """Answers with their evidence, or as JSON."""
+def predict_each(
+    pipeline: Pipeline | CaptionPipeline | ServedPipeline,
+    pictures: list[Path],
+    texts: list[str] | None,
+    options: Options,
+) -> list[Answer | PictureError]:
+    """The answer to each picture, or why it cannot be read."""
+    from ravl.tasks.each import answer_each
+
+    if texts is not None and len(texts) not in (1, len(pictures)):  # refused, or one for many
+        return list(pipeline.predict(pictures, texts, **options))
+
+    def predict(some: list[Path], beside: list[str] | None) -> Sequence[Answer]:
+        if beside is None:
+            return pipeline.predict(some, **options)
+        return pipeline.predict(some, beside, **options)
+
+    return answer_each(predict, pictures, texts, BATCH)
+
+
+def print_answers(
+    wanted: list[Path], answers: Sequence[Answer | PictureError], as_json: bool, shown: int
+) -> int:
+    """Print answers with their evidence, or as JSON; pictures that cannot be read on stderr.
+
+    Returns:
+        The exit code: 1 if a picture cannot be read.
+    """
+    pairs = list(zip(wanted, answers, strict=True))
+    broken = [error for _, error in pairs if isinstance(error, PictureError)]
+    if len(answers) == len(broken) == 1:
+        raise broken[0]
     if as_json:
         print_json(
-            [{"picture": str(p), **a.to_json()} for p, a in zip(wanted, answers, strict=True)]
+            [
+                {"picture": str(picture)}
+                | ({"error": str(a)} if isinstance(a, PictureError) else a.to_json())
+                for picture, a in pairs
+            ]
         )
-        return
-    for picture, answer in zip(wanted, answers, strict=True):
+    for picture, answer in pairs if not as_json else ():
+        if isinstance(answer, PictureError):
+            continue
         first, *others = str(answer).splitlines() or [""]
         click.echo(f"{picture}\t{flat(first)}")
         for line in others:
             click.echo(flat(line))
         print_evidence(answer, shown)
+    if broken:
+        click.echo(f"{len(broken):,} of {len(pairs):,} pictures could not be read:", err=True)
+        for error in broken:
+            click.echo(f"  {error}", err=True)
+    return 1 if broken else 0
 
 
 def print_evidence(answer: Answer, shown: int) -> None:
@@ -278,15 +328,33 @@ def print_evidence(answer: Answer, shown: int) -> None:
 
 
 def expanded(paths: tuple[Path, ...]) -> list[Path]:
-    """The given pictures, and all pictures in the given folders."""
-    from ravl.data.readers.folder_files import SUFFIXES
+    """The given pictures, and all pictures in the given folders, which must have some.
+
+    What a folder has in addition is counted on standard error.
+
+    Raises:
+        DataError: a folder has no picture.
+    """
+    from ravl.data import Rejected
+    from ravl.data.readers.folder import FolderSource
+    from ravl.data.readers.folder_files import listed
+    from ravl.data.readers.source import ReadOptions
 
     found: list[Path] = []
     for path in paths:
-        if path.is_dir():
-            found += sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
-        else:
+        if not path.is_dir():
             found.append(path)
+            continue
+        source, real = FolderSource(path, ReadOptions()), path.resolve()
+        entries = list(source.pictures())
+        pictures = [path / e.relative_to(real) for e in entries if not isinstance(e, Rejected)]
+        rejected = [entry for entry in entries if isinstance(entry, Rejected)]
+        if not pictures:
+            there = f" There are {listed(source.skipped)}." if source.skipped else ""
+            raise DataError(f"The folder {path} has no picture that ravl reads.{there}")
+        print_skipped(source.skipped)
+        print_problems(len(rejected), rejected)
+        found += pictures
     return found
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from ravl.cli.answering import (
-    BATCH,
     expanded,
     how_options,
     place_argument,
+    predict_each,
     print_answers,
 )
 from ravl.cli.options import Decorator, Options, with_options
@@ -26,10 +26,10 @@ from ravl.cli.remote import (
     served_pipeline,
     stored,
 )
+from ravl.errors import PictureError
 
 if TYPE_CHECKING:
     from ravl.models.generation.base import Decoding, Generator
-    from ravl.runs.answers import Answer
     from ravl.tasks.caption.model import CaptionPipeline
 
 FREE: tuple[Decorator, ...] = (
@@ -102,7 +102,7 @@ def caption(
     shown: int,
     no_retrieval: bool,
     **given: object,
-) -> None:
+) -> int:
     """Describe pictures: ravl caption runs/texts new.jpg
 
     Without a fitted run, give a memory in place of RUN: the answer is the neighbours' caption that
@@ -112,12 +112,9 @@ def caption(
     wanted = expanded(pictures)
     with captioner(run, options) as model:
         if stream:
-            _stream(model, wanted, options)
-            return
-        answers: list[Answer] = []
-        for start in range(0, len(wanted), BATCH):
-            answers += model.predict(wanted[start : start + BATCH], **options)
-    print_answers(wanted, answers, as_json, shown)
+            return _stream(model, wanted, options)
+        answers = predict_each(model, wanted, None, options)
+    return print_answers(wanted, answers, as_json, shown)
 
 
 @contextmanager
@@ -180,10 +177,20 @@ def decoding(options: Options, usual: Decoding) -> Decoding:
     return replace(usual, **{n: v for n, v in given.items() if v is not None and v != ()})
 
 
-def _stream(model: CaptionPipeline | ServedPipeline, wanted: list[Path], options: Options) -> None:
+def _stream(model: CaptionPipeline | ServedPipeline, wanted: list[Path], options: Options) -> int:
+    """Print the texts while they are generated; returns the exit code."""
+    code = 0
     for picture in wanted:
-        # Refused before anything is printed.
-        print_pieces(str(picture), model.stream(picture, **while_written(options)))
+        try:  # refused before anything is printed
+            pieces = model.stream(picture, **while_written(options))
+        except PictureError as error:
+            if len(wanted) == 1:
+                raise
+            click.echo(f"ravl: {error}", err=True)
+            code = 1
+            continue
+        print_pieces(str(picture), pieces)
+    return code
 
 
 def while_written(options: Options) -> Options:

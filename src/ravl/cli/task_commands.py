@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ravl.cli.answering import (
-    BATCH,
     PLACE,
     expanded,
     place_argument,
+    predict_each,
     print_answers,
     shown_options,
 )
@@ -21,7 +21,6 @@ from ravl.cli.options import Options
 from ravl.cli.remote import PlaceCommand, pipeline_at
 
 if TYPE_CHECKING:
-    from ravl.runs.answers import Answer
     from ravl.tasks.contract import Task
     from ravl.tasks.options import Option
 
@@ -77,16 +76,13 @@ def answering_command(task: Task) -> click.Command:
         as_json: bool,
         shown: int,
         **others: object,
-    ) -> None:
+    ) -> int:
         options: Options = others
         texts = list(options.pop(beside)) if beside else None
         wanted = expanded(pictures)
         with pipeline_at(run, task.command, options) as pipeline:
-            answers: list[Answer] = []
-            for start in range(0, len(wanted), BATCH):
-                part = texts[start : start + BATCH] if texts and len(texts) > 1 else texts
-                answers += pipeline.predict(wanted[start : start + BATCH], part, **options)
-        print_answers(wanted, answers, as_json, shown)
+            answers = predict_each(pipeline, wanted, texts, options)
+        return print_answers(wanted, answers, as_json, shown)
 
     arguments: list[click.Parameter] = list(reversed(getattr(run, "__click_params__", [])))
     options: list[click.Parameter] = [_option(option) for option in task.options]

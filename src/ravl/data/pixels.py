@@ -85,7 +85,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         top = max(int(values.max()) for _, values in _bands(image))
         bits = 16 if top >= 4096 else max(8, top.bit_length())
         for row, values in _bands(image):
-            out[row : row + len(values)] = values >> (bits - 8)
+            out[row : row + len(values)] = np.right_shift(values.astype(np.int64), bits - 8)
         return Image.fromarray(out)
     finite = (_finite(values) for _, values in _bands(image))
     ends = [(float(band.min()), float(band.max())) for band in finite]

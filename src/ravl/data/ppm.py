@@ -56,7 +56,8 @@ def binary_ppm(data: bytes, name: str, max_pixels: int) -> bytes:
     if int(values.max()) > top:
         raise PictureError(f"{name} is damaged: a number is larger than its maximum of {top:,}.")
     if kind == b"1":
-        return b"P4 %d %d\n" % (width, height) + np.packbits(values == 1, axis=1).tobytes()
+        packed: bytes = np.packbits(values == 1, axis=1).tobytes()
+        return b"P4 %d %d\n" % (width, height) + packed
     deep = top > 255 and len(shape) == 2
     out = 65535 if deep else 255
     scale = np.minimum(out, np.round(np.arange(top + 1) / top * out))

@@ -57,7 +57,7 @@ def halved(data: bytes) -> bytes | None:
 def is_compressed(image: Image.Image) -> bool:
     """True if the pixels of an opened picture are compressed in its file."""
     if image.format == "TIFF":
-        return image.info.get("compression", "raw") != "raw"
+        return bool(image.info.get("compression", "raw") != "raw")
     if image.format == "BMP":
         return any(tile[0] != "raw" for tile in getattr(image, "tile", ()))
     return image.format != "PPM"
@@ -100,7 +100,7 @@ def _dark(rows: NDArray[np.generic], least: int = 1) -> NDArray[np.bool_]:
     """Which pixels (r, W) are zero, or below a brightness of 255."""
     values = rows.max(axis=2) if rows.ndim == 3 else rows
     if values.dtype == np.bool_:
-        return ~values
+        return np.asarray(values == 0)
     if values.dtype == np.uint8 or least == 1:
         return np.asarray(np.abs(values) < least)
     deep = np.asarray(np.abs(values).astype(np.float64))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -82,7 +81,7 @@ def texts_beside(names: Iterable[str]) -> set[str]:
 def listed(skipped: Mapping[str, int]) -> str:
     """Counts of skipped files in words: "2 JPEG XL, 1 video, 3 PDF"; the most frequent first."""
     parts = []
-    for kind, count in Counter(skipped).most_common():
+    for kind, count in sorted(skipped.items(), key=lambda item: (-item[1], item[0].casefold())):
         lower = kind in LEFT_OUT or kind in ("video", "icon", "other file")
         parts.append(f"{count:,} {kind}{'s' if lower and count > 1 else ''}")
     return ", ".join(parts)
