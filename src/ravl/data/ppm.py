@@ -63,7 +63,8 @@ def binary_ppm(data: bytes, name: str, max_pixels: int) -> bytes:
     scale = np.minimum(out, np.round(np.arange(top + 1) / top * out))
     scaled = scale.astype(">u2" if deep else np.uint8)[values]
     letter = b"P6" if len(shape) == 3 else b"P5"
-    return letter + b" %d %d %d\n" % (width, height, out) + scaled.tobytes()
+    pixels: bytes = scaled.tobytes()
+    return letter + b" %d %d %d\n" % (width, height, out) + pixels
 
 
 def _plain(data: bytes, shape: tuple[int, ...], kind: bytes, name: str) -> NDArray[np.integer]:
