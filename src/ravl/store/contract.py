@@ -355,6 +355,30 @@ class Notes(Protocol):
         """Keep hubs in place of those of that kind."""
 
 
+class Claims(Protocol):
+    """What each source has said of rows, so that what it takes back can be told from the rest.
+
+    A claim is a text that the caller makes (:mod:`ravl.memory.provenance`). It goes with its row.
+    """
+
+    def of_source(self, source: str, numbers: Iterable[int]) -> dict[int, str]:
+        """What a source said last of these rows, by their numbers.
+
+        Args:
+            source: an absolute path, or a name. Paths below the memory's folder move with it.
+            numbers: of the rows.
+        """
+
+    def sources(self, numbers: Iterable[int]) -> dict[int, set[str]]:
+        """All sources that have said anything of these rows, by their numbers."""
+
+    def put(self, source: str, said: Mapping[str, str]) -> None:
+        """Keep what a source says of rows, by their ids, in place of what it said before."""
+
+    def move(self, old: str, new: str) -> None:
+        """A source is in another place now."""
+
+
 class Store(Protocol):
     """All that a memory keeps."""
 
@@ -397,6 +421,10 @@ class Store(Protocol):
     @property
     def folders(self) -> Folders:
         """Folders that are followed."""
+
+    @property
+    def claims(self) -> Claims:
+        """What sources have said of rows."""
 
     @property
     def quarantine(self) -> Quarantine:

@@ -643,6 +643,33 @@ class StoreContract:
             store.quarantine.clear("one", "2999-01-01")
         assert store.quarantine.entries() == []
 
+    def test_claims(self, shop: Store, tmp_path: Path) -> None:
+        """What a source said of a row is kept beside that of others, and goes with the row."""
+        shirt, shoe = (shop.rows.find([row.id])[row.id] for row in (SHIRT, SHOE))
+        numbers = [shirt.number, shoe.number]
+        inside, outside = str(shop.folder / "photos"), str(tmp_path.parent / "elsewhere")
+        assert not shop.claims.of_source(inside, numbers)
+        assert not shop.claims.sources(numbers)
+        with shop.transaction():
+            shop.claims.put(inside, {SHIRT.id: "a", SHOE.id: "b", "nobody": "c"})
+            shop.claims.put(outside, {SHIRT.id: "d"})
+        with shop.transaction():
+            shop.claims.put(inside, {SHIRT.id: "e"})
+        assert shop.claims.of_source(inside, numbers) == {shirt.number: "e", shoe.number: "b"}
+        assert shop.claims.of_source(inside, [shoe.number]) == {shoe.number: "b"}
+        assert shop.claims.sources(numbers) == {
+            shirt.number: {inside, outside},
+            shoe.number: {inside},
+        }
+        with shop.transaction():
+            shop.claims.move(outside, "hf:shop")
+            shop.rows.put(shop.history.begin("update"), replace(shoe, label="boot"))
+        assert shop.claims.of_source("hf:shop", numbers) == {shirt.number: "d"}
+        assert shop.claims.of_source(inside, numbers)[shoe.number] == "b"
+        with shop.transaction():
+            shop.rows.delete(shop.history.begin("delete"), shirt)
+        assert shop.claims.sources(numbers) == {shoe.number: {inside}}
+
     def test_notes(self, store: Store) -> None:
         assert store.notes.get("x") is None
         hubs = KeptHubs("[1, 2, 3]", "abc", b"keys", b"\x00hubs")

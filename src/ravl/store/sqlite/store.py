@@ -9,6 +9,7 @@ from typing import Self
 
 from ravl.encoders import Fingerprint
 from ravl.store.records import Counts
+from ravl.store.sqlite.claims import ClaimTable
 from ravl.store.sqlite.database import Database, files_of
 from ravl.store.sqlite.folders import FolderTables
 from ravl.store.sqlite.history import HistoryTables
@@ -45,6 +46,7 @@ class SqliteStore:
         self.trash = TrashTable("bin", self.database, self.folder, self.rows, self.vectors)
         self.deleted = TrashTable("deleted", self.database, self.folder, self.rows, self.vectors)
         self.folders = FolderTables(self.database, self.folder)
+        self.claims = ClaimTable(self.database, self.folder)
         self.quarantine = QuarantineTable(self.database)
         self.notes = NoteTables(self.database)
 
