@@ -30,9 +30,8 @@ class Example:
     """One picture with all data that a source has about it.
 
     An empty field means that the source does not have the data. So indexing a folder of pictures
-    after a table of captions keeps the captions.
-
-    All texts are kept in Unicode's normal form C, and a label and tags without blanks around them.
+    after a table of captions keeps the captions. If the source had the data before, it takes the
+    data back. All texts are kept in Unicode's normal form C, a label and tags without blanks around.
 
     Args:
         id: unique within a memory; readers use the picture's path relative to its root.

@@ -9,7 +9,7 @@ from PIL import Image
 
 from ravl.data import Example, pictures
 from ravl.errors import DataError, PictureError
-from ravl.memory.indexing import merged
+from ravl.memory.provenance import merged
 from ravl.memory.writing import Write, write
 from ravl.store.collection import Collection
 from ravl.store.duplicates import mark_duplicates

@@ -8,9 +8,10 @@ continues where it stopped.
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from ravl.encoders.base import Array, Encoder
 from ravl.errors import PictureError
 from ravl.json_types import JsonObject
 from ravl.memory.moves import apply_moves, holds, still_possible
+from ravl.memory.provenance import Claim, absolute, merged
 from ravl.memory.rebasing import rebase
 from ravl.memory.renames import Deferred, find_renames
 from ravl.progress import progress_bar
@@ -99,6 +101,7 @@ class LoadedExample:
         prepared: the network's input (3, H, W), where the picture is new.
         reused: features (F,) and vector (d,) of a new picture, out of another memory.
         lacking: True if the row that is there lacks the vector of a text.
+        claim: what the source says of it, where that is not what it said before.
     """
 
     row: Row
@@ -107,6 +110,7 @@ class LoadedExample:
     prepared: Array | None = None
     reused: tuple[Array, Array] | None = None
     lacking: bool = False
+    claim: Claim | None = None
 
     @property
     def is_new(self) -> bool:
@@ -133,12 +137,17 @@ class Known:
         copied: True if the memory has a copy of the picture.
         seen: True if the picture has a vector.
         lacking: True if the picture or a text has no vector.
+        last: what the source said of the row last; None if it never said anything.
+        namesake: another file of the same name that the row is from, where the row has its id from
+            this name and a number.
     """
 
     row: Row | None = None
     copied: bool = False
     seen: bool = False
     lacking: bool = False
+    last: Claim | None = None
+    namesake: str | None = None
 
 
 class Indexer:
@@ -155,6 +164,10 @@ class Indexer:
         on_write: called for each row that is written, with its id and whether it is new.
         as_read: rows as they were when the source was read, by their ids; other rows are looked up
             when their turn comes. What others have changed since then stays.
+        claimant: the source's name for :mod:`ravl.memory.provenance`: what it says replaces what it
+            said before. None if nobody remembers what was said.
+        label_stays: whether a row keeps its label the first time that this source names it; if not
+            given, no row does.
     """
 
     def __init__(
@@ -168,6 +181,8 @@ class Indexer:
         reuse_from: Collection | None = None,
         on_write: Callable[[str, bool], object] | None = None,
         as_read: Mapping[str, Row] | None = None,
+        claimant: str | None = None,
+        label_stays: Callable[[Row], bool] | None = None,
     ) -> None:
         self._memory = memory
         self._name = name
@@ -181,6 +196,9 @@ class Indexer:
         self._reuse_from = reuse_from
         self._on_write = on_write
         self._as_read = as_read or {}
+        self._claimant = claimant
+        self._label_stays = label_stays
+        self._numbered = re.compile(rf"{re.escape(Path(name).name)}:\d+$")
         self._hashes: set[str] | None = None  # of the pictures of the memory, when first needed
         self._deferred: list[Deferred] = []
         self.report = IndexReport(dry_run=dry_run)
@@ -288,26 +306,60 @@ class Indexer:
         # A picture that was away when the memory was re-embedded has no vector.
         seen = store.vectors.rows("vectors", numbers)
         lacking = set(store.vectors.missing(store.spaces.state().space, numbers))
+        claims = self._claims(numbers)
+        namesakes = self._namesakes(known)
         futures = []
         for item in batch:
             old = known.get(item.id) if isinstance(item, Example) else None
             number = old.number if old is not None else 0
-            state = Known(old, number in copied, number in seen, number in lacking)
+            state = Known(
+                old,
+                copied=number in copied,
+                seen=number in seen,
+                lacking=number in lacking,
+                last=claims.get(number),
+                namesake=namesakes.get(number),
+            )
             futures.append(pool.submit(self._load, item, state))
         return futures
+
+    def _claims(self, numbers: Sequence[int]) -> dict[int, Claim]:
+        """What this source said last of rows, by their numbers."""
+        if self._claimant is None:
+            return {}
+        said = self._memory.store.claims.of_source(self._claimant, numbers)
+        return {number: Claim.from_json(text) for number, text in said.items()}
+
+    def _namesakes(self, known: Mapping[str, Row]) -> dict[int, str]:
+        """Other files of the same name that rows with numbered ids are from, by their numbers."""
+        numbers = [row.number for id, row in known.items() if self._numbered.search(id)]
+        if self._claimant is None or not numbers:
+            return {}
+        own, found = Path(self._claimant), {}
+        for number, sources in self._memory.store.claims.sources(numbers).items():
+            others = [Path(source) for source in sources - {self._claimant}]
+            same = [str(other) for other in others if other.name == own.name and other.is_file()]
+            if same:
+                found[number] = same[0]
+        return found
 
     def _load(self, item: Example | Rejected, known: Known) -> LoadedExample | Rejected | Deferred:
         """Read one picture, and decode it if it is new. Runs in a thread."""
         if isinstance(item, Rejected):
             return item
+        if known.namesake is not None and known.last is None and item.picture is None:
+            reason = f"The id {item.id!r} is already that of a row of {known.namesake}. Index this "
+            return Rejected(_place(item), f"{reason}file with --prefix NAME.")
         loaded = self._read(item, known)
-        if known.lacking and isinstance(loaded, LoadedExample):
-            return replace(loaded, lacking=True)
-        return loaded
+        if not isinstance(loaded, LoadedExample):
+            return loaded
+        claim = Claim.of(item) if self._claimant is not None else None
+        return replace(loaded, lacking=known.lacking, claim=claim if claim != known.last else None)
 
     def _read(self, item: Example, known: Known) -> LoadedExample | Rejected | Deferred:
         old = known.row
-        row = merged(old, item)
+        stays = old is not None and self._label_stays is not None and self._label_stays(old)
+        row = merged(old, item, known.last, label_stays=stays)
         if len(row.texts) > MOST_TEXTS:
             return Rejected(
                 _place(item),
@@ -374,9 +426,10 @@ class Indexer:
         loaded = [item for item in batch if isinstance(item, LoadedExample)]
         self._deferred += [item for item in batch if isinstance(item, Deferred)]
         changed = written = [item for item in loaded if item.changes]
+        claims = {item.row.id: item.claim for item in loaded if item.claim is not None}
         report = self.report
-        if not report.dry_run and (changed or rejected):
-            written = self._write(changed, self._compute(changed), rejected)
+        if not report.dry_run and (changed or rejected or claims):
+            written = self._write(changed, self._compute(changed), rejected, claims)
         report.rejected += len(rejected)
         report.reasons += rejected[: SHOWN - len(report.reasons)]
         report.unchanged += len(loaded) - len(written)
@@ -410,12 +463,23 @@ class Indexer:
         return computed
 
     def _write(
-        self, items: list[LoadedExample], computed: list[Computed], rejected: list[Rejected]
+        self,
+        items: list[LoadedExample],
+        computed: list[Computed],
+        rejected: list[Rejected],
+        claims: Mapping[str, Claim],
     ) -> list[LoadedExample]:
-        """Write a batch; returns what of it was written. What others have written stays."""
+        """Write a batch; returns what of it was written. What others have written stays.
+
+        Args:
+            items: that change anything.
+            computed: of these.
+            rejected: what was set aside.
+            claims: what the source says now of rows, by their ids, of the whole batch.
+        """
         store = self._memory.store
         written: list[LoadedExample] = []
-        gone: list[Rejected] = []
+        gone: dict[str, Rejected] = {}
         with store.transaction():
             self._memory.check_encoder(self._encoder, store.spaces.current())
             there = store.rows.find([item.row.id for item in items])
@@ -423,13 +487,16 @@ class Indexer:
                 now_ = there.get(item.row.id)
                 row = rebase(item.old, item.row, now_)
                 if row is None:
-                    gone.append(_outrun(item, now_))
+                    gone[item.row.id] = _outrun(item, now_)
                 elif item.old is not None or row != now_:  # else somebody has added the same
                     store.rows.put(self._begin(), row, _fitting(part, item.row, row))
                     store.quarantine.release(str(item.row.path))
                     written.append(item)
             store.quarantine.put(self._source, rejected)
-        rejected += gone  # their files can be read, so they are not in the quarantine
+            if self._claimant is not None:
+                said = {id: claim.to_json() for id, claim in claims.items() if id not in gone}
+                store.claims.put(self._claimant, said)
+        rejected += gone.values()  # their files can be read, so they are not in the quarantine
         return written
 
     def _begin(self) -> int:
@@ -439,27 +506,11 @@ class Indexer:
         return self._version
 
 
-def merged(old: Row | None, example: Example) -> Row:
-    """The row after an example: what the example says replaces, what it does not say stays."""
-    path = example.picture if isinstance(example.picture, Path) else None
-    old = old or Row(0, example.id)
-    return replace(
-        old,
-        path=_absolute(path) if path else old.path,
-        texts=example.texts or old.texts,
-        label=example.label if example.label is not None else old.label,
-        tags=example.tags or old.tags,
-        qa=example.qa or old.qa,
-        columns={**old.columns, **example.columns},
-        source=old.source or example.source,
-    )
-
-
 def _better_path(old: Row, example: Example) -> Path | None:
     """Of a picture with the same content: where it was if it is still there, else where it is."""
     if not isinstance(example.picture, Path):
         return old.path
-    path = _absolute(example.picture)
+    path = absolute(example.picture)
     if old.path is None or old.path == path or not holds(old.path, old.hash):
         return path
     return old.path
@@ -469,11 +520,7 @@ def _is_another(old: Row, example: Example) -> bool:
     """True if the id belongs to another picture file, which may be away for now."""
     if old.path is None or not isinstance(example.picture, Path):
         return False
-    return old.path != _absolute(example.picture)
-
-
-def _absolute(path: Path) -> Path:
-    return path if path.is_absolute() else Path.cwd() / path
+    return old.path != absolute(example.picture)
 
 
 def _fitting(computed: Computed, encoded: Row, row: Row) -> Computed:

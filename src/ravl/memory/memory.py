@@ -18,6 +18,7 @@ from ravl.memory.compacting import CompactReport, compact
 from ravl.memory.editing import edit
 from ravl.memory.indexing import Indexer, IndexReport
 from ravl.memory.info import Info, describe
+from ravl.memory.provenance import source_name
 from ravl.memory.reverting import RevertReport, at, diff, revert
 from ravl.memory.syncing import SyncReport
 from ravl.memory.writing import Write, write
@@ -114,6 +115,7 @@ class Memory(Collection):
             max_pixels=max_pixels,
             dry_run=dry_run,
             reuse_from=reuse_from,
+            claimant=source_name(data.name, options.get("captions")),
         )
         report = indexer.run(examples, lambda: data.total, progress)
         report.skipped = dict(getattr(data, "skipped", {}))

@@ -56,6 +56,17 @@ class Claim:
         return json.dumps({k: v for k, v in fields.items() if v}, separators=(",", ":"))
 
 
+def source_name(name: str, captions: str | Path | None = None) -> str:
+    """The name under which the claims of a source are kept: another folder is another source.
+
+    Args:
+        name: a path, or what else the source is called.
+        captions: the table about the folder, if there is one: both together are one source.
+    """
+    found = str(Path(name).resolve()) if Path(name).exists() else name
+    return found if captions is None else f"{found} with {Path(captions).resolve()}"
+
+
 def merged(
     old: Row | None, example: Example, last: Claim | None = None, *, label_stays: bool = False
 ) -> Row:
@@ -75,7 +86,7 @@ def merged(
     old = old or Row(0, example.id)
     row = replace(
         old,
-        path=_absolute(path) if path else old.path,
+        path=absolute(path) if path else old.path,
         source=old.source or example.source,
     )
     if last is None:
@@ -146,5 +157,6 @@ def _hash_of_qa(qa: QA) -> str:
     return _hash_of(json.dumps([qa.question, *qa.answers], ensure_ascii=False))
 
 
-def _absolute(path: Path) -> Path:
+def absolute(path: Path) -> Path:
+    """A path that does not depend on the current folder."""
     return path if path.is_absolute() else Path.cwd() / path

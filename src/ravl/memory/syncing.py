@@ -29,6 +29,7 @@ from ravl.memory.moves import (
     settle_ids,
     still_possible,
 )
+from ravl.memory.provenance import source_name
 from ravl.memory.writing import Write, write
 from ravl.store.collection import Collection
 from ravl.store.records import RESTORED, Stamp
@@ -261,6 +262,8 @@ def _write(
     def work(under_way: Write) -> tuple[list[Move], list[Row]]:
         for old in watch.moved.values():
             store.folders.unwatch(old)
+        for new, old in watch.moved.items():
+            store.claims.move(str(old), str(new))
         for found in scans:
             store.folders.watch(found.folder)
         done, left = still_possible(store, moves, removed)
@@ -303,6 +306,11 @@ def _index(
     def on_write(id: str, new: bool) -> None:
         (report.new if new else report.changed).append(id)
 
+    def label_stays(row: Row) -> bool:
+        """A label that a row had from its folder gives way to that of its folder now."""
+        old = moved.get(row.path)
+        return old is None or old.label != _folder_label(found, old)
+
     restored = {move.row.number for move in moves if move.trashed}  # they have other numbers now
     indexer = Indexer(
         memory,
@@ -312,6 +320,8 @@ def _index(
         dry_run=dry,
         on_write=on_write,
         as_read={r.id: r for its in rows.values() for r in its if r.number not in restored},
+        claimant=source_name(name),
+        label_stays=label_stays,
     )
     done = indexer.run(examples(), lambda: len(fresh) + len(found.rejected), progress)
     told = {move.id for move in moves if move.path in found.fresh and move.id not in along}
@@ -330,14 +340,13 @@ def _aside(memory: Collection, name: str) -> set[str]:
 def _examples(
     found: FolderScan, path: Path, known: Sequence[Row], moved: Row | None
 ) -> Iterator[Example | Rejected]:
-    """What is said of a file; rows that a table made, or people labelled, keep what they have.
+    """What is said of a file; rows that a table made, with ids of its own, keep what they have.
 
     Args:
         found: the folder.
         path: of the file.
         known: rows of the file.
-        moved: one of them as it was in another place; a label that it had from its folder there
-            gives way to that of its folder here.
+        moved: one of them as it was in another place.
     """
     id = found.folder.id_of(path)
     for said in found.source.about(path):
@@ -347,12 +356,9 @@ def _examples(
             yield replace(said, id=id)
         else:
             for row in known:
-                own = (
-                    row.label if moved is None or row.label != _folder_label(found, moved) else None
-                )
                 named = is_named(row.id, row.path)
                 if nfc(row.id) == id or (moved is not None and named):
-                    yield replace(said, id=row.id, label=own or said.label)
+                    yield replace(said, id=row.id)
                 else:
                     yield Example(row.id, path, source=said.source)
 
