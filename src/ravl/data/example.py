@@ -31,7 +31,7 @@ class Example:
 
     An empty field means that the source does not have the data. So indexing a folder of pictures
     after a table of captions keeps the captions. If the source had the data before, it takes the
-    data back. All texts are kept in Unicode's normal form C, a label and tags without blanks around.
+    data back. All texts are kept in Unicode's normal form C; labels and tags are trimmed.
 
     Args:
         id: unique within a memory; readers use the picture's path relative to its root.
