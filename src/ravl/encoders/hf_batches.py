@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ravl.encoders.base import Array
 from ravl.errors import EncoderError
@@ -21,7 +21,7 @@ SHARE = 0.25  # share of the free memory; the estimate is rough, and other progr
 _UNKNOWN = 4 * 2**30  # assumed free bytes if the system does not report them
 
 
-def fitting_batch(vision: Any, tokens: int, device: torch.device) -> int:
+def fitting_batch(vision: nn.Module, tokens: int, device: torch.device) -> int:
     """The number of pictures that fit in the free memory, 1 to 64 (16 on a CPU), estimated.
 
     Args:

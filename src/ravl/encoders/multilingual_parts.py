@@ -165,7 +165,7 @@ def _write_tokenizer(path: Path, pieces: list[tuple[str, float]]) -> None:
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
     tokenizer = Tokenizer(models.Unigram(pieces, UNKNOWN, byte_fallback=False))
-    steps: list[Any] = [
+    steps: list[object] = [
         normalizers.Prepend(PREFIX),
         normalizers.Replace(Regex(DROPPED), ""),
         normalizers.Replace(Regex(SPACES), " "),

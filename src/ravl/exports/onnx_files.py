@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -108,9 +107,9 @@ def _others(graph: Graph) -> dict[str, torch.Tensor]:
     return made
 
 
-def _shapes(graph: Graph) -> tuple[Any, ...]:
+def _shapes(graph: Graph) -> tuple[object, ...]:
     """Which sizes may change, in the order of the module's arguments."""
-    moving: Any = torch.export.Dim.DYNAMIC
+    moving: object = torch.export.Dim.DYNAMIC
     each = [dict.fromkeys(graph.axes[name], moving) for name in graph.inputs]
     kinds = [p.kind for p in inspect.signature(graph.module.forward).parameters.values()]
     if inspect.Parameter.VAR_POSITIONAL not in kinds:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ravl.encoders.base import Array
+from ravl.models.batch import Batch
 from ravl.models.evidence import Evidence, gathered
 from ravl.models.fusion import FusionModel
 from ravl.models.silence_transformers import silence_transformers
@@ -65,7 +66,7 @@ class Reader:
         parts: list[Array] = []
         for start in range(0, len(features), BATCH):
             some = slice(start, start + BATCH)
-            inputs: dict[str, Any] = {"features": torch.from_numpy(features[some])}
+            inputs: Batch = {"features": torch.from_numpy(features[some])}
             if base is not None:
                 inputs["base"] = torch.from_numpy(base[some])
             if tokens is not None:
@@ -103,7 +104,7 @@ class Reader:
         return cls(model)
 
 
-def _to(inputs: dict[str, Any], device: torch.device) -> dict[str, Any]:
+def _to(inputs: Batch, device: torch.device) -> Batch:
     return {
         name: _to(value, device) if isinstance(value, dict) else value.to(device)
         for name, value in inputs.items()

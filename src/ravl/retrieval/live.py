@@ -156,7 +156,7 @@ class Live:
         self._lock = threading.Lock()
         self._views: dict[Moment, View] = {}  # the newest last
         self._stamps = count(1)
-        self._shared: weakref.WeakValueDictionary[Any, Any] = weakref.WeakValueDictionary()
+        self._shared: weakref.WeakValueDictionary[object, Any] = weakref.WeakValueDictionary()
 
     def view(self) -> View:
         """The present rows; reads only those that changed since the last view."""

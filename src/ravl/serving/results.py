@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from ravl.json_types import JsonObject, JsonValue
@@ -131,7 +129,7 @@ class HitOut(RowOut):
 
 def wrapped(name: str, what: str, **fields: tuple[object, JsonValue]) -> type[BaseModel]:
     """The shape of a whole response: where it comes from, and fields with an example each."""
-    types: Any = {field: (type_, ...) for field, (type_, _) in fields.items()}
+    types: JsonObject = {field: (type_, ...) for field, (type_, _) in fields.items()}
     shown = {field: value for field, (_, value) in fields.items()}
     model = create_model(name, __base__=Provenance, __doc__=what, **types)
     model.model_config = example(**shown, **ORIGIN)
@@ -141,5 +139,5 @@ def wrapped(name: str, what: str, **fields: tuple[object, JsonValue]) -> type[Ba
 
 def shown(model: type[BaseModel]) -> JsonObject:
     """A model's example."""
-    extra: Any = model.model_config["json_schema_extra"]
+    extra: JsonValue = model.model_config["json_schema_extra"]
     return dict(extra["examples"][0])

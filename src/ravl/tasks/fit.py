@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ravl.errors import DataError
-from ravl.json_types import JsonObject
+from ravl.json_types import JsonObject, JsonRecord
 from ravl.memory import Memory
 from ravl.runs.format1 import SETTINGS, renamed_settings
 from ravl.tasks import registry
@@ -105,7 +104,7 @@ def fit(
     return report
 
 
-def made_settings(task: Task, given: Mapping[str, Any]) -> LoopSettings:
+def made_settings(task: Task, given: JsonRecord) -> LoopSettings:
     """The settings of a fit.
 
     Args:

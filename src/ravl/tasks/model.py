@@ -45,7 +45,7 @@ class Model:
     def __init__(
         self, folder: Memory | Run | str | Path, memory: Memory | str | Path | None = None
     ) -> None:
-        self._untrained: dict[str, Any] = {}
+        self._untrained: dict[str, Pipeline] = {}
         self.predictor: Any = None
         self.run: Run | None = None
         if isinstance(folder, Memory) or (not isinstance(folder, Run) and Path(folder).is_file()):
@@ -325,7 +325,7 @@ class Model:
         command: str,
         pictures: OnePicture | Iterable[OnePicture],
         beside: str | Iterable[str] | None,
-        options: Mapping[str, Any],
+        options: Mapping[str, object],
     ) -> Any:
         """One answer, or a list of them where pictures or texts are a list."""
         wanted, one = picture_list(pictures)

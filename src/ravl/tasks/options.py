@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from inspect import Parameter, signature
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from ravl.errors import QueryError
 
@@ -35,7 +35,7 @@ class Option:
     name: str
     kind: type
     help: str
-    default: Any = None
+    default: object = None
     low: float | None = None
     high: float | None = None
 

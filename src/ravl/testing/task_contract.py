@@ -77,7 +77,7 @@ class TaskContract:
 
     def asked(
         self, memory: Memory, about: Task, model: Model
-    ) -> tuple[list[Any], list[str] | None]:
+    ) -> tuple[list[bytes], list[str] | None]:
         """Two pictures of the memory, and what is asked about them."""
         pictures, beside = [], []
         for row in memory.rows():

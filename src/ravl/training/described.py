@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import inspect
 import re
-from typing import Any
 
 _ENTRY = re.compile(r"^    (\w+(?:, \w+)*): (.*(?:\n        .*)*)", re.MULTILINE)
 
 
-def described(settings: type[Any]) -> dict[str, str]:
+def described(settings: type[object]) -> dict[str, str]:
     """The text of each field in the ``Args:`` of the class and of those it is derived from."""
     found: dict[str, str] = {}
     for base in reversed(settings.__mro__):

@@ -17,6 +17,7 @@ import numpy as np
 from ravl.data import ColumnNames, Rejected
 from ravl.encoders.base import Array
 from ravl.errors import DataError
+from ravl.json_types import JsonObject
 from ravl.memory import Memory, Row
 from ravl.memory.rebasing import rebase
 from ravl.retrieval.datastore import Ints
@@ -215,7 +216,7 @@ def remember(
     return changed
 
 
-def _told(old: Row | None, row: Row, then: Mapping[int, dict[str, Any] | None]) -> Row | None:
+def _told(old: Row | None, row: Row, then: Mapping[int, JsonObject | None]) -> Row | None:
     """A row after a table has spoken: what it says replaces, what it does not say stays.
 
     Args:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Literal, get_args, get_type_hints
 
 from ravl.errors import DataError
 from ravl.json_types import JsonObject
 
 Optimiser = Literal["adamw", "sgd"]
 Precision = Literal["auto", "full", "mixed"]
-KINDS: dict[Any, tuple[type, str]] = {
+KINDS: dict[object, tuple[type, str]] = {
     int: (Integral, "a whole number"),
     float: (Real, "a number"),
     bool: (bool, "true or false"),

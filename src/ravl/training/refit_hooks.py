@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ravl.memory import Row
-from ravl.training.examples import Examples
 from ravl.training.paired_results import PairedResults
 
 
@@ -25,9 +23,9 @@ class RefitHooks:
         counted: what rows say are names out of a list, worth counting.
     """
 
-    start: Any
+    start: object
     says: Callable[[Row], Sequence[str]]
     words: Callable[[Row], str]
-    compare: Callable[[Any, Any, Examples, int], PairedResults]
+    compare: Callable[..., PairedResults]
     stratum: Callable[[Row], str] = lambda _: ""
     counted: bool = False

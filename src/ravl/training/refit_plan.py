@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -36,7 +36,7 @@ class RefitPlan:
     examples: Examples
     parts: Splits
     digest: str
-    start: Any
+    start: object
 
 
 def copy_weights(model: nn.Module, old: nn.Module, but: tuple[str, ...] = ()) -> None:

@@ -43,9 +43,6 @@ NO_NUMBER = (
 )
 
 
-Batch = dict[str, Any]  # what a network takes, by name: tensors, and groups of tensors by name
-
-
 class Order(Protocol):
     """A sampler that knows how many positions it gives, and whose epoch the trainer sets."""
 

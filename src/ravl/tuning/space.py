@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from itertools import count
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from ravl.errors import DataError, RavlError
@@ -223,7 +224,7 @@ class Study:
         seed: of what is drawn.
     """
 
-    def __init__(self, optuna: Any, file: Path, seed: int = 0) -> None:
+    def __init__(self, optuna: ModuleType, file: Path, seed: int = 0) -> None:
         self._optuna, self._seed = optuna, seed
         journal, logging, states = optuna.storages.journal, optuna.logging, optuna.trial.TrialState
         whole = file.read_bytes() if file.exists() else b""

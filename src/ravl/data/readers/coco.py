@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from ravl.data.example import Example, Rejected, Scalar
 from ravl.data.readers.disk_map import DiskMap
@@ -16,6 +15,7 @@ from ravl.data.readers.source import GroupedSource, ReadOptions
 from ravl.data.readers.values import scalar, strings
 from ravl.data.staging import Row
 from ravl.errors import DataError
+from ravl.json_types import JsonObject, JsonValue
 
 
 class CocoSource(GroupedSource):
@@ -68,7 +68,7 @@ class CocoSource(GroupedSource):
         row.tags = tuple(dict.fromkeys(self._categories.get(tag, tag) for tag in row.tags))
         return self.example(row, picture)
 
-    def _image(self, image: Any, place: str, paths: DiskMap) -> Row | Rejected:
+    def _image(self, image: JsonValue, place: str, paths: DiskMap) -> Row | Rejected:
         name = _file_name(image) if isinstance(image, dict) else ""
         if not name or image.get("id") is None:
             return Rejected(
@@ -110,6 +110,6 @@ class CocoSource(GroupedSource):
         return Row(path, texts=texts, tags=tags, place=place)
 
 
-def _file_name(image: dict[str, Any]) -> str:
+def _file_name(image: JsonObject) -> str:
     name = image.get("file_name")
     return normal(name.strip()) if isinstance(name, str) else ""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from ravl.data.example import Rejected
 from ravl.data.readers import values
 from ravl.data.readers.builtin import EXPORTED
 from ravl.data.readers.rows import RowMaker
 from ravl.data.staging import Row
+from ravl.json_types import JsonRecord, JsonValue
 
 FIELDS = frozenset(("id", "picture", "image", "texts", "label", "tags", "qa", "columns", "source"))
 
@@ -24,7 +24,7 @@ def is_exported(table: Path, columns: Iterable[str]) -> bool:
 class ExportedRows(RowMaker):
     """Makes rows of the records of an export; see :class:`RowMaker`."""
 
-    def row(self, record: Mapping[str, Any], place: str, number: int) -> Row | Rejected:
+    def row(self, record: JsonRecord, place: str, number: int) -> Row | Rejected:
         """One record as a row. It may have neither a picture nor a text, as a row of a memory may.
 
         Args:
@@ -48,5 +48,5 @@ class ExportedRows(RowMaker):
         return row
 
 
-def _texts(value: Any) -> tuple[str, ...]:
+def _texts(value: JsonValue) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value or ())

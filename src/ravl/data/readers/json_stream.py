@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from ravl.errors import DataError
+from ravl.json_types import JsonValue
 
 
-def items(path: Path, prefix: str) -> Iterator[Any]:
+def items(path: Path, prefix: str) -> Iterator[JsonValue]:
     """The values under a prefix, such as ``images.item`` for each member of the list "images".
 
     Raises:

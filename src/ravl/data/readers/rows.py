@@ -13,6 +13,8 @@ from ravl.data.readers.columns import ColumnNames, Layout, lay_out
 from ravl.data.readers.places import normal
 from ravl.data.staging import Row
 
+Record = Mapping[str, Any]  # a row of a table, as its file gives it
+
 # JSON lines can have different keys; the layout is computed once for each set of keys
 KEPT_LAYOUTS = 1_000
 
@@ -42,7 +44,7 @@ class RowMaker:
         self._relative = relative
         self._layouts: dict[tuple[str, ...], Layout] = {}
 
-    def row(self, record: Mapping[str, Any], place: str, number: int) -> Row | Rejected:
+    def row(self, record: Record, place: str, number: int) -> Row | Rejected:
         """One record as a row; ``number`` is its id if the record has no other id."""
         try:
             row = self._row(record, self._layout(record), place)
@@ -55,7 +57,7 @@ class RowMaker:
         row.id = row.id or row.same or f"{self.where}:{number}"
         return row
 
-    def _layout(self, record: Mapping[str, Any]) -> Layout:
+    def _layout(self, record: Record) -> Layout:
         keys = tuple(record)
         layout = self._layouts.get(keys)
         if layout is None:
@@ -64,7 +66,7 @@ class RowMaker:
             layout = self._layouts[keys] = lay_out(self._names, keys)
         return layout
 
-    def _row(self, record: Mapping[str, Any], layout: Layout, place: str) -> Row:
+    def _row(self, record: Record, layout: Layout, place: str) -> Row:
         row = Row("", place=place)
         if layout.image is not None:
             row.picture, row.same = self.picture(record[layout.image])
@@ -82,11 +84,11 @@ class RowMaker:
         self._fill_columns(row, record, layout)
         return row
 
-    def _one(self, record: Mapping[str, Any], name: str) -> str | None:
+    def _one(self, record: Record, name: str) -> str | None:
         value = record[name]
         return values.one(value if self._cells is None else self._cells.name(name, value), name)
 
-    def _question(self, record: Mapping[str, Any], layout: Layout) -> tuple[QA, ...]:
+    def _question(self, record: Record, layout: Layout) -> tuple[QA, ...]:
         question = values.one(record[layout.question or ""], "question")
         if question is None:
             return ()
@@ -94,7 +96,7 @@ class RowMaker:
         listed = [values.strings(record[name]) for name in layout.answers if name != "answer"]
         return (QA(question, values.answers([a for group in listed for a in group], best)),)
 
-    def _fill_columns(self, row: Row, record: Mapping[str, Any], layout: Layout) -> None:
+    def _fill_columns(self, row: Row, record: Record, layout: Layout) -> None:
         for name in layout.others:
             value = record[name]
             if name == "qa":
@@ -108,7 +110,7 @@ class RowMaker:
                 if found is not None:
                     row.columns[name] = found
 
-    def _add_columns(self, row: Row, columns: Mapping[str, Any]) -> None:
+    def _add_columns(self, row: Row, columns: Record) -> None:
         for name, value in columns.items():
             if (found := values.scalar(value)) is not None:
                 row.columns[name] = found

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from ravl.data.example import Example, Rejected
 from ravl.data.readers import json_stream
@@ -20,6 +19,7 @@ from ravl.data.readers.places import PlaceError, Root
 from ravl.data.readers.rows import RowMaker
 from ravl.data.readers.source import GroupedSource, ReadOptions
 from ravl.data.staging import Row
+from ravl.json_types import JsonObject, JsonValue
 
 HEADED = (".csv", ".tsv", ".parquet")  # their columns are known even without rows
 PEEKED = 100  # objects of a JSON file whose keys give the columns
@@ -159,7 +159,7 @@ class _PicturesInOrder:
     def __init__(self, table: Parquet, column: str) -> None:
         self._table = table
         self._column = column
-        self._values: Iterator[Any] = iter(())
+        self._values: Iterator[JsonValue] = iter(())
         self._next = -1
 
     def __getitem__(self, number: int) -> bytes:
@@ -171,7 +171,7 @@ class _PicturesInOrder:
         return content
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
     """An object, of which each key is there only once."""
     found = dict(pairs)
     if len(found) < len(pairs):
@@ -181,14 +181,14 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _loaded(text: str) -> Any:
+def _loaded(text: str) -> JsonValue:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
 
 
-def _keys(records: Iterator[Any]) -> tuple[str, ...]:
+def _keys(records: Iterator[JsonValue]) -> tuple[str, ...]:
     """The keys of the first objects, in order of appearance."""
     objects = (record for record in records if isinstance(record, dict))
     return tuple(dict.fromkeys(key for record in islice(objects, PEEKED) for key in record))

@@ -8,10 +8,10 @@ import math
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any
 
 from ravl.data.example import QA, Scalar
 from ravl.data.text import nfc
+from ravl.json_types import JsonRecord
 
 # names that datasets use for the text in an object
 _TEXT_KEYS = ("raw", "caption", "text", "answer")
@@ -123,7 +123,7 @@ def questions(value: object) -> list[QA]:
     return found
 
 
-def exported_questions(listed: Iterable[Mapping[str, Any]]) -> list[QA]:
+def exported_questions(listed: Iterable[JsonRecord]) -> list[QA]:
     """Questions as ravl exported them.
 
     Raises:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from ravl.data.example import QA, Example, Rejected
 from ravl.data.readers.disk_map import DiskMap
@@ -17,6 +16,7 @@ from ravl.data.readers.source import GroupedSource, ReadOptions
 from ravl.data.readers.values import answers, by_frequency, strings
 from ravl.data.staging import Row
 from ravl.errors import DataError
+from ravl.json_types import JsonObject, JsonValue
 
 PATTERNS = ("COCO_{split}_{image_id:012d}.jpg", "{image_id:012d}.jpg", "{image_id}.jpg")
 
@@ -82,7 +82,7 @@ class VqaSource(GroupedSource):
                 continue
             given[str(annotation["question_id"])] = json.dumps(_answers(annotation))
 
-    def _question(self, item: Any, place: str, given: DiskMap) -> Row | Rejected:
+    def _question(self, item: JsonValue, place: str, given: DiskMap) -> Row | Rejected:
         asked = strings(item.get("question")) if isinstance(item, dict) else []
         name = self._file(item, self._pattern) if asked else ""
         if not name:
@@ -96,7 +96,7 @@ class VqaSource(GroupedSource):
         same = self._root.relative(name)
         return Row(same, name, same, qa=(qa,), place=place)
 
-    def _file(self, question: dict[str, Any], pattern: str) -> str:
+    def _file(self, question: JsonObject, pattern: str) -> str:
         """The name of a question's picture, or "" where the pattern does not fit its number."""
         name = question.get("image") or question.get("file_name")
         number = question.get("image_id")
@@ -118,7 +118,7 @@ class VqaSource(GroupedSource):
             ) from error
 
 
-def _answers(annotation: dict[str, Any]) -> tuple[str, ...]:
+def _answers(annotation: JsonObject) -> tuple[str, ...]:
     listed = by_frequency(strings(annotation.get("answers")))
     best = annotation.get("multiple_choice_answer") or annotation.get("answer")
     return answers(listed, best)

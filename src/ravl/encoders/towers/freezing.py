@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from ravl.errors import DataError
 
@@ -107,7 +107,7 @@ def add_adapters(
     import torch
     from peft import LoraConfig, inject_adapter_in_model
 
-    config: Any = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(names))
+    config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(names))
     # the same adapters each time; the caller's random state does not change
     with torch.random.fork_rng():
         torch.manual_seed(0)

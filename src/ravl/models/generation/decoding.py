@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from queue import Empty
@@ -24,6 +24,7 @@ from transformers import (
 )
 
 from ravl.errors import QueryError
+from ravl.models.batch import Batch
 from ravl.models.generation.base import CONSTRAINTS, Candidate, Decoding, best_first
 from ravl.models.generation.stream_cleanup import tidy
 from ravl.models.silence_transformers import silence_transformers
@@ -66,7 +67,7 @@ class Writer:
             "Leave that out, or load it with constraints."
         )
 
-    def write(self, inputs: Mapping[str, Any], how: Decoding) -> list[list[Candidate]]:
+    def write(self, inputs: Batch, how: Decoding) -> list[list[Candidate]]:
         """Candidates of each prompt, likeliest first.
 
         What is likeliest is judged by the model's own log probability, of which no temperature or
@@ -94,7 +95,7 @@ class Writer:
             for i in range(0, len(found), each)
         ]
 
-    def stream(self, inputs: Mapping[str, Any], how: Decoding) -> Iterator[str]:
+    def stream(self, inputs: Batch, how: Decoding) -> Iterator[str]:
         """The text of one prompt in pieces; greedy, or sampled."""
         how = replace(how, num_beams=1, num_return_sequences=1)
         streamer = TextIteratorStreamer(
@@ -261,7 +262,7 @@ def _seeded(how: Decoding) -> Iterator[None]:
         yield
 
 
-def _start(inputs: Mapping[str, Any]) -> int:
+def _start(inputs: Batch) -> int:
     """Where the output begins: behind the ids of a prompt or of a decoder; embeddings have none."""
     names = ("decoder_input_ids", "input_ids")
     return next((int(inputs[name].shape[1]) for name in names if name in inputs), 0)

@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import EncoderDecoderModel
 from transformers.modeling_outputs import BaseModelOutput
 
+from ravl.models.batch import Batch
 from ravl.models.generation.base import Candidate, Decoding, GenerationRequest
 from ravl.models.generation.decoder import copy_logits
 from ravl.models.generation.decoding import Constrain, Writer
@@ -155,7 +156,7 @@ class FusedGenerator:
 
     def sample(self, states: Tensor, there: Tensor, prior: Tensor | None, count: int) -> Tensor:
         """Ids (b * count, l) of texts that are drawn from what was read; for training."""
-        inputs: dict[str, Any] = {
+        inputs: Batch = {
             "encoder_outputs": BaseModelOutput(last_hidden_state=states.float()),
             "attention_mask": there.long(),
             "decoder_input_ids": torch.full((len(states), 1), BEGIN, device=self.device),
@@ -206,7 +207,7 @@ class FusedGenerator:
         words = WordPieceTokenizer.load(folder, READ)
         return cls(model, WordVocabulary.load(folder), words, max_new_tokens, constrain)
 
-    def _inputs(self, requests: Sequence[GenerationRequest]) -> dict[str, Any]:
+    def _inputs(self, requests: Sequence[GenerationRequest]) -> Batch:
         with torch.inference_mode():
             states, there = self.read(requests)
         return {

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ravl.encoders.towers.freezing import Strategy
+from ravl.models.batch import Batch
 from ravl.models.generation.adapted import Adapted
 
 IGNORED = -100  # in ids: padding; in targets: no target
@@ -70,7 +71,7 @@ class PrefixModel(Adapted):
         before, seen = self.embedded(prompts, features)  # (b, s, H), (b, s)
         there = targets != IGNORED
         mask = torch.cat([seen, there.long()], 1)
-        inputs: dict[str, Any] = {
+        inputs: Batch = {
             "inputs_embeds": torch.cat([before, self._words(targets)], 1),
             "attention_mask": mask,
         }

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from ravl.encoders.base import Array
+from ravl.memory import Row
 from ravl.models.zero_shot import label_vectors, zero_shot
 from ravl.retrieval.datastore import Ints
 from ravl.runs.row_texts import base_of
@@ -79,7 +79,7 @@ def _likelihood(data: TextFitData, side: TextSplit) -> float:
     """Mean logarithm of the share of the vote that the best answers get."""
     numbers: dict[str, int] = {}
 
-    def names(rows: Sequence[Any]) -> Ints:
+    def names(rows: Sequence[Row]) -> Ints:
         own = [normal(data.task.of(row)[0]) for row in rows]
         return np.array([numbers.setdefault(name, len(numbers)) for name in own], np.int64)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from ravl.tasks.ask.vectors import kept_vectors
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
+    from sklearn.feature_extraction.text import TfidfVectorizer
 
 WORD = r"(?u)\b\w+\b"
 WORDS = 60  # of a passage, about
@@ -46,8 +47,8 @@ class Passages:
     texts: list[str]
     vectors: Array
     base: Encoder
-    words: Any
-    counts: Any
+    words: TfidfVectorizer | None  # None where all words are stop words
+    counts: csr_matrix | None
 
     @classmethod
     def of(cls, memory: Memory) -> Passages | None:
@@ -93,7 +94,7 @@ class Passages:
         """Of n queries and t texts by meaning and words, (n, t)."""
         found: Array = kept_vectors(self.base, queries) @ vectors.T
         found = np.clip(found, 0, 1).astype(np.float32)
-        if counts is None:
+        if counts is None or self.words is None:
             return found
         shared = (self.words.transform(queries) @ counts.T).toarray()
         mixed: Array = ((1 - BY_WORDS) * found + BY_WORDS * shared).astype(np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
 from ravl.encoders.base import Array
+from ravl.models.batch import Batch
 from ravl.models.generation.decoder import copy_logits
 from ravl.models.generation.fused import read_words
 from ravl.models.generation.vocabulary import WordVocabulary
@@ -30,7 +31,9 @@ from ravl.training.neighbour_noise import (
     leave_out,
     perturb_neighbours,
 )
-from ravl.training.trainer import Batch
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 Reads = NDArray[np.bool_]  # whether any neighbour is read, (b,)
 MISSING = 0.3  # share of the neighbours that a training step leaves out
@@ -59,7 +62,7 @@ class TrainingExamples:
     ids: list[list[Tensor]]
     near: Neighbours | None
     shares: Array | None
-    bags: Any
+    bags: csr_matrix
     own: list[Ints]
     evidence: EvidenceArrays | None
     quotes: list[list[int]]
@@ -220,7 +223,7 @@ def _without(near: Neighbours, own: Sequence[Ints], strange: NDArray[np.bool_]) 
     return Neighbours(positions, similarity)
 
 
-def bags_of(data: TextFitData, vocabulary: WordVocabulary) -> Any:
+def bags_of(data: TextFitData, vocabulary: WordVocabulary) -> csr_matrix:
     """See :class:`TrainingExamples`; a row has as many texts as in the consensus."""
     from scipy.sparse import csr_matrix
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -99,12 +99,17 @@ def evaluate_texts(
             name: [p.best for p in predictor.judge(seen, examples.shown, **how)]
             for name, how in ways.items()
         }
-        how: dict[str, Any] = {"groups": examples.groups, "seed": seed}
+        groups = examples.groups
         kind = task.output_kind
-        scores = {name: measure_text(kind, its, texts, **how) for name, its in written.items()}
+        scores = {
+            name: measure_text(kind, its, texts, groups=groups, seed=seed)
+            for name, its in written.items()
+        }
         best = written["with_retrieval"]
         differences = {
-            f"with_retrieval - {name}": compare_texts(kind, best, its, texts, **how)
+            f"with_retrieval - {name}": compare_texts(
+                kind, best, its, texts, groups=groups, seed=seed
+            )
             for name, its in written.items()
             if name != "with_retrieval"
         }

@@ -12,6 +12,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from ravl.encoders.towers.freezing import trainable
+from ravl.models.batch import Batch
 from ravl.models.generation.base import GenerationRequest
 from ravl.models.generation.constraints import processors
 from ravl.models.generation.loading import TRAINABLE, load_generator
@@ -22,7 +23,7 @@ from ravl.tasks.caption.validation import validation_of
 from ravl.training.fit_log import TrainedGenerator
 from ravl.training.neighbour_noise import EpochSampler
 from ravl.training.refit_plan import SLOWER, copy_weights
-from ravl.training.trainer import Batch, train
+from ravl.training.trainer import train
 
 
 def fit_hub(

@@ -6,7 +6,7 @@ since it was counted; until then new texts are compared by the weights as they w
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 from ravl.memory import Memory
 from ravl.models.consensus import Comparable
@@ -60,7 +60,7 @@ class IndexSource:
         self._memory, self._targets = memory, targets
         self._rows, self._texts = targets.source(memory), targets.live_texts(memory)
         self._phrases = memory.live.shared(("phrases", targets), lambda: FollowedPhrases(targets))
-        self._keys: tuple[Any, ProjectedKeys] | None = None
+        self._keys: tuple[Projection, ProjectedKeys] | None = None
 
     def at(self, view: View, keys: Projection) -> CaptionIndex:
         """What the rows of a view of the memory say, compared by some keys."""

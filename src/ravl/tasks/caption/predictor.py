@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -31,8 +31,10 @@ from ravl.tasks.caption.regions import Regions
 from ravl.tasks.caption.targets import CaptionTargets
 from ravl.timing import step
 
+T = TypeVar("T")
+
 OFFERED = 5  # texts of the memory that are candidates beside the generator's
-Opens = Callable[[Any], Image.Image]  # the picture of a row, for generators that look themselves
+Opens = Callable[[Row], Image.Image]  # the picture of a row, for generators that look themselves
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +66,7 @@ class Pictures:
     def take(self, chosen: Ints) -> Pictures:
         """Some of them; any may be taken several times."""
 
-        def some(values: Sequence[Any] | None) -> list[Any] | None:
+        def some(values: Sequence[T] | None) -> list[T] | None:
             return None if values is None else [values[i] for i in chosen.tolist()]
 
         regions = None if self.regions is None else self.regions[chosen]

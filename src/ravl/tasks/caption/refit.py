@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from ravl.tasks.caption.evaluate import examples_seen
 from ravl.training.examples import Examples
 from ravl.training.paired_results import CHALLENGER, CHAMPION, PairedResults
 from ravl.training.refit_hooks import RefitHooks
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
     from ravl.memory import Row
@@ -57,7 +59,7 @@ def compare_texts(
     kind = writer.task.output_kind
     groups = shown_to.groups
 
-    def some(its: Sequence[Any], chosen: Ints) -> list[Any]:
+    def some(its: Sequence[T], chosen: Ints) -> list[T]:
         return [its[i] for i in chosen.tolist()]
 
     def measured(who: str, chosen: Ints) -> dict[str, Score]:

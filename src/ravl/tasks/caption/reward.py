@@ -17,13 +17,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from ravl.models.batch import Batch
 from ravl.models.generation.fused import FusedGenerator
 from ravl.models.generation.vocabulary import PAD
 from ravl.tasks.caption.batches import TextBatches
 from ravl.tasks.caption.dataset import TextFitData
 from ravl.tasks.caption.quality import Quality
 from ravl.training.neighbour_noise import EpochSampler
-from ravl.training.trainer import Batch, has_bfloat16, train
+from ravl.training.trainer import has_bfloat16, train
 
 SAMPLES = 5  # texts that are written of each picture
 RATE = 1 / 3  # of the learning rate before

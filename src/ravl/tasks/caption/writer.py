@@ -64,7 +64,7 @@ class TextPipeline:
         self._known: tuple[View, TextPredictor, CaptionIndex] | None = None
         self._index = IndexSource(memory, self.task)
         self._projection = memory.live.shared("projection", MemoryProjection)
-        self._measured: tuple[KeyProjection, Any] | None = None
+        self._measured: tuple[KeyProjection, Projection] | None = None
 
     @property
     def task(self) -> CaptionTargets:

@@ -11,10 +11,10 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
 from ravl.encoders.base import Array
+from ravl.models.batch import Batch
 from ravl.models.reader import Evidence, gather
 from ravl.retrieval.datastore import Ints, Neighbours
 from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise, perturb_neighbours
-from ravl.training.trainer import Batch
 
 
 class FusionData(Dataset[Batch]):

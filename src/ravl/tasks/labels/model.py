@@ -17,6 +17,7 @@ from ravl.retrieval.live import View
 from ravl.retrieval.query import open_picture
 from ravl.runs.answers import Answer, Classification, Evidence, Tagging
 from ravl.runs.evidence_arrays import MadeEvidence
+from ravl.runs.networks import PictureTower
 from ravl.runs.run import VISION, Run
 from ravl.tasks.labels.files import load_labeller
 from ravl.tasks.labels.live import LabelSource, LiveLabels
@@ -56,7 +57,7 @@ class LabelPipeline:
         self._known: tuple[View, LiveLabels, MadeEvidence | None] | None = None
         # Whether there is a fine-tuned tower is asked once: a refit may exchange the run's files.
         self.has_tower = (run.folder / VISION).is_dir()
-        self._tower: Any = None
+        self._tower: PictureTower | None = None
 
     @property
     def labels(self) -> list[str]:

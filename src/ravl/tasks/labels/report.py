@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from ravl.evaluation import (
     per_label,
     text_report,
 )
+from ravl.evaluation.reports import LabelScore
 from ravl.json_types import JsonRecord
 from ravl.pages.fit_report import (
     Answer,
@@ -222,11 +223,8 @@ def _curves(data: FitData, fitted: Fitted) -> list[Curves]:
 def _lines(data: FitData, judged: TestResults) -> list[LabelLine]:
     kind = data.task.output_kind
 
-    def of(row: str) -> list[Any]:
-        found: list[Any] = per_label(
-            kind, judged.wide(row), judged.truth, judged.names, judged.thresholds[row]
-        )
-        return found
+    def of(row: str) -> list[LabelScore]:
+        return per_label(kind, judged.wide(row), judged.truth, judged.names, judged.thresholds[row])
 
     without = of("no_retrieval" if "no_retrieval" in judged.answers else "zero_shot")
     return [

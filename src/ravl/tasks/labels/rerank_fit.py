@@ -213,7 +213,7 @@ def _gain(
     """Scores of the vote on the test part, and their paired difference."""
     task, names, side = data.task, _names(data), data.test
     truth = task.truth(side.examples.rows, names)
-    how: dict[str, Any] = {"groups": side.examples.groups, "seed": data.settings.seed}
+    groups, seed = side.examples.groups, data.settings.seed
     found = {
         "before": _answers(data, plain, side, len(names)),
         "after": _answers(again, vote, again.test, len(names)),
@@ -223,7 +223,9 @@ def _gain(
         for name, level in (("before", plain), ("after", vote))
     }
     scores = {
-        name: measure(task.output_kind, each, truth, thresholds=limits[name], **how)
+        name: measure(
+            task.output_kind, each, truth, thresholds=limits[name], groups=groups, seed=seed
+        )
         for name, each in found.items()
     }
     difference = compare(
@@ -233,6 +235,7 @@ def _gain(
         truth,
         thresholds_after=limits["after"],
         thresholds_before=limits["before"],
-        **how,
+        groups=groups,
+        seed=seed,
     )
     return scores, {("after", "before"): difference}

@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
 from ravl.encoders.base import Array
+from ravl.models.batch import Batch
 from ravl.models.evidence import Evidence
 from ravl.models.reader import gather
 from ravl.models.tokenizer import WordPieceTokenizer
@@ -21,7 +22,6 @@ from ravl.tasks.match.dataset import MatchFitData, hide
 from ravl.tasks.match.levels import Unseen
 from ravl.tasks.search.pairs import pairs_of
 from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise, perturb_neighbours
-from ravl.training.trainer import Batch
 
 CANDIDATES = 3  # texts of a picture in a step: its own, and wrong ones
 CHANCE = 0.1  # how far, in cosines of the dual encoder, chance may go before similarity

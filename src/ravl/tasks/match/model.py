@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterable, Sequence
-from typing import Any, Unpack
+from typing import Unpack
 
 import numpy as np
 
@@ -241,8 +241,10 @@ class MatchPipeline:
             return self.matcher.without(asked), None
         row_texts, evidence = self._row_texts()
         clues = self.matcher.clues(asked, row_texts, k, hidden)
-        how: dict[str, Any] = {"vote_only": vote_only, "k": k, "apart": apart}
-        return self.matcher.answer(asked, row_texts, clues, evidence, **how), row_texts
+        found = self.matcher.answer(
+            asked, row_texts, clues, evidence, vote_only=vote_only, k=k, apart=apart
+        )
+        return found, row_texts
 
     def _row_texts(self) -> tuple[LiveTexts, ReadEvidence | None]:
         """The memory as it is now."""
