@@ -18,7 +18,7 @@ def asked_about(
         QueryError: the numbers do not fit, or a question is empty.
     """
     seen, _ = picture_list(pictures)
-    asked = text_list(questions or ())
+    asked = text_list(() if questions is None else questions)
     check_pairs(len(seen), len(asked), "question")
     if empty := [i for i, q in enumerate(asked) if not q.strip()]:
         raise QueryError(

@@ -338,4 +338,4 @@ def _both(probability: float) -> dict[str, float]:
 def _lists(
     pictures: OnePicture | Iterable[OnePicture], texts: str | Iterable[str] | None
 ) -> tuple[list[OnePicture], list[str]]:
-    return picture_list(pictures)[0], text_list(texts or ())
+    return picture_list(pictures)[0], text_list(() if texts is None else texts)
