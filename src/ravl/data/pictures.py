@@ -15,7 +15,7 @@ import stat
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -39,7 +39,9 @@ MAX_PIXELS = 100_000_000
 MAX_BYTES = 256 * 2**20
 """Maximum number of bytes of a picture's file."""
 
+LARGE = 16_000_000  # pixels; larger pictures are decoded one at a time
 _quiet = threading.Lock()
+_large = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +115,9 @@ def decode(
             _load(source)
             return to_rgb(upright(source))
     data = read_bytes(source)
-    with _sentences(name, data):
+    with _sentences(name, data), _in_turn(data, name):
         image = _decoded(data, name, hint, max_pixels)
-        factor = _factor(image, hint)
+        factor = _factor(*image.size, hint)
         picture = upright(to_rgb(image, factor)) if factor > 1 else to_rgb(upright(image))
         if picture is image:
             # Without the copy the picture would keep the encoded bytes; it takes 8 ms at 1600 x
@@ -123,6 +125,12 @@ def decode(
             picture = image._new(image.im)
     picture.info = {}  # now upright and opaque: EXIF and transparency no longer apply
     return picture
+
+
+def reduced_pixels(width: int, height: int, hint: int | None) -> int:
+    """At most so many pixels :func:`decode` gives for a picture of this size."""
+    factor = _factor(width, height, hint)
+    return -(-width // factor) * -(-height // factor)
 
 
 def probe(source: Path | bytes) -> PictureInfo:
@@ -281,6 +289,25 @@ def _reads_as(
     return _same(image, again)
 
 
+@contextmanager
+def _in_turn(data: bytes, name: str) -> Iterator[None]:
+    """Large pictures one after the other in this process: one alone takes hundreds of MB."""
+    format = recognise(data[:HEAD], name)
+    if format in ("PNG", "PPM"):  # their headers are short, and their texts may be long
+        large = len(data) > LARGE // 100 or _claims(data, format) > LARGE
+    else:
+        width, height = open_lazily(io.BytesIO(data), format).size
+        large = width * height > LARGE
+    with _large if large else nullcontext():
+        yield
+
+
+def _claims(data: bytes, format: str) -> int:
+    """Pixels by the header of a PNG; none for a PPM, which has a byte for each few of them."""
+    width, height = data[16:20], data[20:24]
+    return int.from_bytes(width, "big") * int.from_bytes(height, "big") if format == "PNG" else 0
+
+
 def _versions(data: bytes, format: str, name: str, max_pixels: int) -> list[bytes]:
     """The bytes for Pillow; several if all must have the same pixels."""
     if format == "JPEG":
@@ -309,9 +336,9 @@ def _opened(
     return image
 
 
-def _factor(image: Image.Image, hint: int | None) -> int:
+def _factor(width: int, height: int, hint: int | None) -> int:
     """By which a decoded picture is reduced: a power of two."""
-    times = 1 if hint is None else min(image.size) // (2 * max(1, hint))
+    times = 1 if hint is None else min(width, height) // (2 * max(1, hint))
     return 1 << max(0, times.bit_length() - 1)
 
 

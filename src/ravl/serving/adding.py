@@ -40,7 +40,7 @@ async def _example(asking: Asking, body: RowIn, source: bytes | PictureIn | None
     check_texts(texts_of(body), limits.text, DataError)
     data = await asking.encoded(source) if source is not None else None
     if data is not None:  # refused here, before anything is written
-        await asking.service.aside(pictures.decode, data, hint=64, max_pixels=limits.pixels)
+        await asking.service.decoders.decode([data], 64)
     if body.id is None and data is None:
         raise DataError("The row has neither an id nor a picture. Give it one of both.")
     return Example(

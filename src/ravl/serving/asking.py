@@ -12,7 +12,6 @@ from typing import TypeVar
 from PIL import Image
 from starlette.requests import Request
 
-from ravl.data import pictures
 from ravl.errors import PictureError
 from ravl.serving.batching import Batcher, Call, Done
 from ravl.serving.bodies import PictureIn
@@ -129,14 +128,14 @@ class Asking:
 
         Raises:
             PictureError, RowNotFoundError: it cannot be had; not by URL where that is not allowed.
+            Problem: 413 or 429, it is too large; see :class:`ravl.serving.decoding.Decoders`.
         """
-        data = await self.encoded(source)
-        most = self.service.limits.pixels
-        return await self.service.aside(pictures.decode, data, hint=hint, max_pixels=most)
+        return (await self.pictures([source], hint))[0]
 
     async def pictures(self, sources: Sequence[bytes | PictureIn], hint: int) -> list[Image.Image]:
-        """Several of these."""
-        return await asyncio.gather(*(self.picture(source, hint) for source in sources))
+        """Several of these, within one budget of pixels."""
+        data = await asyncio.gather(*(self.encoded(source) for source in sources))
+        return await self.service.decoders.decode(data, hint)
 
     async def encoded(self, source: bytes | PictureIn) -> bytes:
         """A picture's file."""

@@ -56,6 +56,9 @@ class Guard:
             return
         number = request_id()
         scope.setdefault("state", {})["request"] = number
+        head = scope["method"] == "HEAD"
+        if head:  # as GET, without the body: monitors and load balancers ask so
+            scope = {**scope, "method": "GET"}
         began, answered = monotonic(), {"status": 0}
         body = _Body(self, receive, began + self._service.limits.upload)
 
@@ -69,6 +72,8 @@ class Guard:
                     *more,
                     (b"x-request-id", number.encode()),
                 ]
+            elif head:
+                message = {**message, "body": b""}
             await send(message)
 
         try:
@@ -88,7 +93,8 @@ class Guard:
         finally:
             self._held -= body.size
             route = getattr(scope.get("route"), "path", "none")
-            method = scope["method"] if scope["method"] in METHODS else "OTHER"
+            asked = "HEAD" if head else scope["method"]
+            method = asked if asked in METHODS else "OTHER"
             took = monotonic() - began
             self._service.metrics.request(route, method, answered["status"], took)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Generic, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -19,6 +20,7 @@ from ravl.serving.problems import Problem, sentence_of
 
 B = TypeVar("B", bound=Body)
 FIELD = 1 << 20  # bytes of a form's field that is no file
+TAIL = 1024  # bytes; hold the last boundary of a form
 FILES = ("picture", "pictures")
 
 
@@ -93,6 +95,8 @@ async def _form(request: Request, shape: type[B], batch: int) -> tuple[JsonObjec
     """Fields and files of a form."""
     fields: JsonObject = {}
     files: list[bytes] = []
+    if not _is_whole(request.headers["content-type"], await request.body()):
+        raise Problem(400, "The form ends before its last boundary. Send all of it again.")
     try:
         async with request.form(max_files=batch, max_fields=1_000, max_part_size=FIELD) as form:
             for name, value in form.multi_items():
@@ -107,6 +111,17 @@ async def _form(request: Request, shape: type[B], batch: int) -> tuple[JsonObjec
     except HTTPException as error:  # of the form's parser
         raise Problem(400, f"The form cannot be read: {error.detail}") from None
     return fields, files
+
+
+def _is_whole(kind: str, body: bytes) -> bool:
+    """True if a form has the boundary that ends it; the parser does not ask for it.
+
+    Args:
+        kind: the header Content-Type.
+        body: of the request.
+    """
+    _, found = parse_options_header(kind)
+    return b"--" + found.get(b"boundary", b"") + b"--" in body[-TAIL:]
 
 
 def check_number(count: int, what: str, most: int) -> None:

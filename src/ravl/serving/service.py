@@ -21,6 +21,7 @@ from ravl.retrieval.reranking import Reranker
 from ravl.runs.answers import Answer
 from ravl.serving.audit import Audit
 from ravl.serving.batching import Batcher, Done
+from ravl.serving.decoding import Decoders
 from ravl.serving.fetching import Fetcher
 from ravl.serving.following import RunWatcher, blank
 from ravl.serving.keys import ANYONE, Caller, Keys
@@ -95,6 +96,7 @@ class Service:
         self.thumbnails = Thumbnails(self.memory, self.limits.pixels)
         self._rate = Rate(self.limits.rate)
         self._readers = ThreadPoolExecutor(READERS, "ravl reader")
+        self.decoders = Decoders(self.limits.pixels)
         self._writer = ThreadPoolExecutor(1, "ravl writer")
         self._rerankers: dict[str, Reranker] = {}
 
@@ -233,6 +235,7 @@ class Service:
         for batcher in self._batchers.values():
             batcher.close(self.limits.shutdown)
         self._readers.shutdown()
+        self.decoders.close()
         self._writer.shutdown()
         self.monitor.close()
         for served in self.models:

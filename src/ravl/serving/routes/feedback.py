@@ -205,7 +205,7 @@ async def _about(
     if isinstance(source, PictureIn) and source.id is not None:
         return (await service.aside(service.memory.get, source.id)).id, None
     data = await asking.encoded(source)
-    await service.aside(pictures.decode, data, hint=64, max_pixels=service.limits.pixels)
+    await service.decoders.decode([data], 64)
     return None, data
 
 

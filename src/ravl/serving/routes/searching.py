@@ -86,7 +86,7 @@ async def _found(
         reranker = await service.aside(service.reranker, body.rerank)
 
     async def items() -> Sequence[Query]:
-        return [await _query(asking, *one) for one in wanted]
+        return await _queries(asking, wanted)
 
     done, timings = await asking.answered(
         service.search,
@@ -99,15 +99,21 @@ async def _found(
     return hits, origin_json(None, service.memory, done, timings, asking.number)
 
 
-async def _query(
-    asking: Asking, text: str | None, source: bytes | PictureIn | None, weight: float
-) -> Query:
-    """A query; a row's picture need not be encoded again."""
-    if isinstance(source, PictureIn) and source.id is not None:
-        row = await asking.service.aside(asking.service.thumbnails.row, source.id)
-        return Query(text, like=row.id, weight=weight)
-    image = None
-    if source is not None:
-        size = asking.service.memory.encoder.picture_size
-        image = await asking.picture(source, size)
-    return Query(text, image, weight=weight)
+async def _queries(asking: Asking, wanted: Sequence[Wanted]) -> list[Query]:
+    """The queries; a row's picture need not be encoded again."""
+    sent = [
+        source
+        for _, source, _ in wanted
+        if source is not None and not (isinstance(source, PictureIn) and source.id is not None)
+    ]
+    size = asking.service.memory.encoder.picture_size
+    opened = iter(await asking.pictures(sent, size) if sent else ())
+    queries = []
+    for text, source, weight in wanted:
+        if isinstance(source, PictureIn) and source.id is not None:
+            row = await asking.service.aside(asking.service.thumbnails.row, source.id)
+            queries.append(Query(text, like=row.id, weight=weight))
+        else:
+            image = None if source is None else next(opened)
+            queries.append(Query(text, image, weight=weight))
+    return queries

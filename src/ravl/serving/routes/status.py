@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import FastAPI, Request
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
@@ -13,6 +15,8 @@ from ravl.serving.outgoing import Json
 from ravl.serving.problems import Problem
 from ravl.serving.results import TASK, example
 from ravl.serving.service import Service
+
+READS_WITHIN = 5.0  # seconds that a reader may be waited for
 
 
 class Health(BaseModel):
@@ -64,7 +68,13 @@ def add(app: FastAPI, service: Service) -> None:
     async def ready() -> Json:
         if not service.ready:
             raise Problem(503, "The models are not ready yet.", retry=1)
-        await service.aside(service.memory.count, 'id = ""')  # can its file be read?
+        if not service.decoders.free:
+            raise Problem(503, "All threads that read pictures are busy.", retry=5)
+        try:
+            async with asyncio.timeout(READS_WITHIN):  # can its file be read, and by whom?
+                await service.aside(service.memory.count, 'id = ""')
+        except TimeoutError:
+            raise Problem(503, "All threads that read the memory are busy.", retry=5) from None
         return Json({"status": "ready", "tasks": ["search", *service.tasks]})
 
     @app.get(
