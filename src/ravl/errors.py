@@ -37,6 +37,10 @@ class MemoryFileError(RavlError, OSError):
     """The memory's file is missing, is not a memory, is newer than this ravl, or cannot grow."""
 
 
+class MemoryExistsError(MemoryFileError):
+    """A memory was to be made where there is a file already."""
+
+
 class MemoryLockedError(RavlError, TimeoutError):
     """Another process is writing to the memory and did not finish within the waiting time."""
 

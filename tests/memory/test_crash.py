@@ -206,5 +206,5 @@ def test_a_file_that_cannot_be_written(memory, monkeypatch):
         raise sqlite3.OperationalError("attempt to write a readonly database")
 
     monkeypatch.setattr("ravl.store.sqlite.history.HistoryTables.begin", refuse)
-    with pytest.raises(MemoryFileError, match="cannot be written or opened"):
+    with pytest.raises(MemoryFileError, match="cannot be written.*read-only"):
         memory.update("red_000.png", label="x")

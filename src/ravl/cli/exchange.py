@@ -98,7 +98,7 @@ def import_(memory: Path, folder: Path, copy: bool) -> None:
     from ravl.memory import Memory
 
     parquet = folder / "rows.parquet"
-    with Memory.open(memory) if memory.exists() else Memory.create(memory) as opened:
+    with Memory.open_or_create(memory) as opened:
         # Pictures inside a Parquet file must be copied, because they have no file.
         source, copy = (parquet, True) if parquet.exists() else (folder, copy)
         print_summary(opened.index(source, copy=copy), memory, len(opened))

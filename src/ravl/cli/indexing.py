@@ -142,15 +142,12 @@ def reembed(memory: Path, encoder: str, quiet: bool, as_json: bool) -> None:
 
 
 def _open_or_create(path: Path, encoder: str | None, dry_run: bool, stack: ExitStack) -> Memory:
-    from ravl.encoders import load_encoder
     from ravl.memory import Memory
 
-    if path.exists():
-        return Memory.open(path, load_encoder(encoder) if encoder else None)
-    if dry_run:  # a dry run creates no file
+    if dry_run and not path.exists():  # a dry run creates no file
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ravl-"))
         path = Path(folder) / "dry-run.ravl"
-    return Memory.create(path, encoder or "builtin")
+    return Memory.open_or_create(path, encoder)
 
 
 def _reader_options(options: Options) -> Options:

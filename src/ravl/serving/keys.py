@@ -131,16 +131,18 @@ def keep_line(file: Path, line: str) -> None:
     Raises:
         DataError: the file cannot be written, or the name is taken.
     """
+    import fcntl
+
     try:
-        before = file.read_text("utf-8") if file.exists() else ""
-        text = before + ("\n" if before and not before.endswith("\n") else "") + line + "\n"
-        read_lines(text, str(file))
         file.parent.mkdir(parents=True, exist_ok=True)
-        half = file.with_name(f".{file.name}.part")
-        half.unlink(missing_ok=True)
-        with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-            out.write(text)
-        half.replace(file)
+        number = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(number, "r+", encoding="utf-8") as out:
+            fcntl.flock(out, fcntl.LOCK_EX)  # of two new keys at once, both are kept
+            before = out.read()
+            line = ("\n" if before and not before.endswith("\n") else "") + line + "\n"
+            read_lines(before + line, str(file))
+            os.fchmod(number, 0o600)
+            out.write(line)
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"The keys in {file} cannot be written: {error}.") from error
 

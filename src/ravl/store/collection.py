@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,12 @@ from PIL import Image
 from ravl.data import Rejected, pictures
 from ravl.encoders import Encoder, load_encoder, loadable
 from ravl.encoders.base import Array
-from ravl.errors import EncoderMismatchError, PictureError, RowNotFoundError
+from ravl.errors import (
+    EncoderMismatchError,
+    MemoryExistsError,
+    PictureError,
+    RowNotFoundError,
+)
 from ravl.store.contract import Store
 from ravl.store.hubness import HubCache, read_strength
 from ravl.store.row import Row
@@ -54,7 +59,8 @@ class Collection:
             timeout: seconds to wait when another process is writing.
 
         Raises:
-            MemoryFileError: the file exists, or cannot be made there.
+            MemoryExistsError: the file is there already.
+            MemoryFileError: it cannot be made there.
             EncoderError: there is no such encoder, or it cannot be loaded.
         """
         network = load_encoder(encoder) if isinstance(encoder, str) else encoder
@@ -87,6 +93,28 @@ class Collection:
                 collection.close()
                 raise
         return collection
+
+    @classmethod
+    def open_or_create(
+        cls, path: str | Path, encoder: str | Encoder | None = None, timeout: float = 30.0
+    ) -> Self:
+        """The memory in that file, which is made if it is not there.
+
+        Several processes may do so at once: one makes it, the others open it.
+
+        Args:
+            path: of its file.
+            encoder: as for :meth:`create`; None for the memory's own, ``"builtin"`` for a new one.
+            timeout: seconds to wait when another process is writing.
+
+        Raises:
+            MemoryFileError, EncoderError, EncoderMismatchError: as :meth:`open` and :meth:`create`.
+        """
+        if not Path(path).exists():
+            with suppress(MemoryExistsError):
+                return cls.create(path, encoder or "builtin", timeout)
+        network = load_encoder(encoder) if isinstance(encoder, str) else encoder
+        return cls.open(path, network, timeout)
 
     def close(self) -> None:
         """Let go of the file."""

@@ -100,9 +100,7 @@ def read_tables(
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "data.ravl"
-    scratch = (
-        Memory.open(file, memory.encoder) if file.exists() else Memory.create(file, memory.encoder)
-    )
+    scratch = Memory.open_or_create(file, memory.encoder)
     given = {"columns": columns, "root": root}
     options: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
     try:

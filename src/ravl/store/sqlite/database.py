@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import glob
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
+from secrets import token_hex
 
-from ravl.errors import MemoryFileError, MemoryLockedError
+from ravl.errors import MemoryExistsError, MemoryFileError, MemoryLockedError
 from ravl.store.sqlite.filters import add_functions
 from ravl.store.sqlite.records import COLUMNS
 
 APPLICATION_ID = 0x7261766C  # "ravl", in the file's header
+FileState = tuple[int, int, int, bool]  # inode, size, time of change; whether there is a log
 FORMAT = 1  # raise when schema.sql changes; older files are then migrated when opened
 PAGE_SIZE = 16384  # several vectors a page
 
@@ -31,7 +35,6 @@ def check_file(path: Path) -> None:
     """
     with contextlib.closing(Database(path)) as database, database.errors():
         connection = database.connection
-        connection.execute("PRAGMA trusted_schema = OFF")
         verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
             raise MemoryFileError(f"{path} is damaged: {verdict}. Push it again.")
@@ -51,6 +54,26 @@ def check_file(path: Path) -> None:
                 connection.execute(f"SELECT {columns} FROM {table} LIMIT 0")
         except sqlite3.OperationalError as error:  # what is missing
             raise MemoryFileError(f"{path} is not a ravl memory: {error}.") from error
+
+
+def publish(work: Path, path: Path) -> None:
+    """Give a complete file its name, unless a file has that name.
+
+    Raises:
+        FileExistsError: a file has it.
+    """
+    try:
+        os.link(work, path)  # unlike a rename, it replaces nothing
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links: claim the name, then take its place
+        with path.open("xb"):
+            pass
+        work.replace(path)
+
+
+def _exists(path: Path) -> MemoryExistsError:
+    return MemoryExistsError(f"{path} exists already. Open it, or choose another name.")
 
 
 class Database:
@@ -73,7 +96,11 @@ class Database:
         self._local = threading.local()
         self._all: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
-        if not path.exists():
+        try:
+            there = path.exists()
+        except OSError as error:
+            raise MemoryFileError(f"{path} cannot be opened: {error.strerror}.") from error
+        if not there:
             raise MemoryFileError(
                 f"There is no memory at {path}. Make one with: ravl index PICTURES --memory {path}"
             )
@@ -90,16 +117,18 @@ class Database:
     ) -> Database:
         """Make a new file, with what ``fill`` writes into it; all or nothing.
 
+        Of several processes that make the same file at once, one makes it.
+
         Raises:
-            MemoryFileError: the file exists already, or its folder cannot be written.
+            MemoryExistsError: the file is there already.
+            MemoryFileError: its folder cannot be written.
         """
         if path.exists():
-            raise MemoryFileError(f"{path} exists already. Open it, or choose another name.")
+            raise _exists(path)
         # All or nothing: the file gets its name only when its tables are complete.
-        work = path.with_name(f".{path.name}.making")
+        work = path.with_name(f".{path.name}.{token_hex(4)}.making")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            work.unlink(missing_ok=True)
             with contextlib.closing(sqlite3.connect(work)) as connection:
                 connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
                 for script in ("schema.sql", "words.sql"):
@@ -111,15 +140,27 @@ class Database:
                 fill(connection)
                 connection.commit()
                 connection.execute("PRAGMA journal_mode = WAL")
-            work.rename(path)
+            publish(work, path)
+        except FileExistsError:
+            raise _exists(path) from None
         except (OSError, sqlite3.Error) as error:
+            if path.exists():  # made by another process, which has tidied up
+                raise _exists(path) from error
             raise MemoryFileError(f"A memory cannot be made at {path}: {error}.") from error
+        finally:
+            for left in files_of(work):
+                left.unlink(missing_ok=True)
+        # Nobody needs what other attempts left, which were killed or come too late.
+        for left in path.parent.glob(f".{glob.escape(path.name)}.*making*"):
+            left.unlink(missing_ok=True)
         return cls(path, timeout)
 
     @property
     def connection(self) -> sqlite3.Connection:
         """This thread's connection."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is not None and not connection.in_transaction and self._is_outdated():
+            connection = None  # it is closed with the others
         if connection is None:
             with self.errors():
                 connection = self._connect()
@@ -195,10 +236,13 @@ class Database:
                 raise MemoryFileError(
                     f"{self.path} is not a ravl memory, or is damaged: {text}."
                 ) from error
-            if "readonly" in text or "unable to open" in text:
+            if "readonly" in text:
                 raise MemoryFileError(
-                    f"{self.path} cannot be written or opened: {text}."
+                    f"{self.path} cannot be written: it, its folder or its disk is read-only. It "
+                    "can be read. To change it, copy it to a place where you may write."
                 ) from error
+            if "unable to open" in text:
+                raise MemoryFileError(f"{self.path} cannot be opened: {text}.") from error
             raise
 
     def close(self) -> None:
@@ -210,12 +254,14 @@ class Database:
         self._local = threading.local()
 
     def _connect(self) -> sqlite3.Connection:
+        address, self._local.seen = self._address()
         # Each thread uses its own connection; another thread only ever closes it.
         connection = sqlite3.connect(
-            self.path, timeout=self.timeout, isolation_level=None, check_same_thread=False
+            address, timeout=self.timeout, isolation_level=None, check_same_thread=False, uri=True
         )
         try:
             add_functions(connection)
+            connection.execute("PRAGMA trusted_schema = OFF")  # the file may be a stranger's
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA cache_size = -65536")  # 64 MB
@@ -223,6 +269,39 @@ class Database:
             connection.close()
             raise
         return connection
+
+    def _address(self) -> tuple[str, FileState | None]:
+        """How SQLite is to open the file, and its state if only that state can be read.
+
+        SQLite needs to write beside a file to read it while others write. Where it cannot, the file
+        is read as it is, without locks; when it changes, it is opened again.
+
+        Raises:
+            MemoryFileError: the newest changes are in a log that cannot be read here.
+        """
+        file, log, index = files_of(self.path)
+        uri = file.absolute().as_uri()
+        beside = [each for each in (log, index) if each.exists()]
+        folder = len(beside) == 2 or os.access(file.parent, os.W_OK)
+        if folder and all(os.access(each, os.W_OK) for each in (file, *beside)):
+            return uri, None
+        if len(beside) == 2:  # somebody has it open who may write
+            return f"{uri}?mode=ro", None
+        if log.exists() and log.stat().st_size:
+            raise MemoryFileError(
+                f"{file} was not closed properly: {log.name} holds its newest changes, and cannot "
+                "be read where nothing can be written. Open the memory once where it can be "
+                "written, or copy both files to such a place."
+            )
+        return f"{uri}?mode=ro&immutable=1", self._state()
+
+    def _state(self) -> FileState:
+        status = self.path.stat()
+        return status.st_ino, status.st_size, status.st_mtime_ns, files_of(self.path)[1].exists()
+
+    def _is_outdated(self) -> bool:
+        seen: FileState | None = getattr(self._local, "seen", None)
+        return seen is not None and seen != self._state()
 
     def _check(self) -> None:
         if self.path.is_dir():

@@ -67,7 +67,8 @@ class SqliteStore:
             timeout: seconds to wait for another writer.
 
         Raises:
-            MemoryFileError: the file exists already, or its folder cannot be written.
+            MemoryExistsError: the file is there already.
+            MemoryFileError: its folder cannot be written.
         """
         Database.create(
             path,
