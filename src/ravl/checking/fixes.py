@@ -84,7 +84,7 @@ def fix(
     wanted = list(dict.fromkeys(id for finding in chosen for id in finding.ids))
 
     def work(under_way: Write) -> FixReport:
-        there = memory.store.rows.find(wanted)  # as they are now, whoever edited them since
+        there = memory.store.rows.find(wanted)  # other writers may have edited them since
         report, changed = _plan(chosen, how, there)
         if changed or report.trashed:
             count = len({row.id for row in changed} | set(report.trashed))

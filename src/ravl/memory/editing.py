@@ -18,7 +18,7 @@ class Edit:
 
     Args:
         version: the number of the version that it made; None if nothing had to be changed.
-        rows: the changed rows as they are now, by their ids.
+        rows: the changed rows in their new form, by their ids.
     """
 
     version: int | None

@@ -1,9 +1,8 @@
-"""What becomes of a row that two write: an indexer, and somebody else while it was encoding.
+"""A row that was changed by another writer, after an indexer has read it and before it writes it.
 
-The indexer read the row, thought of another form of it, and finds the row changed when it comes to
-write. Fields that it meant to leave alone stay as they are now. Of fields that both changed, the
-other's stay: what a person sets while a source is read is newer than the source. A deleted row
-stays deleted.
+Fields that the indexer does not change keep their present value. So do fields that both change:
+what a person sets while a source is being read is newer than the source. A deleted row stays
+deleted.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ def rebase(base: Row | None, mine: Row, theirs: Row | None) -> Row | None:
     Args:
         base: as it was when it was read, None if there was none.
         mine: as it should become.
-        theirs: as it is now, None if there is none.
+        theirs: the present row, None if it was deleted.
 
     Returns:
         None if nothing is to be written: the row was deleted, or its id was given to another

@@ -1,7 +1,7 @@
 """Writes that need vectors: read, changed and written in one transaction, encoded outside of it.
 
 A write is a function that runs inside the transaction: it reads the rows as they are at that
-moment, and writes them. Where it needs vectors that nobody has computed yet, the transaction is
+moment, and writes them. If it needs vectors that are not computed yet, the transaction is
 rolled back, the network runs while others may write, and the function runs again on the rows as
 they are then. So no write rests on a row that another process has changed since.
 """

@@ -264,7 +264,7 @@ class StoreContract:
         assert list(shop.rows.iterate()) == before
 
     def test_a_row_that_has_gone_is_refused(self, shop: Store) -> None:
-        """Whoever read it before somebody else deleted or renamed it."""
+        """It was read before another process deleted or renamed it."""
         shoe, note = (shop.rows.find([id])[id] for id in (SHOE.id, "note"))
         with shop.transaction():
             version = shop.history.begin("others")
