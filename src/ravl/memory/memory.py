@@ -139,7 +139,9 @@ class Memory(Collection):
         qa: Sequence[QA] | None = None,
         columns: dict[str, Scalar] | None = None,
     ) -> Row:
-        """Change what is known about a row; a field that is None stays, also if another process is writing it.
+        """Change what is known about a row; a field that is None stays.
+
+        Only these fields are written: changes of other fields by other processes stay.
 
         ``label=""`` and empty lists erase; ``columns`` are merged, and None erases one.
 
