@@ -29,9 +29,9 @@ from benchmarks.report import Lines
 from ravl.evaluation import Score, values
 from ravl.memory import Memory
 from ravl.tasks.labels.choose import Fitted, LevelFitter, fit_levels
-from ravl.tasks.labels.dataset import FitData, prepare, rows_with_target
+from ravl.tasks.labels.dataset import FitData, prepare, rows_with_target, searched_by
 from ravl.tasks.labels.evaluate_test import wide
-from ravl.tasks.labels.keys.data import learned_ground, searched_by
+from ravl.tasks.labels.keys.data import learned_ground
 from ravl.tasks.labels.keys.gain import Gain, measure_gain
 from ravl.tasks.labels.levels import fit_head, fit_vote, linear_level
 from ravl.tasks.labels.predictor import LabelPredictor

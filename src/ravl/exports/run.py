@@ -206,7 +206,7 @@ def _write(run: Run, out: Path, memory: Memory) -> None:
 
 def _second(run: Run, out: Path, memory: Memory) -> JsonObject:
     """The match run that reranks the neighbours, exported into the export."""
-    from ravl.tasks.match.rerank_neighbours import NeighbourReranker
+    from ravl.tasks.neighbour_reranker import NeighbourReranker
 
     look = NeighbourReranker.of_run(run, memory)
     assert look is not None

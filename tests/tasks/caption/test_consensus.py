@@ -9,9 +9,9 @@ from ravl.data import Example
 from ravl.memory import Memory
 from ravl.models.vote import Vote
 from ravl.retrieval.datastore import read_datastore
-from ravl.runs.row_texts import TextTargets
 from ravl.tasks.caption.consensus import CaptionIndex, recall
 from ravl.tasks.caption.grounding import known_words
+from ravl.tasks.caption.targets import CaptionTargets
 from tests.helpers import COLOURS, ColourEncoder, draw
 from tests.labelled import near_of
 
@@ -33,7 +33,7 @@ def index(tmp_path: Path) -> CaptionIndex:
         rows.append(Example(f"{i}", file, texts=texts, label="thing", tags=("drawn",)))
     with Memory.create(tmp_path / "m.ravl", ColourEncoder()) as memory:
         memory.add(rows)
-        return CaptionIndex.of(read_datastore(memory), TextTargets(), memory)
+        return CaptionTargets().index_texts(read_datastore(memory), memory)
 
 
 def test_texts_belong_to_their_rows(index: CaptionIndex) -> None:
@@ -97,7 +97,7 @@ def test_equal_texts_are_offered_once(tmp_path: Path) -> None:
         rows.append(Example(f"{i}", file, texts=("the same",)))
     with Memory.create(tmp_path / "m.ravl", ColourEncoder()) as memory:
         memory.add(rows)
-        index = CaptionIndex.of(read_datastore(memory), TextTargets(), memory)
+        index = CaptionTargets().index_texts(read_datastore(memory), memory)
     (found,) = recall(index, near_of([[0, 1, 2]], [[0.9, 0.9, 0.9]]))
     assert len(found.texts) == 1
 

@@ -12,6 +12,7 @@ import torch
 import ravl
 from ravl.data import Example
 from ravl.errors import DataError, EncoderError
+from ravl.evaluation.generation.quality import Quality, QualityBar
 from ravl.memory import Memory
 from ravl.models.generation.base import Decoding
 from ravl.models.generation.vocabulary import END, PAD
@@ -25,9 +26,7 @@ from ravl.tasks.caption.files import load_captioner
 from ravl.tasks.caption.fit import TextRecipe
 from ravl.tasks.caption.generator import untrained
 from ravl.tasks.caption.kind import CAPTION
-from ravl.tasks.caption.levels import QualityBar
 from ravl.tasks.caption.model import CaptionPipeline
-from ravl.tasks.caption.quality import Quality
 from ravl.tasks.caption.reward import SAMPLES, OwnTexts
 from ravl.tasks.caption.settings import CaptionSettings
 from ravl.tasks.caption.task import CaptionTask

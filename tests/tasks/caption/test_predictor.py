@@ -26,7 +26,7 @@ def index(tmp_path: Path) -> CaptionIndex:
         rows.append(Example(f"{i}", file, texts=texts))
     with Memory.create(tmp_path / "m.ravl", ColourEncoder()) as memory:
         memory.add(rows)
-        return CaptionIndex.of(read_datastore(memory), CaptionTargets(), memory)
+        return CaptionTargets().index_texts(read_datastore(memory), memory)
 
 
 @pytest.mark.parametrize("quotes", [0, 1, 3])

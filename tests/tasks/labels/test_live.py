@@ -19,8 +19,7 @@ from ravl.runs.evidence_arrays import EvidenceArrays
 from ravl.store import blocks
 from ravl.tasks.ask.targets import ask_task
 from ravl.tasks.labels import live
-from ravl.tasks.labels.live import LabelSource
-from ravl.tasks.labels.live_evidence import EvidenceSource
+from ravl.tasks.labels.live import EvidenceSource, LabelSource
 from ravl.tasks.labels.predictor import LabelPredictor
 from ravl.tasks.labels.row_labels import labels_of
 from ravl.tasks.labels.targets import LabelTargets

@@ -11,16 +11,11 @@ from typing import Any
 import numpy as np
 
 from ravl.errors import DataError
-from ravl.models.vote import Vote
 from ravl.tasks.ask.entries import question_of
-from ravl.tasks.ask.keys import WEIGHTS
+from ravl.tasks.ask.keys import VOTE, WEIGHTS
 from ravl.tasks.ask.knowledge import Knowledge
-from ravl.tasks.ask.targets import AnswerTargets
-from ravl.tasks.ask.untrained import VOTE
-from ravl.tasks.labels.dataset import FitData, Split, rows_with_target
-from ravl.tasks.labels.keys.data import searched_by
-from ravl.tasks.labels.levels import log_loss, train_plus_validation, vote_gate
-from ravl.tasks.labels.votes import LabelMatrix
+from ravl.tasks.labels.dataset import FitData, Split, rows_with_target, searched_by
+from ravl.tasks.labels.levels import vote_log_loss
 from ravl.training.fit_settings import FitSettings
 
 REFUSED = {"tune_vision": "head", "train_retriever": False, "rerank": "", "column": ""}
@@ -73,17 +68,7 @@ def weighed(data: FitData) -> FitData:
     best, least = data, np.inf
     for weight in WEIGHTS:
         tried = searched_by(data, replace(keys, weight=weight), speaking)
-        value = vote_surprise(tried, VOTE)
+        value = vote_log_loss(tried, VOTE)
         if value < least - 1e-4:
             best, least = tried, value
     return best
-
-
-def vote_surprise(data: FitData, vote: Vote) -> float:
-    """Mean negative log-likelihood of answers to held questions under a vote."""
-    assert isinstance(data.task, AnswerTargets)
-    label_matrix = LabelMatrix.of(data.datastore, data.task, data.labels)
-    side = train_plus_validation(data)
-    votes = vote(side.near, label_matrix.labels[:, : label_matrix.known], label_matrix.worth)
-    smooth = vote_gate(votes, side.targets, True).smoothed_votes(votes)
-    return log_loss(smooth, side.targets, data.task)

@@ -1,18 +1,24 @@
-"""The recipe by which ask is fitted, with answers out of a list: labels of questions."""
+"""The recipe by which ask is fitted, with answers out of a list: labels of questions.
+
+Its report has two rows more than that of labels: without the memory, and without the picture.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from ravl.encoders.base import Array
 from ravl.memory import Memory
-from ravl.tasks.ask.baselines import ask_rows
+from ravl.models.gate import probabilities
+from ravl.models.zero_shot import label_vectors, zero_shot
 from ravl.tasks.ask.dataset import asked, refuse
 from ravl.tasks.ask.targets import AnswerTargets, ask_task
 from ravl.tasks.ask.task import AskTask
-from ravl.tasks.labels.dataset import FitData
+from ravl.tasks.labels.dataset import FitData, Split
 from ravl.tasks.labels.fit import LabelRecipe
-from ravl.tasks.labels.predictor import Answers
+from ravl.tasks.labels.levels import fit_head, temperature_of, train_plus_validation
 
 
 class AskRecipe(LabelRecipe):
@@ -39,6 +45,43 @@ class AskRecipe(LabelRecipe):
         """The data with the weight of questions chosen, and the texts that the reader reads."""
         return asked(data)
 
-    def baselines(self, data: FitData) -> Mapping[str, Answers] | None:
-        """What the question alone tells."""
-        return ask_rows(data)
+    def baselines(self, data: FitData) -> Mapping[str, Array]:
+        """Rows without the memory: ``zero_shot``, and ``question_only`` where it is fitted."""
+        rows = {"zero_shot": zero_shot_answers(data)}
+        if self.settings.model != "vote":
+            rows["question_only"] = question_only(data)
+        return rows
+
+
+def zero_shot_answers(data: FitData) -> Array:
+    """Probabilities (n, C) by the pretrained encoder, which knows the names of the answers alone.
+
+    An answer is as likely as its name is like the picture and like the question, by the sum of the
+    two cosines.
+    """
+    task, encoder = data.task, data.task.encoder(data.memory)
+    assert isinstance(task, AnswerTargets)
+    features = data.test.queries.features
+    names = label_vectors(encoder, data.labels, data.settings.prompt_templates)
+    both = encoder.project(features[:, : task.width]) + features[:, task.width :]
+    return zero_shot(both, names, exclusive=True)
+
+
+def question_only(data: FitData) -> Array:
+    """Probabilities (n, C) by the linear head, fitted in the same way, but shown no picture."""
+    task = data.task
+    assert isinstance(task, AnswerTargets)
+
+    def blind(side: Split) -> Split:
+        features = side.queries.features[:, task.width :]
+        examples = replace(side.examples, features=features)
+        queries = replace(side.queries, features=features, texts=None)
+        return replace(side, queries=queries, examples=examples)
+
+    unseen = replace(
+        data, task=task.blind(), train=blind(data.train), validation=blind(data.validation)
+    )
+    head, logits = fit_head(unseen)
+    warmth = temperature_of(logits, train_plus_validation(unseen).targets, exclusive=True)
+    found = head(blind(data.test).queries.features) / warmth
+    return probabilities(found, exclusive=True)

@@ -19,24 +19,20 @@ from ravl.retrieval.key_projection import KeyProjection
 from ravl.retrieval.live import View
 from ravl.retrieval.live_datastore import MemoryProjection
 from ravl.retrieval.query import open_picture
-from ravl.runs.answers import Evidence
 from ravl.runs.evidence_arrays import MadeEvidence
 from ravl.runs.row_texts import base_of
 from ravl.runs.run import Run
 from ravl.tasks.ask.entries import LONGEST, says
 from ravl.tasks.ask.given import asked_about
-from ravl.tasks.ask.keys import AskKeys
+from ravl.tasks.ask.keys import VOTE, AskKeys
 from ravl.tasks.ask.knowledge import Cited, Knowledge
 from ravl.tasks.ask.live_knowledge import KnowledgeSource
 from ravl.tasks.ask.quoting import NEAR, passages_of, quoted, silent
 from ravl.tasks.ask.results import Reply
 from ravl.tasks.ask.targets import AnswerTargets, ask_task, nothing_asked
-from ravl.tasks.ask.untrained import untrained
 from ravl.tasks.ask.vectors import question_vectors
 from ravl.tasks.labels.files import load_labeller
-from ravl.tasks.labels.live import LabelSource, LiveLabels
-from ravl.tasks.labels.live_evidence import EvidenceSource, evidence_source
-from ravl.tasks.labels.model import best_of, evidence_of
+from ravl.tasks.labels.live import EvidenceSource, LabelSource, LiveLabels, evidence_source
 from ravl.tasks.labels.predictor import Answers, LabelPredictor, Queries
 from ravl.tasks.options import JudgeOptions, WritingOptions
 from ravl.tasks.pairing import OnePicture
@@ -265,7 +261,9 @@ class AskPipeline:
                 raise nothing_asked(self.memory)
             return _Ready(None, knowledge)
         label_matrix = self._labels.at(entries)
-        labeller = self._fitted or untrained(self._task, label_matrix.names, self._keys)
+        labeller = self._fitted or LabelPredictor.of_vote(
+            self._task, label_matrix.names, self._keys, VOTE
+        )
         evidence = self._read.at(label_matrix) if self._read is not None else None
         return _Ready(labeller, knowledge, label_matrix, evidence)
 
@@ -297,10 +295,7 @@ class AskPipeline:
         sure: float,
     ) -> Reply:
         assert ready.label_matrix is not None
-        evidence: tuple[Evidence, ...] = ()
-        if found.neighbours is not None and found.shares is not None:
-            datastore = ready.label_matrix.datastore
-            evidence = evidence_of(datastore, found.neighbours, found.shares, i, says)
+        evidence = found.evidence(ready.label_matrix.datastore, i, says)
         known = ready.knowledge if self.run is None and cited is not None else None
         if known is not None and not self._similar(
             ready.label_matrix.datastore, question, found, i
@@ -317,10 +312,7 @@ class AskPipeline:
             confidence=confidence,
             read=read,
             abstained=confidence < sure or bool(sure and not read),
-            gate=float(found.gate[i]),
-            scores=best_of(found.names, found.probabilities[i]),
-            memory=best_of(found.names, found.votes[i]),
-            model=best_of(found.names, found.own[i]),
+            **found.parts(i),
             evidence=evidence + passages_of(ready.knowledge, cited, i),
         )
 

@@ -29,12 +29,10 @@ from ravl.runs.row_texts import RowTexts, base_of
 from ravl.tasks.ask.alike import Alike
 from ravl.tasks.ask.answers import people
 from ravl.tasks.ask.entries import counts, question_of
-from ravl.tasks.ask.keys import AskKeys
+from ravl.tasks.ask.keys import VOTE, AskKeys
 from ravl.tasks.ask.targets import AnswerTargets, nothing_asked
 from ravl.tasks.ask.task import OpenAskTask
-from ravl.tasks.ask.untrained import VOTE
 from ravl.tasks.ask.vectors import kept_vectors
-from ravl.tasks.caption.consensus import CaptionIndex
 from ravl.tasks.caption.targets import CaptionTargets
 
 FEW = 4  # words of an answer that is short
@@ -56,6 +54,7 @@ class OpenAnswerTargets(CaptionTargets):
     noun: ClassVar[str] = OpenAskTask.noun
     output_kind: ClassVar[TextKind] = ANSWERS
     unit: ClassVar[str] = "question"
+    quotes: ClassVar[int] = 0  # neighbours' answers are read with their questions
 
     @property
     def entries(self) -> AnswerTargets:
@@ -108,15 +107,15 @@ class OpenAnswerTargets(CaptionTargets):
         """Picture and question each made fit for itself."""
         return self.entries.standard(features)
 
-    def index_texts(self, datastore: Datastore, memory: Memory) -> CaptionIndex:
-        """The answers of a bank's entries; they are compared as wholes."""
+    def row_texts(self, datastore: Datastore, memory: Memory) -> RowTexts:
+        """The answers of entries, with their vectors."""
         answers = [self.of(row) for row in datastore.rows]
         flat = [answer for its in answers for answer in its]
         owners = np.repeat(np.arange(len(datastore)), [len(its) for its in answers]).astype(
             np.int64
         )
         vectors = kept_vectors(base_of(memory.encoder), flat)
-        return CaptionIndex(RowTexts(datastore, flat, vectors, owners), Alike(), whole=True)
+        return RowTexts(datastore, flat, vectors, owners)
 
     @property
     def whole(self) -> bool:
@@ -136,7 +135,7 @@ class OpenAnswerTargets(CaptionTargets):
         """Vectors (T, D) of answers."""
         return kept_vectors(base_of(memory.encoder), [text for its in texts for text in its])
 
-    def comparing(self, row_texts: LiveTexts) -> Comparable:  # noqa: ARG002 (others count in them)
+    def comparing(self, row_texts: RowTexts | LiveTexts) -> Comparable:  # noqa: ARG002 (others count in them)
         """How answers are compared."""
         return Alike()
 
@@ -144,9 +143,9 @@ class OpenAnswerTargets(CaptionTargets):
         """Keys with the usual weight."""
         return AskKeys(pictures)
 
-    def fitting(self, index: CaptionIndex) -> OpenAnswerTargets:
-        """The same for a memory that says this: are its answers short?"""
-        return replace(self, brief=are_short(index.row_texts.texts))
+    def fitting(self, texts: Sequence[str]) -> OpenAnswerTargets:
+        """The same for a memory that has these answers: are they short?"""
+        return replace(self, brief=are_short(texts))
 
     def vote(self, rows: int, k: int = 0) -> Vote:  # noqa: ARG002 (captions need it)
         """The vote of answered questions; k 0 for as many as usual."""

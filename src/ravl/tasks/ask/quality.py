@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravl.evaluation.generation.answers import agreed, overlap
+from ravl.evaluation.generation.quality import Quality, QualityBar
 from ravl.tasks.ask.open_targets import are_short
-from ravl.tasks.caption.levels import QualityBar
-from ravl.tasks.caption.quality import Quality
 
 # Names of things are right or wrong, and several people's count by how many gave them, which is
 # what the metrics say, too (exact match, VQA's soft accuracy). Shared words settle what is equal by

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ravl.tasks.ask.untrained import VOTE
-from ravl.tasks.caption.settings import TextSettings
+from ravl.tasks.ask.keys import VOTE
 from ravl.training.fit_settings import FitSettings
+from ravl.training.text_settings import TextSettings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,27 +7,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from ravl.json_types import JsonObject, JsonRecord, JsonValue
+from ravl.json_types import JsonRecord, JsonValue
+from ravl.tasks.caption.task import WritingTask
 from ravl.tasks.contract import Task
-from ravl.tasks.options import HOW, WRITING, EvaluateOptions
+from ravl.tasks.labels.task import ChoosingTask
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ravl.data import Example
     from ravl.memory import Memory, Row
-    from ravl.runs.answers import Answer
     from ravl.runs.run import Run
     from ravl.tasks.ask.fit import AskRecipe
     from ravl.tasks.ask.model import AskPipeline
+    from ravl.tasks.ask.model import AskPipeline
     from ravl.tasks.ask.results import Reply
     from ravl.tasks.ask.writing import OpenAskPipeline
-    from ravl.tasks.caption.fit import TextRecipe
-    from ravl.tasks.model import Model
-    from ravl.training.examples import Examples
+    from ravl.training.engine import Recipe
     from ravl.training.loop_settings import LoopSettings
     from ravl.training.refit_hooks import RefitHooks
 
@@ -56,7 +53,9 @@ class _Questions(Task):
 
     def answer_type(self) -> type[Reply]:
         """The class of its answers."""
-        from ravl.tasks.ask.results import Reply
+        from ravl.tasks.ask.model import AskPipeline
+    from ravl.tasks.ask.results import Reply
+    from ravl.tasks.ask.writing import OpenAskPipeline
 
         return Reply
 
@@ -71,11 +70,22 @@ class _Questions(Task):
             "others": [],
         }
 
+    def refit(self, pipeline: Any) -> RefitHooks:
+        """How a run is fitted again; people are shown the questions with the answers."""
+        from ravl.tasks.ask.entries import in_words
+
+        return replace(super().refit(pipeline), words=in_words)
+
     def from_memory(self, memory: Memory) -> AskPipeline:
         """The pipeline of a memory without a run."""
         from ravl.tasks.ask.model import AskPipeline
 
         return AskPipeline(memory)
+
+    def answers_record(self, record: JsonRecord) -> bool:
+        """Whether a run that says this in ``run.json`` is of this task."""
+        answers = record.get("answers", "list")
+        return record.get("task") == self.command and self.variant == ("answers", answers)
 
     def says(self, row: Row | Example) -> Sequence[str]:
         """The questions of a row."""
@@ -99,18 +109,12 @@ class _Questions(Task):
         return json.dumps(pairs, ensure_ascii=False) if pairs else "", sure
 
 
-class AskTask(_Questions):
+class AskTask(_Questions, ChoosingTask):
     """An answer out of those that occur in training or in the memory."""
 
     name = _Questions.command
     variant = ("answers", "list")
     output_kind = "multiclass"
-    levels = {
-        "vote": "the vote of the nearest rows of its memory",
-        "linear": "a linear head on frozen features, the memory's vote, and a gate between them",
-        "fusion": "a language model that reads the picture with its neighbours, the memory's "
-        "vote, and a gate between them",
-    }
 
     def settings(self) -> type[LoopSettings]:
         """The class of the settings of a fit."""
@@ -124,54 +128,19 @@ class AskTask(_Questions):
 
         return AskRecipe(memory, settings)
 
-    def refit(self, pipeline: Any) -> RefitHooks:
-        """How a run is fitted again."""
-        from ravl.tasks.ask.entries import in_words
-        from ravl.tasks.labels.refit import refit_hooks
-
-        return refit_hooks(pipeline, in_words)
-
-    def evaluate(
-        self, model: Model, data: str | Path, **options: Unpack[EvaluateOptions]
-    ) -> JsonObject:
-        """Judge a loaded run on new questions."""
-        from ravl.tasks.labels.evaluate import evaluate_labels
-
-        return evaluate_labels(model, data, **options)
-
     def load(self, run: Run, memory: Memory) -> AskPipeline:
         """The pipeline of a run."""
         from ravl.tasks.ask.model import AskPipeline
 
         return AskPipeline(memory, run)
 
-    def answer_examples(
-        self, pipeline: Any, examples: Examples, random: np.random.Generator
-    ) -> Sequence[Answer]:
-        """Answers to answered questions, each without itself as evidence."""
-        from ravl.tasks.labels.evaluate import answer_examples
 
-        return answer_examples(pipeline, examples, random)
-
-    def answers_record(self, record: JsonRecord) -> bool:
-        """Whether a run that says this in ``run.json`` is of this task."""
-        return record.get("task") == self.command and record.get("answers") != "open"
-
-
-class OpenAskTask(_Questions):
+class OpenAskTask(_Questions, WritingTask):
     """An answer that a generator writes."""
 
     name = "ask_open"
     output_kind = "answers"
     variant = ("answers", "open")
-    writes = True
-    options = (*HOW, *WRITING)
-    picture_size = 448  # for generators that look themselves
-    levels = {
-        "vote": "the vote of the nearest rows of its memory",
-        "generator": "a generator that reads the picture with its neighbours, and a choice "
-        "between its texts and the memory's",
-    }
 
     def settings(self) -> type[LoopSettings]:
         """The class of the settings of a fit."""
@@ -179,52 +148,15 @@ class OpenAskTask(_Questions):
 
         return OpenAskSettings
 
-    def recipe(self, memory: Memory, settings: Any) -> TextRecipe:
+    def recipe(self, memory: Memory, settings: Any) -> Recipe[Any, Any, Any]:
         """What differs in its fit from other tasks."""
         from ravl.tasks.ask.fit_open import OPEN
         from ravl.tasks.caption.fit import TextRecipe
 
         return TextRecipe(OPEN, memory, settings)
 
-    def search_space(self) -> Path:
-        """What is tried of the settings of a generator."""
-        from ravl.tasks.caption.task import SEARCH_SPACE
-
-        return SEARCH_SPACE
-
-    def refit(self, pipeline: Any) -> RefitHooks:
-        """How a run is fitted again."""
-        from ravl.tasks.ask.entries import in_words
-        from ravl.tasks.caption.refit import refit_hooks
-
-        return refit_hooks(pipeline, in_words)
-
-    def evaluate(
-        self, model: Model, data: str | Path, **options: Unpack[EvaluateOptions]
-    ) -> JsonObject:
-        """Judge a loaded run on new questions."""
-        from ravl.tasks.caption.evaluate import evaluate_texts
-
-        return evaluate_texts(model, data, **options)
-
     def load(self, run: Run, memory: Memory) -> OpenAskPipeline:
         """The pipeline of a run."""
         from ravl.tasks.ask.writing import OpenAskPipeline
 
         return OpenAskPipeline(memory, run)
-
-    def slow(self, pipeline: Any) -> bool:
-        """True where a generator writes."""
-        return bool(pipeline.has_generator)
-
-    def answer_examples(
-        self, pipeline: Any, examples: Examples, random: np.random.Generator
-    ) -> Sequence[Answer]:
-        """Answers to answered questions, each without itself as evidence."""
-        from ravl.tasks.caption.evaluate import answer_examples
-
-        return answer_examples(pipeline, examples, random)
-
-    def answers_record(self, record: JsonRecord) -> bool:
-        """Whether a run that says this in ``run.json`` is of this task."""
-        return record.get("task") == self.command and record.get("answers") == "open"

@@ -12,8 +12,7 @@ from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.memory import Memory, Picture, Row
 from ravl.models.generation.base import Decoding, Generator
-from ravl.retrieval.datastore import Datastore, Ints, Neighbours
-from ravl.retrieval.live_datastore import Projection
+from ravl.retrieval.datastore import Datastore, Ints
 from ravl.runs.row_texts import base_of
 from ravl.runs.run import Run
 from ravl.tasks.ask.entries import question_of, says
@@ -25,10 +24,9 @@ from ravl.tasks.ask.open_targets import OpenAnswerTargets
 from ravl.tasks.ask.quoting import passages_of
 from ravl.tasks.ask.results import Reply
 from ravl.tasks.ask.vectors import question_vectors
-from ravl.tasks.caption.consensus import CaptionIndex, ConsensusTexts
+from ravl.tasks.caption.consensus import CaptionIndex
 from ravl.tasks.caption.predictor import Pictures, TextPredictor
 from ravl.tasks.caption.results import Caption
-from ravl.tasks.caption.targets import CaptionTargets
 from ravl.tasks.caption.writer import TextPipeline
 from ravl.tasks.options import DecodingOptions
 from ravl.tasks.pairing import OnePicture
@@ -61,12 +59,6 @@ class OpenAskPipeline(TextPipeline):
             width=int(run.record["width"]),
             brief=bool(run.record["brief"]),
         )
-
-    def _unfitted(
-        self, task: CaptionTargets, index: CaptionIndex, keys: Projection
-    ) -> TextPredictor:
-        """Neighbours' answers are read with their questions, and not once more without."""
-        return replace(super()._unfitted(task, index, keys), quotes=0)
 
     def predict(
         self,
@@ -219,23 +211,6 @@ class OpenAskPipeline(TextPipeline):
         predictor = replace(made, generator=self._generator or made.generator)
         self._known = view, predictor, index
         return predictor, index
-
-    def _recalled(
-        self,
-        predictor: TextPredictor,
-        index: CaptionIndex,
-        seen: Pictures,
-        k: int | None,
-        hidden: Sequence[Ints] | None,
-        retrieval: bool,
-        vote_only: bool = False,
-    ) -> tuple[Neighbours | None, list[ConsensusTexts] | None]:
-        if index.row_texts.texts or not retrieval:
-            return super()._recalled(predictor, index, seen, k, hidden, retrieval, vote_only)
-        count, none = len(seen), np.zeros(0, np.int64)
-        silent = ConsensusTexts(none, np.zeros(0, np.float32), none, none, np.zeros(0, np.float32))
-        near = Neighbours(np.zeros((count, 0), np.int64), np.zeros((count, 0), np.float32))
-        return near, [silent] * count
 
     def _replies(
         self,

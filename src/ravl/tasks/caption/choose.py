@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ravl.evaluation.generation.quality import Quality, QualityBar
 from ravl.tasks.caption.dataset import TextFitData
 from ravl.tasks.caption.kind import CAPTION, Kind
-from ravl.tasks.caption.levels import Level, QualityBar, fit_vote, with_generator
+from ravl.tasks.caption.levels import Level, fit_vote, with_generator
 from ravl.tasks.caption.predictor import TextPredictor
-from ravl.tasks.caption.quality import Quality
 from ravl.training.fit_log import FitLog, TrainedGenerator
 
 CLEAR = 1.64  # standard errors by which the generator must be better than the memory's own texts

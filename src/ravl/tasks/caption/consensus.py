@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
-from ravl.memory import Memory
-from ravl.models.consensus import Comparable, Phrases, support
+from ravl.models.consensus import Comparable, support
 from ravl.models.vote import Vote
-from ravl.retrieval.datastore import Datastore, Ints, Neighbours
-from ravl.runs.row_texts import RowTexts, TextTargets
+from ravl.retrieval.datastore import Ints, Neighbours
+from ravl.runs.row_texts import RowTexts
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -46,12 +45,6 @@ class CaptionIndex:
     row_texts: RowTexts
     phrases: Comparable
     whole: bool = False
-
-    @classmethod
-    def of(cls, datastore: Datastore, task: TextTargets, memory: Memory) -> CaptionIndex:
-        """The index of the texts of a datastore's rows, in any language."""
-        row_texts = RowTexts.of(datastore, task, memory, unread=True)
-        return cls(row_texts, Phrases.of(row_texts.texts, row_texts.owners))
 
     def vectors(self, positions: Ints) -> csr_matrix:
         """Phrases of some of the texts, sparse (t, V)."""
@@ -89,6 +82,12 @@ class ConsensusTexts:
     rows: Ints
     voters: Ints
     shares: Array
+
+    @classmethod
+    def of_nobody(cls) -> ConsensusTexts:
+        """No texts: nobody speaks."""
+        none, nothing = np.zeros(0, np.int64), np.zeros(0, np.float32)
+        return cls(none, nothing, none, none, nothing)
 
     def weighted_texts(self, index: CaptionIndex) -> list[tuple[str, float]]:
         """All texts that speak, with their shares."""
@@ -132,8 +131,7 @@ def _recalled(index: CaptionIndex, rows: Ints, shares: Array) -> ConsensusTexts:
     counts = np.array([len(span) for span in spans], np.int64)
     voters: Ints = np.concatenate([np.zeros(0, np.int64), *spans])
     if not len(voters):
-        nothing = np.zeros(0, np.float32)
-        return ConsensusTexts(voters, nothing, voters, voters, nothing)
+        return ConsensusTexts.of_nobody()
     owners = np.repeat(rows, counts)
     each = np.repeat(shares / counts, counts).astype(np.float32)
     vectors = index.vectors(voters)

@@ -24,11 +24,11 @@ from ravl.runs.evidence_arrays import EvidenceArrays
 from ravl.tasks.caption.consensus import CaptionIndex, ConsensusTexts, recall
 from ravl.tasks.caption.predictor import Pictures
 from ravl.tasks.caption.regions import Regions
-from ravl.tasks.caption.settings import TextSettings
 from ravl.tasks.caption.targets import CaptionTargets
 from ravl.training.evidence_bank import evidence
 from ravl.training.examples import Examples
 from ravl.training.splits import PARTS, Splits
+from ravl.training.text_settings import TextSettings
 
 FEWEST = 8  # training pictures with a text
 MOST = 10  # texts of a picture that count
@@ -156,7 +156,7 @@ def prepare(
     kind: Any = speaking
     datastore, keys = evidence(memory, [taken["validation"], taken["test"]], kind)
     index = speaking.index_texts(datastore, memory)
-    speaking = speaking.fitting(index)
+    speaking = speaking.fitting(index.row_texts.texts)
     if not index.row_texts.texts:
         raise DataError(
             f"No picture in {memory.path} that is not held out has a text, so there is no "

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,10 +26,6 @@ from ravl.training.examples import (
     read_labelled,
 )
 from ravl.training.run_record import tables_json
-
-if TYPE_CHECKING:
-    from ravl.tasks.ask.writing import OpenAskPipeline
-    from ravl.tasks.caption.model import CaptionPipeline
 
 
 def examples_seen(
@@ -56,7 +51,7 @@ def examples_seen(
 
 
 def answer_examples(
-    model: CaptionPipeline | OpenAskPipeline, examples: Examples, random: np.random.Generator
+    model: TextPipeline, examples: Examples, random: np.random.Generator
 ) -> Sequence[Answer]:
     """See :meth:`ravl.tasks.contract.Task.answer_examples`."""
     asked, seen, _ = examples_seen(model, examples)

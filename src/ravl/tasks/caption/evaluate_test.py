@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from ravl.encoders.base import Array
 from ravl.evaluation import Score, bootstrap
 from ravl.evaluation.generation import compare_texts, measure_text
+from ravl.evaluation.generation.quality import Quality, QualityBar
 from ravl.models.generation.schemas import are_json, satisfies
 from ravl.retrieval.datastore import Neighbours
 from ravl.runs.generated import of_people
 from ravl.tasks.caption.consensus import recall
 from ravl.tasks.caption.dataset import TextFitData, TextSplit
 from ravl.tasks.caption.kind import CAPTION, Kind
-from ravl.tasks.caption.levels import QualityBar, proposals
+from ravl.tasks.caption.levels import proposals
 from ravl.tasks.caption.predictor import TextPredictor
 from ravl.tasks.caption.proposals import Proposals
-from ravl.tasks.caption.quality import Quality
 from ravl.training.report_rows import DIFFERENCES
 from ravl.training.run_record import risk_summary
 

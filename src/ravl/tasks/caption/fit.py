@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ravl.evaluation.generation.quality import Quality, QualityBar
 from ravl.memory import Memory
 from ravl.models.generation.schemas import read_schema
 from ravl.runs.row_texts import base_of
@@ -15,9 +16,7 @@ from ravl.tasks.caption.dataset import TextFitData, TextSplit, enough, prepare
 from ravl.tasks.caption.evaluate_test import TextTestResults, abstention, judge
 from ravl.tasks.caption.files import describe, parts
 from ravl.tasks.caption.kind import Kind
-from ravl.tasks.caption.levels import QualityBar
 from ravl.tasks.caption.predictor import TextPredictor
-from ravl.tasks.caption.quality import Quality
 from ravl.tasks.caption.targets import CaptionTargets
 from ravl.training.engine import Finished, Recipe
 from ravl.training.examples import Examples
@@ -30,7 +29,7 @@ class TextRecipe(Recipe[TextFitData, TextFitted, TextTestResults]):
     Args:
         kind: of task.
         memory: the evidence.
-        settings: :class:`ravl.tasks.caption.settings.TextSettings`.
+        settings: :class:`ravl.training.text_settings.TextSettings`.
     """
 
     def __init__(self, kind: Kind, memory: Memory, settings: Any) -> None:

@@ -13,6 +13,7 @@ import torch
 
 from ravl.encoders.builtin_parts import minilm_folder
 from ravl.encoders.towers.freezing import trainable
+from ravl.evaluation.generation.quality import Quality
 from ravl.models.fusion import FusionConfig
 from ravl.models.generation.constraints import processors
 from ravl.models.generation.fused import READ, FusedGenerator
@@ -22,7 +23,6 @@ from ravl.models.silence_transformers import silence_transformers
 from ravl.models.tokenizer import WordPieceTokenizer
 from ravl.tasks.caption.batches import TextBatches, TrainingExamples
 from ravl.tasks.caption.dataset import TextFitData
-from ravl.tasks.caption.quality import Quality
 from ravl.tasks.caption.reward import learn_from_reward
 from ravl.tasks.caption.validation import validation_of
 from ravl.training.fit_log import TrainedGenerator

@@ -13,12 +13,12 @@ from torch.utils.data import Dataset
 
 from ravl.encoders.towers.freezing import trainable
 from ravl.models.batch import Batch
+from ravl.evaluation.generation.quality import Quality
 from ravl.models.generation.base import GenerationRequest
 from ravl.models.generation.constraints import processors
 from ravl.models.generation.loading import TRAINABLE, load_generator
 from ravl.tasks.caption.dataset import TextFitData
 from ravl.tasks.caption.predictor import TextPredictor
-from ravl.tasks.caption.quality import Quality
 from ravl.tasks.caption.validation import validation_of
 from ravl.training.fit_log import TrainedGenerator
 from ravl.training.neighbour_noise import EpochSampler

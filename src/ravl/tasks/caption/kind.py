@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from ravl.evaluation.generation.quality import Quality, QualityBar
 from ravl.memory import Memory
 from ravl.runs.row_texts import base_of
 from ravl.tasks.caption.dataset import TextFitData
-from ravl.tasks.caption.levels import QualityBar
-from ravl.tasks.caption.quality import Quality
-from ravl.tasks.caption.settings import TextSettings
 from ravl.tasks.caption.targets import CaptionTargets
 from ravl.tasks.caption.zero_shot import named
+from ravl.training.text_settings import TextSettings
 
 Texts = Sequence[Sequence[str]]
 

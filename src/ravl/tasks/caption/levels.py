@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ravl.encoders.base import Array
+from ravl.evaluation.generation.quality import Quality, QualityBar
 from ravl.models.calibration import RiskCalibrator
 from ravl.models.generation.base import Decoding, Generator
 from ravl.models.generation.candidate_ranker import fit_chooser
@@ -19,40 +20,10 @@ from ravl.tasks.caption.dataset import TextFitData, TextSplit
 from ravl.tasks.caption.image_text_score import ImageTextScorer
 from ravl.tasks.caption.predictor import TextPredictor
 from ravl.tasks.caption.proposals import FITS, MEMORY, WRITTEN, Proposals
-from ravl.tasks.caption.quality import Quality
 
 MOST = 1000  # validation pictures that choosing is learned on
-WEAKEST = 0.25  # of people's own texts, by their quality: what is no better than these is not good
 TINY = 1e-6  # a probability that was 0
-ALONE = 1.0  # CIDEr-D from which a text is good where nobody says how people agree
 LEVELS = {"memory": MEMORY, "alone": WRITTEN, "both": (*WRITTEN, *MEMORY)}
-
-
-@dataclass(frozen=True, slots=True)
-class QualityBar:
-    """What counts as a good text.
-
-    Args:
-        least: quality from which it is one.
-        words: the same in words.
-    """
-
-    least: float
-    words: str
-
-    @classmethod
-    def of(cls, quality: Quality, texts: Sequence[Sequence[str]]) -> QualityBar:
-        """From how people's own texts about the same pictures agree."""
-        several = [its for its in texts if len(its) > 1]
-        if not several:
-            return cls(ALONE, f"a CIDEr-D of {ALONE:g} or more beside the picture's own text")
-        own = [float(quality.of_one(its[:1], its[1:])[0]) for its in several]
-        least = float(np.quantile(own, WEAKEST))
-        return cls(
-            least,
-            f"a CIDEr-D of {least:.2f} or more: as good as all but the weakest quarter of "
-            "people's own texts",
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -11,35 +11,22 @@ from ravl.evaluation import Score, generation
 from ravl.evaluation.generation import answers, cider
 from ravl.retrieval.datastore import Ints
 from ravl.tasks.caption.evaluate import examples_seen
+from ravl.tasks.caption.writer import TextPipeline
 from ravl.training.examples import Examples
 from ravl.training.paired_results import CHALLENGER, CHAMPION, PairedResults
 from ravl.training.refit_hooks import RefitHooks
 
 T = TypeVar("T")
 
-if TYPE_CHECKING:
-    from ravl.memory import Row
-    from ravl.tasks.ask.writing import OpenAskPipeline
-    from ravl.tasks.caption.model import CaptionPipeline
-
-
-def refit_hooks(
-    pipeline: CaptionPipeline | OpenAskPipeline, words: Callable[[Row], str] | None = None
-) -> RefitHooks:
-    """How a run is fitted again.
-
-    Args:
-        pipeline: of the run.
-        words: what a row says, for people; None for its texts.
-    """
+def refit_hooks(pipeline: TextPipeline) -> RefitHooks:
+    """How the run of a pipeline is fitted again."""
     says = pipeline.task.of
-    words = words or (lambda row: " / ".join(says(row)))
-    return RefitHooks(pipeline.fitted, says, words, compare_texts)
+    return RefitHooks(pipeline.fitted, says, lambda row: " / ".join(says(row)), compare_texts)
 
 
 def compare_texts(
-    champion: CaptionPipeline | OpenAskPipeline,
-    challenger: CaptionPipeline | OpenAskPipeline,
+    champion: TextPipeline,
+    challenger: TextPipeline,
     examples: Examples,
     seed: int,
 ) -> PairedResults:

@@ -18,11 +18,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ravl.models.batch import Batch
+from ravl.evaluation.generation.quality import Quality
 from ravl.models.generation.fused import FusedGenerator
 from ravl.models.generation.vocabulary import PAD
 from ravl.tasks.caption.batches import TextBatches
 from ravl.tasks.caption.dataset import TextFitData
-from ravl.tasks.caption.quality import Quality
 from ravl.training.neighbour_noise import EpochSampler
 from ravl.training.trainer import has_bfloat16, train
 

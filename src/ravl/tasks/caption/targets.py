@@ -25,7 +25,7 @@ from ravl.retrieval.key_projection import KeyProjection
 from ravl.retrieval.live import Source
 from ravl.retrieval.live_datastore import Projection
 from ravl.runs.live_texts import FollowedTexts, LiveTexts
-from ravl.runs.row_texts import TextTargets
+from ravl.runs.row_texts import RowTexts, TextTargets
 from ravl.tasks.caption.consensus import CONSENSUS, CaptionIndex, consensus
 from ravl.tasks.caption.evidence import nothing_said
 from ravl.tasks.caption.task import CaptionTask
@@ -39,6 +39,7 @@ class CaptionTargets(TextTargets):
     noun: ClassVar[str] = CaptionTask.noun  # what one text is called
     output_kind: ClassVar[TextKind] = CAPTIONS
     unit: ClassVar[str] = "picture"  # what it is about
+    quotes: ClassVar[int] = 3  # texts that a generator reads word for word, without a fit
 
     @property
     def instruction(self) -> str:
@@ -84,7 +85,12 @@ class CaptionTargets(TextTargets):
 
     def index_texts(self, datastore: Datastore, memory: Memory) -> CaptionIndex:
         """What a bank's rows say."""
-        return CaptionIndex.of(datastore, self, memory)
+        row_texts = self.row_texts(datastore, memory)
+        return CaptionIndex(row_texts, self.comparing(row_texts), self.whole)
+
+    def row_texts(self, datastore: Datastore, memory: Memory) -> RowTexts:
+        """The texts of the rows, in whatever language, with their vectors."""
+        return RowTexts.of(datastore, self, memory, unread=True)
 
     @property
     def whole(self) -> bool:
@@ -99,7 +105,7 @@ class CaptionTargets(TextTargets):
         """What the rows of a live view say, in whatever language."""
         return memory.live.shared(("texts", self), lambda: FollowedTexts(memory, self, unread=True))
 
-    def comparing(self, row_texts: LiveTexts) -> Comparable:
+    def comparing(self, row_texts: RowTexts | LiveTexts) -> Comparable:
         """How the texts of rows are compared."""
         return Phrases.of(row_texts.texts, row_texts.owners)
 
@@ -107,8 +113,8 @@ class CaptionTargets(TextTargets):
         """Keys for examples without a run, from those of the memory's pictures."""
         return pictures
 
-    def fitting(self, index: CaptionIndex) -> CaptionTargets:  # noqa: ARG002
-        """The same for a memory that says this."""
+    def fitting(self, texts: Sequence[str]) -> CaptionTargets:  # noqa: ARG002
+        """The same for a memory that has these texts."""
         return self
 
     def vote(self, rows: int, k: int = 0) -> Vote:

@@ -33,7 +33,46 @@ LEVELS = {
 }
 
 
-class CaptionTask(Task):
+class WritingTask(Task):
+    """What tasks have in common whose answers are texts that a generator writes."""
+
+    writes = True
+    options = (*HOW, *WRITING)
+    picture_size = 448  # for generators that look themselves
+    levels = LEVELS
+
+    def search_space(self) -> Path:
+        """What is tried of the settings of a generator."""
+        return SEARCH_SPACE
+
+    def refit(self, pipeline: Any) -> RefitHooks:
+        """How a run is fitted again."""
+        from ravl.tasks.caption.refit import refit_hooks
+
+        return refit_hooks(pipeline)
+
+    def evaluate(
+        self, model: Model, data: str | Path, **options: Unpack[EvaluateOptions]
+    ) -> JsonObject:
+        """Judge a loaded run on new pictures with texts."""
+        from ravl.tasks.caption.evaluate import evaluate_texts
+
+        return evaluate_texts(model, data, **options)
+
+    def slow(self, pipeline: Any) -> bool:
+        """True where a generator writes."""
+        return bool(pipeline.has_generator)
+
+    def answer_examples(
+        self, pipeline: Any, examples: Examples, random: np.random.Generator
+    ) -> Sequence[Answer]:
+        """Answers to pictures, each without itself as evidence."""
+        from ravl.tasks.caption.evaluate import answer_examples
+
+        return answer_examples(pipeline, examples, random)
+
+
+class CaptionTask(WritingTask):
     """A text about a picture, as the memory's texts are."""
 
     name = command = noun = "caption"
@@ -42,13 +81,10 @@ class CaptionTask(Task):
     summary = "Describe a picture"
     purpose = "describes a picture in a sentence"
     pipeline_tag = "image-to-text"
-    untrained = writes = True
+    untrained = True
     measures = ("CIDEr-D", "BLEU-4", "ROUGE-L", "valid")
     primary = "CIDEr-D"
-    levels = LEVELS
     single = False
-    options = (*HOW, *WRITING)
-    picture_size = 448  # for generators that look themselves
     generated_column = "generated_caption"
     about = """Fit a model that describes pictures, with the memory's help.
 
@@ -70,41 +106,11 @@ class CaptionTask(Task):
 
         return TextRecipe(CAPTION, memory, settings)
 
-    def search_space(self) -> Path:
-        """What is tried of the settings of a generator."""
-        return SEARCH_SPACE
-
-    def refit(self, pipeline: Any) -> RefitHooks:
-        """How a run is fitted again."""
-        from ravl.tasks.caption.refit import refit_hooks
-
-        return refit_hooks(pipeline)
-
-    def evaluate(
-        self, model: Model, data: str | Path, **options: Unpack[EvaluateOptions]
-    ) -> JsonObject:
-        """Judge a loaded run on new pictures with texts."""
-        from ravl.tasks.caption.evaluate import evaluate_texts
-
-        return evaluate_texts(model, data, **options)
-
     def load(self, run: Run, memory: Memory) -> CaptionPipeline:
         """The pipeline of a run."""
         from ravl.tasks.caption.model import CaptionPipeline
 
         return CaptionPipeline(memory, run)
-
-    def slow(self, pipeline: Any) -> bool:
-        """True where a generator writes."""
-        return bool(pipeline.has_generator)
-
-    def answer_examples(
-        self, pipeline: Any, examples: Examples, random: np.random.Generator
-    ) -> Sequence[Answer]:
-        """Answers to pictures, each without itself as evidence."""
-        from ravl.tasks.caption.evaluate import answer_examples
-
-        return answer_examples(pipeline, examples, random)
 
     def from_memory(self, memory: Memory) -> CaptionPipeline:
         """The pipeline of a memory without a run."""

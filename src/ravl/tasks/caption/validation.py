@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ravl.evaluation.generation.quality import Quality
 from ravl.models.generation.base import Decoding, Generator
 from ravl.tasks.caption.dataset import TextFitData
 from ravl.tasks.caption.predictor import TextPredictor
-from ravl.tasks.caption.quality import Quality
 
 WATCHED = 600  # validation pictures that are described after each epoch
 

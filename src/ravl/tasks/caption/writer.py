@@ -21,6 +21,7 @@ from ravl.retrieval.key_projection import KeyProjection
 from ravl.retrieval.live import View
 from ravl.retrieval.live_datastore import MemoryProjection, Projection
 from ravl.retrieval.query import open_picture
+from ravl.runs.answers import Answer
 from ravl.runs.row_texts import base_of
 from ravl.runs.run import Run
 from ravl.tasks.caption.consensus import CaptionIndex, ConsensusTexts
@@ -199,6 +200,10 @@ class TextPipeline:
         parts = [predictor.regions(encoder, [look() for look in block]) for block in blocks]
         return Pictures(features, looks, np.concatenate(parts))
 
+    def results(self, seen: Pictures, hidden: Sequence[Ints] | None = None) -> Sequence[Answer]:
+        """Answers to pictures that were looked at before; each task has its own."""
+        raise NotImplementedError
+
     def judge(
         self, seen: Pictures, hidden: Sequence[Ints], **how: Unpack[JudgeOptions]
     ) -> list[Proposals]:
@@ -241,6 +246,10 @@ class TextPipeline:
     ) -> tuple[Neighbours | None, list[ConsensusTexts] | None]:
         if not retrieval:
             return None, None
+        if not index.row_texts.texts:
+            count = len(seen)
+            near = Neighbours(np.zeros((count, 0), np.int64), np.zeros((count, 0), np.float32))
+            return near, [ConsensusTexts.of_nobody()] * count
         near = predictor.neighbours(seen.features, index, k, hidden)
         near = predictor.above_floor(near, vote_only)
         return near, predictor.recall(near, index, k)
@@ -293,7 +302,7 @@ class TextPipeline:
                     raise nothing_seen(self.memory)
                 keys = fitted.keys if fitted is not None else self._own_keys(view)
                 index = self._index.at(view, keys)
-                predictor = fitted or self._unfitted(task.fitting(index), index, keys)
+                predictor = fitted or self._unfitted(task.fitting(index.row_texts.texts), index, keys)
                 if self._generator is not None:
                     predictor = replace(
                         predictor,
@@ -315,7 +324,7 @@ class TextPipeline:
         self, task: CaptionTargets, index: CaptionIndex, keys: Projection
     ) -> TextPredictor:
         """Who answers where nothing has been fitted."""
-        return TextPredictor(task, keys, task.vote(int(index.row_texts.has.sum())))
+        return TextPredictor(task, keys, task.vote(int(index.row_texts.has.sum())), quotes=task.quotes)
 
     def _own_keys(self, view: View) -> Projection:
         """Keys of the memory's own, where nothing has been fitted."""

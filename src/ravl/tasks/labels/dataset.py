@@ -193,6 +193,29 @@ def seen_by(
     return near, near if speaking.all() else datastore.neighbours(looked, depth, part.shown, among)
 
 
+def searched_by(data: FitData, keys: KeyProjection, speaking: NDArray[np.bool_]) -> FitData:
+    """The ground with other keys, all parts looked up again."""
+    datastore = searching(data.datastore, keys)
+
+    def side(part: Split) -> Split:
+        near, wide = seen_by(part.examples, keys, datastore, speaking, data.settings.k)
+        return replace(part, near=near, wide=wide)
+
+    return replace(
+        data,
+        datastore=datastore,
+        keys=keys,
+        train=side(data.train),
+        test=side(data.test),
+        validation=side(data.validation),
+    )
+
+
+def searching(datastore: Datastore, keys: KeyProjection) -> Datastore:
+    """The rows as they are compared by other keys."""
+    return replace(datastore, keys=keys(datastore.features))
+
+
 def labels_of(rows: Sequence[Row], task: LabelTargets, fewest: int) -> list[str]:
     """The names that can be learned from some training pictures.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from ravl.runs.answers import Answer
 from ravl.tasks.labels.dataset import examples_of
 from ravl.tasks.labels.evaluate_test import wide
 from ravl.tasks.labels.model import LabelPipeline
-from ravl.tasks.labels.predictor import Queries
+from ravl.tasks.labels.predictor import ChoosingPipeline, Queries
 from ravl.tasks.model import Model
 from ravl.training.example_source import judged
 from ravl.training.examples import (
@@ -31,9 +30,6 @@ from ravl.training.examples import (
     read_labelled,
 )
 from ravl.training.run_record import tables_json
-
-if TYPE_CHECKING:
-    from ravl.tasks.ask.model import AskPipeline
 
 BLOCK = 256  # pictures that a fine-tuned tower looks at in one go
 
@@ -66,7 +62,7 @@ def evaluate_labels(
         return _scores(predictor, examples, seed)
 
 
-def _scores(model: LabelPipeline | AskPipeline, examples: Examples, seed: int) -> JsonObject:
+def _scores(model: ChoosingPipeline, examples: Examples, seed: int) -> JsonObject:
     labeller, task = model.labeller, model.labeller.task
     queries = queries_of(model, examples)
     answers = {"with_retrieval": model.judge(queries, examples.shown)}
@@ -114,7 +110,7 @@ def _scores(model: LabelPipeline | AskPipeline, examples: Examples, seed: int) -
 
 
 def answer_examples(
-    model: LabelPipeline | AskPipeline, examples: Examples, random: np.random.Generator
+    model: ChoosingPipeline, examples: Examples, random: np.random.Generator
 ) -> Sequence[Answer]:
     """See :meth:`ravl.tasks.contract.Task.answer_examples`."""
     asked = examples_of(examples, model.labeller.task, model.memory)
@@ -122,14 +118,14 @@ def answer_examples(
     return model.results(queries_of(model, asked), asked.shown)
 
 
-def queries_of(model: LabelPipeline | AskPipeline, examples: Examples) -> Queries:
+def queries_of(model: ChoosingPipeline, examples: Examples) -> Queries:
     """Pictures as a model looks at them, with what is asked about them."""
     asked = [model.labeller.task.question(row) for row in examples.rows]
     texts = [question for question in asked if question is not None] or None
     return Queries(examples.features, _tuned(model, examples), texts)
 
 
-def _tuned(model: LabelPipeline | AskPipeline, examples: Examples) -> Array | None:
+def _tuned(model: ChoosingPipeline, examples: Examples) -> Array | None:
     """Features by the run's own tower, where it has one."""
     if not isinstance(model, LabelPipeline) or not model.has_tower:
         return None

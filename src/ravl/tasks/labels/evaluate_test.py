@@ -49,7 +49,7 @@ def judge(
     data: FitData,
     levels: Mapping[str, LabelPredictor],
     chosen: str,
-    more: Mapping[str, Answers] | None = None,
+    baselines: Mapping[str, Array] | None = None,
 ) -> TestResults:
     """Answer the test part by all rows and score them, each in the same way.
 
@@ -58,7 +58,8 @@ def judge(
         levels: labellers by name: ``vote``; ``linear``; ``fusion`` and ``fusion_off``, which was
             trained without retrieval.
         chosen: the level that the run keeps.
-        more: answers to the test part by rows that the task adds or sees otherwise.
+        baselines: probabilities (n, C) of the test part by rows that the task adds or sees
+            otherwise.
     """
     queries, task = data.test.queries, data.task
     best = levels[chosen]
@@ -70,7 +71,7 @@ def judge(
     }
     label_matrix = heard[best.spread]
     evidence = best.evidence(label_matrix, data.memory)
-    answers = dict(more or {})
+    answers = {name: Answers.of_model(data.labels, p) for name, p in (baselines or {}).items()}
     if "zero_shot" not in answers:
         answers["zero_shot"] = _zero_shot(data)
     used = {"zero_shot": best, "vote": levels["vote"]}
@@ -157,9 +158,7 @@ def _zero_shot(data: FitData) -> Answers:
     encoder = data.memory.encoder
     vectors = encoder.project(data.test.queries.features)
     names = label_vectors(encoder, data.labels, data.settings.prompt_templates)
-    found = zero_shot(vectors, names, data.task.exclusive)
-    nothing = np.zeros_like(found)
-    return Answers(data.labels, found, nothing, found, np.zeros(len(found), np.float32))
+    return Answers.of_model(data.labels, zero_shot(vectors, names, data.task.exclusive))
 
 
 def random_neighbours(near: Neighbours, rows: int, seed: int) -> Neighbours:

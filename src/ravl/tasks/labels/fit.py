@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ravl.encoders.base import Array
 from ravl.evaluation import PRIMARY, values
 from ravl.json_types import JsonObject
 from ravl.memory import Memory, Row
@@ -18,7 +19,7 @@ from ravl.tasks.labels.choose import Fitted, fit_levels, validation_answers
 from ravl.tasks.labels.dataset import FitData, labels_of, prepare
 from ravl.tasks.labels.evaluate_test import TestResults, judge
 from ravl.tasks.labels.files import describe, parts
-from ravl.tasks.labels.predictor import Answers, LabelPredictor
+from ravl.tasks.labels.predictor import LabelPredictor
 from ravl.tasks.labels.targets import LabelTargets
 from ravl.training.engine import Finished, Recipe
 from ravl.training.examples import Examples
@@ -107,9 +108,9 @@ class LabelRecipe(Recipe[FitData, Fitted, TestResults]):
         limits = None if data.task.exclusive else best.limits(data.labels)
         return values(data.task.output_kind, found, data.truth(data.validation), thresholds=limits)
 
-    def baselines(self, data: FitData) -> Mapping[str, Answers] | None:  # noqa: ARG002 (for ask)
-        """More rows of the report, by their name."""
-        return None
+    def baselines(self, data: FitData) -> Mapping[str, Array]:  # noqa: ARG002 (for ask)
+        """Probabilities (n, C) of models without the memory: more rows of the report, by name."""
+        return {}
 
     def evaluate(self, data: FitData, fitted: Fitted) -> TestResults:
         """All rows of the report, judged on the test split."""

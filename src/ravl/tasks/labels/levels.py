@@ -234,6 +234,18 @@ def best_thresholds(found: Array, targets: Array) -> Array:
     return chosen.astype(np.float32)
 
 
+def vote_log_loss(data: FitData, vote: Vote) -> float:
+    """Mean negative log-likelihood of the held-out examples under a vote.
+
+    Training and validation examples are held out, each without itself and its near-duplicates.
+    """
+    label_matrix = LabelMatrix.of(data.datastore, data.task, data.labels)
+    side = train_plus_validation(data)
+    votes = vote(side.near, label_matrix.labels[:, : label_matrix.known], label_matrix.worth)
+    smooth = vote_gate(votes, side.targets, data.task.exclusive).smoothed_votes(votes)
+    return log_loss(smooth, side.targets, data.task)
+
+
 def log_loss(found: Array, targets: Array, task: LabelTargets) -> float:
     """Mean negative log-likelihood of the targets."""
     return _surprise(found, targets, task.exclusive)

@@ -11,25 +11,22 @@ from PIL import Image
 
 from ravl.encoders.base import Array
 from ravl.errors import QueryError
-from ravl.memory import Memory, Picture, Row
-from ravl.retrieval.datastore import Datastore, Ints, Neighbours, nothing_seen
+from ravl.memory import Memory, Picture
+from ravl.retrieval.datastore import Ints, Neighbours, nothing_seen
 from ravl.retrieval.live import View
 from ravl.retrieval.query import open_picture
-from ravl.runs.answers import Answer, Classification, Evidence, Tagging
+from ravl.runs.answers import Answer, Classification, Tagging
 from ravl.runs.evidence_arrays import MadeEvidence
 from ravl.runs.networks import PictureTower
 from ravl.runs.run import VISION, Run
 from ravl.tasks.labels.files import load_labeller
-from ravl.tasks.labels.live import LabelSource, LiveLabels
-from ravl.tasks.labels.live_evidence import evidence_source
+from ravl.tasks.labels.live import LabelSource, LiveLabels, evidence_source
 from ravl.tasks.labels.predictor import Answers, Queries
 from ravl.tasks.options import JudgeOptions
 from ravl.timing import step
 
 if TYPE_CHECKING:
-    from ravl.tasks.match.rerank_neighbours import NeighbourReranker
-
-SHOWN = 5  # scores of an answer
+    from ravl.tasks.neighbour_reranker import NeighbourReranker
 
 
 class LabelPipeline:
@@ -199,11 +196,10 @@ class LabelPipeline:
         labeller = self.labeller
         common: list[dict[str, Any]] = [
             {
-                "gate": float(found.gate[i]),
-                "scores": best_of(found.names, found.probabilities[i]),
-                "memory": best_of(found.names, found.votes[i]),
-                "model": best_of(found.names, found.own[i]),
-                "evidence": self._evidence(found, label_matrix, i),
+                **found.parts(i),
+                "evidence": ()
+                if label_matrix is None
+                else found.evidence(label_matrix.datastore, i, labeller.task.of),
             }
             for i in range(len(found.probabilities))
         ]
@@ -231,47 +227,11 @@ class LabelPipeline:
             )
         return results
 
-    def _evidence(
-        self, found: Answers, label_matrix: LiveLabels | None, i: int
-    ) -> tuple[Evidence, ...]:
-        if label_matrix is None or found.neighbours is None or found.shares is None:
-            return ()
-        return evidence_of(
-            label_matrix.datastore, found.neighbours, found.shares, i, self.labeller.task.of
-        )
-
 
 def _reranker(run: Run, memory: Memory) -> NeighbourReranker | None:
     """What looks at neighbours again; None for most runs, which need no code of match."""
     if not run.record.get("rerank"):
         return None
-    from ravl.tasks.match.rerank_neighbours import NeighbourReranker
+    from ravl.tasks.neighbour_reranker import NeighbourReranker
 
     return NeighbourReranker.of_run(run, memory)
-
-
-def evidence_of(
-    datastore: Datastore,
-    near: Neighbours,
-    shares: Array,
-    i: int,
-    says: Callable[[Row], tuple[str, ...]],
-) -> tuple[Evidence, ...]:
-    """The neighbours of query ``i`` as evidence, the largest shares first."""
-    order = np.lexsort((-near.similarity[i], -shares[i]))
-    return tuple(
-        Evidence(
-            datastore.rows[near.positions[i, j]],
-            float(near.similarity[i, j]),
-            float(shares[i, j]),
-            says(datastore.rows[near.positions[i, j]]),
-        )
-        for j in order
-        if near.positions[i, j] >= 0
-    )
-
-
-def best_of(names: Sequence[str], line: Array) -> dict[str, float]:
-    """The likeliest of the names, with their probabilities."""
-    order = np.argsort(-line, kind="stable")[:SHOWN]
-    return {names[j]: float(line[j]) for j in order if line[j] > 0}

@@ -6,33 +6,36 @@ what was measured is what answers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, Unpack
 
 import numpy as np
 
 from ravl.encoders.base import Array
 from ravl.errors import DataError
-from ravl.memory import Memory
+from ravl.memory import Memory, Row
 from ravl.models.calibration import RiskCalibrator
-from ravl.models.gate import Gate, probabilities
+from ravl.models.gate import NUM_GATE_FEATURES, SMOOTHING, Gate, probabilities
 from ravl.models.linear import LinearHead, Standardizer
 from ravl.models.vote import Vote, rebalance
-from ravl.retrieval.datastore import Ints, Neighbours
+from ravl.retrieval.datastore import Datastore, Ints, Neighbours
 from ravl.retrieval.key_projection import KeyProjection
+from ravl.runs.answers import Answer, Evidence
 from ravl.runs.evidence_arrays import EvidenceArrays
 from ravl.tasks.labels.targets import LabelTargets
 from ravl.tasks.labels.votes import LabelMatrix
 from ravl.timing import step
 
 if TYPE_CHECKING:  # it needs torch, which a vote or a linear head does not
-    from ravl.models.reader import Evidence, Reader
+    from ravl.models.reader import Evidence as ReaderEvidence
+    from ravl.models.reader import Reader
     from ravl.models.tokenizer import WordPieceTokenizer
 
 # A label that only the memory knows has few rows, and no model speaks for it: its votes count by
 # the square root of its frequency (benchmarks/results/new_classes.md).
 NOVEL_BALANCE = 0.5
+SHOWN = 5  # scores of an answer
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +89,47 @@ class Answers:
     neighbours: Neighbours | None = None
     shares: Array | None = None
 
+    @classmethod
+    def of_model(cls, names: list[str], own: Array) -> Answers:
+        """Answers of a model alone: probabilities (n, C) of its labels."""
+        return cls(names, own, np.zeros_like(own), own, np.zeros(len(own), np.float32))
+
+    def parts(self, i: int) -> dict[str, Any]:
+        """What query ``i`` is answered from, as the fields that every answer has."""
+        return {
+            "gate": float(self.gate[i]),
+            "scores": best_of(self.names, self.probabilities[i]),
+            "memory": best_of(self.names, self.votes[i]),
+            "model": best_of(self.names, self.own[i]),
+        }
+
+    def evidence(
+        self, datastore: Datastore, i: int, says: Callable[[Row], tuple[str, ...]]
+    ) -> tuple[Evidence, ...]:
+        """The neighbours of query ``i``, the largest shares first; none without retrieval.
+
+        Args:
+            datastore: whose rows they are.
+            i: the position of the query.
+            says: what a row says.
+        """
+        near, shares = self.neighbours, self.shares
+        if near is None or shares is None:
+            return ()
+        order = np.lexsort((-near.similarity[i], -shares[i]))
+        return tuple(
+            Evidence(row, float(near.similarity[i, j]), float(shares[i, j]), says(row))
+            for j in order
+            if near.positions[i, j] >= 0
+            for row in [datastore.rows[near.positions[i, j]]]
+        )
+
+
+def best_of(names: Sequence[str], line: Array) -> dict[str, float]:
+    """The likeliest of the names, with their probabilities."""
+    order = np.argsort(-line, kind="stable")[:SHOWN]
+    return {names[j]: float(line[j]) for j in order if line[j] > 0}
+
 
 @dataclass(frozen=True, eq=False)
 class LabelPredictor:
@@ -123,6 +167,16 @@ class LabelPredictor:
     thresholds: Array = field(default_factory=lambda: np.zeros(0, np.float32))
     calibration: RiskCalibrator | None = None
 
+    @classmethod
+    def of_vote(
+        cls, task: LabelTargets, labels: list[str], keys: KeyProjection, vote: Vote
+    ) -> LabelPredictor:
+        """Who answers where nothing has been fitted: the vote of the rows that say these labels."""
+        rates = np.full(len(labels), 1 / len(labels), np.float32)
+        gate = Gate(True, np.zeros(NUM_GATE_FEATURES, np.float32), 1.0, SMOOTHING, rates)
+        unread = Standardizer(1.0, np.zeros(0, np.float32), np.ones(0, np.float32))  # by no model
+        return cls(task, labels, keys, unread, vote, gate, gate)
+
     @step("retrieve")
     def neighbours(
         self,
@@ -147,7 +201,10 @@ class LabelPredictor:
         return EvidenceArrays.of(label_matrix, features, memory, self.task)
 
     def logits(
-        self, queries: Queries, near: Neighbours | None = None, evidence: Evidence | None = None
+        self,
+        queries: Queries,
+        near: Neighbours | None = None,
+        evidence: ReaderEvidence | None = None,
     ) -> Array:
         """The model's logits (n, C), with the evidence that its reader is given."""
         assert self.head is not None
@@ -167,8 +224,7 @@ class LabelPredictor:
                 "one with --model linear or fusion."
             )
         own = probabilities(self.logits(queries) / self.alone, self.task.exclusive)
-        nothing = np.zeros_like(own)
-        return Answers(self.labels, own, nothing, own, np.zeros(len(own), np.float32))
+        return Answers.of_model(self.labels, own)
 
     @step("fuse")
     def answer(
@@ -176,7 +232,7 @@ class LabelPredictor:
         queries: Queries,
         label_matrix: LabelMatrix,
         near: Neighbours,
-        evidence: Evidence | None = None,
+        evidence: ReaderEvidence | None = None,
         *,
         vote_only: bool = False,
         k: int | None = None,
@@ -232,3 +288,27 @@ class LabelPredictor:
         limits = np.full(len(names), 0.5, np.float32)
         limits[: len(self.thresholds)] = self.thresholds
         return limits
+
+
+class ChoosingPipeline(Protocol):
+    """A pipeline that answers with a :class:`LabelPredictor`: of classify, tag or ask."""
+
+    @property
+    def memory(self) -> Memory:
+        """That the evidence comes from."""
+
+    @property
+    def labeller(self) -> LabelPredictor:
+        """Who answers."""
+
+    def judge(self, queries: Queries, hidden: Sequence[Ints], **how: Unpack[JudgeOptions]) -> Answers:
+        """Answers to n queries, each of which does not see some groups of rows.
+
+        Args:
+            queries: n of them.
+            hidden: for each the groups of rows that show the same picture.
+            **how: ``k``, ``retrieval``, ``vote_only``.
+        """
+
+    def results(self, queries: Queries, hidden: Sequence[Ints] | None = None) -> Sequence[Answer]:
+        """The same as answers for people."""

@@ -6,41 +6,29 @@ unless the memory's vote knows it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
 from ravl.encoders.base import Array
-from ravl.memory import Row
 from ravl.tasks.labels.dataset import examples_of
 from ravl.tasks.labels.evaluate import queries_of
 from ravl.tasks.labels.evaluate_test import given, right
-from ravl.tasks.labels.model import LabelPipeline
+from ravl.tasks.labels.predictor import ChoosingPipeline
 from ravl.tasks.labels.targets import LabelTargets
 from ravl.training.examples import Examples
 from ravl.training.paired_results import CHALLENGER, CHAMPION, ExampleResult, PairedResults, judges
 from ravl.training.refit_hooks import RefitHooks
 
-if TYPE_CHECKING:
-    from ravl.tasks.ask.model import AskPipeline
 
-
-def refit_hooks(
-    pipeline: LabelPipeline | AskPipeline, words: Callable[[Row], str] | None = None
-) -> RefitHooks:
-    """How a run is fitted again.
-
-    Args:
-        pipeline: of the run.
-        words: what a row says, for people; None for its names.
-    """
+def refit_hooks(pipeline: ChoosingPipeline) -> RefitHooks:
+    """How the run of a pipeline is fitted again."""
     labeller = pipeline.labeller
     targets = labeller.task
     return RefitHooks(
         labeller,
         targets.of,
-        words or (lambda row: ", ".join(sorted(targets.of(row)))),
+        lambda row: ", ".join(sorted(targets.of(row))),
         compare_labels,
         targets.stratum,
         counted=True,
@@ -48,8 +36,8 @@ def refit_hooks(
 
 
 def compare_labels(
-    champion: LabelPipeline | AskPipeline,
-    challenger: LabelPipeline | AskPipeline,
+    champion: ChoosingPipeline,
+    challenger: ChoosingPipeline,
     examples: Examples,
     seed: int,
 ) -> PairedResults:
@@ -85,8 +73,8 @@ def compare_labels(
 
 def _answers(
     task: LabelTargets,
-    champion: LabelPipeline | AskPipeline,
-    challenger: LabelPipeline | AskPipeline,
+    champion: ChoosingPipeline,
+    challenger: ChoosingPipeline,
     examples: Examples,
 ) -> tuple[dict[str, ExampleResult], list[str]]:
     """By whom, for all labels that any of the two could answer, and these labels."""

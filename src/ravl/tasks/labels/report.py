@@ -32,7 +32,6 @@ from ravl.pages.fit_report import (
 from ravl.tasks.labels.choose import Fitted
 from ravl.tasks.labels.dataset import FitData
 from ravl.tasks.labels.evaluate_test import TestResults, given, right
-from ravl.tasks.labels.model import evidence_of
 from ravl.tasks.registry import task as described_by
 from ravl.training.fit_report import FitReport
 from ravl.training.report_parts import (
@@ -275,11 +274,9 @@ def _example(data: FitData, judged: TestResults, correct: JsonRecord, i: int) ->
         answers.append(Answer(titles(data)[name][0], said, confidence, bool(of_row[i])))
     final = judged.answers["with_retrieval"]
     evidence: list[EvidenceItem] = []
-    if final.neighbours is not None and final.shares is not None:
+    if final.neighbours is not None:
         own = set(_names(judged, "with_retrieval", i))
-        for item in evidence_of(data.datastore, final.neighbours, final.shares, i, data.task.of)[
-            :NEIGHBOURS
-        ]:
+        for item in final.evidence(data.datastore, i, data.task.of)[:NEIGHBOURS]:
             evidence.append(
                 EvidenceItem(
                     thumbnail(data.memory, item.row),

@@ -25,7 +25,7 @@ from ravl.tasks.labels.evaluate_test import wide
 from ravl.tasks.labels.levels import fit_vote
 from ravl.tasks.labels.predictor import LabelPredictor
 from ravl.tasks.labels.votes import LabelMatrix
-from ravl.tasks.match.rerank_neighbours import DEPTH, NeighbourReranker
+from ravl.tasks.neighbour_reranker import DEPTH, NeighbourReranker
 from ravl.training.report_parts import Measured, score_table
 
 WEIGHTS = (0.0, 0.25, 0.5, 1.0)  # of the second look; 0 for none

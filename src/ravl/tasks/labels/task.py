@@ -33,23 +33,10 @@ LEVELS = {
 }
 
 
-class _Names(Task):
-    """What classify and tag have in common."""
+class ChoosingTask(Task):
+    """What tasks have in common whose answers are chosen among names that are known."""
 
-    pipeline_tag = "image-classification"
     levels = LEVELS
-
-    def settings(self) -> type[FitSettings]:
-        """The class of the settings of a fit."""
-        from ravl.training.fit_settings import FitSettings
-
-        return FitSettings
-
-    def recipe(self, memory: Memory, settings: Any) -> LabelRecipe:
-        """What differs in its fit from other tasks."""
-        from ravl.tasks.labels.fit import LabelRecipe
-
-        return LabelRecipe(self.name, memory, settings)
 
     def refit(self, pipeline: Any) -> RefitHooks:
         """How a run is fitted again."""
@@ -65,12 +52,6 @@ class _Names(Task):
 
         return evaluate_labels(model, data, **options)
 
-    def load(self, run: Run, memory: Memory) -> LabelPipeline:
-        """The pipeline of a run."""
-        from ravl.tasks.labels.model import LabelPipeline
-
-        return LabelPipeline(run, memory)
-
     def answer_examples(
         self, pipeline: Any, examples: Examples, random: np.random.Generator
     ) -> Sequence[Answer]:
@@ -80,7 +61,31 @@ class _Names(Task):
         return answer_examples(pipeline, examples, random)
 
 
-class ClassifyTask(_Names):
+class _LabelTask(ChoosingTask):
+    """What classify and tag have in common."""
+
+    pipeline_tag = "image-classification"
+
+    def settings(self) -> type[FitSettings]:
+        """The class of the settings of a fit."""
+        from ravl.training.fit_settings import FitSettings
+
+        return FitSettings
+
+    def recipe(self, memory: Memory, settings: Any) -> LabelRecipe:
+        """What differs in its fit from other tasks."""
+        from ravl.tasks.labels.fit import LabelRecipe
+
+        return LabelRecipe(self.name, memory, settings)
+
+    def load(self, run: Run, memory: Memory) -> Any:
+        """The pipeline of a run."""
+        from ravl.tasks.labels.model import LabelPipeline
+
+        return LabelPipeline(run, memory)
+
+
+class ClassifyTask(_LabelTask):
     """One label for a picture."""
 
     name = command = "classify"
@@ -121,7 +126,7 @@ class ClassifyTask(_Names):
         return {"label": right}
 
 
-class TagTask(_Names):
+class TagTask(_LabelTask):
     """Any number of tags for a picture."""
 
     name = command = noun = "tag"

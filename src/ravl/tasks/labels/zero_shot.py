@@ -14,7 +14,7 @@ from ravl.memory import Picture
 from ravl.models.zero_shot import TEMPLATES, label_vectors, zero_shot
 from ravl.retrieval.query import open_picture
 from ravl.runs.answers import Classification, Tagging
-from ravl.tasks.labels.model import best_of
+from ravl.tasks.labels.predictor import best_of
 
 NEARLY = 0.3  # a tag is given from here on; the likeliest one has 0.5
 

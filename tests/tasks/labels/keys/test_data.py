@@ -9,9 +9,9 @@ import pytest
 
 from ravl.models.linear import fold_of_groups
 from ravl.models.vote import Vote
-from ravl.tasks.labels.dataset import FitData, Split, rows_with_target
+from ravl.tasks.labels.dataset import FitData, Split, rows_with_target, searched_by
 from ravl.tasks.labels.keys import data as learned_keys_ground
-from ravl.tasks.labels.keys.data import FOLDS, learned_ground, lesson_of, searched_by
+from ravl.tasks.labels.keys.data import FOLDS, learned_ground, lesson_of
 from ravl.tasks.labels.keys.learned import Preferences
 from ravl.tasks.labels.votes import LabelMatrix
 from tests.labelled import leak, shades

@@ -16,9 +16,15 @@ from numpy.typing import NDArray
 
 from ravl.models.linear import fold_of_groups
 from ravl.models.vote import Vote
-from ravl.retrieval.datastore import Datastore, Ints, Neighbours
+from ravl.retrieval.datastore import Ints, Neighbours
 from ravl.retrieval.key_projection import KeyProjection
-from ravl.tasks.labels.dataset import FitData, Split, rows_with_target, seen_by
+from ravl.tasks.labels.dataset import (
+    FitData,
+    rows_with_target,
+    searched_by,
+    searching,
+    seen_by,
+)
 from ravl.tasks.labels.keys.learned import (
     FLOOR,
     TEMPERATURE,
@@ -100,31 +106,13 @@ def _among(preferred: Preferences, rows: NDArray[np.bool_], examples: Ints) -> P
 
 def held_surprise(data: FitData, lesson: TrainingExamples, keys: KeyProjection) -> float:
     """How unlikely the validation part is, answered as keys learn to answer."""
-    datastore = _with(lesson.datastore, keys)
+    datastore = searching(lesson.datastore, keys)
     part = data.validation
     k = min(DEEPEST, len(datastore))
     near = datastore.neighbours(keys(part.queries.features), k, part.examples.shown)
     votes = Vote(k, TEMPERATURE, cap=1.0)(near, lesson.labels)
     smooth = (1 - FLOOR) * votes + FLOOR * lesson.targets.mean(0)
     return log_loss(smooth, part.targets, data.task)
-
-
-def searched_by(data: FitData, keys: KeyProjection, speaking: NDArray[np.bool_]) -> FitData:
-    """The ground with other keys, all parts looked up again."""
-    datastore = _with(data.datastore, keys)
-
-    def side(part: Split) -> Split:
-        near, wide = seen_by(part.examples, keys, datastore, speaking, data.settings.k)
-        return replace(part, near=near, wide=wide)
-
-    return replace(
-        data,
-        datastore=datastore,
-        keys=keys,
-        train=side(data.train),
-        test=side(data.test),
-        validation=side(data.validation),
-    )
 
 
 def _of_training(
@@ -142,12 +130,8 @@ def _of_training(
             continue  # nobody is left to be found
         lesson = lesson_of(data, speaking & others, rest, preferred)
         keys = learn_keys(data.keys, lesson, epochs).keys
-        found = seen_by(part, keys, _with(datastore, keys), speaking, data.settings.k, others)
+        found = seen_by(part, keys, searching(datastore, keys), speaking, data.settings.k, others)
         for neighbours, positions, values in zip(found, sides, similarity, strict=True):
             positions[fold], values[fold] = neighbours.positions, neighbours.similarity
     near, wide = (Neighbours(p, v) for p, v in zip(sides, similarity, strict=True))
     return near, wide
-
-
-def _with(datastore: Datastore, keys: KeyProjection) -> Datastore:
-    return replace(datastore, keys=keys(datastore.features))

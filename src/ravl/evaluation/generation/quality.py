@@ -12,6 +12,9 @@ import numpy as np
 from ravl.encoders.base import Array
 from ravl.evaluation.generation.cider import DocumentFrequency, rate
 
+WEAKEST = 0.25  # of people's own texts, by their quality: what is no better than these is not good
+ALONE = 1.0  # CIDEr-D from which a text is good where nobody says how people agree
+
 
 @dataclass(frozen=True, eq=False)
 class Quality:
@@ -38,3 +41,30 @@ class Quality:
     def of_one(self, written: Sequence[str], references: Sequence[str]) -> Array:
         """Of several texts about one picture, (c,)."""
         return np.asarray(self.rate(written, references), np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class QualityBar:
+    """What counts as a good text.
+
+    Args:
+        least: quality from which it is one.
+        words: the same in words.
+    """
+
+    least: float
+    words: str
+
+    @classmethod
+    def of(cls, quality: Quality, texts: Sequence[Sequence[str]]) -> QualityBar:
+        """From how people's own texts about the same pictures agree."""
+        several = [its for its in texts if len(its) > 1]
+        if not several:
+            return cls(ALONE, f"a CIDEr-D of {ALONE:g} or more beside the picture's own text")
+        own = [float(quality.of_one(its[:1], its[1:])[0]) for its in several]
+        least = float(np.quantile(own, WEAKEST))
+        return cls(
+            least,
+            f"a CIDEr-D of {least:.2f} or more: as good as all but the weakest quarter of "
+            "people's own texts",
+        )

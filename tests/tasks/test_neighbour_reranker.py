@@ -12,7 +12,7 @@ from ravl.errors import DataError
 from ravl.memory import Memory
 from ravl.retrieval.datastore import Datastore, Neighbours, read_datastore
 from ravl.runs.run import Run, open_run
-from ravl.tasks.match.rerank_neighbours import NeighbourReranker
+from ravl.tasks.neighbour_reranker import NeighbourReranker
 from tests.helpers import ColourEncoder
 from tests.training.painted_texts import strips, strips_memory
 
