@@ -31,8 +31,9 @@ from ravl.evaluation import bootstrap
 from ravl.memory import Memory
 from ravl.tasks.search.fit import fit_retriever
 from ravl.tasks.search.known import KnownTexts
-from ravl.tasks.search.pairs import read_pairs, split
-from ravl.tasks.search.settings import RetrieverReport, RetrieverSettings
+from ravl.tasks.search.results import RetrieverReport
+from ravl.training.dual_encoder.pairs import read_pairs, split
+from ravl.training.dual_encoder.settings import RetrieverSettings
 
 ENCODERS = ("builtin", "multilingual")
 STAMPS = RetrieverSettings(test_share=0.3)

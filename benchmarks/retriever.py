@@ -26,14 +26,15 @@ from ravl.encoders.trained import TrainedEncoder
 from ravl.evaluation import ranks_of_relevant
 from ravl.memory import Memory
 from ravl.tasks.match.rerank import both_ways, judge_reranking
-from ravl.tasks.search.fit import prepare, train_heads
+from ravl.tasks.search.fit import prepare
 from ravl.tasks.search.held import Held, Space, best_hubness
 from ravl.tasks.search.known import KnownTexts
 from ravl.tasks.search.mixing import best_text_share
-from ravl.tasks.search.pairs import Ints, Pairs
 from ravl.tasks.search.rewording import reworded
-from ravl.tasks.search.settings import RetrieverSettings
-from ravl.tasks.search.towers import seen_by
+from ravl.training.dual_encoder.pairs import Ints, Pairs
+from ravl.training.dual_encoder.settings import RetrieverSettings
+from ravl.training.dual_encoder.towers import seen_by
+from ravl.training.dual_encoder.train import train_heads
 from ravl.training.fit_settings import FitSettings
 
 DEV = 'split = "dev"'

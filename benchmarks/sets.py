@@ -16,7 +16,7 @@ from benchmarks.report import Lines, picture_set
 from ravl.data import ColumnNames
 from ravl.memory import Memory
 from ravl.tasks.search.fit import fit_retriever
-from ravl.tasks.search.settings import RetrieverSettings
+from ravl.training.dual_encoder.settings import RetrieverSettings
 
 LABELS = {"clothing_small": None, "openclipart": None, "tuxpaint_stamps": "category"}
 SETTINGS = RetrieverSettings(test_share=0.2)

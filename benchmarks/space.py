@@ -37,7 +37,7 @@ from ravl.evaluation import (
     retrieval_differences,
     retrieval_scores,
 )
-from ravl.tasks.search.pairs import LABEL
+from ravl.training.dual_encoder.pairs import LABEL
 
 SEEN = Path(__file__).with_name("space_seen.json")  # names of stamps
 ALIKE = 5

@@ -17,13 +17,13 @@ from ravl.encoders.base import Array
 from ravl.encoders.trained import TrainedEncoder
 from ravl.evaluation import retrieval_scores
 from ravl.memory import Memory
-from ravl.tasks.search.fit import PairSplits, train_heads
 from ravl.tasks.search.held import Held, Space
 from ravl.tasks.search.known import KnownTexts
-from ravl.tasks.search.material import TrainingInputs
 from ravl.tasks.search.mixing import best_text_share
-from ravl.tasks.search.pairs import Pairs, read_pairs, split
-from ravl.tasks.search.settings import RetrieverSettings
+from ravl.training.dual_encoder.material import TrainingInputs
+from ravl.training.dual_encoder.pairs import Pairs, read_pairs, split
+from ravl.training.dual_encoder.settings import RetrieverSettings
+from ravl.training.dual_encoder.train import PairSplits, train_heads
 
 # Each with the pictures to test on: a filter, or a share.
 SETS: dict[str, str | float] = {

@@ -11,7 +11,7 @@ from PIL import Image
 
 from ravl import Memory
 from ravl.demo import scenes
-from ravl.pages import Section, search_page
+from ravl.pages.search_page import Section, search_page
 from ravl.retrieval import Query
 
 OUT = Path("docs/search.jpg")

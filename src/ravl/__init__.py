@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from ravl.tasks.match.results import Matching
     from ravl.tasks.model import Model, load
     from ravl.tasks.options import Option
-    from ravl.tasks.search.settings import RetrieverSettings
+    from ravl.training.dual_encoder.settings import RetrieverSettings
     from ravl.training.fit_settings import FitSettings
     from ravl.tuning.tune import tune
 
@@ -95,7 +95,7 @@ _HOMES = {
     "RavlError": "ravl.errors",
     "Reply": "ravl.tasks.ask.results",
     "Retriever": "ravl.retrieval",
-    "RetrieverSettings": "ravl.tasks.search.settings",
+    "RetrieverSettings": "ravl.training.dual_encoder.settings",
     "Row": "ravl.memory",
     "RowNotFoundError": "ravl.errors",
     "Tagging": "ravl.runs.answers",

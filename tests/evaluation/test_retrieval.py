@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from ravl.encoders.base import normalise
 from ravl.errors import DataError
 from ravl.evaluation import (
+    early_recall,
     precision_at,
     ranks_of_relevant,
     retrieval,
@@ -221,3 +222,9 @@ def test_what_does_not_fit_is_refused(change, message):
     }
     with pytest.raises(DataError, match=message):
         ranks_of_relevant(**{**fits, **change})
+
+
+def test_early_recall_counts_the_first_ten_and_the_first_tenth_of_few():
+    of_texts, of_pictures = [at(1), at(9, 12), at(11)], [at(10), at(30)]
+    assert early_recall((of_texts, of_pictures), 100) == pytest.approx((2 / 3 + 1 / 2) / 2)
+    assert early_recall((of_texts, of_pictures), 5) == pytest.approx((1 / 3 + 0) / 2)

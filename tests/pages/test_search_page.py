@@ -12,7 +12,7 @@ from PIL import Image
 
 from ravl.data import Example
 from ravl.memory import Memory
-from ravl.pages import Section, search_page
+from ravl.pages.search_page import Section, search_page
 from ravl.retrieval import Hits, Query
 from tests.helpers import draw
 

@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 
 from ravl.errors import PluginError
-from ravl.evaluation import Score, added_names, compare, lower_names, measure, percent_names, values
+from ravl.evaluation import (
+    Score,
+    added_names,
+    compare,
+    is_percent,
+    lower_is_better,
+    measure,
+    values,
+)
 from ravl.evaluation.generation import compare_texts, measure_text
 from ravl.tasks.registry import task
 from ravl.training.report_parts import score_table
@@ -46,9 +54,9 @@ class TestToyMetrics:
 
     def test_tables_show_them(self) -> None:
         assert added_names() == ("words", "top_2")
-        assert "top_2" in percent_names()
-        assert "words" in lower_names()
-        assert "words" not in percent_names()
+        assert is_percent("top_2")
+        assert lower_is_better("words")
+        assert not is_percent("words")
 
         judged = Judged({"vote": measure("multiclass", PROBABILITIES, TARGETS)})
         table = score_table(task("classify"), judged, "", "", ["vote"], [], {"vote": ("Vote", "")})

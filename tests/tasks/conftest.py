@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ravl.memory import Memory
-from ravl.tasks.search.pairs import Pairs, read_pairs
+from ravl.training.dual_encoder.pairs import Pairs, read_pairs
 from tests.training.painted import Scrambled, paint
 
 

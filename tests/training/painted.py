@@ -16,7 +16,7 @@ from ravl.data import Example
 from ravl.encoders.base import Array, normalise
 from ravl.memory import Memory
 from ravl.tasks.fit import fit
-from ravl.tasks.search.settings import RetrieverReport
+from ravl.tasks.search.results import RetrieverReport
 from tests.helpers import COLOURS, ColourEncoder, draw
 from tests.training.stopping import wait_at
 

@@ -20,8 +20,8 @@ from torch.multiprocessing.spawn import spawn
 
 from ravl.encoders.trained import TrainedEncoder
 from ravl.memory import Memory
-from ravl.tasks.search.heads import RetrieverModel
-from ravl.tasks.search.settings import RetrieverSettings
+from ravl.training.dual_encoder.heads import RetrieverModel
+from ravl.training.dual_encoder.settings import RetrieverSettings
 from tests.training.painted import Scrambled, fitted
 
 ROOT = Path(__file__).parents[2]

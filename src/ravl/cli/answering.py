@@ -188,7 +188,7 @@ def evaluate(
 
     If a picture is in the memory, its row and its near-duplicates are hidden from its search.
     """
-    from ravl.evaluation import Score, percent_names
+    from ravl.evaluation import Score, is_percent
     from ravl.tasks.fit import evaluate as judge
 
     found = judge(run, data, memory=memory, columns=column_names(columns), root=root)
@@ -200,11 +200,9 @@ def evaluate(
     for reason in found["reasons"]:
         click.echo(f"  {reason}", err=True)
 
-    percent = percent_names()
-
     def words(metric: str, score: dict[str, float]) -> str:
         value = Score(**score)
-        return value.percent() if metric in percent else str(value)
+        return value.percent() if is_percent(metric) else str(value)
 
     metrics = list(found["rows"]["with_retrieval"])
     tables = {**found["rows"], **found["differences"]}

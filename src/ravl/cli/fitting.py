@@ -78,7 +78,7 @@ def fit_search(memory: Path, out: Path, quiet: bool, as_json: bool, **options: o
     memory then uses the trained space, and RUN contains a report.
     """
     from ravl.tasks.fit import fit as train
-    from ravl.tasks.search.settings import RetrieverReport
+    from ravl.tasks.search.results import RetrieverReport
     from ravl.training.processes import is_main_process
 
     shown = False if quiet or as_json else None

@@ -102,7 +102,7 @@ def search(
             options["rerank"] = Model(rerank, opened).reranker()
         hits = opened.search(query, **options)
         if html and isinstance(opened, Memory):
-            from ravl.pages import Section, search_page
+            from ravl.pages.search_page import Section, search_page
 
             page = search_page(opened, [Section(query, hits)], f"{opened.path.name}: search")
             html.write_text(page, encoding="utf-8")

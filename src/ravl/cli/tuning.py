@@ -101,12 +101,12 @@ def _tune(task: str, memory: Path, out: Path, quiet: bool, as_json: bool, option
 
 
 def _print(report: TuneReport) -> None:
-    from ravl.evaluation import percent_names
+    from ravl.evaluation import is_percent
 
     best, out = report.best, report.out
     click.echo(f"Trials: {report.counts()}, in {report.seconds:,.0f} s.")
     found = best.scores.get(report.measure, 0.0)
-    score = f"{100 * found:.1f} %" if report.measure in percent_names() else f"{found:.4g}"
+    score = f"{100 * found:.1f} %" if is_percent(report.measure) else f"{found:.4g}"
     click.echo(
         f"The best is trial {best.number}: {report.measure} {score} on the validation split."
     )

@@ -10,9 +10,9 @@ from ravl.data import Example
 from ravl.demo import samples, scenes, searches, sentences
 from ravl.errors import DataError, RavlError
 from ravl.memory import IndexReport, Memory
-from ravl.pages import Section, search_page
+from ravl.pages.search_page import Section, search_page
 from ravl.tasks.fit import fit
-from ravl.tasks.search.settings import RetrieverReport
+from ravl.tasks.search.results import RetrieverReport
 from ravl.training.fit_report import FitReport
 
 SHOWN = 6  # hits of a search on the page

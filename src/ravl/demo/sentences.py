@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ravl.data import Example
 from ravl.errors import DataError
-from ravl.pages import Described
+from ravl.pages.search_page import Described
 
 EVIDENCE = 6  # shown rows of evidence per description
 SHOWN = 4  # pictures that are not added to the memory, to describe them

@@ -5,10 +5,10 @@ from ravl.evaluation.calibration import Bin, calibration_curve
 from ravl.evaluation.metrics import (
     Metric,
     added_names,
-    lower_names,
+    is_percent,
+    lower_is_better,
     mean_of,
     metrics_of,
-    percent_names,
 )
 from ravl.evaluation.outputs import (
     BINARY,
@@ -20,6 +20,7 @@ from ravl.evaluation.outputs import (
 )
 from ravl.evaluation.reports import LabelScore, confusion, per_label, text_report
 from ravl.evaluation.retrieval import (
+    early_recall,
     precision_at,
     ranks_of_relevant,
     retrieval_differences,
@@ -54,13 +55,14 @@ __all__ = [
     "confidences",
     "confusion",
     "difference_of",
-    "lower_names",
+    "early_recall",
+    "is_percent",
+    "lower_is_better",
     "mean_of",
     "measure",
     "metrics_of",
     "paired_difference",
     "per_label",
-    "percent_names",
     "precision_at",
     "ranks_of_relevant",
     "retrieval_differences",

@@ -7,7 +7,7 @@ take :class:`ravl.evaluation.outputs.Outputs`; ``captions`` and ``answers`` take
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -74,21 +74,26 @@ def added_names() -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.partition(".")[2] for name in added))
 
 
-def percent_names() -> frozenset[str]:
-    """Names of metrics that are shares."""
-    return frozenset(name for name, metric in _all() if metric.percent) | {"valid"}
+def is_percent(name: str) -> bool:
+    """Whether a metric, by its name without the kind, is a share that people read in percent."""
+    metric = _named(name)
+    return name == "valid" if metric is None else metric.percent
 
 
-def lower_names() -> frozenset[str]:
-    """Names of metrics of which less is better."""
-    return frozenset(name for name, metric in _all() if not metric.higher_is_better)
+def lower_is_better(name: str) -> bool:
+    """Whether less of a metric, by its name without the kind, is better."""
+    metric = _named(name)
+    return metric is not None and not metric.higher_is_better
 
 
-def _all() -> Iterator[tuple[str, Metric[object]]]:
-    kinds = dict.fromkeys(name.partition(".")[0] for name in plugins.names(plugins.METRICS))
-    for kind in kinds:
-        found: dict[str, Metric[object]] = metrics_of(kind)
-        yield from found.items()
+def _named(name: str) -> Metric[object] | None:
+    """The metric of that name, of the first kind that has one; no other is loaded."""
+    for full in plugins.names(plugins.METRICS):
+        kind, _, short = full.partition(".")
+        if short == name:
+            found: dict[str, Metric[object]] = _loaded(kind, [full])
+            return found[name]
+    return None
 
 
 def _loaded(kind: str, names: Iterable[str]) -> dict[str, Metric[Measured]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from ravl.evaluation import Score, lower_names, percent_names
+from ravl.evaluation import Score, is_percent, lower_is_better
 from ravl.json_types import JsonObject, JsonRecord, JsonValue
 from ravl.pages.score_words import difference, measure_name, value_and_interval
 from ravl.runs.run import RUN
@@ -161,9 +161,7 @@ def _gains(differences: JsonRecord, name: str) -> Iterator[str]:
     for key in ("with_retrieval - no_retrieval", "with_retrieval - vote"):
         if name not in differences.get(key, {}):
             continue
-        words = difference(
-            _score(differences[key][name]), name in percent_names(), name in lower_names()
-        )
+        words = difference(_score(differences[key][name]), is_percent(name), lower_is_better(name))
         after, before = (ROWS[part].strip("*") for part in key.split(" - "))
         verdict = f"clearly {words.verdict}" if words.verdict else "not clear"
         yield (
@@ -237,7 +235,7 @@ def _licences(record: JsonRecord) -> str:
 def _cell(name: str, score: JsonValue) -> str:
     if score is None:
         return "–"
-    value, interval = value_and_interval(_score(score), name in percent_names())
+    value, interval = value_and_interval(_score(score), is_percent(name))
     return f"{value} ({interval})"
 
 

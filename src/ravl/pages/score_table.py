@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import zip_longest
 
-from ravl.evaluation import Score, lower_names, percent_names
+from ravl.evaluation import Score, is_percent, lower_is_better
 from ravl.pages.score_words import Difference, difference, measure_name, value_and_interval
 
 TITLE = 34  # columns of a terminal for the name of a row
@@ -54,8 +54,7 @@ class ScoreTable:
         measures: names of the columns, the most important first.
         rows: the rows to compare.
         differences: of some rows. The first difference of the first table is the gain on the page.
-        percent: names of measures that are shares.
-        lower: names of measures for which lower is better.
+        shares: names of measures that are shares; None for what the metrics of that name are.
     """
 
     caption: str
@@ -63,8 +62,15 @@ class ScoreTable:
     measures: Sequence[str]
     rows: Sequence[ScoreRow]
     differences: Sequence[DifferenceRow] = ()
-    percent: frozenset[str] = field(default_factory=percent_names)
-    lower: frozenset[str] = field(default_factory=lower_names)
+    shares: frozenset[str] | None = None
+
+    def is_percent(self, name: str) -> bool:
+        """Whether a measure is read in percent."""
+        return is_percent(name) if self.shares is None else name in self.shares
+
+    def lower_is_better(self, name: str) -> bool:
+        """Whether less of a measure is better."""
+        return lower_is_better(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +183,7 @@ def _cell(
         round(100 * (end - least) / ((most - least) or 1.0), 1)
         for end in (score.low, score.value, score.high)
     )
-    value, interval = value_and_interval(score, name in table.percent)
+    value, interval = value_and_interval(score, table.is_percent(name))
     return Cell(measure_name(name), value, interval, low, at, high)
 
 
@@ -187,7 +193,9 @@ def _difference(
     cell = _cell(table, name, score, scale)
     if score is None or cell is None:
         return None
-    return DifferenceCell(difference(score, name in table.percent, name in table.lower), cell)
+    return DifferenceCell(
+        difference(score, table.is_percent(name), table.lower_is_better(name)), cell
+    )
 
 
 PlainRow = tuple[list[str], list[list[str]]]  # lines of the title, and of each cell
@@ -197,7 +205,7 @@ def _plain_row(table: ScoreTable, row: ScoreRow) -> PlainRow:
     cells = []
     for name in table.measures:
         score = row.scores.get(name)
-        shown = "-" if score is None else score.percent() if name in table.percent else str(score)
+        shown = "-" if score is None else score.percent() if table.is_percent(name) else str(score)
         cells.append([shown])
     return _wrapped(row.title + (" *" if row.best else "")), cells
 
@@ -209,7 +217,7 @@ def _plain_gain(table: ScoreTable, row: DifferenceRow) -> PlainRow:
         if score is None:
             cells.append(["-"])
             continue
-        words = difference(score, name in table.percent, name in table.lower)
+        words = difference(score, table.is_percent(name), table.lower_is_better(name))
         value = words.value.removesuffix(" points")
         plain = f"{value} ({words.interval})".replace("−", "-")  # some terminals have no sign
         cells.append([plain, VERDICTS[words.verdict]])

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ravl.evaluation import percent_names
+from ravl.evaluation import is_percent
 from ravl.pages.charts import Points, line_chart
 from ravl.pages.render import render
 from ravl.pages.score_words import measure_name
@@ -55,7 +55,7 @@ def tune_report(
         history: (number of the trial, best score so far).
         percent: names of measures that are shares. Default: those that the metrics say.
     """
-    share = measure in (percent_names() if percent is None else percent)
+    share = is_percent(measure) if percent is None else measure in percent
     names = dict.fromkeys(name for trial in trials for name in trial.parameters)
     scored = [(float(trial.number), trial.score) for trial in trials if trial.score is not None]
     return render(

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ravl.evaluation import Score, percent_names
+from ravl.evaluation import Score, is_percent
 from ravl.json_types import JsonObject
 from ravl.pages.score_words import difference
 from ravl.training.paired_results import CHALLENGER, CHAMPION, PairedResults
@@ -98,5 +98,5 @@ def decide(comparison: Comparison, promote: Promote) -> tuple[bool, str]:
 def _in_words(metric: str, gain: Score | None) -> str:
     if gain is None:
         return "could not be measured"
-    shown = difference(gain, metric in percent_names(), lower=False)
+    shown = difference(gain, is_percent(metric), lower=False)
     return f"{shown.value} ({shown.interval})".replace("−", "-")

@@ -26,6 +26,7 @@ from ravl.runs import generated
 from ravl.runs.evidence_arrays import EvidenceArrays
 
 WIDEST = 2**23  # cosines at a time
+MOST_TEXTS = 100  # of one picture; a picture with a thousand captions is still one picture
 
 
 def base_of(encoder: Encoder) -> Encoder:
@@ -57,6 +58,11 @@ class TextTargets:
     def read(self, memory: Memory, rows: Sequence[Row], said: Sequence[Sequence[str]]) -> Array:
         """Vectors (T, D) of what rows of a memory say."""
         return text_vectors(memory, rows, said, self)
+
+
+def readable(task: TextTargets, base: Encoder, row: Row | Example) -> list[str]:
+    """The texts of a row that the encoder reads, at most ``MOST_TEXTS``."""
+    return [text for text in task.of(row) if base.supports_language(text)][:MOST_TEXTS]
 
 
 def _one(value: Scalar) -> tuple[str, ...]:

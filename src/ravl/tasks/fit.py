@@ -19,7 +19,7 @@ from ravl.training.loop_settings import LoopSettings
 
 if TYPE_CHECKING:
     from ravl.data import ColumnNames
-    from ravl.tasks.search.settings import RetrieverReport
+    from ravl.tasks.search.results import RetrieverReport
     from ravl.training.fit_report import FitReport
 
 

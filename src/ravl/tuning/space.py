@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from ravl.errors import DataError, RavlError
-from ravl.evaluation import lower_names
+from ravl.evaluation import lower_is_better
 from ravl.json_types import JsonObject
 from ravl.runs.format1 import renamed_settings
 from ravl.training.loop_settings import LoopSettings
@@ -312,7 +312,7 @@ class Study:
         else:
             trial.set_user_attr("scores", scores)
             found = scores.get(measure, 0.0)
-            better = -found if measure in lower_names() else found
+            better = -found if lower_is_better(measure) else found
             self._study.tell(trial, better - TIES * scores.get("log_loss", 0.0))
 
     def importances(self) -> list[tuple[str, float]]:

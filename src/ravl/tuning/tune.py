@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ravl.errors import DataError
-from ravl.evaluation import Score, percent_names
+from ravl.evaluation import Score, is_percent
 from ravl.json_types import JsonObject
 from ravl.memory import Memory
 from ravl.progress import progress_bar
@@ -69,7 +69,7 @@ class TuneReport:
     def judged(self) -> str:
         """The measure of the best run on the test part, with its interval."""
         score = Score(**self.metrics["rows"]["with_retrieval"][self.measure])
-        return f"{self.measure} {score.percent() if self.measure in percent_names() else score}"
+        return f"{self.measure} {score.percent() if is_percent(self.measure) else score}"
 
     def to_json(self) -> JsonObject:
         """As plain JSON types."""

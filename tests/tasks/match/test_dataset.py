@@ -10,13 +10,14 @@ import pytest
 from ravl.data import Example
 from ravl.errors import DataError
 from ravl.memory import Memory
-from ravl.runs.row_texts import TextTargets
+from ravl.runs.row_texts import TextTargets, readable
 from ravl.tasks.match import dataset as match_ground
 from ravl.tasks.match.batches import CANDIDATES, PairBatches, TrainingExamples
-from ravl.tasks.match.dataset import MatchFitData, check, prepare, readable, sample_pairs
+from ravl.tasks.match.dataset import MatchFitData, check, prepare, sample_pairs
 from ravl.tasks.match.levels import Unseen
 from ravl.tasks.match.task import MatchTask
-from ravl.tasks.search.pairs import pairs_of
+from ravl.training.dual_encoder.example_pairs import read_texts
+from ravl.training.dual_encoder.pairs import pairs_of
 from ravl.training.examples import read_labelled
 from ravl.training.fit_settings import FitSettings
 from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise
@@ -85,7 +86,7 @@ def test_near_duplicates_get_no_text_of_each_other(tmp_path: Path) -> None:
     with Memory.create(tmp_path / "m.ravl", ColourEncoder()) as memory:
         memory.add(painted)
         examples = read_labelled(memory, memory, lambda row: readable(TASK, memory.encoder, row))
-        pairs, _ = match_ground.read_texts(TASK, memory.encoder, examples)
+        pairs, _ = read_texts(TASK, memory.encoder, examples)
     pairs = replace(pairs, groups=pairs.groups // 4)  # as if they were near-duplicates
     picture, text, targets = sample_pairs(pairs, np.arange(12), 0, "test")
     theirs = {(g, t) for g, t in zip(pairs.groups[pairs.owners], pairs.which, strict=True)}

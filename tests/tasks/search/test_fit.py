@@ -20,7 +20,7 @@ from ravl.errors import DataError, RavlError
 from ravl.memory import Memory
 from ravl.tasks.fit import fit
 from ravl.tasks.search import fit as retriever
-from ravl.tasks.search.heads import RetrieverModel
+from ravl.training.dual_encoder.heads import RetrieverModel
 from tests.encoders import tiny
 from tests.helpers import make_examples
 from tests.training.painted import SETTINGS, STEPS, Scrambled, fitted, paint, unlike
@@ -278,7 +278,7 @@ def test_stopped_before_reembedding_it_does_not_train_again(
     painted, interrupted, made, monkeypatch
 ):
     assert painted.info().encoder == "scrambled"
-    monkeypatch.setattr(retriever, "train", None)
+    monkeypatch.setattr("ravl.training.dual_encoder.train.train", None)
     report = fitted(painted, interrupted)
     assert len(report.curve) == SETTINGS["epochs"]
     assert painted.info().encoder.startswith("trained:")

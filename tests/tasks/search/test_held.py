@@ -7,7 +7,7 @@ import pytest
 
 from ravl.encoders.base import Array, normalise
 from ravl.tasks.search.held import STRENGTHS, Held, Space, best_hubness, measure, to_json
-from ravl.tasks.search.pairs import Ints
+from ravl.training.dual_encoder.pairs import Ints
 from tests.helpers import trained_on
 from tests.training.painted import Scrambled
 

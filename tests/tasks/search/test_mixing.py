@@ -7,7 +7,7 @@ from ravl.encoders.base import normalise
 from ravl.encoders.trained import Head, TrainedEncoder
 from ravl.tasks.search import mixing
 from ravl.tasks.search.mixing import best_text_share
-from ravl.tasks.search.pairs import Pairs
+from ravl.training.dual_encoder.pairs import Pairs
 from tests.helpers import ColourEncoder
 
 N, D = 120, 48

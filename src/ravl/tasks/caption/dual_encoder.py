@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ravl.runs.row_texts import base_of
+from ravl.runs.row_texts import base_of, readable
 from ravl.tasks.caption.dataset import TextFitData
 from ravl.tasks.caption.image_text_score import ImageTextScorer
-from ravl.tasks.match.dataset import read_texts, readable
-from ravl.tasks.search.fit import PairSplits, train_heads
-from ravl.tasks.search.material import TrainingInputs
-from ravl.tasks.search.settings import RetrieverSettings
+from ravl.training.dual_encoder.example_pairs import read_texts
+from ravl.training.dual_encoder.material import TrainingInputs
+from ravl.training.dual_encoder.settings import RetrieverSettings
+from ravl.training.dual_encoder.train import PairSplits, train_heads
 from ravl.training.examples import Examples
 
 FEWEST = 64  # training pictures with a text that the encoder reads; of fewer nothing is learned

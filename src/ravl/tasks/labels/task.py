@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ravl.runs.answers import Answer, Classification, Tagging
     from ravl.runs.run import Run
     from ravl.tasks.labels.fit import LabelRecipe
-    from ravl.tasks.labels.model import LabelPipeline
     from ravl.tasks.model import Model
     from ravl.training.examples import Examples
     from ravl.training.fit_settings import FitSettings

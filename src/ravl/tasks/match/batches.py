@@ -20,7 +20,7 @@ from ravl.models.tokenizer import WordPieceTokenizer
 from ravl.retrieval.datastore import Ints, Neighbours
 from ravl.tasks.match.dataset import MatchFitData, hide
 from ravl.tasks.match.levels import Unseen
-from ravl.tasks.search.pairs import pairs_of
+from ravl.training.dual_encoder.pairs import pairs_of
 from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise, perturb_neighbours
 
 CANDIDATES = 3  # texts of a picture in a step: its own, and wrong ones

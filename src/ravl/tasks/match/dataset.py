@@ -11,17 +11,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ravl.data import Example
 from ravl.encoders.base import Array, Encoder
 from ravl.errors import DataError
 from ravl.memory import Memory, Row
 from ravl.models.linear import Standardizer
 from ravl.retrieval.datastore import Datastore, Ints, Neighbours
 from ravl.retrieval.key_projection import KeyProjection
-from ravl.runs.row_texts import RowTexts, TextTargets, base_of, text_vectors
+from ravl.runs.row_texts import RowTexts, TextTargets, base_of
 from ravl.tasks.match.pair_features import PairFeatures, look_up
 from ravl.tasks.match.predictor import QueryPairs
-from ravl.tasks.search.pairs import MOST_TEXTS, Pairs, pairs_of
+from ravl.training.dual_encoder.example_pairs import example_pairs, read_texts
+from ravl.training.dual_encoder.pairs import Pairs, pairs_of
 from ravl.training.evidence_bank import DEEPEST, evidence
 from ravl.training.examples import Examples
 from ravl.training.fit_settings import FitSettings
@@ -165,39 +165,6 @@ def prepare(
     )
 
 
-def readable(task: TextTargets, base: Encoder, row: Row | Example) -> list[str]:
-    """The texts of a row that the encoder reads, at most ``MOST_TEXTS``."""
-    return [text for text in task.of(row) if base.supports_language(text)][:MOST_TEXTS]
-
-
-def read_texts(task: TextTargets, base: Encoder, examples: Examples) -> tuple[Pairs, Array]:
-    """Pairs of pictures and their texts, and the base vectors of the texts (t, D)."""
-    pairs = read_pairs(task, base, examples)
-    texts = [readable(task, base, row) for row in examples.rows]
-    found = text_vectors(examples.source, examples.rows, texts, task)
-    _, first = np.unique(pairs.which, return_index=True)
-    return pairs, found[first]
-
-
-def read_pairs(task: TextTargets, base: Encoder, examples: Examples) -> Pairs:
-    """Pairs of pictures and those of their texts that the encoder reads."""
-    texts = [readable(task, base, row) for row in examples.rows]
-    places: dict[str, int] = {}
-    which = [places.setdefault(text, len(places)) for its in texts for text in its]
-    owners = np.repeat(np.arange(len(texts)), [len(its) for its in texts])
-    unread = sum(len(task.of(row)) for row in examples.rows) - len(which)
-    return Pairs(
-        [row.id for row in examples.rows],
-        examples.features,
-        examples.groups,
-        [row.label for row in examples.rows],
-        list(places),
-        owners.astype(np.int64),
-        np.array(which, np.int64),
-        unread,
-    )
-
-
 def sample_pairs(pairs: Pairs, pictures: Ints, seed: int, name: str) -> tuple[Ints, Ints, Ints]:
     """Half true and half shuffled pairs of a held-out part; the same for the same seed.
 
@@ -278,7 +245,7 @@ def check(task: TextTargets, base: Encoder, examples: Examples, parts: Splits) -
     Raises:
         DataError: the training pictures all have one text, or a held-out part has no false pair.
     """
-    pairs = read_pairs(task, base, examples)
+    pairs = example_pairs(task, base, examples)
     texts = np.unique(pairs.which[pairs_of(pairs, parts.train)])
     if len(texts) < 2:
         raise DataError(

@@ -14,12 +14,14 @@ from ravl.json_types import JsonObject
 from ravl.memory import Memory
 from ravl.retrieval.datastore import Ints
 from ravl.runs.answers import Answer
-from ravl.tasks.match.dataset import read_texts, readable, sample_pairs
+from ravl.runs.row_texts import readable
+from ravl.tasks.match.dataset import sample_pairs
 from ravl.tasks.match.model import MatchPipeline
 from ravl.tasks.match.predictor import QueryPairs
 from ravl.tasks.match.task import MatchTask
 from ravl.tasks.model import Model
-from ravl.tasks.search.pairs import Pairs
+from ravl.training.dual_encoder.example_pairs import read_texts
+from ravl.training.dual_encoder.pairs import Pairs
 from ravl.training.example_source import judged
 from ravl.training.examples import Examples, read_labelled
 from ravl.training.run_record import tables_json

@@ -12,15 +12,15 @@ from ravl.errors import DataError
 from ravl.evaluation import BINARY, PRIMARY, values
 from ravl.memory import Memory
 from ravl.retrieval.datastore import Ints
-from ravl.runs.row_texts import TextTargets, base_of
+from ravl.runs.row_texts import TextTargets, base_of, readable
 from ravl.tasks.match.choose import MatchFitted, fit_levels, unseen_answers
-from ravl.tasks.match.dataset import MatchFitData, check, prepare, readable, refuse_false
+from ravl.tasks.match.dataset import MatchFitData, check, prepare, refuse_false
 from ravl.tasks.match.evaluate_test import MatchTestResults, abstention, judge
 from ravl.tasks.match.files import describe, parts
 from ravl.tasks.match.predictor import MatchPredictor
 from ravl.tasks.match.rerank import judge_reranking
 from ravl.tasks.match.task import MatchTask
-from ravl.tasks.search.pairs import FEWEST
+from ravl.training.dual_encoder.pairs import FEWEST
 from ravl.training.engine import Finished, Recipe
 from ravl.training.examples import Examples, read_labelled
 from ravl.training.splits import Splits

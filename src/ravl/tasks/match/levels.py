@@ -119,9 +119,9 @@ def _train(
     data: MatchFitData, pictures: Ints, folder: Path, show: bool | None
 ) -> tuple[TrainedEncoder, list[tuple[float, float]], float]:
     """Heads for these pictures and their texts, with the retriever's own settings."""
-    from ravl.tasks.search.fit import PairSplits, train_heads
-    from ravl.tasks.search.material import TrainingInputs
-    from ravl.tasks.search.settings import RetrieverSettings
+    from ravl.training.dual_encoder.material import TrainingInputs
+    from ravl.training.dual_encoder.settings import RetrieverSettings
+    from ravl.training.dual_encoder.train import PairSplits, train_heads
 
     (folder / "work").mkdir(parents=True, exist_ok=True)
     parts = PairSplits(pictures, data.parts.validation, data.parts.test)

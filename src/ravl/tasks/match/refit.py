@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from ravl.evaluation import BINARY
-from ravl.tasks.match.dataset import readable
+from ravl.runs.row_texts import readable
 from ravl.tasks.match.evaluate import pairs_of_examples
 from ravl.tasks.match.model import MatchPipeline
 from ravl.tasks.match.results import NO, YES

@@ -136,7 +136,7 @@ def rerank_tables(second: RerankGain) -> list[ScoreTable]:
             MEASURES,
             [ScoreRow("before", "", found["before"]), ScoreRow("reranked", "", found["after"])],
             [DifferenceRow("reranked − before", found["difference"])],
-            percent=frozenset(MEASURES) - {"MRR"},
+            shares=frozenset(MEASURES) - {"MRR"},
         )
         for way, found in second.scores.items()
     ]

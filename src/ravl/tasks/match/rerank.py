@@ -18,7 +18,7 @@ from ravl.retrieval.datastore import Ints
 from ravl.retrieval.reranking import DEPTH, mixed
 from ravl.tasks.match.dataset import MatchFitData
 from ravl.tasks.match.predictor import MatchPredictor, QueryPairs, logit
-from ravl.tasks.search.pairs import pairs_of
+from ravl.training.dual_encoder.pairs import pairs_of
 
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)  # of the second look; 0 for none
 QUERIES = 200  # each way, of each part

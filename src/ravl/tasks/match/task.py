@@ -87,7 +87,7 @@ class MatchTask(Task):
 
     def asks(self, pipeline: Any, row: Row | Example) -> Sequence[str]:
         """The texts of a row that the encoder reads."""
-        from ravl.tasks.match.dataset import readable
+        from ravl.runs.row_texts import readable
 
         return readable(pipeline.matcher.task, pipeline.base, row)
 

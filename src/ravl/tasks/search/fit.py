@@ -5,46 +5,28 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from ravl.encoders.base import Array, Encoder
 from ravl.encoders.trained import TrainedEncoder
 from ravl.errors import DataError
-from ravl.evaluation import ranks_of_relevant
 from ravl.json_types import JsonObject
 from ravl.memory import Memory
-from ravl.tasks.search.batches import HardNegativeSampler, PairData
-from ravl.tasks.search.heads import RetrieverModel
-from ravl.tasks.search.held import Held, best_hubness, early, measure, recall, to_json
+from ravl.tasks.search.held import Held, best_hubness, measure, recall, to_json
 from ravl.tasks.search.known import KnownTexts
-from ravl.tasks.search.material import TrainingInputs
 from ravl.tasks.search.mixing import best_text_share
-from ravl.tasks.search.pairs import Ints, Pairs, pairs_of, read_pairs, split
 from ravl.tasks.search.report import write_report
+from ravl.tasks.search.results import RetrieverReport
 from ravl.tasks.search.rewording import reworded
-from ravl.tasks.search.settings import RetrieverReport, RetrieverSettings
 from ravl.tasks.search.teacher import ask_teacher
-from ravl.tasks.search.towers import seen_by, starting, with_towers
+from ravl.training.dual_encoder.material import TrainingInputs
+from ravl.training.dual_encoder.pairs import Pairs, read_pairs, split
+from ravl.training.dual_encoder.settings import RetrieverSettings
+from ravl.training.dual_encoder.towers import seen_by, with_towers
+from ravl.training.dual_encoder.train import PairSplits, train_heads
 from ravl.training.fit_folder import begin, freeing
 from ravl.training.processes import is_main_process, main_process_first
-from ravl.training.trainer import train
-
-TOGETHER = 5  # texts of a picture in a batch where looking at it is what costs
-
-
-@dataclass(frozen=True, slots=True)
-class PairSplits:
-    """Positions of pictures for training, validation and test."""
-
-    train: Ints
-    validation: Ints
-    test: Ints
 
 
 def fit_retriever(
@@ -167,88 +149,3 @@ def _check_unchanged(file: Path, pairs: Pairs, memory: Memory) -> None:
         )
     if not file.exists():
         file.write_text(digest, encoding="utf-8")
-
-
-def train_heads(
-    material: TrainingInputs,
-    parts: PairSplits,
-    base: Encoder,
-    out: Path,
-    settings: RetrieverSettings,
-    show: bool | None,
-) -> tuple[TrainedEncoder, list[tuple[float, float]], float]:
-    """The trained encoder of this run: from its folder if training has ended, else trained now."""
-    folder, log = out / "encoder", out / "work" / "curve.json"
-    if folder.is_dir() and log.exists():
-        known = json.loads(log.read_text("utf-8"))
-        return TrainedEncoder.load(folder, base), [*map(tuple, known["curve"])], known["seconds"]
-    torch.manual_seed(settings.seed)
-    began = time.monotonic()
-    pairs, vision, text = material.pairs, material.vision, material.text
-    chosen = pairs_of(pairs, parts.train)
-    model = RetrieverModel(
-        *starting(material, parts.train, np.unique(pairs.which[chosen])),
-        settings,
-        vision.tail if vision else None,
-        text.network if text else None,
-        material.teacher.sharpness if material.teacher else 1.0,
-    )
-
-    def embed() -> tuple[Array, Array]:
-        """Training pictures and the means of their texts, as of now."""
-        which, place = np.unique(pairs.which[chosen], return_inverse=True)
-        seen, read = model.embed(material, parts.train, which)
-        sums = np.zeros((len(pairs.rows), read.shape[1]), np.float32)
-        np.add.at(sums, pairs.owners[chosen], read[place])
-        means = sums[parts.train]
-        return seen, means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-6)
-
-    order = HardNegativeSampler(
-        chosen,
-        pairs.owners[chosen],
-        pairs.groups,
-        settings.hard_negatives,
-        embed,
-        settings.seed,
-        TOGETHER if vision else 1,
-    )
-    towers = [tower for tower in (vision, text) if tower]
-    curve = train(
-        model,
-        PairData(material, order, settings.seed),
-        order,
-        _validation(model, material, parts.validation),
-        out / "work" / "checkpoints",
-        settings,
-        show,
-        "Training",
-        [p for t in towers for p in t.learning],
-        lr_scale=min((tower.lr_scale for tower in towers), default=1.0),
-    )
-    tuned = {name: data for tower in towers for name, data in tower.parts().items()}
-    heads = model.pictures.export(), model.texts.export()
-    encoder = TrainedEncoder(base, *heads, settings.trained_weight, tuned=tuned)
-    seconds = round(time.monotonic() - began, 1)
-    if is_main_process():
-        encoder.save(folder)
-        log.write_text(json.dumps({"curve": curve, "seconds": seconds}), encoding="utf-8")
-    return encoder, curve, seconds
-
-
-def _validation(
-    model: RetrieverModel, material: TrainingInputs, chosen: Ints
-) -> Callable[[], float]:
-    """A function: mean of R@10 both ways on the validation pictures, of the model as it is."""
-    pairs = material.pairs
-    own = pairs_of(pairs, chosen)
-    which, positions = np.unique(pairs.which[own], return_inverse=True)
-    pictures = np.searchsorted(chosen, pairs.owners[own])
-    of_text = [pictures[positions == t] for t in range(len(which))]
-    of_picture = [positions[pictures == p] for p in range(len(chosen))]
-
-    def score() -> float:
-        seen, read = model.embed(material, chosen, which)
-        both = (ranks_of_relevant(read, seen, of_text), ranks_of_relevant(seen, read, of_picture))
-        return early(both, len(chosen))
-
-    return score

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,6 +12,7 @@ from ravl.encoders.base import Array
 from ravl.evaluation import (
     Score,
     bootstrap,
+    early_recall,
     paired_difference,
     precision_at,
     ranks_of_relevant,
@@ -20,12 +20,11 @@ from ravl.evaluation import (
     retrieval_scores,
 )
 from ravl.json_types import JsonObject
-from ravl.tasks.search.pairs import Ints, Pairs, pairs_of
+from ravl.training.dual_encoder.pairs import Ints, Pairs, pairs_of
 
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of hubness correction, tried on validation
 BANK = 4096  # vectors of the training part against which hubs show
 NEAREST = 32  # one in so many of the bank counts, as in ravl.store.hubness
-DEPTH = 10  # of the recall that everything is chosen by
 ALIKE = 5  # hits that should have the query's label
 
 Metrics = dict[str, dict[str, dict[str, Score]]]
@@ -113,22 +112,8 @@ def best_hubness(held: Held) -> float:
 
 
 def recall(held: Held, space: Space, strength: float) -> float:
-    """The part's :func:`early`, with hubs held down."""
-    return early(held.ranks(space, strength), len(held.chosen))
-
-
-def early(both: Sequence[Sequence[Ints]], pictures: int) -> float:
-    """R@10, the mean of both directions: what is chosen by, on the validation part.
-
-    Of fewer than a hundred pictures the first tenth counts: among ten pictures all are in the
-    first ten.
-
-    Args:
-        both: ranks of what belongs to each text, and to each picture.
-        pictures: how many there are.
-    """
-    depth = min(DEPTH, max(1, pictures // 10))
-    return float(np.mean([np.mean([r[0] <= depth for r in ranks]) for ranks in both]))
+    """The part's :func:`ravl.evaluation.early_recall`, with hubs held down."""
+    return early_recall(held.ranks(space, strength), len(held.chosen))
 
 
 def measure(held: Held, hubness: float, seed: int) -> Metrics:

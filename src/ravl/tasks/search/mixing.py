@@ -7,9 +7,9 @@ from math import sqrt
 import numpy as np
 
 from ravl.encoders.trained import TrainedEncoder
-from ravl.evaluation import ranks_of_relevant
-from ravl.tasks.search.held import Held, early
-from ravl.tasks.search.pairs import Ints, Pairs
+from ravl.evaluation import early_recall, ranks_of_relevant
+from ravl.tasks.search.held import Held
+from ravl.training.dual_encoder.pairs import Ints, Pairs
 
 # Weights of the base's scores, in spreads of the trained ones. In its own set the trained space
 # gains a few points from some of it; on sets never seen it would be lost without
@@ -50,4 +50,4 @@ def _recall(held: Held, weight: float) -> float:
         ranks_of_relevant(texts, pictures, held.of_text),
         ranks_of_relevant(pictures, texts, held.of_picture),
     )
-    return early(both, len(held.chosen))
+    return early_recall(both, len(held.chosen))

@@ -13,8 +13,9 @@ from ravl.memory import Memory
 from ravl.pages.render import row_uri
 from ravl.pages.retriever_report import Example, ShownHit, Table, retriever_report
 from ravl.tasks.search.held import Held, Metrics, Space
-from ravl.tasks.search.pairs import Ints, Pairs
-from ravl.tasks.search.settings import RetrieverReport, RetrieverSettings
+from ravl.tasks.search.results import RetrieverReport
+from ravl.training.dual_encoder.pairs import Ints, Pairs
+from ravl.training.dual_encoder.settings import RetrieverSettings
 
 EXAMPLES = 8  # queries on the page, drawn by chance and not by how well they go
 SHOWN = 5  # hits of each

@@ -13,7 +13,8 @@ from ravl.tasks.options import EvaluateOptions
 if TYPE_CHECKING:
     from ravl.memory import Memory
     from ravl.tasks.model import Model
-    from ravl.tasks.search.settings import RetrieverReport, RetrieverSettings
+    from ravl.tasks.search.results import RetrieverReport
+    from ravl.training.dual_encoder.settings import RetrieverSettings
 
 
 class SearchTask(Task):
@@ -35,7 +36,7 @@ class SearchTask(Task):
 
     def settings(self) -> type[RetrieverSettings]:
         """The class of the settings of a fit."""
-        from ravl.tasks.search.settings import RetrieverSettings
+        from ravl.training.dual_encoder.settings import RetrieverSettings
 
         return RetrieverSettings
 

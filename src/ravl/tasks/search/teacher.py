@@ -16,8 +16,8 @@ from ravl.encoders.base import Array
 from ravl.errors import PictureError
 from ravl.memory import Memory
 from ravl.progress import progress_bar
-from ravl.tasks.search.material import Teacher
-from ravl.tasks.search.pairs import Ints, Pairs, pairs_of
+from ravl.training.dual_encoder.material import Teacher
+from ravl.training.dual_encoder.pairs import Ints, Pairs, pairs_of
 
 SHARPNESS = (5.0, 10.0, 20.0, 50.0, 100.0)  # inverse temperatures that are tried
 SAMPLE = 1024  # training pairs that they are tried on

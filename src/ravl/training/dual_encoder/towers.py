@@ -14,9 +14,9 @@ from ravl.encoders.towers.text import TextTower
 from ravl.encoders.towers.vision import Maps, VisionTower
 from ravl.errors import DataError
 from ravl.memory import Memory
-from ravl.tasks.search.material import SEEN, TrainingInputs
-from ravl.tasks.search.pairs import FEWEST, Ints, Pairs, only
-from ravl.tasks.search.settings import RetrieverSettings
+from ravl.training.dual_encoder.material import SEEN, TrainingInputs
+from ravl.training.dual_encoder.pairs import FEWEST, Ints, Pairs, only
+from ravl.training.dual_encoder.settings import RetrieverSettings
 from ravl.training.vision.views import ViewSampler, keep_views
 
 MIRRORED = 2  # views kept of a picture: plain, and its mirror image

@@ -8,7 +8,8 @@ import pytest
 
 from ravl.data import QA, Example
 from ravl.errors import DataError, FilterError
-from ravl.tasks.search.pairs import MOST_TEXTS, Pairs, pairs_of, read_pairs, split
+from ravl.runs.row_texts import MOST_TEXTS
+from ravl.training.dual_encoder.pairs import Pairs, pairs_of, read_pairs, split
 from tests.helpers import draw, make_examples
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ravl.tasks.search.losses import info_nce, sigmoid_loss
+from ravl.training.dual_encoder.losses import info_nce, sigmoid_loss
 
 ZERO = torch.tensor(0.0)
 

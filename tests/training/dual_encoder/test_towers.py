@@ -14,12 +14,12 @@ from ravl.encoders.trained import TrainedEncoder
 from ravl.errors import DataError, EncoderError, RavlError
 from ravl.memory import Memory
 from ravl.store.space import Kind
-from ravl.tasks.search import heads
-from ravl.tasks.search.heads import RetrieverModel
-from ravl.tasks.search.material import TrainingInputs
-from ravl.tasks.search.pairs import read_pairs
-from ravl.tasks.search.settings import RetrieverSettings
-from ravl.tasks.search.towers import starting, with_towers
+from ravl.training.dual_encoder import heads
+from ravl.training.dual_encoder.heads import RetrieverModel
+from ravl.training.dual_encoder.material import TrainingInputs
+from ravl.training.dual_encoder.pairs import read_pairs
+from ravl.training.dual_encoder.settings import RetrieverSettings
+from ravl.training.dual_encoder.towers import starting, with_towers
 from tests.encoders import tiny
 from tests.training.painted import fitted, paint
 

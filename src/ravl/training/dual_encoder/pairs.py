@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ravl.encoders.base import Array, Encoder
 from ravl.errors import DataError
 from ravl.memory import Memory, Row
+from ravl.runs.row_texts import MOST_TEXTS
 
 Ints = NDArray[np.int64]
 
@@ -18,7 +19,6 @@ LABEL = "a photo of {}"  # as texts for rows that have a label, but no text
 TAGS = "a photo of {}"
 FEWEST = 8  # pictures with texts, below which nothing can be learned or measured
 LARGEST = 1000  # pictures of a held-out part that is drawn by chance
-MOST_TEXTS = 100  # of one picture; a picture with a thousand captions is still one picture
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from ravl.encoders.base import Array
-from ravl.tasks.search.heads import RetrieverModel, TrainableHead
-from ravl.tasks.search.losses import info_nce, sigmoid_loss
-from ravl.tasks.search.settings import RetrieverSettings
+from ravl.training.dual_encoder.heads import RetrieverModel, TrainableHead
+from ravl.training.dual_encoder.losses import info_nce, sigmoid_loss
+from ravl.training.dual_encoder.settings import RetrieverSettings
 
 
 def features(count: int = 40, size: int = 12, low: float = -1.0, seed: int = 0) -> Array:

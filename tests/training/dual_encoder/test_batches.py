@@ -5,14 +5,14 @@ import pytest
 import torch
 
 from ravl.encoders.base import Array, normalise
-from ravl.tasks.search.batches import (
+from ravl.training.dual_encoder.batches import (
     FALSE_NEGATIVE,
     HardNegativeSampler,
     PairData,
     mine_hard_negatives,
 )
-from ravl.tasks.search.material import TrainingInputs
-from ravl.tasks.search.pairs import Ints, Pairs, pairs_of
+from ravl.training.dual_encoder.material import TrainingInputs
+from ravl.training.dual_encoder.pairs import Ints, Pairs, pairs_of
 
 COUNTS = [3, 1, 2, 5, 2, 2, 1, 4]  # texts of each picture
 OWNERS = np.repeat(np.arange(8), COUNTS)

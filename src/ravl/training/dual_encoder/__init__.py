@@ -1,0 +1,1 @@
+"""A dual encoder on pairs of pictures and texts: for the retriever, match and caption."""
