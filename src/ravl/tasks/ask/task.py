@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from ravl.runs.run import Run
     from ravl.tasks.ask.fit import AskRecipe
     from ravl.tasks.ask.model import AskPipeline
-    from ravl.tasks.ask.model import AskPipeline
     from ravl.tasks.ask.results import Reply
     from ravl.tasks.ask.writing import OpenAskPipeline
     from ravl.training.engine import Recipe
@@ -53,9 +52,7 @@ class _Questions(Task):
 
     def answer_type(self) -> type[Reply]:
         """The class of its answers."""
-        from ravl.tasks.ask.model import AskPipeline
-    from ravl.tasks.ask.results import Reply
-    from ravl.tasks.ask.writing import OpenAskPipeline
+        from ravl.tasks.ask.results import Reply
 
         return Reply
 

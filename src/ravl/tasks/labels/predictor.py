@@ -25,6 +25,7 @@ from ravl.runs.answers import Answer, Evidence
 from ravl.runs.evidence_arrays import EvidenceArrays
 from ravl.tasks.labels.targets import LabelTargets
 from ravl.tasks.labels.votes import LabelMatrix
+from ravl.tasks.options import JudgeOptions
 from ravl.timing import step
 
 if TYPE_CHECKING:  # it needs torch, which a vote or a linear head does not
@@ -301,7 +302,9 @@ class ChoosingPipeline(Protocol):
     def labeller(self) -> LabelPredictor:
         """Who answers."""
 
-    def judge(self, queries: Queries, hidden: Sequence[Ints], **how: Unpack[JudgeOptions]) -> Answers:
+    def judge(
+        self, queries: Queries, hidden: Sequence[Ints], **how: Unpack[JudgeOptions]
+    ) -> Answers:
         """Answers to n queries, each of which does not see some groups of rows.
 
         Args:
