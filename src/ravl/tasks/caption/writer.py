@@ -302,7 +302,9 @@ class TextPipeline:
                     raise nothing_seen(self.memory)
                 keys = fitted.keys if fitted is not None else self._own_keys(view)
                 index = self._index.at(view, keys)
-                predictor = fitted or self._unfitted(task.fitting(index.row_texts.texts), index, keys)
+                predictor = fitted or self._unfitted(
+                    task.fitting(index.row_texts.texts), index, keys
+                )
                 if self._generator is not None:
                     predictor = replace(
                         predictor,
@@ -324,7 +326,9 @@ class TextPipeline:
         self, task: CaptionTargets, index: CaptionIndex, keys: Projection
     ) -> TextPredictor:
         """Who answers where nothing has been fitted."""
-        return TextPredictor(task, keys, task.vote(int(index.row_texts.has.sum())), quotes=task.quotes)
+        return TextPredictor(
+            task, keys, task.vote(int(index.row_texts.has.sum())), quotes=task.quotes
+        )
 
     def _own_keys(self, view: View) -> Projection:
         """Keys of the memory's own, where nothing has been fitted."""

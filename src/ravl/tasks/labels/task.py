@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ravl.runs.answers import Answer, Classification, Tagging
     from ravl.runs.run import Run
     from ravl.tasks.labels.fit import LabelRecipe
+    from ravl.tasks.labels.model import LabelPipeline
     from ravl.tasks.model import Model
     from ravl.training.examples import Examples
     from ravl.training.fit_settings import FitSettings
@@ -77,7 +78,7 @@ class _LabelTask(ChoosingTask):
 
         return LabelRecipe(self.name, memory, settings)
 
-    def load(self, run: Run, memory: Memory) -> Any:
+    def load(self, run: Run, memory: Memory) -> LabelPipeline:
         """The pipeline of a run."""
         from ravl.tasks.labels.model import LabelPipeline
 
