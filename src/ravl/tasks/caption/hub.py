@@ -12,8 +12,8 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from ravl.encoders.towers.freezing import trainable
-from ravl.models.batch import Batch
 from ravl.evaluation.generation.quality import Quality
+from ravl.models.batch import Batch
 from ravl.models.generation.base import GenerationRequest
 from ravl.models.generation.constraints import processors
 from ravl.models.generation.loading import TRAINABLE, load_generator

@@ -18,6 +18,7 @@ from ravl.training.refit_hooks import RefitHooks
 
 T = TypeVar("T")
 
+
 def refit_hooks(pipeline: TextPipeline) -> RefitHooks:
     """How the run of a pipeline is fitted again."""
     says = pipeline.task.of

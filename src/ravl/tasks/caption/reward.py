@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ravl.models.batch import Batch
 from ravl.evaluation.generation.quality import Quality
+from ravl.models.batch import Batch
 from ravl.models.generation.fused import FusedGenerator
 from ravl.models.generation.vocabulary import PAD
 from ravl.tasks.caption.batches import TextBatches

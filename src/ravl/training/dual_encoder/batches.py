@@ -9,9 +9,9 @@ import torch
 from torch.utils.data import Dataset, Sampler
 
 from ravl.encoders.base import Array
+from ravl.models.batch import Batch
 from ravl.training.dual_encoder.material import TrainingInputs
 from ravl.training.dual_encoder.pairs import Ints
-from ravl.models.batch import Batch
 
 FALSE_NEGATIVE = 0.95  # of the score of its own text, above which a neighbour may fit as well
 BLOCK = 512  # pictures scored at a time

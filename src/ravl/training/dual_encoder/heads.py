@@ -15,11 +15,11 @@ from torch.utils.checkpoint import checkpoint
 
 from ravl.encoders.base import Array
 from ravl.encoders.trained import Head
+from ravl.models.batch import Batch
 from ravl.training.dual_encoder.losses import distilled, info_nce, sigmoid_loss
 from ravl.training.dual_encoder.material import SEEN, TrainingInputs
 from ravl.training.dual_encoder.pairs import Ints
 from ravl.training.dual_encoder.settings import RetrieverSettings
-from ravl.models.batch import Batch
 
 FLOOR = 1e-3  # of the features' spread; a feature that never varies tells nothing
 PART = 32  # pictures or texts at once through a tower

@@ -11,8 +11,8 @@ from torch import Tensor
 from ravl.encoders.base import Array
 from ravl.encoders.towers.text import TextTower
 from ravl.encoders.towers.vision import Maps, VisionTower
-from ravl.training.dual_encoder.pairs import Ints, Pairs
 from ravl.models.batch import Batch
+from ravl.training.dual_encoder.pairs import Ints, Pairs
 
 SEEN = 64  # pictures or texts at once without gradients
 
