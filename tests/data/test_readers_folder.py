@@ -134,8 +134,11 @@ def test_folder_without_permission(tmp_path, monkeypatch):
     ("names", "labels"),
     [
         (["cat/a.jpg", "dog/x/b.jpg"], ["cat", "dog"]),
-        (["cat/a.jpg", "cat/b.jpg"], [None, None]),  # one sub-folder is no set of classes
-        (["cat/a.jpg", "dog/b.jpg", "z.jpg"], [None, None, None]),
+        (["cat/a.jpg", "cat/b.jpg"], ["cat", "cat"]),
+        (["images/a.jpg", "images/b.jpg"], [None, None]),
+        (["animals/cat/a.jpg"], [None]),
+        (["cat/a.jpg", "dog/b.jpg", "z.jpg"], ["cat", "dog", None]),
+        (["cat/a.jpg", "y.jpg", "z.jpg"], ["cat", None, None]),
         (["train/cat/a.jpg", "train/dog/b.jpg", "val/cat/c.jpg"], ["cat", "dog", "cat"]),
         (["train/cat/a.jpg"], ["cat"]),
         (["train/a.jpg", "test/b.jpg"], [None, None]),
@@ -145,9 +148,13 @@ def test_labels_of_sub_folders_where_it_looks_so(tmp_path, names, labels):
     assert [example.label for example in read_good(pictures(tmp_path, *names))] == labels
 
 
-def test_splits_become_a_column(tmp_path):
-    pictures(tmp_path, "train/cat/a.jpg", "test/dog/b.jpg")
-    assert [dict(e.columns) for e in read_good(tmp_path)] == [{"split": "test"}, {"split": "train"}]
+@pytest.mark.parametrize(
+    "names", [("train/cat/a.jpg", "test/b.jpg"), ("train/a.jpg", "test/b.jpg")]
+)
+def test_splits_become_a_column(tmp_path, names):
+    pictures(tmp_path, *names, "z.jpg")
+    columns = [dict(e.columns) for e in read_good(tmp_path)]
+    assert columns == [{"split": "test"}, {"split": "train"}, {}]
 
 
 def test_labels_of_sub_folders_as_told(tmp_path):
@@ -187,6 +194,49 @@ def test_text_beside_a_picture_that_is_too_long(tmp_path):
     (example,), (rejected,) = read_all(tmp_path)
     assert example.texts == ()
     assert "1,048,576 bytes" in rejected.reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0 0.5 0.5 0.25 0.4\n3 0.1 0.2 0.1 0.1\n",
+        "0 0.5 0.5 0.25 0.4 0.97",
+        "1 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8",  # a polygon
+        "Car 0.00 0 -1.58 587.01 173.33 614.12 200.12 1.65 1.67 3.64 -0.65 1.71 46.70 -1.59",
+        "684,8,273,116,0,0,0,0\n406,119,265,70,0,0,0,0",
+    ],
+)
+def test_boxes_beside_pictures_are_no_captions(tmp_path, text):
+    write(pictures(tmp_path, "a.jpg", "b.jpg") / "a.txt", text)
+    write(tmp_path / "b.txt", "4 dogs, 3.5 years old, on 2 chairs and 1 sofa")
+    source = read(tmp_path)
+    assert [getattr(example, "texts", None) for example in source] == [
+        (),
+        ("4 dogs, 3.5 years old, on 2 chairs and 1 sofa",),
+    ]
+    assert getattr(source, "skipped", None) == {"file of boxes": 1}
+
+
+@pytest.mark.parametrize("text", ["1234", "12 34 56 78", "route 66", "1.5 2.5 3.5"])
+def test_numbers_that_may_be_a_text_are_one(tmp_path, text):
+    write(pictures(tmp_path, "a.jpg") / "a.txt", text)
+    assert [e.texts for e in read_good(tmp_path)] == [(text,)]
+
+
+def test_a_table_that_names_no_picture_is_refused_with_its_columns(tmp_path):
+    shop = pictures(tmp_path / "shop", "a.jpg")
+    table = write(tmp_path / "about.csv", "picture name,caption\na.jpg,one\n")
+    with pytest.raises(
+        DataError, match=r"names a picture .* Its columns are picture name, caption"
+    ):
+        read_all(shop, captions=table)
+    table = write(tmp_path / "about.csv", "image,caption\nno.jpg,one\n,two\n")
+    with pytest.raises(DataError, match="'no.jpg' is not in .* Its columns are image, caption"):
+        read_all(shop, captions=table)
+    table = write(tmp_path / "about.csv", "file name,caption\na.jpg,one\n,two\n")
+    (example,), (rejected,) = read_all(shop, captions=table)
+    assert example.texts == ("one",)
+    assert "names no picture of the folder" in rejected.reason
 
 
 def test_captions_come_first_then_the_other_pictures(tmp_path):

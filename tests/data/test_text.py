@@ -65,7 +65,7 @@ def old(empty: Memory) -> Memory:
     """A memory in which an older version left a row in another form."""
     with empty.store.transaction():
         version = empty.store.history.begin("index")
-        empty.store.rows.put(version, Row(0, nfd("ü"), texts=("x",), label="y"))
+        empty.store.rows.put(version, Row(0, nfd("ü"), label="y"))
     connection = empty.store.database.connection  # type: ignore[attr-defined]
     connection.execute("UPDATE rows SET label = ?, tags = ?", (nfd("Grün"), f'["{nfd("é")}"]'))
     return empty

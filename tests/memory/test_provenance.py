@@ -250,3 +250,17 @@ def test_a_table_that_was_moved_is_the_same_table(empty: Memory, tmp_path: Path)
     read(empty, old)
     (tmp_path / "new").mkdir()
     assert read(empty, old.rename(tmp_path / "new/notes.jsonl")) == (0, 0, 1, 0)
+
+
+def test_a_metadata_file_that_changes_and_goes(empty: Memory, tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "p", "a.png", "sub/b.png")
+    empty.sync(folder, folder_labels=False)
+    about = table(folder, "file_name,text", "a.png,one", "sub/b.png,two", name="metadata.csv")
+    assert empty.sync().changed == ["a.png", "sub/b.png"]
+    assert empty.sync().quiet
+    table(folder, "file_name,text", "a.png,one", "sub/b.png,three", name="metadata.csv")
+    assert empty.sync().changed == ["sub/b.png"]
+    about.unlink()
+    empty.sync()
+    assert [row.texts for row in empty.rows()] == [(), ()]
+    assert empty.sync().quiet

@@ -11,7 +11,9 @@ from pathlib import Path
 from pathspec import GitIgnoreSpec
 
 from ravl.data import Rejected
-from ravl.data.readers.folder import FolderSource, sidecars
+from ravl.data.readers.folder import FolderSource
+from ravl.data.readers.metadata import NAMES
+from ravl.data.readers.sidecars import sidecars
 from ravl.data.readers.source import ReadOptions
 from ravl.data.text import nfc
 from ravl.errors import DataError
@@ -35,6 +37,8 @@ class FolderScan:
         there: paths of its pictures.
         fresh: those that are new or were touched, with their stamps.
         rejected: what cannot be read.
+        metadata: files about several of its pictures, with their stamps.
+        lost_metadata: such files that were there before.
     """
 
     folder: WatchedFolder
@@ -44,6 +48,8 @@ class FolderScan:
     there: set[Path] = field(default_factory=set)
     fresh: dict[Path, Stamp] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
+    metadata: dict[Path, Stamp] = field(default_factory=dict)
+    lost_metadata: set[Path] = field(default_factory=set)
 
     def follows(self, path: Path) -> bool:
         """True for a path in the folder, or in its old place, that is not ignored."""
@@ -81,7 +87,23 @@ def scan(
             found.there.add(path)
             if known.get(path) != stamp:
                 found.fresh[path] = stamp
+    _look_at_metadata(found, known)
     return found
+
+
+def _look_at_metadata(found: FolderScan, known: Mapping[Path, Stamp]) -> None:
+    """Take the pictures below a metadata file for touched where the file was."""
+    files = {file for path in found.there for file in found.source.metadata_files(path)}
+    found.metadata = {file: stamp for file in files if (stamp := stamp_of(file)) is not None}
+    before = {path for path in known if path.name in NAMES and found.inner(path) is not None}
+    found.lost_metadata = before - files
+    touched = {file.parent for file, stamp in found.metadata.items() if known.get(file) != stamp}
+    touched |= {file.parent for file in found.lost_metadata}
+    below = (path for path in found.there if touched and not touched.isdisjoint(path.parents))
+    fresh = {path: stamp for path in below if (stamp := stamp_of(path)) is not None}
+    if fresh:
+        fresh |= found.fresh
+        found.fresh = {path: fresh[path] for path in sorted(fresh, key=lambda path: path.parts)}
 
 
 def stamp_of(path: Path) -> Stamp | None:

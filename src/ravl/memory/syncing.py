@@ -372,6 +372,6 @@ def _folder_label(found: FolderScan, row: Row) -> str | None:
 def _remember(memory: Collection, found: FolderScan, bad: set[str]) -> None:
     """Keep the stamps of what is in the memory; what was set aside is read again."""
     with memory.store.transaction():
-        memory.store.folders.remember(
-            {path: stamp for path, stamp in found.fresh.items() if str(path) not in bad}
-        )
+        read = {path: stamp for path, stamp in found.fresh.items() if str(path) not in bad}
+        memory.store.folders.remember(read | found.metadata)
+        memory.store.folders.forget(found.lost_metadata)

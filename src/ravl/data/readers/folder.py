@@ -19,26 +19,39 @@ from ravl.data.readers.folder_files import (
     left_out,
     texts_beside,
 )
+from ravl.data.readers.metadata import NAMES, Metadata
+from ravl.data.readers.sidecars import TextError, is_boxes, leads_outside, read_sidecar, sidecars
 from ravl.data.readers.source import ReadOptions, Source
 from ravl.data.text import nfc
+from ravl.errors import DataError
 
 SPLITS = frozenset(("train", "training", "test", "testing", "val", "valid", "validation", "dev"))
-LONGEST_TEXT = 2**20  # bytes of a side-car text
+# Names of a folder that holds pictures of all kinds, and is no class.
+CONTAINERS = frozenset(
+    (
+        *("images", "image", "imgs", "img", "pictures", "picture", "pics", "photos", "photo"),
+        *("files", "data", "dataset", "media", "frames", "originals", "raw", "all", "dcim"),
+        *("jpegimages", "jpegs", "jpeg", "jpgs", "jpg", "pngs", "png"),
+    )
+)
 
 
 class FolderSource:
     """Pictures of a folder and its sub-folders, sorted by path.
 
     Hidden files and folders are skipped; thumbnails of storage devices and recycle bins are left
-    out and counted. Links to other places within the folder are not followed,
-    because their pictures are read at their own place.
+    out and counted. Links to other places within the folder are not followed, because their
+    pictures are read at their own place. Texts beside pictures and metadata files (see
+    :mod:`ravl.data.readers.metadata`) belong to their pictures; metadata files give way to
+    ``captioned``.
 
     Args:
         folder: the folder.
         options: ``folder_labels``: whether the first sub-folder of a picture's path is its label.
-            None: yes if the folder itself contains no picture and at least two sub-folders do. If
-            the sub-folders have names such as train, test or validation, they are the column
-            "split" and the next sub-folder is the label.
+            None: yes if at least two sub-folders contain pictures, or one whose name is not one
+            such as "images"; pictures that lie beside these have no label. If the sub-folders have
+            names such as train, test or validation, they are the column "split" and the next
+            sub-folder is the label.
         captioned: a table about pictures of this folder; its examples come first.
 
     Attributes:
@@ -52,6 +65,7 @@ class FolderSource:
         self._called = folder.name or self._folder.name
         self._labelled = options.folder_labels
         self._captioned = captioned
+        self._metadata = Metadata(self._folder) if captioned is None else None
         self.skipped: Counter[str] = Counter()
 
     @cached_property
@@ -71,14 +85,37 @@ class FolderSource:
                     yield from self._read(found)
 
     def _tell(self, captioned: Source, told: DiskMap) -> Iterator[Example | Rejected]:
-        """The examples of the table, together with the folder's data about their pictures."""
+        """The examples of the table, together with the folder's data about their pictures.
+
+        Raises:
+            DataError: no row of the table names a picture of the folder.
+        """
+        problem: Rejected | None = None
+        matched = False
         for example in captioned:
-            if isinstance(example, Rejected) or not isinstance(example.picture, Path):
-                yield example
+            if isinstance(example, Rejected):
+                refused = example
+            elif isinstance(example.picture, Path):
+                matched = True
+                told[str(example.picture)] = ""
+                for own in self._read(example.picture):
+                    yield own if isinstance(own, Rejected) else _merged(example, own)
                 continue
-            told[str(example.picture)] = ""
-            for own in self._read(example.picture):
-                yield own if isinstance(own, Rejected) else _merged(example, own)
+            else:
+                reason = f"the row {example.id!r} names no picture of the folder"
+                refused = Rejected(example.source, reason)
+            problem = problem or refused
+            yield refused
+        if problem is not None and not matched:
+            columns = ", ".join(getattr(captioned, "header", ()))
+            raise DataError(
+                f"No row of {captioned.name} names a picture of {self._folder}; for example, "
+                f"{problem}." + (f" Its columns are {columns}." if columns else "")
+            )
+
+    def metadata_files(self, picture: Path) -> tuple[Path, ...]:
+        """Files that may say something of a picture, beside the text of its own."""
+        return self._metadata.files(picture.parent) if self._metadata is not None else ()
 
     def pictures(self) -> Iterator[Path | Rejected]:
         """Paths of the pictures in order, and files that cannot be read."""
@@ -106,56 +143,60 @@ class FolderSource:
         id = found.relative_to(self._folder).as_posix()
         texts: list[str] = []
         for sidecar in sidecars(found):
-            if sidecar.is_file():
-                text = self._text(sidecar)
-                if isinstance(text, Rejected):
-                    yield text
-                elif text:
-                    texts.append(text)
+            if not sidecar.is_file():
+                continue
+            try:
+                text = read_sidecar(sidecar, self._folder)
+            except TextError as error:
+                yield Rejected(self._place(sidecar), str(error))
+                continue
+            if is_boxes(text):
+                self.skipped["file of boxes"] += 1
+            elif text:
+                texts.append(text)
         label, columns = self.label_of(id), self._columns(id)
         source = f"{self._called}/{id}"
-        yield Example(id, found, tuple(texts), label, columns=columns, source=source)
-
-    def _text(self, sidecar: Path) -> str | Rejected:
-        place = self._place(sidecar)
-        if not sidecar.resolve().is_relative_to(self._folder):
-            return Rejected(place, _leads_outside(self._folder))
-        try:
-            with sidecar.open("rb") as file:
-                content = file.read(LONGEST_TEXT + 1)
-            if len(content) > LONGEST_TEXT:
-                return Rejected(
-                    place, f"a text beside a picture may have at most {LONGEST_TEXT:,} bytes"
-                )
-            return content.decode("utf-8-sig").strip()
-        except UnicodeDecodeError as error:
-            byte = f"byte 0x{content[error.start]:02X} at position {error.start + 1}"
-            return Rejected(
-                place,
-                f"{byte} of this text is not UTF-8; the picture is read without the text. "
-                "Save the text as UTF-8",
-            )
-        except OSError as error:
-            return Rejected(place, f"the text cannot be read: {error.strerror}")
+        example = Example(id, found, tuple(texts), label, columns=columns, source=source)
+        for said in self._metadata.about(found) if self._metadata is not None else ():
+            if isinstance(said, Rejected):
+                yield said
+            else:
+                example = replace(_merged(said, example), id=id, source=source)
+        yield example
 
     def _columns(self, id: str) -> dict[str, str]:
-        return {"split": id.split("/")[0]} if self._label_depth == 2 else {}
+        return {"split": id.split("/")[0]} if self._splits and "/" in id else {}
 
     @cached_property
     def _label_depth(self) -> int:
         """Which sub-folder of a path is the label: 1 the first, 2 the second, 0 no sub-folder."""
         if self._labelled is not None:
             return int(self._labelled)
-        holding: list[Path] = []
+        holding = self._holding
+        if self._splits:
+            return 0 if any(self._holds_picture(f, deep=False) for f in holding) else 2
+        if len(holding) == 1:
+            (folder,) = holding
+            is_class = folder.name.lower() not in CONTAINERS
+            return int(is_class and self._holds_picture(folder, deep=False))
+        return int(bool(holding))
+
+    @cached_property
+    def _holding(self) -> list[Path]:
+        """The sub-folders that hold pictures."""
+        found = []
         for entry in _entries(self._folder):
-            if is_picture(entry.name) and os.path.isfile(entry):  # noqa: PTH113 (never raises)
-                return 0
             folder = entry.is_dir(follow_symlinks=False) and not left_out(entry.name)
             if folder and self._holds_picture(Path(entry.path)):
-                holding.append(Path(entry.path))
-        if holding and all(folder.name.lower() in SPLITS for folder in holding):
-            return 0 if any(self._holds_picture(f, deep=False) for f in holding) else 2
-        return 1 if len(holding) > 1 else 0
+                found.append(Path(entry.path))
+        return found
+
+    @cached_property
+    def _splits(self) -> bool:
+        """True if the sub-folders are train, validation and test, and nobody says otherwise."""
+        if self._labelled is not None:
+            return False
+        return bool(self._holding) and all(f.name.lower() in SPLITS for f in self._holding)
 
     def _holds_picture(self, folder: Path, *, deep: bool = True) -> bool:
         if not deep:
@@ -188,9 +229,8 @@ class FolderSource:
             else:
                 yield self._checked(Path(entry), entry.is_file())
 
-    @staticmethod
     def _listed(
-        folder: Path | os.DirEntry[str], skipped: Counter[str] | None
+        self, folder: Path | os.DirEntry[str], skipped: Counter[str] | None
     ) -> list[os.DirEntry[str]]:
         """Pictures, links and sub-folders of a folder; its other files are counted."""
         entries = _entries(folder)
@@ -199,6 +239,8 @@ class FolderSource:
             kept_names = {entry.name for entry in kept}
             beside = texts_beside(kept_names)
             others = {entry.name for entry in entries} - kept_names - beside
+            if self._metadata is not None:
+                others.difference_update(NAMES)
             skipped.update(kind_of(name) for name in others)
         return kept
 
@@ -216,7 +258,7 @@ class FolderSource:
         if not is_folder and link.suffix.lower() not in SUFFIXES:
             return
         if not target.is_relative_to(self._folder):
-            yield Rejected(self._place(link), _leads_outside(self._folder))
+            yield Rejected(self._place(link), leads_outside(self._folder))
         elif not is_folder:
             yield self._checked(link, target.is_file())
 
@@ -235,11 +277,6 @@ class FolderSource:
         return f"{self._called}/{name.encode(errors='backslashreplace').decode()}"
 
 
-def sidecars(picture: Path) -> tuple[Path, Path]:
-    """Paths at which a text about a picture can be."""
-    return picture.with_suffix(".txt"), picture.with_name(picture.name + ".txt")
-
-
 def _entries(folder: Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:
     with os.scandir(folder) as found:
         kept = [e for e in found if not is_hidden(e.name) or left_out(e.name)]
@@ -252,12 +289,11 @@ def _count(folder: Path) -> int:
     return sum(is_picture(name) and not is_hidden(name) for name in found)
 
 
-def _leads_outside(folder: Path) -> str:
-    return f"this link leads outside {folder}; copy the file here, or read its own folder, too"
-
-
 def _merged(example: Example, own: Example) -> Example:
+    """What a table says of a picture, and what the folder says in addition."""
     texts = example.texts + tuple(text for text in own.texts if text not in example.texts)
     columns = {**own.columns, **example.columns}
     label = example.label if example.label is not None else own.label
-    return replace(example, texts=texts, label=label, columns=columns)
+    tags = example.tags + tuple(tag for tag in own.tags if tag not in example.tags)
+    qa = example.qa + tuple(each for each in own.qa if each not in example.qa)
+    return replace(example, texts=texts, label=label, tags=tags, qa=qa, columns=columns)

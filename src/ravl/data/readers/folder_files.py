@@ -83,5 +83,6 @@ def listed(skipped: Mapping[str, int]) -> str:
     parts = []
     for kind, count in sorted(skipped.items(), key=lambda item: (-item[1], item[0].casefold())):
         lower = kind in LEFT_OUT or kind in ("video", "icon", "other file")
-        parts.append(f"{count:,} {kind}{'s' if lower and count > 1 else ''}")
+        many = "files of boxes" if kind == "file of boxes" else f"{kind}{'s' if lower else ''}"
+        parts.append(f"{count:,} {many if count > 1 else kind}")
     return ", ".join(parts)

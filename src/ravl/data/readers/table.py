@@ -55,6 +55,7 @@ class TableSource(GroupedSource):
             ".json": self._json_list,
         }
         header, self._read = opened.get(suffix, self._json_lines)()
+        self.header = header
         if is_exported(path, header):
             self._make = ExportedRows(options.columns, self.where, relative=self._root.relative)
             self._layout = lay_out(options.columns, header)
