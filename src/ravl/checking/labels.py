@@ -64,15 +64,15 @@ def suspects(ground: FitData, beliefs: Array) -> Ints:
         return np.full(len(ground), -1, np.int64)
     motifs = {(y, g) for y, g in zip(label.tolist(), ground.datastore.groups.tolist(), strict=True)}
     sizes = Counter(y for y, _ in motifs)
-    told = np.array([sizes[y] >= FEWEST for y in range(count)])
+    enough = np.array([sizes[y] >= FEWEST for y in range(count)])
     usual = np.array(
-        [beliefs[label == y, y].mean() if told[y] else np.inf for y in range(count)], np.float32
+        [beliefs[label == y, y].mean() if enough[y] else np.inf for y in range(count)], np.float32
     )
     own = beliefs[np.arange(len(ground)), label]  # not used for rows without a label
-    others = np.where(told & (np.arange(count) != label[:, None]), beliefs, 0)  # (N, C)
+    others = np.where(enough & (np.arange(count) != label[:, None]), beliefs, 0)  # (N, C)
     confident = np.where(others >= usual, others, 0).max(1) > own
     impossible = others.max(1) >= SURE / (1 - SURE) * own
-    suspect = (label >= 0) & told[label] & (confident | impossible) & (others.max(1) > own)
+    suspect = (label >= 0) & enough[label] & (confident | impossible) & (others.max(1) > own)
     return np.where(suspect, others.argmax(1), -1)
 
 

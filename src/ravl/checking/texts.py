@@ -25,8 +25,8 @@ def misfits(ground: FitData) -> list[Issue]:
     owners, texts, vectors, pictures = _read(ground)
     if len(texts) < LEAST or len(np.unique(owners)) < LEAST:
         return []
-    told = _told(ground, owners, vectors)
-    strange = np.sqrt(ranks(vectors, owners, pictures) * ranks(vectors, owners, told))
+    nearby = _neighbour_texts(ground, owners, vectors)
+    strange = np.sqrt(ranks(vectors, owners, pictures) * ranks(vectors, owners, nearby))
     found: dict[int, Issue] = {}
     for t in np.argsort(-strange, kind="stable").tolist():
         i = int(owners[t])
@@ -94,13 +94,13 @@ def _read(ground: FitData) -> tuple[Ints, list[str], Array, Array]:
     return np.array([i for _, i, _ in lines], np.int64), [s for _, _, s in lines], vectors, pictures
 
 
-def _told(ground: FitData, owners: Ints, vectors: Array) -> Array:
+def _neighbour_texts(ground: FitData, owners: Ints, vectors: Array) -> Array:
     """Mean text vector of the nearest pictures of each picture, (N, d); zeros without texts."""
     sums = np.zeros((len(ground), vectors.shape[1]), np.float32)
     np.add.at(sums, owners, vectors)
     means = normalise(sums)
     near = ground.near.positions
-    told = np.zeros_like(means)
+    nearby = np.zeros_like(means)
     for j in range(near.shape[1]):  # (N, d) at a time
-        told += np.where(near[:, j : j + 1] >= 0, means[near[:, j]], 0)
-    return normalise(told)
+        nearby += np.where(near[:, j : j + 1] >= 0, means[near[:, j]], 0)
+    return normalise(nearby)

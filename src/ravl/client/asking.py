@@ -67,7 +67,7 @@ def search(
     if not isinstance(given, list | tuple):
         query = query_of(given, image, like, weight)
         reply = yield from fetched(server, Ask("POST", "/v1/search", _one_query(query, values)))
-        return reading.read(reply, lambda told: reading.hits(told["hits"], told))
+        return reading.read(reply, lambda whole: reading.hits(whole["hits"], whole))
 
     def ask(chunk: list[Query]) -> Ask:
         body = {**values, "queries": [_in_json(query) for query in chunk]}
@@ -75,7 +75,7 @@ def search(
 
     def reader(reply: httpx.Response, count: int) -> list[ServedHits]:
         return reading.read(
-            reply, lambda told: [reading.hits(told["results"][i], told) for i in range(count)]
+            reply, lambda whole: [reading.hits(whole["results"][i], whole) for i in range(count)]
         )
 
     queries = [query_of(one, None, None, weight) for one in given]
@@ -114,7 +114,7 @@ def answers(
     def reader(reply: httpx.Response, count: int) -> list[Answer]:
         return reading.read(
             reply,
-            lambda told: [reading.answer(task, told["answers"][i], told) for i in range(count)],
+            lambda whole: [reading.answer(task, whole["answers"][i], whole) for i in range(count)],
         )
 
     def weigh(item: Item) -> int:

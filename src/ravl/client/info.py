@@ -109,24 +109,24 @@ class DriftInfo:
 
     def to_json(self) -> JsonObject:
         """As in the server's JSON."""
-        told = asdict(self)
-        told["signals"] = [{"signal": each.pop("name"), **each} for each in told["signals"]]
-        return told
+        record = asdict(self)
+        record["signals"] = [{"signal": each.pop("name"), **each} for each in record["signals"]]
+        return record
 
 
-def drift_of(told: JsonValue) -> DriftInfo:
+def drift_of(record: JsonValue) -> DriftInfo:
     """From JSON."""
     names = [field.name for field in fields(SignalInfo) if field.name != "name"]
     signals = tuple(
         SignalInfo(signal["signal"], **{name: signal[name] for name in names})
-        for signal in told["signals"]
+        for signal in record["signals"]
     )
-    known = {field.name: told[field.name] for field in fields(DriftInfo)}
+    known = {field.name: record[field.name] for field in fields(DriftInfo)}
     return DriftInfo(**{**known, "signals": signals})
 
 
-def info_of(told: JsonValue) -> ServerInfo:
+def info_of(record: JsonValue) -> ServerInfo:
     """From JSON."""
     names = [field.name for field in fields(RunInfo)]
-    runs = tuple(RunInfo(**{name: run[name] for name in names}) for run in told["runs"])
-    return ServerInfo(dict(told["memory"]), tuple(told["tasks"]), runs)
+    runs = tuple(RunInfo(**{name: run[name] for name in names}) for run in record["runs"])
+    return ServerInfo(dict(record["memory"]), tuple(record["tasks"]), runs)

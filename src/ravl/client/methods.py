@@ -180,7 +180,11 @@ class Methods:
         def page(after: int) -> Plan[tuple[list[Row], int | None]]:
             reply = yield from self._get("/v1/rows", where=where, after=after, limit=PAGE)
             return reading.read(
-                reply, lambda told: ([reading.row(row) for row in told["rows"]], told["next"])
+                reply,
+                lambda body: (
+                    [reading.row(row) for row in body["rows"]],
+                    body["next"],
+                ),
             )
 
         return page
@@ -189,7 +193,7 @@ class Methods:
     def count(self, where: str | None = None) -> Plan[int]:
         """The number of rows, or of rows that match a filter."""
         reply = yield from self._get("/v1/rows/count", where=where)
-        return reading.read(reply, lambda told: int(told["count"]))
+        return reading.read(reply, lambda body: int(body["count"]))
 
     @planned
     def add(self, examples: Iterable[Example]) -> Plan[IndexReport]:
@@ -214,7 +218,7 @@ class Methods:
             lambda example: size_of(example.picture),
             ask,
             lambda reply, count: reading.read(
-                reply, lambda told: [told["rows"][i]["id"] for i in range(count)]
+                reply, lambda body: [body["rows"][i]["id"] for i in range(count)]
             ),
         )
         return IndexReport(added=len(added))
@@ -266,7 +270,7 @@ class Methods:
                 body["where"] = where
             ask = Ask("POST", "/v1/rows/delete", {"json": body}, safe=False)
             reply = yield from fetched(self._server, ask)
-            deleted += reading.read(reply, lambda told: int(told["deleted"]))
+            deleted += reading.read(reply, lambda body: int(body["deleted"]))
         return deleted
 
     @planned
@@ -312,9 +316,9 @@ class Methods:
             note: a free text.
             **about: overrides the fields of the answer.
         """
-        said = {"verdict": verdict, "correction": correction, "note": note}
-        told: dict[str, object] = {**judged(answer), **said, **about}
-        values = {name: value for name, value in told.items() if value is not None}
+        verdicts = {"verdict": verdict, "correction": correction, "note": note}
+        entry: dict[str, object] = {**judged(answer), **verdicts, **about}
+        values = {name: value for name, value in entry.items() if value is not None}
         if picture is not None:  # not as a form, which cannot distinguish a boolean from a text
             values["picture"] = in_json(picture)
         ask = Ask("POST", "/v1/feedback", {"json": values}, safe=False)

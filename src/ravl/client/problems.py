@@ -67,37 +67,37 @@ def checked(reply: httpx.Response) -> httpx.Response:
     """
     if reply.is_success:
         return reply
-    told = _told(reply)
-    if not told.get("detail"):
+    problem = _problem(reply)
+    if not problem.get("detail"):
         raise stranger(reply)
     url = reply.request.url
     task = url.path.rpartition("/v1/")[2].partition("/")[0]
-    if told.get("kind") == ADDRESS and task in registry.commands():
+    if problem.get("kind") == ADDRESS and task in registry.commands():
         raise QueryError(
             f"No run at {origin_of(url)} answers {task}. See Client.runs(), or ravl info --server "
             "URL, for the runs of the server."
         )
-    raise refusal(told)
+    raise refusal(problem)
 
 
-def refusal(told: JsonRecord) -> RavlError:
+def refusal(problem: JsonRecord) -> RavlError:
     """A server's problem as the error that the local API would raise.
 
     Args:
-        told: the problem, in the format of RFC 9457.
+        problem: the problem, in the format of RFC 9457.
     """
-    sentence, kind = str(told["detail"]), KINDS.get(str(told.get("kind")))
+    sentence, kind = str(problem["detail"]), KINDS.get(str(problem.get("kind")))
     if kind is not None:
         return kind(sentence)
-    return ServerError(sentence, told.get("status"), str(told.get("request", "")))
+    return ServerError(sentence, problem.get("status"), str(problem.get("request", "")))
 
 
 def sentence_of(reply: httpx.Response) -> str:
     """The server's error sentence; empty if the reply is not from a server of ravl."""
-    return str(_told(reply).get("detail", ""))
+    return str(_problem(reply).get("detail", ""))
 
 
-def _told(reply: httpx.Response) -> JsonRecord:
+def _problem(reply: httpx.Response) -> JsonRecord:
     """The problem in a reply; empty if there is no problem."""
     try:
         found = json.loads(reply.content)
@@ -111,8 +111,8 @@ def fewer(reply: httpx.Response, count: int) -> int | None:
     if count < 2 or reply.status_code not in (400, 413, 422, 429, 503):
         return None
     sentence = sentence_of(reply)
-    if told := FEWER.search(sentence):
-        most = int((told[1] or told[2]).replace(",", ""))
+    if limit := FEWER.search(sentence):
+        most = int((limit[1] or limit[2]).replace(",", ""))
         return most if 0 < most < count else None
     return count // 2 if reply.status_code == 413 or LESS in sentence else None
 

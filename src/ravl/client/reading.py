@@ -80,7 +80,7 @@ def row(data: JsonValue) -> Row:
     )
 
 
-def hits(found: JsonValue, told: JsonValue) -> ServedHits:
+def hits(found: JsonValue, whole: JsonValue) -> ServedHits:
     """The hits of a search."""
     return ServedHits(
         (
@@ -93,16 +93,16 @@ def hits(found: JsonValue, told: JsonValue) -> ServedHits:
             )
             for hit in found
         ),
-        origin(told),
+        origin(whole),
     )
 
 
-def answer(task: str, data: JsonValue, told: JsonValue) -> Answer:
+def answer(task: str, data: JsonValue, whole: JsonValue) -> Answer:
     """An answer of a task; unknown fields of a newer server are ignored."""
     kind = registry.of_command(task)[0].answer_type()
     known = {field.name for field in fields(kind)}
     values = {name: _plain(value) for name, value in data.items() if name in known}
-    return kind(**{**values, "evidence": evidence(data["evidence"]), "origin": origin(told)})
+    return kind(**{**values, "evidence": evidence(data["evidence"]), "origin": origin(whole)})
 
 
 def evidence(found: JsonValue) -> tuple[Evidence, ...]:

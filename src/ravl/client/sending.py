@@ -94,8 +94,8 @@ def files_first(sources: Sequence[Source]) -> list[int]:
 def unusual(record: DataclassInstance) -> dict[str, object]:
     """The fields of a dataclass that differ from their defaults."""
     usual = type(record)()
-    told = {field.name: getattr(record, field.name) for field in fields(record)}
-    return {name: value for name, value in told.items() if value != getattr(usual, name)}
+    values = {field.name: getattr(record, field.name) for field in fields(record)}
+    return {name: value for name, value in values.items() if value != getattr(usual, name)}
 
 
 def how_of(options: JsonRecord) -> dict[str, object]:

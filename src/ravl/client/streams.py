@@ -37,20 +37,20 @@ class Told:
         Raises:
             RavlError: an error occurred after the start.
         """
-        told: JsonValue = json.loads(event.data)
+        data: JsonValue = json.loads(event.data)
         if event.event == "problem":
-            raise refusal(told)
+            raise refusal(data)
         if event.event == "evidence":
-            self.evidence = reading.evidence(told["evidence"])
+            self.evidence = reading.evidence(data["evidence"])
         elif event.event == "token":
             self._heard = True
-            return str(told["text"])
+            return str(data["text"])
         elif event.event == "answer":
-            answer = {**reading.UNJUDGED, **told["answer"]}
-            self.answer = reading.answer(self._task, answer, told)
+            answer = {**reading.UNJUDGED, **data["answer"]}
+            self.answer = reading.answer(self._task, answer, data)
             self.evidence = self.answer.evidence
             field = registry.of_command(self._task)[0].field
-            return "" if self._heard else str(told["answer"][field])
+            return "" if self._heard else str(data["answer"][field])
         return ""
 
     def _end(self) -> None:

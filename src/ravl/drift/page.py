@@ -79,8 +79,8 @@ def _chart(drift: Drift, name: str) -> Chart | None:
     if chart is None:
         return None
     means = [f"mean {values.mean():.2f}" for values in (then, now)]
-    told = [replace(one, summary=mean) for one, mean in zip(chart.lines, means, strict=True)]
-    return replace(chart, lines=told)
+    lines = [replace(one, summary=mean) for one, mean in zip(chart.lines, means, strict=True)]
+    return replace(chart, lines=lines)
 
 
 def _picture(given: Picture) -> str | None:

@@ -57,10 +57,10 @@ class ExportReport:
                 f"ONNX differ by {parity['random']:.1g} on random inputs{real}, allowed "
                 f"{parity['tolerance']:g}"
             )
-        lines.append(_told("The run and its export", self.manifest["answers"]))
+        lines.append(_agreement("The run and its export", self.manifest["answers"]))
         if "int8" in self.manifest:
             cost = self.manifest["int8"]
-            lines.append(_told("With and without int8", cost["answers"]))
+            lines.append(_agreement("With and without int8", cost["answers"]))
             for measure, its in cost.get("scores", {}).items():
                 lines.append(f"  {measure}: {its['float']:.4g}, with int8 {its['int8']:.4g}")
         return "\n".join(lines)
@@ -249,7 +249,7 @@ def _versions() -> dict[str, str]:
     return {"python": platform.python_version(), "ravl": __version__, **found}
 
 
-def _told(who: str, answers: JsonObject) -> str:
+def _agreement(who: str, answers: JsonObject) -> str:
     found = Agreement(**answers)
     return (
         f"{who} agree on {found.same:,} of {found.compared:,} answers about the memory's pictures; "

@@ -129,7 +129,7 @@ def line_chart(
         [(frame.y(n), _number(n, percent, 0)) for n in (low, (low + high) / 2, high)],
         (_plain(min(steps)), _plain(max(steps))),
         unit,
-        "; ".join(_told(name, points, percent, alone) for name, points in kept),
+        "; ".join(_in_words(name, points, percent, alone) for name, points in kept),
         _best(kept[0][1], frame) if alone else None,
         [(frame.x(a), frame.y(b)) for a, b in loose],
     )
@@ -175,7 +175,7 @@ def _line(name: str, points: Points, frame: Frame, percent: bool, dots: bool) ->
     )
 
 
-def _told(name: str, points: Points, percent: bool, alone: bool) -> str:
+def _in_words(name: str, points: Points, percent: bool, alone: bool) -> str:
     first, last = (_number(p[1], percent) for p in (points[0], points[-1]))
     words = f"from {first} to {last}"
     if alone:

@@ -124,19 +124,21 @@ def _refused(
     """What there is to say where nothing is to be trained; None where something is."""
     version = current(folder)
     attempts = [a for a in read_log(folder) if a.get("champion") == version and "mark" in a]
-    told = news.to_json()
+    changes = news.to_json()
     if not news.count:
-        return RefitReport(folder, "nothing", "Nothing is new since the last fit.", version, told)
+        return RefitReport(
+            folder, "nothing", "Nothing is new since the last fit.", version, changes
+        )
     if earlier := [a for a in attempts if a["mark"] == mark]:
         at = earlier[-1]["at"]
         return RefitReport(
-            folder, "nothing", f"Nothing is new since the refit of {at}.", version, told
+            folder, "nothing", f"Nothing is new since the refit of {at}.", version, changes
         )
     waiting = waits_for(model, news, attempts, if_new, if_drift)
     if waiting is not None:
-        return RefitReport(folder, "waiting", waiting, version, told)
+        return RefitReport(folder, "waiting", waiting, version, changes)
     if dry_run:
-        return RefitReport(folder, "dry", "A refit would train on that.", version, told)
+        return RefitReport(folder, "dry", "A refit would train on that.", version, changes)
     return None
 
 
@@ -194,7 +196,7 @@ def _end(
 ) -> RefitReport:
     """Promote or not; the page and the log. The run is usable all the time."""
     better, why = decide(comparison, rule)
-    before, at, told = current(folder), moment(), news.to_json()
+    before, at, changes = current(folder), moment(), news.to_json()
     verdict = f"The challenger {'replaces' if better else 'does not replace'} the champion: {why}."
     page = folder / REPORTS / f"{len(read_log(folder)) + 1:04}.html"
     page.parent.mkdir(exist_ok=True)
@@ -213,7 +215,7 @@ def _end(
             "rule": rule,
             "mark": mark,
             "page": f"{REPORTS}/{page.name}",
-            **told,
+            **changes,
             "scores": scores,
         },
     )
@@ -224,7 +226,7 @@ def _end(
         "promoted" if better else "kept",
         verdict,
         version,
-        told,
+        changes,
         scores,
         tables_of(champion.task, comparison),
         page,

@@ -85,14 +85,14 @@ def decide(comparison: Comparison, promote: Promote) -> tuple[bool, str]:
     metric = comparison.metric
     gain = comparison.differences[TOGETHER].get(metric)
     frozen = comparison.differences[FROZEN].get(metric)
-    told = f"{metric} {_in_words(metric, gain)}"
+    difference = f"{metric} {_in_words(metric, gain)}"
     if promote != "better":
-        return promote == "always", f"as --promote {promote} says ({told})"
+        return promote == "always", f"as --promote {promote} says ({difference})"
     if frozen is not None and frozen.high < 0:
         return False, f"it is worse on the frozen test part: {metric} {_in_words(metric, frozen)}"
     if gain is None or gain.low <= 0:
-        return False, f"it is not better by more than chance: {told}"
-    return True, f"it is better by more than chance: {told}"
+        return False, f"it is not better by more than chance: {difference}"
+    return True, f"it is better by more than chance: {difference}"
 
 
 def _in_words(metric: str, gain: Score | None) -> str:

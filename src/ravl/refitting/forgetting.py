@@ -1,4 +1,7 @@
-"""``ravl forget``: rows leave a memory for good, and which runs have learned from them is told."""
+"""``ravl forget``: rows leave a memory for good.
+
+The report names the runs that have learned from them.
+"""
 
 from __future__ import annotations
 

@@ -61,10 +61,10 @@ class RefitReport:
         for table in self.tables:
             narrow = replace(table, measures=table.measures[:COLUMNS])
             lines += [table.caption, *terminal_table(narrow), ""]
-        return [*lines, *([told(self.news)] if self.news else []), self.reason]
+        return [*lines, *([changes_in_words(self.news)] if self.news else []), self.reason]
 
 
-def told(news: JsonObject) -> str:
+def changes_in_words(news: JsonObject) -> str:
     """What is new, in a sentence."""
     most = sorted(news["labels"].items(), key=lambda item: -item[1])
     labels = ", ".join(f"{name} {count:,}" for name, count in most[:LABELS])

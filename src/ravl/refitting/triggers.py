@@ -11,7 +11,7 @@ from ravl.refitting.memory_changes import MemoryChanges
 from ravl.tasks.model import Model
 from ravl.training.examples import read_labelled
 
-MOST = 1000  # pictures, the last that came in, by which drift is told
+MOST = 1000  # pictures, the last that came in, that drift is measured on
 
 
 def waits_for(

@@ -75,7 +75,7 @@ class Signals:
         """As plain JSON types."""
         return {
             **{n: [round(float(v), DIGITS) for v in values] for n, values in self.numbers.items()},
-            ANSWERS: None if self.answers is None else [list(said) for said in self.answers],
+            ANSWERS: None if self.answers is None else [list(names) for names in self.answers],
         }
 
     @classmethod
@@ -85,10 +85,10 @@ class Signals:
         Raises:
             KeyError, TypeError, ValueError: the record is damaged.
         """
-        told = record[ANSWERS]
+        stored = record[ANSWERS]
         if "likeness" in record:  # of format 1
             record = {"similarity": record["likeness"], **record}
-        answers = None if told is None else [tuple(map(str, said)) for said in told]
+        answers = None if stored is None else [tuple(map(str, names)) for names in stored]
         numbers = {n: np.array(record[n], np.float32) for n in NUMBERS if n in record}
         found = cls(numbers, answers)
         lengths = {values.shape for values in numbers.values()}

@@ -99,15 +99,15 @@ class OnnxGenerator:
         chance = np.random.default_rng(how.seed) if how.do_sample else None
 
         def grown() -> Iterator[str]:
-            told = text = ""
+            sent = text = ""
             for ids in pieces(
                 _Cached(self._write, *self.read([request])), how, max_new_tokens, chance
             ):
                 text = self.vocabulary.text(ids)
                 if not text.endswith(HALF):
-                    yield text[len(told) :]
-                    told = text
-            yield text[len(told) :]
+                    yield text[len(sent) :]
+                    sent = text
+            yield text[len(sent) :]
 
         return tidy(grown(), line=False)
 

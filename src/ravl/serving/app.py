@@ -16,7 +16,7 @@ from starlette.responses import Response
 from ravl import __version__
 from ravl.errors import RavlError
 from ravl.serving.documented import document
-from ravl.serving.guard import Guard, told
+from ravl.serving.guard import Guard, id_of_request
 from ravl.serving.problems import Problem, problem_of, problem_response, sentence_of
 from ravl.serving.routes import (
     answering,
@@ -78,21 +78,21 @@ def _handle(app: FastAPI, service: Service) -> None:
 
     @app.exception_handler(Problem)
     async def problem(request: Request, error: Problem) -> Response:
-        return problem_response(error, told(request.scope))
+        return problem_response(error, id_of_request(request.scope))
 
     @app.exception_handler(RavlError)
     async def ravl(request: Request, error: RavlError) -> Response:
         found = problem_of(error, service.memory)
         if found.status >= 500:
-            number = told(request.scope)
+            number = id_of_request(request.scope)
             print(f"request {number}: {error}", file=sys.stderr)
             traceback.print_exception(error)
-        return problem_response(found, told(request.scope))
+        return problem_response(found, id_of_request(request.scope))
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         found = Problem(422, sentence_of(list(error.errors())))
-        return problem_response(found, told(request.scope))
+        return problem_response(found, id_of_request(request.scope))
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
@@ -101,7 +101,7 @@ def _handle(app: FastAPI, service: Service) -> None:
             405: "This address does not take that method.",
         }
         found = Problem(error.status_code, sentences.get(error.status_code, str(error.detail)))
-        response = problem_response(found, told(request.scope))
+        response = problem_response(found, id_of_request(request.scope))
         for name, value in (error.headers or {}).items():
             response.headers[name] = value
         return response

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from ravl.errors import PictureError
 from ravl.serving.batching import Batcher, Call, Done
 from ravl.serving.bodies import PictureIn
-from ravl.serving.guard import told
+from ravl.serving.guard import id_of_request
 from ravl.serving.keys import ANYONE, Caller, Scope
 from ravl.serving.problems import GONE, Problem
 from ravl.serving.service import Service
@@ -60,7 +60,7 @@ class Asking:
     @property
     def number(self) -> str:
         """Identifies it."""
-        return told(self.request.scope)
+        return id_of_request(self.request.scope)
 
     async def answered(
         self,

@@ -55,7 +55,7 @@ class RunWatcher:
     def look(self) -> list[str]:
         """Load what has changed since the last look; names of what has been exchanged.
 
-        What cannot be loaded is told on standard error, and the old version answers on.
+        If a version cannot be loaded, standard error says why, and the old version still answers.
         """
         found: list[str] = []
         for served, folder in self._runs:

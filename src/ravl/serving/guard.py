@@ -186,6 +186,6 @@ def _hostname(host: str) -> str:
         return ""
 
 
-def told(scope: Scope) -> str:
-    """The number of a request."""
+def id_of_request(scope: Scope) -> str:
+    """The identifier of a request; empty without one."""
     return str(scope.get("state", {}).get("request", ""))

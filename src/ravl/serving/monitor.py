@@ -101,7 +101,7 @@ class Monitor:
         """Count answers of a run; a window that is full is tested.
 
         Several questions about a picture are no several pictures: the first alone counts. Nobody
-        waits for it, so that what goes wrong is told on standard error.
+        waits for it, so that what goes wrong is printed on standard error.
 
         Args:
             name: of the run.

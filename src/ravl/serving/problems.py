@@ -1,4 +1,4 @@
-"""What clients are told when something is wrong: RFC 9457's problem JSON, never a stack trace."""
+"""The errors that clients receive: RFC 9457's problem JSON, never a stack trace."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ STATUSES: dict[int, Kind] = {  # of what is no error of ravl's, unless it says o
 
 
 class Problem(Exception):
-    """Something that a client is told.
+    """An error that a client receives.
 
     Args:
         status: of HTTP.
@@ -164,9 +164,9 @@ def without_paths(text: str, memory: Memory) -> str:
 def sentence_of(error: ValidationError | Sequence[ErrorDetails]) -> str:
     """The first things that a request got wrong, as a sentence."""
     errors = error.errors(include_url=False) if isinstance(error, ValidationError) else error
-    told = []
+    sentences = []
     for found in errors[:3]:
         place = ".".join(str(part) for part in found["loc"] if part not in ("query", "body"))
         message = str(found["msg"]).removeprefix("Value error, ").rstrip(".")
-        told.append(f"{place[:100]}: {message}." if place else f"{message}.")
-    return " ".join(told)[:1000].encode("utf-8", "replace").decode()
+        sentences.append(f"{place[:100]}: {message}." if place else f"{message}.")
+    return " ".join(sentences)[:1000].encode("utf-8", "replace").decode()

@@ -38,7 +38,7 @@ class Server(uvicorn.Server):
         service: to be served; closed when the server ends.
         host: to listen on.
         port: to listen on; 0 for any that is free.
-        say: is told a line when the server is ready.
+        say: called with each line when the server is ready.
     """
 
     def __init__(
@@ -72,12 +72,12 @@ class Server(uvicorn.Server):
             return
         port = self.servers[0].sockets[0].getsockname()[1]
         host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
-        for line in told(self._service, f"http://{host}:{port}", time.monotonic() - self._began):
+        for line in banner(self._service, f"http://{host}:{port}", time.monotonic() - self._began):
             self._say(line)
 
 
-def told(service: Service, url: str, seconds: float) -> list[str]:
-    """What the operator wants to know."""
+def banner(service: Service, url: str, seconds: float) -> list[str]:
+    """The lines that the operator reads when the server is ready."""
     memory = service.memory
     runs = ", ".join(
         f"{served.task} " + (f"by {served.name}" if served.run is not None else "(untrained)")

@@ -54,7 +54,7 @@ class Remote(Protocol):
             files: where each file of the manifest is here.
             manifest: of what must be there afterwards.
             before: of what lies there.
-            advance: is told how many bytes have gone.
+            advance: called with the number of bytes that have gone.
         """
 
     def fetch(self, entries: Mapping[str, Entry], folder: Path, advance: Advance) -> None:
@@ -189,15 +189,15 @@ class FsspecPlace:
             self._fs.makedirs(folder, exist_ok=True)
 
     def _put(self, file: Path, name: str, entry: Entry, advance: Advance) -> None:
-        told = _Told(entry.size, advance)
+        callback = _Told(entry.size, advance)
         path = self._path(name)
         self._make(path.rpartition("/")[0])
         # On this machine somebody may have the old file open: it is replaced, not overwritten.
         half = f"{path}.part" if self._local else path
-        self._fs.put_file(str(file), half, callback=told)
+        self._fs.put_file(str(file), half, callback=callback)
         if self._local:
             settle(Path(half), Path(path))
-        told.reach(entry.size)
+        callback.reach(entry.size)
 
     def _remove(self, names: Iterable[str]) -> None:
         for name in names:

@@ -100,11 +100,11 @@ def augment(
             readable = [(row, picture) for row in some if (picture := _picture(memory, row))]
             counts["broken"] += len(some) - len(readable)
             answers = answering([picture for _, picture in readable])
-            told: dict[str, Mapping[str, Scalar]] = {}
+            changes: dict[str, Mapping[str, Scalar]] = {}
             for (row, _), answer in zip(readable, answers, strict=True):
                 value, confidence = task.generated(answer, least)
                 if value and confidence >= least:
-                    told[row.id] = {
+                    changes[row.id] = {
                         column: value,
                         CONFIDENCE: round(confidence, 4),
                         PROVENANCE: name,
@@ -112,7 +112,7 @@ def augment(
                 else:
                     counts["unsure"] += 1
             what = f"augment: {task.command} by {name}"
-            counts["written"] += memory.update_columns(told, what)
+            counts["written"] += memory.update_columns(changes, what)
             advance(len(some), len(silent), "")
     return Augmented(counts["written"], counts["unsure"], counts["broken"], column)
 

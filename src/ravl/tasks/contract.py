@@ -263,8 +263,8 @@ class Task(ABC):
     def feedback(self, answer: Answer) -> JsonRecord:
         """What feedback says of an answer: ``answer``, and ``asked`` where something was."""
         value = getattr(answer, self.field)
-        told = {"answer": list(value) if isinstance(value, tuple) else value}
-        return {**told, "asked": answer.asked} if self.beside else told
+        entry = {"answer": list(value) if isinstance(value, tuple) else value}
+        return {**entry, "asked": answer.asked} if self.beside else entry
 
     def generated(self, answer: Any, least: float) -> tuple[str, float]:
         """What ``ravl augment`` writes of an answer, "" for nothing, and its confidence."""

@@ -102,7 +102,7 @@ class Model:
             beside: for a task that takes them the text or question, or as many as there are
                 pictures; one of the two may be single.
             task: its command, such as "caption"; None for what the run was fitted for. A memory
-                alone answers several tasks, so it must be told which.
+                alone answers several tasks, so the caller must say which.
             **options: of the task, such as ``k``, ``retrieval``, ``vote_only``, ``abstain``.
 
         Returns:

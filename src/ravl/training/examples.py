@@ -196,7 +196,7 @@ def remember(
             taken = store.rows.find(ids)
             # The first id that is free, or this picture's own.
             id = next(i for i in ids if i not in taken or taken[i].hash == row.hash)
-            new = _told(old := taken.get(id), replace(row, id=id), then)
+            new = _updated(old := taken.get(id), replace(row, id=id), then)
             if new is None or new == old or id in gone:
                 continue
             version = version or store.history.begin(what)
@@ -214,7 +214,7 @@ def remember(
     return changed
 
 
-def _told(old: Row | None, row: Row, then: Mapping[int, JsonObject | None]) -> Row | None:
+def _updated(old: Row | None, row: Row, then: Mapping[int, JsonObject | None]) -> Row | None:
     """A row after a table has spoken: what it says replaces, what it does not say stays.
 
     Args:
@@ -229,7 +229,7 @@ def _told(old: Row | None, row: Row, then: Mapping[int, JsonObject | None]) -> R
     if old.number in then:
         state = then[old.number] or {"id": old.id}
         base = replace(old, **user_fields(state))
-    told = replace(
+    updated = replace(
         base,
         texts=row.texts or base.texts,
         label=row.label if row.label is not None else base.label,
@@ -237,7 +237,7 @@ def _told(old: Row | None, row: Row, then: Mapping[int, JsonObject | None]) -> R
         qa=row.qa or base.qa,
         columns={**base.columns, **row.columns},
     )
-    return rebase(base, told, old)
+    return rebase(base, updated, old)
 
 
 def none_labelled(memory: Memory, noun: str, column: str | None) -> DataError:

@@ -1,4 +1,4 @@
-"""What every training loop can be told; each kind of training adds its own."""
+"""The settings of every training loop; each kind of training adds its own."""
 
 from __future__ import annotations
 

@@ -93,9 +93,9 @@ def split(
         if not chosen.any():
             raise DataError(f"{where or name!r} names no labelled picture for {name}.")
     if not all(fixed.values()):
-        told, blank = told_by_column(rows)
+        part_of_row, blank = split_column(rows)
         for number in (1, 2):
-            chosen = (told == number) & (part == 0)
+            chosen = (part_of_row == number) & (part == 0)
             if not fixed[number] and chosen.any():
                 part[chosen] = number
                 fixed[number] = True
@@ -122,7 +122,7 @@ def split(
     return Splits(train, held, judged, out, "; ".join(words))
 
 
-def told_by_column(rows: Sequence[Row]) -> tuple[Ints, int]:
+def split_column(rows: Sequence[Row]) -> tuple[Ints, int]:
     """What the column ``split`` says of each row, (n,), and how many rows have no word in it.
 
     A row without a word is for training. A column that names neither validation nor test is about
@@ -132,9 +132,9 @@ def told_by_column(rows: Sequence[Row]) -> tuple[Ints, int]:
         DataError: it names validation or test, and also has words that are not names of parts.
     """
     words = [str(row.columns.get(COLUMN, "") or "").strip().lower() for row in rows]
-    told = np.array([NAMES.get(word, 0) for word in words], np.int64)
-    if not told.any():
-        return told, 0
+    part_of_row = np.array([NAMES.get(word, 0) for word in words], np.int64)
+    if not part_of_row.any():
+        return part_of_row, 0
     unknown = [i for i, word in enumerate(words) if word and word not in NAMES]
     if unknown:
         row = rows[unknown[0]]
@@ -144,7 +144,7 @@ def told_by_column(rows: Sequence[Row]) -> tuple[Ints, int]:
             + f", beside words for test or validation. Allowed are {', '.join(NAMES)}, or nothing. "
             "Correct the word, or name the parts by filters."
         )
-    return told, words.count("")
+    return part_of_row, words.count("")
 
 
 def draw(part: Ints, groups: Ints, classes: Sequence[str], share: float, seed: int) -> Ints:

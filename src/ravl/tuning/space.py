@@ -255,17 +255,17 @@ class Study:
         """The trials that count; not those that were interrupted and are tried again."""
         found: list[Tried] = []
         for trial in self._study.get_trials(deepcopy=False):
-            state, told = STATES.get(trial.state.name), trial.user_attrs
-            if state and (state != "failed" or "error" in told):
+            state, attributes = STATES.get(trial.state.name), trial.user_attrs
+            if state and (state != "failed" or "error" in attributes):
                 found.append(
                     Tried(
                         len(found) + 1,
                         state,
                         trial.value if state == "complete" else None,
-                        told.get("scores", {}),
+                        attributes.get("scores", {}),
                         round(trial.duration.total_seconds(), 1),
                         trial.params,
-                        told.get("error", ""),
+                        attributes.get("error", ""),
                     )
                 )
         return found
@@ -316,7 +316,7 @@ class Study:
             self._study.tell(trial, better - TIES * scores.get("log_loss", 0.0))
 
     def importances(self) -> list[tuple[str, float]]:
-        """How much each setting mattered, as shares; empty where that cannot be told."""
+        """How much each setting mattered, as shares; empty if that cannot be measured."""
         scores = [trial.score for trial in self.ended() if trial.score is not None]
         if len(scores) < MATTERED or len(set(scores)) == 1:
             return []

@@ -232,9 +232,9 @@ def _check(how: Decoding) -> None:
 def _candidate(choice: JsonObject, answer: JsonObject) -> Candidate:
     content = choice["message"]["content"] or ""
     text = "".join(tidy([str(content)], line=False))
-    told = (choice.get("logprobs") or {}).get("content")
-    if told:
-        return Candidate(text, min(sum(float(t["logprob"]) for t in told), 0.0), len(told))
+    tokens = (choice.get("logprobs") or {}).get("content")
+    if tokens:
+        return Candidate(text, min(sum(float(t["logprob"]) for t in tokens), 0.0), len(tokens))
     used = (answer.get("usage") or {}).get("completion_tokens") or 0
     count = int(used) // max(len(answer["choices"]), 1)  # of all choices together
     return Candidate(text, nan, count or len(text.split()))

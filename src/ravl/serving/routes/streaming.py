@@ -20,7 +20,7 @@ from ravl.json_types import JsonObject
 from ravl.serving.asking import Asking, caller_of
 from ravl.serving.batching import Done
 from ravl.serving.documented import problems, takes
-from ravl.serving.guard import told
+from ravl.serving.guard import id_of_request
 from ravl.serving.models import Item, Options, Served, at_one_moment
 from ravl.serving.outgoing import Json, answer_json, evidence_json, origin_json
 from ravl.serving.problems import Problem, problem_of, problem_response
@@ -143,10 +143,10 @@ def _evidence(served: Served, item: Item, options: Options) -> JsonObject:
         return {"evidence": []}
     kept = tuple((n, v) for n, v in options if n == "k")
     found = served.call((*kept, ("vote_only", True)))([item])[0][0]
-    told = answer_json(found)
+    as_json = answer_json(found)
     return {
         "evidence": [evidence_json(e) for e in found.evidence],
-        "memory": told["memory"],
+        "memory": as_json["memory"],
         **({served.kind.beside: item[1]} if isinstance(item, tuple) else {}),
     }
 
@@ -158,7 +158,9 @@ def _problem(asking: Asking, error: Exception) -> JsonObject:
         error = problem_of(error, asking.service.memory)
     elif not isinstance(error, Problem):
         error = Problem(500, f"Something went wrong here. The log knows it as {asking.number}.")
-    found: JsonObject = json.loads(bytes(problem_response(error, told(asking.request.scope)).body))
+    found: JsonObject = json.loads(
+        bytes(problem_response(error, id_of_request(asking.request.scope)).body)
+    )
     return found
 
 

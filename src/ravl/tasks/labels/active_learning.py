@@ -1,11 +1,10 @@
 """``ravl suggest``: which unlabelled pictures of a memory to label next.
 
-Each picture that is labelled tells about those that are like it. So the pictures are chosen, one
-after the other, that tell most that is not told yet: by how many unlabelled pictures are near, how
-near, and how uncertain the answer to these is, less what labelled and chosen pictures tell already
-(facility location). Uncertain is what has two labels of like probability, and what vote and model
-disagree about. Outliers tell about nobody, and a second picture of
-the same kind tells little.
+A labelled picture also gives information about similar pictures. The pictures are chosen one after
+the other (facility location). Each time the one is chosen that adds most: it has many unlabelled
+neighbours that are near and uncertain, and few labelled or chosen neighbours. A picture is uncertain
+if two labels have similar probabilities, or if the vote and the model disagree. Outliers add
+little, and so does a second picture of the same kind.
 """
 
 from __future__ import annotations
@@ -132,23 +131,23 @@ def most_telling(
 
     Args:
         similarity: of all to all, (n, n).
-        covered: what is told about each already, (n,), 0 to 1.
-        weights: how much it matters to be told about each, (n,).
+        covered: how much is known about each already, (n,), 0 to 1.
+        weights: how much knowledge about each matters, (n,).
         count: how many.
     """
-    told = np.exp((similarity - 1) / REACH)  # (n, n)
+    covers = np.exp((similarity - 1) / REACH)  # (n, n)
     chosen: list[tuple[int, float]] = []
     covered = covered.copy()
-    gains = np.full(len(told), np.inf, np.float32)
-    for _ in range(min(count, len(told))):
+    gains = np.full(len(covers), np.inf, np.float32)
+    for _ in range(min(count, len(covers))):
         while True:  # gains only shrink, so that few need to be computed again (Minoux 1978)
             best = int(gains.argmax())
-            gain = float(np.maximum(told[best] - covered, 0) @ weights)
+            gain = float(np.maximum(covers[best] - covered, 0) @ weights)
             gains[best] = gain
             if gain >= gains.max() - 1e-6:
                 break
         chosen.append((best, gain))
-        covered = np.maximum(covered, told[best])
+        covered = np.maximum(covered, covers[best])
         gains[best] = -1
     return chosen
 

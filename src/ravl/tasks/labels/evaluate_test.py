@@ -154,7 +154,7 @@ def _scored(
 
 
 def _zero_shot(data: FitData) -> Answers:
-    """The pretrained encoder, told the labels' names and nothing else."""
+    """The pretrained encoder, which knows the names of the labels and nothing else."""
     encoder = data.memory.encoder
     vectors = encoder.project(data.test.queries.features)
     names = label_vectors(encoder, data.labels, data.settings.prompt_templates)

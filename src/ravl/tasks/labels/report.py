@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from ravl.tasks.labels.keys.gain import Gain
 
 TITLES = {
-    "zero_shot": ("zero-shot", "pretrained, told only the names; no memory"),
+    "zero_shot": ("zero-shot", "pretrained, knows only the names; no memory"),
     "vote": ("neighbour vote", "the memory alone, nothing trained"),
     "vote_human": ("vote of people's labels", "without what ravl augment wrote"),
     "no_retrieval": ("fine-tuned, no retrieval", "the model alone"),

@@ -258,7 +258,7 @@ def check(task: TextTargets, base: Encoder, examples: Examples, parts: Splits) -
 
 
 def refuse_false(source: Memory) -> None:
-    """Tables of true and false pairs cannot be told apart once rows of a picture are one.
+    """Tables of true and false pairs cannot be separated once rows of a picture are one.
 
     Raises:
         DataError: the column ``match`` of a table says that some text does not fit.

@@ -81,8 +81,10 @@ class Gain:
             return None
         seconds = ", ".join(f"{name} {s:.0f} s" for name, s in self.joint.seconds.items())
         kept = "kept" if self.joint.adopted else "not kept, since validation was no better"
-        told = "the task's loss" + (" and the reader's preferences" if self.joint.distilled else "")
-        note = f"Learned from {told} ({seconds}); {kept}."
+        sources = "the task's loss" + (
+            " and the reader's preferences" if self.joint.distilled else ""
+        )
+        note = f"Learned from {sources} ({seconds}); {kept}."
         return score_table(
             task, self, "Retriever frozen and trained", note, list(TITLES), PAIRS, TITLES
         )
