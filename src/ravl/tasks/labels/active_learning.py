@@ -2,9 +2,9 @@
 
 A labelled picture also gives information about similar pictures. The pictures are chosen one after
 the other (facility location). Each time the one is chosen that adds most: it has many unlabelled
-neighbours that are near and uncertain, and few labelled or chosen neighbours. A picture is uncertain
-if two labels have similar probabilities, or if the vote and the model disagree. Outliers add
-little, and so does a second picture of the same kind.
+neighbours that are near and uncertain, and few labelled or chosen neighbours. A picture is
+uncertain if two labels have similar probabilities, or if the vote and the model disagree. Outliers
+add little, and so does a second picture of the same kind.
 """
 
 from __future__ import annotations
