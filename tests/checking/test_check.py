@@ -11,7 +11,7 @@ from PIL import Image
 import ravl
 from ravl.checking import beliefs
 from ravl.checking.check import DECODED
-from ravl.checking.ground import FitData, excess
+from ravl.checking.check_data import CheckData, excess
 from ravl.checking.hubs import K, hubs
 from ravl.checking.issue import KINDS
 from ravl.checking.pictures import measured
@@ -142,10 +142,10 @@ def test_hubs():
     datastore = bank_of(random.normal(size=(200, 8)).astype(np.float32), labels)
     half = np.where(np.arange(200)[:, None] < 100, 0, 100)
     near = half + (np.arange(200)[:, None] % 100 + np.arange(1, K + 1)) % 100
-    ground = FitData(None, datastore, np.ones(200, bool), Neighbours(near, np.ones(near.shape)))  # type: ignore[arg-type]
-    assert hubs(ground) == []
+    data = CheckData(None, datastore, np.ones(200, bool), Neighbours(near, np.ones(near.shape)))  # type: ignore[arg-type]
+    assert hubs(data) == []
     near[:40, 0] = 150  # a row of b among the nearest of forty of a
-    (one,) = hubs(ground)
+    (one,) = hubs(data)
     assert one.ids == ("r150",) and one.fix == "drop"
     assert "of 50 rows; usual is 10; 80% of them have another label than its 'b'" in one.why
 

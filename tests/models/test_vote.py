@@ -86,7 +86,7 @@ def test_votes_are_shares_of_labels():
     near = random_near(9, 16, 30)
     said = np.eye(5, dtype=np.float32)[np.random.default_rng(1).integers(0, 5, 30)]
     for balance in (0.0, 0.5, 1.0):
-        votes = Vote(16, 0.08, balance=balance)(near, said)
+        votes = Vote(16, 0.08, class_balance=balance)(near, said)
         np.testing.assert_allclose(votes.sum(1), 1, rtol=1e-4)
     shares = Vote(16, 0.08).shares(near)
     expected = (shares[:, :, None] * said[near.positions]).sum(1)
@@ -130,5 +130,7 @@ def test_capping_spans_many_orders_of_magnitude():
 
 
 def test_as_json():
-    vote = Vote(16, 0.08, balance=0.5)
-    assert Vote(**vote.to_json()) == vote
+    vote = Vote(16, 0.08, class_balance=0.5)
+    assert Vote.from_json(vote.to_json()) == vote
+    older = {"k": 16, "temperature": 0.08, "balance": 0.5}
+    assert Vote.from_json(older) == vote

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ravl.checking.ground import FitData
+from ravl.checking.check_data import CheckData
 from ravl.encoders.base import Array
 from ravl.models.gate import probabilities
 from ravl.models.linear import DECAYS, HeadFit, Loss, Standardizer, fold_of_groups
@@ -17,19 +17,19 @@ MUCH = 100_000  # rows times labels; above this the head uses keys, which is fiv
 TOO_MUCH = 1_000_000  # rows times labels; above this only neighbours are used
 
 
-def beliefs(ground: FitData) -> Array:
+def beliefs(data: CheckData) -> Array:
     """Probability of each label for each row, (N, C); rows sum to 1, or to 0 if nothing is known.
 
     The geometric mean of two predictions that did not use the labels of the row and of its
     near-duplicates: a linear head on the frozen features, fitted on other folds, and the vote of
     the nearest rows. A label is likely if both agree.
     """
-    if not ground.labels:
-        return np.zeros((len(ground), 0), np.float32)
+    if not data.labels:
+        return np.zeros((len(data), 0), np.float32)
     votes: Array = Vote(temperature=WARM)(
-        ground.near, said(ground), (ground.label >= 0) * np.float32(1)
+        data.near, label_matrix(data), (data.label >= 0) * np.float32(1)
     )
-    head = _unseen(ground)
+    head = _unseen(data)
     if head is None:
         return votes
     voted = votes.sum(1, keepdims=True) > 0
@@ -38,36 +38,36 @@ def beliefs(ground: FitData) -> Array:
     return both
 
 
-def said(ground: FitData) -> Array:
+def label_matrix(data: CheckData) -> Array:
     """1 for the label of each row, (N, C)."""
-    found: Array = np.equal(ground.label[:, None], np.arange(len(ground.labels))).astype(np.float32)
+    found: Array = np.equal(data.label[:, None], np.arange(len(data.labels))).astype(np.float32)
     return found
 
 
-def _unseen(ground: FitData) -> Array | None:
+def _unseen(data: CheckData) -> Array | None:
     """The head's out-of-fold probabilities of each row, (N, C); None if it would be too slow.
 
     The weight decay has the best log loss on unseen labels.
     """
-    known = np.flatnonzero(ground.label >= 0)
-    groups, count = ground.datastore.groups[known], len(ground.labels)
+    known = np.flatnonzero(data.label >= 0)
+    groups, count = data.datastore.groups[known], len(data.labels)
     folds = fold_of_groups(groups, FEW_FOLDS if len(known) > MANY else FOLDS, 0)
     folds = [fold for fold in folds if 0 < len(fold) < len(known)]
     if len(known) * count > TOO_MUCH or len(folds) < 2:
         return None
-    seen = ground.datastore.features if len(known) * count <= MUCH else ground.datastore.keys
-    x, y = seen[known], said(ground)[known]
+    seen = data.datastore.features if len(known) * count <= MUCH else data.datastore.keys
+    x, y = seen[known], label_matrix(data)[known]
     rests = [np.setdiff1d(np.arange(len(known)), fold) for fold in folds]
     fits = [HeadFit(x[rest], y[rest], Loss(True), Standardizer.of(x[rest])) for rest in rests]
-    best, least = np.zeros((len(ground), count), np.float32), np.inf
+    best, least = np.zeros((len(data), count), np.float32), np.inf
     for decay in DECAYS:
         found = np.zeros_like(best)
         for fold, fit in zip(folds, fits, strict=True):
             head = fit(decay)
             found[known[fold]] = probabilities(head(x[fold]), True)
-            unlabelled = np.flatnonzero(ground.label < 0)
+            unlabelled = np.flatnonzero(data.label < 0)
             found[unlabelled] += probabilities(head(seen[unlabelled]), True) / len(folds)
-        surprise = -np.log(np.maximum(found[known, ground.label[known]], 1e-9)).mean()
+        surprise = -np.log(np.maximum(found[known, data.label[known]], 1e-9)).mean()
         if surprise >= least:
             break
         best, least = found, surprise

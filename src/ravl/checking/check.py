@@ -11,8 +11,8 @@ from time import monotonic
 
 from ravl.checking.balance import imbalances
 from ravl.checking.beliefs import beliefs
+from ravl.checking.check_data import CheckData
 from ravl.checking.duplicates import duplicates
-from ravl.checking.ground import FitData
 from ravl.checking.hubs import hubs
 from ravl.checking.issue import KINDS, Issue, Kind
 from ravl.checking.labels import conflicts, mislabels
@@ -124,22 +124,22 @@ class _Run:
     where: str | None
 
     @cached_property
-    def ground(self) -> FitData:
-        return FitData.of(self.memory, self.where)
+    def data(self) -> CheckData:
+        return CheckData.of(self.memory, self.where)
 
     @cached_property
     def beliefs(self) -> Array:
-        return beliefs(self.ground)
+        return beliefs(self.data)
 
     @property
     def ways(self) -> dict[Kind, Callable[[], list[Issue]]]:
         """The function of each kind."""
         return {
-            "mislabel": lambda: mislabels(self.ground, self.beliefs),
-            "conflict": lambda: conflicts(self.ground, self.beliefs),
-            "duplicate": lambda: duplicates(self.ground),
-            "hub": lambda: hubs(self.ground),
-            "text": lambda: misfits(self.ground),
-            "outlier": lambda: outliers(self.ground),
-            "imbalance": lambda: imbalances(self.ground),
+            "mislabel": lambda: mislabels(self.data, self.beliefs),
+            "conflict": lambda: conflicts(self.data, self.beliefs),
+            "duplicate": lambda: duplicates(self.data),
+            "hub": lambda: hubs(self.data),
+            "text": lambda: misfits(self.data),
+            "outlier": lambda: outliers(self.data),
+            "imbalance": lambda: imbalances(self.data),
         }

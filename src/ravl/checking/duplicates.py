@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ravl.checking.ground import FitData
+from ravl.checking.check_data import CheckData
 from ravl.checking.issue import Issue, ranked
 from ravl.checking.motifs import BITS, bits
 from ravl.memory import Row
@@ -12,7 +12,7 @@ from ravl.memory import Row
 OTHER_WORDS = 0.75  # factor of the score if the texts have nothing in common
 
 
-def duplicates(ground: FitData) -> list[Issue]:
+def duplicates(data: CheckData) -> list[Issue]:
     """Groups of near-duplicates; the largest picture stays, and among equal ones the first.
 
     The score is the smallest similarity to the picture that stays, minus the share of bits in which
@@ -21,10 +21,10 @@ def duplicates(ground: FitData) -> list[Issue]:
     the conflict must be resolved first.
     """
     found = []
-    for its in ground.motifs:
-        its = sorted(its, key=lambda i: (-_pixels(ground.datastore.rows[i]), i))
-        rows = [ground.datastore.rows[i] for i in its]
-        alike = ground.datastore.keys[its[1:]] @ ground.datastore.keys[its[0]]
+    for its in data.motifs:
+        its = sorted(its, key=lambda i: (-_pixels(data.datastore.rows[i]), i))
+        rows = [data.datastore.rows[i] for i in its]
+        alike = data.datastore.keys[its[1:]] @ data.datastore.keys[its[0]]
         apart = np.array([bits(row, rows[0]) for row in rows[1:]])
         same = len({row.hash for row in rows}) == 1
         score = 1.0 if same else float(np.clip(alike * (1 - apart / BITS), 0, 1).min())

@@ -12,7 +12,7 @@ from collections import Counter
 
 import numpy as np
 
-from ravl.checking.ground import FitData
+from ravl.checking.check_data import CheckData
 from ravl.checking.issue import Issue, ranked
 from ravl.encoders.base import Array
 from ravl.retrieval.datastore import Ints
@@ -21,22 +21,22 @@ SURE = 0.9  # p(other) / (p(other) + p(own)) above which a row is always suspect
 FEWEST = 4  # minimum number of rows of a label (near-duplicates count once) to suggest it
 
 
-def mislabels(ground: FitData, beliefs: Array) -> list[Issue]:
+def mislabels(data: CheckData, beliefs: Array) -> list[Issue]:
     """Rows whose label is contradicted by other rows, the highest score first.
 
     Args:
-        ground: the data of the check.
+        data: the data of the check.
         beliefs: see :func:`ravl.checking.beliefs.beliefs`, (N, C).
     """
-    likely = suspects(ground, beliefs)
+    likely = suspects(data, beliefs)
     found = []
-    for i in np.flatnonzero((likely >= 0) & ground.chosen).tolist():
-        given, other = beliefs[i, ground.label[i]], beliefs[i, likely[i]]
-        name = ground.labels[likely[i]]
-        near = ground.near.positions[i]
-        its = ground.label[near[near >= 0]]
+    for i in np.flatnonzero((likely >= 0) & data.chosen).tolist():
+        given, other = beliefs[i, data.label[i]], beliefs[i, likely[i]]
+        name = data.labels[likely[i]]
+        near = data.near.positions[i]
+        its = data.label[near[near >= 0]]
         agree, of = int((its == likely[i]).sum()), int((its >= 0).sum())
-        own = ground.datastore.rows[i].label
+        own = data.datastore.rows[i].label
         why = (
             f"Labelled {own!r}, but {name!r} is more likely ({other:.0%} "
             f"against {given:.0%}); {agree} of its {of} nearest rows are {name!r}."
@@ -45,30 +45,30 @@ def mislabels(ground: FitData, beliefs: Array) -> list[Issue]:
         found.append(
             Issue(
                 "mislabel",
-                (ground.id(i),),
+                (data.id(i),),
                 score,
                 why,
                 "relabel",
                 name,
-                ground.neighbours(i),
+                data.neighbours(i),
                 (own,),
             )
         )
     return ranked(found)
 
 
-def suspects(ground: FitData, beliefs: Array) -> Ints:
+def suspects(data: CheckData, beliefs: Array) -> Ints:
     """The suggested label of each row, (N,), -1 if its own label is plausible."""
-    label, count = ground.label, len(ground.labels)
+    label, count = data.label, len(data.labels)
     if count < 2:
-        return np.full(len(ground), -1, np.int64)
-    motifs = {(y, g) for y, g in zip(label.tolist(), ground.datastore.groups.tolist(), strict=True)}
+        return np.full(len(data), -1, np.int64)
+    motifs = {(y, g) for y, g in zip(label.tolist(), data.datastore.groups.tolist(), strict=True)}
     sizes = Counter(y for y, _ in motifs)
     enough = np.array([sizes[y] >= FEWEST for y in range(count)])
     usual = np.array(
         [beliefs[label == y, y].mean() if enough[y] else np.inf for y in range(count)], np.float32
     )
-    own = beliefs[np.arange(len(ground)), label]  # not used for rows without a label
+    own = beliefs[np.arange(len(data)), label]  # not used for rows without a label
     others = np.where(enough & (np.arange(count) != label[:, None]), beliefs, 0)  # (N, C)
     confident = np.where(others >= usual, others, 0).max(1) > own
     impossible = others.max(1) >= SURE / (1 - SURE) * own
@@ -76,22 +76,22 @@ def suspects(ground: FitData, beliefs: Array) -> Ints:
     return np.where(suspect, others.argmax(1), -1)
 
 
-def conflicts(ground: FitData, beliefs: Array) -> list[Issue]:
+def conflicts(data: CheckData, beliefs: Array) -> list[Issue]:
     """Near-identical pictures with different labels, the highest score first."""
     found = []
-    for its in ground.motifs:
-        counts = Counter(ground.label[i] for i in its if ground.label[i] >= 0)
+    for its in data.motifs:
+        counts = Counter(data.label[i] for i in its if data.label[i] >= 0)
         if len(counts) < 2:
             continue
         mean = beliefs[its].mean(0)
         weights = {y: count * (float(mean[y]) + 1e-3) for y, count in counts.items()}
         best = max(weights, key=lambda y: (weights[y], -y))
-        names = " and ".join(repr(ground.labels[y]) for y in sorted(counts))
+        names = " and ".join(repr(data.labels[y]) for y in sorted(counts))
         why = (
             f"{len(its)} near-identical pictures are labelled {names}; "
-            f"{ground.labels[best]!r} is the likeliest."
+            f"{data.labels[best]!r} is the likeliest."
         )
-        ids = tuple(ground.id(i) for i in its)
+        ids = tuple(data.id(i) for i in its)
         score = weights[best] / sum(weights.values())
         found.append(
             Issue(
@@ -100,9 +100,9 @@ def conflicts(ground: FitData, beliefs: Array) -> list[Issue]:
                 score,
                 why,
                 "relabel",
-                ground.labels[best],
-                ground.neighbours(its[0]),
-                tuple(ground.datastore.rows[i].label for i in its),
+                data.labels[best],
+                data.neighbours(its[0]),
+                tuple(data.datastore.rows[i].label for i in its),
             )
         )
     return ranked(found)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ravl.checking.ground import FitData, certainty, excess
+from ravl.checking.check_data import CheckData, certainty, excess
 from ravl.checking.issue import Issue, ranked
 from ravl.encoders.base import Array
 from ravl.retrieval.datastore import Neighbours
@@ -19,24 +19,22 @@ NEAREST = 10
 FAR = 3.0  # spreads beyond the usual value of the memory
 
 
-def outliers(ground: FitData) -> list[Issue]:
+def outliers(data: CheckData) -> list[Issue]:
     """Pictures that are unusually far from their neighbours, the farthest first."""
-    near = ground.near.first(NEAREST)
+    near = data.near.first(NEAREST)
     if not near.found.any():
         return []
-    apart = distances(ground.datastore.features, near)
+    apart = distances(data.datastore.features, near)
     far, usual = excess(apart), float(np.median(apart))
     found = []
-    for i in np.flatnonzero((far > FAR) & ground.chosen).tolist():
+    for i in np.flatnonzero((far > FAR) & data.chosen).tolist():
         why = (
             f"It is unlike all other pictures: {apart[i] / max(usual, 1e-9):.1f} times as far "
             "from its "
             f"{NEAREST} nearest as usual."
         )
         score = certainty(float(far[i]), FAR)
-        found.append(
-            Issue("outlier", (ground.id(i),), score, why, "drop", None, ground.neighbours(i))
-        )
+        found.append(Issue("outlier", (data.id(i),), score, why, "drop", None, data.neighbours(i)))
     return ranked(found)
 
 

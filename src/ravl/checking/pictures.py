@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from ravl.checking.ground import certainty, excess
+from ravl.checking.check_data import certainty, excess
 from ravl.checking.issue import Issue, Kind, ranked
 from ravl.data import pictures
 from ravl.encoders.base import Array

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ravl.checking.ground import FitData
+from ravl.checking.check_data import CheckData
 from ravl.checking.issue import Issue, ranked
 from ravl.encoders.base import Array, normalise
 from ravl.retrieval.datastore import Ints
@@ -20,25 +20,25 @@ STRANGE = 0.5  # minimum rank of a finding
 BLOCK = 2048  # texts per block
 
 
-def misfits(ground: FitData) -> list[Issue]:
+def misfits(data: CheckData) -> list[Issue]:
     """Texts that fit many other pictures better than their own; the worst text of each row."""
-    owners, texts, vectors, pictures = _read(ground)
+    owners, texts, vectors, pictures = _read(data)
     if len(texts) < LEAST or len(np.unique(owners)) < LEAST:
         return []
-    nearby = _neighbour_texts(ground, owners, vectors)
+    nearby = _neighbour_texts(data, owners, vectors)
     strange = np.sqrt(ranks(vectors, owners, pictures) * ranks(vectors, owners, nearby))
     found: dict[int, Issue] = {}
     for t in np.argsort(-strange, kind="stable").tolist():
         i = int(owners[t])
         if strange[t] < STRANGE:
             break
-        if i not in found and ground.chosen[i]:
+        if i not in found and data.chosen[i]:
             why = (
                 f"{texts[t]!r} fits {strange[t]:.0%} of other pictures better than this one, by "
                 "the picture itself and by the texts of its nearest pictures."
             )
             found[i] = Issue(
-                "text", (ground.id(i),), float(strange[t]), why, None, None, ground.neighbours(i)
+                "text", (data.id(i),), float(strange[t]), why, None, None, data.neighbours(i)
             )
     return ranked(list(found.values()))
 
@@ -67,9 +67,9 @@ def ranks(vectors: Array, owners: Ints, pictures: Array) -> Array:
     return np.where(speaks[owners], found, np.float32(0.5))
 
 
-def _read(ground: FitData) -> tuple[Ints, list[str], Array, Array]:
+def _read(data: CheckData) -> tuple[Ints, list[str], Array, Array]:
     """Owners, texts and vectors of the texts that the encoder reads, and the pictures' vectors."""
-    memory, datastore = ground.memory, ground.datastore
+    memory, datastore = data.memory, data.datastore
     kept, seen = memory.vectors("text_vectors"), memory.vectors()
     pictures = np.zeros((len(datastore), seen.blocks.shape[1]), np.float32)
     where = np.searchsorted(datastore.numbers, seen.rows)
@@ -94,12 +94,12 @@ def _read(ground: FitData) -> tuple[Ints, list[str], Array, Array]:
     return np.array([i for _, i, _ in lines], np.int64), [s for _, _, s in lines], vectors, pictures
 
 
-def _neighbour_texts(ground: FitData, owners: Ints, vectors: Array) -> Array:
+def _neighbour_texts(data: CheckData, owners: Ints, vectors: Array) -> Array:
     """Mean text vector of the nearest pictures of each picture, (N, d); zeros without texts."""
-    sums = np.zeros((len(ground), vectors.shape[1]), np.float32)
+    sums = np.zeros((len(data), vectors.shape[1]), np.float32)
     np.add.at(sums, owners, vectors)
     means = normalise(sums)
-    near = ground.near.positions
+    near = data.near.positions
     nearby = np.zeros_like(means)
     for j in range(near.shape[1]):  # (N, d) at a time
         nearby += np.where(near[:, j : j + 1] >= 0, means[near[:, j]], 0)

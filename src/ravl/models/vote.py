@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
-from ravl.json_types import JsonObject
+from ravl.json_types import JsonObject, JsonRecord
 from ravl.retrieval.datastore import Neighbours
 
 CAP = 1 / 8  # largest share of a row: one wrong row next to a query cannot decide alone
@@ -40,13 +40,13 @@ class Vote:
         k: the number of neighbours.
         temperature: a neighbour's weight is exp(similarity / temperature), before capping.
         cap: largest share of one row; it has an effect only if at least 1 / cap rows vote.
-        balance: each label's mass is divided by its frequency in the bank to this power.
+        class_balance: each label's mass is divided by its frequency in the bank to this power.
     """
 
     k: int = 32
     temperature: float = 0.04
     cap: float = CAP
-    balance: float = 0.0
+    class_balance: float = 0.0
 
     def shares(self, neighbours: Neighbours, worth: Array | None = None) -> Array:
         """Each neighbour's share of its query's vote, (n, k); rows sum to 1, or to 0 if empty.
@@ -92,16 +92,21 @@ class Vote:
         votes = np.zeros((len(near), labels.shape[1]), np.float32)
         for j in range(near.positions.shape[1]):  # k steps over (n, C), never (n, k, C) at once
             votes += shares[:, j : j + 1] * labels[near.positions[:, j]]
-        if not self.balance:
+        if not self.class_balance:
             return votes
         if counts is None:
             every = labels[np.arange(labels.shape[0])]
             counts = (every if worth is None else every * worth[:, None]).sum(0)
-        return rebalance(votes, counts, self.balance)
+        return rebalance(votes, counts, self.class_balance)
 
     def to_json(self) -> JsonObject:
         """As plain JSON types."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, record: JsonRecord) -> Vote:
+        """The inverse of :meth:`to_json`; in older runs ``class_balance`` is called ``balance``."""
+        return cls(**{"class_balance" if n == "balance" else n: v for n, v in record.items()})
 
 
 def cap_shares(shares: Array, cap: float) -> Array:

@@ -99,7 +99,7 @@ def load_captioner(run: Run, task: CaptionTargets) -> TextPredictor:
     made = TextPredictor(
         task=task,
         keys=task.keys_of(arrays["keys"]),
-        vote=Vote(**record["vote"]),
+        vote=Vote.from_json(record["vote"]),
         standard=Standardizer.from_arrays(standard) if standard else None,
         regions=_regions(int(record["regions"]), arrays),
         quotes=int(record["quotes"]),

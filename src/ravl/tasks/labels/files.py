@@ -87,7 +87,7 @@ def _load(run: Run, targets: type[LabelTargets]) -> LabelPredictor:
         labels=list(record["labels"]),
         keys=task.keys_of(arrays["keys"]),
         standard=Standardizer.from_arrays(arrays["standard"]),
-        vote=Vote(**record["vote"]),
+        vote=Vote.from_json(record["vote"]),
         gate=Gate.from_arrays(arrays["gate"]),
         ballot=Gate.from_arrays(arrays["ballot"]),
         head=LinearHead.from_arrays(arrays["head"]) if "head" in arrays else None,

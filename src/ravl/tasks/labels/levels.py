@@ -65,7 +65,7 @@ def fit_vote(data: FitData) -> LabelPredictor:
     ):
         for temperature in TEMPERATURES:
             for balance in BALANCES if data.task.exclusive else (0.0,):
-                vote = Vote(k, temperature, balance=balance)
+                vote = Vote(k, temperature, class_balance=balance)
                 value = log_loss(vote(near, labels, label_matrix.worth), side.targets, data.task)
                 if value < least - 1e-4:
                     best, least = vote, value

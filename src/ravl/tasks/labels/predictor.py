@@ -249,7 +249,7 @@ class LabelPredictor:
             k: neighbours that vote, instead of as many as were fitted.
         """
         vote = self.vote if k is None else replace(self.vote, k=k)
-        counts = label_matrix.counts if vote.balance else None
+        counts = label_matrix.counts if vote.class_balance else None
         votes = vote(near, label_matrix.table, label_matrix.worth, counts)  # (n, C')
         shares = vote.shares(near, label_matrix.worth)  # (n, k)
         known = votes[:, : label_matrix.known]
@@ -277,7 +277,7 @@ class LabelPredictor:
         if not self.task.exclusive:
             new = votes[:, label_matrix.known :]
             return np.hstack([mixed, new]), np.hstack([smooth, new]), gate
-        power = max(NOVEL_BALANCE - self.vote.balance, 0)
+        power = max(NOVEL_BALANCE - self.vote.class_balance, 0)
         fair = rebalance(votes, label_matrix.counts, power)
         new = fair[:, label_matrix.known :] / np.maximum(fair.sum(1, keepdims=True), 1e-9)
         rest = 1 - new.sum(1, keepdims=True)  # (n, 1)

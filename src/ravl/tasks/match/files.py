@@ -72,7 +72,7 @@ def load_matcher(run: Run) -> MatchPredictor:
         task=TextTargets(record["column"]),
         keys=KeyProjection.from_arrays(arrays["keys"]),
         standard=Standardizer.from_arrays(arrays["standard"]),
-        vote=Vote(**record["vote"]),
+        vote=Vote.from_json(record["vote"]),
         stacks={
             name: ScoreStack.from_arrays(arrays[f"stack_{name}"], names)
             for name, names in record["stacks"].items()

@@ -18,7 +18,7 @@ SHOWN = 6  # number of neighbours in a finding
 
 
 @dataclass(frozen=True, eq=False)
-class FitData:
+class CheckData:
     """The pictures of a memory, prepared for the checks.
 
     All pictures are evidence; findings are only about the chosen ones.
@@ -36,7 +36,7 @@ class FitData:
     near: Neighbours
 
     @classmethod
-    def of(cls, memory: Memory, where: str | None = None) -> FitData:
+    def of(cls, memory: Memory, where: str | None = None) -> CheckData:
         """The check data of a memory.
 
         Raises:
