@@ -50,7 +50,7 @@ def test_it_gives_the_librarys_probabilities(both, i, name):
 def test_it_chooses_as_the_library_does(both):
     mine, theirs, *_ = both
     assert (mine.vote.k, mine.vote.temperature) == (theirs.vote.k, theirs.vote.temperature)
-    assert mine.vote.class_balance == theirs.vote.class_balance
+    assert mine.vote.balance == theirs.vote.class_balance
     assert mine.gate.temperature == pytest.approx(theirs.gate.temperature, abs=1e-3)
     np.testing.assert_allclose(mine.gate.weights, theirs.gate.weights, atol=1e-3)
 
