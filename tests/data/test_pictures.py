@@ -146,6 +146,13 @@ def test_the_limit_counts_the_whole_picture_not_the_draft() -> None:
     assert pictures.decode(data, max_pixels=640 * 480).size == (640, 480)
 
 
+def test_a_webp_may_have_fewer_pixels() -> None:
+    data = encode(scene(640, 480), "WEBP")
+    with pytest.raises(PictureError, match=r"more than the 180,000 allowed for WebP"):
+        pictures.decode(data, max_pixels=300_000)
+    assert pictures.decode(data, max_pixels=640 * 480 * 5 // 3).size == (640, 480)
+
+
 @pytest.mark.parametrize("kind", ["jpeg", "png", "gif", "webp", "avif", "bmp", "tiff", "lzw tiff"])
 def test_pillows_own_limit_does_not_speak(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 80 * 60 - 1)
