@@ -165,7 +165,7 @@ class Indexer:
         as_read: rows as they were when the source was read, by their ids; other rows are looked up
             when their turn comes. What others have changed since then stays.
         claimant: the source's name for :mod:`ravl.memory.provenance`: what it says replaces what it
-            said before. None if nobody remembers what was said.
+            said before. None to keep no record of it.
         label_stays: whether a row keeps its label the first time that this source names it; if not
             given, no row does.
     """

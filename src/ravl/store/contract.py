@@ -356,7 +356,7 @@ class Notes(Protocol):
 
 
 class Claims(Protocol):
-    """What each source has said of rows, so that what it takes back can be told from the rest.
+    """What each source has said of rows, to recognise what it takes back.
 
     A claim is a text that the caller makes (:mod:`ravl.memory.provenance`). It goes with its row.
     """
