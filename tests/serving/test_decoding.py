@@ -151,3 +151,18 @@ def test_a_form_that_is_cut_is_refused(client: Client, cut: int) -> None:
     for lost in (cut + 2,):
         answer = api.post("/v1/caption", content=body[:-lost], headers={"content-type": kind})
         assert answer.status_code == 400, answer.text
+
+
+def test_one_broken_picture_of_a_batch_stops_no_other(client: Client) -> None:
+    api = client()
+    files = [("pictures", ("x.png", data)) for data in (png("red"), png("blue")[:90], png("green"))]
+    answer = api.post("/v1/caption/batch", files=files)
+    assert answer.status_code == 200, answer.text
+    first, broken, third = answer.json()["answers"]
+    assert (first["text"], third["text"]) == ("a red thing", "a green thing")
+    assert set(broken) == {"error"} and "truncated" in broken["error"]
+    alone = api.post("/v1/caption/batch", files=files[1:2])
+    assert (
+        alone.status_code == api.post("/v1/caption", files={"picture": png("red")[:90]}).status_code
+    )
+    assert alone.status_code in (400, 415, 422)

@@ -16,6 +16,7 @@ import httpx2 as httpx
 from ravl.client.problems import checked, stranger
 from ravl.client.provenance import ServedHits
 from ravl.data import QA
+from ravl.errors import PictureError
 from ravl.json_types import JsonValue
 from ravl.memory import Row
 from ravl.retrieval import Found, Hit
@@ -98,7 +99,13 @@ def hits(found: JsonValue, whole: JsonValue) -> ServedHits:
 
 
 def answer(task: str, data: JsonValue, whole: JsonValue) -> Answer:
-    """An answer of a task; unknown fields of a newer server are ignored."""
+    """An answer of a task; unknown fields of a newer server are ignored.
+
+    Raises:
+        PictureError: the server could not read the picture.
+    """
+    if "error" in data:
+        raise PictureError(str(data["error"]))
     kind = registry.of_command(task)[0].answer_type()
     known = {field.name for field in fields(kind)}
     values = {name: _plain(value) for name, value in data.items() if name in known}

@@ -137,6 +137,21 @@ class Asking:
         data = await asyncio.gather(*(self.encoded(source) for source in sources))
         return await self.service.decoders.decode(data, hint)
 
+    async def each_picture(
+        self, sources: Sequence[bytes | PictureIn], hint: int
+    ) -> list[Image.Image | PictureError]:
+        """Each picture, or why it cannot be had; within one budget of pixels."""
+        data = await asyncio.gather(*(self._encoded_or_why(source) for source in sources))
+        sound = [one for one in data if not isinstance(one, PictureError)]
+        opened = iter(await self.service.decoders.decode_each(sound, hint))
+        return [one if isinstance(one, PictureError) else next(opened) for one in data]
+
+    async def _encoded_or_why(self, source: bytes | PictureIn) -> bytes | PictureError:
+        try:
+            return await self.encoded(source)
+        except PictureError as error:
+            return error
+
     async def encoded(self, source: bytes | PictureIn) -> bytes:
         """A picture's file."""
         if isinstance(source, bytes):

@@ -17,6 +17,7 @@ from time import monotonic
 from PIL import Image
 
 from ravl.data import pictures
+from ravl.errors import PictureError
 from ravl.serving.problems import Problem
 
 THREADS = 2
@@ -41,18 +42,31 @@ class Decoders:
         self._began: dict[int, float] = {}  # when each thread began with its picture
 
     async def decode(self, data: Sequence[bytes], hint: int) -> list[Image.Image]:
+        """The pictures of one request, as :meth:`decode_each`.
+
+        Raises:
+            PictureError: one of them cannot be read, or is too large.
+        """
+        found = await self.decode_each(data, hint)
+        return [_picture(one) for one in found]
+
+    async def decode_each(
+        self, data: Sequence[bytes], hint: int
+    ) -> list[Image.Image | PictureError]:
         """The pictures of one request, reduced as :func:`ravl.data.pictures.decode` does.
 
         Args:
             data: their files.
             hint: side in pixels that is needed.
 
+        Returns:
+            Each picture, or why it cannot be read.
+
         Raises:
-            PictureError: one of them cannot be read, or is too large.
             Problem: 413, they are too large together; 429, too many wait already.
         """
         loop = asyncio.get_running_loop()
-        infos = await loop.run_in_executor(self._pool, lambda: [pictures.probe(d) for d in data])
+        infos = await loop.run_in_executor(self._pool, lambda: [_probed(d) for d in data])
         sizes = [info.width * info.height for info in infos]
         kept = [pictures.reduced_pixels(info.width, info.height, hint) for info in infos]
         allowed = [size for size in sizes if size <= self._most]  # the others are refused alone
@@ -65,7 +79,7 @@ class Decoders:
             )
         futures = self._submitted(data, sizes, hint)
         try:
-            return list(await asyncio.gather(*(asyncio.wrap_future(f) for f in futures)))
+            return [await asyncio.wrap_future(future) for future in futures]
         finally:
             for future in futures:
                 future.cancel()
@@ -83,7 +97,7 @@ class Decoders:
 
     def _submitted(
         self, data: Sequence[bytes], sizes: Sequence[int], hint: int
-    ) -> list[Future[Image.Image]]:
+    ) -> list[Future[Image.Image | PictureError]]:
         with self._lock:
             if self._waiting + sum(sizes) > max(MOST_WAITING, sum(sizes)):
                 raise Problem(429, "Too many pixels are waiting. Ask again in a moment.", retry=2)
@@ -95,16 +109,32 @@ class Decoders:
             futures.append(future)
         return futures
 
-    def _decoded(self, data: bytes, hint: int) -> Image.Image:
+    def _decoded(self, data: bytes, hint: int) -> Image.Image | PictureError:
         thread = threading.get_ident()
         with self._lock:
             self._began[thread] = monotonic()
         try:
             return pictures.decode(data, hint=hint, max_pixels=self._most)
+        except PictureError as error:
+            return error
         finally:
             with self._lock:
                 del self._began[thread]
 
-    def _ended(self, size: int, _: Future[Image.Image]) -> None:
+    def _ended(self, size: int, _: Future[Image.Image | PictureError]) -> None:
         with self._lock:
             self._waiting -= size
+
+
+def _probed(data: bytes) -> pictures.PictureInfo:
+    """Size by the header; none of a file that cannot be read, which decoding will say."""
+    try:
+        return pictures.probe(data)
+    except PictureError:
+        return pictures.PictureInfo(0, 0, "")
+
+
+def _picture(found: Image.Image | PictureError) -> Image.Image:
+    if isinstance(found, PictureError):
+        raise found
+    return found

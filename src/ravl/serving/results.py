@@ -115,6 +115,13 @@ class AnswerOut(BaseModel):
     evidence: list[EvidenceOut]
 
 
+class Unread(BaseModel):
+    """In place of an answer: the picture cannot be read; the others are answered."""
+
+    model_config = ConfigDict(extra="forbid")
+    error: str = Field(description="Why, as a sentence.")
+
+
 class HitOut(RowOut):
     """A row that a search found."""
 

@@ -24,7 +24,7 @@ from ravl.serving.bodies import (
     picture_field,
     pictures_field,
 )
-from ravl.serving.results import ANSWER, AnswerOut, shown, wrapped
+from ravl.serving.results import ANSWER, AnswerOut, Unread, shown, wrapped
 from ravl.tasks import registry
 from ravl.tasks.contract import Task
 from ravl.tasks.options import Option
@@ -62,8 +62,8 @@ class Shape:
             )
         return wrapped(
             _name(self.command, "Results"),
-            f"{words}the answers, in their order.",
-            answers=(list[self.answer], [one]),  # type: ignore[name-defined]
+            f"{words}the answers, in their order; an error for a picture that cannot be read.",
+            answers=(list[self.answer | Unread], [one]),  # type: ignore[name-defined]
         )
 
 

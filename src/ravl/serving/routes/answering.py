@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fastapi import FastAPI, Request
 from PIL import Image
 
-from ravl.errors import QueryError
+from ravl.errors import PictureError, QueryError
 from ravl.json_types import JsonObject
 from ravl.serving.asking import Asking, caller_of
 from ravl.serving.bodies import Body, PictureIn
@@ -110,19 +110,33 @@ async def answers_of(
     texts: Sequence[str] | None,
     options: Options,
 ) -> tuple[list[JsonObject], JsonObject]:
-    """Answers as JSON, and where they come from."""
+    """Answers as JSON, and where they come from; an error for a picture that cannot be read.
+
+    Raises:
+        PictureError: no picture can be read.
+    """
+    broken: dict[int, PictureError] = {}  # by the place of the picture
 
     async def items() -> Sequence[Item]:
         found = await decoded(asking, served, sources)
-        return found if texts is None else list(zip(found, texts, strict=True))
+        broken.update({i: e for i, e in enumerate(found) if isinstance(e, PictureError)})
+        if len(broken) == len(found):
+            raise broken[0]
+        sound = [(i, p) for i, p in enumerate(found) if not isinstance(p, PictureError)]
+        return [picture if texts is None else (picture, texts[i]) for i, picture in sound]
 
     done, timings = await asking.answered(
         served.batcher, len(sources), (served.task, options), served.call(options), items
     )
-    asking.service.saw(served, options, zip(map(mark_of, sources), done.answers, strict=True))
+    sound = [source for i, source in enumerate(sources) if i not in broken]
+    asking.service.saw(served, options, zip(map(mark_of, sound), done.answers, strict=True))
     run = served.name if served.run is not None else None
     origin = origin_json(run, asking.service.memory, done, timings, asking.number)
-    return [answer_json(answer) for answer in done.answers], origin
+    answers = iter(done.answers)
+    return [
+        {"error": str(broken[i])} if i in broken else answer_json(next(answers))
+        for i in range(len(sources))
+    ], origin
 
 
 def mark_of(source: Source) -> int | None:
@@ -132,10 +146,12 @@ def mark_of(source: Source) -> int | None:
     return None if source.id is not None else hash((source.base64, source.url))
 
 
-async def decoded(asking: Asking, served: Served, sources: Sequence[Source]) -> list[Image.Image]:
-    """Pictures; one that was repeated is decoded once."""
+async def decoded(
+    asking: Asking, served: Served, sources: Sequence[Source]
+) -> list[Image.Image | PictureError]:
+    """Pictures, or why they cannot be read; one that was repeated is decoded once."""
     different = {id(source): source for source in sources}
-    found = await asking.pictures(list(different.values()), served.hint)
+    found = await asking.each_picture(list(different.values()), served.hint)
     known = dict(zip(different, found, strict=True))
     return [known[id(source)] for source in sources]
 

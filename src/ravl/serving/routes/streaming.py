@@ -24,7 +24,7 @@ from ravl.serving.guard import id_of_request
 from ravl.serving.models import Item, Options, Served, at_one_moment
 from ravl.serving.outgoing import Json, answer_json, evidence_json, origin_json
 from ravl.serving.problems import Problem, problem_of, problem_response
-from ravl.serving.routes.answering import answers_of, decoded, options_of, read_one, text_of
+from ravl.serving.routes.answering import answers_of, options_of, read_one, text_of
 from ravl.serving.service import Service
 from ravl.serving.shapes import Shape, shape_of
 from ravl.timing import step
@@ -77,7 +77,7 @@ def _stream(app: FastAPI, service: Service, shape: Shape) -> None:
             events = _once("answer", {"answer": answers[0], **origin})
         else:
             served.batcher.check()
-            picture = (await asking.in_time(decoded(asking, served, [source])))[0]
+            picture = await asking.in_time(asking.picture(source, served.hint))
             item = picture if text is None else (picture, text[0])
             events = _written(asking, served, item, options)
         return StreamingResponse(events, media_type=EVENTS)
