@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -78,3 +80,13 @@ def test_the_rate_of_each_caller():
     unlimited = Rate(0)
     for _ in range(1000):
         unlimited.count("a")
+
+
+def test_two_new_keys_at_once_are_both_kept(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    lines = [new_key("read", f"k{i}")[1] for i in range(64)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda line: keep_line(file, line), lines))
+    assert len(Keys(file, {})) == 64
+    assert sorted(file.read_text().splitlines()) == sorted(lines)
+    assert file.stat().st_mode & 0o777 == 0o600

@@ -187,8 +187,8 @@ def test_a_generator_that_is_elsewhere_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("sql", "match"),
     [
-        ("CREATE TRIGGER t AFTER INSERT ON rows BEGIN DELETE FROM rows; END", "a trigger or view"),
-        ("CREATE VIEW v AS SELECT 1", "a trigger or view"),
+        ("CREATE TRIGGER t AFTER INSERT ON rows BEGIN DELETE FROM rows; END", "has a trigger, 't'"),
+        ("CREATE VIEW v AS SELECT 1", "has a view, 'v'"),
         ("PRAGMA user_version = 99", "newer ravl"),
         ("PRAGMA application_id = 1", "not a ravl memory"),
         ("DROP TABLE pictures", "not a ravl memory"),

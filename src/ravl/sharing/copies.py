@@ -12,7 +12,8 @@ from ravl.memory import Memory
 from ravl.progress import progress_bar
 from ravl.store.row import Row
 from ravl.store.sqlite import SqliteStore
-from ravl.store.sqlite.database import check_file, files_of
+from ravl.store.sqlite.checking import check_file
+from ravl.store.sqlite.database import files_of
 
 PAGE = 64  # pictures that are copied in together
 

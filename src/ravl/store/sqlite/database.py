@@ -14,7 +14,6 @@ from secrets import token_hex
 
 from ravl.errors import MemoryExistsError, MemoryFileError, MemoryLockedError
 from ravl.store.sqlite.filters import add_functions
-from ravl.store.sqlite.records import COLUMNS
 
 APPLICATION_ID = 0x7261766C  # "ravl", in the file's header
 FileState = tuple[int, int, int, bool]  # inode, size, time of change; whether there is a log
@@ -25,35 +24,6 @@ PAGE_SIZE = 16384  # several vectors a page
 def files_of(path: Path) -> tuple[Path, ...]:
     """A memory's file, and what SQLite keeps beside it while it is open."""
     return path, *(path.with_name(f"{path.name}{end}") for end in ("-wal", "-shm"))
-
-
-def check_file(path: Path) -> None:
-    """Look at a file that a stranger may have made, before anything uses it as a memory.
-
-    Raises:
-        MemoryFileError: it is not a memory, is damaged, or holds SQL of its own that would run.
-    """
-    with contextlib.closing(Database(path)) as database, database.errors():
-        connection = database.connection
-        verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if verdict != "ok":
-            raise MemoryFileError(f"{path} is damaged: {verdict}. Push it again.")
-        sql = "SELECT name FROM sqlite_master WHERE type IN ('trigger', 'view') LIMIT 1"
-        foreign = connection.execute(sql).fetchone()
-        if foreign:
-            raise MemoryFileError(
-                f"{path} holds a trigger or view, {foreign[0]!r}, which no memory of ravl has. "
-                "Do not use it, and ask the person who pushed it."
-            )
-        try:
-            for columns, table in (
-                (COLUMNS, "rows"),
-                ("row, bytes", "pictures"),
-                ("space, fingerprint, dimension, state", "spaces"),
-            ):
-                connection.execute(f"SELECT {columns} FROM {table} LIMIT 0")
-        except sqlite3.OperationalError as error:  # what is missing
-            raise MemoryFileError(f"{path} is not a ravl memory: {error}.") from error
 
 
 def publish(work: Path, path: Path) -> None:

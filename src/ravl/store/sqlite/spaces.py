@@ -34,6 +34,15 @@ def current_number(connection: sqlite3.Connection) -> int:
     return int(found[0])
 
 
+def create_tables(connection: sqlite3.Connection, space: int) -> None:
+    """Make the tables of a space's vectors."""
+    for kind in KINDS:
+        connection.execute(
+            f"CREATE TABLE {table_name(kind, space)} "
+            "(key INTEGER PRIMARY KEY, vector BLOB NOT NULL) STRICT"
+        )
+
+
 def make_space(
     connection: sqlite3.Connection,
     fingerprint: Fingerprint,
@@ -47,11 +56,7 @@ def make_space(
         "RETURNING space",
         (fingerprint.to_json(), dimension, stage, since),
     ).fetchone()[0]
-    for kind in KINDS:
-        connection.execute(
-            f"CREATE TABLE {table_name(kind, number)} "
-            "(key INTEGER PRIMARY KEY, vector BLOB NOT NULL) STRICT"
-        )
+    create_tables(connection, number)
     connection.executemany(
         "INSERT INTO encoder_parts VALUES (?, ?, ?)",
         [(number, name, data) for name, data in parts.items()],
