@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 
 from ravl.data import Example
+from ravl.errors import RowNotFoundError
 from ravl.memory import Memory
+from ravl.memory.compacting import is_cut_off
+from ravl.refitting.forgetting import trace as runs_that_know
+from ravl.store.sqlite import SqliteStore
 from ravl.store.sqlite.vectors import STORED
 from ravl.tasks.model import Model
 from tests.helpers import ColourEncoder, draw, make_examples
@@ -118,3 +122,40 @@ def test_a_copy_is_no_larger_than_it_need_be(shop: Path, tmp_path: Path):
     shutil.copy(shop, tmp_path / "copy.ravl")
     with Memory.open(tmp_path / "copy.ravl", ColourEncoder()) as memory:
         assert len(memory) == 0
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("after", ["forget", "compact"])
+def test_forgetting_that_was_cut_off_is_completed(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, after: str
+):
+    """Between its two steps the row is gone, but the file has its bytes."""
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with Memory.open(shop, ColourEncoder()) as memory:
+        other = next(row.id for row in memory.rows())
+        with pytest.raises(RowNotFoundError, match="no row 'nobody'"):
+            memory.forget([SECRET, "nobody"])
+        with monkeypatch.context() as patch:
+            patch.setattr(SqliteStore, "compact", killed)
+            with pytest.raises(Killed):
+                memory.forget([SECRET])
+        assert SECRET not in memory and other in memory
+        assert not [v for v in memory.history() if SECRET in v.what]
+    with Memory.open(shop, ColourEncoder()) as memory:
+        assert is_cut_off(memory), "SQLite may not have written over all of it"
+        assert runs_that_know(memory, [SECRET], []) == []
+        if after == "forget":
+            assert memory.forget([SECRET]) == 0
+        else:
+            memory.compact()
+        assert not is_cut_off(memory)
+        with pytest.raises(RowNotFoundError):
+            memory.forget([SECRET])
+    for each in (SECRET.encode(), SECRET.lower().encode()):
+        assert each not in content(shop)

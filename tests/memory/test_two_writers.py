@@ -243,6 +243,10 @@ def compact(shop: Shop) -> None:
     shop.memory.compact()
 
 
+def forget(shop: Shop) -> None:
+    shop.memory.forget([A])
+
+
 # What each way writes of the row B, if both write it; and the moments at which the other comes.
 WAYS: dict[Callable[[Shop], None], set[str]] = {
     update_label: {"label"},
@@ -279,6 +283,7 @@ WAYS: dict[Callable[[Shop], None], set[str]] = {
     remember_what_a_table_says: set(),
     choose_hubness: set(),
     compact: set(),
+    forget: set(),
 }
 BOTH_STAY = {"merge", "merge_duplicates", "feedback_caption"}  # their texts come to the other's
 
@@ -443,6 +448,8 @@ def is_sound(memory: Memory) -> None:
 # Each function that opens a transaction, and the ways above that go through it.
 TRANSACTIONS = {
     "memory/compacting.py: compact": [compact],
+    "memory/compacting.py: forget": [forget],
+    "memory/compacting.py: _finish": [forget],
     "memory/exchange.py: merge": [merge],
     "memory/indexing.py: Indexer.run": [index_columns, add_examples],
     "memory/indexing.py: Indexer._following_renames": [index_renamed_pictures],

@@ -156,6 +156,35 @@ def test_cut_off_between_any_two_steps(two, shop, tmp_path, exchange):
     assert labels(run, shop) == then
 
 
+def test_a_rollback_that_was_cut_off_does_not_go_back_twice(two, tmp_path):
+    """Of three versions, the same command leads to the second one, wherever it was killed."""
+    replace_champion(two, two / "work-refit-new")
+    shutil.copytree(two / "history" / "1", two / "work-refit-third")
+    assert replace_champion(two, two / "work-refit-third") == 3
+    whole = shutil.copytree(two, tmp_path / "runs" / "whole")
+    count = 0
+    while True:
+        run = tmp_path / "runs" / f"run{count}"
+        shutil.copytree(whole, run)
+        with pytest.MonkeyPatch.context() as patch:
+            cut_after(patch, count)
+            try:
+                rollback(run)
+            except Cut:
+                pass
+            else:
+                break
+        assert rollback(run) == current(run) == 2, f"cut off after {count} steps"
+        assert contents(run) == contents(run / "history" / "2")
+        attempts = json.loads((run / "refits.json").read_text())["attempts"]
+        assert {each["version"] for each in attempts} == {2}
+        assert "rolling back" not in json.loads((run / "run.json").read_text())
+        assert rollback(run) == 1, "a new command goes back further"
+        shutil.rmtree(run)
+        count += 1
+    assert count > 10
+
+
 def test_without_hard_links(two, shop, monkeypatch):
     def refuse(*_):
         raise OSError("this file system has none")

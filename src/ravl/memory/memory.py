@@ -13,7 +13,7 @@ from ravl.data import QA, Example, Rejected, Scalar, pictures, read
 from ravl.encoders import Encoder, load_encoder
 from ravl.encoders.base import Array
 from ravl.errors import DataError, QueryError, RowNotFoundError
-from ravl.memory import exchange, reembedding, syncing, trash
+from ravl.memory import compacting, exchange, reembedding, syncing, trash
 from ravl.memory.compacting import CompactReport, compact
 from ravl.memory.editing import edit
 from ravl.memory.indexing import Indexer, IndexReport
@@ -209,7 +209,7 @@ class Memory(Collection):
                 found |= {row.number: row for row in self.rows(where)}
             if found:
                 ids = [row.id for row in found.values()]
-                version = self.store.history.begin(f"delete {_named(ids)}")
+                version = self.store.history.begin(f"delete {compacting.named(ids)}")
                 for row in found.values():
                     self.store.deleted.move(version, row)
         return len(found)
@@ -290,6 +290,10 @@ class Memory(Collection):
         """
         return compact(self)
 
+    def forget(self, ids: Iterable[str]) -> int:
+        """Delete rows and erase all that the file has of them; see :func:`compacting.forget`."""
+        return compacting.forget(self, [ids] if isinstance(ids, str) else ids)
+
     def merge(self, other: Memory) -> IndexReport:
         """Bring in another memory's rows with their vectors; see :func:`exchange.merge`."""
         return exchange.merge(self, other)
@@ -366,7 +370,3 @@ def _strings(name: str, values: Sequence[str]) -> tuple[str, ...]:
     if isinstance(values, str) or not all(isinstance(v, str) for v in values):
         raise DataError(f"{name} must be a list of texts, not {values!r}.")
     return tuple(values)
-
-
-def _named(ids: list[str]) -> str:
-    return ids[0] if len(ids) == 1 else f"{len(ids):,} rows"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ravl.json_types import JsonObject
 from ravl.memory import Memory
+from ravl.memory.compacting import is_cut_off
 from ravl.refitting.memory_changes import known_parts
 from ravl.refitting.versions import versions
 from ravl.runs.run import HISTORY, open_run
@@ -45,7 +46,8 @@ def trace(memory: Memory, ids: Iterable[str], runs: Sequence[str | Path]) -> lis
         RowNotFoundError: one of the ids is not there.
         DataError: one of the runs does not say what it has learned from.
     """
-    hashes = {id: memory.get(id).hash for id in ids}
+    cut_off = is_cut_off(memory)  # then rows may be gone already, and nothing is known of them
+    hashes = {id: memory.get(id).hash for id in ids if not (cut_off and id not in memory)}
     found = []
     for name in runs:
         folder = Path(name)
@@ -65,12 +67,13 @@ def trace(memory: Memory, ids: Iterable[str], runs: Sequence[str | Path]) -> lis
 def forget(memory: Memory, ids: Sequence[str], runs: Sequence[str | Path] = ()) -> list[Trace]:
     """Delete rows, make the memory's file forget them, and say which runs have learned from them.
 
+    If the process ends in between, the same call completes it; see :meth:`Memory.forget`.
+
     Raises:
         RowNotFoundError, DataError: as :func:`trace`; then nothing is deleted.
     """
     found = trace(memory, ids, runs)
-    memory.delete(ids)
-    memory.compact()
+    memory.forget(ids)
     return found
 
 

@@ -11,7 +11,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ravl.errors import DataError
 from ravl.json_types import JsonObject
@@ -19,6 +21,7 @@ from ravl.refitting.lock import LOCK, BusyError, locked, moment
 from ravl.refitting.log import LOG, note
 from ravl.runs.run import AT, HISTORY, NUMBER, REPORTS, RUN, Run, open_run, write_json
 
+BACK = "rolling back"  # in run.json, until a rollback has ended
 OURS = (HISTORY, REPORTS, LOG, RUN, LOCK)  # of the run as a whole, not of a version
 
 
@@ -38,7 +41,8 @@ def rollback(run: str | Path, version: int | None = None) -> int:
 
     Args:
         run: the folder.
-        version: its number; None for the one before the version that answers now.
+        version: its number; None for the one before the version that answers now. A rollback that
+            was cut off is completed by the same call.
 
     Returns:
         The number of the version that answers from now on.
@@ -50,7 +54,9 @@ def rollback(run: str | Path, version: int | None = None) -> int:
     open_run(folder)
     try:
         with locked(folder):
-            mend(folder)
+            ended = mend(folder)
+            if ended is not None and version in (None, ended):
+                return ended  # the same command was cut off: it does not go back twice
             kept, now = versions(folder), current(folder)
             earlier = [number for number in kept if number < now]
             chosen = version if version is not None else earlier[-1] if earlier else 0
@@ -62,8 +68,8 @@ def rollback(run: str | Path, version: int | None = None) -> int:
                     else f"{run} was never refitted, so there is nothing to go back to."
                 )
             if chosen != now:
-                publish(folder, chosen)
-                note(folder, {"at": moment(), "state": "rolled back", "version": chosen})
+                publish(folder, chosen, {BACK: True})
+                _end_rollback(folder)
             return chosen
     except BusyError as error:
         raise DataError(f"{error} Roll back when it has ended.") from error
@@ -93,10 +99,16 @@ def keep(folder: Path) -> None:
     half.rename(place)
 
 
-def publish(folder: Path, number: int) -> None:
-    """Put a version in its place; see above."""
+def publish(folder: Path, number: int, why: Mapping[str, Any] | None = None) -> None:
+    """Put a version in its place; see above.
+
+    Args:
+        folder: of the run.
+        number: of the version.
+        why: what ``run.json`` says in addition, until it is removed.
+    """
     place = folder / HISTORY / str(number)
-    record = _placed(_record(place), place, folder)
+    record = _placed(_record(place), place, folder) | dict(why or {})
     write_json(folder / RUN, record | {AT: f"{HISTORY}/{number}"})
     new = {item.name for item in _items(place)}
     for item in _items(folder):
@@ -113,14 +125,29 @@ def publish(folder: Path, number: int) -> None:
     write_json(folder / RUN, record)
 
 
-def mend(folder: Path) -> None:
-    """End an exchange that was cut off, and tidy up what it left."""
+def mend(folder: Path) -> int | None:
+    """End an exchange that was cut off, and tidy up what it left.
+
+    Returns:
+        The number of the version that it went back to, if the exchange was a rollback.
+    """
     for half in (*folder.glob("work-*"), *(folder / HISTORY).glob("*.part")):
         if not half.name.startswith("work-refit-"):
             _remove(half)
     record = _record(folder)
+    back = {BACK: True} if BACK in record else {}
     if AT in record:
-        publish(folder, int(record[NUMBER]))
+        publish(folder, int(record[NUMBER]), back)
+    return _end_rollback(folder) if back else None
+
+
+def _end_rollback(folder: Path) -> int:
+    """Log a rollback whose files are in their place; then it has ended."""
+    record = _record(folder)
+    number = int(record[NUMBER])
+    note(folder, {"at": moment(), "state": "rolled back", "version": number})
+    write_json(folder / RUN, {name: value for name, value in record.items() if name != BACK})
+    return number
 
 
 def _items(folder: Path) -> list[Path]:
