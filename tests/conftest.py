@@ -30,6 +30,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         (folder / name).symlink_to(cache_dir(name), target_is_directory=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAVL_CACHE", str(folder))
+        patch.setenv("RAVL_CONFIG", str(tmp_path_factory.mktemp("config")))
         yield
 
 

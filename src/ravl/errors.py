@@ -53,6 +53,10 @@ class EncoderMismatchError(EncoderError):
     """The memory's vectors were made by another encoder than the one at hand."""
 
 
+class AddressError(EncoderError):
+    """A file names a server or a model of the hub that the user has not named: `ravl allow`."""
+
+
 class PluginError(RavlError, LookupError):
     """A name that no installed package adds, that two of them add, or that cannot be imported."""
 

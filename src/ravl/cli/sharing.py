@@ -1,4 +1,4 @@
-"""``ravl push`` and ``ravl pull``: transfer of runs and memories."""
+"""``ravl push``, ``ravl pull``: transfer of runs and memories; ``ravl allow``: what they name."""
 
 from __future__ import annotations
 
@@ -70,6 +70,37 @@ def pull(source: str, folder: Path, force: bool, quiet: bool) -> None:
         click.echo(f"It is in {use}")
 
 
+@click.command()
+@click.argument("names", metavar="[ADDRESS]...", nargs=-1)
+@click.option("--remove", is_flag=True, help="Do not allow these addresses any more.")
+def allow(names: tuple[str, ...], remove: bool) -> None:
+    """Allow a server or a model of the hub that a run or a memory of somebody else names.
+
+    An address that you have given yourself, as an option of a command, is allowed already. Without
+    an ADDRESS the command prints what is allowed.
+
+    \b
+    ravl allow openai:http://localhost:8000/v1
+    ravl allow hf:openai/clip-vit-base-patch32
+    """
+    from ravl import addresses
+    from ravl.errors import DataError
+
+    for name in names:
+        if not addresses.is_remote(name):
+            raise DataError(
+                f"{name!r} is no address. Write openai:URL for a server, or hf:OWNER/NAME for a "
+                "model of the hub."
+            )
+        if not remove:
+            addresses.allow(name)
+        elif not addresses.forbid(name):
+            raise DataError(f"{name!r} was not allowed. ravl allow lists what is.")
+    if not names:
+        for name in addresses.allowed():
+            click.echo(flat(name))
+
+
 def _tell(done: TransferReport, line: str) -> None:
     click.echo(flat(line))
     for note in done.notes:
@@ -80,4 +111,4 @@ def _tell(done: TransferReport, line: str) -> None:
         click.echo(f"  Left out, because their kinds are not shared: {flat(some)}{more}", err=True)
 
 
-COMMANDS = (push, pull)
+COMMANDS = (push, pull, allow)

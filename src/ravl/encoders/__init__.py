@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ravl import plugins
+from ravl import addresses, plugins
 from ravl.encoders.base import TRAINED, Encoder, Fingerprint
 from ravl.errors import EncoderError, PluginError
 
@@ -17,7 +17,11 @@ USAGE = (
 
 
 def load_encoder(
-    spec: str = "builtin", parts: Mapping[str, bytes] | None = None, base: Encoder | None = None
+    spec: str = "builtin",
+    parts: Mapping[str, bytes] | None = None,
+    base: Encoder | None = None,
+    *,
+    found_in: str = "",
 ) -> Encoder:
     """The encoder of that name.
 
@@ -33,9 +37,12 @@ def load_encoder(
         parts: what :meth:`Encoder.parts` gave, for an encoder that is not loaded by its name alone.
         base: for ``"run:..."`` and ``"trained:..."``, use this base encoder instead of loading the
             one they name.
+        found_in: what named this encoder, if it was not the user, such as ``"The memory a.ravl"``.
+            Then nothing is contacted that the user has not named; see :mod:`ravl.addresses`.
 
     Raises:
         EncoderError: there is no such encoder, or it cannot be loaded.
+        AddressError: a file names it, it is not on this machine, and the user has not named it.
         EncoderMismatchError: the base of a trained encoder has changed since the training.
     """
     scheme = spec.partition(":")[0]
@@ -49,6 +56,10 @@ def load_encoder(
             f"The plug-in for encoders named {scheme!r} is {found!r}; it must be a subclass of "
             "ravl.encoders.Encoder. Ask its author to correct the entry point."
         )
+    if found_in:
+        addresses.check(spec, found_in)
+    else:
+        addresses.allow(spec)
     return found.from_spec(spec, parts, base)
 
 

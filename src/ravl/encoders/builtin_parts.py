@@ -138,7 +138,10 @@ def _write(folder: Path) -> None:
     weight, bias = _export_vision(folder / "vision.onnx")
     with silence():
         minilm = BertModel.from_pretrained(
-            minilm_folder(), add_pooling_layer=False, attn_implementation="eager"
+            minilm_folder(),
+            add_pooling_layer=False,
+            attn_implementation="eager",
+            local_files_only=True,
         )
     export_text(minilm, folder / "text.onnx")
     shutil.copy(minilm_folder() / "tokenizer.json", folder)

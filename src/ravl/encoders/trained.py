@@ -350,9 +350,9 @@ def _load_base(spec: str) -> Encoder:
     if spec.startswith((TRAINED, "run:")):
         raise EncoderError(_twice(spec))
     try:
-        return load_encoder(spec)
+        return load_encoder(spec, found_in="The trained encoder")
     except EncoderError as error:
-        raise EncoderError(
+        raise type(error)(
             f"The base {spec!r} of the trained encoder cannot be loaded. {error}"
         ) from error
 

@@ -13,6 +13,7 @@ REACT, Liu et al. 2023).
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -278,27 +279,29 @@ class FusionModel(FusionEncoder):
         return smooth
 
 
-def with_language(config: FusionConfig, source: str) -> FusionModel:
+def with_language(config: FusionConfig, source: str | Path) -> FusionModel:
     """A new fusion model around pretrained weights.
 
     Args:
         config: the configuration; the language model's part is filled in.
-        source: a folder, or a name on the Hugging Face hub; safetensors only.
+        source: the folder of a language model; safetensors only.
     """
     return _around(FusionModel, config, source)
 
 
-def encoder_with_language(config: FusionConfig, source: str) -> FusionEncoder:
+def encoder_with_language(config: FusionConfig, source: str | Path) -> FusionEncoder:
     """The same without a head, for a decoder."""
     return _around(FusionEncoder, config, source)
 
 
-def _around(kind: type[AnyFusion], config: FusionConfig, source: str) -> AnyFusion:
+def _around(kind: type[AnyFusion], config: FusionConfig, source: str | Path) -> AnyFusion:
     try:
-        language = AutoModel.from_pretrained(source, use_safetensors=True)
+        language = AutoModel.from_pretrained(
+            source, use_safetensors=True, local_files_only=True, trust_remote_code=False
+        )
     except (OSError, ValueError) as error:
         raise EncoderError(
-            f"The language model {source!r} cannot be loaded: {error}. Give a BERT-like model of "
+            f"The language model in {source} cannot be loaded: {error}. Give a BERT-like model of "
             "the hub, or its folder, with its weights as safetensors."
         ) from error
     config.language = language.config.to_diff_dict() | {"model_type": language.config.model_type}

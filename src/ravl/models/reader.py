@@ -98,7 +98,9 @@ class Reader:
     def load(cls, folder: Path) -> Reader:
         """The inverse of :meth:`save`."""
         with silence_transformers():
-            model: Any = FusionModel.from_pretrained(folder, use_safetensors=True)
+            model: Any = FusionModel.from_pretrained(
+                folder, use_safetensors=True, local_files_only=True
+            )
         if torch.cuda.is_available():
             model.to("cuda")
         return cls(model)

@@ -52,16 +52,18 @@ class WordPieceTokenizer:
 
     @classmethod
     def load(cls, source: str | Path, max_length: int = LONGEST) -> WordPieceTokenizer:
-        """The tokenizer in a folder, or of a model of the hub.
+        """The tokenizer in the folder of a language model.
 
         Raises:
             EncoderError: there is none.
         """
         try:
             with silence_transformers():
-                tokenizer = AutoTokenizer.from_pretrained(str(source))
+                tokenizer = AutoTokenizer.from_pretrained(
+                    source, local_files_only=True, trust_remote_code=False
+                )
         except (OSError, ValueError) as error:
             raise EncoderError(
-                f"The language model {str(source)!r} has no tokenizer that can be loaded: {error}"
+                f"The language model in {source} has no tokenizer that can be loaded: {error}"
             ) from error
         return cls(tokenizer, max_length)

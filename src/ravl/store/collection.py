@@ -87,7 +87,9 @@ class Collection:
                 with collection.snapshot():
                     space = collection.store.spaces.current()
                     parts = collection.store.spaces.parts(space.number)
-                    collection._offered = [space_encoder(space, parts, encoder)]
+                    collection._offered = [
+                        space_encoder(space, parts, encoder, f"The memory {path}")
+                    ]
                 collection.check_encoder(collection._offered[0], space)
             except BaseException:
                 collection.close()
@@ -163,7 +165,8 @@ class Collection:
         if self._offered:
             encoder = self._offered[-1]
         else:
-            encoder = space_encoder(space, self.store.spaces.parts(space.number))
+            parts = self.store.spaces.parts(space.number)
+            encoder = space_encoder(space, parts, found_in=f"The memory {self.path}")
         self.check_encoder(encoder, space)
         return encoder
 

@@ -57,7 +57,10 @@ def bits_of(kind: Kind) -> int:
 
 
 def space_encoder(
-    space: Space, parts: Mapping[str, bytes], given: Encoder | None = None
+    space: Space,
+    parts: Mapping[str, bytes],
+    given: Encoder | None = None,
+    found_in: str = "The memory",
 ) -> Encoder:
     """The encoder of a space, from its name and the parts that are kept with it.
 
@@ -65,11 +68,13 @@ def space_encoder(
         space: whose encoder.
         parts: of it, as the store keeps them.
         given: use this one instead; for a trained encoder, its base will do.
+        found_in: the memory, as the beginning of a sentence.
 
     Raises:
+        AddressError: it is not on this machine, and the user has not named it.
         EncoderError: it cannot be loaded.
         EncoderMismatchError: the base of a trained encoder computes something else than it did.
     """
     if given is not None and (given.parts() or not parts):
         return given
-    return load_encoder(space.fingerprint.spec, parts, base=given)
+    return load_encoder(space.fingerprint.spec, parts, base=given, found_in=found_in)

@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ravl import addresses
 from ravl.errors import DataError
 from ravl.json_types import JsonObject, JsonRecord
 from ravl.memory import Memory
@@ -84,7 +85,9 @@ def fit(
                 command=command,
                 **settings,
             )
+    addresses.allow_settings(settings)
     given = raw_settings(Path(config)) if config is not None else {}
+    addresses.check_settings({**given, **settings}, f"The file {config}")
     chosen = registry.choose(task, {**given, **settings})
     if config is not None:
         known = {f.name for f in fields(chosen.settings())}
@@ -146,6 +149,7 @@ def kept_settings(task: Task, file: Path) -> LoopSettings:
     others = {f.name for each in registry.of_command(task.command) for f in fields(each.settings())}
     own = {f.name for f in fields(task.settings())}
     given = renamed_settings(raw_settings(file), own | others)
+    addresses.check_settings(given, f"The file {file}")
     found = {n: v for n, v in given.items() if n in own or n not in others}
     return made_settings(task, checked_settings(found, task.settings(), file))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -47,13 +48,24 @@ def words_of(model: FusionModel, name: str, taken: int, most: int = LONGEST) -> 
         taken: positions of the neighbours.
         most: word pieces of a text.
     """
-    from ravl.encoders.builtin_parts import minilm_folder
-
     places = int(getattr(model.language.config, "max_position_embeddings", 512))
     left = places - OTHERS - model.config.picture_tokens - taken
-    return WordPieceTokenizer.load(
-        minilm_folder() if name == "builtin" else name, max(1, min(most, left))
-    )
+    return WordPieceTokenizer.load(language_folder(name), max(1, min(most, left)))
+
+
+def language_folder(name: str) -> Path:
+    """The folder of a language model; one of the hub is downloaded at its first use.
+
+    Args:
+        name: "builtin", a folder, or a name on the hub.
+
+    Raises:
+        EncoderError: no such folder or model, or the hub cannot be reached.
+    """
+    from ravl.encoders.builtin_parts import minilm_folder
+    from ravl.models.generation.hub import found_folder
+
+    return minilm_folder() if name == "builtin" else found_folder(name)
 
 
 def new_model(
@@ -68,9 +80,6 @@ def new_model(
     weights: Array | None,
 ) -> FusionModel:
     """An untrained fusion model around the chosen language model."""
-    from ravl.encoders.builtin_parts import minilm_folder
-
-    name = settings.language_model
     config = FusionConfig(
         features=features,
         vectors=vectors,
@@ -82,7 +91,7 @@ def new_model(
         smoothing=settings.label_smoothing,
     )
     with silence_transformers():
-        model = with_language(config, str(minilm_folder()) if name == "builtin" else name)
+        model = with_language(config, language_folder(settings.language_model))
     if weights is not None:
         model.weights.copy_(torch.from_numpy(weights))
     return model

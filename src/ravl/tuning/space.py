@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, get_type_hints
 
+from ravl import addresses
 from ravl.errors import DataError, RavlError
 from ravl.evaluation import lower_is_better
 from ravl.json_types import JsonObject
@@ -121,6 +122,7 @@ def read_space(file: Path, kind: type[LoopSettings], fixed: Mapping[str, Value])
             for value in found.values:
                 try:  # the settings themselves know what they allow
                     kind(**{**fixed, name: value})
+                    addresses.check_settings({name: value}, f"The file {file}")
                 except DataError as error:
                     raise DataError(f"{file} tries what is not allowed: {error}") from error
             if name not in fixed:

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from ravl import addresses
 from ravl.errors import DataError
 from ravl.evaluation import Score, is_percent
 from ravl.json_types import JsonObject
@@ -116,6 +117,7 @@ def tune(
             to learn from, a folder of something else, or no trial came to a good end.
     """
     began, optuna = time.monotonic(), _optuna()
+    addresses.allow_settings(fixed)
     settings, out = _settings(task, trials, timeout, fixed), Path(out)
     file = Path(space) if space is not None else registry.choose(task, fixed).search_space()
     tried = read_space(file, type(settings), fixed)

@@ -71,7 +71,11 @@ class MeanPooledBert(TextNetwork):
         bert: Any = BertModel
         with quiet():
             self.bert = bert.from_pretrained(
-                folder, add_pooling_layer=False, attn_implementation="sdpa", use_safetensors=True
+                folder,
+                add_pooling_layer=False,
+                attn_implementation="sdpa",
+                use_safetensors=True,
+                local_files_only=True,
             )
         self.layers, self.above = list(self.bert.encoder.layer), []
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))

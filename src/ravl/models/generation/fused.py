@@ -201,7 +201,9 @@ class FusedGenerator:
     ) -> FusedGenerator:
         """The inverse of :meth:`save`."""
         with silence_transformers():
-            model: Any = GeneratorModel.from_pretrained(folder, use_safetensors=True)
+            model: Any = GeneratorModel.from_pretrained(
+                folder, use_safetensors=True, local_files_only=True
+            )
         if torch.cuda.is_available():
             model.to("cuda")
         words = WordPieceTokenizer.load(folder, READ)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ravl import plugins
+from ravl import addresses, plugins
 from ravl.errors import EncoderError, PluginError
 from ravl.models.generation.base import Generator
 
@@ -17,7 +17,7 @@ USAGE = (
 )
 
 
-def load_generator(spec: str, **how: object) -> Generator:
+def load_generator(spec: str, *, found_in: str = "", **how: object) -> Generator:
     """The generator of that name.
 
     Args:
@@ -25,6 +25,8 @@ def load_generator(spec: str, **how: object) -> Generator:
             a folder that a generator of this kind was saved to; ``openai:http://HOST:PORT/v1``
             with a server's address, and ``#MODEL`` behind it for one of its models; or
             ``SCHEME:REST`` of an installed package, see ``docs/how-to/plugins.md``.
+        found_in: what named this generator, if it was not the user, such as ``"The run in a"``.
+            Then nothing is contacted that the user has not named; see :mod:`ravl.addresses`.
         how: passed on: see :class:`~ravl.models.generation.causal.CausalGenerator`,
             :class:`~ravl.models.generation.chat.ChatGenerator` and
             :class:`~ravl.models.generation.server.ServerGenerator`, which has its own way to keep
@@ -32,6 +34,7 @@ def load_generator(spec: str, **how: object) -> Generator:
 
     Raises:
         EncoderError: there is no such generator, or it cannot be loaded.
+        AddressError: a file names it, it is not on this machine, and the user has not named it.
     """
     scheme, _, rest = spec.partition(":")
     try:
@@ -46,6 +49,10 @@ def load_generator(spec: str, **how: object) -> Generator:
             f"The plug-in for generators named {scheme!r} is {make!r}; it must be a class or a "
             "function that makes a generator. Ask its author to correct the entry point."
         )
+    if found_in:
+        addresses.check(spec, found_in)
+    else:
+        addresses.allow(spec)
     generator = make(rest, **how)
     if not isinstance(generator, Generator):
         raise EncoderError(

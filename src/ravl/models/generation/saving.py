@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ravl import addresses
 from ravl.errors import EncoderError, EncoderMismatchError
 from ravl.json_types import JsonObject
 
@@ -69,6 +70,7 @@ def read_settings(folder: Path, kind: str = "") -> Settings:
 
     Raises:
         EncoderError: it is missing or broken, of another kind, or of a newer ravl.
+        AddressError: the model below is one of the hub that the user has not named.
     """
     path = folder / FILE
     try:
@@ -81,4 +83,5 @@ def read_settings(folder: Path, kind: str = "") -> Settings:
         raise EncoderError(f"{path} was written by a newer ravl. Update ravl to read it.")
     if kind and found.kind != kind:
         raise EncoderError(f"{path} is of a generator of the kind {found.kind!r}, not {kind!r}.")
+    addresses.check(f"hf:{found.source}", f"The file {path}")
     return found

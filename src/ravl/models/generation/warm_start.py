@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from ravl.models.generation.vocabulary import BEGIN, END, PAD, WordVocabulary
 from ravl.models.silence_transformers import silence_transformers
 
 LAYER = re.compile(r"encoder\.layer\.(\d+)\.(.*)")
+LOCAL: Any = {"local_files_only": True, "trust_remote_code": False}
 BERT = (  # what of a language model's configuration the decoder takes over
     "hidden_size",
     "num_attention_heads",
@@ -29,7 +31,7 @@ BERT = (  # what of a language model's configuration the decoder takes over
 
 def new_generator(
     config: FusionConfig,
-    source: str,
+    source: str | Path,
     vocabulary: WordVocabulary,
     *,
     layers: int = 3,
@@ -40,7 +42,7 @@ def new_generator(
 
     Args:
         config: of the encoder.
-        source: a BERT-like language model, in a folder or on the hub; safetensors only. Weights
+        source: the folder of a BERT-like language model; safetensors only. Weights
             that a BERT does not have the like of are left out, and then learned anew.
         vocabulary: that is written with.
         layers: of the decoder, taken evenly from the language model's; half of six are twice as
@@ -50,8 +52,8 @@ def new_generator(
     """
     with silence_transformers():
         encoder = encoder_with_language(config, source)
-        language: Any = AutoModel.from_pretrained(source, use_safetensors=True)
-        tokenizer = AutoTokenizer.from_pretrained(source)
+        language: Any = AutoModel.from_pretrained(source, use_safetensors=True, **LOCAL)
+        tokenizer = AutoTokenizer.from_pretrained(source, **LOCAL)
     theirs = language.config.to_dict()
     layers = max(1, min(layers, int(getattr(language.config, "num_hidden_layers", layers))))
     decoder = {name: theirs[name] for name in BERT if theirs.get(name) is not None} | {

@@ -131,4 +131,4 @@ def _generator(run: Run, how: Decoding) -> Generator:
     learned = run.folder / GENERATOR
     scheme = spec.partition(":")[0]
     named = f"{scheme}:{learned}" if learned.is_dir() else spec
-    return load_generator(named, constrain=processors)
+    return load_generator(named, found_in=f"The run in {run.folder}", constrain=processors)

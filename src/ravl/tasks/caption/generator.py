@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from ravl.encoders.builtin_parts import minilm_folder
 from ravl.encoders.towers.freezing import trainable
 from ravl.evaluation.generation.quality import Quality
 from ravl.models.fusion import FusionConfig
@@ -26,7 +25,7 @@ from ravl.tasks.caption.dataset import TextFitData
 from ravl.tasks.caption.reward import learn_from_reward
 from ravl.tasks.caption.validation import validation_of
 from ravl.training.fit_log import TrainedGenerator
-from ravl.training.language_model import merge_adapters, prepare_language
+from ravl.training.language_model import language_folder, merge_adapters, prepare_language
 from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise
 from ravl.training.refit_plan import SLOWER, copy_weights
 from ravl.training.trainer import train
@@ -133,8 +132,7 @@ def untrained(
         evidence=min(settings.num_evidence, len(data.datastore)) if retrieval else 0,
         **_closer(data),
     )
-    name = settings.language_model
-    source = str(minilm_folder()) if name == "builtin" else name
+    source = language_folder(settings.language_model)
     with silence_transformers():
         model = new_generator(
             config,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from torch.utils.data import Dataset
@@ -131,7 +131,11 @@ def _alone(request: GenerationRequest) -> GenerationRequest:
     return replace(request, evidence_items=(), weighted_texts=())
 
 
-def _sees(spec: str, data: TextFitData) -> dict[str, int]:
+class _Sees(TypedDict, total=False):
+    features: int
+
+
+def _sees(spec: str, data: TextFitData) -> _Sees:
     """Picture features for a language model that has no eyes of its own."""
     from ravl.models.generation.loading import reads_features
 

@@ -1,0 +1,160 @@
+"""Which servers and models of the hub ravl may contact: only those that the user has named.
+
+A run, a memory or a file of settings can come from somebody else, and can name a server
+(``openai:http://...``) or a model of the hub (``hf:owner/name``). The server would get the user's
+pictures and key. So a name that was read from a file counts only if the user has named it before:
+as an option, as an argument, or with ``ravl allow``. Names that the user gives are remembered in
+``addresses`` in ravl's configuration folder. What is on this machine already needs no permission:
+folders, and models in the hub's cache.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import platformdirs
+
+from ravl.errors import AddressError
+
+FOLDER = "RAVL_CONFIG"  # environment variable: the configuration folder
+ALLOWED = "RAVL_ALLOW"  # environment variable: more names, separated by spaces
+OF_SETTINGS: Mapping[str, str] = {  # settings that hold a name -> what stands before it
+    "generator": "",
+    "teacher": "",
+    "language_model": "hf:",
+}
+LOCAL = ("builtin", "multilingual", "run", "trained")  # schemes that never contact anything
+
+_session: set[str] = set()  # named by this process, also where the file cannot be written
+
+
+def file() -> Path:
+    """The file of remembered names, one a line."""
+    folder = os.environ.get(FOLDER) or platformdirs.user_config_dir("ravl")
+    return Path(folder) / "addresses"
+
+
+def allowed() -> tuple[str, ...]:
+    """All names that may be contacted, sorted."""
+    return tuple(sorted({*_remembered(), *os.environ.get(ALLOWED, "").split(), *_session}))
+
+
+def allow(name: str) -> None:
+    """The user has named this server or model: remember it.
+
+    Args:
+        name: such as ``"openai:http://localhost:8000/v1"`` or ``"hf:owner/name"``. Names of what
+            is on this machine are not remembered.
+    """
+    plain = _plain(name)
+    if not is_remote(name) or plain in allowed():
+        return
+    _session.add(plain)
+    try:
+        file().parent.mkdir(parents=True, exist_ok=True)
+        with file().open("a", encoding="utf-8") as lines:
+            lines.write(f"{plain}\n")
+    except OSError:  # a home that cannot be written: the name holds for this process
+        return
+
+
+def forbid(name: str) -> bool:
+    """Remove a name from the remembered ones; False if it was not among them."""
+    plain = _plain(name)
+    known = _remembered()
+    _session.discard(plain)
+    if plain not in known:
+        return False
+    half = file().with_suffix(".part")
+    half.write_text("".join(f"{line}\n" for line in known if line != plain), encoding="utf-8")
+    half.replace(file())
+    return True
+
+
+def check(name: str, where: str) -> None:
+    """Refuse a name that was read from a file, unless the user has named it.
+
+    Args:
+        name: of an encoder or a generator, as :func:`ravl.load_encoder` takes it.
+        where: it was read, as the beginning of a sentence: ``"The run in runs/a"``.
+
+    Raises:
+        AddressError: it would contact a server or the hub, and the user has not named it.
+    """
+    if not is_remote(name) or _plain(name) in allowed() or _in_hub_cache(name):
+        return
+    what = (
+        "It would get your pictures and the key in OPENAI_API_KEY"
+        if name.startswith("openai:")
+        else "It would be downloaded or contacted"
+    )
+    raise AddressError(
+        f"{where} names {name!r}, which you have not named yourself. {what}. If you trust it, "
+        f"allow it once with: ravl allow {_plain(name)}"
+    )
+
+
+def allow_settings(settings: Mapping[str, object]) -> None:
+    """The user gave these settings: remember the servers and models in them."""
+    for name in _names(settings):
+        allow(name)
+
+
+def check_settings(settings: Mapping[str, object], where: str) -> None:
+    """Refuse settings that were read from a file; see :func:`check`."""
+    for name in _names(settings):
+        check(name, where)
+
+
+def is_remote(name: str) -> bool:
+    """Whether a name can lead away from this machine.
+
+    That of a plug-in can, whatever it says, unless it is a folder.
+    """
+    scheme, _, rest = name.partition(":")
+    if not rest or scheme in LOCAL:
+        return False
+    return scheme == "openai" or not _is_folder(rest)
+
+
+def _names(settings: Mapping[str, object]) -> list[str]:
+    found = ((before, settings.get(name)) for name, before in OF_SETTINGS.items())
+    return [
+        f"{before}{value}"
+        for before, value in found
+        if isinstance(value, str) and value not in ("", "builtin")
+    ]
+
+
+def _plain(name: str) -> str:
+    """A name without the model behind a server's address, which is the same server."""
+    return name.partition("#")[0].strip().rstrip("/")
+
+
+def _remembered() -> list[str]:
+    try:
+        return [line for line in file().read_text("utf-8").split("\n") if line.strip()]
+    except (OSError, UnicodeDecodeError):
+        return []
+
+
+def _is_folder(name: str) -> bool:
+    try:
+        return Path(name).expanduser().is_dir()
+    except (OSError, ValueError, RuntimeError):  # too long, with a NUL, an unknown user
+        return False
+
+
+def _in_hub_cache(name: str) -> bool:
+    """Whether the model is in the hub's cache, from which it is read without asking the hub."""
+    scheme, _, rest = name.partition(":")
+    if scheme != "hf":
+        return False
+    try:
+        from huggingface_hub import try_to_load_from_cache
+
+        return isinstance(try_to_load_from_cache(rest, "config.json"), str)
+    except Exception:  # not a name of the hub
+        return False
