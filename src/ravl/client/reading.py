@@ -47,6 +47,8 @@ def read(reply: httpx.Response, reader: Callable[[JsonValue], T]) -> T:
     checked(reply)
     try:
         return reader(reply.json())
+    except PictureError:  # of one picture of several
+        raise
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise stranger(reply) from error
 
