@@ -135,6 +135,31 @@ def test_imbalance(tmp_path):
     assert "'purple' has 1 rows; usual are 10" in one.why
 
 
+def test_rows_without_vectors_are_found_and_indexing_encodes_them(tmp_path):
+    """Older versions of ravl could leave them, if two processes wrote at the same time."""
+    with Memory.create(tmp_path / "m.ravl", ColourEncoder()) as memory:
+        memory.add(shades(tmp_path / "p", 8))
+        memory.index(tmp_path / "p", progress=False)
+        copy = encoded(memory.picture("red_000.png"))
+        memory.add([Example("copy", copy, texts=("a red copy",))], copy=True)
+        assert ravl.check(memory, kinds=["unencoded"], progress=False).findings == []
+        store = memory.store
+        space = store.spaces.current().number
+        named = store.rows.find(["red_000.png", "copy"])
+        with store.transaction():
+            store.vectors.delete(named["red_000.png"].number, space)
+            store.vectors.write_texts(named["copy"].number, np.zeros((0, 48), np.float32))
+        found = ravl.check(memory, kinds=["unencoded"], progress=False).findings
+        assert [each.ids for each in found] == [("red_000.png",), ("copy",)]
+        assert "no vector of its picture. Index its source" in found[0].why
+        assert "no vector of a text." in found[1].why
+        memory.index(tmp_path / "p", progress=False)
+        memory.add([Example("copy", copy)], copy=True)
+        assert ravl.check(memory, kinds=["unencoded"], progress=False).findings == []
+        hits = memory.search(image=memory.picture("red_000.png"), k=2)
+        assert {hit.id for hit in hits} == {"red_000.png", "copy"}
+
+
 def test_hubs():
     """One row is near to all others, whose label is another."""
     random = np.random.default_rng(0)

@@ -10,12 +10,15 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from ravl.data import Example
 from ravl.errors import MemoryFileError, MemoryLockedError
 from ravl.memory import Memory
+from ravl.memory.editing import edit
 from tests.helpers import ColourEncoder, database_of, draw, make_examples, make_pictures
 from tests.memory.crash import examples
 from tests.waiting import PATIENCE, pause
@@ -208,3 +211,42 @@ def test_a_file_that_cannot_be_written(memory, monkeypatch):
     monkeypatch.setattr("ravl.store.sqlite.history.HistoryTables.begin", refuse)
     with pytest.raises(MemoryFileError, match="cannot be written.*read-only"):
         memory.update("red_000.png", label="x")
+
+
+def test_a_clock_that_goes_back_loses_nothing(
+    memory: Memory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every call of the clock gives an earlier time than the one before."""
+    hours = iter(range(10**6))
+
+    def now() -> str:
+        moment = datetime(2031, 1, 1, tzinfo=UTC) - timedelta(hours=next(hours))
+        return moment.isoformat(timespec="milliseconds")
+
+    for module in ("history", "sqlite.history", "sqlite.rows", "sqlite.trash", "sqlite.notes"):
+        monkeypatch.setattr(f"ravl.store.{module}.now", now)
+    folder = tmp_path / "pictures"
+    (folder / "torn.png").write_bytes(b"no picture")
+    for _ in range(2):
+        memory.index(folder, progress=False)
+        assert [Path(each.place).name for each in memory.quarantine()] == ["torn.png"]
+    draw(1, "red").save(folder / "torn.png")
+    memory.index(folder, progress=False)
+    assert memory.quarantine() == []
+
+    (folder / "torn.png").unlink()
+    memory.delete(["torn.png"])
+    for text in ("first", "second"):
+        memory.add([Example("same id", texts=(text,))])
+        edit(memory, "throw", trashed=["same id"])
+    assert [entry.row.texts for entry in memory.trashed()] == [("second",), ("first",)]
+    assert memory.restore(["same id"]) == ["same id"]
+    assert memory.get("same id").texts == ("second",), "the one that was thrown away last"
+
+    version = memory.version
+    memory.update("red_000.png", label="crimson")
+    assert [v.number for v in memory.history(limit=2)] == [version + 1, version]
+    found = memory.search("a red picture", k=1, where='label = "crimson"')
+    assert [hit.id for hit in found] == ["red_000.png"]
+    memory.revert(version)
+    assert memory.get("red_000.png").label == "red"

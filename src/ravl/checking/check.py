@@ -19,6 +19,7 @@ from ravl.checking.labels import conflicts, mislabels
 from ravl.checking.outliers import outliers
 from ravl.checking.pictures import flaws
 from ravl.checking.texts import misfits
+from ravl.checking.unencoded import unencoded
 from ravl.encoders.base import Array
 from ravl.errors import QueryError
 from ravl.json_types import JsonObject
@@ -83,8 +84,8 @@ def check(
     Args:
         memory: the memory to check, or its path.
         kinds: the kinds of faults to check; all if empty: ``mislabel``, ``conflict``,
-            ``duplicate``, ``hub``, ``text``, ``outlier``, ``imbalance``, ``broken``, ``blank``,
-            ``blurred``.
+            ``duplicate``, ``hub``, ``text``, ``outlier``, ``imbalance``, ``unencoded``, ``broken``,
+            ``blank``, ``blurred``.
         where: a filter; only matching rows are reported. All rows are evidence.
         fast: skip the last three kinds, which open every picture.
         progress: show a bar; None shows it on a terminal.
@@ -142,4 +143,5 @@ class _Run:
             "text": lambda: misfits(self.data),
             "outlier": lambda: outliers(self.data),
             "imbalance": lambda: imbalances(self.data),
+            "unencoded": lambda: unencoded(self.memory, self.where),
         }

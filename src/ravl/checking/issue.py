@@ -15,6 +15,7 @@ Kind = Literal[
     "text",
     "outlier",
     "imbalance",
+    "unencoded",
     "broken",
     "blank",
     "blurred",

@@ -24,6 +24,7 @@ KINDS: dict[Kind, Fix | None] = {
     "text": None,
     "outlier": "drop",
     "imbalance": None,
+    "unencoded": None,
     "broken": "drop",
     "blank": "drop",
     "blurred": "drop",

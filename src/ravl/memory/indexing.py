@@ -27,7 +27,6 @@ from ravl.memory.renames import Deferred, find_renames
 from ravl.progress import progress_bar
 from ravl.store.collection import Collection
 from ravl.store.duplicates import DuplicateGroups, mark_duplicates
-from ravl.store.history import now
 from ravl.store.row import Computed, Row, unwritable
 from ravl.store.space import MOST_TEXTS
 
@@ -191,6 +190,7 @@ class Indexer:
         self._copy = copy
         self._max_pixels = max_pixels
         self._version: int | None = None
+        self._started = ""  # by the time of the quarantine
         self._encoder: Encoder = memory.encoder
         self._reusable = reuse_from.rows_by_picture_hash() if reuse_from is not None else {}
         self._reuse_from = reuse_from
@@ -210,7 +210,8 @@ class Indexer:
         show: bool | None,
     ) -> IndexReport:
         """Index everything; ``total`` tells how much that is, once the source knows."""
-        began, started = time.monotonic(), now()
+        began = time.monotonic()
+        self._started = self._memory.store.quarantine.moment(self._source)
         if not self.report.dry_run:
             self._memory.store.words.renew()
         with (
@@ -230,7 +231,7 @@ class Indexer:
             with store.transaction():
                 self.report.duplicates = mark_duplicates(store)
                 # What an earlier run of this source set aside and this one did not is well now.
-                store.quarantine.clear(self._source, started)
+                store.quarantine.clear(self._source, self._started)
         self.report.seconds = time.monotonic() - began
         return self.report
 
@@ -492,7 +493,7 @@ class Indexer:
                     store.rows.put(self._begin(), row, _fitting(part, item.row, row))
                     store.quarantine.release(str(item.row.path))
                     written.append(item)
-            store.quarantine.put(self._source, rejected)
+            store.quarantine.put(self._source, rejected, self._started)
             if self._claimant is not None:
                 said = {id: claim.to_json() for id, claim in claims.items() if id not in gone}
                 store.claims.put(self._claimant, said)

@@ -50,6 +50,10 @@ WORDS: dict[Kind, tuple[str, str]] = {
         "Rare and frequent labels",
         "Labels with far fewer or far more rows than others.",
     ),
+    "unencoded": (
+        "Rows without vectors",
+        "Searches by similarity do not find these pictures or texts. Index their source again.",
+    ),
     "broken": (
         "Broken pictures",
         "Files that are missing, damaged, or have been replaced since indexing.",

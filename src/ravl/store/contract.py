@@ -326,8 +326,20 @@ class Folders(Protocol):
 class Quarantine(Protocol):
     """What could not be read, and why, until it can be."""
 
-    def put(self, source: str, rejected: Iterable[Rejected]) -> None:
-        """Keep what was set aside while a source was read."""
+    def moment(self, source: str) -> str:
+        """A time after all that is kept for a source (UTC, ISO 8601), also if the clock went back.
+
+        A run takes one when it begins, gives it to :meth:`put`, and at its end to :meth:`clear`.
+        """
+
+    def put(self, source: str, rejected: Iterable[Rejected], since: str = "") -> None:
+        """Keep what was set aside while a source was read.
+
+        Args:
+            source: that was read.
+            rejected: what was set aside.
+            since: not kept with an earlier time than this one.
+        """
 
     def entries(self, source: str | None = None) -> list[Rejected]:
         """All of it, or that of one source; the oldest first."""
@@ -336,7 +348,7 @@ class Quarantine(Protocol):
         """A place can be read again."""
 
     def clear(self, source: str, before: str) -> None:
-        """Forget what was set aside for a source before that moment (UTC, ISO 8601)."""
+        """Forget what was set aside for a source before that :meth:`moment`."""
 
 
 class Notes(Protocol):

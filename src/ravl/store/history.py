@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from ravl.json_types import JsonObject
 
@@ -75,3 +75,9 @@ def author() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a container without a user database
         return "unknown"
+
+
+def after(moment: str) -> str:
+    """The next moment that :func:`now` can give."""
+    next_ = datetime.fromisoformat(moment) + timedelta(milliseconds=1)
+    return next_.isoformat(timespec="milliseconds")

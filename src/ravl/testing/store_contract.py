@@ -643,6 +643,21 @@ class StoreContract:
             store.quarantine.clear("one", "2999-01-01")
         assert store.quarantine.entries() == []
 
+    def test_a_clock_that_goes_back_keeps_the_quarantine(self, store: Store) -> None:
+        """An earlier run had a clock that was ahead of this one."""
+        with store.transaction():
+            ahead = "2999-01-01T00:00:00.000+00:00"
+            store.quarantine.put(
+                "one", [Rejected("a.jpg", "torn"), Rejected("b.jpg", "torn")], ahead
+            )
+            store.quarantine.put("two", [Rejected("c.jpg", "torn")])
+        began = store.quarantine.moment("one")
+        assert began > ahead > store.quarantine.moment("two")
+        with store.transaction():
+            store.quarantine.put("one", [Rejected("b.jpg", "torn")], began)
+            store.quarantine.clear("one", began)
+        assert {each.place for each in store.quarantine.entries()} == {"b.jpg", "c.jpg"}
+
     def test_claims(self, shop: Store, tmp_path: Path) -> None:
         """What a source said of a row is kept beside that of others, and goes with the row."""
         shirt, shoe = (shop.rows.find([row.id])[row.id] for row in (SHIRT, SHOE))

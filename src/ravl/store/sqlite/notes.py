@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from ravl.data import Rejected
-from ravl.store.history import now
+from ravl.store.history import after, now
 from ravl.store.records import KeptHubs
 from ravl.store.space import Kind
 from ravl.store.sqlite.database import Database
@@ -22,11 +22,18 @@ class QuarantineTable:
     def _connection(self) -> sqlite3.Connection:
         return self._database.connection
 
-    def put(self, source: str, rejected: Iterable[Rejected]) -> None:
+    def moment(self, source: str) -> str:
+        """A time after all that is kept for a source."""
+        sql = "SELECT max(at) FROM quarantine WHERE source = ?"
+        newest = self._connection.execute(sql, (source,)).fetchone()[0]
+        return max(now(), after(newest)) if newest else now()
+
+    def put(self, source: str, rejected: Iterable[Rejected], since: str = "") -> None:
         """Keep what was set aside while a source was read."""
+        at = max(now(), since)
         self._connection.executemany(
             "INSERT OR REPLACE INTO quarantine (place, source, reason, at) VALUES (?, ?, ?, ?)",
-            [(each.place, source, each.reason, now()) for each in rejected],
+            [(each.place, source, each.reason, at) for each in rejected],
         )
 
     def entries(self, source: str | None = None) -> list[Rejected]:
