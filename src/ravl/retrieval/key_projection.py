@@ -35,16 +35,21 @@ class KeyProjection:
     directions: Array
 
     @classmethod
-    def of(cls, features: Array) -> KeyProjection:
-        """From the features (n, F) of the pictures that will be searched."""
+    def of(cls, features: Array, directions: int = DIRECTIONS) -> KeyProjection:
+        """From the features (n, F) of the pictures that will be searched.
+
+        Args:
+            features: of the pictures.
+            directions: that are kept at most.
+        """
         power = power_of(features)
         x = signed_power(features[:: max(1, len(features) // SAMPLE)], power)
         mean = x.mean(0)
-        if x.shape[1] <= DIRECTIONS:
+        if x.shape[1] <= directions:
             return cls(power, mean, np.eye(x.shape[1], dtype=np.float32))
         centred = x - mean
         _, vectors = np.linalg.eigh(centred.T @ centred)  # ascending
-        return cls(power, mean, np.ascontiguousarray(vectors[:, : -DIRECTIONS - 1 : -1]))
+        return cls(power, mean, np.ascontiguousarray(vectors[:, : -directions - 1 : -1]))
 
     def __call__(self, features: Array) -> Array:
         """Features (n, F) -> keys (n, d), L2-normalised."""

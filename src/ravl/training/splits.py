@@ -34,6 +34,8 @@ class Splits:
         train, validation, test: ascending.
         left_out: near-duplicates of held-out pictures, which would have been trained on.
         how: the split came about, in words.
+        named_validation: the user, or a column of the table, named the validation part; it was not
+            drawn.
     """
 
     train: Ints
@@ -41,6 +43,7 @@ class Splits:
     test: Ints
     left_out: Ints
     how: str
+    named_validation: bool = False
 
 
 def split(
@@ -119,7 +122,7 @@ def split(
                 f"No one of {len(rows):,} labelled pictures is left for {name}. Label more, or "
                 "give this part another share or filter."
             )
-    return Splits(train, held, judged, out, "; ".join(words))
+    return Splits(train, held, judged, out, "; ".join(words), fixed[1])
 
 
 def split_column(rows: Sequence[Row]) -> tuple[Ints, int]:

@@ -16,7 +16,8 @@ from ravl.encoders.base import Array
 from ravl.models.linear import LinearHead
 from ravl.tasks.labels.dataset import FitData
 from ravl.tasks.labels.evaluate_test import wide
-from ravl.tasks.labels.levels import fit_head, fit_vote, linear_level
+from ravl.tasks.labels.keys.whitened import whitened_data
+from ravl.tasks.labels.levels import fit_head, fit_vote, linear_level, log_loss
 from ravl.tasks.labels.predictor import Answers, LabelPredictor
 from ravl.tasks.labels.votes import LabelMatrix
 from ravl.training.fit_log import FitLog
@@ -70,7 +71,12 @@ class LevelFitter:
 
     def fit_all(self, data: FitData, fitted: Fitted) -> None:
         """Fit the levels on a ground, and choose one."""
-        settings, began = data.settings, time.monotonic()
+        self.fit_closed(data, fitted)
+        self.fuse_and_choose(data, fitted)
+
+    def fit_closed(self, data: FitData, fitted: Fitted) -> None:
+        """Fit the memory's answer, and the linear level on top of it."""
+        began = time.monotonic()
         fitted.levels["vote"] = fit_vote(data)
         fitted.seconds["vote"] = _since(began)
         if self.head is None:
@@ -80,6 +86,12 @@ class LevelFitter:
         fitted.levels["linear"] = linear
         fitted.seconds["linear"] = round(fitted.seconds.get("linear", 0) + _since(began), 1)
         fitted.parameters["linear"] = self.head.weight.size + self.head.bias.size
+
+    def fuse_and_choose(self, data: FitData, fitted: Fitted) -> None:
+        """Train the fusion model where it is asked for, and choose a level."""
+        settings = data.settings
+        if self.head is None:
+            return
         if settings.model in ("auto", "fusion"):
             self._fuse(data, fitted)
         fitted.chosen = settings.model if settings.model != "auto" else _choose(data, fitted)
@@ -147,12 +159,37 @@ def fit_levels(
             began = time.monotonic()
             ladder.head, ladder.logits = fit_head(data)
             fitted.seconds["linear"] = _since(began)
-    ladder.fit_all(data, fitted)
+    data = _fit_whitened(data, fitted, ladder)
+    ladder.fuse_and_choose(data, fitted)
     if settings.train_retriever:
         from ravl.tasks.labels.keys.fit import fit_jointly
 
         return fit_jointly(data, fitted, ladder)
     return data, fitted
+
+
+def _fit_whitened(data: FitData, fitted: Fitted, ladder: LevelFitter) -> FitData:
+    """Fit the closed-form levels with plain and with whitened keys; keep what is likelier."""
+    ladder.fit_closed(data, fitted)
+    began = time.monotonic()
+    found = whitened_data(data)
+    if found is None:
+        return data
+    again = Fitted()
+    ladder.fit_closed(found, again)
+    fitted.seconds["whitening"] = _since(began)
+    if choosing_loss(found, again) >= choosing_loss(data, fitted):
+        return data
+    fitted.levels = again.levels
+    return found
+
+
+def choosing_loss(data: FitData, fitted: Fitted) -> float:
+    """Log loss of the best closed-form level on the validation part."""
+    level = fitted.levels.get("linear", fitted.levels["vote"])
+    answers = validation_answers(data, level)
+    found = answers.probabilities[:, : len(data.labels)]
+    return log_loss(found, data.validation.targets, data.task)
 
 
 def _tune(

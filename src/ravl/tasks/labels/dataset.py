@@ -40,6 +40,8 @@ class Split:
         targets: (n, C); a row of zeros for a label that training does not know.
         near: their neighbours among the rows of the bank that say something for the task.
         wide: their neighbours among all rows, for labels that are propagated to them.
+        scores: of the class means, (n, C), see :meth:`ravl.models.class_means.KeySums.scores`; None
+            where keys are not whitened.
     """
 
     examples: Examples
@@ -47,6 +49,7 @@ class Split:
     targets: Array
     near: Neighbours
     wide: Neighbours
+    scores: Array | None = None
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -63,6 +66,7 @@ class Split:
             self.targets[chosen],
             self.near.take(chosen),
             self.wide.take(chosen),
+            None if self.scores is None else self.scores[chosen],
         )
 
 
@@ -83,6 +87,7 @@ class FitData:
         loss: of the model.
         learned: the keys have seen the labels of the training part, see
             :mod:`ravl.tasks.labels.keys.data`.
+        shrinkage: by which the keys were whitened; None where they are not.
         second: what looking at the neighbours of all parts again came to, if they have been.
     """
 
@@ -99,6 +104,7 @@ class FitData:
     test: Split
     loss: Loss
     learned: bool = False
+    shrinkage: float | None = None
     second: RerankedNeighbours | None = None
 
     def truth(self, side: Split) -> Ints:

@@ -10,6 +10,7 @@ from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.json_types import JsonObject
 from ravl.models.calibration import RiskCalibrator
+from ravl.models.class_means import ClassMeans
 from ravl.models.gate import Gate
 from ravl.models.linear import LinearHead, Standardizer
 from ravl.models.vote import Vote
@@ -26,6 +27,9 @@ def describe(labeller: LabelPredictor) -> JsonObject:
         "vote": labeller.vote.to_json(),
         "spread": labeller.spread,
         "alone": labeller.alone,
+        "means": None
+        if labeller.means is None
+        else {**labeller.means.to_json(), "weight": labeller.means_weight},
         # Questions are read by the base encoder, whatever the memory's retriever was trained to
         # be; AskModel compares that.
         "reads_texts": labeller.reader is not None and not labeller.task.asks,
@@ -81,7 +85,7 @@ def _load(run: Run, targets: type[LabelTargets]) -> LabelPredictor:
     if record["reads_texts"] or (run.folder / FUSION).is_dir():
         max_length = int(record.get("longest", 0))
         reader, words = run.networks.reader(run.folder / FUSION, max_length)
-    calibration = arrays.get("calibration")
+    calibration, means = arrays.get("calibration"), record.get("means")
     return LabelPredictor(
         task=task,
         labels=list(record["labels"]),
@@ -97,4 +101,6 @@ def _load(run: Run, targets: type[LabelTargets]) -> LabelPredictor:
         spread=bool(record["spread"]),
         thresholds=arrays.get("thresholds", {}).get("values", np.zeros(0, np.float32)),
         calibration=RiskCalibrator(**calibration) if calibration else None,
+        means=ClassMeans.from_json(means, task.exclusive) if means else None,
+        means_weight=float(means["weight"]) if means else 0.0,
     )

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from ravl.encoders.base import Array
 from ravl.evaluation import confidences
 from ravl.models.calibration import RiskCalibrator
+from ravl.models.class_means import ClassMeans
 from ravl.models.gate import Gate, fit_gate, probabilities
 from ravl.models.linear import DECAYS, HeadFit, LinearHead, fold_of_groups
 from ravl.models.vote import KS, TEMPERATURES, Vote
 from ravl.tasks.labels.dataset import FitData, Split
-from ravl.tasks.labels.predictor import LabelPredictor, Queries
+from ravl.tasks.labels.predictor import LabelPredictor, Queries, with_means
 from ravl.tasks.labels.targets import LabelTargets
 from ravl.tasks.labels.votes import LabelMatrix
 
@@ -28,6 +29,8 @@ FEW_FOLDS, MANY = 3, 5000  # folds where there are more examples than that
 MUCH = 1_000_000  # examples times labels, likewise: hundreds of answers take minutes
 BALANCES = (0.0, 0.25, 0.5)
 SPREAD_FROM = 0.2  # share of rows without a label from which propagation is tried
+NAMED = 100  # examples of a named validation part that are enough to choose by
+MEANS_WEIGHTS = (0.25, 0.5, 0.75, 1.0)  # of the class means beside the vote
 TINY = 1e-4  # a probability that was 0
 
 
@@ -50,16 +53,52 @@ def train_plus_validation(data: FitData) -> Split:
         np.vstack([a.targets, b.targets]),
         a.near.concat(b.near),
         a.wide.concat(b.wide),
+        None if a.scores is None or b.scores is None else np.vstack([a.scores, b.scores]),
     )
 
 
+def choosing_split(data: FitData) -> Split:
+    """The examples that choose: training and validation, each without itself.
+
+    A validation part that the user named chooses alone: it is as hard as use will be, which
+    pictures of the training part may not be, such as those of one burst.
+    """
+    if data.parts.named_validation and len(data.validation) >= NAMED:
+        return data.validation
+    return train_plus_validation(data)
+
+
 def fit_vote(data: FitData) -> LabelPredictor:
-    """A labeller that votes: its k, temperature and balance by leaving each group out."""
+    """A labeller that votes: its k, temperature and balance by leaving each group out.
+
+    With whitened keys the class means of the memory answer beside the vote, where that is better.
+    """
     label_matrix = LabelMatrix.of(data.datastore, data.task, data.labels)
-    side = train_plus_validation(data)
+    side = choosing_split(data)
+    vote = _best_vote(data, side, label_matrix)
+    votes = vote(side.near, label_matrix.labels[:, : label_matrix.known], label_matrix.worth)
+    means, weight = _best_means(data, side, label_matrix, votes)
+    votes = with_means(votes, means_answers(means, side, label_matrix), weight)
+    gate = vote_gate(votes, side.targets, data.task.exclusive)
+    standard = data.task.standard(data.datastore.features)
+    labeller = LabelPredictor(
+        data.task,
+        data.labels,
+        data.keys,
+        standard,
+        vote,
+        gate,
+        gate,
+        means=means,
+        means_weight=weight,
+    )
+    return finish(labeller, data, side, gate.smoothed_votes(votes))
+
+
+def _best_vote(data: FitData, side: Split, label_matrix: LabelMatrix) -> Vote:
+    """The vote under which the targets are likeliest."""
     near, labels = side.near, label_matrix.labels[:, : label_matrix.known]
-    best, least = Vote(), np.inf
-    settings = data.settings
+    settings, (best, least) = data.settings, (Vote(), np.inf)
     for k in (
         [settings.k] if settings.k else [k for k in KS if k <= max(len(data.datastore), KS[0])]
     ):
@@ -69,11 +108,35 @@ def fit_vote(data: FitData) -> LabelPredictor:
                 value = log_loss(vote(near, labels, label_matrix.worth), side.targets, data.task)
                 if value < least - 1e-4:
                     best, least = vote, value
-    votes = best(near, labels, label_matrix.worth)
-    gate = vote_gate(votes, side.targets, data.task.exclusive)
-    standard = data.task.standard(data.datastore.features)
-    labeller = LabelPredictor(data.task, data.labels, data.keys, standard, best, gate, gate)
-    return finish(labeller, data, side, gate.smoothed_votes(votes))
+    return best
+
+
+def _best_means(
+    data: FitData, side: Split, label_matrix: LabelMatrix, votes: Array
+) -> tuple[ClassMeans | None, float]:
+    """Class means and their weight beside the vote; None and 0 where the vote alone is better."""
+    if side.scores is None:
+        return None, 0.0
+    exclusive, sums = data.task.exclusive, label_matrix.sums
+    known = label_matrix.known
+    means = ClassMeans.fit(side.scores, side.targets, sums.counts[:known], sums.rows, exclusive)
+    answers = means_answers(means, side, label_matrix)
+
+    def loss(weight: float) -> float:
+        mixed = with_means(votes, answers, weight)
+        smooth = vote_gate(mixed, side.targets, exclusive).smoothed_votes(mixed)
+        return log_loss(smooth, side.targets, data.task)
+
+    value, weight = min((loss(w), w) for w in MEANS_WEIGHTS)
+    return (means, weight) if value < loss(0.0) else (None, 0.0)
+
+
+def means_answers(means: ClassMeans | None, side: Split, label_matrix: LabelMatrix) -> Array | None:
+    """Answers (n, C) of the class means to examples that did not see themselves."""
+    if means is None or side.scores is None:
+        return None
+    sums = label_matrix.sums
+    return means(side.scores, sums.counts[: label_matrix.known], sums.rows)
 
 
 def fit_linear(data: FitData, vote: LabelPredictor) -> LabelPredictor:
@@ -93,15 +156,16 @@ def linear_level(
         logits: see :func:`fit_head`; None for a head that came with a fine-tuned tower: then only
             validation examples are unseen.
     """
-    side = train_plus_validation(data)
+    side = choosing_split(data)
     if logits is None:
         side = data.validation
         logits = head(side.queries.seen)
+    logits = logits[-len(side) :]  # of the validation part, where it chooses alone
     alone = temperature_of(logits, side.targets, data.task.exclusive)
     best: LabelPredictor | None = None
     least = np.inf
     for spread in _spreads(data):
-        votes = _held_votes(data, vote.vote, side, spread)
+        votes = _held_votes(data, vote, side, spread)
         nearest = side.seen(spread).best_similarity
         gate = fit_gate(votes, logits, nearest, side.targets, data.task.exclusive)
         mixed = gate(votes, logits, nearest)[0]
@@ -129,6 +193,7 @@ def fit_head(data: FitData) -> tuple[LinearHead, Array]:
     made = data.task.standard
     fits = [HeadFit(x[rest], y[rest], data.loss, made(x[rest])) for rest in rests]
     task, least, best = data.task, np.inf, DECAYS[0]
+    judged = slice(-len(choosing_split(data)), None)  # the examples that choose
     best_logits: Array = np.zeros((0, 0), np.float32)
     for decay in DECAYS:
         logits = np.zeros((len(side), y.shape[1]), np.float32)
@@ -136,8 +201,9 @@ def fit_head(data: FitData) -> tuple[LinearHead, Array]:
             fitted = fit(decay)
             logits[fold] = fitted(x[fold])
             logits[len(train) :] += fitted(held.queries.seen) / len(folds)
-        warmth = temperature_of(logits, side.targets, task.exclusive)
-        value = log_loss(probabilities(logits / warmth, task.exclusive), side.targets, task)
+        some, targets = logits[judged], side.targets[judged]
+        warmth = temperature_of(some, targets, task.exclusive)
+        value = log_loss(probabilities(some / warmth, task.exclusive), targets, task)
         if value >= least:
             break
         least, best, best_logits = value, decay, logits
@@ -158,16 +224,18 @@ def _spreads(data: FitData) -> list[bool]:
     return [False, True] if (worth == 0).mean() >= SPREAD_FROM else [False]
 
 
-def _held_votes(data: FitData, vote: Vote, side: Split, spread: bool) -> Array:
-    """Votes on examples, (n, C), none of which uses the own label of its example.
+def _held_votes(data: FitData, labeller: LabelPredictor, side: Split, spread: bool) -> Array:
+    """The memory's answers to examples, (n, C), none of which used the example's own label.
 
     Without propagation leaving an example's group out of its neighbours is enough. With it a label
     travels through the graph, so that a fold's labels are hidden while it is propagated.
     """
-    datastore, task, labels = data.datastore, data.task, data.labels
+    datastore, task, labels, vote = data.datastore, data.task, data.labels, labeller.vote
     if not spread:
         label_matrix = LabelMatrix.of(datastore, task, labels)
-        return vote(side.near, label_matrix.labels[:, : len(labels)], label_matrix.worth)
+        votes = vote(side.near, label_matrix.labels[:, : len(labels)], label_matrix.worth)
+        answers = means_answers(labeller.means, side, label_matrix)
+        return with_means(votes, answers, labeller.means_weight)
     votes = np.zeros((len(side), len(labels)), np.float32)
     for fold in fold_of_groups(side.examples.groups, FOLDS, data.settings.seed):
         hidden = np.isin(datastore.groups, side.take(fold).examples.seen_groups())

@@ -16,6 +16,7 @@ from ravl.encoders.base import Array
 from ravl.errors import DataError
 from ravl.memory import Memory, Row
 from ravl.models.calibration import RiskCalibrator
+from ravl.models.class_means import ClassMeans
 from ravl.models.gate import NUM_GATE_FEATURES, SMOOTHING, Gate, probabilities
 from ravl.models.linear import LinearHead, Standardizer
 from ravl.models.vote import Vote, rebalance
@@ -151,6 +152,8 @@ class LabelPredictor:
         spread: whether labels are propagated to rows that have none.
         thresholds: of the tags, (C,); for labels unused.
         calibration: for abstaining.
+        means: the class means of the memory, None for the vote alone.
+        means_weight: of the class means beside the vote, 0 to 1.
     """
 
     task: LabelTargets
@@ -167,6 +170,8 @@ class LabelPredictor:
     spread: bool = False
     thresholds: Array = field(default_factory=lambda: np.zeros(0, np.float32))
     calibration: RiskCalibrator | None = None
+    means: ClassMeans | None = None
+    means_weight: float = 0.0
 
     @classmethod
     def of_vote(
@@ -252,6 +257,9 @@ class LabelPredictor:
         counts = label_matrix.counts if vote.class_balance else None
         votes = vote(near, label_matrix.table, label_matrix.worth, counts)  # (n, C')
         shares = vote.shares(near, label_matrix.worth)  # (n, k)
+        if self.means is not None:
+            votes = self._with_means(votes, queries, label_matrix)
+            shares = shares * (1 - self.means_weight)
         known = votes[:, : label_matrix.known]
         if vote_only or self.head is None:
             mixed = smooth = self.ballot.smoothed_votes(known)
@@ -266,6 +274,13 @@ class LabelPredictor:
         return Answers(
             label_matrix.names, mixed, smooth, own, gate, near.first(vote.k), shares * gate[:, None]
         )
+
+    def _with_means(self, votes: Array, queries: Queries, label_matrix: LabelMatrix) -> Array:
+        """The memory's answer (n, C'): the vote, and the class means by their weight."""
+        assert self.means is not None
+        sums = label_matrix.sums
+        scores = sums.scores(self.keys(queries.features), self.task.exclusive)
+        return with_means(votes, self.means(scores, sums.counts, sums.rows), self.means_weight)
 
     def _with_novel(
         self, votes: Array, label_matrix: LabelMatrix, mixed: Array, smooth: Array, gate: Array
@@ -289,6 +304,15 @@ class LabelPredictor:
         limits = np.full(len(names), 0.5, np.float32)
         limits[: len(self.thresholds)] = self.thresholds
         return limits
+
+
+def with_means(votes: Array, answers: Array | None, weight: float) -> Array:
+    """Votes (n, C) and the answers of class means (n, C), which alone count where no row votes."""
+    if answers is None or not weight:
+        return votes
+    part = np.where(votes.sum(1, keepdims=True) > 0, np.float32(weight), np.float32(1))
+    mixed: Array = (1 - part) * votes + part * answers
+    return mixed
 
 
 class ChoosingPipeline(Protocol):

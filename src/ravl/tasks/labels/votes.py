@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
+from ravl.models.class_means import KeySums
 from ravl.models.propagation import propagate
 from ravl.models.vote import LabelTable
 from ravl.retrieval.datastore import Datastore
@@ -45,6 +46,11 @@ class LabelMatrix:
         """How often each label occurs, (C',)."""
         counts: Array = (self.labels * self.worth[:, None]).sum(0)
         return counts
+
+    @cached_property
+    def sums(self) -> KeySums:
+        """Sums of the keys of the rows by label, for class means."""
+        return KeySums.of(self.datastore.keys, self.said * self.worth[:, None])
 
     @classmethod
     def of(
