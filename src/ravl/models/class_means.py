@@ -134,11 +134,12 @@ class ClassMeans:
             logits = np.where(there, logits, -np.inf)
             best = np.max(logits, axis=1, keepdims=True, initial=-1e30)
             odds = np.exp(logits - best)
-            return (odds / np.maximum(odds.sum(1, keepdims=True), TINY)).astype(np.float32)
+            found = odds / np.maximum(odds.sum(1, keepdims=True), TINY)
+            return np.asarray(found, np.float32)
         rates = np.clip(counts / max(rows, 1.0), TINY, 1 - TINY)
         logits = self.scale * scores + self.prior * np.log(rates / (1 - rates)) + self.bias
-        found = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
-        return np.where(there, found, 0).astype(np.float32)
+        found = np.where(there, 1 / (1 + np.exp(-np.clip(logits, -30, 30))), 0)
+        return np.asarray(found, np.float32)
 
     @classmethod
     def fit(

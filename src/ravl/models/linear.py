@@ -18,7 +18,18 @@ from ravl.retrieval.key_projection import FLOOR, power_of, signed_power
 if TYPE_CHECKING:
     from torch import Tensor
 
-DECAYS = (1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6)  # tried in this order, until it gets worse
+DECAYS = (
+    1e-2,
+    3e-3,
+    1e-3,
+    3e-4,
+    1e-4,
+    3e-5,
+    1e-5,
+    3e-6,
+    1e-6,
+    3e-7,
+)  # tried in this order, until it gets worse
 STEPS = 30  # of L-BFGS at most, for each
 
 

@@ -238,6 +238,10 @@ class Recipe(ABC, Generic[D, F, R]):
     def validation_scores(self, data: D, fitted: F) -> dict[str, float]:
         """Scores of the chosen level on the validation split: ``measure``, and others it has."""
 
+    def fit_on_all(self, data: D, fitted: F) -> tuple[D, F]:
+        """What was chosen, fitted on training and validation examples together; here unchanged."""
+        return data, fitted
+
     @abstractmethod
     def evaluate(self, data: D, fitted: F) -> R:
         """All rows of the report, judged on the test split."""
@@ -278,6 +282,7 @@ def fit(
     with running(out, config) as work, open_data(recipe, work, **sources) as (data, notes):
         start = None if again is None else again.start
         data, fitted = recipe.fit_levels(data, work, sources.get("progress"), start=start)
+        data, fitted = recipe.fit_on_all(data, fitted)
         results = recipe.evaluate(data, fitted)
         done = recipe.finish(data, fitted, results, out)
         run = begin_run(

@@ -94,6 +94,10 @@ def test_after_any_edits_the_labels_are_what_they_would_be_anew(edits, name, see
         np.testing.assert_array_equal(found.labels, anew.labels)
         np.testing.assert_array_equal(found.worth, anew.worth)
         np.testing.assert_allclose(found.counts, anew.counts, rtol=1e-6)
+        for part in ("sums", "counts", "total", "rows"):
+            np.testing.assert_allclose(
+                getattr(found.sums, part), getattr(anew.sums, part), atol=1e-4, err_msg=part
+            )
         evidence, every = read.at(found), np.arange(len(datastore)).reshape(1, -1)
         for part in ("features", "labels", "texts", "has_label", "has_text"):
             np.testing.assert_allclose(

@@ -19,6 +19,7 @@ from ravl.tasks.labels.choose import Fitted, fit_levels, validation_answers
 from ravl.tasks.labels.dataset import FitData, labels_of, prepare
 from ravl.tasks.labels.evaluate_test import TestResults, judge
 from ravl.tasks.labels.files import describe, parts
+from ravl.tasks.labels.fit_on_all import fit_on_all
 from ravl.tasks.labels.predictor import LabelPredictor
 from ravl.tasks.labels.targets import LabelTargets
 from ravl.training.engine import Finished, Recipe
@@ -87,6 +88,10 @@ class LabelRecipe(Recipe[FitData, Fitted, TestResults]):
     ) -> tuple[FitData, Fitted]:
         """Fit vote, linear head and fusion model, and choose one."""
         return fit_levels(data, work, show, report, start=start)
+
+    def fit_on_all(self, data: FitData, fitted: Fitted) -> tuple[FitData, Fitted]:
+        """See :func:`ravl.tasks.labels.fit_on_all.fit_on_all`."""
+        return fit_on_all(data, fitted)
 
     def with_settings(self, data: FitData) -> FitData:
         """The data with these settings, and with the loss that they ask for."""

@@ -8,7 +8,7 @@ label says nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +17,7 @@ import numpy as np
 from ravl.encoders import Encoder
 from ravl.encoders.base import Array, normalise
 from ravl.memory import Memory
+from ravl.models.class_means import KeySums
 from ravl.models.evidence import Made
 from ravl.models.linear import Standardizer
 from ravl.models.propagation import propagate
@@ -26,6 +27,7 @@ from ravl.retrieval.live import Followed, View
 from ravl.retrieval.live_datastore import DatastoreView, ProjectedKeys, Projection, keys_of
 from ravl.runs.evidence_arrays import MadeEvidence, name_vectors
 from ravl.store.blocks import Blocks
+from ravl.tasks.labels.live_sums import LabelSums
 from ravl.tasks.labels.predictor import LabelPredictor
 from ravl.tasks.labels.row_labels import FollowedLabels, RowLabels, columns_of, labels_of
 from ravl.tasks.labels.targets import LabelTargets
@@ -56,9 +58,10 @@ class LiveLabels(LabelMatrix):
         table: LabelTable,
         worth: Array,
         counts: Array | None = None,
+        sums: Callable[[], KeySums] | None = None,
     ) -> None:
         self.__dict__.update(
-            datastore=datastore, names=names, known=known, worth=worth, _table=table
+            datastore=datastore, names=names, known=known, worth=worth, _table=table, _sums=sums
         )
         if counts is not None:
             self.__dict__["counts"] = counts
@@ -68,6 +71,12 @@ class LiveLabels(LabelMatrix):
         """The labels, of which the caller may read only some rows."""
         found: LabelTable = self.__dict__["_table"]
         return found
+
+    @cached_property
+    def sums(self) -> KeySums:
+        """Sums of the keys of the rows by label; see :mod:`ravl.tasks.labels.live_sums`."""
+        followed: Callable[[], KeySums] | None = self.__dict__["_sums"]
+        return followed() if followed is not None else super().sums
 
     @cached_property
     def labels(self) -> Array:
@@ -183,6 +192,8 @@ class LabelSource:
         self._known = labels
         self._keys = keys_of(memory.live, keys)
         self._rows = labels_of(memory, targets)
+        key = ("sums", targets, id(self._keys))
+        self._sums = memory.live.shared(key, lambda: LabelSums(self._rows, self._keys))
         self._spread = None
         if spread and targets.exclusive:
             self._spread = Propagation(labels or [], self._rows, self._keys)
@@ -204,7 +215,11 @@ class LabelSource:
             counts = np.zeros(len(names), np.float32)
             there = places >= 0
             counts[places[there]] = found.counts[there]
-            return LiveLabels(datastore, names, known, labels, found.speaks, counts)
+
+            def sums() -> KeySums:
+                return self._sums.at(view).of(places, len(names), counts)
+
+            return LiveLabels(datastore, names, known, labels, found.speaks, counts, sums)
         worth = np.where(found.speaks > 0, np.float32(1), spread.worth)
         return LiveLabels(datastore, names, known, spread.over(labels, names), worth)
 

@@ -257,8 +257,11 @@ class LabelPredictor:
         counts = label_matrix.counts if vote.class_balance else None
         votes = vote(near, label_matrix.table, label_matrix.worth, counts)  # (n, C')
         shares = vote.shares(near, label_matrix.worth)  # (n, k)
+        fair = self._fair(votes, label_matrix)
         if self.means is not None:
-            votes = self._with_means(votes, queries, label_matrix)
+            means = self._means_answers(queries, label_matrix)
+            votes = with_means(votes, means, self.means_weight)
+            fair = with_means(fair, means, self.means_weight)
             shares = shares * (1 - self.means_weight)
         known = votes[:, : label_matrix.known]
         if vote_only or self.head is None:
@@ -269,31 +272,36 @@ class LabelPredictor:
             logits = self.logits(queries, near, evidence)
             mixed, gate, smooth, own = self.gate(known, logits, similarity)
         if len(label_matrix.names) > label_matrix.known:
-            mixed, smooth, gate = self._with_novel(votes, label_matrix, mixed, smooth, gate)
+            mixed, smooth, gate = self._with_novel(fair, label_matrix, mixed, smooth, gate)
             own = np.pad(own, ((0, 0), (0, votes.shape[1] - own.shape[1])))
         return Answers(
             label_matrix.names, mixed, smooth, own, gate, near.first(vote.k), shares * gate[:, None]
         )
 
-    def _with_means(self, votes: Array, queries: Queries, label_matrix: LabelMatrix) -> Array:
-        """The memory's answer (n, C'): the vote, and the class means by their weight."""
+    def _means_answers(self, queries: Queries, label_matrix: LabelMatrix) -> Array:
+        """Answers of the class means, (n, C')."""
         assert self.means is not None
         sums = label_matrix.sums
         scores = sums.scores(self.keys(queries.features), self.task.exclusive)
-        return with_means(votes, self.means(scores, sums.counts, sums.rows), self.means_weight)
+        return self.means(scores, sums.counts, sums.rows)
+
+    def _fair(self, votes: Array, label_matrix: LabelMatrix) -> Array:
+        """Votes (n, C') in which labels that only the memory knows count by their rarity."""
+        if not self.task.exclusive or len(label_matrix.names) == label_matrix.known:
+            return votes
+        power = max(NOVEL_BALANCE - self.vote.class_balance, 0)
+        return rebalance(votes, label_matrix.counts, power)
 
     def _with_novel(
-        self, votes: Array, label_matrix: LabelMatrix, mixed: Array, smooth: Array, gate: Array
+        self, fair: Array, label_matrix: LabelMatrix, mixed: Array, smooth: Array, gate: Array
     ) -> tuple[Array, Array, Array]:
         """Answers for labels that only the memory knows, beside those of the gate.
 
         They keep their share of the vote, and the gate shares out the rest.
         """
         if not self.task.exclusive:
-            new = votes[:, label_matrix.known :]
+            new = fair[:, label_matrix.known :]
             return np.hstack([mixed, new]), np.hstack([smooth, new]), gate
-        power = max(NOVEL_BALANCE - self.vote.class_balance, 0)
-        fair = rebalance(votes, label_matrix.counts, power)
         new = fair[:, label_matrix.known :] / np.maximum(fair.sum(1, keepdims=True), 1e-9)
         rest = 1 - new.sum(1, keepdims=True)  # (n, 1)
         of_memory = (1 - rest[:, 0]) + rest[:, 0] * gate
@@ -310,7 +318,7 @@ def with_means(votes: Array, answers: Array | None, weight: float) -> Array:
     """Votes (n, C) and the answers of class means (n, C), which alone count where no row votes."""
     if answers is None or not weight:
         return votes
-    part = np.where(votes.sum(1, keepdims=True) > 0, np.float32(weight), np.float32(1))
+    part = np.where(votes.sum(1, keepdims=True) > 0, weight, 1.0).astype(np.float32)
     mixed: Array = (1 - part) * votes + part * answers
     return mixed
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from ravl.retrieval.datastore import Ints
 from ravl.retrieval.live import Followed, View
 from ravl.store.blocks import spans
 from ravl.tasks.labels.targets import LabelTargets
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 Said = tuple[tuple[str, float], ...]  # names and their shares
 
@@ -75,6 +79,16 @@ class RowLabels:
     def speaks(self) -> Array:
         """1 for rows that say something, 0 for others, (N,)."""
         return (self.lengths[self.codes] > 0).astype(np.float32)
+
+    def matrix(self, rows: Ints) -> csr_array:
+        """What some rows say of each name, (m, V), sparse."""
+        from scipy.sparse import csr_array
+
+        codes = self.codes[rows]
+        which = spans(self.lengths, codes)
+        ends = np.concatenate([[0], np.cumsum(self.lengths[codes])])
+        shape = len(codes), len(self.names)
+        return csr_array((self.values[which].astype(np.float64), self.columns[which], ends), shape)
 
     def table(self, rows: Ints, places: Ints, width: int) -> Array:
         """What some rows say, (m, C).

@@ -50,7 +50,7 @@ class LabelMatrix:
     @cached_property
     def sums(self) -> KeySums:
         """Sums of the keys of the rows by label, for class means."""
-        return KeySums.of(self.datastore.keys, self.said * self.worth[:, None])
+        return KeySums.of(self.datastore.keys, self.labels * self.worth[:, None])
 
     @classmethod
     def of(

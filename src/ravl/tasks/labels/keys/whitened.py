@@ -53,12 +53,14 @@ def searched_with(
     """The data as it is searched with one shrinkage, all parts looked up again."""
     speaking = rows_with_target(data.datastore, data.task)
     found = searched_by(data, whitening.with_shrinkage(shrinkage), speaking)
-    train = _training(data, principal, shrinkage)
-    sides = {
-        name: replace(side, scores=scores_of(found, found.datastore, side, found.keys))
-        for name, side in (("validation", found.validation), ("test", found.test))
-    }
-    return replace(found, train=train, learned=True, shrinkage=shrinkage, **sides)
+    return replace(
+        found,
+        train=_training(data, principal, shrinkage),
+        validation=with_scores(found, found.validation),
+        test=with_scores(found, found.test),
+        learned=True,
+        shrinkage=shrinkage,
+    )
 
 
 def sums_of(data: FitData, datastore: Datastore) -> KeySums:
@@ -73,6 +75,11 @@ def scores_of(data: FitData, datastore: Datastore, side: Split, keys: KeyProject
     sums = KeySums.of(datastore.keys, labels)
     rows = datastore.keys, labels
     return scores_without(keys(side.queries.features), sums, own, rows, data.task.exclusive)
+
+
+def with_scores(data: FitData, side: Split) -> Split:
+    """A part with the scores of the class means of the data's memory."""
+    return replace(side, scores=scores_of(data, data.datastore, side, data.keys))
 
 
 def _held_loss(data: FitData, keys: KeyProjection) -> float:

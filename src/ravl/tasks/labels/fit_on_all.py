@@ -1,0 +1,70 @@
+"""What was chosen, fitted once more on training and validation examples together.
+
+Choosing needs examples that were not learned from; answering does not. The test part stays apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ravl.models.linear import DECAYS, HeadFit, LinearHead
+from ravl.retrieval.key_projection import KeyProjection
+from ravl.tasks.labels.choose import Fitted
+from ravl.tasks.labels.dataset import FitData, Split, rows_with_target, searching, seen_by
+from ravl.tasks.labels.keys.whitened import with_scores
+from ravl.tasks.labels.keys.whitening import DIRECTIONS, Whitening
+from ravl.tasks.labels.levels import train_plus_validation
+from ravl.training.evidence_bank import evidence
+
+
+def fit_on_all(data: FitData, fitted: Fitted) -> tuple[FitData, Fitted]:
+    """Keys, class means and the linear head from all examples that are not for testing.
+
+    Fusion models and tuned towers stay as they are, and so does what stands on neighbours that were
+    reranked: these were trained on the training part's own evidence.
+
+    Returns:
+        The data whose test part is looked up in the larger memory; its training and validation
+        parts are no longer to be judged by.
+    """
+    if fitted.chosen == "fusion" or fitted.tower is not None:
+        return data, fitted
+    if data.second is not None or fitted.joint is not None:
+        return data, fitted
+    both = train_plus_validation(data)
+    datastore, _ = evidence(data.memory, [data.test.examples], data.task)
+    keys = data.keys
+    if data.shrinkage is not None:
+        principal = KeyProjection.of(datastore.features, DIRECTIONS)
+        whitening = Whitening.of(principal, both.queries.features, both.targets)
+        keys = whitening.with_shrinkage(data.shrinkage)
+    found = replace(data, datastore=searching(datastore, keys), keys=keys)
+    found = replace(found, test=_looked_up(found, data.test))
+    levels = dict(fitted.levels)
+    for name in ("vote", "linear"):
+        if name in levels:
+            levels[name] = replace(levels[name], keys=keys)
+    linear = levels.get("linear")
+    if linear is not None and linear.head is not None:
+        levels["linear"] = replace(linear, head=_head(data, both, linear.head))
+    return found, replace(fitted, levels=levels)
+
+
+def _looked_up(data: FitData, side: Split) -> Split:
+    """A part with its neighbours and scores in the data's own memory."""
+    speaking = rows_with_target(data.datastore, data.task)
+    near, wide = seen_by(side.examples, data.keys, data.datastore, speaking, data.settings.k)
+    found = replace(side, near=near, wide=wide)
+    return found if data.shrinkage is None else with_scores(data, found)
+
+
+def _head(data: FitData, both: Split, chosen: LinearHead) -> LinearHead:
+    """The head with the weight decay that was chosen."""
+    x = both.queries.seen
+    fit = HeadFit(x, both.targets, data.loss, data.task.standard(x))
+    head = chosen
+    for decay in DECAYS:  # each starts from the one before, as in the choice
+        head = fit(decay)
+        if decay <= chosen.decay * (1 + 1e-6):
+            break
+    return head
