@@ -69,6 +69,7 @@ def data(empty, tmp_path):
 def test_labels_by_chance_are_not_found_again(data):
     found = whitened_data(data)
     assert found is not None
+    assert found.train.scores is not None
     truth = found.truth(found.train)
     assert (found.train.scores.argmax(1) == truth).mean() < 0.6
 
@@ -76,10 +77,14 @@ def test_labels_by_chance_are_not_found_again(data):
 def test_labels_of_a_fold_do_not_change_its_scores(data, monkeypatch):
     monkeypatch.setattr(whitened, "SHRINKAGES", (0.2,))
     before = whitened_data(data)
+    assert before is not None
+    assert before.train.scores is not None
     fold = fold_of_groups(data.train.examples.groups, FOLDS, data.settings.seed)[0]
     targets = data.train.targets.copy()
     targets[fold] = targets[fold][:, ::-1]
     after = whitened_data(replace(data, train=replace(data.train, targets=targets)))
+    assert after is not None
+    assert after.train.scores is not None
     np.testing.assert_array_equal(before.train.scores[fold], after.train.scores[fold])
     np.testing.assert_array_equal(
         before.train.near.positions[fold], after.train.near.positions[fold]
