@@ -1,8 +1,9 @@
 """ravl's ``classify`` in one file: retrieve, vote, linear head, gate. Read it from top to bottom.
 
-It works on arrays, and on a small memory gives the numbers of ``ravl fit classify --model linear``
-(tests/examples/test_one_file.py compares them). The library adds what a product needs: tags, texts,
-labels that only the memory knows, propagation, abstaining, fusion with a language model.
+It works on arrays, and on a small memory gives the numbers of ``ravl fit classify --model linear
+--whiten no`` (tests/examples/test_one_file.py compares them). The library adds what a product
+needs: whitened keys and class means, tags, texts, labels that only the memory knows, propagation,
+abstaining, fusion with a language model.
 
     python examples/one_file.py shop.ravl       # a memory with labelled pictures
 
@@ -27,7 +28,7 @@ Array = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Map = Callable[[Array], Array]
 KS, TEMPERATURES, BALANCES = (4, 8, 16, 32, 64), (0.02, 0.04, 0.08, 0.16), (0.0, 0.25, 0.5)
-DECAYS = (1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6)  # of the head, tried until it gets worse
+DECAYS = (1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6, 1e-6, 3e-7)  # until it gets worse
 CAP = 1 / 8  # of one row's share in a vote: a single wrong row cannot decide
 
 
@@ -154,8 +155,8 @@ class Head:
         return (x @ self.weight.T + self.bias).detach().numpy()
 
 
-def fit_head(x: Array, y: Array, groups: Ints, held: Array, truth: Array) -> tuple[Head, Array]:
-    """The head with the decay that is best out of fold, and logits of heads that saw no answer.
+def best_decay(x: Array, y: Array, groups: Ints, held: Array, truth: Array) -> tuple[float, Array]:
+    """The weight decay that is best out of fold, and logits of heads that saw no answer.
 
     Near-duplicates (equal groups) are in one fold. The gate needs these honest logits: a head is
     far too sure of the examples that it was fitted to.
@@ -174,10 +175,7 @@ def fit_head(x: Array, y: Array, groups: Ints, held: Array, truth: Array) -> tup
         if loss >= least:
             break
         least, best, unseen = loss, decay, logits
-    head = Head(x, y)
-    for decay in DECAYS[: DECAYS.index(best) + 1]:
-        head.fit(decay)
-    return head, unseen
+    return best, unseen
 
 
 # --- Gate: how much of the answer is the vote's, and how much the head's ----------------------
@@ -238,7 +236,7 @@ class Classifier:
     """Fitted to features (n, F), one-hot labels (n, C) and groups of near-duplicates (n,)."""
 
     def __init__(self, x: Array, y: Array, groups: Ints, train: Ints, held: Ints) -> None:
-        self.x, self.y = x[train], y[train]  # the evidence: nothing that is held out
+        self.x, self.y = x[train], y[train]  # the evidence, while choosing
         self.keys = key_projection(self.x)
         both = np.concatenate([train, held])
         near = self.near(x[both], hidden=groups[both][:, None] == groups[train])
@@ -248,8 +246,12 @@ class Classifier:
             loss = log_loss(vote(near, self.y), y[both])
             if loss < best - 1e-4:  # a clear gain; in doubt the simpler vote
                 best, self.vote = loss, vote
-        self.head, unseen = fit_head(self.x, self.y, groups[train], x[held], y[both])
+        decay, unseen = best_decay(self.x, self.y, groups[train], x[held], y[both])
         self.gate = Gate(self.vote(near, self.y), unseen, near[1].max(1), y[both])
+        # All is chosen: now the evidence and the head take the validation pictures too.
+        self.x, self.y, self.head = x[both], y[both], Head(x[both], y[both])
+        for weaker in DECAYS[: DECAYS.index(decay) + 1]:
+            self.head.fit(weaker)
 
     def near(self, x: Array, hidden: NDArray[np.bool_] | bool = False) -> tuple[Ints, Array]:
         """The neighbours of some pictures in the evidence."""

@@ -14,6 +14,7 @@ from ravl.training.loop_settings import LoopSettings, check_bounds, check_shares
 Model = Literal["auto", "vote", "linear", "fusion"]
 Weights = Literal["none", "balanced"]
 Propagate = Literal["auto", "yes", "no"]
+Whiten = Literal["auto", "no"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,9 @@ class FitSettings(LoopSettings):
         rerank: folder of a fitted match run that looks at neighbours again, and at what they say;
             kept where the vote on validation is better for it. It must have been fitted with the
             same validation and test parts. For classify and tag.
+        whiten: compare pictures by whitened keys, and answer with the class means of the memory
+            beside the vote: auto where that is likelier on validation, no for plain keys. For
+            classify and tag; labels are not propagated by whitened keys.
         propagate_labels: propagate labels to the memory's rows that have none; auto where that
             helps held-out examples.
         prompt_templates: texts around a label's name for the zero-shot row of the report.
@@ -81,6 +85,7 @@ class FitSettings(LoopSettings):
     retrieval_noise: float = 0.1
     train_retriever: bool = False
     rerank: str = ""
+    whiten: Whiten = "auto"
     propagate_labels: Propagate = "auto"
     prompt_templates: tuple[str, ...] = TEMPLATES
     min_examples: int = 1

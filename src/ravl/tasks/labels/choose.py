@@ -109,7 +109,7 @@ class LevelFitter:
         for name, retrieval in (("fusion_off", False), ("fusion", True)):
             if not retrieval and (self.report is not None or self.start is not None):
                 continue
-            folder = self.work / (f"{name}_learned" if data.learned else name)
+            folder = self.work / (f"{name}_learned" if data.trained_keys else name)
             result = (None if retrieval else self.off) or train_fusion(
                 data,
                 linear,
@@ -159,12 +159,12 @@ def fit_levels(
             began = time.monotonic()
             ladder.head, ladder.logits = fit_head(data)
             fitted.seconds["linear"] = _since(began)
-    data = _fit_whitened(data, fitted, ladder)
+    plain, data = data, _fit_whitened(data, fitted, ladder)
     ladder.fuse_and_choose(data, fitted)
     if settings.train_retriever:
         from ravl.tasks.labels.keys.fit import fit_jointly
 
-        return fit_jointly(data, fitted, ladder)
+        return fit_jointly(plain, data, fitted, ladder)
     return data, fitted
 
 

@@ -107,6 +107,11 @@ class FitData:
     shrinkage: float | None = None
     second: RerankedNeighbours | None = None
 
+    @property
+    def trained_keys(self) -> bool:
+        """Whether the keys were trained with the task, and not only whitened."""
+        return self.learned and self.shrinkage is None
+
     def truth(self, side: Split) -> Ints:
         """What metrics compare with, among the labels of the training part."""
         return self.task.truth(side.examples.rows, self.labels)

@@ -61,11 +61,14 @@ class Joint:
     parameters: int = 0
 
 
-def fit_jointly(data: FitData, fitted: Fitted, ladder: LevelFitter) -> tuple[FitData, Fitted]:
+def fit_jointly(
+    plain: FitData, data: FitData, fitted: Fitted, ladder: LevelFitter
+) -> tuple[FitData, Fitted]:
     """Learn keys, fit all levels with them, and keep what is better on the validation part.
 
     Args:
-        ground: with frozen keys.
+        plain: the data with frozen keys, where training starts.
+        data: the data that the levels were fitted on, with frozen or whitened keys.
         fitted: on it.
         ladder: that it was fitted by.
 
@@ -79,7 +82,7 @@ def fit_jointly(data: FitData, fitted: Fitted, ladder: LevelFitter) -> tuple[Fit
 
         preferred = reader_preferences(data, fitted.levels["fusion"], ladder.unseen(data))
         seconds["preferences"] = round(time.monotonic() - began, 1)
-    found = learned_ground(data, preferred)
+    found = learned_ground(plain, preferred)
     if found is None:
         fitted.joint = Joint(frozen, distilled=preferred is not None, seconds=seconds)
         return data, fitted

@@ -32,11 +32,17 @@ FEWEST = 20  # training examples from which a covariance is measured
 
 
 def whitened_data(data: FitData) -> FitData | None:
-    """The data as whitened keys search it; None where keys are not of pictures alone, or too few.
+    """The data as whitened keys search it; None where that cannot be.
+
+    Keys must be of pictures alone, the examples more than a few, and the neighbours not reranked.
 
     The shrinkage is that by which class means answer the validation part best.
     """
-    if type(data.keys) is not KeyProjection or len(data.train) < FEWEST:
+    if data.settings.whiten == "no" or data.settings.propagate_labels == "yes":
+        return None
+    if type(data.keys) is not KeyProjection or data.second is not None:
+        return None
+    if len(data.train) < FEWEST:
         return None
     principal = KeyProjection.of(data.datastore.features, DIRECTIONS)
     whitening = Whitening.of(principal, data.train.queries.features, data.train.targets)
