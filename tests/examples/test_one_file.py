@@ -29,8 +29,7 @@ def plain(fitted_once, tmp_path_factory):
     """A folder with a memory and a run of the library with plain keys."""
     folder = copy_of(fitted_once, tmp_path_factory.mktemp("plain") / "fitted")
     with Memory.open(folder / "shop.ravl", ColourEncoder()) as memory:
-        out, settings = folder / "plain", {"model": "linear", "whiten": "no"}
-        fit("classify", memory, out=out, progress=False, **settings)
+        fit("classify", memory, out=folder / "plain", progress=False, model="linear", whiten="no")
     return folder
 
 
