@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from ravl.evaluation import Score, added_names
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.evaluation import Score, added_names, calibration_curve
 from ravl.json_types import JsonObject
 from ravl.memory import Memory, Row
-from ravl.pages.fit_report import Curves, DifferenceRow, ScoreRow, ScoreTable, Series
+from ravl.pages.fit_report import (
+    CalibrationChart,
+    Curves,
+    DifferenceRow,
+    ExampleGroup,
+    ReportExample,
+    ScoreRow,
+    ScoreTable,
+    Series,
+)
 from ravl.pages.render import row_uri
 from ravl.training.fit_log import FitLog
+from ravl.training.fit_report import FitReport
 from ravl.training.report_rows import ROWS
+from ravl.training.splits import PARTS
 
 LEVELS = (
     "vote_human",
@@ -150,3 +164,103 @@ def safely(safe: dict[str, float] | None) -> str:
         f"test part (confidence {safe['threshold']:.2f} and above), {100 * safe['wrong']:.1f} % "
         "of that wrongly"
     )
+
+
+def counts_of(splits: object) -> str:
+    """How many examples each split has, in words.
+
+    Args:
+        splits: with ``train``, ``validation`` and ``test``, each of which has a length.
+    """
+    return ", ".join(f"{name} {len(getattr(splits, name)):,}" for name in PARTS)
+
+
+def level_of(fitted: FitLog, measure: str = "") -> str:
+    """The level that a run keeps, with the validation scores that it was chosen by."""
+    scores = ", ".join(f"{name} {score:.3f}" for name, score in fitted.validation.items())
+    return (
+        f"{fitted.chosen} (validation{measure and f' {measure}'}: {scores})"
+        if scores
+        else fitted.chosen
+    )
+
+
+def fit_lines(fitted: FitLog, report: FitReport, seed: int, command: str) -> list[tuple[str, str]]:
+    """The last lines of what a page says about a fit: how it was made, and notes.
+
+    Args:
+        fitted: what fitting says of itself.
+        report: of the fit; its metrics say what abstaining does.
+        seed: of the settings.
+        command: that made the run.
+    """
+    trained = ", ".join(f"{name} {count:,}" for name, count in fitted.parameters.items())
+    seconds = ", ".join(f"{name} {time:.0f} s" for name, time in fitted.seconds.items())
+    return [
+        ("trained parameters", trained or "none"),
+        ("time", f"{seconds}; {report.seconds:.0f} s in all"),
+        ("abstaining", safely(report.metrics["abstain"])),
+        ("seed", str(seed)),
+        ("command", command),
+        *(("note", note) for note in report.notes),
+    ]
+
+
+def calibration_chart(
+    title: str,
+    confidence: NDArray[np.floating],
+    right: NDArray[np.bool_],
+    error: float | None = None,
+) -> CalibrationChart:
+    """How often answers are right, by their confidence.
+
+    Args:
+        title: of the chart.
+        confidence: of n answers, (n,).
+        right: whether each is, (n,).
+        error: the expected calibration error; None for that of the chart's own bins.
+    """
+    bins = [(b.confidence, b.accuracy, b.count) for b in calibration_curve(confidence, right)]
+    if error is None:
+        gaps, counts = [abs(c - a) for c, a, _ in bins], [count for *_, count in bins]
+        error = float(np.average(gaps, weights=counts))
+    return CalibrationChart(title, bins, error)
+
+
+Group = tuple[str, str, NDArray[np.bool_]]  # title, note, which of the test examples are in it
+
+
+def changed_by_retrieval(after: NDArray[np.bool_], before: NDArray[np.bool_]) -> list[Group]:
+    """Groups of examples by whether the answer is right with retrieval and without it, (n,)."""
+    return [
+        ("Changed by retrieval, for the better", "wrong without, right with", after & ~before),
+        ("Changed by retrieval, for the worse", "right without, wrong with", before & ~after),
+        ("Wrong", "with retrieval and without", ~after & ~before),
+        ("Right", "with retrieval and without", after & before),
+    ]
+
+
+def gallery(
+    groups: Sequence[Group],
+    most: int,
+    seed: int,
+    unit: str,
+    example: Callable[[int], ReportExample],
+) -> list[ExampleGroup]:
+    """Examples of each group, drawn by chance, not by how well they look; empty groups go.
+
+    Args:
+        groups: of the n test examples.
+        most: shown of each group.
+        seed: of the draw.
+        unit: what one example is called.
+        example: shows the example at a position.
+    """
+    random = np.random.default_rng(seed)
+    shown = []
+    for title, note, chosen in groups:
+        some = random.permutation(np.flatnonzero(chosen))[:most]
+        if examples := [example(int(i)) for i in some]:
+            note = f"{note}: {int(chosen.sum()):,} of {len(chosen):,} test {unit}s"
+            shown.append(ExampleGroup(title, note, examples))
+    return shown

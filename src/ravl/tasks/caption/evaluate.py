@@ -17,7 +17,7 @@ from ravl.tasks.caption.dataset import texts_of
 from ravl.tasks.caption.predictor import Pictures
 from ravl.tasks.caption.writer import TextPipeline
 from ravl.tasks.model import Model
-from ravl.tasks.options import JudgeOptions
+from ravl.training.evaluation import answer_rows, evaluation_json
 from ravl.training.example_source import judged
 from ravl.training.examples import (
     Examples,
@@ -25,7 +25,6 @@ from ravl.training.examples import (
     one_of_each_picture,
     read_labelled,
 )
-from ravl.training.run_record import tables_json
 
 
 def examples_seen(
@@ -87,33 +86,23 @@ def evaluate_texts(
             raise none_labelled(source, task.noun, task.column)
         pictures, rejected = len(examples), examples.rejected
         examples, seen, texts = examples_seen(predictor, examples)
-        ways: dict[str, JudgeOptions] = {"with_retrieval": {}}
-        if predictor.has_generator:
-            ways |= {"no_retrieval": {"retrieval": False}, "vote": {"vote_only": True}}
-        written = {
-            name: [p.best for p in predictor.judge(seen, examples.shown, **how)]
-            for name, how in ways.items()
-        }
-        groups = examples.groups
-        kind = task.output_kind
-        scores = {
-            name: measure_text(kind, its, texts, groups=groups, seed=seed)
-            for name, its in written.items()
-        }
-        best = written["with_retrieval"]
-        differences = {
-            f"with_retrieval - {name}": compare_texts(
-                kind, best, its, texts, groups=groups, seed=seed
-            )
-            for name, its in written.items()
-            if name != "with_retrieval"
-        }
-    return {
-        "task": task.name,
-        "pictures": pictures,
-        "set_aside": len(rejected),
-        **({"questions": len(examples)} if task.unit == "question" else {}),
-        "reasons": [str(r) for r in rejected[:10]],
-        "rows": tables_json(scores),
-        "differences": tables_json(differences),
-    }
+        written = answer_rows(
+            lambda retrieval, vote_only: [
+                each.best
+                for each in predictor.judge(
+                    seen, examples.shown, retrieval=retrieval, vote_only=vote_only
+                )
+            ],
+            predictor.has_generator,
+        )
+    kind, groups, counts = task.output_kind, examples.groups, {"pictures": pictures}
+    if task.unit == "question":
+        counts["questions"] = len(examples)
+    return evaluation_json(
+        task.name,
+        written,
+        lambda found: measure_text(kind, found, texts, groups=groups, seed=seed),
+        lambda after, before: compare_texts(kind, after, before, texts, groups=groups, seed=seed),
+        rejected,
+        **counts,
+    )

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
-from ravl.evaluation import calibration_curve
 from ravl.pages.fit_report import (
     Answer,
-    CalibrationChart,
     Curves,
     EvidenceItem,
     ExampleGroup,
@@ -25,7 +21,15 @@ from ravl.tasks.caption.evaluate_test import GENERATED, ROBUST, TextTestResults
 from ravl.tasks.caption.kind import Kind
 from ravl.tasks.registry import task as described
 from ravl.training.fit_report import FitReport
-from ravl.training.report_parts import safely, score_table, thumbnail
+from ravl.training.report_parts import (
+    calibration_chart,
+    counts_of,
+    fit_lines,
+    gallery,
+    level_of,
+    score_table,
+    thumbnail,
+)
 from ravl.training.report_rows import ROWS
 
 TITLES = {
@@ -111,15 +115,16 @@ def page_of(
         (("retrieval_on", "retrieval_off"), *ROBUST),
         titles,
     )
-    sure = judged.confidence
-    bins = [(b.confidence, b.accuracy, b.count) for b in calibration_curve(sure, judged.right)]
-    error = float(np.average([abs(c - a) for c, a, _ in bins], weights=[n for *_, n in bins]))
     page = FitPage(
         title=f"ravl: {task.name}, what retrieval gained",
         about=_about(kind, data, fitted, report, command),
         rows=report.table,
         tables=[table for table in (levels, robust) if len(table.rows) > 1],
-        calibration=[CalibrationChart(f"with retrieval: is the {task.noun} good?", bins, error)],
+        calibration=[
+            calibration_chart(
+                f"with retrieval: is the {task.noun} good?", judged.confidence, judged.right
+            )
+        ],
         curves=_curves(fitted),
         examples=_gallery(kind, data, judged, titles),
     )
@@ -130,18 +135,12 @@ def _about(
     kind: Kind, data: TextFitData, fitted: TextFitted, report: FitReport, command: str
 ) -> list[tuple[str, str]]:
     predictor, task = fitted.levels[fitted.chosen], data.task
-    counts = ", ".join(
-        f"{name} {len(getattr(data, name)):,}" for name in ("train", "validation", "test")
-    )
-    validation = ", ".join(f"{n} {s:.3f}" for n, s in fitted.validation.items())
-    trained = ", ".join(f"{n} {p:,}" for n, p in fitted.parameters.items())
-    seconds = ", ".join(f"{n} {s:.0f} s" for n, s in fitted.seconds.items())
     texts = sum(map(len, data.train.texts))
     weights = "none"
     if predictor.chooser is not None:
         pairs = zip(predictor.chooser.names, predictor.chooser.weights, strict=True)
         weights = ", ".join(f"{n} {w:+.2f}" for n, w in pairs)
-    lines = [
+    return [
         (
             "task",
             f"{task.name}: {kind.about}"
@@ -152,20 +151,12 @@ def _about(
             f"{data.memory.path}, {len(data.datastore):,} rows as evidence, with "
             f"{len(data.index.row_texts.texts):,} texts",
         ),
-        (f"{task.unit}s", f"{counts} ({data.parts.how}); {texts:,} texts to learn from"),
-        (
-            "level",
-            fitted.chosen + (f" (validation {fitted.measure}: {validation})" if validation else ""),
-        ),
+        (f"{task.unit}s", f"{counts_of(data)} ({data.parts.how}); {texts:,} texts to learn from"),
+        ("level", level_of(fitted, fitted.measure)),
         ("choice among texts", weights),
         (f"a good {'text' if task.noun == 'caption' else task.noun}", predictor.good),
-        ("trained parameters", trained or "none"),
-        ("time", f"{seconds}; {report.seconds:.0f} s in all"),
-        ("abstaining", safely(report.metrics["abstain"])),
-        ("seed", str(data.settings.seed)),
-        ("command", command),
+        *fit_lines(fitted, report, data.settings.seed, command),
     ]
-    return lines + [("note", note) for note in report.notes]
 
 
 def _curves(fitted: TextFitted) -> list[Curves]:
@@ -186,16 +177,15 @@ def _curves(fitted: TextFitted) -> list[Curves]:
 def _gallery(
     kind: Kind, data: TextFitData, judged: TextTestResults, titles: Mapping[str, tuple[str, str]]
 ) -> list[ExampleGroup]:
-    """Pictures with their evidence, drawn by chance, not by how well they look."""
-    random = np.random.default_rng(data.settings.seed)
-    shown = []
-    for (title, note), chosen in zip(kind.groups, (judged.right, ~judged.right), strict=True):
-        some = random.permutation(np.flatnonzero(chosen))[:SHOWN]
-        examples = [_example(data, judged, titles, int(i)) for i in some]
-        if examples:
-            note = f"{note}: {int(chosen.sum()):,} of {len(chosen):,} test {data.task.unit}s"
-            shown.append(ExampleGroup(title, note, examples))
-    return shown
+    """Pictures with their evidence: those of good answers, then the others."""
+    right, wrong = kind.groups
+    return gallery(
+        [(*right, judged.right), (*wrong, ~judged.right)],
+        SHOWN,
+        data.settings.seed,
+        data.task.unit,
+        lambda i: _example(data, judged, titles, i),
+    )
 
 
 def _example(

@@ -14,7 +14,7 @@ import numpy as np
 from ravl.data import ColumnNames
 from ravl.encoders.base import Array
 from ravl.errors import DataError, PictureError
-from ravl.evaluation import compare, measure
+from ravl.evaluation import Score, compare, measure
 from ravl.json_types import JsonObject
 from ravl.runs.answers import Answer
 from ravl.tasks.labels.dataset import examples_of
@@ -22,6 +22,7 @@ from ravl.tasks.labels.evaluate_test import wide
 from ravl.tasks.labels.model import LabelPipeline
 from ravl.tasks.labels.predictor import ChoosingPipeline, Queries
 from ravl.tasks.model import Model
+from ravl.training.evaluation import answer_rows, evaluation_json
 from ravl.training.example_source import judged
 from ravl.training.examples import (
     Examples,
@@ -29,7 +30,6 @@ from ravl.training.examples import (
     one_of_each_picture,
     read_labelled,
 )
-from ravl.training.run_record import tables_json
 
 BLOCK = 256  # pictures that a fine-tuned tower looks at in one go
 
@@ -65,48 +65,31 @@ def evaluate_labels(
 def _scores(model: ChoosingPipeline, examples: Examples, seed: int) -> JsonObject:
     labeller, task = model.labeller, model.labeller.task
     queries = queries_of(model, examples)
-    answers = {"with_retrieval": model.judge(queries, examples.shown)}
-    if labeller.head is not None:
-        answers["no_retrieval"] = model.judge(queries, examples.shown, retrieval=False)
-        answers["vote"] = model.judge(queries, examples.shown, vote_only=True)
+    answers = answer_rows(
+        lambda retrieval, vote_only: model.judge(
+            queries, examples.shown, retrieval=retrieval, vote_only=vote_only
+        ),
+        labeller.head is not None,
+    )
     names = answers["with_retrieval"].names if task.exclusive else labeller.labels
-    truth = task.truth(examples.rows, names)
+    kind, truth = task.output_kind, task.truth(examples.rows, names)
     limits = None if task.exclusive else labeller.limits(names)
+    rows, groups = examples.rows, examples.groups
+
+    def measured(found: Array) -> dict[str, Score]:
+        scores = measure(kind, found, truth, thresholds=limits, groups=groups, seed=seed)
+        return scores | task.text_scores(rows, names, found, groups=groups, seed=seed)
+
+    def compared(after: Array, before: Array) -> dict[str, Score]:
+        limited = {"thresholds_after": limits, "thresholds_before": limits}
+        scores = compare(kind, after, before, truth, **limited, groups=groups, seed=seed)
+        return scores | task.text_scores(rows, names, after, before, groups=groups, seed=seed)
+
+    counts = {"pictures": len({row.number for row in rows})}
+    if task.unit == "question":
+        counts["questions"] = len(examples)
     found = {name: wide(answer.probabilities, len(names)) for name, answer in answers.items()}
-    rows = {
-        name: measure(
-            task.output_kind, p, truth, thresholds=limits, groups=examples.groups, seed=seed
-        )
-        | task.text_scores(examples.rows, names, p, groups=examples.groups, seed=seed)
-        for name, p in found.items()
-    }
-    differences = {
-        f"with_retrieval - {name}": compare(
-            task.output_kind,
-            found["with_retrieval"],
-            p,
-            truth,
-            thresholds_after=limits,
-            thresholds_before=limits,
-            groups=examples.groups,
-            seed=seed,
-        )
-        | task.text_scores(
-            examples.rows, names, found["with_retrieval"], p, groups=examples.groups, seed=seed
-        )
-        for name, p in found.items()
-        if name != "with_retrieval"
-    }
-    shown = len({row.number for row in examples.rows})
-    return {
-        "task": task.name,
-        "pictures": shown,
-        "set_aside": len(examples.rejected),
-        **({"questions": len(examples)} if task.unit == "question" else {}),
-        "reasons": [str(r) for r in examples.rejected[:10]],
-        "rows": tables_json(rows),
-        "differences": tables_json(differences),
-    }
+    return evaluation_json(task.name, found, measured, compared, examples.rejected, **counts)
 
 
 def answer_examples(

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ravl.evaluation import (
-    calibration_curve,
     confidences,
     confusion,
     per_label,
@@ -37,8 +34,13 @@ from ravl.training.fit_report import FitReport
 from ravl.training.report_parts import (
     LEVELS,
     RETRIEVAL,
+    calibration_chart,
+    changed_by_retrieval,
+    counts_of,
     curves_of,
-    safely,
+    fit_lines,
+    gallery,
+    level_of,
     score_table,
     thumbnail,
 )
@@ -144,7 +146,7 @@ def page_of(
         tables.append(data.second.table(described))
     page = FitPage(
         title=f"ravl: {data.task.name}, what retrieval gained",
-        about=_about(data, fitted, judged, report, command),
+        about=_about(data, fitted, report, command),
         rows=report.table,
         tables=[t for t in tables if len(t.rows) > 1],
         calibration=[
@@ -176,43 +178,29 @@ def _table(
     )
 
 
-def _about(
-    data: FitData, fitted: Fitted, judged: TestResults, report: FitReport, command: str
-) -> list[tuple[str, str]]:
+def _about(data: FitData, fitted: Fitted, report: FitReport, command: str) -> list[tuple[str, str]]:
     settings, labeller = data.settings, fitted.levels[fitted.chosen]
     vote = labeller.vote
-    counts = ", ".join(
-        f"{name} {len(getattr(data, name)):,}" for name in ("train", "validation", "test")
-    )
-    validation = ", ".join(f"{n} {s:.3f}" for n, s in fitted.validation.items())
-    trained = ", ".join(f"{n} {p:,}" for n, p in fitted.parameters.items())
-    seconds = ", ".join(f"{n} {s:.0f} s" for n, s in fitted.seconds.items())
-    safe = abstention(data, fitted, judged)
-    lines = [
+    return [
         ("task", f"{data.task.name}, {len(data.labels):,} {data.task.noun}s"),
         ("memory", f"{data.memory.path}, {len(data.datastore):,} rows as evidence"),
         ("encoder", data.memory.encoder.spec),
-        (f"{data.task.unit}s", f"{counts} ({data.parts.how})"),
-        ("level", f"{fitted.chosen}" + (f" (validation: {validation})" if validation else "")),
+        (f"{data.task.unit}s", f"{counts_of(data)} ({data.parts.how})"),
+        ("level", level_of(fitted)),
         (
             "vote",
             f"k {vote.k}, temperature {vote.temperature:g}, cap {vote.cap:g}"
             + (", labels propagated" if labeller.spread else ""),
         ),
-        ("trained parameters", trained or "none"),
-        ("time", f"{seconds}; {report.seconds:.0f} s in all"),
-        ("abstaining", safely(safe)),
-        ("seed", str(settings.seed)),
-        ("command", command),
+        *fit_lines(fitted, report, settings.seed, command),
     ]
-    return lines + [("note", note) for note in report.notes]
 
 
 def _calibration(data: FitData, judged: TestResults, row: str) -> CalibrationChart:
     kind = data.task.output_kind
     confidence, right = confidences(kind, judged.wide(row), judged.truth, judged.thresholds[row])
-    bins = [(b.confidence, b.accuracy, b.count) for b in calibration_curve(confidence, right)]
-    return CalibrationChart(titles(data)[row][0], bins, judged.scores[row]["ECE"].value)
+    error = judged.scores[row]["ECE"].value
+    return calibration_chart(titles(data)[row][0], confidence, right, error)
 
 
 def _curves(data: FitData, fitted: Fitted) -> list[Curves]:
@@ -248,21 +236,13 @@ def _examples(data: FitData, judged: TestResults) -> list[ExampleGroup]:
     }
     after = correct["with_retrieval"]
     before = correct.get("no_retrieval", after)
-    groups = [
-        ("Changed by retrieval, for the better", "wrong without, right with", after & ~before),
-        ("Changed by retrieval, for the worse", "right without, wrong with", before & ~after),
-        ("Wrong", "with retrieval and without", ~after & ~before),
-        ("Right", "with retrieval and without", after & before),
-    ]
-    random = np.random.default_rng(data.settings.seed)
-    shown = []
-    for title, note, chosen in groups:
-        some = random.permutation(np.flatnonzero(chosen))[:EXAMPLES]
-        examples = [_example(data, judged, correct, int(i)) for i in some]
-        if examples:
-            note = f"{note}: {int(chosen.sum())} of {len(chosen)} test {data.task.unit}s"
-            shown.append(ExampleGroup(title, note, examples))
-    return shown
+    return gallery(
+        changed_by_retrieval(after, before),
+        EXAMPLES,
+        data.settings.seed,
+        data.task.unit,
+        lambda i: _example(data, judged, correct, i),
+    )
 
 
 def _example(data: FitData, judged: TestResults, correct: JsonRecord, i: int) -> ReportExample:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ravl.data import ColumnNames
 from ravl.errors import DataError
-from ravl.evaluation import BINARY, compare, measure
+from ravl.evaluation import BINARY, Score, compare, measure
 from ravl.json_types import JsonObject
 from ravl.memory import Memory
 from ravl.retrieval.datastore import Ints
@@ -17,14 +17,14 @@ from ravl.runs.answers import Answer
 from ravl.runs.row_texts import readable
 from ravl.tasks.match.dataset import sample_pairs
 from ravl.tasks.match.model import MatchPipeline
-from ravl.tasks.match.predictor import QueryPairs
+from ravl.tasks.match.predictor import PairScores, QueryPairs
 from ravl.tasks.match.task import MatchTask
 from ravl.tasks.model import Model
 from ravl.training.dual_encoder.example_pairs import read_texts
 from ravl.training.dual_encoder.pairs import Pairs
+from ravl.training.evaluation import answer_rows, evaluation_json
 from ravl.training.example_source import judged
 from ravl.training.examples import Examples, read_labelled
-from ravl.training.run_record import tables_json
 
 
 def evaluate_match(
@@ -97,41 +97,34 @@ def _scores(
     examples: Examples,
     seed: int,
 ) -> JsonObject:
-    answers = {"with_retrieval": model.judge(asked, hidden)}
-    if model.matcher.has_model:
-        answers["no_retrieval"] = model.judge(asked, hidden, retrieval=False)
-        answers["vote"] = model.judge(asked, hidden, vote_only=True)
     groups = examples.groups[asked.picture]
-    rows = {
-        name: measure(
-            BINARY, a.probabilities, targets, thresholds=a.threshold, groups=groups, seed=seed
+
+    def measured(found: PairScores) -> dict[str, Score]:
+        limit = found.threshold
+        return measure(
+            BINARY, found.probabilities, targets, thresholds=limit, groups=groups, seed=seed
         )
-        for name, a in answers.items()
-    }
-    after = answers["with_retrieval"]
-    differences = {
-        f"with_retrieval - {name}": compare(
+
+    def compared(after: PairScores, before: PairScores) -> dict[str, Score]:
+        return compare(
             BINARY,
             after.probabilities,
-            a.probabilities,
+            before.probabilities,
             targets,
             thresholds_after=after.threshold,
-            thresholds_before=a.threshold,
+            thresholds_before=before.threshold,
             groups=groups,
             seed=seed,
         )
-        for name, a in answers.items()
-        if name != "with_retrieval"
-    }
-    return {
-        "task": MatchTask.name,
-        "pictures": len(examples),
-        "pairs": len(targets),
-        "set_aside": len(examples.rejected),
-        "reasons": [str(r) for r in examples.rejected[:10]],
-        "rows": tables_json(rows),
-        "differences": tables_json(differences),
-    }
+
+    rows = answer_rows(
+        lambda retrieval, vote_only: model.judge(
+            asked, hidden, retrieval=retrieval, vote_only=vote_only
+        ),
+        model.matcher.has_model,
+    )
+    counts = {"pictures": len(examples), "pairs": len(targets)}
+    return evaluation_json(MatchTask.name, rows, measured, compared, examples.rejected, **counts)
 
 
 def _read(model: MatchPipeline, source: Memory, memory: Memory, where: str | None) -> Examples:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ravl.evaluation import BINARY, calibration_curve, confidences, text_report
+from ravl.evaluation import BINARY, confidences, text_report
 from ravl.pages.fit_report import (
     Answer,
     CalibrationChart,
@@ -30,8 +30,13 @@ from ravl.training.fit_report import FitReport
 from ravl.training.report_parts import (
     LEVELS,
     RETRIEVAL,
+    calibration_chart,
+    changed_by_retrieval,
+    counts_of,
     curves_of,
-    safely,
+    fit_lines,
+    gallery,
+    level_of,
     score_table,
     thumbnail,
 )
@@ -146,15 +151,9 @@ def _about(
     data: MatchFitData, fitted: MatchFitted, report: FitReport, command: str
 ) -> list[tuple[str, str]]:
     matcher, parts = fitted.levels[fitted.chosen], data.parts
-    counts = ", ".join(
-        f"{name} {len(getattr(parts, name)):,}" for name in ("train", "validation", "test")
-    )
-    validation = ", ".join(f"{n} {s:.3f}" for n, s in fitted.validation.items())
-    trained = ", ".join(f"{n} {p:,}" for n, p in fitted.parameters.items())
-    seconds = ", ".join(f"{n} {s:.0f} s" for n, s in fitted.seconds.items())
     stack = matcher.stacks["both" if matcher.has_model else "vote"]
     weights = ", ".join(f"{n} {w:+.2f}" for n, w in zip(stack.names, stack.weights, strict=True))
-    lines = [
+    return [
         ("task", "match: does this text fit this picture?"),
         (
             "memory",
@@ -162,24 +161,18 @@ def _about(
             f"{len(data.row_texts.texts):,} texts",
         ),
         ("encoder", data.base.spec),
-        ("pictures", f"{counts} ({parts.how}); {len(data.pairs):,} texts"),
-        ("level", fitted.chosen + (f" (validation: {validation})" if validation else "")),
+        ("pictures", f"{counts_of(parts)} ({parts.how}); {len(data.pairs):,} texts"),
+        ("level", level_of(fitted)),
         ("vote", f"k {matcher.vote.k}, temperature {matcher.vote.temperature:g}"),
         ("weights", f"{weights} (log odds by a standard deviation of each score)"),
-        ("trained parameters", trained or "none"),
-        ("time", f"{seconds}; {report.seconds:.0f} s in all"),
-        ("abstaining", safely(report.metrics["abstain"])),
-        ("seed", str(data.settings.seed)),
-        ("command", command),
+        *fit_lines(fitted, report, data.settings.seed, command),
     ]
-    return lines + [("note", note) for note in report.notes]
 
 
 def _calibration(judged: MatchTestResults, row: str) -> CalibrationChart:
     found = judged.answers[row]
     confidence, right = confidences(BINARY, found.probabilities, judged.truth, found.threshold)
-    bins = [(b.confidence, b.accuracy, b.count) for b in calibration_curve(confidence, right)]
-    return CalibrationChart(TITLES[row][0], bins, judged.scores[row]["ECE"].value)
+    return calibration_chart(TITLES[row][0], confidence, right, judged.scores[row]["ECE"].value)
 
 
 def _dual_curve(fitted: MatchFitted) -> list[Curves]:
@@ -195,21 +188,13 @@ def _examples(data: MatchFitData, judged: MatchTestResults) -> list[ExampleGroup
     """Right, wrong, and changed by retrieval; drawn by chance, not by how well they look."""
     after = _right(judged, "with_retrieval")
     before = _right(judged, "no_retrieval") if "no_retrieval" in judged.answers else after
-    groups = [
-        ("Changed by retrieval, for the better", "wrong without, right with", after & ~before),
-        ("Changed by retrieval, for the worse", "right without, wrong with", before & ~after),
-        ("Wrong", "with retrieval and without", ~after & ~before),
-        ("Right", "with retrieval and without", after & before),
-    ]
-    random = np.random.default_rng(data.settings.seed)
-    shown = []
-    for title, note, chosen in groups:
-        some = random.permutation(np.flatnonzero(chosen))[:EXAMPLES]
-        examples = [_example(data, judged, int(i)) for i in some]
-        if examples:
-            note = f"{note}: {int(chosen.sum()):,} of {len(chosen):,} test pairs"
-            shown.append(ExampleGroup(title, note, examples))
-    return shown
+    return gallery(
+        changed_by_retrieval(after, before),
+        EXAMPLES,
+        data.settings.seed,
+        "pair",
+        lambda i: _example(data, judged, i),
+    )
 
 
 def _right(judged: MatchTestResults, row: str) -> NDArray[np.bool_]:
