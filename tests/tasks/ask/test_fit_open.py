@@ -279,7 +279,7 @@ def test_answers_are_rated_as_names_or_as_sentences() -> None:
         ({"answers": "open", "model": "linear"}, "model is 'linear'"),
         (
             {"answers": "open", "tune_vision": "top:1"},
-            "'vision' is a setting of ask with answers 'list'",
+            "'tune_vision' is a setting of ask with answers 'list'",
         ),
         ({"answers": "open", "target": "code"}, "There is no setting 'target'"),
         ({"answers": "open", "num_beams": 0}, "num_beams is 0"),
