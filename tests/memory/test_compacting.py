@@ -14,7 +14,7 @@ from ravl.memory import Memory
 from ravl.memory.compacting import is_cut_off
 from ravl.refitting.forgetting import trace as runs_that_know
 from ravl.store.sqlite import SqliteStore
-from ravl.store.sqlite.vectors import STORED
+from ravl.store.sqlite.sound import STORED
 from ravl.tasks.model import Model
 from tests.helpers import ColourEncoder, draw, make_examples
 

@@ -15,12 +15,13 @@ from ravl.data import QA, Rejected
 from ravl.data.pictures import probe
 from ravl.encoders import loadable
 from ravl.encoders.base import Array
-from ravl.errors import DataError, EncoderMismatchError, PictureError
+from ravl.errors import DataError, EncoderMismatchError, MemoryFileError, PictureError
 from ravl.memory.indexing import IndexReport
 from ravl.store.collection import Collection
 from ravl.store.contract import Store
 from ravl.store.duplicates import mark_duplicates
 from ravl.store.row import Computed, Row
+from ravl.store.space import KINDS
 
 T = TypeVar("T")
 Format = Literal["jsonl", "parquet"]
@@ -126,7 +127,9 @@ def merge(memory: Collection, other: Collection) -> IndexReport:
 
     Raises:
         EncoderMismatchError: the memories were made by different encoders.
+        MemoryFileError: vectors of the other memory are not finite or not of length 1.
     """
+    check_vectors(other.store)
     store, report = memory.store, IndexReport()
     version = 0
     for numbers in pages((row.number for row in other.rows()), PAGE):
@@ -158,6 +161,21 @@ def merge(memory: Collection, other: Collection) -> IndexReport:
     with store.transaction():
         report.duplicates = mark_duplicates(store)
     return report
+
+
+def check_vectors(store: Store) -> None:
+    """Refuse a memory with vectors that cannot be compared with others.
+
+    Raises:
+        MemoryFileError: some are not finite or not of length 1; says how many of each kind.
+    """
+    bad = [f"{count:,} {kind}" for kind in KINDS if (count := store.vectors.unsound(kind))]
+    if bad:
+        raise MemoryFileError(
+            f"{store.path} cannot be used: these are not finite or not of length 1: "
+            f"{', '.join(bad).replace('_', ' ')}. No encoder of ravl makes such vectors. Do not "
+            "use the memory, and ask the person that it is from."
+        )
 
 
 def _refuse(report: IndexReport, other: Collection, row: Row, why: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from ravl.data import pictures
 from ravl.errors import MemoryFileError, PictureError
 from ravl.memory import Memory
+from ravl.memory.exchange import check_vectors
 from ravl.progress import progress_bar
 from ravl.store.row import Row
 from ravl.store.sqlite import SqliteStore
@@ -68,12 +69,13 @@ def check_memory(path: Path) -> Pictures:
     """Look at a memory that a stranger may have made, before anything uses it.
 
     Raises:
-        MemoryFileError: the file is not a memory, is damaged, or contains triggers or other SQL
-            that would run.
+        MemoryFileError: the file is not a memory, is damaged, contains triggers or other SQL that
+            would run, or vectors that are not finite or not of length 1.
     """
     check_file(path)
     with contextlib.closing(SqliteStore(path)) as store:
         try:
+            check_vectors(store)
             return _pictures(store)
         except ValueError as error:  # JSON that is not JSON
             raise MemoryFileError(f"{path} is damaged: {error}. Push it again.") from error

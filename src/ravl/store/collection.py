@@ -262,6 +262,11 @@ class Collection:
         row = self.get(row) if isinstance(row, str) else row
         copied = self.copied_picture(row)
         if copied is not None:
+            if pictures.content_hash(copied) != row.hash:
+                raise PictureError(
+                    f"The copy of {row.id!r} in {self.path} is damaged: it is not the picture that "
+                    "was indexed. Index the picture again."
+                )
             return copied
         if row.path is None:
             raise PictureError(f"The row {row.id!r} has no picture.")

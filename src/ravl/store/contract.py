@@ -173,7 +173,9 @@ class SpaceVectors(Protocol):
     """Vectors of the rows, in float16. A space is named by its number; None is the current one.
 
     A vector's key is the number of its row; of a text's vector, the row's number and the text's
-    place in it, ``number << TEXT_BITS | place``.
+    place in it, ``number << TEXT_BITS | place``. Vectors that are read are sound: vectors are
+    finite and of length 1, or zeros; features are finite. For others MemoryFileError is raised,
+    which says how many there are.
     """
 
     def count(self, kind: Kind, space: int | None = None) -> int:
@@ -188,6 +190,9 @@ class SpaceVectors(Protocol):
         self, kind: Kind, rows: Iterable[int], space: int | None = None
     ) -> tuple[Positions, Array]:
         """Keys (n,) and vectors (n, d) of these rows (ascending); ascending by key."""
+
+    def unsound(self, kind: Kind) -> int:
+        """How many of the current space cannot be used: not finite, or not of length 1 or 0."""
 
     def rows(self, kind: Kind, among: Iterable[int] | None = None) -> set[int]:
         """Numbers of the rows that have a vector of this kind, pictures' or features."""

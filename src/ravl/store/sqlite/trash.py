@@ -22,7 +22,7 @@ from ravl.store.sqlite.database import Database
 from ravl.store.sqlite.records import COLUMNS, dumps, from_record
 from ravl.store.sqlite.rows import RowTable
 from ravl.store.sqlite.spaces import current_number
-from ravl.store.sqlite.vectors import VectorTables, packed, unpacked
+from ravl.store.sqlite.vectors import VectorTables
 
 
 class TrashTable:
@@ -57,9 +57,10 @@ class TrashTable:
         """Take a row out of the memory, with all that it has."""
         self._database.add_sync_tables()
         number, connection = row.number, self._connection
-        vector = self._vectors.read("vectors", [number]).get(number)
-        feature = self._vectors.read("features", [number]).get(number)
-        texts = self._vectors.read_texts(number)
+        vector, feature, texts = (
+            b"".join(self._vectors.stored(kind, number)) or None
+            for kind in ("vectors", "features", "text_vectors")
+        )
         picture = self._rows.picture(number)
         found = connection.execute(f"SELECT {COLUMNS} FROM rows WHERE row = ?", (number,))
         record = found.fetchone()
@@ -71,9 +72,9 @@ class TrashTable:
                 now(),
                 dumps(list(record)),
                 current_number(connection),
-                packed(vector) if vector is not None else None,
-                packed(feature) if feature is not None else None,
-                packed(texts) if len(texts) else None,
+                vector,
+                feature,
+                texts,
                 picture,
             ),
         )
@@ -100,10 +101,11 @@ class TrashTable:
         )
         if space != current_number(self._connection):
             return Computed(picture=picture)
+        read = self._vectors.restored
         return Computed(
-            vector=unpacked(vector) if vector else None,
-            feature=unpacked(feature) if feature else None,
-            text_vectors=unpacked(texts).reshape(len(row.texts), -1) if texts else None,
+            vector=read("vectors", vector)[0] if vector else None,
+            feature=read("features", feature)[0] if feature else None,
+            text_vectors=read("text_vectors", texts) if texts else None,
             picture=picture,
         )
 

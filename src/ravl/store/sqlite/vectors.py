@@ -9,13 +9,14 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from ravl.encoders import Fingerprint
 from ravl.encoders.base import Array
 from ravl.store.space import KINDS, TEXT_BITS, Kind, bits_of
 from ravl.store.sqlite.database import Database
+from ravl.store.sqlite.sound import STORED, count_unsound, matrix
 from ravl.store.sqlite.spaces import current_number, table_name
 from ravl.store.top_k import Positions
 
-STORED = np.dtype("<f2")  # on disk; halves the file, and moves a cosine by less than 0.001
 CHUNK = 16384  # vectors read at a time
 
 
@@ -24,6 +25,7 @@ class VectorTables:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._widths: dict[tuple[Kind, int], int] = {}  # a space's never change
 
     @property
     def _connection(self) -> sqlite3.Connection:
@@ -45,8 +47,8 @@ class VectorTables:
         table = self.table(kind, space)
         cursor = self._connection.execute(f"SELECT key, vector FROM {table} ORDER BY key")
         while chunk := cursor.fetchmany(size):
-            flat = np.frombuffer(b"".join(blob for _, blob in chunk), STORED)
-            yield np.array([key for key, _ in chunk], np.int64), flat.reshape(len(chunk), -1)
+            vectors = self._matrix([blob for _, blob in chunk], kind, space)
+            yield np.array([key for key, _ in chunk], np.int64), vectors
 
     def of_rows(
         self, kind: Kind, rows: Iterable[int], space: int | None = None
@@ -61,7 +63,7 @@ class VectorTables:
         for row in rows:
             found += connection.execute(sql, (row << bits, (row + 1) << bits)).fetchall()
         keys = np.array([key for key, _ in found], np.int64)
-        return keys, self._matrix([blob for _, blob in found], space)
+        return keys, self._matrix([blob for _, blob in found], kind, space).astype(np.float32)
 
     def rows(self, kind: Kind, among: Iterable[int] | None = None) -> set[int]:
         """Numbers of the rows that have a vector of this kind, pictures' or features."""
@@ -76,7 +78,9 @@ class VectorTables:
         connection = self._connection
         sql = f"SELECT vector FROM {self.table(kind, space)} WHERE key = ?"
         found = ((row, connection.execute(sql, (row,)).fetchone()) for row in rows)
-        return {row: unpacked(v[0]) for row, v in found if v}
+        blobs = {row: v[0] for row, v in found if v}
+        vectors = self._matrix([*blobs.values()], kind, space).astype(np.float32)
+        return dict(zip(blobs, vectors, strict=True))
 
     def read_texts(self, row: int, space: int | None = None) -> Array:
         """Vectors (t, d) of a row's texts, in their order."""
@@ -129,19 +133,44 @@ class VectorTables:
                 (row << bits, (row + 1) << bits),
             )
 
-    def _matrix(self, blobs: list[bytes], space: int | None) -> Array:
-        if blobs:
-            return unpacked(b"".join(blobs)).reshape(len(blobs), -1)
-        where, values = ("state = 'current'", ()) if space is None else ("space = ?", (space,))
-        found = self._connection.execute(f"SELECT dimension FROM spaces WHERE {where}", values)
-        return np.zeros((0, found.fetchone()[0]), np.float32)
+    def unsound(self, kind: Kind) -> int:
+        """How many of the current space are not sound; see :mod:`ravl.store.sqlite.sound`."""
+        width, bad = self._width(kind, None), 0
+        cursor = self._connection.execute(f"SELECT vector FROM {self.table(kind)}")
+        while chunk := cursor.fetchmany(CHUNK):
+            bad += count_unsound([blob for (blob,) in chunk], kind, width)
+        return bad
+
+    def restored(self, kind: Kind, blob: bytes) -> Array:
+        """Vectors (n, d) of the current space that were stored behind each other elsewhere."""
+        size = max(1, self._width(kind, None) * STORED.itemsize)
+        blobs = [blob[i : i + size] for i in range(0, len(blob), size)]
+        return self._matrix(blobs, kind, None).astype(np.float32)
+
+    def stored(self, kind: Kind, row: int) -> list[bytes]:
+        """What the current space holds of a row, sound or not, as it is stored."""
+        bits = bits_of(kind)
+        found = self._connection.execute(
+            f"SELECT vector FROM {self.table(kind)} WHERE key >= ? AND key < ? ORDER BY key",
+            (row << bits, (row + 1) << bits),
+        )
+        return [blob for (blob,) in found]
+
+    def _matrix(self, blobs: list[bytes], kind: Kind, space: int | None) -> NDArray[np.float16]:
+        """Vectors (n, d) out of what is stored; raises MemoryFileError if one is not sound."""
+        return matrix(blobs, kind, self._width(kind, space), self._database.path)
+
+    def _width(self, kind: Kind, space: int | None) -> int:
+        """Numbers of one vector."""
+        number = current_number(self._connection) if space is None else space
+        if (kind, number) not in self._widths:
+            sql = "SELECT dimension, fingerprint FROM spaces WHERE space = ?"
+            dimension, fingerprint = self._connection.execute(sql, (number,)).fetchone()
+            features = len(Fingerprint.from_json(fingerprint).features)
+            self._widths[kind, number] = features if kind == "features" else int(dimension)
+        return self._widths[kind, number]
 
 
 def packed(vector: NDArray[np.floating]) -> bytes:
     """A vector, or several, as it is stored."""
     return vector.astype(STORED).tobytes()
-
-
-def unpacked(blob: bytes) -> Array:
-    """Stored numbers, one vector's or those of several behind each other."""
-    return np.frombuffer(blob, STORED).astype(np.float32)
