@@ -13,27 +13,28 @@ from __future__ import annotations
 import ast
 import csv
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import ravl
 from ravl.checking.fixes import fix
 from ravl.checking.issue import Issue
 from ravl.data import QA, Example
-from ravl.errors import PictureError, RavlError
+from ravl.errors import RavlError
 from ravl.memory import Memory
 from ravl.memory.adding import add_rows
 from ravl.memory.editing import edit
 from ravl.serving.reviewing import remember as use_feedback
+from ravl.store.collection import Collection
 from ravl.store.sqlite import SqliteStore
 from ravl.store.sqlite.feedback import Entry, FeedbackStore, beside
 from ravl.training.examples import read_labelled, read_tables
 from ravl.training.examples import remember as remember_table
 from tests.helpers import ColourEncoder, draw, make_examples
+from tests.memory.soundness import find_colour_encoder, is_sound
 
 SOURCES = Path(ravl.__file__).parent
 A, B, C = "red_000.png", "green_001.png", "blue_002.png"  # B is the row that the other writes
@@ -344,18 +345,7 @@ def coming_between(
 @pytest.fixture
 def by_colour(monkeypatch: pytest.MonkeyPatch) -> None:
     """Any memory of these tests opens with the encoder that it names by its turn."""
-    from ravl.encoders import Encoder
-    from ravl.store.collection import Collection
-    from ravl.store.space import Space
-
-    def find(self: Collection, space: Space) -> Encoder:
-        for turn in range(4):
-            encoder = ColourEncoder(turn)
-            if encoder.is_compatible(space.fingerprint):
-                return encoder
-        raise AssertionError
-
-    monkeypatch.setattr(Collection, "_find_encoder", find)
+    monkeypatch.setattr(Collection, "_find_encoder", find_colour_encoder)
 
 
 @pytest.fixture(scope="session")
@@ -422,25 +412,6 @@ def keeps_what_the_other_did(
         assert memory.store.spaces.current().fingerprint.matches(ColourEncoder(3).fingerprint) or (
             way in (reembed, restore_of_another_encoder)
         )
-
-
-def is_sound(memory: Memory) -> None:
-    """Each row has the vectors of its texts and of its picture, and is found by its words."""
-    space, encoder = memory.store.spaces.current(), memory.encoder
-    assert memory.store.vectors.missing(space.number) == []
-    for row in memory.rows():
-        vectors = memory.store.vectors.read_texts(row.number)
-        np.testing.assert_allclose(vectors, encoder.embed_texts(row.texts), atol=2e-3)
-        if row.hash is not None:
-            vector = memory.store.vectors.read("vectors", [row.number])[row.number]
-            with suppress(
-                PictureError
-            ):  # a file that was replaced, before a write that was refused
-                shown = encoder.embed_pictures([memory.picture(row, encoder.picture_size)])[0]
-                np.testing.assert_allclose(vector, shown, atol=2e-3)
-        for text in row.texts:
-            found = memory.store.words.search(text, len(memory))
-            assert row.number in [number for number, _ in found]
 
 
 # --- none is left out ----------------------------------------------------------------------
