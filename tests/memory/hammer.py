@@ -68,7 +68,7 @@ class Hammer:
         memory: to change, at the same time as others.
         folder: of the pictures.
         process: number of this process, from 0.
-        count: how many changes it makes.
+        count: how many changes it makes; those that are refused do not count.
     """
 
     def __init__(self, memory: Memory, folder: Path, process: int, count: int) -> None:
@@ -87,7 +87,7 @@ class Hammer:
     def run(self) -> dict[str, Any]:
         """Make the changes; what must be there afterwards, as JSON types."""
         special: list[tuple[int, Callable[[], None]]] = [
-            (6, self.delete_doomed),
+            (max(6, self.count // SIZES["doomed"]), self.delete_doomed),
             (12, self.index_captions),
             (5, self.throw_or_restore),
             (12, self.sync_pictures),
@@ -95,7 +95,7 @@ class Hammer:
         every, mine = special[self.process]
         ways = [self.column, self.column, self.field, self.field, self.many_columns, self.add]
         ways += [self.add_with_picture, self.delete_own]
-        while sum(self.counts.values()) < self.count:
+        while self.counts.total() - self.counts["refused"] < self.count:
             self._step += 1
             if self.process == 3 and self._step == self.count // 3:
                 self.memory.reembed(ColourEncoder(turn=1), progress=False)

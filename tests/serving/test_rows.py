@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,40 @@ def test_several_rows_all_or_none(client: Client):
     assert api.post("/v1/rows/delete", json={"ids": ["n1"]}).status_code == 404
     assert api.post("/v1/rows/delete", json={}).status_code == 422
     assert api.post("/v1/rows/batch", json={"rows": []}).status_code == 422
+
+
+def test_a_batch_that_is_refused_leaves_nothing(client: Client, shop: Path):
+    """Not even a version, and however many rows came before the one that cannot be kept."""
+    api = client()
+
+    def state() -> tuple[int, int]:
+        with Memory.open(shop, ColourEncoder()) as memory:
+            return len(memory), memory.version
+
+    before = state()
+    rows = [{"id": f"n{i}", "texts": [f"note {i}"]} for i in range(20)]
+    refused = api.post("/v1/rows/batch", json={"rows": [*rows, {"id": "a\0b"}]})
+    assert refused.status_code == 422 and "NUL" in refused.json()["detail"]
+    twice = api.post("/v1/rows/batch", json={"rows": [*rows, {"id": "n7"}]})
+    assert twice.status_code == 409 and "'n7'" in twice.json()["detail"]
+    assert state() == before
+    assert api.post("/v1/rows/batch", json={"rows": rows}).status_code == 201
+    assert state() == (before[0] + 20, before[1] + 1)
+
+
+def test_two_clients_change_different_fields_of_a_row(client: Client):
+    api = client()
+
+    def change(name: str) -> None:
+        for i in range(20):
+            body = {"columns": {f"{name}{i}": i}}
+            changed = api.patch("/v1/row", params={"id": "red/0.png"}, json=body)
+            assert changed.status_code == 200
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(change, "ab"))
+    columns = api.get("/v1/row", params={"id": "red/0.png"}).json()["columns"]
+    assert columns == {"price": 0, **{f"{name}{i}": i for name in "ab" for i in range(20)}}
 
 
 def test_a_form_holds_lists_of_objects_as_json(client: Client, red: bytes):
