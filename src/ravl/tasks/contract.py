@@ -111,7 +111,7 @@ class Task(ABC):
     options: ClassVar[tuple[Option, ...]] = HOW  # that its answers take
     field: ClassVar[str]  # of an answer: where it holds what was answered, such as "label"
     picture_size: ClassVar[int] = 0  # pixels of a picture that it looks at, if not the encoder's
-    reranks: ClassVar[bool] = False  # its runs can look again at the top of a search
+    reranks: ClassVar[bool] = False  # its runs can rerank the top of a search
 
     # --- fitting -----------------------------------------------------------------------------
 

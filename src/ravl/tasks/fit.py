@@ -41,7 +41,7 @@ def fit(
 ) -> RetrieverReport | FitReport:
     """Train on a memory, and report what it gained.
 
-    Safe to interrupt: the same call goes on where it stopped.
+    Safe to interrupt: the same call continues where it stopped.
 
     Args:
         task: its command. ``search`` trains the retriever; ``classify``, ``tag``, ``match``,

@@ -274,11 +274,11 @@ class Model:
         return found
 
     def reranker(self) -> Reranker:
-        """A second look at the top of searches: ``memory.search("...", rerank=model.reranker())``.
+        """Reranks the top of searches: ``memory.search("...", rerank=model.reranker())``.
 
         Raises:
-            QueryError: the run was fitted for another task than match, or a second look gained
-                nothing when it was fitted.
+            QueryError: the run was fitted for another task than match, or reranking gained nothing
+                when it was fitted.
         """
         self.expect("match")
         found: Reranker = self.predictor.reranker()

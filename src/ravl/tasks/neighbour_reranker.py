@@ -1,4 +1,4 @@
-"""A second look at neighbours: does what they say fit the picture that looks for them?
+"""Reranking of neighbours: do their texts fit the picture that is asked about?
 
 Neighbours are found by the similarity of pictures alone. A fitted match run reads the text of each
 beside the query's picture, and what it finds counts in their order and in their votes.
@@ -28,10 +28,10 @@ from ravl.tasks.match.predictor import QueryPairs, logit
 from ravl.tasks.match.task import MatchTask
 from ravl.tasks.registry import of_run
 
-if TYPE_CHECKING:  # it imports the models of labels, which look again themselves
+if TYPE_CHECKING:  # it imports the models of labels, which rerank themselves
     from ravl.tasks.match.model import MatchPipeline
 
-DEPTH = 64  # neighbours that are looked at again
+DEPTH = 64  # neighbours that are reranked
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ class NeighbourReranker:
         run = open_run(folder)
         if of_run(run).name != MatchTask.name:
             raise DataError(
-                f"{folder} was fitted for {run.task}, but neighbours are looked at again by a run "
+                f"{folder} was fitted for {run.task}, but neighbours are reranked by a run "
                 "of match. Fit one with ravl fit match, and name its folder."
             )
         open_memory(run, memory, bool(run.record.get("reads_texts")))

@@ -1,7 +1,7 @@
 """The reference for drift: a run's answers to its test split, as it gives them to everybody.
 
 The run answers once more after it was judged. When it was judged the memory had hidden all that is
-held out; whoever asks later meets the memory as it is.
+held out; every later question meets the whole memory.
 """
 
 from __future__ import annotations

@@ -149,7 +149,7 @@ class Recipe(ABC, Generic[D, F, R]):
         """What drawn splits have alike; the same for all rows where there is no such thing."""
         return ""
 
-    def shares(self, examples: Examples) -> tuple[float, float]:  # noqa: ARG002 (likewise)
+    def shares(self, examples: Examples) -> tuple[float, float]:  # noqa: ARG002 (the same)
         """Shares of validation and test where these splits are drawn."""
         return self.settings.validation_share, self.settings.test_share
 
@@ -198,7 +198,7 @@ class Recipe(ABC, Generic[D, F, R]):
             examples: of all splits.
             splits: of them.
             source: the memory that the examples are from.
-            work: for what an interrupted fit goes on from.
+            work: folder of the state from which an interrupted fit continues.
             progress: show bars.
         """
 
@@ -215,7 +215,7 @@ class Recipe(ABC, Generic[D, F, R]):
 
         Args:
             data: to fit on.
-            work: for what an interrupted fit goes on from.
+            work: folder of the state from which an interrupted fit continues.
             show: progress bars.
             report: is called with the validation score after each epoch of what takes long. Where
                 it is given, comparisons are not trained: a search for settings has no use for them.
@@ -313,7 +313,8 @@ def open_data(
 
     Args:
         recipe: of the task.
-        work: for the scratch memory of tables, and for what an interrupted fit goes on from.
+        work: for the scratch memory of tables, and the state from which an interrupted fit
+            continues.
         **sources: of the examples.
 
     Raises:

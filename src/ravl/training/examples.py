@@ -2,7 +2,7 @@
 
 A table of labels is first read into a *scratch memory* in the run's folder, with the memory's own
 encoder: so bad pictures are set aside, an interrupted run goes on, filters work, near-duplicates
-are found, and what the memory has looked at is not looked at again.
+are found, and no picture is encoded a second time.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def running(out: Path, config: JsonRecord) -> Iterator[Path]:
 def freeing(out: Path) -> Iterator[None]:
     """A fit that is refused leaves the run's folder free for other words.
 
-    So does one that diverged; one that is interrupted leaves what it goes on from.
+    So does one that diverged; one that is interrupted leaves the state from which it continues.
     """
     goes_on = out.exists() and any(out.iterdir())
     try:
@@ -65,7 +65,7 @@ def begin(out: Path, config: JsonRecord) -> Path:
     if file.exists() and json.loads(file.read_text("utf-8")) != config:
         raise DataError(
             f"{out} holds a run that was interrupted and had other settings. Repeat its command, "
-            "which goes on where it stopped, or name another folder with --out."
+            "which continues where it stopped, or name another folder with --out."
         )
     if not file.exists() and out.exists() and any(out.iterdir()):
         raise DataError(f"{out} is not empty. Name a new folder with --out.")

@@ -19,7 +19,7 @@ class FitReport:
         chosen: the level that the run keeps: vote, linear or fusion.
         metrics: ``rows``, ``levels`` and ``retrieval``: scores by row and metric, each as
             ``{"value", "low", "high"}``; ``differences`` of rows; ``retriever``, where it was
-            trained with the task, ``rerank``, where neighbours were looked at again; see
+            trained with the task, ``rerank``, where neighbours were reranked; see
             ``metrics.json``.
         table: the four rows, for a terminal.
         notes: sentences about what was left out, set aside or changed.

@@ -127,7 +127,7 @@ class FitSettings(LoopSettings):
         if self.train_retriever and self.rerank:
             raise DataError(
                 f"rerank is {self.rerank!r} and train_retriever is on, but neighbours are either "
-                "found by learned keys or looked at again. Leave one of the two out."
+                "found by learned keys or reranked. Leave one of the two out."
             )
         for strategy in (self.tune_language_model, self.tune_vision):
             parse_strategy(strategy)

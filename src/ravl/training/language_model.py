@@ -98,7 +98,7 @@ def new_model(
 
 
 def prepare_language(model: FusionEncoder, language: str) -> list[nn.Parameter]:
-    """Freeze what shall stay of the language model; returns its parameters that learn, slowly.
+    """Freeze what must stay of the language model; returns its parameters that learn, slowly.
 
     Args:
         model: around the language model.

@@ -77,7 +77,7 @@ def train(
         data: makes whole batches from a list of positions.
         order: of the training examples' positions, anew in each epoch.
         validate: gives the score to be made large, with the model as it is.
-        folder: for checkpoints; training goes on from the last one that is there.
+        folder: for checkpoints; training continues from the last one that is there.
         settings: of the optimiser.
         show: a progress bar, None for only on a terminal.
         what: the bar is called.
@@ -248,7 +248,7 @@ class _Bar(TrainerCallback):
         self,
         args: TrainingArguments,  # noqa: ARG002 (of the library)
         state: TrainerState,
-        control: TrainerControl,  # noqa: ARG002 (likewise)
-        **kwargs: object,  # noqa: ARG002 (likewise)
+        control: TrainerControl,  # noqa: ARG002 (the same)
+        **kwargs: object,  # noqa: ARG002 (the same)
     ) -> None:
         self._advance(1, state.max_steps, f"loss {self._trainer.loss:.3f}")

@@ -57,8 +57,8 @@ def test_the_run_says_what_it_gains_and_costs(made: Path) -> None:
     assert vote["after"] - vote["before"] == pytest.approx(vote["difference"])
     assert vote["difference"] > 0.1
     assert metrics["rows"]["vote"]["accuracy"]["value"] == vote["after"]
-    assert any("looked at again" in note for note in metrics["notes"])
-    assert "Neighbours looked at again" in (made / "run" / "report.html").read_text("utf-8")
+    assert any("reranked by" in note for note in metrics["notes"])
+    assert "Reranked neighbours" in (made / "run" / "report.html").read_text("utf-8")
     record = json.loads((made / "run" / "run.json").read_text())["rerank"]
     assert (record["relative"], record["weight"]) == ("../match", second["weight"])
 

@@ -13,7 +13,7 @@ from ravl.encoders.base import Array
 from ravl.evaluation.generation.cider import DocumentFrequency, rate
 
 WEAKEST = 0.25  # of people's own texts, by their quality: what is no better than these is not good
-ALONE = 1.0  # CIDEr-D from which a text is good where nobody says how people agree
+ALONE = 1.0  # CIDEr-D from which a text is good if the agreement of people is unknown
 
 
 @dataclass(frozen=True, eq=False)

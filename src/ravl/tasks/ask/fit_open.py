@@ -22,7 +22,7 @@ from ravl.tasks.caption.dataset import TextFitData, TextSplit
 from ravl.tasks.caption.kind import Kind
 
 TRIED = 2000  # questions that the weight of a question is chosen on
-FLOOR = 0.01  # of the vote, for an answer that nobody gives
+FLOOR = 0.01  # of the vote, for an answer that no row gives
 KNOWN = 2000  # different answers that the zero-shot row chooses among, the most frequent
 
 

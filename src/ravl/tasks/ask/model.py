@@ -120,8 +120,8 @@ class AskPipeline:
             **writing: refused, since these answers are chosen and not written.
 
         Raises:
-            QueryError: numbers that do not fit, an empty question, k below 1, neither model nor
-                memory shall answer, or nothing was calibrated to abstain by.
+            QueryError: numbers that do not fit, an empty question, k below 1, model and memory
+                both switched off, or no calibrated confidence to abstain by.
             DataError: the memory has neither an answered question nor a text that is no caption.
             PictureError: a picture cannot be read.
         """
@@ -244,7 +244,7 @@ class AskPipeline:
         return replace(queries, texts=read)
 
     def _ready(self) -> _Ready:
-        """The memory as it is now."""
+        """The present memory."""
         with self.memory.snapshot(), self._lock:
             view = self.memory.live.view()
             if self._known is None or self._known[0] is not view:

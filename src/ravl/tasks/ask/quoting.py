@@ -1,4 +1,4 @@
-"""Answers that are a sentence of a text: for questions that nobody has answered of any picture."""
+"""Answers that are a sentence of a text: for questions that no row has answered."""
 
 from __future__ import annotations
 

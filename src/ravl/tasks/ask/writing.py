@@ -88,8 +88,8 @@ class OpenAskPipeline(TextPipeline):
             **single: values of the decoding, such as ``num_beams=1``; see :class:`Decoding`.
 
         Raises:
-            QueryError: numbers that do not fit, an empty question, k below 1, neither generator
-                nor memory shall answer, nothing was calibrated to abstain by, or the generator
+            QueryError: numbers that do not fit, an empty question, k below 1, generator and memory
+                both switched off, no calibrated confidence to abstain by, or the generator
                 cannot do what ``how`` asks for.
             DataError: the memory has no answered question.
             PictureError: a picture cannot be read.

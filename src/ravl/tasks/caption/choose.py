@@ -53,7 +53,7 @@ def fit_levels(
 
     Args:
         ground: to fit on.
-        work: for what an interrupted fit goes on from.
+        work: folder of the state from which an interrupted fit continues.
         show: progress bars.
         quality: of texts.
         good: what counts as good.

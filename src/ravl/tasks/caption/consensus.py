@@ -109,7 +109,7 @@ class ConsensusTexts:
 def recall(index: CaptionIndex, near: Neighbours, vote: Vote = CONSENSUS) -> list[ConsensusTexts]:
     """The texts of n queries' neighbours, see :class:`ConsensusTexts`.
 
-    A row's share of the vote is divided among its texts, and a row does not speak for its own.
+    A row's share of the vote is divided among its texts, and a row does not vote for its own texts.
 
     Args:
         index: of the datastore's texts.

@@ -45,7 +45,7 @@ class TextSplit:
         labelled: n of them.
         texts: of each, at least one.
         near: rows of the bank that speak and do not show it, as deep as anything looks.
-        regions: of each picture, standardised, (n, R, G); None where nobody looks so closely.
+        regions: of each picture, standardised, (n, R, G); None if regions are not used.
         questions: asked about each; None where they are described.
         passages: what texts without a picture say of each; see :class:`Pictures`.
         blind: the pictures are not to be seen.

@@ -26,7 +26,7 @@ def fit_dual(data: TextFitData, work: Path, show: bool | None) -> ImageTextScore
 
     Args:
         ground: to train on.
-        work: for what an interrupted fit goes on from.
+        work: folder of the state from which an interrupted fit continues.
         show: progress bars.
     """
     task = replace(data.task, generated=False)

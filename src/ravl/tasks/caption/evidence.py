@@ -24,7 +24,7 @@ def nothing_said(memory: Memory, task: TextTargets) -> DataError:
 def evidence_of(
     index: CaptionIndex, found: Proposals, near: Neighbours, i: int, gate: float
 ) -> tuple[Evidence, ...]:
-    """The rows that spoke for picture ``i``, the largest shares first, with their best texts.
+    """The rows that voted on picture ``i``, the largest shares first, with their best texts.
 
     Args:
         index: of the datastore's texts.

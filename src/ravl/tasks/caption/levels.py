@@ -51,7 +51,7 @@ def watched(data: TextFitData) -> TextSplit:
 
 
 def fit_vote(data: TextFitData, quality: Quality, good: QualityBar) -> Level:
-    """The consensus of the neighbours' texts, with an honest confidence."""
+    """The consensus of the neighbours' texts, with a calibrated confidence."""
     predictor = TextPredictor(
         data.task,
         data.keys,

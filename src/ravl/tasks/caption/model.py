@@ -76,8 +76,8 @@ class CaptionPipeline(TextPipeline):
             **single: values of the decoding, such as ``num_beams=1``; see :class:`Decoding`.
 
         Raises:
-            QueryError: k below 1, neither memory nor generator shall answer, nothing was
-                calibrated to abstain by, or the generator cannot do what ``how`` asks for.
+            QueryError: k below 1, memory and generator both switched off, no calibrated
+                confidence to abstain by, or the generator cannot do what ``how`` asks for.
             DataError: the memory has no texts.
             PictureError: a picture cannot be read.
         """

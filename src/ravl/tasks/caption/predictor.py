@@ -43,8 +43,8 @@ class Pictures:
 
     Args:
         features: of the frozen tower, (n, F).
-        looks: opens each, for generators that look themselves; None where nobody does.
-        regions: of each, standardised, (n, R, G); None where nobody looks so closely.
+        looks: opens each, for generators that read pixels; None for others.
+        regions: of each, standardised, (n, R, G); None if regions are not used.
         questions: asked about each; None where they are to be described.
         passages: of texts without a picture that have to do with each, with their scores, best
             first; None where there are no such texts.
@@ -133,7 +133,7 @@ class TextPredictor:
         return row_texts.datastore.neighbours(self.keys(features), wanted, hidden, row_texts.has)
 
     def above_floor(self, near: Neighbours, vote_only: bool = False) -> Neighbours:
-        """The neighbours that are taken for some; all, where nobody could answer without any."""
+        """The neighbours above the floor; all of them if nothing could answer without them."""
         if vote_only or self.generator is None or self.usual is None:
             return near
         return near.above_floor(self.usual)

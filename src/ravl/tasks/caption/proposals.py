@@ -1,4 +1,4 @@
-"""Proposals: the texts among which one is chosen for a picture, with all that speaks for each."""
+"""Proposals: the texts among which one is chosen for a picture, with the support of each."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ class Caption(Answer):
     the texts that were written, with the probability of a word (the geometric mean).
 
     Args:
-        text: the chosen one, also where the model abstained; empty where nobody had one.
+        text: the chosen one, also if the model abstained; empty if there was no candidate.
         written: True if the model wrote it, False if it is a row's own text.
         others: other candidates as they were asked for, the best first.
         signals: the scores behind the choice by name.

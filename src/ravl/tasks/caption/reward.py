@@ -79,7 +79,7 @@ class OwnTexts(Dataset[Batch]):
 
     @torch.inference_mode()
     def _write(self, batch: Batch, seed: list[int]) -> Tensor:
-        """Ids of the texts (b * SAMPLES, l), sampled from the generator as it is now."""
+        """Ids of the texts (b * SAMPLES, l), sampled from the present generator."""
         model, device = self._generator.model, self._generator.device
         mode = model.training
         model.eval()

@@ -65,5 +65,5 @@ def caption_of(
 
 
 def likelihood(candidate: Candidate, whole: bool) -> float:
-    """Probability of a text as a whole, or of a word of it; NaN where nobody tells."""
+    """Probability of a text as a whole, or of a word of it; NaN if the generator gives none."""
     return float(np.exp(candidate.log_probability if whole else candidate.mean))

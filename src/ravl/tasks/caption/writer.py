@@ -178,7 +178,7 @@ class TextPipeline:
         seen: Pictures,
         rows: Sequence[Row],  # noqa: ARG002 (for tasks that need it)
         features: Array,
-        hidden: Sequence[Ints] | None = None,  # noqa: ARG002 (likewise)
+        hidden: Sequence[Ints] | None = None,  # noqa: ARG002 (the same)
     ) -> Pictures:
         """Examples as they are written about.
 
@@ -360,7 +360,7 @@ class TextPipeline:
         return predictor
 
     def _writing(self, k: int | None, retrieval: bool) -> TextPredictor:
-        """Who answers piece by piece; refuses where nobody writes."""
+        """The predictor that answers piece by piece; refuses if the run has no generator."""
         predictor = self._allowed(k, retrieval, False, "") if self.has_generator else None
         if predictor is None:
             raise QueryError(

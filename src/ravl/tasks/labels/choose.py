@@ -50,7 +50,7 @@ class LevelFitter:
     """All levels that the settings ask for, fitted one on top of the other.
 
     Args:
-        work: for what an interrupted fit goes on from.
+        work: folder of the state from which an interrupted fit continues.
         show: progress bars.
         report: see :func:`fit_levels`.
         head: of the linear level.
@@ -140,7 +140,7 @@ def fit_levels(
 
     Args:
         ground: to fit on.
-        work: for what an interrupted fit goes on from.
+        work: folder of the state from which an interrupted fit continues.
         show: progress bars.
         report: called with the validation score after each epoch of the fusion model. If it is
             given, the comparison without retrieval is not trained: a search does not need it.

@@ -63,7 +63,7 @@ class LabelRecipe(Recipe[FitData, Fitted, TestResults]):
         splits: Splits,
         source: Memory,  # noqa: ARG002 (the examples know it)
         work: Path,  # noqa: ARG002 (nothing takes long here)
-        progress: bool | None,  # noqa: ARG002 (likewise)
+        progress: bool | None,  # noqa: ARG002 (the same)
     ) -> tuple[FitData, list[str]]:
         """Evidence, neighbours and targets of every split."""
         data = self.changed(prepare(self.memory, self.targets, self.settings, examples, splits))
@@ -75,7 +75,7 @@ class LabelRecipe(Recipe[FitData, Fitted, TestResults]):
         return data, [] if data.second is None else [data.second.note()]
 
     def changed(self, data: FitData) -> FitData:
-        """The data as this task needs it, before neighbours are looked at again."""
+        """The data as this task needs it, before neighbours are reranked."""
         return data
 
     def fit_levels(

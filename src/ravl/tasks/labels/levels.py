@@ -26,7 +26,7 @@ from ravl.tasks.labels.votes import LabelMatrix
 
 FOLDS = 5
 FEW_FOLDS, MANY = 3, 5000  # folds where there are more examples than that
-MUCH = 1_000_000  # examples times labels, likewise: hundreds of answers take minutes
+MUCH = 1_000_000  # examples times labels, fewer folds too: hundreds of answers take minutes
 BALANCES = (0.0, 0.25, 0.5)
 SPREAD_FROM = 0.2  # share of rows without a label from which propagation is tried
 NAMED = 100  # examples of a named validation part that are enough to choose by

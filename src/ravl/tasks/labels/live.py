@@ -171,7 +171,7 @@ class Propagation(Followed[_Propagated | None]):
 
 
 class LabelSource:
-    """The label matrix of a memory as it is now.
+    """The label matrix of the present memory.
 
     Args:
         memory: to follow.

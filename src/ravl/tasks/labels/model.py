@@ -83,7 +83,7 @@ class LabelPipeline:
                 less sure than that are marked.
 
         Raises:
-            QueryError: k is below 1, or neither model nor memory shall answer.
+            QueryError: k is below 1, or model and memory are both switched off.
             PictureError: a picture cannot be read.
         """
         if k is not None and k < 1:
@@ -169,7 +169,7 @@ class LabelPipeline:
         k: int | None,
         hidden: Sequence[Ints] | None,
     ) -> Neighbours:
-        """Neighbours as they vote: where the run does so, looked at again."""
+        """Neighbours as they vote: reranked, if the run does so."""
         if self.second is None:
             return self.labeller.neighbours(queries, label_matrix, k, hidden)
         deep = max(self.second.depth, k or self.labeller.vote.k)
@@ -179,7 +179,7 @@ class LabelPipeline:
         return self.second(queries.features, row_texts, near, hidden)
 
     def _testimony(self) -> tuple[LiveLabels, MadeEvidence | None]:
-        """The memory as it is now."""
+        """The present memory."""
         with self.memory.snapshot(), self._lock:
             view = self._rows.view()
             if self._known is None or self._known[0] is not view:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:  # it needs torch, which a vote or a linear head does not
     from ravl.models.reader import Reader
     from ravl.models.tokenizer import WordPieceTokenizer
 
-# A label that only the memory knows has few rows, and no model speaks for it: its votes count by
+# A label that only the memory knows has few rows, and no model predicts it: its votes count by
 # the square root of its frequency (benchmarks/results/new_classes.md).
 NOVEL_BALANCE = 0.5
 SHOWN = 5  # scores of an answer

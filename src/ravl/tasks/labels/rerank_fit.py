@@ -1,4 +1,4 @@
-"""Neighbours looked at again by a match run: how much it counts, and what that gains and costs.
+"""Neighbours reranked by a match run: with which weight, and what that gains and costs.
 
 The match run may have learned from no picture that the fit holds out. What it knows of a pair comes
 from the fit's own bank, and a training example's own rows speak neither as neighbours nor there.
@@ -28,10 +28,10 @@ from ravl.tasks.labels.votes import LabelMatrix
 from ravl.tasks.neighbour_reranker import DEPTH, NeighbourReranker
 from ravl.training.report_parts import Measured, score_table
 
-WEIGHTS = (0.0, 0.25, 0.5, 1.0)  # of the second look; 0 for none
+WEIGHTS = (0.0, 0.25, 0.5, 1.0)  # of reranking; 0 for none
 TITLES = {
     "before": ("vote, by similarity alone", "neighbours as the pictures are alike"),
-    "after": ("vote, looked at again", "and as their texts fit the picture"),
+    "after": ("vote, reranked", "and as their texts fit the picture"),
 }
 
 
@@ -44,7 +44,7 @@ class RerankedNeighbours:
         look: with that weight; 0 where it gained nothing on validation.
         scores: of the vote on the test part, ``before`` and ``after``, by metric.
         differences: of the two, paired.
-        milliseconds: that a picture's second look takes.
+        milliseconds: that reranking takes for a picture.
     """
 
     kind: OutputKind
@@ -68,12 +68,12 @@ class RerankedNeighbours:
         run, weight = self.look.model.run.folder, self.look.weight
         if not weight:
             return (
-                f"Neighbours were looked at again by {run}, but the vote on the validation part "
+                f"Neighbours were reranked by {run}, but the vote on the validation part "
                 "was no better; the run leaves it out."
             )
         gain = self.differences["after", "before"][PRIMARY[self.kind]]
         return (
-            f"Neighbours are looked at again by {run} with the weight {weight:g}: the vote's "
+            f"Neighbours are reranked by {run} with the weight {weight:g}: the vote's "
             f"{PRIMARY[self.kind]} on the test part changes by {100 * gain.value:+.1f} points "
             f"({100 * gain.low:+.1f} to {100 * gain.high:+.1f}), for {self.milliseconds:.1f} ms a "
             "picture."
@@ -88,7 +88,7 @@ class RerankedNeighbours:
         return score_table(
             task,
             self,
-            "Neighbours looked at again",
+            "Reranked neighbours",
             note,
             list(TITLES),
             (("after", "before"),),
@@ -97,7 +97,7 @@ class RerankedNeighbours:
 
 
 def rerank_neighbours(data: FitData, folder: str | Path) -> FitData:
-    """The ground with neighbours looked at again, as much as the validation part likes it.
+    """The data with reranked neighbours; the weight is chosen on the validation split.
 
     Args:
         ground: with neighbours by similarity alone.
@@ -154,14 +154,14 @@ def refuse_seen(data: FitData, look: NeighbourReranker) -> None:
         parts = {name: [str(id) for id in split[name]] for name in ("train", "validation")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{run}/split.json is missing or damaged ({error!r}), so that nobody can tell what "
-            "the run has seen. Fit it again with ravl fit match."
+            f"{run}/split.json is missing or damaged ({error!r}), so that it is unknown "
+            "what the run has seen. Fit it again with ravl fit match."
         ) from error
     groups = {row.id: row.group for row in data.memory.rows()}
     if gone := [id for ids in parts.values() for id in ids if id not in groups]:
         raise DataError(
             f"{run} was fitted to {gone[0]!r} and in all {len(gone):,} pictures that "
-            f"{data.memory.path} does not have by that name, so that nobody can tell whether "
+            f"{data.memory.path} does not have by that name, so that it is unknown whether "
             "they are held out here. Fit match on this memory, with the --validation and --test "
             "of this fit."
         )

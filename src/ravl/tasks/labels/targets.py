@@ -121,7 +121,7 @@ class LabelTargets:
         self,
         rows: Sequence[Row],
         features: Array,
-        memory: Memory,  # noqa: ARG002 (likewise)
+        memory: Memory,  # noqa: ARG002 (the same)
     ) -> tuple[list[Row], Array, Ints]:
         """What is to be answered about some pictures.
 
@@ -165,7 +165,7 @@ class LabelTargets:
 
     def heard(
         self,
-        datastore: Datastore,  # noqa: ARG002 (likewise)
+        datastore: Datastore,  # noqa: ARG002 (the same)
     ) -> tuple[Array, NDArray[np.bool_]] | None:
         """Text vectors of a bank's rows (N, D) and who has one (N,); None for their captions'."""
         return None
@@ -187,12 +187,12 @@ class LabelTargets:
     def text_scores(
         self,
         rows: Sequence[Row],  # noqa: ARG002 (for tasks whose answers are compared as texts)
-        names: Sequence[str],  # noqa: ARG002 (likewise)
-        found: Array,  # noqa: ARG002 (likewise)
-        before: Array | None = None,  # noqa: ARG002 (likewise)
+        names: Sequence[str],  # noqa: ARG002 (the same)
+        found: Array,  # noqa: ARG002 (the same)
+        before: Array | None = None,  # noqa: ARG002 (the same)
         *,
-        groups: Groups | None = None,  # noqa: ARG002 (likewise)
-        seed: int = 0,  # noqa: ARG002 (likewise)
+        groups: Groups | None = None,  # noqa: ARG002 (the same)
+        seed: int = 0,  # noqa: ARG002 (the same)
     ) -> dict[str, Score]:
         """Metrics of answers as texts; none for a task whose answers are names.
 

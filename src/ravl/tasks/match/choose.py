@@ -40,7 +40,7 @@ def fit_levels(
 
     Args:
         ground: to fit on.
-        work: for what an interrupted fit goes on from.
+        work: folder of the state from which an interrupted fit continues.
         show: progress bars.
         report: called with the validation score after each epoch of the fusion model. If it is
             given, the comparison without retrieval is not trained: a search does not need it.

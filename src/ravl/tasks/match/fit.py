@@ -130,7 +130,7 @@ class MatchRecipe(Recipe[MatchFitData, MatchFitted, MatchTestResults]):
         splits: Splits,
         source: Memory,
         work: Path,  # noqa: ARG002 (nothing takes long here)
-        progress: bool | None,  # noqa: ARG002 (likewise)
+        progress: bool | None,  # noqa: ARG002 (the same)
     ) -> tuple[MatchFitData, list[str]]:
         """Pairs, evidence and what the memory knows of each pair."""
         notes = []

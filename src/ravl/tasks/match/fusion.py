@@ -35,7 +35,7 @@ from ravl.training.neighbour_noise import EpochSampler, RetrievalNoise
 from ravl.training.refit_plan import SLOWER, copy_weights
 from ravl.training.trainer import train
 
-EPOCH = 2048  # pictures of an epoch, drawn anew each time; an epoch shall take minutes
+EPOCH = 2048  # pictures of an epoch, drawn anew each time; an epoch should take minutes
 WATCHED = 1000  # validation pairs that are scored after each epoch
 ABSENT = -1e4  # logit of a text that is not there
 

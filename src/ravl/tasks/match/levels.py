@@ -58,7 +58,7 @@ def fit_dual(
     Args:
         ground: to fit on.
         vote: the level below.
-        work: for what an interrupted fit goes on from.
+        work: folder of the state from which an interrupted fit continues.
         show: progress bars.
 
     Returns:

@@ -81,8 +81,8 @@ class MatchPipeline:
                 less sure than that are marked.
 
         Raises:
-            QueryError: numbers that do not fit, an empty text, k below 1, or neither model nor
-                memory shall answer.
+            QueryError: numbers that do not fit, an empty text, k below 1, or model and memory
+                both switched off.
             PictureError: a picture cannot be read.
         """
         seen, read = _lists(pictures, beside)
@@ -152,7 +152,7 @@ class MatchPipeline:
 
         Args:
             pictures, texts: as for :meth:`scores`.
-            **how: likewise.
+            **how: as for :meth:`scores`.
 
         Returns:
             Positions of a picture and its text, and the probability that they fit; by picture.
@@ -192,7 +192,7 @@ class MatchPipeline:
         return logit(self._answers(asked, None, True, False, apart=False)[0].probabilities)
 
     def reranker(self) -> Reranker:
-        """A second look at the top of this memory's searches: ``memory.search(..., rerank=it)``.
+        """Reranks the top of this memory's searches: ``memory.search(..., rerank=it)``.
 
         Raises:
             QueryError: the fit found that it is worth nothing, or did not measure it.
@@ -200,7 +200,7 @@ class MatchPipeline:
         known = self.run.record.get("rerank")
         if not known or not known["weight"]:
             raise QueryError(
-                f"{self.run.folder} found on its validation part that a second look gains nothing "
+                f"{self.run.folder} found on its validation part that reranking gains nothing "
                 "in a search. Search without it, or fit match on more pictures."
             )
         return Reranker(self, float(known["weight"]), int(known["depth"]))
@@ -247,7 +247,7 @@ class MatchPipeline:
         return found, row_texts
 
     def _row_texts(self) -> tuple[LiveTexts, ReadEvidence | None]:
-        """The memory as it is now."""
+        """The present memory."""
         with self.memory.snapshot():
             return self.row_texts_at(self.memory.live.view())
 

@@ -174,7 +174,7 @@ class MatchPredictor:
     ) -> tuple[dict[str, Array], Array, Array]:
         """The memory's scores (n,) by name, and the shares of rows found by picture and by text.
 
-        Shares are (n, k) each and sum to 1, or to 0 where nobody speaks.
+        Shares are (n, k) each and sum to 1, or to 0 if no row votes.
         """
         vote = vote or self.vote
         near, alike, k = clues.near.first(vote.k), clues.alike.first(vote.k), vote.k

@@ -127,10 +127,10 @@ def page_of(
 
 
 def rerank_tables(second: RerankGain) -> list[ScoreTable]:
-    """What a second look at the top of a search gains, each way."""
+    """What reranking the top of a search gains, each way."""
     note = (
         f"{second.queries} queries look among the test pictures and their texts. The first ranking "
-        f"is the dual encoder's; the run looks again at the first {second.depth}, which takes "
+        f"is the dual encoder's; the run reranks the first {second.depth}, which takes "
         f"{second.milliseconds:.0f} ms a query, and counts {second.weight:g} as much (chosen on "
         "validation). Use it: ravl search MEMORY TEXT --rerank RUN."
     )

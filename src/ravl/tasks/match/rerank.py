@@ -1,7 +1,7 @@
 """What a matcher is worth as a reranker: searches among held-out pictures, before and after.
 
 The first ranking is the run's own dual encoder (or the pretrained one), which has seen no held-out
-picture either. How much the second look counts is chosen on the validation part.
+picture either. The weight of reranking is chosen on the validation split.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ravl.tasks.match.dataset import MatchFitData
 from ravl.tasks.match.predictor import MatchPredictor, QueryPairs, logit
 from ravl.training.dual_encoder.pairs import pairs_of
 
-WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)  # of the second look; 0 for none
+WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)  # of reranking; 0 for none
 QUERIES = 200  # each way, of each part
 READ, READ_DEPTH = 100, 20  # the same for a reader, which reads every pair
 MEASURES = ("R@1", "R@5", "R@10", "MRR")
@@ -30,7 +30,7 @@ CHOSEN_BY = "MRR"
 
 @dataclass(frozen=True, eq=False)
 class RerankGain:
-    """What the second look gains and costs.
+    """What reranking gains and costs.
 
     Args:
         weight: of it, chosen on validation; 0 where it gained nothing there.
@@ -38,7 +38,7 @@ class RerankGain:
         scores: of the test part by way, then ``before``, ``after`` and ``difference``, then
             measure.
         queries: each way.
-        milliseconds: that a query's second look takes.
+        milliseconds: that reranking takes for a query.
     """
 
     weight: float
@@ -67,7 +67,7 @@ class RerankGain:
 
 @dataclass(frozen=True, eq=False)
 class Looked:
-    """Queries of one way: the first ranking, and the second look at its top.
+    """Queries of one way: the first ranking, and the scores of the reranked top.
 
     Args:
         first: scores of all items, (q, n).
@@ -135,7 +135,7 @@ def both_ways(
 
     Args:
         ground: of the fit.
-        matcher: that looks again.
+        matcher: that reranks.
         pictures: of the part, m positions.
         queries: each way, drawn by chance, at most.
         depth: candidates that it looks at.

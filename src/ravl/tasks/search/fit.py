@@ -43,9 +43,9 @@ def fit_retriever(
     Where the validation part is found no better than before, the memory keeps the space it has.
 
     Heads on top of the frozen encoder's features are trained by contrast (Radford et al. 2021,
-    CLIP): a picture shall be nearer to its own texts than to all others. No picture is decoded
+    CLIP): a picture must be nearer to its own texts than to all others. No picture is decoded
     again. Where the settings say so, copies of the networks are tuned with them, for which each
-    picture is decoded once. Interrupted, the same call goes on where it stopped.
+    picture is decoded once. Interrupted, the same call continues where it stopped.
 
     Args:
         memory: with pictures that have captions, labels, tags or questions.

@@ -24,7 +24,7 @@ def best_text_share(pairs: Pairs, chosen: Ints, train: Ints, trained: TrainedEnc
     Args:
         pairs: of the memory.
         chosen, train: pictures of the validation and of the training part.
-        trained: whose share of the trained part in pictures is as it shall be; 1 leaves nothing
+        trained: whose share of the trained part in pictures is as it should be; 1 leaves nothing
             to keep.
     """
     share = trained.share

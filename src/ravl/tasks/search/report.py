@@ -78,7 +78,7 @@ def _kept(report: RetrieverReport) -> str:
 def _lines(
     moments: dict[str, dict[str, Score]],
 ) -> list[tuple[str, dict[str, tuple[Score, Score, Score]]]]:
-    """Lines of a table: as it is now, and without hubness correction where that was measured."""
+    """Lines of a table: the trained space, also without hubness correction if that was measured."""
     before, lines = moments["before"], []
     for title, prefix in (("trained", ""), ("trained, hubs not corrected", "uncorrected_")):
         if f"{prefix}after" in moments:

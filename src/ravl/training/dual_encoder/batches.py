@@ -63,7 +63,7 @@ class HardNegativeSampler(Sampler[int]):
         owners: picture of each, (p,).
         groups: of all pictures; near-duplicates are not negatives of each other.
         hard: neighbours that follow each picture, and so share its batch; mined anew each epoch.
-        embed: gives the vectors as they are now; only called when ``hard`` is not 0.
+        embed: gives the present vectors; only called when ``hard`` is not 0.
         seed: of the order; the epoch is added.
         together: texts of a picture that follow each other, so that it is looked at once for them.
     """

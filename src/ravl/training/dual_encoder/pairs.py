@@ -115,7 +115,7 @@ def read_pairs(memory: Memory, encoder: Encoder | None = None) -> Pairs:
 
 
 def only(pairs: Pairs, pictures: Ints) -> Pairs:
-    """The pairs of some pictures alone; texts that nobody has any more stay where they are."""
+    """The pairs of some pictures alone; texts that no picture has any more stay where they are."""
     kept = pairs_of(pairs, pictures)
     return replace(
         pairs,

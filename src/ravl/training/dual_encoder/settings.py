@@ -30,7 +30,7 @@ class RetrieverSettings(LoopSettings):
             (nothing), lora (adapters in the upper half), top:N (its last N layers), or full.
         vision_side: in pixels, at which a tuned network of the builtin encoder looks at pictures;
             0 for its own 224.
-        tune_text: how much of the text network is tuned, likewise.
+        tune_text: how much of the text network is tuned, in the same words.
         horizontal_flip: a tuned picture network also sees mirror images; False where left and
             right matter.
         paraphrase: number of variants of each text, with words left out, as people type them into

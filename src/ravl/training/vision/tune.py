@@ -87,7 +87,7 @@ def tune_vision(
 ) -> VisionResult:
     """Tune the top of an encoder's vision network; the encoder itself stays as it is.
 
-    Killed and called again with the same arguments, it goes on where it stopped and gives the
+    Killed and called again with the same arguments, it continues where it stopped and gives the
     same result.
 
     Args:

@@ -3,7 +3,7 @@
 Keys that were learned from an example's label find others of that label all too well. So the
 neighbours of training examples are those found by keys that were learned on other folds, among the
 rows of these; as a new picture is looked up by keys that never saw it, among rows that they saw.
-What is fitted on them (vote, gate, reader) then stays as honest as with frozen keys.
+What is fitted on them (vote, gate, reader) then stays as valid as with frozen keys.
 """
 
 from __future__ import annotations

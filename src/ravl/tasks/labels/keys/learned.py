@@ -193,7 +193,7 @@ class _Learner:
         own, places = self._shown(chosen, pool)
         similarity = similarity.index_put(
             (own, places), torch.tensor(-1e4)
-        )  # not infinite, so that whoever is alone has no gradient rather than a bad one
+        )  # not infinite, so that an example without others has no gradient, not a bad one
         answers = similarity.softmax(1) @ self._labels[pool]
         loss = self._of_answers((1 - FLOOR) * answers + FLOOR * self._rates, self._targets[chosen])
         if self._lesson.preferred is not None:
