@@ -80,11 +80,11 @@ def new_classes(memory: Memory, examples: Examples, parts: Splits) -> Lines:
         data = prepare(memory, TASK, FitSettings(model="linear"), examples, old)
         known = np.isin([row.label or "" for row in data.datastore.rows], data.labels)
         everything, data = data.datastore, with_bank(data, data.datastore.only(known))
-        labeller = fit_linear(data, fit_vote(data))
+        predictor = fit_linear(data, fit_vote(data))
         truth = names[parts.test]
         for per in (5, 20, None):
             datastore = grown(everything, new, per, seed)
-            answers = grown_answers(labeller, datastore, data.test.queries)
+            answers = grown_answers(predictor, datastore, data.test.queries)
             for how, said in answers.items():
                 right = said == truth
                 fresh = np.isin(truth, new)
@@ -118,18 +118,18 @@ def grown(datastore: Datastore, new: Any, per: int | None, seed: int) -> Datasto
 
 
 def grown_answers(
-    labeller: LabelPredictor, datastore: Datastore, queries: Queries
+    predictor: LabelPredictor, datastore: Datastore, queries: Queries
 ) -> dict[str, Any]:
     """Labels by the head alone, the vote alone, and both, with a memory that has grown."""
-    label_matrix = LabelMatrix.of(datastore, TASK, labeller.labels)
-    near = labeller.neighbours(queries, label_matrix)
-    both = labeller.answer(queries, label_matrix, near)
-    votes = labeller.answer(queries, label_matrix, near, vote_only=True)
-    plain = labeller.vote(near, label_matrix.labels, label_matrix.worth)
+    label_matrix = LabelMatrix.of(datastore, TASK, predictor.labels)
+    near = predictor.neighbours(queries, label_matrix)
+    both = predictor.answer(queries, label_matrix, near)
+    votes = predictor.answer(queries, label_matrix, near, vote_only=True)
+    plain = predictor.vote(near, label_matrix.labels, label_matrix.worth)
     names = np.array(label_matrix.names)
-    alone = labeller.without(queries).probabilities
+    alone = predictor.without(queries).probabilities
     return {
-        "head alone": np.array(labeller.labels)[alone.argmax(1)],
+        "head alone": np.array(predictor.labels)[alone.argmax(1)],
         "plain vote": names[plain.argmax(1)],
         "vote, novel labels balanced": names[votes.probabilities.argmax(1)],
         "with retrieval": names[both.probabilities.argmax(1)],
@@ -160,14 +160,14 @@ def few_labels(memory: Memory, examples: Examples, parts: Splits) -> Lines:
             ):
                 settings = FitSettings(model="linear", propagate_labels=spread)  # type: ignore[arg-type]
                 there = replace(silent, settings=settings)
-                labeller = fit_linear(there, fit_vote(there))
-                label_matrix = LabelMatrix.of(there.datastore, TASK, there.labels, labeller.spread)
-                near = there.test.seen(labeller.spread)
-                both = labeller.answer(there.test.queries, label_matrix, near)
+                predictor = fit_linear(there, fit_vote(there))
+                label_matrix = LabelMatrix.of(there.datastore, TASK, there.labels, predictor.spread)
+                near = there.test.seen(predictor.spread)
+                both = predictor.answer(there.test.queries, label_matrix, near)
                 if spread == "no":
-                    alone = labeller.without(there.test.queries).probabilities
+                    alone = predictor.without(there.test.queries).probabilities
                     found.setdefault((per, "head alone"), []).append(_scores(alone, truth))
-                votes = labeller.answer(there.test.queries, label_matrix, near, vote_only=True)
+                votes = predictor.answer(there.test.queries, label_matrix, near, vote_only=True)
                 for name, p in (("vote", votes), ("with retrieval", both)):
                     found.setdefault((per, f"{name}, {how}"), []).append(
                         _scores(p.probabilities, truth)
@@ -209,7 +209,7 @@ def with_bank(data: FitData, datastore: Datastore) -> FitData:
 
 def poison(memory: Memory, examples: Examples, parts: Splits) -> Lines:
     data = prepare(memory, TASK, FitSettings(model="linear"), examples, parts)
-    labeller = fit_linear(data, fit_vote(data))
+    predictor = fit_linear(data, fit_vote(data))
     count, labels = len(data.datastore), len(data.labels)
     clean = LabelMatrix.of(data.datastore, TASK, data.labels)
     fakes = np.eye(labels, dtype=np.float32)  # one planted record for each wrong label
@@ -218,8 +218,8 @@ def poison(memory: Memory, examples: Examples, parts: Splits) -> Lines:
     truth = data.truth(data.test)
     wrong = (truth + np.random.default_rng(0).integers(1, labels, len(truth))) % labels
     ways: dict[str, Vote] = {
-        "plain softmax vote": replace(labeller.vote, cap=1.0),
-        "capped vote": labeller.vote,
+        "plain softmax vote": replace(predictor.vote, cap=1.0),
+        "capped vote": predictor.vote,
     }
     lines: Lines = []
     for planted in (0, 1, 2, 4):
@@ -228,11 +228,11 @@ def poison(memory: Memory, examples: Examples, parts: Splits) -> Lines:
         for name, vote in ways.items():
             answers = vote(near, said, worth)
             line[name] = _flipped(answers, vote(data.test.near, said, worth), truth, wrong)
-        own = labeller.logits(data.test.queries)
-        votes = labeller.vote(near, said, worth)
-        mixed = labeller.gate(votes, own, near.best_similarity)[0]
-        before = labeller.gate(
-            labeller.vote(data.test.near, said, worth), own, data.test.near.best_similarity
+        own = predictor.logits(data.test.queries)
+        votes = predictor.vote(near, said, worth)
+        mixed = predictor.gate(votes, own, near.best_similarity)[0]
+        before = predictor.gate(
+            predictor.vote(data.test.near, said, worth), own, data.test.near.best_similarity
         )[0]
         line["with retrieval"] = _flipped(mixed, before, truth, wrong)
         alone = probabilities(own, True)

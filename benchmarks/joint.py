@@ -31,7 +31,7 @@ from ravl.memory import Memory
 from ravl.tasks.labels.choose import Fitted, LevelFitter, fit_levels
 from ravl.tasks.labels.dataset import FitData, prepare, rows_with_target, searched_by
 from ravl.tasks.labels.evaluate_test import wide
-from ravl.tasks.labels.keys.data import learned_ground
+from ravl.tasks.labels.keys.data import learned_data
 from ravl.tasks.labels.keys.gain import Gain, measure_gain
 from ravl.tasks.labels.levels import fit_head, fit_vote, linear_level
 from ravl.tasks.labels.predictor import LabelPredictor
@@ -178,19 +178,19 @@ def _reader(memory: Memory, examples: Examples, parts: Splits, work: Path) -> Li
 
 
 def _ground(data: FitData, preferred: Any) -> FitData:
-    found = learned_ground(data, preferred)
+    found = learned_data(data, preferred)
     return data if found is None else found.data
 
 
-def _accuracy(data: FitData, labeller: LabelPredictor, vote_only: bool) -> str:
-    found = _scores(data, labeller, vote_only)
+def _accuracy(data: FitData, predictor: LabelPredictor, vote_only: bool) -> str:
+    found = _scores(data, predictor, vote_only)
     return f"{100 * found['accuracy']:.1f} %, log loss {found['log_loss']:.3f}"
 
 
-def _scores(data: FitData, labeller: LabelPredictor, vote_only: bool) -> dict[str, float]:
+def _scores(data: FitData, predictor: LabelPredictor, vote_only: bool) -> dict[str, float]:
     label_matrix = LabelMatrix.of(data.datastore, data.task, data.labels)
-    evidence = labeller.evidence(label_matrix, data.memory)
-    answers = labeller.answer(
+    evidence = predictor.evidence(label_matrix, data.memory)
+    answers = predictor.answer(
         data.test.queries, label_matrix, data.test.near, evidence, vote_only=vote_only
     )
     probabilities = wide(answers.probabilities, len(data.labels))
@@ -204,7 +204,7 @@ def _scores(data: FitData, labeller: LabelPredictor, vote_only: bool) -> dict[st
 
 
 def _folds(data: FitData) -> Lines:
-    found = learned_ground(data)
+    found = learned_data(data)
     assert found is not None
     seen = searched_by(data, found.learned.keys, rows_with_target(data.datastore, data.task))
     head, logits = fit_head(data)
@@ -243,10 +243,10 @@ def _new_classes(memory: Memory, examples: Examples, parts: Splits) -> Lines:
         truth = names[parts.test]
         fresh = np.isin(truth, new)
         for how, there in (("frozen", data), ("learned", _ground(data, None))):
-            labeller = linear_level(there, fit_vote(there), head, logits)
+            predictor = linear_level(there, fit_vote(there), head, logits)
             datastore = grown(everything, new, PER, seed)
             datastore = replace(datastore, keys=there.keys(datastore.features))
-            answers = grown_answers(labeller, datastore, there.test.queries)
+            answers = grown_answers(predictor, datastore, there.test.queries)
             for answer in ("vote, novel labels balanced", "with retrieval"):
                 right = answers[answer] == truth
                 found.setdefault((how, answer), []).append(

@@ -118,7 +118,7 @@ def one_step(
         fit(memory, first["edits"], level)
         for run in list(first.values())[1:]:
             shutil.copytree(first["edits"], run)
-        head = ravl.load(first["edits"], memory).predictor.labeller
+        head = ravl.load(first["edits"], memory).predictor.label_predictor
         np.savez(naive, weight=head.head.weight, bias=head.head.bias, labels=head.labels)
 
     def refit(run: Path, promote: Any, replay: int = 0) -> Path:
@@ -136,7 +136,7 @@ def one_step(
         took = time.perf_counter() - began
         with ravl.load(run, memory) as model:
             predictor = model.predictor
-            predictor.labeller = replace(predictor.labeller, **learnt)
+            predictor.label_predictor = replace(predictor.label_predictor, **learnt)
             found.setdefault((level, name, step), []).append(
                 (*accuracies(predictor, questions, new), took)
             )
@@ -169,13 +169,13 @@ def go_on(memory: Memory, run: Path, file: Path, new: list[str]) -> dict[str, An
     torch: Any = untyped
     with np.load(file) as kept:
         weight, bias, labels = kept["weight"], kept["bias"], kept["labels"].tolist()
-    labeller = ravl.load(run, memory).predictor.labeller
+    fitted = ravl.load(run, memory).predictor.label_predictor
     labels += new
     weight = np.vstack([weight, np.zeros((len(new), weight.shape[1]), np.float32)])
     bias = np.concatenate([bias, np.zeros(len(new), np.float32)])
     rows = read_labelled(memory, memory, TASK.of)
     fresh = np.flatnonzero([row.label in new for row in rows.rows])
-    x = torch.from_numpy(labeller.head.standard(rows.features[fresh]))
+    x = torch.from_numpy(fitted.head.standard(rows.features[fresh]))
     y = torch.tensor([labels.index(rows.rows[i].label or "") for i in fresh])
     torch.manual_seed(0)
     head = torch.nn.Linear(*weight.T.shape)
@@ -192,10 +192,10 @@ def go_on(memory: Memory, run: Path, file: Path, new: list[str]) -> dict[str, An
     weight, bias = head.weight.detach().numpy(), head.bias.detach().numpy()
     np.savez(file, weight=weight, bias=bias, labels=labels)
     return {
-        "head": replace_head(labeller.head, weight, bias),
+        "head": replace_head(fitted.head, weight, bias),
         "labels": labels,
-        "ballot": widened(labeller.ballot, len(labels)),
-        "gate": widened(labeller.gate, len(labels)),
+        "ballot": widened(fitted.vote_gate, len(labels)),
+        "gate": widened(fitted.gate, len(labels)),
     }
 
 

@@ -49,7 +49,7 @@ def both(plain):
         hidden = [np.unique(groups[test])] * len(test)
         theirs = library.judge(Queries(features[test]), hidden)
         assert theirs.names == names
-        return mine, library.labeller, mine(features[test]), theirs, labels[test]
+        return mine, library.label_predictor, mine(features[test]), theirs, labels[test]
 
 
 @pytest.mark.parametrize(("i", "name"), [(0, "probabilities"), (1, "votes"), (2, "own")])

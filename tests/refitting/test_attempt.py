@@ -27,7 +27,7 @@ from tests.waiting import pause
 
 def known(run, memory):
     with Model(run, memory) as model:
-        return model.predictor.labeller.labels
+        return model.predictor.label_predictor.labels
 
 
 def wrongly_fitted(shop, folder, **how):
@@ -137,15 +137,18 @@ def test_tags(shop, tmp_path):
 def test_fusion_goes_on_from_its_weights(shop, tmp_path, language):
     run = fitted(shop, tmp_path / "run", **{**FUSION, "language_model": str(language)})
     with Model(run, shop) as model:
-        old = {k: v.clone() for k, v in model.predictor.labeller.reader.model.state_dict().items()}
-        names = list(model.predictor.labeller.labels)
+        old = {
+            k: v.clone()
+            for k, v in model.predictor.label_predictor.reader.model.state_dict().items()
+        }
+        names = list(model.predictor.label_predictor.labels)
     grow(shop, ("purple", "red"), 16, 300)
     settings = (run / "settings.yaml").read_text()
     assert refit(run, shop, promote="always").state == "promoted"
     assert (run / "settings.yaml").read_text() == settings, "the lower rate is of this fit alone"
     with Model(run, shop) as model:
-        new = model.predictor.labeller.reader.model.state_dict()
-        places = [model.predictor.labeller.labels.index(name) for name in names]
+        new = model.predictor.label_predictor.reader.model.state_dict()
+        places = [model.predictor.label_predictor.labels.index(name) for name in names]
     for name in ("picture.weight", "near_label.weight"):
         far = (new[name] - old[name]).abs().mean() / old[name].abs().mean()
         assert 0 < far < 0.5, "a new one would be as far away as it is large"

@@ -59,8 +59,8 @@ def contents(folder):
 def labels(run, memory):
     """The run answers; what it knows."""
     with Model(run, memory) as model:
-        head = model.predictor.labeller.head
-        known = tuple(model.predictor.labeller.labels)
+        head = model.predictor.label_predictor.head
+        known = tuple(model.predictor.label_predictor.labels)
         assert len(head.weight) == len(known)
         return known
 

@@ -14,7 +14,7 @@ import ravl
 from ravl.errors import DataError, EncoderMismatchError, MemoryFileError
 from ravl.memory import Memory
 from ravl.runs.run import FORMAT, about_memory, open_memory, open_run, write_json, write_run
-from ravl.tasks.labels.files import load_labeller
+from ravl.tasks.labels.files import load_label_predictor
 from ravl.tasks.model import load
 from tests.helpers import ColourEncoder, trained_on
 
@@ -64,14 +64,14 @@ def test_json_is_written_whole_or_not_at_all(tmp_path):
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_loaded_labeller_is_the_one_that_was_saved(fitted_once, name):
-    labeller = load_labeller(open_run(fitted_once / name))
+def test_a_loaded_predictor_is_the_one_that_was_saved(fitted_once, name):
+    predictor = load_label_predictor(open_run(fitted_once / name))
     record = json.loads((fitted_once / name / "run.json").read_text())
-    assert labeller.labels == record["labels"]
-    assert labeller.vote.to_json() == record["vote"]
-    assert (labeller.reader is not None) == (name == "fusion")
-    assert (labeller.head is None) == ("vote" in name)
-    assert labeller.calibration is not None
+    assert predictor.labels == record["labels"]
+    assert predictor.vote.to_json() == record["vote"]
+    assert (predictor.reader is not None) == (name == "fusion")
+    assert (predictor.head is None) == ("vote" in name)
+    assert predictor.calibration is not None
 
 
 @pytest.mark.parametrize(
@@ -183,4 +183,4 @@ def test_a_run_that_lacks_an_array_is_a_sentence(fitted):
     arrays = load_file(run.folder / ARRAYS)
     save_file({k: v for k, v in arrays.items() if not k.startswith("gate.")}, run.folder / ARRAYS)
     with pytest.raises(DataError, match="is damaged .*gate.*Fit it again"):
-        load_labeller(run)
+        load_label_predictor(run)

@@ -47,7 +47,7 @@ def renew(run: Path) -> None:
 
 
 def labels(service: Service) -> list[str]:
-    found: list[str] = service.model("classify").model.predictor.labeller.labels
+    found: list[str] = service.model("classify").model.predictor.label_predictor.labels
     return found
 
 

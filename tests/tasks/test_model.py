@@ -119,10 +119,10 @@ def test_neighbours_change_what_the_fusion_model_says(fitted, shop, new):
     model = load(fitted / "fusion", shop)
     queries = model.predictor.look(new)
     label_matrix, evidence = model.predictor._testimony()
-    labeller = model.predictor.labeller
-    near = labeller.neighbours(queries, label_matrix)
-    with_near = labeller.logits(queries, near, evidence)
-    without = labeller.logits(queries)
+    predictor = model.predictor.label_predictor
+    near = predictor.neighbours(queries, label_matrix)
+    with_near = predictor.logits(queries, near, evidence)
+    without = predictor.logits(queries)
     assert np.abs(with_near - without).max() > 1e-4
 
 

@@ -25,7 +25,7 @@ class CheckData:
 
     Args:
         memory: the memory to check.
-        bank: all N rows with a picture's features.
+        datastore: all N rows with a picture's features.
         chosen: True for rows that can be reported, (N,).
         near: the nearest rows of each row, without its near-duplicates, (N, ``NEAR``).
     """

@@ -23,7 +23,7 @@ def find_motifs(datastore: Datastore, near: Neighbours) -> list[list[int]]:
     """Positions of near-duplicates, two or more in each group.
 
     Args:
-        bank: N rows, with the marks of the memory.
+        datastore: N rows, with the marks of the memory.
         near: the nearest rows of each row, without marked near-duplicates, (N, k).
     """
     _, marked, inverse = np.unique(datastore.groups, return_index=True, return_inverse=True)

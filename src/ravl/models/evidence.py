@@ -63,7 +63,7 @@ def gathered(evidence: Evidence, positions: Ints, similarity: Array) -> dict[str
     """The input ``near`` of a fusion model, for b queries with k neighbours each.
 
     Args:
-        evidence: of the bank's rows.
+        evidence: of the datastore's rows.
         positions: of the neighbours, (b, k), -1 for no neighbour.
         similarity: (b, k).
     """

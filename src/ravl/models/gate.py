@@ -116,10 +116,10 @@ def fit_gate(
         torch.from_numpy(np.asarray(a, np.float64))
         for a in (start_shares(votes, exclusive), logits, targets, class_prior)
     )
-    heard = torch.from_numpy(votes.sum(1) > 0)
+    has_votes = torch.from_numpy(votes.sum(1) > 0)
 
     def loss() -> Tensor:
-        gate = (torch.sigmoid(z @ weights) * heard)[:, None]
+        gate = (torch.sigmoid(z @ weights) * has_votes)[:, None]
         scaled = raw / sharp.exp()
         own = scaled.softmax(1) if exclusive else scaled.sigmoid()
         smoothing = low.sigmoid()

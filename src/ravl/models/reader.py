@@ -57,7 +57,7 @@ class Reader:
         Args:
             features: of the queries' pictures, standardised, (n, F).
             near: their neighbours; None to answer without.
-            evidence: of the bank that the neighbours are from.
+            evidence: of the datastore that the neighbours are from.
             base: inputs of the base answer, (n, B); None for the features.
             tokens: ids of each query's text, if it has one.
         """

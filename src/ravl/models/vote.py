@@ -40,7 +40,7 @@ class Vote:
         k: the number of neighbours.
         temperature: a neighbour's weight is exp(similarity / temperature), before capping.
         cap: largest share of one row; it has an effect only if at least 1 / cap rows vote.
-        class_balance: each label's mass is divided by its frequency in the bank to this power.
+        class_balance: each label's mass is divided by its frequency in the datastore to this power.
     """
 
     k: int = 32
@@ -53,8 +53,8 @@ class Vote:
 
         Args:
             neighbours: of n queries.
-            worth: weight of each row of the bank, (N,); a row without labels has 0 and is replaced
-                by the next neighbour.
+            worth: weight of each row of the datastore, (N,); a row without labels has 0 and is
+                replaced by the next neighbour.
         """
         near = neighbours.first(self.k)
         belief = near.found.astype(np.float32)  # (n, k)
@@ -83,9 +83,9 @@ class Vote:
 
         Args:
             neighbours: of n queries.
-            labels: labels of each row of the bank, (N, C): 1 for its label or tags, or shares.
+            labels: labels of each row of the datastore, (N, C): 1 for its label or tags, or shares.
             worth: see :meth:`shares`.
-            counts: how often the bank has each label, (C,); None to count them in ``labels``.
+            counts: how often the datastore has each label, (C,); None to count them in ``labels``.
         """
         near = neighbours.first(self.k)
         shares = self.shares(neighbours, worth)
@@ -127,7 +127,7 @@ def cap_shares(shares: Array, cap: float) -> Array:
 
 
 def rebalance(votes: Array, counts: NDArray[np.floating], power: float) -> Array:
-    """Votes (n, C) with each label's mass divided by its frequency in the bank, to a power.
+    """Votes (n, C) with each label's mass divided by its frequency in the datastore, to a power.
 
     A label with five rows among thousands is outvoted by the number of rows; power 0 changes
     nothing, power 1 compensates fully. Rows keep their sums.

@@ -35,7 +35,7 @@ class MemoryChanges:
     """The labelled pictures of the present memory; positions are among them, ascending.
 
     Args:
-        labelled: all of them.
+        examples: all of them.
         parts: for the challenger; its test part is ``frozen`` and ``newest`` together.
         frozen: the champion's test part.
         newest: new pictures that both are judged by.

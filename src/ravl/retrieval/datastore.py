@@ -1,7 +1,7 @@
-"""The bank: the rows of a memory that may be evidence, and the neighbours found among them.
+"""The datastore: the rows of a memory that may be evidence, and the neighbours found among them.
 
 This is where *leave-self-out* lives. A query names the rows that it must not see, with all their
-near-duplicates, and what is held out for validation and test is in no bank at all
+near-duplicates, and what is held out for validation and test is in no datastore at all
 (:meth:`Datastore.only`).
 """
 
@@ -30,7 +30,7 @@ class Neighbours:
     """What was found for n queries.
 
     Args:
-        positions: of rows in the bank, (n, k), best first, -1 where there are no more.
+        positions: of rows in the datastore, (n, k), best first, -1 where there are no more.
         similarity: cosines of their keys, (n, k), 0 where there is none.
     """
 
@@ -144,7 +144,7 @@ class Datastore:
 
         Args:
             keys: of the queries, (n, d).
-            k: how many; fewer are found where the bank is smaller.
+            k: how many; fewer are found where the datastore is smaller.
             hidden: for each query the groups that it must not see: its own, in training.
             among: rows that may be found, (N,); None for all.
         """
@@ -179,7 +179,7 @@ class Datastore:
         return top_k(self.keys, keys, k, allowed)
 
     def only(self, chosen: NDArray[np.bool_]) -> Datastore:
-        """A bank of some of the rows."""
+        """A datastore of some of the rows."""
         where = np.flatnonzero(chosen)
         rows = [self.rows[i] for i in where.tolist()]
         return Datastore(rows, self.features[where], self.groups[where], self.keys[where])

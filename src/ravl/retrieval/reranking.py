@@ -80,7 +80,7 @@ class Reranker:
         return again + [replace(c, score=lowest - i) for i, c in enumerate(rest, 1)]
 
     def neighbours(self, near: Neighbours, odds: Array, known: NDArray[np.bool_]) -> Neighbours:
-        """Neighbours in their new order, with a similarity that has heard the scorer.
+        """Neighbours in their new order, with a similarity that includes the scorer's opinion.
 
         The log odds count in the spread of the query's own likenesses, so that what votes by them
         finds the numbers that it is used to. They may exceed 1.

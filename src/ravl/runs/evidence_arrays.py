@@ -26,8 +26,8 @@ class TextReader(Protocol):
     def encoder(self, memory: Memory) -> Encoder:
         """Whose text vectors the reader sees."""
 
-    def heard(self, datastore: Datastore) -> tuple[Array, NDArray[np.bool_]] | None:
-        """Text vectors of a bank's rows (N, D) and who has one (N,); None for their captions'."""
+    def text_vectors(self, datastore: Datastore) -> tuple[Array, NDArray[np.bool_]] | None:
+        """Text vectors of the rows (N, D), and which have one (N,); None to use their captions."""
 
 
 class Votes(Protocol):
@@ -52,7 +52,7 @@ class Votes(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class EvidenceArrays:
-    """What the fusion model may read of each row of a bank.
+    """What the fusion model may read of each row of a datastore.
 
     Args:
         features: of the pictures, standardised, (N, F).
@@ -71,10 +71,10 @@ class EvidenceArrays:
     def of(
         cls, label_matrix: Votes, features: Array, memory: Memory, task: TextReader
     ) -> EvidenceArrays:
-        """For the rows of a testimony; ``features`` (N, F) are theirs, standardised."""
+        """For the rows of a label matrix; ``features`` (N, F) are theirs, standardised."""
         vectors = name_vectors(task.encoder(memory), label_matrix.names)  # (C', D)
         weights = label_matrix.labels * label_matrix.worth[:, None]
-        texts, has_text = task.heard(label_matrix.datastore) or _texts(
+        texts, has_text = task.text_vectors(label_matrix.datastore) or _texts(
             memory, label_matrix.datastore
         )
         return cls(

@@ -38,7 +38,7 @@ def filled(row: Row) -> Row:
 
 
 def with_generated(datastore: Datastore) -> Datastore:
-    """The bank whose rows are :func:`filled`."""
+    """The datastore whose rows are :func:`filled`."""
     return replace(datastore, rows=[filled(row) for row in datastore.rows])
 
 
@@ -56,10 +56,10 @@ class Filled(Followed[View]):
 def of_people(
     datastore: Datastore, memory: Memory, says: Callable[[Row], tuple[str, ...]]
 ) -> NDArray[np.bool_]:
-    """Which rows of a bank say what they say by people, (N,).
+    """Which rows of a datastore say what they say by people, (N,).
 
     Args:
-        bank: some of whose rows may be filled.
+        datastore: some of whose rows may be filled.
         memory: that it is of.
         says: what a row of the memory says, without what was generated.
     """

@@ -71,13 +71,13 @@ def _one(value: Scalar) -> tuple[str, ...]:
 
 @dataclass(frozen=True, eq=False)
 class RowTexts:
-    """What the rows of a bank say.
+    """What the rows of a datastore say.
 
     Args:
-        bank: N rows.
+        datastore: N rows.
         texts: T of them, row by row.
         vectors: of the texts, (T, D), L2-normalised.
-        owners: position in the bank of each text's row, (T,), ascending.
+        owners: position in the datastore of each text's row, (T,), ascending.
     """
 
     datastore: Datastore
@@ -89,12 +89,12 @@ class RowTexts:
     def of(
         cls, datastore: Datastore, task: TextTargets, memory: Memory, unread: bool = False
     ) -> RowTexts:
-        """The texts of a bank's rows, with the vectors that the memory has, or made now.
+        """The texts of a datastore's rows, with the vectors that the memory has, or made now.
 
         Args:
-            bank: whose rows speak.
+            datastore: whose rows speak.
             task: where their texts are.
-            memory: that the bank is of.
+            memory: that the datastore is of.
             unread: with the texts in a language that the encoder does not read; they are all alike
                 to it, so that they are left out where vectors decide.
         """

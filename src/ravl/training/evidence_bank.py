@@ -33,7 +33,7 @@ DEEPEST = 2 * max(KS)  # neighbours that are looked up once for all that is trie
 def evidence(
     memory: Memory, held: Sequence[Examples], task: EvidenceTask | None = None
 ) -> tuple[Datastore, KeyProjection]:
-    """The bank without what is held out, and the keys by which it is searched.
+    """The datastore without what is held out, and the keys by which it is searched.
 
     Args:
         memory: whose rows are evidence.

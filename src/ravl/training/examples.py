@@ -169,7 +169,7 @@ def remember(
 
     Args:
         memory: to write to.
-        labelled: from a scratch memory with the same encoder.
+        examples: from a scratch memory with the same encoder.
         what: was done, for the memory's history.
         name: the id of a picture that is new; None for that of its table, without the part.
         since: version of the memory when the table was read; what people have changed since stays.

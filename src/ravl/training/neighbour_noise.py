@@ -47,7 +47,7 @@ class RetrievalNoise:
 
     Args:
         dropout: share of examples that see none.
-        noise: share of neighbours that are exchanged for random rows of the bank.
+        noise: share of neighbours that are exchanged for random rows of the datastore.
         pool: the k that are read are drawn from the nearest ``POOL * k`` (c-sample-k, Li et al.
             2024, "Understanding Retrieval Robustness for Retrieval-augmented Image Captioning").
     """
@@ -70,7 +70,7 @@ def perturb_neighbours(
     Args:
         near: of the examples, which do not show the example itself.
         k: that are read.
-        rows: of the bank.
+        rows: of the datastore.
         how: they are disturbed.
         random: what is drawn with.
         own: of each example the rows that show it; a random row must not be one of them.

@@ -26,10 +26,10 @@ class RefitPlan:
     """A fit whose parts are known beforehand.
 
     Args:
-        labelled: the examples.
+        examples: the examples.
         parts: of them.
         digest: of both, so that an interrupted fit goes on with the same ones only.
-        start: the labeller, matcher or captioner that answers so far; what is trained by gradient
+        start: the predictor, matcher or predictor that answers so far; what is trained by gradient
             descent begins with its weights.
     """
 
@@ -59,7 +59,7 @@ def keep_parts(out: Path, memory: Memory, examples: Examples, parts: Splits) -> 
     Args:
         out: the run's folder.
         memory: of the run.
-        labelled: all that was learned from and judged by.
+        examples: all that was learned from and judged by.
         parts: of them.
     """
     its = {name: examples.take(getattr(parts, name)) for name in PARTS}

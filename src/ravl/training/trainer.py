@@ -82,7 +82,7 @@ def train(
         show: a progress bar, None for only on a terminal.
         what: the bar is called.
         slow: parameters that learn at a tenth of the rate: they know much already.
-        pace: the slow parameters' rate is multiplied by it.
+        lr_scale: the slow parameters' rate is multiplied by it.
         logs: folder for TensorBoard; None, or without the package ``tensorboard``, keeps none.
 
     Returns:

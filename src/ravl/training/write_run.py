@@ -40,7 +40,7 @@ def begin_run(
         arrays: of its parts.
         memory: of the run.
         base: the encoder that it looks and reads with.
-        labelled: all that was learned from and judged by.
+        examples: all that was learned from and judged by.
         parts: of them.
         settings: as they were given.
         command: that fitted it; empty for the process's own.

@@ -96,17 +96,19 @@ def test_the_run_answers(runs, opened, name):
 def test_the_reader_reads_question_and_passage(runs, opened):
     with load(runs / "fusion", opened) as model:
         ready = model.predictor._ready()
-        assert ready.labeller.words is not None
+        assert ready.label_predictor.words is not None
 
         def read(question):
             looked = model.predictor.look([draw(0, "red")], [question])
             return model.predictor._read_by(ready, looked, None)
 
         queries = read(KIND)
-        near = ready.labeller.neighbours(queries, ready.label_matrix)
-        logits = ready.labeller.logits(queries, near, ready.evidence)
+        near = ready.label_predictor.neighbours(queries, ready.label_matrix)
+        logits = ready.label_predictor.logits(queries, near, ready.evidence)
         other = read(TASTE)
-        assert np.abs(ready.labeller.logits(other, near, ready.evidence) - logits).max() > 1e-3
+        assert (
+            np.abs(ready.label_predictor.logits(other, near, ready.evidence) - logits).max() > 1e-3
+        )
         assert "A red thing is hot." in read("is a red thing hot?").texts[0]
 
 

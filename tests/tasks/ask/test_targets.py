@@ -47,7 +47,7 @@ def test_linear_features_of_picture_and_question(empty, tmp_path):
     np.testing.assert_allclose(spread[48:], 2, atol=1e-2)
     questions = task.blind().standard(datastore.features[:, 48:])
     assert questions(datastore.features[:, 48:]).shape == (32, 48)
-    texts, has = task.heard(datastore)
+    texts, has = task.text_vectors(datastore)
     np.testing.assert_allclose(texts, datastore.features[:, 48:])
     assert has.all()
 

@@ -90,7 +90,7 @@ def test_hiding_answers_as_deleting_does(fitted, shop, tmp_path):
     held = list(shop.rows("number < 12"))
     for name in ("vote", "linear", "fusion"):
         model = load(fitted / name, shop).predictor
-        examples = read_labelled(shop, shop, model.labeller.task.of, "number < 12")
+        examples = read_labelled(shop, shop, model.label_predictor.task.of, "number < 12")
         every = np.unique(np.concatenate(examples.shown))
         queries = Queries(examples.features)
         hidden = model.judge(queries, [every] * len(examples))

@@ -54,7 +54,7 @@ def test_a_better_tower_is_kept_and_loaded_again(shop, tmp_path, monkeypatch):
         tuned = model.classify([row.path for row in rows])
         assert [a.label for a in tuned] == [a.label for a in model.classify([r.path for r in rows])]
         # The head looks at the tuned features: given the frozen ones it says something else.
-        head = model.predictor.labeller.head
+        head = model.predictor.label_predictor.head
         assert not np.allclose(head(seen.tuned), head(seen.features), atol=1e-3)
     found = ravl.evaluate(tmp_path / "run", "id contains '0'", memory=shop)
     assert found["pictures"] > 0

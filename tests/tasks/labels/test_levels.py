@@ -37,9 +37,9 @@ def test_what_is_chosen_by_is_training_and_validation_but_not_test(data):
 
 
 def test_the_vote_is_chosen_among_what_can_be(data):
-    labeller = fit_vote(data)
-    assert labeller.vote.k in KS
-    assert labeller.head is None
+    predictor = fit_vote(data)
+    assert predictor.vote.k in KS
+    assert predictor.head is None
     fixed = fit_vote(replace(data, settings=replace(data.settings, k=7)))
     assert fixed.vote.k == 7
 
@@ -51,21 +51,21 @@ def test_labels_too_rare_to_be_learned_may_vote(empty, tmp_path):
         empty.update(f"red_{i:03d}.png", label=f"rare {i}")
     with grounded(empty, tmp_path / "w", min_examples=5) as (data, _):
         assert not any(label.startswith("rare") for label in data.labels)
-        labeller = fit_vote(data)
-        assert labeller.calibration is not None
-        assert 0 < labeller.calibration.right.mean() < 1
+        predictor = fit_vote(data)
+        assert predictor.calibration is not None
+        assert 0 < predictor.calibration.right.mean() < 1
 
 
 def test_the_linear_level_is_calibrated_on_what_it_has_not_seen(empty, tmp_path):
     """Labels by chance: a gate fitted to what was seen would be sure, and this one is not."""
     empty.add(leak(tmp_path / "leak"))
     with grounded(empty, tmp_path / "w") as (data, _):
-        labeller = fit_linear(data, fit_vote(data))
-        assert labeller.calibration is not None
-        assert labeller.calibration.right.mean() < 0.5
-        testimony_free = labeller.without(data.test.queries)
+        predictor = fit_linear(data, fit_vote(data))
+        assert predictor.calibration is not None
+        assert predictor.calibration.right.mean() < 0.5
+        testimony_free = predictor.without(data.test.queries)
         assert testimony_free.probabilities.max(1).mean() < 0.6
-        assert labeller.calibration.threshold(0.05) > 1
+        assert predictor.calibration.threshold(0.05) > 1
 
 
 def test_labels_travel_to_no_one_they_were_hidden_from(empty, tmp_path):
@@ -73,10 +73,10 @@ def test_labels_travel_to_no_one_they_were_hidden_from(empty, tmp_path):
     some = leak(tmp_path / "leak")
     empty.add([replace(e, label=None) if int(str(e.columns["motif"])) % 2 else e for e in some])
     with grounded(empty, tmp_path / "w", propagate_labels="yes") as (data, _):
-        labeller = fit_linear(data, fit_vote(data))
-        assert labeller.spread
-        assert labeller.calibration is not None
-        assert labeller.calibration.right.mean() < 0.5
+        predictor = fit_linear(data, fit_vote(data))
+        assert predictor.spread
+        assert predictor.calibration is not None
+        assert predictor.calibration.right.mean() < 0.5
 
 
 def test_a_temperature_that_fits():

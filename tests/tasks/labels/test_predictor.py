@@ -1,4 +1,4 @@
-"""The labeller on arrays: vote, model, gate, labels that only the memory knows."""
+"""The predictor on arrays: vote, model, gate, labels that only the memory knows."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def datastore() -> Datastore:
 
 
 @pytest.fixture
-def labeller(datastore) -> LabelPredictor:
+def predictor(datastore) -> LabelPredictor:
     features, kinds = world(seed=1)
     known = kinds < 3
     head = HeadFit(features[known], np.eye(3, dtype=np.float32)[kinds[known]], Loss(True))(1e-3)
@@ -60,12 +60,12 @@ def labeller(datastore) -> LabelPredictor:
     )
 
 
-def answered(labeller: LabelPredictor, datastore: Datastore, queries: Queries, **how):
+def answered(predictor: LabelPredictor, datastore: Datastore, queries: Queries, **how):
     label_matrix = evidence.LabelMatrix.of(
-        datastore, labeller.task, labeller.labels, labeller.spread
+        datastore, predictor.task, predictor.labels, predictor.spread
     )
-    near = labeller.neighbours(queries, label_matrix, how.get("k"), how.pop("hidden", None))
-    return labeller.answer(queries, label_matrix, near, **how)
+    near = predictor.neighbours(queries, label_matrix, how.get("k"), how.pop("hidden", None))
+    return predictor.answer(queries, label_matrix, near, **how)
 
 
 def check(found) -> None:
@@ -76,9 +76,9 @@ def check(found) -> None:
     assert np.isfinite(found.probabilities).all()
 
 
-def test_answers_are_distributions_and_shares_sum_to_the_gate(labeller, datastore):
+def test_answers_are_distributions_and_shares_sum_to_the_gate(predictor, datastore):
     features, kinds = world(seed=2)
-    found = answered(labeller, datastore, Queries(features))
+    found = answered(predictor, datastore, Queries(features))
     check(found)
     known = kinds < 3
     assert (found.probabilities.argmax(1) == kinds)[known].mean() > 0.95
@@ -86,82 +86,82 @@ def test_answers_are_distributions_and_shares_sum_to_the_gate(labeller, datastor
     np.testing.assert_allclose(found.probabilities, expected, atol=1e-5)
 
 
-def test_rows_without_a_label_are_no_neighbours(labeller, datastore):
+def test_rows_without_a_label_are_no_neighbours(predictor, datastore):
     features, kinds = world(seed=2)
-    found = answered(labeller, datastore, Queries(features[kinds == 3]))
+    found = answered(predictor, datastore, Queries(features[kinds == 3]))
     labels = [datastore.rows[i].label for i in found.neighbours.positions.ravel()]
     assert None not in labels
     check(found)
 
 
-def test_vote_alone_and_model_alone(labeller, datastore):
+def test_vote_alone_and_model_alone(predictor, datastore):
     queries = Queries(world(seed=2)[0])
-    vote = answered(labeller, datastore, queries, vote_only=True)
+    vote = answered(predictor, datastore, queries, vote_only=True)
     check(vote)
     assert (vote.gate == 1).all()
     assert not vote.own.any()
-    alone = labeller.without(queries)
+    alone = predictor.without(queries)
     assert (alone.gate == 0).all()
     assert not alone.votes.any()
     assert alone.neighbours is None
     np.testing.assert_allclose(alone.probabilities.sum(1), 1, rtol=1e-5)
-    sharp = replace(labeller, alone=0.1).without(queries)
+    sharp = replace(predictor, alone=0.1).without(queries)
     assert sharp.probabilities.max(1).mean() > alone.probabilities.max(1).mean()
     with pytest.raises(DataError, match="has only the neighbours' vote.*--model linear or fusion"):
-        replace(labeller, head=None).without(queries)
-    check(answered(replace(labeller, head=None), datastore, queries))
+        replace(predictor, head=None).without(queries)
+    check(answered(replace(predictor, head=None), datastore, queries))
 
 
-def test_another_k(labeller, datastore):
+def test_another_k(predictor, datastore):
     queries = Queries(world(9, seed=2)[0])
     for k in (1, 3, 500):
-        found = answered(labeller, datastore, queries, k=k)
+        found = answered(predictor, datastore, queries, k=k)
         check(found)
         assert found.neighbours.found.sum(1).tolist() == [min(k, 45)] * 9
 
 
 @pytest.mark.parametrize("vote_only", [True, False])
-def test_nobody_may_be_seen(labeller, datastore, vote_only):
+def test_nobody_may_be_seen(predictor, datastore, vote_only):
     queries = Queries(world(3)[0])
     hidden = [datastore.groups] * 3
-    found = answered(labeller, datastore, queries, hidden=hidden, vote_only=vote_only)
+    found = answered(predictor, datastore, queries, hidden=hidden, vote_only=vote_only)
     check(found)
     assert not found.neighbours.found.any()
     if not vote_only:
         np.testing.assert_allclose(found.probabilities, found.own, atol=1e-6)
 
 
-def test_a_label_that_only_the_memory_knows(labeller, datastore):
+def test_a_label_that_only_the_memory_knows(predictor, datastore):
     """The fourth kind is unknown to the model: rows that name it answer it, and then no more."""
     features, kinds = world(seed=2)
     queries = Queries(features)
-    before = answered(labeller, datastore, queries)
+    before = answered(predictor, datastore, queries)
     assert before.names == NAMES
     rows = [replace(r, label=r.label or "new") for r in datastore.rows]
     more = Datastore(rows, datastore.features, datastore.groups, datastore.keys)
-    after = answered(labeller, more, queries)
+    after = answered(predictor, more, queries)
     check(after)
     assert after.names == [*NAMES, "new"]
     assert (after.probabilities.argmax(1) == kinds).mean() > 0.95
     assert not after.own[:, 3].any()
-    again = answered(labeller, more.only(np.array([r.label != "new" for r in rows])), queries)
+    again = answered(predictor, more.only(np.array([r.label != "new" for r in rows])), queries)
     assert again.names == NAMES
     np.testing.assert_allclose(again.probabilities, before.probabilities, atol=1e-5)
 
 
-def test_new_labels_take_nothing_where_they_have_no_votes(labeller, datastore):
+def test_new_labels_take_nothing_where_they_have_no_votes(predictor, datastore):
     rows = [*datastore.rows, Row(99, "far", hash="h", label="new")]
     features = np.vstack([datastore.features, datastore.features[:1]])
     keys = np.vstack([datastore.keys, -datastore.keys.mean(0, keepdims=True)])
     more = Datastore(rows, features, np.append(datastore.groups, 99), keys.astype(np.float32))
     queries = Queries(world(12, seed=2)[0])
-    old, new = answered(labeller, datastore, queries), answered(labeller, more, queries)
+    old, new = answered(predictor, datastore, queries), answered(predictor, more, queries)
     voted = new.votes[:, 3] > 0
     assert not voted.all()
     np.testing.assert_allclose(new.probabilities[~voted, :3], old.probabilities[~voted], atol=1e-5)
 
 
-def test_a_rare_new_label_is_balanced(labeller, datastore):
+def test_a_rare_new_label_is_balanced(predictor, datastore):
     """Three rows of it among many: by the number of heads alone it would be outvoted."""
     features, kinds = world(seed=2)
     fourth = np.flatnonzero(np.arange(60) % 4 == 3)
@@ -169,7 +169,7 @@ def test_a_rare_new_label_is_balanced(labeller, datastore):
     for i in fourth[:3]:
         rows[i] = replace(rows[i], label="new")
     more = Datastore(rows, datastore.features, datastore.groups, datastore.keys)
-    found = answered(labeller, more, Queries(features[kinds == 3]), k=12)
+    found = answered(predictor, more, Queries(features[kinds == 3]), k=12)
     assert found.probabilities[:, 3].mean() > 3 / 12 + 0.1
 
 
@@ -184,7 +184,7 @@ def test_tags_of_their_own(datastore):
     targets = np.stack([kinds == 0, kinds == 1, np.ones(60)], 1).astype(np.float32)
     head = HeadFit(features, targets, Loss(False))(1e-4)
     gate = Gate(False, np.zeros(NUM_GATE_FEATURES, np.float32), 1.0, 0.02, targets.mean(0))
-    labeller = LabelPredictor(
+    predictor = LabelPredictor(
         LabelTargets("tag"),
         names,
         KeyProjection.of(datastore.features),
@@ -195,15 +195,15 @@ def test_tags_of_their_own(datastore):
         head,
         thresholds=np.array([0.3, 0.4, 0.6], np.float32),
     )
-    found = answered(labeller, tagged, Queries(world(seed=2)[0]))
+    found = answered(predictor, tagged, Queries(world(seed=2)[0]))
     assert found.names == [*names, "c"]  # only the memory knows it
     np.testing.assert_allclose(found.shares.sum(1), found.gate, atol=1e-4)
     assert found.probabilities[:, 2].min() > 0.7
     assert found.probabilities[kinds == 2, 3].min() > 0.5 > found.probabilities[kinds == 0, 3].max()
-    np.testing.assert_allclose(labeller.limits(found.names), [0.3, 0.4, 0.6, 0.5])
+    np.testing.assert_allclose(predictor.limits(found.names), [0.3, 0.4, 0.6, 0.5])
 
 
-def test_propagated_labels_vote(datastore, labeller):
+def test_propagated_labels_vote(datastore, predictor):
     """Of each kind one row has a label; the others say what it says, but are believed less."""
     rows = [r if i < 3 else replace(r, label=None) for i, r in enumerate(datastore.rows)]
     few = Datastore(rows, datastore.features, datastore.groups, datastore.keys)
@@ -212,7 +212,7 @@ def test_propagated_labels_vote(datastore, labeller):
     spread = evidence.LabelMatrix.of(few, TASK, NAMES, spread=True)
     assert sparse.worth.sum() == 3
     assert (spread.worth > 0).sum() > 30
-    found = answered(replace(labeller, spread=True), few, Queries(features))
+    found = answered(replace(predictor, spread=True), few, Queries(features))
     check(found)
     assert (found.votes.argmax(1) == kinds)[kinds < 3].mean() > 0.9
     hidden = evidence.LabelMatrix.of(few, TASK, NAMES, spread=True, hidden=np.arange(60) < 3)

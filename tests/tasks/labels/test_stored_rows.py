@@ -26,7 +26,7 @@ def test_rows_are_answered_as_their_pictures_are(
     labels: LabelPipeline, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(known_rows, "BATCH", 3)
-    datastore = labels.labeller.task.datastore(labels.memory, labels.labeller.keys)
+    datastore = labels.label_predictor.task.datastore(labels.memory, labels.label_predictor.keys)
     chosen = np.array([5, 0, 17, 40, 9, 30, 2], np.int64)
     found = answers_to_rows(labels, datastore, chosen)
     looked = labels.look([labels.memory.picture(datastore.rows[i]) for i in chosen])
@@ -48,7 +48,7 @@ def test_a_tower_of_the_run_sees_the_pictures(
         seen.extend(pictures)
         return datastore.features[: len(pictures)]
 
-    datastore = labels.labeller.task.datastore(labels.memory, labels.labeller.keys)
+    datastore = labels.label_predictor.task.datastore(labels.memory, labels.label_predictor.keys)
     monkeypatch.setattr(labels, "has_tower", True)
     monkeypatch.setattr(labels, "tuned", tuned)
     answers_to_rows(labels, datastore, np.array([4, 8], np.int64))

@@ -15,7 +15,7 @@ from ravl.retrieval.datastore import Ints
 QUOTED = 64  # word pieces that are read of a passage, of which most have no more
 READ = 160  # word pieces of a question and all passages, at most
 KNOWN = 200_000  # texts whose words are remembered
-FAINT = 0.02  # share of the evidence below which a word is hardly heard
+FAINT = 0.02  # share of the evidence below which a word hardly counts
 
 
 class CopyPrior:

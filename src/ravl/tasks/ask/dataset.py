@@ -1,4 +1,4 @@
-"""The ground of a fit of ask: keys that find answers best, and what is read with pictures.
+"""The data of a fit of ask: keys that find answers best, and what is read with pictures.
 
 Everything else is that of labels, see :mod:`ravl.tasks.labels.dataset`.
 """
@@ -36,7 +36,7 @@ def refuse(settings: FitSettings) -> None:
 
 
 def asked(data: FitData) -> FitData:
-    """The ground with the weight of questions chosen, and the texts that the reader reads."""
+    """The data with the weight of questions chosen, and the texts that the reader reads."""
     data = weighed(data)
     keys: Any = data.keys
     hidden = [part.examples.seen_groups() for part in (data.validation, data.test)]
@@ -59,7 +59,7 @@ def asked(data: FitData) -> FitData:
 
 
 def weighed(data: FitData) -> FitData:
-    """The ground as it is searched with the weight of questions under which answers are likeliest.
+    """The data as it is searched with the weight of questions under which answers are likeliest.
 
     Training and validation questions are answered by the usual vote, each without its picture.
     """

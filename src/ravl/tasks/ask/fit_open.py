@@ -27,7 +27,7 @@ KNOWN = 2000  # different answers that the zero-shot row chooses among, the most
 
 
 def ready(data: TextFitData) -> TextFitData:
-    """The ground searched with the best weight of questions, and with what texts know."""
+    """The data searched with the best weight of questions, and with what texts know."""
     data = weighed(data)
     hidden = [side.examples.seen_groups() for side in (data.validation, data.test)]
     knowledge = Knowledge.of(data.memory, data.keys.pictures, np.concatenate(hidden))
@@ -44,7 +44,7 @@ def ready(data: TextFitData) -> TextFitData:
 
 
 def weighed(data: TextFitData) -> TextFitData:
-    """The ground with the weight of questions under which the vote finds answers likeliest.
+    """The data with the weight of questions under which the vote finds answers likeliest.
 
     Training and validation questions are answered, each without its picture.
     """
@@ -68,7 +68,7 @@ def _searched(data: TextFitData, weight: float) -> TextFitData:
 
 
 def _seen(data: TextFitData, side: TextSplit) -> TextSplit:
-    """A part with its neighbours in a ground."""
+    """A part with its neighbours in data."""
     depth = side.near.positions.shape[1]
     looked = data.keys(side.examples.features)
     near = data.datastore.neighbours(looked, depth, side.examples.shown, data.index.row_texts.has)
@@ -91,7 +91,7 @@ def _likelihood(data: TextFitData, side: TextSplit) -> float:
 
 
 def blind(data: TextFitData) -> TextFitData:
-    """The ground with a blank picture in place of each: the mean of the training pictures."""
+    """The data with a blank picture in place of each: the mean of the training pictures."""
     assert isinstance(data.task, OpenAnswerTargets)
     width, standard = data.task.width, data.standard
     mean = standard.mean[:width]

@@ -31,7 +31,7 @@ from ravl.tasks.ask.quoting import NEAR, passages_of, quoted, silent
 from ravl.tasks.ask.results import Reply
 from ravl.tasks.ask.targets import AnswerTargets, ask_task, nothing_asked
 from ravl.tasks.ask.vectors import question_vectors
-from ravl.tasks.labels.files import load_labeller
+from ravl.tasks.labels.files import load_label_predictor
 from ravl.tasks.labels.live import EvidenceSource, LabelSource, LiveLabels, evidence_source
 from ravl.tasks.labels.predictor import Answers, LabelPredictor, Queries
 from ravl.tasks.options import JudgeOptions, WritingOptions
@@ -43,7 +43,7 @@ from ravl.timing import step
 class _Ready:
     """What the memory says now, and who answers by it; without entries the last two are None."""
 
-    labeller: LabelPredictor | None
+    label_predictor: LabelPredictor | None
     knowledge: Knowledge | None
     label_matrix: LiveLabels | None = None
     evidence: MadeEvidence | None = None
@@ -68,7 +68,7 @@ class AskPipeline:
         self._fitted = None
         if run is not None:
             check_base(run, memory)
-            self._fitted = load_labeller(run, AnswerTargets)
+            self._fitted = load_label_predictor(run, AnswerTargets)
         fitted: Any = self._fitted
         self._task: AnswerTargets = fitted.task if fitted is not None else ask_task(memory)
         self._lock = threading.Lock()
@@ -85,13 +85,13 @@ class AskPipeline:
             self._read = evidence_source(fitted, memory)
 
     @property
-    def labeller(self) -> LabelPredictor:
+    def label_predictor(self) -> LabelPredictor:
         """Who answers.
 
         Raises:
             DataError: the memory has no answered question.
         """
-        found = self._ready().labeller
+        found = self._ready().label_predictor
         if found is None:
             raise nothing_asked(self.memory)
         return found
@@ -202,7 +202,7 @@ class AskPipeline:
         cited = None
         if ready.knowledge is not None and retrieval:
             cited = ready.knowledge.find(asked, self._pictures(queries), hidden)
-        if ready.labeller is None or ready.label_matrix is None:
+        if ready.label_predictor is None or ready.label_matrix is None:
             if cited is None or ready.knowledge is None:
                 raise nothing_asked(self.memory)
             return [
@@ -225,20 +225,24 @@ class AskPipeline:
         vote_only: bool,
         hidden: Sequence[Ints] | None = None,
     ) -> Answers:
-        labeller, label_matrix = ready.labeller, ready.label_matrix
-        assert labeller is not None
+        predictor, label_matrix = ready.label_predictor, ready.label_matrix
+        assert predictor is not None
         if not retrieval:
-            return labeller.without(queries)
+            return predictor.without(queries)
         assert label_matrix is not None
         queries = self._read_by(ready, queries, hidden)
-        near = labeller.neighbours(queries, label_matrix, k, hidden)
-        return labeller.answer(
+        near = predictor.neighbours(queries, label_matrix, k, hidden)
+        return predictor.answer(
             queries, label_matrix, near, ready.evidence, vote_only=vote_only, k=k
         )
 
     def _read_by(self, ready: _Ready, queries: Queries, hidden: Sequence[Ints] | None) -> Queries:
         """Questions as the run reads them: with the passage that is best for each."""
-        if ready.labeller is None or ready.labeller.words is None or ready.knowledge is None:
+        if (
+            ready.label_predictor is None
+            or ready.label_predictor.words is None
+            or ready.knowledge is None
+        ):
             return queries
         read = ready.knowledge.reading(queries.texts or [], self._pictures(queries), hidden)
         return replace(queries, texts=read)
@@ -261,11 +265,11 @@ class AskPipeline:
                 raise nothing_asked(self.memory)
             return _Ready(None, knowledge)
         label_matrix = self._labels.at(entries)
-        labeller = self._fitted or LabelPredictor.of_vote(
+        predictor = self._fitted or LabelPredictor.of_vote(
             self._task, label_matrix.names, self._keys, VOTE
         )
         evidence = self._read.at(label_matrix) if self._read is not None else None
-        return _Ready(labeller, knowledge, label_matrix, evidence)
+        return _Ready(predictor, knowledge, label_matrix, evidence)
 
     def _measure(self, pictures: KeyProjection) -> None:
         """Compare entries by a projection of the memory's own, where nothing has been fitted."""

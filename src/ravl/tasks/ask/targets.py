@@ -135,7 +135,7 @@ class AnswerTargets(LabelTargets):
         picture = Standardizer.of(features[:, : self.width])
         return picture.then(Standardizer.of(features[:, self.width :]), QUESTION)
 
-    def heard(self, datastore: Datastore) -> tuple[Array, NDArray[np.bool_]]:
+    def text_vectors(self, datastore: Datastore) -> tuple[Array, NDArray[np.bool_]]:
         """The questions' vectors."""
         vectors = np.ascontiguousarray(datastore.features[:, self.width :])
         return vectors, np.abs(vectors).max(axis=1, initial=0) > 0

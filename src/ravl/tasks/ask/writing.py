@@ -260,7 +260,7 @@ class OpenAskPipeline(TextPipeline):
 
 
 def nobody(memory: Memory) -> Datastore:
-    """The bank of a memory in which no question has been answered."""
+    """The datastore of a memory in which no question has been answered."""
     encoder = memory.encoder
     width = encoder.feature_dimension + base_of(encoder).dimension
     nothing = np.zeros((0, width), np.float32)

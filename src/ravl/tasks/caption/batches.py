@@ -48,9 +48,9 @@ class TrainingExamples:
         ids: of each picture's texts, with their beginning and end.
         near: neighbours of each, which do not show it; None for a generator that reads none.
         shares: of these in the vote, (n, k).
-        bags: words of each row of the bank, sparse (N, W): the share of its texts that use each.
-        own: of each the rows of the bank that show it.
-        evidence: of the bank's rows; None without neighbours.
+        bags: words of each row, sparse (N, W): the share of the row's texts that use each word.
+        own: of each the rows of the datastore that show it.
+        evidence: of the datastore's rows; None without neighbours.
         quotes: of each the memory's texts that it may read word for word, best first.
         texts: all of the memory.
         regions: of the pictures, standardised, (n, R, G); None for a generator without.
@@ -81,7 +81,7 @@ class TrainingExamples:
         retrieval: bool,
         recalled: Sequence[ConsensusTexts],
     ) -> TrainingExamples:
-        """From a part of the ground; ``recalled`` is what the memory says of its pictures."""
+        """From a part of the data; ``recalled`` is what the memory says of its pictures."""
         flat = vocabulary([text for its in side.texts for text in its], max_length)
         ids = iter(flat)
         texts = [[next(ids) for _ in its] for its in side.texts]
@@ -186,7 +186,7 @@ class TextBatches(Dataset[Batch]):
             close: neighbours that speak, (b, k) or more.
             shares: of each in the vote, (b, k).
             reads: whether any is read.
-            random: that draws which are not heard.
+            random: draws the neighbours that are left out.
         """
         places = close.positions[:, : shares.shape[1]]
         shares = shares * (random.random(shares.shape) >= MISSING) * reads[:, None] * (places >= 0)

@@ -34,7 +34,7 @@ class TextFitted(FitLog):
 
     @property
     def levels(self) -> dict[str, TextPredictor]:
-        """The captioners alone."""
+        """The predictors alone."""
         return {name: level.predictor for name, level in self.finished.items()}
 
 
@@ -52,7 +52,7 @@ def fit_levels(
     """Fit what the settings ask for, and choose.
 
     Args:
-        ground: to fit on.
+        data: to fit on.
         work: folder of the state from which an interrupted fit continues.
         show: progress bars.
         quality: of texts.
@@ -60,7 +60,7 @@ def fit_levels(
         report: called with the validation score after each epoch of the generator. If it is given,
             the comparisons are not trained: a search does not need them.
         kind: of fit.
-        start: the captioner whose generator is trained on, in a refit. There the comparisons are
+        start: the predictor whose generator is trained on, in a refit. There the comparisons are
             not trained again, either.
     """
     settings, fitted = data.settings, TextFitted(measure=quality.measure)

@@ -73,7 +73,7 @@ class ConsensusTexts:
     Args:
         texts: positions among the texts, (t,); of several equal ones the first.
         support: how far the other rows agree, (t,), 0 to 1.
-        rows: whose they are, positions in the bank, (t,).
+        rows: whose they are, positions in the datastore, (t,).
         voters: all texts that speak, (v,), and ``shares`` (v,) of each.
     """
 

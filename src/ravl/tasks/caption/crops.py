@@ -18,7 +18,7 @@ BLOCK = 64  # pictures that are decoded together
 
 
 def look_closer(data: TextFitData, work: Path, show: bool | None) -> TextFitData:
-    """The ground with the regions of all pictures; what was looked at before is kept in ``work``.
+    """The data with the regions of all pictures; what was looked at before is kept in ``work``.
 
     Raises:
         DataError: a picture has gone since it was read.

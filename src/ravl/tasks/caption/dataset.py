@@ -1,6 +1,6 @@
-"""The ground that every level of a captioner stands on: parts, evidence, and what may be seen.
+"""The data that every level of a predictor stands on: parts, evidence, and what may be seen.
 
-The bank of evidence leaves out all rows that show a held-out picture, and a training picture sees
+The datastore leaves out all rows that show a held-out picture, and a training picture sees
 no row that shows it, nor a near-duplicate of one.
 """
 
@@ -42,9 +42,9 @@ class TextSplit:
     """One part of the pictures.
 
     Args:
-        labelled: n of them.
+        examples: n of them.
         texts: of each, at least one.
-        near: rows of the bank that speak and do not show it, as deep as anything looks.
+        near: rows of the datastore that speak and do not show it, as deep as anything looks.
         regions: of each picture, standardised, (n, R, G); None if regions are not used.
         questions: asked about each; None where they are described.
         passages: what texts without a picture say of each; see :class:`Pictures`.
@@ -64,7 +64,7 @@ class TextSplit:
 
     @property
     def pictures(self) -> Pictures:
-        """What a captioner is asked about."""
+        """What a predictor is asked about."""
         source = self.examples.source
         looks = None if self.blind else [partial(source.picture, r) for r in self.examples.rows]
         return Pictures(self.examples.features, looks, self.regions, self.questions, self.passages)
@@ -85,7 +85,7 @@ class TextSplit:
 
 @dataclass(frozen=True, eq=False)
 class TextFitData:
-    """All that fitting and judging a captioner needs.
+    """All that fitting and judging a predictor needs.
 
     Args:
         memory: whose rows are evidence.
@@ -94,7 +94,7 @@ class TextFitData:
         index: of the texts of the datastore, which is without what is held out.
         keys: by which examples are compared.
         standard: of the training examples' features.
-        labelled: all pictures with texts.
+        examples: all pictures with texts.
         parts: of them.
         train, validation, test: these parts.
         regions: how a generator looks at parts of pictures; None for one that does not.
@@ -129,7 +129,7 @@ class TextFitData:
 
     @cached_property
     def arrays(self) -> EvidenceArrays:
-        """What a generator reads of each row of the bank: picture and mean text."""
+        """What a generator reads of each row of the datastore: picture and mean text."""
         row_texts = self.index.row_texts
         nothing = np.broadcast_to(np.zeros(1, np.float32), row_texts.means.shape)
         return EvidenceArrays(

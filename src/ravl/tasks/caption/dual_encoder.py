@@ -25,7 +25,7 @@ def fit_dual(data: TextFitData, work: Path, show: bool | None) -> ImageTextScore
     None where the encoder reads too few of the texts.
 
     Args:
-        ground: to train on.
+        data: to train on.
         work: folder of the state from which an interrupted fit continues.
         show: progress bars.
     """

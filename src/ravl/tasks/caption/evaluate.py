@@ -34,7 +34,7 @@ def examples_seen(
 
     Args:
         model: that will be asked.
-        labelled: pictures with texts.
+        examples: pictures with texts.
 
     Returns:
         The examples, they themselves or questions about them; as the model looks at them; and what

@@ -1,4 +1,4 @@
-"""Judging a fitted captioner on the test part: the four rows, and what neighbours change."""
+"""Judging a fitted predictor on the test part: the four rows, and what neighbours change."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def judge(
     """Describe the test part by all rows and score them, each in the same way.
 
     Args:
-        ground: whose test part nobody has looked at so far.
-        levels: captioners by name: ``vote``; ``generator``; ``generator_off``, which was trained
+        data: whose test part nobody has looked at so far.
+        levels: predictors by name: ``vote``; ``generator``; ``generator_off``, which was trained
             without retrieval; and ``question_only``, which was trained without pictures, too.
         chosen: the level that the run keeps.
         quality: of texts.

@@ -1,4 +1,4 @@
-"""A captioner as files of a run, and out of them."""
+"""A predictor as files of a run, and out of them."""
 
 from __future__ import annotations
 

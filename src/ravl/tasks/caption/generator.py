@@ -51,7 +51,7 @@ def train_generator(
     It learns to repeat people's texts first, and then from how good its own are.
 
     Args:
-        ground: to train on.
+        data: to train on.
         quality: of its texts.
         folder: for checkpoints and logs of this training.
         retrieval: False for the comparison that reads no neighbours.

@@ -40,7 +40,7 @@ def fit_hub(
     of a plug-in, is used as it is.
 
     Args:
-        ground: to train on.
+        data: to train on.
         quality: of its texts.
         folder: for checkpoints and logs.
         show: progress bars.
@@ -86,7 +86,7 @@ class Conversations(Dataset[Batch]):
     """Training pictures as requests with their neighbours, and a text of each as the answer.
 
     Args:
-        ground: to train on.
+        data: to train on.
         generator: whose batches are made.
         order: that knows the epoch.
     """

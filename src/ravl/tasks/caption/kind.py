@@ -34,8 +34,8 @@ class Kind:
         zero_shot: texts about the test part by what is pretrained, without the memory.
         quality: of texts, from those of each training example.
         good: what counts as good, from the quality and the texts of each validation example.
-        ready: what is done to the ground before anything is fitted.
-        blind: the ground with no picture to be seen, for the row that only reads the question;
+        ready: what is done to the data before anything is fitted.
+        blind: the data with no picture to be seen, for the row that only reads the question;
             None for a task without questions.
         fits: whether a dual encoder is trained that tells how well texts fit pictures.
         titles: of rows of the report that are called otherwise, and what each is.

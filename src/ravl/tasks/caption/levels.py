@@ -1,4 +1,4 @@
-"""The levels of a captioner: the memory's consensus, and a generator with a choice among texts."""
+"""The levels of a predictor: the memory's consensus, and a generator with a choice among texts."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ LEVELS = {"memory": MEMORY, "alone": WRITTEN, "both": (*WRITTEN, *MEMORY)}
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A captioner, and what it came to on the validation pictures that it was finished on.
+    """A predictor, and what it came to on the validation pictures that it was finished on.
 
     Args:
-        captioner: that is finished.
+        predictor: that is finished.
         rated: quality of the texts that it chose, (n,).
-        surprise: mean negative log-likelihood of their being good, under its confidence.
+        log_loss: mean negative log-likelihood of their being good, under its confidence.
     """
 
     predictor: TextPredictor
@@ -42,7 +42,7 @@ class Level:
 
 
 def watched(data: TextFitData) -> TextSplit:
-    """Validation pictures that a captioner is finished on."""
+    """Validation pictures that a predictor is finished on."""
     side = data.validation
     if len(side) <= MOST:
         return side

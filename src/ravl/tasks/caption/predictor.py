@@ -1,4 +1,4 @@
-"""The captioner: a text about a picture, by the memory's consensus, a generator, and a choice.
+"""The predictor: a text about a picture, by the memory's consensus, a generator, and a choice.
 
 The memory offers its neighbours' texts, the generator writes others with these before its eyes,
 and a chooser takes the one that stands out by all scores. It works on arrays alone: what fitting
@@ -265,7 +265,7 @@ class TextPredictor:
             )
         both = [{c.text: c for c in (*r, *w)} for r, w in zip(rated, written, strict=True)]
         fits = self.fits(pictures.features, [list(its) for its in both]) if self.fits else None
-        heard = near.found.sum(axis=1) if near is not None else np.zeros(len(requests))
+        counts = near.found.sum(axis=1) if near is not None else np.zeros(len(requests))
         return [
             mixed(
                 index,
@@ -273,7 +273,7 @@ class TextPredictor:
                 written[i],
                 recalled[i] if recalled is not None else None,
                 offered[i] if offered is not None else [],
-                self.chooser if heard[i] else self.alone,
+                self.chooser if counts[i] else self.alone,
                 fits[i] if fits is not None else None,
             )
             for i in range(len(requests))

@@ -32,7 +32,7 @@ class Proposals:
         texts: c of them.
         scores: (c,) by name; all that the chooser takes.
         total: the chooser's score, (c,).
-        rows: position in the bank of the row that says it, -1 for a written one, (c,).
+        rows: position in the datastore of the row that says it, -1 for a written one, (c,).
         written: what the generator wrote or rated, by its text.
         recalled: the texts of the memory; None without retrieval.
     """

@@ -35,7 +35,7 @@ def compare_texts(
 
     Args:
         champion, challenger: of the same task and memory.
-        labelled: pictures that neither has learned from.
+        examples: pictures that neither has learned from.
         seed: of the intervals.
     """
     written: dict[str, list[str]] = {}

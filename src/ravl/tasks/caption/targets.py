@@ -84,7 +84,7 @@ class CaptionTargets(TextTargets):
         return Standardizer.of(features)
 
     def index_texts(self, datastore: Datastore, memory: Memory) -> CaptionIndex:
-        """What a bank's rows say."""
+        """What a datastore's rows say."""
         row_texts = self.row_texts(datastore, memory)
         return CaptionIndex(row_texts, self.comparing(row_texts), self.whole)
 

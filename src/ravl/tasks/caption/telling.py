@@ -30,7 +30,7 @@ def caption_of(
     """What is answered about picture ``i``, of which these are the proposals.
 
     Args:
-        captioner: who answers.
+        predictor: who answers.
         index: of the datastore's texts.
         found: proposals for the picture, the chosen one first.
         confidence: in the chosen one.

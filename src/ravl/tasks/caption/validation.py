@@ -24,7 +24,7 @@ def validation_of(
     """A function: how good greedy texts about some validation pictures are.
 
     Args:
-        ground: to judge on.
+        data: to judge on.
         generator: as it will be then.
         quality: of its texts.
         retrieval: whether it is shown neighbours.

@@ -222,7 +222,7 @@ class TextPipeline:
         return self._propose(predictor, index, seen, near, recalled, predictor.how, vote_only, "")
 
     def _load(self, run: Run) -> TextPredictor:
-        """The run's captioner, which reads texts with the memory's base encoder."""
+        """The run's predictor, which reads texts with the memory's base encoder."""
         base = base_of(self.memory.encoder)
         fitted = Fingerprint.from_json(json.dumps(run.record["base"]))
         if not base.fingerprint.matches(fitted):
@@ -293,7 +293,7 @@ class TextPipeline:
         return Pictures(np.concatenate(parts), looks, regions)
 
     def _ready(self) -> tuple[TextPredictor, CaptionIndex]:
-        """The captioner, and what the memory says now."""
+        """The predictor, and what the memory says now."""
         with self.memory.snapshot(), self._lock:
             view = self.memory.live.view()
             if self._known is None or self._known[0] is not view:

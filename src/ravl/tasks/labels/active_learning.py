@@ -111,9 +111,9 @@ def suggest(
                 f"Pictures are suggested by runs of classify and tag, and {model.run.folder} is of "
                 f"{model.task}. Name such a run, or the memory."
             )
-        task = labels.labeller.task if labels else LabelTargets(ClassifyTask.name, column)
+        task = labels.label_predictor.task if labels else LabelTargets(ClassifyTask.name, column)
         datastore = replace(task, generated=False).datastore(
-            model.memory, *((labels.labeller.keys,) if labels else ())
+            model.memory, *((labels.label_predictor.keys,) if labels else ())
         )
         said = np.array([bool(task.of(row)) for row in datastore.rows])
         free = _candidates(model.memory, datastore, said, where, seed)

@@ -25,12 +25,12 @@ class FusionData(Dataset[Batch]):
         targets: (n, C).
         near: neighbours of each, at least ``POOL * k`` where there are so many; None for a model
             that reads none.
-        evidence: of the bank's rows.
+        evidence: of the datastore's rows.
         k: neighbours that are read.
         how: they are disturbed.
         order: that knows the epoch.
         seed: of what is drawn.
-        own: of each example the rows of the bank that show it.
+        own: of each example the rows of the datastore that show it.
         known: base logits of each that have not seen it, (n, C); None to let the base answer.
         tokens: ids of the text that is read with each; None for nothing.
     """

@@ -35,7 +35,7 @@ class Fitted(FitLog):
     """What a fit of classify or tag has made.
 
     Args:
-        levels: labellers by name; ``fusion_off`` was trained without retrieval.
+        levels: predictors by name; ``fusion_off`` was trained without retrieval.
         tower: the fine-tuned vision tower, where there is one.
         joint: what training the retriever with the task came to, where it was asked for.
     """
@@ -57,7 +57,7 @@ class LevelFitter:
         logits: see :func:`ravl.tasks.labels.levels.fit_head`.
         off: a fusion model that reads no neighbours, once there is one: it is the same whatever
             neighbours are found by.
-        start: the labeller whose weights the fusion model begins with, in a refit. There the
+        start: the predictor whose weights the fusion model begins with, in a refit. There the
             comparison without retrieval is not trained again.
     """
 
@@ -70,7 +70,7 @@ class LevelFitter:
     start: LabelPredictor | None = None
 
     def fit_all(self, data: FitData, fitted: Fitted) -> None:
-        """Fit the levels on a ground, and choose one."""
+        """Fit the levels on data, and choose one."""
         self.fit_closed(data, fitted)
         self.fuse_and_choose(data, fitted)
 
@@ -102,7 +102,7 @@ class LevelFitter:
 
     def _fuse(self, data: FitData, fitted: Fitted) -> None:
         """Train the fusion model with retrieval and, to compare, without."""
-        from ravl.tasks.labels.fusion import fusion_labeller, train_fusion
+        from ravl.tasks.labels.fusion import fusion_predictor, train_fusion
 
         linear, unseen = fitted.levels["linear"], self.unseen(data)
         label_matrix = LabelMatrix.of(data.datastore, data.task, data.labels, linear.spread)
@@ -123,7 +123,7 @@ class LevelFitter:
             )
             if not retrieval:
                 self.off = result
-            fitted.levels[name] = fusion_labeller(data, linear, result, label_matrix)
+            fitted.levels[name] = fusion_predictor(data, linear, result, label_matrix)
             fitted.curves[name] = result.curve
             fitted.seconds[name] = result.seconds
             fitted.parameters[name] = result.parameters
@@ -139,7 +139,7 @@ def fit_levels(
     """Fit what the settings ask for, and choose.
 
     Args:
-        ground: to fit on.
+        data: to fit on.
         work: folder of the state from which an interrupted fit continues.
         show: progress bars.
         report: called with the validation score after each epoch of the fusion model. If it is
@@ -147,7 +147,7 @@ def fit_levels(
         start: see :class:`LevelFitter`.
 
     Returns:
-        The ground, seen by the fine-tuned tower where there is one and searched by learned keys
+        The data, seen by the fine-tuned tower where there is one and searched by learned keys
         where they are adopted, and what was fitted on it.
     """
     settings, fitted = data.settings, Fitted()
@@ -195,7 +195,7 @@ def choosing_loss(data: FitData, fitted: Fitted) -> float:
 def _tune(
     data: FitData, fitted: Fitted, work: Path, show: bool | None
 ) -> tuple[FitData, LinearHead | None]:
-    """Fine-tune the vision tower; the ground as it sees it, and the head that came with it.
+    """Fine-tune the vision tower; the data as it sees it, and the head that came with it.
 
     A tower that is no better on validation than the frozen one is not kept.
     """
@@ -263,13 +263,15 @@ def _choose(data: FitData, fitted: Fitted) -> str:
     return chosen
 
 
-def validation_answers(data: FitData, labeller: LabelPredictor, vote_only: bool = False) -> Answers:
+def validation_answers(
+    data: FitData, predictor: LabelPredictor, vote_only: bool = False
+) -> Answers:
     """Answers to the validation part, as the test part will be answered."""
-    label_matrix = LabelMatrix.of(data.datastore, data.task, data.labels, labeller.spread)
+    label_matrix = LabelMatrix.of(data.datastore, data.task, data.labels, predictor.spread)
     side = data.validation
-    evidence = labeller.evidence(label_matrix, data.memory)
-    return labeller.answer(
-        side.queries, label_matrix, side.seen(labeller.spread), evidence, vote_only=vote_only
+    evidence = predictor.evidence(label_matrix, data.memory)
+    return predictor.answer(
+        side.queries, label_matrix, side.seen(predictor.spread), evidence, vote_only=vote_only
     )
 
 

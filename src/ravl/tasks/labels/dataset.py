@@ -1,6 +1,6 @@
-"""The ground that every level of a labeller stands on: examples, evidence, and what may be seen.
+"""The data that every level of a predictor stands on: examples, evidence, and what may be seen.
 
-The bank of evidence leaves out all rows that show a held-out picture, and a training example never
+The datastore leaves out all rows that show a held-out picture, and a training example never
 sees itself or a near-duplicate among its neighbours (*leave-self-out*).
 """
 
@@ -26,7 +26,7 @@ from ravl.training.examples import Examples
 from ravl.training.fit_settings import FitSettings
 from ravl.training.splits import PARTS, Splits
 
-if TYPE_CHECKING:  # it stands on this ground
+if TYPE_CHECKING:  # it stands on this data
     from ravl.tasks.labels.rerank_fit import RerankedNeighbours
 
 
@@ -35,10 +35,10 @@ class Split:
     """One part of the examples.
 
     Args:
-        labelled: n pictures.
+        examples: n pictures.
         queries: their features.
         targets: (n, C); a row of zeros for a label that training does not know.
-        near: their neighbours among the rows of the bank that say something for the task.
+        near: their neighbours among the rows of the datastore that say something for the task.
         wide: their neighbours among all rows, for labels that are propagated to them.
         scores: of the class means, (n, C), see :meth:`ravl.models.class_means.KeySums.scores`; None
             where keys are not whitened.
@@ -72,16 +72,16 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class FitData:
-    """All that fitting and judging a labeller needs.
+    """All that fitting and judging a predictor needs.
 
     Args:
         memory: whose rows are evidence.
         task: classify, tag or ask.
         settings: of the fit.
-        labelled: all labelled pictures.
+        examples: all labelled pictures.
         parts: of them.
         labels: C names, those of the training part.
-        bank: of the memory, without what is held out.
+        datastore: of the memory, without what is held out.
         keys: by which neighbours are found.
         train, validation, test: the parts.
         loss: of the model.
@@ -175,7 +175,7 @@ def examples_of(examples: Examples, task: LabelTargets, memory: Memory) -> Examp
 
 
 def rows_with_target(datastore: Datastore, task: LabelTargets) -> NDArray[np.bool_]:
-    """Which rows of a bank say something for the task, (N,)."""
+    """Which rows of a datastore say something for the task, (N,)."""
     return np.array([bool(task.of(row)) for row in datastore.rows], bool)
 
 
@@ -191,8 +191,8 @@ def seen_by(
 
     Args:
         part: of the examples.
-        keys: that the bank is searched by.
-        bank: N rows.
+        keys: that the datastore is searched by.
+        datastore: N rows.
         speaking: see :func:`rows_with_target`.
         k: neighbours that vote, where that is fixed.
         among: rows that may be found, (N,); None for all.
@@ -205,7 +205,7 @@ def seen_by(
 
 
 def searched_by(data: FitData, keys: KeyProjection, speaking: NDArray[np.bool_]) -> FitData:
-    """The ground with other keys, all parts looked up again."""
+    """The data with other keys, all parts looked up again."""
     datastore = searching(data.datastore, keys)
 
     def side(part: Split) -> Split:

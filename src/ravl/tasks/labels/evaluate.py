@@ -52,28 +52,28 @@ def evaluate_labels(
     Raises:
         DataError: no labelled picture.
     """
-    predictor = model.predictor
-    task = predictor.labeller.task
+    pipeline = model.predictor
+    task = pipeline.label_predictor.task
     with judged(model.memory, data, columns, progress, root) as (source, where):
         examples = read_labelled(source, model.memory, task.of, where)
         if not len(examples):
             raise none_labelled(source, task.noun, task.column)
         examples = examples_of(examples, task, model.memory)
-        return _scores(predictor, examples, seed)
+        return _scores(pipeline, examples, seed)
 
 
 def _scores(model: ChoosingPipeline, examples: Examples, seed: int) -> JsonObject:
-    labeller, task = model.labeller, model.labeller.task
+    predictor, task = model.label_predictor, model.label_predictor.task
     queries = queries_of(model, examples)
     answers = answer_rows(
         lambda retrieval, vote_only: model.judge(
             queries, examples.shown, retrieval=retrieval, vote_only=vote_only
         ),
-        labeller.head is not None,
+        predictor.head is not None,
     )
-    names = answers["with_retrieval"].names if task.exclusive else labeller.labels
+    names = answers["with_retrieval"].names if task.exclusive else predictor.labels
     kind, truth = task.output_kind, task.truth(examples.rows, names)
-    limits = None if task.exclusive else labeller.limits(names)
+    limits = None if task.exclusive else predictor.limits(names)
     rows, groups = examples.rows, examples.groups
 
     def measured(found: Array) -> dict[str, Score]:
@@ -96,14 +96,14 @@ def answer_examples(
     model: ChoosingPipeline, examples: Examples, random: np.random.Generator
 ) -> Sequence[Answer]:
     """See :meth:`ravl.tasks.contract.Task.answer_examples`."""
-    asked = examples_of(examples, model.labeller.task, model.memory)
+    asked = examples_of(examples, model.label_predictor.task, model.memory)
     asked = asked.take(one_of_each_picture(asked.rows, random))
     return model.results(queries_of(model, asked), asked.shown)
 
 
 def queries_of(model: ChoosingPipeline, examples: Examples) -> Queries:
     """Pictures as a model looks at them, with what is asked about them."""
-    asked = [model.labeller.task.question(row) for row in examples.rows]
+    asked = [model.label_predictor.task.question(row) for row in examples.rows]
     texts = [question for question in asked if question is not None] or None
     return Queries(examples.features, _tuned(model, examples), texts)
 

@@ -1,4 +1,4 @@
-"""Judging a fitted labeller on the test part: the four rows, and what retrieval changes."""
+"""Judging a fitted predictor on the test part: the four rows, and what retrieval changes."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def judge(
     """Answer the test part by all rows and score them, each in the same way.
 
     Args:
-        ground: whose test part nobody has looked at so far.
-        levels: labellers by name: ``vote``; ``linear``; ``fusion`` and ``fusion_off``, which was
+        data: whose test part nobody has looked at so far.
+        levels: predictors by name: ``vote``; ``linear``; ``fusion`` and ``fusion_off``, which was
             trained without retrieval.
         chosen: the level that the run keeps.
         baselines: probabilities (n, C) of the test part by rows that the task adds or sees
@@ -65,19 +65,21 @@ def judge(
     best = levels[chosen]
     near = data.test.seen(best.spread)
     # Propagating labels over the memory's graph takes long: once for all levels that do it.
-    heard = {
+    matrices = {
         spread: LabelMatrix.of(data.datastore, task, data.labels, spread)
         for spread in {False, *(level.spread for level in levels.values())}
     }
-    label_matrix = heard[best.spread]
+    label_matrix = matrices[best.spread]
     evidence = best.evidence(label_matrix, data.memory)
     answers = {name: Answers.of_model(data.labels, p) for name, p in (baselines or {}).items()}
     if "zero_shot" not in answers:
         answers["zero_shot"] = _zero_shot(data)
     used = {"zero_shot": best, "vote": levels["vote"]}
-    answers["vote"] = levels["vote"].answer(queries, heard[False], data.test.near, vote_only=True)
+    answers["vote"] = levels["vote"].answer(
+        queries, matrices[False], data.test.near, vote_only=True
+    )
     if task.generated:
-        answers["vote_human"] = _of_people(data, levels["vote"], heard[False])
+        answers["vote_human"] = _of_people(data, levels["vote"], matrices[False])
         used["vote_human"] = levels["vote"]
     alone = levels.get("fusion_off", best) if chosen == "fusion" else best
     if best.head is not None:
@@ -97,7 +99,7 @@ def judge(
     for name, level in levels.items():
         if name != "vote":
             answers[f"{name} alone"] = level.without(queries)
-            seen = heard[level.spread]
+            seen = matrices[level.spread]
             answers[name] = level.answer(
                 queries, seen, data.test.seen(level.spread), level.evidence(seen, data.memory)
             )

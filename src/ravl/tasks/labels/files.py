@@ -1,4 +1,4 @@
-"""A labeller as files of a run, and out of them."""
+"""A predictor as files of a run, and out of them."""
 
 from __future__ import annotations
 
@@ -19,48 +19,48 @@ from ravl.tasks.labels.predictor import LabelPredictor
 from ravl.tasks.labels.targets import LabelTargets
 
 
-def describe(labeller: LabelPredictor) -> JsonObject:
+def describe(predictor: LabelPredictor) -> JsonObject:
     """What ``run.json`` says of it."""
     return {
-        **labeller.task.to_json(),
-        "labels": labeller.labels,
-        "vote": labeller.vote.to_json(),
-        "spread": labeller.spread,
-        "alone": labeller.alone,
+        **predictor.task.to_json(),
+        "labels": predictor.labels,
+        "vote": predictor.vote.to_json(),
+        "spread": predictor.spread,
+        "alone": predictor.alone,
         "means": None
-        if labeller.means is None
-        else {**labeller.means.to_json(), "weight": labeller.means_weight},
+        if predictor.means is None
+        else {**predictor.means.to_json(), "weight": predictor.means_weight},
         # Questions are read by the base encoder, whatever the memory's retriever was trained to
         # be; AskModel compares that.
-        "reads_texts": labeller.reader is not None and not labeller.task.asks,
-        "longest": labeller.words.max_length if labeller.words is not None else 0,
+        "reads_texts": predictor.reader is not None and not predictor.task.asks,
+        "longest": predictor.words.max_length if predictor.words is not None else 0,
     }
 
 
-def parts(labeller: LabelPredictor, folder: Path) -> dict[str, dict[str, Array]]:
+def parts(predictor: LabelPredictor, folder: Path) -> dict[str, dict[str, Array]]:
     """Its arrays; a fusion model is saved into the folder."""
     found = {
-        "keys": labeller.keys.arrays(),
-        "gate": labeller.gate.arrays(),
-        "ballot": labeller.ballot.arrays(),
-        "standard": labeller.standard.arrays(),
-        "thresholds": {"values": labeller.thresholds},
+        "keys": predictor.keys.arrays(),
+        "gate": predictor.gate.arrays(),
+        "ballot": predictor.vote_gate.arrays(),
+        "standard": predictor.standard.arrays(),
+        "thresholds": {"values": predictor.thresholds},
     }
-    if labeller.head is not None:
-        found["head"] = labeller.head.arrays()
-    if labeller.calibration is not None:
+    if predictor.head is not None:
+        found["head"] = predictor.head.arrays()
+    if predictor.calibration is not None:
         found["calibration"] = {
-            "confidence": labeller.calibration.confidence,
-            "right": labeller.calibration.right,
+            "confidence": predictor.calibration.confidence,
+            "right": predictor.calibration.right,
         }
-    if labeller.reader is not None:
-        labeller.reader.save(folder / FUSION)
-        if labeller.words is not None:
-            labeller.words.save(folder / FUSION)
+    if predictor.reader is not None:
+        predictor.reader.save(folder / FUSION)
+        if predictor.words is not None:
+            predictor.words.save(folder / FUSION)
     return found
 
 
-def load_labeller(run: Run, targets: type[LabelTargets] = LabelTargets) -> LabelPredictor:
+def load_label_predictor(run: Run, targets: type[LabelTargets] = LabelTargets) -> LabelPredictor:
     """The inverse of :func:`describe` and :func:`parts`.
 
     Args:
@@ -93,7 +93,7 @@ def _load(run: Run, targets: type[LabelTargets]) -> LabelPredictor:
         standard=Standardizer.from_arrays(arrays["standard"]),
         vote=Vote.from_json(record["vote"]),
         gate=Gate.from_arrays(arrays["gate"]),
-        ballot=Gate.from_arrays(arrays["ballot"]),
+        vote_gate=Gate.from_arrays(arrays["ballot"]),
         head=LinearHead.from_arrays(arrays["head"]) if "head" in arrays else None,
         reader=reader,
         words=words,

@@ -53,15 +53,15 @@ def train_fusion(
     """Train the fusion model, with evidence or without, and keep the epoch best on validation.
 
     Args:
-        ground: to train on.
+        data: to train on.
         linear: the level below, whose head its base starts from.
-        testimony: of the ground's bank.
+        label_matrix: of the data's datastore.
         folder: for checkpoints and logs of this training.
         retrieval: False for the comparison that reads no neighbours.
         show: progress bars.
         unseen: base logits (n, C) of the training examples by heads that have not seen them.
         report: called with the validation score after each epoch; what it raises ends the training.
-        start: the labeller whose weights it begins with, at a lower learning rate; None for the
+        start: the predictor whose weights it begins with, at a lower learning rate; None for the
             language model's alone.
     """
     settings, head = data.settings, linear.head
@@ -180,10 +180,10 @@ def _validation(
     return validate
 
 
-def fusion_labeller(
+def fusion_predictor(
     data: FitData, linear: LabelPredictor, result: FusionResult, label_matrix: LabelMatrix
 ) -> LabelPredictor:
-    """A labeller around a trained fusion model; its gate is fitted on the validation part."""
+    """A predictor around a trained fusion model; its gate is fitted on the validation part."""
     side = data.validation
     near = side.seen(linear.spread)
     fused = replace(linear, reader=result.reader, words=result.words)
@@ -192,5 +192,5 @@ def fusion_labeller(
     similarity = near.best_similarity
     gate = fit_gate(votes, logits, similarity, side.targets, data.task.exclusive)
     alone = temperature_of(fused.logits(side.queries), side.targets, data.task.exclusive)
-    labeller = replace(fused, gate=gate, alone=alone)
-    return finish(labeller, data, side, gate(votes, logits, similarity)[0])
+    predictor = replace(fused, gate=gate, alone=alone)
+    return finish(predictor, data, side, gate(votes, logits, similarity)[0])

@@ -69,7 +69,7 @@ def choosing_split(data: FitData) -> Split:
 
 
 def fit_vote(data: FitData) -> LabelPredictor:
-    """A labeller that votes: its k, temperature and balance by leaving each group out.
+    """A predictor that votes: its k, temperature and balance by leaving each group out.
 
     With whitened keys the class means of the memory answer beside the vote, where that is better.
     """
@@ -81,7 +81,7 @@ def fit_vote(data: FitData) -> LabelPredictor:
     votes = with_means(votes, means_answers(means, side, label_matrix), weight)
     gate = vote_gate(votes, side.targets, data.task.exclusive)
     standard = data.task.standard(data.datastore.features)
-    labeller = LabelPredictor(
+    predictor = LabelPredictor(
         data.task,
         data.labels,
         data.keys,
@@ -92,7 +92,7 @@ def fit_vote(data: FitData) -> LabelPredictor:
         means=means,
         means_weight=weight,
     )
-    return finish(labeller, data, side, gate.smoothed_votes(votes))
+    return finish(predictor, data, side, gate.smoothed_votes(votes))
 
 
 def _best_vote(data: FitData, side: Split, label_matrix: LabelMatrix) -> Vote:
@@ -147,10 +147,10 @@ def fit_linear(data: FitData, vote: LabelPredictor) -> LabelPredictor:
 def linear_level(
     data: FitData, vote: LabelPredictor, head: LinearHead, logits: Array | None = None
 ) -> LabelPredictor:
-    """A labeller with a linear head and a gate that is fitted on examples they did not see.
+    """A predictor with a linear head and a gate that is fitted on examples they did not see.
 
     Args:
-        ground: to fit on.
+        data: to fit on.
         vote: the level below.
         head: of the model.
         logits: see :func:`fit_head`; None for a head that came with a fine-tuned tower: then only
@@ -171,8 +171,11 @@ def linear_level(
         mixed = gate(votes, logits, nearest)[0]
         value = log_loss(mixed, side.targets, data.task)
         if best is None or value < least - 1e-3:
-            least, labeller = value, replace(vote, head=head, gate=gate, alone=alone, spread=spread)
-            best = finish(labeller, data, side, mixed)
+            least, predictor = (
+                value,
+                replace(vote, head=head, gate=gate, alone=alone, spread=spread),
+            )
+            best = finish(predictor, data, side, mixed)
     assert best is not None
     return best
 
@@ -224,18 +227,18 @@ def _spreads(data: FitData) -> list[bool]:
     return [False, True] if (worth == 0).mean() >= SPREAD_FROM else [False]
 
 
-def _held_votes(data: FitData, labeller: LabelPredictor, side: Split, spread: bool) -> Array:
+def _held_votes(data: FitData, predictor: LabelPredictor, side: Split, spread: bool) -> Array:
     """The memory's answers to examples, (n, C), none of which used the example's own label.
 
     Without propagation leaving an example's group out of its neighbours is enough. With it a label
     travels through the graph, so that a fold's labels are hidden while it is propagated.
     """
-    datastore, task, labels, vote = data.datastore, data.task, data.labels, labeller.vote
+    datastore, task, labels, vote = data.datastore, data.task, data.labels, predictor.vote
     if not spread:
         label_matrix = LabelMatrix.of(datastore, task, labels)
         votes = vote(side.near, label_matrix.labels[:, : len(labels)], label_matrix.worth)
-        answers = means_answers(labeller.means, side, label_matrix)
-        return with_means(votes, answers, labeller.means_weight)
+        answers = means_answers(predictor.means, side, label_matrix)
+        return with_means(votes, answers, predictor.means_weight)
     votes = np.zeros((len(side), len(labels)), np.float32)
     for fold in fold_of_groups(side.examples.groups, FOLDS, data.settings.seed):
         hidden = np.isin(datastore.groups, side.take(fold).examples.seen_groups())
@@ -246,7 +249,7 @@ def _held_votes(data: FitData, labeller: LabelPredictor, side: Split, spread: bo
     return votes
 
 
-def finish(labeller: LabelPredictor, data: FitData, side: Split, found: Array) -> LabelPredictor:
+def finish(predictor: LabelPredictor, data: FitData, side: Split, found: Array) -> LabelPredictor:
     """With tag thresholds and the calibration for abstaining, from probabilities (n, C) of unseen.
 
     Of tags those that are given count, not the many that are not.
@@ -254,11 +257,11 @@ def finish(labeller: LabelPredictor, data: FitData, side: Split, found: Array) -
     found = found[:, : len(data.labels)]
     if data.task.exclusive:
         confidence, right = confidences(data.task.output_kind, found, data.truth(side))
-        return replace(labeller, calibration=RiskCalibrator.of(confidence, right))
+        return replace(predictor, calibration=RiskCalibrator.of(confidence, right))
     thresholds = best_thresholds(found, side.targets)
     given = (found >= thresholds).ravel()
     calibration = RiskCalibrator.of(found.ravel()[given], side.targets.ravel()[given])
-    return replace(labeller, thresholds=thresholds, calibration=calibration)
+    return replace(predictor, thresholds=thresholds, calibration=calibration)
 
 
 def vote_gate(votes: Array, targets: Array, exclusive: bool) -> Gate:

@@ -41,7 +41,7 @@ class LiveLabels(LabelMatrix):
     """A label matrix whose rows are made when they are read.
 
     Args:
-        bank: N rows.
+        datastore: N rows.
         names, known: see :class:`LabelMatrix`.
         table: what the rows say, (N, C').
         worth: (N,).
@@ -199,10 +199,10 @@ class LabelSource:
             self._spread = Propagation(labels or [], self._rows, self._keys)
 
     @classmethod
-    def of(cls, labeller: LabelPredictor, memory: Memory) -> LabelSource:
+    def of(cls, predictor: LabelPredictor, memory: Memory) -> LabelSource:
         """As a predictor asks for it."""
-        task, spread = labeller.task, labeller.spread
-        return cls(memory, task, labeller.keys, list(labeller.labels), spread)
+        task, spread = predictor.task, predictor.spread
+        return cls(memory, task, predictor.keys, list(predictor.labels), spread)
 
     def at(self, view: View) -> LiveLabels:
         """What the rows of a view say."""
@@ -269,8 +269,8 @@ class EvidenceSource:
         return np.stack([known[name] for name in names])
 
 
-def evidence_source(labeller: LabelPredictor, memory: Memory) -> EvidenceSource | None:
-    """What a labeller's reader may read; None where it has no reader, or one that reads nothing."""
-    if labeller.reader is None or not labeller.reader.evidence:
+def evidence_source(predictor: LabelPredictor, memory: Memory) -> EvidenceSource | None:
+    """What the reader of a predictor may read; None without a reader that reads evidence."""
+    if predictor.reader is None or not predictor.reader.evidence:
         return None
-    return EvidenceSource(labeller.standard, labeller.task, memory)
+    return EvidenceSource(predictor.standard, predictor.task, memory)

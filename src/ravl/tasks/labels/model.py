@@ -19,7 +19,7 @@ from ravl.runs.answers import Answer, Classification, Tagging
 from ravl.runs.evidence_arrays import MadeEvidence
 from ravl.runs.networks import PictureTower
 from ravl.runs.run import VISION, Run
-from ravl.tasks.labels.files import load_labeller
+from ravl.tasks.labels.files import load_label_predictor
 from ravl.tasks.labels.live import LabelSource, LiveLabels, evidence_source
 from ravl.tasks.labels.predictor import Answers, Queries
 from ravl.tasks.options import JudgeOptions
@@ -45,12 +45,12 @@ class LabelPipeline:
     def __init__(self, run: Run, memory: Memory) -> None:
         self.run = run
         self.memory = memory
-        self.labeller = load_labeller(run)
+        self.label_predictor = load_label_predictor(run)
         self.second = _reranker(run, memory)
         self._lock = threading.Lock()
-        self._rows = self.labeller.task.source(memory)
-        self._labels = LabelSource.of(self.labeller, memory)
-        self._read = evidence_source(self.labeller, memory)
+        self._rows = self.label_predictor.task.source(memory)
+        self._labels = LabelSource.of(self.label_predictor, memory)
+        self._read = evidence_source(self.label_predictor, memory)
         self._known: tuple[View, LiveLabels, MadeEvidence | None] | None = None
         # Whether there is a fine-tuned tower is asked once: a refit may exchange the run's files.
         self.has_tower = (run.folder / VISION).is_dir()
@@ -95,8 +95,8 @@ class LabelPipeline:
         queries = self.look(pictures)
         found, label_matrix = self._answers(queries, k, retrieval, vote_only)
         risk = (
-            self.labeller.calibration.threshold(abstain)
-            if (abstain is not None and self.labeller.calibration is not None)
+            self.label_predictor.calibration.threshold(abstain)
+            if (abstain is not None and self.label_predictor.calibration is not None)
             else 0.0
         )
         return self._results(found, label_matrix, risk)
@@ -154,10 +154,10 @@ class LabelPipeline:
         hidden: Sequence[Ints] | None = None,
     ) -> tuple[Answers, LiveLabels | None]:
         if not retrieval:
-            return self.labeller.without(queries), None
+            return self.label_predictor.without(queries), None
         label_matrix, evidence = self._testimony()
         near = self._neighbours(queries, label_matrix, k, hidden)
-        answers = self.labeller.answer(
+        answers = self.label_predictor.answer(
             queries, label_matrix, near, evidence, vote_only=vote_only, k=k
         )
         return answers, label_matrix
@@ -171,9 +171,9 @@ class LabelPipeline:
     ) -> Neighbours:
         """Neighbours as they vote: reranked, if the run does so."""
         if self.second is None:
-            return self.labeller.neighbours(queries, label_matrix, k, hidden)
-        deep = max(self.second.depth, k or self.labeller.vote.k)
-        near = self.labeller.neighbours(queries, label_matrix, deep, hidden)
+            return self.label_predictor.neighbours(queries, label_matrix, k, hidden)
+        deep = max(self.second.depth, k or self.label_predictor.vote.k)
+        near = self.label_predictor.neighbours(queries, label_matrix, deep, hidden)
         # A view with generated labels has the rows of the memory's, in the same places.
         row_texts, _ = self.second.model.row_texts_at(label_matrix.datastore.view)
         return self.second(queries.features, row_texts, near, hidden)
@@ -193,17 +193,17 @@ class LabelPipeline:
     def _results(
         self, found: Answers, label_matrix: LiveLabels | None, risk: float
     ) -> list[Classification] | list[Tagging]:
-        labeller = self.labeller
+        predictor = self.label_predictor
         common: list[dict[str, Any]] = [
             {
                 **found.parts(i),
                 "evidence": ()
                 if label_matrix is None
-                else found.evidence(label_matrix.datastore, i, labeller.task.of),
+                else found.evidence(label_matrix.datastore, i, predictor.task.of),
             }
             for i in range(len(found.probabilities))
         ]
-        if labeller.task.exclusive:
+        if predictor.task.exclusive:
             best = found.probabilities.argmax(1)
             sure = found.probabilities.max(1)
             return [
@@ -212,7 +212,7 @@ class LabelPipeline:
                 )
                 for b, c, rest in zip(best, sure, common, strict=True)
             ]
-        limits = np.maximum(labeller.limits(found.names), risk)
+        limits = np.maximum(predictor.limits(found.names), risk)
         results = []
         for line, rest in zip(found.probabilities, common, strict=True):
             order = np.argsort(-line, kind="stable")

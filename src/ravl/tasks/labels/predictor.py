@@ -1,4 +1,4 @@
-"""The labeller: answers classify and tag, with the memory's vote, a model, and the gate of both.
+"""The predictor: answers classify and tag, with the memory's vote, a model, and the gate of both.
 
 It works on arrays alone. Fitting judges exactly this object, and serving loads it again, so that
 what was measured is what answers.
@@ -144,7 +144,7 @@ class LabelPredictor:
         standard: makes the features of evidence fit for the reader.
         vote: how they vote.
         gate: of the vote and the model.
-        ballot: the gate whose smoothing serves the vote alone.
+        vote_gate: the gate whose smoothing serves the vote alone.
         head: the linear level, None for a vote alone.
         reader: the fusion level, None below it; its base is the linear one.
         words: its tokenizer, where it reads texts with the pictures.
@@ -162,7 +162,7 @@ class LabelPredictor:
     standard: Standardizer
     vote: Vote
     gate: Gate
-    ballot: Gate
+    vote_gate: Gate
     head: LinearHead | None = None
     reader: Reader | None = None
     words: WordPieceTokenizer | None = None
@@ -200,7 +200,7 @@ class LabelPredictor:
         return label_matrix.datastore.neighbours(keys, wanted, hidden, label_matrix.worth > 0)
 
     def evidence(self, label_matrix: LabelMatrix, memory: Memory) -> EvidenceArrays | None:
-        """What the reader reads of the bank's rows; None where there is no reader."""
+        """What the reader reads of the datastore's rows; None where there is no reader."""
         if self.reader is None or not self.reader.evidence:
             return None
         features = self.standard(label_matrix.datastore.features)
@@ -247,9 +247,9 @@ class LabelPredictor:
 
         Args:
             queries: n of them.
-            testimony: what the bank says.
+            label_matrix: what the datastore says.
             near: their neighbours in it.
-            evidence: what the reader reads of the bank's rows, for one that has a reader.
+            evidence: what the reader reads of the datastore's rows, for one that has a reader.
             vote_only: leave the model out.
             k: neighbours that vote, instead of as many as were fitted.
         """
@@ -265,7 +265,7 @@ class LabelPredictor:
             shares = shares * (1 - self.means_weight)
         known = votes[:, : label_matrix.known]
         if vote_only or self.head is None:
-            mixed = smooth = self.ballot.smoothed_votes(known)
+            mixed = smooth = self.vote_gate.smoothed_votes(known)
             own, gate = np.zeros_like(mixed), (votes.sum(1) > 0).astype(np.float32)
         else:
             similarity = near.best_similarity
@@ -331,7 +331,7 @@ class ChoosingPipeline(Protocol):
         """That the evidence comes from."""
 
     @property
-    def labeller(self) -> LabelPredictor:
+    def label_predictor(self) -> LabelPredictor:
         """Who answers."""
 
     def judge(

@@ -23,10 +23,10 @@ from ravl.training.refit_hooks import RefitHooks
 
 def refit_hooks(pipeline: ChoosingPipeline) -> RefitHooks:
     """How the run of a pipeline is fitted again."""
-    labeller = pipeline.labeller
-    targets = labeller.task
+    predictor = pipeline.label_predictor
+    targets = predictor.task
     return RefitHooks(
-        labeller,
+        predictor,
         targets.of,
         lambda row: ", ".join(sorted(targets.of(row))),
         compare_labels,
@@ -45,10 +45,10 @@ def compare_labels(
 
     Args:
         champion, challenger: of the same task and memory.
-        labelled: pictures that neither has learned from.
+        examples: pictures that neither has learned from.
         seed: of the intervals.
     """
-    task = champion.labeller.task
+    task = champion.label_predictor.task
     examples = examples_of(examples, task, champion.memory)
     results, names = _answers(task, champion, challenger, examples)
     truth = task.truth(examples.rows, names)
@@ -86,7 +86,7 @@ def _answers(
         dict.fromkeys(
             name
             for model, found in answers.values()
-            for name in (found.names if task.exclusive else model.labeller.labels)
+            for name in (found.names if task.exclusive else model.label_predictor.labels)
         )
     )
     results = {
@@ -94,7 +94,9 @@ def _answers(
             _spread(found.probabilities, found.names, names, 0.0),
             None
             if task.exclusive
-            else _spread(model.labeller.limits(found.names)[None], found.names, names, 1.0)[0],
+            else _spread(model.label_predictor.limits(found.names)[None], found.names, names, 1.0)[
+                0
+            ],
         )
         for who, (model, found) in answers.items()
     }

@@ -87,14 +87,14 @@ def abstention(data: FitData, fitted: Fitted, judged: TestResults) -> dict[str, 
 
     Of tags those that are given are answers. None where nothing was calibrated.
     """
-    labeller, risk = fitted.levels[fitted.chosen], data.settings.target_risk
-    if labeller.calibration is None:
+    predictor, risk = fitted.levels[fitted.chosen], data.settings.target_risk
+    if predictor.calibration is None:
         return None
-    limit = labeller.calibration.threshold(risk)
+    limit = predictor.calibration.threshold(risk)
     found, truth = judged.wide("with_retrieval"), judged.truth
     if data.task.exclusive:
         return risk_summary(found.max(1), found.argmax(1) == truth, limit, risk)
-    return risk_summary(found, truth > 0, limit, risk, found >= labeller.limits(judged.names))
+    return risk_summary(found, truth > 0, limit, risk, found >= predictor.limits(judged.names))
 
 
 def rows_table(data: FitData, judged: TestResults, fitted: Fitted) -> ScoreTable:
@@ -179,8 +179,8 @@ def _table(
 
 
 def _about(data: FitData, fitted: Fitted, report: FitReport, command: str) -> list[tuple[str, str]]:
-    settings, labeller = data.settings, fitted.levels[fitted.chosen]
-    vote = labeller.vote
+    settings, predictor = data.settings, fitted.levels[fitted.chosen]
+    vote = predictor.vote
     return [
         ("task", f"{data.task.name}, {len(data.labels):,} {data.task.noun}s"),
         ("memory", f"{data.memory.path}, {len(data.datastore):,} rows as evidence"),
@@ -190,7 +190,7 @@ def _about(data: FitData, fitted: Fitted, report: FitReport, command: str) -> li
         (
             "vote",
             f"k {vote.k}, temperature {vote.temperature:g}, cap {vote.cap:g}"
-            + (", labels propagated" if labeller.spread else ""),
+            + (", labels propagated" if predictor.spread else ""),
         ),
         *fit_lines(fitted, report, settings.seed, command),
     ]

@@ -1,7 +1,7 @@
 """Neighbours reranked by a match run: with which weight, and what that gains and costs.
 
 The match run may have learned from no picture that the fit holds out. What it knows of a pair comes
-from the fit's own bank, and a training example's own rows speak neither as neighbours nor there.
+from the fit's own datastore, without the rows that show the training example itself.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def rerank_neighbours(data: FitData, folder: str | Path) -> FitData:
     """The data with reranked neighbours; the weight is chosen on the validation split.
 
     Args:
-        ground: with neighbours by similarity alone.
+        data: with neighbours by similarity alone.
         folder: of a fitted match run.
 
     Raises:

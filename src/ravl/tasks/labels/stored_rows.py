@@ -17,7 +17,7 @@ def answers_to_rows(model: LabelPipeline, datastore: Datastore, chosen: Ints) ->
 
     Args:
         model: the run.
-        bank: of the memory that it answers from.
+        datastore: of the memory that it answers from.
         chosen: positions of the rows in it.
 
     Raises:

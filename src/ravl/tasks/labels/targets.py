@@ -163,11 +163,11 @@ class LabelTargets:
         """What makes features (m, F') fit for a linear map."""
         return Standardizer.of(features)
 
-    def heard(
+    def text_vectors(
         self,
         datastore: Datastore,  # noqa: ARG002 (the same)
     ) -> tuple[Array, NDArray[np.bool_]] | None:
-        """Text vectors of a bank's rows (N, D) and who has one (N,); None for their captions'."""
+        """Text vectors of the rows (N, D), and which have one (N,); None to use their captions."""
         return None
 
     def texts(self, view: View, memory: Memory) -> tuple[Made, Made]:

@@ -1,4 +1,4 @@
-"""Testimony: what the rows of a bank say for one task, made ready for the vote and the reader."""
+"""The label matrix: the labels of the rows of a datastore, for the vote and the reader."""
 
 from __future__ import annotations
 

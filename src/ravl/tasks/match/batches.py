@@ -32,7 +32,7 @@ class TrainingExamples:
     """What a training step is made of, by training picture and by text.
 
     Args:
-        ground: to train on.
+        data: to train on.
         features: of the training pictures, standardised, (n, F).
         texts: of each training picture, positions among the pairs' texts.
         groups: of the training pictures, (n,).
@@ -49,7 +49,7 @@ class TrainingExamples:
 
     @classmethod
     def of(cls, data: MatchFitData, unseen: Unseen, words: WordPieceTokenizer) -> TrainingExamples:
-        """From what the ground holds for training."""
+        """From what the data holds for training."""
         chosen, pairs = data.parts.train, data.pairs
         own = pairs_of(pairs, chosen)
         starts = np.searchsorted(pairs.owners[own], chosen)
@@ -75,7 +75,7 @@ class PairBatches(Dataset[Batch]):
 
     Args:
         lesson: what they are made of.
-        evidence: of the bank's rows; None for a model that reads none.
+        evidence: of the datastore's rows; None for a model that reads none.
         k: neighbours that are read.
         how: they are disturbed.
         order: that knows the epoch.

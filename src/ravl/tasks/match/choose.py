@@ -39,7 +39,7 @@ def fit_levels(
     """Fit what the settings ask for, and choose.
 
     Args:
-        ground: to fit on.
+        data: to fit on.
         work: folder of the state from which an interrupted fit continues.
         show: progress bars.
         report: called with the validation score after each epoch of the fusion model. If it is

@@ -1,6 +1,6 @@
-"""The ground that every level of a matcher stands on: pairs, evidence, and what may be seen.
+"""The data that every level of a matcher stands on: pairs, evidence, and what may be seen.
 
-The bank of evidence leaves out all rows that show a held-out picture. A training pair sees neither
+The datastore leaves out all rows that show a held-out picture. A training pair sees neither
 the rows that show its picture, nor those that say its text, nor their near-duplicates; and of the
 wrong texts that are set against it, it does not see the rows either, which would give them away.
 """
@@ -41,7 +41,7 @@ class HeldPairs:
         targets: 1 for a true pair, else 0, (n,).
         rows: of the pictures, n of them.
         groups: equal for near-duplicates, (n,).
-        clues: what the bank knows of them.
+        clues: what the datastore knows of them.
     """
 
     asked: QueryPairs
@@ -73,16 +73,17 @@ class MatchFitData:
         task: where texts are.
         settings: of the fit.
         base: the pretrained encoder.
-        labelled: all pictures with texts, m.
+        examples: all pictures with texts, m.
         pairs: of them with their texts.
         vectors: of the pairs' texts by the base encoder, (t, D).
         parts: positions of pictures.
         row_texts: texts of the datastore's rows, without those that are held out.
         keys: by which pictures are compared.
         standard: of the training pictures' features.
-        near: rows of the bank that are like each training picture and do not show it, in the
+        near: rows of the datastore that are like each training picture and do not show it, in the
             order of ``parts.train``.
-        sayers: of each text the groups of the memory whose rows say it, or show what it is about.
+        text_owners: of each text the groups of the memory whose rows have it, or show its
+            picture.
         validation, test: the held-out pairs.
     """
 

@@ -73,7 +73,7 @@ def pairs_of_examples(
 
     Args:
         model: that will be asked.
-        labelled: n pictures, with texts that the encoder reads.
+        examples: n pictures, with texts that the encoder reads.
         seed: of the shuffled ones.
 
     Returns:

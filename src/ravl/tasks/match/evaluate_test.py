@@ -40,7 +40,7 @@ def judge(
     """Answer the test part by all rows and score them, each in the same way.
 
     Args:
-        ground: whose test part nobody has looked at so far.
+        data: whose test part nobody has looked at so far.
         levels: matchers by name: ``vote``; ``linear``; ``fusion`` and ``fusion_off``, which was
             trained without retrieval.
         chosen: the level that the run keeps.

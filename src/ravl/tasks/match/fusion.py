@@ -87,7 +87,7 @@ def train_pairs(
     """Train the fusion model, with evidence or without, and keep the epoch best on validation.
 
     Args:
-        ground: to train on.
+        data: to train on.
         dual: the level below, whose score is its base: untrained, it answers as that does.
         unseen: the same score in training, by encoders that have not seen the pair.
         folder: for checkpoints and logs of this training.

@@ -56,7 +56,7 @@ def fit_dual(
     """A matcher with a dual encoder: two heads on frozen features, trained by contrast.
 
     Args:
-        ground: to fit on.
+        data: to fit on.
         vote: the level below.
         work: folder of the state from which an interrupted fit continues.
         show: progress bars.

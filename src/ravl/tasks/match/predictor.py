@@ -164,7 +164,7 @@ class MatchPredictor:
         )
 
     def evidence(self, row_texts: RowTexts) -> Evidence | None:
-        """What the reader reads of the bank's rows; None where there is no reader."""
+        """What the reader reads of the datastore's rows; None where there is no reader."""
         if self.reader is None or not self.reader.evidence:
             return None
         return row_texts.evidence(self.standard)
@@ -246,24 +246,24 @@ class MatchPredictor:
             asked: n pairs.
             row_texts: texts of the datastore's rows.
             clues: what was found there for the pairs.
-            evidence: what the reader reads of the bank's rows, for one that has a reader.
+            evidence: what the reader reads of the datastore's rows, for one that has a reader.
             vote_only: leave the model out.
             k: rows that speak, instead of as many as were fitted.
             apart: ask the model for its own answer as well, which a reader has to read for again.
         """
         vote = self.vote if k is None else replace(self.vote, k=k)
         signals, by_picture, by_text = self.from_memory(clues, row_texts, vote)
-        heard = (by_picture.sum(1) > 0) & (by_text.sum(1) > 0)
-        votes = np.where(heard, self.stacks["vote"].probabilities(signals), EVEN)
+        has_votes = (by_picture.sum(1) > 0) & (by_text.sum(1) > 0)
+        votes = np.where(has_votes, self.stacks["vote"].probabilities(signals), EVEN)
         name = "vote" if vote_only or not self.has_model else "both"
         own = np.zeros(len(asked), np.float32)
         found = votes
         if name == "both":
             signals |= self.from_model(asked, clues.near, evidence)
-            alone = apart or not heard.all()
+            alone = apart or not has_votes.all()
             own = self.without(asked).probabilities if alone else own
-            found = np.where(heard, self.stacks["both"].probabilities(signals), own)
-        shares = self.stacks[name].shares(signals, MEMORY) * heard[:, None]  # (n, 4)
+            found = np.where(has_votes, self.stacks["both"].probabilities(signals), own)
+        shares = self.stacks[name].shares(signals, MEMORY) * has_votes[:, None]  # (n, 4)
         return PairScores(
             found.astype(np.float32),
             votes.astype(np.float32),

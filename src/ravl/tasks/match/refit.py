@@ -35,7 +35,7 @@ def compare_pairs(
 
     Args:
         champion, challenger: of the same memory.
-        labelled: pictures that neither has learned from.
+        examples: pictures that neither has learned from.
         seed: of the wrong texts, and of the intervals.
 
     Raises:

@@ -72,7 +72,7 @@ class Looked:
     Args:
         first: scores of all items, (q, n).
         top: the best items, (q, c).
-        odds: of these, (q, c).
+        logit: of these, (q, c).
         relevant: positions of what each query should find.
         groups: queries of one picture are equal, (q,).
     """
@@ -134,7 +134,7 @@ def both_ways(
     """Texts of a part that look for its pictures, and pictures that look for its texts.
 
     Args:
-        ground: of the fit.
+        data: of the fit.
         matcher: that reranks.
         pictures: of the part, m positions.
         queries: each way, drawn by chance, at most.
@@ -178,7 +178,7 @@ def both_ways(
 
 
 def second_look(data: MatchFitData, matcher: MatchPredictor, asked: QueryPairs) -> Array:
-    """Log odds (n,) of pairs, by the matcher with all that the bank knows."""
+    """Log odds (n,) of pairs, by the matcher with all that the datastore knows."""
     clues = matcher.clues(asked, data.row_texts)
     evidence = matcher.evidence(data.row_texts)
     return logit(matcher.answer(asked, data.row_texts, clues, evidence, apart=False).probabilities)

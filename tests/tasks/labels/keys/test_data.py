@@ -11,7 +11,7 @@ from ravl.models.linear import fold_of_groups
 from ravl.models.vote import Vote
 from ravl.tasks.labels.dataset import FitData, Split, rows_with_target, searched_by
 from ravl.tasks.labels.keys import data as learned_keys_ground
-from ravl.tasks.labels.keys.data import FOLDS, learned_ground, lesson_of
+from ravl.tasks.labels.keys.data import FOLDS, learned_data, lesson_of
 from ravl.tasks.labels.keys.learned import Preferences
 from ravl.tasks.labels.votes import LabelMatrix
 from tests.labelled import leak, shades
@@ -35,7 +35,7 @@ def accuracy(data: FitData, side: Split) -> float:
 def test_what_keys_learned_by_heart_is_not_believed(leaky, monkeypatch):
     monkeypatch.setattr(learned_keys_ground, "held_surprise", falling())
     monkeypatch.setattr("ravl.tasks.labels.keys.learned.DECAY", 0.0)
-    found = learned_ground(leaky)
+    found = learned_data(leaky)
     assert found is not None
     assert found.data.learned
     assert accuracy(found.data, found.data.train) < 0.5
@@ -55,7 +55,7 @@ def falling():
 
 def test_training_examples_find_no_row_of_their_fold(leaky, monkeypatch):
     monkeypatch.setattr(learned_keys_ground, "held_surprise", falling())
-    found = learned_ground(leaky)
+    found = learned_data(leaky)
     assert found is not None
     train, datastore = found.data.train, found.data.datastore
     for fold in fold_of_groups(train.examples.groups, FOLDS, leaky.settings.seed):
@@ -68,7 +68,7 @@ def test_training_examples_find_no_row_of_their_fold(leaky, monkeypatch):
 
 def test_frozen_keys_stay_where_no_epoch_is_better(leaky, monkeypatch):
     monkeypatch.setattr(learned_keys_ground, "held_surprise", lambda *_: 1.0)
-    assert learned_ground(leaky) is None
+    assert learned_data(leaky) is None
 
 
 def test_rows_without_a_label_are_found_but_teach_nothing(empty, tmp_path, monkeypatch):
@@ -76,7 +76,7 @@ def test_rows_without_a_label_are_found_but_teach_nothing(empty, tmp_path, monke
     empty.add([replace(e, label=None) if i % 3 == 0 else e for i, e in enumerate(some)])
     monkeypatch.setattr(learned_keys_ground, "held_surprise", falling())
     with grounded(empty, tmp_path / "w") as (data, _):
-        found = learned_ground(data)
+        found = learned_data(data)
         assert found is not None
         speaking = rows_with_target(data.datastore, data.task)
         assert 0 < speaking.sum() < len(speaking)

@@ -79,7 +79,7 @@ def test_learned_keys_are_kept_and_answer(shop, tmp_path, monkeypatch, task, opt
     assert np.abs(keys.directions - np.eye(len(keys.directions))).max() > 1e-4
     model = load(tmp_path / "run", shop)
     answer = model.predictor.predict([shop.picture_bytes("red_000.png")])[0]
-    np.testing.assert_array_equal(model.predictor.labeller.keys.directions, keys.directions)
+    np.testing.assert_array_equal(model.predictor.label_predictor.keys.directions, keys.directions)
     assert answer.evidence[0].row.label == "red"
 
 

@@ -1,4 +1,4 @@
-"""The ground as it is searched by learned keys, without any example having seen itself.
+"""The data as it is searched by learned keys, without any example having seen itself.
 
 Keys that were learned from an example's label find others of that label all too well. So the
 neighbours of training examples are those found by keys that were learned on other folds, among the
@@ -40,11 +40,11 @@ FOLDS = 3
 
 
 @dataclass(frozen=True, eq=False)
-class LearnedGround:
-    """A ground with learned keys.
+class LearnedData:
+    """Data with learned keys.
 
     Args:
-        ground: that is searched by them.
+        data: that is searched by them.
         learned: what learning says of itself.
         seconds: of learning, folds included.
     """
@@ -54,12 +54,12 @@ class LearnedGround:
     seconds: float
 
 
-def learned_ground(data: FitData, preferred: Preferences | None = None) -> LearnedGround | None:
+def learned_data(data: FitData, preferred: Preferences | None = None) -> LearnedData | None:
     """Learn keys and look everything up again; None where no epoch was better than frozen keys.
 
     Args:
-        ground: with frozen keys.
-        preferred: by a reader, for the training examples; positions are those of the bank.
+        data: with frozen keys.
+        preferred: by a reader, for the training examples; positions are those of the datastore.
     """
     began = time.monotonic()
     speaking = rows_with_target(data.datastore, data.task)
@@ -72,13 +72,13 @@ def learned_ground(data: FitData, preferred: Preferences | None = None) -> Learn
     near, wide = _of_training(data, speaking, preferred, learned.epochs)
     train = replace(turned.train, near=near, wide=wide)
     turned = replace(turned, train=train, learned=True)
-    return LearnedGround(turned, learned, round(time.monotonic() - began, 1))
+    return LearnedData(turned, learned, round(time.monotonic() - began, 1))
 
 
 def lesson_of(
     data: FitData, rows: NDArray[np.bool_], examples: Ints, preferred: Preferences | None
 ) -> TrainingExamples:
-    """What keys learn from some rows of the bank (N,) and some training examples."""
+    """What keys learn from some rows of the datastore (N,) and some training examples."""
     datastore, side = data.datastore.only(rows), data.train.take(examples)
     labels = data.task.table(datastore.rows, data.labels)
     if preferred is not None:

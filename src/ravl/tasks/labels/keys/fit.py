@@ -13,7 +13,7 @@ from ravl.evaluation import PRIMARY, values
 from ravl.tasks.labels.choose import Fitted, LevelFitter, validation_answers
 from ravl.tasks.labels.dataset import FitData
 from ravl.tasks.labels.evaluate_test import wide
-from ravl.tasks.labels.keys.data import learned_ground
+from ravl.tasks.labels.keys.data import learned_data
 from ravl.tasks.labels.predictor import LabelPredictor
 
 TIES = 0.1  # of the log loss, which tells those apart that are right equally often
@@ -24,8 +24,8 @@ class Variant:
     """A fit with frozen or with learned keys.
 
     Args:
-        ground: that it stands on.
-        levels: labellers by name.
+        data: that it stands on.
+        levels: predictors by name.
         chosen: the level that answers.
         score: on the validation part: its primary metric less a tenth of the log loss.
     """
@@ -73,7 +73,7 @@ def fit_jointly(
         ladder: that it was fitted by.
 
     Returns:
-        The ground and what was fitted on it, of the better ones.
+        The data and what was fitted on it, of the better ones.
     """
     frozen = variant(data, fitted)
     preferred, seconds, began = None, {}, time.monotonic()
@@ -82,7 +82,7 @@ def fit_jointly(
 
         preferred = reader_preferences(data, fitted.levels["fusion"], ladder.unseen(data))
         seconds["preferences"] = round(time.monotonic() - began, 1)
-    found = learned_ground(plain, preferred)
+    found = learned_data(plain, preferred)
     if found is None:
         fitted.joint = Joint(frozen, distilled=preferred is not None, seconds=seconds)
         return data, fitted

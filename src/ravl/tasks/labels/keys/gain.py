@@ -132,13 +132,13 @@ def measure_gain(joint: Joint) -> Gain:
 
 def _answers(fit: Variant, level: str, names: int) -> Array:
     """Probabilities of the test part, (n, C')."""
-    data, labeller = fit.data, fit.levels[level]
-    label_matrix = LabelMatrix.of(data.datastore, data.task, data.labels, labeller.spread)
-    evidence = labeller.evidence(label_matrix, data.memory)
-    found = labeller.answer(
+    data, predictor = fit.data, fit.levels[level]
+    label_matrix = LabelMatrix.of(data.datastore, data.task, data.labels, predictor.spread)
+    evidence = predictor.evidence(label_matrix, data.memory)
+    found = predictor.answer(
         data.test.queries,
         label_matrix,
-        data.test.seen(labeller.spread),
+        data.test.seen(predictor.spread),
         evidence,
         vote_only=level == "vote",
     )

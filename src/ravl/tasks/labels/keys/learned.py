@@ -1,7 +1,7 @@
 """Learned keys: the task's loss reaches the retriever through score-weighted neighbours.
 
-A matrix on top of the frozen keys. Each training example is answered by all rows of the bank but
-those that show it, weighted by the softmax of similarity, and the matrix is learned so that the
+A matrix on top of the frozen keys. Each training example is answered by all rows of the datastore
+that do not show it, weighted by the softmax of similarity, and the matrix is learned so that the
 answers are right (neighbourhood components analysis, Goldberger et al. 2004; for retrieval:
 Izacard et al. 2022, "Atlas"). It starts as the identity and is drawn back to it. Towers stay as
 they are, so that memory and queries are embedded again by one product.
@@ -32,8 +32,8 @@ DECAY = 5.0
 EPOCHS, PATIENCE = 20, 4
 BATCH, LEAST = 128, 8  # examples of a batch
 STEPS = 16  # of an epoch, at least, with batches as small as that takes
-MINED = 32  # neighbours of each example of a batch, in a bank that is not taken whole
-WHOLE = BATCH * MINED  # rows of a bank that is
+MINED = 32  # neighbours of each example of a batch, in a datastore that is not taken whole
+WHOLE = BATCH * MINED  # rows of a datastore that is
 EXAMPLES = 10_000  # of an epoch, at most
 
 
@@ -42,7 +42,7 @@ class Preferences:
     """What a reader would rather read, for some examples.
 
     Args:
-        positions: of candidate rows in the bank, (n, m), -1 for none.
+        positions: of candidate rows in the datastore, (n, m), -1 for none.
         shares: of the preference, (n, m); rows sum to 1, or to 0 where nothing is known.
         weights: of each example beside its answer's loss, (n,): how much the reader cares.
     """
@@ -57,7 +57,7 @@ class TrainingExamples:
     """What keys are learned from.
 
     Args:
-        bank: N rows that say something for the task.
+        datastore: N rows that say something for the task.
         labels: by each of them, (N, C).
         features: of the examples, (n, F).
         targets: (n, C).
@@ -165,7 +165,7 @@ class _Learner:
     def _mine(self, order: Ints) -> Ints | None:
         """The rows nearest to some examples by now (n, MINED): the memory is embedded again.
 
-        None for a bank that is small enough to be taken whole.
+        None for a datastore that is small enough to be taken whole.
         """
         if len(self._rows) <= WHOLE:
             return None

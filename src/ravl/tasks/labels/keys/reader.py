@@ -28,8 +28,8 @@ def reader_preferences(data: FitData, fusion: LabelPredictor, unseen: Array | No
     """Ask a reader about the neighbours of training examples, one at a time.
 
     Args:
-        ground: with the keys that the reader was trained with.
-        fusion: the labeller that has it.
+        data: with the keys that the reader was trained with.
+        fusion: the predictor that has it.
         unseen: base logits (n, C) of the training examples by heads that have not seen them; None
             to let the base answer.
     """
