@@ -69,13 +69,43 @@ def get(url: str, backend: Backend, names: Mapping[str, Any], most: int = 100) -
         "no address",
         "192.0.2.1",
         "198.18.0.1",
+        "192.88.99.1",
+        "192.0.0.8",
+        "203.0.113.1",
+        "240.0.0.1",
+        "fec0::1",
+        "feff::1",
+        "fd00::1",
+        "febf::1",
+        "::127.0.0.1",
+        "::ffff:0:127.0.0.1",
+        "2002:a9fe:a9fe::1",
+        "64:ff9b::a9fe:a9fe",
+        "64:ff9b:1::7f00:1",
+        "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+        "2001:db8::1",
+        "2001:10::1",
+        "3fff::1",
+        "5f00::1",
+        "100::1",
+        "4000::1",
+        "fe80::5efe:7f00:1",
     ],
 )
 def test_what_is_not_public(address):
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", [PUBLIC, "2606:2800:220:1::1", "::ffff:93.184.216.34"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        PUBLIC,
+        "2606:2800:220:1::1",
+        "::ffff:93.184.216.34",
+        "2002:5db8:d822::1",
+        "64:ff9b::5db8:d822",
+    ],
+)
 def test_what_is_public(address):
     assert is_public(address)
 

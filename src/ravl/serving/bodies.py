@@ -17,7 +17,9 @@ from pydantic import (
 
 from ravl.errors import DataError, QueryError, RavlError
 from ravl.json_types import JsonValue
+from ravl.store.filters import OURS, OWN, names_in
 
+HIDDEN = frozenset({"path", "source"})  # say where files of the server are
 MOST_LISTED = 1_000  # ids, tags or labels in one list
 
 
@@ -29,6 +31,20 @@ def _sound(text: str) -> str:
     except UnicodeEncodeError:
         raise ValueError("a text holds half a character (a lone surrogate)") from None
     return text
+
+
+def _told_nothing(filter: str) -> str:
+    """A filter that does not ask where files of this machine are."""
+    try:
+        asked = {name.removeprefix(OURS) for name in names_in(filter)}
+    except RavlError:
+        return filter  # the memory says what is wrong
+    if hidden := sorted(asked & HIDDEN):
+        raise ValueError(
+            f"{' and '.join(hidden)}: a server does not filter by where files are; a column of "
+            f"your own is written {OWN}{hidden[0]}"
+        )
+    return filter
 
 
 def _decoded(text: object) -> bytes:
@@ -44,6 +60,7 @@ Text = Annotated[str, AfterValidator(_sound)]
 Base64 = Annotated[
     bytes, BeforeValidator(_decoded), WithJsonSchema({"type": "string", "format": "byte"})
 ]
+Filter = Annotated[str, AfterValidator(_sound), AfterValidator(_told_nothing)]
 Id = Annotated[str, AfterValidator(_sound), Field(min_length=1, max_length=2_000)]
 Texts = Annotated[list[Text], Field(max_length=MOST_LISTED)]
 Key = Annotated[str, AfterValidator(_sound), Field(min_length=1, max_length=200)]
@@ -117,7 +134,7 @@ class SearchHow(Body):
         "auto", description="By similarity, by words, or both."
     )
     target: Literal["pictures", "texts"] = Field("pictures", description="What to find.")
-    where: Text | None = Field(None, description="A filter: only rows that it lets through.")
+    where: Filter | None = Field(None, description="A filter: only rows that it lets through.")
     exclude: Annotated[list[Id], Field(max_length=MOST_LISTED)] = Field(
         default_factory=list, description="Ids of rows to leave out."
     )
@@ -195,4 +212,4 @@ class DeleteIn(Body):
 
     model_config = example(ids=["shirts/18.jpg"])
     ids: Annotated[list[Id], Field(max_length=MOST_LISTED)] = Field(default_factory=list)
-    where: Text | None = Field(None, description="A filter; takes a key with the scope admin.")
+    where: Filter | None = Field(None, description="A filter; takes a key with the scope admin.")

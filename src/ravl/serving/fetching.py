@@ -127,6 +127,16 @@ class _Guarded(httpcore.AsyncNetworkBackend):
         await self._inner.sleep(seconds)
 
 
+UNICAST = ipaddress.ip_network("2000::/3")  # all addresses of the IPv6 internet
+NAT64 = ipaddress.ip_network("64:ff9b::/96")  # an IPv4 address is in the last 32 bits
+NEVER = tuple(  # special uses in the space of public addresses, which not every Python knows
+    map(
+        ipaddress.ip_network,
+        ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2001:db8::/32", "3fff::/20"),
+    )
+)
+
+
 def is_public(address: str) -> bool:
     """Whether an address is one of the public internet, also an IPv4 one inside an IPv6 one."""
     try:
@@ -134,14 +144,15 @@ def is_public(address: str) -> bool:
     except ValueError:
         return False
     if isinstance(found, ipaddress.IPv6Address):
-        teredo = found.teredo
-        inner = found.ipv4_mapped or found.sixtofour or (teredo[1] if teredo else None)
-        if inner is None and found in ipaddress.ip_network("64:ff9b::/96"):  # NAT64
+        inner = found.ipv4_mapped or found.sixtofour
+        if inner is None and found in NAT64:
             inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
-        if inner is not None and not is_public(str(inner)):
+        if inner is not None:
+            return is_public(str(inner))
+        if found not in UNICAST:
             return False
-        if inner is not None and found.ipv4_mapped:
-            return True
+    if any(found in network for network in NEVER if network.version == found.version):
+        return False
     return found.is_global and not found.is_multicast and not found.is_reserved
 
 

@@ -21,6 +21,9 @@ class Limits:
         wait: seconds that the first item of a pass waits for others; nobody waits alone.
         deadline: seconds until an answer is given up.
         upload: seconds within which a request must have arrived.
+        headers: seconds within which the headers of a request must have arrived.
+        unread: seconds in which a client must read some of its answer.
+        connections: open at a time; never more than half of the files that a process may open.
         shutdown: seconds that requests under way may still take when the server is stopped.
     """
 
@@ -35,4 +38,7 @@ class Limits:
     wait: float = 0.004
     deadline: float = 30.0
     upload: float = 30.0
+    headers: float = 10.0
+    unread: float = 60.0
+    connections: int = 1_000
     shutdown: float = 30.0

@@ -11,11 +11,12 @@ import uvicorn
 
 from ravl.errors import QueryError
 from ravl.serving.app import create_app
+from ravl.serving.connections import connection_type, quieten
 from ravl.serving.guard import is_loopback
 from ravl.serving.service import Service
 
 KEEP_ALIVE = 30  # seconds that an idle connection stays open
-BACKLOG = 2048
+BACKLOG = 128
 
 
 def check_host(host: str, keyed: bool) -> None:
@@ -57,6 +58,7 @@ class Server(uvicorn.Server):
                 server_header=False,
                 date_header=True,
                 backlog=BACKLOG,
+                http=connection_type(service.limits),
                 lifespan="on",
                 ws="none",
                 timeout_keep_alive=KEEP_ALIVE,
@@ -66,6 +68,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Warm up, listen, and say so."""
+        quieten()
         await asyncio.to_thread(self._service.warm_up)
         await super().startup(sockets)
         if self.should_exit or not self.servers:

@@ -106,6 +106,16 @@ def name_of(test: Tree[Token]) -> str:
     return str(token)[1:-1].replace("``", "`") if token.type == "QUOTED" else str(token)  # type: ignore[union-attr]
 
 
+def names_in(expression: str) -> set[str]:
+    """All names that a filter asks about, as they are written in it; raises as parse_filter."""
+    return {name_of(test) for test in parse_filter(expression).find_pred(_names_one)}
+
+
+def _names_one(tree: Tree[Token]) -> bool:
+    first = tree.children[0] if tree.children else None
+    return getattr(first, "data", None) == "name"
+
+
 def column_of(name: str, columns: frozenset[str]) -> tuple[str, bool]:
     """The column that a name means, and whether it is one of the user's own.
 

@@ -16,7 +16,7 @@ from ravl.errors import DataError
 from ravl.memory import Row
 from ravl.serving.adding import added, fields_of, texts_of
 from ravl.serving.asking import Asking, caller_of
-from ravl.serving.bodies import DeleteIn, RowChange, RowIn, RowsIn
+from ravl.serving.bodies import DeleteIn, Filter, RowChange, RowIn, RowsIn
 from ravl.serving.documented import gives, secured, takes
 from ravl.serving.incoming import Sent, check_number, check_texts, read
 from ravl.serving.outgoing import Json, row_json
@@ -29,7 +29,7 @@ IdQuery = Annotated[
     Query(min_length=1, max_length=2_000, examples=["shirts/17.jpg"], description="Of the row."),
 ]
 Where = Annotated[
-    str | None, Query(max_length=4_000, examples=["price < 40"], description="A filter.")
+    Filter | None, Query(max_length=4_000, examples=["price < 40"], description="A filter.")
 ]
 Number = Annotated[int, Query(ge=0, lt=2**62, description="As next of the page before says.")]
 Limit = Annotated[int, Query(ge=1, le=500, description="Rows of a page.")]
