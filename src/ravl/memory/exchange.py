@@ -16,7 +16,7 @@ from ravl.data.pictures import probe
 from ravl.encoders import loadable
 from ravl.encoders.base import Array
 from ravl.errors import DataError, EncoderMismatchError, MemoryFileError, PictureError
-from ravl.memory.indexing import IndexReport
+from ravl.memory.index_report import IndexReport
 from ravl.store.collection import Collection
 from ravl.store.contract import Store
 from ravl.store.duplicates import mark_duplicates

@@ -13,140 +13,23 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
-from ravl.data import Example, Rejected, pictures
-from ravl.encoders.base import Array, Encoder
-from ravl.errors import PictureError
-from ravl.json_types import JsonObject
-from ravl.memory.moves import apply_moves, holds, still_possible
-from ravl.memory.provenance import Claim, absolute, merged
+from ravl.data import Example, Rejected
+from ravl.encoders.base import Encoder
+from ravl.memory.example_loader import ExampleLoader, Known, LoadedExample
+from ravl.memory.index_report import SHOWN, IndexReport
+from ravl.memory.moves import apply_moves, still_possible
+from ravl.memory.provenance import Claim
 from ravl.memory.rebasing import rebase
 from ravl.memory.renames import Deferred, find_renames
 from ravl.progress import progress_bar
 from ravl.store.collection import Collection
-from ravl.store.duplicates import DuplicateGroups, mark_duplicates
-from ravl.store.row import Computed, Row, unwritable
-from ravl.store.space import MOST_TEXTS
+from ravl.store.duplicates import mark_duplicates
+from ravl.store.row import Computed, Row
 
 AHEAD = 3  # batches being decoded while one is encoded
-SHOWN = 1000  # reasons kept in a report; all are in the memory's quarantine
-
-
-@dataclass
-class IndexReport:
-    """What an indexing run did.
-
-    Args:
-        added, updated, unchanged: rows.
-        rejected: how much was set aside; the reasons are in ``reasons`` and in the quarantine.
-        reasons: the first thousand of them.
-        renamed: old and new id of rows whose picture has another file name now.
-        trashed: ids of rows that went to the trash: their file holds the picture of another row
-            now, and their own picture is nowhere.
-        skipped: how many files of each kind a folder has that are no pictures, or were left out:
-            "video", "PDF", "thumbnail".
-        duplicates: groups of near-duplicates that the new pictures belong to.
-        encoded: pictures that went through the network.
-        seconds: the whole run took.
-        dry_run: True if nothing was written.
-    """
-
-    added: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    rejected: int = 0
-    reasons: list[Rejected] = field(default_factory=list)
-    renamed: list[tuple[str, str]] = field(default_factory=list)
-    trashed: list[str] = field(default_factory=list)
-    skipped: dict[str, int] = field(default_factory=dict)
-    duplicates: DuplicateGroups = field(default_factory=lambda: DuplicateGroups([]))
-    encoded: int = 0
-    seconds: float = 0.0
-    dry_run: bool = False
-
-    @property
-    def found_nothing(self) -> bool:
-        """True if the source gave no row, neither a new nor a known one."""
-        return not (self.added or self.updated or self.unchanged or self.renamed)
-
-    def to_json(self) -> JsonObject:
-        """As plain JSON types."""
-        return {
-            "added": self.added,
-            "updated": self.updated,
-            "unchanged": self.unchanged,
-            "renamed": [{"from": old, "to": new} for old, new in self.renamed],
-            "trashed": self.trashed,
-            "set_aside": self.rejected,
-            "skipped": self.skipped,
-            "encoded": self.encoded,
-            "seconds": round(self.seconds, 2),
-            "dry_run": self.dry_run,
-            "reasons": [r.to_json() for r in self.reasons],
-            "near_duplicates": [list(group) for group in self.duplicates.groups],
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedExample:
-    """An example whose file has been read.
-
-    Args:
-        row: as it should be in the memory.
-        old: as it is there now, None for a new one.
-        picture: the encoded bytes, where they are new or to be copied.
-        prepared: the network's input (3, H, W), where the picture is new.
-        reused: features (F,) and vector (d,) of a new picture, out of another memory.
-        lacking: True if the row that is there lacks the vector of a text.
-        claim: what the source says of it, where that is not what it said before.
-    """
-
-    row: Row
-    old: Row | None
-    picture: bytes | None = None
-    prepared: Array | None = None
-    reused: tuple[Array, Array] | None = None
-    lacking: bool = False
-    claim: Claim | None = None
-
-    @property
-    def is_new(self) -> bool:
-        """True if its picture's vectors are to be written."""
-        return self.prepared is not None or self.reused is not None
-
-    @property
-    def has_new_texts(self) -> bool:
-        """True if the vectors of its texts are to be written."""
-        return self.lacking or self.row.texts != (self.old.texts if self.old else ())
-
-    @property
-    def changes(self) -> bool:
-        """True if there is anything to write."""
-        return self.row != self.old or self.picture is not None or self.lacking
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the memory has of an example.
-
-    Args:
-        row: with the example's id; None for a new example.
-        copied: True if the memory has a copy of the picture.
-        seen: True if the picture has a vector.
-        lacking: True if the picture or a text has no vector.
-        last: what the source said of the row last; None if it never said anything.
-        namesake: another file of the same name that the row is from, where the row has its id from
-            this name and a number.
-    """
-
-    row: Row | None = None
-    copied: bool = False
-    seen: bool = False
-    lacking: bool = False
-    last: Claim | None = None
-    namesake: str | None = None
 
 
 class Indexer:
@@ -187,19 +70,21 @@ class Indexer:
         self._name = name
         # A folder's quarantine is the same one, however its path was written.
         self._source = str(Path(name).resolve()) if Path(name).exists() else name
-        self._copy = copy
-        self._max_pixels = max_pixels
         self._version: int | None = None
         self._started = ""  # by the time of the quarantine
         self._encoder: Encoder = memory.encoder
-        self._reusable = reuse_from.rows_by_picture_hash() if reuse_from is not None else {}
-        self._reuse_from = reuse_from
+        self._loader = ExampleLoader(
+            self._encoder,
+            copy=copy,
+            max_pixels=max_pixels,
+            claims=claimant is not None,
+            label_stays=label_stays,
+            reuse_from=reuse_from,
+        )
         self._on_write = on_write
         self._as_read = as_read or {}
         self._claimant = claimant
-        self._label_stays = label_stays
         self._numbered = re.compile(rf"{re.escape(Path(name).name)}:\d+$")
-        self._hashes: set[str] | None = None  # of the pictures of the memory, when first needed
         self._deferred: list[Deferred] = []
         self.report = IndexReport(dry_run=dry_run)
 
@@ -237,7 +122,7 @@ class Indexer:
 
     def _following_renames(self) -> Iterator[Example]:
         """The deferred examples, once the rows of renamed pictures have followed them."""
-        deferred, self._deferred, self._hashes = self._deferred, [], set()
+        deferred, self._deferred, self._loader.hashes = self._deferred, [], set()
         if not deferred:
             return
         store, report = self._memory.store, self.report
@@ -295,10 +180,10 @@ class Indexer:
     ) -> list[Future[LoadedExample | Rejected | Deferred]]:
         """Start reading a batch, knowing what the memory has of it already."""
         store = self._memory.store
-        if self._hashes is None and any(
+        if self._loader.hashes is None and any(
             isinstance(item, Example) and isinstance(item.picture, Path) for item in batch
         ):
-            self._hashes = {each.hash for each in store.rows.hashes()}
+            self._loader.hashes = {each.hash for each in store.rows.hashes()}
         ids = [item.id for item in batch if isinstance(item, Example)]
         known = store.rows.find(ids)
         known |= {id: self._as_read[id] for id in ids if id in self._as_read}
@@ -321,7 +206,7 @@ class Indexer:
                 last=claims.get(number),
                 namesake=namesakes.get(number),
             )
-            futures.append(pool.submit(self._load, item, state))
+            futures.append(pool.submit(self._loader.load, item, state))
         return futures
 
     def _claims(self, numbers: Sequence[int]) -> dict[int, Claim]:
@@ -343,83 +228,6 @@ class Indexer:
             if same:
                 found[number] = same[0]
         return found
-
-    def _load(self, item: Example | Rejected, known: Known) -> LoadedExample | Rejected | Deferred:
-        """Read one picture, and decode it if it is new. Runs in a thread."""
-        if isinstance(item, Rejected):
-            return item
-        if known.namesake is not None and known.last is None and item.picture is None:
-            reason = f"The id {item.id!r} is already that of a row of {known.namesake}. Index this "
-            return Rejected(_place(item), f"{reason}file with --prefix NAME.")
-        loaded = self._read(item, known)
-        if not isinstance(loaded, LoadedExample):
-            return loaded
-        claim = Claim.of(item) if self._claimant is not None else None
-        return replace(loaded, lacking=known.lacking, claim=claim if claim != known.last else None)
-
-    def _read(self, item: Example, known: Known) -> LoadedExample | Rejected | Deferred:
-        old = known.row
-        stays = old is not None and self._label_stays is not None and self._label_stays(old)
-        row = merged(old, item, known.last, label_stays=stays)
-        if len(row.texts) > MOST_TEXTS:
-            return Rejected(
-                _place(item),
-                f"{row.id!r} has {len(row.texts):,} texts; a row takes {MOST_TEXTS:,}.",
-            )
-        if flaw := unwritable(row):
-            return Rejected(_place(item), flaw)
-        if item.picture is None:
-            return LoadedExample(row, old)
-        try:
-            data = pictures.read_bytes(item.picture)
-            hash_ = pictures.content_hash(data)
-            same = old is not None and old.hash == hash_
-            if old is not None and same and known.seen:
-                row = replace(row, path=_better_path(old, item))
-                keep = self._keeps(row) and not known.copied
-                return LoadedExample(row, old, data if keep else None)
-            hashes = self._hashes or ()
-            changed = hash_ in hashes if old is None else bool(hashes) and not same
-            if changed and isinstance(item.picture, Path):
-                return Deferred(item, hash_, old)
-            if old is not None and not same and _is_another(old, item):
-                reason = f"The id {row.id!r} is already that of {old.path}. Index this folder with "
-                return Rejected(_place(item), reason + "--prefix NAME, or delete the other row.")
-            if hash_ in self._reusable:
-                return self._reused(row, old, data, hash_)
-            info = pictures.probe(data)
-            picture = pictures.decode(
-                data, hint=self._encoder.picture_size, max_pixels=self._max_pixels
-            )
-            row = replace(
-                row,
-                hash=hash_,
-                width=info.width,
-                height=info.height,
-                duplicate_of=None,
-                phash=pictures.perceptual_hash(picture),
-            )
-            return LoadedExample(row, old, data, self._encoder.prepare(picture))
-        except PictureError as error:
-            return Rejected(_place(item), str(error))
-
-    def _reused(self, row: Row, old: Row | None, data: bytes, hash_: str) -> LoadedExample:
-        """A new picture that the other memory has: what was computed of it, without decoding."""
-        assert self._reuse_from is not None
-        theirs, feature, vector = self._reuse_from.row_with_vectors(self._reusable[hash_])
-        row = replace(
-            row,
-            hash=hash_,
-            width=theirs.width,
-            height=theirs.height,
-            duplicate_of=None,
-            phash=theirs.phash,
-        )
-        return LoadedExample(row, old, data, reused=(feature, vector))
-
-    def _keeps(self, row: Row) -> bool:
-        """True if the picture must be copied in: on request, or since it has no file."""
-        return self._copy or row.path is None
 
     def _finish(self, batch: list[LoadedExample | Rejected | Deferred]) -> None:
         """Encode a batch, write it, count it."""
@@ -451,7 +259,7 @@ class Indexer:
         text_vectors = self._encoder.embed_texts(texts)
         computed, picture, text = [], 0, 0
         for item in items:
-            part = Computed(picture=item.picture if self._keeps(item.row) else None)
+            part = Computed(picture=item.picture if self._loader.keeps(item.row) else None)
             if item.is_new:
                 feature, vector = new[picture]
                 part = replace(part, vector=vector, feature=feature)
@@ -507,23 +315,6 @@ class Indexer:
         return self._version
 
 
-def _better_path(old: Row, example: Example) -> Path | None:
-    """Of a picture with the same content: where it was if it is still there, else where it is."""
-    if not isinstance(example.picture, Path):
-        return old.path
-    path = absolute(example.picture)
-    if old.path is None or old.path == path or not holds(old.path, old.hash):
-        return path
-    return old.path
-
-
-def _is_another(old: Row, example: Example) -> bool:
-    """True if the id belongs to another picture file, which may be away for now."""
-    if old.path is None or not isinstance(example.picture, Path):
-        return False
-    return old.path != absolute(example.picture)
-
-
 def _fitting(computed: Computed, encoded: Row, row: Row) -> Computed:
     """What of it belongs to the row that is written, whose texts or picture may be others'."""
     if encoded.texts != row.texts:
@@ -544,8 +335,3 @@ def _outrun(item: LoadedExample, now_: Row | None) -> Rejected:
             "index again if this one is right."
         )
     return Rejected(str(item.row.path or id_), why)
-
-
-def _place(example: Example) -> str:
-    place = str(example.picture) if isinstance(example.picture, Path) else example.source
-    return (place or example.id).encode(errors="backslashreplace").decode()

@@ -16,7 +16,8 @@ from ravl.errors import DataError, QueryError, RowNotFoundError
 from ravl.memory import compacting, exchange, reembedding, syncing, trash
 from ravl.memory.compacting import CompactReport, compact
 from ravl.memory.editing import edit
-from ravl.memory.indexing import Indexer, IndexReport
+from ravl.memory.index_report import IndexReport
+from ravl.memory.indexing import Indexer
 from ravl.memory.info import Info, describe
 from ravl.memory.provenance import source_name
 from ravl.memory.reverting import RevertReport, at, diff, revert

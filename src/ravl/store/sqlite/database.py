@@ -7,7 +7,7 @@ import glob
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.resources import files
 from pathlib import Path
 from secrets import token_hex
@@ -40,6 +40,12 @@ def publish(work: Path, path: Path) -> None:
         with path.open("xb"):
             pass
         work.replace(path)
+
+
+def _remove(left: Iterable[Path]) -> None:
+    for file in left:
+        with contextlib.suppress(OSError):
+            file.unlink(missing_ok=True)
 
 
 def _exists(path: Path) -> MemoryExistsError:
@@ -118,11 +124,9 @@ class Database:
                 raise _exists(path) from error
             raise MemoryFileError(f"A memory cannot be made at {path}: {error}.") from error
         finally:
-            for left in files_of(work):
-                left.unlink(missing_ok=True)
-        # Nobody needs what other attempts left, which were killed or come too late.
-        for left in path.parent.glob(f".{glob.escape(path.name)}.*making*"):
-            left.unlink(missing_ok=True)
+            _remove(files_of(work))
+        # Attempts that were killed or came too late have left files that nothing needs.
+        _remove(path.parent.glob(f".{glob.escape(path.name)}.*making*"))
         return cls(path, timeout)
 
     @property
