@@ -20,6 +20,18 @@ class RowExistsError(DataError):
 class PictureError(RavlError, ValueError):
     """One picture cannot be decoded, or is larger than allowed."""
 
+    def among(self, position: int, count: int, noun: str = "Picture") -> "PictureError":
+        """The same error, which says which of several pictures it is about.
+
+        Args:
+            position: of the picture, from 0.
+            count: number of pictures; the error of a single one stays as it is.
+            noun: what there are several of.
+        """
+        if count == 1:
+            return self
+        return PictureError(f"{noun} {position + 1:,} of {count:,}: {self}")
+
 
 class DivergedError(RavlError, ArithmeticError):
     """The loss of a training is no longer a number; what it has learned is worth nothing."""

@@ -225,12 +225,47 @@ def test_what_takes_too_long_goes_in_parts(running: Running, connect):
     assert max(made[0].calls) <= 4
 
 
-def test_one_bad_picture_is_told_at_once(running: Running, connect):
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_broken_picture_of_many(running: Running, connect, tmp_path: Path, kind: str):
+    """The error says which one it is, or stands in its place; in several requests and one."""
     prepare, made = fake()
-    client = connect(running(prepare=prepare)[0])
-    with pytest.raises(PictureError, match="not a picture"):
-        client.classify([png("red")] * 7 + [b"none"])
-    assert not made[0].calls
+    url, service = running(prepare=prepare)
+    client = connect(url, kind)
+    gone, row = tmp_path / "gone.png", client.get("red/0.png")
+    pictures = [png("red"), row, b"none", png("blue"), b"none either", png("red")]
+    for batch in (64, 2, 1):
+        (client.client if kind == "async" else client)._server.batch = batch
+        with pytest.raises(PictureError, match=r"^Picture 3 of 6: .*not a picture"):
+            client.classify(pictures)
+        found = client.classify(pictures, return_exceptions=True)
+        assert [type(a).__name__ for a in found] == [
+            *("Classification", "Classification", "PictureError"),
+            *("Classification", "PictureError", "Classification"),
+        ]
+        assert "not a picture" in str(found[2]) and "of 6" not in str(found[2])
+    before = sum(made[0].calls)
+    with pytest.raises(PictureError, match=r"^Picture 2 of 3: .*gone\.png does not exist"):
+        client.classify([png("red"), gone, b"none"])
+    assert sum(made[0].calls) == before, "nothing is sent where a file is missing here"
+    first, second = client.classify([gone, b""], return_exceptions=True)
+    assert "does not exist" in str(first) and "empty" in str(second)
+    for broken in (gone, b"none"):
+        with pytest.raises(PictureError, match="^(?!Picture 1 of 1)"):
+            client.classify(broken, return_exceptions=True)  # a single one raises
+    assert service.memory.count() > 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_broken_query_of_many(running: Running, connect, tmp_path: Path, kind: str):
+    client = connect(running()[0], kind)
+    queries = ["red", b"none", tmp_path / "gone.png", png("blue")]
+    found = client.search(queries, k=1, return_exceptions=True)
+    assert [found[0][0].row.label, found[3][0].row.label] == ["red", "blue"]
+    assert "not a picture" in str(found[1]) and "does not exist" in str(found[2])
+    with pytest.raises(PictureError, match="^Query 2 of 4: .*not a picture"):
+        client.search([*queries[:2], "red", "blue"])
+    with pytest.raises(PictureError, match="^Query 3 of 4: .*does not exist"):
+        client.search(queries)
 
 
 def test_answers_can_be_pickled_and_compared(running: Running, connect):

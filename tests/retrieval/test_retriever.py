@@ -33,6 +33,24 @@ def test_text_to_pictures(memory):
         assert set(hits[0].by) == {"pictures"}
 
 
+def test_one_broken_query_of_many(memory, tmp_path):
+    """The error says which one it is before a network runs, or stands in its place."""
+    gone = tmp_path / "gone.png"
+    queries = [draw(500, "blue"), "red", gone, Query("red", b"none")]
+    memory.encoder.looked = 0
+    with pytest.raises(PictureError, match=r"^Query 3 of 4: .*gone\.png does not exist"):
+        memory.search(queries, k=1)
+    assert memory.encoder.looked == 0
+    found = memory.search(queries, k=1, return_exceptions=True)
+    assert [labels(hits) for hits in found[:2]] == [["blue"], ["red"]]
+    assert [type(error) for error in found[2:]] == [PictureError, PictureError]
+    only = memory.search([gone], return_exceptions=True)
+    assert [str(error) for error in only] == [f"{gone} does not exist. Check the path."]
+    with pytest.raises(PictureError, match="^(?!Query)"):
+        memory.search(gone)
+    assert memory.search([], return_exceptions=True) == memory.search([]) == []
+
+
 def test_picture_to_pictures(memory, tmp_path):
     picture = draw(500, "blue")
     path = tmp_path / "query.png"

@@ -45,6 +45,20 @@ def test_several_searches(client: Client):
     assert api.post("/v1/search/batch", json={"queries": []}).status_code == 422
 
 
+def test_one_broken_picture_of_several_searches(client: Client):
+    api = client()
+    broken = {"picture": {"base64": "bm9uZQ=="}}
+    queries = [{"text": "red"}, broken, {"picture": {"id": "blue/2.png"}}]
+    answer = api.post("/v1/search/batch", json={"queries": queries, "k": 1})
+    assert answer.status_code == 200, answer.text
+    first, second, third = answer.json()["results"]
+    assert [first[0]["label"], third[0]["label"]] == ["red", "blue"]
+    assert set(second) == {"error"} and "not a picture" in second["error"]
+    alone = api.post("/v1/search/batch", json={"queries": [broken]}).json()
+    assert alone["results"] == [second]
+    assert api.post("/v1/search", json=broken).status_code == 422
+
+
 def test_what_has_no_answer_is_a_sentence(client: Client, red: bytes):
     api = client()
     for body, says in (
@@ -54,7 +68,7 @@ def test_what_has_no_answer_is_a_sentence(client: Client, red: bytes):
         ({"text": "a", "k": 100_000}, "k: Input should be less"),
         ({"text": "a", "where": "nonsense < 1"}, "There is no column 'nonsense'"),
         ({"text": "a", "target": "texts", "mode": "keyword"}, "searched by meaning only"),
-        ({"text": "a", "rerank": "none"}, "No run 'none' can look again"),
+        ({"text": "a", "rerank": "none"}, "No run 'none' can rerank searches"),
     ):
         response = api.post("/v1/search", json=body)
         assert response.status_code in (404, 422)

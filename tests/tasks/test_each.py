@@ -27,6 +27,15 @@ def test_the_others_are_answered(broken: tuple[int, ...], texts: list[str] | Non
             assert answer == f"{i}" + ("" if texts is None else (texts * 7)[i])
 
 
+def test_one_picture_for_several_texts() -> None:
+    def of_one(pictures: list[str], beside: list[str] | None) -> list[str]:
+        return [predict(pictures, [text])[0] for text in beside or ()]
+
+    assert answer_each(of_one, ["1"], ["a", "b"]) == ["1a", "1b"]
+    found = answer_each(of_one, ["broken"], ["a", "b"])
+    assert [str(error) for error in found] == ["broken is broken."] * 2
+
+
 def test_other_errors_end_all() -> None:
     def refuse(pictures: list[str], beside: list[str] | None) -> list[str]:
         raise QueryError("another task")

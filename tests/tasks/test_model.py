@@ -227,6 +227,29 @@ def test_pictures_that_cannot_be_read(fitted, shop, tmp_path):
             answers(fitted, "linear", shop, picture)
 
 
+@pytest.mark.parametrize("name", ["vote", "fusion", "tags"])
+def test_one_broken_picture_of_many(fitted, shop, new, tmp_path, name):
+    """The error says which one it is before a network runs, or stands in its place."""
+    broken = [new[0], tmp_path / "gone.png", *new[1:4], b"none"]
+    shop.encoder.looked = 0
+    with pytest.raises(PictureError, match=r"^Picture 2 of 6: .*gone\.png does not exist"):
+        answers(fitted, name, shop, broken)
+    assert shop.encoder.looked == 0
+    found = answers(fitted, name, shop, broken, return_exceptions=True)
+    assert [i for i, a in enumerate(found) if isinstance(a, PictureError)] == [1, 5]
+    assert str(found[1]).endswith("gone.png does not exist. Check the path.")
+    sound = [a for a in found if not isinstance(a, PictureError)]
+    expected = answers(fitted, name, shop, new[:4])
+    assert [str(a) for a in sound] == [str(a) for a in expected]
+    assert [type(a) for a in answers(fitted, name, shop, [b"none"], return_exceptions=True)] == [
+        PictureError
+    ]
+    with pytest.raises(PictureError):
+        answers(fitted, name, shop, b"none", return_exceptions=True)
+    with pytest.raises(QueryError):
+        answers(fitted, name, shop, broken, return_exceptions=True, k=0)
+
+
 def test_a_run_answers_its_own_task_alone(fitted, shop, new):
     with pytest.raises(QueryError, match="was fitted for classify, not for tag. Use ravl classify"):
         load(fitted / "linear", shop).tag(new)

@@ -266,8 +266,8 @@ def predict_each(
     """The answer to each picture, or why it cannot be read."""
     from ravl.tasks.each import answer_each
 
-    if texts is not None and len(texts) not in (1, len(pictures)):  # refused, or one for many
-        return list(pipeline.predict(pictures, texts, **options))
+    if isinstance(pipeline, ServedPipeline):
+        return pipeline.predict_each(pictures, texts, options)
 
     def predict(some: list[Path], beside: list[str] | None) -> Sequence[Answer]:
         if beside is None:

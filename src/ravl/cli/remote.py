@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 import click
 
@@ -20,6 +20,7 @@ from ravl.cli.output import print_problems
 
 if TYPE_CHECKING:
     from ravl.client import Client
+    from ravl.errors import PictureError
     from ravl.memory import Memory
     from ravl.runs.answers import Answer
     from ravl.tasks.contract import Pipeline
@@ -173,8 +174,17 @@ class ServedPipeline:
         """Answers to some pictures."""
         options: Options = given
         found = self._client.predict(self._command, list(pictures), beside, **options)
+        return cast("list[Answer]", found)
+
+    def predict_each(
+        self, pictures: Sequence[Path], beside: Sequence[str] | None, options: Options
+    ) -> list[Answer | PictureError]:
+        """Answers to some pictures, or why one cannot be read."""
+        found = self._client.predict(
+            self._command, list(pictures), beside, return_exceptions=True, **options
+        )
         assert isinstance(found, list)
-        return found
+        return list(found)
 
     def stream(self, picture: Path, beside: str | None = None, **given: object) -> Iterable[str]:
         """The text about one picture, piece by piece as it is written."""

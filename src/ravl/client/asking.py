@@ -9,6 +9,7 @@ import httpx2 as httpx
 from PIL import Image
 
 from ravl.client import reading
+from ravl.client.places import Places
 from ravl.client.plans import Ask, Body, Opening, Plan, Server, fetched
 from ravl.client.problems import checked
 from ravl.client.provenance import ServedHits
@@ -24,8 +25,8 @@ from ravl.client.sending import (
     unusual,
     with_pictures,
 )
-from ravl.errors import QueryError
-from ravl.json_types import JsonRecord
+from ravl.errors import PictureError, QueryError
+from ravl.json_types import JsonRecord, JsonValue
 from ravl.memory import Picture, Row
 from ravl.retrieval import Query
 from ravl.retrieval.options import Options
@@ -57,8 +58,8 @@ def query_of(given: object, image: Picture | str | None, like: str | None, weigh
 
 
 def search(
-    server: Server, given: object, k: int, options: JsonRecord
-) -> Plan[ServedHits | list[ServedHits]]:
+    server: Server, given: object, k: int, options: JsonRecord, return_exceptions: bool
+) -> Plan[ServedHits | list[ServedHits] | list[ServedHits | PictureError]]:
     """Hits of a query, or of each query in a list."""
     how = dict(options)
     image, like, weight = how.pop("image", None), how.pop("like", None), how.pop("weight", 0.5)
@@ -73,14 +74,20 @@ def search(
         body = {**values, "queries": [_in_json(query) for query in chunk]}
         return Ask("POST", "/v1/search/batch", {"json": body}, divisible=len(chunk) > 1)
 
-    def reader(reply: httpx.Response, count: int) -> list[ServedHits]:
-        return reading.read(
-            reply, lambda whole: [reading.hits(whole["results"][i], whole) for i in range(count)]
-        )
+    def reader(reply: httpx.Response, count: int) -> list[ServedHits | PictureError]:
+        def hits(whole: JsonValue) -> list[ServedHits | PictureError]:
+            found = [whole["results"][i] for i in range(count)]
+            return [reading.unread(one) or reading.hits(one, whole) for one in found]
+
+        return places.read(reading.read(reply, hits))
 
     queries = [query_of(one, None, None, weight) for one in given]
-    found = yield from in_chunks(server, queries, lambda q: size_of(q.image), ask, reader)
-    return found
+    places: Places[ServedHits] = Places(
+        [query.image for query in queries], "Query", return_exceptions
+    )
+    sound = [queries[i] for i in places.sendable(range(len(queries)))]
+    yield from in_chunks(server, sound, lambda q: size_of(q.image), ask, reader)
+    return places.results()
 
 
 def answers(
@@ -89,7 +96,8 @@ def answers(
     pictures: Source | Iterable[Source],
     texts: str | Iterable[str] | None,
     options: Mapping[str, object],
-) -> Plan[Answer | list[Answer]]:
+    return_exceptions: bool = False,
+) -> Plan[Answer | list[Answer] | list[Answer | PictureError]]:
     """The answer about a picture, or about each picture in a list.
 
     Args:
@@ -98,6 +106,7 @@ def answers(
         pictures: one or several pictures.
         texts: questions or texts; None for a task without texts.
         options: options of the answer.
+        return_exceptions: True for errors in the places of pictures that cannot be read.
     """
     values, field = how_of(options), registry.of_command(task)[0].beside
     sources, one = source_list(pictures)
@@ -111,19 +120,25 @@ def answers(
         body = with_pictures("pictures", shown, {**values, **said})
         return Ask("POST", f"/v1/{task}/batch", body, divisible=len(chunk) > 1)
 
-    def reader(reply: httpx.Response, count: int) -> list[Answer]:
-        return reading.read(
-            reply,
-            lambda whole: [reading.answer(task, whole["answers"][i], whole) for i in range(count)],
-        )
+    def reader(reply: httpx.Response, count: int) -> list[Answer | PictureError]:
+        def answers(whole: JsonValue) -> list[Answer | PictureError]:
+            found = [whole["answers"][i] for i in range(count)]
+            return [reading.unread(one) or reading.answer(task, one, whole) for one in found]
+
+        return places.read(reading.read(reply, answers))
 
     def weigh(item: Item) -> int:
         return size_of(item[0]) if len(sources) > 1 else 0  # a single picture is sent only once
 
-    order = files_first([source for source, _ in items])
-    sorted_ = yield from in_chunks(server, [items[i] for i in order], weigh, ask, reader)
-    found = [answer for _, answer in sorted(zip(order, sorted_, strict=True), key=lambda a: a[0])]
-    return found[0] if one and (texts is None or isinstance(texts, str)) else found
+    single = one and (texts is None or isinstance(texts, str))
+    places: Places[Answer] = Places(sources, "Picture", return_exceptions and not single)
+    order = places.sendable(files_first([source for source, _ in items]))
+    yield from in_chunks(server, [items[i] for i in order], weigh, ask, reader)
+    found = places.results()
+    if not single:
+        return found
+    assert not isinstance(found[0], PictureError)  # it is raised
+    return found[0]
 
 
 def opening(

@@ -33,6 +33,7 @@ from ravl.client.provenance import ServedHits
 from ravl.client.sending import Source, in_chunks, in_json, new_row, qa_of, size_of
 from ravl.data import QA, Example, Scalar
 from ravl.data.pictures import decode
+from ravl.errors import PictureError
 from ravl.memory import IndexReport, Row
 from ravl.retrieval.retriever import Many
 from ravl.runs.answers import Answer, Classification, Tagging
@@ -51,19 +52,26 @@ class Methods:
 
     @searching
     def search(
-        self, query: Query | Many | None = None, k: int = 10, **options: Unpack[FindOptions]
-    ) -> Plan[ServedHits | list[ServedHits]]:
+        self,
+        query: Query | Many | None = None,
+        k: int = 10,
+        *,
+        return_exceptions: bool = False,
+        **options: Unpack[FindOptions],
+    ) -> Plan[ServedHits | list[ServedHits] | list[ServedHits | PictureError]]:
         """The k best rows for a text, a picture, or both; see :meth:`ravl.Memory.search`.
 
         Args:
             query: a text, a picture, a row, a :class:`ravl.Query`, or a list of these.
             k: the number of hits.
+            return_exceptions: True for a :class:`~ravl.errors.PictureError` in the place of the
+                hits of each query of a list whose picture cannot be read, instead of raising it.
             **options: see :class:`ravl.client.options.FindOptions`.
 
         Returns:
             :class:`ravl.Hits`, or a list of them; with ``origin``.
         """
-        return asking.search(self._server, query, k, options)
+        return asking.search(self._server, query, k, options, return_exceptions)
 
     @planned
     def predict(
@@ -72,8 +80,10 @@ class Methods:
         task: str,
         pictures: Source | Iterable[Source],
         beside: str | Iterable[str] | None = None,
+        *,
+        return_exceptions: bool = False,
         **options: object,
-    ) -> Plan[Answer | list[Answer]]:
+    ) -> Plan[Answer | list[Answer] | list[Answer | PictureError]]:
         """The answer of any task, also of one that a package adds, or of each in a list.
 
         Args:
@@ -81,22 +91,30 @@ class Methods:
             pictures: as for :meth:`classify`.
             beside: for a task that takes them the text or question, or as many as there are
                 pictures.
+            return_exceptions: see :meth:`classify`.
             **options: of the task, and ``run``.
 
         Raises:
             DataError: no such task is installed here.
             QueryError: no run of the server has this task, or an option is out of range.
         """
-        return asking.answers(self._server, task, pictures, beside, options)
+        return asking.answers(self._server, task, pictures, beside, options, return_exceptions)
 
     @answering(Classification)
     def classify(
-        self, pictures: Source | Iterable[Source], **options: Unpack[HowOptions]
-    ) -> Plan[Answer | list[Answer]]:
+        self,
+        pictures: Source | Iterable[Source],
+        *,
+        return_exceptions: bool = False,
+        **options: Unpack[HowOptions],
+    ) -> Plan[Answer | list[Answer] | list[Answer | PictureError]]:
         """The label of a picture, or of each picture in a list.
 
         Args:
             pictures: a path, bytes, PIL picture or row, or a list of these, of any length.
+            return_exceptions: True for a :class:`~ravl.errors.PictureError` in the place of the
+                answer to each picture of a list that cannot be read, instead of raising it. A
+                single picture always raises.
             **options: see :class:`ravl.client.options.HowOptions`.
 
         Returns:
@@ -104,49 +122,62 @@ class Methods:
 
         Raises:
             QueryError: no run of the server has this task, or an option is out of range.
-            PictureError: a picture cannot be read.
+            PictureError: a picture cannot be read; of a list the message says which one.
             ServerError: the server cannot be reached, refuses the key, or is too busy.
         """
-        return asking.answers(self._server, "classify", pictures, None, options)
+        return asking.answers(self._server, "classify", pictures, None, options, return_exceptions)
 
     @answering(Tagging)
     def tag(
-        self, pictures: Source | Iterable[Source], **options: Unpack[HowOptions]
-    ) -> Plan[Answer | list[Answer]]:
+        self,
+        pictures: Source | Iterable[Source],
+        *,
+        return_exceptions: bool = False,
+        **options: Unpack[HowOptions],
+    ) -> Plan[Answer | list[Answer] | list[Answer | PictureError]]:
         """The tags of a picture, or of each picture in a list; otherwise as :meth:`classify`."""
-        return asking.answers(self._server, "tag", pictures, None, options)
+        return asking.answers(self._server, "tag", pictures, None, options, return_exceptions)
 
     @matching(Matching)
     def match(
         self,
         pictures: Source | Iterable[Source],
         texts: str | Iterable[str],
+        *,
+        return_exceptions: bool = False,
         **options: Unpack[HowOptions],
-    ) -> Plan[Answer | list[Answer]]:
+    ) -> Plan[Answer | list[Answer] | list[Answer | PictureError]]:
         """Whether a text fits a picture, or each text its picture; one side can be one item."""
-        return asking.answers(self._server, "match", pictures, texts, options)
+        return asking.answers(self._server, "match", pictures, texts, options, return_exceptions)
 
     @captioning(Caption)
     def caption(
-        self, pictures: Source | Iterable[Source], **options: Unpack[WriteOptions]
-    ) -> Plan[Answer | list[Answer]]:
+        self,
+        pictures: Source | Iterable[Source],
+        *,
+        return_exceptions: bool = False,
+        **options: Unpack[WriteOptions],
+    ) -> Plan[Answer | list[Answer] | list[Answer | PictureError]]:
         """A text about a picture, or about each picture in a list.
 
         Args:
             pictures: as for :meth:`classify`.
+            return_exceptions: likewise.
             **options: see :class:`ravl.client.options.WriteOptions`.
         """
-        return asking.answers(self._server, "caption", pictures, None, options)
+        return asking.answers(self._server, "caption", pictures, None, options, return_exceptions)
 
     @replying(Reply)
     def ask(
         self,
         pictures: Source | Iterable[Source],
         questions: str | Iterable[str],
+        *,
+        return_exceptions: bool = False,
         **options: Unpack[WriteOptions],
-    ) -> Plan[Answer | list[Answer]]:
+    ) -> Plan[Answer | list[Answer] | list[Answer | PictureError]]:
         """The answer to a question about a picture; one side may be a single item."""
-        return asking.answers(self._server, "ask", pictures, questions, options)
+        return asking.answers(self._server, "ask", pictures, questions, options, return_exceptions)
 
     @streamed
     def stream(

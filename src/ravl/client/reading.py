@@ -47,8 +47,6 @@ def read(reply: httpx.Response, reader: Callable[[JsonValue], T]) -> T:
     checked(reply)
     try:
         return reader(reply.json())
-    except PictureError:  # of one picture of several
-        raise
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise stranger(reply) from error
 
@@ -83,6 +81,13 @@ def row(data: JsonValue) -> Row:
     )
 
 
+def unread(data: JsonValue) -> PictureError | None:
+    """Why the server could not read a picture, where that is in place of an answer or of hits."""
+    if isinstance(data, Mapping) and "error" in data:
+        return PictureError(str(data["error"]))
+    return None
+
+
 def hits(found: JsonValue, whole: JsonValue) -> ServedHits:
     """The hits of a search."""
     return ServedHits(
@@ -101,13 +106,7 @@ def hits(found: JsonValue, whole: JsonValue) -> ServedHits:
 
 
 def answer(task: str, data: JsonValue, whole: JsonValue) -> Answer:
-    """An answer of a task; unknown fields of a newer server are ignored.
-
-    Raises:
-        PictureError: the server could not read the picture.
-    """
-    if "error" in data:
-        raise PictureError(str(data["error"]))
+    """An answer of a task; unknown fields of a newer server are ignored."""
     kind = registry.of_command(task)[0].answer_type()
     known = {field.name for field in fields(kind)}
     values = {name: _plain(value) for name, value in data.items() if name in known}

@@ -16,6 +16,7 @@ from PIL import Image
 from ravl.client.plans import BYTES, Ask, Body, Plan, Server, fetched
 from ravl.client.problems import checked, fewer
 from ravl.data import QA, Example, pictures
+from ravl.errors import PictureError
 from ravl.json_types import JsonRecord
 from ravl.memory import Picture, Row
 from ravl.tasks.pairing import check_pairs
@@ -46,6 +47,20 @@ def encoded(source: Picture | str) -> bytes:
     out = io.BytesIO()
     pictures.decode(source).save(out, "PNG", compress_level=1)
     return out.getvalue()
+
+
+def unsendable(source: Source | None) -> PictureError | None:
+    """Why a picture cannot be sent, or None; what is in a file is checked by the server."""
+    try:
+        if isinstance(source, str | Path):
+            pictures.check_file(Path(source))
+        elif isinstance(source, bytes):
+            pictures.read_bytes(source)
+        elif isinstance(source, Image.Image):
+            pictures.decode(source)
+    except PictureError as error:
+        return error
+    return None
 
 
 def in_json(source: Source) -> dict[str, object]:

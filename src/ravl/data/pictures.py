@@ -59,6 +59,28 @@ class PictureInfo:
     format: str
 
 
+def check_file(source: Path, max_bytes: int = MAX_BYTES) -> None:
+    """Refuse what :func:`read_bytes` would refuse, without reading it.
+
+    Raises:
+        PictureError: missing, a folder, a device, unreadable, empty or too large.
+    """
+    name = _name(source)
+    with _open_file(source) as file:
+        size = os.fstat(file.fileno()).st_size
+    _check_bytes(name, size, max_bytes)
+
+
+def _check_bytes(name: str, size: int, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise PictureError(
+            f"{name} has {size:,} bytes, more than the {max_bytes:,} allowed. Save a smaller "
+            "version."
+        )
+    if not size:
+        raise PictureError(f"{name} is empty (0 bytes). {AGAIN}")
+
+
 def read_bytes(source: Path | bytes, max_bytes: int = MAX_BYTES) -> bytes:
     """The encoded bytes of a picture.
 
@@ -76,13 +98,7 @@ def read_bytes(source: Path | bytes, max_bytes: int = MAX_BYTES) -> bytes:
         with _open_file(source) as file:
             size = os.fstat(file.fileno()).st_size
             data = file.read(max_bytes) if size <= max_bytes else b""
-    if size > max_bytes:
-        raise PictureError(
-            f"{name} has {size:,} bytes, more than the {max_bytes:,} allowed. Save a smaller "
-            "version."
-        )
-    if not data:
-        raise PictureError(f"{name} is empty (0 bytes). {AGAIN}")
+    _check_bytes(name, max(size, len(data)) if data or size > max_bytes else 0, max_bytes)
     return data
 
 

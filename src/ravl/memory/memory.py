@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Unpack, overload
+from typing import Any, Literal, Unpack, overload
 
 from ravl.data import QA, Example, Rejected, Scalar, pictures, read
 from ravl.encoders import Encoder, load_encoder
 from ravl.encoders.base import Array
-from ravl.errors import DataError, QueryError, RowNotFoundError
+from ravl.errors import DataError, PictureError, QueryError, RowNotFoundError
 from ravl.memory import compacting, exchange, reembedding, syncing, trash
 from ravl.memory.compacting import CompactReport, compact
 from ravl.memory.editing import edit
@@ -335,12 +335,36 @@ class Memory(Collection):
     ) -> Hits: ...
 
     @overload
-    def search(self, query: Many, k: int = 10, **options: Unpack[SearchOptions]) -> list[Hits]: ...
+    def search(
+        self,
+        query: Many,
+        k: int = 10,
+        *,
+        return_exceptions: Literal[False] = False,
+        **options: Unpack[SearchOptions],
+    ) -> list[Hits]: ...
+
+    @overload
+    def search(
+        self,
+        query: Many,
+        k: int = 10,
+        *,
+        return_exceptions: bool,
+        **options: Unpack[SearchOptions],
+    ) -> list[Hits | PictureError]: ...
 
     def search(
-        self, query: One | Many | None = None, k: int = 10, **options: Unpack[SearchOptions]
-    ) -> Hits | list[Hits]:
+        self,
+        query: One | Many | None = None,
+        k: int = 10,
+        *,
+        return_exceptions: bool = False,
+        **options: Unpack[SearchOptions],
+    ) -> Hits | list[Hits] | list[Hits | PictureError]:
         """The k best rows for a text, a picture, or both; see :meth:`Retriever.search`."""
+        if isinstance(query, list | tuple):
+            return Retriever(self).search(query, k, return_exceptions=return_exceptions, **options)
         return Retriever(self).search(query, k, **options)
 
     def set_hubness(self, strength: float) -> None:

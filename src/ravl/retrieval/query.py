@@ -13,7 +13,7 @@ from ravl.data import pictures
 from ravl.data.pictures import Picture
 from ravl.data.text import nfc
 from ravl.encoders.base import Array, Encoder, normalise
-from ravl.errors import QueryError
+from ravl.errors import PictureError, QueryError
 from ravl.store.collection import Collection
 from ravl.store.vectors import Vectors
 from ravl.timing import step
@@ -104,6 +104,21 @@ def open_picture(image: Picture | str, hint: int | None = None) -> Image.Image:
         PictureError: it cannot be read or decoded.
     """
     return pictures.decode(Path(image) if isinstance(image, str) else image, hint=hint)
+
+
+def open_pictures(images: Sequence[Picture | str], hint: int | None = None) -> list[Image.Image]:
+    """Several pictures, each as :func:`open_picture` opens it.
+
+    Raises:
+        PictureError: one cannot be read; the message says which one of how many.
+    """
+    opened = []
+    for i, image in enumerate(images):
+        try:
+            opened.append(open_picture(image, hint))
+        except PictureError as error:
+            raise error.among(i, len(images)) from error
+    return opened
 
 
 def _kept_of(memory: Collection, id: str) -> tuple[Array, Array]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Unpack, overload
+from typing import Any, Literal, Unpack, overload
 
 from PIL import Image
 
 from ravl.data.pictures import Picture
-from ravl.errors import QueryError
+from ravl.errors import PictureError, QueryError
 from ravl.retrieval.hits import Hits
 from ravl.retrieval.options import Options, SearchOptions
-from ravl.retrieval.query import Query
+from ravl.retrieval.query import Query, open_picture
 from ravl.retrieval.search import Search
 from ravl.store.collection import Collection
 
@@ -41,11 +43,33 @@ class Retriever:
     ) -> Hits: ...
 
     @overload
-    def search(self, query: Many, k: int = 10, **options: Unpack[SearchOptions]) -> list[Hits]: ...
+    def search(
+        self,
+        query: Many,
+        k: int = 10,
+        *,
+        return_exceptions: Literal[False] = False,
+        **options: Unpack[SearchOptions],
+    ) -> list[Hits]: ...
+
+    @overload
+    def search(
+        self,
+        query: Many,
+        k: int = 10,
+        *,
+        return_exceptions: bool,
+        **options: Unpack[SearchOptions],
+    ) -> list[Hits | PictureError]: ...
 
     def search(
-        self, query: One | Many | None = None, k: int = 10, **options: Unpack[SearchOptions]
-    ) -> Hits | list[Hits]:
+        self,
+        query: One | Many | None = None,
+        k: int = 10,
+        *,
+        return_exceptions: bool = False,
+        **options: Unpack[SearchOptions],
+    ) -> Hits | list[Hits] | list[Hits | PictureError]:
         """The k best rows for a text, a picture, or both.
 
         Args:
@@ -53,6 +77,8 @@ class Retriever:
                 a :class:`Query`, or a list of any of these, which is answered by a list of
                 :class:`Hits` and costs far less than one call each.
             k: how many hits; fewer only if fewer rows match.
+            return_exceptions: True for a :class:`~ravl.errors.PictureError` in the place of the
+                hits of each query of a list whose picture cannot be read, instead of raising it.
             image: a picture to search with beside a text: path, bytes or PIL.
             like: id of a row to search with instead; it is not among the hits.
             weight: of the text against the picture, 0 to 1.
@@ -79,7 +105,7 @@ class Retriever:
         Raises:
             QueryError: nothing to search for, or an option out of its range.
             FilterError: ``where`` does not parse or names an unknown column.
-            PictureError: a query picture cannot be read.
+            PictureError: a query picture cannot be read; of a list the message says which query's.
             RowNotFoundError: ``like`` is not in the memory.
             EncoderMismatchError: the encoder at hand is not the memory's.
         """
@@ -87,8 +113,34 @@ class Retriever:
         weight = options.pop("weight", 0.5)
         chosen = Options(k=k, **options)  # type: ignore[misc]  # what is left are its fields
         if isinstance(query, list | tuple):
-            return self._search([_as_query(q, None, None, weight) for q in query], chosen)
+            queries = [_as_query(q, None, None, weight) for q in query]
+            return self._search_each(queries, chosen, return_exceptions)
         return self._search([_as_query(query, image, like, weight)], chosen)[0]
+
+    def _search_each(
+        self, queries: list[Query], options: Options, return_exceptions: bool
+    ) -> list[Hits | PictureError]:
+        """Hits of each query, or why its picture cannot be read."""
+        with self._memory.snapshot():
+            opened = self._opened(queries) if options.mode != "keyword" else queries
+            for i, query in enumerate(opened):
+                if isinstance(query, PictureError) and not return_exceptions:
+                    raise query.among(i, len(opened), "Query")
+            sound = [query for query in opened if isinstance(query, Query)]
+            found = iter(self._search(sound, options) if sound else ())
+            return [q if isinstance(q, PictureError) else next(found) for q in opened]
+
+    def _opened(self, queries: Sequence[Query]) -> list[Query | PictureError]:
+        """Queries with their pictures opened."""
+        size = self._memory.encoder.picture_size
+        opened: list[Query | PictureError] = []
+        for query in queries:
+            try:
+                image = None if query.image is None else open_picture(query.image, size)
+                opened.append(query if image is None else replace(query, image=image))
+            except PictureError as error:
+                opened.append(error)
+        return opened
 
     def _search(self, queries: list[Query], options: Options) -> list[Hits]:
         if options.mode == "keyword" and any(q.text is None for q in queries):

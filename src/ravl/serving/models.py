@@ -97,7 +97,7 @@ def at_one_moment(memory: Memory, answer: Callable[[Sequence[Q]], Sequence[A]]) 
 
     def call(items: Sequence[Q]) -> tuple[Sequence[A], int]:
         with memory.snapshot():
-            return answer(items), memory.version
+            return answer(items) if items else (), memory.version
 
     return call
 

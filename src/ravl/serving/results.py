@@ -116,7 +116,7 @@ class AnswerOut(BaseModel):
 
 
 class Unread(BaseModel):
-    """In place of an answer: the picture cannot be read; the others are answered."""
+    """In place of an answer or hits: the picture cannot be read; the others are answered."""
 
     model_config = ConfigDict(extra="forbid")
     error: str = Field(description="Why, as a sentence.")

@@ -21,19 +21,33 @@ def answer_each(
 
     Args:
         predict: answers a list of pictures with the texts beside them.
-        pictures: to answer.
+        pictures: to answer; or one, for all texts.
         beside: a text for all pictures, or one for each; None for a task without texts.
         together: pictures that are answered at a time.
 
     Raises:
         RavlError: any error that is not about one picture.
     """
+    if beside is not None and len(beside) > 1 and len(beside) != len(pictures):
+        return _of_one(predict, list(pictures), list(beside))
     found: list[A | PictureError] = []
     for start in range(0, len(pictures), together):
         part = slice(start, start + together)
         texts = beside[part] if beside is not None and len(beside) > 1 else beside
         found += _halves(predict, list(pictures[part]), None if texts is None else list(texts))
     return found
+
+
+def _of_one(
+    predict: Callable[[list[P], list[str] | None], Sequence[A]],
+    pictures: list[P],
+    beside: list[str],
+) -> list[A | PictureError]:
+    """Answers to several texts about one picture; other numbers are refused by the task."""
+    try:
+        return list(predict(pictures, beside))
+    except PictureError as error:
+        return [error] * len(beside)
 
 
 def _halves(

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
-from ravl.errors import QueryError
+from ravl.errors import PictureError, QueryError
 from ravl.memory import Memory
 from ravl.retrieval.reranking import Reranker
 from ravl.runs.answers import Answer, Classification, Tagging
 from ravl.runs.run import Run, open_memory, open_run
 from ravl.tasks import registry
 from ravl.tasks.contract import Pipeline, Task
+from ravl.tasks.each import answer_each
 from ravl.tasks.options import AnswerOptions, CaptionOptions, TextOptions, check_options
 from ravl.tasks.pairing import OnePicture, picture_list, text_list
 
@@ -35,6 +36,11 @@ class Model:
 
     Lists in, lists out: one picture gives one answer, a list of pictures a list of answers, which
     costs far less than one call each.
+
+    A picture that cannot be read raises :class:`~ravl.errors.PictureError`, before anything is
+    answered; of a list the message says which one. With ``return_exceptions=True`` a list gets the
+    error in the place of that answer instead, and all other pictures are answered. All other errors
+    are raised, as is that of a single picture.
 
     Example:
         >>> model = ravl.load("runs/shirts")
@@ -76,6 +82,7 @@ class Model:
         beside: str | None = None,
         *,
         task: str | None = None,
+        return_exceptions: Literal[False] = False,
         **options: object,
     ) -> Answer: ...
     @overload
@@ -85,16 +92,28 @@ class Model:
         beside: str | Iterable[str] | None = None,
         *,
         task: str | None = None,
+        return_exceptions: Literal[False] = False,
         **options: object,
     ) -> list[Answer]: ...
+    @overload
     def predict(
         self,
         pictures: OnePicture | Iterable[OnePicture],
         beside: str | Iterable[str] | None = None,
         *,
         task: str | None = None,
+        return_exceptions: bool,
         **options: object,
-    ) -> Answer | list[Answer]:
+    ) -> list[Answer | PictureError]: ...
+    def predict(
+        self,
+        pictures: OnePicture | Iterable[OnePicture],
+        beside: str | Iterable[str] | None = None,
+        *,
+        task: str | None = None,
+        return_exceptions: bool = False,
+        **options: object,
+    ) -> Answer | list[Answer] | list[Answer | PictureError]:
         """The answer of any task, also of one that a package adds.
 
         Args:
@@ -103,6 +122,7 @@ class Model:
                 pictures; one of the two may be single.
             task: its command, such as "caption"; None for what the run was fitted for. A memory
                 alone answers several tasks, so the caller must say which.
+            return_exceptions: see :meth:`classify`.
             **options: of the task, such as ``k``, ``retrieval``, ``vote_only``, ``abstain``.
 
         Returns:
@@ -123,7 +143,8 @@ class Model:
         if bool(takes) != (beside is not None):
             with_text = f"a {takes} beside each picture" if takes else "pictures alone"
             raise QueryError(f"{command} takes {with_text}.")
-        found: Answer | list[Answer] = self._predict(command, pictures, beside, options)
+        found: Answer | list[Answer]
+        found = self._predict(command, pictures, beside, options, return_exceptions)
         return found
 
     @overload
@@ -132,15 +153,33 @@ class Model:
     ) -> Classification: ...
     @overload
     def classify(
-        self, pictures: Iterable[OnePicture], **options: Unpack[AnswerOptions]
+        self,
+        pictures: Iterable[OnePicture],
+        *,
+        return_exceptions: Literal[False] = False,
+        **options: Unpack[AnswerOptions],
     ) -> list[Classification]: ...
+    @overload
     def classify(
-        self, pictures: OnePicture | Iterable[OnePicture], **options: Unpack[AnswerOptions]
-    ) -> Classification | list[Classification]:
+        self,
+        pictures: Iterable[OnePicture],
+        *,
+        return_exceptions: bool,
+        **options: Unpack[AnswerOptions],
+    ) -> list[Classification | PictureError]: ...
+    def classify(
+        self,
+        pictures: OnePicture | Iterable[OnePicture],
+        *,
+        return_exceptions: bool = False,
+        **options: Unpack[AnswerOptions],
+    ) -> Classification | list[Classification] | list[Classification | PictureError]:
         """The label of a picture, or of each in a list.
 
         Args:
             pictures: a path, bytes or PIL picture, or a list of these.
+            return_exceptions: True for a :class:`~ravl.errors.PictureError` in the place of the
+                answer to each picture of a list that cannot be read, instead of raising it.
             **options: see :class:`ravl.tasks.options.AnswerOptions`.
 
         Raises:
@@ -148,7 +187,7 @@ class Model:
             PictureError: a picture cannot be read.
         """
         found: Classification | list[Classification]
-        found = self._predict("classify", pictures, None, options)
+        found = self._predict("classify", pictures, None, options, return_exceptions)
         return found
 
     @overload
@@ -157,13 +196,30 @@ class Model:
     ) -> Tagging: ...
     @overload
     def tag(
-        self, pictures: Iterable[OnePicture], **options: Unpack[AnswerOptions]
+        self,
+        pictures: Iterable[OnePicture],
+        *,
+        return_exceptions: Literal[False] = False,
+        **options: Unpack[AnswerOptions],
     ) -> list[Tagging]: ...
+    @overload
     def tag(
-        self, pictures: OnePicture | Iterable[OnePicture], **options: Unpack[AnswerOptions]
-    ) -> Tagging | list[Tagging]:
+        self,
+        pictures: Iterable[OnePicture],
+        *,
+        return_exceptions: bool,
+        **options: Unpack[AnswerOptions],
+    ) -> list[Tagging | PictureError]: ...
+    def tag(
+        self,
+        pictures: OnePicture | Iterable[OnePicture],
+        *,
+        return_exceptions: bool = False,
+        **options: Unpack[AnswerOptions],
+    ) -> Tagging | list[Tagging] | list[Tagging | PictureError]:
         """The tags of a picture, or of each in a list; as :meth:`classify` otherwise."""
-        found: Tagging | list[Tagging] = self._predict("tag", pictures, None, options)
+        found: Tagging | list[Tagging]
+        found = self._predict("tag", pictures, None, options, return_exceptions)
         return found
 
     @overload
@@ -175,19 +231,34 @@ class Model:
         self,
         pictures: OnePicture | Iterable[OnePicture],
         texts: str | Iterable[str],
+        *,
+        return_exceptions: Literal[False] = False,
         **options: Unpack[AnswerOptions],
     ) -> list[Matching]: ...
+    @overload
     def match(
         self,
         pictures: OnePicture | Iterable[OnePicture],
         texts: str | Iterable[str],
+        *,
+        return_exceptions: bool,
         **options: Unpack[AnswerOptions],
-    ) -> Matching | list[Matching]:
+    ) -> list[Matching | PictureError]: ...
+    def match(
+        self,
+        pictures: OnePicture | Iterable[OnePicture],
+        texts: str | Iterable[str],
+        *,
+        return_exceptions: bool = False,
+        **options: Unpack[AnswerOptions],
+    ) -> Matching | list[Matching] | list[Matching | PictureError]:
         """Whether a text fits a picture, or each text its picture.
 
         Args:
             pictures: a path, bytes or PIL picture, or a list of these.
             texts: a text, or as many as there are pictures; one of the two may be single.
+            return_exceptions: True for a :class:`~ravl.errors.PictureError` in the place of the
+                answer to each picture of a list that cannot be read, instead of raising it.
             **options: see :class:`ravl.tasks.options.AnswerOptions`.
 
         Returns:
@@ -197,7 +268,8 @@ class Model:
             QueryError: the run was fitted for another task, or the numbers differ.
             PictureError: a picture cannot be read.
         """
-        found: Matching | list[Matching] = self._predict("match", pictures, texts, options)
+        found: Matching | list[Matching]
+        found = self._predict("match", pictures, texts, options, return_exceptions)
         return found
 
     @overload
@@ -206,22 +278,41 @@ class Model:
     ) -> Caption: ...
     @overload
     def caption(
-        self, pictures: Iterable[OnePicture], **options: Unpack[CaptionOptions]
+        self,
+        pictures: Iterable[OnePicture],
+        *,
+        return_exceptions: Literal[False] = False,
+        **options: Unpack[CaptionOptions],
     ) -> list[Caption]: ...
+    @overload
     def caption(
-        self, pictures: OnePicture | Iterable[OnePicture], **options: Unpack[CaptionOptions]
-    ) -> Caption | list[Caption]:
+        self,
+        pictures: Iterable[OnePicture],
+        *,
+        return_exceptions: bool,
+        **options: Unpack[CaptionOptions],
+    ) -> list[Caption | PictureError]: ...
+    def caption(
+        self,
+        pictures: OnePicture | Iterable[OnePicture],
+        *,
+        return_exceptions: bool = False,
+        **options: Unpack[CaptionOptions],
+    ) -> Caption | list[Caption] | list[Caption | PictureError]:
         """A text about a picture, or about each in a list.
 
         Args:
             pictures: a path, bytes or PIL picture, or a list of these.
+            return_exceptions: True for a :class:`~ravl.errors.PictureError` in the place of the
+                answer to each picture of a list that cannot be read, instead of raising it.
             **options: see :class:`ravl.tasks.options.CaptionOptions`.
 
         Raises:
             QueryError: the run was fitted for another task.
             PictureError: a picture cannot be read.
         """
-        found: Caption | list[Caption] = self._predict("caption", pictures, None, options)
+        found: Caption | list[Caption]
+        found = self._predict("caption", pictures, None, options, return_exceptions)
         return found
 
     @overload
@@ -233,19 +324,33 @@ class Model:
         self,
         pictures: OnePicture | Iterable[OnePicture],
         questions: str | Iterable[str],
+        *,
+        return_exceptions: Literal[False] = False,
         **options: Unpack[TextOptions],
     ) -> list[Reply]: ...
+    @overload
     def ask(
         self,
         pictures: OnePicture | Iterable[OnePicture],
         questions: str | Iterable[str],
+        *,
+        return_exceptions: bool,
         **options: Unpack[TextOptions],
-    ) -> Reply | list[Reply]:
+    ) -> list[Reply | PictureError]: ...
+    def ask(
+        self,
+        pictures: OnePicture | Iterable[OnePicture],
+        questions: str | Iterable[str],
+        *,
+        return_exceptions: bool = False,
+        **options: Unpack[TextOptions],
+    ) -> Reply | list[Reply] | list[Reply | PictureError]:
         """The answer to a question about a picture, or to each question about its picture.
 
         Args:
             pictures: a path, bytes or PIL picture, or a list of these.
             questions: a question, or as many as there are pictures; one of the two may be single.
+            return_exceptions: see :meth:`classify`.
             **options: see :class:`ravl.tasks.options.TextOptions`; what is about writing is for
                 runs with open answers.
 
@@ -258,7 +363,8 @@ class Model:
             DataError: the memory has no answered question.
             PictureError: a picture cannot be read.
         """
-        found: Reply | list[Reply] = self._predict("ask", pictures, questions, options)
+        found: Reply | list[Reply]
+        found = self._predict("ask", pictures, questions, options, return_exceptions)
         return found
 
     def assign(
@@ -326,14 +432,22 @@ class Model:
         pictures: OnePicture | Iterable[OnePicture],
         beside: str | Iterable[str] | None,
         options: Mapping[str, object],
+        return_exceptions: bool,
     ) -> Any:
         """One answer, or a list of them where pictures or texts are a list."""
         wanted, one = picture_list(pictures)
         texts = None if beside is None else text_list(beside)
         pipeline = self.pipeline(command)
         check_options(pipeline.predict, self.kind(command).options, options)
-        answers = pipeline.predict(wanted, texts, **options)
         single = one and (beside is None or isinstance(beside, str))
+        if return_exceptions and not single:
+
+            def predict(some: list[OnePicture], said: list[str] | None) -> Sequence[Answer]:
+                return pipeline.predict(some, said, **options)
+
+            with self.memory.snapshot():  # all answers are of one moment
+                return answer_each(predict, wanted, texts)
+        answers = pipeline.predict(wanted, texts, **options)
         return answers[0] if single else answers
 
     def expect(self, task: str) -> None:

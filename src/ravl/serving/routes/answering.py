@@ -88,7 +88,9 @@ def _many(app: FastAPI, service: Service, shape: Shape) -> None:
             if not all(text.strip() for text in texts):
                 raise QueryError(f"Among the {beside}s is an empty one. Give words.")
             sources, texts = paired(sources, texts, beside)
-        answers, origin = await answers_of(asking, served, sources, texts, options_of(sent.body))
+        answers, origin = await answers_of(
+            asking, served, sources, texts, options_of(sent.body), several=True
+        )
         return Json({"answers": answers, **origin})
 
 
@@ -109,19 +111,28 @@ async def answers_of(
     sources: Sequence[Source],
     texts: Sequence[str] | None,
     options: Options,
+    several: bool = False,
 ) -> tuple[list[JsonObject], JsonObject]:
-    """Answers as JSON, and where they come from; an error for a picture that cannot be read.
+    """Answers as JSON, and where they come from.
+
+    Args:
+        asking: the request.
+        served: who answers.
+        sources: n pictures.
+        texts: n texts beside them; None for a task without texts.
+        options: how to answer.
+        several: True for an error in the place of the answer to a picture that cannot be read.
 
     Raises:
-        PictureError: no picture can be read.
+        PictureError: a picture cannot be read, and ``several`` is False.
     """
     broken: dict[int, PictureError] = {}  # by the place of the picture
 
     async def items() -> Sequence[Item]:
         found = await decoded(asking, served, sources)
         broken.update({i: e for i, e in enumerate(found) if isinstance(e, PictureError)})
-        if len(broken) == len(found):
-            raise broken[0]
+        if broken and not several:
+            raise next(iter(broken.values()))
         sound = [(i, p) for i, p in enumerate(found) if not isinstance(p, PictureError)]
         return [picture if texts is None else (picture, texts[i]) for i, picture in sound]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fastapi import FastAPI, Request
 
-from ravl.errors import QueryError
+from ravl.errors import PictureError, QueryError
 from ravl.json_types import JsonObject
 from ravl.retrieval import Query
 from ravl.serving.asking import Asking, caller_of
@@ -15,7 +15,7 @@ from ravl.serving.documented import gives, takes
 from ravl.serving.incoming import Sent, check_number, check_texts, read
 from ravl.serving.models import search_call
 from ravl.serving.outgoing import Json, hit_json, origin_json
-from ravl.serving.results import HitOut, shown, wrapped
+from ravl.serving.results import HitOut, Unread, shown, wrapped
 from ravl.serving.routes.answering import options_of
 from ravl.serving.service import Service
 
@@ -25,8 +25,8 @@ Wanted = tuple[str | None, bytes | PictureIn | None, float]
 Found = wrapped("SearchResult", "What was found.", hits=(list[HitOut], [shown(HitOut)]))
 FoundMany = wrapped(
     "SearchResults",
-    "What each search found, in their order.",
-    results=(list[list[HitOut]], [[shown(HitOut)]]),
+    "What each search found, in their order; an error for a picture that cannot be read.",
+    results=(list[list[HitOut] | Unread], [[shown(HitOut)]]),
 )
 
 
@@ -67,14 +67,18 @@ def add(app: FastAPI, service: Service) -> None:
             raise QueryError("There are no queries. Give at least one text or picture.")
         check_number(len(sent.body.queries), "queries", most)
         wanted: list[Wanted] = [(q.text, q.picture, q.weight) for q in sent.body.queries]
-        found, origin = await _found(asking, sent.body, wanted)
+        found, origin = await _found(asking, sent.body, wanted, several=True)
         return Json({"results": found, **origin})
 
 
 async def _found(
-    asking: Asking, body: SearchHow, wanted: Sequence[Wanted]
-) -> tuple[list[list[JsonObject]], JsonObject]:
-    """Hits of each query as JSON, and where they come from."""
+    asking: Asking, body: SearchHow, wanted: Sequence[Wanted], several: bool = False
+) -> tuple[list[list[JsonObject] | JsonObject], JsonObject]:
+    """Hits of each query as JSON, and where they come from.
+
+    Raises:
+        PictureError: a picture cannot be read; with ``several`` its place has an error instead.
+    """
     service = asking.service
     check_texts([text for text, _, _ in wanted], service.limits.text)
     for text, source, _ in wanted:
@@ -85,8 +89,14 @@ async def _found(
     if body.rerank is not None:
         reranker = await service.aside(service.reranker, body.rerank)
 
+    broken: dict[int, PictureError] = {}  # by the place of the query
+
     async def items() -> Sequence[Query]:
-        return await _queries(asking, wanted)
+        queries = await _queries(asking, wanted)
+        broken.update({i: q for i, q in enumerate(queries) if isinstance(q, PictureError)})
+        if broken and not several:
+            raise next(iter(broken.values()))
+        return [query for query in queries if isinstance(query, Query)]
 
     done, timings = await asking.answered(
         service.search,
@@ -95,25 +105,29 @@ async def _found(
         search_call(service.memory, options, reranker),
         items,
     )
-    hits = [[hit_json(hit) for hit in found] for found in done.answers]
-    return hits, origin_json(None, service.memory, done, timings, asking.number)
+    hits = iter([hit_json(hit) for hit in found] for found in done.answers)
+    results = [{"error": str(broken[i])} if i in broken else next(hits) for i in range(len(wanted))]
+    return results, origin_json(None, service.memory, done, timings, asking.number)
 
 
-async def _queries(asking: Asking, wanted: Sequence[Wanted]) -> list[Query]:
-    """The queries; a row's picture need not be encoded again."""
+async def _queries(asking: Asking, wanted: Sequence[Wanted]) -> list[Query | PictureError]:
+    """The queries, or why a picture cannot be read; a row's picture need not be encoded again."""
     sent = [
         source
         for _, source, _ in wanted
         if source is not None and not (isinstance(source, PictureIn) and source.id is not None)
     ]
     size = asking.service.memory.encoder.picture_size
-    opened = iter(await asking.pictures(sent, size) if sent else ())
-    queries = []
+    opened = iter(await asking.each_picture(sent, size) if sent else ())
+    queries: list[Query | PictureError] = []
     for text, source, weight in wanted:
         if isinstance(source, PictureIn) and source.id is not None:
             row = await asking.service.aside(asking.service.thumbnails.row, source.id)
             queries.append(Query(text, like=row.id, weight=weight))
         else:
             image = None if source is None else next(opened)
-            queries.append(Query(text, image, weight=weight))
+            if isinstance(image, PictureError):
+                queries.append(image)
+            else:
+                queries.append(Query(text, image, weight=weight))
     return queries

@@ -18,7 +18,7 @@ from ravl.retrieval.datastore import Datastore, Ints
 from ravl.retrieval.key_projection import KeyProjection
 from ravl.retrieval.live import View
 from ravl.retrieval.live_datastore import MemoryProjection
-from ravl.retrieval.query import open_picture
+from ravl.retrieval.query import open_pictures
 from ravl.runs.evidence_arrays import MadeEvidence
 from ravl.runs.row_texts import base_of
 from ravl.runs.run import Run
@@ -184,7 +184,8 @@ class AskPipeline:
     def _look(self, pictures: Sequence[Picture | str]) -> Array:
         """Features of pictures by the memory's tower, (n, F)."""
         encoder = self.memory.encoder
-        prepared = [encoder.prepare(open_picture(p, encoder.picture_size)) for p in pictures]
+        opened = open_pictures(pictures, encoder.picture_size)
+        prepared = [encoder.prepare(p) for p in opened]
         size = encoder.batch_size
         parts = [encoder.features(prepared[i : i + size]) for i in range(0, len(prepared), size)]
         return np.concatenate(parts)

@@ -20,7 +20,7 @@ from ravl.retrieval.datastore import Ints, Neighbours, nothing_seen
 from ravl.retrieval.key_projection import KeyProjection
 from ravl.retrieval.live import View
 from ravl.retrieval.live_datastore import MemoryProjection, Projection
-from ravl.retrieval.query import open_picture
+from ravl.retrieval.query import open_pictures
 from ravl.runs.answers import Answer
 from ravl.runs.row_texts import base_of
 from ravl.runs.run import Run
@@ -283,7 +283,7 @@ class TextPipeline:
     def _look(self, predictor: TextPredictor, pictures: Sequence[Picture | str]) -> Pictures:
         """Features of pictures by the memory's tower, and the pictures themselves."""
         encoder = self.memory.encoder
-        opened = [open_picture(p, max(encoder.picture_size, SIDE)) for p in pictures]
+        opened = open_pictures(pictures, max(encoder.picture_size, SIDE))
         prepared = [encoder.prepare(p) for p in opened]
         size = encoder.batch_size
         parts = [encoder.features(prepared[i : i + size]) for i in range(0, len(prepared), size)]

@@ -14,7 +14,7 @@ from ravl.errors import QueryError
 from ravl.memory import Memory, Picture
 from ravl.retrieval.datastore import Ints, Neighbours, nothing_seen
 from ravl.retrieval.live import View
-from ravl.retrieval.query import open_picture
+from ravl.retrieval.query import open_pictures
 from ravl.runs.answers import Answer, Classification, Tagging
 from ravl.runs.evidence_arrays import MadeEvidence
 from ravl.runs.networks import PictureTower
@@ -115,7 +115,7 @@ class LabelPipeline:
     def look(self, pictures: Sequence[Picture | str]) -> Queries:
         """Features of pictures, by the memory's tower and by the run's own."""
         encoder = self.memory.encoder
-        opened = [open_picture(p, encoder.picture_size) for p in pictures]
+        opened = open_pictures(pictures, encoder.picture_size)
         prepared = [encoder.prepare(p) for p in opened]
         size = encoder.batch_size
         parts = [encoder.features(prepared[i : i + size]) for i in range(0, len(prepared), size)]

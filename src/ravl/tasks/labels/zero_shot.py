@@ -12,7 +12,7 @@ from ravl.encoders.base import Array
 from ravl.errors import QueryError
 from ravl.memory import Picture
 from ravl.models.zero_shot import TEMPLATES, label_vectors, zero_shot
-from ravl.retrieval.query import open_picture
+from ravl.retrieval.query import open_pictures
 from ravl.runs.answers import Classification, Tagging
 from ravl.tasks.labels.predictor import best_of
 
@@ -48,7 +48,7 @@ def by_name(
         raise QueryError(f"There are {len(names)} label names; give at least two to choose among.")
     if not pictures:
         return []
-    opened = [open_picture(p, encoder.picture_size) for p in pictures]
+    opened = open_pictures(pictures, encoder.picture_size)
     vectors = encoder.embed_pictures(opened)  # (n, d)
     found = zero_shot(vectors, label_vectors(encoder, names, templates), exclusive)  # (n, C)
 

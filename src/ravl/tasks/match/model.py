@@ -17,7 +17,7 @@ from ravl.models.evidence import Evidence as ReadEvidence
 from ravl.retrieval.datastore import Ints, nothing_seen
 from ravl.retrieval.live import View
 from ravl.retrieval.live_datastore import keys_of
-from ravl.retrieval.query import open_picture
+from ravl.retrieval.query import open_pictures
 from ravl.retrieval.reranking import Reranker
 from ravl.runs.answers import Evidence
 from ravl.runs.live_texts import FollowedTexts, LiveTexts
@@ -173,7 +173,8 @@ class MatchPipeline:
                 f"The text number {empty[0] + 1} is empty. Give words to compare with the picture."
             )
         encoder = self.memory.encoder
-        prepared = [encoder.prepare(open_picture(p, encoder.picture_size)) for p in pictures]
+        opened = open_pictures(pictures, encoder.picture_size)
+        prepared = [encoder.prepare(p) for p in opened]
         size = encoder.batch_size
         parts = [encoder.features(prepared[i : i + size]) for i in range(0, len(prepared), size)]
         empty_features = np.zeros((0, encoder.feature_dimension), np.float32)

@@ -13,7 +13,7 @@ from ravl.memory import Memory
 from ravl.retrieval.datastore import Ints, Neighbours
 from ravl.retrieval.live import Followed, View
 from ravl.retrieval.live_datastore import DatastoreView, keys_of
-from ravl.retrieval.query import open_picture
+from ravl.retrieval.query import open_pictures
 from ravl.runs.answers import Evidence
 from ravl.runs.run import Run
 
@@ -58,7 +58,8 @@ class RatePipeline:
     def look(self, *asked: Any) -> Array:
         """Features of n pictures, (n, F)."""
         encoder, (pictures,) = self.memory.encoder, asked
-        prepared = [encoder.prepare(open_picture(p, encoder.picture_size)) for p in pictures]
+        opened = open_pictures(pictures, encoder.picture_size)
+        prepared = [encoder.prepare(p) for p in opened]
         size = encoder.batch_size
         parts = [encoder.features(prepared[i : i + size]) for i in range(0, len(prepared), size)]
         return np.concatenate(parts)
