@@ -162,7 +162,7 @@ class Methods:
 
         Args:
             pictures: as for :meth:`classify`.
-            return_exceptions: likewise.
+            return_exceptions: as for :meth:`classify`.
             **options: see :class:`ravl.client.options.WriteOptions`.
         """
         return asking.answers(self._server, "caption", pictures, None, options, return_exceptions)
