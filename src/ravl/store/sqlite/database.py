@@ -117,10 +117,8 @@ class Database:
                 connection.commit()
                 connection.execute("PRAGMA journal_mode = WAL")
             publish(work, path)
-        except FileExistsError:
-            raise _exists(path) from None
         except (OSError, sqlite3.Error) as error:
-            if path.exists():  # made by another process, which has tidied up
+            if path.exists():  # another process has made it, and perhaps tidied up
                 raise _exists(path) from error
             raise MemoryFileError(f"A memory cannot be made at {path}: {error}.") from error
         finally:
