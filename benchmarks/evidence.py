@@ -44,7 +44,7 @@ def run() -> Lines:
     with tempfile.TemporaryDirectory() as folder, memory_of("clothing_small", Path(folder)) as m:
         examples = read_labelled(m, m, TASK.of)
         classes = [row.label or "" for row in examples.rows]
-        parts = split(
+        splits = split(
             examples.rows,
             examples.groups,
             classes,
@@ -56,32 +56,32 @@ def run() -> Lines:
             seed=0,
         )
         return [
-            *new_classes(m, examples, parts),
-            *few_labels(m, examples, parts),
-            *poison(m, examples, parts),
+            *new_classes(m, examples, splits),
+            *few_labels(m, examples, splits),
+            *poison(m, examples, splits),
         ]
 
 
 # --- new classes -------------------------------------------------------------------------------
 
 
-def new_classes(memory: Memory, examples: Examples, parts: Splits) -> Lines:
+def new_classes(memory: Memory, examples: Examples, splits: Splits) -> Lines:
     found: dict[tuple[str, str], list[list[float]]] = {}
     names = np.array([row.label for row in examples.rows])
     for seed in range(SEEDS):
         new = np.random.default_rng(seed).permutation(np.unique(names))[:NEW]
         old = Splits(
-            parts.train[~np.isin(names[parts.train], new)],
-            parts.validation[~np.isin(names[parts.validation], new)],
-            parts.test,
-            parts.left_out,
+            splits.train[~np.isin(names[splits.train], new)],
+            splits.validation[~np.isin(names[splits.validation], new)],
+            splits.test,
+            splits.left_out,
             "old classes",
         )
         data = prepare(memory, TASK, FitSettings(model="linear"), examples, old)
         known = np.isin([row.label or "" for row in data.datastore.rows], data.labels)
         everything, data = data.datastore, with_bank(data, data.datastore.only(known))
         predictor = fit_linear(data, fit_vote(data))
-        truth = names[parts.test]
+        truth = names[splits.test]
         for per in (5, 20, None):
             datastore = grown(everything, new, per, seed)
             answers = grown_answers(predictor, datastore, data.test.queries)
@@ -91,10 +91,10 @@ def new_classes(memory: Memory, examples: Examples, parts: Splits) -> Lines:
                 found.setdefault((str(per or "all"), how), []).append(
                     [right.mean(), right[fresh].mean(), right[~fresh].mean()]
                 )
-    whole = prepare(memory, TASK, FitSettings(model="linear"), examples, parts)
+    whole = prepare(memory, TASK, FitSettings(model="linear"), examples, splits)
     best = fit_linear(whole, fit_vote(whole))
     said = np.array(best.labels)[best.without(whole.test.queries).probabilities.argmax(1)]
-    found["all", "head trained again on all ten classes"] = [[(said == names[parts.test]).mean()]]
+    found["all", "head trained again on all ten classes"] = [[(said == names[splits.test]).mean()]]
     return [
         {
             "new pictures a class": per,
@@ -139,11 +139,11 @@ def grown_answers(
 # --- few labels --------------------------------------------------------------------------------
 
 
-def few_labels(memory: Memory, examples: Examples, parts: Splits) -> Lines:
+def few_labels(memory: Memory, examples: Examples, splits: Splits) -> Lines:
     found: dict[tuple[int, str], list[list[float]]] = {}
     for per in (4, 16):
         for seed in range(SEEDS):
-            some = few(examples, parts, per, seed)
+            some = few(examples, splits, per, seed)
 
             data = prepare(memory, TASK, FitSettings(model="linear"), examples, some)
             mine = np.isin(data.datastore.groups, data.train.examples.seen_groups())
@@ -207,8 +207,8 @@ def with_bank(data: FitData, datastore: Datastore) -> FitData:
 # --- poison ------------------------------------------------------------------------------------
 
 
-def poison(memory: Memory, examples: Examples, parts: Splits) -> Lines:
-    data = prepare(memory, TASK, FitSettings(model="linear"), examples, parts)
+def poison(memory: Memory, examples: Examples, splits: Splits) -> Lines:
+    data = prepare(memory, TASK, FitSettings(model="linear"), examples, splits)
     predictor = fit_linear(data, fit_vote(data))
     count, labels = len(data.datastore), len(data.labels)
     clean = LabelMatrix.of(data.datastore, TASK, data.labels)

@@ -24,7 +24,7 @@ import numpy as np
 
 from benchmarks.evidence import TASK, grown, grown_answers, with_bank
 from benchmarks.labelled import MEASURES, SEEDS, few, memory_of, only_training
-from benchmarks.labelled import _parts as parts_of
+from benchmarks.labelled import _splits as splits_of
 from benchmarks.report import Lines
 from ravl.evaluation import Score, values
 from ravl.memory import Memory
@@ -65,19 +65,19 @@ def run() -> Lines:
 def _clothes(work: Path) -> Lines:
     with memory_of("clothing_small", work) as memory:
         examples = read_labelled(memory, memory, TASK.of)
-        parts = parts_of(examples, memory, TASK, 'split = "validation"')
-        full = prepare(memory, TASK, LINEAR, examples, parts)
+        splits = splits_of(examples, memory, TASK, 'split = "validation"')
+        full = prepare(memory, TASK, LINEAR, examples, splits)
         lines = _lines("clothing_small, all", [_joint(full, work / "full")], "classify")
         found = []
         for seed in range(SEEDS):
-            data = prepare(memory, TASK, LINEAR, examples, few(examples, parts, FEW, seed))
+            data = prepare(memory, TASK, LINEAR, examples, few(examples, splits, FEW, seed))
             found.append(_joint(only_training(data), work / f"few-{seed}"))
         lines += _lines(f"clothing_small, {FEW} a class, {SEEDS} seeds", found, "classify")
         return [
             *lines,
-            *_reader(memory, examples, parts, work),
+            *_reader(memory, examples, splits, work),
             *_folds(full),
-            *_new_classes(memory, examples, parts),
+            *_new_classes(memory, examples, splits),
         ]
 
 
@@ -85,7 +85,7 @@ def _clip_art(work: Path) -> Lines:
     with memory_of("openclipart", work) as memory:
         task, settings = LabelTargets("tag"), replace(LINEAR, min_examples=FEWEST)
         examples = read_labelled(memory, memory, task.of)
-        data = prepare(memory, task, settings, examples, parts_of(examples, memory, task, None))
+        data = prepare(memory, task, settings, examples, splits_of(examples, memory, task, None))
         found = _joint(data, work / "tags")
         return _lines(f"openclipart, {len(data.labels)} tags", [found], "tag")
 
@@ -140,11 +140,11 @@ def _values(scores: list[Any], task: str) -> dict[str, str]:
 # --- the reader's preferences ------------------------------------------------------------------
 
 
-def _reader(memory: Memory, examples: Examples, parts: Splits, work: Path) -> Lines:
+def _reader(memory: Memory, examples: Examples, splits: Splits, work: Path) -> Lines:
     from ravl.tasks.labels.keys.reader import reader_preferences
 
     name = f"clothing_small, {READ} a class, fusion"
-    some = few(examples, parts, READ, 0)
+    some = few(examples, splits, READ, 0)
     data = only_training(prepare(memory, TASK, FUSION, examples, some))
     gain, fitted, took = _joint(data, work / "fusion")
     lines = _lines(name, [(gain, fitted, took)], "classify")
@@ -229,18 +229,18 @@ def _folds(data: FitData) -> Lines:
 # --- new classes -------------------------------------------------------------------------------
 
 
-def _new_classes(memory: Memory, examples: Examples, parts: Splits) -> Lines:
+def _new_classes(memory: Memory, examples: Examples, splits: Splits) -> Lines:
     names = np.array([row.label for row in examples.rows])
     found: dict[tuple[str, str], list[list[float]]] = {}
     for seed in range(SEEDS):
         new = np.random.default_rng(seed).permutation(np.unique(names))[:NEW]
-        train, held = (p[~np.isin(names[p], new)] for p in (parts.train, parts.validation))
-        old = Splits(train, held, parts.test, parts.left_out, "old classes")
+        train, held = (p[~np.isin(names[p], new)] for p in (splits.train, splits.validation))
+        old = Splits(train, held, splits.test, splits.left_out, "old classes")
         data = prepare(memory, TASK, LINEAR, examples, old)
         known = np.isin([row.label or "" for row in data.datastore.rows], data.labels)
         everything, data = data.datastore, with_bank(data, data.datastore.only(known))
         head, logits = fit_head(data)
-        truth = names[parts.test]
+        truth = names[splits.test]
         fresh = np.isin(truth, new)
         for how, there in (("frozen", data), ("learned", _ground(data, None))):
             predictor = linear_level(there, fit_vote(there), head, logits)

@@ -48,18 +48,18 @@ def memory_of(name: str, folder: Path) -> Memory:
     return memory
 
 
-def few(examples: Examples, parts: Splits, per: int, seed: int) -> Splits:
+def few(examples: Examples, splits: Splits, per: int, seed: int) -> Splits:
     """Parts with so many training pictures a class; a quarter of them validates."""
     random = np.random.default_rng(seed)
-    rest = np.concatenate([parts.train, parts.validation])
+    rest = np.concatenate([splits.train, splits.validation])
     names = np.array([examples.rows[i].label for i in rest])
     chosen = [random.permutation(rest[names == name])[:per] for name in np.unique(names)]
     held = max(1, per // 4)
     return Splits(
         np.sort(np.concatenate([c[held:] for c in chosen])),
         np.sort(np.concatenate([c[:held] for c in chosen])),
-        parts.test,
-        parts.left_out,
+        splits.test,
+        splits.left_out,
         "few",
     )
 
@@ -97,14 +97,14 @@ def _clothes(folder: Path) -> Lines:
     with memory_of("clothing_small", folder) as memory:
         task, settings = LabelTargets("classify"), FitSettings(model="linear")
         examples = read_labelled(memory, memory, task.of)
-        parts = _parts(examples, memory, task, 'split = "validation"')
-        full = prepare(memory, task, settings, examples, parts)
+        splits = _splits(examples, memory, task, 'split = "validation"')
+        full = prepare(memory, task, settings, examples, splits)
         judged, _ = fit_and_judge(full, folder / "full")
         lines += _lines("clothing_small, all", [judged], "classify")
         for per in (16, 4):
             found = []
             for seed in range(SEEDS):
-                data = prepare(memory, task, settings, examples, few(examples, parts, per, seed))
+                data = prepare(memory, task, settings, examples, few(examples, splits, per, seed))
                 found.append(fit_and_judge(only_training(data), folder / f"few-{per}-{seed}")[0])
             lines += _lines(f"clothing_small, {per} a class, {SEEDS} seeds", found, "classify")
         fusion = replace(full, settings=FUSION)
@@ -120,12 +120,12 @@ def _clip_art(folder: Path) -> Lines:
     with memory_of("openclipart", folder) as memory:
         task, settings = LabelTargets("tag"), FitSettings(model="linear", min_examples=FEWEST)
         examples = read_labelled(memory, memory, task.of)
-        data = prepare(memory, task, settings, examples, _parts(examples, memory, task, None))
+        data = prepare(memory, task, settings, examples, _splits(examples, memory, task, None))
         judged, _ = fit_and_judge(data, folder / "tags")
         return _lines(f"openclipart, {len(data.labels)} tags", [judged], "tag")
 
 
-def _parts(examples: Examples, memory: Memory, task: LabelTargets, test: str | None) -> Splits:
+def _splits(examples: Examples, memory: Memory, task: LabelTargets, test: str | None) -> Splits:
     classes = [row.label or "" if task.exclusive else "" for row in examples.rows]
     return split(
         examples.rows,

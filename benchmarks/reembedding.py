@@ -81,5 +81,5 @@ def trained(base: Encoder, tower: VisionTower | None = None) -> TrainedEncoder:
         return Head(mean=zeros(size), scale=zeros(size) + 1, weight=weight, bias=zeros(D))
 
     size = base.feature_dimension * (2 if tower else 1)
-    tuned = tower.parts() if tower else None
+    tuned = tower.state() if tower else None
     return TrainedEncoder(base, head(size), head(base.dimension), 0.5, tuned=tuned)

@@ -128,16 +128,16 @@ def second_look(
         (out / "match").mkdir(exist_ok=True)
         matcher = fit_levels(data, out / "match", False).levels["linear"]
         reranking = judge_reranking(data, matcher)
-        rows = [place[data.pairs.rows[i]] for i in data.parts.test.tolist()]
+        rows = [place[data.pairs.rows[i]] for i in data.splits.test.tolist()]
         seen = trained.project(pairs.seen(np.array(rows), tuned=True))
-        own = np.unique(data.pairs.which[np.isin(data.pairs.owners, data.parts.test)])
+        own = np.unique(data.pairs.which[np.isin(data.pairs.owners, data.splits.test)])
         read = trained.embed_texts([data.pairs.texts[i] for i in own.tolist()])
         space = Space(seen, read, test.after.bank_pictures, test.after.bank_texts)
         of_pictures, of_texts = (strength * hubs for hubs in space.hubs)
         scores = seen @ read.T
         # Each way has its own hubs: what is looked for, not what is looked with.
         found = [
-            both_ways(data, matcher, data.parts.test, 10_000, reranking.depth, first)[way]
+            both_ways(data, matcher, data.splits.test, 10_000, reranking.depth, first)[way]
             for way, first in ((0, scores - of_pictures[:, None]), (1, scores - of_texts))
         ]
     plain, again = (recalls([way.ranks(w) for way in found]) for w in (0, reranking.weight))

@@ -42,7 +42,7 @@ class Source:
     base: KnownTexts
     pairs: Pairs
     texts: Array
-    parts: PairSplits
+    splits: PairSplits
 
 
 def run() -> Lines:
@@ -53,7 +53,7 @@ def run() -> Lines:
         for name, source in sets.items():
             out = folder / f"{name} run"
             (out / "work").mkdir(parents=True)
-            parts, pairs = source.parts, source.pairs
+            parts, pairs = source.splits, source.pairs
             material = TrainingInputs(pairs, source.texts)
             encoder, _, _ = train_heads(material, parts, source.base, out, SETTINGS, False)
             picture, text = encoder.picture_head, encoder.text_head
@@ -67,7 +67,7 @@ def run() -> Lines:
                 for how, (share, text_share) in shares.items():
                     trained = TrainedEncoder(target.base, picture, text, share, text_share)
                     held = Held.take(
-                        target.pairs, target.parts.test, target.parts.train, target.base, trained
+                        target.pairs, target.splits.test, target.splits.train, target.base, trained
                     )
                     line.setdefault("untrained", _recalls(held, held.before))
                     line[how] = _recalls(held, held.after)

@@ -42,7 +42,7 @@ def made(request: pytest.FixtureRequest, tiny_encoder: Callable[[str], Encoder])
 def tuned_on(base: Encoder) -> TrainedEncoder:
     """An encoder with random heads on the features of the base and of a tower beside it."""
     towers = VisionTower(base, "top:1"), TextTower(base, "top:1")
-    parts = {name: data for tower in towers for name, data in tower.parts().items()}
+    parts = {name: data for tower in towers for name, data in tower.state().items()}
     picture, text = (random_head(2 * n) for n in (base.feature_dimension, base.dimension))
     return TrainedEncoder(base, picture, text, 0.5, 0.7, tuned=parts)
 

@@ -159,7 +159,7 @@ def test_texts_keep_a_share_of_the_base():
     expected = np.sqrt(0.5) * (0.6 * trained + 0.8 * own @ base.project(features).T)
     scores = vectors @ encoder.embed_pictures(PICTURES).T
     np.testing.assert_allclose(scores, expected, atol=1e-5)
-    again = TrainedEncoder.from_parts(encoder.parts(), base)
+    again = TrainedEncoder.from_state(encoder.state(), base)
     assert (again.text_share, again.spec) == (0.36, encoder.spec)
     with pytest.raises(EncoderError, match="text_share must be 1, too"):
         trained_on(base, share=1.0, text_share=0.5)
@@ -201,9 +201,9 @@ def assert_same(a: Encoder, b: Encoder) -> None:
 @pytest.mark.parametrize("share", [0.3, 1.0])
 def test_parts_make_it_again(hidden, share):
     encoder = trained_on(ColourEncoder(), share=share, hidden=hidden)
-    again = TrainedEncoder.from_parts(encoder.parts(), ColourEncoder())
+    again = TrainedEncoder.from_state(encoder.state(), ColourEncoder())
     assert_same(again, encoder)
-    assert again.parts() == encoder.parts()
+    assert again.state() == encoder.state()
 
 
 def test_powers_are_kept():
@@ -211,7 +211,7 @@ def test_powers_are_kept():
     picture, text = replace(random_head(48), power=0.5), replace(random_head(48), power=0.7)
     encoder = TrainedEncoder(base, picture, text, 0.5)
     assert encoder.spec != trained_on(base).spec
-    again = TrainedEncoder.from_parts(encoder.parts(), base)
+    again = TrainedEncoder.from_state(encoder.state(), base)
     assert (again.picture_head.power, again.text_head.power) == (0.5, 0.7)
     assert_same(again, encoder)
 
@@ -221,9 +221,9 @@ def test_a_base_of_another_name_keeps_the_encoder_s_name():
         spec = "colour in another folder"
 
     encoder = trained_on(ColourEncoder())
-    again = TrainedEncoder.from_parts(encoder.parts(), Moved())
+    again = TrainedEncoder.from_state(encoder.state(), Moved())
     assert_same(again, encoder)
-    assert again.parts() == encoder.parts()
+    assert again.state() == encoder.state()
 
 
 @pytest.mark.parametrize("sub", ["", "encoder"])
@@ -261,10 +261,10 @@ def test_loading_that_cannot_work_is_a_sentence(tmp_path):
 
 
 def test_a_base_that_computes_something_else_is_refused(tmp_path):
-    parts = trained_on(ColourEncoder()).parts()
+    parts = trained_on(ColourEncoder()).state()
     for other in (ColourEncoder(mirror=True), ColourEncoder(turn=3)):
         with pytest.raises(EncoderMismatchError, match="belong to the base encoder 'colour'"):
-            TrainedEncoder.from_parts(parts, other)
+            TrainedEncoder.from_state(parts, other)
     trained_on(ColourEncoder()).save(tmp_path)
     with pytest.raises(EncoderMismatchError, match="train again. .In "):
         TrainedEncoder.load(tmp_path, ColourEncoder(mirror=True))
@@ -284,35 +284,35 @@ def test_a_base_that_computes_something_else_is_refused(tmp_path):
     ],
 )
 def test_damaged_settings_are_a_sentence(changes, sentence):
-    parts = edited(trained_on(ColourEncoder()).parts(), **changes)
+    parts = edited(trained_on(ColourEncoder()).state(), **changes)
     with pytest.raises(EncoderError, match=sentence):
-        TrainedEncoder.from_parts(parts, ColourEncoder())
+        TrainedEncoder.from_state(parts, ColourEncoder())
 
 
 @pytest.mark.parametrize("settings", [b"", b"[]", b"null", b"\xff", b"{"])
 def test_settings_of_another_kind_are_a_sentence(settings):
-    parts = {**trained_on(ColourEncoder()).parts(), SETTINGS: settings}
+    parts = {**trained_on(ColourEncoder()).state(), SETTINGS: settings}
     with pytest.raises(EncoderError, match="damaged"):
-        TrainedEncoder.from_parts(parts, ColourEncoder())
+        TrainedEncoder.from_state(parts, ColourEncoder())
 
 
 def test_a_trained_base_in_the_settings_is_refused():
-    parts = edited(trained_on(ColourEncoder()).parts(), base="trained:0123456789ab")
+    parts = edited(trained_on(ColourEncoder()).state(), base="trained:0123456789ab")
     with pytest.raises(EncoderError, match="cannot be a trained encoder itself"):
-        TrainedEncoder.from_parts(parts)
+        TrainedEncoder.from_state(parts)
 
 
 def test_damaged_weights_are_a_sentence():
-    parts = trained_on(ColourEncoder()).parts()
+    parts = trained_on(ColourEncoder()).state()
     base, arrays = ColourEncoder(), load(parts[WEIGHTS])
 
     def fails(weights: bytes, sentence: str) -> None:
         with pytest.raises(EncoderError, match=sentence):
-            TrainedEncoder.from_parts({**parts, WEIGHTS: weights}, base)
+            TrainedEncoder.from_state({**parts, WEIGHTS: weights}, base)
 
     fails(b"", "encoder.safetensors of the trained encoder is damaged")
     fails(parts[WEIGHTS][:-5], "encoder.safetensors of the trained encoder is damaged")
     fails(b"\x80\x04pickle" * 9, "encoder.safetensors of the trained encoder is damaged")
     fails(save({k: v for k, v in arrays.items() if k != "text.bias"}), "lacks bias")
     fails(save({**arrays, "text.bias": np.zeros(3, np.float32)}), "do not fit together")
-    fails(trained_on(base, seed=1).parts()[WEIGHTS], "do not belong together")
+    fails(trained_on(base, seed=1).state()[WEIGHTS], "do not belong together")

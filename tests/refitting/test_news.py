@@ -33,7 +33,7 @@ def test_nothing_is_new_at_first(shop, tmp_path):
     split = json.loads((run / "split.json").read_text())
     assert news.count == 0
     for name in ("train", "validation", "test"):
-        assert hashes(news, getattr(news.parts, name)) == set(split["hashes"][name])
+        assert hashes(news, getattr(news.splits, name)) == set(split["hashes"][name])
 
 
 def test_new_changed_and_gone(shop, tmp_path):
@@ -49,13 +49,13 @@ def test_new_changed_and_gone(shop, tmp_path):
     assert news.counts == {"purple": 10, "red": 10}
     assert news.gone == [split["hashes"]["train"][2]]
     assert news.digest != before.digest == before.digest
-    parts = [news.parts.train, news.parts.validation, news.parts.test]
+    parts = [news.splits.train, news.splits.validation, news.splits.test]
     assert len(np.unique(np.concatenate(parts))) == 48 - 1 + 20
     assert 2 <= len(news.newest) <= 6
     assert set(news.newest) <= set(news.fresh)
     assert hashes(news, news.frozen) == set(split["hashes"]["test"])
-    assert set(news.parts.test) == set(news.frozen) | set(news.newest)
-    assert not set(news.parts.train) & set(news.parts.test)
+    assert set(news.splits.test) == set(news.frozen) | set(news.newest)
+    assert not set(news.splits.train) & set(news.splits.test)
 
 
 def test_a_renamed_test_picture_is_not_learned_from(shop, tmp_path):
@@ -84,7 +84,7 @@ def test_a_near_duplicate_of_a_test_picture_is_left_out(shop, tmp_path):
     shop.add([type(row.example())("copy", copy, label=row.label)])
     news = news_of(shop, run, tmp_path)
     assert news.count == 0
-    assert "copy" in [news.examples.rows[i].id for i in news.parts.left_out]
+    assert "copy" in [news.examples.rows[i].id for i in news.splits.left_out]
 
 
 def test_of_two_equal_calls_the_parts_are_equal(shop, tmp_path):
@@ -97,7 +97,7 @@ def test_replay_is_even_over_the_labels(shop, tmp_path):
     run = fitted(shop, tmp_path / "run")
     grow(shop, ("purple",), 10, 200)
     news = news_of(shop, run, tmp_path, replay=8)
-    old = np.setdiff1d(news.parts.train, news.fresh)
+    old = np.setdiff1d(news.splits.train, news.fresh)
     labels = [news.examples.rows[i].label for i in old]
     assert sorted(labels) == sorted(["red", "green", "blue", "yellow"] * 2)
     few = _replayed(np.arange(10), ["a"] * 8 + ["b"] * 2, 6, 0)
@@ -121,7 +121,7 @@ def test_a_run_of_a_table_keeps_what_it_held_out(shop, tmp_path, remember):
     grow(shop, ("purple",), 10, 600)
     news = news_of(shop, run, tmp_path)
     assert news.counts == {"purple": 10}
-    assert hashes(news, news.parts.train) > set(split["hashes"]["train"])
+    assert hashes(news, news.splits.train) > set(split["hashes"]["train"])
     if remember:
         shop.delete([row.id for row in shop if row.hash == split["hashes"]["train"][0]])
         assert news_of(shop, run, tmp_path).gone == [split["hashes"]["train"][0]]
@@ -157,6 +157,6 @@ def test_relabelled_rows_are_changed_once(shop, tmp_path):
     run = fitted(shop, tmp_path / "run")
     relabel(shop, 1)
     news = news_of(shop, run, tmp_path)
-    assert len(news.changed) == len(news.parts.train)
+    assert len(news.changed) == len(news.splits.train)
     relabel(shop, 3)
     assert news_of(shop, run, tmp_path).count == 0, "back where they were"

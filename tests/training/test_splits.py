@@ -9,7 +9,7 @@ import pytest
 
 from ravl.errors import DataError
 from ravl.memory import Row
-from ravl.training.splits import LEFT_OUT, PARTS, Splits, split
+from ravl.training.splits import LEFT_OUT, SPLIT_NAMES, Splits, split
 
 
 def rows_of(classes, ids=None, columns=None) -> list[Row]:
@@ -41,8 +41,8 @@ class Source:
         return [self._rows[i] for i in self._named[where]]
 
 
-def sizes(parts: Splits) -> list[int]:
-    return [len(getattr(parts, name)) for name in (*PARTS, "left_out")]
+def sizes(splits: Splits) -> list[int]:
+    return [len(getattr(splits, name)) for name in (*SPLIT_NAMES, "left_out")]
 
 
 def test_drawn_parts_are_stratified():
@@ -69,7 +69,7 @@ def test_groups_stay_on_one_side():
     classes = ["a", "b"] * 60
     groups = np.arange(120) // 6  # six pictures each, of both classes
     parts = parted(rows_of(classes), groups)
-    sides = [set(groups[getattr(parts, name)]) for name in PARTS]
+    sides = [set(groups[getattr(parts, name)]) for name in SPLIT_NAMES]
     for i in range(3):
         for j in range(i):
             assert not sides[i] & sides[j]

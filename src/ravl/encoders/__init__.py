@@ -18,7 +18,7 @@ USAGE = (
 
 def load_encoder(
     spec: str = "builtin",
-    parts: Mapping[str, bytes] | None = None,
+    state: Mapping[str, bytes] | None = None,
     base: Encoder | None = None,
     *,
     found_in: str = "",
@@ -34,7 +34,7 @@ def load_encoder(
             hub or a local folder; ``"run:FOLDER"`` with the folder of a training run;
             ``"trained:..."``, as a memory calls the encoder of such a run; or ``"SCHEME:REST"`` of
             a plug-in.
-        parts: what :meth:`Encoder.parts` gave, for an encoder that is not loaded by its name alone.
+        state: what :meth:`Encoder.state` gave, for an encoder that is not loaded by its name alone.
         base: for ``"run:..."`` and ``"trained:..."``, use this base encoder instead of loading the
             one they name.
         found_in: what named this encoder, if it was not the user, such as ``"The memory a.ravl"``.
@@ -60,7 +60,7 @@ def load_encoder(
         addresses.check(spec, found_in)
     else:
         addresses.allow(spec)
-    return found.from_spec(spec, parts, base)
+    return found.from_spec(spec, state, base)
 
 
 def loadable(spec: str) -> str:

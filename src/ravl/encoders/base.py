@@ -58,17 +58,17 @@ class Encoder(ABC):
     def from_spec(
         cls,
         spec: str,
-        parts: Mapping[str, bytes] | None = None,  # noqa: ARG003 (for those that override it)
+        state: Mapping[str, bytes] | None = None,  # noqa: ARG003 (for those that override it)
         base: Encoder | None = None,  # noqa: ARG003
     ) -> Encoder:
         """The encoder of a name: here the class, called with what stands after the first colon.
 
-        An encoder with :meth:`parts` overrides this. Its parts come out of a memory's file, which
+        An encoder with :meth:`state` overrides this. Its state comes out of a memory's file, which
         somebody else may have made: never unpickle them.
 
         Args:
             spec: ``"SCHEME"`` or ``"SCHEME:REST"``.
-            parts: what :meth:`parts` gave; None where no memory keeps any.
+            state: what :meth:`state` gave; None if no memory keeps it.
             base: a base encoder that the caller has loaded already, for trained heads.
 
         Raises:
@@ -109,7 +109,7 @@ class Encoder(ABC):
     def embed_texts(self, texts: Sequence[str]) -> Array:
         """Texts (n) -> vectors of the shared space (n, d), L2-normalised. Long texts are cut."""
 
-    def parts(self) -> dict[str, bytes]:
+    def state(self) -> dict[str, bytes]:
         """Files from which a memory can load this encoder; empty if its name is enough."""
         return {}
 

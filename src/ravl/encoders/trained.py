@@ -60,7 +60,7 @@ class TrainedEncoder(Encoder):
         text_share: the same for a text's vector; 1.0 sets the base's part to zero.
         known: the fingerprint of the base when the heads were trained; None means the present one.
         tuned: files of the towers that were tuned with the heads, from
-            :meth:`ravl.encoders.towers.tuned_tower.Tower.parts`; loaded when first needed.
+            :meth:`ravl.encoders.towers.tuned_tower.Tower.state`; loaded when first needed.
 
     Raises:
         EncoderError: the base is itself a trained encoder, or the heads do not fit it or each
@@ -167,7 +167,7 @@ class TrainedEncoder(Encoder):
             return None
         from ravl.encoders.towers.vision import VisionTower
 
-        return VisionTower.from_parts(self.tuned, self.base)
+        return VisionTower.from_state(self.tuned, self.base)
 
     @cached_property
     def text(self) -> TextTower | None:
@@ -176,11 +176,11 @@ class TrainedEncoder(Encoder):
             return None
         from ravl.encoders.towers.text import TextTower
 
-        return TextTower.from_parts(self.tuned, self.base)
+        return TextTower.from_state(self.tuned, self.base)
 
     # --- keeping it ------------------------------------------------------------------------
 
-    def parts(self) -> dict[str, bytes]:
+    def state(self) -> dict[str, bytes]:
         """The files: settings as JSON, arrays (float32) as safetensors, and those of the towers."""
         from safetensors.numpy import save
 
@@ -195,30 +195,30 @@ class TrainedEncoder(Encoder):
 
     @classmethod
     def from_spec(
-        cls, spec: str, parts: Mapping[str, bytes] | None = None, base: Encoder | None = None
+        cls, spec: str, state: Mapping[str, bytes] | None = None, base: Encoder | None = None
     ) -> TrainedEncoder:
-        """The encoder of ``"run:FOLDER"``, or of ``"trained:..."`` with its parts.
+        """The encoder of ``"run:FOLDER"``, or of ``"trained:..."`` with its state.
 
         Raises:
-            EncoderError, EncoderMismatchError: as :meth:`from_parts` does, or there is no folder
-                and there are no parts.
+            EncoderError, EncoderMismatchError: as :meth:`from_state` does, or there is no folder
+                and there is no state.
         """
         scheme, _, name = spec.partition(":")
         if scheme == "run" and name:
             return cls.load(name, base)
-        if scheme != "run" and parts:
-            return cls.from_parts(parts, base)
+        if scheme != "run" and state:
+            return cls.from_state(state, base)
         raise EncoderError(
             f"The encoder {spec!r} cannot be loaded by its name alone. Name the folder of the run "
             "that trained it: 'run:FOLDER'."
         )
 
     @classmethod
-    def from_parts(cls, parts: Mapping[str, bytes], base: Encoder | None = None) -> TrainedEncoder:
-        """The inverse of :meth:`parts`.
+    def from_state(cls, state: Mapping[str, bytes], base: Encoder | None = None) -> TrainedEncoder:
+        """The inverse of :meth:`state`.
 
         Args:
-            parts: the files by name.
+            state: the files by name.
             base: the base encoder to use; None loads the base named in the settings.
 
         Raises:
@@ -227,9 +227,9 @@ class TrainedEncoder(Encoder):
             EncoderMismatchError: the output of the base has changed since the training.
         """
         for name in (SETTINGS, WEIGHTS):
-            if name not in parts:
+            if name not in state:
                 raise EncoderError(f"The trained encoder lacks its file {name}.")
-        settings = read_settings(parts[SETTINGS])
+        settings = read_settings(state[SETTINGS])
         try:
             name = str(settings["base"])
             share, text_share = float(settings["share"]), float(settings["text_share"])
@@ -239,7 +239,7 @@ class TrainedEncoder(Encoder):
             raise EncoderError(
                 f"{SETTINGS} of the trained encoder is damaged: {error!r}."
             ) from error
-        arrays = read_arrays(parts[WEIGHTS])
+        arrays = read_arrays(state[WEIGHTS])
         picture, text = (
             Head.from_arrays(
                 {k.removeprefix(side): v for k, v in arrays.items() if k.startswith(side)}, power
@@ -247,7 +247,7 @@ class TrainedEncoder(Encoder):
             for side, power in zip(("picture.", "text."), powers, strict=True)
         )
         base = base if base is not None else _load_base(name)
-        tuned = {name: parts[name] for name in TUNED if name in parts}
+        tuned = {name: state[name] for name in TUNED if name in state}
         encoder = cls(base, picture, text, share, text_share, known, tuned)
         if settings.get("spec") != encoder.spec:
             raise EncoderError(
@@ -260,21 +260,21 @@ class TrainedEncoder(Encoder):
         """Write the files to a folder; the folder is created if necessary, files are replaced."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        for name, data in self.parts().items():
+        for name, data in self.state().items():
             work = folder / f".{name}.writing"
             work.write_bytes(data)
             work.replace(folder / name)
 
     @classmethod
     def load(cls, folder: str | Path, base: Encoder | None = None) -> TrainedEncoder:
-        """The encoder in a folder, or in its sub-folder ``encoder``; see :meth:`from_parts`.
+        """The encoder in a folder, or in its sub-folder ``encoder``; see :meth:`from_state`.
 
         Raises:
-            EncoderError, EncoderMismatchError: as in :meth:`from_parts`, or there is no encoder.
+            EncoderError, EncoderMismatchError: as in :meth:`from_state`, or there is no encoder.
         """
-        place, parts = read_folder(Path(folder))
+        place, state = read_folder(Path(folder))
         try:
-            return cls.from_parts(parts, base)
+            return cls.from_state(state, base)
         except EncoderError as error:
             raise type(error)(f"{error} (In {place}.)") from error
 

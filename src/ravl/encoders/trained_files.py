@@ -29,12 +29,12 @@ def read_folder(folder: Path) -> tuple[Path, dict[str, bytes]]:
         )
     try:
         files = (places[0] / name for name in (SETTINGS, WEIGHTS, *TUNED))
-        parts = {file.name: file.read_bytes() for file in files if file.exists()}
+        state = {file.name: file.read_bytes() for file in files if file.exists()}
     except OSError as error:
         raise EncoderError(f"The trained encoder in {places[0]} cannot be read: {error}.") from (
             error
         )
-    return places[0], parts
+    return places[0], state
 
 
 def read_settings(data: bytes) -> JsonObject:

@@ -99,7 +99,7 @@ def _building_space(store: Store, encoder: Encoder) -> Space:
         return begun
     if begun:
         store.spaces.drop(begun.number)
-    return store.spaces.make(encoder.fingerprint, encoder.parts())
+    return store.spaces.make(encoder.fingerprint, encoder.state())
 
 
 def _building(store: Store, number: int) -> Space:

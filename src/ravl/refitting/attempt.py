@@ -159,7 +159,7 @@ def _fit(
     if judged == begun:  # cut off before the fit had begun, or just before it had ended
         shutil.rmtree(out, ignore_errors=True)
     if begun or not judged:
-        again = RefitPlan(news.examples, news.parts, mark, champion.hooks.start)
+        again = RefitPlan(news.examples, news.splits, mark, champion.hooks.start)
         champion.task.fit(
             champion.model.memory,
             out,
@@ -177,7 +177,7 @@ def _fit(
 
 def _compare(champion: Champion, challenger: Path, news: MemoryChanges) -> Comparison:
     """Both on the frozen part and the newest."""
-    test = news.examples.take(news.parts.test)
+    test = news.examples.take(news.splits.test)
     frozen = {news.examples.rows[i].hash or "" for i in news.frozen.tolist()}
     with Model(challenger, champion.model.memory) as other:
         seed = champion.settings.seed

@@ -15,7 +15,7 @@ from ravl.memory.compacting import is_cut_off
 from ravl.refitting.memory_changes import known_parts
 from ravl.refitting.versions import versions
 from ravl.runs.run import HISTORY, open_run
-from ravl.training.splits import PARTS
+from ravl.training.splits import SPLIT_NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def trace(memory: Memory, ids: Iterable[str], runs: Sequence[str | Path]) -> lis
         for place in places:
             run = open_run(place)
             known = known_parts(run, memory)
-            part = {id: PARTS[known[hash]] for id, hash in hashes.items() if hash in known}
+            part = {id: SPLIT_NAMES[known[hash]] for id, hash in hashes.items() if hash in known}
             learned = [id for id, its in part.items() if its != "test"]
             judged = [id for id, its in part.items() if its == "test"]
             if part:

@@ -24,7 +24,7 @@ from ravl.store.row import user_fields
 from ravl.training.examples import Examples, read_labelled, remember
 from ravl.training.refit_hooks import RefitHooks
 from ravl.training.refit_plan import HELD, SPLIT
-from ravl.training.splits import LEFT_OUT, PARTS, Splits, draw
+from ravl.training.splits import LEFT_OUT, SPLIT_NAMES, Splits, draw
 
 NEW = -2  # a picture that the run does not know
 SEED = 100  # beside that of the fit: what is new is drawn by itself
@@ -36,7 +36,7 @@ class MemoryChanges:
 
     Args:
         examples: all of them.
-        parts: for the challenger; its test part is ``frozen`` and ``newest`` together.
+        splits: for the challenger; its test part is ``frozen`` and ``newest`` together.
         frozen: the champion's test part.
         newest: new pictures that both are judged by.
         fresh: all that are new, but for near-duplicates of what is held out.
@@ -49,7 +49,7 @@ class MemoryChanges:
     """
 
     examples: Examples
-    parts: Splits
+    splits: Splits
     frozen: Ints
     newest: Ints
     fresh: Ints
@@ -72,7 +72,7 @@ class MemoryChanges:
             "changed": len(self.changed),
             "gone": len(self.gone),
             "labels": self.counts,
-            "parts": {name: len(getattr(self.parts, name)) for name in PARTS},
+            "parts": {name: len(getattr(self.splits, name)) for name in SPLIT_NAMES},
             "memory_version": self.version,
             "frozen": len(self.frozen),
             "newest": len(self.newest),
@@ -88,7 +88,7 @@ def known_parts(run: Run, memory: Memory) -> dict[str, int]:
     file = run.folder / SPLIT
     try:
         split = json.loads(file.read_text("utf-8"))
-        ids = {name: [str(id) for id in split[name]] for name in PARTS}
+        ids = {name: [str(id) for id in split[name]] for name in SPLIT_NAMES}
         hashes: dict[str, list[str]] | None = split.get("hashes")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
@@ -104,7 +104,7 @@ def known_parts(run: Run, memory: Memory) -> dict[str, int]:
                 f"pictures that it was judged by. Fit it again with ravl fit {run.task}; from then "
                 "on it can be refitted."
             )
-    return {hash: number for number, name in enumerate(PARTS) for hash in hashes[name]}
+    return {hash: number for number, name in enumerate(SPLIT_NAMES) for hash in hashes[name]}
 
 
 @contextmanager
@@ -163,7 +163,7 @@ def read_news(champion: Champion, source: Memory, *, replay: int, newest: float)
         classes,
         newest,
     )
-    frozen = part == PARTS.index("test")
+    frozen = part == SPLIT_NAMES.index("test")
     there = {row.hash for row in examples.rows}
     again = np.array([bool(touched and touched.get(row.id)) for row in examples.rows], bool)
     old = np.flatnonzero((part == 0) & ~fresh)
@@ -185,7 +185,7 @@ def read_news(champion: Champion, source: Memory, *, replay: int, newest: float)
                 f"No picture of the {name} part of {run.folder} is there any more, so it cannot be "
                 f"refitted. Fit it again with ravl fit {run.task}."
             )
-    parts = Splits(
+    splits = Splits(
         train,
         np.flatnonzero(part == 1),
         np.flatnonzero(frozen | judged),
@@ -198,7 +198,7 @@ def read_news(champion: Champion, source: Memory, *, replay: int, newest: float)
     digest = _digest(examples.rows, hooks, part, train, judged, gone)
     return MemoryChanges(
         examples,
-        parts,
+        splits,
         np.flatnonzero(frozen),
         np.flatnonzero(judged),
         new,

@@ -78,7 +78,7 @@ def page_of(
 
 
 def _about(at: str, news: MemoryChanges) -> list[tuple[str, str]]:
-    parts = news.parts
+    splits = news.splits
     return [
         ("when", at),
         ("memory", f"version {news.version:,}"),
@@ -89,16 +89,16 @@ def _about(at: str, news: MemoryChanges) -> list[tuple[str, str]]:
         ),
         (
             "trained on",
-            f"{len(parts.train):,} pictures, "
-            f"{len(np.intersect1d(parts.train, news.fresh)):,} of them new",
+            f"{len(splits.train):,} pictures, "
+            f"{len(np.intersect1d(splits.train, news.fresh)):,} of them new",
         ),
-        ("chosen by", f"{len(parts.validation):,} pictures"),
+        ("chosen by", f"{len(splits.validation):,} pictures"),
         ("judged by", f"{len(news.frozen):,} that stay, {len(news.newest):,} of the newest"),
     ]
 
 
 def _labels(champion: Champion, news: MemoryChanges) -> list[NewLabel]:
-    old = np.setdiff1d(news.parts.train, news.fresh)
+    old = np.setdiff1d(news.splits.train, news.fresh)
     before = Counter(n for i in old for n in champion.hooks.says(news.examples.rows[i]))
     widest = max(news.counts.values(), default=1)
     most = sorted(news.counts.items(), key=lambda item: (-item[1], item[0]))[:LABELS]

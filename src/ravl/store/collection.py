@@ -65,7 +65,7 @@ class Collection:
         """
         network = load_encoder(encoder) if isinstance(encoder, str) else encoder
         fingerprint = network.fingerprint  # before the file is made: this is what can fail
-        return cls(SqliteStore.create(Path(path), fingerprint, network.parts(), timeout), network)
+        return cls(SqliteStore.create(Path(path), fingerprint, network.state(), timeout), network)
 
     @classmethod
     def open(cls, path: str | Path, encoder: Encoder | None = None, timeout: float = 30.0) -> Self:
@@ -86,9 +86,9 @@ class Collection:
             try:
                 with collection.snapshot():
                     space = collection.store.spaces.current()
-                    parts = collection.store.spaces.parts(space.number)
+                    state = collection.store.spaces.encoder_state(space.number)
                     collection._offered = [
-                        space_encoder(space, parts, encoder, f"The memory {path}")
+                        space_encoder(space, state, encoder, f"The memory {path}")
                     ]
                 collection.check_encoder(collection._offered[0], space)
             except BaseException:
@@ -165,8 +165,8 @@ class Collection:
         if self._offered:
             encoder = self._offered[-1]
         else:
-            parts = self.store.spaces.parts(space.number)
-            encoder = space_encoder(space, parts, found_in=f"The memory {self.path}")
+            state = self.store.spaces.encoder_state(space.number)
+            encoder = space_encoder(space, state, found_in=f"The memory {self.path}")
         self.check_encoder(encoder, space)
         return encoder
 

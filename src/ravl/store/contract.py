@@ -147,14 +147,14 @@ class Spaces(Protocol):
             MemoryFileError: there is none; the store was not made completely.
         """
 
-    def parts(self, space: int) -> dict[str, bytes]:
+    def encoder_state(self, space: int) -> dict[str, bytes]:
         """What the space's encoder needs in addition to its name, to be loaded again."""
 
-    def make(self, fingerprint: Fingerprint, parts: Mapping[str, bytes]) -> Space:
+    def make(self, fingerprint: Fingerprint, encoder_state: Mapping[str, bytes]) -> Space:
         """A new, empty space in the stage ``building``."""
 
     def drop(self, space: int) -> None:
-        """Forget a space, its vectors and its encoder's parts."""
+        """Forget a space, its vectors and its encoder's state."""
 
     def advance(self, space: int, change: int) -> None:
         """A space that is built has seen all changes up to this one."""

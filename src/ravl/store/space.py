@@ -58,15 +58,15 @@ def bits_of(kind: Kind) -> int:
 
 def space_encoder(
     space: Space,
-    parts: Mapping[str, bytes],
+    state: Mapping[str, bytes],
     given: Encoder | None = None,
     found_in: str = "The memory",
 ) -> Encoder:
-    """The encoder of a space, from its name and the parts that are kept with it.
+    """The encoder of a space, from its name and the state that is kept with it.
 
     Args:
         space: whose encoder.
-        parts: of it, as the store keeps them.
+        state: of it, as the store keeps it.
         given: use this one instead; for a trained encoder, its base will do.
         found_in: the memory, as the beginning of a sentence.
 
@@ -75,6 +75,6 @@ def space_encoder(
         EncoderError: it cannot be loaded.
         EncoderMismatchError: the base of a trained encoder computes something else than it did.
     """
-    if given is not None and (given.parts() or not parts):
+    if given is not None and (given.state() or not state):
         return given
-    return load_encoder(space.fingerprint.spec, parts, base=given, found_in=found_in)
+    return load_encoder(space.fingerprint.spec, state, base=given, found_in=found_in)

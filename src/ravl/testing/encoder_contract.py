@@ -46,7 +46,7 @@ class EncoderContract:
         assert encoder.batch_size > 0
 
     def test_the_spec_loads_the_same_encoder(self, encoder: Encoder) -> None:
-        again = load_encoder(encoder.spec, encoder.parts())
+        again = load_encoder(encoder.spec, encoder.state())
         assert again.spec == encoder.spec
         assert again.fingerprint.matches(encoder.fingerprint)
         assert again.fingerprint.same_vision(encoder.fingerprint)

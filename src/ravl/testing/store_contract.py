@@ -120,14 +120,16 @@ class StoreContract:
     """Subclass this, and say how a store is made and opened.
 
     >>> class TestSqliteStore(StoreContract):
-    ...     def create(self, folder, fingerprint, parts):
-    ...         return SqliteStore.create(folder / "a.ravl", fingerprint, parts)
+    ...     def create(self, folder, fingerprint, encoder_state):
+    ...         return SqliteStore.create(folder / "a.ravl", fingerprint, encoder_state)
     ...
     ...     def open(self, folder):
     ...         return SqliteStore(folder / "a.ravl")
     """
 
-    def create(self, folder: Path, fingerprint: Fingerprint, parts: Mapping[str, bytes]) -> Store:
+    def create(
+        self, folder: Path, fingerprint: Fingerprint, encoder_state: Mapping[str, bytes]
+    ) -> Store:
         """A new, empty store, whose pictures' folder is this one."""
         raise NotImplementedError
 
@@ -442,7 +444,7 @@ class StoreContract:
         space = store.spaces.current()
         assert space.fingerprint.to_json() == fingerprint().to_json()
         assert space.dimension == DIMENSION
-        assert store.spaces.parts(space.number) == {"head": b"weights"}
+        assert store.spaces.encoder_state(space.number) == {"head": b"weights"}
         assert store.spaces.find("building") is None
 
     @pytest.mark.parametrize("keep", [True, False])
@@ -472,7 +474,7 @@ class StoreContract:
             shop.spaces.switch(old, new, keep_features=keep)
         assert shop.spaces.find("building") is None
         assert shop.spaces.current().number == new.number != old.number
-        assert shop.spaces.parts(new.number) == {"other": b"x"}
+        assert shop.spaces.encoder_state(new.number) == {"other": b"x"}
         kept = shop.vectors.read("features", [shoe])[shoe]
         np.testing.assert_array_equal(kept, features(2 if keep else 0))
         np.testing.assert_array_equal(shop.vectors.read("vectors", [shirt])[shirt], vectors(11)[0])

@@ -58,7 +58,7 @@ class FitData(Protocol):
         """All examples."""
 
     @property
-    def parts(self) -> Splits:
+    def splits(self) -> Splits:
         """Their split."""
 
 
@@ -89,7 +89,7 @@ class Finished:
     Args:
         level: that was chosen.
         record: what ``run.json`` says of the predictor.
-        arrays: of the predictor's parts.
+        arrays: of the predictor.
         base: the encoder that the predictor looks and reads with.
         metrics: of ``metrics.json``.
         table: of the terminal.
@@ -292,11 +292,11 @@ def fit(
             memory=data.memory,
             base=done.base,
             examples=data.examples,
-            parts=data.parts,
+            splits=data.splits,
             settings=recipe.settings,
             command=command,
         )
-        after(run, data.memory, data.examples.take(data.parts.test))
+        after(run, data.memory, data.examples.take(data.splits.test))
         seconds = round(time.monotonic() - began, 1)
         notes = [*notes, *done.notes]
         report = FitReport(
@@ -336,9 +336,9 @@ def open_examples(
     """
     memory, again = recipe.memory, sources.get("again")
     if again is not None:
-        recipe.check_examples(again.examples, again.parts)
-        notes = notes_of(again.examples, again.parts)
-        yield again.examples, again.parts, again.examples.source, notes
+        recipe.check_examples(again.examples, again.splits)
+        notes = notes_of(again.examples, again.splits)
+        yield again.examples, again.splits, again.examples.source, notes
         return
     data, validation, test = (sources.get(name) for name in ("data", "validation", "test"))
     tables = tables_of(data, validation, test)  # type: ignore[arg-type]

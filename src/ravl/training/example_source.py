@@ -12,7 +12,7 @@ from ravl.data import ColumnNames
 from ravl.errors import DataError
 from ravl.memory import Memory
 from ravl.training.examples import Examples, read_tables
-from ravl.training.splits import PARTS, Splits
+from ravl.training.splits import SPLIT_NAMES, Splits
 
 Source = str | Path | None
 
@@ -20,7 +20,7 @@ Source = str | Path | None
 def tables_of(data: Source, validation: Source, test: Source) -> dict[str, str | Path]:
     """The sources that are tables or folders, by part; filters are left out."""
     found: dict[str, str | Path] = {}
-    for part, source in zip(PARTS, (data, validation, test), strict=True):
+    for part, source in zip(SPLIT_NAMES, (data, validation, test), strict=True):
         if source is None or (part != "train" and filter_of(source) is not None):
             continue
         found[part] = source

@@ -11,7 +11,7 @@ import numpy as np
 from ravl.memory import Memory
 from ravl.runs.run import write_json
 from ravl.training.examples import Examples, remember
-from ravl.training.splits import PARTS, Splits
+from ravl.training.splits import SPLIT_NAMES, Splits
 
 if TYPE_CHECKING:
     from torch import nn
@@ -27,14 +27,14 @@ class RefitPlan:
 
     Args:
         examples: the examples.
-        parts: of them.
+        splits: of them.
         digest: of both, so that an interrupted fit goes on with the same ones only.
         start: the predictor, matcher or predictor that answers so far; what is trained by gradient
             descent begins with its weights.
     """
 
     examples: Examples
-    parts: Splits
+    splits: Splits
     digest: str
     start: object
 
@@ -53,19 +53,19 @@ def copy_weights(model: nn.Module, old: nn.Module, but: tuple[str, ...] = ()) ->
             own[name].copy_(tensor)
 
 
-def keep_parts(out: Path, memory: Memory, examples: Examples, parts: Splits) -> None:
+def keep_splits(out: Path, memory: Memory, examples: Examples, splits: Splits) -> None:
     """Write down which picture was in which part, and keep those that the memory does not show.
 
     Args:
         out: the run's folder.
         memory: of the run.
         examples: all that was learned from and judged by.
-        parts: of them.
+        splits: of them.
     """
-    its = {name: examples.take(getattr(parts, name)) for name in PARTS}
+    its = {name: examples.take(getattr(splits, name)) for name in SPLIT_NAMES}
     ids = {name: [row.id for row in part.rows] for name, part in its.items()}
     hashes = {name: [row.hash for row in part.rows] for name, part in its.items()}
-    write_json(out / SPLIT, {"how": parts.how, **ids, "hashes": hashes})
+    write_json(out / SPLIT, {"how": splits.how, **ids, "hashes": hashes})
     (out / HELD).unlink(missing_ok=True)
     if examples.source is memory:
         return

@@ -25,7 +25,7 @@ from ravl.pages.render import row_uri
 from ravl.training.fit_log import FitLog
 from ravl.training.fit_report import FitReport
 from ravl.training.report_rows import ROWS
-from ravl.training.splits import PARTS
+from ravl.training.splits import SPLIT_NAMES
 
 LEVELS = (
     "vote_human",
@@ -172,7 +172,7 @@ def counts_of(splits: object) -> str:
     Args:
         splits: with ``train``, ``validation`` and ``test``, each of which has a length.
     """
-    return ", ".join(f"{name} {len(getattr(splits, name)):,}" for name in PARTS)
+    return ", ".join(f"{name} {len(getattr(splits, name)):,}" for name in SPLIT_NAMES)
 
 
 def level_of(fitted: FitLog, measure: str = "") -> str:

@@ -11,7 +11,7 @@ from ravl.errors import DataError
 from ravl.memory import Memory, Row
 from ravl.retrieval.datastore import Ints
 
-PARTS = ("train", "validation", "test")
+SPLIT_NAMES = ("train", "validation", "test")
 COLUMN = "split"  # of a table, that says where its rows belong
 NAMES = {
     "train": 0,
@@ -102,7 +102,7 @@ def split(
             if not fixed[number] and chosen.any():
                 part[chosen] = number
                 fixed[number] = True
-                words.append(f"{PARTS[number]}: as the column {COLUMN!r} says")
+                words.append(f"{SPLIT_NAMES[number]}: as the column {COLUMN!r} says")
         if blank and any("column" in word for word in words):
             words.append(f"{blank:,} without a word in this column: for training")
     for number, name, share, of in (

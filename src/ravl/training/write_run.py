@@ -15,9 +15,9 @@ from ravl.training.examples import Examples
 from ravl.training.fit_report import FitReport
 from ravl.training.fit_settings import write_settings
 from ravl.training.loop_settings import LoopSettings
-from ravl.training.refit_plan import keep_parts
+from ravl.training.refit_plan import keep_splits
 from ravl.training.run_record import encoder_of, logs, versions
-from ravl.training.splits import PARTS, Splits
+from ravl.training.splits import SPLIT_NAMES, Splits
 
 
 def begin_run(
@@ -28,7 +28,7 @@ def begin_run(
     memory: Memory,
     base: Encoder,
     examples: Examples,
-    parts: Splits,
+    splits: Splits,
     settings: LoopSettings,
     command: str,
 ) -> Run:
@@ -41,7 +41,7 @@ def begin_run(
         memory: of the run.
         base: the encoder that it looks and reads with.
         examples: all that was learned from and judged by.
-        parts: of them.
+        splits: of them.
         settings: as they were given.
         command: that fitted it; empty for the process's own.
     """
@@ -52,12 +52,12 @@ def begin_run(
         "base": json.loads(base.fingerprint.to_json()),
         "command": command or " ".join(sys.argv),
         "versions": versions(),
-        "parts": {n: len(getattr(parts, n)) for n in PARTS},
+        "parts": {n: len(getattr(splits, n)) for n in SPLIT_NAMES},
     }
     logs(out)
     run = write_run(out, record, arrays)
     write_settings(settings, out / "settings.yaml")
-    keep_parts(out, memory, examples, parts)
+    keep_splits(out, memory, examples, splits)
     return run
 
 

@@ -213,7 +213,7 @@ def test_no_question_sees_its_own_picture(data: TextFitData) -> None:
     for i, row in enumerate(data.train.examples.rows):
         found = data.train.near.positions[i]
         assert row.number not in data.datastore.numbers[found[found >= 0]]
-    assert len(data.train) == 2 * len(data.parts.train)
+    assert len(data.train) == 2 * len(data.splits.train)
 
 
 def test_a_batch_has_questions_and_passages(data: TextFitData) -> None:

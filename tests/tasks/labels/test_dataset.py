@@ -68,7 +68,7 @@ def check(data: FitData) -> None:
 def test_a_memorys_held_out_pictures_are_no_evidence(leaky, tmp_path):
     with grounded(leaky, tmp_path / "w") as (data, _):
         check(data)
-        assert len(data.datastore) == len(data.parts.train)  # only what is trained on is left
+        assert len(data.datastore) == len(data.splits.train)  # only what is trained on is left
         for name in NAMES:
             assert vote_accuracy(data, getattr(data, name)) < 0.5
 
@@ -93,17 +93,17 @@ def test_a_tables_held_out_pictures_are_no_evidence_under_any_name(empty, tmp_pa
     file = table(tmp_path / "t.csv", firsts, motif=[e.columns["motif"] for e in firsts])
     with grounded(empty, tmp_path / "w", data=file, add_to_memory=remember) as (data, _):
         check(data)
-        assert len(data.datastore) == len(data.parts.train) * (2 if remember else 1)
+        assert len(data.datastore) == len(data.splits.train) * (2 if remember else 1)
         for name in NAMES:
             assert vote_accuracy(data, getattr(data, name)) < 0.5
-    assert len(empty) == 60 + (len(data.parts.train) if remember else 0)
+    assert len(empty) == 60 + (len(data.splits.train) if remember else 0)
 
 
 def test_left_out_near_duplicates_are_neither_learned_nor_evidence(leaky, tmp_path):
     """The test part is named by a filter that takes one of each pair."""
     where = 'motif < 20 and id starts with "first"'
     with grounded(leaky, tmp_path / "w", test=where) as (data, notes):
-        assert len(data.parts.left_out) == 20
+        assert len(data.splits.left_out) == 20
         assert "20 pictures are left out of training, since they are near-duplicates" in notes[0]
         check(data)
 

@@ -55,7 +55,7 @@ def memory(tmp_path: Path) -> Iterator[Memory]:
 def test_held_out_pairs_are_balanced_and_false_ones_are_false(memory: Memory) -> None:
     data = ground_of(memory)
     for side, part in ((data.validation, "validation"), (data.test, "test")):
-        chosen = getattr(data.parts, part)
+        chosen = getattr(data.splits, part)
         assert side.targets.mean() == pytest.approx(0.5, abs=0.02)
         pairs, asked = data.pairs, side.asked
         own = {i: {pairs.texts[t] for t in pairs.which[pairs.owners == i]} for i in chosen}
@@ -70,7 +70,7 @@ def test_held_out_pairs_are_balanced_and_false_ones_are_false(memory: Memory) ->
 def test_pairs_are_the_same_for_the_same_seed(memory: Memory) -> None:
     data = ground_of(memory)
     one, same, other = (
-        sample_pairs(data.pairs, data.parts.test, seed, "test") for seed in (3, 3, 4)
+        sample_pairs(data.pairs, data.splits.test, seed, "test") for seed in (3, 3, 4)
     )
     np.testing.assert_array_equal(one[1], same[1])
     assert (one[1] != other[1]).any()
@@ -96,14 +96,14 @@ def test_near_duplicates_get_no_text_of_each_other(tmp_path: Path) -> None:
 
 def test_nothing_that_is_held_out_is_evidence(memory: Memory) -> None:
     data = ground_of(memory)
-    held = {data.examples.rows[i].id for i in (*data.parts.validation, *data.parts.test)}
+    held = {data.examples.rows[i].id for i in (*data.splits.validation, *data.splits.test)}
     assert held
     assert not held & {row.id for row in data.datastore.rows}
 
 
 def batches(data: MatchFitData) -> PairBatches:
     """Without any disturbance: the nearest are read."""
-    pairs, chosen = data.pairs, data.parts.train
+    pairs, chosen = data.pairs, data.splits.train
     starts = np.searchsorted(pairs.owners[pairs_of(pairs, chosen)], chosen)
     texts = np.split(pairs.which[pairs_of(pairs, chosen)], starts[1:])
     seen = data.base.project(pairs.features[chosen])
@@ -132,7 +132,7 @@ def test_a_training_pair_does_not_find_its_own_text(tmp_path: Path) -> None:
         )
         data = ground_of(memory)
         drawn = batches(data)
-        rows = [data.examples.rows[i].id for i in data.parts.train]
+        rows = [data.examples.rows[i].id for i in data.splits.train]
         chosen = np.array([rows.index(victim.id), *range(6)])
         datastore = [row.id for row in data.datastore.rows]
         assert datastore.index("leak") in data.near.positions[chosen[0]]  # it would be found
@@ -150,21 +150,21 @@ def test_a_training_pair_does_not_find_its_own_text(tmp_path: Path) -> None:
 def test_a_training_picture_does_not_find_itself(memory: Memory) -> None:
     data = ground_of(memory)
     drawn = batches(data)
-    chosen = np.arange(len(data.parts.train))
+    chosen = np.arange(len(data.splits.train))
     texts, _ = drawn.candidates(chosen, np.random.default_rng(0))
     found = drawn.neighbours(chosen, texts, np.random.default_rng(0))
-    for i, line in zip(data.parts.train, found.positions, strict=True):
+    for i, line in zip(data.splits.train, found.positions, strict=True):
         assert data.examples.rows[i].id not in {data.datastore.rows[p].id for p in line if p >= 0}
 
 
 def test_wrong_texts_in_training_are_other_pictures(memory: Memory) -> None:
     data = ground_of(memory)
     drawn = batches(data)
-    chosen = np.arange(len(data.parts.train))
+    chosen = np.arange(len(data.splits.train))
     texts, there = drawn.candidates(chosen, np.random.default_rng(0))
     assert texts.shape == there.shape == (len(chosen), CANDIDATES)
     assert there.all()
-    for picture, line in zip(data.parts.train, texts, strict=True):
+    for picture, line in zip(data.splits.train, texts, strict=True):
         own = set(data.pairs.which[data.pairs.owners == picture].tolist())
         assert [int(t) in own for t in line] == [True] + [False] * (CANDIDATES - 1)
     drawn._lesson.unseen.fold[::2] = 1  # of another fold: seen by the encoder that scores it
@@ -173,7 +173,7 @@ def test_wrong_texts_in_training_are_other_pictures(memory: Memory) -> None:
     for i, line in enumerate(texts):
         for text in line[there[i]]:
             theirs = data.pairs.owners[data.pairs.which == text]
-            assert fold[np.searchsorted(data.parts.train, theirs)] == fold[i]
+            assert fold[np.searchsorted(data.splits.train, theirs)] == fold[i]
     _, there = drawn.candidates(chosen[:1], np.random.default_rng(0))
     assert there.tolist() == [[True, False, False]]  # a batch of one has no other text
 

@@ -329,7 +329,7 @@ def test_heads_that_have_not_seen_a_picture_are_less_sure_of_it(
     data = ground_of(memory)
     dual = fit_dual(data, fit_vote(data), tmp_path, False)[0]
     unseen = fit_unseen(data, dual, tmp_path, False)
-    train, pairs = data.parts.train, data.pairs
+    train, pairs = data.splits.train, data.pairs
     assert set(unseen.fold.tolist()) == {0, 1}
     assert dual.picture_head is not None and dual.text_head is not None
     first = np.searchsorted(pairs.owners, train)  # the first text of each

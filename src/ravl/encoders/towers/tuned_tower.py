@@ -73,7 +73,7 @@ class Tower(ABC):
         """Names of the files: settings and weights."""
         return f"{cls.kind}.json", f"{cls.kind}.safetensors"
 
-    def parts(self) -> dict[str, bytes]:
+    def state(self) -> dict[str, bytes]:
         """The files by name: only trained weights."""
         from safetensors.torch import save
 
@@ -92,15 +92,15 @@ class Tower(ABC):
         """Write the files to a folder; the folder is created if necessary."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        for name, data in self.parts().items():
+        for name, data in self.state().items():
             (folder / name).write_bytes(data)
 
     @classmethod
-    def from_parts(cls, parts: Mapping[str, bytes], encoder: Encoder) -> Self:
-        """The tower from files of :meth:`parts`.
+    def from_state(cls, state: Mapping[str, bytes], encoder: Encoder) -> Self:
+        """The tower from files of :meth:`state`.
 
         Args:
-            parts: the files by name.
+            state: the files by name.
             encoder: the encoder that it was tuned from, or trained heads on this encoder.
 
         Raises:
@@ -110,7 +110,7 @@ class Tower(ABC):
         from ravl.encoders.towers.vision_networks import base_of
 
         names = cls.files()
-        settings = cls._settings(parts, names[0])
+        settings = cls._settings(state, names[0])
         known, base = Fingerprint.from_json(settings["fingerprint"]), base_of(encoder)
         if not cls.same(known, base.fingerprint):
             raise EncoderMismatchError(
@@ -118,25 +118,25 @@ class Tower(ABC):
                 f"{base.spec} computes other features. Load the first one."
             )
         tower = cls(base, settings["strategy"], **settings.get("options", {}))
-        tower._fill(parts.get(names[1]), names[1])
+        tower._fill(state.get(names[1]), names[1])
         return tower
 
     @classmethod
     def load(cls, folder: str | Path, encoder: Encoder) -> Self:
-        """The tower from files of :meth:`save`; see :meth:`from_parts`."""
+        """The tower from files of :meth:`save`; see :meth:`from_state`."""
         files = [Path(folder) / name for name in cls.files()]
-        parts = {file.name: file.read_bytes() for file in files if file.is_file()}
+        state = {file.name: file.read_bytes() for file in files if file.is_file()}
         try:
-            return cls.from_parts(parts, encoder)
+            return cls.from_state(state, encoder)
         except EncoderError as error:
             raise type(error)(f"{error} (In {folder}.)") from error
 
     @classmethod
-    def _settings(cls, parts: Mapping[str, bytes], name: str) -> JsonObject:
-        if name not in parts:
+    def _settings(cls, state: Mapping[str, bytes], name: str) -> JsonObject:
+        if name not in state:
             raise EncoderError(f"{name} does not exist, so there is no {cls.kind} tower to load.")
         try:
-            settings: JsonObject = json.loads(parts[name])
+            settings: JsonObject = json.loads(state[name])
             version, _ = int(settings["format"]), Fingerprint.from_json(settings["fingerprint"])
             settings["strategy"], settings["encoder"]
         except (ValueError, KeyError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""The table of spaces, and the parts of their encoders.
+"""The table of spaces, and the states of their encoders.
 
 What a space holds is in three tables of its own, ``vectors_N``, ``text_vectors_N`` and
 ``features_N``.
@@ -46,10 +46,10 @@ def create_tables(connection: sqlite3.Connection, space: int) -> None:
 def make_space(
     connection: sqlite3.Connection,
     fingerprint: Fingerprint,
-    parts: Mapping[str, bytes],
+    encoder_state: Mapping[str, bytes],
     stage: SpaceStage,
 ) -> Space:
-    """A new, empty space, with the parts that its encoder needs to be loaded again."""
+    """A new, empty space, with the state that its encoder needs to be loaded again."""
     dimension, since = len(fingerprint.picture), newest_change(connection)
     number = connection.execute(
         "INSERT INTO spaces (fingerprint, dimension, state, since) VALUES (?, ?, ?, ?) "
@@ -59,7 +59,7 @@ def make_space(
     create_tables(connection, number)
     connection.executemany(
         "INSERT INTO encoder_parts VALUES (?, ?, ?)",
-        [(number, name, data) for name, data in parts.items()],
+        [(number, name, data) for name, data in encoder_state.items()],
     )
     return Space(number, fingerprint, dimension, since)
 
@@ -97,17 +97,17 @@ class SpaceTable:
             raise _incomplete()
         return space
 
-    def parts(self, space: int) -> dict[str, bytes]:
+    def encoder_state(self, space: int) -> dict[str, bytes]:
         """What the space's encoder needs in addition to its name, to be loaded again."""
         sql = "SELECT name, bytes FROM encoder_parts WHERE space = ?"
         return dict(self._connection.execute(sql, (space,)).fetchall())
 
-    def make(self, fingerprint: Fingerprint, parts: Mapping[str, bytes]) -> Space:
+    def make(self, fingerprint: Fingerprint, encoder_state: Mapping[str, bytes]) -> Space:
         """A new, empty space in the stage ``building``."""
-        return make_space(self._connection, fingerprint, parts, "building")
+        return make_space(self._connection, fingerprint, encoder_state, "building")
 
     def drop(self, space: int) -> None:
-        """Forget a space, its vectors and its encoder's parts."""
+        """Forget a space, its vectors and its encoder's state."""
         for kind in KINDS:
             self._connection.execute(f"DROP TABLE {table_name(kind, space)}")
         self._connection.execute("DELETE FROM spaces WHERE space = ?", (space,))

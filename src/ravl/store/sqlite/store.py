@@ -55,7 +55,7 @@ class SqliteStore:
         cls,
         path: Path,
         fingerprint: Fingerprint,
-        parts: Mapping[str, bytes],
+        encoder_state: Mapping[str, bytes],
         timeout: float = 30.0,
     ) -> Self:
         """A new, empty store for the vectors of an encoder.
@@ -63,7 +63,7 @@ class SqliteStore:
         Args:
             path: of the file, which must not exist.
             fingerprint: of the encoder.
-            parts: that the encoder needs in addition to its name, to be loaded again.
+            encoder_state: bytes by file name; with them and its name the encoder is loaded again.
             timeout: seconds to wait for another writer.
 
         Raises:
@@ -72,7 +72,7 @@ class SqliteStore:
         """
         Database.create(
             path,
-            lambda connection: make_space(connection, fingerprint, parts, "current"),
+            lambda connection: make_space(connection, fingerprint, encoder_state, "current"),
         ).close()
         return cls(path, timeout)
 

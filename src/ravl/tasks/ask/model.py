@@ -317,7 +317,7 @@ class AskPipeline:
             confidence=confidence,
             read=read,
             abstained=confidence < sure or bool(sure and not read),
-            **found.parts(i),
+            **found.fields_of(i),
             evidence=evidence + passages_of(ready.knowledge, cited, i),
         )
 

@@ -27,7 +27,7 @@ from ravl.tasks.caption.regions import Regions
 from ravl.tasks.caption.targets import CaptionTargets
 from ravl.training.evidence_bank import evidence
 from ravl.training.examples import Examples
-from ravl.training.splits import PARTS, Splits
+from ravl.training.splits import SPLIT_NAMES, Splits
 from ravl.training.text_settings import TextSettings
 
 FEWEST = 8  # training pictures with a text
@@ -95,7 +95,7 @@ class TextFitData:
         keys: by which examples are compared.
         standard: of the training examples' features.
         examples: all pictures with texts.
-        parts: of them.
+        splits: of them.
         train, validation, test: these parts.
         regions: how a generator looks at parts of pictures; None for one that does not.
     """
@@ -107,7 +107,7 @@ class TextFitData:
     keys: Any
     standard: Standardizer
     examples: Examples
-    parts: Splits
+    splits: Splits
     train: TextSplit
     validation: TextSplit
     test: TextSplit
@@ -142,14 +142,17 @@ class TextFitData:
 
 
 def prepare(
-    memory: Memory, task: CaptionTargets, settings: TextSettings, examples: Examples, parts: Splits
+    memory: Memory, task: CaptionTargets, settings: TextSettings, examples: Examples, splits: Splits
 ) -> TextFitData:
     """Make ready what is fitted on.
 
     Raises:
         DataError: too few training pictures, or no evidence.
     """
-    taken = {name: examples_of(examples.take(getattr(parts, name)), task, memory) for name in PARTS}
+    taken = {
+        name: examples_of(examples.take(getattr(splits, name)), task, memory)
+        for name in SPLIT_NAMES
+    }
     enough(len(taken["train"]), task)
     # Generated texts may speak, but nothing is learned from them, nor judged by them.
     speaking = replace(task, generated=settings.use_generated)
@@ -179,7 +182,7 @@ def prepare(
         keys,
         task.standard(taken["train"].features),
         examples,
-        parts,
+        splits,
         sides["train"],
         sides["validation"],
         sides["test"],

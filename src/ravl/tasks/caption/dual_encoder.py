@@ -45,11 +45,12 @@ def fit_dual(data: TextFitData, work: Path, show: bool | None) -> ImageTextScore
     if len(pairs.texts) < FEWEST:
         return None
     count = len(kept[0])
-    parts = PairSplits(np.arange(count), np.arange(count, len(both)), np.zeros(0, np.int64))
+    splits = PairSplits(np.arange(count), np.arange(count, len(both)), np.zeros(0, np.int64))
     folder = work / "dual"
     (folder / "work").mkdir(parents=True, exist_ok=True)
     settings = RetrieverSettings(seed=data.settings.seed)
-    trained, _, _ = train_heads(TrainingInputs(pairs, vectors), parts, base, folder, settings, show)
+    inputs = TrainingInputs(pairs, vectors)
+    trained, _, _ = train_heads(inputs, splits, base, folder, settings, show)
     return ImageTextScorer(trained.picture_head, trained.text_head, base)
 
 

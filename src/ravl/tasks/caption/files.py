@@ -52,7 +52,7 @@ def describe(predictor: TextPredictor) -> JsonObject:
     }
 
 
-def parts(predictor: TextPredictor, folder: Path) -> dict[str, dict[str, Array]]:
+def arrays_of(predictor: TextPredictor, folder: Path) -> dict[str, dict[str, Array]]:
     """Its arrays; a generator that was trained is saved into the folder."""
     found = {"keys": predictor.keys.arrays()}
     if predictor.standard is not None:
@@ -77,7 +77,7 @@ def parts(predictor: TextPredictor, folder: Path) -> dict[str, dict[str, Array]]
 
 
 def load_captioner(run: Run, task: CaptionTargets) -> TextPredictor:
-    """The inverse of :func:`describe` and :func:`parts`, for the task that the run says.
+    """The inverse of :func:`describe` and :func:`arrays_of`, for the task that the run says.
 
     Raises:
         DataError, EncoderError: files are missing or damaged.

@@ -14,7 +14,7 @@ from ravl.runs.row_texts import base_of
 from ravl.tasks.caption.choose import TextFitted, fit_levels
 from ravl.tasks.caption.dataset import TextFitData, TextSplit, enough, prepare
 from ravl.tasks.caption.evaluate_test import TextTestResults, abstention, judge
-from ravl.tasks.caption.files import describe, parts
+from ravl.tasks.caption.files import arrays_of, describe
 from ravl.tasks.caption.kind import Kind
 from ravl.tasks.caption.predictor import TextPredictor
 from ravl.tasks.caption.targets import CaptionTargets
@@ -123,7 +123,7 @@ class TextRecipe(Recipe[TextFitData, TextFitted, TextTestResults]):
         return Finished(
             fitted.chosen,
             describe(predictor),
-            parts(predictor, out),
+            arrays_of(predictor, out),
             base_of(data.memory.encoder),
             scores_json(results, fitted, LEVELS, RETRIEVAL) | {"abstain": safe},
             rows_table(self.kind, data, results, fitted),

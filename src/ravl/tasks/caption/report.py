@@ -151,7 +151,7 @@ def _about(
             f"{data.memory.path}, {len(data.datastore):,} rows as evidence, with "
             f"{len(data.index.row_texts.texts):,} texts",
         ),
-        (f"{task.unit}s", f"{counts_of(data)} ({data.parts.how}); {texts:,} texts to learn from"),
+        (f"{task.unit}s", f"{counts_of(data)} ({data.splits.how}); {texts:,} texts to learn from"),
         ("level", level_of(fitted, fitted.measure)),
         ("choice among texts", weights),
         (f"a good {'text' if task.noun == 'caption' else task.noun}", predictor.good),

@@ -24,7 +24,7 @@ from ravl.tasks.labels.targets import LabelTargets
 from ravl.training.evidence_bank import DEEPEST, evidence
 from ravl.training.examples import Examples
 from ravl.training.fit_settings import FitSettings
-from ravl.training.splits import PARTS, Splits
+from ravl.training.splits import SPLIT_NAMES, Splits
 
 if TYPE_CHECKING:  # it stands on this data
     from ravl.tasks.labels.rerank_fit import RerankedNeighbours
@@ -79,7 +79,7 @@ class FitData:
         task: classify, tag or ask.
         settings: of the fit.
         examples: all labelled pictures.
-        parts: of them.
+        splits: of them.
         labels: C names, those of the training part.
         datastore: of the memory, without what is held out.
         keys: by which neighbours are found.
@@ -95,7 +95,7 @@ class FitData:
     task: LabelTargets
     settings: FitSettings
     examples: Examples
-    parts: Splits
+    splits: Splits
     labels: list[str]
     datastore: Datastore
     keys: KeyProjection
@@ -131,14 +131,17 @@ class FitData:
 
 
 def prepare(
-    memory: Memory, task: LabelTargets, settings: FitSettings, examples: Examples, parts: Splits
+    memory: Memory, task: LabelTargets, settings: FitSettings, examples: Examples, splits: Splits
 ) -> FitData:
     """Make ready what is fitted on.
 
     Raises:
         DataError: too few labels, or no evidence.
     """
-    taken = {name: examples_of(examples.take(getattr(parts, name)), task, memory) for name in PARTS}
+    taken = {
+        name: examples_of(examples.take(getattr(splits, name)), task, memory)
+        for name in SPLIT_NAMES
+    }
     labels = labels_of(taken["train"].rows, task, settings.min_examples)
     # What was generated may be evidence, but nothing is learned from it, nor judged by it.
     task = replace(task, generated=settings.use_generated)
@@ -157,7 +160,7 @@ def prepare(
         task,
         settings,
         examples,
-        parts,
+        splits,
         labels,
         datastore,
         keys,

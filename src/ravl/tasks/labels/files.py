@@ -37,7 +37,7 @@ def describe(predictor: LabelPredictor) -> JsonObject:
     }
 
 
-def parts(predictor: LabelPredictor, folder: Path) -> dict[str, dict[str, Array]]:
+def arrays_of(predictor: LabelPredictor, folder: Path) -> dict[str, dict[str, Array]]:
     """Its arrays; a fusion model is saved into the folder."""
     found = {
         "keys": predictor.keys.arrays(),
@@ -61,7 +61,7 @@ def parts(predictor: LabelPredictor, folder: Path) -> dict[str, dict[str, Array]
 
 
 def load_label_predictor(run: Run, targets: type[LabelTargets] = LabelTargets) -> LabelPredictor:
-    """The inverse of :func:`describe` and :func:`parts`.
+    """The inverse of :func:`describe` and :func:`arrays_of`.
 
     Args:
         run: to be loaded.

@@ -18,7 +18,7 @@ from ravl.runs.run import VISION
 from ravl.tasks.labels.choose import Fitted, fit_levels, validation_answers
 from ravl.tasks.labels.dataset import FitData, labels_of, prepare
 from ravl.tasks.labels.evaluate_test import TestResults, judge
-from ravl.tasks.labels.files import describe, parts
+from ravl.tasks.labels.files import arrays_of, describe
 from ravl.tasks.labels.fit_on_all import fit_on_all
 from ravl.tasks.labels.predictor import LabelPredictor
 from ravl.tasks.labels.targets import LabelTargets
@@ -144,7 +144,7 @@ class LabelRecipe(Recipe[FitData, Fitted, TestResults]):
         return Finished(
             fitted.chosen,
             record,
-            parts(predictor, out),
+            arrays_of(predictor, out),
             data.task.encoder(data.memory),
             metrics,
             rows_table(data, results, fitted),

@@ -63,7 +63,7 @@ def choosing_split(data: FitData) -> Split:
     A validation part that the user named chooses alone: it is as hard as use will be, which
     pictures of the training part may not be, such as those of one burst.
     """
-    if data.parts.named_validation and len(data.validation) >= NAMED:
+    if data.splits.named_validation and len(data.validation) >= NAMED:
         return data.validation
     return train_plus_validation(data)
 

@@ -196,7 +196,7 @@ class LabelPipeline:
         predictor = self.label_predictor
         common: list[dict[str, Any]] = [
             {
-                **found.parts(i),
+                **found.fields_of(i),
                 "evidence": ()
                 if label_matrix is None
                 else found.evidence(label_matrix.datastore, i, predictor.task.of),

@@ -96,7 +96,7 @@ class Answers:
         """Answers of a model alone: probabilities (n, C) of its labels."""
         return cls(names, own, np.zeros_like(own), own, np.zeros(len(own), np.float32))
 
-    def parts(self, i: int) -> dict[str, Any]:
+    def fields_of(self, i: int) -> dict[str, Any]:
         """What query ``i`` is answered from, as the fields that every answer has."""
         return {
             "gate": float(self.gate[i]),

@@ -185,7 +185,7 @@ def _about(data: FitData, fitted: Fitted, report: FitReport, command: str) -> li
         ("task", f"{data.task.name}, {len(data.labels):,} {data.task.noun}s"),
         ("memory", f"{data.memory.path}, {len(data.datastore):,} rows as evidence"),
         ("encoder", data.memory.encoder.spec),
-        (f"{data.task.unit}s", f"{counts_of(data)} ({data.parts.how})"),
+        (f"{data.task.unit}s", f"{counts_of(data)} ({data.splits.how})"),
         ("level", level_of(fitted)),
         (
             "vote",

@@ -50,7 +50,7 @@ class TrainingExamples:
     @classmethod
     def of(cls, data: MatchFitData, unseen: Unseen, words: WordPieceTokenizer) -> TrainingExamples:
         """From what the data holds for training."""
-        chosen, pairs = data.parts.train, data.pairs
+        chosen, pairs = data.splits.train, data.pairs
         own = pairs_of(pairs, chosen)
         starts = np.searchsorted(pairs.owners[own], chosen)
         return cls(
@@ -163,5 +163,5 @@ class PairBatches(Dataset[Batch]):
 def _and_own(hidden: list[Ints], chosen: Ints, data: MatchFitData) -> list[Ints]:
     """The same groups, with those that show the picture itself."""
     shown = data.examples.shown
-    pictures = data.parts.train[chosen].tolist()
+    pictures = data.splits.train[chosen].tolist()
     return [np.concatenate([h, shown[p]]) for h, p in zip(hidden, pictures, strict=True)]

@@ -76,12 +76,12 @@ class MatchFitData:
         examples: all pictures with texts, m.
         pairs: of them with their texts.
         vectors: of the pairs' texts by the base encoder, (t, D).
-        parts: positions of pictures.
+        splits: positions of pictures.
         row_texts: texts of the datastore's rows, without those that are held out.
         keys: by which pictures are compared.
         standard: of the training pictures' features.
         near: rows of the datastore that are like each training picture and do not show it, in the
-            order of ``parts.train``.
+            order of ``splits.train``.
         text_owners: of each text the groups of the memory whose rows have it, or show its
             picture.
         validation, test: the held-out pairs.
@@ -94,7 +94,7 @@ class MatchFitData:
     examples: Examples
     pairs: Pairs
     vectors: Array
-    parts: Splits
+    splits: Splits
     row_texts: RowTexts
     keys: KeyProjection
     standard: Standardizer
@@ -110,7 +110,7 @@ class MatchFitData:
 
 
 def prepare(
-    memory: Memory, task: TextTargets, settings: FitSettings, examples: Examples, parts: Splits
+    memory: Memory, task: TextTargets, settings: FitSettings, examples: Examples, splits: Splits
 ) -> MatchFitData:
     """Make ready what is fitted on.
 
@@ -119,7 +119,9 @@ def prepare(
     """
     base = base_of(memory.encoder)
     pairs, vectors = read_texts(task, base, examples)
-    datastore, keys = evidence(memory, [examples.take(parts.validation), examples.take(parts.test)])
+    datastore, keys = evidence(
+        memory, [examples.take(splits.validation), examples.take(splits.test)]
+    )
     row_texts = RowTexts.of(datastore, task, memory)
     if not len(row_texts.texts):
         raise DataError(
@@ -136,7 +138,7 @@ def prepare(
     )
 
     def held(name: str) -> HeldPairs:
-        chosen = getattr(parts, name)
+        chosen = getattr(splits, name)
         picture, text, targets = sample_pairs(pairs, chosen, settings.seed, name)
         asked = replace(everything, picture=picture, text=text).take(np.arange(len(picture)))
         own = keys(asked.features)
@@ -145,7 +147,7 @@ def prepare(
         rows = [examples.rows[i] for i in picture.tolist()]
         return HeldPairs(asked, targets, rows, examples.groups[picture], clues)
 
-    train = examples.take(parts.train)
+    train = examples.take(splits.train)
     near = datastore.neighbours(keys(train.features), min(DEEPEST, len(datastore)), train.shown)
     return MatchFitData(
         memory,
@@ -155,7 +157,7 @@ def prepare(
         examples,
         pairs,
         vectors,
-        parts,
+        splits,
         row_texts,
         keys,
         Standardizer.of(train.features),
@@ -240,22 +242,22 @@ def _sayers(pairs: Pairs, examples: Examples, row_texts: RowTexts) -> list[Ints]
     return [np.array(sorted(some), np.int64) for some in groups]
 
 
-def check(task: TextTargets, base: Encoder, examples: Examples, parts: Splits) -> None:
+def check(task: TextTargets, base: Encoder, examples: Examples, splits: Splits) -> None:
     """Refuse what cannot be fitted.
 
     Raises:
         DataError: the training pictures all have one text, or a held-out part has no false pair.
     """
     pairs = example_pairs(task, base, examples)
-    texts = np.unique(pairs.which[pairs_of(pairs, parts.train)])
+    texts = np.unique(pairs.which[pairs_of(pairs, splits.train)])
     if len(texts) < 2:
         raise DataError(
-            f"All {len(parts.train):,} training pictures have one text, "
+            f"All {len(splits.train):,} training pictures have one text, "
             f"{pairs.texts[int(texts[0])]!r}. There is nothing to tell apart: give texts that "
             "differ."
         )
     for name in ("validation", "test"):
-        sample_pairs(pairs, getattr(parts, name), 0, name)
+        sample_pairs(pairs, getattr(splits, name), 0, name)
 
 
 def refuse_false(source: Memory) -> None:

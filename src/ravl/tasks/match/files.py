@@ -38,7 +38,7 @@ def describe(matcher: MatchPredictor) -> JsonObject:
     }
 
 
-def parts(matcher: MatchPredictor, folder: Path) -> dict[str, dict[str, Array]]:
+def arrays_of(matcher: MatchPredictor, folder: Path) -> dict[str, dict[str, Array]]:
     """Its arrays; a fusion model and its tokenizer are saved into the folder."""
     found = {"keys": matcher.keys.arrays(), "standard": matcher.standard.arrays()}
     found |= {f"stack_{name}": stack.arrays() for name, stack in matcher.stacks.items()}
@@ -58,7 +58,7 @@ def parts(matcher: MatchPredictor, folder: Path) -> dict[str, dict[str, Array]]:
 
 
 def load_matcher(run: Run) -> MatchPredictor:
-    """The inverse of :func:`describe` and :func:`parts`."""
+    """The inverse of :func:`describe` and :func:`arrays_of`."""
     record, arrays = run.record, run.arrays()
     reader = words = None
     if (run.folder / FUSION).is_dir():

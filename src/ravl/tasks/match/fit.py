@@ -16,7 +16,7 @@ from ravl.runs.row_texts import TextTargets, base_of, readable
 from ravl.tasks.match.choose import MatchFitted, fit_levels, unseen_answers
 from ravl.tasks.match.dataset import MatchFitData, check, prepare, refuse_false
 from ravl.tasks.match.evaluate_test import MatchTestResults, abstention, judge
-from ravl.tasks.match.files import describe, parts
+from ravl.tasks.match.files import arrays_of, describe
 from ravl.tasks.match.predictor import MatchPredictor
 from ravl.tasks.match.rerank import judge_reranking
 from ravl.tasks.match.task import MatchTask
@@ -182,7 +182,7 @@ class MatchRecipe(Recipe[MatchFitData, MatchFitted, MatchTestResults]):
         return Finished(
             fitted.chosen,
             {**describe(matcher), "rerank": {"weight": gain.weight, "depth": gain.depth}},
-            parts(matcher, out),
+            arrays_of(matcher, out),
             data.base,
             metrics,
             rows_table(data, results, fitted),

@@ -108,7 +108,7 @@ def train_pairs(
     slow = prepare_language(model, settings.tune_language_model)
     words = words_of(model, settings.language_model, 2 * k)
     evidence = data.row_texts.evidence(data.standard) if retrieval else None
-    order = EpochSampler(np.arange(len(data.parts.train)), settings.seed, EPOCH)
+    order = EpochSampler(np.arange(len(data.splits.train)), settings.seed, EPOCH)
     batches = PairBatches(
         TrainingExamples.of(data, unseen, words),
         evidence,

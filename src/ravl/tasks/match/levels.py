@@ -64,7 +64,7 @@ def fit_dual(
     Returns:
         The matcher; the validation score after each epoch; seconds; how many parameters learned.
     """
-    trained, curve, seconds = _train(data, data.parts.train, work / "dual", show)
+    trained, curve, seconds = _train(data, data.splits.train, work / "dual", show)
     heads = trained.picture_head, trained.text_head
     count = sum(
         array.size
@@ -97,7 +97,7 @@ def fit_unseen(data: MatchFitData, dual: MatchPredictor, work: Path, show: bool 
     One that knows a pair by heart is surer of it than it will be of any other; what is built upon
     it would learn to add nothing. With a handful of pictures there are no halves.
     """
-    chosen, pairs = data.parts.train, data.pairs
+    chosen, pairs = data.splits.train, data.pairs
     features = pairs.features[chosen]
     assert dual.picture_head is not None
     assert dual.text_head is not None
@@ -124,10 +124,10 @@ def _train(
     from ravl.training.dual_encoder.train import PairSplits, train_heads
 
     (folder / "work").mkdir(parents=True, exist_ok=True)
-    parts = PairSplits(pictures, data.parts.validation, data.parts.test)
+    splits = PairSplits(pictures, data.splits.validation, data.splits.test)
     settings = RetrieverSettings(seed=data.settings.seed)
     material = TrainingInputs(data.pairs, data.vectors)
-    return train_heads(material, parts, data.base, folder, settings, show)
+    return train_heads(material, splits, data.base, folder, settings, show)
 
 
 def stacked(data: MatchFitData, matcher: MatchPredictor) -> MatchPredictor:

@@ -150,7 +150,7 @@ def rerank_tables(second: RerankGain) -> list[ScoreTable]:
 def _about(
     data: MatchFitData, fitted: MatchFitted, report: FitReport, command: str
 ) -> list[tuple[str, str]]:
-    matcher, parts = fitted.levels[fitted.chosen], data.parts
+    matcher, splits = fitted.levels[fitted.chosen], data.splits
     stack = matcher.stacks["both" if matcher.has_model else "vote"]
     weights = ", ".join(f"{n} {w:+.2f}" for n, w in zip(stack.names, stack.weights, strict=True))
     return [
@@ -161,7 +161,7 @@ def _about(
             f"{len(data.row_texts.texts):,} texts",
         ),
         ("encoder", data.base.spec),
-        ("pictures", f"{counts_of(parts)} ({parts.how}); {len(data.pairs):,} texts"),
+        ("pictures", f"{counts_of(splits)} ({splits.how}); {len(data.pairs):,} texts"),
         ("level", level_of(fitted)),
         ("vote", f"k {matcher.vote.k}, temperature {matcher.vote.temperature:g}"),
         ("weights", f"{weights} (log odds by a standard deviation of each score)"),

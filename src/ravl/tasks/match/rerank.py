@@ -100,7 +100,7 @@ class Looked:
 def judge_reranking(data: MatchFitData, matcher: MatchPredictor) -> RerankGain:
     """Choose the weight on the validation part and measure on the test part."""
     queries, depth = (READ, READ_DEPTH) if matcher.reader else (QUERIES, DEPTH)
-    unseen = both_ways(data, matcher, data.parts.validation, queries, depth)
+    unseen = both_ways(data, matcher, data.splits.validation, queries, depth)
 
     def worth(weight: float) -> float:
         found = (retrieval_scores(way.ranks(weight))[CHOSEN_BY].value for way in unseen)
@@ -108,7 +108,7 @@ def judge_reranking(data: MatchFitData, matcher: MatchPredictor) -> RerankGain:
 
     weight = max(WEIGHTS, key=worth)  # of equals the smallest
     began = time.monotonic()
-    test = both_ways(data, matcher, data.parts.test, queries, depth)
+    test = both_ways(data, matcher, data.splits.test, queries, depth)
     count = sum(len(way.first) for way in test)
     took = 1000 * (time.monotonic() - began) / count
     scores = {}

@@ -69,17 +69,17 @@ def fit_retriever(
     base = KnownTexts(current.base if isinstance(current, TrainedEncoder) else current)
     with freeing(out):
         with main_process_first():  # the others find what it has written
-            material, parts = prepare(memory, base, out, settings, validation, test, progress)
-        heads, curve, seconds = train_heads(material, parts, base, out, settings, progress)
+            material, splits = prepare(memory, base, out, settings, validation, test, progress)
+        heads, curve, seconds = train_heads(material, splits, base, out, settings, progress)
     pairs = material.pairs
     if not is_main_process():  # of several processes, one is enough for the rest
         return RetrieverReport(out, {}, 0.0, seconds, False, curve)
     pairs = seen_by(pairs, heads.vision, material.maps)
-    kept = best_text_share(pairs, parts.validation, parts.train, heads)
+    kept = best_text_share(pairs, splits.validation, splits.train, heads)
     trained = heads.weighted(settings.trained_weight, kept)
     held = {
-        name: Held.take(pairs, chosen, parts.train, base, trained)
-        for name, chosen in (("validation", parts.validation), ("test", parts.test))
+        name: Held.take(pairs, chosen, splits.train, base, trained)
+        for name, chosen in (("validation", splits.validation), ("test", splits.test))
     }
     hubness = best_hubness(held["validation"])
     metrics = measure(held["test"], hubness, settings.seed)
@@ -91,7 +91,7 @@ def fit_retriever(
         memory.reembed(trained, progress, dict(zip(pairs.hashes, vectors, strict=True)))
         memory.set_hubness(hubness)
     report = RetrieverReport(out, to_json(metrics), hubness, seconds, adopted, curve)
-    sizes = {name: len(getattr(parts, name)) for name in ("train", "validation", "test")}
+    sizes = {name: len(getattr(splits, name)) for name in ("train", "validation", "test")}
     write_report(report, memory, pairs, held["test"], metrics, sizes, settings)
     shutil.rmtree(out / "work", ignore_errors=True)
     return report
@@ -121,7 +121,7 @@ def prepare(
         memory, read_pairs(memory, base), base, settings, work, progress
     )
     held_out = validation or settings.validation_share, test or settings.test_share
-    parts = PairSplits(*split(pairs, memory, *held_out, settings.seed))
+    splits = PairSplits(*split(pairs, memory, *held_out, settings.seed))
     _check_unchanged(work / "pairs.sha256", pairs, memory)
     texts = base.learn(pairs.texts, work / "texts.npy", progress)
     words = variants = teacher = None
@@ -130,8 +130,8 @@ def prepare(
         flat = base.learn([t for some in words for t in some], work / "reworded.npy", progress)
         variants = flat.reshape(len(texts), settings.paraphrase, -1)
     if settings.teacher:
-        teacher = ask_teacher(settings.teacher, memory, pairs, parts.train, work, progress)
-    return TrainingInputs(pairs, texts, variants, vision, maps, text, words, teacher), parts
+        teacher = ask_teacher(settings.teacher, memory, pairs, splits.train, work, progress)
+    return TrainingInputs(pairs, texts, variants, vision, maps, text, words, teacher), splits
 
 
 def _check_unchanged(file: Path, pairs: Pairs, memory: Memory) -> None:

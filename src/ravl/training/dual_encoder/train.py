@@ -37,7 +37,7 @@ class PairSplits:
 
 def train_heads(
     material: TrainingInputs,
-    parts: PairSplits,
+    splits: PairSplits,
     base: Encoder,
     out: Path,
     settings: RetrieverSettings,
@@ -51,9 +51,9 @@ def train_heads(
     torch.manual_seed(settings.seed)
     began = time.monotonic()
     pairs, vision, text = material.pairs, material.vision, material.text
-    chosen = pairs_of(pairs, parts.train)
+    chosen = pairs_of(pairs, splits.train)
     model = RetrieverModel(
-        *starting(material, parts.train, np.unique(pairs.which[chosen])),
+        *starting(material, splits.train, np.unique(pairs.which[chosen])),
         settings,
         vision.tail if vision else None,
         text.network if text else None,
@@ -63,10 +63,10 @@ def train_heads(
     def embed() -> tuple[Array, Array]:
         """Training pictures and the means of their texts, as of now."""
         which, place = np.unique(pairs.which[chosen], return_inverse=True)
-        seen, read = model.embed(material, parts.train, which)
+        seen, read = model.embed(material, splits.train, which)
         sums = np.zeros((len(pairs.rows), read.shape[1]), np.float32)
         np.add.at(sums, pairs.owners[chosen], read[place])
-        means = sums[parts.train]
+        means = sums[splits.train]
         return seen, means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-6)
 
     order = HardNegativeSampler(
@@ -83,7 +83,7 @@ def train_heads(
         model,
         PairData(material, order, settings.seed),
         order,
-        _validation(model, material, parts.validation),
+        _validation(model, material, splits.validation),
         out / "work" / "checkpoints",
         settings,
         show,
@@ -91,7 +91,7 @@ def train_heads(
         [p for t in towers for p in t.learning],
         lr_scale=min((tower.lr_scale for tower in towers), default=1.0),
     )
-    tuned = {name: data for tower in towers for name, data in tower.parts().items()}
+    tuned = {name: data for tower in towers for name, data in tower.state().items()}
     heads = model.pictures.export(), model.texts.export()
     encoder = TrainedEncoder(base, *heads, settings.trained_weight, tuned=tuned)
     seconds = round(time.monotonic() - began, 1)

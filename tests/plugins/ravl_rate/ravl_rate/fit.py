@@ -17,7 +17,7 @@ from ravl.training.engine import Finished, Recipe
 from ravl.training.evidence_bank import evidence
 from ravl.training.examples import Examples
 from ravl.training.fit_log import FitLog
-from ravl.training.splits import PARTS, Splits
+from ravl.training.splits import SPLIT_NAMES, Splits
 
 from .evaluate import TestResults, evaluate_test
 from .predictor import RatePredictor
@@ -47,22 +47,22 @@ class RateData:
         settings: of the fit.
         targets: what rows say.
         labelled: all examples.
-        parts: their split.
+        splits: their split.
         bank: rows that may be evidence.
         numbers: of these rows, (N,).
         keys: by which neighbours are found.
-        splits: by name.
+        by_split: the pictures by name of the split.
     """
 
     memory: Memory
     settings: RateSettings
     targets: NumberTargets
     examples: Examples
-    parts: Splits
+    splits: Splits
     datastore: Datastore
     numbers: Array
     keys: KeyProjection
-    splits: dict[str, Split]
+    by_split: dict[str, Split]
 
 
 @dataclass(kw_only=True)
@@ -97,7 +97,7 @@ class RateRecipe(Recipe[RateData, Fitted, TestResults]):
         progress: bool | None,
     ) -> tuple[RateData, list[str]]:
         """Evidence, neighbours and numbers of every split."""
-        taken = {name: examples.take(getattr(splits, name)) for name in PARTS}
+        taken = {name: examples.take(getattr(splits, name)) for name in SPLIT_NAMES}
         datastore, keys = evidence(self.memory, [taken["validation"], taken["test"]])
         numbers = self.targets.numbers(list(datastore.rows))
 
@@ -107,7 +107,7 @@ class RateRecipe(Recipe[RateData, Fitted, TestResults]):
             )
             return Split(part, self.targets.numbers(part.rows), near)
 
-        parts = {name: split(part) for name, part in taken.items()}
+        by_split = {name: split(part) for name, part in taken.items()}
         numbers = np.nan_to_num(numbers)
         data = RateData(
             self.memory,
@@ -118,7 +118,7 @@ class RateRecipe(Recipe[RateData, Fitted, TestResults]):
             datastore,
             numbers,
             keys,
-            parts,
+            by_split,
         )
         return data, []
 
@@ -132,8 +132,8 @@ class RateRecipe(Recipe[RateData, Fitted, TestResults]):
     ) -> tuple[RateData, Fitted]:
         """Fit the vote and the ridge regression, and choose."""
         fitted = Fitted()
-        held, settings = data.splits["validation"], data.settings
-        usual = float(np.median(data.splits["train"].numbers))
+        held, settings = data.by_split["validation"], data.settings
+        usual = float(np.median(data.by_split["train"].numbers))
         votes = [RatePredictor(data.keys, k, usual) for k in ((settings.k,) if settings.k else KS)]
         vote = min(votes, key=lambda each: _error(each.vote(*_seen(data, held, each.k))[0], held))
         fitted.levels["vote"] = replace(vote, error=_error(_vote(data, held, vote), held))
@@ -152,7 +152,7 @@ class RateRecipe(Recipe[RateData, Fitted, TestResults]):
 
     def without_test(self, data: RateData) -> RateData:
         """The data with the validation split in place of the test split."""
-        return replace(data, splits={**data.splits, "test": data.splits["validation"]})
+        return replace(data, by_split={**data.by_split, "test": data.by_split["validation"]})
 
     def validation_scores(self, data: RateData, fitted: Fitted) -> dict[str, float]:
         """The score of the chosen level on the validation split."""
@@ -160,7 +160,7 @@ class RateRecipe(Recipe[RateData, Fitted, TestResults]):
 
     def evaluate(self, data: RateData, fitted: Fitted) -> TestResults:
         """All rows of the report, judged on the test split."""
-        test, best = data.splits["test"], fitted.levels[fitted.chosen]
+        test, best = data.by_split["test"], fitted.levels[fitted.chosen]
         vote = _vote(data, test, best)
         rows = {
             "zero_shot": np.full(len(test.numbers), best.usual, np.float32),
@@ -203,7 +203,7 @@ def _error(given: Array, split: Split) -> float:
 
 def _linear(data: RateData, vote: RatePredictor) -> RatePredictor:
     """The ridge regression and the share of the vote that are best on validation."""
-    train, held = data.splits["train"], data.splits["validation"]
+    train, held = data.by_split["train"], data.by_split["validation"]
     features, numbers = train.examples.features, train.numbers
     mean, bias = features.mean(0), float(numbers.mean())
     centred = features - mean

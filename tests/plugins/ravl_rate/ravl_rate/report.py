@@ -32,7 +32,7 @@ def rows_table(results: TestResults, data: RateData) -> ScoreTable:
         DifferenceRow(f"{TITLES[after][0]} − {TITLES[before][0]}", scores)
         for (after, before), scores in results.differences.items()
     ]
-    count = len(data.splits["test"].numbers)
+    count = len(data.by_split["test"].numbers)
     return ScoreTable(
         f"{count:,} test pictures",
         f"Errors are in the unit of the column {data.settings.column}.",
@@ -50,7 +50,7 @@ def page_of(
         ("Task", f"rate: the column {data.settings.column}"),
         ("Memory", str(data.memory.path)),
         ("Level", fitted.chosen),
-        ("Split", data.parts.how),
+        ("Split", data.splits.how),
         ("Command", command),
     ]
     return fit_report(FitPage(f"rate: {report.out.name}", about, rows_table(results, data)))
