@@ -20,7 +20,7 @@ import csv
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ import numpy as np
 
 from ravl.data import QA, Example
 from ravl.data.pictures import content_hash
+from ravl.encoders.base import Array
 from ravl.errors import EncoderMismatchError, RavlError, RowNotFoundError
 from ravl.memory import Memory
 from ravl.memory.adding import add_rows
@@ -35,7 +36,7 @@ from ravl.memory.editing import edit
 from ravl.store.collection import Collection
 from tests.helpers import COLOURS, ColourEncoder, draw
 from tests.memory.soundness import find_colour_encoder
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, pause
 
 SIZES = {"shared": 12, "doomed": 24, "thrown": 6, "captioned": 6, "synced": 4}
 PROCESSES = 4
@@ -244,9 +245,22 @@ class Hammer:
         return str(self.random.choice(list(COLOURS)))
 
 
+class SlowEncoder(ColourEncoder):
+    """Gives others time to write between what was read and what is written."""
+
+    def embed_texts(self, texts: Sequence[str]) -> Array:
+        pause(0.01)
+        return super().embed_texts(texts)
+
+
+def find_encoder(self: object, space: object) -> SlowEncoder:
+    """In place of ``Collection._find_encoder``."""
+    return SlowEncoder(find_colour_encoder(self, space).turn)
+
+
 if __name__ == "__main__":
     file, folder, process, count = Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:])
-    Collection._find_encoder = find_colour_encoder  # type: ignore[method-assign]
+    Collection._find_encoder = find_encoder  # type: ignore[method-assign]
     with Memory.open(file, timeout=PATIENCE) as opened:
         print("ready", flush=True)
         sys.stdin.readline()  # until all are
