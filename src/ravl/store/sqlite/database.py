@@ -16,6 +16,7 @@ from ravl.errors import MemoryExistsError, MemoryFileError, MemoryLockedError
 from ravl.store.sqlite.filters import add_functions
 
 APPLICATION_ID = 0x7261766C  # "ravl", in the file's header
+FileIdentity = tuple[int, int]  # device and inode
 FileState = tuple[int, int, int, bool]  # inode, size, time of change; whether there is a log
 FORMAT = 1  # raise when schema.sql changes; older files are then migrated when opened
 PAGE_SIZE = 16384  # several vectors a page
@@ -24,6 +25,15 @@ PAGE_SIZE = 16384  # several vectors a page
 def files_of(path: Path) -> tuple[Path, ...]:
     """A memory's file, and what SQLite keeps beside it while it is open."""
     return path, *(path.with_name(f"{path.name}{end}") for end in ("-wal", "-shm"))
+
+
+def identity_of(path: Path) -> FileIdentity | None:
+    """Which file has this name now; None if there is no file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def publish(work: Path, path: Path) -> None:
@@ -72,6 +82,7 @@ class Database:
         self._local = threading.local()
         self._all: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
+        self._file: FileIdentity | None = None  # that all connections must have open
         try:
             there = path.exists()
         except OSError as error:
@@ -133,6 +144,8 @@ class Database:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is not None and not connection.in_transaction and self._is_outdated():
             connection = None  # it is closed with the others
+        if connection is not None and not connection.in_transaction:
+            self.check_identity()
         if connection is None:
             with self.errors():
                 connection = self._connect()
@@ -173,14 +186,17 @@ class Database:
 
         Raises:
             MemoryLockedError: another process kept writing for longer than ``timeout`` seconds.
-            MemoryFileError: the disk is full, or the file cannot be written.
+            MemoryFileError: the disk is full, or the file cannot be written or was replaced.
         """
         connection = self.connection
         with self.errors():
             connection.execute("BEGIN IMMEDIATE")
             try:
+                self.check_identity()
                 yield connection
+                self.check_identity()
                 connection.execute("COMMIT")
+                self.check_identity()  # what went to the file of before is not written
             except BaseException:
                 # SQLite has rolled back by itself after some errors, a full disk among them.
                 if connection.in_transaction:
@@ -226,6 +242,8 @@ class Database:
         self._local = threading.local()
 
     def _connect(self) -> sqlite3.Connection:
+        if self._file is not None:
+            self.check_identity()
         address, self._local.seen = self._address()
         # Each thread uses its own connection; another thread only ever closes it.
         connection = sqlite3.connect(
@@ -237,7 +255,8 @@ class Database:
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA cache_size = -65536")  # 64 MB
-        except sqlite3.DatabaseError:
+            self.check_identity()
+        except (sqlite3.DatabaseError, MemoryFileError):
             connection.close()
             raise
         return connection
@@ -274,6 +293,27 @@ class Database:
     def _is_outdated(self) -> bool:
         seen: FileState | None = getattr(self._local, "seen", None)
         return seen is not None and seen != self._state()
+
+    def check_identity(self) -> None:
+        """Refuse a file that was put in the place of the one that is open.
+
+        SQLite goes on with the file that it has open, which has no name any more: what is written
+        to it is lost with the process.
+
+        Raises:
+            MemoryFileError: another file has the name now, or none.
+        """
+        if getattr(self._local, "seen", None) is not None:
+            return  # only read, and opened again when it changes
+        found = identity_of(self.path)
+        if self._file is None:
+            self._file = found
+        elif found != self._file:
+            what = "removed" if found is None else "replaced by another file"
+            raise MemoryFileError(
+                f"{self.path} was {what} while it was open. Nothing was written. Open it again; "
+                "restart a server that uses it."
+            )
 
     def _check(self) -> None:
         if self.path.is_dir():

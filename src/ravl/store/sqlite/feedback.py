@@ -19,6 +19,7 @@ from typing import Literal, get_args
 from ravl.data.pictures import content_hash
 from ravl.errors import MemoryFileError, RowNotFoundError
 from ravl.json_types import JsonObject, JsonValue
+from ravl.store.sqlite.database import identity_of
 
 Verdict = Literal["accepted", "corrected", "rejected"]
 State = Literal["open", "used", "dismissed"]
@@ -94,6 +95,7 @@ class FeedbackStore:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")  # a thank-you is a promise
             self._connection.executescript(SCHEMA)
+            self._identity = identity_of(file)
         except sqlite3.Error as error:
             raise MemoryFileError(f"The feedback in {file} cannot be opened: {error}.") from error
 
@@ -130,12 +132,22 @@ class FeedbackStore:
                     values,
                 )
                 number = int(cursor.lastrowid or 0)
+                self._check_identity()
                 cursor.execute("COMMIT")
-            except sqlite3.Error as error:
+                self._check_identity()
+            except (sqlite3.Error, MemoryFileError) as error:
                 if self._connection.in_transaction:
                     cursor.execute("ROLLBACK")
-                raise MemoryFileError(f"The feedback cannot be kept: {error}.") from error
+                raise MemoryFileError(f"The feedback cannot be kept: {error}") from error
         return self.get(number)
+
+    def _check_identity(self) -> None:
+        """Refuse a file that was put in the place of this one: what it is told would be lost."""
+        if identity_of(self.file) != self._identity:
+            raise MemoryFileError(
+                f"{self.file} was replaced or removed while it was open. Nothing was written. "
+                "Restart the server."
+            )
 
     def get(self, number: int) -> Entry:
         """The entry with that number.

@@ -131,6 +131,7 @@ class SqliteStore:
 
     def size(self) -> int:
         """Bytes of the file and its log."""
+        self.database.check_identity()
         file, log, _ = files_of(self.path)
         return file.stat().st_size + (log.stat().st_size if log.exists() else 0)
 
