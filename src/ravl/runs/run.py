@@ -125,8 +125,8 @@ def open_run(folder: str | Path) -> Run:
     try:
         record = json.loads(file.read_text("utf-8"))
         number = int(record["format"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{file} is damaged ({error}). Fit the run again.") from error
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        raise DataError(f"{file} is damaged ({error!r}). Fit the run again.") from error
     if AT in record:
         return open_run(folder / str(record[AT]))
     if number > FORMAT:
