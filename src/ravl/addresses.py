@@ -141,6 +141,9 @@ def _remembered() -> list[str]:
 
 
 def _is_folder(name: str) -> bool:
+    """Whether this is a place on this machine, also where nothing is there (any more)."""
+    if Path(name).is_absolute() or name.startswith(("./", "../", "~")):
+        return True
     try:
         return Path(name).expanduser().is_dir()
     except (OSError, ValueError, RuntimeError):  # too long, with a NUL, an unknown user

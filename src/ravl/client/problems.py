@@ -8,16 +8,19 @@ import re
 import httpx2 as httpx
 
 from ravl.errors import (
+    AddressError,
     DataError,
     EncoderError,
     EncoderMismatchError,
     FilterError,
+    MemoryExistsError,
     MemoryFileError,
     MemoryLockedError,
     PictureError,
     PluginError,
     QueryError,
     RavlError,
+    RowExistsError,
     RowNotFoundError,
 )
 from ravl.json_types import JsonRecord
@@ -31,13 +34,16 @@ KINDS: dict[str, type[RavlError]] = {
     "encoder": EncoderError,
     "encoder_mismatch": EncoderMismatchError,
     "filter": FilterError,
+    "memory_exists": MemoryExistsError,
     "memory_file": MemoryFileError,
     "memory_locked": MemoryLockedError,
     "picture": PictureError,
     "plugin": PluginError,
     "query": QueryError,
     "request": QueryError,
+    "row_exists": RowExistsError,
     "row_not_found": RowNotFoundError,
+    "untrusted": AddressError,
 }
 FEWER = re.compile(r"at most ([\d,]+) go in one request|number of files is (\d+)")
 LESS = "for less"  # messages of a server that accepts the same request in parts

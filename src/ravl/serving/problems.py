@@ -11,16 +11,19 @@ from pydantic_core import ErrorDetails
 from starlette.responses import JSONResponse
 
 from ravl.errors import (
+    AddressError,
     DataError,
     EncoderError,
     EncoderMismatchError,
     FilterError,
+    MemoryExistsError,
     MemoryFileError,
     MemoryLockedError,
     PictureError,
     PluginError,
     QueryError,
     RavlError,
+    RowExistsError,
     RowNotFoundError,
 )
 from ravl.memory import Memory
@@ -37,24 +40,30 @@ Kind = Literal[
     "encoder_mismatch",
     "failure",
     "filter",
+    "memory_exists",
     "memory_file",
     "memory_locked",
     "picture",
     "plugin",
     "query",
     "request",
+    "row_exists",
     "row_not_found",
+    "untrusted",
 ]
 ERRORS: dict[type[RavlError], Kind] = {
+    AddressError: "untrusted",
     DataError: "data",
     EncoderError: "encoder",
     EncoderMismatchError: "encoder_mismatch",
     FilterError: "filter",
+    MemoryExistsError: "memory_exists",
     MemoryFileError: "memory_file",
     MemoryLockedError: "memory_locked",
     PictureError: "picture",
     PluginError: "plugin",
     QueryError: "query",
+    RowExistsError: "row_exists",
     RowNotFoundError: "row_not_found",
 }
 STATUSES: dict[int, Kind] = {  # of what is no error of ravl's, unless it says otherwise

@@ -338,7 +338,7 @@ def test_a_memory_without_captions_cannot_be_fitted(folder: Path, tmp_path: Path
 
 
 def test_a_language_model_that_is_not_there_is_a_sentence(folder: Path, memory: Memory) -> None:
-    with pytest.raises(EncoderError, match="cannot be loaded"):
+    with pytest.raises(EncoderError, match="does not exist"):
         fitted(memory, folder, "nowhere", language_model=str(folder / "nobody"))
 
 
