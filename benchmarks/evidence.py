@@ -191,7 +191,7 @@ def with_bank(data: FitData, datastore: Datastore) -> FitData:
         hidden = part.examples.shown
         return replace(
             part,
-            near=datastore.neighbours(keys, depth, hidden, speaking),
+            neighbours=datastore.neighbours(keys, depth, hidden, speaking),
             wide=datastore.neighbours(keys, depth, hidden),
         )
 
@@ -223,16 +223,18 @@ def poison(memory: Memory, examples: Examples, splits: Splits) -> Lines:
     }
     lines: Lines = []
     for planted in (0, 1, 2, 4):
-        near = _planted(data.test.near, count + wrong, planted)
+        near = _planted(data.test.neighbours, count + wrong, planted)
         line: Row = {"planted": planted}
         for name, vote in ways.items():
             answers = vote(near, said, worth)
-            line[name] = _flipped(answers, vote(data.test.near, said, worth), truth, wrong)
+            line[name] = _flipped(answers, vote(data.test.neighbours, said, worth), truth, wrong)
         own = predictor.logits(data.test.queries)
         votes = predictor.vote(near, said, worth)
         mixed = predictor.gate(votes, own, near.best_similarity)[0]
         before = predictor.gate(
-            predictor.vote(data.test.near, said, worth), own, data.test.near.best_similarity
+            predictor.vote(data.test.neighbours, said, worth),
+            own,
+            data.test.neighbours.best_similarity,
         )[0]
         line["with retrieval"] = _flipped(mixed, before, truth, wrong)
         alone = probabilities(own, True)

@@ -191,7 +191,7 @@ def _scores(data: FitData, predictor: LabelPredictor, vote_only: bool) -> dict[s
     label_matrix = LabelMatrix.of(data.datastore, data.task, data.labels)
     evidence = predictor.evidence(label_matrix, data.memory)
     answers = predictor.answer(
-        data.test.queries, label_matrix, data.test.near, evidence, vote_only=vote_only
+        data.test.queries, label_matrix, data.test.neighbours, evidence, vote_only=vote_only
     )
     probabilities = wide(answers.probabilities, len(data.labels))
     return {

@@ -75,7 +75,7 @@ def only_training(data: FitData) -> FitData:
         near = datastore.neighbours(
             data.keys(part.queries.features), min(DEEPEST, len(datastore)), part.examples.shown
         )
-        return replace(part, near=near, wide=near)
+        return replace(part, neighbours=near, wide=near)
 
     return replace(
         data,

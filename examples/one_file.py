@@ -85,9 +85,9 @@ class Vote(NamedTuple):
     temperature: float
     balance: float
 
-    def __call__(self, near: tuple[Ints, Array], labels: Array) -> Array:
+    def __call__(self, neighbours: tuple[Ints, Array], labels: Array) -> Array:
         """Share of each label in the vote, (n, C); labels of the rows are one-hot, (N, C)."""
-        positions, similarity = near[0][:, : self.k], near[1][:, : self.k]
+        positions, similarity = neighbours[0][:, : self.k], neighbours[1][:, : self.k]
         shares = cap_shares(softmax(similarity.astype(np.float64) / self.temperature, axis=1))
         votes = np.einsum("nk,nkc->nc", shares, labels[positions])
         votes = votes / np.maximum(labels.sum(0), 1) ** self.balance
@@ -239,29 +239,29 @@ class Classifier:
         self.x, self.y = x[train], y[train]  # the evidence, while choosing
         self.keys = key_projection(self.x)
         both = np.concatenate([train, held])
-        near = self.near(x[both], hidden=groups[both][:, None] == groups[train])
+        neighbours = self.neighbours(x[both], hidden=groups[both][:, None] == groups[train])
         best = np.inf
         depths = [k for k in KS if k <= max(len(train), KS[0])]
         for vote in (Vote(*how) for how in product(depths, TEMPERATURES, BALANCES)):
-            loss = log_loss(vote(near, self.y), y[both])
+            loss = log_loss(vote(neighbours, self.y), y[both])
             if loss < best - 1e-4:  # a clear gain; in doubt the simpler vote
                 best, self.vote = loss, vote
         decay, unseen = best_decay(self.x, self.y, groups[train], x[held], y[both])
-        self.gate = Gate(self.vote(near, self.y), unseen, near[1].max(1), y[both])
+        self.gate = Gate(self.vote(neighbours, self.y), unseen, neighbours[1].max(1), y[both])
         # All is chosen: now the evidence and the head take the validation pictures too.
         self.x, self.y, self.head = x[both], y[both], Head(x[both], y[both])
         for weaker in DECAYS[: DECAYS.index(decay) + 1]:
             self.head.fit(weaker)
 
-    def near(self, x: Array, hidden: NDArray[np.bool_] | bool = False) -> tuple[Ints, Array]:
+    def neighbours(self, x: Array, hidden: NDArray[np.bool_] | bool = False) -> tuple[Ints, Array]:
         """The neighbours of some pictures in the evidence."""
         keys, queries = self.keys(self.x), self.keys(x)
         return retrieve(keys, queries, np.broadcast_to(hidden, (len(queries), len(keys))))
 
     def __call__(self, x: Array) -> tuple[Array, Array, Array]:
         """Features (n, F) to answers, votes and the model's part: probabilities, (n, C) each."""
-        near = self.near(x)
-        return self.gate(self.vote(near, self.y), self.head(x), near[1].max(1))
+        neighbours = self.neighbours(x)
+        return self.gate(self.vote(neighbours, self.y), self.head(x), neighbours[1].max(1))
 
 
 def read(memory: Memory) -> tuple[list[str], Array, Array, Ints, list[str]]:

@@ -100,13 +100,13 @@ class SimilarityFloor:
     single: float
 
     @classmethod
-    def of(cls, near: Neighbours) -> SimilarityFloor:
+    def of(cls, neighbours: Neighbours) -> SimilarityFloor:
         """What is usual for these; without any, everything is."""
-        some = near.found.any(axis=1)
+        some = neighbours.found.any(axis=1)
         if not some.any():
             return cls(-1.0, -1.0)
-        together = float(np.quantile(near.mean_similarity[some], UNUSUAL))
-        return cls(together, float(np.median(near.best_similarity[some])))
+        together = float(np.quantile(neighbours.mean_similarity[some], UNUSUAL))
+        return cls(together, float(np.median(neighbours.best_similarity[some])))
 
 
 @dataclass(frozen=True, eq=False)

@@ -79,26 +79,28 @@ class Reranker:
         lowest = float(scores.min())
         return again + [replace(c, score=lowest - i) for i, c in enumerate(rest, 1)]
 
-    def neighbours(self, near: Neighbours, odds: Array, known: NDArray[np.bool_]) -> Neighbours:
+    def neighbours(
+        self, neighbours: Neighbours, odds: Array, known: NDArray[np.bool_]
+    ) -> Neighbours:
         """Neighbours in their new order, with a similarity that includes the scorer's opinion.
 
         The log odds count in the spread of the query's own likenesses, so that what votes by them
         finds the numbers that it is used to. They may exceed 1.
 
         Args:
-            near: of n queries, (n, K).
+            neighbours: of n queries, (n, K).
             odds: the scorer's, that what a neighbour says fits the query, (n, K).
             known: where it could be asked, (n, K); the others count as middling.
         """
-        there, known = near.found, known & near.found
+        there, known = neighbours.found, known & neighbours.found
         middle = _mean(odds, known)
         standard, _ = _by_spread(np.where(known, odds, middle), there)
-        spread = _by_spread(near.similarity, there)[1]
-        similarity = near.similarity + np.float32(self.weight) * spread * standard
+        spread = _by_spread(neighbours.similarity, there)[1]
+        similarity = neighbours.similarity + np.float32(self.weight) * spread * standard
         order = np.argsort(np.where(there, -similarity, np.inf), axis=1, kind="stable")
         again = np.where(there, similarity, 0).astype(np.float32)
         return Neighbours(
-            np.take_along_axis(near.positions, order, 1), np.take_along_axis(again, order, 1)
+            np.take_along_axis(neighbours.positions, order, 1), np.take_along_axis(again, order, 1)
         )
 
 

@@ -102,21 +102,21 @@ class NeighbourReranker:
         self,
         features: Array,
         row_texts: RowTexts,
-        near: Neighbours,
+        neighbours: Neighbours,
         hidden: Sequence[Ints] | None = None,
     ) -> Neighbours:
         """Neighbours in their new order; arguments as for :meth:`logit`."""
-        return self.again(near, *self.logit(features, row_texts, near, hidden))
+        return self.again(neighbours, *self.logit(features, row_texts, neighbours, hidden))
 
-    def again(self, near: Neighbours, found: Array, known: NDArray[np.bool_]) -> Neighbours:
+    def again(self, neighbours: Neighbours, found: Array, known: NDArray[np.bool_]) -> Neighbours:
         """Neighbours in their new order, from what :meth:`logit` found."""
-        return Reranker(self.model, self.weight).neighbours(near, found, known)
+        return Reranker(self.model, self.weight).neighbours(neighbours, found, known)
 
     def logit(
         self,
         features: Array,
         row_texts: RowTexts,
-        near: Neighbours,
+        neighbours: Neighbours,
         hidden: Sequence[Ints] | None = None,
     ) -> tuple[Array, NDArray[np.bool_]]:
         """Log odds that the first text of each neighbour fits the picture, in one call.
@@ -124,18 +124,18 @@ class NeighbourReranker:
         Args:
             features: of n pictures by the memory's tower, (n, F).
             row_texts: texts of the datastore's rows, which vote on the pairs as well.
-            near: neighbours in it, (n, K).
+            neighbours: neighbours in it, (n, K).
             hidden: for each picture the groups of rows that it must not see: its own, in training.
 
         Returns:
             The log odds (n, K), and where there was a text to ask about (n, K).
         """
-        found = np.zeros(near.positions.shape, np.float32)
-        known = near.found & row_texts.has[near.positions]
+        found = np.zeros(neighbours.positions.shape, np.float32)
+        known = neighbours.found & row_texts.has[neighbours.positions]
         if not known.any():
             return found, known
         query = np.nonzero(known)[0]
-        rows, text = np.unique(near.positions[known], return_inverse=True)
+        rows, text = np.unique(neighbours.positions[known], return_inverse=True)
         first = row_texts.starts[rows]
         asked = QueryPairs(
             features,
@@ -156,10 +156,10 @@ class NeighbourReranker:
         keys = matcher.keys(asked.features)
         wanted = max(matcher.vote.k, matcher.reader.evidence if matcher.reader else 0)
         # Once for each picture, of which there are many pairs.
-        near = row_texts.datastore.neighbours(keys, wanted, hidden).take(asked.picture)
+        neighbours = row_texts.datastore.neighbours(keys, wanted, hidden).take(asked.picture)
         unseen = None if hidden is None else [hidden[i] for i in asked.picture.tolist()]
         clues = look_up(
-            asked.vectors, keys, asked.picture, asked.text, row_texts, near, hidden=unseen
+            asked.vectors, keys, asked.picture, asked.text, row_texts, neighbours, hidden=unseen
         )
         evidence = matcher.evidence(row_texts)
         answers = matcher.answer(asked, row_texts, clues, evidence, apart=False)

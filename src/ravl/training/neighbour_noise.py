@@ -58,7 +58,7 @@ class RetrievalNoise:
 
 
 def perturb_neighbours(
-    near: Neighbours,
+    neighbours: Neighbours,
     k: int,
     rows: int,
     how: RetrievalNoise,
@@ -68,14 +68,14 @@ def perturb_neighbours(
     """Neighbours of b examples as they are read in one step of training, (b, k).
 
     Args:
-        near: of the examples, which do not show the example itself.
+        neighbours: of the examples, which do not show the example itself.
         k: that are read.
         rows: of the datastore.
         how: they are disturbed.
         random: what is drawn with.
         own: of each example the rows that show it; a random row must not be one of them.
     """
-    positions, similarity = near.positions.copy(), near.similarity.copy()
+    positions, similarity = neighbours.positions.copy(), neighbours.similarity.copy()
     b, width = positions.shape
     if width > k:
         # Random places among the first, in order of similarity.

@@ -136,7 +136,7 @@ def test_no_training_question_sees_its_own_picture(empty, tmp_path):
         datastore = data.datastore
         for side in (data.train, data.validation, data.test):
             for i, row in enumerate(side.examples.rows):
-                seen = side.near.positions[i]
+                seen = side.neighbours.positions[i]
                 groups = {datastore.groups[p] for p in seen[seen >= 0]}
                 assert len(seen) > 10
                 assert not groups & set(side.examples.shown[i].tolist())

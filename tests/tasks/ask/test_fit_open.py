@@ -211,7 +211,7 @@ def test_no_question_sees_its_own_picture(data: TextFitData) -> None:
     held = {r.number for side in (data.validation, data.test) for r in side.examples.rows}
     assert not held & set(data.datastore.numbers.tolist())
     for i, row in enumerate(data.train.examples.rows):
-        found = data.train.near.positions[i]
+        found = data.train.neighbours.positions[i]
         assert row.number not in data.datastore.numbers[found[found >= 0]]
     assert len(data.train) == 2 * len(data.splits.train)
 
@@ -242,7 +242,7 @@ def captioner_requests(data: TextFitData, generator: Any, places: list[int]) -> 
 
     side = data.train.take(np.array(places))
     predictor = TextPredictor(data.task, data.keys, data.vote, generator=generator, quotes=0)
-    requests = predictor.requests(side.pictures, data.index, side.near, data.recalled(side))
+    requests = predictor.requests(side.pictures, data.index, side.neighbours, data.recalled(side))
     assert [r.question for r in requests] == side.questions
     assert all(e.question in (KIND, TASTE, "") for r in requests for e in r.evidence_items)
     return requests

@@ -212,7 +212,7 @@ def test_interrupted_it_goes_on(
 def test_no_training_picture_sees_itself(data: TextFitData) -> None:
     numbers = data.datastore.numbers
     for i, row in enumerate(data.train.examples.rows):
-        found = data.train.near.positions[i]
+        found = data.train.neighbours.positions[i]
         assert row.number not in numbers[found[found >= 0]]
     held = {r.number for r in data.test.examples.rows + data.validation.examples.rows}
     assert not held & set(numbers.tolist())
@@ -262,7 +262,7 @@ def test_own_texts_are_worth_what_they_are_better_than_others(data: TextFitData)
 
 def test_wrong_neighbours_are_others(data: TextFitData) -> None:
     side = data.test
-    assert not np.array_equal(misleading_neighbours(side).positions, side.near.positions)
+    assert not np.array_equal(misleading_neighbours(side).positions, side.neighbours.positions)
     found = random_neighbours(data, side)
     assert ((found.positions >= 0) & (found.positions < len(data.datastore))).all()
     keys = data.keys(side.examples.features)
@@ -278,7 +278,9 @@ def test_a_generator_is_not_shown_what_is_alike_by_chance(
     predictor = load_captioner(open_run(folder / "run"), data.task)
     usual = predictor.usual
     assert usual is not None
-    assert usual.together == pytest.approx(SimilarityFloor.of(data.train.near).together, abs=1e-5)
+    assert usual.together == pytest.approx(
+        SimilarityFloor.of(data.train.neighbours).together, abs=1e-5
+    )
     near = random_neighbours(data, data.test)
     believed = predictor.above_floor(near)
     assert believed.found.sum() < near.found.sum()

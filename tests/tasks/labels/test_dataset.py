@@ -47,7 +47,7 @@ def leaky(empty, tmp_path) -> Memory:
 
 def vote_accuracy(data: FitData, side: Split) -> float:
     label_matrix = evidence.LabelMatrix.of(data.datastore, data.task, data.labels)
-    votes = Vote(8, 0.02, cap=1.0)(side.near, label_matrix.labels, label_matrix.worth)
+    votes = Vote(8, 0.02, cap=1.0)(side.neighbours, label_matrix.labels, label_matrix.worth)
     return float((votes[:, : len(data.labels)].argmax(1) == data.truth(side)).mean())
 
 
@@ -58,7 +58,7 @@ def check(data: FitData) -> None:
     assert not shown & {row.columns["motif"] for row in held}
     for name in NAMES:
         side = getattr(data, name)
-        for near in (side.near, side.wide):
+        for near in (side.neighbours, side.wide):
             for row, line in zip(side.examples.rows, near.positions, strict=True):
                 seen = {data.datastore.rows[i].columns["motif"] for i in line if i >= 0}
                 assert row.columns["motif"] not in seen
@@ -122,16 +122,16 @@ def test_of_labels_drawn_by_chance_nothing_is_learned(leaky, tmp_path, model):
 def test_deep_enough_for_whatever_votes(empty, tmp_path):
     empty.add(leak(tmp_path / "leak", motifs=DEEPEST + 60, copies=False))
     with grounded(empty, tmp_path / "w") as (data, _):
-        assert data.train.near.positions.shape[1] == min(DEEPEST, len(data.datastore))
+        assert data.train.neighbours.positions.shape[1] == min(DEEPEST, len(data.datastore))
     with grounded(empty, tmp_path / "w", k=1000) as (data, _):
-        assert data.train.near.positions.shape[1] == len(data.datastore)
+        assert data.train.neighbours.positions.shape[1] == len(data.datastore)
 
 
 def test_rows_that_say_nothing_are_only_in_the_wide_neighbourhood(empty, tmp_path):
     some = shades(tmp_path / "pictures", 40)
     empty.add([replace(e, label=None) if i % 2 else e for i, e in enumerate(some)])
     with grounded(empty, tmp_path / "w") as (data, _):
-        near = data.train.near
+        near = data.train.neighbours
         assert all(data.datastore.rows[i].label for i in near.positions[near.found])
         wide = data.train.wide
         assert not all(data.datastore.rows[i].label for i in wide.positions[wide.found])
@@ -156,7 +156,9 @@ def test_truth_and_classes(empty, tmp_path):
         some = data.train.take(np.array([2, 0]))
         assert len(some) == 2
         assert some.examples.rows[0] == data.train.examples.rows[2]
-        np.testing.assert_array_equal(some.near.positions[1], data.train.near.positions[0])
+        np.testing.assert_array_equal(
+            some.neighbours.positions[1], data.train.neighbours.positions[0]
+        )
     with grounded(empty, tmp_path / "w", "tag") as (data, _):
         assert data.labels == ["cold", "drawn", "warm"]
         assert data.truth(data.test).shape == (len(data.test), 3)

@@ -32,7 +32,9 @@ def test_what_is_chosen_by_is_training_and_validation_but_not_test(data):
     assert len(side) == len(data.train) + len(data.validation)
     tested = {row.id for row in data.test.examples.rows}
     assert not tested & {row.id for row in side.examples.rows}
-    np.testing.assert_array_equal(side.near.positions[: len(data.train)], data.train.near.positions)
+    np.testing.assert_array_equal(
+        side.neighbours.positions[: len(data.train)], data.train.neighbours.positions
+    )
     assert len(side.examples.shown) == len(side.examples.groups) == len(side)
 
 

@@ -68,7 +68,7 @@ def test_what_answers_is_what_was_judged(strips: Path, memory: Memory, tmp_path:
     recipe = LabelRecipe("classify", memory, settings)
     held_out = {name: HELD[name] for name in ("validation", "test")}
     with open_data(recipe, tmp_path, **held_out) as (data, _):
-        near, rows = data.test.near, data.datastore.rows
+        near, rows = data.test.neighbours, data.datastore.rows
         judged = [[rows[j].id for j in line] for line in near.positions]
         held = [row.id for row in (*data.test.examples.rows, *data.validation.examples.rows)]
     pictures = [memory.picture_bytes(id) for id in held[: len(near)]]
@@ -89,7 +89,7 @@ def test_no_training_example_finds_itself_nor_its_copy(
     held_out = {name: HELD[name] for name in ("validation", "test")}
     with open_data(recipe, tmp_path, **held_out) as (data, _):
         assert data.second is not None
-        near = data.train.near
+        near = data.train.neighbours
         for own, line in zip(data.train.examples.shown, near.positions, strict=True):
             assert len(own)
             assert not np.isin(data.datastore.groups[line[line >= 0]], own).any()

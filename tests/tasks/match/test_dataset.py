@@ -135,7 +135,7 @@ def test_a_training_pair_does_not_find_its_own_text(tmp_path: Path) -> None:
         rows = [data.examples.rows[i].id for i in data.splits.train]
         chosen = np.array([rows.index(victim.id), *range(6)])
         datastore = [row.id for row in data.datastore.rows]
-        assert datastore.index("leak") in data.near.positions[chosen[0]]  # it would be found
+        assert datastore.index("leak") in data.neighbours.positions[chosen[0]]  # it would be found
         random = np.random.default_rng(0)
         texts, there = drawn.candidates(chosen, random)
         found = drawn.neighbours(chosen, texts, random)

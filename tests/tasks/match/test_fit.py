@@ -132,7 +132,7 @@ def test_an_untrained_fusion_model_answers_as_the_dual_encoder(memory: Memory, m
     words = words_of(model, str(made / "bert"), 6)
     level = replace(dual, reader=Reader(model), words=words)
     side = data.validation
-    signals = level.from_model(side.asked, side.clues.near, level.evidence(data.row_texts))
+    signals = level.from_model(side.asked, side.clues.neighbours, level.evidence(data.row_texts))
     np.testing.assert_allclose(signals["fusion"], 0, atol=1e-5)
     logits = fit_stack(signals, ("dual",), side.targets).logits(signals)
     base = Reader(model).base(signals["dual"][:, None])[:, 0]

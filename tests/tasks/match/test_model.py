@@ -161,8 +161,8 @@ def test_hidden_groups_are_not_heard(model: MatchPipeline, memory: Memory) -> No
     assert hidden.signals["text_best"][0] < seen.signals["text_best"][0] - 1e-5
     assert hidden.clues is not None and seen.clues is not None
     numbers = memory_numbers(model)
-    assert row.number in numbers[seen.clues.near.positions[0]]
-    for near in (hidden.clues.near, hidden.clues.alike):
+    assert row.number in numbers[seen.clues.neighbours.positions[0]]
+    for near in (hidden.clues.neighbours, hidden.clues.alike):
         assert row.number not in numbers[near.positions[0][near.found[0]]]
 
 

@@ -62,7 +62,7 @@ def test_clues_are_what_a_loop_finds(block: int, monkeypatch: pytest.MonkeyPatch
         )
         seen = known.datastore.keys @ keys[p]
         near, alike = np.argsort(-seen)[:4], np.argsort(-of_row)[:4]
-        np.testing.assert_array_equal(found.near.positions[i], near)
+        np.testing.assert_array_equal(found.neighbours.positions[i], near)
         np.testing.assert_array_equal(found.alike.positions[i], alike)
         np.testing.assert_allclose(
             found.text_similarity[i], np.where(near == 0, 0, of_row[near]), atol=1e-5
@@ -75,11 +75,11 @@ def test_hidden_groups_are_found_by_neither_side() -> None:
     pairs = asked(known)
     hidden = [np.array([1 + i % 4, 5 + i % 3]) for i in range(len(pairs))]
     found = matcher(known).clues(pairs, known, k=ROWS, hidden=hidden)
-    for near in (found.near, found.alike):
+    for near in (found.neighbours, found.alike):
         for line, groups in zip(near.positions, hidden, strict=True):
             seen = known.datastore.groups[line[line >= 0]]
             assert not np.isin(seen, groups).any()
-    assert (found.near.found.sum(1) == ROWS - 2).all()
+    assert (found.neighbours.found.sum(1) == ROWS - 2).all()
     with_text = ROWS - 1 - np.array([(g > 1).sum() for g in hidden])  # the first row says nothing
     assert (found.alike.found.sum(1) == with_text).all()
 
@@ -91,7 +91,7 @@ def test_rows_without_a_text_leave_their_place() -> None:
     signals, by_picture, by_text = found.from_memory(found.clues(pairs, known), known)
     np.testing.assert_allclose(by_picture.sum(1), 1, atol=1e-5)
     clues = found.clues(pairs, known)
-    assert (by_picture[clues.near.positions == 0] == 0).all()
+    assert (by_picture[clues.neighbours.positions == 0] == 0).all()
     assert all(np.abs(values).max() <= 1 + 1e-5 for values in signals.values())
 
 
@@ -102,10 +102,10 @@ def test_strangers_are_looked_at_with_the_likeness_of_the_right_ones() -> None:
     clues = one.clues(pairs, known)
     keys = one.keys(pairs.features)
     other = shuffled(clues, pairs.vectors, keys, pairs.picture, pairs.text, known, seed=3)
-    np.testing.assert_array_equal(other.near.similarity, clues.near.similarity)
-    assert (other.near.positions != clues.near.positions).any()
+    np.testing.assert_array_equal(other.neighbours.similarity, clues.neighbours.similarity)
+    assert (other.neighbours.positions != clues.neighbours.positions).any()
     straight = look_up(
-        pairs.vectors, keys, pairs.picture, pairs.text, known, other.near, alike=other.alike
+        pairs.vectors, keys, pairs.picture, pairs.text, known, other.neighbours, alike=other.alike
     )
     np.testing.assert_array_equal(straight.text_similarity, other.text_similarity)
 

@@ -69,10 +69,12 @@ def _searched(data: TextFitData, weight: float) -> TextFitData:
 
 def _seen(data: TextFitData, side: TextSplit) -> TextSplit:
     """A part with its neighbours in data."""
-    depth = side.near.positions.shape[1]
+    depth = side.neighbours.positions.shape[1]
     looked = data.keys(side.examples.features)
-    near = data.datastore.neighbours(looked, depth, side.examples.shown, data.index.row_texts.has)
-    return replace(side, near=near)
+    neighbours = data.datastore.neighbours(
+        looked, depth, side.examples.shown, data.index.row_texts.has
+    )
+    return replace(side, neighbours=neighbours)
 
 
 def _likelihood(data: TextFitData, side: TextSplit) -> float:
@@ -84,9 +86,9 @@ def _likelihood(data: TextFitData, side: TextSplit) -> float:
         return np.array([numbers.setdefault(name, len(numbers)) for name in own], np.int64)
 
     theirs, own = names(data.datastore.rows), names(side.examples.rows)
-    near = side.near.first(data.vote.k)
-    same = (theirs[near.positions] == own[:, None]) & near.found
-    shares: Array = (data.vote.shares(near) * same).sum(1)
+    neighbours = side.neighbours.first(data.vote.k)
+    same = (theirs[neighbours.positions] == own[:, None]) & neighbours.found
+    shares: Array = (data.vote.shares(neighbours) * same).sum(1)
     return float(np.log(np.maximum(shares, FLOOR)).mean())
 
 

@@ -128,10 +128,10 @@ class Knowledge:
         """What the nearest neighbours of pictures (n, F) are called."""
         if self.pictures is None or self.keys is None:
             return [""] * len(pictures)
-        near = self.pictures.neighbours(self.keys(pictures), LOOKED.k, hidden, self.named)
-        shares = LOOKED.shares(near)
+        neighbours = self.pictures.neighbours(self.keys(pictures), LOOKED.k, hidden, self.named)
+        shares = LOOKED.shares(neighbours)
         found = []
-        for line, weights in zip(near.positions.tolist(), shares.tolist(), strict=True):
+        for line, weights in zip(neighbours.positions.tolist(), shares.tolist(), strict=True):
             mass: dict[str, float] = {}
             for row, share in zip(line, weights, strict=True):
                 if row >= 0:

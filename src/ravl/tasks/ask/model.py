@@ -232,9 +232,9 @@ class AskPipeline:
             return predictor.without(queries)
         assert label_matrix is not None
         queries = self._read_by(ready, queries, hidden)
-        near = predictor.neighbours(queries, label_matrix, k, hidden)
+        neighbours = predictor.neighbours(queries, label_matrix, k, hidden)
         return predictor.answer(
-            queries, label_matrix, near, ready.evidence, vote_only=vote_only, k=k
+            queries, label_matrix, neighbours, ready.evidence, vote_only=vote_only, k=k
         )
 
     def _read_by(self, ready: _Ready, queries: Queries, hidden: Sequence[Ints] | None) -> Queries:
@@ -325,9 +325,9 @@ class AskPipeline:
         """Whether any answered question among the neighbours asks the same kind of thing."""
         assert found.neighbours is not None
         line = found.neighbours.positions[i]
-        near = datastore.features_at(line[line >= 0])[:, self._task.width :]
+        neighbours = datastore.features_at(line[line >= 0])[:, self._task.width :]
         vector = question_vectors(self.memory, [question])[0]
-        return bool((near @ vector).max(initial=-1) >= NEAR)
+        return bool((neighbours @ vector).max(initial=-1) >= NEAR)
 
 
 def check_base(run: Run, memory: Memory) -> None:

@@ -46,7 +46,7 @@ class TrainingExamples:
     Args:
         features: standardised, (n, F).
         ids: of each picture's texts, with their beginning and end.
-        near: neighbours of each, which do not show it; None for a generator that reads none.
+        neighbours: neighbours of each, which do not show it; None for a generator that reads none.
         shares: of these in the vote, (n, k).
         bags: words of each row, sparse (N, W): the share of the row's texts that use each word.
         own: of each the rows of the datastore that show it.
@@ -60,7 +60,7 @@ class TrainingExamples:
 
     features: Array
     ids: list[list[Tensor]]
-    near: Neighbours | None
+    neighbours: Neighbours | None
     shares: Array | None
     bags: csr_matrix
     own: list[Ints]
@@ -89,8 +89,8 @@ class TrainingExamples:
         return cls(
             data.standard(side.examples.features),
             texts,
-            side.near if retrieval else None,
-            data.vote.shares(side.near, data.index.row_texts.has.astype(np.float32))
+            side.neighbours if retrieval else None,
+            data.vote.shares(side.neighbours, data.index.row_texts.has.astype(np.float32))
             if retrieval
             else None,
             bags_of(data, vocabulary) if retrieval else None,
@@ -150,16 +150,18 @@ class TextBatches(Dataset[Batch]):
         if lesson.regions is not None:
             batch["regions"] = torch.from_numpy(lesson.regions[chosen].astype(np.float32))
         quoted: list[list[str]] = [[] for _ in positions]
-        if lesson.near is not None and lesson.evidence is not None:
+        if lesson.neighbours is not None and lesson.evidence is not None:
             assert lesson.shares is not None
             rows = len(lesson.evidence.features)
             own = [lesson.own[i] for i in chosen]
             whose = self._whose(chosen, random)
-            others = Neighbours(lesson.near.positions[whose], lesson.near.similarity[chosen])
+            others = Neighbours(
+                lesson.neighbours.positions[whose], lesson.neighbours.similarity[chosen]
+            )
             close = _without(others, own, whose != chosen)
-            near = perturb_neighbours(close, self._k, rows, self._how, random, own)
-            batch["near"] = gather(lesson.evidence, near.positions, near.similarity)
-            reads: Reads = near.found.max(axis=1)
+            neighbours = perturb_neighbours(close, self._k, rows, self._how, random, own)
+            batch["near"] = gather(lesson.evidence, neighbours.positions, neighbours.similarity)
+            reads: Reads = neighbours.found.max(axis=1)
             batch["prior"] = self._prior(close, lesson.shares[whose], reads, random)
             if self._quotes:
                 quoted = self._quoted(chosen, reads, random)
@@ -215,11 +217,11 @@ class TextBatches(Dataset[Batch]):
         return self.__getitems__([position])
 
 
-def _without(near: Neighbours, own: Sequence[Ints], strange: NDArray[np.bool_]) -> Neighbours:
+def _without(neighbours: Neighbours, own: Sequence[Ints], strange: NDArray[np.bool_]) -> Neighbours:
     """Neighbours without an example's own rows, which another picture's may well be."""
-    positions = near.positions.copy()
+    positions = neighbours.positions.copy()
     leave_out(positions, own, strange)
-    similarity = np.where(positions >= 0, near.similarity, 0).astype(np.float32)
+    similarity = np.where(positions >= 0, neighbours.similarity, 0).astype(np.float32)
     return Neighbours(positions, similarity)
 
 

@@ -106,21 +106,23 @@ class ConsensusTexts:
         return support(index.phrases(texts), index.vectors(self.voters), self.shares, None)
 
 
-def recall(index: CaptionIndex, near: Neighbours, vote: Vote = CONSENSUS) -> list[ConsensusTexts]:
+def recall(
+    index: CaptionIndex, neighbours: Neighbours, vote: Vote = CONSENSUS
+) -> list[ConsensusTexts]:
     """The texts of n queries' neighbours, see :class:`ConsensusTexts`.
 
     A row's share of the vote is divided among its texts, and a row does not vote for its own texts.
 
     Args:
         index: of the datastore's texts.
-        near: neighbours of the queries.
+        neighbours: neighbours of the queries.
         vote: how they vote.
     """
-    near = near.first(vote.k)
-    shares = vote.shares(near, index.row_texts.has.astype(np.float32))  # (n, k)
+    neighbours = neighbours.first(vote.k)
+    shares = vote.shares(neighbours, index.row_texts.has.astype(np.float32))  # (n, k)
     return [
         _recalled(index, line[found], share[found])
-        for line, share, found in zip(near.positions, shares, shares > 0, strict=True)
+        for line, share, found in zip(neighbours.positions, shares, shares > 0, strict=True)
     ]
 
 

@@ -44,7 +44,7 @@ class TextSplit:
     Args:
         examples: n of them.
         texts: of each, at least one.
-        near: rows of the datastore that speak and do not show it, as deep as anything looks.
+        neighbours: rows of the datastore that speak and do not show it, as deep as anything looks.
         regions: of each picture, standardised, (n, R, G); None if regions are not used.
         questions: asked about each; None where they are described.
         passages: what texts without a picture say of each; see :class:`Pictures`.
@@ -53,7 +53,7 @@ class TextSplit:
 
     examples: Examples
     texts: list[list[str]]
-    near: Neighbours
+    neighbours: Neighbours
     regions: Array | None = None
     questions: list[str] | None = None
     passages: list[list[tuple[str, float]]] | None = None
@@ -76,7 +76,7 @@ class TextSplit:
             self,
             examples=self.examples.take(chosen),
             texts=[self.texts[i] for i in places],
-            near=self.near.take(chosen),
+            neighbours=self.neighbours.take(chosen),
             regions=None if self.regions is None else self.regions[chosen],
             questions=None if self.questions is None else [self.questions[i] for i in places],
             passages=None if self.passages is None else [self.passages[i] for i in places],
@@ -125,7 +125,7 @@ class TextFitData:
 
     def recalled(self, side: TextSplit) -> list[ConsensusTexts]:
         """What the memory says of a part's pictures."""
-        return recall(self.index, side.near, self.vote)
+        return recall(self.index, side.neighbours, self.vote)
 
     @cached_property
     def arrays(self) -> EvidenceArrays:
@@ -168,10 +168,12 @@ def prepare(
     deep = min(max(settings.k, 2 * settings.num_evidence), len(datastore))
 
     def side(part: Examples) -> TextSplit:
-        near = datastore.neighbours(keys(part.features), deep, part.shown, index.row_texts.has)
+        neighbours = datastore.neighbours(
+            keys(part.features), deep, part.shown, index.row_texts.has
+        )
         texts = [texts_of(task, row, bool(settings.schema)) for row in part.rows]
         questions = [task.question(row) for row in part.rows]
-        return TextSplit(part, texts, near, questions=questions if any(questions) else None)
+        return TextSplit(part, texts, neighbours, questions=questions if any(questions) else None)
 
     sides = {name: side(part) for name, part in taken.items()}
     return TextFitData(

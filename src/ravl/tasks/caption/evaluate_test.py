@@ -94,11 +94,11 @@ def judge(
     if best.generator is not None:
         answers["retrieval_on"] = answers[chosen]
         answers["retrieval_off"] = answers[f"{chosen} alone"]
-        for name, near in (
+        for name, neighbours in (
             ("shuffled", random_neighbours(data, side)),
             ("misleading", misleading_neighbours(side)),
         ):
-            other = replace(side, near=near)
+            other = replace(side, neighbours=neighbours)
             answers[f"retrieval_{name}"] = _best(proposals(data, other, best, _level(best)))
     confidence = best.confidence(final, _level(best))
     right = quality(answers["with_retrieval"], side.texts) >= good.least
@@ -110,7 +110,7 @@ def random_neighbours(data: TextFitData, side: TextSplit) -> Neighbours:
     """Random rows that speak, in place of the neighbours; they are as like as they are."""
     random = np.random.default_rng(data.settings.seed)
     speaking = np.flatnonzero(data.index.row_texts.has)
-    positions = random.choice(speaking, side.near.positions.shape)
+    positions = random.choice(speaking, side.neighbours.positions.shape)
     similarity = data.datastore.similarity(data.keys(side.examples.features), positions)
     order = np.argsort(-similarity, axis=1)
     return Neighbours(
@@ -125,7 +125,7 @@ def misleading_neighbours(side: TextSplit) -> Neighbours:
     So evidence looks that was planted: it agrees with itself, and is wrong.
     """
     other = np.roll(np.arange(len(side)), len(side) // 2)
-    return Neighbours(side.near.positions[other], side.near.similarity)
+    return Neighbours(side.neighbours.positions[other], side.neighbours.similarity)
 
 
 def abstention(
@@ -149,7 +149,7 @@ def _best(found: Sequence[Proposals]) -> list[str]:
 def _nearest(data: TextFitData, side: TextSplit) -> list[str]:
     """The first text of the nearest row."""
     row_texts, starts = data.index.row_texts, data.index.starts
-    first = side.near.positions[:, 0]
+    first = side.neighbours.positions[:, 0]
     return [row_texts.texts[starts[row]] if row >= 0 else "" for row in first.tolist()]
 
 
@@ -158,8 +158,10 @@ def _of_people(data: TextFitData, side: TextSplit, vote: TextPredictor) -> list[
     index, alone = data.index, replace(data.task, generated=False)
     people = index.row_texts.has & of_people(data.datastore, data.memory, alone.of)
     keys = data.keys(side.examples.features)
-    near = data.datastore.neighbours(keys, vote.vote.k, side.examples.shown, people)
-    return _best(vote.propose(side.pictures, index, near, recall(index, near, vote.vote)))
+    neighbours = data.datastore.neighbours(keys, vote.vote.k, side.examples.shown, people)
+    return _best(
+        vote.propose(side.pictures, index, neighbours, recall(index, neighbours, vote.vote))
+    )
 
 
 def _likeliest(proposal: Proposals) -> str:

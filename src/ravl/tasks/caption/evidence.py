@@ -22,14 +22,14 @@ def nothing_said(memory: Memory, task: TextTargets) -> DataError:
 
 
 def evidence_of(
-    index: CaptionIndex, found: Proposals, near: Neighbours, i: int, gate: float
+    index: CaptionIndex, found: Proposals, neighbours: Neighbours, i: int, gate: float
 ) -> tuple[Evidence, ...]:
     """The rows that voted on picture ``i``, the largest shares first, with their best texts.
 
     Args:
         index: of the datastore's texts.
         found: the proposals for the picture.
-        near: neighbours of all pictures.
+        neighbours: neighbours of all pictures.
         i: which picture.
         gate: how much the memory counted.
     """
@@ -40,7 +40,9 @@ def evidence_of(
     owners = index.row_texts.owners[recalled.voters]
     for row, share in zip(owners.tolist(), recalled.shares.tolist(), strict=True):
         shares[row] = shares.get(row, 0.0) + share
-    similarity = dict(zip(near.positions[i].tolist(), near.similarity[i].tolist(), strict=True))
+    similarity = dict(
+        zip(neighbours.positions[i].tolist(), neighbours.similarity[i].tolist(), strict=True)
+    )
     order = sorted(shares, key=lambda row: (-shares[row], -similarity[row]))
     rows = index.row_texts.datastore.rows
     return tuple(

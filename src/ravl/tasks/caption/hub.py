@@ -113,7 +113,7 @@ class Conversations(Dataset[Batch]):
         requests = self._captioner.requests(
             side.pictures,
             data.index,
-            side.near,
+            side.neighbours,
             data.recalled(side),
             opens=data.memory.picture,
         )

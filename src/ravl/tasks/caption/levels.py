@@ -56,7 +56,7 @@ def fit_vote(data: TextFitData, quality: Quality, good: QualityBar) -> Level:
         data.task,
         data.keys,
         data.vote,
-        SimilarityFloor.of(data.train.near),
+        SimilarityFloor.of(data.train.neighbours),
         standard=data.standard,
         good=good.words,
         quotes=data.settings.quotes,
@@ -108,12 +108,12 @@ def proposals(
     if level == "alone":
         return predictor.propose(side.pictures, data.index)
     memory = level == "memory"
-    near = predictor.above_floor(side.near, memory)
+    neighbours = predictor.above_floor(side.neighbours, memory)
     return predictor.propose(
         side.pictures,
         data.index,
-        near,
-        predictor.recall(near, data.index),
+        neighbours,
+        predictor.recall(neighbours, data.index),
         vote_only=memory,
         opens=data.memory.picture,
     )

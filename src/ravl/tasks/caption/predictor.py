@@ -132,24 +132,24 @@ class TextPredictor:
         row_texts = index.row_texts
         return row_texts.datastore.neighbours(self.keys(features), wanted, hidden, row_texts.has)
 
-    def above_floor(self, near: Neighbours, vote_only: bool = False) -> Neighbours:
+    def above_floor(self, neighbours: Neighbours, vote_only: bool = False) -> Neighbours:
         """The neighbours above the floor; all of them if nothing could answer without them."""
         if vote_only or self.generator is None or self.usual is None:
-            return near
-        return near.above_floor(self.usual)
+            return neighbours
+        return neighbours.above_floor(self.usual)
 
     @step("retrieve")
     def recall(
-        self, near: Neighbours, index: CaptionIndex, k: int | None = None
+        self, neighbours: Neighbours, index: CaptionIndex, k: int | None = None
     ) -> list[ConsensusTexts]:
         """What the memory says of the pictures that the neighbours are of."""
-        return recall(index, near, self.vote if k is None else replace(self.vote, k=k))
+        return recall(index, neighbours, self.vote if k is None else replace(self.vote, k=k))
 
     def requests(
         self,
         pictures: Pictures,
         index: CaptionIndex | None = None,
-        near: Neighbours | None = None,
+        neighbours: Neighbours | None = None,
         recalled: Sequence[ConsensusTexts] | None = None,
         instruction: str = "",
         opens: Opens | None = None,
@@ -160,9 +160,9 @@ class TextPredictor:
         for i in range(len(pictures)):
             evidence_items: list[EvidenceItem] = []
             weighted_texts: list[tuple[str, float]] = []
-            if index is not None and near is not None and recalled is not None:
+            if index is not None and neighbours is not None and recalled is not None:
                 evidence_items = self._passages(pictures, i)
-                evidence_items += self._exhibits(index, near, recalled[i], i, opens)
+                evidence_items += self._exhibits(index, neighbours, recalled[i], i, opens)
                 weighted_texts = recalled[i].weighted_texts(index)
             look = pictures.looks[i] if pictures.looks is not None else None
             regions = pictures.regions[i] if pictures.regions is not None else None
@@ -189,14 +189,14 @@ class TextPredictor:
     def _exhibits(
         self,
         index: CaptionIndex,
-        near: Neighbours,
+        neighbours: Neighbours,
         recalled: ConsensusTexts,
         i: int,
         opens: Opens | None,
     ) -> list[EvidenceItem]:
         """The nearest rows with their best supported texts, and the best of all, word for word."""
         row_texts, count = index.row_texts, self.generator.evidence
-        rows = [int(r) for r in near.positions[i] if r >= 0][:count]
+        rows = [int(r) for r in neighbours.positions[i] if r >= 0][:count]
         shown = []
         for j, row in enumerate(rows):
             text = recalled.text_of(index, row)
@@ -205,7 +205,7 @@ class TextPredictor:
                 EvidenceItem(
                     text,
                     self.task.question(row_texts.datastore.rows[row]),
-                    similarity=float(near.similarity[i, j]),
+                    similarity=float(neighbours.similarity[i, j]),
                     vector=row_texts.means_at(np.array([row]))[0],
                     features=self.seen(row_texts.datastore.features_at(np.array([row])))[0],
                     open_picture=look,
@@ -225,7 +225,7 @@ class TextPredictor:
         self,
         pictures: Pictures,
         index: CaptionIndex,
-        near: Neighbours | None = None,
+        neighbours: Neighbours | None = None,
         recalled: Sequence[ConsensusTexts] | None = None,
         *,
         how: Decoding | None = None,
@@ -238,7 +238,7 @@ class TextPredictor:
         Args:
             pictures: n of them.
             index: of the datastore's texts; how rare its words are counts without retrieval, too.
-            near: neighbours of the pictures; None to describe them without retrieval.
+            neighbours: neighbours of the pictures; None to describe them without retrieval.
             recalled: what these say, by :meth:`recall`.
             how: the decoding; None for the usual.
             vote_only: leave the generator out.
@@ -252,7 +252,12 @@ class TextPredictor:
             assert recalled is not None
             return [of_memory(index, r, found) for r, found in zip(recalled, offered, strict=True)]
         requests = self.requests(
-            pictures, index if near is not None else None, near, recalled, instruction, opens
+            pictures,
+            index if neighbours is not None else None,
+            neighbours,
+            recalled,
+            instruction,
+            opens,
         )
         pool = replace(how, num_return_sequences=max(how.num_return_sequences, how.num_beams))
         written = self.generator(requests, pool)
@@ -265,7 +270,7 @@ class TextPredictor:
             )
         both = [{c.text: c for c in (*r, *w)} for r, w in zip(rated, written, strict=True)]
         fits = self.fits(pictures.features, [list(its) for its in both]) if self.fits else None
-        counts = near.found.sum(axis=1) if near is not None else np.zeros(len(requests))
+        counts = neighbours.found.sum(axis=1) if neighbours is not None else np.zeros(len(requests))
         return [
             mixed(
                 index,

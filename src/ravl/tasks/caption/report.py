@@ -218,12 +218,12 @@ def _evidence(data: TextFitData, judged: TextTestResults, i: int) -> list[Eviden
     recalled, index = judged.final[i].recalled, data.index
     if recalled is None:
         return []
-    rows = [int(r) for r in data.test.near.positions[i] if r >= 0][:NEIGHBOURS]
+    rows = [int(r) for r in data.test.neighbours.positions[i] if r >= 0][:NEIGHBOURS]
     found = []
     for place, row in enumerate(rows):
         text = recalled.text_of(index, row)
         share = float(recalled.shares[index.row_texts.owners[recalled.voters] == row].sum())
-        similarity = float(data.test.near.similarity[i, place])
+        similarity = float(data.test.neighbours.similarity[i, place])
         picture = thumbnail(data.memory, data.datastore.rows[row])
         agrees = text in judged.final[i].texts
         asked = data.task.question(data.datastore.rows[row])

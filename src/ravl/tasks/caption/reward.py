@@ -89,11 +89,11 @@ class OwnTexts(Dataset[Batch]):
             torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16()),
         ):
             torch.manual_seed(number)
-            near = batch.get("near")
+            neighbours = batch.get("near")
             states, there = model.encoder.read(
                 batch["features"].to(device),
                 batch.get("tokens"),
-                None if near is None else {n: v.to(device) for n, v in near.items()},
+                None if neighbours is None else {n: v.to(device) for n, v in neighbours.items()},
                 batch.get("regions"),
             )
             ids: Tensor = (

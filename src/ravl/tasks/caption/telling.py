@@ -23,7 +23,7 @@ def caption_of(
     confidence: float,
     least: float,
     level: str,
-    near: Neighbours | None,
+    neighbours: Neighbours | None,
     i: int,
     how: Decoding,
 ) -> Caption:
@@ -36,7 +36,7 @@ def caption_of(
         confidence: in the chosen one.
         least: confidence below which it abstains.
         level: who was asked, see :mod:`ravl.tasks.caption.levels`.
-        near: neighbours of all pictures; None without retrieval.
+        neighbours: neighbours of all pictures; None without retrieval.
         i: which picture.
         how: the decoding.
     """
@@ -60,7 +60,7 @@ def caption_of(
         memory=memory,
         model={c.text: likelihood(c, index.whole) for c in likely if c.mean <= 0},
         signals={n: float(v[0]) for n, v in found.scores.items() if len(v)},
-        evidence=() if near is None else evidence_of(index, found, near, i, gate),
+        evidence=() if neighbours is None else evidence_of(index, found, neighbours, i, gate),
     )
 
 

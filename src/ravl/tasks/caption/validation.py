@@ -47,7 +47,7 @@ def validation_of(
     requests = predictor.requests(
         side.pictures,
         index,
-        side.near if retrieval else None,
+        side.neighbours if retrieval else None,
         recalled,
         opens=data.memory.picture,
     )

@@ -124,15 +124,17 @@ class TextPipeline:
         ``hidden`` has for each the groups of rows that it must not see; None for none.
         """
         predictor, index = self._ready()
-        near, recalled = self._recalled(predictor, index, seen, k, hidden, retrieval, vote_only)
+        neighbours, recalled = self._recalled(
+            predictor, index, seen, k, hidden, retrieval, vote_only
+        )
         decoding = how or predictor.how
         if not grounded:
             found = self._propose(
-                predictor, index, seen, near, recalled, decoding, vote_only, instruction
+                predictor, index, seen, neighbours, recalled, decoding, vote_only, instruction
             )
         else:  # each picture has nouns of its own
             found = []
-            if near is None or recalled is None:
+            if neighbours is None or recalled is None:
                 raise QueryError("Without retrieval there is no evidence to be grounded in.")
             for i in range(len(seen)):
                 nouns = known_words(index, recalled[i])
@@ -140,7 +142,7 @@ class TextPipeline:
                     predictor,
                     index,
                     seen.one(i),
-                    near.take(np.array([i])),
+                    neighbours.take(np.array([i])),
                     recalled[i : i + 1],
                     replace(decoding, nouns=nouns),
                     vote_only,
@@ -151,7 +153,15 @@ class TextPipeline:
         confidence = predictor.confidence(found, level)
         return [
             caption_of(
-                predictor, index, found[i], float(confidence[i]), sure, level, near, i, decoding
+                predictor,
+                index,
+                found[i],
+                float(confidence[i]),
+                sure,
+                level,
+                neighbours,
+                i,
+                decoding,
             )
             for i in range(len(found))
         ]
@@ -166,9 +176,9 @@ class TextPipeline:
     ) -> Iterator[str]:
         """The text about the first of some pictures."""
         predictor, index = self._ready()
-        near, recalled = self._recalled(predictor, index, seen, k, None, retrieval)
+        neighbours, recalled = self._recalled(predictor, index, seen, k, None, retrieval)
         requests = predictor.requests(
-            seen, index if retrieval else None, near, recalled, instruction, self._opens
+            seen, index if retrieval else None, neighbours, recalled, instruction, self._opens
         )
         pieces: Iterator[str] = predictor.generator.stream(requests[0], how or predictor.how)
         return pieces
@@ -216,10 +226,12 @@ class TextPipeline:
         """
         predictor, index = self._ready()
         retrieval, vote_only = how.get("retrieval", True), how.get("vote_only", False)
-        near, recalled = self._recalled(
+        neighbours, recalled = self._recalled(
             predictor, index, seen, how.get("k"), hidden, retrieval, vote_only
         )
-        return self._propose(predictor, index, seen, near, recalled, predictor.how, vote_only, "")
+        return self._propose(
+            predictor, index, seen, neighbours, recalled, predictor.how, vote_only, ""
+        )
 
     def _load(self, run: Run) -> TextPredictor:
         """The run's predictor, which reads texts with the memory's base encoder."""
@@ -248,18 +260,20 @@ class TextPipeline:
             return None, None
         if not index.row_texts.texts:
             count = len(seen)
-            near = Neighbours(np.zeros((count, 0), np.int64), np.zeros((count, 0), np.float32))
-            return near, [ConsensusTexts.of_nobody()] * count
-        near = predictor.neighbours(seen.features, index, k, hidden)
-        near = predictor.above_floor(near, vote_only)
-        return near, predictor.recall(near, index, k)
+            neighbours = Neighbours(
+                np.zeros((count, 0), np.int64), np.zeros((count, 0), np.float32)
+            )
+            return neighbours, [ConsensusTexts.of_nobody()] * count
+        neighbours = predictor.neighbours(seen.features, index, k, hidden)
+        neighbours = predictor.above_floor(neighbours, vote_only)
+        return neighbours, predictor.recall(neighbours, index, k)
 
     def _propose(
         self,
         predictor: TextPredictor,
         index: CaptionIndex,
         seen: Pictures,
-        near: Neighbours | None,
+        neighbours: Neighbours | None,
         recalled: Sequence[ConsensusTexts] | None,
         how: Decoding,
         vote_only: bool,
@@ -268,7 +282,7 @@ class TextPipeline:
         return predictor.propose(
             seen,
             index,
-            near,
+            neighbours,
             recalled,
             how=how,
             vote_only=vote_only,

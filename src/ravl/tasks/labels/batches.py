@@ -23,8 +23,8 @@ class FusionData(Dataset[Batch]):
     Args:
         features: standardised, (n, F).
         targets: (n, C).
-        near: neighbours of each, at least ``POOL * k`` where there are so many; None for a model
-            that reads none.
+        neighbours: of each, at least ``POOL * k`` where there are so many; None for a model that
+            reads no neighbours.
         evidence: of the datastore's rows.
         k: neighbours that are read.
         how: they are disturbed.
@@ -39,7 +39,7 @@ class FusionData(Dataset[Batch]):
         self,
         features: Array,
         targets: Array,
-        near: Neighbours | None,
+        neighbours: Neighbours | None,
         evidence: Evidence | None,
         k: int,
         how: RetrievalNoise,
@@ -50,7 +50,7 @@ class FusionData(Dataset[Batch]):
         tokens: Sequence[Tensor] | None = None,
     ) -> None:
         self._features, self._targets = torch.from_numpy(features), torch.from_numpy(targets)
-        self._near, self._evidence = near, evidence
+        self._near, self._evidence = neighbours, evidence
         self._k, self._how, self._order, self._seed = k, how, order, seed
         self._own, self._tokens = own, tokens
         self._known = None if known is None else torch.from_numpy(known)
@@ -74,10 +74,10 @@ class FusionData(Dataset[Batch]):
             random = np.random.default_rng([self._seed, self._order.epoch, int(chosen[0])])
             rows = len(self._evidence.features)
             own = [self._own[i] for i in chosen] if self._own is not None else None
-            near = perturb_neighbours(
+            neighbours = perturb_neighbours(
                 self._near.take(chosen), self._k, rows, self._how, random, own
             )
-            batch["near"] = gather(self._evidence, near.positions, near.similarity)
+            batch["near"] = gather(self._evidence, neighbours.positions, neighbours.similarity)
         return batch
 
     def __getitem__(self, position: int) -> Batch:

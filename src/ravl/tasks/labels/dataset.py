@@ -38,7 +38,7 @@ class Split:
         examples: n pictures.
         queries: their features.
         targets: (n, C); a row of zeros for a label that training does not know.
-        near: their neighbours among the rows of the datastore that say something for the task.
+        neighbours: among the rows of the datastore that say something for the task.
         wide: their neighbours among all rows, for labels that are propagated to them.
         scores: of the class means, (n, C), see :meth:`ravl.models.class_means.KeySums.scores`; None
             where keys are not whitened.
@@ -47,7 +47,7 @@ class Split:
     examples: Examples
     queries: Queries
     targets: Array
-    near: Neighbours
+    neighbours: Neighbours
     wide: Neighbours
     scores: Array | None = None
 
@@ -56,7 +56,7 @@ class Split:
 
     def seen(self, spread: bool) -> Neighbours:
         """The neighbours that vote, with labels propagated or without."""
-        return self.wide if spread else self.near
+        return self.wide if spread else self.neighbours
 
     def take(self, chosen: Ints) -> Split:
         """Some of the examples."""
@@ -64,7 +64,7 @@ class Split:
             self.examples.take(chosen),
             self.queries.take(chosen),
             self.targets[chosen],
-            self.near.take(chosen),
+            self.neighbours.take(chosen),
             self.wide.take(chosen),
             None if self.scores is None else self.scores[chosen],
         )
@@ -149,8 +149,8 @@ def prepare(
     speaking = rows_with_target(datastore, task)
 
     def side(part: Examples) -> Split:
-        near, wide = seen_by(part, keys, datastore, speaking, settings.k)
-        return Split(part, Queries(part.features), task.table(part.rows, labels), near, wide)
+        neighbours, wide = seen_by(part, keys, datastore, speaking, settings.k)
+        return Split(part, Queries(part.features), task.table(part.rows, labels), neighbours, wide)
 
     sides = {name: side(part) for name, part in taken.items()}
     weights = label_weights(sides["train"].targets, task.exclusive, settings.class_weights)
@@ -190,7 +190,7 @@ def seen_by(
     k: int,
     among: NDArray[np.bool_] | None = None,
 ) -> tuple[Neighbours, Neighbours]:
-    """Neighbours of a part's examples, as deep as any vote looks: ``near`` and ``wide`` of a side.
+    """``neighbours`` and ``wide`` of a split, as deep as any vote looks.
 
     Args:
         part: of the examples.
@@ -201,10 +201,12 @@ def seen_by(
         among: rows that may be found, (N,); None for all.
     """
     looked, depth = keys(part.features), min(max(DEEPEST, k), len(datastore))
-    near = datastore.neighbours(
+    neighbours = datastore.neighbours(
         looked, depth, part.shown, speaking if among is None else speaking & among
     )
-    return near, near if speaking.all() else datastore.neighbours(looked, depth, part.shown, among)
+    return neighbours, neighbours if speaking.all() else datastore.neighbours(
+        looked, depth, part.shown, among
+    )
 
 
 def searched_by(data: FitData, keys: KeyProjection, speaking: NDArray[np.bool_]) -> FitData:
@@ -212,8 +214,8 @@ def searched_by(data: FitData, keys: KeyProjection, speaking: NDArray[np.bool_])
     datastore = searching(data.datastore, keys)
 
     def side(part: Split) -> Split:
-        near, wide = seen_by(part.examples, keys, datastore, speaking, data.settings.k)
-        return replace(part, near=near, wide=wide)
+        neighbours, wide = seen_by(part.examples, keys, datastore, speaking, data.settings.k)
+        return replace(part, neighbours=neighbours, wide=wide)
 
     return replace(
         data,

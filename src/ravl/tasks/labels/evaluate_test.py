@@ -63,7 +63,7 @@ def judge(
     """
     queries, task = data.test.queries, data.task
     best = levels[chosen]
-    near = data.test.seen(best.spread)
+    neighbours = data.test.seen(best.spread)
     # Propagating labels over the memory's graph takes long: once for all levels that do it.
     matrices = {
         spread: LabelMatrix.of(data.datastore, task, data.labels, spread)
@@ -76,7 +76,7 @@ def judge(
         answers["zero_shot"] = _zero_shot(data)
     used = {"zero_shot": best, "vote": levels["vote"]}
     answers["vote"] = levels["vote"].answer(
-        queries, matrices[False], data.test.near, vote_only=True
+        queries, matrices[False], data.test.neighbours, vote_only=True
     )
     if task.generated:
         answers["vote_human"] = _of_people(data, levels["vote"], matrices[False])
@@ -84,8 +84,8 @@ def judge(
     alone = levels.get("fusion_off", best) if chosen == "fusion" else best
     if best.head is not None:
         answers["no_retrieval"] = alone.without(queries)
-        answers["with_retrieval"] = best.answer(queries, label_matrix, near, evidence)
-        shuffled = random_neighbours(near, len(data.datastore), data.settings.seed)
+        answers["with_retrieval"] = best.answer(queries, label_matrix, neighbours, evidence)
+        shuffled = random_neighbours(neighbours, len(data.datastore), data.settings.seed)
         answers["retrieval_on"] = answers["with_retrieval"]
         answers["retrieval_off"] = best.without(queries)
         answers["retrieval_shuffled"] = best.answer(queries, label_matrix, shuffled, evidence)
@@ -116,8 +116,8 @@ def _of_people(data: FitData, vote: LabelPredictor, label_matrix: LabelMatrix) -
     alone = replace(data.task, generated=False)
     people = rows_with_target(datastore, data.task) & of_people(datastore, data.memory, alone.of)
     depth = min(max(DEEPEST, vote.vote.k), len(datastore))
-    near = datastore.neighbours(data.keys(part.features), depth, part.shown, people)
-    return vote.answer(data.test.queries, label_matrix, near, vote_only=True)
+    neighbours = datastore.neighbours(data.keys(part.features), depth, part.shown, people)
+    return vote.answer(data.test.queries, label_matrix, neighbours, vote_only=True)
 
 
 def _scored(
@@ -163,11 +163,11 @@ def _zero_shot(data: FitData) -> Answers:
     return Answers.of_model(data.labels, zero_shot(vectors, names, data.task.exclusive))
 
 
-def random_neighbours(near: Neighbours, rows: int, seed: int) -> Neighbours:
+def random_neighbours(neighbours: Neighbours, rows: int, seed: int) -> Neighbours:
     """Random rows in place of neighbours, with the similarity that the neighbours had."""
     random = np.random.default_rng(seed)
-    drawn = random.integers(0, rows, near.positions.shape)
-    return replace(near, positions=np.where(near.found, drawn, -1))
+    drawn = random.integers(0, rows, neighbours.positions.shape)
+    return replace(neighbours, positions=np.where(neighbours.found, drawn, -1))
 
 
 def wide(found: Array, count: int) -> Array:

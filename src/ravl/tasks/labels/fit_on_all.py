@@ -53,8 +53,8 @@ def fit_on_all(data: FitData, fitted: Fitted) -> tuple[FitData, Fitted]:
 def _looked_up(data: FitData, side: Split) -> Split:
     """A part with its neighbours and scores in the data's own memory."""
     speaking = rows_with_target(data.datastore, data.task)
-    near, wide = seen_by(side.examples, data.keys, data.datastore, speaking, data.settings.k)
-    found = replace(side, near=near, wide=wide)
+    neighbours, wide = seen_by(side.examples, data.keys, data.datastore, speaking, data.settings.k)
+    found = replace(side, neighbours=neighbours, wide=wide)
     return found if data.shrinkage is None else with_scores(data, found)
 
 

@@ -107,11 +107,11 @@ def train_fusion(
     )
     held = data.validation
     seen, truth = head.standard(held.queries.seen), data.truth(held)
-    near = held.seen(linear.spread) if retrieval else None
+    neighbours = held.seen(linear.spread) if retrieval else None
     tokens = _tokens(words, held.queries)
 
     def read() -> Array:
-        return reader(seen, near, evidence, tokens=tokens)
+        return reader(seen, neighbours, evidence, tokens=tokens)
 
     curve = train(
         model,
@@ -185,11 +185,13 @@ def fusion_predictor(
 ) -> LabelPredictor:
     """A predictor around a trained fusion model; its gate is fitted on the validation part."""
     side = data.validation
-    near = side.seen(linear.spread)
+    neighbours = side.seen(linear.spread)
     fused = replace(linear, reader=result.reader, words=result.words)
-    logits = fused.logits(side.queries, near, _evidence(data, linear, label_matrix))
-    votes = linear.vote(near, label_matrix.labels, label_matrix.worth)[:, : label_matrix.known]
-    similarity = near.best_similarity
+    logits = fused.logits(side.queries, neighbours, _evidence(data, linear, label_matrix))
+    votes = linear.vote(neighbours, label_matrix.labels, label_matrix.worth)[
+        :, : label_matrix.known
+    ]
+    similarity = neighbours.best_similarity
     gate = fit_gate(votes, logits, similarity, side.targets, data.task.exclusive)
     alone = temperature_of(fused.logits(side.queries), side.targets, data.task.exclusive)
     predictor = replace(fused, gate=gate, alone=alone)

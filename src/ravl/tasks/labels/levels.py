@@ -51,7 +51,7 @@ def train_plus_validation(data: FitData) -> Split:
         examples,
         Queries(examples.features, tuned),
         np.vstack([a.targets, b.targets]),
-        a.near.concat(b.near),
+        a.neighbours.concat(b.neighbours),
         a.wide.concat(b.wide),
         None if a.scores is None or b.scores is None else np.vstack([a.scores, b.scores]),
     )
@@ -76,7 +76,7 @@ def fit_vote(data: FitData) -> LabelPredictor:
     label_matrix = LabelMatrix.of(data.datastore, data.task, data.labels)
     side = choosing_split(data)
     vote = _best_vote(data, side, label_matrix)
-    votes = vote(side.near, label_matrix.labels[:, : label_matrix.known], label_matrix.worth)
+    votes = vote(side.neighbours, label_matrix.labels[:, : label_matrix.known], label_matrix.worth)
     means, weight = _best_means(data, side, label_matrix, votes)
     votes = with_means(votes, means_answers(means, side, label_matrix), weight)
     gate = vote_gate(votes, side.targets, data.task.exclusive)
@@ -97,7 +97,7 @@ def fit_vote(data: FitData) -> LabelPredictor:
 
 def _best_vote(data: FitData, side: Split, label_matrix: LabelMatrix) -> Vote:
     """The vote under which the targets are likeliest."""
-    near, labels = side.near, label_matrix.labels[:, : label_matrix.known]
+    neighbours, labels = side.neighbours, label_matrix.labels[:, : label_matrix.known]
     settings, (best, least) = data.settings, (Vote(), np.inf)
     for k in (
         [settings.k] if settings.k else [k for k in KS if k <= max(len(data.datastore), KS[0])]
@@ -105,7 +105,9 @@ def _best_vote(data: FitData, side: Split, label_matrix: LabelMatrix) -> Vote:
         for temperature in TEMPERATURES:
             for balance in BALANCES if data.task.exclusive else (0.0,):
                 vote = Vote(k, temperature, class_balance=balance)
-                value = log_loss(vote(near, labels, label_matrix.worth), side.targets, data.task)
+                value = log_loss(
+                    vote(neighbours, labels, label_matrix.worth), side.targets, data.task
+                )
                 if value < least - 1e-4:
                     best, least = vote, value
     return best
@@ -236,7 +238,7 @@ def _held_votes(data: FitData, predictor: LabelPredictor, side: Split, spread: b
     datastore, task, labels, vote = data.datastore, data.task, data.labels, predictor.vote
     if not spread:
         label_matrix = LabelMatrix.of(datastore, task, labels)
-        votes = vote(side.near, label_matrix.labels[:, : len(labels)], label_matrix.worth)
+        votes = vote(side.neighbours, label_matrix.labels[:, : len(labels)], label_matrix.worth)
         answers = means_answers(predictor.means, side, label_matrix)
         return with_means(votes, answers, predictor.means_weight)
     votes = np.zeros((len(side), len(labels)), np.float32)
@@ -312,7 +314,7 @@ def vote_log_loss(data: FitData, vote: Vote) -> float:
     """
     label_matrix = LabelMatrix.of(data.datastore, data.task, data.labels)
     side = train_plus_validation(data)
-    votes = vote(side.near, label_matrix.labels[:, : label_matrix.known], label_matrix.worth)
+    votes = vote(side.neighbours, label_matrix.labels[:, : label_matrix.known], label_matrix.worth)
     smooth = vote_gate(votes, side.targets, data.task.exclusive).smoothed_votes(votes)
     return log_loss(smooth, side.targets, data.task)
 

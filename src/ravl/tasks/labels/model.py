@@ -156,9 +156,9 @@ class LabelPipeline:
         if not retrieval:
             return self.label_predictor.without(queries), None
         label_matrix, evidence = self._testimony()
-        near = self._neighbours(queries, label_matrix, k, hidden)
+        neighbours = self._neighbours(queries, label_matrix, k, hidden)
         answers = self.label_predictor.answer(
-            queries, label_matrix, near, evidence, vote_only=vote_only, k=k
+            queries, label_matrix, neighbours, evidence, vote_only=vote_only, k=k
         )
         return answers, label_matrix
 
@@ -173,10 +173,10 @@ class LabelPipeline:
         if self.second is None:
             return self.label_predictor.neighbours(queries, label_matrix, k, hidden)
         deep = max(self.second.depth, k or self.label_predictor.vote.k)
-        near = self.label_predictor.neighbours(queries, label_matrix, deep, hidden)
+        neighbours = self.label_predictor.neighbours(queries, label_matrix, deep, hidden)
         # A view with generated labels has the rows of the memory's, in the same places.
         row_texts, _ = self.second.model.row_texts_at(label_matrix.datastore.view)
-        return self.second(queries.features, row_texts, near, hidden)
+        return self.second(queries.features, row_texts, neighbours, hidden)
 
     def _testimony(self) -> tuple[LiveLabels, MadeEvidence | None]:
         """The present memory."""

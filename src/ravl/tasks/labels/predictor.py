@@ -115,15 +115,15 @@ class Answers:
             i: the position of the query.
             says: what a row says.
         """
-        near, shares = self.neighbours, self.shares
-        if near is None or shares is None:
+        neighbours, shares = self.neighbours, self.shares
+        if neighbours is None or shares is None:
             return ()
-        order = np.lexsort((-near.similarity[i], -shares[i]))
+        order = np.lexsort((-neighbours.similarity[i], -shares[i]))
         return tuple(
-            Evidence(row, float(near.similarity[i, j]), float(shares[i, j]), says(row))
+            Evidence(row, float(neighbours.similarity[i, j]), float(shares[i, j]), says(row))
             for j in order
-            if near.positions[i, j] >= 0
-            for row in [datastore.rows[near.positions[i, j]]]
+            if neighbours.positions[i, j] >= 0
+            for row in [datastore.rows[neighbours.positions[i, j]]]
         )
 
 
@@ -209,7 +209,7 @@ class LabelPredictor:
     def logits(
         self,
         queries: Queries,
-        near: Neighbours | None = None,
+        neighbours: Neighbours | None = None,
         evidence: ReaderEvidence | None = None,
     ) -> Array:
         """The model's logits (n, C), with the evidence that its reader is given."""
@@ -219,7 +219,7 @@ class LabelPredictor:
         tokens = None
         if self.words is not None and queries.texts is not None:
             tokens = self.words(queries.texts)
-        return self.reader(self.head.standard(queries.seen), near, evidence, tokens=tokens)
+        return self.reader(self.head.standard(queries.seen), neighbours, evidence, tokens=tokens)
 
     @step("fuse")
     def without(self, queries: Queries) -> Answers:
@@ -237,7 +237,7 @@ class LabelPredictor:
         self,
         queries: Queries,
         label_matrix: LabelMatrix,
-        near: Neighbours,
+        neighbours: Neighbours,
         evidence: ReaderEvidence | None = None,
         *,
         vote_only: bool = False,
@@ -248,15 +248,15 @@ class LabelPredictor:
         Args:
             queries: n of them.
             label_matrix: what the datastore says.
-            near: their neighbours in it.
+            neighbours: their neighbours in it.
             evidence: what the reader reads of the datastore's rows, for one that has a reader.
             vote_only: leave the model out.
             k: neighbours that vote, instead of as many as were fitted.
         """
         vote = self.vote if k is None else replace(self.vote, k=k)
         counts = label_matrix.counts if vote.class_balance else None
-        votes = vote(near, label_matrix.table, label_matrix.worth, counts)  # (n, C')
-        shares = vote.shares(near, label_matrix.worth)  # (n, k)
+        votes = vote(neighbours, label_matrix.table, label_matrix.worth, counts)  # (n, C')
+        shares = vote.shares(neighbours, label_matrix.worth)  # (n, k)
         fair = self._fair(votes, label_matrix)
         if self.means is not None:
             means = self._means_answers(queries, label_matrix)
@@ -268,14 +268,20 @@ class LabelPredictor:
             mixed = smooth = self.vote_gate.smoothed_votes(known)
             own, gate = np.zeros_like(mixed), (votes.sum(1) > 0).astype(np.float32)
         else:
-            similarity = near.best_similarity
-            logits = self.logits(queries, near, evidence)
+            similarity = neighbours.best_similarity
+            logits = self.logits(queries, neighbours, evidence)
             mixed, gate, smooth, own = self.gate(known, logits, similarity)
         if len(label_matrix.names) > label_matrix.known:
             mixed, smooth, gate = self._with_novel(fair, label_matrix, mixed, smooth, gate)
             own = np.pad(own, ((0, 0), (0, votes.shape[1] - own.shape[1])))
         return Answers(
-            label_matrix.names, mixed, smooth, own, gate, near.first(vote.k), shares * gate[:, None]
+            label_matrix.names,
+            mixed,
+            smooth,
+            own,
+            gate,
+            neighbours.first(vote.k),
+            shares * gate[:, None],
         )
 
     def _means_answers(self, queries: Queries, label_matrix: LabelMatrix) -> Array:

@@ -115,11 +115,14 @@ def rerank_neighbours(data: FitData, folder: str | Path) -> FitData:
     for name in ("train", "validation", "test"):
         side: Split = getattr(data, name)
         began = time.monotonic()
-        sides = [side.near] if side.wide is side.near else [side.near, side.wide]
-        first = [near.first(depth) for near in sides]
+        sides = [side.neighbours] if side.wide is side.neighbours else [side.neighbours, side.wide]
+        first = [neighbours.first(depth) for neighbours in sides]
         kept[name] = [
-            (near, *look.logit(side.queries.features, row_texts, near, side.examples.shown))
-            for near in first
+            (
+                neighbours,
+                *look.logit(side.queries.features, row_texts, neighbours, side.examples.shown),
+            )
+            for neighbours in first
         ]
         took = 1000 * (time.monotonic() - began) / (len(side) * len(sides))
 
@@ -129,7 +132,7 @@ def rerank_neighbours(data: FitData, folder: str | Path) -> FitData:
         again, sides = replace(look, weight=weight), {}
         for name, found in kept.items():
             each = [again.again(*one) for one in found]
-            sides[name] = replace(getattr(data, name), near=each[0], wide=each[-1])
+            sides[name] = replace(getattr(data, name), neighbours=each[0], wide=each[-1])
         return replace(data, **sides)
 
     grounds = [weighed(weight) for weight in WEIGHTS]
@@ -186,7 +189,7 @@ def _showing(side: Split, groups: Ints) -> int:
 def _answers(data: FitData, vote: LabelPredictor, side: Split, names: int) -> Array:
     """The vote on a part, (n, C')."""
     label_matrix = LabelMatrix.of(data.datastore, data.task, data.labels)
-    found = vote.answer(side.queries, label_matrix, side.near, vote_only=True)
+    found = vote.answer(side.queries, label_matrix, side.neighbours, vote_only=True)
     return wide(found.probabilities, names)
 
 

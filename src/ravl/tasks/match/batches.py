@@ -112,9 +112,11 @@ class PairBatches(Dataset[Batch]):
             "there": torch.from_numpy(there),
         }
         if self._evidence is not None:
-            near = self.neighbours(chosen, texts, random)
+            neighbours = self.neighbours(chosen, texts, random)
             each = np.repeat(np.arange(len(chosen)), CANDIDATES)
-            batch["near"] = gather(self._evidence, near.positions[each], near.similarity[each])
+            batch["near"] = gather(
+                self._evidence, neighbours.positions[each], neighbours.similarity[each]
+            )
         return batch
 
     def candidates(
@@ -152,7 +154,7 @@ class PairBatches(Dataset[Batch]):
         text_owners = lesson.data.text_owners
         hidden = [np.concatenate([text_owners[t] for t in line]) for line in texts.tolist()]
         datastore = lesson.data.datastore
-        found = hide(lesson.data.near.take(chosen), datastore, hidden)
+        found = hide(lesson.data.neighbours.take(chosen), datastore, hidden)
         found = perturb_neighbours(found, self._k, len(datastore), self._how, random)
         return hide(found, datastore, _and_own(hidden, chosen, lesson.data))  # strangers, too
 

@@ -110,6 +110,8 @@ def unseen_answers(data: MatchFitData, fitted: MatchFitted, name: str) -> Array:
     side, level = data.validation, fitted.levels[name]
     signals = level.from_memory(side.clues, data.row_texts)[0]
     if name != "vote":
-        signals |= level.from_model(side.asked, side.clues.near, level.evidence(data.row_texts))
+        signals |= level.from_model(
+            side.asked, side.clues.neighbours, level.evidence(data.row_texts)
+        )
     used = level.stacks["vote" if name == "vote" else "both"].names
     return out_of_fold(signals, used, side, data.settings.seed)

@@ -80,8 +80,8 @@ class MatchFitData:
         row_texts: texts of the datastore's rows, without those that are held out.
         keys: by which pictures are compared.
         standard: of the training pictures' features.
-        near: rows of the datastore that are like each training picture and do not show it, in the
-            order of ``splits.train``.
+        neighbours: of each training picture, without rows that show it, in the order of
+            ``splits.train``.
         text_owners: of each text the groups of the memory whose rows have it, or show its
             picture.
         validation, test: the held-out pairs.
@@ -98,7 +98,7 @@ class MatchFitData:
     row_texts: RowTexts
     keys: KeyProjection
     standard: Standardizer
-    near: Neighbours
+    neighbours: Neighbours
     text_owners: list[Ints]
     validation: HeldPairs
     test: HeldPairs
@@ -142,13 +142,15 @@ def prepare(
         picture, text, targets = sample_pairs(pairs, chosen, settings.seed, name)
         asked = replace(everything, picture=picture, text=text).take(np.arange(len(picture)))
         own = keys(asked.features)
-        near = datastore.neighbours(own, min(DEEPEST, len(datastore))).take(asked.picture)
-        clues = look_up(asked.vectors, own, asked.picture, asked.text, row_texts, near)
+        neighbours = datastore.neighbours(own, min(DEEPEST, len(datastore))).take(asked.picture)
+        clues = look_up(asked.vectors, own, asked.picture, asked.text, row_texts, neighbours)
         rows = [examples.rows[i] for i in picture.tolist()]
         return HeldPairs(asked, targets, rows, examples.groups[picture], clues)
 
     train = examples.take(splits.train)
-    near = datastore.neighbours(keys(train.features), min(DEEPEST, len(datastore)), train.shown)
+    neighbours = datastore.neighbours(
+        keys(train.features), min(DEEPEST, len(datastore)), train.shown
+    )
     return MatchFitData(
         memory,
         task,
@@ -161,7 +163,7 @@ def prepare(
         row_texts,
         keys,
         Standardizer.of(train.features),
-        near,
+        neighbours,
         _sayers(pairs, examples, row_texts),
         held("validation"),
         held("test"),
@@ -218,15 +220,15 @@ def sample_pairs(pairs: Pairs, pictures: Ints, seed: int, name: str) -> tuple[In
     )
 
 
-def hide(near: Neighbours, datastore: Datastore, hidden: list[Ints]) -> Neighbours:
+def hide(neighbours: Neighbours, datastore: Datastore, hidden: list[Ints]) -> Neighbours:
     """Neighbours (n, K) without those of some groups; the others move up."""
-    positions = np.full_like(near.positions, -1)
-    similarity = np.zeros_like(near.similarity)
+    positions = np.full_like(neighbours.positions, -1)
+    similarity = np.zeros_like(neighbours.similarity)
     for i, groups in enumerate(hidden):
-        line = near.positions[i]
+        line = neighbours.positions[i]
         kept = (line >= 0) & ~np.isin(datastore.groups[line], groups)
         count = int(kept.sum())
-        positions[i, :count], similarity[i, :count] = line[kept], near.similarity[i, kept]
+        positions[i, :count], similarity[i, :count] = line[kept], neighbours.similarity[i, kept]
     return Neighbours(positions, similarity)
 
 

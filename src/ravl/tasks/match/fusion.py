@@ -178,10 +178,10 @@ def _validation(
     features = data.standard(asked.features)[asked.picture]
     read = words(asked.texts)
     tokens = [read[i] for i in asked.text.tolist()]
-    near = side.clues.near if evidence is not None else None
+    neighbours = side.clues.neighbours if evidence is not None else None
 
     def score() -> float:
-        logits = reader(features, near, evidence, base=base, tokens=tokens)[:, 0]
+        logits = reader(features, neighbours, evidence, base=base, tokens=tokens)[:, 0]
         if not np.isfinite(logits).all():
             return float("nan")  # the trainer says what to do
         found = values(BINARY, sigmoid(logits), side.targets)

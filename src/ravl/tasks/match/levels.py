@@ -139,7 +139,9 @@ def stacked(data: MatchFitData, matcher: MatchPredictor) -> MatchPredictor:
     if matcher.reader is None:
         together |= alone
     else:
-        together |= matcher.from_model(side.asked, side.clues.near, matcher.evidence(row_texts))
+        together |= matcher.from_model(
+            side.asked, side.clues.neighbours, matcher.evidence(row_texts)
+        )
     stacks = {
         **matcher.stacks,
         "alone": fit_stack(alone, names, side.targets),

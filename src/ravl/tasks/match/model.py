@@ -308,13 +308,13 @@ class MatchPipeline:
 def evidence_of(found: PairScores, row_texts: RowTexts, i: int) -> tuple[Evidence, ...]:
     """The rows that spoke about pair ``i``, the largest shares first."""
     clues = found.clues
-    if clues is None or found.near is None or found.alike is None:
+    if clues is None or found.picture_shares is None or found.text_shares is None:
         return ()
     shares: dict[int, float] = {}
     similarity: dict[int, float] = {}
     for neighbours, values, seen in (
-        (clues.near, found.near, clues.near.similarity),
-        (clues.alike, found.alike, clues.seen),
+        (clues.neighbours, found.picture_shares, clues.neighbours.similarity),
+        (clues.alike, found.text_shares, clues.seen),
     ):
         for j in range(values.shape[1]):
             row = int(neighbours.positions[i, j])

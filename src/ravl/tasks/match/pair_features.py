@@ -21,14 +21,14 @@ class PairFeatures:
     """What was found for n pairs.
 
     Args:
-        near: rows whose pictures are like the picture, (n, K).
+        neighbours: rows whose pictures are like the picture, (n, K).
         text_similarity: cosine of the text to the best text of each of these, (n, K); 0 for rows
             without a text.
         alike: rows whose texts are like the text, by that cosine, (n, K).
         seen: similarity of the picture to the pictures of these, (n, K); 0 where there is none.
     """
 
-    near: Neighbours
+    neighbours: Neighbours
     text_similarity: Array
     alike: Neighbours
     seen: Array
@@ -39,7 +39,7 @@ class PairFeatures:
     def take(self, chosen: Ints) -> PairFeatures:
         """Those of some of the pairs."""
         return PairFeatures(
-            self.near.take(chosen),
+            self.neighbours.take(chosen),
             self.text_similarity[chosen],
             self.alike.take(chosen),
             self.seen[chosen],
@@ -52,7 +52,7 @@ def look_up(
     picture: Ints,
     text: Ints,
     row_texts: RowTexts,
-    near: Neighbours,
+    neighbours: Neighbours,
     *,
     alike: Neighbours | None = None,
     hidden: Sequence[Ints] | None = None,
@@ -64,11 +64,11 @@ def look_up(
         keys: of m pictures, (m, d).
         picture, text: of each pair, (n,) positions.
         row_texts: texts of the datastore's rows.
-        near: rows whose pictures are like each pair's, (n, K).
+        neighbours: rows whose pictures are like each pair's, (n, K).
         alike: rows to compare the picture with; None for those whose texts are most like the text.
         hidden: for each pair the groups of rows that it must not see.
     """
-    n, k = near.positions.shape
+    n, k = neighbours.positions.shape
     count = min(k, len(row_texts.datastore))
     out_said = np.zeros((n, k), np.float32)
     out_seen = np.zeros((n, k), np.float32)
@@ -89,11 +89,11 @@ def look_up(
                 there &= ~_is_hidden(row_texts.datastore.groups[found], chosen, hidden)
             places[chosen, :count] = np.where(there, found, -1)
             similarity[chosen, :count] = np.where(there, values, 0)
-        rows = near.positions[chosen]
+        rows = neighbours.positions[chosen]
         spoken = table[local[:, None], rows]
         out_said[chosen] = np.where((rows >= 0) & (spoken > NOTHING), spoken, 0)
         out_seen[chosen] = row_texts.datastore.similarity(keys[picture[chosen]], places[chosen])
-    return PairFeatures(near, out_said, Neighbours(places, similarity), out_seen)
+    return PairFeatures(neighbours, out_said, Neighbours(places, similarity), out_seen)
 
 
 def shuffled(
@@ -112,8 +112,8 @@ def shuffled(
         drawn = random.integers(0, len(row_texts.datastore), found.positions.shape)
         return Neighbours(np.where(found.found, drawn, -1), found.similarity)
 
-    near, alike = strangers(clues.near), strangers(clues.alike)
-    return look_up(vectors, keys, picture, text, row_texts, near, alike=alike)
+    neighbours, alike = strangers(clues.neighbours), strangers(clues.alike)
+    return look_up(vectors, keys, picture, text, row_texts, neighbours, alike=alike)
 
 
 def _best(

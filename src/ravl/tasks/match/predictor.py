@@ -87,8 +87,8 @@ class PairScores:
         threshold: probability from which a pair fits.
         signals: scores (n,) by name.
         clues: what the memory was found to know; None without retrieval.
-        near: share in the decision of each row found by picture, (n, k).
-        alike: the same of each row found by text, (n, k).
+        picture_shares: share in the decision of each row found by picture, (n, k).
+        text_shares: the same of each row found by text, (n, k).
     """
 
     probabilities: Array
@@ -98,8 +98,8 @@ class PairScores:
     threshold: float
     signals: Mapping[str, Array]
     clues: PairFeatures | None = None
-    near: Array | None = None
-    alike: Array | None = None
+    picture_shares: Array | None = None
+    text_shares: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,11 +156,11 @@ class MatchPredictor:
         wanted = max(k or self.vote.k, self.reader.evidence if self.reader else 0)
         keys, datastore = self.keys(asked.features), row_texts.datastore
         if hidden is None:
-            near = datastore.neighbours(keys, wanted).take(asked.picture)
+            neighbours = datastore.neighbours(keys, wanted).take(asked.picture)
         else:
-            near = datastore.neighbours(keys[asked.picture], wanted, hidden)
+            neighbours = datastore.neighbours(keys[asked.picture], wanted, hidden)
         return look_up(
-            asked.vectors, keys, asked.picture, asked.text, row_texts, near, hidden=hidden
+            asked.vectors, keys, asked.picture, asked.text, row_texts, neighbours, hidden=hidden
         )
 
     def evidence(self, row_texts: RowTexts) -> Evidence | None:
@@ -177,9 +177,9 @@ class MatchPredictor:
         Shares are (n, k) each and sum to 1, or to 0 if no row votes.
         """
         vote = vote or self.vote
-        near, alike, k = clues.near.first(vote.k), clues.alike.first(vote.k), vote.k
-        speaks = near.found & row_texts.has[near.positions]
-        by_picture = vote.shares(near, row_texts.has.astype(np.float32))
+        neighbours, alike, k = clues.neighbours.first(vote.k), clues.alike.first(vote.k), vote.k
+        speaks = neighbours.found & row_texts.has[neighbours.positions]
+        by_picture = vote.shares(neighbours, row_texts.has.astype(np.float32))
         by_text = vote.shares(alike)
         signals = {
             "text_mean": (by_picture * clues.text_similarity[:, :k]).sum(1),
@@ -192,7 +192,7 @@ class MatchPredictor:
     def from_model(
         self,
         asked: QueryPairs,
-        near: Neighbours | None = None,
+        neighbours: Neighbours | None = None,
         evidence: Evidence | None = None,
     ) -> dict[str, Array]:
         """The model's scores (n,) by name, with the evidence that its reader is given."""
@@ -206,7 +206,7 @@ class MatchPredictor:
                 tokens = self.words(list(asked.texts))
                 logits = self.reader(
                     self.standard(asked.features)[asked.picture],
-                    near,
+                    neighbours,
                     evidence,
                     base=dual[:, None],
                     tokens=[tokens[i] for i in asked.text.tolist()],
@@ -259,7 +259,7 @@ class MatchPredictor:
         own = np.zeros(len(asked), np.float32)
         found = votes
         if name == "both":
-            signals |= self.from_model(asked, clues.near, evidence)
+            signals |= self.from_model(asked, clues.neighbours, evidence)
             alone = apart or not has_votes.all()
             own = self.without(asked).probabilities if alone else own
             found = np.where(has_votes, self.stacks["both"].probabilities(signals), own)

@@ -35,7 +35,7 @@ class Split:
 
     examples: Examples
     numbers: Array
-    near: Neighbours
+    neighbours: Neighbours
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,10 +102,10 @@ class RateRecipe(Recipe[RateData, Fitted, TestResults]):
         numbers = self.targets.numbers(list(datastore.rows))
 
         def split(part: Examples) -> Split:
-            near = datastore.neighbours(
+            neighbours = datastore.neighbours(
                 keys(part.features), max(KS), part.shown, ~np.isnan(numbers)
             )
-            return Split(part, self.targets.numbers(part.rows), near)
+            return Split(part, self.targets.numbers(part.rows), neighbours)
 
         by_split = {name: split(part) for name, part in taken.items()}
         numbers = np.nan_to_num(numbers)
@@ -190,7 +190,7 @@ class RateRecipe(Recipe[RateData, Fitted, TestResults]):
 
 
 def _seen(data: RateData, split: Split, k: int) -> tuple[Neighbours, Array]:
-    return split.near.first(k), data.numbers
+    return split.neighbours.first(k), data.numbers
 
 
 def _vote(data: RateData, split: Split, predictor: RatePredictor) -> Array:

@@ -124,8 +124,10 @@ class RatePipeline:
         with self.memory.snapshot():
             view = self.memory.live.view()
             datastore, numbers = self._keys.at(view), self._numbers.at(view)
-        near = datastore.neighbours(rater.keys(features), k or rater.k, hidden, ~np.isnan(numbers))
-        vote, shares = rater.vote(near, np.nan_to_num(numbers))
+        neighbours = datastore.neighbours(
+            rater.keys(features), k or rater.k, hidden, ~np.isnan(numbers)
+        )
+        vote, shares = rater.vote(neighbours, np.nan_to_num(numbers))
         final = vote if vote_only else rater.mixed(vote, own)
         gate = 1.0 if vote_only else rater.share
         return [
@@ -134,7 +136,7 @@ class RatePipeline:
                 gate,
                 float(vote[i]),
                 float(own[i]),
-                self._evidence(datastore, near, shares[i] * gate, i),
+                self._evidence(datastore, neighbours, shares[i] * gate, i),
             )
             for i in range(len(features))
         ]
@@ -161,11 +163,13 @@ class RatePipeline:
         )
 
     def _evidence(
-        self, datastore: DatastoreView, near: Neighbours, shares: Array, i: int
+        self, datastore: DatastoreView, neighbours: Neighbours, shares: Array, i: int
     ) -> tuple[Evidence, ...]:
-        places = [j for j in np.argsort(-shares).tolist() if near.positions[i, j] >= 0]
-        rows = [datastore.rows[int(near.positions[i, j])] for j in places]
+        places = [j for j in np.argsort(-shares).tolist() if neighbours.positions[i, j] >= 0]
+        rows = [datastore.rows[int(neighbours.positions[i, j])] for j in places]
         return tuple(
-            Evidence(row, float(near.similarity[i, j]), float(shares[j]), self.targets.of(row))
+            Evidence(
+                row, float(neighbours.similarity[i, j]), float(shares[j]), self.targets.of(row)
+            )
             for row, j in zip(rows, places, strict=True)
         )

@@ -34,21 +34,21 @@ class RatePredictor:
     bias: float = 0.0
     share: float = 1.0
 
-    def vote(self, near: Neighbours, numbers: Array) -> tuple[Array, Array]:
+    def vote(self, neighbours: Neighbours, numbers: Array) -> tuple[Array, Array]:
         """The mean of the neighbours' numbers, weighted by similarity, and each one's share.
 
         Args:
-            near: neighbours of n pictures, (n, k); each has a number.
+            neighbours: neighbours of n pictures, (n, k); each has a number.
             numbers: of the datastore's rows, (N,).
 
         Returns:
             The numbers (n,), and shares (n, k) that sum to 1 where there is a neighbour.
         """
-        raw = np.where(near.found, np.exp(4 * near.similarity), 0)
+        raw = np.where(neighbours.found, np.exp(4 * neighbours.similarity), 0)
         shares = raw / np.maximum(raw.sum(1, keepdims=True), 1e-9)
-        values = np.where(near.found, numbers[np.maximum(near.positions, 0)], 0)
+        values = np.where(neighbours.found, numbers[np.maximum(neighbours.positions, 0)], 0)
         found = (shares * values).sum(1)
-        return np.where(near.found.any(1), found, self.usual).astype(np.float32), shares
+        return np.where(neighbours.found.any(1), found, self.usual).astype(np.float32), shares
 
     def model(self, features: Array) -> Array:
         """Numbers (n,) by the ridge regression alone; the usual one without it."""

@@ -28,7 +28,7 @@ def leaky(empty, tmp_path):
 
 def accuracy(data: FitData, side: Split) -> float:
     label_matrix = LabelMatrix.of(data.datastore, data.task, data.labels)
-    votes = Vote(4, 0.02, cap=1.0)(side.near, label_matrix.labels, label_matrix.worth)
+    votes = Vote(4, 0.02, cap=1.0)(side.neighbours, label_matrix.labels, label_matrix.worth)
     return float((votes[:, : len(data.labels)].argmax(1) == data.truth(side)).mean())
 
 
@@ -43,7 +43,9 @@ def test_what_keys_learned_by_heart_is_not_believed(leaky, monkeypatch):
     assert accuracy(seen, seen.train) > accuracy(found.data, found.data.train) + 0.15
     for name in ("validation", "test"):
         side = getattr(found.data, name)
-        np.testing.assert_array_equal(side.near.positions, getattr(seen, name).near.positions)
+        np.testing.assert_array_equal(
+            side.neighbours.positions, getattr(seen, name).neighbours.positions
+        )
         assert accuracy(found.data, side) < 0.5
 
 
@@ -61,7 +63,7 @@ def test_training_examples_find_no_row_of_their_fold(leaky, monkeypatch):
     for fold in fold_of_groups(train.examples.groups, FOLDS, leaky.settings.seed):
         part = train.take(fold)
         own = set(datastore.showing(part.examples.seen_groups()).tolist())
-        near = part.near.positions[part.near.found]
+        near = part.neighbours.positions[part.neighbours.found]
         assert len(near) == len(fold) * (len(datastore) - len(own))  # all that are left
         assert not own & set(near.tolist())
 
@@ -81,7 +83,7 @@ def test_rows_without_a_label_are_found_but_teach_nothing(empty, tmp_path, monke
         speaking = rows_with_target(data.datastore, data.task)
         assert 0 < speaking.sum() < len(speaking)
         train = found.data.train
-        assert speaking[train.near.positions[train.near.found]].all()
+        assert speaking[train.neighbours.positions[train.neighbours.found]].all()
         assert not speaking[train.wide.positions[train.wide.found]].all()
 
 

@@ -87,10 +87,10 @@ def test_labels_of_a_fold_do_not_change_its_scores(data, monkeypatch):
     assert after.train.scores is not None
     np.testing.assert_array_equal(before.train.scores[fold], after.train.scores[fold])
     np.testing.assert_array_equal(
-        before.train.near.positions[fold], after.train.near.positions[fold]
+        before.train.neighbours.positions[fold], after.train.neighbours.positions[fold]
     )
     own = np.isin(data.datastore.groups, data.train.examples.take(fold).seen_groups())
-    places = before.train.near.positions[fold]
+    places = before.train.neighbours.positions[fold]
     assert not own[places[places >= 0]].any()
 
 

@@ -69,8 +69,8 @@ def learned_data(data: FitData, preferred: Preferences | None = None) -> Learned
     if not learned.epochs:
         return None
     turned = searched_by(data, learned.keys, speaking)
-    near, wide = _of_training(data, speaking, preferred, learned.epochs)
-    train = replace(turned.train, near=near, wide=wide)
+    neighbours, wide = _of_training(data, speaking, preferred, learned.epochs)
+    train = replace(turned.train, neighbours=neighbours, wide=wide)
     turned = replace(turned, train=train, learned=True)
     return LearnedData(turned, learned, round(time.monotonic() - began, 1))
 
@@ -109,8 +109,8 @@ def held_surprise(data: FitData, lesson: TrainingExamples, keys: KeyProjection) 
     datastore = searching(lesson.datastore, keys)
     part = data.validation
     k = min(DEEPEST, len(datastore))
-    near = datastore.neighbours(keys(part.queries.features), k, part.examples.shown)
-    votes = Vote(k, TEMPERATURE, cap=1.0)(near, lesson.labels)
+    neighbours = datastore.neighbours(keys(part.queries.features), k, part.examples.shown)
+    votes = Vote(k, TEMPERATURE, cap=1.0)(neighbours, lesson.labels)
     smooth = (1 - FLOOR) * votes + FLOOR * lesson.targets.mean(0)
     return log_loss(smooth, part.targets, data.task)
 
@@ -120,8 +120,8 @@ def _of_training(
 ) -> tuple[Neighbours, Neighbours]:
     """Neighbours of the training examples by keys of other folds, near and wide."""
     datastore, train = data.datastore, data.train
-    sides = [np.full_like(n.positions, -1) for n in (train.near, train.wide)]
-    similarity = [np.zeros_like(n.similarity) for n in (train.near, train.wide)]
+    sides = [np.full_like(n.positions, -1) for n in (train.neighbours, train.wide)]
+    similarity = [np.zeros_like(n.similarity) for n in (train.neighbours, train.wide)]
     for fold in fold_of_groups(train.examples.groups, FOLDS, data.settings.seed):
         rest = np.setdiff1d(np.arange(len(train)), fold)
         part = train.examples.take(fold)
@@ -133,5 +133,5 @@ def _of_training(
         found = seen_by(part, keys, searching(datastore, keys), speaking, data.settings.k, others)
         for neighbours, positions, values in zip(found, sides, similarity, strict=True):
             positions[fold], values[fold] = neighbours.positions, neighbours.similarity
-    near, wide = (Neighbours(p, v) for p, v in zip(sides, similarity, strict=True))
-    return near, wide
+    neighbours, wide = (Neighbours(p, v) for p, v in zip(sides, similarity, strict=True))
+    return neighbours, wide

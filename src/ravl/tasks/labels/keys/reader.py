@@ -37,8 +37,8 @@ def reader_preferences(data: FitData, fusion: LabelPredictor, unseen: Array | No
     assert reader is not None
     assert head is not None
     side = data.train
-    near = side.seen(fusion.spread).first(NEAREST)
-    near = Neighbours(near.positions[:, ::EVERY], near.similarity[:, ::EVERY])
+    neighbours = side.seen(fusion.spread).first(NEAREST)
+    neighbours = Neighbours(neighbours.positions[:, ::EVERY], neighbours.similarity[:, ::EVERY])
     chosen = np.random.default_rng(data.settings.seed).permutation(len(side))[:EXAMPLES]
     seen, targets = head.standard(side.queries.seen[chosen]), side.targets[chosen]
     label_matrix = LabelMatrix.of(data.datastore, data.task, data.labels, fusion.spread)
@@ -52,7 +52,7 @@ def reader_preferences(data: FitData, fusion: LabelPredictor, unseen: Array | No
         return log_likelihood(logits, targets, data.task.exclusive)
 
     alone = likelihood(None)
-    asked = near.take(chosen)
+    asked = neighbours.take(chosen)
     gains = np.stack(
         [
             likelihood(Neighbours(asked.positions[:, [j]], asked.similarity[:, [j]])) - alone
@@ -60,10 +60,10 @@ def reader_preferences(data: FitData, fusion: LabelPredictor, unseen: Array | No
         ],
         axis=1,
     )  # (n', m)
-    shares = np.zeros(near.positions.shape, np.float32)
+    shares = np.zeros(neighbours.positions.shape, np.float32)
     weights = np.zeros(len(side), np.float32)
     shares[chosen], weights[chosen] = preferred_shares(gains, asked.found)
-    return Preferences(near.positions, shares, weights)
+    return Preferences(neighbours.positions, shares, weights)
 
 
 def log_likelihood(logits: Array, targets: Array, exclusive: bool) -> Array:

@@ -105,8 +105,8 @@ def _training(data: FitData, principal: KeyProjection, shrinkage: float) -> Spli
     datastore, train, task = data.datastore, data.train, data.task
     speaking = rows_with_target(datastore, task)
     labels = task.table(datastore.rows, data.labels)
-    positions = [np.full_like(n.positions, -1) for n in (train.near, train.wide)]
-    similarity = [np.zeros_like(n.similarity) for n in (train.near, train.wide)]
+    positions = [np.full_like(n.positions, -1) for n in (train.neighbours, train.wide)]
+    similarity = [np.zeros_like(n.similarity) for n in (train.neighbours, train.wide)]
     scores = np.zeros(train.targets.shape, np.float32)
     for fold in fold_of_groups(train.examples.groups, FOLDS, data.settings.seed):
         rest = np.setdiff1d(np.arange(len(train)), fold)
@@ -122,5 +122,5 @@ def _training(data: FitData, principal: KeyProjection, shrinkage: float) -> Spli
             places[fold], values[fold] = n.positions, n.similarity
         sums = KeySums.of(rows.keys[others], labels[others])
         scores[fold] = sums.scores(keys(part.features), task.exclusive)
-    near, wide = (Neighbours(p, v) for p, v in zip(positions, similarity, strict=True))
-    return replace(train, near=near, wide=wide, scores=scores)
+    neighbours, wide = (Neighbours(p, v) for p, v in zip(positions, similarity, strict=True))
+    return replace(train, neighbours=neighbours, wide=wide, scores=scores)
