@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from docs._ext.cli import commands, label, options
 
-from tests.docs.pages import everything
+from tests.docs.pages import ROOT, everything
 
 ALL = dict(commands())
 
@@ -34,3 +34,10 @@ def test_no_option_is_there_twice(path):
 def test_fits_have_their_settings():
     names = {name for option in options(ALL["ravl fit classify"], "x") for name in option.opts}
     assert {"--out", "--learning-rate", "--train-retriever"} <= names
+
+
+@pytest.mark.parametrize("name", sorted({path.split()[1] for path in ALL if " " in path}))
+def test_the_readme_lists_every_command(name):
+    text = (ROOT / "README.md").read_text("utf-8")
+    table = text[text.index("## The commands") : text.index("`ravl COMMAND --help`")]
+    assert f"`{name}`" in table

@@ -1,4 +1,4 @@
-"""The lists of folders in the README and on the architecture page are those of the source."""
+"""The lists of folders (Chinese README, architecture page) are those of the source."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 from tests.project.files import ROOT
 
 LISTS = {
-    "README.md": r"^  (\w+)/ ",
     "README.zh-CN.md": r"^  (\w+)/ ",
     "docs/concepts/architecture.md": r"^\| `(\w+)/` \|",
 }
