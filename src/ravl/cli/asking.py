@@ -163,14 +163,14 @@ def _print_evidence(answer: Reply, shown: int) -> None:
         gate = f"    memory {100 * answer.gate:.0f} %: {memory or '-'};  model: {model or '-'}"
         click.echo(flat(gate))
         for item in [item for item in answer.evidence if item.row.hash is not None][:shown]:
-            said = f"{item.says[0]} {', '.join(item.says[1:])}"
-            click.echo(_line(item, said))
+            text = f"{item.says[0]} {', '.join(item.says[1:])}"
+            click.echo(_line(item, text))
     for item in texts[:shown]:
         click.echo(_line(item, item.says[0]))
 
 
-def _line(item: Evidence, said: str) -> str:
-    words = shorten(said, LONGEST, placeholder=" ...")
+def _line(item: Evidence, text: str) -> str:
+    words = shorten(text, LONGEST, placeholder=" ...")
     return flat(f"    {100 * item.share:5.1f} %  {item.similarity:.2f}  {item.id}  {words}")
 
 

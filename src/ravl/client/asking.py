@@ -115,9 +115,9 @@ def answers(
         items = paired(sources, text_list(texts or ()), field)
 
     def ask(chunk: list[Item]) -> Ask:
-        said = {} if not field else {f"{field}s": [text for _, text in chunk]}
+        words = {} if not field else {f"{field}s": [text for _, text in chunk]}
         shown = [source for source, _ in (chunk if len(sources) > 1 else chunk[:1])]
-        body = with_pictures("pictures", shown, {**values, **said})
+        body = with_pictures("pictures", shown, {**values, **words})
         return Ask("POST", f"/v1/{task}/batch", body, divisible=len(chunk) > 1)
 
     def reader(reply: httpx.Response, count: int) -> list[Answer | PictureError]:

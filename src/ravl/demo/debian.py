@@ -94,8 +94,8 @@ def run(command: Sequence[str], folder: Path, timeout: float) -> str:
     if done.returncode:
         lines = done.stderr.splitlines()
         last = lines[-1] if lines else f"nothing, but failed with status {done.returncode}"
-        said = next((line for line in lines if line.startswith("E: ")), last)
-        raise UnknownPackageError(f"{program} says: {said.removeprefix('E: ').rstrip('.')}.")
+        reason = next((line for line in lines if line.startswith("E: ")), last)
+        raise UnknownPackageError(f"{program} says: {reason.removeprefix('E: ').rstrip('.')}.")
     return done.stdout
 
 
@@ -163,8 +163,8 @@ def parse_record(text: str, name: str) -> Package:
     try:
         return Package(name, fields["Version"], fields["SHA256"].lower(), int(fields["Size"]))
     except (KeyError, ValueError):
-        said = f"apt knows no package {name} with a SHA256 checksum here."
-        raise UnknownPackageError(said) from None
+        reason = f"apt knows no package {name} with a SHA256 checksum here."
+        raise UnknownPackageError(reason) from None
 
 
 def verify(file: Path, package: Package, pinned: Mapping[str, str]) -> None:

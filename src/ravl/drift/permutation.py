@@ -68,11 +68,11 @@ def permutation_test(
 
 def member_table(answers: Sequence[tuple[str, ...]]) -> tuple[Array, list[str]]:
     """Which answer each picture got, (n, C) of 0 and 1, and the C answers."""
-    names = sorted({name for said in answers for name in said})
+    names = sorted({name for answer in answers for name in answer})
     places: Mapping[str, int] = {name: i for i, name in enumerate(names)}
     table = np.zeros((len(answers), len(names)), np.float32)
-    for i, said in enumerate(answers):
-        table[i, [places[name] for name in said]] = 1
+    for i, answer in enumerate(answers):
+        table[i, [places[name] for name in answer]] = 1
     return table, names
 
 

@@ -213,8 +213,8 @@ class Indexer:
         """What this source said last of rows, by their numbers."""
         if self._claimant is None:
             return {}
-        said = self._memory.store.claims.of_source(self._claimant, numbers)
-        return {number: Claim.from_json(text) for number, text in said.items()}
+        records = self._memory.store.claims.of_source(self._claimant, numbers)
+        return {number: Claim.from_json(text) for number, text in records.items()}
 
     def _namesakes(self, known: Mapping[str, Row]) -> dict[int, str]:
         """Other files of the same name that rows with numbered ids are from, by their numbers."""
@@ -303,8 +303,8 @@ class Indexer:
                     written.append(item)
             store.quarantine.put(self._source, rejected, self._started)
             if self._claimant is not None:
-                said = {id: claim.to_json() for id, claim in claims.items() if id not in gone}
-                store.claims.put(self._claimant, said)
+                records = {id: claim.to_json() for id, claim in claims.items() if id not in gone}
+                store.claims.put(self._claimant, records)
         rejected += gone.values()  # their files can be read, so they are not in the quarantine
         return written
 

@@ -46,9 +46,9 @@ class Claim:
     @classmethod
     def from_json(cls, text: str) -> Self:
         """What :meth:`to_json` wrote."""
-        said = json.loads(text)
-        lists = {name: tuple(said.get(name, ())) for name in ("texts", "tags", "qa")}
-        return cls(label=said.get("label"), columns=said.get("columns", {}), **lists)
+        record = json.loads(text)
+        lists = {name: tuple(record.get(name, ())) for name in ("texts", "tags", "qa")}
+        return cls(label=record.get("label"), columns=record.get("columns", {}), **lists)
 
     def to_json(self) -> str:
         """As a short text."""

@@ -298,10 +298,10 @@ def _index(
     def examples() -> Iterator[Example | Rejected]:
         yield from found.rejected
         for path in fresh:
-            for said in _examples(found, path, rows.get(path, ()), moved.get(path)):
-                if isinstance(said, Rejected):
+            for item in _examples(found, path, rows.get(path, ()), moved.get(path)):
+                if isinstance(item, Rejected):
                     bad.add(str(path))
-                yield said
+                yield item
 
     def on_write(id: str, new: bool) -> None:
         (report.new if new else report.changed).append(id)
@@ -349,18 +349,18 @@ def _examples(
         moved: one of them as it was in another place.
     """
     id = found.folder.id_of(path)
-    for said in found.source.about(path):
-        if isinstance(said, Rejected):
-            yield said
+    for item in found.source.about(path):
+        if isinstance(item, Rejected):
+            yield item
         elif not known:
-            yield replace(said, id=id)
+            yield replace(item, id=id)
         else:
             for row in known:
                 named = is_named(row.id, row.path)
                 if nfc(row.id) == id or (moved is not None and named):
-                    yield replace(said, id=row.id)
+                    yield replace(item, id=row.id)
                 else:
-                    yield Example(row.id, path, source=said.source)
+                    yield Example(row.id, path, source=item.source)
 
 
 def _folder_label(found: FolderScan, row: Row) -> str | None:

@@ -28,7 +28,9 @@ class TextReading(Protocol):
     def of(self, row: Row) -> tuple[str, ...]:
         """The texts that a row says."""
 
-    def read(self, memory: Memory, rows: Sequence[Row], said: Sequence[Sequence[str]]) -> Array:
+    def read(
+        self, memory: Memory, rows: Sequence[Row], texts_by_row: Sequence[Sequence[str]]
+    ) -> Array:
         """Vectors (T, D) of what rows say."""
 
 
@@ -70,14 +72,16 @@ class FollowedTexts(Followed[Texts]):
         if known is not None and not edit:
             return known[1]
         rows, reads = view.rows_at(edit.added), self._memory.encoder.supports_language
-        said = [[t for t in self._targets.of(row) if self._unread or reads(t)] for row in rows]
+        texts_by_row = [
+            [t for t in self._targets.of(row) if self._unread or reads(t)] for row in rows
+        ]
         if known is not None:
-            new = _differ(known, view, edit, said)
+            new = _differ(known, view, edit, texts_by_row)
             edit = Edit(*new[:2])
-            rows, said = [rows[i] for i in new[2]], [said[i] for i in new[2]]
-        fresh = [text for its in said for text in its]
-        counts = np.array([len(its) for its in said], np.int64)
-        vectors = self._targets.read(self._memory, rows, said) if self._vectors else None
+            rows, texts_by_row = [rows[i] for i in new[2]], [texts_by_row[i] for i in new[2]]
+        fresh = [text for its in texts_by_row for text in its]
+        counts = np.array([len(its) for its in texts_by_row], np.int64)
+        vectors = self._targets.read(self._memory, rows, texts_by_row) if self._vectors else None
         if known is None:
             blocks = None if vectors is None else Blocks.of(vectors)
             return Texts(counts, BlockList.of(fresh), blocks)
@@ -95,7 +99,7 @@ class FollowedTexts(Followed[Texts]):
 
 
 def _differ(
-    known: tuple[View, Texts], view: View, edit: Edit, said: Sequence[Sequence[str]]
+    known: tuple[View, Texts], view: View, edit: Edit, texts_by_row: Sequence[Sequence[str]]
 ) -> tuple[Ints, Ints, list[int]]:
     """An edit without the rows whose texts are as they were, and which of those added are left."""
     old, texts = known
@@ -108,7 +112,7 @@ def _differ(
         there = before < len(old) and old.ids[before] == view.ids[new]
         if there and old.seen[before] == view.seen[new]:
             first, count = int(starts[before]), int(texts.counts[before])
-            if texts.texts[first : first + count] == list(said[i]):
+            if texts.texts[first : first + count] == list(texts_by_row[i]):
                 stay.add(before)
                 continue
         left.append(i)

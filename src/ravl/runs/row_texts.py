@@ -52,12 +52,14 @@ class TextTargets:
         """The different texts that a row says, empty where it says nothing."""
         if self.column is not None:
             return _one(row.columns.get(self.column))
-        said = tuple(dict.fromkeys(text for text in row.texts if text.strip()))
-        return said or (_one(row.columns.get(generated.CAPTION)) if self.generated else ())
+        texts_by_row = tuple(dict.fromkeys(text for text in row.texts if text.strip()))
+        return texts_by_row or (_one(row.columns.get(generated.CAPTION)) if self.generated else ())
 
-    def read(self, memory: Memory, rows: Sequence[Row], said: Sequence[Sequence[str]]) -> Array:
+    def read(
+        self, memory: Memory, rows: Sequence[Row], texts_by_row: Sequence[Sequence[str]]
+    ) -> Array:
         """Vectors (T, D) of what rows of a memory say."""
-        return text_vectors(memory, rows, said, self)
+        return text_vectors(memory, rows, texts_by_row, self)
 
 
 def readable(task: TextTargets, base: Encoder, row: Row | Example) -> list[str]:
@@ -99,10 +101,14 @@ class RowTexts:
                 to it, so that they are left out where vectors decide.
         """
         reads = memory.encoder.supports_language
-        said = [[text for text in task.of(row) if unread or reads(text)] for row in datastore.rows]
-        texts = [text for its in said for text in its]
-        owners = np.repeat(np.arange(len(datastore)), [len(its) for its in said]).astype(np.int64)
-        vectors = text_vectors(memory, datastore.rows, said, task)
+        texts_by_row = [
+            [text for text in task.of(row) if unread or reads(text)] for row in datastore.rows
+        ]
+        texts = [text for its in texts_by_row for text in its]
+        owners = np.repeat(np.arange(len(datastore)), [len(its) for its in texts_by_row]).astype(
+            np.int64
+        )
+        vectors = text_vectors(memory, datastore.rows, texts_by_row, task)
         return cls(datastore, texts, vectors, owners)
 
     @cached_property
@@ -156,12 +162,12 @@ class RowTexts:
 
 
 def text_vectors(
-    memory: Memory, rows: Sequence[Row], said: Sequence[Sequence[str]], task: TextTargets
+    memory: Memory, rows: Sequence[Row], texts_by_row: Sequence[Sequence[str]], task: TextTargets
 ) -> Array:
     """Base vectors of what rows say, (T, D) in their order; only what is not kept is read now."""
     encoder = memory.encoder
     base = base_of(encoder)
-    texts = [text for its in said for text in its]
+    texts = [text for its in texts_by_row for text in its]
     known: dict[str, Array] = {}
     if task.column is None:  # generated ones are not kept
         known = dict(_kept(memory, rows, encoder))

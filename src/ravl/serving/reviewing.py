@@ -37,13 +37,17 @@ def disputed(entries: Sequence[Entry]) -> set[int]:
 
     No correction overwrites another: such entries wait until a person decides.
     """
-    said: dict[tuple[object, ...], dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    corrections: dict[tuple[object, ...], dict[str, list[int]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
     for entry in entries:
         right = right_of(entry)
         about = (entry.task, entry.row or entry.picture, entry.asked)
         if right is not None and registry.of_command(entry.task)[0].single:
-            said[about][json.dumps(right)].append(entry.number)
-    return {n for views in said.values() if len(views) > 1 for its in views.values() for n in its}
+            corrections[about][json.dumps(right)].append(entry.number)
+    return {
+        n for views in corrections.values() if len(views) > 1 for its in views.values() for n in its
+    }
 
 
 def remember(memory: Memory, store: FeedbackStore, entry: Entry) -> Row:

@@ -89,24 +89,24 @@ def shape_of(command: str) -> Shape:
 def _body(task: Task, options: Mapping[str, Option], many: bool) -> type[Body]:
     """What is sent: options, one picture or several, and what is said beside them."""
     fields: dict[str, Definition] = {name: _option(option) for name, option in options.items()}
-    said: JsonObject = {}
+    body: JsonObject = {}
     if many:
         fields["pictures"] = (list[PictureIn], pictures_field)
-        said["pictures"] = list(PICTURES[: 1 if task.beside else 2])
+        body["pictures"] = list(PICTURES[: 1 if task.beside else 2])
     else:
         fields["picture"] = (PictureIn | None, picture_field)
-        said["picture"] = PICTURES[0]
+        body["picture"] = PICTURES[0]
     if task.beside:
         words = task.answer_example()[task.beside]
         about = f"The {task.beside}{'s' if many else ''} beside the picture{'s' if many else ''}."
         name = f"{task.beside}s" if many else task.beside
         fields[name] = (Texts if many else Text, Field(description=about))
-        said[name] = [words] if many else words
+        body[name] = [words] if many else words
     what = f"{task.summary}{': several pictures' if many else ''}."
     made = create_model(
         _name(task.command, "Many" if many else "One"), __base__=RunChoice, __doc__=what, **fields
     )
-    made.model_config = {**made.model_config, **example(**said)}
+    made.model_config = {**made.model_config, **example(**body)}
     made.model_rebuild(force=True)
     return made
 

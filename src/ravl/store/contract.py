@@ -389,7 +389,7 @@ class Claims(Protocol):
     def sources(self, numbers: Iterable[int]) -> dict[int, set[str]]:
         """All sources that have said anything of these rows, by their numbers."""
 
-    def put(self, source: str, said: Mapping[str, str]) -> None:
+    def put(self, source: str, claims: Mapping[str, str]) -> None:
         """Keep what a source says of rows, by their ids, in place of what it said before."""
 
     def move(self, old: str, new: str) -> None:

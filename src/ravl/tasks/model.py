@@ -470,8 +470,8 @@ class Model:
         single = one and (beside is None or isinstance(beside, str))
         if return_exceptions and not single:
 
-            def predict(some: list[OnePicture], said: list[str] | None) -> Sequence[Answer]:
-                return pipeline.predict(some, said, **options)
+            def predict(some: list[OnePicture], texts: list[str] | None) -> Sequence[Answer]:
+                return pipeline.predict(some, texts, **options)
 
             with self.memory.snapshot():  # all answers are of one moment
                 return answer_each(predict, wanted, texts)

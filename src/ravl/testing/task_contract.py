@@ -203,10 +203,10 @@ class TaskContract:
 
     def test_feedback_has_its_shape(self, model: Model, memory: Memory, about: Task) -> None:
         pictures, beside = self.asked(memory, about, model)
-        said = about.feedback(model.predict(pictures, beside)[0])
-        shaped = about.shaped(said["answer"])
+        feedback = about.feedback(model.predict(pictures, beside)[0])
+        shaped = about.shaped(feedback["answer"])
         json.dumps(shaped)
-        fields = about.row_fields(shaped, said.get("asked"))
+        fields = about.row_fields(shaped, feedback.get("asked"))
         assert set(fields) <= {"label", "tags", "texts", "qa", "columns"}
 
 

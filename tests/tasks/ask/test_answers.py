@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ravl.data import QA
-from ravl.tasks.ask.answers import normal, said, shares
+from ravl.tasks.ask.answers import answers_of, normal, shares
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_what_an_answer_is_called(answer, name):
 
 def test_a_spelt_out_set_is_one_persons_answer():
     daquar = QA("what is on the desk?", ("book, tape_dispenser", "book", "tape dispenser"))
-    assert said(daquar) == ["book, tape dispenser"]
+    assert answers_of(daquar) == ["book, tape dispenser"]
     assert shares(daquar) == {"book, tape dispenser": 1.0}
 
 
@@ -47,6 +47,6 @@ def test_several_peoples_answers_are_shares_the_best_first():
     assert list(shares(QA("what?", ("b", "a", "a")))) == ["b", "a"]
     people = QA("what?", ("pen, book", "pen", "lamp"))  # lamp is not of the set
     assert shares(people) == pytest.approx({"book, pen": 1 / 3, "pen": 1 / 3, "lamp": 1 / 3})
-    assert said(QA("what?", ("cup_of_tea", "cup of tea"))) == ["cup of tea"] * 2
+    assert answers_of(QA("what?", ("cup_of_tea", "cup of tea"))) == ["cup of tea"] * 2
     assert shares(QA("what?", ())) == {}
     assert shares(QA("what?", (" ", "..."))) == {}

@@ -140,15 +140,15 @@ class _Feed:
 
 
 def _explained(error: csv.Error) -> str:
-    said = str(error)
-    if "field limit" in said:
+    reason = str(error)
+    if "field limit" in reason:
         limit = csv.field_size_limit()
         return f"a field is longer than {limit:,} characters; maybe a double quote is not closed"
-    if "expected after" in said:
+    if "expected after" in reason:
         return (
             "there is a double quote inside a quoted text; "
             'write it twice inside quotes, as in "a ""big"" dog"'
         )
-    if "unexpected end" in said:
+    if "unexpected end" in reason:
         return "a double quote is opened and never closed"
-    return f"the row is not valid CSV ({said})"
+    return f"the row is not valid CSV ({reason})"

@@ -157,11 +157,11 @@ class FolderSource:
         label, columns = self.label_of(id), self._columns(id)
         source = f"{self._called}/{id}"
         example = Example(id, found, tuple(texts), label, columns=columns, source=source)
-        for said in self._metadata.about(found) if self._metadata is not None else ():
-            if isinstance(said, Rejected):
-                yield said
+        for item in self._metadata.about(found) if self._metadata is not None else ():
+            if isinstance(item, Rejected):
+                yield item
             else:
-                example = replace(_merged(said, example), id=id, source=source)
+                example = replace(_merged(item, example), id=id, source=source)
         yield example
 
     def _columns(self, id: str) -> dict[str, str]:

@@ -140,10 +140,10 @@ class TableSource(GroupedSource):
         try:
             record = json.loads(text, object_pairs_hook=_once)
         except (ValueError, RecursionError) as error:
-            said = getattr(error, "msg", None) or str(error)
+            reason = getattr(error, "msg", None) or str(error)
             at = f" at character {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
             return Rejected(
-                f"{self.where}, line {number}", f"the line is not valid JSON{at}: {said}"
+                f"{self.where}, line {number}", f"the line is not valid JSON{at}: {reason}"
             )
         if not isinstance(record, dict):
             return Rejected(

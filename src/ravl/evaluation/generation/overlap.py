@@ -41,8 +41,8 @@ def bleu(written: Sequence[str], references: Sequence[Sequence[str]]) -> dict[st
     def of_order(n: int) -> OfWeights:
         def score(weights: Weights) -> float:
             right = weights @ hits[:, :n] + TINY
-            said = weights @ totals[:, :n] + SMALL
-            mean = float(np.exp(np.log(right / said).mean()))
+            length = weights @ totals[:, :n] + SMALL
+            mean = float(np.exp(np.log(right / length).mean()))
             ratio = (weights @ lengths + TINY) / (weights @ wanted + SMALL)
             return mean * float(np.exp(1 - 1 / ratio)) if ratio < 1 else mean
 

@@ -36,10 +36,10 @@ def completion(request: GenerationRequest, special: Collection[str] = ()) -> str
         request: its instruction comes first; pictures are not read.
         special: the tokenizer's special tokens.
     """
-    said = [quoted(e.text, special) for e in request.evidence_items if not e.question]
+    texts = [quoted(e.text, special) for e in request.evidence_items if not e.question]
     blocks = [escape_markup(request.instruction, special)]
-    if any(said):
-        blocks.append("Similar images show " + "\n\n".join(filter(None, said)))
+    if any(texts):
+        blocks.append("Similar images show " + "\n\n".join(filter(None, texts)))
     blocks += [
         f"Question: {quoted(e.question, special)} Answer: {quoted(e.text, special)}"
         for e in request.evidence_items

@@ -132,18 +132,18 @@ class ServerGenerator:
                 f"The answer of {self.spec} has no texts where they belong "
                 "(choices / message / content). Check that it speaks OpenAI's chat API."
             ) from error
-        said = [c for c in found if c.text]
-        if not said:
+        written = [c for c in found if c.text]
+        if not written:
             raise EncoderError(
                 f"{self.spec} answers without a text. Allow more tokens (max_new_tokens), or use "
                 "another model."
             )
-        kept = list({c.text: c for c in said if keeps(c.text, how)}.values())[
+        kept = list({c.text: c for c in written if keeps(c.text, how)}.values())[
             : how.num_return_sequences
         ]
         if not kept:
             raise QueryError(
-                f"None of the {len(said)} texts that {self.spec} wrote keeps what is required and "
+                f"None of the {len(written)} texts of {self.spec} keeps what is required and "
                 "forbidden. Ask for more candidates, or for less."
             )
         return sorted(kept, key=lambda c: -c.log_probability if c.log_probability <= 0 else 0.0)

@@ -54,14 +54,14 @@ class ClaimTable:
             sources[row].add(self._shown(source))
         return dict(sources)
 
-    def put(self, source: str, said: Mapping[str, str]) -> None:
+    def put(self, source: str, claims: Mapping[str, str]) -> None:
         """Keep what a source says of rows, by their ids, in place of what it said before."""
         if not self._database.has_table("claims"):
             script = (files("ravl.store.sqlite") / "claims.sql").read_text("utf-8")
             self._connection.execute(script)
         self._connection.executemany(
             "INSERT OR REPLACE INTO claims SELECT row, ?, ? FROM rows WHERE id = ?",
-            [(self._kept(source), claim, id) for id, claim in said.items()],
+            [(self._kept(source), claim, id) for id, claim in claims.items()],
         )
 
     def move(self, old: str, new: str) -> None:

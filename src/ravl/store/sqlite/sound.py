@@ -38,7 +38,7 @@ def matrix(blobs: Sequence[object], kind: Kind, width: int, path: Path) -> NDArr
     """
     whole, bad = _split(blobs, kind, width)
     if bad:
-        raise MemoryFileError(f"{path} cannot be used: {said(bad, kind)} {ADVICE}")
+        raise MemoryFileError(f"{path} cannot be used: {damage(bad, kind)} {ADVICE}")
     return whole
 
 
@@ -73,7 +73,7 @@ ADVICE = (
 )
 
 
-def said(bad: int, kind: Kind) -> str:
+def damage(bad: int, kind: Kind) -> str:
     """What is wrong, as the end of a sentence."""
     rule = "finite" if kind == "features" else "finite and of length 1"
     return f"{bad:,} {NAMES[kind]} are not {rule}."

@@ -32,12 +32,12 @@ def people(qa: QA) -> list[str]:
     return found
 
 
-def said(qa: QA) -> list[str]:
+def answers_of(qa: QA) -> list[str]:
     """The same by name."""
     return [normal(answer) for answer in people(qa)]
 
 
 def shares(qa: QA) -> dict[str, float]:
     """The share of people who gave each answer, the best first; sums to 1, or empty."""
-    names = said(qa)
+    names = answers_of(qa)
     return {name: names.count(name) / len(names) for name in dict.fromkeys(names)}

@@ -14,7 +14,7 @@ import numpy as np
 from ravl.data import QA
 from ravl.memory import Row
 from ravl.retrieval.datastore import Ints
-from ravl.tasks.ask.answers import said, shares
+from ravl.tasks.ask.answers import answers_of, shares
 
 LONGEST = 2000  # characters of a question that are read; encoders cut far earlier
 
@@ -31,13 +31,13 @@ def entries_of(rows: Sequence[Row]) -> tuple[list[Row], Ints]:
 
 def entry(row: Row, qa: QA) -> Row:
     """One question about a picture: its label is the answer, its text the question."""
-    names = said(qa)
+    names = answers_of(qa)
     return replace(row, label=names[0] if names else None, texts=(qa.question,), qa=(qa,))
 
 
 def counts(qa: QA) -> bool:
     """Whether a pair says something."""
-    return bool(qa.question.strip()) and bool(said(qa))
+    return bool(qa.question.strip()) and bool(answers_of(qa))
 
 
 def in_words(row: Row) -> str:

@@ -17,7 +17,7 @@ from ravl.memory import Memory, Row
 from ravl.models.vote import Vote
 from ravl.retrieval.datastore import Datastore, Ints, read_datastore
 from ravl.retrieval.key_projection import KeyProjection
-from ravl.tasks.ask.answers import said
+from ravl.tasks.ask.answers import answers_of
 from ravl.tasks.ask.passages import Passages
 from ravl.timing import step
 
@@ -144,6 +144,6 @@ class Knowledge:
 
 def hint_of(row: Row) -> str:
     """What a picture's row says it is: label, tags, caption, or what was answered about it."""
-    answers = [name for qa in row.qa for name in said(qa)[:1]]
+    answers = [name for qa in row.qa for name in answers_of(qa)[:1]]
     caption = row.texts[0][:LONGEST] if row.texts else ""
     return row.label or ", ".join(row.tags[:3]) or caption or ", ".join(answers[:3])

@@ -67,8 +67,8 @@ class Entries(Followed[View]):
     def follow(self, known: tuple[View, View] | None, view: View) -> View:
         """Only entries of rows that say something else are made anew."""
         edit = view.edit_since(known[0] if known else None)
-        said = view if self._filled is None else self._filled.at(view)
-        fresh, owners = entries_of(said.rows_at(edit.added))
+        filled = view if self._filled is None else self._filled.at(view)
+        fresh, owners = entries_of(filled.rows_at(edit.added))
         counts = np.bincount(owners, minlength=len(edit.added)).astype(np.int64)
         if known is None:
             return self._view(view, counts, BlockList.of(fresh), None)

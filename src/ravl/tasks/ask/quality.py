@@ -36,8 +36,8 @@ def good_answer(quality: Quality, _: Sequence[Sequence[str]]) -> QualityBar:
 
 
 def _named(written: Sequence[str], people: Sequence[str]) -> NDArray[np.float64]:
-    said = [people] * len(written)
-    return (agreed(written, said) + WORDS * overlap(written, said)) / (1 + WORDS)
+    references = [people] * len(written)
+    return (agreed(written, references) + WORDS * overlap(written, references)) / (1 + WORDS)
 
 
 def _in_words(written: Sequence[str], people: Sequence[str]) -> NDArray[np.float64]:

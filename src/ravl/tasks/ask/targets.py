@@ -23,7 +23,7 @@ from ravl.retrieval.key_projection import KeyProjection
 from ravl.retrieval.live import Source, View
 from ravl.runs.generated import Filled, with_generated
 from ravl.runs.row_texts import base_of
-from ravl.tasks.ask.answers import said, shares
+from ravl.tasks.ask.answers import answers_of, shares
 from ravl.tasks.ask.entries import counts, entries_of, question_of
 from ravl.tasks.ask.keys import AskKeys
 from ravl.tasks.ask.live_entries import Entries, question_lookups
@@ -60,7 +60,7 @@ class AnswerTargets(LabelTargets):
 
     def of(self, row: Row) -> tuple[str, ...]:
         """The answers of an entry, the best first; of a picture those to all its questions."""
-        return tuple(dict.fromkeys(name for qa in row.qa if counts(qa) for name in said(qa)))
+        return tuple(dict.fromkeys(name for qa in row.qa if counts(qa) for name in answers_of(qa)))
 
     def truth(self, rows: Sequence[Row], names: Sequence[str]) -> NDArray[np.int64]:
         """Positions of the entries' best answers, (n,), -1 for none of the names."""
@@ -171,7 +171,7 @@ class AnswerTargets(LabelTargets):
         """Metrics of answers as texts, which several people may word in several ways."""
         from ravl.evaluation.generation import ANSWERS, compare_texts, measure_text
 
-        people = [said(row.qa[0]) for row in rows]
+        people = [answers_of(row.qa[0]) for row in rows]
         written = [names[i] for i in found.argmax(1)]
         if before is None:
             return measure_text(ANSWERS, written, people, groups=groups, seed=seed)

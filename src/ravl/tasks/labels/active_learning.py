@@ -115,10 +115,10 @@ def suggest(
         datastore = replace(task, generated=False).datastore(
             model.memory, *((labels.label_predictor.keys,) if labels else ())
         )
-        said = np.array([bool(task.of(row)) for row in datastore.rows])
-        free = _candidates(model.memory, datastore, said, where, seed)
+        labelled = np.array([bool(task.of(row)) for row in datastore.rows])
+        free = _candidates(model.memory, datastore, labelled, where, seed)
         answers = answers_to_rows(labels, datastore, free) if labels else None
-        return _chosen(datastore, said, free, answers, count)
+        return _chosen(datastore, labelled, free, answers, count)
     finally:
         if model is not place:
             model.close()
@@ -166,10 +166,10 @@ def uncertainty(answer: Answer) -> float:
 
 
 def _candidates(
-    memory: Memory, datastore: Datastore, said: np.ndarray, where: str | None, seed: int
+    memory: Memory, datastore: Datastore, labelled: np.ndarray, where: str | None, seed: int
 ) -> Ints:
     """Positions of the rows without a label; of near-duplicates the first."""
-    free = np.flatnonzero(~said)
+    free = np.flatnonzero(~labelled)
     if where:
         free = free[np.isin(datastore.numbers[free], memory.matching(where))]
     _, first = np.unique(datastore.groups[free], return_index=True)
@@ -185,15 +185,19 @@ def _candidates(
 
 
 def _chosen(
-    datastore: Datastore, said: np.ndarray, free: Ints, answers: Sequence[Answer] | None, count: int
+    datastore: Datastore,
+    labelled: np.ndarray,
+    free: Ints,
+    answers: Sequence[Answer] | None,
+    count: int,
 ) -> list[Suggestion]:
     keys = datastore.keys[free]
     known = np.zeros(len(free), np.float32)
-    if said.any():
+    if labelled.any():
         for start in range(0, len(free), BATCH):
-            part = keys[start : start + BATCH] @ datastore.keys[said].T
+            part = keys[start : start + BATCH] @ datastore.keys[labelled].T
             known[start : start + BATCH] = part.max(axis=1)
-    covered = np.exp((known - 1) / REACH) if said.any() else known
+    covered = np.exp((known - 1) / REACH) if labelled.any() else known
     unsure = np.array([uncertainty(a) for a in answers] if answers else np.ones(len(free)))
     found = most_telling(keys @ keys.T, covered, unsure.astype(np.float32), count)
     return [

@@ -77,12 +77,12 @@ class LabelSums(Followed[RowSums]):
             removed = np.union1d(*(edit.removed for edit in edits))
             added = np.union1d(*(edit.added for edit in edits))
             touched = [(-1, old.datastore, old.labels, removed), (1, datastore, labels, added)]
-        for sign, where, said, positions in touched:
+        for sign, where, row_labels, positions in touched:
             for start in range(0, len(positions), SIZE):
                 some = positions[start : start + SIZE]
-                some = some[said.speaks[some] > 0]
+                some = some[row_labels.speaks[some] > 0]
                 keys = where.blocks[some].astype(np.float64)
-                found = said.matrix(some).T @ keys
+                found = row_labels.matrix(some).T @ keys
                 sums[: len(found)] += sign * found
                 total += sign * keys.sum(0)
                 rows += sign * len(some)

@@ -249,9 +249,9 @@ def _example(data: FitData, judged: TestResults, correct: JsonRecord, i: int) ->
     row = data.test.examples.rows[i]
     answers = []
     for name, of_row in correct.items():
-        said = ", ".join(_names(judged, name, i)) or "nothing"
+        words = ", ".join(_names(judged, name, i)) or "nothing"
         confidence = float(judged.wide(name)[i].max(initial=0))
-        answers.append(Answer(titles(data)[name][0], said, confidence, bool(of_row[i])))
+        answers.append(Answer(titles(data)[name][0], words, confidence, bool(of_row[i])))
     final = judged.answers["with_retrieval"]
     evidence: list[EvidenceItem] = []
     if final.neighbours is not None:

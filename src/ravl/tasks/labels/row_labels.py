@@ -32,9 +32,9 @@ class Sayings:
         self._values: list[float] = []
         self._lengths: list[int] = [0]
 
-    def code(self, said: Mapping[str, float]) -> int:
+    def code(self, shares: Mapping[str, float]) -> int:
         """The number of what a row says; 0 for nothing."""
-        key = tuple(said.items())
+        key = tuple(shares.items())
         found = self._codes.get(key)
         if found is None:
             found = self._codes[key] = len(self._codes)

@@ -76,18 +76,19 @@ def read_pairs(memory: Memory, encoder: Encoder | None = None) -> Pairs:
     with memory.snapshot():
         rows = [row for row in memory.rows() if row.hash is not None]
         found = memory.store.vectors.read("features", [row.number for row in rows])
-    said = {row.number: list(dict.fromkeys(_texts(row)))[:MOST_TEXTS] for row in rows}
-    unread = sum(map(len, said.values()))
+    texts_by_row = {row.number: list(dict.fromkeys(_texts(row)))[:MOST_TEXTS] for row in rows}
+    unread = sum(map(len, texts_by_row.values()))
     if encoder is not None:
-        said = {
-            number: [t for t in its if encoder.supports_language(t)] for number, its in said.items()
+        texts_by_row = {
+            number: [t for t in its if encoder.supports_language(t)]
+            for number, its in texts_by_row.items()
         }
-    unread -= sum(map(len, said.values()))
-    rows = [row for row in rows if row.number in found and said[row.number]]
+    unread -= sum(map(len, texts_by_row.values()))
+    rows = [row for row in rows if row.number in found and texts_by_row[row.number]]
     texts: dict[str, int] = {}
     owners, which = [], []
     for i, row in enumerate(rows):
-        for text in said[row.number]:
+        for text in texts_by_row[row.number]:
             owners.append(i)
             which.append(texts.setdefault(text, len(texts)))
     if len(rows) < FEWEST:
