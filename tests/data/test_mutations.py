@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import subprocess
@@ -10,11 +11,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from ravl.data import pictures
 from ravl.errors import PictureError
 from tests.data.samples import encode, encoded, noisy
+from tests.data.test_soundness import repeated_scans
 
 EACH = 150  # damaged files of each kind; a third of them each way
 CHECKSUMS = ("png", "palette png", "16-bit png")  # formats in which every change is noticed
@@ -62,6 +64,29 @@ def test_damaged_pictures(kind: str) -> None:
         assert all(lost < (64 if kind == "webp" else 8) for lost in few), few
 
 
+SLOW = {  # pictures that would take long; each with the pixels that may be decoded of it
+    "a thousand scans": (lambda: repeated_scans(2_000, 1_000), 0),
+    "the most scans that are read": (lambda: repeated_scans(64, 20), 64 * 64),
+}
+
+
+@pytest.mark.parametrize("kind", SLOW)
+def test_the_work_is_bounded(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted in pixels that decoders are asked for, not in seconds."""
+    make, most = SLOW[kind]
+    data, asked, real = make(), [0], ImageFile.ImageFile.load
+
+    def load(image: ImageFile.ImageFile) -> object:
+        if image.tile:  # not decoded yet
+            asked[0] += image.width * image.height
+        return real(image)
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", load)
+    with contextlib.suppress(PictureError):
+        pictures.decode(data)
+    assert asked[0] == most
+
+
 BOMBS = {
     "a WebP of one colour": lambda: encode(
         Image.new("RGB", (6000, 5000)), "WEBP", lossless=True, method=0
@@ -73,6 +98,8 @@ BOMBS = {
     ),
     "a CMYK JPEG": lambda: encode(Image.new("CMYK", (7000, 7000), 9), "JPEG"),
     "a progressive JPEG": lambda: encode(Image.new("RGB", (7000, 7000), 9), "JPEG", progressive=1),
+    "an AVIF": lambda: encode(Image.new("RGB", (6500, 6500), 9), "AVIF", speed=10),
+    "a HEIC": lambda: encode(Image.new("RGB", (6500, 6500), 9), "HEIF"),
     "a GIF": lambda: encode(Image.new("P", (7000, 7000)), "GIF"),
     "a thin PNG": lambda: encode(Image.new("RGB", (49_000_000 // 20, 20)), "PNG"),
 }

@@ -13,9 +13,10 @@ import numpy as np
 
 from ravl.data import QA, Rejected
 from ravl.data.pictures import probe
+from ravl.data.whole_folder import whole_folder
 from ravl.encoders import loadable
 from ravl.encoders.base import Array
-from ravl.errors import DataError, EncoderMismatchError, MemoryFileError, PictureError
+from ravl.errors import EncoderMismatchError, MemoryFileError, PictureError
 from ravl.memory.index_report import IndexReport
 from ravl.store.collection import Collection
 from ravl.store.contract import Store
@@ -51,18 +52,23 @@ def export_rows(
 
     ``jsonl`` makes ``rows.jsonl`` and a folder of pictures; ``parquet`` one ``rows.parquet`` with
     the pictures inside, as Hugging Face datasets keep them. Both are read back by ``ravl index``.
+    The folder is there once all is written; after a kill the same call begins anew.
 
     Raises:
         DataError: the folder holds something already.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DataError(f"{folder} is not an empty folder. Export to a new one.")
-    folder.mkdir(parents=True, exist_ok=True)
-    if format == "parquet":
-        return _export_parquet(memory, rows, folder / "rows.parquet")
-    report = ExportReport(0, folder / "rows.jsonl")
+    with whole_folder(folder) as stage:
+        if format == "parquet":
+            report = _export_parquet(memory, rows, stage / "rows.parquet")
+        else:
+            report = _export_jsonl(memory, rows, stage / "rows.jsonl")
+    return replace(report, file=folder / report.file.name)
+
+
+def _export_jsonl(memory: Collection, rows: Iterable[Row], file: Path) -> ExportReport:
+    report, folder = ExportReport(0, file), file.parent
     (folder / "pictures").mkdir()
-    with report.file.open("w", encoding="utf-8") as file:
+    with file.open("w", encoding="utf-8") as lines:
         for row, data in _with_pictures(memory, rows, report):
             record = row.to_json()
             record.pop("picture", None)
@@ -71,7 +77,7 @@ def export_rows(
                 picture = f"pictures/{row.number:08d}{_suffix(data)}"
                 (folder / picture).write_bytes(data)
                 record["picture"] = picture
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            lines.write(json.dumps(record, ensure_ascii=False) + "\n")
     return report
 
 

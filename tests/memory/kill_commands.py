@@ -1,0 +1,272 @@
+"""Every command that writes, with what it needs and what it may leave behind when it is killed."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import ravl
+from ravl.checking.unencoded import unencoded
+from ravl.errors import DataError, RavlError
+from ravl.memory import Memory
+from ravl.memory.editing import edit
+from ravl.refitting.forgetting import forget
+from ravl.refitting.versions import current
+from ravl.sharing.copies import check_memory
+from tests.helpers import ColourEncoder, draw, make_examples, make_pictures
+from tests.labelled import shades
+from tests.memory.soundness import is_sound
+
+State = Mapping[str, object]  # what a command works on, piece by piece
+PIECES = 16  # rows at the beginning
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command to be killed.
+
+    Args:
+        name: of it.
+        prepare: makes what it needs in a new folder.
+        run: the command, in that folder.
+        look: what is there, piece by piece; checks that it is sound.
+        changes: False for a command that changes nothing that can be seen.
+    """
+
+    name: str
+    prepare: Callable[[Path], object]
+    run: Callable[[Path], object]
+    look: Callable[[Path], State]
+    changes: bool = True
+
+    def check(self, before: State, left: State, after: State, where: str) -> None:
+        """Each piece is as it was or as it shall be; none is lost, and none is a mixture."""
+        for name in {*before, *left, *after}:
+            allowed = (before.get(name), after.get(name))
+            assert left.get(name) in allowed, f"{where}: {name!r} is {left.get(name)}"
+
+
+def opened(folder: Path, name: str = "shop.ravl") -> Memory:
+    """The memory of a folder."""
+    return Memory.open(folder / name)
+
+
+def rows_of(folder: Path, name: str = "shop.ravl") -> State:
+    """Each row, with its entry in the trash, of a memory that is sound and that ravl accepts."""
+    if not (folder / name).exists():
+        return {}
+    with opened(folder, name) as memory:
+        is_sound(memory)
+        rows = {row.id: _said(row) for row in memory}
+        trashed = {entry.row.id: _said(entry.row) for entry in memory.trashed()}
+        found: dict[str, object] = {id: (rows.get(id), trashed.get(id)) for id in {*rows, *trashed}}
+        found["the encoder"] = memory.encoder.fingerprint.digest
+        assert unencoded(memory) == []
+    check_memory(folder / name)
+    return found
+
+
+def _said(row: ravl.Row) -> tuple[object, ...]:
+    return row.texts, row.label, row.tags, row.qa, tuple(sorted(row.columns.items())), row.hash
+
+
+def files_of(name: str) -> Callable[[Path], State]:
+    """A folder as one piece: it is there with all of its files, or it is not."""
+
+    def look(folder: Path) -> State:
+        place = folder / name
+        files = sorted(p for p in place.rglob("*") if p.is_file())
+        return {
+            **rows_of(folder),
+            name: tuple(
+                (p.relative_to(place).as_posix(), hashlib.sha256(p.read_bytes()).hexdigest())
+                for p in files
+            ),
+        }
+
+    return look
+
+
+def answers_of(folder: Path) -> State:
+    """Whether a run answers; a run that was not ended is refused with a sentence."""
+    with opened(folder) as memory:
+        try:
+            with ravl.load(folder / "run", memory) as model:
+                answer: object = model.classify(draw(7, "red")).label
+        except RavlError:
+            answer = None
+    version = current(folder / "run") if answer is not None else None
+    return {**rows_of(folder), "answer": answer, "version": version}
+
+
+def shop(folder: Path, count: int = PIECES, copy: bool = False) -> None:
+    """A memory of some pictures, which lie beside it."""
+    with Memory.create(folder / "shop.ravl", ColourEncoder()) as memory:
+        memory.add(make_examples(folder / "pictures", count), copy=copy)
+
+
+def _trash(folder: Path) -> None:
+    shop(folder, copy=True)
+    with opened(folder) as memory:
+        edit(memory, "throw", trashed=[row.id for row in list(memory)[:6]])
+
+
+def _deleted(folder: Path) -> None:
+    shop(folder)
+    with opened(folder) as memory:
+        memory.delete([row.id for row in list(memory)[:6]])
+
+
+def _followed(folder: Path) -> None:
+    """A folder that is followed, in which then pictures come, change, move and go."""
+    make_pictures(folder / "pictures", PIECES)
+    with Memory.create(folder / "shop.ravl", ColourEncoder()) as memory:
+        memory.sync(folder / "pictures", progress=False)
+    paths = sorted((folder / "pictures").glob("*.png"))
+    paths[0].unlink()
+    draw(900, "white").save(paths[1])
+    paths[2].rename(folder / "pictures" / "moved.png")
+    draw(901, "black").save(folder / "pictures" / "new.png")
+
+
+def _two(folder: Path) -> None:
+    shop(folder)
+    with Memory.create(folder / "other.ravl", ColourEncoder()) as other:
+        other.add(make_examples(folder / "theirs", 24)[8:], copy=True)
+
+
+def _exported(folder: Path) -> None:
+    shop(folder, copy=True)
+    with opened(folder) as memory:
+        memory.export(folder / "out")
+    (folder / "shop.ravl").unlink()
+    shop(folder, 8)
+
+
+def _pushed(folder: Path) -> None:
+    shop(folder, copy=True)
+    ravl.push(folder / "shop.ravl", folder / "place", progress=False)
+
+
+def _labelled(folder: Path) -> None:
+    with Memory.create(folder / "shop.ravl", ColourEncoder()) as memory:
+        memory.add(shades(folder / "pictures"))
+
+
+def _fit(folder: Path) -> None:
+    with opened(folder) as memory:
+        ravl.fit("classify", memory, out=folder / "run", progress=False, model="linear")
+
+
+def _run_and_news(folder: Path) -> None:
+    _labelled(folder)
+    _fit(folder)
+    with opened(folder) as memory:
+        memory.add(shades(folder / "pictures", 16, ("purple", "red"), 300))
+
+
+FIRST = ("black_004.png", "black_012.png", "blue_002.png", "blue_010.png", "green_001.png")
+
+
+def _on(work: Callable[[Memory], object]) -> Callable[[Path], object]:
+    """A command that opens the memory first."""
+
+    def run(folder: Path) -> None:
+        with opened(folder) as memory:
+            work(memory)
+
+    return run
+
+
+def _indexable(folder: Path) -> None:
+    """A folder in which pictures have come and changed since it was indexed."""
+    shop(folder)
+    paths = make_pictures(folder / "pictures", 40)
+    for i, path in enumerate(paths[:3]):
+        draw(900 + i, "orange").save(path)
+
+
+def _relabelled(folder: Path) -> None:
+    shop(folder)
+    with opened(folder) as memory:
+        _label(memory)
+
+
+def _label(memory: Memory) -> None:
+    edit(memory, "label", {id: lambda row: replace(row, label="a label") for id in FIRST})
+
+
+def _merge(folder: Path) -> None:
+    with opened(folder) as memory, opened(folder, "other.ravl") as other:
+        memory.merge(other)
+
+
+def _push(folder: Path) -> None:
+    ravl.push(folder / "shop.ravl", folder / "place", progress=False)
+
+
+def _pull(folder: Path) -> None:
+    ravl.pull(folder / "place", folder / "here", progress=False)
+
+
+def _what_is_pulled(folder: Path) -> State:
+    """What somebody else would get."""
+    with tempfile.TemporaryDirectory() as elsewhere:
+        with suppress(DataError):
+            ravl.pull(folder / "place", Path(elsewhere) / "here", progress=False)
+        return {"pulled": rows_of(Path(elsewhere) / "here"), **rows_of(folder)}
+
+
+def _pulled(folder: Path) -> State:
+    return rows_of(folder / "here")
+
+
+_index = _on(lambda memory: memory.index(memory.folder / "pictures", progress=False))
+_export = _on(lambda memory: memory.export(memory.folder / "out"))
+_import = _on(lambda memory: memory.index(memory.folder / "out", progress=False))
+_refit = _on(
+    lambda memory: ravl.refit(memory.folder / "run", memory, promote="always", progress=False)
+)
+COMMANDS = {
+    command.name: command
+    for command in (
+        Command("index", _indexable, _index, rows_of),
+        Command("sync", _followed, _on(lambda memory: memory.sync(progress=False)), rows_of),
+        Command(
+            "update",
+            shop,
+            _on(lambda memory: memory.update(FIRST[0], texts=["another"], label="other")),
+            rows_of,
+        ),
+        Command("edit", shop, _on(_label), rows_of),
+        Command("trash", shop, _on(lambda memory: edit(memory, "throw", trashed=FIRST)), rows_of),
+        Command("restore", _trash, _on(lambda memory: memory.restore()), rows_of),
+        Command("empty trash", _trash, _on(lambda memory: memory.empty_trash()), rows_of),
+        Command("delete", shop, _on(lambda memory: memory.delete(FIRST)), rows_of),
+        Command("revert", _relabelled, _on(lambda memory: memory.revert(1)), rows_of),
+        Command("forget", shop, _on(lambda memory: forget(memory, FIRST)), rows_of),
+        Command("compact", _deleted, _on(lambda memory: memory.compact()), rows_of, changes=False),
+        Command(
+            "reembed",
+            shop,
+            _on(lambda memory: memory.reembed(ColourEncoder(turn=1), progress=False)),
+            rows_of,
+        ),
+        Command("merge", _two, _merge, rows_of),
+        Command("import", _exported, _import, rows_of),
+        Command(
+            "export",
+            shop,
+            _on(lambda memory: memory.export(memory.folder / "out")),
+            files_of("out"),
+        ),
+        Command("push", shop, _push, _what_is_pulled),
+        Command("pull", _pushed, _pull, _pulled),
+        Command("fit", _labelled, _fit, answers_of),
+        Command("refit", _run_and_news, _refit, answers_of),
+    )
+}
