@@ -127,7 +127,7 @@ def kill_repeatedly(command: Command, times: int, room: Path) -> Counter[str]:
 
 
 if __name__ == "__main__":
-    Collection._find_encoder = find_colour_encoder  # type: ignore[assignment,method-assign]
+    Collection._find_encoder = find_colour_encoder  # type: ignore[method-assign]
     with tempfile.TemporaryDirectory() as room:
         place = Path(room)
         os.environ["RAVL_CACHE"] = str(place / "cache")
