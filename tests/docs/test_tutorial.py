@@ -64,6 +64,6 @@ def test_the_tutorial_works_as_written(tmp_path):
         for found in re.findall(r'\{"answer":\{"label".*?"request":"\w+"\}', "\n".join(printed))
     ]
     assert [answer["label"] for answer in answers] == ["food", "food", "space"]
-    assert answers[1]["confidence"] == pytest.approx(0.90, abs=0.02)
+    assert answers[1]["confidence"] == pytest.approx(0.86, abs=0.02)
     assert answers[2]["confidence"] == pytest.approx(0.94, abs=0.02)
     assert answers[2]["gate"] == pytest.approx(0.97, abs=0.02)
