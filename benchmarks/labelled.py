@@ -19,6 +19,7 @@ from ravl.memory import Memory
 from ravl.tasks.labels.choose import Fitted, fit_levels
 from ravl.tasks.labels.dataset import FitData, prepare
 from ravl.tasks.labels.evaluate_test import TestResults, judge
+from ravl.tasks.labels.fit_on_all import fit_on_all
 from ravl.tasks.labels.targets import LabelTargets
 from ravl.training.examples import Examples, read_labelled
 from ravl.training.fit_settings import FitSettings
@@ -86,9 +87,17 @@ def only_training(data: FitData) -> FitData:
     )
 
 
-def fit_and_judge(data: FitData, work: Path) -> tuple[TestResults, Fitted]:
-    """All levels that the settings ask for, judged."""
+def fit_and_judge(data: FitData, work: Path, on_all: bool = True) -> tuple[TestResults, Fitted]:
+    """All levels that the settings ask for, judged.
+
+    Args:
+        data: to fit on.
+        work: folder for checkpoints.
+        on_all: fit once more on training and validation pictures, with all of the memory.
+    """
     data, fitted = fit_levels(data, work, None)
+    if on_all:
+        data, fitted = fit_on_all(data, fitted)
     return judge(data, fitted.levels, fitted.chosen), fitted
 
 
@@ -105,7 +114,9 @@ def _clothes(folder: Path) -> Lines:
             found = []
             for seed in range(SEEDS):
                 data = prepare(memory, task, settings, examples, few(examples, splits, per, seed))
-                found.append(fit_and_judge(only_training(data), folder / f"few-{per}-{seed}")[0])
+                found.append(
+                    fit_and_judge(only_training(data), folder / f"few-{per}-{seed}", False)[0]
+                )
             lines += _lines(f"clothing_small, {per} a class, {SEEDS} seeds", found, "classify")
         fusion = replace(full, settings=FUSION)
         judged, fitted = fit_and_judge(fusion, folder / "fusion")
