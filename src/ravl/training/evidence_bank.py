@@ -30,6 +30,25 @@ class EvidenceTask(Protocol):
 DEEPEST = 2 * max(KS)  # neighbours that are looked up once for all that is tried
 
 
+def evidence_rows(
+    memory: Memory, held: Sequence[Examples], task: EvidenceTask | None = None
+) -> Datastore:
+    """The datastore without what is held out; see :func:`evidence`.
+
+    Raises:
+        DataError: nothing is left.
+    """
+    hidden = np.unique(np.concatenate([part.seen_groups() for part in held]))
+    datastore = read_datastore(memory) if task is None else task.datastore(memory)
+    datastore = datastore.only(~np.isin(datastore.groups, hidden))
+    if not len(datastore):
+        raise DataError(
+            f"All pictures in {memory.path} are held out for validation and test, so nothing is "
+            "left as evidence. Index more pictures, or hold out fewer."
+        )
+    return datastore
+
+
 def evidence(
     memory: Memory, held: Sequence[Examples], task: EvidenceTask | None = None
 ) -> tuple[Datastore, KeyProjection]:
@@ -43,13 +62,6 @@ def evidence(
     Raises:
         DataError: nothing is left.
     """
-    hidden = np.unique(np.concatenate([part.seen_groups() for part in held]))
-    datastore = read_datastore(memory) if task is None else task.datastore(memory)
-    datastore = datastore.only(~np.isin(datastore.groups, hidden))
-    if not len(datastore):
-        raise DataError(
-            f"All pictures in {memory.path} are held out for validation and test, so nothing is "
-            "left as evidence. Index more pictures, or hold out fewer."
-        )
+    datastore = evidence_rows(memory, held, task)
     keys = KeyProjection.of(datastore.features) if task is None else task.keys(datastore.features)
     return replace(datastore, keys=keys(datastore.features)), keys

@@ -209,19 +209,31 @@ def seen_by(
     )
 
 
-def searched_by(data: FitData, keys: KeyProjection, speaking: NDArray[np.bool_]) -> FitData:
-    """The data with other keys, all parts looked up again."""
+def searched_by(
+    data: FitData,
+    keys: KeyProjection,
+    speaking: NDArray[np.bool_],
+    train: Split | None = None,
+) -> FitData:
+    """The data with other keys, all parts looked up again; none has scores of class means.
+
+    Args:
+        data: to look up.
+        keys: to search by.
+        speaking: see :func:`rows_with_target`.
+        train: the training part where it was looked up otherwise; None to look it up by the keys.
+    """
     datastore = searching(data.datastore, keys)
 
     def side(part: Split) -> Split:
         neighbours, wide = seen_by(part.examples, keys, datastore, speaking, data.settings.k)
-        return replace(part, neighbours=neighbours, wide=wide)
+        return replace(part, neighbours=neighbours, wide=wide, scores=None)
 
     return replace(
         data,
         datastore=datastore,
         keys=keys,
-        train=side(data.train),
+        train=side(data.train) if train is None else train,
         test=side(data.test),
         validation=side(data.validation),
     )

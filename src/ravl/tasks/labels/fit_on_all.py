@@ -14,7 +14,7 @@ from ravl.tasks.labels.dataset import FitData, Split, rows_with_target, searchin
 from ravl.tasks.labels.keys.whitened import with_scores
 from ravl.tasks.labels.keys.whitening import DIRECTIONS, Whitening
 from ravl.tasks.labels.levels import train_plus_validation
-from ravl.training.evidence_bank import evidence
+from ravl.training.evidence_bank import evidence_rows
 
 
 def fit_on_all(data: FitData, fitted: Fitted) -> tuple[FitData, Fitted]:
@@ -32,7 +32,7 @@ def fit_on_all(data: FitData, fitted: Fitted) -> tuple[FitData, Fitted]:
     if data.second is not None or fitted.joint is not None:
         return data, fitted
     both = train_plus_validation(data)
-    datastore, _ = evidence(data.memory, [data.test.examples], data.task)
+    datastore = evidence_rows(data.memory, [data.test.examples], data.task)
     keys = data.keys
     if data.shrinkage is not None:
         principal = KeyProjection.of(datastore.features, DIRECTIONS)
@@ -55,7 +55,9 @@ def _looked_up(data: FitData, side: Split) -> Split:
     speaking = rows_with_target(data.datastore, data.task)
     neighbours, wide = seen_by(side.examples, data.keys, data.datastore, speaking, data.settings.k)
     found = replace(side, neighbours=neighbours, wide=wide)
-    return found if data.shrinkage is None else with_scores(data, found)
+    if data.shrinkage is None:
+        return replace(found, scores=None)
+    return with_scores(data, found, data.task.table(data.datastore.rows, data.labels))
 
 
 def _head(data: FitData, both: Split, chosen: LinearHead) -> LinearHead:

@@ -1,9 +1,6 @@
 """The data as it is searched by learned keys, without any example having seen itself.
 
-Keys that were learned from an example's label find others of that label all too well. So the
-neighbours of training examples are those found by keys that were learned on other folds, among the
-rows of these; as a new picture is looked up by keys that never saw it, among rows that they saw.
-What is fitted on them (vote, gate, reader) then stays as valid as with frozen keys.
+How training examples are looked up is said in :mod:`ravl.tasks.labels.keys.folds`.
 """
 
 from __future__ import annotations
@@ -14,17 +11,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ravl.models.linear import fold_of_groups
 from ravl.models.vote import Vote
-from ravl.retrieval.datastore import Ints, Neighbours
+from ravl.retrieval.datastore import Ints
 from ravl.retrieval.key_projection import KeyProjection
-from ravl.tasks.labels.dataset import (
-    FitData,
-    rows_with_target,
-    searched_by,
-    searching,
-    seen_by,
-)
+from ravl.tasks.labels.dataset import FitData, rows_with_target, searched_by, searching
+from ravl.tasks.labels.keys.folds import training_by_folds
 from ravl.tasks.labels.keys.learned import (
     FLOOR,
     TEMPERATURE,
@@ -68,10 +59,13 @@ def learned_data(data: FitData, preferred: Preferences | None = None) -> Learned
     learned = learn_keys(data.keys, lesson, held=lambda keys: held_surprise(data, lesson, keys))
     if not learned.epochs:
         return None
-    turned = searched_by(data, learned.keys, speaking)
-    neighbours, wide = _of_training(data, speaking, preferred, learned.epochs)
-    train = replace(turned.train, neighbours=neighbours, wide=wide)
-    turned = replace(turned, train=train, learned=True)
+
+    def learn(examples: Ints, rows: NDArray[np.bool_]) -> KeyProjection:
+        some = lesson_of(data, speaking & rows, examples, preferred)
+        return learn_keys(data.keys, some, learned.epochs).keys
+
+    train = training_by_folds(data, speaking, FOLDS, learn)
+    turned = replace(searched_by(data, learned.keys, speaking, train), learned=True)
     return LearnedData(turned, learned, round(time.monotonic() - began, 1))
 
 
@@ -113,25 +107,3 @@ def held_surprise(data: FitData, lesson: TrainingExamples, keys: KeyProjection) 
     votes = Vote(k, TEMPERATURE, cap=1.0)(neighbours, lesson.labels)
     smooth = (1 - FLOOR) * votes + FLOOR * lesson.targets.mean(0)
     return log_loss(smooth, part.targets, data.task)
-
-
-def _of_training(
-    data: FitData, speaking: NDArray[np.bool_], preferred: Preferences | None, epochs: int
-) -> tuple[Neighbours, Neighbours]:
-    """Neighbours of the training examples by keys of other folds, near and wide."""
-    datastore, train = data.datastore, data.train
-    sides = [np.full_like(n.positions, -1) for n in (train.neighbours, train.wide)]
-    similarity = [np.zeros_like(n.similarity) for n in (train.neighbours, train.wide)]
-    for fold in fold_of_groups(train.examples.groups, FOLDS, data.settings.seed):
-        rest = np.setdiff1d(np.arange(len(train)), fold)
-        part = train.examples.take(fold)
-        others = ~np.isin(datastore.groups, part.seen_groups())
-        if not len(fold) or not len(rest) or not (speaking & others).any():
-            continue  # nobody is left to be found
-        lesson = lesson_of(data, speaking & others, rest, preferred)
-        keys = learn_keys(data.keys, lesson, epochs).keys
-        found = seen_by(part, keys, searching(datastore, keys), speaking, data.settings.k, others)
-        for neighbours, positions, values in zip(found, sides, similarity, strict=True):
-            positions[fold], values[fold] = neighbours.positions, neighbours.similarity
-    neighbours, wide = (Neighbours(p, v) for p, v in zip(sides, similarity, strict=True))
-    return neighbours, wide
