@@ -127,7 +127,7 @@ class Service:
             self._rate.count(f"unknown {host}")
             raise Problem(
                 401,
-                "This server takes a key: send the header Authorization: Bearer KEY."
+                "This server needs a key: send the header Authorization: Bearer KEY."
                 if not key
                 else "The key is not known here. Ask the people who run the server for one.",
             )

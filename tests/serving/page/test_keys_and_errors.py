@@ -159,7 +159,7 @@ def test_a_busy_server_is_asked_again_or_its_sentence_is_shown(tab: Any, running
     assert len(asked) == 2
     wait["seconds"] = "60"
     page.locator("#search-form button.primary").click()
-    expect(page.locator("#search-error")).to_have_text("Too much waits. It may go better in 60 s.")
+    expect(page.locator("#search-error")).to_have_text("Too much waits. Try again in 60 s.")
     assert len(asked) == 3
 
 
