@@ -110,7 +110,7 @@ def test_the_key_is_no_option(run, running, new, tmp_path, monkeypatch):  # noqa
     (tmp_path / "keys.txt").write_text(line)
     url, _ = running(keys=Keys(tmp_path / "keys.txt"))
     code, _, err = run("caption", "--server", url, new)
-    assert code == 1 and "takes a key" in err
+    assert code == 1 and "needs a key" in err
     (tmp_path / "key").write_text(f"{key}\n")
     assert run("caption", "--server", url, "--key-file", tmp_path / "key", new)[0] == 0
     code, _, err = run("caption", "--server", url, "--key-file", tmp_path / "none", new)
