@@ -1,11 +1,25 @@
-"""Where ravl keeps what it can make again: exported networks, downloaded samples."""
+"""Where ravl keeps what it can make again: exported networks, downloaded samples.
+
+A folder in the cache that was made by :func:`made_folder` holds the hashes of its files. Whoever
+asks for some of the files gets them as they were written: if one was altered, the folder is made
+again.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import shutil
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
+
+from ravl.hashes import FileHash, first_difference, from_json, hashes_below, to_json
+
+HASHES = "hashes.json"  # of the files beside it
 
 
 def cache_dir(name: str) -> Path:
@@ -17,3 +31,54 @@ def cache_dir(name: str) -> Path:
     folder = Path(base) / name
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def made_folder(folder: Path, write: Callable[[Path], object], *names: str) -> Path:
+    """A folder in the cache, made if it is not there, or if some of its files were altered.
+
+    Args:
+        folder: where it is.
+        write: writes all files into an empty folder.
+        *names: of files that are used now, and are compared with their hashes for it.
+
+    Returns:
+        The folder.
+    """
+    if not is_intact(folder, *names):
+        _make(folder, write)
+    return folder
+
+
+def is_intact(folder: Path, *names: str) -> bool:
+    """Whether a folder was made whole, and these files are those that were written."""
+    written = _written(folder)
+    return (
+        written is not None
+        and written.keys() >= set(names)
+        and first_difference(folder, {name: written[name] for name in names}) is None
+    )
+
+
+def _written(folder: Path) -> dict[str, FileHash] | None:
+    try:
+        return from_json(json.loads((folder / HASHES).read_text("utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # not there, of an older ravl, or damaged
+
+
+def _make(folder: Path, write: Callable[[Path], object]) -> None:
+    """Write everything to a temporary folder, then rename it, so that it is always complete."""
+    work = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
+    try:
+        made = work / "made"
+        made.mkdir()
+        write(made)
+        names = [f.relative_to(made).as_posix() for f in made.rglob("*") if f.is_file()]
+        hashes = hashes_below(made, [name for name in names if name != HASHES])
+        (made / HASHES).write_text(json.dumps(to_json(hashes), indent=1) + "\n", encoding="utf-8")
+        if folder.exists():
+            folder.rename(work / "altered")
+        with contextlib.suppress(OSError):  # another process was faster; its folder is equally good
+            made.rename(folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)

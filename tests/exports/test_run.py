@@ -21,6 +21,7 @@ from ravl.errors import DataError, EncoderError
 from ravl.exports import onnx_files
 from ravl.exports.run import export_run
 from ravl.memory import Memory
+from ravl.runs.run import add_hashes, open_run
 from ravl.tasks.fit import evaluate
 from tests.helpers import ColourEncoder, draw
 
@@ -235,9 +236,39 @@ def test_a_damaged_export_says_so(exported: Path, shop: Memory, tmp_path: Path) 
         (json.dumps(told | {"networks": {}}), "does not mention the network 'fusion'"),
     ):
         manifest.write_text(change, "utf-8")
+        add_hashes(tmp_path / "bad")
         with pytest.raises(DataError, match=said):
             ravl.runtime.load(tmp_path / "bad", shop)
     manifest.write_text(json.dumps(told), "utf-8")
     (tmp_path / "bad" / "fusion" / "fusion.onnx").write_bytes(b"")
+    add_hashes(tmp_path / "bad")
     with pytest.raises(DataError, match=r"fusion\.onnx is missing or damaged"):
         ravl.runtime.load(tmp_path / "bad", shop)
+
+
+def test_an_export_whose_network_has_changed_is_refused(exported: Path, tmp_path: Path) -> None:
+    export = Path(shutil.copytree(exported / "fusion", tmp_path / "export"))
+    (network,) = (export / "fusion").glob("*.onnx")
+    assert f"fusion/{network.name}" in open_run(export).record["files"]
+    data = network.read_bytes()
+    network.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(DataError, match=r"onnx is missing or damaged: its SHA-256"):
+        open_run(export)
+    network.write_bytes(data)
+    manifest = export / "export.json"
+    manifest.write_text(manifest.read_text("utf-8") + " ", "utf-8")
+    with pytest.raises(DataError, match="export.json is missing or damaged"):
+        open_run(export)
+
+
+@pytest.mark.parametrize("torch", [True, False])
+def test_an_export_decides_no_vectors_where_torch_can_make_the_encoder(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, torch: bool
+) -> None:
+    monkeypatch.setenv("RAVL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("ravl.runtime.networks.find_spec", lambda name: object() if torch else None)
+    export = Path(shutil.copytree(exported / "vote", tmp_path / "export"))
+    (export / "encoder" / "builtin-9").mkdir(parents=True)
+    (export / "encoder" / "builtin-9" / "text.onnx").write_bytes(b"of a stranger")
+    open_run(export)
+    assert (tmp_path / "cache" / "encoders" / "builtin-9").exists() is not torch

@@ -13,7 +13,15 @@ import pytest
 import ravl
 from ravl.errors import DataError, EncoderMismatchError, MemoryFileError
 from ravl.memory import Memory
-from ravl.runs.run import FORMAT, about_memory, open_memory, open_run, write_json, write_run
+from ravl.runs.run import (
+    FORMAT,
+    about_memory,
+    add_hashes,
+    open_memory,
+    open_run,
+    write_json,
+    write_run,
+)
 from ravl.tasks.labels.files import load_label_predictor
 from ravl.tasks.model import load
 from tests.helpers import ColourEncoder, trained_on
@@ -109,7 +117,8 @@ def test_an_interrupted_fit_says_so(fitted):
 def test_a_damaged_run_closes_the_memory_that_it_opened(fitted, by_name, monkeypatch):
     closed = watched(monkeypatch)
     (fitted / "linear" / "predictor.safetensors").unlink()
-    with pytest.raises(DataError):
+    add_hashes(fitted / "linear")
+    with pytest.raises(DataError, match="predictor.safetensors is missing or damaged"):
         load(fitted / "linear")
     assert closed == [fitted / "shop.ravl"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,28 @@ def test_an_export_does_not_touch_the_cache(tmp_path: Path, monkeypatch: Any) ->
     export = {"export.json": b'{"format": 1, "networks": {}}', "encoder/builtin-9/x.onnx": b"evil"}
     pull(make_place(tmp_path / "source", {**GOOD, **export}), tmp_path / "run")
     assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("contents", [{}, {"predictor.safetensors": b"of a stranger"}])
+def test_a_run_whose_files_are_not_those_of_its_fit(
+    tmp_path: Path, contents: dict[str, bytes]
+) -> None:
+    """The manifest agrees with the files, and run.json with neither."""
+    files = {"predictor.safetensors": {"size": 7, "sha256": sha256(b"weights").hexdigest()}}
+    run = {"run.json": json.dumps({**RUN, "files": files}).encode()}
+    source = make_place(tmp_path / "source", {**run, **contents})
+    with pytest.raises(DataError, match="predictor.safetensors is not the file that the fit"):
+        pull(source, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    source = make_place(tmp_path / "good", {**run, "predictor.safetensors": b"weights"})
+    pull(source, tmp_path / "run")
+
+
+def test_a_run_that_has_changed_is_not_pushed(fitted: Path, tmp_path: Path) -> None:
+    push(fitted / "vote", tmp_path / "place")
+    (fitted / "vote" / "predictor.safetensors").write_bytes(b"altered")
+    with pytest.raises(DataError, match="predictor.safetensors is missing or damaged"):
+        push(fitted / "vote", tmp_path / "place")
 
 
 def test_a_generator_that_is_elsewhere_is_named(tmp_path: Path) -> None:

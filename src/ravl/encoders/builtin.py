@@ -11,11 +11,11 @@ mostly in the second, which describes the look far better than a thousand names.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from math import sqrt
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image
@@ -47,7 +47,9 @@ class BuiltinEncoder(Encoder):
     guesses = True  # the learned map works only in MiniLM's space
 
     def __init__(self) -> None:
-        self._vision_folder = self._text_folder = parts_folder()
+        self._vision_parts: Callable[..., Path] = parts_folder
+        self._text_parts: Callable[..., Path] = parts_folder
+        parts_folder()
 
     def prepare(self, picture: Image.Image) -> Array:
         """Crop the long side half-way to a square, pad the rest with white, scale to 224 x 224.
@@ -117,17 +119,17 @@ class BuiltinEncoder(Encoder):
 
     @cached_property
     def _vision_network(self) -> Any:
-        return _session(self._vision_folder / "vision.onnx")
+        return _session(self._vision_parts("vision.onnx") / "vision.onnx")
 
     @cached_property
     def _text_network(self) -> TextNetwork:
-        return TextNetwork(self._text_folder)
+        return TextNetwork(self._text_parts(*TextNetwork.files))
 
     @cached_property
     def _projection(self) -> dict[str, Array]:
         from safetensors.numpy import load_file
 
-        return dict(load_file(self._text_folder / PROJECTION))
+        return dict(load_file(self._text_parts(PROJECTION) / PROJECTION))
 
     @cached_property
     def _centre(self) -> Array:
@@ -137,6 +139,8 @@ class BuiltinEncoder(Encoder):
 
 class TextNetwork:
     """MiniLM (all-MiniLM-L6-v2) as ONNX: texts to L2-normalised sentence vectors (n, 384)."""
+
+    files: ClassVar = ("text.onnx", "tokenizer.json")
 
     def __init__(self, folder: Path) -> None:
         from tokenizers import Tokenizer

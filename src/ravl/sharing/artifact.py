@@ -11,11 +11,13 @@ from pathlib import Path
 
 from ravl.encoders.trained_files import SETTINGS
 from ravl.errors import DataError, MemoryFileError
+from ravl.hashes import hash_of
 from ravl.json_types import JsonObject, JsonValue
+from ravl.runs.files import FILES, check_files
 from ravl.runs.run import AT, FORMAT, HISTORY, REPORTS, RUN, Run, open_run, write_json
 from ravl.runtime.names import MANIFEST as EXPORT
 from ravl.sharing.copies import Pictures, copy_memory
-from ravl.sharing.manifest import MANIFEST, Manifest, entry_of, is_safe, is_taken
+from ravl.sharing.manifest import MANIFEST, Manifest, is_safe, is_taken
 
 UNFINISHED = "work"  # folder of a fit that is under way, or was interrupted
 LOGS = "logs"  # of TensorBoard
@@ -46,7 +48,7 @@ class Artifact:
 
     def manifest(self) -> Manifest:
         """What the place will say of it; reads all files."""
-        entries = {name: entry_of(file) for name, file in self.files.items()}
+        entries = {name: hash_of(file) for name, file in self.files.items()}
         return Manifest(self.kind, self.name, entries, self.memory)
 
 
@@ -108,6 +110,7 @@ def _run(
             f"{folder} is between two versions: ravl refit or ravl rollback is at it, or was cut "
             f"off. Wait, or repair it with ravl refit {folder}, and push it then."
         )
+    check_files(folder, run.record)
     _collect(parcel, folder)
     memory = run.memory
     if with_memory:
@@ -121,6 +124,8 @@ def _run(
         )
     _second_look(parcel, run)
     record = _moved(run.record, parcel.memory or f"../{memory.name}")
+    if FILES in record:  # a file that is not sent is not missed there
+        record[FILES] = {n: e for n, e in record[FILES].items() if n in parcel.files}
     write_json(scratch / RUN, record)
     parcel.files[RUN] = scratch / RUN
     if EXPORT in parcel.files:

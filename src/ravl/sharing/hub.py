@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ravl.errors import DataError, RavlError
+from ravl.hashes import FileHash
 from ravl.sharing.failures import masked, why_of
-from ravl.sharing.manifest import MANIFEST, MOST_BYTES, Entry, Manifest, holds
+from ravl.sharing.manifest import MANIFEST, MOST_BYTES, Manifest, holds
 from ravl.sharing.remotes import AGAIN, Advance, damaged
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class HubPlace:
             )
         advance(0)
 
-    def fetch(self, entries: Mapping[str, Entry], folder: Path, advance: Advance) -> None:
+    def fetch(self, entries: Mapping[str, FileHash], folder: Path, advance: Advance) -> None:
         """See :class:`ravl.sharing.remotes.Remote`; goes on with a file that was half fetched."""
         assert self._found is not None, "the manifest is read first"
         type_, commit = self._found
@@ -133,7 +134,7 @@ class HubPlace:
                     raise DataError(damaged(name, self.shown))
                 advance(entry.size)
 
-    def _check_sizes(self, entries: Mapping[str, Entry], type_: str, commit: str) -> None:
+    def _check_sizes(self, entries: Mapping[str, FileHash], type_: str, commit: str) -> None:
         """Before anything is fetched: the hub has these files, and none is larger than was said."""
         names = list(entries)
         sizes: dict[str, int] = {}

@@ -16,6 +16,7 @@ from typing import IO
 
 from ravl._version import __version__
 from ravl.errors import DataError
+from ravl.hashes import FileHash, difference, from_json
 from ravl.json_types import JsonValue
 
 MANIFEST = "ravl.json"
@@ -52,19 +53,6 @@ TAKEN = frozenset(
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # of Windows
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A file, by its content.
-
-    Args:
-        size: in bytes.
-        sha256: in hexadecimal digits.
-    """
-
-    size: int
-    sha256: str
-
-
 @dataclass(frozen=True)
 class Manifest:
     """What lies at a place.
@@ -79,7 +67,7 @@ class Manifest:
 
     kind: str
     name: str
-    files: Mapping[str, Entry] = field(default_factory=dict)
+    files: Mapping[str, FileHash] = field(default_factory=dict)
     memory: str | None = None
     complete: bool = True
 
@@ -124,21 +112,9 @@ class Manifest:
         return found
 
 
-def entry_of(file: Path) -> Entry:
-    """A file's size and hash."""
-    with file.open("rb") as opened:
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()
-        return Entry(opened.tell(), digest)
-
-
-def holds(file: Path, entry: Entry) -> bool:
+def holds(file: Path, entry: FileHash) -> bool:
     """Whether a file is there, itself and no link, and is that one."""
-    return (
-        file.is_file()
-        and not file.is_symlink()
-        and file.stat().st_size == entry.size
-        and entry_of(file) == entry
-    )
+    return file.is_file() and not file.is_symlink() and difference(file, entry) is None
 
 
 def is_safe(name: str) -> bool:
@@ -154,7 +130,7 @@ def is_taken(name: str) -> bool:
 
 def copy(
     source: IO[bytes], target: IO[bytes], size: int, advance: Callable[[int], object]
-) -> Entry:
+) -> FileHash:
     """Copy one opened file to another; stops where there is more than ``size`` bytes."""
     digest, done = hashlib.sha256(), 0
     while done <= size and (block := source.read(BLOCK)):
@@ -162,7 +138,7 @@ def copy(
         digest.update(block)
         done += len(block)
         advance(len(block))
-    return Entry(done, digest.hexdigest())
+    return FileHash(done, digest.hexdigest())
 
 
 def _is_safe_part(part: str) -> bool:
@@ -176,18 +152,10 @@ def _is_safe_part(part: str) -> bool:
     )
 
 
-def _entries(record: JsonValue) -> dict[str, Entry]:
+def _entries(record: JsonValue) -> dict[str, FileHash]:
     if len(record) > MOST_FILES:
         raise ValueError(f"it names {len(record):,} files, more than {MOST_FILES:,}")
-    files = {}
-    for name, entry in record.items():
-        size, digest = entry["size"], entry["sha256"]
-        if type(size) is not int or not 0 <= size < 2**53:
-            raise ValueError(f"the size of {name!r} is {size!r}")
-        if not isinstance(digest, str) or not re.fullmatch("[0-9a-f]{64}", digest):
-            raise ValueError(f"the hash of {name!r} is not valid")
-        files[name] = Entry(size, digest)
-    return files
+    return from_json(record)
 
 
 def _check(found: Manifest) -> None:

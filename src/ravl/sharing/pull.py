@@ -12,11 +12,13 @@ from pathlib import Path
 
 from ravl.encoders.trained_files import SETTINGS, read_settings
 from ravl.errors import DataError, RavlError
+from ravl.hashes import FileHash
 from ravl.json_types import JsonRecord
+from ravl.runs.files import written_files
 from ravl.runs.run import RUN
 from ravl.sharing.artifact import read_run
 from ravl.sharing.copies import Pictures, check_memory, in_use, settle
-from ravl.sharing.manifest import MANIFEST, Entry, Manifest, holds, is_taken
+from ravl.sharing.manifest import MANIFEST, Manifest, holds, is_taken
 from ravl.sharing.push import MEGABYTE, TransferReport, bar
 from ravl.sharing.remotes import HUB, Remote, open_place
 
@@ -82,7 +84,7 @@ def pull(
     )
 
 
-def _here(folder: Path, manifest: Manifest, force: bool) -> dict[str, Entry]:
+def _here(folder: Path, manifest: Manifest, force: bool) -> dict[str, FileHash]:
     """What an earlier pull put there."""
     if folder.is_file():
         raise DataError(f"{folder} is a file. Name a folder for what is pulled.")
@@ -117,7 +119,10 @@ def _here(folder: Path, manifest: Manifest, force: bool) -> dict[str, Entry]:
 
 
 def _refuse_changed(
-    folder: Path, missing: dict[str, Entry], gone: dict[str, Entry], before: dict[str, Entry]
+    folder: Path,
+    missing: dict[str, FileHash],
+    gone: dict[str, FileHash],
+    before: dict[str, FileHash],
 ) -> None:
     """Do not lose what was changed here since the last pull."""
     for name in (*missing, *gone):
@@ -132,7 +137,7 @@ def _refuse_changed(
             )
 
 
-def _fetch(place: Remote, missing: dict[str, Entry], stage: Path, progress: bool | None) -> int:
+def _fetch(place: Remote, missing: dict[str, FileHash], stage: Path, progress: bool | None) -> int:
     """Fetch files into the stage; what an interrupted pull left there is not fetched again."""
     if stage.is_symlink() or stage.is_file():
         raise DataError(f"{stage} is in the way. Remove it.")
@@ -150,7 +155,9 @@ def _fetch(place: Remote, missing: dict[str, Entry], stage: Path, progress: bool
     return size
 
 
-def _checked(manifest: Manifest, taken: dict[str, Entry], folder: Path, stage: Path) -> list[str]:
+def _checked(
+    manifest: Manifest, taken: dict[str, FileHash], folder: Path, stage: Path
+) -> list[str]:
     """Open what was fetched; what does not open is not kept. Returns what is worth saying."""
 
     def find(name: str) -> Path:
@@ -161,6 +168,8 @@ def _checked(manifest: Manifest, taken: dict[str, Entry], folder: Path, stage: P
         if manifest.memory:
             notes += _about(check_memory(find(manifest.memory)), manifest.memory)
         if manifest.kind == "run" and RUN in taken:
+            for name in sorted(name for name in taken if Path(name).name == RUN):
+                _check_run(name, find(name), manifest)
             notes += _needs(read_run(find(RUN).parent).record, manifest)
         elif manifest.kind == "run":
             settings = f"encoder/{SETTINGS}"
@@ -171,6 +180,21 @@ def _checked(manifest: Manifest, taken: dict[str, Entry], folder: Path, stage: P
         shutil.rmtree(stage, ignore_errors=True)
         raise
     return notes
+
+
+def _check_run(name: str, file: Path, manifest: Manifest) -> None:
+    """Refuse a run one of whose files is not the file that its fit wrote.
+
+    Raises:
+        DataError: says which file.
+    """
+    above = name.removesuffix(RUN)
+    for inner, expected in written_files(file.parent, read_run(file.parent).record).items():
+        if manifest.files.get(above + inner) != expected:
+            raise DataError(
+                f"{above}{inner} is not the file that the fit of the run wrote, or is missing. Do "
+                "not use the run; ask the person who pushed it to push it again."
+            )
 
 
 def _needs(record: JsonRecord, manifest: Manifest) -> list[str]:
@@ -215,8 +239,8 @@ def _put(
     folder: Path,
     stage: Path,
     manifest: Manifest,
-    missing: dict[str, Entry],
-    gone: dict[str, Entry],
+    missing: dict[str, FileHash],
+    gone: dict[str, FileHash],
 ) -> None:
     """Put the stage in place: as a whole, or file by file into a folder that is there already."""
     (stage / MANIFEST).write_bytes(manifest.to_bytes())

@@ -16,9 +16,10 @@ from fsspec.callbacks import Callback
 from fsspec.implementations.local import LocalFileSystem
 
 from ravl.errors import DataError
+from ravl.hashes import FileHash
 from ravl.sharing.copies import settle
 from ravl.sharing.failures import masked, sentences
-from ravl.sharing.manifest import MANIFEST, MOST_BYTES, Entry, Manifest, copy
+from ravl.sharing.manifest import MANIFEST, MOST_BYTES, Manifest, copy
 
 HUB = "hf:"
 FLAT = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "oci"}  # have no folders to be made
@@ -57,7 +58,7 @@ class Remote(Protocol):
             advance: called with the number of bytes that have gone.
         """
 
-    def fetch(self, entries: Mapping[str, Entry], folder: Path, advance: Advance) -> None:
+    def fetch(self, entries: Mapping[str, FileHash], folder: Path, advance: Advance) -> None:
         """Write files into a folder, each whole and as the manifest says or not at all."""
 
 
@@ -155,7 +156,7 @@ class FsspecPlace:
             self._note(manifest)
             self._remove(there.keys() - manifest.files.keys())
 
-    def fetch(self, entries: Mapping[str, Entry], folder: Path, advance: Advance) -> None:
+    def fetch(self, entries: Mapping[str, FileHash], folder: Path, advance: Advance) -> None:
         """See :class:`Remote`."""
         for name, entry in entries.items():
             target = folder / name
@@ -188,7 +189,7 @@ class FsspecPlace:
         if self._protocol not in FLAT:  # there it would make a bucket, of a name that was mistyped
             self._fs.makedirs(folder, exist_ok=True)
 
-    def _put(self, file: Path, name: str, entry: Entry, advance: Advance) -> None:
+    def _put(self, file: Path, name: str, entry: FileHash, advance: Advance) -> None:
         callback = _Told(entry.size, advance)
         path = self._path(name)
         self._make(path.rpartition("/")[0])

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ravl.cache import cache_dir
 from ravl.encoders.base import Array, Encoder
@@ -62,18 +63,26 @@ def _file(name: str) -> Path:
 def _read(file: Path) -> dict[bytes, Array]:
     try:
         with np.load(file) as arrays:
-            return {
-                key.tobytes(): v for key, v in zip(arrays["keys"], arrays["vectors"], strict=True)
-            }
-    except Exception:  # none there yet, or damaged: it is made again
+            keys, vectors, digest = (arrays[name] for name in ("keys", "vectors", "digest"))
+        if digest.tobytes() != _digest(keys, vectors):
+            return {}
+        return {key.tobytes(): v for key, v in zip(keys, vectors, strict=True)}
+    except Exception:  # none there yet, of an older ravl, or damaged: it is made again
         return {}
 
 
 def _write(file: Path, known: dict[bytes, Array]) -> None:
     half = file.with_name(f"{file.stem}.{os.getpid()}.part.npz")
     keys = np.array([np.frombuffer(key, np.uint8) for key in known])
+    vectors = np.stack(list(known.values()))
+    digest = np.frombuffer(_digest(keys, vectors), np.uint8)
     try:
-        np.savez(half, keys=keys, vectors=np.stack(list(known.values())))
+        np.savez(half, keys=keys, vectors=vectors, digest=digest)
         half.replace(file)
     except OSError:  # a full or read-only disk: they are read again next time
         half.unlink(missing_ok=True)
+
+
+def _digest(keys: NDArray[np.uint8], vectors: Array) -> bytes:
+    """Of what a file holds, so that vectors that were altered are not used."""
+    return hashlib.sha256(keys.tobytes() + vectors.tobytes()).digest()
