@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from ravl.errors import DataError
-from ravl.runs import run as runs
-from ravl.runs.files import hashes_of_run
+from ravl.runs.files import check_files, hashes_of_run
 from ravl.runs.run import add_hashes, open_run
 
 
@@ -81,15 +80,15 @@ def test_a_version_that_takes_its_place_meanwhile(
     fitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The reader has the old run.json when a refit exchanges all files."""
-    folder, check = tmp_path / "run", runs.check_files
+    folder = tmp_path / "run"
     shutil.copytree(fitted / "vote", folder)
 
     def exchanged(*given: object) -> None:
-        monkeypatch.setattr(runs, "check_files", check)
+        monkeypatch.setattr("ravl.runs.run.check_files", check_files)
         shutil.copytree(fitted / "linear", folder, dirs_exist_ok=True)
-        check(*given)  # type: ignore[arg-type]
+        check_files(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(runs, "check_files", exchanged)
+    monkeypatch.setattr("ravl.runs.run.check_files", exchanged)
     assert open_run(folder).record["level"] == "linear"
 
 
