@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+# The tests start Python often: what it compiled once stays beside the source, as is usual.
+TESTS  := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1
 # Unit tests that fit nothing and start no server of ravl.
 FAST   := tests/data tests/evaluation tests/retrieval tests/models tests/project
 
@@ -39,11 +41,11 @@ types: $(READY)  ## the types, by mypy in strict mode
 	$(BIN)/mypy
 
 fast: $(READY)   ## unit tests alone, in under a minute: for the moment between two changes
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow and not browser" \
+	$(TESTS) $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow and not browser" \
 		--ignore tests/models/generation $(FAST)
 
 pytest: $(READY) ## all tests but the slow ones and those of the page
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow and not browser"
+	$(TESTS) $(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow and not browser"
 
 test-slow: $(READY) ## the slow suites: wheel in an empty environment, kill -9 loops, the demo
 	$(BIN)/python -m pytest -q -m slow
@@ -55,7 +57,7 @@ lowest:          ## all tests with the lowest versions that pyproject.toml allow
 	$(PYTHON) -m venv $(VENV)-lowest
 	$(PYTHON) scripts/lowest_versions.py > $(VENV)-lowest/constraints.txt
 	$(VENV)-lowest/bin/python -m pip install --quiet --constraint $(VENV)-lowest/constraints.txt --editable ".[dev]"
-	OMP_NUM_THREADS=1 $(VENV)-lowest/bin/python -m pytest -q -n auto --dist loadfile -m "not slow and not browser"
+	$(TESTS) $(VENV)-lowest/bin/python -m pytest -q -n auto --dist loadfile -m "not slow and not browser"
 
 docs: $(READY)   ## build the documentation into build/docs/, warnings being errors
 	$(BIN)/sphinx-build -E -W --keep-going -q docs build/docs

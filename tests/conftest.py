@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,3 +115,34 @@ def fitted_once(tmp_path_factory: pytest.TempPathFactory, language: Path) -> Pat
 def fitted(fitted_once: Path, tmp_path: Path) -> Path:
     """The same, to be changed."""
     return copy_of(fitted_once, tmp_path / "fitted")
+
+
+@pytest.fixture(scope="session")
+def two_versions_once(fitted_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shop with black and white rows more: ``runs/run`` does not know these labels.
+
+    ``runs/run/work-refit-new`` does, and can replace it.
+    """
+    from ravl.tasks.fit import fit
+    from tests.labelled import shades
+
+    def make(folder: Path) -> None:
+        copy_of(fitted_once / "pictures", folder / "pictures")
+        shutil.copy(fitted_once / "shop.ravl", folder)
+        run = copy_of(fitted_once / "linear", folder / "runs" / "run")
+        record = json.loads((run / "run.json").read_text("utf-8"))
+        record["memory"]["relative"] = "../../shop.ravl"
+        (run / "run.json").write_text(json.dumps(record), "utf-8")
+        with Memory.open(folder / "shop.ravl", ColourEncoder()) as memory:
+            memory.add(shades(folder / "pictures", 24, ("black", "white"), 300))
+            new = run / "work-refit-new"
+            fit("classify", memory, out=new, model="linear", progress=False)
+
+    return made_once(tmp_path_factory, "two_versions", make)
+
+
+@pytest.fixture
+def two_versions(two_versions_once: Path, tmp_path: Path) -> Path:
+    """The same, to be changed, in the test's own folder."""
+    shutil.copytree(two_versions_once, tmp_path, dirs_exist_ok=True)
+    return tmp_path

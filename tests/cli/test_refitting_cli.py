@@ -9,20 +9,17 @@ import pytest
 
 from ravl.memory import Memory
 from tests.helpers import ColourEncoder
-from tests.refitting.shop import fitted, grow
+from tests.refitting.shop import grow
 
 pytestmark = pytest.mark.usefixtures("by_name")
 
 
 @pytest.fixture
-def kinds(tmp_path):
-    from tests.labelled import shades
-
-    with Memory.create(tmp_path / "shop.ravl", ColourEncoder()) as memory:
-        memory.add(shades(tmp_path / "pictures"))
-        run = fitted(memory, tmp_path / "kinds")
+def kinds(fitted, tmp_path):
+    """A run of four colours, and new rows since."""
+    with Memory.open(fitted / "shop.ravl", ColourEncoder()) as memory:
         grow(memory, ("purple", "red"), 16, 300)
-    return run
+    return (fitted / "linear").rename(fitted / "kinds")
 
 
 def test_from_dry_run_to_rollback(run, kinds):

@@ -35,11 +35,11 @@ def file(tmp_path_factory) -> Path:
 
 
 def test_the_best_trial_and_where_things_are(run, file, tmp_path):
-    command = ("tune", "classify", file, "--out", tmp_path / "out", "--trials", 4, *OPTIONS)
+    command = ("tune", "classify", file, "--out", tmp_path / "out", "--trials", 2, *OPTIONS)
     code, out, err = run(*command)
     assert (code, err) == (0, "")
     first, second, *settings = out.splitlines()
-    assert first.startswith("Trials: 4 (4 complete), in ")
+    assert first.startswith("Trials: 2 (2 complete), in ")
     assert second.startswith("The best is trial ")
     assert second.endswith("% on the validation split.")
     assert [line.split(":")[0].strip() for line in settings[:2]] == [
@@ -53,7 +53,7 @@ def test_the_best_trial_and_where_things_are(run, file, tmp_path):
     code, out, _ = run(*command, "--json")  # there is nothing more to do
     assert code == 0
     found = json.loads(out)
-    assert [trial["number"] for trial in found["trials"]] == [1, 2, 3, 4]
+    assert [trial["number"] for trial in found["trials"]] == [1, 2]
     assert all("k" not in trial["parameters"] for trial in found["trials"])
     assert run(*command, "--quiet") == (0, "", "")
     best = ("fit", "classify", file, "--out", tmp_path / "again", *OPTIONS[:4], "--quiet")
@@ -63,22 +63,22 @@ def test_the_best_trial_and_where_things_are(run, file, tmp_path):
 
 
 def test_what_is_kept_after_an_interruption(run, file, tmp_path, monkeypatch):
-    command = ("tune", "classify", file, "--out", tmp_path / "out", "--trials", 3, *OPTIONS)
+    command = ("tune", "classify", file, "--out", tmp_path / "out", "--trials", 2, *OPTIONS)
     score, seen = score_trial, []
 
     def interrupted(*arguments):
         seen.append(1)
-        if len(seen) == 3:
+        if len(seen) == 2:
             raise KeyboardInterrupt
         return score(*arguments)
 
     monkeypatch.setattr(tuning, "score", interrupted)
     code, out, err = run(*command)
     assert (code, out) == (INTERRUPTED, "")
-    assert "Stored trials: 2. Repeat the same command to continue." in err
+    assert "Stored trials: 1. Repeat the same command to continue." in err
     code, out, _ = run(*command)
-    assert (code, len(seen)) == (0, 4)
-    assert "Trials: 3 (3 complete)" in out
+    assert (code, len(seen)) == (0, 3)
+    assert "Trials: 2 (2 complete)" in out
 
 
 @pytest.mark.parametrize(

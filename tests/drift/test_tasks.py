@@ -24,7 +24,10 @@ NAMES = ("match-linear", "caption-vote", "ask-linear", "ask-open")
 FREE = ("caption-vote", "ask-open")
 
 
-@pytest.fixture(scope="module", params=NAMES)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(n, marks=[pytest.mark.slow] * (n == "ask-open")) for n in NAMES],
+)
 def made(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, Path, Memory, Path]]:

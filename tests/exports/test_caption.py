@@ -20,6 +20,21 @@ from tests.helpers import ColourEncoder, draw
 from tests.tasks.caption.coloured import coloured
 
 
+def test_captions_by_vote(tmp_path: Path) -> None:
+    with Memory.create(tmp_path / "m.ravl", ColourEncoder()) as memory:
+        memory.add(coloured(tmp_path / "pictures", 30))
+        fit("caption", memory, out=tmp_path / "run", progress=False, model="vote", k=8)
+        report = export_run(tmp_path / "run", tmp_path / "out", memory=memory, sample=6)
+        assert report.manifest["networks"] == {}
+        assert report.manifest["answers"]["same"] == report.manifest["answers"]["compared"] == 6
+        pictures = [draw(9000 + i, colour) for i, colour in enumerate(("red", "blue", "green"))]
+        run = ravl.load(tmp_path / "run", memory).caption(pictures)
+        export = ravl.runtime.load(tmp_path / "out", memory).caption(pictures)
+    assert [(a.text, a.others) for a in export] == [(a.text, a.others) for a in run]
+    assert [[e.id for e in a.evidence] for a in export] == [[e.id for e in a.evidence] for a in run]
+
+
+@pytest.mark.slow  # the generator's graphs alone: tests/runtime/test_generator.py
 def test_a_caption_run(tmp_path: Path, language: Path) -> None:
     with Memory.create(tmp_path / "m.ravl", ColourEncoder()) as memory:
         memory.add(coloured(tmp_path / "pictures", 60))

@@ -13,13 +13,17 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import torch
 
 import ravl
 import ravl.runtime
 from ravl.data import Example
 from ravl.errors import DataError, EncoderError
 from ravl.exports import onnx_files
+from ravl.exports.graphs import Graph
+from ravl.exports.onnx_files import write_onnx
 from ravl.exports.run import export_run
+from ravl.json_types import JsonObject
 from ravl.memory import Memory
 from ravl.runs.run import add_hashes, open_run
 from ravl.tasks.fit import evaluate
@@ -170,8 +174,22 @@ def test_a_new_row_counts_at_once(fitted: Path, exported: Path, tmp_path: Path) 
 
 
 def test_int8_is_smaller_and_its_cost_is_measured(
-    fitted_once: Path, shop: Memory, new: list[Any], tmp_path: Path
+    fitted_once: Path,
+    exported: Path,
+    shop: Memory,
+    new: list[Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    def written_before(_: Graph, path: Path) -> JsonObject:
+        path.parent.mkdir(parents=True)
+        shutil.copy(exported / "fusion" / "fusion" / path.name, path)
+        manifest = json.loads((exported / "fusion" / "export.json").read_text("utf-8"))
+        network: JsonObject = manifest["networks"]["fusion"]
+        return network
+
+    # The file with full precision is that of the other tests: writing it takes ten seconds.
+    monkeypatch.setattr(onnx_files, "write_onnx", written_before)
     report = export_run(
         fitted_once / "fusion",
         tmp_path / "small",
@@ -195,11 +213,25 @@ def test_int8_is_smaller_and_its_cost_is_measured(
     assert len(model.classify(new)) == len(new)
 
 
-def test_a_difference_is_refused(
+def test_a_difference_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = torch.nn.Linear(64, 8).eval()
+    graph = Graph("layer", layer, {"x": torch.randn(3, 64)}, ("y",), {"x": {0: "b"}})
+    assert write_onnx(graph, tmp_path / "layer.onnx")["parity"]["random"] < 1e-4
+    monkeypatch.setattr(onnx_files, "TOLERANCE", -1.0)  # even equal numbers are too different
+    with pytest.raises(EncoderError, match="computes something else in onnxruntime"):
+        write_onnx(graph, tmp_path / "layer.onnx")
+
+
+def test_nothing_is_left_of_an_export_that_was_refused(
     fitted_once: Path, shop: Memory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(onnx_files, "TOLERANCE", 0.0)
-    with pytest.raises(EncoderError, match="computes something else in onnxruntime"):
+    def refused(_: Graph, path: Path) -> JsonObject:
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"half a graph")
+        raise EncoderError("The network computes something else.")
+
+    monkeypatch.setattr(onnx_files, "write_onnx", refused)
+    with pytest.raises(EncoderError, match="computes something else"):
         export_run(fitted_once / "fusion", tmp_path / "out", memory=shop)
     assert not (tmp_path / "out").exists()
 

@@ -42,8 +42,7 @@ def wrongly_fitted(shop, folder, **how):
     return run
 
 
-def test_nothing_new_is_no_attempt(shop, tmp_path):
-    run = fitted(shop, tmp_path / "run")
+def test_nothing_new_is_no_attempt(run, shop, tmp_path):
     before = {f.name for f in run.iterdir()}
     report = refit(run, shop)
     assert (report.state, report.reason) == ("nothing", "Nothing is new since the last fit.")
@@ -78,8 +77,7 @@ def test_what_is_better_is_promoted(shop, tmp_path):
     assert refit(run, shop, promote="always").version == 3
 
 
-def test_what_is_as_good_is_not(shop, tmp_path):
-    run = fitted(shop, tmp_path / "run")
+def test_what_is_as_good_is_not(run, shop, tmp_path):
     grow(shop, ("red", "green"), 12, 300)
     before = (run / "predictor.safetensors").read_bytes()
     report = refit(run, shop)
@@ -92,8 +90,7 @@ def test_what_is_as_good_is_not(shop, tmp_path):
     assert refit(run, shop, promote="always").state == "promoted"
 
 
-def test_the_frozen_part_is_never_learned_from(shop, tmp_path):
-    run = fitted(shop, tmp_path / "run")
+def test_the_frozen_part_is_never_learned_from(run, shop, tmp_path):
     held = set(json.loads((run / "split.json").read_text())["hashes"]["test"])
     for first in (300, 400):
         grow(shop, ("red", "purple"), 20, first)
@@ -105,8 +102,7 @@ def test_the_frozen_part_is_never_learned_from(shop, tmp_path):
         held = set(split["test"])
 
 
-def test_forgotten_rows_are_not_learned_from(shop, tmp_path):
-    run = fitted(shop, tmp_path / "run")
+def test_forgotten_rows_are_not_learned_from(run, shop, tmp_path):
     split = json.loads((run / "split.json").read_text())
     shop.delete(split["train"][:3])
     report = refit(run, shop, promote="always")
@@ -115,7 +111,7 @@ def test_forgotten_rows_are_not_learned_from(shop, tmp_path):
     assert set(now["train"]) == set(split["train"][3:])
 
 
-@pytest.mark.parametrize("model", ["vote", "auto"])
+@pytest.mark.parametrize("model", ["vote", pytest.param("auto", marks=pytest.mark.slow)])
 def test_other_levels(shop, tmp_path, model, language):
     small = {**FUSION, "language_model": str(language), "epochs": 1} if model == "auto" else {}
     run = fitted(shop, tmp_path / "run", **{**small, "model": model})
@@ -170,8 +166,7 @@ def test_a_run_of_a_table(shop, tmp_path):
         assert refit(run, shop).state == "nothing"
 
 
-def test_triggers(shop, tmp_path, monkeypatch):
-    run = fitted(shop, tmp_path / "run")
+def test_triggers(run, shop, tmp_path, monkeypatch):
     grow(shop, ("red", "green"), 12, 300)
     waiting = refit(run, shop, if_new=13)
     assert waiting.state == "waiting"
@@ -199,8 +194,7 @@ def test_drift_is_told_of_what_came_in(shop, tmp_path):
         assert drift.has_drifted(model, since)
 
 
-def test_one_at_a_time(shop, tmp_path):
-    run = fitted(shop, tmp_path / "run")
+def test_one_at_a_time(run, shop, tmp_path):
     grow(shop, ("red",), 4, 300)
     with (run / "refit.lock").open("w") as file:
         file.write("process 7, since noon")
@@ -214,15 +208,15 @@ def test_one_at_a_time(shop, tmp_path):
     assert refit(run, shop).state == "kept"
 
 
-def test_what_is_refused(shop, tmp_path):
-    run = fitted(shop, tmp_path / "run")
+def test_what_is_refused(run, shop, tmp_path):
     for how in ({"promote": "sometimes"}, {"replay": -1}, {"newest": 1}, {"if_new": -1}):
         with pytest.raises(DataError, match=r"must"):
             refit(run, shop, **how)
 
 
-def test_interrupted_between_fit_and_promotion_it_does_not_fit_again(shop, tmp_path, monkeypatch):
-    run = fitted(shop, tmp_path / "run")
+def test_interrupted_between_fit_and_promotion_it_does_not_fit_again(
+    run, shop, tmp_path, monkeypatch
+):
     grow(shop, ("purple", "red"), 16, 300)
     with monkeypatch.context() as patch:
         patch.setattr(attempt, "compared", lambda *_: 1 / 0)
@@ -235,8 +229,7 @@ def test_interrupted_between_fit_and_promotion_it_does_not_fit_again(shop, tmp_p
     assert "purple" in known(run, shop)
 
 
-def test_what_was_begun_with_other_rows_is_begun_anew(shop, tmp_path, monkeypatch):
-    run = fitted(shop, tmp_path / "run")
+def test_what_was_begun_with_other_rows_is_begun_anew(run, shop, tmp_path, monkeypatch):
     grow(shop, ("purple", "red"), 16, 300)
     with monkeypatch.context() as patch:
         patch.setattr(attempt, "compared", lambda *_: 1 / 0)
@@ -249,8 +242,7 @@ def test_what_was_begun_with_other_rows_is_begun_anew(shop, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("left", [["work"], ["metrics.json", "config.json", "work"]])
-def test_cut_off_at_the_ends_of_the_fit(shop, tmp_path, monkeypatch, left):
-    run = fitted(shop, tmp_path / "run")
+def test_cut_off_at_the_ends_of_the_fit(run, shop, tmp_path, monkeypatch, left):
     grow(shop, ("purple", "red"), 16, 300)
 
     def cut(*args, **kwargs):
@@ -279,8 +271,7 @@ print("done", flush=True)
 """
 
 
-def test_kill_9_in_the_middle(shop, tmp_path):
-    run = fitted(shop, tmp_path / "run")
+def test_kill_9_in_the_middle(run, shop, tmp_path):
     grow(shop, ("purple", "red"), 16, 300)
     for delay in (0.3, 0.9):
         child = subprocess.Popen(

@@ -10,8 +10,8 @@ from ravl.refitting.forgetting import forget, trace
 from tests.refitting.shop import fitted, grow
 
 
-def test_who_has_learned_from_it(shop, tmp_path):
-    run, other = fitted(shop, tmp_path / "run"), fitted(shop, tmp_path / "other", model="vote")
+def test_who_has_learned_from_it(run, shop, tmp_path):
+    other = fitted(shop, tmp_path / "other", model="vote")
     grow(shop, ("red", "purple"), 16, 300)
     split = json.loads((run / "split.json").read_text())
     ids = [split["train"][0], split["test"][0]]

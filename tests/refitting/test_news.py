@@ -27,8 +27,7 @@ def hashes(news, part):
     return {news.examples.rows[i].hash for i in part}
 
 
-def test_nothing_is_new_at_first(shop, tmp_path):
-    run = fitted(shop, tmp_path / "run")
+def test_nothing_is_new_at_first(run, shop, tmp_path):
     news = news_of(shop, run, tmp_path)
     split = json.loads((run / "split.json").read_text())
     assert news.count == 0
@@ -36,8 +35,7 @@ def test_nothing_is_new_at_first(shop, tmp_path):
         assert hashes(news, getattr(news.splits, name)) == set(split["hashes"][name])
 
 
-def test_new_changed_and_gone(shop, tmp_path):
-    run = fitted(shop, tmp_path / "run")
+def test_new_changed_and_gone(run, shop, tmp_path):
     split = json.loads((run / "split.json").read_text())
     before = news_of(shop, run, tmp_path)
     grow(shop, ("purple", "red"), 20, 200)
@@ -58,8 +56,7 @@ def test_new_changed_and_gone(shop, tmp_path):
     assert not set(news.splits.train) & set(news.splits.test)
 
 
-def test_a_renamed_test_picture_is_not_learned_from(shop, tmp_path):
-    run = fitted(shop, tmp_path / "run")
+def test_a_renamed_test_picture_is_not_learned_from(run, shop, tmp_path):
     id = json.loads((run / "split.json").read_text())["test"][0]
     row = shop.get(id)
     other = tmp_path / "elsewhere" / "another.png"
@@ -87,14 +84,12 @@ def test_a_near_duplicate_of_a_test_picture_is_left_out(shop, tmp_path):
     assert "copy" in [news.examples.rows[i].id for i in news.splits.left_out]
 
 
-def test_of_two_equal_calls_the_parts_are_equal(shop, tmp_path):
-    run = fitted(shop, tmp_path / "run")
+def test_of_two_equal_calls_the_parts_are_equal(run, shop, tmp_path):
     grow(shop, ("purple", "red", "blue"), 30, 200)
     assert news_of(shop, run, tmp_path).digest == news_of(shop, run, tmp_path).digest
 
 
-def test_replay_is_even_over_the_labels(shop, tmp_path):
-    run = fitted(shop, tmp_path / "run")
+def test_replay_is_even_over_the_labels(run, shop, tmp_path):
     grow(shop, ("purple",), 10, 200)
     news = news_of(shop, run, tmp_path, replay=8)
     old = np.setdiff1d(news.splits.train, news.fresh)
@@ -127,8 +122,7 @@ def test_a_run_of_a_table_keeps_what_it_held_out(shop, tmp_path, remember):
         assert news_of(shop, run, tmp_path).gone == [split["hashes"]["train"][0]]
 
 
-def test_runs_of_an_older_ravl(shop, tmp_path):
-    run = fitted(shop, tmp_path / "run")
+def test_runs_of_an_older_ravl(run, shop, tmp_path):
     split = json.loads((run / "split.json").read_text())
     hashes_then = split.pop("hashes")
     (run / "split.json").write_text(json.dumps(split))
@@ -142,8 +136,7 @@ def test_runs_of_an_older_ravl(shop, tmp_path):
         news_of(shop, run, tmp_path)
 
 
-def test_what_cannot_be_told(shop, tmp_path):
-    run = fitted(shop, tmp_path / "run")
+def test_what_cannot_be_told(run, shop, tmp_path):
     split = json.loads((run / "split.json").read_text())
     shop.delete(split["test"])
     with pytest.raises(DataError, match="No picture of the test part"):
@@ -153,8 +146,7 @@ def test_what_cannot_be_told(shop, tmp_path):
         news_of(shop, run, tmp_path)
 
 
-def test_relabelled_rows_are_changed_once(shop, tmp_path):
-    run = fitted(shop, tmp_path / "run")
+def test_relabelled_rows_are_changed_once(run, shop, tmp_path):
     relabel(shop, 1)
     news = news_of(shop, run, tmp_path)
     assert len(news.changed) == len(news.splits.train)

@@ -85,7 +85,7 @@ def test_a_memory_alone_knows_no_drift(shop: Memory):
         has_drifted(model, 0)
 
 
-@pytest.mark.parametrize("name", ["match-vote", "caption-vote", "ask-linear"])
+@pytest.mark.parametrize("name", ["match-vote", "caption-vote", "ask-vote"])
 def test_what_came_in_is_asked_about_with_its_own_texts(name: str, tmp_path: Path) -> None:
     case = CASES[name]
     with fitted(case, tmp_path) as (memory, run), Model(run, memory) as model:

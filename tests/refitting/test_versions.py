@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from ravl.errors import DataError
+from ravl.memory import Memory
 from ravl.refitting import versions
 from ravl.refitting.versions import current, mend, replace_champion, rollback
 from ravl.tasks.model import Model
 from tests.helpers import COLOURS, ColourEncoder, draw
-from tests.refitting.shop import fitted, grow
 
 
 class Cut(BaseException):
@@ -34,16 +34,21 @@ STEPS = (
 
 
 @pytest.fixture
-def two(shop, tmp_path):
+def two(two_versions, tmp_path):
     """A run of four colours, and one of six that shall replace it; the first has a folder more."""
-    run = fitted(shop, tmp_path / "runs" / "run")
+    run = two_versions / "runs" / "run"
     (run / "logs").mkdir()
     (run / "logs" / "old.txt").write_text("a file that the other has not")
-    grow(shop, ("black", "white"), 24, 300)
-    fitted(shop, run / "work-refit-new")
     (run / "work-refit-new" / "vision").mkdir()
     (run / "work-refit-new" / "vision" / "x.txt").write_text("a folder that the other has not")
     return run
+
+
+@pytest.fixture
+def shop(two, tmp_path):
+    """The memory of both."""
+    with Memory.open(tmp_path / "shop.ravl", ColourEncoder()) as memory:
+        yield memory
 
 
 def contents(folder):

@@ -51,30 +51,22 @@ def half(tmp_path: Path) -> Any:
     names = list(COLOURS)
     parts = ("train", "train", "train", "validation", "test")
     with Memory.create(tmp_path / "half.ravl", ColourEncoder()) as memory:
-        written = {}
+        written, examples = {}, []
         for i in range(160):
             colour, part = names[i % 8], parts[i // 8 % 5]
             file = tmp_path / f"{i:03d}.png"
             draw(i, colour).save(file)
             people = part != "train" or i // 40 == 0
             qa = (QA("what colour is it?", (colour,)),) if people else ()
-            memory.add(
-                [
-                    Example(
-                        file.name,
-                        file,
-                        label=colour if people else None,
-                        qa=qa,
-                        columns={"part": part},
-                    )
-                ]
-            )
+            label = colour if people else None
+            examples.append(Example(file.name, file, label=label, qa=qa, columns={"part": part}))
             if not people:
                 pairs = [{"question": "what colour is it?", "answer": colour}]
                 written[file.name] = {
                     generated.LABEL: colour,
                     generated.ANSWERS: json.dumps(pairs),
                 }
+        memory.add(examples)
         memory.update_columns(written, "augment")
         yield memory
 

@@ -153,7 +153,7 @@ def test_a_run_without_reference_says_so(client, run):
     assert not monitor._read(run.parent / "shop.ravl.drift").get("linear")
 
 
-@pytest.mark.parametrize(("name", "path"), [("caption-vote", "caption"), ("ask-linear", "ask")])
+@pytest.mark.parametrize(("name", "path"), [("caption-vote", "caption"), ("ask-vote", "ask")])
 def test_other_tasks_are_watched_too(client, by_name, tmp_path, name, path):
     case = CASES[name]
     with fitted_case(case, tmp_path, model="vote") as (_, run):

@@ -10,23 +10,19 @@ import pytest
 import ravl
 from ravl.memory import Memory
 from ravl.refitting import refit, rollback
+from ravl.refitting.versions import replace_champion
 from ravl.serving.service import Service
-from ravl.tasks.fit import fit
 from tests.helpers import ColourEncoder
-from tests.labelled import shades
 from tests.serving.helpers import png
 from tests.waiting import PATIENCE, wait_until
 
-NEW = ("purple", "orange")
+NEW = ("black", "white")
 
 
 @pytest.fixture
-def run(tmp_path: Path, by_name: None) -> Path:
-    """A run that knows four colours."""
-    with Memory.create(tmp_path / "shop.ravl", ColourEncoder()) as memory:
-        memory.add(shades(tmp_path / "pictures"))
-        fit("classify", memory, out=tmp_path / "kinds", model="linear", progress=False)
-    return tmp_path / "kinds"
+def run(two_versions: Path, by_name: None) -> Path:
+    """A run that knows four colours, of a memory that has two more."""
+    return (two_versions / "runs" / "run").rename(two_versions / "runs" / "kinds")
 
 
 @pytest.fixture
@@ -40,10 +36,8 @@ def service(run: Path) -> Iterator[Service]:
 
 
 def renew(run: Path) -> None:
-    """Refit a run, with a colour more."""
-    with Memory.open(run.parent / "shop.ravl", ColourEncoder()) as memory:
-        memory.add(shades(run.parent / "pictures", 16, NEW, 300))
-        assert refit(run, memory, promote="always", progress=False).state == "promoted"
+    """A version that knows two colours more takes its place."""
+    replace_champion(run, run / "work-refit-new")
 
 
 def labels(service: Service) -> list[str]:
@@ -56,7 +50,8 @@ def test_what_is_refitted_and_rolled_back_answers(
 ) -> None:
     assert service.follower.look() == []
     watched = service.monitor._windows["kinds"].reference
-    renew(run)
+    with Memory.open(run.parents[1] / "shop.ravl", ColourEncoder()) as memory:
+        assert refit(run, memory, promote="always", progress=False).state == "promoted"
     assert service.follower.look() == ["kinds"]
     assert set(NEW) < set(labels(service))
     assert service.monitor._windows["kinds"].reference is not watched
@@ -117,8 +112,11 @@ def test_no_request_is_lost(running, run: Path) -> None:
     thread = threading.Thread(target=ask)
     thread.start()
     try:
+        wait_until(lambda: bool(answers))
         renew(run)
         wait_until(lambda: set(NEW) < set(labels(service)))
+        before = len(answers)
+        wait_until(lambda: len(answers) > before)
     finally:
         end.set()
         thread.join(PATIENCE)

@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 
 FIT = """
@@ -18,21 +16,20 @@ from ravl.memory import Memory
 from tests.helpers import ColourEncoder
 from tests.training.painted import TEST, VALIDATION, paint
 
-folder, model = Path(sys.argv[1]), sys.argv[2]
+folder = Path(sys.argv[1])
 with Memory.create(folder / "painted.ravl", ColourEncoder()) as memory:
-    memory.add(paint(folder / "pictures", 60))
+    memory.add(paint(folder / "pictures", 30))
     ravl.fit(
-        "classify", memory, out=folder / "run", model=model, validation=VALIDATION, test=TEST,
+        "classify", memory, out=folder / "run", model="linear", validation=VALIDATION, test=TEST,
         progress=False,
     )
 print(*(name for name in sys.modules if name.startswith("ravl.tasks.")))
 """
 
 
-@pytest.mark.parametrize("model", ["vote", "linear"])
-def test_a_fit_of_classify_imports_no_other_task(tmp_path: Path, model: str) -> None:
+def test_a_fit_of_classify_imports_no_other_task(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", FIT, str(tmp_path), model],
+        [sys.executable, "-c", FIT, str(tmp_path)],
         capture_output=True,
         text=True,
         cwd=ROOT,

@@ -23,7 +23,7 @@ def test_one_of_each_picture_is_drawn() -> None:
     assert drawn == {(a, b, 5) for a in (0, 1, 2) for b in (3, 4)}
 
 
-@pytest.mark.parametrize("name", ["match-vote", "caption-vote", "ask-linear"])
+@pytest.mark.parametrize("name", ["match-vote", "caption-vote", "ask-vote"])
 def test_as_anybody_is_answered(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     case = CASES[name]
     with fitted(case, tmp_path) as (memory, run), Model(run, memory) as model:

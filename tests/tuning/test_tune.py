@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -64,9 +64,49 @@ def counted(calls: list[int], work: Any, *arguments: Any) -> Any:
 
 @pytest.fixture
 def space(tmp_path) -> Path:
-    file: Path = tmp_path / "space.yaml"
+    return written_space(tmp_path)
+
+
+def written_space(folder: Path) -> Path:
+    file = folder / "space.yaml"
     file.write_text(SPACE)
     return file
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A search that nothing has interrupted.
+
+    Args:
+        report: what it found.
+        out: its folder.
+        prepared: how often pictures were prepared.
+        sizes: rows of the train, validation and test splits of each fit.
+    """
+
+    report: TuneReport
+    out: Path
+    prepared: int
+    sizes: list[tuple[int, int, int]]
+
+
+@pytest.fixture(scope="module")
+def whole(file, tmp_path_factory) -> Whole:
+    folder: Path = tmp_path_factory.mktemp("whole")
+    calls: list[int] = []
+    sizes: list[tuple[int, int, int]] = []
+    prepare = fit_task.prepare  # type: ignore[attr-defined]
+    levels = fit_task.fit_levels  # type: ignore[attr-defined]
+
+    def spied(data, *rest, **how):
+        sizes.append((len(data.train), len(data.validation), len(data.test)))
+        return levels(data, *rest, **how)
+
+    with Memory.open(file, ColourEncoder()) as memory, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit_task, "prepare", lambda *a: counted(calls, prepare, *a))
+        patch.setattr(fit_task, "fit_levels", spied)
+        report = tuned(memory, folder / "out", space=written_space(folder))
+    return Whole(report, folder / "out", len(calls), sizes)
 
 
 def tuned(memory: Memory, out: Path, task: str = "classify", **changes: Any) -> TuneReport:
@@ -97,11 +137,19 @@ def instead(monkeypatch: pytest.MonkeyPatch, score: Any) -> None:
 # --- what it finds -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("task", "measure"), [("classify", "accuracy"), ("tag", "mAP")])
-def test_the_best_settings_are_fitted_whole(memory, tmp_path, space, task, measure):
-    out = tmp_path / "out"
-    report = tuned(memory, out, task, trials=6, space=space)
-    assert [t.number for t in report.trials] == [1, 2, 3, 4, 5, 6]
+def test_the_best_settings_are_fitted_whole(whole):
+    check_found(whole.report, whole.out, "accuracy")
+
+
+def test_tags_are_tuned_too(memory, tmp_path, space):
+    check_found(
+        tuned(memory, tmp_path / "out", "tag", trials=2, space=space), tmp_path / "out", "mAP"
+    )
+
+
+def check_found(report: TuneReport, out: Path, measure: str) -> None:
+    count = len(report.trials)
+    assert [t.number for t in report.trials] == list(range(1, count + 1))
     assert {t.state for t in report.trials} == {"complete"}
     assert all(set(p) == {"label_smoothing", "class_weights"} for p in parameters(report))
     assert report.best.score == max(t.score or 0 for t in report.trials)
@@ -128,7 +176,7 @@ def test_the_best_settings_are_fitted_whole(memory, tmp_path, space, task, measu
     ]
     page = (out / "report.html").read_text()
     assert "★ best" in page
-    assert "6 (6 complete)" in page
+    assert f"{count} ({count} complete)" in page
     assert report.to_json()["best"]["number"] == report.best.number
 
 
@@ -171,34 +219,21 @@ def test_the_model_can_be_searched_with_the_settings_of_its_level(memory, tmp_pa
         assert ("label_smoothing" in p) == (p["model"] == "linear")
 
 
-def test_pictures_are_prepared_once(memory, tmp_path, space, monkeypatch):
-    calls: list[int] = []
-    prepare = fit_task.prepare  # type: ignore[attr-defined]
-    monkeypatch.setattr(fit_task, "prepare", lambda *a: counted(calls, prepare, *a))
-    tuned(memory, tmp_path / "out", space=space)
-    assert len(calls) == 2  # for the trials, and for the fit at the end
+def test_pictures_are_prepared_once(whole):
+    assert whole.prepared == 2  # for the trials, and for the fit at the end
 
 
 # --- the test part -------------------------------------------------------------------------
 
 
-def test_no_trial_is_given_the_test_part(memory, tmp_path, space, monkeypatch):
-    sizes = []
-    levels = fit_task.fit_levels  # type: ignore[attr-defined]
-
-    def spied(data, *rest, **how):
-        sizes.append((len(data.train), len(data.validation), len(data.test)))
-        return levels(data, *rest, **how)
-
-    monkeypatch.setattr(fit_task, "fit_levels", spied)
-    tuned(memory, tmp_path / "out", space=space)
-    *trials, best = sizes
+def test_no_trial_is_given_the_test_part(whole):
+    *trials, best = whole.sizes
     assert trials == [(32, 16, 0)] * 4
     assert best == (32, 16, 32)  # the fit at the end is judged by it
 
 
-def test_what_is_said_of_test_pictures_changes_no_trial(memory, tmp_path, space):
-    one = tuned(memory, tmp_path / "one", space=space)
+def test_what_is_said_of_test_pictures_changes_no_trial(whole, tmp_path, space):
+    one = whole.report
     other = make(tmp_path, "lies", label="red", texts=("a lie",))
     with Memory.open(other, ColourEncoder()) as lying:
         two = tuned(lying, tmp_path / "two", space=space)
@@ -227,7 +262,7 @@ with Memory.open(sys.argv[1], ColourEncoder()) as memory:
 """
 
 
-def test_a_search_that_was_killed_goes_the_same_way(memory, file, tmp_path, space):
+def test_a_search_that_was_killed_goes_the_same_way(memory, file, whole, tmp_path, space):
     out = tmp_path / "out"
     for at in (3, 1):  # in the third trial, and in the first after that
         done = subprocess.run(
@@ -242,9 +277,8 @@ def test_a_search_that_was_killed_goes_the_same_way(memory, file, tmp_path, spac
     assert kept(out) == 2
     report = tuned(memory, out, space=space)
     assert len(report.trials) == 4
-    whole = tuned(memory, tmp_path / "whole", space=space)
-    assert parameters(report) == parameters(whole)
-    assert [t.scores for t in report.trials] == [t.scores for t in whole.trials]
+    assert parameters(report) == parameters(whole.report)
+    assert [t.scores for t in report.trials] == [t.scores for t in whole.report.trials]
 
 
 def test_a_trial_that_is_always_interrupted_fails_in_the_end(memory, tmp_path, space, monkeypatch):

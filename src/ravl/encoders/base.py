@@ -9,7 +9,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -205,11 +205,17 @@ class Fingerprint:
 
 def probe_picture() -> Image.Image:
     """A fixed picture; its colours, frequencies and sides reveal wrong preprocessing."""
+    return Image.fromarray(_probe_pixels(), "RGB")
+
+
+@cache
+def _probe_pixels() -> NDArray[np.uint8]:
+    """Of :func:`probe_picture`, (200, 320, 3)."""
     y, x = np.mgrid[0:200, 0:320].astype(np.float64)
     waves = [np.sin(x / 7 + y / 31), np.cos(x / 23 - y / 5), np.sin(x * y / 900)]
     pixels = np.stack([127.5 + 127 * w for w in waves], axis=-1)
     pixels[40:90, 200:300] = (220, 30, 30)
-    return Image.fromarray(pixels.astype(np.uint8), "RGB")
+    return pixels.astype(np.uint8)
 
 
 def normalise(vectors: NDArray[np.floating]) -> Array:

@@ -144,7 +144,7 @@ class FusionEncoder(PreTrainedModel):  # type: ignore[no-untyped-call]
             States (b, s, H), the first of which is [CLS]'s, and the mask of tokens, (b, s).
         """
         words = self.language.get_input_embeddings()
-        b, device = len(features), features.device
+        b, device = features.shape[0], features.device  # no len(): a size that ONNX keeps open
         ends = words(torch.tensor([self._cls, self._sep], device=device)).expand(b, 2, -1)
         picture = self.picture(features).view(b, self.config.picture_tokens, -1)  # (b, P, H)
         scale = self.scale()

@@ -70,7 +70,9 @@ def learn(generator: Any, folder: Path, texts: list[str], epochs: int = 40) -> B
     return data
 
 
-@pytest.mark.parametrize("strategy", ["head", "lora", "full"])
+@pytest.mark.parametrize(
+    "strategy", ["lora", *(pytest.param(s, marks=pytest.mark.slow) for s in ("head", "full"))]
+)
 def test_it_learns_saves_and_loads(gpt2: Path, tmp_path: Path, strategy: str) -> None:
     generator = CausalGenerator(str(gpt2), features=FEATURES, strategy=strategy)
     before = {k: v.clone() for k, v in generator.network.language.state_dict().items()}

@@ -56,9 +56,8 @@ def fitted(memory: Memory, folder: Path, name: str, generator: str, **changes: A
     return fit("ask", memory, out=folder / name, progress=False, generator=generator, **options)
 
 
-@pytest.mark.parametrize(
-    ("kind", "language"), [("gpt2", "head"), pytest.param("llava", "lora", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow  # of captions, quickly: tests/tasks/caption/test_hub.py
+@pytest.mark.parametrize(("kind", "language"), [("gpt2", "head"), ("llava", "lora")])
 def test_a_model_is_adapted(memory: Memory, folder: Path, kind: str, language: str) -> None:
     generator = f"hf:{folder / kind}"
     report = fitted(memory, folder, f"{kind}-run", generator, tune_language_model=language)

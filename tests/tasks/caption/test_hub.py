@@ -50,7 +50,7 @@ def fitted(memory: Memory, folder: Path, name: str, **changes: Any) -> FitReport
     return report
 
 
-@pytest.mark.parametrize("language", ["head", "lora"])
+@pytest.mark.parametrize("language", ["head", pytest.param("lora", marks=pytest.mark.slow)])
 def test_a_language_model_learns_to_read_the_picture(
     memory: Memory, folder: Path, language: str
 ) -> None:

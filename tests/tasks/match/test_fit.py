@@ -183,6 +183,7 @@ def test_the_loss_prefers_the_right_text(made: Path) -> None:
     assert loss([1.0, 50.0, 50.0], lonely) == loss([1.0, -50.0, 0.0], lonely)
 
 
+@pytest.mark.slow  # of labels: tests/tasks/labels/test_fit.py
 def test_auto_keeps_the_simplest_of_equals(memory: Memory, made: Path, tmp_path: Path) -> None:
     report = fitted(
         memory,

@@ -118,10 +118,11 @@ class Database:
             path.parent.mkdir(parents=True, exist_ok=True)
             with contextlib.closing(sqlite3.connect(work)) as connection:
                 connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
-                for script in ("schema.sql", "words.sql"):
-                    connection.executescript(
-                        (files("ravl.store.sqlite") / script).read_text("utf-8")
-                    )
+                scripts = [files("ravl.store.sqlite") / s for s in ("schema.sql", "words.sql")]
+                # One transaction: each statement by itself would wait for the disk.
+                connection.executescript(
+                    "BEGIN;\n" + "\n".join(script.read_text("utf-8") for script in scripts)
+                )
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 connection.execute(f"PRAGMA user_version = {FORMAT}")
                 fill(connection)
