@@ -60,7 +60,9 @@ def test_an_empty_memory_says_nothing():
 def test_without_itself_is_as_if_it_were_no_row(rows, exclusive):
     keys, labels = rows[0], rows[1] if exclusive else tags_of(rows[1])
     own = [np.array([i, (i + 1) % len(keys)]) for i in range(len(keys))]
-    found = scores_without(keys, KeySums.of(keys, labels), own, (keys, labels), exclusive)
+    found = scores_without(
+        keys, KeySums.of(keys, labels), own, lambda some: (keys[some], labels[some]), exclusive
+    )
     for i, mine in enumerate(own):
         others = np.setdiff1d(np.arange(len(keys)), mine)
         expected = KeySums.of(keys[others], labels[others]).scores(keys[[i]], exclusive)[0]

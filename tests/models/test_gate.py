@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from ravl.models.gate import (
     fit_gate,
     gate_features,
     probabilities,
+    with_floor,
 )
 
 CLASSES = 4
@@ -141,11 +143,70 @@ def test_smooth_votes_leave_nothing_impossible():
     )
 
 
+def equals(n: int = 200) -> World:
+    """Vote and model say nearly the same, and are right as often as they are sure."""
+    random = np.random.default_rng(5)
+    both = random.normal(0, 2, (n, CLASSES))
+    own, other = (probabilities(both + random.normal(0, 0.3, both.shape), True) for _ in range(2))
+    chances = probabilities(both, True).cumsum(1)
+    truth = (random.random((n, 1)) > chances).sum(1).clip(0, CLASSES - 1)
+    eye = np.eye(CLASSES, dtype=np.float32)
+    return own, np.log(other), np.full(n, 0.9, np.float32), eye[truth]
+
+
+def test_what_held_out_answers_cannot_tell_apart_is_the_memorys():
+    world = equals()
+    plain = fit_gate(*world, True)
+    found = with_floor(plain, *world)
+    assert plain.floor == 0 < found.floor
+    weights = found(*world[:3])[1]
+    assert (weights >= found.floor - 1e-6).all()
+    empty = np.zeros_like(world[0][:2])  # where nobody votes there is no least weight
+    assert not found(empty, world[1][:2], world[2][:2])[1].any()
+
+
+def test_a_memory_that_is_clearly_worse_gets_no_floor(gate):
+    votes, logits, similarity, targets = split_world()
+    wrong = np.roll(targets, 1, axis=1).astype(np.float32)
+    plain = fit_gate(wrong, 6 * targets, similarity, targets, True)
+    assert with_floor(plain, wrong, 6 * targets, similarity, targets).floor == 0
+    nothing = np.zeros((0, CLASSES), np.float32)
+    alone = with_floor(gate, nothing, nothing, np.zeros(0, np.float32), nothing)
+    assert alone.floor == 0  # no example, no evidence
+
+
+def test_a_memory_that_has_grown_counts_for_more(gate):
+    votes, logits, similarity, _ = split_world(20)
+    rows = np.full(CLASSES, 10, np.float32)
+    growing = replace(gate, growth=1.0, counts=rows)
+    before = growing(votes, logits, similarity, rows)[1]
+    np.testing.assert_allclose(before, gate(votes, logits, similarity)[1], atol=1e-5)
+    np.testing.assert_allclose(before, growing(votes, logits, similarity)[1], atol=1e-5)
+    assert (growing(votes, logits, similarity, 20 * rows)[1] > before).all()
+    assert (growing(votes, logits, similarity, rows / 5)[1] < before).all()
+    only = rows.copy()
+    only[2] *= 50  # one label alone has more rows
+    after = growing(votes, logits, similarity, only)[1]
+    more = (after - before) > 0.05 * (1 - before)
+    assert more[votes.argmax(1) == 2].all()
+    assert not more[votes.argmax(1) != 2].any()
+
+
+def test_a_gate_of_before_has_neither_floor_nor_growth(gate):
+    arrays = gate.arrays()
+    old = {name: arrays[name] for name in ("weights", "rates")} | {"numbers": arrays["numbers"][:3]}
+    again = Gate.from_arrays(old)
+    assert (again.floor, again.growth, len(again.counts)) == (0.0, 0.0, 0)
+
+
 def test_arrays_and_back(gate):
+    gate = replace(gate, floor=0.25, growth=0.5, counts=np.arange(CLASSES, dtype=np.float32))
     again = Gate.from_arrays(gate.arrays())
     assert again.exclusive is True
     for mine, theirs in zip(again(*split_world(9)[:3]), gate(*split_world(9)[:3]), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-5)
+    assert (again.floor, again.growth) == (0.25, 0.5)
+    assert again.counts.tolist() == gate.counts.tolist()
     assert gate.smoothing == pytest.approx(again.smoothing, abs=1e-6)
     assert gate.smoothing != SMOOTHING  # it was fitted
 

@@ -8,7 +8,7 @@ later classes: Hayes & Kanan 2020, "Streaming LDA"). Closed form, NumPy and SciP
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,7 +80,7 @@ def scores_without(
     keys: Array,
     sums: KeySums,
     own: Sequence[Ints],
-    rows: tuple[Array, Array],
+    rows: Callable[[Ints], tuple[Array, Array]],
     exclusive: bool,
 ) -> Array:
     """Scores (n, C) of pictures that are rows themselves, each without itself.
@@ -89,17 +89,19 @@ def scores_without(
         keys: of n pictures, (n, d).
         sums: of all rows.
         own: of each picture the rows that show it.
-        rows: keys (N, d) and labels (N, C) of the rows.
+        rows: gives keys (m, d) and labels (m, C) of some rows.
         exclusive: see :meth:`KeySums.scores`.
     """
     found = sums.scores(keys, exclusive)
     every = np.arange(len(sums.counts))
     for i, mine in enumerate(own):
-        labels = rows[1][mine]
+        if not len(mine):
+            continue
+        its, labels = rows(mine)
         if not labels.any():
             continue
         touched = np.flatnonzero(labels.any(0)) if exclusive else every
-        without = sums.take(touched) - KeySums.of(rows[0][mine], labels[:, touched])
+        without = sums.take(touched) - KeySums.of(its, labels[:, touched])
         found[i, touched] = without.scores(keys[i : i + 1], exclusive)[0]
     return found
 

@@ -1,15 +1,16 @@
 """The gate: the weights of the memory's vote and of the model, for each query.
 
 With v the neighbours' vote, h the model's probabilities at a fitted temperature and z the gate
-features of the query, the answer is ``g v + (1 - g) h`` with ``g = sigmoid(w z)``. It has ten
-parameters, fitted to held-out answers by maximum likelihood, so the confidence of the mixture is
-calibrated.
+features of the query, the answer is ``g v + (1 - g) h`` with ``g = sigmoid(w z)``. These ten
+parameters are fitted to held-out answers by maximum likelihood, so the confidence of the mixture is
+calibrated. Two more say what held-out answers cannot: a least weight of the memory, and how its
+odds grow with the memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 NUM_GATE_FEATURES = 7  # number of gate features
 PRIOR = 0.01  # weight of the squared norm: with few examples the gate stays near one half
 SMOOTHING = 0.02  # initial share of a vote that is spread over all labels
+FLOORS = (1.0, 0.75, 0.5, 0.25)  # least weights of the memory that are tried, in this order
+GROWTHS = np.linspace(0, 3, 25)  # exponents that are tried
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +38,9 @@ class Gate:
         smoothing: share of the vote that is spread over all labels; for tags, towards
             ``class_prior``.
         class_prior: frequency of each label, (C,).
+        floor: least weight of the memory where it has an answer, 0 to 1.
+        growth: exponent by which the memory's odds grow with its rows; 0 for not at all.
+        counts: rows of each label in the memory of the fit, (C,); empty for unknown.
     """
 
     exclusive: bool
@@ -42,9 +48,12 @@ class Gate:
     temperature: float
     smoothing: float
     class_prior: Array
+    floor: float = 0.0
+    growth: float = 0.0
+    counts: Array = field(default_factory=lambda: np.zeros(0, np.float32))
 
     def __call__(
-        self, votes: Array, logits: Array, similarity: Array
+        self, votes: Array, logits: Array, similarity: Array, counts: Array | None = None
     ) -> tuple[Array, Array, Array, Array]:
         """The answer and its parts.
 
@@ -53,6 +62,8 @@ class Gate:
                 0 has no voters, so its answer is the model's.
             logits: of the model, (n, C).
             similarity: of the nearest neighbour, (n,).
+            counts: rows of each label in the memory that voted, (C,); None for as many as in that
+                of the fit.
 
         Returns:
             Probabilities (n, C); the gate (n,), 0 for the model alone; the smoothed
@@ -60,9 +71,22 @@ class Gate:
         """
         smoothed_votes = self.smoothed_votes(votes)
         own = self.model(logits)
-        gate = _sigmoid(gate_features(votes, own, similarity) @ self.weights) * (votes.sum(1) > 0)
+        gate = _sigmoid(gate_features(votes, own, similarity) @ self.weights)
+        gate = self.floor + (1 - self.floor) * gate
+        if counts is not None:
+            gate = self._grown(gate, smoothed_votes, counts)
+        gate = gate * (votes.sum(1) > 0)
         mixed = gate[:, None] * smoothed_votes + (1 - gate[:, None]) * own
         return mixed.astype(np.float32), gate.astype(np.float32), smoothed_votes, own
+
+    def _grown(self, gate: Array, votes: Array, counts: Array) -> Array:
+        """Weights (n,) of the memory that has these rows now, by the labels it votes for."""
+        if not self.growth or not len(self.counts):
+            return gate
+        more = np.log((counts + 1) / (self.counts + 1))  # (C,)
+        more = votes @ more / np.maximum(votes.sum(1), 1e-9)
+        odds = np.log(np.clip(gate, 1e-6, 1 - 1e-6) / np.clip(1 - gate, 1e-6, 1))
+        return _sigmoid(odds + self.growth * more)
 
     def smoothed_votes(self, votes: Array) -> Array:
         """Smoothed votes (n, C): no label has probability 0; an empty vote is the class prior."""
@@ -78,14 +102,29 @@ class Gate:
 
     def arrays(self) -> dict[str, Array]:
         """All parameters, for a file of arrays."""
-        numbers = np.array([self.exclusive, self.temperature, self.smoothing], np.float32)
-        return {"weights": self.weights, "numbers": numbers, "rates": self.class_prior}
+        numbers = [self.exclusive, self.temperature, self.smoothing, self.floor, self.growth]
+        return {
+            "weights": self.weights,
+            "numbers": np.array(numbers, np.float32),
+            "rates": self.class_prior,
+            "counts": self.counts,
+        }
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> Gate:
         """The inverse of :meth:`arrays`."""
-        exclusive, temperature, smoothing = (float(x) for x in arrays["numbers"])
-        return cls(bool(exclusive), arrays["weights"], temperature, smoothing, arrays["rates"])
+        exclusive, temperature, smoothing, *more = (float(x) for x in arrays["numbers"])
+        floor, growth = more or (0.0, 0.0)  # a run of before has neither
+        return cls(
+            bool(exclusive),
+            arrays["weights"],
+            temperature,
+            smoothing,
+            arrays["rates"],
+            floor,
+            growth,
+            arrays.get("counts", np.zeros(0, np.float32)),
+        )
 
 
 def fit_gate(
@@ -146,6 +185,45 @@ def fit_gate(
     return Gate(
         exclusive, found, float(sharp.detach().exp()), float(low.detach().sigmoid()), class_prior
     )
+
+
+def with_floor(gate: Gate, votes: Array, logits: Array, similarity: Array, targets: Array) -> Gate:
+    """The gate with the largest floor that held-out answers do not speak against.
+
+    Held-out pictures are often of the same series as the training ones, and there a model looks
+    surer than it is elsewhere. So where the mean loss tells no difference of one standard error,
+    the memory answers: it also follows edits (the one-standard-error rule, Breiman et al. 1984).
+
+    Args:
+        gate: as :func:`fit_gate` fitted it.
+        votes, logits, similarity, targets: see :func:`fit_gate`.
+    """
+
+    def losses(some: Gate) -> Array:
+        return losses_of(some(votes, logits, similarity)[0], targets, gate.exclusive)
+
+    least = losses(gate)
+    for floor in FLOORS:
+        found = replace(gate, floor=floor)
+        if no_worse(losses(found), least):
+            return found
+    return gate
+
+
+def no_worse(losses: Array, least: Array) -> bool:
+    """Whether losses (n,) are at most one standard error above others (n,); not, if n is 0."""
+    more = losses.astype(np.float64) - least
+    return len(more) > 0 and bool(more.mean() <= more.std() / np.sqrt(len(more)))
+
+
+def losses_of(found: Array, targets: Array, exclusive: bool) -> Array:
+    """Negative log-likelihood of the targets of each example, (n,); of those with a known label."""
+    p = np.clip(found, 1e-4, 1 - 1e-4)
+    if exclusive:
+        each: Array = -(targets * np.log(p)).sum(1)[targets.sum(1) > 0]
+        return each
+    each = -(targets * np.log(p) + (1 - targets) * np.log(1 - p)).sum(1)
+    return each
 
 
 def gate_features(votes: Array, own: Array, similarity: Array) -> Array:

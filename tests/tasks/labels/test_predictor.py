@@ -10,6 +10,7 @@ import pytest
 from ravl.data import Example
 from ravl.errors import DataError
 from ravl.memory import Row
+from ravl.models.class_means import ClassMeans
 from ravl.models.gate import NUM_GATE_FEATURES, Gate
 from ravl.models.linear import HeadFit, Loss, Standardizer
 from ravl.models.vote import Vote
@@ -64,7 +65,7 @@ def answered(predictor: LabelPredictor, datastore: Datastore, queries: Queries, 
     label_matrix = evidence.LabelMatrix.of(
         datastore, predictor.task, predictor.labels, predictor.spread
     )
-    near = predictor.neighbours(queries, label_matrix, how.get("k"), how.pop("hidden", None))
+    near = predictor.neighbours(queries, label_matrix, how.get("k"), how.get("hidden"))
     return predictor.answer(queries, label_matrix, near, **how)
 
 
@@ -118,6 +119,21 @@ def test_another_k(predictor, datastore):
         found = answered(predictor, datastore, queries, k=k)
         check(found)
         assert found.neighbours.found.sum(1).tolist() == [min(k, 45)] * 9
+
+
+def test_what_is_hidden_is_in_no_class_mean(predictor, datastore):
+    """Hiding rows answers as a memory without them does, whatever their labels say."""
+    wrong = replace(
+        datastore,
+        rows=[replace(row, label="c") if i < 5 else row for i, row in enumerate(datastore.rows)],
+    )
+    with_means = replace(predictor, means=ClassMeans(True, 8.0), means_weight=1.0)
+    queries, hidden = Queries(datastore.features[:5]), [datastore.groups[:5]] * 5
+    shown = answered(with_means, wrong, queries)
+    found = answered(with_means, wrong, queries, hidden=hidden)
+    gone = answered(with_means, wrong.only(np.arange(len(wrong)) >= 5), queries)
+    np.testing.assert_allclose(found.votes, gone.votes, atol=1e-6)
+    assert np.abs(shown.votes - gone.votes).max() > 3e-4
 
 
 @pytest.mark.parametrize("vote_only", [True, False])

@@ -234,7 +234,13 @@ class AskPipeline:
         queries = self._read_by(ready, queries, hidden)
         neighbours = predictor.neighbours(queries, label_matrix, k, hidden)
         return predictor.answer(
-            queries, label_matrix, neighbours, ready.evidence, vote_only=vote_only, k=k
+            queries,
+            label_matrix,
+            neighbours,
+            ready.evidence,
+            vote_only=vote_only,
+            k=k,
+            hidden=hidden,
         )
 
     def _read_by(self, ready: _Ready, queries: Queries, hidden: Sequence[Ints] | None) -> Queries:

@@ -18,6 +18,7 @@ from ravl.tasks.labels.dataset import FitData
 from ravl.tasks.labels.evaluate_test import wide
 from ravl.tasks.labels.keys.whitened import whitened_data
 from ravl.tasks.labels.levels import fit_head, fit_vote, linear_level, log_loss
+from ravl.tasks.labels.memory_size import with_growth
 from ravl.tasks.labels.predictor import Answers, LabelPredictor
 from ravl.tasks.labels.votes import LabelMatrix
 from ravl.training.fit_log import FitLog
@@ -83,6 +84,7 @@ class LevelFitter:
             return
         began = time.monotonic()
         linear = linear_level(data, fitted.levels["vote"], self.head, self.logits)
+        linear = with_growth(data, linear, self.logits)
         fitted.levels["linear"] = linear
         fitted.seconds["linear"] = round(fitted.seconds.get("linear", 0) + _since(began), 1)
         fitted.parameters["linear"] = self.head.weight.size + self.head.bias.size

@@ -14,6 +14,7 @@ from ravl.tasks.labels.dataset import FitData, Split, rows_with_target, searchin
 from ravl.tasks.labels.keys.whitened import with_scores
 from ravl.tasks.labels.keys.whitening import DIRECTIONS, Whitening
 from ravl.tasks.labels.levels import train_plus_validation
+from ravl.tasks.labels.memory_size import known_counts
 from ravl.training.evidence_bank import evidence_rows
 
 
@@ -46,7 +47,8 @@ def fit_on_all(data: FitData, fitted: Fitted) -> tuple[FitData, Fitted]:
             levels[name] = replace(levels[name], keys=keys)
     linear = levels.get("linear")
     if linear is not None and linear.head is not None:
-        levels["linear"] = replace(linear, head=_head(data, both, linear.head))
+        gate = replace(linear.gate, counts=known_counts(found))
+        levels["linear"] = replace(linear, head=_head(data, both, linear.head), gate=gate)
     return found, replace(fitted, levels=levels)
 
 

@@ -16,7 +16,7 @@ from ravl.encoders.base import Array
 from ravl.evaluation import confidences
 from ravl.models.calibration import RiskCalibrator
 from ravl.models.class_means import ClassMeans
-from ravl.models.gate import Gate, fit_gate, probabilities
+from ravl.models.gate import Gate, fit_gate, probabilities, with_floor
 from ravl.models.linear import DECAYS, HeadFit, LinearHead, fold_of_groups
 from ravl.models.vote import KS, TEMPERATURES, Vote
 from ravl.tasks.labels.dataset import FitData, Split
@@ -170,6 +170,7 @@ def linear_level(
         votes = _held_votes(data, vote, side, spread)
         nearest = side.seen(spread).best_similarity
         gate = fit_gate(votes, logits, nearest, side.targets, data.task.exclusive)
+        gate = with_floor(gate, votes, logits, nearest, side.targets)
         mixed = gate(votes, logits, nearest)[0]
         value = log_loss(mixed, side.targets, data.task)
         if best is None or value < least - 1e-3:

@@ -158,7 +158,13 @@ class LabelPipeline:
         label_matrix, evidence = self._testimony()
         neighbours = self._neighbours(queries, label_matrix, k, hidden)
         answers = self.label_predictor.answer(
-            queries, label_matrix, neighbours, evidence, vote_only=vote_only, k=k
+            queries,
+            label_matrix,
+            neighbours,
+            evidence,
+            vote_only=vote_only,
+            k=k,
+            hidden=hidden,
         )
         return answers, label_matrix
 

@@ -242,6 +242,7 @@ class LabelPredictor:
         *,
         vote_only: bool = False,
         k: int | None = None,
+        hidden: Sequence[Ints] | None = None,
     ) -> Answers:
         """Answers with retrieval.
 
@@ -252,6 +253,8 @@ class LabelPredictor:
             evidence: what the reader reads of the datastore's rows, for one that has a reader.
             vote_only: leave the model out.
             k: neighbours that vote, instead of as many as were fitted.
+            hidden: of each query the groups of rows that it does not see; None for none. They are
+                not among the neighbours, and no class mean holds them.
         """
         vote = self.vote if k is None else replace(self.vote, k=k)
         counts = label_matrix.counts if vote.class_balance else None
@@ -259,7 +262,7 @@ class LabelPredictor:
         shares = vote.shares(neighbours, label_matrix.worth)  # (n, k)
         fair = self._fair(votes, label_matrix)
         if self.means is not None:
-            means = self._means_answers(queries, label_matrix)
+            means = self._means_answers(queries, label_matrix, hidden)
             votes = with_means(votes, means, self.means_weight)
             fair = with_means(fair, means, self.means_weight)
             shares = shares * (1 - self.means_weight)
@@ -270,7 +273,8 @@ class LabelPredictor:
         else:
             similarity = neighbours.best_similarity
             logits = self.logits(queries, neighbours, evidence)
-            mixed, gate, smooth, own = self.gate(known, logits, similarity)
+            rows = label_matrix.counts[: label_matrix.known]
+            mixed, gate, smooth, own = self.gate(known, logits, similarity, rows)
         if len(label_matrix.names) > label_matrix.known:
             mixed, smooth, gate = self._with_novel(fair, label_matrix, mixed, smooth, gate)
             own = np.pad(own, ((0, 0), (0, votes.shape[1] - own.shape[1])))
@@ -284,11 +288,13 @@ class LabelPredictor:
             shares * gate[:, None],
         )
 
-    def _means_answers(self, queries: Queries, label_matrix: LabelMatrix) -> Array:
+    def _means_answers(
+        self, queries: Queries, label_matrix: LabelMatrix, hidden: Sequence[Ints] | None
+    ) -> Array:
         """Answers of the class means, (n, C')."""
         assert self.means is not None
         sums = label_matrix.sums
-        scores = sums.scores(self.keys(queries.features), self.task.exclusive)
+        scores = label_matrix.scores(self.keys(queries.features), self.task.exclusive, hidden)
         return self.means(scores, sums.counts, sums.rows)
 
     def _fair(self, votes: Array, label_matrix: LabelMatrix) -> Array:

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravl.encoders.base import Array
-from ravl.models.class_means import KeySums
+from ravl.models.class_means import KeySums, scores_without
 from ravl.models.propagation import propagate
 from ravl.models.vote import LabelTable
-from ravl.retrieval.datastore import Datastore
+from ravl.retrieval.datastore import Datastore, Ints
 from ravl.tasks.labels.targets import LabelTargets
 
 
@@ -51,6 +51,23 @@ class LabelMatrix:
     def sums(self) -> KeySums:
         """Sums of the keys of the rows by label, for class means."""
         return KeySums.of(self.datastore.keys, self.labels * self.worth[:, None])
+
+    def speaking(self, rows: Ints) -> tuple[Array, Array]:
+        """Keys (m, d) of some rows, and their labels by their worth (m, C')."""
+        return self.datastore.keys_at(rows), self.table[rows] * self.worth[rows][:, None]
+
+    def scores(self, keys: Array, exclusive: bool, hidden: Sequence[Ints] | None = None) -> Array:
+        """How near keys are to the class means, (n, C').
+
+        Args:
+            keys: of n pictures, (n, d).
+            exclusive: see :meth:`ravl.models.class_means.KeySums.scores`.
+            hidden: of each picture the groups of rows that it must not see; None for none.
+        """
+        if hidden is None:
+            return self.sums.scores(keys, exclusive)
+        own = [self.datastore.showing(groups) for groups in hidden]
+        return scores_without(keys, self.sums, own, self.speaking, exclusive)
 
     @classmethod
     def of(

@@ -80,8 +80,11 @@ def _scores(
 ) -> tuple[Array, KeySums]:
     """Scores (n, C) of the examples of a part, and the sums that they are made of."""
     own = [datastore.showing(groups) for groups in side.examples.shown]
-    sums, rows = KeySums.of(datastore.keys, labels), (datastore.keys, labels)
-    looked = keys(side.queries.features)
+    sums, looked = KeySums.of(datastore.keys, labels), keys(side.queries.features)
+
+    def rows(some: Ints) -> tuple[Array, Array]:
+        return datastore.keys[some], labels[some]
+
     return scores_without(looked, sums, own, rows, data.task.exclusive), sums
 
 

@@ -1,0 +1,113 @@
+"""How much more the memory's answer is worth when the memory grows, measured on smaller memories.
+
+A head stays as it was fitted, the memory goes on growing. The validation part is answered from
+half and from a quarter of the memory beside the same head: how the best weight of the memory
+changes from one to the other is what the gate goes by later, in smaller and in larger memories.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravl.encoders.base import Array
+from ravl.models.gate import GROWTHS, Gate, losses_of
+from ravl.tasks.labels.dataset import FitData, rows_with_target, seen_by
+from ravl.tasks.labels.predictor import LabelPredictor, with_means
+from ravl.tasks.labels.votes import LabelMatrix
+
+SHARES = (1.0, 0.5, 0.25)  # of the memory's rows
+STEADY = 0.01  # weight of the squared exponent: with few examples it stays small
+
+
+@dataclass(frozen=True, eq=False)
+class Sized:
+    """What a memory of some size answers to the validation part.
+
+    Args:
+        votes: (n, C).
+        similarity: of the nearest neighbour, (n,).
+        counts: rows of each label, (C,).
+    """
+
+    votes: Array
+    similarity: Array
+    counts: Array
+
+
+def known_counts(data: FitData) -> Array:
+    """How many rows of the datastore have each label that the model knows, (C,)."""
+    matrix = LabelMatrix.of(data.datastore, data.task, data.labels)
+    return matrix.counts[: matrix.known]
+
+
+def with_growth(data: FitData, linear: LabelPredictor, logits: Array | None) -> LabelPredictor:
+    """The level whose gate knows how the memory's odds grow with the memory's rows.
+
+    Args:
+        data: to fit on.
+        linear: the level, with its gate.
+        logits: see :func:`ravl.tasks.labels.levels.fit_head`; None for a tuned tower's head, whose
+            validation examples are all unseen.
+    """
+    if linear.spread:  # labels that travel reach the same rows in a smaller memory
+        return linear
+    side = data.validation
+    own = linear.logits(side.queries) if logits is None else logits[-len(side) :]
+    gate = replace(linear.gate, counts=known_counts(data))
+    rng = np.random.default_rng(data.settings.seed)
+    order = rng.permutation(len(data.datastore)) / max(len(data.datastore), 1)
+    sizes = [_sized(data, linear, order < share) for share in SHARES]
+
+    growth = best_growth(gate, sizes, own, side.targets)
+    return replace(linear, gate=replace(gate, growth=growth))
+
+
+def best_growth(gate: Gate, sizes: Sequence[Sized], logits: Array, targets: Array) -> float:
+    """The exponent under which the targets are likeliest in memories of all sizes.
+
+    Args:
+        gate: with the counts of the memory of the fit.
+        sizes: answers of the memories.
+        logits: of the model, the same beside each of them, (n, C).
+        targets: (n, C).
+    """
+
+    def loss(growth: float) -> float:
+        some = replace(gate, growth=float(growth))
+        return _mean_loss(some, sizes, logits, targets) + STEADY * growth**2 / 2
+
+    return float(min(GROWTHS, key=loss))
+
+
+def _mean_loss(gate: Gate, sizes: Sequence[Sized], logits: Array, targets: Array) -> float:
+    found = [
+        losses_of(
+            gate(sized.votes, logits, sized.similarity, sized.counts)[0], targets, gate.exclusive
+        )
+        for sized in sizes
+    ]
+    every = np.concatenate(found)
+    return float(every.mean()) if len(every) else 0.0
+
+
+def _sized(data: FitData, predictor: LabelPredictor, kept: NDArray[np.bool_]) -> Sized:
+    """The answers of the rows that are kept, (N,)."""
+    side, exclusive = data.validation, data.task.exclusive
+    speaking = rows_with_target(data.datastore, data.task)
+    neighbours, _ = seen_by(
+        side.examples, data.keys, data.datastore, speaking, data.settings.k, kept
+    )
+    matrix = LabelMatrix.of(data.datastore, data.task, data.labels)
+    matrix = replace(matrix, labels=matrix.labels * kept[:, None], worth=matrix.worth * kept)
+    known = matrix.known
+    votes = predictor.vote(neighbours, matrix.labels[:, :known], matrix.worth)
+    if predictor.means is not None:
+        scores = matrix.scores(data.keys(side.queries.features), exclusive, side.examples.shown)
+        counts = matrix.sums.counts[:known]
+        answers = predictor.means(scores[:, :known], counts, matrix.sums.rows)
+        votes = with_means(votes, answers, predictor.means_weight)
+    return Sized(votes, neighbours.best_similarity, matrix.counts[:known])
