@@ -26,6 +26,7 @@ NAMES = (
     "transfer",
     "labelled",
     "evidence",
+    "memory_pays",
     "towers",
     "steps",
     "matching",
